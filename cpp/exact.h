@@ -1,0 +1,100 @@
+// A sum that never rounds.
+//
+// An Exact is a two's-complement integer of 64-bit limbs times a power of two,
+// wide enough for what was added to it so far: it grows at either end when a
+// value falls outside. Six limbs (384 bits) live inside the object, which is
+// what ordinary columns need; only a column that mixes, say, 1e-100 with 1e100
+// moves to the heap. (The idea is Kulisch's long accumulator, "Computer
+// Arithmetic and Validity", 2008, chapter 8; the window keeps it short.)
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace evenly {
+
+using int128 = __int128;
+
+// A number in the one form that is the same for equal numbers:
+// (-1)^negative * limbs * 2^exponent with odd limbs, or no limbs for zero.
+struct Dyadic {
+  bool negative = false;
+  std::vector<uint64_t> limbs;  // least significant first
+  int exponent = 0;
+};
+
+class Exact {
+ public:
+  Exact() = default;
+  Exact(const Exact& other) { copy(other); }
+  Exact(Exact&& other) noexcept { steal(other); }
+  Exact& operator=(const Exact& other) {
+    if (this != &other) {
+      release();
+      copy(other);
+    }
+    return *this;
+  }
+  Exact& operator=(Exact&& other) noexcept {
+    if (this != &other) {
+      release();
+      steal(other);
+    }
+    return *this;
+  }
+  ~Exact() { release(); }
+
+  // += mantissa * 2^exponent, for |exponent| < 2^15 - 2^8.
+  void add(int64_t mantissa, int exponent);
+  void add_wide(int128 mantissa, int exponent);
+  // += value, which must be finite.
+  void add(double value);
+  void add(const Exact& other);
+  void subtract(const Exact& other);
+  // Replaces the value.
+  void assign(const Dyadic& value);
+
+  Dyadic dyadic() const;
+  bool is_zero() const;
+  bool is_negative() const { return size_ != 0 && int64_t(limbs()[size_ - 1]) < 0; }
+  bool operator==(const Exact& other) const;
+  // Bytes outside the object.
+  std::size_t heap_bytes() const { return on_heap() ? capacity_ * sizeof(uint64_t) : 0; }
+
+ private:
+  static constexpr uint32_t kInside = 6;
+
+  bool on_heap() const { return capacity_ > kInside; }
+  uint64_t* limbs() { return on_heap() ? heap_ : inside_; }
+  const uint64_t* limbs() const { return on_heap() ? heap_ : inside_; }
+  void copy(const Exact& other);
+  void steal(Exact& other) noexcept;
+  void release() {
+    if (on_heap()) delete[] heap_;
+    capacity_ = kInside;
+    size_ = 0;
+  }
+  // Makes the window hold the words first..last and a sign word above them.
+  void cover(int first, int last) {
+    if (size_ == 0 || first < low_ || last + 1 >= low_ + int(size_)) widen(first, last);
+  }
+  void widen(int first, int last);
+  // Adds carry and the sign word to all words from index up.
+  void propagate(uint32_t index, uint64_t sign, unsigned carry);
+  // Room in the top word for the next additions, each of which moves it by at most one.
+  void guard_top() {
+    if ((limbs()[size_ - 1] + (uint64_t(1) << 62)) >> 63) widen(low_, low_ + int(size_) - 1);
+  }
+  uint64_t word(int index) const;  // of the infinite two's complement
+
+  int16_t low_ = 0;         // the exponent of limb 0, in words of 64 bits
+  uint16_t size_ = 0;       // limbs in use; the top one holds the sign
+  uint32_t capacity_ = kInside;
+  union {
+    uint64_t inside_[kInside];
+    uint64_t* heap_;
+  };
+};
+
+}  // namespace evenly

@@ -1,0 +1,131 @@
+// The few vector operations that the kernels need, for the instruction set that the
+// including file is compiled for. The compiler's vector extensions do most of it; this
+// names what they cannot say: a fused multiply-add, and minima with their rule for NaN.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "dtype.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace evenly {
+namespace {  // a copy for each instruction set: sharing one would let the linker mix them
+
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+constexpr int kVectorsAtOnce = 2;  // 32 registers hold the sums of two
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+constexpr int kVectorsAtOnce = 1;
+#else
+constexpr int kVectorBytes = 16;
+constexpr int kVectorsAtOnce = 1;
+#endif
+#if defined(__FMA__) || defined(__aarch64__)
+constexpr bool kHasFma = true;
+#else
+constexpr bool kHasFma = false;
+#endif
+
+template <class T, int Count>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(sizeof(T) * Count)));
+};
+template <class T, int Count>
+using Vector = typename VectorOf<T, Count>::type;
+// A whole register of T.
+template <class T>
+using Full = Vector<T, kVectorBytes / int(sizeof(T))>;
+
+template <class V>
+inline V load(const void* from) {
+  V value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+template <class V>
+inline void store(void* to, V value) {
+  std::memcpy(to, &value, sizeof value);
+}
+template <class V, class T>
+inline V splat(T value) {
+  return V{} + value;
+}
+
+// x < m ? x : m, so that m stays when x is NaN.
+template <class V>
+inline V least(V x, V m) {
+  return x < m ? x : m;
+}
+template <class V>
+inline V greatest(V x, V m) {
+  return x > m ? x : m;
+}
+
+#if defined(__AVX512F__)
+inline Full<float> least(Full<float> x, Full<float> m) { return (Full<float>)_mm512_min_ps((__m512)x, (__m512)m); }
+inline Full<float> greatest(Full<float> x, Full<float> m) { return (Full<float>)_mm512_max_ps((__m512)x, (__m512)m); }
+inline Full<double> least(Full<double> x, Full<double> m) { return (Full<double>)_mm512_min_pd((__m512d)x, (__m512d)m); }
+inline Full<double> greatest(Full<double> x, Full<double> m) { return (Full<double>)_mm512_max_pd((__m512d)x, (__m512d)m); }
+inline Full<uint32_t> least(Full<uint32_t> x, Full<uint32_t> m) { return (Full<uint32_t>)_mm512_min_epu32((__m512i)x, (__m512i)m); }
+inline Full<uint64_t> least(Full<uint64_t> x, Full<uint64_t> m) { return (Full<uint64_t>)_mm512_min_epu64((__m512i)x, (__m512i)m); }
+inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) { return (Full<double>)_mm512_fmadd_pd((__m512d)x, (__m512d)y, (__m512d)z); }
+inline Full<double> fused_less(Full<double> x, Full<double> y, Full<double> z) { return (Full<double>)_mm512_fmsub_pd((__m512d)x, (__m512d)y, (__m512d)z); }
+inline Full<int64_t> multiply_low32(Full<int64_t> x, std::true_type) { return (Full<int64_t>)_mm512_mul_epi32((__m512i)x, (__m512i)x); }
+inline Full<int64_t> multiply_low32(Full<int64_t> x, std::false_type) { return (Full<int64_t>)_mm512_mul_epu32((__m512i)x, (__m512i)x); }
+inline Full<double> doubles(const Half* from) { return (Full<double>)_mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)from))); }
+inline Full<float> floats(const Half* from) { return (Full<float>)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)from)); }
+#elif defined(__AVX2__)
+inline Full<float> least(Full<float> x, Full<float> m) { return (Full<float>)_mm256_min_ps((__m256)x, (__m256)m); }
+inline Full<float> greatest(Full<float> x, Full<float> m) { return (Full<float>)_mm256_max_ps((__m256)x, (__m256)m); }
+inline Full<double> least(Full<double> x, Full<double> m) { return (Full<double>)_mm256_min_pd((__m256d)x, (__m256d)m); }
+inline Full<double> greatest(Full<double> x, Full<double> m) { return (Full<double>)_mm256_max_pd((__m256d)x, (__m256d)m); }
+inline Full<uint32_t> least(Full<uint32_t> x, Full<uint32_t> m) { return (Full<uint32_t>)_mm256_min_epu32((__m256i)x, (__m256i)m); }
+inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) { return (Full<double>)_mm256_fmadd_pd((__m256d)x, (__m256d)y, (__m256d)z); }
+inline Full<double> fused_less(Full<double> x, Full<double> y, Full<double> z) { return (Full<double>)_mm256_fmsub_pd((__m256d)x, (__m256d)y, (__m256d)z); }
+inline Full<int64_t> multiply_low32(Full<int64_t> x, std::true_type) { return (Full<int64_t>)_mm256_mul_epi32((__m256i)x, (__m256i)x); }
+inline Full<int64_t> multiply_low32(Full<int64_t> x, std::false_type) { return (Full<int64_t>)_mm256_mul_epu32((__m256i)x, (__m256i)x); }
+inline Full<double> doubles(const Half* from) { return (Full<double>)_mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64((const __m128i*)from))); }
+inline Full<float> floats(const Half* from) { return (Full<float>)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)from)); }
+#else
+#if defined(__aarch64__)
+inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) { return (Full<double>)vfmaq_f64((float64x2_t)z, (float64x2_t)x, (float64x2_t)y); }
+#else
+inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) { return x * y + z; }  // never used: kHasFma
+#endif
+inline Full<double> fused_less(Full<double> x, Full<double> y, Full<double> z) { return fused(x, y, -z); }
+template <class Signed>
+inline Full<int64_t> multiply_low32(Full<int64_t> x, Signed) { return (Full<int64_t>)((Full<uint64_t>)x * (Full<uint64_t>)x); }
+inline Full<double> doubles(const Half* from) {
+  return Full<double>{to_float(from[0]), to_float(from[1])};
+}
+inline Full<float> floats(const Half* from) {
+  return Full<float>{to_float(from[0]), to_float(from[1]), to_float(from[2]), to_float(from[3])};
+}
+#endif
+
+inline Full<double> doubles(const double* from) { return load<Full<double>>(from); }
+inline Full<double> doubles(const float* from) {
+  return __builtin_convertvector((load<Vector<float, kVectorBytes / 8>>(from)), Full<double>);
+}
+inline Full<double> doubles(const Brain* from) {
+  auto bits = __builtin_convertvector((load<Vector<uint16_t, kVectorBytes / 8>>(from)),
+                                      Vector<uint32_t, kVectorBytes / 8>) << 16;
+  return __builtin_convertvector((Vector<float, kVectorBytes / 8>)bits, Full<double>);
+}
+inline Full<float> floats(const float* from) { return load<Full<float>>(from); }
+inline Full<float> floats(const Brain* from) {
+  return (Full<float>)(__builtin_convertvector((load<Vector<uint16_t, kVectorBytes / 4>>(from)),
+                                               Full<uint32_t>) << 16);
+}
+
+}  // namespace
+}  // namespace evenly

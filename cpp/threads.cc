@@ -1,0 +1,206 @@
+#include "threads.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace evenly {
+namespace {
+
+// Indices are handed out one at a time, so that a slow thread takes fewer.
+struct Job {
+  void (*run)(void*, int64_t);
+  void* context;
+  int64_t pieces;
+  std::atomic<int64_t> next{0};
+
+  void work() {
+    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < pieces;) run(context, i);
+  }
+};
+
+// ---- A pool of our own -------------------------------------------------------------------
+
+class Pool {
+ public:
+  // False when the pool is busy with another thread's job.
+  bool run(Job& job, int threads) {
+    std::unique_lock turn(turn_, std::try_to_lock);
+    if (!turn.owns_lock()) return false;
+    int helpers = threads - 1;
+    {
+      std::unique_lock lock(mutex_);
+      while (int(workers_) < helpers) {
+        std::thread([this] { serve(); }).detach();
+        ++workers_;
+      }
+      job_ = &job;
+      wanted_ = helpers;
+      ++generation_;
+    }
+    wake_.notify_all();
+    job.work();
+    std::unique_lock lock(mutex_);
+    wanted_ = 0;  // who has not woken yet need not
+    done_.wait(lock, [this] { return active_ == 0; });
+    job_ = nullptr;
+    return true;
+  }
+
+ private:
+  void serve() {
+    uint64_t seen = 0;
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [&] { return generation_ != seen && wanted_ > 0; });
+      seen = generation_;
+      --wanted_;
+      ++active_;
+      Job* job = job_;
+      lock.unlock();
+      job->work();
+      lock.lock();
+      if (--active_ == 0) done_.notify_one();
+    }
+  }
+
+  std::mutex turn_;  // one job at a time
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+  uint64_t generation_ = 0;
+  int workers_ = 0, wanted_ = 0, active_ = 0;
+  Job* job_ = nullptr;
+};
+
+// Never destroyed: detached workers wait on it while the process exits.
+Pool& pool() {
+  static Pool* the_pool = new Pool;
+  return *the_pool;
+}
+
+// ---- Somebody's OpenMP -------------------------------------------------------------------
+
+// libgomp's entry for a parallel region; LLVM's and Intel's libraries export it too.
+using Parallel = void (*)(void (*fn)(void*), void* data, unsigned threads, unsigned flags);
+
+struct OpenMP {
+  Parallel parallel = nullptr;
+  std::string name;
+};
+
+struct Found {
+  std::string path;
+  int rank = 0;
+};
+
+// torch's copy goes before any other; a process may hold several.
+int visit(dl_phdr_info* info, std::size_t, void* data) {
+  const char* path = info->dlpi_name;
+  const char* slash = path ? std::strrchr(path, '/') : nullptr;
+  const char* base = slash ? slash + 1 : path;
+  if (!base) return 0;
+  bool openmp = std::strncmp(base, "libgomp", 7) == 0 || std::strncmp(base, "libomp", 6) == 0 ||
+                std::strncmp(base, "libiomp5", 8) == 0;
+  if (!openmp) return 0;
+  int rank = std::strstr(path, "torch") ? 3 : std::strstr(path, "scikit_learn") ? 2 : 1;
+  Found* found = static_cast<Found*>(data);
+  if (rank > found->rank) *found = {path, rank};
+  return 0;
+}
+
+OpenMP find_openmp() {
+  Found found;
+  dl_iterate_phdr(visit, &found);
+  if (found.rank == 0) return {};
+  void* library = dlopen(found.path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (!library) return {};
+  auto symbol = reinterpret_cast<Parallel>(dlsym(library, "GOMP_parallel"));
+  if (!symbol) {
+    dlclose(library);
+    return {};
+  }
+  // The handle is kept: it holds the library in memory for as long as we may call it.
+  std::string name = found.path.substr(found.path.rfind('/') + 1);
+  name = name.substr(0, name.find_first_of(".-"));
+  const char* owners[] = {"", "", " (scikit-learn's)", " (torch's)"};
+  return {symbol, name + owners[found.rank]};
+}
+
+// Looked for again only when the number of loaded libraries has changed.
+OpenMP openmp() {
+  static std::mutex mutex;
+  static unsigned long long libraries = 0;
+  static OpenMP known;
+  std::lock_guard lock(mutex);
+  if (known.parallel && known.name.find("torch") != std::string::npos) return known;
+  unsigned long long now = 0;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* data) {
+        *static_cast<unsigned long long*>(data) = info->dlpi_adds;
+        return 1;
+      },
+      &now);
+  if (now != libraries) {
+    libraries = now;
+    OpenMP found = find_openmp();
+    if (found.parallel) known = found;
+  }
+  return known;
+}
+
+// ---- Fork --------------------------------------------------------------------------------
+
+std::atomic<bool> forked{false};
+
+[[maybe_unused]] const int at_fork = pthread_atfork(nullptr, nullptr, [] { forked = true; });
+
+bool own_pool_wanted() {
+  const char* choice = std::getenv("EVENLY_THREADS");
+  return choice && std::strcmp(choice, "own") == 0;
+}
+
+}  // namespace
+
+void parallel(int64_t pieces, int threads, void (*run)(void*, int64_t), void* context) {
+  Job job{run, context, pieces};
+  int useful = int(std::min<int64_t>(threads, pieces));
+  if (useful <= 1 || forked) return job.work();
+  if (!own_pool_wanted()) {
+    if (OpenMP runtime = openmp(); runtime.parallel) {
+      return runtime.parallel([](void* data) { static_cast<Job*>(data)->work(); }, &job,
+                              unsigned(useful), 0);
+    }
+  }
+  if (!pool().run(job, useful)) job.work();
+}
+
+int default_threads() {
+  if (const char* wanted = std::getenv("EVENLY_NUM_THREADS")) {
+    int threads = std::atoi(wanted);
+    if (threads > 0) return threads;
+  }
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof cores, &cores) == 0) return CPU_COUNT(&cores);
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+std::string runtime_name() {
+  if (forked) return "one thread (forked process)";
+  if (!own_pool_wanted()) {
+    if (OpenMP runtime = openmp(); runtime.parallel) return runtime.name;
+  }
+  return "evenly's own pool";
+}
+
+}  // namespace evenly
