@@ -1,0 +1,154 @@
+"""Moments as a text table: a column a line, numbers aligned at the decimal point."""
+
+import math
+import unicodedata
+from collections.abc import Mapping
+
+from evenly.moments import Moments
+
+HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks")
+HEAD, TAIL = 50, 10
+"""Columns shown at the start and at the end when there are more than both."""
+_WIDEST = 40
+
+
+def table(moments: Moments) -> str:
+    """Return the table of moments as text, without a line break at its end.
+
+    Six digits are shown, and all digits before the decimal point: enough to look at;
+    the exact values are in the statistics file. Of very many columns only the first and
+    the last are shown, and how many were passed over.
+
+    >>> import numpy as np
+    >>> moments = Moments.empty(["year", "delay"])
+    >>> print(table(moments.update(np.array([[2013, 2.5], [2013, np.nan]]))))
+    2 rows, 2 columns
+    column  count  missing  mean    std   min     max     remarks
+    year        2        0  2013    0     2013    2013    constant
+    delay       1        1     2.5  0        2.5     2.5  one value
+    """
+    places = _shown(moments.num_features)
+    part = moments if len(places) == moments.num_features else _at(moments, places)
+    lines = _lines(part)
+    if passed_over := moments.num_features - len(places):
+        lines.insert(1 + HEAD, f"… {passed_over:,} more columns …")
+    return "\n".join([_title(moments), *lines, *_foot(moments)])
+
+
+def left_out(columns: Mapping[str, str]) -> str:
+    """Return a line that names the columns left out, grouped by the reason.
+
+    >>> left_out({"carrier": "text", "time_hour": "timestamp", "origin": "text"})
+    'left out: carrier, origin (text); time_hour (timestamp)'
+    """
+    reasons: dict[str, list[str]] = {}
+    for name, reason in columns.items():
+        reasons.setdefault(reason, []).append(_printable(name))
+    groups = [f"{_few(names)} ({reason})" for reason, names in reasons.items()]
+    return f"left out: {'; '.join(groups)}"
+
+
+def remarks(moments: Moments) -> list[str]:
+    """Return what is to be said of each column; of most, nothing.
+
+    >>> import numpy as np
+    >>> remarks(Moments.empty(2).update(np.array([[np.nan, 1.0], [np.nan, 2.0]])))
+    ['all missing', '']
+    """
+    facts = zip(moments.count, moments.missing, moments.constant, strict=True)
+    return [_remark(*fact) for fact in facts]
+
+
+def _remark(count: float, missing: float, constant: bool) -> str:
+    if not count:
+        return "all missing" if missing else "no rows"
+    return "one value" if count == 1 else "constant" if constant else ""
+
+
+def number(value: float) -> str:
+    """Return a number with six digits, and with all that stand before the decimal point.
+
+    >>> [number(x) for x in (0.0, 2013.0, 1356998400.25, 12.639070257, 1e-9, 1e300)]
+    ['0', '2013', '1356998400', '12.6391', '1e-09', '1e+300']
+    """
+    if not value or not 1e-4 <= abs(value) < 1e15:
+        return f"{value + 0.0:.6g}"
+    decimals = max(0, 5 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if decimals else text
+
+
+def _shown(columns: int) -> list[int]:
+    if columns <= HEAD + TAIL:
+        return list(range(columns))
+    return [*range(HEAD), *range(columns - TAIL, columns)]
+
+
+def _at(moments: Moments, places: list[int]) -> Moments:
+    names = moments.columns
+    return moments.select(places if names is None else [names[place] for place in places])
+
+
+def _title(moments: Moments) -> str:
+    rows, columns = moments.rows, moments.num_features
+    return f"{rows:,} row{'s' * (rows != 1)}, {columns:,} column{'s' * (columns != 1)}"
+
+
+def _foot(moments: Moments) -> list[str]:
+    if not moments.extremes_are_bounds:
+        return []
+    return ["min and max are bounds: rows were subtracted"]
+
+
+def _lines(moments: Moments) -> list[str]:
+    names = moments.columns or tuple(map(str, range(moments.num_features)))
+    numbers = (moments.mean, moments.std(), moments.min, moments.max)
+    columns = [
+        _left([HEADINGS[0], *map(_printable, names)]),
+        _right([HEADINGS[1], *map(_count, moments.count.tolist())]),
+        _right([HEADINGS[2], *map(_count, moments.missing.tolist())]),
+        *(
+            _left([heading, *_at_point(list(map(number, values.tolist())))])
+            for heading, values in zip(HEADINGS[3:7], numbers, strict=True)
+        ),
+        [HEADINGS[7], *remarks(moments)],
+    ]
+    return ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+
+
+def _count(value: float) -> str:
+    """A count is whole; a total of fractional weights may not be."""
+    return f"{int(value):,}" if float(value).is_integer() else number(value)
+
+
+def _at_point(cells: list[str]) -> list[str]:
+    whole = [cell.partition(".")[0] for cell in cells]
+    widest = max(map(len, whole), default=0)
+    return [" " * (widest - len(part)) + cell for part, cell in zip(whole, cells, strict=True)]
+
+
+def _left(cells: list[str]) -> list[str]:
+    widest = max(map(_width, cells))
+    return [cell + " " * (widest - _width(cell)) for cell in cells]
+
+
+def _right(cells: list[str]) -> list[str]:
+    widest = max(map(len, cells))
+    return [cell.rjust(widest) for cell in cells]
+
+
+def _width(text: str) -> int:
+    """How many places a terminal gives it: two to a Chinese letter, none to an accent."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
+
+
+def _printable(name: str) -> str:
+    """A name that keeps to its line and cannot steer the terminal."""
+    name = name if name.isprintable() else ascii(name)[1:-1]
+    return name if len(name) <= _WIDEST else name[: _WIDEST - 1] + "…"
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
+    return ", ".join(names[:20]) + more
