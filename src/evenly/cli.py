@@ -1,0 +1,273 @@
+"""The command line: parses, wires and prints; no arithmetic.
+
+Everything heavy is imported by the command that needs it, so that ``evenly --version`` and
+``evenly --help`` answer at once. The table goes to stdout; progress and remarks to stderr.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from evenly.moments import Moments
+
+OK, BAD_DATA, INTERRUPTED, TERMINATED = 0, 1, 130, 143
+"""Exit statuses; wrong usage is click's 2."""
+
+Names = tuple[str, ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status; bad data is a message, no traceback."""
+    with contextlib.suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted; nothing half-written was left.", INTERRUPTED)
+    except BrokenPipeError:
+        return _reader_left()
+    except MemoryError:
+        return _fail("not enough memory. Take fewer columns at a time: --columns.", BAD_DATA)
+    except Exception as error:
+        from evenly.errors import EvenlyError
+
+        if not isinstance(error, EvenlyError | OSError):
+            raise
+        return _fail(str(error), BAD_DATA)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        with evenly.make_context("evenly", arguments) as context:
+            evenly.invoke(context)
+    except click.exceptions.Exit as end:  # --help, --version
+        return end.exit_code
+    finally:
+        sys.stdout.flush()
+    return OK
+
+
+def _fail(message: str, status: int) -> int:
+    click.echo(f"evenly: {message}", err=True)
+    return status
+
+
+def _reader_left() -> int:
+    """Whoever reads our output has enough (``evenly show x.json | head``): that is no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK
+
+
+def _terminate(*_: object) -> None:
+    """Unwind on SIGTERM as on Ctrl-C, so that a half-written file is removed."""
+    sys.exit(TERMINATED)
+
+
+def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        click.echo(f"evenly {version('evenly')}")
+        context.exit()
+
+
+def _split(_: click.Context, __: click.Parameter, given: Names) -> Names:
+    """Names come as options repeated, or as one with commas, or both."""
+    return tuple(name for text in given for name in text.split(",") if name)
+
+
+def _names(option: str, help_text: str) -> Any:
+    return click.option(option, multiple=True, callback=_split, metavar="A,B", help=help_text)
+
+
+_statistics = click.argument("statistics", metavar="FILE")
+_several = click.argument("files", metavar="FILE...", nargs=-1, required=True)
+_output = click.option("-o", "--output", metavar="OUT", required=True, help="Write this file.")
+_quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+_feature_axis = click.option(
+    "--feature-axis",
+    type=int,
+    default=-1,
+    show_default=True,
+    metavar="AXIS",
+    help="Axis of an array along which its columns lie: 1 for images N×C×H×W.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Print the version and exit.",
+)
+def evenly() -> None:
+    """Mean 0 and variance 1 for your data: exactly, from wherever it lives.
+
+    Exit status: 0 done, 1 bad data, 2 wrong usage, 130 interrupted.
+    """
+
+
+@evenly.command()
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("-o", "--output", metavar="FILE", help="Save the statistics in this file (JSON).")
+@_names("--columns", "Fit only these columns. Timestamps are fitted only when named here.")
+@_names("--exclude", "Fit all columns but these.")
+@click.option("--weights", metavar="COLUMN", help="Weigh rows: 2 equals the row twice.")
+@click.option("--select", metavar="NAME", help="The array to fit, of an NPZ file.")
+@_feature_axis
+@click.option(
+    "--infinite",
+    type=click.Choice(["error", "missing"]),
+    default="error",
+    show_default=True,
+    help="What becomes of infinities; choose missing when they stand for no value.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many threads. The statistics are the same bits for any number.",
+)
+@_quiet
+def fit(
+    sources: Names, output: str | None, quiet: bool, infinite: str, threads: int, **options: Any
+) -> None:
+    """Print the exact statistics of files: Parquet, Arrow, CSV, NPY, NPZ.
+
+    A SOURCE is a file, a folder, a pattern such as 'day-*.csv', or a URL. Several are
+    fitted as one. Text columns are left out, and named.
+    """
+    from evenly.fit import fit as fit_source
+    from evenly.report.progress import Progress
+    from evenly.sources import open_source
+
+    _check_output(output, sources)
+    source = open_source(list(sources) if len(sources) > 1 else sources[0], **options)
+    with Progress(sys.stderr, rows=source.rows, nbytes=source.nbytes, quiet=quiet) as progress:
+        moments = fit_source(source, infinite=infinite, threads=threads, progress=progress)
+    _keep(moments, output, quiet)
+    if not quiet:
+        _remark_left_out(source.left_out)
+
+
+@evenly.command()
+@_statistics
+@click.option("--json", "as_json", is_flag=True, help="All columns and digits, for programs.")
+def show(statistics: str, as_json: bool) -> None:
+    """Print a statistics file as a table."""
+    from evenly.moments import load
+
+    moments = load(statistics)
+    if as_json:
+        import json
+
+        from evenly.report.document import document
+
+        click.echo(json.dumps(document(moments), indent=2, ensure_ascii=False))
+    else:
+        _print(moments)
+
+
+@evenly.command()
+@_statistics
+@click.argument("source")
+@_output
+@click.option("--inverse", is_flag=True, help="Undo it: from normalised values to the old ones.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    help="Type of the result. [default: that of the column; float32 for integers]",
+)
+@click.option(
+    "--missing",
+    type=click.Choice(["keep", "zero"]),
+    default="keep",
+    show_default=True,
+    help="What becomes of missing values; zero puts them at the mean.",
+)
+@_feature_axis
+@_quiet
+def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any) -> None:
+    """Normalise a file: Parquet, Arrow, CSV or NPY, as the name of OUT says.
+
+    Columns that the statistics do not have pass through as they are. The file is read
+    and written in pieces, and OUT appears when it is whole.
+    """
+    from evenly.apply import apply as apply_file
+    from evenly.moments import load
+    from evenly.report.progress import Progress
+
+    _check_output(output, [statistics, source])
+    moments = load(statistics)
+    with Progress(sys.stderr, quiet=quiet) as progress:
+        apply_file(moments, source, output, progress=progress, **options)
+
+
+@evenly.command()
+@_several
+@_output
+@_quiet
+def merge(files: Names, output: str, quiet: bool) -> None:
+    """Add up statistics files: the statistics of all their rows together."""
+    from evenly.moments import load
+    from evenly.moments import merge as merge_all
+
+    _check_output(output, files)
+    _keep(merge_all(map(load, files)), output, quiet)
+
+
+@evenly.command()
+@click.argument("whole", metavar="A")
+@click.argument("part", metavar="B")
+@_output
+@_quiet
+def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
+    """Take the rows of B, which were added once, out of A again."""
+    from evenly.moments import load
+
+    _check_output(output, [whole, part])
+    _keep(load(whole) - load(part), output, quiet)
+
+
+def _check_output(output: str | None, inputs: Sequence[str]) -> None:
+    """Refuse an output that is also an input, before anything is read."""
+    for path in inputs if output is not None else ():
+        with contextlib.suppress(OSError):
+            if os.path.samefile(path, str(output)):
+                raise click.UsageError(
+                    "The output must be another file than the input. "
+                    f"Received: {output!r} as both. Choose another name after -o."
+                )
+
+
+def _keep(moments: "Moments", output: str | None, quiet: bool) -> None:
+    """Save first, then print: what was computed is safe before anyone reads the table."""
+    if output is not None:
+        moments.save(output)
+    if not quiet:
+        _print(moments)
+
+
+def _print(moments: "Moments") -> None:
+    from evenly.report.table import table
+
+    click.echo(table(moments))
+
+
+def _remark_left_out(columns: dict[str, str]) -> None:
+    from evenly.report.table import left_out
+
+    if columns:
+        click.echo(left_out(columns), err=True)
