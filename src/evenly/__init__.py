@@ -1,0 +1,38 @@
+"""Mean 0 and variance 1 for your data: exactly, from wherever it lives, at memory speed."""
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evenly.errors import *  # noqa: F403
+    from evenly.fit import fit as fit
+    from evenly.moments import Moments as Moments
+    from evenly.moments import load as load
+    from evenly.moments import merge as merge
+    from evenly.threads import threads as threads
+
+_ERRORS = "Evenly Data Column Source StatisticsFile UnsupportedType MissingExtra"
+_HOMES = {"Moments": "moments", "load": "moments", "merge": "moments"}
+_HOMES |= {name: name for name in ("fit", "threads")}
+_HOMES |= {f"{name}Error": "errors" for name in _ERRORS.split()}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name's home when it is first used (PEP 562): NumPy alone takes 0.1 s."""
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("evenly")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'evenly' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"evenly.{_HOMES[name]}"), name)
+
+
+class _Index(ModuleType):
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _HOMES:  # evenly.fit is the function, also after `import evenly.fit`
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Index

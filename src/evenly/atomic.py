@@ -1,0 +1,92 @@
+"""A file that appears whole or not at all."""
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from evenly.errors import SourceError
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a binary file that takes the name ``path`` only when the block succeeds.
+
+    The bytes go to a new file in the same folder, are forced to the disk (`fsync`),
+    and then renamed over ``path``: a reader sees the old file or the new one, after a
+    crash too. When the block raises, the new file is removed and the old one stays.
+    A symbolic link stays a link (what it points to is replaced), an existing file
+    keeps its permissions. What is no regular file (a pipe, ``/dev/stdout``) is written
+    straight: it cannot be replaced.
+
+    Raises
+    ------
+    SourceError
+        When the folder is missing or not writable, or the disk is full.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        mode = _mode(target)
+        if mode is None or stat.S_ISREG(mode):
+            with _beside(target, mode) as file:
+                yield file
+        else:
+            with open(target, "wb") as file:
+                yield file
+    except OSError as error:
+        if isinstance(error, SourceError):
+            raise
+        raise SourceError(_explain(path, target, error)) from error
+
+
+def _mode(target: Path) -> int | None:
+    try:
+        return target.stat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+@contextlib.contextmanager
+def _beside(target: Path, mode: int | None) -> Iterator[BinaryIO]:
+    # A short name of its own, so that a long target name does not overflow the limit.
+    temporary = target.with_name(f".evenly-{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with open(descriptor, "wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(mode))
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the rename itself to the disk, where the file system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _explain(path: str | os.PathLike[str], target: Path, error: OSError) -> str:
+    if not target.parent.is_dir():
+        return (
+            f"The folder of an output file must exist. Received: {os.fspath(path)!r}, "
+            f"and there is no folder {str(target.parent)!r}. Create it first."
+        )
+    reason = (error.strerror or str(error)).lower()
+    return (
+        f"Cannot write {os.fspath(path)!r}: {reason}. "
+        "What was there before is unchanged; choose another place, or make room."
+    )

@@ -1,0 +1,74 @@
+"""Do two sets of columns fit together, and in which order?"""
+
+from collections.abc import Sequence
+
+from evenly.errors import ColumnError, listed
+
+Names = tuple[str, ...] | None
+
+
+def matching(ours: Names, our_number: int, theirs: Names, their_number: int) -> list[int] | None:
+    """Return the places of our columns among theirs; None when the order is the same.
+
+    Named columns are matched by name, unnamed ones by position.
+
+    Raises
+    ------
+    ColumnError
+        When a name is missing or unknown, when only one side has names, or when two
+        sides without names differ in number.
+
+    >>> matching(("a", "b"), 2, ("b", "a"), 2)
+    [1, 0]
+    """
+    if ours == theirs and our_number == their_number:
+        return None
+    if ours is None and theirs is None:
+        raise ColumnError(
+            "Moments without column names need the same number of columns. "
+            f"Received: {our_number} and {their_number}."
+        )
+    if ours is None or theirs is None:
+        names = ours or theirs or ()
+        raise ColumnError(
+            "Either both sides have column names or none has. Received: "
+            f"{listed(names)} on one side, {their_number if ours else our_number} columns "
+            "without names on the other. Fit both from frames, or both from arrays."
+        )
+    index = {name: place for place, name in enumerate(theirs)}
+    missing = [name for name in ours if name not in index]
+    unknown = sorted(index.keys() - set(ours), key=theirs.index)
+    if missing or unknown:
+        raise ColumnError(
+            f"The columns must have the same names. Missing: {listed(missing) or 'none'}; "
+            f"unknown: {listed(unknown) or 'none'}. Take the common ones with moments.select(...)."
+        )
+    return [index[name] for name in ours]
+
+
+def unique_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names as a tuple, after checking that they are text and differ."""
+    result = tuple(names)
+    for name in result:
+        if not isinstance(name, str):
+            raise ColumnError(f"A column's name must be a string. Received: {name!r}.")
+    if len(set(result)) != len(result):
+        seen: set[str] = set()
+        twice = next(name for name in result if name in seen or seen.add(name))
+        raise ColumnError(f"Every column needs a name of its own. Received twice: {twice!r}.")
+    return result
+
+
+def places_of(names: Sequence[str | int], ours: Names, number: int) -> list[int]:
+    """Return where the named columns are; columns without names go by their number."""
+    index: dict[str | int, int] = {
+        name: place for place, name in enumerate(range(number) if ours is None else ours)
+    }
+    if unknown := [name for name in names if name not in index]:
+        raise ColumnError(
+            f"Unknown: {listed(unknown)}. The moments have "
+            f"{listed(ours) if ours is not None else f'{number} columns without names'}."
+        )
+    if len(set(names)) != len(names):
+        raise ColumnError(f"Each column can be selected once. Received: {listed(names)}.")
+    return [index[name] for name in names]

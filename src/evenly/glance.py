@@ -1,0 +1,75 @@
+"""Moments at a glance: the short table of a `repr`, as text and for notebooks."""
+
+import html
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TypeAlias
+
+from evenly import readout
+from evenly.readout import Dyadic
+from evenly.statistics_column import ColumnRecord
+
+HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max")
+HEAD, TAIL = 12, 4
+"""Columns shown at the start and at the end when there are more than both."""
+_WIDEST = 40
+
+Row: TypeAlias = tuple[str, ...]
+
+
+def shown(num_features: int) -> list[int]:
+    """Return the indices of the columns to show, in order."""
+    if num_features <= HEAD + TAIL:
+        return list(range(num_features))
+    return [*range(HEAD), *range(num_features - TAIL, num_features)]
+
+
+def text(title: str, rows: Sequence[Row], left_out: int, remark: str) -> str:
+    """Return the table as text: names to the left, numbers to the right."""
+    cells: list[Row] = [HEADINGS, *rows]
+    if left_out:
+        cells.insert(1 + HEAD, (f"({left_out:,} more)", *[""] * (len(HEADINGS) - 1)))
+    widths = [max(len(row[i]) for row in cells) for i in range(len(HEADINGS))]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+        for row in cells
+    ]
+    return "\n".join([title, *(lines if rows else ()), *([remark] if remark else ())])
+
+
+def page(title: str, rows: Sequence[Row], left_out: int, remark: str) -> str:
+    """Return the table as HTML, for notebooks."""
+    body = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
+    if left_out:
+        body.insert(HEAD, f'<td colspan="{len(HEADINGS)}">({left_out:,} more)</td>')
+    head = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
+    table = "".join(f"<tr>{row}</tr>" for row in body)
+    return (
+        f"<div><p>{html.escape(title)}</p><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{table}</tbody></table><p>{html.escape(remark)}</p></div>"
+    )
+
+
+def row(column: ColumnRecord) -> Row:
+    """Return the cells of a column."""
+    name = column.name or ""
+    name = name if len(name) <= _WIDEST else name[: _WIDEST - 1] + "…"
+    sums = column.count, column.sum, column.squares
+    return (
+        name if name.isprintable() else ascii(name)[1:-1],
+        _count(column.count),
+        _count(column.missing),
+        _number(readout.mean(column.count, column.sum)),
+        _number(readout.std(*sums, Fraction(0))),
+        _number(column.min),
+        _number(column.max),
+    )
+
+
+def _count(value: Dyadic) -> str:
+    whole = readout.is_count(value)
+    return f"{value[0] << value[1]:,}" if whole else _number(readout.nearest(value))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:.6g}"

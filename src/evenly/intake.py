@@ -1,0 +1,113 @@
+"""One block of rows into one state: what the core takes, and its refusals in words."""
+
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly import _core
+from evenly.block import Block
+from evenly.errors import DataError, UnsupportedTypeError
+
+Array = npt.NDArray[Any]
+
+
+def add_block(state: _core.State, block: Block, infinite: str) -> None:
+    """Add a block to a state of as many columns; a refused block leaves it as it was.
+
+    Raises
+    ------
+    DataError
+        For an infinity (unless ``infinite="missing"``), weights that are negative, not
+        finite or too few, or a shape that does not fit.
+    UnsupportedTypeError
+        For a dtype that is no number.
+    """
+    if infinite not in ("error", "missing"):
+        raise DataError(f"infinite must be 'error' or 'missing'. Received: {infinite!r}.")
+    weights = None if block.weights is None else checked_weights(block.weights, block.rows)
+    as_missing = infinite == "missing"
+    try:
+        if isinstance(block.data, tuple):
+            found = state.update_columns(
+                [core_array(column.values)[0] for column in block.data],
+                [column.validity for column in block.data],
+                [column.bit_offset for column in block.data],
+                weights,
+                as_missing,
+            )
+        else:
+            x, dtype = core_array(block.data)
+            found = state.update(x, block.feature_axis, weights, as_missing, dtype=dtype)
+    except ValueError as error:
+        raise DataError(f"{_place(block)} cannot be added: {error}") from None
+    except TypeError:
+        raise UnsupportedTypeError(
+            "Columns must hold integers, booleans or floats of at most 64 bits. Received: "
+            f"{', '.join(sorted(set(block.dtypes)))} in {_place(block)}. Convert them first."
+        ) from None
+    if found is not None:
+        raise infinity(block, *found)
+
+
+def infinity(block: Block, row: int, column: int) -> DataError:
+    """Return the error for an infinite value, by its column's name and its row."""
+    name = repr(block.names[column]) if block.names else str(column)
+    return DataError(
+        f"Every value must be finite. Received: infinity in column {name}, row "
+        f'{block.first_row + row} of {_place(block)}. Correct it, or pass infinite="missing" '
+        "to count infinities as missing."
+    )
+
+
+def _place(block: Block) -> str:
+    return block.place or "the array"
+
+
+def checked_weights(weights: Any, rows: int) -> npt.NDArray[np.float64]:
+    """Return weights as float64, one a row, after checking that they can be weights."""
+    result = np.ascontiguousarray(weights, np.float64)
+    if result.shape != (rows,):
+        raise DataError(
+            f"weights must have one number a row: shape ({rows},). Received: shape {result.shape}."
+        )
+    if not (np.isfinite(result) & (result >= 0)).all():
+        row = int(np.argmin(np.isfinite(result) & (result >= 0)))
+        raise DataError(
+            "weights must be finite, and 0 or more. "
+            f"Received: {result[row]} in row {row}. A weight of 0 leaves a row out."
+        )
+    return result
+
+
+def core_array(x: Any) -> tuple[Array, str | None]:
+    """Return a CPU array as the core takes it: bfloat16 as its bits, with its name beside."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(x, torch.Tensor):
+        x = x.detach()
+        if x.dtype == torch.bfloat16:
+            return x.view(torch.int16).numpy().view(np.uint16), "bfloat16"
+        return x.numpy(), None
+    if x.dtype.name == "bfloat16":
+        return x.view(np.uint16), "bfloat16"
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("=")), None
+
+
+def feature_count(block: Block) -> int:
+    """Return the number of columns of a block; an array of one dimension has one.
+
+    Raises
+    ------
+    DataError
+        When ``feature_axis`` is no axis of the array.
+    """
+    if isinstance(block.data, tuple):
+        return len(block.data)
+    shape = tuple(block.data.shape)
+    if not -len(shape) <= block.feature_axis < len(shape):
+        raise DataError(
+            "feature_axis must be an axis of the array. "
+            f"Received: {block.feature_axis}, and an array of shape {shape}."
+        )
+    return 1 if len(shape) == 1 else int(shape[block.feature_axis])

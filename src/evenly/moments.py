@@ -1,0 +1,274 @@
+"""`Moments`: what the user holds. Exact sums that add up, and are divided only when read."""
+
+import os
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from evenly import statistics_file
+from evenly.columns import Names, places_of
+from evenly.errors import DataError, StatisticsFileError
+from evenly.group import Group
+from evenly.readings import Correction
+from evenly.records import records, state_of
+from evenly.statistics_column import ColumnRecord
+from evenly.statistics_file import Header
+from evenly.transform import Scaling, scaling, transform
+
+
+class Moments(Group):
+    """Per column a count, the exact sum of x and the exact sum of x².
+
+    *Exact* means without any rounding, as real numbers. So moments are a commutative
+    group: any order, any batches and any number of threads give the same bits, and
+    ``(a + b) - b == a``. The mean, the variance and the standard deviation that are
+    read from it are the float64 nearest to the true value for the data as given.
+
+    Get one from `evenly.fit`, `evenly.load` or `Moments.empty`. Several threads may use
+    one at a time. Comparing looks at what adds up (names, counts, sums, sums of squares),
+    not at min, max, dtypes and sources. All moments of no rows are one and the same: the
+    zero of the group, which takes the columns of whatever is added to it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from evenly import Moments
+    >>> monday = Moments.empty(["height"]).update(np.array([[1.0], [2.0]]))
+    >>> tuesday = Moments.empty(["height"]).update(np.array([[6.0]]))
+    >>> week = monday + tuesday
+    >>> week.mean, week.variance(correction=1)
+    (array([3.]), array([7.]))
+    >>> monday == week - tuesday
+    True
+    >>> week
+    Moments of 1 column, 3 rows
+    column  count  missing  mean      std  min  max
+    height      3        0     3  2.16025    1    6
+    """
+
+    __slots__ = ()
+    __iter__ = None
+
+    @property
+    def columns(self) -> Names:
+        """The names of the columns, in order; None when they have none."""
+        return self._columns
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The dtype that each column came in (several are joined by ``|``)."""
+        return self._dtypes
+
+    @property
+    def rows(self) -> int:
+        """Rows that were read, whatever they weighed, missing ones too."""
+        return self._rows
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where the rows came from, sorted. Information only: nothing is computed from it."""
+        with self._lock:
+            return tuple(sorted(self._sources))
+
+    @sources.setter
+    def sources(self, sources: Iterable[str]) -> None:
+        with self._lock:
+            self._sources = list(sources)
+
+    # Taking part of it, and copies
+
+    def select(self, names: Iterable[str | int]) -> "Moments":
+        """Return the moments of some columns, in the order asked for.
+
+        Columns without names are selected by their numbers.
+
+        Raises
+        ------
+        ColumnError
+            For a column that is not there, or named twice.
+        """
+        return self._at(places_of(list(names), self._columns, self.num_features))
+
+    def __getitem__(self, names: str | int | Sequence[str | int]) -> "Moments":
+        """Return ``moments["a"]`` or ``moments["a", "b"]``: `select` in short."""
+        return self.select([names] if isinstance(names, str | int) else names)
+
+    __copy__ = Group.copy
+
+    def __deepcopy__(self, memo: object) -> "Moments":
+        return self.copy()
+
+    def __reduce__(self) -> Any:
+        columns = list(records(self._state, self._columns, self._dtypes))
+        plain = [tuple(record) for record in columns]
+        return _restore, (self._columns, plain, self.extremes_are_bounds, self.sources, self._rows)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a statistics file, whole or not at all (its format: ``docs/format.md``).
+
+        Raises
+        ------
+        SourceError
+            When it cannot be written; what was there before is unchanged.
+        """
+        state = self._state.copy()
+        columns = records(state, self._columns, self._dtypes)
+        bounds = state.extremes_are_bounds
+        header = Header(self._rows, self.sources, bounds, version("evenly"))
+        statistics_file.save(path, header, columns)
+
+    def normalize(
+        self,
+        x: Any,
+        *,
+        out: Any = None,
+        dtype: Any = None,
+        missing: str = "keep",
+        constant: str = "zero",
+        correction: Correction = 0,
+        feature_axis: int = -1,
+    ) -> Any:
+        """Return ``(x - mean) / std``, column by column, as the kind of thing that x is.
+
+        Parameters
+        ----------
+        x
+            A NumPy array, a torch tensor, anything with ``__array__`` or ``__dlpack__``
+            (a NumPy array comes back), or a frame of pandas, polars, PyArrow or DuckDB. A
+            frame is matched by name and comes back with all its columns, those that the
+            moments do not know untouched. A tensor that requires grad, or on another
+            device than the CPU, takes torch's operations, and gradients flow.
+        out
+            An array or tensor to write into, of the shape of x; x itself is allowed.
+        dtype
+            float16, bfloat16, float32 or float64. None: the type of floating x, and
+            float32 for integers and booleans. Choose float64 for integers beyond 2**24
+            whose last digits matter. Frames have float32 and float64 only.
+        missing
+            ``"keep"``: NaN and null stay what they are. ``"zero"`` puts 0, the mean:
+            choose it before a model that cannot take NaN.
+        constant
+            For columns whose variance is exactly 0. ``"zero"``: they become 0, whatever
+            x holds; a feature that never varied says nothing. ``"center"``: only the mean
+            is subtracted; choose it when later data may vary, in the unit of the data.
+            ``"error"``: choose it when a constant column means that something is broken.
+        correction
+            What the variance subtracts from the count: see `variance`.
+        feature_axis
+            The axis of an array along which its columns lie.
+
+        Returns
+        -------
+        array, tensor or frame of the shape of x
+            Within 2 ulp of the exact answer in float32, whatever the offset of the data:
+            the mean is subtracted as two float64, hi + lo.
+
+        Raises
+        ------
+        DataError
+            When a column has no value or no more than ``correction``, or x another shape.
+        ColumnError
+            When a frame lacks a column.
+        UnsupportedTypeError
+            For what is no number.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from evenly import Moments
+        >>> moments = Moments.empty().update(np.array([[1.0, 7.0], [3.0, 7.0]]))
+        >>> moments.normalize(np.array([[2.0, 7.0], [5.0, 7.0]]))
+        array([[0., 0.],
+               [3., 0.]])
+        """
+        return transform(
+            x,
+            self._scaling(inverse=False, constant=constant, correction=correction),
+            out=out,
+            dtype=dtype,
+            missing=missing,
+            feature_axis=feature_axis,
+        )
+
+    def denormalize(
+        self,
+        x: Any,
+        *,
+        out: Any = None,
+        dtype: Any = None,
+        constant: str = "zero",
+        correction: Correction = 0,
+        feature_axis: int = -1,
+    ) -> Any:
+        """Return ``x * std + mean``: what `normalize` made, to rounding; constants exactly.
+
+        Pass the same ``constant`` and ``correction`` as to `normalize`; the other
+        parameters, the result and the errors are as there. NaN and null stay.
+        """
+        return transform(
+            x,
+            self._scaling(inverse=True, constant=constant, correction=correction),
+            out=out,
+            dtype=dtype,
+            feature_axis=feature_axis,
+        )
+
+    def _scaling(self, *, inverse: bool, constant: str, correction: Correction) -> Scaling:
+        if not self.num_features:
+            raise DataError("Normalising needs rows to have been fitted. Received: none yet.")
+
+        def compute() -> Scaling:
+            return scaling(
+                self._columns,
+                self._sums(),
+                inverse=inverse,
+                correction=correction,
+                constant=constant,
+            )
+
+        return self._cached((inverse, constant, correction), compute)
+
+
+def _restore(
+    names: Names, plain: list[tuple[Any, ...]], bounds: bool, sources: tuple[str, ...], rows: int
+) -> Moments:
+    columns = [ColumnRecord(*column) for column in plain]
+    state = state_of(columns, extremes_are_bounds=bounds)
+    return Moments(state, names, tuple(column.dtype for column in columns), sources, rows)
+
+
+def load(path: str | os.PathLike[str]) -> Moments:
+    """Return the moments in a statistics file.
+
+    Raises
+    ------
+    SourceError
+        When the file is missing or cannot be read.
+    StatisticsFileError
+        When it is no statistics file, or no data at all can have such statistics.
+    """
+    header, columns = statistics_file.load(path)
+    named = bool(columns) and columns[0].name is not None
+    names = tuple(str(column.name) for column in columns) if named else None
+    try:
+        state = state_of(columns, extremes_are_bounds=header.extremes_are_bounds)
+    except (ValueError, OverflowError) as error:
+        raise StatisticsFileError(f"{os.fspath(path)}: {error}") from None
+    dtypes = tuple(column.dtype for column in columns)
+    return Moments(state, names, dtypes, header.sources, header.rows)
+
+
+def merge(moments: Iterable[Moments]) -> Moments:
+    """Return the sum of many moments, in one pass and one copy.
+
+    The same bits as adding them with ``+`` in any order, and faster.
+
+    Raises
+    ------
+    ColumnError
+        When the columns of one differ from those before it.
+    """
+    total = Moments.empty()
+    for part in moments:
+        total._absorb(part)
+    return total

@@ -1,0 +1,176 @@
+"""What moments say when they are read: mean, variance, std, and a table."""
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly import _core, glance, readout
+from evenly.columns import Names
+from evenly.readout import Dyadic
+from evenly.records import records
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
+Correction = int | float | Fraction
+T = TypeVar("T")
+
+
+class Readings:
+    """The read-outs of `Moments`; each is computed once, until the moments change."""
+
+    __slots__ = ()
+
+    _state: _core.State
+    _columns: Names
+    _dtypes: tuple[str, ...]
+    _rows: int
+    _cache: dict[object, Any]
+
+    def _cached(self, key: object, compute: Callable[[], T]) -> T:
+        # Take hold of the cache before looking at the state: an update in another thread
+        # puts a new cache in its place, and what is computed here lands in the old one.
+        cache = self._cache
+        if key not in cache:
+            cache[key] = compute()
+        return cache[key]  # type: ignore[no-any-return]
+
+    def _read(self, key: object, function: Callable[..., float], *more: Any) -> Floats:
+        """Return function(count, sum, squares, *more) for each column, as a new array."""
+
+        def compute() -> Floats:
+            values = (function(*sums, *more) for sums in self._sums())
+            return np.fromiter(values, np.float64, self._state.columns)
+
+        return self._cached(key, compute).copy()
+
+    def _sums(self) -> Iterable[tuple[Dyadic, Dyadic, Dyadic]]:
+        """Return count, sum and sum of squares of each column, of one moment in time."""
+        state = self._state.copy()
+        return zip(state.counts(), state.sums(), state.squares(), strict=True)
+
+    @property
+    def mean(self) -> Floats:
+        """The mean of each column: the nearest float64. NaN when it has no value."""
+        return self._read("mean", lambda count, total, _: readout.mean(count, total))
+
+    def variance(self, correction: Correction = 0) -> Floats:
+        """Return the variance of each column: the float64 nearest to the exact one.
+
+        ``sum((x - mean)**2) / (count - correction)``, in which nothing is rounded before
+        the division.
+
+        Parameters
+        ----------
+        correction
+            Subtracted from the count; any number of 0 or more. Choose 0 (the default) to
+            describe the data as given, as batch normalisation does, and 1 to estimate the
+            variance of what the rows are a sample of.
+
+        Returns
+        -------
+        array of float64, shape (num_features,)
+            NaN where ``count <= correction``; exactly 0 for a constant column.
+        """
+        exact = readout.exact_correction(correction)
+        return self._read(("variance", exact), readout.variance, exact)
+
+    def std(self, correction: Correction = 0) -> Floats:
+        """Return the standard deviation: the float64 nearest to the exact square root.
+
+        It is not the root of the rounded variance. See `variance` for ``correction``.
+        """
+        exact = readout.exact_correction(correction)
+        return self._read(("std", exact), readout.std, exact)
+
+    @property
+    def constant(self) -> npt.NDArray[np.bool_]:
+        """Which columns have values that are all the same: a variance of exactly 0."""
+
+        def same(count: Dyadic, total: Dyadic, squares: Dyadic) -> bool:
+            return count[0] > 0 and readout.spread(count, total, squares)[0] == 0
+
+        return self._read("constant", same).astype(np.bool_)
+
+    @property
+    def count(self) -> Counts:
+        """How many values each column has; with weights, their total weight.
+
+        int64 when all are whole, float64 otherwise.
+        """
+        return self._cached("count", lambda: _counts(self._state.counts())).copy()
+
+    @property
+    def missing(self) -> Counts:
+        """How many values each column lacks (NaN, null); with weights, their weight."""
+        return self._cached("missing", lambda: _counts(self._state.missings())).copy()
+
+    @property
+    def min(self) -> Floats:
+        """The smallest value of each column; NaN when it has none.
+
+        A lower bound of it after a subtraction: see `extremes_are_bounds`.
+        """
+        return self._extremes()[0].copy()
+
+    @property
+    def max(self) -> Floats:
+        """The largest value of each column; NaN when it has none.
+
+        An upper bound of it after a subtraction: see `extremes_are_bounds`.
+        """
+        return self._extremes()[1].copy()
+
+    @property
+    def extremes_are_bounds(self) -> bool:
+        """Whether min and max may belong to rows that were subtracted since."""
+        return bool(self._state.extremes_are_bounds)
+
+    @property
+    def sum(self) -> list[Fraction]:
+        """The sum of each column, exactly."""
+        return [readout.fraction(value) for value in self._state.sums()]
+
+    @property
+    def sum_of_squares(self) -> list[Fraction]:
+        """The sum of the squares of each column, exactly."""
+        return [readout.fraction(value) for value in self._state.squares()]
+
+    def _extremes(self) -> npt.NDArray[np.float64]:
+        def compute() -> Floats:
+            pairs = self._state.extremes()
+            # None becomes NaN, an integer beyond 2**53 the nearest float64
+            return np.array(pairs, np.float64).reshape(-1, 2).T
+
+        return self._cached("extremes", compute)
+
+    def __repr__(self) -> str:
+        return glance.text(*self._glance())
+
+    def _repr_html_(self) -> str:
+        return glance.page(*self._glance())
+
+    def _glance(self) -> tuple[str, list[glance.Row], int, str]:
+        number = self._state.columns
+        places = glance.shown(number)
+        names = [str(i) if self._columns is None else self._columns[i] for i in places]
+        dtypes = ("",) * len(places)
+        rows = [
+            glance.row(record) for record in records(self._state.take(places), tuple(names), dtypes)
+        ]
+        of = f"{number:,} column{'' if number == 1 else 's'}, {self._rows:,} row"
+        bounds = "min and max are bounds: rows were subtracted"
+        return (
+            f"Moments of {of}{'' if self._rows == 1 else 's'}",
+            rows,
+            number - len(places),
+            bounds if self.extremes_are_bounds else "",
+        )
+
+
+def _counts(values: list[Dyadic]) -> Counts:
+    if all(readout.is_count(value) for value in values):
+        return np.array([m << e for m, e in values], np.int64)
+    return np.array([readout.nearest(value) for value in values], np.float64)

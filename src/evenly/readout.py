@@ -1,0 +1,189 @@
+"""Exact sums in, correctly rounded float64 out.
+
+Every number here is *dyadic*: a pair ``(m, e)`` that stands for ``m * 2**e``. A
+finite float is dyadic, hence so are sums of floats, of their squares, and of
+their products with weights. Python's integers hold all of them, so a mean, a
+variance or a standard deviation is rounded once: when it becomes a float64.
+
+That last step rests on one fact: ``int / int`` is correctly rounded in CPython,
+subnormal results included (``long_true_divide`` in ``Objects/longobject.c``: it
+keeps a sticky bit and rounds half to even at the precision the result has).
+"""
+
+import math
+from fractions import Fraction
+from numbers import Rational
+from typing import TypeAlias
+
+from evenly.errors import DataError
+
+Dyadic: TypeAlias = tuple[int, int]
+
+_ROOT_BITS = 56
+"""Bits of the integer square root: 53 of a float64, one to round by, two spare."""
+
+
+def fraction(value: Dyadic) -> Fraction:
+    """Return ``m * 2**e`` as a Fraction."""
+    m, e = value
+    return Fraction(m << e) if e >= 0 else Fraction(m, 1 << -e)
+
+
+def dyadic(value: int | float) -> Dyadic:
+    """Return a finite number as ``(m, e)`` with ``m`` odd, or ``(0, 0)``."""
+    m, denominator = value.as_integer_ratio()
+    e = 1 - denominator.bit_length()
+    if m == 0:
+        return 0, 0
+    zeros = (m & -m).bit_length() - 1
+    return m >> zeros, e + zeros
+
+
+def is_count(value: Dyadic) -> bool:
+    """Whether a total weight is whole, and below 2**63 as an int64 is."""
+    return value[1] >= 0 and value[0].bit_length() + value[1] <= 63
+
+
+def add(*values: Dyadic) -> Dyadic:
+    """Return the exact sum of dyadic numbers (its mantissa may be even)."""
+    low = min(e for _, e in values)
+    return sum(m << (e - low) for m, e in values), low
+
+
+def divide(m: int, n: int, e: int = 0) -> float:
+    """Return the float64 nearest to ``m * 2**e / n``, for ``n > 0``.
+
+    Ties go to even; what is too large becomes an infinity of its sign.
+    """
+    try:
+        return (m << e) / n if e >= 0 else m / (n << -e)
+    except OverflowError:
+        return math.inf if m > 0 else -math.inf
+
+
+def nearest(value: Dyadic) -> float:
+    """Return the float64 nearest to a dyadic number."""
+    m, e = value
+    return divide(m, 1, e)
+
+
+def mean(count: Dyadic, total: Dyadic) -> float:
+    """Return the float64 nearest to ``total / count``; NaN when the count is 0."""
+    n, ne = count
+    if n == 0:
+        return math.nan
+    s, se = total
+    return divide(s, n, se - ne)
+
+
+def mean_remainder(count: Dyadic, total: Dyadic, hi: float) -> float:
+    """Return the float64 nearest to ``total / count - hi``.
+
+    With ``hi`` the rounded mean, ``hi + lo`` holds the mean to some 106 bits: the
+    pair of floats that Dekker (1971) calls a double-length number.
+    """
+    if not math.isfinite(hi):
+        return 0.0
+    n, ne = count
+    s, se = total
+    h, he = dyadic(hi)
+    # s * 2**se / (n * 2**ne) - h * 2**he, over the denominator n * 2**ne
+    low = min(se, he + ne)
+    return divide((s << (se - low)) - ((h * n) << (he + ne - low)), n, low - ne)
+
+
+def spread(count: Dyadic, total: Dyadic, squares: Dyadic) -> Dyadic:
+    """Return ``count * squares - total**2``: the squared deviations, times the count.
+
+    Exactly 0 when, and only when, all values are the same (Cauchy-Schwarz): this is
+    the test for a constant column, and it knows no tolerance.
+    """
+    n, ne = count
+    s, se = total
+    q, qe = squares
+    low = min(ne + qe, 2 * se)
+    return ((n * q) << (ne + qe - low)) - ((s * s) << (2 * se - low)), low
+
+
+def variance_ratio(
+    count: Dyadic, total: Dyadic, squares: Dyadic, correction: Fraction
+) -> tuple[int, int, int] | None:
+    """Return integers ``(p, q, e)`` with variance ``p * 2**e / q``; None when undefined.
+
+    The variance is ``sum((x - mean)**2) / (count - correction)``, in sums::
+
+        (count * squares - total**2) / (count * (count - correction))
+
+    It is undefined when ``count <= correction``: no rows are left to divide by.
+    """
+    n, ne = count
+    c, d = correction.numerator, correction.denominator
+    # left / d * 2**le is count - correction
+    le = min(ne, 0)
+    left = ((n * d) << (ne - le)) - (c << -le)
+    if n == 0 or left <= 0:
+        return None
+    p, e = spread(count, total, squares)
+    return p * d, n * left, e - ne - le
+
+
+def variance(count: Dyadic, total: Dyadic, squares: Dyadic, correction: Fraction) -> float:
+    """Return the float64 nearest to the variance; NaN when ``count <= correction``."""
+    ratio = variance_ratio(count, total, squares, correction)
+    return math.nan if ratio is None else divide(*ratio)
+
+
+def std(count: Dyadic, total: Dyadic, squares: Dyadic, correction: Fraction) -> float:
+    """Return the float64 nearest to the standard deviation; NaN like the variance."""
+    ratio = variance_ratio(count, total, squares, correction)
+    return math.nan if ratio is None else root(*ratio)
+
+
+def root(p: int, q: int, e: int) -> float:
+    """Return the float64 nearest to ``sqrt(p * 2**e / q)``, for ``p >= 0`` and ``q > 0``.
+
+    Scale the ratio by a power of four, so that its integer root ``r`` has at least 55
+    bits. No float64 and no midpoint of two lies strictly between ``r`` and ``r + 1``,
+    since each is a multiple of 2 there; so when the root is inexact, ``r + 1/2``
+    rounds as the true root does. (Subnormal results have fewer bits: the same holds.)
+    """
+    if p == 0:
+        return 0.0
+    shift = 2 * _ROOT_BITS - (p.bit_length() - q.bit_length())
+    shift += (e - shift) & 1  # the power of two that is left must be even
+    r, exact = _integer_root(p, q, shift)
+    return divide(r if exact else 2 * r + 1, 1, (e - shift) // 2 - (not exact))
+
+
+def _integer_root(p: int, q: int, shift: int) -> tuple[int, bool]:
+    """Return ``floor(sqrt(p * 2**shift / q))``, and whether nothing was cut off."""
+    if shift >= 0:
+        p <<= shift
+    else:
+        q <<= -shift
+    quotient, rest = divmod(p, q)
+    r = math.isqrt(quotient)
+    return r, rest == 0 and r * r == quotient
+
+
+def exact_correction(correction: int | float | Fraction) -> Fraction:
+    """Return the correction as a Fraction, or say why it cannot be one.
+
+    Raises
+    ------
+    DataError
+        When it is negative, NaN, infinite, or no number at all.
+    """
+    try:
+        if isinstance(correction, Rational):  # NumPy's integers too: make them Python's
+            exact = Fraction(int(correction.numerator), int(correction.denominator))
+        else:
+            exact = Fraction(*correction.as_integer_ratio())
+    except (AttributeError, ValueError, OverflowError):  # no number, NaN, infinity
+        exact = Fraction(-1)
+    if exact < 0:
+        raise DataError(
+            f"correction must be a finite number, 0 or more. Received: {correction!r}. "
+            "Pass 0 for the variance of the data as given, 1 for the unbiased estimate."
+        )
+    return exact

@@ -1,0 +1,222 @@
+"""The statistics file: exact moments as text, one column a line.
+
+``docs/format.md`` specifies it byte by byte. It is plain JSON, nothing in it is ever
+executed or unpickled, and a reader believes nothing that it has not checked.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from evenly import statistics_column
+from evenly.atomic import atomic_file
+from evenly.errors import SourceError, StatisticsFileError
+from evenly.statistics_column import ColumnRecord, Odd, received
+
+FORMAT = "evenly statistics"
+FORMAT_VERSION = 1
+MAX_BYTES = 2**31
+"""No larger file is read: some six million columns."""
+
+_KEYS = ("columns", "evenly_version", "extremes", "format", "format_version", "rows", "sources")
+
+
+@dataclass(slots=True, frozen=True)
+class Header:
+    """What the file says of all columns together.
+
+    Attributes
+    ----------
+    rows
+        Rows that were read, whatever they weighed.
+    sources
+        Where they came from: file names, addresses. Information only.
+    extremes_are_bounds
+        Whether min and max may belong to values that were subtracted since.
+    evenly_version
+        The version of the program that wrote the file.
+    """
+
+    rows: int
+    sources: tuple[str, ...]
+    extremes_are_bounds: bool
+    evenly_version: str
+
+
+def save(path: str | os.PathLike[str], header: Header, columns: Iterable[ColumnRecord]) -> None:
+    """Write a statistics file, whole or not at all; columns are taken one at a time.
+
+    Raises
+    ------
+    SourceError
+        When the file cannot be written. What was there before is unchanged.
+    """
+    with atomic_file(path) as file:
+        file.write(b'{\n"columns": [')
+        before = "\n"
+        for column in columns:
+            file.write(_bytes(before + statistics_column.write(column)))
+            before = ",\n"
+        file.write(b"\n],\n")
+        file.write(_bytes(_tail(header)))
+
+
+def _bytes(text: str) -> bytes:
+    # A lone surrogate (a file name that is no UTF-8) has no UTF-8 form. This handler
+    # writes it as \udc80, which inside a JSON string is the escape for just that.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _tail(header: Header) -> str:
+    rest = {
+        "evenly_version": header.evenly_version,
+        "extremes": "bounds" if header.extremes_are_bounds else "exact",
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "rows": header.rows,
+        "sources": list(header.sources),
+    }
+    lines = (f'"{key}": {json.dumps(value, ensure_ascii=False)}' for key, value in rest.items())
+    return ",\n".join(lines) + "\n}\n"
+
+
+def load(path: str | os.PathLike[str]) -> tuple[Header, list[ColumnRecord]]:
+    """Read a statistics file and check everything in it.
+
+    Raises
+    ------
+    SourceError
+        When the file is missing or cannot be read.
+    StatisticsFileError
+        When it is no statistics file, or one that no data can have produced.
+    """
+    content = _read(path)
+    try:
+        return parse(content)
+    except StatisticsFileError as error:
+        raise StatisticsFileError(f"{os.fspath(path)}: {error}") from None
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise SourceError(
+            f"Cannot read the statistics file {os.fspath(path)!r}: "
+            f"{(error.strerror or str(error)).lower()}. Check the path."
+        ) from error
+    return content
+
+
+def parse(content: bytes) -> tuple[Header, list[ColumnRecord]]:
+    """Return what the bytes of a statistics file say; `load` without the file."""
+    if len(content) > MAX_BYTES:
+        raise StatisticsFileError(f"a statistics file has at most {MAX_BYTES:,} bytes.")
+    document = _json(content)
+    del content
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise StatisticsFileError(
+            f'this is no statistics file: it has no "format": "{FORMAT}". '
+            "Make one with `evenly fit -o FILE` or `moments.save(FILE)`."
+        )
+    _check_version(document.get("format_version"))
+    header = _header(document)
+    return header, _columns(document["columns"])
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_float,
+            parse_constant=Odd,
+        )
+    except UnicodeDecodeError as error:
+        raise StatisticsFileError(f"not UTF-8: {error.reason} at byte {error.start}.") from None
+    except json.JSONDecodeError as error:
+        raise StatisticsFileError(
+            f"not JSON, or cut short: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+    except RecursionError:
+        raise StatisticsFileError("nested too deeply.") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entry = dict(pairs)
+    if len(entry) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        place = f" of column {received(entry['name'])}" if "name" in entry else ""
+        raise StatisticsFileError(f"the key {received(twice)}{place} stands there twice.")
+    return entry
+
+
+def _integer(text: str) -> int | Odd:
+    return int(text) if len(text) <= 20 else Odd(text)
+
+
+def _float(text: str) -> float | Odd:
+    value = float(text)
+    return value if math.isfinite(value) else Odd(text)
+
+
+def _check_version(version: Any) -> None:
+    if type(version) is not int or version < 1:
+        raise StatisticsFileError(
+            f"'format_version' must be a positive integer. Received: {received(version)}."
+        )
+    if version > FORMAT_VERSION:
+        raise StatisticsFileError(
+            f"the file has format version {version}; this evenly reads up to {FORMAT_VERSION}. "
+            "Install a newer one: pip install -U evenly"
+        )
+
+
+def _header(document: dict[str, Any]) -> Header:
+    if missing := [key for key in _KEYS if key not in document]:
+        raise StatisticsFileError(f"the file has no {missing[0]!r}.")
+    if unknown := sorted(document.keys() - set(_KEYS)):
+        raise StatisticsFileError(f"the file has an unknown key, {received(unknown[0])}.")
+    rows, sources = document["rows"], document["sources"]
+    extremes, writer = document["extremes"], document["evenly_version"]
+    if type(rows) is not int or not 0 <= rows < 2**63:
+        raise StatisticsFileError(
+            f"'rows' must be an integer from 0 to 2**63 - 1. Received: {received(rows)}."
+        )
+    if type(sources) is not list or any(type(source) is not str for source in sources):
+        raise StatisticsFileError(f"'sources' must be strings. Received: {received(sources)}.")
+    if extremes not in ("exact", "bounds"):
+        raise StatisticsFileError(
+            f'\'extremes\' must be "exact" or "bounds". Received: {received(extremes)}.'
+        )
+    if type(writer) is not str:
+        raise StatisticsFileError(f"'evenly_version' must be text. Received: {received(writer)}.")
+    return Header(rows, tuple(sources), extremes == "bounds", writer)
+
+
+def _columns(entries: Any) -> list[ColumnRecord]:
+    if type(entries) is not list:
+        raise StatisticsFileError(f"'columns' must be an array. Received: {received(entries)}.")
+    columns = []
+    for index, entry in enumerate(entries):
+        columns.append(statistics_column.read(entry, index))
+        entries[index] = None  # a million columns: do not hold them twice
+    _check_names([column.name for column in columns])
+    return columns
+
+
+def _check_names(names: list[str | None]) -> None:
+    if (unnamed := names.count(None)) not in (0, len(names)):
+        raise StatisticsFileError(
+            f"either all columns have a 'name' or none. {unnamed} of {len(names)} have none."
+        )
+    if not unnamed and len(set(names)) != len(names):
+        seen: set[str | None] = set()
+        twice = next(name for name in names if name in seen or seen.add(name))
+        raise StatisticsFileError(f"two columns have the same name, {received(twice)}.")

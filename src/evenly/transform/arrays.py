@@ -1,0 +1,168 @@
+"""NumPy arrays, and whatever turns into one (``__array__``, ``__dlpack__``, lists)."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly import _core
+from evenly.errors import DataError, UnsupportedTypeError
+from evenly.transform.dtypes import result_dtype
+from evenly.transform.scaling import Scaling
+
+Array = npt.NDArray[Any]
+CoreView = tuple[Array, str | None]
+
+
+def scale_array(
+    x: Any,
+    scaling: Scaling,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    missing: str = "keep",
+    feature_axis: int = -1,
+) -> Array:
+    """Return ``x`` scaled, as a NumPy array of the same shape, or written into ``out``."""
+    check_missing(missing)
+    array = as_array(x)
+    axis = check_shape(array.shape, len(scaling), feature_axis)
+    if out is None:
+        out = np.empty_like(array, _numpy_dtype(array, dtype), subok=False)
+    else:
+        _check_out(out, array, dtype)
+        if overlaps(array, out):
+            array = array.copy()
+    run(array, out, scaling, axis, missing)
+    return out  # type: ignore[no-any-return]
+
+
+def as_array(x: Any) -> Array:
+    """Return ``x`` as a numeric NumPy array of native byte order, without copying one."""
+    if not isinstance(x, np.ndarray) and hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
+        x = np.from_dlpack(x)
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
+        raise UnsupportedTypeError(
+            "An array must hold integers, booleans or floats of at most 64 bits. Received: "
+            f"{type(x).__name__} of dtype {array.dtype}. Convert it first."
+        )
+    if array.dtype.itemsize > 8:
+        raise UnsupportedTypeError(
+            f"An array must hold floats of at most 64 bits. Received: dtype {array.dtype}. "
+            "Convert it first: x.astype('float64')."
+        )
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def check_missing(missing: str) -> None:
+    """Raise unless ``missing`` is one of the two things that can become of NaN."""
+    if missing not in ("keep", "zero"):
+        raise DataError(f"missing must be 'keep' or 'zero'. Received: {missing!r}.")
+
+
+def check_shape(shape: tuple[int, ...], num_features: int, feature_axis: int) -> int:
+    """Return the axis of the features, after checking that it has as many as it should.
+
+    One dimension is one column, whatever its axis.
+    """
+    ndim = len(shape)
+    if not -ndim <= feature_axis < ndim:
+        raise DataError(
+            f"feature_axis must be an axis of x. Received: {feature_axis}, and x of shape {shape}."
+        )
+    features = 1 if ndim == 1 else shape[feature_axis]
+    if features != num_features:
+        hint = (
+            "A single row has two dimensions: x[None, :]" if ndim == 1 else "Else pass feature_axis"
+        )
+        raise DataError(
+            f"x must have as many features as the moments, {num_features}. "
+            f"Received: {features}, x of shape {shape}. {hint}."
+        )
+    return feature_axis % ndim
+
+
+def _numpy_dtype(array: Array, dtype: Any) -> np.dtype[Any]:
+    name = result_dtype(array.dtype.name, dtype)
+    if name == array.dtype.name:
+        return array.dtype  # bfloat16 too, which NumPy alone has no name for
+    try:
+        return np.dtype(dtype) if name == "bfloat16" else np.dtype(name)
+    except TypeError:
+        raise UnsupportedTypeError(
+            "NumPy has no bfloat16 of its own. Pass dtype=ml_dtypes.bfloat16 (pip install "
+            "ml_dtypes), or a torch tensor."
+        ) from None
+
+
+def _check_out(out: Any, x: Array, dtype: Any) -> None:
+    if not isinstance(out, np.ndarray) or not out.flags.writeable or not out.dtype.isnative:
+        raise UnsupportedTypeError(
+            "out must be a writable NumPy array of native byte order, since x is an array. "
+            f"Received: {type(out).__name__}."
+        )
+    if out.shape != x.shape:
+        raise DataError(f"out must have the shape of x, {x.shape}. Received: {out.shape}.")
+    wanted = result_dtype(out.dtype.name, dtype)
+    if out.dtype.name != wanted:
+        raise UnsupportedTypeError(
+            f"out must have a floating dtype{'' if dtype is None else f', {wanted} as asked'}. "
+            f"Received: {out.dtype}."
+        )
+
+
+def overlaps(x: Array, out: Array) -> bool:
+    """Whether writing out would change values of x that are still to be read."""
+    if not np.may_share_memory(x, out):
+        return False
+    return not (
+        x.__array_interface__["data"] == out.__array_interface__["data"]
+        and x.strides == out.strides
+        and x.itemsize == out.itemsize
+    )
+
+
+def run(x: Array, out: Array, scaling: Scaling, axis: int, missing: str) -> None:
+    """Scale ``x`` into ``out``, of one shape; ``axis`` comes from `check_shape`."""
+    if scaling.power is None:
+        kernel(core_view(x), core_view(out), scaling, axis, missing)
+    elif not scaling.inverse:
+        near = _times_power(x, scaling.power, axis)
+        kernel((near, None), core_view(out), scaling, axis, missing)
+    else:
+        wide = np.empty_like(out, np.float64)
+        kernel(core_view(x), (wide, None), scaling, axis, missing)
+        with np.errstate(over="ignore", under="ignore"):
+            out[...] = _times_power(wide, -scaling.power, axis)
+
+
+def _times_power(x: Array, power: npt.NDArray[np.int64], axis: int) -> Array:
+    shape = [1] * x.ndim
+    if x.ndim > 1:
+        shape[axis] = -1
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ldexp(x.astype(np.float64), power.reshape(shape))
+
+
+def core_view(x: Array) -> CoreView:
+    """Return an array as the core takes it: bfloat16 as its bits, with its name beside."""
+    return (x.view(np.uint16), "bfloat16") if x.dtype.name == "bfloat16" else (x, None)
+
+
+def kernel(x: CoreView, out: CoreView, scaling: Scaling, axis: int, missing: str) -> None:
+    """Call the core: ``((x - hi) - lo) * factor``, or back, rounded once to out's dtype."""
+    x_bits, x_dtype = x
+    out_bits, out_dtype = out
+    _core.scale(
+        x_bits,
+        out_bits,
+        axis,
+        scaling.hi,
+        scaling.lo,
+        scaling.factor,
+        inverse=scaling.inverse,
+        nan_to_zero=missing == "zero",
+        x_dtype=x_dtype,
+        out_dtype=out_dtype,
+    )

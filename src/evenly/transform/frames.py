@@ -1,0 +1,108 @@
+"""Frames of any kind, through narwhals: pandas, polars, PyArrow, DuckDB relations.
+
+A frame comes back as its own kind: the columns of the moments scaled, all others
+untouched, nulls still null, order and index kept. The arithmetic is that of the kernel,
+written as expressions, so that a lazy frame stays lazy.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import narwhals as nw
+
+from evenly.errors import ColumnError, UnsupportedTypeError, listed
+from evenly.transform.arrays import check_missing
+from evenly.transform.dtypes import result_dtype
+from evenly.transform.scaling import Scaling
+
+_RESULTS = {"float32": nw.Float32, "float64": nw.Float64}
+
+
+def scale_frame(
+    x: Any, scaling: Scaling, *, dtype: Any = None, missing: str = "keep", feature_axis: int = -1
+) -> Any:
+    """Return a frame of the kind of ``x`` with its columns scaled by name.
+
+    Raises
+    ------
+    ColumnError
+        When the frame lacks a column of the moments, or the moments have no names.
+    UnsupportedTypeError
+        When a column is not numeric, or narwhals does not know the kind of frame.
+    """
+    check_missing(missing)
+    frame, back = _open(x)
+    schema = {str(name): (name, kind) for name, kind in frame.collect_schema().items()}
+    names = _match(scaling, list(schema))
+    expressions = [
+        _expression(*schema[name], scaling, index, dtype, missing)
+        for index, name in enumerate(names)
+    ]
+    return back(frame.with_columns(*expressions))
+
+
+def _open(x: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Return a narwhals frame, and the function that makes its native kind of one."""
+    pyarrow = sys.modules.get("pyarrow")
+    if pyarrow is not None and isinstance(x, pyarrow.RecordBatch):
+        return nw.from_native(pyarrow.Table.from_batches([x])), _record_batch
+    try:
+        return nw.from_native(x), nw.to_native
+    except TypeError:
+        raise UnsupportedTypeError(
+            "A frame must be one of pandas, polars, PyArrow, DuckDB or another that narwhals "
+            f"knows. Received: {type(x).__module__}.{type(x).__name__}. Convert it first."
+        ) from None
+
+
+def _record_batch(frame: Any) -> Any:
+    table = nw.to_native(frame).combine_chunks()
+    batches = table.to_batches()
+    empty = sys.modules["pyarrow"].RecordBatch.from_pylist([], schema=table.schema)
+    return batches[0] if batches else empty
+
+
+def _match(scaling: Scaling, present: list[str]) -> tuple[str, ...]:
+    if scaling.columns is None:
+        raise ColumnError(
+            "A frame is matched by name, and these moments have no column names: they were "
+            f"fitted on an array. Received: a frame with {listed(present)}. Pass an array "
+            "(frame.to_numpy()), or fit on a frame."
+        )
+    if absent := [name for name in scaling.columns if name not in set(present)]:
+        unknown = [name for name in present if name not in set(scaling.columns)]
+        raise ColumnError(
+            f"The frame must have every column of the moments. Missing: {listed(absent)}. "
+            f"Unknown to the moments: {listed(unknown) or 'none'}. Rename the frame's "
+            "columns, or take part of the moments with moments.select(...)."
+        )
+    return scaling.columns
+
+
+def _expression(
+    name: Any, kind: Any, scaling: Scaling, index: int, dtype: Any, missing: str
+) -> Any:
+    if not (kind.is_numeric() or kind == nw.Boolean):
+        raise UnsupportedTypeError(
+            f"Only numbers and booleans can be scaled. Received: column {name!r} of type {kind}. "
+            "Convert it, or leave it out with moments.select(...)."
+        )
+    given = "float64" if kind in (nw.Float64, nw.Decimal) else "float32"
+    result = result_dtype(given, dtype)
+    if result not in _RESULTS:
+        raise UnsupportedTypeError(
+            f"A frame's result is float32 or float64. Received: dtype={dtype!r}."
+        )
+    hi, lo, factor = (float(part[index]) for part in (scaling.hi, scaling.lo, scaling.factor))
+    power = 1.0 if scaling.power is None else 2.0 ** int(scaling.power[index])
+    y = nw.col(name).cast(nw.Float64)
+    if scaling.inverse:
+        y = y * factor + lo + hi
+        y = y if power == 1.0 else y / power
+    else:
+        y = y if power == 1.0 else y * power
+        y = (y - hi - lo) * factor
+    if missing == "zero":
+        y = y.fill_null(0.0).fill_nan(0.0)
+    return y.cast(_RESULTS[result])
