@@ -10,8 +10,9 @@ from evenly.report.table import remarks
 def document(moments: Moments) -> dict[str, Any]:
     """Return the read-outs of moments as values that JSON has.
 
-    What is no finite number becomes None. ``mean``, ``std`` and ``variance`` (both with ``correction=0``) are float64 and
-    correctly rounded; Python prints them so that reading gives the same number again.
+    What is no finite number becomes None. The mean, the std and the variance (with
+    ``correction=0``) are correctly rounded, and printed so that reading them gives the
+    same float64 again.
 
     >>> import numpy as np
     >>> moments = Moments.empty(["x"]).update(np.array([[1.0], [3.0]]))

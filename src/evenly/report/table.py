@@ -23,13 +23,15 @@ def table(moments: Moments) -> str:
     >>> moments = Moments.empty(["year", "delay"])
     >>> print(table(moments.update(np.array([[2013, 2.5], [2013, np.nan]]))))
     2 rows, 2 columns
-    column  count  missing  mean    std   min     max     remarks
-    year        2        0  2013    0     2013    2013    constant
-    delay       1        1     2.5  0        2.5     2.5  one value
+    column  count  missing    mean  std     min     max  remarks
+    year        2        0  2013      0  2013    2013    constant
+    delay       1        1     2.5    0     2.5     2.5  one value
     """
     places = _shown(moments.num_features)
-    part = moments if len(places) == moments.num_features else _at(moments, places)
-    lines = _lines(part)
+    names = moments.columns or range(moments.num_features)
+    labels = [names[place] for place in places]
+    part = moments if len(places) == moments.num_features else moments.select(labels)
+    lines = _lines(part, list(map(str, labels)))
     if passed_over := moments.num_features - len(places):
         lines.insert(1 + HEAD, f"… {passed_over:,} more columns …")
     return "\n".join([_title(moments), *lines, *_foot(moments)])
@@ -84,11 +86,6 @@ def _shown(columns: int) -> list[int]:
     return [*range(HEAD), *range(columns - TAIL, columns)]
 
 
-def _at(moments: Moments, places: list[int]) -> Moments:
-    names = moments.columns
-    return moments.select(places if names is None else [names[place] for place in places])
-
-
 def _title(moments: Moments) -> str:
     rows, columns = moments.rows, moments.num_features
     return f"{rows:,} row{'s' * (rows != 1)}, {columns:,} column{'s' * (columns != 1)}"
@@ -100,15 +97,14 @@ def _foot(moments: Moments) -> list[str]:
     return ["min and max are bounds: rows were subtracted"]
 
 
-def _lines(moments: Moments) -> list[str]:
-    names = moments.columns or tuple(map(str, range(moments.num_features)))
+def _lines(moments: Moments, labels: list[str]) -> list[str]:
     numbers = (moments.mean, moments.std(), moments.min, moments.max)
     columns = [
-        _left([HEADINGS[0], *map(_printable, names)]),
+        _left([HEADINGS[0], *map(_printable, labels)]),
         _right([HEADINGS[1], *map(_count, moments.count.tolist())]),
         _right([HEADINGS[2], *map(_count, moments.missing.tolist())]),
         *(
-            _left([heading, *_at_point(list(map(number, values.tolist())))])
+            _right([heading, *_at_point(list(map(number, values.tolist())))])
             for heading, values in zip(HEADINGS[3:7], numbers, strict=True)
         ),
         [HEADINGS[7], *remarks(moments)],
@@ -122,9 +118,16 @@ def _count(value: float) -> str:
 
 
 def _at_point(cells: list[str]) -> list[str]:
-    whole = [cell.partition(".")[0] for cell in cells]
-    widest = max(map(len, whole), default=0)
-    return [" " * (widest - len(part)) + cell for part, cell in zip(whole, cells, strict=True)]
+    """Pad numbers after the point, so that they can be set to the right.
+
+    Numbers with an exponent have no place in common with the others: they end together.
+    """
+    ends = [0 if "e" in cell else len(cell) - len(cell.partition(".")[0]) for cell in cells]
+    widest = max(ends, default=0)
+    return [
+        cell if "e" in cell else cell + " " * (widest - end)
+        for cell, end in zip(cells, ends, strict=True)
+    ]
 
 
 def _left(cells: list[str]) -> list[str]:
