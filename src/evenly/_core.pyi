@@ -1,0 +1,91 @@
+"""
+evenly's core: exact sums and the kernels that make them, without Python.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy
+from numpy.typing import NDArray
+
+
+class State:
+    """
+    Count, missing, sum, sum of squares and extremes of each column, exactly.
+    """
+
+    def __init__(self, columns: int) -> None: ...
+
+    @property
+    def columns(self) -> int:
+        """The number of columns."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the state takes."""
+
+    @property
+    def extremes_are_bounds(self) -> bool:
+        """Whether a subtraction has made the extremes bounds."""
+
+    @extremes_are_bounds.setter
+    def extremes_are_bounds(self, arg: bool, /) -> None: ...
+
+    def update(self, x: Annotated[NDArray, dict(device='cpu', writable=False)], feature_axis: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0, dtype: str | None = None) -> tuple[int, int] | None:
+        """
+        Adds the rows of an array. Returns None, or (row, column) of the first infinity, and then nothing was added.
+        """
+
+    def update_columns(self, values: Sequence[Annotated[NDArray, dict(device='cpu', writable=False)]], validity: Sequence[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None], bit_offsets: Sequence[int], weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0) -> tuple[int, int] | None:
+        """
+        The same for columns of equal length, each with an Arrow validity bitmap or None.
+        """
+
+    def merge(self, other: State) -> None:
+        """Adds other, in place."""
+
+    def remove(self, other: State) -> int:
+        """
+        Subtracts other, in place. Returns -1, or the first column that does not contain it, and then nothing was subtracted.
+        """
+
+    def copy(self) -> State: ...
+
+    def take(self, indices: Sequence[int]) -> State:
+        """A new state of these columns."""
+
+    def __eq__(self, arg: State, /) -> bool:
+        """Equal count, missing, sum and sum of squares."""
+
+    def counts(self) -> list[tuple[int, int]]:
+        """Total weight of the values, as (mantissa, exponent)."""
+
+    def missings(self) -> list[tuple[int, int]]:
+        """Total weight of the rows without a value, as (mantissa, exponent)."""
+
+    def sums(self) -> list[tuple[int, int]]:
+        """Sum of the values, as (mantissa, exponent)."""
+
+    def squares(self) -> list[tuple[int, int]]:
+        """Sum of the values' squares, as (mantissa, exponent)."""
+
+    def extremes(self) -> list:
+        """(min, max) of each column, (None, None) without values."""
+
+    def set_column(self, index: int, count: tuple[int, int], missing: tuple[int, int], sum: tuple[int, int], squares: tuple[int, int], min: object | None, max: object | None) -> None:
+        """Replaces a column's state."""
+
+def scale(x: Annotated[NDArray, dict(device='cpu', writable=False)], out: Annotated[NDArray, dict(device='cpu')], feature_axis: int, hi: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], lo: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], factor: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], inverse: bool = False, nan_to_zero: bool = False, threads: int = 0, x_dtype: str | None = None, out_dtype: str | None = None) -> None:
+    """out = ((x - hi) - lo) * factor, or with inverse x * factor + lo + hi."""
+
+def num_threads() -> int:
+    """Threads used when none are named."""
+
+def runtime() -> str:
+    """Whose threads are used."""
+
+def kernel() -> str:
+    """The kernels in use."""
+
+def kernels() -> list[str]:
+    """The kernels that EVENLY_KERNEL may name here."""
