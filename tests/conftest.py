@@ -1,5 +1,7 @@
 """What every test has: random tests say how to repeat them."""
 
+import os
+
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -9,4 +11,4 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.register_profile("thorough", settings.get_profile("evenly"), max_examples=2_000)
-settings.load_profile("evenly")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "evenly"))

@@ -96,13 +96,23 @@ def _expression(
         )
     hi, lo, factor = (float(part[index]) for part in (scaling.hi, scaling.lo, scaling.factor))
     power = 1.0 if scaling.power is None else 2.0 ** int(scaling.power[index])
-    y = nw.col(name).cast(nw.Float64)
     if scaling.inverse:
-        y = y * factor + lo + hi
+        y = nw.col(name).cast(nw.Float64) * factor + lo + hi
         y = y if power == 1.0 else y / power
+    elif kind in (nw.Int64, nw.UInt64):
+        y = (_centred(nw.col(name), kind, hi) - lo) * factor
     else:
+        y = nw.col(name).cast(nw.Float64)
         y = y if power == 1.0 else y * power
         y = (y - hi - lo) * factor
     if missing == "zero":
         y = y.fill_null(0.0).fill_nan(0.0)
     return y.cast(_RESULTS[result])
+
+
+def _centred(x: Any, kind: Any, hi: float) -> Any:
+    """Return ``x - hi`` for integers of 64 bits, which a float64 need not hold: in two parts."""
+    parts = nw.lit(4096, kind)  # of x's type: Arrow would look for a common, smaller one
+    upper = x // parts
+    lower = (x - upper * parts).cast(nw.Float64)
+    return (upper.cast(nw.Float64) * 4096.0 - hi) + lower

@@ -8,14 +8,13 @@ def kind_of(x: Any) -> str:
     """Return ``"tensor"``, ``"frame"`` or ``"array"`` (which is also: we shall see).
 
     Who holds a tensor has imported torch, so a look into `sys.modules` is enough. A
-    frame is what streams Arrow data or has named columns; a PyArrow or polars column
-    streams Arrow too, but it has one dtype, as arrays have.
+    frame is what has columns or a schema, and no dtype of its own. (Its class is asked:
+    a lazy frame would have to plan its query to tell its columns.)
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
         return "tensor"
     if hasattr(x, "dtype") or hasattr(x, "__array_interface__"):
         return "array"
-    if hasattr(x, "columns") or hasattr(x, "__arrow_c_stream__") or hasattr(x, "schema"):
-        return "frame"
-    return "array"
+    named = hasattr(type(x), "columns") or hasattr(type(x), "schema")
+    return "frame" if named else "array"
