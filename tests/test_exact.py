@@ -8,13 +8,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import strategies
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import columns, rounded, rounded_root
 
 import evenly
+import strategies
 from evenly import Moments, _core, readout
+from oracle import columns, rounded, rounded_root
 
 THREADS = (1, 2, 3, 7)
 

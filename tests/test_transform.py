@@ -11,12 +11,12 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-import strategies
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from oracle import column, fraction, rounded
 
+import strategies
 from evenly import ColumnError, DataError, Moments, UnsupportedTypeError, _core
+from oracle import column, fraction, rounded
 
 ROWS = np.array([[1.0, 7.0, -3.0], [2.0, 7.0, np.nan], [6.0, 7.0, 5.0]])
 
@@ -168,27 +168,27 @@ def test_missing_zero_puts_the_mean(moments):
 
 def test_another_word_for_missing_is_refused(moments):
     for x in (ROWS, pd.DataFrame(ROWS, columns=["a", "b", "c"])):
-        with pytest.raises(DataError, match="'keep' or 'zero'. Received: 'drop'"):
+        with pytest.raises(DataError, match=r"'keep' or 'zero'. Received: 'drop'"):
             moments.normalize(x, missing="drop")
 
 
 def test_no_rows_cannot_normalize():
-    with pytest.raises(DataError, match="needs rows to have been fitted. Received: none yet"):
+    with pytest.raises(DataError, match=r"needs rows to have been fitted. Received: none yet"):
         Moments.empty().normalize(ROWS)
-    with pytest.raises(DataError, match="at least one value a column. Columns 'a', 'b', 'c' "):
+    with pytest.raises(DataError, match=r"at least one value a column. Columns 'a', 'b', 'c' "):
         Moments.empty(["a", "b", "c"]).normalize(ROWS)
 
 
 def test_a_column_without_values_is_named():
     moments = fitted(np.array([[1.0, np.nan], [2.0, np.nan]]))
-    with pytest.raises(DataError, match="Column 1 without: every row was missing"):
+    with pytest.raises(DataError, match=r"Column 1 without: every row was missing"):
         moments.normalize(ROWS[:, :2])
 
 
 def test_too_few_rows_for_the_correction_are_an_error():
     moments = fitted(np.array([[1.0]]), ["a"])
     assert moments.normalize(np.array([[1.0]])) == 0
-    with pytest.raises(DataError, match="more values a column than correction=1.*Column 'a'"):
+    with pytest.raises(DataError, match=r"more values a column than correction=1.*Column 'a'"):
         moments.normalize(np.array([[1.0]]), correction=1)
 
 
@@ -199,7 +199,7 @@ def test_correction_divides_by_less(moments):
 
 @pytest.mark.parametrize("correction", [-1, np.nan, np.inf, "1", None])
 def test_a_correction_that_is_none_is_refused(moments, correction):
-    with pytest.raises(DataError, match="correction must be a finite number, 0 or more"):
+    with pytest.raises(DataError, match=r"correction must be a finite number, 0 or more"):
         moments.normalize(ROWS, correction=correction)
 
 
@@ -227,13 +227,13 @@ def test_bfloat16_arrays_stay_bfloat16():
 
 @pytest.mark.parametrize("dtype", ["int32", "complex64", "U3", object])
 def test_a_result_that_is_no_float_is_refused(moments, dtype):
-    with pytest.raises(UnsupportedTypeError, match="dtype must be one of float16, bfloat16"):
+    with pytest.raises(UnsupportedTypeError, match=r"dtype must be one of float16, bfloat16"):
         moments.normalize(ROWS, dtype=dtype)
 
 
 @pytest.mark.parametrize("array", [np.array([["x"]]), np.array([[1j]]), np.array([[None]])])
 def test_an_array_of_no_numbers_is_refused(array):
-    with pytest.raises(UnsupportedTypeError, match="integers, booleans or floats of at most 64"):
+    with pytest.raises(UnsupportedTypeError, match=r"integers, booleans or floats of at most 64"):
         fitted(ROWS[:, :1]).normalize(array)
 
 
@@ -332,7 +332,7 @@ def test_an_unfit_out_is_refused(moments, out, error, message):
 
 
 def test_out_and_dtype_must_agree(moments):
-    with pytest.raises(UnsupportedTypeError, match="float32 as asked. Received: float64"):
+    with pytest.raises(UnsupportedTypeError, match=r"float32 as asked. Received: float64"):
         moments.normalize(ROWS, out=np.empty_like(ROWS), dtype="float32")
 
 
@@ -421,19 +421,19 @@ def test_a_tensor_out(torch, moments):
 
 def test_an_unfit_tensor_out_is_refused(torch, moments):
     x = torch.tensor(ROWS)
-    with pytest.raises(UnsupportedTypeError, match="must be a tensor on cpu.*ndarray"):
+    with pytest.raises(UnsupportedTypeError, match=r"must be a tensor on cpu.*ndarray"):
         moments.normalize(x, out=np.empty((3, 3)))
     with pytest.raises(DataError, match=r"shape of x, \(3, 3\). Received: \(2, 3\)"):
         moments.normalize(x, out=torch.empty(2, 3))
     with pytest.raises(UnsupportedTypeError, match=r"floating dtype. Received: torch.int64"):
         moments.normalize(x, out=torch.empty(3, 3, dtype=torch.int64))
-    with pytest.raises(UnsupportedTypeError, match="cannot carry a gradient"):
+    with pytest.raises(UnsupportedTypeError, match=r"cannot carry a gradient"):
         moments.normalize(x.clone().requires_grad_(), out=torch.empty(3, 3))
 
 
 def test_complex_and_sparse_tensors_are_refused(torch, moments):
     for x in (torch.zeros(2, 3, dtype=torch.complex64), torch.eye(3).to_sparse()):
-        with pytest.raises(UnsupportedTypeError, match="must be dense, of integers, booleans"):
+        with pytest.raises(UnsupportedTypeError, match=r"must be dense, of integers, booleans"):
             moments.normalize(x)
 
 
@@ -561,22 +561,22 @@ def test_a_frame_that_lacks_a_column_is_told_what_is_missing_and_unknown(people,
 
 def test_text_in_a_column_that_was_fitted_is_refused(people, moments):
     people["a"] = "x"
-    with pytest.raises(UnsupportedTypeError, match="Received: column 'a' of type String"):
+    with pytest.raises(UnsupportedTypeError, match=r"Received: column 'a' of type String"):
         moments.normalize(people)
 
 
 def test_a_frame_needs_names_in_the_moments(people):
-    with pytest.raises(ColumnError, match="these moments have no column names"):
+    with pytest.raises(ColumnError, match=r"these moments have no column names"):
         fitted(ROWS).normalize(people)
 
 
 def test_a_frame_takes_no_out(people, moments):
-    with pytest.raises(UnsupportedTypeError, match="out= takes an array or a tensor"):
+    with pytest.raises(UnsupportedTypeError, match=r"out= takes an array or a tensor"):
         moments.normalize(people, out=np.empty((3, 3)))
 
 
 def test_a_frame_cannot_be_of_half_precision(people, moments):
-    with pytest.raises(UnsupportedTypeError, match="float32 or float64. Received: dtype='float16'"):
+    with pytest.raises(UnsupportedTypeError, match=r"float32 or float64. Received"):
         moments.normalize(people, dtype="float16")
 
 

@@ -129,7 +129,7 @@ class Group(Readings):
             part._take(block, infinite)
             self._absorb(part)
             return
-        add_block(self._state, block, infinite)
+        add_block(self._state, block, infinite, self._columns)
         dtypes = block.dtypes
         self._note(block.rows, dtypes if len(dtypes) == number else dtypes * number)
 

@@ -8,12 +8,13 @@ import numpy.typing as npt
 
 from evenly import _core
 from evenly.block import Block
+from evenly.columns import Names
 from evenly.errors import DataError, UnsupportedTypeError
 
 Array = npt.NDArray[Any]
 
 
-def add_block(state: _core.State, block: Block, infinite: str) -> None:
+def add_block(state: _core.State, block: Block, infinite: str, names: Names) -> None:
     """Add a block to a state of as many columns; a refused block leaves it as it was.
 
     Raises
@@ -48,12 +49,12 @@ def add_block(state: _core.State, block: Block, infinite: str) -> None:
             f"{', '.join(sorted(set(block.dtypes)))} in {_place(block)}. Convert them first."
         ) from None
     if found is not None:
-        raise infinity(block, *found)
+        raise infinity(block, names, *found)
 
 
-def infinity(block: Block, row: int, column: int) -> DataError:
+def infinity(block: Block, names: Names, row: int, column: int) -> DataError:
     """Return the error for an infinite value, by its column's name and its row."""
-    name = repr(block.names[column]) if block.names else str(column)
+    name = column if names is None else repr(names[column])
     return DataError(
         f"Every value must be finite. Received: infinity in column {name}, row "
         f'{block.first_row + row} of {_place(block)}. Correct it, or pass infinite="missing" '

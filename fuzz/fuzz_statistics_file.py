@@ -1,0 +1,96 @@
+"""Fuzz the reader of statistics files: whatever the bytes, it returns or says what is wrong.
+
+    python fuzz/fuzz_statistics_file.py -max_total_time=600     (needs: pip install atheris)
+
+Without atheris, ``--seconds 600`` mutates the seeds at random; ``tests`` does a little of that.
+"""
+
+import random
+import sys
+import time
+from collections.abc import Iterator
+
+from evenly.errors import StatisticsFileError
+from evenly.records import state_of
+from evenly.statistics_file import parse
+
+SEEDS = [
+    b'{\n"columns": [\n{"count": 3, "dtype": "float64", "max": 6.0, "mean": 3.0, "min": 1.0, '
+    b'"missing": 1, "name": "height", "std": 2.160246899469287, "sum": "0x9p0", '
+    b'"sum_of_squares": "0x29p0"}\n],\n"evenly_version": "0.1.0",\n"extremes": "exact",\n'
+    b'"format": "evenly statistics",\n"format_version": 1,\n"rows": 4,\n"sources": ["p.csv"]\n}\n',
+    b'{"columns": [{"count": "0x5p-1", "dtype": "", "max": 9223372036854775807, "min": -4e-320, '
+    b'"missing": 0, "sum": "0x1p0", "sum_of_squares": "0x1p1", "weight": 2.5}, {"count": 0, '
+    b'"dtype": "int8", "max": null, "mean": null, "min": null, "missing": 7, "std": null, "sum": '
+    b'"0x0p0", "sum_of_squares": "0x0p0"}], "evenly_version": "", "extremes": "bounds", "format": '
+    b'"evenly statistics", "format_version": 1, "rows": 0, "sources": []}',
+    b'{"columns": [], "evenly_version": "x", "extremes": "exact", "format": "evenly statistics", '
+    b'"format_version": 1, "rows": 0, "sources": []}',
+]
+WORDS = [
+    *b'{ } [ ] : , " \\ - + . 0 1 9 e p 0x1p0 -0x3p4096 0x0p0 NaN Infinity -Infinity null'.split(),
+    *b'true 1e999 -1e-999 99999999999999999999 9223372036854775808 "\\ud800" \xff \xed\xa0'.split(),
+    *b'"count" "sum" "name" "min" "max" "mean" "std" "weight" "columns" "rows" "format"'.split(),
+    b"[" * 100_000,
+    b'{"a":' * 5_000,
+    b'"0x' + b"f" * 3_000 + b'p0"',
+    b"1" * 5_000,
+]
+
+
+def read(content: bytes) -> bool:
+    """Read one file as `evenly.load` does; return whether it was taken."""
+    try:
+        header, columns = parse(content)
+    except StatisticsFileError:
+        return False
+    state_of(columns, extremes_are_bounds=header.extremes_are_bounds)  # what passes, fits the core
+    return True
+
+
+def mutated(rng: random.Random) -> Iterator[bytes]:
+    """Yield seeds with a few places changed, for ever."""
+    while True:
+        content = bytearray(rng.choice(SEEDS))
+        for _ in range(rng.randint(1, 6)):
+            start = rng.randrange(len(content) + 1)
+            stop = min(len(content), start + rng.choice((0, 0, 1, 1, 2, 8, 40)))
+            other = rng.choice(SEEDS)
+            place = rng.randrange(len(other))
+            part = other[place : place + rng.randint(1, 60)]
+            content[start:stop] = rng.choice((b"", rng.choice(WORDS), rng.randbytes(1), part))
+        yield bytes(content)
+
+
+def run(seconds: float, seed: int) -> None:
+    """Mutate for a while without atheris, and say how many files were read and taken."""
+    end, tried, taken = time.monotonic() + seconds, 0, 0
+    for content in mutated(random.Random(seed)):
+        tried, taken = tried + 1, taken + read(content)
+        if time.monotonic() > end:
+            break
+    print(f"{tried} files read, {taken} of them taken, no uncaught exception (seed {seed})")
+
+
+def main() -> None:
+    """Run atheris when it is there, plain mutations otherwise."""
+    if "--seconds" in sys.argv:
+        run(float(sys.argv[sys.argv.index("--seconds") + 1]), time.time_ns())
+        return
+    import atheris
+
+    atheris.instrument_all()
+    seeds = random.Random(0)
+
+    def mutate(data: bytes, max_size: int, seed: int) -> bytes:
+        if seed % 2:
+            return atheris.Mutate(data, max_size)
+        seeds.seed(seed)
+        return next(mutated(seeds))[:max_size]
+
+    atheris.Setup(sys.argv, read, custom_mutator=mutate)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,511 @@
+"""Moments: a group of named columns, its read-outs, and its errors in words."""
+
+import copy
+import os
+import pickle
+import threading
+
+import ml_dtypes
+import numpy as np
+import pandas as pd
+import pytest
+
+import evenly
+from evenly import ColumnError, DataError, Moments, UnsupportedTypeError
+from evenly.block import Block, Column
+
+ROWS = np.array([[1.0, 7.0], [2.0, np.nan], [6.0, 9.0]])
+
+
+def fitted(rows, columns=None):
+    return Moments.empty(columns).update(np.asarray(rows, float))
+
+
+@pytest.fixture
+def monday():
+    return fitted(ROWS, ["a", "b"])
+
+
+@pytest.fixture
+def tuesday():
+    return fitted([[4.0, 1.0]], ["a", "b"])
+
+
+# Read-outs
+
+
+def test_read_outs_say_what_was_read(monday):
+    assert monday.columns == ("a", "b")
+    assert monday.num_features == 2
+    assert monday.dtypes == ("float64", "float64")
+    assert monday.rows == 3
+    assert monday.count.tolist() == [3, 2]
+    assert monday.missing.tolist() == [0, 1]
+    assert monday.mean.tolist() == [3, 8]
+    assert monday.variance(correction=1).tolist() == [7, 2]
+    assert monday.std().tolist() == [(14 / 3) ** 0.5, 1]
+    assert monday.min.tolist() == [1, 7]
+    assert monday.max.tolist() == [6, 9]
+    assert monday.sum == [9, 16]
+    assert monday.sum_of_squares == [41, 130]
+
+
+def test_counts_are_integers_when_whole(monday):
+    assert monday.count.dtype == np.int64
+    assert fitted([[1.0]]).update(np.ones((1, 1)), weights=[0.5]).count.tolist() == [1.5]
+
+
+def test_too_few_rows_have_no_variance():
+    moments = fitted([[1.0]])
+    assert moments.variance().tolist() == [0]
+    assert np.isnan(moments.variance(correction=1)).all()
+    assert np.isnan(moments.std(correction=1.5)).all()
+
+
+def test_no_rows_have_no_mean():
+    moments = Moments.empty(2)
+    for values in (moments.mean, moments.variance(), moments.std(), moments.min, moments.max):
+        assert np.isnan(values).all()
+    assert moments.count.tolist() == [0, 0]
+    assert not moments.constant.any()
+
+
+def test_a_read_out_is_new_after_an_update(monday):
+    assert monday.mean[0] == 3
+    monday.update(np.array([[7.0, 7.0]]))
+    assert monday.mean[0] == 4
+
+
+def test_changing_a_read_out_does_not_change_the_moments(monday):
+    for read in (lambda: monday.mean, lambda: monday.count, lambda: monday.min, monday.std):
+        before = read().copy()
+        read()[:] = -1
+        np.testing.assert_array_equal(read(), before)
+
+
+def test_the_mean_of_huge_numbers_does_not_overflow():
+    moments = fitted([[1.7e308], [1.7e308], [-1e308]])
+    assert moments.mean[0] == 0.8e308
+    assert np.isinf(moments.variance()[0])
+    assert np.isfinite(moments.std()[0])
+
+
+def test_integers_beyond_float64_are_summed_exactly():
+    moments = Moments.empty().update(np.array([2**63 - 1, 2**63 - 2], np.int64))
+    assert moments.sum == [2**64 - 3]
+    assert moments.max[0] == 2.0**63
+
+
+@pytest.mark.parametrize("correction", [-0.5, np.inf, "one"])
+def test_an_impossible_correction_is_refused(monday, correction):
+    with pytest.raises(DataError, match=r"correction must be a finite number, 0 or more"):
+        monday.std(correction=correction)
+
+
+@pytest.mark.parametrize("correction", [1, True, np.int64(1), np.float32(1), 1.0])
+def test_a_correction_is_any_kind_of_number(monday, correction):
+    np.testing.assert_array_equal(monday.variance(correction), [7, 2])
+
+
+# Updating
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "uint64", "bool", "float16", ">f4"])
+def test_update_takes_any_dtype_again_and_again(dtype):
+    x = np.array([[0, 1], [1, 1]], dtype)
+    moments = Moments.empty().update(x).update(x)
+    assert moments.sum == [2, 4]
+    assert moments.rows == 4
+
+
+def test_update_takes_what_is_bfloat16():
+    x = np.array([[1.5], [2.5]], ml_dtypes.bfloat16)
+    moments = Moments.empty().update(x).update(x)
+    assert moments.sum == [8]
+    assert moments.dtypes == ("bfloat16",)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int64", "bool"])
+def test_update_takes_tensors(dtype):
+    torch = pytest.importorskip("torch")
+    x = torch.tensor([[0, 1], [1, 1]]).to(getattr(torch, dtype))
+    moments = Moments.empty().update(x).update(x).update(x.t())
+    assert moments.sum == [3, 6]
+    assert moments.dtypes == (dtype, dtype)
+
+
+def test_update_takes_a_tensor_that_requires_grad():
+    torch = pytest.importorskip("torch")
+    x = torch.ones(2, 1, requires_grad=True)
+    assert Moments.empty().update(x).update(x).update(torch.ones(1, 1)).sum == [5]
+
+
+def test_update_takes_images_by_channel():
+    images = np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5)
+    moments = Moments.empty().update(images, feature_axis=1).update(images, feature_axis=1)
+    assert moments.num_features == 3
+    assert moments.rows == 2 * 2 * 4 * 5
+    assert moments.sum == [2 * int(images[:, i].sum()) for i in range(3)]
+
+
+def test_update_takes_a_block_of_columns():
+    validity = np.packbits([1, 0, 1], bitorder="little")
+    columns = (Column(np.array([1.0, 2.0, 3.0]), validity), Column(np.array([1, 2, 3], np.int8)))
+    moments = Moments.empty().update(Block(("x", "y"), columns))
+    assert moments.sum == [4, 6]
+    assert moments.missing.tolist() == [1, 0]
+    assert moments.dtypes == ("float64", "int8")
+
+
+def test_update_takes_frames_in_another_order(monday):
+    monday.update(pd.DataFrame({"b": [100.0], "a": [1.0]}))
+    assert monday.sum == [10, 116]
+
+
+def test_update_refuses_other_names(monday):
+    before = monday.copy()
+    with pytest.raises(ColumnError, match=r"Missing: 'b'; unknown: 'c'"):
+        monday.update(pd.DataFrame({"a": [1.0], "c": [1.0]}))
+    assert monday == before
+    assert monday.rows == before.rows
+
+
+def test_unnamed_moments_refuse_names():
+    with pytest.raises(ColumnError, match=r"Either both sides have column names or none has"):
+        fitted([[1.0]]).update(pd.DataFrame({"a": [1.0]}))
+
+
+def test_update_refuses_another_number_of_columns(monday):
+    with pytest.raises(ColumnError, match=r"Received: .*3"):
+        monday.update(np.zeros((1, 3)))
+    with pytest.raises(ColumnError, match=r"the same number of columns. Received: 1 and 3"):
+        fitted([[1.0]]).update(np.zeros((1, 3)))
+
+
+def test_infinity_names_the_column_and_the_first_row(monday):
+    before = monday.copy()
+    rows = np.array([[0.0, 0.0], [1.0, np.inf], [-np.inf, 1.0]])
+    for x in (rows, rows):  # the second time takes the short way
+        with pytest.raises(DataError, match=r"infinity in column 'a', row 2") as error:
+            monday.update(x)
+        assert 'infinite="missing"' in str(error.value)
+    assert monday == before
+    assert monday.rows == 3
+
+
+def test_infinity_counts_as_missing_when_asked(monday):
+    monday.update(np.array([[np.inf, 1.0]]), infinite="missing")
+    assert monday.missing.tolist() == [1, 1]
+
+
+def test_infinity_has_two_ways_only(monday):
+    with pytest.raises(DataError, match=r"infinite must be 'error' or 'missing'"):
+        monday.update(ROWS, infinite="ignore")
+
+
+def test_an_infinity_counts_the_rows_of_its_place():
+    block = Block(("x",), np.array([[1.0], [np.inf]]), place="flights.csv", first_row=1000)
+    with pytest.raises(DataError, match=r"column 'x', row 1001 of flights.csv"):
+        Moments.empty().update(block)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, 2], r"one number a row: shape \(3,\). Received: shape \(2,\)"),
+        ([1, -2, 1], r"finite, and 0 or more. Received: -2.0 in row 1"),
+        ([1, 1, np.nan], r"Received: nan in row 2"),
+        ([np.inf, 1, 1], r"Received: inf in row 0"),
+    ],
+)
+def test_wrong_weights_are_refused(monday, weights, message):
+    before = monday.copy()
+    with pytest.raises(DataError, match=message):
+        monday.update(Block(None, ROWS, weights=np.array(weights, float)))
+    assert monday == before
+
+
+def test_a_weight_of_zero_leaves_a_row_out():
+    moments = Moments.empty().update(np.array([[1.0], [5.0]]), weights=[1, 0])
+    assert moments == fitted([[1.0]])
+    assert moments.max.tolist() == [1]
+
+
+@pytest.mark.parametrize("x", [np.array([["x"]]), np.array([[1j]])])
+def test_what_is_no_number_is_refused(x):
+    with pytest.raises((UnsupportedTypeError, DataError)):
+        Moments.empty(1).update(x)
+
+
+def test_a_wrong_axis_is_refused():
+    with pytest.raises((DataError, UnsupportedTypeError), match=r"axis"):
+        Moments.empty().update(ROWS, feature_axis=2)
+
+
+def test_a_dtype_seen_later_is_added():
+    moments = Moments.empty().update(np.ones((1, 1), np.float32)).update(np.ones((1, 1), np.int8))
+    assert moments.dtypes == ("float32|int8",)
+    other = Moments.empty().update(np.ones((1, 1), np.int8)).update(np.ones((1, 1), np.float32))
+    assert other.dtypes == moments.dtypes
+
+
+# The group
+
+
+def test_adding_and_subtracting(monday, tuesday):
+    week = monday + tuesday
+    assert week == tuesday + monday == sum([monday, tuesday]) == evenly.merge([monday, tuesday])
+    assert week - tuesday == monday
+    assert week - monday - tuesday == Moments.empty()
+    assert week.rows == 4
+    assert (week - tuesday).rows == 3
+
+
+def test_adding_changes_neither(monday, tuesday):
+    before = monday.copy()
+    week = monday + tuesday
+    week.update(ROWS)
+    assert monday == before
+    assert monday.mean.tolist() == before.mean.tolist()
+
+
+def test_adding_in_place_makes_another(monday, tuesday):
+    same = monday
+    same += tuesday
+    assert monday.rows == 3
+    assert same == monday + tuesday
+
+
+def test_a_sum_of_one_is_its_own(monday):
+    total = sum([monday])
+    total.update(ROWS)
+    assert monday.rows == 3
+
+
+def test_nothing_merged_is_nothing():
+    assert evenly.merge([]) == Moments.empty()
+
+
+@pytest.mark.parametrize("columns", [None, 7, ["x"]])
+def test_no_rows_plus_anything_is_anything(monday, columns):
+    zero = Moments.empty(columns)
+    for total in (zero + monday, monday + zero, evenly.merge([zero, monday, zero])):
+        assert total == monday
+        assert total.columns == ("a", "b")
+    assert monday - zero == monday
+
+
+def test_columns_in_another_order_are_the_same(monday):
+    swapped = monday.select(["b", "a"])
+    assert swapped == monday
+    assert (monday + swapped).sum == [18, 32]
+
+
+def test_names_that_differ_are_told(monday):
+    other = fitted([[1.0, 2.0, 3.0]], ["b", "c", "d"])
+    with pytest.raises(ColumnError, match=r"Missing: 'a'; unknown: 'c', 'd'"):
+        monday + other
+    with pytest.raises(ColumnError, match=r"'a', 'b' on one side, 2 columns without names"):
+        monday + fitted(ROWS)
+    with pytest.raises(ColumnError, match=r"the same number of columns. Received: 2 and 1"):
+        fitted(ROWS) + fitted([[1.0]])
+    assert monday != other
+    assert monday != fitted(ROWS)
+
+
+def test_only_what_was_added_can_be_subtracted(monday, tuesday):
+    with pytest.raises(DataError, match=r"more of column 'a' than there is: count 3 of 1"):
+        tuesday - monday
+    with pytest.raises(DataError, match=r"sum of squares 1e\+10 of 130"):
+        monday - fitted([[1.0, 1e5]], ["a", "b"])
+    assert monday.rows == 3
+
+
+def test_min_and_max_are_bounds_after_a_subtraction(monday, tuesday):
+    rest = (monday + tuesday) - tuesday
+    assert rest.extremes_are_bounds
+    assert not monday.extremes_are_bounds
+    assert rest.min.tolist() == [1, 1]
+    assert "min and max are bounds" in repr(rest)
+    assert "min and max are bounds" in rest._repr_html_()
+    assert (rest + monday).extremes_are_bounds
+
+
+def test_a_column_that_is_empty_again_has_no_extremes(monday):
+    assert np.isnan((monday - monday).min).all()
+
+
+def test_other_things_do_not_add(monday):
+    for other in (1, None, ROWS):
+        with pytest.raises(TypeError):
+            monday + other
+        with pytest.raises(TypeError):
+            monday - other
+    assert monday != 1
+
+
+def test_moments_do_not_hash_and_do_not_iterate(monday):
+    with pytest.raises(TypeError, match=r"unhashable"):
+        hash(monday)
+    with pytest.raises(TypeError, match=r"not iterable"):
+        iter(monday)
+
+
+def test_sources_are_kept_and_merged(monday, tuesday):
+    monday.sources = ["monday.csv"]
+    tuesday.sources = ["a.csv", "tuesday.csv"]
+    week = monday + tuesday
+    assert week.sources == ("a.csv", "monday.csv", "tuesday.csv") == (tuesday + monday).sources
+    assert (week - tuesday).sources == ("monday.csv",)
+    assert Moments.empty(1, sources=["x"]).sources == ("x",)
+
+
+def test_missing_values_alone_are_something():
+    missing = fitted([[np.nan]])
+    assert missing != Moments.empty(1)
+    assert fitted([[1.0]]) + missing - missing == fitted([[1.0]])
+
+
+# Parts and copies
+
+
+def test_columns_are_selected_by_name(monday):
+    assert monday["b"].columns == ("b",)
+    assert monday["b", "a"].mean.tolist() == [8, 3]
+    assert monday.select(["b"]) == monday["b"]
+    assert fitted(ROWS)[1].mean.tolist() == [8]
+
+
+@pytest.mark.parametrize("names", ["x", ["a", "x"], 0])
+def test_an_unknown_column_is_told(monday, names):
+    with pytest.raises(ColumnError, match=r"Unknown: ('x'|0). The moments have 'a', 'b'"):
+        monday[names]
+    with pytest.raises(ColumnError, match=r"Unknown: 2. The moments have 2 columns without"):
+        fitted(ROWS)[2]
+
+
+def test_a_column_is_selected_once(monday):
+    with pytest.raises(ColumnError, match=r"selected once. Received: 'a', 'a'"):
+        monday["a", "a"]
+
+
+def test_names_must_be_text_and_differ():
+    with pytest.raises(ColumnError, match=r"must be a string. Received: 1"):
+        Moments.empty(["a", 1])
+    with pytest.raises(ColumnError, match=r"Received twice: 'a'"):
+        Moments.empty(["a", "b", "a"])
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [
+        copy.copy,
+        copy.deepcopy,
+        Moments.copy,
+        lambda moments: pickle.loads(pickle.dumps(moments)),
+        lambda moments: pickle.loads(pickle.dumps(moments, protocol=0)),
+    ],
+)
+def test_copies_are_equal_and_apart(monday, twin):
+    monday.sources = ["x"]
+    other = twin(monday)
+    for name in ("columns", "dtypes", "rows", "sources", "extremes_are_bounds"):
+        assert getattr(other, name) == getattr(monday, name)
+    np.testing.assert_array_equal(other.max, monday.max)
+    assert other == monday
+    assert other.update(ROWS) != monday
+
+
+def test_pickles_keep_every_bit():
+    hard = Moments.empty().update(np.array([[5e-324], [1.7e308]]), weights=[0.1, 3])
+    hard.update(np.array([[2**63 - 1]]))
+    other = pickle.loads(pickle.dumps(hard - fitted([[0.0]])))
+    assert other == hard - fitted([[0.0]])
+    assert other.extremes_are_bounds
+    assert other._state.extremes() == hard._state.extremes()
+
+
+# Seen by people
+
+
+def test_the_repr_is_a_short_table(monday):
+    assert repr(monday).splitlines() == [
+        "Moments of 2 columns, 3 rows",
+        "column  count  missing  mean      std  min  max",
+        "a           3        0     3  2.16025    1    6",
+        "b           2        1     8        1    7    9",
+    ]
+    assert repr(Moments.empty()) == "Moments of 0 columns, 0 rows"
+
+
+def test_the_repr_leaves_out_the_middle_of_many_columns():
+    lines = repr(fitted(np.ones((2, 1000)))).splitlines()
+    assert len(lines) == 1 + 1 + 12 + 1 + 4
+    assert lines[14] == "(984 more)"
+    assert lines[-1].startswith("999")
+
+
+def test_the_repr_takes_any_name_and_no_value():
+    moments = fitted([[1.0, np.nan]], ["new\nline", "x" * 100])
+    assert "new\\nline" in repr(moments)
+    assert "x" * 39 + "…" in repr(moments)
+    assert repr(moments).splitlines()[-1].split()[1:] == ["0", "1", "-", "-", "-", "-"]
+
+
+def test_notebooks_get_a_table_and_names_are_escaped():
+    html = fitted([[1.0]], ["<script>"])._repr_html_()
+    assert html.startswith("<div><p>Moments of 1 column, 1 row</p><table>")
+    assert "<td>&lt;script&gt;</td>" in html
+
+
+# Several threads, and processes
+
+
+def test_several_threads_may_update_and_read_one():
+    rng = np.random.default_rng(5)
+    parts = [rng.normal(1e6, 1, (200, 3)).astype(np.float32) for _ in range(40)]
+    moments = Moments.empty()
+    start = threading.Barrier(5)
+
+    def work(mine):
+        start.wait()
+        for part in mine:
+            moments.update(part)
+
+    def read():
+        start.wait()
+        for _ in range(50):
+            assert (moments.count >= 0).all()
+            assert not (moments.variance() < 0).any()
+
+    threads = [threading.Thread(target=work, args=[parts[i::4]]) for i in range(4)]
+    threads.append(threading.Thread(target=read))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    whole = Moments.empty().update(np.concatenate(parts))
+    assert moments == whole
+    assert moments.rows == whole.rows
+    np.testing.assert_array_equal(moments.mean, whole.mean)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_can_go_on():
+    rows = np.random.default_rng(0).normal(size=(100_000, 8))
+    moments = Moments.empty().update(rows)
+    child = os.fork()
+    if child == 0:
+        moments.update(rows)
+        os._exit(0 if moments == evenly.merge([Moments.empty().update(rows)] * 2) else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_the_package_is_a_lazy_index():
+    assert "fit" in evenly.__all__
+    assert callable(evenly.merge)
+    assert evenly.__version__.count(".") == 2
+    with pytest.raises(AttributeError, match=r"module 'evenly' has no attribute 'fti'"):
+        evenly.fti  # noqa: B018
