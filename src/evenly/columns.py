@@ -1,6 +1,6 @@
 """Do two sets of columns fit together, and in which order?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from evenly.errors import ColumnError, listed
 
@@ -53,17 +53,29 @@ def unique_names(names: Sequence[str]) -> tuple[str, ...]:
         if not isinstance(name, str):
             raise ColumnError(f"A column's name must be a string. Received: {name!r}.")
     if len(set(result)) != len(result):
-        seen: set[str] = set()
-        twice = next(name for name in result if name in seen or seen.add(name))
+        twice = first_repeated(result)
         raise ColumnError(f"Every column needs a name of its own. Received twice: {twice!r}.")
     return result
 
 
+def first_repeated(names: Iterable[str]) -> str | None:
+    """Return the first name that was there before, if any.
+
+    >>> first_repeated(["a", "b", "b", "a"])
+    'b'
+    """
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
 def places_of(names: Sequence[str | int], ours: Names, number: int) -> list[int]:
     """Return where the named columns are; columns without names go by their number."""
-    index: dict[str | int, int] = {
-        name: place for place, name in enumerate(range(number) if ours is None else ours)
-    }
+    known: Sequence[str | int] = range(number) if ours is None else ours
+    index = {name: place for place, name in enumerate(known)}
     if unknown := [name for name in names if name not in index]:
         raise ColumnError(
             f"Unknown: {listed(unknown)}. The moments have "

@@ -54,12 +54,12 @@ def row(column: ColumnRecord) -> Row:
     """Return the cells of a column."""
     name = column.name or ""
     name = name if len(name) <= _WIDEST else name[: _WIDEST - 1] + "…"
-    sums = column.count, column.sum, column.squares
+    sums = column.present, column.sum, column.squares
     return (
         name if name.isprintable() else ascii(name)[1:-1],
-        _count(column.count),
+        _count(column.present),
         _count(column.missing),
-        _number(readout.mean(column.count, column.sum)),
+        _number(readout.mean(column.present, column.sum)),
         _number(readout.std(*sums, Fraction(0))),
         _number(column.min),
         _number(column.max),

@@ -52,8 +52,11 @@ class Group(Readings):
         sources
             Where the rows will come from, for the statistics file.
         """
-        names = None if columns is None or isinstance(columns, int) else unique_names(columns)
-        number = len(names) if names is not None else int(columns or 0)  # type: ignore[call-overload]
+        if columns is None or isinstance(columns, int):
+            names, number = None, columns or 0
+        else:
+            names = unique_names(columns)
+            number = len(names)
         return cls(_core.State(number), names, ("",) * number, sources)
 
     def update(
@@ -227,7 +230,7 @@ class Group(Readings):
     def _at(self, places: list[int]) -> Self:
         names = None if self._columns is None else tuple(self._columns[i] for i in places)
         dtypes = tuple(self._dtypes[i] for i in places)
-        return type(self)(self._state.take(places), names, dtypes, self.sources, self._rows)
+        return type(self)(self._state.take(places), names, dtypes, self._sources, self._rows)
 
     def copy(self) -> Self:
         """Return moments of their own: updating one does not change the other."""
@@ -248,7 +251,7 @@ def _union(ours: str, theirs: str) -> str:
 
 
 def _never_added(whole: Group, part: Group, place: int) -> DataError:
-    name = place if whole.columns is None else repr(whole.columns[place])
+    name = place if whole._columns is None else repr(whole._columns[place])
     return DataError(
         "Only what was added can be subtracted. Received: moments that have more of column "
         f"{name} than there is: count {part.count[place]} of {whole.count[place]}, missing "

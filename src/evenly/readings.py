@@ -100,12 +100,14 @@ class Readings:
 
         int64 when all are whole, float64 otherwise.
         """
-        return self._cached("count", lambda: _counts(self._state.counts())).copy()
+        counts = self._cached("count", lambda: _counts(self._state.counts()))
+        return counts.copy()
 
     @property
     def missing(self) -> Counts:
         """How many values each column lacks (NaN, null); with weights, their weight."""
-        return self._cached("missing", lambda: _counts(self._state.missings())).copy()
+        counts = self._cached("missing", lambda: _counts(self._state.missings()))
+        return counts.copy()
 
     @property
     def min(self) -> Floats:
@@ -113,7 +115,7 @@ class Readings:
 
         A lower bound of it after a subtraction: see `extremes_are_bounds`.
         """
-        return self._extremes()[0].copy()
+        return self._extremes(0)
 
     @property
     def max(self) -> Floats:
@@ -121,7 +123,7 @@ class Readings:
 
         An upper bound of it after a subtraction: see `extremes_are_bounds`.
         """
-        return self._extremes()[1].copy()
+        return self._extremes(1)
 
     @property
     def extremes_are_bounds(self) -> bool:
@@ -138,13 +140,12 @@ class Readings:
         """The sum of the squares of each column, exactly."""
         return [readout.fraction(value) for value in self._state.squares()]
 
-    def _extremes(self) -> npt.NDArray[np.float64]:
+    def _extremes(self, which: int) -> Floats:
         def compute() -> Floats:
-            pairs = self._state.extremes()
             # None becomes NaN, an integer beyond 2**53 the nearest float64
-            return np.array(pairs, np.float64).reshape(-1, 2).T
+            return np.array(self._state.extremes(), np.float64).reshape(-1, 2)
 
-        return self._cached("extremes", compute)
+        return self._cached("extremes", compute)[:, which].copy()
 
     def __repr__(self) -> str:
         return glance.text(*self._glance())

@@ -39,7 +39,7 @@ class ColumnRecord(NamedTuple):
 
     name: str | None
     dtype: str
-    count: Dyadic
+    present: Dyadic
     missing: Dyadic
     sum: Dyadic
     squares: Dyadic
@@ -49,12 +49,12 @@ class ColumnRecord(NamedTuple):
 
 def write(column: ColumnRecord) -> str:
     """Return the line of a column: a JSON object with its keys sorted, no line end."""
-    sums = column.count, column.sum, column.squares
-    whole = readout.is_count(column.count)
-    weight = "" if whole else f', "weight": {_decimal(readout.nearest(column.count))}'
+    sums = column.present, column.sum, column.squares
+    whole = readout.is_count(column.present)
+    weight = "" if whole else f', "weight": {_decimal(readout.nearest(column.present))}'
     name = "" if column.name is None else f', "name": {_string(column.name)}'
     return (
-        f'{{"count": {_count(column.count)}, "dtype": {_string(column.dtype)}, '
+        f'{{"count": {_count(column.present)}, "dtype": {_string(column.dtype)}, '
         f'"max": {_decimal(column.max)}, "mean": {_decimal(readout.mean(*sums[:2]))}, '
         f'"min": {_decimal(column.min)}, "missing": {_count(column.missing)}{name}, '
         f'"std": {_decimal(readout.std(*sums, Fraction(0)))}, "sum": "{_exact(column.sum)}", '
@@ -167,7 +167,7 @@ def _read_exact(entry: dict[str, Any], key: str, place: str) -> Dyadic:
 def _read_extreme(entry: dict[str, Any], key: str, place: str) -> Number | None:
     value = entry[key]
     if value is None or type(value) is float or (type(value) is int and -(2**63) <= value < 2**64):
-        return value  # type: ignore[no-any-return]
+        return value
     _wrong(place, key, "a finite number of 64 bits, or null", entry)
 
 
@@ -183,7 +183,7 @@ def _check_consistent(column: ColumnRecord, place: str) -> None:
     American Mathematical Monthly 107, 2000). Together they put the mean within
     [min, max]. Both are decided in integers.
     """
-    n, s, q = column.count, column.sum, column.squares
+    n, s, q = column.present, column.sum, column.squares
     if n[0] == 0:
         if (s, q, column.min, column.max) != ((0, 0), (0, 0), None, None):
             raise StatisticsFileError(
@@ -217,14 +217,14 @@ def _minus(a: Dyadic) -> Dyadic:
 
 def _check_readable(column: ColumnRecord, entry: dict[str, Any], place: str) -> None:
     """Hold that the decimals for people, where present, say what the exact numbers say."""
-    std = readout.std(column.count, column.sum, column.squares, Fraction(0))
+    std = readout.std(column.present, column.sum, column.squares, Fraction(0))
     for key in _READABLE:
         if key not in entry:
             continue
         if key == "mean":
-            exact = readout.mean(column.count, column.sum)
+            exact = readout.mean(column.present, column.sum)
         else:
-            exact = std if key == "std" else readout.nearest(column.count)
+            exact = std if key == "std" else readout.nearest(column.present)
         value = entry[key]
         if value is None and math.isnan(exact):
             continue

@@ -13,6 +13,7 @@ from typing import Any
 
 from evenly import statistics_column
 from evenly.atomic import atomic_file
+from evenly.columns import first_repeated
 from evenly.errors import SourceError, StatisticsFileError
 from evenly.statistics_column import ColumnRecord, Odd, received
 
@@ -150,8 +151,7 @@ def _json(content: bytes) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     entry = dict(pairs)
     if len(entry) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        twice = first_repeated(key for key, _ in pairs)
         place = f" of column {received(entry['name'])}" if "name" in entry else ""
         raise StatisticsFileError(f"the key {received(twice)}{place} stands there twice.")
     return entry
@@ -217,6 +217,5 @@ def _check_names(names: list[str | None]) -> None:
             f"either all columns have a 'name' or none. {unnamed} of {len(names)} have none."
         )
     if not unnamed and len(set(names)) != len(names):
-        seen: set[str | None] = set()
-        twice = next(name for name in names if name in seen or seen.add(name))
+        twice = first_repeated(map(str, names))
         raise StatisticsFileError(f"two columns have the same name, {received(twice)}.")

@@ -167,7 +167,8 @@ def _along(part: npt.NDArray[Any], ndim: int, axis: int) -> npt.NDArray[Any]:
 
 def _times_power(x: Array, power: npt.NDArray[np.int64], axis: int) -> Array:
     with np.errstate(over="ignore", under="ignore"):
-        return np.ldexp(x.astype(np.float64), _along(power, x.ndim, axis))
+        times: Array = np.ldexp(x.astype(np.float64), _along(power, x.ndim, axis))
+        return times
 
 
 def core_view(x: Array) -> CoreView:
