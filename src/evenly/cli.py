@@ -8,8 +8,8 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +20,7 @@ OK, BAD_DATA, INTERRUPTED, TERMINATED = 0, 1, 130, 143
 """Exit statuses; wrong usage is click's 2."""
 
 Names = tuple[str, ...]
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +86,7 @@ def _split(_: click.Context, __: click.Parameter, given: Names) -> Names:
     return tuple(name for text in given for name in text.split(",") if name)
 
 
-def _names(option: str, help_text: str) -> Any:
+def _names(option: str, help_text: str) -> Callable[[Command], Command]:
     return click.option(option, multiple=True, callback=_split, metavar="A,B", help=help_text)
 
 

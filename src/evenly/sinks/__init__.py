@@ -4,6 +4,8 @@ Tables come as Arrow record batches, arrays as NumPy arrays. A sink takes either
 format can hold it, and is not finished before `close`.
 """
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any, BinaryIO, Protocol
 
@@ -42,8 +44,24 @@ def check_suffix(path: str) -> str:
     return suffix
 
 
-def open_sink(file: BinaryIO, suffix: str) -> Sink:
-    """Return the sink for a format; ``suffix`` comes from `check_suffix`."""
+@contextlib.contextmanager
+def open_sink(file: BinaryIO, suffix: str) -> Iterator[Sink]:
+    """Yield the sink for a format, and close it; ``suffix`` comes from `check_suffix`.
+
+    After an error it is closed as well, since PyArrow's writers must not outlive the file,
+    but what closing then says is not listened to.
+    """
+    sink = _sink(file, suffix)
+    try:
+        yield sink
+    except BaseException:
+        with contextlib.suppress(Exception):
+            sink.close()
+        raise
+    sink.close()
+
+
+def _sink(file: BinaryIO, suffix: str) -> Sink:
     if suffix == ".npy":
         from evenly.sinks.npy import NpySink
 

@@ -20,7 +20,7 @@ class TableSink:
         batch = part if hasattr(part, "schema") else _as_batch(part, self._suffix)
         if self._writer is None:
             self._writer = _WRITERS[self._suffix](self._file, batch.schema)
-        self._writer.write_batch(_empty_as_null(batch) if self._suffix == ".csv" else batch)
+        self._writer.write_batch(batch)
 
     def close(self) -> None:
         """Write the footer."""
@@ -29,7 +29,7 @@ class TableSink:
 
 
 def _pyarrow(module: str = "pyarrow") -> Any:
-    return extras.require(module, extra="files", feature="writing Parquet, Arrow and CSV")
+    return extras.require(module, extra="files", feature="Writing Parquet, Arrow and CSV")
 
 
 def _parquet(file: BinaryIO, schema: Any) -> Any:
@@ -66,15 +66,3 @@ def _as_batch(array: Any, suffix: str) -> Any:
     return pyarrow.RecordBatch.from_arrays(
         [pyarrow.array(array[:, column]) for column in range(array.shape[1])], names
     )
-
-
-def _empty_as_null(batch: Any) -> Any:
-    """Text that is empty is written as nothing, as it was read, and not as two quotes."""
-    pyarrow, compute = _pyarrow(), _pyarrow("pyarrow.compute")
-    columns = [
-        compute.if_else(compute.equal(column, ""), None, column)
-        if pyarrow.types.is_string(column.type)
-        else column
-        for column in batch.columns
-    ]
-    return pyarrow.RecordBatch.from_arrays(columns, schema=batch.schema)

@@ -1,0 +1,208 @@
+"""`evenly apply`: a file in, the same file normalised out, whole or not at all."""
+
+import csv
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+
+import evenly
+from evenly.cli import main
+
+SUFFIXES = [".parquet", ".feather", ".arrow", ".csv"]
+
+
+def read(path):
+    """Return a table, whatever the format."""
+    return {
+        ".parquet": pa.parquet.read_table,
+        ".feather": pa.feather.read_table,
+        ".arrow": lambda file: pa.ipc.open_file(file).read_all(),
+        ".csv": pa.csv.read_csv,
+    }[path.suffix](path)
+
+
+def write(table, path):
+    {
+        ".parquet": pa.parquet.write_table,
+        ".feather": pa.feather.write_feather,
+        ".arrow": pa.feather.write_feather,
+        ".csv": pa.csv.write_csv,
+    }[path.suffix](table, path)
+
+
+@pytest.fixture
+def table():
+    rng = np.random.default_rng(2013)
+    delay = rng.normal(1.7e9, 30.0, 1_000)
+    delay[7] = np.nan
+    columns = {
+        "year": np.full(1_000, 2013),
+        "delay": pa.array(delay, from_pandas=True),
+        "carrier": ["UA", "AA"] * 500,
+    }
+    return pa.table(columns)
+
+
+@pytest.fixture
+def statistics(tmp_path, table):
+    path = tmp_path / "statistics.json"
+    evenly.fit(table).save(path)
+    return path
+
+
+def apply(*arguments):
+    """Run the command, which must succeed."""
+    assert main(["apply", *map(str, arguments)]) == 0
+
+
+@pytest.mark.parametrize("source", SUFFIXES)
+@pytest.mark.parametrize("output", SUFFIXES)
+def test_any_format_goes_into_any(tmp_path, table, statistics, source, output):
+    before, after = tmp_path / f"before{source}", tmp_path / f"after{output}"
+    write(table, before)
+    apply(statistics, before, "-o", after)
+    moments = evenly.fit(read(after), columns=["year", "delay"])
+    assert moments.constant.tolist() == [True, False]
+    assert moments.count.tolist() == [1_000, 999]
+    np.testing.assert_allclose(moments.mean, 0, atol=1e-7)
+    np.testing.assert_allclose(moments.variance(), [0, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_columns_keep_their_order_and_others_pass_through(tmp_path, table, statistics, suffix):
+    before, after = tmp_path / f"before{suffix}", tmp_path / f"after{suffix}"
+    write(table, before)
+    apply(statistics, before, "-o", after)
+    assert read(after).column_names == table.column_names
+    assert read(after)["carrier"].to_pylist() == table["carrier"].to_pylist()
+
+
+def test_text_of_a_csv_passes_through_as_it_is(tmp_path):
+    """Neither '007' nor 'NA' nor an empty field may be taken for something else."""
+    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text('id,x,note\n007,1,NA\n008,3,\n1e5,2,"a, ""b"""\n')
+    statistics = tmp_path / "x.json"
+    evenly.fit(source, columns=["x"]).save(statistics)
+    apply(statistics, source, "-o", output)
+    with output.open(newline="") as file:
+        rows = [(row["id"], row["note"]) for row in csv.DictReader(file)]
+    assert rows == [("007", "NA"), ("008", ""), ("1e5", 'a, "b"')]
+
+
+def test_the_result_is_that_of_normalize(tmp_path, table, statistics):
+    before, after = tmp_path / "before.parquet", tmp_path / "after.parquet"
+    write(table, before)
+    apply(statistics, before, "-o", after)
+    assert read(after).equals(evenly.load(statistics).normalize(table))
+
+
+def test_inverse_brings_the_values_back(tmp_path, table, statistics):
+    paths = [tmp_path / f"{name}.parquet" for name in ("before", "between", "after")]
+    write(table, paths[0])
+    apply(statistics, paths[0], "-o", paths[1], "--dtype", "float64")
+    apply(statistics, paths[1], "-o", paths[2], "--inverse")
+    before, after = (read(path)["delay"].to_pylist() for path in (paths[0], paths[2]))
+    np.testing.assert_allclose(np.array(after, float), np.array(before, float), rtol=1e-15, atol=0)
+
+
+def test_missing_values_can_be_put_at_the_mean(tmp_path, table, statistics):
+    before, after = tmp_path / "before.parquet", tmp_path / "after.parquet"
+    write(table, before)
+    apply(statistics, before, "-o", after, "--missing", "zero")
+    assert read(after)["delay"][7].as_py() == 0.0
+
+
+def test_the_type_of_the_result_can_be_chosen(tmp_path, table, statistics):
+    before, after = tmp_path / "before.parquet", tmp_path / "after.parquet"
+    write(table, before)
+    apply(statistics, before, "-o", after, "--dtype", "float32")
+    assert read(after)["delay"].type == pa.float32()
+
+
+def test_many_row_groups_become_one_file(tmp_path, table, statistics):
+    before, after = tmp_path / "before.parquet", tmp_path / "after.parquet"
+    pa.parquet.write_table(table, before, row_group_size=64)
+    apply(statistics, before, "-o", after)
+    assert read(after).num_rows == table.num_rows
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (0, 3), (4, 2, 3), (300_000, 3)])
+def test_an_npy_file_becomes_an_npy_file_of_its_shape(tmp_path, shape):
+    rng = np.random.default_rng(len(shape))
+    values = rng.normal(100.0, 5.0, shape).astype(np.float32)
+    np.save(tmp_path / "x.npy", values)
+    evenly.fit(rng.normal(100.0, 5.0, (9, 3))).save(tmp_path / "x.json")
+    apply(tmp_path / "x.json", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    expected = evenly.load(tmp_path / "x.json").normalize(values)
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), expected, strict=True)
+
+
+@pytest.mark.parametrize("axis", ["1", "0"])
+def test_images_are_normalised_along_their_feature_axis(tmp_path, axis):
+    images = np.arange(3 * 3 * 4 * 4, dtype=np.uint8).reshape(3, 3, 4, 4)
+    np.save(tmp_path / "x.npy", images)
+    evenly.fit(images, feature_axis=int(axis)).save(tmp_path / "x.json")
+    arguments = (tmp_path / "x.json", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    apply(*arguments, "--feature-axis", axis)
+    moments = evenly.fit(np.load(tmp_path / "y.npy"), feature_axis=int(axis))
+    np.testing.assert_allclose(moments.mean, 0, atol=1e-6)
+
+
+def test_an_array_becomes_a_table_of_numbered_columns(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(6.0).reshape(3, 2))
+    evenly.fit(tmp_path / "x.npy").save(tmp_path / "x.json")
+    apply(tmp_path / "x.json", tmp_path / "x.npy", "-o", tmp_path / "y.parquet")
+    assert read(tmp_path / "y.parquet").column_names == ["0", "1"]
+
+
+def refusal(capsys, *arguments):
+    assert main(["apply", *map(str, arguments)]) == 1
+    return capsys.readouterr().err
+
+
+def test_text_has_no_place_in_an_npy_file(tmp_path, table, statistics, capsys):
+    write(table, tmp_path / "x.parquet")
+    message = refusal(capsys, statistics, tmp_path / "x.parquet", "-o", tmp_path / "y.npy")
+    assert "'carrier'" in message
+    assert not (tmp_path / "y.npy").exists()
+
+
+def test_a_missing_column_is_named_and_nothing_written(tmp_path, table, statistics, capsys):
+    write(table.drop_columns(["delay"]), tmp_path / "x.parquet")
+    message = refusal(capsys, statistics, tmp_path / "x.parquet", "-o", tmp_path / "y.parquet")
+    assert "'delay'" in message
+    assert not (tmp_path / "y.parquet").exists()
+
+
+def test_an_output_of_no_known_format_is_refused(tmp_path, table, statistics, capsys):
+    write(table, tmp_path / "x.parquet")
+    assert ".parquet" in refusal(
+        capsys, statistics, tmp_path / "x.parquet", "-o", tmp_path / "y.xls"
+    )
+
+
+def test_a_folder_becomes_one_file(tmp_path, table, statistics):
+    (tmp_path / "days").mkdir()
+    for day in ("monday", "tuesday"):
+        write(table, tmp_path / "days" / f"{day}.parquet")
+    output = tmp_path / "days" / "all.parquet"
+    apply(statistics, tmp_path / "days", "-o", output)
+    assert read(output).num_rows == 2_000
+
+
+def test_a_truncated_file_leaves_the_old_output(tmp_path, table, statistics, capsys):
+    source, output = tmp_path / "x.parquet", tmp_path / "y.parquet"
+    write(table, source)
+    source.write_bytes(source.read_bytes()[:-100])
+    output.write_bytes(b"old")
+    refusal(capsys, statistics, source, "-o", output)
+    assert output.read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "statistics.json",
+        "x.parquet",
+        "y.parquet",
+    ]
