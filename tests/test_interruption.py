@@ -1,0 +1,167 @@
+"""Whatever ends a command half-way, nothing half-written stands under the asked name."""
+
+import contextlib
+import errno
+import os
+import pty
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import evenly
+
+EVENLY = [sys.executable, "-m", "evenly"]
+ROWS = 3_000_000_000
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """An NPY file of 24 GB of zeros that takes no room: no command ends with it by itself."""
+    path = tmp_path / "endless.npy"
+    with path.open("wb") as file:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (ROWS, 1)}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(file.tell() + 8 * ROWS)
+    return path
+
+
+@pytest.fixture
+def statistics(tmp_path):
+    path = tmp_path / "x.json"
+    evenly.fit(np.array([[1.0], [3.0]])).save(path)
+    return path
+
+
+def temporary(folder):
+    return [path for path in folder.iterdir() if path.name.startswith(".evenly-")]
+
+
+def wait_for(condition):
+    """Wait until something is so; a hanging test is ended by whoever started the tests."""
+    while not condition():
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def applying(tmp_path, endless, statistics):
+    """An `evenly apply` that has begun to write."""
+    folder = tmp_path / "output"
+    folder.mkdir()
+    command = [*EVENLY, "apply", str(statistics), str(endless), "-o", str(folder / "y.npy")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_for(lambda: temporary(folder) or process.poll() is not None)
+            assert process.poll() is None, process.stderr.read()
+            yield process, folder
+        finally:
+            process.kill()
+
+
+def test_ctrl_c_while_writing_leaves_nothing(applying):
+    process, folder = applying
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert list(folder.iterdir()) == []
+
+
+def test_termination_while_writing_leaves_nothing(applying):
+    process, folder = applying
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 143
+    assert list(folder.iterdir()) == []
+
+
+def test_kill_leaves_at_most_a_file_that_says_whose_it_is(applying):
+    process, folder = applying
+    process.kill()
+    process.communicate()
+    assert not (folder / "y.npy").exists()
+    assert [path.name[:8] for path in folder.iterdir()] == [".evenly-"]
+
+
+def test_ctrl_c_while_reading_leaves_nothing(tmp_path, endless):
+    """The terminal shows progress, and by that we know that it is half-way."""
+    ours, theirs = pty.openpty()
+    output = tmp_path / "stats.json"
+    command = [*EVENLY, "fit", str(endless), "-o", str(output)]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(command, stderr=theirs, stdout=subprocess.DEVNULL, env=environment)
+    os.close(theirs)
+    seen = b""
+    try:
+        while b" rows" not in seen or seen.count(b" rows") == seen.count(b"0 rows, 0 bytes"):
+            seen += os.read(ours, 4096)
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # the other end is closed: EIO
+            while more := os.read(ours, 4096):
+                seen += more
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    assert b"interrupted" in seen
+    assert b"Traceback" not in seen
+    assert not output.exists()
+
+
+def refused(*arguments, **options):
+    """Run a command that must fail with a message, and return the message."""
+    done = subprocess.run(
+        [*EVENLY, *map(str, arguments)], capture_output=True, text=True, check=False, **options
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("evenly: ")
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.fixture
+def rows(tmp_path):
+    path = tmp_path / "rows.npy"
+    np.save(path, np.random.default_rng(1).normal(size=(50_000, 1)))
+    return path
+
+
+def small_files_only():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".parquet", ".csv", ".arrow"])
+def test_a_full_disk_is_a_message_and_leaves_the_old_file(tmp_path, rows, statistics, suffix):
+    folder = tmp_path / "output"
+    folder.mkdir()
+    output = folder / f"y{suffix}"
+    output.write_bytes(b"old")
+    message = refused("apply", statistics, rows, "-o", output, preexec_fn=small_files_only)
+    assert os.strerror(errno.EFBIG).lower() in message.lower()
+    assert output.read_bytes() == b"old"
+    assert temporary(folder) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has /dev/full")
+def test_statistics_on_a_full_disk_are_a_message(rows):
+    assert "no space left" in refused("fit", rows, "-o", "/dev/full").lower()
+
+
+@pytest.mark.parametrize("command", ["fit", "apply"])
+@pytest.mark.parametrize("folder", ["absent", "x.json"])
+def test_a_folder_that_is_none_is_a_message(tmp_path, rows, statistics, command, folder):
+    inputs = {"fit": [rows], "apply": [statistics, rows]}[command]
+    output = tmp_path / folder / "y.npy"
+    assert str(output) in refused(command, *inputs, "-o", output)
+    assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/sys").exists(), reason="a folder that even root cannot write")
+def test_a_folder_that_cannot_be_written_is_a_message(rows):
+    assert "/proc/sys/y.json" in refused("fit", rows, "-o", "/proc/sys/y.json")
