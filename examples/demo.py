@@ -13,8 +13,8 @@ from pathlib import Path
 import evenly
 
 OUTPUT = Path("demo-output")
-ROUNDING = 2.0**-24
-"""Half an ulp of float32 at 1: what storing a normalised value may change, relatively."""
+ROUNDING = {"float32": 2.0**-24, "float64": 2.0**-53}
+"""What storing a value may change of it, relatively: half an ulp."""
 
 
 def main() -> None:
@@ -41,21 +41,25 @@ def run(*arguments: str | Path) -> None:
         path.name if path.name == "flights.csv.zip" else str(path) for path in map(Path, arguments)
     ]
     print(f"\n$ evenly {shlex.join(words)}", flush=True)
-    subprocess.run([sys.executable, "-m", "evenly", *map(str, arguments)], check=True)
+    done = subprocess.run([sys.executable, "-m", "evenly", *map(str, arguments)], check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
 
 
 def check(before: evenly.Moments, after: evenly.Moments) -> None:
-    """Every mean is 0 and every variance 1, to the rounding of the stored float32."""
+    """Every mean is 0 and every variance 1, to the rounding of the type that is stored."""
+    (dtype,) = set(after.dtypes)
+    rounding = ROUNDING[dtype]
     varied = ~before.constant
     mean = abs(after.mean).max()
     variance = abs(after.variance()[varied] - 1).max()
     constants = [name for name, varies in zip(before.columns, varied, strict=True) if not varies]
     print(
-        f"\nOf {len(before.columns)} columns, stored as {after.dtypes[0]}:\n"
+        f"\nOf {len(before.columns)} columns, stored as {dtype}:\n"
         f"  every mean is 0 to {mean:.1e}\n"
         f"  every variance is 1 to {variance:.1e}, but for the constants\n"
         f"  the constants ({', '.join(constants)}) are exactly 0\n"
-        f"One float32 is rounded to {ROUNDING:.1e} of its value."
+        f"Storing a number as {dtype} changes it by up to {rounding:.1e} of its size."
     )
     exact = all(column == 0 for column in (after.min[~varied], after.max[~varied]))
     if (
