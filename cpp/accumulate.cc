@@ -17,8 +17,7 @@ namespace evenly {
 namespace {
 
 constexpr int64_t kWorthAThread = 128 << 10;  // bytes: less is over before another thread wakes
-constexpr int64_t kStripBytes = 8 << 10;      // of a row: its lanes' sums stay in the L2 cache
-constexpr int64_t kRunBytes = 512;            // a contiguous column is folded to rows of this
+constexpr int64_t kStripBytes = 2 << 10;      // of a row: half a page
 
 // The columns that the tasks of one call add to. Tasks hold them only while they flush.
 class Sink {
@@ -36,24 +35,29 @@ class Sink {
   std::array<std::mutex, 64> mutexes_;
 };
 
-// What is added outside of a flush (values outside of a window, a full lane) goes here
-// first, so that no lock is needed: the task's own copy of its columns, made at first use.
+// The columns of one task. Tasks that run beside others add to columns of their own, made at
+// first use, and hand those over at the end; a task on its own adds to the sink.
 class Own {
  public:
-  explicit Own(int64_t first, int64_t count) : first_(first), count_(count) {}
+  Own(Sink& sink, bool alone, int64_t first, int64_t count)
+      : sink_(sink), alone_(alone), first_(first), count_(count) {}
   Column& operator[](int64_t column) {
+    if (alone_) return sink_[column];
     if (columns_.empty()) columns_.resize(std::size_t(count_));
     return columns_[std::size_t(column - first_)];
   }
-  void add_to(Sink& sink) {
+  void hand_over() {
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       int64_t column = first_ + int64_t(i);
-      std::lock_guard lock(sink.mutex_of(column));
-      sink[column].add(columns_[i]);
+      std::lock_guard lock(sink_.mutex_of(column));
+      sink_[column].add(columns_[i]);
     }
+    columns_.clear();
   }
 
  private:
+  Sink& sink_;
+  bool alone_;
   int64_t first_, count_;
   std::vector<Column> columns_;
 };
@@ -73,33 +77,30 @@ LaneMask first_lanes(int64_t count) {
 template <class T>
 class PanelTask {
  public:
-  PanelTask(Shared& shared, const Panel& shape, int64_t first, int64_t last)
+  PanelTask(Shared& shared, const Panel& shape, int64_t first, int64_t last, bool alone)
       : shared_(shared), shape_(shape), first_(first), last_(last),
         strips_(std::size_t((last - first + kCount - 1) / kCount)),
-        own_(lowest_column(), highest_column() - lowest_column() + 1) {
+        own_(shared.sink, alone, lowest_column(), highest_column() - lowest_column() + 1) {
     infinity_.missing = shared.rule.missing;
   }
 
   void sum(const char* data, int64_t row0, int64_t row1) {
     const S* values = reinterpret_cast<const S*>(data) + first_;
-    // A tile may read past its lanes as long as it stays inside of the panel's memory.
-    int64_t end = (shape_.rows - 1) * shape_.row_stride + shape_.width - first_;
-    for (int64_t row = row0; row < row1; row += kTileRows) {
-      int rows = int(std::min<int64_t>(kTileRows, row1 - row));
-      for (std::size_t s = 0; s < strips_.size(); ++s) {
-        int64_t at = row * shape_.row_stride + int64_t(s) * kCount;
-        // Next comes the tile to the right, after the last one the first of the rows below.
-        int64_t ahead = s + 1 < strips_.size() ? kCount : rows * shape_.row_stride - int64_t(s) * kCount;
-        sum_tile(s, values + at, rows, ahead, end - at);
-      }
+    int64_t safe = std::clamp(readable_rows(), row0, row1);
+    for (int64_t row = row0; row < safe; row += kTileRows) {
+      sum_block(values + row * shape_.row_stride, int(std::min<int64_t>(kTileRows, safe - row)));
+    }
+    for (int64_t row = safe; row < row1; row += kTileRows) {
+      sum_copy(values + row * shape_.row_stride, int(std::min<int64_t>(kTileRows, row1 - row)));
     }
   }
 
   void finish() {
-    for (std::size_t s = 0; s < strips_.size(); ++s) {
-      strips_[s].flush(lanes_of(s), [&](int lane) -> Column& { return own_column(s, lane); });
+    for (int s = 0; s < int(strips_.size()); ++s) {
+      strips_[std::size_t(s)].flush(lanes_of(s),
+                                    [&](int lane) -> Column& { return own_column(s, lane); });
     }
-    own_.add_to(shared_.sink);
+    own_.hand_over();
     if (infinity_.seen && !infinity_.missing) shared_.infinite = true;
   }
 
@@ -117,31 +118,69 @@ class PanelTask {
                ? shape_.first_column + shape_.columns - 1
                : shape_.column(last_ - 1);
   }
-  LaneMask lanes_of(std::size_t s) const {
+  LaneMask lanes_of(int s) const {
     return first_lanes(std::min<int64_t>(kCount, last_ - first_ - int64_t(s) * kCount));
   }
-  Column& own_column(std::size_t s, int lane) {
+  Column& own_column(int s, int lane) {
     return own_[shape_.column(first_ + int64_t(s) * kCount + lane)];
   }
 
-  void sum_tile(std::size_t s, const S* data, int rows, int64_t ahead, int64_t readable) {
-    auto column_of = [&](int lane) -> Column& { return own_column(s, lane); };
-    LaneMask valid = lanes_of(s);
-    // Rows whose full width of lanes can be read where they are.
-    int64_t stride = shape_.row_stride;
-    int safe = rows;
-    while (safe > 0 && (safe - 1) * stride + kCount > readable) --safe;
-    if (safe > 0) {
-      strips_[s].sum(shared_.kernels, data, stride, safe, ahead, valid, column_of, infinity_);
+  // The last tile of a row may be wider than what is left of the row. Reading on into the next
+  // row does no harm; reading on past the panel might. This many rows are safe.
+  int64_t readable_rows() const {
+    int64_t spare = (shape_.rows - 1) * shape_.row_stride + shape_.width - first_;
+    spare -= int64_t(strips_.size()) * kCount;
+    if (spare < 0) return 0;
+    return shape_.row_stride > 0 ? spare / shape_.row_stride + 1 : shape_.rows;
+  }
+
+  // Up to kTileRows rows where they lie, a portion of rows at a time.
+  void sum_block(const S* data, int rows) {
+    for (Strip<T>& strip : strips_) strip.start(shared_.kernels);
+    int pieces = int(strips_.size());
+    int portion = int(std::clamp<int64_t>(Strip<T>::kPortionBytes / (pieces * kTileBytes), 1, rows));
+    for (int row = 0; row < rows; row += portion) {
+      int count = std::min(portion, rows - row);
+      const S* from = data + row * shape_.row_stride;
+      Ahead ahead = ahead_of(from + portion * shape_.row_stride);
+      for (int s = 0; s < pieces; ++s) {
+        strips_[std::size_t(s)].rows(shared_.kernels, from + s * kCount, shape_.row_stride, count,
+                                     &ahead, lanes_of(s),
+                                     [&](int lane) -> Column& { return own_column(s, lane); });
+      }
     }
-    if (safe == rows) return;
+    for (int s = 0; s < pieces; ++s) {
+      finish_tile(s, data + s * kCount, shape_.row_stride, rows);
+    }
+  }
+
+  // The rows that begin at data. (Fetching what is not there does no harm.)
+  Ahead ahead_of(const S* data) const {
+    int pieces = int(strips_.size());
+    int64_t row_bytes = shape_.row_stride * int64_t(sizeof(S));
+    return {reinterpret_cast<const char*>(data), pieces, row_bytes - pieces * kTileBytes};
+  }
+
+  // Up to kTileRows rows, copied.
+  void sum_copy(const S* data, int rows) {
     alignas(64) S copy[kTileRows * kCount];
-    std::memset(static_cast<void*>(copy), 0, std::size_t(rows - safe) * kCount * sizeof(S));
-    std::size_t width = std::size_t(std::min<int64_t>(kCount, last_ - first_ - int64_t(s) * kCount));
-    for (int r = safe; r < rows; ++r) {
-      std::memcpy(copy + (r - safe) * kCount, data + r * stride, width * sizeof(S));
+    for (int s = 0; s < int(strips_.size()); ++s) {
+      int64_t width = std::min<int64_t>(kCount, last_ - first_ - int64_t(s) * kCount);
+      std::memset(static_cast<void*>(copy), 0, std::size_t(rows) * kCount * sizeof(S));
+      for (int r = 0; r < rows; ++r) {
+        std::memcpy(copy + r * kCount, data + s * kCount + r * shape_.row_stride,
+                    std::size_t(width) * sizeof(S));
+      }
+      strips_[std::size_t(s)].start(shared_.kernels);
+      strips_[std::size_t(s)].rows(shared_.kernels, copy, kCount, rows, nullptr, lanes_of(s),
+                      [&](int lane) -> Column& { return own_column(s, lane); });
+      finish_tile(s, copy, kCount, rows);
     }
-    strips_[s].sum(shared_.kernels, copy, kCount, rows - safe, 0, valid, column_of, infinity_);
+  }
+
+  void finish_tile(int s, const S* data, int64_t stride, int rows) {
+    strips_[std::size_t(s)].finish(shared_.kernels, data, stride, rows, lanes_of(s),
+                      [&](int lane) -> Column& { return own_column(s, lane); }, infinity_);
   }
 
   Shared& shared_;
@@ -161,23 +200,16 @@ class RunTask {
   }
 
   void sum(const Stored<T>* data, int64_t count) {
-    int64_t rows = count / kWidth;
+    int64_t rows = count / kCount;
     auto column_of = [&](int) -> Column& { return own_; };
     for (int64_t row = 0; row < rows; row += kTileRows) {
       int part = int(std::min<int64_t>(kTileRows, rows - row));
-      for (int s = 0; s < kStrips; ++s) {
-        int64_t ahead = s + 1 < kStrips ? kCount : part * kWidth - s * kCount;
-        strips_[s].sum(shared_.kernels, data + row * kWidth + s * kCount, kWidth, part, ahead,
-                       first_lanes(kCount), column_of, infinity_);
-      }
+      const Stored<T>* from = data + row * kCount;
+      strip_.start(shared_.kernels);
+      strip_.rows(shared_.kernels, from, kCount, part, nullptr, first_lanes(kCount), column_of);
+      strip_.finish(shared_.kernels, from, kCount, part, first_lanes(kCount), column_of, infinity_);
     }
-    int64_t at = rows * kWidth;
-    if (int64_t left = (count - at) / kCount; left > 0) {
-      strips_[0].sum(shared_.kernels, data + at, kCount, int(left), 0, first_lanes(kCount), column_of,
-                     infinity_);
-      at += left * kCount;
-    }
-    for (; at < count; ++at) add_one(data[at]);
+    for (int64_t i = rows * kCount; i < count; ++i) add_one(data[i]);
   }
 
   // Rows without a value that sum() was not given.
@@ -187,7 +219,7 @@ class RunTask {
   }
 
   void finish() {
-    for (auto& strip : strips_) strip.flush_together(own_);
+    strip_.flush_together(own_);
     std::lock_guard lock(shared_.sink.mutex_of(column_));
     shared_.sink[column_].add(own_);
     if (infinity_.seen && !infinity_.missing) shared_.infinite = true;
@@ -195,8 +227,6 @@ class RunTask {
 
  private:
   static constexpr int kCount = Strip<T>::kCount;
-  static constexpr int kStrips = int(kRunBytes / int64_t(sizeof(T)) / kCount);
-  static constexpr int64_t kWidth = kStrips * kCount;
 
   void add_one(Stored<T> element) {
     auto x = number(element);
@@ -213,7 +243,7 @@ class RunTask {
 
   Shared& shared_;
   int64_t column_;
-  Strip<T> strips_[kStrips];
+  Strip<T> strip_;
   Column own_;
   InfinityRule infinity_;
 };
@@ -255,7 +285,7 @@ int64_t extent_of(const std::vector<Axis>& axes) {
 // Rows of contiguous columns.
 template <class T>
 void sum_panels(Shared& shared, const char* data, const Panel& shape,
-                const std::vector<Axis>& outer, int threads) {
+                const std::vector<Axis>& outer, int threads, bool alone) {
   const int64_t lanes = kStripBytes / int64_t(sizeof(T));
   int64_t strips = (shape.width + lanes - 1) / lanes;
   int64_t panels = extent_of(outer);
@@ -265,7 +295,8 @@ void sum_panels(Shared& shared, const char* data, const Panel& shape,
   parallel(strips * parts, useful, [&](int64_t index) {
     ExactMode mode;
     int64_t strip = index / parts, part = index % parts;
-    PanelTask<T> task(shared, shape, strip * lanes, std::min(shape.width, (strip + 1) * lanes));
+    PanelTask<T> task(shared, shape, strip * lanes, std::min(shape.width, (strip + 1) * lanes),
+                      useful == 1 && alone);
     int64_t panel0 = by_panel ? cut(panels, parts, part) : 0;
     int64_t panel1 = by_panel ? cut(panels, parts, part + 1) : panels;
     int64_t row0 = by_panel ? 0 : cut(shape.rows, parts, part);
@@ -287,7 +318,7 @@ int64_t fold_of(int64_t width, int64_t rows, int64_t lanes) {
 
 template <class T>
 void sum_rows_of(Shared& shared, const char* data, Panel shape, const std::vector<Axis>& outer,
-                 int threads) {
+                 int threads, bool alone = true) {
   int64_t fold = shape.row_stride == shape.width || shape.rows == 1
                      ? fold_of(shape.width, shape.rows, Strip<T>::kCount)
                      : 1;
@@ -295,12 +326,12 @@ void sum_rows_of(Shared& shared, const char* data, Panel shape, const std::vecto
   folded.rows = shape.rows / fold;
   folded.width = shape.width * fold;
   folded.row_stride = fold == 1 ? shape.row_stride : folded.width;
-  sum_panels<T>(shared, data, folded, outer, threads);
+  sum_panels<T>(shared, data, folded, outer, threads, alone);
   int64_t done = folded.rows * fold;
   if (done == shape.rows) return;
   Panel rest = shape;
   rest.rows = shape.rows - done;
-  sum_panels<T>(shared, data + done * shape.row_stride * int64_t(sizeof(T)), rest, outer, threads);
+  sum_panels<T>(shared, data + done * shape.row_stride * int64_t(sizeof(T)), rest, outer, threads, alone);
 }
 
 // Columns of contiguous rows.
@@ -351,7 +382,8 @@ void sum_gathered(Shared& shared, const Grid& grid, int threads) {
         for (int64_t c = 0; c < width; ++c) *to++ = from[c * grid.feature.stride];
       }
       const char* gathered = reinterpret_cast<const char*>(room.data());
-      sum_rows_of<T>(shared, gathered, {nullptr, count, width, width, 1, width, first}, {}, 1);
+      sum_rows_of<T>(shared, gathered, {nullptr, count, width, width, 1, width, first}, {}, 1,
+                     useful == 1);
     }
   });
 }
@@ -376,7 +408,7 @@ void sum_grid(Shared& shared, const Grid& grid, int threads) {
   if (run.extent > 1) {
     // Short runs of every column, one after the other, repeated over rows: (N, C, L).
     bool rows_of_runs = grid.feature.stride == run.extent && !outer.empty() &&
-                        run.extent * int64_t(sizeof(T)) < 4 * kRunBytes && outer.back().extent >= 8;
+                        run.extent * int64_t(sizeof(T)) < 2048 && outer.back().extent >= 8;
     if (!rows_of_runs) return sum_runs<T>(shared, grid, run, outer, threads);
     Axis rows = outer.back();
     outer.pop_back();

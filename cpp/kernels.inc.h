@@ -32,18 +32,16 @@ inline Full<double> deposit(Full<double>& acc, Full<double> value) {
   return value - rounded;
 }
 
-// The sums of kVectorBytes / 8 doubles' lanes.
+// The sums of kVectorBytes / 8 lanes, a register a part.
 template <class C>
 struct Sums;
 
 template <>
 struct Sums<float> {
-  Full<double> sum{}, square, low{};
+  Full<double> part[kParts<float>];
 
-  void begin(const FloatLanes<float>& lanes, int lane) {
-    square = load<Full<double>>(lanes.bias[1] + lane);
-  }
   void add(Full<double> x) {
+    auto& [sum, square, low] = part;
     sum += x;
     if constexpr (kHasFma) {
       Full<double> total = fused(x, x, square);
@@ -54,42 +52,39 @@ struct Sums<float> {
       low += deposit(square, x * x);  // a float32's square is exact in float64
     }
   }
-  Full<double> witness() const { return sum; }
-  template <class F>
-  void each_part(const FloatLanes<float>& lanes, int lane, F&& f) const {
-    f(kSumHigh, sum);
-    f(kSquareHigh, square - load<Full<double>>(lanes.bias[1] + lane));
-    f(kSquareLow, low);
-  }
 };
 
 template <>
 struct Sums<double> {
-  Full<double> sum, sum_low{}, square, square_low{}, error, error_low{};
+  Full<double> part[kParts<double>];
 
-  void begin(const FloatLanes<double>& lanes, int lane) {
-    sum = load<Full<double>>(lanes.bias[0] + lane);
-    square = load<Full<double>>(lanes.bias[1] + lane);
-    error = load<Full<double>>(lanes.bias[2] + lane);
-  }
   void add(Full<double> x) {
+    auto& [sum, square, square_low, sum_low, error, error_low] = part;
     sum_low += deposit(sum, x);
     Full<double> p, e;
     exact_square(x, p, e);
     square_low += deposit(square, p);
     error_low += deposit(error, e);
   }
-  Full<double> witness() const { return sum; }
-  template <class F>
-  void each_part(const FloatLanes<double>& lanes, int lane, F&& f) const {
-    f(kSumHigh, sum - load<Full<double>>(lanes.bias[0] + lane));
-    f(kSumLow, sum_low);
-    f(kSquareHigh, square - load<Full<double>>(lanes.bias[1] + lane));
-    f(kSquareLow, square_low);
-    f(kErrorHigh, error - load<Full<double>>(lanes.bias[2] + lane));
-    f(kErrorLow, error_low);
-  }
 };
+
+template <class C>
+inline void load_parts(Sums<C>& sums, const double (*part)[kLanes<C>], int lane) {
+  for (int i = 0; i < kParts<C>; ++i) sums.part[i] = load<Full<double>>(part[i] + lane);
+}
+template <class C>
+inline void store_parts(const Sums<C>& sums, double (*part)[kLanes<C>], int lane) {
+  for (int i = 0; i < kParts<C>; ++i) store(part[i] + lane, sums.part[i]);
+}
+
+template <class C>
+void start_tile(const FloatLanes<C>& lanes, FloatSums<C>& sums) {
+  std::memcpy(sums.part, lanes.bias, sizeof sums.part);
+  std::fill_n(sums.min, kLanes<C>, std::numeric_limits<C>::infinity());
+  std::fill_n(sums.max, kLanes<C>, -std::numeric_limits<C>::infinity());
+  std::fill_n(sums.smallest, kLanes<C>, ~typename Window<C>::Bits(0));
+  std::fill_n(sums.missing, kLanes<C>, 0);
+}
 
 template <class T>
 Full<Computed<T>> values(const T* from) {
@@ -100,31 +95,29 @@ Full<Computed<T>> values(const T* from) {
   }
 }
 
-// Rows of kVectorsAtOnce registers, with everything in registers.
+// kVectorsAtOnce registers of every row, all sums in registers.
 template <class T, bool kSkipNan>
-inline void sum_rows(const T* data, ptrdiff_t stride, int rows, ptrdiff_t ahead, int lane,
-                     const FloatLanes<Computed<T>>& lanes, FloatSeen<Computed<T>>& seen,
-                     double (*part)[kLanes<Computed<T>>], int64_t* missing) {
+inline void sum_lanes(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, int lane,
+                      FloatSums<Computed<T>>& sums) {
   using C = Computed<T>;
   using Bits = typename Window<C>::Bits;
   constexpr int kWide = kVectorBytes / int(sizeof(C));  // lanes of a register of C
   constexpr int kDoubles = kVectorBytes / 8;
   constexpr int kHalves = int(sizeof(double) / sizeof(C));  // registers of double to one of C
-  Sums<C> sums[kVectorsAtOnce][kHalves];
+  Sums<C> parts[kVectorsAtOnce][kHalves];
   Full<C> min[kVectorsAtOnce], max[kVectorsAtOnce];
-  Full<Bits> smallest[kVectorsAtOnce];
-  Full<Bits> gone[kVectorsAtOnce] = {};
+  Full<Bits> smallest[kVectorsAtOnce], missing[kVectorsAtOnce];
   for (int v = 0; v < kVectorsAtOnce; ++v) {
-    min[v] = splat<Full<C>>(std::numeric_limits<C>::infinity());
-    max[v] = splat<Full<C>>(-std::numeric_limits<C>::infinity());
-    smallest[v] = ~Full<Bits>{};
-    for (int h = 0; h < kHalves; ++h) sums[v][h].begin(lanes, lane + v * kWide + h * kDoubles);
+    int at = lane + v * kWide;
+    min[v] = load<Full<C>>(sums.min + at);
+    max[v] = load<Full<C>>(sums.max + at);
+    smallest[v] = load<Full<Bits>>(sums.smallest + at);
+    missing[v] = load<Full<Bits>>(sums.missing + at);
+    for (int h = 0; h < kHalves; ++h) load_parts(parts[v][h], sums.part, at + h * kDoubles);
   }
   for (int r = 0; r < rows; ++r) {
     const T* row = data + r * stride + lane;
-    for (int line = 0; line < kVectorsAtOnce * kWide; line += 64 / int(sizeof(T))) {
-      __builtin_prefetch(row + ahead + line);
-    }
+    if (ahead) ahead->fetch();
 #pragma GCC unroll 2
     for (int v = 0; v < kVectorsAtOnce; ++v) {
       Full<C> x = values(row + v * kWide);
@@ -134,70 +127,96 @@ inline void sum_rows(const T* data, ptrdiff_t stride, int rows, ptrdiff_t ahead,
       // smallest value that is not zero. A NaN's is larger than any number's.
       Full<Bits> bits = (Full<Bits>)x;
       smallest[v] = least(bits + bits - 1, smallest[v]);
-      if constexpr (kSkipNan) gone[v] -= (Full<Bits>)(x != x);
+      if constexpr (kSkipNan) missing[v] -= (Full<Bits>)(x != x);
 #pragma GCC unroll 2
       for (int h = 0; h < kHalves; ++h) {
         Full<double> d = doubles(row + v * kWide + h * kDoubles);
         if constexpr (kSkipNan) d = (Full<double>)((Full<int64_t>)d & (Full<int64_t>)(d == d));
-        sums[v][h].add(d);
+        parts[v][h].add(d);
       }
     }
   }
   for (int v = 0; v < kVectorsAtOnce; ++v) {
     int at = lane + v * kWide;
-    store(seen.min + at, min[v]);
-    store(seen.max + at, max[v]);
-    store(seen.smallest + at, smallest[v]);
-    for (int i = 0; i < kWide; ++i) missing[at + i] = int64_t(gone[v][i]);
-    for (int h = 0; h < kHalves; ++h) {
-      int where = at + h * kDoubles;
-      Full<double> witness = sums[v][h].witness();
-      for (int i = 0; i < kDoubles; ++i) seen.sum[where + i] = C(witness[i]);
-      sums[v][h].each_part(lanes, where,
-                           [&](Part which, Full<double> value) { store(part[which] + where, value); });
+    store(sums.min + at, min[v]);
+    store(sums.max + at, max[v]);
+    store(sums.smallest + at, smallest[v]);
+    store(sums.missing + at, missing[v]);
+    for (int h = 0; h < kHalves; ++h) store_parts(parts[v][h], sums.part, at + h * kDoubles);
+  }
+}
+
+template <class T>
+void sum_rows(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, bool skip_nan,
+              FloatSums<Computed<T>>& sums) {
+  using C = Computed<T>;
+  constexpr int kStep = kVectorsAtOnce * kVectorBytes / int(sizeof(C));
+  for (int lane = 0; lane < kLanes<C>; lane += kStep) {
+    Ahead* fetched = lane == 0 ? ahead : nullptr;
+    if (skip_nan) {
+      sum_lanes<T, true>(data, stride, rows, fetched, lane, sums);
+    } else {
+      sum_lanes<T, false>(data, stride, rows, fetched, lane, sums);
     }
   }
 }
 
 template <class C>
-inline constexpr Part kPartsOf[] = {kSumHigh, kSumLow, kSquareHigh, kSquareLow, kErrorHigh, kErrorLow};
-template <>
-inline constexpr Part kPartsOf<float>[] = {kSumHigh, kSquareHigh, kSquareLow};
+constexpr LaneMask all_lanes() {
+  return (LaneMask(1) << kLanes<C>) - 1;
+}
+inline bool counts(LaneMask lanes, int lane) { return lanes >> lane & 1; }
 
-template <class T>
-LaneMask float_tile(const T* data, ptrdiff_t stride, int rows, ptrdiff_t ahead, bool skip_nan,
-                    LaneMask commit, FloatLanes<Computed<T>>& lanes, FloatSeen<Computed<T>>& seen) {
-  using C = Computed<T>;
-  constexpr int kCount = kLanes<C>;
-  constexpr int kStep = kVectorsAtOnce * kVectorBytes / int(sizeof(C));
-  alignas(64) double part[kParts][kCount];
-  alignas(64) int64_t missing[kCount];
-  for (int lane = 0; lane < kCount; lane += kStep) {
-    if (skip_nan) {
-      sum_rows<T, true>(data, stride, rows, ahead, lane, lanes, seen, part, missing);
-    } else {
-      sum_rows<T, false>(data, stride, rows, ahead, lane, lanes, seen, part, missing);
+// The lanes in which a value lies outside of the window, or was NaN and not skipped.
+template <class C>
+LaneMask lanes_outside(const FloatLanes<C>& lanes, const FloatSums<C>& sums) {
+  using Bits = typename Window<C>::Bits;
+  constexpr int kWide = kVectorBytes / int(sizeof(C));
+  alignas(64) Bits outside[kLanes<C>];
+  Full<Bits> any{};
+  for (int i = 0; i < kLanes<C>; i += kWide) {
+    auto max = load<Full<C>>(sums.max + i), min = load<Full<C>>(sums.min + i);
+    auto largest = load<Full<C>>(lanes.largest + i);
+    auto smallest = load<Full<Bits>>(sums.smallest + i), limit = load<Full<Bits>>(lanes.smallest + i);
+    Full<Bits> inside = (Full<Bits>)(max <= largest) & (Full<Bits>)(-min <= largest) &
+                        (Full<Bits>)(smallest >= limit);
+    store(outside + i, ~inside);
+    any |= ~inside;
+  }
+  // A NaN stays in the sum. (So does what overflowed; that lane is marked already.)
+  Full<int64_t> poisoned{};
+  for (int i = 0; i < kLanes<C>; i += kVectorBytes / 8) {
+    auto sum = load<Full<double>>(sums.part[kSumHigh] + i);
+    poisoned |= sum != sum;
+  }
+  Bits marks = 0;
+  for (int i = 0; i < kWide; ++i) marks |= any[i];
+  for (int i = 0; i < kVectorBytes / 8; ++i) marks |= Bits(poisoned[i]);
+  if (marks == 0) return 0;
+  LaneMask mask = 0;
+  for (int i = 0; i < kLanes<C>; ++i) {
+    double sum = sums.part[kSumHigh][i];
+    mask |= LaneMask(outside[i] != 0 || sum != sum) << i;
+  }
+  return mask;
+}
+
+template <class C>
+LaneMask finish_tile(const FloatSums<C>& sums, LaneMask commit, FloatLanes<C>& lanes) {
+  LaneMask failed = lanes_outside(lanes, sums) & commit, good = commit & ~failed;
+  bool all = good == all_lanes<C>();  // nearly always, and then no lane needs a test
+  for (int which = 0; which < kParts<C>; ++which) {
+    for (int i = 0; i < kLanes<C>; ++i) {
+      double part = sums.part[which][i] - lanes.bias[which][i];
+      int64_t units = int64_t(part * lanes.per_unit[which][i]);
+      lanes.parts[which][i] += all || counts(good, i) ? units : 0;
     }
   }
-  alignas(64) int64_t counts[kCount];
-  LaneMask failed = 0;
-  for (int i = 0; i < kCount; ++i) {
-    bool inside = seen.max[i] <= lanes.largest[i] && -seen.min[i] <= lanes.largest[i] &&
-                  seen.smallest[i] >= lanes.smallest[i] && seen.sum[i] == seen.sum[i];
-    bool wanted = commit >> i & 1;
-    if (wanted && !inside) failed |= LaneMask(1) << i;
-    counts[i] = wanted && inside ? -1 : 0;
-  }
-  for (Part which : kPartsOf<C>) {
-    for (int i = 0; i < kCount; ++i) {
-      lanes.parts[which][i] += int64_t(part[which][i] * lanes.per_unit[which][i]) & counts[i];
-    }
-  }
-  for (int i = 0; i < kCount; ++i) {
-    lanes.missing[i] += missing[i] & counts[i];
-    if (!counts[i]) continue;
-    if (seen.min[i] < lanes.min[i]) lanes.min[i] = seen.min[i];
-    if (seen.max[i] > lanes.max[i]) lanes.max[i] = seen.max[i];
+  for (int i = 0; i < kLanes<C>; ++i) {
+    if (!all && !counts(good, i)) continue;
+    lanes.missing[i] += int64_t(sums.missing[i]);
+    lanes.min[i] = sums.min[i] < lanes.min[i] ? sums.min[i] : lanes.min[i];
+    lanes.max[i] = sums.max[i] > lanes.max[i] ? sums.max[i] : lanes.max[i];
   }
   return failed;
 }
@@ -206,75 +225,94 @@ LaneMask float_tile(const T* data, ptrdiff_t stride, int rows, ptrdiff_t ahead, 
 template <class T>
 using Wide = std::conditional_t<sizeof(T) <= 2, int32_t, int64_t>;
 
+// The sums of the lanes that one register of W holds.
 template <class T>
-LaneMask int_tile(const T* data, ptrdiff_t stride, int rows, ptrdiff_t ahead, IntLanes<T>& lanes) {
+struct IntSums {
   using W = Wide<T>;
   using U = std::make_unsigned_t<W>;
-  constexpr int kWide = kVectorBytes / int(sizeof(W));
-  constexpr int kCount = kLanes<T>;
-  constexpr int kAtOnce = std::min(kCount / kWide, kVectorsAtOnce * 2);
-  constexpr int kLowBits = sizeof(W) * 4;
-  LaneMask failed = 0;
-  for (int lane = 0; lane < kCount; lane += kAtOnce * kWide) {
-    Full<W> sum[kAtOnce] = {}, min[kAtOnce], max[kAtOnce];
-    Full<U> low[kAtOnce] = {}, high[kAtOnce] = {};
-    for (int v = 0; v < kAtOnce; ++v) {
-      min[v] = max[v] = __builtin_convertvector((load<Vector<T, kWide>>(data + lane + v * kWide)), Full<W>);
+  static constexpr int kHalf = sizeof(W) * 4;
+  Full<W> sum{};
+  Full<U> low{}, high{};  // of the squares: their lower and upper halves
+
+  void add(Full<W> x) {
+    sum += x;
+    Full<U> square;
+    if constexpr (sizeof(W) == 4) {
+      square = (Full<U>)x * (Full<U>)x;
+    } else {
+      square = (Full<U>)multiply_low32(x, std::bool_constant<std::is_signed_v<T>>{});
     }
+    if constexpr (sizeof(T) == 1) {
+      low += square;  // 256 squares of 16 bits fit 32
+    } else {
+      low += square & ((U(1) << kHalf) - 1);
+      high += square >> kHalf;
+    }
+  }
+  void add_to(IntLanes<T>& lanes, int at, LaneMask failed) const {
+    for (int i = 0; i < kVectorBytes / int(sizeof(W)); ++i) {
+      if (sizeof(T) == 8 && failed >> (at + i) & 1) continue;
+      lanes.sum[at + i] += int64_t(sum[i]);
+      if constexpr (sizeof(W) == 4) {
+        uint64_t square = uint64_t(low[i]) + (uint64_t(high[i]) << kHalf);
+        lanes.square_low[at + i] += uint32_t(square);
+        lanes.square_high[at + i] += square >> 32;
+      } else {
+        lanes.square_low[at + i] += low[i];
+        lanes.square_high[at + i] += high[i];
+      }
+    }
+  }
+};
+
+// The lanes whose extremes need more than 32 bits.
+template <class T>
+LaneMask too_wide(const T* min, const T* max, int first, int count) {
+  LaneMask failed = 0;
+  if constexpr (sizeof(T) == 8) {
+    using Narrow = std::conditional_t<std::is_signed_v<T>, int32_t, uint32_t>;
+    for (int i = first; i < first + count; ++i) {
+      bool fits = min[i] == T(Narrow(min[i])) && max[i] == T(Narrow(max[i]));
+      failed |= LaneMask(!fits) << i;
+    }
+  }
+  return failed;
+}
+
+template <class T>
+LaneMask int_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntLanes<T>& lanes) {
+  using W = Wide<T>;
+  constexpr int kWide = kVectorBytes / int(sizeof(W));     // lanes of a register of sums
+  constexpr int kNarrow = kVectorBytes / int(sizeof(T));   // of a register of elements
+  constexpr int kStep = std::min(kLanes<T>, kVectorsAtOnce * kNarrow);
+  alignas(64) T min[kLanes<T>], max[kLanes<T>];
+  LaneMask failed = 0;
+  for (int lane = 0; lane < kLanes<T>; lane += kStep) {
+    IntSums<T> sums[kStep / kWide];
+    Full<T> low[kStep / kNarrow], high[kStep / kNarrow];
+    for (int v = 0; v < kStep / kNarrow; ++v) low[v] = high[v] = load<Full<T>>(data + lane + v * kNarrow);
     for (int r = 0; r < rows; ++r) {
       const T* row = data + r * stride + lane;
-      for (int line = 0; line < kAtOnce * kWide; line += 64 / int(sizeof(T))) {
-        __builtin_prefetch(row + ahead + line);
+      if (lane == 0 && ahead) ahead->fetch();
+#pragma GCC unroll 2
+      for (int v = 0; v < kStep / kNarrow; ++v) {
+        auto x = load<Full<T>>(row + v * kNarrow);
+        low[v] = least(x, low[v]);
+        high[v] = greatest(x, high[v]);
       }
-#pragma GCC unroll 4
-      for (int v = 0; v < kAtOnce; ++v) {
-        Full<W> x = __builtin_convertvector((load<Vector<T, kWide>>(row + v * kWide)), Full<W>);
-        sum[v] += x;
-        if constexpr (std::is_same_v<T, uint64_t>) {
-          min[v] = (Full<W>)least((Full<U>)x, (Full<U>)min[v]);
-          max[v] = (Full<W>)greatest((Full<U>)x, (Full<U>)max[v]);
-        } else {
-          min[v] = least(x, min[v]);
-          max[v] = greatest(x, max[v]);
-        }
-        Full<U> square;
-        if constexpr (sizeof(W) == 4) {
-          square = (Full<U>)x * (Full<U>)x;
-        } else {
-          square = (Full<U>)multiply_low32(x, std::bool_constant<std::is_signed_v<T>>{});
-        }
-        if constexpr (sizeof(T) == 1) {
-          low[v] += square;  // 256 squares of 16 bits fit
-        } else {
-          low[v] += square & ((U(1) << kLowBits) - 1);
-          high[v] += square >> kLowBits;
-        }
-      }
+#pragma GCC unroll 8
+      for (int s = 0; s < kStep / kWide; ++s) sums[s].add(widened<W>(row + s * kWide));
     }
-    for (int v = 0; v < kAtOnce; ++v) {
-      for (int i = 0; i < kWide; ++i) {
-        int at = lane + v * kWide + i;
-        T least_value = T(min[v][i]), greatest_value = T(max[v][i]);
-        lanes.min[at] = std::min(lanes.min[at], least_value);
-        lanes.max[at] = std::max(lanes.max[at], greatest_value);
-        if constexpr (sizeof(T) == 8) {
-          using Narrow = std::conditional_t<std::is_signed_v<T>, int32_t, uint32_t>;
-          if (least_value != T(Narrow(least_value)) || greatest_value != T(Narrow(greatest_value))) {
-            failed |= LaneMask(1) << at;
-            continue;
-          }
-        }
-        lanes.sum[at] += int64_t(sum[v][i]);
-        if constexpr (sizeof(W) == 4) {
-          uint64_t whole = uint64_t(low[v][i]) + (uint64_t(high[v][i]) << kLowBits);
-          lanes.square_low[at] += uint32_t(whole);
-          lanes.square_high[at] += whole >> 32;
-        } else {
-          lanes.square_low[at] += low[v][i];
-          lanes.square_high[at] += high[v][i];
-        }
-      }
+    for (int v = 0; v < kStep / kNarrow; ++v) {
+      store(min + lane + v * kNarrow, low[v]);
+      store(max + lane + v * kNarrow, high[v]);
     }
+    failed |= too_wide(min, max, lane, kStep);
+    for (int s = 0; s < kStep / kWide; ++s) sums[s].add_to(lanes, lane + s * kWide, failed);
+  }
+  for (int i = 0; i < kLanes<T>; ++i) {
+    lanes.min[i] = std::min(lanes.min[i], min[i]);
+    lanes.max[i] = std::max(lanes.max[i], max[i]);
   }
   return failed;
 }
@@ -349,7 +387,9 @@ void scale_kernel(const void* x, void* out, int64_t count, const ScaleRow& row) 
 
 constexpr Kernels make_kernels(const char* name) {
   return {name,
-          float_tile<float>, float_tile<double>, float_tile<Half>, float_tile<Brain>,
+          start_tile<float>, start_tile<double>,
+          sum_rows<float>, sum_rows<double>, sum_rows<Half>, sum_rows<Brain>,
+          finish_tile<float>, finish_tile<double>,
           int_tile<int8_t>, int_tile<uint8_t>, int_tile<int16_t>, int_tile<uint16_t>,
           int_tile<int32_t>, int_tile<uint32_t>, int_tile<int64_t>, int_tile<uint64_t>,
           scale_kernel<float>, scale_kernel<double>};

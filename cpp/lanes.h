@@ -22,11 +22,21 @@ struct InfinityRule {
 };
 
 template <class T>
-FloatKernel<T> float_kernel(const Kernels& kernels) {
+RowsKernel<T> rows_kernel(const Kernels& kernels) {
   if constexpr (std::is_same_v<T, float>) return kernels.float32;
   if constexpr (std::is_same_v<T, double>) return kernels.float64;
   if constexpr (std::is_same_v<T, Half>) return kernels.float16;
   if constexpr (std::is_same_v<T, Brain>) return kernels.bfloat16;
+}
+template <class C>
+StartKernel<C> start_kernel(const Kernels& kernels) {
+  if constexpr (std::is_same_v<C, float>) return kernels.start_float32;
+  if constexpr (std::is_same_v<C, double>) return kernels.start_float64;
+}
+template <class C>
+FinishKernel<C> finish_kernel(const Kernels& kernels) {
+  if constexpr (std::is_same_v<C, float>) return kernels.finish_float32;
+  if constexpr (std::is_same_v<C, double>) return kernels.finish_float64;
 }
 template <class T>
 IntKernel<T> int_kernel(const Kernels& kernels) {
@@ -50,7 +60,7 @@ T quiet_nan() {
 // The exponents of the units in which a window ending at `top` counts each part, and of
 // the biases that make those units. Derived in README.md, "The window".
 template <class C>
-int unit_exponent(Part part, int top) {
+int unit_exponent(int part, int top) {
   if constexpr (std::is_same_v<C, float>) {
     switch (part) {
       case kSumHigh: return top - 44;
@@ -69,12 +79,20 @@ int unit_exponent(Part part, int top) {
   }
 }
 
+// 2^exponent, for the exponents of normal numbers.
+inline double power_of_two(int exponent) {
+  return std::bit_cast<double>(uint64_t(exponent + 1023) << 52);
+}
+
 // One tile's width of floating-point lanes, over any number of tiles below each other.
 template <class T>
 class FloatStrip {
  public:
   using C = Computed<T>;
   static constexpr int kCount = kLanes<C>;
+  // Rows of a panel that are read before those below them: they and the sums of as many
+  // lanes lie in the L1 cache.
+  static constexpr int64_t kPortionBytes = 128 << 10;
   using Bits = typename Window<C>::Bits;
 
   FloatStrip() {
@@ -84,24 +102,29 @@ class FloatStrip {
     std::fill_n(top_, kCount, kUnset);
   }
 
-  // column_of(lane) names the lane's column; only lanes in `valid` count.
+  // A tile: start, its rows in portions (kTileRows or fewer altogether), finish. column_of(lane)
+  // names the lane's column; only lanes in `valid` count.
+  void start(const Kernels& kernels) { start_kernel<C>(kernels)(lanes_, sums_); }
   template <class ColumnOf>
-  void sum(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, ptrdiff_t ahead,
-           LaneMask valid, ColumnOf&& column_of, InfinityRule& infinity) {
-    FloatKernel<T> kernel = float_kernel<T>(kernels);
-    FloatSeen<C> seen;
-    LaneMask failed = kernel(data, stride, rows, ahead, skip_nan_, valid, lanes_, seen);
+  void rows(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, Ahead* ahead, LaneMask,
+            ColumnOf&&) {
+    rows_kernel<T>(kernels)(data, stride, rows, ahead, skip_nan_, sums_);
+  }
+  // Takes the tile's sums over; its rows still lie at data.
+  template <class ColumnOf>
+  void finish(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, LaneMask valid,
+              ColumnOf&& column_of, InfinityRule& infinity) {
+    LaneMask failed = finish_kernel<C>(kernels)(sums_, valid, lanes_);
     if (failed) {
-      choose_windows(failed, seen, column_of);
-      failed = kernel(data, stride, rows, ahead, skip_nan_, failed, lanes_, seen);
+      choose_windows(failed, column_of);
+      failed = sum_again(kernels, data, stride, rows, failed);
     }
-    if (failed) sum_patched(kernel, data, stride, rows, failed, column_of, infinity);
-    if (++tiles_ == kTilesBeforeFlush) {
-      for (int lane = 0; lane < kCount; ++lane) {
-        if (valid >> lane & 1) flush_parts(lane, column_of(lane));
-      }
-      tiles_ = 0;
+    if (failed) sum_patched(kernels, data, stride, rows, failed, column_of, infinity);
+    if (++tiles_ < kTilesBeforeFlush) return;
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (valid >> lane & 1) flush_parts(lane, column_of(lane));
     }
+    tiles_ = 0;
   }
 
   // Adds all that the lanes hold to their columns.
@@ -118,7 +141,7 @@ class FloatStrip {
 
   // The same when all lanes belong to one column and are all in use.
   void flush_together(Column& column) {
-    for (Part part : kAllParts<C>) {
+    for (int part = 0; part < kParts<C>; ++part) {
       int128 sum = 0;
       for (int lane = 0; lane < kCount; ++lane) {
         sum += std::exchange(lanes_.parts[part][lane], 0);
@@ -134,17 +157,13 @@ class FloatStrip {
 
  private:
   static constexpr int kUnset = std::numeric_limits<int>::min();
-  template <class>
-  static constexpr Part kAllParts[] = {kSumHigh,    kSumLow,    kSquareHigh,
-                                       kSquareLow, kErrorHigh, kErrorLow};
-
-  static Exact& exact_sum(Column& column, Part part) {
-    return part <= kSumLow ? column.sum : column.squares;
+  static Exact& exact_sum(Column& column, int part) {
+    return part == kSumHigh || part == kSumLow ? column.sum : column.squares;
   }
 
   void flush_parts(int lane, Column& column) {
     if (top_[lane] == kUnset) return;
-    for (Part part : kAllParts<C>) {
+    for (int part = 0; part < kParts<C>; ++part) {
       int64_t units = std::exchange(lanes_.parts[part][lane], 0);
       exact_sum(column, part).add(units, unit_exponent<C>(part, top_[lane]));
     }
@@ -164,7 +183,7 @@ class FloatStrip {
   // The lowest window that holds |x| <= largest: values stay clear of 2^(top+1) by 2^-20 of
   // it, so that 256 roundings cannot carry a biased sum over its binade.
   static C largest_of(int top) {
-    return C(std::ldexp(1.0 - std::ldexp(1.0, -20), top + 1));
+    return C((2 - 0x1p-19) * power_of_two(top));
   }
   static int top_for(C largest) {
     int top = std::ilogb(largest);
@@ -184,13 +203,15 @@ class FloatStrip {
     top_[lane] = top;
     lanes_.largest[lane] = largest_of(top);
     lanes_.smallest[lane] = smallest_of(top);
-    for (Part part : kAllParts<C>) {
-      lanes_.per_unit[part][lane] = std::ldexp(1.0, -unit_exponent<C>(part, top));
+    for (int part = 0; part < kParts<C>; ++part) {
+      lanes_.per_unit[part][lane] = power_of_two(-unit_exponent<C>(part, top));
     }
     // A bias of 2^52 units (1.5 times that where the addends have either sign) fixes the unit.
-    lanes_.bias[0][lane] = std::ldexp(1.5, unit_exponent<C>(kSumHigh, top) + 52);
-    lanes_.bias[1][lane] = std::ldexp(1.0, unit_exponent<C>(kSquareHigh, top) + 52);
-    lanes_.bias[2][lane] = std::ldexp(1.5, unit_exponent<C>(kErrorHigh, top) + 52);
+    lanes_.bias[kSquareHigh][lane] = power_of_two(unit_exponent<C>(kSquareHigh, top) + 52);
+    if constexpr (std::is_same_v<C, double>) {
+      lanes_.bias[kSumHigh][lane] = 1.5 * power_of_two(unit_exponent<C>(kSumHigh, top) + 52);
+      lanes_.bias[kErrorHigh][lane] = 1.5 * power_of_two(unit_exponent<C>(kErrorHigh, top) + 52);
+    }
   }
 
   template <class ColumnOf>
@@ -200,28 +221,35 @@ class FloatStrip {
     set_window(lane, top);
   }
 
+  LaneMask sum_again(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows,
+                     LaneMask lanes) {
+    start(kernels);
+    rows_kernel<T>(kernels)(data, stride, rows, nullptr, skip_nan_, sums_);
+    return finish_kernel<C>(kernels)(sums_, lanes, lanes_);
+  }
+
   // For each failed lane the window of the largest value, if that one holds the smallest too.
   // A lane that no window can hold keeps the one it has: it may hold most.
   template <class ColumnOf>
-  void choose_windows(LaneMask failed, const FloatSeen<C>& seen, ColumnOf&& column_of) {
+  void choose_windows(LaneMask failed, ColumnOf&& column_of) {
     for (int lane = 0; lane < kCount; ++lane) {
       if (!(failed >> lane & 1)) continue;
-      skip_nan_ |= seen.sum[lane] != seen.sum[lane];
-      C largest = std::max(-seen.min[lane], seen.max[lane]);
+      double sum = sums_.part[kSumHigh][lane];
+      skip_nan_ |= sum != sum;
+      C largest = std::max(-sums_.min[lane], sums_.max[lane]);
       if (!(largest > 0 && largest <= std::numeric_limits<C>::max())) continue;
-      bool held = largest <= lanes_.largest[lane] && seen.smallest[lane] >= lanes_.smallest[lane];
+      Bits smallest = sums_.smallest[lane];
+      bool held = largest <= lanes_.largest[lane] && smallest >= lanes_.smallest[lane];
       if (held) continue;  // only a NaN was in the way
       int top = top_for(largest);
-      if (seen.smallest[lane] >= smallest_of(top) || top_[lane] == kUnset) {
-        move_window(lane, top, column_of);
-      }
+      if (smallest >= smallest_of(top) || top_[lane] == kUnset) move_window(lane, top, column_of);
     }
   }
 
   // Takes what is not in its lane's window out of a copy of the tile, adds it plainly, and
   // sums the rest.
   template <class ColumnOf>
-  void sum_patched(FloatKernel<T> kernel, const T* data, ptrdiff_t stride, int rows, LaneMask failed,
+  void sum_patched(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, LaneMask failed,
                    ColumnOf&& column_of, InfinityRule& infinity) {
     alignas(64) T copy[kTileRows * kCount];
     for (int r = 0; r < rows; ++r) {
@@ -231,8 +259,8 @@ class FloatStrip {
     for (int lane = 0; lane < kCount; ++lane) {
       if (failed >> lane & 1) next_top[lane] = take_out(copy, rows, lane, column_of(lane), infinity);
     }
-    FloatSeen<C> seen;
-    kernel(copy, kCount, rows, 0, true, failed, lanes_, seen);
+    skip_nan_ = true;
+    sum_again(kernels, copy, kCount, rows, failed);
     for (int lane = 0; lane < kCount; ++lane) {
       if (failed >> lane & 1) move_window(lane, next_top[lane], column_of);
     }
@@ -279,6 +307,7 @@ class FloatStrip {
   }
 
   FloatLanes<C> lanes_;
+  FloatSums<C> sums_;
   int top_[kCount];
   int tiles_ = 0;
   bool skip_nan_ = false;
@@ -289,16 +318,23 @@ template <class T>
 class IntStrip {
  public:
   static constexpr int kCount = kLanes<T>;
+  static constexpr int64_t kPortionBytes = 128 << 10;
 
   IntStrip() { clear(); }
 
+  // The same three steps as for a tile of floats; here each portion is taken over at once.
+  void start(const Kernels&) {}
   template <class ColumnOf>
-  void sum(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, ptrdiff_t ahead,
-           LaneMask valid, ColumnOf&& column_of, InfinityRule&) {
+  void rows(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, Ahead* ahead,
+            LaneMask valid, ColumnOf&& column_of) {
     LaneMask failed = int_kernel<T>(kernels)(data, stride, rows, ahead, lanes_) & valid;
     for (int lane = 0; failed >> lane; ++lane) {
       if (failed >> lane & 1) sum_lane(data + lane, stride, rows, column_of(lane));
     }
+  }
+  template <class ColumnOf>
+  void finish(const Kernels&, const T*, ptrdiff_t, int, LaneMask valid, ColumnOf&& column_of,
+              InfinityRule&) {
     // The low halves of 2^24 tiles of 256 squares fill 64 bits.
     if (++tiles_ == 1 << 23) flush(valid, column_of);
   }

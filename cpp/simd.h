@@ -112,20 +112,70 @@ inline Full<float> floats(const Half* from) {
 }
 #endif
 
+// Consecutive elements, each in a lane of a wider type. (GCC 12 converts vectors that double or
+// quadruple in width in halves or one by one, hence the intrinsics.)
+template <class W, class T>
+inline Full<W> widened(const T* from) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(W) == 4 * sizeof(T)) {
+    __m128i x = _mm_loadu_si128((const __m128i*)from);
+    return (Full<W>)(std::is_signed_v<T> ? _mm512_cvtepi8_epi32(x) : _mm512_cvtepu8_epi32(x));
+  } else if constexpr (sizeof(W) == 2 * sizeof(T)) {
+    __m256i x = _mm256_loadu_si256((const __m256i*)from);
+    if constexpr (sizeof(T) == 2) {
+      return (Full<W>)(std::is_signed_v<T> ? _mm512_cvtepi16_epi32(x) : _mm512_cvtepu16_epi32(x));
+    } else {
+      return (Full<W>)(std::is_signed_v<T> ? _mm512_cvtepi32_epi64(x) : _mm512_cvtepu32_epi64(x));
+    }
+  } else {
+    return load<Full<W>>(from);
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(W) == 4 * sizeof(T)) {
+    __m128i x = _mm_loadl_epi64((const __m128i*)from);
+    return (Full<W>)(std::is_signed_v<T> ? _mm256_cvtepi8_epi32(x) : _mm256_cvtepu8_epi32(x));
+  } else if constexpr (sizeof(W) == 2 * sizeof(T)) {
+    __m128i x = _mm_loadu_si128((const __m128i*)from);
+    if constexpr (sizeof(T) == 2) {
+      return (Full<W>)(std::is_signed_v<T> ? _mm256_cvtepi16_epi32(x) : _mm256_cvtepu16_epi32(x));
+    } else {
+      return (Full<W>)(std::is_signed_v<T> ? _mm256_cvtepi32_epi64(x) : _mm256_cvtepu32_epi64(x));
+    }
+  } else {
+    return load<Full<W>>(from);
+  }
+#else
+  return __builtin_convertvector((load<Vector<T, kVectorBytes / int(sizeof(W))>>(from)), Full<W>);
+#endif
+}
+
 inline Full<double> doubles(const double* from) { return load<Full<double>>(from); }
-inline Full<double> doubles(const float* from) {
-  return __builtin_convertvector((load<Vector<float, kVectorBytes / 8>>(from)), Full<double>);
-}
+#if defined(__AVX512F__)
+inline Full<double> doubles(const float* from) { return (Full<double>)_mm512_cvtps_pd(_mm256_loadu_ps(from)); }
 inline Full<double> doubles(const Brain* from) {
-  auto bits = __builtin_convertvector((load<Vector<uint16_t, kVectorBytes / 8>>(from)),
-                                      Vector<uint32_t, kVectorBytes / 8>) << 16;
-  return __builtin_convertvector((Vector<float, kVectorBytes / 8>)bits, Full<double>);
+  __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)from));
+  return (Full<double>)_mm512_cvtps_pd((__m256)_mm256_slli_epi32(wide, 16));
 }
-inline Full<float> floats(const float* from) { return load<Full<float>>(from); }
 inline Full<float> floats(const Brain* from) {
-  return (Full<float>)(__builtin_convertvector((load<Vector<uint16_t, kVectorBytes / 4>>(from)),
-                                               Full<uint32_t>) << 16);
+  return (Full<float>)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)from)), 16);
 }
+#elif defined(__AVX2__)
+inline Full<double> doubles(const float* from) { return (Full<double>)_mm256_cvtps_pd(_mm_loadu_ps(from)); }
+inline Full<double> doubles(const Brain* from) {
+  __m128i wide = _mm_cvtepu16_epi32(_mm_loadl_epi64((const __m128i*)from));
+  return (Full<double>)_mm256_cvtps_pd((__m128)_mm_slli_epi32(wide, 16));
+}
+inline Full<float> floats(const Brain* from) {
+  return (Full<float>)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)from)), 16);
+}
+#else
+inline Full<double> doubles(const float* from) { return Full<double>{from[0], from[1]}; }
+inline Full<double> doubles(const Brain* from) { return Full<double>{to_float(from[0]), to_float(from[1])}; }
+inline Full<float> floats(const Brain* from) {
+  return Full<float>{to_float(from[0]), to_float(from[1]), to_float(from[2]), to_float(from[3])};
+}
+#endif
+inline Full<float> floats(const float* from) { return load<Full<float>>(from); }
 
 }  // namespace
 }  // namespace evenly

@@ -54,30 +54,34 @@ struct Window<double> {
   static constexpr int kLowestTop = -430, kHighestTop = 480;
 };
 
-// The parts of a lane's sums, each an integer in a unit of its own.
-enum Part { kSumHigh, kSumLow, kSquareHigh, kSquareLow, kErrorHigh, kErrorLow, kParts };
+// The parts of a lane's sums, each an integer in a unit of its own. A float32 needs the first
+// three: its sum is exact as it is, and its square has no error.
+enum Part { kSumHigh, kSquareHigh, kSquareLow, kSumLow, kErrorHigh, kErrorLow };
+template <class C>
+inline constexpr int kParts = std::is_same_v<C, float> ? 3 : 6;
 
 template <class C>
 struct alignas(64) FloatLanes {
   static constexpr int kCount = kLanes<C>;
   using Bits = typename Window<C>::Bits;
   // Set by set_window.
-  double bias[3][kCount];        // of sum, square and the square's error: float32 needs the second
-  double per_unit[kParts][kCount];  // 1 / unit
+  double bias[kParts<C>][kCount];      // where a part's sum starts: fixes the unit to which it rounds
+  double per_unit[kParts<C>][kCount];  // 1 / unit
   C largest[kCount];             // |x| <= largest, or the tile does not count
   Bits smallest[kCount];         // 2 * bits(|x|) - 1 >= smallest for x != 0, likewise
   // Summed so far.
-  int64_t parts[kParts][kCount];
+  int64_t parts[kParts<C>][kCount];
   int64_t missing[kCount];
   C min[kCount], max[kCount];
 };
 
-// What the last tile showed, for choosing a new window.
+// A tile half-way: what its rows so far have summed to.
 template <class C>
-struct FloatSeen {
-  C min[kLanes<C>], max[kLanes<C>];                // without NaN
-  typename Window<C>::Bits smallest[kLanes<C>];    // 2 * bits(|x|) - 1, all ones when all are zero
-  C sum[kLanes<C>];                                // NaN or infinite when an element was
+struct alignas(64) FloatSums {
+  double part[kParts<C>][kLanes<C>];                // from the bias up
+  C min[kLanes<C>], max[kLanes<C>];              // without NaN
+  typename Window<C>::Bits smallest[kLanes<C>];  // 2 * bits(|x|) - 1, all ones when all are zero
+  typename Window<C>::Bits missing[kLanes<C>];   // NaN, with skip_nan
 };
 
 // ---- Integer lanes -----------------------------------------------------------------------
@@ -93,17 +97,43 @@ struct alignas(64) IntLanes {
 
 // ---- The kernels of one instruction set --------------------------------------------------
 
-// Sums `rows` <= 256 rows of kLanes<T> values, `stride` elements apart, into the lanes
-// of `commit`. Returns the lanes of `commit` in which a value lies outside the window (NaN
-// too, unless skip_nan): nothing was added to those. `ahead` elements from each row lies what
-// will be summed next; it is fetched meanwhile.
+// Memory that will be wanted soon, to be fetched into the L2 cache in the order in which it
+// lies there, while a tile is summed: 128 bytes for each row of the tile. The processor's own
+// prefetching follows that order; it does not follow the tile's, which jumps from row to row.
+struct Ahead {
+  const char* from;
+  int pieces_in_row;   // of 128 bytes; then the next row begins
+  ptrdiff_t row_step;  // bytes from the end of one row's pieces to the next row's
+  int piece = 0;
+
+  void fetch() {
+    __builtin_prefetch(from, 0, 2);
+    __builtin_prefetch(from + 64, 0, 2);
+    from += kTileBytes;
+    if (++piece == pieces_in_row) {
+      piece = 0;
+      from += row_step;
+    }
+  }
+};
+
+// A tile of floats is started, given its rows in any portions, and finished.
+template <class C>
+using StartKernel = void (*)(const FloatLanes<C>& lanes, FloatSums<C>& sums);
+// Adds rows of kLanes<T> values, `stride` elements apart; with skip_nan, NaN counts as missing.
+// Meanwhile, `ahead` is fetched, if given.
 template <class T>
-using FloatKernel = LaneMask (*)(const T* rows_data, ptrdiff_t stride, int rows, ptrdiff_t ahead,
-                                 bool skip_nan, LaneMask commit, FloatLanes<Computed<T>>& lanes,
-                                 FloatSeen<Computed<T>>& seen);
-// The same for integers; returns the lanes with a value outside of 32 bits (64-bit types only).
+using RowsKernel = void (*)(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, bool skip_nan,
+                            FloatSums<Computed<T>>& sums);
+// Adds a tile's sums to the lanes of `commit`, but not to those lanes in which a value lies
+// outside of the window (or is NaN, unless skip_nan): it returns those.
+template <class C>
+using FinishKernel = LaneMask (*)(const FloatSums<C>& sums, LaneMask commit, FloatLanes<C>& lanes);
+
+// Sums up to 256 rows of integers; returns the lanes with a value outside of 32 bits (64-bit
+// types only): to those nothing was added but the extremes.
 template <class T>
-using IntKernel = LaneMask (*)(const T* rows_data, ptrdiff_t stride, int rows, ptrdiff_t ahead,
+using IntKernel = LaneMask (*)(const T* rows_data, ptrdiff_t stride, int rows, Ahead* ahead,
                                IntLanes<T>& lanes);
 
 // out[i] = ((x[i] - high[i]) - low[i]) * factor[i], or with inverse x[i]*factor[i] + low[i] + high[i],
@@ -121,10 +151,14 @@ using ScaleKernel = void (*)(const void* x, void* out, int64_t count, const Scal
 
 struct Kernels {
   const char* name;
-  FloatKernel<float> float32;
-  FloatKernel<double> float64;
-  FloatKernel<Half> float16;
-  FloatKernel<Brain> bfloat16;
+  StartKernel<float> start_float32;
+  StartKernel<double> start_float64;
+  RowsKernel<float> float32;
+  RowsKernel<double> float64;
+  RowsKernel<Half> float16;
+  RowsKernel<Brain> bfloat16;
+  FinishKernel<float> finish_float32;
+  FinishKernel<double> finish_float64;
   IntKernel<int8_t> int8;
   IntKernel<uint8_t> uint8;
   IntKernel<int16_t> int16;
