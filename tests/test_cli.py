@@ -179,6 +179,7 @@ def test_a_failed_fit_leaves_the_old_file(tmp_path, statistics, capsys):
         ["fit", "x.csv", "--threads", "0"],
         ["fit", "x.csv", "--infinite", "nan"],
         ["apply", "a.json", "b.csv"],
+        ["apply", "a.json", "b.csv", "-o", "c.csv", "--inverse", "--missing", "zero"],
         ["merge", "-o", "x.json"],
         ["subtract", "a.json", "-o", "x.json"],
     ],

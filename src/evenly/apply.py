@@ -51,7 +51,7 @@ def apply(
     """
     suffix = check_suffix(output)
     turn = moments.denormalize if inverse else moments.normalize
-    options = {} if inverse else {"missing": missing}
+    options: dict[str, Any] = {} if inverse else {"missing": missing}
     with atomic_file(output) as file, open_sink(file, suffix) as sink:
         rows = nbytes = 0
         for part in _parts(source, moments, feature_axis):

@@ -211,6 +211,8 @@ def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any
     from evenly.report.progress import Progress
 
     _check_output(output, [statistics, source])
+    if options["inverse"] and options["missing"] != "keep":
+        raise click.UsageError("--missing is for normalising; with --inverse missing values stay.")
     moments = load(statistics)
     with Progress(sys.stderr, quiet=quiet) as progress:
         apply_file(moments, source, output, progress=progress, **options)
