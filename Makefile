@@ -53,7 +53,7 @@ sanitize: $(STAMPS)/tools
 	done
 
 fuzz: $(STAMPS)/fuzz
-	$(BIN)/python tests/fuzz_statistics_file.py -max_total_time=$(FUZZ_SECONDS)
+	$(BIN)/python fuzz/fuzz_statistics_file.py -max_total_time=$(FUZZ_SECONDS)
 
 clean:
 	rm -rf build dist demo-output .hypothesis .mypy_cache .pytest_cache .ruff_cache
