@@ -225,6 +225,11 @@ def test_wrong_weights_are_refused(monday, weights, message):
     assert monday == before
 
 
+def test_a_block_takes_weights_too():
+    block = Block(None, np.array([[1.0], [5.0]]))
+    assert Moments.empty().update(block, weights=[3, 1]).sum == [8]
+
+
 def test_a_weight_of_zero_leaves_a_row_out():
     moments = Moments.empty().update(np.array([[1.0], [5.0]]), weights=[1, 0])
     assert moments == fitted([[1.0]])

@@ -160,6 +160,11 @@ def test_nothing_is_left_when_writing_stops(path, error):
     assert os.listdir(path.parent) == []
 
 
+def test_an_error_of_reading_is_not_called_one_of_writing(path, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"source.csv"), atomic_file(path):
+        open(tmp_path / "source.csv")
+
+
 def test_a_process_killed_half_way_leaves_the_old_file(path):
     path.write_text("old")
     code = f"""
@@ -199,6 +204,14 @@ def test_a_folder_that_is_not_writable_is_told(moments, tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(SourceError, match=r"permission denied"):
         moments.save(tmp_path / "x.json")
+
+
+def test_a_protected_file_is_not_replaced(moments, path, monkeypatch):
+    path.write_text("old")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as for a file of mode 0444
+    with pytest.raises(SourceError, match=r"Cannot write .*: it is write-protected"):
+        moments.save(path)
+    assert path.read_text() == "old"
 
 
 def test_a_link_stays_a_link_and_a_file_keeps_its_mode(moments, tmp_path):

@@ -1,6 +1,7 @@
 """A file that appears whole or not at all."""
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from evenly.errors import SourceError
+
+_PREFIX = ".evenly-"
 
 
 @contextlib.contextmanager
@@ -30,6 +33,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(path))
     try:
         mode = _mode(target)
+        if mode is not None and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, "it is write-protected")
         if mode is None or stat.S_ISREG(mode):
             with _beside(target, mode) as file:
                 yield file
@@ -37,9 +42,17 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             with open(target, "wb") as file:
                 yield file
     except OSError as error:
-        if isinstance(error, SourceError):
+        if not _is_of(error, target):
             raise
         raise SourceError(_explain(path, target, error)) from error
+
+
+def _is_of(error: OSError, target: Path) -> bool:
+    """Whether it is the output's error: the block may also read, and fail at that."""
+    if error.errno is None or isinstance(error, SourceError):
+        return False
+    name = error.filename
+    return name is None or Path(name) == target or Path(name).name.startswith(_PREFIX)
 
 
 def _mode(target: Path) -> int | None:
@@ -52,7 +65,7 @@ def _mode(target: Path) -> int | None:
 @contextlib.contextmanager
 def _beside(target: Path, mode: int | None) -> Iterator[BinaryIO]:
     # A short name of its own, so that a long target name does not overflow the limit.
-    temporary = target.with_name(f".evenly-{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with open(descriptor, "wb") as file:

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -107,6 +108,8 @@ class Group(Readings):
         return self
 
     def _update(self, x: Any, weights: Any, feature_axis: int, infinite: str) -> None:
+        if isinstance(x, Block) and weights is not None:
+            x = replace(x, weights=weights)
         if isinstance(x, Block) and self.num_features:
             self._take(x, infinite)
             return
