@@ -1,0 +1,98 @@
+"""The one thing that flows from sources to moments: some rows of some columns."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Column:
+    """One column's values, as they lie in an Arrow buffer or a strided NumPy array.
+
+    Attributes
+    ----------
+    values
+        One dimension, of integers, booleans or floats; any stride.
+    validity
+        Arrow's bitmap: bit i, least significant first, is 0 where row i is missing.
+        None when no row is.
+    bit_offset
+        The bit of ``validity`` that belongs to the first value.
+    """
+
+    values: npt.NDArray[Any]
+    validity: npt.NDArray[np.uint8] | None = None
+    bit_offset: int = 0
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: slice) -> "Column":
+        """Return a range of rows without copying."""
+        start, _, _ = rows.indices(len(self))
+        return Column(self.values[rows], self.validity, self.bit_offset + start)
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Block:
+    """Some rows of some columns, and where they came from.
+
+    Attributes
+    ----------
+    names
+        The columns' names, or None.
+    data
+        An array of any number of dimensions on the CPU (NumPy or torch), or columns of
+        equal length.
+    feature_axis
+        The axis of the array along which its columns lie. All others are rows.
+    weights
+        One a row, or None; the rows of an array are counted in C order.
+    place
+        For messages: a file's name, ``"batch 3"``.
+    first_row
+        How many rows of this place came before.
+    nbytes
+        The bytes that were read for it, of the ``nbytes`` of its source: for progress.
+    """
+
+    names: tuple[str, ...] | None
+    data: Any
+    feature_axis: int = -1
+    weights: npt.NDArray[np.float64] | None = None
+    place: str = ""
+    first_row: int = 0
+    nbytes: int = 0
+
+    @property
+    def rows(self) -> int:
+        """The number of rows.
+
+        >>> Block(None, np.zeros((2, 3, 4)), feature_axis=1).rows
+        8
+        """
+        if isinstance(self.data, tuple):
+            return len(self.data[0]) if self.data else 0
+        shape = tuple(self.data.shape)
+        if len(shape) == 1:
+            return int(shape[0])
+        rows = 1
+        for axis, length in enumerate(shape):
+            if axis != self.feature_axis % len(shape):
+                rows *= int(length)
+        return rows
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The names of the dtypes: one for an array, one a column for columns.
+
+        >>> Block(("a",), (Column(np.zeros(2, np.int8)),)).dtypes
+        ('int8',)
+        """
+        if isinstance(self.data, tuple):
+            return tuple(column.values.dtype.name for column in self.data)
+        dtype = self.data.dtype
+        # NumPy's byte-swapped dtypes have the same name; torch's have none.
+        return (getattr(dtype, "name", str(dtype).removeprefix("torch.")),)

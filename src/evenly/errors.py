@@ -1,0 +1,63 @@
+"""What can go wrong, in words: six classes, each also a builtin that users already catch.
+
+Every message says the rule that was broken, what was received, and what to do next.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class EvenlyError(Exception):
+    """The base of all errors that evenly raises on purpose."""
+
+
+class DataError(EvenlyError, ValueError):
+    """The data break a rule: an infinity, text among numbers, no rows, wrong weights."""
+
+
+class ColumnError(EvenlyError, KeyError):
+    """A column is missing, unknown, or there twice; or two sets of columns differ."""
+
+    # A KeyError prints the repr of its message, quotes and all.
+    __str__ = Exception.__str__
+
+
+class SourceError(EvenlyError, OSError):
+    """A file is missing, empty, truncated or of another format; or cannot be written."""
+
+
+class StatisticsFileError(EvenlyError, ValueError):
+    """A statistics file breaks the rules of its format."""
+
+
+class UnsupportedTypeError(EvenlyError, TypeError):
+    """A type that has no mean: text, complex numbers, sparse matrices, objects."""
+
+
+class MissingExtraError(EvenlyError, ImportError):
+    """A feature needs an optional package that is not installed."""
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """Return a question that offers the names most like an unknown one, or nothing.
+
+    >>> nearest("dep_dealy", ["year", "dep_delay", "arr_delay"])
+    " Did you mean 'dep_delay'?"
+    >>> nearest("x", ["year"])
+    ''
+    """
+    found = get_close_matches(word, list(choices), n=3)
+    return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
+
+
+def listed(names: Iterable[object], limit: int = 8) -> str:
+    """Return names as text, cut short when there are many.
+
+    >>> listed(["a", "b"])
+    "'a', 'b'"
+    >>> listed(range(4), limit=2)
+    '0, 1 and 2 more'
+    """
+    texts = [repr(name) for name in names]
+    rest = len(texts) - limit
+    return ", ".join(texts[:limit]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,42 @@
+"""Optional packages: imported when first needed, or one message that says how to get them."""
+
+from importlib import import_module
+from typing import Any
+
+from evenly.errors import MissingExtraError
+
+
+def require(module: str, *, extra: str, feature: str) -> Any:
+    """Import an optional package and return it.
+
+    Parameters
+    ----------
+    module
+        The module's full name, such as ``"pyarrow.parquet"``.
+    extra
+        The extra of evenly that brings it, such as ``"files"``.
+    feature
+        What needs it, as the beginning of a sentence: ``"Reading Parquet"``.
+
+    Raises
+    ------
+    MissingExtraError
+        When it is not installed. A package that is there but broken raises its own
+        ImportError, since installing it again may not help.
+
+    >>> require("no_such_package", extra="files", feature="Reading Parquet")
+    Traceback (most recent call last):
+    evenly.errors.MissingExtraError: Reading Parquet needs the package no_such_package.
+    It is not installed. Run: pip install "evenly[files]"
+    """
+    package = module.partition(".")[0]
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != package:
+            raise
+    raise MissingExtraError(
+        f"{feature} needs the package {package}. It is not installed. "
+        f'Run: pip install "evenly[{extra}]"',
+        name=package,
+    )
