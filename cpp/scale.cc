@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
+#include <new>
 #include <numeric>
 #include <vector>
 
@@ -15,7 +17,8 @@ namespace evenly {
 namespace {
 
 constexpr int64_t kWorthAThread = 128 << 10;  // bytes
-constexpr int64_t kTogether = 2048;           // values of one kernel call: its columns' constants stay in the cache
+constexpr int64_t kTogether = 512;            // values of one kernel call: their constants stay in the L1 cache
+constexpr int64_t kLinesTogether = 8;
 constexpr int64_t kStreamBytes = 8 << 20;     // output that no cache would keep is written past it
 
 struct PairAxis {
@@ -83,16 +86,32 @@ Lines lines_of(const Array& x, const Array& out) {
   return lines;
 }
 
-// The constants of the columns of a line, repeated so that several short lines make one.
-struct Constants {
-  std::vector<double> high, low, factor;
-  Constants(const ScaleOptions& options, int64_t columns, int64_t repeat) {
-    for (int64_t i = 0; i < repeat; ++i) {
-      high.insert(high.end(), options.high, options.high + columns);
-      low.insert(low.end(), options.low, options.low + columns);
-      factor.insert(factor.end(), options.factor, options.factor + columns);
+// The constants of the columns, repeated so that several short lines make one.
+class Constants {
+ public:
+  Constants(const ScaleOptions& options, int64_t columns, int64_t repeat)
+      : pitch_((columns * repeat + 511) / 512 * 512 + kApart),
+        values_(static_cast<double*>(::operator new[](std::size_t(3 * pitch_) * sizeof(double), kLine))) {
+    const double* from[] = {options.high, options.low, options.factor};
+    for (int64_t part = 0; part < 3; ++part) {
+      for (int64_t i = 0; i < repeat; ++i) {
+        std::copy_n(from[part], columns, values_.get() + part * pitch_ + i * columns);
+      }
     }
   }
+  const double* high() const { return values_.get(); }
+  const double* low() const { return values_.get() + pitch_; }
+  const double* factor() const { return values_.get() + 2 * pitch_; }
+
+ private:
+  // Addresses that agree in their low 12 bits share a cache set: keep the three apart.
+  static constexpr int64_t kApart = 136;
+  static constexpr std::align_val_t kLine{64};  // a register that crosses a cache line loads twice
+  struct Free {
+    void operator()(double* values) const { ::operator delete[](values, kLine); }
+  };
+  int64_t pitch_;
+  std::unique_ptr<double[], Free> values_;
 };
 
 template <class In, class Out>
@@ -108,74 +127,55 @@ class Scaler {
   }
 
   void run() {
-    if (lines_.features) {
-      Constants constants(options_, columns(), repeat_);
-      run_lines(constants.high.data(), constants.low.data(), constants.factor.data());
-    } else {
-      run_lines(options_.high, options_.low, options_.factor);
-    }
+    Constants constants(options_, columns(), repeat_);
+    run_lines(constants.high(), constants.low(), constants.factor());
   }
 
  private:
   int64_t columns() const { return lines_.features ? lines_.line.extent / repeat_ : lines_.axes[0].extent; }
 
-  // Short lines that follow each other without a gap are read as one of several.
+  // Short lines that follow each other without a gap are read as one of several; the last of
+  // those may be shorter.
   void fold() {
     PairAxis& line = lines_.line;
-    if (!lines_.features || lines_.axes.empty()) return;
-    PairAxis& rows = lines_.axes.back();
-    bool dense = contiguous() && rows.x_stride == line.extent && rows.out_stride == line.extent;
-    dense_ = dense;
-    if (!dense || line.extent >= kTogether) return;
-    for (int64_t wanted = kTogether / line.extent; wanted > 1; --wanted) {
-      if (rows.extent % wanted != 0 && wanted > 2 && rows.extent > 64 * wanted) {
-        rest_ = rows.extent % wanted;
-      } else if (rows.extent % wanted != 0) {
-        continue;
-      }
-      repeat_ = wanted;
-      break;
-    }
-    if (repeat_ == 1) return;
-    rest_start_ = rows.extent - rest_;
-    line = {line.extent * repeat_, 1, 1};
-    rows = {rows.extent / repeat_, line.extent, line.extent};
+    if (!lines_.features || !contiguous() || lines_.axes.size() != 1) return;
+    PairAxis& rows = lines_.axes[0];
+    dense_ = rows.x_stride == line.extent && rows.out_stride == line.extent;
+    if (!dense_ || line.extent >= kTogether) return;
+    end_ = rows.extent * line.extent;
+    repeat_ = kTogether / line.extent;
+    line.extent *= repeat_;
+    rows = {(rows.extent + repeat_ - 1) / repeat_, line.extent, line.extent};
   }
 
   bool contiguous() const { return lines_.line.x_stride == 1 && lines_.line.out_stride == 1; }
 
+  // Tasks are ranges of lines, or of pieces of lines where there are few. Within a task, a piece
+  // of a few lines, then the next piece of them: the piece's constants are reused from the L1
+  // cache, and each line is still read on and on.
   void run_lines(const double* high, const double* low, const double* factor) {
-    int64_t lines = lines_.count(), length = lines_.line.extent;
-    int64_t pieces_of_line = (length + kTogether - 1) / kTogether;
-    if (!lines_.features) pieces_of_line = (length + 16 * kTogether - 1) / (16 * kTogether);
-    // A task is a strip of the lines' values over a range of lines.
-    int64_t ranges = std::clamp<int64_t>(threads_ == 1 ? 1 : 8 * threads_ / pieces_of_line, 1, std::max<int64_t>(lines, 1));
-    parallel(pieces_of_line * ranges, threads_, [&](int64_t task) {
+    int64_t lines = lines_.count();
+    int64_t length = lines_.features ? kTogether : 64 * kTogether;
+    int64_t pieces = (lines_.line.extent + length - 1) / length;
+    bool by_line = lines >= 4 * threads_;
+    int64_t tasks = threads_ == 1 ? 1 : std::min<int64_t>(8 * threads_, by_line ? lines : pieces);
+    parallel(tasks, threads_, [&](int64_t task) {
       ExactMode mode;
-      int64_t piece = task % pieces_of_line, range = task / pieces_of_line;
-      int64_t from = length * piece / pieces_of_line, to = length * (piece + 1) / pieces_of_line;
-      for (int64_t line = lines * range / ranges; line < lines * (range + 1) / ranges; ++line) {
-        scale_line(line, from, to, high, low, factor);
+      int64_t line1 = by_line ? lines * (task + 1) / tasks : lines;
+      int64_t piece0 = by_line ? 0 : pieces * task / tasks;
+      int64_t piece1 = by_line ? pieces : pieces * (task + 1) / tasks;
+      for (int64_t line0 = by_line ? lines * task / tasks : 0; line0 < line1; line0 += kLinesTogether) {
+        for (int64_t piece = piece0; piece < piece1; ++piece) {
+          int64_t from = piece * length, to = std::min(lines_.line.extent, from + length);
+          for (int64_t line = line0; line < std::min(line1, line0 + kLinesTogether); ++line) {
+            scale_line(line, from, to, high, low, factor);
+          }
+        }
       }
 #if defined(__x86_64__)
       _mm_sfence();  // streamed stores are seen by whoever is told that we are done
 #endif
     });
-    scale_rest(high, low, factor);
-  }
-
-  // What is left over from folding: rest_ short lines at the end of each run of lines.
-  void scale_rest(const double* high, const double* low, const double* factor) {
-    if (rest_ == 0) return;
-    std::vector<PairAxis> outer(lines_.axes.begin(), lines_.axes.end() - 1);
-    int64_t count = 1;
-    for (const PairAxis& axis : outer) count *= axis.extent;
-    int64_t width = columns() * rest_;
-    for (int64_t i = 0; i < count; ++i) {
-      auto [x, out] = offsets(outer, i);
-      int64_t start = rest_start_ * columns();
-      apply(x_ + x + start, out_ + out + start, width, {high, low, factor, false, options_.inverse, options_.nan_to_zero, false});
-    }
   }
 
   static std::pair<int64_t, int64_t> offsets(const std::vector<PairAxis>& axes, int64_t index) {
@@ -192,6 +192,7 @@ class Scaler {
   void scale_line(int64_t index, int64_t from, int64_t to, const double* high, const double* low,
                   const double* factor) {
     auto [x, out] = offsets(lines_.axes, index);
+    if (repeat_ > 1) to = std::min(to, end_ - x);
     int64_t first = from;
     if (!lines_.features) {
       int64_t inner = 1;
@@ -258,7 +259,8 @@ class Scaler {
   Lines lines_;
   int threads_ = 1;
   bool stream_ = false, dense_ = false;
-  int64_t repeat_ = 1, rest_ = 0, rest_start_ = 0;
+  int64_t repeat_ = 1;  // rows in a line
+  int64_t end_ = 0;     // elements in all lines, when folded
 };
 
 template <class Out>

@@ -177,5 +177,17 @@ inline Full<float> floats(const Brain* from) {
 #endif
 inline Full<float> floats(const float* from) { return load<Full<float>>(from); }
 
+// Two registers of double, rounded to one of float.
+inline Full<float> narrowed(Full<double> first, Full<double> second) {
+#if defined(__AVX512F__)
+  __m512 low = _mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)first));
+  return (Full<float>)_mm512_insertf32x8(low, _mm512_cvtpd_ps((__m512d)second), 1);
+#elif defined(__AVX2__)
+  return (Full<float>)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)second), _mm256_cvtpd_ps((__m256d)first));
+#else
+  return Full<float>{float(first[0]), float(first[1]), float(second[0]), float(second[1])};
+#endif
+}
+
 }  // namespace
 }  // namespace evenly
