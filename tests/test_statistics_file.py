@@ -162,7 +162,7 @@ def test_nothing_is_left_when_writing_stops(path, error):
 
 def test_an_error_of_reading_is_not_called_one_of_writing(path, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"source.csv"), atomic_file(path):
-        open(tmp_path / "source.csv")
+        (tmp_path / "source.csv").read_text()
 
 
 def test_a_process_killed_half_way_leaves_the_old_file(path):

@@ -633,3 +633,14 @@ def test_a_null_of_pandas_stays_missing():
     result = fitted(np.array([1.0, 3.0]), ["a"]).normalize(frame)
     assert result["a"].isna().tolist() == [False, True, False]
     assert str(result["a"].dtype) == "Float32"
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "polars lazy", "pyarrow", "record batch"])
+def test_timestamps_in_a_frame_are_their_integers(kind):
+    ticks = np.array([1357016400000000000, 0, 1357016400000000512], np.int64)
+    times = ticks.view("datetime64[ns]").copy()
+    times[1] = np.datetime64("NaT")
+    moments = fitted(ticks[[0, 2]], ["t"])
+    frame = make(kind, pd.DataFrame({"t": times}))
+    result = moments.normalize(frame, dtype="float64")
+    np.testing.assert_array_equal(numbers(result, ["t"]).ravel(), [-1, np.nan, 1])

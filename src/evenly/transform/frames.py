@@ -17,6 +17,8 @@ from evenly.transform.dtypes import result_dtype
 from evenly.transform.scaling import Scaling
 
 _RESULTS = {"float32": nw.Float32, "float64": nw.Float64}
+_TIMES = (nw.Datetime, nw.Duration)
+_WHOLE = (nw.Int64, nw.UInt64, *_TIMES)
 
 
 def scale_frame(
@@ -83,7 +85,24 @@ def _match(scaling: Scaling, present: list[str]) -> tuple[str, ...]:
 def _expression(
     name: Any, kind: Any, scaling: Scaling, index: int, dtype: Any, missing: str
 ) -> Any:
-    if not (kind.is_numeric() or kind == nw.Boolean):
+    """Return the expression of one column; a division by a power of two is exact."""
+    result = _result(name, kind, dtype)
+    hi, lo, factor = (float(part[index]) for part in (scaling.hi, scaling.lo, scaling.factor))
+    power = 1.0 if scaling.power is None else 2.0 ** int(scaling.power[index])
+    if scaling.inverse:
+        y = (nw.col(name).cast(nw.Float64) * factor + lo + hi) / power
+    elif kind in _WHOLE and power == 1.0:
+        y = (_centred(nw.col(name), kind, hi) - lo) * factor
+    else:
+        y = (nw.col(name).cast(nw.Float64) * power - hi - lo) * factor
+    if missing == "zero":
+        y = y.fill_null(0.0).fill_nan(0.0)
+    return y.cast(result)
+
+
+def _result(name: Any, kind: Any, dtype: Any) -> Any:
+    """Return narwhals' dtype for the result of a column of this kind."""
+    if not (kind.is_numeric() or kind == nw.Boolean or kind in _TIMES):
         raise UnsupportedTypeError(
             f"Only numbers and booleans can be scaled. Received: column {name!r} of type {kind}. "
             "Convert it, or leave it out with moments.select(...)."
@@ -94,25 +113,18 @@ def _expression(
         raise UnsupportedTypeError(
             f"A frame's result is float32 or float64. Received: dtype={dtype!r}."
         )
-    hi, lo, factor = (float(part[index]) for part in (scaling.hi, scaling.lo, scaling.factor))
-    power = 1.0 if scaling.power is None else 2.0 ** int(scaling.power[index])
-    if scaling.inverse:
-        y = nw.col(name).cast(nw.Float64) * factor + lo + hi
-        y = y if power == 1.0 else y / power
-    elif kind in (nw.Int64, nw.UInt64):
-        y = (_centred(nw.col(name), kind, hi) - lo) * factor
-    else:
-        y = nw.col(name).cast(nw.Float64)
-        y = y if power == 1.0 else y * power
-        y = (y - hi - lo) * factor
-    if missing == "zero":
-        y = y.fill_null(0.0).fill_nan(0.0)
-    return y.cast(_RESULTS[result])
+    return _RESULTS[result]
 
 
 def _centred(x: Any, kind: Any, hi: float) -> Any:
-    """Return ``x - hi`` for integers of 64 bits, which a float64 need not hold: in two parts."""
+    """Return ``x - hi`` for integers of 64 bits, which a float64 need not hold: in two parts.
+
+    A timestamp is the integer that counts its unit, as it was when it was fitted.
+    """
+    kind, null = (nw.Int64, x.is_null()) if kind in _TIMES else (kind, None)
+    x = x if null is None else x.cast(nw.Int64)
     parts = nw.lit(4096, kind)  # of x's type: Arrow would look for a common, smaller one
     upper = x // parts
     lower = (x - upper * parts).cast(nw.Float64)
-    return (upper.cast(nw.Float64) * 4096.0 - hi) + lower
+    centred = (upper.cast(nw.Float64) * 4096.0 - hi) + lower
+    return centred if null is None else nw.when(~null).then(centred)  # pandas: NaT was a number
