@@ -1,6 +1,5 @@
 """NumPy arrays, and whatever turns into one (``__array__``, ``__dlpack__``, lists)."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -127,7 +126,6 @@ def overlaps(x: Array, out: Array) -> bool:
 def run(x: Array, out: Array, scaling: Scaling, axis: int, missing: str) -> None:
     """Scale ``x`` into ``out``, of one shape; ``axis`` comes from `check_shape`."""
     if scaling.power is None:
-        x, scaling = less_hi(x, scaling, axis)
         kernel(core_view(x), core_view(out), scaling, axis, missing)
     elif not scaling.inverse:
         near = _times_power(x, scaling.power, axis)
@@ -137,24 +135,6 @@ def run(x: Array, out: Array, scaling: Scaling, axis: int, missing: str) -> None
         kernel(core_view(x), (wide, None), scaling, axis, missing)
         with np.errstate(over="ignore", under="ignore"):
             out[...] = _times_power(wide, -scaling.power, axis)
-
-
-def less_hi(x: Array, scaling: Scaling, axis: int) -> tuple[Array, Scaling]:
-    """Return integers beyond 2**53 less hi, as float64, and the scaling for what is left.
-
-    The kernel reads every value as a float64, which holds 53 bits. That is enough unless
-    the mean itself is larger: then the digits that differ may be those cut off. The upper
-    52 bits and the lower 12 are float64 numbers, and so is hi, a whole number here.
-    """
-    wide = x.dtype.kind in "iu" and x.dtype.itemsize == 8
-    if not wide or scaling.inverse or not (np.abs(scaling.hi) >= 2.0**53).any():
-        return x, scaling
-    mask = x.dtype.type(4095)
-    hi = _along(scaling.hi, x.ndim, axis)
-    left = (x & ~mask).astype(np.float64)
-    left -= hi
-    left += (x & mask).astype(np.float64)
-    return left, replace(scaling, hi=np.zeros_like(scaling.hi))
 
 
 def _along(part: npt.NDArray[Any], ndim: int, axis: int) -> npt.NDArray[Any]:

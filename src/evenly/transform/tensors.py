@@ -46,10 +46,7 @@ def scale_tensor(
     source, target = core_view(x), core_view(out)
     if arrays.overlaps(source[0], target[0]):
         source = source[0].copy(), source[1]
-    bits, name = source
-    if name is None:
-        bits, scaling = arrays.less_hi(bits, scaling, axis)
-    arrays.kernel((bits, name), target, scaling, axis, missing)
+    arrays.kernel(source, target, scaling, axis, missing)
     return out
 
 
