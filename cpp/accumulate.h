@@ -20,13 +20,26 @@ struct ArrowColumn {
   Array values;  // one-dimensional
   const uint8_t* validity = nullptr;
   int64_t bit_offset = 0;
+
+  int64_t length() const { return values.shape[0]; }
+  bool has_value(int64_t row) const {
+    int64_t bit = bit_offset + row;
+    return !validity || validity[bit >> 3] >> (bit & 7) & 1;
+  }
 };
 
 // Both return the moments of the data alone. `infinite` is set when an infinity was met and
 // not asked to be missing: the moments are then worth nothing.
-std::vector<Column> accumulate(const Array& array, const AccumulateOptions& options, bool& infinite);
+std::vector<Column> accumulate(const Array& array, const AccumulateOptions& options,
+                               bool& infinite);
 std::vector<Column> accumulate(const std::vector<ArrowColumn>& columns,
                                const AccumulateOptions& options, bool& infinite);
+
+// The same one value at a time: for weights, and to test the kernels against.
+std::vector<Column> accumulate_plain(const Array& array, const AccumulateOptions& options,
+                                     bool& infinite);
+std::vector<Column> accumulate_plain(const std::vector<ArrowColumn>& columns,
+                                     const AccumulateOptions& options, bool& infinite);
 
 struct Place {
   int64_t row = -1;

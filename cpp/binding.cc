@@ -59,8 +59,10 @@ DType dtype_of(const AnyArray& array, const std::optional<std::string>& name) {
         if (type.bits == 32) return DType::kFloat32;
         if (type.bits == 64) return DType::kFloat64;
         break;
-      case nb::dlpack::dtype_code::Bfloat: return DType::kBfloat16;
-      default: break;
+      case nb::dlpack::dtype_code::Bfloat:
+        return DType::kBfloat16;
+      default:
+        break;
     }
   }
   throw nb::type_error("elements must be bool, integers or floats of 16, 32 or 64 bits");
@@ -76,7 +78,8 @@ Array array_of(const AnyArray& x, int feature_axis, const std::optional<std::str
     array.strides.push_back(x.stride(size_t(i)));
   }
   if (ndim == 0) throw nb::value_error("an array needs at least one dimension");
-  if (feature_axis < -ndim || feature_axis >= ndim) throw nb::value_error("feature_axis is out of range");
+  if (feature_axis < -ndim || feature_axis >= ndim)
+    throw nb::value_error("feature_axis is out of range");
   // One dimension: the rows of one column.
   array.feature_axis = ndim == 1 ? -1 : (feature_axis + ndim) % ndim;
   return array;
@@ -86,7 +89,8 @@ int threads_of(int threads) { return threads > 0 ? threads : default_threads(); 
 
 const double* weights_of(const std::optional<Weights>& weights, int64_t rows) {
   if (!weights) return nullptr;
-  if (int64_t(weights->shape(0)) != rows) throw nb::value_error("weights must have one value for each row");
+  if (int64_t(weights->shape(0)) != rows)
+    throw nb::value_error("weights must have one value for each row");
   for (size_t i = 0; i < weights->shape(0); ++i) {
     if (!(weights->data()[i] >= 0 && weights->data()[i] <= std::numeric_limits<double>::max())) {
       throw nb::value_error("weights must be finite and not negative");
@@ -120,13 +124,15 @@ Infinity update(Moments& moments, const AnyArray& x, int feature_axis,
                        std::to_string(array.columns());
     throw nb::value_error(text.c_str());
   }
-  return add_data(moments, array, {infinite_as_missing, threads_of(threads), weights_of(weights, array.rows())});
+  return add_data(moments, array,
+                  {infinite_as_missing, threads_of(threads), weights_of(weights, array.rows())});
 }
 
 Infinity update_columns(Moments& moments, const std::vector<AnyArray>& values,
                         const std::vector<std::optional<Bitmap>>& validity,
-                        const std::vector<int64_t>& bit_offsets, const std::optional<Weights>& weights,
-                        bool infinite_as_missing, int threads) {
+                        const std::vector<int64_t>& bit_offsets,
+                        const std::optional<Weights>& weights, bool infinite_as_missing,
+                        int threads) {
   if (int64_t(values.size()) != moments.size() || validity.size() != values.size() ||
       bit_offsets.size() != values.size()) {
     throw nb::value_error("values, validity and bit_offsets must have one entry for each column");
@@ -136,7 +142,8 @@ Infinity update_columns(Moments& moments, const std::vector<AnyArray>& values,
     if (values[i].ndim() != 1) throw nb::value_error("a column must be one-dimensional");
     ArrowColumn column{array_of(values[i], 0, std::nullopt)};
     int64_t rows = column.values.shape[0];
-    if (rows != int64_t(values[0].shape(0))) throw nb::value_error("columns must have the same length");
+    if (rows != int64_t(values[0].shape(0)))
+      throw nb::value_error("columns must have the same length");
     if (validity[i]) {
       if (bit_offsets[i] < 0 || int64_t(validity[i]->shape(0)) * 8 < bit_offsets[i] + rows) {
         throw nb::value_error("a validity bitmap must have a bit for each row");
@@ -147,11 +154,13 @@ Infinity update_columns(Moments& moments, const std::vector<AnyArray>& values,
     columns.push_back(column);
   }
   int64_t rows = columns.empty() ? 0 : columns[0].values.shape[0];
-  return add_data(moments, columns, {infinite_as_missing, threads_of(threads), weights_of(weights, rows)});
+  return add_data(moments, columns,
+                  {infinite_as_missing, threads_of(threads), weights_of(weights, rows)});
 }
 
 void check_same_size(const Moments& a, const Moments& b) {
-  if (a.size() != b.size()) throw nb::value_error("the states must have the same number of columns");
+  if (a.size() != b.size())
+    throw nb::value_error("the states must have the same number of columns");
 }
 
 // ---- Numbers out and in ------------------------------------------------------------------
@@ -179,7 +188,8 @@ Number number_of(const Exact& value) {
 }
 
 Exact exact_of(const Number& number) {
-  if (number.second < -4096 || number.second > 4096) throw nb::value_error("an exponent must lie within ±4096");
+  if (number.second < -4096 || number.second > 4096)
+    throw nb::value_error("an exponent must lie within ±4096");
   nb::str text = nb::steal<nb::str>(PyNumber_ToBase(number.first.ptr(), 16));
   std::string hex = text.c_str();
   Dyadic value;
@@ -272,7 +282,8 @@ void scale_array(const AnyArray& x, const Output& out, int feature_axis, const C
     throw nb::value_error("hi, lo and factor must have one value for each column");
   }
   nb::gil_scoped_release release;
-  scale(from, to, {high.data(), low.data(), factor.data(), inverse, nan_to_zero, threads_of(threads)});
+  scale(from, to,
+        {high.data(), low.data(), factor.data(), inverse, nan_to_zero, threads_of(threads)});
 }
 
 std::vector<std::string> names_of_kernels() {
@@ -334,20 +345,33 @@ NB_MODULE(_core, m) {
              return new Moments(self.snapshot(), self.extremes_are_bounds());
            })
       .def("take", &take, "indices"_a, "A new state of these columns.")
-      .def("__eq__", [](const Moments& self, const Moments& other) { return self == other; },
-           "Equal count, missing, sum and sum of squares.")
-      .def("counts", [](const Moments& m) {
-             return numbers_of(m, [](const Column& c) { return c.total_count(); });
-           }, "Total weight of the values, as (mantissa, exponent).")
-      .def("missings", [](const Moments& m) {
-             return numbers_of(m, [](const Column& c) { return c.total_missing(); });
-           }, "Total weight of the rows without a value, as (mantissa, exponent).")
-      .def("sums", [](const Moments& m) {
-             return numbers_of(m, [](const Column& c) -> const Exact& { return c.sum; });
-           }, "Sum of the values, as (mantissa, exponent).")
-      .def("squares", [](const Moments& m) {
-             return numbers_of(m, [](const Column& c) -> const Exact& { return c.squares; });
-           }, "Sum of the values' squares, as (mantissa, exponent).")
+      .def(
+          "__eq__", [](const Moments& self, const Moments& other) { return self == other; },
+          "Equal count, missing, sum and sum of squares.")
+      .def(
+          "counts",
+          [](const Moments& m) {
+            return numbers_of(m, [](const Column& c) { return c.total_count(); });
+          },
+          "Total weight of the values, as (mantissa, exponent).")
+      .def(
+          "missings",
+          [](const Moments& m) {
+            return numbers_of(m, [](const Column& c) { return c.total_missing(); });
+          },
+          "Total weight of the rows without a value, as (mantissa, exponent).")
+      .def(
+          "sums",
+          [](const Moments& m) {
+            return numbers_of(m, [](const Column& c) -> const Exact& { return c.sum; });
+          },
+          "Sum of the values, as (mantissa, exponent).")
+      .def(
+          "squares",
+          [](const Moments& m) {
+            return numbers_of(m, [](const Column& c) -> const Exact& { return c.squares; });
+          },
+          "Sum of the values' squares, as (mantissa, exponent).")
       .def("extremes", &extremes_of, "(min, max) of each column, (None, None) without values.")
       .def("set_column", &set_column, "index"_a, "count"_a, "missing"_a, "sum"_a, "squares"_a,
            "min"_a.none(), "max"_a.none(), "Replaces a column's state.");

@@ -9,8 +9,19 @@
 namespace evenly {
 
 enum class DType : uint8_t {
-  kBool, kInt8, kUint8, kInt16, kUint16, kInt32, kUint32, kInt64, kUint64,
-  kFloat16, kBfloat16, kFloat32, kFloat64
+  kBool,
+  kInt8,
+  kUint8,
+  kInt16,
+  kUint16,
+  kInt32,
+  kUint32,
+  kInt64,
+  kUint64,
+  kFloat16,
+  kBfloat16,
+  kFloat32,
+  kFloat64
 };
 
 // IEEE 754 binary16 and bfloat16, as bits.
@@ -39,19 +50,32 @@ static inline float to_float(Half x) {
 template <class F>
 decltype(auto) with_type(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::kBool: return f((Bool*)nullptr);
-    case DType::kInt8: return f((int8_t*)nullptr);
-    case DType::kUint8: return f((uint8_t*)nullptr);
-    case DType::kInt16: return f((int16_t*)nullptr);
-    case DType::kUint16: return f((uint16_t*)nullptr);
-    case DType::kInt32: return f((int32_t*)nullptr);
-    case DType::kUint32: return f((uint32_t*)nullptr);
-    case DType::kInt64: return f((int64_t*)nullptr);
-    case DType::kUint64: return f((uint64_t*)nullptr);
-    case DType::kFloat16: return f((Half*)nullptr);
-    case DType::kBfloat16: return f((Brain*)nullptr);
-    case DType::kFloat32: return f((float*)nullptr);
-    case DType::kFloat64: break;
+    case DType::kBool:
+      return f((Bool*)nullptr);
+    case DType::kInt8:
+      return f((int8_t*)nullptr);
+    case DType::kUint8:
+      return f((uint8_t*)nullptr);
+    case DType::kInt16:
+      return f((int16_t*)nullptr);
+    case DType::kUint16:
+      return f((uint16_t*)nullptr);
+    case DType::kInt32:
+      return f((int32_t*)nullptr);
+    case DType::kUint32:
+      return f((uint32_t*)nullptr);
+    case DType::kInt64:
+      return f((int64_t*)nullptr);
+    case DType::kUint64:
+      return f((uint64_t*)nullptr);
+    case DType::kFloat16:
+      return f((Half*)nullptr);
+    case DType::kBfloat16:
+      return f((Brain*)nullptr);
+    case DType::kFloat32:
+      return f((float*)nullptr);
+    case DType::kFloat64:
+      break;
   }
   return f((double*)nullptr);
 }

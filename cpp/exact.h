@@ -88,8 +88,8 @@ class Exact {
   }
   uint64_t word(int index) const;  // of the infinite two's complement
 
-  int16_t low_ = 0;         // the exponent of limb 0, in words of 64 bits
-  uint16_t size_ = 0;       // limbs in use; the top one holds the sign
+  int16_t low_ = 0;    // the exponent of limb 0, in words of 64 bits
+  uint16_t size_ = 0;  // limbs in use; the top one holds the sign
   uint32_t capacity_ = kInside;
   union {
     uint64_t inside_[kInside];

@@ -12,6 +12,33 @@ int64_t Array::rows() const {
   return rows;
 }
 
+int64_t offset_of(const std::vector<Axis>& axes, int64_t index) {
+  int64_t offset = 0;
+  for (std::size_t i = axes.size(); i-- > 0;) {
+    offset += index % axes[i].extent * axes[i].stride;
+    index /= axes[i].extent;
+  }
+  return offset;
+}
+
+int64_t extent_of(const std::vector<Axis>& axes) {
+  int64_t extent = 1;
+  for (const Axis& axis : axes) extent *= axis.extent;
+  return extent;
+}
+
+std::vector<Axis> row_axes(const Array& array) {
+  std::vector<Axis> axes;
+  for (std::size_t i = 0; i < array.shape.size(); ++i) {
+    if (int(i) != array.feature_axis) axes.push_back({array.shape[i], array.strides[i]});
+  }
+  return axes;
+}
+
+int64_t feature_stride(const Array& array) {
+  return array.feature_axis < 0 ? 0 : array.strides[std::size_t(array.feature_axis)];
+}
+
 Grid grid_of(const Array& array) {
   Grid grid;
   grid.data = static_cast<const char*>(array.data);

@@ -26,6 +26,15 @@ struct Axis {
   int64_t stride;
 };
 
+// The element offset of the index-th combination of axes, the last axis fastest.
+int64_t offset_of(const std::vector<Axis>& axes, int64_t index);
+// The number of combinations.
+int64_t extent_of(const std::vector<Axis>& axes);
+
+// The axes of an array's rows, and the step from one column to the next.
+std::vector<Axis> row_axes(const Array& array);
+int64_t feature_stride(const Array& array);
+
 // The same elements with every axis in the order of memory, strides positive,
 // axes that continue each other merged. What is summed does not depend on the
 // order, so this is free.
@@ -33,7 +42,7 @@ struct Grid {
   const char* data = nullptr;
   DType dtype = DType::kFloat64;
   Axis feature{1, 0};
-  std::vector<Axis> others;  // largest stride first
+  std::vector<Axis> others;       // largest stride first
   bool feature_reversed = false;  // the first column in memory is the array's last
   bool empty = false;
 };

@@ -9,9 +9,10 @@ namespace {
 void settle(int64_t& whole, std::unique_ptr<Fraction>& fraction, Exact Fraction::* part,
             const Exact& weight) {
   Dyadic value = weight.dyadic();
-  bool fits = value.limbs.empty() ||
-              (value.exponent >= 0 && value.limbs.size() == 1 && value.exponent < 62 &&
-               value.limbs[0] <= uint64_t(std::numeric_limits<int64_t>::max() / 2) >> value.exponent);
+  bool fits =
+      value.limbs.empty() ||
+      (value.exponent >= 0 && value.limbs.size() == 1 && value.exponent < 62 &&
+       value.limbs[0] <= uint64_t(std::numeric_limits<int64_t>::max() / 2) >> value.exponent);
   if (fits) {
     int64_t integer = value.limbs.empty() ? 0 : int64_t(value.limbs[0] << value.exponent);
     whole += value.negative ? -integer : integer;

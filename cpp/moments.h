@@ -18,7 +18,9 @@ struct Value {
   int16_t rest = 0;
   auto operator<=>(const Value&) const = default;
 };
-inline Value value_of(double x) { return {x + 0.0, 0}; }  // + 0.0: no -0.0, whose place is a matter of order
+inline Value value_of(double x) {
+  return {x + 0.0, 0};
+}  // + 0.0: no -0.0, whose place is a matter of order
 template <class Integer>
 Value value_of_integer(Integer x) {
   double nearest = double(x);

@@ -19,7 +19,8 @@ inline uint16_t round_to_16(double value, int fraction, int bias) {
   if (magnitude == 0) return sign;
   if (std::isinf(magnitude)) return uint16_t(sign | infinity);
   int exponent = std::max(std::ilogb(magnitude), 1 - bias);
-  // In units of the last place; nearbyint rounds to even, and a carry moves up one binade by itself.
+  // In units of the last place; nearbyint rounds to even, and a carry moves up one binade by
+  // itself.
   double units = std::nearbyint(std::ldexp(magnitude, fraction - exponent));
   int64_t bits = (int64_t(exponent + bias) << fraction) + int64_t(units) - (int64_t(1) << fraction);
   return uint16_t(sign | (bits >= infinity ? infinity : uint16_t(bits)));

@@ -17,9 +17,10 @@ namespace evenly {
 namespace {
 
 constexpr int64_t kWorthAThread = 128 << 10;  // bytes
-constexpr int64_t kTogether = 512;            // values of one kernel call: their constants stay in the L1 cache
+constexpr int64_t kTogether =
+    512;  // values of one kernel call: their constants stay in the L1 cache
 constexpr int64_t kLinesTogether = 8;
-constexpr int64_t kStreamBytes = 8 << 20;     // output that no cache would keep is written past it
+constexpr int64_t kStreamBytes = 8 << 20;  // output that no cache would keep is written past it
 
 struct PairAxis {
   int64_t extent;
@@ -46,7 +47,8 @@ struct Lines {
 std::vector<PairAxis> joined_axes(const Array& x, const Array& out) {
   std::vector<PairAxis> axes, joined;
   for (std::size_t i = 0; i < x.shape.size(); ++i) {
-    if (int(i) != x.feature_axis && x.shape[i] != 1) axes.push_back({x.shape[i], x.strides[i], out.strides[i]});
+    if (int(i) != x.feature_axis && x.shape[i] != 1)
+      axes.push_back({x.shape[i], x.strides[i], out.strides[i]});
   }
   std::stable_sort(axes.begin(), axes.end(), [](const PairAxis& a, const PairAxis& b) {
     return std::abs(a.out_stride) > std::abs(b.out_stride);
@@ -72,7 +74,8 @@ Lines lines_of(const Array& x, const Array& out) {
     std::size_t axis = std::size_t(x.feature_axis);
     feature = {columns, x.strides[axis], out.strides[axis]};
   }
-  bool run = !lines.axes.empty() && std::abs(lines.axes.back().out_stride) < std::abs(feature.out_stride);
+  bool run =
+      !lines.axes.empty() && std::abs(lines.axes.back().out_stride) < std::abs(feature.out_stride);
   lines.features = columns > 1 && !run;
   if (lines.features) {
     lines.line = feature;
@@ -91,7 +94,8 @@ class Constants {
  public:
   Constants(const ScaleOptions& options, int64_t columns, int64_t repeat)
       : pitch_((columns * repeat + 511) / 512 * 512 + kApart),
-        values_(static_cast<double*>(::operator new[](std::size_t(3 * pitch_) * sizeof(double), kLine))) {
+        values_(static_cast<double*>(
+            ::operator new[](std::size_t(3 * pitch_) * sizeof(double), kLine))) {
     const double* from[] = {options.high, options.low, options.factor};
     for (int64_t part = 0; part < 3; ++part) {
       for (int64_t i = 0; i < repeat; ++i) {
@@ -118,8 +122,10 @@ template <class In, class Out>
 class Scaler {
  public:
   Scaler(const Array& x, const Array& out, const ScaleOptions& options)
-      : x_(static_cast<const In*>(x.data)), out_(static_cast<Out*>(const_cast<void*>(out.data))),
-        options_(options), lines_(lines_of(x, out)) {
+      : x_(static_cast<const In*>(x.data)),
+        out_(static_cast<Out*>(const_cast<void*>(out.data))),
+        options_(options),
+        lines_(lines_of(x, out)) {
     int64_t bytes = x.columns() * x.rows() * int64_t(sizeof(In) + sizeof(Out));
     threads_ = int(std::clamp<int64_t>(bytes / kWorthAThread, 1, options.threads));
     stream_ = bytes >= 2 * kStreamBytes && x.data != out.data;
@@ -132,7 +138,9 @@ class Scaler {
   }
 
  private:
-  int64_t columns() const { return lines_.features ? lines_.line.extent / repeat_ : lines_.axes[0].extent; }
+  int64_t columns() const {
+    return lines_.features ? lines_.line.extent / repeat_ : lines_.axes[0].extent;
+  }
 
   // Short lines that follow each other without a gap are read as one of several; the last of
   // those may be shorter.
@@ -164,7 +172,8 @@ class Scaler {
       int64_t line1 = by_line ? lines * (task + 1) / tasks : lines;
       int64_t piece0 = by_line ? 0 : pieces * task / tasks;
       int64_t piece1 = by_line ? pieces : pieces * (task + 1) / tasks;
-      for (int64_t line0 = by_line ? lines * task / tasks : 0; line0 < line1; line0 += kLinesTogether) {
+      for (int64_t line0 = by_line ? lines * task / tasks : 0; line0 < line1;
+           line0 += kLinesTogether) {
         for (int64_t piece = piece0; piece < piece1; ++piece) {
           int64_t from = piece * length, to = std::min(lines_.line.extent, from + length);
           for (int64_t line = line0; line < std::min(line1, line0 + kLinesTogether); ++line) {
@@ -200,7 +209,7 @@ class Scaler {
       first = index / inner;
     }
     bool stream = stream_ && (dense_ || !lines_.features);
-    ScaleRow row{high + first, low + first, factor + first, !lines_.features,
+    ScaleRow row{high + first,     low + first,          factor + first, !lines_.features,
                  options_.inverse, options_.nan_to_zero, stream};
     if (contiguous()) return apply(x_ + x + from, out_ + out + from, to - from, row);
     scale_strided(x_ + x, out_ + out, from, to, row);
@@ -275,10 +284,14 @@ void scale_to(const Array& x, const Array& out, const ScaleOptions& options) {
 void scale(const Array& x, const Array& out, const ScaleOptions& options) {
   if (x.rows() == 0 || x.columns() == 0) return;
   switch (out.dtype) {
-    case DType::kFloat16: return scale_to<Half>(x, out, options);
-    case DType::kBfloat16: return scale_to<Brain>(x, out, options);
-    case DType::kFloat32: return scale_to<float>(x, out, options);
-    default: return scale_to<double>(x, out, options);
+    case DType::kFloat16:
+      return scale_to<Half>(x, out, options);
+    case DType::kBfloat16:
+      return scale_to<Brain>(x, out, options);
+    case DType::kFloat32:
+      return scale_to<float>(x, out, options);
+    default:
+      return scale_to<double>(x, out, options);
   }
 }
 

@@ -6,8 +6,8 @@
 namespace evenly {
 
 struct ScaleOptions {
-  const double* high;    // one a column: the mean, rounded to float64 ...
-  const double* low;     // ... and what that leaves
+  const double* high;  // one a column: the mean, rounded to float64 ...
+  const double* low;   // ... and what that leaves
   const double* factor;
   bool inverse = false;  // x * factor + low + high instead of ((x - high) - low) * factor
   bool nan_to_zero = false;

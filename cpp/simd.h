@@ -71,39 +71,93 @@ inline V greatest(V x, V m) {
 }
 
 #if defined(__AVX512F__)
-inline Full<float> least(Full<float> x, Full<float> m) { return (Full<float>)_mm512_min_ps((__m512)x, (__m512)m); }
-inline Full<float> greatest(Full<float> x, Full<float> m) { return (Full<float>)_mm512_max_ps((__m512)x, (__m512)m); }
-inline Full<double> least(Full<double> x, Full<double> m) { return (Full<double>)_mm512_min_pd((__m512d)x, (__m512d)m); }
-inline Full<double> greatest(Full<double> x, Full<double> m) { return (Full<double>)_mm512_max_pd((__m512d)x, (__m512d)m); }
-inline Full<uint32_t> least(Full<uint32_t> x, Full<uint32_t> m) { return (Full<uint32_t>)_mm512_min_epu32((__m512i)x, (__m512i)m); }
-inline Full<uint64_t> least(Full<uint64_t> x, Full<uint64_t> m) { return (Full<uint64_t>)_mm512_min_epu64((__m512i)x, (__m512i)m); }
-inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) { return (Full<double>)_mm512_fmadd_pd((__m512d)x, (__m512d)y, (__m512d)z); }
-inline Full<double> fused_less(Full<double> x, Full<double> y, Full<double> z) { return (Full<double>)_mm512_fmsub_pd((__m512d)x, (__m512d)y, (__m512d)z); }
-inline Full<int64_t> multiply_low32(Full<int64_t> x, std::true_type) { return (Full<int64_t>)_mm512_mul_epi32((__m512i)x, (__m512i)x); }
-inline Full<int64_t> multiply_low32(Full<int64_t> x, std::false_type) { return (Full<int64_t>)_mm512_mul_epu32((__m512i)x, (__m512i)x); }
-inline Full<double> doubles(const Half* from) { return (Full<double>)_mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)from))); }
-inline Full<float> floats(const Half* from) { return (Full<float>)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)from)); }
+inline Full<float> least(Full<float> x, Full<float> m) {
+  return (Full<float>)_mm512_min_ps((__m512)x, (__m512)m);
+}
+inline Full<float> greatest(Full<float> x, Full<float> m) {
+  return (Full<float>)_mm512_max_ps((__m512)x, (__m512)m);
+}
+inline Full<double> least(Full<double> x, Full<double> m) {
+  return (Full<double>)_mm512_min_pd((__m512d)x, (__m512d)m);
+}
+inline Full<double> greatest(Full<double> x, Full<double> m) {
+  return (Full<double>)_mm512_max_pd((__m512d)x, (__m512d)m);
+}
+inline Full<uint32_t> least(Full<uint32_t> x, Full<uint32_t> m) {
+  return (Full<uint32_t>)_mm512_min_epu32((__m512i)x, (__m512i)m);
+}
+inline Full<uint64_t> least(Full<uint64_t> x, Full<uint64_t> m) {
+  return (Full<uint64_t>)_mm512_min_epu64((__m512i)x, (__m512i)m);
+}
+inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) {
+  return (Full<double>)_mm512_fmadd_pd((__m512d)x, (__m512d)y, (__m512d)z);
+}
+inline Full<double> fused_less(Full<double> x, Full<double> y, Full<double> z) {
+  return (Full<double>)_mm512_fmsub_pd((__m512d)x, (__m512d)y, (__m512d)z);
+}
+inline Full<int64_t> multiply_low32(Full<int64_t> x, std::true_type) {
+  return (Full<int64_t>)_mm512_mul_epi32((__m512i)x, (__m512i)x);
+}
+inline Full<int64_t> multiply_low32(Full<int64_t> x, std::false_type) {
+  return (Full<int64_t>)_mm512_mul_epu32((__m512i)x, (__m512i)x);
+}
+inline Full<double> doubles(const Half* from) {
+  return (Full<double>)_mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)from)));
+}
+inline Full<float> floats(const Half* from) {
+  return (Full<float>)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)from));
+}
 #elif defined(__AVX2__)
-inline Full<float> least(Full<float> x, Full<float> m) { return (Full<float>)_mm256_min_ps((__m256)x, (__m256)m); }
-inline Full<float> greatest(Full<float> x, Full<float> m) { return (Full<float>)_mm256_max_ps((__m256)x, (__m256)m); }
-inline Full<double> least(Full<double> x, Full<double> m) { return (Full<double>)_mm256_min_pd((__m256d)x, (__m256d)m); }
-inline Full<double> greatest(Full<double> x, Full<double> m) { return (Full<double>)_mm256_max_pd((__m256d)x, (__m256d)m); }
-inline Full<uint32_t> least(Full<uint32_t> x, Full<uint32_t> m) { return (Full<uint32_t>)_mm256_min_epu32((__m256i)x, (__m256i)m); }
-inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) { return (Full<double>)_mm256_fmadd_pd((__m256d)x, (__m256d)y, (__m256d)z); }
-inline Full<double> fused_less(Full<double> x, Full<double> y, Full<double> z) { return (Full<double>)_mm256_fmsub_pd((__m256d)x, (__m256d)y, (__m256d)z); }
-inline Full<int64_t> multiply_low32(Full<int64_t> x, std::true_type) { return (Full<int64_t>)_mm256_mul_epi32((__m256i)x, (__m256i)x); }
-inline Full<int64_t> multiply_low32(Full<int64_t> x, std::false_type) { return (Full<int64_t>)_mm256_mul_epu32((__m256i)x, (__m256i)x); }
-inline Full<double> doubles(const Half* from) { return (Full<double>)_mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64((const __m128i*)from))); }
-inline Full<float> floats(const Half* from) { return (Full<float>)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)from)); }
+inline Full<float> least(Full<float> x, Full<float> m) {
+  return (Full<float>)_mm256_min_ps((__m256)x, (__m256)m);
+}
+inline Full<float> greatest(Full<float> x, Full<float> m) {
+  return (Full<float>)_mm256_max_ps((__m256)x, (__m256)m);
+}
+inline Full<double> least(Full<double> x, Full<double> m) {
+  return (Full<double>)_mm256_min_pd((__m256d)x, (__m256d)m);
+}
+inline Full<double> greatest(Full<double> x, Full<double> m) {
+  return (Full<double>)_mm256_max_pd((__m256d)x, (__m256d)m);
+}
+inline Full<uint32_t> least(Full<uint32_t> x, Full<uint32_t> m) {
+  return (Full<uint32_t>)_mm256_min_epu32((__m256i)x, (__m256i)m);
+}
+inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) {
+  return (Full<double>)_mm256_fmadd_pd((__m256d)x, (__m256d)y, (__m256d)z);
+}
+inline Full<double> fused_less(Full<double> x, Full<double> y, Full<double> z) {
+  return (Full<double>)_mm256_fmsub_pd((__m256d)x, (__m256d)y, (__m256d)z);
+}
+inline Full<int64_t> multiply_low32(Full<int64_t> x, std::true_type) {
+  return (Full<int64_t>)_mm256_mul_epi32((__m256i)x, (__m256i)x);
+}
+inline Full<int64_t> multiply_low32(Full<int64_t> x, std::false_type) {
+  return (Full<int64_t>)_mm256_mul_epu32((__m256i)x, (__m256i)x);
+}
+inline Full<double> doubles(const Half* from) {
+  return (Full<double>)_mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64((const __m128i*)from)));
+}
+inline Full<float> floats(const Half* from) {
+  return (Full<float>)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)from));
+}
 #else
 #if defined(__aarch64__)
-inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) { return (Full<double>)vfmaq_f64((float64x2_t)z, (float64x2_t)x, (float64x2_t)y); }
+inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) {
+  return (Full<double>)vfmaq_f64((float64x2_t)z, (float64x2_t)x, (float64x2_t)y);
+}
 #else
-inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) { return x * y + z; }  // never used: kHasFma
+inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) {
+  return x * y + z;
+}  // never used: kHasFma
 #endif
-inline Full<double> fused_less(Full<double> x, Full<double> y, Full<double> z) { return fused(x, y, -z); }
+inline Full<double> fused_less(Full<double> x, Full<double> y, Full<double> z) {
+  return fused(x, y, -z);
+}
 template <class Signed>
-inline Full<int64_t> multiply_low32(Full<int64_t> x, Signed) { return (Full<int64_t>)((Full<uint64_t>)x * (Full<uint64_t>)x); }
+inline Full<int64_t> multiply_low32(Full<int64_t> x, Signed) {
+  return (Full<int64_t>)((Full<uint64_t>)x * (Full<uint64_t>)x);
+}
 inline Full<double> doubles(const Half* from) {
   return Full<double>{to_float(from[0]), to_float(from[1])};
 }
@@ -151,26 +205,34 @@ inline Full<W> widened(const T* from) {
 
 inline Full<double> doubles(const double* from) { return load<Full<double>>(from); }
 #if defined(__AVX512F__)
-inline Full<double> doubles(const float* from) { return (Full<double>)_mm512_cvtps_pd(_mm256_loadu_ps(from)); }
+inline Full<double> doubles(const float* from) {
+  return (Full<double>)_mm512_cvtps_pd(_mm256_loadu_ps(from));
+}
 inline Full<double> doubles(const Brain* from) {
   __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)from));
   return (Full<double>)_mm512_cvtps_pd((__m256)_mm256_slli_epi32(wide, 16));
 }
 inline Full<float> floats(const Brain* from) {
-  return (Full<float>)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)from)), 16);
+  return (Full<float>)_mm512_slli_epi32(
+      _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)from)), 16);
 }
 #elif defined(__AVX2__)
-inline Full<double> doubles(const float* from) { return (Full<double>)_mm256_cvtps_pd(_mm_loadu_ps(from)); }
+inline Full<double> doubles(const float* from) {
+  return (Full<double>)_mm256_cvtps_pd(_mm_loadu_ps(from));
+}
 inline Full<double> doubles(const Brain* from) {
   __m128i wide = _mm_cvtepu16_epi32(_mm_loadl_epi64((const __m128i*)from));
   return (Full<double>)_mm256_cvtps_pd((__m128)_mm_slli_epi32(wide, 16));
 }
 inline Full<float> floats(const Brain* from) {
-  return (Full<float>)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)from)), 16);
+  return (Full<float>)_mm256_slli_epi32(
+      _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)from)), 16);
 }
 #else
 inline Full<double> doubles(const float* from) { return Full<double>{from[0], from[1]}; }
-inline Full<double> doubles(const Brain* from) { return Full<double>{to_float(from[0]), to_float(from[1])}; }
+inline Full<double> doubles(const Brain* from) {
+  return Full<double>{to_float(from[0]), to_float(from[1])};
+}
 inline Full<float> floats(const Brain* from) {
   return Full<float>{to_float(from[0]), to_float(from[1]), to_float(from[2]), to_float(from[3])};
 }
@@ -183,7 +245,8 @@ inline Full<float> narrowed(Full<double> first, Full<double> second) {
   __m512 low = _mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)first));
   return (Full<float>)_mm512_insertf32x8(low, _mm512_cvtpd_ps((__m512d)second), 1);
 #elif defined(__AVX2__)
-  return (Full<float>)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)second), _mm256_cvtpd_ps((__m256d)first));
+  return (Full<float>)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)second),
+                                      _mm256_cvtpd_ps((__m256d)first));
 #else
   return Full<float>{float(first[0]), float(first[1]), float(second[0]), float(second[1])};
 #endif

@@ -65,10 +65,10 @@ struct alignas(64) FloatLanes {
   static constexpr int kCount = kLanes<C>;
   using Bits = typename Window<C>::Bits;
   // Set by set_window.
-  double bias[kParts<C>][kCount];      // where a part's sum starts: fixes the unit to which it rounds
+  double bias[kParts<C>][kCount];  // where a part's sum starts: fixes the unit to which it rounds
   double per_unit[kParts<C>][kCount];  // 1 / unit
-  C largest[kCount];             // |x| <= largest, or the tile does not count
-  Bits smallest[kCount];         // 2 * bits(|x|) - 1 >= smallest for x != 0, likewise
+  C largest[kCount];                   // |x| <= largest, or the tile does not count
+  Bits smallest[kCount];               // 2 * bits(|x|) - 1 >= smallest for x != 0, likewise
   // Summed so far.
   int64_t parts[kParts<C>][kCount];
   int64_t missing[kCount];
@@ -78,7 +78,7 @@ struct alignas(64) FloatLanes {
 // A tile half-way: what its rows so far have summed to.
 template <class C>
 struct alignas(64) FloatSums {
-  double part[kParts<C>][kLanes<C>];                // from the bias up
+  double part[kParts<C>][kLanes<C>];             // from the bias up
   C min[kLanes<C>], max[kLanes<C>];              // without NaN
   typename Window<C>::Bits smallest[kLanes<C>];  // 2 * bits(|x|) - 1, all ones when all are zero
   typename Window<C>::Bits missing[kLanes<C>];   // NaN, with skip_nan
@@ -136,16 +136,16 @@ template <class T>
 using IntKernel = LaneMask (*)(const T* rows_data, ptrdiff_t stride, int rows, Ahead* ahead,
                                IntLanes<T>& lanes);
 
-// out[i] = ((x[i] - high[i]) - low[i]) * factor[i], or with inverse x[i]*factor[i] + low[i] + high[i],
-// in float64, rounded once.
+// out[i] = ((x[i] - high[i]) - low[i]) * factor[i], or with inverse x[i]*factor[i] + low[i] +
+// high[i], in float64, rounded once.
 struct ScaleRow {
   const double* high;
   const double* low;
   const double* factor;
-  bool broadcast;    // one column: high[0], low[0], factor[0] for all
+  bool broadcast;  // one column: high[0], low[0], factor[0] for all
   bool inverse;
   bool nan_to_zero;
-  bool stream;       // write past the cache
+  bool stream;  // write past the cache
 };
 using ScaleKernel = void (*)(const void* x, void* out, int64_t count, const ScaleRow& row);
 

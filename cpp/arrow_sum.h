@@ -1,0 +1,54 @@
+// Columns with validity bitmaps into the sink.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "accumulate.h"
+#include "control.h"
+#include "cut.h"
+#include "run_task.h"
+#include "sink.h"
+#include "threads.h"
+
+namespace evenly {
+
+// Sums the values of rows [row0, row1) that are there; the gaps are closed in a copy.
+template <class T>
+void sum_present(RunTask<T>& task, const ArrowColumn& column, int64_t row0, int64_t row1) {
+  using S = Stored<T>;
+  const S* data = static_cast<const S*>(column.values.data);
+  int64_t stride = column.values.strides[0];
+  if (!column.validity && stride == 1) return task.sum(data + row0, row1 - row0);
+  constexpr int64_t kRoom = 8192;
+  std::vector<S> room(kRoom);
+  for (int64_t row = row0; row < row1; row += kRoom) {
+    int64_t end = std::min(row1, row + kRoom), kept = 0;
+    for (int64_t r = row; r < end; ++r) {
+      room[std::size_t(kept)] = data[r * stride];
+      kept += column.has_value(r);
+    }
+    task.sum(room.data(), kept);
+    task.add_missing(end - row - kept);
+  }
+}
+
+inline void sum_arrow(Shared& shared, const std::vector<ArrowColumn>& columns, int threads) {
+  int64_t count = int64_t(columns.size()), rows = count ? columns[0].length() : 0;
+  int64_t bytes = 0;
+  for (const ArrowColumn& column : columns) bytes += rows * size_of(column.values.dtype);
+  int useful = useful_threads(bytes, threads);
+  int64_t parts = std::max<int64_t>(1, std::min(parts_of(count, useful), rows));
+  parallel(count * parts, useful, [&](int64_t index) {
+    ExactMode mode;
+    const ArrowColumn& column = columns[std::size_t(index / parts)];
+    with_type(column.values.dtype, [&](auto* type) {
+      RunTask<std::remove_pointer_t<decltype(type)>> task(shared, index / parts);
+      sum_present(task, column, cut(rows, parts, index % parts),
+                  cut(rows, parts, index % parts + 1));
+      task.finish();
+    });
+  });
+}
+
+}  // namespace evenly

@@ -1,0 +1,329 @@
+// Floating-point lanes and their columns: chooses windows, sums what lies outside of them apart,
+// and carries the lanes' integers over into the exact sums.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <utility>
+
+#include "infinity_rule.h"
+#include "moments.h"
+#include "plain.h"
+#include "tile.h"
+
+namespace evenly {
+
+template <class T>
+RowsKernel<T> rows_kernel(const Kernels& kernels) {
+  if constexpr (std::is_same_v<T, float>) return kernels.float32;
+  if constexpr (std::is_same_v<T, double>) return kernels.float64;
+  if constexpr (std::is_same_v<T, Half>) return kernels.float16;
+  if constexpr (std::is_same_v<T, Brain>) return kernels.bfloat16;
+}
+template <class C>
+StartKernel<C> start_kernel(const Kernels& kernels) {
+  if constexpr (std::is_same_v<C, float>) return kernels.start_float32;
+  if constexpr (std::is_same_v<C, double>) return kernels.start_float64;
+}
+template <class C>
+FinishKernel<C> finish_kernel(const Kernels& kernels) {
+  if constexpr (std::is_same_v<C, float>) return kernels.finish_float32;
+  if constexpr (std::is_same_v<C, double>) return kernels.finish_float64;
+}
+template <class T>
+T quiet_nan() {
+  if constexpr (std::is_same_v<T, Half>) return {0x7e00};
+  if constexpr (std::is_same_v<T, Brain>) return {0x7fc0};
+  if constexpr (std::is_floating_point_v<T>) return std::numeric_limits<T>::quiet_NaN();
+}
+
+// The exponents of the units in which a window ending at `top` counts each part, and of
+// the biases that make those units. Derived in README.md, "The window".
+template <class C>
+int unit_exponent(int part, int top) {
+  if constexpr (std::is_same_v<C, float>) {
+    switch (part) {
+      case kSumHigh:
+        return top - 44;
+      case kSquareHigh:
+        return 2 * top - 42;
+      default:
+        return 2 * top - 88;
+    }
+  } else {
+    switch (part) {
+      case kSumHigh:
+        return top - 42;
+      case kSumLow:
+        return top - 70;
+      case kSquareHigh:
+        return 2 * top - 42;
+      case kSquareLow:
+        return 2 * top - 88;
+      case kErrorHigh:
+        return 2 * top - 94;
+      default:
+        return 2 * top - 140;
+    }
+  }
+}
+
+// 2^exponent, for the exponents of normal numbers.
+inline double power_of_two(int exponent) {
+  return std::bit_cast<double>(uint64_t(exponent + 1023) << 52);
+}
+
+// One tile's width of floating-point lanes, over any number of tiles below each other.
+template <class T>
+class FloatStrip {
+ public:
+  using C = Computed<T>;
+  static constexpr int kCount = kLanes<C>;
+  // Rows of a panel that are read before those below them: they and the sums of as many
+  // lanes lie in the L1 cache.
+  static constexpr int64_t kPortionBytes = 128 << 10;
+  using Bits = typename Window<C>::Bits;
+
+  FloatStrip() {
+    std::memset(static_cast<void*>(&lanes_), 0, sizeof lanes_);
+    std::fill_n(lanes_.min, kCount, std::numeric_limits<C>::infinity());
+    std::fill_n(lanes_.max, kCount, -std::numeric_limits<C>::infinity());
+    std::fill_n(top_, kCount, kUnset);
+  }
+
+  // A tile: start, its rows in portions (kTileRows or fewer altogether), finish. column_of(lane)
+  // names the lane's column; only lanes in `valid` count.
+  void start(const Kernels& kernels) { start_kernel<C>(kernels)(lanes_, sums_); }
+  template <class ColumnOf>
+  void rows(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, Ahead* ahead,
+            LaneMask, ColumnOf&&) {
+    rows_kernel<T>(kernels)(data, stride, rows, ahead, skip_nan_, sums_);
+  }
+  // Takes the tile's sums over; its rows still lie at data.
+  template <class ColumnOf>
+  void finish(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, LaneMask valid,
+              ColumnOf&& column_of, InfinityRule& infinity) {
+    LaneMask failed = finish_kernel<C>(kernels)(sums_, valid, lanes_);
+    if (failed) {
+      choose_windows(failed, column_of);
+      failed = sum_again(kernels, data, stride, rows, failed);
+    }
+    if (failed) sum_split(kernels, data, stride, rows, failed, column_of, infinity);
+    if (++tiles_ < kTilesBeforeFlush) return;
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (valid >> lane & 1) flush_parts(lane, column_of(lane));
+    }
+    tiles_ = 0;
+  }
+
+  // Adds all that the lanes hold to their columns.
+  template <class ColumnOf>
+  void flush(LaneMask valid, ColumnOf&& column_of) {
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (!(valid >> lane & 1)) continue;
+      Column& column = column_of(lane);
+      flush_parts(lane, column);
+      flush_extremes(lane, column);
+    }
+    tiles_ = 0;
+    if (other_) other_->flush(valid, column_of);
+  }
+
+  // The same when all lanes belong to one column and are all in use.
+  void flush_together(Column& column) {
+    for (int part = 0; part < kParts<C>; ++part) {
+      int128 sum = 0;
+      for (int lane = 0; lane < kCount; ++lane) {
+        sum += std::exchange(lanes_.parts[part][lane], 0);
+        bool last = lane + 1 == kCount || top_[lane + 1] != top_[lane];
+        if (!last || top_[lane] == kUnset) continue;
+        exact_sum(column, part).add_wide(sum, unit_exponent<C>(part, top_[lane]));
+        sum = 0;
+      }
+    }
+    for (int lane = 0; lane < kCount; ++lane) flush_extremes(lane, column);
+    tiles_ = 0;
+    if (other_) other_->flush_together(column);
+  }
+
+ private:
+  static constexpr int kMostStrips = 4;
+  static constexpr int kUnset = std::numeric_limits<int>::min();
+  static Exact& exact_sum(Column& column, int part) {
+    return part == kSumHigh || part == kSumLow ? column.sum : column.squares;
+  }
+
+  void flush_parts(int lane, Column& column) {
+    if (top_[lane] == kUnset) return;
+    for (int part = 0; part < kParts<C>; ++part) {
+      int64_t units = std::exchange(lanes_.parts[part][lane], 0);
+      exact_sum(column, part).add(units, unit_exponent<C>(part, top_[lane]));
+    }
+  }
+
+  void flush_extremes(int lane, Column& column) {
+    column.missing += lanes_.missing[lane];
+    column.count -= lanes_.missing[lane];
+    lanes_.missing[lane] = 0;
+    C min = std::exchange(lanes_.min[lane], std::numeric_limits<C>::infinity());
+    C max = std::exchange(lanes_.max[lane], -std::numeric_limits<C>::infinity());
+    if (min > max) return;
+    column.include(value_of(min));
+    column.include(value_of(max));
+  }
+
+  // The lowest window that holds |x| <= largest: values stay clear of 2^(top+1) by 2^-20 of
+  // it, so that 256 roundings cannot carry a biased sum over its binade.
+  static C largest_of(int top) { return C((2 - 0x1p-19) * power_of_two(top)); }
+  static int top_for(C largest) {
+    int top = std::ilogb(largest);
+    if (largest > largest_of(top)) ++top;
+    return std::clamp(top, Window<C>::kLowestTop, Window<C>::kHighestTop);
+  }
+  // Values with 2 * bits(|x|) - 1 below this lie under the window.
+  static Bits smallest_of(int top) {
+    constexpr int kFraction = Window<C>::kMantissa - 1;
+    constexpr int kBias = std::numeric_limits<C>::max_exponent - 1;
+    int field = top - Window<C>::kBinades + 1 + kBias;
+    // At field 1 and below, subnormals are inside: they have the same last place.
+    return field <= 1 ? 0 : (Bits(field) << (kFraction + 1)) - 1;
+  }
+
+  void set_window(int lane, int top) {
+    top_[lane] = top;
+    lanes_.largest[lane] = largest_of(top);
+    lanes_.smallest[lane] = smallest_of(top);
+    for (int part = 0; part < kParts<C>; ++part) {
+      lanes_.per_unit[part][lane] = power_of_two(-unit_exponent<C>(part, top));
+    }
+    // A bias of 2^52 units (1.5 times that where the addends have either sign) fixes the unit.
+    lanes_.bias[kSquareHigh][lane] = power_of_two(unit_exponent<C>(kSquareHigh, top) + 52);
+    if constexpr (std::is_same_v<C, double>) {
+      lanes_.bias[kSumHigh][lane] = 1.5 * power_of_two(unit_exponent<C>(kSumHigh, top) + 52);
+      lanes_.bias[kErrorHigh][lane] = 1.5 * power_of_two(unit_exponent<C>(kErrorHigh, top) + 52);
+    }
+  }
+
+  template <class ColumnOf>
+  void move_window(int lane, int top, ColumnOf&& column_of) {
+    if (top == top_[lane]) return;
+    flush_parts(lane, column_of(lane));
+    set_window(lane, top);
+  }
+
+  LaneMask sum_again(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows,
+                     LaneMask lanes) {
+    start(kernels);
+    rows_kernel<T>(kernels)(data, stride, rows, nullptr, skip_nan_, sums_);
+    return finish_kernel<C>(kernels)(sums_, lanes, lanes_);
+  }
+
+  // For each failed lane the window of the largest value, if that one holds the smallest too.
+  // A lane that no window can hold keeps the one it has: it may hold most of it.
+  template <class ColumnOf>
+  void choose_windows(LaneMask failed, ColumnOf&& column_of) {
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (!(failed >> lane & 1)) continue;
+      double sum = sums_.part[kSumHigh][lane];
+      skip_nan_ |= sum != sum;
+      C largest = std::max(-sums_.min[lane], sums_.max[lane]);
+      if (!(largest > 0 && largest <= std::numeric_limits<C>::max())) continue;
+      Bits smallest = sums_.smallest[lane];
+      bool held = largest <= lanes_.largest[lane] && smallest >= lanes_.smallest[lane];
+      if (held) continue;  // only a NaN was in the way
+      int top = top_for(largest);
+      if (smallest >= smallest_of(top) || top_[lane] == kUnset) move_window(lane, top, column_of);
+    }
+  }
+
+  // Values that one window cannot hold: a second strip, with windows of its own, sums those
+  // outside of the first one's; beyond kMostStrips they are added plainly.
+  template <class ColumnOf>
+  void sum_split(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, LaneMask failed,
+                 ColumnOf&& column_of, InfinityRule& infinity) {
+    if (!split_) split_ = std::make_unique<Split>();
+    split(data, stride, rows);
+    skip_nan_ = true;
+    sum_again(kernels, split_->inside, kCount, rows, failed);
+    LaneMask left = 0;
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (!(failed >> lane & 1)) continue;
+      infinity.seen |= split_->infinite[lane] != 0;
+      lanes_.missing[lane] -= split_->outside[lane];
+      if (split_->outside[lane]) left |= LaneMask(1) << lane;
+    }
+    if (!left) return;
+    if (depth_ + 1 == kMostStrips) return add_outside(rows, left, column_of);
+    if (!other_) {
+      other_ = std::make_unique<FloatStrip>();
+      other_->depth_ = depth_ + 1;
+      other_->skip_nan_ = true;
+    }
+    other_->start(kernels);
+    other_->rows(kernels, split_->rest, kCount, rows, nullptr, left, column_of);
+    other_->finish(kernels, split_->rest, kCount, rows, left, column_of, infinity);
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (!(left >> lane & 1)) continue;
+      other_->lanes_.missing[lane] -= rows - split_->outside[lane];
+      // The window that holds more comes first.
+      bool better = split_->outside[lane] > rows / 2 && other_->top_[lane] != kUnset;
+      if (better) move_window(lane, other_->top_[lane], column_of);
+    }
+  }
+
+  // A tile in two: what each lane's window holds, and the rest, each with NaN for the other.
+  struct Split {
+    T inside[kTileRows * kCount];
+    T rest[kTileRows * kCount];
+    Bits outside[kCount];   // how many are in the rest
+    Bits infinite[kCount];  // and how many in neither
+  };
+  void split(const T* data, ptrdiff_t stride, int rows) {
+    std::fill_n(split_->outside, kCount, 0);
+    std::fill_n(split_->infinite, kCount, 0);
+    for (int r = 0; r < rows; ++r) {
+      const T* row = data + r * stride;
+      T *inside = split_->inside + r * kCount, *rest = split_->rest + r * kCount;
+      for (int lane = 0; lane < kCount; ++lane) {
+        C x = C(number(row[lane]));
+        C magnitude = std::abs(x);
+        Bits bits = std::bit_cast<Bits>(x);
+        bool infinite = magnitude > std::numeric_limits<C>::max();
+        bool in =
+            magnitude <= lanes_.largest[lane] && Bits(bits + bits - 1) >= lanes_.smallest[lane];
+        bool out = !in && magnitude <= std::numeric_limits<C>::max();
+        inside[lane] = in ? row[lane] : quiet_nan<T>();
+        rest[lane] = out ? row[lane] : quiet_nan<T>();
+        split_->outside[lane] += out;
+        split_->infinite[lane] += infinite;
+      }
+    }
+  }
+
+  template <class ColumnOf>
+  void add_outside(int rows, LaneMask lanes, ColumnOf&& column_of) {
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (!(lanes >> lane & 1)) continue;
+      Column& column = column_of(lane);
+      for (int r = 0; r < rows; ++r) {
+        double x = double(number(split_->rest[r * kCount + lane]));
+        if (x == x) add_plain(column, x);
+      }
+    }
+  }
+
+  FloatLanes<C> lanes_;
+  FloatSums<C> sums_;
+  int top_[kCount];
+  int tiles_ = 0;
+  bool skip_nan_ = false;
+  int depth_ = 0;  // of strips that sum what others cannot
+  std::unique_ptr<Split> split_;
+  std::unique_ptr<FloatStrip> other_;
+};
+
+}  // namespace evenly

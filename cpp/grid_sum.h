@@ -1,0 +1,167 @@
+// An array's grid into the sink: the ways through memory.
+#pragma once
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "control.h"
+#include "cut.h"
+#include "layout.h"
+#include "panel_task.h"
+#include "run_task.h"
+#include "sink.h"
+#include "threads.h"
+
+namespace evenly {
+
+constexpr int64_t kStripBytes = 2 << 10;  // of a row, for one task: half a page
+
+// Rows of contiguous columns.
+template <class T>
+void sum_panels(Shared& shared, const char* data, const Panel& shape,
+                const std::vector<Axis>& outer, int threads, bool alone) {
+  const int64_t lanes = kStripBytes / int64_t(sizeof(T));
+  int64_t strips = (shape.width + lanes - 1) / lanes;
+  int64_t panels = extent_of(outer);
+  int useful = useful_threads(panels * shape.rows * shape.width * int64_t(sizeof(T)), threads);
+  int64_t parts = std::min(parts_of(strips, useful), std::max(panels, shape.rows));
+  bool by_panel = panels >= parts;
+  parallel(strips * parts, useful, [&](int64_t index) {
+    ExactMode mode;
+    int64_t strip = index / parts, part = index % parts;
+    PanelTask<T> task(shared, shape, strip * lanes, std::min(shape.width, (strip + 1) * lanes),
+                      useful == 1 && alone);
+    int64_t panel0 = by_panel ? cut(panels, parts, part) : 0;
+    int64_t panel1 = by_panel ? cut(panels, parts, part + 1) : panels;
+    int64_t row0 = by_panel ? 0 : cut(shape.rows, parts, part);
+    int64_t row1 = by_panel ? shape.rows : cut(shape.rows, parts, part + 1);
+    for (int64_t panel = panel0; panel < panel1 && !shared.infinite; ++panel) {
+      task.sum(data + offset_of(outer, panel) * int64_t(sizeof(T)), row0, row1);
+    }
+    task.finish();
+  });
+}
+
+// Narrow rows without gaps are read as fewer, wider rows: their lanes then fill tiles.
+inline int64_t fold_of(int64_t width, int64_t rows, int64_t lanes) {
+  if (width >= 4 * lanes || width % lanes == 0) return 1;
+  int64_t fold = lanes / std::gcd(width, lanes);
+  while (fold > 1 && (fold * width > 64 * lanes || rows / fold < 8)) fold /= 2;
+  return fold;
+}
+
+template <class T>
+void sum_rows_of(Shared& shared, const char* data, Panel shape, const std::vector<Axis>& outer,
+                 int threads, bool alone = true) {
+  int64_t fold = shape.row_stride == shape.width || shape.rows == 1
+                     ? fold_of(shape.width, shape.rows, Strip<T>::kCount)
+                     : 1;
+  Panel folded = shape;
+  folded.rows = shape.rows / fold;
+  folded.width = shape.width * fold;
+  folded.row_stride = fold == 1 ? shape.row_stride : folded.width;
+  sum_panels<T>(shared, data, folded, outer, threads, alone);
+  int64_t done = folded.rows * fold;
+  if (done == shape.rows) return;
+  Panel rest = shape;
+  rest.rows = shape.rows - done;
+  sum_panels<T>(shared, data + done * shape.row_stride * int64_t(sizeof(T)), rest, outer, threads,
+                alone);
+}
+
+// Columns of contiguous rows.
+template <class T>
+void sum_runs(Shared& shared, const Grid& grid, const Axis& run, const std::vector<Axis>& outer,
+              int threads) {
+  int64_t columns = grid.feature.extent, runs = extent_of(outer);
+  int useful = useful_threads(columns * runs * run.extent * int64_t(sizeof(T)), threads);
+  int64_t parts = std::min(parts_of(columns, useful), std::max(runs, run.extent));
+  bool by_run = runs >= parts;
+  parallel(columns * parts, useful, [&](int64_t index) {
+    ExactMode mode;
+    int64_t column = index / parts, part = index % parts;
+    RunTask<T> task(shared, column);
+    int64_t run0 = by_run ? cut(runs, parts, part) : 0;
+    int64_t run1 = by_run ? cut(runs, parts, part + 1) : runs;
+    int64_t from = by_run ? 0 : cut(run.extent, parts, part);
+    int64_t to = by_run ? run.extent : cut(run.extent, parts, part + 1);
+    for (int64_t i = run0; i < run1 && !shared.infinite; ++i) {
+      int64_t offset = offset_of(outer, i) + column * grid.feature.stride + from;
+      task.sum(reinterpret_cast<const Stored<T>*>(grid.data) + offset, to - from);
+    }
+    task.finish();
+  });
+}
+
+// Anything else is gathered, a chunk at a time, into rows.
+template <class T>
+void sum_gathered(Shared& shared, const Grid& grid, int threads) {
+  using S = Stored<T>;
+  int64_t columns = grid.feature.extent, rows = extent_of(grid.others);
+  int64_t wide = std::min<int64_t>(columns, kStripBytes / int64_t(sizeof(T)));
+  int64_t strips = (columns + wide - 1) / wide;
+  int64_t chunk = std::max<int64_t>(1, (64 << 10) / int64_t(sizeof(T)) / wide);
+  int useful = useful_threads(columns * rows * int64_t(sizeof(T)), threads);
+  int64_t parts = std::min(parts_of(strips, useful), rows);
+  const S* base = reinterpret_cast<const S*>(grid.data);
+  parallel(strips * parts, useful, [&](int64_t index) {
+    int64_t first = index / parts * wide, part = index % parts;
+    int64_t width = std::min(columns, first + wide) - first;
+    std::vector<S> room(std::size_t(chunk * width));
+    int64_t row1 = cut(rows, parts, part + 1);
+    for (int64_t row = cut(rows, parts, part); row < row1 && !shared.infinite; row += chunk) {
+      int64_t count = std::min(chunk, row1 - row);
+      S* to = room.data();
+      for (int64_t r = 0; r < count; ++r) {
+        const S* from = base + offset_of(grid.others, row + r) + first * grid.feature.stride;
+        for (int64_t c = 0; c < width; ++c) *to++ = from[c * grid.feature.stride];
+      }
+      const char* gathered = reinterpret_cast<const char*>(room.data());
+      sum_rows_of<T>(shared, gathered, {nullptr, count, width, width, 1, width, first}, {}, 1,
+                     useful == 1);
+    }
+  });
+}
+
+// Takes the axis of stride 1 out of axes; {1, 0} when there is none.
+inline Axis take_contiguous(std::vector<Axis>& axes) {
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    if (axes[i].stride != 1) continue;
+    Axis axis = axes[i];
+    axes.erase(axes.begin() + int64_t(i));
+    return axis;
+  }
+  return {1, 0};
+}
+
+template <class T>
+void sum_grid(Shared& shared, const Grid& grid, int threads) {
+  const int64_t columns = grid.feature.extent;
+  std::vector<Axis> outer = grid.others;
+  Axis run = take_contiguous(outer);
+  bool adjacent = columns == 1 || grid.feature.stride == 1;
+  if (run.extent > 1) {
+    // Short runs of every column, one after the other, repeated over rows: (N, C, L).
+    bool rows_of_runs = grid.feature.stride == run.extent && !outer.empty() &&
+                        run.extent * int64_t(sizeof(T)) < 2048 && outer.back().extent >= 8;
+    if (!rows_of_runs) return sum_runs<T>(shared, grid, run, outer, threads);
+    Axis rows = outer.back();
+    outer.pop_back();
+    return sum_rows_of<T>(
+        shared, grid.data,
+        {nullptr, rows.extent, rows.stride, columns * run.extent, run.extent, columns, 0}, outer,
+        threads);
+  }
+  Axis rows{1, 0};
+  if (!outer.empty()) {
+    rows = outer.back();
+    outer.pop_back();
+  }
+  bool narrow = columns * int64_t(sizeof(T)) < 32 && rows.extent > 1 && rows.stride != columns;
+  if (!adjacent || narrow) return sum_gathered<T>(shared, grid, threads);
+  sum_rows_of<T>(shared, grid.data, {nullptr, rows.extent, rows.stride, columns, 1, columns, 0},
+                 outer, threads);
+}
+
+}  // namespace evenly

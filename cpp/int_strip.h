@@ -1,0 +1,116 @@
+// Integer lanes and their columns.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "infinity_rule.h"
+#include "moments.h"
+#include "tile.h"
+
+namespace evenly {
+
+template <class T>
+IntKernel<T> int_kernel(const Kernels& kernels) {
+  if constexpr (std::is_same_v<T, int8_t>) return kernels.int8;
+  if constexpr (std::is_same_v<T, uint8_t>) return kernels.uint8;
+  if constexpr (std::is_same_v<T, int16_t>) return kernels.int16;
+  if constexpr (std::is_same_v<T, uint16_t>) return kernels.uint16;
+  if constexpr (std::is_same_v<T, int32_t>) return kernels.int32;
+  if constexpr (std::is_same_v<T, uint32_t>) return kernels.uint32;
+  if constexpr (std::is_same_v<T, int64_t>) return kernels.int64;
+  if constexpr (std::is_same_v<T, uint64_t>) return kernels.uint64;
+}
+
+// One tile's width of integer lanes.
+template <class T>
+class IntStrip {
+ public:
+  static constexpr int kCount = kLanes<T>;
+  static constexpr int64_t kPortionBytes = 128 << 10;
+
+  IntStrip() { clear(); }
+
+  // The same three steps as for a tile of floats; here each portion is taken over at once.
+  void start(const Kernels&) {}
+  template <class ColumnOf>
+  void rows(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, Ahead* ahead,
+            LaneMask valid, ColumnOf&& column_of) {
+    LaneMask failed = int_kernel<T>(kernels)(data, stride, rows, ahead, lanes_) & valid;
+    for (int lane = 0; failed >> lane; ++lane) {
+      if (failed >> lane & 1) sum_lane(data + lane, stride, rows, column_of(lane));
+    }
+  }
+  template <class ColumnOf>
+  void finish(const Kernels&, const T*, ptrdiff_t, int, LaneMask valid, ColumnOf&& column_of,
+              InfinityRule&) {
+    // The low halves of 2^24 tiles of 256 squares fill 64 bits.
+    if (++tiles_ == 1 << 23) flush(valid, column_of);
+  }
+
+  template <class ColumnOf>
+  void flush(LaneMask valid, ColumnOf&& column_of) {
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (!(valid >> lane & 1)) continue;
+      Column& column = column_of(lane);
+      column.sum.add(lanes_.sum[lane], 0);
+      column.squares.add_wide(int128(lanes_.square_low[lane]), 0);
+      column.squares.add_wide(int128(lanes_.square_high[lane]), 32);
+      include(lanes_.min[lane], lanes_.max[lane], column);
+    }
+    clear();
+  }
+
+  void flush_together(Column& column) {
+    int128 sum = 0, low = 0, high = 0;
+    T min = lanes_.min[0], max = lanes_.max[0];
+    for (int lane = 0; lane < kCount; ++lane) {
+      sum += lanes_.sum[lane];
+      low += lanes_.square_low[lane];
+      high += lanes_.square_high[lane];
+      min = std::min(min, lanes_.min[lane]);
+      max = std::max(max, lanes_.max[lane]);
+    }
+    column.sum.add_wide(sum, 0);
+    column.squares.add_wide(low, 0);
+    column.squares.add_wide(high, 32);
+    include(min, max, column);
+    clear();
+  }
+
+ private:
+  static void include(T min, T max, Column& column) {
+    if (min > max) return;
+    column.include(value_of_integer(min));
+    column.include(value_of_integer(max));
+  }
+
+  // Values of more than 32 bits, in 128.
+  static void sum_lane(const T* data, ptrdiff_t stride, int rows, Column& column) {
+    int128 sum = 0, low = 0, high = 0;
+    for (int r = 0; r < rows; ++r) {
+      int128 x = data[r * stride];
+      sum += x;
+      unsigned __int128 magnitude = x < 0 ? -(unsigned __int128)x : (unsigned __int128)x;
+      unsigned __int128 square = magnitude * magnitude;
+      low += uint64_t(square);
+      high += uint64_t(square >> 64);
+    }
+    column.sum.add_wide(sum, 0);
+    column.squares.add_wide(low, 0);
+    column.squares.add_wide(high, 64);
+  }
+
+  void clear() {
+    std::memset(static_cast<void*>(&lanes_), 0, sizeof lanes_);
+    std::fill_n(lanes_.min, kCount, std::numeric_limits<T>::max());
+    std::fill_n(lanes_.max, kCount, std::numeric_limits<T>::min());
+    tiles_ = 0;
+  }
+
+  IntLanes<T> lanes_;
+  int tiles_ = 0;
+};
+
+}  // namespace evenly

@@ -1,0 +1,139 @@
+// A task that sums rows of contiguous columns.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "lanes.h"
+#include "layout.h"
+#include "sink.h"
+
+namespace evenly {
+
+// Sums rows [row0, row1) of the values [first, last) of a panel's rows.
+template <class T>
+class PanelTask {
+ public:
+  PanelTask(Shared& shared, const Panel& shape, int64_t first, int64_t last, bool alone)
+      : shared_(shared),
+        shape_(shape),
+        first_(first),
+        last_(last),
+        strips_(std::size_t((last - first + kCount - 1) / kCount)),
+        own_(shared.sink, alone, lowest_column(), highest_column() - lowest_column() + 1) {
+    infinity_.missing = shared.rule.missing;
+  }
+
+  void sum(const char* data, int64_t row0, int64_t row1) {
+    const S* values = reinterpret_cast<const S*>(data) + first_;
+    int64_t safe = std::clamp(readable_rows(), row0, row1);
+    for (int64_t row = row0; row < safe; row += kTileRows) {
+      sum_block(values + row * shape_.row_stride, int(std::min<int64_t>(kTileRows, safe - row)));
+    }
+    for (int64_t row = safe; row < row1; row += kTileRows) {
+      sum_copy(values + row * shape_.row_stride, int(std::min<int64_t>(kTileRows, row1 - row)));
+    }
+  }
+
+  void finish() {
+    for (int s = 0; s < int(strips_.size()); ++s) {
+      strips_[std::size_t(s)].flush(lanes_of(s),
+                                    [&](int lane) -> Column& { return own_column(s, lane); });
+    }
+    own_.hand_over();
+    if (infinity_.seen && !infinity_.missing) shared_.infinite = true;
+  }
+
+ private:
+  using S = Stored<T>;
+  static constexpr int kCount = Strip<T>::kCount;
+
+  int64_t lowest_column() const {
+    return last_ - first_ >= shape_.inner * shape_.columns ||
+                   shape_.column(last_ - 1) < shape_.column(first_)
+               ? shape_.first_column
+               : shape_.column(first_);
+  }
+  int64_t highest_column() const {
+    return last_ - first_ >= shape_.inner * shape_.columns ||
+                   shape_.column(last_ - 1) < shape_.column(first_)
+               ? shape_.first_column + shape_.columns - 1
+               : shape_.column(last_ - 1);
+  }
+  LaneMask lanes_of(int s) const {
+    return first_lanes(std::min<int64_t>(kCount, last_ - first_ - int64_t(s) * kCount));
+  }
+  Column& own_column(int s, int lane) {
+    return own_[shape_.column(first_ + int64_t(s) * kCount + lane)];
+  }
+
+  // The last tile of a row may be wider than what is left of the row. Reading on into the next
+  // row does no harm; reading on past the panel might. This many rows are safe.
+  int64_t readable_rows() const {
+    int64_t spare = (shape_.rows - 1) * shape_.row_stride + shape_.width - first_;
+    spare -= int64_t(strips_.size()) * kCount;
+    if (spare < 0) return 0;
+    return shape_.row_stride > 0 ? spare / shape_.row_stride + 1 : shape_.rows;
+  }
+
+  // Up to kTileRows rows where they lie, a portion of rows at a time.
+  void sum_block(const S* data, int rows) {
+    for (Strip<T>& strip : strips_) strip.start(shared_.kernels);
+    int pieces = int(strips_.size());
+    int portion =
+        int(std::clamp<int64_t>(Strip<T>::kPortionBytes / (pieces * kTileBytes), 1, rows));
+    for (int row = 0; row < rows; row += portion) {
+      int count = std::min(portion, rows - row);
+      const S* from = data + row * shape_.row_stride;
+      Ahead ahead = ahead_of(from + portion * shape_.row_stride);
+      for (int s = 0; s < pieces; ++s) {
+        strips_[std::size_t(s)].rows(shared_.kernels, from + s * kCount, shape_.row_stride, count,
+                                     &ahead, lanes_of(s),
+                                     [&](int lane) -> Column& { return own_column(s, lane); });
+      }
+    }
+    for (int s = 0; s < pieces; ++s) {
+      finish_tile(s, data + s * kCount, shape_.row_stride, rows);
+    }
+  }
+
+  // The rows that begin at data. (Fetching what is not there does no harm.)
+  Ahead ahead_of(const S* data) const {
+    int pieces = int(strips_.size());
+    int64_t row_bytes = shape_.row_stride * int64_t(sizeof(S));
+    return {reinterpret_cast<const char*>(data), pieces, row_bytes - pieces * kTileBytes};
+  }
+
+  // Up to kTileRows rows, copied.
+  void sum_copy(const S* data, int rows) {
+    alignas(64) S copy[kTileRows * kCount];
+    for (int s = 0; s < int(strips_.size()); ++s) {
+      int64_t width = std::min<int64_t>(kCount, last_ - first_ - int64_t(s) * kCount);
+      std::memset(static_cast<void*>(copy), 0, std::size_t(rows) * kCount * sizeof(S));
+      for (int r = 0; r < rows; ++r) {
+        std::memcpy(copy + r * kCount, data + s * kCount + r * shape_.row_stride,
+                    std::size_t(width) * sizeof(S));
+      }
+      strips_[std::size_t(s)].start(shared_.kernels);
+      strips_[std::size_t(s)].rows(shared_.kernels, copy, kCount, rows, nullptr, lanes_of(s),
+                                   [&](int lane) -> Column& { return own_column(s, lane); });
+      finish_tile(s, copy, kCount, rows);
+    }
+  }
+
+  void finish_tile(int s, const S* data, int64_t stride, int rows) {
+    strips_[std::size_t(s)].finish(
+        shared_.kernels, data, stride, rows, lanes_of(s),
+        [&](int lane) -> Column& { return own_column(s, lane); }, infinity_);
+  }
+
+  Shared& shared_;
+  Panel shape_;
+  int64_t first_, last_;
+  std::vector<Strip<T>> strips_;
+  Own own_;
+  InfinityRule infinity_;
+};
+
+}  // namespace evenly

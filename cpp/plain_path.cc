@@ -1,0 +1,152 @@
+// One value at a time, in the caller's order.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <limits>
+
+#include "accumulate.h"
+#include "control.h"
+#include "lanes.h"
+#include "plain.h"
+#include "threads.h"
+
+namespace evenly {
+namespace {
+
+// Adds rows one by one, each with its weight, to one column.
+class PlainColumn {
+ public:
+  template <class Number>
+  void add(Number x, const double* weight, InfinityRule& infinity) {
+    if (weight && *weight == 0) return;
+    Scaled w = weight ? scaled(*weight) : Scaled{1, 0};
+    if constexpr (std::is_floating_point_v<Number>) {
+      bool infinite = std::abs(x) > std::numeric_limits<Number>::max();
+      infinity.seen |= infinite;
+      if (infinite || x != x) return missing_.add(w.mantissa, w.exponent);
+    }
+    count_.add(w.mantissa, w.exponent);
+    if (weight) {
+      add_weighted_sums(column_, w, x);
+      column_.include(value_of_number(x));
+    } else {
+      add_plain(column_, x);
+    }
+  }
+  void add_missing(const double* weight) {
+    Scaled w = weight ? scaled(*weight) : Scaled{1, 0};
+    missing_.add(w.mantissa, w.exponent);
+  }
+  Column take() {
+    column_.add_count(count_);
+    column_.add_missing(missing_);
+    return std::move(column_);
+  }
+
+ private:
+  Column column_;
+  Exact count_, missing_;
+};
+
+template <class T>
+bool is_infinite(T element) {
+  auto x = number(element);
+  if constexpr (std::is_floating_point_v<decltype(x)>) {
+    return std::abs(x) > std::numeric_limits<double>::max();
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<Column> accumulate_plain(const Array& array, const AccumulateOptions& options,
+                                     bool& infinite) {
+  int64_t columns = array.columns(), rows = array.rows();
+  std::vector<Axis> axes = row_axes(array);
+  std::vector<Column> sums(static_cast<std::size_t>(columns));
+  std::atomic<bool> stop{false};
+  constexpr int64_t kTogether = 16;  // columns of a task: neighbours share cache lines
+  int64_t tasks = (columns + kTogether - 1) / kTogether;
+  parallel(tasks, options.threads, [&](int64_t task) {
+    ExactMode mode;
+    int64_t first = task * kTogether, last = std::min(columns, first + kTogether);
+    std::array<PlainColumn, kTogether> parts;
+    InfinityRule infinity{options.infinite_as_missing};
+    with_type(array.dtype, [&](auto* type) {
+      auto* data = static_cast<decltype(type)>(const_cast<void*>(array.data));
+      for (int64_t row = 0; row < rows; ++row) {
+        const double* weight = options.weights ? options.weights + row : nullptr;
+        auto* from = data + offset_of(axes, row) + first * feature_stride(array);
+        for (int64_t c = first; c < last; ++c, from += feature_stride(array)) {
+          parts[std::size_t(c - first)].add(number(*from), weight, infinity);
+        }
+      }
+    });
+    for (int64_t c = first; c < last; ++c)
+      sums[std::size_t(c)] = parts[std::size_t(c - first)].take();
+    if (infinity.seen && !infinity.missing) stop = true;
+  });
+  infinite = stop;
+  return sums;
+}
+
+std::vector<Column> accumulate_plain(const std::vector<ArrowColumn>& columns,
+                                     const AccumulateOptions& options, bool& infinite) {
+  std::vector<Column> sums(columns.size());
+  std::atomic<bool> stop{false};
+  parallel(int64_t(columns.size()), options.threads, [&](int64_t index) {
+    ExactMode mode;
+    const ArrowColumn& column = columns[std::size_t(index)];
+    InfinityRule infinity{options.infinite_as_missing};
+    PlainColumn part;
+    with_type(column.values.dtype, [&](auto* type) {
+      auto* data = static_cast<decltype(type)>(const_cast<void*>(column.values.data));
+      for (int64_t row = 0; row < column.length(); ++row) {
+        const double* weight = options.weights ? options.weights + row : nullptr;
+        if (column.has_value(row)) {
+          part.add(number(data[row * column.values.strides[0]]), weight, infinity);
+        } else {
+          part.add_missing(weight);
+        }
+      }
+    });
+    sums[std::size_t(index)] = part.take();
+    if (infinity.seen && !infinity.missing) stop = true;
+  });
+  infinite = stop;
+  return sums;
+}
+
+Place first_infinity(const Array& array, const double* weights) {
+  std::vector<Axis> axes = row_axes(array);
+  int64_t rows = array.rows();
+  return with_type(array.dtype, [&](auto* type) -> Place {
+    auto* data = static_cast<decltype(type)>(const_cast<void*>(array.data));
+    for (int64_t c = 0; c < array.columns(); ++c) {
+      for (int64_t row = 0; row < rows; ++row) {
+        if (weights && weights[row] == 0) continue;
+        if (is_infinite(data[offset_of(axes, row) + c * feature_stride(array)])) return {row, c};
+      }
+    }
+    return {};
+  });
+}
+
+Place first_infinity(const std::vector<ArrowColumn>& columns, const double* weights) {
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    const ArrowColumn& column = columns[c];
+    int64_t row = with_type(column.values.dtype, [&](auto* type) -> int64_t {
+      auto* data = static_cast<decltype(type)>(const_cast<void*>(column.values.data));
+      for (int64_t r = 0; r < column.length(); ++r) {
+        if ((weights && weights[r] == 0) || !column.has_value(r)) continue;
+        if (is_infinite(data[r * column.values.strides[0]])) return r;
+      }
+      return -1;
+    });
+    if (row >= 0) return {row, int64_t(c)};
+  }
+  return {};
+}
+
+}  // namespace evenly

@@ -1,0 +1,71 @@
+// A task that sums a column whose values follow each other.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "lanes.h"
+#include "plain.h"
+#include "sink.h"
+
+namespace evenly {
+
+// Sums contiguous runs of one column's values.
+template <class T>
+class RunTask {
+ public:
+  RunTask(Shared& shared, int64_t column) : shared_(shared), column_(column) {
+    infinity_.missing = shared.rule.missing;
+  }
+
+  void sum(const Stored<T>* data, int64_t count) {
+    int64_t rows = count / kCount;
+    auto column_of = [&](int) -> Column& { return own_; };
+    for (int64_t row = 0; row < rows; row += kTileRows) {
+      int part = int(std::min<int64_t>(kTileRows, rows - row));
+      const Stored<T>* from = data + row * kCount;
+      strip_.start(shared_.kernels);
+      strip_.rows(shared_.kernels, from, kCount, part, nullptr, first_lanes(kCount), column_of);
+      strip_.finish(shared_.kernels, from, kCount, part, first_lanes(kCount), column_of, infinity_);
+    }
+    for (int64_t i = rows * kCount; i < count; ++i) add_one(data[i]);
+  }
+
+  // Rows without a value that sum() was not given.
+  void add_missing(int64_t rows) {
+    own_.count -= rows;
+    own_.missing += rows;
+  }
+
+  void finish() {
+    strip_.flush_together(own_);
+    std::lock_guard lock(shared_.sink.mutex_of(column_));
+    shared_.sink[column_].add(own_);
+    if (infinity_.seen && !infinity_.missing) shared_.infinite = true;
+  }
+
+ private:
+  static constexpr int kCount = Strip<T>::kCount;
+
+  void add_one(Stored<T> element) {
+    auto x = number(element);
+    if constexpr (kIsFloating<T>) {
+      if (!(std::abs(x) <= std::numeric_limits<double>::max())) {
+        infinity_.seen |= x == x;
+        --own_.count;
+        ++own_.missing;
+        return;
+      }
+    }
+    add_plain(own_, x);
+  }
+
+  Shared& shared_;
+  int64_t column_;
+  Strip<T> strip_;
+  Column own_;
+  InfinityRule infinity_;
+};
+
+}  // namespace evenly
