@@ -1,10 +1,11 @@
 #include "threads.h"
 
+#include <pthread.h>
+#ifdef __linux__
 #include <dlfcn.h>
 #include <link.h>
-#include <pthread.h>
 #include <sched.h>
-#include <unistd.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
@@ -99,6 +100,8 @@ struct OpenMP {
   std::string name;
 };
 
+#ifdef __linux__
+
 struct Found {
   std::string path;
   int rank = 0;
@@ -159,6 +162,13 @@ OpenMP openmp() {
   return known;
 }
 
+#else
+
+// Elsewhere our own pool is used. (No machine with macOS was at hand to measure another way.)
+OpenMP openmp() { return {}; }
+
+#endif
+
 // ---- Fork --------------------------------------------------------------------------------
 
 std::atomic<bool> forked{false};
@@ -190,8 +200,10 @@ int default_threads() {
     int threads = std::atoi(wanted);
     if (threads > 0) return threads;
   }
+#ifdef __linux__
   cpu_set_t cores;
   if (sched_getaffinity(0, sizeof cores, &cores) == 0) return CPU_COUNT(&cores);
+#endif
   return std::max(1u, std::thread::hardware_concurrency());
 }
 

@@ -1,0 +1,98 @@
+// A sum that never rounds, written in the plainest way: what Exact is tested against.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <map>
+
+#include "exact.h"
+
+namespace evenly::testing {
+
+// Signed digits of any size at exponents that are multiples of 32, carried only when read.
+class Oracle {
+ public:
+  void add(int128 mantissa, int exponent, int sign = 1) {
+    unsigned __int128 rest =
+        mantissa < 0 ? -(unsigned __int128)mantissa : (unsigned __int128)mantissa;
+    if (mantissa < 0) sign = -sign;
+    int place = int(std::floor(exponent / 32.0));
+    int shift = exponent - 32 * place;
+    while (rest != 0) {
+      uint64_t digit = uint64_t(uint32_t(rest)) << shift;
+      digits_[place] += sign * int64_t(uint32_t(digit));
+      digits_[place + 1] += sign * int64_t(digit >> 32);
+      rest >>= 32;
+      ++place;
+    }
+  }
+  void add(double value, int sign = 1) {
+    int exponent = 0;
+    double fraction = std::frexp(value, &exponent);
+    add(int128(int64_t(std::ldexp(fraction, 53))), exponent - 53, sign);
+  }
+  void add(const Oracle& other, int sign = 1) {
+    for (auto [place, digit] : other.digits_) digits_[place] += sign * digit;
+  }
+
+  Dyadic dyadic() const {
+    Oracle carried = *this;
+    Dyadic value;
+    value.negative = carried.carry() < 0;
+    if (value.negative) {
+      carried = Oracle();
+      carried.add(*this, -1);
+      carried.carry();
+    }
+    auto& digits = carried.digits_;
+    while (!digits.empty() && digits.begin()->second == 0) digits.erase(digits.begin());
+    while (!digits.empty() && digits.rbegin()->second == 0) digits.erase(std::prev(digits.end()));
+    if (digits.empty()) return {};
+    int zeros = std::countr_zero(uint64_t(digits.begin()->second));
+    value.exponent = 32 * digits.begin()->first + zeros;
+    for (auto [place, digit] : digits) {
+      for (int bit = 0; bit < 32; ++bit) {
+        if (!(digit >> bit & 1)) continue;
+        std::size_t at = std::size_t(32 * place + bit - value.exponent);
+        if (value.limbs.size() <= at / 64) value.limbs.resize(at / 64 + 1);
+        value.limbs[at / 64] |= uint64_t(1) << at % 64;
+      }
+    }
+    return value;
+  }
+
+ private:
+  // Brings every digit into [0, 2^32); returns what is left above, which has the sign of all.
+  int64_t carry() {
+    int64_t over = 0;
+    if (digits_.empty()) return 0;
+    for (int place = digits_.begin()->first;; ++place) {
+      auto found = digits_.find(place);
+      if (found == digits_.end()) {
+        if (over == 0 || over == -1) {
+          auto next = digits_.upper_bound(place);
+          if (next == digits_.end()) break;
+          if (over == 0) {
+            place = next->first - 1;
+            continue;
+          }
+        }
+        found = digits_.emplace(place, 0).first;
+      }
+      int64_t total = found->second + over;
+      found->second = int64_t(uint32_t(total));
+      over = total >> 32;
+    }
+    return over;
+  }
+
+  std::map<int, int64_t> digits_;
+};
+
+inline bool same(const Dyadic& a, const Dyadic& b) {
+  return a.negative == b.negative && a.limbs == b.limbs &&
+         (a.limbs.empty() || a.exponent == b.exponent);
+}
+inline bool same(const Exact& a, const Oracle& b) { return same(a.dyadic(), b.dyadic()); }
+
+}  // namespace evenly::testing
