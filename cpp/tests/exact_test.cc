@@ -71,7 +71,7 @@ struct Twins {
       default: {
         double value = finite_of(random);
         exact.add(value);
-        return oracle.add(value);
+        return oracle.add_double(value);
       }
     }
   }

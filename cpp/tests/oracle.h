@@ -26,7 +26,7 @@ class Oracle {
       ++place;
     }
   }
-  void add(double value, int sign = 1) {
+  void add_double(double value, int sign = 1) {
     int exponent = 0;
     double fraction = std::frexp(value, &exponent);
     add(int128(int64_t(std::ldexp(fraction, 53))), exponent - 53, sign);
