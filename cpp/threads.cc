@@ -97,6 +97,7 @@ using Parallel = void (*)(void (*fn)(void*), void* data, unsigned threads, unsig
 
 struct OpenMP {
   Parallel parallel = nullptr;
+  int (*max_threads)() = nullptr;  // what torch.set_num_threads and OMP_NUM_THREADS set
   std::string name;
 };
 
@@ -137,7 +138,8 @@ OpenMP find_openmp() {
   std::string name = found.path.substr(found.path.rfind('/') + 1);
   name = name.substr(0, name.find_first_of(".-"));
   const char* owners[] = {"", "", " (scikit-learn's)", " (torch's)"};
-  return {symbol, name + owners[found.rank]};
+  auto max_threads = reinterpret_cast<int (*)()>(dlsym(library, "omp_get_max_threads"));
+  return {symbol, max_threads, name + owners[found.rank]};
 }
 
 // Looked for again only when the number of loaded libraries has changed.
@@ -200,6 +202,8 @@ int default_threads() {
     int threads = std::atoi(wanted);
     if (threads > 0) return threads;
   }
+  if (forked) return 1;
+  if (OpenMP runtime = openmp(); runtime.max_threads) return runtime.max_threads();
 #ifdef __linux__
   cpu_set_t cores;
   if (sched_getaffinity(0, sizeof cores, &cores) == 0) return CPU_COUNT(&cores);

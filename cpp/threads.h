@@ -24,7 +24,8 @@ void parallel(int64_t pieces, int threads, F&& f) {
       const_cast<void*>(static_cast<const void*>(&f)));
 }
 
-// EVENLY_NUM_THREADS, else the number of cores this process may use.
+// EVENLY_NUM_THREADS, else what the OpenMP runtime that is loaded would take (which is what
+// torch.set_num_threads sets), else the number of cores this process may use.
 int default_threads();
 
 // What parallel() would use now, in words.
