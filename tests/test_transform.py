@@ -238,7 +238,7 @@ def test_an_array_of_no_numbers_is_refused(array):
 
 
 def test_long_doubles_are_refused():
-    with pytest.raises(UnsupportedTypeError, match=r"at most 64 bits. Received: dtype \w+"):
+    with pytest.raises(UnsupportedTypeError, match=r"at most 64 bits. Received: x of dtype \w+"):
         fitted(ROWS[:, :1]).normalize(np.array([[1]], np.longdouble))
 
 
@@ -267,9 +267,30 @@ def test_features_along_any_axis(shape, axis):
     np.testing.assert_array_equal(np.moveaxis(result, axis, -1).reshape(-1, 3), expected)
 
 
-def test_one_dimension_is_one_column():
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_one_dimension_is_one_column(axis):
     column_ = np.array([1.0, 3.0])
-    np.testing.assert_array_equal(fitted(column_).normalize(column_), [-1, 1])
+    moments = Moments.empty().update(column_, feature_axis=axis)
+    np.testing.assert_array_equal(moments.normalize(column_, feature_axis=axis), [-1, 1])
+
+
+def test_a_mask_means_missing(moments):
+    masked = np.ma.masked_array(ROWS, [[1, 0, 0], [0, 0, 0], [0, 0, 0]])
+    assert np.isnan(moments.normalize(masked)[0, 0])
+    np.testing.assert_array_equal(moments.normalize(masked)[1:], moments.normalize(ROWS)[1:])
+
+
+def test_bytes_that_are_not_aligned_are_taken(moments):
+    memory = np.zeros(ROWS.nbytes + 1, np.uint8)
+    unaligned = memory[1:].view(np.float64).reshape(3, 3)
+    unaligned[...] = ROWS
+    np.testing.assert_array_equal(moments.normalize(unaligned), moments.normalize(ROWS))
+    assert Moments.empty(["a", "b", "c"]).update(unaligned) == moments
+
+
+def test_a_structured_array_is_refused(moments):
+    with pytest.raises(UnsupportedTypeError, match=r"Received: fields 'a', 'b'"):
+        moments.normalize(np.zeros(3, [("a", float), ("b", float)]))
 
 
 def test_no_rows_give_no_rows(moments):

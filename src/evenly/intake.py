@@ -40,7 +40,8 @@ def add_block(state: _core.State, block: Block, infinite: str, names: Names) -> 
             )
         else:
             x, dtype = core_array(block.data)
-            found = state.update(x, block.feature_axis, weights, as_missing, dtype=dtype)
+            axis = -1 if x.ndim == 1 else block.feature_axis
+            found = state.update(x, axis, weights, as_missing, dtype=dtype)
     except ValueError as error:
         raise DataError(f"{_place(block)} cannot be added: {error}") from None
     except TypeError:
@@ -106,9 +107,11 @@ def feature_count(block: Block) -> int:
     if isinstance(block.data, tuple):
         return len(block.data)
     shape = tuple(block.data.shape)
-    if not -len(shape) <= block.feature_axis < len(shape):
+    if len(shape) == 1 and block.feature_axis in (-1, 1):
+        return 1
+    if len(shape) == 1 or not -len(shape) <= block.feature_axis < len(shape):
         raise DataError(
             "feature_axis must be an axis of the array. "
             f"Received: {block.feature_axis}, and an array of shape {shape}."
         )
-    return 1 if len(shape) == 1 else int(shape[block.feature_axis])
+    return int(shape[block.feature_axis])

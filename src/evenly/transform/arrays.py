@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
-from evenly.errors import DataError, UnsupportedTypeError
+from evenly.errors import DataError, UnsupportedTypeError, listed
+from evenly.sources.arrays import as_array, is_native, native
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.scaling import Scaling
 
@@ -25,7 +26,12 @@ def scale_array(
 ) -> Array:
     """Return ``x`` scaled, as a NumPy array of the same shape, or written into ``out``."""
     check_missing(missing)
-    array = as_array(x)
+    array = native(as_array(x, "x"))
+    if array.dtype.names is not None:
+        raise UnsupportedTypeError(
+            "A structured array has no features along an axis. Received: fields "
+            f"{listed(array.dtype.names)}. Make a frame of it, or take its fields one by one."
+        )
     axis = check_shape(array.shape, len(scaling), feature_axis)
     if out is None:
         out = np.empty_like(array, _numpy_dtype(array, dtype), subok=False)
@@ -37,24 +43,6 @@ def scale_array(
     return out  # type: ignore[no-any-return]
 
 
-def as_array(x: Any) -> Array:
-    """Return ``x`` as a numeric NumPy array of native byte order, without copying one."""
-    if not isinstance(x, np.ndarray) and hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
-        x = np.from_dlpack(x)
-    array = np.asarray(x)
-    if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
-        raise UnsupportedTypeError(
-            "An array must hold integers, booleans or floats of at most 64 bits. Received: "
-            f"{type(x).__name__} of dtype {array.dtype}. Convert it first."
-        )
-    if array.dtype.itemsize > 8:
-        raise UnsupportedTypeError(
-            f"An array must hold floats of at most 64 bits. Received: dtype {array.dtype}. "
-            "Convert it first: x.astype('float64')."
-        )
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-
-
 def check_missing(missing: str) -> None:
     """Raise unless ``missing`` is one of the two things that can become of NaN."""
     if missing not in ("keep", "zero"):
@@ -64,14 +52,17 @@ def check_missing(missing: str) -> None:
 def check_shape(shape: tuple[int, ...], num_features: int, feature_axis: int) -> int:
     """Return the axis of the features, after checking that it has as many as it should.
 
-    One dimension is one column, whatever its axis.
+    One dimension is one column: as if there were a second axis, of length 1.
     """
     ndim = len(shape)
-    if not -ndim <= feature_axis < ndim:
+    if ndim == 1 and feature_axis in (-1, 1):
+        axis, features = 0, 1
+    elif ndim > 1 and -ndim <= feature_axis < ndim:
+        axis, features = feature_axis % ndim, shape[feature_axis]
+    else:
         raise DataError(
             f"feature_axis must be an axis of x. Received: {feature_axis}, and x of shape {shape}."
         )
-    features = 1 if ndim == 1 else shape[feature_axis]
     if features != num_features:
         hint = (
             "A single row has two dimensions: x[None, :]" if ndim == 1 else "Else pass feature_axis"
@@ -80,7 +71,7 @@ def check_shape(shape: tuple[int, ...], num_features: int, feature_axis: int) ->
             f"x must have as many features as the moments, {num_features}. "
             f"Received: {features}, x of shape {shape}. {hint}."
         )
-    return feature_axis % ndim
+    return axis
 
 
 def _numpy_dtype(array: Array, dtype: Any) -> np.dtype[Any]:
@@ -97,9 +88,9 @@ def _numpy_dtype(array: Array, dtype: Any) -> np.dtype[Any]:
 
 
 def _check_out(out: Any, x: Array, dtype: Any) -> None:
-    if not isinstance(out, np.ndarray) or not out.flags.writeable or not out.dtype.isnative:
+    if not isinstance(out, np.ndarray) or not out.flags.writeable or not is_native(out):
         raise UnsupportedTypeError(
-            "out must be a writable NumPy array of native byte order, since x is an array. "
+            "out must be a writable NumPy array, aligned and in native byte order, as x is one. "
             f"Received: {type(out).__name__}."
         )
     if out.shape != x.shape:
