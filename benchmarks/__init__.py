@@ -1,0 +1,1 @@
+"""Every peer on the same work, in one run: ``make bench``, or ``python -m benchmarks --help``."""

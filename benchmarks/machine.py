@@ -1,0 +1,50 @@
+"""Where the figures come from: the machine, the versions, the load."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ["evenly", "numpy", "scikit-learn", "polars", "duckdb", "torch", "pyarrow"]
+
+
+def facts() -> dict:
+    """What a reader needs to judge the figures; no names of people, machines or folders."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "processor": _field("/proc/cpuinfo", "model name") or platform.processor(),
+        "architecture": platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory": _field("/proc/meminfo", "MemTotal"),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "environment": {k: v for k, v in os.environ.items() if k.startswith(("OPENBLAS_", "OMP_"))},
+        "load_before": os.getloadavg(),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _field(path: str, name: str) -> str:
+    """The first value of a name in one of Linux's tables, or nothing."""
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
+
+
+def _commit() -> str:
+    here = Path(__file__).parent
+    command = ["git", "describe", "--always", "--dirty"]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+    return done.stdout.strip()

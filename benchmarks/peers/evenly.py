@@ -1,0 +1,72 @@
+"""evenly."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+
+def fit(x, threads):
+    import evenly
+
+    def work():
+        _use(threads)
+        return evenly.fit(x)
+
+    return work
+
+
+def fit_and_read(x, threads):
+    """The same with the division: correctly rounded, by Python's integers, column by column."""
+    import evenly
+
+    def work():
+        _use(threads)
+        moments = evenly.fit(x)
+        return moments.mean, moments.variance()
+
+    return work
+
+
+def fit_images(x, threads):
+    import evenly
+
+    def work():
+        _use(threads)
+        return evenly.fit(x, feature_axis=1)
+
+    return work
+
+
+def normalize(x, out, threads):
+    import evenly
+
+    moments = evenly.fit(x)
+    return lambda: (_use(threads), moments.normalize(x, out=out))[1]
+
+
+def fit_parquet(path: Path, threads):
+    import evenly
+
+    def work():
+        _use(threads)
+        return evenly.fit(path)
+
+    return work
+
+
+def update(batch):
+    import evenly
+
+    moments = evenly.Moments.empty(batch.shape[1])
+    return lambda: moments.update(batch)
+
+
+def answer(moments):
+    if isinstance(moments, tuple):
+        return moments
+    return np.asarray(moments.mean), np.asarray(moments.variance())
+
+
+def _use(threads):
+    os.environ["EVENLY_NUM_THREADS"] = str(threads)  # read at each call; takes 1 µs

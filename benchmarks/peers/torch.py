@@ -1,0 +1,52 @@
+"""PyTorch: var_mean on the CPU."""
+
+import numpy as np
+
+BATCH = 64
+
+
+def fit(x, threads):
+    torch = _torch(threads)
+    tensor = torch.from_numpy(x)
+    return lambda: torch.var_mean(tensor, dim=0, correction=0)
+
+
+def fit_images(x, threads):
+    """Batch by batch, as a data loader brings them; the batches are of equal size but for one."""
+    torch = _torch(threads)
+    tensor = torch.from_numpy(x)
+
+    def work():
+        parts = [
+            (len(batch), *torch.var_mean(batch.float(), dim=(0, 2, 3), correction=0))
+            for batch in tensor.split(BATCH)
+        ]
+        mean = sum(n * mean.double() for n, _, mean in parts) / len(tensor)
+        square = sum(n * (var + mean**2).double() for n, var, mean in parts) / len(tensor)
+        return square - mean**2, mean
+
+    return work
+
+
+def normalize(x, out, threads):
+    torch = _torch(threads)
+    tensor, result = torch.from_numpy(x), torch.from_numpy(out)
+    variance, mean = torch.var_mean(tensor, dim=0, correction=0)
+    std = variance.sqrt()
+    return lambda: torch.sub(tensor, mean, out=result).div_(std)
+
+
+def update(batch):
+    return fit(batch, 1)
+
+
+def answer(result):
+    variance, mean = result
+    return np.asarray(mean), np.asarray(variance)
+
+
+def _torch(threads):
+    import torch
+
+    torch.set_num_threads(threads)
+    return torch

@@ -1,0 +1,113 @@
+"""The data that everyone works on, drawn from a fixed seed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+SEED = 20130101
+PIECE = 1 << 22
+"""Values drawn at a time: the draw's float64 copies stay small beside the data."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows in memory: columns of different means and scales, as data sets have them."""
+
+    rows: int
+    columns: int
+    dtype: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.rows:,}×{self.columns:,} {self.dtype}"
+
+    @property
+    def nbytes(self) -> int:
+        return self.rows * self.columns * np.dtype(self.dtype).itemsize
+
+    def make(self) -> np.ndarray:
+        rng = np.random.default_rng(SEED)
+        scale = (10.0 ** rng.uniform(-1, 2, self.columns)).astype(self.dtype)
+        mean = (scale * rng.uniform(-3, 3, self.columns)).astype(self.dtype)
+        x = np.empty((self.rows, self.columns), self.dtype)
+        step = max(1, PIECE // self.columns)
+        for start in range(0, self.rows, step):
+            part = x[start : start + step]
+            rng.standard_normal(out=part, dtype=part.dtype)
+            part *= scale
+            part += mean
+        return x
+
+
+@dataclass(frozen=True)
+class Images:
+    """uint8 images, channels first."""
+
+    number: int
+    size: int = 224
+    channels: int = 3
+
+    @property
+    def label(self) -> str:
+        return f"{self.number:,}×{self.channels}×{self.size}×{self.size} uint8"
+
+    @property
+    def nbytes(self) -> int:
+        return self.number * self.channels * self.size**2
+
+    def make(self) -> np.ndarray:
+        rng = np.random.default_rng(SEED)
+        shape = (self.number, self.channels, self.size, self.size)
+        return np.frombuffer(rng.bytes(self.nbytes), np.uint8).reshape(shape).copy()
+
+
+@dataclass(frozen=True)
+class ParquetFile:
+    """A Parquet file of 32 float32 and 32 float64 columns, in row groups of about 50 MB."""
+
+    rows: int
+    columns: int = 64
+    group_rows: int = 1 << 17
+
+    @property
+    def label(self) -> str:
+        return f"{self.rows:,}×{self.columns} Parquet"
+
+    @property
+    def nbytes(self) -> int:
+        return self.rows * self.columns * 6
+
+    def make(self, path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        rng = np.random.default_rng(SEED)
+        types = {f"c{i}": "float32" if i % 2 else "float64" for i in range(self.columns)}
+        schema = pa.schema([(name, getattr(pa, dtype)()) for name, dtype in types.items()])
+        with pq.ParquetWriter(path, schema) as writer:
+            for start in range(0, self.rows, self.group_rows):
+                rows = min(self.group_rows, self.rows - start)
+                draw = [rng.standard_normal(rows, dtype) for dtype in types.values()]
+                writer.write_table(pa.table(draw, schema=schema), row_group_size=rows)
+
+
+SHAPES = ((1_000_000, 64), (4_000_000, 16), (100_000, 512), (10_000, 20_000), (50_000_000, 1))
+QUICK_SHAPES = ((100_000, 64), (1_000, 2_000), (2_000_000, 1))
+TINY_SHAPES = ((500, 3),)
+
+
+def shapes(size: str) -> tuple[tuple[int, int], ...]:
+    """The shapes of rows in memory at a size: ``full``, ``quick`` or ``tiny``."""
+    return {"full": SHAPES, "quick": QUICK_SHAPES, "tiny": TINY_SHAPES}[size]
+
+
+def images(size: str) -> Images:
+    """The images at a size."""
+    return {"full": Images(5_000), "quick": Images(300), "tiny": Images(3, 8)}[size]
+
+
+def parquet_files(size: str) -> tuple[ParquetFile, ...]:
+    """A file of half the size, and one of the whole, to show whether memory grows."""
+    rows = {"full": 5_600_000, "quick": 400_000, "tiny": 2_000}[size]
+    return ParquetFile(rows // 2), ParquetFile(rows)
