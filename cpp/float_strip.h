@@ -114,8 +114,9 @@ class FloatStrip {
     }
     if (failed) sum_split(kernels, data, stride, rows, failed, column_of, infinity);
     if (++tiles_ < kTilesBeforeFlush) return;
+    // All lanes that hold something: a second strip's are not valid in every tile.
     for (int lane = 0; lane < kCount; ++lane) {
-      if (valid >> lane & 1) flush_parts(lane, column_of(lane));
+      if (top_[lane] != kUnset) flush_parts(lane, column_of(lane));
     }
     tiles_ = 0;
   }

@@ -21,8 +21,11 @@ constexpr int64_t kStripBytes = 2 << 10;  // of a row, for one task: half a page
 template <class T>
 void sum_panels(Shared& shared, const char* data, const Panel& shape,
                 const std::vector<Axis>& outer, int threads, bool alone) {
-  const int64_t lanes = kStripBytes / int64_t(sizeof(T));
-  int64_t strips = (shape.width + lanes - 1) / lanes;
+  // Strips of nearly the same width, in whole tiles.
+  const int64_t tile = Strip<T>::kCount, wanted = kStripBytes / int64_t(sizeof(T));
+  int64_t strips = std::max<int64_t>(1, (shape.width + wanted / 2) / wanted);
+  const int64_t lanes = (shape.width + strips * tile - 1) / (strips * tile) * tile;
+  strips = (shape.width + lanes - 1) / lanes;
   int64_t panels = extent_of(outer);
   int useful = useful_threads(panels * shape.rows * shape.width * int64_t(sizeof(T)), threads);
   int64_t parts = std::min(parts_of(strips, useful), std::max(panels, shape.rows));

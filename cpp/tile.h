@@ -107,8 +107,8 @@ struct Ahead {
   int piece = 0;
 
   void fetch() {
-    __builtin_prefetch(from, 0, 2);
-    __builtin_prefetch(from + 64, 0, 2);
+    __builtin_prefetch(from, 0, 3);
+    __builtin_prefetch(from + 64, 0, 3);
     from += kTileBytes;
     if (++piece == pieces_in_row) {
       piece = 0;
