@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "accumulate.h"
@@ -13,21 +14,46 @@
 
 namespace evenly {
 
+// Copies the values of rows [row0, row1) that are there to `to`; returns how many.
+template <class S>
+int64_t copy_present(const ArrowColumn& column, int64_t row0, int64_t row1, S* to) {
+  const S* data = static_cast<const S*>(column.values.data);
+  int64_t stride = column.values.strides[0], kept = 0;
+  for (int64_t row = row0; row < row1;) {
+    int64_t bit = column.bit_offset + row;
+    // Mostly 64 rows at a time are all there, or all missing.
+    if (column.validity && stride == 1 && bit % 8 == 0 && row + 64 <= row1) {
+      uint64_t word;
+      std::memcpy(&word, column.validity + bit / 8, sizeof word);
+      if (word == ~uint64_t(0)) {
+        std::memcpy(static_cast<void*>(to + kept), data + row, 64 * sizeof(S));
+        kept += 64;
+      }
+      if (word == ~uint64_t(0) || word == 0) {
+        row += 64;
+        continue;
+      }
+    }
+    int64_t end = std::min(row1, row + 64);
+    for (; row < end; ++row) {
+      to[kept] = data[row * stride];
+      kept += column.has_value(row);
+    }
+  }
+  return kept;
+}
+
 // Sums the values of rows [row0, row1) that are there; the gaps are closed in a copy.
 template <class T>
 void sum_present(RunTask<T>& task, const ArrowColumn& column, int64_t row0, int64_t row1) {
   using S = Stored<T>;
   const S* data = static_cast<const S*>(column.values.data);
-  int64_t stride = column.values.strides[0];
-  if (!column.validity && stride == 1) return task.sum(data + row0, row1 - row0);
+  if (!column.validity && column.values.strides[0] == 1) return task.sum(data + row0, row1 - row0);
   constexpr int64_t kRoom = 8192;
   std::vector<S> room(kRoom);
   for (int64_t row = row0; row < row1; row += kRoom) {
-    int64_t end = std::min(row1, row + kRoom), kept = 0;
-    for (int64_t r = row; r < end; ++r) {
-      room[std::size_t(kept)] = data[r * stride];
-      kept += column.has_value(r);
-    }
+    int64_t end = std::min(row1, row + kRoom);
+    int64_t kept = copy_present(column, row, end, room.data());
     task.sum(room.data(), kept);
     task.add_missing(end - row - kept);
   }
