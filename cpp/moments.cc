@@ -5,6 +5,18 @@
 namespace evenly {
 namespace {
 
+// Adds to whole; what would overflow it goes where fractions are kept.
+void add_whole(int64_t& whole, std::unique_ptr<Fraction>& fraction, Exact Fraction::* part,
+               int64_t more) {
+  int64_t sum = 0;
+  if (!__builtin_add_overflow(whole, more, &sum)) {
+    whole = sum;
+    return;
+  }
+  if (!fraction) fraction = std::make_unique<Fraction>();
+  ((*fraction).*part).add(more, 0);
+}
+
 // total's whole part goes into whole as long as it fits; what is left stays exact.
 void settle(int64_t& whole, std::unique_ptr<Fraction>& fraction, Exact Fraction::* part,
             const Exact& weight) {
@@ -15,8 +27,7 @@ void settle(int64_t& whole, std::unique_ptr<Fraction>& fraction, Exact Fraction:
        value.limbs[0] <= uint64_t(std::numeric_limits<int64_t>::max() / 2) >> value.exponent);
   if (fits) {
     int64_t integer = value.limbs.empty() ? 0 : int64_t(value.limbs[0] << value.exponent);
-    whole += value.negative ? -integer : integer;
-    return;
+    return add_whole(whole, fraction, part, value.negative ? -integer : integer);
   }
   if (!fraction) fraction = std::make_unique<Fraction>();
   ((*fraction).*part).add(weight);
@@ -60,8 +71,8 @@ void Column::add_missing(const Exact& weight) {
 }
 
 void Column::add(const Column& other) {
-  count += other.count;
-  missing += other.missing;
+  add_whole(count, fraction, &Fraction::count, other.count);
+  add_whole(missing, fraction, &Fraction::missing, other.missing);
   include(other);
   sum.add(other.sum);
   squares.add(other.squares);
@@ -90,8 +101,8 @@ bool Column::subtract(const Column& other) {
   if (empty && !(left_squares.is_zero() && left_sum.is_zero())) return false;
   sum = std::move(left_sum);
   squares = std::move(left_squares);
-  count -= other.count;
-  missing -= other.missing;
+  add_whole(count, fraction, &Fraction::count, -other.count);
+  add_whole(missing, fraction, &Fraction::missing, -other.missing);
   if (!whole) {
     if (!fraction) fraction = std::make_unique<Fraction>();
     if (other.fraction) {
