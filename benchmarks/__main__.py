@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,9 +59,9 @@ def _show(name, records, console):
     good = [record for record in records if "failed" not in record]
     for table in group(name).show(good) if good else ():
         console.print(table, highlight=False)
-    for record in records:
-        if "failed" in record:
-            console.print(f"{name} failed: {record['failed']}", style="bold red", markup=False)
+    failures = Counter(record["failed"] for record in records if "failed" in record)
+    for message, times in failures.items():
+        console.print(f"{name} failed: {message} ({times}×)", style="bold red", markup=False)
     loads = [record["load"] for record in records]
     console.print(f"load average meanwhile: {min(loads):.1f} to {max(loads):.1f}\n")
 

@@ -46,7 +46,7 @@ def _speed_row(record, limit, peers, also):
     row += [f"{times['evenly 1'] / times['evenly']:.2f}"]
     row += [f"{times[limit] / times['evenly']:.2f}"]
     row += [f"{times[f'{limit} 1'] / times['evenly 1']:.2f}"]
-    row += [speed(name) for name in also]
+    row += [speed(name) if name in times else MISSING for name in also]
     return row + [_ratio(record, peer) for peer in peers]
 
 

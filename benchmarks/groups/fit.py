@@ -2,7 +2,7 @@
 
 from benchmarks import table
 from benchmarks.compare import compare
-from benchmarks.peers import evenly, limits
+from benchmarks.peers import evenly, installed, limits
 from benchmarks.race import Entry
 from benchmarks.workloads import Table, shapes
 
@@ -25,18 +25,21 @@ def run(rows, columns, dtype, threads, rounds):
 
 
 def ours(x, threads):
-    return [
+    entries = [
         Entry("read 1", limits.read(x, 1)),
         Entry("read", limits.read(x, threads)),
         Entry("evenly 1", evenly.fit(x, 1)),
         Entry("evenly", evenly.fit(x, threads)),
         Entry("evenly, read out", evenly.fit_and_read(x, threads)),
     ]
+    if installed("polars"):
+        entries.append(Entry("evenly, frame", evenly.fit_frame(x, threads)))
+    return entries
 
 
 def show(records):
     peers = ["scikit-learn", "numpy", "polars", "duckdb", "torch"]
     return [
-        table.speeds(TITLE, records, "read", peers, ["evenly, read out"]),
+        table.speeds(TITLE, records, "read", peers, ["evenly, read out", "evenly, frame"]),
         table.errors(records, peers),
     ]

@@ -28,6 +28,20 @@ def fit_and_read(x, threads):
     return work
 
 
+def fit_frame(x, threads):
+    """What polars has: the same rows, column by column, through Arrow."""
+    import evenly
+    from benchmarks.peers.polars import frame
+
+    columns = frame(x)
+
+    def work():
+        _use(threads)
+        return evenly.fit(columns)
+
+    return work
+
+
 def fit_images(x, threads):
     import evenly
 

@@ -3,12 +3,19 @@
 import numpy as np
 
 
+def frame(x):
+    """The rows as polars holds them: column by column."""
+    import polars as pl
+
+    return pl.DataFrame({f"c{i}": column for i, column in enumerate(np.asfortranarray(x).T)})
+
+
 def fit(x, threads):
     import polars as pl
 
-    frame = pl.DataFrame({f"c{i}": column for i, column in enumerate(np.asfortranarray(x).T)})
+    columns = frame(x)
     mean, variance = pl.all().mean().name.suffix("_mean"), pl.all().var(ddof=0)
-    return lambda: frame.select(mean, variance)
+    return lambda: columns.select(mean, variance)
 
 
 def fit_parquet(path, threads):
@@ -18,5 +25,5 @@ def fit_parquet(path, threads):
     return lambda: pl.scan_parquet(path).select(mean, variance).collect(engine="streaming")
 
 
-def answer(frame):
-    return tuple(np.array(frame.row(0)).reshape(2, -1))
+def answer(result):
+    return tuple(np.array(result.row(0)).reshape(2, -1))
