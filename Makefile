@@ -49,8 +49,9 @@ sanitize: $(STAMPS)/tools
 	  $(BIN)/cmake -S . -B build/$$sanitizer -DCMAKE_BUILD_TYPE=RelWithDebInfo \
 	    -DEVENLY_CPP_TESTS=ON -DEVENLY_SANITIZE=$$sanitizer >/dev/null && \
 	  $(BIN)/cmake --build build/$$sanitizer --parallel 2 && \
-	  $(BIN)/ctest --test-dir build/$$sanitizer --output-on-failure || exit 1; \
+	  $(BIN)/ctest --test-dir build/$$sanitizer --parallel 2 --output-on-failure || exit 1; \
 	done
+	@echo "All C++ tests passed under the address, undefined and thread sanitizers."
 
 fuzz: $(STAMPS)/fuzz
 	$(BIN)/python fuzz/fuzz_statistics_file.py -max_total_time=$(FUZZ_SECONDS)
