@@ -73,7 +73,9 @@ $(STAMPS)/tools: $(STAMPS)/venv
 	$(PIP) install "scikit-build-core>=1.0" "nanobind==3.1.0" "cmake>=3.20" ninja
 	touch $@
 
-$(STAMPS)/evenly: $(STAMPS)/tools pyproject.toml CMakeLists.txt $(CPP)
+# The editable install has a list of the modules: a new one needs a new install.
+$(STAMPS)/evenly: $(STAMPS)/tools pyproject.toml CMakeLists.txt $(CPP) \
+    $(shell find src/evenly -name '*.py')
 	$(INSTALL) ".[files]"
 	touch $@
 

@@ -257,11 +257,14 @@ void set_column(Moments& moments, int64_t index, const Number& count, const Numb
 }
 
 Moments* take(const Moments& moments, const std::vector<int64_t>& indices) {
-  std::vector<Column> all = moments.snapshot(), taken;
-  for (int64_t index : indices) {
-    if (index < 0 || index >= int64_t(all.size())) throw nb::index_error("no such column");
-    taken.push_back(all[size_t(index)]);
-  }
+  std::vector<Column> taken = moments.with_columns([&](const std::vector<Column>& all) {
+    std::vector<Column> chosen;
+    for (int64_t index : indices) {
+      if (index < 0 || index >= int64_t(all.size())) throw nb::index_error("no such column");
+      chosen.push_back(all[size_t(index)]);
+    }
+    return chosen;
+  });
   return new Moments(std::move(taken), moments.extremes_are_bounds());
 }
 
@@ -306,6 +309,8 @@ void check_forced_kernel() {
 NB_MODULE(_core, m) {
   m.doc() = "evenly's core: exact sums and the kernels that make them, without Python.";
   check_forced_kernel();
+  // At exit Python may not collect what others still hold; that is no leak of ours.
+  nb::set_leak_warnings(false);
 
   nb::class_<Moments>(m, "State",
                       "Count, missing, sum, sum of squares and extremes of each column, exactly.")

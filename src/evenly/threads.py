@@ -1,11 +1,12 @@
 """Which threads, and which kernels, the core works with."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from evenly import _core
 
 
-class Threads(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Threads:
     """What `threads` reports."""
 
     count: int
