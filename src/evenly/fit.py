@@ -1,0 +1,164 @@
+"""Sources into moments: `evenly.fit`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from evenly.block import Block
+from evenly.errors import DataError
+from evenly.moments import Moments
+from evenly.sources import Source, open_source
+
+
+@dataclass(slots=True, frozen=True)
+class Progress:
+    """How far a fit has come.
+
+    Attributes
+    ----------
+    rows, bytes
+        What has been read.
+    total_rows, total_bytes
+        What there is in all; None when unknown.
+    place
+        What is being read: a file, ``"batch 3"``.
+    """
+
+    rows: int
+    total_rows: int | None
+    bytes: int
+    total_bytes: int | None
+    place: str
+
+
+def fit(
+    source: Any,
+    *,
+    columns: Any = None,
+    exclude: Any = (),
+    weights: Any = None,
+    select: Any = None,
+    feature_axis: int = -1,
+    infinite: str = "error",
+    threads: int | None = None,
+    progress: Callable[[Progress], object] | None = None,
+) -> Moments:
+    """Return the exact moments of every row of a source, read once.
+
+    Parameters
+    ----------
+    source
+        - an array or tensor: NumPy, torch, whatever has ``__array__`` or ``__dlpack__``, a
+          list of numbers. One dimension is one column; fields of a structured array are
+          named columns.
+        - a data frame or series: pandas, polars (lazy too), PyArrow, DuckDB, whatever has
+          ``__arrow_c_stream__`` or ``__arrow_c_array__``.
+        - a path, a pattern, a folder or an fsspec URL of Parquet, Arrow IPC or Feather, CSV
+          (also compressed), NPY or NPZ files, or a list of them. Files are read as a
+          stream; of a folder, every file whose suffix names a format.
+        - an iterable of any of these: a generator, a PyTorch ``DataLoader``. Each item is
+          a batch of rows; one of one dimension is one column. A PyTorch ``Dataset`` is read
+          sample by sample, and its samples have no axis of rows.
+    columns
+        Names or positions of the columns to fit. Without it all numeric columns are
+        fitted, booleans as 0 and 1. Timestamps, dates, times and durations are fitted when
+        they are named here, as whole numbers of their unit.
+    exclude
+        Names or positions of the columns not to fit.
+    weights
+        One finite number a row, 0 or more, as an array over all rows; or the name of the
+        column that has them, which is then not fitted. A weight of 2 equals the row twice.
+    select
+        Which part of each batch: a position of ``(x, y)``, a key of a dict, or a tuple of
+        these for nested ones; or the name of the array of an NPZ file. Without it the
+        first part of a tuple is fitted, with a remark in the log.
+    feature_axis
+        The axis of arrays along which their columns lie: 1 for images N×C×H×W.
+    infinite
+        ``"error"``, or ``"missing"`` to count infinities as missing: choose it when they
+        stand for "no value" in your data.
+    threads
+        How many threads sum. None: as many as ``evenly.threads()`` says. The result is the
+        same bits for any number.
+    progress
+        Called with a `Progress` after each block.
+
+    Raises
+    ------
+    DataError
+        For an infinity, text in a numeric CSV column, lines of unequal length, wrong
+        weights, no numeric column, no rows.
+    ColumnError
+        For unknown columns, and parts whose columns differ.
+    SourceError
+        For a file that is missing, empty, truncated or of another format.
+    UnsupportedTypeError
+        For what holds no numbers.
+    MissingExtraError
+        When reading needs a package that is not installed.
+
+    Notes
+    -----
+    An exception that an iterable raises comes through, with a note that says where. Nothing
+    is kept of a fit that fails.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import evenly
+    >>> moments = evenly.fit(np.array([[1.0, 10.0], [3.0, np.nan]]))
+    >>> moments.mean
+    array([ 2., 10.])
+    >>> moments == evenly.fit(np.array([[row, 10 / row]]) for row in [1.0]) + evenly.fit(
+    ...     [[3.0, np.nan]]
+    ... )
+    True
+    """
+    opened = open_source(
+        source,
+        columns=columns,
+        exclude=exclude,
+        weights=weights,
+        select=select,
+        feature_axis=feature_axis,
+    )
+    moments = Moments.empty()
+    done = Progress(0, opened.rows, 0, opened.nbytes, "")
+    for block in opened.blocks():
+        moments.update(block, infinite=infinite)
+        if progress is not None:
+            done = _after(done, block)
+            progress(done)
+    if not moments.rows:
+        raise DataError(f"At least one row is needed. Received: {opened.description}, with none.")
+    return _without_late(moments, opened)
+
+
+def _after(done: Progress, block: Block) -> Progress:
+    return Progress(
+        done.rows + block.rows,
+        done.total_rows,
+        done.bytes + block.nbytes,
+        done.total_bytes,
+        block.place,
+    )
+
+
+def _without_late(moments: Moments, source: Source) -> Moments:
+    """Return the moments without columns that turned out, late, to hold no numbers.
+
+    Columns do not know of one another, so leaving one out afterwards is exact.
+    """
+    kept = [name for name in moments.columns or () if name not in source.left_out]
+    if moments.columns is not None and not kept:
+        raise DataError(
+            f"At least one numeric column must be left to fit. Received: {source.description}, "
+            "whose columns hold no numbers."
+        )
+    result = (
+        moments
+        if moments.columns is None or len(kept) == len(moments.columns)
+        else (moments.select(kept))
+    )
+    result.sources = (source.description,)
+    return result

@@ -1,0 +1,213 @@
+"""Which columns are fitted: what the user asked for, held against what is there."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from evenly.errors import ColumnError, DataError, UnsupportedTypeError, listed, nearest
+
+NUMBER, NULL = "number", "null"
+Place = TypeVar("Place", str, int)
+
+_TEMPORAL = ("timestamp", "date", "time", "duration")
+
+
+@dataclass(slots=True, frozen=True)
+class Field:
+    """A column that a table offers.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    kind
+        ``"number"``; ``"null"`` when no value has been seen yet; or why it is left out:
+        ``"text"``, ``"index"``, ``"timestamp[us]"``.
+    """
+
+    name: str
+    kind: str
+
+    @property
+    def reason(self) -> str:
+        """The kind without its unit."""
+        return self.kind.partition("[")[0]
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is fitted without being named."""
+        return self.kind in (NUMBER, NULL)
+
+    @property
+    def fits_when_named(self) -> bool:
+        """Whether it is fitted when it is named: times are whole numbers of their unit."""
+        return self.fits or self.reason in (*_TEMPORAL, "index")
+
+
+@dataclass(slots=True, frozen=True)
+class Plan:
+    """What is read of a table: these columns, that weight; and what is left out, and why."""
+
+    names: tuple[str, ...]
+    weights: str | None
+    left_out: dict[str, str]
+
+
+@dataclass(slots=True, frozen=True)
+class Choice:
+    """What the user asked for.
+
+    Attributes
+    ----------
+    columns
+        Names or positions; None means every numeric column.
+    exclude
+        Names or positions.
+    weights
+        The name of the column of weights, if any.
+    """
+
+    columns: tuple[str | int, ...] | None = None
+    exclude: tuple[str | int, ...] = field(default=())
+    weights: str | None = None
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing was asked for."""
+        return self.columns is None and not self.exclude and self.weights is None
+
+
+def choice(
+    columns: str | int | Iterable[str | int] | None,
+    exclude: str | int | Iterable[str | int],
+    weights: str | None,
+) -> Choice:
+    """Return a choice from what users write: one name is as good as a list of one.
+
+    >>> choice("height", (), None).columns
+    ('height',)
+    """
+    return Choice(None if columns is None else _several(columns), _several(exclude), weights)
+
+
+def _several(names: str | int | Iterable[str | int]) -> tuple[str | int, ...]:
+    result = (names,) if isinstance(names, str | int) else tuple(names)
+    for name in result:
+        if not (isinstance(name, str) or hasattr(name, "__index__")):
+            raise ColumnError(
+                "columns= and exclude= take names and positions. "
+                f"Received: {name!r} of type {type(name).__name__}."
+            )
+    return result
+
+
+def plan(asked: Choice, fields: Sequence[Field], place: str) -> Plan:
+    """Return what to read of a table with named columns.
+
+    Raises
+    ------
+    ColumnError
+        For an unknown name or position, or one that is not unique.
+    UnsupportedTypeError
+        When a column that was named holds no numbers.
+    DataError
+        When no numeric column is left.
+    """
+    known = {column.name: column for column in fields}
+    names = [column.name for column in fields]
+    excluded = {_found(name, names, place) for name in asked.exclude}
+    weights = None if asked.weights is None else _found(asked.weights, names, place)
+    excluded |= set() if weights is None else {weights}
+    if asked.columns is None:
+        chosen = [c.name for c in fields if c.fits and c.name not in excluded]
+        left_out = {c.name: c.reason for c in fields if not c.fits and c.name not in excluded}
+    else:
+        chosen = [_found(name, names, place) for name in asked.columns]
+        chosen = [name for name in chosen if name not in excluded]
+        left_out = {}
+    _check_unique([*chosen, *([weights] if weights else [])], names, place)
+    for name in [*chosen, *([weights] if weights else [])]:
+        if not known[name].fits_when_named:
+            raise no_number(known[name], place)
+    if not chosen:
+        raise _nothing_left(fields, place)
+    return Plan(tuple(chosen), weights, left_out)
+
+
+def positions(asked: Choice, number: int, place: str) -> list[int] | None:
+    """Return which of an array's columns to read; None for all of them.
+
+    Raises
+    ------
+    ColumnError
+        For a name, since arrays have none, or a position that is not there.
+    """
+    for name in (*(asked.columns or ()), *asked.exclude, *filter(None, [asked.weights])):
+        if isinstance(name, str):
+            raise ColumnError(
+                f"An array's columns have no names, only positions from 0 to {number - 1}. "
+                f"Received: {name!r}, for {place}. Pass a position, or a data frame."
+            )
+    if asked.everything:
+        return None
+    places = list(range(number))
+    excluded = {_at(name, places, place) for name in asked.exclude}
+    wanted = places if asked.columns is None else [_at(p, places, place) for p in asked.columns]
+    chosen = [p for p in wanted if p not in excluded]
+    if len(set(chosen)) != len(chosen):
+        raise ColumnError(f"Each column can be named once. Received: columns={listed(wanted)}.")
+    if not chosen:
+        raise DataError(f"At least one column must be left. Received: {place}, all excluded.")
+    return chosen
+
+
+def _found(name: str | int, names: list[str], place: str) -> str:
+    """Return the name of a column by its name or position."""
+    if not isinstance(name, str):
+        return _at(name, names, place)
+    if name in names:
+        return name
+    raise ColumnError(
+        f"There must be a column of that name. Received: {name!r}; {place} has "
+        f"{listed(names)}.{nearest(name, names)}"
+    )
+
+
+def _at(position: object, known: Sequence[Place], place: str) -> Place:
+    index: int = position.__index__()  # type: ignore[attr-defined]
+    if -len(known) <= index < len(known):
+        return known[index]
+    raise ColumnError(
+        f"A column's position must be from 0 to {len(known) - 1}. Received: {index}, for {place}."
+    )
+
+
+def _check_unique(chosen: list[str], names: list[str], place: str) -> None:
+    for name in chosen:
+        if names.count(name) > 1:
+            raise ColumnError(
+                f"Every column needs a name of its own. Received: {name!r} "
+                f"{names.count(name)} times in {place}. Rename one, or pass exclude=[{name!r}]."
+            )
+        if chosen.count(name) > 1:
+            raise ColumnError(f"Each column can be named once. Received twice: {name!r}.")
+
+
+def no_number(column: Field, place: str) -> UnsupportedTypeError:
+    """Return the error for a named column that holds no numbers."""
+    return UnsupportedTypeError(
+        "Only columns of numbers, booleans or times can be fitted. "
+        f"Received: column {column.name!r} of {place}, which is {column.kind}. "
+        "Convert it first, or leave it out of columns=."
+    )
+
+
+def _nothing_left(fields: Sequence[Field], place: str) -> DataError:
+    if not fields:
+        return DataError(f"At least one column must be numeric. Received: no column in {place}.")
+    texts = [f"{column.name!r} ({column.reason})" for column in fields[:8]]
+    more = f" and {len(fields) - 8} more" if len(fields) > 8 else ""
+    return DataError(
+        f"At least one numeric column must be left to fit. Received: {place} with "
+        f"{', '.join(texts)}{more}. Times are fitted when named: columns=[...]."
+    )

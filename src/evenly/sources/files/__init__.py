@@ -1,0 +1,180 @@
+"""Files: the format is told by the first bytes, else by the suffix; then each has its file."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from evenly.errors import SourceError
+from evenly.sources.choice import Choice
+from evenly.sources.files import archives, arrow_ipc, npy
+from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
+from evenly.sources.files.csv import CsvTable
+from evenly.sources.files.parquet import ParquetTable
+from evenly.sources.files.paths import (
+    DATA_SUFFIXES,
+    expand,
+    expand_all,
+    is_path,
+    is_url,
+    open_file,
+    size_of,
+    suffixes_of,
+)
+from evenly.sources.files.streams import Stream, decompressed
+from evenly.sources.tables import Table
+
+__all__ = ["Opener", "expand", "expand_all", "is_path", "size_of", "tables"]
+
+_MAGIC = {
+    b"PAR1": "parquet",
+    arrow_ipc.FILE_MAGIC: "ipc file",
+    arrow_ipc.STREAM_MAGIC: "ipc stream",
+    arrow_ipc.OLD_FEATHER_MAGIC: "feather 1",
+    npy.MAGIC: "npy",
+    archives.MAGIC: "zip",
+    archives.EMPTY_MAGIC: "zip",
+}
+_BINARY = {
+    **dict.fromkeys((".parquet", ".pq"), "Parquet"),
+    **dict.fromkeys((".arrow", ".arrows", ".feather", ".ipc"), "Arrow"),
+    **dict.fromkeys((".npy",), "NPY"),
+    **dict.fromkeys((".npz", ".zip"), "zip"),
+}
+_TEXT = {".csv": None, ".tsv": "\t", ".tab": "\t", ".txt": None}
+
+
+class Opener:
+    """Opens files as tables or as arrays, one after the other.
+
+    Parameters
+    ----------
+    choice, feature_axis
+        Which part of an array; tables choose for themselves.
+    select
+        Which array of an NPZ file.
+    """
+
+    def __init__(self, choice: Choice, select: Any, feature_axis: int) -> None:
+        self._choice = choice
+        self._select = select
+        self._axis = feature_axis
+
+    def each(self, paths: Sequence[str]) -> Iterator[Any]:
+        """Yield what each file holds: a `Table`, or a source of arrays."""
+        for path in paths:
+            yield from self.open(path)
+
+    def open(self, path: str) -> Iterator[Any]:
+        """Yield what one file holds: several tables, when it is an archive.
+
+        Raises
+        ------
+        SourceError
+            When it is missing, empty, or of no known format.
+        """
+        nbytes = size_of(path)
+        if nbytes == 0:
+            raise SourceError(f"A file must not be empty. Received: {path}, of 0 bytes.")
+        raw = open_file(path)
+        keep = False
+        try:
+            head = raw.read(8)
+            raw.seek(0)
+            kind = _kind(head)
+            if kind == "zip":
+                yield from self._archive(raw, path, nbytes)
+            elif kind in ("parquet", "ipc file"):
+                keep = is_url(path)
+                yield self._seekable(kind, raw, path, nbytes)
+            elif kind == "npy" and not is_url(path):
+                yield self._mapped(raw, path, nbytes)
+            else:
+                keep = True
+                stream = Stream(raw, path, decompressed(raw, head))
+                yield self._stream(stream, path, path, nbytes)
+        finally:
+            if not keep:
+                raw.close()
+
+    def _seekable(self, kind: str, raw: Any, path: str, nbytes: int | None) -> Table:
+        if kind == "parquet":
+            return ParquetTable(raw if is_url(path) else path, path, nbytes)
+        return IpcFileTable(raw, path, nbytes, local=not is_url(path))
+
+    def _archive(self, raw: Any, path: str, nbytes: int | None) -> Iterator[Any]:
+        archive = archives.open_archive(raw, path)
+        if archives.is_npz(archive):
+            name = archives.selected_array(archive, self._select, path)
+            stream = archives.member_stream(archive, name, raw, path)
+            yield self._array(stream, path, nbytes)
+            return
+        for name, place, stream in archives.each(archive, raw, path):
+            yield self._stream(stream, name, place, nbytes)
+
+    def _stream(self, stream: Stream, name: str, place: str, nbytes: int | None) -> Any:
+        """Return what bytes that come in order hold: CSV, an Arrow stream, NPY."""
+        head = stream.peek(8)
+        if not head:
+            raise SourceError(f"A file must not be empty. Received: {place}, of 0 bytes.")
+        kind = _kind(head)
+        if kind == "npy":
+            return self._array(stream, place, nbytes)
+        if kind == "ipc stream":
+            return IpcStreamTable(stream, place, nbytes)
+        if kind is not None:
+            raise SourceError(
+                "Of compressed and zipped files CSV, NPY and Arrow streams can be read. "
+                f"Received: {place}, which is {kind}. Decompress it first."
+            )
+        suffix, _ = suffixes_of(name)
+        if suffix not in _TEXT:
+            raise _unknown(place, suffix, head)
+        return CsvTable(stream, place, nbytes, _TEXT[suffix])
+
+    def _array(self, stream: Stream, place: str, nbytes: int | None) -> Any:
+        return npy.open_stream(
+            stream, self._choice, feature_axis=self._axis, place=place, nbytes=nbytes
+        )
+
+    def _mapped(self, raw: Any, path: str, nbytes: int | None) -> Any:
+        return npy.open_mapped(raw, self._choice, feature_axis=self._axis, place=path)
+
+
+def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any]:
+    """Yield PyArrow record batches of all columns of files.
+
+    Parameters
+    ----------
+    numbers
+        The columns that are read of a CSV file as float64; the others come as the text
+        that they are.
+
+    Raises
+    ------
+    SourceError
+        When a file holds no table.
+    """
+    for table in Opener(Choice(), None, -1).each(paths):
+        if isinstance(table, CsvTable):
+            yield from table.text(list(numbers))
+        elif hasattr(table, "batches"):
+            yield from table.batches([field.name for field in table.fields])
+        else:
+            raise SourceError(f"Parquet, Arrow or CSV was expected. Received: {table.description}.")
+
+
+def _kind(head: bytes) -> str | None:
+    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+
+
+def _unknown(place: str, suffix: str, head: bytes) -> SourceError:
+    if head.startswith(arrow_ipc.OLD_FEATHER_MAGIC):
+        return SourceError(f"Feather must be of version 2. Received: {place}, of version 1.")
+    if suffix in _BINARY:
+        return SourceError(
+            f"A {suffix} file must be {_BINARY[suffix]}. Received: {place}, which begins with "
+            f"{head!r}. It is damaged, or of another format: give it the right suffix."
+        )
+    return SourceError(
+        f"A file must be of a known format: {' '.join(DATA_SUFFIXES)} (CSV also .gz, .bz2, .xz, "
+        f".zst). Received: {place}, which begins with {head!r}."
+    )

@@ -1,0 +1,81 @@
+"""Zip archives: each member that is data is read like a file of its own, one by one."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from evenly.errors import ColumnError, DataError, SourceError, listed, nearest
+from evenly.sources.files.paths import is_data
+from evenly.sources.files.streams import Stream, reading
+
+MAGIC = b"PK\x03\x04"
+EMPTY_MAGIC = b"PK\x05\x06"
+
+
+def open_archive(raw: BinaryIO, place: str) -> zipfile.ZipFile:
+    """Return the archive in a file.
+
+    Raises
+    ------
+    SourceError
+        When it is damaged.
+    """
+    with reading(place):
+        return zipfile.ZipFile(raw)
+
+
+def is_npz(archive: zipfile.ZipFile) -> bool:
+    """Whether all members are NPY files, as `numpy.savez` writes them."""
+    names = archive.namelist()
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def selected_array(archive: zipfile.ZipFile, select: object, place: str) -> str:
+    """Return the member of an NPZ file that holds the array to be fitted.
+
+    Raises
+    ------
+    DataError
+        When there are several and none was selected.
+    ColumnError
+        When there is none of that name.
+    """
+    names = [name.removesuffix(".npy") for name in archive.namelist()]
+    if select is None and len(names) == 1:
+        return f"{names[0]}.npy"
+    if select is None:
+        raise DataError(
+            "Of an NPZ file with several arrays one must be selected. "
+            f"Received: {place} with {listed(names)}. Pass select={names[0]!r}, for example."
+        )
+    if select not in names:
+        raise ColumnError(
+            f"There must be an array of that name. Received: select={select!r}; {place} has "
+            f"{listed(names)}.{nearest(str(select), names)}"
+        )
+    return f"{select}.npy"
+
+
+def members(archive: zipfile.ZipFile, place: str) -> list[tuple[str, str]]:
+    """Return the names of the members that are data, with their places for messages."""
+    names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
+    data = [name for name in names if is_data(name)]
+    if not data:
+        raise SourceError(
+            "A zip archive must hold data files. "
+            f"Received: {place}, which holds {listed(names) or 'nothing'}."
+        )
+    return [(name, place if len(data) == 1 else f"{place}/{name}") for name in data]
+
+
+def member_stream(archive: zipfile.ZipFile, name: str, raw: BinaryIO, place: str) -> Stream:
+    """Return a member's bytes; its progress is that of the archive's file."""
+    with reading(place):
+        return Stream(raw, place, io.BufferedReader(archive.open(name), 2**18), owned=False)
+
+
+def each(archive: zipfile.ZipFile, raw: BinaryIO, place: str) -> Iterator[tuple[str, str, Stream]]:
+    """Yield each member that is data: its name, its place, its bytes."""
+    for name, member_place in members(archive, place):
+        yield name, member_place, member_stream(archive, name, raw, member_place)

@@ -1,0 +1,72 @@
+"""What is wrong with a chunk of CSV, to the line: looked for slowly, once something is."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from evenly.errors import DataError
+from evenly.sources.files.csv_chunks import Chunk
+
+Check = Callable[[str], bool]
+
+
+def records(chunk: Chunk, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each record with the line on which it begins; empty lines are none."""
+    text = chunk.data.decode(errors="replace")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    line = chunk.line
+    for record in reader:
+        if record:
+            yield line, record
+        line = chunk.line + reader.line_num
+
+
+def find_ragged(chunk: Chunk, delimiter: str, names: Sequence[str], place: str) -> DataError | None:
+    """Return the error for the first record with too many or too few fields, if any."""
+    for line, record in _safely(records(chunk, delimiter)):
+        if len(record) != len(names):
+            shown = delimiter.join(record)
+            return DataError(
+                f"Every line must have as many fields as the header: {len(names)}. "
+                f"Received: {len(record)} in line {line} of {place}: {_short(shown)}. "
+                "Correct the line; text that holds the separator must be quoted."
+            )
+    return None
+
+
+def find_text(
+    chunk: Chunk,
+    delimiter: str,
+    names: Sequence[str],
+    checks: Mapping[str, Check],
+    place: str,
+) -> DataError | None:
+    """Return the error for the first field that its column's check refuses, if any.
+
+    Parameters
+    ----------
+    checks
+        For some columns, what says whether a field may be there.
+    """
+    at = [(names.index(name), name, check) for name, check in checks.items()]
+    for line, record in _safely(records(chunk, delimiter)):
+        for index, name, check in at:
+            if index < len(record) and not check(record[index]):
+                return DataError(
+                    "A numeric column must hold numbers; missing ones are empty, NA, NaN or "
+                    f"null. Received: {_short(record[index])} in line {line}, column {name!r} of "
+                    f"{place}. Correct it, or leave the column out: exclude=[{name!r}]."
+                )
+    return None
+
+
+def _safely(found: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    """Stop where Python's reader gives up: a field of more than 128 kB, say."""
+    try:
+        yield from found
+    except csv.Error:
+        return
+
+
+def _short(text: str, limit: int = 60) -> str:
+    return repr(text if len(text) <= limit else text[:limit] + "…")

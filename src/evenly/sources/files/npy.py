@@ -1,0 +1,209 @@
+"""NPY files: mapped into memory where they lie on this machine, read in order elsewhere."""
+
+import math
+import mmap
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy
+
+from evenly.block import Block
+from evenly.errors import SourceError, UnsupportedTypeError
+from evenly.sources.arrays import (
+    ArraySource,
+    StructuredTable,
+    check_dtype,
+    feature_place,
+    native,
+    pick,
+)
+from evenly.sources.choice import Choice, positions
+from evenly.sources.files.streams import Stream, damaged, reading
+
+MAGIC = b"\x93NUMPY"
+
+_BYTES = 16 * 2**20
+"""How much is read at a time of a file that cannot be mapped."""
+
+
+class Header(NamedTuple):
+    """What an NPY file says at its beginning."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that must follow."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def read_header(file: Any, place: str) -> Header:
+    """Read the header; the file then stands at the first value.
+
+    Raises
+    ------
+    SourceError
+        When it is no NPY file.
+    UnsupportedTypeError
+        For Python objects, which only unpickling could read, and other non-numbers.
+    """
+    try:
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        header = Header(*read(file))
+    except (ValueError, EOFError) as error:
+        raise damaged(place, error) from None
+    if header.dtype.hasobject:
+        raise UnsupportedTypeError(
+            f"An NPY file must hold numbers. Received: {place}, which holds Python objects. "
+            "evenly unpickles nothing: save it with a numeric dtype."
+        )
+    if header.dtype.names is None:
+        check_dtype(header.dtype, place)
+    return header
+
+
+def open_mapped(file: BinaryIO, choice: Choice, *, feature_axis: int, place: str) -> Any:
+    """Return an NPY file on this machine: as a table, if its dtype is structured."""
+    pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    array = mapped(file, pages, place)
+    if array.dtype.names is not None:
+        return StructuredTable(array, place)
+    return MappedArray(array, pages, choice, feature_axis=feature_axis, place=place)
+
+
+def open_stream(
+    stream: Stream, choice: Choice, *, feature_axis: int, place: str, nbytes: int | None
+) -> Any:
+    """Return an NPY file that is read in order: as a table, if its dtype is structured."""
+    header = read_header(_Readable(stream), place)
+    if header.dtype.names is not None:
+        return StructuredTable(read_array(stream, header, place), place)
+    return StreamedArray(
+        stream, header, choice, feature_axis=feature_axis, place=place, nbytes=nbytes
+    )
+
+
+class MappedArray(ArraySource):
+    """An NPY file on this machine: its rows are read where they lie.
+
+    The pages are given back after each block; they stay in the system's cache, but the
+    memory of the process does not grow with the file.
+    """
+
+    def __init__(
+        self, array: Any, pages: mmap.mmap, choice: Choice, *, feature_axis: int, place: str
+    ) -> None:
+        self._pages = pages
+        super().__init__(array, choice, feature_axis=feature_axis, place=place)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield ranges of rows."""
+        for block in super().blocks():
+            yield block
+            if hasattr(mmap, "MADV_DONTNEED"):
+                self._pages.madvise(mmap.MADV_DONTNEED)
+
+
+def mapped(file: BinaryIO, pages: mmap.mmap, place: str) -> Any:
+    """Return the array of an NPY file that is mapped into memory.
+
+    Raises
+    ------
+    SourceError
+        When the file is shorter than its header says.
+    """
+    with reading(place):
+        header = read_header(file, place)
+    start = file.tell()
+    if len(pages) - start < header.nbytes:
+        raise damaged(
+            place, f"its header asks for {header.nbytes} bytes, {len(pages) - start} follow"
+        )
+    flat = np.frombuffer(pages, header.dtype, math.prod(header.shape), start)
+    return flat.reshape(header.shape, order="F" if header.fortran else "C")
+
+
+class StreamedArray:
+    """An NPY file that can only be read in order: compressed, in an archive, far away.
+
+    When its rows do not lie in order (Fortran's order, or features on the first axis),
+    it is read whole.
+    """
+
+    names: tuple[str, ...] | None = None
+
+    def __init__(
+        self,
+        stream: Stream,
+        header: Header,
+        choice: Choice,
+        *,
+        feature_axis: int,
+        place: str,
+        nbytes: int | None,
+    ) -> None:
+        self._stream = stream
+        self._place = place
+        self._header = header
+        shape = header.shape
+        self._axis, number = feature_place(shape, feature_axis, place)
+        self._picked = positions(choice, number, place)
+        self._choice = choice
+        self.description = f"{place} of shape {shape}"
+        self.rows: int | None = math.prod(shape) // number if number else 0
+        self.nbytes = nbytes
+        self.left_out: dict[str, str] = {}
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield ranges of rows, as they are read."""
+        shape = self._header.shape
+        if (self._header.fortran and len(shape) > 1) or self._axis == 0:
+            array = read_array(self._stream, self._header, self._place)
+            yield from ArraySource(
+                array, self._choice, feature_axis=self._axis, place=self._place
+            ).blocks()
+            return
+        width = self._header.dtype.itemsize * math.prod(shape[1:])
+        step = max(1, _BYTES // max(1, width))
+        row = 0
+        for start in range(0, shape[0], step):
+            part = self._header._replace(shape=(min(step, shape[0] - start), *shape[1:]))
+            array = native(
+                pick(read_array(self._stream, part, self._place), self._axis, self._picked)
+            )
+            block = Block(
+                None,
+                array,
+                feature_axis=self._axis if len(shape) > 1 else -1,
+                place=self._place,
+                first_row=row,
+                nbytes=self._stream.progress(),
+            )
+            yield block
+            row += block.rows
+
+
+def read_array(stream: Stream, header: Header, place: str) -> Any:
+    """Return the array that follows, of the header's shape."""
+    data = stream.read(header.nbytes)
+    if len(data) < header.nbytes:
+        raise SourceError(
+            f"A file must be whole. Received: {place}, which ends {header.nbytes - len(data)} "
+            "bytes too early. It is truncated; get it again."
+        )
+    order = "F" if header.fortran else "C"
+    return np.frombuffer(data, header.dtype).reshape(header.shape, order=order)  # type: ignore[call-overload]
+
+
+class _Readable:
+    """A `Stream` as NumPy wants to see a file."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        return self._stream.read(size)

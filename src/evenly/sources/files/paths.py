@@ -1,0 +1,186 @@
+"""Paths, patterns, folders and URLs, into a sorted list of files."""
+
+import glob
+import os
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import Any, BinaryIO
+
+from evenly import extras
+from evenly.errors import SourceError
+
+DATA_SUFFIXES = (
+    *(".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc"),
+    *(".csv", ".tsv", ".npy", ".npz", ".zip"),
+)
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+
+
+def is_path(x: Any) -> bool:
+    """Whether something names a file."""
+    return isinstance(x, str | os.PathLike)
+
+
+def expand(source: str | os.PathLike[str]) -> list[str]:
+    """Return the files that a path, a pattern, a folder or a URL stands for, sorted.
+
+    Of a folder, all files below it are taken whose suffix names a format; names that begin
+    with a dot or an underscore are passed over, as Spark and Hive write them for themselves.
+
+    Raises
+    ------
+    SourceError
+        When there is none.
+    """
+    text = os.fspath(source)
+    if is_url(text):
+        return _expand_url(text)
+    if os.path.isdir(text):
+        return _of_folder(text, _walk(text))
+    if os.path.exists(text):
+        return [text]
+    if glob.has_magic(text):
+        found = sorted(glob.glob(text, recursive=True))
+        return [file for path in found for file in _expand_found(path)] or _no_match(text)
+    raise SourceError(
+        f"A source must be a file, a folder, a pattern or a URL. Received: {text!r}, and there is "
+        f"no such file.{_hint(text)}"
+    )
+
+
+def expand_all(sources: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Return the files of several sources, in order."""
+    return [file for source in sources for file in expand(source)]
+
+
+def open_file(path: str) -> BinaryIO:
+    """Open a file or URL for reading.
+
+    Raises
+    ------
+    SourceError
+        When it cannot be opened.
+    """
+    try:
+        if is_url(path):
+            filesystem, inner = _filesystem(path)
+            return filesystem.open(inner, "rb")  # type: ignore[no-any-return]
+        return open(path, "rb", buffering=0)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+
+
+def size_of(path: str) -> int | None:
+    """Return a file's size in bytes; None when it is not known."""
+    try:
+        if is_url(path):
+            filesystem, inner = _filesystem(path)
+            return filesystem.size(inner)  # type: ignore[no-any-return]
+        return os.stat(path).st_size
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+
+
+def suffixes_of(path: str) -> tuple[str, str]:
+    """Return the suffix that names the format, and that of the compression, if any.
+
+    >>> suffixes_of("flights.CSV.gz"), suffixes_of("x.npy")
+    (('.csv', '.gz'), ('.npy', ''))
+    """
+    suffixes = [suffix.lower() for suffix in PurePath(path.partition("::")[0]).suffixes]
+    if suffixes and suffixes[-1] in COMPRESSED_SUFFIXES:
+        return (suffixes[-2] if len(suffixes) > 1 else ""), suffixes[-1]
+    return (suffixes[-1] if suffixes else ""), ""
+
+
+def is_data(path: str) -> bool:
+    """Whether a file in a folder or an archive is one to be read."""
+    parts = PurePath(path).parts
+    hidden = any(part.startswith((".", "_")) for part in parts)
+    return not hidden and suffixes_of(path)[0] in DATA_SUFFIXES
+
+
+def is_url(path: str) -> bool:
+    """Whether a path is for fsspec: ``memory://x.csv``, ``zip://*.csv::s3://bucket/x.zip``."""
+    return "://" in path
+
+
+def _filesystem(url: str) -> tuple[Any, str]:
+    fsspec = extras.require("fsspec", extra="files", feature=f"Reading {url}")
+    return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
+
+
+def _expand_url(url: str) -> list[str]:
+    try:
+        filesystem, inner = _filesystem(url)
+        # A chain such as zip://*.csv::file.zip keeps its tail.
+        tail = url.partition("::")[1] + url.partition("::")[2]
+        head = url.partition("://")[0]
+
+        def back(path: str) -> str:
+            return f"{head}://{path}{tail}" if tail else str(filesystem.unstrip_protocol(path))
+
+        if glob.has_magic(inner):
+            return [back(str(path)) for path in sorted(filesystem.glob(inner))] or _no_match(url)
+        if filesystem.isdir(inner):
+            names = [str(path) for path in sorted(filesystem.find(inner))]
+            root = inner.rstrip("/")
+            relative = [name[len(root) :].lstrip("/") for name in names]
+            kept = [n for n, r in zip(names, relative, strict=True) if is_data(r)]
+            return [back(name) for name in kept] or _nothing_in(url, relative)
+        if filesystem.exists(inner):
+            return [url]
+    except (OSError, ValueError, ImportError) as error:
+        if isinstance(error, SourceError | ImportError):
+            raise
+        raise _unreadable(url, error) from None
+    raise SourceError(f"A URL must lead to a file. Received: {url!r}, and there is no such file.")
+
+
+def _expand_found(path: str) -> list[str]:
+    """Return a file that a pattern has found, or the files of a folder that it has."""
+    return _of_folder(path, _walk(path)) if os.path.isdir(path) else [path]
+
+
+def _walk(folder: str) -> list[str]:
+    """Return the paths of all files below a folder, relative to it."""
+    found = []
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
+        found += [os.path.relpath(os.path.join(root, name), folder) for name in files]
+    return sorted(found)
+
+
+def _of_folder(folder: str, files: list[str]) -> list[str]:
+    kept = [os.path.join(folder, file) for file in files if is_data(file)]
+    return kept or _nothing_in(folder, files)
+
+
+def _nothing_in(folder: str, files: list[str]) -> list[str]:
+    found = ", ".join(map(repr, files[:5])) or "nothing"
+    raise SourceError(
+        f"A folder must hold data files ({' '.join(DATA_SUFFIXES)}, compressed or not). "
+        f"Received: {folder!r}, which holds {found}{' and more' * (len(files) > 5)}."
+    )
+
+
+def _no_match(pattern: str) -> list[str]:
+    raise SourceError(
+        f"A pattern must match at least one file. Received: {pattern!r}, which matches none."
+    )
+
+
+def _unreadable(path: str, error: Exception) -> SourceError:
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return SourceError(f"A source must be readable. Received: {path!r}: {reason}.")
+
+
+def _hint(path: str) -> str:
+    """Return the names beside a missing file that are most like it."""
+    from evenly.errors import nearest
+
+    folder = os.path.dirname(path) or "."
+    try:
+        return nearest(os.path.basename(path), os.listdir(folder))
+    except OSError:
+        return f" Nor is there a folder {folder!r}."

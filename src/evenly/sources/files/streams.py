@@ -1,0 +1,123 @@
+"""Bytes of a file, decompressed if need be, with how far it has been read."""
+
+import bz2
+import contextlib
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from evenly import extras
+from evenly.errors import SourceError
+
+COMPRESSIONS = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+
+
+class Stream:
+    """A file that is read from its beginning to its end.
+
+    Parameters
+    ----------
+    raw
+        The file as it lies on the disk.
+    file
+        The same, decompressed; by default as it is.
+    place
+        Its name, for messages.
+    """
+
+    def __init__(self, raw: BinaryIO, place: str, file: Any = None, owned: bool = True) -> None:
+        self._raw = raw
+        self._owned = owned
+        self._place = place
+        self._file: Any = io.BufferedReader(raw) if file is None else file
+        self._seen = 0
+        self._head = b""
+
+    def read(self, size: int) -> bytes:
+        """Return that many bytes; fewer only at the end."""
+        parts = []
+        if self._head:
+            parts.append(self._head[:size])
+            self._head = self._head[size:]
+            size -= len(parts[0])
+        with reading(self._place):
+            while size > 0 and (part := self._file.read(size)):
+                parts.append(part)
+                size -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def peek(self, size: int) -> bytes:
+        """Return the first bytes, before anything has been read."""
+        self._head = self.read(size)
+        return self._head
+
+    def progress(self) -> int:
+        """Return how many bytes of the raw file were read since the last call."""
+        position = self._raw.tell()
+        new, self._seen = max(0, position - self._seen), position
+        return new
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        if self._owned:
+            self._raw.close()
+
+    def __del__(self) -> None:
+        # A source that is opened and not read to its end holds its file until here.
+        with contextlib.suppress(Exception):
+            self.close()
+
+
+def decompressed(raw: BinaryIO, head: bytes) -> Any:
+    """Return the decompressed file; None when it is not compressed."""
+    for magic, kind in COMPRESSIONS.items():
+        if head.startswith(magic):
+            return _decompressor(raw, kind)
+    return None
+
+
+def _decompressor(raw: BinaryIO, kind: str) -> Any:
+    buffered = io.BufferedReader(raw, 2**18)
+    if kind == "gzip":
+        return gzip.GzipFile(fileobj=buffered)
+    if kind == "bzip2":
+        return bz2.BZ2File(buffered)
+    if kind == "xz":
+        return lzma.LZMAFile(buffered)
+    pyarrow = extras.require("pyarrow", extra="files", feature="Reading .zst files")
+    return pyarrow.CompressedInputStream(pyarrow.PythonFile(buffered, mode="r"), "zstd")
+
+
+@contextlib.contextmanager
+def reading(place: str) -> Iterator[None]:
+    """Turn what the decoders of a file raise into one error that names the file."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        raise damaged(place, error) from None
+    except (ValueError, NotImplementedError, RuntimeError) as error:
+        # PyArrow's errors, and zipfile's for encryption, are of these.
+        if type(error).__module__.startswith("pyarrow") or isinstance(error, RuntimeError):
+            raise damaged(place, error) from None
+        raise
+
+
+def damaged(place: str, error: object) -> SourceError:
+    """Return the error for a file that cannot be decoded."""
+    text = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+    return SourceError(
+        f"A file must be whole, and of its format. Received: {place}, which cannot be read: "
+        f"{text}. It may be truncated or damaged; get it again."
+    )

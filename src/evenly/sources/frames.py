@@ -1,0 +1,159 @@
+"""Data frames of any library, by the Arrow PyCapsule protocol; nothing is imported for it.
+
+pandas has its own file, since most of its columns are NumPy arrays already. For the others
+only this differs: how to leave out columns before they are made into Arrow data.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from evenly.sources.arrow import ColumnReader, fields_of, kind_of
+from evenly.sources.choice import Field
+from evenly.sources.tables import Piece, Table
+
+Project = Callable[[list[str]], Iterable[Any]]
+"""From names to things with a capsule, that have at least these columns."""
+
+
+class CapsuleTable:
+    """A table of anything with ``__arrow_c_stream__`` or ``__arrow_c_array__``.
+
+    Parameters
+    ----------
+    schema
+        The Arrow schema.
+    project
+        Gives the data, when it is read.
+    rows
+        How many, if that is known.
+    """
+
+    def __init__(self, schema: Any, project: Project, *, rows: int | None, place: str) -> None:
+        self.fields = fields_of(schema)
+        self.place = place
+        self.rows = rows
+        self.nbytes: int | None = None
+        self._project = project
+
+    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+        """Yield the chunks as they come."""
+        for data in self._project(list(names)):
+            yield from stream_pieces(open_stream(data), names)
+
+
+class SeriesTable:
+    """A column that has its table to itself: a Series, a ChunkedArray."""
+
+    def __init__(self, x: Any, *, name: str, place: str) -> None:
+        schema = open_stream(x).get_schema()
+        self.fields = (Field(name, kind_of(schema)),)
+        self.place = place
+        self.rows: int | None = _length(x)
+        self.nbytes: int | None = None
+        self._x = x
+
+    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+        """Yield the chunks as they come."""
+        from evenly.sources.arrow import series_reader
+
+        stream = open_stream(self._x)
+        read = series_reader(stream.get_schema())
+        for array in stream:
+            column = read(array)
+            yield Piece((column,), column.values.nbytes)
+
+
+def open_stream(x: Any) -> Any:
+    """Return a nanoarrow stream of anything with a capsule."""
+    import nanoarrow
+
+    return nanoarrow.c_array_stream(x)
+
+
+def stream_pieces(stream: Any, names: tuple[str, ...]) -> Iterator[Piece]:
+    """Yield the named columns of each array of a stream."""
+    reader = ColumnReader(stream.get_schema(), names)
+    for array in stream:
+        columns = reader.read(array)
+        yield Piece(columns, sum(column.values.nbytes for column in columns))
+
+
+def is_frame(x: Any) -> bool:
+    """Whether something has named columns, or a column that is Arrow data."""
+    return (
+        hasattr(x, "__arrow_c_stream__")
+        or hasattr(x, "__arrow_c_array__")
+        or _of(x, "pandas", "DataFrame", "Series")
+        or _of(x, "polars", "LazyFrame")
+        or _of(x, "pyarrow.dataset", "Dataset")
+    )
+
+
+def open_frame(x: Any, place: str) -> Table:
+    """Return a frame as a table."""
+    if _of(x, "pandas", "DataFrame", "Series"):
+        from evenly.sources.pandas_frames import PandasTable
+
+        return PandasTable(x, place)
+    if _of(x, "polars", "LazyFrame"):
+        empty = sys.modules["polars"].DataFrame(schema=x.collect_schema())
+        schema = open_stream(empty).get_schema()
+        return CapsuleTable(schema, lambda names: _lazy_batches(x, names), rows=None, place=place)
+    if _of(x, "pyarrow.dataset", "Dataset"):
+        return _dataset(x, place)
+    if _of(x, "duckdb", "DuckDBPyRelation"):
+        schema = open_stream(x.limit(0)).get_schema()
+        return CapsuleTable(schema, lambda names: [_relation(x, names)], rows=None, place=place)
+    return _capsule(x, place)
+
+
+def _capsule(x: Any, place: str) -> Table:
+    """Return a table of what has a capsule and nothing else that we know of."""
+    stream = open_stream(x)
+    schema = stream.get_schema()
+    if schema.format != "+s":
+        return SeriesTable(x, name=schema.name or getattr(x, "name", None) or "", place=place)
+    if hasattr(x, "select") and _of(x, "polars", "DataFrame"):
+        return CapsuleTable(schema, lambda names: [x.select(names)], rows=len(x), place=place)
+    # A reader gives its stream once: keep the one from which the schema was taken.
+    return CapsuleTable(schema, lambda names: [stream], rows=_length(x), place=place)
+
+
+def _lazy_batches(frame: Any, names: list[str]) -> Iterable[Any]:
+    chosen = frame.select(names)
+    if hasattr(chosen, "collect_batches"):
+        return chosen.collect_batches()  # type: ignore[no-any-return]
+    return [chosen.collect(engine="streaming")]
+
+
+def _relation(relation: Any, names: list[str]) -> Any:
+    """Return the columns of a DuckDB relation, as a reader of its running query."""
+    quoted = ['"' + name.replace('"', '""') + '"' for name in names]
+    chosen = relation.project(", ".join(quoted))
+    for method in ("to_arrow_reader", "fetch_arrow_reader", "fetch_record_batch"):
+        if hasattr(chosen, method):
+            return getattr(chosen, method)(2**17)
+    return chosen
+
+
+def _dataset(dataset: Any, place: str) -> Table:
+    """Return a PyArrow dataset as a table; it does its own reading ahead."""
+    import nanoarrow
+
+    schema = nanoarrow.c_schema(dataset.schema)
+    return CapsuleTable(
+        schema, lambda names: dataset.to_batches(columns=names), rows=None, place=place
+    )
+
+
+def _length(x: Any) -> int | None:
+    return len(x) if hasattr(x, "__len__") else getattr(x, "num_rows", None)
+
+
+def _of(x: Any, module: str, *classes: str) -> bool:
+    """Whether x is of a class of a module, which is imported if it is."""
+    there = sys.modules.get(module)
+    return there is not None and isinstance(
+        x, tuple(getattr(there, name) for name in classes if hasattr(there, name))
+    )

@@ -1,0 +1,126 @@
+"""pandas: columns that are NumPy arrays are read where they stand, the others as Arrow data.
+
+The detour over Arrow would copy every float column to look for NaN, need PyArrow for plain
+numbers, and refuse the whole frame for one column of mixed objects.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from evenly import extras
+from evenly.block import Column
+from evenly.sources.arrow import kind_of, packed, series_reader
+from evenly.sources.choice import NULL, NUMBER, Field
+from evenly.sources.tables import Piece
+
+
+class PandasTable:
+    """A DataFrame, or a Series as a frame of one column; the index is no column."""
+
+    def __init__(self, frame: Any, place: str) -> None:
+        if frame.ndim == 1:
+            frame = frame.to_frame(name="" if frame.name is None else frame.name)
+        self._frame = frame
+        self.place = place
+        self.rows: int | None = len(frame)
+        self.nbytes: int | None = None
+        self.fields = tuple(
+            Field(str(name), _kind(frame.iloc[:, place].dtype, frame, place))
+            for place, name in enumerate(frame.columns)
+        )
+
+    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+        """Yield everything at once; who wants less can cut it without copying."""
+        places = {field.name: place for place, field in enumerate(self.fields)}
+        columns = tuple(_column(self._frame.iloc[:, places[name]]) for name in names)
+        yield Piece(columns, sum(column.values.nbytes for column in columns))
+
+
+def _kind(dtype: Any, frame: Any, place: int) -> str:
+    if isinstance(dtype, np.dtype):
+        if dtype.kind in "fiub":
+            return NUMBER if dtype.itemsize <= 8 else str(dtype)
+        if dtype.kind in "mM":
+            kind = "timestamp" if dtype.kind == "M" else "duration"
+            return f"{kind}[{np.datetime_data(dtype)[0]}]"
+        return _kind_of_objects(frame.iloc[:, place]) if dtype.kind == "O" else str(dtype)
+    name = str(dtype)
+    if name.startswith("datetime64["):  # with a time zone
+        return f"timestamp[{dtype.unit}]"
+    if name in ("str", "string") or name.startswith("string["):
+        return "text"
+    if name == "category":
+        return (
+            NUMBER
+            if _kind(dtype.categories.dtype, dtype.categories.to_frame(), 0) == NUMBER
+            else "category"
+        )
+    if _is_masked(dtype):
+        return NUMBER
+    if hasattr(dtype, "pyarrow_dtype"):
+        import nanoarrow
+
+        return kind_of(nanoarrow.c_schema(dtype.pyarrow_dtype))
+    return name
+
+
+def _kind_of_objects(series: Any) -> str:
+    """Return what Python objects are, by a look at the first ones that are not missing."""
+    first = series.dropna().head(100)
+    if not len(first):
+        return NULL
+    return "text" if all(isinstance(value, str) for value in first) else "object"
+
+
+def _is_masked(dtype: Any) -> bool:
+    """Whether it is one of pandas' numbers with a mask: Int64, Float32, boolean."""
+    return (
+        getattr(dtype, "kind", "") in "fiub"
+        and hasattr(dtype, "numpy_dtype")
+        and not hasattr(dtype, "pyarrow_dtype")
+    )
+
+
+def _column(series: Any) -> Column:
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
+        return Column(series.to_numpy())
+    if isinstance(dtype, np.dtype) and dtype.kind == "O":
+        return Column(np.full(len(series), np.nan))  # of kind NULL, or it would not be here
+    if isinstance(dtype, np.dtype) or str(dtype).startswith("datetime64["):
+        return _times(series)
+    if _is_masked(dtype):
+        missing = series.isna().to_numpy()
+        return Column(series.array.to_numpy(dtype.numpy_dtype, na_value=0), packed(~missing))
+    if str(dtype) == "category":
+        return _categories(series)
+    return _by_arrow(series)
+
+
+def _times(series: Any) -> Column:
+    """Return timestamps and durations as whole numbers of their unit."""
+    missing = series.isna().to_numpy()
+    values = series.array.asi8 if hasattr(series.array, "asi8") else series.to_numpy().view("i8")
+    return Column(np.asarray(values), packed(~missing))
+
+
+def _categories(series: Any) -> Column:
+    codes = series.cat.codes.to_numpy()
+    entries = series.cat.categories.to_numpy()
+    if not len(entries):
+        return Column(np.full(len(series), np.nan))
+    return Column(entries[np.maximum(codes, 0)], packed(codes >= 0))
+
+
+def _by_arrow(series: Any) -> Column:
+    """Return a column that pandas keeps as Arrow data."""
+    import nanoarrow
+
+    pyarrow = extras.require("pyarrow", extra="files", feature=f"Reading pandas' {series.dtype}")
+    array = pyarrow.array(series)
+    if isinstance(array, pyarrow.ChunkedArray):
+        array = array.combine_chunks()
+    whole = nanoarrow.c_array(array)
+    return series_reader(whole.schema)(whole)

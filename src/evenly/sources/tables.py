@@ -1,0 +1,200 @@
+"""Tables with named columns, one after the other, into blocks of the columns to be fitted.
+
+Frames and files with columns are alike from here on: each offers its fields, and then the
+columns that are asked for, in pieces. Several files of one fit must agree.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly.block import Block, Column
+from evenly.errors import ColumnError, UnsupportedTypeError, listed
+from evenly.sources.arrow import present_rows
+from evenly.sources.choice import NULL, Choice, Field, Plan, no_number, plan
+from evenly.sources.weights import check_weights
+
+_BYTES = 64 * 2**20
+"""A block's size: 10 ms of work, so that progress and Ctrl-C come through."""
+
+
+class Piece(NamedTuple):
+    """Some rows of the columns that were asked for, and the bytes that were read for them."""
+
+    columns: tuple[Column, ...]
+    nbytes: int
+
+
+class Table(Protocol):
+    """Named columns that can be read in pieces.
+
+    Attributes
+    ----------
+    place
+        Where it comes from, for messages.
+    fields
+        Its columns. A kind of ``"null"`` may become another one as values are seen.
+    rows, nbytes
+        What there is in all; None when unknown.
+    """
+
+    place: str
+    rows: int | None
+    nbytes: int | None
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The columns, as they are known so far."""
+
+    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+        """Yield the rows in order, with these columns."""
+
+
+class TableSource:
+    """The blocks of one table or several.
+
+    Parameters
+    ----------
+    tables
+        At least one. The second is not opened before the first has been read.
+    choice
+        Which columns.
+    rows, nbytes
+        Of all tables; None when unknown.
+    """
+
+    def __init__(
+        self,
+        tables: Iterable[Table],
+        choice: Choice,
+        *,
+        description: str,
+        rows: int | None = None,
+        nbytes: int | None = None,
+    ) -> None:
+        self._rest = iter(tables)
+        self._first = next(self._rest)
+        self._choice = choice
+        self._plan = plan(choice, self._first.fields, self._first.place)
+        self.description = description
+        self.left_out = dict(self._plan.left_out)
+        self.rows = rows
+        self.nbytes = nbytes
+        # A series without a name is one column without a name.
+        self.names = None if self._plan.names == ("",) else self._plan.names
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield blocks; then `left_out` also has the columns in which no value was."""
+        unseen = {f.name for f in self._first.fields if f.kind == NULL} & set(self._plan.names)
+        yield from self._blocks_of(self._first, self._plan)
+        unseen = self._still_unseen(self._first, unseen)
+        for table in self._rest:
+            agree(self._first, table, self._choice, self._plan)
+            yield from self._blocks_of(table, self._plan)
+            unseen = self._still_unseen(table, unseen)
+        if self._choice.columns is None:
+            self.left_out |= dict.fromkeys(sorted(unseen), "no values")
+
+    def _blocks_of(self, table: Table, what: Plan) -> Iterator[Block]:
+        wanted = what.names if what.weights is None else (*what.names, what.weights)
+        row = 0
+        for columns, nbytes in table.pieces(wanted):
+            for part, share in slices(columns, nbytes):
+                weights = None
+                if what.weights is not None:
+                    weights = weights_of(part[-1], what.weights, row, table.place)
+                    part = part[:-1]
+                yield Block(
+                    self.names,
+                    part,
+                    weights=weights,
+                    place=table.place,
+                    first_row=row,
+                    nbytes=share,
+                )
+                row += len(part[0])
+
+    def _still_unseen(self, table: Table, unseen: set[str]) -> set[str]:
+        """Return what was only null so far, after what became text has been left out.
+
+        Raises
+        ------
+        UnsupportedTypeError
+            When a column that was named turns out to hold no numbers.
+        """
+        kinds = {field.name: field for field in table.fields}
+        for name in sorted(unseen):
+            if not kinds[name].fits:
+                if self._choice.columns is not None:
+                    raise no_number(kinds[name], table.place)
+                self.left_out[name] = kinds[name].reason
+        return {name for name in unseen if kinds[name].kind == NULL}
+
+
+def slices(columns: tuple[Column, ...], nbytes: int) -> Iterator[tuple[tuple[Column, ...], int]]:
+    """Cut columns that are larger than a block should be, without copying."""
+    rows = len(columns[0])
+    width = sum(column.values.itemsize for column in columns)
+    step = max(1, _BYTES // width)
+    if rows <= step:
+        yield columns, nbytes
+        return
+    for start in range(0, rows, step):
+        stop = min(start + step, rows)
+        share = nbytes * stop // rows - nbytes * start // rows
+        yield tuple(column[start:stop] for column in columns), share
+
+
+def weights_of(column: Column, name: str, first_row: int, place: str) -> npt.NDArray[np.float64]:
+    """Return a column of weights as float64.
+
+    Raises
+    ------
+    DataError
+        When one is missing, negative or not finite.
+    """
+    weights = column.values.astype(np.float64)
+    if column.validity is not None:
+        weights[~present_rows(column)] = np.nan
+    check_weights(weights, first_row, f"column {name!r} of {place}")
+    return weights
+
+
+def agree(first: Table, table: Table, choice: Choice, what: Plan) -> None:
+    """Check that a table has the columns of the first one, in whatever order.
+
+    Raises
+    ------
+    ColumnError
+        When columns are missing, or unknown while none were chosen by name.
+    UnsupportedTypeError
+        When a column is of another kind: text, or times in another unit.
+    """
+    ours = {field.name: field for field in first.fields}
+    theirs = {field.name: field for field in table.fields}
+    wanted = {*what.names, *filter(None, [what.weights])}
+    named = choice.columns is not None
+    missing = [name for name in ours if name not in theirs and (name in wanted or not named)]
+    unknown = [] if named else [name for name in theirs if name not in ours]
+    if missing or unknown:
+        raise ColumnError(
+            f"All parts of a fit must have the same columns, as {first.place} has them. "
+            f"Received: {table.place}, missing: {listed(missing) or 'none'}; "
+            f"unknown: {listed(unknown) or 'none'}. Choose common ones with columns=[...]."
+        )
+    for name in what.names:
+        if not _alike(ours[name], theirs[name], named):
+            raise UnsupportedTypeError(
+                "A column must be of one kind in all parts of a fit. Received: column "
+                f"{name!r}, which is {ours[name].kind} in {first.place} and "
+                f"{theirs[name].kind} in {table.place}. Convert it, or pass exclude=[{name!r}]."
+            )
+    plan(Choice((*what.names,), (), what.weights), table.fields, table.place)
+
+
+def _alike(ours: Field, theirs: Field, named: bool) -> bool:
+    if NULL in (ours.kind, theirs.kind):
+        return ours.fits_when_named and theirs.fits_when_named
+    return ours.kind == theirs.kind
