@@ -130,7 +130,7 @@ def test_many_row_groups_become_one_file(tmp_path, table, statistics):
     assert read(after).num_rows == table.num_rows
 
 
-@pytest.mark.parametrize("shape", [(5, 3), (0, 3), (4, 2, 3), (300_000, 3)])
+@pytest.mark.parametrize("shape", [(5, 3), (4, 2, 3), (2_000_000, 3)])
 def test_an_npy_file_becomes_an_npy_file_of_its_shape(tmp_path, shape):
     rng = np.random.default_rng(len(shape))
     values = rng.normal(100.0, 5.0, shape).astype(np.float32)
@@ -162,6 +162,61 @@ def test_an_array_becomes_a_table_of_numbered_columns(tmp_path):
 def refusal(capsys, *arguments):
     assert main(["apply", *map(str, arguments)]) == 1
     return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".parquet"])
+def test_no_rows_are_an_error(tmp_path, table, statistics, capsys, suffix):
+    np.save(tmp_path / "x.npy", np.zeros((0, 2)))
+    write(table.slice(0, 0), tmp_path / "x.parquet")
+    message = refusal(capsys, statistics, tmp_path / f"x{suffix}", "-o", tmp_path / "y.parquet")
+    assert "At least one row" in message
+    assert not (tmp_path / "y.parquet").exists()
+
+
+def test_arrays_of_another_shape_are_no_part_of_one_file(tmp_path, capsys):
+    (tmp_path / "x").mkdir()
+    for side in (2, 3):
+        np.save(tmp_path / "x" / f"{side}.npy", np.ones((1, side, side, 3)))
+    evenly.fit(tmp_path / "x").save(tmp_path / "x.json")
+    message = refusal(capsys, tmp_path / "x.json", tmp_path / "x", "-o", tmp_path / "y.npy")
+    assert "the same shape" in message
+    assert not (tmp_path / "y.npy").exists()
+
+
+def test_tables_of_other_columns_are_no_part_of_one_file(tmp_path, table, statistics, capsys):
+    (tmp_path / "x").mkdir()
+    write(table, tmp_path / "x" / "a.parquet")
+    write(table.rename_columns(["year", "delay", "line"]), tmp_path / "x" / "b.parquet")
+    message = refusal(capsys, statistics, tmp_path / "x", "-o", tmp_path / "y.parquet")
+    assert "the same columns" in message
+    assert not (tmp_path / "y.parquet").exists()
+
+
+def test_tables_may_have_their_columns_in_another_order(tmp_path, table, statistics):
+    (tmp_path / "x").mkdir()
+    write(table, tmp_path / "x" / "a.parquet")
+    write(table.select(["carrier", "delay", "year"]), tmp_path / "x" / "b.parquet")
+    apply(statistics, tmp_path / "x", "-o", tmp_path / "y.parquet")
+    assert read(tmp_path / "y.parquet")["carrier"].to_pylist() == ["UA", "AA"] * 1_000
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather", ".csv"])
+def test_categories_pass_through(tmp_path, table, statistics, suffix):
+    """Files number their categories each for itself, and an Arrow file has one numbering."""
+    (tmp_path / "x").mkdir()
+    for name, carriers in (("a", ["UA", "AA"] * 500), ("b", ["AA", "UA"] * 500)):
+        column = pa.array(carriers).dictionary_encode()
+        write(table.set_column(2, "carrier", column), tmp_path / "x" / f"{name}.parquet")
+    apply(statistics, tmp_path / "x", "-o", tmp_path / f"y{suffix}")
+    carriers = read(tmp_path / f"y{suffix}")["carrier"].to_pylist()
+    assert carriers == ["UA", "AA"] * 500 + ["AA", "UA"] * 500
+
+
+def test_a_format_that_cannot_hold_a_column_is_a_message(tmp_path, table, statistics, capsys):
+    write(table.append_column("list", pa.array([[1, 2]] * 1_000)), tmp_path / "x.parquet")
+    message = refusal(capsys, statistics, tmp_path / "x.parquet", "-o", tmp_path / "y.csv")
+    assert "Write another format" in message
+    assert not (tmp_path / "y.csv").exists()
 
 
 def test_text_has_no_place_in_an_npy_file(tmp_path, table, statistics, capsys):

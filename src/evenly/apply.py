@@ -1,15 +1,23 @@
 """A file in, the same file normalised out: in pieces, and whole or not at all."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from evenly.atomic import atomic_file
+from evenly.errors import DataError
+from evenly.fit import Progress
 from evenly.moments import Moments
 from evenly.sinks import check_suffix, open_sink
 from evenly.sources import open_source
+from evenly.sources.files import expand, tables
+from evenly.sources.files.paths import suffixes_of
 
 _PIECE = 2**22
-"""Numbers of an array normalised at a time: 32 MB of float64, which any cache outlives."""
+"""Numbers of an array normalised at a time: 32 MB of float64."""
 
 
 def apply(
@@ -21,7 +29,7 @@ def apply(
     dtype: str | None = None,
     missing: str = "keep",
     feature_axis: int = -1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[Progress], object] | None = None,
 ) -> None:
     """Normalise a file into another, whose suffix names its format.
 
@@ -40,44 +48,49 @@ def apply(
     dtype, missing, feature_axis
         As of `Moments.normalize`.
     progress
-        Called with the rows and bytes read so far.
+        Called with how far it is, after each part.
 
     Raises
     ------
     ColumnError
         When the file lacks a column of the moments.
+    DataError
+        When it has no row, or its parts do not have the same columns.
     SourceError
         When the file cannot be read, or the output cannot be written.
     """
     suffix = check_suffix(output)
     turn = moments.denormalize if inverse else moments.normalize
     options: dict[str, Any] = {} if inverse else {"missing": missing}
+    done = Progress(0, None, 0, None, source)
     with atomic_file(output) as file, open_sink(file, suffix) as sink:
-        rows = nbytes = 0
         for part in _parts(source, moments, feature_axis):
             sink.write(turn(part, dtype=dtype, feature_axis=feature_axis, **options))
-            rows, nbytes = rows + len(part), nbytes + part.nbytes
+            done = replace(done, rows=done.rows + len(part), bytes=done.bytes + part.nbytes)
             if progress is not None:
-                progress(rows, nbytes)
+                progress(done)
+        if not done.rows:
+            raise DataError(f"At least one row is needed. Received: {source}, with none.")
 
 
 def _parts(source: str, moments: Moments, feature_axis: int) -> Iterator[Any]:
     """Yield the source's record batches, or arrays of some megabytes."""
-    from evenly.sources.files import expand, tables
-
     paths = expand(source)
-    if paths[0].endswith((".npy", ".npz")):
-        for block in open_source(source, feature_axis=feature_axis).blocks():
-            yield from _pieces(block.data, feature_axis)
-    else:
-        yield from tables(paths, text=moments.columns or ())
-
-
-def _pieces(array: Any, feature_axis: int) -> Iterator[Any]:
-    """Yield the array in parts along its first axis, unless that is the axis of features."""
-    if array.ndim > 1 and feature_axis % array.ndim == 0:
-        yield array
+    if suffixes_of(paths[0])[0] not in (".npy", ".npz"):
+        yield from tables(paths, numbers=moments.columns or ())
         return
-    rows = max(1, _PIECE * len(array) // max(1, array.size))
-    for start in range(0, max(1, len(array)), rows):
+    blocks = open_source(source, feature_axis=feature_axis).blocks()
+    arrays = (block.data for block in blocks)
+    first = next(arrays, None)
+    if first is not None and first.ndim > 1 and feature_axis % first.ndim == 0:
+        yield np.concatenate([first, *arrays], axis=1)
+    elif first is not None:
+        for array in chain([first], arrays):
+            yield from _pieces(array)
+
+
+def _pieces(array: Any) -> Iterator[Any]:
+    """Yield the array in parts along its first axis."""
+    rows = max(1, _PIECE * len(array) // array.size)
+    for start in range(0, len(array), rows):
         yield array[start : start + rows]

@@ -30,16 +30,21 @@ class NpySink:
         if self._shape is None:
             self._shape, self._dtype = array.shape[1:], array.dtype
             self._header()
+        if (array.shape[1:], array.dtype) != (self._shape, self._dtype):
+            raise DataError(
+                "All parts of an NPY file must have the same shape, but for the rows, and the "
+                f"same dtype. Received: {self._dtype} of shape {self._shape} a row, and then "
+                f"{array.dtype} of shape {array.shape[1:]}. A dtype can be chosen for all."
+            )
         self._rows += len(array)
-        self._file.write(np.ascontiguousarray(array, self._dtype).data)
+        self._file.write(np.ascontiguousarray(array).data)
 
     def close(self) -> None:
         """Put the number of rows into the header."""
-        if self._shape is None:
-            raise DataError("An NPY file needs at least one row. Received: none.")
-        self._file.seek(0)
-        self._header()
-        self._file.seek(0, 2)
+        if self._shape is not None:
+            self._file.seek(0)
+            self._header()
+            self._file.seek(0, 2)
 
     def _header(self) -> None:
         assert self._shape is not None

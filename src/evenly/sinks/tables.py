@@ -1,10 +1,11 @@
 """Parquet, Arrow and CSV files, a record batch at a time."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from evenly import extras
-from evenly.errors import UnsupportedTypeError
+from evenly.errors import DataError, UnsupportedTypeError, listed
 
 
 class TableSink:
@@ -14,13 +15,51 @@ class TableSink:
         self._file = file
         self._suffix = suffix
         self._writer: Any = None
+        self._schema: Any = None
 
     def write(self, part: Any) -> None:
-        """Append a record batch, or an array of two dimensions with its columns numbered."""
+        """Append a record batch, or an array of two dimensions with its columns numbered.
+
+        Raises
+        ------
+        DataError
+            When a part has other columns than the first.
+        UnsupportedTypeError
+            When the format cannot hold a column.
+        """
         batch = part if hasattr(part, "schema") else _as_batch(part, self._suffix)
-        if self._writer is None:
-            self._writer = _WRITERS[self._suffix](self._file, batch.schema)
-        self._writer.write_batch(batch)
+        with self._refusals():
+            if self._writer is None:
+                self._schema = batch.schema
+                if _WRITERS[self._suffix] is _arrow:
+                    self._schema = _without_categories(batch.schema)
+                self._writer = _WRITERS[self._suffix](self._file, self._schema)
+            self._writer.write_batch(self._alike(batch))
+
+    def _alike(self, batch: Any) -> Any:
+        """Return the batch with the columns, and the types, of the first one."""
+        schema = self._schema
+        if batch.schema.equals(schema):
+            return batch
+        if set(batch.schema.names) != set(schema.names):
+            raise DataError(
+                "All files of a source must have the same columns. Received: "
+                f"{listed(schema.names)}, and then {listed(batch.schema.names)}."
+            )
+        return batch.select(schema.names).cast(schema)
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, TypeError, NotImplementedError) as error:
+            if not type(error).__module__.startswith("pyarrow"):
+                raise
+            raise UnsupportedTypeError(
+                f"A {self._suffix} file must be able to hold every column, in the type that it "
+                f"has first. Received: {str(error).partition(chr(10))[0].rstrip('.')}. "
+                "Write another format, or leave the column out of the source."
+            ) from None
 
     def close(self) -> None:
         """Write the footer."""
@@ -38,6 +77,19 @@ def _parquet(file: BinaryIO, schema: Any) -> Any:
 
 def _arrow(file: BinaryIO, schema: Any) -> Any:
     return _pyarrow("pyarrow.ipc").new_file(file, schema)
+
+
+def _without_categories(schema: Any) -> Any:
+    """Return a schema of plain values: an Arrow file has one numbering of categories for all.
+
+    Files number them each for itself, and how the last one does is not known at the first.
+    """
+    pyarrow = _pyarrow()
+    fields = [
+        field.with_type(field.type.value_type) if pyarrow.types.is_dictionary(field.type) else field
+        for field in schema
+    ]
+    return pyarrow.schema(fields, schema.metadata)
 
 
 def _csv(file: BinaryIO, schema: Any) -> Any:
