@@ -106,6 +106,13 @@ def test_one_array_of_an_npz_file_is_selected(tmp_path):
     assert evenly.load(output).num_features == 2
 
 
+def test_columns_of_an_array_are_chosen_by_position(tmp_path):
+    source, output = tmp_path / "x.npy", tmp_path / "x.json"
+    np.save(source, np.array([[1.0, 2.0, 3.0]]))
+    assert main(["fit", str(source), "-q", "-o", str(output), "--columns", "2,0"]) == 0
+    assert evenly.load(output).mean.tolist() == [3.0, 1.0]
+
+
 @pytest.mark.parametrize("threads", ["1", "2", "7"])
 def test_any_number_of_threads_gives_the_same_file(tmp_path, threads):
     source, output = tmp_path / "x.npy", tmp_path / "x.json"

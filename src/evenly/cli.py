@@ -143,7 +143,14 @@ def evenly() -> None:
 )
 @_quiet
 def fit(
-    sources: Names, output: str | None, quiet: bool, infinite: str, threads: int, **options: Any
+    sources: Names,
+    output: str | None,
+    columns: Names,
+    exclude: Names,
+    infinite: str,
+    threads: int | None,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Print the exact statistics of files: Parquet, Arrow, CSV, NPY, NPZ.
 
@@ -151,12 +158,19 @@ def fit(
     fitted as one. Text columns are left out, and named.
     """
     from evenly.fit import fit as fit_source
-    from evenly.report.progress import Progress
+    from evenly.report.progress import ProgressLine
     from evenly.sources import open_source
+    from evenly.sources.files import expand_all
 
-    _check_output(output, sources)
-    source = open_source(list(sources) if len(sources) > 1 else sources[0], **options)
-    with Progress(sys.stderr, rows=source.rows, nbytes=source.nbytes, quiet=quiet) as progress:
+    paths = expand_all(sources)
+    _check_output(output, paths)
+    source = open_source(
+        list(sources) if len(sources) > 1 else sources[0],
+        columns=_known(columns, paths) or None,
+        exclude=_known(exclude, paths),
+        **options,
+    )
+    with ProgressLine(sys.stderr, quiet=quiet) as progress:
         moments = fit_source(source, infinite=infinite, threads=threads, progress=progress)
     _keep(moments, output, quiet)
     if not quiet:
@@ -208,13 +222,14 @@ def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any
     """
     from evenly.apply import apply as apply_file
     from evenly.moments import load
-    from evenly.report.progress import Progress
+    from evenly.report.progress import ProgressLine
+    from evenly.sources.files import expand
 
-    _check_output(output, [statistics, source])
     if options["inverse"] and options["missing"] != "keep":
         raise click.UsageError("--missing is for normalising; with --inverse missing values stay.")
+    _check_output(output, [statistics, *expand(source)])
     moments = load(statistics)
-    with Progress(sys.stderr, quiet=quiet) as progress:
+    with ProgressLine(sys.stderr, quiet=quiet) as progress:
         apply_file(moments, source, output, progress=progress, **options)
 
 
@@ -242,6 +257,12 @@ def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
 
     _check_output(output, [whole, part])
     _keep(load(whole) - load(part), output, quiet)
+
+
+def _known(columns: Names, paths: Sequence[str]) -> tuple[str | int, ...]:
+    """Return columns as they are known: those of an array have positions, and no names."""
+    arrays = paths[0].lower().endswith((".npy", ".npz"))
+    return tuple(int(name) if arrays and name.isdecimal() else name for name in columns)
 
 
 def _check_output(output: str | None, inputs: Sequence[str]) -> None:

@@ -4,7 +4,8 @@ import io
 import subprocess
 import sys
 
-from evenly.report.progress import Progress
+from evenly.fit import Progress
+from evenly.report.progress import ProgressLine
 
 
 class Terminal(io.StringIO):
@@ -14,15 +15,15 @@ class Terminal(io.StringIO):
 
 def test_nothing_is_written_when_the_stream_is_no_terminal():
     stream = io.StringIO()
-    with Progress(stream, rows=10) as progress:
-        progress(5, 40)
+    with ProgressLine(stream) as progress:
+        progress(Progress(5, 10, 40, 80, "x.csv"))
     assert stream.getvalue() == ""
 
 
 def test_nothing_is_written_when_told_to_be_quiet():
     stream = Terminal()
-    with Progress(stream, rows=10, quiet=True) as progress:
-        progress(5, 40)
+    with ProgressLine(stream, quiet=True) as progress:
+        progress(Progress(5, 10, 40, 80, "x.csv"))
     assert stream.getvalue() == ""
 
 
@@ -30,25 +31,25 @@ def test_a_terminal_sees_rows_bytes_and_the_time_left(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
     seconds = iter(range(10**6))
-    with Progress(stream, rows=4_000, nbytes=8_000_000, clock=lambda: next(seconds)) as progress:
+    with ProgressLine(stream, clock=lambda: next(seconds)) as progress:
         for part in range(1, 4):
-            progress(part * 1_000, part * 2_000_000)
+            progress(Progress(part * 1_000, None, part * 2_000_000, 8_000_000, "x.csv"))
     assert "3,000 rows, 6.0 MB" in stream.getvalue()
     assert "0:00:" in stream.getvalue()
 
 
 def test_a_source_of_unknown_size_shows_what_was_read():
     stream = Terminal()
-    with Progress(stream) as progress:
-        progress(7, 56)
+    with ProgressLine(stream) as progress:
+        progress(Progress(7, None, 56, None, "batch 0"))
     assert "7 rows, 56 bytes" in stream.getvalue()
 
 
 def test_no_terminal_no_import_of_rich():
     code = (
         "import io, sys\n"
-        "from evenly.report.progress import Progress\n"
-        "with Progress(io.StringIO()) as p: p(1, 2)\n"
+        "from evenly.report.progress import ProgressLine\n"
+        "with ProgressLine(io.StringIO()): pass\n"
         "sys.exit('rich' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
+    from evenly.fit import Progress
 
-class Progress:
+
+class ProgressLine:
     """A line on a terminal that shows how far a pass over data has come.
 
     It is silent, and imports nothing, when the stream is no terminal. The line is gone
-    when the work has ended.
+    when the work has ended. It is what `evenly.fit` takes as ``progress=``.
 
     Parameters
     ----------
     stream
         Where to: stderr.
-    rows, nbytes
-        What there is in all; None when the source does not know. The bar follows the
-        bytes, or the rows when only they are known.
     quiet
         Say nothing on a terminal either.
     clock
@@ -29,40 +28,41 @@ class Progress:
     Examples
     --------
     >>> import io
-    >>> with Progress(io.StringIO(), rows=1_000) as progress:
-    ...     progress(500, 4_000)
+    >>> import evenly
+    >>> with ProgressLine(io.StringIO()) as progress:
+    ...     moments = evenly.fit([[1.0], [2.0]], progress=progress)
     """
 
     def __init__(
         self,
         stream: TextIO,
         *,
-        rows: int | None = None,
-        nbytes: int | None = None,
         quiet: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stream = stream
         self._shown = stream.isatty() and not quiet
-        self._rows = rows
-        self._nbytes = nbytes
         self._clock = clock
         self._bar: Bar | None = None
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "ProgressLine":
         """Draw the line."""
         if self._shown:
             self._bar = _bar(self._stream, self._clock)
-            self._bar.add_task("", total=self._nbytes or self._rows, seen=_seen(0, 0))
+            self._bar.add_task("", total=None, seen="opening")
             self._bar.start()
         return self
 
-    def __call__(self, rows: int, nbytes: int) -> None:
-        """Say how many rows and bytes have been read so far."""
+    def __call__(self, done: "Progress") -> None:
+        """Say how far it is: by the bytes, or the rows when only they are known."""
         if self._bar is not None:
-            done = nbytes if self._nbytes else rows
-            task = self._bar.task_ids[0]
-            self._bar.update(task, completed=done, seen=_seen(rows, nbytes))
+            follows = done.bytes if done.total_bytes else done.rows
+            self._bar.update(
+                self._bar.task_ids[0],
+                completed=follows,
+                total=done.total_bytes or done.total_rows,
+                seen=_seen(done.rows, done.bytes),
+            )
 
     def __exit__(self, *_: object) -> None:
         """Take the line away."""
