@@ -24,6 +24,9 @@ demo: $(STAMPS)/demo
 	$(BIN)/python examples/demo.py
 
 test: $(STAMPS)/test
+	$(BIN)/cmake -S . -B build/tests -DCMAKE_BUILD_TYPE=Release -DEVENLY_CPP_TESTS=ON >/dev/null
+	$(BIN)/cmake --build build/tests --parallel 2
+	$(BIN)/ctest --test-dir build/tests --output-on-failure
 	$(BIN)/python -m pytest
 
 bench: $(STAMPS)/bench

@@ -64,8 +64,8 @@ def check(before: evenly.Moments, after: evenly.Moments) -> None:
     exact = all(column == 0 for column in (after.min[~varied], after.max[~varied]))
     if (
         not exact
-        or mean > ROUNDING
-        or variance > 4 * ROUNDING
+        or mean > rounding
+        or variance > 4 * rounding
         or (after.count != before.count).any()
     ):
         sys.exit("The flights are not normalised: please report this.")
