@@ -125,7 +125,7 @@ def fit(
     moments = Moments.empty()
     done = Progress(0, opened.rows, 0, opened.nbytes, "")
     for block in opened.blocks():
-        moments.update(block, infinite=infinite)
+        moments.update(block, infinite=infinite, threads=threads)
         if progress is not None:
             done = _after(done, block)
             progress(done)

@@ -67,6 +67,7 @@ class Group(Readings):
         weights: Any = None,
         feature_axis: int = -1,
         infinite: str = "error",
+        threads: int | None = None,
     ) -> Self:
         """Add rows in place, and return itself. What is refused leaves it as it was.
 
@@ -83,6 +84,9 @@ class Group(Readings):
         infinite
             ``"error"``, or ``"missing"`` to count infinities as missing: choose it when
             they stand for "no value" in your data.
+        threads
+            How many threads sum. None: as many as ``evenly.threads()`` says. The result is
+            the same bits for any number.
 
         Raises
         ------
@@ -99,19 +103,19 @@ class Group(Readings):
         if type(x) is kind and x.dtype is dtype and weights is None and infinite == "error":
             try:
                 plain = x if kind is np.ndarray else x.numpy()
-                if self._state.update(plain, feature_axis) is None:
+                if self._state.update(plain, feature_axis, None, False, threads or 0) is None:
                     self._note(plain.size // self._state.columns)
                     return self
             except (ValueError, TypeError, RuntimeError):
                 pass
-        self._update(x, weights, feature_axis, infinite)
+        self._update(x, weights, feature_axis, infinite, threads or 0)
         return self
 
-    def _update(self, x: Any, weights: Any, feature_axis: int, infinite: str) -> None:
+    def _update(self, x: Any, weights: Any, feature_axis: int, infinite: str, threads: int) -> None:
         if isinstance(x, Block) and weights is not None:
             x = replace(x, weights=weights)
         if isinstance(x, Block) and self.num_features:
-            self._take(x, infinite)
+            self._take(x, infinite, threads)
             return
         if isinstance(x, Block):
             blocks: Iterable[Block] = [x]
@@ -119,12 +123,12 @@ class Group(Readings):
             blocks = open_source(x, weights=weights, feature_axis=feature_axis).blocks()
         part = self.empty(self._columns or self.num_features)
         for block in blocks:
-            part._take(block, infinite)
+            part._take(block, infinite, threads)
         self._absorb(part)
         if type(x) is np.ndarray or type(x).__name__ == "Tensor":
             self._plain = (type(x), x.dtype)
 
-    def _take(self, block: Block, infinite: str) -> None:
+    def _take(self, block: Block, infinite: str, threads: int) -> None:
         """Add a block with the columns that we have; our first block brings them."""
         number = feature_count(block)
         names = self._columns if block.names is None else block.names
@@ -132,10 +136,10 @@ class Group(Readings):
             self._adopt(self._state, names, number)
         if matching(self._columns, self.num_features, names, number) is not None:
             part = self.empty(block.names)
-            part._take(block, infinite)
+            part._take(block, infinite, threads)
             self._absorb(part)
             return
-        add_block(self._state, block, infinite, self._columns)
+        add_block(self._state, block, infinite, self._columns, threads)
         dtypes = block.dtypes
         self._note(block.rows, dtypes if len(dtypes) == number else dtypes * number)
 

@@ -14,7 +14,9 @@ from evenly.errors import DataError, UnsupportedTypeError
 Array = npt.NDArray[Any]
 
 
-def add_block(state: _core.State, block: Block, infinite: str, names: Names) -> None:
+def add_block(
+    state: _core.State, block: Block, infinite: str, names: Names, threads: int = 0
+) -> None:
     """Add a block to a state of as many columns; a refused block leaves it as it was.
 
     Raises
@@ -37,11 +39,12 @@ def add_block(state: _core.State, block: Block, infinite: str, names: Names) -> 
                 [column.bit_offset for column in block.data],
                 weights,
                 as_missing,
+                threads,
             )
         else:
             x, dtype = core_array(block.data)
             axis = -1 if x.ndim == 1 else block.feature_axis
-            found = state.update(x, axis, weights, as_missing, dtype=dtype)
+            found = state.update(x, axis, weights, as_missing, threads, dtype)
     except ValueError as error:
         raise DataError(f"{_place(block)} cannot be added: {error}") from None
     except TypeError:
