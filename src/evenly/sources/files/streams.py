@@ -87,7 +87,7 @@ def decompressed(raw: BinaryIO, head: bytes) -> Any:
 
 
 def _decompressor(raw: BinaryIO, kind: str) -> Any:
-    buffered = io.BufferedReader(raw, 2**18)
+    buffered: Any = io.BufferedReader(raw, 2**18)  # type: ignore[type-var]
     if kind == "gzip":
         return gzip.GzipFile(fileobj=buffered)
     if kind == "bzip2":
