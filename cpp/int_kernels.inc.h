@@ -20,11 +20,11 @@ struct IntSums {
   using W = Wide<T>;
   using U = std::make_unsigned_t<W>;
   static constexpr int kHalf = sizeof(W) * 4;
-  Full<W> sum{};
+  Full<U> sum{};          // unsigned: in a lane that is found too wide, it wraps
   Full<U> low{}, high{};  // of the squares: their lower and upper halves
 
   void add(Full<W> x) {
-    sum += x;
+    sum += (Full<U>)x;
     Full<U> square;
     if constexpr (sizeof(W) == 4) {
       square = (Full<U>)x * (Full<U>)x;
@@ -41,7 +41,7 @@ struct IntSums {
   void add_to(IntLanes<T>& lanes, int at, LaneMask failed) const {
     for (int i = 0; i < kVectorBytes / int(sizeof(W)); ++i) {
       if (sizeof(T) == 8 && failed >> (at + i) & 1) continue;
-      lanes.sum[at + i] += int64_t(sum[i]);
+      lanes.sum[at + i] += int64_t(W(sum[i]));
       if constexpr (sizeof(W) == 4) {
         uint64_t square = uint64_t(low[i]) + (uint64_t(high[i]) << kHalf);
         lanes.square_low[at + i] += uint32_t(square);
