@@ -46,7 +46,8 @@ format: $(STAMPS)/lint
 stub: $(STAMPS)/test
 	$(BIN)/python -m nanobind.stubgen -m evenly._core -o src/evenly/_core.pyi
 
-sanitize: $(STAMPS)/tools
+# The C++ tests under each sanitizer; then the extension under the first, called from Python.
+sanitize: $(STAMPS)/evenly
 	for sanitizer in address undefined thread; do \
 	  echo "== $$sanitizer" && \
 	  $(BIN)/cmake -S . -B build/$$sanitizer -DCMAKE_BUILD_TYPE=RelWithDebInfo \
@@ -54,6 +55,11 @@ sanitize: $(STAMPS)/tools
 	  $(BIN)/cmake --build build/$$sanitizer --parallel 2 && \
 	  $(BIN)/ctest --test-dir build/$$sanitizer --parallel 2 --output-on-failure || exit 1; \
 	done
+	$(BIN)/cmake -S . -B build/address-python -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	  -DEVENLY_SANITIZE=address -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" >/dev/null
+	$(BIN)/cmake --build build/address-python --parallel 2
+	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	  $(BIN)/python cpp/tests/smoke.py build/address-python
 	@echo "All C++ tests passed under the address, undefined and thread sanitizers."
 
 fuzz: $(STAMPS)/fuzz
