@@ -33,11 +33,13 @@ def main(groups, size, threads, rounds, as_json, results):
     console = Console(stderr=as_json, width=max(WIDTH, Console().width))
     console.print(_headline(facts))
     record = {"machine": facts, "groups": {}}
+    path = results / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}.json"
     for name in chosen:
         record["groups"][name] = _run(name, facts, console)
         _show(name, record["groups"][name], console)
-    facts["load_after"] = os.getloadavg()
-    _keep(record, results, console)
+        facts["load_after"] = os.getloadavg()
+        _keep(record, path)  # again after each group: what is interrupted has what it has
+    console.print(f"record: {path.name} in the folder {results.name}/")
     if as_json:
         click.echo(json.dumps(record))
     if any("failed" in case for cases in record["groups"].values() for case in cases):
@@ -76,11 +78,9 @@ def _headline(facts):
     )
 
 
-def _keep(record, results, console):
-    results.mkdir(parents=True, exist_ok=True)
-    path = results / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}.json"
+def _keep(record, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=1))
-    console.print(f"record: {path.name} in the folder {results.name}/")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,10 @@ def _field(path: str, name: str) -> str:
 
 
 def _commit() -> str:
+    """What git calls this tree; nothing where there is no git."""
     here = Path(__file__).parent
     command = ["git", "describe", "--always", "--dirty"]
-    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    try:
+        return subprocess.run(command, cwd=here, capture_output=True, text=True).stdout.strip()
+    except OSError:
+        return ""
