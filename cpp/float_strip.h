@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "infinity_rule.h"
@@ -88,10 +89,11 @@ class FloatStrip {
   static constexpr int64_t kPortionBytes = 128 << 10;
   using Bits = typename Window<C>::Bits;
 
-  FloatStrip() {
+  // `together`: all lanes belong to one column, and so can share a window.
+  explicit FloatStrip(bool together = false) : together_(together) {
     std::memset(static_cast<void*>(&lanes_), 0, sizeof lanes_);
-    std::fill_n(lanes_.min, kCount, std::numeric_limits<C>::infinity());
-    std::fill_n(lanes_.max, kCount, -std::numeric_limits<C>::infinity());
+    std::fill_n(lanes_.min, kCount, kNothing);
+    std::fill_n(lanes_.max, kCount, -kNothing);
     std::fill_n(top_, kCount, kUnset);
   }
 
@@ -109,7 +111,7 @@ class FloatStrip {
               ColumnOf&& column_of, InfinityRule& infinity) {
     LaneMask failed = finish_kernel<C>(kernels)(sums_, valid, lanes_);
     if (failed) {
-      choose_windows(failed, column_of);
+      if (!(together_ && share_window(column_of))) choose_windows(failed, column_of);
       failed = sum_again(kernels, data, stride, rows, failed);
     }
     if (failed) sum_split(kernels, data, stride, rows, failed, column_of, infinity);
@@ -134,7 +136,7 @@ class FloatStrip {
     if (other_) other_->flush(valid, column_of);
   }
 
-  // The same when all lanes belong to one column and are all in use.
+  // The same for a strip whose lanes all belong to one column.
   void flush_together(Column& column) {
     for (int part = 0; part < kParts<C>; ++part) {
       int128 sum = 0;
@@ -146,13 +148,19 @@ class FloatStrip {
         sum = 0;
       }
     }
-    for (int lane = 0; lane < kCount; ++lane) flush_extremes(lane, column);
+    for (int lane = 1; lane < kCount; ++lane) {
+      lanes_.missing[0] += std::exchange(lanes_.missing[lane], 0);
+      lanes_.min[0] = std::min(lanes_.min[0], std::exchange(lanes_.min[lane], kNothing));
+      lanes_.max[0] = std::max(lanes_.max[0], std::exchange(lanes_.max[lane], -kNothing));
+    }
+    flush_extremes(0, column);
     tiles_ = 0;
     if (other_) other_->flush_together(column);
   }
 
  private:
   static constexpr int kMostStrips = 4;
+  static constexpr C kNothing = std::numeric_limits<C>::infinity();  // the least of no values
   static constexpr int kUnset = std::numeric_limits<int>::min();
   static Exact& exact_sum(Column& column, int part) {
     return part == kSumHigh || part == kSumLow ? column.sum : column.squares;
@@ -170,8 +178,8 @@ class FloatStrip {
     column.missing += lanes_.missing[lane];
     column.count -= lanes_.missing[lane];
     lanes_.missing[lane] = 0;
-    C min = std::exchange(lanes_.min[lane], std::numeric_limits<C>::infinity());
-    C max = std::exchange(lanes_.max[lane], -std::numeric_limits<C>::infinity());
+    C min = std::exchange(lanes_.min[lane], kNothing);
+    C max = std::exchange(lanes_.max[lane], -kNothing);
     if (min > max) return;
     column.include(value_of(min));
     column.include(value_of(max));
@@ -223,6 +231,31 @@ class FloatStrip {
     return finish_kernel<C>(kernels)(sums_, lanes, lanes_);
   }
 
+  // One window for all lanes, if it holds the tile; chosen once, that is 32 times cheaper.
+  template <class ColumnOf>
+  bool share_window(ColumnOf&& column_of) {
+    C largest = 0;
+    Bits smallest = ~Bits(0);
+    for (int lane = 0; lane < kCount; ++lane) {
+      largest = std::max({largest, -sums_.min[lane], sums_.max[lane]});
+      smallest = std::min(smallest, sums_.smallest[lane]);
+    }
+    double sum = std::accumulate(sums_.part[kSumHigh], sums_.part[kSumHigh] + kCount, 0.0);
+    if (sum != sum || !(largest > 0 && largest <= std::numeric_limits<C>::max())) return false;
+    int top = top_for(largest);
+    if (smallest < smallest_of(top)) return false;
+    for (int lane = 0; lane < kCount; ++lane) flush_parts(lane, column_of(lane));
+    set_window(0, top);
+    std::fill_n(top_, kCount, top);
+    std::fill_n(lanes_.largest, kCount, lanes_.largest[0]);
+    std::fill_n(lanes_.smallest, kCount, lanes_.smallest[0]);
+    for (int part = 0; part < kParts<C>; ++part) {
+      std::fill_n(lanes_.per_unit[part], kCount, lanes_.per_unit[part][0]);
+      std::fill_n(lanes_.bias[part], kCount, lanes_.bias[part][0]);
+    }
+    return true;
+  }
+
   // For each failed lane the window of the largest value, if that one holds the smallest too.
   // A lane that no window can hold keeps the one it has: it may hold most of it.
   template <class ColumnOf>
@@ -260,7 +293,7 @@ class FloatStrip {
     if (!left) return;
     if (depth_ + 1 == kMostStrips) return add_outside(rows, left, column_of);
     if (!other_) {
-      other_ = std::make_unique<FloatStrip>();
+      other_ = std::make_unique<FloatStrip>(together_);
       other_->depth_ = depth_ + 1;
       other_->skip_nan_ = true;
     }
@@ -321,6 +354,7 @@ class FloatStrip {
   FloatSums<C> sums_;
   int top_[kCount];
   int tiles_ = 0;
+  bool together_;
   bool skip_nan_ = false;
   int depth_ = 0;  // of strips that sum what others cannot
   std::unique_ptr<Split> split_;

@@ -30,7 +30,7 @@ class IntStrip {
   static constexpr int kCount = kLanes<T>;
   static constexpr int64_t kPortionBytes = 128 << 10;
 
-  IntStrip() { clear(); }
+  explicit IntStrip(bool = false) { clear(); }
 
   // The same three steps as for a tile of floats; here each portion is taken over at once.
   void start(const Kernels&) {}

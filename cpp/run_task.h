@@ -63,7 +63,7 @@ class RunTask {
 
   Shared& shared_;
   int64_t column_;
-  Strip<T> strip_;
+  Strip<T> strip_{true};
   Column own_;
   InfinityRule infinity_;
 };
