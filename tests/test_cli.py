@@ -145,6 +145,15 @@ def test_an_infinity_can_be_counted_as_missing(tmp_path):
     assert evenly.load(output).missing.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("text", "option"), [("x\ninf\n", "--infinite missing"), ("x,y\n1,2\n1,z\n", "--exclude y")]
+)
+def test_messages_advise_what_can_be_typed(tmp_path, capsys, text, option):
+    source = tmp_path / "bad.csv"
+    source.write_text(text)
+    assert option in refusal(capsys, "fit", source)
+
+
 def test_an_unknown_column_is_named_with_those_there_are(flights, capsys):
     message = refusal(capsys, "fit", flights, "--columns", "dealy")
     assert "dealy" in message
@@ -207,6 +216,16 @@ def test_an_input_is_never_the_output(flights, statistics, capsys, command):
     assert main([command, *map(str, inputs)]) == 2
     assert "another file than the input" in capsys.readouterr().err
     assert (flights.read_bytes(), statistics.read_bytes()) == before
+
+
+def test_statistics_never_replace_data(tmp_path, flights, capsys):
+    """`evenly fit -o *.csv` has the first of the files as its output."""
+    other = tmp_path / "other.csv"
+    other.write_text(flights.read_text())
+    before = other.read_bytes()
+    assert main(["fit", "-o", str(other), str(flights)]) == 2
+    assert "Statistics replace only statistics" in capsys.readouterr().err
+    assert other.read_bytes() == before
 
 
 # show

@@ -6,71 +6,32 @@ Everything heavy is imported by the command that needs it, so that ``evenly --ve
 
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from evenly.failures import status
+
 if TYPE_CHECKING:
     from evenly.moments import Moments
-
-OK, BAD_DATA, INTERRUPTED, TERMINATED = 0, 1, 130, 143
-"""Exit statuses; wrong usage is click's 2."""
 
 Names = tuple[str, ...]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status; bad data is a message, no traceback."""
-    with contextlib.suppress(ValueError):  # not the main thread
-        signal.signal(signal.SIGTERM, _terminate)
-    try:
-        return _run(list(sys.argv[1:] if arguments is None else arguments))
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted; nothing half-written was left.", INTERRUPTED)
-    except BrokenPipeError:
-        return _reader_left()
-    except MemoryError:
-        return _fail("not enough memory. Take fewer columns at a time: --columns.", BAD_DATA)
-    except Exception as error:
-        from evenly.errors import EvenlyError
-
-        if not isinstance(error, EvenlyError | OSError):
-            raise
-        return _fail(str(error), BAD_DATA)
+    """Run the command line and return its exit status."""
+    return status(lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str]) -> None:
     try:
         with evenly.make_context("evenly", arguments) as context:
             evenly.invoke(context)
-    except click.exceptions.Exit as end:  # --help, --version
-        return end.exit_code
     finally:
         sys.stdout.flush()
-    return OK
-
-
-def _fail(message: str, status: int) -> int:
-    click.echo(f"evenly: {message}", err=True)
-    return status
-
-
-def _reader_left() -> int:
-    """Whoever reads our output has enough (``evenly show x.json | head``): that is no error."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return OK
-
-
-def _terminate(*_: object) -> None:
-    """Unwind on SIGTERM as on Ctrl-C, so that a half-written file is removed."""
-    sys.exit(TERMINATED)
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -152,10 +113,10 @@ def fit(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Print the exact statistics of files: Parquet, Arrow, CSV, NPY, NPZ.
+    """Print the exact statistics of files.
 
-    A SOURCE is a file, a folder, a pattern such as 'day-*.csv', or a URL. Several are
-    fitted as one. Text columns are left out, and named.
+    They may be Parquet, Arrow, CSV, NPY and NPZ. A SOURCE is a file, a folder, a pattern
+    such as 'day-*.csv', or a URL. Several are fitted as one. Text columns are left out, and named.
     """
     from evenly.fit import fit as fit_source
     from evenly.report.progress import ProgressLine
@@ -163,7 +124,7 @@ def fit(
     from evenly.sources.files import expand_all
 
     paths = expand_all(sources)
-    _check_output(output, paths)
+    _check_statistics(output, paths)
     source = open_source(
         list(sources) if len(sources) > 1 else sources[0],
         columns=_known(columns, paths) or None,
@@ -215,10 +176,11 @@ def show(statistics: str, as_json: bool) -> None:
 @_feature_axis
 @_quiet
 def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any) -> None:
-    """Normalise a file: Parquet, Arrow, CSV or NPY, as the name of OUT says.
+    """Normalise a file into another.
 
-    Columns that the statistics do not have pass through as they are. The file is read
-    and written in pieces, and OUT appears when it is whole.
+    OUT is Parquet, Arrow, CSV or NPY, as its name says. Columns that the statistics do not
+    have pass through as they are. The file is read and written in pieces, and OUT appears
+    when it is whole.
     """
     from evenly.apply import apply as apply_file
     from evenly.moments import load
@@ -238,11 +200,14 @@ def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any
 @_output
 @_quiet
 def merge(files: Names, output: str, quiet: bool) -> None:
-    """Add up statistics files: the statistics of all their rows together."""
+    """Add up statistics files.
+
+    The result is the statistics of all their rows together, bit for bit.
+    """
     from evenly.moments import load
     from evenly.moments import merge as merge_all
 
-    _check_output(output, files)
+    _check_statistics(output, files)
     _keep(merge_all(map(load, files)), output, quiet)
 
 
@@ -252,10 +217,14 @@ def merge(files: Names, output: str, quiet: bool) -> None:
 @_output
 @_quiet
 def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
-    """Take the rows of B, which were added once, out of A again."""
+    """Take the rows of B out of A again.
+
+    They must have been added once. What remains is the same bits as if they had not been,
+    but for min and max, which become bounds.
+    """
     from evenly.moments import load
 
-    _check_output(output, [whole, part])
+    _check_statistics(output, [whole, part])
     _keep(load(whole) - load(part), output, quiet)
 
 
@@ -263,6 +232,18 @@ def _known(columns: Names, paths: Sequence[str]) -> tuple[str | int, ...]:
     """Return columns as they are known: those of an array have positions, and no names."""
     arrays = paths[0].lower().endswith((".npy", ".npz"))
     return tuple(int(name) if arrays and name.isdecimal() else name for name in columns)
+
+
+def _check_statistics(output: str | None, inputs: Sequence[str]) -> None:
+    """Refuse to put statistics in the place of data, as ``fit -o *.csv`` would."""
+    _check_output(output, inputs)
+    if output is not None and os.path.isfile(output):
+        with open(output, "rb") as file:
+            if file.read(1) not in (b"", b"{"):
+                raise click.UsageError(
+                    "Statistics replace only statistics. "
+                    f"Received: -o {output!r}, which is another file. Choose another name."
+                )
 
 
 def _check_output(output: str | None, inputs: Sequence[str]) -> None:

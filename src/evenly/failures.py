@@ -1,0 +1,73 @@
+"""How a command ends: its exit status, and the one line that says why."""
+
+import contextlib
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+
+import click
+
+OK, BAD_DATA, INTERRUPTED, TERMINATED = 0, 1, 130, 143
+"""Exit statuses; wrong usage is click's 2, and SIGTERM 143, as of a shell."""
+
+_OPTION = re.compile(
+    r"\b(columns|exclude|infinite|select|feature_axis|dtype)="
+    r"(?:\[([^]]*)\]|\"([^\"]*)\"|'([^']*)'|(-?\w+))?"
+)
+
+
+def status(command: Callable[[], None]) -> int:
+    """Run a command and return its exit status; bad data is a message, no traceback.
+
+    What is no fault of the data or the user is a fault of ours, and keeps its traceback.
+    """
+    with contextlib.suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        command()
+    except click.exceptions.Exit as end:  # --help, --version
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted; nothing half-written was left.", INTERRUPTED)
+    except BrokenPipeError:
+        return _reader_left()
+    except MemoryError:
+        return _fail("not enough memory. Take fewer columns at a time: --columns.", BAD_DATA)
+    except Exception as error:
+        from evenly.errors import EvenlyError
+
+        if not isinstance(error, EvenlyError | OSError):
+            raise
+        return _fail(_OPTION.sub(_as_typed, str(error)), BAD_DATA)
+    return OK
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"evenly: {message}", err=True)
+    return code
+
+
+def _as_typed(option: re.Match[str]) -> str:
+    """Return an option that a message advises, as it is typed here and not in Python.
+
+    >>> _OPTION.sub(_as_typed, "leave it out: exclude=['b'].")
+    'leave it out: --exclude b.'
+    """
+    value = next(filter(None, option.groups()[1:]), "").replace("'", "").replace(", ", ",")
+    return f"--{option[1].replace('_', '-')} {value}".rstrip()
+
+
+def _reader_left() -> int:
+    """Whoever reads our output has enough (``evenly show x.json | head``): that is no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK
+
+
+def _terminate(*_: object) -> None:
+    """Unwind on SIGTERM as on Ctrl-C, so that a half-written file is removed."""
+    sys.exit(TERMINATED)
