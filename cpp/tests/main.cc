@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   }
   std::printf("kernel %s, EVENLY_TEST_SEED=%llu\n", evenly::chosen_kernel_name(),
               (unsigned long long)seed());
+  std::fflush(stdout);  // a test may end the program
   for (const Test& test : tests()) {
     if (argc > 1 && !std::strstr(test.name, argv[1])) continue;
     int before = failures;
