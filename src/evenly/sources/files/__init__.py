@@ -88,9 +88,10 @@ class Opener:
             elif kind == "npy" and not is_url(path):
                 yield self._mapped(raw, path, nbytes)
             else:
-                keep = True
                 stream = Stream(raw, path, decompressed(raw, head))
-                yield self._stream(stream, path, path, nbytes)
+                opened = self._stream(stream, path, path, nbytes)
+                keep = True  # until it has been read, or dropped
+                yield opened
         finally:
             if not keep:
                 raw.close()
@@ -116,6 +117,11 @@ class Opener:
         if not head:
             raise SourceError(f"A file must not be empty. Received: {place}, of 0 bytes.")
         kind = _kind(head)
+        if kind == "feather 1":
+            raise SourceError(
+                f"Feather must be of version 2. Received: {place}, of version 1. "
+                "Convert it, with an old pyarrow for example."
+            )
         if kind == "npy":
             return self._array(stream, place, nbytes)
         if kind == "ipc stream":
@@ -167,8 +173,6 @@ def _kind(head: bytes) -> str | None:
 
 
 def _unknown(place: str, suffix: str, head: bytes) -> SourceError:
-    if head.startswith(arrow_ipc.OLD_FEATHER_MAGIC):
-        return SourceError(f"Feather must be of version 2. Received: {place}, of version 1.")
     if suffix in _BINARY:
         return SourceError(
             f"A {suffix} file must be {_BINARY[suffix]}. Received: {place}, which begins with "

@@ -1,7 +1,9 @@
 """Paths, patterns, folders and URLs, into a sorted list of files."""
 
 import glob
+import io
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any, BinaryIO
@@ -65,9 +67,16 @@ def open_file(path: str) -> BinaryIO:
         if is_url(path):
             filesystem, inner = _filesystem(path)
             return filesystem.open(inner, "rb")  # type: ignore[no-any-return]
-        return open(path, "rb", buffering=0)
+        return _File(path)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
+
+
+class _File(io.FileIO):
+    """A file that may be dropped unread: that it is closed then is nothing to be warned of."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def size_of(path: str) -> int | None:
@@ -76,9 +85,15 @@ def size_of(path: str) -> int | None:
         if is_url(path):
             filesystem, inner = _filesystem(path)
             return filesystem.size(inner)  # type: ignore[no-any-return]
-        return os.stat(path).st_size
+        found = os.stat(path)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise SourceError(
+            "A file must be a regular one, that can be read from any place. "
+            f"Received: {path!r}. Write it to a file first."
+        )
+    return found.st_size
 
 
 def suffixes_of(path: str) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 import bz2
 import contextlib
 import gzip
-import io
 import lzma
 import zipfile
 import zlib
@@ -38,7 +37,7 @@ class Stream:
         self._raw = raw
         self._owned = owned
         self._place = place
-        self._file: Any = io.BufferedReader(raw) if file is None else file
+        self._file: Any = raw if file is None else file
         self._seen = 0
         self._head = b""
 
@@ -72,11 +71,6 @@ class Stream:
         if self._owned:
             self._raw.close()
 
-    def __del__(self) -> None:
-        # A source that is opened and not read to its end holds its file until here.
-        with contextlib.suppress(Exception):
-            self.close()
-
 
 def decompressed(raw: BinaryIO, head: bytes) -> Any:
     """Return the decompressed file; None when it is not compressed."""
@@ -87,15 +81,14 @@ def decompressed(raw: BinaryIO, head: bytes) -> Any:
 
 
 def _decompressor(raw: BinaryIO, kind: str) -> Any:
-    buffered: Any = io.BufferedReader(raw, 2**18)  # type: ignore[type-var]
     if kind == "gzip":
-        return gzip.GzipFile(fileobj=buffered)
+        return gzip.GzipFile(fileobj=raw)
     if kind == "bzip2":
-        return bz2.BZ2File(buffered)
+        return bz2.BZ2File(raw)
     if kind == "xz":
-        return lzma.LZMAFile(buffered)
+        return lzma.LZMAFile(raw)
     pyarrow = extras.require("pyarrow", extra="files", feature="Reading .zst files")
-    return pyarrow.CompressedInputStream(pyarrow.PythonFile(buffered, mode="r"), "zstd")
+    return pyarrow.CompressedInputStream(pyarrow.PythonFile(raw, mode="r"), "zstd")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,52 @@
+"""Where records end: the cut never goes through quotes, and nothing is lost."""
+
+import csv
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evenly.sources.files.csv_chunks import chunks, first_record_end
+
+cells = st.text(st.sampled_from('ab,"\n\r'), max_size=6)
+tables = st.lists(st.lists(cells, min_size=2, max_size=2), min_size=1, max_size=12)
+
+
+def written(rows, end):
+    file = io.StringIO(newline="")
+    csv.writer(file, lineterminator=end, quoting=csv.QUOTE_ALL).writerows(rows)
+    return file.getvalue().encode()
+
+
+@given(tables, st.sampled_from(["\n", "\r\n"]), st.integers(1, 40))
+def test_chunks_are_whole_records_and_together_the_file(rows, end, size):
+    data = written(rows, end)
+    parts = list(chunks(io.BytesIO(data), size))
+    assert b"".join(part.data for part in parts) == data
+    records = [
+        row for part in parts for row in csv.reader(io.StringIO(part.data.decode(), newline=""))
+    ]
+    assert records == rows
+
+
+@given(tables, st.integers(1, 40))
+def test_each_chunk_knows_its_first_line(rows, size):
+    data = written(rows, "\n")
+    before = b""
+    for part in chunks(io.BytesIO(data), size):
+        assert part.line == 1 + before.count(b"\n")
+        before += part.data
+
+
+@given(tables)
+def test_the_first_record_ends_where_the_reader_says(rows):
+    data = written(rows, "\n")
+    assert data[: first_record_end(data)] == written(rows[:1], "\n")
+
+
+def test_a_quote_that_is_never_closed_does_not_take_the_whole_file(monkeypatch):
+    from evenly.sources.files import csv_chunks
+
+    monkeypatch.setattr(csv_chunks, "_LONGEST", 1_000)
+    parts = list(chunks(io.BytesIO(b'a,"b\n' + b"1,2\n" * 10_000), 100))
+    assert max(len(part.data) for part in parts) < 2_000

@@ -1,0 +1,110 @@
+"""Parquet: streamed, projected, whole or refused."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+import evenly
+from evenly.sources import open_source
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "x.parquet"
+
+
+def write(table, path, **options):
+    pa.parquet.write_table(table, path, **options)
+    return path
+
+
+def test_rows_and_bytes_are_known_beforehand(path):
+    write(pa.table({"x": np.arange(100)}), path, row_group_size=7)
+    seen = []
+    evenly.fit(path, progress=seen.append)
+    assert (seen[-1].rows, seen[-1].total_rows) == (100, 100)
+    assert seen[-1].total_bytes == path.stat().st_size
+    assert 0.9 * seen[-1].total_bytes < seen[-1].bytes <= seen[-1].total_bytes
+    assert seen[-1].place == str(path)
+
+
+def test_batches_are_small_whatever_the_row_groups(path):
+    write(pa.table({"x": np.arange(300_000.0)}), path, row_group_size=300_000)
+    assert max(block.rows for block in open_source(path).blocks()) <= 2**16
+
+
+def test_what_is_not_fitted_is_not_read(path):
+    """A text column of which one page is damaged does no harm."""
+    table = pa.table({"x": np.arange(1000.0), "t": ["text"] * 1000})
+    write(table, path, use_dictionary=False, compression="none")
+    data = bytearray(path.read_bytes())
+    start = data.index(b"text")
+    data[start - 40 : start] = b"\xff" * 40
+    path.write_bytes(bytes(data))
+    assert evenly.fit(path).rows == 1000
+
+
+def test_an_index_of_pandas_is_no_column(path):
+    frame = pd.DataFrame({"x": [1.0, 2.0]}, index=pd.Index([7, 9], name="key"))
+    frame.to_parquet(path)
+    source = open_source(path)
+    assert evenly.fit(source).columns == ("x",)
+    assert source.left_out == {"key": "index"}
+    assert evenly.fit(path, columns=["key"]).mean.tolist() == [8.0]
+
+
+def test_nested_columns_are_left_out_and_names_may_have_dots(path):
+    write(pa.table({"a.b": [1.0], "s": [{"a": 1}], "l": [[1.0]], "d": [1.0]}), path)
+    source = open_source(path)
+    assert evenly.fit(source).columns == ("a.b", "d")
+    assert source.left_out == {"s": "nested", "l": "nested"}
+
+
+@pytest.mark.parametrize("keep", [4, 100, -1, -30])
+def test_a_truncated_file_is_refused(path, keep):
+    write(pa.table({"x": np.arange(1000.0)}), path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(evenly.SourceError, match=f"must be whole.*{path}.*truncated or damaged"):
+        evenly.fit(path)
+
+
+def test_a_damaged_file_is_refused(path):
+    write(pa.table({"x": np.arange(1000.0)}), path, use_dictionary=False, compression="gzip")
+    data = bytearray(path.read_bytes())
+    data[100:200] = b"\xff" * 100
+    path.write_bytes(bytes(data))
+    with pytest.raises(evenly.SourceError, match="cannot be read"):
+        evenly.fit(path)
+
+
+def test_times_in_another_unit_are_refused(tmp_path):
+    """A sum of microseconds and nanoseconds would be nonsense."""
+    for name, unit in (("a", "us"), ("b", "ns")):
+        write(pa.table({"t": pa.array([1], pa.timestamp(unit))}), tmp_path / f"{name}.parquet")
+    with pytest.raises(evenly.UnsupportedTypeError, match=r"timestamp\[us\] in .*a.parquet and"):
+        evenly.fit(tmp_path, columns=["t"])
+
+
+def test_a_file_without_rows_is_refused(path):
+    write(pa.table({"x": pa.array([], pa.float64())}), path)
+    with pytest.raises(
+        evenly.DataError, match=r"At least one row is needed. Received: .*x.parquet"
+    ):
+        evenly.fit(path)
+
+
+def test_a_file_without_rows_beside_others_does_no_harm(tmp_path):
+    write(pa.table({"x": pa.array([], pa.float64())}), tmp_path / "a.parquet")
+    write(pa.table({"x": [1.0]}), tmp_path / "b.parquet")
+    assert evenly.fit(tmp_path).rows == 1
+
+
+def test_the_row_of_an_infinity_counts_from_the_beginning_of_its_file(tmp_path):
+    write(pa.table({"x": np.zeros(100)}), tmp_path / "a.parquet")
+    x = np.zeros(100)
+    x[70] = np.inf
+    write(pa.table({"x": x}), tmp_path / "b.parquet", row_group_size=20)
+    with pytest.raises(evenly.DataError, match=r"column 'x', row 70 of .*b.parquet"):
+        evenly.fit(tmp_path)

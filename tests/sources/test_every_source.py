@@ -1,0 +1,184 @@
+"""One test body, every source: what holds whatever the rows come in."""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import evenly
+from containers import NAMED, UNNAMED, arrow, rows
+from evenly.sources import open_source
+from strategies import splits
+
+KINDS = NAMED | UNNAMED
+
+
+def columns_of(seed, number=11):
+    """A float column with NaN, whole numbers, booleans."""
+    rng = np.random.default_rng(seed)
+    a = rng.normal(1.7e9, 3.0, number)
+    a[rng.random(number) < 0.2] = np.nan
+    a[0] = 0.1  # a column of a CSV file without any value is no column
+    return {
+        "a": a,
+        "b": rng.integers(-(2**40), 2**40, number),
+        "c": rng.random(number) < 0.5,
+    }
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def columns():
+    return columns_of(2013)
+
+
+@pytest.fixture
+def source(kind, columns, tmp_path):
+    return KINDS[kind](columns, tmp_path)
+
+
+@pytest.fixture
+def names(kind):
+    return ("a", "b", "c") if kind in NAMED else None
+
+
+@pytest.fixture
+def expected(columns, names):
+    moments = evenly.Moments.empty(names or 3)
+    return moments.update(rows(columns))
+
+
+def test_any_kind_of_source_has_the_same_moments(source, expected, names):
+    moments = evenly.fit(source)
+    assert moments == expected
+    assert moments.columns is None if names is None else set(moments.columns) == set(names)
+    assert moments.rows == 11
+
+
+def test_columns_are_chosen_by_position_in_any_kind(source, expected):
+    assert evenly.fit(source, columns=[2, 0]) == expected.select(
+        [0, 2] if expected.columns is None else ["a", "c"]
+    ).select([1, 0] if expected.columns is None else ["c", "a"])
+
+
+def test_columns_are_excluded_in_any_kind(source, expected):
+    last = evenly.fit(source, exclude=-1)
+    assert last == expected.select([0, 1] if expected.columns is None else ["a", "b"])
+
+
+def test_weights_are_an_array_over_all_rows_in_any_kind(kind, columns, tmp_path, names):
+    weights = np.arange(11) % 4
+    repeated = {name: np.repeat(x, weights) for name, x in columns.items()}
+    expected = evenly.Moments.empty(names or 3).update(rows(repeated))
+    assert evenly.fit(KINDS[kind](columns, tmp_path), weights=weights) == expected
+
+
+@pytest.mark.parametrize("number", [10, 12])
+def test_weights_of_a_wrong_number_are_refused_in_any_kind(source, number):
+    with pytest.raises(evenly.DataError, match=rf"one number a row.*{number} weights"):
+        evenly.fit(source, weights=np.ones(number))
+
+
+def test_an_unknown_column_is_refused_in_any_kind(source, names):
+    hint = "There must be a column" if names else "no names, only positions from 0 to 2"
+    with pytest.raises(evenly.ColumnError, match=hint):
+        evenly.fit(source, columns=["aa"])
+
+
+def test_a_position_beyond_the_last_is_refused_in_any_kind(source):
+    with pytest.raises(evenly.ColumnError, match=r"position must be from 0 to 2\. Received: 3"):
+        evenly.fit(source, columns=[3])
+
+
+def test_infinity_names_column_and_row_in_any_kind(kind, columns, tmp_path, names):
+    columns["a"][9] = np.inf
+    column = "'a'" if names else "0"
+    with pytest.raises(evenly.DataError, match=f"infinity in column {column}, row [0-9]+ of"):
+        evenly.fit(KINDS[kind](columns, tmp_path))
+
+
+def test_infinity_may_count_as_missing_in_any_kind(kind, columns, tmp_path):
+    columns["a"][9] = np.inf
+    moments = evenly.fit(KINDS[kind](columns, tmp_path), infinite="missing")
+    columns["a"][9] = np.nan
+    place = moments.columns.index("a") if moments.columns else 0
+    assert moments.missing[place] == np.isnan(columns["a"]).sum()
+
+
+def test_blocks_hold_just_the_rows_in_any_kind(source):
+    opened = open_source(source)
+    blocks = list(opened.blocks())
+    assert sum(block.rows for block in blocks) == 11
+    assert opened.rows in (None, 11)
+    if opened.nbytes is not None:
+        assert sum(block.nbytes for block in blocks) <= opened.nbytes
+
+
+def test_a_source_that_is_dropped_unread_leaves_nothing_open(source):
+    """An open file would be a ResourceWarning, and an error here."""
+    next(open_source(source).blocks())
+
+
+SLOW = {"DataLoader", "Dataset", "duckdb", "polars lazy"}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in SLOW])
+@settings(max_examples=10)
+@given(seed=st.integers(0, 2**32 - 1), number=st.integers(1, 40))
+def test_any_rows_have_the_same_moments_in_any_kind(kind, seed, number):
+    columns = columns_of(seed, number)
+    expected = evenly.Moments.empty(("a", "b", "c") if kind in NAMED else 3).update(rows(columns))
+    with tempfile.TemporaryDirectory() as folder:
+        assert evenly.fit(KINDS[kind](columns, Path(folder))) == expected
+
+
+@pytest.mark.parametrize("kind", ["NumPy", "torch", "pandas", "polars", "pyarrow table", "CSV"])
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=20)
+def test_split_anywhere_is_the_whole(kind, data, seed):
+    columns = columns_of(seed, 23)
+    expected = evenly.Moments.empty(("a", "b", "c") if kind in NAMED else 3).update(rows(columns))
+    parts = data.draw(splits(23))
+    with tempfile.TemporaryDirectory() as folder:
+        places = [Path(folder, str(number)) for number in range(len(parts))]
+        for place in places:
+            place.mkdir()
+        batches = (
+            KINDS[kind]({name: x[start:stop] for name, x in columns.items()}, place)
+            for (start, stop), place in zip(parts, places, strict=True)
+            if stop > start
+        )
+        assert evenly.fit(batches) == expected
+
+
+def test_nothing_is_remarked_about_ordinary_sources(source, caplog):
+    with caplog.at_level(logging.INFO, logger="evenly"):
+        evenly.fit(source)
+    assert caplog.records == []
+
+
+def test_an_opened_source_is_taken_as_it_is():
+    source = open_source(pa.table({"a": [1.0], "t": ["x"]}))
+    moments = evenly.fit(source)
+    assert moments.columns == ("a",)
+    assert source.left_out == {"t": "text"}
+
+
+def test_what_is_no_source_is_refused():
+    with pytest.raises(evenly.UnsupportedTypeError, match=r"data frame.*Received: builtins.object"):
+        evenly.fit(object())
+
+
+@pytest.mark.parametrize("x", [arrow({"a": np.ones(2)}), np.ones(2)], ids=["table", "array"])
+def test_select_is_for_what_has_parts(x):
+    with pytest.raises(evenly.DataError, match=r"select= chooses a part of batches.*select='a'"):
+        evenly.fit(x, select="a")
