@@ -1,0 +1,198 @@
+"""Arrays and tensors: any dtype and layout, without copying the whole."""
+
+import logging
+
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import evenly
+from evenly.sources import arrays as array_file
+from evenly.sources import open_source
+from strategies import DTYPES, arrays, in_layout
+
+
+def refusal(error, x, **options):
+    with pytest.raises(error) as caught:
+        evenly.fit(x, **options)
+    return str(caught.value)
+
+
+@given(arrays(min_rows=1), st.sampled_from(["C", "F", "every other row", "backwards", "read-only"]))
+def test_any_dtype_and_layout_is_the_same(array, layout):
+    assert evenly.fit(in_layout(array, layout)) == evenly.fit(array)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_tensor_is_the_same_as_its_array(dtype):
+    x = torch.arange(12).reshape(4, 3).to(getattr(torch, dtype))
+    expected = evenly.fit(np.asarray(x.double()))
+    assert evenly.fit(x) == expected
+    assert evenly.fit(x).dtypes == (dtype,) * 3
+    assert evenly.fit(x.T.contiguous().T, columns=[2, 0]) == expected.select([2, 0])
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i4", "u8", "?"])
+def test_bytes_in_the_other_order_are_swapped_block_by_block(monkeypatch, dtype):
+    monkeypatch.setattr(array_file, "_COPIED_BYTES", 64)
+    x = np.arange(99).reshape(33, 3).astype(dtype)
+    swapped = x.astype(x.dtype.newbyteorder())
+    assert len(list(open_source(swapped).blocks())) > 1 or dtype == "?"
+    assert evenly.fit(swapped) == evenly.fit(x)
+
+
+def test_values_that_are_not_aligned_are_copied():
+    data = np.zeros(1 + 8 * 6, np.uint8)
+    x = data[1:].view(np.float64).reshape(3, 2)
+    x[:] = [[1, 2], [3, 4], [5, 6]]
+    assert evenly.fit(x).mean.tolist() == [3.0, 4.0]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, 3, -1, -4])
+@pytest.mark.parametrize("size", [1, 100, 2**20])
+def test_blocks_of_any_size_are_the_whole_along_any_axis(monkeypatch, axis, size):
+    monkeypatch.setattr(array_file, "_BYTES", size)
+    x = np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5)
+    expected = evenly.fit(np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis]).copy())
+    assert evenly.fit(x, feature_axis=axis) == expected
+    assert evenly.fit(torch.from_numpy(x), feature_axis=axis) == expected
+    weights = np.arange(x.size // x.shape[axis]) % 3
+    rows = np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis])
+    assert evenly.fit(x, feature_axis=axis, weights=weights) == evenly.fit(
+        np.repeat(rows, weights, axis=0)
+    )
+
+
+def test_blocks_are_views():
+    x = np.ones((10, 3))
+    for options in [{}, {"columns": [0, 1]}, {"columns": [2]}]:
+        (block,) = open_source(x, **options).blocks()
+        assert np.shares_memory(block.data, x)
+
+
+def test_the_row_of_an_infinity_counts_over_all_blocks(monkeypatch):
+    monkeypatch.setattr(array_file, "_BYTES", 100)
+    x = np.zeros((50, 2))
+    x[41, 1] = -np.inf
+    assert "infinity in column 1, row 41 of the array" in refusal(evenly.DataError, x)
+
+
+def test_an_array_of_one_dimension_is_one_column():
+    assert evenly.fit(np.arange(5)).mean.tolist() == [2.0]
+    assert evenly.fit([1, 2.5, True]).mean.tolist() == [1.5]
+    assert evenly.fit(torch.arange(5)).num_features == 1
+
+
+def test_masked_values_are_missing():
+    x = np.ma.masked_array([[1.0, 2], [3, 4]], mask=[[False, True], [False, False]])
+    assert evenly.fit(x).missing.tolist() == [0, 1]
+    integers = np.ma.masked_array([1, 2, 3], mask=[False, True, False], dtype=np.int32)
+    assert evenly.fit(integers).mean.tolist() == [2.0]
+    wide = np.ma.masked_array([1, 2], mask=[True, False], dtype=np.int64)
+    assert "must fit float64" in refusal(evenly.UnsupportedTypeError, wide)
+
+
+def test_a_structured_array_has_named_columns():
+    x = np.array([(1.0, 2, b"a"), (3.0, 4, b"b")], [("x", "f8"), ("n", "i2"), ("t", "S1")])
+    source = open_source(x)
+    moments = evenly.fit(source)
+    assert moments.columns == ("x", "n")
+    assert moments.mean.tolist() == [2.0, 3.0]
+    assert source.left_out == {"t": "binary"}
+
+
+@pytest.mark.parametrize(
+    ("x", "dtype"),
+    [
+        (np.array(["a"]), "<U1"),
+        (np.array([1j]), "complex128"),
+        (np.array([1, None]), "object"),
+        (np.array([1], "M8[s]"), "datetime64[s]"),
+        (np.array([1], np.longdouble), str(np.dtype(np.longdouble))),
+        (np.array([1], ml_dtypes.float8_e4m3fn), "float8_e4m3fn"),
+        (torch.zeros(2, dtype=torch.complex64), "complex64"),
+        (torch.zeros(2).to(torch.float8_e4m3fn), "float8_e4m3fn"),
+        ([[1, "a"]], "<U21"),
+        ([1, None], "object"),
+        ([10**30], "object"),
+    ],
+    ids=lambda x: str(x)[:20],
+)
+def test_what_is_no_number_is_refused(x, dtype):
+    assert refusal(evenly.UnsupportedTypeError, x) == (
+        "An array must hold integers, booleans or floats of at most 64 bits. "
+        f"Received: the array of dtype {dtype}. Convert it first, to float64 for example."
+    )
+
+
+def test_a_ragged_list_is_refused():
+    message = refusal(evenly.UnsupportedTypeError, [[1, 2], [3]])
+    assert "An array must be rectangular, of numbers. Received: the array of type list" in message
+
+
+def test_sparse_data_is_refused():
+    sparse = pytest.importorskip("scipy.sparse")
+    message = refusal(evenly.UnsupportedTypeError, sparse.csr_matrix(np.eye(3)))
+    assert "csr_matrix, which is sparse. Pass x.toarray(), or slices" in message
+    with pytest.warns(UserWarning, match="CSR"):
+        tensor = torch.eye(3).to_sparse_csr()
+    assert "Pass x.to_dense()" in refusal(evenly.UnsupportedTypeError, tensor)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "message"),
+    [
+        ((), -1, "must have rows. Received: a single number"),
+        ((2, 3), 2, r"feature_axis must be an axis of the array. Received: 2, and the array"),
+        ((2, 3), -3, "feature_axis must be an axis"),
+        ((4,), 0, "feature_axis must be an axis"),
+        ((2, 0), -1, "At least one column must be there"),
+        ((0, 2), -1, "At least one row is needed"),
+        ((0,), -1, "At least one row is needed"),
+    ],
+)
+def test_a_shape_without_rows_or_columns_is_refused(shape, axis, message):
+    assert message in refusal(evenly.DataError, np.ones(shape), feature_axis=axis)
+
+
+def test_a_column_named_twice_is_refused():
+    assert "named once" in refusal(evenly.ColumnError, np.ones((2, 3)), columns=[1, 1])
+    assert "all excluded" in refusal(evenly.DataError, np.ones((2, 2)), exclude=[0, 1])
+
+
+class OnDevice:
+    """An array that says it lives on a GPU; ``get`` brings it, as CuPy's does."""
+
+    def __init__(self, array):
+        self._array = array
+        self.shape = array.shape
+
+    def __dlpack__(self, **options):
+        return self._array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return (2, 0)
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("implicit conversion is not allowed")
+
+    def get(self):
+        return self._array
+
+
+def test_data_on_a_device_comes_through_the_host_with_a_remark(caplog):
+    x = np.arange(6.0).reshape(3, 2)
+    with caplog.at_level(logging.WARNING, logger="evenly"):
+        assert evenly.fit(OnDevice(x)) == evenly.fit(x)
+    assert [record.message for record in caplog.records] == [
+        "OnDevice is on a device; it is copied to the host."
+    ]
+
+
+def test_the_array_may_be_used_for_gradients():
+    x = torch.ones(3, 2, requires_grad=True)
+    assert evenly.fit(x * 2).mean.tolist() == [2.0, 2.0]
+    assert x.grad is None
