@@ -114,6 +114,10 @@ def fit(
     ... )
     True
     """
+    if threads is not None and threads < 1:
+        raise DataError(
+            f"threads must be 1 or more. Received: {threads}. Leave it away for the usual number."
+        )
     opened = open_source(
         source,
         columns=columns,

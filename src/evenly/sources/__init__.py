@@ -183,7 +183,7 @@ class _Door:
 
 
 def _is_array(x: Any) -> bool:
-    return isinstance(x, np.generic) or any(
+    return isinstance(x, bool | int | float | complex | np.generic) or any(
         hasattr(x, name) for name in ("__array__", "__dlpack__", "__array_interface__", "tocsr")
     )
 

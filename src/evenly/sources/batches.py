@@ -30,6 +30,7 @@ class BatchSource:
     ) -> None:
         self._items = items
         self._open = open_item
+        self._rows_read = 0
         self.description = description
         self.names: tuple[str, ...] | None = None
         self.rows = rows
@@ -54,6 +55,7 @@ class BatchSource:
                 if first is None:
                     first, self.names = block, block.names
                 check_alike(first, block, number)
+                self._rows_read += block.rows
                 yield block
             unseen = self._leave_out(source.left_out, unseen)
         self.left_out |= dict.fromkeys(sorted(unseen or ()), "no values")
@@ -69,8 +71,8 @@ class BatchSource:
                 return
             except Exception as error:
                 error.add_note(
-                    f"evenly: raised by {self.description} when asked for batch {number}. "
-                    "Nothing of it was kept."
+                    f"evenly: raised by {self.description} when asked for batch {number}, "
+                    f"after {self._rows_read} rows. Nothing of it was kept."
                 )
                 raise
             yield item

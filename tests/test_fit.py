@@ -1,0 +1,128 @@
+"""`evenly.fit`: the whole way from a source to moments, progress, and what a failure leaves."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+import torch
+
+import evenly
+from evenly.fit import Progress
+
+
+def test_the_fit_says_where_the_rows_came_from(tmp_path):
+    (tmp_path / "x.csv").write_text("x\n1\n")
+    assert evenly.fit(tmp_path / "x.csv").sources == (f"{tmp_path}/x.csv",)
+    assert evenly.fit(pa.table({"x": [1.0]})).sources == ("a Table",)
+    assert evenly.fit(np.ones((2, 3))).sources == ("the array of shape (2, 3)",)
+    assert evenly.fit(iter([np.ones(2)])).sources == ("a list_iterator",)
+
+
+def test_progress_is_told_after_each_block():
+    seen = []
+    evenly.fit([np.ones((4, 1)), np.ones((6, 1))], progress=seen.append)
+    assert seen == [
+        Progress(4, None, 32, None, "batch 0"),
+        Progress(10, None, 80, None, "batch 1"),
+    ]
+
+
+def test_an_exception_in_progress_comes_through():
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evenly.fit(np.ones((3, 1)), progress=stop)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 16])
+def test_any_number_of_threads_gives_the_same_bits(threads):
+    x = np.random.default_rng(1).normal(1e9, 1.0, (10_000, 7))
+    assert evenly.fit(x, threads=threads) == evenly.fit(x)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_a_number_of_threads_must_be_positive(threads):
+    with pytest.raises(evenly.DataError, match=f"threads must be 1 or more. Received: {threads}"):
+        evenly.fit(np.ones(3), threads=threads)
+
+
+def test_an_unknown_policy_for_infinities_is_refused():
+    with pytest.raises(evenly.DataError, match="infinite must be 'error' or 'missing'"):
+        evenly.fit(np.ones(3), infinite="ignore")
+
+
+def test_infinity_is_named_with_what_to_do():
+    with pytest.raises(evenly.DataError) as caught:
+        evenly.fit(pa.table({"dep_delay": [0.0, np.inf]}))
+    assert str(caught.value) == (
+        "Every value must be finite. Received: infinity in column 'dep_delay', row 1 of the table. "
+        'Correct it, or pass infinite="missing" to count infinities as missing.'
+    )
+
+
+def test_no_rows_is_refused():
+    with pytest.raises(evenly.DataError) as caught:
+        evenly.fit(pa.table({"x": pa.array([], pa.float64())}))
+    assert str(caught.value) == "At least one row is needed. Received: a Table, with none."
+
+
+def test_no_numeric_column_is_refused():
+    with pytest.raises(evenly.DataError) as caught:
+        evenly.fit(pa.table({"t": ["a"]}))
+    assert str(caught.value) == (
+        "At least one numeric column must be left to fit. Received: the table with 't' (text). "
+        "Times are fitted when named: columns=[...]."
+    )
+
+
+def test_columns_without_any_value_are_no_fit():
+    with pytest.raises(evenly.DataError, match="whose columns hold no numbers"):
+        evenly.fit(pa.table({"n": pa.nulls(3)}))
+
+
+def test_a_fit_in_a_forked_worker_gives_the_same(tmp_path):
+    """PyTorch's loaders fork: reading ahead must not hang in the child."""
+    table = pa.table({"x": np.arange(1000.0)})
+    pa.parquet.write_table(table, tmp_path / "x.parquet")
+    code = (
+        "import os, sys, evenly; path = sys.argv[1]; expected = evenly.fit(path); pid = os.fork()\n"
+        "if pid == 0: os._exit(0 if evenly.fit(path) == expected else 1)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
+    )
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork here")
+    arguments = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "x.parquet")]
+    assert subprocess.run(arguments, check=False).returncode == 0
+
+
+def test_a_fit_imports_only_what_it_needs():
+    code = (
+        "import sys, numpy, evenly; evenly.fit(numpy.ones((3, 2)))\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & {'pyarrow', 'pandas', "
+        "'torch', 'polars', 'fsspec', 'duckdb', 'sklearn', 'rich', 'click'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_tensor_with_gradients_can_be_fitted_while_training():
+    model = torch.nn.Linear(3, 2)
+    assert evenly.fit(model(torch.ones(4, 3))).rows == 4
+
+
+def test_an_array_that_shrinks_between_blocks_is_an_error_not_a_crash(tmp_path):
+    """A file that is cut while it is read fits, or is refused: it never kills the process."""
+    path = tmp_path / "x.csv"
+    path.write_text("x\n" + "1\n" * 10_000_000)
+
+    def cut(_):
+        with path.open("r+b") as file:
+            file.truncate(100)
+
+    moments = evenly.fit(path, progress=cut)
+    assert moments.mean.tolist() == [1.0]
