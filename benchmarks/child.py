@@ -30,8 +30,14 @@ def run_apart(group: str, case: dict[str, Any], environment: dict[str, str]) -> 
             check=False,
         )
         if done.returncode:
-            return {**case, "failed": (done.stderr.strip().splitlines() or ["no message"])[-1]}
+            return {**case, "failed": _last_words(done)}
         return json.loads(result.read_text())
+
+
+def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+    """What went wrong: the error's last line, or the status of a process that was killed."""
+    lines = done.stderr.strip().splitlines()
+    return lines[-1] if lines else f"exit status {done.returncode}"
 
 
 def _environment(threads: int) -> dict[str, str]:
