@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
-from evenly.block import Block
+from evenly.block import Block, dtype_name
 from evenly.columns import Names
 from evenly.errors import DataError, UnsupportedTypeError
 
@@ -94,7 +94,7 @@ def core_array(x: Any) -> tuple[Array, str | None]:
         if x.dtype == torch.bfloat16:
             return x.view(torch.int16).numpy().view(np.uint16), "bfloat16"
         return x.numpy(), None
-    if x.dtype.name == "bfloat16":
+    if dtype_name(x.dtype) == "bfloat16":
         return x.view(np.uint16), "bfloat16"
     return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("=")), None
 

@@ -210,7 +210,7 @@ def _buffer(view: Any, index: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     buffer = view.buffer(index)
     if not buffer.size_bytes:
         return np.empty(0, dtype)
-    return np.frombuffer(buffer, np.uint8).view(dtype)
+    return np.frombuffer(buffer, dtype)
 
 
 def _decimal_bits(letters: str) -> int:
