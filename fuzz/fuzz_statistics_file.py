@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from evenly.errors import StatisticsFileError
-from evenly.records import state_of
+from evenly.moments.records import state_of
 from evenly.statistics_file import parse
 
 SEEDS = [

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from evenly import _core
 from evenly.columns import Names
-from evenly.statistics_column import ColumnRecord
+from evenly.statistics_file.column import ColumnRecord
 
 _PIECE = 65_536
 """Columns turned into Python integers at a time, so that a million need little memory."""

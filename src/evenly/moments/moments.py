@@ -8,11 +8,11 @@ from typing import Any
 from evenly import statistics_file
 from evenly.columns import Names, places_of
 from evenly.errors import DataError, StatisticsFileError
-from evenly.group import Group
-from evenly.readings import Correction
-from evenly.records import records, state_of
-from evenly.statistics_column import ColumnRecord
+from evenly.moments.group import Group
+from evenly.moments.readings import Correction
+from evenly.moments.records import records, state_of
 from evenly.statistics_file import Header
+from evenly.statistics_file.column import ColumnRecord
 from evenly.transform import Scaling, scaling, transform
 
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from evenly import readout
 from evenly.readout import Dyadic
-from evenly.statistics_column import ColumnRecord
+from evenly.statistics_file.column import ColumnRecord
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max")
 HEAD, TAIL = 12, 4

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from evenly import statistics_column
 from evenly.atomic import atomic_file
 from evenly.columns import first_repeated
 from evenly.errors import SourceError, StatisticsFileError
-from evenly.statistics_column import ColumnRecord, Odd, received
+from evenly.statistics_file import column as one_column
+from evenly.statistics_file.column import ColumnRecord, Odd, received
 
 FORMAT = "evenly statistics"
 FORMAT_VERSION = 1
@@ -59,7 +59,7 @@ def save(path: str | os.PathLike[str], header: Header, columns: Iterable[ColumnR
         file.write(b'{\n"columns": [')
         before = "\n"
         for column in columns:
-            file.write(_bytes(before + statistics_column.write(column)))
+            file.write(_bytes(before + one_column.write(column)))
             before = ",\n"
         file.write(b"\n],\n")
         file.write(_bytes(_tail(header)))
@@ -205,7 +205,7 @@ def _columns(entries: Any) -> list[ColumnRecord]:
         raise StatisticsFileError(f"'columns' must be an array. Received: {received(entries)}.")
     columns = []
     for index, entry in enumerate(entries):
-        columns.append(statistics_column.read(entry, index))
+        columns.append(one_column.read(entry, index))
         entries[index] = None  # a million columns: do not hold them twice
     _check_names([column.name for column in columns])
     return columns

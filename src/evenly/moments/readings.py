@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from evenly import _core, glance, readout
+from evenly import _core, readout
 from evenly.columns import Names
+from evenly.moments import glance
+from evenly.moments.records import records
 from evenly.readout import Dyadic
-from evenly.records import records
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]

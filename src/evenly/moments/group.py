@@ -12,8 +12,8 @@ from evenly import _core
 from evenly.block import Block
 from evenly.columns import Names, matching, unique_names
 from evenly.errors import ColumnError, DataError
-from evenly.intake import add_block, feature_count
-from evenly.readings import Readings
+from evenly.moments.intake import add_block, feature_count
+from evenly.moments.readings import Readings
 from evenly.sources import open_source
 
 

@@ -1,0 +1,7 @@
+"""The statistics file: exact moments as one JSON file. Its format: ``docs/format.md``."""
+
+from evenly.statistics_file.column import ColumnRecord as ColumnRecord
+from evenly.statistics_file.file import Header as Header
+from evenly.statistics_file.file import load as load
+from evenly.statistics_file.file import parse as parse
+from evenly.statistics_file.file import save as save
