@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pyarrow as pa
@@ -83,6 +84,16 @@ def test_no_numeric_column_is_refused():
 def test_columns_without_any_value_are_no_fit():
     with pytest.raises(evenly.DataError, match="whose columns hold no numbers"):
         evenly.fit(pa.table({"n": pa.nulls(3)}))
+
+
+def test_a_failed_fit_reads_nothing_more(tmp_path):
+    """Also while someone holds the exception, and with it the frames of the fit."""
+    table = pa.table({"x": np.full(1_000_000, np.inf)})
+    pa.parquet.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(evenly.DataError) as caught:
+        evenly.fit(tmp_path / "x.parquet")
+    assert caught.value.__traceback__ is not None
+    assert "evenly" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_a_fit_in_a_forked_worker_gives_the_same(tmp_path):

@@ -1,6 +1,7 @@
 """Sources into moments: `evenly.fit`."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,11 +129,13 @@ def fit(
     )
     moments = Moments.empty()
     done = Progress(0, opened.rows, 0, opened.nbytes, "")
-    for block in opened.blocks():
-        moments.update(block, infinite=infinite, threads=threads)
-        if progress is not None:
-            done = _after(done, block)
-            progress(done)
+    # Closed at once after a failure, so that nothing is read ahead for nobody.
+    with closing(opened.blocks()) as blocks:
+        for block in blocks:
+            moments.update(block, infinite=infinite, threads=threads)
+            if progress is not None:
+                done = _after(done, block)
+                progress(done)
     if not moments.rows:
         raise DataError(f"At least one row is needed. Received: {opened.description}, with none.")
     return _without_late(moments, opened)

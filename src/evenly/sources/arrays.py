@@ -3,7 +3,7 @@
 import logging
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ from evenly.sources.tables import Piece
 
 _log = logging.getLogger("evenly")
 
-_BYTES = 256 * 2**20
-"""A block's size: some 20 ms of work, so that progress and Ctrl-C come through."""
+_BYTES = 64 * 2**20
+"""A block's size: some 5 ms of work, so that progress and Ctrl-C come through."""
 _COPIED_BYTES = 16 * 2**20
 """A block's size when it must be copied: columns are picked, or bytes swapped."""
 
@@ -48,7 +48,7 @@ class ArraySource:
         self.nbytes: int | None = int(array.nbytes)
         self.left_out: dict[str, str] = {}
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block]:
         """Yield ranges of the first axis that holds rows."""
         shape = tuple(self._array.shape)
         axis = 1 if self._axis == 0 and len(shape) > 1 else 0

@@ -1,6 +1,6 @@
 """Iterables of anything that is a source: generators, lists, a PyTorch DataLoader."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from evenly.block import Block
@@ -37,7 +37,7 @@ class BatchSource:
         self.nbytes = nbytes
         self.left_out: dict[str, str] = {}
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block]:
         """Yield the blocks of each item, which must all have the same columns.
 
         Raises

@@ -1,6 +1,6 @@
 """What comes out of the door: a `Source`."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Protocol
 
 from evenly.block import Block
@@ -32,5 +32,5 @@ class Source(Protocol):
         It is complete after the last block: a column without any value is known only then.
         """
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block]:
         """Yield the rows, with just the columns to be fitted."""

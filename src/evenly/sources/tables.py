@@ -4,7 +4,7 @@ Frames and files with columns are alike from here on: each offers its fields, an
 columns that are asked for, in pieces. Several files of one fit must agree.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -85,7 +85,7 @@ class TableSource:
         # A series without a name is one column without a name.
         self.names = None if self._plan.names == ("",) else self._plan.names
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block]:
         """Yield blocks; then `left_out` also has the columns in which no value was."""
         unseen = {f.name for f in self._first.fields if f.kind == NULL} & set(self._plan.names)
         yield from self._blocks_of(self._first, self._plan)

@@ -1,6 +1,6 @@
 """Weights given as an array: one a row, handed out as the blocks go by."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
@@ -55,7 +55,7 @@ class WeightedSource:
         """The columns that are not fitted, and why."""
         return self._source.left_out
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block]:
         """Yield the blocks with their weights."""
         start = 0
         for block in self._source.blocks():

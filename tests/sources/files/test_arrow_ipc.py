@@ -64,3 +64,14 @@ def test_a_compressed_archive_of_a_file_is_refused(tmp_path, table):
     path.write_bytes(gzip.compress((tmp_path / "x.feather").read_bytes()))
     with pytest.raises(evenly.SourceError, match=r"CSV, NPY and Arrow streams.*Decompress it"):
         evenly.fit(path)
+
+
+def test_a_file_that_is_not_compressed_is_used_where_it_lies(tmp_path):
+    """Of PyArrow's two ways, a projection would copy the columns."""
+    table = pa.table({"x": np.zeros(1_000_000), "y": np.zeros(1_000_000), "t": ["a"] * 1_000_000})
+    pa.feather.write_feather(table, tmp_path / "x.arrow", compression="uncompressed")
+    del table
+    before = pa.total_allocated_bytes()
+    for block in open_source(tmp_path / "x.arrow").blocks():
+        assert block.data[0].values[0] == 0.0
+        assert pa.total_allocated_bytes() - before < 1_000_000

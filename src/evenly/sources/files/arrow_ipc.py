@@ -39,6 +39,7 @@ class IpcFileTable:
         self._places = {name: index for index, name in enumerate(schema.names)}
 
     def _open(self, names: list[str] | None) -> Any:
+        """Return PyArrow's reader of these columns; None for all, which copies none of them."""
         import pyarrow
 
         fields = None if names is None else [self._places[name] for name in names]
@@ -59,9 +60,23 @@ class IpcFileTable:
     def batches(self, names: list[str]) -> Iterator[Any]:
         """Yield PyArrow's record batches."""
         with reading(self.place):
-            reader = self._open(names)
+            reader = self._open(None if self._used_in_place() else names)
             for number in range(reader.num_record_batches):
-                yield reader.get_batch(number)
+                yield reader.get_batch(number).select(names)
+
+    def _used_in_place(self) -> bool:
+        """Whether batches are not compressed: columns that nobody looks at then cost nothing.
+
+        PyArrow copies the columns of a projection. It does not say whether a file is
+        compressed; but a compressed batch takes memory.
+        """
+        import pyarrow
+
+        if self._map is None or not self._count:
+            return False
+        before = pyarrow.total_allocated_bytes()
+        batch = self._open(None).get_batch(0)
+        return bool(pyarrow.total_allocated_bytes() - before < batch.nbytes // 2)
 
     def _give_back(self) -> None:
         """Let go of the pages read: they stay in the system's cache, not in our memory."""

@@ -2,7 +2,7 @@
 
 import math
 import mmap
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -100,7 +100,7 @@ class MappedArray(ArraySource):
         self._pages = pages
         super().__init__(array, choice, feature_axis=feature_axis, place=place)
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block]:
         """Yield ranges of rows."""
         for block in super().blocks():
             yield block
@@ -158,7 +158,7 @@ class StreamedArray:
         self.nbytes = nbytes
         self.left_out: dict[str, str] = {}
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block]:
         """Yield ranges of rows, as they are read."""
         shape = self._header.shape
         if (self._header.fortran and len(shape) > 1) or self._axis == 0:
