@@ -26,7 +26,8 @@ class RunTask {
       int part = int(std::min<int64_t>(kTileRows, rows - row));
       const Stored<T>* from = data + row * kCount;
       strip_.start(shared_.kernels);
-      strip_.rows(shared_.kernels, from, kCount, part, nullptr, first_lanes(kCount), column_of);
+      Ahead ahead{reinterpret_cast<const char*>(from) + kAheadBytes, kTileRows + 1, 0};
+      strip_.rows(shared_.kernels, from, kCount, part, &ahead, first_lanes(kCount), column_of);
       strip_.finish(shared_.kernels, from, kCount, part, first_lanes(kCount), column_of, infinity_);
     }
     for (int64_t i = rows * kCount; i < count; ++i) add_one(data[i]);
@@ -47,6 +48,7 @@ class RunTask {
 
  private:
   static constexpr int kCount = Strip<T>::kCount;
+  static constexpr int kAheadBytes = 4096;
 
   void add_one(Stored<T> element) {
     auto x = number(element);

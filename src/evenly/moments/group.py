@@ -149,7 +149,7 @@ class Group(Readings):
             self._rows += rows
             self._cache = {}
             if dtypes is not None and dtypes != self._dtypes:
-                self._dtypes = tuple(map(_union, self._dtypes, dtypes))
+                self._dtypes = _unions(self._dtypes, dtypes)
 
     def _adopt(self, zero: _core.State, names: Names, number: int) -> None:
         """Put other columns in the place of a zero, unless another thread was first."""
@@ -248,6 +248,13 @@ class Group(Readings):
     def num_features(self) -> int:
         """The number of columns; 0 before the first update of `Moments.empty()`."""
         return self._state.columns
+
+
+def _unions(ours: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, ...]:
+    """Join the dtypes column by column; a wide array has one pair of them, not thousands."""
+    pairs = list(zip(ours, theirs, strict=True))
+    known = {pair: _union(*pair) for pair in set(pairs)}
+    return tuple(known[pair] for pair in pairs)
 
 
 def _union(ours: str, theirs: str) -> str:

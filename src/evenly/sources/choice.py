@@ -1,5 +1,6 @@
 """Which columns are fitted: what the user asked for, held against what is there."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -183,13 +184,14 @@ def _at(position: object, known: Sequence[Place], place: str) -> Place:
 
 
 def _check_unique(chosen: list[str], names: list[str], place: str) -> None:
+    there, wanted = Counter(names), Counter(chosen)
     for name in chosen:
-        if names.count(name) > 1:
+        if there[name] > 1:
             raise ColumnError(
                 f"Every column needs a name of its own. Received: {name!r} "
-                f"{names.count(name)} times in {place}. Rename one, or pass exclude=[{name!r}]."
+                f"{there[name]} times in {place}. Rename one, or pass exclude=[{name!r}]."
             )
-        if chosen.count(name) > 1:
+        if wanted[name] > 1:
             raise ColumnError(f"Each column can be named once. Received twice: {name!r}.")
 
 
