@@ -304,7 +304,7 @@ class FloatStrip {
       if (!(left >> lane & 1)) continue;
       other_->lanes_.missing[lane] -= rows - split_->outside[lane];
       // The window that holds more comes first.
-      bool better = split_->outside[lane] > rows / 2 && other_->top_[lane] != kUnset;
+      bool better = int(split_->outside[lane]) > rows / 2 && other_->top_[lane] != kUnset;
       if (better) move_window(lane, other_->top_[lane], column_of);
     }
   }

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import evenly
 import strategies
 from evenly import ColumnError, DataError, Moments, UnsupportedTypeError, _core
 from oracle import column, fraction, rounded
@@ -661,7 +662,26 @@ def test_timestamps_in_a_frame_are_their_integers(kind):
     ticks = np.array([1357016400000000000, 0, 1357016400000000512], np.int64)
     times = ticks.view("datetime64[ns]").copy()
     times[1] = np.datetime64("NaT")
-    moments = fitted(ticks[[0, 2]], ["t"])
     frame = make(kind, pd.DataFrame({"t": times}))
+    moments = evenly.fit(frame, columns=["t"])
     result = moments.normalize(frame, dtype="float64")
     np.testing.assert_array_equal(numbers(result, ["t"]).ravel(), [-1, np.nan, 1])
+
+
+def test_timestamps_in_another_unit_are_refused(tmp_path):
+    """Fitted on microseconds, applied to nanoseconds: 1.9e7 came out where 1.2 was right."""
+    pl = pytest.importorskip("polars")
+    times = pl.Series("t", [1_700_000_000, 1_700_000_060]).cast(pl.Datetime("us"))
+    moments = evenly.fit(pl.DataFrame([times]), columns=["t"])
+    moments.save(tmp_path / "times.json")
+    loaded = evenly.load(tmp_path / "times.json")
+    assert loaded.dtypes == ("timestamp[us]",)
+    other = pl.DataFrame([times.dt.cast_time_unit("ns")])
+    message = r"column 't' as timestamp\[us\] on one side and as timestamp\[ns\] on the other"
+    with pytest.raises(evenly.DataError, match=message):
+        loaded.normalize(other)
+    with pytest.raises(evenly.DataError, match=message):
+        loaded + evenly.fit(other, columns=["t"])
+    with pytest.raises(evenly.DataError, match="as timestamp"):
+        loaded.normalize(pl.DataFrame({"t": [1, 2]}))
+    assert loaded.normalize(pl.DataFrame([times]), dtype="float64")["t"].to_list() == [-1.0, 1.0]

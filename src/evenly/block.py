@@ -21,11 +21,14 @@ class Column:
         None when no row is.
     bit_offset
         The bit of ``validity`` that belongs to the first value.
+    dtype
+        What the integers count, when that is a time: ``"timestamp[us]"``.
     """
 
     values: npt.NDArray[Any]
     validity: npt.NDArray[np.uint8] | None = None
     bit_offset: int = 0
+    dtype: str = ""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -33,7 +36,7 @@ class Column:
     def __getitem__(self, rows: slice) -> "Column":
         """Return a range of rows without copying."""
         start, _, _ = rows.indices(len(self))
-        return Column(self.values[rows], self.validity, self.bit_offset + start)
+        return Column(self.values[rows], self.validity, self.bit_offset + start, self.dtype)
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -93,7 +96,7 @@ class Block:
         ('int8',)
         """
         if isinstance(self.data, tuple):
-            return tuple(dtype_name(column.values.dtype) for column in self.data)
+            return tuple(column.dtype or dtype_name(column.values.dtype) for column in self.data)
         return (dtype_name(self.data.dtype),)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from evenly.errors import ColumnError, listed
+from evenly.errors import ColumnError, DataError, listed
 
 Names = tuple[str, ...] | None
 
@@ -44,6 +44,29 @@ def matching(ours: Names, our_number: int, theirs: Names, their_number: int) -> 
             f"unknown: {listed(unknown) or 'none'}. Take the common ones with moments.select(...)."
         )
     return [index[name] for name in ours]
+
+
+_TIMES = ("timestamp", "date", "time", "duration")
+
+
+def check_times(names: Names, ours: Sequence[str], theirs: Sequence[str]) -> None:
+    """Raise when one side's column counts time, and the other's counts another unit, or none.
+
+    Raises
+    ------
+    DataError
+        Naming the column and both dtypes.
+
+    >>> check_times(("t",), ["timestamp[us]"], ["timestamp[us]"])
+    """
+    for mine, other in {pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]}:
+        if mine and other and (mine.startswith(_TIMES) or other.startswith(_TIMES)):
+            place = list(zip(ours, theirs, strict=True)).index((mine, other))
+            name = place if names is None else repr(names[place])
+            raise DataError(
+                f"A time must be counted in one unit throughout. Received: column {name} as "
+                f"{mine} on one side and as {other} on the other. Convert one of them."
+            )
 
 
 def unique_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from evenly import _core
 from evenly.block import Block
-from evenly.columns import Names, matching, unique_names
+from evenly.columns import Names, check_times, matching, unique_names
 from evenly.errors import ColumnError, DataError
 from evenly.moments.intake import add_block, feature_count
 from evenly.moments.readings import Readings
@@ -139,9 +139,10 @@ class Group(Readings):
             part._take(block, infinite, threads)
             self._absorb(part)
             return
+        dtypes = block.dtypes if len(block.dtypes) == number else block.dtypes * number
+        check_times(self._columns, self._dtypes, dtypes)
         add_block(self._state, block, infinite, self._columns, threads)
-        dtypes = block.dtypes
-        self._note(block.rows, dtypes if len(dtypes) == number else dtypes * number)
+        self._note(block.rows, dtypes)
 
     def _note(self, rows: int, dtypes: tuple[str, ...] | None = None) -> None:
         """Keep the books after the state has changed; read-outs in the cache are old now."""
@@ -163,6 +164,7 @@ class Group(Readings):
         """Add other in place."""
         theirs = self._aligned(other)
         if theirs is not None:
+            check_times(self._columns, self._dtypes, theirs._dtypes)
             self._state.merge(theirs._state)
             self._note(theirs._rows, theirs._dtypes)
             with self._lock:
@@ -216,6 +218,7 @@ class Group(Readings):
         theirs = result._aligned(other)
         if theirs is None or theirs._is_zero():
             return result
+        check_times(result._columns, result._dtypes, theirs._dtypes)
         place = result._state.remove(theirs._state)
         if place >= 0:
             raise _never_added(result, theirs, place)

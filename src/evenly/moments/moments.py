@@ -224,6 +224,7 @@ class Moments(Group):
                 inverse=inverse,
                 correction=correction,
                 constant=constant,
+                dtypes=self._dtypes,
             )
 
         return self._cached((inverse, constant, correction), compute)

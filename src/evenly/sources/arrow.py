@@ -133,14 +133,15 @@ def _reader(schema: Any) -> Reader:
         _, scale = letters[2:].split(",")[:2]
         return lambda array: _read_decimals(array, int(scale))
     dtype = np.dtype(_NUMBERS.get(letters) or _TIMES.get(letters) or "i8")
-    return lambda array: _read_numbers(array, dtype)
+    time = _kind_of_time(letters) or ""
+    return lambda array: _read_numbers(array, dtype, time)
 
 
-def _read_numbers(array: Any, dtype: np.dtype[Any]) -> Column:
+def _read_numbers(array: Any, dtype: np.dtype[Any], time: str = "") -> Column:
     view = array.view()
     start, rows = array.offset, len(array)
     values = _buffer(view, 1, dtype)[start : start + rows]
-    return Column(values, _validity(array, view), start)
+    return Column(values, _validity(array, view), start, time)
 
 
 def _read_bits(array: Any) -> Column:

@@ -103,7 +103,9 @@ def _times(series: Any) -> Column:
     """Return timestamps and durations as whole numbers of their unit."""
     missing = series.isna().to_numpy()
     values = series.array.asi8 if hasattr(series.array, "asi8") else series.to_numpy().view("i8")
-    return Column(np.asarray(values), packed(~missing))
+    unit = getattr(series.dtype, "unit", None) or np.datetime_data(series.dtype)[0]
+    kind = "duration" if series.dtype.kind == "m" else "timestamp"
+    return Column(np.asarray(values), packed(~missing), dtype=f"{kind}[{unit}]")
 
 
 def _categories(series: Any) -> Column:

@@ -11,6 +11,7 @@ from typing import Any
 
 import narwhals as nw
 
+from evenly.columns import check_times
 from evenly.errors import ColumnError, UnsupportedTypeError, listed
 from evenly.transform.arrays import check_missing
 from evenly.transform.dtypes import result_dtype
@@ -37,6 +38,8 @@ def scale_frame(
     frame, back = _open(x)
     schema = {str(name): (name, kind) for name, kind in frame.collect_schema().items()}
     names = _match(scaling, list(schema))
+    if not scaling.inverse:
+        check_times(names, scaling.dtypes, [_dtype(schema[name][1]) for name in names])
     expressions = [
         _expression(*schema[name], scaling, index, dtype, missing)
         for index, name in enumerate(names)
@@ -98,6 +101,15 @@ def _expression(
     if missing == "zero":
         y = y.fill_null(0.0).fill_nan(0.0)
     return y.cast(result)
+
+
+def _dtype(kind: Any) -> str:
+    """Return the name that moments have for a dtype of narwhals, as far as its unit goes."""
+    if kind == nw.Datetime:
+        return f"timestamp[{kind.time_unit}]"
+    if kind == nw.Duration:
+        return f"duration[{kind.time_unit}]"
+    return "" if kind in (nw.Date, nw.Time) else str(kind).lower()
 
 
 def _result(name: Any, kind: Any, dtype: Any) -> Any:

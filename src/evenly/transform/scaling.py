@@ -37,6 +37,8 @@ class Scaling:
     power
         None, or for each column a power of two: hi, lo and factor are those of
         ``x * 2**power``. Only columns near the limits of float64 need it.
+    dtypes
+        The dtype that each column was fitted in; it says the unit of times.
 
     Notes
     -----
@@ -51,6 +53,7 @@ class Scaling:
     factor: Floats
     inverse: bool
     power: npt.NDArray[np.int64] | None = None
+    dtypes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.hi)
@@ -63,6 +66,7 @@ def scaling(
     inverse: bool,
     correction: int | float | Fraction = 0,
     constant: str = "zero",
+    dtypes: tuple[str, ...] = (),
 ) -> Scaling:
     """Return the scaling for columns of the given exact count, sum and sum of squares.
 
@@ -85,7 +89,7 @@ def scaling(
     if constant == "center":
         factor[factor == 0] = 1.0
     powers = power.astype(np.int64) if power.any() else None
-    return Scaling(columns, hi, lo, factor, inverse, powers)
+    return Scaling(columns, hi, lo, factor, inverse, powers, dtypes)
 
 
 def _column(
