@@ -136,6 +136,7 @@ def fit(
             if progress is not None:
                 done = _after(done, block)
                 progress(done)
+            del block  # so that its memory is free when the next one is made
     if not moments.rows:
         raise DataError(f"At least one row is needed. Received: {opened.description}, with none.")
     return _without_late(moments, opened)

@@ -115,6 +115,7 @@ class TableSource:
                     nbytes=share,
                 )
                 row += len(part[0])
+            del columns, part  # so that their memory is free when the next ones are made
 
     def _still_unseen(self, table: Table, unseen: set[str]) -> set[str]:
         """Return what was only null so far, after what became text has been left out.
