@@ -7,6 +7,7 @@
 
 #include "accumulate.h"
 #include "control.h"
+#include "cut.h"
 #include "lanes.h"
 #include "plain.h"
 #include "threads.h"
@@ -64,29 +65,36 @@ std::vector<Column> accumulate_plain(const Array& array, const AccumulateOptions
                                      bool& infinite) {
   int64_t columns = array.columns(), rows = array.rows();
   std::vector<Axis> axes = row_axes(array);
-  std::vector<Column> sums(static_cast<std::size_t>(columns));
-  std::atomic<bool> stop{false};
   constexpr int64_t kTogether = 16;  // columns of a task: neighbours share cache lines
-  int64_t tasks = (columns + kTogether - 1) / kTogether;
-  parallel(tasks, options.threads, [&](int64_t task) {
+  int64_t strips = (columns + kTogether - 1) / kTogether;
+  int64_t parts = std::clamp<int64_t>(rows / 1024, 1, parts_of(strips, options.threads));
+  std::vector<Column> sums(static_cast<std::size_t>(columns * parts));  // a part's columns together
+  std::atomic<bool> stop{false};
+  parallel(strips * parts, options.threads, [&](int64_t task) {
     ExactMode mode;
-    int64_t first = task * kTogether, last = std::min(columns, first + kTogether);
-    std::array<PlainColumn, kTogether> parts;
+    int64_t first = task / parts * kTogether, last = std::min(columns, first + kTogether);
+    int64_t part = task % parts, row1 = cut(rows, parts, part + 1);
+    std::array<PlainColumn, kTogether> own;
     InfinityRule infinity{options.infinite_as_missing};
     with_type(array.dtype, [&](auto* type) {
       auto* data = static_cast<decltype(type)>(const_cast<void*>(array.data));
-      for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t row = cut(rows, parts, part); row < row1; ++row) {
         const double* weight = options.weights ? options.weights + row : nullptr;
         auto* from = data + offset_of(axes, row) + first * feature_stride(array);
         for (int64_t c = first; c < last; ++c, from += feature_stride(array)) {
-          parts[std::size_t(c - first)].add(number(*from), weight, infinity);
+          own[std::size_t(c - first)].add(number(*from), weight, infinity);
         }
       }
     });
-    for (int64_t c = first; c < last; ++c)
-      sums[std::size_t(c)] = parts[std::size_t(c - first)].take();
+    for (int64_t c = first; c < last; ++c) {
+      sums[std::size_t(part * columns + c)] = own[std::size_t(c - first)].take();
+    }
     if (infinity.seen && !infinity.missing) stop = true;
   });
+  for (std::size_t i = std::size_t(columns); i < sums.size(); ++i) {
+    sums[i % std::size_t(columns)].add(sums[i]);
+  }
+  sums.resize(std::size_t(columns));
   infinite = stop;
   return sums;
 }
