@@ -24,4 +24,14 @@ inline int64_t parts_of(int64_t strips, int threads) {
   return threads == 1 ? 1 : std::max<int64_t>(1, (4 * threads + strips - 1) / strips);
 }
 
+// A task's share of `outer` times `rows`: some of the outer ones with all their rows where there
+// are enough of those, else some rows of each.
+struct Share {
+  int64_t outer0, outer1, row0, row1;
+};
+inline Share share_of(int64_t outer, int64_t rows, int64_t parts, int64_t part) {
+  if (outer >= parts) return {cut(outer, parts, part), cut(outer, parts, part + 1), 0, rows};
+  return {0, outer, cut(rows, parts, part), cut(rows, parts, part + 1)};
+}
+
 }  // namespace evenly

@@ -35,6 +35,7 @@ FinishKernel<C> finish_kernel(const Kernels& kernels) {
   if constexpr (std::is_same_v<C, float>) return kernels.finish_float32;
   if constexpr (std::is_same_v<C, double>) return kernels.finish_float64;
 }
+
 template <class T>
 T quiet_nan() {
   if constexpr (std::is_same_v<T, Half>) return {0x7e00};
@@ -84,8 +85,8 @@ class FloatStrip {
  public:
   using C = Computed<T>;
   static constexpr int kCount = kLanes<C>;
-  // Rows of a panel that are read before those below them: they and the sums of as many
-  // lanes lie in the L1 cache.
+  // Rows of a panel that are read before those below them: they, the portion after them, and
+  // the lanes' sums lie in the L2 cache.
   static constexpr int64_t kPortionBytes = 128 << 10;
   using Bits = typename Window<C>::Bits;
 

@@ -29,18 +29,14 @@ void sum_panels(Shared& shared, const char* data, const Panel& shape,
   int64_t panels = extent_of(outer);
   int useful = useful_threads(panels * shape.rows * shape.width * int64_t(sizeof(T)), threads);
   int64_t parts = std::min(parts_of(strips, useful), std::max(panels, shape.rows));
-  bool by_panel = panels >= parts;
   parallel(strips * parts, useful, [&](int64_t index) {
     ExactMode mode;
     int64_t strip = index / parts, part = index % parts;
     PanelTask<T> task(shared, shape, strip * lanes, std::min(shape.width, (strip + 1) * lanes),
                       useful == 1 && alone);
-    int64_t panel0 = by_panel ? cut(panels, parts, part) : 0;
-    int64_t panel1 = by_panel ? cut(panels, parts, part + 1) : panels;
-    int64_t row0 = by_panel ? 0 : cut(shape.rows, parts, part);
-    int64_t row1 = by_panel ? shape.rows : cut(shape.rows, parts, part + 1);
-    for (int64_t panel = panel0; panel < panel1 && !shared.infinite; ++panel) {
-      task.sum(data + offset_of(outer, panel) * int64_t(sizeof(T)), row0, row1);
+    Share share = share_of(panels, shape.rows, parts, part);
+    for (int64_t i = share.outer0; i < share.outer1 && !shared.infinite; ++i) {
+      task.sum(data + offset_of(outer, i) * int64_t(sizeof(T)), share.row0, share.row1);
     }
     task.finish();
   });
@@ -80,18 +76,14 @@ void sum_runs(Shared& shared, const Grid& grid, const Axis& run, const std::vect
   int64_t columns = grid.feature.extent, runs = extent_of(outer);
   int useful = useful_threads(columns * runs * run.extent * int64_t(sizeof(T)), threads);
   int64_t parts = std::min(parts_of(columns, useful), std::max(runs, run.extent));
-  bool by_run = runs >= parts;
   parallel(columns * parts, useful, [&](int64_t index) {
     ExactMode mode;
     int64_t column = index / parts, part = index % parts;
     RunTask<T> task(shared, column);
-    int64_t run0 = by_run ? cut(runs, parts, part) : 0;
-    int64_t run1 = by_run ? cut(runs, parts, part + 1) : runs;
-    int64_t from = by_run ? 0 : cut(run.extent, parts, part);
-    int64_t to = by_run ? run.extent : cut(run.extent, parts, part + 1);
-    for (int64_t i = run0; i < run1 && !shared.infinite; ++i) {
-      int64_t offset = offset_of(outer, i) + column * grid.feature.stride + from;
-      task.sum(reinterpret_cast<const Stored<T>*>(grid.data) + offset, to - from);
+    Share share = share_of(runs, run.extent, parts, part);
+    for (int64_t i = share.outer0; i < share.outer1 && !shared.infinite; ++i) {
+      int64_t offset = offset_of(outer, i) + column * grid.feature.stride + share.row0;
+      task.sum(reinterpret_cast<const Stored<T>*>(grid.data) + offset, share.row1 - share.row0);
     }
     task.finish();
   });

@@ -38,8 +38,7 @@ class PanelTask {
 
   void finish() {
     for (int s = 0; s < int(strips_.size()); ++s) {
-      strips_[std::size_t(s)].flush(lanes_of(s),
-                                    [&](int lane) -> Column& { return own_column(s, lane); });
+      strips_[std::size_t(s)].flush(lanes_of(s), column_of(s));
     }
     own_.hand_over();
     if (infinity_.seen && !infinity_.missing) shared_.infinite = true;
@@ -49,23 +48,23 @@ class PanelTask {
   using S = Stored<T>;
   static constexpr int kCount = Strip<T>::kCount;
 
-  int64_t lowest_column() const {
+  // Whether the values begin again with the first column on their way.
+  bool wraps() const {
     return last_ - first_ >= shape_.inner * shape_.columns ||
-                   shape_.column(last_ - 1) < shape_.column(first_)
-               ? shape_.first_column
-               : shape_.column(first_);
+           shape_.column(last_ - 1) < shape_.column(first_);
   }
+  int64_t lowest_column() const { return wraps() ? shape_.first_column : shape_.column(first_); }
   int64_t highest_column() const {
-    return last_ - first_ >= shape_.inner * shape_.columns ||
-                   shape_.column(last_ - 1) < shape_.column(first_)
-               ? shape_.first_column + shape_.columns - 1
-               : shape_.column(last_ - 1);
+    return wraps() ? shape_.first_column + shape_.columns - 1 : shape_.column(last_ - 1);
   }
   LaneMask lanes_of(int s) const {
     return first_lanes(std::min<int64_t>(kCount, last_ - first_ - int64_t(s) * kCount));
   }
-  Column& own_column(int s, int lane) {
-    return own_[shape_.column(first_ + int64_t(s) * kCount + lane)];
+  // The function from a strip's lanes to their columns.
+  auto column_of(int s) {
+    return [this, s](int lane) -> Column& {
+      return own_[shape_.column(first_ + int64_t(s) * kCount + lane)];
+    };
   }
 
   // The last tile of a row may be wider than what is left of the row. Reading on into the next
@@ -89,8 +88,7 @@ class PanelTask {
       Ahead ahead = ahead_of(from + portion * shape_.row_stride);
       for (int s = 0; s < pieces; ++s) {
         strips_[std::size_t(s)].rows(shared_.kernels, from + s * kCount, shape_.row_stride, count,
-                                     &ahead, lanes_of(s),
-                                     [&](int lane) -> Column& { return own_column(s, lane); });
+                                     &ahead, lanes_of(s), column_of(s));
       }
     }
     for (int s = 0; s < pieces; ++s) {
@@ -117,15 +115,14 @@ class PanelTask {
       }
       strips_[std::size_t(s)].start(shared_.kernels);
       strips_[std::size_t(s)].rows(shared_.kernels, copy, kCount, rows, nullptr, lanes_of(s),
-                                   [&](int lane) -> Column& { return own_column(s, lane); });
+                                   column_of(s));
       finish_tile(s, copy, kCount, rows);
     }
   }
 
   void finish_tile(int s, const S* data, int64_t stride, int rows) {
-    strips_[std::size_t(s)].finish(
-        shared_.kernels, data, stride, rows, lanes_of(s),
-        [&](int lane) -> Column& { return own_column(s, lane); }, infinity_);
+    strips_[std::size_t(s)].finish(shared_.kernels, data, stride, rows, lanes_of(s), column_of(s),
+                                   infinity_);
   }
 
   Shared& shared_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "control.h"
+#include "cut.h"
 #include "plain.h"
 #include "rounding.h"
 #include "threads.h"
@@ -16,9 +17,8 @@
 namespace evenly {
 namespace {
 
-constexpr int64_t kWorthAThread = 128 << 10;  // bytes
-constexpr int64_t kTogether =
-    512;  // values of one kernel call: their constants stay in the L1 cache
+// Values of one kernel call: their constants stay in the L1 cache.
+constexpr int64_t kTogether = 512;
 constexpr int64_t kLinesTogether = 8;
 constexpr int64_t kStreamBytes = 8 << 20;  // output that no cache would keep is written past it
 
@@ -127,7 +127,7 @@ class Scaler {
         options_(options),
         lines_(lines_of(x, out)) {
     int64_t bytes = x.columns() * x.rows() * int64_t(sizeof(In) + sizeof(Out));
-    threads_ = int(std::clamp<int64_t>(bytes / kWorthAThread, 1, options.threads));
+    threads_ = useful_threads(bytes, options.threads);
     stream_ = bytes >= 2 * kStreamBytes && x.data != out.data;
     fold();
   }
@@ -169,11 +169,11 @@ class Scaler {
     int64_t tasks = threads_ == 1 ? 1 : std::min<int64_t>(8 * threads_, by_line ? lines : pieces);
     parallel(tasks, threads_, [&](int64_t task) {
       ExactMode mode;
-      int64_t line1 = by_line ? lines * (task + 1) / tasks : lines;
-      int64_t piece0 = by_line ? 0 : pieces * task / tasks;
-      int64_t piece1 = by_line ? pieces : pieces * (task + 1) / tasks;
-      for (int64_t line0 = by_line ? lines * task / tasks : 0; line0 < line1;
-           line0 += kLinesTogether) {
+      int64_t line0 = by_line ? cut(lines, tasks, task) : 0;
+      int64_t line1 = by_line ? cut(lines, tasks, task + 1) : lines;
+      int64_t piece0 = by_line ? 0 : cut(pieces, tasks, task);
+      int64_t piece1 = by_line ? pieces : cut(pieces, tasks, task + 1);
+      for (; line0 < line1; line0 += kLinesTogether) {
         for (int64_t piece = piece0; piece < piece1; ++piece) {
           int64_t from = piece * length, to = std::min(lines_.line.extent, from + length);
           for (int64_t line = line0; line < std::min(line1, line0 + kLinesTogether); ++line) {
@@ -248,18 +248,16 @@ class Scaler {
 
   static double scaled_value(In element, const ScaleRow& row, int64_t c) {
     auto value = number(element);
-    double x = double(value), rest = 0;
-    // A 64-bit integer may not fit: the difference is taken before it is rounded.
+    double x = double(value);
+    if (row.nan_to_zero && x != x) return 0;
+    if (row.inverse) return (x * row.factor[c] + row.low[c]) + row.high[c];
+    double centred = (x - row.high[c]) - row.low[c];
+    // A 64-bit integer may not fit: what x lacks of it counts as well.
     if constexpr (std::is_integral_v<decltype(value)> && sizeof(value) == 8) {
-      rest = double(int64_t(int128(value) - int128(x)));
+      double rest = double(int64_t(int128(value) - int128(x)));
+      centred = (x - row.high[c]) + (rest - row.low[c]);
     }
-    double y = row.inverse ? (x * row.factor[c] + row.low[c]) + row.high[c]
-                           : ((x - row.high[c]) + (rest - row.low[c])) * row.factor[c];
-    if constexpr (std::is_floating_point_v<decltype(value)>) {
-      y = row.inverse ? y : ((x - row.high[c]) - row.low[c]) * row.factor[c];
-      if (row.nan_to_zero && x != x) return 0;
-    }
-    return y;
+    return centred * row.factor[c];
   }
 
   const In* x_;

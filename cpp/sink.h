@@ -22,7 +22,6 @@ class Sink {
   Column& operator[](int64_t index) { return columns_[std::size_t(index)]; }
   std::mutex& mutex_of(int64_t column) { return mutexes_[std::size_t(column / 256 % 64)]; }
   std::vector<Column> take() { return std::move(columns_); }
-  int64_t size() const { return int64_t(columns_.size()); }
 
  private:
   std::vector<Column> columns_;
