@@ -514,3 +514,12 @@ def test_the_package_is_a_lazy_index():
     assert evenly.__version__.count(".") == 2
     with pytest.raises(AttributeError, match=r"module 'evenly' has no attribute 'fti'"):
         evenly.fti  # noqa: B018
+
+
+def test_a_tensor_that_is_negated_lazily_counts_as_its_values():
+    """torch turns no such tensor into an array: for one in a Block its RuntimeError came out."""
+    torch = pytest.importorskip("torch")
+    lazy = torch.tensor([[1 + 2j], [3 + 4j]]).conj().imag
+    assert lazy.is_neg()
+    assert Moments.empty().update(lazy).mean.tolist() == [-3.0]
+    assert Moments.empty().update(Block(None, lazy)).mean.tolist() == [-3.0]

@@ -89,6 +89,18 @@ class Block:
         return rows
 
     @property
+    def features(self) -> int:
+        """The number of columns; an array of one dimension has one.
+
+        >>> Block(None, np.zeros((2, 3, 4)), feature_axis=1).features
+        3
+        """
+        if isinstance(self.data, tuple):
+            return len(self.data)
+        shape = tuple(self.data.shape)
+        return 1 if len(shape) == 1 else int(shape[self.feature_axis])
+
+    @property
     def dtypes(self) -> tuple[str, ...]:
         """The names of the dtypes: one for an array, one a column for columns.
 

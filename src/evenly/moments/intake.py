@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
-from evenly.block import Block, dtype_name
+from evenly.block import Block
 from evenly.columns import Names
 from evenly.errors import DataError, UnsupportedTypeError
-
-Array = npt.NDArray[Any]
+from evenly.sources.arrays import native
+from evenly.sources.weights import check_weights
+from evenly.transform.arrays import CoreView, core_view
 
 
 def add_block(
@@ -77,44 +78,33 @@ def checked_weights(weights: Any, rows: int) -> npt.NDArray[np.float64]:
         raise DataError(
             f"weights must have one number a row: shape ({rows},). Received: shape {result.shape}."
         )
-    if not (np.isfinite(result) & (result >= 0)).all():
-        row = int(np.argmin(np.isfinite(result) & (result >= 0)))
-        raise DataError(
-            "weights must be finite, and 0 or more. "
-            f"Received: {result[row]} in row {row}. A weight of 0 leaves a row out."
-        )
+    check_weights(result, 0, "weights=")
     return result
 
 
-def core_array(x: Any) -> tuple[Array, str | None]:
-    """Return a CPU array as the core takes it: bfloat16 as its bits, with its name beside."""
+def core_array(x: Any) -> CoreView:
+    """Return a CPU array or tensor as the core takes it: bfloat16 as bits, its name beside."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
-        x = x.detach()
-        if x.dtype == torch.bfloat16:
-            return x.view(torch.int16).numpy().view(np.uint16), "bfloat16"
-        return x.numpy(), None
-    if dtype_name(x.dtype) == "bfloat16":
-        return x.view(np.uint16), "bfloat16"
-    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("=")), None
+        from evenly.transform import tensors
+
+        return tensors.core_view(x)
+    return core_view(native(x))
 
 
 def feature_count(block: Block) -> int:
-    """Return the number of columns of a block; an array of one dimension has one.
+    """Return the number of columns of a block.
 
     Raises
     ------
     DataError
         When ``feature_axis`` is no axis of the array.
     """
-    if isinstance(block.data, tuple):
-        return len(block.data)
-    shape = tuple(block.data.shape)
-    if len(shape) == 1 and block.feature_axis in (-1, 1):
-        return 1
-    if len(shape) == 1 or not -len(shape) <= block.feature_axis < len(shape):
-        raise DataError(
-            "feature_axis must be an axis of the array. "
-            f"Received: {block.feature_axis}, and an array of shape {shape}."
-        )
-    return int(shape[block.feature_axis])
+    if not isinstance(block.data, tuple):
+        shape = tuple(block.data.shape)
+        if not -len(shape) <= block.feature_axis < len(shape):
+            raise DataError(
+                "feature_axis must be an axis of the array. "
+                f"Received: {block.feature_axis}, and an array of shape {shape}."
+            )
+    return block.features

@@ -107,7 +107,7 @@ def check_alike(first: Block, block: Block, number: int) -> None:
                 f"{number} ({block.place}), missing: {listed(missing) or 'none'}; unknown: "
                 f"{listed(unknown) or 'none'}. Choose common ones with columns=[...]."
             )
-    elif features(first) != features(block) or (first.names is None) != (block.names is None):
+    elif first.features != block.features or (first.names is None) != (block.names is None):
         raise DataError(
             "All batches must have the same columns. Received: batch "
             f"{number} ({block.place}) with {_described(block)}; those before it have "
@@ -115,15 +115,7 @@ def check_alike(first: Block, block: Block, number: int) -> None:
         )
 
 
-def features(block: Block) -> int:
-    """Return the number of columns of a block; an array of one dimension has one."""
-    if isinstance(block.data, tuple):
-        return len(block.data)
-    shape = block.data.shape
-    return 1 if len(shape) == 1 else int(shape[block.feature_axis])
-
-
 def _described(block: Block) -> str:
-    number = features(block)
+    number = block.features
     names = "" if block.names is None else f" ({listed(block.names)})"
     return f"{number} column{'s' * (number != 1)}{names}"
