@@ -1,0 +1,156 @@
+"""`batch_norm` as a function: the statistics are the caller's, as in `torch.nn.functional`."""
+
+import torch
+from torch import Tensor
+
+from evenly.errors import DataError
+from evenly.torch import kernels, plain, running
+from evenly.torch.padding import mask_over
+from evenly.torch.plain import Statistics
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    *,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Return ``(input - mean) / sqrt(variance + eps) * weight + bias``, channel by channel.
+
+    The signature, the results (to rounding) and the errors of
+    ``torch.nn.functional.batch_norm``.
+
+    Parameters
+    ----------
+    input
+        Shape (N, C, *): float64, float32, bfloat16 or float16.
+    running_mean, running_var
+        Shape (C,). With ``training`` they are moved in place, and may be None; without, they
+        are what the input is normalised with.
+    weight, bias
+        Shape (C,), or None for 1 and 0; of the input's dtype, or float32 for half types.
+    training
+        Whether the statistics are those of the input.
+    momentum
+        The weight of the new batch in the running statistics.
+    eps
+        Added to the variance; above 0 in training.
+    mask
+        Boolean, shape (N,) or (N, *): True where a value counts. Padding comes out as 0.
+
+    Raises
+    ------
+    DataError
+        (a ValueError) For one value a channel in training, a wrong ``eps`` or mask.
+    RuntimeError
+        torch's own, for wrong shapes, dtypes and devices.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from evenly.torch import functional
+    >>> functional.batch_norm(torch.tensor([[1.0], [3.0]]), None, None, training=True, eps=1e-12)
+    tensor([[-1.],
+            [ 1.]])
+    """
+    over = mask_over(input, mask, None)
+    if not training:
+        return normalize_fixed(input, running_mean, running_var, weight, bias, eps, over)
+    if single_valued(input, over):
+        raise refusal_of_single(input)
+    y, batch = normalize_batch(input, weight, bias, eps, over, (running_mean, running_var))
+    if batch is not None and running_mean is not None and running_var is not None:
+        running.move(running_mean, running_var, None, batch, momentum)
+    return y
+
+
+def normalize_batch(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    mask: Tensor | None = None,
+    running: tuple[Tensor | None, Tensor | None] = (None, None),
+) -> tuple[Tensor, Statistics | None]:
+    """Normalise with the batch's own statistics, and return those: None for an empty batch.
+
+    ``running`` is not used, but what torch refuses of it is refused.
+    """
+    if eps <= 0.0:
+        raise DataError(f"batch_norm eps must be positive during training, but got {eps}")
+    if mask is None and kernels.serve(x, weight, bias, *running):
+        return kernels.normalize_batch(x, weight, bias, eps)
+    check_as_torch(x, weight, bias, *running, training=True, eps=eps)
+    if x.numel() == 0:
+        return x.clone(), None
+    return plain.normalize_batch(x, weight, bias, eps, mask)
+
+
+def normalize_fixed(
+    x: Tensor,
+    mean: Tensor | None,
+    variance: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Normalise with given statistics."""
+    if eps < 0.0:
+        raise DataError(f"batch_norm eps must be non-negative, but got {eps}")
+    if mean is None or variance is None:
+        check_as_torch(x, weight, bias, mean, variance, training=False, eps=eps)
+    assert mean is not None
+    assert variance is not None
+    if mask is None and kernels.serve(x, weight, bias, mean, variance):
+        return kernels.normalize_fixed(x, mean, variance, weight, bias, eps)
+    check_as_torch(x, weight, bias, mean, variance, training=False, eps=eps)
+    return plain.normalize_fixed(x, mean, variance, weight, bias, eps, mask)
+
+
+def single_valued(x: Tensor, mask: Tensor | None) -> bool:
+    """Whether there is one value a channel, so that a batch has no variance."""
+    if mask is None:
+        return x.numel() == x.shape[1]
+    if torch.compiler.is_compiling():
+        return False  # that would break the graph; the running statistics then stay
+    return int(mask.expand(x.shape[0], 1, *x.shape[2:]).sum()) == 1
+
+
+def refusal_of_single(x: Tensor, advice: str = "") -> DataError:
+    """Return torch's error for one value a channel."""
+    return DataError(
+        f"Expected more than 1 value per channel when training, got input size {x.size()}{advice}"
+    )
+
+
+def check_as_torch(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    *,
+    training: bool,
+    eps: float,
+) -> None:
+    """Raise what torch raises for shapes, dtypes and devices that do not go together.
+
+    What looks odd is given to torch; if torch takes it after all, so do we.
+    """
+    parts = [part for part in (weight, bias, running_mean, running_var) if part is not None]
+    if x.is_floating_point() and (training or (running_mean, running_var).count(None) == 0):
+        half = x.dtype in (torch.bfloat16, torch.float16)
+        dtypes = {part.dtype for part in parts}
+        alike = dtypes <= {x.dtype} or (half and dtypes == {torch.float32})
+        if alike and all(p.shape == x.shape[1:2] and p.device == x.device for p in parts):
+            return
+    mean = None if running_mean is None else running_mean.clone()  # torch would move them
+    variance = None if running_var is None else running_var.clone()
+    torch.batch_norm(x, weight, bias, mean, variance, training, 0.0, eps, False)

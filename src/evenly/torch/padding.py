@@ -1,0 +1,54 @@
+"""Which values count, and which are padding: one form for masks and for lengths."""
+
+import torch
+from torch import Tensor
+
+from evenly.errors import DataError
+
+
+def mask_over(x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor | None:
+    """Return the mask in the form that broadcasts over ``x`` of shape (N, C, *): (N, 1, *).
+
+    Parameters
+    ----------
+    mask
+        Boolean, True where a value counts: (N,), or whatever broadcasts to (N, *), or the
+        same with an axis of length 1 for the channels.
+    lengths
+        How much of the last axis counts for each sample: whole numbers, shape (N,).
+    """
+    if mask is not None and lengths is not None:
+        raise DataError("Padding is said by mask= or by lengths=. Received: both. Pass one.")
+    if lengths is not None:
+        return _of_lengths(x, lengths)
+    if mask is None:
+        return None
+    if mask.dtype != torch.bool:
+        raise DataError(
+            f"mask must be boolean, True where a value counts. Received: {mask.dtype}. "
+            "Compare to get one: mask = tokens != padding."
+        )
+    shape = tuple(mask.shape)
+    if mask.ndim == 1:
+        shape = (*shape, *[1] * (x.ndim - 1))
+    elif mask.ndim == x.ndim - 1:
+        shape = (shape[0], 1, *shape[1:])
+    wanted = (x.shape[0], 1, *x.shape[2:])
+    fits = len(shape) == x.ndim and all(a in (1, b) for a, b in zip(shape, wanted, strict=True))
+    if not fits:
+        raise DataError(
+            f"mask must have the shape (N,) or (N, *) of the input, {(x.shape[0], *x.shape[2:])}, "
+            f"or broadcast to it. Received: {tuple(mask.shape)}."
+        )
+    return mask.view(shape)
+
+
+def _of_lengths(x: Tensor, lengths: Tensor) -> Tensor:
+    if x.ndim != 3 or lengths.shape != x.shape[:1] or lengths.is_floating_point():
+        raise DataError(
+            "lengths must be whole numbers of shape (N,), for an input of shape (N, C, L). "
+            f"Received: {lengths.dtype} of shape {tuple(lengths.shape)}, and an input of shape "
+            f"{tuple(x.shape)}. Pass mask= for other shapes."
+        )
+    places = torch.arange(x.shape[2], device=x.device)
+    return (places < lengths.to(x.device)[:, None])[:, None, :]
