@@ -11,6 +11,7 @@
 #include <string>
 
 #include "accumulate.h"
+#include "binding_batch_norm.h"
 #include "moments.h"
 #include "scale.h"
 #include "threads.h"
@@ -385,6 +386,7 @@ NB_MODULE(_core, m) {
         "inverse"_a = false, "nan_to_zero"_a = false, "threads"_a = 0, "x_dtype"_a = nb::none(),
         "out_dtype"_a = nb::none(),
         "out = ((x - hi) - lo) * factor, or with inverse x * factor + lo + hi.");
+  bind_batch_norm(m);
   m.def("num_threads", &default_threads, "Threads used when none are named.");
   m.def("runtime", &runtime_name, "Whose threads are used.");
   m.def("kernel", [] { return std::string(chosen_kernel_name()); }, "The kernels in use.");

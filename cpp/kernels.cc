@@ -66,6 +66,29 @@ const Choice& choice() {
 
 }  // namespace
 
+// The integer path has no batch normalisation: "plain" means the baseline's there.
+const Kernels& batch_choice() {
+  const Kernels* chosen = choice().kernels;
+  return chosen ? *chosen : kKernelsBaseline;
+}
+
+template <>
+const BatchKernels<Half>& batch_kernels() {
+  return batch_choice().batch_float16;
+}
+template <>
+const BatchKernels<Brain>& batch_kernels() {
+  return batch_choice().batch_bfloat16;
+}
+template <>
+const BatchKernels<float>& batch_kernels() {
+  return batch_choice().batch_float32;
+}
+template <>
+const BatchKernels<double>& batch_kernels() {
+  return batch_choice().batch_float64;
+}
+
 const Kernels* chosen_kernels() { return choice().kernels; }
 const char* chosen_kernel_name() { return choice().name; }
 const char* const* kernel_names() { return choice().names.data(); }

@@ -1,6 +1,7 @@
 // The kernels, written once; each kernels_*.cc compiles this file for its instruction set.
 #pragma once
 
+#include "batch_norm_kernels.inc.h"
 #include "float_kernels.inc.h"
 #include "int_kernels.inc.h"
 #include "scale_kernels.inc.h"
@@ -28,7 +29,11 @@ constexpr Kernels make_kernels(const char* name) {
           int_tile<int64_t>,
           int_tile<uint64_t>,
           scale_kernel<float>,
-          scale_kernel<double>};
+          scale_kernel<double>,
+          make_batch_kernels<Half>(),
+          make_batch_kernels<Brain>(),
+          make_batch_kernels<float>(),
+          make_batch_kernels<double>()};
 }
 
 }  // namespace

@@ -95,6 +95,9 @@ inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) {
 inline Full<double> fused_less(Full<double> x, Full<double> y, Full<double> z) {
   return (Full<double>)_mm512_fmsub_pd((__m512d)x, (__m512d)y, (__m512d)z);
 }
+inline Full<float> fused(Full<float> x, Full<float> y, Full<float> z) {
+  return (Full<float>)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z);
+}
 inline Full<int64_t> multiply_low32(Full<int64_t> x, std::true_type) {
   return (Full<int64_t>)_mm512_mul_epi32((__m512i)x, (__m512i)x);
 }
@@ -129,6 +132,9 @@ inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) {
 inline Full<double> fused_less(Full<double> x, Full<double> y, Full<double> z) {
   return (Full<double>)_mm256_fmsub_pd((__m256d)x, (__m256d)y, (__m256d)z);
 }
+inline Full<float> fused(Full<float> x, Full<float> y, Full<float> z) {
+  return (Full<float>)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)z);
+}
 inline Full<int64_t> multiply_low32(Full<int64_t> x, std::true_type) {
   return (Full<int64_t>)_mm256_mul_epi32((__m256i)x, (__m256i)x);
 }
@@ -146,10 +152,13 @@ inline Full<float> floats(const Half* from) {
 inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) {
   return (Full<double>)vfmaq_f64((float64x2_t)z, (float64x2_t)x, (float64x2_t)y);
 }
+inline Full<float> fused(Full<float> x, Full<float> y, Full<float> z) {
+  return (Full<float>)vfmaq_f32((float32x4_t)z, (float32x4_t)x, (float32x4_t)y);
+}
 #else
-inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) {
-  return x * y + z;
-}  // never used: kHasFma
+// Rounded twice: where that matters, kHasFma is asked.
+inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) { return x * y + z; }
+inline Full<float> fused(Full<float> x, Full<float> y, Full<float> z) { return x * y + z; }
 #endif
 inline Full<double> fused_less(Full<double> x, Full<double> y, Full<double> z) {
   return fused(x, y, -z);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "batch_kernels.h"
 #include "dtype.h"
 
 namespace evenly {
@@ -168,6 +169,10 @@ struct Kernels {
   IntKernel<int64_t> int64;
   IntKernel<uint64_t> uint64;
   ScaleKernel scale_float32, scale_float64;  // input and output of that type
+  BatchKernels<Half> batch_float16;
+  BatchKernels<Brain> batch_bfloat16;
+  BatchKernels<float> batch_float32;
+  BatchKernels<double> batch_float64;
 };
 
 // The best kernels for this processor, or those that EVENLY_KERNEL names. Null for

@@ -78,6 +78,31 @@ class State:
 def scale(x: Annotated[NDArray, dict(device='cpu', writable=False)], out: Annotated[NDArray, dict(device='cpu')], feature_axis: int, hi: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], lo: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], factor: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], inverse: bool = False, nan_to_zero: bool = False, threads: int = 0, x_dtype: str | None = None, out_dtype: str | None = None) -> None:
     """out = ((x - hi) - lo) * factor, or with inverse x * factor + lo + hi."""
 
+def batch_norm(x: int, out: int, outer: int, channels: int, inner: int, dtype: int, weight: int, bias: int, parameter_dtype: int, eps: float, saved: bytearray) -> None:
+    """
+    Takes a batch's statistics into saved, four float64 a channel, and normalises it into out, if given. Dtypes: 0 float16, 1 bfloat16, 2 float32, 3 float64.
+    """
+
+def batch_norm_fixed(x: int, out: int, outer: int, channels: int, inner: int, dtype: int, mean: int, variance: int, weight: int, bias: int, parameter_dtype: int, eps: float, saved: bytearray) -> None:
+    """Normalises with a given mean and variance."""
+
+def batch_norm_apply(x: int, out: int, outer: int, channels: int, inner: int, dtype: int, weight: int, bias: int, parameter_dtype: int, saved: bytearray) -> None:
+    """Normalises with saved statistics."""
+
+def batch_norm_backward(x: int, gradient: int, out: int, outer: int, channels: int, inner: int, dtype: int, weight: int, parameter_dtype: int, saved: bytearray, weight_gradient: int, bias_gradient: int, fixed: bool) -> None:
+    """The gradients of x (if out is given), weight and bias."""
+
+def batch_norm_gradient_sums(x: int, gradient: int, outer: int, channels: int, inner: int, dtype: int, saved: bytearray, sums: int) -> None:
+    """Per channel the sums of gradient, then of gradient * (x - mean)."""
+
+def batch_norm_gradient(x: int, gradient: int, out: int, outer: int, channels: int, inner: int, dtype: int, weight: int, parameter_dtype: int, saved: bytearray, sums: int, count: float) -> None:
+    """The gradient of x, from sums over count values a channel."""
+
+def batch_norm_move(channels: int, saved: bytearray, count: float, momentum: float, skip_non_finite: bool, mean: int, variance: int, parameter_dtype: int, tracked: int) -> bool:
+    """
+    Moves running statistics (momentum NaN: 1 / batches tracked); whether it did.
+    """
+
 def num_threads() -> int:
     """Threads used when none are named."""
 

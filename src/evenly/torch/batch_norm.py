@@ -8,6 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from evenly.errors import DataError
 from evenly.torch import functional, running
+from evenly.torch.kernels import Kept
 from evenly.torch.padding import mask_over
 from evenly.torch.plain import Statistics
 
@@ -104,32 +105,35 @@ class BatchNorm(_BatchNorm):
         self._check_input_dim(input)
         if mask is not None or lengths is not None:
             mask = mask_over(input, mask, lengths)
-        if self._fixed():
+        # The dicts themselves: nn.Module finds each attribute in 0.6 us, five of which are
+        # a sixth of a small batch's time.
+        mean, variance = self._buffers["running_mean"], self._buffers["running_var"]
+        if (self.frozen or not self.training) and (mean is not None or variance is not None):
             return self._by_running(input, mask)
         if self.virtual_batch_size is not None and self.training:
             return self._by_virtual_batches(input, mask, self.virtual_batch_size)
         return self._by_batch(input, mask)
 
-    def _fixed(self) -> bool:
-        """Whether the running statistics are used."""
-        if self.training and not self.frozen:
-            return False
-        return self.running_mean is not None or self.running_var is not None
+    def _affine(self) -> tuple[Tensor | None, Tensor | None]:
+        own = self._parameters
+        if "weight" in own and "bias" in own:
+            return own["weight"], own["bias"]
+        return self.weight, self.bias  # parametrised
 
     def _by_running(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        return functional.normalize_fixed(
-            x, self.running_mean, self.running_var, self.weight, self.bias, self.eps, mask
-        )
+        mean, variance = self._buffers["running_mean"], self._buffers["running_var"]
+        return functional.normalize_fixed(x, mean, variance, *self._affine(), self.eps, mask)
 
     def _by_batch(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        tracking = self.training and self.track_running_stats
+        buffers = self._buffers["running_mean"], self._buffers["running_var"]
         if functional.single_valued(x, mask):
-            if self.single == "running" and self.running_mean is not None:
+            if self.single == "running" and buffers[0] is not None:
                 return self._by_running(x, mask)
             raise functional.refusal_of_single(x)
-        buffers = (self.running_mean, self.running_var) if tracking else (None, None)
-        y, batch = functional.normalize_batch(x, self.weight, self.bias, self.eps, mask, buffers)
-        if tracking:
+        if not self.training or not self.track_running_stats:
+            buffers = None, None
+        y, batch = functional.normalize_batch(x, *self._affine(), self.eps, mask, buffers)
+        if buffers != (None, None):
             self._move(batch)
         return y
 
@@ -145,10 +149,8 @@ class BatchNorm(_BatchNorm):
         masks = [mask if mask is None or len(mask) == 1 else mask[part] for part in parts]
         return torch.cat([self._by_batch(x[p], m) for p, m in zip(parts, masks, strict=True)])
 
-    def _move(self, batch: Statistics | None) -> None:
+    def _move(self, batch: Statistics | Kept | None) -> None:
         """Let the running statistics take in a batch's, now or with the optimiser's step."""
-        if self.running_mean is None or self.running_var is None:
-            return
         if batch is None:  # no rows: torch counts such a batch, and nothing else
             if self.num_batches_tracked is not None:
                 self.num_batches_tracked.add_(1)
@@ -168,16 +170,17 @@ class BatchNorm(_BatchNorm):
         if pending is not None:
             self._take_in(pending.statistics)
 
-    def _take_in(self, batch: Statistics) -> None:
-        skipped = self.skipped if self.non_finite == "skip" else None
-        running.move(
-            self.running_mean,
-            self.running_var,
-            self.num_batches_tracked,
-            batch,
-            self.momentum,
-            skipped,
+    def _take_in(self, batch: Statistics | Kept) -> None:
+        own = self._buffers
+        skipped = own["skipped"] if self.non_finite == "skip" else None
+        mean, variance, tracked = (
+            own["running_mean"],
+            own["running_var"],
+            own["num_batches_tracked"],
         )
+        assert mean is not None
+        assert variance is not None
+        running.move(mean, variance, tracked, batch, self.momentum, skipped)
 
     def reset_running_stats(self) -> None:
         """Forget all batches."""
@@ -253,9 +256,10 @@ class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
     >>> import torch
     >>> from evenly.torch import BatchNorm1d
     >>> layer = BatchNorm1d(1)
-    >>> layer(torch.tensor([[1234567.1], [1234567.1]]))  # torch's says 0.9975 for a million rows
-    tensor([[0.],
-            [0.]], grad_fn=...)
+    >>> layer(torch.tensor([[1234567.1], [1234567.1]])).tolist()
+    [[0.0], [0.0]]
+    >>> layer.running_mean
+    tensor([123456.7109])
     """
 
 

@@ -77,15 +77,15 @@ def normalize_batch(
     eps: float,
     mask: Tensor | None = None,
     running: tuple[Tensor | None, Tensor | None] = (None, None),
-) -> tuple[Tensor, Statistics | None]:
+) -> tuple[Tensor, Statistics | kernels.Kept | None]:
     """Normalise with the batch's own statistics, and return those: None for an empty batch.
 
     ``running`` is not used, but what torch refuses of it is refused.
     """
     if eps <= 0.0:
         raise DataError(f"batch_norm eps must be positive during training, but got {eps}")
-    if mask is None and kernels.serve(x, weight, bias, *running):
-        return kernels.normalize_batch(x, weight, bias, eps)
+    if mask is None and (code := kernels.code_of(x, weight, bias, *running)) >= 0:
+        return kernels.normalize_batch(x, weight, bias, eps, code)
     check_as_torch(x, weight, bias, *running, training=True, eps=eps)
     if x.numel() == 0:
         return x.clone(), None
@@ -108,8 +108,8 @@ def normalize_fixed(
         check_as_torch(x, weight, bias, mean, variance, training=False, eps=eps)
     assert mean is not None
     assert variance is not None
-    if mask is None and kernels.serve(x, weight, bias, mean, variance):
-        return kernels.normalize_fixed(x, mean, variance, weight, bias, eps)
+    if mask is None and (code := kernels.code_of(x, weight, bias, mean, variance)) >= 0:
+        return kernels.normalize_fixed(x, mean, variance, weight, bias, eps, code)
     check_as_torch(x, weight, bias, mean, variance, training=False, eps=eps)
     return plain.normalize_fixed(x, mean, variance, weight, bias, eps, mask)
 
@@ -117,7 +117,7 @@ def normalize_fixed(
 def single_valued(x: Tensor, mask: Tensor | None) -> bool:
     """Whether there is one value a channel, so that a batch has no variance."""
     if mask is None:
-        return x.numel() == x.shape[1]
+        return x.numel() == x.size(1)
     if torch.compiler.is_compiling():
         return False  # that would break the graph; the running statistics then stay
     return int(mask.expand(x.shape[0], 1, *x.shape[2:]).sum()) == 1

@@ -1,20 +1,147 @@
-"""Batch normalisation on the core's kernels: dense tensors on CPUs."""
+"""Batch normalisation on the core's kernels: dense tensors on CPUs.
 
+Between torch and the kernels stands one `autograd.Function`, and nothing else: at small
+batches it is Python that takes the time, a microsecond an operation.
+"""
+
+from typing import Any
+
+import torch
 from torch import Tensor
+from torch._C import _get_tracing_state, _len_torch_dispatch_stack
+from torch._C._functorch import peek_interpreter_stack
+from torch.autograd import forward_ad
+from torch.compiler import is_compiling
 
-from evenly.torch.plain import Statistics
+from evenly import _core
+from evenly.torch import plain
+
+CODES = {torch.float16: 0, torch.bfloat16: 1, torch.float32: 2, torch.float64: 3}
+"""The core's names for dtypes."""
+
+Layout = tuple[int, int, int]
+"""Samples, channels and values of a run, as they lie in memory."""
 
 
-def serve(x: Tensor, *parts: Tensor | None) -> bool:
-    """Whether the kernels can do this; if not, plain torch operations do."""
-    return False
+def code_of(x: Tensor, *parts: Tensor | None) -> int:
+    """Return the code of the dtype of the per-channel ``parts``, or -1: not for the kernels.
+
+    Not for them is what torch wants to see the operations of (compiling, tracing,
+    `torch.func`, forward-mode derivatives, dispatch modes, subclasses), what is on other
+    devices, and what torch may refuse.
+    """
+    if (
+        is_compiling()
+        or type(x) is not Tensor
+        or not x.is_cpu
+        or not x.numel()
+        or x.layout is not torch.strided
+        or peek_interpreter_stack() is not None
+        or forward_ad._current_level >= 0
+        or _len_torch_dispatch_stack()
+        or _get_tracing_state() is not None
+    ):
+        return -1
+    own = CODES.get(x.dtype, -1)
+    channels = x.size(1)
+    code = -1
+    for part in parts:
+        if part is None:
+            continue
+        if part.numel() != channels or not part.is_cpu or not part.is_contiguous():
+            return -1
+        other = CODES.get(part.dtype, -1)
+        if code not in (-1, other):
+            return -1
+        code = other
+    if code == -1:
+        return own
+    return code if code == own or (code == 2 and own < 2) else -1
+
+
+def layout_of(x: Tensor) -> tuple[Tensor, Layout]:
+    """Return a dense tensor of the values of ``x``, and how they lie in memory."""
+    channels = x.size(1)
+    if not x.is_contiguous():
+        if x.ndim > 2 and x.movedim(1, -1).is_contiguous():
+            return x, (x.numel() // channels, channels, 1)
+        x = x.contiguous()
+    samples = x.size(0)
+    return x, (samples, channels, x.numel() // (channels * samples))
+
+
+def alike(x: Tensor, other: Tensor) -> Tensor:
+    """Return ``other`` laid out as ``x``, so that one layout describes both."""
+    if x.is_contiguous() and other.is_contiguous():
+        return other
+    return other if other.stride() == x.stride() else torch.empty_like(x).copy_(other)
+
+
+def pointer(part: Tensor | None) -> int:
+    """Return where a tensor's values are; 0 for None."""
+    return 0 if part is None else part.data_ptr()
+
+
+class Kept:
+    """Statistics as the kernels keep them.
+
+    Attributes
+    ----------
+    saved
+        Four float64 a channel: the mean as all highs and all lows, the biased variances, and
+        1 / sqrt(variance + eps).
+    number
+        How many values each channel has.
+    """
+
+    __slots__ = ("channels", "number", "saved")
+
+    def __init__(self, layout: Layout) -> None:
+        samples, self.channels, values = layout
+        self.saved = bytearray(32 * self.channels)
+        self.number = samples * values
+
+    @property
+    def rows(self) -> Tensor:
+        """The saved numbers, float64 of shape (4, C)."""
+        return torch.frombuffer(self.saved, dtype=torch.float64).view(4, -1)
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean of each channel, float64."""
+        return self.rows[0] + self.rows[1]
+
+    @property
+    def variance(self) -> Tensor:
+        """The biased variance of each channel, float64."""
+        return self.rows[2]
+
+    def move(
+        self,
+        mean: Tensor,
+        variance: Tensor,
+        tracked: Tensor | None,
+        momentum: float,
+        *,
+        skip: bool,
+    ) -> bool:
+        """Move running statistics that `code_of` has seen; return whether they were moved.
+
+        A momentum of NaN stands for 1 / ``tracked``.
+        """
+        return _core.batch_norm_move(
+            self.channels, self.saved, self.number, momentum, skip,
+            mean.data_ptr(), variance.data_ptr(), CODES[mean.dtype], pointer(tracked),
+        )  # fmt: skip
 
 
 def normalize_batch(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
-) -> tuple[Tensor, Statistics]:
-    """Normalise with the batch's own statistics, and return those."""
-    raise NotImplementedError
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, code: int
+) -> tuple[Tensor, Kept]:
+    """Normalise with the batch's own statistics, and return those. ``code`` is `code_of`'s."""
+    x, layout = layout_of(x)
+    kept = Kept(layout)
+    return _run(x, weight, bias, (kept, layout, eps, code, None)), kept
 
 
 def normalize_fixed(
@@ -24,6 +151,86 @@ def normalize_fixed(
     weight: Tensor | None,
     bias: Tensor | None,
     eps: float,
+    code: int,
 ) -> Tensor:
-    """Normalise with given statistics."""
-    raise NotImplementedError
+    """Normalise with given statistics. ``code`` is `code_of`'s."""
+    x, layout = layout_of(x)
+    return _run(x, weight, bias, (Kept(layout), layout, eps, code, (mean, variance)))
+
+
+Call = tuple[Kept, Layout, float, int, tuple[Tensor, Tensor] | None]
+"""What a call needs beside its differentiable inputs; last the fixed statistics, if any."""
+
+
+def _run(x: Tensor, weight: Tensor | None, bias: Tensor | None, call: Call) -> Tensor:
+    if torch.is_grad_enabled() and (
+        x.requires_grad
+        or (weight is not None and weight.requires_grad)
+        or (bias is not None and bias.requires_grad)
+    ):
+        return _BatchNorm.apply(x, weight, bias, call)
+    return _forward(x, weight, bias, call)
+
+
+def _forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, call: Call) -> Tensor:
+    kept, layout, eps, code, fixed = call
+    y = torch.empty_like(x)
+    if fixed is None:
+        _core.batch_norm(
+            x.data_ptr(), y.data_ptr(), *layout, CODES[x.dtype],
+            pointer(weight), pointer(bias), code, eps, kept.saved,
+        )  # fmt: skip
+    else:
+        mean, variance = fixed
+        _core.batch_norm_fixed(
+            x.data_ptr(), y.data_ptr(), *layout, CODES[x.dtype],
+            mean.data_ptr(), variance.data_ptr(),
+            pointer(weight), pointer(bias), code, eps, kept.saved,
+        )  # fmt: skip
+    return y
+
+
+class _BatchNorm(torch.autograd.Function):
+    """Both directions on the kernels; the second derivative in plain operations."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, call: Call
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight, bias)
+        ctx.call = call
+        return _forward(x, weight, bias, call)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        x, weight, bias = ctx.saved_tensors
+        if torch.is_grad_enabled():  # create_graph=True
+            return *_again(x, weight, bias, gradient, ctx), None
+        for_x, for_weight, for_bias, _ = ctx.needs_input_grad
+        call: Call = ctx.call
+        kept, layout, _, code, fixed = call
+        gradient = alike(x, gradient)
+        out = torch.empty_like(x) if for_x else None
+        for_weight = torch.empty_like(weight) if for_weight else None
+        for_bias = torch.empty_like(bias) if for_bias else None
+        _core.batch_norm_backward(
+            x.data_ptr(), gradient.data_ptr(), pointer(out), *layout, CODES[x.dtype],
+            pointer(weight), code, kept.saved, pointer(for_weight), pointer(for_bias),
+            fixed is not None,
+        )  # fmt: skip
+        return out, for_weight, for_bias, None
+
+
+def _again(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, gradient: Tensor, ctx: Any
+) -> list[Tensor | None]:
+    """Return the gradients in operations that can be differentiated once more."""
+    kept, _, eps, _, fixed = ctx.call
+    if fixed is None:
+        y, _ = plain.normalize_batch(x, weight, bias, eps)
+    else:
+        y = plain.normalize_fixed(x, kept.mean, kept.variance, weight, bias, eps)
+    wanted = ctx.needs_input_grad[:3]
+    inputs = [part for part, ok in zip((x, weight, bias), wanted, strict=True) if ok]
+    found = iter(torch.autograd.grad(y, inputs, gradient, create_graph=True))
+    return [next(found) if ok else None for ok in wanted]

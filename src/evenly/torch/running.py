@@ -1,5 +1,6 @@
 """How running statistics move: by momentum, by whole batches, once an optimiser step."""
 
+import math
 import weakref
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
+from evenly.torch.kernels import Kept
 from evenly.torch.plain import Statistics
 
 
@@ -14,7 +16,7 @@ def move(
     mean: Tensor,
     variance: Tensor,
     tracked: Tensor | None,
-    batch: Statistics,
+    batch: Statistics | Kept,
     momentum: float | None,
     skipped: Tensor | None = None,
 ) -> None:
@@ -32,6 +34,12 @@ def move(
     skipped
         With a counter, a batch whose statistics are not finite only moves that counter.
     """
+    if isinstance(batch, Kept):
+        weight = math.nan if momentum is None else momentum
+        if not batch.move(mean, variance, tracked, weight, skip=skipped is not None):
+            assert skipped is not None
+            skipped.add_(1)
+        return
     work = batch.mean.dtype
     unbiased = batch.variance * (batch.number / (batch.number - 1))
     fine = None
@@ -43,12 +51,12 @@ def move(
         fine = finite if fine is None else fine & finite
     if tracked is not None:
         tracked.add_(1 if fine is None else fine.to(tracked.dtype))
-    weight: Any = momentum
+    factor: Any = momentum
     if momentum is None:
-        weight = 0.0 if tracked is None else 1.0 / tracked.to(work)
+        factor = 0.0 if tracked is None else 1.0 / tracked.to(work)
     for running, new in ((mean, batch.mean), (variance, unbiased)):
         wide = running.to(work)
-        moved = wide + weight * (new - wide)
+        moved = wide + factor * (new - wide)
         running.copy_(moved if fine is None else torch.where(fine, moved, wide))
 
 
@@ -63,12 +71,12 @@ def recomputing() -> bool:
 class Pending:
     """The statistics of all rows since the last optimiser step, in float64."""
 
-    def __init__(self, batch: Statistics) -> None:
+    def __init__(self, batch: Statistics | Kept) -> None:
         self.count = batch.number
         self.mean = batch.mean.clone()
         self.squares = batch.variance * batch.number
 
-    def add(self, batch: Statistics) -> None:
+    def add(self, batch: Statistics | Kept) -> None:
         """Add a batch: the pairwise update of Chan, Golub and LeVeque (1983), section 3."""
         total = self.count + batch.number
         apart = batch.mean - self.mean

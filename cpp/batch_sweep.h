@@ -1,0 +1,319 @@
+// Goes over a batch: sums of each channel, then the map of every value, in pieces that caches
+// hold and threads share.
+//
+// A batch is seen in one of two ways. *Runs*: contiguous values of one channel, at least a unit
+// long. *Rows*: each value of a row belongs to a column with sums of its own, and each channel to
+// some columns: short rows are read several at a time, and short runs as a column for each of
+// their values. How a batch is cut depends on its shape alone, so that sums are added up in the
+// same order by any number of threads.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <numeric>
+#include <vector>
+
+#include "batch_kernels.h"
+#include "batch_norm.h"
+#include "control.h"
+#include "cut.h"
+#include "threads.h"
+#include "tile.h"
+
+namespace evenly {
+
+template <class T>
+class Sweep {
+ public:
+  explicit Sweep(const Batch& batch)
+      : center(std::size_t(batch.channels)),
+        batch_(batch),
+        kernels_(batch_kernels<T>()),
+        x_(static_cast<const T*>(batch.x)),
+        gradient_(static_cast<const T*>(batch.gradient)),
+        out_(static_cast<T*>(batch.out)) {
+    int64_t bytes = batch.values() * batch.channels * int64_t(sizeof(T));
+    threads_ = useful_threads(2 * bytes, batch.threads);
+    for (auto* part : {&high_, &slope_, &shift_, &gain_}) part->resize(center.size());
+    runs_ = batch.inner >= kernels_.unit;
+    stream_ = sizeof(T) >= 4 && bytes >= kStreamBytes;
+    runs_ ? plan_runs() : plan_rows();
+  }
+
+  std::vector<double> center;  // what is subtracted from a channel's values before they are summed
+
+  // Sums each channel, calls finish(channel, sum, product) for each, which sets its map, and
+  // maps all values.
+  template <class Finish>
+  void run(const Finish& finish) {
+    if (runs_ && chunks_ == 1) return run_in_cache(finish);
+    std::vector<double> sums = runs_ ? sum_runs() : sum_rows();
+    for (int64_t c = 0; c < batch_.channels; ++c) {
+      finish(c, sums[std::size_t(c)], sums[std::size_t(batch_.channels + c)]);
+    }
+    map();
+  }
+
+  // Maps all values.
+  void map() {
+    if (!out_) return;
+    runs_ ? map_runs() : map_rows();
+  }
+
+  void map_forward(int64_t c, Saved saved, PerChannel weight, PerChannel bias) {
+    double slope = saved.inverse[c] * weight.get(c, 1);
+    set_map(c, saved.high[c], slope, bias.get(c, 0) - saved.low[c] * slope, 0);
+  }
+
+  // See GradientSums. An infinite count: the statistics are fixed.
+  void map_backward(int64_t c, Saved saved, PerChannel weight, GradientSums sums, double count) {
+    double gain = saved.inverse[c] * weight.get(c, 1);
+    if (std::isinf(count)) return set_map(c, 0, gain, 0, 0);
+    double slope = -gain * saved.inverse[c] * saved.inverse[c] * (sums.product[c] / count);
+    double shift = -gain * (sums.sum[c] / count) - slope * saved.low[c];
+    set_map(c, saved.high[c], slope, shift, gain);
+  }
+
+ private:
+  using W = Work<T>;
+  static constexpr int64_t kPieceBytes = 256 << 10;    // two of them and what is written: an L2
+  static constexpr int64_t kChannelBytes = 512 << 10;  // a channel that an L2 cache keeps
+  static constexpr int64_t kStreamBytes = 16 << 20;
+  static constexpr int64_t kStripColumns = 512;  // their sums and centers: 12 KB of the L1 cache
+  static constexpr int64_t kFewestRows = 64;
+  static constexpr int64_t kMostTogether = 64;  // channels of a task: their sums, 16 KB of stack
+
+  void set_map(int64_t c, double high, double slope, double shift, double gain) {
+    std::size_t at = std::size_t(c);
+    high_[at] = W(high), slope_[at] = W(slope), shift_[at] = W(shift), gain_[at] = W(gain);
+  }
+  Affine<T> map_from(int64_t c) const {
+    return {high_.data() + c, slope_.data() + c, shift_.data() + c, gain_.data() + c, stream_};
+  }
+  const T* gradient_at(int64_t at) const { return gradient_ ? gradient_ + at : nullptr; }
+  template <class F>
+  void each(int64_t tasks, F&& f) {
+    parallel(tasks, threads_, [&](int64_t task) {
+      ExactMode mode;
+      f(task);
+#if defined(__x86_64__)
+      _mm_sfence();  // streamed stores are seen by whoever is told that we are done
+#endif
+    });
+  }
+
+  // ---- Runs ------------------------------------------------------------------------------
+
+  void plan_runs() {
+    int64_t channel = batch_.values() * int64_t(sizeof(T));
+    group_ = std::clamp<int64_t>(kPieceBytes / channel, 1, (batch_.channels + 15) / 16);
+    group_ = std::min(group_, kMostTogether);
+    groups_ = (batch_.channels + group_ - 1) / group_;
+    bool few = batch_.channels < 16 && channel * batch_.channels > 4 * kPieceBytes;
+    chunks_ = 1;
+    pieces_ = 1;
+    if (channel <= kChannelBytes && !few) return;
+    chunks_ = std::max<int64_t>(2, channel / kPieceBytes);
+    // Runs are cut as well where there are not enough of them.
+    int64_t longest = std::max<int64_t>(4 * kMaxUnit, kPieceBytes / int64_t(sizeof(T)));
+    if (batch_.outer < chunks_) pieces_ = (batch_.inner + longest - 1) / longest;
+    chunks_ = std::min(chunks_, batch_.outer * pieces_);
+  }
+
+  // Piece `piece` of `count` samples from `sample`, of a group of channels.
+  template <class F>
+  void each_piece(int64_t group, int64_t chunk, F&& f) {
+    int64_t first = group * group_, channels = std::min(group_, batch_.channels - first);
+    int64_t from = cut(batch_.outer * pieces_, chunks_, chunk);
+    int64_t to = cut(batch_.outer * pieces_, chunks_, chunk + 1);
+    int64_t step = batch_.channels * batch_.inner;
+    if (pieces_ == 1) {
+      Runs runs{to - from, channels, batch_.inner, step, batch_.inner};
+      return f(first, runs, from * step + first * batch_.inner);
+    }
+    for (int64_t i = from; i < to; ++i) {
+      int64_t begin = cut(batch_.inner, pieces_, i % pieces_);
+      int64_t end = cut(batch_.inner, pieces_, i % pieces_ + 1);
+      Runs runs{1, channels, end - begin, step, batch_.inner};
+      f(first, runs, i / pieces_ * step + first * batch_.inner + begin);
+    }
+  }
+
+  void sum_group(int64_t group, int64_t chunk, LaneSums* lanes) {
+    each_piece(group, chunk, [&](int64_t first, const Runs& runs, int64_t at) {
+      kernels_.sum_runs(x_ + at, gradient_at(at), runs, center.data() + first, lanes);
+    });
+  }
+  void map_group(int64_t group, int64_t chunk) {
+    each_piece(group, chunk, [&](int64_t first, const Runs& runs, int64_t at) {
+      kernels_.map_runs(x_ + at, gradient_at(at), out_ + at, runs, map_from(first));
+    });
+  }
+  static double total(const double* lanes) { return std::accumulate(lanes, lanes + kMaxUnit, 0.0); }
+
+  // Each group of channels is summed and mapped while the cache has it.
+  template <class Finish>
+  void run_in_cache(const Finish& finish) {
+    each(groups_, [&](int64_t group) {
+      LaneSums lanes[kMostTogether];
+      std::memset(lanes, 0, std::size_t(group_) * sizeof(LaneSums));
+      sum_group(group, 0, lanes);
+      int64_t first = group * group_, last = std::min(first + group_, batch_.channels);
+      for (int64_t c = first; c < last; ++c) {
+        const LaneSums& own = lanes[c - first];
+        finish(c, total(own.sum), total(own.product));
+      }
+      if (out_) map_group(group, 0);
+    });
+  }
+
+  std::vector<double> sum_runs() {
+    std::vector<LaneSums> lanes(std::size_t(groups_ * chunks_ * group_), LaneSums{});
+    each(groups_ * chunks_, [&](int64_t task) {
+      sum_group(task / chunks_, task % chunks_, lanes.data() + task * group_);
+    });
+    std::vector<double> sums(2 * center.size());
+    for (int64_t c = 0; c < batch_.channels; ++c) {
+      for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
+        const LaneSums& own =
+            lanes[std::size_t((c / group_ * chunks_ + chunk) * group_ + c % group_)];
+        sums[std::size_t(c)] += total(own.sum);
+        sums[std::size_t(batch_.channels + c)] += total(own.product);
+      }
+    }
+    return sums;
+  }
+  void map_runs() {
+    int64_t tasks = groups_ * chunks_;
+    each(tasks, [&](int64_t task) {  // backwards: what was summed last may still be in the cache
+      task = tasks - 1 - task;
+      map_group(task / chunks_, task % chunks_);
+    });
+  }
+
+  // ---- Rows ------------------------------------------------------------------------------
+
+  void plan_rows() {
+    width_ = batch_.channels * batch_.inner;
+    rows_ = batch_.outer;
+    if (batch_.inner == 1 && width_ % kernels_.unit != 0 && width_ < 4 * kMaxUnit) {
+      int64_t together = kernels_.unit / std::gcd(width_, int64_t(kernels_.unit));
+      if (rows_ >= together) {
+        rest_ = rows_ % together * width_;
+        rows_ /= together;
+        width_ *= together;
+      }
+    }
+    columns_ = std::max<int64_t>(width_, kMaxUnit);
+    strips_ = width_ < 2 * kStripColumns ? 1 : width_ / kStripColumns;
+    int64_t bytes = rows_ * width_ * int64_t(sizeof(T)) / strips_;
+    chunks_ =
+        std::clamp<int64_t>(bytes / kPieceBytes, 1, std::max<int64_t>(rows_ / kFewestRows, 1));
+    if (stream_) stream_ = width_ * int64_t(sizeof(T)) % 64 == 0 && uintptr_t(out_) % 64 == 0;
+  }
+  int64_t channel_of(int64_t column) const {
+    return batch_.inner == 1 ? column % batch_.channels : column / batch_.inner;
+  }
+  // One value a channel becomes one a column.
+  template <class V>
+  std::vector<V> spread(const std::vector<V>& values) const {
+    std::vector<V> all(static_cast<std::size_t>(columns_));
+    for (int64_t j = 0; j < width_; ++j) all[std::size_t(j)] = values[std::size_t(channel_of(j))];
+    return all;
+  }
+  // Calls f(first column, width, first row, rows) for a task, and for what is left of a row.
+  template <class F>
+  void each_block(int64_t task, F&& f) {
+    int64_t strip = task % strips_, chunk = task / strips_;
+    // Strips begin where a cache line does.
+    int64_t from = cut(width_, strips_, strip) / kMaxUnit * kMaxUnit;
+    int64_t to =
+        strip + 1 == strips_ ? width_ : cut(width_, strips_, strip + 1) / kMaxUnit * kMaxUnit;
+    int64_t first = cut(rows_, chunks_, chunk), last = cut(rows_, chunks_, chunk + 1);
+    if (last > first) f(from, to - from, first, last - first);
+    if (rest_ && task == strips_ * chunks_ - 1) f(0, rest_, rows_, 1);
+  }
+  // Fewer columns than a unit are copied, and the sums of what is beside them left alone.
+  struct Short {
+    T x[kMaxUnit] = {}, gradient[kMaxUnit] = {}, out[kMaxUnit];
+  };
+
+  std::vector<double> sum_rows() {
+    const std::vector<double> centers = spread(center);
+    std::vector<double> lanes(std::size_t(2 * chunks_ * columns_));
+    each(strips_ * chunks_, [&](int64_t task) {
+      double* sum = lanes.data() + 2 * (task / strips_) * columns_;
+      each_block(task, [&](int64_t from, int64_t width, int64_t row, int64_t rows) {
+        sum_block(row * width_ + from, width, rows, centers.data() + from, sum + from,
+                  sum + columns_ + from);
+      });
+    });
+    std::vector<double> sums(2 * center.size());
+    for (int64_t part = 0; part < 2 * chunks_; ++part) {
+      double* total = sums.data() + part % 2 * batch_.channels;
+      const double* own = lanes.data() + part * columns_;
+      if (width_ == batch_.channels) {
+        for (int64_t j = 0; j < width_; ++j) total[j] += own[j];
+      } else {
+        for (int64_t j = 0; j < width_; ++j) total[channel_of(j)] += own[j];
+      }
+    }
+    return sums;
+  }
+  void sum_block(int64_t at, int64_t width, int64_t rows, const double* centers, double* sum,
+                 double* product) {
+    if (width >= kernels_.unit) {
+      return kernels_.sum_rows(x_ + at, gradient_at(at), rows, width_, width, centers, sum,
+                               product);
+    }
+    for (; rows > 0; --rows, at += width_) {
+      Short copy;
+      double sums[2][kMaxUnit] = {};
+      std::copy_n(x_ + at, width, copy.x);
+      if (gradient_) std::copy_n(gradient_ + at, width, copy.gradient);
+      kernels_.sum_rows(copy.x, gradient_ ? copy.gradient : nullptr, 1, kMaxUnit, kernels_.unit,
+                        centers, sums[0], sums[1]);
+      for (int64_t j = 0; j < width; ++j) sum[j] += sums[0][j], product[j] += sums[1][j];
+    }
+  }
+
+  void map_rows() {
+    if (width_ != batch_.channels || columns_ != width_) {
+      for (auto* part : {&high_, &slope_, &shift_, &gain_}) *part = spread(*part);
+    }
+    int64_t tasks = strips_ * chunks_;
+    each(tasks, [&](int64_t task) {  // backwards, as map_runs
+      each_block(tasks - 1 - task, [&](int64_t from, int64_t width, int64_t row, int64_t rows) {
+        map_block(row * width_ + from, width, rows, map_from(from));
+      });
+    });
+  }
+  void map_block(int64_t at, int64_t width, int64_t rows, const Affine<T>& map) {
+    if (width >= kernels_.unit) {
+      return kernels_.map_rows(x_ + at, gradient_at(at), out_ + at, rows, width_, width, map);
+    }
+    for (; rows > 0; --rows, at += width_) {
+      Short copy;
+      std::copy_n(x_ + at, width, copy.x);
+      if (gradient_) std::copy_n(gradient_ + at, width, copy.gradient);
+      kernels_.map_rows(copy.x, gradient_ ? copy.gradient : nullptr, copy.out, 1, kMaxUnit,
+                        kernels_.unit, {map.high, map.slope, map.shift, map.gain, false});
+      std::copy_n(copy.out, width, out_ + at);
+    }
+  }
+
+  const Batch& batch_;
+  const BatchKernels<T>& kernels_;
+  const T* x_;
+  const T* gradient_;
+  T* out_;
+  int threads_;
+  bool runs_, stream_;
+  std::vector<W> high_, slope_, shift_, gain_;
+  int64_t chunks_ = 1;
+  int64_t group_ = 1, groups_ = 1, pieces_ = 1;                         // of runs
+  int64_t rows_ = 0, width_ = 0, columns_ = 0, strips_ = 1, rest_ = 0;  // of rows
+};
+
+}  // namespace evenly
