@@ -27,6 +27,12 @@ def facts() -> dict:
     }
 
 
+def cache() -> int:
+    """The bytes of the largest cache that Linux lists for a core; 0 where it lists none."""
+    sizes = Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")
+    return max((int(path.read_text().strip().removesuffix("K")) << 10 for path in sizes), default=0)
+
+
 def _version(name: str) -> str | None:
     try:
         return version(name)

@@ -7,7 +7,7 @@ apart; ``run(...)`` in that process, which returns a record; ``show(records)``, 
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ["fit", "images", "normalize", "kernels", "parquet", "small", "between"]
+NAMES = ["fit", "images", "normalize", "kernels", "parquet", "small", "between", "batch_norm", "network"]
 
 
 def group(name: str) -> ModuleType:

@@ -76,6 +76,12 @@ def update(batch):
     return lambda: moments.update(batch)
 
 
+def batch_norm(dimensions, channels):
+    import evenly.torch
+
+    return getattr(evenly.torch, f"BatchNorm{dimensions}d")(channels)
+
+
 def answer(moments):
     if isinstance(moments, tuple):
         return moments

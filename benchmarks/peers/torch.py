@@ -1,4 +1,4 @@
-"""PyTorch: var_mean on the CPU."""
+"""PyTorch on the CPU: var_mean, and its layers."""
 
 import numpy as np
 
@@ -38,6 +38,20 @@ def normalize(x, out, threads):
 
 def update(batch):
     return fit(batch, 1)
+
+
+def batch_norm(dimensions, channels):
+    from torch import nn
+
+    return getattr(nn, f"BatchNorm{dimensions}d")(channels)
+
+
+def compiled(layer):
+    """The layer by inductor; what was compiled before is forgotten, with its guards."""
+    import torch
+
+    torch.compiler.reset()
+    return torch.compile(layer)
 
 
 def answer(result):

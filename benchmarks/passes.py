@@ -1,0 +1,50 @@
+"""A layer's passes, as works to be timed, and the copies that move the same bytes.
+
+What returns is compared between systems: the output, or the gradients of input and parameters.
+Copies are torch's, into memory that is there.
+"""
+
+from benchmarks.race import Entry
+
+PASSES = "training forward", "eval forward", "forward+backward"
+COPIES = {"training forward": 1, "eval forward": 1, "forward+backward": 2.5}
+"""Forward reads x and writes y; backward reads x and dy and writes dx: five halves of copies."""
+TENSORS = {"training forward": 2, "eval forward": 2, "forward+backward": 4}
+"""Of the batch's size, that a pass touches: x and y, and dy and dx."""
+
+
+def entry(name, layer, which, x, dy):
+    """Return a pass of a layer under a system's name."""
+    layer.train(which != "eval forward")
+    if which != "forward+backward":
+        return Entry(name, lambda: layer(x))
+    import torch
+
+    x = x.detach().requires_grad_()
+    wanted = x, *layer.parameters()
+    return Entry(name, lambda: torch.autograd.grad(layer(x), wanted, dy))
+
+
+def copies(which, x, dy):
+    """Return the copies that move as many bytes as a pass at least does."""
+    import torch
+
+    y, dx = torch.empty_like(x), torch.empty_like(dy)
+    if COPIES[which] == 1:
+        return Entry("copies", lambda: y.copy_(x))
+    half = len(x) // 2
+    rest, room = x[:half], torch.empty_like(x[:half])
+    return Entry("copies", lambda: (y.copy_(x), dx.copy_(dy), room.copy_(rest)))
+
+
+def difference(ones, others):
+    """The largest difference between two answers, each against its largest value."""
+    ones, others = (a if isinstance(a, tuple) else (a,) for a in (ones, others))
+    return max(_difference(*pair) for pair in zip(ones, others, strict=True))
+
+
+def _difference(one, other):
+    one, other = one.detach().double(), other.detach().double()
+    if not one.isfinite().all():
+        return float("inf")
+    return float((one - other).abs().max() / other.abs().max().clamp_min(1e-30))
