@@ -4,13 +4,19 @@ What returns is compared between systems: the output, or the gradients of input 
 Copies are torch's, into memory that is there.
 """
 
-from benchmarks.race import Entry
+from math import ceil
+
+from benchmarks.race import Entry, clock, race, repeated, warm_up
 
 PASSES = "training forward", "eval forward", "forward+backward"
 COPIES = {"training forward": 1, "eval forward": 1, "forward+backward": 2.5}
 """Forward reads x and writes y; backward reads x and dy and writes dx: five halves of copies."""
 TENSORS = {"training forward": 2, "eval forward": 2, "forward+backward": 4}
 """Of the batch's size, that a pass touches: x and y, and dy and dx."""
+LEAST = {"full": 0.005, "quick": 0.005, "tiny": 0}
+"""Seconds of one measurement, at a size: what is shorter is called several times."""
+LIMITS = "copies", "none"
+"""Entries whose answer is no layer's."""
 
 
 def entry(name, layer, which, x, dy):
@@ -35,6 +41,19 @@ def copies(which, x, dy):
     half = len(x) // 2
     rest, room = x[:half], torch.empty_like(x[:half])
     return Entry("copies", lambda: (y.copy_(x), dx.copy_(dy), room.copy_(rest)))
+
+
+def contest(entries, least, rounds):
+    """Race works, each so often that the first, which is torch's, takes ``least`` seconds."""
+    first = entries[0]
+    answers = warm_up(entries)
+    others = [entry.name for entry in entries[1:] if entry.name not in LIMITS]
+    differences = {name: difference(answers[name], answers[first.name]) for name in others}
+    del answers
+    took = [clock(entry.work) for entry in entries]  # of all, for layers count their calls
+    calls = ceil(least / took[0]) or 1
+    seconds = race([repeated(entry, calls) for entry in entries], rounds)
+    return {"calls": calls, "seconds": seconds, "differences": differences}
 
 
 def difference(ones, others):

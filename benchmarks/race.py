@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import ceil
 from statistics import median
 from typing import Any
 
@@ -59,11 +58,6 @@ def clock(work: Callable[[], Any]) -> float:
     end = time.perf_counter()
     del result
     return end - start
-
-
-def enough(work: Callable[[], Any], seconds: float) -> int:
-    """How many runs of a short work, which has run before, take so many seconds."""
-    return max(1, ceil(seconds / max(clock(work), 1e-7)))
 
 
 def repeated(entry: Entry, times: int) -> Entry:

@@ -1,6 +1,6 @@
 """Records of races against torch's layers -> a table a pass, and what was wanted of all."""
 
-from statistics import geometric_mean, median
+from statistics import geometric_mean
 
 from benchmarks import table
 from benchmarks.passes import COPIES, PASSES, TENSORS
@@ -22,9 +22,10 @@ def _pass(title, which, records):
     columns += ["× compiled", "differs"]
     runtimes = ", ".join(sorted({record["runtime"] for record in records}))
     note = (
-        f"× torch, × compiled: times as fast. / copies: evenly's time over that of {COPIES[which]} "
-        "torch copies of the batch into memory that is there. differs: the largest difference "
-        f"from torch's answer, of each tensor's largest value. evenly's threads: {runtimes}."
+        "× torch, × compiled: times as fast. / copies: evenly's time over that of copying "
+        f"the batch {COPIES[which]}×, by torch, into memory that is there. differs: the largest "
+        "difference from torch's output, gradients and running statistics, of each tensor's "
+        f"largest value. evenly's threads: {runtimes}."
     )
     rows = [_row(which, record) for record in records]
     return table.plain(f"{title}: {which}", columns, rows, note)
@@ -47,8 +48,8 @@ def _summary(title, records):
     note = (
         "least: × torch where it is least. / copies: of the cases whose tensors of the batch's "
         f"size ({sizes}) fill the largest cache, {max(r['cache'] for r in records) >> 20} MiB.\n"
-        f"Slower than torch: {_named(records, _slower)}.\n"
-        f"Answers that differ from torch's: {_named(records, _off)}."
+        f"Slower than torch:{_named(records, _slower)}\n"
+        f"Answers that differ from torch's:{_named(records, _off)}"
     )
     return table.plain(f"{title}: all cases", columns, rows, note)
 
@@ -90,12 +91,11 @@ def of_copies(which, record):
 
 def _seconds(which, record, race=0):
     """Each system's median seconds for one call."""
-    found = record["passes"][which][race]
-    return {name: median(some) / found["calls"] for name, some in found["seconds"].items()}
+    return table.of_one_call(record["passes"][which][race])
 
 
 def _differs(which, record):
-    return record["passes"][which][0]["differences"]["evenly"]
+    return max(record["passes"][which][0]["differences"].values())
 
 
 def _named(records, what):
@@ -106,7 +106,7 @@ def _named(records, what):
         for record in records
         if (found := what(which, record))
     )
-    return "; ".join(said) or "none"
+    return "".join(f"\n- {words}" for words in said) or " none"
 
 
 def _slower(which, record):

@@ -55,6 +55,11 @@ def seconds(record, race=0):
     return {name: median(times) for name, times in record["races"][race]["seconds"].items()}
 
 
+def of_one_call(contest):
+    """The median seconds of every system, where a measurement was of many calls."""
+    return {name: median(some) / contest["calls"] for name, some in contest["seconds"].items()}
+
+
 def _ratio(record, peer):
     """Times as fast as a peer, by the race in which both ran."""
     for race in range(len(record["races"])):

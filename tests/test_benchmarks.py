@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from evenly import _core
 
@@ -16,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 PEERS = {"sklearn": "scikit-learn", "numpy": "numpy", "polars": "polars", "duckdb": "duckdb"}
 INSTALLED = {name for package, name in PEERS.items() if find_spec(package)}
 ROUNDS = 2
+PASSES = ["training forward", "eval forward", "forward+backward"]
 
 
 def bench(folder: Path, *arguments: str) -> dict[str, Any]:
@@ -83,6 +87,52 @@ def test_between_torchs_operations_each_pool_is_used(tmp_path: Path) -> None:
     runtimes = {case["pool"]: case["runtime"] for case in cases(tmp_path, "between")}
     assert "torch" in runtimes["torch's runtime"]
     assert runtimes["own pool"] == "evenly's own pool"
+
+
+def test_every_pass_of_batch_norm_is_measured_beside_torch_and_copies(tmp_path: Path) -> None:
+    """And its answers are torch's: outputs, gradients, running statistics."""
+    pytest.importorskip("torch")
+    found = cases(tmp_path, "batch_norm")
+    assert len(found) == 2 * 3, "two types; channels last for images only"
+    for case in found:
+        assert list(case["passes"]) == PASSES
+        for (contest,) in case["passes"].values():
+            assert list(contest["seconds"]) == ["torch", "evenly", "copies"]
+            assert contest["differences"].keys() == {"evenly", "evenly, running"}
+            tolerance = 1e-5 if case["dtype"] == "float32" else 2**-6
+            assert max(contest["differences"].values()) < tolerance
+
+
+def test_a_slower_layer_and_an_answer_that_differs_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    seconds = {"torch": [1.0], "evenly": [2.0], "copies": [0.5]}
+    contest = {"calls": 1, "seconds": seconds, "differences": {"evenly": 0.5}}
+    case = {"label": "3×2", "layout": "contiguous", "dtype": "float32", "runtime": "", "nbytes": 24}
+    case |= {"cache": 1 << 20, "passes": {name: [contest] for name in PASSES}}
+    tables = import_module("benchmarks.standings").tables("", [case])
+    console = Console(record=True, width=200, file=StringIO())
+    console.print(*tables)
+    slower, differ = console.export_text().split("Slower than torch:")[1].split("Answers that")
+    for name in PASSES:
+        assert f"- {name} of 3×2 contiguous float32 (0.50×)" in slower
+        assert f"- {name} of 3×2 contiguous float32 (5e-01)" in differ
+
+
+def test_batch_norm_is_measured_in_a_network(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    for case in cases(tmp_path, "network"):
+        assert list(case["contest"]["seconds"]) == ["torch", "evenly", "none"]
+        assert case["contest"]["differences"]["evenly"] < 1e-3
+        assert "torch" in case["runtime"]
+
+
+def test_the_input_layer_is_measured_frozen_and_learning(tmp_path: Path) -> None:
+    pytest.importorskip("evenly.torch.normalize")
+    for case in cases(tmp_path, "input_layer"):
+        assert list(case["contest"]["seconds"]) == ["torch", "evenly", "learning", "copies"]
+        assert max(case["contest"]["differences"].values()) < 1e-5
 
 
 def test_a_case_that_fails_is_said_and_counted(tmp_path: Path) -> None:

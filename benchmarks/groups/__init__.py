@@ -7,7 +7,18 @@ apart; ``run(...)`` in that process, which returns a record; ``show(records)``, 
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ["fit", "images", "normalize", "kernels", "parquet", "small", "between", "batch_norm", "network"]
+NAMES = [
+    "fit",
+    "images",
+    "normalize",
+    "kernels",
+    "parquet",
+    "small",
+    "between",
+    "batch_norm",
+    "network",
+    "input_layer",
+]
 
 
 def group(name: str) -> ModuleType:

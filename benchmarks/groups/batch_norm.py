@@ -9,9 +9,8 @@ from benchmarks import standings
 from benchmarks.activations import CHANNELS_LAST, LAYOUTS, Activations
 from benchmarks.compare import runtime
 from benchmarks.machine import cache
-from benchmarks.passes import PASSES, copies, difference, entry
+from benchmarks.passes import LEAST, PASSES, contest, copies, difference, entry
 from benchmarks.peers import installed, peer
-from benchmarks.race import enough, race, repeated, warm_up
 
 TITLE = "Batch normalisation"
 SHAPES = {
@@ -30,8 +29,6 @@ SHAPES = {
 }
 COMPILED = {"full": SHAPES["full"], "quick": ((100, 10),), "tiny": ()}
 """A compilation takes some ten seconds, so that only the full size has all."""
-LEAST = {"full": 0.005, "quick": 0.005, "tiny": 0}
-"""Seconds of one measurement: so many calls are made."""
 
 
 def cases(size):
@@ -73,11 +70,14 @@ def run(shape, dtype, layout, compiled, least, threads, rounds):
 
 def _races(work, batch, which, compiled, least, rounds):
     """A pass's races: beside the copies, then beside the compiled layer."""
-    works = [entry(name, layer, which, *batch) for name, layer in _layers(work, batch[0]).items()]
-    races = [_race([*works, copies(which, *batch)], least, rounds)]
+    layers = _layers(work, batch[0])
+    works = [entry(name, layer, which, *batch) for name, layer in layers.items()]
+    races = [contest([*works, copies(which, *batch)], least, rounds)]
+    running = (tuple(layers[name].buffers()) for name in ("evenly", "torch"))
+    races[0]["differences"]["evenly, running"] = difference(*running)
     if compiled:
         layer = peer("torch").compiled(_layers(work, batch[0])["torch"])
-        races.append(_race([*works, entry("compiled", layer, which, *batch)], least, rounds))
+        races.append(contest([*works, entry("compiled", layer, which, *batch)], least, rounds))
     return races
 
 
@@ -94,16 +94,6 @@ def _layers(work, x):
     layers["torch"](x)
     layers["evenly"].load_state_dict(layers["torch"].state_dict())
     return layers
-
-
-def _race(entries, least, rounds):
-    answers = warm_up(entries)
-    others = answers.keys() - {"torch", "copies"}
-    differences = {name: difference(answers[name], answers["torch"]) for name in others}
-    del answers
-    calls = enough(entries[0].work, least)
-    seconds = race([repeated(one, calls) for one in entries], rounds)
-    return {"calls": calls, "seconds": seconds, "differences": differences}
 
 
 def show(records):

@@ -5,14 +5,12 @@ workers still spin when evenly's turn comes. The same network is raced with torc
 evenly's, and with none, which leaves the cost of the layers.
 """
 
-from statistics import median
-
 from benchmarks import table
 from benchmarks.activations import Activations
 from benchmarks.compare import runtime
-from benchmarks.passes import difference
+from benchmarks.passes import LEAST, contest
 from benchmarks.peers import installed, peer
-from benchmarks.race import Entry, race, warm_up
+from benchmarks.race import Entry
 
 TITLE = "Batch normalisation in a network, forward+backward"
 CLASSES = 10
@@ -27,10 +25,11 @@ BATCHES = {
 def cases(size):
     if not installed("torch"):
         return []
-    return [{"shape": shape, "widths": WIDTHS[size]} for shape in BATCHES[size]]
+    some = {"widths": WIDTHS[size], "least": LEAST[size]}
+    return [{"shape": shape, **some} for shape in BATCHES[size]]
 
 
-def run(shape, widths, threads, rounds):
+def run(shape, widths, least, threads, rounds):
     import torch
 
     torch.set_num_threads(threads)
@@ -40,12 +39,10 @@ def run(shape, widths, threads, rounds):
     layers = {name: peer(name).batch_norm for name in ("torch", "evenly")} | {"none": _nothing}
     networks = {name: _network(layer, batch, widths) for name, layer in layers.items()}
     entries = [Entry(name, _step(network, x, target)) for name, network in networks.items()]
-    answers = warm_up(entries)
     return {
         "label": f"{batch.label}, widths {' and '.join(map(str, widths))}",
         "runtime": runtime(),
-        "differs": difference(answers["evenly"], answers["torch"]),
-        "seconds": race(entries, rounds),
+        "contest": contest(entries, least, rounds),
     }
 
 
@@ -93,16 +90,18 @@ def _step(network, x, target):
 def show(records):
     columns = ["", "torch ms", "evenly ms", "without ms", "× torch", "layers alone × torch"]
     note = (
-        "layers alone: what is left when the network without batch norms is taken off both. "
+        "layers alone: what is left when the network without batch norms is taken off both; – where "
+        "that took longer. "
         f"evenly's threads: {', '.join(sorted({r['runtime'] for r in records}))}."
     )
     return [table.plain(TITLE, [*columns, "differs"], [_row(r) for r in records], note)]
 
 
 def _row(record):
-    took = {name: median(times) for name, times in record["seconds"].items()}
+    took = table.of_one_call(record["contest"])
     torch, evenly = took["torch"] - took["none"], took["evenly"] - took["none"]
     row = [record["label"], *(f"{took[name] * 1e3:.2f}" for name in ("torch", "evenly", "none"))]
     row += [f"{took['torch'] / took['evenly']:.2f}"]
-    row += [f"{torch / evenly:.2f}" if evenly > 0 else table.MISSING]
-    return [*row, f"{record['differs']:.0e}"]
+    row += [f"{torch / evenly:.2f}" if min(torch, evenly) > 0 else table.MISSING]
+    differs = record["contest"]["differences"]["evenly"]
+    return [*row, f"{differs:.0e}"]

@@ -82,6 +82,20 @@ def batch_norm(dimensions, channels):
     return getattr(evenly.torch, f"BatchNorm{dimensions}d")(channels)
 
 
+def learning_layer(x):
+    """An input layer that adds every batch to its exact statistics."""
+    from evenly.torch import Normalize
+
+    return Normalize(x.shape[1])
+
+
+def input_layer(x):
+    """One that has learned, and is frozen."""
+    layer = learning_layer(x)
+    layer(x)
+    return layer.freeze()
+
+
 def answer(moments):
     if isinstance(moments, tuple):
         return moments
