@@ -90,8 +90,8 @@ def _step(network, x, target):
 def show(records):
     columns = ["", "torch ms", "evenly ms", "without ms", "× torch", "layers alone × torch"]
     note = (
-        "layers alone: what is left when the network without batch norms is taken off both; – where "
-        "that took longer. "
+        "layers alone: what is left when the network without batch norms is taken off both; – "
+        "where that took longer. "
         f"evenly's threads: {', '.join(sorted({r['runtime'] for r in records}))}."
     )
     return [table.plain(TITLE, [*columns, "differs"], [_row(r) for r in records], note)]
