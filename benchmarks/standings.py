@@ -1,6 +1,6 @@
 """Records of races against torch's layers -> a table a pass, and what was wanted of all."""
 
-from statistics import geometric_mean
+from statistics import geometric_mean, median
 
 from benchmarks import table
 from benchmarks.passes import COPIES, PASSES, TENSORS
@@ -10,6 +10,9 @@ WANTED = {"training forward": 2.5, "forward+backward": 3.0}
 WANTED_OF_COPIES = 1.3
 TOLERANCE = {"float32": 1e-4, "bfloat16": 2**-6}
 """Of an answer's largest value: torch sums in float32; a bfloat16 rounds up or down."""
+
+STEADY = 1.5
+"""Of a system's least time, its median at most: else something else had the cores."""
 
 
 def tables(title, records):
@@ -49,7 +52,8 @@ def _summary(title, records):
         "least: × torch where it is least. / copies: of the cases whose tensors of the batch's "
         f"size ({sizes}) fill the largest cache, {max(r['cache'] for r in records) >> 20} MiB.\n"
         f"Slower than torch:{_named(records, _slower)}\n"
-        f"Answers that differ from torch's:{_named(records, _off)}"
+        f"Answers that differ from torch's:{_named(records, _off)}\n"
+        f"Unsteady, some median more than {STEADY} times the least:{_named(records, _unsteady)}"
     )
     return table.plain(f"{title}: all cases", columns, rows, note)
 
@@ -117,6 +121,12 @@ def _slower(which, record):
 def _off(which, record):
     differs = _differs(which, record)
     return f"{differs:.0e}" if differs > TOLERANCE[record["dtype"]] else ""
+
+
+def _unsteady(which, record):
+    seconds = record["passes"][which][0]["seconds"].values()
+    worst = max(median(some) / min(some) for some in seconds)
+    return f"{worst:.1f}×" if worst > STEADY else ""
 
 
 def _mean(values):
