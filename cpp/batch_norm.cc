@@ -32,39 +32,62 @@ double as_double(T x) {
   }
 }
 
+// Turns sums about a center into the mean's distance from it, and sums of squares into
+// variances. Returns whether no center was so far from its mean that float32 sums lost more than
+// a few of their last places. (The first value of a channel may be the one that lies far off.)
+bool to_moments(int64_t channels, double count, double* __restrict sums,
+                double* __restrict squares) {
+  for (int64_t i = 0; i < channels; ++i) {
+    double shift = sums[i] / count, square = squares[i] / count;
+    sums[i] = shift;
+    squares[i] = std::max(square - shift * shift, square - square);  // not finite: NaN
+  }
+  bool fine = true;
+  for (int64_t i = 0; i < channels; ++i) fine &= sums[i] * sums[i] <= 16 * squares[i];
+  return fine;
+}
+
 template <class T>
 void forward(const Batch& batch, PerChannel weight, PerChannel bias, double eps, Saved saved) {
   Sweep<T> sweep(batch);
   const T* x = static_cast<const T*>(batch.x);
   // The first value of each channel: what is summed is then of the size of the spread, not of
   // the offset, and exactly 0 when the channel is constant.
-  for (int64_t c = 0; c < batch.channels; ++c) sweep.center[c] = as_double(x[c * batch.inner]);
+  double* center = sweep.center.data();
+  for (int64_t c = 0; c < batch.channels; ++c) center[c] = as_double(x[c * batch.inner]);
+  const ForwardMap map(saved, weight, bias, batch.channels);
   const double count = double(batch.values());
-  sweep.run([&](int64_t c, double sum, double product) {
-    double shift = sum / count;
-    double variance = std::max(product / count - shift * shift, 0.0);
-    if (shift != shift || product != product) variance = NAN;
-    saved.set(c, batch.dtype, sweep.center[c], shift, variance, eps);
-    sweep.map_forward(c, saved, weight, bias);
+  sweep.run([&](int64_t first, int64_t last, double* sums, double* products) {
+    bool fine = to_moments(last - first, count, sums, products);
+    saved.set(first, last, !std::is_same_v<T, double>, center + first, sums, products, eps);
+    sweep.set_map(map, first, last);
+    return fine;
   });
 }
 
 template <class T>
 void apply(const Batch& batch, PerChannel weight, PerChannel bias, Saved saved) {
   Sweep<T> sweep(batch);
-  for (int64_t c = 0; c < batch.channels; ++c) sweep.map_forward(c, saved, weight, bias);
+  sweep.set_map(ForwardMap(saved, weight, bias, batch.channels), 0, batch.channels);
   sweep.map();
 }
 
 template <class T>
 void backward(const Batch& batch, PerChannel weight, Saved saved, GradientSums sums, bool fixed) {
   Sweep<T> sweep(batch);
-  for (int64_t c = 0; c < batch.channels; ++c) sweep.center[c] = saved.high[c];
-  const double count = double(batch.values());
-  sweep.run([&](int64_t c, double sum, double product) {
-    sums.sum[c] = sum;
-    sums.product[c] = product - saved.low[c] * sum;
-    sweep.map_backward(c, saved, weight, sums, fixed ? INFINITY : count);
+  std::copy_n(saved.high, batch.channels, sweep.center.data());
+  const double count = fixed ? INFINITY : double(batch.values());
+  const BackwardMap map(saved, weight, sums, count, batch.channels);
+  sweep.run([&](int64_t first, int64_t last, const double* own_sums, const double* products) {
+    bool fine = true;
+    for (int64_t c = first; c < last; ++c) {
+      double sum = own_sums[c - first], product = products[c - first];
+      sums.sum[c] = sum;
+      sums.product[c] = product - saved.low[c] * sum;
+      fine &= product - product == 0;  // or float32 may have overflowed
+    }
+    sweep.set_map(map, first, last);
+    return fine;
   });
 }
 
@@ -72,34 +95,42 @@ template <class T>
 void backward_apply(const Batch& batch, PerChannel weight, Saved saved, GradientSums sums,
                     double count) {
   Sweep<T> sweep(batch);
-  for (int64_t c = 0; c < batch.channels; ++c) sweep.map_backward(c, saved, weight, sums, count);
+  sweep.set_map(BackwardMap(saved, weight, sums, count, batch.channels), 0, batch.channels);
   sweep.map();
 }
 
 }  // namespace
 
-double PerChannel::get(int64_t channel, double otherwise) const {
-  if (!data) return otherwise;
-  double value = 0;
-  with_floating_type(
-      dtype, [&](auto* type) { value = as_double(static_cast<decltype(type)>(data)[channel]); });
-  return value;
+std::vector<double> PerChannel::values(int64_t channels, double otherwise) const {
+  std::vector<double> all(std::size_t(channels), otherwise);
+  if (!data) return all;
+  with_floating_type(dtype, [&](auto* type) {
+    auto* own = static_cast<decltype(type)>(data);
+    for (int64_t c = 0; c < channels; ++c) all[std::size_t(c)] = as_double(own[c]);
+  });
+  return all;
 }
 
-void PerChannel::set(int64_t channel, double value) const {
+void PerChannel::set(const std::vector<double>& values) const {
   if (!data) return;
-  with_floating_type(
-      dtype, [&](auto* type) { round_to(value, static_cast<decltype(type)>(data)[channel]); });
+  with_floating_type(dtype, [&](auto* type) {
+    auto* own = static_cast<decltype(type)>(data);
+    for (double value : values) round_to(value, *own++);
+  });
 }
 
-void Saved::set(int64_t channel, DType dtype, double mean, double rest, double var,
-                double eps) const {
-  double whole = mean + rest;
-  double rounded = dtype == DType::kFloat64 ? whole : double(float(whole));
-  high[channel] = rounded;
-  low[channel] = (mean - rounded) + rest;
-  variance[channel] = var;
-  inverse[channel] = 1 / std::sqrt(var + eps);
+void Saved::set(int64_t first, int64_t last, bool narrow, const double* __restrict mean,
+                const double* __restrict rest, const double* __restrict var, double eps) const {
+  double* __restrict own_high = high + first, * __restrict own_low = low + first;
+  double* __restrict own_variance = variance + first, * __restrict own_inverse = inverse + first;
+  for (int64_t i = 0; i < last - first; ++i) {
+    double whole = mean[i] + rest[i];
+    double rounded = narrow ? double(float(whole)) : whole;
+    own_high[i] = rounded;
+    own_low[i] = (mean[i] - rounded) + rest[i];
+    own_variance[i] = var[i];
+    own_inverse[i] = 1 / std::sqrt(var[i] + eps);
+  }
 }
 
 void batch_norm_forward(const Batch& batch, PerChannel weight, PerChannel bias, double eps,
@@ -135,14 +166,14 @@ bool batch_norm_move(int64_t channels, Saved saved, double count, double momentu
     if (!std::isfinite(saved.high[c]) || !std::isfinite(saved.variance[c])) return false;
   }
   const double unbiased = count / (count - 1);
-  auto move = [momentum](PerChannel running, int64_t c, double value) {
-    double old = running.get(c, 0);
-    running.set(c, old + momentum * (value - old));
-  };
+  std::vector<double> means = mean.values(channels, 0), variances = variance.values(channels, 0);
   for (int64_t c = 0; c < channels; ++c) {
-    move(mean, c, saved.high[c] + saved.low[c]);
-    move(variance, c, saved.variance[c] * unbiased);
+    std::size_t at = std::size_t(c);
+    means[at] += momentum * (saved.high[c] + saved.low[c] - means[at]);
+    variances[at] += momentum * (saved.variance[c] * unbiased - variances[at]);
   }
+  mean.set(means);
+  variance.set(variances);
   return true;
 }
 

@@ -4,6 +4,8 @@
 // any number of threads.
 #pragma once
 
+#include <vector>
+
 #include "dtype.h"
 
 namespace evenly {
@@ -26,8 +28,8 @@ struct PerChannel {
   void* data;
   DType dtype;
 
-  double get(int64_t channel, double otherwise) const;
-  void set(int64_t channel, double value) const;
+  std::vector<double> values(int64_t channels, double otherwise) const;
+  void set(const std::vector<double>& values) const;
 };
 
 // What is kept of a batch's statistics for each channel. The mean is high + low: high has the
@@ -38,7 +40,10 @@ struct Saved {
   static Saved in(double* four_rows, int64_t channels) {
     return {four_rows, four_rows + channels, four_rows + 2 * channels, four_rows + 3 * channels};
   }
-  void set(int64_t channel, DType dtype, double mean, double rest, double var, double eps) const;
+  // From the means as sums of two, of which the first may be far larger, of channels
+  // [first, last). `narrow`: values are mapped in float32.
+  void set(int64_t first, int64_t last, bool narrow, const double* mean, const double* rest,
+           const double* var, double eps) const;
 };
 
 // Takes the statistics, and normalises into batch.out unless that is null.

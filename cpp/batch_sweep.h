@@ -23,6 +23,39 @@
 
 namespace evenly {
 
+struct Mapped {
+  double high, slope, shift, gain;  // see Affine
+};
+
+// out = (x - mean) * inverse * weight + bias
+struct ForwardMap {
+  Saved saved;
+  std::vector<double> weight, bias;
+
+  ForwardMap(Saved kept, PerChannel of_weight, PerChannel of_bias, int64_t channels)
+      : saved(kept), weight(of_weight.values(channels, 1)), bias(of_bias.values(channels, 0)) {}
+  Mapped operator()(int64_t c) const {
+    double slope = saved.inverse[c] * weight[std::size_t(c)];
+    return {saved.high[c], slope, bias[std::size_t(c)] - saved.low[c] * slope, 0};
+  }
+};
+
+// The gradient of x: see GradientSums. An infinite count: the statistics are fixed.
+struct BackwardMap {
+  Saved saved;
+  std::vector<double> weight;
+  GradientSums sums;
+  double count;
+
+  BackwardMap(Saved kept, PerChannel of_weight, GradientSums of, double number, int64_t channels)
+      : saved(kept), weight(of_weight.values(channels, 1)), sums(of), count(number) {}
+  Mapped operator()(int64_t c) const {
+    double inverse = saved.inverse[c], gain = inverse * weight[std::size_t(c)];
+    double slope = -gain * inverse * inverse * (sums.product[c] / count);
+    return {saved.high[c], slope, -gain * (sums.sum[c] / count) - slope * saved.low[c], gain};
+  }
+};
+
 template <class T>
 class Sweep {
  public:
@@ -43,14 +76,15 @@ class Sweep {
 
   std::vector<double> center;  // what is subtracted from a channel's values before they are summed
 
-  // Sums each channel, calls finish(channel, sum, product) for each, which sets its map, and
-  // maps all values.
+  // Sums each channel, calls finish(first, last, sums, products) for ranges of them, which sets
+  // their map, and maps all values. Where finish finds sums that float32 cannot have done well
+  // (it returns false), they are done again in float64, and finish is called again.
   template <class Finish>
   void run(const Finish& finish) {
     if (runs_ && chunks_ == 1) return run_in_cache(finish);
-    std::vector<double> sums = runs_ ? sum_runs() : sum_rows();
-    for (int64_t c = 0; c < batch_.channels; ++c) {
-      finish(c, sums[std::size_t(c)], sums[std::size_t(batch_.channels + c)]);
+    for (bool wide : {false, true}) {
+      std::vector<double> sums = runs_ ? sum_runs(wide) : sum_rows(wide);
+      if (finish(0, batch_.channels, sums.data(), sums.data() + batch_.channels)) break;
     }
     map();
   }
@@ -61,18 +95,14 @@ class Sweep {
     runs_ ? map_runs() : map_rows();
   }
 
-  void map_forward(int64_t c, Saved saved, PerChannel weight, PerChannel bias) {
-    double slope = saved.inverse[c] * weight.get(c, 1);
-    set_map(c, saved.high[c], slope, bias.get(c, 0) - saved.low[c] * slope, 0);
-  }
-
-  // See GradientSums. An infinite count: the statistics are fixed.
-  void map_backward(int64_t c, Saved saved, PerChannel weight, GradientSums sums, double count) {
-    double gain = saved.inverse[c] * weight.get(c, 1);
-    if (std::isinf(count)) return set_map(c, 0, gain, 0, 0);
-    double slope = -gain * saved.inverse[c] * saved.inverse[c] * (sums.product[c] / count);
-    double shift = -gain * (sums.sum[c] / count) - slope * saved.low[c];
-    set_map(c, saved.high[c], slope, shift, gain);
+  // Sets the map of channels [first, last).
+  template <class Map>
+  void set_map(const Map& map, int64_t first, int64_t last) {
+    for (int64_t c = first; c < last; ++c) {
+      std::size_t at = std::size_t(c);
+      auto [high, slope, shift, gain] = map(c);
+      high_[at] = W(high), slope_[at] = W(slope), shift_[at] = W(shift), gain_[at] = W(gain);
+    }
   }
 
  private:
@@ -84,10 +114,6 @@ class Sweep {
   static constexpr int64_t kFewestRows = 64;
   static constexpr int64_t kMostTogether = 64;  // channels of a task: their sums, 16 KB of stack
 
-  void set_map(int64_t c, double high, double slope, double shift, double gain) {
-    std::size_t at = std::size_t(c);
-    high_[at] = W(high), slope_[at] = W(slope), shift_[at] = W(shift), gain_[at] = W(gain);
-  }
   Affine<T> map_from(int64_t c) const {
     return {high_.data() + c, slope_.data() + c, shift_.data() + c, gain_.data() + c, stream_};
   }
@@ -140,9 +166,9 @@ class Sweep {
     }
   }
 
-  void sum_group(int64_t group, int64_t chunk, LaneSums* lanes) {
+  void sum_group(int64_t group, int64_t chunk, LaneSums* lanes, bool wide) {
     each_piece(group, chunk, [&](int64_t first, const Runs& runs, int64_t at) {
-      kernels_.sum_runs(x_ + at, gradient_at(at), runs, center.data() + first, lanes);
+      kernels_.sum_runs(x_ + at, gradient_at(at), runs, center.data() + first, lanes, wide);
     });
   }
   void map_group(int64_t group, int64_t chunk) {
@@ -150,28 +176,36 @@ class Sweep {
       kernels_.map_runs(x_ + at, gradient_at(at), out_ + at, runs, map_from(first));
     });
   }
-  static double total(const double* lanes) { return std::accumulate(lanes, lanes + kMaxUnit, 0.0); }
+  static double total(const double* lanes) {
+    double part[4] = {};
+    for (int i = 0; i < kMaxUnit; ++i) part[i % 4] += lanes[i];
+    return (part[0] + part[1]) + (part[2] + part[3]);
+  }
 
   // Each group of channels is summed and mapped while the cache has it.
   template <class Finish>
   void run_in_cache(const Finish& finish) {
     each(groups_, [&](int64_t group) {
       LaneSums lanes[kMostTogether];
-      std::memset(lanes, 0, std::size_t(group_) * sizeof(LaneSums));
-      sum_group(group, 0, lanes);
       int64_t first = group * group_, last = std::min(first + group_, batch_.channels);
-      for (int64_t c = first; c < last; ++c) {
-        const LaneSums& own = lanes[c - first];
-        finish(c, total(own.sum), total(own.product));
+      for (bool wide : {false, true}) {
+        std::memset(lanes, 0, std::size_t(group_) * sizeof(LaneSums));
+        sum_group(group, 0, lanes, wide);
+        double sums[kMostTogether], products[kMostTogether];
+        for (int64_t c = 0; c < last - first; ++c) {
+          sums[c] = total(lanes[c].sum);
+          products[c] = total(lanes[c].product);
+        }
+        if (finish(first, last, sums, products)) break;
       }
       if (out_) map_group(group, 0);
     });
   }
 
-  std::vector<double> sum_runs() {
+  std::vector<double> sum_runs(bool wide) {
     std::vector<LaneSums> lanes(std::size_t(groups_ * chunks_ * group_), LaneSums{});
     each(groups_ * chunks_, [&](int64_t task) {
-      sum_group(task / chunks_, task % chunks_, lanes.data() + task * group_);
+      sum_group(task / chunks_, task % chunks_, lanes.data() + task * group_, wide);
     });
     std::vector<double> sums(2 * center.size());
     for (int64_t c = 0; c < batch_.channels; ++c) {
@@ -239,14 +273,14 @@ class Sweep {
     T x[kMaxUnit] = {}, gradient[kMaxUnit] = {}, out[kMaxUnit];
   };
 
-  std::vector<double> sum_rows() {
+  std::vector<double> sum_rows(bool wide) {
     const std::vector<double> centers = spread(center);
     std::vector<double> lanes(std::size_t(2 * chunks_ * columns_));
     each(strips_ * chunks_, [&](int64_t task) {
       double* sum = lanes.data() + 2 * (task / strips_) * columns_;
       each_block(task, [&](int64_t from, int64_t width, int64_t row, int64_t rows) {
         sum_block(row * width_ + from, width, rows, centers.data() + from, sum + from,
-                  sum + columns_ + from);
+                  sum + columns_ + from, wide);
       });
     });
     std::vector<double> sums(2 * center.size());
@@ -262,10 +296,10 @@ class Sweep {
     return sums;
   }
   void sum_block(int64_t at, int64_t width, int64_t rows, const double* centers, double* sum,
-                 double* product) {
+                 double* product, bool wide) {
     if (width >= kernels_.unit) {
-      return kernels_.sum_rows(x_ + at, gradient_at(at), rows, width_, width, centers, sum,
-                               product);
+      return kernels_.sum_rows(x_ + at, gradient_at(at), rows, width_, width, centers, sum, product,
+                               wide);
     }
     for (; rows > 0; --rows, at += width_) {
       Short copy;
@@ -273,7 +307,7 @@ class Sweep {
       std::copy_n(x_ + at, width, copy.x);
       if (gradient_) std::copy_n(gradient_ + at, width, copy.gradient);
       kernels_.sum_rows(copy.x, gradient_ ? copy.gradient : nullptr, 1, kMaxUnit, kernels_.unit,
-                        centers, sums[0], sums[1]);
+                        centers, sums[0], sums[1], wide);
       for (int64_t j = 0; j < width; ++j) sum[j] += sums[0][j], product[j] += sums[1][j];
     }
   }

@@ -53,9 +53,11 @@ void forward_fixed(uintptr_t x, uintptr_t out, int64_t outer, int64_t channels, 
   Saved kept = saved_in(saved, channels);
   nb::gil_scoped_release release;
   DType own = dtype_at(parameter_dtype);
-  PerChannel means{at<void>(mean), own}, variances{at<void>(variance), own};
-  for (int64_t c = 0; c < channels; ++c)
-    kept.set(c, dtype_at(dtype), means.get(c, 0), 0, variances.get(c, 1), eps);
+  std::vector<double> means = PerChannel{at<void>(mean), own}.values(channels, 0);
+  std::vector<double> variances = PerChannel{at<void>(variance), own}.values(channels, 1);
+  bool narrow = dtype_at(dtype) != DType::kFloat64;
+  std::vector<double> nothing(means.size());
+  kept.set(0, channels, narrow, means.data(), nothing.data(), variances.data(), eps);
   batch_norm_apply(batch_of(x, 0, out, outer, channels, inner, dtype), {at<void>(weight), own},
                    {at<void>(bias), own}, kept);
 }
@@ -80,11 +82,9 @@ void backward(uintptr_t x, uintptr_t gradient, uintptr_t out, int64_t outer, int
   GradientSums both{sums.data(), sums.data() + channels};
   batch_norm_backward(batch_of(x, gradient, out, outer, channels, inner, dtype),
                       {at<void>(weight), own}, kept, both, fixed);
-  PerChannel of_weight{at<void>(weight_gradient), own}, of_bias{at<void>(bias_gradient), own};
-  for (int64_t c = 0; c < channels; ++c) {
-    of_weight.set(c, both.product[c] * kept.inverse[c]);
-    of_bias.set(c, both.sum[c]);
-  }
+  for (int64_t c = 0; c < channels; ++c) sums[std::size_t(channels + c)] *= kept.inverse[c];
+  PerChannel{at<void>(bias_gradient), own}.set({sums.begin(), sums.begin() + channels});
+  PerChannel{at<void>(weight_gradient), own}.set({sums.begin() + channels, sums.end()});
 }
 
 void gradient_sums(uintptr_t x, uintptr_t gradient, int64_t outer, int64_t channels, int64_t inner,
