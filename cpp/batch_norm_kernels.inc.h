@@ -222,34 +222,44 @@ inline Full<float> values(const T* from) {
 
 inline void put(double* to, Full<double> x, bool stream) { write(to, x, stream); }
 inline void put(float* to, Full<float> x, bool stream) { write(to, x, stream); }
-inline void put(Half* to, Full<float> x, bool) {
 #if defined(__AVX512F__)
-  _mm256_storeu_si256((__m256i*)to, _mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT));
+inline void put(void* to, __m256i halves, bool stream) {
+  if (stream) return _mm256_stream_si256((__m256i*)to, halves);
+  _mm256_storeu_si256((__m256i*)to, halves);
+}
 #elif defined(__AVX2__)
-  _mm_storeu_si128((__m128i*)to, _mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT));
+inline void put(void* to, __m128i halves, bool stream) {
+  if (stream) return _mm_stream_si128((__m128i*)to, halves);
+  _mm_storeu_si128((__m128i*)to, halves);
+}
+#endif
+inline void put(Half* to, Full<float> x, bool stream) {
+#if defined(__AVX512F__)
+  put((void*)to, _mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT), stream);
+#elif defined(__AVX2__)
+  put((void*)to, _mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT), stream);
 #else
+  (void)stream;
   for (int i = 0; i < kUnit; ++i) round_to(double(x[i]), to[i]);
 #endif
 }
-inline void put(Brain* to, Full<float> x, bool) {
-  // To nearest even: half of the last place, less one if that is even, carries upwards.
+// To nearest even: half of the last place, less one if that is even, carries upwards. A NaN stays
+// one: its low bits are 0, as those of the values and of the maps are, so that nothing carries.
+inline void put(Brain* to, Full<float> x, bool stream) {
 #if defined(__AVX512F__)
   __m512i bits = (__m512i)x;
   __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
   __m512i carried = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
   carried = _mm512_mask_add_epi32(carried, odd, carried, _mm512_set1_epi32(1));
-  __mmask16 nan = _mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_UNORD_Q);
-  carried = _mm512_mask_mov_epi32(carried, nan, _mm512_set1_epi32(0x7fc00000));
-  _mm256_storeu_si256((__m256i*)to, _mm512_cvtepi32_epi16(_mm512_srli_epi32(carried, 16)));
+  put((void*)to, _mm512_cvtepi32_epi16(_mm512_srli_epi32(carried, 16)), stream);
 #else
   Full<uint32_t> bits = (Full<uint32_t>)x;
   Full<uint32_t> rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  Full<uint32_t> nan = (Full<uint32_t>)(x != x);
-  rounded = (rounded & ~nan) | (nan & 0x7fc0);
 #if defined(__AVX2__)
   __m256i packed = _mm256_packus_epi32((__m256i)rounded, (__m256i)rounded);
-  _mm_storeu_si128((__m128i*)to, _mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0b1000)));
+  put((void*)to, _mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0b1000)), stream);
 #else
+  (void)stream;
   for (int i = 0; i < kUnit; ++i) to[i].bits = uint16_t(rounded[i]);
 #endif
 #endif
@@ -284,8 +294,8 @@ void map_runs_of(const T* x, const T* gradient, T* out, const Runs& runs, const 
       const int64_t end = at + runs.length;
       if (map.stream) {  // the first vector reaches up to where streaming is aligned
         one(i, false);
-        const int64_t misaligned = reinterpret_cast<uintptr_t>(out + i) % kVectorBytes;
-        i += (kVectorBytes - misaligned) / int64_t(sizeof(T));
+        const int64_t bytes = kStep * int64_t(sizeof(T));
+        i += (bytes - reinterpret_cast<uintptr_t>(out + i) % bytes) / int64_t(sizeof(T));
       }
       for (; i + kStep <= end; i += kStep) one(i, map.stream);
       if (i != end) one(end - kStep, false);

@@ -70,7 +70,7 @@ class Sweep {
     threads_ = useful_threads(2 * bytes, batch.threads);
     for (auto* part : {&high_, &slope_, &shift_, &gain_}) part->resize(center.size());
     runs_ = batch.inner >= kernels_.unit;
-    stream_ = sizeof(T) >= 4 && bytes >= kStreamBytes;
+    stream_ = bytes >= kStreamBytes;
     runs_ ? plan_runs() : plan_rows();
   }
 
@@ -101,15 +101,20 @@ class Sweep {
     for (int64_t c = first; c < last; ++c) {
       std::size_t at = std::size_t(c);
       auto [high, slope, shift, gain] = map(c);
-      high_[at] = W(high), slope_[at] = W(slope), shift_[at] = W(shift), gain_[at] = W(gain);
+      high_[at] = W(high), slope_[at] = W(slope), shift_[at] = quiet(shift), gain_[at] = W(gain);
     }
   }
 
  private:
   using W = Work<T>;
+  // A NaN whose low bits are 0, for those who round what comes of it: any NaN in a map is one in
+  // its shift.
+  static W quiet(double shift) { return shift == shift ? W(shift) : W(NAN); }
+
   static constexpr int64_t kPieceBytes = 256 << 10;    // two of them and what is written: an L2
   static constexpr int64_t kChannelBytes = 512 << 10;  // a channel that an L2 cache keeps
-  static constexpr int64_t kStreamBytes = 16 << 20;
+  static constexpr int64_t kStreamBytes =
+      8 << 20;  // output that no cache would keep is written past it
   static constexpr int64_t kStripColumns = 512;  // their sums and centers: 12 KB of the L1 cache
   static constexpr int64_t kFewestRows = 64;
   static constexpr int64_t kMostTogether = 64;  // channels of a task: their sums, 16 KB of stack
