@@ -1,7 +1,7 @@
 """`Moments`: what the user holds. Exact sums that add up, and are divided only when read."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -111,11 +111,34 @@ class Moments(Group):
         SourceError
             When it cannot be written; what was there before is unchanged.
         """
+        statistics_file.save(path, *self._file())
+
+    def to_bytes(self) -> bytes:
+        """Return the statistics file that `save` writes, for a place that is no file.
+
+        >>> import evenly
+        >>> moments = evenly.fit([[1.0], [2.0]])
+        >>> Moments.from_bytes(moments.to_bytes()) == moments
+        True
+        """
+        return b"".join(statistics_file.lines(*self._file()))
+
+    @staticmethod
+    def from_bytes(content: bytes) -> "Moments":
+        """Return the moments in the bytes of a statistics file, trusting nothing in them.
+
+        Raises
+        ------
+        StatisticsFileError
+            When they are no statistics file, or no data at all can have such statistics.
+        """
+        return _believed(*statistics_file.parse(content))
+
+    def _file(self) -> tuple[Header, Iterator[ColumnRecord]]:
         state = self._state.copy()
-        columns = records(state, self._columns, self._dtypes)
         bounds = state.extremes_are_bounds
         header = Header(self._rows, self.sources, bounds, version("evenly"))
-        statistics_file.save(path, header, columns)
+        return header, records(state, self._columns, self._dtypes)
 
     def normalize(
         self,
@@ -213,7 +236,9 @@ class Moments(Group):
             feature_axis=feature_axis,
         )
 
-    def _scaling(self, *, inverse: bool, constant: str, correction: Correction) -> Scaling:
+    def _scaling(
+        self, *, inverse: bool, constant: str, correction: Correction, too_few: str = "error"
+    ) -> Scaling:
         if not self.num_features:
             raise DataError("Normalising needs rows to have been fitted. Received: none yet.")
 
@@ -224,10 +249,11 @@ class Moments(Group):
                 inverse=inverse,
                 correction=correction,
                 constant=constant,
+                too_few=too_few,
                 dtypes=self._dtypes,
             )
 
-        return self._cached((inverse, constant, correction), compute)
+        return self._cached((inverse, constant, correction, too_few), compute)
 
 
 def _restore(
@@ -249,12 +275,19 @@ def load(path: str | os.PathLike[str]) -> Moments:
         When it is no statistics file, or no data at all can have such statistics.
     """
     header, columns = statistics_file.load(path)
+    try:
+        return _believed(header, columns)
+    except StatisticsFileError as error:
+        raise StatisticsFileError(f"{os.fspath(path)}: {error}") from None
+
+
+def _believed(header: Header, columns: list[ColumnRecord]) -> Moments:
     named = bool(columns) and columns[0].name is not None
     names = tuple(str(column.name) for column in columns) if named else None
     try:
         state = state_of(columns, extremes_are_bounds=header.extremes_are_bounds)
     except (ValueError, OverflowError) as error:
-        raise StatisticsFileError(f"{os.fspath(path)}: {error}") from None
+        raise StatisticsFileError(str(error)) from None
     dtypes = tuple(column.dtype for column in columns)
     return Moments(state, names, dtypes, header.sources, header.rows)
 

@@ -7,7 +7,7 @@ executed or unpickled, and a reader believes nothing that it has not checked.
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,13 +56,17 @@ def save(path: str | os.PathLike[str], header: Header, columns: Iterable[ColumnR
         When the file cannot be written. What was there before is unchanged.
     """
     with atomic_file(path) as file:
-        file.write(b'{\n"columns": [')
-        before = "\n"
-        for column in columns:
-            file.write(_bytes(before + one_column.write(column)))
-            before = ",\n"
-        file.write(b"\n],\n")
-        file.write(_bytes(_tail(header)))
+        file.writelines(lines(header, columns))
+
+
+def lines(header: Header, columns: Iterable[ColumnRecord]) -> Iterator[bytes]:
+    """Yield the bytes of a statistics file, piece by piece."""
+    yield b'{\n"columns": ['
+    before = "\n"
+    for column in columns:
+        yield _bytes(before + one_column.write(column))
+        before = ",\n"
+    yield _bytes("\n],\n" + _tail(header))
 
 
 def _bytes(text: str) -> bytes:

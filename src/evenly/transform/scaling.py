@@ -66,9 +66,14 @@ def scaling(
     inverse: bool,
     correction: int | float | Fraction = 0,
     constant: str = "zero",
+    too_few: str = "error",
     dtypes: tuple[str, ...] = (),
 ) -> Scaling:
     """Return the scaling for columns of the given exact count, sum and sum of squares.
+
+    With ``too_few="constant"``, for statistics that are still being learned, a column of no
+    value, or of not more than ``correction``, counts as a constant one of mean 0 or of its mean,
+    and no column is refused.
 
     Raises
     ------
@@ -83,8 +88,10 @@ def scaling(
         )
     exact = readout.exact_correction(correction)
     rows = [_column(*column, exact, inverse) for column in sums]
-    _check(columns, rows, exact, constant)
+    if too_few == "error":
+        _check(columns, rows, exact, constant)
     numbers = np.array(rows, np.float64).reshape(-1, 4)
+    numbers[np.isnan(numbers)] = 0.0
     hi, lo, factor, power = (np.ascontiguousarray(part) for part in numbers.T)
     if constant == "center":
         factor[factor == 0] = 1.0

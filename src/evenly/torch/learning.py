@@ -1,0 +1,41 @@
+"""Learning from a batch as one opaque operation, so that it may stand in a compiled graph."""
+
+import itertools
+import weakref
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evenly.errors import DataError
+
+_layers: "weakref.WeakValueDictionary[int, Any]" = weakref.WeakValueDictionary()
+_numbers = itertools.count()
+
+
+def enrol(layer: Any) -> int:
+    """Return a number by which `learn` finds the layer, for as long as the layer lives."""
+    number = next(_numbers)
+    _layers[number] = layer
+    return number
+
+
+@torch.library.custom_op("evenly::learn", mutates_args=("hi", "lo", "scale"))
+def learn(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, layer: int) -> None:
+    """Have the layer of that number learn from a batch, and write its statistics.
+
+    A graph holds numbers and tensors only; and whoever compiles one must know which tensors
+    an operation changes.
+    """
+    known = _layers.get(layer)
+    if known is None:
+        raise DataError(
+            "A graph can learn only for a layer of its own process. Received: one that was "
+            "exported while its Normalize was learning. Export it after .eval() or .freeze()."
+        )
+    known.learn(x, (hi, lo, scale))
+
+
+@learn.register_fake
+def _(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, layer: int) -> None:
+    return None
