@@ -30,8 +30,8 @@ def learn(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, layer: int) -> None:
     known = _layers.get(layer)
     if known is None:
         raise DataError(
-            "A graph can learn only for a layer of its own process. Received: one that was "
-            "exported while its Normalize was learning. Export it after .eval() or .freeze()."
+            "A graph can learn only for a layer that is there. Received: a graph whose Normalize "
+            "has gone. Keep the model for as long as what was compiled from it."
         )
     known.learn(x, (hi, lo, scale))
 
@@ -39,3 +39,20 @@ def learn(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, layer: int) -> None:
 @learn.register_fake
 def _(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, layer: int) -> None:
     return None
+
+
+@learn.register_vmap
+def _(info: Any, in_dims: Any, *args: Any) -> None:
+    raise DataError(
+        "A Normalize must not be learning under vmap. Received: one in training mode. Call "
+        ".eval() or .freeze() first."
+    )
+
+
+def check_not_exporting() -> None:
+    """Raise in an export: the number of a layer means nothing in another process."""
+    if getattr(torch.compiler, "is_exporting", bool)():
+        raise DataError(
+            "A Normalize must not be learning when it is exported. Received: one in training "
+            "mode. Export after .eval() or .freeze()."
+        )

@@ -11,7 +11,7 @@ from evenly.moments.readings import Correction
 from evenly.torch import learning
 from evenly.torch.denormalize import Denormalize
 from evenly.torch.running import recomputing
-from evenly.torch.shift import shift
+from evenly.torch.shift import shift, unwatched
 from evenly.torch.standing import Standing
 
 
@@ -216,16 +216,17 @@ class Normalize(Standing):
         return shift(input, self.hi, self.lo, scale, axis, inverse=False, missing=self.missing)
 
     def _take_in(self, x: Tensor) -> None:
-        buffers = (self.hi, self.lo, self.scale)
-        if torch.compiler.is_compiling():
-            learning.learn(x.detach(), *buffers, self._number)
-        else:
+        x, buffers = x.detach(), (self.hi, self.lo, self.scale)
+        if unwatched(x):
             self.learn(x, buffers)
+        else:
+            learning.check_not_exporting()
+            learning.learn(x, *buffers, self._number)
 
     def learn(self, x: Tensor, buffers: tuple[Tensor, Tensor, Tensor]) -> None:
         """Add a batch to the statistics, and write those into the buffers."""
         if recomputing():
             return
-        rows = x.detach().unsqueeze(0) if x.ndim == 1 else x.detach()
+        rows = x.unsqueeze(0) if x.ndim == 1 else x
         self._moments.update(rows.cpu(), feature_axis=self.feature_axis, infinite=self.infinite)
         self._write(buffers)

@@ -24,7 +24,7 @@ def shift(
         ``"keep"`` or ``"zero"``: what becomes of NaN.
     """
     dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
-    if not torch.compiler.is_compiling() and _plain(x, hi, lo, scale):
+    if x.ndim > 1 and unwatched(x) and not _tracked(x, hi, lo, scale):
         return _by_kernel(x, hi, lo, scale, axis, dtype, inverse, missing)
     if axis not in (-1, x.ndim - 1):
         shape = [1] * x.ndim
@@ -37,18 +37,23 @@ def shift(
     return y.to(dtype)
 
 
-def _plain(x: Tensor, *constants: Tensor) -> bool:
-    """Whether nobody watches what is done with x: no gradient, transform, trace or mode."""
-    if type(x) is not Tensor or x.device.type != "cpu":
-        return False
-    if torch.is_grad_enabled() and (x.requires_grad or any(c.requires_grad for c in constants)):
-        return False
+def unwatched(x: Tensor) -> bool:
+    """Whether x is a plain tensor on the CPU, which no transform, trace or mode looks at."""
     return (
-        torch._C._functorch.peek_interpreter_stack() is None
+        not torch.compiler.is_compiling()
+        and type(x) is Tensor
+        and x.device.type == "cpu"
+        and torch._C._functorch.peek_interpreter_stack() is None
         and torch._C._len_torch_dispatch_stack() == 0
-        and torch.autograd.forward_ad._current_level < 0
         and not torch.jit.is_tracing()
     )
+
+
+def _tracked(*tensors: Tensor) -> bool:
+    """Whether derivatives are taken, backward or forward."""
+    if torch.autograd.forward_ad._current_level >= 0:
+        return True
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 def _by_kernel(

@@ -175,7 +175,7 @@ class Standing(nn.Module):
             self._write()
             raise StatisticsFileError(
                 f"The extra state of {type(self).__name__}({self.num_features}) must be what "
-                f"such a layer saved. Received: {error}"
+                f"such a layer saved: {error}"
             ) from None
 
     def _load_from_state_dict(
@@ -264,8 +264,10 @@ def _moved(fn: Callable[[Tensor], Tensor], buffer: Tensor) -> Tensor:
 def _read(state: Any) -> tuple[bool, Moments]:
     if not isinstance(state, Tensor) or state.dtype != torch.uint8 or state.ndim != 1:
         kind = f"{state.dtype}, shape {tuple(state.shape)}" if isinstance(state, Tensor) else state
-        raise StatisticsFileError(f"no tensor of bytes, but {kind!r:.80}.")
+        raise StatisticsFileError(f"a tensor of bytes. Received: {kind!r:.80}.")
     word, _, content = state.detach().cpu().contiguous().numpy().tobytes().partition(b"\n")
     if word not in _STATES:
-        raise StatisticsFileError(f"bytes that begin with {word[:20]!r}.")
+        raise StatisticsFileError(
+            f"b'frozen' or b'learning', and a statistics file. Received: {word[:20]!r}."
+        )
     return _STATES[word], Moments.from_bytes(content)
