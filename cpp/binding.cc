@@ -13,6 +13,7 @@
 #include "accumulate.h"
 #include "binding_batch_norm.h"
 #include "moments.h"
+#include "readout.h"
 #include "scale.h"
 #include "threads.h"
 #include "tile.h"
@@ -269,6 +270,20 @@ Moments* take(const Moments& moments, const std::vector<int64_t>& indices) {
   return new Moments(std::move(taken), moments.extremes_are_bounds());
 }
 
+using Readings = nb::ndarray<double, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
+
+const char* read_scaling(const Moments& moments, int64_t correction, bool inverse,
+                         const Readings& high, const Readings& low, const Readings& factor) {
+  auto columns = size_t(moments.size());
+  if (high.shape(0) != columns || low.shape(0) != columns || factor.shape(0) != columns) {
+    throw nb::value_error("hi, lo and factor must have one value for each column");
+  }
+  static const char* const words[] = {"certain", "undefined", "unsure"};
+  return words[int(moments.with_columns([&](const std::vector<Column>& all) {
+    return read(all, correction, inverse, high.data(), low.data(), factor.data());
+  }))];
+}
+
 // ---- Scaling -----------------------------------------------------------------------------
 
 using Output = nb::ndarray<nb::device::cpu>;
@@ -378,6 +393,11 @@ NB_MODULE(_core, m) {
             return numbers_of(m, [](const Column& c) -> const Exact& { return c.squares; });
           },
           "Sum of the values' squares, as (mantissa, exponent).")
+      .def("read_scaling", &read_scaling, "correction"_a, "inverse"_a, "hi"_a, "lo"_a, "factor"_a,
+           nb::call_guard<nb::gil_scoped_release>(),
+           "Writes the mean as hi + lo and 1 / std (or std), correctly rounded. Returns \"certain\"; "
+           "\"undefined\" when a column has not more values than correction (factor 0); or "
+           "\"unsure\", and then nothing that was written counts.")
       .def("extremes", &extremes_of, "(min, max) of each column, (None, None) without values.")
       .def("set_column", &set_column, "index"_a, "count"_a, "missing"_a, "sum"_a, "squares"_a,
            "min"_a.none(), "max"_a.none(), "Replaces a column's state.");

@@ -13,7 +13,7 @@ from evenly.moments.readings import Correction
 from evenly.moments.records import records, state_of
 from evenly.statistics_file import Header
 from evenly.statistics_file.column import ColumnRecord
-from evenly.transform import Scaling, scaling, transform
+from evenly.transform import Scaling, quick_scaling, scaling, transform
 
 
 class Moments(Group):
@@ -242,16 +242,17 @@ class Moments(Group):
         if not self.num_features:
             raise DataError("Normalising needs rows to have been fitted. Received: none yet.")
 
+        options: dict[str, Any] = {
+            "inverse": inverse,
+            "constant": constant,
+            "correction": correction,
+            "too_few": too_few,
+            "dtypes": self._dtypes,
+        }
+
         def compute() -> Scaling:
-            return scaling(
-                self._columns,
-                self._sums(),
-                inverse=inverse,
-                correction=correction,
-                constant=constant,
-                too_few=too_few,
-                dtypes=self._dtypes,
-            )
+            quick = quick_scaling(self._state, self._columns, **options)
+            return quick or scaling(self._columns, self._sums(), **options)
 
         return self._cached((inverse, constant, correction, too_few), compute)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from evenly.errors import UnsupportedTypeError
 from evenly.transform.kind import kind_of
-from evenly.transform.scaling import CONSTANT_POLICIES, Scaling, scaling
+from evenly.transform.scaling import CONSTANT_POLICIES, Scaling, quick_scaling, scaling
 
-__all__ = ["CONSTANT_POLICIES", "Scaling", "scaling", "transform"]
+__all__ = ["CONSTANT_POLICIES", "Scaling", "quick_scaling", "scaling", "transform"]
 
 
 def transform(x: Any, scaling: Scaling, *, out: Any = None, **options: Any) -> Any:

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from evenly import readout
+from evenly import _core, readout
 from evenly.errors import DataError
 from evenly.readout import Dyadic
 
@@ -99,6 +99,37 @@ def scaling(
     return Scaling(columns, hi, lo, factor, inverse, powers, dtypes)
 
 
+def quick_scaling(
+    state: _core.State,
+    columns: tuple[str, ...] | None,
+    *,
+    inverse: bool,
+    correction: int | float | Fraction,
+    constant: str,
+    too_few: str,
+    dtypes: tuple[str, ...],
+) -> Scaling | None:
+    """Return what `scaling` returns, bit for bit, from the core; None where only that one can.
+
+    That is for fractional counts and corrections, columns near the limits of float64,
+    everything that is refused, and a rounding too close to call.
+    """
+    whole = isinstance(correction, int) and 0 <= correction < 2**62
+    if not whole or constant not in CONSTANT_POLICIES:
+        return None
+    hi, lo, factor = np.zeros((3, state.columns))
+    word = state.read_scaling(correction, inverse, hi, lo, factor)
+    if word == "unsure" or (word == "undefined" and too_few == "error"):
+        return None
+    if constant != "zero":
+        same = factor == 0
+        if constant != "center" and too_few == "error" and same.any():
+            return None
+        if constant == "center":
+            factor[same] = 1.0
+    return Scaling(columns, hi, lo, factor, inverse, None, dtypes)
+
+
 def _column(
     count: Dyadic, total: Dyadic, squares: Dyadic, correction: Fraction, inverse: bool
 ) -> tuple[float, float, float, int]:
@@ -106,7 +137,7 @@ def _column(
     ratio = readout.variance_ratio(count, total, squares, correction)
     hi = readout.mean(count, total)
     if ratio is None:
-        return hi, 0.0, float("nan"), 0
+        return hi, readout.mean_remainder(count, total, hi), float("nan"), 0
     p, q, e = ratio
     power = _power(abs(hi), readout.root(p, q, e), constant=p == 0)
     if power:
