@@ -29,4 +29,4 @@ class Denormalize(Standing):
         axis = self._axis_of(input)
         if not self._ready:
             self._check_ready()
-        return shift(input, self.hi, self.lo, self.scale, axis, inverse=True, missing="keep")
+        return shift(input, *self._numbers, axis, inverse=True, missing="keep")

@@ -12,7 +12,7 @@ from evenly.torch import learning
 from evenly.torch.denormalize import Denormalize
 from evenly.torch.running import recomputing
 from evenly.torch.shift import shift, unwatched
-from evenly.torch.standing import Standing
+from evenly.torch.standing import Numbers, Standing
 
 
 class Normalize(Standing):
@@ -206,27 +206,28 @@ class Normalize(Standing):
     def forward(self, input: Tensor) -> Tensor:
         """Return the input normalised, after learning from it when that is on."""
         axis = self._axis_of(input)
-        scale = self.scale
+        hi, lo, scale = self._numbers
         if self.training and not self.frozen:
             self._take_in(input)
             if input.requires_grad:
                 scale = scale.clone()  # the next batch changes it, and backward needs this one
         elif not self._ready:
             self._check_ready()
-        return shift(input, self.hi, self.lo, scale, axis, inverse=False, missing=self.missing)
+        return shift(input, hi, lo, scale, axis, inverse=False, missing=self.missing)
 
     def _take_in(self, x: Tensor) -> None:
-        x, buffers = x.detach(), (self.hi, self.lo, self.scale)
+        if x.requires_grad:
+            x = x.detach()
         if unwatched(x):
-            self.learn(x, buffers)
+            self.learn(x, self._numbers)
         else:
             learning.check_not_exporting()
-            learning.learn(x, *buffers, self._number)
+            learning.learn(x, *self._numbers, self._number)
 
-    def learn(self, x: Tensor, buffers: tuple[Tensor, Tensor, Tensor]) -> None:
-        """Add a batch to the statistics, and write those into the buffers."""
+    def learn(self, x: Tensor, into: Numbers) -> None:
+        """Add a batch to the statistics, and write those."""
         if recomputing():
             return
         rows = x.unsqueeze(0) if x.ndim == 1 else x
         self._moments.update(rows.cpu(), feature_axis=self.feature_axis, infinite=self.infinite)
-        self._write(buffers)
+        self._write(into)

@@ -1,9 +1,12 @@
 """``((x - hi) - lo) * scale`` and back, for tensors: by the core's kernel or torch's operations."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from evenly import _core
+from evenly.transform.arrays import CoreView
 from evenly.transform.tensors import core_view
 
 
@@ -42,7 +45,7 @@ def unwatched(x: Tensor) -> bool:
     return (
         not torch.compiler.is_compiling()
         and type(x) is Tensor
-        and x.device.type == "cpu"
+        and x.is_cpu
         and torch._C._functorch.peek_interpreter_stack() is None
         and torch._C._len_torch_dispatch_stack() == 0
         and not torch.jit.is_tracing()
@@ -53,7 +56,7 @@ def _tracked(*tensors: Tensor) -> bool:
     """Whether derivatives are taken, backward or forward."""
     if torch.autograd.forward_ad._current_level >= 0:
         return True
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    return torch.is_grad_enabled() and True in [tensor.requires_grad for tensor in tensors]
 
 
 def _by_kernel(
@@ -66,19 +69,21 @@ def _by_kernel(
     inverse: bool,
     missing: str,
 ) -> Tensor:
-    out = torch.empty_like(x, dtype=dtype, requires_grad=False)
-    (source, source_name), (target, target_name) = core_view(x), core_view(out)
-    _core.scale(
-        source,
-        target,
-        axis,
-        hi.detach().numpy(),
-        lo.detach().numpy(),
-        scale.detach().numpy(),
-        inverse,
-        missing == "zero",
-        0,
-        source_name,
-        target_name,
-    )
+    out = torch.empty_like(x, dtype=dtype)
+    (source, source_name), (target, target_name) = _view(x), _view(out)
+    constants = array(hi), array(lo), array(scale)
+    zero = missing == "zero"
+    _core.scale(source, target, axis, *constants, inverse, zero, 0, source_name, target_name)
     return out
+
+
+def _view(x: Tensor) -> CoreView:
+    """Return what the core takes; for the usual dtype in the quickest way."""
+    if x.dtype is torch.float32 and not x.requires_grad and not x.is_neg():
+        return x.numpy(), None
+    return core_view(x)
+
+
+def array(numbers: Tensor) -> Any:
+    """Return a NumPy view of a buffer."""
+    return (numbers.detach() if numbers.requires_grad else numbers).numpy()

@@ -10,9 +10,11 @@ from evenly.errors import DataError, EvenlyError, StatisticsFileError
 from evenly.moments import Moments
 from evenly.moments.readings import Correction
 from evenly.torch import learning
+from evenly.torch.shift import array
 from evenly.transform import CONSTANT_POLICIES, Scaling
 from evenly.transform.arrays import check_missing
 
+Numbers = tuple[Tensor, Tensor, Tensor]
 _STATES = {b"learning": False, b"frozen": True}
 
 
@@ -118,13 +120,31 @@ class Standing(nn.Module):
             too_few=too_few,
         )
 
-    def _write(self, buffers: tuple[Tensor, Tensor, Tensor] | None = None) -> None:
+    @property
+    def _numbers(self) -> Numbers:
+        # Not by attribute: torch looks for buffers last, which takes 1 µs each.
+        buffers = self._buffers
+        return buffers["hi"], buffers["lo"], buffers["scale"]
+
+    def _write(self, into: Numbers | None = None) -> None:
         """Read hi, lo and scale from the moments into the buffers."""
-        parts = plain_parts(self._scaling(too_few="constant"))
-        for buffer, part in zip(buffers or (self.hi, self.lo, self.scale), parts, strict=True):
-            buffer.copy_(part)
-        constant = self.constant == "error" and not bool(parts[2].all())
-        self._ready = self._moments.rows > 0 and not constant
+        buffers = into or self._numbers
+        if not self._write_quickly(buffers):
+            parts = plain_parts(self._scaling(too_few="constant"))
+            for buffer, part in zip(buffers, parts, strict=True):
+                buffer.copy_(part)
+        self._ready = self._moments.rows > 0
+        if self.constant == "error" and self._ready:
+            self._ready = not bool((self._scaling(too_few="constant").factor == 0).any())
+
+    def _write_quickly(self, buffers: Numbers) -> bool:
+        """Let the core write into the buffers' own memory, where it can and is sure."""
+        whole = isinstance(self.correction, int) and self.constant != "center"
+        if not whole or not all(b.is_cpu and b.dtype is torch.float64 for b in buffers):
+            return False
+        arrays = map(array, buffers)
+        word = self._moments._state.read_scaling(self.correction, self.inverse_way, *arrays)
+        return bool(word != "unsure")
 
     def _check_ready(self) -> None:
         if not self._moments.rows:
@@ -233,7 +253,7 @@ class Standing(nn.Module):
         return ", ".join([str(self.num_features), *parts, *(["frozen"] if self.frozen else [])])
 
 
-def plain_parts(scaling: Scaling) -> tuple[Tensor, Tensor, Tensor]:
+def plain_parts(scaling: Scaling) -> Numbers:
     """Return hi, lo and factor as tensors, a power of two put back into them.
 
     A standard deviation below 2**-1024 has no inverse in float64; the largest float64 takes
