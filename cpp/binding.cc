@@ -395,7 +395,8 @@ NB_MODULE(_core, m) {
           "Sum of the values' squares, as (mantissa, exponent).")
       .def("read_scaling", &read_scaling, "correction"_a, "inverse"_a, "hi"_a, "lo"_a, "factor"_a,
            nb::call_guard<nb::gil_scoped_release>(),
-           "Writes the mean as hi + lo and 1 / std (or std), correctly rounded. Returns \"certain\"; "
+           "Writes the mean as hi + lo and 1 / std (or std), correctly rounded. Returns "
+           "\"certain\"; "
            "\"undefined\" when a column has not more values than correction (factor 0); or "
            "\"unsure\", and then nothing that was written counts.")
       .def("extremes", &extremes_of, "(min, max) of each column, (None, None) without values.")

@@ -69,6 +69,11 @@ class State:
     def squares(self) -> list[tuple[int, int]]:
         """Sum of the values' squares, as (mantissa, exponent)."""
 
+    def read_scaling(self, correction: int, inverse: bool, hi: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')], lo: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')], factor: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]) -> str:
+        """
+        Writes the mean as hi + lo and 1 / std (or std), correctly rounded. Returns "certain"; "undefined" when a column has not more values than correction (factor 0); or "unsure", and then nothing that was written counts.
+        """
+
     def extremes(self) -> list:
         """(min, max) of each column, (None, None) without values."""
 

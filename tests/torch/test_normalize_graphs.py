@@ -10,6 +10,9 @@ import evenly
 from evenly import DataError
 from evenly.torch import Normalize
 
+# torch's own, from within its compiler and its forward gradients
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+
 X = torch.randn(64, 5, generator=torch.Generator().manual_seed(2)) * 3 + 1e6
 
 

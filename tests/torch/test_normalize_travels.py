@@ -82,7 +82,7 @@ def test_buffers_without_moments_do_not_count():
     missing, _ = layer.load_state_dict(state, strict=False)
     assert missing == ["_extra_state"]
     assert torch.equal(layer(X + 1), Normalize.fit(X + 1)(X + 1))
-    with pytest.raises(RuntimeError, match="Missing key.*_extra_state"):
+    with pytest.raises(RuntimeError, match=r"Missing key.*_extra_state"):
         layer.load_state_dict(state)
 
 

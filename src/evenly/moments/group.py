@@ -125,7 +125,8 @@ class Group(Readings):
         for block in blocks:
             part._take(block, infinite, threads)
         self._absorb(part)
-        if type(x) is np.ndarray or type(x).__name__ == "Tensor":
+        plain = type(x) is np.ndarray or type(x).__name__ == "Tensor"
+        if plain and part._rows:  # no rows leave no dtype in the books
             self._plain = (type(x), x.dtype)
 
     def _take(self, block: Block, infinite: str, threads: int) -> None:

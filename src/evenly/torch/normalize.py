@@ -2,17 +2,17 @@
 
 from typing import Any, Self
 
-import torch
 from torch import Tensor
 
 from evenly.errors import DataError
 from evenly.fit import fit
 from evenly.moments.readings import Correction
 from evenly.torch import learning
+from evenly.torch.buffers import Numbers
 from evenly.torch.denormalize import Denormalize
 from evenly.torch.running import recomputing
 from evenly.torch.shift import shift, unwatched
-from evenly.torch.standing import Numbers, Standing
+from evenly.torch.standing import Standing
 
 
 class Normalize(Standing):

@@ -9,13 +9,12 @@ from torch import Tensor, nn
 from evenly.errors import DataError, EvenlyError, StatisticsFileError
 from evenly.moments import Moments
 from evenly.moments.readings import Correction
-from evenly.torch import learning
+from evenly.readout import exact_correction
+from evenly.torch import extra_state, learning
+from evenly.torch.buffers import Numbers, dtype_on, moved, numbers_of
 from evenly.torch.shift import array
 from evenly.transform import CONSTANT_POLICIES, Scaling
 from evenly.transform.arrays import check_missing
-
-Numbers = tuple[Tensor, Tensor, Tensor]
-_STATES = {b"learning": False, b"frozen": True}
 
 
 class Standing(nn.Module):
@@ -51,6 +50,9 @@ class Standing(nn.Module):
             raise DataError(
                 f"num_features must be a whole number, 1 or more. Received: {num_features!r}."
             )
+        exact_correction(correction)
+        whole = isinstance(correction, int) and correction < 2**62
+        self._quick = whole and constant != "center"
         self.num_features = num_features
         self.feature_axis = feature_axis
         self.correction = correction
@@ -130,7 +132,7 @@ class Standing(nn.Module):
         """Read hi, lo and scale from the moments into the buffers."""
         buffers = into or self._numbers
         if not self._write_quickly(buffers):
-            parts = plain_parts(self._scaling(too_few="constant"))
+            parts = numbers_of(self._scaling(too_few="constant"))
             for buffer, part in zip(buffers, parts, strict=True):
                 buffer.copy_(part)
         self._ready = self._moments.rows > 0
@@ -139,8 +141,7 @@ class Standing(nn.Module):
 
     def _write_quickly(self, buffers: Numbers) -> bool:
         """Let the core write into the buffers' own memory, where it can and is sure."""
-        whole = isinstance(self.correction, int) and self.constant != "center"
-        if not whole or not all(b.is_cpu and b.dtype is torch.float64 for b in buffers):
+        if not self._quick or not all(b.is_cpu and b.dtype is torch.float64 for b in buffers):
             return False
         arrays = map(array, buffers)
         word = self._moments._state.read_scaling(self.correction, self.inverse_way, *arrays)
@@ -174,10 +175,7 @@ class Standing(nn.Module):
 
     def get_extra_state(self) -> Tensor:
         """Return whether it is frozen and its statistics file, as bytes in a tensor."""
-        state = b"frozen" if self.frozen else b"learning"
-        return torch.frombuffer(
-            bytearray(state + b"\n" + self._moments.to_bytes()), dtype=torch.uint8
-        )
+        return extra_state.pack(self._moments, frozen=self.frozen)
 
     def set_extra_state(self, state: Any) -> None:
         """Take over what `get_extra_state` gave, trusting nothing in it.
@@ -188,9 +186,7 @@ class Standing(nn.Module):
             When it is something else, or of other columns; the layer is as it was.
         """
         try:
-            frozen, moments = _read(state)
-            self.moments = moments
-            self.frozen = frozen
+            self.moments, self.frozen = extra_state.unpack(state)
         except EvenlyError as error:
             self._write()
             raise StatisticsFileError(
@@ -223,7 +219,7 @@ class Standing(nn.Module):
         self._settle()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        super()._apply(lambda buffer: _moved(fn, buffer), recurse)
+        super()._apply(lambda buffer: moved(fn, buffer), recurse)
         self._write()
         return self
 
@@ -231,7 +227,7 @@ class Standing(nn.Module):
         """Have buffers of our own type again, whatever a state_dict put in their places."""
         for name in ("hi", "lo", "scale"):
             buffer = getattr(self, name)
-            wanted = _dtype_on(buffer.device)
+            wanted = dtype_on(buffer.device)
             if buffer.dtype != wanted:
                 setattr(self, name, buffer.to(wanted))
         self._write()
@@ -251,43 +247,3 @@ class Standing(nn.Module):
         chosen = {name: getattr(self, name) for name in usual}
         parts = [f"{name}={value!r}" for name, value in chosen.items() if value != usual[name]]
         return ", ".join([str(self.num_features), *parts, *(["frozen"] if self.frozen else [])])
-
-
-def plain_parts(scaling: Scaling) -> Numbers:
-    """Return hi, lo and factor as tensors, a power of two put back into them.
-
-    A standard deviation below 2**-1024 has no inverse in float64; the largest float64 takes
-    its place.
-    """
-    hi, lo, factor = map(torch.from_numpy, (scaling.hi, scaling.lo, scaling.factor))
-    if scaling.power is not None:
-        power = torch.from_numpy(scaling.power)
-        sign = -1 if scaling.inverse else 1
-        hi, lo = torch.ldexp(hi, -power), torch.ldexp(lo, -power)
-        factor = torch.ldexp(factor, sign * power).clamp(max=torch.finfo(torch.float64).max)
-    return hi, lo, factor
-
-
-def _dtype_on(device: torch.device) -> torch.dtype:
-    return torch.float32 if device.type == "mps" else torch.float64
-
-
-def _moved(fn: Callable[[Tensor], Tensor], buffer: Tensor) -> Tensor:
-    """Return a buffer moved by fn. It shows its bits, as whole numbers: casts leave those alone."""
-    moved = fn(buffer.view(torch.int64) if buffer.dtype == torch.float64 else buffer)
-    wanted = _dtype_on(moved.device)
-    if moved.dtype == torch.int64 and wanted == torch.float64:
-        return moved.view(torch.float64)
-    return torch.empty(buffer.shape, dtype=wanted, device=moved.device)  # and written anew
-
-
-def _read(state: Any) -> tuple[bool, Moments]:
-    if not isinstance(state, Tensor) or state.dtype != torch.uint8 or state.ndim != 1:
-        kind = f"{state.dtype}, shape {tuple(state.shape)}" if isinstance(state, Tensor) else state
-        raise StatisticsFileError(f"a tensor of bytes. Received: {kind!r:.80}.")
-    word, _, content = state.detach().cpu().contiguous().numpy().tobytes().partition(b"\n")
-    if word not in _STATES:
-        raise StatisticsFileError(
-            f"b'frozen' or b'learning', and a statistics file. Received: {word[:20]!r}."
-        )
-    return _STATES[word], Moments.from_bytes(content)

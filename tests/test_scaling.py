@@ -1,0 +1,92 @@
+"""The core reads hi, lo and factor as Python's integers do, to the bit, or leaves it to them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import evenly
+import strategies
+from evenly import Moments
+from evenly.transform import quick_scaling, scaling
+
+
+def both(moments, *, inverse=False, correction=0, constant="zero", too_few="constant"):
+    options = {
+        "inverse": inverse,
+        "correction": correction,
+        "constant": constant,
+        "too_few": too_few,
+        "dtypes": (),
+    }
+    quick = quick_scaling(moments._state, None, **options)
+    return quick, scaling(None, moments._sums(), **options)
+
+
+def check_same(quick, slow):
+    assert slow.power is None
+    for part in ("hi", "lo", "factor"):
+        np.testing.assert_array_equal(getattr(quick, part), getattr(slow, part))
+
+
+@given(
+    strategies.arrays(min_rows=1),
+    st.integers(0, 3),
+    st.booleans(),
+    st.sampled_from(["zero", "center"]),
+)
+def test_what_the_core_is_sure_of_is_what_the_integers_say(array, correction, inverse, constant):
+    moments = Moments.empty(array.shape[1]).update(array)
+    quick, slow = both(moments, inverse=inverse, correction=correction, constant=constant)
+    if quick is not None:
+        check_same(quick, slow)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("offset", [0.0, -1e3, 1e6, 1.7e9])
+@pytest.mark.parametrize("inverse", [False, True])
+def test_the_core_is_sure_of_ordinary_columns(dtype, offset, inverse):
+    rng = np.random.default_rng(0)
+    for spread in (1e-6, 1.0, 1e4):
+        x = (rng.normal(size=(1000, 500)) * spread + offset).astype(dtype)
+        x[:, 0] = x[0, 0]
+        moments = evenly.fit(x)
+        for correction in (0, 1):
+            quick, slow = both(moments, inverse=inverse, correction=correction)
+            assert quick is not None
+            check_same(quick, slow)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [1e308, -1e308],
+        [1e-300, 3e-300],
+        [5e-324, 0.0],
+        [1.0 + 2.0**-52, -(2.0**-53)],  # the std lies halfway between two doubles
+    ],
+)
+def test_the_core_leaves_to_the_integers_what_it_is_not_sure_of(column):
+    assert None in [
+        both(evenly.fit(np.array(column)), inverse=inverse)[0] for inverse in (False, True)
+    ]
+
+
+def test_fractional_weights_and_corrections_are_left_to_the_integers():
+    weighted = evenly.fit(np.array([1.0, 2.0]), weights=[0.5, 1.0])
+    assert both(weighted)[0] is None
+    assert both(evenly.fit(np.array([1.0, 2.0])), correction=0.5)[0] is None
+
+
+def test_a_column_of_too_few_values_counts_as_constant_when_asked():
+    moments = Moments.empty(2).update(np.array([[3.0, np.nan]]))
+    for constant, factor in (("zero", 0.0), ("center", 1.0)):
+        for found in both(moments, correction=1, constant=constant):
+            np.testing.assert_array_equal(found.hi, [3.0, 0.0])
+            np.testing.assert_array_equal(found.factor, [factor, factor])
+
+
+def test_the_arrays_must_have_one_number_a_column():
+    right, wrong = np.zeros(2), np.zeros(3)
+    with pytest.raises(ValueError, match="one value for each column"):
+        Moments.empty(2)._state.read_scaling(0, False, right, wrong, right)
