@@ -51,8 +51,8 @@ class Standing(nn.Module):
                 f"num_features must be a whole number, 1 or more. Received: {num_features!r}."
             )
         exact_correction(correction)
-        whole = isinstance(correction, int) and correction < 2**62
-        self._quick = whole and constant != "center"
+        whole = isinstance(correction, int) and correction < 2**62 and constant != "center"
+        self._whole_correction: Any = correction if whole else None
         self.num_features = num_features
         self.feature_axis = feature_axis
         self.correction = correction
@@ -141,10 +141,12 @@ class Standing(nn.Module):
 
     def _write_quickly(self, buffers: Numbers) -> bool:
         """Let the core write into the buffers' own memory, where it can and is sure."""
-        if not self._quick or not all(b.is_cpu and b.dtype is torch.float64 for b in buffers):
+        correction = self._whole_correction
+        fit = all(b.is_cpu and b.dtype is torch.float64 for b in buffers)
+        if correction is None or not fit:
             return False
         arrays = map(array, buffers)
-        word = self._moments._state.read_scaling(self.correction, self.inverse_way, *arrays)
+        word = self._moments._state.read_scaling(correction, self.inverse_way, *arrays)
         return bool(word != "unsure")
 
     def _check_ready(self) -> None:

@@ -114,8 +114,9 @@ def quick_scaling(
     That is for fractional counts and corrections, columns near the limits of float64,
     everything that is refused, and a rounding too close to call.
     """
-    whole = isinstance(correction, int) and 0 <= correction < 2**62
-    if not whole or constant not in CONSTANT_POLICIES:
+    if not isinstance(correction, int) or not 0 <= correction < 2**62:
+        return None
+    if constant not in CONSTANT_POLICIES:
         return None
     hi, lo, factor = np.zeros((3, state.columns))
     word = state.read_scaling(correction, inverse, hi, lo, factor)
