@@ -133,6 +133,8 @@ def test_functional_call_takes_other_statistics():
     other = {name: value.clone() for name, value in Normalize.fit(X + 7).named_buffers()}
     y = torch.func.functional_call(layer, other, (X + 7,))
     assert torch.equal(y, Normalize.fit(X + 7)(X + 7))
+    plain = {"hi": torch.zeros(5), "lo": torch.zeros(5), "scale": torch.full((5,), 2.0)}
+    assert torch.equal(torch.func.functional_call(layer, plain, (X,)), 2 * X)
     other["scale"].requires_grad_()
     torch.func.functional_call(layer, other, (X,)).sum().backward()
     assert other["scale"].grad.isfinite().all()

@@ -27,7 +27,8 @@ def shift(
         ``"keep"`` or ``"zero"``: what becomes of NaN.
     """
     dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
-    if x.ndim > 1 and unwatched(x) and not _tracked(x, hi, lo, scale):
+    wide = hi.dtype is lo.dtype is scale.dtype is torch.float64
+    if wide and x.ndim > 1 and unwatched(x) and not _tracked(x, hi, lo, scale):
         return _by_kernel(x, hi, lo, scale, axis, dtype, inverse, missing)
     if axis not in (-1, x.ndim - 1):
         shape = [1] * x.ndim
