@@ -32,19 +32,27 @@ double as_double(T x) {
   }
 }
 
-// Turns sums about a center into the mean's distance from it, and sums of squares into
-// variances. Returns whether no center was so far from its mean that float32 sums lost more than
-// a few of their last places. (The first value of a channel may be the one that lies far off.)
-bool to_moments(int64_t channels, double count, double* __restrict sums,
+// Turns sums about a center into the mean's distance from it, and sums of squares into variances.
+void to_moments(int64_t channels, double count, double* __restrict sums,
                 double* __restrict squares) {
   for (int64_t i = 0; i < channels; ++i) {
     double shift = sums[i] / count, square = squares[i] / count;
     sums[i] = shift;
-    squares[i] = std::max(square - shift * shift, square - square);  // not finite: NaN
+    squares[i] = std::max(square - square, square - shift * shift);  // not finite: NaN
   }
-  bool fine = true;
-  for (int64_t i = 0; i < channels; ++i) fine &= sums[i] * sums[i] <= 16 * squares[i];
-  return fine;
+}
+
+// Whether all centers were near enough to their means that sums about them lost no more than a few
+// of their last places: within four standard deviations. The first value of a channel may be the
+// one that lies far off; the center then moves to the mean, for another time.
+bool near(int64_t channels, const double* shift, const double* variance, double* center) {
+  bool all = true;
+  for (int64_t i = 0; i < channels; ++i) {
+    bool fine = shift[i] * shift[i] <= 16 * variance[i];
+    if (!fine && std::isfinite(shift[i])) center[i] += shift[i];
+    all &= fine;
+  }
+  return all;
 }
 
 template <class T>
@@ -58,10 +66,10 @@ void forward(const Batch& batch, PerChannel weight, PerChannel bias, double eps,
   const ForwardMap map(saved, weight, bias, batch.channels);
   const double count = double(batch.values());
   sweep.run([&](int64_t first, int64_t last, double* sums, double* products) {
-    bool fine = to_moments(last - first, count, sums, products);
+    to_moments(last - first, count, sums, products);
     saved.set(first, last, !std::is_same_v<T, double>, center + first, sums, products, eps);
     sweep.set_map(map, first, last);
-    return fine;
+    return near(last - first, sums, products, center + first);
   });
 }
 
