@@ -18,7 +18,7 @@ struct Batch {
   void* out;             // the output, or the gradient of x; null: only sums are wanted
   DType dtype;           // a floating one
   int64_t outer, channels, inner;
-  int threads;
+  int threads;  // 0: default_threads()
 
   int64_t values() const { return outer * inner; }  // of a channel
 };

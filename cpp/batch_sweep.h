@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <numeric>
 #include <vector>
 
@@ -67,7 +66,9 @@ class Sweep {
         gradient_(static_cast<const T*>(batch.gradient)),
         out_(static_cast<T*>(batch.out)) {
     int64_t bytes = batch.values() * batch.channels * int64_t(sizeof(T));
-    threads_ = useful_threads(2 * bytes, batch.threads);
+    threads_ = useful_threads(2 * bytes, kMostThreads);
+    if (threads_ > 1)
+      threads_ = std::min(threads_, batch.threads > 0 ? batch.threads : default_threads());
     for (auto* part : {&high_, &slope_, &shift_, &gain_}) part->resize(center.size());
     runs_ = batch.inner >= kernels_.unit;
     stream_ = bytes >= kStreamBytes;
@@ -111,6 +112,7 @@ class Sweep {
   // its shift.
   static W quiet(double shift) { return shift == shift ? W(shift) : W(NAN); }
 
+  static constexpr int kMostThreads = 1 << 20;
   static constexpr int64_t kPieceBytes = 256 << 10;    // two of them and what is written: an L2
   static constexpr int64_t kChannelBytes = 512 << 10;  // a channel that an L2 cache keeps
   static constexpr int64_t kStreamBytes =

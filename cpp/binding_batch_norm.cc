@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "batch_norm.h"
-#include "threads.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -34,7 +33,7 @@ DType dtype_at(int place) { return DType(int(DType::kFloat16) + place); }
 Batch batch_of(uintptr_t x, uintptr_t gradient, uintptr_t out, int64_t outer, int64_t channels,
                int64_t inner, int dtype) {
   return {at<void>(x), at<void>(gradient), at<void>(out), dtype_at(dtype),
-          outer,       channels,           inner,         default_threads()};
+          outer,       channels,           inner,         0};
 }
 
 void forward(uintptr_t x, uintptr_t out, int64_t outer, int64_t channels, int64_t inner, int dtype,

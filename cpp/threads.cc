@@ -142,13 +142,15 @@ OpenMP find_openmp() {
   return {symbol, max_threads, name + owners[found.rank]};
 }
 
-// Looked for again only when the number of loaded libraries has changed.
-OpenMP openmp() {
+// Looked for again only when the number of loaded libraries has changed, and not once torch's is
+// known. (What was known before is never destroyed: somebody may be using it.)
+const OpenMP& openmp() {
   static std::mutex mutex;
   static unsigned long long libraries = 0;
-  static OpenMP known;
+  static std::atomic<const OpenMP*> torchs{nullptr};
+  static const OpenMP* known = new OpenMP;
+  if (const OpenMP* final = torchs.load(std::memory_order_acquire)) return *final;
   std::lock_guard lock(mutex);
-  if (known.parallel && known.name.find("torch") != std::string::npos) return known;
   unsigned long long now = 0;
   dl_iterate_phdr(
       [](dl_phdr_info* info, std::size_t, void* data) {
@@ -159,15 +161,19 @@ OpenMP openmp() {
   if (now != libraries) {
     libraries = now;
     OpenMP found = find_openmp();
-    if (found.parallel) known = found;
+    if (found.parallel) known = new OpenMP(found);
+    if (known->name.find("torch") != std::string::npos) torchs.store(known);
   }
-  return known;
+  return *known;
 }
 
 #else
 
 // Elsewhere our own pool is used. (No machine with macOS was at hand to measure another way.)
-OpenMP openmp() { return {}; }
+const OpenMP& openmp() {
+  static const OpenMP none;
+  return none;
+}
 
 #endif
 
@@ -189,7 +195,7 @@ void parallel(int64_t pieces, int threads, void (*run)(void*, int64_t), void* co
   int useful = int(std::min<int64_t>(threads, pieces));
   if (useful <= 1 || forked) return job.work();
   if (!own_pool_wanted()) {
-    if (OpenMP runtime = openmp(); runtime.parallel) {
+    if (const OpenMP& runtime = openmp(); runtime.parallel) {
       return runtime.parallel([](void* data) { static_cast<Job*>(data)->work(); }, &job,
                               unsigned(useful), 0);
     }
@@ -203,7 +209,7 @@ int default_threads() {
     if (threads > 0) return threads;
   }
   if (forked) return 1;
-  if (OpenMP runtime = openmp(); runtime.max_threads) return runtime.max_threads();
+  if (const OpenMP& runtime = openmp(); runtime.max_threads) return runtime.max_threads();
 #ifdef __linux__
   cpu_set_t cores;
   if (sched_getaffinity(0, sizeof cores, &cores) == 0) return CPU_COUNT(&cores);
@@ -214,7 +220,7 @@ int default_threads() {
 std::string runtime_name() {
   if (forked) return "one thread (forked process)";
   if (!own_pool_wanted()) {
-    if (OpenMP runtime = openmp(); runtime.parallel) return runtime.name;
+    if (const OpenMP& runtime = openmp(); runtime.parallel) return runtime.name;
   }
   return "evenly's own pool";
 }

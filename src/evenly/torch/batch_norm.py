@@ -125,15 +125,15 @@ class BatchNorm(_BatchNorm):
         return functional.normalize_fixed(x, mean, variance, *self._affine(), self.eps, mask)
 
     def _by_batch(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        buffers = self._buffers["running_mean"], self._buffers["running_var"]
+        mean, variance = self._buffers["running_mean"], self._buffers["running_var"]
         if functional.single_valued(x, mask):
-            if self.single == "running" and buffers[0] is not None:
+            if self.single == "running" and mean is not None:
                 return self._by_running(x, mask)
             raise functional.refusal_of_single(x)
         if not self.training or not self.track_running_stats:
-            buffers = None, None
-        y, batch = functional.normalize_batch(x, *self._affine(), self.eps, mask, buffers)
-        if buffers != (None, None):
+            mean, variance = None, None
+        y, batch = functional.normalize_batch(x, *self._affine(), self.eps, mask, (mean, variance))
+        if mean is not None and variance is not None:
             self._move(batch)
         return y
 
