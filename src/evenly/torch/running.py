@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from evenly.torch.kernels import Kept
@@ -63,9 +64,10 @@ def move(
 def recomputing() -> bool:
     """Whether a backward pass is running on this thread.
 
-    A forward pass within it is activation checkpointing's second one of the same batch.
+    A forward pass within it is activation checkpointing's second one of the same batch. (A
+    compiled graph moves buffers in its first one only.)
     """
-    return bool(torch._C._current_graph_task_id() != -1)
+    return not is_compiling() and bool(torch._C._current_graph_task_id() != -1)
 
 
 class Pending:
