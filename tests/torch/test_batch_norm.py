@@ -181,6 +181,7 @@ def test_functional_call_uses_what_it_is_given() -> None:
 def test_a_replica_of_data_parallel_normalises_alike() -> None:
     layer, x = trained().share_memory(), rows(5, 3)
     replica = layer._replicate_for_data_parallel()
+    replica.weight, replica.bias = layer.weight, layer.bias  # which DataParallel does next
     assert torch.equal(replica(x), layer(x))
 
 
