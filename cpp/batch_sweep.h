@@ -66,7 +66,7 @@ class Sweep {
         gradient_(static_cast<const T*>(batch.gradient)),
         out_(static_cast<T*>(batch.out)) {
     int64_t bytes = batch.values() * batch.channels * int64_t(sizeof(T));
-    threads_ = useful_threads(2 * bytes, kMostThreads);
+    threads_ = useful_threads(gradient_ ? 2 * bytes : bytes, kMostThreads);
     if (threads_ > 1)
       threads_ = std::min(threads_, batch.threads > 0 ? batch.threads : default_threads());
     for (auto* part : {&high_, &slope_, &shift_, &gain_}) part->resize(center.size());

@@ -4,6 +4,7 @@ import copy
 import inspect
 import io
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -233,6 +234,21 @@ def test_it_exports(training: bool) -> None:
     layer, x = trained(momentum=None).train(training), rows(8, 3)
     expected = copy.deepcopy(layer)(x)
     assert near(torch.export.export(layer, (x,)).module()(x), expected)
+
+
+@pytest.mark.filterwarnings("ignore")  # the exporter's own
+@pytest.mark.parametrize(("ours", "theirs", "shape"), PAIRS[1:3], ids=str)
+def test_evaluation_in_onnx_gives_its_numbers(
+    ours: type, theirs: type, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    net, x = nn.Sequential(ours(3), nn.ReLU()), rows(*shape, offset=1e5)
+    net(x)
+    path = tmp_path / "net.onnx"
+    torch.onnx.export(net.eval(), (x,), path, dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (y,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    assert near(torch.from_numpy(y), net(x))
 
 
 # ---- Extras ------------------------------------------------------------------------------
