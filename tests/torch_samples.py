@@ -47,7 +47,7 @@ def operators() -> list[dict[str, Any]]:
 def _operator_sample(name: str, sample: Any) -> dict[str, Any]:
     order = OPERATORS[name].split()
     if name == "_native_batch_norm_legit" and len(sample.args) == 5:  # without running statistics
-        order = "weight bias training momentum eps".split()
+        order = ["weight", "bias", "training", "momentum", "eps"]
     given = dict(zip(order, sample.args, strict=False)) | sample.kwargs
     if name != "nn.functional.batch_norm":
         given = {"running_mean": None, "running_var": None, "training": True} | given
@@ -96,9 +96,7 @@ def layer_errors() -> list[dict[str, Any]]:
         if info.name[3:] in LAYERS:
             refused = info.module_error_inputs_func(info, "cpu", torch.float32, False, True)
             for error in refused:
-                sample = _layer_sample(
-                    info.name[3:], error.module_error_input, torch.float32, True
-                )
+                sample = _layer_sample(info.name[3:], error.module_error_input, torch.float32, True)
                 sample |= {"error": error.error_type.__name__, "regex": error.error_regex}
                 samples.append(sample)
     return samples

@@ -1,0 +1,23 @@
+"""Large values, far from float32's limit, come out as zeros.
+
+1e30 is a fine float32 number, but its square is not: the variance becomes infinite, everything
+is divided by infinity, and the running variance stays infinite for ever.
+"""
+
+import torch
+
+import evenly.torch
+
+
+def main() -> None:
+    x = torch.tensor([[-1e30], [1e30]])
+    usual = torch.nn.BatchNorm1d(1)(x)[1].item()
+    ours = evenly.torch.BatchNorm1d(1)(x)[1].item()
+    print("1e30, normalised in a batch of -1e30 and 1e30")
+    print("right   1.0")
+    print(f"usual   {usual}  torch.nn.BatchNorm1d")
+    print(f"evenly  {ours}  BatchNorm1d")
+
+
+if __name__ == "__main__":
+    main()
