@@ -9,7 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._C import _get_tracing_state, _len_torch_dispatch_stack
-from torch._C._functorch import peek_interpreter_stack
+from torch._C._functorch import (
+    is_functorch_wrapped_tensor,
+    is_legacy_batchedtensor,
+    peek_interpreter_stack,
+)
 from torch.autograd import forward_ad
 from torch.compiler import is_compiling
 
@@ -203,7 +207,7 @@ class _BatchNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         x, weight, bias = ctx.saved_tensors
-        if torch.is_grad_enabled():  # create_graph=True
+        if torch.is_grad_enabled() or _mapped(gradient):  # create_graph=True, is_grads_batched=True
             return *_again(x, weight, bias, gradient, ctx), None
         for_x, for_weight, for_bias, _ = ctx.needs_input_grad
         call: Call = ctx.call
@@ -225,16 +229,23 @@ class _BatchNorm(torch.autograd.Function):
 _apply = super(torch.autograd.Function, _BatchNorm).apply
 
 
+def _mapped(gradient: Tensor) -> bool:
+    """Whether it stands for many gradients at once, and has no memory of its own."""
+    return bool(is_legacy_batchedtensor(gradient) or is_functorch_wrapped_tensor(gradient))
+
+
 def _again(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, gradient: Tensor, ctx: Any
 ) -> list[Tensor | None]:
-    """Return the gradients in operations that can be differentiated once more."""
+    """Return the gradients in operations that can be differentiated once more, and mapped."""
     kept, _, eps, _, fixed = ctx.call
-    if fixed is None:
-        y, _ = plain.normalize_batch(x, weight, bias, eps)
-    else:
-        y = plain.normalize_fixed(x, kept.mean, kept.variance, weight, bias, eps)
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        if fixed is None:
+            y, _ = plain.normalize_batch(x, weight, bias, eps)
+        else:
+            y = plain.normalize_fixed(x, kept.mean, kept.variance, weight, bias, eps)
     wanted = ctx.needs_input_grad[:3]
     inputs = [part for part, ok in zip((x, weight, bias), wanted, strict=True) if ok]
-    found = iter(torch.autograd.grad(y, inputs, gradient, create_graph=True))
+    found = iter(torch.autograd.grad(y, inputs, gradient, create_graph=again))
     return [next(found) if ok else None for ok in wanted]
