@@ -127,6 +127,16 @@ void PerChannel::set(const std::vector<double>& values) const {
   });
 }
 
+bool PerChannel::holds(double value) const {
+  bool finite = true;
+  with_floating_type(dtype, [&](auto* type) {
+    std::remove_pointer_t<decltype(type)> rounded;
+    round_to(value, rounded);
+    finite = std::isfinite(as_double(rounded));
+  });
+  return finite;
+}
+
 void Saved::set(int64_t first, int64_t last, bool narrow, const double* __restrict mean,
                 const double* __restrict rest, const double* __restrict var, double eps) const {
   double* __restrict own_high = high + first, * __restrict own_low = low + first;
@@ -170,10 +180,10 @@ void batch_norm_backward_apply(const Batch& batch, PerChannel weight, Saved save
 
 bool batch_norm_move(int64_t channels, Saved saved, double count, double momentum,
                      bool skip_non_finite, PerChannel mean, PerChannel variance) {
-  for (int64_t c = 0; skip_non_finite && c < channels; ++c) {
-    if (!std::isfinite(saved.high[c]) || !std::isfinite(saved.variance[c])) return false;
-  }
   const double unbiased = count / (count - 1);
+  for (int64_t c = 0; skip_non_finite && c < channels; ++c) {
+    if (!mean.holds(saved.high[c]) || !variance.holds(saved.variance[c] * unbiased)) return false;
+  }
   std::vector<double> means = mean.values(channels, 0), variances = variance.values(channels, 0);
   for (int64_t c = 0; c < channels; ++c) {
     std::size_t at = std::size_t(c);

@@ -30,6 +30,7 @@ struct PerChannel {
 
   std::vector<double> values(int64_t channels, double otherwise) const;
   void set(const std::vector<double>& values) const;
+  bool holds(double value) const;  // whether it is finite, and still is in this type
 };
 
 // What is kept of a batch's statistics for each channel. The mean is high + low: high has the

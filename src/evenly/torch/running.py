@@ -33,7 +33,8 @@ def move(
     momentum
         The weight of the new batch; None: 1 / ``tracked``, so that all batches weigh the same.
     skipped
-        With a counter, a batch whose statistics are not finite only moves that counter.
+        With a counter, a batch whose statistics are not finite in the dtype of the running
+        ones only moves that counter.
     """
     if isinstance(batch, Kept):
         weight = math.nan if momentum is None else momentum
@@ -47,7 +48,8 @@ def move(
     if isinstance(batch.number, Tensor):
         fine = batch.number > 1
     if skipped is not None:
-        finite = torch.isfinite(batch.mean).all() & torch.isfinite(batch.variance).all()
+        finite = torch.isfinite(batch.mean.to(mean.dtype)).all()
+        finite = finite & torch.isfinite(unbiased.to(variance.dtype)).all()
         skipped.add_((~finite).to(skipped.dtype))
         fine = finite if fine is None else fine & finite
     if tracked is not None:
