@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
+from evenly.torch import beneath
 from evenly.torch.kernels import Kept
 from evenly.torch.plain import Statistics
 
@@ -41,6 +42,11 @@ def move(
         if not batch.move(mean, variance, tracked, weight, skip=skipped is not None):
             assert skipped is not None
             skipped.add_(1)
+        return
+    if beneath.lies(mean):
+        batch = beneath.statistics(batch)
+        with beneath.all_transforms():
+            move(mean, variance, tracked, batch, momentum, skipped)
         return
     work = batch.mean.dtype
     unbiased = batch.variance * (batch.number / (batch.number - 1))
