@@ -74,15 +74,16 @@ def backward(y, leaves):
         return []
     random = torch.Generator().manual_seed(1)
     dy = torch.randn(y.shape, dtype=y.dtype, generator=random)
-    first = torch.autograd.grad(
-        y, [*leaves.values()], dy, create_graph=True, materialize_grads=True
-    )
-    found = [(f"d {name}", value) for name, value in zip(leaves, first, strict=True)]
+    wanted, every = [*leaves.values()], {"materialize_grads": True}
+    once = torch.autograd.grad(y, wanted, dy, retain_graph=True, **every)
+    first = torch.autograd.grad(y, wanted, dy, create_graph=True, **every)
+    found = [(f"d {name}", value) for name, value in zip(leaves, once, strict=True)]
+    found += [(f"d {name}, kept", value) for name, value in zip(leaves, first, strict=True)]
     wave = sum((value * torch.randn(value.shape, generator=random)).sum() for value in first)
     if wave.requires_grad:
-        second = torch.autograd.grad(wave, [*leaves.values()], materialize_grads=True)
+        second = torch.autograd.grad(wave, wanted, **every)
     else:  # linear in all of them
-        second = [torch.zeros_like(leaf) for leaf in leaves.values()]
+        second = [torch.zeros_like(leaf) for leaf in wanted]
     return found + [(f"dd {name}", value) for name, value in zip(leaves, second, strict=True)]
 
 
@@ -135,7 +136,7 @@ def test_an_operators_derivatives_are_right_both_ways(samples, operator):
 
 def derivatives_are_right(function, leaves):
     torch.manual_seed(2)
-    gradcheck(function, leaves, fast_mode=True, check_forward_ad=True)
+    gradcheck(function, leaves, fast_mode=True, check_forward_ad=True, check_batched_grad=True)
     gradgradcheck(function, leaves, fast_mode=True, check_fwd_over_rev=True)
 
 
