@@ -154,7 +154,7 @@ def test_a_constant_channel_is_exactly_the_bias():
     """pytorch #5410: ±1 came out."""
     x = torch.full((1_000_000, 1), 1234567.1)
     torchs, ours = (layer(1) for layer in LAYERS[2])
-    assert torchs(x)[0].abs().item() == pytest.approx(0.9975, abs=1e-3)
+    assert torchs(x)[0].abs().item() > 0.9  # 0.996 or 0.9975, by how many threads add
     assert (ours(x) == 0).all()
     nn.init.constant_(ours.bias, 0.25)
     assert (ours(x) == 0.25).all()
