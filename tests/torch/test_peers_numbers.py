@@ -150,6 +150,16 @@ def test_a_bias_before_the_layer_gets_no_gradient():
     assert ours < 1e-6
 
 
+def test_a_gradient_may_lie_in_memory_as_it_likes():
+    """Torch's CPU kernel takes a transposed gradient for channels-last, and reads x so, too."""
+    x = torch.randn(1, 31, 1, 7)
+    dy = torch.randn(7, 31, 1, 1).transpose(0, -1)
+    torchs, ours = (gradients(layer(31), x, dy) for layer in LAYERS[4])
+    wanted = gradients(nn.BatchNorm2d(31), x, dy.contiguous())
+    assert (torchs[2] - dy.sum((0, 2, 3))).abs().max() > 1
+    torch.testing.assert_close(ours, wanted)
+
+
 def test_a_constant_channel_is_exactly_the_bias():
     """pytorch #5410: ±1 came out."""
     x = torch.full((1_000_000, 1), 1234567.1)
