@@ -60,7 +60,7 @@ def code_of(x: Tensor, *parts: Tensor | None) -> int:
         code = other
     if code == -1:
         return own
-    return code if code == own or (code == 2 and own < 2) else -1
+    return code if code == own or (code == 2 and 0 <= own < 2) else -1
 
 
 def layout_of(x: Tensor) -> tuple[Tensor, Layout]:
