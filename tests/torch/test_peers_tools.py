@@ -9,7 +9,7 @@ import logging
 import pytest
 import torch
 from torch import nn
-from torch.func import functional_call, grad, jacfwd, jacrev, vmap
+from torch.func import functional_call, grad, hessian, jacfwd, jacrev, stack_module_state, vmap
 
 import evenly.torch
 
@@ -101,6 +101,29 @@ def test_a_map_over_batches_says_what_to_do():
             vmap(layer)(many)
     _, ours = pair(track_running_stats=False)
     close(vmap(ours)(many), torch.stack([ours(batch) for batch in many]))
+
+
+def test_an_ensemble_maps_over_layers_and_their_statistics():
+    """Torch can do this, and so must we."""
+    layers = [evenly.torch.BatchNorm1d(3) for _ in range(4)]
+    many = torch.randn(4, 16, 3)
+    parameters, buffers = stack_module_state(layers)
+
+    def one(parameters, buffers, batch):
+        return functional_call(layers[0], (parameters, buffers), (batch,))
+
+    mapped = vmap(one)(parameters, buffers, many)
+    close(mapped, torch.stack([layer(batch) for layer, batch in zip(layers, many, strict=True)]))
+    close(buffers["running_var"], torch.stack([layer.running_var for layer in layers]))
+    assert buffers["num_batches_tracked"].tolist() == [1] * 4
+
+
+@FORWARD_AD
+def test_a_second_derivative_moves_the_statistics_once(x):
+    _, ours = pair()
+    wanted = hessian(lambda x: pair()[0](x).pow(3).sum())(x)
+    close(hessian(lambda x: ours(x).pow(3).sum())(x), wanted)
+    assert ours.num_batches_tracked == 1
 
 
 def test_two_forwards_for_one_backward(x):

@@ -209,3 +209,43 @@ def test_a_layer_refuses_what_torch_refuses(samples, name):
         for library in (nn, evenly.torch):
             with pytest.raises(ValueError, match=sample["regex"]):
                 build(library, name, sample)(sample["input"])
+
+
+REFUSED = {
+    "integers": torch.ones(4, 3, dtype=torch.int64),
+    "complex numbers": torch.ones(4, 3, dtype=torch.complex64),
+    "another dtype": torch.ones(4, 3, dtype=torch.float64),
+    "other channels": torch.ones(4, 5),
+    "no channels": torch.ones(3),
+    "four dimensions": torch.ones(4, 3, 2, 2),
+    "one row": torch.ones(1, 3),
+    "one value a channel": torch.ones(1, 3, 1),
+    "no list": [[1.0, 2.0, 3.0]],
+}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("input", REFUSED.values(), ids=REFUSED)
+def test_a_wrong_input_gets_torchs_answer(input, training):
+    """The same class and text, or the same result."""
+    answers = []
+    for library in (nn, evenly.torch):
+        layer = library.BatchNorm1d(3).train(training)
+        try:
+            answers.append(layer(input).tolist())
+        except Exception as error:
+            answers.append((type(error), str(error)))
+    (torchs, ours) = answers
+    if isinstance(torchs, list):
+        assert ours == torchs
+    else:
+        assert issubclass(ours[0], torchs[0])
+        assert ours[1] == torchs[1]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_in_one_process_sync_batch_norm_is_batch_norm(samples, form):
+    pytest.importorskip("evenly.torch.sync")
+    for sample in chosen(samples["layers"], dtype=torch.float32):
+        torchs = run(build(nn, "SyncBatchNorm", sample), sample["input"], form)
+        same(run(build(evenly.torch, "SyncBatchNorm", sample), sample["input"], form), torchs)
