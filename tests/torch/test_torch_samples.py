@@ -162,9 +162,12 @@ def run(layer, input, form="contiguous"):
     return [("output", y), *layer.state_dict().items(), *backward(y, leaves)]
 
 
-@LAYERS
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [(layer, form) for layer in torch_samples.LAYERS for form in FORMS]
+    + [("Lazy" + layer, "contiguous") for layer in torch_samples.LAYERS],
+)
 @DTYPES
-@pytest.mark.parametrize("form", FORMS)
 def test_a_layers_sample_gives_what_torch_gives(samples, name, dtype, form):
     drawn = chosen(samples["layers"], dtype=dtype, layer=name.removeprefix("Lazy"))
     assert len(drawn) >= 14
