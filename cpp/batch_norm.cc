@@ -92,7 +92,7 @@ void backward(const Batch& batch, PerChannel weight, Saved saved, GradientSums s
       double sum = own_sums[c - first], product = products[c - first];
       sums.sum[c] = sum;
       sums.product[c] = product - saved.low[c] * sum;
-      fine &= product - product == 0;  // or float32 may have overflowed
+      fine &= (product - product == 0) & (sum - sum == 0);  // or float32 may have overflowed
     }
     sweep.set_map(map, first, last);
     return fine;
