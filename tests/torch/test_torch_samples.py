@@ -5,6 +5,7 @@ by which torch tests itself (see torch_samples.py).
 """
 
 import copy
+from itertools import product
 
 import pytest
 import torch
@@ -104,11 +105,12 @@ def copy_of(arguments, dtype=None):
     }
 
 
-@OPERATORS
-@DTYPES
+@pytest.mark.parametrize(
+    ("operator", "dtype"),
+    [*product(torch_samples.OPERATORS, torch_samples.DTYPES), ("jit", torch.float32)],
+    ids=str,
+)
 def test_an_operators_sample_gives_what_torch_gives(samples, operator, dtype):
-    if operator == "jit" and dtype != torch.float32:
-        pytest.skip("torch's scripting tests are in float32")
     drawn = chosen(samples["operators"], dtype=dtype, operator=operator)
     assert len(drawn) >= 9
     for sample in drawn:
