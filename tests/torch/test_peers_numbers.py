@@ -182,6 +182,13 @@ def test_a_variance_beyond_float32_is_no_infinity():
     assert ours.running_mean == 0
 
 
+def test_gradients_whose_sum_is_beyond_float32_are_no_nan():
+    x = torch.zeros(64, 4, requires_grad=True)
+    y = evenly.torch.BatchNorm1d(4, eps=1.0, affine=False)(x)
+    (dx,) = torch.autograd.grad(y, x, torch.full((64, 4), 3e38))
+    assert (dx.abs() <= 1e-6 * 3e38).all()
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_half_types_are_right_to_their_own_rounding(dtype):
     x = drawn((65536, 4), 200.0).to(dtype)
