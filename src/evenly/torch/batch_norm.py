@@ -172,15 +172,11 @@ class BatchNorm(_BatchNorm):
 
     def _take_in(self, batch: Statistics | Kept) -> None:
         own = self._buffers
-        skipped = own["skipped"] if self.non_finite == "skip" else None
-        mean, variance, tracked = (
-            own["running_mean"],
-            own["running_var"],
-            own["num_batches_tracked"],
-        )
+        mean, variance = own["running_mean"], own["running_var"]
         assert mean is not None
         assert variance is not None
-        running.move(mean, variance, tracked, batch, self.momentum, skipped)
+        skipped = own["skipped"] if self.non_finite == "skip" else None
+        running.move(mean, variance, own["num_batches_tracked"], batch, self.momentum, skipped)
 
     def reset_running_stats(self) -> None:
         """Forget all batches."""

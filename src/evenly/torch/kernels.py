@@ -7,7 +7,7 @@ batches it is Python that takes the time, a microsecond an operation.
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, strided
 from torch._C import _get_tracing_state, _len_torch_dispatch_stack
 from torch._C._functorch import (
     is_functorch_wrapped_tensor,
@@ -39,7 +39,8 @@ def code_of(x: Tensor, *parts: Tensor | None) -> int:
         or type(x) is not Tensor
         or not x.is_cpu
         or not x.numel()
-        or x.layout is not torch.strided
+        or x.layout is not strided
+        or x.is_neg()
         or peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
         or _len_torch_dispatch_stack()
@@ -75,6 +76,8 @@ def layout_of(x: Tensor) -> tuple[Tensor, Layout]:
 
 def alike(x: Tensor, other: Tensor) -> Tensor:
     """Return ``other`` laid out as ``x``, so that one layout describes both."""
+    if other.is_neg():
+        other = other.resolve_neg()
     if x.is_contiguous() and other.is_contiguous():
         return other
     return other if other.stride() == x.stride() else torch.empty_like(x).copy_(other)
@@ -178,18 +181,15 @@ def _run(x: Tensor, weight: Tensor | None, bias: Tensor | None, call: Call) -> T
 def _forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, call: Call) -> Tensor:
     kept, layout, eps, code, fixed = call
     y = torch.empty_like(x)
+    where = x.data_ptr(), y.data_ptr(), *layout, CODES[x.dtype]
+    weights = 0 if weight is None else weight.data_ptr()
+    biases = 0 if bias is None else bias.data_ptr()
     if fixed is None:
-        _core.batch_norm(
-            x.data_ptr(), y.data_ptr(), *layout, CODES[x.dtype],
-            pointer(weight), pointer(bias), code, eps, kept.saved,
-        )  # fmt: skip
+        _core.batch_norm(*where, weights, biases, code, eps, kept.saved)
     else:
         mean, variance = fixed
-        _core.batch_norm_fixed(
-            x.data_ptr(), y.data_ptr(), *layout, CODES[x.dtype],
-            mean.data_ptr(), variance.data_ptr(),
-            pointer(weight), pointer(bias), code, eps, kept.saved,
-        )  # fmt: skip
+        means, variances = mean.data_ptr(), variance.data_ptr()
+        _core.batch_norm_fixed(*where, means, variances, weights, biases, code, eps, kept.saved)
     return y
 
 
@@ -200,13 +200,14 @@ class _BatchNorm(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, call: Call
     ) -> Tensor:
-        ctx.save_for_backward(x, weight, bias)
-        ctx.call = call
+        ctx.save_for_backward(x, weight)
+        ctx.bias, ctx.call = bias, call  # of bias only the kind is used: it may change meanwhile
         return _forward(x, weight, bias, call)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        x, weight, bias = ctx.saved_tensors
+        x, weight = ctx.saved_tensors
+        bias = ctx.bias
         if torch.is_grad_enabled() or _mapped(gradient):  # create_graph=True, is_grads_batched=True
             return *_again(x, weight, bias, gradient, ctx), None
         for_x, for_weight, for_bias, _ = ctx.needs_input_grad
