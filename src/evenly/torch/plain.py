@@ -42,12 +42,18 @@ def normalize_batch(
     mask
         Boolean, broadcastable to ``x``, the same for all channels: which values count. The
         others come out as 0 and get no gradient, whatever they are.
+    """
+    centred, pivot, mean, variance, count = centre(x, mask)
+    y = affine(centred, (variance + eps).rsqrt(), weight, bias, mask)
+    return y.to(x.dtype), Statistics((pivot + mean).detach(), variance.detach(), count)
 
-    Notes
-    -----
-    Values are shifted by one of their own before they are summed, so that a constant
-    channel is exactly 0 before ``bias``, and an offset costs no digits (Chan, Golub and
-    LeVeque, *The American Statistician* 37 (1983), section 2).
+
+def centre(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, int | Tensor]:
+    """Return the values less their mean; that mean as pivot + rest; variance; count.
+
+    Values are shifted by one of their own, the pivot, before they are summed, so that a
+    constant channel is exactly 0, and an offset costs no digits (Chan, Golub and LeVeque,
+    *The American Statistician* 37 (1983), section 2).
     """
     axes = [0, *range(2, x.ndim)]
     wide = x.to(work_dtype(x))
@@ -58,15 +64,14 @@ def normalize_batch(
         count = x.numel() // x.shape[1]
     else:
         shifted = torch.where(mask, shifted, 0.0)
-        count = mask.expand(x.shape[0], 1, *x.shape[2:]).sum()
+        count = mask.expand(x.shape[0], 1, *x.shape[2:]).sum(dtype=wide.dtype)
     divisor = count if mask is None else count.clamp(min=1)  # all padding: 0 everywhere
     mean = shifted.sum(axes) / divisor
     centred = shifted - along_channels(mean, x)
     if mask is not None:
         centred = torch.where(mask, centred, 0.0)
     variance = (centred * centred).sum(axes) / divisor
-    y = _affine(centred, (variance + eps).rsqrt(), weight, bias, mask)
-    return y.to(x.dtype), Statistics((pivot + mean).detach(), variance.detach(), count)
+    return centred, pivot, mean, variance, count
 
 
 def _pivot(wide: Tensor, axes: list[int], mask: Tensor | None) -> Tensor:
@@ -94,16 +99,17 @@ def normalize_fixed(
     work = torch.promote_types(x.dtype, torch.float32)
     inverse = (variance.to(work_dtype(x)) + eps).rsqrt()
     centred = x.to(work) - along_channels(mean.to(work), x)
-    return _affine(centred, inverse, weight, bias, mask).to(x.dtype)
+    return affine(centred, inverse, weight, bias, mask).to(x.dtype)
 
 
-def _affine(
+def affine(
     centred: Tensor,
     inverse: Tensor,
     weight: Tensor | None,
     bias: Tensor | None,
     mask: Tensor | None,
 ) -> Tensor:
+    """Return ``centred * inverse * weight + bias``, and 0 for padding."""
     scale = inverse if weight is None else inverse * weight
     y = centred * along_channels(scale.to(centred.dtype), centred)
     if bias is not None:
