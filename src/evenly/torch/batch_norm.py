@@ -19,6 +19,10 @@ CHOICES = {
 }
 
 
+EXTRAS = ("virtual_batch_size", *CHOICES, "frozen")
+"""The attributes of a layer that torch's have not."""
+
+
 class BatchNorm(_BatchNorm):
     """What the batch normalisation layers share; see `BatchNorm1d`."""
 
@@ -67,7 +71,9 @@ class BatchNorm(_BatchNorm):
             )
         self.virtual_batch_size = virtual_batch_size
         if self.non_finite == "skip":
-            counter = torch.zeros((), dtype=torch.long)
+            tracked = self._buffers["num_batches_tracked"]
+            device = None if tracked is None else tracked.device
+            counter = torch.zeros((), dtype=torch.long, device=device)
             self.register_buffer("skipped", counter, persistent=False)
         self._follow_steps()
 
@@ -187,8 +193,7 @@ class BatchNorm(_BatchNorm):
 
     def extra_repr(self) -> str:
         """Return torch's description, and what differs from it."""
-        extras = ("virtual_batch_size", "non_finite", "single", "update", "frozen")
-        chosen = {name: getattr(self, name) for name in extras}
+        chosen = {name: getattr(self, name) for name in EXTRAS}
         different = {n: v for n, v in chosen.items() if v != getattr(BatchNorm, n)}
         return ", ".join([super().extra_repr(), *(f"{n}={v!r}" for n, v in different.items())])
 

@@ -115,6 +115,11 @@ def follow_steps(layer: Any) -> None:
     _layers.add(layer)
 
 
+def leave_steps(layer: Any) -> None:
+    """End `follow_steps`."""
+    _layers.discard(layer)
+
+
 def _stepped(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     for layer in list(_layers):
