@@ -5,7 +5,9 @@ from evenly.torch.batch_norm import BatchNorm1d as BatchNorm1d
 from evenly.torch.batch_norm import BatchNorm2d as BatchNorm2d
 from evenly.torch.batch_norm import BatchNorm3d as BatchNorm3d
 from evenly.torch.denormalize import Denormalize as Denormalize
+from evenly.torch.gather import gather as gather
 from evenly.torch.lazy import LazyBatchNorm1d as LazyBatchNorm1d
 from evenly.torch.lazy import LazyBatchNorm2d as LazyBatchNorm2d
 from evenly.torch.lazy import LazyBatchNorm3d as LazyBatchNorm3d
 from evenly.torch.normalize import Normalize as Normalize
+from evenly.torch.sync import SyncBatchNorm as SyncBatchNorm

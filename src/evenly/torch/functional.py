@@ -86,11 +86,10 @@ def normalize_batch(
 
     ``running`` is not used, but what torch refuses of it is refused.
     """
-    if eps <= 0.0:
-        raise DataError(f"batch_norm eps must be positive during training, but got {eps}")
-    if mask is None and (code := kernels.code_of(x, weight, bias, *running)) >= 0:
+    code = kernels.code_of(x, weight, bias, *running) if mask is None and eps > 0.0 else -1
+    if code >= 0:
         return kernels.normalize_batch(x, weight, bias, eps, code)
-    check_as_torch(x, weight, bias, *running, training=True, eps=eps)
+    check_training(x, weight, bias, *running, eps)
     if x.numel() == 0:
         return x.clone(), None
     return plain.normalize_batch(x, weight, bias, eps, mask)
@@ -132,6 +131,20 @@ def refusal_of_single(x: Tensor, advice: str = "") -> DataError:
     return DataError(
         f"Expected more than 1 value per channel when training, got input size {x.size()}{advice}"
     )
+
+
+def check_training(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    eps: float,
+) -> None:
+    """Raise what torch raises in training."""
+    if eps <= 0.0:
+        raise DataError(f"batch_norm eps must be positive during training, but got {eps}")
+    check_as_torch(x, weight, bias, running_mean, running_var, training=True, eps=eps)
 
 
 def check_as_torch(

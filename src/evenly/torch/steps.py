@@ -1,0 +1,147 @@
+"""A batch norm's steps one at a time, so that ranks can add up their numbers in between.
+
+Each step runs on the core's kernels where its ``code`` allows them (`kernels.code_of`; never
+with a mask), else in plain torch operations.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from evenly import _core
+from evenly.torch import kernels, plain
+from evenly.torch.kernels import CODES, Kept, alike, layout_of, pointer
+from evenly.torch.plain import Statistics, along_channels, work_dtype
+
+
+class Whole(NamedTuple):
+    """Statistics of a batch that lies on several ranks.
+
+    Attributes
+    ----------
+    high, low
+        The mean of each channel, as a sum: rounded once, it loses digits at large offsets.
+    variance, inverse
+        The biased variance, and 1 / sqrt(variance + eps).
+    number
+        How many values each channel has.
+    """
+
+    high: Tensor
+    low: Tensor
+    variance: Tensor
+    inverse: Tensor
+    number: int
+
+    @property
+    def statistics(self) -> Statistics:
+        """What running statistics take in."""
+        return Statistics(self.high + self.low, self.variance, self.number)
+
+
+def statistics(x: Tensor, mask: Tensor | None, code: int) -> Tensor:
+    """Return this rank's statistics as one row: how many values a channel has, how many with
+    padding; then for each channel the mean's high, its low, and the squares about it.
+    """  # noqa: D205
+    channels = x.shape[1]
+    row = torch.zeros(2 + 3 * channels, dtype=work_dtype(x), device=x.device)
+    if x.numel() == 0:
+        return row
+    row[:2] = x.numel() // channels
+    high, low, squares = row[2:].view(3, channels)
+    if code >= 0:
+        x, layout = layout_of(x)
+        kept = Kept(layout)
+        _core.batch_norm(x.data_ptr(), 0, *layout, CODES[x.dtype], 0, 0, code, 0.0, kept.saved)
+        high[:], low[:], squares[:] = kept.rows[:3]
+    else:
+        _, high[:], low[:], squares[:], row[0] = plain.centre(x, mask)
+    squares *= row[0]
+    return row
+
+
+def normalize(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mask: Tensor | None,
+    whole: Whole,
+    code: int,
+) -> Tensor:
+    """Return ``(x - mean) * inverse * weight + bias``."""
+    if code < 0:
+        centred = centre(x, mask, whole)
+        return plain.affine(centred, whole.inverse, weight, bias, mask).to(x.dtype)
+    x, kept, layout = _kept(x, whole)
+    y = torch.empty_like(x)
+    _core.batch_norm_apply(
+        x.data_ptr(), y.data_ptr(), *layout, CODES[x.dtype],
+        pointer(weight), pointer(bias), code, kept.saved,
+    )  # fmt: skip
+    return y
+
+
+def gradient_sums(
+    x: Tensor, gradient: Tensor, mask: Tensor | None, whole: Whole, code: int
+) -> Tensor:
+    """Return each channel's sums of gradient and of gradient * (x - mean), shape (2, C)."""
+    if code < 0:
+        wide, axes = _counting(gradient.to(work_dtype(x)), mask), [0, *range(2, x.ndim)]
+        return torch.stack([wide.sum(axes), (wide * centre(x, mask, whole)).sum(axes)])
+    x, kept, layout = _kept(x, whole)
+    gradient = alike(x, gradient)
+    sums = torch.empty(2, x.size(1), dtype=torch.float64)
+    _core.batch_norm_gradient_sums(
+        x.data_ptr(), gradient.data_ptr(), *layout, CODES[x.dtype], kept.saved, sums.data_ptr()
+    )
+    return sums
+
+
+def gradient(
+    x: Tensor,
+    gradient: Tensor,
+    weight: Tensor | None,
+    mask: Tensor | None,
+    whole: Whole,
+    sums: Tensor,
+    code: int,
+) -> Tensor:
+    """Return the gradient of ``x`` from the `gradient_sums` of all ranks together::
+
+    inverse * weight * (gradient - sum / n - (x - mean) * inverse^2 * product / n)
+    """
+    if code < 0:
+        scale = whole.inverse if weight is None else whole.inverse * weight
+        mean, slope = sums[0] / whole.number, sums[1] / whole.number * whole.inverse**2
+        rest = centre(x, mask, whole) * along_channels(slope, x) + along_channels(mean, x)
+        own = (gradient.to(rest.dtype) - rest) * along_channels(scale, x)
+        return _counting(own, mask).to(x.dtype)
+    x, kept, layout = _kept(x, whole)
+    gradient, out = alike(x, gradient), torch.empty_like(x)
+    _core.batch_norm_gradient(
+        x.data_ptr(), gradient.data_ptr(), out.data_ptr(), *layout, CODES[x.dtype],
+        pointer(weight), code, kept.saved, sums.data_ptr(), whole.number,
+    )  # fmt: skip
+    return out
+
+
+def centre(x: Tensor, mask: Tensor | None, whole: Whole) -> Tensor:
+    """Return the values less the mean of all ranks, and 0 for padding."""
+    shifted = x.to(work_dtype(x)) - along_channels(whole.high, x)
+    return _counting(shifted - along_channels(whole.low, x), mask)
+
+
+def _counting(values: Tensor, mask: Tensor | None) -> Tensor:
+    return values if mask is None else torch.where(mask, values, 0.0)
+
+
+def _kept(x: Tensor, whole: Whole) -> tuple[Tensor, Kept, kernels.Layout]:
+    """Return the statistics as the kernels keep them: high has the precision of their map."""
+    x, layout = layout_of(x)
+    kept = Kept(layout)
+    mapped = torch.promote_types(x.dtype, torch.float32)
+    high = (whole.high + whole.low).to(mapped).to(torch.float64)
+    low = (whole.high - high) + whole.low
+    torch.stack([high, low, whole.variance, whole.inverse], out=kept.rows)
+    return x, kept, layout
