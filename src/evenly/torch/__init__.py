@@ -4,6 +4,7 @@ from evenly.torch import functional as functional
 from evenly.torch.batch_norm import BatchNorm1d as BatchNorm1d
 from evenly.torch.batch_norm import BatchNorm2d as BatchNorm2d
 from evenly.torch.batch_norm import BatchNorm3d as BatchNorm3d
+from evenly.torch.convert import convert as convert
 from evenly.torch.denormalize import Denormalize as Denormalize
 from evenly.torch.gather import gather as gather
 from evenly.torch.lazy import LazyBatchNorm1d as LazyBatchNorm1d

@@ -1,0 +1,113 @@
+"""A model's batch norms: torch's become ours in place, and ours torch's."""
+
+import warnings
+from typing import Any
+
+from torch import nn
+
+from evenly.errors import DataError
+from evenly.torch import running, swap
+from evenly.torch.batch_norm import EXTRAS, BatchNorm, BatchNorm1d
+from evenly.torch.sync import SyncBatchNorm
+
+TO_EVENLY: swap.Pairs = {**swap.PAIRS, **swap.LAZY_PAIRS, nn.SyncBatchNorm: SyncBatchNorm}
+TO_TORCH: swap.Pairs = {new: old for old, new in TO_EVENLY.items()}
+
+
+def convert(model: nn.Module, to: str = "evenly", **extras: Any) -> nn.Module:
+    """Make all batch norms of a model evenly's, or torch's again, in place.
+
+    A layer changes its class and nothing else: parameters, buffers, hooks, mode, device,
+    dtype, parametrizations stay the same objects, so that an optimiser goes on working.
+
+    Parameters
+    ----------
+    model
+        Any module; it may be a batch norm itself.
+    to
+        ``"evenly"``, or ``"torch"``: choose that to hand the model to someone without evenly.
+    extras
+        What `BatchNorm1d` has and torch's has not, for all layers converted to evenly's:
+        ``non_finite="skip"``, for example.
+
+    Returns
+    -------
+    nn.Module
+        The model that was given.
+
+    Raises
+    ------
+    DataError
+        (a ValueError) For a wrong option, before anything is changed.
+
+    Warns
+    -----
+    UserWarning
+        That names batch norms of other people's classes: they are left alone. On the way to
+        torch's also those layers that lose extras: they train without them; evaluation is
+        the same.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from evenly.torch import convert
+    >>> convert(nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)), non_finite="skip")[1]
+    BatchNorm1d(2, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True,
+      non_finite='skip')
+    """
+    _check(to, extras)
+    pairs = TO_EVENLY if to == "evenly" else TO_TORCH
+    found = swap.layers(model, pairs, fine=pairs.values())
+    if to == "evenly":
+        _to_evenly(found, extras)
+    else:
+        _to_torch(found)
+    return model
+
+
+def _check(to: str, extras: dict[str, Any]) -> None:
+    if to not in ("evenly", "torch"):
+        raise DataError(f"to must be 'evenly' or 'torch'. Received: {to!r}.")
+    if to == "torch" and extras:
+        raise DataError(
+            f"torch's layers have no extras. Received: {', '.join(extras)}. Leave them out."
+        )
+    BatchNorm1d(1, **extras)  # says what is wrong with them
+
+
+def _to_evenly(found: swap.Named, extras: dict[str, Any]) -> None:
+    synchronised = any(isinstance(layer, nn.SyncBatchNorm) for _, layer in found)
+    if synchronised and "virtual_batch_size" in extras:
+        raise DataError(
+            "A synchronised layer takes the statistics of all ranks, not of virtual batches. "
+            "Received: virtual_batch_size for a model with SyncBatchNorm. Leave it out."
+        )
+    choices = {"virtual_batch_size": None, **extras}
+    for _, layer in found:
+        swap.become(layer, TO_EVENLY[swap.class_of(layer)])
+        layer._choose(**choices)
+
+
+def _to_torch(found: swap.Named) -> None:
+    losses = []
+    for name, layer in found:
+        if lost := _strip(layer):
+            losses.append(f"{name or 'the model'} ({', '.join(lost)})")
+        swap.become(layer, TO_TORCH[swap.class_of(layer)])
+    if losses:
+        warnings.warn(
+            f"torch's layers have no extras; in training, these go without: {', '.join(losses)}.",
+            stacklevel=3,
+        )
+
+
+def _strip(layer: BatchNorm) -> list[str]:
+    """Take from a layer what torch's has not, and return the names of what was in use."""
+    layer.after_step()
+    running.leave_steps(layer)
+    used = [name for name in EXTRAS if getattr(layer, name) != getattr(BatchNorm, name)]
+    for name in (*EXTRAS, "_pending"):
+        layer.__dict__.pop(name, None)
+    if "skipped" in layer._buffers:
+        del layer.skipped
+    return used
