@@ -4,18 +4,20 @@ Each step runs on the core's kernels where its ``code`` allows them (`kernels.co
 with a mask), else in plain torch operations.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from evenly import _core
-from evenly.torch import kernels, plain
+from evenly.torch import plain
 from evenly.torch.kernels import CODES, Kept, alike, layout_of, pointer
 from evenly.torch.plain import Statistics, along_channels, work_dtype
 
 
-class Whole(NamedTuple):
+@dataclass(frozen=True)
+class Whole:
     """Statistics of a batch that lies on several ranks.
 
     Attributes
@@ -26,6 +28,8 @@ class Whole(NamedTuple):
         The biased variance, and 1 / sqrt(variance + eps).
     number
         How many values each channel has.
+    dtype
+        Of the values.
     """
 
     high: Tensor
@@ -33,6 +37,17 @@ class Whole(NamedTuple):
     variance: Tensor
     inverse: Tensor
     number: int
+    dtype: torch.dtype
+
+    @cached_property
+    def saved(self) -> bytearray:
+        """The statistics as the kernels keep them: high has the precision of their map."""
+        kept = Kept((1, len(self.high), 1))
+        mapped = torch.promote_types(self.dtype, torch.float32)
+        high = (self.high + self.low).to(mapped).to(torch.float64)
+        low = (self.high - high) + self.low
+        torch.stack([high, low, self.variance, self.inverse], out=kept.rows)
+        return kept.saved
 
     @property
     def statistics(self) -> Statistics:
@@ -73,11 +88,11 @@ def normalize(
     if code < 0:
         centred = centre(x, mask, whole)
         return plain.affine(centred, whole.inverse, weight, bias, mask).to(x.dtype)
-    x, kept, layout = _kept(x, whole)
+    x, layout = layout_of(x)
     y = torch.empty_like(x)
     _core.batch_norm_apply(
         x.data_ptr(), y.data_ptr(), *layout, CODES[x.dtype],
-        pointer(weight), pointer(bias), code, kept.saved,
+        pointer(weight), pointer(bias), code, whole.saved,
     )  # fmt: skip
     return y
 
@@ -89,11 +104,11 @@ def gradient_sums(
     if code < 0:
         wide, axes = _counting(gradient.to(work_dtype(x)), mask), [0, *range(2, x.ndim)]
         return torch.stack([wide.sum(axes), (wide * centre(x, mask, whole)).sum(axes)])
-    x, kept, layout = _kept(x, whole)
+    x, layout = layout_of(x)
     gradient = alike(x, gradient)
     sums = torch.empty(2, x.size(1), dtype=torch.float64)
     _core.batch_norm_gradient_sums(
-        x.data_ptr(), gradient.data_ptr(), *layout, CODES[x.dtype], kept.saved, sums.data_ptr()
+        x.data_ptr(), gradient.data_ptr(), *layout, CODES[x.dtype], whole.saved, sums.data_ptr()
     )
     return sums
 
@@ -117,11 +132,11 @@ def gradient(
         rest = centre(x, mask, whole) * along_channels(slope, x) + along_channels(mean, x)
         own = (gradient.to(rest.dtype) - rest) * along_channels(scale, x)
         return _counting(own, mask).to(x.dtype)
-    x, kept, layout = _kept(x, whole)
+    x, layout = layout_of(x)
     gradient, out = alike(x, gradient), torch.empty_like(x)
     _core.batch_norm_gradient(
         x.data_ptr(), gradient.data_ptr(), out.data_ptr(), *layout, CODES[x.dtype],
-        pointer(weight), code, kept.saved, sums.data_ptr(), whole.number,
+        pointer(weight), code, whole.saved, sums.data_ptr(), whole.number,
     )  # fmt: skip
     return out
 
@@ -134,14 +149,3 @@ def centre(x: Tensor, mask: Tensor | None, whole: Whole) -> Tensor:
 
 def _counting(values: Tensor, mask: Tensor | None) -> Tensor:
     return values if mask is None else torch.where(mask, values, 0.0)
-
-
-def _kept(x: Tensor, whole: Whole) -> tuple[Tensor, Kept, kernels.Layout]:
-    """Return the statistics as the kernels keep them: high has the precision of their map."""
-    x, layout = layout_of(x)
-    kept = Kept(layout)
-    mapped = torch.promote_types(x.dtype, torch.float32)
-    high = (whole.high + whole.low).to(mapped).to(torch.float64)
-    low = (whole.high - high) + whole.low
-    torch.stack([high, low, whole.variance, whole.inverse], out=kept.rows)
-    return x, kept, layout

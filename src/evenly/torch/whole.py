@@ -29,10 +29,12 @@ def statistics(x: Tensor, mask: Tensor | None, eps: float, code: int, group: Any
         dist.all_gather(parts, own, group=group)
         rows = torch.stack(parts)
         filled = rows[rows[:, 0] > 0]
-        return combine(filled, eps) if len(filled) else Empty(padded=bool(rows[:, 1].any()))
+        return (
+            combine(filled, eps, x.dtype) if len(filled) else Empty(padded=bool(rows[:, 1].any()))
+        )
 
 
-def combine(rows: Tensor, eps: float) -> Whole:
+def combine(rows: Tensor, eps: float, dtype: torch.dtype) -> Whole:
     """Add up the ranks' `steps.statistics`: Chan, Golub and LeVeque (1983), section 3.
 
     Means are compared with the first one, so that an offset costs no digits, and a channel
@@ -45,7 +47,8 @@ def combine(rows: Tensor, eps: float) -> Whole:
     mean = (counts * apart).sum(0) / number
     between = apart - mean
     variance = (squares + counts * between * between).sum(0) / number
-    return Whole(high[0], mean, variance, (variance + eps).rsqrt(), int(number))
+    inverse = (variance + eps).rsqrt()
+    return Whole(high[0], mean, variance, inverse, int(number), dtype)
 
 
 class Call(NamedTuple):
