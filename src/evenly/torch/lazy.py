@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _LazyNormBase
 
 from evenly.torch.batch_norm import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
@@ -30,6 +30,10 @@ class LazyBatchNorm(BatchNorm):
             self, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
         )
         self._choose(virtual_batch_size, non_finite=non_finite, single=single, update=update)
+
+    def initialize_parameters(self, input: Tensor, **padding: Tensor | None) -> None:
+        """Take the number of channels from the input, with a mask or without."""
+        super().initialize_parameters(input)
 
 
 class LazyBatchNorm1d(LazyBatchNorm, nn.LazyBatchNorm1d):
