@@ -111,8 +111,7 @@ class FloatStrip {
   void finish(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, LaneMask valid,
               ColumnOf&& column_of, InfinityRule& infinity) {
     LaneMask failed = finish_kernel<C>(kernels)(sums_, valid, lanes_);
-    if (failed) {
-      if (!(together_ && share_window(column_of))) choose_windows(failed, column_of);
+    if (failed && ((together_ && share_window(column_of)) || choose_windows(failed, column_of))) {
       failed = sum_again(kernels, data, stride, rows, failed);
     }
     if (failed) sum_split(kernels, data, stride, rows, failed, column_of, infinity);
@@ -258,21 +257,26 @@ class FloatStrip {
   }
 
   // For each failed lane the window of the largest value, if that one holds the smallest too.
-  // A lane that no window can hold keeps the one it has: it may hold most of it.
+  // A lane that no window can hold keeps the one it has: it may hold most of it. Returns whether
+  // the tile is worth another look: a window has moved, or NaN will be skipped from now on.
   template <class ColumnOf>
-  void choose_windows(LaneMask failed, ColumnOf&& column_of) {
+  bool choose_windows(LaneMask failed, ColumnOf&& column_of) {
+    bool changed = false;
     for (int lane = 0; lane < kCount; ++lane) {
       if (!(failed >> lane & 1)) continue;
       double sum = sums_.part[kSumHigh][lane];
-      skip_nan_ |= sum != sum;
+      if (sum != sum && !skip_nan_) skip_nan_ = changed = true;
       C largest = std::max(-sums_.min[lane], sums_.max[lane]);
       if (!(largest > 0 && largest <= std::numeric_limits<C>::max())) continue;
       Bits smallest = sums_.smallest[lane];
       bool held = largest <= lanes_.largest[lane] && smallest >= lanes_.smallest[lane];
       if (held) continue;  // only a NaN was in the way
       int top = top_for(largest);
-      if (smallest >= smallest_of(top) || top_[lane] == kUnset) move_window(lane, top, column_of);
+      if (smallest < smallest_of(top) && top_[lane] != kUnset) continue;
+      changed |= top != top_[lane];
+      move_window(lane, top, column_of);
     }
+    return changed;
   }
 
   // Values that one window cannot hold: a second strip, with windows of its own, sums those
