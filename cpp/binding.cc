@@ -105,12 +105,13 @@ using Infinity = std::optional<std::pair<int64_t, int64_t>>;  // (row, column)
 
 // Adds what `data` holds to moments, unless there is an infinity in it.
 template <class Data>
-Infinity add_data(Moments& moments, const Data& data, const AccumulateOptions& options) {
+Infinity add_data(Moments& moments, const Data& data, const AccumulateOptions& options,
+                  int64_t first_column = 0) {
   nb::gil_scoped_release release;
   bool infinite = false;
   std::vector<Column> columns = accumulate(data, options, infinite);
   if (!infinite) {
-    moments.add(Moments(std::move(columns)));
+    moments.add(Moments(std::move(columns)), first_column);
     return {};
   }
   Place place = first_infinity(data, options.weights);
@@ -134,11 +135,12 @@ Infinity update_columns(Moments& moments, const std::vector<AnyArray>& values,
                         const std::vector<std::optional<Bitmap>>& validity,
                         const std::vector<int64_t>& bit_offsets,
                         const std::optional<Weights>& weights, bool infinite_as_missing,
-                        int threads) {
-  if (int64_t(values.size()) != moments.size() || validity.size() != values.size() ||
-      bit_offsets.size() != values.size()) {
+                        int threads, int64_t first_column) {
+  if (validity.size() != values.size() || bit_offsets.size() != values.size()) {
     throw nb::value_error("values, validity and bit_offsets must have one entry for each column");
   }
+  if (first_column < 0 || first_column > moments.size() - int64_t(values.size()))
+    throw nb::value_error("there must be a column in the state for each of the values");
   std::vector<ArrowColumn> columns;
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i].ndim() != 1) throw nb::value_error("a column must be one-dimensional");
@@ -157,7 +159,8 @@ Infinity update_columns(Moments& moments, const std::vector<AnyArray>& values,
   }
   int64_t rows = columns.empty() ? 0 : columns[0].values.shape[0];
   return add_data(moments, columns,
-                  {infinite_as_missing, threads_of(threads), weights_of(weights, rows)});
+                  {infinite_as_missing, threads_of(threads), weights_of(weights, rows)},
+                  first_column);
 }
 
 void check_same_size(const Moments& a, const Moments& b) {
@@ -342,7 +345,9 @@ NB_MODULE(_core, m) {
            "then nothing was added.")
       .def("update_columns", &update_columns, "values"_a, "validity"_a, "bit_offsets"_a,
            "weights"_a = nb::none(), "infinite_as_missing"_a = false, "threads"_a = 0,
-           "The same for columns of equal length, each with an Arrow validity bitmap or None.")
+           "first_column"_a = 0,
+           "The same for columns of equal length, each with an Arrow validity bitmap or None: "
+           "the state's from first_column on.")
       .def(
           "merge",
           [](Moments& self, const Moments& other) {

@@ -137,10 +137,11 @@ int64_t Moments::bytes() const {
   return int64_t(bytes);
 }
 
-void Moments::add(const Moments& other) {
+void Moments::add(const Moments& other, int64_t first) {
   if (&other == this) return add(Moments(other.snapshot(), other.extremes_are_bounds()));
   std::scoped_lock lock(mutex_, other.mutex_);
-  for (std::size_t i = 0; i < columns_.size(); ++i) columns_[i].add(other.columns_[i]);
+  Column* column = columns_.data() + first;
+  for (const Column& more : other.columns_) (column++)->add(more);
   extremes_are_bounds_ |= other.extremes_are_bounds_;
 }
 

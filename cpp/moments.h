@@ -78,7 +78,8 @@ class Moments {
 
   int64_t size() const { return int64_t(columns_.size()); }
   int64_t bytes() const;
-  void add(const Moments& other);
+  // Adds other's columns to ours from `first` on.
+  void add(const Moments& other, int64_t first = 0);
   // The first column that has less than other, or -1 (done).
   int64_t subtract(const Moments& other);
   bool operator==(const Moments& other) const;

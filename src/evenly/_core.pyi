@@ -36,9 +36,9 @@ class State:
         Adds the rows of an array. Returns None, or (row, column) of the first infinity, and then nothing was added.
         """
 
-    def update_columns(self, values: Sequence[Annotated[NDArray, dict(device='cpu', writable=False)]], validity: Sequence[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None], bit_offsets: Sequence[int], weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0) -> tuple[int, int] | None:
+    def update_columns(self, values: Sequence[Annotated[NDArray, dict(device='cpu', writable=False)]], validity: Sequence[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None], bit_offsets: Sequence[int], weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0, first_column: int = 0) -> tuple[int, int] | None:
         """
-        The same for columns of equal length, each with an Arrow validity bitmap or None.
+        The same for columns of equal length, each with an Arrow validity bitmap or None: the state's from first_column on.
         """
 
     def merge(self, other: State) -> None:

@@ -60,6 +60,9 @@ class Block:
         How many rows of this place came before.
     nbytes
         The bytes that were read for it, of the ``nbytes`` of its source: for progress.
+    first_column
+        Which of its source's columns the first one is: one block of a table that is read by
+        columns has only some of them.
     """
 
     names: tuple[str, ...] | None
@@ -69,6 +72,7 @@ class Block:
     place: str = ""
     first_row: int = 0
     nbytes: int = 0
+    first_column: int = 0
 
     @property
     def rows(self) -> int:

@@ -1,14 +1,18 @@
 """Sources into moments: `evenly.fit`."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from evenly import _core
 from evenly.block import Block
 from evenly.errors import DataError
 from evenly.moments import Moments
+from evenly.side_by_side import consume_side_by_side
 from evenly.sources import Source, open_source
+from evenly.sources.tables import TableSource
 
 
 @dataclass(slots=True, frozen=True)
@@ -82,7 +86,7 @@ def fit(
         How many threads sum. None: as many as ``evenly.threads()`` says. The result is the
         same bits for any number.
     progress
-        Called with a `Progress` after each block.
+        Called with a `Progress` after each block, by one thread at a time.
 
     Raises
     ------
@@ -127,24 +131,70 @@ def fit(
         select=select,
         feature_axis=feature_axis,
     )
-    moments = Moments.empty()
-    done = Progress(0, opened.rows, 0, opened.nbytes, "")
-    # Closed at once after a failure, so that nothing is read ahead for nobody.
-    with closing(opened.blocks()) as blocks:
-        for block in blocks:
-            moments.update(block, infinite=infinite, threads=threads)
-            if progress is not None:
-                done = _after(done, block)
-                progress(done)
-            del block  # so that its memory is free when the next one is made
+    report = _reporter(progress, opened)
+    tasks = opened.tasks() if isinstance(opened, TableSource) else None
+    if tasks is None:
+        moments = _summed(opened, report, infinite, threads)
+    else:
+        moments = _summed_side_by_side(opened, tasks, report, infinite, threads)
     if not moments.rows:
         raise DataError(f"At least one row is needed. Received: {opened.description}, with none.")
     return _without_late(moments, opened)
 
 
+def _summed(
+    source: Source, report: Callable[[Block], None], infinite: str, threads: int | None
+) -> Moments:
+    """Return the moments of blocks, one after the other, each summed by all threads."""
+    moments = Moments.empty()
+    # Closed at once after a failure, so that nothing is read ahead for nobody.
+    with closing(source.blocks()) as blocks:
+        for block in blocks:
+            moments.update(block, infinite=infinite, threads=threads)
+            report(block)
+            del block  # so that its memory is free when the next one is made
+    return moments
+
+
+def _summed_side_by_side(
+    source: Source,
+    tasks: Iterator[Iterable[Block]],
+    report: Callable[[Block], None],
+    infinite: str,
+    threads: int | None,
+) -> Moments:
+    """Return the moments of blocks of some columns each; a thread reads one and sums it."""
+    moments = Moments.empty(source.names or 1)  # a table without names is one column
+
+    def take(block: Block) -> None:
+        moments.update_some(block, infinite=infinite)
+        report(block)
+
+    consume_side_by_side(tasks, take, threads or _core.num_threads())
+    return moments
+
+
+def _reporter(
+    progress: Callable[[Progress], object] | None, source: Source
+) -> Callable[[Block], None]:
+    """Return what tells `progress` of each block, one thread at a time."""
+    if progress is None:
+        return lambda block: None
+    done = Progress(0, source.rows, 0, source.nbytes, "")
+    lock = threading.Lock()
+
+    def report(block: Block) -> None:
+        nonlocal done
+        with lock:
+            done = _after(done, block)
+            progress(done)
+
+    return report
+
+
 def _after(done: Progress, block: Block) -> Progress:
     return Progress(
-        done.rows + block.rows,
+        done.rows + (0 if block.first_column else block.rows),
         done.total_rows,
         done.bytes + block.nbytes,
         done.total_bytes,

@@ -145,6 +145,19 @@ class Group(Readings):
         add_block(self._state, block, infinite, self._columns, threads)
         self._note(block.rows, dtypes)
 
+    def update_some(self, block: Block, *, infinite: str = "error") -> None:
+        """Add a block of some of our columns, those from ``block.first_column`` on.
+
+        For whoever reads a table by columns, and sees to it that all of them get the same
+        rows. It takes this thread only, and others may do the same meanwhile.
+        """
+        add_block(self._state, block, infinite, block.names, threads=1)
+        first, stop = block.first_column, block.first_column + block.features
+        with self._lock:
+            before, after = self._dtypes[:first], self._dtypes[stop:]
+            known = before + _unions(self._dtypes[first:stop], block.dtypes) + after
+        self._note(0 if first else block.rows, known)
+
     def _note(self, rows: int, dtypes: tuple[str, ...] | None = None) -> None:
         """Keep the books after the state has changed; read-outs in the cache are old now."""
         with self._lock:

@@ -18,7 +18,9 @@ from evenly.transform.arrays import CoreView, core_view
 def add_block(
     state: _core.State, block: Block, infinite: str, names: Names, threads: int = 0
 ) -> None:
-    """Add a block to a state of as many columns; a refused block leaves it as it was.
+    """Add a block to a state that has its columns; a refused block leaves it as it was.
+
+    Columns go to the state's from ``block.first_column`` on; `names` are those of the block.
 
     Raises
     ------
@@ -41,6 +43,7 @@ def add_block(
                 weights,
                 as_missing,
                 threads,
+                block.first_column,
             )
         else:
             x, dtype = core_array(block.data)

@@ -4,8 +4,8 @@ Frames and files with columns are alike from here on: each offers its fields, an
 columns that are asked for, in pieces. Several files of one fit must agree.
 """
 
-from collections.abc import Generator, Iterable, Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ from evenly.errors import ColumnError, UnsupportedTypeError, listed
 from evenly.sources.arrow import present_rows
 from evenly.sources.choice import NULL, Choice, Field, Plan, no_number, plan
 from evenly.sources.weights import check_weights
+
+T = TypeVar("T")
 
 _BYTES = 64 * 2**20
 """A block's size: 10 ms of work, so that progress and Ctrl-C come through."""
@@ -52,6 +54,22 @@ class Table(Protocol):
         """Yield the rows in order, with these columns."""
 
 
+class Part(NamedTuple):
+    """The pieces of some of a table's columns and rows: where they begin, and what to read."""
+
+    first_row: int
+    first_column: int
+    pieces: Iterator[Piece]
+
+
+@runtime_checkable
+class ColumnTable(Table, Protocol):
+    """A table that keeps its columns apart, so that parts of it can be read side by side."""
+
+    def parts(self, names: tuple[str, ...]) -> Iterator[Part]:
+        """Yield the parts in order; each has some of these columns, which follow one another."""
+
+
 class TableSource:
     """The blocks of one table or several.
 
@@ -87,12 +105,44 @@ class TableSource:
 
     def blocks(self) -> Generator[Block]:
         """Yield blocks; then `left_out` also has the columns in which no value was."""
+        for blocks in self._each(lambda table: iter([self._blocks_of(table, self._plan)])):
+            yield from blocks
+
+    def tasks(self) -> Generator[Iterable[Block]] | None:
+        """Yield the blocks of some of the columns and rows, to be read side by side.
+
+        None where a table is not read so, or its rows have weights: these go with all columns.
+        """
+        if self._plan.weights is not None or not isinstance(self._first, ColumnTable):
+            return None
+        return self._each(self._tasks_of)
+
+    def _tasks_of(self, table: Table) -> Iterator[Iterable[Block]]:
+        if not isinstance(table, ColumnTable):
+            yield from ((block,) for block in self._blocks_of(table, self._plan))
+            return
+        for part in table.parts(self._plan.names):
+            yield self._blocks_of_part(table, part)
+
+    def _blocks_of_part(self, table: Table, part: Part) -> Iterator[Block]:
+        row, first = part.first_row, part.first_column
+        for columns, nbytes in part.pieces:
+            names = None if self.names is None else self.names[first : first + len(columns)]
+            place = table.place
+            yield Block(
+                names, columns, place=place, first_row=row, nbytes=nbytes, first_column=first
+            )
+            row += len(columns[0])
+            del columns  # so that their memory is free when the next ones are made
+
+    def _each(self, read: Callable[[Table], Iterator[T]]) -> Generator[T]:
+        """Yield what is read of each table; then note the columns in which no value was."""
         unseen = {f.name for f in self._first.fields if f.kind == NULL} & set(self._plan.names)
-        yield from self._blocks_of(self._first, self._plan)
+        yield from read(self._first)
         unseen = self._still_unseen(self._first, unseen)
         for table in self._rest:
             agree(self._first, table, self._choice, self._plan)
-            yield from self._blocks_of(table, self._plan)
+            yield from read(table)
             unseen = self._still_unseen(table, unseen)
         if self._choice.columns is None:
             self.left_out |= dict.fromkeys(sorted(unseen), "no values")

@@ -8,6 +8,7 @@ import pytest
 
 import evenly
 from evenly.sources import open_source
+from evenly.sources.files import parquet
 
 
 @pytest.fixture
@@ -108,3 +109,40 @@ def test_the_row_of_an_infinity_counts_from_the_beginning_of_its_file(tmp_path):
     write(pa.table({"x": x}), tmp_path / "b.parquet", row_group_size=20)
     with pytest.raises(evenly.DataError, match=r"column 'x', row 70 of .*b.parquet"):
         evenly.fit(tmp_path)
+
+
+def test_parts_cover_each_row_of_each_column_once(path, monkeypatch):
+    """Whatever the size of a part and of a row group, and with columns in another order."""
+    names = [f"c{i}" for i in range(7)]
+    x = np.arange(7 * 1000, dtype=np.float64).reshape(1000, 7)
+    write(pa.table(dict(zip(names, x.T, strict=True))), path, row_group_size=300)
+    wanted = ["c5", "c0", "c3", "c1"]
+    whole = evenly.fit(x[:, [5, 0, 3, 1]])
+    for part_bytes, part_rows in [(1, 7), (4000, 100), (2**20, 2**17)]:
+        monkeypatch.setattr(parquet, "_PART_BYTES", part_bytes)
+        monkeypatch.setattr(parquet, "_PART_ROWS", part_rows)
+        for threads in (1, 3):
+            found = evenly.fit(path, columns=wanted, threads=threads)
+            assert found.columns == tuple(wanted)
+            assert found.rows == 1000
+            assert list(found.sum) == list(whole.sum)
+            assert list(found.sum_of_squares) == list(whole.sum_of_squares)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_infinity_is_named_by_its_row_in_the_file_whichever_thread_meets_it(path, threads):
+    x = np.zeros(1000)
+    x[[450, 950]] = np.inf
+    write(pa.table({"a": np.zeros(1000), "b": x}), path, row_group_size=100)
+    with pytest.raises(evenly.DataError, match=r"infinity in column 'b', row 450 of .*x\.parquet"):
+        evenly.fit(path, threads=threads)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_progress_counts_each_row_once_and_never_more_bytes_than_the_file_has(path, threads):
+    write(pa.table({"a": np.zeros(1000), "b": np.ones(1000)}), path, row_group_size=100)
+    heard = []
+    evenly.fit(path, threads=threads, progress=heard.append)
+    assert [step.rows for step in heard] == sorted(step.rows for step in heard)
+    assert heard[-1].rows == heard[-1].total_rows == 1000
+    assert 0.9 * path.stat().st_size < heard[-1].bytes <= path.stat().st_size

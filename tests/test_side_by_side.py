@@ -1,0 +1,74 @@
+"""Tasks side by side."""
+
+import threading
+
+import pytest
+
+from evenly.side_by_side import consume_side_by_side
+
+THREADS = 1, 2, 5
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_every_item_of_every_task_is_consumed_once(threads):
+    seen = []
+    tasks = (range(10 * i, 10 * i + 10) for i in range(20))
+    consume_side_by_side(tasks, seen.append, threads)
+    assert sorted(seen) == list(range(200))
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_the_items_of_a_task_come_in_order(threads):
+    seen = []
+    consume_side_by_side(
+        iter([[(i, j) for j in range(50)] for i in range(4)]), seen.append, threads
+    )
+    for task in range(4):
+        assert [j for i, j in seen if i == task] == list(range(50))
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_of_tasks_that_fail_the_first_one_is_heard_whichever_fails_earlier(threads):
+    second_failed = threading.Event()
+
+    def first():
+        if threads > 1:
+            assert second_failed.wait(60)
+        yield "first"
+
+    def refuse(item):
+        if item == "second":
+            second_failed.set()
+        raise ValueError(item)
+
+    with pytest.raises(ValueError, match="first"):
+        consume_side_by_side(iter([first(), ["second"]]), refuse, threads)
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_after_a_failure_no_further_task_is_begun(threads):
+    begun = []
+
+    def tasks():
+        for number in range(1000):
+            begun.append(number)
+            yield [number]
+
+    def refuse(item):
+        raise ValueError(item)
+
+    with pytest.raises(ValueError, match="0"):
+        consume_side_by_side(tasks(), refuse, threads)
+    assert len(begun) <= threads
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_a_failure_to_find_the_next_task_is_raised(threads):
+    def tasks():
+        yield [1]
+        raise LookupError("no more")
+
+    seen = []
+    with pytest.raises(LookupError, match="no more"):
+        consume_side_by_side(tasks(), seen.append, threads)
+    assert seen == [1]
