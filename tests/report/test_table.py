@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from evenly import Moments
-from evenly.report.table import HEAD, TAIL, left_out, number, remarks, table
+from evenly.moments.glance import number
+from evenly.report.table import HEAD, TAIL, left_out, remarks, table
 
 
 def fitted(values, columns=None):

@@ -1,6 +1,7 @@
 """Moments at a glance: the short table of a `repr`, as text and for notebooks."""
 
 import html
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import TypeAlias
@@ -72,4 +73,17 @@ def _count(value: Dyadic) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{value:.6g}"
+    return "-" if value is None or value != value else number(value)
+
+
+def number(value: float) -> str:
+    """Return a number with six digits, and with all that stand before the decimal point.
+
+    >>> [number(x) for x in (0.0, 2013.0, 1356998400.25, 12.639070257, 1e-9, 1e300)]
+    ['0', '2013', '1356998400', '12.6391', '1e-09', '1e+300']
+    """
+    if not value or not 1e-4 <= abs(value) < 1e15:
+        return f"{value + 0.0:.6g}"
+    decimals = max(0, 5 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if decimals else text

@@ -1,10 +1,10 @@
 """Moments as a text table: a column a line, numbers aligned at the decimal point."""
 
-import math
 import unicodedata
 from collections.abc import Mapping
 
 from evenly.moments import Moments
+from evenly.moments.glance import number
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks")
 HEAD, TAIL = 50, 10
@@ -65,19 +65,6 @@ def _remark(count: float, missing: float, constant: bool) -> str:
     if not count:
         return "all missing" if missing else "no rows"
     return "one value" if count == 1 else "constant" if constant else ""
-
-
-def number(value: float) -> str:
-    """Return a number with six digits, and with all that stand before the decimal point.
-
-    >>> [number(x) for x in (0.0, 2013.0, 1356998400.25, 12.639070257, 1e-9, 1e300)]
-    ['0', '2013', '1356998400', '12.6391', '1e-09', '1e+300']
-    """
-    if not value or not 1e-4 <= abs(value) < 1e15:
-        return f"{value + 0.0:.6g}"
-    decimals = max(0, 5 - math.floor(math.log10(abs(value))))
-    text = f"{value:.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if decimals else text
 
 
 def _shown(columns: int) -> list[int]:

@@ -143,10 +143,15 @@ def _json(content: bytes) -> Any:
             parse_constant=Odd,
         )
     except UnicodeDecodeError as error:
-        raise StatisticsFileError(f"not UTF-8: {error.reason} at byte {error.start}.") from None
+        raise StatisticsFileError(
+            f"this is no statistics file: not UTF-8, as text is ({error.reason} at byte "
+            f"{error.start}). Make one of data with `evenly fit -o FILE`."
+        ) from None
     except json.JSONDecodeError as error:
         raise StatisticsFileError(
-            f"not JSON, or cut short: {error.msg} at line {error.lineno}, column {error.colno}."
+            "this is no statistics file, or one that was cut short: not JSON "
+            f"({error.msg} at line {error.lineno}, column {error.colno}). "
+            "Make one of data with `evenly fit -o FILE`."
         ) from None
     except RecursionError:
         raise StatisticsFileError("nested too deeply.") from None

@@ -104,8 +104,8 @@ class Normalize(Standing):
     Normalize(1, frozen)
     >>> layer.moments
     Moments of 1 column, 3 rows
-    column  count  missing     mean      std      min      max
-    0           3        0  1.7e+09  104.512  1.7e+09  1.7e+09
+    column  count  missing        mean      std         min         max
+    0           3        0  1700000128  104.512  1700000000  1700000256
     """
 
     def __init__(

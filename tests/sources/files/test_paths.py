@@ -63,6 +63,7 @@ def test_a_path_from_a_generator_is_a_batch(folder):
 def test_a_missing_file_is_refused_with_a_hint(folder):
     message = refusal(evenly.SourceError, folder / "aa.csv")
     assert "there is no such file. Did you mean 'a.csv'" in message
+    assert message.endswith(" Check the path.")
 
 
 def test_a_file_in_a_missing_folder_is_refused(folder):

@@ -46,7 +46,7 @@ def expand(source: str | os.PathLike[str]) -> list[str]:
         return [file for path in found for file in _expand_found(path)] or _no_match(text)
     raise SourceError(
         f"A source must be a file, a folder, a pattern or a URL. Received: {text!r}, and there is "
-        f"no such file.{_hint(text)}"
+        f"no such file.{_hint(text)} Check the path."
     )
 
 
