@@ -203,10 +203,12 @@ template <class S, class T, bool kGradient>
 void sum_rows_by(const T* x, const T* gradient, int64_t rows, int64_t stride, int64_t width,
                  const double* center, double* sum, double* product) {
   const Rest rest(width);
+  // Each row is a stream of memory, and in the backward direction there are two of each.
+  constexpr int64_t kRows = kGradient ? kInARow / 2 : kInARow;
   int64_t row = 0;
-  for (; row + kInARow <= rows; row += kInARow)
-    sum_few_rows<S, T, kGradient, kInARow>(x + row * stride, gradient + row * stride, stride, width,
-                                           center, sum, product, rest);
+  for (; row + kRows <= rows; row += kRows)
+    sum_few_rows<S, T, kGradient, kRows>(x + row * stride, gradient + row * stride, stride, width,
+                                         center, sum, product, rest);
   for (; row < rows; ++row)
     sum_few_rows<S, T, kGradient, 1>(x + row * stride, gradient + row * stride, stride, width,
                                      center, sum, product, rest);
@@ -292,10 +294,11 @@ void map_runs_of(const T* x, const T* gradient, T* out, const Runs& runs, const 
       };
       int64_t i = at;
       const int64_t end = at + runs.length;
-      if (map.stream) {  // the first vector reaches up to where streaming is aligned
+      const int64_t bytes = kStep * int64_t(sizeof(T));
+      const int64_t off = reinterpret_cast<uintptr_t>(out + i) % bytes;
+      if (off != 0 || map.stream) {  // the first vector reaches up to where stores are aligned
         one(i, false);
-        const int64_t bytes = kStep * int64_t(sizeof(T));
-        i += (bytes - reinterpret_cast<uintptr_t>(out + i) % bytes) / int64_t(sizeof(T));
+        i += (bytes - off) / int64_t(sizeof(T));
       }
       for (; i + kStep <= end; i += kStep) one(i, map.stream);
       if (i != end) one(end - kStep, false);
@@ -326,10 +329,11 @@ inline void map_few_rows(const T* x, const T* gradient, T* out, int64_t stride, 
 template <class T, bool kGradient>
 void map_rows_of(const T* x, const T* gradient, T* out, int64_t rows, int64_t stride, int64_t width,
                  const Affine<T>& map) {
+  constexpr int kRows = kGradient ? kMapRows / 2 : kMapRows;
   int64_t row = 0;
-  for (; row + kMapRows <= rows; row += kMapRows) {
+  for (; row + kRows <= rows; row += kRows) {
     const int64_t at = row * stride;
-    map_few_rows<T, kGradient, kMapRows>(x + at, gradient + at, out + at, stride, width, map);
+    map_few_rows<T, kGradient, kRows>(x + at, gradient + at, out + at, stride, width, map);
   }
   for (; row < rows; ++row) {
     const int64_t at = row * stride;

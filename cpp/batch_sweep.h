@@ -71,7 +71,9 @@ class Sweep {
       threads_ = std::min(threads_, batch.threads > 0 ? batch.threads : default_threads());
     for (auto* part : {&high_, &slope_, &shift_, &gain_}) part->resize(center.size());
     runs_ = batch.inner >= kernels_.unit;
-    stream_ = bytes >= kStreamBytes;
+    // Past the cache go whole cache lines only: one that is written both ways costs far more.
+    int64_t line = runs_ ? batch.inner : batch.channels;
+    stream_ = bytes >= kStreamBytes && line * int64_t(sizeof(T)) % 64 == 0;
     runs_ ? plan_runs() : plan_rows();
   }
 
@@ -114,6 +116,7 @@ class Sweep {
 
   static constexpr int kMostThreads = 1 << 20;
   static constexpr int64_t kPieceBytes = 256 << 10;    // two of them and what is written: an L2
+  static constexpr int64_t kGroupBytes = 512 << 10;    // channels that are read together
   static constexpr int64_t kChannelBytes = 512 << 10;  // a channel that an L2 cache keeps
   static constexpr int64_t kStreamBytes =
       8 << 20;  // output that no cache would keep is written past it
@@ -140,7 +143,8 @@ class Sweep {
 
   void plan_runs() {
     int64_t channel = batch_.values() * int64_t(sizeof(T));
-    group_ = std::clamp<int64_t>(kPieceBytes / channel, 1, (batch_.channels + 15) / 16);
+    int64_t read = gradient_ ? 2 * channel : channel;
+    group_ = std::clamp<int64_t>(kGroupBytes / read, 1, (batch_.channels + 15) / 16);
     group_ = std::min(group_, kMostTogether);
     groups_ = (batch_.channels + group_ - 1) / group_;
     bool few = batch_.channels < 16 && channel * batch_.channels > 4 * kPieceBytes;
