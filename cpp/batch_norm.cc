@@ -84,6 +84,7 @@ template <class T>
 void backward(const Batch& batch, PerChannel weight, Saved saved, GradientSums sums, bool fixed) {
   Sweep<T> sweep(batch);
   std::copy_n(saved.high, batch.channels, sweep.center.data());
+  if (fixed) sweep.map_gradient_alone();
   const double count = fixed ? INFINITY : double(batch.values());
   const BackwardMap map(saved, weight, sums, count, batch.channels);
   sweep.run([&](int64_t first, int64_t last, const double* own_sums, const double* products) {

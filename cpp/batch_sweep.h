@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 #include <vector>
@@ -39,7 +40,8 @@ struct ForwardMap {
   }
 };
 
-// The gradient of x: see GradientSums. An infinite count: the statistics are fixed.
+// The gradient of x: see GradientSums. An infinite count: the statistics are fixed, and the
+// gradient is mapped alone.
 struct BackwardMap {
   Saved saved;
   std::vector<double> weight;
@@ -50,6 +52,7 @@ struct BackwardMap {
       : saved(kept), weight(of_weight.values(channels, 1)), sums(of), count(number) {}
   Mapped operator()(int64_t c) const {
     double inverse = saved.inverse[c], gain = inverse * weight[std::size_t(c)];
+    if (std::isinf(count)) return {0, gain, 0, 0};
     double slope = -gain * inverse * inverse * (sums.product[c] / count);
     return {saved.high[c], slope, -gain * (sums.sum[c] / count) - slope * saved.low[c], gain};
   }
@@ -64,6 +67,8 @@ class Sweep {
         kernels_(batch_kernels<T>()),
         x_(static_cast<const T*>(batch.x)),
         gradient_(static_cast<const T*>(batch.gradient)),
+        mapped_(x_),
+        mapped_gradient_(gradient_),
         out_(static_cast<T*>(batch.out)) {
     int64_t bytes = batch.values() * batch.channels * int64_t(sizeof(T));
     threads_ = useful_threads(gradient_ ? 2 * bytes : bytes, kMostThreads);
@@ -92,6 +97,11 @@ class Sweep {
     map();
   }
 
+  // Maps the gradient alone, in place of x with it: what x has of NaN and infinity stays there.
+  void map_gradient_alone() {
+    mapped_ = gradient_;
+    mapped_gradient_ = nullptr;
+  }
   // Maps all values.
   void map() {
     if (!out_) return;
@@ -127,7 +137,7 @@ class Sweep {
   Affine<T> map_from(int64_t c) const {
     return {high_.data() + c, slope_.data() + c, shift_.data() + c, gain_.data() + c, stream_};
   }
-  const T* gradient_at(int64_t at) const { return gradient_ ? gradient_ + at : nullptr; }
+  static const T* at_or_null(const T* from, int64_t at) { return from ? from + at : nullptr; }
   template <class F>
   void each(int64_t tasks, F&& f) {
     parallel(tasks, threads_, [&](int64_t task) {
@@ -179,12 +189,14 @@ class Sweep {
 
   void sum_group(int64_t group, int64_t chunk, LaneSums* lanes, bool wide) {
     each_piece(group, chunk, [&](int64_t first, const Runs& runs, int64_t at) {
-      kernels_.sum_runs(x_ + at, gradient_at(at), runs, center.data() + first, lanes, wide);
+      kernels_.sum_runs(x_ + at, at_or_null(gradient_, at), runs, center.data() + first, lanes,
+                        wide);
     });
   }
   void map_group(int64_t group, int64_t chunk) {
     each_piece(group, chunk, [&](int64_t first, const Runs& runs, int64_t at) {
-      kernels_.map_runs(x_ + at, gradient_at(at), out_ + at, runs, map_from(first));
+      kernels_.map_runs(mapped_ + at, at_or_null(mapped_gradient_, at), out_ + at, runs,
+                        map_from(first));
     });
   }
   static double total(const double* lanes) {
@@ -309,8 +321,8 @@ class Sweep {
   void sum_block(int64_t at, int64_t width, int64_t rows, const double* centers, double* sum,
                  double* product, bool wide) {
     if (width >= kernels_.unit) {
-      return kernels_.sum_rows(x_ + at, gradient_at(at), rows, width_, width, centers, sum, product,
-                               wide);
+      return kernels_.sum_rows(x_ + at, at_or_null(gradient_, at), rows, width_, width, centers,
+                               sum, product, wide);
     }
     for (; rows > 0; --rows, at += width_) {
       Short copy;
@@ -336,13 +348,14 @@ class Sweep {
   }
   void map_block(int64_t at, int64_t width, int64_t rows, const Affine<T>& map) {
     if (width >= kernels_.unit) {
-      return kernels_.map_rows(x_ + at, gradient_at(at), out_ + at, rows, width_, width, map);
+      return kernels_.map_rows(mapped_ + at, at_or_null(mapped_gradient_, at), out_ + at, rows,
+                               width_, width, map);
     }
     for (; rows > 0; --rows, at += width_) {
       Short copy;
-      std::copy_n(x_ + at, width, copy.x);
-      if (gradient_) std::copy_n(gradient_ + at, width, copy.gradient);
-      kernels_.map_rows(copy.x, gradient_ ? copy.gradient : nullptr, copy.out, 1, kMaxUnit,
+      std::copy_n(mapped_ + at, width, copy.x);
+      if (mapped_gradient_) std::copy_n(mapped_gradient_ + at, width, copy.gradient);
+      kernels_.map_rows(copy.x, mapped_gradient_ ? copy.gradient : nullptr, copy.out, 1, kMaxUnit,
                         kernels_.unit, {map.high, map.slope, map.shift, map.gain, false});
       std::copy_n(copy.out, width, out_ + at);
     }
@@ -352,6 +365,8 @@ class Sweep {
   const BatchKernels<T>& kernels_;
   const T* x_;
   const T* gradient_;
+  const T* mapped_;
+  const T* mapped_gradient_;
   T* out_;
   int threads_;
   bool runs_, stream_;
