@@ -25,7 +25,9 @@ struct alignas(64) LaneSums {
   double sum[kMaxUnit], product[kMaxUnit];
 };
 
-// out = (x - high) * slope + shift, plus gradient * gain. One value a channel, or a column.
+// out = (x - high) * slope + shift; backward, that plus the gradient, times gain (a slope with the
+// gain in it would leave float32 where values beyond 1e19 have a variance). One value a channel, or
+// a column.
 template <class T>
 struct Affine {
   const Work<T>*high, *slope, *shift, *gain;

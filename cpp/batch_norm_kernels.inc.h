@@ -2,7 +2,7 @@
 //
 // Both directions have the same two loops. Forward sums d and d*d of d = x - center, then writes
 // (x - high) * slope + shift. Backward sums g and g*d of the gradient g, then writes
-// g * gain + (x - high) * slope + shift. Sums are float64; the map is computed in float32 for
+// (g + ((x - high) * slope + shift)) * gain. Sums are float64; the map is computed in float32 for
 // float32 and shorter types, in which x - high has at most one rounding (none when x is within a
 // factor of two of high: Sterbenz 1974).
 #pragma once
@@ -276,7 +276,7 @@ template <class T, bool kGradient>
 inline void map_vector(const T* x, const T* gradient, T* out, Map<T> high, Map<T> slope,
                        Map<T> shift, Map<T> gain, bool stream) {
   Map<T> y = fused(values(x) - high, slope, shift);
-  if constexpr (kGradient) y = fused(values(gradient), gain, y);
+  if constexpr (kGradient) y = (values(gradient) + y) * gain;
   put(out, y, stream);
 }
 

@@ -53,8 +53,8 @@ struct BackwardMap {
   Mapped operator()(int64_t c) const {
     double inverse = saved.inverse[c], gain = inverse * weight[std::size_t(c)];
     if (std::isinf(count)) return {0, gain, 0, 0};
-    double slope = -gain * inverse * inverse * (sums.product[c] / count);
-    return {saved.high[c], slope, -gain * (sums.sum[c] / count) - slope * saved.low[c], gain};
+    double slope = -inverse * inverse * (sums.product[c] / count);
+    return {saved.high[c], slope, -sums.sum[c] / count - slope * saved.low[c], gain};
   }
 };
 
