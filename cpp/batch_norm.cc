@@ -4,13 +4,16 @@
 #include <type_traits>
 
 #include "batch_sweep.h"
+#include "control.h"
 #include "rounding.h"
 
 namespace evenly {
 namespace {
 
+// Calls f with a null pointer of the type, in our floating-point mode and not in the caller's.
 template <class F>
 void with_floating_type(DType dtype, F&& f) {
+  ExactMode mode;
   switch (dtype) {
     case DType::kFloat16:
       return f((Half*)nullptr);
@@ -140,6 +143,7 @@ bool PerChannel::holds(double value) const {
 
 void Saved::set(int64_t first, int64_t last, bool narrow, const double* __restrict mean,
                 const double* __restrict rest, const double* __restrict var, double eps) const {
+  ExactMode mode;
   double* __restrict own_high = high + first, * __restrict own_low = low + first;
   double* __restrict own_variance = variance + first, * __restrict own_inverse = inverse + first;
   for (int64_t i = 0; i < last - first; ++i) {
@@ -181,6 +185,7 @@ void batch_norm_backward_apply(const Batch& batch, PerChannel weight, Saved save
 
 bool batch_norm_move(int64_t channels, Saved saved, double count, double momentum,
                      bool skip_non_finite, PerChannel mean, PerChannel variance) {
+  ExactMode mode;
   const double unbiased = count / (count - 1);
   for (int64_t c = 0; skip_non_finite && c < channels; ++c) {
     if (!mean.holds(saved.high[c]) || !variance.holds(saved.variance[c] * unbiased)) return false;
