@@ -114,15 +114,15 @@ class Sweep {
     for (int64_t c = first; c < last; ++c) {
       std::size_t at = std::size_t(c);
       auto [high, slope, shift, gain] = map(c);
-      high_[at] = W(high), slope_[at] = W(slope), shift_[at] = quiet(shift), gain_[at] = W(gain);
+      high_[at] = quiet(high), slope_[at] = quiet(slope);
+      shift_[at] = quiet(shift), gain_[at] = quiet(gain);
     }
   }
 
  private:
   using W = Work<T>;
-  // A NaN whose low bits are 0, for those who round what comes of it: any NaN in a map is one in
-  // its shift.
-  static W quiet(double shift) { return shift == shift ? W(shift) : W(NAN); }
+  // A NaN whose low bits are 0, for those who round what comes of it.
+  static W quiet(double value) { return value == value ? W(value) : W(NAN); }
 
   static constexpr int kMostThreads = 1 << 20;
   static constexpr int64_t kPieceBytes = 256 << 10;    // two of them and what is written: an L2
