@@ -1,8 +1,5 @@
 """The kernels of batch normalisation beside the same in float64, by torch's own autograd."""
 
-import os
-import subprocess
-import sys
 from itertools import product
 
 import pytest
@@ -11,7 +8,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from evenly import _core
 from evenly.torch import BatchNorm1d, kernels
 from evenly.torch.functional import batch_norm
 
@@ -167,15 +163,6 @@ def test_bfloat16_is_rounded_to_nearest_even_as_torch_does() -> None:
     x = x[x.isfinite() & (x.abs() < 1e37)]
     y = batch_norm(x[:, None], torch.zeros(1), torch.ones(1), torch.full((1,), 1.0039), eps=0.0)
     assert torch.equal(y[:, 0], (x.float() * 1.0039).bfloat16())
-
-
-@pytest.mark.parametrize("kernel", [k for k in _core.kernels() if k != _core.kernel()])
-def test_every_instruction_set_is_right(kernel: str) -> None:
-    environment = os.environ | {"EVENLY_KERNEL": kernel}
-    script = f"{__file__}::test_output_and_gradients_are_those_of_float64"
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", script]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_two_models_in_two_threads_do_not_meet() -> None:
