@@ -11,7 +11,7 @@
 namespace evenly {
 
 // A batch of shape (outer, channels, inner) in C order; rows of channels have inner = 1. All
-// arrays have this shape and dtype.
+// arrays have this shape and dtype; none of its dimensions is 0, and out is apart from the others.
 struct Batch {
   const void* x;
   const void* gradient;  // of the output; null in the forward direction
