@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -81,6 +81,7 @@ def test_output_and_gradients_are_those_of_float64(
         check(shape, dtype, channels_last, fixed)
 
 
+@settings(max_examples=25)  # batch_norm_test.cc has many more
 @given(
     samples=st.integers(2, 70),
     channels=st.integers(1, 70),
