@@ -308,20 +308,23 @@ inline void map_vector(const T* x, const T* gradient, T* out, Map<T> high, Map<T
 // widen, shift and mask; to narrow, the same. 17 operations instead of 24.
 constexpr int64_t kPair = 2 * kUnit;
 
-inline std::array<__m512, 2> even_and_odd(const Brain* from) {
+struct EvenAndOdd {
+  Full<float> part[2];
+};
+inline EvenAndOdd even_and_odd(const Brain* from) {
   __m512i both = _mm512_loadu_si512(from);
   __m512i odd = _mm512_and_si512(both, _mm512_set1_epi32(int(0xffff0000)));
-  return {(__m512)_mm512_slli_epi32(both, 16), (__m512)odd};
+  return {{(Full<float>)_mm512_slli_epi32(both, 16), (Full<float>)odd}};
 }
 
 template <bool kGradient>
 inline void map_pair(const Brain* x, const Brain* gradient, Brain* out, Full<float> high,
                      Full<float> slope, Full<float> shift, Full<float> gain, bool stream) {
-  const auto values = even_and_odd(x), gradients = even_and_odd(gradient);
+  const EvenAndOdd values = even_and_odd(x), gradients = even_and_odd(gradient);
   __m512i rounded[2];
-  for (std::size_t i = 0; i < 2; ++i) {
-    Full<float> y = fused((Full<float>)values[i] - high, slope, shift);
-    if constexpr (kGradient) y = ((Full<float>)gradients[i] + y) * gain;
+  for (int i = 0; i < 2; ++i) {
+    Full<float> y = fused(values.part[i] - high, slope, shift);
+    if constexpr (kGradient) y = (gradients.part[i] + y) * gain;
     rounded[i] = carried((__m512i)y);
   }
   // (odd & 0xffff0000) | (even >> 16)
