@@ -1,4 +1,4 @@
-"""Batch normalisation layers: torch's own, right at any offset, faster on CPUs, with extras."""
+"""Batch normalisation layers: torch's own, right at any offset, on kernels of ours, with extras."""
 
 from typing import Any
 
