@@ -26,15 +26,6 @@ void with_floating_type(DType dtype, F&& f) {
   }
 }
 
-template <class T>
-double as_double(T x) {
-  if constexpr (std::is_floating_point_v<T>) {
-    return double(x);
-  } else {
-    return double(to_float(x));
-  }
-}
-
 // Turns sums about a center into the mean's distance from it, and sums of squares into variances.
 void to_moments(int64_t channels, double count, double* __restrict sums,
                 double* __restrict squares) {
@@ -65,7 +56,7 @@ void forward(const Batch& batch, PerChannel weight, PerChannel bias, double eps,
   // The first value of each channel: what is summed is then of the size of the spread, not of
   // the offset, and exactly 0 when the channel is constant.
   double* center = sweep.center.data();
-  for (int64_t c = 0; c < batch.channels; ++c) center[c] = as_double(x[c * batch.inner]);
+  for (int64_t c = 0; c < batch.channels; ++c) center[c] = number(x[c * batch.inner]);
   const ForwardMap map(saved, weight, bias, batch.channels);
   const double count = double(batch.values());
   sweep.run([&](int64_t first, int64_t last, double* sums, double* products) {
@@ -118,7 +109,7 @@ std::vector<double> PerChannel::values(int64_t channels, double otherwise) const
   if (!data) return all;
   with_floating_type(dtype, [&](auto* type) {
     auto* own = static_cast<decltype(type)>(data);
-    for (int64_t c = 0; c < channels; ++c) all[std::size_t(c)] = as_double(own[c]);
+    for (int64_t c = 0; c < channels; ++c) all[std::size_t(c)] = number(own[c]);
   });
   return all;
 }
@@ -136,7 +127,7 @@ bool PerChannel::holds(double value) const {
   with_floating_type(dtype, [&](auto* type) {
     std::remove_pointer_t<decltype(type)> rounded;
     round_to(value, rounded);
-    finite = std::isfinite(as_double(rounded));
+    finite = std::isfinite(number(rounded));
   });
   return finite;
 }

@@ -46,6 +46,22 @@ static inline float to_float(Half x) {
   return x.bits & 0x8000 ? -value : value;
 }
 
+// The number that an element stands for: double, or an integer as it is.
+template <class T>
+auto number(T x) {
+  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, Brain>) {
+    return double(to_float(x));
+  } else if constexpr (std::is_same_v<T, Bool>) {
+    return uint8_t(x.value != 0);
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return double(x);
+  } else {
+    return x;
+  }
+}
+template <class T>
+using Number = decltype(number(T{}));
+
 // Calls f with a null pointer of the element type that dtype names.
 template <class F>
 decltype(auto) with_type(DType dtype, F&& f) {

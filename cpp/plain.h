@@ -30,22 +30,6 @@ inline Scaled scaled(double value) {
   return {bits >> 63 ? -mantissa : mantissa, std::max(field, 1) - 1075 + zeros};
 }
 
-// The number that an element stands for: double, or an integer as it is.
-template <class T>
-auto number(T x) {
-  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, Brain>) {
-    return double(to_float(x));
-  } else if constexpr (std::is_same_v<T, Bool>) {
-    return uint8_t(x.value != 0);
-  } else if constexpr (std::is_floating_point_v<T>) {
-    return double(x);
-  } else {
-    return x;
-  }
-}
-template <class T>
-using Number = decltype(number(T{}));
-
 inline void add_sums(Column& column, double x) {
   Scaled value = scaled(x);
   column.sum.add(value.mantissa, value.exponent);
