@@ -72,6 +72,7 @@ clean:
 # The extension is built in place of a download (no isolation, so that a rebuild is quick);
 # Python files are used where they stand.
 INSTALL := $(PIP) install --no-build-isolation --editable
+PARTNERS := files,torch,sklearn,images,datasets,zarr,hdf5,sql,dask,spark,ray
 
 $(STAMPS)/venv:
 	./.ci/venv "$(PYTHON)" "$(VENV)"
@@ -96,11 +97,11 @@ $(STAMPS)/demo: $(STAMPS)/evenly
 # The README's session, which a test runs, is about the demo's data.
 $(STAMPS)/test: $(STAMPS)/demo
 	$(PIP) install "torch==2.13.0"
-	$(INSTALL) ".[files,torch,sklearn,test]"
+	$(INSTALL) ".[$(PARTNERS),test]"
 	touch $@
 
 $(STAMPS)/bench: $(STAMPS)/test
-	$(INSTALL) ".[files,torch,sklearn,bench]"
+	$(INSTALL) ".[$(PARTNERS),bench]"
 	touch $@
 
 $(STAMPS)/fuzz: $(STAMPS)/evenly
