@@ -11,6 +11,7 @@
 #include <numeric>
 #include <utility>
 
+#include "float_apart.h"
 #include "infinity_rule.h"
 #include "moments.h"
 #include "plain.h"
@@ -19,64 +20,10 @@
 namespace evenly {
 
 template <class T>
-RowsKernel<T> rows_kernel(const Kernels& kernels) {
-  if constexpr (std::is_same_v<T, float>) return kernels.float32;
-  if constexpr (std::is_same_v<T, double>) return kernels.float64;
-  if constexpr (std::is_same_v<T, Half>) return kernels.float16;
-  if constexpr (std::is_same_v<T, Brain>) return kernels.bfloat16;
-}
-template <class C>
-StartKernel<C> start_kernel(const Kernels& kernels) {
-  if constexpr (std::is_same_v<C, float>) return kernels.start_float32;
-  if constexpr (std::is_same_v<C, double>) return kernels.start_float64;
-}
-template <class C>
-FinishKernel<C> finish_kernel(const Kernels& kernels) {
-  if constexpr (std::is_same_v<C, float>) return kernels.finish_float32;
-  if constexpr (std::is_same_v<C, double>) return kernels.finish_float64;
-}
-
-template <class T>
 T quiet_nan() {
   if constexpr (std::is_same_v<T, Half>) return {0x7e00};
   if constexpr (std::is_same_v<T, Brain>) return {0x7fc0};
   if constexpr (std::is_floating_point_v<T>) return std::numeric_limits<T>::quiet_NaN();
-}
-
-// The exponents of the units in which a window ending at `top` counts each part, and of
-// the biases that make those units. Derived in README.md, "The window".
-template <class C>
-int unit_exponent(int part, int top) {
-  if constexpr (std::is_same_v<C, float>) {
-    switch (part) {
-      case kSumHigh:
-        return top - 44;
-      case kSquareHigh:
-        return 2 * top - 42;
-      default:
-        return 2 * top - 88;
-    }
-  } else {
-    switch (part) {
-      case kSumHigh:
-        return top - 42;
-      case kSumLow:
-        return top - 70;
-      case kSquareHigh:
-        return 2 * top - 42;
-      case kSquareLow:
-        return 2 * top - 88;
-      case kErrorHigh:
-        return 2 * top - 94;
-      default:
-        return 2 * top - 140;
-    }
-  }
-}
-
-// 2^exponent, for the exponents of normal numbers.
-inline double power_of_two(int exponent) {
-  return std::bit_cast<double>(uint64_t(exponent + 1023) << 52);
 }
 
 // One tile's width of floating-point lanes, over any number of tiles below each other.
@@ -162,8 +109,7 @@ class FloatStrip {
 
  private:
   static constexpr int kMostStrips = 4;
-  static constexpr int kFewLanes = 4;   // more of a tile's are summed again with all of it
-  static constexpr int kFewValues = 8;  // more of a lane's are summed by a strip of their own
+  static constexpr int kFewLanes = 4;  // more of a tile's are summed again with all of it
   static constexpr C kNothing = std::numeric_limits<C>::infinity();  // the least of no values
   static constexpr int kUnset = std::numeric_limits<int>::min();
   static Exact& exact_sum(Column& column, int part) {
@@ -189,55 +135,11 @@ class FloatStrip {
     column.include(value_of(max));
   }
 
-  // The lowest window that holds |x| <= largest: values stay clear of 2^(top+1) by 2^-20 of
-  // it, so that 256 roundings cannot carry a biased sum over its binade.
-  static C largest_of(int top) { return C((2 - 0x1p-19) * power_of_two(top)); }
-  static int top_for(C largest) {
-    int top = std::ilogb(largest);
-    if (largest > largest_of(top)) ++top;
-    return std::clamp(top, Window<C>::kLowestTop, Window<C>::kHighestTop);
-  }
-  // Values with 2 * bits(|x|) - 1 below this lie under the window.
-  static Bits smallest_of(int top) {
-    constexpr int kFraction = Window<C>::kMantissa - 1;
-    constexpr int kBias = std::numeric_limits<C>::max_exponent - 1;
-    int field = top - Window<C>::kBinades + 1 + kBias;
-    // At field 1 and below, subnormals are inside: they have the same last place.
-    return field <= 1 ? 0 : (Bits(field) << (kFraction + 1)) - 1;
-  }
-
-  void set_window(int lane, int top) {
-    top_[lane] = top;
-    set_window(lanes_, lane, top);
-  }
-  static void set_window(FloatLanes<C>& lanes, int lane, int top) {
-    lanes.largest[lane] = largest_of(top);
-    lanes.smallest[lane] = smallest_of(top);
-    for (int part = 0; part < kParts<C>; ++part) {
-      lanes.per_unit[part][lane] = power_of_two(-unit_exponent<C>(part, top));
-    }
-    // A bias of 2^52 units (1.5 times that where the addends have either sign) fixes the unit.
-    lanes.bias[kSquareHigh][lane] = power_of_two(unit_exponent<C>(kSquareHigh, top) + 52);
-    if constexpr (std::is_same_v<C, double>) {
-      lanes.bias[kSumHigh][lane] = 1.5 * power_of_two(unit_exponent<C>(kSumHigh, top) + 52);
-      lanes.bias[kErrorHigh][lane] = 1.5 * power_of_two(unit_exponent<C>(kErrorHigh, top) + 52);
-    }
-  }
-  static void share_window(FloatLanes<C>& lanes, int top) {
-    set_window(lanes, 0, top);
-    std::fill_n(lanes.largest, kCount, lanes.largest[0]);
-    std::fill_n(lanes.smallest, kCount, lanes.smallest[0]);
-    for (int part = 0; part < kParts<C>; ++part) {
-      std::fill_n(lanes.per_unit[part], kCount, lanes.per_unit[part][0]);
-      std::fill_n(lanes.bias[part], kCount, lanes.bias[part][0]);
-    }
-  }
-
   template <class ColumnOf>
   void move_window(int lane, int top, ColumnOf&& column_of) {
     if (top == top_[lane]) return;
     flush_parts(lane, column_of(lane));
-    set_window(lane, top);
+    set_window(lanes_, lane, top_[lane] = top);
   }
 
   LaneMask sum_again(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows,
@@ -247,7 +149,7 @@ class FloatStrip {
     return finish_kernel<C>(kernels)(sums_, lanes, lanes_);
   }
 
-  // One window for all lanes, if it holds the tile; chosen once, that is 32 times cheaper.
+  // One window for all lanes, if it holds the tile.
   template <class ColumnOf>
   bool share_window(ColumnOf&& column_of) {
     C largest = 0;
@@ -258,11 +160,11 @@ class FloatStrip {
     }
     double sum = std::accumulate(sums_.part[kSumHigh], sums_.part[kSumHigh] + kCount, 0.0);
     if (sum != sum || !(largest > 0 && largest <= std::numeric_limits<C>::max())) return false;
-    int top = top_for(largest);
-    if (smallest < smallest_of(top)) return false;
+    int top = top_for<C>(largest);
+    if (smallest < smallest_of<C>(top)) return false;
     for (int lane = 0; lane < kCount; ++lane) flush_parts(lane, column_of(lane));
     std::fill_n(top_, kCount, top);
-    share_window(lanes_, top);
+    set_windows(lanes_, top);
     return true;
   }
 
@@ -281,8 +183,8 @@ class FloatStrip {
       Bits smallest = sums_.smallest[lane];
       bool held = largest <= lanes_.largest[lane] && smallest >= lanes_.smallest[lane];
       if (held) continue;  // only a NaN was in the way
-      int top = top_for(largest);
-      if (smallest < smallest_of(top) && top_[lane] != kUnset) continue;
+      int top = top_for<C>(largest);
+      if (smallest < smallest_of<C>(top) && top_[lane] != kUnset) continue;
       changed |= top != top_[lane];
       move_window(lane, top, column_of);
     }
@@ -317,8 +219,8 @@ class FloatStrip {
     if (top_[lane] == kUnset || sum != sum || !(largest <= std::numeric_limits<C>::max())) {
       return false;
     }
-    if (!apart_) apart_ = std::make_unique<Apart>();
-    int top = largest <= lanes_.largest[lane] ? top_[lane] : top_for(largest);
+    if (!apart_) apart_ = std::make_unique<FloatApart<T>>();
+    int top = largest <= lanes_.largest[lane] ? top_[lane] : top_for<C>(largest);
     if (!apart_->take(data, stride, rows, top)) {
       if (top == top_[lane] || !apart_->take(data, stride, rows, top_[lane])) return false;
       top = top_[lane];
@@ -336,42 +238,6 @@ class FloatStrip {
     lanes_.missing[lane] += int64_t(sums_.missing[lane]);
     return true;
   }
-
-  // One lane's values of a tile: those that a window holds, which is that of all lanes, and the
-  // others.
-  struct Apart {
-    T inside[kTileRows + kCount];
-    C outside[kFewValues];
-    int few, rows;
-    FloatLanes<C> lanes{};
-    FloatSums<C> sums;
-    int top = kUnset;
-
-    // Returns false when the values outside are not few.
-    bool take(const T* data, ptrdiff_t stride, int count, int new_top) {
-      if (top != new_top) share_window(lanes, top = new_top);
-      int in = few = 0;
-      for (int r = 0; r < count; ++r, data += stride) {
-        C x = C(number(*data));
-        Bits bits = std::bit_cast<Bits>(x);
-        if (x != x) continue;
-        if (std::abs(x) <= lanes.largest[0] && Bits(bits + bits - 1) >= lanes.smallest[0]) {
-          inside[in++] = *data;
-        } else {
-          if (few == kFewValues) return false;
-          outside[few++] = x;
-        }
-      }
-      rows = (in + kCount - 1) / kCount;
-      std::fill_n(inside + in, rows * kCount - in, T{});
-      return true;
-    }
-    void sum(const Kernels& kernels) {
-      start_kernel<C>(kernels)(lanes, sums);
-      rows_kernel<T>(kernels)(inside, kCount, rows, nullptr, false, sums);
-      finish_kernel<C>(kernels)(sums, (LaneMask(1) << kCount) - 1, lanes);
-    }
-  };
 
   // Values that one window cannot hold: a second strip, with windows of its own, sums those
   // outside of the first one's; beyond kMostStrips they are added plainly.
@@ -456,7 +322,7 @@ class FloatStrip {
   bool together_;
   bool skip_nan_ = false;
   int depth_ = 0;  // of strips that sum what others cannot
-  std::unique_ptr<Apart> apart_;
+  std::unique_ptr<FloatApart<T>> apart_;
   std::unique_ptr<Split> split_;
   std::unique_ptr<FloatStrip> other_;
 };
