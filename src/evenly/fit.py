@@ -1,5 +1,6 @@
 """Sources into moments: `evenly.fit`."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -9,10 +10,14 @@ from typing import Any
 from evenly import _core
 from evenly.block import Block
 from evenly.errors import DataError
+from evenly.images import fit_images
 from evenly.moments import Moments
 from evenly.side_by_side import consume_side_by_side
 from evenly.sources import Source, open_source
+from evenly.sources.images import ImageSource
 from evenly.sources.tables import TableSource
+
+_log = logging.getLogger("evenly")
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,6 +50,8 @@ def fit(
     select: Any = None,
     feature_axis: int = -1,
     infinite: str = "error",
+    mode: str = "RGB",
+    broken: str = "skip",
     threads: int | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> Moments:
@@ -61,6 +68,8 @@ def fit(
         - a path, a pattern, a folder or an fsspec URL of Parquet, Arrow IPC or Feather, CSV
           (also compressed), NPY or NPZ files, or a list of them. Files are read as a
           stream; of a folder, every file whose suffix names a format.
+        - images: files, folders, patterns, zip and tar archives of JPEG, PNG, WebP, TIFF, BMP
+          and GIF, or Pillow's own. A row is a pixel, in columns red, green and blue.
         - an iterable of any of these: a generator, a PyTorch ``DataLoader``. Each item is
           a batch of rows; one of one dimension is one column. A PyTorch ``Dataset`` is read
           sample by sample, and its samples have no axis of rows.
@@ -82,6 +91,13 @@ def fit(
     infinite
         ``"error"``, or ``"missing"`` to count infinities as missing: choose it when they
         stand for "no value" in your data.
+    mode
+        What the pixels of images count as. ``"RGB"``: colours, grey in each of them, alpha
+        ignored; it is what most loaders make of them. ``"L"``: one column, grey. ``"native"``:
+        as they are, which must be alike in all; choose it for alpha, CMYK and floats.
+    broken
+        What becomes of an image that cannot be read. ``"skip"``: it is left out, counted, and
+        named in the log. ``"error"``: it is an error; choose it when none may be missing.
     threads
         How many threads sum. None: as many as ``evenly.threads()`` says. The result is the
         same bits for any number.
@@ -96,7 +112,8 @@ def fit(
     ColumnError
         For unknown columns, and parts whose columns differ.
     SourceError
-        For a file that is missing, empty, truncated or of another format.
+        For a file that is missing, empty, truncated or of another format; and a folder of
+        images and tables.
     UnsupportedTypeError
         For what holds no numbers.
     MissingExtraError
@@ -130,10 +147,18 @@ def fit(
         weights=weights,
         select=select,
         feature_axis=feature_axis,
+        mode=mode,
+        broken=broken,
     )
     report = _reporter(progress, opened)
     tasks = opened.tasks() if isinstance(opened, TableSource) else None
-    if tasks is None:
+    if isinstance(opened, ImageSource):
+        watched = None if progress is None else report
+        moments = fit_images(opened, watched, infinite, threads or _core.num_threads())
+        if opened is not source:  # who has opened it reads the remarks there
+            for doubt in opened.tally.doubts():
+                _log.warning("%s: %s", opened.description, doubt)
+    elif tasks is None:
         moments = _summed(opened, report, infinite, threads)
     else:
         moments = _summed_side_by_side(opened, tasks, report, infinite, threads)

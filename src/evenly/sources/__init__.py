@@ -13,6 +13,15 @@ import numpy as np
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
 from evenly.sources.batches import BatchSource, Samples
 from evenly.sources.choice import Choice, choice
+from evenly.sources.images import (
+    ImageSource,
+    Rule,
+    files_source,
+    holds_images,
+    is_image,
+    memory_source,
+    no_weights,
+)
 from evenly.sources.parts import Default, part_of
 from evenly.sources.source import Source
 
@@ -27,6 +36,8 @@ def open_source(
     weights: Any = None,
     select: Any = None,
     feature_axis: int = -1,
+    mode: str = "RGB",
+    broken: str = "skip",
 ) -> Source:
     """Return anything that `evenly.fit` takes as a source of blocks.
 
@@ -34,7 +45,7 @@ def open_source(
     ----------
     source
         See `evenly.fit`. A `Source` comes back as it is.
-    columns, exclude, weights, select, feature_axis
+    columns, exclude, weights, select, feature_axis, mode, broken
         See `evenly.fit`.
 
     Raises
@@ -48,10 +59,12 @@ def open_source(
     [[[2.0], [4.0]]]
     """
     by_name = weights if isinstance(weights, str) else None
-    door = _Door(choice(columns, exclude, by_name), select, feature_axis)
-    opened = door.open(source, "the array")
+    asked = choice(columns, exclude, by_name)
+    opened = _Door(asked, select, feature_axis, Rule(asked, mode, broken)).open(source, "the array")
     if weights is None or by_name is not None:
         return opened
+    if isinstance(opened, ImageSource):
+        raise no_weights(opened.description)
     from evenly.sources.weights import WeightedSource
 
     return WeightedSource(opened, weights)
@@ -60,10 +73,11 @@ def open_source(
 class _Door:
     """Looks at what was passed and hands it to the file of that kind."""
 
-    def __init__(self, asked: Choice, select: Any, feature_axis: int) -> None:
+    def __init__(self, asked: Choice, select: Any, feature_axis: int, rule: Rule) -> None:
         self._choice = asked
         self._select = select
         self._axis = feature_axis
+        self._rule = rule
         self._default = Default()
 
     def open(self, x: Any, place: str) -> Source:
@@ -75,11 +89,13 @@ class _Door:
             return x  # type: ignore[no-any-return]
         if is_path(x):
             return self._open_files([x])
+        if is_image(x):
+            return self._open_images([x], place)
         if is_frame(x):
             return self._open_frame(x, place)
         if isinstance(x, Mapping):
             part = self._part(x, "the dict")
-            return _Door(self._choice, None, self._axis).open(part, place)
+            return self._inside.open(part, place)
         if _is_dataset(x):
             return self._open_batches(Samples(x), x, self._open_sample)
         if _is_array(x):
@@ -103,6 +119,8 @@ class _Door:
             raise DataError("At least one row is needed. Received: an empty list.")
         if all(is_path(item) for item in x):
             return self._open_files(x)
+        if all(map(is_image, x)):
+            return self._open_images(x, f"a list of {len(x):,} images")
         if _is_list_of_numbers(x):
             return self._open_array(x, place)
         return self._open_batches(x, x, self._open_batch)
@@ -131,9 +149,16 @@ class _Door:
 
         return TableSource(tables, self._choice, description=place, rows=rows, nbytes=nbytes)
 
+    def _open_images(self, images: Any, description: str) -> Source:
+        self._check_no_select(images)
+        return memory_source(images, self._rule, description)
+
     def _open_files(self, paths: Any) -> Source:
         from evenly.sources.files import Opener, expand_all, size_of
 
+        if holds_images(paths):
+            self._check_no_select(str(paths[0]))
+            return files_source(paths, self._rule)
         files = expand_all(paths)
         sizes = [size_of(path) for path in files]
         nbytes = None if None in sizes else sum(filter(None, sizes))
@@ -161,12 +186,14 @@ class _Door:
         from evenly.sources.arrays import as_array
 
         place = place.replace("batch", "sample")
-        return self._inside.open(as_array(self._part(sample, place), place)[None], place)
+        part = self._part(sample, place)
+        row = part if is_image(part) else as_array(part, place)[None]
+        return self._inside.open(row, place)
 
     @property
     def _inside(self) -> "_Door":
         """The door for what was selected: nothing is to be selected of it again."""
-        return _Door(self._choice, None, self._axis)
+        return _Door(self._choice, None, self._axis, self._rule)
 
     def _part(self, batch: Any, place: str) -> Any:
         if self._select is None:

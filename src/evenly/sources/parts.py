@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evenly.errors import ColumnError, DataError, listed, nearest
+from evenly.sources.images.pictures import is_image
 
 _log = logging.getLogger("evenly")
 
@@ -94,10 +95,15 @@ class Default:
 
 
 def is_tuple_of_parts(batch: Any) -> bool:
-    """Whether a batch is a tuple or list whose first part is an array, or has parts itself."""
+    """Whether a batch is a tuple or list whose first part is an array, or has parts itself.
+
+    Images alone are a batch of images; before a label, an image is a part.
+    """
     if not isinstance(batch, tuple | list) or not batch:
         return False
     first = batch[0]
+    if is_image(first):
+        return not all(map(is_image, batch))
     return (
         isinstance(first, Mapping)
         or bool(getattr(first, "shape", ()))

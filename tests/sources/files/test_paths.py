@@ -75,10 +75,10 @@ def test_a_pattern_without_match_is_refused(folder):
 
 
 def test_a_folder_without_data_is_refused(tmp_path):
-    (tmp_path / "cat.jpeg").touch()
+    (tmp_path / "notes.md").touch()
     message = refusal(evenly.SourceError, tmp_path)
     assert "A folder must hold data files" in message
-    assert "'cat.jpeg'" in message
+    assert "'notes.md'" in message
 
 
 def test_an_empty_folder_is_refused(tmp_path):

@@ -4,7 +4,7 @@ import glob
 import io
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
@@ -16,6 +16,11 @@ DATA_SUFFIXES = (
     *(".csv", ".tsv", ".npy", ".npz", ".zip"),
 )
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff"),
+    *(".bmp", ".gif", ".pgm", ".ppm"),
+)
+TAR_SUFFIXES = (".tar", ".tgz", *(f".tar{suffix}" for suffix in COMPRESSED_SUFFIXES))
 
 
 def is_path(x: Any) -> bool:
@@ -36,7 +41,7 @@ def expand(source: str | os.PathLike[str]) -> list[str]:
     """
     text = os.fspath(source)
     if is_url(text):
-        return _expand_url(text)
+        return expand_url(text)
     if os.path.isdir(text):
         return _of_folder(text, _walk(text))
     if os.path.exists(text):
@@ -115,6 +120,31 @@ def is_data(path: str) -> bool:
     return not hidden and suffixes_of(path)[0] in DATA_SUFFIXES
 
 
+def is_image(path: str) -> bool:
+    """Whether a file is an image, by its suffix.
+
+    >>> is_image("n01440764_10026.JPEG"), is_image("labels.json")
+    (True, False)
+    """
+    return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
+
+
+def is_hidden_image(path: str) -> bool:
+    """Whether an image lies where systems put copies of their own: ``._cat.jpg``, ``__MACOSX/``.
+
+    Other names may begin with an underscore, as cameras give them: ``_DSC0042.JPG``.
+    """
+    parts = path.replace(os.sep, "/").split("/")
+    return any(
+        part == "__MACOSX" or (part.startswith(".") and part.strip(".") != "") for part in parts
+    )
+
+
+def is_tar(path: str) -> bool:
+    """Whether a file is a tar archive, compressed or not, by its suffix."""
+    return path.lower().endswith(TAR_SUFFIXES)
+
+
 def is_url(path: str) -> bool:
     """Whether a path is for fsspec: ``memory://x.csv``, ``zip://*.csv::s3://bucket/x.zip``."""
     return "://" in path
@@ -125,7 +155,8 @@ def _filesystem(url: str) -> tuple[Any, str]:
     return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
 
 
-def _expand_url(url: str) -> list[str]:
+def expand_url(url: str, wanted: Callable[[str], bool] = is_data) -> list[str]:
+    """Return the files that a URL stands for; of a folder, those that are wanted."""
     try:
         filesystem, inner = _filesystem(url)
         # A chain such as zip://*.csv::file.zip keeps its tail.
@@ -141,7 +172,7 @@ def _expand_url(url: str) -> list[str]:
             names = [str(path) for path in sorted(filesystem.find(inner))]
             root = inner.rstrip("/")
             relative = [name[len(root) :].lstrip("/") for name in names]
-            kept = [n for n, r in zip(names, relative, strict=True) if is_data(r)]
+            kept = [n for n, r in zip(names, relative, strict=True) if wanted(r)]
             return [back(name) for name in kept] or _nothing_in(url, relative)
         if filesystem.exists(inner):
             return [url]
@@ -174,7 +205,8 @@ def _of_folder(folder: str, files: list[str]) -> list[str]:
 def _nothing_in(folder: str, files: list[str]) -> list[str]:
     found = ", ".join(map(repr, files[:5])) or "nothing"
     raise SourceError(
-        f"A folder must hold data files ({' '.join(DATA_SUFFIXES)}, compressed or not). "
+        f"A folder must hold data files ({' '.join(DATA_SUFFIXES)}, compressed or not) or images "
+        f"({' '.join((*IMAGE_SUFFIXES, '.tar'))}). "
         f"Received: {folder!r}, which holds {found}{' and more' * (len(files) > 5)}."
     )
 

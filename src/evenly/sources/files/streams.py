@@ -4,6 +4,7 @@ import bz2
 import contextlib
 import gzip
 import lzma
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -98,7 +99,10 @@ def reading(place: str) -> Iterator[None]:
         yield
     except SourceError:
         raise
-    except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except (
+        *(EOFError, OSError, zlib.error, lzma.LZMAError),
+        *(zipfile.BadZipFile, tarfile.TarError),
+    ) as error:
         raise damaged(place, error) from None
     except (ValueError, NotImplementedError, RuntimeError) as error:
         # PyArrow's errors, and zipfile's for encryption, are of these.

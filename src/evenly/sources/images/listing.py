@@ -1,0 +1,211 @@
+"""Which files are images: found as they are asked for, again and again, and never held.
+
+Ten million paths in a list are gigabytes, and no order is needed: sums are exact. So the
+files come in the order in which the file system gives them.
+"""
+
+import contextlib
+import glob
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from evenly.errors import SourceError
+from evenly.sources.files.paths import (
+    expand,
+    expand_url,
+    is_data,
+    is_hidden_image,
+    is_image,
+    is_tar,
+    is_url,
+    size_of,
+    suffixes_of,
+)
+from evenly.sources.images.archives import zip_holds_images
+
+IMAGE, TAR, ZIP, TABLE, OTHER = "image", "tar", "zip", "table", "other"
+
+
+class Found(NamedTuple):
+    """A file, and what its suffix says that it is."""
+
+    path: str
+    kind: str
+    named: bool
+    """Whether the user named it, and did not come upon it in a folder."""
+
+
+def found(source: str | os.PathLike[str]) -> Iterator[Found]:
+    """Yield the files that a path, a pattern, a folder or a URL stands for.
+
+    Raises
+    ------
+    SourceError
+        When there is none.
+    """
+    text = os.fspath(source)
+    mode = None if is_url(text) else _mode(text)
+    if is_url(text):
+        yield from (Found(path, kind(path), False) for path in expand_url(text, _is_wanted))
+    elif mode is not None and stat.S_ISDIR(mode):
+        yield from _below(text)
+    elif mode is not None:
+        yield Found(text, kind(text), True)
+    else:
+        path = ""
+        for path in glob.iglob(text, recursive=True):
+            yield from _below(path) if os.path.isdir(path) else [Found(path, kind(path), True)]
+        if not path:
+            expand(text)  # says what is wrong
+
+
+def _mode(path: str) -> int | None:
+    try:
+        return os.stat(path).st_mode
+    except (OSError, ValueError):
+        return None
+
+
+def _is_wanted(path: str) -> bool:
+    return is_data(path) or is_tar(path) or (is_image(path) and not is_hidden_image(path))
+
+
+def _below(folder: str) -> Iterator[Found]:
+    """Yield the files below a folder, whatever they are; links to folders are not followed."""
+    pending = [folder]
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    if entry.name.startswith(".") or entry.name == "__MACOSX":
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                    else:
+                        yield Found(entry.path, kind(entry.name), False)
+        except OSError as error:
+            raise SourceError(
+                f"A folder must be readable. Received: {error.filename!r}: {error.strerror}."
+            ) from None
+
+
+def kind(path: str) -> str:
+    """Return what a file is by its suffix.
+
+    >>> kind("cat.JPG"), kind("shard-000.tar.gz"), kind("flights.csv"), kind("cat.json")
+    ('image', 'tar', 'table', 'other')
+    """
+    path = path.partition("::")[0]  # of a URL into an archive, what is meant there
+    if is_image(path):
+        return IMAGE
+    if is_tar(path):
+        return TAR
+    if path.lower().endswith(".zip"):
+        return ZIP
+    return TABLE if is_data(os.path.basename(path)) else OTHER
+
+
+def holds_images(sources: Sequence[str | os.PathLike[str]]) -> bool:
+    """Whether there is an image in some files, folders, patterns or archives.
+
+    It looks no further than the first one. A zip archive is looked into when nothing else
+    decides: it may hold tables.
+    """
+    first = ""
+    for file in (file for source in sources for file in found(source)):
+        if file.kind in (IMAGE, TAR):
+            return True
+        if not first and file.kind in (TABLE, ZIP):
+            first = file.path
+    return kind(first) == ZIP and zip_holds_images(first)
+
+
+class Listing:
+    """The images and archives in some files, folders and patterns.
+
+    Raises
+    ------
+    SourceError
+        When there are tables among them: neither is obviously meant.
+    """
+
+    def __init__(self, sources: Sequence[str | os.PathLike[str]]) -> None:
+        self._sources = tuple(os.fspath(source) for source in sources)
+        self.files, self._first = self._count()
+        self.passed_over: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[Found]:
+        """Yield them; what is none of them is counted by its suffix in `passed_over`."""
+        for file in self._all():
+            if file.kind in (IMAGE, TAR, ZIP) or file.named:
+                yield file
+            else:
+                self.passed_over[suffixes_of(file.path)[0] or "no suffix"] += 1
+
+    def _all(self) -> Iterator[Found]:
+        return (file for source in self._sources for file in found(source))
+
+    def _count(self) -> tuple[int, str]:
+        number: Counter[str] = Counter()
+        first: dict[str, str] = {}
+        for source in self._sources:
+            before = number.total()
+            for file in found(source):
+                if _counts(file) or file.kind == TABLE:
+                    what = TABLE if file.kind == TABLE else IMAGE
+                    number[what] += 1
+                    first.setdefault(what, file.path)
+            if number.total() == before:
+                expand(source)  # says that this one has nothing
+        if number[TABLE]:
+            raise _mixed(number, first)
+        return number[IMAGE], first[IMAGE]
+
+    @property
+    def description(self) -> str:
+        """What was asked for, in words."""
+        if len(self._sources) == 1:
+            return self._sources[0]
+        return f"{self._first} and {self.files - 1} more" if self.files > 1 else self._first
+
+    def nbytes(self) -> int | None:
+        """Return the bytes of all files; None when they are not known.
+
+        The files are looked up once more, which is a good part of what opening them costs:
+        so only who shows a progress bar should ask.
+        """
+        total = 0
+        for file in filter(_counts, self._all()):
+            with contextlib.suppress(SourceError):  # a link that leads nowhere is skipped later
+                size = size_of(file.path)
+                if size is None:
+                    return None
+                total += size
+        return total
+
+
+def _counts(file: Found) -> bool:
+    return file.kind in (IMAGE, TAR, ZIP) or (file.named and file.kind == OTHER)
+
+
+def _mixed(number: "Counter[str]", first: dict[str, str]) -> SourceError:
+    image, table = first[IMAGE], first[TABLE]
+    return SourceError(
+        "A fit is of images or of tables, not of both. Received: "
+        f"{number[IMAGE]:,} images or archives such as {image!r}, and {number[TABLE]:,} tables "
+        f"such as {table!r}. Choose with a pattern, such as "
+        f"'{_pattern(image)}' or '{_pattern(table)}'."
+    )
+
+
+def _pattern(path: str) -> str:
+    """Return a pattern for the files like this one.
+
+    >>> _pattern("photos/cats/1.jpg")
+    'photos/cats/*.jpg'
+    """
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f"*{os.path.splitext(name)[1]}")

@@ -1,0 +1,251 @@
+"""`ImageSource`: images as tasks that threads take, each its pixels; or as blocks, in order."""
+
+import logging
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly.block import Block
+from evenly.errors import DataError, SourceError
+from evenly.sources.choice import NUMBER, Choice, Field, plan
+from evenly.sources.images import archives, pictures
+from evenly.sources.images.decoding import UnreadableError, decode, pillow
+from evenly.sources.images.listing import TAR, ZIP, Listing
+from evenly.sources.images.pictures import Picture, content_of
+from evenly.sources.images.pixels import COLOURS, GREY, check_mode, columns, pixels
+from evenly.sources.images.tally import Tally, passed_over
+
+_log = logging.getLogger("evenly")
+
+
+@dataclass(slots=True)
+class Rule:
+    """What the user asked for, the same for all images of a fit.
+
+    Attributes
+    ----------
+    choice
+        Which of the columns.
+    mode
+        ``"RGB"``, ``"L"`` or ``"native"``: see ``docs/images.md``.
+    broken
+        ``"skip"`` or ``"error"``: what becomes of an image that cannot be read.
+    depth
+        The dtype of the first block of `ImageSource.blocks`.
+    """
+
+    choice: Choice
+    mode: str = "RGB"
+    broken: str = "skip"
+    depth: str = ""
+
+    def __post_init__(self) -> None:
+        check_mode(self.mode)
+        if self.broken not in ("skip", "error"):
+            raise DataError(
+                f"broken must be 'skip' or 'error'. Received: {self.broken!r}. 'skip' counts and "
+                "names the images that cannot be read, 'error' stops at the first."
+            )
+
+    def check_depth(self, block: Block) -> None:
+        """Check that pixels that nobody will tell apart again are on one scale.
+
+        Raises
+        ------
+        DataError
+            When images of 8 and of 16 bits come together.
+        """
+        dtype = block.dtypes[0]
+        self.depth = self.depth or dtype
+        if dtype != self.depth:
+            raise DataError(
+                f"Images in batches must all have one depth. Received: {block.place} of {dtype}, "
+                f"after others of {self.depth}. Pass a list, a folder or an archive of them."
+            )
+
+
+class Shot(NamedTuple):
+    """One image that has been decoded.
+
+    Attributes
+    ----------
+    kind
+        Pillow's mode.
+    array
+        Its pixels: rows, or rows x bands.
+    place, nbytes
+        As of a `Block`.
+    """
+
+    kind: str
+    array: npt.NDArray[Any]
+    place: str
+    nbytes: int
+
+    def block(self) -> Block:
+        """Return the bands as a block, without names."""
+        return Block(None, self.array, place=self.place, nbytes=self.nbytes)
+
+
+class ImageSource:
+    """Images, a row a pixel.
+
+    Parameters
+    ----------
+    each
+        Yields the pictures; it is called when they are to be read.
+    nbytes
+        Returns the bytes in all; it is called when somebody asks.
+    """
+
+    rows: int | None = None
+
+    def __init__(
+        self,
+        each: Callable[[], Iterable[Picture]],
+        rule: Rule,
+        *,
+        description: str,
+        nbytes: Callable[[], int | None] = lambda: None,
+        passed_over: Any = None,
+    ) -> None:
+        if rule.choice.weights is not None:
+            raise no_weights(description)
+        self._pillow = pillow()
+        self._each = each
+        self._rule = rule
+        self._nbytes = nbytes
+        self._passed_over = {} if passed_over is None else passed_over
+        self.description = description
+        self.left_out: dict[str, str] = {}
+        self.tally = Tally()
+        known = {"RGB": COLOURS, "L": GREY}.get(rule.mode)
+        self.names = known and self.chosen(known)
+
+    @property
+    def mode(self) -> str:
+        """The mode in which the images are taken."""
+        return self._rule.mode
+
+    @property
+    def nbytes(self) -> int | None:
+        """The bytes of all files."""
+        return self._nbytes()
+
+    def chosen(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of the columns that were asked for.
+
+        Raises
+        ------
+        ColumnError
+            When there is none of a name.
+        """
+        fields = [Field(name, NUMBER) for name in names]
+        return plan(self._rule.choice, fields, self.description).names
+
+    def tasks(self) -> Generator[Iterable[Shot]]:
+        """Yield a task for each image: none or one `Shot`."""
+        for picture in self._each():
+            yield self._shots(picture)
+
+    def blocks(self) -> Generator[Block]:
+        """Yield the images one after the other, in one depth.
+
+        It is the way of images within other batches. `evenly.fit` takes `tasks`.
+
+        Raises
+        ------
+        DataError
+            When images of 8 and of 16 bits come together.
+        """
+        for picture in self._each():
+            for shot in self._shots(picture):
+                block = self._named(shot)
+                self._rule.check_depth(block)
+                yield block
+        for doubt in self.tally.doubts():
+            _log.warning("%s: %s", self.description, doubt)
+
+    def remarks(self) -> list[str]:
+        """Return what there is to say when all has been read, a sentence a line."""
+        grey, images = self.tally.grey(), self.tally.images
+        lines = [f"{images:,} image{'s' * (images != 1)}, a row a pixel"]
+        lines += [*self.tally.doubts(), *passed_over(self._passed_over)]
+        if self.mode == "RGB" and grey:
+            which = "all images" if grey == images else f"{grey:,} of {images:,} images"
+            alone = "; mode='L' makes it one column" if grey == images else ""
+            lines.append(f"grey: {which}, counted in each column{alone}")
+        return lines
+
+    def _named(self, shot: Shot) -> Block:
+        names, places = columns(shot.kind, self.mode)
+        chosen = self.chosen(names)
+        bands = shot.array.reshape(len(shot.array), -1)
+        order = [places[names.index(name)] for name in chosen]
+        return replace(shot.block(), names=chosen, data=np.ascontiguousarray(bands[:, order]))
+
+    def _shots(self, picture: Picture) -> Iterator[Shot]:
+        try:
+            content = content_of(picture)
+            decoded = decode(self._pillow, content)
+            kind, array = pixels(decoded.image, self.mode)
+        except UnreadableError as reason:
+            self._refuse(picture.place, str(reason))
+            return
+        self.tally.count(kind, decoded.several, decoded.cut)
+        nbytes = len(content) if picture.nbytes is None else picture.nbytes
+        yield Shot(kind, array, picture.place, nbytes)
+
+    def _refuse(self, place: str, reason: str) -> None:
+        if self._rule.broken == "error":
+            raise SourceError(
+                f"Every image must be readable. Received: {place}: {reason}. Mend it or remove it, "
+                "or pass broken='skip' to leave out, count and name what cannot be read."
+            )
+        self.tally.skip(place, reason)
+
+
+def files_source(sources: Sequence[Any], rule: Rule) -> ImageSource:
+    """Return the images in files, folders, patterns and archives as a source.
+
+    Raises
+    ------
+    SourceError
+        When there are tables among them.
+    MissingExtraError
+        When Pillow is not installed.
+    """
+    listing = Listing(sources)
+
+    def each() -> Iterator[Picture]:
+        for file in listing:
+            if file.kind == TAR:
+                yield from archives.of_tar(file.path, listing.passed_over)
+            elif file.kind == ZIP:
+                yield from archives.of_zip(file.path, listing.passed_over)
+            else:
+                yield pictures.of_file(file.path)
+
+    return ImageSource(
+        each,
+        rule,
+        description=listing.description,
+        nbytes=listing.nbytes,
+        passed_over=listing.passed_over,
+    )
+
+
+def memory_source(images: Iterable[Any], rule: Rule, description: str) -> ImageSource:
+    """Return images of Pillow's as a source."""
+    return ImageSource(lambda: pictures.of_images(images), rule, description=description)
+
+
+def no_weights(description: str) -> DataError:
+    """Return the error for weights of pixels, which have no order that one could follow."""
+    return DataError(
+        f"Images have no weights: each pixel counts once. Received: weights= for {description}. "
+        "To weigh whole sets of images, fit them apart, and see docs/images.md."
+    )

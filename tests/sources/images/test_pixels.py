@@ -1,0 +1,194 @@
+"""What each kind of image counts as, held against NumPy and Pillow."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import evenly
+from evenly.moments import Moments
+from photos import COLOURS, decoded, encoded, noise, write_folder
+
+GREY = noise(10, 9, 11)
+DEEP = noise(11, 6, 5, dtype=np.uint16)
+COLOUR = noise(12, 8, 8, 3)
+CLEAR = noise(13, 8, 8, 4)
+
+
+def files():
+    """A file of each kind, and what its pixels count as in colours."""
+    palette = Image.fromarray(COLOUR).quantize(16)
+    grey_and_alpha = Image.merge("LA", [Image.fromarray(GREY), Image.fromarray(GREY[::-1])])
+    cmyk = Image.fromarray(CLEAR, "CMYK")
+    bits = Image.fromarray(GREY > 100)
+    clear_palette = io.BytesIO()
+    palette.save(clear_palette, "PNG", transparency=bytes(range(16)))
+    return {
+        "grey.png": (encoded(GREY, "PNG"), GREY),
+        "grey.jpg": (encoded(GREY, "JPEG"), None),
+        "grey-alpha.png": (encoded(grey_and_alpha, "PNG"), GREY),
+        "alpha.png": (encoded(CLEAR, "PNG"), CLEAR[..., :3]),
+        "alpha.webp": (encoded(CLEAR, "WEBP", lossless=True, exact=True), CLEAR[..., :3]),
+        "palette.png": (encoded(palette, "PNG"), np.asarray(palette.convert("RGB"))),
+        "palette.gif": (encoded(palette, "GIF"), None),
+        "clear-palette.png": (clear_palette.getvalue(), np.asarray(palette.convert("RGB"))),
+        "bits.png": (encoded(bits, "PNG"), (GREY > 100) * np.uint8(255)),
+        "cmyk.tif": (encoded(cmyk, "TIFF"), np.asarray(cmyk.convert("RGB"))),
+        "cmyk.jpg": (encoded(cmyk, "JPEG"), None),
+        "ycbcr.tif": (encoded(Image.fromarray(COLOUR, "YCbCr"), "TIFF"), None),
+        "lab.tif": (encoded(Image.fromarray(COLOUR, "LAB"), "TIFF"), None),
+        "turned.jpg": (encoded(COLOUR, "JPEG", exif=_turned()), None),
+        "deep.png": (encoded(DEEP, "PNG"), DEEP),
+        "deep.tif": (encoded(Image.fromarray(DEEP), "TIFF"), DEEP),
+        "deep-big.tif": (encoded(Image.fromarray(DEEP.astype(">u2")), "TIFF"), DEEP),
+        "deep.pgm": (encoded(Image.fromarray(DEEP), "PPM"), DEEP),
+    }
+
+
+def _turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+FILES = files()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_kind_counts_as_colours(name, tmp_path):
+    content, pixels = FILES[name]
+    (tmp_path / name).write_bytes(content)
+    pixels = decoded(content) if pixels is None else pixels
+    if pixels.ndim == 2:
+        pixels = np.stack([pixels] * 3, -1)
+    moments = evenly.fit(tmp_path, broken="error")
+    assert moments == Moments.empty(COLOURS).update(pixels)
+    assert moments.dtypes == (str(pixels.dtype),) * 3
+
+
+def test_alpha_is_ignored_and_not_composited(tmp_path):
+    clear = CLEAR.copy()
+    clear[..., 3] = 0
+    opaque = CLEAR[..., :3]
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    assert evenly.fit(tmp_path) == evenly.fit([Image.fromarray(opaque)])
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if "deep" not in name])
+def test_every_kind_counts_as_grey_by_the_formula_of_pillow(name, tmp_path):
+    content, pixels = FILES[name]
+    (tmp_path / name).write_bytes(content)
+    if pixels is None or pixels.ndim == 3:
+        colours = (decoded(content) if pixels is None else pixels).astype(np.uint32)
+        weighed = colours @ np.array([19595, 38470, 7471], np.uint32)
+        pixels = ((weighed + 0x8000) >> 16).astype(np.uint8)
+    moments = evenly.fit(tmp_path, mode="L", broken="error")
+    if name in ("ycbcr.tif", "grey.jpg"):  # these have their grey already
+        pixels = np.asarray(Image.open(tmp_path / name).convert("L"))
+    assert moments == Moments.empty(["grey"]).update(pixels.reshape(-1, 1))
+
+
+def test_8_and_16_bits_add_up_on_the_scale_of_16(tmp_path):
+    """v / 255 is 257 v / 65535, exactly."""
+    write_folder({name: FILES[name][0] for name in ("deep.png", "grey.png", "alpha.png")}, tmp_path)
+    rows = [
+        np.stack([DEEP.reshape(-1)] * 3, -1),
+        257 * np.stack([GREY.reshape(-1)] * 3, -1).astype(np.uint16),
+        257 * CLEAR[..., :3].reshape(-1, 3).astype(np.uint16),
+    ]
+    expected = Moments.empty(COLOURS).update(np.concatenate(rows))
+    moments = evenly.fit(tmp_path)
+    assert moments == expected
+    assert moments.dtypes == ("uint16",) * 3
+    assert (moments.min.tolist(), moments.max.tolist()) == (
+        expected.min.tolist(),
+        expected.max.tolist(),
+    )
+
+
+def test_images_of_two_depths_in_batches_are_refused():
+    images = [Image.fromarray(DEEP), Image.fromarray(GREY)]
+    assert evenly.fit(images).dtypes == ("uint16",) * 3
+    with pytest.raises(evenly.DataError, match=r"of uint8, after others of uint16\. Pass a list"):
+        evenly.fit(iter(images))
+
+
+NATIVE = {
+    "grey.png": (("grey",), GREY[..., None]),
+    "grey-alpha.png": (("grey", "alpha"), np.stack([GREY, GREY[::-1]], -1)),
+    "alpha.png": ((*COLOURS, "alpha"), CLEAR),
+    "cmyk.tif": (("cyan", "magenta", "yellow", "black"), CLEAR),
+    "ycbcr.tif": (("luma", "chroma blue", "chroma red"), COLOUR),
+    "deep.png": (("grey",), DEEP[..., None]),
+    "bits.png": (("grey",), FILES["bits.png"][1][..., None]),
+}
+
+
+@pytest.mark.parametrize("name", NATIVE)
+def test_native_images_keep_their_bands(name, tmp_path):
+    names, pixels = NATIVE[name]
+    (tmp_path / name).write_bytes(FILES[name][0])
+    assert evenly.fit(tmp_path, mode="native") == Moments.empty(names).update(pixels)
+
+
+def test_a_palette_counts_as_its_colours_with_alpha_where_it_has_that(tmp_path):
+    for name in ("palette.png", "clear-palette.png"):
+        (tmp_path / name).write_bytes(FILES[name][0])
+    assert evenly.fit(tmp_path / "palette.png", mode="native").columns == COLOURS
+    clear = np.asarray(Image.open(tmp_path / "clear-palette.png").convert("RGBA"))
+    moments = evenly.fit(tmp_path / "clear-palette.png", mode="native")
+    assert moments == Moments.empty([*COLOURS, "alpha"]).update(clear)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "kind"),
+    [
+        (np.float32([[0.25, -3e8], [np.nan, 1.0]]), "floats"),
+        (np.int32([[-7, 2**30], [0, 1]]), "32-bit integers"),
+    ],
+)
+def test_values_without_a_white_are_fitted_only_as_they_are(pixels, kind, tmp_path):
+    Image.fromarray(pixels).save(tmp_path / "depth.tif")
+    expected = Moments.empty(["grey"]).update(pixels[..., None])
+    assert evenly.fit(tmp_path, mode="native") == expected
+    with pytest.raises(evenly.DataError, match=f"its values are {kind}.*mode='native'"):
+        evenly.fit(tmp_path)
+
+
+def test_native_images_of_different_bands_are_refused_by_name(tmp_path):
+    write_folder({name: FILES[name][0] for name in ("grey.png", "alpha.png")}, tmp_path)
+    with pytest.raises(evenly.DataError) as caught:
+        evenly.fit(tmp_path, mode="native")
+    assert "all images must have the same bands" in str(caught.value)
+    assert "grey.png with 'grey'" in str(caught.value)
+    assert "alpha.png with 'red', 'green', 'blue', 'alpha'" in str(caught.value)
+
+
+def test_a_large_image_that_pillow_keeps_in_pieces_is_counted_alike():
+    image = Image.fromarray(noise(3, 1100, 2100, 3)).resize((4400, 2200))
+    assert evenly.fit([image]) == Moments.empty(COLOURS).update(np.asarray(image))
+
+
+def test_older_pillows_without_arrow_are_copied_from(monkeypatch):
+    image = Image.fromarray(COLOUR)
+    monkeypatch.delattr(Image.Image, "__arrow_c_array__")
+    assert evenly.fit([image]) == Moments.empty(COLOURS).update(COLOUR)
+
+
+def test_jpegs_are_decoded_in_full_size(tmp_path):
+    """Pillow's draft mode would be quicker, and gives other pixels."""
+    content = encoded(noise(1, 512, 512, 3), "JPEG")
+    (tmp_path / "x.jpg").write_bytes(content)
+    assert evenly.fit(tmp_path) == Moments.empty(COLOURS).update(decoded(content))
+
+
+def test_an_unknown_mode_is_refused():
+    with pytest.raises(evenly.DataError, match=r"mode must be one of 'RGB', 'L', 'native'"):
+        evenly.fit([Image.fromarray(COLOUR)], mode="HSV")
+
+
+def test_weights_are_refused():
+    for weights in (np.ones(64), "w"):
+        with pytest.raises(evenly.DataError, match="Images have no weights"):
+            evenly.fit([Image.fromarray(COLOUR)], weights=weights)
