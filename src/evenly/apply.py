@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from evenly.atomic import atomic_file
-from evenly.errors import DataError
+from evenly.errors import DataError, UnsupportedTypeError
 from evenly.fit import Progress
 from evenly.moments import Moments
 from evenly.sinks import check_suffix, open_sink
 from evenly.sources import open_source
 from evenly.sources.files import expand, tables
 from evenly.sources.files.paths import suffixes_of
+from evenly.sources.images import holds_images
 
 _PIECE = 2**22
 """Numbers of an array normalised at a time: 32 MB of float64."""
@@ -73,9 +74,28 @@ def apply(
             raise DataError(f"At least one row is needed. Received: {source}, with none.")
 
 
+def inputs(source: str) -> list[str]:
+    """Return the files of a source that can be normalised.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        For images.
+    SourceError
+        When there is none.
+    """
+    if holds_images([source]):
+        raise UnsupportedTypeError(
+            f"Images are fitted, and not rewritten: a PNG has no negative numbers. Received: "
+            f"{source}. Normalise them as they are loaded: evenly show prints the line "
+            "transforms.Normalize(...) for it."
+        )
+    return expand(source)
+
+
 def _parts(source: str, moments: Moments, feature_axis: int) -> Iterator[Any]:
     """Yield the source's record batches, or arrays of some megabytes."""
-    paths = expand(source)
+    paths = inputs(source)
     if suffixes_of(paths[0])[0] not in (".npy", ".npz"):
         yield from tables(paths, numbers=moments.columns or ())
         return

@@ -97,6 +97,14 @@ def evenly() -> None:
     help="What becomes of infinities; choose missing when they stand for no value.",
 )
 @click.option(
+    "--mode",
+    type=click.Choice(["RGB", "L", "native"]),
+    default="RGB",
+    show_default=True,
+    help="What images count as: colours, one column of grey, or whatever each is.",
+)
+@click.option("--strict", is_flag=True, help="Stop at an image that cannot be read.")
+@click.option(
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
@@ -109,26 +117,30 @@ def fit(
     columns: Names,
     exclude: Names,
     infinite: str,
+    strict: bool,
     threads: int | None,
     quiet: bool,
     **options: Any,
 ) -> None:
     """Print the exact statistics of files.
 
-    They may be Parquet, Arrow, CSV, NPY and NPZ. A SOURCE is a file, a folder, a pattern
-    such as 'day-*.csv', or a URL. Several are fitted as one. Text columns are left out, and named.
+    They may be Parquet, Arrow, CSV, NPY and NPZ; or images, also in zip and tar archives. A
+    SOURCE is a file, a folder, a pattern such as 'day-*.csv', or a URL. Several are fitted as
+    one. Text columns, and images that cannot be read, are left out, and named.
     """
     from evenly.fit import fit as fit_source
     from evenly.report.progress import ProgressLine
     from evenly.sources import open_source
     from evenly.sources.files import expand_all
+    from evenly.sources.images import holds_images
 
-    paths = expand_all(sources)
+    paths = list(sources) if holds_images(sources) else expand_all(sources)
     _check_statistics(output, paths)
     source = open_source(
         list(sources) if len(sources) > 1 else sources[0],
         columns=_known(columns, paths) or None,
         exclude=_known(exclude, paths),
+        broken="error" if strict else "skip",
         **options,
     )
     with ProgressLine(sys.stderr, quiet=quiet) as progress:
@@ -136,6 +148,7 @@ def fit(
     _keep(moments, output, quiet)
     if not quiet:
         _remark_left_out(source.left_out)
+        _remark(getattr(source, "remarks", list)())
 
 
 @evenly.command()
@@ -183,13 +196,13 @@ def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any
     when it is whole.
     """
     from evenly.apply import apply as apply_file
+    from evenly.apply import inputs
     from evenly.moments import load
     from evenly.report.progress import ProgressLine
-    from evenly.sources.files import expand
 
     if options["inverse"] and options["missing"] != "keep":
         raise click.UsageError("--missing is for normalising; with --inverse missing values stay.")
-    _check_output(output, [statistics, *expand(source)])
+    _check_output(output, [statistics, *inputs(source)])
     moments = load(statistics)
     with ProgressLine(sys.stderr, quiet=quiet) as progress:
         apply_file(moments, source, output, progress=progress, **options)
@@ -269,6 +282,13 @@ def _print(moments: "Moments") -> None:
     from evenly.report.table import table
 
     click.echo(table(moments))
+
+
+def _remark(lines: Sequence[str]) -> None:
+    from evenly.failures import as_typed
+
+    for line in lines:
+        click.echo(as_typed(line), err=True)
 
 
 def _remark_left_out(columns: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ OK, BAD_DATA, INTERRUPTED, TERMINATED = 0, 1, 130, 143
 """Exit statuses; wrong usage is click's 2, and SIGTERM 143, as of a shell."""
 
 _OPTION = re.compile(
-    r"\b(columns|exclude|infinite|select|feature_axis|dtype)="
+    r"\b(columns|exclude|infinite|select|feature_axis|dtype|mode)="
     r"(?:\[([^]]*)\]|\"([^\"]*)\"|'([^']*)'|(-?\w+))?"
 )
 
@@ -43,13 +43,23 @@ def status(command: Callable[[], None]) -> int:
 
         if not isinstance(error, EvenlyError | OSError):
             raise
-        return _fail(_OPTION.sub(_as_typed, str(error)), BAD_DATA)
+        return _fail(as_typed(str(error)), BAD_DATA)
     return OK
 
 
 def _fail(message: str, code: int) -> int:
     click.echo(f"evenly: {message}", err=True)
     return code
+
+
+def as_typed(message: str) -> str:
+    """Return a message whose advice is what one types here, and not in Python.
+
+    >>> as_typed("stop at it: broken='error'; or pass mode='L'.")
+    'stop at it: --strict; or pass --mode L.'
+    """
+    message = message.replace("broken='error'", "--strict")
+    return _OPTION.sub(_as_typed, message.replace("pass broken='skip'", "leave --strict away"))
 
 
 def _as_typed(option: re.Match[str]) -> str:

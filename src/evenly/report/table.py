@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from evenly.moments import Moments
 from evenly.moments.glance import number
+from evenly.report.paste import paste
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks")
 HEAD, TAIL = 50, 10
@@ -79,9 +80,8 @@ def _title(moments: Moments) -> str:
 
 
 def _foot(moments: Moments) -> list[str]:
-    if not moments.extremes_are_bounds:
-        return []
-    return ["min and max are bounds: rows were subtracted"]
+    bounds = ["min and max are bounds: rows were subtracted"]
+    return [*(bounds if moments.extremes_are_bounds else ()), *paste(moments)]
 
 
 def _lines(moments: Moments, labels: list[str]) -> list[str]:
