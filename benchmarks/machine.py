@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ["evenly", "numpy", "scikit-learn", "polars", "duckdb", "torch", "pyarrow"]
+PACKAGES = ["evenly", "numpy", "scikit-learn", "polars", "duckdb", "torch", "pyarrow", "pillow"]
 
 
 def facts() -> dict:

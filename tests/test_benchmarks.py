@@ -76,6 +76,19 @@ def test_a_file_is_measured_beside_its_decoding(tmp_path: Path) -> None:
     assert 0 < before <= after
 
 
+def test_photos_are_measured_beside_their_decoding(tmp_path: Path) -> None:
+    """And the usual loop: its mean is right, as all have one size, and its std visibly wrong."""
+    for package in ("PIL", "skimage", "sklearn", "torch"):
+        pytest.importorskip(package)
+    (case,) = cases(tmp_path, "photos")
+    first, second = case["races"]
+    assert list(first["seconds"]) == ["decode", "arrays", "evenly"]
+    assert list(second["seconds"]) == ["evenly", "torch"]
+    mean, std = case["errors"]
+    assert mean < 1e-5
+    assert std > 0.05
+
+
 def test_small_things_have_figures(tmp_path: Path) -> None:
     figures = [figure for case in cases(tmp_path, "small") for figure in case["figures"]]
     assert all(value >= 0 for _, value, _ in figures)

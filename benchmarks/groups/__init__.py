@@ -13,6 +13,7 @@ NAMES = [
     "normalize",
     "kernels",
     "parquet",
+    "photos",
     "small",
     "between",
     "batch_norm",

@@ -52,6 +52,16 @@ def fit_images(x, threads):
     return work
 
 
+def fit_photos(folder, threads):
+    import evenly
+
+    def work():
+        _use(threads)
+        return evenly.fit(folder)
+
+    return work
+
+
 def normalize(x, out, threads):
     import evenly
 

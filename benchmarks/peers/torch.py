@@ -28,6 +28,25 @@ def fit_images(x, threads):
     return work
 
 
+def fit_photos(paths, threads):
+    """The most copied recipe: each image's mean and std, averaged. Its std is wrong."""
+    from PIL import Image
+
+    torch = _torch(threads)
+
+    def work():
+        mean, std = torch.zeros(3), torch.zeros(3)
+        for path in paths:
+            with Image.open(path) as image:
+                pixels = torch.from_numpy(np.array(image.convert("RGB")))
+            pixels = pixels.permute(2, 0, 1).float() / 255  # as ToTensor does
+            mean += pixels.mean((1, 2))
+            std += pixels.std((1, 2))
+        return (mean / len(paths)).numpy(), (std / len(paths)).numpy()
+
+    return work
+
+
 def normalize(x, out, threads):
     torch = _torch(threads)
     tensor, result = torch.from_numpy(x), torch.from_numpy(out)
