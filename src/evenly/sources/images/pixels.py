@@ -140,7 +140,7 @@ def _memory(image: Any) -> npt.NDArray[np.uint8] | None:
 
     A copy takes a tenth of the time that decoding takes (256x256: 30 of 250 µs).
     """
-    if not hasattr(image, "__arrow_c_array__"):  # before Pillow 11.3
+    if not hasattr(image, "__arrow_c_array__"):  # an older Pillow
         return None
     from nanoarrow import c_array
 
