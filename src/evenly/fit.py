@@ -4,15 +4,17 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from evenly import _core
 from evenly.block import Block
 from evenly.errors import DataError
-from evenly.moments import Moments
+from evenly.moments import GroupedMoments, Moments
 from evenly.side_by_side import consume_side_by_side
 from evenly.sources import Source, open_source
 from evenly.sources.tables import TableSource
+
+Sums = TypeVar("Sums", Moments, GroupedMoments)
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,7 +49,8 @@ def fit(
     infinite: str = "error",
     threads: int | None = None,
     progress: Callable[[Progress], object] | None = None,
-) -> Moments:
+    by: Any = None,
+) -> Any:
     """Return the exact moments of every row of a source, read once.
 
     Parameters
@@ -87,6 +90,15 @@ def fit(
         same bits for any number.
     progress
         Called with a `Progress` after each block, by one thread at a time.
+    by
+        The column, or list of columns, whose values say which group a row belongs to; they
+        are not fitted. Or one key a row, as an array (of N×C×H×W one an image); or the key or
+        the place of that part of batches. `GroupedMoments` come back: choose it when each
+        sensor, station or class is to have mean 0 and variance 1 by itself.
+
+    Returns
+    -------
+    Moments, or GroupedMoments with ``by=``
 
     Raises
     ------
@@ -130,11 +142,13 @@ def fit(
         weights=weights,
         select=select,
         feature_axis=feature_axis,
+        by=by,
     )
     report = _reporter(progress, opened)
     tasks = opened.tasks() if isinstance(opened, TableSource) else None
     if tasks is None:
-        moments = _summed(opened, report, infinite, threads)
+        empty = Moments.empty() if by is None else GroupedMoments.empty(by)
+        moments = _summed(empty, opened, report, infinite, threads)
     else:
         moments = _summed_side_by_side(opened, tasks, report, infinite, threads)
     if not moments.rows:
@@ -143,10 +157,13 @@ def fit(
 
 
 def _summed(
-    source: Source, report: Callable[[Block], None], infinite: str, threads: int | None
-) -> Moments:
-    """Return the moments of blocks, one after the other, each summed by all threads."""
-    moments = Moments.empty()
+    moments: Sums,
+    source: Source,
+    report: Callable[[Block], None],
+    infinite: str,
+    threads: int | None,
+) -> Sums:
+    """Add blocks to moments, one after the other, each summed by all threads."""
     # Closed at once after a failure, so that nothing is read ahead for nobody.
     with closing(source.blocks()) as blocks:
         for block in blocks:
@@ -202,7 +219,7 @@ def _after(done: Progress, block: Block) -> Progress:
     )
 
 
-def _without_late(moments: Moments, source: Source) -> Moments:
+def _without_late(moments: Sums, source: Source) -> Sums:
     """Return the moments without columns that turned out, late, to hold no numbers.
 
     Columns do not know of one another, so leaving one out afterwards is exact.

@@ -5,14 +5,17 @@ The README beside this file says what goes in and why it is so.
 
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
+from evenly.sources.by import has_keys, keys_beside, names_of
 from evenly.sources.batches import BatchSource, Samples
 from evenly.sources.choice import Choice, choice
+from evenly.sources.keys import KeyedSource, keys_of_array
 from evenly.sources.parts import Default, part_of
 from evenly.sources.source import Source
 
@@ -27,6 +30,7 @@ def open_source(
     weights: Any = None,
     select: Any = None,
     feature_axis: int = -1,
+    by: Any = None,
 ) -> Source:
     """Return anything that `evenly.fit` takes as a source of blocks.
 
@@ -34,7 +38,7 @@ def open_source(
     ----------
     source
         See `evenly.fit`. A `Source` comes back as it is.
-    columns, exclude, weights, select, feature_axis
+    columns, exclude, weights, select, feature_axis, by
         See `evenly.fit`.
 
     Raises
@@ -48,8 +52,11 @@ def open_source(
     [[[2.0], [4.0]]]
     """
     by_name = weights if isinstance(weights, str) else None
-    door = _Door(choice(columns, exclude, by_name), select, feature_axis)
+    named = names_of(by)
+    door = _Door(choice(columns, exclude, by_name, named), select, feature_axis)
     opened = door.open(source, "the array")
+    if by is not None and not named:
+        opened = KeyedSource(opened, keys_of_array(by))
     if weights is None or by_name is not None:
         return opened
     from evenly.sources.weights import WeightedSource
@@ -78,8 +85,7 @@ class _Door:
         if is_frame(x):
             return self._open_frame(x, place)
         if isinstance(x, Mapping):
-            part = self._part(x, "the dict")
-            return _Door(self._choice, None, self._axis).open(part, place)
+            return self._open_beside(x, self._part(x, "the dict"), place)
         if _is_dataset(x):
             return self._open_batches(Samples(x), x, self._open_sample)
         if _is_array(x):
@@ -154,14 +160,23 @@ class _Door:
         return BatchSource(items, open_item, description=_article(type(x).__name__))
 
     def _open_batch(self, batch: Any, place: str) -> Source:
-        return self._inside.open(self._part(batch, place), place)
+        return self._open_beside(batch, self._part(batch, place), place)
+
+    def _open_beside(self, batch: Any, part: Any, place: str) -> Source:
+        """Open a part of a batch, of which another part may be the keys that by= names."""
+        by = self._choice.by
+        if not has_keys(batch, by):
+            return self._inside.open(part, place)
+        door = _Door(replace(self._choice, by=()), None, self._axis)
+        return KeyedSource(door.open(part, place), keys_beside(batch, by))
 
     def _open_sample(self, sample: Any, place: str) -> Source:
         """Open one sample as a batch of one: the axis of features counts with the batch's."""
         from evenly.sources.arrays import as_array
 
         place = place.replace("batch", "sample")
-        return self._inside.open(as_array(self._part(sample, place), place)[None], place)
+        part = as_array(self._part(sample, place), place)[None]
+        return self._open_beside(sample, part, place)
 
     @property
     def _inside(self) -> "_Door":
@@ -169,6 +184,8 @@ class _Door:
         return _Door(self._choice, None, self._axis)
 
     def _part(self, batch: Any, place: str) -> Any:
+        if self._select is None and isinstance(batch, tuple) and has_keys(batch, self._choice.by):
+            return batch[0]
         if self._select is None:
             return self._default(batch, place)
         return part_of(batch, self._select, place)
