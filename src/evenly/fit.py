@@ -147,7 +147,7 @@ def fit(
     report = _reporter(progress, opened)
     tasks = opened.tasks() if isinstance(opened, TableSource) else None
     if tasks is None:
-        empty = Moments.empty() if by is None else GroupedMoments.empty(by)
+        empty: Any = Moments.empty() if by is None else GroupedMoments.empty(by)
         moments = _summed(empty, opened, report, infinite, threads)
     else:
         moments = _summed_side_by_side(opened, tasks, report, infinite, threads)

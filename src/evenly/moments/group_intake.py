@@ -80,7 +80,10 @@ def columns_of(block: Block) -> list[Column]:
     if x.ndim == 1:
         return [Column(x)]
     axis = block.feature_axis % x.ndim
-    return [Column(x.take(i, axis).reshape(-1) if x.ndim > 2 else _one(x, axis, i)) for i in range(x.shape[axis])]
+    return [
+        Column(x.take(i, axis).reshape(-1) if x.ndim > 2 else _one(x, axis, i))
+        for i in range(x.shape[axis])
+    ]
 
 
 def _one(x: npt.NDArray[Any], axis: int, index: int) -> npt.NDArray[Any]:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from evenly import _core, statistics_file
+from evenly import _core
 from evenly.columns import Names, places_of
 from evenly.errors import ColumnError, nearest
 from evenly.keys import Key, Part, order, part_of
@@ -16,7 +16,9 @@ from evenly.moments.grouped_records import believed, group_records
 from evenly.moments.grouping import By, Grouping
 from evenly.moments.moments import Moments
 from evenly.moments.readings import Correction
-from evenly.statistics_file import GroupRecord, Header
+from evenly.statistics_file import Header
+from evenly.statistics_file import groups as group_file
+from evenly.statistics_file.groups import GroupRecord
 from evenly.transform.groups import GroupScaling, group_scaling, transform_groups
 
 GroupKey = Part | Key
@@ -53,7 +55,7 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
 
     @property
     def by(self) -> By:
-        """The column whose values are the keys; a tuple of several; None for keys without a name."""
+        """The column whose values are the keys, a tuple of several, or None for keys of no name."""
         return self._by
 
     @property
@@ -121,9 +123,11 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
         return tuple(map(part_of, key)) if self._tuples and type(key) is tuple else (part_of(key),)
 
     def _unknown(self, key: GroupKey) -> ColumnError:
-        near = nearest(key, [k for (k,) in self._places if type(k) is str]) if (
-            isinstance(key, str) and not self._tuples
-        ) else ""
+        near = (
+            nearest(key, [k for (k,) in self._places if type(k) is str])
+            if (isinstance(key, str) and not self._tuples)
+            else ""
+        )
         example = next(iter(self), None)
         return ColumnError(
             f"There must be a group of that key. Received: {key!r}; there are {len(self):,} "
@@ -170,11 +174,11 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
         SourceError
             When it cannot be written; what was there before is unchanged.
         """
-        statistics_file.save_groups(path, *self._file())
+        group_file.save(path, *self._file())
 
     def to_bytes(self) -> bytes:
         """Return the statistics file that `save` writes, for a place that is no file."""
-        return b"".join(statistics_file.group_lines(*self._file()))
+        return b"".join(group_file.lines(*self._file()))
 
     @staticmethod
     def from_bytes(content: bytes) -> "GroupedMoments":
@@ -186,7 +190,7 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
             When they are no statistics file of groups, or no data can have such statistics.
         """
         result = GroupedMoments.empty()
-        believed(result, *statistics_file.parse_groups(content))
+        believed(result, *group_file.parse(content))
         return result
 
     def _file(self) -> tuple[Header, By, Iterator[GroupRecord]]:
@@ -290,4 +294,3 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
 
     def _repr_html_(self) -> str:
         return grouped_glance.page(self)
-

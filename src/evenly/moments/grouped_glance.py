@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from evenly.moments.grouped import GroupedMoments
 
 HEADINGS = ("group", *glance.HEADINGS)
-LINES, HEAD, TAIL = 24, 16, 4
-"""Lines shown when there are no more; else of the start and of the end."""
+HEAD, TAIL = 20, 4
+"""Lines shown of the start and of the end, when there are more than both."""
 
 
-def text(moments: "GroupedMoments") -> str:
+def text(moments: "GroupedMoments", head: int = HEAD, tail: int = TAIL) -> str:
     """Return the table as text: groups and names to the left, numbers to the right."""
-    rows, left_out = lines(moments)
+    rows, left_out = lines(moments, head, tail)
     cells: list[Row] = [HEADINGS, *rows]
     if left_out:
-        cells.insert(1 + HEAD, (f"({left_out:,} more)", *[""] * (len(HEADINGS) - 1)))
+        cells.insert(1 + head, (f"({left_out:,} more)", *[""] * (len(HEADINGS) - 1)))
     widths = [max(len(row[i]) for row in cells) for i in range(len(HEADINGS))]
     table = [
         "  ".join(
@@ -33,7 +33,7 @@ def text(moments: "GroupedMoments") -> str:
 
 def page(moments: "GroupedMoments") -> str:
     """Return the table as HTML, for notebooks."""
-    rows, left_out = lines(moments)
+    rows, left_out = lines(moments, HEAD, TAIL)
     body = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
     if left_out:
         body.insert(HEAD, f'<td colspan="{len(HEADINGS)}">({left_out:,} more)</td>')
@@ -59,19 +59,19 @@ def foot(moments: "GroupedMoments") -> list[str]:
     return [bounds] if moments.extremes_are_bounds else []
 
 
-def lines(moments: "GroupedMoments") -> tuple[list[Row], int]:
+def lines(moments: "GroupedMoments", head: int, tail: int) -> tuple[list[Row], int]:
     """Return the rows to show, and how many are passed over after the first ones."""
     keys, width = moments._sorted(), moments.num_features
     total = len(keys) * width
-    if total <= LINES:
+    if total <= head + tail:
         return [row for key in keys for row in _of(moments, key)], 0
-    first = [row for key in keys[: HEAD // min(width, HEAD) + 1] for row in _of(moments, key)][:HEAD]
-    last = _of(moments, keys[-1])[-TAIL:]
-    return first + last, total - len(first) - len(last)
+    first = [row for key in keys[: 1 + head // width] for row in _of(moments, key)]
+    last = [row for key in keys[-1 - tail // width :] for row in _of(moments, key)]
+    return first[:head] + last[-tail:], total - head - tail
 
 
 def _of(moments: "GroupedMoments", key: Key) -> list[Row]:
-    """Return a row for each column of a group, those of very wide ones cut short."""
+    """Return a row for each column of a group."""
     from evenly.moments.records import records
 
     own = moments[key if isinstance(moments.by, tuple) else key[0]]

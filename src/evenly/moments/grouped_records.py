@@ -8,7 +8,8 @@ import numpy as np
 from evenly.errors import DataError, StatisticsFileError
 from evenly.keys import Key
 from evenly.moments.records import records, state_of
-from evenly.statistics_file import GroupRecord, Header
+from evenly.statistics_file import Header
+from evenly.statistics_file.groups import GroupRecord
 
 if TYPE_CHECKING:
     from evenly.moments.grouping import By, Grouping

@@ -151,7 +151,7 @@ class Grouping:
     def _columns_of(self, places: Places | Sequence[int]) -> list[int]:
         """Return the places of groups' columns in the state."""
         starts = np.asarray(places, np.int64)[:, None] * self._width
-        return (starts + np.arange(self._width)).ravel().tolist()  # type: ignore[no-any-return]
+        return (starts + np.arange(self._width)).ravel().tolist()
 
     def _absorb(self, other: Self) -> None:
         """Add other in place."""
@@ -293,14 +293,14 @@ def has_rows(state: _core.State, width: int) -> npt.NDArray[np.bool_]:
         bool(count[0] or missing[0])
         for count, missing in zip(state.counts(), state.missings(), strict=True)
     ]
-    return np.array(there, np.bool_).reshape(-1, width).any(axis=1)
+    some: npt.NDArray[np.bool_] = np.logical_or.reduce(np.reshape(there, (-1, width)), axis=1)
+    return some.astype(np.bool_)
 
 
 def _never_added(key: Key, columns: Names, column: int) -> DataError:
     name = column if columns is None else repr(columns[column])
     return DataError(
         "Only what was added can be subtracted. Received: moments that have more of column "
-        f"{name} in group {shown(key)!r} than there is. Subtract from the sum that they are part of."
+        f"{name} in group {shown(key)!r} than there is. "
+        "Subtract from the sum that they are part of."
     )
-
-

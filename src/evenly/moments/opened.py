@@ -9,6 +9,7 @@ from evenly.errors import DataError, StatisticsFileError
 from evenly.moments.grouped import GroupedMoments
 from evenly.moments.grouped_records import believed as believed_groups
 from evenly.moments.moments import Moments, believed
+from evenly.statistics_file import groups
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -32,10 +33,10 @@ def from_bytes(content: bytes) -> Moments | GroupedMoments:
     """Return what the bytes of a statistics file hold; `load` without the file."""
     document = statistics_file.document_of(content)
     del content
-    if not statistics_file.has_groups(document):
+    if not groups.has_groups(document):
         return believed(*statistics_file.read(document))
     result = GroupedMoments.empty()
-    believed_groups(result, *statistics_file.read_groups(document))
+    believed_groups(result, *groups.read(document))
     return result
 
 

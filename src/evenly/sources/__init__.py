@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
-from evenly.sources.by import has_keys, keys_beside, names_of
 from evenly.sources.batches import BatchSource, Samples
+from evenly.sources.by import has_keys, keys_beside, names_of
 from evenly.sources.choice import Choice, choice
 from evenly.sources.keys import KeyedSource, keys_of_array
 from evenly.sources.parts import Default, part_of

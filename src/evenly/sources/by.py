@@ -41,7 +41,9 @@ def keys_beside(batch: Any, names: Names) -> Keys:
 
 def _keys(part: Any) -> Keys:
     """Return one key a row; of a sample, one key."""
-    single = isinstance(part, str) or not hasattr(part, "__len__") or getattr(part, "shape", 1) == ()
+    single = (
+        isinstance(part, str) or not hasattr(part, "__len__") or getattr(part, "shape", 1) == ()
+    )
     return keys_of_objects([part]) if single else keys_of_array(part)
 
 

@@ -47,7 +47,7 @@ class Field:
 
 @dataclass(slots=True, frozen=True)
 class Plan:
-    """What is read of a table: these columns, that weight, those keys; what is left out, and why."""
+    """What is read of a table: columns, weights, keys; and what is left out, and why."""
 
     names: tuple[str, ...]
     weights: str | None
@@ -141,7 +141,7 @@ def plan(asked: Choice, fields: Sequence[Field], place: str) -> Plan:
     return Plan(tuple(chosen), weights, left_out, by)
 
 
-def _by_name(name: str | int, names: Sequence[str], place: str) -> str:
+def _by_name(name: str | int, names: list[str], place: str) -> str:
     if not isinstance(name, str):
         raise ColumnError(
             "by= takes the names of a table's columns; a number is for parts of batches (x, y). "

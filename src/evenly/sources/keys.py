@@ -85,7 +85,10 @@ def _keys_of_times(
     def parts(rows: Rows) -> list[Any]:
         times = words[rows].view(f"M8[{_STEPS[unit]}]")
         if kind == "date":
-            return [date(1970, 1, 1) + timedelta(days=int(day)) for day in times.astype("M8[D]").view("i8")]
+            return [
+                date(1970, 1, 1) + timedelta(days=int(day))
+                for day in times.astype("M8[D]").view("i8")
+            ]
         micro = times.astype("M8[us]")
         if (micro.astype(times.dtype) != times).any():
             raise finer_than_micro(times[micro.astype(times.dtype) != times][0])
@@ -136,6 +139,8 @@ def keys_of_array(x: Any) -> Keys:
     UnsupportedTypeError
         When it holds what can be no key.
     """
+    if isinstance(x, Keys):
+        return x
     if hasattr(x, "detach"):  # a tensor that requires grad turns into no array
         x = x.detach().cpu()
     if hasattr(x, "factorize"):  # pandas

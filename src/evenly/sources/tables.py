@@ -118,7 +118,11 @@ class TableSource:
         None where a table is not read so, or its rows have weights or keys: these go with all
         columns.
         """
-        if self._plan.weights is not None or self._plan.by or not isinstance(self._first, ColumnTable):
+        if (
+            self._plan.weights is not None
+            or self._plan.by
+            or not isinstance(self._first, ColumnTable)
+        ):
             return None
         return self._each(self._tasks_of)
 

@@ -137,14 +137,15 @@ def read(document: dict[str, Any]) -> tuple[Header, list[ColumnRecord]]:
     """Return what a parsed file says, after checking all of it."""
     if document["format_version"] != FORMAT_VERSION:
         raise StatisticsFileError(
-            "this statistics file has groups. Read it with evenly.load or GroupedMoments.from_bytes."
+            "this statistics file has groups. Read it with evenly.load or "
+            "GroupedMoments.from_bytes."
         )
     header = header_of(document, _KEYS)
     return header, columns_of(document["columns"])
 
 
 def document_of(content: bytes) -> dict[str, Any]:
-    """Return the JSON object in a statistics file of a version that we know, and no more checked."""
+    """Return the JSON object in a statistics file; only its version has been checked."""
     if len(content) > MAX_BYTES:
         raise StatisticsFileError(f"a statistics file has at most {MAX_BYTES:,} bytes.")
     document = _json(content)

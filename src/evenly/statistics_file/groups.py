@@ -20,7 +20,16 @@ from evenly.statistics_file.file import Header, columns_of, document_of, encoded
 VERSION = 2
 By = str | tuple[str, ...] | None
 
-_KEYS = ("by", "evenly_version", "extremes", "format", "format_version", "groups", "rows", "sources")
+_KEYS = (
+    "by",
+    "evenly_version",
+    "extremes",
+    "format",
+    "format_version",
+    "groups",
+    "rows",
+    "sources",
+)
 _GROUP_KEYS = ("columns", "key", "rows")
 _TIMES = {"date": date, "timestamp": datetime}
 
@@ -113,7 +122,7 @@ def read(document: dict[str, Any]) -> tuple[Header, By, list[GroupRecord]]:
 
 def _read_by(by: Any) -> By:
     if by is None or type(by) is str:
-        return by  # type: ignore[no-any-return]
+        return by
     if type(by) is list and by and all(type(name) is str for name in by):
         return tuple(by)
     raise StatisticsFileError(f"'by' must be a name, names or null. Received: {received(by)}.")

@@ -35,9 +35,11 @@ def scale_array(
     table = (1, -1) if array.ndim == 1 else array.shape
     source, target = array.reshape(table), out.reshape(table)
     for index in range(scaling.hi.shape[1]):
-        column, result = (np.moveaxis(a, axis, 0)[index] for a in (source, target)) if (
-            array.ndim > 1
-        ) else (source[0], target[0])
+        column, result = (
+            (np.moveaxis(a, axis, 0)[index] for a in (source, target))
+            if (array.ndim > 1)
+            else (source[0], target[0])
+        )
         flat = (-1, *[1] * (column.ndim - 1))
         for start in range(0, entries, _ROWS):
             part = slice(start, start + _ROWS)
@@ -75,11 +77,11 @@ def scaled(
     """
     wide = x.astype(np.float64)
     present = ~np.isnan(wide)
-    some = present if x.ndim == 1 else present.reshape(len(x), -1).any(axis=1)
+    some: Any = present if x.ndim == 1 else present.reshape(len(x), -1).any(axis=1)
     scaling.check(column, rows, some)
-    hi, lo, factor, power = (
-        None if part is None else part.reshape(flat) for part in scaling.part(column, rows)
-    )
+    hi, lo, factor, power = scaling.part(column, rows)
+    hi, lo, factor = (part.reshape(flat) for part in (hi, lo, factor))
+    power = None if power is None else power.reshape(flat)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         if scaling.inverse:
             y = wide * factor + lo + hi
@@ -90,7 +92,7 @@ def scaled(
             y = ((wide if power is None else np.ldexp(wide, power)) - hi - lo) * factor
     if missing == "zero":
         y[np.isnan(wide)] = 0.0
-    return y  # type: ignore[no-any-return]
+    return y
 
 
 def _centred(x: Array, hi: Any) -> Array:

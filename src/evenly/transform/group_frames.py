@@ -106,10 +106,8 @@ def _scaled(
     parts = {"hi": hi, "lo": lo, "factor": factor, "scale": scale}
     ours = {part: _OURS.format(part, name) for part, values in parts.items() if values is not None}
     backend = frame.implementation
-    columns = [
-        nw.new_series(ours[part], parts[part], nw.Float64, backend=backend) for part in ours
-    ]
-    numbers = [nw.col(ours[part]) if part in ours else None for part in parts]
+    columns = [nw.new_series(ours[part], parts[part], nw.Float64, backend=backend) for part in ours]
+    numbers: Any = [nw.col(ours[part]) if part in ours else None for part in parts]
     y = expression(name, kind, tuple(numbers), scaling.inverse, dtype, missing)
     return frame.with_columns(*columns).with_columns(y).drop(*ours.values())
 

@@ -68,4 +68,6 @@ def _along(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:
     if y.ndim > 1:
         shape[axis] = part.shape[1]
         part = part.T if axis == 0 else part
-    return torch.as_tensor(np.ascontiguousarray(part), dtype=y.dtype, device=y.device).reshape(shape)
+    return torch.as_tensor(np.ascontiguousarray(part), dtype=y.dtype, device=y.device).reshape(
+        shape
+    )
