@@ -374,8 +374,10 @@ def test_the_parts_of_a_batch_may_be_keys():
     assert evenly.fit(loader, select=0, by=1) == expected
     assert evenly.fit(data, by=1) == expected
     dicts = ({"x": a, "label": b} for a, b in loader)
-    assert evenly.fit(dicts, select="x", by="label") == expected
-    assert evenly.fit({"x": x, "label": y}, select="x", by="label") == expected
+    named = evenly.fit(dicts, select="x", by="label")
+    assert named.by == "label"
+    assert {key: own.sum for key, own in named.items()} == {k: o.sum for k, o in expected.items()}
+    assert evenly.fit({"x": x, "label": y}, select="x", by="label") == named
 
 
 @settings(max_examples=20)

@@ -33,7 +33,7 @@ def part_of(value: Any) -> Part:
     >>> part_of(3.0), part_of(float("nan")), part_of("EWR")
     (3, None, 'EWR')
     """
-    if value is None or type(value) in (str, bool, int):
+    if value is None or type(value) in (str, bool):
         return value  # type: ignore[no-any-return]
     if isinstance(value, datetime):
         return _timestamp(value)
@@ -43,12 +43,14 @@ def part_of(value: Any) -> Part:
         return part_of(value.item())  # a NumPy scalar, a tensor of one value
     if isinstance(value, float):
         return _number(value)
-    if isinstance(value, str | int):
-        return str(value) if isinstance(value, str) else int(value)
+    if isinstance(value, int) and -(2**63) <= value < 2**64:
+        return int(value)
+    if isinstance(value, str):
+        return str(value)
     if type(value).__name__ in ("NAType", "NaTType"):
         return None
     raise UnsupportedTypeError(
-        "A group's key must be text, a number, a boolean, a date or a timestamp. "
+        "A group's key must be text, a number of 64 bits, a boolean, a date or a timestamp. "
         f"Received: {value!r} of type {type(value).__name__}. Convert the column of by= first."
     )
 
@@ -60,7 +62,8 @@ def _number(value: float) -> Part:
         raise DataError(
             f"A group's key must be finite. Received: {value}. Correct it, or make it missing."
         )
-    return int(value) if value.is_integer() else float(value)
+    whole = value.is_integer() and abs(value) < 2**63
+    return int(value) if whole else float(value)
 
 
 def _timestamp(value: datetime) -> Part:

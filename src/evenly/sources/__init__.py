@@ -184,7 +184,8 @@ class _Door:
         return _Door(self._choice, None, self._axis)
 
     def _part(self, batch: Any, place: str) -> Any:
-        if self._select is None and isinstance(batch, tuple) and has_keys(batch, self._choice.by):
+        beside = not isinstance(batch, Mapping) and has_keys(batch, self._choice.by)
+        if self._select is None and beside:
             return batch[0]
         if self._select is None:
             return self._default(batch, place)

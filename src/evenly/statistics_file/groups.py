@@ -166,7 +166,7 @@ def _read_part(part: Any, index: int) -> Part:
         return part  # type: ignore[no-any-return]
     if type(part) is int and -(2**63) <= part < 2**64:
         return part
-    if type(part) is float and not part.is_integer():
+    if type(part) is float and (not part.is_integer() or abs(part) >= 2**63):
         return part
     if type(part) is dict and len(part) == 1 and not isinstance(part, Odd):
         ((kind, text),) = part.items()
