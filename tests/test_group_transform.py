@@ -200,9 +200,7 @@ def test_a_value_in_a_column_that_its_group_has_none_of():
     with pytest.raises(evenly.DataError, match=r"than correction=1. Column 'v' of group 'b'"):
         moments.normalize(frame, correction=1)
     with pytest.raises(evenly.DataError, match=r"than correction=1. Column 0 of group 'b'"):
-        evenly.fit([[1.0]], by=["b"] * 1 and np.array(["b"])).normalize(
-            [[1.0]], by=np.array(["b"]), correction=1
-        )
+        evenly.fit([[1.0]], by=np.array(["b"])).normalize([[1.0]], by=np.array(["b"]), correction=1)
 
 
 # Mistakes
@@ -225,8 +223,8 @@ def test_keys_must_be_given_for_arrays_and_be_one_a_row():
         moments.normalize(np.ones((2, 1)))
     with pytest.raises(evenly.DataError, match=r"3 keys for 2 rows of x, of shape \(2, 1\)"):
         moments.normalize(np.ones((2, 1)), by=[1, 2, 1])
+    named = evenly.fit(pl.DataFrame({"v": [1.0]}), by=np.array([1]))
     with pytest.raises(evenly.DataError, match=r"Received: a frame, and no by="):
-        named = evenly.fit(pl.DataFrame({"v": [1.0]}), by=np.array([1]))
         named.normalize(pl.DataFrame({"v": [1.0]}))
 
 

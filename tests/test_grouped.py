@@ -260,9 +260,7 @@ def test_a_failed_update_leaves_everything_as_it_was():
 
 
 def test_infinity_may_count_as_missing():
-    moments = evenly.fit(
-        [[np.inf], [1.0]], by=["a", "b"] * 1 and np.array(["a", "b"]), infinite="missing"
-    )
+    moments = evenly.fit([[np.inf], [1.0]], by=np.array(["a", "b"]), infinite="missing")
     assert moments["a"].missing.tolist() == [1]
 
 
@@ -354,6 +352,9 @@ def test_groups_by_other_columns_do_not_add_up():
         a + b
     with pytest.raises(evenly.DataError, match=r"GroupedMoments and Moments. Take grouped.total"):
         evenly.merge([a, a.total()])
+    for mixed in (a.__add__, a.__radd__, a.__sub__, a.__rsub__):
+        with pytest.raises(evenly.DataError, match=r"moments without. Take grouped.total"):
+            mixed(a.total())
 
 
 def test_keys_are_needed_when_there_are_no_columns_of_them():

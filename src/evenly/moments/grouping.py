@@ -16,6 +16,7 @@ from evenly.keys import Key, joined_kinds, shown
 from evenly.moments.group import joined_dtypes
 from evenly.moments.group_intake import add_groups
 from evenly.moments.intake import feature_count
+from evenly.moments.readings import Readings
 from evenly.sources import open_source
 from evenly.sources.by import label_of
 
@@ -209,6 +210,7 @@ class Grouping:
 
     def __add__(self, other: object) -> Self:
         """Return the moments of both sets of rows together."""
+        _refuse_plain(other)
         if not isinstance(other, type(self)):
             # sum() begins with 0
             return self.copy() if type(other) is int and other == 0 else NotImplemented
@@ -228,6 +230,7 @@ class Grouping:
         DataError
             When other was never added: some group would have less than nothing.
         """
+        _refuse_plain(other)
         if not isinstance(other, type(self)):
             return NotImplemented
         self._check_by(other)
@@ -244,6 +247,10 @@ class Grouping:
             raise _never_added(keys[group], result._columns, column)
         rows = {key: int(theirs._rows[at]) for key, at in theirs._places.items()}
         return result._left(state, keys, rows, theirs._sources)
+
+    def __rsub__(self, other: object) -> Self:
+        _refuse_plain(other)
+        return NotImplemented
 
     def _left(
         self, state: _core.State, keys: list[Key], gone: dict[Key, int], sources: list[str]
@@ -274,6 +281,14 @@ class Grouping:
             return False
         keys = self._places.keys() | theirs._places.keys()
         return bool(self._padded(keys) == theirs._padded(keys))
+
+
+def _refuse_plain(other: object) -> None:
+    if isinstance(other, Readings):
+        raise DataError(
+            "Moments with groups can be added to such only. Received: moments without. Take "
+            "grouped.total(), the moments of all groups together."
+        )
 
 
 def used(keys: Keys) -> tuple[Keys, Places]:

@@ -62,7 +62,8 @@ def merge(moments: Iterable[Any]) -> Any:
         if not isinstance(part, type(total)):
             raise DataError(
                 "Moments with groups can be added to such only. Received: "
-                f"{type(total).__name__} and {type(part).__name__}. Take grouped.total() of them."
+                f"{type(total).__name__} and {type(part).__name__}. Take grouped.total(), the "
+                "moments of all groups together."
             )
         total._absorb(part)
     return Moments.empty() if total is None else total
