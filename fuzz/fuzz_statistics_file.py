@@ -28,8 +28,8 @@ SEEDS = [
     b'{\n"by": ["origin", "day"],\n"evenly_version": "0.1.0",\n"extremes": "exact",\n"format": '
     b'"evenly statistics",\n"format_version": 2,\n"groups": [\n{"columns": [\n{"count": 3, '
     b'"dtype": "float64", "max": 6.0, "mean": 3.0, "min": 1.0, "missing": 1, "name": "height", '
-    b'"std": 2.160246899469287, "sum": "0x9p0", "sum_of_squares": "0x29p0"}\n], "key": ["EWR", {"date": '
-    b'"2013-01-31"}], "rows": 4}\n],\n"rows": 4,\n"sources": ["p.csv"]\n}\n',
+    b'"std": 2.160246899469287, "sum": "0x9p0", "sum_of_squares": "0x29p0"}\n], "key": ["EWR", '
+    b'{"date": "2013-01-31"}], "rows": 4}\n],\n"rows": 4,\n"sources": ["p.csv"]\n}\n',
     b'{"by": null, "evenly_version": "", "extremes": "bounds", "format": "evenly statistics", '
     b'"format_version": 2, "groups": [{"columns": [{"count": 0, "dtype": "int8", "max": null, '
     b'"min": null, "missing": 7, "sum": "0x0p0", "sum_of_squares": "0x0p0"}], "key": {"timestamp": '
