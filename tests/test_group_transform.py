@@ -213,6 +213,8 @@ def test_a_frame_must_have_its_columns():
     with pytest.raises(evenly.ColumnError, match=r"every column of the moments. Missing: 'v'"):
         moments.normalize(table_of().drop_columns("v"))
     keys = table_of()["station"]
+    renamed = table_of().rename_columns({"station": "place"})
+    assert moments.normalize(renamed, by="place")["v"] == moments.normalize(table_of())["v"]
     result = moments.normalize(table_of().drop_columns("station"), by=keys)
     assert result.to_pydict() == moments.normalize(table_of()).drop_columns("station").to_pydict()
 
@@ -221,6 +223,8 @@ def test_keys_must_be_given_for_arrays_and_be_one_a_row():
     moments = evenly.fit([[1.0], [2.0]], by=[1, 2])
     with pytest.raises(evenly.DataError, match=r"Received: ndarray, and no by="):
         moments.normalize(np.ones((2, 1)))
+    with pytest.raises(evenly.DataError, match=r"Received: 'a'. A text names a column"):
+        moments.normalize(np.ones((2, 1)), by="a")
     with pytest.raises(evenly.DataError, match=r"3 keys for 2 rows of x, of shape \(2, 1\)"):
         moments.normalize(np.ones((2, 1)), by=[1, 2, 1])
     named = evenly.fit(pl.DataFrame({"v": [1.0]}), by=np.array([1]))

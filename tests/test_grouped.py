@@ -288,6 +288,7 @@ MISTAKES = {
     ),
     "keys in two dimensions": ({"by": np.ones((3, 2))}, evenly.DataError, r"shape \(3, 2\)"),
     "an infinite key": ({"by": [np.inf, 1, 2]}, evenly.DataError, "key must be finite"),
+    "a number for all": ({"by": 0.5}, evenly.DataError, "as an array or a list. Received: 0.5"),
     "an object": ({"by": [object(), 1, 2]}, evenly.UnsupportedTypeError, "of type object"),
     "lists": ({"by": "nested"}, evenly.UnsupportedTypeError, "column of kind nested"),
     "times finer than a key": ({"by": "fine"}, evenly.UnsupportedTypeError, "whole microseconds"),
@@ -335,6 +336,8 @@ def test_a_group_that_is_not_there_is_named():
     moments = evenly.fit(pl.DataFrame({"k": ["Newark"], "v": [1.0]}), by="k")
     with pytest.raises(evenly.ColumnError, match=r"Received: 'newark'; .* Did you mean 'Newark'"):
         moments["newark"]
+    for nothing in (("a", "b"), object(), np.inf):
+        assert nothing not in moments
 
 
 def test_only_what_was_added_can_be_subtracted():

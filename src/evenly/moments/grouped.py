@@ -9,7 +9,7 @@ import numpy as np
 
 from evenly import _core
 from evenly.columns import Names, places_of
-from evenly.errors import ColumnError, nearest
+from evenly.errors import ColumnError, EvenlyError, nearest
 from evenly.keys import Key, Part, order, part_of
 from evenly.moments import grouped_glance
 from evenly.moments.grouped_records import believed, group_records
@@ -97,7 +97,7 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
     def __getitem__(self, key: GroupKey) -> Moments:
         """Return the moments of a group, as they are now."""
         with self._lock:
-            place = self._places.get(self._key_of(key))
+            place = self._place_of(key)
             if place is None:
                 raise self._unknown(key)
             state = self._state.take(self._columns_of([place]))
@@ -119,8 +119,12 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
         with self._lock:
             return sorted(self._places, key=order)
 
-    def _key_of(self, key: Any) -> Key:
-        return tuple(map(part_of, key)) if self._tuples and type(key) is tuple else (part_of(key),)
+    def _place_of(self, key: Any) -> int | None:
+        parts = key if self._tuples and isinstance(key, tuple) else (key,)
+        try:
+            return self._places.get(tuple(map(part_of, parts)))
+        except EvenlyError:  # what can be no key is no group's
+            return None
 
     def _unknown(self, key: GroupKey) -> ColumnError:
         near = (
@@ -222,7 +226,8 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
             array or a tensor, with ``by=``. What comes back is as of `Moments.normalize`: the
             same kind, rows in their order, other columns untouched.
         by
-            One key a row (one for each image of N×C×H×W). None: the frame's own columns.
+            One key a row (one for each image of N×C×H×W), or the name of the frame's column of
+            keys. None: the columns of `GroupedMoments.by`.
         unknown
             What becomes of rows of a group that was never fitted. ``"error"``: it is named.
             ``"missing"``: they become NaN (null in a frame that has null); choose it when such

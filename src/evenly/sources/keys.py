@@ -141,6 +141,11 @@ def keys_of_array(x: Any) -> Keys:
     """
     if isinstance(x, Keys):
         return x
+    if isinstance(x, str | bytes) or not hasattr(x, "__len__"):
+        raise DataError(
+            f"by= must have one key a row, as an array or a list. Received: {x!r}. "
+            "A text names a column, which only frames and files have."
+        )
     if hasattr(x, "detach"):  # a tensor that requires grad turns into no array
         x = x.detach().cpu()
     if hasattr(x, "factorize"):  # pandas

@@ -61,14 +61,15 @@ def scale_frame(
 
 def _keys(x: Any, scaling: GroupScaling, by: Any) -> Keys:
     """Return the keys of a frame's rows: those given, or its own columns."""
-    if by is not None:
+    if by is not None and not isinstance(by, str):
         return keys_of_array(by)
-    if scaling.by is None:
+    named = scaling.by if by is None else by
+    if named is None:
         raise DataError(
             "These groups have no columns by name, so by= must have one key a row. "
             "Received: a frame, and no by=. Pass by=keys."
         )
-    names = (scaling.by,) if isinstance(scaling.by, str) else scaling.by
+    names = (named,) if isinstance(named, str) else named
     table = open_frame(x, "the frame")
     present = [field.name for field in table.fields]
     if absent := [name for name in names if name not in present]:
