@@ -54,7 +54,7 @@ def errors_of(results: dict[str, Any]) -> dict[str, tuple[float, float]]:
     mean, variance = peer("evenly").answer(results["evenly"])
     std = np.sqrt(variance)
     errors = {}
-    for name in results.keys() & {*PEERS, "torch"}:
+    for name in results.keys() & {*PEERS, "torch", "pandas"}:
         its_mean, its_variance = peer(name).answer(results[name])
         off = abs(its_mean - mean) / std, abs(np.sqrt(its_variance) / std - 1)
         errors[name] = float(off[0].max()), float(off[1].max())

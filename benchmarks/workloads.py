@@ -96,6 +96,32 @@ class ParquetFile:
                 writer.write_table(pa.table(draw, schema=schema), row_group_size=rows)
 
 
+@dataclass(frozen=True)
+class Groups:
+    """Rows of eight columns, and a whole number a row that says its group.
+
+    All columns are far from 0 by ``offset`` standard deviations.
+    """
+
+    rows: int
+    number: int
+    offset: float
+    columns: int = 8
+
+    @property
+    def label(self) -> str:
+        return f"{self.rows:,}×{self.columns} in {self.number:,}, offset {self.offset:g}"
+
+    @property
+    def nbytes(self) -> int:
+        return self.rows * self.columns * 8
+
+    def make(self) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(SEED)
+        x = rng.normal(self.offset, 1.0, (self.rows, self.columns))
+        return np.asfortranarray(x), rng.integers(0, self.number, self.rows)
+
+
 SHAPES = ((1_000_000, 64), (4_000_000, 16), (100_000, 512), (10_000, 20_000), (50_000_000, 1))
 QUICK_SHAPES = ((100_000, 64), (1_000, 2_000), (2_000_000, 1))
 TINY_SHAPES = ((500, 3),)
@@ -115,3 +141,10 @@ def parquet_files(size: str) -> tuple[ParquetFile, ...]:
     """A file of half the size, and one of the whole, to show whether memory grows."""
     rows = {"full": 5_600_000, "quick": 400_000, "tiny": 2_000}[size]
     return ParquetFile(rows // 2), ParquetFile(rows)
+
+
+def groups(size: str) -> tuple[Groups, ...]:
+    """Few, some and very many groups at a size; and few of a large offset."""
+    rows = {"full": 2_000_000, "quick": 200_000, "tiny": 500}[size]
+    numbers = (10, 1000, rows // 20)
+    return (*(Groups(rows, number, 10.0) for number in numbers), Groups(rows, 10, 1e9))

@@ -12,6 +12,8 @@
 
 #include "accumulate.h"
 #include "binding_batch_norm.h"
+#include "binding_numbering.h"
+#include "group_sum.h"
 #include "moments.h"
 #include "readout.h"
 #include "scale.h"
@@ -26,6 +28,7 @@ namespace {
 
 using AnyArray = nb::ndarray<nb::ro, nb::device::cpu>;
 using Weights = nb::ndarray<const double, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
+using Places = nb::ndarray<const int64_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 using Bitmap = nb::ndarray<const uint8_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 using Constants = nb::ndarray<const double, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 using Number = std::pair<nb::int_, int>;  // mantissa * 2^exponent
@@ -131,16 +134,13 @@ Infinity update(Moments& moments, const AnyArray& x, int feature_axis,
                   {infinite_as_missing, threads_of(threads), weights_of(weights, array.rows())});
 }
 
-Infinity update_columns(Moments& moments, const std::vector<AnyArray>& values,
-                        const std::vector<std::optional<Bitmap>>& validity,
-                        const std::vector<int64_t>& bit_offsets,
-                        const std::optional<Weights>& weights, bool infinite_as_missing,
-                        int threads, int64_t first_column) {
+// Columns of equal length, each with an Arrow validity bitmap or None.
+std::vector<ArrowColumn> columns_of(const std::vector<AnyArray>& values,
+                                    const std::vector<std::optional<Bitmap>>& validity,
+                                    const std::vector<int64_t>& bit_offsets) {
   if (validity.size() != values.size() || bit_offsets.size() != values.size()) {
     throw nb::value_error("values, validity and bit_offsets must have one entry for each column");
   }
-  if (first_column < 0 || first_column > moments.size() - int64_t(values.size()))
-    throw nb::value_error("there must be a column in the state for each of the values");
   std::vector<ArrowColumn> columns;
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i].ndim() != 1) throw nb::value_error("a column must be one-dimensional");
@@ -157,10 +157,65 @@ Infinity update_columns(Moments& moments, const std::vector<AnyArray>& values,
     }
     columns.push_back(column);
   }
+  return columns;
+}
+
+Infinity update_columns(Moments& moments, const std::vector<AnyArray>& values,
+                        const std::vector<std::optional<Bitmap>>& validity,
+                        const std::vector<int64_t>& bit_offsets,
+                        const std::optional<Weights>& weights, bool infinite_as_missing,
+                        int threads, int64_t first_column) {
+  if (first_column < 0 || first_column > moments.size() - int64_t(values.size()))
+    throw nb::value_error("there must be a column in the state for each of the values");
+  std::vector<ArrowColumn> columns = columns_of(values, validity, bit_offsets);
   int64_t rows = columns.empty() ? 0 : columns[0].values.shape[0];
   return add_data(moments, columns,
                   {infinite_as_missing, threads_of(threads), weights_of(weights, rows)},
                   first_column);
+}
+
+void check_places(const Moments& moments, const Places& places, int64_t width) {
+  for (size_t i = 0; i < places.shape(0); ++i) {
+    if (places.data()[i] < 0 || places.data()[i] >= moments.size() / width)
+      throw nb::value_error("there must be columns in the state for each group");
+  }
+}
+
+Infinity update_groups(Moments& moments, const std::vector<AnyArray>& values,
+                       const std::vector<std::optional<Bitmap>>& validity,
+                       const std::vector<int64_t>& bit_offsets, const Places& codes,
+                       const Places& places, const std::optional<Weights>& weights,
+                       bool infinite_as_missing, int threads) {
+  std::vector<ArrowColumn> columns = columns_of(values, validity, bit_offsets);
+  if (columns.empty()) throw nb::value_error("there must be at least one column");
+  RowGroups groups{codes.data(), int64_t(codes.shape(0)), int64_t(places.shape(0))};
+  if (groups.rows != columns[0].values.shape[0])
+    throw nb::value_error("codes must have one value for each row");
+  for (int64_t row = 0; row < groups.rows; ++row) {
+    if (groups.codes[row] < 0 || groups.codes[row] >= groups.count)
+      throw nb::value_error("there must be a place for each code");
+  }
+  check_places(moments, places, int64_t(columns.size()));
+  AccumulateOptions options{infinite_as_missing, threads_of(threads),
+                            weights_of(weights, groups.rows)};
+  nb::gil_scoped_release release;
+  bool infinite = false;
+  std::vector<Column> sums = accumulate_groups(columns, groups, options, infinite);
+  if (!infinite) {
+    moments.add_groups(sums, int64_t(columns.size()), places.data());
+    return {};
+  }
+  Place place = first_infinity(columns, options.weights);
+  return std::pair(place.row, place.column);
+}
+
+void merge_groups(Moments& moments, const Moments& other, int64_t width, const Places& places) {
+  if (width < 1 || other.size() != width * int64_t(places.shape(0)))
+    throw nb::value_error("other must have `width` columns for each place");
+  check_places(moments, places, width);
+  nb::gil_scoped_release release;
+  moments.add_groups(other.snapshot(), width, places.data());
+  if (other.extremes_are_bounds()) moments.set_extremes_are_bounds(true);
 }
 
 void check_same_size(const Moments& a, const Moments& b) {
@@ -348,6 +403,13 @@ NB_MODULE(_core, m) {
            "first_column"_a = 0,
            "The same for columns of equal length, each with an Arrow validity bitmap or None: "
            "the state's from first_column on.")
+      .def("grow", &Moments::grow, "columns"_a, "Makes room for more columns, at the end.")
+      .def("update_groups", &update_groups, "values"_a, "validity"_a, "bit_offsets"_a, "codes"_a,
+           "places"_a, "weights"_a = nb::none(), "infinite_as_missing"_a = false, "threads"_a = 0,
+           "The same for rows of groups, each of which has len(values) columns of the state: a row "
+           "of code c adds to group places[c].")
+      .def("merge_groups", &merge_groups, "other"_a, "width"_a, "places"_a,
+           "Adds other in place, its i-th group of `width` columns to ours at places[i].")
       .def(
           "merge",
           [](Moments& self, const Moments& other) {
@@ -413,6 +475,7 @@ NB_MODULE(_core, m) {
         "out_dtype"_a = nb::none(),
         "out = ((x - hi) - lo) * factor, or with inverse x * factor + lo + hi.");
   bind_batch_norm(m);
+  bind_numbering(m);
   m.def("num_threads", &default_threads, "Threads used when none are named.");
   m.def("runtime", &runtime_name, "Whose threads are used.");
   m.def("kernel", [] { return std::string(chosen_kernel_name()); }, "The kernels in use.");

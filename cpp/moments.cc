@@ -145,6 +145,19 @@ void Moments::add(const Moments& other, int64_t first) {
   extremes_are_bounds_ |= other.extremes_are_bounds_;
 }
 
+void Moments::grow(int64_t columns) {
+  std::lock_guard lock(mutex_);
+  if (columns > int64_t(columns_.size())) columns_.resize(std::size_t(columns));
+}
+
+void Moments::add_groups(const std::vector<Column>& more, int64_t width, const int64_t* places) {
+  std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < more.size(); ++i) {
+    auto group = int64_t(i) / width, column = int64_t(i) % width;
+    columns_[std::size_t(places[group] * width + column)].add(more[i]);
+  }
+}
+
 int64_t Moments::subtract(const Moments& other) {
   if (&other == this) return subtract(Moments(other.snapshot()));
   std::scoped_lock lock(mutex_, other.mutex_);

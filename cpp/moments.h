@@ -80,6 +80,10 @@ class Moments {
   int64_t bytes() const;
   // Adds other's columns to ours from `first` on.
   void add(const Moments& other, int64_t first = 0);
+  // Room for more columns, at the end; never fewer.
+  void grow(int64_t columns);
+  // Adds groups of `width` columns: the i-th of `more` to ours from places[i] * width on.
+  void add_groups(const std::vector<Column>& more, int64_t width, const int64_t* places);
   // The first column that has less than other, or -1 (done).
   int64_t subtract(const Moments& other);
   bool operator==(const Moments& other) const;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "lanes.h"
 #include "plain.h"
@@ -21,6 +22,7 @@ class RunTask {
 
   void sum(const Stored<T>* data, int64_t count) {
     int64_t rows = count / kCount;
+    in_strip_ |= rows > 0;
     auto column_of = [&](int) -> Column& { return own_; };
     for (int64_t row = 0; row < rows; row += kTileRows) {
       int part = int(std::min<int64_t>(kTileRows, rows - row));
@@ -30,7 +32,7 @@ class RunTask {
       strip_.rows(shared_.kernels, from, kCount, part, &ahead, first_lanes(kCount), column_of);
       strip_.finish(shared_.kernels, from, kCount, part, first_lanes(kCount), column_of, infinity_);
     }
-    for (int64_t i = rows * kCount; i < count; ++i) add_one(data[i]);
+    sum_few(data + rows * kCount, count - rows * kCount);
   }
 
   // Rows without a value that sum() was not given.
@@ -39,11 +41,23 @@ class RunTask {
     own_.missing += rows;
   }
 
-  void finish() {
-    strip_.flush_together(own_);
-    std::lock_guard lock(shared_.sink.mutex_of(column_));
-    shared_.sink[column_].add(own_);
+  // The same for values too few to be worth a tile.
+  void sum_few(const Stored<T>* data, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) add_one(data[i]);
+  }
+
+  // What was summed since the last time, in which no row counts but missing ones, below zero. The
+  // strip keeps its windows.
+  Column take() {
+    if (std::exchange(in_strip_, false)) strip_.flush_together(own_);
     if (infinity_.seen && !infinity_.missing) shared_.infinite = true;
+    return std::exchange(own_, Column());
+  }
+
+  void finish() {
+    Column sums = take();
+    std::lock_guard lock(shared_.sink.mutex_of(column_));
+    shared_.sink[column_].add(sums);
   }
 
  private:
@@ -67,6 +81,7 @@ class RunTask {
   int64_t column_;
   Strip<T> strip_{true};
   Column own_;
+  bool in_strip_ = false;
   InfinityRule infinity_;
 };
 

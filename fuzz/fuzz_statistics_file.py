@@ -11,8 +11,7 @@ import time
 from collections.abc import Iterator
 
 from evenly.errors import StatisticsFileError
-from evenly.moments.records import state_of
-from evenly.statistics_file import parse
+from evenly.moments.opened import from_bytes
 
 SEEDS = [
     b'{\n"columns": [\n{"count": 3, "dtype": "float64", "max": 6.0, "mean": 3.0, "min": 1.0, '
@@ -26,11 +25,23 @@ SEEDS = [
     b'"evenly statistics", "format_version": 1, "rows": 0, "sources": []}',
     b'{"columns": [], "evenly_version": "x", "extremes": "exact", "format": "evenly statistics", '
     b'"format_version": 1, "rows": 0, "sources": []}',
+    b'{\n"by": ["origin", "day"],\n"evenly_version": "0.1.0",\n"extremes": "exact",\n"format": '
+    b'"evenly statistics",\n"format_version": 2,\n"groups": [\n{"columns": [\n{"count": 3, '
+    b'"dtype": "float64", "max": 6.0, "mean": 3.0, "min": 1.0, "missing": 1, "name": "height", '
+    b'"std": 2.160246899469287, "sum": "0x9p0", "sum_of_squares": "0x29p0"}\n], "key": ["EWR", '
+    b'{"date": "2013-01-31"}], "rows": 4}\n],\n"rows": 4,\n"sources": ["p.csv"]\n}\n',
+    b'{"by": null, "evenly_version": "", "extremes": "bounds", "format": "evenly statistics", '
+    b'"format_version": 2, "groups": [{"columns": [{"count": 0, "dtype": "int8", "max": null, '
+    b'"min": null, "missing": 7, "sum": "0x0p0", "sum_of_squares": "0x0p0"}], "key": {"timestamp": '
+    b'"2013-01-31T05:00:00"}, "rows": 7}, {"columns": [{"count": 0, "dtype": "int8", "max": null, '
+    b'"min": null, "missing": 7, "sum": "0x0p0", "sum_of_squares": "0x0p0"}], "key": null, '
+    b'"rows": 7}], "rows": 14, "sources": []}',
 ]
 WORDS = [
     *b'{ } [ ] : , " \\ - + . 0 1 9 e p 0x1p0 -0x3p4096 0x0p0 NaN Infinity -Infinity null'.split(),
     *b'true 1e999 -1e-999 99999999999999999999 9223372036854775808 "\\ud800" \xff \xed\xa0'.split(),
     *b'"count" "sum" "name" "min" "max" "mean" "std" "weight" "columns" "rows" "format"'.split(),
+    *b'"groups" "key" "by" "date" "timestamp" {"date":"2013-02-29"} ["EWR",1] true 0.5'.split(),
     b"[" * 100_000,
     b'{"a":' * 5_000,
     b'"0x' + b"f" * 3_000 + b'p0"',
@@ -41,10 +52,10 @@ WORDS = [
 def read(content: bytes) -> bool:
     """Read one file as `evenly.load` does; return whether it was taken."""
     try:
-        header, columns = parse(content)
+        moments = from_bytes(content)  # what passes, fits the core
     except StatisticsFileError:
         return False
-    state_of(columns, extremes_are_bounds=header.extremes_are_bounds)  # what passes, fits the core
+    repr(moments)
     return True
 
 

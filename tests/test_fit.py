@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import evenly
-from evenly.fit import Progress
+from evenly.progress import Progress
 
 
 def test_the_fit_says_where_the_rows_came_from(tmp_path):

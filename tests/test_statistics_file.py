@@ -312,7 +312,7 @@ def test_the_good_file_is_good():
         ('{"a":' * 100_000, "nested too deeply"),
         (with_header(format='"tfx"'), "no statistics file"),
         # The header
-        (with_header(format_version="2"), "format version 2; this evenly reads up to 1. Install"),
+        (with_header(format_version="3"), "format version 3; this evenly reads up to 2. Install"),
         (with_header(format_version="0"), "'format_version' must be a positive integer"),
         (with_header(format_version="true"), "positive integer. Received: true"),
         (with_header(format_version="1.0"), "positive integer. Received: 1.0"),

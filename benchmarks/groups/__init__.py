@@ -10,6 +10,7 @@ from types import ModuleType
 NAMES = [
     "fit",
     "images",
+    "groups",
     "normalize",
     "kernels",
     "parquet",

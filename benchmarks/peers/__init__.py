@@ -1,8 +1,9 @@
 """The systems: one file each, with the same verbs in the same order.
 
 ``fit(x, threads)`` prepares what the system needs and returns the work to be timed. So do
-``fit_images(x, threads)``, ``normalize(x, out, threads)``, ``fit_parquet(path, threads)``,
-``fit_photos(paths, threads)`` and ``update(batch)``. ``batch_norm(dimensions, channels)`` is a
+``fit_images(x, threads)``, ``fit_groups(x, keys, threads)``, ``normalize(x, out, threads)``,
+``fit_parquet(path, threads)``, ``fit_photos(paths, threads)`` and ``update(batch)``.
+``batch_norm(dimensions, channels)`` is a
 layer; ``input_layer(x)`` normalises batches with the statistics of ``x``, as soon as it returns.
 ``answer`` makes (mean, variance) of what a fit returns, after the clock has stopped. A system
 has the verbs that it can do; a fit that it cannot do at a shape returns None. What they import,
@@ -18,6 +19,7 @@ PACKAGES = {
     "scikit-learn": "sklearn",
     "numpy": "numpy",
     "polars": "polars",
+    "pandas": "pandas",
     "duckdb": "duckdb",
     "torch": "torch",
     "pyarrow": "pyarrow",

@@ -62,6 +62,22 @@ def fit_photos(folder, threads):
     return work
 
 
+def fit_groups(x, keys, threads):
+    """Of a frame, as polars has it."""
+    import polars as pl
+
+    import evenly
+    from benchmarks.peers.polars import frame
+
+    columns = frame(x).with_columns(key=pl.Series(keys))
+
+    def work():
+        _use(threads)
+        return evenly.fit(columns, by="key")
+
+    return work
+
+
 def normalize(x, out, threads):
     import evenly
 
@@ -109,6 +125,9 @@ def input_layer(x):
 def answer(moments):
     if isinstance(moments, tuple):
         return moments
+    if hasattr(moments, "by"):
+        rows = [(own.mean, own.variance(correction=1)) for own in moments.values()]
+        return tuple(np.array(part) for part in zip(*rows, strict=True))
     return np.asarray(moments.mean), np.asarray(moments.variance())
 
 

@@ -41,6 +41,19 @@ class State:
         The same for columns of equal length, each with an Arrow validity bitmap or None: the state's from first_column on.
         """
 
+    def grow(self, columns: int) -> None:
+        """Makes room for more columns, at the end."""
+
+    def update_groups(self, values: Sequence[Annotated[NDArray, dict(device='cpu', writable=False)]], validity: Sequence[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None], bit_offsets: Sequence[int], codes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], places: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0) -> tuple[int, int] | None:
+        """
+        The same for rows of groups, each of which has len(values) columns of the state: a row of code c adds to group places[c].
+        """
+
+    def merge_groups(self, other: State, width: int, places: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
+        """
+        Adds other in place, its i-th group of `width` columns to ours at places[i].
+        """
+
     def merge(self, other: State) -> None:
         """Adds other, in place."""
 
@@ -106,6 +119,16 @@ def batch_norm_gradient(x: int, gradient: int, out: int, outer: int, channels: i
 def batch_norm_move(channels: int, saved: bytearray, count: float, momentum: float, skip_non_finite: bool, mean: int, variance: int, parameter_dtype: int, tracked: int) -> bool:
     """
     Moves running statistics (momentum NaN: 1 / batches tracked); whether it did.
+    """
+
+def number_words(words: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None,))], Annotated[NDArray[numpy.int64], dict(shape=(None,))]]:
+    """
+    Numbers equal words alike: 0, 1, 2, … as they appear. Returns the number of each row, and the first row of each number.
+    """
+
+def number_texts(buffers: Sequence[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)]], buffer: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], offset: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], length: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None,))], Annotated[NDArray[numpy.int64], dict(shape=(None,))]]:
+    """
+    The same for texts: of each row which buffer it lies in, where, and its bytes.
     """
 
 def num_threads() -> int:

@@ -9,8 +9,9 @@ import numpy as np
 
 from evenly.atomic import atomic_file
 from evenly.errors import DataError, UnsupportedTypeError
-from evenly.fit import Progress
-from evenly.moments import Moments
+from evenly.moments import GroupedMoments, Moments
+from evenly.moments.group_text import keys_of_part
+from evenly.progress import Progress
 from evenly.sinks import check_suffix, open_sink
 from evenly.sources import open_source
 from evenly.sources.files import expand, tables
@@ -22,10 +23,11 @@ _PIECE = 2**22
 
 
 def apply(
-    moments: Moments,
+    moments: Moments | GroupedMoments,
     source: str,
     output: str,
     *,
+    unknown: str = "error",
     inverse: bool = False,
     dtype: str | None = None,
     missing: str = "keep",
@@ -37,7 +39,8 @@ def apply(
     Parameters
     ----------
     moments
-        Columns are matched by name; an array's by position.
+        Columns are matched by name; an array's by position. With groups each row is
+        normalised by those of its own.
     source
         What `evenly.fit` takes as a path. All columns are read; those that the moments
         do not have pass through, of a CSV file as the text that they are.
@@ -46,8 +49,8 @@ def apply(
         there before.
     inverse
         Go back from normalised values instead.
-    dtype, missing, feature_axis
-        As of `Moments.normalize`.
+    dtype, missing, feature_axis, unknown
+        As of `Moments.normalize` and `GroupedMoments.normalize`.
     progress
         Called with how far it is, after each part.
 
@@ -66,6 +69,8 @@ def apply(
     done = Progress(0, None, 0, None, source)
     with atomic_file(output) as file, open_sink(file, suffix) as sink:
         for part in _parts(source, moments, feature_axis):
+            if isinstance(moments, GroupedMoments):
+                options |= {"by": keys_of_part(part, moments), "unknown": unknown}
             sink.write(turn(part, dtype=dtype, feature_axis=feature_axis, **options))
             done = replace(done, rows=done.rows + len(part), bytes=done.bytes + part.nbytes)
             if progress is not None:
@@ -93,7 +98,7 @@ def inputs(source: str) -> list[str]:
     return expand(source)
 
 
-def _parts(source: str, moments: Moments, feature_axis: int) -> Iterator[Any]:
+def _parts(source: str, moments: Moments | GroupedMoments, feature_axis: int) -> Iterator[Any]:
     """Yield the source's record batches, or arrays of some megabytes."""
     paths = inputs(source)
     if suffixes_of(paths[0])[0] not in (".npy", ".npz"):

@@ -40,6 +40,34 @@ class Column:
 
 
 @dataclass(slots=True, frozen=True, eq=False)
+class Keys:
+    """Of each row, the group that it belongs to.
+
+    Attributes
+    ----------
+    codes
+        One a row: which of the entries.
+    entries
+        Keys of groups, as ``evenly.keys`` has them; no two the same.
+    """
+
+    codes: npt.NDArray[np.int64]
+    entries: tuple[Any, ...]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: slice) -> "Keys":
+        """Return a range of rows without copying."""
+        return Keys(self.codes[rows], self.entries)
+
+    @property
+    def values(self) -> npt.NDArray[np.int64]:
+        """The codes, under the name that a column has for what it keeps of each row."""
+        return self.codes
+
+
+@dataclass(slots=True, frozen=True, eq=False)
 class Block:
     """Some rows of some columns, and where they came from.
 
@@ -63,6 +91,9 @@ class Block:
     first_column
         Which of its source's columns the first one is: one block of a table that is read by
         columns has only some of them.
+    keys
+        The group of each row, or None. Of an array of more than two dimensions, the rows of one
+        entry of its first axis (that is not the columns') have one key together.
     """
 
     names: tuple[str, ...] | None
@@ -73,6 +104,7 @@ class Block:
     first_row: int = 0
     nbytes: int = 0
     first_column: int = 0
+    keys: Keys | None = None
 
     @property
     def rows(self) -> int:

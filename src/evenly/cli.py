@@ -15,7 +15,7 @@ import click
 from evenly.failures import status
 
 if TYPE_CHECKING:
-    from evenly.moments import Moments
+    from evenly.moments import GroupedMoments, Moments
 
 Names = tuple[str, ...]
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -88,6 +88,7 @@ def evenly() -> None:
 @_names("--exclude", "Fit all columns but these.")
 @click.option("--weights", metavar="COLUMN", help="Weigh rows: 2 equals the row twice.")
 @click.option("--select", metavar="NAME", help="The array to fit, of an NPZ file.")
+@_names("--by", "Fit each group of rows apart: those with one value in this column, or in these.")
 @_feature_axis
 @click.option(
     "--infinite",
@@ -116,6 +117,7 @@ def fit(
     output: str | None,
     columns: Names,
     exclude: Names,
+    by: Names,
     infinite: str,
     strict: bool,
     threads: int | None,
@@ -141,10 +143,13 @@ def fit(
         columns=_known(columns, paths) or None,
         exclude=_known(exclude, paths),
         broken="error" if strict else "skip",
+        by=_one_or_several(by),
         **options,
     )
     with ProgressLine(sys.stderr, quiet=quiet) as progress:
-        moments = fit_source(source, infinite=infinite, threads=threads, progress=progress)
+        moments = fit_source(
+            source, infinite=infinite, threads=threads, progress=progress, by=_one_or_several(by)
+        )
     _keep(moments, output, quiet)
     if not quiet:
         _remark_left_out(source.left_out)
@@ -162,9 +167,10 @@ def show(statistics: str, as_json: bool) -> None:
     if as_json:
         import json
 
-        from evenly.report.document import document
+        from evenly.report.document import document, group_document
 
-        click.echo(json.dumps(document(moments), indent=2, ensure_ascii=False))
+        document_of = group_document if hasattr(moments, "by") else document
+        click.echo(json.dumps(document_of(moments), indent=2, ensure_ascii=False))
     else:
         _print(moments)
 
@@ -186,10 +192,17 @@ def show(statistics: str, as_json: bool) -> None:
     show_default=True,
     help="What becomes of missing values; zero puts them at the mean.",
 )
+@click.option(
+    "--unknown",
+    type=click.Choice(["error", "missing", "total"]),
+    default="error",
+    show_default=True,
+    help="With statistics by group: rows of other groups; total takes those of all rows.",
+)
 @_feature_axis
 @_quiet
 def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any) -> None:
-    """Normalise a file into another.
+    """Normalise a file into another; with statistics by group, each row by its own group's.
 
     OUT is Parquet, Arrow, CSV or NPY, as its name says. Columns that the statistics do not
     have pass through as they are. The file is read and written in pieces, and OUT appears
@@ -241,6 +254,11 @@ def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
     _keep(load(whole) - load(part), output, quiet)
 
 
+def _one_or_several(by: Names) -> str | list[str] | None:
+    """Return what ``by=`` takes: keys of one column are values, those of several tuples."""
+    return None if not by else by[0] if len(by) == 1 else list(by)
+
+
 def _known(columns: Names, paths: Sequence[str]) -> tuple[str | int, ...]:
     """Return columns as they are known: those of an array have positions, and no names."""
     arrays = paths[0].lower().endswith((".npy", ".npz"))
@@ -270,7 +288,7 @@ def _check_output(output: str | None, inputs: Sequence[str]) -> None:
                 )
 
 
-def _keep(moments: "Moments", output: str | None, quiet: bool) -> None:
+def _keep(moments: "Moments | GroupedMoments", output: str | None, quiet: bool) -> None:
     """Save first, then print: what was computed is safe before anyone reads the table."""
     if output is not None:
         moments.save(output)
@@ -278,10 +296,12 @@ def _keep(moments: "Moments", output: str | None, quiet: bool) -> None:
         _print(moments)
 
 
-def _print(moments: "Moments") -> None:
+def _print(moments: "Moments | GroupedMoments") -> None:
+    from evenly.moments import Moments
+    from evenly.moments.grouped_glance import text
     from evenly.report.table import table
 
-    click.echo(table(moments))
+    click.echo(table(moments) if isinstance(moments, Moments) else text(moments, 50, 10))
 
 
 def _remark(lines: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ OK, BAD_DATA, INTERRUPTED, TERMINATED = 0, 1, 130, 143
 """Exit statuses; wrong usage is click's 2, and SIGTERM 143, as of a shell."""
 
 _OPTION = re.compile(
-    r"\b(columns|exclude|infinite|select|feature_axis|dtype|mode)="
+    r"\b(columns|exclude|infinite|select|feature_axis|dtype|mode|by|unknown)="
     r"(?:\[([^]]*)\]|\"([^\"]*)\"|'([^']*)'|(-?\w+))?"
 )
 

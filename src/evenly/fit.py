@@ -1,44 +1,16 @@
 """Sources into moments: `evenly.fit`."""
 
 import logging
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-from evenly import _core
-from evenly.block import Block
 from evenly.errors import DataError
-from evenly.images import fit_images
-from evenly.moments import Moments
-from evenly.side_by_side import consume_side_by_side
-from evenly.sources import Source, open_source
+from evenly.progress import Progress
+from evenly.sources import open_source
 from evenly.sources.images import ImageSource
-from evenly.sources.tables import TableSource
+from evenly.summing import finished, summed
 
 _log = logging.getLogger("evenly")
-
-
-@dataclass(slots=True, frozen=True)
-class Progress:
-    """How far a fit has come.
-
-    Attributes
-    ----------
-    rows, bytes
-        What has been read.
-    total_rows, total_bytes
-        What there is in all; None when unknown.
-    place
-        What is being read: a file, ``"batch 3"``.
-    """
-
-    rows: int
-    total_rows: int | None
-    bytes: int
-    total_bytes: int | None
-    place: str
 
 
 def fit(
@@ -54,7 +26,8 @@ def fit(
     broken: str = "skip",
     threads: int | None = None,
     progress: Callable[[Progress], object] | None = None,
-) -> Moments:
+    by: Any = None,
+) -> Any:
     """Return the exact moments of every row of a source, read once.
 
     Parameters
@@ -103,6 +76,15 @@ def fit(
         same bits for any number.
     progress
         Called with a `Progress` after each block, by one thread at a time.
+    by
+        The column, or list of columns, whose values say which group a row belongs to; they
+        are not fitted. Or one key a row, as an array (of N×C×H×W one an image); or the key or
+        the place of that part of batches. `GroupedMoments` come back: choose it when each
+        sensor, station or class is to have mean 0 and variance 1 by itself.
+
+    Returns
+    -------
+    Moments, or GroupedMoments with ``by=``
 
     Raises
     ------
@@ -149,99 +131,10 @@ def fit(
         feature_axis=feature_axis,
         mode=mode,
         broken=broken,
+        by=by,
     )
-    report = _reporter(progress, opened)
-    tasks = opened.tasks() if isinstance(opened, TableSource) else None
-    if isinstance(opened, ImageSource):
-        watched = None if progress is None else report
-        moments = fit_images(opened, watched, infinite, threads or _core.num_threads())
-        if opened is not source:  # who has opened it reads the remarks there
-            for doubt in opened.tally.doubts():
-                _log.warning("%s: %s", opened.description, doubt)
-    elif tasks is None:
-        moments = _summed(opened, report, infinite, threads)
-    else:
-        moments = _summed_side_by_side(opened, tasks, report, infinite, threads)
-    if not moments.rows:
-        raise DataError(f"At least one row is needed. Received: {opened.description}, with none.")
-    return _without_late(moments, opened)
-
-
-def _summed(
-    source: Source, report: Callable[[Block], None], infinite: str, threads: int | None
-) -> Moments:
-    """Return the moments of blocks, one after the other, each summed by all threads."""
-    moments = Moments.empty()
-    # Closed at once after a failure, so that nothing is read ahead for nobody.
-    with closing(source.blocks()) as blocks:
-        for block in blocks:
-            moments.update(block, infinite=infinite, threads=threads)
-            report(block)
-            del block  # so that its memory is free when the next one is made
-    return moments
-
-
-def _summed_side_by_side(
-    source: Source,
-    tasks: Iterator[Iterable[Block]],
-    report: Callable[[Block], None],
-    infinite: str,
-    threads: int | None,
-) -> Moments:
-    """Return the moments of blocks of some columns each; a thread reads one and sums it."""
-    moments = Moments.empty(source.names or 1)  # a table without names is one column
-
-    def take(block: Block) -> None:
-        moments.update_some(block, infinite=infinite)
-        report(block)
-
-    consume_side_by_side(tasks, take, threads or _core.num_threads())
-    return moments
-
-
-def _reporter(
-    progress: Callable[[Progress], object] | None, source: Source
-) -> Callable[[Block], None]:
-    """Return what tells `progress` of each block, one thread at a time."""
-    if progress is None:
-        return lambda block: None
-    done = Progress(0, source.rows, 0, source.nbytes, "")
-    lock = threading.Lock()
-
-    def report(block: Block) -> None:
-        nonlocal done
-        with lock:
-            done = _after(done, block)
-            progress(done)
-
-    return report
-
-
-def _after(done: Progress, block: Block) -> Progress:
-    return Progress(
-        done.rows + (0 if block.first_column else block.rows),
-        done.total_rows,
-        done.bytes + block.nbytes,
-        done.total_bytes,
-        block.place,
-    )
-
-
-def _without_late(moments: Moments, source: Source) -> Moments:
-    """Return the moments without columns that turned out, late, to hold no numbers.
-
-    Columns do not know of one another, so leaving one out afterwards is exact.
-    """
-    kept = [name for name in moments.columns or () if name not in source.left_out]
-    if moments.columns is not None and not kept:
-        raise DataError(
-            f"At least one numeric column must be left to fit. Received: {source.description}, "
-            "whose columns hold no numbers."
-        )
-    result = (
-        moments
-        if moments.columns is None or len(kept) == len(moments.columns)
-        else (moments.select(kept))
-    )
-    result.sources = (source.description,)
-    return result
+    moments = summed(opened, infinite, threads, by=by, progress=progress)
+    if isinstance(opened, ImageSource) and opened is not source:  # who opened it asks there
+        for doubt in opened.tally.doubts():
+            _log.warning("%s: %s", opened.description, doubt)
+    return finished(moments, opened.left_out, opened.description)

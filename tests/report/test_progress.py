@@ -4,7 +4,7 @@ import io
 import subprocess
 import sys
 
-from evenly.fit import Progress
+from evenly.progress import Progress
 from evenly.report.progress import ProgressLine
 
 

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -182,3 +183,69 @@ def test_what_is_no_source_is_refused():
 def test_select_is_for_what_has_parts(x):
     with pytest.raises(evenly.DataError, match=r"select= chooses a part of batches.*select='a'"):
         evenly.fit(x, select="a")
+
+
+def groups_of(columns, keys):
+    """The moments of each group's rows, one group after the other."""
+    made = {}
+    for key in dict.fromkeys(keys):
+        there = np.array([k == key for k in keys])
+        made[key] = evenly.fit(pd.DataFrame({name: x[there] for name, x in columns.items()}))
+    return made
+
+
+TEXT = [kind for kind in NAMED if kind not in ("structured array", "structured NPY")]
+STATIONS = np.array(
+    ["EWR", "JFK", "EWR", "LGA", "JFK", "EWR", "a longer name", "LGA"] + ["EWR"] * 3
+)
+
+
+@pytest.mark.parametrize("kind", TEXT)
+def test_rows_are_grouped_by_a_column_of_text_in_any_kind(kind, columns, tmp_path):
+    source = NAMED[kind](columns | {"station": STATIONS.astype(object)}, tmp_path)
+    moments = evenly.fit(source, by="station")
+    assert dict(moments) == groups_of(columns, STATIONS.tolist())
+    assert moments.by == "station"
+    assert set(moments.columns) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_rows_are_grouped_by_several_columns_in_any_kind(kind, columns, tmp_path):
+    year, flag = np.arange(11) % 3 + 2012, np.arange(11) % 2 == 0
+    source = NAMED[kind](columns | {"year": year, "flag": flag}, tmp_path)
+    moments = evenly.fit(source, by=["year", "flag"], exclude="c")
+    pairs = list(zip(year.tolist(), flag.tolist(), strict=True))
+    assert dict(moments) == {
+        key: own.select(["a", "b"]) for key, own in groups_of(columns, pairs).items()
+    }
+    assert {type(part) for key in moments for part in key} == {int, bool}
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_groups_may_have_weights_in_any_kind(kind, columns, tmp_path):
+    weights = np.arange(11) % 4
+    k = np.arange(11) % 3
+    source = NAMED[kind](columns | {"w": weights, "k": k}, tmp_path)
+    moments = evenly.fit(source, by="k", weights="w")
+    repeated = {name: np.repeat(x, weights) for name, x in columns.items()}
+    assert dict(moments) == groups_of(repeated, np.repeat(k, weights).tolist())
+
+
+def test_keys_may_be_an_array_over_all_rows_in_any_kind(source, columns, names):
+    moments = evenly.fit(source, by=STATIONS)
+    for key, own in groups_of(columns, STATIONS.tolist()).items():
+        assert moments[key].sum == (own if names is None else own.select(moments.columns)).sum
+        assert moments[key].rows == own.rows
+
+
+def test_keys_of_a_wrong_number_are_refused_in_any_kind(source):
+    with pytest.raises(evenly.DataError, match=r"one key a row.*12 keys"):
+        evenly.fit(source, by=np.arange(12))
+
+
+@pytest.mark.parametrize("kind", TEXT)
+def test_infinity_names_the_group_in_any_kind(kind, columns, tmp_path):
+    columns["a"][9] = np.inf
+    source = NAMED[kind](columns | {"station": STATIONS.astype(object)}, tmp_path)
+    with pytest.raises(evenly.DataError, match=r"infinity in column 'a', row [0-9]+ of .*'EWR'"):
+        evenly.fit(source, by="station")

@@ -1,5 +1,6 @@
 """Exact moments: the state that adds up, and what is read from it."""
 
+from evenly.moments.grouped import GroupedMoments as GroupedMoments
 from evenly.moments.moments import Moments as Moments
-from evenly.moments.moments import load as load
-from evenly.moments.moments import merge as merge
+from evenly.moments.opened import load as load
+from evenly.moments.opened import merge as merge

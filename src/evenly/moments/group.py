@@ -155,7 +155,7 @@ class Group(Readings):
         first, stop = block.first_column, block.first_column + block.features
         with self._lock:
             before, after = self._dtypes[:first], self._dtypes[stop:]
-            known = before + _unions(self._dtypes[first:stop], block.dtypes) + after
+            known = before + joined_dtypes(self._dtypes[first:stop], block.dtypes) + after
         self._note(0 if first else block.rows, known)
 
     def _note(self, rows: int, dtypes: tuple[str, ...] | None = None) -> None:
@@ -164,7 +164,7 @@ class Group(Readings):
             self._rows += rows
             self._cache = {}
             if dtypes is not None and dtypes != self._dtypes:
-                self._dtypes = _unions(self._dtypes, dtypes)
+                self._dtypes = joined_dtypes(self._dtypes, dtypes)
 
     def _adopt(self, zero: _core.State, names: Names, number: int) -> None:
         """Put other columns in the place of a zero, unless another thread was first."""
@@ -267,7 +267,7 @@ class Group(Readings):
         return self._state.columns
 
 
-def _unions(ours: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, ...]:
+def joined_dtypes(ours: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, ...]:
     """Join the dtypes column by column; a wide array has one pair of them, not thousands."""
     pairs = list(zip(ours, theirs, strict=True))
     known = {pair: _union(*pair) for pair in set(pairs)}

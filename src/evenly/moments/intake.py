@@ -60,13 +60,13 @@ def add_block(
         raise infinity(block, names, *found)
 
 
-def infinity(block: Block, names: Names, row: int, column: int) -> DataError:
-    """Return the error for an infinite value, by its column's name and its row."""
+def infinity(block: Block, names: Names, row: int, column: int, group: str = "") -> DataError:
+    """Return the error for an infinite value, by its column's name, its row and its group."""
     name = column if names is None else repr(names[column])
     return DataError(
         f"Every value must be finite. Received: infinity in column {name}, row "
-        f'{block.first_row + row} of {_place(block)}. Correct it, or pass infinite="missing" '
-        "to count infinities as missing."
+        f"{block.first_row + row} of {_place(block)}{group}. Correct it, or pass "
+        'infinite="missing" to count infinities as missing.'
     )
 
 

@@ -132,7 +132,7 @@ class Moments(Group):
         StatisticsFileError
             When they are no statistics file, or no data at all can have such statistics.
         """
-        return _believed(*statistics_file.parse(content))
+        return believed(*statistics_file.parse(content))
 
     def _file(self) -> tuple[Header, Iterator[ColumnRecord]]:
         state = self._state.copy()
@@ -265,24 +265,14 @@ def _restore(
     return Moments(state, names, tuple(column.dtype for column in columns), sources, rows)
 
 
-def load(path: str | os.PathLike[str]) -> Moments:
-    """Return the moments in a statistics file.
+def believed(header: Header, columns: list[ColumnRecord]) -> Moments:
+    """Return the moments of a file that has been checked.
 
     Raises
     ------
-    SourceError
-        When the file is missing or cannot be read.
     StatisticsFileError
-        When it is no statistics file, or no data at all can have such statistics.
+        When a number is out of the core's reach.
     """
-    header, columns = statistics_file.load(path)
-    try:
-        return _believed(header, columns)
-    except StatisticsFileError as error:
-        raise StatisticsFileError(f"{os.fspath(path)}: {error}") from None
-
-
-def _believed(header: Header, columns: list[ColumnRecord]) -> Moments:
     named = bool(columns) and columns[0].name is not None
     names = tuple(str(column.name) for column in columns) if named else None
     try:
@@ -291,19 +281,3 @@ def _believed(header: Header, columns: list[ColumnRecord]) -> Moments:
         raise StatisticsFileError(str(error)) from None
     dtypes = tuple(column.dtype for column in columns)
     return Moments(state, names, dtypes, header.sources, header.rows)
-
-
-def merge(moments: Iterable[Moments]) -> Moments:
-    """Return the sum of many moments, in one pass and one copy.
-
-    The same bits as adding them with ``+`` in any order, and faster.
-
-    Raises
-    ------
-    ColumnError
-        When the columns of one differ from those before it.
-    """
-    total = Moments.empty()
-    for part in moments:
-        total._absorb(part)
-    return total

@@ -1,9 +1,10 @@
 """Moments as a plain document: what ``evenly show --json`` prints for other programs."""
 
 import math
+from datetime import date
 from typing import Any
 
-from evenly.moments import Moments
+from evenly.moments import GroupedMoments, Moments
 from evenly.report.table import remarks
 
 
@@ -41,6 +42,35 @@ def document(moments: Moments) -> dict[str, Any]:
             )
         ],
     }
+
+
+def group_document(moments: GroupedMoments) -> dict[str, Any]:
+    """Return the read-outs of each group; dates and timestamps of keys as ISO 8601.
+
+    >>> import evenly
+    >>> import numpy as np
+    >>> moments = evenly.fit([[1.0], [3.0]], by=np.array(["a", "b"]))
+    >>> [group["key"] for group in group_document(moments)["groups"]]
+    ['a', 'b']
+    """
+    groups = []
+    for key, own in moments.items():
+        entry = {"key": _key(key), **document(own)}
+        del entry["sources"], entry["extremes_are_bounds"]
+        groups.append(entry)
+    return {
+        "by": moments.by,
+        "rows": moments.rows,
+        "sources": list(moments.sources),
+        "extremes_are_bounds": moments.extremes_are_bounds,
+        "groups": groups,
+    }
+
+
+def _key(key: Any) -> Any:
+    if isinstance(key, tuple):
+        return list(map(_key, key))
+    return key.isoformat() if isinstance(key, date) else key
 
 
 def _plain(value: float) -> float | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from evenly.fit import Progress
+    from evenly.progress import Progress
 
 
 class ProgressLine:

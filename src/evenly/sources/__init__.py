@@ -5,6 +5,7 @@ The README beside this file says what goes in and why it is so.
 
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -12,16 +13,18 @@ import numpy as np
 
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
 from evenly.sources.batches import BatchSource, Samples
+from evenly.sources.by import has_keys, keys_beside, names_of
 from evenly.sources.choice import Choice, choice
 from evenly.sources.images import (
     ImageSource,
     Rule,
+    check_alike,
     files_source,
     holds_images,
     is_image,
     memory_source,
-    no_weights,
 )
+from evenly.sources.keys import KeyedSource, keys_of_array
 from evenly.sources.parts import Default, part_of
 from evenly.sources.source import Source
 
@@ -38,6 +41,7 @@ def open_source(
     feature_axis: int = -1,
     mode: str = "RGB",
     broken: str = "skip",
+    by: Any = None,
 ) -> Source:
     """Return anything that `evenly.fit` takes as a source of blocks.
 
@@ -45,7 +49,7 @@ def open_source(
     ----------
     source
         See `evenly.fit`. A `Source` comes back as it is.
-    columns, exclude, weights, select, feature_axis, mode, broken
+    columns, exclude, weights, select, feature_axis, mode, broken, by
         See `evenly.fit`.
 
     Raises
@@ -59,12 +63,15 @@ def open_source(
     [[[2.0], [4.0]]]
     """
     by_name = weights if isinstance(weights, str) else None
-    asked = choice(columns, exclude, by_name)
+    named = names_of(by)
+    asked = choice(columns, exclude, by_name, named)
     opened = _Door(asked, select, feature_axis, Rule(asked, mode, broken)).open(source, "the array")
+    if isinstance(opened, ImageSource):
+        check_alike(opened.description, weights, by)
+    if by is not None and not named:
+        opened = KeyedSource(opened, keys_of_array(by))
     if weights is None or by_name is not None:
         return opened
-    if isinstance(opened, ImageSource):
-        raise no_weights(opened.description)
     from evenly.sources.weights import WeightedSource
 
     return WeightedSource(opened, weights)
@@ -94,8 +101,7 @@ class _Door:
         if is_frame(x):
             return self._open_frame(x, place)
         if isinstance(x, Mapping):
-            part = self._part(x, "the dict")
-            return self._inside.open(part, place)
+            return self._open_beside(x, self._part(x, "the dict"), place)
         if _is_dataset(x):
             return self._open_batches(Samples(x), x, self._open_sample)
         if _is_array(x):
@@ -179,7 +185,15 @@ class _Door:
         return BatchSource(items, open_item, description=_article(type(x).__name__))
 
     def _open_batch(self, batch: Any, place: str) -> Source:
-        return self._inside.open(self._part(batch, place), place)
+        return self._open_beside(batch, self._part(batch, place), place)
+
+    def _open_beside(self, batch: Any, part: Any, place: str) -> Source:
+        """Open a part of a batch, of which another part may be the keys that by= names."""
+        by = self._choice.by
+        if not has_keys(batch, by):
+            return self._inside.open(part, place)
+        door = _Door(replace(self._choice, by=()), None, self._axis, self._rule)
+        return KeyedSource(door.open(part, place), keys_beside(batch, by))
 
     def _open_sample(self, sample: Any, place: str) -> Source:
         """Open one sample as a batch of one: the axis of features counts with the batch's."""
@@ -188,7 +202,7 @@ class _Door:
         place = place.replace("batch", "sample")
         part = self._part(sample, place)
         row = part if is_image(part) else as_array(part, place)[None]
-        return self._inside.open(row, place)
+        return self._open_beside(sample, row, place)
 
     @property
     def _inside(self) -> "_Door":
@@ -196,6 +210,9 @@ class _Door:
         return _Door(self._choice, None, self._axis, self._rule)
 
     def _part(self, batch: Any, place: str) -> Any:
+        beside = not isinstance(batch, Mapping) and has_keys(batch, self._choice.by)
+        if self._select is None and beside:
+            return batch[0]
         if self._select is None:
             return self._default(batch, place)
         return part_of(batch, self._select, place)

@@ -11,6 +11,7 @@ import numpy as np
 from evenly.block import Block, Column
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.sources.choice import NUMBER, Choice, Field, positions
+from evenly.sources.keys import KeyName, keys_of_array
 from evenly.sources.tables import Piece
 
 _log = logging.getLogger("evenly")
@@ -124,7 +125,13 @@ class StructuredTable:
 
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield everything at once; who wants less can cut it without copying."""
-        yield Piece(tuple(Column(native(self._array[name])) for name in names), self.nbytes or 0)
+        columns = tuple(
+            keys_of_array(self._array[name])
+            if isinstance(name, KeyName)
+            else Column(native(self._array[name]))
+            for name in names
+        )
+        yield Piece(columns, self.nbytes or 0)
 
 
 def _field(name: str, dtype: np.dtype[Any]) -> Field:

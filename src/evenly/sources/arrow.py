@@ -15,6 +15,7 @@ from evenly.block import Column
 from evenly.errors import UnsupportedTypeError
 from evenly.sources.choice import NULL, NUMBER, Field
 from evenly.sources.decimals import decimal_column
+from evenly.sources.keys import KeyName
 
 _NUMBERS = {
     "c": "i1",
@@ -98,10 +99,10 @@ class ColumnReader:
     def __init__(self, schema: Any, names: Sequence[str]) -> None:
         children = list(schema.children)
         place = {child.name: index for index, child in enumerate(children)}
-        self._readers = [(place[name], _reader(children[place[name]])) for name in names]
+        self._readers = [(place[name], _reader(children[place[name]], name)) for name in names]
 
-    def read(self, array: Any) -> tuple[Column, ...]:
-        """Return the columns of one struct array, which must have no offset of its own.
+    def read(self, array: Any) -> tuple[Any, ...]:
+        """Return the columns of one struct array: a `Column` each, or `Keys` where asked for.
 
         Raises
         ------
@@ -120,11 +121,20 @@ class ColumnReader:
         return tuple(columns)
 
 
-def _reader(schema: Any) -> Reader:
-    """Return the function that reads arrays of a column's schema."""
+def _reader(schema: Any, name: str) -> Callable[[Any], Any]:
+    """Return the function that reads arrays of a column's schema, as keys if the name says so."""
+    if isinstance(name, KeyName):
+        from evenly.sources.arrow_keys import read_keys
+
+        return lambda array: read_keys(schema, array)
+    return reader_of(schema)
+
+
+def reader_of(schema: Any, *, codes: bool = False) -> Reader:
+    """Return the function that reads arrays of a column's schema; of a dictionary's, its codes."""
     letters = schema.format
-    if schema.dictionary is not None:
-        return _dictionary_reader(letters, _reader(schema.dictionary))
+    if schema.dictionary is not None and not codes:
+        return _dictionary_reader(letters, reader_of(schema.dictionary))
     if letters == "n":
         return lambda array: missing_column(len(array))
     if letters == "b":
@@ -140,8 +150,8 @@ def _reader(schema: Any) -> Reader:
 def _read_numbers(array: Any, dtype: np.dtype[Any], time: str = "") -> Column:
     view = array.view()
     start, rows = array.offset, len(array)
-    values = _buffer(view, 1, dtype)[start : start + rows]
-    return Column(values, _validity(array, view), start, time)
+    values = buffer_of(view, 1, dtype)[start : start + rows]
+    return Column(values, validity_of(array, view), start, time)
 
 
 def _read_bits(array: Any) -> Column:
@@ -149,17 +159,17 @@ def _read_bits(array: Any) -> Column:
     view = array.view()
     start, stop = array.offset, array.offset + len(array)
     first = start // 8  # only the bytes that these rows touch are unpacked
-    packed = _buffer(view, 1, np.dtype(np.uint8))[first : -(-stop // 8)]
+    packed = buffer_of(view, 1, np.dtype(np.uint8))[first : -(-stop // 8)]
     bits = np.unpackbits(packed, bitorder="little")[start - 8 * first : stop - 8 * first]
-    return Column(bits.view(np.bool_), _validity(array, view), start)
+    return Column(bits.view(np.bool_), validity_of(array, view), start)
 
 
 def _read_decimals(array: Any, scale: int) -> Column:
     view = array.view()
     start, rows = array.offset, len(array)
-    words = _buffer(view, 1, np.dtype("<u8"))
+    words = buffer_of(view, 1, np.dtype("<u8"))
     width = view.buffer(1).element_size_bits // 64
-    validity = _validity(array, view)
+    validity = validity_of(array, view)
     return decimal_column(
         words[start * width : (start + rows) * width].reshape(rows, width), scale, validity, start
     )
@@ -200,13 +210,14 @@ def missing_column(rows: int) -> Column:
     return Column(np.zeros(rows), np.zeros(-(-rows // 8), np.uint8), 0)
 
 
-def _validity(array: Any, view: Any) -> npt.NDArray[np.uint8] | None:
+def validity_of(array: Any, view: Any) -> npt.NDArray[np.uint8] | None:
+    """Return the validity bitmap of an array; None when all rows are there."""
     if array.null_count == 0 or not view.buffer(0).size_bytes:
         return None
-    return _buffer(view, 0, np.dtype(np.uint8))
+    return buffer_of(view, 0, np.dtype(np.uint8))
 
 
-def _buffer(view: Any, index: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def buffer_of(view: Any, index: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Return a buffer as an array that keeps the Arrow array alive."""
     buffer = view.buffer(index)
     if not buffer.size_bytes:
@@ -233,4 +244,4 @@ def series_reader(schema: Any) -> Reader:
             "Only columns of numbers, booleans or times can be fitted. "
             f"Received: a column of kind {kind}."
         )
-    return _reader(schema)
+    return reader_of(schema)

@@ -47,11 +47,12 @@ class Field:
 
 @dataclass(slots=True, frozen=True)
 class Plan:
-    """What is read of a table: these columns, that weight; and what is left out, and why."""
+    """What is read of a table: columns, weights, keys; and what is left out, and why."""
 
     names: tuple[str, ...]
     weights: str | None
     left_out: dict[str, str]
+    by: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, frozen=True)
@@ -66,29 +67,33 @@ class Choice:
         Names or positions.
     weights
         The name of the column of weights, if any.
+    by
+        The names of the columns that say which group a row belongs to.
     """
 
     columns: tuple[str | int, ...] | None = None
     exclude: tuple[str | int, ...] = field(default=())
     weights: str | None = None
+    by: tuple[str | int, ...] = ()
 
     @property
     def everything(self) -> bool:
         """Whether nothing was asked for."""
-        return self.columns is None and not self.exclude and self.weights is None
+        return self.columns is None and not self.exclude and self.weights is None and not self.by
 
 
 def choice(
     columns: str | int | Iterable[str | int] | None,
     exclude: str | int | Iterable[str | int],
     weights: str | None,
+    by: tuple[str | int, ...] = (),
 ) -> Choice:
     """Return a choice from what users write: one name is as good as a list of one.
 
     >>> choice("height", (), None).columns
     ('height',)
     """
-    return Choice(None if columns is None else _several(columns), _several(exclude), weights)
+    return Choice(None if columns is None else _several(columns), _several(exclude), weights, by)
 
 
 def _several(names: str | int | Iterable[str | int]) -> tuple[str | int, ...]:
@@ -118,7 +123,8 @@ def plan(asked: Choice, fields: Sequence[Field], place: str) -> Plan:
     names = [column.name for column in fields]
     excluded = {_found(name, names, place) for name in asked.exclude}
     weights = None if asked.weights is None else _found(asked.weights, names, place)
-    excluded |= set() if weights is None else {weights}
+    by = tuple(_by_name(name, names, place) for name in asked.by)
+    excluded |= {*by, *filter(None, [weights])}
     if asked.columns is None:
         chosen = [c.name for c in fields if c.fits and c.name not in excluded]
         left_out = {c.name: c.reason for c in fields if not c.fits and c.name not in excluded}
@@ -126,13 +132,22 @@ def plan(asked: Choice, fields: Sequence[Field], place: str) -> Plan:
         chosen = [_found(name, names, place) for name in asked.columns]
         chosen = [name for name in chosen if name not in excluded]
         left_out = {}
-    _check_unique([*chosen, *([weights] if weights else [])], names, place)
+    _check_unique([*chosen, *filter(None, [weights]), *by], names, place)
     for name in [*chosen, *([weights] if weights else [])]:
         if not known[name].fits_when_named:
             raise no_number(known[name], place)
     if not chosen:
         raise _nothing_left(fields, place)
-    return Plan(tuple(chosen), weights, left_out)
+    return Plan(tuple(chosen), weights, left_out, by)
+
+
+def _by_name(name: str | int, names: list[str], place: str) -> str:
+    if not isinstance(name, str):
+        raise ColumnError(
+            "by= takes the names of a table's columns; a number is for parts of batches (x, y). "
+            f"Received: by={name!r}, for {place}, which has {listed(names)}."
+        )
+    return _found(name, names, place)
 
 
 def positions(asked: Choice, number: int, place: str) -> list[int] | None:
@@ -143,6 +158,11 @@ def positions(asked: Choice, number: int, place: str) -> list[int] | None:
     ColumnError
         For a name, since arrays have none, or a position that is not there.
     """
+    if asked.by:
+        raise ColumnError(
+            "An array's columns have no names, so by= must have one key a row. Received: "
+            f"by={listed(asked.by)}, for {place}. Pass by=np.asarray(keys), or a data frame."
+        )
     for name in (*(asked.columns or ()), *asked.exclude, *filter(None, [asked.weights])):
         if isinstance(name, str):
             raise ColumnError(

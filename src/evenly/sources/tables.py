@@ -5,7 +5,7 @@ columns that are asked for, in pieces. Several files of one fit must agree.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from evenly.block import Block, Column
 from evenly.errors import ColumnError, UnsupportedTypeError, listed
 from evenly.sources.arrow import present_rows
 from evenly.sources.choice import NULL, Choice, Field, Plan, no_number, plan
+from evenly.sources.keys import KeyName, joined
 from evenly.sources.weights import check_weights
 
 T = TypeVar("T")
@@ -23,9 +24,12 @@ _BYTES = 64 * 2**20
 
 
 class Piece(NamedTuple):
-    """Some rows of the columns that were asked for, and the bytes that were read for them."""
+    """Some rows of the columns that were asked for, and the bytes that were read for them.
 
-    columns: tuple[Column, ...]
+    A column whose name was a `KeyName` is `Keys`.
+    """
+
+    columns: tuple[Any, ...]
     nbytes: int
 
 
@@ -111,9 +115,14 @@ class TableSource:
     def tasks(self) -> Generator[Iterable[Block]] | None:
         """Yield the blocks of some of the columns and rows, to be read side by side.
 
-        None where a table is not read so, or its rows have weights: these go with all columns.
+        None where a table is not read so, or its rows have weights or keys: these go with all
+        columns.
         """
-        if self._plan.weights is not None or not isinstance(self._first, ColumnTable):
+        if (
+            self._plan.weights is not None
+            or self._plan.by
+            or not isinstance(self._first, ColumnTable)
+        ):
             return None
         return self._each(self._tasks_of)
 
@@ -148,18 +157,19 @@ class TableSource:
             self.left_out |= dict.fromkeys(sorted(unseen), "no values")
 
     def _blocks_of(self, table: Table, what: Plan) -> Iterator[Block]:
-        wanted = what.names if what.weights is None else (*what.names, what.weights)
+        wanted = (*what.names, *filter(None, [what.weights]), *map(KeyName, what.by))
         row = 0
         for columns, nbytes in table.pieces(wanted):
             for part, share in slices(columns, nbytes):
+                number = len(what.names)
                 weights = None
                 if what.weights is not None:
-                    weights = weights_of(part[-1], what.weights, row, table.place)
-                    part = part[:-1]
+                    weights = weights_of(part[number], what.weights, row, table.place)
                 yield Block(
                     self.names,
-                    part,
+                    part[:number],
                     weights=weights,
+                    keys=joined(part[len(wanted) - len(what.by) :]) if what.by else None,
                     place=table.place,
                     first_row=row,
                     nbytes=share,
@@ -184,7 +194,7 @@ class TableSource:
         return {name for name in unseen if kinds[name].kind == NULL}
 
 
-def slices(columns: tuple[Column, ...], nbytes: int) -> Iterator[tuple[tuple[Column, ...], int]]:
+def slices(columns: tuple[Any, ...], nbytes: int) -> Iterator[tuple[tuple[Any, ...], int]]:
     """Cut columns that are larger than a block should be, without copying."""
     rows = len(columns[0])
     width = sum(column.values.itemsize for column in columns)
@@ -225,7 +235,7 @@ def agree(first: Table, table: Table, choice: Choice, what: Plan) -> None:
     """
     ours = {field.name: field for field in first.fields}
     theirs = {field.name: field for field in table.fields}
-    wanted = {*what.names, *filter(None, [what.weights])}
+    wanted = {*what.names, *filter(None, [what.weights]), *what.by}
     named = choice.columns is not None
     missing = [name for name in ours if name not in theirs and (name in wanted or not named)]
     unknown = [] if named else [name for name in theirs if name not in ours]
@@ -242,7 +252,20 @@ def agree(first: Table, table: Table, choice: Choice, what: Plan) -> None:
                 f"{name!r}, which is {ours[name].kind} in {first.place} and "
                 f"{theirs[name].kind} in {table.place}. Convert it, or pass exclude=[{name!r}]."
             )
-    plan(Choice((*what.names,), (), what.weights), table.fields, table.place)
+    for name in what.by:
+        if not _same_keys(ours[name], theirs[name]):
+            raise UnsupportedTypeError(
+                "The keys of groups must be of one kind in all parts of a fit. Received: column "
+                f"{name!r}, which is {ours[name].kind} in {first.place} and {theirs[name].kind} in "
+                f"{table.place}. Convert it in one of them."
+            )
+    plan(Choice((*what.names,), (), what.weights, what.by), table.fields, table.place)
+
+
+def _same_keys(ours: Field, theirs: Field) -> bool:
+    """Whether the keys of two columns can be equal; of a category it shows only in its values."""
+    kinds = {ours.reason, theirs.reason} - {NULL, "category", "index", "object"}
+    return len(kinds) <= 1
 
 
 def _alike(ours: Field, theirs: Field, named: bool) -> bool:

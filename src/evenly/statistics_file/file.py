@@ -19,6 +19,7 @@ from evenly.statistics_file.column import ColumnRecord, Odd, received
 
 FORMAT = "evenly statistics"
 FORMAT_VERSION = 1
+NEWEST_VERSION = 2  # that of groups
 MAX_BYTES = 2**31
 """No larger file is read: some six million columns."""
 
@@ -64,28 +65,37 @@ def lines(header: Header, columns: Iterable[ColumnRecord]) -> Iterator[bytes]:
     yield b'{\n"columns": ['
     before = "\n"
     for column in columns:
-        yield _bytes(before + one_column.write(column))
+        yield encoded(before + one_column.write(column))
         before = ",\n"
-    yield _bytes("\n],\n" + _tail(header))
+    yield encoded("\n],\n" + _tail(header))
 
 
-def _bytes(text: str) -> bytes:
+def encoded(text: str) -> bytes:
+    """Return text as it stands in the file."""
     # A lone surrogate (a file name that is no UTF-8) has no UTF-8 form. This handler
     # writes it as \udc80, which inside a JSON string is the escape for just that.
     return text.encode("utf-8", "backslashreplace")
 
 
 def _tail(header: Header) -> str:
+    return ",\n".join(tail_of(header, FORMAT_VERSION)) + "\n}\n"
+
+
+def tail_of(header: Header, version: int) -> tuple[str, str]:
+    """Return the lines of the header: those before the key "groups", and those after it."""
     rest = {
         "evenly_version": header.evenly_version,
         "extremes": "bounds" if header.extremes_are_bounds else "exact",
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": version,
         "rows": header.rows,
         "sources": list(header.sources),
     }
-    lines = (f'"{key}": {json.dumps(value, ensure_ascii=False)}' for key, value in rest.items())
-    return ",\n".join(lines) + "\n}\n"
+    lines = {k: f'"{k}": {json.dumps(value, ensure_ascii=False)}' for k, value in rest.items()}
+    return tuple(  # type: ignore[return-value]
+        ",\n".join(line for key, line in lines.items() if (key < "groups") is before)
+        for before in (True, False)
+    )
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Header, list[ColumnRecord]]:
@@ -98,14 +108,15 @@ def load(path: str | os.PathLike[str]) -> tuple[Header, list[ColumnRecord]]:
     StatisticsFileError
         When it is no statistics file, or one that no data can have produced.
     """
-    content = _read(path)
+    content = content_of(path)
     try:
         return parse(content)
     except StatisticsFileError as error:
         raise StatisticsFileError(f"{os.fspath(path)}: {error}") from None
 
 
-def _read(path: str | os.PathLike[str]) -> bytes:
+def content_of(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a file, but no more than a statistics file may have."""
     try:
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -119,6 +130,22 @@ def _read(path: str | os.PathLike[str]) -> bytes:
 
 def parse(content: bytes) -> tuple[Header, list[ColumnRecord]]:
     """Return what the bytes of a statistics file say; `load` without the file."""
+    return read(document_of(content))
+
+
+def read(document: dict[str, Any]) -> tuple[Header, list[ColumnRecord]]:
+    """Return what a parsed file says, after checking all of it."""
+    if document["format_version"] != FORMAT_VERSION:
+        raise StatisticsFileError(
+            "this statistics file has groups. Read it with evenly.load or "
+            "GroupedMoments.from_bytes."
+        )
+    header = header_of(document, _KEYS)
+    return header, columns_of(document["columns"])
+
+
+def document_of(content: bytes) -> dict[str, Any]:
+    """Return the JSON object in a statistics file; only its version has been checked."""
     if len(content) > MAX_BYTES:
         raise StatisticsFileError(f"a statistics file has at most {MAX_BYTES:,} bytes.")
     document = _json(content)
@@ -129,8 +156,7 @@ def parse(content: bytes) -> tuple[Header, list[ColumnRecord]]:
             "Make one with `evenly fit -o FILE` or `moments.save(FILE)`."
         )
     _check_version(document.get("format_version"))
-    header = _header(document)
-    return header, _columns(document["columns"])
+    return document
 
 
 def _json(content: bytes) -> Any:
@@ -180,17 +206,18 @@ def _check_version(version: Any) -> None:
         raise StatisticsFileError(
             f"'format_version' must be a positive integer. Received: {received(version)}."
         )
-    if version > FORMAT_VERSION:
+    if version > NEWEST_VERSION:
         raise StatisticsFileError(
-            f"the file has format version {version}; this evenly reads up to {FORMAT_VERSION}. "
+            f"the file has format version {version}; this evenly reads up to {NEWEST_VERSION}. "
             "Install a newer one: pip install -U evenly"
         )
 
 
-def _header(document: dict[str, Any]) -> Header:
-    if missing := [key for key in _KEYS if key not in document]:
+def header_of(document: dict[str, Any], keys: tuple[str, ...]) -> Header:
+    """Return what a file says of all columns, after checking it; it must have just these keys."""
+    if missing := [key for key in keys if key not in document]:
         raise StatisticsFileError(f"the file has no {missing[0]!r}.")
-    if unknown := sorted(document.keys() - set(_KEYS)):
+    if unknown := sorted(document.keys() - set(keys)):
         raise StatisticsFileError(f"the file has an unknown key, {received(unknown[0])}.")
     rows, sources = document["rows"], document["sources"]
     extremes, writer = document["extremes"], document["evenly_version"]
@@ -209,7 +236,8 @@ def _header(document: dict[str, Any]) -> Header:
     return Header(rows, tuple(sources), extremes == "bounds", writer)
 
 
-def _columns(entries: Any) -> list[ColumnRecord]:
+def columns_of(entries: Any) -> list[ColumnRecord]:
+    """Return the columns in a parsed array, after checking all of them."""
     if type(entries) is not list:
         raise StatisticsFileError(f"'columns' must be an array. Received: {received(entries)}.")
     columns = []

@@ -17,6 +17,8 @@ from evenly.transform.arrays import check_missing
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.scaling import Scaling
 
+Numbers = tuple[Any, Any, Any, Any]
+
 _RESULTS = {"float32": nw.Float32, "float64": nw.Float64}
 _TIMES = (nw.Datetime, nw.Duration)
 _WHOLE = (nw.Int64, nw.UInt64, *_TIMES)
@@ -35,19 +37,19 @@ def scale_frame(
         When a column is not numeric, or narwhals does not know the kind of frame.
     """
     check_missing(missing)
-    frame, back = _open(x)
+    frame, back = open_native(x)
     schema = {str(name): (name, kind) for name, kind in frame.collect_schema().items()}
-    names = _match(scaling, list(schema))
+    names = match(scaling.columns, list(schema))
     if not scaling.inverse:
-        check_times(names, scaling.dtypes, [_dtype(schema[name][1]) for name in names])
+        check_times(names, scaling.dtypes, [dtype_of(schema[name][1]) for name in names])
     expressions = [
-        _expression(*schema[name], scaling, index, dtype, missing)
+        expression(*schema[name], _numbers(scaling, index), scaling.inverse, dtype, missing)
         for index, name in enumerate(names)
     ]
     return back(frame.with_columns(*expressions))
 
 
-def _open(x: Any) -> tuple[Any, Callable[[Any], Any]]:
+def open_native(x: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Return a narwhals frame, and the function that makes its native kind of one."""
     pyarrow = sys.modules.get("pyarrow")
     if pyarrow is not None and isinstance(x, pyarrow.RecordBatch):
@@ -68,33 +70,42 @@ def _record_batch(frame: Any) -> Any:
     return batches[0] if batches else empty
 
 
-def _match(scaling: Scaling, present: list[str]) -> tuple[str, ...]:
-    if scaling.columns is None:
+def match(columns: tuple[str, ...] | None, present: list[str]) -> tuple[str, ...]:
+    """Return the moments' columns, after checking that a frame has them all."""
+    if columns is None:
         raise ColumnError(
             "A frame is matched by name, and these moments have no column names: they were "
             f"fitted on an array. Received: a frame with {listed(present)}. Pass an array "
             "(frame.to_numpy()), or fit on a frame."
         )
-    if absent := [name for name in scaling.columns if name not in set(present)]:
-        unknown = [name for name in present if name not in set(scaling.columns)]
+    if absent := [name for name in columns if name not in set(present)]:
+        unknown = [name for name in present if name not in set(columns)]
         raise ColumnError(
             f"The frame must have every column of the moments. Missing: {listed(absent)}. "
             f"Unknown to the moments: {listed(unknown) or 'none'}. Rename the frame's "
             "columns, or take part of the moments with moments.select(...)."
         )
-    return scaling.columns
+    return columns
 
 
-def _expression(
-    name: Any, kind: Any, scaling: Scaling, index: int, dtype: Any, missing: str
-) -> Any:
-    """Return the expression of one column; a division by a power of two is exact."""
-    result = _result(name, kind, dtype)
+def _numbers(scaling: Scaling, index: int) -> Numbers:
     hi, lo, factor = (float(part[index]) for part in (scaling.hi, scaling.lo, scaling.factor))
-    power = 1.0 if scaling.power is None else 2.0 ** int(scaling.power[index])
-    if scaling.inverse:
+    return hi, lo, factor, None if scaling.power is None else 2.0 ** int(scaling.power[index])
+
+
+def expression(
+    name: Any, kind: Any, numbers: Numbers, inverse: bool, dtype: Any, missing: str
+) -> Any:
+    """Return the expression of one column; a division by a power of two is exact.
+
+    The numbers are hi, lo, factor and power: floats, or expressions of one a row.
+    """
+    result = _result(name, kind, dtype)
+    hi, lo, factor, scale = numbers
+    power = 1.0 if scale is None else scale
+    if inverse:
         y = (nw.col(name).cast(nw.Float64) * factor + lo + hi) / power
-    elif kind in _WHOLE and power == 1.0:
+    elif kind in _WHOLE and scale is None:
         y = (_centred(nw.col(name), kind, hi) - lo) * factor
     else:
         y = (nw.col(name).cast(nw.Float64) * power - hi - lo) * factor
@@ -103,7 +114,7 @@ def _expression(
     return y.cast(result)
 
 
-def _dtype(kind: Any) -> str:
+def dtype_of(kind: Any) -> str:
     """Return the name that moments have for a dtype of narwhals, as far as its unit goes."""
     if kind == nw.Datetime:
         return f"timestamp[{kind.time_unit}]"
@@ -128,7 +139,7 @@ def _result(name: Any, kind: Any, dtype: Any) -> Any:
     return _RESULTS[result]
 
 
-def _centred(x: Any, kind: Any, hi: float) -> Any:
+def _centred(x: Any, kind: Any, hi: Any) -> Any:
     """Return ``x - hi`` for integers of 64 bits, which a float64 need not hold: in two parts.
 
     A timestamp is the integer that counts its unit, as it was when it was fitted.

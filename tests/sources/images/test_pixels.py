@@ -188,6 +188,12 @@ def test_an_unknown_mode_is_refused():
         evenly.fit([Image.fromarray(COLOUR)], mode="HSV")
 
 
+def test_groups_are_refused():
+    for by in (["a"], "label"):
+        with pytest.raises(evenly.DataError, match="Images have no groups"):
+            evenly.fit([Image.fromarray(COLOUR)], by=by)
+
+
 def test_weights_are_refused():
     for weights in (np.ones(64), "w"):
         with pytest.raises(evenly.DataError, match="Images have no weights"):

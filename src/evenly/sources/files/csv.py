@@ -6,11 +6,10 @@ afresh. Nothing need be read twice: sums are exact, so a column may be whole num
 chunk and floats in the next.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from evenly import extras
-from evenly.block import Column
 from evenly.errors import DataError, SourceError
 from evenly.sources.arrow import missing_column
 from evenly.sources.choice import NULL, NUMBER, Field
@@ -19,6 +18,7 @@ from evenly.sources.files.csv_diagnosis import find_ragged, find_text
 from evenly.sources.files.csv_header import is_number, split_header
 from evenly.sources.files.streams import Stream
 from evenly.sources.frames import open_stream, stream_pieces
+from evenly.sources.keys import KeyName, without_empty
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.tables import Piece
 
@@ -82,15 +82,31 @@ class CsvTable:
 
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield the chunks' columns, the next chunk being decoded meanwhile."""
+        keyed = {name: name for name in names if isinstance(name, KeyName)}
+        self._keep_kinds(keyed)
         for table, nbytes in read_ahead(self._tables(names)):
-            there = tuple(name for name in table.column_names if name not in self._dropped)
+            there = tuple(
+                keyed.get(name, name) for name in table.column_names if name not in self._dropped
+            )
             for batch in table.to_batches():
-                found: dict[str, Column] = {}
+                found: dict[str, Any] = {}
                 for columns, _ in stream_pieces(open_stream(batch), there):
                     found = dict(zip(there, columns, strict=True))
+                found |= {name: without_empty(found[name]) for name in keyed}
                 missing = missing_column(batch.num_rows)
                 yield Piece(tuple(found.get(name, missing) for name in names), nbytes)
                 nbytes = 0
+
+    def _keep_kinds(self, keyed: Iterable[str]) -> None:
+        """Hold columns of keys to the kind that they have at first; what has none is text.
+
+        A column that is whole numbers in one chunk and text in the next would have 1 and "1" as
+        two keys.
+        """
+        for name in keyed:
+            if self._kinds[name] in (NULL, "text") or name not in self._types:
+                self._kinds[name] = "text"
+                self._types[name] = self._pyarrow.string()
 
     def text(self, numbers: list[str]) -> Iterator[Any]:
         """Yield record batches of all columns: these as float64, the others as they stand."""

@@ -4,6 +4,6 @@ from evenly.sources.images.listing import holds_images as holds_images
 from evenly.sources.images.pictures import is_image as is_image
 from evenly.sources.images.source import ImageSource as ImageSource
 from evenly.sources.images.source import Rule as Rule
+from evenly.sources.images.source import check_alike as check_alike
 from evenly.sources.images.source import files_source as files_source
 from evenly.sources.images.source import memory_source as memory_source
-from evenly.sources.images.source import no_weights as no_weights

@@ -112,8 +112,7 @@ class ImageSource:
         nbytes: Callable[[], int | None] = lambda: None,
         passed_over: Any = None,
     ) -> None:
-        if rule.choice.weights is not None:
-            raise no_weights(description)
+        check_alike(description, rule.choice.weights, rule.choice.by or None)
         self._pillow = pillow()
         self._each = each
         self._rule = rule
@@ -243,9 +242,23 @@ def memory_source(images: Iterable[Any], rule: Rule, description: str) -> ImageS
     return ImageSource(lambda: pictures.of_images(images), rule, description=description)
 
 
-def no_weights(description: str) -> DataError:
-    """Return the error for weights of pixels, which have no order that one could follow."""
-    return DataError(
-        f"Images have no weights: each pixel counts once. Received: weights= for {description}. "
-        "To weigh whole sets of images, fit them apart, and see docs/images.md."
-    )
+def check_alike(description: str, weights: object, by: object) -> None:
+    """Refuse weights and keys: pixels have no order that either could follow.
+
+    Raises
+    ------
+    DataError
+        When there is one of them.
+    """
+    if weights is not None:
+        raise DataError(
+            "Images have no weights: each pixel counts once. "
+            f"Received: weights= for {description}. "
+            "To weigh whole sets of images, fit them apart, and see docs/images.md."
+        )
+    if by is not None:
+        raise DataError(
+            "Images have no groups: they have no columns of keys. "
+            f"Received: by= for {description}. "
+            "Fit the images of each group apart: one folder or pattern a group."
+        )

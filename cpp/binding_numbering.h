@@ -1,0 +1,10 @@
+// What Python sees of the numbering of keys.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace evenly {
+
+void bind_numbering(nanobind::module_& m);
+
+}  // namespace evenly

@@ -1,0 +1,148 @@
+// The rows of a group are gathered, column by column, and summed as a run.
+//
+// Gathering reads each value once, from wherever it lies, and leaves each sum where it is; to go
+// over the rows in their order instead would fetch three lines of cache for every value, those of
+// its group's sums.
+#include "group_sum.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "control.h"
+#include "cut.h"
+#include "plain_column.h"
+#include "run_task.h"
+#include "sink.h"
+#include "threads.h"
+
+namespace evenly {
+namespace {
+
+// The rows, group by group; within a group as they came.
+struct Order {
+  std::vector<int64_t> starts;  // of each group, and the end
+  std::vector<int64_t> rows;
+
+  explicit Order(const RowGroups& groups)
+      : starts(std::size_t(groups.count) + 1), rows(std::size_t(groups.rows)) {
+    for (int64_t row = 0; row < groups.rows; ++row) ++starts[std::size_t(groups.codes[row]) + 1];
+    for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
+    std::vector<int64_t> next(starts.begin(), starts.end() - 1);
+    for (int64_t row = 0; row < groups.rows; ++row) {
+      rows[std::size_t(next[std::size_t(groups.codes[row])]++)] = row;
+    }
+  }
+  const int64_t* begin_of(int64_t group) const { return rows.data() + starts[std::size_t(group)]; }
+  int64_t size_of(int64_t group) const {
+    return starts[std::size_t(group) + 1] - starts[std::size_t(group)];
+  }
+  // The first group that begins at this place or after it.
+  int64_t group_at(int64_t place) const {
+    return std::lower_bound(starts.begin(), starts.end() - 1, place) - starts.begin();
+  }
+};
+
+// Copies the values of these rows that are there to `to`; returns how many.
+template <class S>
+int64_t gather(const ArrowColumn& column, const int64_t* rows, int64_t count, S* to) {
+  const S* data = static_cast<const S*>(column.values.data);
+  int64_t stride = column.values.strides[0], kept = 0;
+  if (!column.validity) {
+    for (int64_t i = 0; i < count; ++i) to[i] = data[rows[i] * stride];
+    return count;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    to[kept] = data[rows[i] * stride];
+    kept += column.has_value(rows[i]);
+  }
+  return kept;
+}
+
+// Below this a tile's start and end cost more than to add the values one by one.
+constexpr int64_t kFew = 64;
+constexpr int64_t kRoom = 8192;
+
+template <class T>
+void sum_group(RunTask<T>& task, const ArrowColumn& column, const int64_t* rows, int64_t count,
+               Stored<T>* room, Column& into) {
+  for (int64_t from = 0; from < count; from += kRoom) {
+    int64_t part = std::min(kRoom, count - from);
+    int64_t kept = gather(column, rows + from, part, room);
+    if (kept < kFew) {
+      task.sum_few(room, kept);
+    } else {
+      task.sum(room, kept);
+    }
+    task.add_missing(part - kept);
+  }
+  into = task.take();
+  into.count += count;
+}
+
+template <class T>
+Column sum_group_plain(const ArrowColumn& column, const int64_t* rows, int64_t count,
+                       const double* weights, InfinityRule& infinity) {
+  const T* data = static_cast<const T*>(column.values.data);
+  PlainColumn sums;
+  for (int64_t i = 0; i < count; ++i) {
+    const double* weight = weights ? weights + rows[i] : nullptr;
+    if (column.has_value(rows[i])) {
+      sums.add(number(data[rows[i] * column.values.strides[0]]), weight, infinity);
+    } else {
+      sums.add_missing(weight);
+    }
+  }
+  return sums.take();
+}
+
+}  // namespace
+
+std::vector<Column> accumulate_groups(const std::vector<ArrowColumn>& columns,
+                                      const RowGroups& groups, const AccumulateOptions& options,
+                                      bool& infinite) {
+  const Kernels* kernels = options.weights ? nullptr : chosen_kernels();
+  Order order(groups);
+  int64_t width = int64_t(columns.size());
+  std::vector<Column> sums(std::size_t(width * groups.count));
+  Sink nobody(0, 0);
+  std::atomic<bool> stop{false};
+  int64_t bytes = 0;
+  for (const ArrowColumn& column : columns) bytes += groups.rows * size_of(column.values.dtype);
+  int useful = useful_threads(bytes, options.threads);
+  int64_t parts = useful == 1 ? 1 : 4 * useful;
+  // A task has some groups, and all columns of these: no two write into the same line of cache.
+  parallel(parts, useful, [&](int64_t part) {
+    ExactMode mode;
+    int64_t first = order.group_at(cut(groups.rows, parts, part));
+    int64_t last = order.group_at(cut(groups.rows, parts, part + 1));
+    if (part + 1 == parts) last = groups.count;
+    if (part == 0) first = 0;
+    for (int64_t c = 0; c < width; ++c) {
+      const ArrowColumn& column = columns[std::size_t(c)];
+      with_type(column.values.dtype, [&](auto* type) {
+        using T = std::remove_pointer_t<decltype(type)>;
+        InfinityRule infinity{options.infinite_as_missing};
+        if (!kernels) {
+          for (int64_t g = first; g < last; ++g) {
+            sums[std::size_t(g * width + c)] = sum_group_plain<T>(
+                column, order.begin_of(g), order.size_of(g), options.weights, infinity);
+          }
+          if (infinity.seen && !infinity.missing) stop = true;
+          return;
+        }
+        Shared shared{*kernels, nobody, infinity};
+        RunTask<T> task(shared, 0);
+        std::vector<Stored<T>> room(kRoom);
+        for (int64_t g = first; g < last; ++g) {
+          sum_group(task, column, order.begin_of(g), order.size_of(g), room.data(),
+                    sums[std::size_t(g * width + c)]);
+        }
+        if (shared.infinite) stop = true;
+      });
+    }
+  });
+  infinite = stop;
+  return sums;
+}
+
+}  // namespace evenly

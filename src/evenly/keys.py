@@ -1,0 +1,153 @@
+"""The key of a group: which values it may have, their order, and how they are written.
+
+A key is a tuple with a part for each column of ``by=``. A part is text, a number, a boolean, a
+date, a timestamp, or None, which stands for a missing value.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from evenly.errors import DataError, UnsupportedTypeError
+
+Part = str | int | float | bool | date | datetime | None
+Key = tuple[Part, ...]
+
+_WIDEST = 40
+
+
+def part_of(value: Any) -> Part:
+    """Return a value as the part of a key: one spelling for what is the same.
+
+    NaN, NaT and pandas' NA are missing. A whole float is the integer: a column of integers with
+    a missing value is one of floats in pandas. Aware timestamps are in UTC.
+
+    Raises
+    ------
+    DataError
+        For an infinity.
+    UnsupportedTypeError
+        For what can be no key.
+
+    >>> part_of(3.0), part_of(float("nan")), part_of("EWR")
+    (3, None, 'EWR')
+    """
+    if value is None or type(value) in (str, bool):
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, datetime):
+        return _timestamp(value)
+    if type(value) is date:
+        return value
+    if hasattr(value, "item") and not getattr(value, "shape", ()):
+        return part_of(value.item())  # a NumPy scalar, a tensor of one value
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, int) and -(2**63) <= value < 2**64:
+        return int(value)
+    if isinstance(value, str):
+        return str(value)
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    raise UnsupportedTypeError(
+        "A group's key must be text, a number of 64 bits, a boolean, a date or a timestamp. "
+        f"Received: {value!r} of type {type(value).__name__}. Convert the column of by= first."
+    )
+
+
+def _number(value: float) -> Part:
+    if math.isnan(value):
+        return None
+    if math.isinf(value):
+        raise DataError(
+            f"A group's key must be finite. Received: {value}. Correct it, or make it missing."
+        )
+    whole = value.is_integer() and abs(value) < 2**63
+    return int(value) if whole else float(value)
+
+
+def _timestamp(value: datetime) -> Part:
+    if value != value:  # pandas' NaT
+        return None
+    if getattr(value, "nanosecond", 0):
+        raise finer_than_micro(value)
+    # A subclass's own fields (pandas' Timestamp) go: what is read from a file equals it.
+    plain = datetime(*value.timetuple()[:6], value.microsecond)
+    offset = value.utcoffset()
+    return plain if offset is None else (plain - offset).replace(tzinfo=UTC)
+
+
+def finer_than_micro(value: object) -> UnsupportedTypeError:
+    """Return the error for a timestamp that no key can hold."""
+    return UnsupportedTypeError(
+        "A timestamp that is a key must be one of whole microseconds, of the years 1 to 9999. "
+        f"Received: {value}. Truncate the column of by= first: to the hour, for example."
+    )
+
+
+def kind_of(part: Part) -> str:
+    """Return what a part is; parts of one column must be alike.
+
+    >>> kind_of(3), kind_of("EWR"), kind_of(None)
+    ('number', 'text', '')
+    """
+    if part is None:
+        return ""
+    if isinstance(part, bool):
+        return "boolean"
+    if isinstance(part, int | float):
+        return "number"
+    if isinstance(part, datetime):
+        return "timestamp" if part.tzinfo is None else "timestamp in UTC"
+    return "text" if isinstance(part, str) else "date"
+
+
+def joined_kinds(
+    known: Sequence[str], keys: Iterable[Key], by: str | tuple[str, ...] | None, place: str
+) -> tuple[str, ...]:
+    """Return the kinds of the parts after more keys have come.
+
+    Raises
+    ------
+    DataError
+        When a part is of another kind than before.
+    """
+    kinds = list(known)
+    for key in keys:
+        for i, part in enumerate(key):
+            kind = kind_of(part)
+            if kind and kinds[i] and kind != kinds[i]:
+                name = f"column {by if isinstance(by, str) else by[i]!r}" if by else "by="
+                raise DataError(
+                    f"The keys of groups must be of one kind. Received: {name} with {part!r}, a "
+                    f"{kind}, in {place or 'the array'}; before, each was a {kinds[i]}. "
+                    "Convert one of them."
+                )
+            kinds[i] = kinds[i] or kind
+    return tuple(kinds)
+
+
+def order(key: Key) -> tuple[Any, ...]:
+    """Return what keys are sorted by: missing ones come last.
+
+    >>> sorted([("b",), (None,), ("a",)], key=order)
+    [('a',), ('b',), (None,)]
+    """
+    return tuple((part is None, "" if part is None else part) for part in key)
+
+
+def shown(key: Key) -> str:
+    """Return a key for people: in a table, or in a message.
+
+    >>> shown(("EWR", 3)), shown((None,))
+    ('EWR, 3', '(missing)')
+    """
+    return ", ".join(map(_shown, key))
+
+
+def _shown(part: Part) -> str:
+    if part is None:
+        return "(missing)"
+    text = part.isoformat(" ") if isinstance(part, datetime) else str(part)
+    text = text if text.isprintable() else ascii(text)[1:-1]
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"

@@ -1,0 +1,55 @@
+"""Keys of a CSV file that is copied as text: read as the kinds that the groups have."""
+
+from datetime import date, datetime
+from typing import Any
+
+from evenly.block import Keys
+from evenly.errors import ColumnError, listed
+from evenly.keys import Part, part_of
+from evenly.moments.grouped import GroupedMoments
+from evenly.sources.keys import joined, keys_of_array, numbered
+
+
+def keys_of_part(batch: Any, moments: GroupedMoments) -> Keys | None:
+    """Return the keys of a record batch, in which numbers may be text; None for an array.
+
+    Raises
+    ------
+    ColumnError
+        When it lacks a column of keys.
+    """
+    if moments.by is None or not hasattr(batch, "schema"):
+        return None
+    names = (moments.by,) if isinstance(moments.by, str) else moments.by
+    present = batch.schema.names
+    if absent := [name for name in names if name not in present]:
+        raise ColumnError(
+            f"The source must have every column of keys. Missing: {listed(absent)}. "
+            f"Received: {listed(present)}. Rename one."
+        )
+    kinds = zip(names, moments._kinds, strict=True)
+    return joined([_read(keys_of_array(batch.column(name)), kind) for name, kind in kinds])
+
+
+def _read(keys: Keys, kind: str) -> Keys:
+    return numbered(keys.codes, [_part(key[0], kind) for key in keys.entries])
+
+
+def _part(part: Part, kind: str) -> Part:
+    """Return a text as a part of this kind; as it is, when it is none, or of that kind already.
+
+    >>> _part("01", "number"), _part("01", "text"), _part("", "number")
+    (1, '01', None)
+    """
+    if part == "":
+        return None
+    if not isinstance(part, str) or kind == "text":
+        return part
+    try:
+        if kind == "number":
+            return part_of(float(part))
+        if kind == "boolean":
+            return {"true": True, "false": False}.get(part.lower(), part)
+        return date.fromisoformat(part) if kind == "date" else part_of(datetime.fromisoformat(part))
+    except ValueError:
+        return part

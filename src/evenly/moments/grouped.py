@@ -1,0 +1,301 @@
+"""`GroupedMoments`: the moments of each group of rows, as one thing that adds up."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from typing import Any, Self
+
+import numpy as np
+
+from evenly import _core
+from evenly.columns import Names, places_of
+from evenly.errors import ColumnError, EvenlyError, nearest
+from evenly.keys import Key, Part, order, part_of
+from evenly.moments import grouped_glance
+from evenly.moments.grouped_records import believed, group_records
+from evenly.moments.grouping import By, Grouping
+from evenly.moments.moments import Moments
+from evenly.moments.readings import Correction
+from evenly.statistics_file import Header
+from evenly.statistics_file import groups as group_file
+from evenly.statistics_file.groups import GroupRecord
+from evenly.transform.groups import GroupScaling, group_scaling, transform_groups
+
+GroupKey = Part | Key
+
+
+class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
+    """A mapping from the key of each group to the `Moments` of its rows.
+
+    Get one from ``evenly.fit(x, by="station")``. Groups are in the order of their keys; rows
+    whose key is missing are the group None, which comes last. Like `Moments` they add up: any
+    split of the rows, any order and any number of threads give the same bits, and
+    ``(a + b) - b == a``.
+
+    With ``by=["a", "b"]`` keys are tuples.
+
+    Examples
+    --------
+    >>> import evenly
+    >>> import numpy as np
+    >>> x = np.array([[1.0], [3.0], [10.0]])
+    >>> moments = evenly.fit(x, by=np.array(["a", "a", "b"]))
+    >>> moments
+    2 groups, 3 rows, 1 column
+    group  column  count  missing  mean  std  min  max
+    a      0           2        0     2    1    1    3
+    b      0           1        0    10    0   10   10
+    >>> moments["a"].mean
+    array([2.])
+    >>> moments.normalize(x, by=["a", "a", "b"]).tolist()
+    [[-1.0], [1.0], [0.0]]
+    """
+
+    __slots__ = ()
+
+    @property
+    def by(self) -> By:
+        """The column whose values are the keys, a tuple of several, or None for keys of no name."""
+        return self._by
+
+    @property
+    def columns(self) -> Names:
+        """The names of the columns of every group, in order; None when they have none."""
+        return self._columns
+
+    @property
+    def num_features(self) -> int:
+        """The number of columns of every group."""
+        return self._width
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The dtype that each column came in, in any group (several are joined by ``|``)."""
+        return self._dtypes
+
+    @property
+    def rows(self) -> int:
+        """Rows that were read, of all groups together."""
+        return int(self._rows.sum())
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where the rows came from, sorted. Information only."""
+        return tuple(sorted(self._sources))
+
+    @sources.setter
+    def sources(self, sources: Iterable[str]) -> None:
+        self._sources = list(sources)
+
+    @property
+    def extremes_are_bounds(self) -> bool:
+        """Whether min and max may belong to rows that were subtracted since."""
+        return bool(self._state.extremes_are_bounds)
+
+    # The mapping
+
+    def __getitem__(self, key: GroupKey) -> Moments:
+        """Return the moments of a group, as they are now."""
+        with self._lock:
+            place = self._place_of(key)
+            if place is None:
+                raise self._unknown(key)
+            state = self._state.take(self._columns_of([place]))
+            return Moments(
+                state, self._columns, self._dtypes, self._sources, int(self._rows[place])
+            )
+
+    def __iter__(self) -> Iterator[GroupKey]:
+        return iter([key if self._tuples else key[0] for key in self._sorted()])
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def _tuples(self) -> bool:
+        return isinstance(self._by, tuple)
+
+    def _sorted(self) -> list[Key]:
+        with self._lock:
+            return sorted(self._places, key=order)
+
+    def _place_of(self, key: Any) -> int | None:
+        parts = key if self._tuples and isinstance(key, tuple) else (key,)
+        try:
+            return self._places.get(tuple(map(part_of, parts)))
+        except EvenlyError:  # what can be no key is no group's
+            return None
+
+    def _unknown(self, key: GroupKey) -> ColumnError:
+        near = (
+            nearest(key, [k for (k,) in self._places if type(k) is str])
+            if (isinstance(key, str) and not self._tuples)
+            else ""
+        )
+        example = next(iter(self), None)
+        return ColumnError(
+            f"There must be a group of that key. Received: {key!r}; there are {len(self):,} "
+            f"groups{f', {example!r} for example' if len(self) else ''}.{near}"
+        )
+
+    # All groups together, and parts
+
+    def total(self) -> Moments:
+        """Return the moments of all rows together: what `evenly.fit` gives without ``by=``."""
+        with self._lock:
+            state = _core.State(self._width)
+            if self._places:
+                nowhere = np.zeros(len(self._places), np.int64)
+                state.merge_groups(self._state, self._width, nowhere)
+            return Moments(state, self._columns, self._dtypes, self._sources, self.rows)
+
+    def select(self, names: Iterable[str | int]) -> Self:
+        """Return the moments of some columns, of every group, in the order asked for.
+
+        Raises
+        ------
+        ColumnError
+            For a column that is not there, or named twice.
+        """
+        with self._lock:
+            return self._with_columns(places_of(list(names), self._columns, self._width))
+
+    __copy__ = Grouping.copy
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.copy()
+
+    def __reduce__(self) -> Any:
+        return GroupedMoments.from_bytes, (self.to_bytes(),)
+
+    # The file
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a statistics file of groups, whole or not at all (``docs/format.md``).
+
+        Raises
+        ------
+        SourceError
+            When it cannot be written; what was there before is unchanged.
+        """
+        group_file.save(path, *self._file())
+
+    def to_bytes(self) -> bytes:
+        """Return the statistics file that `save` writes, for a place that is no file."""
+        return b"".join(group_file.lines(*self._file()))
+
+    @staticmethod
+    def from_bytes(content: bytes) -> "GroupedMoments":
+        """Return the groups in the bytes of a statistics file, trusting nothing in them.
+
+        Raises
+        ------
+        StatisticsFileError
+            When they are no statistics file of groups, or no data can have such statistics.
+        """
+        result = GroupedMoments.empty()
+        believed(result, *group_file.parse(content))
+        return result
+
+    def _file(self) -> tuple[Header, By, Iterator[GroupRecord]]:
+        snapshot = self.copy()
+        bounds = snapshot.extremes_are_bounds
+        header = Header(snapshot.rows, self.sources, bounds, version("evenly"))
+        return header, self._by, group_records(snapshot, snapshot._sorted())
+
+    # Normalising
+
+    def normalize(
+        self,
+        x: Any,
+        *,
+        by: Any = None,
+        unknown: str = "error",
+        dtype: Any = None,
+        missing: str = "keep",
+        constant: str = "zero",
+        correction: Correction = 0,
+        feature_axis: int = -1,
+    ) -> Any:
+        """Return ``(x - mean) / std``, each row by the moments of its own group.
+
+        Parameters
+        ----------
+        x
+            A frame of pandas, polars (lazy too) or PyArrow with the columns of `by`; or an
+            array or a tensor, with ``by=``. What comes back is as of `Moments.normalize`: the
+            same kind, rows in their order, other columns untouched.
+        by
+            One key a row (one for each image of N×C×H×W), or the name of the frame's column of
+            keys. None: the columns of `GroupedMoments.by`.
+        unknown
+            What becomes of rows of a group that was never fitted. ``"error"``: it is named.
+            ``"missing"``: they become NaN (null in a frame that has null); choose it when such
+            rows are left out afterwards. ``"total"``: all rows' statistics together; choose it
+            when a rough answer for a new station is better than none.
+        dtype, missing, constant, correction, feature_axis
+            As of `Moments.normalize`. A column that is constant in a group is constant there.
+
+        Raises
+        ------
+        DataError
+            For an unknown group, or a value in a column of which its group has none (or not more
+            than ``correction``).
+        ColumnError
+            When the frame lacks a column.
+
+        Notes
+        -----
+        Float64 arithmetic, as of `Moments.normalize`: within 2 ulp of the exact answer in float32.
+        """
+        options = {"dtype": dtype, "missing": missing, "feature_axis": feature_axis}
+        return transform_groups(
+            x,
+            self._scaling(False, constant, correction),
+            by=by,
+            unknown=unknown,
+            **options,
+        )
+
+    def denormalize(
+        self,
+        x: Any,
+        *,
+        by: Any = None,
+        unknown: str = "error",
+        dtype: Any = None,
+        constant: str = "zero",
+        correction: Correction = 0,
+        feature_axis: int = -1,
+    ) -> Any:
+        """Return ``x * std + mean``: what `normalize` made, to rounding; constants exactly.
+
+        The parameters, the result and the errors are as there.
+        """
+        options = {"dtype": dtype, "feature_axis": feature_axis}
+        return transform_groups(
+            x, self._scaling(True, constant, correction), by=by, unknown=unknown, **options
+        )
+
+    def _scaling(self, inverse: bool, constant: str, correction: Correction) -> GroupScaling:
+        with self._lock:
+            key = (inverse, constant, correction)
+            if key not in self._cache:
+                self._cache[key] = group_scaling(
+                    self._state,
+                    self.total()._state,
+                    by=self._by,
+                    places=dict(self._places),
+                    columns=self._columns,
+                    dtypes=self._dtypes,
+                    inverse=inverse,
+                    constant=constant,
+                    correction=correction,
+                )
+            return self._cache[key]  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return grouped_glance.text(self)
+
+    def _repr_html_(self) -> str:
+        return grouped_glance.page(self)

@@ -1,0 +1,211 @@
+"""The statistics file of groups: format version 2, specified in ``docs/format.md``.
+
+Its lines are those of an ordinary file, a group's together. Everything about a column is checked
+by the same code.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+from evenly.atomic import atomic_file
+from evenly.errors import StatisticsFileError
+from evenly.keys import Key, Part
+from evenly.statistics_file import column as one_column
+from evenly.statistics_file.column import ColumnRecord, Odd, received
+from evenly.statistics_file.file import Header, columns_of, document_of, encoded, header_of, tail_of
+
+VERSION = 2
+By = str | tuple[str, ...] | None
+
+_KEYS = (
+    "by",
+    "evenly_version",
+    "extremes",
+    "format",
+    "format_version",
+    "groups",
+    "rows",
+    "sources",
+)
+_GROUP_KEYS = ("columns", "key", "rows")
+_TIMES = {"date": date, "timestamp": datetime}
+
+
+class GroupRecord(NamedTuple):
+    """What the file knows of a group."""
+
+    key: Key
+    rows: int
+    columns: list[ColumnRecord]
+
+
+def save(
+    path: str | os.PathLike[str], header: Header, by: By, groups: Iterable[GroupRecord]
+) -> None:
+    """Write a statistics file of groups, whole or not at all; groups are taken one at a time.
+
+    Raises
+    ------
+    SourceError
+        When the file cannot be written. What was there before is unchanged.
+    """
+    with atomic_file(path) as file:
+        file.writelines(lines(header, by, groups))
+
+
+def lines(header: Header, by: By, groups: Iterable[GroupRecord]) -> Iterator[bytes]:
+    """Yield the bytes of a statistics file of groups, piece by piece."""
+    named = list(by) if isinstance(by, tuple) else by
+    first, rest = tail_of(header, VERSION)
+    yield encoded(f'{{\n"by": {json.dumps(named, ensure_ascii=False)},\n{first},\n"groups": [')
+    before = "\n"
+    for group in groups:
+        columns = ",\n".join(map(one_column.write, group.columns))
+        key = [_written(part) for part in group.key]
+        text = json.dumps(key if isinstance(by, tuple) else key[0], ensure_ascii=False)
+        yield encoded(
+            f'{before}{{"columns": [\n{columns}\n], "key": {text}, "rows": {group.rows}}}'
+        )
+        before = ",\n"
+    yield encoded(f"\n],\n{rest}\n}}\n")
+
+
+def _written(part: Part) -> Any:
+    if isinstance(part, datetime):
+        return {"timestamp": part.isoformat()}
+    return {"date": part.isoformat()} if isinstance(part, date) else part
+
+
+def has_groups(document: dict[str, Any]) -> bool:
+    """Whether a parsed file, of a version that we know, is one of groups."""
+    return bool(document["format_version"] == VERSION)
+
+
+def parse(content: bytes) -> tuple[Header, By, list[GroupRecord]]:
+    """Return what the bytes of a statistics file of groups say."""
+    document = document_of(content)
+    if not has_groups(document):
+        raise StatisticsFileError(
+            "this statistics file has no groups: it is one of Moments. Read it with evenly.load "
+            "or Moments.from_bytes."
+        )
+    return read(document)
+
+
+def read(document: dict[str, Any]) -> tuple[Header, By, list[GroupRecord]]:
+    """Return what a parsed file says, after checking all of it.
+
+    Raises
+    ------
+    StatisticsFileError
+        When it is not as ``docs/format.md`` says, or no data can have produced it.
+    """
+    header = header_of(document, _KEYS)
+    by = _read_by(document["by"])
+    entries = document["groups"]
+    if type(entries) is not list:
+        raise StatisticsFileError(f"'groups' must be an array. Received: {received(entries)}.")
+    groups: list[GroupRecord] = []
+    for index, entry in enumerate(entries):
+        groups.append(_read_group(entry, index, by))
+        entries[index] = None  # a million columns: do not hold them twice
+    _check_alike(groups)
+    if header.rows != sum(group.rows for group in groups):
+        raise StatisticsFileError(
+            f"'rows' must be the sum of those of the groups. Received: {header.rows}."
+        )
+    return header, by, groups
+
+
+def _read_by(by: Any) -> By:
+    if by is None or type(by) is str:
+        return by
+    if type(by) is list and by and all(type(name) is str for name in by):
+        return tuple(by)
+    raise StatisticsFileError(f"'by' must be a name, names or null. Received: {received(by)}.")
+
+
+def _read_group(entry: Any, index: int, by: By) -> GroupRecord:
+    if not isinstance(entry, dict):
+        raise StatisticsFileError(f"group {index} must be an object. Received: {received(entry)}.")
+    if set(entry) != set(_GROUP_KEYS):
+        wrong = sorted(set(entry) ^ set(_GROUP_KEYS))[0]
+        raise StatisticsFileError(
+            f"group {index} must have just the keys {', '.join(_GROUP_KEYS)}. "
+            f"Received: {'an unknown' if wrong in entry else 'no'} {received(wrong)}."
+        )
+    rows = entry["rows"]
+    if type(rows) is not int or not 0 <= rows < 2**63:
+        raise StatisticsFileError(
+            f"group {index}: 'rows' must be an integer from 0 to 2**63 - 1. "
+            f"Received: {received(rows)}."
+        )
+    key = _read_key(entry["key"], index, by)
+    try:
+        return GroupRecord(key, rows, columns_of(entry["columns"]))
+    except StatisticsFileError as error:
+        raise StatisticsFileError(f"group {index}: {error}") from None
+
+
+def _read_key(key: Any, index: int, by: By) -> Key:
+    if not isinstance(by, tuple):
+        return (_read_part(key, index),)
+    if type(key) is not list or len(key) != len(by):
+        raise StatisticsFileError(
+            f"group {index}: 'key' must have {len(by)} parts, as 'by' has names. "
+            f"Received: {received(key)}."
+        )
+    return tuple(_read_part(part, index) for part in key)
+
+
+def _read_part(part: Any, index: int) -> Part:
+    if part is None or (type(part) in (str, bool)):
+        return part  # type: ignore[no-any-return]
+    if type(part) is int and -(2**63) <= part < 2**64:
+        return part
+    if type(part) is float and (not part.is_integer() or abs(part) >= 2**63):
+        return part
+    if type(part) is dict and len(part) == 1 and not isinstance(part, Odd):
+        ((kind, text),) = part.items()
+        time = _read_time(kind, text)
+        if time is not None:
+            return time
+    raise StatisticsFileError(
+        f"group {index}: a key must be text, a number (whole ones without a point), true, false, "
+        'null, {"date": "2013-01-31"} or {"timestamp": "2013-01-31T05:00:00"}. '
+        f"Received: {received(part)}."
+    )
+
+
+def _read_time(kind: str, text: Any) -> date | datetime | None:
+    """Return a date or a timestamp, if it is written as we write it."""
+    if kind not in _TIMES or type(text) is not str or len(text) > 40:
+        return None
+    try:
+        time: date | datetime = _TIMES[kind].fromisoformat(text)
+    except ValueError:
+        return None
+    if isinstance(time, datetime) and time.tzinfo is not None:
+        time = time.replace(tzinfo=UTC) if time.utcoffset() == UTC.utcoffset(None) else date.min
+    return time if time.isoformat() == text else None
+
+
+def _check_alike(groups: list[GroupRecord]) -> None:
+    """Hold that all groups have the same columns, and keys of their own."""
+    if not groups:
+        return
+    names = [column.name for column in groups[0].columns]
+    seen: set[tuple[Any, ...]] = set()
+    for index, group in enumerate(groups):
+        if not names or [column.name for column in group.columns] != names:
+            raise StatisticsFileError(
+                f"all groups must have the same columns, at least one, in the same order. Group "
+                f"{index} differs from the first."
+            )
+        typed = tuple((type(part), part) for part in group.key)
+        if typed in seen:
+            raise StatisticsFileError(f"group {index} has the key of another one before it.")
+        seen.add(typed)

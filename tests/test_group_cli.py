@@ -1,0 +1,121 @@
+"""The command line by group: fit, show, merge, subtract, apply."""
+
+import json
+
+import polars as pl
+import pytest
+
+import evenly
+from evenly.cli import main
+
+CSV = "station,day,v,note\nEWR,1,2.5,x\nJFK,01,1,\nEWR,2,3.5,y\n,1,7,\nJFK,2,,z\n"
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text(CSV)
+    return path
+
+
+@pytest.fixture
+def statistics(tmp_path, source):
+    path = tmp_path / "rows.json"
+    assert main(["fit", str(source), "--by", "station", "-q", "-o", str(path)]) == 0
+    return path
+
+
+def run(*arguments):
+    return main(list(map(str, arguments)))
+
+
+def test_fit_prints_a_table_of_groups(source, capsys):
+    assert run("fit", source, "--by", "station", "--columns", "v") == 0
+    out, _ = capsys.readouterr()
+    assert out == (
+        "3 groups, 5 rows, 1 column, by station\n"
+        "group      column  count  missing  mean  std  min  max\n"
+        "EWR        v           2        0     3  0.5  2.5  3.5\n"
+        "JFK        v           1        1     1    0    1    1\n"
+        "(missing)  v           1        0     7    0    7    7\n"
+    )
+
+
+def test_what_is_left_out_is_said_but_not_the_column_of_keys(source, capsys):
+    assert run("fit", source, "--by", "station") == 0
+    assert capsys.readouterr().err == "left out: note (text)\n"
+
+
+@pytest.mark.parametrize("by", [["--by", "station,day"], ["--by", "station", "--by", "day"]])
+def test_several_columns_are_named_with_commas_or_apart(source, by, tmp_path):
+    assert run("fit", source, *by, "-q", "-o", tmp_path / "s.json") == 0
+    assert list(evenly.load(tmp_path / "s.json")) == [
+        ("EWR", 1), ("EWR", 2), ("JFK", 1), ("JFK", 2), (None, 1),
+    ]  # fmt: skip
+
+
+def test_many_groups_are_cut_short(tmp_path, capsys):
+    pl.DataFrame({"k": range(100), "v": range(100)}).write_csv(tmp_path / "many.csv")
+    assert run("fit", tmp_path / "many.csv", "--by", "k") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 1 + 50 + 1 + 10
+    assert lines[52] == "(40 more)"
+
+
+def test_show_prints_it_again_and_as_json(statistics, capsys):
+    assert run("show", statistics) == 0
+    assert capsys.readouterr().out.startswith("3 groups, 5 rows, 2 columns, by station\n")
+    assert run("show", statistics, "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["by"] == "station"
+    assert [group["key"] for group in shown["groups"]] == ["EWR", "JFK", None]
+    assert shown["groups"][0]["columns"][1]["mean"] == 3.0
+
+
+def test_files_are_merged_and_subtracted(statistics, tmp_path):
+    both, rest = tmp_path / "both.json", tmp_path / "rest.json"
+    assert run("merge", statistics, statistics, "-o", both, "-q") == 0
+    assert run("subtract", both, statistics, "-o", rest, "-q") == 0
+    assert evenly.load(rest) == evenly.load(statistics)
+    assert evenly.load(both).rows == 10
+
+
+def test_groups_and_plain_moments_do_not_mix(statistics, tmp_path, source, capsys):
+    plain = tmp_path / "plain.json"
+    assert run("fit", source, "-q", "-o", plain) == 0
+    assert run("merge", statistics, plain, "-o", tmp_path / "x.json") == 1
+    assert "Moments with groups can be added to such only" in capsys.readouterr().err
+    assert run("subtract", statistics, plain, "-o", tmp_path / "x.json") == 1
+    assert "Moments with groups" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("by", ["station", "day"])
+def test_apply_normalises_each_row_by_its_group(source, tmp_path, suffix, by):
+    statistics, out = tmp_path / "s.json", tmp_path / f"out.{suffix}"
+    assert run("fit", source, "--by", by, "--columns", "v", "-q", "-o", statistics) == 0
+    assert run("apply", statistics, source, "-o", out, "-q") == 0
+    read = pl.read_csv if suffix == "csv" else pl.read_parquet
+    frame = pl.read_csv(source)
+    expected = evenly.load(statistics).normalize(frame)["v"].to_list()
+    assert read(out)["v"].to_list() == expected
+    assert "01" in out.read_text() if suffix == "csv" else True
+
+
+def test_apply_says_what_to_do_with_unknown_groups(statistics, tmp_path, capsys):
+    other = tmp_path / "other.csv"
+    other.write_text("station,day,v\nLGA,1,2\n")
+    assert run("apply", statistics, other, "-o", tmp_path / "o.csv") == 1
+    error = capsys.readouterr().err
+    assert "group 'LGA'" in error
+    assert "--unknown missing" in error
+    assert run("apply", statistics, other, "-o", tmp_path / "o.csv", "--unknown", "total") == 0
+    assert run("apply", statistics, other, "-o", tmp_path / "m.csv", "--unknown", "missing") == 0
+    (tmp_path / "none.csv").write_text("day,v\n1,2\n")
+    assert run("apply", statistics, tmp_path / "none.csv", "-o", tmp_path / "n.csv") == 1
+    assert "every column of keys. Missing: 'station'" in capsys.readouterr().err
+
+
+def test_an_unknown_column_of_keys_is_refused(source, capsys):
+    assert run("fit", source, "--by", "statoin") == 1
+    assert "Did you mean 'station'?" in capsys.readouterr().err
