@@ -1,9 +1,13 @@
 """The same columns in every kind of container that `evenly.fit` takes."""
 
 import gzip
+import shutil
+import sqlite3
 import zipfile
 
+import datasets
 import duckdb
+import h5py
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -13,6 +17,8 @@ import pyarrow.dataset
 import pyarrow.feather
 import pyarrow.parquet
 import torch
+import xarray
+import zarr
 
 
 def arrow(columns):
@@ -75,6 +81,60 @@ def _structured_npy(columns, folder):
     return folder / "s.npy"
 
 
+def _zarr_group(columns, folder):
+    """A group of arrays whose chunks are not of one size."""
+    group = zarr.open_group(folder / "x.zarr", mode="w")
+    for number, (name, x) in enumerate(columns.items()):
+        array = group.create_array(name, shape=x.shape, dtype=x.dtype, chunks=(2 + number,))
+        array[:] = x
+    return group
+
+
+def _zarr_zip(columns, folder):
+    _zarr_group(columns, folder)
+    return shutil.make_archive(str(folder / "x.zarr"), "zip", folder / "x.zarr")
+
+
+def _hdf5(columns, folder):
+    with h5py.File(folder / "x.h5", "w") as file:
+        for name, x in columns.items():
+            file.create_dataset(name, data=x, chunks=(3,), maxshape=(None,), compression="gzip")
+    return folder / "x.h5"
+
+
+def _hdf5_records(columns, folder):
+    with h5py.File(folder / "r.hdf5", "w") as file:
+        file.create_dataset("r", data=_structured(columns, folder), chunks=(3,), maxshape=(None,))
+    return folder / "r.hdf5"
+
+
+def _dataset(columns, folder):
+    return datasets.Dataset(arrow(columns))
+
+
+def _dataset_view(columns, folder):
+    """Rows that were picked: the order of the numbers beside the data, not that of the data."""
+    number = len(next(iter(columns.values())))
+    backwards = {name: x[::-1] for name, x in columns.items()}
+    return _dataset(backwards, folder).select(range(number - 1, -1, -1))
+
+
+def _duckdb_url(columns, folder):
+    with duckdb.connect(str(folder / "x.db")) as connection:
+        connection.register("given", arrow(columns))
+        connection.execute("CREATE TABLE t AS SELECT * FROM given")
+    return f"duckdb:///{folder}/x.db?table=t"
+
+
+def _sqlite_url(columns, folder):
+    with sqlite3.connect(folder / "x.sqlite") as connection:
+        connection.execute("CREATE TABLE t (a REAL, b INTEGER, c INTEGER)")
+        values = (arrow(columns).column(name).to_pylist() for name in columns)
+        connection.executemany("INSERT INTO t VALUES (?, ?, ?)", zip(*values, strict=True))
+    connection.close()
+    return f"sqlite:///{folder}/x.sqlite?table=t"
+
+
 NAMED = {
     "pandas": lambda columns, folder: pd.DataFrame(columns),
     "pandas Arrow": lambda columns, folder: arrow(columns).to_pandas(types_mapper=pd.ArrowDtype),
@@ -107,6 +167,22 @@ NAMED = {
     "CSV gzip": _written(_csv_gz, ".csv.gz"),
     "CSV zip": _written(_csv_zip, ".csv.zip"),
     "folder": _folder,
+    "Zarr group": _zarr_group,
+    "Zarr folder": lambda columns, folder: folder if _zarr_group(columns, folder) else None,
+    "Zarr zip": _zarr_zip,
+    "HDF5": _hdf5,
+    "HDF5 records": _hdf5_records,
+    "HDF5 group": lambda columns, folder: h5py.File(_hdf5(columns, folder)),
+    "xarray Dataset": lambda columns, folder: xarray.Dataset(
+        {name: ("row", x) for name, x in columns.items()}
+    ),
+    "Hugging Face": _dataset,
+    "Hugging Face view": _dataset_view,
+    "Hugging Face iterable": lambda columns, folder: _dataset(
+        columns, folder
+    ).to_iterable_dataset(),
+    "DuckDB URL": _duckdb_url,
+    "SQLite URL": _sqlite_url,
     "generator of batches": lambda columns, folder: iter(arrow(columns).to_batches(3)),
     "list of frames": lambda columns, folder: [
         pd.DataFrame(columns)[:2],
@@ -174,6 +250,23 @@ def _loader(columns, folder):
     return torch.utils.data.DataLoader(data, batch_size=4)
 
 
+def _zarr_array(columns, folder, **options):
+    x = rows(columns)
+    array = zarr.create_array(folder / "a.zarr", shape=x.shape, dtype=x.dtype, **options)
+    array[:] = x
+    return array
+
+
+def _hdf5_dataset(columns, folder, **options):
+    """The values, stored as their user says; the file is left open, as users leave it."""
+    return h5py.File(folder / "d.h5", "w").create_dataset("d", data=rows(columns), **options)
+
+
+def _hdf5_array(columns, folder):
+    _hdf5_dataset(columns, folder).file.close()
+    return folder / "d.h5"
+
+
 UNNAMED = {
     "NumPy": lambda columns, folder: rows(columns),
     "NumPy Fortran": lambda columns, folder: np.asfortranarray(rows(columns)),
@@ -193,6 +286,18 @@ UNNAMED = {
     "Dataset": lambda columns, folder: torch.utils.data.TensorDataset(
         torch.from_numpy(rows(columns))
     ),
+    "Zarr array": lambda columns, folder: _zarr_array(columns, folder, chunks=(3, 2)),
+    "Zarr shards": lambda columns, folder: _zarr_array(
+        columns, folder, chunks=(2, 3), shards=(4, 3)
+    ),
+    "Zarr array's folder": lambda columns, folder: (
+        folder / "a.zarr" if _zarr_array(columns, folder, chunks=(4, 1)) else None
+    ),
+    "HDF5 array": _hdf5_array,
+    "HDF5 dataset": lambda columns, folder: _hdf5_dataset(
+        columns, folder, chunks=(3, 2), maxshape=(None, None)
+    ),
+    "xarray": lambda columns, folder: xarray.DataArray(rows(columns)),
     "generator": lambda columns, folder: (row[None] for row in rows(columns)),
 }
 """Kinds without names."""

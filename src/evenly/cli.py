@@ -87,7 +87,7 @@ def evenly() -> None:
 @_names("--columns", "Fit only these columns. Timestamps are fitted only when named here.")
 @_names("--exclude", "Fit all columns but these.")
 @click.option("--weights", metavar="COLUMN", help="Weigh rows: 2 equals the row twice.")
-@click.option("--select", metavar="NAME", help="The array to fit, of an NPZ file.")
+@click.option("--select", metavar="NAME", help="The array to fit, of NPZ, Zarr and HDF5.")
 @_names("--by", "Fit each group of rows apart: those with one value in this column, or in these.")
 @_feature_axis
 @click.option(
@@ -126,9 +126,10 @@ def fit(
 ) -> None:
     """Print the exact statistics of files.
 
-    They may be Parquet, Arrow, CSV, NPY and NPZ; or images, also in zip and tar archives. A
-    SOURCE is a file, a folder, a pattern such as 'day-*.csv', or a URL. Several are fitted as
-    one. Text columns, and images that cannot be read, are left out, and named.
+    They may be Parquet, Arrow, CSV, NPY, NPZ, Zarr and HDF5; or images, also in zip and tar
+    archives. A SOURCE is a file, a folder, a pattern such as 'day-*.csv', or a URL, also of a
+    table: 'duckdb:///x.db?table=t'. Several are fitted as one. Text columns, and images that
+    cannot be read, are left out, and named.
     """
     from evenly.fit import fit as fit_source
     from evenly.report.progress import ProgressLine
@@ -261,7 +262,7 @@ def _one_or_several(by: Names) -> str | list[str] | None:
 
 def _known(columns: Names, paths: Sequence[str]) -> tuple[str | int, ...]:
     """Return columns as they are known: those of an array have positions, and no names."""
-    arrays = paths[0].lower().endswith((".npy", ".npz"))
+    arrays = paths[0].lower().endswith((".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc"))
     return tuple(int(name) if arrays and name.isdecimal() else name for name in columns)
 
 

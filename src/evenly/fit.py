@@ -37,12 +37,16 @@ def fit(
           list of numbers. One dimension is one column; fields of a structured array are
           named columns.
         - a data frame or series: pandas, polars (lazy too), PyArrow, DuckDB, whatever has
-          ``__arrow_c_stream__`` or ``__arrow_c_array__``.
+          ``__arrow_c_stream__`` or ``__arrow_c_array__``; a Hugging Face data set, a record
+          batch reader, an Arrow Flight stream, an ADBC cursor.
+        - an array or a group of Zarr, h5py or xarray, read along its chunks.
         - a path, a pattern, a folder or an fsspec URL of Parquet, Arrow IPC or Feather, CSV
-          (also compressed), NPY or NPZ files, or a list of them. Files are read as a
+          (also compressed), NPY, NPZ, HDF5 or Zarr, or a list of them. Files are read as a
           stream; of a folder, every file whose suffix names a format.
         - images: files, folders, patterns, zip and tar archives of JPEG, PNG, WebP, TIFF, BMP
           and GIF, or Pillow's own. A row is a pixel, in columns red, green and blue.
+        - the URL of a table or a query: ``"duckdb:///x.db?table=t"``, also ``sqlite`` and
+          ``postgresql``.
         - an iterable of any of these: a generator, a PyTorch ``DataLoader``. Each item is
           a batch of rows; one of one dimension is one column. A PyTorch ``Dataset`` is read
           sample by sample, and its samples have no axis of rows.
@@ -57,8 +61,9 @@ def fit(
         column that has them, which is then not fitted. A weight of 2 equals the row twice.
     select
         Which part of each batch: a position of ``(x, y)``, a key of a dict, or a tuple of
-        these for nested ones; or the name of the array of an NPZ file. Without it the
-        first part of a tuple is fitted, with a remark in the log.
+        these for nested ones (``()`` for the whole of a list of tensors); or the array in an
+        NPZ, HDF5 or Zarr file, or the column of arrays in a data set. Without it the first
+        part of a tuple is fitted, with a remark in the log.
     feature_axis
         The axis of arrays along which their columns lie: 1 for images N×C×H×W.
     infinite

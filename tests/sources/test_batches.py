@@ -1,6 +1,9 @@
 """Iterables: generators, lists, PyTorch's loaders; which part of a batch; what a fault keeps."""
 
+import collections
+import dataclasses
 import logging
+import types
 
 import numpy as np
 import pandas as pd
@@ -264,3 +267,57 @@ def test_what_can_be_no_weights_is_refused(weights):
 def test_weights_of_a_wrong_number_are_refused_when_it_shows(number, text):
     message = refusal(evenly.DataError, iter([X[:5], X[5:]]), weights=np.ones(number))
     assert f"Received: {number} weights for {text} rows of" in message
+
+
+# batches with parts in parts
+
+
+@dataclasses.dataclass
+class Scan:
+    pixels: np.ndarray
+    name: str
+
+
+Pair = collections.namedtuple("Pair", ["x", "y"])
+
+NESTED = {
+    "dict of tuple of dict": (lambda x: {"views": ({"image": x}, x * 2)}, ("views", 0, "image")),
+    "list of dicts": (lambda x: [{"image": x}], (0, "image")),
+    "named tuple by name": (lambda x: Pair(x * 2, x), "y"),
+    "named tuple by position": (lambda x: Pair(x * 2, x), 1),
+    "data class": (lambda x: Scan(x, "a"), "pixels"),
+    "object in a dict": (lambda x: {"scan": types.SimpleNamespace(x=x)}, ("scan", "x")),
+    "packed sequence": (
+        lambda x: torch.nn.utils.rnn.pack_sequence([torch.from_numpy(x)]),
+        "data",
+    ),
+    "frame in a dict": (lambda x: {"frame": pd.DataFrame(x)}, "frame"),
+    "tensors of unlike lengths": (lambda x: [torch.from_numpy(p) for p in (x[:1], x[1:])], ()),
+    "a list of these in a tuple": (lambda x: ([x[:1], x[1:]], ["a", "b"]), 0),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_a_part_of_nested_batches_is_selected(kind):
+    make, select = NESTED[kind]
+    x = np.arange(12.0).reshape(6, 2)
+    moments = evenly.fit((make(part) for part in (x[:3], x[3:])), select=select)
+    expected = evenly.fit(x)
+    assert (moments.mean.tolist(), moments.rows) == (expected.mean.tolist(), 6)
+
+
+def test_a_part_of_one_object_is_selected():
+    assert evenly.fit(Scan(np.ones((2, 3)), "a"), select="pixels").rows == 2
+
+
+def test_an_object_with_arrays_says_how_to_select_one():
+    with pytest.raises(evenly.UnsupportedTypeError, match=r"parts 'pixels' pass select='pixels'"):
+        evenly.fit([Scan(np.ones(2), "a")])
+
+
+def test_images_of_unlike_sizes_are_a_list_in_a_batch():
+    """As torchvision's detectors take them: the batch is a list, or a tuple of lists."""
+    images = [torch.ones(3, 4, 5), torch.zeros(3, 2, 2)]
+    batches = [(images, ["label", "label"])] * 2
+    moments = evenly.fit(batches, select=0, feature_axis=0)
+    assert (moments.rows, moments.mean.tolist()) == (48, [20 / 24] * 3)

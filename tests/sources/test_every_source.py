@@ -129,7 +129,9 @@ def test_a_source_that_is_dropped_unread_leaves_nothing_open(source):
     next(open_source(source).blocks())
 
 
-SLOW = {"DataLoader", "Dataset", "duckdb", "polars lazy"}
+SLOW = {"DataLoader", "Dataset", "duckdb", "polars lazy", "DuckDB URL", "SQLite URL"} | {
+    kind for kind in KINDS if kind.startswith(("Zarr", "Hugging Face"))
+}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in SLOW])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from evenly.errors import DataError, SourceError, UnsupportedTypeError
+from evenly.errors import DataError, SourceError, UnsupportedTypeError, listed
 from evenly.sources.batches import BatchSource, Samples
 from evenly.sources.by import has_keys, keys_beside, names_of
 from evenly.sources.choice import Choice, choice
@@ -25,7 +25,7 @@ from evenly.sources.images import (
     memory_source,
 )
 from evenly.sources.keys import KeyedSource, keys_of_array
-from evenly.sources.parts import Default, part_of
+from evenly.sources.parts import Default, inside_mappings, part_of
 from evenly.sources.source import Source
 
 __all__ = ["Source", "open_source"]
@@ -64,8 +64,10 @@ def open_source(
     """
     by_name = weights if isinstance(weights, str) else None
     named = names_of(by)
+    in_order = (weights is not None and by_name is None) or (by is not None and not named)
     asked = choice(columns, exclude, by_name, named)
-    opened = _Door(asked, select, feature_axis, Rule(asked, mode, broken)).open(source, "the array")
+    door = _Door(asked, select, feature_axis, Rule(asked, mode, broken), in_order)
+    opened = door.open(source, "the array")
     if isinstance(opened, ImageSource):
         check_alike(opened.description, weights, by)
     if by is not None and not named:
@@ -77,20 +79,32 @@ def open_source(
     return WeightedSource(opened, weights)
 
 
+_NO_ROWS = (
+    "The rows of a query must come as Arrow data. Received: {}.{}, which gives Python objects. "
+    "Pass a URL such as sqlite:///x.db?table=t, a cursor of an ADBC driver, DuckDB's "
+    "connection.sql(query), or frames: pandas.read_sql(..., chunksize=100_000)."
+)
+
+
 class _Door:
     """Looks at what was passed and hands it to the file of that kind."""
 
-    def __init__(self, asked: Choice, select: Any, feature_axis: int, rule: Rule) -> None:
+    def __init__(
+        self, asked: Choice, select: Any, feature_axis: int, rule: Rule, in_order: bool
+    ) -> None:
         self._choice = asked
         self._select = select
         self._axis = feature_axis
         self._rule = rule
+        self._in_order = in_order
         self._default = Default()
 
     def open(self, x: Any, place: str) -> Source:
         """Return a source; of an item of an iterable, ``place`` says which."""
+        from evenly.sources import datasets
         from evenly.sources.files.paths import is_path
         from evenly.sources.frames import is_frame
+        from evenly.sources.stores import is_stored, open_stored
 
         if hasattr(x, "blocks") and hasattr(x, "left_out"):
             return x  # type: ignore[no-any-return]
@@ -98,10 +112,18 @@ class _Door:
             return self._open_files([x])
         if is_image(x):
             return self._open_images([x], place)
+        if is_stored(x):
+            return self._open_opened(open_stored(x, self._request))
         if is_frame(x):
             return self._open_frame(x, place)
+        if datasets.owns(x):
+            return self._open_opened(
+                datasets.open_dataset(x, self._choice, self._select, self._axis)
+            )
         if isinstance(x, Mapping):
-            return self._open_beside(x, self._part(x, "the dict"), place)
+            return self._open_mapping(x, place)
+        if _is_rows_of_objects(x):
+            raise UnsupportedTypeError(_NO_ROWS.format(type(x).__module__, type(x).__qualname__))
         if _is_dataset(x):
             return self._open_batches(Samples(x), x, self._open_sample)
         if _is_array(x):
@@ -113,10 +135,27 @@ class _Door:
             return self._open_batches(x, x, self._open_sample if samples else self._open_batch)
         if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
             return self._open_batches(Samples(x), x, self._open_sample)
+        if self._select is not None:
+            return self._inside.open(self._part(x, place), place)
         raise UnsupportedTypeError(
             "A source must be an array, a tensor, a data frame, a path, or an iterable of these. "
-            f"Received: {type(x).__module__}.{type(x).__qualname__}."
+            f"Received: {type(x).__module__}.{type(x).__qualname__}.{_parts_of(x)}"
         )
+
+    def _open_mapping(self, x: Any, place: str) -> Source:
+        """Open the part that was selected; of a data set in it, the rest says which column."""
+        from evenly.sources import datasets
+
+        part, rest = inside_mappings(x, self._select) if self._select is not None else (x, ())
+        if rest and datasets.owns(part):
+            return self._selecting(rest).open(part, place)
+        return self._open_beside(x, self._part(x, "the dict"), place)
+
+    def _open_opened(self, opened: Any) -> Source:
+        """Return a source as it is; a table becomes one."""
+        if hasattr(opened, "pieces"):
+            return self._open_tables([opened], opened.place, opened.rows, opened.nbytes)
+        return opened  # type: ignore[no-any-return]
 
     def _open_list(self, x: Any, place: str) -> Source:
         from evenly.sources.files.paths import is_path
@@ -161,6 +200,8 @@ class _Door:
 
     def _open_files(self, paths: Any) -> Source:
         from evenly.sources.files import Opener, expand_all, size_of
+        from evenly.sources.sql import shown
+        from evenly.sources.stores.tables import ArraysTable, RecordsTable
 
         if holds_images(paths):
             self._check_no_select(str(paths[0]))
@@ -168,13 +209,15 @@ class _Door:
         files = expand_all(paths)
         sizes = [size_of(path) for path in files]
         nbytes = None if None in sizes else sum(filter(None, sizes))
-        parts = Opener(self._choice, self._select, self._axis).each(files)
+        opener = Opener(self._choice, self._select, self._axis, in_order=self._in_order)
+        parts = opener.each(files)
         first = next(parts)
         rows = first.rows if len(files) == 1 and not files[0].endswith(".zip") else None
         everything = chain([first], parts)
-        name = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+        name = shown(files[0]) + (f" and {len(files) - 1} more" if len(files) > 1 else "")
         if hasattr(first, "pieces"):
-            self._check_no_select(name)
+            if not isinstance(first, ArraysTable | RecordsTable):
+                self._check_no_select(name)
             return self._open_tables(_only_tables(everything), name, rows, nbytes)
         return BatchSource(everything, self._open_part, description=name, rows=rows, nbytes=nbytes)
 
@@ -192,7 +235,7 @@ class _Door:
         by = self._choice.by
         if not has_keys(batch, by):
             return self._inside.open(part, place)
-        door = _Door(replace(self._choice, by=()), None, self._axis, self._rule)
+        door = _Door(replace(self._choice, by=()), None, self._axis, self._rule, True)
         return KeyedSource(door.open(part, place), keys_beside(batch, by))
 
     def _open_sample(self, sample: Any, place: str) -> Source:
@@ -207,7 +250,16 @@ class _Door:
     @property
     def _inside(self) -> "_Door":
         """The door for what was selected: nothing is to be selected of it again."""
-        return _Door(self._choice, None, self._axis, self._rule)
+        return self._selecting(None)
+
+    def _selecting(self, select: Any) -> "_Door":
+        return _Door(self._choice, select, self._axis, self._rule, self._in_order)
+
+    @property
+    def _request(self) -> Any:
+        from evenly.sources.stores import Request
+
+        return Request(self._choice, self._select, self._axis, self._in_order)
 
     def _part(self, batch: Any, place: str) -> Any:
         beside = not isinstance(batch, Mapping) and has_keys(batch, self._choice.by)
@@ -221,15 +273,26 @@ class _Door:
         if self._select is not None:
             what = x if isinstance(x, str) else _article(type(x).__name__)
             raise DataError(
-                "select= chooses a part of batches, of a dict, or an array of an NPZ file. "
+                "select= chooses a part of batches, of a dict, or an array in a file. "
                 f"Received: select={self._select!r} for {what}. Choose columns with columns=."
             )
+
+
+def _parts_of(x: Any) -> str:
+    """Return a hint at the arrays that an object, such as a data class, has as attributes."""
+    names = [name for name, part in getattr(x, "__dict__", {}).items() if _is_array(part)]
+    return f" Of its parts {listed(names)} pass select={names[0]!r}, for example." if names else ""
 
 
 def _is_array(x: Any) -> bool:
     return isinstance(x, bool | int | float | complex | np.generic) or any(
         hasattr(x, name) for name in ("__array__", "__dlpack__", "__array_interface__", "tocsr")
     )
+
+
+def _is_rows_of_objects(x: Any) -> bool:
+    """Whether it is a cursor of Python's database API: each of its items is a row, not a batch."""
+    return hasattr(x, "fetchmany") and hasattr(x, "description")
 
 
 def _is_list_of_numbers(x: Any) -> bool:

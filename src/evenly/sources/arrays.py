@@ -121,7 +121,7 @@ class StructuredTable:
         self._array = array.reshape(-1)
         self.place = place
         self.rows, self.nbytes = len(self._array), int(self._array.nbytes)
-        self.fields = tuple(_field(name, array.dtype[name]) for name in array.dtype.names)
+        self.fields = tuple(field_of(name, array.dtype[name]) for name in array.dtype.names)
 
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield everything at once; who wants less can cut it without copying."""
@@ -134,15 +134,15 @@ class StructuredTable:
         yield Piece(columns, self.nbytes or 0)
 
 
-def _field(name: str, dtype: np.dtype[Any]) -> Field:
+def field_of(name: str, dtype: np.dtype[Any]) -> Field:
+    """Return the field that values of a dtype make."""
     if dtype.subdtype is not None:
         return Field(name, "nested")
     try:
         check_dtype(dtype, "")
     except UnsupportedTypeError:
-        return Field(
-            name, {"U": "text", "S": "binary", "M": "datetime"}.get(dtype.kind, str(dtype))
-        )
+        kinds = {"U": "text", "T": "text", "S": "binary", "M": "datetime"}
+        return Field(name, kinds.get(dtype.kind, str(dtype)))
     return Field(name, NUMBER)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from evenly.sources.arrow import ColumnReader, fields_of, kind_of
 from evenly.sources.choice import Field
+from evenly.sources.prefetch import read_ahead
 from evenly.sources.tables import Piece, Table
 
 Project = Callable[[list[str]], Iterable[Any]]
@@ -87,6 +88,7 @@ def is_frame(x: Any) -> bool:
         or _of(x, "pandas", "DataFrame", "Series")
         or _of(x, "polars", "LazyFrame")
         or _of(x, "pyarrow.dataset", "Dataset")
+        or _gives_reader(x)
     )
 
 
@@ -105,7 +107,7 @@ def open_frame(x: Any, place: str) -> Table:
     if _of(x, "duckdb", "DuckDBPyRelation"):
         schema = open_stream(x.limit(0)).get_schema()
         return CapsuleTable(schema, lambda names: [_relation(x, names)], rows=None, place=place)
-    return _capsule(x, place)
+    return _batches(x, place) if _gives_reader(x) else _capsule(x, place)
 
 
 def _capsule(x: Any, place: str) -> Table:
@@ -135,6 +137,30 @@ def _relation(relation: Any, names: list[str]) -> Any:
         if hasattr(chosen, method):
             return getattr(chosen, method)(2**17)
     return chosen
+
+
+def _gives_reader(x: Any) -> bool:
+    """Whether it has batches to be asked for: PyArrow's reader, a Flight stream, an ADBC cursor."""
+    return (
+        _of(x, "pyarrow", "RecordBatchReader")
+        or (hasattr(x, "read_chunk") and hasattr(x, "to_reader"))
+        or hasattr(x, "fetch_record_batch")
+    )
+
+
+def _batches(x: Any, place: str) -> Table:
+    """Return the batches as a table.
+
+    PyArrow asks for them, since it lets other threads run while it waits for the network; one
+    is fetched ahead.
+    """
+    import nanoarrow
+
+    for method in ("to_reader", "fetch_record_batch"):
+        if hasattr(x, method):
+            x = getattr(x, method)()
+    schema = nanoarrow.c_schema(x.schema)
+    return CapsuleTable(schema, lambda names: read_ahead(iter(x)), rows=None, place=place)
 
 
 def _dataset(dataset: Any, place: str) -> Table:

@@ -33,6 +33,18 @@ def part_of(batch: Any, select: Any, place: str) -> Any:
     return batch
 
 
+def inside_mappings(x: Any, select: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return what is inside mappings in mappings, and the steps of ``select`` that are left.
+
+    >>> inside_mappings({"train": {"x": [1, 2]}}, ("train", "x", 0))
+    ([1, 2], (0,))
+    """
+    steps = tuple(select) if isinstance(select, tuple | list) else (select,)
+    while steps and isinstance(x, Mapping) and steps[0] in x:
+        x, steps = x[steps[0]], steps[1:]
+    return x, steps
+
+
 def _step(batch: Any, step: Any, place: str) -> Any:
     if isinstance(batch, Mapping):
         if step in batch:

@@ -14,12 +14,15 @@ from evenly.sources.files.paths import (
     expand,
     expand_all,
     is_path,
+    is_store,
     is_url,
     open_file,
     size_of,
     suffixes_of,
 )
 from evenly.sources.files.streams import Stream, decompressed
+from evenly.sources.sql import is_database, open_database, shown
+from evenly.sources.stores import Request, hdf5, open_contents, zarr
 from evenly.sources.tables import Table
 
 __all__ = ["Opener", "expand", "expand_all", "is_path", "size_of", "tables"]
@@ -32,12 +35,30 @@ _MAGIC = {
     npy.MAGIC: "npy",
     archives.MAGIC: "zip",
     archives.EMPTY_MAGIC: "zip",
+    hdf5.MAGIC: "HDF5",
+    b"CDF": "NetCDF 3",
+    b"SQLite f": "SQLite",
 }
 _BINARY = {
     **dict.fromkeys((".parquet", ".pq"), "Parquet"),
     **dict.fromkeys((".arrow", ".arrows", ".feather", ".ipc"), "Arrow"),
     **dict.fromkeys((".npy",), "NPY"),
     **dict.fromkeys((".npz", ".zip"), "zip"),
+    **dict.fromkeys((".h5", ".hdf5", ".nc"), "HDF5"),
+}
+_OTHERS = {
+    "NetCDF 3": (
+        "NetCDF must be of version 4, which is HDF5. Received: {}, of version 3. Convert it "
+        "(nccopy -k nc4), or pass what xarray opens."
+    ),
+    "SQLite": (
+        "Of a database a table must be named. Received: {0}, which is SQLite. "
+        "Pass the URL sqlite:///{0}?table=NAME."
+    ),
+    "DuckDB": (
+        "Of a database a table must be named. Received: {0}, which is DuckDB. "
+        "Pass the URL duckdb:///{0}?table=NAME."
+    ),
 }
 _TEXT = {".csv": None, ".tsv": "\t", ".tab": "\t", ".txt": None}
 
@@ -50,10 +71,15 @@ class Opener:
     choice, feature_axis
         Which part of an array; tables choose for themselves.
     select
-        Which array of an NPZ file.
+        Which array of an NPZ file, a Zarr store or an HDF5 file.
+    in_order
+        Whether rows must come in their order, since weights do.
     """
 
-    def __init__(self, choice: Choice, select: Any, feature_axis: int) -> None:
+    def __init__(
+        self, choice: Choice, select: Any, feature_axis: int, *, in_order: bool = False
+    ) -> None:
+        self._request = Request(choice, select, feature_axis, in_order)
         self._choice = choice
         self._select = select
         self._axis = feature_axis
@@ -71,25 +97,36 @@ class Opener:
         SourceError
             When it is missing, empty, or of no known format.
         """
-        nbytes = size_of(path)
+        if is_database(path):
+            yield open_database(path)
+            return
+        if is_store(path):
+            yield self._stored(zarr, zarr.open_path(path), path, None)
+            return
+        nbytes, place = size_of(path), shown(path)
         if nbytes == 0:
-            raise SourceError(f"A file must not be empty. Received: {path}, of 0 bytes.")
+            raise SourceError(f"A file must not be empty. Received: {place}, of 0 bytes.")
         raw = open_file(path)
         keep = False
         try:
-            head = raw.read(8)
+            head = raw.read(12)
             raw.seek(0)
-            kind = _kind(head)
+            kind = "DuckDB" if head[8:] == b"DUCK" else _kind(head)
             if kind == "zip":
                 yield from self._archive(raw, path, nbytes)
+            elif kind == "HDF5":
+                keep = is_url(path)
+                yield self._stored(hdf5, hdf5.open_path(raw if keep else path, path), path, nbytes)
+            elif kind in _OTHERS:
+                raise SourceError(_OTHERS[kind].format(path))
             elif kind in ("parquet", "ipc file"):
                 keep = is_url(path)
                 yield self._seekable(kind, raw, path, nbytes)
             elif kind == "npy" and not is_url(path):
                 yield self._mapped(raw, path, nbytes)
             else:
-                stream = Stream(raw, path, decompressed(raw, head))
-                opened = self._stream(stream, path, path, nbytes)
+                stream = Stream(raw, place, decompressed(raw, head))
+                opened = self._stream(stream, path, place, nbytes)
                 keep = True  # until it has been read, or dropped
                 yield opened
         finally:
@@ -98,11 +135,23 @@ class Opener:
 
     def _seekable(self, kind: str, raw: Any, path: str, nbytes: int | None) -> Table:
         if kind == "parquet":
-            return ParquetTable(raw if is_url(path) else path, path, nbytes)
-        return IpcFileTable(raw, path, nbytes, local=not is_url(path))
+            return ParquetTable(raw if is_url(path) else path, shown(path), nbytes)
+        return IpcFileTable(raw, shown(path), nbytes, local=not is_url(path))
+
+    def _stored(self, kind: Any, root: Any, path: str, nbytes: int | None) -> Any:
+        place = shown(path)
+        return open_contents(kind.arrays(root, place), self._request, place=place, nbytes=nbytes)
 
     def _archive(self, raw: Any, path: str, nbytes: int | None) -> Iterator[Any]:
         archive = archives.open_archive(raw, path)
+        if archives.is_zarr(archive):
+            if is_url(path):
+                raise SourceError(
+                    "A zipped Zarr store must lie on this machine. "
+                    f"Received: {path}. Copy it, or unzip it there."
+                )
+            yield self._stored(zarr, zarr.open_path(path), path, nbytes)
+            return
         if archives.is_npz(archive):
             name = archives.selected_array(archive, self._select, path)
             stream = archives.member_stream(archive, name, raw, path)

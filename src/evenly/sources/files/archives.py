@@ -8,6 +8,7 @@ from typing import BinaryIO
 from evenly.errors import ColumnError, DataError, SourceError, listed, nearest
 from evenly.sources.files.paths import is_data
 from evenly.sources.files.streams import Stream, reading
+from evenly.sources.stores import zarr
 
 MAGIC = b"PK\x03\x04"
 EMPTY_MAGIC = b"PK\x05\x06"
@@ -29,6 +30,11 @@ def is_npz(archive: zipfile.ZipFile) -> bool:
     """Whether all members are NPY files, as `numpy.savez` writes them."""
     names = archive.namelist()
     return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def is_zarr(archive: zipfile.ZipFile) -> bool:
+    """Whether it is a Zarr store: at its root is a file that says so."""
+    return any(mark in archive.namelist() for mark in zarr.MARKS)
 
 
 def selected_array(archive: zipfile.ZipFile, select: object, place: str) -> str:

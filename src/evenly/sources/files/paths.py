@@ -10,10 +10,12 @@ from typing import Any, BinaryIO
 
 from evenly import extras
 from evenly.errors import SourceError
+from evenly.sources.sql.url import is_database, shown
+from evenly.sources.stores import zarr
 
 DATA_SUFFIXES = (
     *(".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc"),
-    *(".csv", ".tsv", ".npy", ".npz", ".zip"),
+    *(".csv", ".tsv", ".npy", ".npz", ".zip", ".h5", ".hdf5", ".nc", ".zarr"),
 )
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 IMAGE_SUFFIXES = (
@@ -40,8 +42,12 @@ def expand(source: str | os.PathLike[str]) -> list[str]:
         When there is none.
     """
     text = os.fspath(source)
+    if is_database(text):
+        return [text]
     if is_url(text):
         return expand_url(text)
+    if is_store(text):
+        return [text]
     if os.path.isdir(text):
         return _of_folder(text, _walk(text))
     if os.path.exists(text):
@@ -53,6 +59,13 @@ def expand(source: str | os.PathLike[str]) -> list[str]:
         f"A source must be a file, a folder, a pattern or a URL. Received: {text!r}, and there is "
         f"no such file.{_hint(text)} Check the path."
     )
+
+
+def is_store(path: str) -> bool:
+    """Whether a folder is a Zarr store, by the file that each has. Of a URL, its name says so."""
+    if is_url(path):
+        return "::" not in path and suffixes_of(path.rstrip("/"))[0] == ".zarr"
+    return any(os.path.isfile(os.path.join(path, mark)) for mark in zarr.MARKS)
 
 
 def expand_all(sources: Iterable[str | os.PathLike[str]]) -> list[str]:
@@ -86,6 +99,8 @@ class _File(io.FileIO):
 
 def size_of(path: str) -> int | None:
     """Return a file's size in bytes; None when it is not known."""
+    if is_database(path) or is_store(path):
+        return None
     try:
         if is_url(path):
             filesystem, inner = _filesystem(path)
@@ -166,6 +181,8 @@ def expand_url(url: str, wanted: Callable[[str], bool] = is_data) -> list[str]:
         def back(path: str) -> str:
             return f"{head}://{path}{tail}" if tail else str(filesystem.unstrip_protocol(path))
 
+        if not glob.has_magic(inner) and is_store(url) and filesystem.isdir(inner):
+            return [url]
         if glob.has_magic(inner):
             return [back(str(path)) for path in sorted(filesystem.glob(inner))] or _no_match(url)
         if filesystem.isdir(inner):
@@ -180,19 +197,26 @@ def expand_url(url: str, wanted: Callable[[str], bool] = is_data) -> list[str]:
         if isinstance(error, SourceError | ImportError):
             raise
         raise _unreadable(url, error) from None
-    raise SourceError(f"A URL must lead to a file. Received: {url!r}, and there is no such file.")
+    raise SourceError(
+        f"A URL must lead to a file. Received: {shown(url)!r}, and there is no such file."
+    )
 
 
 def _expand_found(path: str) -> list[str]:
-    """Return a file that a pattern has found, or the files of a folder that it has."""
+    """Return a file or store that a pattern has found, or the files of a folder that it has."""
+    if is_store(path):
+        return [path]
     return _of_folder(path, _walk(path)) if os.path.isdir(path) else [path]
 
 
 def _walk(folder: str) -> list[str]:
-    """Return the paths of all files below a folder, relative to it."""
+    """Return the paths of all files and stores below a folder, relative to it."""
     found = []
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
+        stores = [name for name in folders if is_store(os.path.join(root, name))]
+        folders[:] = [name for name in folders if name not in stores]
+        files += stores
         found += [os.path.relpath(os.path.join(root, name), folder) for name in files]
     return sorted(found)
 
@@ -219,7 +243,7 @@ def _no_match(pattern: str) -> list[str]:
 
 def _unreadable(path: str, error: Exception) -> SourceError:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return SourceError(f"A source must be readable. Received: {path!r}: {reason}.")
+    return SourceError(f"A source must be readable. Received: {shown(path)!r}: {reason}.")
 
 
 def _hint(path: str) -> str:

@@ -19,12 +19,14 @@ from evenly.sources.files.paths import (
     is_data,
     is_hidden_image,
     is_image,
+    is_store,
     is_tar,
     is_url,
     size_of,
     suffixes_of,
 )
 from evenly.sources.images.archives import zip_holds_images
+from evenly.sources.sql.url import is_database
 
 IMAGE, TAR, ZIP, TABLE, OTHER = "image", "tar", "zip", "table", "other"
 
@@ -48,7 +50,9 @@ def found(source: str | os.PathLike[str]) -> Iterator[Found]:
     """
     text = os.fspath(source)
     mode = None if is_url(text) else _mode(text)
-    if is_url(text):
+    if is_database(text):
+        yield Found(text, TABLE, True)
+    elif is_url(text):
         yield from (Found(path, kind(path), False) for path in expand_url(text, _is_wanted))
     elif mode is not None and stat.S_ISDIR(mode):
         yield from _below(text)
@@ -74,11 +78,18 @@ def _is_wanted(path: str) -> bool:
 
 
 def _below(folder: str) -> Iterator[Found]:
-    """Yield the files below a folder, whatever they are; links to folders are not followed."""
+    """Yield the files below a folder, whatever they are; links to folders are not followed.
+
+    A Zarr store is one of them, whatever number of files it has.
+    """
     pending = [folder]
     while pending:
+        path = pending.pop()
+        if is_store(path):
+            yield Found(path, TABLE, False)
+            continue
         try:
-            with os.scandir(pending.pop()) as entries:
+            with os.scandir(path) as entries:
                 for entry in entries:
                     if entry.name.startswith(".") or entry.name == "__MACOSX":
                         continue

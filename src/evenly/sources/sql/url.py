@@ -1,0 +1,116 @@
+"""The URL of a database, with the table or the query that is fitted at its end."""
+
+import os
+import re
+from typing import NamedTuple
+
+from evenly.errors import SourceError, nearest
+
+SCHEMES = ("duckdb", "sqlite", "postgresql", "postgres")
+_IN_FILES = ("duckdb", "sqlite")
+_LAST = re.compile(r"[?&](table|query)=(.+)$", re.DOTALL)
+_PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):.*@(?=[^@]*$)|(?<=[?&]password=)[^&]*", re.DOTALL)
+
+
+class Asked(NamedTuple):
+    """A database, and what of it.
+
+    Attributes
+    ----------
+    scheme
+        ``"duckdb"``, ``"sqlite"`` or ``"postgresql"``.
+    target
+        The database's file, or the URL of its server.
+    table, query
+        What is read; one is empty.
+    place
+        The URL as messages and statistics may have it: without a password.
+    """
+
+    scheme: str
+    target: str
+    table: str
+    query: str
+    place: str
+
+
+def is_database(path: str) -> bool:
+    """Whether a URL leads to a database.
+
+    >>> is_database("duckdb:///flights.db?table=flights"), is_database("s3://bucket/x.csv")
+    (True, False)
+    """
+    return path.partition("://")[0] in SCHEMES and "://" in path
+
+
+def shown(url: str) -> str:
+    """Return a URL without its password.
+
+    >>> shown("postgresql://me:secret@host/db?table=t")
+    'postgresql://me:…@host/db?table=t'
+    """
+    head, last = _split(url)
+    return (
+        _PASSWORD.sub(lambda found: f"{found[1]}:…@" if found[1] is not None else "…", head) + last
+    )
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Return what leads to the database, and the rest, which may be any SQL."""
+    last = _LAST.search(url)
+    return (url, "") if last is None else (url[: last.start()], url[last.start() :])
+
+
+def parse(url: str) -> Asked:
+    """Return the parts of a URL. What follows ``table=`` or ``query=`` is taken to the letter.
+
+    Raises
+    ------
+    SourceError
+        When it names no table and no query, or a file that is not there.
+
+    >>> parse("postgresql://host/db?query=SELECT a & 1 FROM t").query
+    'SELECT a & 1 FROM t'
+    """
+    scheme = url.partition("://")[0]
+    scheme = "postgresql" if scheme == "postgres" else scheme
+    head, last = _split(url)
+    found = _LAST.search(last)
+    place = shown(url)
+    if found is None:
+        raise SourceError(
+            "A database's URL must end with a table or a query. "
+            f"Received: {place!r}. Write {place}?table=NAME, or {place}?query=SELECT ..."
+        )
+    target = _file(head, place) if scheme in _IN_FILES else head
+    table, query = (found[2], "") if found[1] == "table" else ("", found[2].rstrip("; \n"))
+    return Asked(scheme, target, table, query, place)
+
+
+def _file(head: str, place: str) -> str:
+    """Return the file of a URL: three slashes and a relative path, or four and one from the root.
+
+    That is how SQLAlchemy has it.
+    """
+    path = head.partition("://")[2]
+    if not path.startswith("/") or "?" in path:
+        raise SourceError(
+            "The URL of a database in a file has three slashes, or four before a path from the "
+            f"root, and no options but table= or query=. Received: {place!r}."
+        )
+    path = path[1:]
+    if not os.path.isfile(path):
+        hint = nearest(os.path.basename(path), _beside(path))
+        if os.path.isfile(f"/{path}"):
+            hint = " A path from the root is written with four slashes."
+        raise SourceError(
+            f"A database must be there. Received: {place!r}, and there is no file {path!r}.{hint}"
+        )
+    return path
+
+
+def _beside(path: str) -> list[str]:
+    try:
+        return os.listdir(os.path.dirname(path) or ".")
+    except OSError:
+        return []

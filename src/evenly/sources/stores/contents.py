@@ -1,0 +1,101 @@
+"""What a store holds, and which of it is fitted: one array, or several as columns."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from evenly.errors import ColumnError, DataError, SourceError, listed, nearest
+from evenly.sources.arrays import field_of
+from evenly.sources.choice import Choice
+from evenly.sources.stores.chunked import ChunkedSource, Stored
+from evenly.sources.stores.request import Request
+from evenly.sources.stores.tables import ArraysTable, RecordsTable
+
+
+def open_contents(
+    arrays: Mapping[str, Stored], request: Request, *, place: str, nbytes: int | None = None
+) -> Any:
+    """Return the arrays of a store, by their paths inside, as a source or a `Table`.
+
+    - the array that ``select`` leads to; or all of the group that it leads to, as here;
+    - the only one that holds numbers;
+    - those that ``columns`` names: each is a column, and each of its values a row;
+    - all of them, as columns, when each has one dimension and all one length.
+
+    Raises
+    ------
+    DataError
+        When there are several, and none of this says which.
+    ColumnError
+        When there is none of that name.
+    SourceError
+        When there is no array at all.
+    """
+    if not arrays:
+        raise SourceError(f"A store must hold an array. Received: {place}, which holds none.")
+    arrays, place = _selected(arrays, request.select, place)
+    numeric = {name: array for name, array in arrays.items() if _has_numbers(array)}
+    one = arrays if len(arrays) == 1 else numeric
+    if len(one) == 1 and one.keys().isdisjoint(_names(request.choice)):
+        ((name, array),) = one.items()
+        return _open_one(array, request, f"{place}/{name}" if name else place, nbytes)
+    if request.choice.columns is None and numeric:
+        _check_columns({n: a for n, a in numeric.items() if n not in _names(request.choice)}, place)
+    return ArraysTable(arrays, place=place, nbytes=nbytes, in_order=request.in_order)
+
+
+def _open_one(array: Stored, request: Request, place: str, nbytes: int | None) -> Any:
+    if array.dtype.names is not None:
+        return RecordsTable(array, place=place, nbytes=nbytes)
+    return ChunkedSource(array, request, place=place, nbytes=nbytes)
+
+
+def _selected(
+    arrays: Mapping[str, Stored], select: Any, place: str
+) -> tuple[Mapping[str, Stored], str]:
+    """Return the one array that was selected, under no name, or those of a group."""
+    path = "/".join(map(str, select if isinstance(select, tuple | list) else (select,)))
+    path = "" if select is None else path.strip("/")
+    if not path:
+        return arrays, place
+    if path in arrays:
+        return {"": arrays[path]}, f"{place}/{path}"
+    inside = {
+        name.removeprefix(f"{path}/"): array
+        for name, array in arrays.items()
+        if name.startswith(f"{path}/")
+    }
+    if inside:
+        return inside, f"{place}/{path}"
+    raise ColumnError(
+        f"There must be an array of that name. Received: select={select!r}; {place} has "
+        f"{listed(arrays)}.{nearest(path, arrays)}"
+    )
+
+
+def _names(choice: Choice) -> list[str]:
+    """Return the columns that were named; positions are those of an array as well."""
+    asked = (*(choice.columns or ()), *choice.exclude, choice.weights)
+    return [name for name in asked if isinstance(name, str)]
+
+
+def _has_numbers(array: Stored) -> bool:
+    return array.dtype.names is not None or field_of("", array.dtype).fits
+
+
+def _check_columns(arrays: Mapping[str, Stored], place: str) -> None:
+    """Check that arrays are plainly columns: of one dimension, of one length."""
+    shapes = {tuple(array.shape) for array in arrays.values()}
+    if not shapes or (len(shapes) == 1 and len(shapes.pop()) == 1):
+        return
+    found = [f"{name} {_described(array)}" for name, array in arrays.items()]
+    raise DataError(
+        "Of several arrays one must be selected, or some of equal shape be named as columns. "
+        f"Received: {place} with {listed(found)}. Pass select={next(iter(arrays))!r} or "
+        f"columns=[{next(iter(arrays))!r}], for example."
+    )
+
+
+def _described(array: Stored) -> str:
+    return f"{'×'.join(map(str, array.shape))} {np.dtype(array.dtype).name}"

@@ -1,0 +1,82 @@
+"""HDF5: datasets and groups of files; NetCDF 4 is HDF5 too."""
+
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly import extras
+from evenly.sources.stores.boxes import Box
+from evenly.sources.stores.chunked import Stored
+from evenly.sources.stores.damage import damaged
+from evenly.sources.stores.fill import without_fill
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def owns(x: Any) -> bool:
+    """Whether something is a dataset, a group or a file of h5py."""
+    h5py = sys.modules.get("h5py")
+    return h5py is not None and isinstance(x, h5py.Dataset | h5py.Group)
+
+
+def open_path(file: Any, place: str) -> Any:
+    """Return the file at a path, or an open one, for reading.
+
+    Raises
+    ------
+    SourceError
+        When it cannot be read.
+    """
+    h5py = extras.require("h5py", extra="hdf5", feature="Reading HDF5")
+    try:
+        return h5py.File(file, "r")
+    except (OSError, RuntimeError) as error:
+        raise damaged(place, error) from None
+
+
+def arrays(x: Any, place: str) -> dict[str, Stored]:
+    """Return the datasets by their paths below a group; one that was given itself has none."""
+    import h5py
+
+    if isinstance(x, h5py.Dataset):
+        return {"": _stored(x, place)}
+    found: dict[str, Stored] = {}
+
+    def visit(name: str, member: Any) -> None:
+        if isinstance(member, h5py.Dataset) and member.shape:
+            found[name] = _stored(member, f"{place}/{name}")
+
+    try:
+        x.visititems(visit)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise damaged(place, error) from None
+    return found
+
+
+def place_of(x: Any) -> str:
+    """Return what messages call it."""
+    return f"{x.file.filename}{x.name}".rstrip("/")
+
+
+def _stored(dataset: Any, place: str) -> Stored:
+    return without_fill(Hdf5Array(dataset, place), dataset.attrs, place)
+
+
+class Hdf5Array:
+    """A dataset in an HDF5 file."""
+
+    def __init__(self, dataset: Any, place: str) -> None:
+        self._dataset = dataset
+        self._place = place
+        self.shape: tuple[int, ...] = tuple(dataset.shape or ())
+        self.dtype: np.dtype[Any] = dataset.dtype
+        self.chunks: tuple[int, ...] | None = dataset.chunks
+
+    def read(self, box: Box) -> npt.NDArray[Any]:
+        """Return the values in a box."""
+        try:
+            return np.asarray(self._dataset[box])
+        except (OSError, RuntimeError, ValueError) as error:
+            raise damaged(self._place, error) from None

@@ -1,0 +1,81 @@
+"""Zarr: arrays and groups, in folders, zip files, and wherever fsspec leads."""
+
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly import extras
+from evenly.sources.stores.boxes import Box
+from evenly.sources.stores.chunked import Stored
+from evenly.sources.stores.damage import damaged
+from evenly.sources.stores.fill import without_fill
+
+MARKS = ("zarr.json", ".zgroup", ".zarray")
+"""The files of which a store has one: of version 3, or of version 2."""
+
+
+def owns(x: Any) -> bool:
+    """Whether something is a Zarr array or group."""
+    zarr = sys.modules.get("zarr")
+    return zarr is not None and isinstance(x, zarr.Array | zarr.Group)
+
+
+def open_path(path: str) -> Any:
+    """Return the array or group in a folder, a zip file or a URL, for reading.
+
+    Raises
+    ------
+    SourceError
+        When it cannot be read.
+    """
+    zarr = extras.require("zarr", extra="zarr", feature="Reading Zarr")
+    store = path
+    try:
+        if "://" not in path and path.endswith(".zip"):
+            store = zarr.storage.ZipStore(path, mode="r")
+        return zarr.open(store, mode="r")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged(path, error) from None
+
+
+def arrays(x: Any, place: str) -> dict[str, Stored]:
+    """Return the arrays by their paths below a group; one that was given itself has none."""
+    import zarr
+
+    if isinstance(x, zarr.Array):
+        return {"": _stored(x, place)}
+    try:
+        found = x.members(max_depth=None)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged(place, error) from None
+    members = sorted((name, member) for name, member in found if isinstance(member, zarr.Array))
+    return {name: _stored(member, f"{place}/{name}") for name, member in members if member.shape}
+
+
+def place_of(x: Any) -> str:
+    """Return what messages call it."""
+    return f"the Zarr {type(x).__name__.lower()} {x.name or '/'}"
+
+
+def _stored(array: Any, place: str) -> Stored:
+    return without_fill(ZarrArray(array, place), array.attrs, place)
+
+
+class ZarrArray:
+    """A Zarr array; Zarr decodes the chunks of a box side by side."""
+
+    def __init__(self, array: Any, place: str) -> None:
+        self._array = array
+        self._place = place
+        self.shape: tuple[int, ...] = tuple(array.shape)
+        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+        self.chunks: tuple[int, ...] | None = tuple(array.chunks)
+
+    def read(self, box: Box) -> npt.NDArray[Any]:
+        """Return the values in a box."""
+        try:
+            return np.asarray(self._array[box])
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise damaged(self._place, error) from None

@@ -1,0 +1,142 @@
+"""DuckDB and SQLite by URL, and cursors: a table or a query, read only, or a clear refusal."""
+
+import sqlite3
+import sys
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+from adbc_driver_sqlite import dbapi
+
+import evenly
+from evenly.cli import main
+
+A = np.arange(10.0)
+WEIRD = 'odd"; DROP TABLE t; --'
+
+
+@pytest.fixture(params=["duckdb", "sqlite"])
+def database(request, tmp_path, monkeypatch):
+    """The beginning of a URL of a database in this folder, with two tables."""
+    monkeypatch.chdir(tmp_path)
+    connect = duckdb.connect if request.param == "duckdb" else sqlite3.connect
+    connection = connect("x.db")
+    for table in ("t", WEIRD):
+        name = table.replace('"', '""')
+        connection.execute(f'CREATE TABLE "{name}" ("a b" DOUBLE, "sel""ect" INTEGER, s VARCHAR)')
+        connection.executemany(
+            f'INSERT INTO "{name}" VALUES (?, ?, ?)', [(float(a), int(a), "x") for a in A]
+        )
+    connection.execute("CREATE TABLE empty (a DOUBLE)")
+    connection.commit()
+    connection.close()
+    return f"{request.param}:///x.db"
+
+
+@pytest.mark.parametrize("table", ["t", "main.t", WEIRD])
+def test_a_table_is_read_whatever_its_name(database, table):
+    if database.startswith("sqlite") and table == "main.t":
+        table = "t"
+    moments = evenly.fit(f"{database}?table={table}")
+    assert moments.columns == ("a b", 'sel"ect')
+    assert moments.mean.tolist() == [4.5, 4.5]
+    assert evenly.fit(f"{database}?table=t") == moments  # nothing was dropped
+
+
+def test_a_query_is_read(database):
+    moments = evenly.fit(f'{database}?query=SELECT "a b" + 1 AS c FROM t WHERE "a b" < 2;')
+    assert (moments.columns, moments.mean.tolist()) == (("c",), [1.5])
+
+
+def test_a_table_that_is_not_there_is_refused_with_those_that_are(database):
+    with pytest.raises(evenly.ColumnError, match=r"There must be a table.*'tt'.*'empty'.*'t'\?"):
+        evenly.fit(f"{database}?table=tt")
+
+
+def test_no_rows_are_refused(database):
+    with pytest.raises(evenly.DataError, match=r"At least one row.*x\.db\?table=empty, with none"):
+        evenly.fit(f"{database}?table=empty")
+
+
+@pytest.mark.parametrize("query", ["SELECT no FROM t", "SELEC", "DROP TABLE t"])
+def test_a_query_that_does_not_run_is_refused(database, query):
+    with pytest.raises(evenly.SourceError, match=r"its query run\. Received: .*x\.db\?query="):
+        evenly.fit(f"{database}?query={query}")
+    assert evenly.fit(f"{database}?table=t").rows == 10
+
+
+def test_a_query_that_fails_half_way_is_refused(database):
+    bad = "error('half' || 'way')" if database.startswith("duckdb") else "abs(-9223372036854775808)"
+    query = f'SELECT CASE WHEN "a b" = 9 THEN {bad} ELSE 1 END AS c FROM t'
+    with pytest.raises(evenly.SourceError, match=r"its query run\. Received: .*(halfway|overflow)"):
+        evenly.fit(f"{database}?query={query}")
+
+
+def test_a_file_that_is_no_database_is_refused(database, tmp_path):
+    (tmp_path / "x.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(evenly.SourceError, match="A database must be readable"):
+        evenly.fit(f"{database}?table=t")
+
+
+def test_a_database_without_a_table_named_says_how(database, tmp_path):
+    with pytest.raises(evenly.SourceError, match=rf"Pass the URL {database[:9]}.*\?table=NAME"):
+        evenly.fit("x.db")
+
+
+def test_select_is_not_for_tables(database):
+    with pytest.raises(evenly.DataError, match="select= chooses a part"):
+        evenly.fit(f"{database}?table=t", select="t")
+
+
+def test_the_file_stays_as_it_is(database, tmp_path):
+    before = (tmp_path / "x.db").read_bytes()
+    (tmp_path / "x.db").chmod(0o444)
+    evenly.fit(f"{database}?table=t")
+    assert (tmp_path / "x.db").read_bytes() == before
+
+
+def test_the_command_line_takes_it(database, tmp_path):
+    assert main(["fit", f"{database}?table=t", "--columns", "a b", "-q", "-o", "o.json"]) == 0
+    moments = evenly.load("o.json")
+    assert moments == evenly.fit(pa.table({"a b": A}))
+    assert moments.sources == (f"{database}?table=t",)
+
+
+def test_a_table_and_a_file_may_be_fitted_as_one(database, tmp_path):
+    pa.csv.write_csv(pa.table({"a b": A}), "x.csv")
+    both = evenly.fit([f"{database}?table=t", "x.csv"], columns=["a b"])
+    assert both == evenly.fit(pa.table({"a b": np.tile(A, 2)}))
+
+
+def test_rows_of_a_duckdb_table_are_known_beforehand(database):
+    seen = []
+    evenly.fit(f"{database}?table=t", progress=seen.append)
+    assert seen[-1].total_rows == (10 if database.startswith("duckdb") else None)
+
+
+def test_an_adbc_cursor_is_read_as_arrow(tmp_path):
+    with dbapi.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1 AS a, 2.5 AS b UNION ALL SELECT 3, 4.5")
+        assert evenly.fit(cursor).mean.tolist() == [2, 3.5]
+
+
+@pytest.mark.parametrize("connect", [sqlite3.connect, duckdb.connect])
+def test_rows_of_python_objects_are_refused(connect):
+    """A row of two numbers is no batch of two rows."""
+    connection = connect(":memory:")
+    with pytest.raises(evenly.UnsupportedTypeError, match=r"come as Arrow data.*Python objects"):
+        evenly.fit(connection.execute("SELECT 1, 2"))
+    connection.close()
+
+
+@pytest.mark.parametrize("package", ["duckdb", "adbc_driver_sqlite"])
+def test_a_missing_package_names_the_command(tmp_path, monkeypatch, package):
+    (tmp_path / "x.db").touch()
+    for module in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+    scheme = package.rpartition("_")[2]
+    with pytest.raises(evenly.MissingExtraError, match=rf"{package}.*evenly\[sql\]"):
+        evenly.fit(f"{scheme}:///{tmp_path}/x.db?table=t")

@@ -1,0 +1,75 @@
+"""PostgreSQL, from a real server of our own, where one is installed."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import evenly
+
+POOL = [Path(path) for path in ("/usr/lib/postgresql", "/usr/local/bin", "/usr/bin")]
+FOUND = next((file for folder in POOL for file in sorted(folder.glob("**/initdb"))), None)
+
+pytestmark = pytest.mark.skipif(FOUND is None, reason="PostgreSQL is not installed here")
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The beginning of a URL; the server listens on a socket in its folder, and nowhere else."""
+    dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi")
+    folder = tempfile.mkdtemp(prefix="evenly")
+    user = {}
+    if os.getuid() == 0:  # as root it would refuse to run
+        shutil.chown(folder, "postgres")
+        user = {"user": "postgres"}
+
+    def run(program, *options):
+        command = [FOUND.with_name(program), "-D", f"{folder}/data", *options]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **user)
+
+    run("initdb", "-A", "trust", "-U", "me", "--no-sync")
+    run("pg_ctl", "-w", "-l", f"{folder}/log", "-o", f"-c listen_addresses='' -k {folder}", "start")
+    url = f"postgresql://me:secret@/postgres?host={folder}"
+    with dbapi.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            'CREATE TABLE t AS SELECT i::float8 AS a, i AS "b""x", i % 2 = 0 AS c, '
+            "'x'::text AS s, CASE WHEN i > 1 THEN i::float4 END AS d "
+            "FROM generate_series(1, 100000) i"
+        )
+        connection.commit()
+    yield url
+    run("pg_ctl", "-m", "immediate", "stop")
+    shutil.rmtree(folder)
+
+
+def test_a_table_is_read(server):
+    moments = evenly.fit(f"{server}&table=t")
+    assert moments.columns == ("a", 'b"x', "c", "d")
+    assert moments.mean.tolist() == [50000.5, 50000.5, 0.5, 50001]
+    assert moments.missing.tolist() == [0, 0, 0, 1]
+
+
+def test_a_query_is_read(server):
+    assert evenly.fit(f"{server}&query=SELECT a FROM t WHERE a < 4;").mean.tolist() == [2]
+
+
+def test_the_password_is_in_no_message_and_no_statistics(server):
+    assert "secret" not in evenly.fit(f"{server}&table=t").sources[0]
+    for bad in ("&table=no", "&query=SELECT no FROM t", "_&table=t"):
+        with pytest.raises(evenly.EvenlyError) as caught:
+            evenly.fit(f"{server}{bad}")
+        assert "secret" not in str(caught.value)
+
+
+def test_a_query_that_fails_half_way_says_why(server):
+    with pytest.raises(evenly.SourceError, match="division by zero"):
+        evenly.fit(f"{server}&query=SELECT 1 / (a - 99999)::int AS q FROM t")
+
+
+def test_nothing_is_changed(server):
+    with pytest.raises(evenly.SourceError):
+        evenly.fit(f"{server}&query=DELETE FROM t RETURNING *")
+    assert evenly.fit(f"{server}&table=t").rows == 100_000

@@ -1,0 +1,86 @@
+"""Boxes: every value once, whole chunks, of a size that memory bears."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evenly.sources.stores.boxes import cut
+
+MB = 2**20
+
+
+@st.composite
+def arrays(draw):
+    """A shape, its chunks, the axis of features; values that are large enough to be cut."""
+    shape = tuple(draw(st.lists(st.integers(1, 9), min_size=1, max_size=4)))
+    chunks = tuple(draw(st.integers(1, length)) for length in shape)
+    axis = draw(st.sampled_from([None, *range(len(shape))]))
+    return shape, chunks, axis, 2 ** draw(st.integers(0, 28))
+
+
+@given(arrays(), st.booleans())
+def test_every_value_is_in_one_box(array, in_order):
+    shape, chunks, axis, itemsize = array
+    seen = np.zeros(shape, int)
+    for box in cut(shape, chunks, itemsize=itemsize, feature_axis=axis, in_order=in_order):
+        seen[box] += 1
+    assert (seen == 1).all()
+
+
+@given(arrays())
+def test_a_chunk_is_in_one_box(array):
+    shape, chunks, axis, itemsize = array
+    boxes = cut(shape, chunks, itemsize=itemsize, feature_axis=axis)
+    grid = itertools.product(*(range(0, n, c) for n, c in zip(shape, chunks, strict=True)))
+    for start in grid:
+        holding = [
+            box
+            for box in boxes
+            if all(
+                b.start < s + c and s < b.stop for b, s, c in zip(box, start, chunks, strict=True)
+            )
+        ]
+        assert len(holding) == 1 or boxes.in_order  # one row may be more than memory bears
+
+
+@given(arrays(), st.booleans())
+def test_boxes_in_order_have_rows_in_order(array, in_order):
+    shape, chunks, axis, itemsize = array
+    boxes = cut(shape, chunks, itemsize=itemsize, feature_axis=axis, in_order=in_order)
+    assert boxes.in_order or not in_order
+    x = np.arange(math.prod(shape)).reshape(shape)
+    last = 0 if axis is None else axis
+    rows = [np.moveaxis(x[box], last, 0).reshape(x[box].shape[last], -1) for box in boxes]
+    if boxes.in_order and axis is not None:
+        whole = np.moveaxis(x, axis, 0).reshape(shape[axis], -1)
+        assert np.concatenate(rows, axis=1).tolist() == whole.tolist()
+    elif boxes.in_order:
+        assert [v for box in boxes for v in x[box].ravel()] == list(range(x.size))
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks", "axis", "steps"),
+    [
+        ((10**5, 8), (1000, 8), 1, (100_000, 8)),
+        ((10**7, 8), (1000, 8), 1, (262_000, 8)),
+        ((10**7, 8), None, 1, (262_144, 8)),
+        ((64, 3, 512, 512), (1, 3, 512, 512), 1, (2, 3, 512, 512)),
+        ((8760, 721, 1440), (8760, 20, 20), None, (8760, 20, 20)),
+        ((3, 10**8), (3, 10**6), 0, (3, 1_000_000)),
+    ],
+)
+def test_boxes_are_chunks_of_some_megabytes(shape, chunks, axis, steps):
+    boxes = cut(shape, chunks, itemsize=4, feature_axis=axis)
+    assert tuple(min(s, n) for s, n in zip(boxes.steps, shape, strict=True)) == steps
+    assert 4 * math.prod(steps) <= 14 * MB  # one chunk at least
+
+
+def test_weights_cost_memory_of_one_row_at_least():
+    """In order, chunks that are long in time are read again and again, row by row."""
+    boxes = cut((8760, 721, 1440), (8760, 20, 20), itemsize=4, in_order=True)
+    assert boxes.in_order
+    assert 4 * math.prod(boxes.steps) <= 256 * MB

@@ -1,0 +1,296 @@
+"""Zarr, HDF5, xarray: which array of a store is fitted, and how it is read."""
+
+import sys
+
+import fsspec
+import h5py
+import numpy as np
+import pytest
+import xarray
+import zarr
+
+import evenly
+from evenly.cli import main
+from evenly.sources import open_source
+from evenly.sources.stores import Request, chunked, is_stored
+
+X = np.arange(60.0).reshape(20, 3)
+
+
+@pytest.fixture(params=["zarr", "hdf5"])
+def library(request):
+    return request.param
+
+
+@pytest.fixture
+def store(library, tmp_path):
+    """Write arrays by their paths, and return the path of the store."""
+
+    def write(**arrays):
+        if library == "zarr":
+            group = zarr.open_group(tmp_path / "x.zarr", mode="w")
+            for name, x in arrays.items():
+                group.create_array(name.replace("__", "/"), data=np.asarray(x))
+            return tmp_path / "x.zarr"
+        with h5py.File(tmp_path / "x.h5", "w") as file:
+            for name, x in arrays.items():
+                file[name.replace("__", "/")] = x
+        return tmp_path / "x.h5"
+
+    return write
+
+
+def attribute(path, name, **attributes):
+    """Set attributes of an array in a store."""
+    if path.suffix == ".zarr":
+        zarr.open_group(path, mode="r+")[name].attrs.update(attributes)
+    else:
+        with h5py.File(path, "r+") as file:
+            file[name].attrs.update(attributes)
+
+
+@pytest.mark.parametrize("select", ["group/data", "/group/data", ("group", "data")])
+def test_an_array_is_selected_by_its_path(store, select):
+    path = store(group__data=X, other=np.ones(4))
+    moments = evenly.fit(path, select=select)
+    assert moments == evenly.fit(X)
+    assert moments.columns is None
+
+
+def test_the_only_array_of_numbers_needs_no_selection(store):
+    assert evenly.fit(store(deep__inside__x=X)) == evenly.fit(X)
+
+
+def test_the_only_array_of_a_selected_group_is_fitted(store):
+    assert evenly.fit(store(a__x=X, b=np.ones(4)), select="a") == evenly.fit(X)
+
+
+def test_arrays_of_one_dimension_and_length_are_columns(store):
+    moments = evenly.fit(store(a=np.arange(4), b=np.ones(4)))
+    assert moments.columns == ("a", "b")
+    assert moments.mean.tolist() == [1.5, 1]
+
+
+def test_named_arrays_of_one_shape_are_columns_and_their_values_rows(store):
+    """Variables of a climate data set: one mean each, whatever their dimensions."""
+    path = store(t=X, u=X + 1, lat=np.arange(20.0))
+    moments = evenly.fit(path, columns=["u", "t"])
+    assert moments == evenly.Moments.empty(("u", "t")).update(
+        np.stack([X.ravel() + 1, X.ravel()], axis=1)
+    )
+    assert (moments.columns, moments.rows) == (("u", "t"), 60)
+
+
+def test_several_arrays_must_be_chosen_from(store):
+    path = store(x=X, y=np.ones(20))
+    with pytest.raises(evenly.DataError, match=r"one must be selected.*'x 20×3 float64', 'y 20 fl"):
+        evenly.fit(path)
+
+
+def test_named_arrays_of_unlike_shapes_are_refused(store):
+    with pytest.raises(evenly.DataError, match=r"must have one shape.*'x' of shape \(20, 3\)"):
+        evenly.fit(store(x=X, y=np.ones(20)), columns=["x", "y"])
+
+
+def test_an_array_that_is_not_there_is_refused_with_those_that_are(store):
+    with pytest.raises(
+        evenly.ColumnError, match=r"array of that name.*'dta'.*has 'data'.*'data'\?"
+    ):
+        evenly.fit(store(data=X), select="dta")
+
+
+def test_a_store_without_arrays_is_refused(store):
+    with pytest.raises(evenly.SourceError, match=r"must hold an array.*holds none"):
+        evenly.fit(store())
+
+
+@pytest.mark.filterwarnings("ignore:The data type")
+def test_text_is_refused_by_name(store):
+    with pytest.raises(evenly.UnsupportedTypeError, match=r"integers, booleans or floats.*/name"):
+        evenly.fit(store(name=np.array([b"a", b"b"])))
+
+
+def test_no_rows_are_refused(store):
+    with pytest.raises(evenly.DataError, match="At least one row is needed"):
+        evenly.fit(store(x=np.ones((0, 3))))
+
+
+def test_feature_axis_counts(store):
+    images = np.arange(2 * 3 * 4 * 5.0).reshape(2, 3, 4, 5)
+    assert evenly.fit(store(x=images), feature_axis=1) == evenly.fit(images, feature_axis=1)
+
+
+@pytest.mark.parametrize("fill", [{"_FillValue": -9}, {"missing_value": -9.0}])
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_values_that_stand_for_no_value_are_missing(store, fill, dtype):
+    path = store(t=np.array([1, -9, 3], dtype))
+    attribute(path, "t", **fill)
+    moments = evenly.fit(path)
+    assert (moments.mean.tolist(), moments.missing.tolist()) == ([2], [1])
+
+
+def test_a_fill_value_of_nan_is_what_nan_is_anyway(library, store):
+    path = store(t=np.array([1, np.nan, 3]))
+    attribute(path, "t", _FillValue=np.nan)
+    assert evenly.fit(path).missing.tolist() == [1]
+
+
+@pytest.mark.parametrize("packing", [{"scale_factor": 0.1}, {"add_offset": 273.15}])
+def test_packed_values_are_refused(store, packing):
+    path = store(t=np.array([1, 2], np.int16))
+    attribute(path, "t", **packing)
+    with pytest.raises(
+        evenly.UnsupportedTypeError, match=f"must be decoded.*{next(iter(packing))}"
+    ):
+        evenly.fit(path)
+
+
+def test_rows_are_known_beforehand(store):
+    seen = []
+    evenly.fit(store(x=X), progress=seen.append)
+    assert (seen[-1].rows, seen[-1].total_rows) == (20, 20)
+
+
+def test_the_command_line_takes_it(store, tmp_path, capsys):
+    path = store(group__data=X, y=np.ones(4))
+    output = tmp_path / "x.json"
+    assert main(["fit", str(path), "--select", "/group/data", "-q", "-o", str(output)]) == 0
+    assert evenly.load(output) == evenly.fit(X)
+    assert main(["fit", str(path)]) == 1
+    assert "--select group/data or --columns" in capsys.readouterr().err
+
+
+def test_a_folder_may_have_stores_among_its_files(store, tmp_path):
+    store(x=X)
+    np.save(tmp_path / "y.npy", X + 1)
+    assert evenly.fit(tmp_path) == evenly.fit(np.concatenate([X, X + 1]))
+
+
+@pytest.mark.parametrize("in_order", [False, True])
+def test_chunks_too_large_for_whole_rows_are_read_by_chunks(tmp_path, monkeypatch, in_order):
+    """Rows come in another order then; weights, which have one, are still right."""
+    monkeypatch.setattr("evenly.sources.stores.boxes._MOST_BYTES", 500)
+    monkeypatch.setattr("evenly.sources.stores.boxes._BYTES", 200)
+    x = np.random.default_rng(0).normal(size=(8, 6, 5)).astype(np.float32)
+    array = zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(8, 2, 5))
+    weights = np.arange(48.0) if in_order else None
+    assert evenly.fit(array, weights=weights) == evenly.fit(x, weights=weights)
+    if not in_order:
+        places = {block.place for block in open_source(array).blocks()}
+        assert places == {"the Zarr array /, in the order of its chunks"}
+
+
+def test_a_damaged_hdf5_file_is_refused(tmp_path):
+    path = tmp_path / "x.h5"
+    path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    with pytest.raises(evenly.SourceError, match=r"must be whole.*x\.h5"):
+        evenly.fit(path)
+    path.write_bytes(b"hello")
+    with pytest.raises(evenly.SourceError, match=r"A \.h5 file must be HDF5"):
+        evenly.fit(path)
+
+
+def test_a_chunk_that_is_damaged_is_refused(store, library):
+    path = store(x=X)
+    if library == "hdf5":
+        with h5py.File(path, "w") as file:
+            file.create_dataset("x", data=X, chunks=(5, 3), compression="gzip")
+            place = file["x"].id.get_chunk_info(2).byte_offset
+        data = bytearray(path.read_bytes())
+        data[place : place + 8] = bytes(8)
+        path.write_bytes(data)
+    else:
+        next(file for file in (path / "x" / "c").rglob("*") if file.is_file()).write_bytes(
+            b"no chunk"
+        )
+    with pytest.raises(evenly.SourceError, match=r"must be whole.*/x, which cannot be read"):
+        evenly.fit(path)
+
+
+def test_a_zarr_store_without_its_metadata_is_refused(tmp_path):
+    (tmp_path / "x.zarr").mkdir()
+    (tmp_path / "x.zarr" / "zarr.json").write_text("{")
+    with pytest.raises(evenly.SourceError, match="A store must be whole"):
+        evenly.fit(tmp_path / "x.zarr")
+
+
+def test_netcdf_3_is_refused(tmp_path):
+    (tmp_path / "x.nc").write_bytes(b"CDF\x01" + bytes(20))
+    with pytest.raises(evenly.SourceError, match="NetCDF must be of version 4"):
+        evenly.fit(tmp_path / "x.nc")
+
+
+def test_zarr_of_version_2_is_read(tmp_path):
+    group = zarr.open_group(tmp_path / "x.zarr", mode="w", zarr_format=2)
+    group.create_array("x", data=X)
+    assert evenly.fit(tmp_path / "x.zarr") == evenly.fit(X)
+
+
+def test_zarr_is_read_by_url():
+    group = zarr.open_group("memory://stores/x.zarr", mode="w")
+    group.create_array("x", data=X)
+    assert evenly.fit("memory://stores/x.zarr") == evenly.fit(X)
+
+
+def test_hdf5_is_read_by_url(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"] = X
+    fsspec.filesystem("memory").pipe("/stores/x.h5", (tmp_path / "x.h5").read_bytes())
+    assert evenly.fit("memory://stores/x.h5") == evenly.fit(X)
+
+
+def test_hdf5_that_may_not_be_written_is_read(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"] = X
+    (tmp_path / "x.h5").chmod(0o444)
+    before = (tmp_path / "x.h5").read_bytes()
+    assert evenly.fit(tmp_path / "x.h5") == evenly.fit(X)
+    assert (tmp_path / "x.h5").read_bytes() == before
+
+
+def test_a_variable_of_xarray_is_read_by_name():
+    data = xarray.Dataset({"t": (("x", "y"), X), "u": (("x", "y"), X + 1)})
+    assert evenly.fit(data, select="t") == evenly.fit(X)
+    assert evenly.fit(data, columns=["t", "u"]).columns == ("t", "u")
+
+
+def test_arrays_in_memory_are_no_stores():
+    assert not is_stored(X)
+
+
+def test_no_more_than_some_boxes_are_in_memory(tmp_path, monkeypatch):
+    """One is summed, one waits, one is being read."""
+    monkeypatch.setattr("evenly.sources.stores.boxes._BYTES", 240)
+    alive, most = 0, 0
+
+    class Counted:
+        shape, dtype, chunks = (1000, 3), np.dtype(float), (10, 3)
+
+        def read(self, box):
+            nonlocal alive, most
+            alive += 1
+            most = max(most, alive)
+            return X[:10]
+
+    source = chunked.ChunkedSource(Counted(), Request(), place="x")
+    for block in source.blocks():
+        alive -= 1
+        del block
+    assert most <= 4
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "feature"), [("zarr", "x.zarr", "Reading Zarr"), ("h5py", "x.h5", "HDF5")]
+)
+def test_a_missing_package_names_the_command(tmp_path, monkeypatch, package, name, feature):
+    for module in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+    if package == "zarr":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "zarr.json").write_text("{}")
+    else:
+        (tmp_path / name).write_bytes(b"\x89HDF\r\n\x1a\n")
+    extra = "hdf5" if package == "h5py" else package
+    with pytest.raises(evenly.MissingExtraError, match=rf"{feature} .*evenly\[{extra}\]"):
+        evenly.fit(tmp_path / name)

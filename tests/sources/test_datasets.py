@@ -1,0 +1,157 @@
+"""Hugging Face data sets: their views, their formats, their columns of arrays."""
+
+import logging
+
+import datasets
+import numpy as np
+import PIL.Image
+import pytest
+
+import evenly
+
+V = np.arange(24.0, dtype=np.float32).reshape(6, 2, 2)
+FEATURES = {
+    "list": datasets.List(datasets.Value("float32"), length=4),
+    "sequence": datasets.Sequence(datasets.Value("float32")),
+    "nested": datasets.List(datasets.List(datasets.Value("float32"))),
+    "Array2D": datasets.Array2D((2, 2), "float32"),
+}
+
+
+def data_set(**columns):
+    return datasets.Dataset.from_dict(columns)
+
+
+def vectors(kind):
+    values = V.reshape(6, 4) if kind in ("list", "sequence") else V
+    return datasets.Dataset.from_dict(
+        {"v": values.tolist()}, features=datasets.Features({"v": FEATURES[kind]})
+    ), values
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x.shuffle(seed=1),
+        lambda x: x.select([3, 3, 0]),
+        lambda x: x.filter(lambda row: row["a"] > 1),
+        lambda x: x.select(range(2, 5)),
+        lambda x: x.select([4, 3, 2, 1, 0]).select([0, 4]),
+        lambda x: x.map(lambda row: {"a": row["a"] * 2}).shard(2, 1),
+    ],
+)
+@pytest.mark.parametrize("form", [None, "numpy", "torch", "arrow", "pandas"])
+def test_a_view_is_read_as_it_is_seen_whatever_its_format(view, form):
+    x = view(data_set(a=[0.5, 1.5, 2.5, 3.5, 4.5]))
+    expected = evenly.Moments.empty(("a",)).update(np.array(x["a"])[:, None])
+    assert evenly.fit(x.with_format(form)) == expected
+
+
+def test_columns_that_the_format_hides_are_not_fitted():
+    x = data_set(a=[1.0, 2.0], b=[3.0, 4.0]).with_format("numpy", columns=["b"])
+    assert evenly.fit(x).columns == ("b",)
+
+
+@pytest.mark.parametrize("kind", FEATURES)
+@pytest.mark.parametrize("view", [lambda x: x, lambda x: x.select([5, 0]), None])
+def test_a_column_of_arrays_is_selected(kind, view):
+    x, values = vectors(kind)
+    if view is None:
+        assert evenly.fit(x.to_iterable_dataset(), select="v") == evenly.fit(values)
+    else:
+        rows = values if len(view(x)) == 6 else values[[5, 0]]
+        assert evenly.fit(view(x), select="v") == evenly.fit(rows)
+
+
+def test_feature_axis_counts_for_a_column_of_arrays():
+    x, values = vectors("Array2D")
+    assert evenly.fit(x, select="v", feature_axis=1) == evenly.fit(values, feature_axis=1)
+
+
+def test_missing_numbers_in_lists_are_missing():
+    assert evenly.fit(data_set(v=[[1.0, None], [3.0, 4.0]]), select="v").missing.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"), [([[1.0], [1.0, 2.0]], "from 1 to 2"), ([[1.0], None], "a missing one")]
+)
+def test_ragged_lists_are_refused(rows, found):
+    with pytest.raises(evenly.DataError, match=rf"all be of one length\. Received: 'v' .*{found}"):
+        evenly.fit(data_set(v=rows), select="v")
+
+
+def test_lists_of_text_are_refused():
+    with pytest.raises(evenly.UnsupportedTypeError, match="must hold numbers, or lists of them"):
+        evenly.fit(data_set(v=[["a"]]), select="v")
+
+
+def test_columns_of_arrays_beside_numbers_are_remarked(caplog):
+    with caplog.at_level(logging.WARNING, logger="evenly"):
+        assert evenly.fit(data_set(v=[[1.0]], a=[2.0])).columns == ("a",)
+    assert "not 'v'. Pass select='v'" in caplog.text
+
+
+def test_only_columns_of_arrays_must_be_selected_from():
+    with pytest.raises(evenly.DataError, match=r"one must be selected.*'v', 'w'. Pass select='v'"):
+        evenly.fit(data_set(v=[[1.0]], w=[[1.0]]))
+
+
+def test_a_column_that_is_not_there_is_refused():
+    with pytest.raises(evenly.ColumnError, match="select='pixel'; the Dataset has 'pixels'"):
+        evenly.fit(data_set(pixels=[[1.0]]), select="pixel")
+    with pytest.raises(evenly.ColumnError, match=r"name a column of a data set\. Received: 0"):
+        evenly.fit(data_set(pixels=[[1.0]]), select=0)
+
+
+def test_a_transform_is_refused():
+    """What it makes is not in the data."""
+    x = data_set(a=[1.0]).with_transform(lambda rows: {"a": [value * 2 for value in rows["a"]]})
+    with pytest.raises(evenly.UnsupportedTypeError, match=r"with a transform.*x\.iter\("):
+        evenly.fit(x)
+    assert evenly.fit(x.iter(batch_size=10), select="a").mean.tolist() == [2]
+
+
+def test_images_are_refused_with_what_to_pass():
+    image = PIL.Image.fromarray(np.full((2, 2, 3), 7, np.uint8))
+    x = datasets.Dataset.from_dict(
+        {"image": [image]}, features=datasets.Features({"image": datasets.Image()})
+    )
+    with pytest.raises(evenly.UnsupportedTypeError, match=r"decoded.*evenly\.fit\(numpy\.asarray"):
+        evenly.fit(x, select="image")
+    with pytest.raises(evenly.DataError, match=r"one must be selected.*'image'"):
+        evenly.fit(x)
+    assert evenly.fit(np.asarray(row["image"]) for row in x).mean.tolist() == [7, 7, 7]
+
+
+def test_of_several_splits_one_is_selected():
+    splits = datasets.DatasetDict(
+        {"train": data_set(a=[1.0], v=[[2.0]]), "test": data_set(a=[9.0])}
+    )
+    with pytest.raises(evenly.DataError, match=r"one part.*'train', 'test'.*select='train'"):
+        evenly.fit(splits)
+    assert evenly.fit(splits, select="test").mean.tolist() == [9]
+    assert evenly.fit(splits, select=("train", "v")).mean.tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        data_set(a=[1.0]).select([]),
+        data_set(a=[1.0]).filter(lambda row: False),
+        data_set(a=[1.0]).to_iterable_dataset().filter(lambda row: False),
+    ],
+)
+def test_no_rows_are_refused(x):
+    with pytest.raises(evenly.DataError, match="At least one row is needed"):
+        evenly.fit(x)
+
+
+def test_a_stream_without_known_features_is_read():
+    x = datasets.IterableDataset.from_generator(lambda: ({"a": float(i)} for i in range(5)))
+    assert evenly.fit(x).mean.tolist() == [2]
+
+
+def test_rows_are_known_beforehand():
+    seen = []
+    evenly.fit(data_set(a=[1.0, 2.0]), progress=seen.append)
+    assert (seen[-1].rows, seen[-1].total_rows) == (2, 2)
