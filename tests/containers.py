@@ -85,7 +85,8 @@ def _zarr_group(columns, folder):
     """A group of arrays whose chunks are not of one size."""
     group = zarr.open_group(folder / "x.zarr", mode="w")
     for number, (name, x) in enumerate(columns.items()):
-        array = group.create_array(name, shape=x.shape, dtype=x.dtype, chunks=(2 + number,))
+        dtype = str if x.dtype == object else x.dtype
+        array = group.create_array(name, shape=x.shape, dtype=dtype, chunks=(2 + number,))
         array[:] = x
     return group
 
@@ -128,9 +129,12 @@ def _duckdb_url(columns, folder):
 
 def _sqlite_url(columns, folder):
     with sqlite3.connect(folder / "x.sqlite") as connection:
-        connection.execute("CREATE TABLE t (a REAL, b INTEGER, c INTEGER)")
+        types = {"f": "REAL", "O": "TEXT"}
+        fields = [f"{name} {types.get(x.dtype.kind, 'INTEGER')}" for name, x in columns.items()]
+        connection.execute(f"CREATE TABLE t ({', '.join(fields)})")
         values = (arrow(columns).column(name).to_pylist() for name in columns)
-        connection.executemany("INSERT INTO t VALUES (?, ?, ?)", zip(*values, strict=True))
+        places = ", ".join("?" * len(columns))
+        connection.executemany(f"INSERT INTO t VALUES ({places})", zip(*values, strict=True))
     connection.close()
     return f"sqlite:///{folder}/x.sqlite?table=t"
 

@@ -196,7 +196,9 @@ def groups_of(columns, keys):
     return made
 
 
-TEXT = [kind for kind in NAMED if kind not in ("structured array", "structured NPY")]
+TEXT = [
+    kind for kind in NAMED if kind not in ("structured array", "structured NPY", "HDF5 records")
+]
 STATIONS = np.array(
     ["EWR", "JFK", "EWR", "LGA", "JFK", "EWR", "a longer name", "LGA"] + ["EWR"] * 3
 )
@@ -220,7 +222,8 @@ def test_rows_are_grouped_by_several_columns_in_any_kind(kind, columns, tmp_path
     assert dict(moments) == {
         key: own.select(["a", "b"]) for key, own in groups_of(columns, pairs).items()
     }
-    assert {type(part) for key in moments for part in key} == {int, bool}
+    kinds = {int} if kind == "SQLite URL" else {int, bool}  # it has no booleans
+    assert {type(part) for key in moments for part in key} == kinds
 
 
 @pytest.mark.parametrize("kind", NAMED)

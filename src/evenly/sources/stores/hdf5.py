@@ -60,6 +60,12 @@ def place_of(x: Any) -> str:
     return f"{x.file.filename}{x.name}".rstrip("/")
 
 
+def _is_text(dataset: Any) -> bool:
+    import h5py
+
+    return h5py.check_string_dtype(dataset.dtype) is not None
+
+
 def _stored(dataset: Any, place: str) -> Stored:
     return without_fill(Hdf5Array(dataset, place), dataset.attrs, place)
 
@@ -68,7 +74,8 @@ class Hdf5Array:
     """A dataset in an HDF5 file."""
 
     def __init__(self, dataset: Any, place: str) -> None:
-        self._dataset = dataset
+        # Texts, which may be keys, as Python's and not as bytes.
+        self._dataset = dataset.asstr() if _is_text(dataset) else dataset
         self._place = place
         self.shape: tuple[int, ...] = tuple(dataset.shape or ())
         self.dtype: np.dtype[Any] = dataset.dtype
