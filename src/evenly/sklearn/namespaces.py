@@ -1,0 +1,28 @@
+"""Arrays of other libraries, which arrive when scikit-learn's array API dispatch is on.
+
+Sums are exact only where the core makes them: data on another device is copied to the host
+to be fitted. Tensors are scaled where they are; other arrays on the host, and go back.
+"""
+
+from typing import Any
+
+import numpy as np
+from sklearn import config_context
+from sklearn.utils._array_api import get_namespace
+
+
+def is_foreign(x: Any) -> bool:
+    """Whether validated data is another library's array: neither NumPy's nor sparse."""
+    return not isinstance(x, np.ndarray) and not hasattr(x, "tocsr")
+
+
+def like(x: Any) -> Any:
+    """Return an array of no rows that remembers library, device and dtype; None for NumPy."""
+    return x[:0, ...] if is_foreign(x) else None
+
+
+def converted(value: Any, like: Any) -> Any:
+    """Return a NumPy value as an array of the library, and on the device, of ``like``."""
+    with config_context(array_api_dispatch=True):
+        xp, _ = get_namespace(like)
+        return xp.asarray(np.asarray(value), device=like.device)

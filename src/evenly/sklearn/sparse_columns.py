@@ -1,0 +1,99 @@
+"""CSR and CSC matrices: exact sums of the stored values, and zeros that are only counted."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly import _core, readout
+from evenly.block import dtype_name
+from evenly.columns import Names
+from evenly.moments import Moments
+from evenly.readout import Dyadic
+from evenly.sklearn.finite import infinity
+from evenly.sources.weights import check_weights
+from evenly.transform import Scaling
+
+Weights = npt.NDArray[np.float64] | None
+
+
+def moments_of(x: Any, weights: Weights, names: Names) -> Moments:
+    """Return the exact moments of the columns of a CSR or CSC matrix, zeros included.
+
+    A NaN that is stored is missing. Entries at the same place are added up first, since
+    their sum is the matrix' value there.
+    """
+    if weights is not None:
+        check_weights(weights, 0, "sample_weight")
+    columns = _canonical(x)
+    state = _core.State(x.shape[1])
+    for column in np.flatnonzero(np.diff(columns.indptr)).tolist():
+        stored = slice(columns.indptr[column], columns.indptr[column + 1])
+        some = None if weights is None else weights[columns.indices[stored]]
+        found = state.update_columns([columns.data[stored]], [None], [0], some, False, 1, column)
+        if found is not None:
+            raise infinity(int(columns.indices[stored][found[0]]), column, names)
+    state.merge(_zeros(state, _total(x.shape[0], weights)))
+    dtypes = (dtype_name(x.dtype),) * x.shape[1]
+    return Moments(state, names, dtypes, rows=x.shape[0])
+
+
+def _canonical(x: Any) -> Any:
+    """Return a matrix as CSC with no place twice; a matrix that is so already as it is."""
+    columns = x.tocsc()
+    if columns.has_canonical_format:
+        return columns
+    columns = columns.copy() if columns is x else columns
+    columns.sum_duplicates()
+    return columns
+
+
+def _total(rows: int, weights: Weights) -> Dyadic:
+    """Return the exact weight of all rows."""
+    if weights is None:
+        return rows, 0
+    state = _core.State(1)
+    state.update(np.zeros((rows, 1), np.uint8), -1, weights)
+    return state.counts()[0]
+
+
+def _zeros(stored: _core.State, total: Dyadic) -> _core.State:
+    """Return the state of the zeros that are not stored: what is left of the weight."""
+    zeros = _core.State(stored.columns)
+    nothing = (0, 0)
+    for column, (count, missing) in enumerate(
+        zip(stored.counts(), stored.missings(), strict=True)
+    ):
+        rest = readout.add(total, (-count[0], count[1]), (-missing[0], missing[1]))
+        if rest[0]:
+            zeros.set_column(column, rest, nothing, nothing, nothing, 0.0, 0.0)
+    return zeros
+
+
+def scale(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
+    """Return a CSR matrix with its stored values multiplied, column by column.
+
+    With ``in_place`` it is ``x`` itself, if that is of floats.
+    """
+    floating = x.dtype.kind == "f"
+    factor = scaling.factor[x.indices]
+    data = x.data.astype(np.float64, copy=False)
+    if scaling.power is not None:
+        with np.errstate(under="ignore", over="ignore"):
+            power = scaling.power[x.indices]
+            data = _powers(data, factor, power, inverse=scaling.inverse)
+    else:
+        data = np.multiply(data, factor, out=factor)
+    if in_place and floating:
+        x.data[:] = data
+        return x
+    dtype = x.dtype if floating else np.float64
+    pattern = x.indices.copy(), x.indptr.copy()
+    return type(x)((data.astype(dtype, copy=False), *pattern), shape=x.shape)
+
+
+def _powers(data: Any, factor: Any, power: Any, *, inverse: bool) -> Any:
+    """Return ``data * factor`` for factors of ``x * 2**power``: clear of over- and underflow."""
+    if inverse:
+        return np.ldexp(data * factor, -power)
+    return np.ldexp(data, power) * factor
