@@ -16,10 +16,8 @@ from evenly.block import Block
 from evenly.columns import Names
 from evenly.errors import DataError
 from evenly.moments import Moments
-from evenly.sklearn import sparse_columns
+from evenly.sklearn import namespaces, sparse_columns
 from evenly.sklearn.finite import check_finite
-from evenly.sklearn.namespaces import is_foreign
-from evenly.sources.arrays import as_array
 
 FLOATS = (np.float64, np.float32, np.float16)
 """The dtypes that scikit-learn's scaler keeps; the first is what others become."""
@@ -78,10 +76,10 @@ def _conversion(x: Any) -> Any:
 
     A frame of one NumPy dtype is one array too; of several, pandas would make objects.
     """
+    if get_config()["array_api_dispatch"] and hasattr(x, "__dlpack__"):
+        return None if namespaces.is_foreign(x) or _readable(x.dtype) else FLOATS
     dtype = getattr(x, "dtype", None)
     dtypes = {dtype} if dtype is not None else set(getattr(x, "dtypes", ()))
-    if any(str(dtype).startswith("torch.") for dtype in dtypes):
-        return None if get_config()["array_api_dispatch"] else FLOATS
     return None if len(dtypes) == 1 and _readable(*dtypes) else FLOATS
 
 
@@ -101,10 +99,9 @@ def moments_of(x: Any, weights: npt.NDArray[np.float64] | None, names: Names) ->
     """
     if sparse.issparse(x):
         return sparse_columns.moments_of(x, weights, names)
-    host = as_array(x, "X") if is_foreign(x) else x
     moments = Moments.empty(x.shape[1] if names is None else names)
     try:
-        return moments.update(Block(names, host, weights=weights, place="X"))
+        return moments.update(Block(names, namespaces.on_host(x), weights=weights, place="X"))
     except DataError:
         check_finite(x, names)  # says it in the words of this room
         raise

@@ -10,8 +10,7 @@ from evenly import _core
 from evenly.columns import Names
 from evenly.errors import DataError
 from evenly.moments.intake import core_array
-from evenly.sklearn.namespaces import is_foreign
-from evenly.sources.arrays import as_array
+from evenly.sklearn.namespaces import is_foreign, on_host
 
 
 def check_finite(x: Any, names: Names) -> None:
@@ -21,11 +20,9 @@ def check_finite(x: Any, names: Names) -> None:
     """
     if get_config()["assume_finite"]:
         return
-    values = x.data[:, np.newaxis] if sparse.issparse(x) else x
-    if is_foreign(values):
-        values = as_array(values, "X")
-    elif values.dtype.kind != "f":
+    if not is_foreign(x) and x.dtype.kind != "f":
         return
+    values = x.data[:, np.newaxis] if sparse.issparse(x) else on_host(x)
     array, dtype = core_array(values)
     found = _core.State(array.shape[1]).update(array, -1, None, False, 0, dtype)
     if found is None:

@@ -8,12 +8,24 @@ from typing import Any
 
 import numpy as np
 from sklearn import config_context
-from sklearn.utils._array_api import get_namespace
+from sklearn.utils._array_api import _convert_to_numpy, get_namespace
+
+from evenly.sources.arrays import as_array
+from evenly.transform.kind import kind_of
 
 
 def is_foreign(x: Any) -> bool:
     """Whether validated data is another library's array: neither NumPy's nor sparse."""
     return not isinstance(x, np.ndarray) and not hasattr(x, "tocsr")
+
+
+def on_host(x: Any) -> Any:
+    """Return any array as one of NumPy or as a CPU tensor."""
+    if isinstance(x, np.ndarray) or kind_of(x) == "tensor":
+        return as_array(x, "X")
+    with config_context(array_api_dispatch=True):
+        xp, _ = get_namespace(x)
+        return _convert_to_numpy(x, xp)
 
 
 def like(x: Any) -> Any:

@@ -85,14 +85,20 @@ class _Nodes:
         """Add an operation with a constant, and return the name of its result."""
         from skl2onnx.proto import onnx_proto
 
-        kinds = {np.float32: onnx_proto.TensorProto.FLOAT, np.float64: onnx_proto.TensorProto.DOUBLE}
+        kinds = {
+            np.float32: onnx_proto.TensorProto.FLOAT,
+            np.float64: onnx_proto.TensorProto.DOUBLE,
+        }
         constant = self._scope.get_unique_variable_name("scaling")
         result = self._scope.get_unique_variable_name("scaled")
         self._container.add_initializer(
             constant, kinds[self._dtype], [1, len(values)], values.astype(self._dtype).tolist()
         )
         self._container.add_node(
-            operation, [name, constant], result, name=self._scope.get_unique_operator_name(operation)
+            operation,
+            [name, constant],
+            result,
+            name=self._scope.get_unique_operator_name(operation),
         )
         return result
 

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from evenly.moments import Moments
 from evenly.sklearn import namespaces, sparse_columns
-from evenly.sources.arrays import as_array, is_native
+from evenly.sources.arrays import is_native
 from evenly.transform import Scaling, transform
 from evenly.transform.kind import kind_of
 
@@ -18,9 +18,7 @@ def scaling_of(moments: Moments, *, with_mean: bool, with_std: bool, inverse: bo
     A constant column is divided by 1, as in scikit-learn, and one without a value becomes
     NaN. (Where `Scaling.power` is not 0, the unit of a column is a power of two.)
     """
-    found = moments._scaling(
-        inverse=inverse, constant="zero", correction=0, too_few="constant"
-    )
+    found = moments._scaling(inverse=inverse, constant="zero", correction=0, too_few="constant")
     power = found.power
     unit = np.ones(len(found)) if power is None else np.exp2(power if inverse else -power)
     scaled = (found.factor != 0) & with_std
@@ -37,7 +35,7 @@ def scaled(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
     if sparse.issparse(x):
         return sparse_columns.scale(x, scaling, in_place=in_place)
     if namespaces.is_foreign(x) and kind_of(x) != "tensor":
-        host = scaled(np.asarray(as_array(x, "X")), scaling, in_place=False)
+        host = scaled(namespaces.on_host(x), scaling, in_place=False)
         return namespaces.converted(host, x)
     dtype = str(x.dtype).removeprefix("torch.")
     floating = dtype.startswith("float")

@@ -8,7 +8,6 @@ from sklearn import preprocessing
 from sklearn.base import _fit_context, clone
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from evenly.columns import Names
 from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.sklearn import data, learned, namespaces, onnx
@@ -162,11 +161,11 @@ class StandardScaler(preprocessing.StandardScaler):
         ValueError
             For whatever else scikit-learn refuses.
         """
-        before = {name: vars(self).pop(name) for name in _STATE if name in vars(self)}
+        before = {name: self.__dict__.pop(name) for name in _STATE if name in vars(self)}
         try:
             return self.partial_fit(X, y, sample_weight)
         except BaseException:
-            vars(self).update(before)
+            self.__dict__.update(before)
             raise
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -181,9 +180,11 @@ class StandardScaler(preprocessing.StandardScaler):
         with told(self, x, y, sample_weight):
             weights = None
             if sample_weight is not None:
-                weights = as_weights(_check_sample_weight(sample_weight, x))
-            names = _names(self) if first else self.moments_.columns
-            moments = data.moments_of(x, weights, names)
+                weights = as_weights(namespaces.on_host(_check_sample_weight(sample_weight, x)))
+            names = (
+                tuple(getattr(self, "feature_names_in_", ())) if first else self.moments_.columns
+            )
+            moments = data.moments_of(x, weights, names or None)
             if not first:
                 moments = self.moments_ + moments
             self.moments_ = moments
@@ -272,9 +273,3 @@ class StandardScaler(preprocessing.StandardScaler):
 
 
 _STATE = ("moments_", "_weighted", "_like", "n_features_in_", "feature_names_in_")
-
-
-def _names(scaler: StandardScaler) -> Names:
-    """Return the names of the features; None without any, or when two are the same."""
-    names = tuple(getattr(scaler, "feature_names_in_", ()))
-    return names if names and len(set(names)) == len(names) else None

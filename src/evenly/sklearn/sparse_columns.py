@@ -61,9 +61,7 @@ def _zeros(stored: _core.State, total: Dyadic) -> _core.State:
     """Return the state of the zeros that are not stored: what is left of the weight."""
     zeros = _core.State(stored.columns)
     nothing = (0, 0)
-    for column, (count, missing) in enumerate(
-        zip(stored.counts(), stored.missings(), strict=True)
-    ):
+    for column, (count, missing) in enumerate(zip(stored.counts(), stored.missings(), strict=True)):
         rest = readout.add(total, (-count[0], count[1]), (-missing[0], missing[1]))
         if rest[0]:
             zeros.set_column(column, rest, nothing, nothing, nothing, 0.0, 0.0)
@@ -76,24 +74,22 @@ def scale(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
     With ``in_place`` it is ``x`` itself, if that is of floats.
     """
     floating = x.dtype.kind == "f"
-    factor = scaling.factor[x.indices]
-    data = x.data.astype(np.float64, copy=False)
-    if scaling.power is not None:
-        with np.errstate(under="ignore", over="ignore"):
-            power = scaling.power[x.indices]
-            data = _powers(data, factor, power, inverse=scaling.inverse)
-    else:
-        data = np.multiply(data, factor, out=factor)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # silent, as the kernel is
+        data = _scaled(x, scaling)
+        data = data.astype(x.dtype if floating else np.float64, copy=False)
     if in_place and floating:
         x.data[:] = data
         return x
-    dtype = x.dtype if floating else np.float64
     pattern = x.indices.copy(), x.indptr.copy()
-    return type(x)((data.astype(dtype, copy=False), *pattern), shape=x.shape)
+    return type(x)((data, *pattern), shape=x.shape)
 
 
-def _powers(data: Any, factor: Any, power: Any, *, inverse: bool) -> Any:
-    """Return ``data * factor`` for factors of ``x * 2**power``: clear of over- and underflow."""
-    if inverse:
-        return np.ldexp(data * factor, -power)
-    return np.ldexp(data, power) * factor
+def _scaled(x: Any, scaling: Scaling) -> npt.NDArray[np.float64]:
+    """Return the stored values times the factors of their columns (of ``x * 2**power``)."""
+    factor = scaling.factor[x.indices]
+    if scaling.power is None:
+        return np.multiply(x.data, factor, out=factor)
+    power = scaling.power[x.indices]
+    if scaling.inverse:
+        return np.ldexp(x.data * factor, -power)
+    return np.ldexp(x.data.astype(np.float64), power) * factor
