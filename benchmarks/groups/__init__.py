@@ -14,6 +14,7 @@ NAMES = [
     "kernels",
     "parquet",
     "photos",
+    "estimator",
     "small",
     "between",
     "batch_norm",

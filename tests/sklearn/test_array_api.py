@@ -13,10 +13,8 @@ import torch
 from evenly.sklearn import StandardScaler
 
 DISPATCHED = """
-import copy, warnings
+import copy
 import sklearn, torch
-from sklearn import preprocessing
-from sklearn.utils.estimator_checks import check_estimator
 from evenly.sklearn import StandardScaler
 
 x = torch.tensor([[1.7e9, 1.0], [1.7e9 + 256, float("nan")], [1.7e9 + 512, 4.0]])
