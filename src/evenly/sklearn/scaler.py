@@ -60,7 +60,7 @@ class StandardScaler(preprocessing.StandardScaler):
     - A column of which one batch has no value at all gets ``var_`` NaN for ever in
       `partial_fit`. Here such a batch adds nothing but its count of missing values.
     - `partial_fit` loses digits at an offset: single rows at 1e12 give a ``var_`` that is wrong in
-      the fifth digit.
+      the fifth or sixth digit.
     - float32 data at an offset is rounded to the mean of float32 when it is transformed: a
       column of Unix timestamps is off by up to 64 seconds. Here the mean is subtracted as two
       float64, and the result is rounded once.

@@ -33,7 +33,7 @@ def moments_of(x: Any, weights: Weights, names: Names) -> Moments:
         found = state.update_columns([columns.data[stored]], [None], [0], some, False, 1, column)
         if found is not None:
             raise infinity(int(columns.indices[stored][found[0]]), column, names)
-    state.merge(_zeros(state, _total(x.shape[0], weights)))
+    state.merge(_zeros(_rests(state, columns, weights)))
     dtypes = (dtype_name(x.dtype),) * x.shape[1]
     return Moments(state, names, dtypes, rows=x.shape[0])
 
@@ -48,24 +48,27 @@ def _canonical(x: Any) -> Any:
     return columns
 
 
-def _total(rows: int, weights: Weights) -> Dyadic:
-    """Return the exact weight of all rows."""
+def _rests(state: _core.State, columns: Any, weights: Weights) -> list[Dyadic]:
+    """Return, exactly, the weight that each column's zeros have that are not stored."""
+    rows = columns.shape[0]
     if weights is None:
-        return rows, 0
-    state = _core.State(1)
-    state.update(np.zeros((rows, 1), np.uint8), -1, weights)
-    return state.counts()[0]
+        return [(rest, 0) for rest in (rows - np.diff(columns.indptr)).tolist()]
+    whole = _core.State(1)
+    whole.update(np.zeros((rows, 1), np.uint8), -1, weights)
+    total = whole.counts()[0]
+    pairs = zip(state.counts(), state.missings(), strict=True)
+    return [readout.add(total, (-m, e), (-n, f)) for (m, e), (n, f) in pairs]
 
 
-def _zeros(stored: _core.State, total: Dyadic) -> _core.State:
-    """Return the state of the zeros that are not stored: what is left of the weight."""
-    zeros = _core.State(stored.columns)
+def _zeros(rests: list[Dyadic]) -> _core.State:
+    """Return the state of zeros of these weights: one column of each, put where it belongs."""
+    places = {rest: place for place, rest in enumerate(dict.fromkeys(rests))}
+    table = _core.State(len(places))
     nothing = (0, 0)
-    for column, (count, missing) in enumerate(zip(stored.counts(), stored.missings(), strict=True)):
-        rest = readout.add(total, (-count[0], count[1]), (-missing[0], missing[1]))
+    for rest, place in places.items():
         if rest[0]:
-            zeros.set_column(column, rest, nothing, nothing, nothing, 0.0, 0.0)
-    return zeros
+            table.set_column(place, rest, nothing, nothing, nothing, 0.0, 0.0)
+    return table.take([places[rest] for rest in rests])
 
 
 def scale(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
