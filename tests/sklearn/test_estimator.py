@@ -112,6 +112,14 @@ def test_a_fit_that_fails_leaves_the_scaler_as_it_was(frame, fit):
     assert scaler.get_feature_names_out().tolist() == ["a", "b", "c"]
 
 
+def test_a_fit_that_fails_leaves_no_names_behind(frame, x):
+    scaler = StandardScaler().fit(x)
+    with pytest.raises(DataError):
+        scaler.fit(frame.replace(frame.iloc[0, 0], np.inf))
+    assert not hasattr(scaler, "feature_names_in_")
+    scaler.transform(x)
+
+
 def test_a_first_batch_that_fails_leaves_it_unfitted():
     scaler = StandardScaler()
     with pytest.raises(DataError):

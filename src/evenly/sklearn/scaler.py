@@ -161,12 +161,17 @@ class StandardScaler(preprocessing.StandardScaler):
         ValueError
             For whatever else scikit-learn refuses.
         """
-        before = {name: self.__dict__.pop(name) for name in _STATE if name in vars(self)}
+        before = self._forget()
         try:
             return self.partial_fit(X, y, sample_weight)
         except BaseException:
+            self._forget()
             self.__dict__.update(before)
             raise
+
+    def _forget(self) -> dict[str, Any]:
+        """Be unfitted, and return what was learned."""
+        return {name: self.__dict__.pop(name) for name in _STATE if name in vars(self)}
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: N803
@@ -181,16 +186,15 @@ class StandardScaler(preprocessing.StandardScaler):
             weights = None
             if sample_weight is not None:
                 weights = as_weights(namespaces.on_host(_check_sample_weight(sample_weight, x)))
-            names = (
-                tuple(getattr(self, "feature_names_in_", ())) if first else self.moments_.columns
-            )
-            moments = data.moments_of(x, weights, names or None)
-            if not first:
-                moments = self.moments_ + moments
-            self.moments_ = moments
+            before = self._nothing(x.shape[1]) if first else self.moments_
+            self.moments_ = before + data.moments_of(x, weights, before.columns)
             self._weighted = weights is not None or vars(self).get("_weighted", False)
             self._like = namespaces.like(x)
         return self
+
+    def _nothing(self, features: int) -> Moments:
+        """Return moments of no rows: with the names that the first batch brought, if any."""
+        return Moments.empty(tuple(getattr(self, "feature_names_in_", ())) or features)
 
     def transform(self, X: Any, copy: bool | None = None) -> Any:  # noqa: N803
         """Return ``(X - mean) / std``: floats keep their dtype, all else becomes float64.
