@@ -89,6 +89,16 @@ def test_photos_are_measured_beside_their_decoding(tmp_path: Path) -> None:
     assert std > 0.05
 
 
+def test_the_estimators_are_measured_call_by_call_and_agree(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    for case in cases(tmp_path, "estimator"):
+        assert len(case["contests"]) == 4
+        for contest in case["contests"].values():
+            assert list(contest["seconds"]) == ["scikit-learn", "evenly"]
+            assert contest["difference"] < 1e-3
+        assert min(case["peaks"].values()) >= 0
+
+
 def test_small_things_have_figures(tmp_path: Path) -> None:
     figures = [figure for case in cases(tmp_path, "small") for figure in case["figures"]]
     assert all(value >= 0 for _, value, _ in figures)

@@ -90,3 +90,12 @@ def test_the_arrays_must_have_one_number_a_column():
     right, wrong = np.zeros(2), np.zeros(3)
     with pytest.raises(ValueError, match="one value for each column"):
         Moments.empty(2)._state.read_scaling(0, False, right, wrong, right)
+
+
+@pytest.mark.parametrize("size", [2.0**1000, 2.0**-1000])
+def test_a_centred_column_keeps_its_unit_near_the_limits_of_float64(size):
+    """Only the mean is subtracted, also where hi and lo are those of x times a power of two."""
+    moments = evenly.fit(np.array([[size], [size]]))
+    centred = moments.normalize(np.array([[3 * size]]), constant="center")
+    assert centred.tolist() == [[2 * size]]
+    assert moments.denormalize(centred, constant="center").tolist() == [[3 * size]]

@@ -15,6 +15,7 @@ NAMES = [
     "kernels",
     "parquet",
     "photos",
+    "estimator",
     "small",
     "between",
     "batch_norm",

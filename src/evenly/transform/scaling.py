@@ -31,7 +31,7 @@ class Scaling:
         The mean as a sum of two float64: the nearest one, and the nearest to the rest.
     factor
         1 / std to normalise; std to go back (``x * factor + lo + hi``). For a constant
-        column 0 (it becomes 0) or 1 (it is centred).
+        column 0 (it becomes 0), or what takes ``power`` back (it is centred).
     inverse
         Whether it goes back.
     power
@@ -94,7 +94,8 @@ def scaling(
     numbers[np.isnan(numbers)] = 0.0
     hi, lo, factor, power = (np.ascontiguousarray(part) for part in numbers.T)
     if constant == "center":
-        factor[factor == 0] = 1.0
+        same = factor == 0
+        factor[same] = np.exp2(power[same] if inverse else -power[same])
     powers = power.astype(np.int64) if power.any() else None
     return Scaling(columns, hi, lo, factor, inverse, powers, dtypes)
 

@@ -1,0 +1,98 @@
+"""CSR and CSC matrices: exact sums of the stored values, and zeros that are only counted."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly import _core, readout
+from evenly.block import dtype_name
+from evenly.columns import Names
+from evenly.moments import Moments
+from evenly.readout import Dyadic
+from evenly.sklearn.finite import infinity
+from evenly.sources.weights import check_weights
+from evenly.transform import Scaling
+
+Weights = npt.NDArray[np.float64] | None
+
+
+def moments_of(x: Any, weights: Weights, names: Names) -> Moments:
+    """Return the exact moments of the columns of a CSR or CSC matrix, zeros included.
+
+    A NaN that is stored is missing. Entries at the same place are added up first, since
+    their sum is the matrix' value there.
+    """
+    if weights is not None:
+        check_weights(weights, 0, "sample_weight")
+    columns = _canonical(x)
+    state = _core.State(x.shape[1])
+    for column in np.flatnonzero(np.diff(columns.indptr)).tolist():
+        stored = slice(columns.indptr[column], columns.indptr[column + 1])
+        some = None if weights is None else weights[columns.indices[stored]]
+        found = state.update_columns([columns.data[stored]], [None], [0], some, False, 1, column)
+        if found is not None:
+            raise infinity(int(columns.indices[stored][found[0]]), column, names)
+    state.merge(_zeros(_rests(state, columns, weights)))
+    dtypes = (dtype_name(x.dtype),) * x.shape[1]
+    return Moments(state, names, dtypes, rows=x.shape[0])
+
+
+def _canonical(x: Any) -> Any:
+    """Return a matrix as CSC with no place twice; a matrix that is so already as it is."""
+    columns = x.tocsc()
+    if columns.has_canonical_format:
+        return columns
+    columns = columns.copy() if columns is x else columns
+    columns.sum_duplicates()
+    return columns
+
+
+def _rests(state: _core.State, columns: Any, weights: Weights) -> list[Dyadic]:
+    """Return, exactly, the weight that each column's zeros have that are not stored."""
+    rows = columns.shape[0]
+    if weights is None:
+        return [(rest, 0) for rest in (rows - np.diff(columns.indptr)).tolist()]
+    whole = _core.State(1)
+    whole.update(np.zeros((rows, 1), np.uint8), -1, weights)
+    total = whole.counts()[0]
+    pairs = zip(state.counts(), state.missings(), strict=True)
+    return [readout.add(total, (-m, e), (-n, f)) for (m, e), (n, f) in pairs]
+
+
+def _zeros(rests: list[Dyadic]) -> _core.State:
+    """Return the state of zeros of these weights: one column of each, put where it belongs."""
+    places = {rest: place for place, rest in enumerate(dict.fromkeys(rests))}
+    table = _core.State(len(places))
+    nothing = (0, 0)
+    for rest, place in places.items():
+        if rest[0]:
+            table.set_column(place, rest, nothing, nothing, nothing, 0.0, 0.0)
+    return table.take([places[rest] for rest in rests])
+
+
+def scale(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
+    """Return a CSR matrix with its stored values multiplied, column by column.
+
+    With ``in_place`` it is ``x`` itself, if that is of floats.
+    """
+    floating = x.dtype.kind == "f"
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # silent, as the kernel is
+        data = _scaled(x, scaling)
+        data = data.astype(x.dtype if floating else np.float64, copy=False)
+    if in_place and floating:
+        x.data[:] = data
+        return x
+    pattern = x.indices.copy(), x.indptr.copy()
+    return type(x)((data, *pattern), shape=x.shape)
+
+
+def _scaled(x: Any, scaling: Scaling) -> npt.NDArray[np.float64]:
+    """Return the stored values times the factors of their columns (of ``x * 2**power``)."""
+    factor = scaling.factor[x.indices]
+    if scaling.power is None:
+        return np.multiply(x.data, factor, out=factor)
+    power = scaling.power[x.indices]
+    if scaling.inverse:
+        return np.ldexp(x.data * factor, -power)
+    return np.ldexp(x.data.astype(np.float64), power) * factor
