@@ -2,13 +2,15 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from evenly import _core
 from evenly.block import Block
+from evenly.engines import engine_of
+from evenly.engines.options import Options, check_sendable
 from evenly.errors import DataError
 from evenly.images import fit_images
 from evenly.moments import Moments
@@ -73,6 +75,8 @@ def fit(
         - an iterable of any of these: a generator, a PyTorch ``DataLoader``. Each item is
           a batch of rows; one of one dimension is one column. A PyTorch ``Dataset`` is read
           sample by sample, and its samples have no axis of rows.
+        - a Dask array, data frame or bag, or a list of Delayed: each partition is fitted
+          where it is, and only its moments travel.
     columns
         Names or positions of the columns to fit. Without it all numeric columns are
         fitted, booleans as 0 and 1. Timestamps, dates, times and durations are fitted when
@@ -140,6 +144,13 @@ def fit(
         raise DataError(
             f"threads must be 1 or more. Received: {threads}. Leave it away for the usual number."
         )
+    engine = engine_of(source)
+    if engine is not None:
+        check_sendable(weights, progress)
+        options = Options(
+            columns, exclude, weights, select, feature_axis, infinite, mode, broken, threads
+        )
+        return engine.fit(source, options)  # type: ignore[no-any-return]
     opened = open_source(
         source,
         columns=columns,
@@ -150,21 +161,28 @@ def fit(
         mode=mode,
         broken=broken,
     )
-    report = _reporter(progress, opened)
-    tasks = opened.tasks() if isinstance(opened, TableSource) else None
-    if isinstance(opened, ImageSource):
+    moments = summed(opened, infinite, threads, progress)
+    if isinstance(opened, ImageSource) and opened is not source:
+        for doubt in opened.tally.doubts():  # who has opened it reads the remarks there
+            _log.warning("%s: %s", opened.description, doubt)
+    return finished(moments, opened.left_out, opened.description)
+
+
+def summed(
+    source: Source,
+    infinite: str,
+    threads: int | None,
+    progress: Callable[[Progress], object] | None = None,
+) -> Moments:
+    """Return the moments of a source, and of every column that it began with."""
+    report = _reporter(progress, source)
+    if isinstance(source, ImageSource):
         watched = None if progress is None else report
-        moments = fit_images(opened, watched, infinite, threads or _core.num_threads())
-        if opened is not source:  # who has opened it reads the remarks there
-            for doubt in opened.tally.doubts():
-                _log.warning("%s: %s", opened.description, doubt)
-    elif tasks is None:
-        moments = _summed(opened, report, infinite, threads)
-    else:
-        moments = _summed_side_by_side(opened, tasks, report, infinite, threads)
-    if not moments.rows:
-        raise DataError(f"At least one row is needed. Received: {opened.description}, with none.")
-    return _without_late(moments, opened)
+        return fit_images(source, watched, infinite, threads or _core.num_threads())
+    tasks = source.tasks() if isinstance(source, TableSource) else None
+    if tasks is None:
+        return _summed(source, report, infinite, threads)
+    return _summed_side_by_side(source, tasks, report, infinite, threads)
 
 
 def _summed(
@@ -227,15 +245,22 @@ def _after(done: Progress, block: Block) -> Progress:
     )
 
 
-def _without_late(moments: Moments, source: Source) -> Moments:
+def finished(moments: Moments, left_out: Collection[str], description: str) -> Moments:
     """Return the moments without columns that turned out, late, to hold no numbers.
 
     Columns do not know of one another, so leaving one out afterwards is exact.
+
+    Raises
+    ------
+    DataError
+        When there is no row, or no column is left.
     """
-    kept = [name for name in moments.columns or () if name not in source.left_out]
+    if not moments.rows:
+        raise DataError(f"At least one row is needed. Received: {description}, with none.")
+    kept = [name for name in moments.columns or () if name not in left_out]
     if moments.columns is not None and not kept:
         raise DataError(
-            f"At least one numeric column must be left to fit. Received: {source.description}, "
+            f"At least one numeric column must be left to fit. Received: {description}, "
             "whose columns hold no numbers."
         )
     result = (
@@ -243,5 +268,5 @@ def _without_late(moments: Moments, source: Source) -> Moments:
         if moments.columns is None or len(kept) == len(moments.columns)
         else (moments.select(kept))
     )
-    result.sources = (source.description,)
+    result.sources = (description,)
     return result

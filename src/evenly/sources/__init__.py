@@ -38,6 +38,7 @@ def open_source(
     feature_axis: int = -1,
     mode: str = "RGB",
     broken: str = "skip",
+    place: str = "the array",
 ) -> Source:
     """Return anything that `evenly.fit` takes as a source of blocks.
 
@@ -47,6 +48,8 @@ def open_source(
         See `evenly.fit`. A `Source` comes back as it is.
     columns, exclude, weights, select, feature_axis, mode, broken
         See `evenly.fit`.
+    place
+        What messages call it: ``"partition 3"``.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def open_source(
     """
     by_name = weights if isinstance(weights, str) else None
     asked = choice(columns, exclude, by_name)
-    opened = _Door(asked, select, feature_axis, Rule(asked, mode, broken)).open(source, "the array")
+    opened = _Door(asked, select, feature_axis, Rule(asked, mode, broken)).open(source, place)
     if weights is None or by_name is not None:
         return opened
     if isinstance(opened, ImageSource):

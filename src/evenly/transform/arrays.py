@@ -34,7 +34,7 @@ def scale_array(
         )
     axis = check_shape(array.shape, len(scaling), feature_axis)
     if out is None:
-        out = np.empty_like(array, _numpy_dtype(array, dtype), subok=False)
+        out = np.empty_like(array, numpy_dtype(array, dtype), subok=False)
     else:
         _check_out(out, array, dtype)
         if overlaps(array, out):
@@ -74,10 +74,11 @@ def check_shape(shape: tuple[int, ...], num_features: int, feature_axis: int) ->
     return axis
 
 
-def _numpy_dtype(array: Array, dtype: Any) -> np.dtype[Any]:
+def numpy_dtype(array: Any, dtype: Any) -> np.dtype[Any]:
+    """Return the dtype of the result for an array, and for the ``dtype=`` that was asked."""
     name = result_dtype(array.dtype.name, dtype)
     if name == array.dtype.name:
-        return array.dtype  # bfloat16 too, which NumPy alone has no name for
+        return array.dtype  # type: ignore[no-any-return]  # bfloat16 too, which NumPy alone has no name for
     try:
         return np.dtype(dtype) if name == "bfloat16" else np.dtype(name)
     except TypeError:

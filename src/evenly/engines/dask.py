@@ -1,0 +1,97 @@
+"""Dask: arrays, data frames, bags, and lists of Delayed.
+
+A partition is fitted by a task, and tasks that each take 16 of the results add up, level by
+level. Which scheduler runs them is Dask's affair: whatever is current.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import dask
+
+from evenly.engines import dask_array
+from evenly.engines.dask_tree import sums
+from evenly.engines.partition import Options, fit_partition, merge_parts
+from evenly.moments import Moments
+from evenly.sources import open_source
+from evenly.transform import Scaling
+from evenly.transform import transform as transform_here
+
+
+def owns(x: Any) -> bool:
+    """Whether x is in partitions of Dask's."""
+    return isinstance(x, list) or (hasattr(x, "npartitions") and hasattr(x, "to_delayed"))
+
+
+def fit(x: Any, options: Options) -> Moments:
+    """Return the moments of a collection: nothing but bytes of moments leaves a partition."""
+    if _is_array(x):
+        return dask_array.fit(x, options)
+    if _is_frame(x):
+        x, options = _needed(x, options)
+    kind = "list of Delayed" if isinstance(x, list) else type(x).__name__
+    data = dask.optimize(*map(dask.delayed, x)) if isinstance(x, list) else dask.optimize(x)
+    keys = [key for part in data for key in part.__dask_keys__()]
+    tasks = [(fit_partition, key, options, f"partition {place}") for place, key in enumerate(keys)]
+    (top,) = sums(data, [tasks])
+    return merge_parts(top, f"a Dask {kind} of {len(tasks)} partitions")
+
+
+def transform(x: Any, scaling: Scaling, options: dict[str, Any]) -> Any:
+    """Return x scaled: a collection of its kind, in its partitions. Nothing is computed."""
+    if _is_array(x):
+        return dask_array.transform(x, scaling, **options)
+    return each(x, partial(transform_here, scaling=scaling, **options))
+
+
+def each(x: Any, work: Callable[[Any], Any]) -> Any:
+    """Return the collection of ``work(part)`` for each partition, or each item of a bag.
+
+    Of a frame, what `work` makes of an empty one tells the columns and dtypes, and raises here
+    and now what would else be raised by a worker.
+    """
+    if isinstance(x, list):
+        return [dask.delayed(work)(part) for part in x]
+    if not _is_frame(x):
+        return x.map(work)
+    if x.ndim == 1:
+        return each(x.to_frame(), work)[x.name]
+    # As a key of the graph it goes to each worker once; as an argument, into each task.
+    sent = dask.delayed(work, pure=True)
+    return x.map_partitions(_call, sent, meta=work(x._meta))
+
+
+def _call(part: Any, work: Callable[[Any], Any]) -> Any:
+    return work(part)
+
+
+def _is_array(x: Any) -> bool:
+    return hasattr(x, "chunks")
+
+
+def _is_frame(x: Any) -> bool:
+    return hasattr(x, "_meta")
+
+
+def _needed(x: Any, options: Options) -> tuple[Any, Options]:
+    """Return a frame of the columns to be fitted, so that no others are read, and the rest to do.
+
+    Unknown names are found here, before anything runs.
+    """
+    source = open_source(
+        x._meta,
+        columns=options.columns,
+        exclude=options.exclude,
+        weights=options.weights,
+        select=options.select,
+        place=f"the Dask {type(x).__name__}",
+    )
+    if x.ndim == 1:
+        return x, options
+    names = list(source.names or ())
+    labels = {str(label): label for label in x.columns}
+    wanted = names if options.weights is None else [*names, options.weights]
+    columns = None if options.columns is None else names
+    return x[[labels[name] for name in wanted]], replace(options, columns=columns, exclude=())

@@ -1,0 +1,50 @@
+"""What is asked of each partition: what `evenly.fit` was asked, as far as it can be sent."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from evenly.errors import UnsupportedTypeError
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of a fit that is sent to partitions; see `evenly.fit`.
+
+    Attributes
+    ----------
+    weights
+        The name of a column: an array of weights has no partitions.
+    threads
+        Of each task. None: one, since an engine runs a task on each of its cores.
+    """
+
+    columns: Any = None
+    exclude: Any = ()
+    weights: str | None = None
+    select: Any = None
+    feature_axis: int = -1
+    infinite: str = "error"
+    mode: str = "RGB"
+    broken: str = "skip"
+    threads: int | None = None
+
+
+def check_sendable(weights: Any, progress: Any) -> None:
+    """Raise for options of `evenly.fit` that do not reach another process.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        For weights that are no column, and for ``progress=``.
+    """
+    if weights is not None and not isinstance(weights, str):
+        raise UnsupportedTypeError(
+            "The weights of a distributed collection are one of its columns, by name. Received: "
+            f"weights of type {type(weights).__name__}. Add them to it as a column."
+        )
+    if progress is not None:
+        raise UnsupportedTypeError(
+            "progress= follows data that are read here. Received: progress= and a distributed "
+            "collection. Its engine shows progress: Dask by dask.diagnostics.ProgressBar and on "
+            "its dashboard."
+        )
