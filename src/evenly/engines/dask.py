@@ -13,7 +13,7 @@ import dask
 
 from evenly.engines import dask_array
 from evenly.engines.dask_tree import sums
-from evenly.engines.partition import Options, fit_partition, merge_parts
+from evenly.engines.partition import Options, merge_parts
 from evenly.moments import Moments
 from evenly.sources import open_source
 from evenly.transform import Scaling
@@ -32,11 +32,10 @@ def fit(x: Any, options: Options) -> Moments:
     if _is_frame(x):
         x, options = _needed(x, options)
     kind = "list of Delayed" if isinstance(x, list) else type(x).__name__
-    data = dask.optimize(*map(dask.delayed, x)) if isinstance(x, list) else dask.optimize(x)
-    keys = [key for part in data for key in part.__dask_keys__()]
-    tasks = [(fit_partition, key, options, f"partition {place}") for place, key in enumerate(keys)]
-    (top,) = sums(data, [tasks])
-    return merge_parts(top, f"a Dask {kind} of {len(tasks)} partitions")
+    parts = map(dask.delayed, x) if isinstance(x, list) else x.to_delayed()
+    leaves = [(part, options, f"partition {place}") for place, part in enumerate(parts)]
+    (top,) = sums([leaves])
+    return merge_parts(top, f"a Dask {kind} of {len(leaves)} partitions")
 
 
 def transform(x: Any, scaling: Scaling, options: dict[str, Any]) -> Any:

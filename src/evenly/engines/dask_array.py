@@ -9,8 +9,8 @@ import dask
 import numpy as np
 
 from evenly.engines.beside import beside
-from evenly.engines.dask_tree import Task, sums
-from evenly.engines.partition import Options, fit_partition, merge_parts
+from evenly.engines.dask_tree import Leaf, sums
+from evenly.engines.partition import Options, merge_parts
 from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.sources.arrays import feature_place
@@ -28,15 +28,14 @@ def fit(x: Any, options: Options) -> Moments:
     starts = _starts(x, axis)
     asked = choice(options.columns, options.exclude, options.weights)
     picked = positions(asked, number, PLACE)
-    (x,) = dask.optimize(x)
     blocks = _by_columns(x, axis)
     wanted = range(number) if picked is None else sorted(picked)
     groups = [
-        _tasks(blocks[chunk], start, local, options)
+        _leaves(blocks[chunk], start, local, options)
         for chunk, (start, local) in _local(wanted, starts).items()
     ]
     description = f"a Dask Array of shape {x.shape} in {x.npartitions} chunks"
-    together = beside([merge_parts(top, description) for top in sums([x], groups)])
+    together = beside([merge_parts(top, description) for top in sums(groups)])
     together.sources = (description,)
     if picked is None or picked == wanted:
         return together
@@ -78,14 +77,13 @@ def _starts(x: Any, axis: int) -> list[int]:
     return [0, *accumulate(lengths)]
 
 
-def _by_columns(x: Any, axis: int) -> list[list[tuple[Any, ...]]]:
-    """Return the keys of the blocks of each chunk of columns."""
-    grid = np.empty(x.numblocks, object)
+def _by_columns(x: Any, axis: int) -> Any:
+    """Return for each chunk of columns its blocks: pairs of a Delayed and its index."""
+    blocks = x.to_delayed()
+    grid = np.empty(blocks.shape, object)
     for index in np.ndindex(grid.shape):
-        grid[index] = (x.name, *index)
-    if x.ndim == 1:
-        return [list(grid)]
-    return [list(part.flat) for part in np.moveaxis(grid, axis, 0)]
+        grid[index] = blocks[index], index
+    return [grid] if x.ndim == 1 else [part.reshape(-1) for part in np.moveaxis(grid, axis, 0)]
 
 
 def _local(wanted: Any, starts: list[int]) -> dict[int, tuple[int, list[int] | None]]:
@@ -98,11 +96,9 @@ def _local(wanted: Any, starts: list[int]) -> dict[int, tuple[int, list[int] | N
     return result
 
 
-def _tasks(
-    keys: list[tuple[Any, ...]], start: int, columns: list[int] | None, options: Options
-) -> list[Task]:
+def _leaves(blocks: Any, start: int, columns: list[int] | None, options: Options) -> list[Leaf]:
     local = replace(options, columns=columns, exclude=())
-    return [(fit_partition, key, local, _place(key[1:], start)) for key in keys]
+    return [(block, local, _place(index, start)) for block, index in blocks]
 
 
 def _place(index: tuple[int, ...], start: int) -> str:

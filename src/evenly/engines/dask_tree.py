@@ -7,40 +7,40 @@ from uuid import uuid4
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
-from evenly.engines.partition import merge_shares
+from evenly.engines.partition import Options, fit_partition, merge_shares
 
 FAN = 16
 """Shares that one task adds up: of a thousand columns, 1.3 MB come in and 80 KB go out."""
 
-Task: TypeAlias = tuple[Any, ...]
-"""A function and its arguments; one that is a key of the graph stands for its result."""
+Leaf: TypeAlias = tuple[Delayed, Options, str]
+"""A partition, what is asked of it, and what messages call it."""
 
 
-def sums(data: Sequence[Any], groups: Sequence[Sequence[Task]]) -> list[list[bytes]]:
-    """Run the tasks of each group, which make shares, and return of each at most `FAN` sums.
+def sums(groups: Sequence[Sequence[Leaf]]) -> list[list[bytes]]:
+    """Fit the partitions of each group, and return of each at most `FAN` sums of shares.
 
     All groups are one graph, run once, by the scheduler that is current. A task that is run
     again, since its worker was lost, makes the same bytes under the same key, and a sum takes
     each of its keys once: nothing can be counted twice.
-
-    Parameters
-    ----------
-    data
-        The optimised collections whose keys are in the tasks.
     """
     run = uuid4().hex
     graph: dict[Any, Any] = {}
-    tops = [_top(graph, f"{number}-{run}", list(tasks)) for number, tasks in enumerate(groups)]
+    tops = [_top(graph, f"{number}-{run}", leaves) for number, leaves in enumerate(groups)]
     name = f"moments-{run}"
     graph[name] = (list, tops)
-    whole = Delayed(name, HighLevelGraph.from_collections(name, graph, dependencies=data))
+    # The partitions of a collection share one graph, of which once is enough.
+    data = {id(part.dask): part for leaves in groups for part, _, _ in leaves}
+    whole = Delayed(
+        name, HighLevelGraph.from_collections(name, graph, dependencies=list(data.values()))
+    )
     return whole.compute()  # type: ignore[no-any-return]
 
 
-def _top(graph: dict[Any, Any], name: str, tasks: Sequence[Task]) -> list[Any]:
-    """Put a tree over tasks into a graph, and return the keys of its top."""
-    keys = [(f"fit_partition-{name}", place) for place in range(len(tasks))]
-    graph.update(zip(keys, tasks, strict=True))
+def _top(graph: dict[Any, Any], name: str, leaves: Sequence[Leaf]) -> list[Any]:
+    """Put the leaves and the tree over them into a graph, and return the keys of its top."""
+    keys = [(f"fit_partition-{name}", place) for place in range(len(leaves))]
+    for key, (part, options, place) in zip(keys, leaves, strict=True):
+        graph[key] = (fit_partition, part.key, options, place)
     level = 0
     while len(keys) > FAN:
         below = [keys[at : at + FAN] for at in range(0, len(keys), FAN)]
