@@ -1,6 +1,6 @@
 """The tasks of a fit as one graph: a leaf for each partition, and a tree that adds up."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -28,11 +28,8 @@ def sums(groups: Sequence[Sequence[Leaf]]) -> list[list[bytes]]:
     tops = [_top(graph, f"{number}-{run}", leaves) for number, leaves in enumerate(groups)]
     name = f"moments-{run}"
     graph[name] = (list, tops)
-    # The partitions of a collection share one graph, of which once is enough.
-    data = {id(part.dask): part for leaves in groups for part, _, _ in leaves}
-    whole = Delayed(
-        name, HighLevelGraph.from_collections(name, graph, dependencies=list(data.values()))
-    )
+    data = _each_graph_once(part for leaves in groups for part, _, _ in leaves)
+    whole = Delayed(name, HighLevelGraph.from_collections(name, graph, dependencies=data))
     return whole.compute()  # type: ignore[no-any-return]
 
 
@@ -48,3 +45,12 @@ def _top(graph: dict[Any, Any], name: str, leaves: Sequence[Leaf]) -> list[Any]:
         graph.update((key, (merge_shares, some)) for key, some in zip(keys, below, strict=True))
         level += 1
     return keys
+
+
+def _each_graph_once(parts: Iterable[Delayed]) -> list[Delayed]:
+    """Return parts whose graphs together have all keys: a collection's share one graph."""
+    graphs: dict[int, tuple[Any, Delayed]] = {}
+    for part in parts:
+        graph = part.dask  # held, so that its id is no other's
+        graphs.setdefault(id(graph), (graph, part))
+    return [part for _, part in graphs.values()]
