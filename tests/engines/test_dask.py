@@ -1,5 +1,6 @@
 """Dask collections: the bits of one machine for any partitions; lazily normalised."""
 
+import importlib
 from itertools import pairwise
 
 import dask
@@ -14,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evenly
-from evenly.engines import engine_of
+from evenly.engines import engine_of, partition
+from evenly.engines.dask import needed
+from evenly.engines.options import Options
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError
 from strategies import arrays, splits
 
@@ -88,7 +91,7 @@ def test_chunks_of_unknown_and_of_no_rows_are_fitted():
     x = np.random.default_rng(5).normal(size=(40, 3))
     x[:10] = -1
     cut = da.from_array(x, chunks=(10, 2))
-    known = cut[cut[:, 0] > -1]  # of the first chunk nothing is left
+    known = cut[cut[:, 0] != -1]  # of the first chunk nothing is left
     assert np.isnan(known.shape[0])
     assert evenly.fit(known) == evenly.fit(x[10:])
 
@@ -127,6 +130,7 @@ def test_of_parquet_only_the_columns_that_are_fitted_are_read(tmp_path):
     for part in range(3):
         frame[part::3].to_parquet(tmp_path / f"{part}.parquet")
     read = dd.read_parquet(tmp_path)
+    assert list(needed(read, Options(columns="b", weights="w"))[0].columns) == ["b", "w"]
     assert evenly.fit(read, columns=["b"]) == evenly.fit(frame, columns=["b"])
     assert evenly.fit(read) == evenly.fit(frame)
 
@@ -165,6 +169,21 @@ def test_a_list_of_delayed_is_a_list_of_partitions():
 def test_a_tree_of_several_levels_adds_up():
     x = np.random.default_rng(8).normal(1e6, 1, (600, 2))
     assert evenly.fit(da.from_array(x, chunks=(1, 2))) == evenly.fit(x)
+
+
+def test_a_task_sums_with_one_thread_unless_it_is_told_otherwise(monkeypatch):
+    """The engine runs as many tasks as there are cores."""
+    seen = []
+
+    def summed(source, infinite, threads):
+        seen.append(threads)
+        return fit.summed(source, infinite, threads)
+
+    fit = importlib.import_module("evenly.fit")
+    monkeypatch.setattr(partition, "summed", summed)
+    evenly.fit(da.ones((4, 2)))
+    evenly.fit(da.ones((4, 2)), threads=3)
+    assert seen == [1, 3]
 
 
 def test_data_that_are_here_are_no_engines():

@@ -30,7 +30,7 @@ def fit(x: Any, options: Options) -> Moments:
     if _is_array(x):
         return dask_array.fit(x, options)
     if _is_frame(x):
-        x, options = _needed(x, options)
+        x, options = needed(x, options)
     kind = "list of Delayed" if isinstance(x, list) else type(x).__name__
     parts = map(dask.delayed, x) if isinstance(x, list) else x.to_delayed()
     leaves = [(part, options, f"partition {place}") for place, part in enumerate(parts)]
@@ -74,7 +74,7 @@ def _is_frame(x: Any) -> bool:
     return hasattr(x, "_meta")
 
 
-def _needed(x: Any, options: Options) -> tuple[Any, Options]:
+def needed(x: Any, options: Options) -> tuple[Any, Options]:
     """Return a frame of the columns to be fitted, so that no others are read, and the rest to do.
 
     Unknown names are found here, before anything runs.
