@@ -11,7 +11,6 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
-from distributed import Client
 
 import evenly
 from deaths import PARTS, cluster, killed_from_outside, parts, whole
@@ -62,6 +61,18 @@ def test_an_error_of_a_worker_names_the_column_and_the_partition(client):
         evenly.fit(dd.from_pandas(frame, npartitions=5))
 
 
+def test_a_task_that_fails_and_is_tried_again_counts_once(client, tmp_path):
+    def flaky(number: int) -> None:
+        if not (tmp_path / str(number)).exists():
+            (tmp_path / str(number)).touch()
+            raise OSError("the disk was busy")
+
+    with dask.annotate(retries=2):
+        work = parts(3, flaky)
+    assert evenly.fit(work) == whole(3)
+    assert len(list(tmp_path.iterdir())) == PARTS
+
+
 def dies_once(folder: Path, when: int):
     """Note each making of a part; the part of this number takes its worker with it, once."""
 
@@ -76,9 +87,9 @@ def dies_once(folder: Path, when: int):
 
 
 @pytest.mark.parametrize("when", [0, PARTS // 2, PARTS - 1])
-def test_a_worker_that_dies_in_a_task_changes_no_bit(client: Client, tmp_path, when):
-    client.wait_for_workers(2)
-    moments = evenly.fit(parts(when, dies_once(tmp_path, when)))
+def test_a_worker_that_dies_in_a_task_changes_no_bit(tmp_path, when):
+    with cluster():
+        moments = evenly.fit(parts(when, dies_once(tmp_path, when)))
     made = Counter(map(int, (tmp_path / "made").read_text().split()))
     assert len(made) == PARTS
     assert made[when] >= 2  # it was made again, and counted once
@@ -87,17 +98,5 @@ def test_a_worker_that_dies_in_a_task_changes_no_bit(client: Client, tmp_path, w
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_worker_killed_from_outside_changes_no_bit(client, seed):
-    killed_from_outside(client, seed, np.random.default_rng(seed).uniform(0.1, 0.5))
-
-
-def test_a_task_that_fails_and_is_tried_again_counts_once(client, tmp_path):
-    def flaky(number: int) -> None:
-        if not (tmp_path / str(number)).exists():
-            (tmp_path / str(number)).touch()
-            raise OSError("the disk was busy")
-
-    with dask.annotate(retries=2):
-        work = parts(3, flaky)
-    assert evenly.fit(work) == whole(3)
-    assert len(list(tmp_path.iterdir())) == PARTS
+def test_a_worker_killed_from_outside_changes_no_bit(seed):
+    killed_from_outside(seed, np.random.default_rng(seed).uniform(0.1, 0.5))
