@@ -14,6 +14,7 @@ NAMES = [
     "kernels",
     "parquet",
     "photos",
+    "engines",
     "small",
     "between",
     "batch_norm",
