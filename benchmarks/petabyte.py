@@ -1,6 +1,6 @@
 """A million partitions of a thousand columns, added up as a tree, on one machine.
 
-    python -m benchmarks.petabyte                              some 10 minutes
+    python -m benchmarks.petabyte                              some 5 minutes on two cores
     python -m benchmarks.petabyte --partitions 20000           some seconds
 
 What the partitions of a petabyte would send is made here: as many shares, all different, each
@@ -13,10 +13,13 @@ another way to the same: every share is a sum of two of few, so the total is a s
 """
 
 import json
+import multiprocessing
+import os
 import pickle
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import click
 import numpy as np
@@ -57,27 +60,39 @@ def share(number: int, few: list[Moments], many: list[Moments]) -> bytes:
     return pickle.dumps(Share(moments, {}, frozenset(), f"partition {number}"), 5)
 
 
+@dataclass
 class Tree:
-    """Adds up as an engine does, holding no more than a branch at a time."""
+    """Adds up as an engine does, holding no more than one node's inputs on each level."""
 
-    def __init__(self, shares: Iterator[bytes]) -> None:
-        self._shares = shares
-        self.merges = self.bytes = 0
-        self.seconds = 0.0
+    few: list[Moments]
+    many: list[Moments]
+    merges: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
 
-    def top(self, level: int) -> bytes | None:
-        """The sum of the next ``FAN ** level`` shares; None when there are no more."""
-        if level == 0:
-            return next(self._shares, None)
-        below = [part for part in (self.top(level - 1) for _ in range(FAN)) if part is not None]
-        if not below:
-            return None
+    def top(self, numbers: range) -> bytes:
+        """The sum of the shares of these numbers."""
+        if len(numbers) == 1:
+            return share(numbers[0], self.few, self.many)
+        return self.sum(self.top(branch) for branch in branches(numbers))
+
+    def sum(self, parts: Iterable[bytes]) -> bytes:
+        """What one task does, and what it costs."""
+        below = list(parts)
         self.bytes += sum(map(len, below))
         self.merges += len(below)
         start = time.process_time()
         result = merge_shares(below)
         self.seconds += time.process_time() - start
         return result
+
+
+def branches(numbers: range) -> list[range]:
+    """The numbers in `FAN` parts or fewer, as large as a full tree's."""
+    size = 1
+    while size * FAN < len(numbers):
+        size *= FAN
+    return [numbers[at : at + size] for at in range(0, len(numbers), size)]
 
 
 def times(moments: Moments, count: int) -> Moments:
@@ -110,31 +125,45 @@ def fit_speed(columns: int) -> float:
     return float(x.nbytes / sorted(seconds)[2])
 
 
-def simulate(partitions: int, columns: int, seed: int) -> dict[str, object]:
-    few, many = kinds(columns, seed)
-    tree = Tree(share(number, few, many) for number in range(partitions))
-    levels = 1
-    while FAN**levels < partitions:
-        levels += 1
+def branch(numbers: range) -> tuple[bytes, Tree]:
+    """What a process does: it has the kinds of the process that it was forked from."""
+    tree = Tree(*_kinds)
+    top = tree.top(numbers)
+    return top, Tree([], [], tree.merges, tree.bytes, tree.seconds)
+
+
+_kinds: tuple[list[Moments], list[Moments]] = ([], [])
+
+
+def simulate(partitions: int, columns: int, processes: int, seed: int) -> dict[str, object]:
+    global _kinds
+    _kinds = few, many = kinds(columns, seed)
+    whole = Tree(few, many)
     start = time.perf_counter()
-    top = tree.top(levels)
+    tops = []
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        for top, tree in pool.imap(branch, branches(range(partitions))):
+            tops.append(top)
+            whole.merges += tree.merges
+            whole.bytes += tree.bytes
+            whole.seconds += tree.seconds
+            cost = 1e6 * whole.seconds / max(1, whole.merges)
+            click.echo(f"{whole.merges:,} merges of {cost:.0f} µs", err=True)
+    top = whole.sum(tops)
     wall = time.perf_counter() - start
-    assert top is not None
     total = merge_parts([top], "partitions")
     assert total == expected(partitions, few, many)
-    first = share(0, few, many)
     return {
         "partitions": partitions,
         "columns": columns,
         "rows": total.rows,
-        "levels": levels,
-        "bytes of a share": len(first),
+        "bytes of a share": len(share(0, few, many)),
         "bytes of the sum": len(top),
         "bytes of a state in memory": few[0]._state.nbytes,
-        "bytes into merges": tree.bytes,
-        "merges": tree.merges,
-        "seconds of merging": round(tree.seconds, 2),
-        "microseconds a merge": round(1e6 * tree.seconds / tree.merges, 1),
+        "bytes into merges": whole.bytes,
+        "merges": whole.merges,
+        "seconds of merging": round(whole.seconds, 2),
+        "microseconds a merge": round(1e6 * whole.seconds / whole.merges, 1),
         "seconds with the making of shares": round(wall, 1),
         "fit of a partition, GB/s a core": round(fit_speed(columns) / 1e9, 2),
         "peak memory, MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -144,9 +173,10 @@ def simulate(partitions: int, columns: int, seed: int) -> dict[str, object]:
 @click.command(help=__doc__.partition("\n")[0])
 @click.option("--partitions", default=1_000_000, show_default=True, type=click.IntRange(1))
 @click.option("--columns", default=1_000, show_default=True, type=click.IntRange(1))
+@click.option("--processes", default=os.cpu_count(), show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=0, show_default=True)
-def main(partitions: int, columns: int, seed: int) -> None:
-    record = simulate(partitions, columns, seed)
+def main(partitions: int, columns: int, processes: int, seed: int) -> None:
+    record = simulate(partitions, columns, processes, seed)
     click.echo(json.dumps({"machine": machine.facts()} | record, indent=1))
 
 

@@ -98,7 +98,7 @@ def _together(a: Share, b: Share) -> Share:
 
 def _without(moments: Moments, left_out: dict[str, str]) -> Moments:
     names = moments.columns
-    if names is None or left_out.keys().isdisjoint(names):
+    if not left_out or names is None or left_out.keys().isdisjoint(names):
         return moments
     return moments.select([name for name in names if name not in left_out])
 
