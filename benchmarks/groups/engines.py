@@ -14,7 +14,8 @@ from benchmarks.workloads import ParquetFolder, parquet_folder
 TITLE = "Fit a folder of Parquet files"
 ENGINES = ("dask",)
 """Each a file of `peers`, with ``fit_files``, ``answer`` and ``fit_files_with_evenly``; where
-it has another way of its own, also with ``fit_files_scaler`` and ``answer_scaler``."""
+it has another way of its own, also with ``SCALER``, its name, ``fit_files_scaler`` and
+``answer_scaler``."""
 
 
 def cases(size):
@@ -45,7 +46,7 @@ def _systems(engine, folder, threads):
         f"evenly on {engine}": (module.fit_files_with_evenly(folder, threads), evenly.answer),
     }
     if scaler := getattr(module, "fit_files_scaler", lambda *_: None)(folder, threads):
-        systems[f"{engine}'s scaler"] = (scaler, module.answer_scaler)
+        systems[module.SCALER] = (scaler, module.answer_scaler)
     entries = [Entry(name, work) for name, (work, _) in systems.items()]
     return entries, {name: answer for name, (_, answer) in systems.items()}
 

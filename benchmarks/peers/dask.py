@@ -2,6 +2,8 @@
 
 from functools import cache
 
+SCALER = "dask-ml"
+
 
 def fit_files(folder, threads):
     """Dask's own, in one pass: all means and all variances."""

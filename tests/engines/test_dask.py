@@ -1,7 +1,9 @@
 """Dask collections: the bits of one machine for any partitions; lazily normalised."""
 
+import doctest
 import importlib
 from itertools import pairwise
+from pathlib import Path
 
 import dask
 import dask.array as da
@@ -164,6 +166,7 @@ def test_a_list_of_delayed_is_a_list_of_partitions():
     x = np.random.default_rng(7).normal(size=(90, 3))
     parts = [dask.delayed(x[start::9]) for start in range(9)]
     assert evenly.fit(parts) == evenly.fit(x)
+    assert evenly.fit(parts[3]) == evenly.fit(x[3::9])
 
 
 def test_a_tree_of_several_levels_adds_up():
@@ -262,6 +265,8 @@ def test_bags_and_lists_of_delayed_come_back_as_they_were():
     bag = moments.normalize(db.from_sequence([x[:5], x[5:]], npartitions=2))
     assert isinstance(bag, db.Bag)
     np.testing.assert_array_equal(np.concatenate(bag.compute()), moments.normalize(x))
+    one = moments.normalize(dask.delayed(x))
+    np.testing.assert_array_equal(one.compute(), moments.normalize(x))
     parts = moments.normalize([dask.delayed(x[:5]), dask.delayed(x[5:])])
     np.testing.assert_array_equal(np.concatenate(dask.compute(*parts)), moments.normalize(x))
 
@@ -339,6 +344,17 @@ def test_the_wrong_number_of_columns_is_seen_before_anything_runs():
         evenly.fit(np.ones((2, 3))).normalize(da.ones((4, 2)))
 
 
+def test_no_collection_is_brought_here_by_the_back_door():
+    """Dask's arrays have ``__array__``, which computes all of them."""
+    x = da.ones((4, 2))
+    with pytest.raises(UnsupportedTypeError, match=r"of type Array\. Pass it to evenly\.fit, and"):
+        evenly.Moments.empty().update(x)
+    with pytest.raises(UnsupportedTypeError, match="Received: batch 0 of type Array"):
+        evenly.fit([x, x])
+    with pytest.raises(UnsupportedTypeError, match="Received: batch 0 of type Array"):
+        evenly.fit(x for _ in range(2))
+
+
 def test_a_users_own_exception_comes_through():
     def broken(part):
         raise OSError("no such disk")
@@ -346,3 +362,18 @@ def test_a_users_own_exception_comes_through():
     frame = made()
     with pytest.raises(OSError, match="no such disk"):
         evenly.fit(dd.from_pandas(frame, npartitions=2).map_partitions(broken, meta=frame[:0]))
+
+
+def test_the_guides_session_prints_what_it_says():
+    page = Path(__file__).parents[2] / "docs" / "engines" / "dask.md"
+    failed, run = doctest.testfile(
+        str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE
+    )
+    assert run > 5
+    assert failed == 0
+
+
+def test_a_delayed_may_be_a_files_name(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((3, 2)))
+    name = dask.delayed(str)(tmp_path / "x.npy")
+    assert evenly.fit([name, name]) == evenly.fit(np.ones((6, 2)))

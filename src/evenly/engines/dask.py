@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import dask
+from dask.delayed import Delayed
 
 from evenly.engines import dask_array
 from evenly.engines.dask_tree import sums
@@ -21,8 +22,10 @@ from evenly.transform import transform as transform_here
 
 
 def owns(x: Any) -> bool:
-    """Whether x is in partitions of Dask's."""
-    return isinstance(x, list) or (hasattr(x, "npartitions") and hasattr(x, "to_delayed"))
+    """Whether x is in partitions of Dask's, is one, or is a list of them."""
+    if isinstance(x, list):
+        return all(map(_is_partition, x))
+    return _is_partition(x) or _is_collection(x)
 
 
 def fit(x: Any, options: Options) -> Moments:
@@ -31,6 +34,8 @@ def fit(x: Any, options: Options) -> Moments:
         return dask_array.fit(x, options)
     if _is_frame(x):
         x, options = needed(x, options)
+    if _is_partition(x):
+        x = [x]
     kind = "list of Delayed" if isinstance(x, list) else type(x).__name__
     parts = map(dask.delayed, x) if isinstance(x, list) else x.to_delayed()
     leaves = [(part, options, f"partition {place}") for place, part in enumerate(parts)]
@@ -52,7 +57,9 @@ def each(x: Any, work: Callable[[Any], Any]) -> Any:
     and now what would else be raised by a worker.
     """
     if isinstance(x, list):
-        return [dask.delayed(work)(part) for part in x]
+        return [each(part, work) for part in x]
+    if _is_partition(x):
+        return dask.delayed(work)(x)
     if not _is_frame(x):
         return x.map(work)
     if x.ndim == 1:
@@ -66,12 +73,23 @@ def _call(part: Any, work: Callable[[Any], Any]) -> Any:
     return work(part)
 
 
+# A Delayed has every attribute that it is asked for: these ask the class.
+
+
+def _is_partition(x: Any) -> bool:
+    return isinstance(x, Delayed) or type(x).__module__.startswith("distributed.")  # a Future
+
+
+def _is_collection(x: Any) -> bool:
+    return hasattr(type(x), "to_delayed")
+
+
 def _is_array(x: Any) -> bool:
-    return hasattr(x, "chunks")
+    return hasattr(type(x), "chunks")
 
 
 def _is_frame(x: Any) -> bool:
-    return hasattr(x, "_meta")
+    return hasattr(type(x), "_meta")
 
 
 def needed(x: Any, options: Options) -> tuple[Any, Options]:

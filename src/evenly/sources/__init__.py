@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from evenly.engines import engine_of
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
 from evenly.sources.batches import BatchSource, Samples
 from evenly.sources.choice import Choice, choice
@@ -88,6 +89,11 @@ class _Door:
         from evenly.sources.files.paths import is_path
         from evenly.sources.frames import is_frame
 
+        if engine_of(x) is not None:  # __array__ or a stream of it would bring all of it here
+            raise UnsupportedTypeError(
+                "A distributed collection is fitted where it is, by itself. Received: "
+                f"{place} of type {type(x).__name__}. Pass it to evenly.fit, and add up: a + b."
+            )
         if hasattr(x, "blocks") and hasattr(x, "left_out"):
             return x  # type: ignore[no-any-return]
         if is_path(x):
