@@ -137,6 +137,18 @@ def test_of_parquet_only_the_columns_that_are_fitted_are_read(tmp_path):
     assert evenly.fit(read) == evenly.fit(frame)
 
 
+def test_categories_that_only_the_partitions_know_may_be_numbers(tmp_path):
+    """Those of Parquet are not known before it is read."""
+    frame = pd.DataFrame({"k": [1, 2, 2, 4], "s": list("abca")}).astype("category")
+    frame.to_parquet(tmp_path / "x.parquet")
+    read = dd.read_parquet(tmp_path)
+    assert not read["k"].cat.known
+    assert evenly.fit(read) == evenly.fit(frame)
+    assert evenly.fit(read, columns="k") == evenly.fit(frame)
+    with pytest.raises(UnsupportedTypeError, match="'s' of partition 0, which is category"):
+        evenly.fit(read, columns="s")
+
+
 def test_columns_may_be_named_by_numbers():
     frame = pd.DataFrame({0: [1.0, 2.0], 1: [3.0, 4.0]})
     assert evenly.fit(dd.from_pandas(frame, npartitions=2), columns=["1"]).columns == ("1",)

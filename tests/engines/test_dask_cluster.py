@@ -86,7 +86,7 @@ def dies_once(folder: Path, when: int):
     return made
 
 
-@pytest.mark.parametrize("when", [0, PARTS // 2, PARTS - 1])
+@pytest.mark.parametrize("when", [0, PARTS - 1])
 def test_a_worker_that_dies_in_a_task_changes_no_bit(tmp_path, when):
     with cluster():
         moments = evenly.fit(parts(when, dies_once(tmp_path, when)))
@@ -97,6 +97,6 @@ def test_a_worker_that_dies_in_a_task_changes_no_bit(tmp_path, when):
     assert moments.rows == whole(when).rows
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_a_worker_killed_from_outside_changes_no_bit(seed):
     killed_from_outside(seed, np.random.default_rng(seed).uniform(0.1, 0.5))

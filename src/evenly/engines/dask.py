@@ -98,7 +98,7 @@ def needed(x: Any, options: Options) -> tuple[Any, Options]:
     Unknown names are found here, before anything runs.
     """
     source = open_source(
-        x._meta,
+        _as_far_as_known(x),
         columns=options.columns,
         exclude=options.exclude,
         weights=options.weights,
@@ -112,3 +112,12 @@ def needed(x: Any, options: Options) -> tuple[Any, Options]:
     wanted = names if options.weights is None else [*names, options.weights]
     columns = None if options.columns is None else names
     return x[[labels[name] for name in wanted]], replace(options, columns=columns, exclude=())
+
+
+def _as_far_as_known(x: Any) -> Any:
+    """Return an empty frame like x. Categories that only the partitions know may be numbers."""
+    if x.ndim == 1:
+        return x._meta
+    labels = [label for label in x.columns if str(x._meta[label].dtype) == "category"]
+    unknown = {label: object for label in labels if not x[label].cat.known}
+    return x._meta.astype(unknown)
