@@ -1,6 +1,7 @@
 """The data that everyone works on, drawn from a fixed seed."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +149,65 @@ def groups(size: str) -> tuple[Groups, ...]:
     rows = {"full": 2_000_000, "quick": 200_000, "tiny": 500}[size]
     numbers = (10, 1000, rows // 20)
     return (*(Groups(rows, number, 10.0) for number in numbers), Groups(rows, 10, 1e9))
+
+
+@dataclass(frozen=True)
+class ParquetFolder:
+    """float64 columns of deviation 1 whose means are 0, 1e3, 1e6 and 1.7e9 in turn."""
+
+    rows: int
+    files: int = 8
+    columns: int = 16
+
+    @property
+    def label(self) -> str:
+        return f"{self.files} files of {self.rows:,}×{self.columns}"
+
+    @property
+    def nbytes(self) -> int:
+        return self.files * self.rows * self.columns * 8
+
+    def make(self, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Write the files, and return the exact means and variances, rounded once.
+
+        Values are multiples of 2**-20 below 2**31, so whole numbers of 51 bits add up to them
+        exactly; evenly has no part in it.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        rng = np.random.default_rng(SEED)
+        offsets = np.resize([0.0, 1e3, 1e6, 1.7e9], self.columns)
+        sums, squares = [0] * self.columns, [0] * self.columns
+        for file in range(self.files):
+            x = rng.standard_normal((self.columns, self.rows)) + offsets[:, None]
+            whole = np.rint(x * 2**20).astype(np.int64)
+            names = [f"c{i}" for i in range(self.columns)]
+            data = pa.table(list(whole * 2.0**-20), names=names)
+            pq.write_table(data, folder / f"{file}.parquet")
+            for i, column in enumerate(whole):
+                sums[i] += _exact_sum(column, np.ones_like(column))
+                upper, lower = column >> 26, column & (2**26 - 1)
+                squares[i] += _exact_sum(upper, upper) << 52
+                squares[i] += (_exact_sum(upper, lower) << 27) + _exact_sum(lower, lower)
+        return _mean_and_variance(sums, squares, self.files * self.rows)
+
+
+def _exact_sum(a: np.ndarray, b: np.ndarray) -> int:
+    """The sum of products below 2**53, in pieces that int64 holds."""
+    return sum(int(a[at : at + 512] @ b[at : at + 512]) for at in range(0, len(a), 512))
+
+
+def _mean_and_variance(
+    sums: list[int], squares: list[int], rows: int
+) -> tuple[np.ndarray, np.ndarray]:
+    mean = [float(Fraction(s, rows << 20)) for s in sums]
+    both = zip(sums, squares, strict=True)
+    return np.array(mean), np.array(
+        [float(Fraction(rows * q - s * s, rows * rows << 40)) for s, q in both]
+    )
+
+
+def parquet_folder(size: str) -> ParquetFolder:
+    """One folder, for engines: its files are the partitions."""
+    return ParquetFolder({"full": 500_000, "quick": 50_000, "tiny": 200}[size])

@@ -15,6 +15,7 @@
 #include "binding_numbering.h"
 #include "group_sum.h"
 #include "moments.h"
+#include "pack.h"
 #include "readout.h"
 #include "scale.h"
 #include "threads.h"
@@ -467,6 +468,27 @@ NB_MODULE(_core, m) {
            "\"undefined\" when a column has not more values than correction (factor 0); or "
            "\"unsure\", and then nothing that was written counts.")
       .def("extremes", &extremes_of, "(min, max) of each column, (None, None) without values.")
+      .def(
+          "pack",
+          [](const Moments& self) {
+            std::string bytes;
+            {
+              nb::gil_scoped_release release;
+              bytes = pack(self);
+            }
+            return nb::bytes(bytes.data(), bytes.size());
+          },
+          "The state as bytes, for this version only.")
+      .def_static(
+          "unpack",
+          [](const nb::bytes& packed) {
+            auto bytes = static_cast<const uint8_t*>(packed.data());
+            nb::gil_scoped_release release;
+            bool bounds = false;
+            std::vector<Column> columns = unpack(bytes, packed.size(), bounds);
+            return new Moments(std::move(columns), bounds);
+          },
+          "packed"_a, "The state in bytes of `pack`; ValueError for any that it cannot have made.")
       .def("set_column", &set_column, "index"_a, "count"_a, "missing"_a, "sum"_a, "squares"_a,
            "min"_a.none(), "max"_a.none(), "Replaces a column's state.");
 

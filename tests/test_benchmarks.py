@@ -99,6 +99,24 @@ def test_the_estimators_are_measured_call_by_call_and_agree(tmp_path: Path) -> N
         assert min(case["peaks"].values()) >= 0
 
 
+def test_an_engines_own_way_is_measured_beside_evenly_on_it_and_alone(tmp_path: Path) -> None:
+    """And evenly's answers are the exact ones, which were computed by whole numbers."""
+    pytest.importorskip("dask")
+    for case in cases(tmp_path, "engines"):
+        (record,) = case["races"]
+        ours = {"evenly alone", f"evenly on {case['engine']}"}
+        assert ours | {case["engine"]} <= record["seconds"].keys()
+        assert all(record["errors"][name] == [0.0, 0.0] for name in ours)
+
+
+def test_a_small_petabyte_adds_up() -> None:
+    """Its sum is compared with another way to the same, by itself."""
+    command = [sys.executable, "-m", "benchmarks.petabyte", "--partitions", "40", "--columns", "3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["merges"] == 40 + 3
+
+
 def test_small_things_have_figures(tmp_path: Path) -> None:
     figures = [figure for case in cases(tmp_path, "small") for figure in case["figures"]]
     assert all(value >= 0 for _, value, _ in figures)

@@ -16,6 +16,7 @@ NAMES = [
     "parquet",
     "photos",
     "estimator",
+    "engines",
     "small",
     "between",
     "batch_norm",

@@ -5,6 +5,8 @@
 ``fit_parquet(path, threads)``, ``fit_photos(paths, threads)`` and ``update(batch)``.
 ``batch_norm(dimensions, channels)`` is a
 layer; ``input_layer(x)`` normalises batches with the statistics of ``x``, as soon as it returns.
+An engine's ``fit_files(folder, threads)`` is its own way with a folder's files,
+``fit_files_with_evenly`` is evenly, sent to it.
 ``answer`` makes (mean, variance) of what a fit returns, after the clock has stopped. A system
 has the verbs that it can do; a fit that it cannot do at a shape returns None. What they import,
 they import when asked for work.
@@ -25,6 +27,7 @@ PACKAGES = {
     "pyarrow": "pyarrow",
     "pillow": "PIL",
     "scikit-image": "skimage",
+    "dask": "dask",
 }
 
 

@@ -90,6 +90,15 @@ class State:
     def extremes(self) -> list:
         """(min, max) of each column, (None, None) without values."""
 
+    def pack(self) -> bytes:
+        """The state as bytes, for this version only."""
+
+    @staticmethod
+    def unpack(packed: bytes) -> State:
+        """
+        The state in bytes of `pack`; ValueError for any that it cannot have made.
+        """
+
     def set_column(self, index: int, count: tuple[int, int], missing: tuple[int, int], sum: tuple[int, int], squares: tuple[int, int], min: object | None, max: object | None) -> None:
         """Replaces a column's state."""
 

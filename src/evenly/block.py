@@ -1,5 +1,6 @@
 """The one thing that flows from sources to moments: some rows of some columns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -105,6 +106,7 @@ class Block:
     nbytes: int = 0
     first_column: int = 0
     keys: Keys | None = None
+    labels: Sequence[int] | None = None
 
     @property
     def rows(self) -> int:

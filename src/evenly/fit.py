@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from evenly.engines import engine_of
+from evenly.engines.options import Options, check_sendable
 from evenly.errors import DataError
 from evenly.progress import Progress
 from evenly.sources import open_source
@@ -50,6 +52,8 @@ def fit(
         - an iterable of any of these: a generator, a PyTorch ``DataLoader``. Each item is
           a batch of rows; one of one dimension is one column. A PyTorch ``Dataset`` is read
           sample by sample, and its samples have no axis of rows.
+        - a Dask array, data frame or bag, or a list of Delayed: each partition is fitted
+          where it is, and only its moments travel.
     columns
         Names or positions of the columns to fit. Without it all numeric columns are
         fitted, booleans as 0 and 1. Timestamps, dates, times and durations are fitted when
@@ -127,17 +131,21 @@ def fit(
         raise DataError(
             f"threads must be 1 or more. Received: {threads}. Leave it away for the usual number."
         )
-    opened = open_source(
-        source,
-        columns=columns,
-        exclude=exclude,
-        weights=weights,
-        select=select,
-        feature_axis=feature_axis,
-        mode=mode,
-        broken=broken,
-        by=by,
-    )
+    asked: dict[str, Any] = {
+        "columns": columns,
+        "exclude": exclude,
+        "weights": weights,
+        "select": select,
+        "feature_axis": feature_axis,
+        "mode": mode,
+        "broken": broken,
+        "by": by,
+    }
+    engine = engine_of(source)
+    if engine is not None:
+        check_sendable(weights, progress, by)
+        return engine.fit(source, Options(**asked, infinite=infinite, threads=threads))
+    opened = open_source(source, **asked)
     moments = summed(opened, infinite, threads, by=by, progress=progress)
     if isinstance(opened, ImageSource) and opened is not source:  # who opened it asks there
         for doubt in opened.tally.doubts():

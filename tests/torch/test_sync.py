@@ -9,7 +9,6 @@ import pickle
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -19,9 +18,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
-import evenly
 from evenly.errors import DataError
-from evenly.torch import BatchNorm1d, BatchNorm2d, LazyBatchNorm1d, SyncBatchNorm, gather
+from evenly.torch import BatchNorm1d, BatchNorm2d, LazyBatchNorm1d, SyncBatchNorm
 from ranks import Run, ranks
 
 CHANNELS = 3
@@ -175,10 +173,6 @@ def frozen(share: Share) -> Tensor:
 
 def torchs_own(share: Share) -> Tensor:
     return nn.SyncBatchNorm(CHANNELS)(share.x)
-
-
-def gathered(part: evenly.Moments) -> evenly.Moments:
-    return gather(part)
 
 
 # ---- In this process ---------------------------------------------------------------------
@@ -401,15 +395,6 @@ def test_torchs_own_refuses_cpus(run: Run) -> None:
 def test_ddp_refuses_torchs_own_on_cpus_as_before(run: Run) -> None:
     errors = run(torchs_own_in_ddp, [batch_of([1], (), torch.float32, 15)] * 3)
     assert all("SyncBatchNorm layers only work with GPU" in str(error) for error in errors)
-
-
-@pytest.mark.parametrize("sizes", [[3, 4, 5], [0, 12, 0]])
-def test_gathered_moments_are_those_of_the_whole_bit_for_bit(run: Run, sizes: list[int]) -> None:
-    data = np.random.default_rng(14).normal(1e6, 1.0, (12, 4))
-    parts = np.split(data, np.cumsum(sizes)[:-1])
-    shares = [evenly.fit(part) if len(part) else evenly.Moments.empty() for part in parts]
-    for moments in run(gathered, shares):
-        assert moments == evenly.fit(data)
 
 
 # ---- Without a group ---------------------------------------------------------------------

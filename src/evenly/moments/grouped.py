@@ -165,9 +165,6 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
     def __deepcopy__(self, memo: object) -> Self:
         return self.copy()
 
-    def __reduce__(self) -> Any:
-        return GroupedMoments.from_bytes, (self.to_bytes(),)
-
     # The file
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -201,6 +201,19 @@ class Grouping:
         with self._lock:
             return self._with_columns(range(self._width))
 
+    def __getstate__(self) -> Any:
+        own = self.copy()
+        keys, packed = list(own._places), own._state.pack()
+        what = own._by, own._columns, own._width, own._dtypes, own._kinds
+        return (*what, keys, packed, own._rows, own._sources)
+
+    def __setstate__(self, saved: Any) -> None:
+        by, columns, width, dtypes, kinds, keys, packed, rows, sources = saved
+        Grouping.__init__(self, by, columns, width)
+        self._dtypes, self._kinds, self._rows, self._sources = dtypes, kinds, rows, sources
+        self._places = {key: place for place, key in enumerate(keys)}
+        self._state = _core.State.unpack(packed)
+
     def _padded(self, keys: Iterable[Key]) -> _core.State:
         """Return the state of these groups, in this order; of a group that is not here, zeros."""
         none = len(self._places)

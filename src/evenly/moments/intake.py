@@ -62,7 +62,8 @@ def add_block(
 
 def infinity(block: Block, names: Names, row: int, column: int, group: str = "") -> DataError:
     """Return the error for an infinite value, by its column's name, its row and its group."""
-    name = column if names is None else repr(names[column])
+    labels = range(block.features) if block.labels is None else block.labels
+    name = labels[column] if names is None else repr(names[column])
     return DataError(
         f"Every value must be finite. Received: infinity in column {name}, row "
         f"{block.first_row + row} of {_place(block)}{group}. Correct it, or pass "

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from evenly import statistics_file
+from evenly import _core, statistics_file
 from evenly.columns import Names, places_of
 from evenly.errors import DataError, StatisticsFileError
 from evenly.moments.group import Group
@@ -99,9 +99,8 @@ class Moments(Group):
         return self.copy()
 
     def __reduce__(self) -> Any:
-        columns = list(records(self._state, self._columns, self._dtypes))
-        plain = [tuple(record) for record in columns]
-        return _restore, (self._columns, plain, self.extremes_are_bounds, self.sources, self._rows)
+        plain = (self._state.pack(), self._columns, self._dtypes, self.sources, self._rows)
+        return _restore, plain
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a statistics file, whole or not at all (its format: ``docs/format.md``).
@@ -258,11 +257,9 @@ class Moments(Group):
 
 
 def _restore(
-    names: Names, plain: list[tuple[Any, ...]], bounds: bool, sources: tuple[str, ...], rows: int
+    packed: bytes, names: Names, dtypes: tuple[str, ...], sources: tuple[str, ...], rows: int
 ) -> Moments:
-    columns = [ColumnRecord(*column) for column in plain]
-    state = state_of(columns, extremes_are_bounds=bounds)
-    return Moments(state, names, tuple(column.dtype for column in columns), sources, rows)
+    return Moments(_core.State.unpack(packed), names, dtypes, sources, rows)
 
 
 def believed(header: Header, columns: list[ColumnRecord]) -> Moments:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from evenly.engines import engine_of
 from evenly.errors import DataError, SourceError, UnsupportedTypeError, listed
 from evenly.sources.batches import BatchSource, Samples
 from evenly.sources.by import has_keys, keys_beside, names_of
@@ -42,6 +43,7 @@ def open_source(
     mode: str = "RGB",
     broken: str = "skip",
     by: Any = None,
+    place: str = "the array",
 ) -> Source:
     """Return anything that `evenly.fit` takes as a source of blocks.
 
@@ -51,6 +53,8 @@ def open_source(
         See `evenly.fit`. A `Source` comes back as it is.
     columns, exclude, weights, select, feature_axis, mode, broken, by
         See `evenly.fit`.
+    place
+        What messages call it: ``"partition 3"``.
 
     Raises
     ------
@@ -67,7 +71,7 @@ def open_source(
     in_order = (weights is not None and by_name is None) or (by is not None and not named)
     asked = choice(columns, exclude, by_name, named)
     door = _Door(asked, select, feature_axis, Rule(asked, mode, broken), in_order)
-    opened = door.open(source, "the array")
+    opened = door.open(source, place)
     if isinstance(opened, ImageSource):
         check_alike(opened.description, weights, by)
     if by is not None and not named:
@@ -106,6 +110,11 @@ class _Door:
         from evenly.sources.frames import is_frame
         from evenly.sources.stores import is_stored, open_stored
 
+        if engine_of(x) is not None:  # __array__ or a stream of it would bring all of it here
+            raise UnsupportedTypeError(
+                "A distributed collection is fitted where it is, by itself. Received: "
+                f"{place} of type {type(x).__name__}. Pass it to evenly.fit, and add up: a + b."
+            )
         if hasattr(x, "blocks") and hasattr(x, "left_out"):
             return x  # type: ignore[no-any-return]
         if is_path(x):

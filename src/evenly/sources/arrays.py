@@ -71,6 +71,7 @@ class ArraySource:
                 place=self._place,
                 first_row=row,
                 nbytes=nbytes,
+                labels=self._picked,
             )
             yield block
             row += block.rows

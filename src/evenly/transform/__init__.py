@@ -6,6 +6,7 @@ knows `Moments`; they deal in a `Scaling`: three float64 numbers a column.
 
 from typing import Any
 
+from evenly.engines import engine_of
 from evenly.errors import UnsupportedTypeError
 from evenly.transform.kind import kind_of
 from evenly.transform.scaling import CONSTANT_POLICIES, Scaling, quick_scaling, scaling
@@ -15,15 +16,18 @@ __all__ = ["CONSTANT_POLICIES", "Scaling", "quick_scaling", "scaling", "transfor
 
 def transform(x: Any, scaling: Scaling, *, out: Any = None, **options: Any) -> Any:
     """Apply a scaling to anything that has numbers; the result is of the kind of ``x``."""
-    kind = kind_of(x)
+    engine = engine_of(x)
+    kind = kind_of(x) if engine is None else "collection"
+    if out is not None and kind in ("frame", "collection"):
+        raise UnsupportedTypeError(
+            "out= takes an array or a tensor, and x must be one too. Received: "
+            f"x of type {type(x).__name__}. Leave out= away: a new {kind} comes back."
+        )
+    if engine is not None:
+        return engine.transform(x, scaling, options)
     if kind == "frame":
         from evenly.transform.frames import scale_frame
 
-        if out is not None:
-            raise UnsupportedTypeError(
-                "out= takes an array or a tensor, and x must be one too. Received: "
-                f"x of type {type(x).__name__}. Leave out= away: a new frame comes back."
-            )
         return scale_frame(x, scaling, **options)
     if kind == "tensor":
         from evenly.transform.tensors import scale_tensor

@@ -74,11 +74,11 @@ def check_shape(shape: tuple[int, ...], num_features: int, feature_axis: int) ->
     return axis
 
 
-def output_dtype(array: Array, dtype: Any) -> np.dtype[Any]:
+def output_dtype(array: Any, dtype: Any) -> np.dtype[Any]:
     """Return the dtype of the result for an array, and a ``dtype=`` option."""
     name = result_dtype(array.dtype.name, dtype)
     if name == array.dtype.name:
-        return array.dtype  # bfloat16 too, which NumPy alone has no name for
+        return array.dtype  # type: ignore[no-any-return]  # bfloat16 too, which NumPy alone has no name for
     try:
         return np.dtype(dtype) if name == "bfloat16" else np.dtype(name)
     except TypeError:

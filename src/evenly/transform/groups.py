@@ -6,7 +6,7 @@ kernel's, in float64, with the numbers looked up row by row.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from evenly import _core, readout
 from evenly.block import Keys
+from evenly.engines import engine_of
 from evenly.errors import DataError, nearest
 from evenly.keys import Key, kind_of, shown
 from evenly.sources.keys import keys_of_array
@@ -246,8 +247,12 @@ def transform_groups(
 ) -> Any:
     """Apply a scaling by group to a frame, an array or a tensor; the result is of its kind."""
     check_missing(missing)
-    kind = kind_of_x(x)
     options["missing"] = missing
+    engine = engine_of(x)
+    if engine is not None:
+        work = partial(transform_groups, scaling=scaling, by=by, unknown=unknown, **options)
+        return engine.each(x, work)
+    kind = kind_of_x(x)
     if kind == "frame":
         from evenly.transform.group_frames import scale_frame
 

@@ -58,6 +58,18 @@ class Scaling:
     def __len__(self) -> int:
         return len(self.hi)
 
+    def __getitem__(self, columns: slice) -> "Scaling":
+        """Return the scaling of some columns that follow one another."""
+        return Scaling(
+            self.columns and self.columns[columns],
+            self.hi[columns],
+            self.lo[columns],
+            self.factor[columns],
+            self.inverse,
+            None if self.power is None else self.power[columns],
+            self.dtypes[columns],
+        )
+
 
 def scaling(
     columns: tuple[str, ...] | None,

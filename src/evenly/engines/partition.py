@@ -1,0 +1,122 @@
+"""The work on one partition, and the sum of what many give: pure functions, sent as they are.
+
+A `Share` is what one partition, or several, have to say. It travels as a pickle, some 45 bytes a
+column, made and read in 0.1 µs a column each. (The statistics file would take 260 bytes,
+13 µs and 18; compressing would save a quarter, for 0.5 µs: ``benchmarks/petabyte.py``.)
+"""
+
+import pickle
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from evenly.engines.options import Options as Options
+from evenly.errors import ColumnError, DataError, EvenlyError
+from evenly.moments import Moments
+from evenly.sources import open_source
+from evenly.summing import finished, summed
+
+NO_VALUES = "no values"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one partition, or several together, give.
+
+    Attributes
+    ----------
+    moments
+        Of all columns that may be fitted, those in which no value was seen as well: another
+        partition may have some.
+    left_out
+        Columns that hold no numbers, and why. One partition decides for all.
+    unseen
+        Columns that would hold numbers, but have no value.
+    place
+        Where it comes from: the first partition of several.
+    """
+
+    moments: Moments
+    left_out: dict[str, str]
+    unseen: frozenset[str]
+    place: str
+
+
+def fit_partition(part: Any, options: Options, place: str) -> bytes:
+    """Return a partition's `Share`, as bytes.
+
+    Raises
+    ------
+    EvenlyError
+        As `evenly.fit` does; the message says in which place.
+    """
+    try:
+        return pickle.dumps(_share(part, options, place), 5)
+    except EvenlyError as error:
+        if place in str(error):
+            raise
+        raise type(error)(f"{error} It was in {place}.") from None
+
+
+def _share(part: Any, options: Options, place: str) -> Share:
+    if hasattr(part, "__len__") and len(part) == 0:
+        return Share(Moments.empty(), {}, frozenset(), place)
+    source = open_source(
+        part,
+        columns=options.columns,
+        exclude=options.exclude,
+        weights=options.weights,
+        select=options.select,
+        feature_axis=options.feature_axis,
+        mode=options.mode,
+        broken=options.broken,
+        by=options.by,
+        place=place,
+    )
+    moments = summed(source, options.infinite, options.threads or 1, by=options.by)
+    moments.sources = ()
+    left_out = {name: why for name, why in source.left_out.items() if why != NO_VALUES}
+    return Share(moments, left_out, frozenset(source.left_out.keys() - left_out.keys()), place)
+
+
+def merge_shares(shares: Iterable[bytes]) -> bytes:
+    """Return several shares as one: a node of the tree in which an engine adds up."""
+    return pickle.dumps(reduce(_together, map(pickle.loads, shares)), 5)
+
+
+def _together(a: Share, b: Share) -> Share:
+    if not a.moments.rows or not b.moments.rows:  # no rows have no say
+        return a if a.moments.rows else b
+    left_out = b.left_out | a.left_out
+    one, other = _without(a.moments, left_out), _without(b.moments, left_out)
+    try:
+        one._absorb(other)  # both were unpickled for this
+    except (ColumnError, DataError) as error:
+        raise type(error)(f"{error} They are those of {a.place} and of {b.place}.") from None
+    return Share(one, left_out, a.unseen & b.unseen, a.place)
+
+
+def _without(moments: Moments, left_out: dict[str, str]) -> Moments:
+    names = moments.columns
+    if not left_out or names is None or left_out.keys().isdisjoint(names):
+        return moments
+    return moments.select([name for name in names if name not in left_out])
+
+
+def merge_parts(shares: Iterable[bytes], description: str) -> Any:
+    """Return the moments of all partitions, by group where asked: the root of the tree.
+
+    Parameters
+    ----------
+    description
+        What was fitted, for messages and for ``moments.sources``.
+
+    Raises
+    ------
+    DataError
+        When there is no row, or no column of numbers.
+    """
+    share = reduce(_together, map(pickle.loads, shares))
+    left_out = share.left_out | dict.fromkeys(sorted(share.unseen), NO_VALUES)
+    return finished(share.moments, left_out, description)
