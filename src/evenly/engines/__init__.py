@@ -1,4 +1,4 @@
-"""Work that is sent to where the data are: Dask.
+"""Work that is sent to where the data are: Dask, Spark, Ray.
 
 The README beside this file says what is sent, what comes back, and why it is so.
 """
@@ -8,7 +8,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-_ENGINES = {"dask": "dask", "distributed": "dask"}
+_ENGINES = {"dask": "dask", "distributed": "dask", "pyspark": "spark", "ray": "ray"}
 """The package that made a collection, and the file here that knows it."""
 
 

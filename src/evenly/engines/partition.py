@@ -117,6 +117,7 @@ def merge_parts(shares: Iterable[bytes], description: str) -> Any:
     DataError
         When there is no row, or no column of numbers.
     """
-    share = reduce(_together, map(pickle.loads, shares))
+    nothing = Share(Moments.empty(), {}, frozenset(), "")  # what an engine gives of no partition
+    share = reduce(_together, map(pickle.loads, shares), nothing)
     left_out = share.left_out | dict.fromkeys(sorted(share.unseen), NO_VALUES)
     return finished(share.moments, left_out, description)

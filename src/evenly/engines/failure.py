@@ -1,0 +1,44 @@
+"""What went wrong in another process, found in the text that its engine made of it."""
+
+import re
+
+from evenly import errors
+from evenly.errors import EvenlyError, MissingExtraError
+
+_OURS = re.compile(r"evenly\.errors\.([A-Za-z]+): (.*)")
+_NOT_THERE = re.compile(r"ModuleNotFoundError: No module named '(evenly[\w.]*|pyarrow)'")
+
+
+def explained(error: Exception, engine: str) -> Exception:
+    """Return the error that evenly raised on another machine; else the engine's own.
+
+    Parameters
+    ----------
+    engine
+        Whose processes they are, for the message: ``"Spark's executors"``.
+
+    Examples
+    --------
+    >>> text = "Traceback ...\\nevenly.errors.DataError: Every value must be finite."
+    >>> explained(RuntimeError(text), "Spark's executors")
+    DataError('Every value must be finite.')
+    >>> explained(RuntimeError("No module named 'torch'"), "Spark's executors")
+    RuntimeError("No module named 'torch'")
+    """
+    text = str(error)
+    if found := _OURS.search(text):
+        kind = getattr(errors, found[1], None)
+        if isinstance(kind, type) and issubclass(kind, EvenlyError):
+            return kind(found[2].strip())
+    if found := _NOT_THERE.search(text):
+        return _not_there(found[1].partition(".")[0], engine)
+    return error
+
+
+def _not_there(package: str, engine: str) -> MissingExtraError:
+    return MissingExtraError(
+        f"The work is sent to {engine}, so evenly and pyarrow must be installed there too. "
+        f"Received: a process without {package}. Install it in the Python that they run "
+        '(pip install "evenly[files]"), in the same version as here.',
+        name=package,
+    )

@@ -1,0 +1,157 @@
+"""Spark: data frames, of a session here or of a server (Spark Connect).
+
+Each task fits its partition as Arrow batches go by, and gives one row of bytes. Normalising
+is expressions, of which Spark makes its own code: no row goes through Python for it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from pyspark.errors import PySparkException
+from pyspark.ml.functions import array_to_vector, vector_to_array
+from pyspark.sql import DataFrame
+
+from evenly.engines.failure import explained
+from evenly.engines.partition import Options, fit_partition, merge_parts, merge_shares
+from evenly.engines.spark_columns import fields_of, quoted, types_of
+from evenly.engines.spark_sql import scaled
+from evenly.engines.vectors import VectorSource, selected
+from evenly.errors import UnsupportedTypeError
+from evenly.moments import Moments
+from evenly.sources.choice import choice, plan
+from evenly.transform import Scaling
+
+PLACE = "the Spark DataFrame"
+
+WIDE = 256
+"""Columns from which shares are added up by tasks first. The driver takes 1.5 s for those of a
+thousand partitions; a second stage costs about as much, but does not grow."""
+
+FAN = 32
+"""Tasks of that stage: of ten thousand partitions each adds up some three hundred."""
+
+_SHARES = "place int, share binary"
+
+
+def owns(x: Any) -> bool:
+    """Whether x is a data frame of Spark's."""
+    return isinstance(x, DataFrame)
+
+
+def fit(x: Any, options: Options) -> Moments:
+    """Return the moments of a data frame: one row of bytes leaves each partition.
+
+    A task that is run again, or twice at once, gives the same row, of which Spark's action
+    returns one. Nothing is counted on the side.
+    """
+    if x.isStreaming:
+        raise UnsupportedTypeError(
+            "A fit reads its rows to the end. Received: a streaming DataFrame, which has none. "
+            "Fit each batch in foreachBatch, and add up the moments."
+        )
+    names, vectors, options = _needed(x, options)
+    task = partial(_fit, names=names, vectors=vectors, options=options)
+    shares = _numbered(x, names).mapInArrow(task, _SHARES)
+    if vectors is not None or len(names) >= WIDE:
+        shares = shares.repartition(FAN, "place").mapInArrow(_merge, _SHARES)
+    return merge_parts((bytes(row.share) for row in _collected(shares)), "a Spark DataFrame")
+
+
+def transform(x: Any, scaling: Scaling, options: dict[str, Any]) -> Any:
+    """Return a data frame with its columns scaled. Nothing is computed before it is used."""
+    types = types_of(x)
+    expressions = scaled(types, scaling, place=PLACE, **_without_axis(options))
+    vectors = [name for name in expressions if (name, "vector") in types]
+    for name in vectors:
+        x = x.withColumn(name, vector_to_array(x[quoted(name)]))
+    x = x.selectExpr(
+        *(f"{expressions.get(name, quoted(name))} as {quoted(name)}" for name, _ in types)
+    )
+    for name in vectors:
+        x = x.withColumn(name, array_to_vector(x[quoted(name)]))
+    return x
+
+
+def _without_axis(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options without that of arrays: a frame's columns lie side by side."""
+    return {name: value for name, value in options.items() if name != "feature_axis"}
+
+
+def _needed(x: DataFrame, options: Options) -> tuple[list[str], str | None, Options]:
+    """Return the columns that are read, the one of vectors if it is one, and what is left to do.
+
+    Unknown names and columns without numbers are found here, before anything runs.
+    """
+    fields = fields_of(types_of(x))
+    vectors = selected(fields, options, PLACE)
+    weights = [] if options.weights is None else [options.weights]
+    if vectors is not None:
+        if weights:
+            plan(choice(weights, (), None), fields, PLACE)
+        return [vectors, *weights], vectors, options
+    asked = choice(options.columns, options.exclude, options.weights)
+    names = list(plan(asked, fields, PLACE).names)
+    columns = None if options.columns is None else names
+    return [*names, *weights], None, replace(options, columns=columns, exclude=())
+
+
+def _numbered(x: DataFrame, names: list[str]) -> DataFrame:
+    """Return a frame of these columns, named by their number.
+
+    mapInArrow takes a point in a column's name for one between a structure and its field.
+    """
+    types = dict(types_of(x))
+    columns = [x[quoted(name)] for name in names]
+    columns = [
+        vector_to_array(column) if types[name] == "vector" else column
+        for name, column in zip(names, columns, strict=True)
+    ]
+    return x.select(*(column.alias(str(place)) for place, column in enumerate(columns)))
+
+
+def _fit(
+    batches: Iterator[Any], names: list[str], vectors: str | None, options: Options
+) -> Iterator[Any]:
+    """Fit a partition: what a task does. Its batches are read as a stream."""
+    from pyspark import TaskContext
+
+    number = TaskContext.get().partitionId()  # type: ignore[union-attr]
+    place = f"partition {number} of {PLACE}"
+    part = _part((batch.rename_columns(names) for batch in batches), vectors, options, place)
+    yield _row(number, fit_partition(part, options, place))
+
+
+def _part(batches: Iterator[Any], vectors: str | None, options: Options, place: str) -> Any:
+    import pyarrow
+
+    first = next(batches, None)
+    if first is None:
+        return []
+    everything = chain([first], batches)
+    if vectors is not None:
+        return VectorSource(everything, vectors, options, place)
+    return pyarrow.RecordBatchReader.from_batches(first.schema, everything)
+
+
+def _merge(batches: Iterable[Any]) -> Iterator[Any]:
+    """Add up some shares: what a task of the second stage does."""
+    shares = [share.as_py() for batch in batches for share in batch["share"]]
+    if shares:
+        yield _row(0, merge_shares(shares))
+
+
+def _row(place: int, share: bytes) -> Any:
+    import pyarrow
+
+    columns = {"place": pyarrow.array([place], pyarrow.int32()), "share": [share]}
+    return pyarrow.RecordBatch.from_pydict(columns)
+
+
+def _collected(shares: DataFrame) -> list[Any]:
+    try:
+        return shares.collect()
+    except PySparkException as error:
+        raise explained(error, "Spark's executors") from None

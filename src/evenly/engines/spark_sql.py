@@ -1,0 +1,154 @@
+"""Normalising as Spark's SQL: the arithmetic of the kernel, one expression a column.
+
+It is text, since a text of a thousand columns is one message to Spark; a thousand columns of
+its `Column` objects are some ten thousand.
+"""
+
+from typing import NamedTuple
+
+from evenly.columns import check_times
+from evenly.engines.spark_columns import fields_of, kind_of, quoted
+from evenly.engines.vectors import only_vector
+from evenly.errors import DataError, UnsupportedTypeError
+from evenly.transform import Scaling
+from evenly.transform.arrays import check_missing
+from evenly.transform.dtypes import result_dtype
+from evenly.transform.frames import match
+
+Types = list[tuple[str, str]]
+
+_WHOLE = ("bigint", "timestamp", "timestamp_ntz")
+
+
+class Numbers(NamedTuple):
+    """The numbers of a scaling, as SQL: literals, or items of an array of literals."""
+
+    hi: str
+    lo: str
+    factor: str
+    power: str | None
+    inverse: bool
+
+
+def scaled(
+    types: Types, scaling: Scaling, *, place: str, dtype: object = None, missing: str = "keep"
+) -> dict[str, str]:
+    """Return an expression for each column that the scaling has, by name.
+
+    Raises
+    ------
+    ColumnError
+        When a column is missing.
+    DataError
+        When a time is in another unit than it was fitted in.
+    UnsupportedTypeError
+        When a column is no number.
+    """
+    check_missing(missing)
+    known = dict(types)
+    if scaling.columns is None:
+        name = only_vector(fields_of(types), place)
+        return {name: _vector(quoted(name), known[name], scaling, dtype, missing, place)}
+    names = match(scaling, list(known))
+    if not scaling.inverse:
+        times = [_time_or_type(known[name]) for name in names]
+        check_times(names, scaling.dtypes, times)
+    return {
+        name: _column(name, known[name], _literals(scaling, place), dtype, missing)
+        for place, name in enumerate(names)
+    }
+
+
+def _time_or_type(kind: str) -> str:
+    return kind_of(kind) if "[" in kind_of(kind) else kind
+
+
+def _column(name: str, kind: str, numbers: Numbers, dtype: object, missing: str) -> str:
+    result = _result(name, kind, dtype)
+    return f"cast({_formula(quoted(name), kind, numbers, missing)} as {result})"
+
+
+def _vector(
+    column: str, kind: str, scaling: Scaling, dtype: object, missing: str, place: str
+) -> str:
+    """Return the expression of a column of vectors: its items by their number."""
+    item = kind.removeprefix("array<").removesuffix(">")
+    item = "double" if item == "vector" else item
+    names = [_literals(scaling, i) for i in range(len(scaling))]
+    numbers = Numbers(
+        *(f"get(array({', '.join(part)}), i)" for part in list(zip(*names, strict=True))[:3]),
+        None if names[0].power is None else f"get(array({', '.join(n.power for n in names)}), i)",
+        scaling.inverse,
+    )
+    result = "double" if kind == "vector" else _result(column, item, dtype)
+    formula = f"cast({_formula('v', item, numbers, missing)} as {result})"
+    wrong = (
+        f"x must have as many features as the moments, {len(scaling)}. Received: a vector of ' "
+        f"|| size({column}) || ', in column {column} of {place}."
+    )
+    return (
+        f"if(size({column}) = {len(scaling)} or {column} is null, "
+        f"transform({column}, (v, i) -> {formula}), raise_error('{wrong}'))"
+    )
+
+
+def _literals(scaling: Scaling, index: int) -> Numbers:
+    hi, lo, factor = (
+        _literal(float(part[index])) for part in (scaling.hi, scaling.lo, scaling.factor)
+    )
+    power = None if scaling.power is None else _literal(2.0 ** int(scaling.power[index]))
+    return Numbers(hi, lo, factor, power, scaling.inverse)
+
+
+def _literal(value: float) -> str:
+    return f"({value!r}D)"
+
+
+def _formula(x: str, kind: str, numbers: Numbers, missing: str) -> str:
+    """Return ``((x - hi) - lo) * factor`` or ``x * factor + lo + hi``, in double."""
+    hi, lo, factor, power, inverse = numbers
+    double = f"cast({x} as double)"
+    if inverse:
+        y = f"({double} * {factor} + {lo} + {hi})"
+        y = y if power is None else f"({y} / {power})"
+    elif power is None and (kind in _WHOLE or kind.startswith("interval")):
+        y = f"(({_centred(_whole(x, kind), hi)} - {lo}) * {factor})"
+    else:
+        double = double if power is None else f"{double} * {power}"
+        y = f"(({double} - {hi} - {lo}) * {factor})"
+    return y if missing == "keep" else f"coalesce(nanvl({y}, 0D), 0D)"
+
+
+def _whole(x: str, kind: str) -> str:
+    """Return a column as the 64-bit integer that it was when it was fitted."""
+    if kind == "timestamp":
+        return f"unix_micros({x})"
+    if kind == "timestamp_ntz":  # to a timestamp it would go by the session's time zone
+        x = f"({x} - timestamp_ntz'1970-01-01 00:00:00')"
+    if kind == "bigint":
+        return x
+    seconds = f"cast(cast({x} as interval second) as decimal(20, 6))"
+    return f"cast({seconds} * 1000000 as bigint)"
+
+
+def _centred(x: str, hi: str) -> str:
+    """Return ``x - hi`` for an integer of 64 bits, which a double need not hold: in two parts."""
+    upper, lower = f"cast(shiftright({x}, 12) as double)", f"cast({x} & 4095 as double)"
+    return f"(({upper} * 4096D - {hi}) + {lower})"
+
+
+def _result(name: str, kind: str, dtype: object) -> str:
+    """Return Spark's type for the result of a column of this type."""
+    wanted = kind_of(kind)
+    if wanted != "number" and not wanted.startswith(("timestamp", "duration")):
+        raise UnsupportedTypeError(
+            f"Only numbers and booleans can be scaled. Received: column {name!r} of type {kind}. "
+            "Convert it, or leave it out with moments.select(...)."
+        )
+    wide = kind == "double" or kind.startswith("decimal")
+    result = result_dtype("float64" if wide else "float32", dtype)
+    if result not in ("float32", "float64"):
+        raise UnsupportedTypeError(
+            f"A frame's result is float32 or float64. Received: dtype={dtype!r}."
+        )
+    return "double" if result == "float64" else "float"
