@@ -27,11 +27,8 @@ from evenly.transform import Scaling
 PLACE = "the Spark DataFrame"
 
 WIDE = 256
-"""Columns from which shares are added up by tasks first. The driver takes 1.5 s for those of a
-thousand partitions; a second stage costs about as much, but does not grow."""
-
-FAN = 32
-"""Tasks of that stage: of ten thousand partitions each adds up some three hundred."""
+"""Columns from which tasks add up first, as many as the bytes ask for (adaptive execution). The
+driver takes 1.5 s for those of a thousand partitions, and holds what they sent."""
 
 _SHARES = "place int, share binary"
 
@@ -56,7 +53,7 @@ def fit(x: Any, options: Options) -> Moments:
     task = partial(_fit, names=names, vectors=vectors, options=options)
     shares = _numbered(x, names).mapInArrow(task, _SHARES)
     if vectors is not None or len(names) >= WIDE:
-        shares = shares.repartition(FAN, "place").mapInArrow(_merge, _SHARES)
+        shares = shares.repartition("place").mapInArrow(_merge, _SHARES)
     return merge_parts((bytes(row.share) for row in _collected(shares)), "a Spark DataFrame")
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from evenly.engines.vectors import VECTOR
+from evenly.engines.arrow_vectors import VECTOR
 from evenly.sources.choice import NULL, NUMBER, Field
 
 _NUMBERS = ("boolean", "tinyint", "smallint", "int", "bigint", "float", "double")

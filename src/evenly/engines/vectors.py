@@ -11,13 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Block
+from evenly.engines.arrow_vectors import VECTOR, as_array
 from evenly.engines.options import Options
-from evenly.errors import ColumnError, DataError, UnsupportedTypeError, listed
+from evenly.errors import ColumnError, listed
 from evenly.sources import open_source
-from evenly.sources.choice import Field
-
-VECTOR = "vector"
-"""The kind of such a column, among the fields of a table."""
+from evenly.sources.choice import NULL, Field
 
 
 def selected(fields: Sequence[Field], options: Options, place: str) -> str | None:
@@ -35,7 +33,7 @@ def selected(fields: Sequence[Field], options: Options, place: str) -> str | Non
         _check_none_named(options.columns, vectors, place)
         alone = len(vectors) == 1 and not any(field.fits_when_named for field in fields)
         return vectors[0] if alone else None
-    if options.select in vectors:
+    if options.select in [*vectors, *(field.name for field in fields if field.kind == NULL)]:
         return str(options.select)
     raise ColumnError(
         "select= chooses a column of vectors or tensors. "
@@ -92,20 +90,24 @@ class VectorSource:
     def blocks(self) -> Generator[Block]:
         """Yield the blocks of each batch, with its weights."""
         for batch in self._batches:
-            for chunk, weights in self._chunks(batch):
-                array = as_array(chunk, self._place)
-                if array.dtype == object:  # each of another shape: a batch of one each
-                    if weights is None:
-                        weights = [None] * len(array)
-                    for sample, weight in zip(array, weights, strict=True):
-                        some = None if weight is None else np.full(1, weight)
-                        yield from self._blocks(sample[None], some)
-                else:
-                    yield from self._blocks(array, weights)
+            array = as_array(_whole(batch[self._name]), self._place)
+            weights = self._weights(batch)
+            if array.dtype != object:
+                yield from self._blocks(array, weights)
+                continue
+            for row, tensor in enumerate(array):  # each of another shape: a batch of one each
+                some = None if weights is None else weights[row : row + 1]
+                yield from self._blocks(tensor[None], some)
 
     @property
     def _place(self) -> str:
         return f"column {self._name!r} of {self.description}"
+
+    def _weights(self, batch: Any) -> npt.NDArray[np.float64] | None:
+        if self._options.weights is None:
+            return None
+        weights = _whole(batch[self._options.weights])
+        return weights.to_numpy(zero_copy_only=False).astype(np.float64)  # type: ignore[no-any-return]
 
     def _blocks(self, array: Any, weights: Any) -> Iterable[Block]:
         if not len(array):
@@ -119,66 +121,6 @@ class VectorSource:
             place=self._place,
         ).blocks()
 
-    def _chunks(self, batch: Any) -> Iterable[tuple[Any, Any]]:
-        column = batch[self._name]
-        chunks = column.chunks if hasattr(column, "chunks") else [column]
-        start = 0
-        for chunk in chunks:
-            weights = None
-            if self._options.weights is not None:
-                weights = batch[self._options.weights].slice(start, len(chunk))
-                weights = weights.to_numpy(zero_copy_only=False).astype(np.float64)
-            yield chunk, weights
-            start += len(chunk)
 
-
-def as_array(column: Any, place: str) -> npt.NDArray[Any]:
-    """Return an Arrow array of lists, or of tensors, as one array with an axis of rows.
-
-    A row, or a number, that is null becomes NaN. Tensors of different shapes come as an array
-    of objects.
-
-    Raises
-    ------
-    DataError
-        When vectors are of different lengths.
-    UnsupportedTypeError
-        When integers are too large for the float64 that nulls make necessary.
-    """
-    if not hasattr(column.type, "value_type") or hasattr(column.type, "extension_name"):
-        return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-    present = column.drop_null()
-    rows, values = len(present), present.flatten()
-    width = len(values) // rows if rows else 0
-    if rows and _widths(present) != {width}:
-        raise DataError(
-            "Every vector of a column must be of the same length. Received: lengths "
-            f"{listed(sorted(_widths(present)))}, in {place}. Pad them, or fit each length alone."
-        )
-    array = _numbers(values, place).reshape(rows, width)
-    if rows == len(column):
-        return array
-    whole = np.full((len(column), width), np.nan, np.result_type(array, np.float32))
-    whole[column.is_valid().to_numpy(zero_copy_only=False)] = array
-    return whole
-
-
-def _widths(lists: Any) -> set[int]:
-    import pyarrow.compute
-
-    return set(pyarrow.compute.list_value_length(lists).unique().to_pylist())
-
-
-def _numbers(values: Any, place: str) -> npt.NDArray[Any]:
-    import pyarrow
-
-    if not values.null_count:
-        return values.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-    kind = values.type if pyarrow.types.is_floating(values.type) else pyarrow.float64()
-    try:
-        return values.cast(kind).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-    except pyarrow.ArrowInvalid as error:
-        raise UnsupportedTypeError(
-            f"Integers beside nulls in vectors must fit float64. Received: {error}, in {place}. "
-            "Fill the nulls, or make columns of the vectors."
-        ) from None
+def _whole(column: Any) -> Any:
+    return column.combine_chunks() if hasattr(column, "combine_chunks") else column
