@@ -1,5 +1,6 @@
 """Ray: data sets. A task fits a block, and the driver adds up the bytes as they come."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -45,9 +46,17 @@ def fit(x: Any, options: Options) -> Moments:
 
 def transform(x: Any, scaling: Scaling, options: dict[str, Any]) -> Any:
     """Return a data set with its columns scaled. Nothing is computed before it is used."""
-    work = partial(_scaled, scaling=scaling, options=options)
+    return each(x, partial(_scaled, scaling=scaling, options=options))
+
+
+def each(x: Any, work: Callable[[Any], Any]) -> Any:
+    """Return the data set of ``work(table)`` for each block of x, as an Arrow table.
+
+    Where the columns are known, `work` is tried on an empty table first: it raises here and now
+    what would else be raised by a task.
+    """
     if (schema := _schema(x)) is not None:
-        work(schema.empty_table())  # raises here and now what a task would raise
+        work(schema.empty_table())
     return x.map_batches(work, batch_size=None, **_ARROW)
 
 

@@ -4,7 +4,7 @@ Each task fits its partition as Arrow batches go by, and gives one row of bytes.
 is expressions, of which Spark makes its own code: no row goes through Python for it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -70,6 +70,22 @@ def transform(x: Any, scaling: Scaling, options: dict[str, Any]) -> Any:
     for name in vectors:
         x = x.withColumn(name, array_to_vector(x[quoted(name)]))
     return x
+
+
+def each(x: DataFrame, work: Callable[[Any], Any]) -> DataFrame:
+    """Return a data frame of ``work(batch)`` for each Arrow batch of rows.
+
+    What `work` makes of an empty table tells the columns, and raises here and now what would
+    else be raised by a task.
+    """
+    made = work(x.limit(0).toArrow())
+    schema = x.sparkSession.createDataFrame(made).schema
+    task = partial(_each, names=x.columns, work=work)
+    return _numbered(x, x.columns).mapInArrow(task, schema)
+
+
+def _each(batches: Iterator[Any], names: list[str], work: Callable[[Any], Any]) -> Iterator[Any]:
+    return (work(batch.rename_columns(names)) for batch in batches)
 
 
 def _without_axis(options: dict[str, Any]) -> dict[str, Any]:

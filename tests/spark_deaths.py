@@ -1,0 +1,153 @@
+"""Fits on Spark whose Python workers, or executors, die: always the bits of one machine?
+
+    python tests/spark_deaths.py --kills 20
+    python tests/spark_deaths.py --kills 20 --master "local-cluster[2,1,1024]"
+
+kills one of them (SIGKILL) at a random moment of each fit.
+"""
+
+import argparse
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+import evenly
+
+PARTS = 8
+ROWS = 200
+WIDTH = 4
+
+
+@contextmanager
+def session(master: str = "local[2,4]") -> Iterator[SparkSession]:
+    """Spark on this machine alone: two tasks at a time, each tried up to four times."""
+    os.environ.update(PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
+    builder = SparkSession.builder.master(master)
+    for key, value in {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.memory": "1g",
+        "spark.log.level": "OFF",
+        "spark.sql.session.timeZone": "Europe/Berlin",  # one with gaps: nothing may go by it
+        "spark.sql.timestampType": "TIMESTAMP_NTZ",  # what has no zone stays without
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }.items():
+        builder = builder.config(key, value)
+    started = builder.getOrCreate()
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+def part(number: int, seed: int, width: int) -> dict[str, np.ndarray]:
+    """Rows that need all the bits there are, the same ones whenever they are asked for."""
+    rng = np.random.default_rng([seed, number])
+    x = rng.normal(1.7e9, 1, (ROWS, width)) * 2.0 ** rng.integers(-30, 30, (ROWS, width))
+    return {f"c{place}": x[:, place] for place in range(width)}
+
+
+def whole(seed: int, width: int = WIDTH) -> evenly.Moments:
+    """What one machine says of all parts."""
+    return evenly.fit(pa.table(part(number, seed, width)) for number in range(PARTS))
+
+
+def parts(
+    spark: SparkSession, seed: int, made: Callable[[int], Any], width: int = WIDTH
+) -> DataFrame:
+    """The parts as partitions; ``made(number)`` is called by the worker when it makes one."""
+    rows = ROWS
+
+    def make(batches: Iterator[Any]) -> Iterator[Any]:  # by value: workers have no tests
+        for batch in batches:
+            for number in batch["id"].to_pylist():
+                made(number)
+                rng = np.random.default_rng([seed, number])
+                x = rng.normal(1.7e9, 1, (rows, width)) * 2.0 ** rng.integers(
+                    -30, 30, (rows, width)
+                )
+                yield pa.RecordBatch.from_pydict({f"c{i}": x[:, i] for i in range(width)})
+
+    schema = ", ".join(f"c{place} double" for place in range(width))
+    return spark.range(0, PARTS, 1, PARTS).mapInArrow(make, schema)
+
+
+def processes() -> dict[int, tuple[int, str]]:
+    """Every process: its parent, and its command."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            found[int(folder.name)] = parent, (folder / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue  # it has ended meanwhile
+    return found
+
+
+def victims(spark: SparkSession) -> list[int]:
+    """Executors that are processes of their own; else the Python workers."""
+    everyone = processes()
+    ours = {spark.sparkContext._gateway.proc.pid}
+    while more := {pid for pid, (parent, _) in everyone.items() if parent in ours} - ours:
+        ours |= more
+    executors = [pid for pid in ours if "CoarseGrainedExecutorBackend" in everyone[pid][1]]
+    daemons = {pid for pid in ours if "pyspark.daemon" in everyone[pid][1]}
+    return sorted(executors) or sorted(p for p in daemons if everyone[p][0] in daemons)
+
+
+def killed_from_outside(spark: SparkSession, seed: int, after: float) -> bool:
+    """Fit, and kill a process some seconds after the start; whether that was before the end."""
+    chosen = random.Random(seed)
+    ended = threading.Event()
+    in_time = []
+
+    def kill() -> None:
+        time.sleep(after)
+        alive = victims(spark)
+        in_time.append(bool(alive) and not ended.is_set())
+        if alive:
+            os.kill(chosen.choice(alive), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    moments = evenly.fit(parts(spark, seed, lambda number: time.sleep(0.1)))
+    ended.set()
+    killer.join()
+    assert moments == whole(seed), f"another answer after a death: seed {seed}, {after} s"
+    assert moments.rows == PARTS * ROWS
+    return in_time[0]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--master", default="local[2,4]")
+    asked = parser.parse_args()
+    moments = random.Random(asked.seed)
+    halfway = 0
+    with session(asked.master) as spark:
+        started = time.perf_counter()
+        evenly.fit(parts(spark, 0, lambda number: time.sleep(0.1)))
+        started = time.perf_counter()
+        evenly.fit(parts(spark, 0, lambda number: time.sleep(0.1)))
+        lasts = time.perf_counter() - started
+        for kill in range(asked.kills):
+            halfway += killed_from_outside(spark, asked.seed + kill, moments.uniform(0, lasts))
+    print(f"{asked.kills} deaths, {halfway} of them before the fit had ended: never another bit")
+
+
+if __name__ == "__main__":
+    main()
