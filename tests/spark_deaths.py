@@ -24,7 +24,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 import evenly
 
-PARTS = 8
+PARTS = 6
 ROWS = 200
 WIDTH = 4
 

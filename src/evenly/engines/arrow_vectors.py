@@ -42,8 +42,7 @@ def is_tensor(dtype: Any) -> bool:
 def _is_list(dtype: Any) -> bool:
     kinds = pa.types
     return any(
-        is_kind(dtype)
-        for is_kind in (kinds.is_list, kinds.is_large_list, kinds.is_fixed_size_list)
+        is_kind(dtype) for is_kind in (kinds.is_list, kinds.is_large_list, kinds.is_fixed_size_list)
     )
 
 

@@ -10,7 +10,7 @@ _NOT_THERE = re.compile(r"ModuleNotFoundError: No module named '(evenly[\w.]*|py
 
 
 def explained(error: Exception, engine: str) -> Exception:
-    """Return the error that evenly raised on another machine; else the engine's own.
+    r"""Return the error that evenly raised on another machine; else the engine's own.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def explained(error: Exception, engine: str) -> Exception:
 
     Examples
     --------
-    >>> text = "Traceback ...\\nevenly.errors.DataError: Every value must be finite."
+    >>> text = "Traceback ...\nevenly.errors.DataError: Every value must be finite."
     >>> explained(RuntimeError(text), "Spark's executors")
     DataError('Every value must be finite.')
     >>> explained(RuntimeError("No module named 'torch'"), "Spark's executors")

@@ -4,33 +4,30 @@ Each task fits its partition as Arrow batches go by, and gives one row of bytes.
 is expressions, of which Spark makes its own code: no row goes through Python for it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from pyspark.errors import PySparkException
 from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import DataFrame
 
+from evenly.engines import spark_task
 from evenly.engines.failure import explained
-from evenly.engines.partition import Options, fit_partition, merge_parts, merge_shares
+from evenly.engines.partition import Options, merge_parts
 from evenly.engines.spark_columns import fields_of, quoted, types_of
 from evenly.engines.spark_sql import scaled
-from evenly.engines.vectors import VectorSource, selected
+from evenly.engines.spark_task import PLACE, SHARES
+from evenly.engines.vectors import selected
 from evenly.errors import UnsupportedTypeError
 from evenly.moments import Moments
 from evenly.sources.choice import choice, plan
 from evenly.transform import Scaling
 
-PLACE = "the Spark DataFrame"
-
 WIDE = 256
 """Columns from which tasks add up first, as many as the bytes ask for (adaptive execution). The
 driver takes 1.5 s for those of a thousand partitions, and holds what they sent."""
-
-_SHARES = "place int, share binary"
 
 
 def owns(x: Any) -> bool:
@@ -50,10 +47,10 @@ def fit(x: Any, options: Options) -> Moments:
             "Fit each batch in foreachBatch, and add up the moments."
         )
     names, vectors, options = _needed(x, options)
-    task = partial(_fit, names=names, vectors=vectors, options=options)
-    shares = _numbered(x, names).mapInArrow(task, _SHARES)
+    task = partial(spark_task.fit, names=names, vectors=vectors, options=options)
+    shares = _numbered(x, names).mapInArrow(task, SHARES)
     if vectors is not None or len(names) >= WIDE:
-        shares = shares.repartition("place").mapInArrow(_merge, _SHARES)
+        shares = shares.repartition("place").mapInArrow(spark_task.merge, SHARES)
     return merge_parts((bytes(row.share) for row in _collected(shares)), "a Spark DataFrame")
 
 
@@ -80,12 +77,8 @@ def each(x: DataFrame, work: Callable[[Any], Any]) -> DataFrame:
     """
     made = work(x.limit(0).toArrow())
     schema = x.sparkSession.createDataFrame(made).schema
-    task = partial(_each, names=x.columns, work=work)
+    task = partial(spark_task.each, names=x.columns, work=work)
     return _numbered(x, x.columns).mapInArrow(task, schema)
-
-
-def _each(batches: Iterator[Any], names: list[str], work: Callable[[Any], Any]) -> Iterator[Any]:
-    return (work(batch.rename_columns(names)) for batch in batches)
 
 
 def _without_axis(options: dict[str, Any]) -> dict[str, Any]:
@@ -125,46 +118,8 @@ def _numbered(x: DataFrame, names: list[str]) -> DataFrame:
     return x.select(*(column.alias(str(place)) for place, column in enumerate(columns)))
 
 
-def _fit(
-    batches: Iterator[Any], names: list[str], vectors: str | None, options: Options
-) -> Iterator[Any]:
-    """Fit a partition: what a task does. Its batches are read as a stream."""
-    from pyspark import TaskContext
-
-    number = TaskContext.get().partitionId()  # type: ignore[union-attr]
-    place = f"partition {number} of {PLACE}"
-    part = _part((batch.rename_columns(names) for batch in batches), vectors, options, place)
-    yield _row(number, fit_partition(part, options, place))
-
-
-def _part(batches: Iterator[Any], vectors: str | None, options: Options, place: str) -> Any:
-    import pyarrow
-
-    first = next(batches, None)
-    if first is None:
-        return []
-    everything = chain([first], batches)
-    if vectors is not None:
-        return VectorSource(everything, vectors, options, place)
-    return pyarrow.RecordBatchReader.from_batches(first.schema, everything)
-
-
-def _merge(batches: Iterable[Any]) -> Iterator[Any]:
-    """Add up some shares: what a task of the second stage does."""
-    shares = [share.as_py() for batch in batches for share in batch["share"]]
-    if shares:
-        yield _row(0, merge_shares(shares))
-
-
-def _row(place: int, share: bytes) -> Any:
-    import pyarrow
-
-    columns = {"place": pyarrow.array([place], pyarrow.int32()), "share": [share]}
-    return pyarrow.RecordBatch.from_pydict(columns)
-
-
 def _collected(shares: DataFrame) -> list[Any]:
     try:
-        return shares.collect()
+        return list(shares.collect())
     except PySparkException as error:
         raise explained(error, "Spark's executors") from None

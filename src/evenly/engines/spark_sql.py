@@ -4,12 +4,13 @@ It is text, since a text of a thousand columns is one message to Spark; a thousa
 its `Column` objects are some ten thousand.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from evenly.columns import check_times
 from evenly.engines.spark_columns import fields_of, kind_of, quoted
 from evenly.engines.vectors import only_vector
-from evenly.errors import DataError, UnsupportedTypeError
+from evenly.errors import UnsupportedTypeError
 from evenly.transform import Scaling
 from evenly.transform.arrays import check_missing
 from evenly.transform.dtypes import result_dtype
@@ -74,10 +75,13 @@ def _vector(
     """Return the expression of a column of vectors: its items by their number."""
     item = kind.removeprefix("array<").removesuffix(">")
     item = "double" if item == "vector" else item
-    names = [_literals(scaling, i) for i in range(len(scaling))]
+    each = [_literals(scaling, index) for index in range(len(scaling))]
+    powers = [numbers.power for numbers in each if numbers.power is not None]
     numbers = Numbers(
-        *(f"get(array({', '.join(part)}), i)" for part in list(zip(*names, strict=True))[:3]),
-        None if names[0].power is None else f"get(array({', '.join(n.power for n in names)}), i)",
+        _item(numbers.hi for numbers in each),
+        _item(numbers.lo for numbers in each),
+        _item(numbers.factor for numbers in each),
+        _item(powers) if powers else None,
         scaling.inverse,
     )
     result = "double" if kind == "vector" else _result(column, item, dtype)
@@ -90,6 +94,10 @@ def _vector(
         f"if(size({column}) = {len(scaling)} or {column} is null, "
         f"transform({column}, (v, i) -> {formula}), raise_error('{wrong}'))"
     )
+
+
+def _item(literals: Iterable[str]) -> str:
+    return f"get(array({', '.join(literals)}), i)"
 
 
 def _literals(scaling: Scaling, index: int) -> Numbers:
