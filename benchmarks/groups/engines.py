@@ -12,7 +12,7 @@ from benchmarks.race import Entry, race, warm_up
 from benchmarks.workloads import ParquetFolder, parquet_folder
 
 TITLE = "Fit a folder of Parquet files"
-ENGINES = ("dask",)
+ENGINES = ("dask", "spark", "ray")
 """Each a file of `peers`, with ``fit_files``, ``answer`` and ``fit_files_with_evenly``; where
 it has another way of its own, also with ``SCALER``, its name, ``fit_files_scaler`` and
 ``answer_scaler``."""

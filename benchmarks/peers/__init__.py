@@ -28,6 +28,8 @@ PACKAGES = {
     "pillow": "PIL",
     "scikit-image": "skimage",
     "dask": "dask",
+    "spark": "pyspark",
+    "ray": "ray",
 }
 
 
