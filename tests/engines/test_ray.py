@@ -1,8 +1,10 @@
 """Ray data sets, on a real local Ray: the bits of one machine; lazily normalised."""
 
+import doctest
 import os
 import signal
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -296,6 +298,13 @@ def test_a_missing_column_is_named_here_and_now():
 def test_moments_without_names_need_one_column_of_vectors():
     with pytest.raises(ColumnError, match=r"must have one column of vectors\. Received: none"):
         evenly.fit(np.ones((2, 2))).normalize(blocks(TABLE))
+
+
+def test_the_guide_says_what_happens():
+    guide = Path(__file__).parents[2] / "docs" / "engines" / "ray.md"
+    flags = doctest.NORMALIZE_WHITESPACE
+    done = doctest.testfile(str(guide), module_relative=False, optionflags=flags)
+    assert (done.failed, done.attempted > 5) == (0, True)
 
 
 # ---- Deaths --------------------------------------------------------------------------------

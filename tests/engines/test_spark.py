@@ -1,5 +1,6 @@
 """Spark data frames, on a real local Spark: the bits of one machine; lazily normalised."""
 
+import doctest
 import os
 import signal
 from pathlib import Path
@@ -319,6 +320,15 @@ def test_an_executor_without_evenly_is_named(frame, tmp_path, monkeypatch):
 def test_spark_types_have_kinds():
     assert kind_of("interval year to month") != kind_of("interval day to second")
     assert kind_of("array<array<double>>") == kind_of("map<string,int>") == "nested"
+
+
+def test_the_guide_says_what_happens(spark):
+    guide = Path(__file__).parents[2] / "docs" / "engines" / "spark.md"
+    flags = doctest.NORMALIZE_WHITESPACE
+    done = doctest.testfile(
+        str(guide), module_relative=False, globs={"spark": spark}, optionflags=flags
+    )
+    assert (done.failed, done.attempted > 5) == (0, True)
 
 
 # ---- Deaths --------------------------------------------------------------------------------
