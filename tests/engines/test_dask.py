@@ -1,7 +1,6 @@
 """Dask collections: the bits of one machine for any partitions; lazily normalised."""
 
 import doctest
-import importlib
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evenly
+from evenly import summing
 from evenly.engines import engine_of, partition
 from evenly.engines.dask import needed
 from evenly.engines.options import Options
@@ -190,11 +190,10 @@ def test_a_task_sums_with_one_thread_unless_it_is_told_otherwise(monkeypatch):
     """The engine runs as many tasks as there are cores."""
     seen = []
 
-    def summed(source, infinite, threads):
+    def summed(source, infinite, threads, by):
         seen.append(threads)
-        return fit.summed(source, infinite, threads)
+        return summing.summed(source, infinite, threads, by=by)
 
-    fit = importlib.import_module("evenly.fit")
     monkeypatch.setattr(partition, "summed", summed)
     evenly.fit(da.ones((4, 2)))
     evenly.fit(da.ones((4, 2)), threads=3)

@@ -224,6 +224,29 @@ def test_normalize_is_lazy(tmp_path):
     assert (tmp_path / "ran").exists()
 
 
+# ---- Groups --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["flag", ["flag", "text"]])
+def test_groups_have_the_bits_of_one_machine(by):
+    options = {"by": by, "columns": ["float", "double"], "weights": "weight"}
+    data = ray.data.from_arrow([TABLE[:100], TABLE[100:101], TABLE[101:]])
+    moments, here = evenly.fit(data, **options), evenly.fit(TABLE, **options)
+    assert moments == here
+    assert (moments.by, moments.columns) == (here.by, here.columns)
+
+
+def test_each_row_is_normalised_by_its_own_group():
+    moments = evenly.fit(TABLE, by="flag", columns=["double", "long"])
+    data = ray.data.from_arrow([TABLE[:100], TABLE[100:]])
+    names = ["utc", "double", "long"]
+    tables = [ray.get(ref) for ref in moments.normalize(data).to_arrow_refs()]
+    ours = pa.concat_tables(tables).select(names).sort_by("utc")
+    here = moments.normalize(TABLE).select(names).sort_by("utc")
+    assert ours.column("double").equals(here.column("double"))
+    assert ours.column("long").equals(here.column("long"))
+
+
 # ---- Mistakes ------------------------------------------------------------------------------
 
 

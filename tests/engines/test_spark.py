@@ -232,6 +232,33 @@ def test_each_batch_can_be_changed_by_a_function_of_arrow_tables(frame):
     assert changed.toArrow().equals(frame.select(F.col("`a point.and ``ticks```")).toArrow())
 
 
+# ---- Groups --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["a point.and `ticks`", ["flag", "text"], "day"])
+def test_groups_have_the_bits_of_one_machine(frame, by):
+    options = {"by": by, "columns": ["float", "double"], "weights": "weight"}
+    moments, here = evenly.fit(frame, **options), evenly.fit(TABLE, **options)
+    assert moments == here
+    assert (moments.by, moments.columns) == (here.by, here.columns)
+
+
+def test_vectors_are_fitted_by_group(frame):
+    moments = evenly.fit(vectors(frame, "double"), select="x", by="weight")
+    assert set(moments) == {0, 1, 2, 3}
+    part = vectors(frame.where(F.col("weight") == 2), "double")
+    assert moments[2] == evenly.fit(part, select="x")
+
+
+def test_each_row_is_normalised_by_its_own_group(frame):
+    moments = evenly.fit(TABLE, by="flag", columns=["double", "long"])
+    names = ["took", "double", "long"]
+    ours = moments.normalize(frame).select(names).toArrow().sort_by("took")
+    here = moments.normalize(TABLE).select(names).sort_by("took")
+    assert ours.column("double").equals(here.column("double"))
+    assert ours.column("long").equals(here.column("long"))
+
+
 # ---- Mistakes ------------------------------------------------------------------------------
 
 

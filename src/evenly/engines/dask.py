@@ -14,9 +14,9 @@ from dask.delayed import Delayed
 
 from evenly.engines import dask_array
 from evenly.engines.dask_tree import sums
-from evenly.engines.partition import Options, merge_parts
+from evenly.engines.options import Options, beside_of
+from evenly.engines.partition import merge_parts
 from evenly.sources import open_source
-from evenly.sources.by import names_of
 from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
 
@@ -110,7 +110,7 @@ def needed(x: Any, options: Options) -> tuple[Any, Options]:
         return x, options
     names = list(source.names or ())
     labels = {str(label): label for label in x.columns}
-    wanted = [*names, *filter(None, [options.weights]), *map(str, names_of(options.by))]
+    wanted = [*names, *beside_of(options)]
     columns = None if options.columns is None else names
     return x[[labels[name] for name in wanted]], replace(options, columns=columns, exclude=())
 

@@ -62,3 +62,9 @@ def is_column(by: Any) -> bool:
     """Whether ``by=`` names a column, or several."""
     several = isinstance(by, list | tuple) and bool(by)
     return isinstance(by, str) or (several and all(isinstance(name, str) for name in by))
+
+
+def beside_of(options: Options) -> list[str]:
+    """Return the columns that are read beside those that are fitted: of weights, and of keys."""
+    keys = [options.by] if isinstance(options.by, str) else options.by or ()
+    return [*filter(None, [options.weights]), *keys]

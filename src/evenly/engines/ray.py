@@ -13,10 +13,11 @@ from ray.data.extensions import ArrowTensorArray
 
 from evenly.engines.arrow_vectors import as_array, fields_of, is_tensor, lists_like
 from evenly.engines.failure import explained
-from evenly.engines.partition import Options, fit_partition, merge_parts
+from evenly.engines.options import Options, beside_of
+from evenly.engines.partition import fit_partition, merge_parts
 from evenly.engines.vectors import VectorSource, only_vector, selected
 from evenly.errors import DataError
-from evenly.moments import Moments
+from evenly.sources.by import names_of
 from evenly.sources.choice import choice, plan
 from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
@@ -29,7 +30,7 @@ def owns(x: Any) -> bool:
     return isinstance(x, ray.data.Dataset)
 
 
-def fit(x: Any, options: Options) -> Moments:
+def fit(x: Any, options: Options) -> Any:
     """Return the moments of a data set: one row of bytes leaves each block.
 
     A task that is run again, since its worker was lost, makes the same block of one row under
@@ -88,13 +89,13 @@ def _needed(x: Any, options: Options) -> tuple[Any, Options]:
         return x, options
     fields = fields_of(schema)
     vectors = selected(fields, options, PLACE)
-    weights = [] if options.weights is None else [options.weights]
+    beside = beside_of(options)
     if vectors is not None:
-        return x.select_columns([vectors, *weights]), replace(options, select=vectors)
-    asked = choice(options.columns, options.exclude, options.weights)
+        return x.select_columns([vectors, *beside]), replace(options, select=vectors)
+    asked = choice(options.columns, options.exclude, options.weights, names_of(options.by))
     names = list(plan(asked, fields, PLACE).names)
     columns = None if options.columns is None else names
-    return x.select_columns([*names, *weights]), replace(options, columns=columns, exclude=())
+    return x.select_columns([*names, *beside]), replace(options, columns=columns, exclude=())
 
 
 def _fit(block: pa.Table, options: Options) -> pa.Table:

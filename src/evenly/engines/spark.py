@@ -15,14 +15,15 @@ from pyspark.sql import DataFrame
 
 from evenly.engines import spark_task
 from evenly.engines.failure import explained
-from evenly.engines.partition import Options, merge_parts
+from evenly.engines.options import Options, beside_of
+from evenly.engines.partition import merge_parts
 from evenly.engines.spark_columns import fields_of, quoted, types_of
 from evenly.engines.spark_sql import scaled
 from evenly.engines.spark_task import PLACE, SHARES
 from evenly.engines.vectors import selected
 from evenly.errors import UnsupportedTypeError
-from evenly.moments import Moments
-from evenly.sources.choice import choice, plan
+from evenly.sources.by import names_of
+from evenly.sources.choice import NUMBER, Field, choice, plan
 from evenly.transform import Scaling
 
 WIDE = 256
@@ -36,7 +37,7 @@ def owns(x: Any) -> bool:
     return isinstance(x, DataFrame)
 
 
-def fit(x: Any, options: Options) -> Moments:
+def fit(x: Any, options: Options) -> Any:
     """Return the moments of a data frame: one row of bytes leaves each partition.
 
     A task that is run again, or twice at once, gives the same row, of which Spark's action
@@ -94,15 +95,15 @@ def _needed(x: DataFrame, options: Options) -> tuple[list[str], str | None, Opti
     """
     fields = fields_of(types_of(x))
     vectors = selected(fields, options, PLACE)
-    weights = [] if options.weights is None else [options.weights]
+    beside = beside_of(options)
     if vectors is not None:
-        if weights:
-            plan(choice(weights, (), None), fields, PLACE)
-        return [vectors, *weights], vectors, options
-    asked = choice(options.columns, options.exclude, options.weights)
+        known = [Field(vectors, NUMBER) if field.name == vectors else field for field in fields]
+        plan(choice(vectors, (), options.weights, names_of(options.by)), known, PLACE)
+        return [vectors, *beside], vectors, options
+    asked = choice(options.columns, options.exclude, options.weights, names_of(options.by))
     names = list(plan(asked, fields, PLACE).names)
     columns = None if options.columns is None else names
-    return [*names, *weights], None, replace(options, columns=columns, exclude=())
+    return [*names, *beside], None, replace(options, columns=columns, exclude=())
 
 
 def _numbered(x: DataFrame, names: list[str]) -> DataFrame:

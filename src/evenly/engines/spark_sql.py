@@ -50,7 +50,7 @@ def scaled(
     if scaling.columns is None:
         name = only_vector(fields_of(types), place)
         return {name: _vector(quoted(name), known[name], scaling, dtype, missing, place)}
-    names = match(scaling, list(known))
+    names = match(scaling.columns, list(known))
     if not scaling.inverse:
         times = [_time_or_type(known[name]) for name in names]
         check_times(names, scaling.dtypes, times)

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.block import Block
+from evenly.block import Block, Keys
 from evenly.engines.arrow_vectors import VECTOR, as_array
 from evenly.engines.options import Options
 from evenly.errors import ColumnError, listed
 from evenly.sources import open_source
+from evenly.sources.by import names_of
 from evenly.sources.choice import NULL, Field
+from evenly.sources.keys import joined, keys_of_array
 
 
 def selected(fields: Sequence[Field], options: Options, place: str) -> str | None:
@@ -88,16 +90,17 @@ class VectorSource:
         self.left_out: dict[str, str] = {}
 
     def blocks(self) -> Generator[Block]:
-        """Yield the blocks of each batch, with its weights."""
+        """Yield the blocks of each batch, with its weights and its keys."""
         for batch in self._batches:
             array = as_array(_whole(batch[self._name]), self._place)
-            weights = self._weights(batch)
+            weights, keys = self._weights(batch), self._keys(batch)
             if array.dtype != object:
-                yield from self._blocks(array, weights)
+                yield from self._blocks(array, weights, keys)
                 continue
             for row, tensor in enumerate(array):  # each of another shape: a batch of one each
-                some = None if weights is None else weights[row : row + 1]
-                yield from self._blocks(tensor[None], some)
+                own = slice(row, row + 1)
+                some = None if weights is None else weights[own]
+                yield from self._blocks(tensor[None], some, None if keys is None else keys[own])
 
     @property
     def _place(self) -> str:
@@ -109,7 +112,11 @@ class VectorSource:
         weights = _whole(batch[self._options.weights])
         return weights.to_numpy(zero_copy_only=False).astype(np.float64)  # type: ignore[no-any-return]
 
-    def _blocks(self, array: Any, weights: Any) -> Iterable[Block]:
+    def _keys(self, batch: Any) -> Keys | None:
+        names = names_of(self._options.by)
+        return joined([keys_of_array(_whole(batch[name])) for name in names]) if names else None
+
+    def _blocks(self, array: Any, weights: Any, keys: Keys | None) -> Iterable[Block]:
         if not len(array):
             return ()
         return open_source(
@@ -118,6 +125,7 @@ class VectorSource:
             exclude=self._options.exclude,
             weights=weights,
             feature_axis=self._options.feature_axis,
+            by=keys,
             place=self._place,
         ).blocks()
 
