@@ -1,6 +1,6 @@
 """The one thing that flows from sources to moments: some rows of some columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -91,6 +91,27 @@ class Block:
             if axis != self.feature_axis % len(shape):
                 rows *= int(length)
         return rows
+
+    def after(self, rows: int) -> "Block":
+        """Return the block without its first rows, as a view.
+
+        Of an array of several axes of rows, what is left out must end where an index of the
+        first of them ends, as blocks of a file do.
+
+        >>> Block(None, np.arange(6.0).reshape(3, 2), first_row=10).after(2).data
+        array([[4., 5.]])
+        """
+        if not rows:
+            return self
+        if isinstance(self.data, tuple):
+            data: Any = tuple(column[rows:] for column in self.data)
+        else:
+            shape = tuple(self.data.shape)
+            axis = 1 if len(shape) > 1 and self.feature_axis % len(shape) == 0 else 0
+            start = rows * int(shape[axis]) // self.rows
+            data = self.data[(slice(None),) * axis + (slice(start, None),)]
+        weights = None if self.weights is None else self.weights[rows:]
+        return replace(self, data=data, weights=weights, first_row=self.first_row + rows)
 
     @property
     def features(self) -> int:

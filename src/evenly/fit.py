@@ -1,7 +1,7 @@
 """Sources into moments: `evenly.fit`."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.side_by_side import consume_side_by_side
 from evenly.sources import Source, open_source
-from evenly.sources.tables import TableSource
+from evenly.sources.tables import TableSource, Task
 
 
 @dataclass(slots=True, frozen=True)
@@ -158,7 +158,7 @@ def _summed(
 
 def _summed_side_by_side(
     source: Source,
-    tasks: Iterator[Iterable[Block]],
+    tasks: Iterator[Task],
     report: Callable[[Block], None],
     infinite: str,
     threads: int | None,
@@ -170,7 +170,7 @@ def _summed_side_by_side(
         moments.update_some(block, infinite=infinite)
         report(block)
 
-    consume_side_by_side(tasks, take, threads or _core.num_threads())
+    consume_side_by_side((task.blocks for task in tasks), take, threads or _core.num_threads())
     return moments
 
 

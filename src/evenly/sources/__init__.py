@@ -27,6 +27,7 @@ def open_source(
     weights: Any = None,
     select: Any = None,
     feature_axis: int = -1,
+    known: Any = None,
 ) -> Source:
     """Return anything that `evenly.fit` takes as a source of blocks.
 
@@ -36,6 +37,8 @@ def open_source(
         See `evenly.fit`. A `Source` comes back as it is.
     columns, exclude, weights, select, feature_axis
         See `evenly.fit`.
+    known
+        A `KnownTable` of files that were read before these.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def open_source(
     [[[2.0], [4.0]]]
     """
     by_name = weights if isinstance(weights, str) else None
-    door = _Door(choice(columns, exclude, by_name), select, feature_axis)
+    door = _Door(choice(columns, exclude, by_name), select, feature_axis, known)
     opened = door.open(source, "the array")
     if weights is None or by_name is not None:
         return opened
@@ -60,8 +63,9 @@ def open_source(
 class _Door:
     """Looks at what was passed and hands it to the file of that kind."""
 
-    def __init__(self, asked: Choice, select: Any, feature_axis: int) -> None:
+    def __init__(self, asked: Choice, select: Any, feature_axis: int, known: Any = None) -> None:
         self._choice = asked
+        self._known = known
         self._select = select
         self._axis = feature_axis
         self._default = Default()
@@ -129,7 +133,14 @@ class _Door:
     ) -> Source:
         from evenly.sources.tables import TableSource
 
-        return TableSource(tables, self._choice, description=place, rows=rows, nbytes=nbytes)
+        return TableSource(
+            tables,
+            self._choice,
+            description=place,
+            rows=rows,
+            nbytes=nbytes,
+            known=self._known,
+        )
 
     def _open_files(self, paths: Any) -> Source:
         from evenly.sources.files import Opener, expand_all, size_of

@@ -6,3 +6,5 @@ from evenly.statistics_file.file import lines as lines
 from evenly.statistics_file.file import load as load
 from evenly.statistics_file.file import parse as parse
 from evenly.statistics_file.file import save as save
+from evenly.statistics_file.ledger import FileRecord as FileRecord
+from evenly.statistics_file.ledger import Ledger as Ledger

@@ -15,7 +15,9 @@ from evenly.atomic import atomic_file
 from evenly.columns import first_repeated
 from evenly.errors import SourceError, StatisticsFileError
 from evenly.statistics_file import column as one_column
+from evenly.statistics_file import ledger as files_in_sums
 from evenly.statistics_file.column import ColumnRecord, Odd, received
+from evenly.statistics_file.ledger import Ledger
 
 FORMAT = "evenly statistics"
 FORMAT_VERSION = 1
@@ -39,12 +41,15 @@ class Header:
         Whether min and max may belong to values that were subtracted since.
     evenly_version
         The version of the program that wrote the file.
+    ledger
+        Which files are in the sums, where that was kept.
     """
 
     rows: int
     sources: tuple[str, ...]
     extremes_are_bounds: bool
     evenly_version: str
+    ledger: Ledger | None = None
 
 
 def save(path: str | os.PathLike[str], header: Header, columns: Iterable[ColumnRecord]) -> None:
@@ -66,7 +71,8 @@ def lines(header: Header, columns: Iterable[ColumnRecord]) -> Iterator[bytes]:
     for column in columns:
         yield _bytes(before + one_column.write(column))
         before = ",\n"
-    yield _bytes("\n],\n" + _tail(header))
+    yield b"\n],\n"
+    yield from map(_bytes, _tail(header))
 
 
 def _bytes(text: str) -> bytes:
@@ -75,8 +81,8 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _tail(header: Header) -> str:
-    rest = {
+def _tail(header: Header) -> Iterator[str]:
+    rest: dict[str, Any] = {
         "evenly_version": header.evenly_version,
         "extremes": "bounds" if header.extremes_are_bounds else "exact",
         "format": FORMAT,
@@ -84,8 +90,17 @@ def _tail(header: Header) -> str:
         "rows": header.rows,
         "sources": list(header.sources),
     }
-    lines = (f'"{key}": {json.dumps(value, ensure_ascii=False)}' for key, value in rest.items())
-    return ",\n".join(lines) + "\n}\n"
+    parts: dict[str, Iterable[str]] = {
+        key: [json.dumps(value, ensure_ascii=False)] for key, value in rest.items()
+    }
+    if header.ledger is not None:
+        parts |= files_in_sums.texts(header.ledger)
+    before = ""
+    for key in sorted(parts):
+        yield f'{before}"{key}": '
+        yield from parts[key]
+        before = ",\n"
+    yield "\n}\n"
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Header, list[ColumnRecord]]:
@@ -190,7 +205,7 @@ def _check_version(version: Any) -> None:
 def _header(document: dict[str, Any]) -> Header:
     if missing := [key for key in _KEYS if key not in document]:
         raise StatisticsFileError(f"the file has no {missing[0]!r}.")
-    if unknown := sorted(document.keys() - set(_KEYS)):
+    if unknown := sorted(document.keys() - {*_KEYS, *files_in_sums.KEYS}):
         raise StatisticsFileError(f"the file has an unknown key, {received(unknown[0])}.")
     rows, sources = document["rows"], document["sources"]
     extremes, writer = document["extremes"], document["evenly_version"]
@@ -206,7 +221,8 @@ def _header(document: dict[str, Any]) -> Header:
         )
     if type(writer) is not str:
         raise StatisticsFileError(f"'evenly_version' must be text. Received: {received(writer)}.")
-    return Header(rows, tuple(sources), extremes == "bounds", writer)
+    ledger = files_in_sums.read(document, rows)
+    return Header(rows, tuple(sources), extremes == "bounds", writer, ledger)
 
 
 def _columns(entries: Any) -> list[ColumnRecord]:

@@ -65,11 +65,11 @@ def open_file(path: str) -> BinaryIO:
     """
     try:
         if is_url(path):
-            filesystem, inner = _filesystem(path)
+            filesystem, inner = filesystem_of(path)
             return filesystem.open(inner, "rb")  # type: ignore[no-any-return]
         return _File(path)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
 class _File(io.FileIO):
@@ -83,11 +83,11 @@ def size_of(path: str) -> int | None:
     """Return a file's size in bytes; None when it is not known."""
     try:
         if is_url(path):
-            filesystem, inner = _filesystem(path)
+            filesystem, inner = filesystem_of(path)
             return filesystem.size(inner)  # type: ignore[no-any-return]
         found = os.stat(path)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     if not stat.S_ISREG(found.st_mode):
         raise SourceError(
             "A file must be a regular one, that can be read from any place. "
@@ -120,14 +120,14 @@ def is_url(path: str) -> bool:
     return "://" in path
 
 
-def _filesystem(url: str) -> tuple[Any, str]:
+def filesystem_of(url: str) -> tuple[Any, str]:
     fsspec = extras.require("fsspec", extra="files", feature=f"Reading {url}")
     return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
 
 
 def _expand_url(url: str) -> list[str]:
     try:
-        filesystem, inner = _filesystem(url)
+        filesystem, inner = filesystem_of(url)
         # A chain such as zip://*.csv::file.zip keeps its tail.
         tail = url.partition("::")[1] + url.partition("::")[2]
         head = url.partition("://")[0]
@@ -148,7 +148,7 @@ def _expand_url(url: str) -> list[str]:
     except (OSError, ValueError, ImportError) as error:
         if isinstance(error, SourceError | ImportError):
             raise
-        raise _unreadable(url, error) from None
+        raise unreadable(url, error) from None
     raise SourceError(f"A URL must lead to a file. Received: {url!r}, and there is no such file.")
 
 
@@ -185,7 +185,7 @@ def _no_match(pattern: str) -> list[str]:
     )
 
 
-def _unreadable(path: str, error: Exception) -> SourceError:
+def unreadable(path: str, error: Exception) -> SourceError:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return SourceError(f"A source must be readable. Received: {path!r}: {reason}.")
 
