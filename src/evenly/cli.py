@@ -102,10 +102,22 @@ def evenly() -> None:
     metavar="N",
     help="How many threads. The statistics are the same bits for any number.",
 )
+@click.option(
+    "--checkpoint",
+    metavar="FILE",
+    help="Save the statistics so far in FILE every few seconds; the same command goes on from it.",
+)
+@click.option(
+    "--update",
+    metavar="FILE",
+    help="Add to the statistics in FILE those of the sources that are new; the daily job.",
+)
 @_quiet
 def fit(
     sources: Names,
     output: str | None,
+    checkpoint: str | None,
+    update: str | None,
     columns: Names,
     exclude: Names,
     infinite: str,
@@ -118,24 +130,28 @@ def fit(
     They may be Parquet, Arrow, CSV, NPY and NPZ. A SOURCE is a file, a folder, a pattern
     such as 'day-*.csv', or a URL. Several are fitted as one. Text columns are left out, and named.
     """
+    from evenly.checkpoint import open_resumable
     from evenly.fit import fit as fit_source
     from evenly.report.progress import ProgressLine
     from evenly.sources import open_source
     from evenly.sources.files import expand_all
 
     paths = expand_all(sources)
-    _check_statistics(output, paths)
-    source = open_source(
-        list(sources) if len(sources) > 1 else sources[0],
-        columns=_known(columns, paths) or None,
-        exclude=_known(exclude, paths),
-        **options,
-    )
+    for file in (output, checkpoint, update):
+        _check_statistics(file, paths)
+    _check_output(output, list(filter(None, [checkpoint, update])))
+    source: Any = list(sources) if len(sources) > 1 else sources[0]
+    options["columns"] = _known(columns, paths) or None
+    options["exclude"] = _known(exclude, paths)
+    if checkpoint or update:
+        source = open_resumable(source, checkpoint, update, infinite=infinite, **options)
+    source = open_source(source, **options)
     with ProgressLine(sys.stderr, quiet=quiet) as progress:
         moments = fit_source(source, infinite=infinite, threads=threads, progress=progress)
     _keep(moments, output, quiet)
     if not quiet:
         _remark_left_out(source.left_out)
+        _remark_before(source)
 
 
 @evenly.command()
@@ -269,6 +285,12 @@ def _print(moments: "Moments") -> None:
     from evenly.report.table import table
 
     click.echo(table(moments))
+
+
+def _remark_before(source: Any) -> None:
+    """Say what a checkpoint had already, so that nobody wonders at a quick end."""
+    if getattr(source, "before", ""):
+        click.echo(source.before, err=True)
 
 
 def _remark_left_out(columns: dict[str, str]) -> None:

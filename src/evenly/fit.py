@@ -1,5 +1,6 @@
 """Sources into moments: `evenly.fit`."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -8,6 +9,7 @@ from typing import Any
 
 from evenly import _core
 from evenly.block import Block
+from evenly.checkpoint import Resumable, open_resumable
 from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.side_by_side import consume_side_by_side
@@ -47,6 +49,8 @@ def fit(
     infinite: str = "error",
     threads: int | None = None,
     progress: Callable[[Progress], object] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    update: str | os.PathLike[str] | None = None,
 ) -> Moments:
     """Return the exact moments of every row of a source, read once.
 
@@ -87,6 +91,14 @@ def fit(
         same bits for any number.
     progress
         Called with a `Progress` after each block, by one thread at a time.
+    checkpoint
+        A path, for files that take long: the sums so far are saved there every few seconds,
+        as a statistics file that also says which files are in them, and the same call goes on
+        from it after a crash, with the same bits in the end. Files that are new since then
+        are fitted; one that has changed or vanished is an error. ``docs/resuming.md``.
+    update
+        The same, when the source is not all files but those that may be new: choose it for
+        the daily job. The result is the moments of all files that ever came this way.
 
     Raises
     ------
@@ -96,7 +108,8 @@ def fit(
     ColumnError
         For unknown columns, and parts whose columns differ.
     SourceError
-        For a file that is missing, empty, truncated or of another format.
+        For a file that is missing, empty, truncated or of another format; and for one that
+        has changed since the checkpoint.
     UnsupportedTypeError
         For what holds no numbers.
     MissingExtraError
@@ -123,23 +136,32 @@ def fit(
         raise DataError(
             f"threads must be 1 or more. Received: {threads}. Leave it away for the usual number."
         )
-    opened = open_source(
-        source,
-        columns=columns,
-        exclude=exclude,
-        weights=weights,
-        select=select,
-        feature_axis=feature_axis,
-    )
+    options = {
+        "columns": columns,
+        "exclude": exclude,
+        "weights": weights,
+        "select": select,
+        "feature_axis": feature_axis,
+    }
+    if checkpoint is not None or update is not None:
+        source = open_resumable(source, checkpoint, update, infinite=infinite, **options)
+    opened = open_source(source, **options)
     report = _reporter(progress, opened)
-    tasks = opened.tasks() if isinstance(opened, TableSource) else None
-    if tasks is None:
-        moments = _summed(opened, report, infinite, threads)
-    else:
-        moments = _summed_side_by_side(opened, tasks, report, infinite, threads)
+    moments = _moments_of(opened, report, infinite, threads)
     if not moments.rows:
         raise DataError(f"At least one row is needed. Received: {opened.description}, with none.")
     return _without_late(moments, opened)
+
+
+def _moments_of(
+    opened: Source, report: Callable[[Block], None], infinite: str, threads: int | None
+) -> Moments:
+    if isinstance(opened, Resumable):
+        return opened.summed(report, threads)
+    tasks = opened.tasks() if isinstance(opened, TableSource) else None
+    if tasks is None:
+        return _summed(opened, report, infinite, threads)
+    return _summed_side_by_side(opened, tasks, report, infinite, threads)
 
 
 def _summed(

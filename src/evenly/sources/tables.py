@@ -170,9 +170,7 @@ class TableSource:
                 yield Task(table.place, block.first_row, block.rows, (block,))
             return
         for part in table.parts(self._plan.names):
-            yield Task(
-                table.place, part.first_row, part.rows, self._blocks_of_part(table, part)
-            )
+            yield Task(table.place, part.first_row, part.rows, self._blocks_of_part(table, part))
 
     def _blocks_of_part(self, table: Table, part: Part) -> Iterator[Block]:
         row, first = part.first_row, part.first_column

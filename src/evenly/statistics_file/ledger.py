@@ -169,13 +169,11 @@ def _options(options: Any) -> dict[str, Any]:
     _check_keys(options, _OPTION_KEYS, "'options'")
     for key, value in options.items():
         _check(
-            value is None
-            or _is_name(value)
-            or (type(value) is list and all(map(_is_name, value))),
+            value is None or _is_name(value) or (type(value) is list and all(map(_is_name, value))),
             f"the option {key!r} must be a name, a number, an array of these, or null",
             value,
         )
-    return options
+    return dict(options)
 
 
 def _is_name(value: Any) -> bool:

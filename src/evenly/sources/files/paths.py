@@ -121,6 +121,7 @@ def is_url(path: str) -> bool:
 
 
 def filesystem_of(url: str) -> tuple[Any, str]:
+    """Return fsspec's file system of a URL, and the path in it."""
     fsspec = extras.require("fsspec", extra="files", feature=f"Reading {url}")
     return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
 
@@ -186,6 +187,7 @@ def _no_match(pattern: str) -> list[str]:
 
 
 def unreadable(path: str, error: Exception) -> SourceError:
+    """Return the error for a file that the system does not let us read."""
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return SourceError(f"A source must be readable. Received: {path!r}: {reason}.")
 
