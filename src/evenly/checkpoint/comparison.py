@@ -74,8 +74,10 @@ def _named(given: Sequence[str], names: Names) -> dict[str, str]:
     """Return the paths by their names in the ledger."""
     there: dict[str, str] = {}
     for path in given:
-        if (other := there.setdefault(names.stored(path), path)) is not path:
-            raise twice(other, path)
+        stored = names.stored(path)
+        if stored in there:
+            raise twice(there[stored], path)
+        there[stored] = path
     return there
 
 

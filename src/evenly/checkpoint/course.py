@@ -28,7 +28,7 @@ class Course:
     >>> course.enter("b.zip/x.csv")
     True
     >>> [(file.path, file.rows, file.complete) for file in course.read()]
-    [('a', 30, True), ('b', 0, False)]
+    [('a', 30, True)]
     """
 
     def __init__(self, paths: Sequence[str], files: Sequence[FileRecord]) -> None:
@@ -93,8 +93,13 @@ class Course:
             self._end()
 
     def read(self) -> Iterator[FileRecord]:
-        """Yield the files that were read since the start, and the one that is being read."""
+        """Yield the files that were read since the start, and the one that is being read.
+
+        Not one of which no row is in the sums: it may still change, to be mended for example.
+        """
         yield from self._read
         if 0 <= self._number < len(self._paths):
             before = self._before[self._number]
-            yield before._replace(rows=max(before.rows, self._base + self._row))
+            rows = max(before.rows, self._base + self._row)
+            if rows:
+                yield before._replace(rows=rows)

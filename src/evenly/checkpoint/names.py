@@ -4,7 +4,7 @@ import functools
 import os
 from pathlib import PurePath
 
-from evenly.sources.files.paths import is_url
+from evenly.sources.files.paths import filesystem_of, is_url
 
 
 class Names:
@@ -12,7 +12,8 @@ class Names:
 
     A file below the ledger's own folder is named from there, so that both can be moved
     together; any other by its absolute path. Symbolic links are resolved: one file has one
-    name, by whatever way it is reached, and cannot come in twice. URLs stay as they are.
+    name, by whatever way it is reached, and cannot come in twice. URLs are written as their
+    file system writes them.
 
     Parameters
     ----------
@@ -35,13 +36,20 @@ class Names:
     def stored(self, path: str) -> str:
         """Return the name of a path that was given."""
         if is_url(path):
-            return path
+            return _address(path)
         real = _real(path)
         return PurePath(real.removeprefix(self._below)).as_posix()
 
     def path(self, stored: str) -> str:
         """Return a path that leads to a file, by its name."""
         return stored if is_url(stored) else os.path.join(self._folder, stored)
+
+
+def _address(url: str) -> str:
+    if "::" in url:  # a chain has no other form
+        return url
+    filesystem, inner = filesystem_of(url)
+    return str(filesystem.unstrip_protocol(inner))
 
 
 def _real(path: str) -> str:

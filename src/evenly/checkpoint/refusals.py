@@ -56,7 +56,8 @@ def twice(path: str, again: str) -> SourceError:
 
 def other_options(now: dict[str, Any], then: dict[str, Any], checkpoint: str) -> DataError:
     """Return the error for options that are not those of the rows read before."""
-    key = next(key for key in sorted(now) if now[key] != then[key])
+    differ = [key for key in sorted(now) if now[key] != then[key]]
+    key = next(key for key in differ if key != "infinite" or len(differ) == 1)
     return DataError(
         "A fit goes on with the options that it was begun with. Received: "
         f"{_option(key, now[key])}; {checkpoint!r} was begun with {_option(key, then[key])}. "

@@ -93,8 +93,7 @@ class Resumable:
         infinite: str,
         options: dict[str, Any],
     ) -> None:
-        names = Names(state.path)
-        rest = compare(given, state.files, names, rule, state.path)
+        rest = compare(given, state.files, Names(state.path), rule, state.path)
         self._state = state
         self._infinite = infinite
         self._course = Course(rest.paths, rest.files)
@@ -102,7 +101,7 @@ class Resumable:
         self.rows = None if state.files else self._source.rows
         self.nbytes = rest.nbytes
         self.before = _words(rest, state.path)
-        everything = given if rule == "checkpoint" else _all(rest, state, names)
+        everything = given if rule == "checkpoint" else _all(rest, state)
         more = f" and {len(everything) - 1} more" if len(everything) > 1 else ""
         self.description = f"{everything[0]}{more}"
 
@@ -179,10 +178,9 @@ def _opened(rest: Comparison, state: State, options: dict[str, Any]) -> Source:
     return TableSource([known], asked, description=state.path, known=known)
 
 
-def _all(rest: Comparison, state: State, names: Names) -> list[str]:
-    """Return the files that the sums will have, by paths that lead to them from here."""
-    stored = {*state.files, *(file.path for file in rest.files)}
-    return [os.path.relpath(names.path(path)) for path in sorted(stored)]
+def _all(rest: Comparison, state: State) -> list[str]:
+    """Return the names of the files that the sums will have."""
+    return sorted({*state.files, *(file.path for file in rest.files)})
 
 
 def _words(rest: Comparison, checkpoint: str) -> str:

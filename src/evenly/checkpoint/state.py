@@ -50,7 +50,7 @@ class State:
         moments, ledger = load_with_ledger(self.path)
         if ledger is None:
             raise refusals.no_ledger(self.path)
-        if ledger.options != self._options:
+        if not _go_on(ledger.options, self._options):
             raise refusals.other_options(self._options, ledger.options, self.path)
         return moments, ledger
 
@@ -68,6 +68,15 @@ class State:
     def close(self) -> None:
         """Let others have the file."""
         self._lock.release()
+
+
+def _go_on(then: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether rows read with some options are the same rows with others.
+
+    Where infinity was an error there was none: it may be counted as missing from now on.
+    """
+    allowed = then["infinite"] == "error" and now["infinite"] == "missing"
+    return now == (then | {"infinite": "missing"} if allowed else then)
 
 
 def recorded(options: dict[str, Any]) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Summing:
         self._threads = threads
         self._pace = Pace()
         self._interruption = Interruption()
+        self._added = False  # since the last save
 
     def sum(self, blocks: Generator[Block]) -> None:
         """Add blocks one after the other, each by all threads; also save where a file ends."""
@@ -69,6 +70,7 @@ class Summing:
             rest = block.after(known)
             with self._saved_when_refused():
                 self._moments.update(rest, infinite=self._infinite, threads=self._threads)
+            self._added = True
         self._course.reach(block.first_row + block.rows)
 
     @contextmanager
@@ -105,6 +107,7 @@ class Summing:
                 rows = task.rows
                 known = self._course.known(first_row, rows)
                 if known < rows:
+                    self._added = True
                     yield _after(task.blocks, first_row + known)
             self._course.reach(first_row + rows)
             if self._interruption.asked or self._due():
@@ -123,11 +126,12 @@ class Summing:
             self._save()
 
     def _due(self, least: float | None = None) -> bool:
-        return self._pace.due(self._moments.num_features, least=least)
+        return self._added and self._pace.due(self._moments.num_features, least=least)
 
     def _save(self) -> None:
         with self._pace.saving():
             self._save_now()
+        self._added = False
 
 
 def _after(blocks: Iterable[Block], row: int) -> Iterator[Block]:
