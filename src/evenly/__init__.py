@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from evenly.moments import load as load
     from evenly.moments import merge as merge
     from evenly.threads import threads as threads
+    from evenly.window import Window as Window
 
 _ERRORS = "Evenly Data Column Source StatisticsFile UnsupportedType MissingExtra"
-_HOMES = {"Moments": "moments", "load": "moments", "merge": "moments"}
+_HOMES = {"Moments": "moments", "load": "moments", "merge": "moments", "Window": "window"}
 _HOMES |= {name: name for name in ("fit", "threads")}
 _HOMES |= {f"{name}Error": "errors" for name in _ERRORS.split()}
 __all__ = list(_HOMES)
