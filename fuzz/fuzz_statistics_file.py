@@ -26,10 +26,17 @@ SEEDS = [
     b'"evenly statistics", "format_version": 1, "rows": 0, "sources": []}',
     b'{"columns": [], "evenly_version": "x", "extremes": "exact", "format": "evenly statistics", '
     b'"format_version": 1, "rows": 0, "sources": []}',
+    b'{"columns": [], "evenly_version": "x", "extremes": "exact", "fields": [["a", "number"]], '
+    b'"files": [{"bytes": 9, "complete": true, "modified": 1, "path": "a.csv", "rows": 3}, '
+    b'{"bytes": null, "complete": false, "modified": "9b", "path": "s3://b/c.csv", "rows": 1}], "format": '
+    b'"evenly statistics", "format_version": 1, "options": {"columns": ["a", 0], "exclude": [], '
+    b'"feature_axis": -1, "infinite": "error", "select": null, "weights": "w"}, "rows": 4, '
+    b'"sources": []}',
 ]
 WORDS = [
     *b'{ } [ ] : , " \\ - + . 0 1 9 e p 0x1p0 -0x3p4096 0x0p0 NaN Infinity -Infinity null'.split(),
     *b'true 1e999 -1e-999 99999999999999999999 9223372036854775808 "\\ud800" \xff \xed\xa0'.split(),
+    *b'"files" "fields" "options" "path" "bytes" "complete" "modified" true false'.split(),
     *b'"count" "sum" "name" "min" "max" "mean" "std" "weight" "columns" "rows" "format"'.split(),
     b"[" * 100_000,
     b'{"a":' * 5_000,

@@ -26,7 +26,8 @@ class Window:
     cannot be subtracted. So the parts are kept in two stacks, whose sums are known: appending
     adds to the one, and the other, turned over when it is empty, has for each of its parts the
     sum of it and all newer ones in that stack.
-    Three additions a part on average, and as many states as there are parts, and two. A window of days comes back from their files: append `evenly.load` of each.
+    That takes three additions a part on average, and two states more than there are parts. A
+    window of days comes back from their files: append `evenly.load` of each.
 
     Examples
     --------
