@@ -28,10 +28,10 @@ SEEDS = [
     b'"format_version": 1, "rows": 0, "sources": []}',
     b'{"columns": [], "evenly_version": "x", "extremes": "exact", "fields": [["a", "number"]], '
     b'"files": [{"bytes": 9, "complete": true, "modified": 1, "path": "a.csv", "rows": 3}, '
-    b'{"bytes": null, "complete": false, "modified": "9b", "path": "s3://b/c.csv", "rows": 1}], "format": '
-    b'"evenly statistics", "format_version": 1, "options": {"columns": ["a", 0], "exclude": [], '
-    b'"feature_axis": -1, "infinite": "error", "select": null, "weights": "w"}, "rows": 4, '
-    b'"sources": []}',
+    b'{"bytes": null, "complete": false, "modified": "9b", "path": "s3://b/c.csv", "rows": 1}], '
+    b'"format": "evenly statistics", "format_version": 1, "options": {"columns": ["a", 0], '
+    b'"exclude": [], "feature_axis": -1, "infinite": "error", "select": null, "weights": "w"}, '
+    b'"rows": 4, "sources": []}',
 ]
 WORDS = [
     *b'{ } [ ] : , " \\ - + . 0 1 9 e p 0x1p0 -0x3p4096 0x0p0 NaN Infinity -Infinity null'.split(),

@@ -261,7 +261,7 @@ def test_the_same_options_in_other_words_are_the_same(days, state):
 def test_what_is_no_file_is_an_error_that_says_what_to_do(rule, source, state):
     message = refused(evenly.UnsupportedTypeError, source, **{rule: state})
     assert message.startswith(f"{rule}= keeps account of files: a source must be a path")
-    assert message.endswith("moments += evenly.fit(part); moments.save(path).")
+    assert message.endswith("evenly.fit(part).save(path); evenly.merge(map(evenly.load, paths)).")
     assert not state.exists()
 
 

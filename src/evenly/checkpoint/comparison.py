@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from evenly.checkpoint.names import Names
 from evenly.checkpoint.refusals import changed, moved, twice, vanished
-from evenly.sources.files.paths import is_url
+from evenly.sources.files.paths import Found, is_url
 from evenly.sources.files.stamps import Stamp, stamp_of
 from evenly.statistics_file import FileRecord
 
@@ -52,7 +52,7 @@ def compare(
     if rule == "checkpoint" and missing:
         raise vanished([(file, names.path(file.path)) for file in missing], checkpoint)
     begun = {file.path: names.path(file.path) for file in missing if not file.complete}
-    paths, files, skipped = [], [], 0
+    paths, files, skipped = Found(), [], 0
     elsewhere = _by_looks(missing)
     for stored, path in (begun | there).items():
         stamp, file = stamp_of(path), known.get(stored)

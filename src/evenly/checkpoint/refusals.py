@@ -83,8 +83,8 @@ def no_files(source: Any, option: str) -> UnsupportedTypeError:
     return UnsupportedTypeError(
         f"{option}= keeps account of files: a source must be a path, a pattern, a folder, or a "
         f"list of them. Received: {type(source).__module__}.{type(source).__qualname__}, of which "
-        "nothing tells later which rows were read. Fit it in parts, and save the sum after each: "
-        "moments += evenly.fit(part); moments.save(path)."
+        "nothing tells later which rows were read. Fit it in parts, save each, and add them up: "
+        "evenly.fit(part).save(path); evenly.merge(map(evenly.load, paths))."
     )
 
 

@@ -58,6 +58,7 @@ class Summing:
                 self._report(block)
                 del block  # so that its memory is free when the next one is made
                 self._pause()
+            self._stop_if_asked()
 
     def _next(self, blocks: Iterator[Block]) -> Block | None:
         with self._saved_when_refused():
@@ -95,6 +96,7 @@ class Summing:
                 threads = self._threads or _core.num_threads()
                 consume_side_by_side(stretch, self._add_some, threads)
                 self._pause()
+            self._stop_if_asked()
 
     def _stretch(
         self, steps: Iterator[tuple[tuple[str, int], Iterator[Task]]]
@@ -118,12 +120,15 @@ class Summing:
         self._report(block)
 
     def _pause(self) -> None:
-        """Save when it is time to, and stop when that was asked for."""
+        """Stop when that was asked for, and save when it is time to."""
+        self._stop_if_asked()
+        if self._due():
+            self._save()
+
+    def _stop_if_asked(self) -> None:
         if self._interruption.asked:
             self._save()
             self._interruption.deliver()
-        if self._due():
-            self._save()
 
     def _due(self, least: float | None = None) -> bool:
         return self._added and self._pace.due(self._moments.num_features, least=least)

@@ -18,6 +18,10 @@ DATA_SUFFIXES = (
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 
 
+class Found(list[str]):
+    """Files that were looked for already: far away, each look takes its time."""
+
+
 def is_path(x: Any) -> bool:
     """Whether something names a file."""
     return isinstance(x, str | os.PathLike)
@@ -52,7 +56,9 @@ def expand(source: str | os.PathLike[str]) -> list[str]:
 
 def expand_all(sources: Iterable[str | os.PathLike[str]]) -> list[str]:
     """Return the files of several sources, in order."""
-    return [file for source in sources for file in expand(source)]
+    if isinstance(sources, Found):
+        return sources
+    return Found(file for source in sources for file in expand(source))
 
 
 def open_file(path: str) -> BinaryIO:
