@@ -59,6 +59,7 @@ def killed_until_done(paths, state, random_moment):
             return kills
         assert life.returncode == -9, life.returncode
         kills += 1
+        assert len(list(state.parent.glob(".evenly-*"))) <= 1  # each life clears up
         if state.exists():
             evenly.load(state)  # whole, at any moment
 

@@ -13,6 +13,7 @@ import pytest
 
 import evenly
 from checkpoint.deaths import Died, lives, save_everywhere
+from evenly.atomic import atomic_file
 from evenly.checkpoint.interruption import Interruption
 from evenly.checkpoint.lock import Lock
 from evenly.checkpoint.names import Names
@@ -350,6 +351,20 @@ def test_a_lock_that_was_left_behind_locks_nothing(days, state):
     (state.parent / ".state.json.lock").write_text("12345")
     assert evenly.fit(days, checkpoint=state).rows == 3
     assert sorted(path.name for path in state.parent.iterdir()) == ["days", "state.json"]
+
+
+def test_what_a_kill_left_of_a_save_is_cleared_up(days, state):
+    """And nothing that another command is writing in the same folder."""
+    others = state.with_name(".evenly-00000000-1.tmp")
+    others.touch()
+    with atomic_file(state):
+        (mine,) = set(state.parent.glob(".evenly-*")) - {others}
+        left = mine.with_name(mine.name.replace(".tmp", "0.tmp"))
+        left.touch()
+    state.unlink()
+    evenly.fit(days, checkpoint=state)
+    assert others.exists()
+    assert not left.exists()
 
 
 def test_a_lock_ends_with_its_process(days, state):

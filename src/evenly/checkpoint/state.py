@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from evenly.atomic import remove_left_over
 from evenly.checkpoint import refusals
 from evenly.checkpoint.lock import Lock
 from evenly.moments import Moments, load_with_ledger
@@ -35,6 +36,7 @@ class State:
         self.path = path
         self._options = recorded(options)
         self._lock = Lock(path)
+        remove_left_over(path)
         try:
             self.moments, ledger = self._before()
         except BaseException:
