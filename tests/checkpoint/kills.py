@@ -22,14 +22,22 @@ import pyarrow.parquet
 import evenly
 
 LIFE = """
-import sys, time
+import itertools, sys, time
 import evenly
 from evenly.checkpoint import pace
 from evenly.sources.files import csv_chunks
 pace.INTERVAL, pace.SHARE = 0.0, 0
-csv_chunks.chunks.__defaults__ = (2**14,)
+csv_chunks.chunks.__defaults__ = (2**12,)
+blocks, last = itertools.count(1), int(sys.argv[1])
+
+def slowly(_):
+    time.sleep(0.002)
+    if next(blocks) == last:
+        print("last", flush=True)
+        time.sleep(3600)
+
 print("alive", flush=True)
-evenly.fit(sys.argv[2:], checkpoint=sys.argv[1], progress=lambda _: time.sleep(0.004))
+evenly.fit(sys.argv[3:], checkpoint=sys.argv[2], progress=slowly)
 print("done", flush=True)
 """
 
@@ -45,10 +53,18 @@ def write(folder, rng, files=4, rows=2_500):
         pa.csv.write_csv(table, folder / f"{number}.csv")
 
 
+def killed_at(paths, state, block):
+    """Fit, killed while a block is being taken."""
+    command = [sys.executable, "-c", LIFE, str(block), str(state), *map(str, paths)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as life:
+        assert [life.stdout.readline() for _ in range(2)] == ["alive\n", "last\n"]
+        life.kill()
+
+
 def killed_until_done(paths, state, random_moment):
     """Fit in one process after the other, each killed after a random time; return how many."""
     kills = 0
-    command = [sys.executable, "-c", LIFE, str(state), *map(str, paths)]
+    command = [sys.executable, "-c", LIFE, "0", str(state), *map(str, paths)]
     while True:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as life:
             assert life.stdout.readline() == "alive\n"

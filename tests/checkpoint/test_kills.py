@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import evenly
-from checkpoint.kills import killed_until_done, write
+from checkpoint.kills import killed_at, write
 
 EVENLY = [sys.executable, "-m", "evenly"]
 
@@ -24,12 +24,16 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
 def test_kills_at_random_moments_leave_the_same_bits(suffix, folder):
-    rng = random.Random(6)
     paths = sorted(folder.glob(f"*.{suffix}"))
     state = folder / "state.json"
-    assert killed_until_done(paths, state, lambda: rng.uniform(0, 0.3)) > 0
-    assert evenly.load(state) == evenly.fit(paths)
-    assert evenly.load(state).rows == 2_400
+    rows = []
+    for block in sorted(random.Random(6).sample(range(2, 13), 3)):
+        killed_at(paths, state, block)
+        rows.append(evenly.load(state).rows)
+    assert 0 < rows[0] <= rows[1] <= rows[2] < 2_400
+    moments = evenly.fit(paths, checkpoint=state)
+    assert moments == evenly.fit(paths)
+    assert moments.rows == 2_400
 
 
 def run(*arguments, **options):

@@ -308,6 +308,11 @@ def test_a_checkpoint_in_no_folder_is_known_before_anything_is_read(days, tmp_pa
     assert message.startswith("A checkpoint must be in a folder that can be written. Received: ")
 
 
+def test_a_checkpoint_far_away_is_refused(days):
+    message = refused(evenly.SourceError, days, checkpoint="s3://bucket/state.json")
+    assert message.startswith("A checkpoint must be a file on this machine, to be replaced and ")
+
+
 def test_no_rows_yet_are_an_error_and_a_checkpoint(tmp_path, state):
     (tmp_path / "1.csv").write_text("x\n")
     assert "one row is needed" in refused(evenly.DataError, tmp_path / "1.csv", update=state)

@@ -69,6 +69,14 @@ def _option(key: str, value: Any) -> str:
     return f"no {key}=" if value in (None, []) else f"{key}={value!r}"
 
 
+def far_away(checkpoint: str) -> SourceError:
+    """Return the error for a checkpoint that is no file here."""
+    return SourceError(
+        "A checkpoint must be a file on this machine, to be replaced and locked. Received: "
+        f"{checkpoint!r}. The sources may be far away: choose a path for what is saved."
+    )
+
+
 def no_ledger(checkpoint: str) -> SourceError:
     """Return the error for a statistics file that does not say what is in it."""
     return SourceError(

@@ -15,6 +15,7 @@ from evenly.moments import Moments
 from evenly.sources import Source, open_source
 from evenly.sources.choice import Field, choice
 from evenly.sources.files import expand_all, is_path
+from evenly.sources.files.paths import is_url
 from evenly.sources.tables import KnownTable, TableSource
 
 
@@ -50,6 +51,8 @@ def open_resumable(
         When the source is no file.
     """
     path, rule = _path_and_rule(checkpoint, update)
+    if is_url(path):
+        raise refusals.far_away(path)
     given = _files(source, rule)
     if not isinstance(options["weights"], str | None):
         raise refusals.weights_array(rule)
