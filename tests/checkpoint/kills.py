@@ -91,7 +91,7 @@ def main():
         folder = Path(name)
         write(folder, np.random.default_rng(asked.seed))
         kills = fits = 0
-        while kills < asked.kills:
+        while kills < asked.kills or fits < 2:  # of both kinds
             paths = sorted(folder.glob("*.csv" if fits % 2 else "*.parquet"))
             state = folder / f"state-{fits}.json"
             kills += killed_until_done(paths, state, lambda: rng.uniform(0, 0.3))
