@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evenly.errors import *  # noqa: F403
     from evenly.fit import fit as fit
-    from evenly.moments import GroupedMoments as GroupedMoments
-    from evenly.moments import Moments as Moments
-    from evenly.moments import load as load
-    from evenly.moments import merge as merge
+    from evenly.moments import *  # noqa: F403
     from evenly.threads import threads as threads
     from evenly.unit_scale import unit_scale as unit_scale
+    from evenly.window import Window as Window
 
 _ERRORS = "Evenly Data Column Source StatisticsFile UnsupportedType MissingExtra"
 _HOMES = dict.fromkeys(("Moments", "GroupedMoments", "load", "merge"), "moments")
-_HOMES |= {name: name for name in ("fit", "threads", "unit_scale")}
+_HOMES |= {name: name for name in ("fit", "threads", "unit_scale")} | {"Window": "window"}
 _HOMES |= {f"{name}Error": "errors" for name in _ERRORS.split()}
 __all__ = list(_HOMES)
 

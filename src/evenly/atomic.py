@@ -5,6 +5,7 @@ import errno
 import os
 import secrets
 import stat
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -47,6 +48,19 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise SourceError(_explain(path, target, error)) from error
 
 
+def remove_left_over(path: str | os.PathLike[str]) -> None:
+    """Remove what kills have left beside a file: for who knows that nobody else writes it."""
+    target = Path(os.path.realpath(path))
+    for left in target.parent.glob(f"{_prefix(target)}*.tmp"):
+        with contextlib.suppress(OSError):
+            left.unlink()
+
+
+def _prefix(target: Path) -> str:
+    """Return how a temporary file begins: it says whose it is, and for which file."""
+    return f"{_PREFIX}{zlib.crc32(os.fsencode(target.name)):08x}-"
+
+
 def _is_of(error: OSError, target: Path) -> bool:
     """Whether it is the output's error: the block may also read, and fail at that."""
     if error.errno is None or isinstance(error, SourceError):
@@ -65,7 +79,7 @@ def _mode(target: Path) -> int | None:
 @contextlib.contextmanager
 def _beside(target: Path, mode: int | None) -> Iterator[BinaryIO]:
     # A short name of its own, so that a long target name does not overflow the limit.
-    temporary = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with open(descriptor, "wb") as file:

@@ -1,7 +1,7 @@
 """The one thing that flows from sources to moments: some rows of some columns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -125,6 +125,29 @@ class Block:
             if axis != self.feature_axis % len(shape):
                 rows *= int(length)
         return rows
+
+    def after(self, rows: int) -> "Block":
+        """Return the block without its first rows, as a view.
+
+        Of an array of several axes of rows, what is left out must end where an index of the
+        first of them ends, as blocks of a file do.
+
+        >>> Block(None, np.arange(6.0).reshape(3, 2), first_row=10).after(2).data
+        array([[4., 5.]])
+        """
+        if not rows:
+            return self
+        if isinstance(self.data, tuple):
+            data: Any = tuple(column[rows:] for column in self.data)
+        else:
+            shape = tuple(self.data.shape)
+            axis = 1 if len(shape) > 1 and self.feature_axis % len(shape) == 0 else 0
+            start = rows * int(shape[axis]) // self.rows
+            data = self.data[(slice(None),) * axis + (slice(start, None),)]
+        weights = None if self.weights is None else self.weights[rows:]
+        keys = None if self.keys is None else self.keys[rows:]
+        first_row = self.first_row + rows
+        return replace(self, data=data, weights=weights, keys=keys, first_row=first_row)
 
     @property
     def features(self) -> int:

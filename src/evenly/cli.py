@@ -111,10 +111,22 @@ def evenly() -> None:
     metavar="N",
     help="How many threads. The statistics are the same bits for any number.",
 )
+@click.option(
+    "--checkpoint",
+    metavar="FILE",
+    help="Save the statistics so far in FILE every few seconds; the same command goes on from it.",
+)
+@click.option(
+    "--update",
+    metavar="FILE",
+    help="Add to the statistics in FILE those of the sources that are new; the daily job.",
+)
 @_quiet
 def fit(
     sources: Names,
     output: str | None,
+    checkpoint: str | None,
+    update: str | None,
     columns: Names,
     exclude: Names,
     by: Names,
@@ -131,6 +143,7 @@ def fit(
     table: 'duckdb:///x.db?table=t'. Several are fitted as one. Text columns, and images that
     cannot be read, are left out, and named.
     """
+    from evenly.checkpoint import open_resumable
     from evenly.fit import fit as fit_source
     from evenly.report.progress import ProgressLine
     from evenly.sources import open_source
@@ -138,15 +151,16 @@ def fit(
     from evenly.sources.images import holds_images
 
     paths = list(sources) if holds_images(sources) else expand_all(sources)
-    _check_statistics(output, paths)
-    source = open_source(
-        list(sources) if len(sources) > 1 else sources[0],
-        columns=_known(columns, paths) or None,
-        exclude=_known(exclude, paths),
-        broken="error" if strict else "skip",
-        by=_one_or_several(by),
-        **options,
-    )
+    for file in (output, checkpoint, update):
+        _check_statistics(file, paths)
+    _check_output(output, list(filter(None, [checkpoint, update])))
+    source: Any = list(sources) if len(sources) > 1 else sources[0]
+    options["columns"] = _known(columns, paths) or None
+    options["exclude"] = _known(exclude, paths)
+    options |= {"broken": "error" if strict else "skip", "by": _one_or_several(by)}
+    if checkpoint or update:
+        source = open_resumable(source, checkpoint, update, infinite=infinite, **options)
+    source = open_source(source, **options)
     with ProgressLine(sys.stderr, quiet=quiet) as progress:
         moments = fit_source(
             source, infinite=infinite, threads=threads, progress=progress, by=_one_or_several(by)
@@ -155,6 +169,7 @@ def fit(
     if not quiet:
         _remark_left_out(source.left_out)
         _remark(getattr(source, "remarks", list)())
+        _remark_before(source)
 
 
 @evenly.command()
@@ -310,6 +325,12 @@ def _remark(lines: Sequence[str]) -> None:
 
     for line in lines:
         click.echo(as_typed(line), err=True)
+
+
+def _remark_before(source: Any) -> None:
+    """Say what a checkpoint had already, so that nobody wonders at a quick end."""
+    if getattr(source, "before", ""):
+        click.echo(source.before, err=True)
 
 
 def _remark_left_out(columns: dict[str, str]) -> None:

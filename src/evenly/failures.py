@@ -13,7 +13,7 @@ OK, BAD_DATA, INTERRUPTED, TERMINATED = 0, 1, 130, 143
 """Exit statuses; wrong usage is click's 2, and SIGTERM 143, as of a shell."""
 
 _OPTION = re.compile(
-    r"\b(columns|exclude|infinite|select|feature_axis|dtype|mode|by|unknown)="
+    r"\b(columns|exclude|weights|infinite|select|feature_axis|dtype|mode|by|unknown|checkpoint|update)="
     r"(?:\[([^]]*)\]|\"([^\"]*)\"|'([^']*)'|(-?\w+))?"
 )
 
@@ -32,8 +32,8 @@ def status(command: Callable[[], None]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted; nothing half-written was left.", INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as end:
+        return _fail(str(end) or "interrupted; nothing half-written was left.", INTERRUPTED)
     except BrokenPipeError:
         return _reader_left()
     except MemoryError:

@@ -1,9 +1,11 @@
 """Sources into moments: `evenly.fit`."""
 
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
+from evenly.checkpoint import open_resumable
 from evenly.engines import engine_of
 from evenly.engines.options import Options, check_sendable
 from evenly.errors import DataError
@@ -29,6 +31,8 @@ def fit(
     threads: int | None = None,
     progress: Callable[[Progress], object] | None = None,
     by: Any = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    update: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Return the exact moments of every row of a source, read once.
 
@@ -90,6 +94,14 @@ def fit(
         are not fitted. Or one key a row, as an array (of N×C×H×W one an image); or the key or
         the place of that part of batches. `GroupedMoments` come back: choose it when each
         sensor, station or class is to have mean 0 and variance 1 by itself.
+    checkpoint
+        A path, for files that take long: the sums so far are saved there every few seconds,
+        as a statistics file that also says which files are in them, and the same call goes on
+        from it after a crash, with the same bits in the end. Files that are new since then
+        are fitted; one that has changed or vanished is an error. ``docs/resuming.md``.
+    update
+        The same, when the source is not all files but those that may be new: choose it for
+        the daily job. The result is the moments of all files that ever came this way.
 
     Returns
     -------
@@ -103,8 +115,8 @@ def fit(
     ColumnError
         For unknown columns, and parts whose columns differ.
     SourceError
-        For a file that is missing, empty, truncated or of another format; and a folder of
-        images and tables.
+        For a file that is missing, empty, truncated or of another format, a folder of images
+        and tables, and a file that has changed since the checkpoint.
     UnsupportedTypeError
         For what holds no numbers.
     MissingExtraError
@@ -141,6 +153,8 @@ def fit(
         "broken": broken,
         "by": by,
     }
+    if checkpoint is not None or update is not None:
+        source = open_resumable(source, checkpoint, update, infinite=infinite, **asked)
     engine = engine_of(source)
     if engine is not None:
         check_sendable(weights, progress, by)

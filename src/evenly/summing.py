@@ -1,11 +1,12 @@
 """A source's blocks into moments: one after the other, or side by side."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from typing import Any, TypeVar
 
 from evenly import _core
 from evenly.block import Block
+from evenly.checkpoint import Resumable
 from evenly.errors import DataError
 from evenly.images import fit_images
 from evenly.moments import GroupedMoments, Moments
@@ -13,7 +14,7 @@ from evenly.progress import Progress, reporter
 from evenly.side_by_side import consume_side_by_side
 from evenly.sources import Source
 from evenly.sources.images import ImageSource
-from evenly.sources.tables import TableSource
+from evenly.sources.tables import TableSource, Task
 
 Sums = TypeVar("Sums", Moments, GroupedMoments)
 Report = Callable[[Block], None]
@@ -35,6 +36,8 @@ def summed(
         What the rows are grouped by: `GroupedMoments` are returned. None: `Moments`.
     """
     report = reporter(progress, source)
+    if isinstance(source, Resumable):
+        return source.summed(report, threads)
     if isinstance(source, ImageSource):
         watched = None if progress is None else report
         return fit_images(source, watched, infinite, threads or _core.num_threads())
@@ -61,7 +64,7 @@ def _one_by_one(
 
 def _side_by_side(
     source: Source,
-    tasks: Iterator[Iterable[Block]],
+    tasks: Iterator[Task],
     report: Report,
     infinite: str,
     threads: int | None,
@@ -73,7 +76,8 @@ def _side_by_side(
         moments.update_some(block, infinite=infinite)
         report(block)
 
-    consume_side_by_side(tasks, take, threads or _core.num_threads())
+    blocks = (task.blocks for task in tasks)
+    consume_side_by_side(blocks, take, threads or _core.num_threads())
     return moments
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ from evenly.moments.grouped_records import believed, group_records
 from evenly.moments.grouping import By, Grouping
 from evenly.moments.moments import Moments
 from evenly.moments.readings import Correction
-from evenly.statistics_file import Header
+from evenly.statistics_file import Header, Ledger
 from evenly.statistics_file import groups as group_file
 from evenly.statistics_file.groups import GroupRecord
 from evenly.transform.groups import GroupScaling, group_scaling, transform_groups
@@ -175,7 +176,12 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
         SourceError
             When it cannot be written; what was there before is unchanged.
         """
-        group_file.save(path, *self._file())
+        self.save_with_ledger(path, None)
+
+    def save_with_ledger(self, path: str | os.PathLike[str], ledger: Ledger | None) -> None:
+        """Save, and say which files are in the sums; `save` says nothing of files."""
+        header, by, groups = self._file()
+        group_file.save(path, replace(header, ledger=ledger), by, groups)
 
     def to_bytes(self) -> bytes:
         """Return the statistics file that `save` writes, for a place that is no file."""

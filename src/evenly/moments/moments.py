@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -11,7 +12,7 @@ from evenly.errors import DataError, StatisticsFileError
 from evenly.moments.group import Group
 from evenly.moments.readings import Correction
 from evenly.moments.records import records, state_of
-from evenly.statistics_file import Header
+from evenly.statistics_file import Header, Ledger
 from evenly.statistics_file.column import ColumnRecord
 from evenly.transform import Scaling, quick_scaling, scaling, transform
 
@@ -110,7 +111,12 @@ class Moments(Group):
         SourceError
             When it cannot be written; what was there before is unchanged.
         """
-        statistics_file.save(path, *self._file())
+        self.save_with_ledger(path, None)
+
+    def save_with_ledger(self, path: str | os.PathLike[str], ledger: Ledger | None) -> None:
+        """Save, and say which files are in the sums; `save` says nothing of files."""
+        header, columns = self._file()
+        statistics_file.save(path, replace(header, ledger=ledger), columns)
 
     def to_bytes(self) -> bytes:
         """Return the statistics file that `save` writes, for a place that is no file.

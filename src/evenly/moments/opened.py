@@ -9,7 +9,7 @@ from evenly.errors import DataError, StatisticsFileError
 from evenly.moments.grouped import GroupedMoments
 from evenly.moments.grouped_records import believed as believed_groups
 from evenly.moments.moments import Moments, believed
-from evenly.statistics_file import groups
+from evenly.statistics_file import Ledger, groups
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -22,22 +22,33 @@ def load(path: str | os.PathLike[str]) -> Any:
     StatisticsFileError
         When it is no statistics file, or no data at all can have such statistics.
     """
+    return load_with_ledger(path)[0]
+
+
+def load_with_ledger(path: str | os.PathLike[str]) -> tuple[Any, Ledger | None]:
+    """Return `load`, and which files are in the sums, where the statistics file says it."""
     content = statistics_file.content_of(path)
     try:
-        return from_bytes(content)
+        return _read(content)
     except StatisticsFileError as error:
         raise StatisticsFileError(f"{os.fspath(path)}: {error}") from None
 
 
 def from_bytes(content: bytes) -> Moments | GroupedMoments:
     """Return what the bytes of a statistics file hold; `load` without the file."""
+    return _read(content)[0]
+
+
+def _read(content: bytes) -> tuple[Moments | GroupedMoments, Ledger | None]:
     document = statistics_file.document_of(content)
     del content
     if not groups.has_groups(document):
-        return believed(*statistics_file.read(document))
+        header, columns = statistics_file.read(document)
+        return believed(header, columns), header.ledger
     result = GroupedMoments.empty()
-    believed_groups(result, *groups.read(document))
-    return result
+    header, by, found = groups.read(document)
+    believed_groups(result, header, by, found)
+    return result, header.ledger
 
 
 @overload

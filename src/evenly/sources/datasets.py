@@ -18,6 +18,7 @@ from evenly.sources.choice import Choice, Field
 from evenly.sources.frames import open_stream, stream_pieces
 from evenly.sources.nested import as_rows
 from evenly.sources.prefetch import read_ahead
+from evenly.sources.request import Request
 from evenly.sources.tables import Piece
 
 _log = logging.getLogger("evenly")
@@ -33,7 +34,7 @@ def owns(x: Any) -> bool:
     return datasets is not None and isinstance(x, datasets.Dataset | datasets.IterableDataset)
 
 
-def open_dataset(x: Any, choice: Choice, select: Any, feature_axis: int) -> Any:
+def open_dataset(x: Any, request: Request) -> Any:
     """Return it as a `Table`; or one column of it, that was selected, as a source of arrays.
 
     Raises
@@ -49,9 +50,10 @@ def open_dataset(x: Any, choice: Choice, select: Any, feature_axis: int) -> Any:
             "Pass its batches, evenly.fit(x.iter(batch_size=1000), select=...), or fit what it "
             "holds: x.with_format(None)."
         )
-    if select is None:
+    choice, axis = request.choice, request.feature_axis
+    if request.select is None:
         return DatasetTable(x, choice, place)
-    return _selected(x, choice, _one_name(select), feature_axis, place)
+    return _selected(x, choice, _one_name(request.select), axis, place)
 
 
 class DatasetTable:

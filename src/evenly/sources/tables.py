@@ -5,6 +5,8 @@ columns that are asked for, in pieces. Several files of one fit must agree.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -59,11 +61,42 @@ class Table(Protocol):
 
 
 class Part(NamedTuple):
-    """The pieces of some of a table's columns and rows: where they begin, and what to read."""
+    """The pieces of some of a table's columns and rows: which ones, and what to read."""
 
     first_row: int
+    rows: int
     first_column: int
     pieces: Iterator[Piece]
+
+
+class Task(NamedTuple):
+    """The blocks of a part: of these rows of a place, with some of the columns or all."""
+
+    place: str
+    first_row: int
+    rows: int
+    blocks: Iterable[Block]
+
+
+class KnownTable:
+    """A table that was read before: of its rows nothing is left but what its columns were.
+
+    Parameters
+    ----------
+    place
+        For messages.
+    """
+
+    rows: int | None = 0
+    nbytes: int | None = 0
+
+    def __init__(self, place: str, fields: tuple[Field, ...]) -> None:
+        self.place = place
+        self.fields = fields
+
+    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+        """Yield nothing."""
+        return iter(())
 
 
 @runtime_checkable
@@ -85,6 +118,9 @@ class TableSource:
         Which columns.
     rows, nbytes
         Of all tables; None when unknown.
+    known
+        A table that was read before these, and with which they must agree. Without it the
+        first one takes its place.
     """
 
     def __init__(
@@ -95,11 +131,14 @@ class TableSource:
         description: str,
         rows: int | None = None,
         nbytes: int | None = None,
+        known: Table | None = None,
     ) -> None:
         self._rest = iter(tables)
         self._first = next(self._rest)
+        self._model = known or self._first
         self._choice = choice
-        self._plan = plan(choice, self._first.fields, self._first.place)
+        self._plan = plan(choice, self._model.fields, self._model.place)
+        self._became: dict[str, str] = {}  # kinds of columns that held only nulls at first
         self.description = description
         self.left_out = dict(self._plan.left_out)
         self.rows = rows
@@ -112,7 +151,15 @@ class TableSource:
         for blocks in self._each(lambda table: iter([self._blocks_of(table, self._plan)])):
             yield from blocks
 
-    def tasks(self) -> Generator[Iterable[Block]] | None:
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The columns of the tables, by what has been read of them so far."""
+        return tuple(
+            replace(f, kind=self._became[f.name]) if f.name in self._became else f
+            for f in self._model.fields
+        )
+
+    def tasks(self) -> Generator[Task] | None:
         """Yield the blocks of some of the columns and rows, to be read side by side.
 
         None where a table is not read so, or its rows have weights or keys: these go with all
@@ -126,12 +173,13 @@ class TableSource:
             return None
         return self._each(self._tasks_of)
 
-    def _tasks_of(self, table: Table) -> Iterator[Iterable[Block]]:
+    def _tasks_of(self, table: Table) -> Iterator[Task]:
         if not isinstance(table, ColumnTable):
-            yield from ((block,) for block in self._blocks_of(table, self._plan))
+            for block in self._blocks_of(table, self._plan):
+                yield Task(table.place, block.first_row, block.rows, (block,))
             return
         for part in table.parts(self._plan.names):
-            yield self._blocks_of_part(table, part)
+            yield Task(table.place, part.first_row, part.rows, self._blocks_of_part(table, part))
 
     def _blocks_of_part(self, table: Table, part: Part) -> Iterator[Block]:
         row, first = part.first_row, part.first_column
@@ -146,11 +194,10 @@ class TableSource:
 
     def _each(self, read: Callable[[Table], Iterator[T]]) -> Generator[T]:
         """Yield what is read of each table; then note the columns in which no value was."""
-        unseen = {f.name for f in self._first.fields if f.kind == NULL} & set(self._plan.names)
-        yield from read(self._first)
-        unseen = self._still_unseen(self._first, unseen)
-        for table in self._rest:
-            agree(self._first, table, self._choice, self._plan)
+        unseen = {f.name for f in self._model.fields if f.kind == NULL} & set(self._plan.names)
+        for table in chain([self._first], self._rest):
+            if table is not self._model:
+                agree(self._model, table, self._choice, self._plan)
             yield from read(table)
             unseen = self._still_unseen(table, unseen)
         if self._choice.columns is None:
@@ -191,6 +238,8 @@ class TableSource:
                 if self._choice.columns is not None:
                     raise no_number(kinds[name], table.place)
                 self.left_out[name] = kinds[name].reason
+            if kinds[name].kind != NULL:
+                self._became[name] = kinds[name].kind
         return {name for name in unseen if kinds[name].kind == NULL}
 
 

@@ -9,3 +9,5 @@ from evenly.statistics_file.file import load as load
 from evenly.statistics_file.file import parse as parse
 from evenly.statistics_file.file import read as read
 from evenly.statistics_file.file import save as save
+from evenly.statistics_file.ledger import FileRecord as FileRecord
+from evenly.statistics_file.ledger import Ledger as Ledger

@@ -15,7 +15,9 @@ from evenly.atomic import atomic_file
 from evenly.columns import first_repeated
 from evenly.errors import SourceError, StatisticsFileError
 from evenly.statistics_file import column as one_column
+from evenly.statistics_file import ledger as files_in_sums
 from evenly.statistics_file.column import ColumnRecord, Odd, received
+from evenly.statistics_file.ledger import Ledger
 
 FORMAT = "evenly statistics"
 FORMAT_VERSION = 1
@@ -40,12 +42,15 @@ class Header:
         Whether min and max may belong to values that were subtracted since.
     evenly_version
         The version of the program that wrote the file.
+    ledger
+        Which files are in the sums, where that was kept.
     """
 
     rows: int
     sources: tuple[str, ...]
     extremes_are_bounds: bool
     evenly_version: str
+    ledger: Ledger | None = None
 
 
 def save(path: str | os.PathLike[str], header: Header, columns: Iterable[ColumnRecord]) -> None:
@@ -62,12 +67,11 @@ def save(path: str | os.PathLike[str], header: Header, columns: Iterable[ColumnR
 
 def lines(header: Header, columns: Iterable[ColumnRecord]) -> Iterator[bytes]:
     """Yield the bytes of a statistics file, piece by piece."""
-    yield b'{\n"columns": ['
-    before = "\n"
-    for column in columns:
-        yield encoded(before + one_column.write(column))
-        before = ",\n"
-    yield encoded("\n],\n" + _tail(header))
+    parts = header_parts(header, FORMAT_VERSION)
+    parts |= {"columns": array_of(map(one_column.write, columns))}
+    if header.ledger is not None:
+        parts |= files_in_sums.texts(header.ledger)
+    return object_of(parts)
 
 
 def encoded(text: str) -> bytes:
@@ -77,13 +81,9 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _tail(header: Header) -> str:
-    return ",\n".join(tail_of(header, FORMAT_VERSION)) + "\n}\n"
-
-
-def tail_of(header: Header, version: int) -> tuple[str, str]:
-    """Return the lines of the header: those before the key "groups", and those after it."""
-    rest = {
+def header_parts(header: Header, version: int) -> dict[str, Iterable[str]]:
+    """Return the text of each key of the header, in pieces."""
+    rest: dict[str, Any] = {
         "evenly_version": header.evenly_version,
         "extremes": "bounds" if header.extremes_are_bounds else "exact",
         "format": FORMAT,
@@ -91,11 +91,27 @@ def tail_of(header: Header, version: int) -> tuple[str, str]:
         "rows": header.rows,
         "sources": list(header.sources),
     }
-    lines = {k: f'"{k}": {json.dumps(value, ensure_ascii=False)}' for k, value in rest.items()}
-    return tuple(  # type: ignore[return-value]
-        ",\n".join(line for key, line in lines.items() if (key < "groups") is before)
-        for before in (True, False)
-    )
+    return {key: [json.dumps(value, ensure_ascii=False)] for key, value in rest.items()}
+
+
+def array_of(entries: Iterable[str]) -> Iterator[str]:
+    """Yield an array, each entry on a line of its own."""
+    yield "["
+    before = "\n"
+    for entry in entries:
+        yield before + entry
+        before = ",\n"
+    yield "\n]"
+
+
+def object_of(parts: dict[str, Iterable[str]]) -> Iterator[bytes]:
+    """Yield the whole file: its keys, sorted, and the text of each."""
+    before = "{\n"
+    for key in sorted(parts):
+        yield encoded(f'{before}"{key}": ')
+        yield from map(encoded, parts[key])
+        before = ",\n"
+    yield b"\n}\n"
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Header, list[ColumnRecord]]:
@@ -217,7 +233,7 @@ def header_of(document: dict[str, Any], keys: tuple[str, ...]) -> Header:
     """Return what a file says of all columns, after checking it; it must have just these keys."""
     if missing := [key for key in keys if key not in document]:
         raise StatisticsFileError(f"the file has no {missing[0]!r}.")
-    if unknown := sorted(document.keys() - set(keys)):
+    if unknown := sorted(document.keys() - {*keys, *files_in_sums.KEYS}):
         raise StatisticsFileError(f"the file has an unknown key, {received(unknown[0])}.")
     rows, sources = document["rows"], document["sources"]
     extremes, writer = document["extremes"], document["evenly_version"]
@@ -233,7 +249,8 @@ def header_of(document: dict[str, Any], keys: tuple[str, ...]) -> Header:
         )
     if type(writer) is not str:
         raise StatisticsFileError(f"'evenly_version' must be text. Received: {received(writer)}.")
-    return Header(rows, tuple(sources), extremes == "bounds", writer)
+    ledger = files_in_sums.read(document, rows)
+    return Header(rows, tuple(sources), extremes == "bounds", writer, ledger)
 
 
 def columns_of(entries: Any) -> list[ColumnRecord]:

@@ -14,8 +14,17 @@ from evenly.atomic import atomic_file
 from evenly.errors import StatisticsFileError
 from evenly.keys import Key, Part
 from evenly.statistics_file import column as one_column
+from evenly.statistics_file import ledger
 from evenly.statistics_file.column import ColumnRecord, Odd, received
-from evenly.statistics_file.file import Header, columns_of, document_of, encoded, header_of, tail_of
+from evenly.statistics_file.file import (
+    Header,
+    array_of,
+    columns_of,
+    document_of,
+    header_of,
+    header_parts,
+    object_of,
+)
 
 VERSION = 2
 By = str | tuple[str, ...] | None
@@ -59,18 +68,21 @@ def save(
 def lines(header: Header, by: By, groups: Iterable[GroupRecord]) -> Iterator[bytes]:
     """Yield the bytes of a statistics file of groups, piece by piece."""
     named = list(by) if isinstance(by, tuple) else by
-    first, rest = tail_of(header, VERSION)
-    yield encoded(f'{{\n"by": {json.dumps(named, ensure_ascii=False)},\n{first},\n"groups": [')
-    before = "\n"
-    for group in groups:
-        columns = ",\n".join(map(one_column.write, group.columns))
-        key = [_written(part) for part in group.key]
-        text = json.dumps(key if isinstance(by, tuple) else key[0], ensure_ascii=False)
-        yield encoded(
-            f'{before}{{"columns": [\n{columns}\n], "key": {text}, "rows": {group.rows}}}'
-        )
-        before = ",\n"
-    yield encoded(f"\n],\n{rest}\n}}\n")
+    parts = header_parts(header, VERSION)
+    parts |= {
+        "by": [json.dumps(named, ensure_ascii=False)],
+        "groups": array_of(_text(group, by) for group in groups),
+    }
+    if header.ledger is not None:
+        parts |= ledger.texts(header.ledger)
+    return object_of(parts)
+
+
+def _text(group: GroupRecord, by: By) -> str:
+    columns = "".join(array_of(map(one_column.write, group.columns)))
+    key = [_written(part) for part in group.key]
+    text = json.dumps(key if isinstance(by, tuple) else key[0], ensure_ascii=False)
+    return f'{{"columns": {columns}, "key": {text}, "rows": {group.rows}}}'
 
 
 def _written(part: Part) -> Any:

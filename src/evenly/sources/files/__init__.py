@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evenly.errors import SourceError
-from evenly.sources.choice import Choice
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
 from evenly.sources.files.csv import CsvTable
@@ -21,8 +20,9 @@ from evenly.sources.files.paths import (
     suffixes_of,
 )
 from evenly.sources.files.streams import Stream, decompressed
+from evenly.sources.request import Request
 from evenly.sources.sql import is_database, open_database, shown
-from evenly.sources.stores import Request, hdf5, open_contents, zarr
+from evenly.sources.stores import hdf5, open_contents, zarr
 from evenly.sources.tables import Table
 
 __all__ = ["Opener", "expand", "expand_all", "is_path", "size_of", "tables"]
@@ -68,21 +68,12 @@ class Opener:
 
     Parameters
     ----------
-    choice, feature_axis
-        Which part of an array; tables choose for themselves.
-    select
-        Which array of an NPZ file, a Zarr store or an HDF5 file.
-    in_order
-        Whether rows must come in their order, since weights do.
+    request
+        How to look at arrays; tables choose for themselves.
     """
 
-    def __init__(
-        self, choice: Choice, select: Any, feature_axis: int, *, in_order: bool = False
-    ) -> None:
-        self._request = Request(choice, select, feature_axis, in_order)
-        self._choice = choice
-        self._select = select
-        self._axis = feature_axis
+    def __init__(self, request: Request) -> None:
+        self._request = request
 
     def each(self, paths: Sequence[str]) -> Iterator[Any]:
         """Yield what each file holds: a `Table`, or a source of arrays."""
@@ -153,7 +144,7 @@ class Opener:
             yield self._stored(zarr, zarr.open_path(path), path, nbytes)
             return
         if archives.is_npz(archive):
-            name = archives.selected_array(archive, self._select, path)
+            name = archives.selected_array(archive, self._request.select, path)
             stream = archives.member_stream(archive, name, raw, path)
             yield self._array(stream, path, nbytes)
             return
@@ -187,11 +178,17 @@ class Opener:
 
     def _array(self, stream: Stream, place: str, nbytes: int | None) -> Any:
         return npy.open_stream(
-            stream, self._choice, feature_axis=self._axis, place=place, nbytes=nbytes
+            stream,
+            self._request.choice,
+            feature_axis=self._request.feature_axis,
+            place=place,
+            nbytes=nbytes,
         )
 
     def _mapped(self, raw: Any, path: str, nbytes: int | None) -> Any:
-        return npy.open_mapped(raw, self._choice, feature_axis=self._axis, place=path)
+        return npy.open_mapped(
+            raw, self._request.choice, feature_axis=self._request.feature_axis, place=path
+        )
 
 
 def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any]:
@@ -208,7 +205,7 @@ def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any
     SourceError
         When a file holds no table.
     """
-    for table in Opener(Choice(), None, -1).each(paths):
+    for table in Opener(Request()).each(paths):
         if isinstance(table, CsvTable):
             yield from table.text(list(numbers))
         elif hasattr(table, "batches"):

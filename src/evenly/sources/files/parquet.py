@@ -93,7 +93,7 @@ class ParquetTable:
         it has decoded is still in its cache.
         """
         if not self._local:
-            yield Part(0, 0, self.pieces(names))
+            yield Part(0, self.rows or 0, 0, self.pieces(names))
             return
         readers: list[Any] = []
         width = self._width_of(names)
@@ -103,7 +103,7 @@ class ParquetTable:
             for first, stop in self._cuts(names, rows):
                 some = names[first:stop]
                 nbytes = (self.nbytes or 0) * self._width_of(some) // width
-                yield Part(row, first, self._part(group, some, nbytes, readers))
+                yield Part(row, rows, first, self._part(group, some, nbytes, readers))
             row += rows
 
     def _cuts(self, names: tuple[str, ...], rows: int) -> Iterator[tuple[int, int]]:

@@ -25,6 +25,10 @@ IMAGE_SUFFIXES = (
 TAR_SUFFIXES = (".tar", ".tgz", *(f".tar{suffix}" for suffix in COMPRESSED_SUFFIXES))
 
 
+class Found(list[str]):
+    """Files that were looked for already: far away, each look takes its time."""
+
+
 def is_path(x: Any) -> bool:
     """Whether something names a file."""
     return isinstance(x, str | os.PathLike)
@@ -70,7 +74,9 @@ def is_store(path: str) -> bool:
 
 def expand_all(sources: Iterable[str | os.PathLike[str]]) -> list[str]:
     """Return the files of several sources, in order."""
-    return [file for source in sources for file in expand(source)]
+    if isinstance(sources, Found):
+        return sources
+    return Found(file for source in sources for file in expand(source))
 
 
 def open_file(path: str) -> BinaryIO:
@@ -83,11 +89,11 @@ def open_file(path: str) -> BinaryIO:
     """
     try:
         if is_url(path):
-            filesystem, inner = _filesystem(path)
+            filesystem, inner = filesystem_of(path)
             return filesystem.open(inner, "rb")  # type: ignore[no-any-return]
         return _File(path)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
 class _File(io.FileIO):
@@ -103,11 +109,11 @@ def size_of(path: str) -> int | None:
         return None
     try:
         if is_url(path):
-            filesystem, inner = _filesystem(path)
+            filesystem, inner = filesystem_of(path)
             return filesystem.size(inner)  # type: ignore[no-any-return]
         found = os.stat(path)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     if not stat.S_ISREG(found.st_mode):
         raise SourceError(
             "A file must be a regular one, that can be read from any place. "
@@ -165,7 +171,8 @@ def is_url(path: str) -> bool:
     return "://" in path
 
 
-def _filesystem(url: str) -> tuple[Any, str]:
+def filesystem_of(url: str) -> tuple[Any, str]:
+    """Return fsspec's file system of a URL, and the path in it."""
     fsspec = extras.require("fsspec", extra="files", feature=f"Reading {url}")
     return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
 
@@ -173,7 +180,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
 def expand_url(url: str, wanted: Callable[[str], bool] = is_data) -> list[str]:
     """Return the files that a URL stands for; of a folder, those that are wanted."""
     try:
-        filesystem, inner = _filesystem(url)
+        filesystem, inner = filesystem_of(url)
         # A chain such as zip://*.csv::file.zip keeps its tail.
         tail = url.partition("::")[1] + url.partition("::")[2]
         head = url.partition("://")[0]
@@ -196,7 +203,7 @@ def expand_url(url: str, wanted: Callable[[str], bool] = is_data) -> list[str]:
     except (OSError, ValueError, ImportError) as error:
         if isinstance(error, SourceError | ImportError):
             raise
-        raise _unreadable(url, error) from None
+        raise unreadable(url, error) from None
     raise SourceError(
         f"A URL must lead to a file. Received: {shown(url)!r}, and there is no such file."
     )
@@ -241,7 +248,8 @@ def _no_match(pattern: str) -> list[str]:
     )
 
 
-def _unreadable(path: str, error: Exception) -> SourceError:
+def unreadable(path: str, error: Exception) -> SourceError:
+    """Return the error for a file that the system does not let us read."""
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return SourceError(f"A source must be readable. Received: {shown(path)!r}: {reason}.")
 

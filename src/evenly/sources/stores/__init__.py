@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from evenly.sources.request import Request
 from evenly.sources.stores import hdf5, xarray, zarr
 from evenly.sources.stores.contents import open_contents
-from evenly.sources.stores.request import Request
 
-__all__ = ["Request", "hdf5", "is_stored", "open_contents", "open_stored", "zarr"]
+__all__ = ["hdf5", "is_stored", "open_contents", "open_stored", "zarr"]
 
 _KINDS = (zarr, hdf5, xarray)
 

@@ -12,8 +12,8 @@ from evenly.block import Block
 from evenly.sources.arrays import check_dtype, feature_place, native, pick
 from evenly.sources.choice import positions
 from evenly.sources.prefetch import read_ahead
+from evenly.sources.request import Request
 from evenly.sources.stores.boxes import Box, cut
-from evenly.sources.stores.request import Request
 
 
 class Stored(Protocol):

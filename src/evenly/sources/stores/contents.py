@@ -8,8 +8,8 @@ import numpy as np
 from evenly.errors import ColumnError, DataError, SourceError, listed, nearest
 from evenly.sources.arrays import field_of
 from evenly.sources.choice import Choice
+from evenly.sources.request import Request
 from evenly.sources.stores.chunked import ChunkedSource, Stored
-from evenly.sources.stores.request import Request
 from evenly.sources.stores.tables import ArraysTable, RecordsTable
 
 

@@ -1,0 +1,64 @@
+"""What tells whether a file is still the one that was read: its size, and when it changed."""
+
+import os
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from evenly.sources.files.paths import filesystem_of, is_url, unreadable
+
+_VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "md5", "version_id", "generation")
+_TIMES = ("mtime", "modified", "LastModified", "last_modified", "updated", "created")
+"""What fsspec's file systems call them: S3, GCS, Azure, HTTP, SFTP, local, memory."""
+_LONGEST = 200
+
+
+class Stamp(NamedTuple):
+    """A file's size and state.
+
+    Attributes
+    ----------
+    bytes
+        None where it is not known.
+    modified
+        When it was changed, in nanoseconds since 1970; or, where a file system far away has
+        one, its version of the file (an ETag, a checksum). None where neither is known.
+    """
+
+    bytes: int | None
+    modified: int | str | None
+
+
+def stamp_of(path: str) -> Stamp:
+    """Return the stamp of a file or URL.
+
+    Raises
+    ------
+    SourceError
+        When it is not there or cannot be read.
+    """
+    try:
+        if is_url(path):
+            filesystem, inner = filesystem_of(path)
+            return _remote(filesystem.info(inner))
+        found = os.stat(path)
+        return Stamp(found.st_size, found.st_mtime_ns)
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from None
+
+
+def _remote(info: dict[str, Any]) -> Stamp:
+    """Return a stamp from what a file system says of a file: a version before a time.
+
+    >>> _remote({"size": 5, "ETag": '"9b2c"', "LastModified": datetime(2026, 1, 1)})
+    Stamp(bytes=5, modified='"9b2c"')
+    """
+    versions = (str(info[key]) for key in _VERSIONS if info.get(key))
+    times = (_nanoseconds(info[key]) for key in _TIMES if info.get(key))
+    modified = next(versions, None) or next(times, None)
+    return Stamp(info.get("size"), modified[:_LONGEST] if isinstance(modified, str) else modified)
+
+
+def _nanoseconds(time: Any) -> int | str:
+    if isinstance(time, datetime):
+        return round(time.timestamp() * 1e6) * 1000
+    return round(time * 1e9) if isinstance(time, int | float) else str(time)

@@ -1,0 +1,34 @@
+"""What was asked for, in one value that goes from the door to who reads."""
+
+from typing import Any, NamedTuple
+
+from evenly.sources.choice import Choice
+
+
+class Request(NamedTuple):
+    """How to look at data.
+
+    Attributes
+    ----------
+    choice
+        Which columns.
+    select
+        Which part of batches, or which array of a file by its path inside; None when none was
+        named.
+    feature_axis
+        The axis along which an array's columns lie.
+    in_order
+        Whether rows must come in their order, since weights or keys do.
+    mode, broken
+        Of images: see `evenly.fit`.
+    known
+        A `KnownTable` of files that were read before these.
+    """
+
+    choice: Choice = Choice()
+    select: Any = None
+    feature_axis: int = -1
+    in_order: bool = False
+    mode: str = "RGB"
+    broken: str = "skip"
+    known: Any = None

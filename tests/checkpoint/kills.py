@@ -1,0 +1,108 @@
+"""`kill -9` at random moments, until a fit is done: never another bit, nor a row twice.
+
+    python tests/checkpoint/kills.py --kills 50 --seed 1
+
+Each life is a process of its own. It saves wherever it may, and sleeps a little after each
+block, so that most deaths are in the middle.
+"""
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+import evenly
+
+LIFE = """
+import itertools, sys, time
+import evenly
+from evenly.checkpoint import pace
+from evenly.sources.files import csv_chunks
+pace.INTERVAL, pace.SHARE = 0.0, 0
+csv_chunks.chunks.__defaults__ = (2**12,)
+blocks, last = itertools.count(1), int(sys.argv[1])
+
+def slowly(_):
+    time.sleep(0.002)
+    if next(blocks) == last:
+        print("last", flush=True)
+        time.sleep(3600)
+
+print("alive", flush=True)
+evenly.fit(sys.argv[3:], checkpoint=sys.argv[2], progress=slowly)
+print("done", flush=True)
+"""
+
+
+def write(folder, rng, files=4, rows=2_500):
+    """Write files of both ways to read, row groups side by side and chunks in order."""
+    for number in range(files):
+        x = rng.normal(1e9, 1.0, rows)
+        x[rng.random(rows) < 0.1] = np.nan
+        y = rng.normal(size=rows) * 2.0 ** rng.integers(-40, 40, rows)
+        table = pa.table({"x": pa.array(x, from_pandas=True), "y": y, "t": ["a"] * rows})
+        pa.parquet.write_table(table, folder / f"{number}.parquet", row_group_size=100)
+        pa.csv.write_csv(table, folder / f"{number}.csv")
+
+
+def killed_at(paths, state, block):
+    """Fit, killed while a block is being taken."""
+    command = [sys.executable, "-c", LIFE, str(block), str(state), *map(str, paths)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as life:
+        assert [life.stdout.readline() for _ in range(2)] == ["alive\n", "last\n"]
+        life.kill()
+
+
+def killed_until_done(paths, state, random_moment):
+    """Fit in one process after the other, each killed after a random time; return how many."""
+    kills = 0
+    command = [sys.executable, "-c", LIFE, "0", str(state), *map(str, paths)]
+    while True:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as life:
+            assert life.stdout.readline() == "alive\n"
+            time.sleep(random_moment())
+            life.kill()
+            rest = life.stdout.read()
+        if rest == "done\n":
+            return kills
+        assert life.returncode == -9, life.returncode
+        kills += 1
+        assert len(list(state.parent.glob(".evenly-*"))) <= 1  # each life clears up
+        if state.exists():
+            evenly.load(state)  # whole, at any moment
+
+
+def main():
+    """Kill until there were enough, and say what was found."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=time.time_ns())
+    asked = parser.parse_args()
+    rng = random.Random(asked.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write(folder, np.random.default_rng(asked.seed))
+        kills = fits = 0
+        while kills < asked.kills or fits < 2:  # of both kinds
+            paths = sorted(folder.glob("*.csv" if fits % 2 else "*.parquet"))
+            state = folder / f"state-{fits}.json"
+            kills += killed_until_done(paths, state, lambda: rng.uniform(0, 0.3))
+            fits += 1
+            moments, whole = evenly.load(state), evenly.fit(paths)
+            assert moments == whole, state
+            assert moments.rows == whole.rows, state
+            assert moments.min.tolist() == whole.min.tolist(), state
+            assert moments.max.tolist() == whole.max.tolist(), state
+    print(f"{kills} kills in {fits} fits: every bit the same, every row once (seed {asked.seed})")
+
+
+if __name__ == "__main__":
+    main()

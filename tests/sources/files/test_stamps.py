@@ -1,0 +1,39 @@
+"""What tells that a file has changed: on this machine, and in what fsspec's systems say."""
+
+import os
+from datetime import UTC, datetime
+
+import fsspec
+import pytest
+
+import evenly
+from evenly.sources.files.stamps import Stamp, stamp_of
+
+
+def test_a_file_has_its_size_and_its_time_to_the_nanosecond(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"x\n1\n")
+    os.utime(path, ns=(0, 1_767_225_600_123_456_789))
+    assert stamp_of(str(path)) == Stamp(4, 1_767_225_600_123_456_789)
+
+
+@pytest.mark.parametrize(
+    ("info", "modified"),
+    [
+        ({"ETag": '"9b2c"', "LastModified": datetime(2026, 1, 1, tzinfo=UTC)}, '"9b2c"'),
+        ({"LastModified": datetime(2026, 1, 1, tzinfo=UTC)}, 1_767_225_600 * 10**9),
+        ({"mtime": 1.5}, 1_500_000_000),
+        ({"updated": "2026-01-01T00:00:00Z"}, "2026-01-01T00:00:00Z"),
+        ({"etag": "x" * 300}, "x" * 200),
+        ({}, None),
+    ],
+)
+def test_far_away_a_version_counts_before_a_time(info, modified, monkeypatch):
+    memory = fsspec.filesystem("memory")
+    monkeypatch.setattr(type(memory), "info", lambda *_, **__: {"size": 7, **info})
+    assert stamp_of("memory://x.csv") == Stamp(7, modified)
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(evenly.SourceError, match=r"must be readable. Received: '.*absent'"):
+        stamp_of(str(tmp_path / "absent"))
