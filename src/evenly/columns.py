@@ -59,7 +59,7 @@ def check_times(names: Names, ours: Sequence[str], theirs: Sequence[str]) -> Non
 
     >>> check_times(("t",), ["timestamp[us]"], ["timestamp[us]"])
     """
-    if ours == theirs:  # nearly always, and a thousand columns are soon compared
+    if ours == theirs or not any(ours):  # nearly always, and a thousand columns are soon compared
         return
     for mine, other in {pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]}:
         if mine and other and (mine.startswith(_TIMES) or other.startswith(_TIMES)):

@@ -269,6 +269,8 @@ class Group(Readings):
 
 def joined_dtypes(ours: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, ...]:
     """Join the dtypes column by column; a wide array has one pair of them, not thousands."""
+    if ours == theirs or not any(ours):
+        return theirs
     pairs = list(zip(ours, theirs, strict=True))
     known = {pair: _union(*pair) for pair in set(pairs)}
     return tuple(known[pair] for pair in pairs)

@@ -8,7 +8,7 @@ from typing import Any
 from evenly.sources.by import names_of
 from evenly.sources.choice import choice
 from evenly.sources.door import Door
-from evenly.sources.images import ImageSource, check_alike
+from evenly.sources.images import ImageSource, Rule, check_alike
 from evenly.sources.keys import KeyedSource, keys_of_array
 from evenly.sources.request import Request
 from evenly.sources.source import Source
@@ -57,7 +57,7 @@ def open_source(
     named = names_of(by)
     in_order = (weights is not None and by_name is None) or (by is not None and not named)
     asked = choice(columns, exclude, by_name, named)
-    request = Request(asked, select, feature_axis, in_order, mode, broken, known)
+    request = Request(asked, select, feature_axis, in_order, Rule(asked, mode, broken), known)
     opened = Door(request).open(source, place)
     if isinstance(opened, ImageSource):
         check_alike(opened.description, weights, by)

@@ -20,7 +20,7 @@ _BYTES = 64 * 2**20
 """A block's size: some 5 ms of work, so that progress and Ctrl-C come through."""
 _COPIED_BYTES = 16 * 2**20
 """A block's size when it must be copied: columns are picked, or bytes swapped."""
-_LEAST_ROWS = 4096
+_LEAST_ROWS = 16_384
 """Of a block that is not copied: each block costs each of its columns some 0.1 µs."""
 
 

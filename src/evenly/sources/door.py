@@ -9,7 +9,7 @@ from evenly.engines import engine_of
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
 from evenly.sources.batches import BatchSource, Samples
 from evenly.sources.by import has_keys, keys_beside
-from evenly.sources.images import Rule, files_source, holds_images, is_image, memory_source
+from evenly.sources.images import files_source, holds_images, is_image, memory_source
 from evenly.sources.keys import KeyedSource
 from evenly.sources.kinds import (
     article,
@@ -147,7 +147,7 @@ class Door:
 
     def _open_images(self, images: Any, description: str) -> Source:
         self._check_no_select(images)
-        return memory_source(images, _rule(self._request), description)
+        return memory_source(images, self._request.images, description)
 
     def _open_files(self, paths: Any) -> Source:
         from evenly.sources.files import Opener, expand_all, size_of
@@ -156,7 +156,7 @@ class Door:
 
         if holds_images(paths):
             self._check_no_select(str(paths[0]))
-            return files_source(paths, _rule(self._request))
+            return files_source(paths, self._request.images)
         files = expand_all(paths)
         sizes = [size_of(path) for path in files]
         nbytes = None if None in sizes else sum(filter(None, sizes))
@@ -232,7 +232,3 @@ def _only_tables(parts: Iterable[Any]) -> Iterable[Any]:
                 f"Received: tables, and then {part.description}."
             )
         yield part
-
-
-def _rule(request: Request) -> Rule:
-    return Rule(request.choice, request.mode, request.broken)

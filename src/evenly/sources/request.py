@@ -19,8 +19,8 @@ class Request(NamedTuple):
         The axis along which an array's columns lie.
     in_order
         Whether rows must come in their order, since weights or keys do.
-    mode, broken
-        Of images: see `evenly.fit`.
+    images
+        The `Rule` for images, one for all of a fit.
     known
         A `KnownTable` of files that were read before these.
     """
@@ -29,6 +29,5 @@ class Request(NamedTuple):
     select: Any = None
     feature_axis: int = -1
     in_order: bool = False
-    mode: str = "RGB"
-    broken: str = "skip"
+    images: Any = None
     known: Any = None
