@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,6 +66,10 @@ class Rule:
                 f"Images in batches must all have one depth. Received: {block.place} of {dtype}, "
                 f"after others of {self.depth}. Pass a list, a folder or an archive of them."
             )
+
+
+_TOGETHER = 16
+"""Images of a task: threads seldom ask for the next one. Those of an archive are held meanwhile."""
 
 
 class Shot(NamedTuple):
@@ -146,9 +151,10 @@ class ImageSource:
         return plan(self._rule.choice, fields, self.description).names
 
     def tasks(self) -> Generator[Iterable[Shot]]:
-        """Yield a task for each image: none or one `Shot`."""
-        for picture in self._each():
-            yield self._shots(picture)
+        """Yield tasks of some images each, one after the other: none or one `Shot` an image."""
+        each = iter(self._each())
+        while some := list(islice(each, _TOGETHER)):
+            yield chain.from_iterable(map(self._shots, some))
 
     def blocks(self) -> Generator[Block]:
         """Yield the images one after the other, in one depth.
