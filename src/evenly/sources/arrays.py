@@ -16,8 +16,8 @@ from evenly.sources.tables import Piece
 
 _log = logging.getLogger("evenly")
 
-_BYTES = 64 * 2**20
-"""A block's size: some 5 ms of work, so that progress and Ctrl-C come through."""
+_BYTES = 256 * 2**20
+"""A block's size: some 10 ms of work, so that progress and Ctrl-C come through."""
 _COPIED_BYTES = 16 * 2**20
 """A block's size when it must be copied: columns are picked, or bytes swapped."""
 _LEAST_ROWS = 16_384
