@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import evenly
 from evenly import GroupedMoments
+from evenly.sources import open_source
 from strategies import arrays, splits, whole_weights
 
 GROUPS = st.sampled_from(["a", "b", "c", None])
@@ -257,6 +258,21 @@ def test_a_failed_update_leaves_everything_as_it_was():
     assert list(moments) == ["x"]
     moments.update(pl.DataFrame({"k": ["y"], "v": [1.0]}))
     assert list(moments) == ["x", "y"]
+
+
+def test_a_refused_block_leaves_no_kind_of_key_and_no_columns_behind():
+    """Once, numbers were refused as keys after a block with keys of text that was refused."""
+
+    def block(frame):
+        return next(open_source(frame, by="k").blocks())
+
+    moments = GroupedMoments.empty("k")
+    with pytest.raises(evenly.DataError, match="infinity in column 'v'"):
+        moments.update(block(pl.DataFrame({"k": ["a", "b"], "v": [1.0, np.inf]})))
+    assert moments == GroupedMoments.empty("k")
+    frame = pl.DataFrame({"k": [1, 2], "w": [1.0, 2.0]})
+    assert moments.update(block(frame)) == evenly.fit(frame, by="k")
+    assert moments.columns == ("w",)
 
 
 def test_infinity_may_count_as_missing():

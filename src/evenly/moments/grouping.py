@@ -105,27 +105,32 @@ class Grouping:
         return self
 
     def _take(self, block: Block, infinite: str, threads: int) -> None:
-        number = feature_count(block)
-        assert block.keys is not None
         with self._lock:
-            if not self._width:
-                self._adopt(block.names, number)
-            names = self._columns if block.names is None else block.names
-            order = matching(self._columns, self._width, names, number)
-            dtypes = block.dtypes if len(block.dtypes) == number else block.dtypes * number
-            dtypes = dtypes if order is None else tuple(dtypes[i] for i in order)
-            check_times(self._columns, self._dtypes, dtypes)
-            keys, rows = used(block.keys)
             known = len(self._places)
-            places = self._places_of(keys.entries, block.place)
+            books = self._columns, self._width, self._dtypes, self._kinds
             try:
-                add_groups(self._state, block, keys, places, order, infinite, names, threads)
+                self._add(block, infinite, threads)
             except Exception:
                 self._forget(known)
+                self._columns, self._width, self._dtypes, self._kinds = books
                 raise
-            self._rows[places] += rows
-            self._dtypes = joined_dtypes(self._dtypes, dtypes)
             self._cache = {}
+
+    def _add(self, block: Block, infinite: str, threads: int) -> None:
+        number = feature_count(block)
+        assert block.keys is not None
+        if not self._width:
+            self._adopt(block.names, number)
+        names = self._columns if block.names is None else block.names
+        order = matching(self._columns, self._width, names, number)
+        dtypes = block.dtypes if len(block.dtypes) == number else block.dtypes * number
+        dtypes = dtypes if order is None else tuple(dtypes[i] for i in order)
+        check_times(self._columns, self._dtypes, dtypes)
+        keys, rows = used(block.keys)
+        places = self._places_of(keys.entries, block.place)
+        add_groups(self._state, block, keys, places, order, infinite, names, threads)
+        self._rows[places] += rows
+        self._dtypes = joined_dtypes(self._dtypes, dtypes)
 
     def _adopt(self, columns: Names, width: int) -> None:
         """Take the columns of the first rows."""
@@ -144,6 +149,8 @@ class Grouping:
 
     def _forget(self, known: int) -> None:
         """Drop the groups that came after these: no row of them was taken."""
+        if len(self._places) == known:
+            return
         for key in list(self._places)[known:]:
             del self._places[key]
         self._rows = self._rows[:known]
