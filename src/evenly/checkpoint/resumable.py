@@ -11,10 +11,10 @@ from evenly.checkpoint.course import Course
 from evenly.checkpoint.names import Names
 from evenly.checkpoint.state import State
 from evenly.checkpoint.summing import Report, Summing
-from evenly.engines.options import is_column
 from evenly.moments import Moments
 from evenly.sources import Source, open_source
-from evenly.sources.by import names_of
+from evenly.sources.around import Around
+from evenly.sources.by import are_columns, names_of
 from evenly.sources.choice import Field, choice
 from evenly.sources.files import expand_all, is_path
 from evenly.sources.files.paths import is_store, is_url
@@ -60,7 +60,7 @@ def open_resumable(
     given = _files(source, rule)
     if not isinstance(options["weights"], str | None):
         raise refusals.no_column("weights", rule)
-    if options["by"] is not None and not is_column(options["by"]):
+    if options["by"] is not None and not are_columns(options["by"]):
         raise refusals.no_column("by", rule)
     state = State(path, {**options, "infinite": infinite})
     try:
@@ -91,7 +91,7 @@ def _files(source: Any, rule: Rule) -> list[str]:
     return files
 
 
-class Resumable:
+class Resumable(Around):
     """A `Source` of the files that are still to be read, which adds them to those before.
 
     Attributes
@@ -112,23 +112,14 @@ class Resumable:
         self._state = state
         self._infinite = infinite
         self._course = Course(rest.paths, rest.files)
-        self._source = _opened(rest, state, options)
-        self.rows = None if state.files else self._source.rows
+        super().__init__(_opened(rest, state, options))
+        if state.files:
+            self.rows = None
         self.nbytes = rest.nbytes
         self.before = _words(rest, state.path)
         everything = given if rule == "checkpoint" else _all(rest, state)
         more = f" and {len(everything) - 1} more" if len(everything) > 1 else ""
         self.description = f"{everything[0]}{more}"
-
-    @property
-    def names(self) -> tuple[str, ...] | None:
-        """The columns' names; None while they are not known, or when there are none."""
-        return self._source.names
-
-    @property
-    def left_out(self) -> dict[str, str]:
-        """The columns that are not fitted, with the reason."""
-        return self._source.left_out
 
     def blocks(self) -> Generator[Block]:
         """Yield the rows of the files that are still to be read."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenly.errors import UnsupportedTypeError
+from evenly.sources.by import are_columns, names_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def check_sendable(weights: Any, progress: Any, by: Any) -> None:
             "The weights of a distributed collection are one of its columns, by name. Received: "
             f"weights of type {type(weights).__name__}. Add them to it as a column."
         )
-    if by is not None and not is_column(by):
+    if by is not None and not are_columns(by):
         raise UnsupportedTypeError(
             "The groups of a distributed collection are told by its columns, by name. Received: "
             f"by= of type {type(by).__name__}. Add the keys to it as a column."
@@ -58,13 +59,6 @@ def check_sendable(weights: Any, progress: Any, by: Any) -> None:
         )
 
 
-def is_column(by: Any) -> bool:
-    """Whether ``by=`` names a column, or several."""
-    several = isinstance(by, list | tuple) and bool(by)
-    return isinstance(by, str) or (several and all(isinstance(name, str) for name in by))
-
-
 def beside_of(options: Options) -> list[str]:
     """Return the columns that are read beside those that are fitted: of weights, and of keys."""
-    keys = [options.by] if isinstance(options.by, str) else options.by or ()
-    return [*filter(None, [options.weights]), *keys]
+    return [*filter(None, [options.weights]), *map(str, names_of(options.by))]

@@ -25,6 +25,15 @@ def names_of(by: Any) -> Names:
     return ()
 
 
+def are_columns(by: Any) -> bool:
+    """Whether ``by=`` names columns of a table: it is no place of a part, and no keys.
+
+    >>> are_columns("station"), are_columns(1), are_columns([2013, 2014])
+    (True, False, False)
+    """
+    return not isinstance(by, int) and bool(names_of(by))
+
+
 def has_keys(batch: Any, names: Names) -> bool:
     """Whether a batch has parts of these names, or places, beside the one that is fitted."""
     if isinstance(batch, Mapping):

@@ -16,6 +16,7 @@ from evenly import _core
 from evenly.block import Block, Column, Keys
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.keys import Part, finer_than_micro, part_of
+from evenly.sources.around import RowByRow
 from evenly.sources.source import Source
 
 Rows = npt.NDArray[np.int64]
@@ -192,7 +193,7 @@ def _keys_of_numpy(array: npt.NDArray[Any]) -> Keys:
     return keys_of_objects(array.tolist())
 
 
-class KeyedSource:
+class KeyedSource(RowByRow):
     """A source whose rows get their groups from an array of keys.
 
     Raises
@@ -202,43 +203,14 @@ class KeyedSource:
     """
 
     def __init__(self, source: Source, keys: Keys) -> None:
-        self._source = source
-        self._keys = keys
-        self.rows = source.rows
-        self.nbytes = source.nbytes
-        self.description = source.description
-
-    @property
-    def names(self) -> tuple[str, ...] | None:
-        """The columns' names."""
-        return self._source.names
-
-    @property
-    def left_out(self) -> dict[str, str]:
-        """The columns that are not fitted, and why."""
-        return self._source.left_out
+        super().__init__(source, keys, rule="by= must have one key", noun="keys")
 
     def blocks(self) -> Generator[Block]:
         """Yield the blocks with their keys."""
-        start = 0
-        for block in self._source.blocks():
-            number = entries_of(block)
-            part = self._keys[start : start + number]
-            start += number
-            if len(part) < number:
-                self._check_number(start, at_least=True)
-            if block.rows != number:
-                part = Keys(np.repeat(part.codes, block.rows // number), part.entries)
-            yield replace(block, keys=part)
-        self._check_number(start)
-
-    def _check_number(self, rows: int, at_least: bool = False) -> None:
-        if rows != len(self._keys):
-            raise DataError(
-                "by= must have one key a row. "
-                f"Received: {len(self._keys)} keys for {'at least ' * at_least}{rows} rows "
-                f"of {self.description}."
-            )
+        for block, keys in self.parts(entries_of):
+            if block.rows != len(keys):
+                keys = Keys(np.repeat(keys.codes, block.rows // len(keys)), keys.entries)
+            yield replace(block, keys=keys)
 
 
 def entries_of(block: Block) -> int:

@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from evenly.block import Block
 from evenly.errors import DataError, UnsupportedTypeError
+from evenly.sources.around import RowByRow
 from evenly.sources.source import Source
 
 Weights = npt.NDArray[np.float64]
 
 
-class WeightedSource:
+class WeightedSource(RowByRow):
     """A source whose rows get weights from an array.
 
     Raises
@@ -25,54 +26,16 @@ class WeightedSource:
     """
 
     def __init__(self, source: Source, weights: Any) -> None:
-        self._source = source
-        self._weights = as_weights(weights)
+        checked = as_weights(weights)
+        super().__init__(source, checked, rule="weights must have one number", noun="weights")
         if source.rows is not None:
-            self._check_number(source.rows)
-
-    @property
-    def names(self) -> tuple[str, ...] | None:
-        """The columns' names."""
-        return self._source.names
-
-    @property
-    def rows(self) -> int | None:
-        """One weight, one row."""
-        return len(self._weights)
-
-    @property
-    def nbytes(self) -> int | None:
-        """The bytes in all."""
-        return self._source.nbytes
-
-    @property
-    def description(self) -> str:
-        """What it is, in words."""
-        return self._source.description
-
-    @property
-    def left_out(self) -> dict[str, str]:
-        """The columns that are not fitted, and why."""
-        return self._source.left_out
+            self.check_number(source.rows)
+        self.rows = len(checked)
 
     def blocks(self) -> Generator[Block]:
         """Yield the blocks with their weights."""
-        start = 0
-        for block in self._source.blocks():
-            part = self._weights[start : start + block.rows]
-            start += block.rows
-            if len(part) < block.rows:
-                self._check_number(start, at_least=True)
-            yield replace(block, weights=part)
-        self._check_number(start)
-
-    def _check_number(self, rows: int, at_least: bool = False) -> None:
-        if rows != len(self._weights):
-            raise DataError(
-                "weights must have one number a row. "
-                f"Received: {len(self._weights)} weights for {'at least ' * at_least}{rows} rows "
-                f"of {self.description}."
-            )
+        for block, weights in self.parts(lambda block: block.rows):
+            yield replace(block, weights=weights)
 
 
 def as_weights(weights: Any) -> Weights:

@@ -1,0 +1,72 @@
+"""Sources around another one: what it is, and an array beside its rows."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from evenly.block import Block
+from evenly.errors import DataError
+from evenly.sources.source import Source
+
+
+class Around:
+    """A source that says of itself what another one says."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.rows: int | None = source.rows
+        self.nbytes = source.nbytes
+        self.description = source.description
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The columns' names; None while they are not known, or when there are none."""
+        return self._source.names
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The columns that are not fitted, with the reason."""
+        return self._source.left_out
+
+
+class RowByRow(Around):
+    """A source with an array beside it, of which each block gets the part for its rows.
+
+    Parameters
+    ----------
+    values
+        Whatever has a length and can be sliced.
+    rule, noun
+        For messages: what there must be one of a row, and what the values are.
+    """
+
+    def __init__(self, source: Source, values: Any, *, rule: str, noun: str) -> None:
+        super().__init__(source)
+        self._values = values
+        self._rule = rule
+        self._noun = noun
+
+    def parts(self, entries_of: Callable[[Block], int]) -> Iterator[tuple[Block, Any]]:
+        """Yield each block with its part, of as many values as ``entries_of(block)``.
+
+        Raises
+        ------
+        DataError
+            When there are more or fewer values than rows, which may show only at the end.
+        """
+        start = 0
+        for block in self._source.blocks():
+            number = entries_of(block)
+            part = self._values[start : start + number]
+            start += number
+            if len(part) < number:
+                self.check_number(start, at_least=True)
+            yield block, part
+        self.check_number(start)
+
+    def check_number(self, rows: int, at_least: bool = False) -> None:
+        """Raise when there is another number of values than of rows."""
+        if rows != len(self._values):
+            raise DataError(
+                f"{self._rule} a row. Received: {len(self._values)} {self._noun} for "
+                f"{'at least ' * at_least}{rows} rows of {self.description}."
+            )
