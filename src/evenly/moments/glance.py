@@ -4,7 +4,7 @@ import html
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from evenly import readout
 from evenly.readout import Dyadic
@@ -14,6 +14,7 @@ HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max")
 HEAD, TAIL = 12, 4
 """Columns shown at the start and at the end when there are more than both."""
 _WIDEST = 40
+BOUNDS = "min and max are bounds: rows were subtracted"
 
 Row: TypeAlias = tuple[str, ...]
 
@@ -25,28 +26,61 @@ def shown(num_features: int) -> list[int]:
     return [*range(HEAD), *range(num_features - TAIL, num_features)]
 
 
-def text(title: str, rows: Sequence[Row], left_out: int, remark: str) -> str:
+class Glance(NamedTuple):
+    """A short table, and what stands around it.
+
+    Attributes
+    ----------
+    title, remark
+        The lines above and below.
+    rows
+        The lines shown.
+    left_out
+        How many lines are not.
+    head
+        How many lines stand before those.
+    headings
+        `HEADINGS`, and before them those of more names.
+    """
+
+    title: str
+    rows: Sequence[Row]
+    left_out: int
+    remark: str
+    head: int = HEAD
+    headings: Row = HEADINGS
+
+
+def text(glance: Glance) -> str:
     """Return the table as text: names to the left, numbers to the right."""
-    cells: list[Row] = [HEADINGS, *rows]
+    title, rows, left_out, remark, head, headings = glance
+    cells: list[Row] = [headings, *rows]
     if left_out:
-        cells.insert(1 + HEAD, (f"({left_out:,} more)", *[""] * (len(HEADINGS) - 1)))
-    widths = [max(len(row[i]) for row in cells) for i in range(len(HEADINGS))]
+        cells.insert(1 + head, (f"({left_out:,} more)", *[""] * (len(headings) - 1)))
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
+    named = len(headings) - len(HEADINGS) + 1
     lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+        "  ".join(
+            [
+                *map(str.ljust, row[:named], widths[:named]),
+                *map(str.rjust, row[named:], widths[named:]),
+            ]
+        ).rstrip()
         for row in cells
     ]
     return "\n".join([title, *(lines if rows else ()), *([remark] if remark else ())])
 
 
-def page(title: str, rows: Sequence[Row], left_out: int, remark: str) -> str:
+def page(glance: Glance) -> str:
     """Return the table as HTML, for notebooks."""
+    title, rows, left_out, remark, head, headings = glance
     body = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
     if left_out:
-        body.insert(HEAD, f'<td colspan="{len(HEADINGS)}">({left_out:,} more)</td>')
-    head = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
+        body.insert(head, f'<td colspan="{len(headings)}">({left_out:,} more)</td>')
+    top = "".join(f"<th>{heading}</th>" for heading in headings)
     table = "".join(f"<tr>{row}</tr>" for row in body)
     return (
-        f"<div><p>{html.escape(title)}</p><table><thead><tr>{head}</tr></thead>"
+        f"<div><p>{html.escape(title)}</p><table><thead><tr>{top}</tr></thead>"
         f"<tbody>{table}</tbody></table><p>{html.escape(remark)}</p></div>"
     )
 

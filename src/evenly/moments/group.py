@@ -20,7 +20,7 @@ from evenly.sources import open_source
 class Group(Readings):
     """The state of `Moments` and its group: `update`, ``+``, ``-``, ``==``, and parts."""
 
-    __slots__ = ("_cache", "_columns", "_dtypes", "_lock", "_plain", "_rows", "_sources", "_state")
+    __slots__ = ("_cache", "_plain", "_rows")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(
@@ -204,17 +204,6 @@ class Group(Readings):
     def _is_zero(self) -> bool:
         state = self._state
         return not any(m for m, _ in state.counts()) and not any(m for m, _ in state.missings())
-
-    def __add__(self, other: object) -> Self:
-        """Return the moments of both sets of rows together."""
-        if not isinstance(other, type(self)):
-            # sum() begins with 0
-            return self.copy() if type(other) is int and other == 0 else NotImplemented
-        result = self.copy()
-        result._absorb(other)
-        return result
-
-    __radd__ = __add__
 
     def __sub__(self, other: object) -> Self:
         """Return the moments without the rows of other: the inverse of adding, bit for bit.

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from evenly import _core
-from evenly.columns import Names, places_of
+from evenly.columns import places_of
 from evenly.errors import ColumnError, EvenlyError, nearest
 from evenly.keys import Key, Part, order, part_of
 from evenly.moments import grouped_glance
@@ -60,38 +60,14 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
         return self._by
 
     @property
-    def columns(self) -> Names:
-        """The names of the columns of every group, in order; None when they have none."""
-        return self._columns
-
-    @property
     def num_features(self) -> int:
         """The number of columns of every group."""
         return self._width
 
     @property
-    def dtypes(self) -> tuple[str, ...]:
-        """The dtype that each column came in, in any group (several are joined by ``|``)."""
-        return self._dtypes
-
-    @property
     def rows(self) -> int:
         """Rows that were read, of all groups together."""
         return int(self._rows.sum())
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Where the rows came from, sorted. Information only."""
-        return tuple(sorted(self._sources))
-
-    @sources.setter
-    def sources(self, sources: Iterable[str]) -> None:
-        self._sources = list(sources)
-
-    @property
-    def extremes_are_bounds(self) -> bool:
-        """Whether min and max may belong to rows that were subtracted since."""
-        return bool(self._state.extremes_are_bounds)
 
     # The mapping
 
@@ -160,11 +136,6 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
         """
         with self._lock:
             return self._with_columns(places_of(list(names), self._columns, self._width))
-
-    __copy__ = Grouping.copy
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self.copy()
 
     # The file
 

@@ -1,11 +1,10 @@
 """Groups at a glance: a row for each group and column, shortened."""
 
-import html
 from typing import TYPE_CHECKING
 
 from evenly.keys import Key, shown
 from evenly.moments import glance
-from evenly.moments.glance import Row
+from evenly.moments.glance import Glance, Row
 
 if TYPE_CHECKING:
     from evenly.moments.grouped import GroupedMoments
@@ -16,33 +15,19 @@ HEAD, TAIL = 20, 4
 
 
 def text(moments: "GroupedMoments", head: int = HEAD, tail: int = TAIL) -> str:
-    """Return the table as text: groups and names to the left, numbers to the right."""
-    rows, left_out = lines(moments, head, tail)
-    cells: list[Row] = [HEADINGS, *rows]
-    if left_out:
-        cells.insert(1 + head, (f"({left_out:,} more)", *[""] * (len(HEADINGS) - 1)))
-    widths = [max(len(row[i]) for row in cells) for i in range(len(HEADINGS))]
-    table = [
-        "  ".join(
-            [*map(str.ljust, row[:2], widths[:2]), *map(str.rjust, row[2:], widths[2:])]
-        ).rstrip()
-        for row in cells
-    ]
-    return "\n".join([title(moments), *(table if rows else ()), *foot(moments)])
+    """Return the table as text."""
+    return glance.text(_glance(moments, head, tail))
 
 
 def page(moments: "GroupedMoments") -> str:
     """Return the table as HTML, for notebooks."""
-    rows, left_out = lines(moments, HEAD, TAIL)
-    body = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
-    if left_out:
-        body.insert(HEAD, f'<td colspan="{len(HEADINGS)}">({left_out:,} more)</td>')
-    head = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
-    table = "".join(f"<tr>{row}</tr>" for row in body)
-    return (
-        f"<div><p>{html.escape(title(moments))}</p><table><thead><tr>{head}</tr></thead>"
-        f"<tbody>{table}</tbody></table><p>{html.escape(''.join(foot(moments)))}</p></div>"
-    )
+    return glance.page(_glance(moments, HEAD, TAIL))
+
+
+def _glance(moments: "GroupedMoments", head: int, tail: int) -> Glance:
+    rows, left_out = lines(moments, head, tail)
+    remark = glance.BOUNDS if moments.extremes_are_bounds else ""
+    return Glance(title(moments), rows, left_out, remark, head, HEADINGS)
 
 
 def title(moments: "GroupedMoments") -> str:
@@ -51,12 +36,6 @@ def title(moments: "GroupedMoments") -> str:
     said = ", ".join(f"{number:,} {noun}{'s' * (number != 1)}" for number, noun in numbers)
     by = moments.by
     return said if by is None else f"{said}, by {by if isinstance(by, str) else ', '.join(by)}"
-
-
-def foot(moments: "GroupedMoments") -> list[str]:
-    """Return what is to be said below the table."""
-    bounds = "min and max are bounds: rows were subtracted"
-    return [bounds] if moments.extremes_are_bounds else []
 
 
 def lines(moments: "GroupedMoments", head: int, tail: int) -> tuple[list[Row], int]:

@@ -13,6 +13,7 @@ from evenly.block import Block, Keys
 from evenly.columns import Names, check_times, matching
 from evenly.errors import ColumnError, DataError
 from evenly.keys import Key, joined_kinds, shown
+from evenly.moments.books import Books
 from evenly.moments.group import joined_dtypes
 from evenly.moments.group_intake import add_groups
 from evenly.moments.intake import feature_count
@@ -24,13 +25,10 @@ By = str | tuple[str, ...] | None
 Places = npt.NDArray[np.int64]
 
 
-class Grouping:
+class Grouping(Books):
     """The state of `GroupedMoments`: `update`, ``+``, ``-`` and ``==``."""
 
-    __slots__ = (
-        *("_by", "_cache", "_columns", "_dtypes", "_kinds", "_lock", "_places", "_rows"),
-        *("_sources", "_state", "_width"),
-    )
+    __slots__ = ("_by", "_cache", "_kinds", "_places", "_rows", "_width")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, by: By, columns: Names = None, width: int = 0) -> None:
@@ -231,14 +229,7 @@ class Grouping:
     def __add__(self, other: object) -> Self:
         """Return the moments of both sets of rows together."""
         _refuse_plain(other)
-        if not isinstance(other, type(self)):
-            # sum() begins with 0
-            return self.copy() if type(other) is int and other == 0 else NotImplemented
-        result = self.copy()
-        result._absorb(other)
-        return result
-
-    __radd__ = __add__
+        return super().__add__(other)
 
     def __sub__(self, other: object) -> Self:
         """Return the moments without the rows of other: the inverse of adding, bit for bit.

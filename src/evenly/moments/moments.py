@@ -51,30 +51,9 @@ class Moments(Group):
     __iter__ = None
 
     @property
-    def columns(self) -> Names:
-        """The names of the columns, in order; None when they have none."""
-        return self._columns
-
-    @property
-    def dtypes(self) -> tuple[str, ...]:
-        """The dtype that each column came in (several are joined by ``|``)."""
-        return self._dtypes
-
-    @property
     def rows(self) -> int:
         """Rows that were read, whatever they weighed, missing ones too."""
         return self._rows
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Where the rows came from, sorted. Information only: nothing is computed from it."""
-        with self._lock:
-            return tuple(sorted(self._sources))
-
-    @sources.setter
-    def sources(self, sources: Iterable[str]) -> None:
-        with self._lock:
-            self._sources = list(sources)
 
     # Taking part of it, and copies
 
@@ -93,11 +72,6 @@ class Moments(Group):
     def __getitem__(self, names: str | int | Sequence[str | int]) -> "Moments":
         """Return ``moments["a"]`` or ``moments["a", "b"]``: `select` in short."""
         return self.select([names] if isinstance(names, str | int) else names)
-
-    __copy__ = Group.copy
-
-    def __deepcopy__(self, memo: object) -> "Moments":
-        return self.copy()
 
     def __reduce__(self) -> Any:
         plain = (self._state.pack(), self._columns, self._dtypes, self.sources, self._rows)

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from evenly import _core, readout
-from evenly.columns import Names
+from evenly import readout
 from evenly.moments import glance
+from evenly.moments.books import Books
 from evenly.moments.records import records
 from evenly.readout import Dyadic
 
@@ -19,14 +19,11 @@ Correction = int | float | Fraction
 T = TypeVar("T")
 
 
-class Readings:
+class Readings(Books):
     """The read-outs of `Moments`; each is computed once, until the moments change."""
 
     __slots__ = ()
 
-    _state: _core.State
-    _columns: Names
-    _dtypes: tuple[str, ...]
     _rows: int
     _cache: dict[object, Any]
 
@@ -127,11 +124,6 @@ class Readings:
         return self._extremes(1)
 
     @property
-    def extremes_are_bounds(self) -> bool:
-        """Whether min and max may belong to rows that were subtracted since."""
-        return bool(self._state.extremes_are_bounds)
-
-    @property
     def sum(self) -> list[Fraction]:
         """The sum of each column, exactly."""
         return [readout.fraction(value) for value in self._state.sums()]
@@ -149,12 +141,12 @@ class Readings:
         return self._cached("extremes", compute)[:, which].copy()
 
     def __repr__(self) -> str:
-        return glance.text(*self._glance())
+        return glance.text(self._glance())
 
     def _repr_html_(self) -> str:
-        return glance.page(*self._glance())
+        return glance.page(self._glance())
 
-    def _glance(self) -> tuple[str, list[glance.Row], int, str]:
+    def _glance(self) -> glance.Glance:
         number = self._state.columns
         places = glance.shown(number)
         names = [str(i) if self._columns is None else self._columns[i] for i in places]
@@ -163,12 +155,11 @@ class Readings:
             glance.row(record) for record in records(self._state.take(places), tuple(names), dtypes)
         ]
         of = f"{number:,} column{'' if number == 1 else 's'}, {self._rows:,} row"
-        bounds = "min and max are bounds: rows were subtracted"
-        return (
+        return glance.Glance(
             f"Moments of {of}{'' if self._rows == 1 else 's'}",
             rows,
             number - len(places),
-            bounds if self.extremes_are_bounds else "",
+            glance.BOUNDS if self.extremes_are_bounds else "",
         )
 
 

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from evenly.moments import Moments
-from evenly.moments.glance import number
+from evenly.moments.glance import BOUNDS, number
 from evenly.report.paste import paste
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks")
@@ -80,8 +80,8 @@ def _title(moments: Moments) -> str:
 
 
 def _foot(moments: Moments) -> list[str]:
-    bounds = ["min and max are bounds: rows were subtracted"]
-    return [*(bounds if moments.extremes_are_bounds else ()), *paste(moments)]
+    bounds = [BOUNDS] if moments.extremes_are_bounds else []
+    return [*bounds, *paste(moments)]
 
 
 def _lines(moments: Moments, labels: list[str]) -> list[str]:

@@ -1,0 +1,72 @@
+"""What moments have beside their numbers, by group or not: names, sources; and how they add."""
+
+import threading
+from collections.abc import Iterable
+from typing import Self
+
+from evenly import _core
+from evenly.columns import Names
+
+
+class Books:
+    """The columns and sources of moments, copies, and ``+``."""
+
+    __slots__ = ("_columns", "_dtypes", "_lock", "_sources", "_state")
+
+    _state: _core.State
+    _columns: Names
+    _dtypes: tuple[str, ...]
+    _sources: list[str]
+    _lock: "threading.Lock | threading.RLock"
+
+    def copy(self) -> Self:
+        """Return moments of their own: updating one does not change the other."""
+        raise NotImplementedError
+
+    def _absorb(self, other: Self) -> None:
+        """Add other in place."""
+        raise NotImplementedError
+
+    @property
+    def columns(self) -> Names:
+        """The names of the columns, in order; None when they have none."""
+        return self._columns
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The dtype that each column came in (several are joined by ``|``)."""
+        return self._dtypes
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where the rows came from, sorted. Information only: nothing is computed from it."""
+        with self._lock:
+            return tuple(sorted(self._sources))
+
+    @sources.setter
+    def sources(self, sources: Iterable[str]) -> None:
+        with self._lock:
+            self._sources = list(sources)
+
+    @property
+    def extremes_are_bounds(self) -> bool:
+        """Whether min and max may belong to rows that were subtracted since."""
+        return bool(self._state.extremes_are_bounds)
+
+    def __copy__(self) -> Self:
+        return self.copy()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.copy()
+
+    def __add__(self, other: object) -> Self:
+        """Return the moments of both sets of rows together."""
+        if not isinstance(other, type(self)):
+            # sum() begins with 0
+            return self.copy() if type(other) is int and other == 0 else NotImplemented
+        result = self.copy()
+        result._absorb(other)
+        return result
+
+    def __radd__(self, other: object) -> Self:
+        return self.__add__(other)
