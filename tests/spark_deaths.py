@@ -6,15 +6,14 @@
 kills one of them (SIGKILL) at a random moment of each fit.
 """
 
-import argparse
 import os
 import random
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 import evenly
+from random_deaths import asked, check, death, loop, part, seconds, sent
 
 PARTS = 6
-ROWS = 200
 WIDTH = 4
 
 
@@ -52,32 +51,25 @@ def session(master: str = "local[2,4]") -> Iterator[SparkSession]:
         started.stop()
 
 
-def part(number: int, seed: int, width: int) -> dict[str, np.ndarray]:
-    """Rows that need all the bits there are, the same ones whenever they are asked for."""
-    rng = np.random.default_rng([seed, number])
-    x = rng.normal(1.7e9, 1, (ROWS, width)) * 2.0 ** rng.integers(-30, 30, (ROWS, width))
-    return {f"c{place}": x[:, place] for place in range(width)}
+def columns(x: np.ndarray) -> dict[str, np.ndarray]:
+    return {f"c{place}": x[:, place] for place in range(x.shape[1])}
 
 
 def whole(seed: int, width: int = WIDTH) -> evenly.Moments:
     """What one machine says of all parts."""
-    return evenly.fit(pa.table(part(number, seed, width)) for number in range(PARTS))
+    return evenly.fit(pa.table(columns(part(number, seed, width=width))) for number in range(PARTS))
 
 
 def parts(
     spark: SparkSession, seed: int, made: Callable[[int], Any], width: int = WIDTH
 ) -> DataFrame:
     """The parts as partitions; ``made(number)`` is called by the worker when it makes one."""
-    rows = ROWS
+    one = sent(made, seed)
 
     def make(batches: Iterator[Any]) -> Iterator[Any]:  # by value: workers have no tests
         for batch in batches:
             for number in batch["id"].to_pylist():
-                made(number)
-                rng = np.random.default_rng([seed, number])
-                x = rng.normal(1.7e9, 1, (rows, width)) * 2.0 ** rng.integers(
-                    -30, 30, (rows, width)
-                )
+                x = one(number, width=width)
                 yield pa.RecordBatch.from_pydict({f"c{i}": x[:, i] for i in range(width)})
 
     schema = ", ".join(f"c{place} double" for place in range(width))
@@ -110,43 +102,23 @@ def victims(spark: SparkSession) -> list[int]:
 def killed_from_outside(spark: SparkSession, seed: int, after: float) -> bool:
     """Fit, and kill a process some seconds after the start; whether that was before the end."""
     chosen = random.Random(seed)
-    ended = threading.Event()
-    in_time = []
 
-    def kill() -> None:
-        time.sleep(after)
-        alive = victims(spark)
-        in_time.append(bool(alive) and not ended.is_set())
-        if alive:
+    def kill(running: bool) -> bool:
+        if alive := victims(spark):
             os.kill(chosen.choice(alive), signal.SIGKILL)
+        return bool(alive) and running
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    moments = evenly.fit(parts(spark, seed, lambda number: time.sleep(0.1)))
-    ended.set()
-    killer.join()
-    assert moments == whole(seed), f"another answer after a death: seed {seed}, {after} s"
-    assert moments.rows == PARTS * ROWS
-    return in_time[0]
+    with death(kill, after) as halfway:
+        moments = evenly.fit(parts(spark, seed, lambda number: time.sleep(0.1)))
+    check(moments, whole(seed), seed, after)
+    return halfway[0]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--master", default="local[2,4]")
-    asked = parser.parse_args()
-    moments = random.Random(asked.seed)
-    halfway = 0
-    with session(asked.master) as spark:
-        started = time.perf_counter()
-        evenly.fit(parts(spark, 0, lambda number: time.sleep(0.1)))
-        started = time.perf_counter()
-        evenly.fit(parts(spark, 0, lambda number: time.sleep(0.1)))
-        lasts = time.perf_counter() - started
-        for kill in range(asked.kills):
-            halfway += killed_from_outside(spark, asked.seed + kill, moments.uniform(0, lasts))
-    print(f"{asked.kills} deaths, {halfway} of them before the fit had ended: never another bit")
+    options = asked(__doc__, master="local[2,4]")
+    with session(options.master) as spark:
+        lasts = seconds(lambda: evenly.fit(parts(spark, 0, lambda number: time.sleep(0.1))))
+        loop(options, lasts, partial(killed_from_outside, spark))
 
 
 if __name__ == "__main__":

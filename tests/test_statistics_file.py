@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import evenly
 import strategies
+from alike import same
 from evenly import Moments, SourceError, StatisticsFileError, statistics_file
 from evenly.atomic import atomic_file
 
@@ -35,16 +36,6 @@ def moments():
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "statistics.json"
-
-
-def same(a, b):
-    """Everything that a file holds is the same."""
-    names = ("columns", "dtypes", "rows", "sources", "extremes_are_bounds")
-    return (
-        a == b
-        and a._state.extremes() == b._state.extremes()
-        and all(getattr(a, name) == getattr(b, name) for name in names)
-    )
 
 
 # There and back

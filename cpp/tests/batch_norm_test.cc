@@ -50,6 +50,21 @@ void for_each_channel(const Shape& shape, F&& f) {
   for (int64_t c = 0; c < shape.channels; c += 100 / portion(100)) f(c);
 }
 
+// Forward and backward, and everything that they compute.
+template <class T>
+void check_both_ways(BatchCase<T>& one) {
+  one.forward();
+  for_each_channel(one.shape, [&](int64_t c) {
+    one.check_statistics(c);
+    one.check_outputs(c);
+  });
+  one.backward();
+  for_each_channel(one.shape, [&](int64_t c) {
+    one.check_sums(c);
+    one.check_gradients(c, Real(one.shape.values()));
+  });
+}
+
 std::vector<char> bytes_of(const TestArray& array) {
   return {array.memory(), array.memory() + array.bytes()};
 }
@@ -124,16 +139,7 @@ TEST(every_way_of_cutting_a_batch) {
   for (const Shape& shape : kWays) {
     for_each_type([&]<class T>(T) {
       BatchCase<T> one(random, shape, any_edge(random));
-      one.forward();
-      for_each_channel(shape, [&](int64_t c) {
-        one.check_statistics(c);
-        one.check_outputs(c);
-      });
-      one.backward();
-      for_each_channel(shape, [&](int64_t c) {
-        one.check_sums(c);
-        one.check_gradients(c, Real(shape.values()));
-      });
+      check_both_ways(one);
     });
   }
 }
@@ -227,16 +233,7 @@ TEST(values_whose_squares_overflow_float32) {
     BatchCase<float> one(random, shape, Edge::kEnd);
     float* x = one.x.data<float>();
     for (int64_t i = 0; i < one.x.layout().elements(); ++i) x[i] *= 1e28f;
-    one.forward();
-    for_each_channel(shape, [&](int64_t c) {
-      one.check_statistics(c);
-      one.check_outputs(c);
-    });
-    one.backward();
-    for_each_channel(shape, [&](int64_t c) {
-      one.check_sums(c);
-      one.check_gradients(c, Real(shape.values()));
-    });
+    check_both_ways(one);
   }
 }
 

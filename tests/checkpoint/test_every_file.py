@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import evenly
-from checkpoint.deaths import lives, same, save_everywhere
+from alike import same
+from checkpoint.deaths import lives, save_everywhere
 from containers import NAMED, UNNAMED
 from evenly.sources.files.csv_chunks import chunks
 

@@ -1,6 +1,5 @@
 """Between the rows: one process at a time, when to save, and how a fit is interrupted."""
 
-import json
 import os
 import signal
 import subprocess
@@ -12,43 +11,12 @@ import pandas as pd
 import pytest
 
 import evenly
+from checkpoint.days import ledger, refused
 from checkpoint.deaths import lives, save_everywhere
 from evenly.atomic import atomic_file
 from evenly.checkpoint.interruption import Interruption
 from evenly.checkpoint.lock import Lock
 from evenly.checkpoint.pace import Pace
-
-
-@pytest.fixture
-def state(tmp_path):
-    return tmp_path / "state.json"
-
-
-@pytest.fixture
-def days(tmp_path):
-    """A folder of two days, the second of twice the rows."""
-    folder = tmp_path / "days"
-    folder.mkdir()
-    day(folder / "1.csv", 1)
-    day(folder / "2.csv", 2)
-    return folder
-
-
-def day(path, rows):
-    path.write_text("x\n" + "".join(f"{rows + i}\n" for i in range(rows)))
-    os.utime(path, ns=(0, 1_767_225_600_000_000_000 + rows))
-    return path
-
-
-def ledger(state):
-    return {file["path"]: file["rows"] for file in json.loads(state.read_text())["files"]}
-
-
-def refused(error, source, **options):
-    with pytest.raises(error) as caught:
-        evenly.fit(source, **options)
-    return str(caught.value)
-
 
 # Two at once
 

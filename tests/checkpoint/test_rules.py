@@ -8,41 +8,10 @@ import pandas as pd
 import pytest
 
 import evenly
+from checkpoint.days import day, ledger, refused
 from checkpoint.deaths import Died, save_everywhere
 from evenly.checkpoint.names import Names
 from evenly.checkpoint.state import State
-
-
-@pytest.fixture
-def state(tmp_path):
-    return tmp_path / "state.json"
-
-
-@pytest.fixture
-def days(tmp_path):
-    """A folder of two days, the second of twice the rows."""
-    folder = tmp_path / "days"
-    folder.mkdir()
-    day(folder / "1.csv", 1)
-    day(folder / "2.csv", 2)
-    return folder
-
-
-def day(path, rows):
-    path.write_text("x\n" + "".join(f"{rows + i}\n" for i in range(rows)))
-    os.utime(path, ns=(0, 1_767_225_600_000_000_000 + rows))
-    return path
-
-
-def ledger(state):
-    return {file["path"]: file["rows"] for file in json.loads(state.read_text())["files"]}
-
-
-def refused(error, source, **options):
-    with pytest.raises(error) as caught:
-        evenly.fit(source, **options)
-    return str(caught.value)
-
 
 # New, gone, changed
 

@@ -1,0 +1,18 @@
+import pytest
+
+from checkpoint.days import day
+
+
+@pytest.fixture
+def state(tmp_path):
+    return tmp_path / "state.json"
+
+
+@pytest.fixture
+def days(tmp_path):
+    """A folder of two days, the second of twice the rows."""
+    folder = tmp_path / "days"
+    folder.mkdir()
+    day(folder / "1.csv", 1)
+    day(folder / "2.csv", 2)
+    return folder
