@@ -1,15 +1,18 @@
-"""What moments have beside their numbers, by group or not: names, sources; and how they add."""
+"""What moments have beside their numbers, by group or not: names, sources, a file; and ``+``."""
 
+import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Self
 
 from evenly import _core
+from evenly.atomic import atomic_file
 from evenly.columns import Names
+from evenly.statistics_file import Ledger
 
 
 class Books:
-    """The columns and sources of moments, copies, and ``+``."""
+    """The columns and sources of moments, copies, ``+``, and the statistics file."""
 
     __slots__ = ("_columns", "_dtypes", "_lock", "_sources", "_state")
 
@@ -25,6 +28,10 @@ class Books:
 
     def _absorb(self, other: Self) -> None:
         """Add other in place."""
+        raise NotImplementedError
+
+    def _lines(self, ledger: Ledger | None) -> Iterator[bytes]:
+        """Yield the statistics file, with which files are in the sums, if that is known."""
         raise NotImplementedError
 
     @property
@@ -70,3 +77,29 @@ class Books:
 
     def __radd__(self, other: object) -> Self:
         return self.__add__(other)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a statistics file, whole or not at all (its format: ``docs/format.md``).
+
+        Raises
+        ------
+        SourceError
+            When it cannot be written; what was there before is unchanged.
+        """
+        self.save_with_ledger(path, None)
+
+    def save_with_ledger(self, path: str | os.PathLike[str], ledger: Ledger | None) -> None:
+        """Save, and say which files are in the sums; `save` says nothing of files."""
+        lines = self._lines(ledger)
+        with atomic_file(path) as file:
+            file.writelines(lines)
+
+    def to_bytes(self) -> bytes:
+        """Return the statistics file that `save` writes, for a place that is no file.
+
+        >>> import evenly
+        >>> moments = evenly.fit([[1.0], [2.0]])
+        >>> evenly.Moments.from_bytes(moments.to_bytes()) == moments
+        True
+        """
+        return b"".join(self._lines(None))

@@ -1,8 +1,6 @@
 """`GroupedMoments`: the moments of each group of rows, as one thing that adds up."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Self
 
@@ -19,7 +17,6 @@ from evenly.moments.moments import Moments
 from evenly.moments.readings import Correction
 from evenly.statistics_file import Header, Ledger
 from evenly.statistics_file import groups as group_file
-from evenly.statistics_file.groups import GroupRecord
 from evenly.transform.groups import GroupScaling, group_scaling, transform_groups
 
 GroupKey = Part | Key
@@ -139,25 +136,6 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
 
     # The file
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a statistics file of groups, whole or not at all (``docs/format.md``).
-
-        Raises
-        ------
-        SourceError
-            When it cannot be written; what was there before is unchanged.
-        """
-        self.save_with_ledger(path, None)
-
-    def save_with_ledger(self, path: str | os.PathLike[str], ledger: Ledger | None) -> None:
-        """Save, and say which files are in the sums; `save` says nothing of files."""
-        header, by, groups = self._file()
-        group_file.save(path, replace(header, ledger=ledger), by, groups)
-
-    def to_bytes(self) -> bytes:
-        """Return the statistics file that `save` writes, for a place that is no file."""
-        return b"".join(group_file.lines(*self._file()))
-
     @staticmethod
     def from_bytes(content: bytes) -> "GroupedMoments":
         """Return the groups in the bytes of a statistics file, trusting nothing in them.
@@ -171,11 +149,11 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
         believed(result, *group_file.parse(content))
         return result
 
-    def _file(self) -> tuple[Header, By, Iterator[GroupRecord]]:
+    def _lines(self, ledger: Ledger | None) -> Iterator[bytes]:
         snapshot = self.copy()
         bounds = snapshot.extremes_are_bounds
-        header = Header(snapshot.rows, self.sources, bounds, version("evenly"))
-        return header, self._by, group_records(snapshot, snapshot._sorted())
+        header = Header(snapshot.rows, self.sources, bounds, version("evenly"), ledger)
+        return group_file.lines(header, self._by, group_records(snapshot, snapshot._sorted()))
 
     # Normalising
 

@@ -1,8 +1,6 @@
 """`Moments`: what the user holds. Exact sums that add up, and are divided only when read."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -77,31 +75,6 @@ class Moments(Group):
         plain = (self._state.pack(), self._columns, self._dtypes, self.sources, self._rows)
         return _restore, plain
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a statistics file, whole or not at all (its format: ``docs/format.md``).
-
-        Raises
-        ------
-        SourceError
-            When it cannot be written; what was there before is unchanged.
-        """
-        self.save_with_ledger(path, None)
-
-    def save_with_ledger(self, path: str | os.PathLike[str], ledger: Ledger | None) -> None:
-        """Save, and say which files are in the sums; `save` says nothing of files."""
-        header, columns = self._file()
-        statistics_file.save(path, replace(header, ledger=ledger), columns)
-
-    def to_bytes(self) -> bytes:
-        """Return the statistics file that `save` writes, for a place that is no file.
-
-        >>> import evenly
-        >>> moments = evenly.fit([[1.0], [2.0]])
-        >>> Moments.from_bytes(moments.to_bytes()) == moments
-        True
-        """
-        return b"".join(statistics_file.lines(*self._file()))
-
     @staticmethod
     def from_bytes(content: bytes) -> "Moments":
         """Return the moments in the bytes of a statistics file, trusting nothing in them.
@@ -113,11 +86,11 @@ class Moments(Group):
         """
         return believed(*statistics_file.parse(content))
 
-    def _file(self) -> tuple[Header, Iterator[ColumnRecord]]:
+    def _lines(self, ledger: Ledger | None) -> Iterator[bytes]:
         state = self._state.copy()
         bounds = state.extremes_are_bounds
-        header = Header(self._rows, self.sources, bounds, version("evenly"))
-        return header, records(state, self._columns, self._dtypes)
+        header = Header(self._rows, self.sources, bounds, version("evenly"), ledger)
+        return statistics_file.lines(header, records(state, self._columns, self._dtypes))
 
     def normalize(
         self,

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from evenly.atomic import atomic_file
 from evenly.columns import first_repeated
 from evenly.errors import SourceError, StatisticsFileError
 from evenly.statistics_file import column as one_column
@@ -51,18 +50,6 @@ class Header:
     extremes_are_bounds: bool
     evenly_version: str
     ledger: Ledger | None = None
-
-
-def save(path: str | os.PathLike[str], header: Header, columns: Iterable[ColumnRecord]) -> None:
-    """Write a statistics file, whole or not at all; columns are taken one at a time.
-
-    Raises
-    ------
-    SourceError
-        When the file cannot be written. What was there before is unchanged.
-    """
-    with atomic_file(path) as file:
-        file.writelines(lines(header, columns))
 
 
 def lines(header: Header, columns: Iterable[ColumnRecord]) -> Iterator[bytes]:
@@ -112,23 +99,6 @@ def object_of(parts: dict[str, Iterable[str]]) -> Iterator[bytes]:
         yield from map(encoded, parts[key])
         before = ",\n"
     yield b"\n}\n"
-
-
-def load(path: str | os.PathLike[str]) -> tuple[Header, list[ColumnRecord]]:
-    """Read a statistics file and check everything in it.
-
-    Raises
-    ------
-    SourceError
-        When the file is missing or cannot be read.
-    StatisticsFileError
-        When it is no statistics file, or one that no data can have produced.
-    """
-    content = content_of(path)
-    try:
-        return parse(content)
-    except StatisticsFileError as error:
-        raise StatisticsFileError(f"{os.fspath(path)}: {error}") from None
 
 
 def content_of(path: str | os.PathLike[str]) -> bytes:

@@ -5,12 +5,10 @@ by the same code.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
-from evenly.atomic import atomic_file
 from evenly.errors import StatisticsFileError
 from evenly.keys import Key, Part
 from evenly.statistics_file import column as one_column
@@ -49,20 +47,6 @@ class GroupRecord(NamedTuple):
     key: Key
     rows: int
     columns: list[ColumnRecord]
-
-
-def save(
-    path: str | os.PathLike[str], header: Header, by: By, groups: Iterable[GroupRecord]
-) -> None:
-    """Write a statistics file of groups, whole or not at all; groups are taken one at a time.
-
-    Raises
-    ------
-    SourceError
-        When the file cannot be written. What was there before is unchanged.
-    """
-    with atomic_file(path) as file:
-        file.writelines(lines(header, by, groups))
 
 
 def lines(header: Header, by: By, groups: Iterable[GroupRecord]) -> Iterator[bytes]:
