@@ -163,7 +163,7 @@ def fit(
     source = open_source(source, **options)
     with ProgressLine(sys.stderr, quiet=quiet) as progress:
         moments = fit_source(
-            source, infinite=infinite, threads=threads, progress=progress, by=_one_or_several(by)
+            source, infinite=infinite, threads=threads, progress=progress, by=options["by"]
         )
     _keep(moments, output, quiet)
     if not quiet:
