@@ -23,6 +23,27 @@ IntKernel<T> int_kernel(const Kernels& kernels) {
   if constexpr (std::is_same_v<T, uint64_t>) return kernels.uint64;
 }
 
+// What lanes of one column have summed to: the column is then added to once, and not once a lane.
+template <class T>
+struct IntTotal {
+  int128 sum = 0, squares = 0;
+  T min = std::numeric_limits<T>::max(), max = std::numeric_limits<T>::min();
+
+  void add(const IntLanes<T>& lanes, int lane) {
+    sum += lanes.sum[lane];
+    squares += int128(lanes.square_low[lane]) + (int128(lanes.square_high[lane]) << 32);
+    min = std::min(min, lanes.min[lane]);
+    max = std::max(max, lanes.max[lane]);
+  }
+  void add_to(Column& column) const {
+    column.sum.add_wide(sum, 0);
+    column.squares.add_wide(squares, 0);
+    if (min > max) return;
+    column.include(value_of_integer(min));
+    column.include(value_of_integer(max));
+  }
+};
+
 // One tile's width of integer lanes.
 template <class T>
 class IntStrip {
@@ -46,46 +67,33 @@ class IntStrip {
   void finish(const Kernels&, const T*, ptrdiff_t, int, LaneMask valid, ColumnOf&& column_of,
               InfinityRule&) {
     // The low halves of 2^24 tiles of 256 squares fill 64 bits.
-    if (++tiles_ == 1 << 23) flush(valid, column_of);
-  }
-
-  template <class ColumnOf>
-  void flush(LaneMask valid, ColumnOf&& column_of) {
+    if (++tiles_ < 1 << 23) return;
     for (int lane = 0; lane < kCount; ++lane) {
       if (!(valid >> lane & 1)) continue;
-      Column& column = column_of(lane);
-      column.sum.add(lanes_.sum[lane], 0);
-      column.squares.add_wide(int128(lanes_.square_low[lane]), 0);
-      column.squares.add_wide(int128(lanes_.square_high[lane]), 32);
-      include(lanes_.min[lane], lanes_.max[lane], column);
+      IntTotal<T> total;
+      total.add(lanes_, lane);
+      total.add_to(column_of(lane));
+    }
+    clear();
+  }
+
+  // Adds all that the lanes hold to the totals of their columns, which it asks for in order.
+  template <class TotalOf>
+  void flush(LaneMask valid, TotalOf&& total_of) {
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (valid >> lane & 1) total_of(lane).add(lanes_, lane);
     }
     clear();
   }
 
   void flush_together(Column& column) {
-    int128 sum = 0, low = 0, high = 0;
-    T min = lanes_.min[0], max = lanes_.max[0];
-    for (int lane = 0; lane < kCount; ++lane) {
-      sum += lanes_.sum[lane];
-      low += lanes_.square_low[lane];
-      high += lanes_.square_high[lane];
-      min = std::min(min, lanes_.min[lane]);
-      max = std::max(max, lanes_.max[lane]);
-    }
-    column.sum.add_wide(sum, 0);
-    column.squares.add_wide(low, 0);
-    column.squares.add_wide(high, 32);
-    include(min, max, column);
+    IntTotal<T> total;
+    for (int lane = 0; lane < kCount; ++lane) total.add(lanes_, lane);
+    total.add_to(column);
     clear();
   }
 
  private:
-  static void include(T min, T max, Column& column) {
-    if (min > max) return;
-    column.include(value_of_integer(min));
-    column.include(value_of_integer(max));
-  }
-
   // Values of more than 32 bits, in 128.
   static void sum_lane(const T* data, ptrdiff_t stride, int rows, Column& column) {
     int128 sum = 0, low = 0, high = 0;

@@ -62,4 +62,23 @@ struct Panel {
   int64_t column(int64_t j) const { return first_column + j / inner % columns; }
 };
 
+// The columns of a row's values, one after the other: without the divisions.
+class ColumnWalk {
+ public:
+  ColumnWalk(const Panel& panel, int64_t j)
+      : panel_(panel), column_(panel.column(j)), within_(j % panel.inner) {}
+  int64_t next() {
+    int64_t column = column_;
+    if (++within_ == panel_.inner) {
+      within_ = 0;
+      if (++column_ == panel_.first_column + panel_.columns) column_ = panel_.first_column;
+    }
+    return column;
+  }
+
+ private:
+  const Panel& panel_;
+  int64_t column_, within_;
+};
+
 }  // namespace evenly

@@ -37,9 +37,7 @@ class PanelTask {
   }
 
   void finish() {
-    for (int s = 0; s < int(strips_.size()); ++s) {
-      strips_[std::size_t(s)].flush(lanes_of(s), column_of(s));
-    }
+    flush();
     own_.hand_over();
     if (infinity_.seen && !infinity_.missing) shared_.infinite = true;
   }
@@ -65,6 +63,26 @@ class PanelTask {
     return [this, s](int lane) -> Column& {
       return own_[shape_.column(first_ + int64_t(s) * kCount + lane)];
     };
+  }
+
+  void flush() {
+    if constexpr (kIsFloating<T>) {
+      for (int s = 0; s < int(strips_.size()); ++s) {
+        strips_[std::size_t(s)].flush(lanes_of(s), column_of(s));
+      }
+    } else {
+      int64_t lowest = lowest_column();
+      std::vector<IntTotal<S>> totals(std::size_t(highest_column() - lowest + 1));
+      ColumnWalk walk(shape_, first_);
+      for (int s = 0; s < int(strips_.size()); ++s) {
+        strips_[std::size_t(s)].flush(lanes_of(s), [&](int) -> IntTotal<S>& {
+          return totals[std::size_t(walk.next() - lowest)];
+        });
+      }
+      for (std::size_t i = 0; i < totals.size(); ++i) {
+        totals[i].add_to(own_[lowest + int64_t(i)]);
+      }
+    }
   }
 
   // The last tile of a row may be wider than what is left of the row. Reading on into the next
