@@ -78,11 +78,11 @@ def test_a_file_is_measured_beside_its_decoding(tmp_path: Path) -> None:
 
 def test_photos_are_measured_beside_their_decoding(tmp_path: Path) -> None:
     """And the usual loop: its mean is right, as all have one size, and its std visibly wrong."""
-    for package in ("PIL", "skimage", "sklearn", "torch"):
+    for package in ("PIL", "simplejpeg", "skimage", "sklearn", "torch"):
         pytest.importorskip(package)
     (case,) = cases(tmp_path, "photos")
     first, second = case["races"]
-    assert list(first["seconds"]) == ["decode", "arrays", "evenly"]
+    assert list(first["seconds"]) == ["decode", "arrays", "simplejpeg", "evenly"]
     assert list(second["seconds"]) == ["evenly", "torch"]
     mean, std = case["errors"]
     assert mean < 1e-5

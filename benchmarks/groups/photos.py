@@ -7,15 +7,16 @@ import numpy as np
 
 from benchmarks import photos, table
 from benchmarks.compare import kernel, runtime
-from benchmarks.peers import evenly, installed, pillow, torch
+from benchmarks.peers import evenly, installed, pillow, simplejpeg, torch
 from benchmarks.race import Entry, race, warm_up
 
 TITLE = "Fit a folder of JPEGs"
+OURS = "decode", "arrays", "simplejpeg", "evenly"
 SIZES = {"full": 10_000, "quick": 1_000, "tiny": 12}
 
 
 def cases(size):
-    needed = ("pillow", "scikit-learn", "scikit-image")
+    needed = ("pillow", "simplejpeg", "scikit-learn", "scikit-image")
     return [{"number": SIZES[size]}] if all(map(installed, needed)) else []
 
 
@@ -36,6 +37,7 @@ def ours(folder, paths, threads):
     return [
         Entry("decode", pillow.decode(paths, threads)),
         Entry("arrays", pillow.decode_to_arrays(paths, threads)),
+        Entry("simplejpeg", simplejpeg.decode(paths, threads)),
         Entry("evenly", evenly.fit_photos(folder, threads)),
     ]
 
@@ -54,12 +56,13 @@ def _errors(moments, averages):
 
 
 def show(records):
-    columns = ["", "MB", "decode /s", "arrays /s", "evenly /s", "/ decode", "/ arrays"]
+    columns = ["", "MB", *(f"{name} /s" for name in OURS), *(f"/ {name}" for name in OURS[:-1])]
     columns += ["× torch loop", "its mean off", "its std off"]
     note = (
         "Images a second. decode: Pillow on as many threads, nothing done with the pixels; arrays: "
-        "the same into NumPy's; / decode: evenly's speed in decoding's. The loop averages the mean "
-        "and the std of each image, decoded by one thread: its answer is off by so much."
+        "the same into NumPy's; simplejpeg: the decoder that evenly takes for JPEGs, alone; "
+        "/ decode: evenly's speed in decoding's. The loop averages the mean and the std of each "
+        "image, decoded by one thread: its answer is off by so much."
     )
     return [table.plain(TITLE, columns, [_row(record) for record in records], note)]
 
@@ -67,8 +70,8 @@ def show(records):
 def _row(record):
     times = table.seconds(record)
     row = [record["label"], f"{record['nbytes'] / 1e6:.0f}"]
-    row += [f"{record['number'] / times[name]:.0f}" for name in ("decode", "arrays", "evenly")]
-    row += [f"{times[name] / times['evenly']:.2f}" for name in ("decode", "arrays")]
+    row += [f"{record['number'] / times[name]:.0f}" for name in OURS]
+    row += [f"{times[name] / times['evenly']:.2f}" for name in OURS[:-1]]
     if len(record["races"]) < 2:
         return [*row, *[table.MISSING] * 3]
     loop = table.seconds(record, 1)

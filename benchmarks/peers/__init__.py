@@ -26,6 +26,7 @@ PACKAGES = {
     "torch": "torch",
     "pyarrow": "pyarrow",
     "pillow": "PIL",
+    "simplejpeg": "simplejpeg",
     "scikit-image": "skimage",
     "dask": "dask",
     "spark": "pyspark",

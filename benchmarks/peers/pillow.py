@@ -15,7 +15,7 @@ def decode(paths, threads):
             with Image.open(path) as image:
                 image.load()
 
-    return _by_tasks(load, paths, threads)
+    return by_tasks(load, paths, threads)
 
 
 def decode_to_arrays(paths, threads):
@@ -28,13 +28,14 @@ def decode_to_arrays(paths, threads):
             with Image.open(path) as image:
                 np.asarray(image)
 
-    return _by_tasks(load, paths, threads)
+    return by_tasks(load, paths, threads)
 
 
 _FILES = 16
 
 
-def _by_tasks(load, paths, threads):
+def by_tasks(load, paths, threads):
+    """Hand the files to so many threads, a few at a time."""
     tasks = [paths[start : start + _FILES] for start in range(0, len(paths), _FILES)]
 
     def work():

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import TypeAlias
 
 from evenly.block import Block
 from evenly.errors import DataError, listed
@@ -12,6 +13,9 @@ from evenly.sources.images import ImageSource
 from evenly.sources.images.pixels import FULL_SCALE, columns
 from evenly.sources.images.source import Shot
 from evenly.statistics_file.column import ColumnRecord
+
+_Kind: TypeAlias = tuple[str, tuple[int, ...]]
+"""Pillow's mode, and the bands as they lie in memory: three of colour, or four, one to spare."""
 
 
 def fit_images(
@@ -36,7 +40,7 @@ def fit_images(
 
 
 class _Sums:
-    """Moments by thread and by Pillow's mode; their columns are its bands as they lie in memory.
+    """Moments by thread and by kind; their columns are its bands as they lie in memory.
 
     No thread waits for another, and nothing is moved: a grey image becomes three columns, an
     8-bit value one of 16 bits, and alpha is left out, when all is there and exactly.
@@ -45,12 +49,12 @@ class _Sums:
     def __init__(self, source: ImageSource, infinite: str) -> None:
         self._source = source
         self._infinite = infinite
-        self._parts: dict[tuple[int, str], Moments] = {}
+        self._parts: dict[tuple[int, _Kind], Moments] = {}
         self._example: dict[tuple[str, ...], str] = {}
 
     def add(self, shot: Shot) -> None:
         """Add an image; this thread only has the moments that it goes to."""
-        key = threading.get_ident(), shot.kind
+        key = threading.get_ident(), (shot.kind, shot.array.shape[1:])
         part = self._parts.get(key)
         if part is None:
             self._check_bands(shot)
@@ -74,18 +78,18 @@ class _Sums:
         if not self._parts:
             raise _none_readable(self._source)
         kinds = {kind for _, kind in self._parts}
-        deepest = "uint16" if "I;16" in kinds else ""
+        deepest = "uint16" if any(mode == "I;16" for mode, _ in kinds) else ""
         sums = merge(
-            self._columns_of(kind, merge(self._of_kind(kind)), deepest) for kind in sorted(kinds)
+            self._columns_of(kind[0], merge(self._of_kind(kind)), deepest) for kind in sorted(kinds)
         )
         return sums.select(self._source.chosen(sums.columns or ()))
 
-    def _of_kind(self, kind: str) -> list[Moments]:
+    def _of_kind(self, kind: _Kind) -> list[Moments]:
         return [part for (_, other), part in self._parts.items() if other == kind]
 
-    def _columns_of(self, kind: str, bands: Moments, deepest: str) -> Moments:
+    def _columns_of(self, mode: str, bands: Moments, deepest: str) -> Moments:
         """Return the columns that the bands of a kind count as, on the scale of the deepest."""
-        names, places = columns(kind, self._source.mode)
+        names, places = columns(mode, self._source.mode)
         dtype = deepest or bands.dtypes[0]
         factor = FULL_SCALE[dtype] // FULL_SCALE[bands.dtypes[0]] if deepest else 1
         found = list(records(bands._state, None, bands.dtypes))

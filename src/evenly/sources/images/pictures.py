@@ -1,5 +1,6 @@
 """A picture: where it comes from, and how to get its bytes, or Pillow's image of it."""
 
+import os
 import sys
 import zipfile
 import zlib
@@ -69,5 +70,17 @@ def _content(path: str) -> bytes:
     if is_url(path):
         with open_file(path) as file:
             return file.read()
-    with open(path, "rb", buffering=0) as file:
-        return file.readall()
+    # Each call to the system lets go of Python's lock, for which the other threads wait: so
+    # there are few, and `open` would make twice as many.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        size = os.fstat(descriptor).st_size
+        content = os.read(descriptor, size + 1)
+        if len(content) == size:
+            return content
+        pieces = [content]  # it grows, or is no plain file
+        while pieces[-1]:
+            pieces.append(os.read(descriptor, 1 << 20))
+        return b"".join(pieces)
+    finally:
+        os.close(descriptor)

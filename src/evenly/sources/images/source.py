@@ -14,9 +14,10 @@ from evenly.errors import DataError, SourceError
 from evenly.sources.choice import NUMBER, Choice, Field, plan
 from evenly.sources.images import archives, pictures
 from evenly.sources.images.decoding import UnreadableError, decode, pillow
+from evenly.sources.images.jpeg import decoder, quick_pixels
 from evenly.sources.images.listing import TAR, ZIP, Listing
 from evenly.sources.images.pictures import Picture, content_of
-from evenly.sources.images.pixels import COLOURS, GREY, check_mode, columns, pixels
+from evenly.sources.images.pixels import COLOURS, GREY, Pixels, check_mode, columns, pixels
 from evenly.sources.images.tally import Tally, passed_over
 
 _log = logging.getLogger("evenly")
@@ -119,6 +120,7 @@ class ImageSource:
     ) -> None:
         check_alike(description, rule.choice.weights, rule.choice.by or None)
         self._pillow = pillow()
+        self._decoder = decoder()
         self._each = each
         self._rule = rule
         self._nbytes = nbytes
@@ -195,14 +197,24 @@ class ImageSource:
     def _shots(self, picture: Picture) -> Iterator[Shot]:
         try:
             content = content_of(picture)
-            decoded = decode(self._pillow, content)
-            kind, array = pixels(decoded.image, self.mode)
+            kind, array = self._pixels(content)
         except UnreadableError as reason:
             self._refuse(picture.place, str(reason))
             return
-        self.tally.count(kind, decoded.several, decoded.cut)
         nbytes = len(content) if picture.nbytes is None else picture.nbytes
         yield Shot(kind, array, picture.place, nbytes)
+
+    def _pixels(self, content: Any) -> Pixels:
+        """Return the pixels of a file's bytes, or of Pillow's image, and count it."""
+        most = self._pillow.MAX_IMAGE_PIXELS
+        quick = quick_pixels(self._decoder, content, self.mode, most)
+        if quick is not None:
+            self.tally.count(quick.kind, False, False)
+            return quick
+        decoded = decode(self._pillow, content)
+        found = pixels(decoded.image, self.mode)
+        self.tally.count(found.kind, decoded.several, decoded.cut)
+        return found
 
     def _refuse(self, place: str, reason: str) -> None:
         if self._rule.broken == "error":

@@ -1,0 +1,41 @@
+"""Most JPEGs, straight into an array: the same library that Pillow calls, with less around it.
+
+Both call libjpeg-turbo, and the pixels are the same. Pillow reads a file's header in Python, and
+hands over its content piece by piece, which takes as long as a small photograph's decoding.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from evenly.sources.images.pixels import Pixels
+
+_KINDS = {"YCbCr": ("RGB", "RGB"), "RGB": ("RGB", "RGB"), "Gray": ("L", "GRAY")}
+"""By how a file codes its colours: what Pillow calls them, and what simplejpeg does."""
+
+
+def decoder() -> Any:
+    """Return the module simplejpeg; None where it is not installed, and Pillow decodes alone."""
+    try:
+        return import_module("simplejpeg")
+    except ImportError:
+        return None
+
+
+def quick_pixels(decoder: Any, content: Any, mode: str, most: int | None) -> Pixels | None:
+    """Return the pixels of a file's bytes; None where Pillow has to decide.
+
+    Which it has of what is no JPEG, is damaged in the least, is coded in an unusual way, has more
+    than `most` pixels, or must be converted.
+    """
+    if decoder is None or not isinstance(content, bytes) or not content.startswith(b"\xff\xd8"):
+        return None
+    try:
+        height, width, coded, _ = decoder.decode_jpeg_header(content)
+        kind, target = _KINDS.get(coded, ("", ""))
+        too_large = most is not None and height * width > most
+        if not kind or too_large or (mode == "L" and kind != "L"):
+            return None
+        array = decoder.decode_jpeg(content, target)
+    except ValueError:  # also for what libjpeg only warns of, which Pillow takes or refuses
+        return None
+    return Pixels(kind, array.reshape(-1) if kind == "L" else array.reshape(-1, 3))
