@@ -34,7 +34,7 @@ class FloatStrip {
   static constexpr int kCount = kLanes<C>;
   // Rows of a panel that are read before those below them: they, the portion after them, and
   // the lanes' sums lie in the L2 cache.
-  static constexpr int64_t kPortionBytes = 128 << 10;
+  static constexpr int64_t kPortionBytes = 256 << 10;
   using Bits = typename Window<C>::Bits;
 
   // `together`: all lanes belong to one column, and so can share a window.

@@ -15,7 +15,9 @@
 
 namespace evenly {
 
-constexpr int64_t kStripBytes = 2 << 10;  // of a row, for one task: half a page
+constexpr int64_t kStripBytes = 2 << 10;     // of a row, for one task: half a page
+constexpr int64_t kWholeRowBytes = 4 << 10;  // a row of a page or less is not divided: its memory
+                                             // is then read without gaps
 
 // Rows of contiguous columns.
 template <class T>
@@ -23,7 +25,8 @@ void sum_panels(Shared& shared, const char* data, const Panel& shape,
                 const std::vector<Axis>& outer, int threads, bool alone) {
   // Strips of nearly the same width, in whole tiles.
   const int64_t tile = Strip<T>::kCount, wanted = kStripBytes / int64_t(sizeof(T));
-  int64_t strips = std::max<int64_t>(1, (shape.width + wanted / 2) / wanted);
+  bool whole = shape.width * int64_t(sizeof(T)) <= kWholeRowBytes;
+  int64_t strips = whole ? 1 : (shape.width + wanted / 2) / wanted;
   const int64_t lanes = (shape.width + strips * tile - 1) / (strips * tile) * tile;
   strips = (shape.width + lanes - 1) / lanes;
   int64_t panels = extent_of(outer);
