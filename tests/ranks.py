@@ -34,6 +34,8 @@ def ranks(world: int) -> Iterator[Run]:
         ]
         for process in processes:
             process.start()
+        for _, there in pipes:
+            there.close()  # so that a process that dies ends its pipe, and nobody waits for it
         ends = [here for here, _ in pipes]
 
         def run(function: Callable[[Any], Any], shares: list[Any]) -> list[Any]:
@@ -60,14 +62,20 @@ def serve(rank: int, world: int, meeting: str, pipe: Connection) -> None:
     modules: dict[str, Any] = {}
     while True:
         (file, name), share = pickle.loads(pipe.recv_bytes())
-        if file not in modules:
-            spec = importlib.util.spec_from_file_location("of_rank", file)
-            assert spec is not None
-            assert spec.loader is not None
-            modules[file] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(modules[file])
         try:
+            if file not in modules:
+                modules[file] = imported(file)
             result = getattr(modules[file], name)(share)
         except Exception as error:
             result = error
         pipe.send_bytes(pickle.dumps(result))
+
+
+def imported(file: str) -> Any:
+    """The module in a file, wherever that lies."""
+    spec = importlib.util.spec_from_file_location("of_rank", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

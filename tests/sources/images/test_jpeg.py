@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
-from tests.photos import encoded
 
 import evenly
 from evenly.sources.images.jpeg import decoder, quick_pixels
+from photos import encoded
 
 SIMPLEJPEG = decoder()
 pytestmark = pytest.mark.skipif(SIMPLEJPEG is None, reason="simplejpeg has no wheel here")
