@@ -71,7 +71,7 @@ template <class T>
 void apply(const Batch& batch, PerChannel weight, PerChannel bias, Saved saved) {
   Sweep<T> sweep(batch);
   sweep.set_map(ForwardMap(saved, weight, bias, batch.channels), 0, batch.channels);
-  sweep.map();
+  sweep.map_in_order();
 }
 
 template <class T>
@@ -99,7 +99,7 @@ void backward_apply(const Batch& batch, PerChannel weight, Saved saved, Gradient
                     double count) {
   Sweep<T> sweep(batch);
   sweep.set_map(BackwardMap(saved, weight, sums, count, batch.channels), 0, batch.channels);
-  sweep.map();
+  sweep.map_in_order();
 }
 
 }  // namespace

@@ -372,8 +372,10 @@ void map_runs_of(const T* x, const T* gradient, T* out, const Runs& runs, const 
   }
 }
 
-// Rows that share the loads of their columns' maps.
+// Rows that share the loads of their columns' maps; longer ones are mapped one by one, since a
+// cache has few places for values that lie a multiple of a page apart.
 constexpr int kMapRows = 4;
+constexpr int64_t kLongRowBytes = 2 << 10;
 
 template <class T, bool kGradient, int kRows>
 inline void map_few_rows(const T* x, const T* gradient, T* out, int64_t stride, int64_t width,
@@ -396,8 +398,9 @@ template <class T, bool kGradient>
 void map_rows_of(const T* x, const T* gradient, T* out, int64_t rows, int64_t stride, int64_t width,
                  const Affine<T>& map) {
   constexpr int kRows = kGradient ? kMapRows / 2 : kMapRows;
+  const bool together = stride * int64_t(sizeof(T)) < kLongRowBytes;
   int64_t row = 0;
-  for (; row + kRows <= rows; row += kRows) {
+  for (; together && row + kRows <= rows; row += kRows) {
     const int64_t at = row * stride;
     map_few_rows<T, kGradient, kRows>(x + at, gradient + at, out + at, stride, width, map);
   }

@@ -107,6 +107,16 @@ class Sweep {
     if (!out_) return;
     runs_ ? map_runs() : map_rows();
   }
+  // The same where nothing was summed, so that no channel need be together: the batch is read in
+  // the order in which it lies.
+  void map_in_order() {
+    if (runs_ && batch_.outer >= kFewestSamples) {
+      int64_t bytes = batch_.values() * batch_.channels * int64_t(sizeof(T));
+      group_ = batch_.channels, groups_ = 1, pieces_ = 1;
+      chunks_ = std::clamp<int64_t>(bytes / kPieceBytes, 1, batch_.outer);
+    }
+    map();
+  }
 
   // Sets the map of channels [first, last).
   template <class Map>
@@ -132,6 +142,7 @@ class Sweep {
       8 << 20;  // output that no cache would keep is written past it
   static constexpr int64_t kStripColumns = 512;  // their sums and centers: 12 KB of the L1 cache
   static constexpr int64_t kFewestRows = 64;
+  static constexpr int64_t kFewestSamples = 8;  // that are worth being the tasks
   static constexpr int64_t kMostTogether = 64;  // channels of a task: their sums, 16 KB of stack
 
   Affine<T> map_from(int64_t c) const {
@@ -339,11 +350,12 @@ class Sweep {
     if (width_ != batch_.channels || columns_ != width_) {
       for (auto* part : {&high_, &slope_, &shift_, &gain_}) *part = spread(*part);
     }
-    int64_t tasks = strips_ * chunks_;
+    int64_t bytes = rows_ * width_ * int64_t(sizeof(T));
+    int64_t tasks = std::clamp<int64_t>(bytes / kPieceBytes, 1, std::max<int64_t>(rows_, 1));
     each(tasks, [&](int64_t task) {  // backwards, as map_runs
-      each_block(tasks - 1 - task, [&](int64_t from, int64_t width, int64_t row, int64_t rows) {
-        map_block(row * width_ + from, width, rows, map_from(from));
-      });
+      int64_t first = cut(rows_, tasks, tasks - 1 - task), last = cut(rows_, tasks, tasks - task);
+      map_block(first * width_, width_, last - first, map_from(0));
+      if (rest_ && task == 0) map_block(rows_ * width_, rest_, 1, map_from(0));
     });
   }
   void map_block(int64_t at, int64_t width, int64_t rows, const Affine<T>& map) {
