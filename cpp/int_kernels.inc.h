@@ -10,9 +10,9 @@
 namespace evenly {
 namespace {
 
-// Integers of up to 16 bits are summed in 32 bits within a tile, others in 64.
+// Integers of 16 bits are summed in 32 bits within a tile, wider ones in 64.
 template <class T>
-using Wide = std::conditional_t<sizeof(T) <= 2, int32_t, int64_t>;
+using Wide = std::conditional_t<sizeof(T) == 2, int32_t, int64_t>;
 
 // The sums of the lanes that one register of W holds.
 template <class T>
@@ -31,12 +31,8 @@ struct IntSums {
     } else {
       square = (Full<U>)multiply_low32(x, std::bool_constant<std::is_signed_v<T>>{});
     }
-    if constexpr (sizeof(T) == 1) {
-      low += square;  // 256 squares of 16 bits fit 32
-    } else {
-      low += square & ((U(1) << kHalf) - 1);
-      high += square >> kHalf;
-    }
+    low += square & ((U(1) << kHalf) - 1);
+    high += square >> kHalf;
   }
   void add_to(IntLanes<T>& lanes, int at, LaneMask failed) const {
     for (int i = 0; i < kVectorBytes / int(sizeof(W)); ++i) {
@@ -54,6 +50,68 @@ struct IntSums {
   }
 };
 
+// The sums of a register of bytes. Each lies in the half, or the quarter, of a wider lane that has
+// its place already: what is shifted or masked needs no shuffle. 256 bytes fit 16 bits, and 256
+// of their squares 32.
+template <class T>
+struct ByteSums {
+  using Pair = std::conditional_t<std::is_signed_v<T>, int16_t, uint16_t>;
+  Full<Pair> sum[2]{};          // of each second byte, from byte 0 and from byte 1 on
+  Full<uint32_t> squares[4]{};  // of each fourth byte
+
+  void add(Full<T> x) {
+    auto pairs = (Full<Pair>)x;
+    Full<Pair> even = std::is_signed_v<T> ? (pairs << 8) >> 8 : pairs & 255, odd = pairs >> 8;
+    sum[0] += even;
+    sum[1] += odd;
+    auto even_squares = (Full<uint32_t>)(even * even), odd_squares = (Full<uint32_t>)(odd * odd);
+    squares[0] += even_squares & 0xffff;
+    squares[1] += odd_squares & 0xffff;
+    squares[2] += even_squares >> 16;
+    squares[3] += odd_squares >> 16;
+  }
+  void add_to(IntLanes<T>& lanes, int at) const {
+    Pair own[2][kVectorBytes / 2];
+    uint32_t square[4][kVectorBytes / 4];
+    std::memcpy(own, sum, sizeof own);
+    std::memcpy(square, squares, sizeof square);
+    for (int i = 0; i < kVectorBytes; i += 4) {
+      for (int byte = 0; byte < 4; ++byte) {
+        lanes.sum[at + i + byte] += own[byte % 2][i / 2 + byte / 2];
+        lanes.square_low[at + i + byte] += square[byte][i / 4];
+      }
+    }
+  }
+};
+
+template <class T>
+void byte_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntLanes<T>& lanes) {
+  for (int lane = 0; lane < kLanes<T>; lane += kVectorsAtOnce * kVectorBytes) {
+    ByteSums<T> sums[kVectorsAtOnce];
+    Full<T> low[kVectorsAtOnce], high[kVectorsAtOnce];
+    for (int v = 0; v < kVectorsAtOnce; ++v) {
+      low[v] = load<Full<T>>(lanes.min + lane + v * kVectorBytes);
+      high[v] = load<Full<T>>(lanes.max + lane + v * kVectorBytes);
+    }
+    for (int r = 0; r < rows; ++r) {
+      const T* row = data + r * stride + lane;
+      if (lane == 0 && ahead) ahead->fetch();
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectorsAtOnce; ++v) {
+        auto x = load<Full<T>>(row + v * kVectorBytes);
+        low[v] = least(x, low[v]);
+        high[v] = greatest(x, high[v]);
+        sums[v].add(x);
+      }
+    }
+    for (int v = 0; v < kVectorsAtOnce; ++v) {
+      store(lanes.min + lane + v * kVectorBytes, low[v]);
+      store(lanes.max + lane + v * kVectorBytes, high[v]);
+      sums[v].add_to(lanes, lane + v * kVectorBytes);
+    }
+  }
+}
+
 // The lanes whose extremes need more than 32 bits.
 template <class T>
 LaneMask too_wide(const T* min, const T* max, int first, int count) {
@@ -69,7 +127,7 @@ LaneMask too_wide(const T* min, const T* max, int first, int count) {
 }
 
 template <class T>
-LaneMask int_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntLanes<T>& lanes) {
+LaneMask wide_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntLanes<T>& lanes) {
   using W = Wide<T>;
   constexpr int kWide = kVectorBytes / int(sizeof(W));    // lanes of a register of sums
   constexpr int kNarrow = kVectorBytes / int(sizeof(T));  // of a register of elements
@@ -105,6 +163,16 @@ LaneMask int_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntLa
     lanes.max[i] = std::max(lanes.max[i], max[i]);
   }
   return failed;
+}
+
+template <class T>
+LaneMask int_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntLanes<T>& lanes) {
+  if constexpr (sizeof(T) == 1) {
+    byte_tile(data, stride, rows, ahead, lanes);
+    return 0;
+  } else {
+    return wide_tile(data, stride, rows, ahead, lanes);
+  }
 }
 
 }  // namespace
