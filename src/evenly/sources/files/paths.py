@@ -147,7 +147,7 @@ def is_image(path: str) -> bool:
     >>> is_image("n01440764_10026.JPEG"), is_image("labels.json")
     (True, False)
     """
-    return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
+    return path[path.rfind(".") :].lower() in IMAGE_SUFFIXES
 
 
 def is_hidden_image(path: str) -> bool:

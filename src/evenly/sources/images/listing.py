@@ -109,9 +109,10 @@ def kind(path: str) -> str:
     >>> kind("cat.JPG"), kind("shard-000.tar.gz"), kind("flights.csv"), kind("cat.json")
     ('image', 'tar', 'table', 'other')
     """
-    path = path.partition("::")[0]  # of a URL into an archive, what is meant there
     if is_image(path):
         return IMAGE
+    if "::" in path:
+        return kind(path.partition("::")[0])  # of a URL into an archive, what is meant there
     if is_tar(path):
         return TAR
     if path.lower().endswith(".zip"):
