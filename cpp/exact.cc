@@ -120,6 +120,10 @@ uint64_t Exact::word(int index) const {
 
 void Exact::add(const Exact& other) {
   if (other.size_ == 0) return;
+  if (size_ == 0) {
+    *this = other;
+    return;
+  }
   // The top words of both stay below 2^62 in size (guard_top), so adding them
   // cannot overflow and no new word is needed: a tree of merges does not grow.
   cover(other.low_, other.low_ + other.size_ - 2);

@@ -14,6 +14,10 @@ from evenly.errors import DataError, UnsupportedTypeError
 Part = str | int | float | bool | date | datetime | None
 Key = tuple[Part, ...]
 
+_KINDS: dict[type, str] = {
+    **dict.fromkeys((int, float), "number"),
+    **{bool: "boolean", str: "text", date: "date", type(None): ""},
+}
 _WIDEST = 40
 
 
@@ -35,6 +39,8 @@ def part_of(value: Any) -> Part:
     """
     if value is None or type(value) in (str, bool):
         return value  # type: ignore[no-any-return]
+    if type(value) is int and -(2**63) <= value < 2**64:
+        return value
     if isinstance(value, datetime):
         return _timestamp(value)
     if type(value) is date:
@@ -91,15 +97,9 @@ def kind_of(part: Part) -> str:
     >>> kind_of(3), kind_of("EWR"), kind_of(None)
     ('number', 'text', '')
     """
-    if part is None:
-        return ""
-    if isinstance(part, bool):
-        return "boolean"
-    if isinstance(part, int | float):
-        return "number"
     if isinstance(part, datetime):
         return "timestamp" if part.tzinfo is None else "timestamp in UTC"
-    return "text" if isinstance(part, str) else "date"
+    return _KINDS[type(part)]
 
 
 def joined_kinds(

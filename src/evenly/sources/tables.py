@@ -21,8 +21,9 @@ from evenly.sources.weights import check_weights
 
 T = TypeVar("T")
 
-_BYTES = 64 * 2**20
-"""A block's size: 10 ms of work, so that progress and Ctrl-C come through."""
+_BYTES = 256 * 2**20
+"""A block's size: 20 ms of work, so that progress and Ctrl-C come through. (By group each block
+costs what its groups cost: 0.1 µs for each column of each.)"""
 
 
 class Piece(NamedTuple):
