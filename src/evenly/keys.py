@@ -16,7 +16,10 @@ Key = tuple[Part, ...]
 
 _KINDS: dict[type, str] = {
     **dict.fromkeys((int, float), "number"),
-    **{bool: "boolean", str: "text", date: "date", type(None): ""},
+    bool: "boolean",
+    str: "text",
+    date: "date",
+    type(None): "",
 }
 _WIDEST = 40
 
