@@ -354,7 +354,11 @@ class Sweep {
     int64_t tasks = std::clamp<int64_t>(bytes / kPieceBytes, 1, std::max<int64_t>(rows_, 1));
     each(tasks, [&](int64_t task) {  // backwards, as map_runs
       int64_t first = cut(rows_, tasks, tasks - 1 - task), last = cut(rows_, tasks, tasks - task);
-      map_block(first * width_, width_, last - first, map_from(0));
+      for (int64_t from = 0; from < width_;) {  // strips, whose maps the L1 cache keeps
+        int64_t width = width_ - from < 2 * kStripColumns ? width_ - from : kStripColumns;
+        map_block(first * width_ + from, width, last - first, map_from(from));
+        from += width;
+      }
       if (rest_ && task == 0) map_block(rows_ * width_, rest_, 1, map_from(0));
     });
   }
