@@ -12,6 +12,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
+#include <forward_list>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -143,12 +144,12 @@ OpenMP find_openmp() {
 }
 
 // Looked for again only when the number of loaded libraries has changed, and not once torch's is
-// known. (What was known before is never destroyed: somebody may be using it.)
+// known. (What was known before is kept: somebody may be using it.)
 const OpenMP& openmp() {
   static std::mutex mutex;
   static unsigned long long libraries = 0;
   static std::atomic<const OpenMP*> torchs{nullptr};
-  static const OpenMP* known = new OpenMP;
+  static auto& known = *new std::forward_list<OpenMP>(1);  // the last one first; never destroyed
   if (const OpenMP* final = torchs.load(std::memory_order_acquire)) return *final;
   std::lock_guard lock(mutex);
   unsigned long long now = 0;
@@ -161,10 +162,10 @@ const OpenMP& openmp() {
   if (now != libraries) {
     libraries = now;
     OpenMP found = find_openmp();
-    if (found.parallel) known = new OpenMP(found);
-    if (known->name.find("torch") != std::string::npos) torchs.store(known);
+    if (found.parallel) known.push_front(found);
+    if (known.front().name.find("torch") != std::string::npos) torchs.store(&known.front());
   }
-  return *known;
+  return known.front();
 }
 
 #else
