@@ -18,11 +18,23 @@
 namespace evenly {
 namespace {
 
+// The rows of a group: those that are listed, or some that follow each other.
+struct Rows {
+  const int64_t* listed;  // null: first, first + 1, …
+  int64_t first, count;
+
+  int64_t operator[](int64_t i) const { return listed ? listed[i] : first + i; }
+  Rows part(int64_t from, int64_t most) const {
+    return {listed ? listed + from : nullptr, first + from, std::min(most, count - from)};
+  }
+};
+
 // The rows, group by group; within a group as they came.
 struct Order {
   std::vector<int64_t> starts;  // of each group, and the end
-  std::vector<int64_t> rows;
+  std::vector<int64_t> rows;    // none: they are in order
 
+  explicit Order(const Slices& slices) : starts(slices.starts, slices.starts + slices.count + 1) {}
   explicit Order(const RowGroups& groups)
       : starts(std::size_t(groups.count) + 1), rows(std::size_t(groups.rows)) {
     for (int64_t row = 0; row < groups.rows; ++row) ++starts[std::size_t(groups.codes[row]) + 1];
@@ -32,9 +44,10 @@ struct Order {
       rows[std::size_t(next[std::size_t(groups.codes[row])]++)] = row;
     }
   }
-  const int64_t* begin_of(int64_t group) const { return rows.data() + starts[std::size_t(group)]; }
-  int64_t size_of(int64_t group) const {
-    return starts[std::size_t(group) + 1] - starts[std::size_t(group)];
+  int64_t count() const { return int64_t(starts.size()) - 1; }
+  Rows rows_of(int64_t group) const {
+    int64_t start = starts[std::size_t(group)], end = starts[std::size_t(group) + 1];
+    return {rows.empty() ? nullptr : rows.data() + start, start, end - start};
   }
   // The first group that begins at this place or after it.
   int64_t group_at(int64_t place) const {
@@ -44,14 +57,14 @@ struct Order {
 
 // Copies the values of these rows that are there to `to`; returns how many.
 template <class S>
-int64_t gather(const ArrowColumn& column, const int64_t* rows, int64_t count, S* to) {
+int64_t gather(const ArrowColumn& column, const Rows& rows, S* to) {
   const S* data = static_cast<const S*>(column.values.data);
   int64_t stride = column.values.strides[0], kept = 0;
   if (!column.validity) {
-    for (int64_t i = 0; i < count; ++i) to[i] = data[rows[i] * stride];
-    return count;
+    for (int64_t i = 0; i < rows.count; ++i) to[i] = data[rows[i] * stride];
+    return rows.count;
   }
-  for (int64_t i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < rows.count; ++i) {
     to[kept] = data[rows[i] * stride];
     kept += column.has_value(rows[i]);
   }
@@ -63,28 +76,33 @@ constexpr int64_t kFew = 64;
 constexpr int64_t kRoom = 8192;
 
 template <class T>
-void sum_group(RunTask<T>& task, const ArrowColumn& column, const int64_t* rows, int64_t count,
-               Stored<T>* room, Column& into) {
-  for (int64_t from = 0; from < count; from += kRoom) {
-    int64_t part = std::min(kRoom, count - from);
-    int64_t kept = gather(column, rows + from, part, room);
-    if (kept < kFew) {
-      task.sum_few(room, kept);
-    } else {
-      task.sum(room, kept);
-    }
-    task.add_missing(part - kept);
-  }
-  into = task.take();
-  into.count += count;
+void sum_values(RunTask<T>& task, const Stored<T>* values, int64_t count) {
+  count < kFew ? task.sum_few(values, count) : task.sum(values, count);
 }
 
 template <class T>
-Column sum_group_plain(const ArrowColumn& column, const int64_t* rows, int64_t count,
-                       const double* weights, InfinityRule& infinity) {
+void sum_group(RunTask<T>& task, const ArrowColumn& column, const Rows& rows, Stored<T>* room,
+               Column& into) {
+  if (!rows.listed && !column.validity && column.values.strides[0] == 1) {
+    sum_values(task, static_cast<const Stored<T>*>(column.values.data) + rows.first, rows.count);
+  } else {
+    for (int64_t from = 0; from < rows.count; from += kRoom) {
+      Rows part = rows.part(from, kRoom);
+      int64_t kept = gather(column, part, room);
+      sum_values(task, room, kept);
+      task.add_missing(part.count - kept);
+    }
+  }
+  into = task.take();
+  into.count += rows.count;
+}
+
+template <class T>
+Column sum_group_plain(const ArrowColumn& column, const Rows& rows, const double* weights,
+                       InfinityRule& infinity) {
   const T* data = static_cast<const T*>(column.values.data);
   PlainColumn sums;
-  for (int64_t i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < rows.count; ++i) {
     const double* weight = weights ? weights + rows[i] : nullptr;
     if (column.has_value(rows[i])) {
       sums.add(number(data[rows[i] * column.values.strides[0]]), weight, infinity);
@@ -95,27 +113,24 @@ Column sum_group_plain(const ArrowColumn& column, const int64_t* rows, int64_t c
   return sums.take();
 }
 
-}  // namespace
-
-std::vector<Column> accumulate_groups(const std::vector<ArrowColumn>& columns,
-                                      const RowGroups& groups, const AccumulateOptions& options,
-                                      bool& infinite) {
+std::vector<Column> accumulate_in(const Order& order, const std::vector<ArrowColumn>& columns,
+                                  const AccumulateOptions& options, bool& infinite) {
   const Kernels* kernels = options.weights ? nullptr : chosen_kernels();
-  Order order(groups);
+  const int64_t rows = order.starts.back(), count = order.count();
   int64_t width = int64_t(columns.size());
-  std::vector<Column> sums(std::size_t(width * groups.count));
+  std::vector<Column> sums(std::size_t(width * count));
   Sink nobody(0, 0);
   std::atomic<bool> stop{false};
   int64_t bytes = 0;
-  for (const ArrowColumn& column : columns) bytes += groups.rows * size_of(column.values.dtype);
+  for (const ArrowColumn& column : columns) bytes += rows * size_of(column.values.dtype);
   int useful = useful_threads(bytes, options.threads);
   int64_t parts = useful == 1 ? 1 : 4 * useful;
   // A task has some groups, and all columns of these: no two write into the same line of cache.
   parallel(parts, useful, [&](int64_t part) {
     ExactMode mode;
-    int64_t first = order.group_at(cut(groups.rows, parts, part));
-    int64_t last = order.group_at(cut(groups.rows, parts, part + 1));
-    if (part + 1 == parts) last = groups.count;
+    int64_t first = order.group_at(cut(rows, parts, part));
+    int64_t last = order.group_at(cut(rows, parts, part + 1));
+    if (part + 1 == parts) last = count;
     if (part == 0) first = 0;
     for (int64_t c = 0; c < width; ++c) {
       const ArrowColumn& column = columns[std::size_t(c)];
@@ -124,8 +139,8 @@ std::vector<Column> accumulate_groups(const std::vector<ArrowColumn>& columns,
         InfinityRule infinity{options.infinite_as_missing};
         if (!kernels) {
           for (int64_t g = first; g < last; ++g) {
-            sums[std::size_t(g * width + c)] = sum_group_plain<T>(
-                column, order.begin_of(g), order.size_of(g), options.weights, infinity);
+            sums[std::size_t(g * width + c)] =
+                sum_group_plain<T>(column, order.rows_of(g), options.weights, infinity);
           }
           if (infinity.seen && !infinity.missing) stop = true;
           return;
@@ -134,8 +149,7 @@ std::vector<Column> accumulate_groups(const std::vector<ArrowColumn>& columns,
         RunTask<T> task(shared, 0);
         std::vector<Stored<T>> room(kRoom);
         for (int64_t g = first; g < last; ++g) {
-          sum_group(task, column, order.begin_of(g), order.size_of(g), room.data(),
-                    sums[std::size_t(g * width + c)]);
+          sum_group(task, column, order.rows_of(g), room.data(), sums[std::size_t(g * width + c)]);
         }
         if (shared.infinite) stop = true;
       });
@@ -143,6 +157,19 @@ std::vector<Column> accumulate_groups(const std::vector<ArrowColumn>& columns,
   });
   infinite = stop;
   return sums;
+}
+
+}  // namespace
+
+std::vector<Column> accumulate_groups(const std::vector<ArrowColumn>& columns,
+                                      const RowGroups& groups, const AccumulateOptions& options,
+                                      bool& infinite) {
+  return accumulate_in(Order(groups), columns, options, infinite);
+}
+
+std::vector<Column> accumulate_slices(const Array& values, const Slices& slices,
+                                      const AccumulateOptions& options, bool& infinite) {
+  return accumulate_in(Order(slices), {{values}}, options, infinite);
 }
 
 }  // namespace evenly

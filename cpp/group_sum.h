@@ -21,4 +21,13 @@ std::vector<Column> accumulate_groups(const std::vector<ArrowColumn>& columns,
                                       const RowGroups& groups, const AccumulateOptions& options,
                                       bool& infinite);
 
+// The same for values of which each group has some that follow each other: the i-th those from
+// starts[i] to starts[i + 1].
+struct Slices {
+  const int64_t* starts;
+  int64_t count;
+};
+std::vector<Column> accumulate_slices(const Array& values, const Slices& slices,
+                                      const AccumulateOptions& options, bool& infinite);
+
 }  // namespace evenly

@@ -61,6 +61,40 @@ void check_groups(Random& random, int64_t rows, int64_t count, bool weighted, in
   }
 }
 
+// Slices of any type and stride, some of them empty, against each slice as an array of its own.
+void check_slices(Random& random, int64_t count, bool weighted, int threads) {
+  std::vector<int64_t> starts{0};
+  for (int64_t i = 0; i < count; ++i) {
+    starts.push_back(starts.back() + (random.below(3) ? random.below(i % 7 ? 90 : 9000) : 0));
+  }
+  int64_t rows = starts.back();
+  DType dtype = kAllTypes[random.below(std::size(kAllTypes))];
+  TestArray array(dtype, random_layout(random, {rows}, -1), Edge::kEnd);
+  fill(array, random, Kind(random.below(kFiniteKinds)));
+  std::vector<double> weights(static_cast<std::size_t>(rows));
+  for (double& weight : weights) weight = double(random.below(4)) / 2;
+
+  AccumulateOptions options;
+  options.threads = threads;
+  options.weights = weighted ? weights.data() : nullptr;
+  bool infinite = true;
+  std::vector<Column> sums =
+      accumulate_slices(array.array(), {starts.data(), count}, options, infinite);
+  CHECK(!infinite);
+  CHECK(int64_t(sums.size()) == count);
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    std::vector<double> own(weights.size());
+    for (auto row = std::size_t(starts[i]); row < std::size_t(starts[i + 1]); ++row) {
+      own[row] = weighted ? weights[row] : 1;
+    }
+    AccumulateOptions alone;
+    alone.weights = own.data();
+    Column expected = accumulate_plain(array.array(), alone, infinite)[0];
+    CHECK(sums[i].same_group_element(expected), "slice " + std::to_string(i));
+    CHECK(sums[i].min == expected.min && sums[i].max == expected.max);
+  }
+}
+
 void check_words(Random& random, int64_t rows, int64_t different) {
   std::vector<uint64_t> words(static_cast<std::size_t>(rows));
   for (uint64_t& word : words) word = uint64_t(random.below(different)) << 50;
@@ -109,6 +143,15 @@ TEST(each_group_has_the_sums_of_its_rows) {
     for (int64_t count : {1, 3, 20}) {
       check_groups(random, rows, count, false, 1);
       check_groups(random, rows, count, random.one_in(2), 3);
+    }
+  }
+}
+
+TEST(each_slice_has_the_sums_of_its_values) {
+  Random random(seed());
+  for (int64_t count : {0, 1, 2, 40}) {
+    for (bool weighted : {false, true}) {
+      for (int threads : {1, 3}) check_slices(random, count, weighted, threads);
     }
   }
 }

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from evenly import _core
 from evenly.errors import DataError
 from evenly.sklearn import StandardScaler
 
@@ -96,3 +97,11 @@ def test_nothing_is_made_dense():
     scaler = fitted(x)
     assert scaler.mean_[5] == 4e-7
     assert scaler.transform(x).nnz == 2
+
+
+@pytest.mark.parametrize("starts", [[], [0, 3], [0, 2, 1], [0, 1, 4], [1, 1, 3], [-1, 1, 3]])
+def test_slices_that_do_not_fit_the_values_are_refused(starts):
+    state = _core.State(2)
+    with pytest.raises(ValueError, match="starts must"):
+        state.update_slices(np.ones(3), np.array(starts, np.int64))
+    assert state == _core.State(2)

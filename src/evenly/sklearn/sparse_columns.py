@@ -27,12 +27,13 @@ def moments_of(x: Any, weights: Weights, names: Names) -> Moments:
         check_weights(weights, 0, "sample_weight")
     columns = _canonical(x)
     state = _core.State(x.shape[1])
-    for column in np.flatnonzero(np.diff(columns.indptr)).tolist():
-        stored = slice(columns.indptr[column], columns.indptr[column + 1])
-        some = None if weights is None else weights[columns.indices[stored]]
-        found = state.update_columns([columns.data[stored]], [None], [0], some, False, 1, column)
-        if found is not None:
-            raise infinity(int(columns.indices[stored][found[0]]), column, names)
+    starts = columns.indptr.astype(np.int64)
+    some = None if weights is None else weights[columns.indices]
+    found = state.update_slices(columns.data, starts, some)
+    if found is not None:
+        place = found[0]
+        column = int(np.searchsorted(starts, place, side="right")) - 1
+        raise infinity(int(columns.indices[place]), column, names)
     state.merge(_zeros(_rests(state, columns, weights)))
     dtypes = (dtype_name(x.dtype),) * x.shape[1]
     return Moments(state, names, dtypes, rows=x.shape[0])
