@@ -369,10 +369,10 @@ def test_groups_by_other_columns_do_not_add_up():
     assert a != b
     with pytest.raises(evenly.ColumnError, match=r"by='k' and by='j'"):
         a + b
-    with pytest.raises(evenly.DataError, match=r"GroupedMoments and Moments. Take grouped.total"):
+    with pytest.raises(evenly.DataError, match=r"GroupedMoments and Moments. Fit both"):
         evenly.merge([a, a.total()])
     for mixed in (a.__add__, a.__radd__, a.__sub__, a.__rsub__):
-        with pytest.raises(evenly.DataError, match=r"moments without. Take grouped.total"):
+        with pytest.raises(evenly.DataError, match=r"moments without. Fit both"):
             mixed(a.total())
 
 

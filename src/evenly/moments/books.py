@@ -8,6 +8,7 @@ from typing import Self
 from evenly import _core
 from evenly.atomic import atomic_file
 from evenly.columns import Names
+from evenly.errors import DataError
 from evenly.statistics_file import Ledger
 
 
@@ -103,3 +104,11 @@ class Books:
         True
         """
         return b"".join(self._lines(None))
+
+
+def mixed(received: str) -> DataError:
+    """Return the error for moments with groups beside some without."""
+    return DataError(
+        f"Moments with groups can be added to such only. Received: {received}. Fit both by the "
+        "same columns, or add the moments of all groups together, in Python grouped.total()."
+    )

@@ -13,7 +13,7 @@ from evenly.block import Block, Keys
 from evenly.columns import Names, check_times, matching
 from evenly.errors import ColumnError, DataError
 from evenly.keys import Key, joined_kinds, shown
-from evenly.moments.books import Books
+from evenly.moments.books import Books, mixed
 from evenly.moments.group import joined_dtypes
 from evenly.moments.group_intake import add_groups
 from evenly.moments.intake import feature_count
@@ -296,10 +296,7 @@ class Grouping(Books):
 
 def _refuse_plain(other: object) -> None:
     if isinstance(other, Readings):
-        raise DataError(
-            "Moments with groups can be added to such only. Received: moments without. Take "
-            "grouped.total(), the moments of all groups together."
-        )
+        raise mixed("moments without")
 
 
 def used(keys: Keys) -> tuple[Keys, Places]:

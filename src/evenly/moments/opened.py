@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Any, overload
 
 from evenly import statistics_file
-from evenly.errors import DataError, StatisticsFileError
+from evenly.errors import StatisticsFileError
+from evenly.moments.books import mixed
 from evenly.moments.grouped import GroupedMoments
 from evenly.moments.grouped_records import believed as believed_groups
 from evenly.moments.moments import Moments, believed
@@ -71,10 +72,6 @@ def merge(moments: Iterable[Any]) -> Any:
     for part in moments:
         total = type(part).empty() if total is None else total
         if not isinstance(part, type(total)):
-            raise DataError(
-                "Moments with groups can be added to such only. Received: "
-                f"{type(total).__name__} and {type(part).__name__}. Take grouped.total(), the "
-                "moments of all groups together."
-            )
+            raise mixed(f"{type(total).__name__} and {type(part).__name__}")
         total._absorb(part)
     return Moments.empty() if total is None else total
