@@ -70,7 +70,7 @@ class Sweep {
         mapped_(x_),
         mapped_gradient_(gradient_),
         out_(static_cast<T*>(batch.out)) {
-    int64_t bytes = batch.values() * batch.channels * int64_t(sizeof(T));
+    int64_t bytes = this->bytes();
     threads_ = useful_threads(gradient_ ? 2 * bytes : bytes, kMostThreads);
     if (threads_ > 1)
       threads_ = std::min(threads_, batch.threads > 0 ? batch.threads : default_threads());
@@ -111,9 +111,8 @@ class Sweep {
   // the order in which it lies.
   void map_in_order() {
     if (runs_ && batch_.outer >= kFewestSamples) {
-      int64_t bytes = batch_.values() * batch_.channels * int64_t(sizeof(T));
       group_ = batch_.channels, groups_ = 1, pieces_ = 1;
-      chunks_ = std::clamp<int64_t>(bytes / kPieceBytes, 1, batch_.outer);
+      chunks_ = pieces_of(batch_.outer);
     }
     map();
   }
@@ -147,6 +146,11 @@ class Sweep {
 
   Affine<T> map_from(int64_t c) const {
     return {high_.data() + c, slope_.data() + c, shift_.data() + c, gain_.data() + c, stream_};
+  }
+  int64_t bytes() const { return batch_.values() * batch_.channels * int64_t(sizeof(T)); }
+  // In how many pieces the batch is mapped, each of one or more of so many samples or rows.
+  int64_t pieces_of(int64_t most) const {
+    return std::clamp<int64_t>(bytes() / kPieceBytes, 1, most);
   }
   static const T* at_or_null(const T* from, int64_t at) { return from ? from + at : nullptr; }
   template <class F>
@@ -350,8 +354,7 @@ class Sweep {
     if (width_ != batch_.channels || columns_ != width_) {
       for (auto* part : {&high_, &slope_, &shift_, &gain_}) *part = spread(*part);
     }
-    int64_t bytes = rows_ * width_ * int64_t(sizeof(T));
-    int64_t tasks = std::clamp<int64_t>(bytes / kPieceBytes, 1, std::max<int64_t>(rows_, 1));
+    int64_t tasks = pieces_of(rows_);
     each(tasks, [&](int64_t task) {  // backwards, as map_runs
       int64_t first = cut(rows_, tasks, tasks - 1 - task), last = cut(rows_, tasks, tasks - task);
       for (int64_t from = 0; from < width_;) {  // strips, whose maps the L1 cache keeps
