@@ -214,26 +214,17 @@ Infinity update_slices(Moments& moments, const AnyArray& values, const Places& s
                        const std::optional<Weights>& weights, bool infinite_as_missing,
                        int threads) {
   if (values.ndim() != 1) throw nb::value_error("values must be one-dimensional");
-  ArrowColumn column{array_of(values, 0, std::nullopt)};
+  Array array = array_of(values, 0, std::nullopt);
   int64_t count = int64_t(starts.shape(0)) - 1;
   if (count != moments.size())
     throw nb::value_error("starts must have one value more than the state has columns");
   for (int64_t i = 0; i < count; ++i) {
     if (starts.data()[i] > starts.data()[i + 1]) throw nb::value_error("starts must not fall");
   }
-  if (starts.data()[0] != 0 || starts.data()[count] != column.length())
+  if (starts.data()[0] != 0 || starts.data()[count] != array.rows())
     throw nb::value_error("starts must go from 0 to the number of values");
-  AccumulateOptions options{infinite_as_missing, threads_of(threads),
-                            weights_of(weights, column.length())};
-  nb::gil_scoped_release release;
-  bool infinite = false;
-  std::vector<Column> sums =
-      accumulate_slices(column.values, {starts.data(), count}, options, infinite);
-  if (!infinite) {
-    moments.add(Moments(std::move(sums)));
-    return {};
-  }
-  return std::pair(first_infinity(column.values, options.weights).row, int64_t(0));
+  return add_data(moments, Slices{array, starts.data(), count},
+                  {infinite_as_missing, threads_of(threads), weights_of(weights, array.rows())});
 }
 
 void merge_groups(Moments& moments, const Moments& other, int64_t width, const Places& places) {
@@ -438,7 +429,7 @@ NB_MODULE(_core, m) {
       .def("update_slices", &update_slices, "values"_a, "starts"_a, "weights"_a = nb::none(),
            "infinite_as_missing"_a = false, "threads"_a = 0,
            "The same for columns whose values follow each other: column i has those from starts[i] "
-           "to starts[i + 1]. The row of an infinity is its place among the values.")
+           "to starts[i + 1]. The row of an infinity is its place among all values.")
       .def("merge_groups", &merge_groups, "other"_a, "width"_a, "places"_a,
            "Adds other in place, its i-th group of `width` columns to ours at places[i].")
       .def(

@@ -167,9 +167,16 @@ std::vector<Column> accumulate_groups(const std::vector<ArrowColumn>& columns,
   return accumulate_in(Order(groups), columns, options, infinite);
 }
 
-std::vector<Column> accumulate_slices(const Array& values, const Slices& slices,
-                                      const AccumulateOptions& options, bool& infinite) {
-  return accumulate_in(Order(slices), {{values}}, options, infinite);
+std::vector<Column> accumulate(const Slices& slices, const AccumulateOptions& options,
+                               bool& infinite) {
+  return accumulate_in(Order(slices), {{slices.values}}, options, infinite);
+}
+
+Place first_infinity(const Slices& slices, const double* weights) {
+  Place place = first_infinity(slices.values, weights);
+  const int64_t* end = slices.starts + slices.count + 1;
+  place.column = std::upper_bound(slices.starts, end, place.row) - slices.starts - 1;
+  return place;
 }
 
 }  // namespace evenly

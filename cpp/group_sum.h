@@ -21,13 +21,16 @@ std::vector<Column> accumulate_groups(const std::vector<ArrowColumn>& columns,
                                       const RowGroups& groups, const AccumulateOptions& options,
                                       bool& infinite);
 
-// The same for values of which each group has some that follow each other: the i-th those from
-// starts[i] to starts[i + 1].
+// Values of which each column has some that follow each other: the i-th those from starts[i] to
+// starts[i + 1].
 struct Slices {
+  Array values;
   const int64_t* starts;
   int64_t count;
 };
-std::vector<Column> accumulate_slices(const Array& values, const Slices& slices,
-                                      const AccumulateOptions& options, bool& infinite);
+std::vector<Column> accumulate(const Slices& slices, const AccumulateOptions& options,
+                               bool& infinite);
+// The place of the first infinity among the values, and its column.
+Place first_infinity(const Slices& slices, const double* weights);
 
 }  // namespace evenly

@@ -13,6 +13,20 @@ using namespace evenly::testing;
 
 namespace {
 
+// Weights of 0 to 1.5.
+std::vector<double> some_weights(Random& random, int64_t rows) {
+  std::vector<double> weights(static_cast<std::size_t>(rows));
+  for (double& weight : weights) weight = double(random.below(4)) / 2;
+  return weights;
+}
+
+AccumulateOptions options_of(int threads, const std::vector<double>* weights) {
+  AccumulateOptions options;
+  options.threads = threads;
+  options.weights = weights ? weights->data() : nullptr;
+  return options;
+}
+
 // Columns of any type and stride in which every third row may have no value.
 void check_groups(Random& random, int64_t rows, int64_t count, bool weighted, int threads) {
   std::vector<TestArray> arrays;
@@ -30,13 +44,10 @@ void check_groups(Random& random, int64_t rows, int64_t count, bool weighted, in
     if (c) columns.back().validity = bitmaps[c].data();
   }
   std::vector<int64_t> codes(static_cast<std::size_t>(rows));
-  std::vector<double> weights(static_cast<std::size_t>(rows));
   for (int64_t& code : codes) code = random.below(count);
-  for (double& weight : weights) weight = double(random.below(4)) / 2;
+  const std::vector<double> weights = some_weights(random, rows);
 
-  AccumulateOptions options;
-  options.threads = threads;
-  options.weights = weighted ? weights.data() : nullptr;
+  AccumulateOptions options = options_of(threads, weighted ? &weights : nullptr);
   bool infinite = true;
   std::vector<Column> sums =
       accumulate_groups(columns, {codes.data(), rows, count}, options, infinite);
@@ -71,15 +82,12 @@ void check_slices(Random& random, int64_t count, bool weighted, int threads) {
   DType dtype = kAllTypes[random.below(std::size(kAllTypes))];
   TestArray array(dtype, random_layout(random, {rows}, -1), Edge::kEnd);
   fill(array, random, Kind(random.below(kFiniteKinds)));
-  std::vector<double> weights(static_cast<std::size_t>(rows));
-  for (double& weight : weights) weight = double(random.below(4)) / 2;
+  const std::vector<double> weights = some_weights(random, rows);
 
-  AccumulateOptions options;
-  options.threads = threads;
-  options.weights = weighted ? weights.data() : nullptr;
+  AccumulateOptions options = options_of(threads, weighted ? &weights : nullptr);
   bool infinite = true;
   std::vector<Column> sums =
-      accumulate_slices(array.array(), {starts.data(), count}, options, infinite);
+      accumulate(Slices{array.array(), starts.data(), count}, options, infinite);
   CHECK(!infinite);
   CHECK(int64_t(sums.size()) == count);
   for (std::size_t i = 0; i < sums.size(); ++i) {

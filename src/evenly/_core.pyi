@@ -51,7 +51,7 @@ class State:
 
     def update_slices(self, values: Annotated[NDArray, dict(device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0) -> tuple[int, int] | None:
         """
-        The same for columns whose values follow each other: column i has those from starts[i] to starts[i + 1]. The row of an infinity is its place among the values.
+        The same for columns whose values follow each other: column i has those from starts[i] to starts[i + 1]. The row of an infinity is its place among all values.
         """
 
     def merge_groups(self, other: State, width: int, places: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:

@@ -31,8 +31,7 @@ def moments_of(x: Any, weights: Weights, names: Names) -> Moments:
     some = None if weights is None else weights[columns.indices]
     found = state.update_slices(columns.data, starts, some)
     if found is not None:
-        place = found[0]
-        column = int(np.searchsorted(starts, place, side="right")) - 1
+        place, column = found
         raise infinity(int(columns.indices[place]), column, names)
     state.merge(_zeros(_rests(state, columns, weights)))
     dtypes = (dtype_name(x.dtype),) * x.shape[1]
