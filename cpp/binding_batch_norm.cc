@@ -4,11 +4,15 @@
 #include "binding_batch_norm.h"
 
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/vector.h>
 
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "batch_norm.h"
+#include "caching_allocator.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -118,6 +122,25 @@ bool move(int64_t channels, const nb::bytearray& saved, double count, double mom
   return moved;
 }
 
+// A tensor in memory of the caching allocator, to which it goes back with the tensor.
+nb::ndarray<nb::pytorch> empty(const std::vector<size_t>& shape,
+                               const std::vector<int64_t>& strides, int dtype) {
+  constexpr nb::dlpack::dtype_code kCodes[] = {
+      nb::dlpack::dtype_code::Float, nb::dlpack::dtype_code::Bfloat, nb::dlpack::dtype_code::Float,
+      nb::dlpack::dtype_code::Float};
+  const size_t size = size_of(dtype_at(dtype));
+  size_t bytes = size;
+  for (size_t length : shape) bytes *= length;
+  using Block = CachingAllocator::Block;
+  auto block = std::make_unique<Block>(CachingAllocator::shared().allocate(bytes));
+  nb::capsule owner(block.get(), [](void* own) noexcept {
+    std::unique_ptr<Block> block(static_cast<Block*>(own));
+    CachingAllocator::shared().free(*block);
+  });
+  nb::dlpack::dtype own{uint8_t(kCodes[dtype]), uint8_t(8 * size), 1};
+  return {block.release()->memory, shape.size(), shape.data(), owner, strides.data(), own};
+}
+
 }  // namespace
 
 void bind_batch_norm(nb::module_& m) {
@@ -139,6 +162,14 @@ void bind_batch_norm(nb::module_& m) {
   m.def("batch_norm_gradient", &gradient, "x"_a, "gradient"_a, "out"_a, "outer"_a, "channels"_a,
         "inner"_a, "dtype"_a, "weight"_a, "parameter_dtype"_a, "saved"_a, "sums"_a, "count"_a,
         "The gradient of x, from sums over count values a channel.");
+  m.def("empty", &empty, "shape"_a, "strides"_a, "dtype"_a,
+        "A dense torch tensor in memory that is kept, when it is freed, for the next of its size.");
+  m.def(
+      "empty_cache", [] { return CachingAllocator::shared().empty(); },
+      "Gives what is kept back to the system; returns how many bytes those were.");
+  m.def(
+      "most_cached", [] { return CachingAllocator::shared().most_kept(); },
+      "How many bytes are kept at most.");
   m.def("batch_norm_move", &move, "channels"_a, "saved"_a, "count"_a, "momentum"_a,
         "skip_non_finite"_a, "mean"_a, "variance"_a, "parameter_dtype"_a, "tracked"_a,
         "Moves running statistics (momentum NaN: 1 / batches tracked); whether it did.");

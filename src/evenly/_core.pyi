@@ -7,6 +7,7 @@ from typing import Annotated
 
 import numpy
 from numpy.typing import NDArray
+import torch
 
 
 class State:
@@ -129,6 +130,19 @@ def batch_norm_gradient_sums(x: int, gradient: int, outer: int, channels: int, i
 
 def batch_norm_gradient(x: int, gradient: int, out: int, outer: int, channels: int, inner: int, dtype: int, weight: int, parameter_dtype: int, saved: bytearray, sums: int, count: float) -> None:
     """The gradient of x, from sums over count values a channel."""
+
+def empty(shape: Sequence[int], strides: Sequence[int], dtype: int) -> torch.Tensor:
+    """
+    A dense torch tensor in memory that is kept, when it is freed, for the next of its size.
+    """
+
+def empty_cache() -> int:
+    """
+    Gives what is kept back to the system; returns how many bytes those were.
+    """
+
+def most_cached() -> int:
+    """How many bytes are kept at most."""
 
 def batch_norm_move(channels: int, saved: bytearray, count: float, momentum: float, skip_non_finite: bool, mean: int, variance: int, parameter_dtype: int, tracked: int) -> bool:
     """

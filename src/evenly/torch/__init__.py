@@ -10,5 +10,6 @@ from evenly.torch.gather import gather as gather
 from evenly.torch.lazy import LazyBatchNorm1d as LazyBatchNorm1d
 from evenly.torch.lazy import LazyBatchNorm2d as LazyBatchNorm2d
 from evenly.torch.lazy import LazyBatchNorm3d as LazyBatchNorm3d
+from evenly.torch.memory import empty_cache as empty_cache
 from evenly.torch.normalize import Normalize as Normalize
 from evenly.torch.sync import SyncBatchNorm as SyncBatchNorm

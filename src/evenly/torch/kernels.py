@@ -19,9 +19,7 @@ from torch.compiler import is_compiling
 
 from evenly import _core
 from evenly.torch import plain
-
-CODES = {torch.float16: 0, torch.bfloat16: 1, torch.float32: 2, torch.float64: 3}
-"""The core's names for dtypes."""
+from evenly.torch.memory import CODES, empty_like
 
 Layout = tuple[int, int, int]
 """Samples, channels and values of a run, as they lie in memory."""
@@ -80,7 +78,7 @@ def alike(x: Tensor, other: Tensor) -> Tensor:
         other = other.resolve_neg()
     if x.is_contiguous() and other.is_contiguous():
         return other
-    return other if other.stride() == x.stride() else torch.empty_like(x).copy_(other)
+    return other if other.stride() == x.stride() else empty_like(x).copy_(other)
 
 
 def pointer(part: Tensor | None) -> int:
@@ -180,7 +178,7 @@ def _run(x: Tensor, weight: Tensor | None, bias: Tensor | None, call: Call) -> T
 
 def _forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, call: Call) -> Tensor:
     kept, layout, eps, code, fixed = call
-    y = torch.empty_like(x)
+    y = empty_like(x)
     where = x.data_ptr(), y.data_ptr(), *layout, CODES[x.dtype]
     weights = 0 if weight is None else weight.data_ptr()
     biases = 0 if bias is None else bias.data_ptr()
@@ -214,7 +212,7 @@ class _BatchNorm(torch.autograd.Function):
         call: Call = ctx.call
         kept, layout, _, code, fixed = call
         gradient = alike(x, gradient)
-        out = torch.empty_like(x) if for_x else None
+        out = empty_like(x) if for_x else None
         for_weight = torch.empty_like(weight) if for_weight else None
         for_bias = torch.empty_like(bias) if for_bias else None
         _core.batch_norm_backward(

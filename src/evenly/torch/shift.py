@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from evenly import _core
+from evenly.torch.memory import empty_like
 from evenly.transform.arrays import CoreView
 from evenly.transform.tensors import core_view
 
@@ -70,7 +71,7 @@ def _by_kernel(
     inverse: bool,
     missing: str,
 ) -> Tensor:
-    out = torch.empty_like(x, dtype=dtype)
+    out = empty_like(x, dtype)
     (source, source_name), (target, target_name) = _view(x), _view(out)
     constants = array(hi), array(lo), array(scale)
     zero = missing == "zero"

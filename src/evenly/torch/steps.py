@@ -12,7 +12,8 @@ from torch import Tensor
 
 from evenly import _core
 from evenly.torch import plain
-from evenly.torch.kernels import CODES, Kept, alike, layout_of, pointer
+from evenly.torch.kernels import Kept, alike, layout_of, pointer
+from evenly.torch.memory import CODES, empty_like
 from evenly.torch.plain import Statistics, along_channels, work_dtype
 
 
@@ -89,7 +90,7 @@ def normalize(
         centred = centre(x, mask, whole)
         return plain.affine(centred, whole.inverse, weight, bias, mask).to(x.dtype)
     x, layout = layout_of(x)
-    y = torch.empty_like(x)
+    y = empty_like(x)
     _core.batch_norm_apply(
         x.data_ptr(), y.data_ptr(), *layout, CODES[x.dtype],
         pointer(weight), pointer(bias), code, whole.saved,
@@ -133,7 +134,7 @@ def gradient(
         own = (gradient.to(rest.dtype) - rest) * along_channels(scale, x)
         return _counting(own, mask).to(x.dtype)
     x, layout = layout_of(x)
-    gradient, out = alike(x, gradient), torch.empty_like(x)
+    gradient, out = alike(x, gradient), empty_like(x)
     _core.batch_norm_gradient(
         x.data_ptr(), gradient.data_ptr(), out.data_ptr(), *layout, CODES[x.dtype],
         pointer(weight), code, whole.saved, sums.data_ptr(), whole.number,

@@ -1,0 +1,48 @@
+"""Memory for the layers' outputs, kept from one step to the next."""
+
+import torch
+from torch import Tensor
+
+from evenly import _core
+
+CODES = {torch.float16: 0, torch.bfloat16: 1, torch.float32: 2, torch.float64: 3}
+"""The core's names for dtypes."""
+
+LEAST = 1 << 19
+"""Values: what is smaller, the C library itself keeps."""
+
+_SMALLEST, _LARGEST = (LEAST, _core.most_cached()) if _core.most_cached() else (1 << 62, 0)
+
+
+def empty_like(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """Return `torch.empty_like` of a tensor on the CPU, in kept memory if it is large."""
+    if x.numel() < _SMALLEST or x.nbytes > _LARGEST:
+        return torch.empty_like(x, dtype=dtype)
+    alike = torch.empty_like(x, dtype=dtype, device="meta")
+    return _core.empty(alike.shape, alike.stride(), CODES[alike.dtype])
+
+
+def empty_cache() -> int:
+    """Give the memory that is kept for outputs back to the system.
+
+    On CPUs the layers keep the memory of large outputs and gradients (from half a million
+    values) when they are freed, for the next of their size, as PyTorch does on GPUs: the
+    system fills new memory with zeros, which takes longer than normalising it. At most 256 MB
+    are kept, or as many as the environment variable ``EVENLY_CACHE_MB`` says when the layers
+    are imported; with 0, none.
+
+    Returns
+    -------
+    int
+        The bytes given back.
+
+    Examples
+    --------
+    >>> import torch, evenly.torch
+    >>> layer = evenly.torch.BatchNorm1d(64)
+    >>> y = layer(torch.ones(65536, 64))
+    >>> del y
+    >>> evenly.torch.empty_cache() >= 4 * 65536 * 64
+    True
+    """
+    return _core.empty_cache()

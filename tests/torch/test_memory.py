@@ -1,0 +1,182 @@
+"""Large outputs lie in memory that is kept, and are tensors like any other."""
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import evenly.torch as et
+from evenly import _core
+from evenly.torch.memory import LEAST, empty_like
+
+LARGE = (64, 32, 32, 32)
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> Iterator[None]:
+    et.empty_cache()
+    yield
+    et.empty_cache()
+
+
+def large(dtype: torch.dtype = torch.float32) -> Tensor:
+    x = torch.randn(LARGE, generator=torch.Generator().manual_seed(0)).to(dtype)
+    assert x.numel() >= LEAST
+    return x
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_alike_in_all_but_the_memory(
+    dtype: torch.dtype, memory_format: torch.memory_format
+) -> None:
+    x = large(dtype).contiguous(memory_format=memory_format).requires_grad_()
+    ours, usual = empty_like(x), torch.empty_like(x)
+    for of in (
+        Tensor.size, Tensor.stride, Tensor.storage_offset, Tensor.is_leaf.__get__,
+        Tensor.dtype.__get__, Tensor.requires_grad.__get__, Tensor.is_contiguous,
+    ):  # fmt: skip
+        assert of(ours) == of(usual)
+    assert ours._base is None
+    assert ours.data_ptr() % 64 == 0
+    assert ours.untyped_storage().nbytes() == usual.untyped_storage().nbytes()
+
+
+def test_views_and_wider_types_are_laid_out_as_torch_lays_them_out() -> None:
+    x = large().transpose(1, 3)[:, ::2]
+    assert x.numel() >= LEAST
+    assert empty_like(x).stride() == torch.empty_like(x).stride()
+    assert empty_like(x, torch.float64).dtype is torch.float64
+
+
+def test_freed_memory_serves_the_next_output() -> None:
+    x, layer = large(), et.BatchNorm2d(32)
+    first = layer(x)
+    where, values = first.data_ptr(), first.detach().clone()
+    second = layer(x)
+    assert second.data_ptr() != where
+    assert torch.equal(first, values)
+    del first
+    assert layer(x).data_ptr() == where
+
+
+def test_what_is_still_looked_at_is_not_given_out_again() -> None:
+    x, layer = large(), et.BatchNorm2d(32)
+    row = layer(x)[0, 0, 0]  # a view keeps the memory
+    values = row.detach().clone()
+    array = layer(x).detach()[1].numpy()  # and so does an array
+    numbers = array.copy()
+    for _ in range(4):
+        layer(torch.zeros_like(x))
+    assert torch.equal(row, values)
+    assert (array == numbers).all()
+
+
+def test_a_network_learns_as_it_does_in_new_memory() -> None:
+    def weights(cached: bool) -> list[Tensor]:
+        torch.manual_seed(0)
+        model = nn.Sequential(
+            nn.Conv2d(32, 32, 1), et.BatchNorm2d(32), nn.ReLU(inplace=True),
+            nn.Conv2d(32, 32, 1), et.BatchNorm2d(32), nn.ReLU(inplace=True),
+        )  # fmt: skip
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        for _ in range(4):
+            if not cached:
+                et.empty_cache()
+            optimizer.zero_grad()
+            y = model(large())
+            (y**2 + y.roll(1, 0)).mean().backward()
+            optimizer.step()
+        return [p.detach() for p in model.parameters()]
+
+    for kept, new in zip(weights(cached=True), weights(cached=False), strict=True):
+        assert torch.equal(kept, new)
+
+
+def test_gradients_add_up() -> None:
+    x, layer = large().requires_grad_(), et.BatchNorm2d(32)
+    grads = []
+    for _ in range(2):
+        (layer(x) ** 3).sum().backward()
+        assert x.grad is not None
+        grads.append(x.grad.clone())
+    assert torch.equal(grads[1], grads[0] + grads[0])
+    y = layer(x)
+    y.backward(y.detach(), retain_graph=True)
+    y.backward(y.detach())
+
+
+def test_outputs_travel() -> None:
+    y = et.BatchNorm2d(32).eval()(large()).detach()
+    for other in (copy.deepcopy(y), pickle.loads(pickle.dumps(y)), y.clone()):
+        assert other.data_ptr() != y.data_ptr()
+        assert torch.equal(other, y)
+    shared = y.clone()
+    assert torch.equal(y.share_memory_(), shared)
+    assert y.is_shared()
+
+
+def test_the_input_layer_too() -> None:
+    x = large().flatten(1)
+    layer = et.Normalize.fit(x)
+    y = layer(x)
+    where = y.data_ptr()
+    del y
+    assert layer(x).data_ptr() == where
+
+
+def test_small_outputs_are_left_to_torch() -> None:
+    et.BatchNorm1d(4)(torch.randn(100, 4))
+    assert et.empty_cache() == 0
+
+
+def test_what_is_kept_can_be_given_back() -> None:
+    et.BatchNorm2d(32)(large())
+    assert et.empty_cache() >= large().nbytes
+    assert et.empty_cache() == 0
+
+
+def test_no_more_is_kept_than_the_limit() -> None:
+    x = torch.empty(1 << 22)
+    outputs = [empty_like(x) for _ in range(20)]
+    assert 20 * x.nbytes > _core.most_cached() == 256 << 20
+    del outputs
+    assert et.empty_cache() == 256 << 20
+
+
+def test_freed_by_another_thread() -> None:
+    held = [et.BatchNorm2d(32)(large())]
+    where = held[0].data_ptr()
+    thread = threading.Thread(target=held.clear)
+    thread.start()
+    thread.join()
+    assert et.BatchNorm2d(32)(large()).data_ptr() == where
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "kept"), [("0", 0), ("-1", 0), ("nonsense", 0), ("3", 0), ("8", 8 << 20)]
+)
+def test_the_limit_is_the_environment_s(megabytes: str, kept: int) -> None:
+    code = (
+        "import torch, evenly.torch as et\n"
+        f"y = et.BatchNorm2d(32)(torch.randn{LARGE})\n"
+        "del y\n"
+        "print(et.empty_cache())\n"
+        f"left = et.BatchNorm2d(32)(torch.randn{LARGE})"  # outlives what Python takes down
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "EVENLY_CACHE_MB": megabytes},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) == kept
+    assert not done.stderr
