@@ -60,6 +60,8 @@ struct BackwardMap {
 
 template <class T>
 class Sweep {
+  using W = Work<T>;
+
  public:
   explicit Sweep(const Batch& batch)
       : center(std::size_t(batch.channels)),
@@ -120,16 +122,16 @@ class Sweep {
   // Sets the map of channels [first, last).
   template <class Map>
   void set_map(const Map& map, int64_t first, int64_t last) {
+    W* __restrict highs = high_.data(), * __restrict slopes = slope_.data();
+    W* __restrict shifts = shift_.data(), * __restrict gains = gain_.data();
     for (int64_t c = first; c < last; ++c) {
-      std::size_t at = std::size_t(c);
-      auto [high, slope, shift, gain] = map(c);
-      high_[at] = quiet(high), slope_[at] = quiet(slope);
-      shift_[at] = quiet(shift), gain_[at] = quiet(gain);
+      const auto [high, slope, shift, gain] = map(c);
+      highs[c] = quiet(high), slopes[c] = quiet(slope);
+      shifts[c] = quiet(shift), gains[c] = quiet(gain);
     }
   }
 
  private:
-  using W = Work<T>;
   // A NaN whose low bits are 0, for those who round what comes of it.
   static W quiet(double value) { return value == value ? W(value) : W(NAN); }
 
@@ -291,7 +293,13 @@ class Sweep {
   template <class V>
   std::vector<V> spread(const std::vector<V>& values) const {
     std::vector<V> all(static_cast<std::size_t>(columns_));
-    for (int64_t j = 0; j < width_; ++j) all[std::size_t(j)] = values[std::size_t(channel_of(j))];
+    if (batch_.inner == 1) {
+      for (int64_t j = 0; j < width_; j += batch_.channels)
+        std::copy_n(values.begin(), batch_.channels, all.begin() + j);
+    } else {
+      for (int64_t c = 0; c < batch_.channels; ++c)
+        std::fill_n(all.begin() + c * batch_.inner, batch_.inner, values[std::size_t(c)]);
+    }
     return all;
   }
   // Calls f(first column, width, first row, rows) for a task, and for what is left of a row.

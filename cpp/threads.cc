@@ -17,18 +17,40 @@
 #include <thread>
 #include <vector>
 
+#include "cut.h"
+
 namespace evenly {
 namespace {
 
-// Indices are handed out one at a time, so that a slow thread takes fewer.
+// Each thread has a share of the pieces, which lie together: where the same memory is worked on
+// again and again, each core finds its own part in its caches. Who is done helps the others.
 struct Job {
+  static constexpr int kMostShares = 16;
+  struct alignas(64) Share {
+    std::atomic<int64_t> next;
+    int64_t end;
+  };
+
   void (*run)(void*, int64_t);
   void* context;
-  int64_t pieces;
-  std::atomic<int64_t> next{0};
+  int shares;
+  std::atomic<int> arrived{0};
+  Share share[kMostShares];
 
+  Job(int64_t pieces, int threads, void (*call)(void*, int64_t), void* with)
+      : run(call), context(with), shares(std::clamp(threads, 1, kMostShares)) {
+    for (int i = 0; i < shares; ++i) {
+      share[i].next.store(cut(pieces, shares, i), std::memory_order_relaxed);
+      share[i].end = cut(pieces, shares, i + 1);
+    }
+  }
   void work() {
-    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < pieces;) run(context, i);
+    const int own = arrived.fetch_add(1, std::memory_order_relaxed);
+    for (int i = 0; i < shares; ++i) {
+      Share& from = share[(own + i) % shares];
+      for (int64_t piece; (piece = from.next.fetch_add(1, std::memory_order_relaxed)) < from.end;)
+        run(context, piece);
+    }
   }
 };
 
@@ -192,8 +214,8 @@ bool own_pool_wanted() {
 }  // namespace
 
 void parallel(int64_t pieces, int threads, void (*run)(void*, int64_t), void* context) {
-  Job job{run, context, pieces};
   int useful = int(std::min<int64_t>(threads, pieces));
+  Job job(pieces, forked ? 1 : useful, run, context);
   if (useful <= 1 || forked) return job.work();
   if (!own_pool_wanted()) {
     if (const OpenMP& runtime = openmp(); runtime.parallel) {

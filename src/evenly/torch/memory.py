@@ -8,7 +8,7 @@ from evenly import _core
 CODES = {torch.float16: 0, torch.bfloat16: 1, torch.float32: 2, torch.float64: 3}
 """The core's names for dtypes."""
 
-LEAST = 1 << 19
+LEAST = 1 << 20
 """Values: what is smaller, the C library itself keeps."""
 
 _SMALLEST, _LARGEST = (LEAST, _core.most_cached()) if _core.most_cached() else (1 << 62, 0)
@@ -25,7 +25,7 @@ def empty_like(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
 def empty_cache() -> int:
     """Give the memory that is kept for outputs back to the system.
 
-    On CPUs the layers keep the memory of large outputs and gradients (from half a million
+    On CPUs the layers keep the memory of large outputs and gradients (from a million
     values) when they are freed, for the next of their size, as PyTorch does on GPUs: the
     system fills new memory with zeros, which takes longer than normalising it. At most 256 MB
     are kept, or as many as the environment variable ``EVENLY_CACHE_MB`` says when the layers
