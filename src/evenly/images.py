@@ -11,7 +11,7 @@ from evenly.moments.records import records, state_of
 from evenly.side_by_side import consume_side_by_side
 from evenly.sources.images import ImageSource
 from evenly.sources.images.pixels import FULL_SCALE, columns
-from evenly.sources.images.source import Shot
+from evenly.sources.images.run import Shot
 from evenly.statistics_file.column import ColumnRecord
 
 _Kind: TypeAlias = tuple[str, tuple[int, ...]]

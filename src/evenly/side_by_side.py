@@ -23,6 +23,7 @@ def consume_side_by_side(
         for task in tasks:
             for item in task:
                 consume(item)
+                del item  # so that its memory is free when the next one is made
         return
     crew = _Crew(tasks, consume)
     workers = [
@@ -71,7 +72,7 @@ class _Crew:
                     if number >= self._end:
                         return
                     self._consume(item)
-                    del item  # so that its memory is free when the next one is made
+                    del item
         except BaseException as error:
             self._fail(number, error)
 

@@ -10,7 +10,8 @@ from PIL import Image
 from skimage import data
 
 import evenly
-from evenly.sources.images.jpeg import decoder, quick_pixels
+from evenly.sources.images.jpeg import decode_into, decoder, quick_header
+from evenly.sources.images.pixels import Pixels
 from photos import encoded
 
 SIMPLEJPEG = decoder()
@@ -38,7 +39,13 @@ def samples(mode, seed):
 
 
 def quick(content, mode="RGB", most=LIMIT):
-    return quick_pixels(SIMPLEJPEG, content, mode, most)
+    header = quick_header(SIMPLEJPEG, content, mode, most)
+    if header is None:
+        return None
+    memory = np.empty(header.nbytes, np.uint8)
+    if not decode_into(memory, SIMPLEJPEG, content, header):
+        return None
+    return Pixels(header.kind, memory if header.kind == "L" else memory.reshape(-1, 3))
 
 
 def by_pillow(content):

@@ -5,9 +5,7 @@ hands over its content piece by piece, which takes as long as a small photograph
 """
 
 from importlib import import_module
-from typing import Any
-
-from evenly.sources.images.pixels import Pixels
+from typing import Any, NamedTuple
 
 _KINDS = {"YCbCr": ("RGB", "RGB"), "RGB": ("RGB", "RGB"), "Gray": ("L", "GRAY")}
 """By how a file codes its colours: what Pillow calls them, and what simplejpeg does."""
@@ -21,21 +19,50 @@ def decoder() -> Any:
         return None
 
 
-def quick_pixels(decoder: Any, content: Any, mode: str, most: int | None) -> Pixels | None:
-    """Return the pixels of a file's bytes; None where Pillow has to decide.
+class Header(NamedTuple):
+    """What a JPEG says of itself.
 
-    Which it has of what is no JPEG, is damaged in the least, is coded in an unusual way, has more
-    than `most` pixels, or must be converted.
+    Attributes
+    ----------
+    kind
+        Pillow's mode.
+    target
+        The same as simplejpeg calls it.
+    nbytes
+        Of its pixels.
+    """
+
+    kind: str
+    target: str
+    nbytes: int
+
+
+def quick_header(decoder: Any, content: Any, mode: str, most: int | None) -> Header | None:
+    """Return the header of a file's bytes; None where Pillow has to decide.
+
+    Which it has of what is no JPEG, is coded in an unusual way, has more than `most` pixels, or
+    must be converted.
     """
     if decoder is None or not isinstance(content, bytes) or not content.startswith(b"\xff\xd8"):
         return None
     try:
         height, width, coded, _ = decoder.decode_jpeg_header(content)
-        kind, target = _KINDS.get(coded, ("", ""))
-        too_large = most is not None and height * width > most
-        if not kind or too_large or (mode == "L" and kind != "L"):
-            return None
-        array = decoder.decode_jpeg(content, target)
-    except ValueError:  # also for what libjpeg only warns of, which Pillow takes or refuses
+    except ValueError:
         return None
-    return Pixels(kind, array.reshape(-1) if kind == "L" else array.reshape(-1, 3))
+    kind, target = _KINDS.get(coded, ("", ""))
+    too_large = most is not None and height * width > most
+    if not kind or too_large or (mode == "L" and kind != "L"):
+        return None
+    return Header(kind, target, height * width * len(kind))
+
+
+def decode_into(memory: Any, decoder: Any, content: bytes, header: Header) -> bool:
+    """Decode a file's bytes into memory of the header's size; False where Pillow has to decide.
+
+    Which it has of what is damaged in the least.
+    """
+    try:
+        decoder.decode_jpeg(content, header.target, buffer=memory)
+    except ValueError:  # also for what libjpeg only warns of, which Pillow takes or refuses
+        return False
+    return True

@@ -3,21 +3,21 @@
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly.block import Block
 from evenly.errors import DataError, SourceError
 from evenly.sources.choice import NUMBER, Choice, Field, plan
 from evenly.sources.images import archives, pictures
 from evenly.sources.images.decoding import UnreadableError, decode, pillow
-from evenly.sources.images.jpeg import decoder, quick_pixels
+from evenly.sources.images.jpeg import decode_into, decoder, quick_header
 from evenly.sources.images.listing import TAR, ZIP, Listing
 from evenly.sources.images.pictures import Picture, content_of
 from evenly.sources.images.pixels import COLOURS, GREY, Pixels, check_mode, columns, pixels
+from evenly.sources.images.run import Room, Run, Shot
 from evenly.sources.images.tally import Tally, passed_over
 
 _log = logging.getLogger("evenly")
@@ -73,29 +73,6 @@ _TOGETHER = 16
 """Images of a task: threads seldom ask for the next one. Those of an archive are held meanwhile."""
 
 
-class Shot(NamedTuple):
-    """One image that has been decoded.
-
-    Attributes
-    ----------
-    kind
-        Pillow's mode.
-    array
-        Its pixels: rows, or rows x bands.
-    place, nbytes
-        As of a `Block`.
-    """
-
-    kind: str
-    array: npt.NDArray[Any]
-    place: str
-    nbytes: int
-
-    def block(self) -> Block:
-        """Return the bands as a block, without names."""
-        return Block(None, self.array, place=self.place, nbytes=self.nbytes)
-
-
 class ImageSource:
     """Images, a row a pixel.
 
@@ -121,6 +98,7 @@ class ImageSource:
         check_alike(description, rule.choice.weights, rule.choice.by or None)
         self._pillow = pillow()
         self._decoder = decoder()
+        self._room = Room()
         self._each = each
         self._rule = rule
         self._nbytes = nbytes
@@ -153,10 +131,10 @@ class ImageSource:
         return plan(self._rule.choice, fields, self.description).names
 
     def tasks(self) -> Generator[Iterable[Shot]]:
-        """Yield tasks of some images each, one after the other: none or one `Shot` an image."""
+        """Yield tasks of some images each, one after the other."""
         each = iter(self._each())
         while some := list(islice(each, _TOGETHER)):
-            yield chain.from_iterable(map(self._shots, some))
+            yield self._shots(some)
 
     def blocks(self) -> Generator[Block]:
         """Yield the images one after the other, in one depth.
@@ -169,7 +147,7 @@ class ImageSource:
             When images of 8 and of 16 bits come together.
         """
         for picture in self._each():
-            for shot in self._shots(picture):
+            for shot in self._shots([picture]):
                 block = self._named(shot)
                 self._rule.check_depth(block)
                 yield block
@@ -194,23 +172,33 @@ class ImageSource:
         order = [places[names.index(name)] for name in chosen]
         return replace(shot.block(), names=chosen, data=np.ascontiguousarray(bands[:, order]))
 
-    def _shots(self, picture: Picture) -> Iterator[Shot]:
-        try:
-            content = content_of(picture)
-            kind, array = self._pixels(content)
-        except UnreadableError as reason:
-            self._refuse(picture.place, str(reason))
-            return
-        nbytes = len(content) if picture.nbytes is None else picture.nbytes
-        yield Shot(kind, array, picture.place, nbytes)
+    def _shots(self, pictures: Iterable[Picture]) -> Iterator[Shot]:
+        """Yield the images that can be read; those that lie together in memory as one."""
+        run = Run(self._room)
+        for picture in pictures:
+            try:
+                content = content_of(picture)
+                most = self._pillow.MAX_IMAGE_PIXELS
+                header = quick_header(self._decoder, content, self.mode, most)
+                if header is None or not run.has_room(header.kind, header.nbytes):
+                    yield from run.take()
+                nbytes = len(content) if picture.nbytes is None else picture.nbytes
+                if header is not None:
+                    memory = run.memory(header.nbytes)
+                    if decode_into(memory, self._decoder, content, header):
+                        self.tally.count(header.kind, False, False)
+                        run.add(header.kind, header.nbytes, picture.place, nbytes)
+                        continue
+                kind, array = self._by_pillow(content)
+            except UnreadableError as reason:
+                self._refuse(picture.place, str(reason))
+                continue
+            yield from run.take()
+            yield Shot(kind, array, picture.place, nbytes)
+        yield from run.take()
 
-    def _pixels(self, content: Any) -> Pixels:
+    def _by_pillow(self, content: Any) -> Pixels:
         """Return the pixels of a file's bytes, or of Pillow's image, and count it."""
-        most = self._pillow.MAX_IMAGE_PIXELS
-        quick = quick_pixels(self._decoder, content, self.mode, most)
-        if quick is not None:
-            self.tally.count(quick.kind, False, False)
-            return quick
         decoded = decode(self._pillow, content)
         found = pixels(decoded.image, self.mode)
         self.tally.count(found.kind, decoded.several, decoded.cut)

@@ -1,0 +1,79 @@
+"""Images that are summed together: the bits of each alone, whatever lies between them."""
+
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+import evenly
+from evenly.sources.images.jpeg import decoder
+from evenly.sources.images.run import _MOST, Room, Run
+from photos import encoded
+
+PHOTO = Image.fromarray(data.astronaut())
+
+
+def jpeg(side, mode="RGB"):
+    return encoded(PHOTO.resize((side, side)).convert(mode), "JPEG")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("broken", [False, True])
+def test_all_kinds_and_sizes_in_one_folder(threads, broken, tmp_path, monkeypatch):
+    damaged = jpeg(200)[:-3000]
+    contents = [
+        jpeg(200), jpeg(200), jpeg(64, "L"), jpeg(200), damaged, jpeg(7), jpeg(900), jpeg(511),
+        jpeg(1), encoded(PHOTO, "PNG"), jpeg(64, "L"), jpeg(64, "L"), jpeg(300, "CMYK"), jpeg(512),
+        *[jpeg(100)] * 40,
+    ]  # fmt: skip
+    for number, content in enumerate(contents):
+        if broken or content is not damaged:
+            (tmp_path / f"{number:02}.jpg").write_bytes(content)
+    found = evenly.fit(tmp_path, threads=threads)
+    monkeypatch.setitem(sys.modules, "simplejpeg", None)
+    assert decoder() is None
+    alone = evenly.fit(tmp_path, threads=threads)
+    assert found == alone
+    assert found.rows == alone.rows
+    assert (found.min.tolist(), found.max.tolist()) == (alone.min.tolist(), alone.max.tolist())
+
+
+def test_progress_counts_every_byte_and_pixel(tmp_path):
+    sizes = [200] * 7 + [900] + [64] * 30
+    for number, side in enumerate(sizes):
+        (tmp_path / f"{number:02}.jpg").write_bytes(jpeg(side))
+    seen = []
+    evenly.fit(tmp_path, progress=seen.append)
+    assert seen[-1].rows == sum(side**2 for side in sizes)
+    assert seen[-1].bytes == sum(path.stat().st_size for path in tmp_path.iterdir())
+
+
+def test_images_lie_one_after_the_other_until_there_is_no_room():
+    run = Run(Room())
+    assert run.take() == []
+    third = _MOST // 3 // 3 * 3
+    for value in range(3):
+        assert run.has_room("RGB", third)
+        assert not run.has_room("L", third) or not value
+        run.memory(third)[:] = value
+        run.add("RGB", third, f"image {value}", 10)
+    assert not run.has_room("RGB", third)
+    [shot] = run.take()
+    assert (shot.kind, shot.place, shot.nbytes) == ("RGB", "image 0", 30)
+    np.testing.assert_array_equal(shot.array, np.repeat(range(3), third // 3)[:, None] * [1, 1, 1])
+    assert run.has_room("L", 10 * _MOST)
+    assert len(run.memory(10 * _MOST)) == 10 * _MOST
+    assert run.take() == []
+
+
+def test_what_could_not_be_decoded_leaves_no_trace():
+    run = Run(Room())
+    run.memory(4)[:] = 1
+    run.add("L", 4, "whole", 1)
+    run.memory(4)[:] = 9  # and then it was damaged
+    run.memory(2)[:] = 2
+    run.add("L", 2, "next", 1)
+    [shot] = run.take()
+    assert shot.array.tolist() == [1, 1, 1, 1, 2, 2]
