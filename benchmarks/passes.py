@@ -13,8 +13,9 @@ COPIES = {"training forward": 1, "eval forward": 1, "forward+backward": 2.5}
 """Forward reads x and writes y; backward reads x and dy and writes dx: five halves of copies."""
 TENSORS = {"training forward": 2, "eval forward": 2, "forward+backward": 4}
 """Of the batch's size, that a pass touches: x and y, and dy and dx."""
-LEAST = {"full": 0.005, "quick": 0.005, "tiny": 0}
-"""Seconds of one measurement, at a size: what is shorter is called several times."""
+LEAST = {"full": 0.04, "quick": 0.005, "tiny": 0}
+"""Seconds of one measurement, at a size: what is shorter is called several times. (A machine that
+is shared stops for some 10 ms now and then.)"""
 LIMITS = "copies", "none"
 """Entries whose answer is no layer's."""
 

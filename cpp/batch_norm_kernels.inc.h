@@ -317,14 +317,17 @@ inline EvenAndOdd even_and_odd(const Brain* from) {
   return {{(Full<float>)_mm512_slli_epi32(both, 16), (Full<float>)odd}};
 }
 
+inline EvenAndOdd both(Full<float> value) { return {{value, value}}; }
+
 template <bool kGradient>
-inline void map_pair(const Brain* x, const Brain* gradient, Brain* out, Full<float> high,
-                     Full<float> slope, Full<float> shift, Full<float> gain, bool stream) {
+inline void map_pair(const Brain* x, const Brain* gradient, Brain* out, const EvenAndOdd& high,
+                     const EvenAndOdd& slope, const EvenAndOdd& shift, const EvenAndOdd& gain,
+                     bool stream) {
   const EvenAndOdd values = even_and_odd(x), gradients = even_and_odd(gradient);
   __m512i rounded[2];
   for (int i = 0; i < 2; ++i) {
-    Full<float> y = fused(values.part[i] - high, slope, shift);
-    if constexpr (kGradient) y = (gradients.part[i] + y) * gain;
+    Full<float> y = fused(values.part[i] - high.part[i], slope.part[i], shift.part[i]);
+    if constexpr (kGradient) y = (gradients.part[i] + y) * gain.part[i];
     rounded[i] = carried((__m512i)y);
   }
   // (odd & 0xffff0000) | (even >> 16)
@@ -333,6 +336,41 @@ inline void map_pair(const Brain* x, const Brain* gradient, Brain* out, Full<flo
   if (stream) return _mm512_stream_si512((__m512i*)out, both);
   _mm512_storeu_si512(out, both);
 }
+
+// The maps of columns in pairs of vectors, those of even and of odd places apart.
+constexpr int64_t kMostPaired = 2112;  // columns
+
+class PairedMap {
+ public:
+  PairedMap(const Affine<Brain>& map, int64_t columns) {
+    const float* from[4] = {map.high, map.slope, map.shift, map.gain};
+    for (int i = 0; i < 4; ++i) {
+      for (int64_t j = 0; j < columns; j += kPair) {
+        Full<float> first = load<Full<float>>(from[i] + j),
+                    second = load<Full<float>>(from[i] + j + kUnit);
+        store(part_[i] + j, picked(first, second, 0));
+        store(part_[i] + j + kUnit, picked(first, second, 1));
+      }
+    }
+  }
+  EvenAndOdd high(int64_t j) const { return at(0, j); }
+  EvenAndOdd slope(int64_t j) const { return at(1, j); }
+  EvenAndOdd shift(int64_t j) const { return at(2, j); }
+  EvenAndOdd gain(int64_t j) const { return at(3, j); }
+
+ private:
+  static Full<float> picked(Full<float> first, Full<float> second, int odd) {
+    const __m512i places = _mm512_add_epi32(
+        _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0),
+        _mm512_set1_epi32(odd));
+    return (Full<float>)_mm512_permutex2var_ps((__m512)first, places, (__m512)second);
+  }
+  EvenAndOdd at(int i, int64_t j) const {
+    return {{load<Full<float>>(part_[i] + j), load<Full<float>>(part_[i] + j + kUnit)}};
+  }
+
+  alignas(64) float part_[4][kMostPaired];
+};
 #endif
 
 template <class T, bool kGradient>
@@ -362,7 +400,8 @@ void map_runs_of(const T* x, const T* gradient, T* out, const Runs& runs, const 
           i += kStep;
         }
         for (; i + kPair <= end; i += kPair) {
-          map_pair<kGradient>(x + i, gradient + i, out + i, high, slope, shift, gain, map.stream);
+          map_pair<kGradient>(x + i, gradient + i, out + i, both(high), both(slope), both(shift),
+                              both(gain), map.stream);
         }
       }
 #endif
@@ -377,9 +416,10 @@ void map_runs_of(const T* x, const T* gradient, T* out, const Runs& runs, const 
 constexpr int kMapRows = 4;
 constexpr int64_t kLongRowBytes = 2 << 10;
 
+// Columns [begin, width) of a few rows.
 template <class T, bool kGradient, int kRows>
-inline void map_few_rows(const T* x, const T* gradient, T* out, int64_t stride, int64_t width,
-                         const Affine<T>& map) {
+inline void map_few_rows(const T* x, const T* gradient, T* out, int64_t stride, int64_t begin,
+                         int64_t width, const Affine<T>& map) {
   auto columns = [&](int64_t j, bool stream) {
     const Map<T> high = load<Map<T>>(map.high + j), slope = load<Map<T>>(map.slope + j),
                  shift = load<Map<T>>(map.shift + j);
@@ -389,25 +429,61 @@ inline void map_few_rows(const T* x, const T* gradient, T* out, int64_t stride, 
       map_vector<T, kGradient>(x + at, gradient + at, out + at, high, slope, shift, gain, stream);
     }
   };
-  int64_t j = 0;
+  int64_t j = begin;
   for (; j + kMapStep<T> <= width; j += kMapStep<T>) columns(j, map.stream);
   if (j != width) columns(width - kMapStep<T>, false);
+}
+
+#if defined(__AVX512F__)
+// Columns [0, width), whole pairs.
+template <bool kGradient, int kRows>
+inline void map_few_pairs(const Brain* x, const Brain* gradient, Brain* out, int64_t stride,
+                          int64_t width, const PairedMap& map, bool stream) {
+  for (int64_t j = 0; j < width; j += kPair) {
+    const EvenAndOdd high = map.high(j), slope = map.slope(j), shift = map.shift(j);
+    const EvenAndOdd gain = kGradient ? map.gain(j) : high;
+    for (int row = 0; row < kRows; ++row) {
+      const int64_t at = row * stride + j;
+      map_pair<kGradient>(x + at, gradient + at, out + at, high, slope, shift, gain, stream);
+    }
+  }
+}
+#endif
+
+// Calls few(first row, how many, as a type) for rows that are mapped together, all in turn.
+template <class T, bool kGradient, class Few>
+inline void each_few_rows(int64_t rows, int64_t stride, Few&& few) {
+  constexpr int kRows = kGradient ? kMapRows / 2 : kMapRows;
+  const bool together = stride * int64_t(sizeof(T)) < kLongRowBytes;
+  int64_t row = 0;
+  for (; together && row + kRows <= rows; row += kRows)
+    few(row, std::integral_constant<int, kRows>());
+  for (; row < rows; ++row) few(row, std::integral_constant<int, 1>());
 }
 
 template <class T, bool kGradient>
 void map_rows_of(const T* x, const T* gradient, T* out, int64_t rows, int64_t stride, int64_t width,
                  const Affine<T>& map) {
-  constexpr int kRows = kGradient ? kMapRows / 2 : kMapRows;
-  const bool together = stride * int64_t(sizeof(T)) < kLongRowBytes;
-  int64_t row = 0;
-  for (; together && row + kRows <= rows; row += kRows) {
-    const int64_t at = row * stride;
-    map_few_rows<T, kGradient, kRows>(x + at, gradient + at, out + at, stride, width, map);
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<T, Brain>) {
+    if (rows >= kMapRows && width >= kPair && width <= kMostPaired) {
+      const int64_t whole = width / kPair * kPair;
+      const PairedMap pairs(map, whole);
+      return each_few_rows<T, kGradient>(rows, stride, [&](int64_t row, auto many) {
+        const int64_t at = row * stride;
+        map_few_pairs<kGradient, many()>(x + at, gradient + at, out + at, stride, whole, pairs,
+                                         map.stream);
+        if (whole != width)
+          map_few_rows<T, kGradient, many()>(x + at, gradient + at, out + at, stride, whole, width,
+                                             map);
+      });
+    }
   }
-  for (; row < rows; ++row) {
+#endif
+  each_few_rows<T, kGradient>(rows, stride, [&](int64_t row, auto many) {
     const int64_t at = row * stride;
-    map_few_rows<T, kGradient, 1>(x + at, gradient + at, out + at, stride, width, map);
-  }
+    map_few_rows<T, kGradient, many()>(x + at, gradient + at, out + at, stride, 0, width, map);
+  });
 }
 
 // ---- The table ---------------------------------------------------------------------------

@@ -142,6 +142,7 @@ class Sweep {
   static constexpr int64_t kStreamBytes =
       8 << 20;  // output that no cache would keep is written past it
   static constexpr int64_t kStripColumns = 512;  // their sums and centers: 12 KB of the L1 cache
+  static constexpr int64_t kMapColumns = 2048;   // whose maps the L1 cache keeps
   static constexpr int64_t kFewestRows = 64;
   static constexpr int64_t kFewestSamples = 8;  // that are worth being the tasks
   static constexpr int64_t kMostTogether = 64;  // channels of a task: their sums, 16 KB of stack
@@ -362,13 +363,15 @@ class Sweep {
     if (width_ != batch_.channels || columns_ != width_) {
       for (auto* part : {&high_, &slope_, &shift_, &gain_}) *part = spread(*part);
     }
-    int64_t tasks = pieces_of(rows_);
+    constexpr int64_t kWhole = 64;  // columns, with which a cache line begins
+    int64_t tasks = pieces_of(rows_), strips = (width_ + kMapColumns - 1) / kMapColumns;
     each(tasks, [&](int64_t task) {  // backwards, as map_runs
       int64_t first = cut(rows_, tasks, tasks - 1 - task), last = cut(rows_, tasks, tasks - task);
-      for (int64_t from = 0; from < width_;) {  // strips, whose maps the L1 cache keeps
-        int64_t width = width_ - from < 2 * kStripColumns ? width_ - from : kStripColumns;
-        map_block(first * width_ + from, width, last - first, map_from(from));
-        from += width;
+      for (int64_t strip = 0; strip < strips; ++strip) {
+        int64_t from = cut(width_, strips, strip) / kWhole * kWhole;
+        int64_t to =
+            strip + 1 == strips ? width_ : cut(width_, strips, strip + 1) / kWhole * kWhole;
+        map_block(first * width_ + from, to - from, last - first, map_from(from));
       }
       if (rest_ && task == 0) map_block(rows_ * width_, rest_, 1, map_from(0));
     });
