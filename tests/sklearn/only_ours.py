@@ -14,7 +14,7 @@ def all_estimators(type_filter=None):
 
 
 def pytest_configure(config):
-    """Put ours in the place of all: before any test is imported, and only where this is asked for."""
+    """Put ours in the place of all, before any test is imported."""
     sklearn.preprocessing.StandardScaler = StandardScaler
     sklearn.utils.all_estimators = all_estimators
     sklearn.utils.discovery.all_estimators = all_estimators
