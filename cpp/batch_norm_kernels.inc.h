@@ -317,7 +317,7 @@ inline EvenAndOdd even_and_odd(const Brain* from) {
   return {{(Full<float>)_mm512_slli_epi32(both, 16), (Full<float>)odd}};
 }
 
-inline EvenAndOdd both(Full<float> value) { return {{value, value}}; }
+inline EvenAndOdd alike(Full<float> value) { return {{value, value}}; }
 
 template <bool kGradient>
 inline void map_pair(const Brain* x, const Brain* gradient, Brain* out, const EvenAndOdd& high,
@@ -400,8 +400,8 @@ void map_runs_of(const T* x, const T* gradient, T* out, const Runs& runs, const 
           i += kStep;
         }
         for (; i + kPair <= end; i += kPair) {
-          map_pair<kGradient>(x + i, gradient + i, out + i, both(high), both(slope), both(shift),
-                              both(gain), map.stream);
+          map_pair<kGradient>(x + i, gradient + i, out + i, alike(high), alike(slope), alike(shift),
+                              alike(gain), map.stream);
         }
       }
 #endif

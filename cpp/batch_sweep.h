@@ -287,30 +287,39 @@ class Sweep {
         std::clamp<int64_t>(bytes / kPieceBytes, 1, std::max<int64_t>(rows_ / kFewestRows, 1));
     if (stream_) stream_ = width_ * int64_t(sizeof(T)) % 64 == 0 && uintptr_t(out_) % 64 == 0;
   }
-  int64_t channel_of(int64_t column) const {
-    return batch_.inner == 1 ? column % batch_.channels : column / batch_.inner;
+  // Calls f(column, channel) for every column, in order.
+  template <class F>
+  void each_column(F&& f) const {
+    const int64_t channels = batch_.channels, inner = batch_.inner;
+    if (inner == 1) {  // apart, for it is done in vectors
+      for (int64_t j = 0; j < width_; j += channels)
+        for (int64_t c = 0; c < channels; ++c) f(j + c, c);
+    } else {
+      for (int64_t c = 0; c < channels; ++c)
+        for (int64_t i = 0; i < inner; ++i) f(c * inner + i, c);
+    }
   }
   // One value a channel becomes one a column.
   template <class V>
   std::vector<V> spread(const std::vector<V>& values) const {
     std::vector<V> all(static_cast<std::size_t>(columns_));
-    if (batch_.inner == 1) {
-      for (int64_t j = 0; j < width_; j += batch_.channels)
-        std::copy_n(values.begin(), batch_.channels, all.begin() + j);
-    } else {
-      for (int64_t c = 0; c < batch_.channels; ++c)
-        std::fill_n(all.begin() + c * batch_.inner, batch_.inner, values[std::size_t(c)]);
-    }
+    each_column([&](int64_t j, int64_t c) { all[std::size_t(j)] = values[std::size_t(c)]; });
     return all;
+  }
+  struct Columns {
+    int64_t from, to;
+  };
+  // Those of a strip of so many; each begins where a cache line does.
+  Columns columns_of(int64_t strip, int64_t strips) const {
+    constexpr int64_t kWhole = 64;
+    auto begin = [&](int64_t i) { return cut(width_, strips, i) / kWhole * kWhole; };
+    return {begin(strip), strip + 1 == strips ? width_ : begin(strip + 1)};
   }
   // Calls f(first column, width, first row, rows) for a task, and for what is left of a row.
   template <class F>
   void each_block(int64_t task, F&& f) {
     int64_t strip = task % strips_, chunk = task / strips_;
-    // Strips begin where a cache line does.
-    int64_t from = cut(width_, strips_, strip) / kMaxUnit * kMaxUnit;
-    int64_t to =
-        strip + 1 == strips_ ? width_ : cut(width_, strips_, strip + 1) / kMaxUnit * kMaxUnit;
+    auto [from, to] = columns_of(strip, strips_);
     int64_t first = cut(rows_, chunks_, chunk), last = cut(rows_, chunks_, chunk + 1);
     if (last > first) f(from, to - from, first, last - first);
     if (rest_ && task == strips_ * chunks_ - 1) f(0, rest_, rows_, 1);
@@ -334,11 +343,7 @@ class Sweep {
     for (int64_t part = 0; part < 2 * chunks_; ++part) {
       double* total = sums.data() + part % 2 * batch_.channels;
       const double* own = lanes.data() + part * columns_;
-      if (width_ == batch_.channels) {
-        for (int64_t j = 0; j < width_; ++j) total[j] += own[j];
-      } else {
-        for (int64_t j = 0; j < width_; ++j) total[channel_of(j)] += own[j];
-      }
+      each_column([&](int64_t j, int64_t c) { total[c] += own[j]; });
     }
     return sums;
   }
@@ -363,14 +368,11 @@ class Sweep {
     if (width_ != batch_.channels || columns_ != width_) {
       for (auto* part : {&high_, &slope_, &shift_, &gain_}) *part = spread(*part);
     }
-    constexpr int64_t kWhole = 64;  // columns, with which a cache line begins
     int64_t tasks = pieces_of(rows_), strips = (width_ + kMapColumns - 1) / kMapColumns;
     each(tasks, [&](int64_t task) {  // backwards, as map_runs
       int64_t first = cut(rows_, tasks, tasks - 1 - task), last = cut(rows_, tasks, tasks - task);
       for (int64_t strip = 0; strip < strips; ++strip) {
-        int64_t from = cut(width_, strips, strip) / kWhole * kWhole;
-        int64_t to =
-            strip + 1 == strips ? width_ : cut(width_, strips, strip + 1) / kWhole * kWhole;
+        auto [from, to] = columns_of(strip, strips);
         map_block(first * width_ + from, to - from, last - first, map_from(from));
       }
       if (rest_ && task == 0) map_block(rows_ * width_, rest_, 1, map_from(0));
