@@ -56,6 +56,11 @@ def test_views_and_wider_types_are_laid_out_as_torch_lays_them_out() -> None:
     assert empty_like(x, torch.float64).dtype is torch.float64
 
 
+def test_dtypes_that_the_core_does_not_know_are_left_to_torch() -> None:
+    assert empty_like(large().to(torch.float8_e4m3fn)).dtype is torch.float8_e4m3fn
+    assert empty_like(large(), torch.int8).dtype is torch.int8
+
+
 def test_freed_memory_serves_the_next_output() -> None:
     x, layer = large(), et.BatchNorm2d(32)
     first = layer(x)

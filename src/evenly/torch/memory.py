@@ -11,15 +11,16 @@ CODES = {torch.float16: 0, torch.bfloat16: 1, torch.float32: 2, torch.float64: 3
 LEAST = 1 << 20
 """Values: what is smaller, the C library itself keeps."""
 
-_SMALLEST, _LARGEST = (LEAST, _core.most_cached()) if _core.most_cached() else (1 << 62, 0)
+_MOST = _core.most_cached()
 
 
 def empty_like(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """Return `torch.empty_like` of a tensor on the CPU, in kept memory if it is large."""
-    if x.numel() < _SMALLEST or x.nbytes > _LARGEST:
+    code = CODES.get(dtype or x.dtype)
+    if x.numel() < LEAST or x.nbytes > _MOST or code is None:
         return torch.empty_like(x, dtype=dtype)
     alike = torch.empty_like(x, dtype=dtype, device="meta")
-    return _core.empty(alike.shape, alike.stride(), CODES[alike.dtype])
+    return _core.empty(alike.shape, alike.stride(), code)
 
 
 def empty_cache() -> int:
