@@ -43,7 +43,7 @@ def quick(content, mode="RGB", most=LIMIT):
     if header is None:
         return None
     memory = np.empty(header.nbytes, np.uint8)
-    if not decode_into(memory, SIMPLEJPEG, content, header):
+    if not decode_into(SIMPLEJPEG, content, header, memory):
         return None
     return Pixels(header.kind, memory if header.kind == "L" else memory.reshape(-1, 3))
 

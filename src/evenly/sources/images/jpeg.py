@@ -56,7 +56,7 @@ def quick_header(decoder: Any, content: Any, mode: str, most: int | None) -> Hea
     return Header(kind, target, height * width * len(kind))
 
 
-def decode_into(memory: Any, decoder: Any, content: bytes, header: Header) -> bool:
+def decode_into(decoder: Any, content: bytes, header: Header, memory: Any) -> bool:
     """Decode a file's bytes into memory of the header's size; False where Pillow has to decide.
 
     Which it has of what is damaged in the least.

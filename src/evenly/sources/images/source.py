@@ -183,12 +183,12 @@ class ImageSource:
                 if header is None or not run.has_room(header.kind, header.nbytes):
                     yield from run.take()
                 nbytes = len(content) if picture.nbytes is None else picture.nbytes
-                if header is not None:
-                    memory = run.memory(header.nbytes)
-                    if decode_into(memory, self._decoder, content, header):
-                        self.tally.count(header.kind, False, False)
-                        run.add(header.kind, header.nbytes, picture.place, nbytes)
-                        continue
+                if header is not None and decode_into(
+                    self._decoder, content, header, run.memory(header.nbytes)
+                ):
+                    self.tally.count(header.kind, False, False)
+                    run.add(header.kind, header.nbytes, picture.place, nbytes)
+                    continue
                 kind, array = self._by_pillow(content)
             except UnreadableError as reason:
                 self._refuse(picture.place, str(reason))
