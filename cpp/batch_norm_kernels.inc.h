@@ -190,10 +190,26 @@ inline void sum_columns(const T* x, const T* gradient, int64_t stride, const dou
 // The rows after these, in the order in which they lie: the processor's own prefetching follows
 // that one, not the jumps from row to row (the sums of 65,536 rows of 64 float32 and their
 // gradients: 0.77 -> 0.43 ms).
+struct RowsAhead {
+  const char* from;
+  int64_t pieces_in_row;  // of 128 bytes; then the next row begins
+  int64_t row_step;       // bytes from the end of one row's pieces to the next row's
+  int64_t piece = 0;
+
+  void fetch() {
+    __builtin_prefetch(from, 0, 2);
+    __builtin_prefetch(from + 64, 0, 2);
+    from += kTileBytes;
+    if (++piece == pieces_in_row) {
+      piece = 0;
+      from += row_step;
+    }
+  }
+};
 template <class T>
-Ahead after(const T* rows, int64_t count, int64_t stride, int64_t width) {
+RowsAhead after(const T* rows, int64_t count, int64_t stride, int64_t width) {
   const int64_t pieces = (width * int64_t(sizeof(T)) + kTileBytes - 1) / kTileBytes;
-  return {reinterpret_cast<const char*>(rows + count * stride), int(pieces),
+  return {reinterpret_cast<const char*>(rows + count * stride), pieces,
           stride * int64_t(sizeof(T)) - pieces * kTileBytes};
 }
 
@@ -201,8 +217,8 @@ template <class S, class T, bool kGradient, int kRows>
 inline void sum_few_rows(const T* x, const T* gradient, int64_t stride, int64_t width,
                          const double* center, double* sum, double* product, const Rest& rest) {
   constexpr int kFetches = kRows * kUnit * int(sizeof(T)) / kTileBytes;
-  Ahead next = after(x, kRows, stride, width),
-        next_gradient = after(gradient, kRows, stride, width);
+  RowsAhead next = after(x, kRows, stride, width),
+            next_gradient = after(gradient, kRows, stride, width);
   int64_t j = 0;
   for (; j + kUnit <= width; j += kUnit) {
     for (int i = 0; i < kFetches; ++i) {

@@ -32,9 +32,9 @@ class FloatStrip {
  public:
   using C = Computed<T>;
   static constexpr int kCount = kLanes<C>;
-  // Rows of a panel that are read before those below them: they, the portion after them, and
-  // the lanes' sums lie in the L2 cache.
-  static constexpr int64_t kPortionBytes = 256 << 10;
+  // Rows of a panel that are summed before those below them: so many that the processor's own
+  // fetching can follow.
+  static constexpr int kNarrowRows = 16, kWideRows = 16;
   using Bits = typename Window<C>::Bits;
 
   // `together`: all lanes belong to one column, and so can share a window.

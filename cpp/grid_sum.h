@@ -15,28 +15,35 @@
 
 namespace evenly {
 
-constexpr int64_t kStripBytes = 2 << 10;     // of a row, for one task: half a page
-constexpr int64_t kWholeRowBytes = 4 << 10;  // a row of a page or less is not divided: its memory
-                                             // is then read without gaps
+// Into how many strips a row is cut, each for a task of its own. The longer they are, the better
+// the processor's own fetching follows; where they stay long enough, each thread has as many.
+inline int64_t strips_of(int64_t row_bytes, int threads) {
+  constexpr int64_t kMost = 16 << 10, kLeast = 4 << 10;
+  int64_t strips = (row_bytes + kMost - 1) / kMost;
+  if (strips == 1) return 1;
+  int64_t for_all = (strips + threads - 1) / threads * threads;
+  return std::max(strips, std::min(for_all, row_bytes / kLeast));
+}
 
 // Rows of contiguous columns.
 template <class T>
 void sum_panels(Shared& shared, const char* data, const Panel& shape,
                 const std::vector<Axis>& outer, int threads, bool alone) {
+  const int64_t panels = extent_of(outer), row_bytes = shape.width * int64_t(sizeof(T));
+  const int useful = useful_threads(panels * shape.rows * row_bytes, threads);
   // Strips of nearly the same width, in whole tiles.
-  const int64_t tile = Strip<T>::kCount, wanted = kStripBytes / int64_t(sizeof(T));
-  bool whole = shape.width * int64_t(sizeof(T)) <= kWholeRowBytes;
-  int64_t strips = whole ? 1 : (shape.width + wanted / 2) / wanted;
-  const int64_t lanes = (shape.width + strips * tile - 1) / (strips * tile) * tile;
-  strips = (shape.width + lanes - 1) / lanes;
-  int64_t panels = extent_of(outer);
-  int useful = useful_threads(panels * shape.rows * shape.width * int64_t(sizeof(T)), threads);
-  int64_t parts = std::min(parts_of(strips, useful), std::max(panels, shape.rows));
+  const int64_t tile = Strip<T>::kCount, wanted = strips_of(row_bytes, useful);
+  const int64_t lanes = (shape.width + wanted * tile - 1) / (wanted * tile) * tile;
+  const int64_t strips = (shape.width + lanes - 1) / lanes;
+  const int64_t parts = strips >= 2 * useful && strips % useful == 0
+                            ? 1
+                            : std::min(parts_of(strips, useful), std::max(panels, shape.rows));
+  const bool own_columns = parts == 1 && shape.inner == 1 && shape.width <= shape.columns;
   parallel(strips * parts, useful, [&](int64_t index) {
     ExactMode mode;
     int64_t strip = index / parts, part = index % parts;
     PanelTask<T> task(shared, shape, strip * lanes, std::min(shape.width, (strip + 1) * lanes),
-                      useful == 1 && alone);
+                      alone && (useful == 1 || own_columns));
     Share share = share_of(panels, shape.rows, parts, part);
     for (int64_t i = share.outer0; i < share.outer1 && !shared.infinite; ++i) {
       task.sum(data + offset_of(outer, i) * int64_t(sizeof(T)), share.row0, share.row1);
@@ -92,12 +99,14 @@ void sum_runs(Shared& shared, const Grid& grid, const Axis& run, const std::vect
   });
 }
 
+constexpr int64_t kGatheredBytes = 2 << 10;  // of a row
+
 // Anything else is gathered, a chunk at a time, into rows.
 template <class T>
 void sum_gathered(Shared& shared, const Grid& grid, int threads) {
   using S = Stored<T>;
   int64_t columns = grid.feature.extent, rows = extent_of(grid.others);
-  int64_t wide = std::min<int64_t>(columns, kStripBytes / int64_t(sizeof(T)));
+  int64_t wide = std::min<int64_t>(columns, kGatheredBytes / int64_t(sizeof(T)));
   int64_t strips = (columns + wide - 1) / wide;
   int64_t chunk = std::max<int64_t>(1, (64 << 10) / int64_t(sizeof(T)) / wide);
   int useful = useful_threads(columns * rows * int64_t(sizeof(T)), threads);

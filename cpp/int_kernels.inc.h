@@ -141,7 +141,6 @@ LaneMask wide_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntL
       low[v] = high[v] = load<Full<T>>(data + lane + v * kNarrow);
     for (int r = 0; r < rows; ++r) {
       const T* row = data + r * stride + lane;
-      if (lane == 0 && ahead) ahead->fetch();
 #pragma GCC unroll 2
       for (int v = 0; v < kStep / kNarrow; ++v) {
         auto x = load<Full<T>>(row + v * kNarrow);
@@ -150,6 +149,7 @@ LaneMask wide_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntL
       }
 #pragma GCC unroll 8
       for (int s = 0; s < kStep / kWide; ++s) sums[s].add(widened<W>(row + s * kWide));
+      if (lane == 0 && ahead) ahead->fetch();
     }
     for (int v = 0; v < kStep / kNarrow; ++v) {
       store(min + lane + v * kNarrow, low[v]);

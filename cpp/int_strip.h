@@ -49,7 +49,9 @@ template <class T>
 class IntStrip {
  public:
   static constexpr int kCount = kLanes<T>;
-  static constexpr int64_t kPortionBytes = 128 << 10;
+  // Rows of a panel that are summed before those below them: as many as a tile has, for each
+  // portion is taken over into 64 bits, or fewer, which the processor's own fetching can follow.
+  static constexpr int kNarrowRows = kTileRows, kWideRows = 32;
 
   explicit IntStrip(bool = false) { clear(); }
 

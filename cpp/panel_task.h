@@ -28,8 +28,10 @@ class PanelTask {
   void sum(const char* data, int64_t row0, int64_t row1) {
     const S* values = reinterpret_cast<const S*>(data) + first_;
     int64_t safe = std::clamp(readable_rows(), row0, row1);
-    for (int64_t row = row0; row < safe; row += kTileRows) {
-      sum_block(values + row * shape_.row_stride, int(std::min<int64_t>(kTileRows, safe - row)));
+    const int64_t strip_bytes = int64_t(strips_.size()) * kTileBytes;
+    const int64_t tile = std::clamp<int64_t>(kBlockBytes / strip_bytes, kTileRows / 4, kTileRows);
+    for (int64_t row = row0; row < safe; row += tile) {
+      sum_block(values + row * shape_.row_stride, int(std::min<int64_t>(tile, safe - row)));
     }
     for (int64_t row = safe; row < row1; row += kTileRows) {
       sum_copy(values + row * shape_.row_stride, int(std::min<int64_t>(kTileRows, row1 - row)));
@@ -45,6 +47,11 @@ class PanelTask {
  private:
   using S = Stored<T>;
   static constexpr int kCount = Strip<T>::kCount;
+  // A block of tiles beside each other, which the L2 cache still has when one is summed again.
+  static constexpr int64_t kBlockBytes = 1 << 20;
+  static constexpr int kPieceBytes = kCount * int(sizeof(S));
+  static constexpr int kNarrowPieces = 4, kPiecesAhead = 4;
+  static constexpr int64_t kBytesAhead = 8 << 10;
 
   // Whether the values begin again with the first column on their way.
   bool wraps() const {
@@ -94,32 +101,32 @@ class PanelTask {
     return shape_.row_stride > 0 ? spare / shape_.row_stride + 1 : shape_.rows;
   }
 
-  // Up to kTileRows rows where they lie, a portion of rows at a time.
+  // Up to kTileRows rows where they lie, a portion of rows at a time, piece by piece. What will be
+  // wanted is fetched meanwhile: narrow rows without gaps in the order of memory, others in that of
+  // their pieces. (Fetching what is not there does no harm.)
   void sum_block(const S* data, int rows) {
     for (Strip<T>& strip : strips_) strip.start(shared_.kernels);
-    int pieces = int(strips_.size());
-    int portion =
-        int(std::clamp<int64_t>(Strip<T>::kPortionBytes / (pieces * kTileBytes), 1, rows));
+    const int pieces = int(strips_.size());
+    const int64_t stride = shape_.row_stride, row_bytes = stride * int64_t(sizeof(S));
+    const bool in_order = pieces <= kNarrowPieces && row_bytes <= pieces * kPieceBytes;
+    const int portion = in_order ? Strip<T>::kNarrowRows : Strip<T>::kWideRows;
     for (int row = 0; row < rows; row += portion) {
+      const S* from = data + row * stride;
       int count = std::min(portion, rows - row);
-      const S* from = data + row * shape_.row_stride;
-      Ahead ahead = ahead_of(from + portion * shape_.row_stride);
+      Ahead ahead{address(from) + std::max(portion * row_bytes, kBytesAhead), kPieceBytes};
       for (int s = 0; s < pieces; ++s) {
-        strips_[std::size_t(s)].rows(shared_.kernels, from + s * kCount, shape_.row_stride, count,
-                                     &ahead, lanes_of(s), column_of(s));
+        if (!in_order) {
+          int later = s + kPiecesAhead;
+          const S* next = from + later / pieces * portion * stride + later % pieces * kCount;
+          ahead = {address(next), row_bytes};
+        }
+        strips_[std::size_t(s)].rows(shared_.kernels, from + s * kCount, stride, count, &ahead,
+                                     lanes_of(s), column_of(s));
       }
     }
-    for (int s = 0; s < pieces; ++s) {
-      finish_tile(s, data + s * kCount, shape_.row_stride, rows);
-    }
+    for (int s = 0; s < pieces; ++s) finish_tile(s, data + s * kCount, stride, rows);
   }
-
-  // The rows that begin at data. (Fetching what is not there does no harm.)
-  Ahead ahead_of(const S* data) const {
-    int pieces = int(strips_.size());
-    int64_t row_bytes = shape_.row_stride * int64_t(sizeof(S));
-    return {reinterpret_cast<const char*>(data), pieces, row_bytes - pieces * kTileBytes};
-  }
+  static const char* address(const S* data) { return reinterpret_cast<const char*>(data); }
 
   // Up to kTileRows rows, copied.
   void sum_copy(const S* data, int rows) {

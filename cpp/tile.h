@@ -98,25 +98,17 @@ struct alignas(64) IntLanes {
 
 // ---- The kernels of one instruction set --------------------------------------------------
 
-// Memory that will be wanted soon, to be fetched into the L2 cache in the order in which it
-// lies there, while a tile is summed: 128 bytes for each row of the tile. The processor's own
-// prefetching follows that order; it does not follow the tile's, which jumps from row to row.
-// Into L2 and not into L1: a core waits for two dozen lines for its L1 at most, for more for its
-// L2, and by the time that they are read L1 has lost them.
+// Memory that will be wanted soon, fetched into the L2 cache while a tile is summed: 128 bytes for
+// each row of the tile. Into L2 and not into L1: a core waits for two dozen lines for its L1 at
+// most, for more for its L2.
 struct Ahead {
   const char* from;
-  int pieces_in_row;   // of 128 bytes; then the next row begins
-  ptrdiff_t row_step;  // bytes from the end of one row's pieces to the next row's
-  int piece = 0;
+  ptrdiff_t step;  // bytes from one row's to the next row's
 
   void fetch() {
     __builtin_prefetch(from, 0, 2);
     __builtin_prefetch(from + 64, 0, 2);
-    from += kTileBytes;
-    if (++piece == pieces_in_row) {
-      piece = 0;
-      from += row_step;
-    }
+    from += step;
   }
 };
 
