@@ -26,16 +26,6 @@ void with_floating_type(DType dtype, F&& f) {
   }
 }
 
-// Turns sums about a center into the mean's distance from it, and sums of squares into variances.
-void to_moments(int64_t channels, double count, double* __restrict sums,
-                double* __restrict squares) {
-  for (int64_t i = 0; i < channels; ++i) {
-    double shift = sums[i] / count, square = squares[i] / count;
-    sums[i] = shift;
-    squares[i] = std::max(square - square, square - shift * shift);  // not finite: NaN
-  }
-}
-
 // Whether all centers were near enough to their means that sums about them lost no more than a few
 // of their last places: within four standard deviations. The first value of a channel may be the
 // one that lies far off; the center then moves to the mean, for another time.
@@ -55,12 +45,13 @@ void forward(const Batch& batch, PerChannel weight, PerChannel bias, double eps,
   const T* x = static_cast<const T*>(batch.x);
   // The first value of each channel: what is summed is then of the size of the spread, not of
   // the offset, and exactly 0 when the channel is constant.
+  sweep.center.resize(std::size_t(batch.channels));
   double* center = sweep.center.data();
   for (int64_t c = 0; c < batch.channels; ++c) center[c] = number(x[c * batch.inner]);
   const ForwardMap map(saved, weight, bias, batch.channels);
   const double count = double(batch.values());
   sweep.run([&](int64_t first, int64_t last, double* sums, double* products) {
-    to_moments(last - first, count, sums, products);
+    channel_kernels().to_moments(last - first, count, sums, products);
     saved.set(first, last, !std::is_same_v<T, double>, center + first, sums, products, eps);
     sweep.set_map(map, first, last);
     return near(last - first, sums, products, center + first);
@@ -77,7 +68,7 @@ void apply(const Batch& batch, PerChannel weight, PerChannel bias, Saved saved) 
 template <class T>
 void backward(const Batch& batch, PerChannel weight, Saved saved, GradientSums sums, bool fixed) {
   Sweep<T> sweep(batch);
-  std::copy_n(saved.high, batch.channels, sweep.center.data());
+  sweep.center.assign(saved.high, saved.high + batch.channels);
   if (fixed) sweep.map_gradient_alone();
   const double count = fixed ? INFINITY : double(batch.values());
   const BackwardMap map(saved, weight, sums, count, batch.channels);
@@ -109,16 +100,24 @@ std::vector<double> PerChannel::values(int64_t channels, double otherwise) const
   if (!data) return all;
   with_floating_type(dtype, [&](auto* type) {
     auto* own = static_cast<decltype(type)>(data);
-    for (int64_t c = 0; c < channels; ++c) all[std::size_t(c)] = number(own[c]);
+    if constexpr (std::is_same_v<decltype(type), float*>) {
+      channel_kernels().widen(channels, own, all.data());
+    } else {
+      for (int64_t c = 0; c < channels; ++c) all[std::size_t(c)] = number(own[c]);
+    }
   });
   return all;
 }
 
-void PerChannel::set(const std::vector<double>& values) const {
+void PerChannel::set(int64_t channels, const double* values) const {
   if (!data) return;
   with_floating_type(dtype, [&](auto* type) {
     auto* own = static_cast<decltype(type)>(data);
-    for (double value : values) round_to(value, *own++);
+    if constexpr (std::is_same_v<decltype(type), float*>) {
+      channel_kernels().round(channels, values, own);
+    } else {
+      for (int64_t c = 0; c < channels; ++c) round_to(values[c], own[c]);
+    }
   });
 }
 
@@ -132,19 +131,10 @@ bool PerChannel::holds(double value) const {
   return finite;
 }
 
-void Saved::set(int64_t first, int64_t last, bool narrow, const double* __restrict mean,
-                const double* __restrict rest, const double* __restrict var, double eps) const {
+void Saved::set(int64_t first, int64_t last, bool narrow, const double* mean, const double* rest,
+                const double* var, double eps) const {
   ExactMode mode;
-  double* __restrict own_high = high + first, * __restrict own_low = low + first;
-  double* __restrict own_variance = variance + first, * __restrict own_inverse = inverse + first;
-  for (int64_t i = 0; i < last - first; ++i) {
-    double whole = mean[i] + rest[i];
-    double rounded = narrow ? double(float(whole)) : whole;
-    own_high[i] = rounded;
-    own_low[i] = (mean[i] - rounded) + rest[i];
-    own_variance[i] = var[i];
-    own_inverse[i] = 1 / std::sqrt(var[i] + eps);
-  }
+  channel_kernels().save(last - first, narrow, mean, rest, var, eps, from(first));
 }
 
 void batch_norm_forward(const Batch& batch, PerChannel weight, PerChannel bias, double eps,
@@ -187,8 +177,8 @@ bool batch_norm_move(int64_t channels, Saved saved, double count, double momentu
     means[at] += momentum * (saved.high[c] + saved.low[c] - means[at]);
     variances[at] += momentum * (saved.variance[c] * unbiased - variances[at]);
   }
-  mean.set(means);
-  variance.set(variances);
+  mean.set(channels, means.data());
+  variance.set(channels, variances.data());
   return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "batch_kernels.h"
 #include "dtype.h"
 
 namespace evenly {
@@ -29,22 +30,8 @@ struct PerChannel {
   DType dtype;
 
   std::vector<double> values(int64_t channels, double otherwise) const;
-  void set(const std::vector<double>& values) const;
+  void set(int64_t channels, const double* values) const;
   bool holds(double value) const;  // whether it is finite, and still is in this type
-};
-
-// What is kept of a batch's statistics for each channel. The mean is high + low: high has the
-// precision in which values are mapped.
-struct Saved {
-  double *high, *low, *variance, *inverse;  // inverse: 1 / sqrt(variance + eps)
-
-  static Saved in(double* four_rows, int64_t channels) {
-    return {four_rows, four_rows + channels, four_rows + 2 * channels, four_rows + 3 * channels};
-  }
-  // From the means as sums of two, of which the first may be far larger, of channels
-  // [first, last). `narrow`: values are mapped in float32.
-  void set(int64_t first, int64_t last, bool narrow, const double* mean, const double* rest,
-           const double* var, double eps) const;
 };
 
 // Takes the statistics, and normalises into batch.out unless that is null.

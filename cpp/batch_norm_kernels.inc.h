@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "batch_kernels.h"
+#include "channel_kernels.inc.h"
 #include "rounding.h"
 #include "scale_kernels.inc.h"
 #include "simd.h"
@@ -541,8 +542,13 @@ void map_rows(const T* x, const T* gradient, T* out, int64_t rows, int64_t strid
 
 template <class T>
 constexpr BatchKernels<T> make_batch_kernels() {
-  return {batch::kUnit, batch::sum_runs<T>, batch::sum_rows<T>, batch::map_runs<T>,
-          batch::map_rows<T>};
+  return {batch::kUnit,
+          batch::sum_runs<T>,
+          batch::sum_rows<T>,
+          batch::map_runs<T>,
+          batch::map_rows<T>,
+          channel::forward_map<Work<T>>,
+          channel::backward_map<Work<T>>};
 }
 
 }  // namespace

@@ -23,10 +23,6 @@
 
 namespace evenly {
 
-struct Mapped {
-  double high, slope, shift, gain;  // see Affine
-};
-
 // out = (x - mean) * inverse * weight + bias
 struct ForwardMap {
   Saved saved;
@@ -34,9 +30,10 @@ struct ForwardMap {
 
   ForwardMap(Saved kept, PerChannel of_weight, PerChannel of_bias, int64_t channels)
       : saved(kept), weight(of_weight.values(channels, 1)), bias(of_bias.values(channels, 0)) {}
-  Mapped operator()(int64_t c) const {
-    double slope = saved.inverse[c] * weight[std::size_t(c)];
-    return {saved.high[c], slope, bias[std::size_t(c)] - saved.low[c] * slope, 0};
+  template <class T>
+  void write(int64_t first, int64_t last, const MapRows<Work<T>>& map) const {
+    batch_kernels<T>().forward_map(last - first, saved.from(first), weight.data() + first,
+                                   bias.data() + first, map);
   }
 };
 
@@ -50,11 +47,16 @@ struct BackwardMap {
 
   BackwardMap(Saved kept, PerChannel of_weight, GradientSums of, double number, int64_t channels)
       : saved(kept), weight(of_weight.values(channels, 1)), sums(of), count(number) {}
-  Mapped operator()(int64_t c) const {
-    double inverse = saved.inverse[c], gain = inverse * weight[std::size_t(c)];
-    if (std::isinf(count)) return {0, gain, 0, 0};
-    double slope = -inverse * inverse * (sums.product[c] / count);
-    return {saved.high[c], slope, -sums.sum[c] / count - slope * saved.low[c], gain};
+  template <class T>
+  void write(int64_t first, int64_t last, const MapRows<Work<T>>& map) const {
+    if (!std::isinf(count)) {
+      return batch_kernels<T>().backward_map(last - first, saved.from(first), weight.data() + first,
+                                             sums.sum + first, sums.product + first, count, map);
+    }
+    for (int64_t c = first; c < last; ++c) {
+      double gain = saved.inverse[c] * weight[std::size_t(c)];
+      map.slope[c - first] = gain == gain ? Work<T>(gain) : Work<T>(NAN);
+    }
   }
 };
 
@@ -64,8 +66,7 @@ class Sweep {
 
  public:
   explicit Sweep(const Batch& batch)
-      : center(std::size_t(batch.channels)),
-        batch_(batch),
+      : batch_(batch),
         kernels_(batch_kernels<T>()),
         x_(static_cast<const T*>(batch.x)),
         gradient_(static_cast<const T*>(batch.gradient)),
@@ -76,7 +77,7 @@ class Sweep {
     threads_ = useful_threads(gradient_ ? 2 * bytes : bytes, kMostThreads);
     if (threads_ > 1)
       threads_ = std::min(threads_, batch.threads > 0 ? batch.threads : default_threads());
-    for (auto* part : {&high_, &slope_, &shift_, &gain_}) part->resize(center.size());
+    for (auto* part : {&high_, &slope_, &shift_, &gain_}) part->resize(std::size_t(batch.channels));
     runs_ = batch.inner >= kernels_.unit;
     // Past the cache go whole cache lines only: one that is written both ways costs far more.
     int64_t line = runs_ ? batch.inner : batch.channels;
@@ -84,7 +85,8 @@ class Sweep {
     runs_ ? plan_runs() : plan_rows();
   }
 
-  std::vector<double> center;  // what is subtracted from a channel's values before they are summed
+  // What is subtracted from a channel's values before they are summed: to be set before run.
+  std::vector<double> center;
 
   // Sums each channel, calls finish(first, last, sums, products) for ranges of them, which sets
   // their map, and maps all values. Where finish finds sums that float32 cannot have done well
@@ -122,19 +124,12 @@ class Sweep {
   // Sets the map of channels [first, last).
   template <class Map>
   void set_map(const Map& map, int64_t first, int64_t last) {
-    W* __restrict highs = high_.data(), * __restrict slopes = slope_.data();
-    W* __restrict shifts = shift_.data(), * __restrict gains = gain_.data();
-    for (int64_t c = first; c < last; ++c) {
-      const auto [high, slope, shift, gain] = map(c);
-      highs[c] = quiet(high), slopes[c] = quiet(slope);
-      shifts[c] = quiet(shift), gains[c] = quiet(gain);
-    }
+    map.template write<T>(
+        first, last,
+        {high_.data() + first, slope_.data() + first, shift_.data() + first, gain_.data() + first});
   }
 
  private:
-  // A NaN whose low bits are 0, for those who round what comes of it.
-  static W quiet(double value) { return value == value ? W(value) : W(NAN); }
-
   static constexpr int kMostThreads = 1 << 20;
   static constexpr int64_t kPieceBytes = 256 << 10;    // two of them and what is written: an L2
   static constexpr int64_t kGroupBytes = 512 << 10;    // channels that are read together

@@ -5,10 +5,12 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/vector.h>
 
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "batch_norm.h"
@@ -52,15 +54,17 @@ void forward(uintptr_t x, uintptr_t out, int64_t outer, int64_t channels, int64_
 
 void forward_fixed(uintptr_t x, uintptr_t out, int64_t outer, int64_t channels, int64_t inner,
                    int dtype, uintptr_t mean, uintptr_t variance, uintptr_t weight, uintptr_t bias,
-                   int parameter_dtype, double eps, const nb::bytearray& saved) {
-  Saved kept = saved_in(saved, channels);
+                   int parameter_dtype, double eps, const std::optional<nb::bytearray>& saved) {
+  std::unique_ptr<double[]> room;
+  if (!saved) room = std::make_unique_for_overwrite<double[]>(std::size_t(4 * channels));
+  Saved kept = saved ? saved_in(*saved, channels) : Saved::in(room.get(), channels);
   nb::gil_scoped_release release;
   DType own = dtype_at(parameter_dtype);
   std::vector<double> means = PerChannel{at<void>(mean), own}.values(channels, 0);
   std::vector<double> variances = PerChannel{at<void>(variance), own}.values(channels, 1);
+  std::vector<double> rest(means.size());
   bool narrow = dtype_at(dtype) != DType::kFloat64;
-  std::vector<double> nothing(means.size());
-  kept.set(0, channels, narrow, means.data(), nothing.data(), variances.data(), eps);
+  kept.set(0, channels, narrow, means.data(), rest.data(), variances.data(), eps);
   batch_norm_apply(batch_of(x, 0, out, outer, channels, inner, dtype), {at<void>(weight), own},
                    {at<void>(bias), own}, kept);
 }
@@ -86,8 +90,8 @@ void backward(uintptr_t x, uintptr_t gradient, uintptr_t out, int64_t outer, int
   batch_norm_backward(batch_of(x, gradient, out, outer, channels, inner, dtype),
                       {at<void>(weight), own}, kept, both, fixed);
   for (int64_t c = 0; c < channels; ++c) sums[std::size_t(channels + c)] *= kept.inverse[c];
-  PerChannel{at<void>(bias_gradient), own}.set({sums.begin(), sums.begin() + channels});
-  PerChannel{at<void>(weight_gradient), own}.set({sums.begin() + channels, sums.end()});
+  PerChannel{at<void>(bias_gradient), own}.set(channels, both.sum);
+  PerChannel{at<void>(weight_gradient), own}.set(channels, both.product);
 }
 
 void gradient_sums(uintptr_t x, uintptr_t gradient, int64_t outer, int64_t channels, int64_t inner,
@@ -150,7 +154,7 @@ void bind_batch_norm(nb::module_& m) {
         "out, if given. Dtypes: 0 float16, 1 bfloat16, 2 float32, 3 float64.");
   m.def("batch_norm_fixed", &forward_fixed, "x"_a, "out"_a, "outer"_a, "channels"_a, "inner"_a,
         "dtype"_a, "mean"_a, "variance"_a, "weight"_a, "bias"_a, "parameter_dtype"_a, "eps"_a,
-        "saved"_a, "Normalises with a given mean and variance.");
+        "saved"_a, "Normalises with a given mean and variance, which saved then has, if given.");
   m.def("batch_norm_apply", &apply, "x"_a, "out"_a, "outer"_a, "channels"_a, "inner"_a, "dtype"_a,
         "weight"_a, "bias"_a, "parameter_dtype"_a, "saved"_a, "Normalises with saved statistics.");
   m.def("batch_norm_backward", &backward, "x"_a, "gradient"_a, "out"_a, "outer"_a, "channels"_a,

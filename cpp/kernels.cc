@@ -89,6 +89,8 @@ const BatchKernels<double>& batch_kernels() {
   return batch_choice().batch_float64;
 }
 
+const ChannelKernels& channel_kernels() { return batch_choice().channel; }
+
 const Kernels* chosen_kernels() { return choice().kernels; }
 const char* chosen_kernel_name() { return choice().name; }
 const char* const* kernel_names() { return choice().names.data(); }

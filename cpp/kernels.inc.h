@@ -2,6 +2,7 @@
 #pragma once
 
 #include "batch_norm_kernels.inc.h"
+#include "channel_kernels.inc.h"
 #include "float_kernels.inc.h"
 #include "int_kernels.inc.h"
 #include "scale_kernels.inc.h"
@@ -33,7 +34,8 @@ constexpr Kernels make_kernels(const char* name) {
           make_batch_kernels<Half>(),
           make_batch_kernels<Brain>(),
           make_batch_kernels<float>(),
-          make_batch_kernels<double>()};
+          make_batch_kernels<double>(),
+          make_channel_kernels()};
 }
 
 }  // namespace

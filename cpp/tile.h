@@ -167,6 +167,7 @@ struct Kernels {
   BatchKernels<Brain> batch_bfloat16;
   BatchKernels<float> batch_float32;
   BatchKernels<double> batch_float64;
+  ChannelKernels channel;
 };
 
 // The best kernels for this processor, or those that EVENLY_KERNEL names. Null for

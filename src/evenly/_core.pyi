@@ -116,8 +116,10 @@ def batch_norm(x: int, out: int, outer: int, channels: int, inner: int, dtype: i
     Takes a batch's statistics into saved, four float64 a channel, and normalises it into out, if given. Dtypes: 0 float16, 1 bfloat16, 2 float32, 3 float64.
     """
 
-def batch_norm_fixed(x: int, out: int, outer: int, channels: int, inner: int, dtype: int, mean: int, variance: int, weight: int, bias: int, parameter_dtype: int, eps: float, saved: bytearray) -> None:
-    """Normalises with a given mean and variance."""
+def batch_norm_fixed(x: int, out: int, outer: int, channels: int, inner: int, dtype: int, mean: int, variance: int, weight: int, bias: int, parameter_dtype: int, eps: float, saved: bytearray | None) -> None:
+    """
+    Normalises with a given mean and variance, which saved then has, if given.
+    """
 
 def batch_norm_apply(x: int, out: int, outer: int, channels: int, inner: int, dtype: int, weight: int, bias: int, parameter_dtype: int, saved: bytearray) -> None:
     """Normalises with saved statistics."""

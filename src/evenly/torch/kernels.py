@@ -145,7 +145,10 @@ def normalize_batch(
     """Normalise with the batch's own statistics, and return those. ``code`` is `code_of`'s."""
     x, layout = layout_of(x)
     kept = Kept(layout)
-    return _run(x, weight, bias, (kept, layout, eps, code, None)), kept
+    call = kept, layout, eps, code, None
+    if _differentiable(x, weight, bias):
+        return _apply(x, weight, bias, call), kept
+    return _forward(x, weight, bias, call), kept
 
 
 def normalize_fixed(
@@ -159,21 +162,23 @@ def normalize_fixed(
 ) -> Tensor:
     """Normalise with given statistics. ``code`` is `code_of`'s."""
     x, layout = layout_of(x)
-    return _run(x, weight, bias, (Kept(layout), layout, eps, code, (mean, variance)))
+    fixed = mean, variance
+    if _differentiable(x, weight, bias):
+        return _apply(x, weight, bias, (Kept(layout), layout, eps, code, fixed))
+    return _forward(x, weight, bias, (None, layout, eps, code, fixed))
 
 
-Call = tuple[Kept, Layout, float, int, tuple[Tensor, Tensor] | None]
-"""What a call needs beside its differentiable inputs; last the fixed statistics, if any."""
+Call = tuple[Kept | None, Layout, float, int, tuple[Tensor, Tensor] | None]
+"""What a call needs beside its differentiable inputs: where statistics are kept (None: nobody
+will ask for fixed ones), and last the fixed statistics, if any."""
 
 
-def _run(x: Tensor, weight: Tensor | None, bias: Tensor | None, call: Call) -> Tensor:
-    if torch.is_grad_enabled() and (
+def _differentiable(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
+    return torch.is_grad_enabled() and (
         x.requires_grad
         or (weight is not None and weight.requires_grad)
         or (bias is not None and bias.requires_grad)
-    ):
-        return _apply(x, weight, bias, call)
-    return _forward(x, weight, bias, call)
+    )
 
 
 def _forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, call: Call) -> Tensor:
@@ -182,12 +187,14 @@ def _forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, call: Call) 
     where = x.data_ptr(), y.data_ptr(), *layout, CODES[x.dtype]
     weights = 0 if weight is None else weight.data_ptr()
     biases = 0 if bias is None else bias.data_ptr()
-    if fixed is None:
-        _core.batch_norm(*where, weights, biases, code, eps, kept.saved)
-    else:
+    if fixed is not None:
         mean, variance = fixed
         means, variances = mean.data_ptr(), variance.data_ptr()
-        _core.batch_norm_fixed(*where, means, variances, weights, biases, code, eps, kept.saved)
+        saved = None if kept is None else kept.saved
+        _core.batch_norm_fixed(*where, means, variances, weights, biases, code, eps, saved)
+    else:
+        assert kept is not None
+        _core.batch_norm(*where, weights, biases, code, eps, kept.saved)
     return y
 
 
@@ -211,6 +218,7 @@ class _BatchNorm(torch.autograd.Function):
         for_x, for_weight, for_bias, _ = ctx.needs_input_grad
         call: Call = ctx.call
         kept, layout, _, code, fixed = call
+        assert kept is not None
         gradient = alike(x, gradient)
         out = empty_like(x) if for_x else None
         for_weight = torch.empty_like(weight) if for_weight else None

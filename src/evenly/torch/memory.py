@@ -19,7 +19,7 @@ def empty_like(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     code = CODES.get(dtype or x.dtype)
     if x.numel() < LEAST or x.nbytes > _MOST or code is None:
         return torch.empty_like(x, dtype=dtype)
-    alike = torch.empty_like(x, dtype=dtype, device="meta")
+    alike = x if x.is_contiguous() else torch.empty_like(x, device="meta")
     return _core.empty(alike.shape, alike.stride(), code)
 
 
