@@ -115,7 +115,7 @@ Infinity add_data(Moments& moments, const Data& data, const AccumulateOptions& o
   bool infinite = false;
   std::vector<Column> columns = accumulate(data, options, infinite);
   if (!infinite) {
-    moments.add(Moments(std::move(columns)), first_column);
+    moments.add(std::move(columns), first_column);
     return {};
   }
   Place place = first_infinity(data, options.weights);
@@ -176,9 +176,10 @@ Infinity update_columns(Moments& moments, const std::vector<AnyArray>& values,
 }
 
 void check_places(const Moments& moments, const Places& places, int64_t width) {
+  const int64_t most = moments.size() / width + int64_t(places.shape(0));
   for (size_t i = 0; i < places.shape(0); ++i) {
-    if (places.data()[i] < 0 || places.data()[i] >= moments.size() / width)
-      throw nb::value_error("there must be columns in the state for each group");
+    if (places.data()[i] < 0 || places.data()[i] >= most)
+      throw nb::value_error("a group's place must be one in the state, or one of as many new ones");
   }
 }
 
@@ -203,7 +204,7 @@ Infinity update_groups(Moments& moments, const std::vector<AnyArray>& values,
   bool infinite = false;
   std::vector<Column> sums = accumulate_groups(columns, groups, options, infinite);
   if (!infinite) {
-    moments.add_groups(sums, int64_t(columns.size()), places.data());
+    moments.add_groups(std::move(sums), int64_t(columns.size()), places.data());
     return {};
   }
   Place place = first_infinity(columns, options.weights);
@@ -425,7 +426,7 @@ NB_MODULE(_core, m) {
       .def("update_groups", &update_groups, "values"_a, "validity"_a, "bit_offsets"_a, "codes"_a,
            "places"_a, "weights"_a = nb::none(), "infinite_as_missing"_a = false, "threads"_a = 0,
            "The same for rows of groups, each of which has len(values) columns of the state: a row "
-           "of code c adds to group places[c].")
+           "of code c adds to group places[c]. New groups get columns at the end.")
       .def("update_slices", &update_slices, "values"_a, "starts"_a, "weights"_a = nb::none(),
            "infinite_as_missing"_a = false, "threads"_a = 0,
            "The same for columns whose values follow each other: column i has those from starts[i] "

@@ -29,14 +29,17 @@ struct Rows {
   }
 };
 
+// Values that are fetched before they are gathered: of the same group or the next ones.
+constexpr int64_t kAhead = 32;
+
 // The rows, group by group; within a group as they came.
 struct Order {
   std::vector<int64_t> starts;  // of each group, and the end
-  std::vector<int64_t> rows;    // none: they are in order
+  std::vector<int64_t> rows;    // none: they are in order; at the end kAhead times row 0
 
   explicit Order(const Slices& slices) : starts(slices.starts, slices.starts + slices.count + 1) {}
   explicit Order(const RowGroups& groups)
-      : starts(std::size_t(groups.count) + 1), rows(std::size_t(groups.rows)) {
+      : starts(std::size_t(groups.count) + 1), rows(std::size_t(groups.rows + kAhead)) {
     for (int64_t row = 0; row < groups.rows; ++row) ++starts[std::size_t(groups.codes[row]) + 1];
     for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
     std::vector<int64_t> next(starts.begin(), starts.end() - 1);
@@ -55,13 +58,29 @@ struct Order {
   }
 };
 
+template <class S>
+void gather_listed(const S* data, int64_t stride, const int64_t* rows, int64_t count, S* to) {
+  if (count >= 8 * kAhead) {
+    for (int64_t i = 0; i < count; ++i) to[i] = data[rows[i] * stride];
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) {  // between short groups the wait would begin anew
+    __builtin_prefetch(data + rows[i + kAhead] * stride);
+    to[i] = data[rows[i] * stride];
+  }
+}
+
 // Copies the values of these rows that are there to `to`; returns how many.
 template <class S>
 int64_t gather(const ArrowColumn& column, const Rows& rows, S* to) {
   const S* data = static_cast<const S*>(column.values.data);
   int64_t stride = column.values.strides[0], kept = 0;
   if (!column.validity) {
-    for (int64_t i = 0; i < rows.count; ++i) to[i] = data[rows[i] * stride];
+    if (rows.listed) {
+      gather_listed(data, stride, rows.listed, rows.count, to);
+    } else {
+      for (int64_t i = 0; i < rows.count; ++i) to[i] = data[(rows.first + i) * stride];
+    }
     return rows.count;
   }
   for (int64_t i = 0; i < rows.count; ++i) {
@@ -74,6 +93,8 @@ int64_t gather(const ArrowColumn& column, const Rows& rows, S* to) {
 // Below this a tile's start and end cost more than to add the values one by one.
 constexpr int64_t kFew = 64;
 constexpr int64_t kRoom = 8192;
+// Groups of which one column is summed after the other: what they have summed to is in the cache.
+constexpr int64_t kTogether = 256;
 
 template <class T>
 void sum_values(RunTask<T>& task, const Stored<T>* values, int64_t count) {
@@ -116,11 +137,36 @@ Column sum_group_plain(const ArrowColumn& column, const Rows& rows, const double
 std::vector<Column> accumulate_in(const Order& order, const std::vector<ArrowColumn>& columns,
                                   const AccumulateOptions& options, bool& infinite) {
   const Kernels* kernels = options.weights ? nullptr : chosen_kernels();
+  const InfinityRule rule{options.infinite_as_missing};
   const int64_t rows = order.starts.back(), count = order.count();
   int64_t width = int64_t(columns.size());
   std::vector<Column> sums(std::size_t(width * count));
   Sink nobody(0, 0);
   std::atomic<bool> stop{false};
+
+  // One column of groups [first, last).
+  auto sum_groups = [&](int64_t c, int64_t first, int64_t last, double* room) {
+    const ArrowColumn& column = columns[std::size_t(c)];
+    Column* into = sums.data() + first * width + c;
+    with_type(column.values.dtype, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      if (!kernels) {
+        InfinityRule infinity = rule;
+        for (int64_t g = first; g < last; ++g, into += width) {
+          *into = sum_group_plain<T>(column, order.rows_of(g), options.weights, infinity);
+        }
+        if (infinity.seen && !infinity.missing) stop = true;
+        return;
+      }
+      Shared shared{*kernels, nobody, rule};
+      RunTask<T> task(shared, 0);
+      for (int64_t g = first; g < last; ++g, into += width) {
+        sum_group(task, column, order.rows_of(g), reinterpret_cast<Stored<T>*>(room), *into);
+      }
+      if (shared.infinite) stop = true;
+    });
+  };
+
   int64_t bytes = 0;
   for (const ArrowColumn& column : columns) bytes += rows * size_of(column.values.dtype);
   int useful = useful_threads(bytes, options.threads);
@@ -132,27 +178,11 @@ std::vector<Column> accumulate_in(const Order& order, const std::vector<ArrowCol
     int64_t last = order.group_at(cut(rows, parts, part + 1));
     if (part + 1 == parts) last = count;
     if (part == 0) first = 0;
-    for (int64_t c = 0; c < width; ++c) {
-      const ArrowColumn& column = columns[std::size_t(c)];
-      with_type(column.values.dtype, [&](auto* type) {
-        using T = std::remove_pointer_t<decltype(type)>;
-        InfinityRule infinity{options.infinite_as_missing};
-        if (!kernels) {
-          for (int64_t g = first; g < last; ++g) {
-            sums[std::size_t(g * width + c)] =
-                sum_group_plain<T>(column, order.rows_of(g), options.weights, infinity);
-          }
-          if (infinity.seen && !infinity.missing) stop = true;
-          return;
-        }
-        Shared shared{*kernels, nobody, infinity};
-        RunTask<T> task(shared, 0);
-        std::vector<Stored<T>> room(kRoom);
-        for (int64_t g = first; g < last; ++g) {
-          sum_group(task, column, order.rows_of(g), room.data(), sums[std::size_t(g * width + c)]);
-        }
-        if (shared.infinite) stop = true;
-      });
+    std::vector<double> room(kRoom);
+    for (int64_t g = first; g < last; g += kTogether) {
+      for (int64_t c = 0; c < width; ++c) {
+        sum_groups(c, g, std::min(last, g + kTogether), room.data());
+      }
     }
   });
   infinite = stop;

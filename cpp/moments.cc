@@ -1,5 +1,6 @@
 #include "moments.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace evenly {
@@ -137,12 +138,27 @@ int64_t Moments::bytes() const {
   return int64_t(bytes);
 }
 
-void Moments::add(const Moments& other, int64_t first) {
-  if (&other == this) return add(Moments(other.snapshot(), other.extremes_are_bounds()));
+bool Moments::has_rows() const {
+  return std::any_of(columns_.begin(), columns_.end(),
+                     [](const Column& column) { return column.has_rows(); });
+}
+
+void Moments::add(const Moments& other) {
+  if (&other == this) return add(other.snapshot());
   std::scoped_lock lock(mutex_, other.mutex_);
-  Column* column = columns_.data() + first;
+  Column* column = columns_.data();
   for (const Column& more : other.columns_) (column++)->add(more);
   extremes_are_bounds_ |= other.extremes_are_bounds_;
+}
+
+void Moments::add(std::vector<Column> more, int64_t first) {
+  std::lock_guard lock(mutex_);
+  if (more.size() == columns_.size() && !has_rows()) {
+    columns_ = std::move(more);
+    return;
+  }
+  Column* column = columns_.data() + first;
+  for (const Column& each : more) (column++)->add(each);
 }
 
 void Moments::grow(int64_t columns) {
@@ -150,8 +166,20 @@ void Moments::grow(int64_t columns) {
   if (columns > int64_t(columns_.size())) columns_.resize(std::size_t(columns));
 }
 
-void Moments::add_groups(const std::vector<Column>& more, int64_t width, const int64_t* places) {
+void Moments::add_groups(std::vector<Column> more, int64_t width, const int64_t* places) {
+  const int64_t groups = int64_t(more.size()) / width;
   std::lock_guard lock(mutex_);
+  bool in_order = true;
+  int64_t end = 0;
+  for (int64_t i = 0; i < groups; ++i) {
+    in_order &= places[i] == i;
+    end = std::max(end, places[i] + 1);
+  }
+  if (in_order && columns_.empty()) {
+    columns_ = std::move(more);
+    return;
+  }
+  if (end * width > int64_t(columns_.size())) columns_.resize(std::size_t(end * width));
   for (std::size_t i = 0; i < more.size(); ++i) {
     auto group = int64_t(i) / width, column = int64_t(i) % width;
     columns_[std::size_t(places[group] * width + column)].add(more[i]);

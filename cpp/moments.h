@@ -62,6 +62,7 @@ struct Column {
   void add_count(const Exact& weight);
   void add_missing(const Exact& weight);
   bool has_values() const { return min <= max; }
+  bool has_rows() const { return count != 0 || missing != 0 || fraction; }
 
   void add(const Column& other);
   // Leaves this unchanged and returns false when a count would go below zero.
@@ -78,12 +79,14 @@ class Moments {
 
   int64_t size() const { return int64_t(columns_.size()); }
   int64_t bytes() const;
-  // Adds other's columns to ours from `first` on.
-  void add(const Moments& other, int64_t first = 0);
+  void add(const Moments& other);
+  // Adds more columns to ours from `first` on.
+  void add(std::vector<Column> more, int64_t first = 0);
   // Room for more columns, at the end; never fewer.
   void grow(int64_t columns);
-  // Adds groups of `width` columns: the i-th of `more` to ours from places[i] * width on.
-  void add_groups(const std::vector<Column>& more, int64_t width, const int64_t* places);
+  // Adds groups of `width` columns: the i-th of `more` to ours from places[i] * width on, which
+  // are made if there are none.
+  void add_groups(std::vector<Column> more, int64_t width, const int64_t* places);
   // The first column that has less than other, or -1 (done).
   int64_t subtract(const Moments& other);
   bool operator==(const Moments& other) const;
@@ -101,6 +104,8 @@ class Moments {
   }
 
  private:
+  bool has_rows() const;
+
   mutable std::mutex mutex_;
   std::vector<Column> columns_;
   // After a subtraction min and max may belong to values that are gone.

@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "few.h"
 #include "lanes.h"
 #include "plain.h"
 #include "sink.h"
@@ -43,7 +44,14 @@ class RunTask {
 
   // The same for values too few to be worth a tile.
   void sum_few(const Stored<T>* data, int64_t count) {
-    for (int64_t i = 0; i < count; ++i) add_one(data[i]);
+    using Number = std::conditional_t<kIsFloating<T>, double, Stored<T>>;
+    Number values[kMostFew];
+    for (int64_t from = 0; from < count; from += kMostFew) {
+      int some = int(std::min<int64_t>(kMostFew, count - from));
+      for (int i = 0; i < some; ++i) values[i] = Number(number(data[from + i]));
+      if (add_few(own_, values, some)) continue;
+      for (int i = 0; i < some; ++i) add_one(data[from + i]);
+    }
   }
 
   // What was summed since the last time, in which no row counts but missing ones, below zero. The

@@ -3,6 +3,7 @@
 
 #include "arrays.h"
 #include "check.h"
+#include "few.h"
 #include "oracle.h"
 
 using namespace evenly;
@@ -95,4 +96,69 @@ TEST(integers_beyond_the_doubles_keep_their_place_among_the_extremes) {
     CHECK(value_of_integer(x - 1) < value_of_integer(x));
     CHECK(int128(value_of_integer(x).nearest) + value_of_integer(x).rest == int128(x));
   }
+}
+
+// Some values at once, and one by one: the same column, or none is taken.
+template <class T>
+void check_few(Random& random, Kind kind, int& taken) {
+  using Number = std::conditional_t<kIsFloating<T>, double, decltype(number(T{}))>;
+  Values<T> values(random, kind);
+  Number some[kMostFew];
+  int count = int(random.between(1, kMostFew));
+  for (int i = 0; i < count; ++i) some[i] = Number(number(values.draw(i, 0)));
+  Column before, one_by_one, few;
+  for (Column* column : {&before, &one_by_one, &few}) add_plain(*column, some[0]);
+  bool finite = std::all_of(some, some + count, [](Number x) { return x - x == Number(0); });
+  bool fits = add_few(few, some, count);
+  taken += fits;
+  CHECK(finite || !fits, "kind " + std::to_string(int(kind)));
+  for (int i = 0; fits && i < count; ++i) add_plain(one_by_one, some[i]);
+  const Column& expected = fits ? one_by_one : before;
+  CHECK(few.same_group_element(expected), "kind " + std::to_string(int(kind)));
+  CHECK(few.min == expected.min && few.max == expected.max, "kind " + std::to_string(int(kind)));
+}
+
+TEST(a_few_values_are_summed_as_one_by_one) {
+  Random random(seed());
+  int taken = 0, tried = 0;
+  for (DType dtype : kAllTypes) {
+    with_type(dtype, [&](auto* type) {
+      for (int kind = 0; kind < kFiniteKinds; ++kind) {
+        for (int64_t run = 0; run < portion(200); ++run, ++tried) {
+          check_few<std::remove_pointer_t<decltype(type)>>(random, Kind(kind), taken);
+        }
+      }
+    });
+  }
+  CHECK(taken > tried / 3, "");
+}
+
+TEST(a_few_values_at_the_limits) {
+  auto check = [](const auto& values, bool expected) {
+    Column few, one_by_one;
+    CHECK(add_few(few, values.data(), int(values.size())) == expected, "");
+    if (!expected) {
+      CHECK(few.same_group_element(Column()) && !few.has_values(), "");
+      return;
+    }
+    for (auto x : values) add_plain(one_by_one, x);
+    CHECK(few.same_group_element(one_by_one), "");
+    CHECK(few.min == one_by_one.min && few.max == one_by_one.max, "");
+  };
+  const double large = std::bit_cast<double>(uint64_t(0x43efffffffffffff));  // 53 bits, below 2^64
+  std::vector<double> apart(64, large);
+  apart[63] = std::ldexp(large, -63);
+  check(apart, true);
+  apart[63] = std::ldexp(large, -64);
+  check(apart, false);
+  check(std::vector<double>(64, -std::numeric_limits<double>::max()), true);
+  check(std::vector<double>(64, std::numeric_limits<double>::denorm_min()), true);
+  check(std::vector<double>{0.0, -0.0}, true);
+  check(std::vector<double>{1, std::numeric_limits<double>::infinity()}, false);
+  check(std::vector<double>{std::nan(""), 1}, false);
+  check(std::vector<int64_t>(64, int64_t(1) << 60), true);
+  check(std::vector<int64_t>(64, -(int64_t(1) << 60)), true);
+  check(std::vector<int64_t>{0, (int64_t(1) << 60) + 1}, false);
+  check(std::vector<int64_t>{0, std::numeric_limits<int64_t>::min()}, false);
+  check(std::vector<uint64_t>{0, std::numeric_limits<uint64_t>::max()}, false);
 }

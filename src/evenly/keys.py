@@ -64,6 +64,13 @@ def part_of(value: Any) -> Part:
     )
 
 
+def parts_of(values: Sequence[Any]) -> Sequence[Part]:
+    """Return many values as `part_of` does each."""
+    types = set(map(type, values))
+    whole = types == {int} and min(values) >= -(2**63) and max(values) < 2**64
+    return values if whole or types == {str} else list(map(part_of, values))
+
+
 def _number(value: float) -> Part:
     if math.isnan(value):
         return None
@@ -116,18 +123,25 @@ def joined_kinds(
         When a part is of another kind than before.
     """
     kinds = list(known)
-    for key in keys:
-        for i, part in enumerate(key):
-            kind = kind_of(part)
-            if kind and kinds[i] and kind != kinds[i]:
-                name = f"column {by if isinstance(by, str) else by[i]!r}" if by else "by="
-                raise DataError(
-                    f"The keys of groups must be of one kind. Received: {name} with {part!r}, a "
-                    f"{kind}, in {place or 'the array'}; before, each was a {kinds[i]}. "
-                    "Convert one of them."
-                )
-            kinds[i] = kinds[i] or kind
+    for i, parts in enumerate(zip(*keys, strict=True)):
+        found = _kinds_of(parts) | {kinds[i]}
+        found.discard("")
+        if len(found) > 1:
+            before = kinds[i] or next(kind for part in parts if (kind := kind_of(part)))
+            part = next(part for part in parts if kind_of(part) not in ("", before))
+            name = f"column {by if isinstance(by, str) else by[i]!r}" if by else "by="
+            raise DataError(
+                f"The keys of groups must be of one kind. Received: {name} with {part!r}, a "
+                f"{kind_of(part)}, in {place or 'the array'}; before, each was a {before}. "
+                "Convert one of them."
+            )
+        kinds[i] = found.pop() if found else ""
     return tuple(kinds)
+
+
+def _kinds_of(parts: Sequence[Part]) -> set[str]:
+    one_of_each = dict(zip(map(type, parts), parts, strict=True))
+    return {kind_of(part) for part in (parts if datetime in one_of_each else one_of_each.values())}
 
 
 def order(key: Key) -> tuple[Any, ...]:

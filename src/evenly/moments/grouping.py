@@ -139,9 +139,8 @@ class Grouping(Books):
         """Return where the groups of these keys are; new ones get a place at the end."""
         new = [key for key in keys if key not in self._places]
         self._kinds = joined_kinds(self._kinds, new, self._by, place)
-        for key in new:
-            self._places[key] = len(self._places)
-        self._state.grow(len(self._places) * self._width)
+        known = len(self._places)
+        self._places.update(zip(new, range(known, known + len(new)), strict=True))
         self._rows = np.append(self._rows, np.zeros(len(new), np.int64))
         return np.fromiter((self._places[key] for key in keys), np.int64, len(keys))
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from evenly import _core
 from evenly.block import Block, Column, Keys
 from evenly.errors import DataError, UnsupportedTypeError
-from evenly.keys import Part, finer_than_micro, part_of
+from evenly.keys import finer_than_micro, parts_of
 from evenly.sources.around import RowByRow
 from evenly.sources.source import Source
 
@@ -33,15 +33,17 @@ class KeyName(str):
 
 def numbered(codes: Rows, values: Sequence[Any], present: Present | None = None) -> Keys:
     """Return keys of one part, of codes into values as they were found."""
-    places: dict[tuple[Part, ...], int] = {}
-    lookup = [places.setdefault((part_of(value),), len(places)) for value in values]
-    wide = np.array(lookup, np.int64)
+    keys = list(zip(parts_of(values), strict=True))
+    places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    if len(places) == len(keys) and (present is None or present.all()):
+        return Keys(codes, tuple(keys))
+    wide = np.array([places[key] for key in keys], np.int64)
     if present is not None and not present.all():
         missing = places.setdefault((None,), len(places))
         full = np.full(len(present), missing, np.int64)
         full[present] = wide[codes]
         return Keys(full, tuple(places))
-    return Keys(codes if lookup == list(range(len(lookup))) else wide[codes], tuple(places))
+    return Keys(wide[codes], tuple(places))
 
 
 def keys_of_words(
@@ -106,9 +108,7 @@ def _instant(time: Any, zone: str) -> Any:
 
 def keys_of_objects(values: Sequence[Any]) -> Keys:
     """Return any Python values as keys, one by one."""
-    places: dict[tuple[Part, ...], int] = {}
-    codes = [places.setdefault((part_of(value),), len(places)) for value in values]
-    return Keys(np.array(codes, np.int64), tuple(places))
+    return numbered(np.arange(len(values)), values)
 
 
 def without_empty(keys: Keys) -> Keys:
