@@ -126,23 +126,135 @@ bool move(int64_t channels, const nb::bytearray& saved, double count, double mom
   return moved;
 }
 
-// A tensor in memory of the caching allocator, to which it goes back with the tensor.
-nb::ndarray<nb::pytorch> empty(const std::vector<size_t>& shape,
-                               const std::vector<int64_t>& strides, int dtype) {
+// What a tensor says of itself. Through Python's own steps a batch of ten columns waits longer for
+// these answers than for its kernel.
+class TensorView {
+ public:
+  explicit TensorView(nb::handle tensor) : tensor_(tensor) {}
+  bool is_cpu() const { return attribute(names().is_cpu).is(Py_True); }
+  bool is_strided() const { return attribute(names().layout).is(names().strided); }
+  bool is_negated() const { return call(names().is_neg).is(Py_True); }
+  bool is_contiguous() const { return call(names().is_contiguous).is(Py_True); }
+  int64_t numel() const { return nb::cast<int64_t>(call(names().numel)); }
+  int64_t channels() const { return nb::cast<int64_t>(tensor_.attr("size")(1)); }
+  // The dtype's place in dtype_at, or -1.
+  int dtype() const {
+    nb::object own = attribute(names().dtype);
+    for (int i = 0; i < 4; ++i) {
+      if (own.is(names().dtypes[i])) return i;
+    }
+    return -1;
+  }
+
+ private:
+  struct Names {
+    nb::str is_cpu = name("is_cpu"), layout = name("layout"), is_neg = name("is_neg"),
+            is_contiguous = name("is_contiguous"), numel = name("numel"), dtype = name("dtype");
+    nb::object strided;
+    nb::object dtypes[4];
+
+    Names() {
+      nb::module_ torch = nb::module_::import_("torch");
+      strided = torch.attr("strided");
+      int place = 0;
+      for (const char* each : {"float16", "bfloat16", "float32", "float64"}) {
+        dtypes[place++] = torch.attr(each);
+      }
+    }
+    static nb::str name(const char* text) {
+      return nb::steal<nb::str>(PyUnicode_InternFromString(text));
+    }
+  };
+  static const Names& names() {
+    static const Names* const the_names = new Names();  // for as long as the process lives
+    return *the_names;
+  }
+  nb::object attribute(const nb::str& name) const {
+    return checked(PyObject_GetAttr(tensor_.ptr(), name.ptr()));
+  }
+  nb::object call(const nb::str& name) const {
+    return checked(PyObject_CallMethodNoArgs(tensor_.ptr(), name.ptr()));
+  }
+  static nb::object checked(PyObject* object) {
+    if (!object) throw nb::python_error();
+    return nb::steal(object);
+  }
+
+  nb::handle tensor_;
+};
+
+// The dtype of the numbers that each channel has, or of x where it has none; -1 when the kernels
+// cannot take x with these.
+int code_of(nb::handle x, const nb::args& parts) {
+  TensorView batch(x);
+  if (!batch.is_cpu() || batch.numel() == 0 || !batch.is_strided() || batch.is_negated()) return -1;
+  const int own = batch.dtype();
+  const int64_t channels = batch.channels();
+  int code = -1;
+  for (nb::handle part : parts) {
+    if (part.is_none()) continue;
+    TensorView numbers(part);
+    if (numbers.numel() != channels || !numbers.is_cpu() || !numbers.is_contiguous()) return -1;
+    const int dtype = numbers.dtype();
+    if (code != -1 && code != dtype) return -1;
+    code = dtype;
+    if (code == -1) return -1;
+  }
+  const bool half = own == 0 || own == 1;
+  return code == -1 || code == own ? own : code == 2 && half ? code : -1;
+}
+
+// DLPack's DLManagedTensor: a tensor, and how it is freed.
+struct ManagedTensor {
+  nb::dlpack::dltensor tensor;
+  void* context;
+  void (*free)(ManagedTensor*);
+};
+
+// A tensor in memory of the caching allocator, to which it goes back with the tensor. As the
+// capsule that DLPack's first version passes on: through nanobind's arrays and their protocol it
+// takes three times as long.
+struct CachedTensor {
+  CachingAllocator::Block block;
+  std::vector<int64_t> shape, strides;
+  ManagedTensor managed;
+
+  static void free(ManagedTensor* managed) {
+    auto* own = static_cast<CachedTensor*>(managed->context);
+    CachingAllocator::shared().free(own->block);
+    delete own;
+  }
+};
+
+nb::object empty(const std::vector<int64_t>& shape, const std::vector<int64_t>& strides,
+                 int dtype) {
   constexpr nb::dlpack::dtype_code kCodes[] = {
       nb::dlpack::dtype_code::Float, nb::dlpack::dtype_code::Bfloat, nb::dlpack::dtype_code::Float,
       nb::dlpack::dtype_code::Float};
   const size_t size = size_of(dtype_at(dtype));
   size_t bytes = size;
-  for (size_t length : shape) bytes *= length;
-  using Block = CachingAllocator::Block;
-  auto block = std::make_unique<Block>(CachingAllocator::shared().allocate(bytes));
-  nb::capsule owner(block.get(), [](void* own) noexcept {
-    std::unique_ptr<Block> block(static_cast<Block*>(own));
-    CachingAllocator::shared().free(*block);
+  for (int64_t length : shape) bytes *= size_t(length);
+  auto own = std::make_unique<CachedTensor>();
+  own->shape = shape, own->strides = strides;
+  own->block = CachingAllocator::shared().allocate(bytes);
+  nb::dlpack::dltensor& tensor = own->managed.tensor;
+  tensor.data = own->block.memory;
+  tensor.device = {nb::device::cpu::value, 0};
+  tensor.ndim = int32_t(shape.size());
+  tensor.dtype = {uint8_t(kCodes[dtype]), uint8_t(8 * size), 1};
+  tensor.shape = own->shape.data(), tensor.strides = own->strides.data();
+  own->managed.context = own.get();
+  own->managed.free = CachedTensor::free;
+  PyObject* capsule = PyCapsule_New(&own->managed, "dltensor", [](PyObject* unused) {
+    if (!PyCapsule_IsValid(unused, "dltensor")) return;  // whoever took it has renamed it
+    CachedTensor::free(static_cast<ManagedTensor*>(PyCapsule_GetPointer(unused, "dltensor")));
   });
-  nb::dlpack::dtype own{uint8_t(kCodes[dtype]), uint8_t(8 * size), 1};
-  return {block.release()->memory, shape.size(), shape.data(), owner, strides.data(), own};
+  if (!capsule) {
+    CachingAllocator::shared().free(own->block);
+    throw nb::python_error();
+  }
+  own.release();
+  return nb::steal(capsule);
 }
 
 }  // namespace
@@ -166,8 +278,12 @@ void bind_batch_norm(nb::module_& m) {
   m.def("batch_norm_gradient", &gradient, "x"_a, "gradient"_a, "out"_a, "outer"_a, "channels"_a,
         "inner"_a, "dtype"_a, "weight"_a, "parameter_dtype"_a, "saved"_a, "sums"_a, "count"_a,
         "The gradient of x, from sums over count values a channel.");
+  m.def("code_of", &code_of, nb::sig("def code_of(x: object, *parts: object) -> int"),
+        "The dtype of a dense CPU tensor's per-channel parts (None for none), or its own; -1 when "
+        "the kernels cannot take them.");
   m.def("empty", &empty, "shape"_a, "strides"_a, "dtype"_a,
-        "A dense torch tensor in memory that is kept, when it is freed, for the next of its size.");
+        "A dense tensor, as a DLPack capsule, in memory that is kept, when it is freed, for the "
+        "next of its size.");
   m.def(
       "empty_cache", [] { return CachingAllocator::shared().empty(); },
       "Gives what is kept back to the system; returns how many bytes those were.");

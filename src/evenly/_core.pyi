@@ -7,7 +7,6 @@ from typing import Annotated
 
 import numpy
 from numpy.typing import NDArray
-import torch
 
 
 class State:
@@ -133,9 +132,14 @@ def batch_norm_gradient_sums(x: int, gradient: int, outer: int, channels: int, i
 def batch_norm_gradient(x: int, gradient: int, out: int, outer: int, channels: int, inner: int, dtype: int, weight: int, parameter_dtype: int, saved: bytearray, sums: int, count: float) -> None:
     """The gradient of x, from sums over count values a channel."""
 
-def empty(shape: Sequence[int], strides: Sequence[int], dtype: int) -> torch.Tensor:
+def code_of(x: object, *parts: object) -> int:
     """
-    A dense torch tensor in memory that is kept, when it is freed, for the next of its size.
+    The dtype of a dense CPU tensor's per-channel parts (None for none), or its own; -1 when the kernels cannot take them.
+    """
+
+def empty(shape: Sequence[int], strides: Sequence[int], dtype: int) -> object:
+    """
+    A dense tensor, as a DLPack capsule, in memory that is kept, when it is freed, for the next of its size.
     """
 
 def empty_cache() -> int:

@@ -7,7 +7,7 @@ batches it is Python that takes the time, a microsecond an operation.
 from typing import Any
 
 import torch
-from torch import Tensor, strided
+from torch import Tensor
 from torch._C import _get_tracing_state, _len_torch_dispatch_stack
 from torch._C._functorch import (
     is_functorch_wrapped_tensor,
@@ -35,31 +35,13 @@ def code_of(x: Tensor, *parts: Tensor | None) -> int:
     if (
         is_compiling()
         or type(x) is not Tensor
-        or not x.is_cpu
-        or not x.numel()
-        or x.layout is not strided
-        or x.is_neg()
         or peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
         or _len_torch_dispatch_stack()
         or _get_tracing_state() is not None
     ):
         return -1
-    own = CODES.get(x.dtype, -1)
-    channels = x.shape[1]
-    code = -1
-    for part in parts:
-        if part is None:
-            continue
-        if part.numel() != channels or not part.is_cpu or not part.is_contiguous():
-            return -1
-        other = CODES.get(part.dtype, -1)
-        if code not in (-1, other):
-            return -1
-        code = other
-    if code == -1:
-        return own
-    return code if code == own or (code == 2 and 0 <= own < 2) else -1
+    return _core.code_of(x, *parts)
 
 
 def layout_of(x: Tensor) -> tuple[Tensor, Layout]:

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch._C import _from_dlpack
 
 from evenly import _core
 
@@ -20,7 +21,7 @@ def empty_like(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     if x.numel() < LEAST or x.nbytes > _MOST or code is None:
         return torch.empty_like(x, dtype=dtype)
     alike = x if x.is_contiguous() else torch.empty_like(x, device="meta")
-    return _core.empty(alike.shape, alike.stride(), code)
+    return _from_dlpack(_core.empty(alike.shape, alike.stride(), code))
 
 
 def empty_cache() -> int:
