@@ -201,14 +201,20 @@ class Scaler {
   void scale_line(int64_t index, int64_t from, int64_t to, const double* high, const double* low,
                   const double* factor) {
     auto [x, out] = offsets(lines_.axes, index);
+    const bool stream = stream_ && (dense_ || !lines_.features);
+    if (stream && contiguous()) {  // pieces begin where lines of the cache do
+      int64_t shift = int64_t(-reinterpret_cast<uintptr_t>(out_ + out) % 64 / sizeof(Out));
+      if (from > 0) from += shift;
+      if (to < lines_.line.extent) to = std::min(to + shift, lines_.line.extent);
+    }
     if (repeat_ > 1) to = std::min(to, end_ - x);
+    if (from >= to) return;
     int64_t first = from;
     if (!lines_.features) {
       int64_t inner = 1;
       for (std::size_t i = 1; i < lines_.axes.size(); ++i) inner *= lines_.axes[i].extent;
       first = index / inner;
     }
-    bool stream = stream_ && (dense_ || !lines_.features);
     ScaleRow row{high + first,     low + first,          factor + first, !lines_.features,
                  options_.inverse, options_.nan_to_zero, stream};
     if (contiguous()) return apply(x_ + x + from, out_ + out + from, to - from, row);
