@@ -8,6 +8,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/vector.h>
 
+#include <atomic>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -165,9 +166,15 @@ class TensorView {
       return nb::steal<nb::str>(PyUnicode_InternFromString(text));
     }
   };
+  // Made once, for as long as the process lives. Not a static local: another thread would wait for
+  // it with Python's lock, which whoever makes it may have given up meanwhile.
   static const Names& names() {
-    static const Names* const the_names = new Names();  // for as long as the process lives
-    return *the_names;
+    static std::atomic<const Names*> the_names{nullptr};
+    const Names* found = the_names.load();
+    if (found) return *found;
+    auto made = std::make_unique<const Names>();
+    if (the_names.compare_exchange_strong(found, made.get())) found = made.release();
+    return *found;
   }
   nb::object attribute(const nb::str& name) const {
     return checked(PyObject_GetAttr(tensor_.ptr(), name.ptr()));

@@ -5,11 +5,9 @@
 // instruction set.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 
 #include "batch_kernels.h"
-#include "simd.h"
 
 namespace evenly {
 namespace {

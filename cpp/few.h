@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
 
 #include "plain.h"
 
@@ -21,14 +20,12 @@ inline bool add_few(Column& column, const double* values, int count) {
   int lowest = 0x7ff, highest = 0;
   double min = values[0], max = values[0];
   for (int i = 0; i < count; ++i) {
-    uint64_t bits = std::bit_cast<uint64_t>(values[i]), fraction = bits & ((1ull << 52) - 1);
-    int field = int(bits >> 52) & 0x7ff;
+    auto [mantissa, field] = Magnitude(values[i]);
     min = std::min(min, values[i]);
     max = std::max(max, values[i]);
     if (field == 0x7ff) return false;
-    if ((bits << 1) == 0) continue;
-    all |= fraction | uint64_t(field != 0) << 52;
-    field = std::max(field, 1);
+    if (mantissa == 0) continue;
+    all |= mantissa;
     lowest = std::min(lowest, field);
     highest = std::max(highest, field);
   }
@@ -42,14 +39,12 @@ inline bool add_few(Column& column, const double* values, int count) {
   int128 sum = 0;
   unsigned __int128 squares[2 * kFurthest / kBucketBits + 1] = {};
   for (int i = 0; i < count; ++i) {
-    uint64_t bits = std::bit_cast<uint64_t>(values[i]);
-    int field = int(bits >> 52) & 0x7ff;
-    uint64_t mantissa = (bits & ((1ull << 52) - 1)) | uint64_t(field != 0) << 52;
+    auto [mantissa, field] = Magnitude(values[i]);
     if (mantissa == 0) continue;
     mantissa >>= zeros;
-    int apart = std::max(field, 1) - lowest;
+    int apart = field - lowest;
     int128 wide = int128(mantissa) << apart;
-    sum += bits >> 63 ? -wide : wide;
+    sum += std::signbit(values[i]) ? -wide : wide;
     squares[2 * apart / kBucketBits] += (unsigned __int128)mantissa * mantissa
                                         << 2 * apart % kBucketBits;
   }

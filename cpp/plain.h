@@ -4,6 +4,8 @@
 // what they compute is tested against it.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <type_traits>
 
@@ -13,21 +15,31 @@
 
 namespace evenly {
 
+// |value| = mantissa * 2^(field - 1075), with the field that its bits have, or 1 for a subnormal.
+struct Magnitude {
+  uint64_t mantissa;
+  int field;
+
+  explicit Magnitude(double value) {
+    uint64_t bits = std::bit_cast<uint64_t>(value);
+    int own = int(bits >> 52) & 0x7ff;
+    mantissa = (bits & ((uint64_t(1) << 52) - 1)) | uint64_t(own != 0) << 52;
+    field = std::max(own, 1);
+  }
+};
+
 // value = mantissa * 2^exponent.
 struct Scaled {
   int64_t mantissa;
   int exponent;
 };
 inline Scaled scaled(double value) {
-  uint64_t bits = std::bit_cast<uint64_t>(value);
-  int field = int(bits >> 52) & 0x7ff;
-  int64_t mantissa = int64_t(bits & ((uint64_t(1) << 52) - 1));
-  if (field != 0) mantissa |= int64_t(1) << 52;
+  auto [mantissa, field] = Magnitude(value);
   if (mantissa == 0) return {0, 0};
   // Without trailing zeros the limbs that are touched stay few.
-  int zeros = std::countr_zero(uint64_t(mantissa));
-  mantissa >>= zeros;
-  return {bits >> 63 ? -mantissa : mantissa, std::max(field, 1) - 1075 + zeros};
+  int zeros = std::countr_zero(mantissa);
+  int64_t rest = int64_t(mantissa >> zeros);
+  return {std::signbit(value) ? -rest : rest, field - 1075 + zeros};
 }
 
 inline void add_sums(Column& column, double x) {

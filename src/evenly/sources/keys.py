@@ -35,15 +35,14 @@ def numbered(codes: Rows, values: Sequence[Any], present: Present | None = None)
     """Return keys of one part, of codes into values as they were found."""
     keys = list(zip(parts_of(values), strict=True))
     places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-    if len(places) == len(keys) and (present is None or present.all()):
-        return Keys(codes, tuple(keys))
-    wide = np.array([places[key] for key in keys], np.int64)
-    if present is not None and not present.all():
-        missing = places.setdefault((None,), len(places))
-        full = np.full(len(present), missing, np.int64)
-        full[present] = wide[codes]
-        return Keys(full, tuple(places))
-    return Keys(wide[codes], tuple(places))
+    distinct = len(places) == len(keys)
+    found = codes if distinct else np.array([places[key] for key in keys], np.int64)[codes]
+    if present is None or present.all():
+        return Keys(found, tuple(places))
+    missing = places.setdefault((None,), len(places))
+    full = np.full(len(present), missing, np.int64)
+    full[present] = found
+    return Keys(full, tuple(places))
 
 
 def keys_of_words(
