@@ -17,10 +17,11 @@
 namespace evenly {
 namespace {
 
-// Values of one kernel call: their constants stay in the L1 cache.
-constexpr int64_t kTogether = 512;
-constexpr int64_t kLinesTogether = 8;
+// Short lines are joined to about this many values, so that a line is long enough to be fetched
+// ahead and the constants of one fit the L1 cache.
+constexpr int64_t kLongLine = 2048;
 constexpr int64_t kStreamBytes = 8 << 20;  // output that no cache would keep is written past it
+constexpr int64_t kCacheLine = 64;
 
 struct PairAxis {
   int64_t extent;
@@ -128,7 +129,7 @@ class Scaler {
         lines_(lines_of(x, out)) {
     int64_t bytes = x.columns() * x.rows() * int64_t(sizeof(In) + sizeof(Out));
     threads_ = useful_threads(bytes, options.threads);
-    stream_ = bytes >= 2 * kStreamBytes && x.data != out.data;
+    large_ = bytes >= 2 * kStreamBytes && x.data != out.data;
     fold();
   }
 
@@ -145,46 +146,67 @@ class Scaler {
   // Short lines that follow each other without a gap are read as one of several; the last of
   // those may be shorter.
   void fold() {
-    PairAxis& line = lines_.line;
     if (!lines_.features || !contiguous() || lines_.axes.size() != 1) return;
-    PairAxis& rows = lines_.axes[0];
+    PairAxis &line = lines_.line, &rows = lines_.axes[0];
     dense_ = rows.x_stride == line.extent && rows.out_stride == line.extent;
-    if (!dense_ || line.extent >= kTogether) return;
-    end_ = rows.extent * line.extent;
-    repeat_ = kTogether / line.extent;
-    line.extent *= repeat_;
-    rows = {(rows.extent + repeat_ - 1) / repeat_, line.extent, line.extent};
+    full_lines_ = rows.extent;
+    if (dense_) {
+      end_ = rows.extent * line.extent;
+      repeat_ = std::min(kLongLine / line.extent, rows.extent / kLinesTogether);
+      int64_t alike = lines_alike(line.extent);
+      if (repeat_ > alike) repeat_ -= repeat_ % alike;
+      repeat_ = std::max<int64_t>(repeat_, 1);
+      line.extent *= repeat_;
+      rows = {(rows.extent + repeat_ - 1) / repeat_, line.extent, line.extent};
+      full_lines_ = end_ / line.extent;
+    }
+    if (stream()) apart_ = lines_alike(rows.out_stride);
   }
 
+  // How many lines on one begins alike within a line of the cache.
+  static int64_t lines_alike(int64_t stride) {
+    return kCacheLine / std::gcd(stride * int64_t(sizeof(Out)), kCacheLine);
+  }
+
+  // Whether to write past the cache.
+  bool stream() const { return large_ && (dense_ || !lines_.features); }
   bool contiguous() const { return lines_.line.x_stride == 1 && lines_.line.out_stride == 1; }
 
-  // Tasks are ranges of lines, or of pieces of lines where there are few. Within a task, a piece
-  // of a few lines, then the next piece of them: the piece's constants are reused from the L1
-  // cache, and each line is still read on and on.
+  // Tasks are ranges of lines, or of the values of all lines where there are few.
   void run_lines(const double* high, const double* low, const double* factor) {
-    int64_t lines = lines_.count();
-    int64_t length = lines_.features ? kTogether : 64 * kTogether;
-    int64_t pieces = (lines_.line.extent + length - 1) / length;
-    bool by_line = lines >= 4 * threads_;
-    int64_t tasks = threads_ == 1 ? 1 : std::min<int64_t>(8 * threads_, by_line ? lines : pieces);
+    const int64_t lines = lines_.count(), extent = lines_.line.extent;
+    const int64_t block = kLinesTogether * apart_;
+    const bool by_line = lines >= 4 * threads_;
+    const int64_t unit = lines >= 4 * threads_ * block ? block : 1,
+                  units = (lines + unit - 1) / unit;
+    int64_t tasks = threads_ == 1 ? 1 : std::min<int64_t>(8 * threads_, by_line ? units : extent);
     parallel(tasks, threads_, [&](int64_t task) {
       ExactMode mode;
-      int64_t line0 = by_line ? cut(lines, tasks, task) : 0;
-      int64_t line1 = by_line ? cut(lines, tasks, task + 1) : lines;
-      int64_t piece0 = by_line ? 0 : cut(pieces, tasks, task);
-      int64_t piece1 = by_line ? pieces : cut(pieces, tasks, task + 1);
-      for (; line0 < line1; line0 += kLinesTogether) {
-        for (int64_t piece = piece0; piece < piece1; ++piece) {
-          int64_t from = piece * length, to = std::min(lines_.line.extent, from + length);
-          for (int64_t line = line0; line < std::min(line1, line0 + kLinesTogether); ++line) {
-            scale_line(line, from, to, high, low, factor);
-          }
-        }
+      if (by_line) {
+        int64_t first = cut(units, tasks, task) * unit, last = cut(units, tasks, task + 1) * unit;
+        scale_lines(first, std::min(last, lines), 0, extent, high, low, factor);
+      } else {
+        int64_t from = cut(extent, tasks, task), to = cut(extent, tasks, task + 1);
+        scale_lines(0, lines, from, to, high, low, factor);
       }
 #if defined(__x86_64__)
       _mm_sfence();  // streamed stores are seen by whoever is told that we are done
 #endif
     });
+  }
+
+  // Lines that begin alike within a line of the cache are scaled some at a time, so that a
+  // register of constants that is loaded serves all of them.
+  void scale_lines(int64_t line, int64_t end, int64_t from, int64_t to, const double* high,
+                   const double* low, const double* factor) {
+    const int64_t block = kLinesTogether * apart_;
+    for (; line + block <= std::min(end, full_lines_); line += block) {
+      for (int64_t i = 0; i < apart_; ++i) {
+        int64_t next = i + 1 < apart_ ? 1 : block - i;
+        scale_line(line + i, kLinesTogether, next, from, to, high, low, factor);
+      }
+    }
+    for (; line < end; ++line) scale_line(line, 1, 1, from, to, high, low, factor);
   }
 
   static std::pair<int64_t, int64_t> offsets(const std::vector<PairAxis>& axes, int64_t index) {
@@ -198,12 +220,12 @@ class Scaler {
     return {x, out};
   }
 
-  void scale_line(int64_t index, int64_t from, int64_t to, const double* high, const double* low,
-                  const double* factor) {
+  // Lines index, index + apart_, ...; the ones to be scaled after them begin `next` lines on.
+  void scale_line(int64_t index, int lines, int64_t next, int64_t from, int64_t to,
+                  const double* high, const double* low, const double* factor) {
     auto [x, out] = offsets(lines_.axes, index);
-    const bool stream = stream_ && (dense_ || !lines_.features);
-    if (stream && contiguous()) {  // pieces begin where lines of the cache do
-      int64_t shift = int64_t(-reinterpret_cast<uintptr_t>(out_ + out) % 64 / sizeof(Out));
+    if (stream() && contiguous()) {  // parts begin where lines of the cache do
+      int64_t shift = int64_t(-reinterpret_cast<uintptr_t>(out_ + out) % kCacheLine / sizeof(Out));
       if (from > 0) from += shift;
       if (to < lines_.line.extent) to = std::min(to + shift, lines_.line.extent);
     }
@@ -215,13 +237,19 @@ class Scaler {
       for (std::size_t i = 1; i < lines_.axes.size(); ++i) inner *= lines_.axes[i].extent;
       first = index / inner;
     }
-    ScaleRow row{high + first,     low + first,          factor + first, !lines_.features,
-                 options_.inverse, options_.nan_to_zero, stream};
+    ScaleLines row{high + first,     low + first,          factor + first, !lines_.features,
+                   options_.inverse, options_.nan_to_zero, stream()};
+    row.lines = lines;
+    if (lines_.axes.size() == 1) {
+      row.x_step = apart_ * lines_.axes[0].x_stride;
+      row.out_step = apart_ * lines_.axes[0].out_stride;
+      row.next = next * lines_.axes[0].x_stride - (to - from);
+    }
     if (contiguous()) return apply(x_ + x + from, out_ + out + from, to - from, row);
     scale_strided(x_ + x, out_ + out, from, to, row);
   }
 
-  void scale_strided(const In* x, Out* out, int64_t from, int64_t to, ScaleRow row) {
+  void scale_strided(const In* x, Out* out, int64_t from, int64_t to, ScaleLines row) {
     constexpr int64_t kRoom = 512;
     In values[kRoom];
     Out results[kRoom];
@@ -239,20 +267,22 @@ class Scaler {
     }
   }
 
-  void apply(const In* x, Out* out, int64_t count, ScaleRow row) {
+  void apply(const In* x, Out* out, int64_t count, const ScaleLines& row) {
     const Kernels* kernels = chosen_kernels();
     if constexpr (std::is_same_v<In, float> && std::is_same_v<Out, float>) {
       if (kernels) return kernels->scale_float32(x, out, count, row);
     } else if constexpr (std::is_same_v<In, double> && std::is_same_v<Out, double>) {
       if (kernels) return kernels->scale_float64(x, out, count, row);
     }
-    for (int64_t i = 0; i < count; ++i) {
-      int64_t c = row.broadcast ? 0 : i;
-      round_to(scaled_value(x[i], row, c), out[i]);
+    for (int line = 0; line < row.lines; ++line, x += row.x_step, out += row.out_step) {
+      for (int64_t i = 0; i < count; ++i) {
+        int64_t c = row.broadcast ? 0 : i;
+        round_to(scaled_value(x[i], row, c), out[i]);
+      }
     }
   }
 
-  static double scaled_value(In element, const ScaleRow& row, int64_t c) {
+  static double scaled_value(In element, const ScaleLines& row, int64_t c) {
     auto value = number(element);
     double x = double(value);
     if (row.nan_to_zero && x != x) return 0;
@@ -271,9 +301,11 @@ class Scaler {
   ScaleOptions options_;
   Lines lines_;
   int threads_ = 1;
-  bool stream_ = false, dense_ = false;
-  int64_t repeat_ = 1;  // rows in a line
-  int64_t end_ = 0;     // elements in all lines, when folded
+  bool large_ = false, dense_ = false;
+  int64_t repeat_ = 1;      // rows in a line
+  int64_t end_ = 0;         // elements in all lines, when dense
+  int64_t full_lines_ = 0;  // lines, equally far apart, of which some can be scaled at once ...
+  int64_t apart_ = 1;       // ... and how many lines apart those are
 };
 
 template <class Out>

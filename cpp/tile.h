@@ -133,7 +133,7 @@ using IntKernel = LaneMask (*)(const T* rows_data, ptrdiff_t stride, int rows, A
 
 // out[i] = ((x[i] - high[i]) - low[i]) * factor[i], or with inverse x[i]*factor[i] + low[i] +
 // high[i], in float64, rounded once.
-struct ScaleRow {
+struct ScaleLines {
   const double* high;
   const double* low;
   const double* factor;
@@ -141,8 +141,14 @@ struct ScaleRow {
   bool inverse;
   bool nan_to_zero;
   bool stream;  // write past the cache
+  // So many lines of the same columns, 1 or kLinesTogether; with `stream`, all begin at the same
+  // place of a line of the cache.
+  int lines = 1;
+  int64_t x_step = 0, out_step = 0;  // elements from one line to the next
+  int64_t next = 0;                  // from the end of the first line to what will be read after it
 };
-using ScaleKernel = void (*)(const void* x, void* out, int64_t count, const ScaleRow& row);
+inline constexpr int kLinesTogether = 4;
+using ScaleKernel = void (*)(const void* x, void* out, int64_t count, const ScaleLines& lines);
 
 struct Kernels {
   const char* name;

@@ -127,7 +127,7 @@ TEST(rows_of_every_width_and_columns_of_every_length) {
   Random random(seed());
   for (DType dtype : {DType::kFloat32, DType::kFloat64}) {
     for (int64_t n = 1; n <= 600; n += random.between(1, 200 / portion(100) - 1)) {
-      Layout rows = contiguous({random.between(1, 20), n}, 1), column = contiguous({n}, -1);
+      Layout rows = contiguous({random.between(1, 60), n}, 1), column = contiguous({n}, -1);
       check(random, dtype, dtype, rows, rows);
       check(random, dtype, dtype, column, column);
     }
@@ -167,7 +167,9 @@ TEST(large_outputs_that_are_written_past_the_cache) {
   fortran.strides = {1, floats / 5};
   slice.strides = {67, 1};
   for (const Layout& layout :
-       {contiguous({floats + 1}, -1), contiguous({floats / 64 + 1, 64}, 1), fortran}) {
+       {contiguous({floats + 1}, -1), contiguous({floats / 64 + 1, 64}, 1),
+        contiguous({floats / 3000 + 1, 3000}, 1), contiguous({floats / 5001 + 1, 5001}, 1),
+        contiguous({3, floats / 3 + 1}, 1), fortran}) {
     check(random, DType::kFloat32, DType::kFloat32, layout, layout);
   }
   for (const Layout& layout :
