@@ -237,6 +237,16 @@ void merge_groups(Moments& moments, const Moments& other, int64_t width, const P
   if (other.extremes_are_bounds()) moments.set_extremes_are_bounds(true);
 }
 
+void fill_with_zeros(Moments& moments, const Moments& rows) {
+  if (rows.size() != 1) throw nb::value_error("rows must be a state of one column");
+  int64_t column = -1;
+  {
+    nb::gil_scoped_release release;
+    column = moments.fill_with_zeros(rows.column(0));
+  }
+  if (column >= 0) throw nb::value_error("a column must not have more rows than there are");
+}
+
 void check_same_size(const Moments& a, const Moments& b) {
   if (a.size() != b.size())
     throw nb::value_error("the states must have the same number of columns");
@@ -431,6 +441,8 @@ NB_MODULE(_core, m) {
            "infinite_as_missing"_a = false, "threads"_a = 0,
            "The same for columns whose values follow each other: column i has those from starts[i] "
            "to starts[i + 1]. The row of an infinity is its place among all values.")
+      .def("fill_with_zeros", &fill_with_zeros, "rows"_a,
+           "Adds to each column as many zeros as `rows`, a state of one column, has rows more.")
       .def("merge_groups", &merge_groups, "other"_a, "width"_a, "places"_a,
            "Adds other in place, its i-th group of `width` columns to ours at places[i].")
       .def(

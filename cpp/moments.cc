@@ -116,6 +116,23 @@ bool Column::subtract(const Column& other) {
   return true;
 }
 
+bool Column::fill_with_zeros(const Column& whole) {
+  if (!fraction && !whole.fraction) {
+    int64_t rest = whole.count - count - missing;
+    if (rest < 0) return false;
+    if (rest > 0) include(value_of(0.0));
+    count += rest;
+    return true;
+  }
+  Exact rest = whole.total_count();
+  rest.subtract(total_count());
+  rest.subtract(total_missing());
+  if (rest.is_negative()) return false;
+  if (!rest.is_zero()) include(value_of(0.0));
+  add_count(rest);
+  return true;
+}
+
 bool Column::same_group_element(const Column& other) const {
   if (!fraction && !other.fraction) {
     if (count != other.count || missing != other.missing) return false;
@@ -195,6 +212,14 @@ int64_t Moments::subtract(const Moments& other) {
   }
   columns_ = std::move(rest);
   extremes_are_bounds_ = true;
+  return -1;
+}
+
+int64_t Moments::fill_with_zeros(const Column& whole) {
+  std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    if (!columns_[i].fill_with_zeros(whole)) return int64_t(i);
+  }
   return -1;
 }
 

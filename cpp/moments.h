@@ -67,6 +67,8 @@ struct Column {
   void add(const Column& other);
   // Leaves this unchanged and returns false when a count would go below zero.
   bool subtract(const Column& other);
+  // Adds as many zeros as `whole` has rows more, all of which have a value. False if it has fewer.
+  bool fill_with_zeros(const Column& whole);
   bool same_group_element(const Column& other) const;
 };
 
@@ -89,6 +91,8 @@ class Moments {
   void add_groups(std::vector<Column> more, int64_t width, const int64_t* places);
   // The first column that has less than other, or -1 (done).
   int64_t subtract(const Moments& other);
+  // Fills every column with zeros, up to the first that has more rows than whole: that, or -1.
+  int64_t fill_with_zeros(const Column& whole);
   bool operator==(const Moments& other) const;
   std::vector<Column> snapshot() const;
   Column column(int64_t index) const;

@@ -96,6 +96,38 @@ TEST(what_was_never_added_cannot_be_taken_away_and_nothing_changes) {
   }
 }
 
+TEST(columns_are_filled_with_zeros_to_the_rows_of_another) {
+  Random random(seed());
+  for (int64_t run = 0; run < portion(500); ++run) {
+    Moments some = random_moments(random, 4), all = copy_of(some);
+    std::vector<Column> zeros(4), parts = some.snapshot();
+    Column whole;
+    for (int i = 0; i < 4; ++i) {
+      whole.add_count(parts[std::size_t(i)].total_count());
+      whole.add_count(parts[std::size_t(i)].total_missing());
+    }
+    for (int i = 0; i < 4; ++i) {
+      Exact rest = whole.total_count();
+      rest.subtract(parts[std::size_t(i)].total_count());
+      rest.subtract(parts[std::size_t(i)].total_missing());
+      if (!rest.is_zero()) add_plain(zeros[std::size_t(i)], 0.0);
+      zeros[std::size_t(i)].add_count(rest);
+    }
+    all.add(Moments(zeros));
+    CHECK(some.fill_with_zeros(whole) == -1);
+    CHECK(some == all);
+    for (int64_t i = 0; i < 4; ++i) {
+      CHECK(some.column(i).min == all.column(i).min);
+      CHECK(some.column(i).max == all.column(i).max);
+    }
+  }
+  Column one, none;
+  one.add_count(exact(1));
+  CHECK(Moments(std::vector<Column>(2)).fill_with_zeros(none) == -1);
+  Moments two(std::vector<Column>{none, one});
+  CHECK(two.fill_with_zeros(none) == 1);
+}
+
 TEST(moments_may_be_added_to_and_taken_from_themselves) {
   Random random(seed());
   Moments a = random_moments(random, 3), twice = copy_of(a);

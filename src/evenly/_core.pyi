@@ -54,6 +54,11 @@ class State:
         The same for columns whose values follow each other: column i has those from starts[i] to starts[i + 1]. The row of an infinity is its place among all values.
         """
 
+    def fill_with_zeros(self, rows: State) -> None:
+        """
+        Adds to each column as many zeros as `rows`, a state of one column, has rows more.
+        """
+
     def merge_groups(self, other: State, width: int, places: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
         """
         Adds other in place, its i-th group of `width` columns to ours at places[i].

@@ -8,6 +8,7 @@ from sklearn import preprocessing
 from sklearn.base import _fit_context, clone
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from evenly.columns import Names
 from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.sklearn import data, learned, namespaces, onnx
@@ -186,15 +187,15 @@ class StandardScaler(preprocessing.StandardScaler):
             weights = None
             if sample_weight is not None:
                 weights = as_weights(namespaces.on_host(_check_sample_weight(sample_weight, x)))
-            before = self._nothing(x.shape[1]) if first else self.moments_
-            self.moments_ = before + data.moments_of(x, weights, before.columns)
+            batch = data.moments_of(x, weights, self._names())
+            self.moments_ = batch if first else self.moments_ + batch
             self._weighted = weights is not None or vars(self).get("_weighted", False)
             self._like = namespaces.like(x)
         return self
 
-    def _nothing(self, features: int) -> Moments:
-        """Return moments of no rows: with the names that the first batch brought, if any."""
-        return Moments.empty(tuple(getattr(self, "feature_names_in_", ())) or features)
+    def _names(self) -> Names:
+        """Return the names that the first batch brought, if any."""
+        return tuple(getattr(self, "feature_names_in_", ())) or None
 
     def transform(self, X: Any, copy: bool | None = None) -> Any:  # noqa: N803
         """Return ``(X - mean) / std``: floats keep their dtype, all else becomes float64.

@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly import _core, readout
+from evenly import _core
 from evenly.block import dtype_name
 from evenly.columns import Names
 from evenly.moments import Moments
-from evenly.readout import Dyadic
 from evenly.sklearn.finite import infinity
 from evenly.sources.weights import check_weights
 from evenly.transform import Scaling
@@ -33,7 +32,7 @@ def moments_of(x: Any, weights: Weights, names: Names) -> Moments:
     if found is not None:
         place, column = found
         raise infinity(int(columns.indices[place]), column, names)
-    state.merge(_zeros(_rests(state, columns, weights)))
+    state.fill_with_zeros(_rows(x.shape[0], weights))
     dtypes = (dtype_name(x.dtype),) * x.shape[1]
     return Moments(state, names, dtypes, rows=x.shape[0])
 
@@ -48,27 +47,14 @@ def _canonical(x: Any) -> Any:
     return columns
 
 
-def _rests(state: _core.State, columns: Any, weights: Weights) -> list[Dyadic]:
-    """Return, exactly, the weight that each column's zeros have that are not stored."""
-    rows = columns.shape[0]
+def _rows(count: int, weights: Weights) -> _core.State:
+    """Return the state of a column of which every row is there."""
+    rows = _core.State(1)
     if weights is None:
-        return [(rest, 0) for rest in (rows - np.diff(columns.indptr)).tolist()]
-    whole = _core.State(1)
-    whole.update(np.zeros((rows, 1), np.uint8), -1, weights)
-    total = whole.counts()[0]
-    pairs = zip(state.counts(), state.missings(), strict=True)
-    return [readout.add(total, (-m, e), (-n, f)) for (m, e), (n, f) in pairs]
-
-
-def _zeros(rests: list[Dyadic]) -> _core.State:
-    """Return the state of zeros of these weights: one column of each, put where it belongs."""
-    places = {rest: place for place, rest in enumerate(dict.fromkeys(rests))}
-    table = _core.State(len(places))
-    nothing = (0, 0)
-    for rest, place in places.items():
-        if rest[0]:
-            table.set_column(place, rest, nothing, nothing, nothing, 0.0, 0.0)
-    return table.take([places[rest] for rest in rests])
+        rows.set_column(0, (count, 0), (0, 0), (0, 0), (0, 0), 0.0, 0.0)
+    else:
+        rows.update(np.zeros((count, 1), np.uint8), -1, weights)
+    return rows
 
 
 def scale(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
