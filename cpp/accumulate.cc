@@ -4,6 +4,7 @@
 
 #include "arrow_sum.h"
 #include "grid_sum.h"
+#include "weighted_sum.h"
 
 namespace evenly {
 
@@ -13,7 +14,8 @@ std::vector<Column> accumulate(const Array& array, const AccumulateOptions& opti
   Grid grid = grid_of(array);
   if (grid.empty) return std::vector<Column>(static_cast<std::size_t>(array.columns()));
   const Kernels* kernels = chosen_kernels();
-  if (!kernels || options.weights) return accumulate_plain(array, options, infinite);
+  if (options.weights) return accumulate_weighted(array, options, infinite);
+  if (!kernels) return accumulate_plain(array, options, infinite);
   Sink sink(array.columns(), array.rows());
   Shared shared{*kernels, sink, {options.infinite_as_missing}};
   with_type(array.dtype, [&](auto* type) {
@@ -29,7 +31,8 @@ std::vector<Column> accumulate(const std::vector<ArrowColumn>& columns,
                                const AccumulateOptions& options, bool& infinite) {
   infinite = false;
   const Kernels* kernels = chosen_kernels();
-  if (!kernels || options.weights) return accumulate_plain(columns, options, infinite);
+  if (options.weights) return accumulate_weighted(columns, options, infinite);
+  if (!kernels) return accumulate_plain(columns, options, infinite);
   Sink sink(int64_t(columns.size()), columns.empty() ? 0 : columns[0].length());
   Shared shared{*kernels, sink, {options.infinite_as_missing}};
   sum_arrow(shared, columns, options.threads);

@@ -35,7 +35,7 @@ std::vector<Column> accumulate(const Array& array, const AccumulateOptions& opti
 std::vector<Column> accumulate(const std::vector<ArrowColumn>& columns,
                                const AccumulateOptions& options, bool& infinite);
 
-// The same one value at a time: for weights, and to test the kernels against.
+// The same one value at a time: without kernels, and to test them against.
 std::vector<Column> accumulate_plain(const Array& array, const AccumulateOptions& options,
                                      bool& infinite);
 std::vector<Column> accumulate_plain(const std::vector<ArrowColumn>& columns,

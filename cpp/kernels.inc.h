@@ -7,6 +7,7 @@
 #include "int_kernels.inc.h"
 #include "scale_kernels.inc.h"
 #include "tile.h"
+#include "weighted_kernels.inc.h"
 
 namespace evenly {
 namespace {
@@ -35,7 +36,8 @@ constexpr Kernels make_kernels(const char* name) {
           make_batch_kernels<Brain>(),
           make_batch_kernels<float>(),
           make_batch_kernels<double>(),
-          make_channel_kernels()};
+          make_channel_kernels(),
+          make_weighted_kernels()};
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include "batch_kernels.h"
 #include "dtype.h"
+#include "weighted_kernels.h"
 
 namespace evenly {
 
@@ -174,6 +175,7 @@ struct Kernels {
   BatchKernels<float> batch_float32;
   BatchKernels<double> batch_float64;
   ChannelKernels channel;
+  WeightedKernels weighted;  // null where there is no fused multiply-add
 };
 
 // The best kernels for this processor, or those that EVENLY_KERNEL names. Null for

@@ -342,6 +342,22 @@ class Values {
   T constant_;
 };
 
+// Weights of rows: whole, of any size, of many sizes, or with zeros among them.
+inline std::vector<double> random_weights(Random& random, int64_t rows) {
+  const int64_t kind = random.below(6);
+  std::vector<double> weights;
+  for (int64_t row = 0; row < rows; ++row) {
+    double any = double(random.bits() >> 11) * 0x1p-53, weight = any;
+    if (kind == 1) weight = double(random.below(4));
+    if (kind == 2) weight = random.one_in(3) ? 0 : any;
+    if (kind == 3) weight = std::ldexp(any, int(random.between(-60, 60)));
+    if (kind == 4) weight = std::ldexp(any, int(random.between(-1070, 900)));
+    if (kind == 5) weight = row / 300 % 2 ? 0 : std::ldexp(any, 190 + int(random.below(20)));
+    weights.push_back(weight);
+  }
+  return weights;
+}
+
 inline void fill(const TestArray& array, Random& random, Kind kind) {
   with_type(array.array().dtype, [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;

@@ -73,6 +73,11 @@ void check(Random& random, int64_t rows, int64_t count, bool infinities, int thr
   int64_t different = difference(sums, expected.columns);
   CHECK(different < 0, std::to_string(rows) + " rows, column " + std::to_string(different));
   CHECK(!infinite);
+  std::vector<double> weights = random_weights(random, rows);
+  options.weights = weights.data();
+  sums = accumulate(arrow, options, infinite);
+  CHECK(difference(sums, accumulate_plain(arrow, options, infinite)) < 0, "weighted");
+  options.weights = nullptr;
   if (!infinities) return;
   options.infinite_as_missing = false;
   accumulate(arrow, options, infinite);

@@ -78,6 +78,33 @@ TEST(fractions_of_rows_scale_the_sums_exactly) {
   }
 }
 
+TEST(tiles_of_any_layout_have_the_plain_sums) {
+  Random random(seed());
+  for (DType dtype : kAllTypes) {
+    for (int64_t run = 0; run < portion(60); ++run) {
+      const bool narrow = random.one_in(4);
+      std::vector<int64_t> shape = {random.between(1, narrow ? 9000 : 700),
+                                    random.between(1, narrow ? 3 : 40)};
+      if (random.one_in(4))
+        shape = {random.between(1, 9), random.between(1, 20), shape[0] / 20 + 1};
+      int axis = int(random.below(int64_t(shape.size())));
+      TestArray x(dtype, random_layout(random, shape, axis), Edge::kEnd);
+      fill(x, random, Kind(random.below(kFiniteKinds + 1)));
+      std::vector<double> weights = random_weights(random, x.array().rows());
+      AccumulateOptions options;
+      options.weights = weights.data();
+      options.infinite_as_missing = random.one_in(2);
+      options.threads = int(random.between(1, 4));
+      bool infinite = false, plain_infinite = true;
+      std::vector<Column> sums = accumulate(x.array(), options, infinite);
+      std::vector<Column> plain = accumulate_plain(x.array(), options, plain_infinite);
+      CHECK(infinite == plain_infinite);
+      if (infinite) continue;
+      CHECK(difference(sums, plain) < 0, std::string(name_of(dtype)) + ", " + x.layout().text());
+    }
+  }
+}
+
 TEST(an_infinity_in_a_row_of_no_weight_is_none) {
   double infinity = std::numeric_limits<double>::infinity();
   std::vector<double> values = {1, infinity, 3, infinity}, weights = {1, 0, 2, 0};
