@@ -92,7 +92,7 @@ def test_photos_are_measured_beside_their_decoding(tmp_path: Path) -> None:
 def test_the_estimators_are_measured_call_by_call_and_agree(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     for case in cases(tmp_path, "estimator"):
-        assert len(case["contests"]) == 4
+        assert len(case["contests"]) == 5
         for contest in case["contests"].values():
             assert list(contest["seconds"]) == ["scikit-learn", "evenly"]
             assert contest["difference"] < 1e-3

@@ -41,9 +41,11 @@ def make(work):
 def works(module, x):
     """The calls to be timed, by name."""
     fitted = module.StandardScaler().fit(x)
+    weights = np.random.default_rng(SEED).uniform(size=len(x))
     scaled = fitted.transform(x)
     return {
         "fit": lambda: module.StandardScaler().fit(x).mean_,
+        "fit with weights": lambda: module.StandardScaler().fit(x, sample_weight=weights).mean_,
         f"partial_fit in {BATCHES}": lambda: by_batches(module.StandardScaler(), x),
         "transform": lambda: fitted.transform(x),
         "inverse_transform": lambda: fitted.inverse_transform(scaled),
