@@ -79,10 +79,22 @@ class _Sums:
             raise _none_readable(self._source)
         kinds = {kind for _, kind in self._parts}
         deepest = "uint16" if any(mode == "I;16" for mode, _ in kinds) else ""
+        if deepest:
+            self._check_white()
         sums = merge(
             self._columns_of(kind[0], merge(self._of_kind(kind)), deepest) for kind in sorted(kinds)
         )
         return sums.select(self._source.chosen(sums.columns or ()))
+
+    def _check_white(self) -> None:
+        """Check that all images have a scale, as those of 16 bits do."""
+        dtypes = sorted({part.dtypes[0] for part in self._parts.values()})
+        if not FULL_SCALE.keys() >= set(dtypes):
+            raise DataError(
+                "Images of 16 bits have a white, and those of floats or 32 bits have none, so "
+                f"that they cannot be added. Received: {self._source.description}, with "
+                f"{' and '.join(dtypes)}. Fit them apart."
+            )
 
     def _of_kind(self, kind: _Kind) -> list[Moments]:
         return [part for (_, other), part in self._parts.items() if other == kind]

@@ -156,6 +156,18 @@ def test_values_without_a_white_are_fitted_only_as_they_are(pixels, kind, tmp_pa
         evenly.fit(tmp_path)
 
 
+def test_values_without_a_white_are_not_added_to_16_bits(tmp_path):
+    """It was a KeyError, of which nothing told what to do."""
+    Image.fromarray(noise(0, 3, 3, dtype=np.uint16)).save(tmp_path / "a.png")
+    Image.fromarray(np.ones((3, 3), np.float32)).save(tmp_path / "b.tiff")
+    with pytest.raises(evenly.DataError) as caught:
+        evenly.fit(tmp_path, mode="native")
+    assert str(caught.value) == (
+        "Images of 16 bits have a white, and those of floats or 32 bits have none, so that they "
+        f"cannot be added. Received: {tmp_path}, with float32 and uint16. Fit them apart."
+    )
+
+
 def test_native_images_of_different_bands_are_refused_by_name(tmp_path):
     write_folder({name: FILES[name][0] for name in ("grey.png", "alpha.png")}, tmp_path)
     with pytest.raises(evenly.DataError) as caught:
