@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from evenly.checkpoint.names import Names
 from evenly.checkpoint.refusals import changed, moved, twice, vanished
 from evenly.sources.files.paths import Found, is_url
-from evenly.sources.files.stamps import Stamp, stamp_of
+from evenly.sources.files.stamps import stamp_of
 from evenly.statistics_file import FileRecord
 
 Rule = Literal["checkpoint", "update"]
@@ -57,8 +57,8 @@ def compare(
     for stored, path in (begun | there).items():
         stamp, file = stamp_of(path), known.get(stored)
         if file is None:
-            _check_not_moved(path, stamp, elsewhere, names, checkpoint)
             file = FileRecord(stored, *stamp, 0, False)
+            _check_not_moved(file, path, elsewhere, names, checkpoint)
         elif stamp != (file.bytes, file.modified):
             raise changed(path, file, stamp, checkpoint)
         if file.complete:
@@ -86,20 +86,20 @@ Looks = tuple[str, int | None, int | str | None]
 
 def _by_looks(files: Iterable[FileRecord]) -> dict[Looks, FileRecord]:
     """Return the files of the ledger by what a file keeps when it is moved."""
-    return {_looks(file.path, Stamp(file.bytes, file.modified)): file for file in files}
+    return {_looks(file): file for file in files}
 
 
-def _looks(path: str, stamp: Stamp) -> Looks:
-    return path.rpartition("/")[2], stamp.bytes, stamp.modified
+def _looks(file: FileRecord) -> Looks:
+    return file.path.rpartition("/")[2], file.bytes, file.modified
 
 
 def _check_not_moved(
-    path: str, stamp: Stamp, elsewhere: dict[Looks, FileRecord], names: Names, checkpoint: str
+    new: FileRecord, path: str, elsewhere: dict[Looks, FileRecord], names: Names, checkpoint: str
 ) -> None:
     """Refuse a file that looks as one in the sums which is no longer where it was.
 
     Nothing but its path would tell that it is not new, and its rows would count twice.
     """
-    file = elsewhere.get(_looks(names.stored(path), stamp))
+    file = elsewhere.get(_looks(new))
     if file is not None and not is_url(file.path) and not os.path.exists(names.path(file.path)):
         raise moved(path, names.path(file.path), checkpoint)

@@ -2,7 +2,6 @@
 
 import functools
 import os
-from pathlib import PurePath
 
 from evenly.sources.files.paths import filesystem_of, is_url
 
@@ -37,8 +36,7 @@ class Names:
         """Return the name of a path that was given."""
         if is_url(path):
             return _address(path)
-        real = _real(path)
-        return PurePath(real.removeprefix(self._below)).as_posix()
+        return _real(path).removeprefix(self._below).replace(os.sep, "/")
 
     def path(self, stored: str) -> str:
         """Return a path that leads to a file, by its name."""
