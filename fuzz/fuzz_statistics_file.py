@@ -38,16 +38,16 @@ SEEDS = [
     b'"rows": 7}], "rows": 14, "sources": []}',
     b'{"columns": [], "evenly_version": "x", "extremes": "exact", "fields": [["a", "number"]], '
     b'"files": [{"bytes": 9, "complete": true, "modified": 1, "path": "a.csv", "rows": 3}, '
-    b'{"bytes": null, "complete": false, "modified": "9b", "path": "s3://b/c.csv", "rows": 1}], '
-    b'"format": "evenly statistics", "format_version": 1, "options": {"by": null, '
-    b'"columns": ["a", 0], '
-    b'"exclude": [], "feature_axis": -1, "infinite": "error", "select": null, "weights": "w"}, '
+    b'{"bytes": null, "complete": false, "members": 2, "modified": "9b", "path": "s3://b/c.tar", '
+    b'"rows": 1}], "format": "evenly statistics", "format_version": 1, "options": '
+    b'{"broken": "skip", "by": null, "columns": ["a", 0], "exclude": [], "feature_axis": -1, '
+    b'"infinite": "error", "mode": "RGB", "select": null, "weights": "w"}, '
     b'"rows": 4, "sources": []}',
 ]
 WORDS = [
     *b'{ } [ ] : , " \\ - + . 0 1 9 e p 0x1p0 -0x3p4096 0x0p0 NaN Infinity -Infinity null'.split(),
     *b'true 1e999 -1e-999 99999999999999999999 9223372036854775808 "\\ud800" \xff \xed\xa0'.split(),
-    *b'"files" "fields" "options" "path" "bytes" "complete" "modified" true false'.split(),
+    *b'"files" "fields" "options" "path" "bytes" "complete" "members" "modified" true'.split(),
     *b'"count" "sum" "name" "min" "max" "mean" "std" "weight" "columns" "rows" "format"'.split(),
     *b'"groups" "key" "by" "date" "timestamp" {"date":"2013-02-29"} ["EWR",1] true 0.5'.split(),
     b"[" * 100_000,

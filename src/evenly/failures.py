@@ -17,6 +17,12 @@ _OPTION = re.compile(
     r"(?:\[([^]]*)\]|\"([^\"]*)\"|'([^']*)'|(-?\w+))?"
 )
 
+_STRICT = {
+    "broken='error'": "--strict",
+    "pass broken='skip'": "leave --strict away",
+    "broken='skip'": "no --strict",
+}
+
 
 def status(command: Callable[[], None]) -> int:
     """Run a command and return its exit status; bad data is a message, no traceback.
@@ -58,8 +64,9 @@ def as_typed(message: str) -> str:
     >>> as_typed("stop at it: broken='error'; or pass mode='L'.")
     'stop at it: --strict; or pass --mode L.'
     """
-    message = message.replace("broken='error'", "--strict")
-    return _OPTION.sub(_as_typed, message.replace("pass broken='skip'", "leave --strict away"))
+    for python, typed in _STRICT.items():
+        message = message.replace(python, typed)
+    return _OPTION.sub(_as_typed, message)
 
 
 def _as_typed(option: re.Match[str]) -> str:

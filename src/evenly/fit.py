@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from evenly.checkpoint import open_resumable
+from evenly.checkpoint import ResumableImages, open_resumable
 from evenly.engines import engine_of
 from evenly.engines.options import Options, check_sendable
 from evenly.errors import DataError
@@ -95,10 +95,11 @@ def fit(
         the place of that part of batches. `GroupedMoments` come back: choose it when each
         sensor, station or class is to have mean 0 and variance 1 by itself.
     checkpoint
-        A path, for files that take long: the sums so far are saved there every few seconds,
-        as a statistics file that also says which files are in them, and the same call goes on
-        from it after a crash, with the same bits in the end. Files that are new since then
-        are fitted; one that has changed or vanished is an error. ``docs/resuming.md``.
+        A path, for files that take long, images too: the sums so far are saved there every
+        few seconds, as a statistics file that also says which files are in them, and the same
+        call goes on from it after a crash, with the same bits in the end. Files that are new
+        since then are fitted; one that has changed or vanished is an error.
+        ``docs/resuming.md``.
     update
         The same, when the source is not all files but those that may be new: choose it for
         the daily job. The result is the moments of all files that ever came this way.
@@ -153,6 +154,7 @@ def fit(
         "broken": broken,
         "by": by,
     }
+    given = source
     if checkpoint is not None or update is not None:
         source = open_resumable(source, checkpoint, update, infinite=infinite, **asked)
     engine = engine_of(source)
@@ -161,7 +163,8 @@ def fit(
         return engine.fit(source, Options(**asked, infinite=infinite, threads=threads))
     opened = open_source(source, **asked)
     moments = summed(opened, infinite, threads, by=by, progress=progress)
-    if isinstance(opened, ImageSource) and opened is not source:  # who opened it asks there
+    asks_itself = opened is given  # who has opened it
+    if isinstance(opened, ImageSource | ResumableImages) and not asks_itself:
         for doubt in opened.tally.doubts():
             _log.warning("%s: %s", opened.description, doubt)
     return finished(moments, opened.left_out, opened.description)

@@ -1,10 +1,11 @@
 """Images into moments: each kind summed apart, by each thread, and put together exactly."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from evenly.block import Block
+from evenly.columns import Names
 from evenly.errors import DataError, listed
 from evenly.moments import Moments, merge
 from evenly.moments.records import records, state_of
@@ -28,7 +29,7 @@ def fit_images(
     DataError
         When none can be read, or with ``mode="native"`` they have different bands.
     """
-    sums = _Sums(source, infinite)
+    sums = ImageSums(source, infinite)
 
     def take(shot: Shot) -> None:
         sums.add(shot)
@@ -36,21 +37,41 @@ def fit_images(
             report(shot.block())
 
     consume_side_by_side(source.tasks(), take, threads)
-    return sums.total()
+    return some(sums.total(), source)
 
 
-class _Sums:
+class ImageSums:
     """Moments by thread and by kind; their columns are its bands as they lie in memory.
 
     No thread waits for another, and nothing is moved: a grey image becomes three columns, an
     8-bit value one of 16 bits, and alpha is left out, when all is there and exactly.
+
+    Parameters
+    ----------
+    before
+        The moments of other images, to which these are added.
+    bands
+        The columns that each of those has, and what to call them in a message.
     """
 
-    def __init__(self, source: ImageSource, infinite: str) -> None:
+    def __init__(
+        self,
+        source: ImageSource,
+        infinite: str,
+        before: Moments | None = None,
+        bands: tuple[Names, str] = (None, ""),
+    ) -> None:
         self._source = source
         self._infinite = infinite
+        self._before = Moments.empty() if before is None else before
         self._parts: dict[tuple[int, _Kind], Moments] = {}
-        self._example: dict[tuple[str, ...], str] = {}
+        names, place = bands
+        self._example: dict[tuple[str, ...], str] = {} if names is None else {names: place}
+
+    @property
+    def bands(self) -> Names:
+        """The columns that each image has, those that are not fitted too; None without images."""
+        return next(iter(self._example), None)
 
     def add(self, shot: Shot) -> None:
         """Add an image; this thread only has the moments that it goes to."""
@@ -74,43 +95,53 @@ class _Sums:
             )
 
     def total(self) -> Moments:
-        """Return the moments of all images."""
-        if not self._parts:
-            raise _none_readable(self._source)
-        kinds = {kind for _, kind in self._parts}
-        deepest = "uint16" if any(mode == "I;16" for mode, _ in kinds) else ""
-        if deepest:
-            self._check_white()
-        sums = merge(
-            self._columns_of(kind[0], merge(self._of_kind(kind)), deepest) for kind in sorted(kinds)
-        )
-        return sums.select(self._source.chosen(sums.columns or ()))
-
-    def _check_white(self) -> None:
-        """Check that all images have a scale, as those of 16 bits do."""
-        dtypes = sorted({part.dtypes[0] for part in self._parts.values()})
-        if not FULL_SCALE.keys() >= set(dtypes):
-            raise DataError(
-                "Images of 16 bits have a white, and those of floats or 32 bits have none, so "
-                f"that they cannot be added. Received: {self._source.description}, with "
-                f"{' and '.join(dtypes)}. Fit them apart."
-            )
+        """Return the moments of all images so far; no thread may add any meanwhile."""
+        kinds = sorted({kind for _, kind in self._parts})
+        parts = [self._chosen(kind[0], merge(self._of_kind(kind))) for kind in kinds]
+        parts += [self._before] if self._before.rows else []
+        self._before = merge(_in_one_depth(parts, self._source.description))
+        self._parts.clear()
+        return self._before
 
     def _of_kind(self, kind: _Kind) -> list[Moments]:
         return [part for (_, other), part in self._parts.items() if other == kind]
 
-    def _columns_of(self, mode: str, bands: Moments, deepest: str) -> Moments:
-        """Return the columns that the bands of a kind count as, on the scale of the deepest."""
+    def _chosen(self, mode: str, bands: Moments) -> Moments:
+        """Return those of the columns that the bands of a kind count as which are asked for."""
         names, places = columns(mode, self._source.mode)
-        dtype = deepest or bands.dtypes[0]
-        factor = FULL_SCALE[dtype] // FULL_SCALE[bands.dtypes[0]] if deepest else 1
         found = list(records(bands._state, None, bands.dtypes))
-        ours = [
-            _times(found[place], factor)._replace(name=name, dtype=dtype)
-            for name, place in zip(names, places, strict=True)
-        ]
-        state = state_of(ours, extremes_are_bounds=False)
-        return Moments(state, names, (dtype,) * len(names), (), bands.rows)
+        ours = [found[place]._replace(name=name) for name, place in zip(names, places, strict=True)]
+        return _moments(ours, bands.rows).select(self._source.chosen(names))
+
+
+def _in_one_depth(parts: list[Moments], description: str) -> Iterator[Moments]:
+    """Yield moments on the scale of the deepest, if there are some of 16 bits.
+
+    Raises
+    ------
+    DataError
+        When others have no scale.
+    """
+    dtypes = sorted({part.dtypes[0] for part in parts})
+    if "uint16" not in dtypes:
+        yield from parts
+        return
+    if not FULL_SCALE.keys() >= set(dtypes):
+        raise DataError(
+            "Images of 16 bits have a white, and those of floats or 32 bits have none, so that "
+            f"they cannot be added. Received: {description}, with {' and '.join(dtypes)}. "
+            "Fit them apart."
+        )
+    for part in parts:
+        factor = FULL_SCALE["uint16"] // FULL_SCALE[part.dtypes[0]]
+        ours = records(part._state, part.columns, ("uint16",) * part.num_features)
+        yield _moments([_times(column, factor) for column in ours], part.rows)
+
+
+def _moments(found: list[ColumnRecord], rows: int) -> Moments:
+    state = state_of(found, extremes_are_bounds=False)
+    names = tuple(str(column.name) for column in found)
+    return Moments(state, names, tuple(column.dtype for column in found), (), rows)
 
 
 def _times(column: ColumnRecord, factor: int) -> ColumnRecord:
@@ -124,14 +155,23 @@ def _times(column: ColumnRecord, factor: int) -> ColumnRecord:
     )
 
 
-def _none_readable(source: ImageSource) -> DataError:
+def some(moments: Moments, source: ImageSource) -> Moments:
+    """Return the moments of images, after checking that there are any.
+
+    Raises
+    ------
+    DataError
+        When there are none, or none can be read.
+    """
+    if moments.rows:
+        return moments
     tally = source.tally
     if tally.broken:
-        return DataError(
+        raise DataError(
             f"At least one image must be readable. Received: {source.description}, whose "
             f"{tally.broken:,} images are not: {tally.reasons}."
         )
-    return DataError(
+    raise DataError(
         "At least one image is needed. Received: "
         f"{source.description}, with none ({'; '.join(source.remarks()[1:]) or 'nothing'})."
     )

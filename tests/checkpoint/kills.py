@@ -10,6 +10,7 @@ import argparse
 import random
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -18,16 +19,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from PIL import Image
 
 import evenly
+
+KINDS = ("parquet", "csv", "png", "tar")
 
 LIFE = """
 import itertools, sys, time
 import evenly
 from evenly.checkpoint import pace
 from evenly.sources.files import csv_chunks
+from evenly.sources.images import source
 pace.INTERVAL, pace.SHARE = 0.0, 0
 csv_chunks.chunks.__defaults__ = (2**12,)
+source._TOGETHER = 2
 blocks, last = itertools.count(1), int(sys.argv[1])
 
 def slowly(_):
@@ -43,7 +49,7 @@ print("done", flush=True)
 
 
 def write(folder, rng, files=4, rows=2_500):
-    """Write files of both ways to read, row groups side by side and chunks in order."""
+    """Write files of each way to read: row groups side by side, chunks in order, images."""
     for number in range(files):
         x = rng.normal(1e9, 1.0, rows)
         x[rng.random(rows) < 0.1] = np.nan
@@ -51,6 +57,11 @@ def write(folder, rng, files=4, rows=2_500):
         table = pa.table({"x": pa.array(x, from_pandas=True), "y": y, "t": ["a"] * rows})
         pa.parquet.write_table(table, folder / f"{number}.parquet", row_group_size=100)
         pa.csv.write_csv(table, folder / f"{number}.csv")
+        with tarfile.open(folder / f"{number}.tar", "w") as archive:
+            for image in range(rows // 25):
+                path = folder / f"{number}-{image}.png"
+                Image.fromarray(rng.integers(0, 256, (5, 5, 3), np.uint8)).save(path)
+                archive.add(path, path.name)
 
 
 def killed_at(paths, state, block):
@@ -91,8 +102,8 @@ def main():
         folder = Path(name)
         write(folder, np.random.default_rng(asked.seed))
         kills = fits = 0
-        while kills < asked.kills or fits < 2:  # of both kinds
-            paths = sorted(folder.glob("*.csv" if fits % 2 else "*.parquet"))
+        while kills < asked.kills or fits < len(KINDS):
+            paths = sorted(folder.glob(f"*.{KINDS[fits % len(KINDS)]}"))
             state = folder / f"state-{fits}.json"
             kills += killed_until_done(paths, state, lambda: rng.uniform(0, 0.3))
             fits += 1

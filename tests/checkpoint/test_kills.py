@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import evenly
-from checkpoint.kills import killed_at, write
+from checkpoint.kills import KINDS, killed_at, write
 
 EVENLY = [sys.executable, "-m", "evenly"]
 
@@ -22,13 +22,14 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+@pytest.mark.parametrize("suffix", KINDS)
 def test_kills_at_random_moments_leave_the_same_bits(suffix, folder):
     paths = sorted(folder.glob(f"*.{suffix}"))
     state = folder / "state.json"
     rows = []
-    for block in sorted(random.Random(6).sample(range(2, 13), 3)):
-        killed_at(paths, state, block)
+    first = 10 if suffix in ("png", "tar") else 2  # images are saved after some of each thread's
+    for block in sorted(random.Random(6).sample(range(11), 3)):
+        killed_at(paths, state, first + block)
         rows.append(evenly.load(state).rows)
     assert 0 < rows[0] <= rows[1] <= rows[2] < 2_400
     moments = evenly.fit(paths, checkpoint=state)

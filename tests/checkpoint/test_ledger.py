@@ -21,6 +21,8 @@ OPTIONS = {
     "select": None,
     "weights": "w",
     "by": None,
+    "mode": None,
+    "broken": None,
 }
 
 
@@ -29,6 +31,7 @@ def document(**changes):
     files = [
         {"bytes": 9, "complete": True, "modified": 1, "path": "a.csv", "rows": 3},
         {"bytes": None, "complete": False, "modified": "9b", "path": "b.csv", "rows": 1},
+        {"bytes": 8, "complete": False, "members": 2, "modified": 1, "path": "c.tar", "rows": 2},
     ]
     return {
         "columns": [],
@@ -39,7 +42,7 @@ def document(**changes):
         "format": "evenly statistics",
         "format_version": 1,
         "options": OPTIONS,
-        "rows": 4,
+        "rows": 6,
         "sources": [],
     } | changes
 
@@ -54,7 +57,11 @@ def refusal(**changes):
 def test_a_ledger_is_read():
     header, _ = parse(json.dumps(document()).encode())
     assert header.ledger == Ledger(
-        [FileRecord("a.csv", 9, 1, 3, True), FileRecord("b.csv", None, "9b", 1, False)],
+        [
+            FileRecord("a.csv", 9, 1, 3, True),
+            FileRecord("b.csv", None, "9b", 1, False),
+            FileRecord("c.tar", 8, 1, 2, False, 2),
+        ],
         OPTIONS,
         (("a", "number"), ("t", "text")),
     )
@@ -63,7 +70,13 @@ def test_a_ledger_is_read():
 paths = st.text(st.characters(), min_size=1, max_size=8)
 numbers = st.integers(0, 2**50)
 records = st.builds(
-    FileRecord, paths, st.none() | numbers, st.none() | numbers | paths, numbers, st.booleans()
+    FileRecord,
+    paths,
+    st.none() | numbers,
+    st.none() | numbers | paths,
+    numbers,
+    st.booleans(),
+    numbers,
 )
 
 
@@ -111,7 +124,7 @@ def test_the_page_shows_what_is_written():
     assert f': {fields},\n"files": {files},\n' == shown
 
 
-FILE = {"bytes": 9, "complete": True, "modified": 1, "path": "a.csv", "rows": 4}
+FILE = {"bytes": 9, "complete": True, "modified": 1, "path": "a.csv", "rows": 6}
 
 
 @pytest.mark.parametrize(
@@ -132,10 +145,11 @@ FILE = {"bytes": 9, "complete": True, "modified": 1, "path": "a.csv", "rows": 4}
         ({"files": [FILE | {"path": ""}]}, "'path' must be a string of 1 to 65536 characters"),
         ({"files": [FILE | {"path": None}]}, "'path' must be a string"),
         ({"files": [FILE | {"rows": 2**63}]}, "'rows' must be an integer from 0 to 2**63 - 1"),
-        ({"files": [FILE, FILE], "rows": 8}, 'two files have the same path, "a.csv".'),
-        ({"rows": 5}, "the files have 4 rows together, but 'rows' is 5. A file cannot be taken"),
+        ({"files": [FILE | {"members": -1}]}, "'members' must be an integer from 0 to 2**63 - 1"),
+        ({"files": [FILE, FILE], "rows": 12}, 'two files have the same path, "a.csv".'),
+        ({"rows": 5}, "the files have 6 rows together, but 'rows' is 5. A file cannot be taken"),
         ({"options": []}, "'options' must be an object"),
-        ({"options": {}}, "'options' has no 'by'."),
+        ({"options": {}}, "'options' has no 'broken'."),
         ({"options": OPTIONS | {"x": 1}}, "'options' has an unknown key, \"x\"."),
         ({"options": OPTIONS | {"select": [[]]}}, "the option 'select' must be a name, a number"),
         ({"options": OPTIONS | {"select": 1.5}}, "an array of these, or null. Received: 1.5."),

@@ -306,12 +306,6 @@ def test_what_has_no_size_and_no_time_is_refused(tmp_path):
             evenly.fit(source, checkpoint=tmp_path / "state.json")
 
 
-def test_images_are_refused(tmp_path):
-    (tmp_path / "x.png").write_bytes(b"")
-    with pytest.raises(evenly.UnsupportedTypeError, match="Received: images"):
-        evenly.fit(tmp_path / "x.png", update=tmp_path / "state.json")
-
-
 def test_keys_that_are_in_no_file_are_refused(tmp_path):
     (tmp_path / "x.csv").write_text("a\n1\n")
     with pytest.raises(evenly.UnsupportedTypeError, match="by must be the name of a column"):

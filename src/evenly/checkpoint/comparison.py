@@ -1,13 +1,13 @@
 """The files that are there now, against those of a ledger."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from evenly.checkpoint.names import Names
 from evenly.checkpoint.refusals import changed, moved, twice, vanished
 from evenly.sources.files.paths import Found, is_url
-from evenly.sources.files.stamps import stamp_of
+from evenly.sources.files.stamps import Stamp, stamp_of
 from evenly.statistics_file import FileRecord
 
 Rule = Literal["checkpoint", "update"]
@@ -35,11 +35,18 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    given: Sequence[str], known: dict[str, FileRecord], names: Names, rule: Rule, checkpoint: str
+    given: Sequence[str],
+    known: dict[str, FileRecord],
+    names: Names,
+    rule: Rule,
+    checkpoint: str,
+    *,
+    stamp_of: Callable[[str], Stamp] = stamp_of,
 ) -> Comparison:
     """Return what is to be read of the files given, after the rule.
 
-    With ``"update"``, a file that was begun and is not given is finished first.
+    With ``"update"``, a file that was begun and is not given is finished first. `stamp_of` looks
+    at a file.
 
     Raises
     ------

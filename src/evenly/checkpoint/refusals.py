@@ -55,14 +55,20 @@ def twice(path: str, again: str) -> SourceError:
     )
 
 
-def other_options(now: dict[str, Any], then: dict[str, Any], checkpoint: str) -> DataError:
-    """Return the error for options that are not those of the rows read before."""
-    differ = [key for key in sorted(now) if now[key] != then[key]]
-    key = next(key for key in differ if key != "infinite" or len(differ) == 1)
+def other_option(key: str, now: Any, then: Any, checkpoint: str) -> DataError:
+    """Return the error for an option that is not that of the rows read before."""
     return DataError(
         "A fit goes on with the options that it was begun with. Received: "
-        f"{_option(key, now[key])}; {checkpoint!r} was begun with {_option(key, then[key])}. "
+        f"{_option(key, now)}; {checkpoint!r} was begun with {_option(key, then)}. "
         "Pass the same, or begin anew with another checkpoint."
+    )
+
+
+def other_kind(now: str, then: str, checkpoint: str) -> DataError:
+    """Return the error for images after tables, or the other way round."""
+    return DataError(
+        "A checkpoint is of images or of tables and arrays, not of both. Received: "
+        f"{now}; in {checkpoint!r} are {then}. Take another checkpoint."
     )
 
 
@@ -102,14 +108,6 @@ def no_column(what: str, option: str) -> UnsupportedTypeError:
     return UnsupportedTypeError(
         f"With {option}=, {what} must be the name of a column. Received: an array, which is in "
         "none of the files. Put it into them, or leave the checkpoint away."
-    )
-
-
-def images(option: str) -> UnsupportedTypeError:
-    """Return the error for images."""
-    return UnsupportedTypeError(
-        f"{option}= keeps account of tables and arrays in files. Received: images. Fit each folder "
-        "or archive of them, save its moments, and add them up: evenly merge FILE... -o ALL."
     )
 
 

@@ -11,6 +11,9 @@ from evenly.moments import GroupedMoments, Moments, load_with_ledger
 from evenly.sources.choice import Field, choice
 from evenly.statistics_file import FileRecord, Ledger
 
+_RELAXED = {"infinite": ("error", "missing"), "broken": ("error", "skip")}
+"""What may change on the way: where infinity, or a broken image, was an error, there was none."""
+
 
 class State:
     """A statistics file with a ledger: as it was, as it becomes, and to nobody else meanwhile.
@@ -52,9 +55,23 @@ class State:
         moments, ledger = load_with_ledger(self.path)
         if ledger is None:
             raise refusals.no_ledger(self.path)
-        if not _go_on(ledger.options, self._options):
-            raise refusals.other_options(self._options, ledger.options, self.path)
+        self._check(ledger.options)
         return moments, ledger
+
+    def _check(self, then: dict[str, Any]) -> None:
+        """Check that rows read with the options of then are those that the options of now give.
+
+        Raises
+        ------
+        DataError
+            When they may be others.
+        """
+        now = self._options
+        if (then["mode"] is None) != (now["mode"] is None):
+            raise refusals.other_kind(_what(now), _what(then), self.path)
+        for key in sorted(now):
+            if now[key] != then[key] and (then[key], now[key]) != _RELAXED.get(key):
+                raise refusals.other_option(key, now[key], then[key], self.path)
 
     @property
     def _nothing(self) -> Moments | GroupedMoments:
@@ -77,13 +94,8 @@ class State:
         self._lock.release()
 
 
-def _go_on(then: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether rows read with some options are the same rows with others.
-
-    Where infinity was an error there was none: it may be counted as missing from now on.
-    """
-    allowed = then["infinite"] == "error" and now["infinite"] == "missing"
-    return now == (then | {"infinite": "missing"} if allowed else then)
+def _what(options: dict[str, Any]) -> str:
+    return "tables or arrays" if options["mode"] is None else "images"
 
 
 def recorded(options: dict[str, Any]) -> dict[str, Any]:
@@ -92,11 +104,13 @@ def recorded(options: dict[str, Any]) -> dict[str, Any]:
     select = options["select"]
     by = options["by"]
     return {
+        "broken": options["broken"],
         "by": by if by is None or isinstance(by, str) else list(by),
         "columns": None if asked.columns is None else _plain(asked.columns),
         "exclude": _plain(asked.exclude),
         "feature_axis": int(options["feature_axis"]),
         "infinite": options["infinite"],
+        "mode": options["mode"],
         "select": _plain(select) if isinstance(select, tuple) else select,
         "weights": asked.weights,
     }

@@ -7,8 +7,7 @@ from itertools import chain, groupby
 from evenly import _core
 from evenly.block import Block
 from evenly.checkpoint.course import Course
-from evenly.checkpoint.interruption import Interruption
-from evenly.checkpoint.pace import Pace
+from evenly.checkpoint.saving import Saving
 from evenly.errors import EvenlyError
 from evenly.moments import Moments
 from evenly.side_by_side import consume_side_by_side
@@ -17,7 +16,7 @@ from evenly.sources.tables import Task
 Report = Callable[[Block], None]
 
 
-class Summing:
+class Summing(Saving):
     """Adds blocks to moments so that, whenever it saves, the sums agree with the course.
 
     Parameters
@@ -38,15 +37,11 @@ class Summing:
         infinite: str,
         threads: int | None,
     ) -> None:
-        self._moments = moments
+        super().__init__(moments, save)
         self._course = course
-        self._save_now = save
         self._report = report
         self._infinite = infinite
         self._threads = threads
-        self._pace = Pace()
-        self._interruption = Interruption()
-        self._added = False  # since the last save
 
     def sum(self, blocks: Generator[Block]) -> None:
         """Add blocks one after the other, each by all threads; also save where a file ends."""
@@ -118,25 +113,6 @@ class Summing:
     def _add_some(self, block: Block) -> None:
         self._moments.update_some(block, infinite=self._infinite)
         self._report(block)
-
-    def _pause(self) -> None:
-        """Stop when that was asked for, and save when it is time to."""
-        self._stop_if_asked()
-        if self._due():
-            self._save()
-
-    def _stop_if_asked(self) -> None:
-        if self._interruption.asked:
-            self._save()
-            self._interruption.deliver()
-
-    def _due(self, least: float | None = None) -> bool:
-        return self._added and self._pace.due(self._moments.num_features, least=least)
-
-    def _save(self) -> None:
-        with self._pace.saving():
-            self._save_now()
-        self._added = False
 
 
 def _after(blocks: Iterable[Block], row: int) -> Iterator[Block]:

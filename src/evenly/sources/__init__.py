@@ -41,7 +41,7 @@ def open_source(
     place
         What messages call it: ``"partition 3"``.
     known
-        A `KnownTable` of files that were read before these.
+        A `KnownTable` of files that were read before these; or, of images, the `Album`.
 
     Raises
     ------

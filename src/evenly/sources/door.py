@@ -156,7 +156,7 @@ class Door:
 
         if holds_images(paths):
             self._check_no_select(str(paths[0]))
-            return files_source(paths, self._request.images)
+            return files_source(paths, self._request.images, self._request.known)
         files = expand_all(paths)
         sizes = [size_of(path) for path in files]
         nbytes = None if None in sizes else sum(filter(None, sizes))

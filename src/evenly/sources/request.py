@@ -22,7 +22,7 @@ class Request(NamedTuple):
     images
         The `Rule` for images, one for all of a fit.
     known
-        A `KnownTable` of files that were read before these.
+        A `KnownTable` of files that were read before these; or, of images, the `Album`.
     """
 
     choice: Choice = Choice()

@@ -14,9 +14,12 @@ from evenly.statistics_file.column import received
 KEYS = ("fields", "files", "options")
 """All of them are there, or none."""
 
-_FILE_KEYS = frozenset(("bytes", "complete", "modified", "path", "rows"))
+_FILE_KEYS = frozenset(("bytes", "complete", "members", "modified", "path", "rows"))
 _OPTION_KEYS = frozenset(
-    ("by", "columns", "exclude", "feature_axis", "infinite", "select", "weights")
+    (
+        *("broken", "by", "columns", "exclude", "feature_axis"),
+        *("infinite", "mode", "select", "weights"),
+    )
 )
 _LONGEST_KIND = 200
 _LONGEST_PATH = 65_536
@@ -35,6 +38,9 @@ class FileRecord(NamedTuple):
         How many of its rows, from the first on, are in the sums.
     complete
         Whether these are all.
+    members
+        Of an archive of images that is not complete: how many of them, from the first on, were
+        read, also those that are broken and have no rows.
     """
 
     path: str
@@ -42,6 +48,7 @@ class FileRecord(NamedTuple):
     modified: int | str | None
     rows: int
     complete: bool
+    members: int = 0
 
 
 @dataclass(slots=True, frozen=True)
@@ -83,10 +90,12 @@ def _array(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _line(file: FileRecord) -> str:
-    path, size, modified, rows, complete = file
+    path, size, modified, rows, complete, members = file
+    several = f'"members": {members}, ' if members else ""
+    time = str(modified) if isinstance(modified, int) else _dumped(modified)  # twice as quick
     return (
         f'{{"bytes": {"null" if size is None else size}, '
-        f'"complete": {"true" if complete else "false"}, "modified": {_dumped(modified)}, '
+        f'"complete": {"true" if complete else "false"}, {several}"modified": {time}, '
         f'"path": {_dumped(path)}, "rows": {rows}}}'
     )
 
@@ -129,6 +138,7 @@ def _files(entries: Any) -> list[FileRecord]:
 
 def _file(entry: Any, place: str) -> FileRecord:
     _check(type(entry) is dict, f"{place} must be an object", entry)
+    entry.setdefault("members", 0)
     _check_keys(entry, _FILE_KEYS, place)
     for key, (good, rule) in _FILE_RULES.items():
         _check(good(entry[key]), f"{place}: {key!r} must be {rule}", entry[key])
@@ -146,6 +156,7 @@ def _is_text(value: Any, longest: int) -> bool:
 _FILE_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "bytes": (lambda x: x is None or _is_count(x), "an integer from 0 to 2**63 - 1, or null"),
     "complete": (lambda x: type(x) is bool, "true or false"),
+    "members": (_is_count, "an integer from 0 to 2**63 - 1"),
     "modified": (
         lambda x: x is None or _is_text(x, 200) or (type(x) is int and abs(x) < 2**63),
         "an integer of 64 bits, a string of at most 200 characters, or null",

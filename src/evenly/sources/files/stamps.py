@@ -4,6 +4,7 @@ import os
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from evenly.errors import SourceError
 from evenly.sources.files.paths import filesystem_of, is_url, unreadable
 
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "md5", "version_id", "generation")
@@ -44,6 +45,14 @@ def stamp_of(path: str) -> Stamp:
         return Stamp(found.st_size, found.st_mtime_ns)
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
+
+
+def stamp_if_there(path: str) -> Stamp:
+    """Return the stamp of a file, or of none, as a link that leads nowhere has it: no bytes."""
+    try:
+        return stamp_of(path)
+    except SourceError:
+        return Stamp(0, None)
 
 
 def _remote(info: dict[str, Any]) -> Stamp:

@@ -25,7 +25,8 @@ from evenly.sources.files.paths import (
     size_of,
     suffixes_of,
 )
-from evenly.sources.images.archives import zip_holds_images
+from evenly.sources.images.archives import of_tar, of_zip, zip_holds_images
+from evenly.sources.images.pictures import Picture, of_file
 from evenly.sources.sql.url import is_database
 
 IMAGE, TAR, ZIP, TABLE, OTHER = "image", "tar", "zip", "table", "other"
@@ -120,6 +121,22 @@ def kind(path: str) -> str:
     return TABLE if is_data(os.path.basename(path)) else OTHER
 
 
+def is_archive(path: str) -> bool:
+    """Whether a file that is read for its images may have several of them."""
+    return kind(path) in (TAR, ZIP)
+
+
+def pictures_in(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
+    """Yield the picture that a file is, or those in an archive, always in the same order."""
+    what = kind(path)
+    if what == TAR:
+        yield from of_tar(path, passed_over)
+    elif what == ZIP:
+        yield from of_zip(path, passed_over)
+    else:
+        yield of_file(path)
+
+
 def holds_images(sources: Sequence[str | os.PathLike[str]]) -> bool:
     """Whether there is an image in some files, folders, patterns or archives.
 
@@ -145,7 +162,7 @@ class Listing:
     """
 
     def __init__(self, sources: Sequence[str | os.PathLike[str]]) -> None:
-        self._sources = tuple(os.fspath(source) for source in sources)
+        self.sources = tuple(os.fspath(source) for source in sources)
         self.files, self._first = self._count()
         self.passed_over: Counter[str] = Counter()
 
@@ -158,12 +175,12 @@ class Listing:
                 self.passed_over[suffixes_of(file.path)[0] or "no suffix"] += 1
 
     def _all(self) -> Iterator[Found]:
-        return (file for source in self._sources for file in found(source))
+        return (file for source in self.sources for file in found(source))
 
     def _count(self) -> tuple[int, str]:
         number: Counter[str] = Counter()
         first: dict[str, str] = {}
-        for source in self._sources:
+        for source in self.sources:
             before = number.total()
             for file in found(source):
                 if _counts(file) or file.kind == TABLE:
@@ -179,8 +196,8 @@ class Listing:
     @property
     def description(self) -> str:
         """What was asked for, in words."""
-        if len(self._sources) == 1:
-            return self._sources[0]
+        if len(self.sources) == 1:
+            return self.sources[0]
         return f"{self._first} and {self.files - 1} more" if self.files > 1 else self._first
 
     def nbytes(self) -> int | None:

@@ -23,16 +23,19 @@ class Picture(NamedTuple):
         Gives its file's bytes, or an image of Pillow's. Any thread may call it.
     nbytes
         The bytes that it takes of its source's; None when that is what is read.
+    file
+        The path of the file that it is, or lies in.
     """
 
     place: str
     read: Callable[[], Any]
     nbytes: int | None = None
+    file: str = ""
 
 
 def of_file(path: str) -> Picture:
     """Return the picture in a file; it is opened when it is read."""
-    return Picture(path, lambda: _content(path))
+    return Picture(path, lambda: _content(path), file=path)
 
 
 def of_images(images: Iterable[Any]) -> Iterator[Picture]:

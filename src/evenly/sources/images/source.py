@@ -11,10 +11,10 @@ import numpy as np
 from evenly.block import Block
 from evenly.errors import DataError, SourceError
 from evenly.sources.choice import NUMBER, Choice, Field, plan
-from evenly.sources.images import archives, pictures
+from evenly.sources.images import pictures
 from evenly.sources.images.decoding import UnreadableError, decode, pillow
 from evenly.sources.images.jpeg import decode_into, decoder, quick_header
-from evenly.sources.images.listing import TAR, ZIP, Listing
+from evenly.sources.images.listing import Listing, pictures_in
 from evenly.sources.images.pictures import Picture, content_of
 from evenly.sources.images.pixels import COLOURS, GREY, Pixels, check_mode, columns, pixels
 from evenly.sources.images.run import Room, Run, Shot
@@ -82,6 +82,8 @@ class ImageSource:
         Yields the pictures; it is called when they are to be read.
     nbytes
         Returns the bytes in all; it is called when somebody asks.
+    counted
+        Called with each image that can be read, and its number of rows, by any thread.
     """
 
     rows: int | None = None
@@ -94,6 +96,7 @@ class ImageSource:
         description: str,
         nbytes: Callable[[], int | None] = lambda: None,
         passed_over: Any = None,
+        counted: Callable[[Picture, int], object] | None = None,
     ) -> None:
         check_alike(description, rule.choice.weights, rule.choice.by or None)
         self._pillow = pillow()
@@ -103,6 +106,7 @@ class ImageSource:
         self._rule = rule
         self._nbytes = nbytes
         self._passed_over = {} if passed_over is None else passed_over
+        self._counted = counted
         self.description = description
         self.left_out: dict[str, str] = {}
         self.tally = Tally()
@@ -186,10 +190,10 @@ class ImageSource:
                 if header is not None and decode_into(
                     self._decoder, content, header, run.memory(header.nbytes)
                 ):
-                    self.tally.count(header.kind, False, False)
+                    self._count(picture, header.nbytes // len(header.kind), header.kind)
                     run.add(header.kind, header.nbytes, picture.place, nbytes)
                     continue
-                kind, array = self._by_pillow(content)
+                kind, array = self._by_pillow(picture, content)
             except UnreadableError as reason:
                 self._refuse(picture.place, str(reason))
                 continue
@@ -197,12 +201,19 @@ class ImageSource:
             yield Shot(kind, array, picture.place, nbytes)
         yield from run.take()
 
-    def _by_pillow(self, content: Any) -> Pixels:
+    def _by_pillow(self, picture: Picture, content: Any) -> Pixels:
         """Return the pixels of a file's bytes, or of Pillow's image, and count it."""
         decoded = decode(self._pillow, content)
         found = pixels(decoded.image, self.mode)
-        self.tally.count(found.kind, decoded.several, decoded.cut)
+        self._count(picture, len(found.array), found.kind, decoded.several, decoded.cut)
         return found
+
+    def _count(
+        self, picture: Picture, rows: int, kind: str, several: bool = False, cut: bool = False
+    ) -> None:
+        self.tally.count(kind, several, cut)
+        if self._counted is not None:
+            self._counted(picture, rows)
 
     def _refuse(self, place: str, reason: str) -> None:
         if self._rule.broken == "error":
@@ -213,8 +224,13 @@ class ImageSource:
         self.tally.skip(place, reason)
 
 
-def files_source(sources: Sequence[Any], rule: Rule) -> ImageSource:
+def files_source(sources: Sequence[Any], rule: Rule, known: Any = None) -> ImageSource:
     """Return the images in files, folders, patterns and archives as a source.
+
+    Parameters
+    ----------
+    known
+        An `Album` of these files, some of which were read before: only the rest are read.
 
     Raises
     ------
@@ -223,16 +239,20 @@ def files_source(sources: Sequence[Any], rule: Rule) -> ImageSource:
     MissingExtraError
         When Pillow is not installed.
     """
+    if known is not None:
+        return ImageSource(
+            known.pictures,
+            rule,
+            description=known.listing.description,
+            nbytes=known.nbytes,
+            passed_over=known.listing.passed_over,
+            counted=known.count,
+        )
     listing = Listing(sources)
 
     def each() -> Iterator[Picture]:
         for file in listing:
-            if file.kind == TAR:
-                yield from archives.of_tar(file.path, listing.passed_over)
-            elif file.kind == ZIP:
-                yield from archives.of_zip(file.path, listing.passed_over)
-            else:
-                yield pictures.of_file(file.path)
+            yield from pictures_in(file.path, listing.passed_over)
 
     return ImageSource(
         each,
