@@ -11,6 +11,7 @@ from evenly.checkpoint import pace
 from evenly.checkpoint.state import State
 from evenly.sources import arrays, tables
 from evenly.sources.files import csv_chunks, npy, parquet
+from evenly.sources.stores import boxes
 
 
 class Died(BaseException):
@@ -27,6 +28,7 @@ def save_everywhere(monkeypatch):
     monkeypatch.setattr(arrays, "_LEAST_ROWS", 1)
     monkeypatch.setattr(npy, "_BYTES", 64)
     monkeypatch.setattr(tables, "_BYTES", 64)
+    monkeypatch.setattr(boxes, "_BYTES", 64)
     monkeypatch.setattr(parquet, "_BATCH_ROWS", 2)
     monkeypatch.setattr(csv_chunks.chunks, "__defaults__", (24,))
 

@@ -14,6 +14,7 @@ from evenly.sources.files.csv_chunks import chunks
 FILES = [
     *("Parquet", "Parquet row groups", "Feather", "Arrow file", "Arrow stream", "CSV"),
     *("CSV gzip", "CSV zip", "folder", "structured NPY", "NPY", "NPY Fortran", "NPY gzip", "NPZ"),
+    *("HDF5", "HDF5 records", "HDF5 array", "Zarr zip"),
 ]
 
 
@@ -49,7 +50,7 @@ def test_any_deaths_leave_the_same_bits(kind, saves, columns, tmp_path, monkeypa
     assert evenly.load(state) == expected
 
 
-@pytest.mark.parametrize("kind", ["CSV", "Parquet row groups", "Arrow file", "NPY"])
+@pytest.mark.parametrize("kind", ["CSV", "Parquet row groups", "Arrow file", "NPY", "HDF5 array"])
 def test_a_file_goes_on_in_its_middle(kind, columns, tmp_path, monkeypatch):
     path = (NAMED | UNNAMED)[kind](columns, tmp_path)
     expected = evenly.fit(path)
