@@ -14,7 +14,7 @@ from evenly.sources.files.csv_chunks import chunks
 FILES = [
     *("Parquet", "Parquet row groups", "Feather", "Arrow file", "Arrow stream", "CSV"),
     *("CSV gzip", "CSV zip", "folder", "structured NPY", "NPY", "NPY Fortran", "NPY gzip", "NPZ"),
-    *("HDF5", "HDF5 records", "HDF5 array", "Zarr zip"),
+    *("HDF5", "HDF5 records", "HDF5 array", "Zarr zip", "Zarr folder", "Zarr array's folder"),
 ]
 
 

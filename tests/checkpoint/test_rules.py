@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 
 import evenly
 from checkpoint.days import day, ledger, refused
@@ -297,11 +298,28 @@ def test_a_refused_file_costs_nothing_of_those_before(days, state):
     assert evenly.fit(days, checkpoint=state).rows == 6
 
 
+@pytest.mark.parametrize("change", ["a chunk", "a new chunk", "one less"])
+def test_a_zarr_folder_that_has_changed_is_noticed(change, tmp_path, state):
+    array = zarr.create_array(tmp_path / "a.zarr", shape=(6, 2), chunks=(2, 2), dtype="f8")
+    array[:4] = 1.0
+    before = evenly.fit(tmp_path / "a.zarr", checkpoint=state)
+    assert evenly.fit(tmp_path / "a.zarr", checkpoint=state) == before
+    chunks = sorted(path for path in (tmp_path / "a.zarr" / "c").rglob("*") if path.is_file())
+    if change == "a chunk":
+        array[0] = 2.0
+    elif change == "a new chunk":
+        array[5] = 2.0
+    else:
+        chunks[-1].unlink()
+    assert "must stay as it was" in refused(
+        evenly.SourceError, tmp_path / "a.zarr", checkpoint=state
+    )
+
+
 def test_what_has_no_size_and_no_time_is_refused(tmp_path):
     """Its rows could change, and nobody would notice."""
-    (tmp_path / "x.zarr").mkdir()
-    (tmp_path / "x.zarr" / "zarr.json").write_text("{}")
-    for source in ("duckdb:///x.db?table=t", str(tmp_path / "x.zarr")):
+    zarr.create_array("memory://x.zarr", shape=(2,), dtype="f8")
+    for source in ("duckdb:///x.db?table=t", "memory://x.zarr"):
         with pytest.raises(evenly.UnsupportedTypeError, match="which has neither"):
             evenly.fit(source, checkpoint=tmp_path / "state.json")
 

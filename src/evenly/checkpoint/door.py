@@ -93,7 +93,7 @@ def _paths(source: Any, rule: Rule) -> Sequence[Any]:
 def _files(paths: Sequence[Any], rule: Rule) -> list[str]:
     files = expand_all(paths)
     for path in files:
-        if is_database(path) or is_store(path):
+        if is_database(path) or (is_url(path) and is_store(path)):
             raise refusals.no_stamp(path, rule)
     return files
 

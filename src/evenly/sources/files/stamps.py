@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from evenly.errors import SourceError
-from evenly.sources.files.paths import filesystem_of, is_url, unreadable
+from evenly.sources.files.paths import filesystem_of, is_store, is_url, unreadable
 
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "md5", "version_id", "generation")
 _TIMES = ("mtime", "modified", "LastModified", "last_modified", "updated", "created")
@@ -30,7 +30,7 @@ class Stamp(NamedTuple):
 
 
 def stamp_of(path: str) -> Stamp:
-    """Return the stamp of a file or URL.
+    """Return the stamp of a file or URL, or of a Zarr folder: all bytes, and the last change.
 
     Raises
     ------
@@ -41,10 +41,22 @@ def stamp_of(path: str) -> Stamp:
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             return _remote(filesystem.info(inner))
+        if is_store(path):
+            return _of_folder(path)
         found = os.stat(path)
         return Stamp(found.st_size, found.st_mtime_ns)
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
+
+
+def _of_folder(path: str) -> Stamp:
+    nbytes, modified = 0, 0
+    for root, _, files in os.walk(path):
+        for name in files:
+            found = os.stat(os.path.join(root, name))
+            nbytes += found.st_size
+            modified = max(modified, found.st_mtime_ns)
+    return Stamp(nbytes, modified)
 
 
 def stamp_if_there(path: str) -> Stamp:
