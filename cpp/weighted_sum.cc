@@ -164,6 +164,7 @@ class WeightedTask {
   }
 
   void sum_run(const T* next) {
+    if (count_ == 0) return;
     fill_up();
     Found found = look(rows_of_run());
     if (!found.all_count()) {
