@@ -19,7 +19,7 @@ from torch.compiler import is_compiling
 
 from evenly import _core
 from evenly.torch import plain
-from evenly.torch.memory import CODES, empty_like
+from evenly.torch.memory import CODES, empty_like, is_channels_last
 
 Layout = tuple[int, int, int]
 """Samples, channels and values of a run, as they lie in memory."""
@@ -48,7 +48,7 @@ def layout_of(x: Tensor) -> tuple[Tensor, Layout]:
     """Return a dense tensor of the values of ``x``, and how they lie in memory."""
     samples, channels, *_ = x.shape
     if not x.is_contiguous():
-        if x.ndim > 2 and x.movedim(1, -1).is_contiguous():
+        if is_channels_last(x):
             return x, (x.numel() // channels, channels, 1)
         x = x.contiguous()
     return x, (samples, channels, x.numel() // (channels * samples))

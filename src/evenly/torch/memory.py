@@ -13,6 +13,15 @@ LEAST = 1 << 20
 """Values: what is smaller, the C library itself keeps."""
 
 _MOST = _core.most_cached()
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+def is_channels_last(x: Tensor) -> bool:
+    """Return whether a tensor's values lie without a gap, those of all channels side by side."""
+    own = _CHANNELS_LAST.get(x.ndim)
+    if own is None:
+        return x.ndim > 2 and x.movedim(1, -1).is_contiguous()
+    return x.is_contiguous(memory_format=own)  # without a view, which takes longer
 
 
 def empty_like(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
@@ -20,7 +29,8 @@ def empty_like(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     code = CODES.get(dtype or x.dtype)
     if x.numel() < LEAST or x.nbytes > _MOST or code is None:
         return torch.empty_like(x, dtype=dtype)
-    alike = x if x.is_contiguous() else torch.empty_like(x, device="meta")
+    dense = x.is_contiguous() or is_channels_last(x)
+    alike = x if dense else torch.empty_like(x, device="meta")
     return _from_dlpack(_core.empty(alike.shape, alike.stride(), code))
 
 
