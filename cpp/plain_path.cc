@@ -1,19 +1,17 @@
 // One value at a time, in the caller's order.
-#include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <limits>
 
 #include "accumulate.h"
-#include "control.h"
-#include "cut.h"
+#include "column_parts.h"
 #include "lanes.h"
 #include "plain_column.h"
-#include "threads.h"
 
 namespace evenly {
 namespace {
+
+constexpr int64_t kLeastRows = 1024;  // of a task
 
 template <class T>
 bool is_infinite(T element) {
@@ -28,67 +26,51 @@ bool is_infinite(T element) {
 
 std::vector<Column> accumulate_plain(const Array& array, const AccumulateOptions& options,
                                      bool& infinite) {
-  int64_t columns = array.columns(), rows = array.rows();
-  std::vector<Axis> axes = row_axes(array);
+  const std::vector<Axis> axes = row_axes(array);
+  const int64_t step = feature_stride(array);
   constexpr int64_t kTogether = 16;  // columns of a task: neighbours share cache lines
-  int64_t strips = (columns + kTogether - 1) / kTogether;
-  int64_t parts = std::clamp<int64_t>(rows / 1024, 1, parts_of(strips, options.threads));
-  std::vector<Column> sums(static_cast<std::size_t>(columns * parts));  // a part's columns together
-  std::atomic<bool> stop{false};
-  parallel(strips * parts, options.threads, [&](int64_t task) {
-    ExactMode mode;
-    int64_t first = task / parts * kTogether, last = std::min(columns, first + kTogether);
-    int64_t part = task % parts, row1 = cut(rows, parts, part + 1);
+  auto part = [&](int64_t row0, int64_t row1, int64_t first, int columns, Column* into) {
     std::array<PlainColumn, kTogether> own;
     InfinityRule infinity{options.infinite_as_missing};
     with_type(array.dtype, [&](auto* type) {
       auto* data = static_cast<decltype(type)>(const_cast<void*>(array.data));
-      for (int64_t row = cut(rows, parts, part); row < row1; ++row) {
+      for (int64_t row = row0; row < row1; ++row) {
         const double* weight = options.weights ? options.weights + row : nullptr;
-        auto* from = data + offset_of(axes, row) + first * feature_stride(array);
-        for (int64_t c = first; c < last; ++c, from += feature_stride(array)) {
-          own[std::size_t(c - first)].add(number(*from), weight, infinity);
-        }
+        auto* from = data + offset_of(axes, row) + first * step;
+        for (int c = 0; c < columns; ++c, from += step)
+          own[std::size_t(c)].add(number(*from), weight, infinity);
       }
     });
-    for (int64_t c = first; c < last; ++c) {
-      sums[std::size_t(part * columns + c)] = own[std::size_t(c - first)].take();
-    }
-    if (infinity.seen && !infinity.missing) stop = true;
-  });
-  for (std::size_t i = std::size_t(columns); i < sums.size(); ++i) {
-    sums[i % std::size_t(columns)].add(sums[i]);
-  }
-  sums.resize(std::size_t(columns));
-  infinite = stop;
-  return sums;
+    for (int c = 0; c < columns; ++c) into[c] = own[std::size_t(c)].take();
+    return infinity.seen && !infinity.missing;
+  };
+  return sum_in_parts(array.rows(), array.columns(), kTogether, kLeastRows, options.threads,
+                      infinite, part);
 }
 
 std::vector<Column> accumulate_plain(const std::vector<ArrowColumn>& columns,
                                      const AccumulateOptions& options, bool& infinite) {
-  std::vector<Column> sums(columns.size());
-  std::atomic<bool> stop{false};
-  parallel(int64_t(columns.size()), options.threads, [&](int64_t index) {
-    ExactMode mode;
+  auto part = [&](int64_t row0, int64_t row1, int64_t index, int, Column* into) {
     const ArrowColumn& column = columns[std::size_t(index)];
     InfinityRule infinity{options.infinite_as_missing};
-    PlainColumn part;
+    PlainColumn own;
     with_type(column.values.dtype, [&](auto* type) {
       auto* data = static_cast<decltype(type)>(const_cast<void*>(column.values.data));
-      for (int64_t row = 0; row < column.length(); ++row) {
+      for (int64_t row = row0; row < row1; ++row) {
         const double* weight = options.weights ? options.weights + row : nullptr;
         if (column.has_value(row)) {
-          part.add(number(data[row * column.values.strides[0]]), weight, infinity);
+          own.add(number(data[row * column.values.strides[0]]), weight, infinity);
         } else {
-          part.add_missing(weight);
+          own.add_missing(weight);
         }
       }
     });
-    sums[std::size_t(index)] = part.take();
-    if (infinity.seen && !infinity.missing) stop = true;
-  });
-  infinite = stop;
-  return sums;
+    *into = own.take();
+    return infinity.seen && !infinity.missing;
+  };
+  const int64_t rows = columns.empty() ? 0 : columns[0].length();
+  return sum_in_parts(rows, int64_t(columns.size()), 1, kLeastRows, options.threads, infinite,
+                      part);
 }
 
 Place first_infinity(const Array& array, const double* weights) {

@@ -111,7 +111,7 @@ class Constants {
  private:
   // Addresses that agree in their low 12 bits share a cache set: keep the three apart.
   static constexpr int64_t kApart = 136;
-  static constexpr std::align_val_t kLine{64};  // a register that crosses a cache line loads twice
+  static constexpr std::align_val_t kLine{kCacheLine};  // one that crosses it loads twice
   struct Free {
     void operator()(double* values) const { ::operator delete[](values, kLine); }
   };

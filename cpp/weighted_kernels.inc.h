@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "float_kernels.inc.h"
 #include "simd.h"
 #include "tile.h"
 
@@ -13,11 +14,7 @@ constexpr int kDoublesWide = kVectorBytes / 8;
 
 // Adds as much of a value to each of three levels as is a multiple of its unit; returns the rest.
 inline Full<double> deposit(Full<double>* levels, Full<double> value) {
-  for (int i = 0; i < 3; ++i) {
-    const Full<double> before = levels[i];
-    levels[i] += value;
-    value -= levels[i] - before;
-  }
+  for (int i = 0; i < 3; ++i) value = deposit(levels[i], levels[i] + value, value);
   return value;
 }
 

@@ -1,12 +1,8 @@
 #include "weighted_sum.h"
 
-#include <algorithm>
-#include <atomic>
 #include <memory>
 
-#include "control.h"
-#include "cut.h"
-#include "threads.h"
+#include "column_parts.h"
 #include "tile.h"
 #include "weighted_task.h"
 
@@ -27,30 +23,6 @@ void count_rows(std::vector<Column>& columns, const double* weights, int64_t row
   }
 }
 
-// Calls sum(first row, last row, first column, columns, their sums) for tasks of some rows of
-// `together` columns; it returns whether it met an infinity that may not be.
-template <class Sum>
-std::vector<Column> sum_in_parts(int64_t rows, int64_t columns, int64_t together, int threads,
-                                 bool& infinite, Sum&& sum) {
-  const int64_t strips = (columns + together - 1) / together;
-  const int64_t least = kMostWeighted / together;
-  const int64_t parts = std::clamp<int64_t>(rows / least, 1, parts_of(strips, threads));
-  std::vector<Column> sums(std::size_t(columns * parts));  // a part's columns together
-  std::atomic<bool> stop{false};
-  parallel(strips * parts, threads, [&](int64_t task) {
-    ExactMode mode;
-    const int64_t part = task % parts, first = task / parts * together;
-    if (sum(cut(rows, parts, part), cut(rows, parts, part + 1), first,
-            int(std::min(together, columns - first)), sums.data() + part * columns + first))
-      stop = true;
-  });
-  for (std::size_t i = std::size_t(columns); i < sums.size(); ++i)
-    sums[i % std::size_t(columns)].add(sums[i]);
-  sums.resize(std::size_t(columns));
-  infinite = stop;
-  return sums;
-}
-
 }  // namespace
 
 std::vector<Column> accumulate_weighted(const Array& array, const AccumulateOptions& options,
@@ -60,6 +32,7 @@ std::vector<Column> accumulate_weighted(const Array& array, const AccumulateOpti
   const int64_t columns = array.columns(), rows = array.rows(), step = feature_stride(array);
   const std::vector<Axis> axes = row_axes(array);
   const bool run = columns < 4 || axes.empty() || std::abs(axes.back().stride) < std::abs(step);
+  const int64_t together = run ? 1 : kWeightedLanes;
   std::vector<Column> sums = with_type(array.dtype, [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;
     auto part = [&](int64_t row0, int64_t row1, int64_t first, int count, Column* into) {
@@ -73,7 +46,8 @@ std::vector<Column> accumulate_weighted(const Array& array, const AccumulateOpti
       }
       return task->finish(into);
     };
-    return sum_in_parts(rows, columns, run ? 1 : kWeightedLanes, options.threads, infinite, part);
+    return sum_in_parts(rows, columns, together, kMostWeighted / together, options.threads,
+                        infinite, part);
   });
   count_rows(sums, options.weights, rows, options.threads);
   return sums;
@@ -95,8 +69,8 @@ std::vector<Column> accumulate_weighted(const std::vector<ArrowColumn>& columns,
       return task->finish(into);
     });
   };
-  std::vector<Column> sums =
-      sum_in_parts(rows, int64_t(columns.size()), 1, options.threads, infinite, part);
+  std::vector<Column> sums = sum_in_parts(rows, int64_t(columns.size()), 1, kMostWeighted,
+                                          options.threads, infinite, part);
   count_rows(sums, options.weights, rows, options.threads);
   return sums;
 }

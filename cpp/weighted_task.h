@@ -4,13 +4,13 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <utility>
 #include <vector>
 
 #include "accumulate.h"
+#include "float_window.h"
 #include "infinity_rule.h"
 #include "plain.h"
 #include "tile.h"
@@ -20,15 +20,7 @@ namespace evenly {
 inline constexpr int kMostWeighted = kTileRows * kWeightedLanes;
 inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-inline bool is_finite(double x) { return std::abs(x) <= std::numeric_limits<double>::max(); }
-
-// 2^exponent, where that is no subnormal.
-inline double power_of_two(int exponent) {
-  return std::bit_cast<double>(uint64_t(exponent + 1023) << 52);
-}
-// Of the least power of two above a positive double.
-inline int exponent_above(double x) { return int(std::bit_cast<uint64_t>(x) >> 52 & 0x7ff) - 1022; }
-// Of the unit of a level, where values and products are below 2^top.
+// The exponent of a level's unit, where values and products are below 2^top.
 inline int unit_of(int top, int level) { return top - kLevelBits * (level + 1); }
 
 // Sizes, without 0: of none, 0 and infinity.
@@ -196,7 +188,7 @@ class WeightedTask {
   }
   // Whether a value is one; else it is missing.
   bool counts(double x, double weight, int lane) {
-    if (is_finite(x)) return true;
+    if (std::isfinite(x)) return true;
     infinity_.seen |= x == x;
     missing_[lane].add(weight);
     return false;
@@ -208,7 +200,9 @@ class WeightedTask {
     Sizes weights;
     bool all_weigh;
 
-    bool all_count() const { return !with_nan && all_weigh && is_finite(sizes_of(values).largest); }
+    bool all_count() const {
+      return !with_nan && all_weigh && std::isfinite(sizes_of(values).largest);
+    }
   };
   Found look(int rows) {
     Found found;
@@ -236,13 +230,13 @@ class WeightedTask {
     WeightedLevels bias, sums;
     int top[kWeightedLanes], top_of_squares[kWeightedLanes];
     uint32_t failed = 0;
-    const int top_of_weights = weights.fit_weights() ? exponent_above(weights.largest) : 0;
+    const int top_of_weights = weights.fit_weights() ? std::ilogb(weights.largest) + 1 : 0;
     for (int lane = 0; lane < kWeightedLanes; ++lane) {
       Sizes sizes;
       if (lane < lanes) sizes = {extremes.largest[lane], extremes.smallest[lane]};
       const bool fits = weights.fit_weights() && sizes.fit_values();
       if (!fits) failed |= uint32_t(1) << lane;
-      const int own = fits && sizes.largest > 0 ? exponent_above(sizes.largest) : 0;
+      const int own = fits && sizes.largest > 0 ? std::ilogb(sizes.largest) + 1 : 0;
       top[lane] = top_of_weights + own;
       top_of_squares[lane] = top[lane] + own;
       for (int i = 0; i < kSumLevels; ++i)

@@ -137,8 +137,13 @@ TEST(weights_go_with_rows_that_have_a_value) {
 
 TEST(no_columns_and_no_rows) {
   bool infinite = true;
-  CHECK(accumulate(std::vector<ArrowColumn>{}, {}, infinite).empty());
-  CHECK(!infinite);
+  const double weight = 1;
+  for (const double* weights : {(const double*)nullptr, &weight}) {
+    const AccumulateOptions options{false, 4, weights};
+    infinite = true;
+    CHECK(accumulate(std::vector<ArrowColumn>{}, options, infinite).empty());
+    CHECK(!infinite);
+  }
   Random random(seed());
   check(random, 0, 3, false, 4);
 }
