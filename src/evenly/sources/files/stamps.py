@@ -2,10 +2,11 @@
 
 import os
 from datetime import datetime
+from stat import S_ISDIR
 from typing import Any, NamedTuple
 
 from evenly.errors import SourceError
-from evenly.sources.files.paths import filesystem_of, is_store, is_url, unreadable
+from evenly.sources.files.paths import filesystem_of, is_url, unreadable
 
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "md5", "version_id", "generation")
 _TIMES = ("mtime", "modified", "LastModified", "last_modified", "updated", "created")
@@ -41,9 +42,9 @@ def stamp_of(path: str) -> Stamp:
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             return _remote(filesystem.info(inner))
-        if is_store(path):
-            return _of_folder(path)
         found = os.stat(path)
+        if S_ISDIR(found.st_mode):
+            return _of_folder(path)
         return Stamp(found.st_size, found.st_mtime_ns)
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
