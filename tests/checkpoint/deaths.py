@@ -18,6 +18,19 @@ class Died(BaseException):
     """The process is gone."""
 
 
+def raising(exception, function, times):
+    """A function that raises after so many calls."""
+
+    def call(*arguments):
+        nonlocal times
+        function(*arguments)
+        times -= 1
+        if not times:
+            raise exception
+
+    return call
+
+
 def save_everywhere(monkeypatch):
     """Save wherever a fit may save; and let blocks be so small that this is in most rows."""
     monkeypatch.setattr(pace, "INTERVAL", 0.0)

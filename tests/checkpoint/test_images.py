@@ -12,7 +12,7 @@ from PIL import Image
 import evenly
 from alike import same
 from checkpoint.days import ledger, refused
-from checkpoint.deaths import lives, save_everywhere
+from checkpoint.deaths import lives, raising, save_everywhere
 from evenly.checkpoint import open_resumable
 from evenly.checkpoint.interruption import Interruption
 from evenly.cli import main
@@ -104,26 +104,13 @@ def test_an_archive_goes_on_in_its_middle(tmp_path, state, monkeypatch):
     path = write_tar({"broken.jpg": b""} | MANY, tmp_path / "x.tar")
     dying(monkeypatch)
     with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", stopped(os.replace, 2))
+        patch.setattr(os, "replace", raising(KeyboardInterrupt, os.replace, 2))
         with pytest.raises(KeyboardInterrupt):
             evenly.fit(path, checkpoint=state, threads=1)
     assert '"complete": false, "members": 4, "mod' in state.read_text()
     assert evenly.fit(path, checkpoint=state) == evenly.fit(path)
     assert '"complete": true, "modified"' in state.read_text()
     assert ledger(state) == {"x.tar": evenly.fit(path).rows}
-
-
-def stopped(function, times):
-    """A function that Ctrl-C ends after so many calls."""
-
-    def call(*arguments):
-        nonlocal times
-        function(*arguments)
-        times -= 1
-        if not times:
-            raise KeyboardInterrupt
-
-    return call
 
 
 # New, gone, changed

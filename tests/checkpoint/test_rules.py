@@ -10,7 +10,7 @@ import zarr
 
 import evenly
 from checkpoint.days import day, ledger, refused
-from checkpoint.deaths import Died, save_everywhere
+from checkpoint.deaths import Died, raising, save_everywhere
 from evenly.checkpoint.names import Names
 from evenly.checkpoint.state import State
 
@@ -48,26 +48,13 @@ def test_a_file_of_another_time_has_changed(days, state):
 def test_a_file_that_was_begun_and_has_changed_is_an_error(days, state, monkeypatch):
     day(days / "3.csv", 90)
     save_everywhere(monkeypatch)
-    monkeypatch.setattr(State, "save", dying(State.save, 4))
+    monkeypatch.setattr(State, "save", raising(Died, State.save, 4))
     with pytest.raises(Died):
         evenly.fit(days, checkpoint=state)
     assert 0 < ledger(state)["days/3.csv"] < 90
     monkeypatch.undo()
     day(days / "3.csv", 91)
     assert "3.csv" in refused(evenly.SourceError, days, checkpoint=state)
-
-
-def dying(save, times):
-    """A save that kills after so many times."""
-
-    def save_and_die(*arguments):
-        nonlocal times
-        save(*arguments)
-        times -= 1
-        if not times:
-            raise Died
-
-    return save_and_die
 
 
 def test_a_vanished_file_is_an_error_that_says_what_to_do(days, state):
@@ -107,7 +94,7 @@ def test_an_update_ends_what_was_begun(days, state, monkeypatch):
     day(days / "0.csv", 90)
     whole = evenly.fit(days)
     save_everywhere(monkeypatch)
-    monkeypatch.setattr(State, "save", dying(State.save, 2))
+    monkeypatch.setattr(State, "save", raising(Died, State.save, 2))
     with pytest.raises(Died):
         evenly.fit(days / "0.csv", update=state)
     monkeypatch.undo()
