@@ -48,9 +48,9 @@ struct FloatApart {
   }
   // Adds those inside to the parts of all lanes.
   void sum(const Kernels& kernels) {
-    start_kernel<C>(kernels)(lanes, sums);
+    start_kernel<C>(kernels)(lanes, false, sums);
     rows_kernel<T>(kernels)(inside, kCount, rows, nullptr, false, sums);
-    finish_kernel<C>(kernels)(sums, (LaneMask(1) << kCount) - 1, lanes);
+    finish_kernel<C>(kernels)(sums, (LaneMask(1) << kCount) - 1, false, lanes);
   }
 };
 

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
+#include <type_traits>
+#include <utility>
 
 #include "simd.h"
 #include "tile.h"
@@ -90,13 +93,48 @@ inline void store_parts(const Sums<C>& sums, double (*part)[kLanes<C>], int lane
   for (int i = 0; i < kParts<C>; ++i) store(part[i] + lane, sums.part[i]);
 }
 
+// Calls function(std::integral_constant<int, part>) for every part.
+template <class C, class Function>
+void for_parts(Function&& function) {
+  [&]<int... kPart>(std::integer_sequence<int, kPart...>) {
+    (function(std::integral_constant<int, kPart>()), ...);
+  }(std::make_integer_sequence<int, kParts<C>>());
+}
+
+inline constexpr double power(double two_to_top, int tops) {
+  return tops == 1 ? two_to_top : two_to_top * two_to_top;
+}
+inline constexpr double two_to(int exponent) {
+  double power = 1;
+  for (; exponent > 0; --exponent) power *= 2;
+  for (; exponent < 0; ++exponent) power /= 2;
+  return power;
+}
+template <class C, int kPart>
+double bias_of(double two_to_top) {
+  constexpr PartUnit unit = kPartUnits<C>[kPart];
+  constexpr double factor = unit.bias * two_to(52 - unit.below);
+  return unit.bias == 0 ? 0 : factor * power(two_to_top, unit.tops);
+}
+template <class C, int kPart>
+double per_unit(double two_to_top) {
+  constexpr PartUnit unit = kPartUnits<C>[kPart];
+  constexpr double factor = two_to(unit.below);
+  uint64_t reciprocal = (uint64_t(2046) << 52) - std::bit_cast<uint64_t>(two_to_top);
+  return factor * power(std::bit_cast<double>(reciprocal), unit.tops);
+}
+
 template <class C>
-void start_tile(const FloatLanes<C>& lanes, FloatSums<C>& sums) {
-  std::memcpy(sums.part, lanes.bias, sizeof sums.part);
+void start_tile(const FloatLanes<C>& lanes, bool skip_nan, FloatSums<C>& sums) {
+  for_parts<C>([&](auto part) {
+    for (int i = 0; i < kLanes<C>; ++i) {
+      sums.part[part][i] = bias_of<C, part>(lanes.two_to_top[i]);
+    }
+  });
   std::fill_n(sums.min, kLanes<C>, std::numeric_limits<C>::infinity());
   std::fill_n(sums.max, kLanes<C>, -std::numeric_limits<C>::infinity());
   std::fill_n(sums.smallest, kLanes<C>, ~typename Window<C>::Bits(0));
-  std::fill_n(sums.missing, kLanes<C>, 0);
+  if (skip_nan) std::fill_n(sums.missing, kLanes<C>, 0);
 }
 
 template <class T>
@@ -125,7 +163,7 @@ inline void sum_lanes(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, i
     min[v] = load<Full<C>>(sums.min + at);
     max[v] = load<Full<C>>(sums.max + at);
     smallest[v] = load<Full<Bits>>(sums.smallest + at);
-    missing[v] = load<Full<Bits>>(sums.missing + at);
+    if constexpr (kSkipNan) missing[v] = load<Full<Bits>>(sums.missing + at);
     for (int h = 0; h < kHalves; ++h) load_parts(parts[v][h], sums.part, at + h * kDoubles);
   }
   for (int r = 0; r < rows; ++r) {
@@ -154,7 +192,7 @@ inline void sum_lanes(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, i
     store(sums.min + at, min[v]);
     store(sums.max + at, max[v]);
     store(sums.smallest + at, smallest[v]);
-    store(sums.missing + at, missing[v]);
+    if constexpr (kSkipNan) store(sums.missing + at, missing[v]);
     for (int h = 0; h < kHalves; ++h) store_parts(parts[v][h], sums.part, at + h * kDoubles);
   }
 }
@@ -216,19 +254,22 @@ LaneMask lanes_outside(const FloatLanes<C>& lanes, const FloatSums<C>& sums) {
 }
 
 template <class C>
-LaneMask finish_tile(const FloatSums<C>& sums, LaneMask commit, FloatLanes<C>& lanes) {
+LaneMask finish_tile(const FloatSums<C>& sums, LaneMask commit, bool skip_nan,
+                     FloatLanes<C>& lanes) {
   LaneMask failed = lanes_outside(lanes, sums) & commit, good = commit & ~failed;
   bool all = good == all_lanes<C>();  // nearly always, and then no lane needs a test
-  for (int which = 0; which < kParts<C>; ++which) {
+  for_parts<C>([&](auto part) {
     for (int i = 0; i < kLanes<C>; ++i) {
-      double part = sums.part[which][i] - lanes.bias[which][i];
-      int64_t units = int64_t(part * lanes.per_unit[which][i]);
-      lanes.parts[which][i] += all || counts(good, i) ? units : 0;
+      double sum = sums.part[part][i] - bias_of<C, part>(lanes.two_to_top[i]);
+      int64_t units = int64_t(sum * per_unit<C, part>(lanes.two_to_top[i]));
+      lanes.parts[part][i] += all || counts(good, i) ? units : 0;
     }
+  });
+  for (int i = 0; skip_nan && i < kLanes<C>; ++i) {
+    if (all || counts(good, i)) lanes.missing[i] += int64_t(sums.missing[i]);
   }
   for (int i = 0; i < kLanes<C>; ++i) {
     if (!all && !counts(good, i)) continue;
-    lanes.missing[i] += int64_t(sums.missing[i]);
     lanes.min[i] = sums.min[i] < lanes.min[i] ? sums.min[i] : lanes.min[i];
     lanes.max[i] = sums.max[i] > lanes.max[i] ? sums.max[i] : lanes.max[i];
   }

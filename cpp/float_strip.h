@@ -35,11 +35,14 @@ class FloatStrip {
   // Rows of a panel that are summed before those below them: so many that the processor's own
   // fetching can follow.
   static constexpr int kNarrowRows = 16, kWideRows = 16;
+  static constexpr int64_t kStripBytes = 32 << 10;  // of a row, that a task takes at most
   using Bits = typename Window<C>::Bits;
 
   // `together`: all lanes belong to one column, and so can share a window.
   explicit FloatStrip(bool together = false) : together_(together) {
     std::memset(static_cast<void*>(&lanes_), 0, sizeof lanes_);
+    std::fill_n(lanes_.two_to_top, kCount, 1.0);
+    std::fill_n(sums_.missing, kCount, 0);
     std::fill_n(lanes_.min, kCount, kNothing);
     std::fill_n(lanes_.max, kCount, -kNothing);
     std::fill_n(top_, kCount, kUnset);
@@ -47,7 +50,7 @@ class FloatStrip {
 
   // A tile: start, its rows in portions (kTileRows or fewer altogether), finish. column_of(lane)
   // names the lane's column; only lanes in `valid` count.
-  void start(const Kernels& kernels) { start_kernel<C>(kernels)(lanes_, sums_); }
+  void start(const Kernels& kernels) { start_kernel<C>(kernels)(lanes_, skip_nan_, sums_); }
   template <class ColumnOf>
   void rows(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, Ahead* ahead,
             LaneMask, ColumnOf&&) {
@@ -57,7 +60,7 @@ class FloatStrip {
   template <class ColumnOf>
   void finish(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, LaneMask valid,
               ColumnOf&& column_of, InfinityRule& infinity) {
-    LaneMask failed = finish_kernel<C>(kernels)(sums_, valid, lanes_);
+    LaneMask failed = finish_kernel<C>(kernels)(sums_, valid, skip_nan_, lanes_);
     failed = sum_apart(kernels, data, stride, rows, failed, column_of);
     if (failed && ((together_ && share_window(column_of)) || choose_windows(failed, column_of))) {
       failed = sum_again(kernels, data, stride, rows, failed);
@@ -146,7 +149,7 @@ class FloatStrip {
                      LaneMask lanes) {
     start(kernels);
     rows_kernel<T>(kernels)(data, stride, rows, nullptr, skip_nan_, sums_);
-    return finish_kernel<C>(kernels)(sums_, lanes, lanes_);
+    return finish_kernel<C>(kernels)(sums_, lanes, skip_nan_, lanes_);
   }
 
   // One window for all lanes, if it holds the tile.
@@ -183,7 +186,7 @@ class FloatStrip {
       Bits smallest = sums_.smallest[lane];
       bool held = largest <= lanes_.largest[lane] && smallest >= lanes_.smallest[lane];
       if (held) continue;  // only a NaN was in the way
-      int top = top_for<C>(largest);
+      int top = roomy_top_for<C>(largest, smallest);
       if (smallest < smallest_of<C>(top) && top_[lane] != kUnset) continue;
       changed |= top != top_[lane];
       move_window(lane, top, column_of);
@@ -220,7 +223,8 @@ class FloatStrip {
       return false;
     }
     if (!apart_) apart_ = std::make_unique<FloatApart<T>>();
-    int top = largest <= lanes_.largest[lane] ? top_[lane] : top_for<C>(largest);
+    int top = largest <= lanes_.largest[lane] ? top_[lane]
+                                              : roomy_top_for<C>(largest, sums_.smallest[lane]);
     if (!apart_->take(data, stride, rows, top)) {
       if (top == top_[lane] || !apart_->take(data, stride, rows, top_[lane])) return false;
       top = top_[lane];

@@ -12,35 +12,10 @@
 
 namespace evenly {
 
-// The exponents of the units in which a window ending at `top` counts each part, and of
-// the biases that make those units. Derived in README.md, "The window".
+// The exponent of the unit in which a window ending at `top` counts a part.
 template <class C>
 int unit_exponent(int part, int top) {
-  if constexpr (std::is_same_v<C, float>) {
-    switch (part) {
-      case kSumHigh:
-        return top - 44;
-      case kSquareHigh:
-        return 2 * top - 42;
-      default:
-        return 2 * top - 88;
-    }
-  } else {
-    switch (part) {
-      case kSumHigh:
-        return top - 42;
-      case kSumLow:
-        return top - 70;
-      case kSquareHigh:
-        return 2 * top - 42;
-      case kSquareLow:
-        return 2 * top - 88;
-      case kErrorHigh:
-        return 2 * top - 94;
-      default:
-        return 2 * top - 140;
-    }
-  }
+  return kPartUnits<C>[part].tops * top - kPartUnits<C>[part].below;
 }
 
 // 2^exponent, for the exponents of normal numbers.
@@ -70,19 +45,20 @@ typename Window<C>::Bits smallest_of(int top) {
   return field <= 1 ? 0 : (typename Window<C>::Bits(field) << (kFraction + 1)) - 1;
 }
 
+// The same with a binade to spare where that one holds the smallest too: most columns' largest
+// value is yet to come.
+template <class C>
+int roomy_top_for(C largest, typename Window<C>::Bits smallest) {
+  int top = top_for<C>(largest);
+  bool roomy = top < Window<C>::kHighestTop && smallest >= smallest_of<C>(top + 1);
+  return roomy ? top + 1 : top;
+}
+
 template <class C>
 void set_window(FloatLanes<C>& lanes, int lane, int top) {
   lanes.largest[lane] = largest_of<C>(top);
   lanes.smallest[lane] = smallest_of<C>(top);
-  for (int part = 0; part < kParts<C>; ++part) {
-    lanes.per_unit[part][lane] = power_of_two(-unit_exponent<C>(part, top));
-  }
-  // A bias of 2^52 units (1.5 times that where the addends have either sign) fixes the unit.
-  lanes.bias[kSquareHigh][lane] = power_of_two(unit_exponent<C>(kSquareHigh, top) + 52);
-  if constexpr (std::is_same_v<C, double>) {
-    lanes.bias[kSumHigh][lane] = 1.5 * power_of_two(unit_exponent<C>(kSumHigh, top) + 52);
-    lanes.bias[kErrorHigh][lane] = 1.5 * power_of_two(unit_exponent<C>(kErrorHigh, top) + 52);
-  }
+  lanes.two_to_top[lane] = power_of_two(top);
 }
 
 // The same window for all lanes: set once, that is 32 times cheaper.
@@ -91,10 +67,7 @@ void set_windows(FloatLanes<C>& lanes, int top) {
   set_window(lanes, 0, top);
   std::fill_n(lanes.largest, kLanes<C>, lanes.largest[0]);
   std::fill_n(lanes.smallest, kLanes<C>, lanes.smallest[0]);
-  for (int part = 0; part < kParts<C>; ++part) {
-    std::fill_n(lanes.per_unit[part], kLanes<C>, lanes.per_unit[part][0]);
-    std::fill_n(lanes.bias[part], kLanes<C>, lanes.bias[part][0]);
-  }
+  std::fill_n(lanes.two_to_top, kLanes<C>, lanes.two_to_top[0]);
 }
 
 }  // namespace evenly

@@ -17,9 +17,9 @@ namespace evenly {
 
 // Into how many strips a row is cut, each for a task of its own. The longer they are, the better
 // the processor's own fetching follows; where they stay long enough, each thread has as many.
-inline int64_t strips_of(int64_t row_bytes, int threads) {
-  constexpr int64_t kMost = 16 << 10, kLeast = 4 << 10;
-  int64_t strips = (row_bytes + kMost - 1) / kMost;
+inline int64_t strips_of(int64_t row_bytes, int64_t most, int threads) {
+  constexpr int64_t kLeast = 4 << 10;
+  int64_t strips = (row_bytes + most - 1) / most;
   if (strips == 1) return 1;
   int64_t for_all = (strips + threads - 1) / threads * threads;
   return std::max(strips, std::min(for_all, row_bytes / kLeast));
@@ -32,7 +32,8 @@ void sum_panels(Shared& shared, const char* data, const Panel& shape,
   const int64_t panels = extent_of(outer), row_bytes = shape.width * int64_t(sizeof(T));
   const int useful = useful_threads(panels * shape.rows * row_bytes, threads);
   // Strips of nearly the same width, in whole tiles.
-  const int64_t tile = Strip<T>::kCount, wanted = strips_of(row_bytes, useful);
+  const int64_t tile = Strip<T>::kCount,
+                wanted = strips_of(row_bytes, Strip<T>::kStripBytes, useful);
   const int64_t lanes = (shape.width + wanted * tile - 1) / (wanted * tile) * tile;
   const int64_t strips = (shape.width + lanes - 1) / lanes;
   const int64_t parts = strips >= 2 * useful && strips % useful == 0

@@ -52,6 +52,7 @@ class IntStrip {
   // Rows of a panel that are summed before those below them: as many as a tile has, for each
   // portion is taken over into 64 bits, or fewer, which the processor's own fetching can follow.
   static constexpr int kNarrowRows = kTileRows, kWideRows = 32;
+  static constexpr int64_t kStripBytes = 16 << 10;  // of a row, that a task takes at most
 
   explicit IntStrip(bool = false) { clear(); }
 

@@ -48,10 +48,10 @@ class PanelTask {
   using S = Stored<T>;
   static constexpr int kCount = Strip<T>::kCount;
   // A block of tiles beside each other, which the L2 cache still has when one is summed again.
-  static constexpr int64_t kBlockBytes = 1 << 20;
+  static constexpr int64_t kBlockBytes = 2 << 20;
   static constexpr int kPieceBytes = kCount * int(sizeof(S));
   static constexpr int kNarrowPieces = 4, kPiecesAhead = 4;
-  static constexpr int64_t kBytesAhead = 8 << 10;
+  static constexpr int64_t kBytesAhead = 8 << 10, kBytesAheadOfOne = 2 << 10;
 
   // Whether the values begin again with the first column on their way.
   bool wraps() const {
@@ -113,7 +113,9 @@ class PanelTask {
     for (int row = 0; row < rows; row += portion) {
       const S* from = data + row * stride;
       int count = std::min(portion, rows - row);
-      Ahead ahead{address(from) + std::max(portion * row_bytes, kBytesAhead), kPieceBytes};
+      const int64_t far =
+          pieces == 1 ? kBytesAheadOfOne : std::max(portion * row_bytes, kBytesAhead);
+      Ahead ahead{address(from) + far, kPieceBytes};
       for (int s = 0; s < pieces; ++s) {
         if (!in_order) {
           int later = s + kPiecesAhead;

@@ -62,15 +62,28 @@ enum Part { kSumHigh, kSquareHigh, kSquareLow, kSumLow, kErrorHigh, kErrorLow };
 template <class C>
 inline constexpr int kParts = std::is_same_v<C, float> ? 3 : 6;
 
+// A part's unit is 2^(tops * top - below), of a window that ends at `top`; its sum starts at
+// bias * 2^52 units, which fixes the unit to which it rounds. README.md derives them.
+struct PartUnit {
+  int tops, below;
+  double bias;  // 1.5 where what is added has either sign
+};
+template <class C>
+inline constexpr PartUnit kPartUnits[6] = {};
+template <>
+inline constexpr PartUnit kPartUnits<float>[] = {{1, 44, 0}, {2, 42, 1}, {2, 88, 0}};
+template <>
+inline constexpr PartUnit kPartUnits<double>[] = {{1, 42, 1.5}, {2, 42, 1},   {2, 88, 0},
+                                                  {1, 70, 0},   {2, 94, 1.5}, {2, 140, 0}};
+
 template <class C>
 struct alignas(64) FloatLanes {
   static constexpr int kCount = kLanes<C>;
   using Bits = typename Window<C>::Bits;
   // Set by set_window.
-  double bias[kParts<C>][kCount];  // where a part's sum starts: fixes the unit to which it rounds
-  double per_unit[kParts<C>][kCount];  // 1 / unit
-  C largest[kCount];                   // |x| <= largest, or the tile does not count
-  Bits smallest[kCount];               // 2 * bits(|x|) - 1 >= smallest for x != 0, likewise
+  double two_to_top[kCount];  // gives the parts' units
+  C largest[kCount];          // |x| <= largest, or the tile does not count
+  Bits smallest[kCount];      // 2 * bits(|x|) - 1 >= smallest for x != 0, likewise
   // Summed so far.
   int64_t parts[kParts<C>][kCount];
   int64_t missing[kCount];
@@ -113,9 +126,10 @@ struct Ahead {
   }
 };
 
-// A tile of floats is started, given its rows in any portions, and finished.
+// A tile of floats is started, given its rows in any portions, and finished: all with the same
+// skip_nan. Without it, what is missing is neither read nor written.
 template <class C>
-using StartKernel = void (*)(const FloatLanes<C>& lanes, FloatSums<C>& sums);
+using StartKernel = void (*)(const FloatLanes<C>& lanes, bool skip_nan, FloatSums<C>& sums);
 // Adds rows of kLanes<T> values, `stride` elements apart; with skip_nan, NaN counts as missing.
 // Meanwhile, `ahead` is fetched, if given.
 template <class T>
@@ -124,7 +138,8 @@ using RowsKernel = void (*)(const T* data, ptrdiff_t stride, int rows, Ahead* ah
 // Adds a tile's sums to the lanes of `commit`, but not to those lanes in which a value lies
 // outside of the window (or is NaN, unless skip_nan): it returns those.
 template <class C>
-using FinishKernel = LaneMask (*)(const FloatSums<C>& sums, LaneMask commit, FloatLanes<C>& lanes);
+using FinishKernel = LaneMask (*)(const FloatSums<C>& sums, LaneMask commit, bool skip_nan,
+                                  FloatLanes<C>& lanes);
 
 // Sums up to 256 rows of integers; returns the lanes with a value outside of 32 bits (64-bit
 // types only): to those nothing was added but the extremes.
