@@ -124,7 +124,8 @@ class Group(Readings):
         part = self.empty(self._columns or self.num_features)
         for block in blocks:
             part._take(block, infinite, threads)
-        self._absorb(part)
+        if not self._take_over(part):
+            self._absorb(part)
         plain = type(x) is np.ndarray or type(x).__name__ == "Tensor"
         if plain and part._rows:  # no rows leave no dtype in the books
             self._plain = (type(x), x.dtype)
@@ -174,6 +175,17 @@ class Group(Readings):
                 self._dtypes = ("",) * number
                 self._cache = {}
 
+    def _take_over(self, part: Self) -> bool:
+        """Have what a part of our own has, which nobody else has seen, if we have no columns."""
+        with self._lock:
+            if self._state.columns:
+                return False
+            self._state, self._columns, self._dtypes = part._state, part._columns, part._dtypes
+            self._rows += part._rows
+            self._sources += part._sources
+            self._cache = {}
+        return True
+
     def _absorb(self, other: Self) -> None:
         """Add other in place."""
         theirs = self._aligned(other)
@@ -193,6 +205,8 @@ class Group(Readings):
         try:
             order = matching(self._columns, state.columns, other._columns, other.num_features)
         except ColumnError:
+            if self._state is not state:  # another thread was first: we have columns now
+                return self._aligned(other)
             if state.columns and other._is_zero():
                 return None
             if not self._is_zero():
