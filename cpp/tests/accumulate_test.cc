@@ -7,6 +7,7 @@
 #endif
 
 #include "check.h"
+#include "float_window.h"
 #include "reference.h"
 #include "tile.h"
 
@@ -63,6 +64,18 @@ TEST(rows_of_every_width_up_to_600) {
     for (int64_t columns = 1; columns <= 600; columns += random.between(1, 2 * step - 1)) {
       int64_t rows = random.between(1, 20);
       check(random, dtype, contiguous({rows, columns}, 1), random_kind(random));
+    }
+  }
+}
+
+TEST(rows_of_one_strip_and_of_several_in_more_tiles_than_one) {
+  Random random(seed());
+  for (DType dtype : kAllTypes) {
+    for (int64_t bytes : {15 << 10, 17 << 10, 31 << 10, 33 << 10, 66 << 10}) {
+      int64_t columns = bytes / size_of(dtype) + random.below(40), rows = random.between(1, 150);
+      Layout layout = contiguous({rows, columns}, 1);
+      check(random, dtype, layout, random_kind(random), int(random.between(1, 3)));
+      if (portion(100) < 100) break;
     }
   }
 }
@@ -185,7 +198,31 @@ TEST(the_first_infinity_is_found_in_any_layout) {
   }
 }
 
-// The lanes' integers are largest when all values are the largest that a window holds.
+template <class C>
+void check_room(Random& random) {
+  using Bits = typename Window<C>::Bits;
+  using W = Window<C>;
+  for (int64_t run = 0; run < portion(100000); ++run) {
+    int top = int(random.between(W::kLowestTop, W::kHighestTop));
+    C largest = largest_of<C>(top) / C(random.between(1, 3));
+    Bits smallest = smallest_of<C>(top) + Bits(random.between(-1, 1)) * Bits(random.bits() >> 40);
+    int tight = top_for(largest), roomy = roomy_top_for(largest, smallest);
+    CHECK(largest <= largest_of<C>(roomy) && roomy <= W::kHighestTop);
+    // No room at the cost of the smallest, and room wherever it costs nothing.
+    bool lost = smallest >= smallest_of<C>(tight) && smallest < smallest_of<C>(roomy);
+    bool free = tight < W::kHighestTop && smallest >= smallest_of<C>(tight + 1);
+    CHECK(!lost && (roomy == tight + 1) == free);
+  }
+}
+
+TEST(a_window_has_a_binade_to_spare_where_that_costs_nothing) {
+  Random random(seed());
+  check_room<float>(random);
+  check_room<double>(random);
+}
+
+// The lanes' integers are largest when all values are the largest that a window holds. One at its
+// lower end, in the first tile, keeps it from having a binade to spare.
 TEST(more_tiles_than_a_lane_may_hold_before_it_flushes) {
   if (!chosen_kernels()) return;  // the plain path has no lanes
   struct Case {
@@ -205,6 +242,9 @@ TEST(more_tiles_than_a_lane_may_hold_before_it_flushes) {
         T value;
         round_to(c.value, value);
         std::fill_n(x.data<T>(), x.bytes() / sizeof(T), value);
+        T low;
+        round_to(std::ldexp(1, 1 - Window<Computed<T>>::kBinades), low);
+        std::fill_n(x.data<T>(), columns, low);
         bool infinite = true;
         std::vector<Column> sums = accumulate(x.array(), {}, infinite);
         Scaled scaled_value = scaled(double(number(value)));
@@ -213,6 +253,11 @@ TEST(more_tiles_than_a_lane_may_hold_before_it_flushes) {
         for (int64_t i = 0; i < tiles; ++i) {
           squares.add_wide(int128(scaled_value.mantissa) * scaled_value.mantissa,
                            2 * scaled_value.exponent + 8);
+        }
+        Scaled scaled_low = scaled(double(number(low)));
+        for (auto [sign, one] : {std::pair(-1, scaled_value), std::pair(1, scaled_low)}) {
+          sum.add_wide(int128(one.mantissa) * sign, one.exponent);
+          squares.add_wide(int128(one.mantissa) * one.mantissa * sign, 2 * one.exponent);
         }
         for (const Column& column : sums) {
           CHECK(column.sum == sum, name_of(c.dtype));
