@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <limits>
 #include <type_traits>
 #include <utility>
@@ -101,25 +100,20 @@ void for_parts(Function&& function) {
   }(std::make_integer_sequence<int, kParts<C>>());
 }
 
-inline constexpr double power(double two_to_top, int tops) {
+// A part's bias, and 1 / its unit, from 2^top.
+constexpr double power(double two_to_top, int tops) {
   return tops == 1 ? two_to_top : two_to_top * two_to_top;
-}
-inline constexpr double two_to(int exponent) {
-  double power = 1;
-  for (; exponent > 0; --exponent) power *= 2;
-  for (; exponent < 0; ++exponent) power /= 2;
-  return power;
 }
 template <class C, int kPart>
 double bias_of(double two_to_top) {
   constexpr PartUnit unit = kPartUnits<C>[kPart];
-  constexpr double factor = unit.bias * two_to(52 - unit.below);
+  constexpr double factor = unit.bias * power_of_two(52 - unit.below);
   return unit.bias == 0 ? 0 : factor * power(two_to_top, unit.tops);
 }
 template <class C, int kPart>
 double per_unit(double two_to_top) {
   constexpr PartUnit unit = kPartUnits<C>[kPart];
-  constexpr double factor = two_to(unit.below);
+  constexpr double factor = power_of_two(unit.below);
   uint64_t reciprocal = (uint64_t(2046) << 52) - std::bit_cast<uint64_t>(two_to_top);
   return factor * power(std::bit_cast<double>(reciprocal), unit.tops);
 }

@@ -171,9 +171,9 @@ class FloatStrip {
     return true;
   }
 
-  // For each failed lane the window of the largest value, if that one holds the smallest too.
-  // A lane that no window can hold keeps the one it has: it may hold most of it. Returns whether
-  // the tile is worth another look: a window has moved, or NaN will be skipped from now on.
+  // For each failed lane a window of its largest value, if there is one that holds the smallest
+  // too. A lane that no window can hold keeps the one it has: it may hold most of it. Returns
+  // whether the tile is worth another look: a window has moved, or NaN will be skipped from now on.
   template <class ColumnOf>
   bool choose_windows(LaneMask failed, ColumnOf&& column_of) {
     bool changed = false;

@@ -6,7 +6,6 @@
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <type_traits>
 
 #include "tile.h"
 
@@ -16,11 +15,6 @@ namespace evenly {
 template <class C>
 int unit_exponent(int part, int top) {
   return kPartUnits<C>[part].tops * top - kPartUnits<C>[part].below;
-}
-
-// 2^exponent, for the exponents of normal numbers.
-inline double power_of_two(int exponent) {
-  return std::bit_cast<double>(uint64_t(exponent + 1023) << 52);
 }
 
 // The lowest window that holds |x| <= largest: values stay clear of 2^(top+1) by 2^-20 of
@@ -45,8 +39,8 @@ typename Window<C>::Bits smallest_of(int top) {
   return field <= 1 ? 0 : (typename Window<C>::Bits(field) << (kFraction + 1)) - 1;
 }
 
-// The same with a binade to spare where that one holds the smallest too: most columns' largest
-// value is yet to come.
+// The top for these values: with a binade to spare if that window holds the smallest too, for most
+// columns' largest value is yet to come.
 template <class C>
 int roomy_top_for(C largest, typename Window<C>::Bits smallest) {
   int top = top_for<C>(largest);

@@ -6,6 +6,7 @@
 // units fixed by the window, until the window moves or the integers could overflow.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -22,6 +23,11 @@ template <class T>
 inline constexpr int kLanes = kTileBytes / int(sizeof(T));
 // A tile's parts are below 2^53 units each, so this many fit an int64.
 inline constexpr int kTilesBeforeFlush = 512;
+
+// 2^exponent, for the exponents of normal numbers.
+constexpr double power_of_two(int exponent) {
+  return std::bit_cast<double>(uint64_t(exponent + 1023) << 52);
+}
 
 // One bit a lane.
 using LaneMask = unsigned __int128;
