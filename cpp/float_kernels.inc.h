@@ -149,6 +149,7 @@ inline void sum_lanes(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, i
   constexpr int kWide = kVectorBytes / int(sizeof(C));  // lanes of a register of C
   constexpr int kDoubles = kVectorBytes / 8;
   constexpr int kHalves = int(sizeof(double) / sizeof(C));  // registers of double to one of C
+  constexpr int kSweeps = kLanes<C> / (kVectorsAtOnce * kWide);
   Sums<C> parts[kVectorsAtOnce][kHalves];
   Full<C> min[kVectorsAtOnce], max[kVectorsAtOnce];
   Full<Bits> smallest[kVectorsAtOnce], missing[kVectorsAtOnce];
@@ -162,7 +163,7 @@ inline void sum_lanes(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, i
   }
   for (int r = 0; r < rows; ++r) {
     const T* row = data + r * stride + lane;
-    if (ahead) ahead->fetch();
+    if (ahead && r % kSweeps == 0) ahead->fetch();
 #pragma GCC unroll 2
     for (int v = 0; v < kVectorsAtOnce; ++v) {
       Full<C> x = values(row + v * kWide);
@@ -197,11 +198,10 @@ void sum_rows(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, bool skip
   using C = Computed<T>;
   constexpr int kStep = kVectorsAtOnce * kVectorBytes / int(sizeof(C));
   for (int lane = 0; lane < kLanes<C>; lane += kStep) {
-    Ahead* fetched = lane == 0 ? ahead : nullptr;
     if (skip_nan) {
-      sum_lanes<T, true>(data, stride, rows, fetched, lane, sums);
+      sum_lanes<T, true>(data, stride, rows, ahead, lane, sums);
     } else {
-      sum_lanes<T, false>(data, stride, rows, fetched, lane, sums);
+      sum_lanes<T, false>(data, stride, rows, ahead, lane, sums);
     }
   }
 }

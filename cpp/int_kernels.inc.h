@@ -86,7 +86,8 @@ struct ByteSums {
 
 template <class T>
 void byte_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntLanes<T>& lanes) {
-  for (int lane = 0; lane < kLanes<T>; lane += kVectorsAtOnce * kVectorBytes) {
+  constexpr int kStep = kVectorsAtOnce * kVectorBytes, kSweeps = kLanes<T> / kStep;
+  for (int lane = 0; lane < kLanes<T>; lane += kStep) {
     ByteSums<T> sums[kVectorsAtOnce];
     Full<T> low[kVectorsAtOnce], high[kVectorsAtOnce];
     for (int v = 0; v < kVectorsAtOnce; ++v) {
@@ -95,7 +96,7 @@ void byte_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntLanes
     }
     for (int r = 0; r < rows; ++r) {
       const T* row = data + r * stride + lane;
-      if (lane == 0 && ahead) ahead->fetch();
+      if (ahead && r % kSweeps == 0) ahead->fetch();
 #pragma GCC unroll 2
       for (int v = 0; v < kVectorsAtOnce; ++v) {
         auto x = load<Full<T>>(row + v * kVectorBytes);
@@ -131,7 +132,7 @@ LaneMask wide_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntL
   using W = Wide<T>;
   constexpr int kWide = kVectorBytes / int(sizeof(W));    // lanes of a register of sums
   constexpr int kNarrow = kVectorBytes / int(sizeof(T));  // of a register of elements
-  constexpr int kStep = std::min(kLanes<T>, kVectorsAtOnce * kNarrow);
+  constexpr int kStep = std::min(kLanes<T>, kVectorsAtOnce * kNarrow), kSweeps = kLanes<T> / kStep;
   alignas(64) T min[kLanes<T>], max[kLanes<T>];
   LaneMask failed = 0;
   for (int lane = 0; lane < kLanes<T>; lane += kStep) {
@@ -149,7 +150,7 @@ LaneMask wide_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntL
       }
 #pragma GCC unroll 8
       for (int s = 0; s < kStep / kWide; ++s) sums[s].add(widened<W>(row + s * kWide));
-      if (lane == 0 && ahead) ahead->fetch();
+      if (ahead && r % kSweeps == 0) ahead->fetch();
     }
     for (int v = 0; v < kStep / kNarrow; ++v) {
       store(min + lane + v * kNarrow, low[v]);

@@ -14,6 +14,7 @@ namespace {
 
 constexpr Kernels make_kernels(const char* name) {
   return {name,
+          kVectorsAtOnce * kVectorBytes == kTileBytes,
           start_tile<float>,
           start_tile<double>,
           sum_rows<float>,

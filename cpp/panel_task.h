@@ -113,8 +113,8 @@ class PanelTask {
     for (int row = 0; row < rows; row += portion) {
       const S* from = data + row * stride;
       int count = std::min(portion, rows - row);
-      const int64_t far =
-          pieces == 1 ? kBytesAheadOfOne : std::max(portion * row_bytes, kBytesAhead);
+      const int64_t far = pieces == 1 ? bytes_ahead(shared_.kernels, kBytesAheadOfOne)
+                                      : std::max(portion * row_bytes, kBytesAhead);
       Ahead ahead{address(from) + far, kPieceBytes};
       for (int s = 0; s < pieces; ++s) {
         if (!in_order) {

@@ -29,7 +29,8 @@ class RunTask {
       int part = int(std::min<int64_t>(kTileRows, rows - row));
       const Stored<T>* from = data + row * kCount;
       strip_.start(shared_.kernels);
-      Ahead ahead{reinterpret_cast<const char*>(from) + kAheadBytes, kTileBytes};
+      Ahead ahead{reinterpret_cast<const char*>(from) + bytes_ahead(shared_.kernels, kAheadBytes),
+                  kTileBytes};
       strip_.rows(shared_.kernels, from, kCount, part, &ahead, first_lanes(kCount), column_of);
       strip_.finish(shared_.kernels, from, kCount, part, first_lanes(kCount), column_of, infinity_);
     }

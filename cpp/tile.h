@@ -119,8 +119,8 @@ struct alignas(64) IntLanes {
 // ---- The kernels of one instruction set --------------------------------------------------
 
 // Memory that will be wanted soon, fetched into the L2 cache while a tile is summed: 128 bytes for
-// each row of the tile. Into L2 and not into L1: a core waits for two dozen lines for its L1 at
-// most, for more for its L2.
+// each row of the tile, spread over all the sweeps that sum it. Into L2 and not into L1: a core
+// waits for two dozen lines for its L1 at most, for more for its L2.
 struct Ahead {
   const char* from;
   ptrdiff_t step;  // bytes from one row's to the next row's
@@ -174,6 +174,7 @@ using ScaleKernel = void (*)(const void* x, void* out, int64_t count, const Scal
 
 struct Kernels {
   const char* name;
+  bool one_sweep;  // rows of a tile are summed at once, not a register's width after the other
   StartKernel<float> start_float32;
   StartKernel<double> start_float64;
   RowsKernel<float> float32;
@@ -198,6 +199,12 @@ struct Kernels {
   ChannelKernels channel;
   WeightedKernels weighted;  // null where there is no fused multiply-add
 };
+
+// How far ahead of a tile is fetched that shares its lines with what is fetched: `near`, but beyond
+// the tile where the first sweep has read it all.
+inline int64_t bytes_ahead(const Kernels& kernels, int64_t near) {
+  return kernels.one_sweep ? near : kTileRows * kTileBytes + near;
+}
 
 // The best kernels for this processor, or those that EVENLY_KERNEL names. Null for
 // "plain": every value through the integer path.
