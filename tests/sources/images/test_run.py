@@ -9,10 +9,15 @@ from skimage import data
 
 import evenly
 from evenly.sources.images.jpeg import decoder
+from evenly.sources.images.pictures import Picture
 from evenly.sources.images.run import _MOST, Room, Run
 from photos import encoded
 
 PHOTO = Image.fromarray(data.astronaut())
+
+
+def picture(place):
+    return Picture(place, bytes)
 
 
 def jpeg(side, mode="RGB"):
@@ -52,28 +57,29 @@ def test_progress_counts_every_byte_and_pixel(tmp_path):
 
 def test_images_lie_one_after_the_other_until_there_is_no_room():
     run = Run(Room())
-    assert run.take() == []
     third = _MOST // 3 // 3 * 3
     for value in range(3):
         assert run.has_room("RGB", third)
         assert not run.has_room("L", third) or not value
         run.memory(third)[:] = value
-        run.add("RGB", third, f"image {value}", 10)
+        run.add("RGB", third, picture(f"image {value}"), 10)
     assert not run.has_room("RGB", third)
-    [shot] = run.take()
+    assert run.pictures == [(picture(f"image {value}"), third // 3) for value in range(3)]
+    shot = run.take()
+    assert not run.pictures
     assert (shot.kind, shot.place, shot.nbytes) == ("RGB", "image 0", 30)
     np.testing.assert_array_equal(shot.array, np.repeat(range(3), third // 3)[:, None] * [1, 1, 1])
     assert run.has_room("L", 10 * _MOST)
     assert len(run.memory(10 * _MOST)) == 10 * _MOST
-    assert run.take() == []
+    assert not run.pictures
 
 
 def test_what_could_not_be_decoded_leaves_no_trace():
     run = Run(Room())
     run.memory(4)[:] = 1
-    run.add("L", 4, "whole", 1)
+    run.add("L", 4, picture("whole"), 1)
     run.memory(4)[:] = 9  # and then it was damaged
     run.memory(2)[:] = 2
-    run.add("L", 2, "next", 1)
-    [shot] = run.take()
+    run.add("L", 2, picture("next"), 1)
+    shot = run.take()
     assert shot.array.tolist() == [1, 1, 1, 1, 2, 2]

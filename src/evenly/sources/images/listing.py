@@ -30,6 +30,8 @@ from evenly.sources.images.pictures import Picture, of_file
 from evenly.sources.sql.url import is_database
 
 IMAGE, TAR, ZIP, TABLE, OTHER = "image", "tar", "zip", "table", "other"
+_ARCHIVES = TAR, ZIP
+_WANTED = IMAGE, *_ARCHIVES
 
 
 class Found(NamedTuple):
@@ -92,12 +94,13 @@ def _below(folder: str) -> Iterator[Found]:
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
-                    if entry.name.startswith(".") or entry.name == "__MACOSX":
+                    name = entry.name
+                    if name[0] == "." or name == "__MACOSX":
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
                     else:
-                        yield Found(entry.path, kind(entry.name), False)
+                        yield Found(entry.path, kind(name), False)
         except OSError as error:
             raise SourceError(
                 f"A folder must be readable. Received: {error.filename!r}: {error.strerror}."
@@ -123,7 +126,7 @@ def kind(path: str) -> str:
 
 def is_archive(path: str) -> bool:
     """Whether a file that is read for its images may have several of them."""
-    return kind(path) in (TAR, ZIP)
+    return kind(path) in _ARCHIVES
 
 
 def pictures_in(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
@@ -169,10 +172,18 @@ class Listing:
     def __iter__(self) -> Iterator[Found]:
         """Yield them; what is none of them is counted by its suffix in `passed_over`."""
         for file in self._all():
-            if file.kind in (IMAGE, TAR, ZIP) or file.named:
+            if file.kind in _WANTED or file.named:
                 yield file
             else:
                 self.passed_over[suffixes_of(file.path)[0] or "no suffix"] += 1
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield the pictures that they are, and those in the archives."""
+        for file in self:
+            if file.kind in _ARCHIVES:
+                yield from pictures_in(file.path, self.passed_over)
+            else:
+                yield of_file(file.path)
 
     def _all(self) -> Iterator[Found]:
         return (file for source in self.sources for file in found(source))
@@ -217,7 +228,7 @@ class Listing:
 
 
 def _counts(file: Found) -> bool:
-    return file.kind in (IMAGE, TAR, ZIP) or (file.named and file.kind == OTHER)
+    return file.kind in _WANTED or (file.named and file.kind == OTHER)
 
 
 def _mixed(number: "Counter[str]", first: dict[str, str]) -> SourceError:

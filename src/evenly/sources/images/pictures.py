@@ -35,7 +35,7 @@ class Picture(NamedTuple):
 
 def of_file(path: str) -> Picture:
     """Return the picture in a file; it is opened when it is read."""
-    return Picture(path, lambda: _content(path), file=path)
+    return Picture(path, partial(_content, path), None, path)
 
 
 def of_images(images: Iterable[Any]) -> Iterator[Picture]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Block
+from evenly.sources.images.pictures import Picture
 
 _MOST = 768 << 10
 """Bytes of a run of several: a part of an L2 cache."""
@@ -54,17 +55,26 @@ class Room(threading.local):
 
 
 class Run:
-    """A run of images in a room, of 8 bits; one at a time is added and all are taken."""
+    """A run of images in a room, of 8 bits; one at a time is added and all are taken.
+
+    Attributes
+    ----------
+    kind
+        Pillow's mode of all of them.
+    pictures
+        What was added, each with its number of rows.
+    """
 
     def __init__(self, room: Room) -> None:
         self._room = room
         self._memory = room.of(0)
         self._used = self._nbytes = 0
-        self._kind = self._place = ""
+        self.kind = ""
+        self.pictures: list[tuple[Picture, int]] = []
 
     def has_room(self, kind: str, nbytes: int) -> bool:
         """Whether one more image of a kind, so large, goes with those that are there."""
-        return not self._used or (kind == self._kind and self._used + nbytes <= _MOST)
+        return not self._used or (kind == self.kind and self._used + nbytes <= _MOST)
 
     def memory(self, nbytes: int) -> npt.NDArray[np.uint8]:
         """Return the memory for the next image, for which there is room."""
@@ -72,19 +82,18 @@ class Run:
             self._memory = self._room.of(max(nbytes, _MOST))
         return self._memory[self._used : self._used + nbytes]
 
-    def add(self, kind: str, nbytes: int, place: str, file_nbytes: int) -> None:
+    def add(self, kind: str, nbytes: int, picture: Picture, file_nbytes: int) -> None:
         """Count the image that has been decoded there."""
-        if not self._used:
-            self._kind, self._place = kind, place
+        self.kind = kind
+        self.pictures.append((picture, nbytes // len(kind)))
         self._used += nbytes
         self._nbytes += file_nbytes
 
-    def take(self) -> list[Shot]:
-        """Return the images as one shot, if there are any, and begin anew."""
-        if not self._used:
-            return []
+    def take(self) -> Shot:
+        """Return the images, of which there are some, as one shot, and begin anew."""
         pixels = self._memory[: self._used]
-        array = pixels if len(self._kind) == 1 else pixels.reshape(-1, len(self._kind))
-        shot = Shot(self._kind, array, self._place, self._nbytes)
+        array = pixels if len(self.kind) == 1 else pixels.reshape(-1, len(self.kind))
+        shot = Shot(self.kind, array, self.pictures[0][0].place, self._nbytes)
         self._used = self._nbytes = 0
-        return [shot]
+        self.pictures = []
+        return shot

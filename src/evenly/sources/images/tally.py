@@ -24,10 +24,12 @@ class Tally:
         self.broken = 0
         self._named: list[tuple[_Backwards, str]] = []
 
-    def count(self, kind: str, several: bool, cut: bool) -> None:
-        """Note an image that was counted."""
+    def count(
+        self, kind: str, number: int = 1, several: bool = False, cut: bool = False
+    ) -> None:
+        """Note an image that was counted, or a number of plain ones."""
         with self._lock:
-            self.kinds[kind] += 1
+            self.kinds[kind] += number
             self.several += several
             self.cut += cut
 
