@@ -50,35 +50,36 @@ struct IntSums {
   }
 };
 
-// The sums of a register of bytes. Each lies in the half, or the quarter, of a wider lane that has
-// its place already: what is shifted or masked needs no shuffle. 256 bytes fit 16 bits, and 256
-// of their squares 32.
+// The sums of the lanes of a register of bytes, of four rows at once: what a lane has in them comes
+// to lie in 32 bits, of which one operation multiplies and adds two. The sums of 256 rows fit 16
+// bits a row in two, their squares 32.
 template <class T>
 struct ByteSums {
   using Pair = std::conditional_t<std::is_signed_v<T>, int16_t, uint16_t>;
-  Full<Pair> sum[2]{};          // of each second byte, from byte 0 and from byte 1 on
-  Full<uint32_t> squares[4]{};  // of each fourth byte
+  Full<Pair> sum[4]{};  // of each lane, two
+  Full<int32_t> squares[4]{};
 
-  void add(Full<T> x) {
-    auto pairs = (Full<Pair>)x;
-    Full<Pair> even = std::is_signed_v<T> ? (pairs << 8) >> 8 : pairs & 255, odd = pairs >> 8;
-    sum[0] += even;
-    sum[1] += odd;
-    auto even_squares = (Full<uint32_t>)(even * even), odd_squares = (Full<uint32_t>)(odd * odd);
-    squares[0] += even_squares & 0xffff;
-    squares[1] += odd_squares & 0xffff;
-    squares[2] += even_squares >> 16;
-    squares[3] += odd_squares >> 16;
+  void add(Full<T> a, Full<T> b, Full<T> c, Full<T> d) {
+    const Full<T> ab[] = {interleaved<T, false>(a, b), interleaved<T, true>(a, b)},
+                  cd[] = {interleaved<T, false>(c, d), interleaved<T, true>(c, d)};
+    for (int i = 0; i < 4; ++i) {
+      auto rows = (Full<Pair>)(i % 2 ? interleaved<Pair, true>(ab[i / 2], cd[i / 2])
+                                     : interleaved<Pair, false>(ab[i / 2], cd[i / 2]));
+      Full<Pair> even = std::is_signed_v<T> ? (rows << 8) >> 8 : rows & 255, odd = rows >> 8;
+      sum[i] += even + odd;
+      squares[i] += squares_of_pairs((Full<int16_t>)even) + squares_of_pairs((Full<int16_t>)odd);
+    }
   }
   void add_to(IntLanes<T>& lanes, int at) const {
-    Pair own[2][kVectorBytes / 2];
-    uint32_t square[4][kVectorBytes / 4];
+    Pair own[4][kVectorBytes / 2];
+    int32_t square[4][kVectorBytes / 4];
     std::memcpy(own, sum, sizeof own);
     std::memcpy(square, squares, sizeof square);
-    for (int i = 0; i < kVectorBytes; i += 4) {
-      for (int byte = 0; byte < 4; ++byte) {
-        lanes.sum[at + i + byte] += own[byte % 2][i / 2 + byte / 2];
-        lanes.square_low[at + i + byte] += square[byte][i / 4];
+    for (int part = 0; part < 4; ++part) {
+      for (int i = 0; i < kVectorBytes / 4; ++i) {
+        const int lane = at + i / 4 * 16 + part * 4 + i % 4;
+        lanes.sum[lane] += own[part][2 * i] + own[part][2 * i + 1];
+        lanes.square_low[lane] += uint64_t(square[part][i]);
       }
     }
   }
@@ -87,6 +88,7 @@ struct ByteSums {
 template <class T>
 void byte_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntLanes<T>& lanes) {
   constexpr int kStep = kVectorsAtOnce * kVectorBytes, kSweeps = kLanes<T> / kStep;
+  constexpr int kFetched = std::max(1, 4 / kSweeps);  // rows, of four
   for (int lane = 0; lane < kLanes<T>; lane += kStep) {
     ByteSums<T> sums[kVectorsAtOnce];
     Full<T> low[kVectorsAtOnce], high[kVectorsAtOnce];
@@ -94,15 +96,26 @@ void byte_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntLanes
       low[v] = load<Full<T>>(lanes.min + lane + v * kVectorBytes);
       high[v] = load<Full<T>>(lanes.max + lane + v * kVectorBytes);
     }
-    for (int r = 0; r < rows; ++r) {
-      const T* row = data + r * stride + lane;
-      if (ahead && r % kSweeps == 0) ahead->fetch();
+    const Full<T> none{};
+    int r = 0;
+    for (; r + 4 <= rows; r += 4) {
+      for (int i = 0; ahead && r % kSweeps == 0 && i < kFetched; ++i) ahead->fetch();
 #pragma GCC unroll 2
       for (int v = 0; v < kVectorsAtOnce; ++v) {
-        auto x = load<Full<T>>(row + v * kVectorBytes);
+        const T* from = data + r * stride + lane + v * kVectorBytes;
+        auto a = load<Full<T>>(from), b = load<Full<T>>(from + stride),
+             c = load<Full<T>>(from + 2 * stride), d = load<Full<T>>(from + 3 * stride);
+        low[v] = least(least(least(a, b), least(c, d)), low[v]);
+        high[v] = greatest(greatest(greatest(a, b), greatest(c, d)), high[v]);
+        sums[v].add(a, b, c, d);
+      }
+    }
+    for (; r < rows; ++r) {
+      for (int v = 0; v < kVectorsAtOnce; ++v) {
+        auto x = load<Full<T>>(data + r * stride + lane + v * kVectorBytes);
         low[v] = least(x, low[v]);
         high[v] = greatest(x, high[v]);
-        sums[v].add(x);
+        sums[v].add(x, none, none, none);
       }
     }
     for (int v = 0; v < kVectorsAtOnce; ++v) {

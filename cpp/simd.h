@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "dtype.h"
 
@@ -209,6 +210,31 @@ inline Full<W> widened(const T* from) {
   }
 #else
   return __builtin_convertvector((load<Vector<T, kVectorBytes / int(sizeof(W))>>(from)), Full<W>);
+#endif
+}
+
+// Of each 16 bytes of x and y the lower or the upper half, an element of E from either in turn.
+template <class E, bool kUpper, class V>
+inline V interleaved(V x, V y) {
+  constexpr int kAll = kVectorBytes / int(sizeof(E)), kBlock = 16 / int(sizeof(E));
+  return [&]<int... kAt>(std::integer_sequence<int, kAt...>) {
+    return (V)__builtin_shufflevector(
+        (Full<E>)x, (Full<E>)y,
+        (kAt / kBlock * kBlock + kUpper * kBlock / 2 + kAt % kBlock / 2 + kAt % 2 * kAll)...);
+  }(std::make_integer_sequence<int, kAll>());
+}
+
+// x * x of each two neighbours, added.
+inline Full<int32_t> squares_of_pairs(Full<int16_t> x) {
+#if defined(__AVX512F__)
+  return (Full<int32_t>)_mm512_madd_epi16((__m512i)x, (__m512i)x);
+#elif defined(__AVX2__)
+  return (Full<int32_t>)_mm256_madd_epi16((__m256i)x, (__m256i)x);
+#elif defined(__x86_64__)
+  return (Full<int32_t>)_mm_madd_epi16((__m128i)x, (__m128i)x);
+#else
+  auto both = (Full<int32_t>)x, low = (both << 16) >> 16, high = both >> 16;
+  return low * low + high * high;
 #endif
 }
 
