@@ -59,27 +59,25 @@ def test_images_lie_one_after_the_other_until_there_is_no_room():
     run = Run(Room())
     third = _MOST // 3 // 3 * 3
     for value in range(3):
-        assert run.has_room("RGB", third)
-        assert not run.has_room("L", third) or not value
-        run.memory(third)[:] = value
+        assert not value or run.memory("L", third) is None
+        run.memory("RGB", third)[:] = value
         run.add("RGB", third, picture(f"image {value}"), 10)
-    assert not run.has_room("RGB", third)
+    assert run.memory("RGB", third) is None
     assert run.pictures == [(picture(f"image {value}"), third // 3) for value in range(3)]
     shot = run.take()
     assert not run.pictures
     assert (shot.kind, shot.place, shot.nbytes) == ("RGB", "image 0", 30)
     np.testing.assert_array_equal(shot.array, np.repeat(range(3), third // 3)[:, None] * [1, 1, 1])
-    assert run.has_room("L", 10 * _MOST)
-    assert len(run.memory(10 * _MOST)) == 10 * _MOST
+    assert len(run.memory("L", 10 * _MOST)) == 10 * _MOST
     assert not run.pictures
 
 
 def test_what_could_not_be_decoded_leaves_no_trace():
     run = Run(Room())
-    run.memory(4)[:] = 1
+    run.memory("L", 4)[:] = 1
     run.add("L", 4, picture("whole"), 1)
-    run.memory(4)[:] = 9  # and then it was damaged
-    run.memory(2)[:] = 2
+    run.memory("L", 4)[:] = 9  # and then it was damaged
+    run.memory("L", 2)[:] = 2
     run.add("L", 2, picture("next"), 1)
     shot = run.take()
     assert shot.array.tolist() == [1, 1, 1, 1, 2, 2]

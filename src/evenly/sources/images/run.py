@@ -72,15 +72,14 @@ class Run:
         self.kind = ""
         self.pictures: list[tuple[Picture, int]] = []
 
-    def has_room(self, kind: str, nbytes: int) -> bool:
-        """Whether one more image of a kind, so large, goes with those that are there."""
-        return not self._used or (kind == self.kind and self._used + nbytes <= _MOST)
-
-    def memory(self, nbytes: int) -> npt.NDArray[np.uint8]:
-        """Return the memory for the next image, for which there is room."""
-        if not self._used:
+    def memory(self, kind: str, nbytes: int) -> npt.NDArray[np.uint8] | None:
+        """Return the memory for the next image; None when all must be taken first."""
+        used = self._used
+        if not used:
             self._memory = self._room.of(max(nbytes, _MOST))
-        return self._memory[self._used : self._used + nbytes]
+        elif kind != self.kind or used + nbytes > _MOST:
+            return None
+        return self._memory[used : used + nbytes]
 
     def add(self, kind: str, nbytes: int, picture: Picture, file_nbytes: int) -> None:
         """Count the image that has been decoded there."""

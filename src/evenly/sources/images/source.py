@@ -16,7 +16,7 @@ from evenly.sources.images.decoding import UnreadableError, decode, pillow
 from evenly.sources.images.jpeg import decode_into, decoder, quick_header
 from evenly.sources.images.listing import Listing
 from evenly.sources.images.pictures import Picture, content_of
-from evenly.sources.images.pixels import COLOURS, GREY, Pixels, check_mode, columns, pixels
+from evenly.sources.images.pixels import COLOURS, GREY, check_mode, columns, pixels
 from evenly.sources.images.run import Room, Run, Shot
 from evenly.sources.images.tally import Tally, passed_over
 
@@ -181,33 +181,29 @@ class ImageSource:
 
     def _shots(self, pictures: Iterable[Picture]) -> Iterator[Shot]:
         """Yield the images that can be read; those that lie together in memory as one."""
-        run = Run(self._room)
+        run, decoder, mode = Run(self._room), self._decoder, self.mode
         for read in self._read(pictures):
             most = self._pillow.MAX_IMAGE_PIXELS
-            headers = [quick_header(self._decoder, each, self.mode, most) for _, each in read]
+            headers = [quick_header(decoder, content, mode, most) for _, content in read]
             for (picture, content), header in zip(read, headers, strict=True):
-                if header is None or not run.has_room(header.kind, header.nbytes):
-                    yield from self._taken(run)
                 nbytes = len(content) if picture.nbytes is None else picture.nbytes
-                if header is not None and decode_into(
-                    self._decoder, content, header, run.memory(header.nbytes)
-                ):
-                    run.add(header.kind, header.nbytes, picture, nbytes)
-                    continue
-                try:
-                    kind, array = self._by_pillow(picture, content)
-                except UnreadableError as reason:
-                    self._refuse(picture.place, str(reason))
-                    continue
+                if header is not None:
+                    memory = run.memory(header.kind, header.nbytes)
+                    if memory is None:
+                        yield from self._taken(run)
+                        memory = run.memory(header.kind, header.nbytes)
+                    if decode_into(decoder, content, header, memory):
+                        run.add(header.kind, header.nbytes, picture, nbytes)
+                        continue
                 yield from self._taken(run)
-                yield Shot(kind, array, picture.place, nbytes)
+                yield from self._by_pillow(picture, content, nbytes)
         yield from self._taken(run)
 
     def _read(self, pictures: Iterable[Picture]) -> Iterator[list[tuple[Picture, Any]]]:
         """Yield the pictures that can be opened with what they read, small files together.
 
-        After each decoding Python's own code and objects are out of the cache: to read some files,
-        then their headers, and then to decode takes an eighth less than one after the other.
+        After each decoding Python's own code and objects are out of the cache. So some files are
+        read, then their headers, and then they are decoded: a twentieth less of a fit's time.
         """
         some: list[tuple[Picture, Any]] = []
         nbytes = 0
@@ -233,14 +229,18 @@ class ImageSource:
                     self._counted(picture, rows)
             yield run.take()
 
-    def _by_pillow(self, picture: Picture, content: Any) -> Pixels:
-        """Return the pixels of a file's bytes, or of Pillow's image, and count it."""
-        decoded = decode(self._pillow, content)
-        found = pixels(decoded.image, self.mode)
-        self.tally.count(found.kind, several=decoded.several, cut=decoded.cut)
+    def _by_pillow(self, picture: Picture, content: Any, nbytes: int) -> Iterator[Shot]:
+        """Yield what a file's bytes are, or Pillow's image, if Pillow can read it; and count it."""
+        try:
+            decoded = decode(self._pillow, content)
+            kind, array = pixels(decoded.image, self.mode)
+        except UnreadableError as reason:
+            self._refuse(picture.place, str(reason))
+            return
+        self.tally.count(kind, several=decoded.several, cut=decoded.cut)
         if self._counted is not None:
-            self._counted(picture, len(found.array))
-        return found
+            self._counted(picture, len(array))
+        yield Shot(kind, array, picture.place, nbytes)
 
     def _refuse(self, place: str, reason: str) -> None:
         if self._rule.broken == "error":
