@@ -282,27 +282,26 @@ inline void put(Half* to, Full<float> x, bool stream) {
 }
 // To nearest even: half of the last place, less one if that is even, carries upwards. A NaN stays
 // one: its low bits are 0, as those of the values and of the maps are, so that nothing carries.
+inline Full<uint32_t> carried(Full<float> x) {
+  auto bits = (Full<uint32_t>)x;
 #if defined(__AVX512F__)
-inline __m512i carried(__m512i bits) {
-  __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
-  bits = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
-  return _mm512_mask_add_epi32(bits, odd, bits, _mm512_set1_epi32(1));
-}
-#endif
-inline void put(Brain* to, Full<float> x, bool stream) {
-#if defined(__AVX512F__)
-  __m512i bits = _mm512_srli_epi32(carried((__m512i)x), 16);
-  put((void*)to, _mm512_cvtepi32_epi16(bits), stream);
+  __mmask16 odd = _mm512_test_epi32_mask((__m512i)bits, _mm512_set1_epi32(0x10000));
+  __m512i half = (__m512i)(bits + 0x7fff);
+  return (Full<uint32_t>)_mm512_mask_add_epi32(half, odd, half, _mm512_set1_epi32(1));
 #else
-  Full<uint32_t> bits = (Full<uint32_t>)x;
-  Full<uint32_t> rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-#if defined(__AVX2__)
+  return bits + 0x7fff + ((bits >> 16) & 1);
+#endif
+}
+inline void put(Brain* to, Full<float> x, bool stream) {
+  const Full<uint32_t> rounded = carried(x) >> 16;
+#if defined(__AVX512F__)
+  put((void*)to, _mm512_cvtepi32_epi16((__m512i)rounded), stream);
+#elif defined(__AVX2__)
   __m256i packed = _mm256_packus_epi32((__m256i)rounded, (__m256i)rounded);
   put((void*)to, _mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0b1000)), stream);
 #else
   (void)stream;
   for (int i = 0; i < kUnit; ++i) to[i].bits = uint16_t(rounded[i]);
-#endif
 #endif
 }
 
@@ -319,18 +318,26 @@ inline void map_vector(const T* x, const T* gradient, T* out, Map<T> high, Map<T
   put(out, y, stream);
 }
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 // Two vectors of bfloat16 as they lie in one register, those of even and of odd places apart: to
-// widen, shift and mask; to narrow, the same. 17 operations instead of 24.
+// widen, shift and mask; to narrow, the same. With AVX-512, 17 operations instead of 24.
 constexpr int64_t kPair = 2 * kUnit;
 
 struct EvenAndOdd {
   Full<float> part[2];
 };
 inline EvenAndOdd even_and_odd(const Brain* from) {
-  __m512i both = _mm512_loadu_si512(from);
-  __m512i odd = _mm512_and_si512(both, _mm512_set1_epi32(int(0xffff0000)));
-  return {{(Full<float>)_mm512_slli_epi32(both, 16), (Full<float>)odd}};
+  const auto both = load<Full<uint32_t>>(from);
+  return {{(Full<float>)(both << 16), (Full<float>)(both & 0xffff0000)}};
+}
+inline Full<float> joined(Full<uint32_t> even, Full<uint32_t> odd) {
+#if defined(__AVX512F__)
+  // (odd & 0xffff0000) | (even >> 16)
+  return (Full<float>)_mm512_ternarylogic_epi32((__m512i)odd, _mm512_set1_epi32(int(0xffff0000)),
+                                                (__m512i)(even >> 16), 0xea);
+#else
+  return (Full<float>)_mm256_blend_epi16((__m256i)(even >> 16), (__m256i)odd, 0b10101010);
+#endif
 }
 
 inline EvenAndOdd alike(Full<float> value) { return {{value, value}}; }
@@ -340,17 +347,13 @@ inline void map_pair(const Brain* x, const Brain* gradient, Brain* out, const Ev
                      const EvenAndOdd& slope, const EvenAndOdd& shift, const EvenAndOdd& gain,
                      bool stream) {
   const EvenAndOdd values = even_and_odd(x), gradients = even_and_odd(gradient);
-  __m512i rounded[2];
+  Full<uint32_t> rounded[2];
   for (int i = 0; i < 2; ++i) {
     Full<float> y = fused(values.part[i] - high.part[i], slope.part[i], shift.part[i]);
     if constexpr (kGradient) y = (gradients.part[i] + y) * gain.part[i];
-    rounded[i] = carried((__m512i)y);
+    rounded[i] = carried(y);
   }
-  // (odd & 0xffff0000) | (even >> 16)
-  __m512i both = _mm512_ternarylogic_epi32(rounded[1], _mm512_set1_epi32(int(0xffff0000)),
-                                           _mm512_srli_epi32(rounded[0], 16), 0xea);
-  if (stream) return _mm512_stream_si512((__m512i*)out, both);
-  _mm512_storeu_si512(out, both);
+  write(reinterpret_cast<float*>(out), joined(rounded[0], rounded[1]), stream);
 }
 
 // The maps of columns in pairs of vectors, those of even and of odd places apart.
@@ -364,8 +367,8 @@ class PairedMap {
       for (int64_t j = 0; j < columns; j += kPair) {
         Full<float> first = load<Full<float>>(from[i] + j),
                     second = load<Full<float>>(from[i] + j + kUnit);
-        store(part_[i] + j, picked(first, second, 0));
-        store(part_[i] + j + kUnit, picked(first, second, 1));
+        store(part_[i] + j, every_second<0>(first, second));
+        store(part_[i] + j + kUnit, every_second<1>(first, second));
       }
     }
   }
@@ -375,12 +378,6 @@ class PairedMap {
   EvenAndOdd gain(int64_t j) const { return at(3, j); }
 
  private:
-  static Full<float> picked(Full<float> first, Full<float> second, int odd) {
-    const __m512i places = _mm512_add_epi32(
-        _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0),
-        _mm512_set1_epi32(odd));
-    return (Full<float>)_mm512_permutex2var_ps((__m512)first, places, (__m512)second);
-  }
   EvenAndOdd at(int i, int64_t j) const {
     return {{load<Full<float>>(part_[i] + j), load<Full<float>>(part_[i] + j + kUnit)}};
   }
@@ -409,7 +406,7 @@ void map_runs_of(const T* x, const T* gradient, T* out, const Runs& runs, const 
         one(i, false);
         i += (bytes - off) / int64_t(sizeof(T));
       }
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
       if constexpr (std::is_same_v<T, Brain>) {
         if (reinterpret_cast<uintptr_t>(out + i) % kVectorBytes != 0 && i + kStep <= end) {
           one(i, false);
@@ -450,7 +447,7 @@ inline void map_few_rows(const T* x, const T* gradient, T* out, int64_t stride, 
   if (j != width) columns(width - kMapStep<T>, false);
 }
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 // Columns [0, width), whole pairs.
 template <bool kGradient, int kRows>
 inline void map_few_pairs(const Brain* x, const Brain* gradient, Brain* out, int64_t stride,
@@ -480,7 +477,7 @@ inline void each_few_rows(int64_t rows, int64_t stride, Few&& few) {
 template <class T, bool kGradient>
 void map_rows_of(const T* x, const T* gradient, T* out, int64_t rows, int64_t stride, int64_t width,
                  const Affine<T>& map) {
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
   if constexpr (std::is_same_v<T, Brain>) {
     if (rows >= kMapRows && width >= kPair && width <= kMostPaired) {
       const int64_t whole = width / kPair * kPair;

@@ -224,6 +224,14 @@ inline V interleaved(V x, V y) {
   }(std::make_integer_sequence<int, kAll>());
 }
 
+// The elements of x and y at even places, or at odd ones.
+template <int kOdd>
+inline Full<float> every_second(Full<float> x, Full<float> y) {
+  return [&]<int... kAt>(std::integer_sequence<int, kAt...>) {
+    return __builtin_shufflevector(x, y, (2 * kAt + kOdd)...);
+  }(std::make_integer_sequence<int, kVectorBytes / 4>());
+}
+
 // x * x of each two neighbours, added.
 inline Full<int32_t> squares_of_pairs(Full<int16_t> x) {
 #if defined(__AVX512F__)
