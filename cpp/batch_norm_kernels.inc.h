@@ -129,6 +129,8 @@ class NarrowSums {
 // Units that are summed before the sums go over into float64: at most so many in each lane of
 // two sums side by side (an addition waits four cycles for the one before it).
 constexpr int64_t kInARow = 16;
+template <class T>
+constexpr int kUnitsInLine = std::max(1, 64 / (kUnit * int(sizeof(T))));  // of the cache
 constexpr int64_t kMostStreams = 8;  // of memory, that the processor fetches ahead
 
 // A few samples' runs of a channel at once where they are short.
@@ -177,15 +179,21 @@ void sum_runs_by(const T* x, const T* gradient, const Runs& runs, const double* 
   }
 }
 
-template <class S, class T, bool kGradient, int kRows, bool kRest>
+// Some units beside each other: none of their additions waits for another unit's.
+template <class S, class T, bool kGradient, int kRows, int kUnits, bool kRest>
 inline void sum_columns(const T* x, const T* gradient, int64_t stride, const double* center,
                         double* sum, double* product, const Rest& rest) {
-  const auto middle = S::centers(center);
-  S own;
+  typename S::Center middle[kUnits];
+  S own[kUnits];
+  for (int u = 0; u < kUnits; ++u) middle[u] = S::centers(center + u * kUnit);
   for (int row = 0; row < kRows; ++row) {
-    own.template take<kGradient, kRest>(x + row * stride, gradient + row * stride, middle, rest);
+    const int64_t at = row * stride;
+    for (int u = 0; u < kUnits; ++u) {
+      own[u].template take<kGradient, kRest>(x + at + u * kUnit, gradient + at + u * kUnit,
+                                             middle[u], rest);
+    }
   }
-  own.add_to(sum, product);
+  for (int u = 0; u < kUnits; ++u) own[u].add_to(sum + u * kUnit, product + u * kUnit);
 }
 
 // The rows after these, in the order in which they lie: the processor's own prefetching follows
@@ -216,22 +224,24 @@ RowsAhead after(const T* rows, int64_t count, int64_t stride, int64_t width) {
 template <class S, class T, bool kGradient, int kRows>
 inline void sum_few_rows(const T* x, const T* gradient, int64_t stride, int64_t width,
                          const double* center, double* sum, double* product, const Rest& rest) {
-  constexpr int kFetches = kRows * kUnit * int(sizeof(T)) / kTileBytes;
   RowsAhead next = after(x, kRows, stride, width),
             next_gradient = after(gradient, kRows, stride, width);
   int64_t j = 0;
-  for (; j + kUnit <= width; j += kUnit) {
-    for (int i = 0; i < kFetches; ++i) {
+  auto some = [&](auto units, auto with_rest) {
+    for (int i = 0; i < kRows * units * kUnit * int(sizeof(T)) / kTileBytes; ++i) {
       next.fetch();
       if (kGradient) next_gradient.fetch();
     }
-    sum_columns<S, T, kGradient, kRows, false>(x + j, gradient + j, stride, center + j, sum + j,
-                                               product + j, rest);
-  }
+    sum_columns<S, T, kGradient, kRows, units, with_rest>(x + j, gradient + j, stride, center + j,
+                                                          sum + j, product + j, rest);
+  };
+  constexpr std::integral_constant<int, kUnitsInLine<T>> kMany;
+  constexpr std::integral_constant<int, 1> kOne;
+  for (; j + kMany * kUnit <= width; j += kMany * kUnit) some(kMany, std::false_type());
+  for (; j + kUnit <= width; j += kUnit) some(kOne, std::false_type());
   if (j == width) return;
   j = width - kUnit;
-  sum_columns<S, T, kGradient, kRows, true>(x + j, gradient + j, stride, center + j, sum + j,
-                                            product + j, rest);
+  some(kOne, std::true_type());
 }
 
 template <class S, class T, bool kGradient>
