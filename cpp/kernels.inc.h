@@ -33,6 +33,7 @@ constexpr Kernels make_kernels(const char* name) {
           int_tile<uint64_t>,
           scale_kernel<float>,
           scale_kernel<double>,
+          kScaledTogether,
           make_batch_kernels<Half>(),
           make_batch_kernels<Brain>(),
           make_batch_kernels<float>(),

@@ -152,7 +152,7 @@ class Scaler {
     full_lines_ = rows.extent;
     if (dense_) {
       end_ = rows.extent * line.extent;
-      repeat_ = std::min(kLongLine / line.extent, rows.extent / kLinesTogether);
+      repeat_ = std::min(kLongLine / line.extent, rows.extent / together_);
       int64_t alike = lines_alike(line.extent);
       if (repeat_ > alike) repeat_ -= repeat_ % alike;
       repeat_ = std::max<int64_t>(repeat_, 1);
@@ -175,7 +175,7 @@ class Scaler {
   // Tasks are ranges of lines, or of the values of all lines where there are few.
   void run_lines(const double* high, const double* low, const double* factor) {
     const int64_t lines = lines_.count(), extent = lines_.line.extent;
-    const int64_t block = kLinesTogether * apart_;
+    const int64_t block = together_ * apart_;
     const bool by_line = lines >= 4 * threads_;
     const int64_t unit = lines >= 4 * threads_ * block ? block : 1,
                   units = (lines + unit - 1) / unit;
@@ -199,11 +199,11 @@ class Scaler {
   // register of constants that is loaded serves all of them.
   void scale_lines(int64_t line, int64_t end, int64_t from, int64_t to, const double* high,
                    const double* low, const double* factor) {
-    const int64_t block = kLinesTogether * apart_;
+    const int64_t block = together_ * apart_;
     for (; line + block <= std::min(end, full_lines_); line += block) {
       for (int64_t i = 0; i < apart_; ++i) {
         int64_t next = i + 1 < apart_ ? 1 : block - i;
-        scale_line(line + i, kLinesTogether, next, from, to, high, low, factor);
+        scale_line(line + i, together_, next, from, to, high, low, factor);
       }
     }
     for (; line < end; ++line) scale_line(line, 1, 1, from, to, high, low, factor);
@@ -301,6 +301,7 @@ class Scaler {
   ScaleOptions options_;
   Lines lines_;
   int threads_ = 1;
+  const int together_ = chosen_kernels() ? chosen_kernels()->scaled_together : 1;
   bool large_ = false, dense_ = false;
   int64_t repeat_ = 1;      // rows in a line
   int64_t end_ = 0;         // elements in all lines, when dense

@@ -163,13 +163,12 @@ struct ScaleLines {
   bool inverse;
   bool nan_to_zero;
   bool stream;  // write past the cache
-  // So many lines of the same columns, 1 or kLinesTogether; with `stream`, all begin at the same
-  // place of a line of the cache.
+  // So many lines of the same columns, 1 or the kernels' scaled_together; with `stream`, all begin
+  // at the same place of a line of the cache.
   int lines = 1;
   int64_t x_step = 0, out_step = 0;  // elements from one line to the next
   int64_t next = 0;                  // from the end of the first line to what will be read after it
 };
-inline constexpr int kLinesTogether = 4;
 using ScaleKernel = void (*)(const void* x, void* out, int64_t count, const ScaleLines& lines);
 
 struct Kernels {
@@ -192,6 +191,7 @@ struct Kernels {
   IntKernel<int64_t> int64;
   IntKernel<uint64_t> uint64;
   ScaleKernel scale_float32, scale_float64;  // input and output of that type
+  int scaled_together;
   BatchKernels<Half> batch_float16;
   BatchKernels<Brain> batch_bfloat16;
   BatchKernels<float> batch_float32;
