@@ -24,9 +24,7 @@ class Tally:
         self.broken = 0
         self._named: list[tuple[_Backwards, str]] = []
 
-    def count(
-        self, kind: str, number: int = 1, several: bool = False, cut: bool = False
-    ) -> None:
+    def count(self, kind: str, number: int = 1, several: bool = False, cut: bool = False) -> None:
         """Note an image that was counted, or a number of plain ones."""
         with self._lock:
             self.kinds[kind] += number
