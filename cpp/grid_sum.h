@@ -93,8 +93,11 @@ void sum_runs(Shared& shared, const Grid& grid, const Axis& run, const std::vect
     RunTask<T> task(shared, column);
     Share share = share_of(runs, run.extent, parts, part);
     for (int64_t i = share.outer0; i < share.outer1 && !shared.infinite; ++i) {
-      int64_t offset = offset_of(outer, i) + column * grid.feature.stride + share.row0;
-      task.sum(reinterpret_cast<const Stored<T>*>(grid.data) + offset, share.row1 - share.row0);
+      auto run_at = [&](int64_t index) {
+        int64_t offset = offset_of(outer, index) + column * grid.feature.stride + share.row0;
+        return reinterpret_cast<const Stored<T>*>(grid.data) + offset;
+      };
+      task.sum(run_at(i), share.row1 - share.row0, i + 1 < share.outer1 ? run_at(i + 1) : nullptr);
     }
     task.finish();
   });

@@ -113,8 +113,8 @@ class PanelTask {
     for (int row = 0; row < rows; row += portion) {
       const S* from = data + row * stride;
       int count = std::min(portion, rows - row);
-      const int64_t far = pieces == 1 ? bytes_ahead(shared_.kernels, kBytesAheadOfOne)
-                                      : std::max(portion * row_bytes, kBytesAhead);
+      const int64_t far =
+          pieces == 1 ? bytes_ahead_of_one() : std::max(portion * row_bytes, kBytesAhead);
       Ahead ahead{address(from) + far, kPieceBytes};
       for (int s = 0; s < pieces; ++s) {
         if (!in_order) {
@@ -127,6 +127,10 @@ class PanelTask {
       }
     }
     for (int s = 0; s < pieces; ++s) finish_tile(s, data + s * kCount, stride, rows);
+  }
+  // Of one piece: near, but beyond the tile where the first sweep has read it all.
+  int64_t bytes_ahead_of_one() const {
+    return kBytesAheadOfOne + (shared_.kernels.one_sweep ? 0 : kTileRows * kTileBytes);
   }
   static const char* address(const S* data) { return reinterpret_cast<const char*>(data); }
 

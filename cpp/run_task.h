@@ -21,18 +21,25 @@ class RunTask {
     infinity_.missing = shared.rule.missing;
   }
 
-  void sum(const Stored<T>* data, int64_t count) {
-    int64_t rows = count / kCount;
+  // `next`: what will be summed after them, if that is known.
+  void sum(const Stored<T>* data, int64_t count, const Stored<T>* next = nullptr) {
+    const int64_t rows = count / kCount;
+    const int portion = shared_.kernels.one_sweep ? kTileRows : kFewRows;
     in_strip_ |= rows > 0;
     auto column_of = [&](int) -> Column& { return own_; };
     for (int64_t row = 0; row < rows; row += kTileRows) {
-      int part = int(std::min<int64_t>(kTileRows, rows - row));
-      const Stored<T>* from = data + row * kCount;
+      const int64_t end = std::min(row + kTileRows, rows);
       strip_.start(shared_.kernels);
-      Ahead ahead{reinterpret_cast<const char*>(from) + bytes_ahead(shared_.kernels, kAheadBytes),
-                  kTileBytes};
-      strip_.rows(shared_.kernels, from, kCount, part, &ahead, first_lanes(kCount), column_of);
-      strip_.finish(shared_.kernels, from, kCount, part, first_lanes(kCount), column_of, infinity_);
+      for (int64_t from = row; from < end; from += portion) {
+        const int64_t later = from + (shared_.kernels.one_sweep ? kRowsAhead : portion);
+        const Stored<T>* fetched = next && later >= rows ? next : data + later * kCount;
+        Ahead ahead{reinterpret_cast<const char*>(fetched), kTileBytes};
+        strip_.rows(shared_.kernels, data + from * kCount, kCount,
+                    int(std::min<int64_t>(portion, end - from)), &ahead, first_lanes(kCount),
+                    column_of);
+      }
+      strip_.finish(shared_.kernels, data + row * kCount, kCount, int(end - row),
+                    first_lanes(kCount), column_of, infinity_);
     }
     sum_few(data + rows * kCount, count - rows * kCount);
   }
@@ -71,7 +78,9 @@ class RunTask {
 
  private:
   static constexpr int kCount = Strip<T>::kCount;
-  static constexpr int kAheadBytes = 4096;
+  // Rows that are summed at once where that takes several sweeps: the others then find them in L1.
+  static constexpr int kFewRows = 64;
+  static constexpr int kRowsAhead = 32;
 
   void add_one(Stored<T> element) {
     auto x = number(element);

@@ -200,12 +200,6 @@ struct Kernels {
   WeightedKernels weighted;  // null where there is no fused multiply-add
 };
 
-// How far ahead of a tile is fetched that shares its lines with what is fetched: `near`, but beyond
-// the tile where the first sweep has read it all.
-inline int64_t bytes_ahead(const Kernels& kernels, int64_t near) {
-  return kernels.one_sweep ? near : kTileRows * kTileBytes + near;
-}
-
 // The best kernels for this processor, or those that EVENLY_KERNEL names. Null for
 // "plain": every value through the integer path.
 const Kernels* chosen_kernels();
