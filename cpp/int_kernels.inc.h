@@ -51,8 +51,8 @@ struct IntSums {
 };
 
 // The sums of the lanes of a register of bytes, of four rows at once: what a lane has in them comes
-// to lie in 32 bits, of which one operation multiplies and adds two. The sums of 256 rows fit 16
-// bits a row in two, their squares 32.
+// to lie in 32 bits, and one operation squares and adds two of them. A lane has two sums, of 128 of
+// 256 rows each, which fit 16 bits; their squares fit 32.
 template <class T>
 struct ByteSums {
   using Pair = std::conditional_t<std::is_signed_v<T>, int16_t, uint16_t>;
