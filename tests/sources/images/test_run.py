@@ -45,6 +45,18 @@ def test_all_kinds_and_sizes_in_one_folder(threads, broken, tmp_path, monkeypatc
     assert (found.min.tolist(), found.max.tolist()) == (alone.min.tolist(), alone.max.tolist())
 
 
+@pytest.mark.parametrize("together", [1, 5_000])
+def test_how_many_files_are_read_at_once_changes_nothing(together, tmp_path, monkeypatch):
+    for number, side in enumerate([200, 7, 300, 64, 64, 1, 900] * 5):
+        (tmp_path / f"{number:02}.jpg").write_bytes(jpeg(side, "L" if number % 4 == 3 else "RGB"))
+    (tmp_path / "cut.jpg").write_bytes(jpeg(200)[:-3000])
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    expected = evenly.fit(tmp_path, threads=2)
+    assert expected.rows == 5 * (200**2 + 7**2 + 300**2 + 2 * 64**2 + 1 + 900**2)
+    monkeypatch.setattr("evenly.sources.images.source._READ_TOGETHER", together)
+    assert evenly.fit(tmp_path, threads=2) == expected
+
+
 def test_progress_counts_every_byte_and_pixel(tmp_path):
     sizes = [200] * 7 + [900] + [64] * 30
     for number, side in enumerate(sizes):
