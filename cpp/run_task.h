@@ -31,7 +31,7 @@ class RunTask {
       const int64_t end = std::min(row + kTileRows, rows);
       strip_.start(shared_.kernels);
       for (int64_t from = row; from < end; from += portion) {
-        const int64_t later = from + (shared_.kernels.one_sweep ? kRowsAhead : portion);
+        const int64_t later = from + (shared_.kernels.one_sweep ? kNearRows : portion);
         const Stored<T>* fetched = next && later >= rows ? next : data + later * kCount;
         Ahead ahead{reinterpret_cast<const char*>(fetched), kTileBytes};
         strip_.rows(shared_.kernels, data + from * kCount, kCount,
@@ -78,9 +78,10 @@ class RunTask {
 
  private:
   static constexpr int kCount = Strip<T>::kCount;
-  // Rows that are summed at once where that takes several sweeps: the others then find them in L1.
+  // Rows that are summed at once where that takes several sweeps: the later ones find them in L1.
+  // What is fetched lies beyond them; where one sweep does, near.
   static constexpr int kFewRows = 64;
-  static constexpr int kRowsAhead = 32;
+  static constexpr int kNearRows = 4096 / (kCount * int(sizeof(Stored<T>)));
 
   void add_one(Stored<T> element) {
     auto x = number(element);

@@ -57,6 +57,17 @@ def test_how_many_files_are_read_at_once_changes_nothing(together, tmp_path, mon
     assert evenly.fit(tmp_path, threads=2) == expected
 
 
+def test_the_first_broken_image_is_named_whatever_is_read_before_it_is_decoded(tmp_path):
+    (tmp_path / "whole.jpg").write_bytes(jpeg(64))
+    (tmp_path / "cut.jpg").write_bytes(jpeg(200)[:-3000])
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    names = [str(tmp_path / f"{name}.jpg") for name in ("whole", "cut", "gone")]
+    with pytest.raises(evenly.errors.SourceError, match=r"cut\.jpg"):
+        evenly.fit(names, broken="error", threads=1)
+    with pytest.raises(evenly.errors.SourceError, match=r"gone\.jpg"):
+        evenly.fit([names[0], names[2], names[1]], broken="error", threads=1)
+
+
 def test_progress_counts_every_byte_and_pixel(tmp_path):
     sizes = [200] * 7 + [900] + [64] * 30
     for number, side in enumerate(sizes):

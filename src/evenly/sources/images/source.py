@@ -211,6 +211,8 @@ class ImageSource:
             try:
                 content = content_of(picture)
             except UnreadableError as reason:
+                yield some  # of several that are broken, the first is named
+                some, nbytes = [], 0
                 self._refuse(picture.place, str(reason))
                 continue
             some.append((picture, content))
