@@ -115,36 +115,48 @@ class State:
 def scale(x: Annotated[NDArray, dict(device='cpu', writable=False)], out: Annotated[NDArray, dict(device='cpu')], feature_axis: int, hi: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], lo: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], factor: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], inverse: bool = False, nan_to_zero: bool = False, threads: int = 0, x_dtype: str | None = None, out_dtype: str | None = None) -> None:
     """out = ((x - hi) - lo) * factor, or with inverse x * factor + lo + hi."""
 
-def batch_norm(x: int, out: int, outer: int, channels: int, inner: int, dtype: int, weight: int, bias: int, parameter_dtype: int, eps: float, saved: bytearray) -> None:
+def takes(x: object, *parts: object) -> bool:
     """
-    Takes a batch's statistics into saved, four float64 a channel, and normalises it into out, if given. Dtypes: 0 float16, 1 bfloat16, 2 float32, 3 float64.
+    Whether the kernels can take a batch with these per-channel parts (None for none).
     """
 
-def batch_norm_fixed(x: int, out: int, outer: int, channels: int, inner: int, dtype: int, mean: int, variance: int, weight: int, bias: int, parameter_dtype: int, eps: float, saved: bytearray | None) -> None:
+def is_dense(x: object) -> bool:
+    """
+    Whether the values of a batch lie without a gap: contiguous, or channels last.
+    """
+
+def batch_norm(x: object, weight: object | None, bias: object | None, eps: float, saved: bytearray, wanted: bool) -> object:
+    """
+    Takes a dense batch's statistics into saved, four float64 a channel, and returns it normalised if that is wanted.
+    """
+
+def batch_norm_fixed(x: object, mean: object, variance: object, weight: object | None, bias: object | None, eps: float, saved: bytearray | None) -> object:
     """
     Normalises with a given mean and variance, which saved then has, if given.
     """
 
-def batch_norm_apply(x: int, out: int, outer: int, channels: int, inner: int, dtype: int, weight: int, bias: int, parameter_dtype: int, saved: bytearray) -> None:
+def batch_norm_apply(x: object, weight: object | None, bias: object | None, saved: bytearray) -> object:
     """Normalises with saved statistics."""
 
-def batch_norm_backward(x: int, gradient: int, out: int, outer: int, channels: int, inner: int, dtype: int, weight: int, parameter_dtype: int, saved: bytearray, weight_gradient: int, bias_gradient: int, fixed: bool) -> None:
-    """The gradients of x (if out is given), weight and bias."""
+def batch_norm_backward(x: object, gradient: object, weight: object | None, bias: object | None, saved: bytearray, for_x: bool, for_weight: bool, for_bias: bool, fixed: bool) -> tuple:
+    """
+    The gradients of x, weight and bias; None for those that are not wanted.
+    """
 
-def batch_norm_gradient_sums(x: int, gradient: int, outer: int, channels: int, inner: int, dtype: int, saved: bytearray, sums: int) -> None:
+def batch_norm_gradient_sums(x: object, gradient: object, saved: bytearray, sums: object) -> None:
     """Per channel the sums of gradient, then of gradient * (x - mean)."""
 
-def batch_norm_gradient(x: int, gradient: int, out: int, outer: int, channels: int, inner: int, dtype: int, weight: int, parameter_dtype: int, saved: bytearray, sums: int, count: float) -> None:
+def batch_norm_gradient(x: object, gradient: object, weight: object | None, saved: bytearray, sums: object, count: float) -> object:
     """The gradient of x, from sums over count values a channel."""
 
-def code_of(x: object, *parts: object) -> int:
+def batch_norm_move(saved: bytearray, count: float, momentum: float, skip_non_finite: bool, mean: object, variance: object, tracked: object | None) -> bool:
     """
-    The dtype of a dense CPU tensor's per-channel parts (None for none), or its own; -1 when the kernels cannot take them.
+    Moves running statistics (momentum NaN: 1 / batches tracked); whether it did.
     """
 
 def empty(shape: Sequence[int], strides: Sequence[int], dtype: int) -> object:
     """
-    A dense tensor, as a DLPack capsule, in memory that is kept, when it is freed, for the next of its size.
+    A dense tensor, as a DLPack capsule, in memory that is kept, if it is large, for the next of its size. Dtypes: 0 float16, 1 bfloat16, 2 float32, 3 float64.
     """
 
 def empty_cache() -> int:
@@ -154,11 +166,6 @@ def empty_cache() -> int:
 
 def most_cached() -> int:
     """How many bytes are kept at most."""
-
-def batch_norm_move(channels: int, saved: bytearray, count: float, momentum: float, skip_non_finite: bool, mean: int, variance: int, parameter_dtype: int, tracked: int) -> bool:
-    """
-    Moves running statistics (momentum NaN: 1 / batches tracked); whether it did.
-    """
 
 def number_words(words: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None,))], Annotated[NDArray[numpy.int64], dict(shape=(None,))]]:
     """

@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from evenly import _core
 from evenly.torch import BatchNorm1d, kernels
 from evenly.torch.functional import batch_norm
 
@@ -56,7 +57,7 @@ def check(shape: tuple[int, ...], dtype: torch.dtype, channels_last: bool, fixed
     weight, bias, mean, spread = torch.rand(4, shape[1], generator=random, dtype=own) + 0.5
     statistics = (mean, spread) if fixed else None
     inputs = [t.detach().requires_grad_() for t in (x, weight, bias)]
-    assert kernels.code_of(*inputs) >= 0
+    assert kernels.take(*inputs)
     y = batch_norm(
         inputs[0], *(statistics or (None, None)), inputs[1], inputs[2], training=not fixed
     )
@@ -178,3 +179,43 @@ def test_two_models_in_two_threads_do_not_meet() -> None:
 
     with ThreadPoolExecutor(2) as pool:
         assert all(pool.map(many, range(2)))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        torch.ones(4, 3, dtype=torch.int64),
+        torch.ones(4, 3, dtype=torch.complex64),
+        torch.ones(4, 3).to_sparse(),
+        torch.ones(4, 3, device="meta"),
+        torch.ones(0, 3),
+        torch.ones(3),
+        torch.ones(4, 3, dtype=torch.complex64).conj().imag,
+    ],
+    ids=["integers", "complex", "sparse", "meta", "empty", "one axis", "negated"],
+)
+def test_what_the_kernels_do_not_take(x: Tensor) -> None:
+    assert not kernels.take(x)
+    assert kernels.take(torch.ones(4, 3), torch.ones(3))
+
+
+def test_parts_of_other_lengths_dtypes_and_strides_are_not_taken() -> None:
+    x, good = torch.ones(4, 3), torch.ones(3)
+    for part in (torch.ones(4), good.double(), good.bfloat16(), torch.ones(3, 2)[:, 0]):
+        assert not kernels.take(x, part)
+        assert not kernels.take(x, good, part)
+    assert kernels.take(x.bfloat16(), good)
+    assert not kernels.take(x.double(), good)
+
+
+def test_the_core_refuses_what_it_would_read_wrongly() -> None:
+    x, saved = torch.ones(4, 3), bytearray(32 * 3)
+    with pytest.raises(ValueError, match="dense"):
+        _core.batch_norm(torch.ones(4, 6)[:, ::2], None, None, 1e-5, saved, True)
+    with pytest.raises(ValueError, match="a part"):
+        _core.batch_norm(x, torch.ones(2), None, 1e-5, saved, True)
+    with pytest.raises(ValueError, match="saved"):
+        _core.batch_norm(x, None, None, 1e-5, bytearray(8), True)
+    gradient = torch.ones(3, 4).T
+    with pytest.raises(ValueError, match="gradient"):
+        _core.batch_norm_backward(x, gradient, None, None, saved, True, False, False, False)

@@ -213,8 +213,8 @@ class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
     subclass of it, so that tools which look for it find it. Statistics are taken in float64
     and the mean is subtracted before anything is rounded, so that no offset of the data
     matters, and a constant channel becomes exactly ``bias``. Its kernels serve dense tensors
-    on CPUs; everything else takes plain torch operations of the same meaning (tested on CPUs;
-    no GPU was measured).
+    on CPUs, in a torch that has DLPack's C exchange API; everything else takes plain torch
+    operations of the same meaning (tested on CPUs; no GPU was measured).
 
     Parameters
     ----------

@@ -86,9 +86,8 @@ def normalize_batch(
 
     ``running`` is not used, but what torch refuses of it is refused.
     """
-    code = kernels.code_of(x, weight, bias, *running) if mask is None and eps > 0.0 else -1
-    if code >= 0:
-        return kernels.normalize_batch(x, weight, bias, eps, code)
+    if mask is None and eps > 0.0 and kernels.take(x, weight, bias, *running):
+        return kernels.normalize_batch(x, weight, bias, eps)
     check_training(x, weight, bias, *running, eps)
     if x.numel() == 0:
         return x.clone(), None
@@ -111,8 +110,8 @@ def normalize_fixed(
         check_as_torch(x, weight, bias, mean, variance, training=False, eps=eps)
     assert mean is not None
     assert variance is not None
-    if mask is None and (code := kernels.code_of(x, weight, bias, mean, variance)) >= 0:
-        return kernels.normalize_fixed(x, mean, variance, weight, bias, eps, code)
+    if mask is None and kernels.take(x, weight, bias, mean, variance):
+        return kernels.normalize_fixed(x, mean, variance, weight, bias, eps)
     check_as_torch(x, weight, bias, mean, variance, training=False, eps=eps)
     return plain.normalize_fixed(x, mean, variance, weight, bias, eps, mask)
 

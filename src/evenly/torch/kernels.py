@@ -19,18 +19,15 @@ from torch.compiler import is_compiling
 
 from evenly import _core
 from evenly.torch import plain
-from evenly.torch.memory import CODES, empty_like, is_channels_last
-
-Layout = tuple[int, int, int]
-"""Samples, channels and values of a run, as they lie in memory."""
+from evenly.torch.memory import empty_like
 
 
-def code_of(x: Tensor, *parts: Tensor | None) -> int:
-    """Return the code of the dtype of the per-channel ``parts``, or -1: not for the kernels.
+def take(x: Tensor, *parts: Tensor | None) -> bool:
+    """Return whether the kernels take a batch with these per-channel parts.
 
     Not for them is what torch wants to see the operations of (compiling, tracing,
     `torch.func`, forward-mode derivatives, dispatch modes, subclasses), what is on other
-    devices, and what torch may refuse.
+    devices, and what torch may refuse. (Nor anything in a torch without DLPack's exchange API.)
     """
     if (
         is_compiling()
@@ -40,18 +37,13 @@ def code_of(x: Tensor, *parts: Tensor | None) -> int:
         or _len_torch_dispatch_stack()
         or _get_tracing_state() is not None
     ):
-        return -1
-    return _core.code_of(x, *parts)
+        return False
+    return _core.takes(x, *parts)
 
 
-def layout_of(x: Tensor) -> tuple[Tensor, Layout]:
-    """Return a dense tensor of the values of ``x``, and how they lie in memory."""
-    samples, channels, *_ = x.shape
-    if not x.is_contiguous():
-        if is_channels_last(x):
-            return x, (x.numel() // channels, channels, 1)
-        x = x.contiguous()
-    return x, (samples, channels, x.numel() // (channels * samples))
+def dense(x: Tensor) -> Tensor:
+    """Return a tensor of the same values that lie without a gap."""
+    return x if _core.is_dense(x) else x.contiguous()
 
 
 def alike(x: Tensor, other: Tensor) -> Tensor:
@@ -61,11 +53,6 @@ def alike(x: Tensor, other: Tensor) -> Tensor:
     if x.is_contiguous() and other.is_contiguous():
         return other
     return other if other.stride() == x.stride() else empty_like(x).copy_(other)
-
-
-def pointer(part: Tensor | None) -> int:
-    """Return where a tensor's values are; 0 for None."""
-    return 0 if part is None else part.data_ptr()
 
 
 class Kept:
@@ -80,12 +67,11 @@ class Kept:
         How many values each channel has.
     """
 
-    __slots__ = ("channels", "number", "saved")
+    __slots__ = ("number", "saved")
 
-    def __init__(self, layout: Layout) -> None:
-        samples, self.channels, values = layout
-        self.saved = bytearray(32 * self.channels)
-        self.number = samples * values
+    def __init__(self, channels: int, number: int) -> None:
+        self.saved = bytearray(32 * channels)
+        self.number = number
 
     @property
     def rows(self) -> Tensor:
@@ -111,23 +97,21 @@ class Kept:
         *,
         skip: bool,
     ) -> bool:
-        """Move running statistics that `code_of` has seen; return whether they were moved.
+        """Move running statistics that `take` has seen; return whether they were moved.
 
         A momentum of NaN stands for 1 / ``tracked``.
         """
         return _core.batch_norm_move(
-            self.channels, self.saved, self.number, momentum, skip,
-            mean.data_ptr(), variance.data_ptr(), CODES[mean.dtype], pointer(tracked),
-        )  # fmt: skip
+            self.saved, self.number, momentum, skip, mean, variance, tracked
+        )
 
 
 def normalize_batch(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, code: int
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> tuple[Tensor, Kept]:
-    """Normalise with the batch's own statistics, and return those. ``code`` is `code_of`'s."""
-    x, layout = layout_of(x)
-    kept = Kept(layout)
-    call = kept, layout, eps, code, None
+    """Normalise what they `take` with the batch's own statistics, and return those."""
+    x, kept = dense(x), _kept_of(x)
+    call = kept, eps, None
     if _differentiable(x, weight, bias):
         return _apply(x, weight, bias, call), kept
     return _forward(x, weight, bias, call), kept
@@ -140,17 +124,20 @@ def normalize_fixed(
     weight: Tensor | None,
     bias: Tensor | None,
     eps: float,
-    code: int,
 ) -> Tensor:
-    """Normalise with given statistics. ``code`` is `code_of`'s."""
-    x, layout = layout_of(x)
-    fixed = mean, variance
+    """Normalise what they `take` with given statistics."""
+    x, fixed = dense(x), (mean, variance)
     if _differentiable(x, weight, bias):
-        return _apply(x, weight, bias, (Kept(layout), layout, eps, code, fixed))
-    return _forward(x, weight, bias, (None, layout, eps, code, fixed))
+        return _apply(x, weight, bias, (_kept_of(x), eps, fixed))
+    return _forward(x, weight, bias, (None, eps, fixed))
 
 
-Call = tuple[Kept | None, Layout, float, int, tuple[Tensor, Tensor] | None]
+def _kept_of(x: Tensor) -> Kept:
+    channels = x.size(1)
+    return Kept(channels, x.numel() // channels)
+
+
+Call = tuple[Kept | None, float, tuple[Tensor, Tensor] | None]
 """What a call needs beside its differentiable inputs: where statistics are kept (None: nobody
 will ask for fixed ones), and last the fixed statistics, if any."""
 
@@ -164,20 +151,12 @@ def _differentiable(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bo
 
 
 def _forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, call: Call) -> Tensor:
-    kept, layout, eps, code, fixed = call
-    y = empty_like(x)
-    where = x.data_ptr(), y.data_ptr(), *layout, CODES[x.dtype]
-    weights = 0 if weight is None else weight.data_ptr()
-    biases = 0 if bias is None else bias.data_ptr()
+    kept, eps, fixed = call
     if fixed is not None:
-        mean, variance = fixed
-        means, variances = mean.data_ptr(), variance.data_ptr()
         saved = None if kept is None else kept.saved
-        _core.batch_norm_fixed(*where, means, variances, weights, biases, code, eps, saved)
-    else:
-        assert kept is not None
-        _core.batch_norm(*where, weights, biases, code, eps, kept.saved)
-    return y
+        return _core.batch_norm_fixed(x, *fixed, weight, bias, eps, saved)
+    assert kept is not None
+    return _core.batch_norm(x, weight, bias, eps, kept.saved, True)
 
 
 class _BatchNorm(torch.autograd.Function):
@@ -197,24 +176,17 @@ class _BatchNorm(torch.autograd.Function):
         bias = ctx.bias
         if torch.is_grad_enabled() or _mapped(gradient):  # create_graph=True, is_grads_batched=True
             return *_again(x, weight, bias, gradient, ctx), None
+        kept, _, fixed = ctx.call
         for_x, for_weight, for_bias, _ = ctx.needs_input_grad
-        call: Call = ctx.call
-        kept, layout, _, code, fixed = call
-        assert kept is not None
         gradient = alike(x, gradient)
-        out = empty_like(x) if for_x else None
-        for_weight = torch.empty_like(weight) if for_weight else None
-        for_bias = torch.empty_like(bias) if for_bias else None
-        _core.batch_norm_backward(
-            x.data_ptr(), gradient.data_ptr(), pointer(out), *layout, CODES[x.dtype],
-            pointer(weight), code, kept.saved, pointer(for_weight), pointer(for_bias),
-            fixed is not None,
-        )  # fmt: skip
-        return out, for_weight, for_bias, None
+        found = _core.batch_norm_backward(
+            x, gradient, weight, bias, kept.saved, for_x, for_weight, for_bias, fixed is not None
+        )
+        return *found, None
 
 
 # Function.apply without its own first step, which looks for torch.func's transforms in 3 us;
-# `code_of` has seen that there are none.
+# `take` has seen that there are none.
 _apply = super(torch.autograd.Function, _BatchNorm).apply
 
 
@@ -227,7 +199,7 @@ def _again(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, gradient: Tensor, ctx: Any
 ) -> list[Tensor | None]:
     """Return the gradients in operations that can be differentiated once more, and mapped."""
-    kept, _, eps, _, fixed = ctx.call
+    kept, eps, fixed = ctx.call
     again = torch.is_grad_enabled()
     with torch.enable_grad():
         if fixed is None:

@@ -1,6 +1,6 @@
 """A batch norm's steps one at a time, so that ranks can add up their numbers in between.
 
-Each step runs on the core's kernels where its ``code`` allows them (`kernels.code_of`; never
+Each step runs on the core's kernels where they have ``taken`` the batch (`kernels.take`; never
 with a mask), else in plain torch operations.
 """
 
@@ -12,8 +12,7 @@ from torch import Tensor
 
 from evenly import _core
 from evenly.torch import plain
-from evenly.torch.kernels import Kept, alike, layout_of, pointer
-from evenly.torch.memory import CODES, empty_like
+from evenly.torch.kernels import Kept, alike, dense
 from evenly.torch.plain import Statistics, along_channels, work_dtype
 
 
@@ -43,7 +42,7 @@ class Whole:
     @cached_property
     def saved(self) -> bytearray:
         """The statistics as the kernels keep them: high has the precision of their map."""
-        kept = Kept((1, len(self.high), 1))
+        kept = Kept(len(self.high), 1)
         mapped = torch.promote_types(self.dtype, torch.float32)
         high = (self.high + self.low).to(mapped).to(torch.float64)
         low = (self.high - high) + self.low
@@ -56,7 +55,7 @@ class Whole:
         return Statistics(self.high + self.low, self.variance, self.number)
 
 
-def statistics(x: Tensor, mask: Tensor | None, code: int) -> Tensor:
+def statistics(x: Tensor, mask: Tensor | None, taken: bool) -> Tensor:
     """Return this rank's statistics as one row: how many values a channel has, how many with
     padding; then for each channel the mean's high, its low, and the squares about it.
     """  # noqa: D205
@@ -66,10 +65,9 @@ def statistics(x: Tensor, mask: Tensor | None, code: int) -> Tensor:
         return row
     row[:2] = x.numel() // channels
     high, low, squares = row[2:].view(3, channels)
-    if code >= 0:
-        x, layout = layout_of(x)
-        kept = Kept(layout)
-        _core.batch_norm(x.data_ptr(), 0, *layout, CODES[x.dtype], 0, 0, code, 0.0, kept.saved)
+    if taken:
+        kept = Kept(channels, x.numel() // channels)
+        _core.batch_norm(dense(x), None, None, 0.0, kept.saved, False)
         high[:], low[:], squares[:] = kept.rows[:3]
     else:
         _, high[:], low[:], squares[:], row[0] = plain.centre(x, mask)
@@ -83,34 +81,25 @@ def normalize(
     bias: Tensor | None,
     mask: Tensor | None,
     whole: Whole,
-    code: int,
+    taken: bool,
 ) -> Tensor:
     """Return ``(x - mean) * inverse * weight + bias``."""
-    if code < 0:
+    if not taken:
         centred = centre(x, mask, whole)
         return plain.affine(centred, whole.inverse, weight, bias, mask).to(x.dtype)
-    x, layout = layout_of(x)
-    y = empty_like(x)
-    _core.batch_norm_apply(
-        x.data_ptr(), y.data_ptr(), *layout, CODES[x.dtype],
-        pointer(weight), pointer(bias), code, whole.saved,
-    )  # fmt: skip
-    return y
+    return _core.batch_norm_apply(dense(x), weight, bias, whole.saved)
 
 
 def gradient_sums(
-    x: Tensor, gradient: Tensor, mask: Tensor | None, whole: Whole, code: int
+    x: Tensor, gradient: Tensor, mask: Tensor | None, whole: Whole, taken: bool
 ) -> Tensor:
     """Return each channel's sums of gradient and of gradient * (x - mean), shape (2, C)."""
-    if code < 0:
+    if not taken:
         wide, axes = _counting(gradient.to(work_dtype(x)), mask), [0, *range(2, x.ndim)]
         return torch.stack([wide.sum(axes), (wide * centre(x, mask, whole)).sum(axes)])
-    x, layout = layout_of(x)
-    gradient = alike(x, gradient)
+    x = dense(x)
     sums = torch.empty(2, x.size(1), dtype=torch.float64)
-    _core.batch_norm_gradient_sums(
-        x.data_ptr(), gradient.data_ptr(), *layout, CODES[x.dtype], whole.saved, sums.data_ptr()
-    )
+    _core.batch_norm_gradient_sums(x, alike(x, gradient), whole.saved, sums)
     return sums
 
 
@@ -121,25 +110,21 @@ def gradient(
     mask: Tensor | None,
     whole: Whole,
     sums: Tensor,
-    code: int,
+    taken: bool,
 ) -> Tensor:
     """Return the gradient of ``x`` from the `gradient_sums` of all ranks together::
 
     inverse * weight * (gradient - sum / n - (x - mean) * inverse^2 * product / n)
     """
-    if code < 0:
+    if not taken:
         scale = whole.inverse if weight is None else whole.inverse * weight
         mean, slope = sums[0] / whole.number, sums[1] / whole.number * whole.inverse**2
         rest = centre(x, mask, whole) * along_channels(slope, x) + along_channels(mean, x)
         own = (gradient.to(rest.dtype) - rest) * along_channels(scale, x)
         return _counting(own, mask).to(x.dtype)
-    x, layout = layout_of(x)
-    gradient, out = alike(x, gradient), empty_like(x)
-    _core.batch_norm_gradient(
-        x.data_ptr(), gradient.data_ptr(), out.data_ptr(), *layout, CODES[x.dtype],
-        pointer(weight), code, whole.saved, sums.data_ptr(), whole.number,
-    )  # fmt: skip
-    return out
+    x = dense(x)
+    gradient = alike(x, gradient)
+    return _core.batch_norm_gradient(x, gradient, weight, whole.saved, sums, whole.number)
 
 
 def centre(x: Tensor, mask: Tensor | None, whole: Whole) -> Tensor:

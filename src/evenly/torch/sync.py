@@ -96,8 +96,8 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
     def _by_group(self, x: Tensor, mask: Tensor | None, group: Any) -> Tensor:
         weight, bias = self._affine()
         functional.check_training(x, weight, bias, *self._tracked(), self.eps)
-        code = kernels.code_of(x, weight, bias) if mask is None else -1
-        batch = whole.statistics(x, mask, self.eps, code, group)
+        taken = mask is None and kernels.take(x, weight, bias)
+        batch = whole.statistics(x, mask, self.eps, taken, group)
         if isinstance(batch, whole.Empty):
             if not batch.padded and self._tracked() != (None, None):
                 self._move(None)
@@ -106,7 +106,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
             if self.single == "running" and self.running_mean is not None:
                 return self._by_running(x, mask)
             raise functional.refusal_of_single(x, " on this rank, and one on all of them")
-        call = whole.Call(batch, self.eps, code, group)
+        call = whole.Call(batch, self.eps, taken, group)
         y = whole.normalize(x, weight, bias, mask, call)
         if self._tracked() != (None, None):
             self._move(batch.statistics)

@@ -21,10 +21,12 @@ class Empty(NamedTuple):
     padded: bool
 
 
-def statistics(x: Tensor, mask: Tensor | None, eps: float, code: int, group: Any) -> Whole | Empty:
+def statistics(
+    x: Tensor, mask: Tensor | None, eps: float, taken: bool, group: Any
+) -> Whole | Empty:
     """Return the statistics of all ranks' batches together: the same bits on each of them."""
     with torch.no_grad():
-        own = steps.statistics(x, mask, code)
+        own = steps.statistics(x, mask, taken)
         parts = [torch.empty_like(own) for _ in range(dist.get_world_size(group))]
         dist.all_gather(parts, own, group=group)
         rows = torch.stack(parts)
@@ -56,7 +58,7 @@ class Call(NamedTuple):
 
     whole: Whole
     eps: float
-    code: int
+    taken: bool
     group: Any
 
 
@@ -85,7 +87,7 @@ class _Normalize(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight, bias, mask)
         ctx.call = call
-        return steps.normalize(x, weight, bias, mask, call.whole, call.code)
+        return steps.normalize(x, weight, bias, mask, call.whole, call.taken)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
@@ -94,12 +96,12 @@ class _Normalize(torch.autograd.Function):
         wanted = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():  # create_graph=True
             return *_again((x, weight, bias), wanted, mask, gradient, call), None, None
-        own = steps.gradient_sums(x, gradient, mask, call.whole, call.code)
+        own = steps.gradient_sums(x, gradient, mask, call.whole, call.taken)
         for_x = None
         if wanted[0]:
             total = own.clone()
             dist.all_reduce(total, group=call.group)
-            for_x = steps.gradient(x, gradient, weight, mask, call.whole, total, call.code)
+            for_x = steps.gradient(x, gradient, weight, mask, call.whole, total, call.taken)
         for_weight = (own[1] * call.whole.inverse).to(weight.dtype) if wanted[1] else None
         for_bias = own[0].to(bias.dtype) if wanted[2] else None
         return for_x, for_weight, for_bias, None, None
