@@ -176,13 +176,21 @@ nb::object gradient(nb::handle x, nb::handle gradient, nb::handle weight,
   return dense.out;
 }
 
+// One int64, or None.
+int64_t* counter(nb::handle tensor) {
+  if (tensor.is_none()) return nullptr;
+  TensorView view(tensor);
+  if (!view.is_cpu() || !view.is_int64() || view.values() != 1)
+    throw nb::value_error("a counter must be one int64");
+  return static_cast<int64_t*>(view.data());
+}
+
 bool move(const nb::bytearray& saved, double count, double momentum, bool skip_non_finite,
           nb::handle mean, nb::handle variance, nb::handle tracked) {
   const int64_t channels = int64_t(saved.size()) / (4 * 8);
   Saved kept = saved_in(saved, channels);
   const PerChannel means = per_channel(mean, channels), variances = per_channel(variance, channels);
-  int64_t* batches =
-      tracked.is_none() ? nullptr : static_cast<int64_t*>(TensorView(tracked).data());
+  int64_t* batches = counter(tracked);
   nb::gil_scoped_release release;
   if (std::isnan(momentum)) momentum = batches ? 1.0 / double(*batches + 1) : 0.0;
   bool moved = batch_norm_move(channels, kept, count, momentum, skip_non_finite, means, variances);
@@ -216,8 +224,8 @@ bool is_dense(nb::handle x) { return TensorView(x).layout().has_value(); }
 
 nb::object empty(const std::vector<int64_t>& shape, const std::vector<int64_t>& strides,
                  int dtype) {
-  return empty_tensor(shape.data(), strides.data(), int(shape.size()),
-                      DType(int(DType::kFloat16) + dtype));
+  return cached_tensor(shape.data(), strides.data(), int(shape.size()),
+                       DType(int(DType::kFloat16) + dtype));
 }
 
 }  // namespace
@@ -247,11 +255,14 @@ void bind_batch_norm(nb::module_& m) {
         "variance"_a, "tracked"_a.none(),
         "Moves running statistics (momentum NaN: 1 / batches tracked); whether it did.");
   m.def("empty", &empty, "shape"_a, "strides"_a, "dtype"_a,
-        "A dense tensor, as a DLPack capsule, in memory that is kept, if it is large, for the "
-        "next of its size. Dtypes: 0 float16, 1 bfloat16, 2 float32, 3 float64.");
+        "A dense tensor, as a DLPack capsule, in memory that is kept, when it is freed, "
+        "for the next of its size. Dtypes: 0 float16, 1 bfloat16, 2 float32, 3 float64.");
   m.def(
       "empty_cache", [] { return CachingAllocator::shared().empty(); },
       "Gives what is kept back to the system; returns how many bytes those were.");
+  m.def(
+      "least_cached", [] { return kLeastCached; },
+      "How many values a tensor has at least whose memory is worth keeping.");
   m.def(
       "most_cached", [] { return CachingAllocator::shared().most_kept(); },
       "How many bytes are kept at most.");

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <memory>
-#include <new>
 #include <vector>
 
 #include "caching_allocator.h"
@@ -22,10 +21,12 @@ struct ExchangeApi {
 
 struct Torch {
   const ExchangeApi* api = nullptr;
-  nb::object from_dlpack;
+  nb::object empty_like, from_dlpack;
 
   Torch() {
-    nb::object tensor = nb::module_::import_("torch").attr("Tensor");
+    nb::module_ module = nb::module_::import_("torch");
+    nb::object tensor = module.attr("Tensor");
+    empty_like = module.attr("empty_like");
     from_dlpack = nb::module_::import_("torch._C").attr("_from_dlpack");
     if (!nb::hasattr(tensor, "__dlpack_c_exchange_api__")) return;
     nb::object capsule = tensor.attr("__dlpack_c_exchange_api__");
@@ -48,6 +49,12 @@ const Torch& torch() {
   return *found;
 }
 
+nb::object called(nb::handle function, nb::handle argument) {
+  PyObject* result = PyObject_CallOneArg(function.ptr(), argument.ptr());
+  if (!result) throw nb::python_error();
+  return nb::steal(result);
+}
+
 // DLPack's DLManagedTensor: a tensor, and how it is freed.
 struct ManagedTensor {
   nb::dlpack::dltensor tensor;
@@ -55,33 +62,18 @@ struct ManagedTensor {
   void (*free)(ManagedTensor*);
 };
 
-// A tensor in memory of the caching allocator, to which it goes back with the tensor, or of the C
-// library, which itself keeps what is small. As the capsule that DLPack's first version passes on:
-// through nanobind's arrays and their protocol it takes three times as long.
-struct NewTensor {
-  static constexpr int64_t kLeastCached = 1 << 20;  // values
-  static constexpr std::align_val_t kAlignment{64};
+// A tensor in memory of the caching allocator, to which it goes back with the tensor. As the
+// capsule that DLPack's first version passes on: through nanobind's arrays and their protocol it
+// takes three times as long.
+struct CachedTensor {
+  const CachingAllocator::Block block;
+  std::vector<int64_t> shape, strides;
+  ManagedTensor managed{};
 
-  CachingAllocator::Block block{};
-  bool cached = false;
-  std::vector<int64_t> shape_and_strides;
-  ManagedTensor managed;
-
-  ~NewTensor() {
-    if (cached)
-      CachingAllocator::shared().free(block);
-    else
-      ::operator delete(block.memory, kAlignment);
-  }
-  void allocate(int64_t values, size_t size) {
-    cached = values >= kLeastCached;
-    const size_t bytes = size_t(values) * size;
-    if (cached)
-      block = CachingAllocator::shared().allocate(bytes);
-    else
-      block = {::operator new(bytes, kAlignment), bytes};
-  }
-  static void free(ManagedTensor* managed) { delete static_cast<NewTensor*>(managed->context); }
+  explicit CachedTensor(size_t bytes) : block(CachingAllocator::shared().allocate(bytes)) {}
+  CachedTensor(const CachedTensor&) = delete;
+  ~CachedTensor() { CachingAllocator::shared().free(block); }
+  static void free(ManagedTensor* managed) { delete static_cast<CachedTensor*>(managed->context); }
 };
 
 // Whether values lie without a gap in the order of `axes`, the first of which is the outermost.
@@ -100,6 +92,7 @@ bool dense(const nb::dlpack::dltensor& view, int axes, Axis&& axis) {
 }  // namespace
 
 bool TensorView::read(nb::handle tensor) {
+  tensor_ = tensor;
   const ExchangeApi* api = torch().api;
   return api && api->view(tensor.ptr(), &view_) == 0;
 }
@@ -134,6 +127,11 @@ std::optional<DType> TensorView::dtype() const {
   }
 }
 
+bool TensorView::is_int64() const {
+  const auto [code, bits, lanes] = view_.dtype;
+  return code == uint8_t(nb::dlpack::dtype_code::Int) && bits == 64 && lanes == 1;
+}
+
 int64_t TensorView::values() const {
   int64_t all = 1;
   for (int i = 0; i < view_.ndim; ++i) all *= view_.shape[i];
@@ -158,22 +156,20 @@ std::optional<TensorView::Layout> TensorView::layout() const {
 }
 
 nb::object TensorView::empty_like() const {
-  const std::optional<DType> own = dtype();
-  if (!own) throw nb::type_error("only floating tensors are made");
-  nb::object capsule = empty_tensor(view_.shape, view_.strides, view_.ndim, *own);
-  PyObject* tensor = PyObject_CallOneArg(torch().from_dlpack.ptr(), capsule.ptr());
-  if (!tensor) throw nb::python_error();
-  return nb::steal(tensor);
+  const auto own = dtype();
+  const int64_t all = values();
+  const bool cached = own && all >= kLeastCached &&
+                      size_t(all * size_of(*own)) <= CachingAllocator::shared().most_kept();
+  if (!cached) return called(torch().empty_like, tensor_);
+  return called(torch().from_dlpack, cached_tensor(view_.shape, view_.strides, view_.ndim, *own));
 }
 
-nb::object empty_tensor(const int64_t* shape, const int64_t* strides, int axes, DType dtype) {
-  auto own = std::make_unique<NewTensor>();
-  auto& both = own->shape_and_strides;
-  both.assign(shape, shape + axes);
-  both.insert(both.end(), strides, strides + axes);
-  int64_t values = 1;
-  for (int i = 0; i < axes; ++i) values *= shape[i];
-  own->allocate(values, size_of(dtype));
+nb::object cached_tensor(const int64_t* shape, const int64_t* strides, int axes, DType dtype) {
+  size_t bytes = size_t(size_of(dtype));
+  for (int i = 0; i < axes; ++i) bytes *= size_t(shape[i]);
+  auto own = std::make_unique<CachedTensor>(bytes);
+  own->shape.assign(shape, shape + axes);
+  own->strides.assign(strides, strides + axes);
   nb::dlpack::dltensor& tensor = own->managed.tensor;
   tensor.data = own->block.memory;
   tensor.device = {nb::device::cpu::value, 0};
@@ -181,13 +177,12 @@ nb::object empty_tensor(const int64_t* shape, const int64_t* strides, int axes, 
   const auto code =
       dtype == DType::kBfloat16 ? nb::dlpack::dtype_code::Bfloat : nb::dlpack::dtype_code::Float;
   tensor.dtype = {uint8_t(code), uint8_t(8 * size_of(dtype)), 1};
-  tensor.shape = both.data(), tensor.strides = both.data() + axes;
-  tensor.byte_offset = 0;
+  tensor.shape = own->shape.data(), tensor.strides = own->strides.data();
   own->managed.context = own.get();
-  own->managed.free = NewTensor::free;
+  own->managed.free = CachedTensor::free;
   PyObject* capsule = PyCapsule_New(&own->managed, "dltensor", [](PyObject* unused) {
     if (!PyCapsule_IsValid(unused, "dltensor")) return;  // whoever took it has renamed it
-    NewTensor::free(static_cast<ManagedTensor*>(PyCapsule_GetPointer(unused, "dltensor")));
+    CachedTensor::free(static_cast<ManagedTensor*>(PyCapsule_GetPointer(unused, "dltensor")));
   });
   if (!capsule) throw nb::python_error();
   own.release();

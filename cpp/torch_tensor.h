@@ -22,6 +22,7 @@ class TensorView {
 
   bool is_cpu() const { return view_.device.device_type == nanobind::device::cpu::value; }
   std::optional<DType> dtype() const;  // nothing for any but the floating ones
+  bool is_int64() const;
   int64_t axes() const { return view_.ndim; }
   int64_t shape(int64_t axis) const { return view_.shape[axis]; }
   int64_t values() const;
@@ -35,18 +36,22 @@ class TensorView {
   };
   std::optional<Layout> layout() const;
 
-  // A new tensor of this shape, layout and dtype.
+  // A new tensor of this shape, layout and dtype: torch's own, or a large one in kept memory.
   nanobind::object empty_like() const;
 
  private:
   TensorView() = default;
   bool read(nanobind::handle tensor);
 
+  nanobind::handle tensor_;
   nanobind::dlpack::dltensor view_;  // valid for as long as the tensor is
 };
 
-// A dense tensor, as the capsule of DLPack's first version. The memory of a large one is kept,
-// when it is freed, for the next of its size.
-nanobind::object empty_tensor(const int64_t* shape, const int64_t* strides, int axes, DType dtype);
+// Values: what is smaller, the C library itself keeps.
+inline constexpr int64_t kLeastCached = 1 << 20;
+
+// A dense tensor, as the capsule of DLPack's first version, in memory that is kept, when it is
+// freed, for the next of its size. (Its storage cannot be resized, as that of torch's own can.)
+nanobind::object cached_tensor(const int64_t* shape, const int64_t* strides, int axes, DType dtype);
 
 }  // namespace evenly

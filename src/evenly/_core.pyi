@@ -156,13 +156,16 @@ def batch_norm_move(saved: bytearray, count: float, momentum: float, skip_non_fi
 
 def empty(shape: Sequence[int], strides: Sequence[int], dtype: int) -> object:
     """
-    A dense tensor, as a DLPack capsule, in memory that is kept, if it is large, for the next of its size. Dtypes: 0 float16, 1 bfloat16, 2 float32, 3 float64.
+    A dense tensor, as a DLPack capsule, in memory that is kept, when it is freed, for the next of its size. Dtypes: 0 float16, 1 bfloat16, 2 float32, 3 float64.
     """
 
 def empty_cache() -> int:
     """
     Gives what is kept back to the system; returns how many bytes those were.
     """
+
+def least_cached() -> int:
+    """How many values a tensor has at least whose memory is worth keeping."""
 
 def most_cached() -> int:
     """How many bytes are kept at most."""

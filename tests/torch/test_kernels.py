@@ -219,3 +219,6 @@ def test_the_core_refuses_what_it_would_read_wrongly() -> None:
     gradient = torch.ones(3, 4).T
     with pytest.raises(ValueError, match="gradient"):
         _core.batch_norm_backward(x, gradient, None, None, saved, True, False, False, False)
+    running = torch.zeros(3), torch.ones(3)
+    with pytest.raises(ValueError, match="a counter"):
+        _core.batch_norm_move(saved, 4, 0.1, False, *running, torch.zeros((), dtype=torch.int32))

@@ -142,6 +142,16 @@ def test_small_outputs_are_left_to_torch() -> None:
     assert et.empty_cache() == 0
 
 
+def test_the_storage_of_small_outputs_and_gradients_can_be_resized() -> None:
+    """As fully sharded training does with activations, and `out=` with what does not fit."""
+    x, layer = torch.randn(100, 4, requires_grad=True), et.BatchNorm1d(4)
+    y = layer(x)
+    gradients = torch.autograd.grad(y, (x, *layer.parameters()), torch.ones_like(y))
+    for result in (y.detach(), layer.eval()(x).detach(), *gradients):
+        result.untyped_storage().resize_(0)
+        result.resize_(7, 9)
+
+
 def test_what_is_kept_can_be_given_back() -> None:
     et.BatchNorm2d(32)(large())
     assert et.empty_cache() >= large().nbytes

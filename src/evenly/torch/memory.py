@@ -9,8 +9,8 @@ from evenly import _core
 CODES = {torch.float16: 0, torch.bfloat16: 1, torch.float32: 2, torch.float64: 3}
 """The core's names for dtypes."""
 
-LEAST = 1 << 20
-"""Values: what is smaller, the C library itself keeps (as in cpp/torch_tensor.cc)."""
+LEAST = _core.least_cached()
+"""Values: what is smaller, the C library itself keeps."""
 
 _MOST = _core.most_cached()
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
