@@ -107,7 +107,7 @@ def test_an_archive_goes_on_in_its_middle(tmp_path, state, monkeypatch):
         patch.setattr(os, "replace", raising(KeyboardInterrupt, os.replace, 2))
         with pytest.raises(KeyboardInterrupt):
             evenly.fit(path, checkpoint=state, threads=1)
-    assert '"complete": false, "members": 4, "mod' in state.read_text()
+    assert '"complete": false, "members": 5, "mod' in state.read_text()
     assert evenly.fit(path, checkpoint=state) == evenly.fit(path)
     assert '"complete": true, "modified"' in state.read_text()
     assert ledger(state) == {"x.tar": evenly.fit(path).rows}

@@ -1,6 +1,7 @@
 """Images that are summed together: the bits of each alone, whatever lies between them."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from PIL import Image
 from skimage import data
 
 import evenly
+from evenly.sources.choice import Choice
+from evenly.sources.images import Listing, Rule, files_source
 from evenly.sources.images.jpeg import decoder
 from evenly.sources.images.pictures import Picture
 from evenly.sources.images.run import _MOST, Room, Run
@@ -55,6 +58,39 @@ def test_how_many_files_are_read_at_once_changes_nothing(together, tmp_path, mon
     assert expected.rows == 5 * (200**2 + 7**2 + 300**2 + 2 * 64**2 + 1 + 900**2)
     monkeypatch.setattr("evenly.sources.images.source._READ_TOGETHER", together)
     assert evenly.fit(tmp_path, threads=2) == expected
+
+
+def test_a_task_is_of_one_large_file_or_of_many_small_ones(tmp_path, monkeypatch):
+    large, small = jpeg(512), jpeg(64)
+    monkeypatch.setattr("evenly.sources.images.source._READ_TOGETHER", len(large))
+    names = [str(tmp_path / f"{number:02}.jpg") for number in range(36)]
+    for number, name in enumerate(names):
+        Path(name).write_bytes(large if number < 3 else small)
+    tasks = files_source(names, Rule(Choice())).tasks()
+    rows = [sum(len(shot.array) for shot in task) for task in tasks]  # by one thread
+    assert rows == [*[512**2] * 3, *[n * 64**2 for n in (1, 16, 16)]]
+
+
+def test_a_folder_of_more_files_than_are_held_is_looked_up_again(tmp_path, monkeypatch):
+    for number in range(7):
+        (tmp_path / f"{number}.jpg").write_bytes(jpeg(number + 1))
+    (tmp_path / "notes.txt").write_text("no image")
+    expected = evenly.fit(tmp_path)
+    for most in (3, 7, 8):
+        monkeypatch.setattr("evenly.sources.images.listing._HELD", most)
+        listing = Listing([tmp_path])
+        assert listing.files == len(list(listing.pictures())) == len(list(listing)) == 7
+        assert listing.passed_over == {".txt": 2}
+        assert evenly.fit(tmp_path) == expected
+
+
+@pytest.mark.parametrize("nbytes", [1, _MOST, 10 * _MOST])
+def test_memory_is_not_written_past_the_cache(nbytes):
+    room = Room()
+    for more in (0, 1, 1000):
+        memory = room.of(nbytes + more)
+        assert len(memory) >= nbytes + more
+        assert memory.ctypes.data % 64 == 16
 
 
 def test_the_first_broken_image_is_named_whatever_is_read_before_it_is_decoded(tmp_path):

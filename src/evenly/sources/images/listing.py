@@ -1,4 +1,4 @@
-"""Which files are images: found as they are asked for, again and again, and never held.
+"""Which files are images: found as they are asked for, and held only when they are few.
 
 Ten million paths in a list are gigabytes, and no order is needed: sums are exact. So the
 files come in the order in which the file system gives them.
@@ -9,7 +9,7 @@ import glob
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from evenly.errors import SourceError
@@ -32,6 +32,9 @@ from evenly.sources.sql.url import is_database
 IMAGE, TAR, ZIP, TABLE, OTHER = "image", "tar", "zip", "table", "other"
 _ARCHIVES = TAR, ZIP
 _WANTED = IMAGE, *_ARCHIVES
+
+_HELD = 1 << 16
+"""Files that a listing holds, of up to some hundred bytes; more are looked up each time."""
 
 
 class Found(NamedTuple):
@@ -166,6 +169,7 @@ class Listing:
 
     def __init__(self, sources: Sequence[str | os.PathLike[str]]) -> None:
         self.sources = tuple(os.fspath(source) for source in sources)
+        self._held: list[Found] | None = None
         self.files, self._first = self._count()
         self.passed_over: Counter[str] = Counter()
 
@@ -185,23 +189,30 @@ class Listing:
             else:
                 yield of_file(file.path)
 
-    def _all(self) -> Iterator[Found]:
+    def _all(self) -> Iterable[Found]:
+        if self._held is not None:
+            return self._held
         return (file for source in self.sources for file in found(source))
 
     def _count(self) -> tuple[int, str]:
-        number: Counter[str] = Counter()
+        """Return the number of images and archives, and the first; hold all, if they are few."""
+        held: list[Found] = []
+        number = {IMAGE: 0, TABLE: 0}
         first: dict[str, str] = {}
         for source in self.sources:
-            before = number.total()
+            before = sum(number.values())
             for file in found(source):
+                if len(held) <= _HELD:
+                    held.append(file)
                 if _counts(file) or file.kind == TABLE:
                     what = TABLE if file.kind == TABLE else IMAGE
                     number[what] += 1
                     first.setdefault(what, file.path)
-            if number.total() == before:
+            if sum(number.values()) == before:
                 expand(source)  # says that this one has nothing
         if number[TABLE]:
             raise _mixed(number, first)
+        self._held = held if len(held) <= _HELD else None
         return number[IMAGE], first[IMAGE]
 
     @property
@@ -231,7 +242,7 @@ def _counts(file: Found) -> bool:
     return file.kind in _WANTED or (file.named and file.kind == OTHER)
 
 
-def _mixed(number: "Counter[str]", first: dict[str, str]) -> SourceError:
+def _mixed(number: dict[str, int], first: dict[str, str]) -> SourceError:
     image, table = first[IMAGE], first[TABLE]
     return SourceError(
         "A fit is of images or of tables, not of both. Received: "

@@ -70,10 +70,11 @@ class Rule:
 
 
 _TOGETHER = 16
-"""Images of a task: threads seldom ask for the next one. Those of an archive are held meanwhile."""
+"""Images of a task at most: threads seldom ask for the next. Those of an archive are held."""
 
 _READ_TOGETHER = 1 << 20
-"""Bytes of files that are read before the first is decoded, or one file."""
+"""Bytes of files that are read before the first is decoded, or one file; and about those of a task,
+so that a few large photographs are shared by all threads."""
 
 
 class ImageSource:
@@ -105,6 +106,7 @@ class ImageSource:
         self._pillow = pillow()
         self._decoder = decoder()
         self._room = Room()
+        self._together = 1  # images of the next task
         self._each = each
         self._rule = rule
         self._nbytes = nbytes
@@ -140,7 +142,7 @@ class ImageSource:
     def tasks(self) -> Generator[Iterable[Shot]]:
         """Yield tasks of some images each, one after the other."""
         each = iter(self._each())
-        while some := list(islice(each, _TOGETHER)):
+        while some := list(islice(each, self._together)):
             yield self._shots(some)
 
     def blocks(self) -> Generator[Block]:
@@ -216,7 +218,8 @@ class ImageSource:
                 self._refuse(picture.place, str(reason))
                 continue
             some.append((picture, content))
-            nbytes += len(content) if isinstance(content, bytes) else _READ_TOGETHER
+            nbytes += len(content) if isinstance(content, bytes) else 0
+            self._together = max(1, min(_TOGETHER, len(some) * _READ_TOGETHER // (nbytes + 1)))
             if nbytes >= _READ_TOGETHER:
                 yield some
                 some, nbytes = [], 0
