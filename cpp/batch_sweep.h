@@ -81,6 +81,7 @@ class Sweep {
     runs_ = batch.inner >= kernels_.unit;
     // Past the cache go whole cache lines only: one that is written both ways costs far more.
     int64_t line = runs_ ? batch.inner : batch.channels;
+    far_ = (gradient_ ? 2 * bytes : bytes) >= kFarBytes;
     stream_ = bytes >= kStreamBytes && line * int64_t(sizeof(T)) % 64 == 0;
     runs_ ? plan_runs() : plan_rows();
   }
@@ -136,6 +137,7 @@ class Sweep {
   static constexpr int64_t kChannelBytes = 512 << 10;  // a channel that an L2 cache keeps
   static constexpr int64_t kStreamBytes =
       8 << 20;  // output that no cache would keep is written past it
+  static constexpr int64_t kFarBytes = 8 << 20;  // input that no cache near to a core has
   static constexpr int64_t kStripColumns = 512;  // their sums and centers: 12 KB of the L1 cache
   static constexpr int64_t kMapColumns = 2048;   // whose maps the L1 cache keeps
   static constexpr int64_t kFewestRows = 64;
@@ -345,8 +347,8 @@ class Sweep {
   void sum_block(int64_t at, int64_t width, int64_t rows, const double* centers, double* sum,
                  double* product, bool wide) {
     if (width >= kernels_.unit) {
-      return kernels_.sum_rows(x_ + at, at_or_null(gradient_, at), rows, width_, width, centers,
-                               sum, product, wide);
+      return kernels_.sum_rows(x_ + at, at_or_null(gradient_, at), rows, width_, width, far_,
+                               centers, sum, product, wide);
     }
     for (; rows > 0; --rows, at += width_) {
       Short copy;
@@ -354,7 +356,7 @@ class Sweep {
       std::copy_n(x_ + at, width, copy.x);
       if (gradient_) std::copy_n(gradient_ + at, width, copy.gradient);
       kernels_.sum_rows(copy.x, gradient_ ? copy.gradient : nullptr, 1, kMaxUnit, kernels_.unit,
-                        centers, sums[0], sums[1], wide);
+                        false, centers, sums[0], sums[1], wide);
       for (int64_t j = 0; j < width; ++j) sum[j] += sums[0][j], product[j] += sums[1][j];
     }
   }
@@ -396,7 +398,7 @@ class Sweep {
   const T* mapped_gradient_;
   T* out_;
   int threads_;
-  bool runs_, stream_;
+  bool runs_, far_, stream_;
   std::vector<W> high_, slope_, shift_, gain_;
   int64_t chunks_ = 1;
   int64_t group_ = 1, groups_ = 1, pieces_ = 1;                         // of runs
