@@ -129,11 +129,11 @@ class NarrowSums {
 // Units that are summed before the sums go over into float64: at most so many in each lane of
 // two sums side by side (an addition waits four cycles for the one before it).
 constexpr int64_t kInARow = 16;
-// Columns of that many units are summed beside each other: those of a cache line, or four where
-// they have less than half of the registers.
-template <class T>
-constexpr int kUnitsBeside =
-    std::max(kVectorBytes == 32 && sizeof(T) < 8 ? 4 : 1, 64 / (kUnit * int(sizeof(T))));
+// Columns of that many units are summed beside each other: those of a cache line; with AVX2 four of
+// float32's sums, which fill twelve of sixteen registers with their centers.
+template <class S, class T>
+constexpr int kUnitsBeside = std::max(kVectorBytes == 32 && std::is_same_v<S, NarrowSums> ? 4 : 1,
+                                      64 / (kUnit * int(sizeof(T))));
 constexpr int64_t kMostStreams = 8;  // of memory, that the processor fetches ahead
 
 // A few samples' runs of a channel at once where they are short.
@@ -239,7 +239,7 @@ inline void sum_few_rows(const T* x, const T* gradient, int64_t stride, int64_t 
     sum_columns<S, T, kGradient, kRows, units, with_rest>(x + j, gradient + j, stride, center + j,
                                                           sum + j, product + j, rest);
   };
-  constexpr std::integral_constant<int, kUnitsBeside<T>> kMany;
+  constexpr std::integral_constant<int, kUnitsBeside<S, T>> kMany;
   constexpr std::integral_constant<int, 1> kOne;
   for (; j + kMany * kUnit <= width; j += kMany * kUnit) some(kMany, std::false_type());
   for (; j + kUnit <= width; j += kUnit) some(kOne, std::false_type());
