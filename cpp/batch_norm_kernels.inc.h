@@ -438,10 +438,11 @@ void map_runs_of(const T* x, const T* gradient, T* out, const Runs& runs, const 
   }
 }
 
-// Rows that share the loads of their columns' maps; longer ones are mapped one by one, since a
-// cache has few places for values that lie a multiple of a page apart.
+// Rows that share the loads of their columns' maps; longer ones are mapped one by one: a cache has
+// few places for values that lie a multiple of a page apart, and what is written in the order in
+// which it lies is fetched ahead (gradients of 6272 rows of 1 KB on a Zen 3: 0.71 -> 0.36 ms).
 constexpr int kMapRows = 4;
-constexpr int64_t kLongRowBytes = 2 << 10;
+constexpr int64_t kLongRowBytes = 512;
 
 // Columns [begin, width) of a few rows.
 template <class T, bool kGradient, int kRows>
