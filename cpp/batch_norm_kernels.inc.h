@@ -400,6 +400,24 @@ class PairedMap {
 };
 #endif
 
+// The part of a run that is written past the cache: whole lines of it, each of which the vectors
+// before and after leave alone, for a line that is written both ways costs far more.
+struct Lines {
+  int64_t begin, end;
+};
+template <class T>
+inline Lines lines_within(const T* out, int64_t begin, int64_t end) {
+  constexpr int64_t kBytes = sizeof(T), kLineBytes = 64, kStepBytes = kMapStep<T> * kBytes;
+  const auto address = reinterpret_cast<intptr_t>(out);
+  // A vector that does not begin or end where vectors do reaches into the next one's place.
+  intptr_t first = address + begin * kBytes, last = address + end * kBytes;
+  if (first % kStepBytes != 0) first += kStepBytes;
+  if (last % kStepBytes != 0) last -= kStepBytes;
+  first = (first + kLineBytes - 1) / kLineBytes * kLineBytes;
+  last = last / kLineBytes * kLineBytes;
+  return {(first - address) / kBytes, (last - address) / kBytes};
+}
+
 template <class T, bool kGradient>
 void map_runs_of(const T* x, const T* gradient, T* out, const Runs& runs, const Affine<T>& map) {
   constexpr int kStep = kMapStep<T>;
@@ -409,30 +427,41 @@ void map_runs_of(const T* x, const T* gradient, T* out, const Runs& runs, const 
       const Map<T> high = splat<Map<T>>(map.high[c]), slope = splat<Map<T>>(map.slope[c]),
                    shift = splat<Map<T>>(map.shift[c]);
       const Map<T> gain = kGradient ? splat<Map<T>>(map.gain[c]) : high;
-      auto one = [&](int64_t i, bool stream) {
-        map_vector<T, kGradient>(x + i, gradient + i, out + i, high, slope, shift, gain, stream);
-      };
       int64_t i = at;
       const int64_t end = at + runs.length;
+      auto one = [&](int64_t from, bool stream) {
+        map_vector<T, kGradient>(x + from, gradient + from, out + from, high, slope, shift, gain,
+                                 stream);
+      };
+      auto vectors = [&](int64_t to, bool stream) {
+#if defined(__AVX2__)
+        if constexpr (std::is_same_v<T, Brain>) {
+          if (reinterpret_cast<uintptr_t>(out + i) % kVectorBytes != 0 && i + kStep <= to) {
+            one(i, false);
+            i += kStep;
+          }
+          for (; i + kPair <= to; i += kPair) {
+            map_pair<kGradient>(x + i, gradient + i, out + i, alike(high), alike(slope),
+                                alike(shift), alike(gain), stream);
+          }
+        }
+#endif
+        for (; i + kStep <= to; i += kStep) one(i, stream);
+      };
       const int64_t bytes = kStep * int64_t(sizeof(T));
       const int64_t off = reinterpret_cast<uintptr_t>(out + i) % bytes;
-      if (off != 0 || map.stream) {  // the first vector reaches up to where stores are aligned
+      if (off != 0) {  // the first vector reaches up to where stores are aligned
         one(i, false);
         i += (bytes - off) / int64_t(sizeof(T));
       }
-#if defined(__AVX2__)
-      if constexpr (std::is_same_v<T, Brain>) {
-        if (reinterpret_cast<uintptr_t>(out + i) % kVectorBytes != 0 && i + kStep <= end) {
-          one(i, false);
-          i += kStep;
-        }
-        for (; i + kPair <= end; i += kPair) {
-          map_pair<kGradient>(x + i, gradient + i, out + i, alike(high), alike(slope), alike(shift),
-                              alike(gain), map.stream);
+      if (map.stream) {
+        const Lines lines = lines_within(out, at, end);
+        if (lines.begin < lines.end) {
+          vectors(lines.begin, false);
+          vectors(lines.end, true);
         }
       }
-#endif
-      for (; i + kStep <= end; i += kStep) one(i, map.stream);
+      vectors(end, false);
       if (i != end) one(end - kStep, false);
     }
   }

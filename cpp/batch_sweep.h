@@ -79,10 +79,8 @@ class Sweep {
       threads_ = std::min(threads_, batch.threads > 0 ? batch.threads : default_threads());
     for (auto* part : {&high_, &slope_, &shift_, &gain_}) part->resize(std::size_t(batch.channels));
     runs_ = batch.inner >= kernels_.unit;
-    // Past the cache go whole cache lines only: one that is written both ways costs far more.
-    int64_t line = runs_ ? batch.inner : batch.channels;
     far_ = (gradient_ ? 2 * bytes : bytes) >= kFarBytes;
-    stream_ = bytes >= kStreamBytes && line * int64_t(sizeof(T)) % 64 == 0;
+    stream_ = bytes >= kStreamBytes;
     runs_ ? plan_runs() : plan_rows();
   }
 
@@ -137,6 +135,7 @@ class Sweep {
   static constexpr int64_t kChannelBytes = 512 << 10;  // a channel that an L2 cache keeps
   static constexpr int64_t kStreamBytes =
       8 << 20;  // output that no cache would keep is written past it
+  static constexpr int64_t kStreamedRunBytes = 1 << 10;
   static constexpr int64_t kFarBytes = 8 << 20;  // input that no cache near to a core has
   static constexpr int64_t kStripColumns = 512;  // their sums and centers: 12 KB of the L1 cache
   static constexpr int64_t kMapColumns = 2048;   // whose maps the L1 cache keeps
@@ -173,6 +172,9 @@ class Sweep {
     group_ = std::min(group_, kMostTogether);
     groups_ = (batch_.channels + group_ - 1) / group_;
     bool few = batch_.channels < 16 && channel * batch_.channels > 4 * kPieceBytes;
+    // Of runs, their whole lines: that is worth it where few are not.
+    int64_t run = batch_.inner * int64_t(sizeof(T));
+    stream_ = stream_ && (run % 64 == 0 || run >= kStreamedRunBytes);
     chunks_ = 1;
     pieces_ = 1;
     if (channel <= kChannelBytes && !few) return;
@@ -282,6 +284,7 @@ class Sweep {
     int64_t bytes = rows_ * width_ * int64_t(sizeof(T)) / strips_;
     chunks_ =
         std::clamp<int64_t>(bytes / kPieceBytes, 1, std::max<int64_t>(rows_ / kFewestRows, 1));
+    // Past the cache go whole lines of it only: one that is written both ways costs far more.
     if (stream_) stream_ = width_ * int64_t(sizeof(T)) % 64 == 0 && uintptr_t(out_) % 64 == 0;
   }
   // Calls f(column, channel) for every column, in order.

@@ -167,8 +167,11 @@ TEST(large_outputs_that_are_written_past_the_cache) {
   Random random(seed());
   for_each_type([&]<class T>(T) {
     int64_t values = (8 << 20) / int64_t(sizeof(T));
-    for (const Shape& shape : {Shape{3, 7, values / 21 + 1}, Shape{values / 64 + 3, 64, 1},
-                               Shape{values / 67 + 1, 67, 1}, Shape{values / 24 + 1, 8, 3}}) {
+    int64_t run = random.between(1 << 10, 2 << 10) / int64_t(sizeof(T));
+    for (const Shape& shape :
+         {Shape{3, 7, values / 21 + 1}, Shape{values / (12 * run) + 1, 12, run},
+          Shape{values / 64 + 3, 64, 1}, Shape{values / 67 + 1, 67, 1},
+          Shape{values / 24 + 1, 8, 3}}) {
       BatchCase<T> one(random, shape, any_edge(random));
       one.set_statistics(random);
       if (random.one_in(2)) {
