@@ -32,6 +32,7 @@ struct alignas(64) LaneSums {
 template <class T>
 struct Affine {
   const Work<T>*high, *slope, *shift, *gain;
+  bool far;     // no cache near to a core has what is read and written
   bool stream;  // write past the cache
 };
 

@@ -136,7 +136,7 @@ class Sweep {
   static constexpr int64_t kStreamBytes =
       8 << 20;  // output that no cache would keep is written past it
   static constexpr int64_t kStreamedRunBytes = 1 << 10;
-  static constexpr int64_t kFarBytes = 8 << 20;  // input that no cache near to a core has
+  static constexpr int64_t kFarBytes = 8 << 20;  // that no cache near to a core has
   static constexpr int64_t kStripColumns = 512;  // their sums and centers: 12 KB of the L1 cache
   static constexpr int64_t kMapColumns = 2048;   // whose maps the L1 cache keeps
   static constexpr int64_t kFewestRows = 64;
@@ -144,7 +144,8 @@ class Sweep {
   static constexpr int64_t kMostTogether = 64;  // channels of a task: their sums, 16 KB of stack
 
   Affine<T> map_from(int64_t c) const {
-    return {high_.data() + c, slope_.data() + c, shift_.data() + c, gain_.data() + c, stream_};
+    const bool far = (gradient_ ? 3 : 2) * bytes() >= kFarBytes;
+    return {high_.data() + c, slope_.data() + c, shift_.data() + c, gain_.data() + c, far, stream_};
   }
   int64_t bytes() const { return batch_.values() * batch_.channels * int64_t(sizeof(T)); }
   // In how many pieces the batch is mapped, each of one or more of so many samples or rows.
@@ -388,7 +389,7 @@ class Sweep {
       std::copy_n(mapped_ + at, width, copy.x);
       if (mapped_gradient_) std::copy_n(mapped_gradient_ + at, width, copy.gradient);
       kernels_.map_rows(copy.x, mapped_gradient_ ? copy.gradient : nullptr, copy.out, 1, kMaxUnit,
-                        kernels_.unit, {map.high, map.slope, map.shift, map.gain, false});
+                        kernels_.unit, {map.high, map.slope, map.shift, map.gain, false, false});
       std::copy_n(copy.out, width, out_ + at);
     }
   }
