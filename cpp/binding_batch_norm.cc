@@ -38,25 +38,30 @@ PerChannel per_channel(nb::handle tensor, int64_t channels) {
   return {view.data(), *dtype};
 }
 
+// A gradient laid out as its batch, so that one layout describes both.
+nb::object alike(const TensorView& x, nb::object gradient) {
+  if (nb::cast<bool>(gradient.attr("is_neg")())) gradient = gradient.attr("resolve_neg")();
+  const TensorView own(gradient);
+  if (!own.is_cpu() || own.dtype() != x.dtype() || !own.has_shape_of(x))
+    throw nb::value_error("a gradient must have its batch's shape and dtype");
+  if (own.layout() == x.layout()) return gradient;
+  return x.empty_like().attr("copy_")(gradient);
+}
+
 // A batch whose values lie without a gap, those of its gradient alike; and where results go.
 struct DenseBatch {
   TensorView x;
   Batch batch;
-  nb::object out;
+  nb::object gradient, out;
 
-  explicit DenseBatch(nb::handle tensor, nb::handle gradient = {}) : x(tensor), batch{} {
+  explicit DenseBatch(nb::handle tensor, nb::handle of_output = {}) : x(tensor), batch{} {
     const auto layout = x.layout();
     const auto dtype = x.dtype();
     if (!x.is_cpu() || !layout || !dtype) throw nb::value_error("a batch must be dense");
     batch = {x.data(), nullptr, nullptr, *dtype, layout->outer, layout->channels, layout->inner, 0};
-    if (!gradient.is_valid()) return;
-    TensorView other(gradient);
-    const auto own = other.layout();
-    const bool alike = own && own->outer == layout->outer && own->channels == layout->channels &&
-                       own->inner == layout->inner;
-    if (!other.is_cpu() || other.dtype() != dtype || !alike)
-      throw nb::value_error("a gradient must be laid out as its batch");
-    batch.gradient = other.data();
+    if (!of_output.is_valid()) return;
+    gradient = alike(x, nb::borrow(of_output));
+    batch.gradient = TensorView(gradient).data();
   }
   int64_t channels() const { return batch.channels; }
   void make_room() {
@@ -220,7 +225,9 @@ bool takes(nb::handle x, const nb::args& parts) {
   return !first || first == own || (first == DType::kFloat32 && half(*own));
 }
 
-bool is_dense(nb::handle x) { return TensorView(x).layout().has_value(); }
+nb::object dense(nb::handle x) {
+  return TensorView(x).layout() ? nb::borrow(x) : x.attr("contiguous")();
+}
 
 nb::object empty(const std::vector<int64_t>& shape, const std::vector<int64_t>& strides,
                  int dtype) {
@@ -233,8 +240,8 @@ nb::object empty(const std::vector<int64_t>& shape, const std::vector<int64_t>& 
 void bind_batch_norm(nb::module_& m) {
   m.def("takes", &takes, nb::sig("def takes(x: object, *parts: object) -> bool"),
         "Whether the kernels can take a batch with these per-channel parts (None for none).");
-  m.def("is_dense", &is_dense, "x"_a,
-        "Whether the values of a batch lie without a gap: contiguous, or channels last.");
+  m.def("dense", &dense, "x"_a,
+        "A batch of the same values that lie without a gap: contiguous, or channels last.");
   m.def("batch_norm", &forward, "x"_a, "weight"_a.none(), "bias"_a.none(), "eps"_a, "saved"_a,
         "wanted"_a,
         "Takes a dense batch's statistics into saved, four float64 a channel, and returns it "

@@ -1,5 +1,6 @@
 #include "torch_tensor.h"
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <vector>
@@ -136,6 +137,11 @@ int64_t TensorView::values() const {
   int64_t all = 1;
   for (int i = 0; i < view_.ndim; ++i) all *= view_.shape[i];
   return all;
+}
+
+bool TensorView::has_shape_of(const TensorView& other) const {
+  return std::equal(view_.shape, view_.shape + view_.ndim, other.view_.shape,
+                    other.view_.shape + other.view_.ndim);
 }
 
 bool TensorView::is_contiguous() const {

@@ -26,6 +26,7 @@ class TensorView {
   int64_t axes() const { return view_.ndim; }
   int64_t shape(int64_t axis) const { return view_.shape[axis]; }
   int64_t values() const;
+  bool has_shape_of(const TensorView& other) const;
   void* data() const { return static_cast<char*>(view_.data) + view_.byte_offset; }
 
   bool is_contiguous() const;
@@ -33,6 +34,8 @@ class TensorView {
   // channels in turn, or the values of all channels side by side.
   struct Layout {
     int64_t outer, channels, inner;
+
+    bool operator==(const Layout&) const = default;
   };
   std::optional<Layout> layout() const;
 

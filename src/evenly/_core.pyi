@@ -120,9 +120,9 @@ def takes(x: object, *parts: object) -> bool:
     Whether the kernels can take a batch with these per-channel parts (None for none).
     """
 
-def is_dense(x: object) -> bool:
+def dense(x: object) -> object:
     """
-    Whether the values of a batch lie without a gap: contiguous, or channels last.
+    A batch of the same values that lie without a gap: contiguous, or channels last.
     """
 
 def batch_norm(x: object, weight: object | None, bias: object | None, eps: float, saved: bytearray, wanted: bool) -> object:

@@ -208,6 +208,36 @@ def test_parts_of_other_lengths_dtypes_and_strides_are_not_taken() -> None:
     assert not kernels.take(x.double(), good)
 
 
+@pytest.mark.parametrize("channels_last", [False, True], ids=["contiguous", "channels last"])
+def test_a_gradient_may_lie_in_any_way(channels_last: bool) -> None:
+    random = torch.Generator().manual_seed(7)
+    x, plain = torch.randn(2, 4, 3, 5, 6, generator=random)
+    if channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    gradients = {
+        "channels last": plain.contiguous(memory_format=torch.channels_last),
+        "transposed": plain.transpose(0, 3).contiguous().transpose(0, 3),
+        "every other": torch.stack([plain, plain + 1], -1)[..., 0],
+        "negated": torch.complex(plain, -plain).conj().imag,
+    }
+    weight, bias = torch.rand(2, 3, generator=random)
+    inputs = [part.detach().requires_grad_() for part in (x, weight, bias)]
+    assert kernels.take(*inputs)
+
+    def found(gradient: Tensor) -> tuple[Tensor, ...]:
+        y = batch_norm(inputs[0], None, None, inputs[1], inputs[2], training=True)
+        return torch.autograd.grad(y, inputs, gradient)
+
+    for name, gradient in gradients.items():
+        assert torch.equal(gradient, plain), name
+        for got, want in zip(found(gradient), found(plain), strict=True):
+            assert torch.equal(got, want), name
+            assert got.stride() == want.stride(), name
+    one = torch.ones(())
+    for got, want in zip(found(one.expand_as(x)), found(torch.ones_like(x)), strict=True):
+        assert torch.equal(got, want), "a sum's"
+
+
 def test_the_core_refuses_what_it_would_read_wrongly() -> None:
     x, saved = torch.ones(4, 3), bytearray(32 * 3)
     with pytest.raises(ValueError, match="dense"):
@@ -216,9 +246,9 @@ def test_the_core_refuses_what_it_would_read_wrongly() -> None:
         _core.batch_norm(x, torch.ones(2), None, 1e-5, saved, True)
     with pytest.raises(ValueError, match="saved"):
         _core.batch_norm(x, None, None, 1e-5, bytearray(8), True)
-    gradient = torch.ones(3, 4).T
-    with pytest.raises(ValueError, match="gradient"):
-        _core.batch_norm_backward(x, gradient, None, None, saved, True, False, False, False)
+    for gradient in (torch.ones(3, 4), torch.ones(4, 1), torch.ones(4, 3).double()):
+        with pytest.raises(ValueError, match="a gradient"):
+            _core.batch_norm_backward(x, gradient, None, None, saved, True, False, False, False)
     running = torch.zeros(3), torch.ones(3)
     with pytest.raises(ValueError, match="a counter"):
         _core.batch_norm_move(saved, 4, 0.1, False, *running, torch.zeros((), dtype=torch.int32))

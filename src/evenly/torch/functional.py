@@ -119,7 +119,7 @@ def normalize_fixed(
 def single_valued(x: Tensor, mask: Tensor | None) -> bool:
     """Whether there is one value a channel, so that a batch has no variance."""
     if mask is None:
-        return x.numel() == x.shape[1]
+        return x.numel() == x.size(1)
     if torch.compiler.is_compiling():
         return False  # that would break the graph; the running statistics then stay
     return int(mask.expand(x.shape[0], 1, *x.shape[2:]).sum()) == 1

@@ -19,7 +19,6 @@ from torch.compiler import is_compiling
 
 from evenly import _core
 from evenly.torch import plain
-from evenly.torch.memory import empty_like
 
 
 def take(x: Tensor, *parts: Tensor | None) -> bool:
@@ -41,22 +40,8 @@ def take(x: Tensor, *parts: Tensor | None) -> bool:
     return _core.takes(x, *parts)
 
 
-def dense(x: Tensor) -> Tensor:
-    """Return a tensor of the same values that lie without a gap."""
-    return x if _core.is_dense(x) else x.contiguous()
-
-
-def alike(x: Tensor, other: Tensor) -> Tensor:
-    """Return ``other`` laid out as ``x``, so that one layout describes both."""
-    if other.is_neg():
-        other = other.resolve_neg()
-    if x.is_contiguous() and other.is_contiguous():
-        return other
-    return other if other.stride() == x.stride() else empty_like(x).copy_(other)
-
-
 class Kept:
-    """Statistics as the kernels keep them.
+    """Statistics of a batch as the kernels keep them.
 
     Attributes
     ----------
@@ -69,52 +54,37 @@ class Kept:
 
     __slots__ = ("number", "saved")
 
-    def __init__(self, channels: int, number: int) -> None:
+    def __init__(self, x: Tensor) -> None:
+        channels = x.size(1)
         self.saved = bytearray(32 * channels)
-        self.number = number
-
-    @property
-    def rows(self) -> Tensor:
-        """The saved numbers, float64 of shape (4, C)."""
-        return torch.frombuffer(self.saved, dtype=torch.float64).view(4, -1)
+        self.number = x.numel() // channels
 
     @property
     def mean(self) -> Tensor:
         """The mean of each channel, float64."""
-        return self.rows[0] + self.rows[1]
+        high, low, _, _ = rows(self.saved)
+        return high + low
 
     @property
     def variance(self) -> Tensor:
         """The biased variance of each channel, float64."""
-        return self.rows[2]
+        return rows(self.saved)[2]
 
-    def move(
-        self,
-        mean: Tensor,
-        variance: Tensor,
-        tracked: Tensor | None,
-        momentum: float,
-        *,
-        skip: bool,
-    ) -> bool:
-        """Move running statistics that `take` has seen; return whether they were moved.
 
-        A momentum of NaN stands for 1 / ``tracked``.
-        """
-        return _core.batch_norm_move(
-            self.saved, self.number, momentum, skip, mean, variance, tracked
-        )
+def rows(saved: bytearray) -> Tensor:
+    """Return the saved numbers, float64 of shape (4, C); writing to them writes to ``saved``."""
+    return torch.frombuffer(saved, dtype=torch.float64).view(4, -1)
 
 
 def normalize_batch(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> tuple[Tensor, Kept]:
     """Normalise what they `take` with the batch's own statistics, and return those."""
-    x, kept = dense(x), _kept_of(x)
-    call = kept, eps, None
+    x = _core.dense(x)
+    kept = Kept(x)
     if _differentiable(x, weight, bias):
-        return _apply(x, weight, bias, call), kept
-    return _forward(x, weight, bias, call), kept
+        return _apply(x, weight, bias, (kept, eps, None)), kept
+    return _core.batch_norm(x, weight, bias, eps, kept.saved, True), kept
 
 
 def normalize_fixed(
@@ -126,20 +96,15 @@ def normalize_fixed(
     eps: float,
 ) -> Tensor:
     """Normalise what they `take` with given statistics."""
-    x, fixed = dense(x), (mean, variance)
+    x = _core.dense(x)
     if _differentiable(x, weight, bias):
-        return _apply(x, weight, bias, (_kept_of(x), eps, fixed))
-    return _forward(x, weight, bias, (None, eps, fixed))
+        return _apply(x, weight, bias, (Kept(x), eps, (mean, variance)))
+    return _core.batch_norm_fixed(x, mean, variance, weight, bias, eps, None)
 
 
-def _kept_of(x: Tensor) -> Kept:
-    channels = x.size(1)
-    return Kept(channels, x.numel() // channels)
-
-
-Call = tuple[Kept | None, float, tuple[Tensor, Tensor] | None]
-"""What a call needs beside its differentiable inputs: where statistics are kept (None: nobody
-will ask for fixed ones), and last the fixed statistics, if any."""
+Call = tuple[Kept, float, tuple[Tensor, Tensor] | None]
+"""What a call needs beside its differentiable inputs: where statistics are kept, and last the
+fixed ones, if any."""
 
 
 def _differentiable(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
@@ -148,15 +113,6 @@ def _differentiable(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bo
         or (weight is not None and weight.requires_grad)
         or (bias is not None and bias.requires_grad)
     )
-
-
-def _forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, call: Call) -> Tensor:
-    kept, eps, fixed = call
-    if fixed is not None:
-        saved = None if kept is None else kept.saved
-        return _core.batch_norm_fixed(x, *fixed, weight, bias, eps, saved)
-    assert kept is not None
-    return _core.batch_norm(x, weight, bias, eps, kept.saved, True)
 
 
 class _BatchNorm(torch.autograd.Function):
@@ -168,7 +124,10 @@ class _BatchNorm(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.bias, ctx.call = bias, call  # of bias only the kind is used: it may change meanwhile
-        return _forward(x, weight, bias, call)
+        kept, eps, fixed = call
+        if fixed is None:
+            return _core.batch_norm(x, weight, bias, eps, kept.saved, True)
+        return _core.batch_norm_fixed(x, *fixed, weight, bias, eps, kept.saved)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
@@ -178,7 +137,6 @@ class _BatchNorm(torch.autograd.Function):
             return *_again(x, weight, bias, gradient, ctx), None
         kept, _, fixed = ctx.call
         for_x, for_weight, for_bias, _ = ctx.needs_input_grad
-        gradient = alike(x, gradient)
         found = _core.batch_norm_backward(
             x, gradient, weight, bias, kept.saved, for_x, for_weight, for_bias, fixed is not None
         )

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
+from evenly import _core
 from evenly.torch import beneath
 from evenly.torch.kernels import Kept
 from evenly.torch.plain import Statistics
@@ -38,9 +39,12 @@ def move(
         ones only moves that counter.
     """
     if isinstance(batch, Kept):
-        weight = math.nan if momentum is None else momentum
-        if not batch.move(mean, variance, tracked, weight, skip=skipped is not None):
-            assert skipped is not None
+        weight = math.nan if momentum is None else momentum  # NaN: 1 / tracked
+        skip = skipped is not None
+        moved = _core.batch_norm_move(
+            batch.saved, batch.number, weight, skip, mean, variance, tracked
+        )
+        if skipped is not None and not moved:
             skipped.add_(1)
         return
     if beneath.lies(mean):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evenly import _core
 from evenly.torch import plain
-from evenly.torch.kernels import Kept, alike, dense
+from evenly.torch.kernels import Kept, rows
 from evenly.torch.plain import Statistics, along_channels, work_dtype
 
 
@@ -42,12 +42,12 @@ class Whole:
     @cached_property
     def saved(self) -> bytearray:
         """The statistics as the kernels keep them: high has the precision of their map."""
-        kept = Kept(len(self.high), 1)
+        saved = bytearray(32 * len(self.high))
         mapped = torch.promote_types(self.dtype, torch.float32)
         high = (self.high + self.low).to(mapped).to(torch.float64)
         low = (self.high - high) + self.low
-        torch.stack([high, low, self.variance, self.inverse], out=kept.rows)
-        return kept.saved
+        torch.stack([high, low, self.variance, self.inverse], out=rows(saved))
+        return saved
 
     @property
     def statistics(self) -> Statistics:
@@ -66,9 +66,9 @@ def statistics(x: Tensor, mask: Tensor | None, taken: bool) -> Tensor:
     row[:2] = x.numel() // channels
     high, low, squares = row[2:].view(3, channels)
     if taken:
-        kept = Kept(channels, x.numel() // channels)
-        _core.batch_norm(dense(x), None, None, 0.0, kept.saved, False)
-        high[:], low[:], squares[:] = kept.rows[:3]
+        kept = Kept(x)
+        _core.batch_norm(_core.dense(x), None, None, 0.0, kept.saved, False)
+        high[:], low[:], squares[:], _ = rows(kept.saved)
     else:
         _, high[:], low[:], squares[:], row[0] = plain.centre(x, mask)
     squares *= row[0]
@@ -87,7 +87,7 @@ def normalize(
     if not taken:
         centred = centre(x, mask, whole)
         return plain.affine(centred, whole.inverse, weight, bias, mask).to(x.dtype)
-    return _core.batch_norm_apply(dense(x), weight, bias, whole.saved)
+    return _core.batch_norm_apply(_core.dense(x), weight, bias, whole.saved)
 
 
 def gradient_sums(
@@ -97,9 +97,8 @@ def gradient_sums(
     if not taken:
         wide, axes = _counting(gradient.to(work_dtype(x)), mask), [0, *range(2, x.ndim)]
         return torch.stack([wide.sum(axes), (wide * centre(x, mask, whole)).sum(axes)])
-    x = dense(x)
     sums = torch.empty(2, x.size(1), dtype=torch.float64)
-    _core.batch_norm_gradient_sums(x, alike(x, gradient), whole.saved, sums)
+    _core.batch_norm_gradient_sums(_core.dense(x), gradient, whole.saved, sums)
     return sums
 
 
@@ -122,8 +121,7 @@ def gradient(
         rest = centre(x, mask, whole) * along_channels(slope, x) + along_channels(mean, x)
         own = (gradient.to(rest.dtype) - rest) * along_channels(scale, x)
         return _counting(own, mask).to(x.dtype)
-    x = dense(x)
-    gradient = alike(x, gradient)
+    x = _core.dense(x)
     return _core.batch_norm_gradient(x, gradient, weight, whole.saved, sums, whole.number)
 
 
