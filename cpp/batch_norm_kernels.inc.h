@@ -50,6 +50,20 @@ class Rest {
   alignas(64) int32_t narrow_[kUnit];
 };
 
+#if defined(__AVX2__)
+// Two vectors of bfloat16 as they lie in one register, those of even and of odd places apart: to
+// widen, shift and mask; to narrow, the same. With AVX-512, 17 operations instead of 24.
+constexpr int64_t kPair = 2 * kUnit;
+
+struct EvenAndOdd {
+  Full<float> part[2];
+};
+inline EvenAndOdd even_and_odd(const Brain* from) {
+  const auto both = load<Full<uint32_t>>(from);
+  return {{(Full<float>)(both << 16), (Full<float>)(both & 0xffff0000)}};
+}
+#endif
+
 // ---- Sums --------------------------------------------------------------------------------
 
 // A unit's sums in float64.
@@ -103,6 +117,9 @@ class NarrowSums {
     Full<float> first = d;
     if constexpr (kGradient) first = floats(gradient);
     if constexpr (kRest) first = rest.only(first);
+    take(first, d);
+  }
+  void take(Full<float> first, Full<float> d) {
     sum_ += first;
     product_ = fused(first, d, product_);
   }
@@ -136,6 +153,24 @@ constexpr int kUnitsBeside = std::max(kVectorBytes == 32 && std::is_same_v<S, Na
                                       64 / (kUnit * int(sizeof(T))));
 constexpr int64_t kMostStreams = 8;  // of memory, that the processor fetches ahead
 
+// Two units of a channel, into sums of their own. Which value goes into which is all the same, so
+// those of bfloat16 stay as they come apart.
+template <bool kGradient, class S, class T>
+inline void take_two(S& even, S& odd, const T* x, const T* gradient,
+                     const typename S::Center& middle, const Rest& rest) {
+#if defined(__AVX2__)
+  if constexpr (std::is_same_v<S, NarrowSums> && std::is_same_v<T, Brain>) {
+    const EvenAndOdd values = even_and_odd(x), gradients = even_and_odd(gradient);
+    const Full<float> first = values.part[0] - middle, second = values.part[1] - middle;
+    even.take(kGradient ? gradients.part[0] : first, first);
+    odd.take(kGradient ? gradients.part[1] : second, second);
+    return;
+  }
+#endif
+  even.template take<kGradient, false>(x, gradient, middle, rest);
+  odd.template take<kGradient, false>(x + kUnit, gradient + kUnit, middle, rest);
+}
+
 // A few samples' runs of a channel at once where they are short.
 template <class S, class T, bool kGradient>
 void sum_runs_by(const T* x, const T* gradient, const Runs& runs, const double* center,
@@ -159,17 +194,11 @@ void sum_runs_by(const T* x, const T* gradient, const Runs& runs, const double* 
         const T* own_gradient = gradient + (own - x);
         int64_t i = 0;
         for (; i + block < whole; flush()) {
-          for (const int64_t end = i + block; i < end; i += 2 * kUnit) {
-            even.template take<kGradient, false>(own + i, own_gradient + i, middle, rest);
-            odd.template take<kGradient, false>(own + i + kUnit, own_gradient + i + kUnit, middle,
-                                                rest);
-          }
+          for (const int64_t end = i + block; i < end; i += 2 * kUnit)
+            take_two<kGradient>(even, odd, own + i, own_gradient + i, middle, rest);
         }
-        for (; i + 2 * kUnit <= whole; i += 2 * kUnit) {
-          even.template take<kGradient, false>(own + i, own_gradient + i, middle, rest);
-          odd.template take<kGradient, false>(own + i + kUnit, own_gradient + i + kUnit, middle,
-                                              rest);
-        }
+        for (; i + 2 * kUnit <= whole; i += 2 * kUnit)
+          take_two<kGradient>(even, odd, own + i, own_gradient + i, middle, rest);
         if (i < whole)
           even.template take<kGradient, false>(own + i, own_gradient + i, middle, rest);
         if (whole != runs.length) {
@@ -333,17 +362,7 @@ inline void map_vector(const T* x, const T* gradient, T* out, Map<T> high, Map<T
 }
 
 #if defined(__AVX2__)
-// Two vectors of bfloat16 as they lie in one register, those of even and of odd places apart: to
-// widen, shift and mask; to narrow, the same. With AVX-512, 17 operations instead of 24.
-constexpr int64_t kPair = 2 * kUnit;
-
-struct EvenAndOdd {
-  Full<float> part[2];
-};
-inline EvenAndOdd even_and_odd(const Brain* from) {
-  const auto both = load<Full<uint32_t>>(from);
-  return {{(Full<float>)(both << 16), (Full<float>)(both & 0xffff0000)}};
-}
+// The two vectors again, of which only the upper halves count.
 inline Full<float> joined(Full<uint32_t> even, Full<uint32_t> odd) {
 #if defined(__AVX512F__)
   // (odd & 0xffff0000) | (even >> 16)
