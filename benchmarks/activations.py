@@ -26,6 +26,13 @@ class Activations:
         return prod(self.shape) * BYTES[self.dtype]
 
     @property
+    def strip(self) -> int:
+        """The bytes of a channel, or of the columns that share the cache's lines with its own."""
+        samples, _, *positions = self.shape
+        apart = not positions or self.layout == CHANNELS_LAST
+        return samples * prod(positions) * (64 if apart else BYTES[self.dtype])
+
+    @property
     def channels(self) -> int:
         return self.shape[1]
 

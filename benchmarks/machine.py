@@ -27,10 +27,12 @@ def facts() -> dict:
     }
 
 
-def cache() -> int:
-    """The bytes of the largest cache that Linux lists for a core; 0 where it lists none."""
-    sizes = Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")
-    return max((int(path.read_text().strip().removesuffix("K")) << 10 for path in sizes), default=0)
+def cache(level: int | None = None) -> int:
+    """The bytes of a core's largest cache (of a level); 0 where Linux lists none."""
+    listed = Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")
+    found = [one for one in listed if level in (None, int((one / "level").read_text()))]
+    sizes = ((one / "size").read_text().strip().removesuffix("K") for one in found)
+    return max((int(size) << 10 for size in sizes), default=0)
 
 
 def _version(name: str) -> str | None:

@@ -11,12 +11,15 @@ from benchmarks.race import Entry, clock, race, repeated, warm_up
 PASSES = "training forward", "eval forward", "forward+backward"
 COPIES = {"training forward": 1, "eval forward": 1, "forward+backward": 2.5}
 """Forward reads x and writes y; backward reads x and dy and writes dx: five halves of copies."""
+AGAIN = {"training forward": 0.5, "eval forward": 0, "forward+backward": 1.5}
+"""Copies more where no cache of a core keeps a channel's values until their sums are known: x is
+read again forward, x and dy backward."""
 TENSORS = {"training forward": 2, "eval forward": 2, "forward+backward": 4}
 """Of the batch's size, that a pass touches: x and y, and dy and dx."""
 LEAST = {"full": 0.04, "quick": 0.005, "tiny": 0}
 """Seconds of one measurement, at a size: what is shorter is called several times. (A machine that
 is shared stops for some 10 ms now and then.)"""
-LIMITS = "copies", "none"
+LIMITS = "copies", "bare", "none"
 """Entries whose answer is no layer's."""
 
 
@@ -42,6 +45,17 @@ def copies(which, x, dy):
     half = len(x) // 2
     rest, room = x[:half], torch.empty_like(x[:half])
     return Entry("copies", lambda: (y.copy_(x), dx.copy_(dy), room.copy_(rest)))
+
+
+def bare(which, x, dy):
+    """Return a layer that gives its input back: what a pass takes where nothing is computed."""
+    import torch
+
+    class Bare(torch.nn.Module):
+        def forward(self, x):
+            return x.view_as(x)
+
+    return entry("bare", Bare(), which, x, dy)
 
 
 def contest(entries, least, rounds):

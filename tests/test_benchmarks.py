@@ -138,7 +138,7 @@ def test_every_pass_of_batch_norm_is_measured_beside_torch_and_copies(tmp_path: 
     for case in found:
         assert list(case["passes"]) == PASSES
         for (contest,) in case["passes"].values():
-            assert list(contest["seconds"]) == ["torch", "evenly", "copies"]
+            assert list(contest["seconds"]) == ["torch", "evenly", "copies", "bare"]
             assert contest["differences"].keys() == {"evenly", "evenly, running"}
             tolerance = 1e-5 if case["dtype"] == "float32" else 2**-6
             assert max(contest["differences"].values()) < tolerance
@@ -148,11 +148,13 @@ def test_a_slower_layer_another_answer_and_an_unsteady_race_are_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.syspath_prepend(ROOT)
-    seconds = {"torch": [1.0], "evenly": [2.0], "copies": [0.5, 2.0, 2.0]}
+    seconds = {"torch": [1.0], "evenly": [2.0], "copies": [0.5, 2.0, 2.0], "bare": [0.25]}
     contest = {"calls": 1, "seconds": seconds, "differences": {"evenly": 0.5}}
     case = {"label": "3×2", "layout": "contiguous", "dtype": "float32", "runtime": "", "nbytes": 24}
-    case |= {"cache": 1 << 20, "passes": {name: [contest] for name in PASSES}}
-    tables = import_module("benchmarks.standings").tables("", [case])
+    case |= {"cache": 1 << 20, "strip": 192, "core_cache": 1}
+    case["passes"] = {name: [contest] for name in PASSES}
+    standings = import_module("benchmarks.standings")
+    tables = standings.tables("", [case])
     console = Console(record=True, width=200, file=StringIO())
     console.print(*tables)
     slower, differ = console.export_text().split("Slower than torch:")[1].split("Answers that")
@@ -161,6 +163,11 @@ def test_a_slower_layer_another_answer_and_an_unsteady_race_are_named(
         assert f"- {name} of 3×2 contiguous float32 (0.50×)" in slower
         assert f"- {name} of 3×2 contiguous float32 (5e-01)" in differ
         assert f"- {name} of 3×2 contiguous float32 (4.0×)" in unsteady
+    # The copies' median is 2; what a cache of a core keeps is not read again.
+    assert standings.at_most("training forward", case) == 1 / (0.25 + 2 * 1.5)
+    assert standings.at_most("eval forward", case) == 1 / (0.25 + 2)
+    assert standings.at_most("forward+backward", case | {"core_cache": 383}) == 1 / (0.25 + 3.2)
+    assert standings.at_most("forward+backward", case | {"core_cache": 384}) == 1 / (0.25 + 2)
 
 
 def test_batch_norm_is_measured_in_a_network(tmp_path: Path) -> None:

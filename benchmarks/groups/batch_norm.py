@@ -1,15 +1,15 @@
 """Batch normalisation alone: how near to copying, and how far from torch's?
 
-Every pass is raced twice: torch's layer, evenly's and the copies; then torch's layer compiled
-beside both. All are in one process and share torch's threads. Parameters are float32, as they
-are under autocast, where the batch may be bfloat16.
+Every pass is raced twice: torch's layer, evenly's, the copies and a layer that gives its input
+back; then torch's layer compiled beside both. All are in one process and share torch's threads.
+Parameters are float32, as they are under autocast, where the batch may be bfloat16.
 """
 
 from benchmarks import standings
 from benchmarks.activations import CHANNELS_LAST, LAYOUTS, Activations
 from benchmarks.compare import runtime
 from benchmarks.machine import cache
-from benchmarks.passes import LEAST, PASSES, contest, copies, difference, entry
+from benchmarks.passes import LEAST, PASSES, bare, contest, copies, difference, entry
 from benchmarks.peers import installed, peer
 
 TITLE = "Batch normalisation"
@@ -63,6 +63,8 @@ def run(shape, dtype, layout, compiled, least, threads, rounds):
         "label": work.label,
         "nbytes": work.nbytes,
         "cache": cache(),
+        "strip": work.strip,
+        "core_cache": cache(level=2),
         "runtime": runtime(),
         "passes": raced,
     }
@@ -72,7 +74,8 @@ def _races(work, batch, which, compiled, least, rounds):
     """A pass's races: beside the copies, then beside the compiled layer."""
     layers = _layers(work, batch[0])
     works = [entry(name, layer, which, *batch) for name, layer in layers.items()]
-    races = [contest([*works, copies(which, *batch)], least, rounds)]
+    limits = [limit(which, *batch) for limit in (copies, bare)]
+    races = [contest([*works, *limits], least, rounds)]
     running = (tuple(layers[name].buffers()) for name in ("evenly", "torch"))
     races[0]["differences"]["evenly, running"] = difference(*running)
     if compiled:
