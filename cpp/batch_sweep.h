@@ -79,7 +79,6 @@ class Sweep {
       threads_ = std::min(threads_, batch.threads > 0 ? batch.threads : default_threads());
     for (auto* part : {&high_, &slope_, &shift_, &gain_}) part->resize(std::size_t(batch.channels));
     runs_ = batch.inner >= kernels_.unit;
-    far_ = (gradient_ ? 2 * bytes : bytes) >= kFarBytes;
     stream_ = bytes >= kStreamBytes;
     runs_ ? plan_runs() : plan_rows();
   }
@@ -135,8 +134,8 @@ class Sweep {
   static constexpr int64_t kChannelBytes = 512 << 10;  // a channel that an L2 cache keeps
   static constexpr int64_t kStreamBytes =
       8 << 20;  // output that no cache would keep is written past it
-  static constexpr int64_t kStreamedRunBytes = 1 << 10;
-  static constexpr int64_t kFarBytes = 8 << 20;  // that no cache near to a core has
+  static constexpr int64_t kStreamedRunBytes = 1 << 10;  // of which few are not in whole lines
+  static constexpr int64_t kFarBytes = 8 << 20;          // that no cache near to a core has
   static constexpr int64_t kStripColumns = 512;  // their sums and centers: 12 KB of the L1 cache
   static constexpr int64_t kMapColumns = 2048;   // whose maps the L1 cache keeps
   static constexpr int64_t kFewestRows = 64;
@@ -144,10 +143,16 @@ class Sweep {
   static constexpr int64_t kMostTogether = 64;  // channels of a task: their sums, 16 KB of stack
 
   Affine<T> map_from(int64_t c) const {
-    const bool far = (gradient_ ? 3 : 2) * bytes() >= kFarBytes;
-    return {high_.data() + c, slope_.data() + c, shift_.data() + c, gain_.data() + c, far, stream_};
+    return {high_.data() + c,
+            slope_.data() + c,
+            shift_.data() + c,
+            gain_.data() + c,
+            far(mapped_gradient_ ? 3 : 2),
+            stream_};
   }
   int64_t bytes() const { return batch_.values() * batch_.channels * int64_t(sizeof(T)); }
+  // Whether no cache near to a core has so many tensors of the batch's size.
+  bool far(int64_t tensors) const { return tensors * bytes() >= kFarBytes; }
   // In how many pieces the batch is mapped, each of one or more of so many samples or rows.
   int64_t pieces_of(int64_t most) const {
     return std::clamp<int64_t>(bytes() / kPieceBytes, 1, most);
@@ -173,7 +178,6 @@ class Sweep {
     group_ = std::min(group_, kMostTogether);
     groups_ = (batch_.channels + group_ - 1) / group_;
     bool few = batch_.channels < 16 && channel * batch_.channels > 4 * kPieceBytes;
-    // Of runs, their whole lines: that is worth it where few are not.
     int64_t run = batch_.inner * int64_t(sizeof(T));
     stream_ = stream_ && (run % 64 == 0 || run >= kStreamedRunBytes);
     chunks_ = 1;
@@ -286,7 +290,7 @@ class Sweep {
     chunks_ =
         std::clamp<int64_t>(bytes / kPieceBytes, 1, std::max<int64_t>(rows_ / kFewestRows, 1));
     // Past the cache go whole lines of it only: one that is written both ways costs far more.
-    if (stream_) stream_ = width_ * int64_t(sizeof(T)) % 64 == 0 && uintptr_t(out_) % 64 == 0;
+    stream_ = stream_ && width_ * int64_t(sizeof(T)) % 64 == 0 && uintptr_t(out_) % 64 == 0;
   }
   // Calls f(column, channel) for every column, in order.
   template <class F>
@@ -351,8 +355,8 @@ class Sweep {
   void sum_block(int64_t at, int64_t width, int64_t rows, const double* centers, double* sum,
                  double* product, bool wide) {
     if (width >= kernels_.unit) {
-      return kernels_.sum_rows(x_ + at, at_or_null(gradient_, at), rows, width_, width, far_,
-                               centers, sum, product, wide);
+      return kernels_.sum_rows(x_ + at, at_or_null(gradient_, at), rows, width_, width,
+                               far(gradient_ ? 2 : 1), centers, sum, product, wide);
     }
     for (; rows > 0; --rows, at += width_) {
       Short copy;
@@ -402,7 +406,7 @@ class Sweep {
   const T* mapped_gradient_;
   T* out_;
   int threads_;
-  bool runs_, far_, stream_;
+  bool runs_, stream_;
   std::vector<W> high_, slope_, shift_, gain_;
   int64_t chunks_ = 1;
   int64_t group_ = 1, groups_ = 1, pieces_ = 1;                         // of runs

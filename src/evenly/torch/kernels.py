@@ -72,7 +72,7 @@ class Kept:
 
 
 def rows(saved: bytearray) -> Tensor:
-    """Return the saved numbers, float64 of shape (4, C); writing to them writes to ``saved``."""
+    """Return the saved numbers, float64 of shape (4, C)."""
     return torch.frombuffer(saved, dtype=torch.float64).view(4, -1)
 
 

@@ -42,12 +42,10 @@ class Whole:
     @cached_property
     def saved(self) -> bytearray:
         """The statistics as the kernels keep them: high has the precision of their map."""
-        saved = bytearray(32 * len(self.high))
         mapped = torch.promote_types(self.dtype, torch.float32)
         high = (self.high + self.low).to(mapped).to(torch.float64)
         low = (self.high - high) + self.low
-        torch.stack([high, low, self.variance, self.inverse], out=rows(saved))
-        return saved
+        return bytearray(torch.stack([high, low, self.variance, self.inverse]).numpy())
 
     @property
     def statistics(self) -> Statistics:
