@@ -105,24 +105,63 @@ const double* weights_of(const std::optional<Weights>& weights, int64_t rows) {
   return weights->data();
 }
 
+// The moments with what Python keeps beside them: names, dtypes, sources. Both change in one step.
+//
+// Their lock is only taken by a thread that holds the GIL (or, without one, is attached to the
+// interpreter), and it runs no Python code meanwhile. So a signal's exception comes before or after
+// a change and never amid it, and a fork, which needs the GIL too, never finds the lock taken.
+struct State : Moments {
+  using Moments::Moments;
+  State(const Moments& other) : Moments(other) {}
+  State(Moments&& other) : Moments(std::move(other)) {}
+
+  nb::object metadata = nb::none();
+};
+
+nb::object metadata_of(const State& state) {
+  return state.with_lock([&] { return state.metadata; });
+}
+
+// To be called just before a change, under the lock: puts the new metadata there, unless what is
+// there is not what was expected.
+struct NewMetadata {
+  State& state;
+  nb::object& metadata;  // what was there before goes here, to be freed without the lock
+  nb::handle expected;
+
+  bool operator()() const {
+    if (expected.is_valid() && state.metadata.ptr() != expected.ptr()) return false;
+    std::swap(state.metadata, metadata);
+    return true;
+  }
+};
+
+Moments::Agree agree_on(State& state, nb::object& metadata, const nb::object& expected) {
+  if (metadata.is_none()) return {};
+  return NewMetadata{state, metadata, expected.is_none() ? nb::handle() : nb::handle(expected)};
+}
+
 using Infinity = std::optional<std::pair<int64_t, int64_t>>;  // (row, column)
 
 // Adds what `data` holds to moments, unless there is an infinity in it.
 template <class Data>
-Infinity add_data(Moments& moments, const Data& data, const AccumulateOptions& options,
-                  int64_t first_column = 0) {
-  nb::gil_scoped_release release;
+Infinity add_data(State& moments, const Data& data, const AccumulateOptions& options,
+                  int64_t rows, int64_t first_column = 0) {
   bool infinite = false;
-  std::vector<Column> columns = accumulate(data, options, infinite);
-  if (!infinite) {
-    moments.add(std::move(columns), first_column);
-    return {};
+  std::vector<Column> columns;
+  {
+    nb::gil_scoped_release release;
+    columns = accumulate(data, options, infinite);
+    if (infinite) {
+      Place place = first_infinity(data, options.weights);
+      return std::pair(place.row, place.column);
+    }
   }
-  Place place = first_infinity(data, options.weights);
-  return std::pair(place.row, place.column);
+  moments.add(std::move(columns), rows, first_column);
+  return {};
 }
 
-Infinity update(Moments& moments, const AnyArray& x, int feature_axis,
+Infinity update(State& moments, const AnyArray& x, int feature_axis,
                 const std::optional<Weights>& weights, bool infinite_as_missing, int threads,
                 const std::optional<std::string>& dtype) {
   Array array = array_of(x, feature_axis, dtype);
@@ -132,7 +171,8 @@ Infinity update(Moments& moments, const AnyArray& x, int feature_axis,
     throw nb::value_error(text.c_str());
   }
   return add_data(moments, array,
-                  {infinite_as_missing, threads_of(threads), weights_of(weights, array.rows())});
+                  {infinite_as_missing, threads_of(threads), weights_of(weights, array.rows())},
+                  array.rows());
 }
 
 // Columns of equal length, each with an Arrow validity bitmap or None.
@@ -161,7 +201,7 @@ std::vector<ArrowColumn> columns_of(const std::vector<AnyArray>& values,
   return columns;
 }
 
-Infinity update_columns(Moments& moments, const std::vector<AnyArray>& values,
+Infinity update_columns(State& moments, const std::vector<AnyArray>& values,
                         const std::vector<std::optional<Bitmap>>& validity,
                         const std::vector<int64_t>& bit_offsets,
                         const std::optional<Weights>& weights, bool infinite_as_missing,
@@ -172,10 +212,10 @@ Infinity update_columns(Moments& moments, const std::vector<AnyArray>& values,
   int64_t rows = columns.empty() ? 0 : columns[0].values.shape[0];
   return add_data(moments, columns,
                   {infinite_as_missing, threads_of(threads), weights_of(weights, rows)},
-                  first_column);
+                  first_column == 0 ? rows : 0, first_column);
 }
 
-void check_places(const Moments& moments, const Places& places, int64_t width) {
+void check_places(const State& moments, const Places& places, int64_t width) {
   const int64_t most = moments.size() / width + int64_t(places.shape(0));
   for (size_t i = 0; i < places.shape(0); ++i) {
     if (places.data()[i] < 0 || places.data()[i] >= most)
@@ -183,35 +223,41 @@ void check_places(const Moments& moments, const Places& places, int64_t width) {
   }
 }
 
-Infinity update_groups(Moments& moments, const std::vector<AnyArray>& values,
+Infinity update_groups(State& moments, const std::vector<AnyArray>& values,
                        const std::vector<std::optional<Bitmap>>& validity,
                        const std::vector<int64_t>& bit_offsets, const Places& codes,
                        const Places& places, const std::optional<Weights>& weights,
-                       bool infinite_as_missing, int threads) {
+                       bool infinite_as_missing, int threads, nb::object metadata) {
   std::vector<ArrowColumn> columns = columns_of(values, validity, bit_offsets);
   if (columns.empty()) throw nb::value_error("there must be at least one column");
   RowGroups groups{codes.data(), int64_t(codes.shape(0)), int64_t(places.shape(0))};
   if (groups.rows != columns[0].values.shape[0])
     throw nb::value_error("codes must have one value for each row");
+  std::vector<int64_t> rows(std::size_t(groups.count));
   for (int64_t row = 0; row < groups.rows; ++row) {
     if (groups.codes[row] < 0 || groups.codes[row] >= groups.count)
       throw nb::value_error("there must be a place for each code");
+    ++rows[std::size_t(groups.codes[row])];
   }
   check_places(moments, places, int64_t(columns.size()));
   AccumulateOptions options{infinite_as_missing, threads_of(threads),
                             weights_of(weights, groups.rows)};
-  nb::gil_scoped_release release;
-  bool infinite = false;
-  std::vector<Column> sums = accumulate_groups(columns, groups, options, infinite);
-  if (!infinite) {
-    moments.add_groups(std::move(sums), int64_t(columns.size()), places.data());
-    return {};
+  std::vector<Column> sums;
+  {
+    nb::gil_scoped_release release;
+    bool infinite = false;
+    sums = accumulate_groups(columns, groups, options, infinite);
+    if (infinite) {
+      Place place = first_infinity(columns, options.weights);
+      return std::pair(place.row, place.column);
+    }
   }
-  Place place = first_infinity(columns, options.weights);
-  return std::pair(place.row, place.column);
+  moments.add_groups(std::move(sums), rows, int64_t(columns.size()), places.data(), false,
+                     agree_on(moments, metadata, nb::none()));
+  return {};
 }
 
-Infinity update_slices(Moments& moments, const AnyArray& values, const Places& starts,
+Infinity update_slices(State& moments, const AnyArray& values, const Places& starts,
                        const std::optional<Weights>& weights, bool infinite_as_missing,
                        int threads) {
   if (values.ndim() != 1) throw nb::value_error("values must be one-dimensional");
@@ -225,29 +271,48 @@ Infinity update_slices(Moments& moments, const AnyArray& values, const Places& s
   if (starts.data()[0] != 0 || starts.data()[count] != array.rows())
     throw nb::value_error("starts must go from 0 to the number of values");
   return add_data(moments, Slices{array, starts.data(), count},
-                  {infinite_as_missing, threads_of(threads), weights_of(weights, array.rows())});
+                  {infinite_as_missing, threads_of(threads), weights_of(weights, array.rows())}, 0);
 }
 
-void merge_groups(Moments& moments, const Moments& other, int64_t width, const Places& places) {
-  if (width < 1 || other.size() != width * int64_t(places.shape(0)))
+bool merge(State& state, State& other, nb::object metadata, const nb::object& expected,
+           bool consume) {
+  Moments::Agree agree = agree_on(state, metadata, expected);
+  return consume && &other != &state ? state.merge(std::move(other), agree)
+                                     : state.add(other, agree);
+}
+
+void merge_groups(State& state, State& other, int64_t width, const Places& places,
+                  nb::object metadata, bool consume) {
+  std::vector<int64_t> rows = other.group_rows();
+  if (width < 1 || rows.size() != places.shape(0) || other.size() != width * int64_t(rows.size()))
     throw nb::value_error("other must have `width` columns for each place");
-  check_places(moments, places, width);
-  nb::gil_scoped_release release;
-  moments.add_groups(other.snapshot(), width, places.data());
-  if (other.extremes_are_bounds()) moments.set_extremes_are_bounds(true);
+  check_places(state, places, width);
+  state.add_groups(consume ? other.release() : other.snapshot(), rows, width, places.data(), other.extremes_are_bounds(),
+                   agree_on(state, metadata, nb::none()));
 }
 
-void fill_with_zeros(Moments& moments, const Moments& rows) {
-  if (rows.size() != 1) throw nb::value_error("rows must be a state of one column");
-  int64_t column = -1;
-  {
-    nb::gil_scoped_release release;
-    column = moments.fill_with_zeros(rows.column(0));
+State* take_groups(const State& state, const Places& places, int64_t width) {
+  const int64_t groups = state.groups(), count = int64_t(places.shape(0));
+  if (width < 0 || state.size() != width * groups)
+    throw nb::value_error("the state must have `width` columns for each group");
+  for (int64_t i = 0; i < count; ++i) {
+    if (places.data()[i] >= groups) throw nb::index_error("no such group");
   }
-  if (column >= 0) throw nb::value_error("a column must not have more rows than there are");
+  return new State(state.take_groups(places.data(), count, width));
 }
 
-void check_same_size(const Moments& a, const Moments& b) {
+State* total(const State& state, int64_t width) {
+  if (width < 1) throw nb::value_error("a group must have at least one column");
+  return new State(state.total(width));
+}
+
+void fill_with_zeros(State& moments, const State& rows) {
+  if (rows.size() != 1) throw nb::value_error("rows must be a state of one column");
+  if (moments.fill_with_zeros(rows.column(0)) >= 0)
+    throw nb::value_error("a column must not have more rows than there are");
+}
+
+void check_same_size(const State& a, const State& b) {
   if (a.size() != b.size())
     throw nb::value_error("the states must have the same number of columns");
 }
@@ -296,7 +361,7 @@ Exact exact_of(const Number& number) {
 }
 
 template <class Read>
-std::vector<Number> numbers_of(const Moments& moments, Read&& read) {
+std::vector<Number> numbers_of(const State& moments, Read&& read) {
   std::vector<Number> numbers;
   for (const Column& column : moments.snapshot()) numbers.push_back(number_of(read(column)));
   return numbers;
@@ -308,7 +373,7 @@ nb::object object_of(const Value& value) {
   return nearest + nb::int_(int(value.rest));
 }
 
-nb::list extremes_of(const Moments& moments) {
+nb::list extremes_of(const State& moments) {
   nb::list pairs;
   for (const Column& column : moments.snapshot()) {
     if (column.has_values()) {
@@ -330,7 +395,7 @@ Value value_of_object(nb::handle object) {
   return value_of_integer(uint64_t(large));
 }
 
-void set_column(Moments& moments, int64_t index, const Number& count, const Number& missing,
+void set_column(State& moments, int64_t index, const Number& count, const Number& missing,
                 const Number& sum, const Number& squares, nb::object min, nb::object max) {
   if (index < 0 || index >= moments.size()) throw nb::index_error("no such column");
   Column column;
@@ -345,21 +410,45 @@ void set_column(Moments& moments, int64_t index, const Number& count, const Numb
   moments.set_column(index, std::move(column));
 }
 
-Moments* take(const Moments& moments, const std::vector<int64_t>& indices) {
-  std::vector<Column> taken = moments.with_columns([&](const std::vector<Column>& all) {
-    std::vector<Column> chosen;
-    for (int64_t index : indices) {
-      if (index < 0 || index >= int64_t(all.size())) throw nb::index_error("no such column");
-      chosen.push_back(all[size_t(index)]);
-    }
-    return chosen;
-  });
-  return new Moments(std::move(taken), moments.extremes_are_bounds());
+State* take(const State& state, const std::vector<int64_t>& indices) {
+  for (int64_t index : indices) {
+    if (index < 0 || index >= state.size()) throw nb::index_error("no such column");
+  }
+  return new State(state.take(indices));
+}
+
+State* take_columns(const State& state, const std::vector<int64_t>& indices, int64_t width) {
+  if (width < 1 || state.size() != width * state.groups())
+    throw nb::value_error("the state must have `width` columns for each group");
+  for (int64_t index : indices) {
+    if (index < 0 || index >= width) throw nb::index_error("no such column");
+  }
+  return new State(state.take_columns(indices, width));
+}
+
+State* copy(const State& state) {
+  auto copied = std::make_unique<State>(static_cast<const Moments&>(state));
+  copied->metadata = metadata_of(state);
+  return copied.release();
+}
+
+void set_group_rows(State& state, std::vector<int64_t> rows) {
+  if (rows.size() != size_t(state.groups()))
+    throw nb::value_error("there must be a number of rows for each group");
+  state.set_group_rows(std::move(rows));
+}
+
+void set_metadata(State& state, nb::object metadata) {
+  state.with_lock([&] { std::swap(state.metadata, metadata); });
+}
+
+bool replace_metadata(State& state, nb::object metadata, const nb::object& expected) {
+  return state.with_lock(NewMetadata{state, metadata, expected});
 }
 
 using Readings = nb::ndarray<double, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 
-const char* read_scaling(const Moments& moments, int64_t correction, bool inverse,
+const char* read_scaling(const State& moments, int64_t correction, bool inverse,
                          const Readings& high, const Readings& low, const Readings& factor) {
   auto columns = size_t(moments.size());
   if (high.shape(0) != columns || low.shape(0) != columns || factor.shape(0) != columns) {
@@ -415,13 +504,25 @@ NB_MODULE(_core, m) {
   // At exit Python may not collect what others still hold; that is no leak of ours.
   nb::set_leak_warnings(false);
 
-  nb::class_<Moments>(m, "State",
-                      "Count, missing, sum, sum of squares and extremes of each column, exactly.")
-      .def(nb::init<int64_t>(), "columns"_a)
-      .def_prop_ro("columns", &Moments::size, "The number of columns.")
-      .def_prop_ro("nbytes", &Moments::bytes, "Bytes that the state takes.")
-      .def_prop_rw("extremes_are_bounds", &Moments::extremes_are_bounds,
-                   &Moments::set_extremes_are_bounds,
+  nb::class_<State>(m, "State",
+                    "Count, missing, sum, sum of squares and extremes of each column, exactly; "
+                    "with groups, of the columns of each group. What adds rows does so as a whole, "
+                    "with the metadata, or not at all.")
+      .def(nb::init<int64_t, int64_t>(), "columns"_a, "groups"_a = 1)
+      .def_prop_ro("columns", &State::size, "The number of columns, of all groups together.")
+      .def_prop_ro("groups", &State::groups, "The number of groups: 1, unless it is of groups.")
+      .def_prop_ro("nbytes", &State::bytes, "Bytes that the state takes.")
+      .def_prop_ro("version", &State::version, "A number that goes up with each change of the sums.")
+      .def_prop_rw(
+          "rows", &State::rows, [](State& self, int64_t rows) { set_group_rows(self, {rows}); },
+          "Rows that were added, whatever they weighed. To be set where there is one group.")
+      .def_prop_rw("group_rows", &State::group_rows, &set_group_rows, "The same of each group.")
+      .def_prop_rw("metadata", &metadata_of, &set_metadata, nb::for_setter(nb::arg("value").none()),
+                   "An immutable object that belongs to the sums: names, for example.")
+      .def("replace_metadata", &replace_metadata, "metadata"_a, "expected"_a,
+           "Puts another object there; False, and nothing done, when `expected` is not there.")
+      .def_prop_rw("extremes_are_bounds", &State::extremes_are_bounds,
+                   &State::set_extremes_are_bounds,
                    "Whether a subtraction has made the extremes bounds.")
       .def("update", &update, "x"_a, "feature_axis"_a = -1, "weights"_a = nb::none(),
            "infinite_as_missing"_a = false, "threads"_a = 0, "dtype"_a = nb::none(),
@@ -431,72 +532,76 @@ NB_MODULE(_core, m) {
            "weights"_a = nb::none(), "infinite_as_missing"_a = false, "threads"_a = 0,
            "first_column"_a = 0,
            "The same for columns of equal length, each with an Arrow validity bitmap or None: "
-           "the state's from first_column on.")
-      .def("grow", &Moments::grow, "columns"_a, "Makes room for more columns, at the end.")
+           "the state's from first_column on. The first column counts the rows.")
       .def("update_groups", &update_groups, "values"_a, "validity"_a, "bit_offsets"_a, "codes"_a,
            "places"_a, "weights"_a = nb::none(), "infinite_as_missing"_a = false, "threads"_a = 0,
+           "metadata"_a = nb::none(),
            "The same for rows of groups, each of which has len(values) columns of the state: a row "
-           "of code c adds to group places[c]. New groups get columns at the end.")
+           "of code c adds to group places[c]. New groups get columns at the end. With the rows "
+           "comes new metadata, unless it is None.")
       .def("update_slices", &update_slices, "values"_a, "starts"_a, "weights"_a = nb::none(),
            "infinite_as_missing"_a = false, "threads"_a = 0,
            "The same for columns whose values follow each other: column i has those from starts[i] "
-           "to starts[i + 1]. The row of an infinity is its place among all values.")
+           "to starts[i + 1]. The row of an infinity is its place among all values. It adds to no "
+           "number of rows.")
       .def("fill_with_zeros", &fill_with_zeros, "rows"_a,
            "Adds to each column as many zeros as `rows`, a state of one column, has rows more.")
       .def("merge_groups", &merge_groups, "other"_a, "width"_a, "places"_a,
-           "Adds other in place, its i-th group of `width` columns to ours at places[i].")
-      .def(
-          "merge",
-          [](Moments& self, const Moments& other) {
-            check_same_size(self, other);
-            nb::gil_scoped_release release;
-            self.add(other);
-          },
-          "other"_a, "Adds other, in place.")
+           "metadata"_a = nb::none(), "consume"_a = false,
+           "Adds other in place, its i-th group of `width` columns to ours at places[i], and new "
+           "metadata with it, unless it is None. With `consume`, other is of no use afterwards.")
+      .def("merge", &merge, "other"_a, "metadata"_a = nb::none(), "expected"_a = nb::none(),
+           "consume"_a = false,
+           "Adds other in place, and new metadata with it, unless it is None. A state without "
+           "rows becomes other, whatever columns it had. Returns False, and nothing is done, when "
+           "the metadata are not `expected`. With `consume`, other is of no use afterwards.")
+      .def("total", &total, "width"_a, "A new state: all groups of `width` columns as one.")
       .def(
           "remove",
-          [](Moments& self, const Moments& other) {
+          [](State& self, const State& other) {
             check_same_size(self, other);
-            nb::gil_scoped_release release;
             return self.subtract(other);
           },
           "other"_a,
           "Subtracts other, in place. Returns -1, or the first column that does not contain it, "
           "and then nothing was subtracted.")
-      .def("copy",
-           [](const Moments& self) {
-             return new Moments(self.snapshot(), self.extremes_are_bounds());
-           })
-      .def("take", &take, "indices"_a, "A new state of these columns.")
+      .def("copy", &copy, "A new state, with the same metadata.")
+      .def("take_columns", &take_columns, "indices"_a, "width"_a,
+           "A new state of these columns of each group of `width`.")
+      .def("take_groups", &take_groups, "places"_a, "width"_a,
+           "A new state of these groups of `width` columns, in this order; of a place below 0, a "
+           "group without rows.")
+      .def("take", &take, "indices"_a, "A new state of these columns, as one group.")
       .def(
-          "__eq__", [](const Moments& self, const Moments& other) { return self == other; },
+          "__eq__", [](const State& self, const State& other) {
+            return static_cast<const Moments&>(self) == other;
+          },
           "Equal count, missing, sum and sum of squares.")
       .def(
           "counts",
-          [](const Moments& m) {
+          [](const State& m) {
             return numbers_of(m, [](const Column& c) { return c.total_count(); });
           },
           "Total weight of the values, as (mantissa, exponent).")
       .def(
           "missings",
-          [](const Moments& m) {
+          [](const State& m) {
             return numbers_of(m, [](const Column& c) { return c.total_missing(); });
           },
           "Total weight of the rows without a value, as (mantissa, exponent).")
       .def(
           "sums",
-          [](const Moments& m) {
+          [](const State& m) {
             return numbers_of(m, [](const Column& c) -> const Exact& { return c.sum; });
           },
           "Sum of the values, as (mantissa, exponent).")
       .def(
           "squares",
-          [](const Moments& m) {
+          [](const State& m) {
             return numbers_of(m, [](const Column& c) -> const Exact& { return c.squares; });
           },
           "Sum of the values' squares, as (mantissa, exponent).")
       .def("read_scaling", &read_scaling, "correction"_a, "inverse"_a, "hi"_a, "lo"_a, "factor"_a,
-           nb::call_guard<nb::gil_scoped_release>(),
            "Writes the mean as hi + lo and 1 / std (or std), correctly rounded. Returns "
            "\"certain\"; "
            "\"undefined\" when a column has not more values than correction (factor 0); or "
@@ -504,25 +609,26 @@ NB_MODULE(_core, m) {
       .def("extremes", &extremes_of, "(min, max) of each column, (None, None) without values.")
       .def(
           "pack",
-          [](const Moments& self) {
+          [](const State& self) {
+            const Moments snapshot(self);
             std::string bytes;
             {
               nb::gil_scoped_release release;
-              bytes = pack(self);
+              bytes = pack(snapshot);
             }
             return nb::bytes(bytes.data(), bytes.size());
           },
           "The state as bytes, for this version only.")
       .def_static(
           "unpack",
-          [](const nb::bytes& packed) {
+          [](const nb::bytes& packed, int64_t groups) {
             auto bytes = static_cast<const uint8_t*>(packed.data());
             nb::gil_scoped_release release;
             bool bounds = false;
             std::vector<Column> columns = unpack(bytes, packed.size(), bounds);
-            return new Moments(std::move(columns), bounds);
+            return new State(std::move(columns), bounds, groups);
           },
-          "packed"_a, "The state in bytes of `pack`; ValueError for any that it cannot have made.")
+          "packed"_a, "groups"_a = 1, "The state in bytes of `pack`; ValueError for any that it cannot have made.")
       .def("set_column", &set_column, "index"_a, "count"_a, "missing"_a, "sum"_a, "squares"_a,
            "min"_a.none(), "max"_a.none(), "Replaces a column's state.");
 

@@ -63,6 +63,22 @@ void Exact::widen(int first, int last) {
   size_ = uint16_t(size);
 }
 
+void Exact::reserve(uint32_t wanted) {
+  if (wanted <= capacity_) return;
+  uint64_t* room = new uint64_t[wanted];
+  std::memcpy(room, limbs(), size_ * sizeof(uint64_t));
+  if (on_heap()) delete[] heap_;
+  heap_ = room;
+  capacity_ = wanted;
+}
+
+void Exact::make_room(const Exact& other) {
+  if (other.size_ == 0) return;
+  if (size_ != 0) cover(other.low_, other.low_ + other.size_ - 2);
+  // One word more than the sum may have, for guard_top.
+  reserve(std::max<uint32_t>(size_, other.size_) + 1);
+}
+
 void Exact::propagate(uint32_t index, uint64_t sign, unsigned carry) {
   uint64_t* limb = limbs();
   // Once sign + carry is zero (no carry over a positive addend, or a carry that
@@ -120,6 +136,12 @@ uint64_t Exact::word(int index) const {
 
 void Exact::add(const Exact& other) {
   if (other.size_ == 0) return;
+  if (size_ == 0 && other.size_ <= capacity_) {
+    low_ = other.low_;
+    size_ = other.size_;
+    std::memcpy(limbs(), other.limbs(), size_ * sizeof(uint64_t));
+    return;
+  }
   if (size_ == 0) {
     *this = other;
     return;

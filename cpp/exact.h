@@ -52,6 +52,8 @@ class Exact {
   void add(double value);
   void add(const Exact& other);
   void subtract(const Exact& other);
+  // Takes all the memory that adding other will need, so that add(other) cannot fail.
+  void make_room(const Exact& other);
   // Replaces the value.
   void assign(const Dyadic& value);
 
@@ -80,6 +82,7 @@ class Exact {
     if (size_ == 0 || first < low_ || last + 1 >= low_ + int(size_)) widen(first, last);
   }
   void widen(int first, int last);
+  void reserve(uint32_t limbs);
   // Adds carry and the sign word to all words from index up.
   void propagate(uint32_t index, uint64_t sign, unsigned carry);
   // Room in the top word for the next additions, each of which moves it by at most one.

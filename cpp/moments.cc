@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
+#include <stdexcept>
+#include <unordered_map>
+#include <utility>
 
 namespace evenly {
 namespace {
@@ -39,6 +43,32 @@ Exact total(int64_t whole, const Exact* part) {
   sum.add(whole, 0);
   if (part) sum.add(*part);
   return sum;
+}
+
+// Adds to columns in two steps: prepare() takes all the memory, commit() cannot fail.
+class Addition {
+ public:
+  void prepare(Column& column, const Column& more) {
+    if (column.adds_in_place(more) && !finished_.contains(&column)) return column.make_room(more);
+    finished_.try_emplace(&column, column).first->second.add(more);
+  }
+  // For the same pairs; then finish().
+  void commit(Column& column, const Column& more) noexcept {
+    if (finished_.empty() || !finished_.contains(&column)) column.add(more);
+  }
+  void finish() noexcept {
+    for (auto& [column, sum] : finished_) *column = std::move(sum);
+  }
+
+ private:
+  // Sums that take new memory for fractions of counts.
+  std::unordered_map<Column*, Column> finished_;
+};
+
+// More room than now, in which elements can be added without an exception.
+template <class T>
+void reserve_more(std::vector<T>& values, std::size_t wanted) {
+  if (wanted > values.capacity()) values.reserve(std::max(wanted, 2 * values.capacity()));
 }
 
 }  // namespace
@@ -81,6 +111,12 @@ void Column::add(const Column& other) {
     add_count(other.fraction->count);
     add_missing(other.fraction->missing);
   }
+}
+
+bool Column::adds_in_place(const Column& other) const {
+  int64_t sum = 0;
+  return !fraction && !other.fraction && !__builtin_add_overflow(count, other.count, &sum) &&
+         !__builtin_add_overflow(missing, other.missing, &sum);
 }
 
 bool Column::subtract(const Column& other) {
@@ -142,9 +178,34 @@ bool Column::same_group_element(const Column& other) const {
   return sum == other.sum && squares == other.squares;
 }
 
+Moments::Moments(const Moments& other) {
+  std::lock_guard lock(other.mutex_);
+  columns_ = other.columns_;
+  rows_ = other.rows_;
+  version_ = other.version_;
+  extremes_are_bounds_ = other.extremes_are_bounds_;
+}
+
+Moments::Moments(Moments&& other) noexcept
+    : columns_(std::move(other.columns_)),
+      rows_(std::move(other.rows_)),
+      version_(other.version_),
+      extremes_are_bounds_(other.extremes_are_bounds_) {}
+
+int64_t Moments::size() const {
+  std::lock_guard lock(mutex_);
+  return int64_t(columns_.size());
+}
+
+int64_t Moments::groups() const {
+  std::lock_guard lock(mutex_);
+  return int64_t(rows_.size());
+}
+
 int64_t Moments::bytes() const {
   std::lock_guard lock(mutex_);
-  std::size_t bytes = sizeof(Moments) + columns_.capacity() * sizeof(Column);
+  std::size_t bytes = sizeof(Moments) + columns_.capacity() * sizeof(Column) +
+                      rows_.capacity() * sizeof(int64_t);
   for (const Column& column : columns_) {
     bytes += column.sum.heap_bytes() + column.squares.heap_bytes();
     if (column.fraction) {
@@ -155,52 +216,181 @@ int64_t Moments::bytes() const {
   return int64_t(bytes);
 }
 
+uint64_t Moments::version() const {
+  std::lock_guard lock(mutex_);
+  return version_;
+}
+
+int64_t Moments::rows() const {
+  std::lock_guard lock(mutex_);
+  return std::accumulate(rows_.begin(), rows_.end(), int64_t(0));
+}
+
+std::vector<int64_t> Moments::group_rows() const {
+  std::lock_guard lock(mutex_);
+  return rows_;
+}
+
+void Moments::set_group_rows(std::vector<int64_t> rows) {
+  std::lock_guard lock(mutex_);
+  rows_ = std::move(rows);
+  ++version_;
+}
+
 bool Moments::has_rows() const {
   return std::any_of(columns_.begin(), columns_.end(),
                      [](const Column& column) { return column.has_rows(); });
 }
 
-void Moments::add(const Moments& other) {
-  if (&other == this) return add(other.snapshot());
-  std::scoped_lock lock(mutex_, other.mutex_);
-  Column* column = columns_.data();
-  for (const Column& more : other.columns_) (column++)->add(more);
-  extremes_are_bounds_ |= other.extremes_are_bounds_;
-}
-
-void Moments::add(std::vector<Column> more, int64_t first) {
+void Moments::add(std::vector<Column> more, int64_t rows, int64_t first) {
   std::lock_guard lock(mutex_);
   if (more.size() == columns_.size() && !has_rows()) {
     columns_ = std::move(more);
-    return;
+  } else {
+    Addition addition;
+    for (std::size_t i = 0; i < more.size(); ++i) {
+      addition.prepare(columns_[std::size_t(first) + i], more[i]);
+    }
+    for (std::size_t i = 0; i < more.size(); ++i) {
+      addition.commit(columns_[std::size_t(first) + i], more[i]);
+    }
+    addition.finish();
   }
-  Column* column = columns_.data() + first;
-  for (const Column& each : more) (column++)->add(each);
+  rows_.front() += rows;
+  ++version_;
+}
+
+bool Moments::add(const Moments& other, const Agree& agree) {
+  if (&other == this) return merge(Moments(other), agree);
+  std::scoped_lock lock(mutex_, other.mutex_);
+  if (has_rows()) return add_columns(other, agree);
+  std::vector<Column> columns = other.columns_;
+  std::vector<int64_t> rows = other.rows_;
+  if (!become(columns, rows, agree)) return false;
+  extremes_are_bounds_ |= other.extremes_are_bounds_;
+  return true;
+}
+
+bool Moments::merge(Moments&& other, const Agree& agree) {
+  std::lock_guard lock(mutex_);
+  if (has_rows()) return add_columns(other, agree);
+  if (!become(other.columns_, other.rows_, agree)) return false;
+  extremes_are_bounds_ |= other.extremes_are_bounds_;
+  return true;
+}
+
+bool Moments::add_columns(const Moments& other, const Agree& agree) {
+  if (columns_.size() != other.columns_.size() || rows_.size() != other.rows_.size())
+    throw std::invalid_argument("the states must have the same number of columns");
+  Addition addition;
+  for (std::size_t i = 0; i < columns_.size(); ++i) addition.prepare(columns_[i], other.columns_[i]);
+  if (agree && !agree()) return false;
+  for (std::size_t i = 0; i < columns_.size(); ++i) addition.commit(columns_[i], other.columns_[i]);
+  addition.finish();
+  for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i] += other.rows_[i];
+  extremes_are_bounds_ |= other.extremes_are_bounds_;
+  ++version_;
+  return true;
+}
+
+bool Moments::become(std::vector<Column>& columns, std::vector<int64_t>& rows,
+                     const Agree& agree) {
+  if (agree && !agree()) return false;
+  for (std::size_t i = 0; i < std::min(rows_.size(), rows.size()); ++i) {
+    rows[i] += rows_[i];  // rows that weigh nothing
+  }
+  columns_.swap(columns);
+  rows_.swap(rows);
+  ++version_;
+  return true;
 }
 
 void Moments::grow(int64_t columns) {
   std::lock_guard lock(mutex_);
   if (columns > int64_t(columns_.size())) columns_.resize(std::size_t(columns));
+  ++version_;
 }
 
-void Moments::add_groups(std::vector<Column> more, int64_t width, const int64_t* places) {
-  const int64_t groups = int64_t(more.size()) / width;
+bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& rows, int64_t width,
+                         const int64_t* places, bool bounds, const Agree& agree) {
   std::lock_guard lock(mutex_);
-  bool in_order = true;
-  int64_t end = 0;
-  for (int64_t i = 0; i < groups; ++i) {
-    in_order &= places[i] == i;
-    end = std::max(end, places[i] + 1);
+  const std::size_t w = std::size_t(width);
+  std::size_t end = rows_.size();
+  for (std::size_t i = 0; i < rows.size(); ++i) end = std::max(end, std::size_t(places[i]) + 1);
+  reserve_more(columns_, end * w);
+  reserve_more(rows_, end);
+  Addition addition;
+  auto each = [&](auto&& f) {
+    for (std::size_t i = 0; i < more.size(); ++i) {
+      std::size_t at = std::size_t(places[i / w]) * w + i % w;
+      f(at, more[i]);
+    }
+  };
+  const std::size_t known = columns_.size();
+  each([&](std::size_t at, Column& column) {
+    if (at < known) addition.prepare(columns_[at], column);
+  });
+  if (agree && !agree()) return false;
+  columns_.resize(end * w);
+  rows_.resize(end);
+  each([&](std::size_t at, Column& column) {
+    if (at < known) {
+      addition.commit(columns_[at], column);
+    } else {
+      columns_[at] = std::move(column);
+    }
+  });
+  addition.finish();
+  for (std::size_t i = 0; i < rows.size(); ++i) rows_[std::size_t(places[i])] += rows[i];
+  extremes_are_bounds_ |= bounds;
+  ++version_;
+  return true;
+}
+
+Moments Moments::total(int64_t width) const {
+  std::lock_guard lock(mutex_);
+  Moments sum(width);
+  sum.extremes_are_bounds_ = extremes_are_bounds_;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    sum.columns_[i % std::size_t(width)].add(columns_[i]);
   }
-  if (in_order && columns_.empty()) {
-    columns_ = std::move(more);
-    return;
+  sum.rows_.front() = std::accumulate(rows_.begin(), rows_.end(), int64_t(0));
+  return sum;
+}
+
+Moments Moments::take(const std::vector<int64_t>& indices) const {
+  std::lock_guard lock(mutex_);
+  std::vector<Column> taken;
+  taken.reserve(indices.size());
+  for (int64_t index : indices) taken.push_back(columns_.at(std::size_t(index)));
+  Moments result(std::move(taken), extremes_are_bounds_);
+  result.rows_.front() = std::accumulate(rows_.begin(), rows_.end(), int64_t(0));
+  return result;
+}
+
+Moments Moments::take_columns(const std::vector<int64_t>& indices, int64_t width) const {
+  std::lock_guard lock(mutex_);
+  std::vector<Column> taken;
+  taken.reserve(indices.size() * rows_.size());
+  for (std::size_t first = 0; first < columns_.size(); first += std::size_t(width)) {
+    for (int64_t index : indices) taken.push_back(columns_.at(first + std::size_t(index)));
   }
-  if (end * width > int64_t(columns_.size())) columns_.resize(std::size_t(end * width));
-  for (std::size_t i = 0; i < more.size(); ++i) {
-    auto group = int64_t(i) / width, column = int64_t(i) % width;
-    columns_[std::size_t(places[group] * width + column)].add(more[i]);
+  Moments result(std::move(taken), extremes_are_bounds_);
+  result.rows_ = rows_;
+  return result;
+}
+
+Moments Moments::take_groups(const int64_t* places, int64_t count, int64_t width) const {
+  std::lock_guard lock(mutex_);
+  Moments taken(count * width, count);
+  taken.extremes_are_bounds_ = extremes_are_bounds_;
+  for (int64_t i = 0; i < count; ++i) {
+    if (places[i] < 0) continue;
+    auto from = columns_.begin() + places[i] * width;
+    std::copy(from, from + width, taken.columns_.begin() + i * width);
+    taken.rows_[std::size_t(i)] = rows_[std::size_t(places[i])];
   }
+  return taken;
 }
 
 int64_t Moments::subtract(const Moments& other) {
@@ -211,7 +401,11 @@ int64_t Moments::subtract(const Moments& other) {
     if (!rest[i].subtract(other.columns_[i])) return int64_t(i);
   }
   columns_ = std::move(rest);
+  for (std::size_t i = 0; i < std::min(rows_.size(), other.rows_.size()); ++i) {
+    rows_[i] = std::max<int64_t>(0, rows_[i] - other.rows_[i]);
+  }
   extremes_are_bounds_ = true;
+  ++version_;
   return -1;
 }
 
@@ -220,6 +414,7 @@ int64_t Moments::fill_with_zeros(const Column& whole) {
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     if (!columns_[i].fill_with_zeros(whole)) return int64_t(i);
   }
+  ++version_;
   return -1;
 }
 
@@ -238,6 +433,12 @@ std::vector<Column> Moments::snapshot() const {
   return columns_;
 }
 
+std::vector<Column> Moments::release() {
+  std::lock_guard lock(mutex_);
+  ++version_;
+  return std::exchange(columns_, {});
+}
+
 Column Moments::column(int64_t index) const {
   std::lock_guard lock(mutex_);
   return columns_[std::size_t(index)];
@@ -246,6 +447,7 @@ Column Moments::column(int64_t index) const {
 void Moments::set_column(int64_t index, Column column) {
   std::lock_guard lock(mutex_);
   columns_[std::size_t(index)] = std::move(column);
+  ++version_;
 }
 
 bool Moments::extremes_are_bounds() const {

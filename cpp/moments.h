@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -65,6 +66,13 @@ struct Column {
   bool has_rows() const { return count != 0 || missing != 0 || fraction; }
 
   void add(const Column& other);
+  // Whether adding other changes only numbers that have their place already: no count goes over
+  // into fractions. Then, after make_room(other), add(other) cannot fail.
+  bool adds_in_place(const Column& other) const;
+  void make_room(const Column& other) {
+    sum.make_room(other.sum);
+    squares.make_room(other.squares);
+  }
   // Leaves this unchanged and returns false when a count would go below zero.
   bool subtract(const Column& other);
   // Adds as many zeros as `whole` has rows more, all of which have a value. False if it has fewer.
@@ -72,29 +80,65 @@ struct Column {
   bool same_group_element(const Column& other) const;
 };
 
-// Locks itself: any number of threads may use one Moments at once.
+// The columns of some rows; with groups, each group has columns of its own, one group's after
+// the other's, and a number of rows.
+//
+// Locks itself: any number of threads may use one Moments at once. What adds rows is all or
+// nothing: it takes the memory that it needs before it changes anything, so that an exception
+// (std::bad_alloc) leaves the moments as they were.
+//
+// `agree` is called just before the change, under the lock; when it returns false nothing changes.
+// It must not throw.
 class Moments {
  public:
-  explicit Moments(int64_t columns) : columns_(columns) {}
-  explicit Moments(std::vector<Column> columns, bool bounds = false)
-      : columns_(std::move(columns)), extremes_are_bounds_(bounds) {}
+  using Agree = std::function<bool()>;
 
-  int64_t size() const { return int64_t(columns_.size()); }
+  explicit Moments(int64_t columns, int64_t groups = 1)
+      : columns_(std::size_t(columns)), rows_(std::size_t(groups)) {}
+  explicit Moments(std::vector<Column> columns, bool bounds = false, int64_t groups = 1)
+      : columns_(std::move(columns)), rows_(std::size_t(groups)), extremes_are_bounds_(bounds) {}
+  Moments(const Moments& other);
+  Moments(Moments&& other) noexcept;  // of which nobody else knows
+
+  int64_t size() const;
+  int64_t groups() const;
   int64_t bytes() const;
-  void add(const Moments& other);
-  // Adds more columns to ours from `first` on.
-  void add(std::vector<Column> more, int64_t first = 0);
+  // Goes up with each change.
+  uint64_t version() const;
+  // Of all groups together; then of each.
+  int64_t rows() const;
+  std::vector<int64_t> group_rows() const;
+  void set_group_rows(std::vector<int64_t> rows);
+
+  // Adds rows of the columns from `first` on.
+  void add(std::vector<Column> more, int64_t rows, int64_t first = 0);
+  // Adds other; moments without any row become other, whatever columns they had.
+  // Throws std::invalid_argument when the columns or groups differ in number.
+  bool add(const Moments& other, const Agree& agree = {});
+  // The same, of moments that nobody needs any more.
+  bool merge(Moments&& other, const Agree& agree = {});
+  // Adds groups of `width` columns: the i-th of `more`, of rows[i] rows, to ours at places[i].
+  // Groups beyond ours are made. `bounds`: whether their extremes are such.
+  bool add_groups(std::vector<Column> more, const std::vector<int64_t>& rows, int64_t width,
+                  const int64_t* places, bool bounds = false, const Agree& agree = {});
+  // All groups as one.
+  Moments total(int64_t width) const;
+  // Some columns, whatever group they are of, as one group of all rows.
+  Moments take(const std::vector<int64_t>& indices) const;
+  // Some columns of each group, of `width` columns.
+  Moments take_columns(const std::vector<int64_t>& indices, int64_t width) const;
+  // Some groups, in this order; of a place below 0, one without rows.
+  Moments take_groups(const int64_t* places, int64_t count, int64_t width) const;
+
   // Room for more columns, at the end; never fewer.
   void grow(int64_t columns);
-  // Adds groups of `width` columns: the i-th of `more` to ours from places[i] * width on, which
-  // are made if there are none.
-  void add_groups(std::vector<Column> more, int64_t width, const int64_t* places);
   // The first column that has less than other, or -1 (done).
   int64_t subtract(const Moments& other);
   // Fills every column with zeros, up to the first that has more rows than whole: that, or -1.
   int64_t fill_with_zeros(const Column& whole);
   bool operator==(const Moments& other) const;
   std::vector<Column> snapshot() const;
+  std::vector<Column> release();  // leaves none
   Column column(int64_t index) const;
   void set_column(int64_t index, Column column);
   bool extremes_are_bounds() const;
@@ -106,12 +150,22 @@ class Moments {
     std::lock_guard lock(mutex_);
     return f(columns_);
   }
+  // Calls f() under the lock: for what belongs to the moments and is kept elsewhere.
+  template <class F>
+  auto with_lock(F&& f) const {
+    std::lock_guard lock(mutex_);
+    return f();
+  }
 
  private:
   bool has_rows() const;
+  bool add_columns(const Moments& other, const Agree& agree);
+  bool become(std::vector<Column>& columns, std::vector<int64_t>& rows, const Agree& agree);
 
   mutable std::mutex mutex_;
   std::vector<Column> columns_;
+  std::vector<int64_t> rows_;
+  uint64_t version_ = 0;
   // After a subtraction min and max may belong to values that are gone.
   bool extremes_are_bounds_ = false;
 };

@@ -12,6 +12,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <forward_list>
 #include <mutex>
 #include <thread>
@@ -24,6 +25,10 @@ namespace {
 
 // Each thread has a share of the pieces, which lie together: where the same memory is worked on
 // again and again, each core finds its own part in its caches. Who is done helps the others.
+//
+// An exception must leave no thread: it would end the process, or unwind the caller's stack, on
+// which the job lies, while other threads work on it. So the first one is kept, the pieces that
+// have not begun are left out, and the caller raises it when all threads are done.
 struct Job {
   static constexpr int kMostShares = 16;
   struct alignas(64) Share {
@@ -35,6 +40,8 @@ struct Job {
   void* context;
   int shares;
   std::atomic<int> arrived{0};
+  std::atomic<bool> failed{false};
+  std::exception_ptr error;
   Share share[kMostShares];
 
   Job(int64_t pieces, int threads, void (*call)(void*, int64_t), void* with)
@@ -44,12 +51,18 @@ struct Job {
       share[i].end = cut(pieces, shares, i + 1);
     }
   }
-  void work() {
+  void work() noexcept {
     const int own = arrived.fetch_add(1, std::memory_order_relaxed);
     for (int i = 0; i < shares; ++i) {
       Share& from = share[(own + i) % shares];
-      for (int64_t piece; (piece = from.next.fetch_add(1, std::memory_order_relaxed)) < from.end;)
-        run(context, piece);
+      for (int64_t piece; (piece = from.next.fetch_add(1, std::memory_order_relaxed)) < from.end;) {
+        if (failed.load(std::memory_order_relaxed)) return;
+        try {
+          run(context, piece);
+        } catch (...) {
+          if (!failed.exchange(true)) error = std::current_exception();
+        }
+      }
     }
   }
 };
@@ -62,15 +75,11 @@ class Pool {
   bool run(Job& job, int threads) {
     std::unique_lock turn(turn_, std::try_to_lock);
     if (!turn.owns_lock()) return false;
-    int helpers = threads - 1;
     {
       std::unique_lock lock(mutex_);
-      while (int(workers_) < helpers) {
-        std::thread([this] { serve(); }).detach();
-        ++workers_;
-      }
+      start_workers(threads - 1);
       job_ = &job;
-      wanted_ = helpers;
+      wanted_ = std::min(workers_, threads - 1);
       ++generation_;
     }
     wake_.notify_all();
@@ -83,6 +92,13 @@ class Pool {
   }
 
  private:
+  // Fewer than wanted where the system gives no more.
+  void start_workers(int wanted) noexcept {
+    try {
+      for (; workers_ < wanted; ++workers_) std::thread([this] { serve(); }).detach();
+    } catch (const std::exception&) {
+    }
+  }
   void serve() {
     uint64_t seen = 0;
     std::unique_lock lock(mutex_);
@@ -111,6 +127,31 @@ class Pool {
 Pool& pool() {
   static Pool* the_pool = new Pool;
   return *the_pool;
+}
+
+// Whether so many threads can be started beside each other now: starts them, and lets them end.
+bool can_start(int wanted) noexcept {
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool done = false;
+  std::vector<std::thread> threads;
+  try {
+    threads.reserve(std::size_t(wanted));
+    while (int(threads.size()) < wanted) {
+      threads.emplace_back([&] {
+        std::unique_lock lock(mutex);
+        wake.wait(lock, [&] { return done; });
+      });
+    }
+  } catch (const std::exception&) {
+  }
+  {
+    std::lock_guard lock(mutex);
+    done = true;
+  }
+  wake.notify_all();
+  for (std::thread& thread : threads) thread.join();
+  return int(threads.size()) == wanted;
 }
 
 // ---- Somebody's OpenMP -------------------------------------------------------------------
@@ -200,6 +241,18 @@ const OpenMP& openmp() {
 
 #endif
 
+// libgomp and its like end the process when they cannot start a thread, or lack a little memory for
+// a team. So whoever asks for a larger team than last time looks first whether both can be had.
+bool can_start_team(int threads) {
+  constexpr std::size_t kTeamBytes = 64 << 10;  // 128 threads of libgomp take 40 kB
+  thread_local int last_team = 1;
+  void* room = std::malloc(kTeamBytes);
+  bool enough = room != nullptr && (threads <= last_team || can_start(threads - 1));
+  std::free(room);
+  if (enough) last_team = threads;
+  return enough;
+}
+
 // ---- Fork --------------------------------------------------------------------------------
 
 std::atomic<bool> forked{false};
@@ -213,17 +266,31 @@ bool own_pool_wanted() {
 
 }  // namespace
 
+namespace {
+
+// Works on the job with several threads of OpenMP's, or of our own pool, or else with this one.
+void run_on_threads(Job& job, int threads) {
+  if (!own_pool_wanted()) {
+    const OpenMP& runtime = openmp();
+    if (runtime.parallel && can_start_team(threads)) {
+      return runtime.parallel([](void* data) { static_cast<Job*>(data)->work(); }, &job,
+                              unsigned(threads), 0);
+    }
+  }
+  if (!pool().run(job, threads)) job.work();
+}
+
+}  // namespace
+
 void parallel(int64_t pieces, int threads, void (*run)(void*, int64_t), void* context) {
   int useful = int(std::min<int64_t>(threads, pieces));
   Job job(pieces, forked ? 1 : useful, run, context);
-  if (useful <= 1 || forked) return job.work();
-  if (!own_pool_wanted()) {
-    if (const OpenMP& runtime = openmp(); runtime.parallel) {
-      return runtime.parallel([](void* data) { static_cast<Job*>(data)->work(); }, &job,
-                              unsigned(useful), 0);
-    }
+  if (useful <= 1 || forked) {
+    job.work();
+  } else {
+    run_on_threads(job, useful);
   }
-  if (!pool().run(job, useful)) job.work();
+  if (job.error) std::rethrow_exception(job.error);
 }
 
 int default_threads() {

@@ -13,7 +13,8 @@
 namespace evenly {
 
 // Calls run(context, index) once for each index in [0, pieces) on up to `threads`
-// threads and returns when all have ended. run must not throw.
+// threads and returns when all have ended. When calls throw, no further ones begin, and
+// one of the exceptions is thrown again here. Threads that cannot be started are done without.
 void parallel(int64_t pieces, int threads, void (*run)(void* context, int64_t index),
               void* context);
 

@@ -11,18 +11,54 @@ from numpy.typing import NDArray
 
 class State:
     """
-    Count, missing, sum, sum of squares and extremes of each column, exactly.
+    Count, missing, sum, sum of squares and extremes of each column, exactly; with groups, of the columns of each group. What adds rows does so as a whole, with the metadata, or not at all.
     """
 
-    def __init__(self, columns: int) -> None: ...
+    def __init__(self, columns: int, groups: int = 1) -> None: ...
 
     @property
     def columns(self) -> int:
-        """The number of columns."""
+        """The number of columns, of all groups together."""
+
+    @property
+    def groups(self) -> int:
+        """The number of groups: 1, unless it is of groups."""
 
     @property
     def nbytes(self) -> int:
         """Bytes that the state takes."""
+
+    @property
+    def version(self) -> int:
+        """A number that goes up with each change of the sums."""
+
+    @property
+    def rows(self) -> int:
+        """
+        Rows that were added, whatever they weighed. To be set where there is one group.
+        """
+
+    @rows.setter
+    def rows(self, arg: int, /) -> None: ...
+
+    @property
+    def group_rows(self) -> list[int]:
+        """The same of each group."""
+
+    @group_rows.setter
+    def group_rows(self, arg: Sequence[int], /) -> None: ...
+
+    @property
+    def metadata(self) -> object:
+        """An immutable object that belongs to the sums: names, for example."""
+
+    @metadata.setter
+    def metadata(self, value: object | None) -> None: ...
+
+    def replace_metadata(self, metadata: object, expected: object) -> bool:
+        """
+        Puts another object there; False, and nothing done, when `expected` is not there.
+        """
 
     @property
     def extremes_are_bounds(self) -> bool:
@@ -38,20 +74,17 @@ class State:
 
     def update_columns(self, values: Sequence[Annotated[NDArray, dict(device='cpu', writable=False)]], validity: Sequence[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None], bit_offsets: Sequence[int], weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0, first_column: int = 0) -> tuple[int, int] | None:
         """
-        The same for columns of equal length, each with an Arrow validity bitmap or None: the state's from first_column on.
+        The same for columns of equal length, each with an Arrow validity bitmap or None: the state's from first_column on. The first column counts the rows.
         """
 
-    def grow(self, columns: int) -> None:
-        """Makes room for more columns, at the end."""
-
-    def update_groups(self, values: Sequence[Annotated[NDArray, dict(device='cpu', writable=False)]], validity: Sequence[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None], bit_offsets: Sequence[int], codes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], places: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0) -> tuple[int, int] | None:
+    def update_groups(self, values: Sequence[Annotated[NDArray, dict(device='cpu', writable=False)]], validity: Sequence[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None], bit_offsets: Sequence[int], codes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], places: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0, metadata: object | None = None) -> tuple[int, int] | None:
         """
-        The same for rows of groups, each of which has len(values) columns of the state: a row of code c adds to group places[c]. New groups get columns at the end.
+        The same for rows of groups, each of which has len(values) columns of the state: a row of code c adds to group places[c]. New groups get columns at the end. With the rows comes new metadata, unless it is None.
         """
 
     def update_slices(self, values: Annotated[NDArray, dict(device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0) -> tuple[int, int] | None:
         """
-        The same for columns whose values follow each other: column i has those from starts[i] to starts[i + 1]. The row of an infinity is its place among all values.
+        The same for columns whose values follow each other: column i has those from starts[i] to starts[i + 1]. The row of an infinity is its place among all values. It adds to no number of rows.
         """
 
     def fill_with_zeros(self, rows: State) -> None:
@@ -59,23 +92,37 @@ class State:
         Adds to each column as many zeros as `rows`, a state of one column, has rows more.
         """
 
-    def merge_groups(self, other: State, width: int, places: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
+    def merge_groups(self, other: State, width: int, places: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], metadata: object | None = None, consume: bool = False) -> None:
         """
-        Adds other in place, its i-th group of `width` columns to ours at places[i].
+        Adds other in place, its i-th group of `width` columns to ours at places[i], and new metadata with it, unless it is None. With `consume`, other is of no use afterwards.
         """
 
-    def merge(self, other: State) -> None:
-        """Adds other, in place."""
+    def merge(self, other: State, metadata: object | None = None, expected: object | None = None, consume: bool = False) -> bool:
+        """
+        Adds other in place, and new metadata with it, unless it is None. A state without rows becomes other, whatever columns it had. Returns False, and nothing is done, when the metadata are not `expected`. With `consume`, other is of no use afterwards.
+        """
+
+    def total(self, width: int) -> State:
+        """A new state: all groups of `width` columns as one."""
 
     def remove(self, other: State) -> int:
         """
         Subtracts other, in place. Returns -1, or the first column that does not contain it, and then nothing was subtracted.
         """
 
-    def copy(self) -> State: ...
+    def copy(self) -> State:
+        """A new state, with the same metadata."""
+
+    def take_columns(self, indices: Sequence[int], width: int) -> State:
+        """A new state of these columns of each group of `width`."""
+
+    def take_groups(self, places: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], width: int) -> State:
+        """
+        A new state of these groups of `width` columns, in this order; of a place below 0, a group without rows.
+        """
 
     def take(self, indices: Sequence[int]) -> State:
-        """A new state of these columns."""
+        """A new state of these columns, as one group."""
 
     def __eq__(self, arg: State, /) -> bool:
         """Equal count, missing, sum and sum of squares."""
@@ -104,7 +151,7 @@ class State:
         """The state as bytes, for this version only."""
 
     @staticmethod
-    def unpack(packed: bytes) -> State:
+    def unpack(packed: bytes, groups: int = 1) -> State:
         """
         The state in bytes of `pack`; ValueError for any that it cannot have made.
         """

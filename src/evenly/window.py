@@ -1,11 +1,73 @@
 """A rolling window: the moments of the last days, or of the last batches."""
 
-from collections import deque
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from evenly.errors import DataError
 from evenly.moments import Moments
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What is in a window; each change puts another one in its place.
+
+    So an exception that a signal's handler raises leaves the parts of before or those of after.
+    The lists may have more entries than count, of a change that was interrupted.
+
+    Attributes
+    ----------
+    older
+        Of the older parts the time, and the moments of it and all after it; the oldest one last.
+    newer
+        Of the newer parts the time and the moments, the newest one last.
+    number_older, number_newer
+        How many entries of these lists count.
+    newer_sum
+        The moments of all newer parts.
+    """
+
+    older: list[tuple[Any, Moments]]
+    newer: list[tuple[Any, Moments]]
+    number_older: int
+    number_newer: int
+    newer_sum: Moments
+
+    def __len__(self) -> int:
+        return self.number_older + self.number_newer
+
+    def newest_time(self) -> Any:
+        """Return the time of the part that came last; None when there is none."""
+        if self.number_newer:
+            return self.newer[self.number_newer - 1][0]
+        return self.older[0][0] if self.number_older else None
+
+    def total(self) -> Moments:
+        """Return the moments of all parts."""
+        if not self.number_older:
+            return self.newer_sum.copy()
+        return self.older[self.number_older - 1][1] + self.newer_sum
+
+    def with_newest(self, time: Any, moments: Moments) -> "_Parts":
+        """Return the parts with one more."""
+        total = self.newer_sum + moments
+        del self.newer[self.number_newer :]
+        self.newer.append((time, moments))
+        return replace(self, number_newer=self.number_newer + 1, newer_sum=total)
+
+    def without_oldest(self) -> "_Parts":
+        """Return the parts without the one that came first, which must be an older one."""
+        return replace(self, number_older=self.number_older - 1)
+
+    def with_older(self) -> "_Parts":
+        """Return the same parts; if there are no older ones, the newer ones are older now."""
+        if self.number_older:
+            return self
+        older = []
+        total = Moments.empty()
+        for time, moments in reversed(self.newer[: self.number_newer]):
+            total = moments + total
+            older.append((time, total))
+        return _Parts(older, [], self.number_newer, 0, Moments.empty())
 
 
 class Window:
@@ -41,10 +103,7 @@ class Window:
 
     def __init__(self, size: int | timedelta) -> None:
         self._size = _checked(size)
-        self._times: deque[Any] = deque()
-        self._older: list[Moments] = []  # sums from each part on, the oldest one last
-        self._newer: list[Moments] = []  # parts
-        self._sum = Moments.empty()  # of the newer parts
+        self._parts = _Parts([], [], 0, 0, Moments.empty())
 
     @property
     def size(self) -> int | timedelta:
@@ -54,11 +113,11 @@ class Window:
     @property
     def moments(self) -> Moments:
         """The moments of all parts in the window; moments of their own, of no rows at first."""
-        return self._older[-1] + self._sum if self._older else self._sum.copy()
+        return self._parts.total()
 
     def __len__(self) -> int:
         """Return the number of parts in the window."""
-        return len(self._older) + len(self._newer)
+        return len(self._parts)
 
     def __repr__(self) -> str:
         """Return what it is, and what is in it."""
@@ -86,33 +145,20 @@ class Window:
         """
         self._check_time(time)
         new = part.copy() if isinstance(part, Moments) else Moments.empty().update(part)
-        total = self._sum + new
-        _ = self._older[-1] + total if self._older else total  # the columns of all must agree
-        self._newer.append(new)
-        self._times.append(time)
-        self._sum = total
-        while self._is_too_old(self._times[0]):
-            self._let_go()
+        parts = self._parts.with_newest(time, new)
+        parts.total()  # the columns of all must agree
+        parts = parts.with_older()
+        while self._is_too_old(parts, time):
+            parts = parts.without_oldest().with_older()
+        self._parts = parts
+        del parts.older[parts.number_older :]
 
-    def _is_too_old(self, time: Any) -> bool:
+    def _is_too_old(self, parts: _Parts, now: Any) -> bool:
+        """Whether the oldest part is to go, now that there is a part of this time."""
         if isinstance(self._size, int):
-            return len(self) > self._size
-        return bool(self._times[-1] - time >= self._size)
-
-    def _let_go(self) -> None:
-        """Take the oldest part out."""
-        if not self._older:
-            self._turn_over()
-        self._older.pop()
-        self._times.popleft()
-
-    def _turn_over(self) -> None:
-        """Make the newer parts the older ones."""
-        total = Moments.empty()
-        while self._newer:
-            total = self._newer.pop() + total
-            self._older.append(total)
-        self._sum = Moments.empty()
+            return len(parts) > self._size
+        oldest, _ = parts.older[parts.number_older - 1]
+        return bool(now - oldest >= self._size)
 
     def _check_time(self, time: Any) -> None:
         if isinstance(self._size, int):
@@ -127,10 +173,11 @@ class Window:
                 "Each part of a window of a time span needs its time. Received: none. Pass "
                 "time=, a datetime for example."
             )
-        if self._times and time < self._times[-1]:
+        newest = self._parts.newest_time()
+        if newest is not None and time < newest:
             raise DataError(
-                f"Parts must come in the order of time. Received: {time} after "
-                f"{self._times[-1]}. Sort them first."
+                f"Parts must come in the order of time. Received: {time} after {newest}. "
+                "Sort them first."
             )
 
 

@@ -1,7 +1,6 @@
 """What moments have beside their numbers, by group or not: names, sources, a file; and ``+``."""
 
 import os
-import threading
 from collections.abc import Iterable, Iterator
 from typing import Self
 
@@ -9,26 +8,27 @@ from evenly import _core
 from evenly.atomic import atomic_file
 from evenly.columns import Names
 from evenly.errors import DataError
+from evenly.moments.metadata import GroupMetadata, Metadata
 from evenly.statistics_file import Ledger
 
 
 class Books:
-    """The columns and sources of moments, copies, ``+``, and the statistics file."""
+    """The columns and sources of moments, copies, ``+``, and the statistics file.
 
-    __slots__ = ("_columns", "_dtypes", "_lock", "_sources", "_state")
+    The core's state has the sums, the number of rows and the metadata. Each change of them is one
+    call of the core: an interrupt never leaves a part of it.
+    """
+
+    __slots__ = ("_state",)
 
     _state: _core.State
-    _columns: Names
-    _dtypes: tuple[str, ...]
-    _sources: list[str]
-    _lock: "threading.Lock | threading.RLock"
 
     def copy(self) -> Self:
         """Return moments of their own: updating one does not change the other."""
         raise NotImplementedError
 
-    def _absorb(self, other: Self) -> None:
-        """Add other in place."""
+    def _absorb(self, other: Self, *, consume: bool = False) -> None:
+        """Add other in place; with ``consume``, other is used up."""
         raise NotImplementedError
 
     def _lines(self, ledger: Ledger | None) -> Iterator[bytes]:
@@ -36,25 +36,30 @@ class Books:
         raise NotImplementedError
 
     @property
+    def _metadata(self) -> Metadata | GroupMetadata:
+        return self._state.metadata  # type: ignore[no-any-return]
+
+    @property
     def columns(self) -> Names:
         """The names of the columns, in order; None when they have none."""
-        return self._columns
+        return self._metadata.columns
 
     @property
     def dtypes(self) -> tuple[str, ...]:
         """The dtype that each column came in (several are joined by ``|``)."""
-        return self._dtypes
+        return self._metadata.dtypes
 
     @property
     def sources(self) -> tuple[str, ...]:
         """Where the rows came from, sorted. Information only: nothing is computed from it."""
-        with self._lock:
-            return tuple(sorted(self._sources))
+        return tuple(sorted(self._metadata.sources))
 
     @sources.setter
     def sources(self, sources: Iterable[str]) -> None:
-        with self._lock:
-            self._sources = list(sources)
+        new = tuple(sources)
+        metadata = self._metadata
+        while not self._state.replace_metadata(metadata._replace(sources=new), metadata):
+            metadata = self._metadata
 
     @property
     def extremes_are_bounds(self) -> bool:

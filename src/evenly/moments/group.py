@@ -1,6 +1,5 @@
 """What adds up: rows into moments, moments into moments, and out of them again."""
 
-import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from evenly.block import Block
 from evenly.columns import Names, check_times, matching, unique_names
 from evenly.errors import ColumnError, DataError
 from evenly.moments.intake import add_block, feature_count
+from evenly.moments.metadata import Metadata, merge_dtypes
 from evenly.moments.readings import Readings
 from evenly.sources import open_source
 
@@ -20,7 +20,7 @@ from evenly.sources import open_source
 class Group(Readings):
     """The state of `Moments` and its group: `update`, ``+``, ``-``, ``==``, and parts."""
 
-    __slots__ = ("_cache", "_plain", "_rows")
+    __slots__ = ("_plain",)
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(
@@ -31,14 +31,19 @@ class Group(Readings):
         sources: Iterable[str] = (),
         rows: int = 0,
     ) -> None:
+        state.metadata = Metadata(columns, dtypes, tuple(sources))
+        state.rows = rows
+        self._hold(state)
+
+    def _hold(self, state: _core.State) -> Self:
         self._state = state
-        self._columns = columns
-        self._dtypes = dtypes
-        self._sources = list(sources)
-        self._rows = rows
-        self._lock = threading.Lock()  # for everything but the state, which locks itself
-        self._cache: dict[object, Any] = {}
+        self._cache = (-1, {})
         self._plain: tuple[Any, Any] = (None, None)
+        return self
+
+    @property
+    def _metadata(self) -> Metadata:
+        return self._state.metadata  # type: ignore[no-any-return]
 
     @classmethod
     def empty(
@@ -104,7 +109,6 @@ class Group(Readings):
             try:
                 plain = x if kind is np.ndarray else x.numpy()
                 if self._state.update(plain, feature_axis, None, False, threads or 0) is None:
-                    self._note(plain.size // self._state.columns)
                     return self
             except (ValueError, TypeError, RuntimeError):
                 pass
@@ -121,30 +125,31 @@ class Group(Readings):
             blocks: Iterable[Block] = [x]
         else:
             blocks = open_source(x, weights=weights, feature_axis=feature_axis).blocks()
-        part = self.empty(self._columns or self.num_features)
+        part = self.empty(self.columns or self.num_features)
         for block in blocks:
             part._take(block, infinite, threads)
-        if not self._take_over(part):
-            self._absorb(part)
+        rows = part._state.rows
+        self._absorb(part, consume=True)
         plain = type(x) is np.ndarray or type(x).__name__ == "Tensor"
-        if plain and part._rows:  # no rows leave no dtype in the books
+        if plain and rows:  # no rows leave no dtype in the metadata
             self._plain = (type(x), x.dtype)
 
     def _take(self, block: Block, infinite: str, threads: int) -> None:
-        """Add a block with the columns that we have; our first block brings them."""
+        """Add a block, in one step of the core; our first block brings our columns."""
         number = feature_count(block)
-        names = self._columns if block.names is None else block.names
-        if not self.num_features:
-            self._adopt(self._state, names, number)
-        if matching(self._columns, self.num_features, names, number) is not None:
-            part = self.empty(block.names)
-            part._take(block, infinite, threads)
-            self._absorb(part)
-            return
+        metadata = self._metadata
+        names = metadata.columns if block.names is None else block.names
         dtypes = block.dtypes if len(block.dtypes) == number else block.dtypes * number
-        check_times(self._columns, self._dtypes, dtypes)
-        add_block(self._state, block, infinite, self._columns, threads)
-        self._note(block.rows, dtypes)
+        if not self.num_features or matching(metadata.columns, self.num_features, names, number):
+            names = block.names
+        else:
+            check_times(metadata.columns, metadata.dtypes, dtypes)
+            if merge_dtypes(metadata.dtypes, dtypes) == metadata.dtypes:
+                add_block(self._state, block, infinite, names, threads)
+                return
+        part = type(self)(_core.State(number), names, dtypes)
+        add_block(part._state, block, infinite, names, threads)
+        self._absorb(part, consume=True)
 
     def update_some(self, block: Block, *, infinite: str = "error") -> None:
         """Add a block of some of our columns, those from ``block.first_column`` on.
@@ -154,65 +159,52 @@ class Group(Readings):
         """
         add_block(self._state, block, infinite, block.names, threads=1)
         first, stop = block.first_column, block.first_column + block.features
-        with self._lock:
-            before, after = self._dtypes[:first], self._dtypes[stop:]
-            known = before + joined_dtypes(self._dtypes[first:stop], block.dtypes) + after
-        self._note(0 if first else block.rows, known)
+        done = False
+        while not done:
+            metadata = self._metadata
+            before, own, after = (
+                metadata.dtypes[part] for part in (slice(first), slice(first, stop), slice(stop, None))
+            )
+            dtypes = before + merge_dtypes(own, block.dtypes) + after
+            done = dtypes == metadata.dtypes or self._state.replace_metadata(
+                metadata._replace(dtypes=dtypes), metadata
+            )
 
-    def _note(self, rows: int, dtypes: tuple[str, ...] | None = None) -> None:
-        """Keep the books after the state has changed; read-outs in the cache are old now."""
-        with self._lock:
-            self._rows += rows
-            self._cache = {}
-            if dtypes is not None and dtypes != self._dtypes:
-                self._dtypes = joined_dtypes(self._dtypes, dtypes)
+    def _absorb(self, other: Self, *, consume: bool = False) -> None:
+        """Add other in place, in one step of the core; with ``consume``, other is used up.
 
-    def _adopt(self, zero: _core.State, names: Names, number: int) -> None:
-        """Put other columns in the place of a zero, unless another thread was first."""
-        with self._lock:
-            if self._state is zero:
-                self._state, self._columns = _core.State(number), names
-                self._dtypes = ("",) * number
-                self._cache = {}
-
-    def _take_over(self, part: Self) -> bool:
-        """Have what a part of our own has, which nobody else has seen, if we have no columns."""
-        with self._lock:
-            if self._state.columns:
-                return False
-            self._state, self._columns, self._dtypes = part._state, part._columns, part._dtypes
-            self._rows += part._rows
-            self._sources += part._sources
-            self._cache = {}
-        return True
-
-    def _absorb(self, other: Self) -> None:
-        """Add other in place."""
-        theirs = self._aligned(other)
-        if theirs is not None:
-            check_times(self._columns, self._dtypes, theirs._dtypes)
-            self._state.merge(theirs._state)
-            self._note(theirs._rows, theirs._dtypes)
-            with self._lock:
-                self._sources += theirs._sources
+        When another thread changes our metadata meanwhile, we begin again.
+        """
+        done = False
+        while not done:
+            metadata = self._metadata
+            theirs = self._aligned(other)
+            if theirs is None:
+                return
+            more = theirs._metadata
+            columns = metadata.columns if self.num_features else more.columns
+            if columns != more.columns or len(metadata.dtypes) != len(more.dtypes):
+                columns, ours = more.columns, ("",) * len(more.dtypes)
+            else:
+                ours = metadata.dtypes
+            check_times(columns, ours, more.dtypes)
+            new = Metadata(columns, merge_dtypes(ours, more.dtypes), metadata.sources + more.sources)
+            done = self._state.merge(theirs._state, new, metadata, consume and theirs is other)
 
     def _aligned(self, other: Self) -> Self | None:
         """Return other in our order of columns; None when it is the zero, of other columns.
 
-        When we are the zero, we take its columns.
+        When we are the zero, its columns will be ours.
         """
-        state = self._state
+        state, columns = self._state, self._metadata.columns
         try:
-            order = matching(self._columns, state.columns, other._columns, other.num_features)
+            order = matching(columns, state.columns, other.columns, other.num_features)
         except ColumnError:
-            if self._state is not state:  # another thread was first: we have columns now
-                return self._aligned(other)
             if state.columns and other._is_zero():
                 return None
             if not self._is_zero():
                 raise
-            self._adopt(state, other._columns, other.num_features)
-            return self._aligned(other)
+            return other
         return other if order is None else other._at(order)
 
     def _is_zero(self) -> bool:
@@ -235,12 +227,11 @@ class Group(Readings):
         theirs = result._aligned(other)
         if theirs is None or theirs._is_zero():
             return result
-        check_times(result._columns, result._dtypes, theirs._dtypes)
+        check_times(result.columns, result.dtypes, theirs.dtypes)
         place = result._state.remove(theirs._state)
         if place >= 0:
             raise _never_added(result, theirs, place)
-        result._rows = max(0, result._rows - theirs._rows)
-        result._sources = list((Counter(result._sources) - Counter(theirs._sources)).elements())
+        result.sources = (Counter(result.sources) - Counter(theirs.sources)).elements()
         return result
 
     def __eq__(self, other: object) -> bool:
@@ -248,21 +239,22 @@ class Group(Readings):
         if not isinstance(other, type(self)):
             return NotImplemented
         try:
-            order = matching(self._columns, self.num_features, other._columns, other.num_features)
+            order = matching(self.columns, self.num_features, other.columns, other.num_features)
         except ColumnError:
             return self._is_zero() and other._is_zero()
         theirs = other._state if order is None else other._state.take(order)
         return bool(self._state == theirs)
 
     def _at(self, places: list[int]) -> Self:
-        names = None if self._columns is None else tuple(self._columns[i] for i in places)
-        dtypes = tuple(self._dtypes[i] for i in places)
-        return type(self)(self._state.take(places), names, dtypes, self._sources, self._rows)
+        state = self._state.copy()
+        columns, dtypes, sources = state.metadata
+        names = None if columns is None else tuple(columns[i] for i in places)
+        dtypes = tuple(dtypes[i] for i in places)
+        return type(self)(state.take(places), names, dtypes, sources, state.rows)
 
     def copy(self) -> Self:
         """Return moments of their own: updating one does not change the other."""
-        state = self._state.copy()
-        return type(self)(state, self._columns, self._dtypes, self._sources, self._rows)
+        return type(self).__new__(type(self))._hold(self._state.copy())
 
     @property
     def num_features(self) -> int:
@@ -270,24 +262,8 @@ class Group(Readings):
         return self._state.columns
 
 
-def joined_dtypes(ours: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, ...]:
-    """Join the dtypes column by column; a wide array has one pair of them, not thousands."""
-    if ours == theirs or not any(ours):
-        return theirs
-    pairs = list(zip(ours, theirs, strict=True))
-    known = {pair: _union(*pair) for pair in set(pairs)}
-    return tuple(known[pair] for pair in pairs)
-
-
-def _union(ours: str, theirs: str) -> str:
-    """Return two columns' dtypes as one text, whatever the order they came in."""
-    if ours == theirs or not theirs:
-        return ours
-    return "|".join(sorted({*ours.split("|"), *theirs.split("|")} - {""}))
-
-
 def _never_added(whole: Group, part: Group, place: int) -> DataError:
-    name = place if whole._columns is None else repr(whole._columns[place])
+    name = place if whole.columns is None else repr(whole.columns[place])
     return DataError(
         "Only what was added can be subtracted. Received: moments that have more of column "
         f"{name} than there is: count {part.count[place]} of {whole.count[place]}, missing "

@@ -12,6 +12,7 @@ from evenly.columns import Names
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.keys import shown
 from evenly.moments.intake import checked_weights, core_array, infinity
+from evenly.moments.metadata import GroupMetadata
 
 
 def add_groups(
@@ -23,6 +24,7 @@ def add_groups(
     infinite: str,
     names: Names,
     threads: int,
+    metadata: GroupMetadata,
 ) -> None:
     """Add a block to a state in which each group has columns; a refusal leaves it as it was.
 
@@ -34,6 +36,8 @@ def add_groups(
         The places of the state's columns in the block; None when they are the same.
     names
         The block's columns.
+    metadata
+        What the state gets with the rows.
 
     Raises
     ------
@@ -56,6 +60,7 @@ def add_groups(
             weights,
             infinite == "missing",
             threads,
+            metadata,
         )
     except TypeError:
         raise UnsupportedTypeError(

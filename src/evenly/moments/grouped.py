@@ -54,7 +54,7 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
     @property
     def by(self) -> By:
         """The column whose values are the keys, a tuple of several, or None for keys of no name."""
-        return self._by
+        return self._metadata.by
 
     @property
     def num_features(self) -> int:
@@ -64,7 +64,7 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
     @property
     def rows(self) -> int:
         """Rows that were read, of all groups together."""
-        return int(self._rows.sum())
+        return self._state.rows
 
     # The mapping
 
@@ -74,35 +74,35 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
             place = self._place_of(key)
             if place is None:
                 raise self._unknown(key)
-            state = self._state.take(self._columns_of([place]))
-            return Moments(
-                state, self._columns, self._dtypes, self._sources, int(self._rows[place])
-            )
+            columns, dtypes, sources, *_ = self._metadata
+            state = self._state.take_groups(np.array([place], np.int64), len(dtypes))
+            return Moments(state, columns, dtypes, sources, state.rows)
 
     def __iter__(self) -> Iterator[GroupKey]:
         return iter([key if self._tuples else key[0] for key in self._sorted()])
 
     def __len__(self) -> int:
-        return len(self._places)
+        return self._state.groups
 
     @property
     def _tuples(self) -> bool:
-        return isinstance(self._by, tuple)
+        return isinstance(self._metadata.by, tuple)
 
     def _sorted(self) -> list[Key]:
         with self._lock:
-            return sorted(self._places, key=order)
+            return sorted(self._keys(), key=order)
 
     def _place_of(self, key: Any) -> int | None:
         parts = key if self._tuples and isinstance(key, tuple) else (key,)
         try:
-            return self._places.get(tuple(map(part_of, parts)))
+            place = self._places.get(tuple(map(part_of, parts)), -1)
         except EvenlyError:  # what can be no key is no group's
             return None
+        return place if 0 <= place < self._state.groups else None
 
     def _unknown(self, key: GroupKey) -> ColumnError:
         near = (
-            nearest(key, [k for (k,) in self._places if type(k) is str])
+            nearest(key, [k for (k,) in self._keys() if type(k) is str])
             if (isinstance(key, str) and not self._tuples)
             else ""
         )
@@ -117,11 +117,9 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
     def total(self) -> Moments:
         """Return the moments of all rows together: what `evenly.fit` gives without ``by=``."""
         with self._lock:
-            state = _core.State(self._width)
-            if self._places:
-                nowhere = np.zeros(len(self._places), np.int64)
-                state.merge_groups(self._state, self._width, nowhere)
-            return Moments(state, self._columns, self._dtypes, self._sources, self.rows)
+            columns, dtypes, sources, *_ = self._metadata
+            state = self._state.total(len(dtypes)) if dtypes else _core.State(0)
+            return Moments(state, columns, dtypes, sources, state.rows)
 
     def select(self, names: Iterable[str | int]) -> Self:
         """Return the moments of some columns, of every group, in the order asked for.
@@ -132,7 +130,7 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
             For a column that is not there, or named twice.
         """
         with self._lock:
-            return self._with_columns(places_of(list(names), self._columns, self._width))
+            return self._with_columns(places_of(list(names), self.columns, self._width))
 
     # The file
 
@@ -145,15 +143,13 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
         StatisticsFileError
             When they are no statistics file of groups, or no data can have such statistics.
         """
-        result = GroupedMoments.empty()
-        believed(result, *group_file.parse(content))
-        return result
+        return GroupedMoments(*believed(*group_file.parse(content)))
 
     def _lines(self, ledger: Ledger | None) -> Iterator[bytes]:
         snapshot = self.copy()
         bounds = snapshot.extremes_are_bounds
-        header = Header(snapshot.rows, self.sources, bounds, version("evenly"), ledger)
-        return group_file.lines(header, self._by, group_records(snapshot, snapshot._sorted()))
+        header = Header(snapshot.rows, snapshot.sources, bounds, version("evenly"), ledger)
+        return group_file.lines(header, snapshot.by, group_records(snapshot, snapshot._sorted()))
 
     # Normalising
 
@@ -232,19 +228,24 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
     def _scaling(self, inverse: bool, constant: str, correction: Correction) -> GroupScaling:
         with self._lock:
             key = (inverse, constant, correction)
-            if key not in self._cache:
-                self._cache[key] = group_scaling(
+            version, cache = self._cache
+            if version != self._state.version:
+                cache = {}
+                self._cache = self._state.version, cache
+            if key not in cache:
+                metadata = self._metadata
+                cache[key] = group_scaling(
                     self._state,
                     self.total()._state,
-                    by=self._by,
-                    places=dict(self._places),
-                    columns=self._columns,
-                    dtypes=self._dtypes,
+                    by=metadata.by,
+                    places=self._known_places(),
+                    columns=metadata.columns,
+                    dtypes=metadata.dtypes,
                     inverse=inverse,
                     constant=constant,
                     correction=correction,
                 )
-            return self._cache[key]  # type: ignore[no-any-return]
+            return cache[key]  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return grouped_glance.text(self)

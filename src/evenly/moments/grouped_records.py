@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from evenly import _core
 from evenly.errors import DataError, StatisticsFileError
-from evenly.keys import Key
+from evenly.keys import Key, joined_kinds
+from evenly.moments.metadata import GroupMetadata, merge_dtype_names
 from evenly.moments.records import records, state_of
 from evenly.statistics_file import Header
 from evenly.statistics_file.groups import GroupRecord
@@ -20,21 +20,22 @@ _PIECE = 65_536
 
 def group_records(groups: "Grouping", keys: Sequence[Key]) -> Iterator[GroupRecord]:
     """Yield what is known of each group, in the order of these keys."""
-    width = groups._width
+    metadata = groups._metadata
+    width = metadata.width
     step = max(1, _PIECE // max(1, width))
     for start in range(0, len(keys), step):
         piece = keys[start : start + step]
-        places = [groups._places[key] for key in piece]
-        state = groups._state.take(groups._columns_of(places))
-        names = None if groups._columns is None else groups._columns * len(piece)
-        columns = records(state, names, groups._dtypes * len(piece))
-        for key, place in zip(piece, places, strict=True):
-            own = [next(columns) for _ in range(width)]
-            yield GroupRecord(key, int(groups._rows[place]), own)
+        state = groups._padded(piece)
+        names = None if metadata.columns is None else metadata.columns * len(piece)
+        columns = records(state, names, metadata.dtypes * len(piece))
+        for key, rows in zip(piece, state.group_rows, strict=True):
+            yield GroupRecord(key, rows, [next(columns) for _ in range(width)])
 
 
-def believed(groups: "Grouping", header: Header, by: "By", found: list[GroupRecord]) -> None:
-    """Put the groups of a file, which have been checked, into moments of no groups.
+def believed(
+    header: Header, by: "By", found: list[GroupRecord]
+) -> tuple[GroupMetadata, list[Key], _core.State]:
+    """Return what `GroupedMoments` are made of, from the groups of a file that were checked.
 
     Raises
     ------
@@ -44,13 +45,17 @@ def believed(groups: "Grouping", header: Header, by: "By", found: list[GroupReco
     columns = [column for group in found for column in group.columns]
     first = found[0].columns if found else []
     names = None if not first or first[0].name is None else tuple(str(c.name) for c in first)
-    groups.__init__(by, names, len(first))  # type: ignore[misc]
+    dtypes = tuple(
+        merge_dtype_names({group.columns[i].dtype for group in found}) for i in range(len(first))
+    )
+    keys = [group.key for group in found]
     try:
-        groups._places_of([group.key for group in found], "the file")
-        groups._state = state_of(columns, extremes_are_bounds=header.extremes_are_bounds)
+        parts = len(by) if isinstance(by, tuple) else 1
+        kinds = joined_kinds(("",) * parts, keys, by, "the file")
+        state = state_of(
+            columns, groups=len(found), extremes_are_bounds=header.extremes_are_bounds
+        )
     except (DataError, ValueError, OverflowError) as error:
         raise StatisticsFileError(str(error)) from None
-    groups._rows = np.array([group.rows for group in found], np.int64)
-    dtypes = [{group.columns[i].dtype for group in found} for i in range(len(first))]
-    groups._dtypes = tuple("|".join(sorted({*"|".join(d).split("|")} - {""})) for d in dtypes)
-    groups._sources = list(header.sources)
+    state.group_rows = [group.rows for group in found]
+    return GroupMetadata(names, dtypes, header.sources, by, kinds), keys, state

@@ -1,8 +1,8 @@
 """What adds up by group: one wide state, in which each group has columns of its own."""
 
-import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -13,10 +13,11 @@ from evenly.block import Block, Keys
 from evenly.columns import Names, check_times, matching
 from evenly.errors import ColumnError, DataError
 from evenly.keys import Key, joined_kinds, shown
+from evenly.locks import fork_safe_lock
 from evenly.moments.books import Books, mixed
-from evenly.moments.group import joined_dtypes
 from evenly.moments.group_intake import add_groups
 from evenly.moments.intake import feature_count
+from evenly.moments.metadata import GroupMetadata, merge_dtypes
 from evenly.moments.readings import Readings
 from evenly.sources import open_source
 from evenly.sources.by import label_of
@@ -26,23 +27,35 @@ Places = npt.NDArray[np.int64]
 
 
 class Grouping(Books):
-    """The state of `GroupedMoments`: `update`, ``+``, ``-`` and ``==``."""
+    """The state of `GroupedMoments`: `update`, ``+``, ``-`` and ``==``.
 
-    __slots__ = ("_by", "_cache", "_kinds", "_places", "_rows", "_width")
+    ``_places`` has the place of each group's columns in the state, in the order of the groups. The
+    first ``_state.groups`` of them count: those of an update that was interrupted or refused may
+    follow, until the next one drops them.
+    """
+
+    __slots__ = ("_cache", "_lock", "_places")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, by: By, columns: Names = None, width: int = 0) -> None:
-        self._by = by
-        self._columns = columns
-        self._width = width
-        self._dtypes: tuple[str, ...] = ("",) * width
-        self._kinds: tuple[str, ...] = ("",) * (len(by) if isinstance(by, tuple) else 1)
-        self._places: dict[Key, int] = {}
-        self._state = _core.State(0)
-        self._rows: Places = np.zeros(0, np.int64)
-        self._sources: list[str] = []
-        self._lock = threading.RLock()
-        self._cache: dict[object, Any] = {}
+    def __init__(
+        self,
+        metadata: GroupMetadata,
+        keys: Iterable[Key] = (),
+        state: _core.State | None = None,
+    ) -> None:
+        self._places = {key: place for place, key in enumerate(keys)}
+        self._state = _core.State(0, 0) if state is None else state
+        self._state.metadata = metadata
+        self._lock = fork_safe_lock()
+        self._cache: tuple[int, dict[object, Any]] = (-1, {})
+
+    @property
+    def _metadata(self) -> GroupMetadata:
+        return self._state.metadata  # type: ignore[no-any-return]
+
+    @property
+    def _width(self) -> int:
+        return self._metadata.width
 
     @classmethod
     def empty(cls, by: str | Sequence[str] | None = None) -> Self:
@@ -54,7 +67,7 @@ class Grouping(Books):
             The name of the column that says which group a row belongs to, or several; None
             when keys will be given as arrays.
         """
-        return cls(label_of(by))
+        return cls(_empty_metadata(label_of(by)))
 
     def update(
         self,
@@ -87,143 +100,131 @@ class Grouping(Books):
         if isinstance(x, Block):
             self._take(x, infinite, threads or 0)
             return self
-        if by is None and self._by is None:
+        ours = self._metadata.by
+        if by is None and ours is None:
             raise DataError(
                 "by= must have one key a row: these groups have no columns by name. Received: no "
                 "by=. Pass by=keys."
             )
-        named = [*self._by] if isinstance(self._by, tuple) else self._by
+        named = [*ours] if isinstance(ours, tuple) else ours
         opened = open_source(
             x, weights=weights, feature_axis=feature_axis, by=named if by is None else by
         )
-        part = type(self)(self._by, self._columns, self._width)
+        part = type(self)(self._metadata._replace(sources=()))
         for block in opened.blocks():
             part._take(block, infinite, threads or 0)
-        self._absorb(part)
+        self._absorb(part, consume=True)
         return self
 
     def _take(self, block: Block, infinite: str, threads: int) -> None:
+        """Add a block, in one step of the core."""
         with self._lock:
-            known = len(self._places)
-            books = self._columns, self._width, self._dtypes, self._kinds
-            try:
-                self._add(block, infinite, threads)
-            except Exception:
-                self._forget(known)
-                self._columns, self._width, self._dtypes, self._kinds = books
-                raise
-            self._cache = {}
+            number = feature_count(block)
+            assert block.keys is not None
+            metadata = self._metadata
+            if not metadata.width:  # the columns of the first rows are ours
+                metadata = metadata._replace(columns=block.names, dtypes=("",) * number)
+            names = metadata.columns if block.names is None else block.names
+            order = matching(metadata.columns, metadata.width, names, number)
+            dtypes = block.dtypes if len(block.dtypes) == number else block.dtypes * number
+            dtypes = dtypes if order is None else tuple(dtypes[i] for i in order)
+            check_times(metadata.columns, metadata.dtypes, dtypes)
+            keys = used(block.keys)
+            places, kinds = self._places_of(keys.entries, metadata, block.place)
+            dtypes = merge_dtypes(metadata.dtypes, dtypes)
+            new = metadata._replace(dtypes=dtypes, kinds=kinds)
+            add_groups(self._state, block, keys, places, order, infinite, names, threads, new)
 
-    def _add(self, block: Block, infinite: str, threads: int) -> None:
-        number = feature_count(block)
-        assert block.keys is not None
-        if not self._width:
-            self._adopt(block.names, number)
-        names = self._columns if block.names is None else block.names
-        order = matching(self._columns, self._width, names, number)
-        dtypes = block.dtypes if len(block.dtypes) == number else block.dtypes * number
-        dtypes = dtypes if order is None else tuple(dtypes[i] for i in order)
-        check_times(self._columns, self._dtypes, dtypes)
-        keys, rows = used(block.keys)
-        places = self._places_of(keys.entries, block.place)
-        add_groups(self._state, block, keys, places, order, infinite, names, threads)
-        self._rows[places] += rows
-        self._dtypes = joined_dtypes(self._dtypes, dtypes)
+    def _places_of(
+        self, keys: Sequence[Key], metadata: GroupMetadata, place: str
+    ) -> tuple[Places, tuple[str, ...]]:
+        """Return where the groups of these keys are, and the kinds of all keys together.
 
-    def _adopt(self, columns: Names, width: int) -> None:
-        """Take the columns of the first rows."""
-        self._columns, self._width = columns, width
-        self._dtypes = ("",) * width
-
-    def _places_of(self, keys: Sequence[Key], place: str) -> Places:
-        """Return where the groups of these keys are; new ones get a place at the end."""
+        New ones get a place at the end. They count from when the state has them.
+        """
+        while len(self._places) > self._state.groups:
+            self._places.popitem()
         new = [key for key in keys if key not in self._places]
-        self._kinds = joined_kinds(self._kinds, new, self._by, place)
+        kinds = joined_kinds(metadata.kinds, new, metadata.by, place)
         known = len(self._places)
         self._places.update(zip(new, range(known, known + len(new)), strict=True))
-        self._rows = np.append(self._rows, np.zeros(len(new), np.int64))
-        return np.fromiter((self._places[key] for key in keys), np.int64, len(keys))
+        places = np.fromiter((self._places[key] for key in keys), np.int64, len(keys))
+        return places, kinds
 
-    def _forget(self, known: int) -> None:
-        """Drop the groups that came after these: no row of them was taken."""
-        if len(self._places) == known:
-            return
-        for key in list(self._places)[known:]:
-            del self._places[key]
-        self._rows = self._rows[:known]
-        self._state = self._state.take(self._columns_of(np.arange(known)))
+    def _keys(self) -> Iterator[Key]:
+        """Yield the keys of the groups, in the order of their places."""
+        return islice(self._places, self._state.groups)
 
-    def _columns_of(self, places: Places | Sequence[int]) -> list[int]:
-        """Return the places of groups' columns in the state."""
-        starts = np.asarray(places, np.int64)[:, None] * self._width
-        return (starts + np.arange(self._width)).ravel().tolist()
+    def _known_places(self) -> dict[Key, int]:
+        return dict(islice(self._places.items(), self._state.groups))
 
-    def _absorb(self, other: Self) -> None:
-        """Add other in place."""
+    def _absorb(self, other: Self, *, consume: bool = False) -> None:
+        """Add other in place, in one step of the core; with ``consume``, other is used up."""
+        theirs = other if consume else other.copy()
         with self._lock:
-            if not other._places:
+            if not theirs._places:
                 return
-            if not self._places and self._by is None:  # the zero of all groups
-                self._by, self._kinds = other._by, ("",) * len(other._kinds)
-            self._check_by(other)
-            if not self._width or (not self._places and other._columns != self._columns):
-                self._adopt(other._columns, other._width)
-            theirs = self._aligned(other)
-            check_times(self._columns, self._dtypes, theirs._dtypes)
-            places = self._places_of(list(theirs._places), "what is added")
-            self._state.merge_groups(theirs._state, self._width, places)
-            self._rows[places] += theirs._rows
-            self._dtypes = joined_dtypes(self._dtypes, theirs._dtypes)
-            self._sources += theirs._sources
-            self._cache = {}
-
-    def _check_by(self, other: "Grouping") -> None:
-        if self._by != other._by:
-            raise ColumnError(
-                "Groups must be by the same columns, in the same order. "
-                f"Received: by={self._by!r} and by={other._by!r}. Fit both with the same by=."
+            metadata, more = self._metadata, theirs._metadata
+            if not self._state.groups and metadata.by is None:  # the zero of all groups
+                metadata = metadata._replace(by=more.by, kinds=("",) * len(more.kinds))
+            _check_by(metadata, more)
+            if not metadata.width or (
+                not self._state.groups and more.columns != metadata.columns
+            ):
+                metadata = metadata._replace(columns=more.columns, dtypes=("",) * more.width)
+            theirs = theirs._aligned(metadata)
+            more = theirs._metadata
+            check_times(metadata.columns, metadata.dtypes, more.dtypes)
+            places, kinds = self._places_of(list(theirs._places), metadata, "what is added")
+            new = metadata._replace(
+                dtypes=merge_dtypes(metadata.dtypes, more.dtypes),
+                kinds=kinds,
+                sources=metadata.sources + more.sources,
             )
+            self._state.merge_groups(theirs._state, new.width, places, new, consume=True)
 
-    def _aligned(self, other: Self) -> Self:
-        """Return other with its columns in our order."""
-        order = matching(self._columns, self._width, other._columns, other._width)
-        return other if order is None else other._with_columns(order)
+    def _aligned(self, metadata: GroupMetadata) -> Self:
+        """Return the same groups with the columns in the order of other moments'."""
+        own = self._metadata
+        order = matching(metadata.columns, metadata.width, own.columns, own.width)
+        return self if order is None else self._with_columns(order)
 
     def _with_columns(self, places: Sequence[int]) -> Self:
         """Return the same groups with some of their columns."""
-        names = None if self._columns is None else tuple(self._columns[i] for i in places)
-        result = type(self)(self._by, names, len(places))
-        starts = np.arange(len(self._places))[:, None] * self._width
-        result._state = self._state.take((starts + np.asarray(places)).ravel().tolist())
-        result._dtypes = tuple(self._dtypes[i] for i in places)
-        result._places, result._rows = dict(self._places), self._rows.copy()
-        result._kinds, result._sources = self._kinds, list(self._sources)
-        return result
+        with self._lock:
+            metadata = self._metadata
+            columns = metadata.columns
+            names = None if columns is None else tuple(columns[i] for i in places)
+            dtypes = tuple(metadata.dtypes[i] for i in places)
+            state = (
+                self._state.take_columns(list(places), metadata.width)
+                if self._state.groups
+                else None
+            )
+            return type(self)(
+                metadata._replace(columns=names, dtypes=dtypes), self._keys(), state
+            )
 
     def copy(self) -> Self:
         """Return moments of their own: updating one does not change the other."""
         with self._lock:
-            return self._with_columns(range(self._width))
+            state = self._state.copy()
+            return type(self)(state.metadata, self._keys(), state)
 
     def __getstate__(self) -> Any:
         own = self.copy()
-        keys, packed = list(own._places), own._state.pack()
-        what = own._by, own._columns, own._width, own._dtypes, own._kinds
-        return (*what, keys, packed, own._rows, own._sources)
+        return own._metadata, list(own._places), own._state.pack(), own._state.group_rows
 
     def __setstate__(self, saved: Any) -> None:
-        by, columns, width, dtypes, kinds, keys, packed, rows, sources = saved
-        Grouping.__init__(self, by, columns, width)
-        self._dtypes, self._kinds, self._rows, self._sources = dtypes, kinds, rows, sources
-        self._places = {key: place for place, key in enumerate(keys)}
-        self._state = _core.State.unpack(packed)
+        metadata, keys, packed, rows = saved
+        state = _core.State.unpack(packed, len(rows))
+        state.group_rows = rows
+        Grouping.__init__(self, metadata, keys, state)
 
     def _padded(self, keys: Iterable[Key]) -> _core.State:
         """Return the state of these groups, in this order; of a group that is not here, zeros."""
-        none = len(self._places)
-        state = self._state.copy()
-        state.grow((none + 1) * self._width)
-        return state.take(self._columns_of([self._places.get(key, none) for key in keys]))
+        places = [self._places.get(key, -1) for key in keys]
+        return self._state.take_groups(np.array(places, np.int64), self._width)
 
     def __add__(self, other: object) -> Self:
         """Return the moments of both sets of rows together."""
@@ -243,37 +244,30 @@ class Grouping(Books):
         _refuse_plain(other)
         if not isinstance(other, type(self)):
             return NotImplemented
-        self._check_by(other)
-        result = self.copy()
-        if other._is_zero():
+        _check_by(self._metadata, other._metadata)
+        result, theirs = self.copy(), other.copy()
+        if theirs._is_zero():
             return result
-        theirs = result._aligned(other)
-        check_times(result._columns, result._dtypes, theirs._dtypes)
+        metadata = result._metadata
+        theirs = theirs._aligned(metadata)
+        check_times(metadata.columns, metadata.dtypes, theirs.dtypes)
         keys = [*result._places, *(key for key in theirs._places if key not in result._places)]
         state = result._padded(keys)
         place = state.remove(theirs._padded(keys))
         if place >= 0:
-            group, column = divmod(place, result._width)
-            raise _never_added(keys[group], result._columns, column)
-        rows = {key: int(theirs._rows[at]) for key, at in theirs._places.items()}
-        return result._left(state, keys, rows, theirs._sources)
+            group, column = divmod(place, metadata.width)
+            raise _never_added(keys[group], metadata.columns, column)
+        left = Counter(metadata.sources) - Counter(theirs._metadata.sources)
+        there = np.flatnonzero(has_rows(state, metadata.width))
+        return type(self)(
+            metadata._replace(sources=tuple(left.elements())),
+            [keys[place] for place in there],
+            state.take_groups(there, metadata.width),
+        )
 
     def __rsub__(self, other: object) -> Self:
         _refuse_plain(other)
         return NotImplemented
-
-    def _left(
-        self, state: _core.State, keys: list[Key], gone: dict[Key, int], sources: list[str]
-    ) -> Self:
-        """Keep what is left after a subtraction: the groups that still have something."""
-        there = has_rows(state, self._width)
-        kept = [key for key, some in zip(keys, there, strict=True) if some]
-        rows = [int(self._rows[self._places[key]]) - gone.get(key, 0) for key in kept]
-        self._state = state.take(self._columns_of(np.flatnonzero(there)))
-        self._places = {key: place for place, key in enumerate(kept)}
-        self._rows = np.maximum(np.array(rows, np.int64), 0)
-        self._sources = list((Counter(self._sources) - Counter(sources)).elements())
-        return self
 
     def _is_zero(self) -> bool:
         return not has_rows(self._state, max(1, self._width)).any()
@@ -282,15 +276,28 @@ class Grouping(Books):
         """Whether both have the same groups, each with equal moments, in whatever order."""
         if not isinstance(other, type(self)):
             return NotImplemented
-        if self._is_zero() or other._is_zero():
-            return self._is_zero() and other._is_zero()
+        ours, theirs = self.copy(), other.copy()
+        if ours._is_zero() or theirs._is_zero():
+            return ours._is_zero() and theirs._is_zero()
         try:
-            self._check_by(other)
-            theirs = self._aligned(other)
+            _check_by(ours._metadata, theirs._metadata)
+            theirs = theirs._aligned(ours._metadata)
         except ColumnError:
             return False
-        keys = self._places.keys() | theirs._places.keys()
-        return bool(self._padded(keys) == theirs._padded(keys))
+        keys = list(ours._places.keys() | theirs._places.keys())
+        return bool(ours._padded(keys) == theirs._padded(keys))
+
+
+def _empty_metadata(by: By) -> GroupMetadata:
+    return GroupMetadata(None, (), (), by, ("",) * (len(by) if isinstance(by, tuple) else 1))
+
+
+def _check_by(ours: GroupMetadata, theirs: GroupMetadata) -> None:
+    if ours.by != theirs.by:
+        raise ColumnError(
+            "Groups must be by the same columns, in the same order. "
+            f"Received: by={ours.by!r} and by={theirs.by!r}. Fit both with the same by=."
+        )
 
 
 def _refuse_plain(other: object) -> None:
@@ -298,15 +305,13 @@ def _refuse_plain(other: object) -> None:
         raise mixed("moments without")
 
 
-def used(keys: Keys) -> tuple[Keys, Places]:
-    """Return keys without entries that no row has, and how many rows each entry has."""
-    rows = np.bincount(keys.codes, minlength=len(keys.entries)).astype(np.int64)
-    there = rows > 0
+def used(keys: Keys) -> Keys:
+    """Return keys without entries that no row has."""
+    there = np.bincount(keys.codes, minlength=len(keys.entries)) > 0
     if there.all():
-        return keys, rows
+        return keys
     codes = (np.cumsum(there) - 1)[keys.codes]
-    entries = tuple(entry for entry, some in zip(keys.entries, there, strict=True) if some)
-    return Keys(codes, entries), rows[there]
+    return Keys(codes, tuple(entry for entry, some in zip(keys.entries, there, strict=True) if some))
 
 
 def has_rows(state: _core.State, width: int) -> npt.NDArray[np.bool_]:

@@ -51,7 +51,7 @@ class Moments(Group):
     @property
     def rows(self) -> int:
         """Rows that were read, whatever they weighed, missing ones too."""
-        return self._rows
+        return self._state.rows
 
     # Taking part of it, and copies
 
@@ -65,15 +65,16 @@ class Moments(Group):
         ColumnError
             For a column that is not there, or named twice.
         """
-        return self._at(places_of(list(names), self._columns, self.num_features))
+        return self._at(places_of(list(names), self.columns, self.num_features))
 
     def __getitem__(self, names: str | int | Sequence[str | int]) -> "Moments":
         """Return ``moments["a"]`` or ``moments["a", "b"]``: `select` in short."""
         return self.select([names] if isinstance(names, str | int) else names)
 
     def __reduce__(self) -> Any:
-        plain = (self._state.pack(), self._columns, self._dtypes, self.sources, self._rows)
-        return _restore, plain
+        state = self._state.copy()
+        columns, dtypes, sources = state.metadata
+        return _restore, (state.pack(), columns, dtypes, tuple(sorted(sources)), state.rows)
 
     @staticmethod
     def from_bytes(content: bytes) -> "Moments":
@@ -88,9 +89,10 @@ class Moments(Group):
 
     def _lines(self, ledger: Ledger | None) -> Iterator[bytes]:
         state = self._state.copy()
+        columns, dtypes, sources = state.metadata
         bounds = state.extremes_are_bounds
-        header = Header(self._rows, self.sources, bounds, version("evenly"), ledger)
-        return statistics_file.lines(header, records(state, self._columns, self._dtypes))
+        header = Header(state.rows, tuple(sorted(sources)), bounds, version("evenly"), ledger)
+        return statistics_file.lines(header, records(state, columns, dtypes))
 
     def normalize(
         self,
@@ -199,12 +201,12 @@ class Moments(Group):
             "constant": constant,
             "correction": correction,
             "too_few": too_few,
-            "dtypes": self._dtypes,
+            "dtypes": self.dtypes,
         }
 
         def compute() -> Scaling:
-            quick = quick_scaling(self._state, self._columns, **options)
-            return quick or scaling(self._columns, self._sums(), **options)
+            quick = quick_scaling(self._state, self.columns, **options)
+            return quick or scaling(self.columns, self._sums(), **options)
 
         return self._cached((inverse, constant, correction, too_few), compute)
 

@@ -46,10 +46,8 @@ def _read(content: bytes) -> tuple[Moments | GroupedMoments, Ledger | None]:
     if not groups.has_groups(document):
         header, columns = statistics_file.read(document)
         return believed(header, columns), header.ledger
-    result = GroupedMoments.empty()
     header, by, found = groups.read(document)
-    believed_groups(result, header, by, found)
-    return result, header.ledger
+    return GroupedMoments(*believed_groups(header, by, found)), header.ledger
 
 
 @overload

@@ -22,15 +22,17 @@ T = TypeVar("T")
 class Readings(Books):
     """The read-outs of `Moments`; each is computed once, until the moments change."""
 
-    __slots__ = ()
+    __slots__ = ("_cache",)
 
-    _rows: int
-    _cache: dict[object, Any]
+    _cache: tuple[int, dict[object, Any]]
 
     def _cached(self, key: object, compute: Callable[[], T]) -> T:
-        # Take hold of the cache before looking at the state: an update in another thread
-        # puts a new cache in its place, and what is computed here lands in the old one.
-        cache = self._cache
+        """Return what was computed since the last change of the sums, or compute it."""
+        version = self._state.version
+        known, cache = self._cache
+        if known != version:
+            cache = {}
+            self._cache = version, cache
         if key not in cache:
             cache[key] = compute()
         return cache[key]  # type: ignore[no-any-return]
@@ -39,8 +41,7 @@ class Readings(Books):
         """Return function(count, sum, squares, *more) for each column, as a new array."""
 
         def compute() -> Floats:
-            values = (function(*sums, *more) for sums in self._sums())
-            return np.fromiter(values, np.float64, self._state.columns)
+            return np.array([function(*sums, *more) for sums in self._sums()], np.float64)
 
         return self._cached(key, compute).copy()
 
@@ -147,19 +148,18 @@ class Readings(Books):
         return glance.page(self._glance())
 
     def _glance(self) -> glance.Glance:
-        number = self._state.columns
+        state = self._state.copy()
+        number, columns = state.columns, state.metadata.columns
         places = glance.shown(number)
-        names = [str(i) if self._columns is None else self._columns[i] for i in places]
-        dtypes = ("",) * len(places)
-        rows = [
-            glance.row(record) for record in records(self._state.take(places), tuple(names), dtypes)
-        ]
-        of = f"{number:,} column{'' if number == 1 else 's'}, {self._rows:,} row"
+        names = tuple(str(i) if columns is None else columns[i] for i in places)
+        found = records(state.take(places), names, ("",) * len(places))
+        rows = [glance.row(record) for record in found]
+        of = f"{number:,} column{'' if number == 1 else 's'}, {state.rows:,} row"
         return glance.Glance(
-            f"Moments of {of}{'' if self._rows == 1 else 's'}",
+            f"Moments of {of}{'' if state.rows == 1 else 's'}",
             rows,
             number - len(places),
-            glance.BOUNDS if self.extremes_are_bounds else "",
+            glance.BOUNDS if state.extremes_are_bounds else "",
         )
 
 

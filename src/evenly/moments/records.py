@@ -28,15 +28,17 @@ def records(state: _core.State, names: Names, dtypes: tuple[str, ...]) -> Iterat
             yield ColumnRecord(name, dtypes[index], count, missing, total, squares, low, high)
 
 
-def state_of(columns: Sequence[ColumnRecord], *, extremes_are_bounds: bool) -> _core.State:
-    """Return the state that the records describe.
+def state_of(
+    columns: Sequence[ColumnRecord], *, extremes_are_bounds: bool, groups: int = 1
+) -> _core.State:
+    """Return the state that the records describe, the columns of some groups.
 
     Raises
     ------
     ValueError
         When a number is out of the core's reach.
     """
-    state = _core.State(len(columns))
+    state = _core.State(len(columns), groups)
     for index, column in enumerate(columns):
         state.set_column(index, *column[2:])
     state.extremes_are_bounds = extremes_are_bounds

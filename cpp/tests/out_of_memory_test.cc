@@ -1,0 +1,236 @@
+// Whatever request for memory fails, on whichever thread: a call ends with std::bad_alloc and has
+// changed nothing, or it has done all of its work.
+#include <dlfcn.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "accumulate.h"
+#include "check.h"
+#include "group_sum.h"
+#include "moments.h"
+#include "reference.h"
+#include "threads.h"
+
+namespace {
+
+// Requests until one fails; negative: none does. All that follow fail as well, as in a process
+// that has reached its limit.
+std::atomic<int64_t> left{-1};
+
+void* allocate(std::size_t bytes) {
+  if (left.load(std::memory_order_relaxed) >= 0 && left.fetch_sub(1) <= 0) {
+    left.store(0);
+    throw std::bad_alloc();
+  }
+  void* memory = std::malloc(bytes ? bytes : 1);
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+void* operator new(std::size_t bytes) { return allocate(bytes); }
+void* operator new[](std::size_t bytes) { return allocate(bytes); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+
+using namespace evenly;
+using namespace evenly::testing;
+
+namespace {
+
+// Runs `work` with the n-th request failing, for n = 0, 1, 2, …, until it needs no more; in larger
+// steps after the first ones. Returns how often it failed. After each failure `unchanged` must hold.
+template <class Work, class Unchanged>
+int fail_everywhere(Work&& work, Unchanged&& unchanged) {
+  int failures = 0;
+  for (int64_t n = 0;; n += 1 + n / 16) {
+    left = n;
+    bool failed = false;
+    try {
+      work();
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    }
+    left = -1;
+    if (!failed) return failures;
+    ++failures;
+    CHECK(unchanged(), std::to_string(n));
+  }
+}
+
+AccumulateOptions with_threads(int threads) {
+  AccumulateOptions options;
+  options.threads = threads;
+  return options;
+}
+
+Layout layout() { return contiguous({portion(20000), 40}, 1); }
+
+void sums_of_an_array_fail_as_a_whole() {
+  Random random(seed());
+  for (Kind kind : {Kind::kNormal, Kind::kOutliers, Kind::kTwoScales}) {
+    TestArray x(DType::kFloat64, layout(), Edge::kEnd);
+    fill(x, random, kind);
+    bool infinite = true;
+    const std::vector<Column> expected = accumulate(x.array(), with_threads(1), infinite);
+    for (int threads : {1, 2, 4}) {
+      std::vector<Column> sums;
+      int failures = fail_everywhere(
+          [&] { sums = accumulate(x.array(), with_threads(threads), infinite); },
+          [] { return true; });
+      CHECK(failures > 0);
+      CHECK(difference(sums, expected) < 0);
+    }
+  }
+}
+
+}  // namespace
+
+TEST(sums_on_our_own_threads_fail_as_a_whole) {
+  setenv("EVENLY_THREADS", "own", 1);
+  sums_of_an_array_fail_as_a_whole();
+  unsetenv("EVENLY_THREADS");
+}
+
+TEST(sums_of_groups_fail_as_a_whole) {
+  setenv("EVENLY_THREADS", "own", 1);
+  Random random(seed());
+  TestArray x(DType::kFloat64, contiguous({portion(20000)}, -1), Edge::kEnd);
+  fill(x, random, Kind::kOutliers);
+  const std::vector<ArrowColumn> columns(3, ArrowColumn{x.array()});
+  const int64_t rows = x.array().rows();
+  std::vector<int64_t> codes(static_cast<std::size_t>(rows));
+  for (int64_t row = 0; row < rows; ++row) codes[std::size_t(row)] = row % 50;
+  const RowGroups groups{codes.data(), rows, 50};
+  bool infinite = true;
+  const std::vector<Column> expected = accumulate_groups(columns, groups, with_threads(1), infinite);
+  std::vector<Column> sums;
+  int failures = fail_everywhere(
+      [&] { sums = accumulate_groups(columns, groups, with_threads(4), infinite); },
+      [] { return true; });
+  CHECK(failures > 0);
+  CHECK(difference(sums, expected) < 0);
+  unsetenv("EVENLY_THREADS");
+}
+
+namespace {
+
+// Columns that need more memory for a sum than before it: of far exponents, and of fractions.
+std::vector<Column> far_apart(int64_t count, int exponent, bool weighted) {
+  std::vector<Column> columns(static_cast<std::size_t>(count));
+  for (int64_t i = 0; i < count; ++i) {
+    Column& column = columns[std::size_t(i)];
+    column.count = 1;
+    column.sum.add(i + 1, exponent);
+    column.squares.add(i + 1, 2 * exponent);
+    column.include(value_of(double(exponent)));
+    if (weighted && i % 3 == 0) {
+      Exact half;
+      half.add(1, -1);
+      column.add_count(half);
+    }
+  }
+  return columns;
+}
+
+bool same(const Moments& a, const Moments& b) {
+  std::vector<Column> ours = a.snapshot(), theirs = b.snapshot();
+  if (a.rows() != b.rows() || ours.size() != theirs.size() || a.groups() != b.groups()) return false;
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    if (!ours[i].same_group_element(theirs[i]) || ours[i].min != theirs[i].min ||
+        ours[i].max != theirs[i].max) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+TEST(additions_change_all_columns_or_none) {
+  for (bool weighted : {false, true}) {
+    const Moments before(far_apart(60, 0, weighted)), more(far_apart(60, -900, weighted));
+    Moments sum(before), expected(before);
+    expected.add(more);
+    int failures = fail_everywhere([&] { sum.add(more); }, [&] { return same(sum, before); });
+    CHECK(failures > 0);
+    CHECK(same(sum, expected));
+    Moments updated(before);
+    Moments one(before);
+    one.add(far_apart(60, -900, weighted), 7);
+    failures = fail_everywhere([&] { updated.add(far_apart(60, -900, weighted), 7); },
+                               [&] { return same(updated, before); });
+    CHECK(failures > 0);
+    CHECK(same(updated, one));
+    CHECK(updated.rows() == 7);
+  }
+}
+
+TEST(groups_are_added_all_or_none) {
+  const int64_t places[] = {2, 0, 5, 3};
+  const std::vector<int64_t> rows = {1, 2, 3, 4};
+  const Moments before(far_apart(30, 0, true), false, 3);
+  Moments sum(before), expected(before);
+  expected.add_groups(far_apart(40, 700, true), rows, 10, places);
+  int failures =
+      fail_everywhere([&] { sum.add_groups(far_apart(40, 700, true), rows, 10, places); },
+                      [&] { return same(sum, before); });
+  CHECK(failures > 0);
+  CHECK(same(sum, expected));
+  CHECK(sum.groups() == 6);
+  CHECK(sum.group_rows() == (std::vector<int64_t>{2, 0, 1, 4, 0, 3}));
+}
+
+TEST(an_addition_that_is_not_agreed_to_changes_nothing) {
+  const Moments before(far_apart(30, 0, true), false, 3);
+  Moments sum(before);
+  const int64_t places[] = {7};
+  CHECK(!sum.add_groups(far_apart(10, 5, false), {1}, 10, places, false, [] { return false; }));
+  CHECK(same(sum, before));
+  CHECK(!sum.add(Moments(before), [] { return false; }));
+  CHECK(same(sum, before));
+}
+
+TEST(an_exception_on_any_thread_reaches_the_caller_after_all_have_ended) {
+  for (const char* runtime : {"own", ""}) {
+    setenv("EVENLY_THREADS", runtime, 1);
+    for (int threads : {1, 2, 5}) {
+      for (int64_t thrower : {0, 1, 37, 99}) {
+        std::atomic<int> running{0}, ended{0};
+        bool caught = false;
+        try {
+          parallel(100, threads, [&](int64_t index) {
+            ++running;
+            struct Leaving {
+              std::atomic<int>& count;
+              ~Leaving() { ++count; }
+            } leaving{ended};
+            if (index == thrower) throw std::bad_alloc();
+          });
+        } catch (const std::bad_alloc&) {
+          caught = true;
+        }
+        CHECK(caught);
+        CHECK(running == ended);
+      }
+    }
+    unsetenv("EVENLY_THREADS");
+  }
+}
+
+// ThreadSanitizer does not see the locks of a runtime that was built without it.
+#if !defined(__SANITIZE_THREAD__)
+TEST(sums_on_the_threads_of_openmp_fail_as_a_whole) {
+  if (!dlopen("libgomp.so.1", RTLD_NOW)) {
+    std::printf("no libgomp here: %s\n", dlerror());
+    return;
+  }
+  CHECK(runtime_name().find("libgomp") == 0, runtime_name());
+  sums_of_an_array_fail_as_a_whole();
+}
+#endif
