@@ -7,12 +7,16 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "accumulate.h"
 #include "binding_batch_norm.h"
 #include "binding_numbering.h"
+#include "consistency.h"
+#include "control.h"
 #include "group_sum.h"
 #include "moments.h"
 #include "pack.h"
@@ -398,6 +402,7 @@ Value value_of_object(nb::handle object) {
 void set_column(State& moments, int64_t index, const Number& count, const Number& missing,
                 const Number& sum, const Number& squares, nb::object min, nb::object max) {
   if (index < 0 || index >= moments.size()) throw nb::index_error("no such column");
+  ExactMode mode;
   Column column;
   column.add_count(exact_of(count));
   column.add_missing(exact_of(missing));
@@ -445,6 +450,23 @@ void set_metadata(State& state, nb::object metadata) {
 bool replace_metadata(State& state, nb::object metadata, const nb::object& expected) {
   return state.with_lock(NewMetadata{state, metadata, expected});
 }
+
+int64_t first_impossible(const State& state) {
+  const std::vector<Column> columns = state.snapshot();
+  nb::gil_scoped_release release;
+  auto found = std::find_if_not(columns.begin(), columns.end(), is_possible);
+  return found == columns.end() ? -1 : found - columns.begin();
+}
+
+// ExactMode for some lines of Python.
+class FloatingPointMode {
+ public:
+  void enter() { mode_.emplace(); }
+  void exit(const nb::args&) { mode_.reset(); }
+
+ private:
+  std::optional<ExactMode> mode_;
+};
 
 using Readings = nb::ndarray<double, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 
@@ -606,6 +628,8 @@ NB_MODULE(_core, m) {
            "\"certain\"; "
            "\"undefined\" when a column has not more values than correction (factor 0); or "
            "\"unsure\", and then nothing that was written counts.")
+      .def("first_impossible", &first_impossible,
+           "The first column whose numbers no data can have, or -1.")
       .def("extremes", &extremes_of, "(min, max) of each column, (None, None) without values.")
       .def(
           "pack",
@@ -631,6 +655,14 @@ NB_MODULE(_core, m) {
           "packed"_a, "groups"_a = 1, "The state in bytes of `pack`; ValueError for any that it cannot have made.")
       .def("set_column", &set_column, "index"_a, "count"_a, "missing"_a, "sum"_a, "squares"_a,
            "min"_a.none(), "max"_a.none(), "Replaces a column's state.");
+
+  nb::class_<FloatingPointMode>(
+      m, "ExactMode",
+      "Round to nearest and keep subnormal numbers, in this thread, within a `with` statement: "
+      "somebody may have called torch.set_flush_denormal(True).")
+      .def(nb::init<>())
+      .def("__enter__", &FloatingPointMode::enter)
+      .def("__exit__", &FloatingPointMode::exit);
 
   m.def("scale", &scale_array, "x"_a, "out"_a, "feature_axis"_a, "hi"_a, "lo"_a, "factor"_a,
         "inverse"_a = false, "nan_to_zero"_a = false, "threads"_a = 0, "x_dtype"_a = nb::none(),

@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "control.h"
+
 namespace evenly {
 namespace {
 
@@ -243,6 +245,7 @@ bool Moments::has_rows() const {
 }
 
 void Moments::add(std::vector<Column> more, int64_t rows, int64_t first) {
+  ExactMode mode;
   std::lock_guard lock(mutex_);
   if (more.size() == columns_.size() && !has_rows()) {
     columns_ = std::move(more);
@@ -280,6 +283,7 @@ bool Moments::merge(Moments&& other, const Agree& agree) {
 }
 
 bool Moments::add_columns(const Moments& other, const Agree& agree) {
+  ExactMode mode;
   if (columns_.size() != other.columns_.size() || rows_.size() != other.rows_.size())
     throw std::invalid_argument("the states must have the same number of columns");
   Addition addition;
@@ -313,6 +317,7 @@ void Moments::grow(int64_t columns) {
 
 bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& rows, int64_t width,
                          const int64_t* places, bool bounds, const Agree& agree) {
+  ExactMode mode;
   std::lock_guard lock(mutex_);
   const std::size_t w = std::size_t(width);
   std::size_t end = rows_.size();
@@ -348,6 +353,7 @@ bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& r
 }
 
 Moments Moments::total(int64_t width) const {
+  ExactMode mode;
   std::lock_guard lock(mutex_);
   Moments sum(width);
   sum.extremes_are_bounds_ = extremes_are_bounds_;
@@ -410,6 +416,7 @@ int64_t Moments::subtract(const Moments& other) {
 }
 
 int64_t Moments::fill_with_zeros(const Column& whole) {
+  ExactMode mode;
   std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     if (!columns_[i].fill_with_zeros(whole)) return int64_t(i);

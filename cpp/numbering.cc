@@ -1,6 +1,7 @@
 #include "numbering.h"
 
 #include <cstring>
+#include <random>
 
 namespace evenly {
 namespace {
@@ -11,6 +12,20 @@ uint64_t mixed(uint64_t word) {
   word = (word ^ (word >> 33)) * 0xff51afd7ed558ccd;
   word = (word ^ (word >> 33)) * 0xc4ceb9fe1a85ec53;
   return word ^ (word >> 33);
+}
+
+// Two words that nobody who makes data knows. Without them keys could be chosen that all have one
+// hash, and numbering n of them would take n^2 steps.
+struct Secret {
+  uint64_t first, second;
+};
+const Secret& secret() {
+  static const Secret drawn = [] {
+    std::random_device device;
+    auto word = [&] { return uint64_t(device()) << 32 | device(); };
+    return Secret{word(), word()};
+  }();
+  return drawn;
 }
 
 // Open addressing, at most half full: codes, by the hash of their keys.
@@ -72,25 +87,27 @@ Numbering number(int64_t rows, Hash&& hash_of, Same&& same) {
 }  // namespace
 
 Numbering number_words(const uint64_t* words, int64_t rows) {
+  const Secret key = secret();
   return number(
-      rows, [&](int64_t row) { return mixed(words[row]); },
+      rows, [&](int64_t row) { return mixed(mixed(words[row] ^ key.first) ^ key.second); },
       [&](int64_t a, int64_t b) { return words[a] == words[b]; });
 }
 
 Numbering number_texts(const Texts& texts) {
+  const Secret key = secret();
   auto begin_of = [&](int64_t row) {
     return texts.buffers[std::size_t(texts.buffer[row])] + texts.offset[row];
   };
   auto hash_of = [&](int64_t row) {
     const uint8_t* text = begin_of(row);
     int64_t left = texts.length[row];
-    uint64_t hash = uint64_t(left);
+    uint64_t hash = uint64_t(left) ^ key.first;
     for (; left > 0; left -= 8, text += 8) {
       uint64_t word = 0;
       std::memcpy(&word, text, std::size_t(left < 8 ? left : 8));
       hash = mixed(hash ^ word) + 0x9e3779b97f4a7c15;
     }
-    return hash;
+    return mixed(hash ^ key.second);
   };
   auto same = [&](int64_t a, int64_t b) {
     auto length = std::size_t(texts.length[a]);

@@ -144,6 +144,9 @@ class State:
         Writes the mean as hi + lo and 1 / std (or std), correctly rounded. Returns "certain"; "undefined" when a column has not more values than correction (factor 0); or "unsure", and then nothing that was written counts.
         """
 
+    def first_impossible(self) -> int:
+        """The first column whose numbers no data can have, or -1."""
+
     def extremes(self) -> list:
         """(min, max) of each column, (None, None) without values."""
 
@@ -158,6 +161,17 @@ class State:
 
     def set_column(self, index: int, count: tuple[int, int], missing: tuple[int, int], sum: tuple[int, int], squares: tuple[int, int], min: object | None, max: object | None) -> None:
         """Replaces a column's state."""
+
+class ExactMode:
+    """
+    Round to nearest and keep subnormal numbers, in this thread, within a `with` statement: somebody may have called torch.set_flush_denormal(True).
+    """
+
+    def __init__(self) -> None: ...
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *args) -> None: ...
 
 def scale(x: Annotated[NDArray, dict(device='cpu', writable=False)], out: Annotated[NDArray, dict(device='cpu')], feature_axis: int, hi: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], lo: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], factor: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], inverse: bool = False, nan_to_zero: bool = False, threads: int = 0, x_dtype: str | None = None, out_dtype: str | None = None) -> None:
     """out = ((x - hi) - lo) * factor, or with inverse x * factor + lo + hi."""

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from evenly import readout
+from evenly import _core, readout
 from evenly.errors import DataError, listed
 from evenly.sources.images.pixels import COLOURS, FULL_SCALE, GREY
 
@@ -50,13 +50,16 @@ def unit_scale(moments: "Moments", *, correction: int = 0) -> UnitScale:
     white = white_of(moments)
     exact = readout.exact_correction(correction)
     means, stds = [], []
-    for count, total, squares in moments._sums():
-        (n, ne), (s, e) = count, total
-        means.append(readout.mean((n * white, ne), total) if n else float("nan"))
-        ratio = readout.variance_ratio(count, (s, e), squares, exact)
-        stds.append(
-            float("nan") if ratio is None else readout.root(ratio[0], ratio[1] * white**2, ratio[2])
-        )
+    with _core.ExactMode():
+        for count, total, squares in moments._sums():
+            n, e = count
+            means.append(readout.mean((n * white, e), total) if n else float("nan"))
+            ratio = readout.variance_ratio(count, total, squares, exact)
+            if ratio is None:
+                stds.append(float("nan"))
+            else:
+                p, q, power = ratio
+                stds.append(readout.root(p, q * white**2, power))
     return UnitScale(means, stds)
 
 

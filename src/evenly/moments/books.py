@@ -1,8 +1,8 @@
 """What moments have beside their numbers, by group or not: names, sources, a file; and ``+``."""
 
 import os
-from collections.abc import Iterable, Iterator
-from typing import Self
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Self, TypeVar
 
 from evenly import _core
 from evenly.atomic import atomic_file
@@ -12,6 +12,9 @@ from evenly.moments.metadata import GroupMetadata, Metadata
 from evenly.statistics_file import Ledger
 
 
+T = TypeVar("T")
+
+
 class Books:
     """The columns and sources of moments, copies, ``+``, and the statistics file.
 
@@ -19,9 +22,10 @@ class Books:
     call of the core: an interrupt never leaves a part of it.
     """
 
-    __slots__ = ("_state",)
+    __slots__ = ("_cache", "_state")
 
     _state: _core.State
+    _cache: tuple[int, dict[object, Any]]
 
     def copy(self) -> Self:
         """Return moments of their own: updating one does not change the other."""
@@ -34,6 +38,18 @@ class Books:
     def _lines(self, ledger: Ledger | None) -> Iterator[bytes]:
         """Yield the statistics file, with which files are in the sums, if that is known."""
         raise NotImplementedError
+
+    def _cached(self, key: object, compute: Callable[[], T]) -> T:
+        """Return what was computed since the last change of the sums, or compute it now."""
+        version = self._state.version
+        known, cache = self._cache
+        if known != version:
+            cache = {}
+            self._cache = version, cache
+        if key not in cache:
+            with _core.ExactMode():
+                cache[key] = compute()
+        return cache[key]  # type: ignore[no-any-return]
 
     @property
     def _metadata(self) -> Metadata | GroupMetadata:
@@ -96,8 +112,9 @@ class Books:
 
     def save_with_ledger(self, path: str | os.PathLike[str], ledger: Ledger | None) -> None:
         """Save, and say which files are in the sums; `save` says nothing of files."""
+        self._check_possible()
         lines = self._lines(ledger)
-        with atomic_file(path) as file:
+        with atomic_file(path) as file, _core.ExactMode():
             file.writelines(lines)
 
     def to_bytes(self) -> bytes:
@@ -108,7 +125,27 @@ class Books:
         >>> evenly.Moments.from_bytes(moments.to_bytes()) == moments
         True
         """
-        return b"".join(self._lines(None))
+        self._check_possible()
+        with _core.ExactMode():
+            return b"".join(self._lines(None))
+
+    def _check_possible(self) -> None:
+        """Check that what is to be written can be read again.
+
+        Raises
+        ------
+        DataError
+            When no data can have these sums: bytes that were unpickled were damaged.
+        """
+        index = self._state.first_impossible()
+        if index >= 0:
+            columns, width = self.columns, max(1, len(self.dtypes))
+            name = index % width if columns is None else repr(columns[index % width])
+            raise DataError(
+                "Statistics can be saved only if some data can have them. Received: moments with "
+                f"sums of column {name} that no values have. They come from damaged bytes, a pickle "
+                "for example: fit the data again."
+            )
 
 
 def mixed(received: str) -> DataError:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from evenly import _core
+from evenly import _core, readout
 from evenly.block import Block
 from evenly.columns import Names, check_times, matching, unique_names
 from evenly.errors import ColumnError, DataError
@@ -264,10 +264,12 @@ class Group(Readings):
 
 def _never_added(whole: Group, part: Group, place: int) -> DataError:
     name = place if whole.columns is None else repr(whole.columns[place])
+    # Python's float() raises where these are beyond float64's range.
+    less, more = (readout.nearest(state.squares()[place]) for state in (whole._state, part._state))
     return DataError(
         "Only what was added can be subtracted. Received: moments that have more of column "
         f"{name} than there is: count {part.count[place]} of {whole.count[place]}, missing "
         f"{part.missing[place]} of {whole.missing[place]}, sum of squares "
-        f"{float(part.sum_of_squares[place]):.6g} of {float(whole.sum_of_squares[place]):.6g}. "
+        f"{more:.6g} of {less:.6g}. "
         "Subtract from the sum that they are part of."
     )

@@ -1,7 +1,6 @@
 """`GroupedMoments`: the moments of each group of rows, as one thing that adds up."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import version
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +14,7 @@ from evenly.moments.grouped_records import believed, group_records
 from evenly.moments.grouping import By, Grouping
 from evenly.moments.moments import Moments
 from evenly.moments.readings import Correction
+from evenly.program_version import program_version
 from evenly.statistics_file import Header, Ledger
 from evenly.statistics_file import groups as group_file
 from evenly.transform.groups import GroupScaling, group_scaling, transform_groups
@@ -143,12 +143,13 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
         StatisticsFileError
             When they are no statistics file of groups, or no data can have such statistics.
         """
-        return GroupedMoments(*believed(*group_file.parse(content)))
+        with _core.ExactMode():
+            return GroupedMoments(*believed(*group_file.parse(content)))
 
     def _lines(self, ledger: Ledger | None) -> Iterator[bytes]:
         snapshot = self.copy()
         bounds = snapshot.extremes_are_bounds
-        header = Header(snapshot.rows, snapshot.sources, bounds, version("evenly"), ledger)
+        header = Header(snapshot.rows, snapshot.sources, bounds, program_version(), ledger)
         return group_file.lines(header, snapshot.by, group_records(snapshot, snapshot._sorted()))
 
     # Normalising
@@ -226,29 +227,27 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
         )
 
     def _scaling(self, inverse: bool, constant: str, correction: Correction) -> GroupScaling:
+        def compute() -> GroupScaling:
+            metadata = self._metadata
+            return group_scaling(
+                self._state,
+                self.total()._state,
+                by=metadata.by,
+                places=self._known_places(),
+                columns=metadata.columns,
+                dtypes=metadata.dtypes,
+                inverse=inverse,
+                constant=constant,
+                correction=correction,
+            )
+
         with self._lock:
-            key = (inverse, constant, correction)
-            version, cache = self._cache
-            if version != self._state.version:
-                cache = {}
-                self._cache = self._state.version, cache
-            if key not in cache:
-                metadata = self._metadata
-                cache[key] = group_scaling(
-                    self._state,
-                    self.total()._state,
-                    by=metadata.by,
-                    places=self._known_places(),
-                    columns=metadata.columns,
-                    dtypes=metadata.dtypes,
-                    inverse=inverse,
-                    constant=constant,
-                    correction=correction,
-                )
-            return cache[key]  # type: ignore[no-any-return]
+            return self._cached((inverse, constant, correction), compute)
 
     def __repr__(self) -> str:
-        return grouped_glance.text(self)
+        with _core.ExactMode():
+            return grouped_glance.text(self)
 
     def _repr_html_(self) -> str:
-        return grouped_glance.page(self)
+        with _core.ExactMode():
+            return grouped_glance.page(self)

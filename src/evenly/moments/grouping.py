@@ -34,7 +34,7 @@ class Grouping(Books):
     follow, until the next one drops them.
     """
 
-    __slots__ = ("_cache", "_lock", "_places")
+    __slots__ = ("_lock", "_places")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(

@@ -1,7 +1,6 @@
 """`Moments`: what the user holds. Exact sums that add up, and are divided only when read."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.metadata import version
 from typing import Any
 
 from evenly import _core, statistics_file
@@ -10,6 +9,7 @@ from evenly.errors import DataError, StatisticsFileError
 from evenly.moments.group import Group
 from evenly.moments.readings import Correction
 from evenly.moments.records import records, state_of
+from evenly.program_version import program_version
 from evenly.statistics_file import Header, Ledger
 from evenly.statistics_file.column import ColumnRecord
 from evenly.transform import Scaling, quick_scaling, scaling, transform
@@ -85,13 +85,14 @@ class Moments(Group):
         StatisticsFileError
             When they are no statistics file, or no data at all can have such statistics.
         """
-        return believed(*statistics_file.parse(content))
+        with _core.ExactMode():
+            return believed(*statistics_file.parse(content))
 
     def _lines(self, ledger: Ledger | None) -> Iterator[bytes]:
         state = self._state.copy()
         columns, dtypes, sources = state.metadata
         bounds = state.extremes_are_bounds
-        header = Header(state.rows, tuple(sorted(sources)), bounds, version("evenly"), ledger)
+        header = Header(state.rows, tuple(sorted(sources)), bounds, program_version(), ledger)
         return statistics_file.lines(header, records(state, columns, dtypes))
 
     def normalize(

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from typing import Any, overload
 
-from evenly import statistics_file
+from evenly import _core, statistics_file
 from evenly.errors import StatisticsFileError
 from evenly.moments.books import mixed
 from evenly.moments.grouped import GroupedMoments
@@ -41,6 +41,11 @@ def from_bytes(content: bytes) -> Moments | GroupedMoments:
 
 
 def _read(content: bytes) -> tuple[Moments | GroupedMoments, Ledger | None]:
+    with _core.ExactMode():  # to parse and compare subnormal numbers
+        return _read_exactly(content)
+
+
+def _read_exactly(content: bytes) -> tuple[Moments | GroupedMoments, Ledger | None]:
     document = statistics_file.document_of(content)
     del content
     if not groups.has_groups(document):

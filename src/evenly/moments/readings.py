@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from evenly import readout
+from evenly import _core, readout
 from evenly.moments import glance
 from evenly.moments.books import Books
 from evenly.moments.records import records
@@ -16,26 +16,12 @@ from evenly.readout import Dyadic
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 Correction = int | float | Fraction
-T = TypeVar("T")
 
 
 class Readings(Books):
     """The read-outs of `Moments`; each is computed once, until the moments change."""
 
-    __slots__ = ("_cache",)
-
-    _cache: tuple[int, dict[object, Any]]
-
-    def _cached(self, key: object, compute: Callable[[], T]) -> T:
-        """Return what was computed since the last change of the sums, or compute it."""
-        version = self._state.version
-        known, cache = self._cache
-        if known != version:
-            cache = {}
-            self._cache = version, cache
-        if key not in cache:
-            cache[key] = compute()
-        return cache[key]  # type: ignore[no-any-return]
+    __slots__ = ()
 
     def _read(self, key: object, function: Callable[..., float], *more: Any) -> Floats:
         """Return function(count, sum, squares, *more) for each column, as a new array."""
@@ -142,10 +128,12 @@ class Readings(Books):
         return self._cached("extremes", compute)[:, which].copy()
 
     def __repr__(self) -> str:
-        return glance.text(self._glance())
+        with _core.ExactMode():
+            return glance.text(self._glance())
 
     def _repr_html_(self) -> str:
-        return glance.page(self._glance())
+        with _core.ExactMode():
+            return glance.page(self._glance())
 
     def _glance(self) -> glance.Glance:
         state = self._state.copy()

@@ -50,15 +50,17 @@ class ColumnRecord(NamedTuple):
 def write(column: ColumnRecord) -> str:
     """Return the line of a column: a JSON object with its keys sorted, no line end."""
     sums = column.present, column.sum, column.squares
-    whole = readout.is_count(column.present)
-    weight = "" if whole else f', "weight": {_decimal(readout.nearest(column.present))}'
+    weight = readout.nearest(column.present)
+    # A total weight beyond float64 has no decimal: its exact count says it.
+    shown = math.isfinite(weight) and not readout.is_count(column.present)
+    decimal = f', "weight": {_decimal(weight)}' if shown else ""
     name = "" if column.name is None else f', "name": {_string(column.name)}'
     return (
         f'{{"count": {_count(column.present)}, "dtype": {_string(column.dtype)}, '
         f'"max": {_decimal(column.max)}, "mean": {_decimal(readout.mean(*sums[:2]))}, '
         f'"min": {_decimal(column.min)}, "missing": {_count(column.missing)}{name}, '
         f'"std": {_decimal(readout.std(*sums, Fraction(0)))}, "sum": "{_exact(column.sum)}", '
-        f'"sum_of_squares": "{_exact(column.squares)}"{weight}}}'
+        f'"sum_of_squares": "{_exact(column.squares)}"{decimal}}}'
     )
 
 

@@ -1,0 +1,139 @@
+"""What no data can have is refused before it is written: bytes that were unpickled may be damaged."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import evenly
+from evenly import Moments, _core
+from evenly.errors import DataError, StatisticsFileError
+from evenly.moments.metadata import Metadata
+from evenly.statistics_file import column as column_of_file
+from evenly.statistics_file.column import ColumnRecord
+
+LARGE = st.integers(-(2**400), 2**400)
+MANTISSAS = st.one_of(st.integers(-20, 20), st.integers(-(2**70), 2**70), LARGE)
+EXPONENTS = st.one_of(st.integers(-4, 4), st.integers(-3000, 3000))
+NUMBERS = st.tuples(MANTISSAS, EXPONENTS)
+EXTREMES = st.one_of(
+    st.integers(-20, 20).map(float), st.floats(allow_nan=False, allow_infinity=False)
+)
+
+
+def normal(number):
+    """Return a dyadic number as files have it: with an odd mantissa."""
+    m, e = number
+    while m and m % 2 == 0:
+        m, e = m // 2, e + 1
+    return (m, e) if m else (0, 0)
+
+
+def state_of(record):
+    state = _core.State(1)
+    state.set_column(0, *record[2:])
+    state.metadata = Metadata(None, ("float64",))
+    return state
+
+
+def is_readable(record):
+    """Whether the reader of statistics files takes a column; it works with Python's integers."""
+    try:
+        column_of_file._check_consistent(record, "column 0")
+    except StatisticsFileError:
+        return False
+    return record.present[0] >= 0 and record.missing[0] >= 0
+
+
+@given(
+    count=st.one_of(st.integers(0, 9).map(lambda n: (n, 0)), NUMBERS.map(lambda n: (abs(n[0]), n[1]))),
+    total=NUMBERS,
+    squares=NUMBERS.map(lambda n: (abs(n[0]), n[1])),
+    extremes=st.tuples(EXTREMES, EXTREMES).map(sorted),
+)
+def test_the_core_finds_impossible_what_the_reader_of_files_refuses(
+    count, total, squares, extremes
+):
+    numbers = [normal(x) for x in (count, (0, 0), total, squares)]
+    low, high = extremes if numbers[0][0] else (None, None)
+    record = ColumnRecord(None, "float64", *numbers, low, high)
+    assert (state_of(record).first_impossible() < 0) == is_readable(record)
+
+
+@given(
+    st.lists(st.floats(-1e300, 1e300) | st.integers(-3, 3).map(float), min_size=1),
+    st.sampled_from([0, 1, -1]),
+    st.sampled_from([0, 1, -1]),
+)
+def test_the_sums_of_data_are_possible_and_those_a_little_off_are_judged_as_in_files(
+    values, more, more_squares
+):
+    moments = evenly.fit(np.array(values)[:, None])
+    state = moments._state
+    assert state.first_impossible() == -1
+    (count,), (total,), (squares,) = state.counts(), state.sums(), state.squares()
+    ((low, high),) = state.extremes()
+    total = normal((total[0] + more, total[1]))
+    squares = normal((squares[0] + more_squares, squares[1]))
+    record = ColumnRecord(None, "float64", count, (0, 0), total, squares, low, high)
+    assert (state_of(record).first_impossible() < 0) == is_readable(record)
+
+
+def impossible(names=("a", "b")):
+    """Return moments with a sum of squares that is too small."""
+    moments = evenly.fit(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    state = moments._state.copy()
+    state.set_column(1, (2, 0), (0, 0), (6, 0), (1, 0), 2.0, 4.0)
+    return Moments(state, names, moments.dtypes, (), 2)
+
+
+def test_moments_that_no_data_can_have_are_not_saved(tmp_path):
+    path = tmp_path / "x.json"
+    moments = pickle.loads(pickle.dumps(impossible()))
+    for write in (lambda: moments.save(path), moments.to_bytes):
+        with pytest.raises(DataError, match=r"some data can have them.*column 'b'.*fit the data"):
+            write()
+    assert not path.exists()
+    with pytest.raises(DataError, match="column 1 that"):
+        impossible(None).to_bytes()
+
+
+def test_groups_that_no_data_can_have_are_not_saved():
+    moments = evenly.fit(np.ones((4, 2)), by=np.array([1, 1, 2, 2]))
+    moments._state.set_column(3, (2, 0), (-1, 0), (2, 0), (2, 0), 1.0, 1.0)
+    with pytest.raises(DataError, match="sums of column 1 that no values have"):
+        moments.to_bytes()
+
+
+def test_bytes_that_were_packed_with_a_negative_count_are_not_saved():
+    packed = bytearray(evenly.fit([[1.0], [2.0]])._state.pack())
+    assert packed[4] == 4  # the count, in zigzag
+    packed[4] = 5
+    state = _core.State.unpack(bytes(packed))
+    assert state.counts() == [(-3, 0)]
+    with pytest.raises(DataError, match="no values have"):
+        Moments(state, None, ("float64",), (), 2).to_bytes()
+
+
+def test_total_weights_beyond_float64_are_saved_and_read_again(tmp_path):
+    weights = [1.5e308, 1.7e308, 1e308]
+    moments = evenly.fit([[1.0], [2.0], [4.0]], weights=weights)
+    assert moments.count.tolist() == [float("inf")]
+    exact = sum(map(int, weights))
+    assert moments.mean == [float(sum(int(w) * x for w, x in zip(weights, (1, 2, 4))) / exact)]
+    assert b'"weight"' not in moments.to_bytes()
+    moments.save(tmp_path / "x.json")
+    again = evenly.load(tmp_path / "x.json")
+    assert again == moments
+    assert again.normalize(np.array([[2.0]])) == moments.normalize(np.array([[2.0]]))
+    assert "inf" in repr(again)
+
+
+def test_subtracting_too_much_of_huge_values_is_a_clear_error():
+    """Python's float() raised OverflowError for their sum of squares."""
+    small, large = (evenly.fit([[1e200], [x]]) for x in (1.0, 1e201))
+    with pytest.raises(DataError, match=r"sum of squares inf of inf"):
+        _ = small - large
+
