@@ -67,6 +67,12 @@ struct Job {
   }
 };
 
+// Has this thread take the memory that throwing an exception needs. The C library takes it when a
+// thread first throws, and ends the process when there is none, as in the midst of std::bad_alloc.
+void prepare_to_throw() noexcept {
+  [[maybe_unused]] volatile int asked = std::uncaught_exceptions();  // volatile: it must be called
+}
+
 // ---- A pool of our own -------------------------------------------------------------------
 
 class Pool {
@@ -77,7 +83,7 @@ class Pool {
     if (!turn.owns_lock()) return false;
     {
       std::unique_lock lock(mutex_);
-      start_workers(threads - 1);
+      start_workers(lock, threads - 1);
       job_ = &job;
       wanted_ = std::min(workers_, threads - 1);
       ++generation_;
@@ -92,16 +98,19 @@ class Pool {
   }
 
  private:
-  // Fewer than wanted where the system gives no more.
-  void start_workers(int wanted) noexcept {
+  // Fewer than wanted where the system gives no more. Waits for them, under the lock.
+  void start_workers(std::unique_lock<std::mutex>& lock, int wanted) noexcept {
     try {
       for (; workers_ < wanted; ++workers_) std::thread([this] { serve(); }).detach();
     } catch (const std::exception&) {
     }
+    done_.wait(lock, [this] { return ready_ == workers_; });
   }
   void serve() {
+    prepare_to_throw();
     uint64_t seen = 0;
     std::unique_lock lock(mutex_);
+    if (++ready_ == workers_) done_.notify_one();
     for (;;) {
       wake_.wait(lock, [&] { return generation_ != seen && wanted_ > 0; });
       seen = generation_;
@@ -119,7 +128,7 @@ class Pool {
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   uint64_t generation_ = 0;
-  int workers_ = 0, wanted_ = 0, active_ = 0;
+  int workers_ = 0, ready_ = 0, wanted_ = 0, active_ = 0;
   Job* job_ = nullptr;
 };
 
@@ -242,15 +251,20 @@ const OpenMP& openmp() {
 #endif
 
 // libgomp and its like end the process when they cannot start a thread, or lack a little memory for
-// a team. So whoever asks for a larger team than last time looks first whether both can be had.
-bool can_start_team(int threads) {
+// a team. So whoever asks for a larger team than last time looks first whether both can be had, and
+// has its threads prepare themselves.
+bool can_start_team(const OpenMP& runtime, int threads) {
   constexpr std::size_t kTeamBytes = 64 << 10;  // 128 threads of libgomp take 40 kB
-  thread_local int last_team = 1;
   void* room = std::malloc(kTeamBytes);
-  bool enough = room != nullptr && (threads <= last_team || can_start(threads - 1));
   std::free(room);
-  if (enough) last_team = threads;
-  return enough;
+  if (!room) return false;
+  thread_local int last_team = 1;
+  if (threads > last_team) {
+    if (!can_start(threads - 1)) return false;
+    runtime.parallel([](void*) { prepare_to_throw(); }, nullptr, unsigned(threads), 0);
+  }
+  last_team = threads;
+  return true;
 }
 
 // ---- Fork --------------------------------------------------------------------------------
@@ -272,7 +286,7 @@ namespace {
 void run_on_threads(Job& job, int threads) {
   if (!own_pool_wanted()) {
     const OpenMP& runtime = openmp();
-    if (runtime.parallel && can_start_team(threads)) {
+    if (runtime.parallel && can_start_team(runtime, threads)) {
       return runtime.parallel([](void* data) { static_cast<Job*>(data)->work(); }, &job,
                               unsigned(threads), 0);
     }
@@ -283,6 +297,7 @@ void run_on_threads(Job& job, int threads) {
 }  // namespace
 
 void parallel(int64_t pieces, int threads, void (*run)(void*, int64_t), void* context) {
+  prepare_to_throw();
   int useful = int(std::min<int64_t>(threads, pieces));
   Job job(pieces, forked ? 1 : useful, run, context);
   if (useful <= 1 || forked) {

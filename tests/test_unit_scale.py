@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import evenly
 import oracle
+from evenly import _core
 from evenly.moments import Moments
 from evenly.unit_scale import UnitScale, is_image_like, unit_scale
 
@@ -44,8 +45,7 @@ def test_it_is_a_pair_of_lists_as_normalize_takes_them():
 
 
 def test_no_rows_have_no_mean():
-    moments = Moments.empty(["a"])
-    moments._dtypes = ("uint8",)
+    moments = Moments(_core.State(1), ("a",), ("uint8",))
     assert np.isnan([*unit_scale(moments).mean, *unit_scale(moments).std]).all()
 
 

@@ -88,7 +88,7 @@ def test_any_ledger_comes_back_the_same(tmp_path_factory, files, fields):
     """Lone surrogates too, which a file name on Linux can bring."""
     path = tmp_path_factory.getbasetemp() / "ledger.json"
     moments = evenly.Moments.empty()
-    moments._rows = sum(file.rows for file in files)
+    moments._state.rows = sum(file.rows for file in files)
     moments.save_with_ledger(path, Ledger(files, OPTIONS, fields))
     assert evenly.moments.load_with_ledger(path)[1] == Ledger(files, OPTIONS, fields)
 
