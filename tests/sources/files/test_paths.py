@@ -89,7 +89,7 @@ def test_a_file_that_cannot_be_read_is_refused(folder, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(paths, "_File", refuse)
+    monkeypatch.setattr(paths, "RegularFile", refuse)
     path = f"{folder}/a.csv"
     assert refusal(evenly.SourceError, path) == (
         f"A source must be readable. Received: {path!r}: Permission denied."

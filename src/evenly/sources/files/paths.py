@@ -1,17 +1,17 @@
 """Paths, patterns, folders and URLs, into a sorted list of files."""
 
 import glob
-import io
 import os
-import stat
 from collections.abc import Callable, Iterable
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from evenly import extras
 from evenly.errors import SourceError
+from evenly.regular import NotRegularError, RegularFile, check_regular, not_regular
 from evenly.sources.sql.url import is_database, shown
 from evenly.sources.stores import zarr
+from evenly.system_errors import is_system_error, system_error
 
 DATA_SUFFIXES = (
     *(".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc"),
@@ -85,22 +85,22 @@ def open_file(path: str) -> BinaryIO:
     Raises
     ------
     SourceError
-        When it cannot be opened.
+        When it cannot be opened, or is a pipe, a socket or a device.
     """
     try:
-        if is_url(path):
-            filesystem, inner = filesystem_of(path)
-            return filesystem.open(inner, "rb")  # type: ignore[no-any-return]
-        return _File(path)
+        return open_unchecked(path)
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
 
 
-class _File(io.FileIO):
-    """A file that may be dropped unread: that it is closed then is nothing to be warned of."""
-
-    def __del__(self) -> None:
-        self.close()
+def open_unchecked(path: str) -> BinaryIO:
+    """Open a file or URL for reading; what is raised is that of the system or of fsspec."""
+    if not is_url(path):
+        return RegularFile(path)  # type: ignore[return-value]
+    filesystem, inner = filesystem_of(path)
+    if is_local(filesystem):
+        return RegularFile(inner)  # type: ignore[return-value]
+    return filesystem.open(inner, "rb")  # type: ignore[no-any-return]
 
 
 def size_of(path: str) -> int | None:
@@ -111,15 +111,11 @@ def size_of(path: str) -> int | None:
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             return filesystem.size(inner)  # type: ignore[no-any-return]
-        found = os.stat(path)
+        status = os.stat(path)
+        check_regular(status, path)
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
-    if not stat.S_ISREG(found.st_mode):
-        raise SourceError(
-            "A file must be a regular one, that can be read from any place. "
-            f"Received: {path!r}. Write it to a file first."
-        )
-    return found.st_size
+    return status.st_size
 
 
 def suffixes_of(path: str) -> tuple[str, str]:
@@ -169,6 +165,12 @@ def is_tar(path: str) -> bool:
 def is_url(path: str) -> bool:
     """Whether a path is for fsspec: ``memory://x.csv``, ``zip://*.csv::s3://bucket/x.zip``."""
     return "://" in path
+
+
+def is_local(filesystem: Any) -> bool:
+    """Return whether one of fsspec's file systems is that of this machine: ``file://``."""
+    names = filesystem.protocol
+    return "file" in ((names,) if isinstance(names, str) else names)
 
 
 def filesystem_of(url: str) -> tuple[Any, str]:
@@ -249,9 +251,18 @@ def _no_match(pattern: str) -> list[str]:
 
 
 def unreadable(path: str, error: Exception) -> SourceError:
-    """Return the error for a file that the system does not let us read."""
+    """Return the error for a file that cannot be opened or read.
+
+    Its ``errno`` is that of the cause; `is_system_error` tells whether the file is to blame.
+    """
+    if isinstance(error, NotRegularError):
+        return not_regular(shown(path))
+    if is_system_error(error):
+        return system_error(shown(path), error)
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return SourceError(f"A source must be readable. Received: {shown(path)!r}: {reason}.")
+    raised = SourceError(f"A source must be readable. Received: {shown(path)!r}: {reason}.")
+    raised.errno = getattr(error, "errno", None)
+    return raised
 
 
 def _hint(path: str) -> str:
