@@ -35,3 +35,19 @@ def is_safe(character: str) -> bool:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def printable_json(text: str) -> str:
+    r"""Replace in a JSON text what `printable` replaces, by JSON's own escape sequences.
+
+    What is read from it stays the same.
+
+    >>> printable_json('["a\u202e", "\udc80", "\U000e0041"]')
+    '["a\\u202e", "\\udc80", "\\udb40\\udc41"]'
+    """
+    return "".join(c if c == "\n" or is_safe(c) else _json_escape(c) for c in text)
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))

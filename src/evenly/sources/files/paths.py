@@ -9,8 +9,9 @@ from typing import Any, BinaryIO
 from evenly import extras
 from evenly.errors import SourceError
 from evenly.regular import NotRegularError, RegularFile, check_regular, not_regular
+from evenly.sources.files.folders import is_store_folder
+from evenly.sources.files.search import Entry, Search
 from evenly.sources.sql.url import is_database, shown
-from evenly.sources.stores import zarr
 from evenly.system_errors import is_system_error, system_error
 
 DATA_SUFFIXES = (
@@ -39,6 +40,7 @@ def expand(source: str | os.PathLike[str]) -> list[str]:
 
     Of a folder, all files below it are taken whose suffix names a format; names that begin
     with a dot or an underscore are passed over, as Spark and Hive write them for themselves.
+    Each file comes once, whatever links lead to it: see `Search`.
 
     Raises
     ------
@@ -52,13 +54,13 @@ def expand(source: str | os.PathLike[str]) -> list[str]:
         return expand_url(text)
     if is_store(text):
         return [text]
+    search = Search(hidden=_is_hidden, wanted=is_data)
     if os.path.isdir(text):
-        return _of_folder(text, _walk(text))
-    if os.path.exists(text):
+        return _data_files(text, search.below([text])) or _nothing_in(text, [])
+    if exists(text):
         return [text]
     if glob.has_magic(text):
-        found = sorted(glob.glob(text, recursive=True))
-        return [file for path in found for file in _expand_found(path)] or _no_match(text)
+        return _data_files(text, search.matching(text)) or _no_match(text)
     raise SourceError(
         f"A source must be a file, a folder, a pattern or a URL. Received: {text!r}, and there is "
         f"no such file.{_hint(text)} Check the path."
@@ -69,7 +71,7 @@ def is_store(path: str) -> bool:
     """Whether a folder is a Zarr store, by the file that each has. Of a URL, its name says so."""
     if is_url(path):
         return "::" not in path and suffixes_of(path.rstrip("/"))[0] == ".zarr"
-    return any(os.path.isfile(os.path.join(path, mark)) for mark in zarr.MARKS)
+    return is_store_folder(path)
 
 
 def expand_all(sources: Iterable[str | os.PathLike[str]]) -> list[str]:
@@ -96,10 +98,10 @@ def open_file(path: str) -> BinaryIO:
 def open_unchecked(path: str) -> BinaryIO:
     """Open a file or URL for reading; what is raised is that of the system or of fsspec."""
     if not is_url(path):
-        return RegularFile(path)  # type: ignore[return-value]
+        return RegularFile(path)
     filesystem, inner = filesystem_of(path)
     if is_local(filesystem):
-        return RegularFile(inner)  # type: ignore[return-value]
+        return RegularFile(inner)
     return filesystem.open(inner, "rb")  # type: ignore[no-any-return]
 
 
@@ -211,28 +213,37 @@ def expand_url(url: str, wanted: Callable[[str], bool] = is_data) -> list[str]:
     )
 
 
-def _expand_found(path: str) -> list[str]:
-    """Return a file or store that a pattern has found, or the files of a folder that it has."""
-    if is_store(path):
-        return [path]
-    return _of_folder(path, _walk(path)) if os.path.isdir(path) else [path]
+def exists(path: str) -> bool:
+    """Return whether a path leads to something.
+
+    Raises
+    ------
+    SourceError
+        When the system cannot tell.
+    """
+    try:
+        os.stat(path)
+    except (OSError, ValueError) as error:
+        if is_system_error(error) or isinstance(error, PermissionError):
+            raise unreadable(path, error) from None
+        return False
+    return True
 
 
-def _walk(folder: str) -> list[str]:
-    """Return the paths of all files and stores below a folder, relative to it."""
-    found = []
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
-        stores = [name for name in folders if is_store(os.path.join(root, name))]
-        folders[:] = [name for name in folders if name not in stores]
-        files += stores
-        found += [os.path.relpath(os.path.join(root, name), folder) for name in files]
-    return sorted(found)
+def _is_hidden(folder: str) -> bool:
+    return folder.startswith((".", "_"))
 
 
-def _of_folder(folder: str, files: list[str]) -> list[str]:
-    kept = [os.path.join(folder, file) for file in files if is_data(file)]
-    return kept or _nothing_in(folder, files)
+def _data_files(source: str, entries: Iterable[Entry]) -> list[str]:
+    """Return the paths of those that are read, sorted; those that a pattern names always are."""
+    files: list[str] = []
+    others: list[str] = []
+    for entry in entries:
+        wanted = entry.named or is_data(os.path.basename(entry.path))
+        (files if wanted and entry.kind != "link" else others).append(entry.path)
+    if others and not files:
+        return _nothing_in(source, sorted(os.path.relpath(path, source) for path in others))
+    return sorted(files)
 
 
 def _nothing_in(folder: str, files: list[str]) -> list[str]:

@@ -7,24 +7,24 @@ files come in the order in which the file system gives them.
 import contextlib
 import glob
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from evenly.errors import SourceError
 from evenly.sources.files.paths import (
+    exists,
     expand,
     expand_url,
     is_data,
     is_hidden_image,
     is_image,
-    is_store,
     is_tar,
     is_url,
     size_of,
     suffixes_of,
 )
+from evenly.sources.files.search import Entry, Search
 from evenly.sources.images.archives import of_tar, of_zip, zip_holds_images
 from evenly.sources.images.pictures import Picture, of_file
 from evenly.sources.sql.url import is_database
@@ -55,59 +55,41 @@ def found(source: str | os.PathLike[str]) -> Iterator[Found]:
         When there is none.
     """
     text = os.fspath(source)
-    mode = None if is_url(text) else _mode(text)
+    search = Search(hidden=_is_hidden, wanted=_is_visible_and_wanted)
     if is_database(text):
         yield Found(text, TABLE, True)
     elif is_url(text):
         yield from (Found(path, kind(path), False) for path in expand_url(text, _is_wanted))
-    elif mode is not None and stat.S_ISDIR(mode):
-        yield from _below(text)
-    elif mode is not None:
+    elif os.path.isdir(text):
+        yield from _found(search.below([text]))
+    elif exists(text) or os.path.islink(text):  # a link that leads nowhere is a broken image
         yield Found(text, kind(text), True)
     else:
-        path = ""
-        for path in glob.iglob(text, recursive=True):
-            yield from _below(path) if os.path.isdir(path) else [Found(path, kind(path), True)]
-        if not path:
+        file = None
+        for file in _found(search.matching(text)) if glob.has_magic(text) else ():
+            yield file
+        if file is None:
             expand(text)  # says what is wrong
 
 
-def _mode(path: str) -> int | None:
-    try:
-        return os.stat(path).st_mode
-    except (OSError, ValueError):
-        return None
+def _found(entries: Iterable[Entry]) -> Iterator[Found]:
+    """Yield what a search finds but for hidden files. A Zarr store is one file."""
+    for path, what, named in entries:
+        if named or not _is_hidden(os.path.basename(path)):
+            known = {"store": TABLE, "link": OTHER}.get(what)
+            yield Found(path, known or kind(path), named and what == "file")
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _is_wanted(path: str) -> bool:
     return is_data(path) or is_tar(path) or (is_image(path) and not is_hidden_image(path))
 
 
-def _below(folder: str) -> Iterator[Found]:
-    """Yield the files below a folder, whatever they are; links to folders are not followed.
-
-    A Zarr store is one of them, whatever number of files it has.
-    """
-    pending = [folder]
-    while pending:
-        path = pending.pop()
-        if is_store(path):
-            yield Found(path, TABLE, False)
-            continue
-        try:
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    name = entry.name
-                    if name[0] == "." or name == "__MACOSX":
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(entry.path)
-                    else:
-                        yield Found(entry.path, kind(name), False)
-        except OSError as error:
-            raise SourceError(
-                f"A folder must be readable. Received: {error.filename!r}: {error.strerror}."
-            ) from None
+def _is_visible_and_wanted(name: str) -> bool:
+    return not _is_hidden(name) and kind(name) != OTHER
 
 
 def kind(path: str) -> str:

@@ -63,46 +63,44 @@ def is_image(x: Any) -> bool:
 
 
 class Reader:
-    """Reads pictures, from several threads; one at a time once the system ran out of descriptors."""
+    """Reads for several threads; for one at a time once the system ran out of descriptors."""
 
     def __init__(self) -> None:
         self._scarce = False
         self._alone = threading.Lock()
 
-    def read(self, picture: Picture) -> Any:
-        """Return what a picture reads: bytes, or an image of Pillow's.
+    def read(self, read: Callable[[Picture], Any], picture: Picture) -> Any:
+        """Return what `read` returns of a picture.
 
         Raises
         ------
-        UnreadableError
-            When its file is gone or may not be read, or its member of an archive is damaged.
         SourceError
-            When the system cannot read it now, also not when fewer files are open.
+            When too many files are open, also after those that this reader opens are closed.
         """
         if not self._scarce:
             try:
-                return content_of(picture)
+                return read(picture)
             except SourceError as error:
                 if error.errno not in SCARCE:
                     raise
                 self._scarce = True
         with self._alone:
-            return _read_patiently(picture)
+            return _patiently(read, picture)
 
 
 _PAUSES = 0.001, 0.01, 0.1, 0.5
 """Seconds to wait for other threads, and other libraries, to close files."""
 
 
-def _read_patiently(picture: Picture) -> Any:
+def _patiently(read: Callable[[Picture], Any], picture: Picture) -> Any:
     for pause in _PAUSES:
         try:
-            return content_of(picture)
+            return read(picture)
         except SourceError as error:
             if error.errno not in SCARCE:
                 raise
             time.sleep(pause)
-    return content_of(picture)
+    return read(picture)
 
 
 def content_of(picture: Picture) -> Any:

@@ -10,12 +10,13 @@ import numpy as np
 
 from evenly.block import Block
 from evenly.errors import DataError, SourceError
+from evenly.printable import printable
 from evenly.sources.choice import NUMBER, Choice, Field, plan
 from evenly.sources.images import pictures
 from evenly.sources.images.decoding import UnreadableError, decode, pillow
 from evenly.sources.images.jpeg import Header, decode_into, decoder, quick_header
 from evenly.sources.images.listing import Listing
-from evenly.sources.images.pictures import Picture, Reader
+from evenly.sources.images.pictures import Picture, Reader, content_of
 from evenly.sources.images.pixels import COLOURS, GREY, check_mode, columns, pixels
 from evenly.sources.images.run import Room, Run, Shot
 from evenly.sources.images.tally import Tally, passed_over
@@ -163,7 +164,7 @@ class ImageSource:
                 self._rule.check_depth(block)
                 yield block
         for doubt in self.tally.doubts():
-            _log.warning("%s: %s", self.description, doubt)
+            _log.warning("%s: %s", printable(self.description), printable(doubt))
 
     def remarks(self) -> list[str]:
         """Return what there is to say when all has been read, a sentence a line."""
@@ -224,7 +225,7 @@ class ImageSource:
         nbytes = 0
         for picture in pictures:
             try:
-                content = self._reader.read(picture)
+                content = self._reader.read(content_of, picture)
             except UnreadableError as reason:
                 yield some  # of several that are broken, the first is named
                 some, nbytes = [], 0
