@@ -85,6 +85,11 @@ def test_an_empty_folder_is_refused(tmp_path):
     assert "which holds nothing" in refusal(evenly.SourceError, tmp_path)
 
 
+def test_a_folder_of_hidden_files_is_refused(tmp_path):
+    (tmp_path / "_SUCCESS").touch()
+    assert "which holds hidden files" in refusal(evenly.SourceError, tmp_path)
+
+
 def test_a_file_that_cannot_be_read_is_refused(folder, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied")

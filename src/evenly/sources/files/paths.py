@@ -54,9 +54,10 @@ def expand(source: str | os.PathLike[str]) -> list[str]:
         return expand_url(text)
     if is_store(text):
         return [text]
-    search = Search(hidden=_is_hidden, wanted=is_data)
+    search = Search(hidden=_is_hidden, kind_of=lambda name: "table" if is_data(name) else "other")
     if os.path.isdir(text):
-        return _data_files(text, search.below([text])) or _nothing_in(text, [])
+        files = _data_files(text, search.below([text]))
+        return files or _nothing_in(text, [], "hidden files" if search.some_hidden else "nothing")
     if exists(text):
         return [text]
     if glob.has_magic(text):
@@ -230,8 +231,8 @@ def exists(path: str) -> bool:
     return True
 
 
-def _is_hidden(folder: str) -> bool:
-    return folder.startswith((".", "_"))
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "_"))
 
 
 def _data_files(source: str, entries: Iterable[Entry]) -> list[str]:
@@ -246,8 +247,8 @@ def _data_files(source: str, entries: Iterable[Entry]) -> list[str]:
     return sorted(files)
 
 
-def _nothing_in(folder: str, files: list[str]) -> list[str]:
-    found = ", ".join(map(repr, files[:5])) or "nothing"
+def _nothing_in(folder: str, files: list[str], otherwise: str = "nothing") -> list[str]:
+    found = ", ".join(map(repr, files[:5])) or otherwise
     raise SourceError(
         f"A folder must hold data files ({' '.join(DATA_SUFFIXES)}, compressed or not) or images "
         f"({' '.join((*IMAGE_SUFFIXES, '.tar'))}). "

@@ -9,7 +9,7 @@ another link to it, belongs to the same source, it counts once.
 import os
 from collections.abc import Callable, Iterable, Iterator
 from stat import S_ISDIR
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from evenly.sources.files.folders import Identity, identity, is_store_folder, scan
 from evenly.sources.files.patterns import last_steps, matched, matcher
@@ -26,14 +26,15 @@ class Entry(NamedTuple):
     path
         Its path, which begins as the source does.
     kind
-        A file, a Zarr store, or a link to a folder that is not followed.
+        What its name says that it is; of a Zarr store ``"table"``, and of a link to a folder, which
+        is not followed, ``"link"``.
     named
         Whether it is a source, or matches a pattern; otherwise it was found in a folder.
     """
 
     path: str
-    kind: Literal["file", "store", "link"] = "file"
-    named: bool = False
+    kind: str
+    named: bool
 
 
 class Search:
@@ -42,14 +43,20 @@ class Search:
     Parameters
     ----------
     hidden
-        Whether a folder of this name is passed over.
-    wanted
-        Whether a file of this name, found in a folder, is read.
+        Whether a file or folder of this name, found in a folder, is passed over.
+    kind_of
+        What the name of a file says that it is; ``"other"`` is not read.
+
+    Attributes
+    ----------
+    some_hidden
+        Whether there was one.
     """
 
-    def __init__(self, *, hidden: Rule, wanted: Rule) -> None:
+    def __init__(self, *, hidden: Rule, kind_of: Callable[[str], str]) -> None:
         self._hidden = hidden
-        self._wanted = wanted
+        self._kind_of = kind_of
+        self.some_hidden = False
         self._rules: dict[Identity, list[Rule]] = {}  # by folder: which of its files were found
         self._links: list[Entry] = []  # to files; decided when all folders are known
         self._targets: set[Identity] = set()  # of links that were found
@@ -66,7 +73,7 @@ class Search:
         while pending:
             yield from self._in_folder(*pending.pop(), pending)
         for link in sorted(self._links, key=lambda link: (not link.named, link.path)):
-            if link.named or self._wanted(os.path.basename(link.path)):
+            if link.named or link.kind != "other":
                 yield from self._resolved(link)
             else:
                 yield link
@@ -96,16 +103,22 @@ class Search:
         if not self._is_first(folder, self._wanted):
             return
         if is_store_folder(folder):
-            yield Entry(folder, "store", named)
+            yield Entry(folder, "table", named)
             return
         for entry in scan(folder):
-            if entry.is_symlink():
-                self._links.append(Entry(entry.path))
+            name = entry.name
+            if self._hidden(name):
+                self.some_hidden = True
+            elif entry.is_symlink():
+                self._links.append(Entry(entry.path, self._kind_of(name), False))
             elif entry.is_dir(follow_symlinks=False):
-                if not self._hidden(entry.name):
-                    pending.append((entry.path, False))
-            elif not any(rule(entry.name) for rule in before):
-                yield Entry(entry.path)
+                pending.append((entry.path, False))
+            elif not before or not any(rule(name) for rule in before):
+                yield Entry(entry.path, self._kind_of(name), False)
+
+    def _wanted(self, name: str) -> bool:
+        """Return whether a file of this name, found in a folder, is read."""
+        return not self._hidden(name) and self._kind_of(name) != "other"
 
     def _matched(self, base: str, step: str, folders: list[str]) -> Iterator[Entry]:
         """Yield the files in a folder that the last step matches; add the folders to `folders`."""
@@ -113,10 +126,12 @@ class Search:
             path = os.path.join(base, name)
             if is_folder:
                 folders.append(path)
-            elif is_link:
-                self._links.append(Entry(path, named=True))
+                continue
+            entry = Entry(path, self._kind_of(name), True)
+            if is_link:
+                self._links.append(entry)
             else:
-                yield Entry(path, named=True)
+                yield entry
 
     def _is_first(self, folder: str, rule: Rule) -> bool:
         """Note that the files of a folder are found by a rule; return whether that is new."""
@@ -135,7 +150,7 @@ class Search:
                 if not is_store_folder(link.path):
                     yield link._replace(kind="link")
                 elif self._is_first(link.path, self._wanted):
-                    yield link._replace(kind="store")
+                    yield link._replace(kind="table")
             elif target not in self._targets and not self._is_found(link.path):
                 self._targets.add(target)
                 yield link

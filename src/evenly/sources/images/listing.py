@@ -9,7 +9,6 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from evenly.errors import SourceError
 from evenly.sources.files.paths import (
@@ -37,16 +36,7 @@ _HELD = 1 << 16
 """Files that a listing holds, of up to some hundred bytes; more are looked up each time."""
 
 
-class Found(NamedTuple):
-    """A file, and what its suffix says that it is."""
-
-    path: str
-    kind: str
-    named: bool
-    """Whether the user named it, and did not come upon it in a folder."""
-
-
-def found(source: str | os.PathLike[str]) -> Iterator[Found]:
+def found(source: str | os.PathLike[str]) -> Iterator[Entry]:
     """Yield the files that a path, a pattern, a folder or a URL stands for.
 
     Raises
@@ -55,29 +45,21 @@ def found(source: str | os.PathLike[str]) -> Iterator[Found]:
         When there is none.
     """
     text = os.fspath(source)
-    search = Search(hidden=_is_hidden, wanted=_is_visible_and_wanted)
+    search = Search(hidden=_is_hidden, kind_of=kind)
     if is_database(text):
-        yield Found(text, TABLE, True)
+        yield Entry(text, TABLE, True)
     elif is_url(text):
-        yield from (Found(path, kind(path), False) for path in expand_url(text, _is_wanted))
+        yield from (Entry(path, kind(path), False) for path in expand_url(text, _is_wanted))
     elif os.path.isdir(text):
-        yield from _found(search.below([text]))
+        yield from search.below([text])
     elif exists(text) or os.path.islink(text):  # a link that leads nowhere is a broken image
-        yield Found(text, kind(text), True)
+        yield Entry(text, kind(text), True)
     else:
         file = None
-        for file in _found(search.matching(text)) if glob.has_magic(text) else ():
+        for file in search.matching(text) if glob.has_magic(text) else ():
             yield file
         if file is None:
             expand(text)  # says what is wrong
-
-
-def _found(entries: Iterable[Entry]) -> Iterator[Found]:
-    """Yield what a search finds but for hidden files. A Zarr store is one file."""
-    for path, what, named in entries:
-        if named or not _is_hidden(os.path.basename(path)):
-            known = {"store": TABLE, "link": OTHER}.get(what)
-            yield Found(path, known or kind(path), named and what == "file")
 
 
 def _is_hidden(name: str) -> bool:
@@ -86,10 +68,6 @@ def _is_hidden(name: str) -> bool:
 
 def _is_wanted(path: str) -> bool:
     return is_data(path) or is_tar(path) or (is_image(path) and not is_hidden_image(path))
-
-
-def _is_visible_and_wanted(name: str) -> bool:
-    return not _is_hidden(name) and kind(name) != OTHER
 
 
 def kind(path: str) -> str:
@@ -151,11 +129,11 @@ class Listing:
 
     def __init__(self, sources: Sequence[str | os.PathLike[str]]) -> None:
         self.sources = tuple(os.fspath(source) for source in sources)
-        self._held: list[Found] | None = None
+        self._held: list[Entry] | None = None
         self.files, self._first = self._count()
         self.passed_over: Counter[str] = Counter()
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[Entry]:
         """Yield them; what is none of them is counted by its suffix in `passed_over`."""
         for file in self._all():
             if file.kind in _WANTED or file.named:
@@ -171,14 +149,14 @@ class Listing:
             else:
                 yield of_file(file.path)
 
-    def _all(self) -> Iterable[Found]:
+    def _all(self) -> Iterable[Entry]:
         if self._held is not None:
             return self._held
         return (file for source in self.sources for file in found(source))
 
     def _count(self) -> tuple[int, str]:
         """Return the number of images and archives, and the first; hold all, if they are few."""
-        held: list[Found] = []
+        held: list[Entry] = []
         number = {IMAGE: 0, TABLE: 0}
         first: dict[str, str] = {}
         for source in self.sources:
@@ -220,7 +198,7 @@ class Listing:
         return total
 
 
-def _counts(file: Found) -> bool:
+def _counts(file: Entry) -> bool:
     return file.kind in _WANTED or (file.named and file.kind == OTHER)
 
 
