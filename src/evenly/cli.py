@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from evenly.failures import status
+from evenly.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from evenly.moments import GroupedMoments, Moments
@@ -186,7 +187,7 @@ def show(statistics: str, as_json: bool) -> None:
         from evenly.report.document import document, group_document
 
         document_of = group_document if hasattr(moments, "by") else document
-        click.echo(json.dumps(document_of(moments), indent=2, ensure_ascii=False))
+        click.echo(printable_json(json.dumps(document_of(moments), indent=2, ensure_ascii=False)))
     else:
         _print(moments)
 
@@ -317,24 +318,25 @@ def _print(moments: "Moments | GroupedMoments") -> None:
     from evenly.moments.grouped_glance import text
     from evenly.report.table import table
 
-    click.echo(table(moments) if isinstance(moments, Moments) else text(moments, 50, 10))
+    shown = table(moments) if isinstance(moments, Moments) else text(moments, 50, 10)
+    click.echo(printable(shown, keep="\n"))
 
 
 def _remark(lines: Sequence[str]) -> None:
     from evenly.failures import as_typed
 
     for line in lines:
-        click.echo(as_typed(line), err=True)
+        click.echo(printable(as_typed(line)), err=True)
 
 
 def _remark_before(source: Any) -> None:
     """Say what a checkpoint had already, so that nobody wonders at a quick end."""
     if getattr(source, "before", ""):
-        click.echo(source.before, err=True)
+        click.echo(printable(source.before), err=True)
 
 
 def _remark_left_out(columns: dict[str, str]) -> None:
     from evenly.report.table import left_out
 
     if columns:
-        click.echo(left_out(columns), err=True)
+        click.echo(printable(left_out(columns)), err=True)

@@ -6,9 +6,19 @@ Every message says the rule that was broken, what was received, and what to do n
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from evenly.printable import printable
+
 
 class EvenlyError(Exception):
-    """The base of all errors that evenly raises on purpose."""
+    """The base of all errors that evenly raises on purpose.
+
+    Its text may be printed anywhere: what would control a terminal in a name that it quotes is
+    escaped. ``args`` has the message as it is.
+    """
+
+    # A KeyError prints the repr of its message, quotes and all, and an OSError its number.
+    def __str__(self) -> str:
+        return printable(Exception.__str__(self))
 
 
 class DataError(EvenlyError, ValueError):
@@ -17,9 +27,6 @@ class DataError(EvenlyError, ValueError):
 
 class ColumnError(EvenlyError, KeyError):
     """A column is missing, unknown, or there twice; or two sets of columns differ."""
-
-    # A KeyError prints the repr of its message, quotes and all.
-    __str__ = Exception.__str__
 
 
 class SourceError(EvenlyError, OSError):

@@ -1,6 +1,7 @@
 """How a command ends: its exit status, and the one line that says why."""
 
 import contextlib
+import io
 import os
 import re
 import signal
@@ -9,11 +10,13 @@ from collections.abc import Callable
 
 import click
 
+from evenly.printable import printable
+
 OK, BAD_DATA, INTERRUPTED, TERMINATED = 0, 1, 130, 143
 """Exit statuses; wrong usage is click's 2, and SIGTERM 143, as of a shell."""
 
 _OPTION = re.compile(
-    r"\b(columns|exclude|weights|infinite|select|feature_axis|dtype|mode|by|unknown|checkpoint|update)="
+    r"\b(columns|exclude|weights|infinite|select|threads|feature_axis|dtype|mode|by|unknown|checkpoint|update)="
     r"(?:\[([^]]*)\]|\"([^\"]*)\"|'([^']*)'|(-?\w+))?"
 )
 
@@ -36,7 +39,9 @@ def status(command: Callable[[], None]) -> int:
     except click.exceptions.Exit as end:  # --help, --version
         return end.exit_code
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        click.echo(printable(text.getvalue(), keep="\n"), nl=False, err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as end:
         return _fail(str(end) or "interrupted; nothing half-written was left.", INTERRUPTED)
@@ -54,7 +59,7 @@ def status(command: Callable[[], None]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"evenly: {message}", err=True)
+    click.echo(printable(f"evenly: {message}"), err=True)
     return code
 
 

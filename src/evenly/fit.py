@@ -9,6 +9,7 @@ from evenly.checkpoint import ResumableImages, open_resumable
 from evenly.engines import engine_of
 from evenly.engines.options import Options, check_sendable
 from evenly.errors import DataError
+from evenly.printable import printable
 from evenly.progress import Progress
 from evenly.sources import open_source
 from evenly.sources.images import ImageSource
@@ -166,5 +167,5 @@ def fit(
     asks_itself = opened is given  # who has opened it
     if isinstance(opened, ImageSource | ResumableImages) and not asks_itself:
         for doubt in opened.tally.doubts():
-            _log.warning("%s: %s", opened.description, doubt)
+            _log.warning("%s: %s", printable(opened.description), printable(doubt))
     return finished(moments, opened.left_out, opened.description)

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from evenly.errors import DataError, UnsupportedTypeError
+from evenly.printable import printable
 
 Part = str | int | float | bool | date | datetime | None
 Key = tuple[Part, ...]
@@ -166,5 +167,5 @@ def _shown(part: Part) -> str:
     if part is None:
         return "(missing)"
     text = part.isoformat(" ") if isinstance(part, datetime) else str(part)
-    text = text if text.isprintable() else ascii(text)[1:-1]
+    text = printable(text)
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"

@@ -163,7 +163,14 @@ def test_a_finished_fit_reads_and_writes_nothing(photos, state, read):
 
 def test_an_image_under_two_names_is_refused(photos, state):
     (photos / "link.png").symlink_to(photos / "0/00.png")
-    assert "is read once. Received twice: " in refused(evenly.SourceError, photos, checkpoint=state)
+    both = [photos / "0/00.png", photos / "link.png"]
+    assert "is read once. Received twice: " in refused(evenly.SourceError, both, checkpoint=state)
+
+
+def test_an_image_and_a_link_to_it_in_one_folder_are_one_image(photos, state):
+    alone = evenly.fit(photos)
+    (photos / "link.png").symlink_to(photos / "0/00.png")
+    assert evenly.fit(photos, checkpoint=state) == alone
 
 
 def test_images_from_elsewhere_go_on_too(tmp_path, state, monkeypatch):

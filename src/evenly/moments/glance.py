@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
 from evenly import readout
+from evenly.printable import printable
 from evenly.readout import Dyadic
 from evenly.statistics_file.column import ColumnRecord
 
@@ -87,11 +88,11 @@ def page(glance: Glance) -> str:
 
 def row(column: ColumnRecord) -> Row:
     """Return the cells of a column."""
-    name = column.name or ""
+    name = printable(column.name or "")
     name = name if len(name) <= _WIDEST else name[: _WIDEST - 1] + "…"
     sums = column.present, column.sum, column.squares
     return (
-        name if name.isprintable() else ascii(name)[1:-1],
+        name,
         _count(column.present),
         _count(column.missing),
         _number(readout.mean(column.present, column.sum)),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from evenly.keys import Key, shown
 from evenly.moments import glance
 from evenly.moments.glance import Glance, Row
+from evenly.printable import printable
 
 if TYPE_CHECKING:
     from evenly.moments.grouped import GroupedMoments
@@ -35,7 +36,9 @@ def title(moments: "GroupedMoments") -> str:
     numbers = (len(moments), "group"), (moments.rows, "row"), (moments.num_features, "column")
     said = ", ".join(f"{number:,} {noun}{'s' * (number != 1)}" for number, noun in numbers)
     by = moments.by
-    return said if by is None else f"{said}, by {by if isinstance(by, str) else ', '.join(by)}"
+    if by is None:
+        return said
+    return printable(f"{said}, by {by if isinstance(by, str) else ', '.join(by)}")
 
 
 def lines(moments: "GroupedMoments", head: int, tail: int) -> tuple[list[Row], int]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from evenly.moments import Moments
 from evenly.moments.glance import BOUNDS, number
+from evenly.printable import printable
 from evenly.report.paste import paste
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks")
@@ -46,8 +47,8 @@ def left_out(columns: Mapping[str, str]) -> str:
     """
     reasons: dict[str, list[str]] = {}
     for name, reason in columns.items():
-        reasons.setdefault(reason, []).append(_printable(name))
-    groups = [f"{_few(names)} ({reason})" for reason, names in reasons.items()]
+        reasons.setdefault(reason, []).append(_label(name))
+    groups = [f"{_few(names)} ({printable(reason)})" for reason, names in reasons.items()]
     return f"left out: {'; '.join(groups)}"
 
 
@@ -87,7 +88,7 @@ def _foot(moments: Moments) -> list[str]:
 def _lines(moments: Moments, labels: list[str]) -> list[str]:
     numbers = (moments.mean, moments.std(), moments.min, moments.max)
     columns = [
-        _left([HEADINGS[0], *map(_printable, labels)]),
+        _left([HEADINGS[0], *map(_label, labels)]),
         _right([HEADINGS[1], *map(_count, moments.count.tolist())]),
         _right([HEADINGS[2], *map(_count, moments.missing.tolist())]),
         *(
@@ -130,12 +131,13 @@ def _right(cells: list[str]) -> list[str]:
 def _width(text: str) -> int:
     """How many places a terminal gives it: two to a Chinese letter, none to an accent."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
+    none = sum(unicodedata.category(letter) in ("Mn", "Me", "Cf") for letter in text)
+    return len(text) + wide - none
 
 
-def _printable(name: str) -> str:
-    """A name that keeps to its line and cannot steer the terminal."""
-    name = name if name.isprintable() else ascii(name)[1:-1]
+def _label(name: str) -> str:
+    """A name that keeps to its line and cannot control the terminal, cut when it is long."""
+    name = printable(name)
     return name if len(name) <= _WIDEST else name[: _WIDEST - 1] + "…"
 
 

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError, listed, nearest
+from evenly.printable import printable
 from evenly.sources.arrays import ArraySource
 from evenly.sources.arrow import fields_of
 from evenly.sources.batches import BatchSource
@@ -79,7 +80,7 @@ class DatasetTable:
             _log.warning(
                 "%s: columns of one number a row are fitted, not %s. Pass select=%r to fit one "
                 "of these.",
-                self.place.capitalize(),
+                printable(self.place.capitalize()),
                 listed(arrays),
                 name,
             )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evenly.errors import ColumnError, DataError, listed, nearest
+from evenly.printable import printable
 from evenly.sources.images.pictures import is_image
 
 _log = logging.getLogger("evenly")
@@ -100,7 +101,7 @@ class Default:
             _log.warning(
                 "%s has %d parts; the first one is fitted. Pass select= to choose, select=0 "
                 "to be silent about it.",
-                place.capitalize(),
+                printable(place.capitalize()),
                 len(batch),
             )
         return self(batch[0], place)

@@ -9,10 +9,12 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from typing import Any
 
 from evenly.columns import first_repeated
 from evenly.errors import SourceError, StatisticsFileError
+from evenly.regular import NotRegularError, RegularFile, not_regular
 from evenly.statistics_file import column as one_column
 from evenly.statistics_file import ledger as files_in_sums
 from evenly.statistics_file.column import ColumnRecord, Odd, received
@@ -104,8 +106,10 @@ def object_of(parts: dict[str, Iterable[str]]) -> Iterator[bytes]:
 def content_of(path: str | os.PathLike[str]) -> bytes:
     """Return the bytes of a file, but no more than a statistics file may have."""
     try:
-        with open(path, "rb") as file:
+        with BufferedReader(RegularFile(path)) as file:
             content = file.read(MAX_BYTES + 1)
+    except NotRegularError:
+        raise not_regular(os.fspath(path)) from None
     except OSError as error:
         raise SourceError(
             f"Cannot read the statistics file {os.fspath(path)!r}: "

@@ -85,11 +85,16 @@ def test_an_empty_folder_is_refused(tmp_path):
     assert "which holds nothing" in refusal(evenly.SourceError, tmp_path)
 
 
+def test_a_folder_of_hidden_files_is_refused(tmp_path):
+    (tmp_path / "_SUCCESS").touch()
+    assert "which holds hidden files" in refusal(evenly.SourceError, tmp_path)
+
+
 def test_a_file_that_cannot_be_read_is_refused(folder, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(paths, "_File", refuse)
+    monkeypatch.setattr(paths, "RegularFile", refuse)
     path = f"{folder}/a.csv"
     assert refusal(evenly.SourceError, path) == (
         f"A source must be readable. Received: {path!r}: Permission denied."

@@ -19,7 +19,7 @@ from evenly.sources.files.paths import (
     size_of,
     suffixes_of,
 )
-from evenly.sources.files.streams import Stream, decompressed
+from evenly.sources.files.streams import Stream, decompressed, reading
 from evenly.sources.request import Request
 from evenly.sources.sql import is_database, open_database, shown
 from evenly.sources.stores import hdf5, open_contents, zarr
@@ -100,8 +100,9 @@ class Opener:
         raw = open_file(path)
         keep = False
         try:
-            head = raw.read(12)
-            raw.seek(0)
+            with reading(place):
+                head = raw.read(12)
+                raw.seek(0)
             kind = "DuckDB" if head[8:] == b"DUCK" else _kind(head)
             if kind == "zip":
                 yield from self._archive(raw, path, nbytes)

@@ -1,17 +1,18 @@
 """Paths, patterns, folders and URLs, into a sorted list of files."""
 
 import glob
-import io
 import os
-import stat
 from collections.abc import Callable, Iterable
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from evenly import extras
 from evenly.errors import SourceError
+from evenly.regular import NotRegularError, RegularFile, check_regular, not_regular
+from evenly.sources.files.folders import is_store_folder
+from evenly.sources.files.search import Entry, Search
 from evenly.sources.sql.url import is_database, shown
-from evenly.sources.stores import zarr
+from evenly.system_errors import is_system_error, system_error
 
 DATA_SUFFIXES = (
     *(".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc"),
@@ -39,6 +40,7 @@ def expand(source: str | os.PathLike[str]) -> list[str]:
 
     Of a folder, all files below it are taken whose suffix names a format; names that begin
     with a dot or an underscore are passed over, as Spark and Hive write them for themselves.
+    Each file comes once, whatever links lead to it: see `Search`.
 
     Raises
     ------
@@ -52,13 +54,14 @@ def expand(source: str | os.PathLike[str]) -> list[str]:
         return expand_url(text)
     if is_store(text):
         return [text]
+    search = Search(hidden=_is_hidden, kind_of=lambda name: "table" if is_data(name) else "other")
     if os.path.isdir(text):
-        return _of_folder(text, _walk(text))
-    if os.path.exists(text):
+        files = _data_files(text, search.below([text]))
+        return files or _nothing_in(text, [], "hidden files" if search.some_hidden else "nothing")
+    if exists(text):
         return [text]
     if glob.has_magic(text):
-        found = sorted(glob.glob(text, recursive=True))
-        return [file for path in found for file in _expand_found(path)] or _no_match(text)
+        return _data_files(text, search.matching(text)) or _no_match(text)
     raise SourceError(
         f"A source must be a file, a folder, a pattern or a URL. Received: {text!r}, and there is "
         f"no such file.{_hint(text)} Check the path."
@@ -69,7 +72,7 @@ def is_store(path: str) -> bool:
     """Whether a folder is a Zarr store, by the file that each has. Of a URL, its name says so."""
     if is_url(path):
         return "::" not in path and suffixes_of(path.rstrip("/"))[0] == ".zarr"
-    return any(os.path.isfile(os.path.join(path, mark)) for mark in zarr.MARKS)
+    return is_store_folder(path)
 
 
 def expand_all(sources: Iterable[str | os.PathLike[str]]) -> list[str]:
@@ -85,22 +88,22 @@ def open_file(path: str) -> BinaryIO:
     Raises
     ------
     SourceError
-        When it cannot be opened.
+        When it cannot be opened, or is a pipe, a socket or a device.
     """
     try:
-        if is_url(path):
-            filesystem, inner = filesystem_of(path)
-            return filesystem.open(inner, "rb")  # type: ignore[no-any-return]
-        return _File(path)
+        return open_unchecked(path)
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
 
 
-class _File(io.FileIO):
-    """A file that may be dropped unread: that it is closed then is nothing to be warned of."""
-
-    def __del__(self) -> None:
-        self.close()
+def open_unchecked(path: str) -> BinaryIO:
+    """Open a file or URL for reading; what is raised is that of the system or of fsspec."""
+    if not is_url(path):
+        return RegularFile(path)
+    filesystem, inner = filesystem_of(path)
+    if is_local(filesystem):
+        return RegularFile(inner)
+    return filesystem.open(inner, "rb")  # type: ignore[no-any-return]
 
 
 def size_of(path: str) -> int | None:
@@ -111,15 +114,11 @@ def size_of(path: str) -> int | None:
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             return filesystem.size(inner)  # type: ignore[no-any-return]
-        found = os.stat(path)
+        status = os.stat(path)
+        check_regular(status, path)
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
-    if not stat.S_ISREG(found.st_mode):
-        raise SourceError(
-            "A file must be a regular one, that can be read from any place. "
-            f"Received: {path!r}. Write it to a file first."
-        )
-    return found.st_size
+    return status.st_size
 
 
 def suffixes_of(path: str) -> tuple[str, str]:
@@ -171,6 +170,12 @@ def is_url(path: str) -> bool:
     return "://" in path
 
 
+def is_local(filesystem: Any) -> bool:
+    """Return whether one of fsspec's file systems is that of this machine: ``file://``."""
+    names = filesystem.protocol
+    return "file" in ((names,) if isinstance(names, str) else names)
+
+
 def filesystem_of(url: str) -> tuple[Any, str]:
     """Return fsspec's file system of a URL, and the path in it."""
     fsspec = extras.require("fsspec", extra="files", feature=f"Reading {url}")
@@ -209,32 +214,41 @@ def expand_url(url: str, wanted: Callable[[str], bool] = is_data) -> list[str]:
     )
 
 
-def _expand_found(path: str) -> list[str]:
-    """Return a file or store that a pattern has found, or the files of a folder that it has."""
-    if is_store(path):
-        return [path]
-    return _of_folder(path, _walk(path)) if os.path.isdir(path) else [path]
+def exists(path: str) -> bool:
+    """Return whether a path leads to something.
+
+    Raises
+    ------
+    SourceError
+        When the system cannot tell.
+    """
+    try:
+        os.stat(path)
+    except (OSError, ValueError) as error:
+        if is_system_error(error) or isinstance(error, PermissionError):
+            raise unreadable(path, error) from None
+        return False
+    return True
 
 
-def _walk(folder: str) -> list[str]:
-    """Return the paths of all files and stores below a folder, relative to it."""
-    found = []
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
-        stores = [name for name in folders if is_store(os.path.join(root, name))]
-        folders[:] = [name for name in folders if name not in stores]
-        files += stores
-        found += [os.path.relpath(os.path.join(root, name), folder) for name in files]
-    return sorted(found)
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "_"))
 
 
-def _of_folder(folder: str, files: list[str]) -> list[str]:
-    kept = [os.path.join(folder, file) for file in files if is_data(file)]
-    return kept or _nothing_in(folder, files)
+def _data_files(source: str, entries: Iterable[Entry]) -> list[str]:
+    """Return the paths of those that are read, sorted; those that a pattern names always are."""
+    files: list[str] = []
+    others: list[str] = []
+    for entry in entries:
+        wanted = entry.named or is_data(os.path.basename(entry.path))
+        (files if wanted and entry.kind != "link" else others).append(entry.path)
+    if others and not files:
+        return _nothing_in(source, sorted(os.path.relpath(path, source) for path in others))
+    return sorted(files)
 
 
-def _nothing_in(folder: str, files: list[str]) -> list[str]:
-    found = ", ".join(map(repr, files[:5])) or "nothing"
+def _nothing_in(folder: str, files: list[str], otherwise: str = "nothing") -> list[str]:
+    found = ", ".join(map(repr, files[:5])) or otherwise
     raise SourceError(
         f"A folder must hold data files ({' '.join(DATA_SUFFIXES)}, compressed or not) or images "
         f"({' '.join((*IMAGE_SUFFIXES, '.tar'))}). "
@@ -249,9 +263,18 @@ def _no_match(pattern: str) -> list[str]:
 
 
 def unreadable(path: str, error: Exception) -> SourceError:
-    """Return the error for a file that the system does not let us read."""
+    """Return the error for a file that cannot be opened or read.
+
+    Its ``errno`` is that of the cause; `is_system_error` tells whether the file is to blame.
+    """
+    if isinstance(error, NotRegularError):
+        return not_regular(shown(path))
+    if is_system_error(error):
+        return system_error(shown(path), error)
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return SourceError(f"A source must be readable. Received: {shown(path)!r}: {reason}.")
+    raised = SourceError(f"A source must be readable. Received: {shown(path)!r}: {reason}.")
+    raised.errno = getattr(error, "errno", None)
+    return raised
 
 
 def _hint(path: str) -> str:

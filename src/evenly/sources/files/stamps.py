@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from evenly.errors import SourceError
 from evenly.sources.files.paths import filesystem_of, is_url, unreadable
+from evenly.system_errors import is_system_error
 
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "md5", "version_id", "generation")
 _TIMES = ("mtime", "modified", "LastModified", "last_modified", "updated", "created")
@@ -64,7 +65,9 @@ def stamp_if_there(path: str) -> Stamp:
     """Return the stamp of a file, or of none, as a link that leads nowhere has it: no bytes."""
     try:
         return stamp_of(path)
-    except SourceError:
+    except SourceError as error:
+        if is_system_error(error):
+            raise
         return Stamp(0, None)
 
 

@@ -4,14 +4,12 @@ import bz2
 import contextlib
 import gzip
 import lzma
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from evenly import extras
-from evenly.errors import SourceError
+from evenly.errors import EvenlyError, SourceError
+from evenly.system_errors import is_system_error, system_error
 
 COMPRESSIONS = {
     b"\x1f\x8b": "gzip",
@@ -94,25 +92,23 @@ def _decompressor(raw: BinaryIO, kind: str) -> Any:
 
 @contextlib.contextmanager
 def reading(place: str) -> Iterator[None]:
-    """Turn what the decoders of a file raise into one error that names the file."""
+    """Turn whatever the decoders of a file raise into one error that names the file.
+
+    Damaged data make zipfile, tarfile, zlib, struct, codecs and PyArrow raise almost anything. What
+    is short of memory, or of a package, says so itself.
+    """
     try:
         yield
-    except SourceError:
+    except (EvenlyError, MemoryError, ImportError):
         raise
-    except (
-        *(EOFError, OSError, zlib.error, lzma.LZMAError),
-        *(zipfile.BadZipFile, tarfile.TarError),
-    ) as error:
+    except Exception as error:
         raise damaged(place, error) from None
-    except (ValueError, NotImplementedError, RuntimeError) as error:
-        # PyArrow's errors, and zipfile's for encryption, are of these.
-        if type(error).__module__.startswith("pyarrow") or isinstance(error, RuntimeError):
-            raise damaged(place, error) from None
-        raise
 
 
 def damaged(place: str, error: object) -> SourceError:
-    """Return the error for a file that cannot be decoded."""
+    """Return the error for a file that cannot be decoded, or that the system cannot read."""
+    if isinstance(error, Exception) and is_system_error(error):
+        return system_error(place, error)
     text = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
     return SourceError(
         f"A file must be whole, and of its format. Received: {place}, which cannot be read: "

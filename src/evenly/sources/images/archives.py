@@ -7,7 +7,7 @@ an error whatever is to become of broken images: nobody knows how many are missi
 import os
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,8 @@ from evenly.sources.files.paths import (
     suffixes_of,
 )
 from evenly.sources.files.streams import damaged, decompressed, reading
-from evenly.sources.images.pictures import Picture
+from evenly.sources.images.pictures import Picture, read_remote
+from evenly.system_errors import is_system_error
 
 _BLOCK = 512
 """Bytes of a tar header."""
@@ -32,7 +33,9 @@ def zip_holds_images(path: str) -> bool:
     try:
         with open_file(path) as raw:
             return any(_is_wanted(name) for name in open_archive(raw, path).namelist())
-    except SourceError:
+    except SourceError as error:
+        if is_system_error(error):
+            raise
         return False
 
 
@@ -40,11 +43,13 @@ def of_zip(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
     """Yield the images of a zip archive; threads may read several at a time."""
     archive = open_archive(open_file(path), path)  # open for as long as a picture is left
     for info in archive.infolist():
-        if info.is_dir():
+        if info.filename.endswith("/"):  # `is_dir` raises for an empty name
             continue
         if _is_wanted(info.filename):
             place = f"{path}/{info.filename}"
-            yield Picture(place, partial(archive.read, info), info.compress_size, path)
+            read: Callable[[], bytes] = partial(archive.read, info)
+            read = partial(read_remote, read, place) if is_url(path) else read
+            yield Picture(place, read, info.compress_size, path)
         else:
             _pass_over(info.filename, passed_over)
 
@@ -56,8 +61,9 @@ def of_tar(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
     read in order, as they are decompressed or as they come.
     """
     raw = open_file(path)
-    head = raw.read(8)
-    raw.seek(0)
+    with reading(path):
+        head = raw.read(8)
+        raw.seek(0)
     packed = decompressed(raw, head)
     if packed is None and not is_url(path) and hasattr(os, "pread"):
         yield from _of_plain_tar(raw, path, passed_over)
@@ -75,27 +81,51 @@ def of_tar(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
 def _of_plain_tar(raw: Any, path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
     """Yield pictures that are read at their place in the file, which stays open until then."""
     archive = _opened(raw, path, "r:")
+    end = os.fstat(raw.fileno()).st_size
     for info in _members(archive, path, passed_over):
+        if info.offset_data + info.size > end:
+            raise damaged(path, f"it ends within its member {info.name!r}")
         read = partial(_read_at, raw, info.offset_data, info.size)
         yield Picture(f"{path}/{info.name}", read, info.size + _BLOCK, path)
-    if 0 < os.fstat(raw.fileno()).st_size - archive.offset < _BLOCK:
-        raise damaged(path, "it ends within a header")  # of which tarfile says nothing
 
 
 def _opened(file: Any, path: str, mode: Any) -> tarfile.TarFile:
     with reading(path):
-        return tarfile.open(fileobj=file, mode=mode)
+        return tarfile.open(fileobj=file, mode=mode, tarinfo=_Member)
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar archive; a damaged header is an error.
+
+    tarfile takes all but the first for the end of the archive, and says nothing.
+    """
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> "_Member":
+        """Return the next member."""
+        try:
+            return super().fromtarfile(archive)
+        except (tarfile.EOFHeaderError, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]
+            raise
+        except tarfile.TruncatedHeaderError:  # type: ignore[attr-defined]
+            raise tarfile.ReadError("it ends within a header") from None
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from None
 
 
 def _members(
     archive: tarfile.TarFile, path: str, passed_over: "Counter[str]"
 ) -> Iterator[tarfile.TarInfo]:
     """Yield the members that are images."""
+    last = -1
     while True:
         with reading(path):
             info = archive.next()
         if info is None:
             return
+        if info.size < 0 or archive.offset <= last:  # which tarfile would read again and again
+            raise damaged(path, f"its member {info.name!r} has a negative size")
+        last = archive.offset
         archive.members.clear()  # type: ignore[attr-defined] # else it would keep all of them
         if info.isreg() and not info.issparse() and _is_wanted(info.name):
             yield info

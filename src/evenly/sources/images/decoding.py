@@ -3,7 +3,10 @@
 import io
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from evenly import extras
+from evenly.system_errors import is_system_error
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 """What Pillow is allowed to take a file for: its other readers start programs, or draw."""
@@ -54,28 +57,66 @@ def decode(pillow: Any, content: Any) -> Decoded:
     ------
     UnreadableError
         When it is broken, truncated, no image at all, or too large for Pillow's limit.
+    MemoryError, OSError
+        When the system has not enough memory, or cannot read Pillow's own.
     """
-    if isinstance(content, bytes) and not content:
-        raise UnreadableError("it is empty")
-    try:
-        if not isinstance(content, bytes):
+    if not isinstance(content, bytes):
+        try:
             content.load()
-            return Decoded(content, False, False)
+        except Exception as error:
+            raise reason_of(error) from None
+        return Decoded(content, False, False)
+    if not content:
+        raise UnreadableError("it is empty")
+    spare = _SPARE
+    try:
         image = pillow.open(io.BytesIO(content), formats=FORMATS)
-        several = image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False)
-        cut = _is_cut(image)
-        image.load()
-    except MemoryError:
-        raise
+        spare += 8 * image.width * image.height
+        return _loaded(image)
     except pillow.UnidentifiedImageError:
         raise UnreadableError(f"it is no image: it begins with {content[:8]!r}") from None
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
         text = str(error).partition(", could be")[0]
         raise UnreadableError(f"{text}; raise PIL.Image.MAX_IMAGE_PIXELS if it is meant") from None
-    except Exception as error:  # damaged bytes make Pillow raise almost anything
-        text = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-        raise UnreadableError(text) from None
+    except Exception as error:
+        reason = reason_of(error)
+    if isinstance(reason, UnreadableError):
+        return _decoded_again(pillow, content, spare)
+    raise reason
+
+
+_SPARE = 64 << 20
+"""Bytes of memory with which, besides those of an image and a copy, decoding lacks none."""
+
+
+def _decoded_again(pillow: Any, content: bytes, spare: int) -> Decoded:
+    """Decode once more, when there is memory, before an image is called broken.
+
+    Codecs that get no memory often say that the data are damaged.
+    """
+    np.empty(spare, np.uint8)
+    try:
+        return _loaded(pillow.open(io.BytesIO(content), formats=FORMATS))
+    except Exception as error:
+        raise reason_of(error) from None
+
+
+def _loaded(image: Any) -> Decoded:
+    several = image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False)
+    cut = _is_cut(image)
+    image.load()
     return Decoded(image, several, cut)
+
+
+def reason_of(error: Exception) -> Exception:
+    """Return why an image cannot be counted; the error itself, if it says nothing of the image.
+
+    Damaged bytes make Pillow raise almost anything.
+    """
+    if isinstance(error, UnreadableError | ImportError) or is_system_error(error):
+        return error
+    text = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+    return UnreadableError(text)
 
 
 def _is_cut(image: Any) -> bool:

@@ -47,7 +47,9 @@ def quick_header(decoder: Any, content: Any, mode: str, most: int | None) -> Hea
         return None
     try:
         height, width, coded, _ = decoder.decode_jpeg_header(content)
-    except ValueError:
+    except MemoryError:
+        raise
+    except Exception:  # of what is damaged; Pillow says what is wrong with it
         return None
     kind, target = _KINDS.get(coded, ("", ""))
     too_large = most is not None and height * width > most
@@ -63,6 +65,8 @@ def decode_into(decoder: Any, content: bytes, header: Header, memory: Any) -> bo
     """
     try:
         decoder.decode_jpeg(content, header.target, buffer=memory)
-    except ValueError:  # also for what libjpeg only warns of, which Pillow takes or refuses
+    except MemoryError:
+        raise
+    except Exception:  # also for what libjpeg only warns of, which Pillow takes or refuses
         return False
     return True

@@ -7,24 +7,23 @@ files come in the order in which the file system gives them.
 import contextlib
 import glob
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from evenly.errors import SourceError
 from evenly.sources.files.paths import (
+    exists,
     expand,
     expand_url,
     is_data,
     is_hidden_image,
     is_image,
-    is_store,
     is_tar,
     is_url,
     size_of,
     suffixes_of,
 )
+from evenly.sources.files.search import Entry, Search
 from evenly.sources.images.archives import of_tar, of_zip, zip_holds_images
 from evenly.sources.images.pictures import Picture, of_file
 from evenly.sources.sql.url import is_database
@@ -37,16 +36,7 @@ _HELD = 1 << 16
 """Files that a listing holds, of up to some hundred bytes; more are looked up each time."""
 
 
-class Found(NamedTuple):
-    """A file, and what its suffix says that it is."""
-
-    path: str
-    kind: str
-    named: bool
-    """Whether the user named it, and did not come upon it in a folder."""
-
-
-def found(source: str | os.PathLike[str]) -> Iterator[Found]:
+def found(source: str | os.PathLike[str]) -> Iterator[Entry]:
     """Yield the files that a path, a pattern, a folder or a URL stands for.
 
     Raises
@@ -55,59 +45,29 @@ def found(source: str | os.PathLike[str]) -> Iterator[Found]:
         When there is none.
     """
     text = os.fspath(source)
-    mode = None if is_url(text) else _mode(text)
+    search = Search(hidden=_is_hidden, kind_of=kind)
     if is_database(text):
-        yield Found(text, TABLE, True)
+        yield Entry(text, TABLE, True)
     elif is_url(text):
-        yield from (Found(path, kind(path), False) for path in expand_url(text, _is_wanted))
-    elif mode is not None and stat.S_ISDIR(mode):
-        yield from _below(text)
-    elif mode is not None:
-        yield Found(text, kind(text), True)
+        yield from (Entry(path, kind(path), False) for path in expand_url(text, _is_wanted))
+    elif os.path.isdir(text):
+        yield from search.below([text])
+    elif exists(text) or os.path.islink(text):  # a link that leads nowhere is a broken image
+        yield Entry(text, kind(text), True)
     else:
-        path = ""
-        for path in glob.iglob(text, recursive=True):
-            yield from _below(path) if os.path.isdir(path) else [Found(path, kind(path), True)]
-        if not path:
+        file = None
+        for file in search.matching(text) if glob.has_magic(text) else ():
+            yield file
+        if file is None:
             expand(text)  # says what is wrong
 
 
-def _mode(path: str) -> int | None:
-    try:
-        return os.stat(path).st_mode
-    except (OSError, ValueError):
-        return None
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _is_wanted(path: str) -> bool:
     return is_data(path) or is_tar(path) or (is_image(path) and not is_hidden_image(path))
-
-
-def _below(folder: str) -> Iterator[Found]:
-    """Yield the files below a folder, whatever they are; links to folders are not followed.
-
-    A Zarr store is one of them, whatever number of files it has.
-    """
-    pending = [folder]
-    while pending:
-        path = pending.pop()
-        if is_store(path):
-            yield Found(path, TABLE, False)
-            continue
-        try:
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    name = entry.name
-                    if name[0] == "." or name == "__MACOSX":
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(entry.path)
-                    else:
-                        yield Found(entry.path, kind(name), False)
-        except OSError as error:
-            raise SourceError(
-                f"A folder must be readable. Received: {error.filename!r}: {error.strerror}."
-            ) from None
 
 
 def kind(path: str) -> str:
@@ -169,11 +129,11 @@ class Listing:
 
     def __init__(self, sources: Sequence[str | os.PathLike[str]]) -> None:
         self.sources = tuple(os.fspath(source) for source in sources)
-        self._held: list[Found] | None = None
+        self._held: list[Entry] | None = None
         self.files, self._first = self._count()
         self.passed_over: Counter[str] = Counter()
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[Entry]:
         """Yield them; what is none of them is counted by its suffix in `passed_over`."""
         for file in self._all():
             if file.kind in _WANTED or file.named:
@@ -189,14 +149,14 @@ class Listing:
             else:
                 yield of_file(file.path)
 
-    def _all(self) -> Iterable[Found]:
+    def _all(self) -> Iterable[Entry]:
         if self._held is not None:
             return self._held
         return (file for source in self.sources for file in found(source))
 
     def _count(self) -> tuple[int, str]:
         """Return the number of images and archives, and the first; hold all, if they are few."""
-        held: list[Found] = []
+        held: list[Entry] = []
         number = {IMAGE: 0, TABLE: 0}
         first: dict[str, str] = {}
         for source in self.sources:
@@ -238,7 +198,7 @@ class Listing:
         return total
 
 
-def _counts(file: Found) -> bool:
+def _counts(file: Entry) -> bool:
     return file.kind in _WANTED or (file.named and file.kind == OTHER)
 
 

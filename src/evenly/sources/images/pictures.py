@@ -1,15 +1,22 @@
 """A picture: where it comes from, and how to get its bytes, or Pillow's image of it."""
 
+import lzma
 import os
 import sys
+import threading
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-from evenly.sources.files.paths import is_url, open_file
+from evenly.errors import SourceError
+from evenly.regular import open_regular
+from evenly.sources.files.paths import is_url, open_unchecked
 from evenly.sources.images.decoding import UnreadableError
+from evenly.sources.sql.url import shown
+from evenly.system_errors import MISSING_OR_FORBIDDEN, SCARCE, is_system_error, system_error
 
 
 class Picture(NamedTuple):
@@ -32,6 +39,11 @@ class Picture(NamedTuple):
     nbytes: int | None = None
     file: str = ""
 
+    @property
+    def archive(self) -> str:
+        """The path of the archive that it is in; empty for a file of its own."""
+        return self.file if self.nbytes is not None else ""
+
 
 def of_file(path: str) -> Picture:
     """Return the picture in a file; it is opened when it is read."""
@@ -50,6 +62,47 @@ def is_image(x: Any) -> bool:
     return pillow is not None and isinstance(x, pillow.Image)
 
 
+class Reader:
+    """Reads for several threads; for one at a time once the system ran out of descriptors."""
+
+    def __init__(self) -> None:
+        self._scarce = False
+        self._alone = threading.Lock()
+
+    def read(self, read: Callable[[Picture], Any], picture: Picture) -> Any:
+        """Return what `read` returns of a picture.
+
+        Raises
+        ------
+        SourceError
+            When too many files are open, also after those that this reader opens are closed.
+        """
+        if not self._scarce:
+            try:
+                return read(picture)
+            except SourceError as error:
+                if error.errno not in SCARCE:
+                    raise
+                self._scarce = True
+        with self._alone:
+            return _patiently(read, picture)
+
+
+_PAUSES = 0.001, 0.01, 0.1, 0.5
+"""Seconds to wait for other threads, and other libraries, to close files."""
+
+
+def _patiently(read: Callable[[Picture], Any], picture: Picture) -> Any:
+    for pause in _PAUSES:
+        try:
+            return read(picture)
+        except SourceError as error:
+            if error.errno not in SCARCE:
+                raise
+            time.sleep(pause)
+    return read(picture)
+
+
 def content_of(picture: Picture) -> Any:
     """Return what a picture reads: bytes, or an image of Pillow's.
 
@@ -57,12 +110,41 @@ def content_of(picture: Picture) -> Any:
     ------
     UnreadableError
         When its file is gone or may not be read, or its member of an archive is damaged.
+    SourceError
+        When the system cannot read it now.
     """
     try:
         return picture.read()
-    except (OSError, ValueError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except ImportError:
+        raise
+    except Exception as error:  # damaged members make zipfile and codecs raise almost anything
+        if is_system_error(error):
+            found = isinstance(error, SourceError)
+            raise error if found else system_error(picture.place, error) from None
         text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise UnreadableError(text.rstrip(".")) from None
+        raise UnreadableError(text.partition("\n")[0].rstrip(".")) from None
+
+
+_DAMAGE = zlib.error, zipfile.BadZipFile, lzma.LZMAError, EOFError, RuntimeError, ValueError
+"""What the decoders of archives raise; RuntimeError for encrypted members."""
+
+
+def read_remote(read: Callable[[], bytes], place: str) -> bytes:
+    """Return what `read` returns from a file system far away, whose own failures are the system's.
+
+    They are of any class: of aiohttp, botocore, requests and others.
+
+    Raises
+    ------
+    SourceError
+        When it fails, but for files that are missing, forbidden or damaged.
+    """
+    try:
+        return read()
+    except (SourceError, ImportError, *MISSING_OR_FORBIDDEN, *_DAMAGE):
+        raise
+    except Exception as error:
+        raise system_error(place, error) from None
 
 
 def _itself(image: Any) -> Any:
@@ -71,19 +153,23 @@ def _itself(image: Any) -> Any:
 
 def _content(path: str) -> bytes:
     if is_url(path):
-        with open_file(path) as file:
-            return file.read()
+        return read_remote(partial(_remote_content, path), shown(path))
     # Each call to the system lets go of Python's lock, for which the other threads wait: so
     # there are few, and `open` would make twice as many.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    descriptor, status = open_regular(path)
     try:
-        size = os.fstat(descriptor).st_size
+        size = status.st_size
         content = os.read(descriptor, size + 1)
         if len(content) == size:
             return content
-        pieces = [content]  # it grows, or is no plain file
+        pieces = [content]  # it grows, or a read returns less
         while pieces[-1]:
             pieces.append(os.read(descriptor, 1 << 20))
         return b"".join(pieces)
     finally:
         os.close(descriptor)
+
+
+def _remote_content(path: str) -> bytes:
+    with open_unchecked(path) as file:
+        return file.read()

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import DataError
-from evenly.sources.images.decoding import UnreadableError
+from evenly.sources.images.decoding import UnreadableError, reason_of
 
 MODES = ("RGB", "L", "native")
 COLOURS = ("red", "green", "blue")
@@ -76,14 +76,19 @@ def pixels(image: Any, mode: str) -> Pixels:
     ------
     UnreadableError
         When they have no place on a scale from black to white.
+    MemoryError
+        When there is not enough memory for them.
     """
     if 0 in image.size:
         raise UnreadableError("it has no pixels")
-    kind = _kind(image)
-    target = _target(image, kind, mode)
-    if target != kind:
-        image, kind = _converted(image, target), target
-    return Pixels(kind, _array(image, kind))
+    try:
+        kind = _kind(image)
+        target = _target(image, kind, mode)
+        if target != kind:
+            image, kind = _converted(image, target), target
+        return Pixels(kind, _array(image, kind))
+    except Exception as error:
+        raise reason_of(error) from None
 
 
 def _kind(image: Any) -> str:

@@ -3,22 +3,24 @@
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
 
 from evenly.block import Block
 from evenly.errors import DataError, SourceError
+from evenly.printable import printable
 from evenly.sources.choice import NUMBER, Choice, Field, plan
 from evenly.sources.images import pictures
 from evenly.sources.images.decoding import UnreadableError, decode, pillow
-from evenly.sources.images.jpeg import decode_into, decoder, quick_header
+from evenly.sources.images.jpeg import Header, decode_into, decoder, quick_header
 from evenly.sources.images.listing import Listing
-from evenly.sources.images.pictures import Picture, content_of
+from evenly.sources.images.pictures import Picture, Reader, content_of
 from evenly.sources.images.pixels import COLOURS, GREY, check_mode, columns, pixels
 from evenly.sources.images.run import Room, Run, Shot
 from evenly.sources.images.tally import Tally, passed_over
+from evenly.system_errors import system_error
 
 _log = logging.getLogger("evenly")
 
@@ -105,6 +107,7 @@ class ImageSource:
         check_alike(description, rule.choice.weights, rule.choice.by or None)
         self._pillow = pillow()
         self._decoder = decoder()
+        self._reader = Reader()
         self._room = Room()
         self._together = 1  # images of the next task
         self._each = each
@@ -141,9 +144,9 @@ class ImageSource:
 
     def tasks(self) -> Generator[Iterable[Shot]]:
         """Yield tasks of some images each, one after the other."""
-        each = iter(self._each())
-        while some := list(islice(each, self._together)):
-            yield self._shots(some)
+        for same in _by_archive(self._each()):
+            while some := list(islice(same, self._together)):
+                yield self._shots(some)
 
     def blocks(self) -> Generator[Block]:
         """Yield the images one after the other, in one depth.
@@ -161,7 +164,7 @@ class ImageSource:
                 self._rule.check_depth(block)
                 yield block
         for doubt in self.tally.doubts():
-            _log.warning("%s: %s", self.description, doubt)
+            _log.warning("%s: %s", printable(self.description), printable(doubt))
 
     def remarks(self) -> list[str]:
         """Return what there is to say when all has been read, a sentence a line."""
@@ -188,18 +191,29 @@ class ImageSource:
             most = self._pillow.MAX_IMAGE_PIXELS
             headers = [quick_header(decoder, content, mode, most) for _, content in read]
             for (picture, content), header in zip(read, headers, strict=True):
-                nbytes = len(content) if picture.nbytes is None else picture.nbytes
-                if header is not None:
-                    memory = run.memory(header.kind, header.nbytes)
-                    if memory is None:
-                        yield from self._taken(run)
-                        memory = run.memory(header.kind, header.nbytes)
-                    if decode_into(decoder, content, header, memory):
-                        run.add(header.kind, header.nbytes, picture, nbytes)
-                        continue
-                yield from self._taken(run)
-                yield from self._by_pillow(picture, content, nbytes)
+                try:
+                    yield from self._decoded(run, picture, content, header)
+                except SourceError:
+                    raise
+                except (MemoryError, OSError) as error:
+                    raise system_error(picture.place, error) from None
         yield from self._taken(run)
+
+    def _decoded(
+        self, run: Run, picture: Picture, content: Any, header: Header | None
+    ) -> Iterator[Shot]:
+        """Decode an image into the run; what does not fit in there is yielded."""
+        nbytes = len(content) if picture.nbytes is None else picture.nbytes
+        if header is not None:
+            memory = run.memory(header.kind, header.nbytes)
+            if memory is None:
+                yield from self._taken(run)
+                memory = run.memory(header.kind, header.nbytes)
+            if decode_into(self._decoder, content, header, memory):
+                run.add(header.kind, header.nbytes, picture, nbytes)
+                return
+        yield from self._taken(run)
+        yield from self._by_pillow(picture, content, nbytes)
 
     def _read(self, pictures: Iterable[Picture]) -> Iterator[list[tuple[Picture, Any]]]:
         """Yield the pictures that can be opened with what they read, small files together.
@@ -211,7 +225,7 @@ class ImageSource:
         nbytes = 0
         for picture in pictures:
             try:
-                content = content_of(picture)
+                content = self._reader.read(content_of, picture)
             except UnreadableError as reason:
                 yield some  # of several that are broken, the first is named
                 some, nbytes = [], 0
@@ -254,6 +268,14 @@ class ImageSource:
                 "or pass broken='skip' to leave out, count and name what cannot be read."
             )
         self.tally.skip(place, reason)
+
+
+def _by_archive(each: Iterable[Picture]) -> Iterator[Iterator[Picture]]:
+    """Yield the pictures of an archive at a time, and all between two archives.
+
+    An archive is open for as long as one of its pictures is left: those of a task are of one.
+    """
+    return (same for _, same in groupby(each, lambda picture: picture.archive))
 
 
 def files_source(sources: Sequence[Any], rule: Rule, known: Any = None) -> ImageSource:

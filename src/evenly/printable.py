@@ -1,0 +1,53 @@
+"""Text that holds names from data or files, made safe for a terminal, a log or a notebook."""
+
+import unicodedata
+
+_KEPT = "\u200c\u200d"
+"""Zero-width non-joiner and joiner: Persian and Indic scripts and many emoji need them."""
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""Replace every character that could control a terminal by its escape sequence.
+
+    Control characters (with ESC, CR, LF and the C1 set), bidirectional and other invisible format
+    characters, line and paragraph separators, lone surrogates and unassigned characters become
+    ``\x1b``, ``\u202e``, ...; all other text, in any script, is returned as it is.
+
+    Parameters
+    ----------
+    keep
+        Characters that are not replaced: ``"\n"`` for text that has several lines.
+
+    >>> printable("größe 身長 👩\u200d🔬"), printable("a\x1b[2Jb\u202e\n")
+    ('größe 身長 👩\u200d🔬', 'a\\x1b[2Jb\\u202e\\n')
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in keep or is_safe(c) else _escape(c) for c in text)
+
+
+def is_safe(character: str) -> bool:
+    """Return whether a terminal shows a character, and does nothing else with it."""
+    if character.isprintable() or character in _KEPT:
+        return True
+    return unicodedata.category(character) == "Zs"  # spaces such as U+3000, as wide as a kanji
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def printable_json(text: str) -> str:
+    r"""Replace in a JSON text what `printable` replaces, by JSON's own escape sequences.
+
+    What is read from it stays the same.
+
+    >>> printable_json('["a\u202e", "\udc80", "\U000e0041"]')
+    '["a\\u202e", "\\udc80", "\\udb40\\udc41"]'
+    """
+    return "".join(c if c == "\n" or is_safe(c) else _json_escape(c) for c in text)
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))

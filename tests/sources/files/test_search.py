@@ -1,0 +1,201 @@
+"""Folders and patterns: each file once, whatever links lead to it; for tables and images alike."""
+
+import glob
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+import evenly
+from evenly.sources.files import folders
+from evenly.sources.files.paths import expand
+from evenly.sources.images.listing import Listing
+from photos import encoded, noise
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+
+FILES = ["a", "b", "deep/c", "deep/deeper/d"]
+
+
+def write(folder, suffix):
+    content = b"x\n1\n" if suffix == ".csv" else encoded(noise(0, 2, 2, 3), "PNG")
+    for name in FILES:
+        path = folder / f"{name}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    (folder.parent / "elsewhere").mkdir()
+    (folder.parent / "elsewhere" / f"e{suffix}").write_bytes(content)
+    (folder.parent / "elsewhere" / "blob").write_bytes(content)
+    return folder
+
+
+@pytest.fixture(params=[".csv", ".png"])
+def suffix(request):
+    """Of tables, and of images."""
+    return request.param
+
+
+@pytest.fixture
+def data(tmp_path, suffix):
+    """A folder with four files, and another one beside it."""
+    return write(tmp_path / "data", suffix)
+
+
+@pytest.fixture
+def names(tmp_path, suffix):
+    """Return a function that gives the files of a source, without folder and suffix."""
+
+    def names(source):
+        found = expand(source) if suffix == ".csv" else [file.path for file in Listing([source])]
+        return sorted(
+            path.removeprefix(f"{tmp_path}/").removeprefix("data/").removesuffix(suffix)
+            for path in found
+        )
+
+    return names
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("", FILES),
+        ("**", FILES),
+        ("**/", FILES),
+        ("**/*{}", FILES),
+        ("**/**/*{}", FILES),
+        ("*", FILES),
+        ("*{}", ["a", "b"]),
+        ("*/*{}", ["deep/c"]),
+        ("*/", ["deep/c", "deep/deeper/d"]),
+        ("deep/**/d{}", ["deep/deeper/d"]),
+        ("**/deeper", ["deep/deeper/d"]),
+        ("[ax]{}", ["a"]),
+    ],
+)
+def test_a_source_has_each_file_once(pattern, expected, data, names, suffix):
+    assert names(f"{data}/{pattern.format(suffix)}") == expected
+
+
+@pytest.mark.parametrize("pattern", ["", "**", "**/*{}", "**/**/*{}"])
+def test_links_to_folders_are_not_followed(pattern, data, names, suffix):
+    (data / "loop").symlink_to(".")
+    (data / "deep/up").symlink_to("..")
+    (data / "deep/out").symlink_to(data.parent / "elsewhere")
+    assert names(f"{data}/{pattern.format(suffix)}") == FILES
+
+
+@pytest.mark.parametrize("pattern", ["out", "out/", "out/*{}", "ou*/*{}", "*t", "out/**", "o*/e*"])
+def test_a_link_to_a_folder_that_is_named_is_followed(pattern, data, names, suffix):
+    (data / "out").symlink_to(data.parent / "elsewhere")
+    assert "out/e" in names(f"{data}/{pattern.format(suffix)}")
+
+
+def test_two_links_to_one_folder_are_one(data, names, suffix):
+    for name in ("out", "out2"):
+        (data / name).symlink_to(data.parent / "elsewhere")
+    assert names(f"{data}/*/*{suffix}") == ["deep/c", "out/e"]
+    assert [name for name in names(f"{data}/*") if "blob" not in name] == [*FILES, "out/e"]
+
+
+@pytest.mark.parametrize("pattern", ["", "**", "**/*{}", "*"])
+def test_a_link_to_a_file_of_the_source_counts_once(pattern, data, names, suffix):
+    (data / f"0{suffix}").symlink_to(f"a{suffix}")
+    (data / "deep" / f"0{suffix}").symlink_to(data / f"0{suffix}")  # by another link
+    assert names(f"{data}/{pattern.format(suffix)}") == FILES
+
+
+@pytest.mark.parametrize("pattern", ["", "**/*{}"])
+def test_links_to_one_file_elsewhere_count_once(pattern, data, names, suffix):
+    """As the snapshots of the Hugging Face Hub are: links to blobs without a suffix."""
+    (data / f"l{suffix}").symlink_to(data.parent / "elsewhere/blob")
+    (data / "deep" / f"m{suffix}").symlink_to(data.parent / "elsewhere/blob")
+    assert names(f"{data}/{pattern.format(suffix)}") == sorted([*FILES, "deep/m"])
+
+
+def test_a_link_to_a_hidden_file_counts(data, names, suffix):
+    shutil.copy(data / f"a{suffix}", data / f".hidden{suffix}")
+    (data / f"l{suffix}").symlink_to(f".hidden{suffix}")
+    assert names(data) == sorted([*FILES, "l"])
+
+
+def test_several_sources_are_what_the_user_wants(data, suffix):
+    rows = evenly.fit(data).rows
+    assert evenly.fit([data, f"{data}/*{suffix}"]).rows > rows
+
+
+def test_a_folder_and_a_pattern_have_the_same_statistics_with_loops(data, suffix):
+    alone = evenly.fit(data)
+    (data / "loop").symlink_to(".")
+    (data / "deep/up").symlink_to("..")
+    assert (
+        evenly.fit(data) == evenly.fit(f"{data}/**") == evenly.fit(f"{data}/**/*{suffix}") == alone
+    )
+
+
+@pytest.mark.parametrize(
+    "pattern", ["*", "*/*", "**/c*", ".*", "deep/../*", "./*", "[ab]*", "no*/*"]
+)
+def test_patterns_match_as_those_of_the_standard_library(pattern, data, names, suffix, monkeypatch):
+    """But for what follows links, and comes more than once."""
+    (data / f".h{suffix}").write_bytes((data / f"a{suffix}").read_bytes())
+    monkeypatch.chdir(data)
+    expected = sorted(filter(os.path.isfile, glob.glob(pattern + suffix, recursive=True)))
+    if not expected:
+        with pytest.raises(evenly.SourceError, match="which matches none"):
+            expand(pattern + suffix)
+        return
+    assert names(pattern + suffix) == [name.removesuffix(suffix) for name in expected]
+
+
+def test_a_zarr_store_is_one_file_by_each_link(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    zarr.save(str(tmp_path / "data/x.zarr"), np.array([[1.0], [3.0]]))
+    (tmp_path / "data/y.zarr").symlink_to("x.zarr")
+    for pattern in ("data", "data/**", "data/*.zarr", "data/*"):
+        assert len(expand(f"{tmp_path}/{pattern}")) == 1
+
+
+def test_a_folder_that_the_system_cannot_read_is_an_error(data, suffix, monkeypatch):
+    """`glob` and `os.walk` take it for an empty one."""
+
+    def scandir(path):
+        if str(path).endswith("deep"):
+            raise OSError(24, "Too many open files", path)
+        return os_scandir(path)
+
+    os_scandir = os.scandir
+    monkeypatch.setattr(folders.os, "scandir", scandir)
+    for pattern in ("", "**", f"**/*{suffix}", f"*/*{suffix}"):
+        with pytest.raises(evenly.SourceError, match=r"deep'?: Too many open files \(EMFILE\)"):
+            evenly.fit(f"{data}/{pattern}")
+
+
+def test_a_folder_that_may_not_be_read_is_an_error_and_matches_nothing(data, suffix, monkeypatch):
+    def scandir(path):
+        if str(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied", path)
+        return os_scandir(path)
+
+    os_scandir = os.scandir
+    monkeypatch.setattr(folders.os, "scandir", scandir)
+    with pytest.raises(evenly.SourceError) as caught:
+        evenly.fit(data)
+    assert str(caught.value) == (
+        f"A folder must be readable. Received: '{data}/deep': Permission denied."
+    )
+    assert evenly.fit(f"{data}/**/*{suffix}").rows > 0  # as in a shell
+
+
+def test_a_file_that_the_system_cannot_look_at_is_not_called_missing(data, suffix, monkeypatch):
+    path = f"{data}/a{suffix}"
+
+    def stat(name, **options):
+        if name == path:
+            raise OSError(5, "Input/output error", name)
+        return os_stat(name, **options)
+
+    os_stat = os.stat
+    monkeypatch.setattr(os, "stat", stat)
+    with pytest.raises(evenly.SourceError, match=r"Input/output error \(EIO\)"):
+        evenly.fit(path)

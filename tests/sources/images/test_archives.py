@@ -1,0 +1,184 @@
+"""Damaged archives: whatever the decoders raise is an error that names the archive or a member."""
+
+import gzip
+import io
+import random
+import tarfile
+import zipfile
+
+import pytest
+
+import evenly
+from evenly.sources.images import archives
+from photos import encoded, noise, write_tar, write_zip
+
+PNG = encoded(noise(0, 9, 9, 3), "PNG")
+IMAGES = {f"{i}.png": PNG for i in range(5)}
+
+
+def checked(header):
+    """Return a tar header with the checksum that it ought to have."""
+    total = sum(header[:148]) + sum(header[156:]) + 8 * 32
+    return header[:148] + b"%06o\0 " % total + header[156:]
+
+
+def with_field(path, member, start, value):
+    """Change a field of a member's header, and mend the header's checksum."""
+    with tarfile.open(path) as archive:
+        offset = archive.getmembers()[member].offset
+    content = bytearray(path.read_bytes())
+    content[offset + start : offset + start + len(value)] = value
+    content[offset : offset + 512] = checked(bytes(content[offset : offset + 512]))
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz"])
+def test_a_damaged_header_within_a_tar_archive_is_not_its_end(suffix, tmp_path):
+    """tarfile takes it for the end: the images after it were left out, and nothing was said."""
+    path = write_tar(IMAGES, tmp_path / "x.tar")
+    with tarfile.open(path) as archive:
+        offset = archive.getmembers()[2].offset
+    content = bytearray(path.read_bytes())
+    content[offset + 150] ^= 1
+    path.write_bytes(content)
+    if suffix == ".tar.gz":
+        path = tmp_path / "y.tar.gz"
+        path.write_bytes(gzip.compress(bytes(content)))
+    with pytest.raises(evenly.SourceError, match=r"A file must be whole.*y?\.tar.*bad checksum"):
+        evenly.fit(path)
+
+
+SIZE = 124
+NEGATIVE = b"\xff" * 11 + b"\x00"
+
+
+@pytest.mark.parametrize(
+    ("start", "value", "reason"),
+    [
+        (SIZE, b"77777777777\0", "it ends within its member"),
+        (SIZE, b"\x80" + b"\x7f" * 11, "it ends within its member|truncated|cannot"),
+        (SIZE, NEGATIVE, "negative size|invalid|header"),
+        (SIZE, b"hello world\0", "invalid header|bad"),
+    ],
+)
+def test_an_absurd_header_of_a_tar_archive_is_an_error(start, value, reason, tmp_path):
+    path = with_field(write_tar(IMAGES, tmp_path / "x.tar"), 1, start, value)
+    with pytest.raises(evenly.SourceError, match=f"x.tar, which cannot be read: .*({reason})"):
+        evenly.fit(path)
+
+
+def test_a_long_chain_of_long_names_is_an_error(tmp_path):
+    """tarfile calls itself for each."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 2
+    block = header.tobuf(tarfile.GNU_FORMAT) + b"a\0".ljust(512, b"\0")
+    path = write_tar(IMAGES, tmp_path / "x.tar")
+    path.write_bytes(block * 2_000 + path.read_bytes())
+    with pytest.raises(evenly.SourceError, match=r"x\.tar, which cannot be read"):
+        evenly.fit(path)
+
+
+def test_names_that_are_empty_or_no_text_are_passed_over(tmp_path):
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for name in ("", "caf\udce9.png", "a.png"):
+            member = tarfile.TarInfo(name)
+            member.size = len(PNG)
+            archive.addfile(member, io.BytesIO(PNG))
+    assert evenly.fit(path).rows == 2 * 81
+
+
+def test_an_empty_name_in_a_zip_archive_is_passed_over(tmp_path):
+    """Which makes `ZipInfo.is_dir` raise in some versions of Python."""
+    path = write_zip({"a.png": PNG}, tmp_path / "x.zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("Z", b"no image")
+    content = path.read_bytes()
+    for magic, start in ((b"PK\x03\x04", 26), (b"PK\x01\x02", 28)):
+        place = content.rindex(magic)
+        name = content.index(b"Z", place + 26)
+        content = (
+            content[: place + start]
+            + b"\0\0"
+            + content[place + start + 2 : name]
+            + (content[name + 1 :])
+        )
+    end = content.rindex(b"PK\x05\x06")
+    start = content.index(b"PK\x01\x02")
+    fields = (end - start).to_bytes(4, "little") + start.to_bytes(4, "little")
+    path.write_bytes(content[: end + 12] + fields + content[end + 20 :])
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == ["a.png", ""]
+    assert evenly.fit(path).rows == 81
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_named_whatever_its_compression(method, tmp_path, caplog):
+    path = write_zip({"bad.png": PNG * 9, "good.png": PNG}, tmp_path / "x.zip", method)
+    content = bytearray(path.read_bytes())
+    content[60:90] = b"\xff" * 30
+    path.write_bytes(content)
+    assert evenly.fit(path).rows == 81
+    assert "x.zip/bad.png: " in caplog.text
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, OverflowError, UnicodeError, IndexError])
+def test_whatever_tarfile_raises_names_the_archive(error, tmp_path, monkeypatch):
+    path = write_tar(IMAGES, tmp_path / "x.tar")
+
+    def next_member(archive):
+        raise error("odd")
+
+    monkeypatch.setattr(tarfile.TarFile, "next", next_member)
+    with pytest.raises(evenly.SourceError, match=r"x.tar, which cannot be read: .*(odd|invalid)"):
+        evenly.fit(path)
+
+
+def test_what_a_member_raises_is_its_own(tmp_path, monkeypatch, caplog):
+    path = write_zip(IMAGES, tmp_path / "x.zip")
+
+    def read(archive, info):
+        if info.filename == "3.png":
+            raise IndexError("odd")
+        return zip_read(archive, info)
+
+    zip_read = zipfile.ZipFile.read
+    monkeypatch.setattr(zipfile.ZipFile, "read", read)
+    assert evenly.fit(path, threads=1).rows == 4 * 81
+    assert "x.zip/3.png: odd" in caplog.text
+
+
+def test_an_archive_that_the_system_cannot_read_is_not_called_damaged(tmp_path, monkeypatch):
+    path = write_tar(IMAGES, tmp_path / "x.tar")
+
+    def pread(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(archives.os, "pread", pread)
+    with pytest.raises(evenly.SourceError) as caught:
+        evenly.fit(path)
+    assert "x.tar/0.png': Input/output error (EIO)" in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["tar", "zip"])
+def test_no_mutation_of_an_archive_raises_anything_else(form, tmp_path):
+    rng = random.Random(5)
+    write = write_tar if form == "tar" else write_zip
+    whole = write({"a.png": PNG, "b/b.png": PNG}, tmp_path / f"x.{form}").read_bytes()
+    heads = [
+        offset for offset in range(0, len(whole), 512) if whole[offset + 257 :][:5] == b"ustar"
+    ]
+    path = tmp_path / f"y.{form}"
+    for _ in range(150):
+        content = bytearray(whole)
+        for _ in range(rng.choice((1, 2, 5))):
+            head = rng.choice(heads) if heads else 0
+            content[head + rng.randrange(512 if heads else len(content))] = rng.randrange(256)
+        for head in heads if rng.random() < 0.8 else ():
+            content[head : head + 512] = checked(bytes(content[head : head + 512]))
+        path.write_bytes(content)
+        try:
+            evenly.fit(path, threads=1)
+        except evenly.errors.EvenlyError as error:
+            assert "y." in str(error)  # noqa: PT017

@@ -1,0 +1,321 @@
+"""A failure of the system is not taken for a broken image: it is retried, or raised."""
+
+import errno
+import io
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+
+import evenly
+from evenly.sources.images import decoding, jpeg, listing
+from evenly.sources.images import pictures as image_pictures
+from evenly.sources.images import source as image_source
+from evenly.sources.images.pictures import Reader, of_file, read_remote
+from photos import encoded, noise, write_folder, write_tar, write_zip
+
+PNG = encoded(noise(0, 9, 9, 3), "PNG")
+JPEG = encoded(noise(0, 9, 9, 3), "JPEG")
+
+
+def failing(monkeypatch, number, times):
+    """Let the first opens of an image fail; return the list of all that were tried."""
+    tried = []
+
+    def open_regular(path):
+        tried.append(path)
+        if len(tried) <= times:
+            raise OSError(number, os.strerror(number), path)
+        return opened(path)
+
+    opened = image_pictures.open_regular
+    monkeypatch.setattr(image_pictures, "open_regular", open_regular)
+    monkeypatch.setattr(image_pictures, "_PAUSES", (0.0,) * 4)
+    return tried
+
+
+@pytest.mark.parametrize("name", ["EMFILE", "ENFILE", "EIO", "ESTALE", "ENOMEM", "ENOTCONN"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_failure_of_the_system_is_an_error_whatever_becomes_of_broken_images(
+    name, threads, tmp_path, monkeypatch
+):
+    write_folder({f"{i}.png": PNG for i in range(9)}, tmp_path)
+    number = getattr(errno, name)
+    failing(monkeypatch, number, 10**9)
+    with pytest.raises(evenly.SourceError) as caught:
+        evenly.fit(tmp_path, threads=threads)
+    assert caught.value.errno == number
+    assert f".png': {os.strerror(number)} ({name}). This is a limit or a failure" in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize("name", ["ENOENT", "EACCES", "ELOOP"])
+def test_a_failure_of_a_file_is_named_with_its_own_reason(name, tmp_path, monkeypatch, caplog):
+    write_folder({"a.png": PNG, "b.png": PNG}, tmp_path)
+    failing(monkeypatch, getattr(errno, name), 1)
+    assert evenly.fit(tmp_path, threads=1).rows == 81
+    assert f".png: {os.strerror(getattr(errno, name))})" in caplog.text
+
+
+def test_too_many_open_files_are_retried_one_at_a_time(tmp_path, monkeypatch):
+    write_folder({f"{i}.png": PNG for i in range(9)}, tmp_path)
+    expected = evenly.fit(tmp_path)
+    tried = failing(monkeypatch, errno.EMFILE, 4)
+    assert evenly.fit(tmp_path, threads=3) == expected
+    assert len(tried) == 13
+
+
+def test_once_descriptors_are_scarce_one_file_is_open_at_a_time(tmp_path):
+    path = str(tmp_path / "x.png")
+    locked = []
+    reader = Reader()
+
+    def read(picture):
+        locked.append(reader._alone.locked())
+        if len(locked) == 2:
+            error = evenly.SourceError("too many")
+            error.errno = errno.EMFILE
+            raise error
+        return b""
+
+    assert [reader.read(read, of_file(path)) for _ in range(3)] == [b""] * 3
+    assert locked == [False, False, True, True]
+
+
+IN_A_CHILD = textwrap.dedent(
+    """
+    import os, resource, sys
+    import evenly
+
+    folder, spare, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    evenly.fit(folder)  # imports what is imported late
+    used = max(map(int, os.listdir("/proc/self/fd")))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + spare, used + spare))
+    try:
+        print(evenly.fit(folder, threads=threads).rows)
+    except evenly.SourceError as error:
+        print("refused:", error)
+    """
+)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="of Linux")
+@pytest.mark.parametrize(
+    ("form", "spare", "enough"),
+    [
+        *(("files", 0, False), ("files", 1, True), ("files", 3, True)),
+        *(("zip", 2, True), ("tar", 2, True)),
+        *(("archives", 2, False), ("archives", 8, True)),  # one a thread, and the next ones
+    ],
+)
+def test_with_few_descriptors_all_images_are_counted_or_that_is_an_error(
+    form, spare, enough, tmp_path
+):
+    images = {f"{i}.png": PNG for i in range(60)} | {f"{i}.jpg": JPEG for i in range(60)}
+    if form == "files":
+        write_folder(images, tmp_path)
+    elif form == "archives":  # which were open as long as one of their images was left
+        for number, (name, content) in enumerate(images.items()):
+            write = (write_zip, write_tar)[number % 2]
+            write({name: content}, tmp_path / f"{number}.{('zip', 'tar')[number % 2]}")
+    else:
+        (write_zip if form == "zip" else write_tar)(images, tmp_path / f"x.{form}")
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_CHILD, str(tmp_path), str(spare), "4"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f"{120 * 81}\n" or "refused: The system must be able to" in done.stdout
+    assert "skipped" not in done.stderr
+    if enough:
+        assert done.stdout == f"{120 * 81}\n", done.stdout + done.stderr
+
+
+def test_a_task_has_the_images_of_one_archive(tmp_path):
+    for number in range(5):
+        write_zip({"a.jpg": JPEG, "b.jpg": JPEG}, tmp_path / f"{number}.zip")
+    source = evenly.sources.open_source(tmp_path)
+    source._together = 16
+    assert [sum(len(shot.array) for shot in task) for task in source.tasks()] == [162] * 5
+
+
+def test_a_folder_that_cannot_be_read_for_lack_of_descriptors_is_an_error(tmp_path, monkeypatch):
+    write_zip({"a.png": PNG}, tmp_path / "x.zip")
+
+    def refuse(path):
+        raise evenly.errors.EvenlyError if path is None else image_error(path)
+
+    def image_error(path):
+        error = evenly.SourceError("Too many open files")
+        error.errno = errno.EMFILE
+        return error
+
+    monkeypatch.setattr("evenly.sources.images.archives.open_file", refuse)
+    with pytest.raises(evenly.SourceError, match="Too many open files"):
+        listing.holds_images([tmp_path / "x.zip"])
+
+
+# Memory
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF"])
+def test_no_memory_to_decode_is_an_error_that_names_the_image(form, tmp_path, monkeypatch):
+    name = f"x.{form.lower()}"
+    write_folder({name: encoded(noise(0, 9, 9, 3), form)}, tmp_path)
+    monkeypatch.setattr(image_source, "decoder", lambda: None)
+
+    def load(image):
+        raise MemoryError
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    monkeypatch.setattr("PIL.TiffImagePlugin.TiffImageFile.load", load)
+    with pytest.raises(evenly.SourceError) as caught:
+        evenly.fit(tmp_path)
+    assert f"{name}': Cannot allocate memory (ENOMEM)" in str(caught.value)
+    assert "raise the limit (ulimit -v)" in str(caught.value)
+
+
+def test_no_memory_within_simplejpeg_is_an_error_that_names_the_image(tmp_path, monkeypatch):
+    pytest.importorskip("simplejpeg")
+    write_folder({"x.jpg": JPEG}, tmp_path)
+
+    class Decoder:
+        decode_jpeg_header = staticmethod(jpeg.decoder().decode_jpeg_header)
+
+        @staticmethod
+        def decode_jpeg(*_, **__):
+            raise MemoryError
+
+    monkeypatch.setattr(image_source, "decoder", lambda: Decoder)
+    with pytest.raises(evenly.SourceError, match=r"x\.jpg': Cannot allocate memory"):
+        evenly.fit(tmp_path)
+
+
+def test_a_codec_without_memory_that_calls_the_data_damaged_is_asked_again(tmp_path, monkeypatch):
+    write_folder({"x.png": PNG}, tmp_path)
+    expected = evenly.fit(tmp_path)
+    loads = []
+
+    def load(image):
+        loads.append(image)
+        if len(loads) == 1:
+            raise OSError("broken data stream when reading image file")
+        return loaded(image)
+
+    loaded = ImageFile.ImageFile.load
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", load, raising=False)
+    assert evenly.fit(tmp_path, threads=1) == expected
+    assert len(loads) > 1
+
+
+def test_an_image_is_not_called_broken_when_there_is_no_memory_to_know(tmp_path, monkeypatch):
+    write_folder({"x.jpg": JPEG[:-100]}, tmp_path)
+
+    def empty(shape, dtype):
+        raise MemoryError
+
+    monkeypatch.setattr(decoding.np, "empty", lambda *shape: empty(*shape))
+    with pytest.raises(MemoryError):
+        decoding.decode(decoding.pillow(), JPEG[:-100])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits are those of Linux")
+def test_under_a_limit_of_memory_no_image_is_left_out(tmp_path):
+    """libjpeg without memory says "broken data stream"; the image is none the worse for it."""
+    large = io.BytesIO()
+    Image.fromarray(np.zeros((3000, 3000, 3), np.uint8)).save(large, "JPEG", progressive=True)
+    write_folder({f"{i}.jpg": large.getvalue() for i in range(4)}, tmp_path)
+    child = textwrap.dedent(
+        """
+        import resource, sys
+        import evenly
+
+        evenly.fit(sys.argv[1] + "/0.jpg", threads=1)
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        limit = used + int(sys.argv[2]) * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        try:
+            print(evenly.fit(sys.argv[1], threads=1).rows)
+        except (evenly.SourceError, MemoryError) as error:
+            print("refused:", error)
+        """
+    )
+    for spare in (1, 50):
+        done = subprocess.run(
+            [sys.executable, "-c", child, str(tmp_path), str(spare)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.startswith((f"{4 * 3000**2}\n", "refused:")), done.stdout + done.stderr
+        assert "skipped" not in done.stderr
+
+
+# Far away
+
+
+def test_what_a_file_system_far_away_cannot_do_now_is_an_error():
+    """Its errors are of any class, and say with theirs whether a file is missing."""
+
+    class ClientError(Exception):
+        pass
+
+    def failing(error):
+        def read():
+            raise error
+
+        return read
+
+    for error in (ClientError("503 Slow down"), OSError("connection reset"), TimeoutError()):
+        with pytest.raises(evenly.SourceError, match="The system must be able to read"):
+            read_remote(failing(error), "s3://bucket/x.jpg")
+    for error in (FileNotFoundError("s3://x"), PermissionError("s3://x"), EOFError()):
+        with pytest.raises(type(error)):
+            read_remote(failing(error), "s3://bucket/x.jpg")
+    assert read_remote(lambda: b"x", "s3://bucket/x.jpg") == b"x"
+
+
+def test_images_far_away_are_named_when_missing_and_an_error_when_unavailable(caplog, monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    memory.pipe({"/album/a.png": PNG, "/album/b.png": PNG})
+    opened = type(memory).open
+    reason = FileNotFoundError("gone")
+
+    def open_file(self, path, *arguments, **options):
+        if path.endswith("b.png"):
+            raise reason
+        return opened(self, path, *arguments, **options)
+
+    monkeypatch.setattr(type(memory), "open", open_file)
+    assert evenly.fit("memory://album").rows == 81
+    assert "memory:///album/b.png: gone" in caplog.text
+    reason = LookupError("503 Slow down")
+    with pytest.raises(evenly.SourceError, match=r"'memory:///album/b\.png': .*503 Slow down"):
+        evenly.fit("memory://album")
+    memory.rm("/album", recursive=True)
+
+
+# Special files
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="of Unix")
+def test_a_pipe_among_images_is_named_and_not_waited_for(tmp_path, caplog):
+    write_folder({"ok.png": PNG}, tmp_path)
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    assert evenly.fit(tmp_path).rows == 81
+    assert "skipped: 2 of 3 images (" in caplog.text
+    for name in ("pipe.jpg", "zero.png"):
+        assert f"{name}: it is not a regular file" in caplog.text
+        with pytest.raises(evenly.DataError, match="it is not a regular file"):
+            evenly.fit(tmp_path / name)
+    with pytest.raises(evenly.SourceError, match="it is not a regular file"):
+        evenly.fit(tmp_path, broken="error")
