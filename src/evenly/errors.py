@@ -1,14 +1,20 @@
 """What can go wrong, in words: six classes, each also a builtin that users already catch.
 
-Every message says the rule that was broken, what was received, and what to do next.
+Every message says the rule that was broken, what was received, and what to do next. None has a
+password, a token or a signature, whatever text of others it quotes.
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from evenly.redaction import redact
+
 
 class EvenlyError(Exception):
     """The base of all errors that evenly raises on purpose."""
+
+    def __init__(self, *args: object, **names: object) -> None:
+        super().__init__(*(redact(x) if isinstance(x, str) else x for x in args), **names)
 
 
 class DataError(EvenlyError, ValueError):
