@@ -29,14 +29,13 @@ _PAIR = re.compile(
 _PLAIN_VALUE = re.compile(
     r"[^\s&#'\"<>;:]*(?:(?:;(?!" + _NAME + r"*=)|:(?!:))[^\s&#'\"<>;:]*)*", re.IGNORECASE
 )
-_ENCODED_VALUE = re.compile(
-    rf"(?:[^\s&#'\"<>%]|%(?!(?:25)*(?:20|22|23|26|27|3B)))*", re.IGNORECASE
-)
+_ENCODED_VALUE = re.compile(r"(?:[^\s&#'\"<>%]|%(?!(?:25)*(?:20|22|23|26|27|3B)))*", re.IGNORECASE)
 _QUOTED_VALUE = {mark: re.compile(f"[^{mark}]*") for mark in "\"'"}
 _HEADER_VALUE = re.compile(r"[^'\",;\n]*")
 _OPAQUE = re.compile(r"(?=[^&]*[0-9])(?=[^&]*[A-Za-z])[\w+/=%\-]{20,}")
 
-_URL = re.compile(r"://")
+_URL = re.compile(r"(://)")
+_QUOTED_URL = re.compile(r"(:/+)")  # a path made of a URL has one slash
 _SCHEME = re.compile(r"[A-Za-z][\w+.\-]*$")
 _AUTHORITY = re.compile(r"[^/?#]*")
 _QUOTED_AUTHORITY = re.compile(r"[^/?#\s'\"<>]*")
@@ -154,13 +153,13 @@ def _redact_users(text: str, hide: Hide, *, whole: bool) -> str:
         Whether the text is a URL, in whose password anything may stand. In other text a URL ends
         at a space or a quote.
     """
-    pieces = _URL.split(text)
-    for index in range(1, len(pieces)):
-        scheme = _SCHEME.search(pieces[index - 1][-40:])
+    pieces = (_URL if whole else _QUOTED_URL).split(text)
+    for index in range(2, len(pieces), 2):
+        scheme = _SCHEME.search(pieces[index - 2][-40:])
         name = scheme[0].lower() if scheme else ""
         if name not in _NO_USERS:
             pieces[index] = _redact_user(pieces[index], name, hide, whole)
-    return "://".join(pieces)
+    return "".join(pieces)
 
 
 def _redact_user(rest: str, scheme: str, hide: Hide, whole: bool) -> str:
@@ -181,7 +180,7 @@ def _is_no_port(authority: str) -> bool:
 
 
 def _hidden_user(user: str, scheme: str, hide: Hide) -> str:
-    name, colon, password = user.partition(":")
+    name, _, password = user.partition(":")
     if password not in _NO_PASSWORDS:
         return f"{name}:{hide(password) if password != MASK else MASK}"
     if scheme in _TOKEN_USERS and name:
@@ -206,15 +205,10 @@ def _redact_link(link: str, hide: Hide) -> str:
             value = hide(value)
         elif name in hidden:
             value = MASK
-        elif is_ambiguous(name) and _OPAQUE.fullmatch(value):
-            value = _fingerprint(value)
+        else:
+            value = _mark(name, value)
         pieces[index] = f"{key}{equals}{value}{slash}{path}"
     return "".join(pieces)
-
-
-def _fingerprint(value: str) -> str:
-    """Return what stands for a value that may be a secret, and may tell two files apart."""
-    return MASK + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _redact_pairs(text: str) -> str:
@@ -223,23 +217,31 @@ def _redact_pairs(text: str) -> str:
     done = place = 0
     while (pair := _PAIR.search(text, place)) is not None:
         place = pair.end()
-        pattern = _value_pattern(pair[1], pair[2])
+        key = plain(pair[1])
+        pattern = _value_pattern(key, pair[2])
         if pattern is None or text.startswith(MASK, place):
             continue
-        end = pattern.match(text, place).end()  # type: ignore[union-attr]
-        if end > place:
-            parts += text[done:place], MASK
-            done = place = end
+        value = pattern.match(text, place)[0]  # type: ignore[index]
+        mark = MASK if is_header(key) else _mark(key, value)
+        parts += text[done:place], mark
+        done = place = place + len(value)
     return "".join(parts) + text[done:]
 
 
-def _value_pattern(name: str, sign: str) -> re.Pattern[str] | None:
+def _value_pattern(key: str, sign: str) -> re.Pattern[str] | None:
     """Return the pattern of the value after a name and a sign; None when it is no secret."""
-    key = plain(name)
     if ":" in sign and not sign.startswith(("'", '"')):
         return _HEADER_VALUE if is_header(key) else None
-    if not is_secret(key):
+    if not (is_secret(key) or is_ambiguous(key)):
         return None
     if sign[-1] in _QUOTED_VALUE:
         return _QUOTED_VALUE[sign[-1]]
     return _ENCODED_VALUE if "%" in sign else _PLAIN_VALUE
+
+
+def _mark(key: str, value: str) -> str:
+    """Return what stands for the value of a parameter: the value itself where it is no secret."""
+    if is_ambiguous(key) and _OPAQUE.fullmatch(value):
+        digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+        return MASK + digest[:8]  # it may as well tell two files apart
+    return MASK if value and is_secret(key) else value

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
+from evenly.redaction import redact_url
 from evenly.sources.files.paths import is_url, open_file
 from evenly.sources.images.decoding import UnreadableError
 
@@ -35,7 +36,7 @@ class Picture(NamedTuple):
 
 def of_file(path: str) -> Picture:
     """Return the picture in a file; it is opened when it is read."""
-    return Picture(path, partial(_content, path), None, path)
+    return Picture(redact_url(path), partial(_content, path), None, path)
 
 
 def of_images(images: Iterable[Any]) -> Iterator[Picture]:
