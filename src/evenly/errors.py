@@ -4,7 +4,8 @@ Every message says the rule that was broken, what was received, and what to do n
 password, a token or a signature, whatever text of others it quotes.
 """
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from evenly.redaction import redact
@@ -42,6 +43,21 @@ class UnsupportedTypeError(EvenlyError, TypeError):
 
 class MissingExtraError(EvenlyError, ImportError):
     """A feature needs an optional package that is not installed."""
+
+
+@contextlib.contextmanager
+def without_context() -> Iterator[None]:
+    """Forget what an error of evenly was raised from, if tracebacks leave it out anyway.
+
+    It is the exception of a library, which may quote a password; programs that record errors may
+    look at it.
+    """
+    try:
+        yield
+    except EvenlyError as error:
+        if error.__suppress_context__:
+            error.__context__ = None
+        raise
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

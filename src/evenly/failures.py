@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import click
 
+from evenly.redaction import redact
+
 OK, BAD_DATA, INTERRUPTED, TERMINATED = 0, 1, 130, 143
 """Exit statuses; wrong usage is click's 2, and SIGTERM 143, as of a shell."""
 
@@ -54,7 +56,7 @@ def status(command: Callable[[], None]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"evenly: {message}", err=True)
+    click.echo(f"evenly: {redact(message)}", err=True)
     return code
 
 

@@ -93,8 +93,10 @@ def with_path(url: str, inner: str, path: str) -> str:
 
 
 def _link_with_path(link: str, inner: str, path: str) -> str:
-    scheme = link.partition("://")[0]
-    link = link.rstrip("/") if len(link.rstrip("/")) > len(scheme) + 1 else f"{scheme}://"
+    scheme = link.partition("://")[0]  # also of a link that is nothing else: zip::file.zip
+    link = link if "://" in link else f"{link}://"
+    link = link.rstrip("/") if link.rstrip("/") != f"{scheme}:" else f"{scheme}://"
+    inner = inner.rstrip("/")
     if link.endswith(inner):
         return link[: len(link) - len(inner)] + path
     top, slash, rest = inner.partition("/")

@@ -100,7 +100,7 @@ def open_file(path: str) -> BinaryIO:
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             opened = filesystem.open(inner, "rb")
-            return cast(BinaryIO, RemoteFile(opened, partial(unreadable, path)))
+            return cast(BinaryIO, RemoteFile(opened, filesystem, partial(unreadable, path)))
         return _File(path)
     except Exception as error:
         if isinstance(error, EvenlyError | ImportError):

@@ -14,12 +14,18 @@ class RemoteFile(io.RawIOBase):
     ----------
     file
         What fsspec has opened.
+    filesystem
+        The file system that it is of, which is kept as long as the file: an archive's would be
+        closed.
     refused
         Makes the error from what the file raised.
     """
 
-    def __init__(self, file: Any, refused: Callable[[Exception], SourceError]) -> None:
+    def __init__(
+        self, file: Any, filesystem: Any, refused: Callable[[Exception], SourceError]
+    ) -> None:
         self._file = file
+        self._filesystem = filesystem
         self._refused = refused
 
     def _call(self, name: str, *arguments: Any) -> Any:
