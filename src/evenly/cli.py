@@ -292,7 +292,8 @@ def _check_statistics(output: str | None, inputs: Sequence[str]) -> None:
             if file.read(1) not in (b"", b"{"):
                 raise click.UsageError(
                     "Statistics replace only statistics. "
-                    f"Received: -o {redact_url(output)!r}, which is another file. Choose another name."
+                    f"Received: -o {redact_url(output)!r}, which is another file. "
+                    "Choose another name."
                 )
 
 

@@ -12,7 +12,7 @@ after looking at characters that no other match will look at again.
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from urllib.parse import quote, unquote, unquote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from evenly.secret_names import is_ambiguous, is_header, is_secret, plain, signing
 
@@ -95,8 +95,7 @@ def redact(text: str, *urls: str) -> str:
         text = text.replace(url, redact_url(url))
         for secret in _secrets(url):
             text = _without(text, secret)
-    users = _redact_users(text, _masked, whole=False)
-    return _redact_pairs(_ENCODED_USER.sub(rf"\1{MASK}", users))
+    return _redact_pairs(_redact_users(text, _masked, whole=False))
 
 
 def _is_url(text: str) -> bool:
@@ -128,9 +127,10 @@ def _secrets(url: str) -> list[str]:
 
 def _forms(secret: str) -> Iterator[str]:
     decoded = unquote(secret)
-    yield from filter(None, (secret, decoded, unquote_plus(secret), quote(decoded, safe="")))
+    yield from filter(None, (secret, decoded, unquote_plus(secret)))
+    yield from filter(None, (quote(decoded, safe=""), quote_plus(decoded)))
     parts = re.split(r"[/?#@:&\s]", decoded)  # where other parsers see an end of the password
-    yield from (part for part in parts if len(part) >= _SHORTEST)
+    yield from (part for part in parts if len(part) > 1)
 
 
 def _without(text: str, secret: str) -> str:
@@ -212,7 +212,8 @@ def _redact_link(link: str, hide: Hide) -> str:
 
 
 def _redact_pairs(text: str) -> str:
-    """Return text with the values of ``password=...`` and the like masked, wherever they stand."""
+    """Return text with the values of ``password=...`` masked, and users of URLs in parameters."""
+    text = _ENCODED_USER.sub(rf"\1{MASK}", text)
     parts: list[str] = []
     done = place = 0
     while (pair := _PAIR.search(text, place)) is not None:
