@@ -193,6 +193,8 @@ def _hidden_user(user: str, scheme: str, hide: Hide) -> str:
 
 def _redact_link(link: str, hide: Hide) -> str:
     """Return a URL with the values of its secret parameters masked; a value ends at ``&``."""
+    if "=" not in link:
+        return link
     pieces = _BREAK.split(link)
     names = [plain(piece.partition("=")[0]) for piece in pieces[2::2]]
     hidden = signing(names)
