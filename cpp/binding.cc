@@ -539,7 +539,10 @@ NB_MODULE(_core, m) {
           "rows", &State::rows, [](State& self, int64_t rows) { set_group_rows(self, {rows}); },
           "Rows that were added, whatever they weighed. To be set where there is one group.")
       .def_prop_rw("group_rows", &State::group_rows, &set_group_rows, "The same of each group.")
-      .def_prop_rw("metadata", &metadata_of, &set_metadata, nb::for_setter(nb::arg("value").none()),
+      .def_prop_rw("metadata", &metadata_of, &set_metadata,
+                   nb::for_getter(nb::sig("def metadata(self) -> typing.Any")),
+                   nb::for_setter(nb::sig("def metadata(self, value: object, /) -> None")),
+                   nb::for_setter(nb::arg("value").none()),
                    "An immutable object that belongs to the sums: names, for example.")
       .def("replace_metadata", &replace_metadata, "metadata"_a, "expected"_a,
            "Puts another object there; False, and nothing done, when `expected` is not there.")
@@ -662,7 +665,8 @@ NB_MODULE(_core, m) {
       "somebody may have called torch.set_flush_denormal(True).")
       .def(nb::init<>())
       .def("__enter__", &FloatingPointMode::enter)
-      .def("__exit__", &FloatingPointMode::exit);
+      .def("__exit__", &FloatingPointMode::exit,
+           nb::sig("def __exit__(self, *args: object) -> None"));
 
   m.def("scale", &scale_array, "x"_a, "out"_a, "feature_axis"_a, "hi"_a, "lo"_a, "factor"_a,
         "inverse"_a = false, "nan_to_zero"_a = false, "threads"_a = 0, "x_dtype"_a = nb::none(),

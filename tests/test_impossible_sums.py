@@ -1,4 +1,4 @@
-"""What no data can have is refused before it is written: bytes that were unpickled may be damaged."""
+"""Sums that no data can have are not written: bytes that were unpickled may be damaged."""
 
 import pickle
 
@@ -48,7 +48,9 @@ def is_readable(record):
 
 
 @given(
-    count=st.one_of(st.integers(0, 9).map(lambda n: (n, 0)), NUMBERS.map(lambda n: (abs(n[0]), n[1]))),
+    count=st.one_of(
+        st.integers(0, 9).map(lambda n: (n, 0)), NUMBERS.map(lambda n: (abs(n[0]), n[1]))
+    ),
     total=NUMBERS,
     squares=NUMBERS.map(lambda n: (abs(n[0]), n[1])),
     extremes=st.tuples(EXTREMES, EXTREMES).map(sorted),
@@ -121,8 +123,9 @@ def test_total_weights_beyond_float64_are_saved_and_read_again(tmp_path):
     weights = [1.5e308, 1.7e308, 1e308]
     moments = evenly.fit([[1.0], [2.0], [4.0]], weights=weights)
     assert moments.count.tolist() == [float("inf")]
-    exact = sum(map(int, weights))
-    assert moments.mean == [float(sum(int(w) * x for w, x in zip(weights, (1, 2, 4))) / exact)]
+    exact = [int(weight) for weight in weights]
+    total = exact[0] + 2 * exact[1] + 4 * exact[2]
+    assert moments.mean == [total / sum(exact)]
     assert b'"weight"' not in moments.to_bytes()
     moments.save(tmp_path / "x.json")
     again = evenly.load(tmp_path / "x.json")
@@ -136,4 +139,3 @@ def test_subtracting_too_much_of_huge_values_is_a_clear_error():
     small, large = (evenly.fit([[1e200], [x]]) for x in (1.0, 1e201))
     with pytest.raises(DataError, match=r"sum of squares inf of inf"):
         _ = small - large
-

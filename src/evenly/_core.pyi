@@ -3,7 +3,7 @@ evenly's core: exact sums and the kernels that make them, without Python.
 """
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy
 from numpy.typing import NDArray
@@ -49,11 +49,11 @@ class State:
     def group_rows(self, arg: Sequence[int], /) -> None: ...
 
     @property
-    def metadata(self) -> object:
+    def metadata(self) -> Any:
         """An immutable object that belongs to the sums: names, for example."""
 
     @metadata.setter
-    def metadata(self, value: object | None) -> None: ...
+    def metadata(self, value: object, /) -> None: ...
 
     def replace_metadata(self, metadata: object, expected: object) -> bool:
         """
@@ -171,7 +171,7 @@ class ExactMode:
 
     def __enter__(self) -> None: ...
 
-    def __exit__(self, *args) -> None: ...
+    def __exit__(self, *args: object) -> None: ...
 
 def scale(x: Annotated[NDArray, dict(device='cpu', writable=False)], out: Annotated[NDArray, dict(device='cpu')], feature_axis: int, hi: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], lo: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], factor: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], inverse: bool = False, nan_to_zero: bool = False, threads: int = 0, x_dtype: str | None = None, out_dtype: str | None = None) -> None:
     """out = ((x - hi) - lo) * factor, or with inverse x * factor + lo + hi."""

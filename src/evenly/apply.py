@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from evenly.atomic import atomic_file
-from evenly.errors import DataError, UnsupportedTypeError
+from evenly.errors import DataError, UnsupportedTypeError, without_context
 from evenly.moments import GroupedMoments, Moments
 from evenly.moments.group_text import keys_of_part
 from evenly.progress import Progress
+from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
 from evenly.sources import open_source
 from evenly.sources.files import expand, tables
@@ -22,6 +23,7 @@ _PIECE = 2**22
 """Numbers of an array normalised at a time: 32 MB of float64."""
 
 
+@without_context()
 def apply(
     moments: Moments | GroupedMoments,
     source: str,
@@ -66,7 +68,8 @@ def apply(
     suffix = check_suffix(output)
     turn = moments.denormalize if inverse else moments.normalize
     options: dict[str, Any] = {} if inverse else {"missing": missing}
-    done = Progress(0, None, 0, None, source)
+    label = redact_url(source)
+    done = Progress(0, None, 0, None, label)
     with atomic_file(output) as file, open_sink(file, suffix) as sink:
         for part in _parts(source, moments, feature_axis):
             if isinstance(moments, GroupedMoments):
@@ -76,7 +79,7 @@ def apply(
             if progress is not None:
                 progress(done)
         if not done.rows:
-            raise DataError(f"At least one row is needed. Received: {source}, with none.")
+            raise DataError(f"At least one row is needed. Received: {label}, with none.")
 
 
 def inputs(source: str) -> list[str]:
@@ -92,7 +95,7 @@ def inputs(source: str) -> list[str]:
     if holds_images([source]):
         raise UnsupportedTypeError(
             f"Images are fitted, and not rewritten: a PNG has no negative numbers. Received: "
-            f"{source}. Normalise them as they are loaded: evenly show prints the line "
+            f"{redact_url(source)}. Normalise them as they are loaded: evenly show prints the line "
             "transforms.Normalize(...) for it."
         )
     return expand(source)

@@ -45,7 +45,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     except OSError as error:
         if not _is_of(error, target):
             raise
-        raise SourceError(_explain(path, target, error)) from error
+        raise SourceError(_explain(path, target, error)) from None
 
 
 def remove_left_over(path: str | os.PathLike[str]) -> None:

@@ -14,6 +14,7 @@ import click
 
 from evenly.failures import status
 from evenly.printable import printable, printable_json
+from evenly.redaction import redact_url
 
 if TYPE_CHECKING:
     from evenly.moments import GroupedMoments, Moments
@@ -278,7 +279,9 @@ def _one_or_several(by: Names) -> str | list[str] | None:
 
 def _known(columns: Names, paths: Sequence[str]) -> tuple[str | int, ...]:
     """Return columns as they are known: those of an array have positions, and no names."""
-    arrays = paths[0].lower().endswith((".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc"))
+    from evenly.sources.files.paths import suffixes_of
+
+    arrays = suffixes_of(paths[0])[0] in (".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc")
     return tuple(int(name) if arrays and name.isdecimal() else name for name in columns)
 
 
@@ -290,7 +293,8 @@ def _check_statistics(output: str | None, inputs: Sequence[str]) -> None:
             if file.read(1) not in (b"", b"{"):
                 raise click.UsageError(
                     "Statistics replace only statistics. "
-                    f"Received: -o {output!r}, which is another file. Choose another name."
+                    f"Received: -o {redact_url(output)!r}, which is another file. "
+                    "Choose another name."
                 )
 
 
@@ -301,7 +305,7 @@ def _check_output(output: str | None, inputs: Sequence[str]) -> None:
             if os.path.samefile(path, str(output)):
                 raise click.UsageError(
                     "The output must be another file than the input. "
-                    f"Received: {output!r} as both. Choose another name after -o."
+                    f"Received: {redact_url(str(output))!r} as both. Choose another name after -o."
                 )
 
 

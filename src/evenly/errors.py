@@ -1,12 +1,15 @@
 """What can go wrong, in words: six classes, each also a builtin that users already catch.
 
-Every message says the rule that was broken, what was received, and what to do next.
+Every message says the rule that was broken, what was received, and what to do next. None has a
+password, a token or a signature, whatever text of others it quotes.
 """
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from evenly.printable import printable
+from evenly.redaction import redact
 
 
 class EvenlyError(Exception):
@@ -19,6 +22,9 @@ class EvenlyError(Exception):
     # A KeyError prints the repr of its message, quotes and all, and an OSError its number.
     def __str__(self) -> str:
         return printable(Exception.__str__(self))
+
+    def __init__(self, *args: object, **names: object) -> None:
+        super().__init__(*(redact(x) if isinstance(x, str) else x for x in args), **names)
 
 
 class DataError(EvenlyError, ValueError):
@@ -43,6 +49,21 @@ class UnsupportedTypeError(EvenlyError, TypeError):
 
 class MissingExtraError(EvenlyError, ImportError):
     """A feature needs an optional package that is not installed."""
+
+
+@contextlib.contextmanager
+def without_context() -> Iterator[None]:
+    """Forget what an error of evenly was raised from, if tracebacks leave it out anyway.
+
+    It is the exception of a library, which may quote a password; programs that record errors may
+    look at it.
+    """
+    try:
+        yield
+    except EvenlyError as error:
+        if error.__suppress_context__:
+            error.__context__ = None
+        raise
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import click
 
 from evenly.printable import printable
+from evenly.redaction import redact
 
 OK, BAD_DATA, INTERRUPTED, TERMINATED = 0, 1, 130, 143
 """Exit statuses; wrong usage is click's 2, and SIGTERM 143, as of a shell."""
@@ -59,7 +60,7 @@ def status(command: Callable[[], None]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(printable(f"evenly: {message}"), err=True)
+    click.echo(printable(f"evenly: {redact(message)}"), err=True)
     return code
 
 

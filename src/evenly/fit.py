@@ -8,7 +8,7 @@ from typing import Any
 from evenly.checkpoint import ResumableImages, open_resumable
 from evenly.engines import engine_of
 from evenly.engines.options import Options, check_sendable
-from evenly.errors import DataError
+from evenly.errors import DataError, without_context
 from evenly.printable import printable
 from evenly.progress import Progress
 from evenly.sources import open_source
@@ -18,6 +18,7 @@ from evenly.summing import finished, summed
 _log = logging.getLogger("evenly")
 
 
+@without_context()
 def fit(
     source: Any,
     *,

@@ -7,6 +7,7 @@ from typing import Any
 from evenly.errors import DataError
 from evenly.moments import Moments
 
+
 @dataclass(frozen=True, slots=True)
 class _Parts:
     """What is in a window; each change puts another one in its place.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from evenly.checkpoint.names import Names
-from evenly.checkpoint.refusals import changed, moved, twice, vanished
+from evenly.checkpoint.refusals import changed, incomplete, moved, twice, vanished
 from evenly.sources.files.paths import Found, is_url
 from evenly.sources.files.stamps import Stamp, stamp_of
 from evenly.statistics_file import FileRecord
@@ -45,23 +45,28 @@ def compare(
 ) -> Comparison:
     """Return what is to be read of the files given, after the rule.
 
-    With ``"update"``, a file that was begun and is not given is finished first. `stamp_of` looks
-    at a file.
+    With ``"update"``, a file that was begun and is not given is finished first, if it is below the
+    folder of the checkpoint. No other file or URL that only the checkpoint names is looked at: it
+    may come from somebody else. `stamp_of` looks at a file.
 
     Raises
     ------
     SourceError
         When a file has changed since it was read, is given twice, has vanished (with
-        ``"checkpoint"``), or was moved to where it would be read again.
+        ``"checkpoint"``), was moved to where it would be read again, or was begun and is to be
+        given.
     """
     there = _named(given, names)
     missing = [file for file in known.values() if file.path not in there]
     if rule == "checkpoint" and missing:
-        raise vanished([(file, names.path(file.path)) for file in missing], checkpoint)
-    begun = {file.path: names.path(file.path) for file in missing if not file.complete}
+        raise vanished(missing, names, checkpoint)
+    begun = [file for file in missing if not file.complete]
+    if distant := [file for file in begun if not names.is_below(file.path)]:
+        raise incomplete(distant, names, checkpoint)
+    unfinished = {file.path: names.path(file.path) for file in begun}
     paths, files, skipped = Found(), [], 0
     elsewhere = _by_looks(missing)
-    for stored, path in (begun | there).items():
+    for stored, path in (unfinished | there).items():
         stamp, file = stamp_of(path), known.get(stored)
         if file is None:
             file = FileRecord(stored, *stamp, 0, False)
@@ -108,5 +113,10 @@ def _check_not_moved(
     Nothing but its path would tell that it is not new, and its rows would count twice.
     """
     file = elsewhere.get(_looks(new))
-    if file is not None and not is_url(file.path) and not os.path.exists(names.path(file.path)):
-        raise moved(path, names.path(file.path), checkpoint)
+    if file is None or is_url(file.path):
+        return
+    before = names.path(file.path)
+    if not names.is_below(file.path):
+        raise moved(path, before, "not among the sources", checkpoint)
+    if not os.path.exists(before):
+        raise moved(path, before, "no longer there", checkpoint)

@@ -9,14 +9,17 @@ from evenly.statistics_file import FileRecord
 class Course:
     """Follows blocks, which come file by file and row by row, and knows those read before.
 
-    A block says by its `place` which file it is from: the file's path, or in an archive this
+    A block says by its `place` which file it is from: the file's label, or in an archive this
     and the member's name. A file without rows is passed when the one after it begins.
 
     Parameters
     ----------
+    labels
+        The names by which blocks call the files that are read, in order: their paths, and of
+        URLs what `redact_url` returns.
     files
-        The paths that are read, in order, with what the ledger has of each: the rows that
-        are in the sums already are those to be passed over.
+        What the ledger has of each: the rows that are in the sums already are those to be
+        passed over.
 
     Examples
     --------
@@ -31,10 +34,10 @@ class Course:
     [('a', 30, True)]
     """
 
-    def __init__(self, paths: Sequence[str], files: Sequence[FileRecord]) -> None:
-        self._paths = paths
+    def __init__(self, labels: Sequence[str], files: Sequence[FileRecord]) -> None:
+        self._labels = labels
         self._before = files
-        self._number = -1 if paths else 0
+        self._number = -1 if labels else 0
         self._place: str | None = None
         self._base = 0  # rows of the file in places before this one
         self._row = 0  # rows of this place that were read
@@ -55,8 +58,8 @@ class Course:
         return -1 < number < self._number
 
     def _holds(self, place: str) -> bool:
-        path = self._paths[self._number]
-        return place == path or place.startswith(f"{path}/")
+        label = self._labels[self._number]
+        return place == label or place.startswith(f"{label}/")
 
     def _end(self) -> None:
         """Leave the file, whose rows were all read, for the next one."""
@@ -66,7 +69,7 @@ class Course:
             if rows < before.rows:
                 raise SourceError(
                     "A file must have all the rows that were read of it before. Received: "
-                    f"{self._paths[self._number]!r}, with {rows:,} rows, of which the checkpoint "
+                    f"{self._labels[self._number]!r}, with {rows:,} rows, of which the checkpoint "
                     f"has read {before.rows:,}. Begin anew with another checkpoint."
                 )
             self._read.append(before._replace(rows=rows, complete=True))
@@ -85,11 +88,11 @@ class Course:
     @property
     def finished(self) -> bool:
         """Whether there are no more rows."""
-        return self._number == len(self._paths)
+        return self._number == len(self._labels)
 
     def finish(self) -> None:
         """Note that there are no more rows."""
-        while self._number < len(self._paths):
+        while self._number < len(self._labels):
             self._end()
 
     def read(self) -> Iterator[FileRecord]:
@@ -98,7 +101,7 @@ class Course:
         Not one of which no row is in the sums: it may still change, to be mended for example.
         """
         yield from self._read
-        if 0 <= self._number < len(self._paths):
+        if 0 <= self._number < len(self._labels):
             before = self._before[self._number]
             rows = max(before.rows, self._base + self._row)
             if rows:

@@ -12,6 +12,7 @@ from evenly.checkpoint.names import Names
 from evenly.checkpoint.resumable import Resumable
 from evenly.checkpoint.resumable_images import ResumableImages
 from evenly.checkpoint.state import State
+from evenly.redaction import redact_url
 from evenly.sources import Source, open_source
 from evenly.sources.by import are_columns, names_of
 from evenly.sources.choice import Field, choice
@@ -105,7 +106,7 @@ def _of_files(
     everything = given if rule == "checkpoint" else _all(rest, state)
     return Resumable(
         _opened(rest, state, options),
-        Course(rest.paths, rest.files),
+        Course(list(map(redact_url, rest.paths)), rest.files),
         state,
         infinite=infinite,
         before=_words(rest, state.path),
@@ -150,13 +151,14 @@ def _all(rest: Comparison, state: State) -> list[str]:
 
 
 def _and_more(paths: Sequence[str]) -> str:
-    return f"{paths[0]} and {len(paths) - 1} more" if len(paths) > 1 else paths[0]
+    first = redact_url(paths[0])
+    return f"{first} and {len(paths) - 1} more" if len(paths) > 1 else first
 
 
 def _words(rest: Comparison, checkpoint: str) -> str:
     """Return what was read before, in words; nothing when nothing was."""
     begun = [
-        f"{file.rows:,} rows of {path}"
+        f"{file.rows:,} rows of {redact_url(path)}"
         for path, file in zip(rest.paths, rest.files, strict=True)
         if file.rows
     ]

@@ -3,7 +3,9 @@
 import functools
 import os
 
-from evenly.sources.files.paths import filesystem_of, is_url
+from evenly.redaction import redact_url
+from evenly.sources.files.paths import filesystem_of
+from evenly.sources.urls import is_url, without_caches
 
 
 class Names:
@@ -12,7 +14,8 @@ class Names:
     A file below the ledger's own folder is named from there, so that both can be moved
     together; any other by its absolute path. Symbolic links are resolved: one file has one
     name, by whatever way it is reached, and cannot come in twice. URLs are written as their
-    file system writes them.
+    file system writes them, without passwords, tokens and signatures: a file whose URL is
+    signed again keeps its name.
 
     Parameters
     ----------
@@ -42,12 +45,36 @@ class Names:
         """Return a path that leads to a file, by its name."""
         return stored if is_url(stored) else os.path.join(self._folder, stored)
 
+    def is_below(self, stored: str) -> bool:
+        """Return whether a name is that of a file below the ledger's folder.
+
+        Nothing outside of it is looked at to find that out, so that a ledger of unknown origin
+        cannot choose what is.
+        """
+        if is_url(stored):
+            return False
+        path = os.path.normpath(self.path(stored))
+        if not path.startswith(self._below):
+            return False
+        parts = path[len(self._below) :].split(os.sep)
+        ways = (os.path.join(self._folder, *parts[:end]) for end in range(1, len(parts) + 1))
+        return not any(map(os.path.islink, ways))  # `stored` never writes the name of a link
+
 
 def _address(url: str) -> str:
-    if "::" in url:  # a chain has no other form
-        return url
+    """Return the name of a URL.
+
+    It is the form of its file system, where that has all there is in the URL: a host, a user or an
+    account would be missing, and a chain has no other form.
+    """
+    url = without_caches(url)
+    label = redact_url(url)
+    if "::" in url or label != url:
+        return label
     filesystem, inner = filesystem_of(url)
-    return str(filesystem.unstrip_protocol(inner))
+    if filesystem._get_kwargs_from_urls(url):
+        return url
+    return redact_url(str(filesystem.unstrip_protocol(inner)))
 
 
 def _real(path: str) -> str:

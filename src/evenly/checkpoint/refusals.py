@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from evenly.checkpoint.names import Names
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
-from evenly.sources.files.paths import is_url
+from evenly.redaction import redact_url
 from evenly.sources.files.stamps import Stamp
-from evenly.sources.sql import shown
 from evenly.statistics_file import FileRecord
 
 
@@ -16,18 +16,19 @@ def changed(path: str, file: FileRecord, now: Stamp, checkpoint: str) -> SourceE
     """Return the error for a file that is not what it was when it was read."""
     return SourceError(
         "A file that is in the sums must stay as it was when it was read. Received: "
-        f"{path!r}, then {_state(file.bytes, file.modified)}; now {_state(*now)}. Its old rows "
-        "cannot be taken out any more. Put the old file back, or begin anew: "
+        f"{redact_url(path)!r}, then {_state(file.bytes, file.modified)}; now {_state(*now)}. "
+        "Its old rows cannot be taken out any more. Put the old file back, or begin anew: "
         f"remove {checkpoint!r}."
     )
 
 
-def vanished(missing: Sequence[tuple[FileRecord, str]], checkpoint: str) -> SourceError:
+def vanished(missing: Sequence[FileRecord], names: Names, checkpoint: str) -> SourceError:
     """Return the error for files that are in the sums, and not among the sources."""
     texts = []
-    for file, path in missing[:3]:
-        there = is_url(path) or os.path.exists(path)
-        fate = "not among the sources" if there else "gone"
+    for file in missing[:3]:
+        path = names.path(file.path)
+        gone = names.is_below(file.path) and not os.path.exists(path)
+        fate = "gone" if gone else "not among the sources"
         texts.append(f"{path!r} ({_state(file.bytes, file.modified)}), which is {fate}")
     more = f", and {len(missing) - 3:,} more" if len(missing) > 3 else ""
     return SourceError(
@@ -37,11 +38,26 @@ def vanished(missing: Sequence[tuple[FileRecord, str]], checkpoint: str) -> Sour
     )
 
 
-def moved(path: str, before: str, checkpoint: str) -> SourceError:
+def incomplete(missing: Sequence[FileRecord], names: Names, checkpoint: str) -> SourceError:
+    """Return the error for files that were read in part, and are not to be opened unasked."""
+    texts = [
+        f"{names.path(file.path)!r}, of which {file.rows:,} rows are in the sums"
+        for file in missing[:3]
+    ]
+    more = f", and {len(missing) - 3:,} more" if len(missing) > 3 else ""
+    return SourceError(
+        "A file that was read in part must be among the sources, if it is not below the folder of "
+        f"{checkpoint!r}: nothing else is opened only because a statistics file names it. "
+        f"Missing: {'; '.join(texts)}{more}. Pass it again together with the new sources, and it "
+        "is finished."
+    )
+
+
+def moved(path: str, before: str, fate: str, checkpoint: str) -> SourceError:
     """Return the error for what seems to be a file that was read under another name."""
     return SourceError(
         f"A file must not be read twice. Received: {path!r}, which has the name, the size and the "
-        f"time of {before!r}, whose rows are in {checkpoint!r}, and which is no longer there. "
+        f"time of {before!r}, whose rows are in {checkpoint!r}, and which is {fate}. "
         "If it was moved, move it back, or begin anew with another checkpoint. If it is "
         f"another one, give it its own time: touch {path!r}."
     )
@@ -49,6 +65,7 @@ def moved(path: str, before: str, checkpoint: str) -> SourceError:
 
 def twice(path: str, again: str) -> SourceError:
     """Return the error for a file that is among the sources twice."""
+    path, again = redact_url(path), redact_url(again)
     return SourceError(
         "With a checkpoint every file is read once. Received twice: "
         f"{path!r}{'' if path == again else f', also as {again!r}'}. Name it once."
@@ -80,7 +97,7 @@ def far_away(checkpoint: str) -> SourceError:
     """Return the error for a checkpoint that is no file here."""
     return SourceError(
         "A checkpoint must be a file on this machine, to be replaced and locked. Received: "
-        f"{checkpoint!r}. The sources may be far away: choose a path for what is saved."
+        f"{redact_url(checkpoint)!r}. The sources may be far away: choose a path for what is saved."
     )
 
 
@@ -115,7 +132,7 @@ def no_stamp(path: str, option: str) -> UnsupportedTypeError:
     """Return the error for what has no size and time that tell whether it has changed."""
     return UnsupportedTypeError(
         f"{option}= keeps account of files, whose size and time tell whether they have changed. "
-        f"Received: {shown(path)!r}, which has neither. Fit it apart, and merge the two."
+        f"Received: {redact_url(path)!r}, which has neither. Fit it apart, and merge the two."
     )
 
 

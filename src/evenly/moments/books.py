@@ -11,7 +11,6 @@ from evenly.errors import DataError
 from evenly.moments.metadata import GroupMetadata, Metadata
 from evenly.statistics_file import Ledger
 
-
 T = TypeVar("T")
 
 
@@ -143,8 +142,8 @@ class Books:
             name = index % width if columns is None else repr(columns[index % width])
             raise DataError(
                 "Statistics can be saved only if some data can have them. Received: moments with "
-                f"sums of column {name} that no values have. They come from damaged bytes, a pickle "
-                "for example: fit the data again."
+                f"sums of column {name} that no values have. They come from damaged bytes, such as "
+                "a pickle: fit the data again."
             )
 
 

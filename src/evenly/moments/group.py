@@ -163,7 +163,8 @@ class Group(Readings):
         while not done:
             metadata = self._metadata
             before, own, after = (
-                metadata.dtypes[part] for part in (slice(first), slice(first, stop), slice(stop, None))
+                metadata.dtypes[part]
+                for part in (slice(first), slice(first, stop), slice(stop, None))
             )
             dtypes = before + merge_dtypes(own, block.dtypes) + after
             done = dtypes == metadata.dtypes or self._state.replace_metadata(
@@ -188,7 +189,9 @@ class Group(Readings):
             else:
                 ours = metadata.dtypes
             check_times(columns, ours, more.dtypes)
-            new = Metadata(columns, merge_dtypes(ours, more.dtypes), metadata.sources + more.sources)
+            new = Metadata(
+                columns, merge_dtypes(ours, more.dtypes), metadata.sources + more.sources
+            )
             done = self._state.merge(theirs._state, new, metadata, consume and theirs is other)
 
     def _aligned(self, other: Self) -> Self | None:

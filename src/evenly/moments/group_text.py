@@ -27,7 +27,7 @@ def keys_of_part(batch: Any, moments: GroupedMoments) -> Keys | None:
             f"The source must have every column of keys. Missing: {listed(absent)}. "
             f"Received: {listed(present)}. Rename one."
         )
-    kinds = zip(names, moments._kinds, strict=True)
+    kinds = zip(names, moments._metadata.kinds, strict=True)
     return joined([_read(keys_of_array(batch.column(name)), kind) for name, kind in kinds])
 
 

@@ -52,9 +52,7 @@ def believed(
     try:
         parts = len(by) if isinstance(by, tuple) else 1
         kinds = joined_kinds(("",) * parts, keys, by, "the file")
-        state = state_of(
-            columns, groups=len(found), extremes_are_bounds=header.extremes_are_bounds
-        )
+        state = state_of(columns, groups=len(found), extremes_are_bounds=header.extremes_are_bounds)
     except (DataError, ValueError, OverflowError) as error:
         raise StatisticsFileError(str(error)) from None
     state.group_rows = [group.rows for group in found]

@@ -168,9 +168,7 @@ class Grouping(Books):
             if not self._state.groups and metadata.by is None:  # the zero of all groups
                 metadata = metadata._replace(by=more.by, kinds=("",) * len(more.kinds))
             _check_by(metadata, more)
-            if not metadata.width or (
-                not self._state.groups and more.columns != metadata.columns
-            ):
+            if not metadata.width or (not self._state.groups and more.columns != metadata.columns):
                 metadata = metadata._replace(columns=more.columns, dtypes=("",) * more.width)
             theirs = theirs._aligned(metadata)
             more = theirs._metadata
@@ -201,9 +199,7 @@ class Grouping(Books):
                 if self._state.groups
                 else None
             )
-            return type(self)(
-                metadata._replace(columns=names, dtypes=dtypes), self._keys(), state
-            )
+            return type(self)(metadata._replace(columns=names, dtypes=dtypes), self._keys(), state)
 
     def copy(self) -> Self:
         """Return moments of their own: updating one does not change the other."""
@@ -311,7 +307,9 @@ def used(keys: Keys) -> Keys:
     if there.all():
         return keys
     codes = (np.cumsum(there) - 1)[keys.codes]
-    return Keys(codes, tuple(entry for entry, some in zip(keys.entries, there, strict=True) if some))
+    return Keys(
+        codes, tuple(entry for entry, some in zip(keys.entries, there, strict=True) if some)
+    )
 
 
 def has_rows(state: _core.State, width: int) -> npt.NDArray[np.bool_]:

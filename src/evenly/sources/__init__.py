@@ -5,6 +5,7 @@ The README beside this file says what goes in and why it is so.
 
 from typing import Any
 
+from evenly.errors import without_context
 from evenly.sources.by import names_of
 from evenly.sources.choice import choice
 from evenly.sources.door import Door
@@ -16,6 +17,7 @@ from evenly.sources.source import Source
 __all__ = ["Source", "open_source"]
 
 
+@without_context()
 def open_source(
     source: Any,
     *,

@@ -1,5 +1,6 @@
 """The door: looks at what was passed and hands it to the file of that kind."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import chain
@@ -7,6 +8,7 @@ from typing import Any
 
 from evenly.engines import engine_of
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
+from evenly.redaction import redact_url
 from evenly.sources.batches import BatchSource, Samples
 from evenly.sources.by import has_keys, keys_beside
 from evenly.sources.images import files_source, holds_images, is_image, memory_source
@@ -151,20 +153,20 @@ class Door:
 
     def _open_files(self, paths: Any) -> Source:
         from evenly.sources.files import Opener, expand_all, size_of
-        from evenly.sources.sql import shown
+        from evenly.sources.files.paths import suffixes_of
         from evenly.sources.stores.tables import ArraysTable, RecordsTable
 
         if holds_images(paths):
-            self._check_no_select(str(paths[0]))
+            self._check_no_select(redact_url(os.fspath(paths[0])))
             return files_source(paths, self._request.images, self._request.known)
         files = expand_all(paths)
         sizes = [size_of(path) for path in files]
         nbytes = None if None in sizes else sum(filter(None, sizes))
         parts = Opener(self._request).each(files)
         first = next(parts)
-        rows = first.rows if len(files) == 1 and not files[0].endswith(".zip") else None
+        rows = first.rows if len(files) == 1 and suffixes_of(files[0])[0] != ".zip" else None
         everything = chain([first], parts)
-        name = shown(files[0]) + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+        name = redact_url(files[0]) + (f" and {len(files) - 1} more" if len(files) > 1 else "")
         if hasattr(first, "pieces"):
             if not isinstance(first, ArraysTable | RecordsTable):
                 self._check_no_select(name)

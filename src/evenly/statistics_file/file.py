@@ -14,6 +14,7 @@ from typing import Any
 
 from evenly.columns import first_repeated
 from evenly.errors import SourceError, StatisticsFileError
+from evenly.redaction import redact, redact_url
 from evenly.regular import NotRegularError, RegularFile, not_regular
 from evenly.statistics_file import column as one_column
 from evenly.statistics_file import ledger as files_in_sums
@@ -78,7 +79,7 @@ def header_parts(header: Header, version: int) -> dict[str, Iterable[str]]:
         "format": FORMAT,
         "format_version": version,
         "rows": header.rows,
-        "sources": list(header.sources),
+        "sources": sorted(map(redact, header.sources)),
     }
     return {key: [json.dumps(value, ensure_ascii=False)] for key, value in rest.items()}
 
@@ -109,12 +110,12 @@ def content_of(path: str | os.PathLike[str]) -> bytes:
         with BufferedReader(RegularFile(path)) as file:
             content = file.read(MAX_BYTES + 1)
     except NotRegularError:
-        raise not_regular(os.fspath(path)) from None
+        raise not_regular(redact_url(os.fspath(path))) from None
     except OSError as error:
         raise SourceError(
-            f"Cannot read the statistics file {os.fspath(path)!r}: "
+            f"Cannot read the statistics file {redact_url(os.fspath(path))!r}: "
             f"{(error.strerror or str(error)).lower()}. Check the path."
-        ) from error
+        ) from None
     return content
 
 
@@ -224,7 +225,7 @@ def header_of(document: dict[str, Any], keys: tuple[str, ...]) -> Header:
     if type(writer) is not str:
         raise StatisticsFileError(f"'evenly_version' must be text. Received: {received(writer)}.")
     ledger = files_in_sums.read(document, rows)
-    return Header(rows, tuple(sources), extremes == "bounds", writer, ledger)
+    return Header(rows, tuple(map(redact, sources)), extremes == "bounds", writer, ledger)
 
 
 def columns_of(entries: Any) -> list[ColumnRecord]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from evenly.errors import StatisticsFileError
+from evenly.redaction import redact_url
 from evenly.statistics_file.column import received
 
 KEYS = ("fields", "files", "options")
@@ -31,7 +32,7 @@ class FileRecord(NamedTuple):
     Attributes
     ----------
     path
-        As a `Ledger` names it.
+        As a `Ledger` names it; of a URL what `redact_url` returns.
     bytes, modified
         What tells whether it is still the same: see `evenly.sources.files.stamps.Stamp`.
     rows
@@ -142,6 +143,7 @@ def _file(entry: Any, place: str) -> FileRecord:
     _check_keys(entry, _FILE_KEYS, place)
     for key, (good, rule) in _FILE_RULES.items():
         _check(good(entry[key]), f"{place}: {key!r} must be {rule}", entry[key])
+    entry["path"] = redact_url(entry["path"])  # older writers, and others, may not have
     return FileRecord(*(entry[key] for key in FileRecord._fields))
 
 

@@ -140,3 +140,79 @@ def test_a_missing_package_names_the_command(tmp_path, monkeypatch, package):
     scheme = package.rpartition("_")[2]
     with pytest.raises(evenly.MissingExtraError, match=rf"{package}.*evenly\[sql\]"):
         evenly.fit(f"{scheme}:///{tmp_path}/x.db?table=t")
+
+
+@pytest.mark.parametrize(
+    "end", [" -- note", "; -- note", " ;; ", " /* a\n-- note */", "\n-- a ' quote\n;", ";\n"]
+)
+def test_what_follows_a_query_is_harmless(database, end):
+    assert evenly.fit(f"{database}?query=SELECT \"a b\" AS c, '; --' AS t FROM t{end}").rows == 10
+
+
+WRITES = [
+    *("COPY t TO '{0}'", "COPY (SELECT 1) TO '{0}'", "ATTACH '{0}' AS n", "VACUUM INTO '{0}'"),
+    *("EXPORT DATABASE '{0}'", "INSTALL httpfs", "LOAD httpfs", "SET memory_limit = '1GB'"),
+    *("SET enable_external_access = true", "PRAGMA user_version = 3", "CREATE TABLE n (a INT)"),
+    *("CREATE TEMP TABLE n (a INT)", "INSERT INTO t VALUES (1, 1, 'x')", "BEGIN", "CHECKPOINT"),
+    *("DELETE FROM t RETURNING *", "SELECT 1 AS a; SELECT 2 AS a", "SELECT 1 AS a; DROP TABLE t"),
+    *("SELECT 1 AS a) AS q; ATTACH '{0}' AS n; --", "SELECT 1 AS a) AS q; DROP TABLE t; --"),
+    *("SELECT 1 AS a) UNION ALL SELECT * FROM (SELECT 2 AS a", "SELECT load_extension('{0}')"),
+    *("SELECT 1 AS a; COPY t TO '{0}'", "CALL enable_logging()", "-- nothing", ""),
+]
+
+
+@pytest.mark.parametrize("query", WRITES)
+def test_a_query_that_is_not_one_that_reads_is_refused(database, query, tmp_path):
+    files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    url = f"{database}?query={query.format(tmp_path / 'new')}"
+    with pytest.raises(evenly.SourceError):
+        evenly.fit(url)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+READS = [
+    *("read_csv('{}')", "'{}'", "read_text('{}')", "glob('{}')"),
+    *("read_parquet('http://127.0.0.1:1/x.parquet')", "sqlite_scan('{}', 't')"),
+]
+
+
+@pytest.mark.parametrize("function", READS)
+def test_a_query_of_duckdb_reaches_nothing_but_its_database(tmp_path, function):
+    private = tmp_path / "private.csv"
+    private.write_text("a\n77\n")
+    with duckdb.connect(str(tmp_path / "x.db")) as connection:
+        connection.execute(f"CREATE VIEW v AS SELECT * FROM read_csv('{private}')")
+    for end in (f"query=SELECT 1 AS a FROM {function.format(private)}", "table=v"):
+        with pytest.raises(evenly.SourceError, match="set EVENLY_ALLOW_EXTERNAL_ACCESS=1"):
+            evenly.fit(f"duckdb:///{tmp_path}/x.db?{end}")
+
+
+def test_the_user_may_allow_a_query_to_reach_other_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVENLY_ALLOW_EXTERNAL_ACCESS", "1")
+    (tmp_path / "x.csv").write_text("a\n77\n")
+    duckdb.connect(str(tmp_path / "x.db")).close()
+    url = f"duckdb:///{tmp_path}/x.db?query="
+    assert evenly.fit(f"{url}SELECT * FROM read_csv('{tmp_path}/x.csv')").mean == 77
+    with pytest.raises(evenly.SourceError, match="one statement that reads"):
+        evenly.fit(f"{url}COPY (SELECT 1) TO '{tmp_path}/y.csv'")
+
+
+@pytest.mark.parametrize("name", ["memory.db", "main.db", 'it\'s "odd".db', "a.b.db"])
+def test_a_duckdb_database_may_have_any_name(tmp_path, name):
+    with duckdb.connect(str(tmp_path / name)) as connection:
+        connection.execute("CREATE TABLE t AS SELECT 1.5 AS a")
+    assert evenly.fit(f"duckdb:///{tmp_path}/{name}?table=t").mean == 1.5
+
+
+def test_a_duckdb_database_may_be_open_for_reading(database):
+    with duckdb.connect("other.db") as connection:
+        connection.execute("CREATE TABLE t AS SELECT 1.5 AS a")
+    with duckdb.connect("other.db", read_only=True):
+        assert evenly.fit("duckdb:///other.db?table=t").mean == 1.5
+
+
+@pytest.mark.parametrize("query", ["FROM t", "VALUES (1)", "PIVOT t ON s USING sum(a)", "TABLE t"])
+def test_forms_of_a_query_of_duckdb_are_read(tmp_path, query):
+    with duckdb.connect(str(tmp_path / "x.db")) as connection:
+        connection.execute("CREATE TABLE t AS SELECT 1.5 AS a, 'x' AS s")
+    assert evenly.fit(f"duckdb:///{tmp_path}/x.db?query={query}").rows == 1

@@ -73,3 +73,48 @@ def test_nothing_is_changed(server):
     with pytest.raises(evenly.SourceError):
         evenly.fit(f"{server}&query=DELETE FROM t RETURNING *")
     assert evenly.fit(f"{server}&table=t").rows == 100_000
+
+
+@pytest.fixture
+def writers(server):
+    """Functions that write, and a sequence."""
+    dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi")
+    with dbapi.connect(server) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE SEQUENCE IF NOT EXISTS numbers")
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION empty() RETURNS int LANGUAGE plpgsql AS "
+            "'BEGIN DELETE FROM t; RETURN 1; END'"
+        )
+        connection.commit()
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("SELECT empty() AS a", "read-only transaction"),
+        ("SELECT nextval('numbers') AS a", "read-only transaction"),
+        ("SELECT set_config('transaction_read_only', 'off', false) = '' AS a, empty()", "must be"),
+        ("SELECT a FROM t) AS q; DROP TABLE t; --", "syntax error"),
+        ("SELECT a FROM t) UNION ALL SELECT * FROM (SELECT 1 AS a", "syntax error"),
+        ("SELECT a FROM t; DROP TABLE t", "multiple commands"),
+        ("WITH gone AS (DELETE FROM t RETURNING *) SELECT * FROM gone", "data-modifying"),
+    ],
+)
+def test_the_server_refuses_what_writes(server, writers, query, why):
+    with pytest.raises(evenly.SourceError, match=why):
+        evenly.fit(f"{server}&query={query}")
+    assert evenly.fit(f"{server}&table=t").rows == 100_000
+
+
+@pytest.mark.parametrize("end", [" -- note", "; -- note", " /* a */ ;", "\n"])
+def test_what_follows_a_query_is_harmless(server, end):
+    query = f"SELECT a, E'it\\'s; --' AS t, $$; --$$ AS u FROM t WHERE a < 4{end}"
+    assert evenly.fit(f"{server}&query={query}").mean.tolist() == [2]
+
+
+@pytest.mark.parametrize("part", ["pass/word", "pass%zzword"])
+def test_no_part_of_a_password_that_cannot_be_parsed_is_shown(server, part):
+    with pytest.raises(evenly.SourceError) as caught:
+        evenly.fit(f"{server.replace('secret', part)}&table=t")
+    assert "word" not in str(caught.value).replace("password", "")
+    assert "pass" not in str(caught.value)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evenly.errors import SourceError
+from evenly.redaction import redact_url
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
 from evenly.sources.files.csv import CsvTable
@@ -21,7 +22,7 @@ from evenly.sources.files.paths import (
 )
 from evenly.sources.files.streams import Stream, decompressed, reading
 from evenly.sources.request import Request
-from evenly.sources.sql import is_database, open_database, shown
+from evenly.sources.sql import is_database, open_database
 from evenly.sources.stores import hdf5, open_contents, zarr
 from evenly.sources.tables import Table
 
@@ -94,7 +95,7 @@ class Opener:
         if is_store(path):
             yield self._stored(zarr, zarr.open_path(path), path, None)
             return
-        nbytes, place = size_of(path), shown(path)
+        nbytes, place = size_of(path), redact_url(path)
         if nbytes == 0:
             raise SourceError(f"A file must not be empty. Received: {place}, of 0 bytes.")
         raw = open_file(path)
@@ -108,9 +109,9 @@ class Opener:
                 yield from self._archive(raw, path, nbytes)
             elif kind == "HDF5":
                 keep = is_url(path)
-                yield self._stored(hdf5, hdf5.open_path(raw if keep else path, path), path, nbytes)
+                yield self._stored(hdf5, hdf5.open_path(raw if keep else path, place), path, nbytes)
             elif kind in _OTHERS:
-                raise SourceError(_OTHERS[kind].format(path))
+                raise SourceError(_OTHERS[kind].format(place))
             elif kind in ("parquet", "ipc file"):
                 keep = is_url(path)
                 yield self._seekable(kind, raw, path, nbytes)
@@ -127,30 +128,31 @@ class Opener:
 
     def _seekable(self, kind: str, raw: Any, path: str, nbytes: int | None) -> Table:
         if kind == "parquet":
-            return ParquetTable(raw if is_url(path) else path, shown(path), nbytes)
-        return IpcFileTable(raw, shown(path), nbytes, local=not is_url(path))
+            return ParquetTable(raw if is_url(path) else path, redact_url(path), nbytes)
+        return IpcFileTable(raw, redact_url(path), nbytes, local=not is_url(path))
 
     def _stored(self, kind: Any, root: Any, path: str, nbytes: int | None) -> Any:
-        place = shown(path)
+        place = redact_url(path)
         return open_contents(kind.arrays(root, place), self._request, place=place, nbytes=nbytes)
 
     def _archive(self, raw: Any, path: str, nbytes: int | None) -> Iterator[Any]:
-        archive = archives.open_archive(raw, path)
+        place = redact_url(path)
+        archive = archives.open_archive(raw, place)
         if archives.is_zarr(archive):
             if is_url(path):
                 raise SourceError(
                     "A zipped Zarr store must lie on this machine. "
-                    f"Received: {path}. Copy it, or unzip it there."
+                    f"Received: {place}. Copy it, or unzip it there."
                 )
             yield self._stored(zarr, zarr.open_path(path), path, nbytes)
             return
         if archives.is_npz(archive):
-            name = archives.selected_array(archive, self._request.select, path)
-            stream = archives.member_stream(archive, name, raw, path)
-            yield self._array(stream, path, nbytes)
+            name = archives.selected_array(archive, self._request.select, place)
+            stream = archives.member_stream(archive, name, raw, place)
+            yield self._array(stream, place, nbytes)
             return
-        for name, place, stream in archives.each(archive, raw, path):
-            yield self._stream(stream, name, place, nbytes)
+        for name, member_place, stream in archives.each(archive, raw, place):
+            yield self._stream(stream, name, member_place, nbytes)
 
     def _stream(self, stream: Stream, name: str, place: str, nbytes: int | None) -> Any:
         """Return what bytes that come in order hold: CSV, an Arrow stream, NPY."""

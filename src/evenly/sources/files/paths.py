@@ -3,15 +3,20 @@
 import glob
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import PurePath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from evenly import extras
-from evenly.errors import SourceError
+from evenly.errors import EvenlyError, SourceError
+from evenly.redaction import redact, redact_url
 from evenly.regular import NotRegularError, RegularFile, check_regular, not_regular
 from evenly.sources.files.folders import is_store_folder
+from evenly.sources.files.remote import RemoteFile
 from evenly.sources.files.search import Entry, Search
-from evenly.sources.sql.url import is_database, shown
+from evenly.sources.sql.url import is_database
+from evenly.sources.urls import is_pattern, names_in, with_path
+from evenly.sources.urls import is_url as is_url
 from evenly.system_errors import is_system_error, system_error
 
 DATA_SUFFIXES = (
@@ -24,6 +29,10 @@ IMAGE_SUFFIXES = (
     *(".bmp", ".gif", ".pgm", ".ppm"),
 )
 TAR_SUFFIXES = (".tar", ".tgz", *(f".tar{suffix}" for suffix in COMPRESSED_SUFFIXES))
+_SUFFIXES = (
+    *(*DATA_SUFFIXES, *COMPRESSED_SUFFIXES, *IMAGE_SUFFIXES, *TAR_SUFFIXES),
+    *(".tab", ".txt"),
+)
 
 
 class Found(list[str]):
@@ -91,19 +100,23 @@ def open_file(path: str) -> BinaryIO:
         When it cannot be opened, or is a pipe, a socket or a device.
     """
     try:
-        return open_unchecked(path)
-    except (OSError, ValueError) as error:
+        if not is_url(path):
+            return RegularFile(path)
+        filesystem, inner = filesystem_of(path)
+        opened = open_in(filesystem, inner)
+    except Exception as error:
+        if isinstance(error, EvenlyError | ImportError | MemoryError):
+            raise
         raise unreadable(path, error) from None
+    return cast(BinaryIO, RemoteFile(opened, filesystem, partial(unreadable, path)))
 
 
-def open_unchecked(path: str) -> BinaryIO:
-    """Open a file or URL for reading; what is raised is that of the system or of fsspec."""
-    if not is_url(path):
-        return RegularFile(path)
-    filesystem, inner = filesystem_of(path)
-    if is_local(filesystem):
-        return RegularFile(inner)
-    return filesystem.open(inner, "rb")  # type: ignore[no-any-return]
+def open_in(filesystem: Any, path: str) -> Any:
+    """Open a file of one of fsspec's file systems, which must be kept for as long as the file.
+
+    What is raised is that of fsspec or of the system.
+    """
+    return RegularFile(path) if is_local(filesystem) else filesystem.open(path, "rb")
 
 
 def size_of(path: str) -> int | None:
@@ -116,9 +129,25 @@ def size_of(path: str) -> int | None:
             return filesystem.size(inner)  # type: ignore[no-any-return]
         status = os.stat(path)
         check_regular(status, path)
-    except (OSError, ValueError) as error:
+    except Exception as error:
+        if isinstance(error, EvenlyError | ImportError | MemoryError):
+            raise
         raise unreadable(path, error) from None
     return status.st_size
+
+
+def name_of(path: str) -> str:
+    """Return what names the file of a path or URL: of a URL its path, without a query.
+
+    Where that ends in no known suffix, a value in the query may: ``?file=x.csv``.
+
+    >>> name_of("days/1.csv"), name_of("https://host/x.csv?sig=0f3c")
+    ('days/1.csv', 'https://host/x.csv')
+    """
+    if not is_url(path):
+        return path
+    names = list(names_in(path))
+    return next((name for name in names if name.lower().endswith(_SUFFIXES)), names[0])
 
 
 def suffixes_of(path: str) -> tuple[str, str]:
@@ -127,7 +156,7 @@ def suffixes_of(path: str) -> tuple[str, str]:
     >>> suffixes_of("flights.CSV.gz"), suffixes_of("x.npy")
     (('.csv', '.gz'), ('.npy', ''))
     """
-    suffixes = [suffix.lower() for suffix in PurePath(path.partition("::")[0]).suffixes]
+    suffixes = [suffix.lower() for suffix in PurePath(name_of(path)).suffixes]
     if suffixes and suffixes[-1] in COMPRESSED_SUFFIXES:
         return (suffixes[-2] if len(suffixes) > 1 else ""), suffixes[-1]
     return (suffixes[-1] if suffixes else ""), ""
@@ -135,7 +164,7 @@ def suffixes_of(path: str) -> tuple[str, str]:
 
 def is_data(path: str) -> bool:
     """Whether a file in a folder or an archive is one to be read."""
-    parts = PurePath(path).parts
+    parts = PurePath(name_of(path)).parts
     hidden = any(part.startswith((".", "_")) for part in parts)
     return not hidden and suffixes_of(path)[0] in DATA_SUFFIXES
 
@@ -146,7 +175,8 @@ def is_image(path: str) -> bool:
     >>> is_image("n01440764_10026.JPEG"), is_image("labels.json")
     (True, False)
     """
-    return path[path.rfind(".") :].lower() in IMAGE_SUFFIXES
+    name = name_of(path)
+    return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES
 
 
 def is_hidden_image(path: str) -> bool:
@@ -162,12 +192,7 @@ def is_hidden_image(path: str) -> bool:
 
 def is_tar(path: str) -> bool:
     """Whether a file is a tar archive, compressed or not, by its suffix."""
-    return path.lower().endswith(TAR_SUFFIXES)
-
-
-def is_url(path: str) -> bool:
-    """Whether a path is for fsspec: ``memory://x.csv``, ``zip://*.csv::s3://bucket/x.zip``."""
-    return "://" in path
+    return name_of(path).lower().endswith(TAR_SUFFIXES)
 
 
 def is_local(filesystem: Any) -> bool:
@@ -178,7 +203,7 @@ def is_local(filesystem: Any) -> bool:
 
 def filesystem_of(url: str) -> tuple[Any, str]:
     """Return fsspec's file system of a URL, and the path in it."""
-    fsspec = extras.require("fsspec", extra="files", feature=f"Reading {url}")
+    fsspec = extras.require("fsspec", extra="files", feature=f"Reading {redact_url(url)}")
     return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
 
 
@@ -186,31 +211,19 @@ def expand_url(url: str, wanted: Callable[[str], bool] = is_data) -> list[str]:
     """Return the files that a URL stands for; of a folder, those that are wanted."""
     try:
         filesystem, inner = filesystem_of(url)
-        # A chain such as zip://*.csv::file.zip keeps its tail.
-        tail = url.partition("::")[1] + url.partition("::")[2]
-        head = url.partition("://")[0]
-
-        def back(path: str) -> str:
-            return f"{head}://{path}{tail}" if tail else str(filesystem.unstrip_protocol(path))
-
-        if not glob.has_magic(inner) and is_store(url) and filesystem.isdir(inner):
-            return [url]
-        if glob.has_magic(inner):
-            return [back(str(path)) for path in sorted(filesystem.glob(inner))] or _no_match(url)
-        if filesystem.isdir(inner):
-            names = [str(path) for path in sorted(filesystem.find(inner))]
-            root = inner.rstrip("/")
-            relative = [name[len(root) :].lstrip("/") for name in names]
-            kept = [n for n, r in zip(names, relative, strict=True) if wanted(r)]
-            return [back(name) for name in kept] or _nothing_in(url, relative)
+        if is_pattern(url):
+            matches = [with_path(url, inner, str(path)) for path in filesystem.glob(inner)]
+            return sorted(matches) or ([url] if filesystem.exists(inner) else _no_match(url))
+        if not _is_one_file(url) and filesystem.isdir(inner):
+            return [url] if is_store(url) else _of_remote_folder(filesystem, inner, url, wanted)
         if filesystem.exists(inner):
             return [url]
-    except (OSError, ValueError, ImportError) as error:
-        if isinstance(error, SourceError | ImportError):
+    except Exception as error:
+        if isinstance(error, EvenlyError | ImportError):
             raise
         raise unreadable(url, error) from None
     raise SourceError(
-        f"A URL must lead to a file. Received: {shown(url)!r}, and there is no such file."
+        f"A URL must lead to a file. Received: {redact_url(url)!r}, and there is no such file."
     )
 
 
@@ -229,6 +242,21 @@ def exists(path: str) -> bool:
             raise unreadable(path, error) from None
         return False
     return True
+
+
+def _is_one_file(url: str) -> bool:
+    """Whether a URL's name says that it is a file, where looking for a folder would download it."""
+    return url.startswith(("http://", "https://")) and name_of(url).lower().endswith(_SUFFIXES)
+
+
+def _of_remote_folder(
+    filesystem: Any, inner: str, url: str, wanted: Callable[[str], bool]
+) -> list[str]:
+    paths = [str(path) for path in sorted(filesystem.find(inner))]
+    root = inner.rstrip("/")
+    relative = [path[len(root) :].lstrip("/") for path in paths]
+    kept = [path for path, name in zip(paths, relative, strict=True) if wanted(name)]
+    return [with_path(url, inner, path) for path in kept] or _nothing_in(url, relative)
 
 
 def _is_hidden(name: str) -> bool:
@@ -252,13 +280,14 @@ def _nothing_in(folder: str, files: list[str], otherwise: str = "nothing") -> li
     raise SourceError(
         f"A folder must hold data files ({' '.join(DATA_SUFFIXES)}, compressed or not) or images "
         f"({' '.join((*IMAGE_SUFFIXES, '.tar'))}). "
-        f"Received: {folder!r}, which holds {found}{' and more' * (len(files) > 5)}."
+        f"Received: {redact_url(folder)!r}, which holds {found}{' and more' * (len(files) > 5)}."
     )
 
 
 def _no_match(pattern: str) -> list[str]:
     raise SourceError(
-        f"A pattern must match at least one file. Received: {pattern!r}, which matches none."
+        "A pattern must match at least one file. "
+        f"Received: {redact_url(pattern)!r}, which matches none."
     )
 
 
@@ -268,11 +297,12 @@ def unreadable(path: str, error: Exception) -> SourceError:
     Its ``errno`` is that of the cause; `is_system_error` tells whether the file is to blame.
     """
     if isinstance(error, NotRegularError):
-        return not_regular(shown(path))
+        return not_regular(redact_url(path))
     if is_system_error(error):
-        return system_error(shown(path), error)
+        return system_error(redact_url(path), error)
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    raised = SourceError(f"A source must be readable. Received: {shown(path)!r}: {reason}.")
+    reason = redact(reason, path)
+    raised = SourceError(f"A source must be readable. Received: {redact_url(path)!r}: {reason}.")
     raised.errno = getattr(error, "errno", None)
     return raised
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from evenly.errors import SourceError
+from evenly.redaction import redact_url
 from evenly.sources.files.archives import open_archive
 from evenly.sources.files.paths import (
     is_hidden_image,
@@ -32,7 +33,7 @@ def zip_holds_images(path: str) -> bool:
     """Whether a zip archive has a member that is an image; one that is damaged has none."""
     try:
         with open_file(path) as raw:
-            return any(_is_wanted(name) for name in open_archive(raw, path).namelist())
+            return any(_is_wanted(name) for name in open_archive(raw, redact_url(path)).namelist())
     except SourceError as error:
         if is_system_error(error):
             raise
@@ -41,12 +42,13 @@ def zip_holds_images(path: str) -> bool:
 
 def of_zip(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
     """Yield the images of a zip archive; threads may read several at a time."""
-    archive = open_archive(open_file(path), path)  # open for as long as a picture is left
+    label = redact_url(path)
+    archive = open_archive(open_file(path), label)  # open for as long as a picture is left
     for info in archive.infolist():
         if info.filename.endswith("/"):  # `is_dir` raises for an empty name
             continue
         if _is_wanted(info.filename):
-            place = f"{path}/{info.filename}"
+            place = f"{label}/{info.filename}"
             read: Callable[[], bytes] = partial(archive.read, info)
             read = partial(read_remote, read, place) if is_url(path) else read
             yield Picture(place, read, info.compress_size, path)
@@ -60,8 +62,8 @@ def of_tar(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
     Of one that lies on this machine as it is, threads read several at a time; the others are
     read in order, as they are decompressed or as they come.
     """
-    raw = open_file(path)
-    with reading(path):
+    raw, label = open_file(path), redact_url(path)
+    with reading(label):
         head = raw.read(8)
         raw.seek(0)
     packed = decompressed(raw, head)
@@ -69,12 +71,12 @@ def of_tar(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
         yield from _of_plain_tar(raw, path, passed_over)
         return
     seen = 0
-    with raw, _opened(packed or raw, path, "r|") as archive:
-        for info in _members(archive, path, passed_over):
-            with reading(path):
+    with raw, _opened(packed or raw, label, "r|") as archive:
+        for info in _members(archive, label, passed_over):
+            with reading(label):
                 content = archive.extractfile(info).read()  # type: ignore[union-attr]
             position = raw.tell()
-            yield Picture(f"{path}/{info.name}", partial(_same, content), position - seen, path)
+            yield Picture(f"{label}/{info.name}", partial(_same, content), position - seen, path)
             seen = position
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from evenly.errors import SourceError
+from evenly.redaction import redact_url
 from evenly.sources.files.paths import (
     exists,
     expand,
@@ -20,6 +21,7 @@ from evenly.sources.files.paths import (
     is_image,
     is_tar,
     is_url,
+    name_of,
     size_of,
     suffixes_of,
 )
@@ -76,15 +78,14 @@ def kind(path: str) -> str:
     >>> kind("cat.JPG"), kind("shard-000.tar.gz"), kind("flights.csv"), kind("cat.json")
     ('image', 'tar', 'table', 'other')
     """
-    if is_image(path):
+    name = name_of(path)
+    if is_image(name):
         return IMAGE
-    if "::" in path:
-        return kind(path.partition("::")[0])  # of a URL into an archive, what is meant there
-    if is_tar(path):
+    if is_tar(name):
         return TAR
-    if path.lower().endswith(".zip"):
+    if name.lower().endswith(".zip"):
         return ZIP
-    return TABLE if is_data(os.path.basename(path)) else OTHER
+    return TABLE if is_data(os.path.basename(name)) else OTHER
 
 
 def is_archive(path: str) -> bool:
@@ -178,9 +179,9 @@ class Listing:
     @property
     def description(self) -> str:
         """What was asked for, in words."""
-        if len(self.sources) == 1:
-            return self.sources[0]
-        return f"{self._first} and {self.files - 1} more" if self.files > 1 else self._first
+        first = redact_url(self.sources[0] if len(self.sources) == 1 else self._first)
+        several = len(self.sources) > 1 and self.files > 1
+        return f"{first} and {self.files - 1} more" if several else first
 
     def nbytes(self) -> int | None:
         """Return the bytes of all files; None when they are not known.
@@ -203,7 +204,7 @@ def _counts(file: Entry) -> bool:
 
 
 def _mixed(number: dict[str, int], first: dict[str, str]) -> SourceError:
-    image, table = first[IMAGE], first[TABLE]
+    image, table = redact_url(first[IMAGE]), redact_url(first[TABLE])
     return SourceError(
         "A fit is of images or of tables, not of both. Received: "
         f"{number[IMAGE]:,} images or archives such as {image!r}, and {number[TABLE]:,} tables "

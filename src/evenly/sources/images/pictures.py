@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from evenly.errors import SourceError
+from evenly.redaction import redact_url
 from evenly.regular import open_regular
-from evenly.sources.files.paths import is_url, open_unchecked
+from evenly.sources.files.paths import filesystem_of, is_url, open_in
 from evenly.sources.images.decoding import UnreadableError
-from evenly.sources.sql.url import shown
 from evenly.system_errors import MISSING_OR_FORBIDDEN, SCARCE, is_system_error, system_error
 
 
@@ -47,7 +47,7 @@ class Picture(NamedTuple):
 
 def of_file(path: str) -> Picture:
     """Return the picture in a file; it is opened when it is read."""
-    return Picture(path, partial(_content, path), None, path)
+    return Picture(redact_url(path), partial(_content, path), None, path)
 
 
 def of_images(images: Iterable[Any]) -> Iterator[Picture]:
@@ -153,7 +153,7 @@ def _itself(image: Any) -> Any:
 
 def _content(path: str) -> bytes:
     if is_url(path):
-        return read_remote(partial(_remote_content, path), shown(path))
+        return read_remote(partial(_remote_content, path), redact_url(path))
     # Each call to the system lets go of Python's lock, for which the other threads wait: so
     # there are few, and `open` would make twice as many.
     descriptor, status = open_regular(path)
@@ -171,5 +171,6 @@ def _content(path: str) -> bytes:
 
 
 def _remote_content(path: str) -> bytes:
-    with open_unchecked(path) as file:
-        return file.read()
+    filesystem, inner = filesystem_of(path)
+    with open_in(filesystem, inner) as file:
+        return file.read()  # type: ignore[no-any-return]

@@ -3,9 +3,9 @@
 from typing import Any
 
 from evenly.sources.sql import adbc, duckdb
-from evenly.sources.sql.url import is_database, parse, shown
+from evenly.sources.sql.url import is_database, parse
 
-__all__ = ["is_database", "open_database", "shown"]
+__all__ = ["is_database", "open_database"]
 
 
 def open_database(url: str) -> Any:

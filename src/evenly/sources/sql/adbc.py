@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from evenly import extras
+from evenly.redaction import redact
 from evenly.sources.arrow import fields_of
 from evenly.sources.frames import open_stream, stream_pieces
 from evenly.sources.prefetch import read_ahead
@@ -37,14 +38,32 @@ class AdbcTable:
         self.place = asked.place
         self.rows: int | None = None
         self.nbytes: int | None = None
-        self._source = f"({asked.query}) AS q"
+        if asked.scheme == "postgresql":
+            self._forbid_writing()
         if asked.table:
             self._source = found_table(asked.table, _tables(self._connection), self.place)
+        else:
+            self._check_one_statement()
+            self._source = f"(\n{asked.query}\n) AS q"
         # A server knows the types before it has any row; SQLite by the rows alone.
         limit = "" if asked.scheme == "sqlite" else " LIMIT 0"
         with self._reader((), limit) as reader:
             stream = open_stream(reader)
             self.fields = fields_of(stream.get_schema())
+
+    def _forbid_writing(self) -> None:
+        """Let the server refuse what writes: in this transaction, and in any other one."""
+        with _closed_quietly(self._connection.cursor(), self._dbapi) as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+            cursor.execute("SET default_transaction_read_only = on")
+
+    def _check_one_statement(self) -> None:
+        """Let the database parse the query by itself, so that it is a part when it is put in one.
+
+        Otherwise one such as ``SELECT 1) AS q; DROP TABLE t --`` would close our parenthesis.
+        """
+        with _closed_quietly(self._connection.cursor(), self._dbapi) as cursor:
+            cursor.adbc_prepare(self._asked.query)
 
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield the rows as the query runs, one batch ahead."""
@@ -108,4 +127,4 @@ def _running(dbapi: Any, asked: Asked) -> Iterator[None]:
     except (dbapi.Error, OSError, RuntimeError, ValueError) as error:
         if type(error).__module__.startswith("evenly"):
             raise
-        raise failed(asked.place, str(error).replace(asked.target, asked.place)) from None
+        raise failed(asked.place, redact(str(error), asked.target)) from None

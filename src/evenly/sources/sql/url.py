@@ -5,11 +5,12 @@ import re
 from typing import NamedTuple
 
 from evenly.errors import SourceError, nearest
+from evenly.redaction import redact_url
+from evenly.sources.sql.statement import without_end
 
 SCHEMES = ("duckdb", "sqlite", "postgresql", "postgres")
 _IN_FILES = ("duckdb", "sqlite")
 _LAST = re.compile(r"[?&](table|query)=(.+)$", re.DOTALL)
-_PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):.*@(?=[^@]*$)|(?<=[?&]password=)[^&]*", re.DOTALL)
 
 
 class Asked(NamedTuple):
@@ -43,18 +44,6 @@ def is_database(path: str) -> bool:
     return path.partition("://")[0] in SCHEMES and "://" in path
 
 
-def shown(url: str) -> str:
-    """Return a URL without its password.
-
-    >>> shown("postgresql://me:secret@host/db?table=t")
-    'postgresql://me:…@host/db?table=t'
-    """
-    head, last = _split(url)
-    return (
-        _PASSWORD.sub(lambda found: f"{found[1]}:…@" if found[1] is not None else "…", head) + last
-    )
-
-
 def _split(url: str) -> tuple[str, str]:
     """Return what leads to the database, and the rest, which may be any SQL."""
     last = _LAST.search(url)
@@ -63,6 +52,8 @@ def _split(url: str) -> tuple[str, str]:
 
 def parse(url: str) -> Asked:
     """Return the parts of a URL. What follows ``table=`` or ``query=`` is taken to the letter.
+
+    Of a query, comments and semicolons at its end are left out.
 
     Raises
     ------
@@ -76,14 +67,14 @@ def parse(url: str) -> Asked:
     scheme = "postgresql" if scheme == "postgres" else scheme
     head, last = _split(url)
     found = _LAST.search(last)
-    place = shown(url)
+    place = redact_url(url)
     if found is None:
         raise SourceError(
             "A database's URL must end with a table or a query. "
             f"Received: {place!r}. Write {place}?table=NAME, or {place}?query=SELECT ..."
         )
     target = _file(head, place) if scheme in _IN_FILES else head
-    table, query = (found[2], "") if found[1] == "table" else ("", found[2].rstrip("; \n"))
+    table, query = (found[2], "") if found[1] == "table" else ("", without_end(found[2]))
     return Asked(scheme, target, table, query, place)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import extras
+from evenly.redaction import redact_url
 from evenly.sources.stores.boxes import Box
 from evenly.sources.stores.chunked import Stored
 from evenly.sources.stores.damage import damaged
@@ -37,7 +38,7 @@ def open_path(path: str) -> Any:
             store = zarr.storage.ZipStore(path, mode="r")
         return zarr.open(store, mode="r")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise damaged(path, error) from None
+        raise damaged(redact_url(path), error) from None
 
 
 def arrays(x: Any, place: str) -> dict[str, Stored]:
