@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evenly.errors import SourceError
+from evenly.sources.arrow_input import checked
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
 from evenly.sources.files.csv import CsvTable
@@ -20,6 +21,7 @@ from evenly.sources.files.paths import (
     suffixes_of,
 )
 from evenly.sources.files.streams import Stream, decompressed
+from evenly.sources.reading import reading
 from evenly.sources.request import Request
 from evenly.sources.sql import is_database, open_database, shown
 from evenly.sources.stores import hdf5, open_contents, zarr
@@ -91,10 +93,14 @@ class Opener:
         if is_database(path):
             yield open_database(path)
             return
+        with reading(shown(path)):
+            yield from self._open(path, shown(path))
+
+    def _open(self, path: str, place: str) -> Iterator[Any]:
         if is_store(path):
-            yield self._stored(zarr, zarr.open_path(path), path, None)
+            yield self._stored(zarr, zarr.open_path(path, place), path, None)
             return
-        nbytes, place = size_of(path), shown(path)
+        nbytes = size_of(path)
         if nbytes == 0:
             raise SourceError(f"A file must not be empty. Received: {place}, of 0 bytes.")
         raw = open_file(path)
@@ -107,7 +113,7 @@ class Opener:
                 yield from self._archive(raw, path, nbytes)
             elif kind == "HDF5":
                 keep = is_url(path)
-                yield self._stored(hdf5, hdf5.open_path(raw if keep else path, path), path, nbytes)
+                yield self._stored(hdf5, hdf5.open_path(raw if keep else path, place), path, nbytes)
             elif kind in _OTHERS:
                 raise SourceError(_OTHERS[kind].format(path))
             elif kind in ("parquet", "ipc file"):
@@ -141,7 +147,7 @@ class Opener:
                     "A zipped Zarr store must lie on this machine. "
                     f"Received: {path}. Copy it, or unzip it there."
                 )
-            yield self._stored(zarr, zarr.open_path(path), path, nbytes)
+            yield self._stored(zarr, zarr.open_path(path, shown(path)), path, nbytes)
             return
         if archives.is_npz(archive):
             name = archives.selected_array(archive, self._request.select, path)
@@ -209,7 +215,8 @@ def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any
         if isinstance(table, CsvTable):
             yield from table.text(list(numbers))
         elif hasattr(table, "batches"):
-            yield from table.batches([field.name for field in table.fields])
+            for batch in table.batches([field.name for field in table.fields]):
+                yield checked(batch, table.place, SourceError, full=True)
         else:
             raise SourceError(f"Parquet, Arrow or CSV was expected. Received: {table.description}.")
 

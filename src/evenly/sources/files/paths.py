@@ -1,5 +1,6 @@
 """Paths, patterns, folders and URLs, into a sorted list of files."""
 
+import contextlib
 import glob
 import io
 import os
@@ -10,6 +11,7 @@ from typing import Any, BinaryIO
 
 from evenly import extras
 from evenly.errors import SourceError
+from evenly.sources.reading import reading, unreadable
 from evenly.sources.sql.url import is_database, shown
 from evenly.sources.stores import zarr
 
@@ -87,13 +89,11 @@ def open_file(path: str) -> BinaryIO:
     SourceError
         When it cannot be opened.
     """
-    try:
+    with opening(path):
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             return filesystem.open(inner, "rb")  # type: ignore[no-any-return]
         return _File(path)
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error) from None
 
 
 class _File(io.FileIO):
@@ -107,13 +107,11 @@ def size_of(path: str) -> int | None:
     """Return a file's size in bytes; None when it is not known."""
     if is_database(path) or is_store(path):
         return None
-    try:
+    with opening(path):
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             return filesystem.size(inner)  # type: ignore[no-any-return]
         found = os.stat(path)
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error) from None
     if not stat.S_ISREG(found.st_mode):
         raise SourceError(
             "A file must be a regular one, that can be read from any place. "
@@ -179,7 +177,7 @@ def filesystem_of(url: str) -> tuple[Any, str]:
 
 def expand_url(url: str, wanted: Callable[[str], bool] = is_data) -> list[str]:
     """Return the files that a URL stands for; of a folder, those that are wanted."""
-    try:
+    with opening(url):
         filesystem, inner = filesystem_of(url)
         # A chain such as zip://*.csv::file.zip keeps its tail.
         tail = url.partition("::")[1] + url.partition("::")[2]
@@ -200,10 +198,6 @@ def expand_url(url: str, wanted: Callable[[str], bool] = is_data) -> list[str]:
             return [back(name) for name in kept] or _nothing_in(url, relative)
         if filesystem.exists(inner):
             return [url]
-    except (OSError, ValueError, ImportError) as error:
-        if isinstance(error, SourceError | ImportError):
-            raise
-        raise unreadable(url, error) from None
     raise SourceError(
         f"A URL must lead to a file. Received: {shown(url)!r}, and there is no such file."
     )
@@ -248,10 +242,9 @@ def _no_match(pattern: str) -> list[str]:
     )
 
 
-def unreadable(path: str, error: Exception) -> SourceError:
-    """Return the error for a file that the system does not let us read."""
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return SourceError(f"A source must be readable. Received: {shown(path)!r}: {reason}.")
+def opening(path: str) -> contextlib.AbstractContextManager[None]:
+    """Turn what is raised while a file or URL is looked for or opened into a `SourceError`."""
+    return reading(shown(path), unreadable)
 
 
 def _hint(path: str) -> str:

@@ -6,7 +6,7 @@ from stat import S_ISDIR
 from typing import Any, NamedTuple
 
 from evenly.errors import SourceError
-from evenly.sources.files.paths import filesystem_of, is_url, unreadable
+from evenly.sources.files.paths import filesystem_of, is_url, opening
 
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "md5", "version_id", "generation")
 _TIMES = ("mtime", "modified", "LastModified", "last_modified", "updated", "created")
@@ -38,7 +38,7 @@ def stamp_of(path: str) -> Stamp:
     SourceError
         When it is not there or cannot be read.
     """
-    try:
+    with opening(path):
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             return _remote(filesystem.info(inner))
@@ -46,8 +46,6 @@ def stamp_of(path: str) -> Stamp:
         if S_ISDIR(found.st_mode):
             return _of_folder(path)
         return Stamp(found.st_size, found.st_mtime_ns)
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error) from None
 
 
 def _of_folder(path: str) -> Stamp:

@@ -1,17 +1,12 @@
 """Bytes of a file, decompressed if need be, with how far it has been read."""
 
 import bz2
-import contextlib
 import gzip
 import lzma
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from evenly import extras
-from evenly.errors import SourceError
+from evenly.sources.reading import reading
 
 COMPRESSIONS = {
     b"\x1f\x8b": "gzip",
@@ -90,31 +85,3 @@ def _decompressor(raw: BinaryIO, kind: str) -> Any:
         return lzma.LZMAFile(raw)
     pyarrow = extras.require("pyarrow", extra="files", feature="Reading .zst files")
     return pyarrow.CompressedInputStream(pyarrow.PythonFile(raw, mode="r"), "zstd")
-
-
-@contextlib.contextmanager
-def reading(place: str) -> Iterator[None]:
-    """Turn what the decoders of a file raise into one error that names the file."""
-    try:
-        yield
-    except SourceError:
-        raise
-    except (
-        *(EOFError, OSError, zlib.error, lzma.LZMAError),
-        *(zipfile.BadZipFile, tarfile.TarError),
-    ) as error:
-        raise damaged(place, error) from None
-    except (ValueError, NotImplementedError, RuntimeError) as error:
-        # PyArrow's errors, and zipfile's for encryption, are of these.
-        if type(error).__module__.startswith("pyarrow") or isinstance(error, RuntimeError):
-            raise damaged(place, error) from None
-        raise
-
-
-def damaged(place: str, error: object) -> SourceError:
-    """Return the error for a file that cannot be decoded."""
-    text = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-    return SourceError(
-        f"A file must be whole, and of its format. Received: {place}, which cannot be read: "
-        f"{text}. It may be truncated or damaged; get it again."
-    )

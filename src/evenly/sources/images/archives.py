@@ -20,8 +20,9 @@ from evenly.sources.files.paths import (
     open_file,
     suffixes_of,
 )
-from evenly.sources.files.streams import damaged, decompressed, reading
+from evenly.sources.files.streams import decompressed
 from evenly.sources.images.pictures import Picture
+from evenly.sources.reading import damaged, reading
 
 _BLOCK = 512
 """Bytes of a tar header."""

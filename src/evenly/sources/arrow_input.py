@@ -1,0 +1,122 @@
+"""Arrow data from outside: checked here, once, before its buffers are used.
+
+The Arrow C data interface does not carry the sizes of buffers, so that a wrong length leads
+beyond them. PyArrow knows the sizes: its data, which is what comes from files, networks and
+databases, is validated before it is exported. The capsules of other libraries in this process,
+such as Polars, cannot be checked and are trusted to have buffers of the lengths that they say.
+
+Nothing else in ``sources`` imports Arrow arrays by nanoarrow.
+"""
+
+import sys
+from typing import Any
+
+from evenly.errors import DataError, EvenlyError
+
+Error = type[EvenlyError]
+"""The class of the error for invalid data: `DataError`, or `SourceError` for a file."""
+
+
+def open_stream(x: Any, place: str, error: Error = DataError) -> Any:
+    """Return a nanoarrow stream of anything with a capsule.
+
+    Parameters
+    ----------
+    place
+        What messages call it.
+    error
+        The class of the error for invalid data.
+
+    Raises
+    ------
+    EvenlyError
+        Of that class, when PyArrow's data does not fit its buffers.
+    """
+    import nanoarrow
+
+    return nanoarrow.c_array_stream(checked(x, place, error))
+
+
+def open_array(x: Any, place: str, error: Error = DataError) -> Any:
+    """Return a nanoarrow array of anything with a capsule, as `open_stream` does a stream."""
+    import nanoarrow
+
+    return nanoarrow.c_array(checked(x, place, error))
+
+
+def schema_of(x: Any) -> Any:
+    """Return the nanoarrow schema of a PyArrow schema, field or type."""
+    import nanoarrow
+
+    return nanoarrow.c_schema(x)
+
+
+def checked(x: Any, place: str, error: Error = DataError, *, full: bool = False) -> Any:
+    """Return PyArrow's data after validating it; other things as they are.
+
+    Parameters
+    ----------
+    full
+        Check every offset and index, not only the sizes of buffers. Choose it where PyArrow
+        follows them: for lists, and for columns that are copied or written.
+    """
+    pyarrow = sys.modules.get("pyarrow")
+    if pyarrow is None:
+        return x
+    if isinstance(x, pyarrow.RecordBatch | pyarrow.Table):
+        try:
+            x.validate()
+        except pyarrow.ArrowInvalid as why:
+            _check_columns(x, place, error)  # to name the column
+            raise invalid("", place, why, error) from None
+        if full:
+            _check_columns(x, place, error, full=True)
+    elif isinstance(x, pyarrow.Array | pyarrow.ChunkedArray):
+        _check(x, "", place, error, full)
+    return x
+
+
+def _check_columns(table: Any, place: str, error: Error, full: bool = False) -> None:
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        _check(column, name, place, error, full)
+
+
+def _check(column: Any, name: str, place: str, error: Error, full: bool) -> None:
+    import pyarrow
+
+    try:
+        column.validate()
+        if full:
+            _as_bytes(column).validate(full=True)
+    except pyarrow.ArrowInvalid as why:
+        raise invalid(name, place, why, error) from None
+
+
+def _as_bytes(column: Any) -> Any:
+    """Return a column of texts as one of bytes: texts need not be UTF-8 to be safe."""
+    import pyarrow
+
+    same = {
+        pyarrow.string(): pyarrow.binary(),
+        pyarrow.large_string(): pyarrow.large_binary(),
+        pyarrow.string_view(): pyarrow.binary_view(),
+    }
+    if column.type not in same:
+        return column
+    chunks = getattr(column, "chunks", None)
+    if chunks is None:
+        return column.view(same[column.type])
+    return pyarrow.chunked_array(
+        [chunk.view(same[column.type]) for chunk in chunks], same[column.type]
+    )
+
+
+def invalid(name: str, place: str, why: object, error: Error = DataError) -> EvenlyError:
+    """Return the error for Arrow data that breaks the rules of its format."""
+    from evenly.sources.reading import reason
+
+    column = f"column {name!r} of {place}" if name else place
+    return error(
+        f"Arrow data must be valid. Received: {column}: {reason(why)}. "
+        "The data may be damaged; get it again."
+    )
