@@ -184,9 +184,11 @@ def show(statistics: str, as_json: bool) -> None:
         import json
 
         from evenly.report.document import document, group_document
+        from evenly.statistics_file.file import encoded
 
         document_of = group_document if hasattr(moments, "by") else document
-        click.echo(json.dumps(document_of(moments), indent=2, ensure_ascii=False))
+        text = json.dumps(document_of(moments), indent=2, ensure_ascii=False)
+        click.echo(encoded(text))
     else:
         _print(moments)
 

@@ -16,7 +16,7 @@ from evenly.errors import DataError, EvenlyError, UnsupportedTypeError
 from evenly.sources.arrow_input import Error, invalid
 from evenly.sources.choice import NULL, NUMBER, Field
 from evenly.sources.decimals import decimal_column
-from evenly.sources.keys import KeyName
+from evenly.sources.keys import KeyName, located
 
 _NUMBERS = {
     "c": "i1",
@@ -181,8 +181,7 @@ def named(why: Exception, name: str, place: str, error: Error = DataError) -> Ex
     Evenly's own is about a key; any other one, such as nanoarrow's, is about the Arrow data.
     """
     if isinstance(why, EvenlyError):
-        column = f"column {str(name)!r} of " if name else ""
-        return type(why)(f"{why} It is in {column}{place}.")
+        return located(why, name, place)
     return invalid(str(name), place, why, error)
 
 

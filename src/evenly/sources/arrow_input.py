@@ -9,6 +9,7 @@ Nothing else in ``sources`` imports Arrow arrays by nanoarrow.
 """
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from evenly.errors import DataError, EvenlyError
@@ -18,7 +19,7 @@ Error = type[EvenlyError]
 
 
 def open_stream(x: Any, place: str, error: Error = DataError) -> Any:
-    """Return a nanoarrow stream of anything with a capsule.
+    """Return a stream of nanoarrow's arrays of anything with a capsule: its schema, and arrays.
 
     Parameters
     ----------
@@ -34,7 +35,30 @@ def open_stream(x: Any, place: str, error: Error = DataError) -> Any:
     """
     import nanoarrow
 
-    return nanoarrow.c_array_stream(checked(x, place, error))
+    if isinstance(x, OneArray):
+        return x
+    x = checked(x, place, error)
+    if hasattr(x, "__arrow_c_array__") and not hasattr(x, "__arrow_c_stream__"):
+        return OneArray(nanoarrow.c_array(x))
+    return nanoarrow.c_array_stream(x)
+
+
+class OneArray:
+    """A stream of one array.
+
+    nanoarrow's own has a copy of the array, and making it of string views ends the process
+    (nanoarrow 0.9.0, ``nanoarrow.c_array_stream(pyarrow.array(["a"], pyarrow.string_view()))``).
+    """
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def get_schema(self) -> Any:
+        """Return the schema of the array."""
+        return self._array.schema
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self._array
 
 
 def open_array(x: Any, place: str, error: Error = DataError) -> Any:
@@ -66,7 +90,7 @@ def checked(x: Any, place: str, error: Error = DataError, *, full: bool = False)
     if isinstance(x, pyarrow.RecordBatch | pyarrow.Table):
         try:
             x.validate()
-        except pyarrow.ArrowInvalid as why:
+        except pyarrow.ArrowException as why:
             _check_columns(x, place, error)  # to name the column
             raise invalid("", place, why, error) from None
         if full:
@@ -88,7 +112,7 @@ def _check(column: Any, name: str, place: str, error: Error, full: bool) -> None
         column.validate()
         if full:
             _as_bytes(column).validate(full=True)
-    except pyarrow.ArrowInvalid as why:
+    except pyarrow.ArrowException as why:
         raise invalid(name, place, why, error) from None
 
 
@@ -96,19 +120,18 @@ def _as_bytes(column: Any) -> Any:
     """Return a column of texts as one of bytes: texts need not be UTF-8 to be safe."""
     import pyarrow
 
+    chunks = getattr(column, "chunks", None)
+    if chunks:
+        return pyarrow.chunked_array([_as_bytes(chunk) for chunk in chunks])
+    if pyarrow.types.is_dictionary(column.type):
+        entries = _as_bytes(column.dictionary)
+        return pyarrow.DictionaryArray.from_arrays(column.indices, entries, safe=False)
     same = {
         pyarrow.string(): pyarrow.binary(),
         pyarrow.large_string(): pyarrow.large_binary(),
         pyarrow.string_view(): pyarrow.binary_view(),
     }
-    if column.type not in same:
-        return column
-    chunks = getattr(column, "chunks", None)
-    if chunks is None:
-        return column.view(same[column.type])
-    return pyarrow.chunked_array(
-        [chunk.view(same[column.type]) for chunk in chunks], same[column.type]
-    )
+    return column.view(same[column.type]) if column.type in same else column
 
 
 def invalid(name: str, place: str, why: object, error: Error = DataError) -> EvenlyError:

@@ -218,7 +218,8 @@ def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any
             for batch in table.batches([field.name for field in table.fields]):
                 yield checked(batch, table.place, SourceError, full=True)
         else:
-            raise SourceError(f"Parquet, Arrow or CSV was expected. Received: {table.description}.")
+            name = getattr(table, "description", None) or table.place
+            raise SourceError(f"Parquet, Arrow or CSV was expected. Received: {name}.")
 
 
 def _kind(head: bytes) -> str | None:
