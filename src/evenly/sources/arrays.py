@@ -10,6 +10,7 @@ import numpy as np
 
 from evenly.block import Block, Column
 from evenly.errors import DataError, UnsupportedTypeError
+from evenly.sources.arrow_input import checked
 from evenly.sources.choice import NUMBER, Choice, Field, positions
 from evenly.sources.keys import KeyName, keys_of_column_named
 from evenly.sources.tables import Piece
@@ -195,6 +196,7 @@ def _as_numpy(x: Any, place: str) -> Any:
         _log.warning("%s is on a device; it is copied to the host.", type(x).__name__)
         if hasattr(x, "get"):  # CuPy refuses to do it unasked
             return x.get()
+    checked(x, place)  # PyArrow's arrays are arrays, too
     try:
         return np.asarray(x)
     except (ValueError, TypeError) as error:

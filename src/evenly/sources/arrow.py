@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from evenly.block import Column
 from evenly.errors import DataError, EvenlyError, UnsupportedTypeError
-from evenly.sources.arrow_input import Error, invalid
+from evenly.sources.arrow_input import Error, decoding_names, invalid
 from evenly.sources.choice import NULL, NUMBER, Field
 from evenly.sources.decimals import decimal_column
 from evenly.sources.keys import KeyName, located
@@ -83,16 +83,8 @@ def fields_of(schema: Any, place: str, error: Error = DataError) -> tuple[Field,
 
 
 def _names(schema: Any, place: str, error: Error) -> list[str]:
-    names: list[str] = []
-    try:
-        for child in schema.children:
-            names.append(child.name or "")
-    except UnicodeDecodeError as why:
-        raise error(
-            "A column's name must be UTF-8. "
-            f"Received: {why.object!r}, the name of column {len(names)} of {place}. Rename it."
-        ) from None
-    return names
+    with decoding_names(place, error):
+        return [child.name or "" for child in schema.children]
 
 
 def _index_names(schema: Any) -> set[str]:

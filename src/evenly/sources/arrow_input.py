@@ -8,6 +8,7 @@ such as Polars, cannot be checked and are trusted to have buffers of the lengths
 Nothing else in ``sources`` imports Arrow arrays by nanoarrow.
 """
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -37,10 +38,11 @@ def open_stream(x: Any, place: str, error: Error = DataError) -> Any:
 
     if isinstance(x, OneArray):
         return x
-    x = checked(x, place, error)
-    if hasattr(x, "__arrow_c_array__") and not hasattr(x, "__arrow_c_stream__"):
-        return OneArray(nanoarrow.c_array(x))
-    return nanoarrow.c_array_stream(x)
+    with decoding_names(place, error):
+        x = checked(x, place, error)
+        if hasattr(x, "__arrow_c_array__") and not hasattr(x, "__arrow_c_stream__"):
+            return OneArray(nanoarrow.c_array(x))
+        return nanoarrow.c_array_stream(x)
 
 
 class OneArray:
@@ -65,7 +67,19 @@ def open_array(x: Any, place: str, error: Error = DataError) -> Any:
     """Return a nanoarrow array of anything with a capsule, as `open_stream` does a stream."""
     import nanoarrow
 
-    return nanoarrow.c_array(checked(x, place, error))
+    with decoding_names(place, error):
+        return nanoarrow.c_array(checked(x, place, error))
+
+
+@contextlib.contextmanager
+def decoding_names(place: str, error: Error) -> Iterator[None]:
+    """Raise an error of the class ``error`` for a column's name that is not UTF-8."""
+    try:
+        yield
+    except UnicodeDecodeError as why:
+        raise error(
+            f"A column's name must be UTF-8. Received: {why.object!r} in {place}. Rename it."
+        ) from None
 
 
 def schema_of(x: Any) -> Any:

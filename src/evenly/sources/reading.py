@@ -10,6 +10,7 @@ import errno
 import lzma
 import struct
 import tarfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -22,7 +23,8 @@ Describe = Callable[[str, object], SourceError]
 _DECODING = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError),
     *(RuntimeError, SyntaxError, TypeError, ValueError),
-    *(csv.Error, lzma.LZMAError, struct.error, tarfile.TarError, zipfile.BadZipFile, zlib.error),
+    *(csv.Error, lzma.LZMAError, struct.error, tarfile.TarError, tokenize.TokenError),
+    *(zipfile.BadZipFile, zlib.error),
 )
 """What decoders raise for bytes that they cannot decode; subclasses include PyArrow's errors."""
 

@@ -13,6 +13,7 @@ import narwhals as nw
 
 from evenly.columns import check_times
 from evenly.errors import ColumnError, UnsupportedTypeError, listed
+from evenly.sources.arrow_input import checked
 from evenly.transform.arrays import check_missing
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.scaling import Scaling
@@ -51,6 +52,7 @@ def scale_frame(
 
 def open_native(x: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Return a narwhals frame, and the function that makes its native kind of one."""
+    x = checked(x, "the frame")  # before PyArrow's kernels use its buffers
     pyarrow = sys.modules.get("pyarrow")
     if pyarrow is not None and isinstance(x, pyarrow.RecordBatch):
         return nw.from_native(pyarrow.Table.from_batches([x])), _record_batch
