@@ -101,7 +101,7 @@ def checked(x: Any, place: str, error: Error = DataError, *, full: bool = False)
     pyarrow = sys.modules.get("pyarrow")
     if pyarrow is None:
         return x
-    if isinstance(x, pyarrow.RecordBatch | pyarrow.Table):
+    if isinstance(x, (pyarrow.RecordBatch, pyarrow.Table)):
         try:
             x.validate()
         except pyarrow.ArrowException as why:
@@ -109,7 +109,7 @@ def checked(x: Any, place: str, error: Error = DataError, *, full: bool = False)
             raise invalid("", place, why, error) from None
         if full:
             _check_columns(x, place, error, full=True)
-    elif isinstance(x, pyarrow.Array | pyarrow.ChunkedArray):
+    elif isinstance(x, (pyarrow.Array, pyarrow.ChunkedArray)):
         _check(x, "", place, error, full)
     return x
 
