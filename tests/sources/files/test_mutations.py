@@ -1,5 +1,6 @@
 """A little of fuzz/fuzz_files.py, which runs for ten minutes by hand: each format, mutated."""
 
+import gc
 import importlib.util
 import random
 import time
@@ -20,6 +21,9 @@ def fuzz():
     return module
 
 
+# Zarr leaves coroutines of its own behind when a group in a damaged archive contains itself.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize(
     "name", ["arrow", "arrows", "parquet", "csv", "npy", "zip", "hdf5", "zarr"]
 )
@@ -31,6 +35,7 @@ def test_a_mutated_file_is_read_or_refused_by_name(fuzz, name):
     seeds = fuzz.seeds_of([name])
     mutants = fuzz.mutated(random.Random(seed), seeds)
     taken = sum(fuzz.read(next(mutants)) for _ in range(60))
+    gc.collect()  # so that what is left behind is collected here
     assert taken < 60
 
 
