@@ -209,6 +209,16 @@ def test_a_column_of_string_views_can_be_keys():
     assert evenly.fit([1.0, 2.0, 4.0], by=keys)["b"].mean.tolist() == [3.0]
 
 
+def test_a_record_batch_with_a_column_that_pyarrow_cannot_make_is_normalized():
+    """A dictionary of float16: an empty batch of that schema was made for nothing."""
+    codes = pa.array([0, 1], pa.int32())
+    halves = pa.array(np.array([1, 2], np.float16))
+    column = pa.DictionaryArray.from_arrays(codes, halves)
+    batch = pa.record_batch({"x": pa.array([1.0, 3.0]), "c": column})
+    moments = evenly.fit(batch, columns=["x"])
+    assert moments.normalize(batch)["x"].to_pylist() == [-1.0, 1.0]
+
+
 def test_arrow_data_comes_in_by_one_file_only():
     """So that none can come past the check; Pillow's images have no column that is followed."""
     found = [

@@ -67,9 +67,9 @@ def open_native(x: Any) -> tuple[Any, Callable[[Any], Any]]:
 
 def _record_batch(frame: Any) -> Any:
     table = nw.to_native(frame).combine_chunks()
-    batches = table.to_batches()
-    empty = sys.modules["pyarrow"].RecordBatch.from_pylist([], schema=table.schema)
-    return batches[0] if batches else empty
+    if batches := table.to_batches():
+        return batches[0]
+    return sys.modules["pyarrow"].RecordBatch.from_pylist([], schema=table.schema)
 
 
 def match(columns: tuple[str, ...] | None, present: list[str]) -> tuple[str, ...]:
