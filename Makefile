@@ -5,7 +5,7 @@
 #   make test      all tests; make lint: all checks of style and types
 #   make bench     every peer on the same work, in one run
 #   make sanitize  the C++ tests under the address, undefined and thread sanitizers
-#   make fuzz      the reader of statistics files, for FUZZ_SECONDS
+#   make fuzz      the readers of statistics files and of data files, FUZZ_SECONDS for each target
 
 PYTHON ?= python3
 VENV := .venv
@@ -64,6 +64,9 @@ sanitize: $(STAMPS)/evenly
 
 fuzz: $(STAMPS)/fuzz
 	$(BIN)/python fuzz/fuzz_statistics_file.py -max_total_time=$(FUZZ_SECONDS)
+	$(BIN)/python fuzz/fuzz_files.py arrow arrows parquet -max_total_time=$(FUZZ_SECONDS)
+	$(BIN)/python fuzz/fuzz_files.py csv npy zip -max_total_time=$(FUZZ_SECONDS)
+	$(BIN)/python fuzz/fuzz_files.py zarr hdf5 -max_total_time=$(FUZZ_SECONDS)
 
 clean:
 	rm -rf build dist demo-output .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -105,6 +108,7 @@ $(STAMPS)/bench: $(STAMPS)/test
 	touch $@
 
 $(STAMPS)/fuzz: $(STAMPS)/evenly
+	$(INSTALL) ".[files,zarr,hdf5]"
 	$(PIP) install atheris
 	touch $@
 

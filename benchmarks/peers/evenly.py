@@ -95,6 +95,19 @@ def fit_parquet(path: Path, threads):
     return work
 
 
+def fit_parquet_unchecked(path: Path, threads):
+    """The same without validating Arrow data: what the checks cost."""
+    from unittest.mock import patch
+
+    fit = fit_parquet(path, threads)
+
+    def work():
+        with patch("evenly.sources.arrow_input.checked", lambda x, *_, **__: x):
+            return fit()
+
+    return work
+
+
 def update(batch):
     import evenly
 

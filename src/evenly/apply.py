@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evenly.atomic import atomic_file
-from evenly.errors import DataError, UnsupportedTypeError, without_context
+from evenly.errors import DataError, UnsupportedTypeError, listed, without_context
 from evenly.moments import GroupedMoments, Moments
 from evenly.moments.group_text import keys_of_part
 from evenly.progress import Progress
@@ -107,7 +107,14 @@ def _parts(source: str, moments: Moments | GroupedMoments, feature_axis: int) ->
     if suffixes_of(paths[0])[0] not in (".npy", ".npz"):
         yield from tables(paths, numbers=moments.columns or ())
         return
-    blocks = open_source(source, feature_axis=feature_axis).blocks()
+    opened = open_source(source, feature_axis=feature_axis)
+    if opened.names is not None:
+        raise UnsupportedTypeError(
+            "An NPY file must hold an array to be normalised, without named fields. "
+            f"Received: {source}, whose fields are {listed(opened.names)}. "
+            "Save it as Parquet or CSV."
+        )
+    blocks = opened.blocks()
     arrays = (block.data for block in blocks)
     first = next(arrays, None)
     if first is not None and first.ndim > 1 and feature_axis % first.ndim == 0:

@@ -5,6 +5,7 @@ date, a timestamp, or None, which stands for a missing value.
 """
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -23,6 +24,7 @@ _KINDS: dict[type, str] = {
     type(None): "",
 }
 _WIDEST = 40
+_UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 def part_of(value: Any) -> Part:
@@ -41,8 +43,10 @@ def part_of(value: Any) -> Part:
     >>> part_of(3.0), part_of(float("nan")), part_of("EWR")
     (3, None, 'EWR')
     """
-    if value is None or type(value) in (str, bool):
-        return value  # type: ignore[no-any-return]
+    if value is None or type(value) is bool:
+        return value
+    if isinstance(value, str):
+        return _text(str(value))
     if type(value) is int and -(2**63) <= value < 2**64:
         return value
     if isinstance(value, datetime):
@@ -55,8 +59,6 @@ def part_of(value: Any) -> Part:
         return _number(value)
     if isinstance(value, int) and -(2**63) <= value < 2**64:
         return int(value)
-    if isinstance(value, str):
-        return str(value)
     if type(value).__name__ in ("NAType", "NaTType"):
         return None
     raise UnsupportedTypeError(
@@ -68,8 +70,48 @@ def part_of(value: Any) -> Part:
 def parts_of(values: Sequence[Any]) -> Sequence[Part]:
     """Return many values as `part_of` does each."""
     types = set(map(type, values))
+    if types == {str}:
+        _text("".join(values))
+        return values
     whole = types == {int} and min(values) >= -(2**63) and max(values) < 2**64
-    return values if whole or types == {str} else list(map(part_of, values))
+    return values if whole else list(map(part_of, values))
+
+
+def _text(value: str) -> str:
+    """Return a text that can be written into a file and read again.
+
+    That is any that Python makes of bytes: of those that are not UTF-8 it keeps surrogates of one
+    kind (PEP 383). In JSON the others would become another text, if two of them meet.
+    """
+    if (wrong := first_surrogate(value)) is not None:
+        raise DataError(
+            "A group's key must be text that can be written. "
+            f"Received: the surrogate U+{ord(wrong):04X}, which no text may have. "
+            "Correct the column of by= first."
+        )
+    return value
+
+
+def first_surrogate(text: str) -> str | None:
+    r"""Return the first surrogate of a text that stands for no byte, if there is one.
+
+    >>> first_surrogate("a"), first_surrogate("\udcfc"), first_surrogate("\ud800")
+    (None, None, '\ud800')
+    """
+    try:
+        text.encode(errors="surrogateescape")
+    except UnicodeEncodeError as error:
+        return text[error.start]
+    return None
+
+
+def has_undecoded(values: Iterable[object]) -> bool:
+    r"""Return whether there is a text among values that was made of bytes that are not UTF-8.
+
+    >>> has_undecoded(["Zürich"]), has_undecoded([b"Z\xfcrich".decode(errors="surrogateescape")])
+    (False, True)
+    """
+    return _UNDECODED.search("".join(value for value in values if type(value) is str)) is not None
 
 
 def _number(value: float) -> Part:
@@ -92,6 +134,14 @@ def _timestamp(value: datetime) -> Part:
     plain = datetime(*value.timetuple()[:6], value.microsecond)
     offset = value.utcoffset()
     return plain if offset is None else (plain - offset).replace(tzinfo=UTC)
+
+
+def beyond_years(value: object) -> UnsupportedTypeError:
+    """Return the error for a date that no key can hold."""
+    return UnsupportedTypeError(
+        "A date that is a key must be one of the years 1 to 9999. "
+        f"Received: {value}. Correct the column of by= first, or make it missing."
+    )
 
 
 def finer_than_micro(value: object) -> UnsupportedTypeError:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import nanoarrow
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -10,6 +9,7 @@ import pyarrow.compute as pc
 
 from evenly.errors import DataError, UnsupportedTypeError, listed
 from evenly.sources.arrow import kind_of
+from evenly.sources.arrow_input import checked, schema_of
 from evenly.sources.choice import NUMBER, Field
 
 VECTOR = "vector"
@@ -29,9 +29,9 @@ def _kind(dtype: Any) -> str:
     if is_tensor(dtype):
         return VECTOR
     if _is_list(dtype):
-        inside = kind_of(nanoarrow.c_schema(pa.field("", dtype.value_type)))
+        inside = kind_of(schema_of(pa.field("", dtype.value_type)))
         return VECTOR if inside == NUMBER else "nested"
-    return kind_of(nanoarrow.c_schema(pa.field("", dtype)))
+    return kind_of(schema_of(pa.field("", dtype)))
 
 
 def is_tensor(dtype: Any) -> bool:
@@ -66,6 +66,7 @@ def as_array(column: Any, place: str) -> npt.NDArray[Any]:
            [nan, nan],
            [ 3., nan]])
     """
+    checked(column, place, full=True)
     if column.null_count == len(column) > 0:
         raise DataError(
             "The length of vectors must be known in each batch. Received: "

@@ -27,11 +27,18 @@ def keys_of_part(batch: Any, moments: GroupedMoments) -> Keys | None:
             f"The source must have every column of keys. Missing: {listed(absent)}. "
             f"Received: {listed(present)}. Rename one."
         )
-    kinds = zip(names, moments._metadata.kinds, strict=True)
-    return joined([_read(keys_of_array(batch.column(name)), kind) for name, kind in kinds])
+    parts = [keys_of_array(batch.column(name)) for name in names]
+    return joined([_read(keys, moments, index) for index, keys in enumerate(parts)])
 
 
-def _read(keys: Keys, kind: str) -> Keys:
+def _read(keys: Keys, moments: GroupedMoments, index: int) -> Keys:
+    """Return keys as parts of groups' keys; an empty text is missing, unless a group has it.
+
+    A CSV file cannot tell one from the other; Arrow data can.
+    """
+    if ("",) in keys.entries and any(key[index] == "" for key in moments._keys()):
+        return keys
+    kind = moments._metadata.kinds[index]
     return numbered(keys.codes, [_part(key[0], kind) for key in keys.entries])
 
 

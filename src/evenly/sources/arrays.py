@@ -10,8 +10,9 @@ import numpy as np
 
 from evenly.block import Block, Column
 from evenly.errors import DataError, UnsupportedTypeError
+from evenly.sources.arrow_input import checked
 from evenly.sources.choice import NUMBER, Choice, Field, positions
-from evenly.sources.keys import KeyName, keys_of_array
+from evenly.sources.keys import KeyName, keys_of_column_named
 from evenly.sources.tables import Piece
 
 _log = logging.getLogger("evenly")
@@ -127,7 +128,7 @@ class StructuredTable:
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield everything at once; who wants less can cut it without copying."""
         columns = tuple(
-            keys_of_array(self._array[name])
+            keys_of_column_named(self._array[name], name, self.place)
             if isinstance(name, KeyName)
             else Column(native(self._array[name]))
             for name in names
@@ -195,6 +196,7 @@ def _as_numpy(x: Any, place: str) -> Any:
         _log.warning("%s is on a device; it is copied to the host.", type(x).__name__)
         if hasattr(x, "get"):  # CuPy refuses to do it unasked
             return x.get()
+    checked(x, place)  # PyArrow's arrays are arrays, too
     try:
         return np.asarray(x)
     except (ValueError, TypeError) as error:

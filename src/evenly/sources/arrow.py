@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Column
-from evenly.errors import UnsupportedTypeError
+from evenly.errors import DataError, EvenlyError, UnsupportedTypeError
+from evenly.sources.arrow_input import Error, decoding_names, invalid
 from evenly.sources.choice import NULL, NUMBER, Field
 from evenly.sources.decimals import decimal_column
-from evenly.sources.keys import KeyName
+from evenly.sources.keys import KeyName, located
 
 _NUMBERS = {
     "c": "i1",
@@ -32,6 +33,8 @@ _NUMBERS = {
 }
 _TIMES = {"tdD": "i4", "tdm": "i8", "tts": "i4", "ttm": "i4", "ttu": "i8", "ttn": "i8"}
 _UNITS = {"s": "s", "m": "ms", "u": "us", "n": "ns"}
+_MOST_DIGITS = {128: 38, 256: 76}
+"""The digits of a decimal by its bits, which also bound its scale."""
 _TEXT = {"u", "U", "vu"}
 _BINARY = {"z", "Z", "vz"}
 
@@ -63,13 +66,25 @@ def _kind_of_time(letters: str) -> str | None:
     return "interval" if letters.startswith("ti") else None
 
 
-def fields_of(schema: Any) -> tuple[Field, ...]:
-    """Return the fields of a table's Arrow schema; an index that pandas stored is marked."""
+def fields_of(schema: Any, place: str, error: Error = DataError) -> tuple[Field, ...]:
+    """Return the fields of a table's Arrow schema; an index that pandas stored is marked.
+
+    Raises
+    ------
+    EvenlyError
+        Of the class ``error``, when a column's name is not UTF-8.
+    """
     index = _index_names(schema)
+    names = _names(schema, place, error)
     return tuple(
-        Field(child.name, "index" if child.name in index else kind_of(child))
-        for child in schema.children
+        Field(name, "index" if name in index else kind_of(child))
+        for name, child in zip(names, schema.children, strict=True)
     )
+
+
+def _names(schema: Any, place: str, error: Error) -> list[str]:
+    with decoding_names(place, error):
+        return [child.name or "" for child in schema.children]
 
 
 def _index_names(schema: Any) -> set[str]:
@@ -78,7 +93,7 @@ def _index_names(schema: Any) -> set[str]:
     try:
         stored = json.loads(metadata.get(b"pandas", b"{}"))
         return {name for name in stored.get("index_columns", []) if isinstance(name, str)}
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return set()  # metadata of someone else under the same key
 
 
@@ -94,12 +109,28 @@ class ColumnReader:
         The Arrow schema of the table.
     names
         The columns wanted, in this order.
+    place
+        What messages call the table.
+    error
+        The class of the error for invalid data.
     """
 
-    def __init__(self, schema: Any, names: Sequence[str]) -> None:
+    def __init__(
+        self, schema: Any, names: Sequence[str], place: str, error: Error = DataError
+    ) -> None:
         children = list(schema.children)
-        place = {child.name: index for index, child in enumerate(children)}
-        self._readers = [(place[name], _reader(children[place[name]], name)) for name in names]
+        index = {name: i for i, name in enumerate(_names(schema, place, error))}
+        self._place = place
+        self._error = error
+        self._readers = [
+            (name, index[name], self._reader(children[index[name]], name)) for name in names
+        ]
+
+    def _reader(self, schema: Any, name: str) -> Callable[[Any], Any]:
+        try:
+            return _reader(schema, name)
+        except ValueError as why:
+            raise named(why, name, self._place, self._error) from None
 
     def read(self, array: Any) -> tuple[Any, ...]:
         """Return the columns of one struct array: a `Column` each, or `Keys` where asked for.
@@ -108,17 +139,42 @@ class ColumnReader:
         ------
         UnsupportedTypeError
             When whole rows are null, as only nested data can have it.
+        EvenlyError
+            Of the class ``error``, for data that breaks the rules of Arrow.
         """
         if array.null_count > 0:
             raise UnsupportedTypeError(
-                "A table's rows must not be null as a whole. Received: an Arrow struct array "
-                f"with {array.null_count} null rows. Flatten it first."
+                f"A table's rows must not be null as a whole. Received: {self._place}, an Arrow "
+                f"struct array with {array.null_count} null rows. Flatten it first."
             )
         start, rows = array.offset, len(array)
-        columns = [read(array.child(index)) for index, read in self._readers]
+        columns = []
+        for name, index, read in self._readers:
+            try:
+                column = read(array.child(index))
+                check_length(column, start + rows)
+            except (ValueError, TypeError, RuntimeError) as why:
+                raise named(why, name, self._place, self._error) from None
+            columns.append(column)
         if start or any(len(column) != rows for column in columns):
             return tuple(column[start : start + rows] for column in columns)
         return tuple(columns)
+
+
+def check_length(column: Sequence[Any], rows: int) -> None:
+    """Raise when a column is shorter than its table."""
+    if len(column) < rows:
+        raise ValueError(f"{len(column)} values for {rows} rows")
+
+
+def named(why: Exception, name: str, place: str, error: Error = DataError) -> Exception:
+    """Return an error of reading a column that also says which column it was, and of what.
+
+    Evenly's own is about a key; any other one, such as nanoarrow's, is about the Arrow data.
+    """
+    if isinstance(why, EvenlyError):
+        return located(why, name, place)
+    return invalid(str(name), place, why, error)
 
 
 def _reader(schema: Any, name: str) -> Callable[[Any], Any]:
@@ -140,8 +196,8 @@ def reader_of(schema: Any, *, codes: bool = False) -> Reader:
     if letters == "b":
         return _read_bits
     if letters.startswith("d:"):
-        _, scale = letters[2:].split(",")[:2]
-        return lambda array: _read_decimals(array, int(scale))
+        scale = _decimal_scale(letters)
+        return lambda array: _read_decimals(array, scale)
     dtype = np.dtype(_NUMBERS.get(letters) or _TIMES.get(letters) or "i8")
     time = _kind_of_time(letters) or ""
     return lambda array: _read_numbers(array, dtype, time)
@@ -181,14 +237,31 @@ def _dictionary_reader(letters: str, read_values: Reader) -> Reader:
     def read(array: Any) -> Column:
         codes = _read_numbers(array, dtype)
         entries = read_values(array.dictionary)
+        index = indices_of(codes, len(entries))
         if not len(entries):
             return missing_column(len(codes))
-        # Where a row is null its code may be anything.
-        index = np.clip(codes.values, 0, len(entries) - 1).astype(np.intp)
         present = present_rows(codes) & present_rows(entries)[index]
         return Column(entries.values[index], packed(present), 0)
 
     return read
+
+
+def indices_of(codes: Column, entries: int) -> npt.NDArray[np.intp]:
+    """Return a dictionary's codes as indices into its entries; those of null rows may be any.
+
+    Raises
+    ------
+    ValueError
+        When a code of a row that is not null has no entry.
+    """
+    values = codes.values
+    outside = (values < 0) | (values >= entries)
+    if not outside.any():
+        return values.astype(np.intp)
+    wrong = np.flatnonzero(outside & present_rows(codes))
+    if len(wrong):
+        raise ValueError(f"the code {values[wrong[0]]} in a dictionary of {entries} entries")
+    return np.where(outside, 0, values).astype(np.intp)
 
 
 def present_rows(column: Column) -> npt.NDArray[np.bool_]:
@@ -230,13 +303,30 @@ def _decimal_bits(letters: str) -> int:
     return int(parts[2]) if len(parts) > 2 else 128
 
 
-def series_reader(schema: Any) -> Reader:
+def _decimal_scale(letters: str) -> int:
+    """Return the scale of a decimal type.
+
+    Raises
+    ------
+    ValueError
+        When it is beyond the digits that the type has: ``10**scale`` is computed for each value.
+    """
+    scale = int(letters[2:].split(",")[1])
+    most = _MOST_DIGITS[_decimal_bits(letters)]
+    if abs(scale) > most:
+        raise ValueError(f"decimals of scale {scale}, where at most {most} is possible")
+    return scale
+
+
+def series_reader(schema: Any, name: str, place: str) -> Reader:
     """Return the function that reads arrays that are a column themselves.
 
     Raises
     ------
     UnsupportedTypeError
         When the column holds no numbers.
+    DataError
+        By the function, too: when the data breaks the rules of Arrow.
     """
     kind = kind_of(schema)
     if not Field("", kind).fits_when_named:
@@ -244,4 +334,11 @@ def series_reader(schema: Any) -> Reader:
             "Only columns of numbers, booleans or times can be fitted. "
             f"Received: a column of kind {kind}."
         )
-    return reader_of(schema)
+
+    def read(array: Any) -> Column:
+        try:
+            return reader_of(schema)(array)
+        except (ValueError, RuntimeError) as why:
+            raise named(why, name, place) from None
+
+    return read

@@ -1,4 +1,7 @@
-"""Arrow's columns as keys: texts are compared where they lie, in Arrow's buffers."""
+"""Arrow's columns as keys: texts are compared where they lie, in Arrow's buffers.
+
+Bytes of a text that are not UTF-8 are kept as Python's surrogateescape has them (PEP 383).
+"""
 
 from typing import Any
 
@@ -7,7 +10,16 @@ import numpy as np
 from evenly import _core
 from evenly.block import Column, Keys
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.arrow import buffer_of, kind_of, present_rows, reader_of, validity_of
+from evenly.sources.arrow import (
+    buffer_of,
+    indices_of,
+    kind_of,
+    named,
+    present_rows,
+    reader_of,
+    validity_of,
+)
+from evenly.sources.arrow_input import open_stream
 from evenly.sources.choice import NULL, NUMBER
 from evenly.sources.keys import keys_of_column, keys_of_words, numbered
 
@@ -41,13 +53,14 @@ def read_keys(schema: Any, array: Any) -> Keys:
     )
 
 
-def series_keys(x: Any) -> Keys:
+def series_keys(x: Any, name: str = "", place: str = "the keys") -> Keys:
     """Return something that is one column of Arrow data as keys."""
-    from evenly.sources.frames import open_stream
-
-    stream = open_stream(x)
+    stream = open_stream(x, place)
     schema = stream.get_schema()
-    return chained([read_keys(schema, array) for array in stream])
+    try:
+        return chained([read_keys(schema, array) for array in stream])
+    except (ValueError, TypeError, RuntimeError) as why:
+        raise named(why, name, place) from None
 
 
 def chained(parts: list[Keys]) -> Keys:
@@ -65,10 +78,10 @@ def chained(parts: list[Keys]) -> Keys:
 def _of_dictionary(schema: Any, array: Any) -> Keys:
     entries = read_keys(schema.dictionary, array.dictionary)
     codes = reader_of(schema, codes=True)(array)
+    index = indices_of(codes, len(entries))
     if not len(entries):
         return numbered(np.empty(0, np.int64), (), np.zeros(len(codes), np.bool_))
     present = None if codes.validity is None else present_rows(codes)
-    index = np.clip(codes.values, 0, len(entries) - 1).astype(np.int64)
     words = entries.codes[index]
     return keys_of_words(
         words, present, lambda rows: [entries.entries[code][0] for code in words[rows].tolist()]
@@ -113,7 +126,9 @@ def _numbered_texts(
         )
     codes, first = _core.number_texts(buffers, which, offsets.astype(np.int64), lengths)
     texts = [
-        buffers[which[row]][offsets[row] : offsets[row] + lengths[row]].tobytes().decode()
+        buffers[which[row]][offsets[row] : offsets[row] + lengths[row]]
+        .tobytes()
+        .decode(errors="surrogateescape")
         for row in first.tolist()
     ]
     return numbered(codes, texts, present)

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from evenly.sources.arrow import ColumnReader, fields_of, kind_of
+from evenly.errors import DataError
+from evenly.sources.arrow import ColumnReader, fields_of, kind_of, series_reader
+from evenly.sources.arrow_input import Error, open_stream, schema_of
 from evenly.sources.choice import Field
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.tables import Piece, Table
@@ -31,7 +33,7 @@ class CapsuleTable:
     """
 
     def __init__(self, schema: Any, project: Project, *, rows: int | None, place: str) -> None:
-        self.fields = fields_of(schema)
+        self.fields = fields_of(schema, place)
         self.place = place
         self.rows = rows
         self.nbytes: int | None = None
@@ -40,41 +42,33 @@ class CapsuleTable:
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield the chunks as they come."""
         for data in self._project(list(names)):
-            yield from stream_pieces(open_stream(data), names)
+            yield from stream_pieces(open_stream(data, self.place), names, self.place)
 
 
 class SeriesTable:
     """A column that has its table to itself: a Series, a ChunkedArray."""
 
-    def __init__(self, x: Any, *, name: str, place: str) -> None:
-        schema = open_stream(x).get_schema()
-        self.fields = (Field(name, kind_of(schema)),)
+    def __init__(self, stream: Any, *, name: str, rows: int | None, place: str) -> None:
+        self._schema = stream.get_schema()
+        self.fields = (Field(name, kind_of(self._schema)),)
         self.place = place
-        self.rows: int | None = _length(x)
+        self.rows = rows
         self.nbytes: int | None = None
-        self._x = x
+        self._stream = stream
 
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield the chunks as they come."""
-        from evenly.sources.arrow import series_reader
-
-        stream = open_stream(self._x)
-        read = series_reader(stream.get_schema())
-        for array in stream:
+        read = series_reader(self._schema, self.fields[0].name, self.place)
+        for array in self._stream:
             column = read(array)
             yield Piece((column,), column.values.nbytes)
 
 
-def open_stream(x: Any) -> Any:
-    """Return a nanoarrow stream of anything with a capsule."""
-    import nanoarrow
-
-    return nanoarrow.c_array_stream(x)
-
-
-def stream_pieces(stream: Any, names: tuple[str, ...]) -> Iterator[Piece]:
-    """Yield the named columns of each array of a stream."""
-    reader = ColumnReader(stream.get_schema(), names)
+def stream_pieces(
+    stream: Any, names: tuple[str, ...], place: str, error: Error = DataError
+) -> Iterator[Piece]:
+    """Yield the named columns of each array of a stream; errors have this place and class."""
+    reader = ColumnReader(stream.get_schema(), names, place, error)
     for array in stream:
         columns = reader.read(array)
         yield Piece(columns, sum(column.values.nbytes for column in columns))
@@ -100,22 +94,23 @@ def open_frame(x: Any, place: str) -> Table:
         return PandasTable(x, place)
     if _of(x, "polars", "LazyFrame"):
         empty = sys.modules["polars"].DataFrame(schema=x.collect_schema())
-        schema = open_stream(empty).get_schema()
+        schema = open_stream(empty, place).get_schema()
         return CapsuleTable(schema, lambda names: _lazy_batches(x, names), rows=None, place=place)
     if _of(x, "pyarrow.dataset", "Dataset"):
         return _dataset(x, place)
     if _of(x, "duckdb", "DuckDBPyRelation"):
-        schema = open_stream(x.limit(0)).get_schema()
+        schema = open_stream(x.limit(0), place).get_schema()
         return CapsuleTable(schema, lambda names: [_relation(x, names)], rows=None, place=place)
     return _batches(x, place) if _gives_reader(x) else _capsule(x, place)
 
 
 def _capsule(x: Any, place: str) -> Table:
     """Return a table of what has a capsule and nothing else that we know of."""
-    stream = open_stream(x)
+    stream = open_stream(x, place)
     schema = stream.get_schema()
     if schema.format != "+s":
-        return SeriesTable(x, name=schema.name or getattr(x, "name", None) or "", place=place)
+        name = schema.name or getattr(x, "name", None) or ""
+        return SeriesTable(stream, name=name, rows=_length(x), place=place)
     if hasattr(x, "select") and _of(x, "polars", "DataFrame"):
         return CapsuleTable(schema, lambda names: [x.select(names)], rows=len(x), place=place)
     # A reader gives its stream once: keep the one from which the schema was taken.
@@ -154,20 +149,16 @@ def _batches(x: Any, place: str) -> Table:
     PyArrow asks for them, since it lets other threads run while it waits for the network; one
     is fetched ahead.
     """
-    import nanoarrow
-
     for method in ("to_reader", "fetch_record_batch"):
         if hasattr(x, method):
             x = getattr(x, method)()
-    schema = nanoarrow.c_schema(x.schema)
+    schema = schema_of(x.schema)
     return CapsuleTable(schema, lambda names: read_ahead(iter(x)), rows=None, place=place)
 
 
 def _dataset(dataset: Any, place: str) -> Table:
     """Return a PyArrow dataset as a table; it does its own reading ahead."""
-    import nanoarrow
-
-    schema = nanoarrow.c_schema(dataset.schema)
+    schema = schema_of(dataset.schema)
     return CapsuleTable(
         schema, lambda names: dataset.to_batches(columns=names), rows=None, place=place
     )

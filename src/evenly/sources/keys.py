@@ -4,6 +4,7 @@ Everything becomes words of 64 bits, or texts in buffers, of which the core numb
 ones alike; only the distinct ones are made into Python values.
 """
 
+import sys
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, timedelta
@@ -14,8 +15,8 @@ import numpy.typing as npt
 
 from evenly import _core
 from evenly.block import Block, Column, Keys
-from evenly.errors import DataError, UnsupportedTypeError
-from evenly.keys import finer_than_micro, parts_of
+from evenly.errors import DataError, EvenlyError, UnsupportedTypeError
+from evenly.keys import beyond_years, finer_than_micro, parts_of
 from evenly.sources.around import RowByRow
 from evenly.sources.source import Source
 
@@ -87,10 +88,7 @@ def _keys_of_times(
     def parts(rows: Rows) -> list[Any]:
         times = words[rows].view(f"M8[{_STEPS[unit]}]")
         if kind == "date":
-            return [
-                date(1970, 1, 1) + timedelta(days=int(day))
-                for day in times.astype("M8[D]").view("i8")
-            ]
+            return [_date(time) for time in times.astype("M8[D]")]
         micro = times.astype("M8[us]")
         if (micro.astype(times.dtype) != times).any():
             raise finer_than_micro(times[micro.astype(times.dtype) != times][0])
@@ -99,9 +97,18 @@ def _keys_of_times(
     return keys_of_words(words, present, parts)
 
 
+def _date(day: Any) -> date:
+    try:
+        return date(1970, 1, 1) + timedelta(days=int(day.view("i8")))
+    except OverflowError:
+        raise beyond_years(day) from None
+
+
 def _instant(time: Any, zone: str) -> Any:
     if isinstance(time, int):  # NumPy's way to say that datetime does not reach so far
         raise finer_than_micro(np.datetime64(time, "us"))
+    if time is None:  # the integer that NumPy has for NaT, in a row that is not missing
+        raise finer_than_micro(f"{-(2**63)} microseconds since 1970")
     return time.replace(tzinfo=UTC) if zone else time
 
 
@@ -179,17 +186,56 @@ def _keys_of_numpy(array: npt.NDArray[Any]) -> Keys:
     if kind == "b" or (kind in "iuf" and array.dtype.itemsize <= 8):
         return keys_of_column(Column(array.astype(array.dtype.newbyteorder("="))))
     if kind == "M":
-        unit = np.datetime_data(array.dtype)[0]
-        whole = array if unit in ("s", "ms", "us", "ns", "D") else array.astype("M8[s]")
+        whole = _in_whole_units(array)
         unit = np.datetime_data(whole.dtype)[0]
         dtype = "date[day]" if unit == "D" else f"timestamp[{unit}]"
         words = np.ascontiguousarray(whole).astype(whole.dtype.newbyteorder("=")).view(np.int64)
         there = ~np.isnat(whole)
         return _keys_of_times(words, None if there.all() else there, dtype, "")
     if kind == "U":
+        _check_letters(array)
         unique, codes = np.unique(array, return_inverse=True)
         return numbered(codes.reshape(-1).astype(np.int64), unique.tolist())
     return keys_of_objects(array.tolist())
+
+
+def _in_whole_units(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return times in a unit that keys know: in seconds, where theirs is another."""
+    unit, _ = np.datetime_data(array.dtype)
+    there = ~np.isnat(array)
+    if unit in ("Y", "M", "W", "h", "m"):  # NumPy does not say when a conversion overflows
+        first, last = np.array(["0001-01-01", "9999-12-31T23:59"], "M8[m]").astype(array.dtype)
+        if (outside := there & ((array < first) | (array > last))).any():
+            raise beyond_years(array[outside][0])
+    whole = array.astype(f"M8[{unit if unit in _STEPS.values() else 's'}]")
+    if (changed := there & (whole != array)).any():
+        raise finer_than_micro(array[changed][0])
+    return whole
+
+
+def _check_letters(array: npt.NDArray[Any]) -> None:
+    """Raise when an array of texts, which may be bytes of a file, holds what is no letter."""
+    whole = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("=")))
+    letters = whole.view(np.uint32) if array.dtype.itemsize else np.empty(0, np.uint32)
+    if len(letters) and letters.max() > sys.maxunicode:
+        raise DataError(
+            "A group's key must be text in Unicode. "
+            f"Received: the letter {letters.max():#x}, which does not exist. It may be damaged."
+        )
+
+
+def keys_of_column_named(x: Any, name: str, place: str) -> Keys:
+    """Return one key a row, as `keys_of_array` does; errors say which column it was."""
+    try:
+        return keys_of_array(x)
+    except (DataError, UnsupportedTypeError) as error:
+        raise located(error, name, place) from None
+
+
+def located(error: EvenlyError, name: str, place: str) -> EvenlyError:
+    """Return an error about a column's values that also says where they are."""
+    column = f"column {str(name)!r} of " if name else ""
+    return type(error)(f"{error} It is in {column}{place}.")
 
 
 class KeyedSource(RowByRow):

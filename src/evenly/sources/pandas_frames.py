@@ -12,6 +12,7 @@ import numpy as np
 from evenly import extras
 from evenly.block import Column, Keys
 from evenly.sources.arrow import kind_of, packed, series_reader
+from evenly.sources.arrow_input import checked, open_array, schema_of
 from evenly.sources.choice import NULL, NUMBER, Field
 from evenly.sources.keys import KeyName, keys_of_column, numbered
 from evenly.sources.tables import Piece
@@ -51,6 +52,8 @@ def pandas_keys(series: Any) -> Keys:
         return keys_of_column(Column(series.to_numpy()))
     if getattr(dtype, "kind", "") in "mM" and not hasattr(dtype, "pyarrow_dtype"):
         return keys_of_column(_times(series), str(getattr(dtype, "tz", None) or ""))
+    if _is_arrow(dtype):
+        return _arrow_keys(series)
     codes, values = series.factorize()
     present = codes >= 0
     kept = codes if present.all() else codes[present]
@@ -79,9 +82,7 @@ def _kind(dtype: Any, frame: Any, place: int) -> str:
     if _is_masked(dtype):
         return NUMBER
     if hasattr(dtype, "pyarrow_dtype"):
-        import nanoarrow
-
-        return kind_of(nanoarrow.c_schema(dtype.pyarrow_dtype))
+        return kind_of(schema_of(dtype.pyarrow_dtype))
     return name
 
 
@@ -135,13 +136,27 @@ def _categories(series: Any) -> Column:
     return Column(entries[np.maximum(codes, 0)], packed(codes >= 0))
 
 
+def _is_arrow(dtype: Any) -> bool:
+    """Whether pandas keeps a column as Arrow data: of any type, or of texts."""
+    return hasattr(dtype, "pyarrow_dtype") or getattr(dtype, "storage", "") == "pyarrow"
+
+
+def _arrow_keys(series: Any) -> Keys:
+    from evenly.sources.arrow_keys import series_keys
+
+    return series_keys(_arrow(series), str(series.name), "the frame")
+
+
 def _by_arrow(series: Any) -> Column:
     """Return a column that pandas keeps as Arrow data."""
-    import nanoarrow
-
-    pyarrow = extras.require("pyarrow", extra="files", feature=f"Reading pandas' {series.dtype}")
-    array = pyarrow.array(series)
-    if isinstance(array, pyarrow.ChunkedArray):
+    array = _arrow(series)
+    if hasattr(array, "chunks"):
         array = array.combine_chunks()
-    whole = nanoarrow.c_array(array)
-    return series_reader(whole.schema)(whole)
+    whole = open_array(array, "the frame")
+    return series_reader(whole.schema, str(series.name), "the frame")(whole)
+
+
+def _arrow(series: Any) -> Any:
+    """Return PyArrow's data of a column, after checking it, since PyArrow may copy it."""
+    pyarrow = extras.require("pyarrow", extra="files", feature=f"Reading pandas' {series.dtype}")
+    return checked(pyarrow.array(series), f"column {series.name!r} of the frame")

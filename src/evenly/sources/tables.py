@@ -4,6 +4,7 @@ Frames and files with columns are alike from here on: each offers its fields, an
 columns that are asked for, in pieces. Several files of one fit must agree.
 """
 
+import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
@@ -12,12 +13,15 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from evenly.block import Block, Column
+from evenly.block import Block, Column, Keys
 from evenly.errors import ColumnError, UnsupportedTypeError, listed
+from evenly.keys import has_undecoded
 from evenly.sources.arrow import present_rows
 from evenly.sources.choice import NULL, Choice, Field, Plan, no_number, plan
 from evenly.sources.keys import KeyName, joined
 from evenly.sources.weights import check_weights
+
+_log = logging.getLogger("evenly")
 
 T = TypeVar("T")
 
@@ -139,6 +143,7 @@ class TableSource:
         self._model = known or self._first
         self._choice = choice
         self._plan = plan(choice, self._model.fields, self._model.place)
+        self._remarked = False
         self._became: dict[str, str] = {}  # kinds of columns that held only nulls at first
         self.description = description
         self.left_out = dict(self._plan.left_out)
@@ -210,6 +215,8 @@ class TableSource:
         for columns, nbytes in table.pieces(wanted):
             for part, share in slices(columns, nbytes):
                 number = len(what.names)
+                keys = joined(part[len(wanted) - len(what.by) :]) if what.by else None
+                self._remark(keys, table.place)
                 weights = None
                 if what.weights is not None:
                     weights = weights_of(part[number], what.weights, row, table.place)
@@ -217,13 +224,24 @@ class TableSource:
                     self.names,
                     part[:number],
                     weights=weights,
-                    keys=joined(part[len(wanted) - len(what.by) :]) if what.by else None,
+                    keys=keys,
                     place=table.place,
                     first_row=row,
                     nbytes=share,
                 )
                 row += len(part[0])
             del columns, part  # so that their memory is free when the next ones are made
+
+    def _remark(self, keys: Keys | None, place: str) -> None:
+        """Say once that there are keys of bytes that are not UTF-8: they may be other letters."""
+        if keys is None or self._remarked or not has_undecoded(chain(*keys.entries)):
+            return
+        self._remarked = True
+        _log.warning(
+            "%s: not all texts of by= are UTF-8; other bytes are kept as escapes: '\\udcfc' for "
+            "0xfc. Convert the data to UTF-8, with iconv for example, to have letters.",
+            place,
+        )
 
     def _still_unseen(self, table: Table, unseen: set[str]) -> set[str]:
         """Return what was only null so far, after what became text has been left out.

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from evenly.errors import StatisticsFileError
-from evenly.keys import Key, Part
+from evenly.keys import Key, Part, first_surrogate
 from evenly.statistics_file import column as one_column
 from evenly.statistics_file import ledger
 from evenly.statistics_file.column import ColumnRecord, Odd, received
@@ -158,8 +158,8 @@ def _read_key(key: Any, index: int, by: By) -> Key:
 
 
 def _read_part(part: Any, index: int) -> Part:
-    if part is None or (type(part) in (str, bool)):
-        return part  # type: ignore[no-any-return]
+    if part is None or type(part) is bool or (type(part) is str and not first_surrogate(part)):
+        return part
     if type(part) is int and -(2**63) <= part < 2**64:
         return part
     if type(part) is float and (not part.is_integer() or abs(part) >= 2**63):

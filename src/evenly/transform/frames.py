@@ -13,6 +13,7 @@ import narwhals as nw
 
 from evenly.columns import check_times
 from evenly.errors import ColumnError, UnsupportedTypeError, listed
+from evenly.sources.arrow_input import checked
 from evenly.transform.arrays import check_missing
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.scaling import Scaling
@@ -51,6 +52,7 @@ def scale_frame(
 
 def open_native(x: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Return a narwhals frame, and the function that makes its native kind of one."""
+    x = checked(x, "the frame")  # before PyArrow's kernels use its buffers
     pyarrow = sys.modules.get("pyarrow")
     if pyarrow is not None and isinstance(x, pyarrow.RecordBatch):
         return nw.from_native(pyarrow.Table.from_batches([x])), _record_batch
@@ -65,9 +67,9 @@ def open_native(x: Any) -> tuple[Any, Callable[[Any], Any]]:
 
 def _record_batch(frame: Any) -> Any:
     table = nw.to_native(frame).combine_chunks()
-    batches = table.to_batches()
-    empty = sys.modules["pyarrow"].RecordBatch.from_pylist([], schema=table.schema)
-    return batches[0] if batches else empty
+    if batches := table.to_batches():
+        return batches[0]
+    return sys.modules["pyarrow"].RecordBatch.from_pylist([], schema=table.schema)
 
 
 def match(columns: tuple[str, ...] | None, present: list[str]) -> tuple[str, ...]:

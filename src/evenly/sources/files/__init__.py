@@ -5,6 +5,7 @@ from typing import Any
 
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
+from evenly.sources.arrow_input import checked
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
 from evenly.sources.files.csv import CsvTable
@@ -20,7 +21,8 @@ from evenly.sources.files.paths import (
     size_of,
     suffixes_of,
 )
-from evenly.sources.files.streams import Stream, decompressed, reading
+from evenly.sources.files.streams import Stream, decompressed
+from evenly.sources.reading import reading
 from evenly.sources.request import Request
 from evenly.sources.sql import is_database, open_database
 from evenly.sources.stores import hdf5, open_contents, zarr
@@ -92,10 +94,14 @@ class Opener:
         if is_database(path):
             yield open_database(path)
             return
+        with reading(redact_url(path), url=path):
+            yield from self._open(path, redact_url(path))
+
+    def _open(self, path: str, place: str) -> Iterator[Any]:
         if is_store(path):
-            yield self._stored(zarr, zarr.open_path(path), path, None)
+            yield self._stored(zarr, zarr.open_path(path, place), path, None)
             return
-        nbytes, place = size_of(path), redact_url(path)
+        nbytes = size_of(path)
         if nbytes == 0:
             raise SourceError(f"A file must not be empty. Received: {place}, of 0 bytes.")
         raw = open_file(path)
@@ -144,7 +150,7 @@ class Opener:
                     "A zipped Zarr store must lie on this machine. "
                     f"Received: {place}. Copy it, or unzip it there."
                 )
-            yield self._stored(zarr, zarr.open_path(path), path, nbytes)
+            yield self._stored(zarr, zarr.open_path(path, place), path, nbytes)
             return
         if archives.is_npz(archive):
             name = archives.selected_array(archive, self._request.select, place)
@@ -212,9 +218,11 @@ def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any
         if isinstance(table, CsvTable):
             yield from table.text(list(numbers))
         elif hasattr(table, "batches"):
-            yield from table.batches([field.name for field in table.fields])
+            for batch in table.batches([field.name for field in table.fields]):
+                yield checked(batch, table.place, SourceError, full=True)
         else:
-            raise SourceError(f"Parquet, Arrow or CSV was expected. Received: {table.description}.")
+            name = getattr(table, "description", None) or table.place
+            raise SourceError(f"Parquet, Arrow or CSV was expected. Received: {name}.")
 
 
 def _kind(head: bytes) -> str | None:

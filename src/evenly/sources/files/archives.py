@@ -7,7 +7,8 @@ from typing import BinaryIO
 
 from evenly.errors import ColumnError, DataError, SourceError, listed, nearest
 from evenly.sources.files.paths import is_data
-from evenly.sources.files.streams import Stream, reading
+from evenly.sources.files.streams import Stream
+from evenly.sources.reading import reading
 from evenly.sources.stores import zarr
 
 MAGIC = b"PK\x03\x04"

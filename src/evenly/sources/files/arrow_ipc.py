@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from evenly import extras
+from evenly.errors import SourceError
 from evenly.sources.arrow import fields_of
-from evenly.sources.files.streams import Stream, reading
-from evenly.sources.frames import open_stream, stream_pieces
+from evenly.sources.arrow_input import open_stream, schema_of
+from evenly.sources.files.streams import Stream
+from evenly.sources.frames import stream_pieces
 from evenly.sources.prefetch import read_ahead
+from evenly.sources.reading import reading
 from evenly.sources.tables import Piece, slices
 
 FILE_MAGIC = b"ARROW1"
@@ -24,8 +27,6 @@ class IpcFileTable:
     """
 
     def __init__(self, file: BinaryIO, place: str, nbytes: int | None, local: bool) -> None:
-        import nanoarrow
-
         self.place = place
         self.nbytes = nbytes
         self.rows: int | None = None
@@ -35,8 +36,8 @@ class IpcFileTable:
         with reading(place):
             schema = self._open(None).schema
             self._count = self._open(None).num_record_batches
-        self.fields = fields_of(nanoarrow.c_schema(schema))
-        self._places = {name: index for index, name in enumerate(schema.names)}
+            self.fields = fields_of(schema_of(schema), place, SourceError)
+            self._places = {name: index for index, name in enumerate(schema.names)}
 
     def _open(self, names: list[str] | None) -> Any:
         """Return PyArrow's reader of these columns; None for all, which copies none of them."""
@@ -49,13 +50,14 @@ class IpcFileTable:
 
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield the batches, cut where they are large."""
-        for number, batch in enumerate(read_ahead(self.batches(list(names)))):
-            total = self.nbytes or 0
-            share = total * (number + 1) // self._count - total * number // self._count
-            for columns, _ in stream_pieces(open_stream(batch), names):
-                for part in slices(columns, share):
-                    yield Piece(*part)
-                    self._give_back()
+        with reading(self.place):
+            for number, batch in enumerate(read_ahead(self.batches(list(names)))):
+                total = self.nbytes or 0
+                share = total * (number + 1) // self._count - total * number // self._count
+                for columns in _columns(batch, names, self.place):
+                    for part in slices(columns, share):
+                        yield Piece(*part)
+                        self._give_back()
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         """Yield PyArrow's record batches."""
@@ -76,7 +78,9 @@ class IpcFileTable:
             return False
         before = pyarrow.total_allocated_bytes()
         batch = self._open(None).get_batch(0)
-        return bool(pyarrow.total_allocated_bytes() - before < batch.nbytes // 2)
+        # Not nbytes, which follows the offsets of texts: nobody has checked them yet.
+        size = batch.get_total_buffer_size()
+        return bool(pyarrow.total_allocated_bytes() - before < size // 2)
 
     def _give_back(self) -> None:
         """Let go of the pages read: they stay in the system's cache, not in our memory."""
@@ -88,8 +92,6 @@ class IpcStreamTable:
     """An IPC stream: batches as they come, from anything that can be read."""
 
     def __init__(self, stream: Stream, place: str, nbytes: int | None) -> None:
-        import nanoarrow
-
         ipc = extras.require("pyarrow.ipc", extra="files", feature="Reading Arrow streams")
         self.place = place
         self.nbytes = nbytes
@@ -97,19 +99,27 @@ class IpcStreamTable:
         self._stream = stream
         with reading(place):
             self._reader = ipc.open_stream(_Readable(stream))
-        self.fields = fields_of(nanoarrow.c_schema(self._reader.schema))
+            self.fields = fields_of(schema_of(self._reader.schema), place, SourceError)
 
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield the batches."""
-        for batch in read_ahead(self.batches(list(names))):
-            for columns, _ in stream_pieces(open_stream(batch), names):
-                yield Piece(columns, self._stream.progress())
+        with reading(self.place):
+            for batch in read_ahead(self.batches(list(names))):
+                for columns in _columns(batch, names, self.place):
+                    yield Piece(columns, self._stream.progress())
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         """Yield PyArrow's record batches."""
         with reading(self.place):
             for batch in self._reader:
                 yield batch.select(names)
+
+
+def _columns(batch: Any, names: tuple[str, ...], place: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the named columns of PyArrow's record batch, after checking it."""
+    stream = open_stream(batch, place, SourceError)
+    for columns, _ in stream_pieces(stream, names, place, SourceError):
+        yield columns
 
 
 class _Readable:

@@ -12,14 +12,16 @@ from typing import Any
 from evenly import extras
 from evenly.errors import DataError, SourceError
 from evenly.sources.arrow import missing_column
+from evenly.sources.arrow_input import open_stream
 from evenly.sources.choice import NULL, NUMBER, Field
 from evenly.sources.files.csv_chunks import Chunk, chunks
 from evenly.sources.files.csv_diagnosis import find_ragged, find_text
 from evenly.sources.files.csv_header import is_number, split_header
 from evenly.sources.files.streams import Stream
-from evenly.sources.frames import open_stream, stream_pieces
+from evenly.sources.frames import stream_pieces
 from evenly.sources.keys import KeyName, without_empty
 from evenly.sources.prefetch import read_ahead
+from evenly.sources.reading import reading
 from evenly.sources.tables import Piece
 
 MISSING = frozenset(
@@ -82,6 +84,10 @@ class CsvTable:
 
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield the chunks' columns, the next chunk being decoded meanwhile."""
+        with reading(self.place):
+            yield from self._pieces(names)
+
+    def _pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         keyed = {name: name for name in names if isinstance(name, KeyName)}
         self._keep_kinds(keyed)
         for table, nbytes in read_ahead(self._tables(names)):
@@ -90,7 +96,8 @@ class CsvTable:
             )
             for batch in table.to_batches():
                 found: dict[str, Any] = {}
-                for columns, _ in stream_pieces(open_stream(batch), there):
+                stream = open_stream(batch, self.place, SourceError)
+                for columns, _ in stream_pieces(stream, there, self.place, SourceError):
                     found = dict(zip(there, columns, strict=True))
                 found |= {name: without_empty(found[name]) for name in keyed}
                 missing = missing_column(batch.num_rows)
@@ -112,8 +119,9 @@ class CsvTable:
         """Yield record batches of all columns: these as float64, the others as they stand."""
         types = {name: self._pyarrow.string() for name in self._names}
         types |= {name: self._pyarrow.float64() for name in numbers if name in types}
-        for chunk in self._all_chunks():
-            yield from self._convert(chunk, self._names, types).to_batches()
+        with reading(self.place):
+            for chunk in self._all_chunks():
+                yield from self._convert(chunk, self._names, types).to_batches()
 
     def _all_chunks(self) -> Iterator[Chunk]:
         yield self._first

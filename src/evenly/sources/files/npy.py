@@ -19,12 +19,20 @@ from evenly.sources.arrays import (
     pick,
 )
 from evenly.sources.choice import Choice, positions
-from evenly.sources.files.streams import Stream, damaged, reading
+from evenly.sources.files.streams import Stream
+from evenly.sources.reading import damaged, reading
 
 MAGIC = b"\x93NUMPY"
 
 _BYTES = 16 * 2**20
 """How much is read at a time of a file that cannot be mapped."""
+
+
+_MOST_VALUES = 2**60
+"""No array has more values, those of axes of length 0 not counted; NumPy's limit is near."""
+
+_LONGEST_HEADER = 2**20
+"""NumPy reads a header of up to 4 GB into memory before it refuses more than 10,000 bytes."""
 
 
 class Header(NamedTuple):
@@ -50,12 +58,11 @@ def read_header(file: Any, place: str) -> Header:
     UnsupportedTypeError
         For Python objects, which only unpickling could read, and other non-numbers.
     """
-    try:
+    with reading(place):
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         header = Header(*read(file))
-    except (ValueError, EOFError) as error:
-        raise damaged(place, error) from None
+        _check_shape(header.shape)
     if header.dtype.hasobject:
         raise UnsupportedTypeError(
             f"An NPY file must hold numbers. Received: {place}, which holds Python objects. "
@@ -64,6 +71,12 @@ def read_header(file: Any, place: str) -> Header:
     if header.dtype.names is None:
         check_dtype(header.dtype, place)
     return header
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    """Raise when a shape is none; NumPy checks only that its lengths are integers."""
+    if any(length < 0 for length in shape) or math.prod(filter(None, shape)) > _MOST_VALUES:
+        raise ValueError(f"its header asks for an array of shape {shape}")
 
 
 def open_mapped(file: BinaryIO, choice: Choice, *, feature_axis: int, place: str) -> Any:
@@ -116,8 +129,7 @@ def mapped(file: BinaryIO, pages: mmap.mmap, place: str) -> Any:
     SourceError
         When the file is shorter than its header says.
     """
-    with reading(place):
-        header = read_header(file, place)
+    header = read_header(file, place)
     start = file.tell()
     if len(pages) - start < header.nbytes:
         raise damaged(
@@ -160,6 +172,10 @@ class StreamedArray:
 
     def blocks(self) -> Generator[Block]:
         """Yield ranges of rows, as they are read."""
+        with reading(self._place):
+            yield from self._blocks()
+
+    def _blocks(self) -> Generator[Block]:
         shape = self._header.shape
         if (self._header.fortran and len(shape) > 1) or self._axis == 0:
             array = read_array(self._stream, self._header, self._place)
@@ -206,4 +222,6 @@ class _Readable:
         self._stream = stream
 
     def read(self, size: int) -> bytes:
+        if size > _LONGEST_HEADER:
+            raise ValueError(f"its header has {size} bytes")
         return self._stream.read(size)

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from evenly import extras
+from evenly.errors import SourceError
 from evenly.sources.arrow import ColumnReader, fields_of
-from evenly.sources.files.streams import reading
+from evenly.sources.arrow_input import open_array, schema_of
 from evenly.sources.keys import KeyName
 from evenly.sources.prefetch import read_ahead
+from evenly.sources.reading import reading
 from evenly.sources.tables import Part, Piece
 
 _BATCH_BYTES = 32 * 2**20
@@ -48,8 +50,6 @@ class ParquetTable:
     """
 
     def __init__(self, file: str | BinaryIO, place: str, nbytes: int | None) -> None:
-        import nanoarrow
-
         parquet = extras.require("pyarrow.parquet", extra="files", feature="Reading Parquet")
         self.place = place
         self.nbytes = nbytes
@@ -59,8 +59,8 @@ class ParquetTable:
             self._metadata = opened.metadata
             self.rows: int | None = self._metadata.num_rows
             schema = opened.schema_arrow
-        self.fields = fields_of(nanoarrow.c_schema(schema))
-        self._widths = {field.name: _width(field.type) for field in schema}
+            self.fields = fields_of(schema_of(schema), place, SourceError)
+            self._widths = {field.name: _width(field.type) for field in schema}
         self._local = isinstance(file, str)
 
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
@@ -71,18 +71,17 @@ class ParquetTable:
         decoding alone. From elsewhere it is the waiting that counts.
         """
         batches = self.batches(list(names))
-        yield from self._read(
-            batches if self._local else read_ahead(batches), names, self.nbytes or 0
-        )
+        with reading(self.place):
+            yield from self._read(
+                batches if self._local else read_ahead(batches), names, self.nbytes or 0
+            )
 
     def _read(self, batches: Iterator[Any], names: tuple[str, ...], nbytes: int) -> Iterator[Piece]:
         """Yield batches of columns that take so many bytes of the file."""
-        import nanoarrow
-
         reader: ColumnReader | None = None
         for batch in batches:
-            array = nanoarrow.c_array(batch)
-            reader = reader or ColumnReader(array.schema, names)
+            array = open_array(batch, self.place, SourceError)
+            reader = reader or ColumnReader(array.schema, names, self.place, SourceError)
             yield Piece(reader.read(array), nbytes * batch.num_rows // max(1, self.rows or 0))
             del batch, array  # before the next one is decoded: that is half of the memory
 

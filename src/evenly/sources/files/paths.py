@@ -1,5 +1,6 @@
 """Paths, patterns, folders and URLs, into a sorted list of files."""
 
+import contextlib
 import glob
 import os
 from collections.abc import Callable, Iterable
@@ -8,16 +9,17 @@ from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
 from evenly import extras
-from evenly.errors import EvenlyError, SourceError
-from evenly.redaction import redact, redact_url
-from evenly.regular import NotRegularError, RegularFile, check_regular, not_regular
+from evenly.errors import SourceError
+from evenly.redaction import redact_url
+from evenly.regular import RegularFile, check_regular
 from evenly.sources.files.folders import is_store_folder
 from evenly.sources.files.remote import RemoteFile
 from evenly.sources.files.search import Entry, Search
+from evenly.sources.reading import reading, reading_error, unreadable
 from evenly.sources.sql.url import is_database
 from evenly.sources.urls import is_pattern, names_in, with_path
 from evenly.sources.urls import is_url as is_url
-from evenly.system_errors import is_system_error, system_error
+from evenly.system_errors import is_system_error
 
 DATA_SUFFIXES = (
     *(".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc"),
@@ -99,16 +101,12 @@ def open_file(path: str) -> BinaryIO:
     SourceError
         When it cannot be opened, or is a pipe, a socket or a device.
     """
-    try:
+    with opening(path):
         if not is_url(path):
             return RegularFile(path)
         filesystem, inner = filesystem_of(path)
         opened = open_in(filesystem, inner)
-    except Exception as error:
-        if isinstance(error, EvenlyError | ImportError | MemoryError):
-            raise
-        raise unreadable(path, error) from None
-    return cast(BinaryIO, RemoteFile(opened, filesystem, partial(unreadable, path)))
+    return cast(BinaryIO, RemoteFile(opened, filesystem, partial(_opening_error, path)))
 
 
 def open_in(filesystem: Any, path: str) -> Any:
@@ -123,17 +121,13 @@ def size_of(path: str) -> int | None:
     """Return a file's size in bytes; None when it is not known."""
     if is_database(path) or is_store(path):
         return None
-    try:
+    with opening(path):
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             return filesystem.size(inner)  # type: ignore[no-any-return]
         status = os.stat(path)
         check_regular(status, path)
-    except Exception as error:
-        if isinstance(error, EvenlyError | ImportError | MemoryError):
-            raise
-        raise unreadable(path, error) from None
-    return status.st_size
+        return status.st_size
 
 
 def name_of(path: str) -> str:
@@ -209,7 +203,7 @@ def filesystem_of(url: str) -> tuple[Any, str]:
 
 def expand_url(url: str, wanted: Callable[[str], bool] = is_data) -> list[str]:
     """Return the files that a URL stands for; of a folder, those that are wanted."""
-    try:
+    with opening(url):
         filesystem, inner = filesystem_of(url)
         if is_pattern(url):
             matches = [with_path(url, inner, str(path)) for path in filesystem.glob(inner)]
@@ -218,10 +212,6 @@ def expand_url(url: str, wanted: Callable[[str], bool] = is_data) -> list[str]:
             return [url] if is_store(url) else _of_remote_folder(filesystem, inner, url, wanted)
         if filesystem.exists(inner):
             return [url]
-    except Exception as error:
-        if isinstance(error, EvenlyError | ImportError):
-            raise
-        raise unreadable(url, error) from None
     raise SourceError(
         f"A URL must lead to a file. Received: {redact_url(url)!r}, and there is no such file."
     )
@@ -239,7 +229,7 @@ def exists(path: str) -> bool:
         os.stat(path)
     except (OSError, ValueError) as error:
         if is_system_error(error) or isinstance(error, PermissionError):
-            raise unreadable(path, error) from None
+            raise _opening_error(path, error) from None
         return False
     return True
 
@@ -291,20 +281,13 @@ def _no_match(pattern: str) -> list[str]:
     )
 
 
-def unreadable(path: str, error: Exception) -> SourceError:
-    """Return the error for a file that cannot be opened or read.
+def opening(path: str) -> contextlib.AbstractContextManager[None]:
+    """Turn what is raised while a file or URL is looked for or opened into a `SourceError`."""
+    return reading(redact_url(path), unreadable, url=path)
 
-    Its ``errno`` is that of the cause; `is_system_error` tells whether the file is to blame.
-    """
-    if isinstance(error, NotRegularError):
-        return not_regular(redact_url(path))
-    if is_system_error(error):
-        return system_error(redact_url(path), error)
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    reason = redact(reason, path)
-    raised = SourceError(f"A source must be readable. Received: {redact_url(path)!r}: {reason}.")
-    raised.errno = getattr(error, "errno", None)
-    return raised
+
+def _opening_error(path: str, error: Exception) -> SourceError:
+    return reading_error(redact_url(path), error, unreadable, url=path)
 
 
 def _hint(path: str) -> str:

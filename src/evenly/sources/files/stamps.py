@@ -6,7 +6,7 @@ from stat import S_ISDIR
 from typing import Any, NamedTuple
 
 from evenly.errors import SourceError
-from evenly.sources.files.paths import filesystem_of, is_url, unreadable
+from evenly.sources.files.paths import filesystem_of, is_url, opening
 from evenly.system_errors import is_system_error
 
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "md5", "version_id", "generation")
@@ -39,7 +39,7 @@ def stamp_of(path: str) -> Stamp:
     SourceError
         When it is not there or cannot be read.
     """
-    try:
+    with opening(path):
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             return _remote(filesystem.info(inner))
@@ -47,8 +47,6 @@ def stamp_of(path: str) -> Stamp:
         if S_ISDIR(found.st_mode):
             return _of_folder(path)
         return Stamp(found.st_size, found.st_mtime_ns)
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error) from None
 
 
 def _of_folder(path: str) -> Stamp:

@@ -1,15 +1,12 @@
 """Bytes of a file, decompressed if need be, with how far it has been read."""
 
 import bz2
-import contextlib
 import gzip
 import lzma
-from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from evenly import extras
-from evenly.errors import EvenlyError, SourceError
-from evenly.system_errors import is_system_error, system_error
+from evenly.sources.reading import reading
 
 COMPRESSIONS = {
     b"\x1f\x8b": "gzip",
@@ -88,29 +85,3 @@ def _decompressor(raw: BinaryIO, kind: str) -> Any:
         return lzma.LZMAFile(raw)
     pyarrow = extras.require("pyarrow", extra="files", feature="Reading .zst files")
     return pyarrow.CompressedInputStream(pyarrow.PythonFile(raw, mode="r"), "zstd")
-
-
-@contextlib.contextmanager
-def reading(place: str) -> Iterator[None]:
-    """Turn whatever the decoders of a file raise into one error that names the file.
-
-    Damaged data make zipfile, tarfile, zlib, struct, codecs and PyArrow raise almost anything. What
-    is short of memory, or of a package, says so itself.
-    """
-    try:
-        yield
-    except (EvenlyError, MemoryError, ImportError):
-        raise
-    except Exception as error:
-        raise damaged(place, error) from None
-
-
-def damaged(place: str, error: object) -> SourceError:
-    """Return the error for a file that cannot be decoded, or that the system cannot read."""
-    if isinstance(error, Exception) and is_system_error(error):
-        return system_error(place, error)
-    text = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-    return SourceError(
-        f"A file must be whole, and of its format. Received: {place}, which cannot be read: "
-        f"{text}. It may be truncated or damaged; get it again."
-    )

@@ -21,8 +21,9 @@ from evenly.sources.files.paths import (
     open_file,
     suffixes_of,
 )
-from evenly.sources.files.streams import damaged, decompressed, reading
+from evenly.sources.files.streams import decompressed
 from evenly.sources.images.pictures import Picture, read_remote
+from evenly.sources.reading import damaged, reading
 from evenly.system_errors import is_system_error
 
 _BLOCK = 512

@@ -6,10 +6,12 @@ from typing import Any
 from urllib.parse import quote
 
 from evenly import extras
-from evenly.redaction import redact
+from evenly.errors import SourceError
 from evenly.sources.arrow import fields_of
-from evenly.sources.frames import open_stream, stream_pieces
+from evenly.sources.arrow_input import open_stream, schema_of
+from evenly.sources.frames import stream_pieces
 from evenly.sources.prefetch import read_ahead
+from evenly.sources.reading import reading
 from evenly.sources.sql.names import failed, found_table, selection
 from evenly.sources.sql.url import Asked
 from evenly.sources.tables import Piece
@@ -24,7 +26,7 @@ def open_table(asked: Asked) -> "AdbcTable":
         f"adbc_driver_{asked.scheme}.dbapi", extra="sql", feature=f"Reading {asked.scheme}"
     )
     extras.require("pyarrow", extra="sql", feature=f"Reading {asked.scheme}")
-    with _running(dbapi, asked):
+    with _running(asked):
         return AdbcTable(dbapi, asked)
 
 
@@ -48,8 +50,7 @@ class AdbcTable:
         # A server knows the types before it has any row; SQLite by the rows alone.
         limit = "" if asked.scheme == "sqlite" else " LIMIT 0"
         with self._reader((), limit) as reader:
-            stream = open_stream(reader)
-            self.fields = fields_of(stream.get_schema())
+            self.fields = fields_of(schema_of(reader.schema), self.place, SourceError)
 
     def _forbid_writing(self) -> None:
         """Let the server refuse what writes: in this transaction, and in any other one."""
@@ -68,13 +69,14 @@ class AdbcTable:
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield the rows as the query runs, one batch ahead."""
         with (
-            _running(self._dbapi, self._asked),
+            _running(self._asked),
             _closed_quietly(self._connection, self._dbapi),
             self._reader(names) as reader,
             contextlib.closing(read_ahead(iter(reader))) as batches,
         ):
             for batch in batches:
-                yield from stream_pieces(open_stream(batch), names)
+                stream = open_stream(batch, self.place, SourceError)
+                yield from stream_pieces(stream, names, self.place, SourceError)
 
     @contextlib.contextmanager
     def _reader(self, names: tuple[str, ...], limit: str = "") -> Iterator[Any]:
@@ -119,12 +121,6 @@ def _tables(connection: Any) -> list[tuple[str, str]]:
     ]
 
 
-@contextlib.contextmanager
-def _running(dbapi: Any, asked: Asked) -> Iterator[None]:
+def _running(asked: Asked) -> contextlib.AbstractContextManager[None]:
     """Turn the errors of a driver and of Arrow into one that names the place."""
-    try:
-        yield
-    except (dbapi.Error, OSError, RuntimeError, ValueError) as error:
-        if type(error).__module__.startswith("evenly"):
-            raise
-        raise failed(asked.place, redact(str(error), asked.target)) from None
+    return reading(asked.place, failed, failed, url=asked.target)

@@ -1,6 +1,5 @@
 """DuckDB: a table or a query of a database file, opened for reading only."""
 
-import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from typing import Any
 from evenly import extras
 from evenly.errors import SourceError
 from evenly.sources.frames import open_frame
+from evenly.sources.reading import reading
 from evenly.sources.sql.names import failed, found_table, quoted, selection
 from evenly.sources.sql.url import Asked
 from evenly.sources.tables import Piece
@@ -36,7 +36,7 @@ WHERE table_catalog = current_database() ORDER BY ALL
 def open_table(asked: Asked) -> "DuckdbTable":
     """Return what was asked for as a table."""
     duckdb = extras.require("duckdb", extra="sql", feature="Reading a DuckDB database")
-    with _running(duckdb, asked.place):
+    with reading(asked.place, _failed, _failed):
         connection = _connection(duckdb, asked.target)
         rows = None
         query = asked.query
@@ -93,21 +93,8 @@ class DuckdbTable:
 
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield the rows as the query runs."""
-        import duckdb
-
-        with _running(duckdb, self.place), self._connection:
+        with reading(self.place, _failed, _failed), self._connection:
             yield from self._table.pieces(names)
-
-
-@contextlib.contextmanager
-def _running(duckdb: Any, place: str) -> Iterator[None]:
-    """Turn DuckDB's errors, and those of a stream of its rows, into one that names the place."""
-    try:
-        yield
-    except (duckdb.Error, OSError, RuntimeError) as error:
-        if isinstance(error, SourceError):
-            raise
-        raise _failed(place, error) from None
 
 
 def _failed(place: str, error: object) -> SourceError:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from evenly.errors import ColumnError, DataError, SourceError, listed, nearest
+from evenly.sources.reading import reason
 
 _DEFAULT = ("main", "public")
 """The schemas whose tables need no schema's name."""
@@ -50,7 +51,6 @@ def found_table(name: str, known: Sequence[tuple[str, str]], place: str) -> str:
 
 def failed(place: str, error: object) -> SourceError:
     """Return the error for a database that cannot be read, or a query that does not run."""
-    text = str(error).strip().partition("\n")[0].rstrip(".!") or type(error).__name__
     return SourceError(
-        f"A database must be readable, and its query run. Received: {place}: {text}."
+        f"A database must be readable, and its query run. Received: {place}: {reason(error)}."
     )

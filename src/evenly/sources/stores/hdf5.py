@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import extras
+from evenly.sources.reading import damaged_store, reading
 from evenly.sources.stores.boxes import Box
 from evenly.sources.stores.chunked import Stored
-from evenly.sources.stores.damage import damaged
 from evenly.sources.stores.fill import without_fill
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -30,14 +30,17 @@ def open_path(file: Any, place: str) -> Any:
         When it cannot be read.
     """
     h5py = extras.require("h5py", extra="hdf5", feature="Reading HDF5")
-    try:
+    with reading(place, damaged_store):
         return h5py.File(file, "r")
-    except (OSError, RuntimeError) as error:
-        raise damaged(place, error) from None
 
 
 def arrays(x: Any, place: str) -> dict[str, Stored]:
     """Return the datasets by their paths below a group; one that was given itself has none."""
+    with reading(place, damaged_store):
+        return _arrays(x, place)
+
+
+def _arrays(x: Any, place: str) -> dict[str, Stored]:
     import h5py
 
     if isinstance(x, h5py.Dataset):
@@ -48,10 +51,7 @@ def arrays(x: Any, place: str) -> dict[str, Stored]:
         if isinstance(member, h5py.Dataset) and member.shape:
             found[name] = _stored(member, f"{place}/{name}")
 
-    try:
-        x.visititems(visit)
-    except (OSError, RuntimeError, KeyError) as error:
-        raise damaged(place, error) from None
+    x.visititems(visit)
     return found
 
 
@@ -74,8 +74,10 @@ class Hdf5Array:
     """A dataset in an HDF5 file."""
 
     def __init__(self, dataset: Any, place: str) -> None:
-        # Texts, which may be keys, as Python's and not as bytes.
-        self._dataset = dataset.asstr() if _is_text(dataset) else dataset
+        # Texts, which may be keys, as Python's and not as bytes; of those that are not UTF-8
+        # the bytes are kept, as in Arrow's texts.
+        text = _is_text(dataset)
+        self._dataset = dataset.asstr(errors="surrogateescape") if text else dataset
         self._place = place
         self.shape: tuple[int, ...] = tuple(dataset.shape or ())
         self.dtype: np.dtype[Any] = dataset.dtype
@@ -83,7 +85,5 @@ class Hdf5Array:
 
     def read(self, box: Box) -> npt.NDArray[Any]:
         """Return the values in a box."""
-        try:
+        with reading(self._place, damaged_store):
             return np.asarray(self._dataset[box])
-        except (OSError, RuntimeError, ValueError) as error:
-            raise damaged(self._place, error) from None

@@ -11,7 +11,7 @@ from evenly.block import Column, Keys
 from evenly.errors import DataError
 from evenly.sources.arrays import StructuredTable, field_of, native
 from evenly.sources.choice import Field
-from evenly.sources.keys import KeyName, keys_of_array
+from evenly.sources.keys import KeyName, keys_of_column_named
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.stores.boxes import Box, cut
 from evenly.sources.stores.chunked import Stored
@@ -51,7 +51,7 @@ class ArraysTable:
         read = 0
         with closing(read_ahead(_each(arrays, iter(boxes)))) as parts:
             for part in parts:
-                columns = tuple(map(_column, names, part))
+                columns = tuple(self._column(*pair) for pair in zip(names, part, strict=True))
                 done = read + len(columns[0])
                 yield Piece(
                     columns, self._share(done, boxes.cells) - self._share(read, boxes.cells)
@@ -59,13 +59,14 @@ class ArraysTable:
                 read = done
                 del part, columns
 
+    def _column(self, name: str, values: npt.NDArray[Any]) -> Column | Keys:
+        flat = values.reshape(-1)
+        if isinstance(name, KeyName):
+            return keys_of_column_named(flat, name, self.place)
+        return Column(native(flat))
+
     def _share(self, rows: int, total: int) -> int:
         return (self.nbytes or 0) * rows // max(1, total)
-
-
-def _column(name: str, values: npt.NDArray[Any]) -> Column | Keys:
-    flat = values.reshape(-1)
-    return keys_of_array(flat) if isinstance(name, KeyName) else Column(native(flat))
 
 
 class RecordsTable:

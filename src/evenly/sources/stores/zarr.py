@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import extras
-from evenly.redaction import redact_url
+from evenly.sources.reading import damaged_store, reading
 from evenly.sources.stores.boxes import Box
 from evenly.sources.stores.chunked import Stored
-from evenly.sources.stores.damage import damaged
 from evenly.sources.stores.fill import without_fill
 
 MARKS = ("zarr.json", ".zgroup", ".zarray")
@@ -23,7 +22,7 @@ def owns(x: Any) -> bool:
     return zarr is not None and isinstance(x, zarr.Array | zarr.Group)
 
 
-def open_path(path: str) -> Any:
+def open_path(path: str, place: str) -> Any:
     """Return the array or group in a folder, a zip file or a URL, for reading.
 
     Raises
@@ -33,24 +32,24 @@ def open_path(path: str) -> Any:
     """
     zarr = extras.require("zarr", extra="zarr", feature="Reading Zarr")
     store = path
-    try:
+    with reading(place, damaged_store):
         if "://" not in path and path.endswith(".zip"):
             store = zarr.storage.ZipStore(path, mode="r")
         return zarr.open(store, mode="r")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise damaged(redact_url(path), error) from None
 
 
 def arrays(x: Any, place: str) -> dict[str, Stored]:
     """Return the arrays by their paths below a group; one that was given itself has none."""
+    with reading(place, damaged_store):
+        return _arrays(x, place)
+
+
+def _arrays(x: Any, place: str) -> dict[str, Stored]:
     import zarr
 
     if isinstance(x, zarr.Array):
         return {"": _stored(x, place)}
-    try:
-        found = x.members(max_depth=None)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise damaged(place, error) from None
+    found = x.members(max_depth=None)
     members = sorted((name, member) for name, member in found if isinstance(member, zarr.Array))
     return {name: _stored(member, f"{place}/{name}") for name, member in members if member.shape}
 
@@ -76,7 +75,5 @@ class ZarrArray:
 
     def read(self, box: Box) -> npt.NDArray[Any]:
         """Return the values in a box."""
-        try:
+        with reading(self._place, damaged_store):
             return np.asarray(self._array[box])
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise damaged(self._place, error) from None

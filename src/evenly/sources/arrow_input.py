@@ -1,0 +1,159 @@
+"""Arrow data from outside: checked here, once, before its buffers are used.
+
+The Arrow C data interface does not carry the sizes of buffers, so that a wrong length leads
+beyond them. PyArrow knows the sizes: its data, which is what comes from files, networks and
+databases, is validated before it is exported. The capsules of other libraries in this process,
+such as Polars, cannot be checked and are trusted to have buffers of the lengths that they say.
+
+Nothing else in ``sources`` imports Arrow arrays by nanoarrow.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from evenly.errors import DataError, EvenlyError
+
+Error = type[EvenlyError]
+"""The class of the error for invalid data: `DataError`, or `SourceError` for a file."""
+
+
+def open_stream(x: Any, place: str, error: Error = DataError) -> Any:
+    """Return a stream of nanoarrow's arrays of anything with a capsule: its schema, and arrays.
+
+    Parameters
+    ----------
+    place
+        What messages call it.
+    error
+        The class of the error for invalid data.
+
+    Raises
+    ------
+    EvenlyError
+        Of that class, when PyArrow's data does not fit its buffers.
+    """
+    import nanoarrow
+
+    if isinstance(x, OneArray):
+        return x
+    with decoding_names(place, error):
+        x = checked(x, place, error)
+        if hasattr(x, "__arrow_c_array__") and not hasattr(x, "__arrow_c_stream__"):
+            return OneArray(nanoarrow.c_array(x))
+        return nanoarrow.c_array_stream(x)
+
+
+class OneArray:
+    """A stream of one array.
+
+    nanoarrow's own has a copy of the array, and making it of string views ends the process
+    (nanoarrow 0.9.0, ``nanoarrow.c_array_stream(pyarrow.array(["a"], pyarrow.string_view()))``).
+    """
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def get_schema(self) -> Any:
+        """Return the schema of the array."""
+        return self._array.schema
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self._array
+
+
+def open_array(x: Any, place: str, error: Error = DataError) -> Any:
+    """Return a nanoarrow array of anything with a capsule, as `open_stream` does a stream."""
+    import nanoarrow
+
+    with decoding_names(place, error):
+        return nanoarrow.c_array(checked(x, place, error))
+
+
+@contextlib.contextmanager
+def decoding_names(place: str, error: Error) -> Iterator[None]:
+    """Raise an error of the class ``error`` for a column's name that is not UTF-8."""
+    try:
+        yield
+    except UnicodeDecodeError as why:
+        raise error(
+            f"A column's name must be UTF-8. Received: {why.object!r} in {place}. Rename it."
+        ) from None
+
+
+def schema_of(x: Any) -> Any:
+    """Return the nanoarrow schema of a PyArrow schema, field or type."""
+    import nanoarrow
+
+    return nanoarrow.c_schema(x)
+
+
+def checked(x: Any, place: str, error: Error = DataError, *, full: bool = False) -> Any:
+    """Return PyArrow's data after validating it; other things as they are.
+
+    Parameters
+    ----------
+    full
+        Check every offset and index, not only the sizes of buffers. Choose it where PyArrow
+        follows them: for lists, and for columns that are copied or written.
+    """
+    pyarrow = sys.modules.get("pyarrow")
+    if pyarrow is None:
+        return x
+    if isinstance(x, (pyarrow.RecordBatch, pyarrow.Table)):
+        try:
+            x.validate()
+        except pyarrow.ArrowException as why:
+            _check_columns(x, place, error)  # to name the column
+            raise invalid("", place, why, error) from None
+        if full:
+            _check_columns(x, place, error, full=True)
+    elif isinstance(x, (pyarrow.Array, pyarrow.ChunkedArray)):
+        _check(x, "", place, error, full)
+    return x
+
+
+def _check_columns(table: Any, place: str, error: Error, full: bool = False) -> None:
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        _check(column, name, place, error, full)
+
+
+def _check(column: Any, name: str, place: str, error: Error, full: bool) -> None:
+    import pyarrow
+
+    try:
+        column.validate()
+        if full:
+            _as_bytes(column).validate(full=True)
+    except pyarrow.ArrowException as why:
+        raise invalid(name, place, why, error) from None
+
+
+def _as_bytes(column: Any) -> Any:
+    """Return a column of texts as one of bytes: texts need not be UTF-8 to be safe."""
+    import pyarrow
+
+    chunks = getattr(column, "chunks", None)
+    if chunks:
+        return pyarrow.chunked_array([_as_bytes(chunk) for chunk in chunks])
+    if pyarrow.types.is_dictionary(column.type):
+        entries = _as_bytes(column.dictionary)
+        return pyarrow.DictionaryArray.from_arrays(column.indices, entries, safe=False)
+    same = {
+        pyarrow.string(): pyarrow.binary(),
+        pyarrow.large_string(): pyarrow.large_binary(),
+        pyarrow.string_view(): pyarrow.binary_view(),
+    }
+    return column.view(same[column.type]) if column.type in same else column
+
+
+def invalid(name: str, place: str, why: object, error: Error = DataError) -> EvenlyError:
+    """Return the error for Arrow data that breaks the rules of its format."""
+    from evenly.sources.reading import reason
+
+    column = f"column {name!r} of {place}" if name else place
+    return error(
+        f"Arrow data must be valid. Received: {column}: {reason(why)}. "
+        "The data may be damaged; get it again."
+    )

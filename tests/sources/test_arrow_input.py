@@ -1,0 +1,238 @@
+"""Arrow data whose lengths, offsets, codes or types are wrong: refused before it is used."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+import evenly
+from evenly.apply import apply
+
+ROWS = 777
+TABLE = pa.table({"a": pa.array([1.0] * ROWS), "s": pa.array(["x", "yy", "zzz"] * (ROWS // 3))})
+LENGTHS = [1_200, 20_000, 10**8]
+SOURCES = Path(evenly.__file__).parent / "sources"
+
+
+def written(new, table=TABLE):
+    sink = io.BytesIO()
+    with new(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def with_rows(new, rows):
+    """The bytes of a file whose header says another number of rows than there are."""
+    return written(new).replace(ROWS.to_bytes(8, "little"), rows.to_bytes(8, "little"))
+
+
+@pytest.fixture(params=[".arrow", ".arrows"])
+def new(request):
+    return pa.ipc.new_file if request.param == ".arrow" else pa.ipc.new_stream
+
+
+@pytest.mark.parametrize("rows", LENGTHS)
+@pytest.mark.parametrize("by", [None, "s"])
+def test_a_file_with_too_many_rows_is_refused(tmp_path, new, rows, by):
+    path = tmp_path / "x.arrow"
+    path.write_bytes(with_rows(new, rows))
+    with pytest.raises(evenly.SourceError) as error:
+        evenly.fit(path, columns=["a"], by=by)
+    assert str(error.value).startswith(
+        f"Arrow data must be valid. Received: column 'a' of {path}: Buffer #1 too small"
+    )
+
+
+@pytest.mark.parametrize("rows", LENGTHS)
+def test_normalizing_such_a_file_is_refused(tmp_path, new, rows):
+    path = tmp_path / "x.arrow"
+    path.write_bytes(with_rows(new, rows))
+    moments = evenly.fit(TABLE)
+    with pytest.raises(evenly.SourceError, match=r"column 'a' of .*x\.arrow: Buffer #1 too"):
+        apply(moments, str(path), str(tmp_path / "y.csv"))
+    assert not (tmp_path / "y.csv").exists()
+
+
+@pytest.mark.parametrize("form", ["table", "batch", "reader", "column", "batches", "keys"])
+def test_frames_with_too_many_rows_are_refused(form):
+    reader = pa.ipc.open_stream(with_rows(pa.ipc.new_stream, 20_000))
+    options = {}
+    if form == "reader":
+        source = reader
+    else:
+        batch = reader.read_next_batch()
+        table = pa.Table.from_batches([batch])
+        source = {"table": table, "batch": batch, "column": batch["a"], "batches": [table]}.get(
+            form
+        )
+        if form == "keys":
+            source, options = np.ones(20_000), {"by": batch["s"]}
+    with pytest.raises(evenly.DataError, match=r"Arrow data must be valid.*Buffer #1 too"):
+        evenly.fit(source, **options)
+
+
+def test_pandas_arrow_columns_are_checked():
+    import pandas as pd
+
+    batch = pa.ipc.open_stream(with_rows(pa.ipc.new_stream, 20_000)).read_next_batch()
+    frame = pd.DataFrame({"a": pd.arrays.ArrowExtensionArray(pa.chunked_array([batch["a"]]))})
+    with pytest.raises(evenly.DataError, match="column 'a' of the frame: Buffer #1 too small"):
+        evenly.fit(frame)
+
+
+def test_data_sets_are_checked(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    path = tmp_path / "x.arrow"
+    path.write_bytes(with_rows(pa.ipc.new_stream, 20_000))
+    table = pa.ipc.open_stream(path.read_bytes()).read_all()
+    dataset = datasets.Dataset(datasets.table.InMemoryTable(table), fingerprint="x")
+    with pytest.raises(evenly.DataError, match="column 'a' of the Dataset: Buffer #1 too small"):
+        evenly.fit(dataset, columns=["a"])
+
+
+def texts(offsets, data=b"abc", dtype=np.int32, kind=None):
+    buffers = [None, pa.py_buffer(np.array(offsets, dtype)), pa.py_buffer(data)]
+    return pa.Array.from_buffers(kind or pa.string(), len(offsets) - 1, buffers)
+
+
+@pytest.mark.parametrize("offsets", [[0, 5, 3, 3], [0, -1_000_000, 2, 3], [0, 2, 1, 3]])
+def test_offsets_of_texts_must_not_decrease(offsets):
+    table = pa.table({"x": [1.0, 2.0, 3.0], "s": texts(offsets)})
+    with pytest.raises(
+        evenly.DataError, match="column 's' of the table: a text must lie within its buffer"
+    ):
+        evenly.fit(table, by="s")
+
+
+@pytest.mark.parametrize(
+    "view", [[300, 0, 0, 0], [20, 0, 1, 0], [20, 0, 0, 2], [20, 0, 0, -1], [-1, 0, 0, 0]]
+)
+def test_views_of_texts_must_lie_within_a_buffer(view):
+    views = np.array([view, [1, 97, 0, 0]], np.int32)
+    buffers = [None, pa.py_buffer(views), pa.py_buffer(b"a text of twenty one.")]
+    column = pa.Array.from_buffers(pa.string_view(), 2, buffers)
+    with pytest.raises(evenly.DataError, match="must lie within its buffer"):
+        evenly.fit(pa.table({"x": [1.0, 2.0], "s": column}), by="s")
+
+
+@pytest.mark.parametrize("code", [3, -1, 127])
+@pytest.mark.parametrize("entries", [["a", "b", "c"], [1.0, 2.0, 3.0]])
+def test_a_code_without_an_entry_is_refused(code, entries):
+    codes = pa.array([0, code, 2], pa.int8())
+    column = pa.DictionaryArray.from_arrays(codes, pa.array(entries), safe=False)
+    table = pa.table({"x": [1.0, 2.0, 3.0], "c": column})
+    for options in [{"by": "c"}, *([{"columns": ["c"]}] * isinstance(entries[0], float))]:
+        with pytest.raises(
+            evenly.DataError,
+            match=f"column 'c' of the table: the code {code} in a dictionary of 3 entries",
+        ):
+            evenly.fit(table, **options)
+
+
+def test_the_code_of_a_null_row_may_be_anything():
+    codes = pa.Array.from_buffers(
+        pa.int8(), 3, [pa.py_buffer(b"\x05"), pa.py_buffer(np.array([0, 99, 1], np.int8))]
+    )
+    column = pa.DictionaryArray.from_arrays(codes, pa.array([1.0, 3.0]), safe=False)
+    moments = evenly.fit(pa.table({"c": column}))
+    assert (moments.mean.tolist(), moments.missing.tolist()) == ([2.0], [1])
+
+
+@pytest.mark.parametrize("scale", [2_000_000_000, -2_000_000_000, 39, -39])
+@pytest.mark.parametrize("where", ["file", "table", "column"])
+def test_a_decimal_of_an_absurd_scale_is_refused(tmp_path, scale, where):
+    words = pa.py_buffer(np.array([1, 0, 2, 0], "<u8"))
+    column = pa.Array.from_buffers(pa.decimal128(20, scale), 2, [None, words])
+    source, error = pa.table({"a": column}), evenly.DataError
+    if where == "file":
+        source, error = tmp_path / "x.arrow", evenly.SourceError
+        source.write_bytes(written(pa.ipc.new_file, pa.table({"a": column})))
+    if where == "column":
+        source = column
+    with pytest.raises(error, match=f"decimals of scale {scale}, where at most 38 is possible"):
+        evenly.fit(source)
+
+
+def test_the_largest_scale_is_read():
+    column = pa.Array.from_buffers(
+        pa.decimal128(38, 38), 1, [None, pa.py_buffer(np.array([10**18, 0], "<u8"))]
+    )
+    assert evenly.fit(pa.table({"a": column})).mean.tolist() == [1e-20]
+
+
+@pytest.mark.parametrize("offsets", [[0, 2, 1, 4], [0, 2, 400, 4], [0, -2, 2, 4]])
+def test_offsets_of_lists_are_checked(offsets):
+    datasets = pytest.importorskip("datasets")
+    lists = pa.Array.from_buffers(
+        pa.list_(pa.float64()),
+        3,
+        [None, pa.py_buffer(np.array(offsets, np.int32))],
+        children=[pa.array([1.0, 2.0, 3.0, 4.0])],
+    )
+    table = datasets.table.InMemoryTable(pa.table({"v": lists}))
+    dataset = datasets.Dataset(table, fingerprint="x")  # without it, the library hashes the lists
+    with pytest.raises(evenly.DataError, match="Arrow data must be valid"):
+        evenly.fit(dataset, select="v")
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path):
+    path = tmp_path / "x.arrow"
+    stream = written(pa.ipc.new_stream, pa.table({"QQQQ": [1.0, 2.0]}))
+    path.write_bytes(stream.replace(b"QQQQ", b"\xff\xffQQ"))
+    for source, error, place in [
+        (path, evenly.SourceError, path),
+        (pa.ipc.open_stream(path.read_bytes()).read_all(), evenly.DataError, "the table"),
+    ]:
+        with pytest.raises(error) as caught:
+            evenly.fit(source)
+        assert str(caught.value) == (
+            r"A column's name must be UTF-8. Received: b'\xff\xffQQ' in "
+            f"{place}. Rename it."
+        )
+
+
+def test_a_name_in_parquet_that_is_not_utf8_is_refused(tmp_path):
+    path = tmp_path / "x.parquet"
+    pa.parquet.write_table(pa.table({"QQQQ": [1.0, 2.0]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"QQQQ", b"\xff\xffQQ"))
+    with pytest.raises(evenly.SourceError, match=r"x\.parquet, which cannot be read: 'utf-8'"):
+        evenly.fit(path)
+
+
+def test_a_column_of_string_views_can_be_keys():
+    """nanoarrow's stream of one such array ends the process."""
+    keys = pa.array(["a text of twenty one.", "b", "b"], pa.string_view())
+    assert evenly.fit([1.0, 2.0, 4.0], by=keys)["b"].mean.tolist() == [3.0]
+
+
+def test_a_record_batch_with_a_column_that_pyarrow_cannot_make_is_normalized():
+    """A dictionary of float16: an empty batch of that schema was made for nothing."""
+    codes = pa.array([0, 1], pa.int32())
+    halves = pa.array(np.array([1, 2], np.float16))
+    column = pa.DictionaryArray.from_arrays(codes, halves)
+    batch = pa.record_batch({"x": pa.array([1.0, 3.0]), "c": column})
+    moments = evenly.fit(batch, columns=["x"])
+    assert moments.normalize(batch)["x"].to_pylist() == [-1.0, 1.0]
+
+
+def test_arrow_data_comes_in_by_one_file_only():
+    """So that none can come past the check; Pillow's images have no column that is followed."""
+    found = [
+        str(path.relative_to(SOURCES))
+        for path in SOURCES.rglob("*.py")
+        if re.search(r"nanoarrow(\.c_array| import .*c_array)", path.read_text(encoding="utf-8"))
+    ]
+    assert sorted(found) == ["arrow_input.py", "images/pixels.py"]
+
+
+@pytest.mark.parametrize("form", ["table", "batch", "array", "by"])
+def test_normalizing_frames_with_too_many_rows_is_refused(form):
+    batch = pa.ipc.open_stream(with_rows(pa.ipc.new_stream, 2_000_000)).read_next_batch()
+    moments = evenly.fit(TABLE, columns=["a"], by="s" if form == "by" else None)
+    sources = {"batch": batch, "array": batch["a"]}
+    with pytest.raises(evenly.DataError, match=r"Arrow data must be valid.*Buffer #1 too"):
+        moments.normalize(sources.get(form, pa.Table.from_batches([batch])))

@@ -1,0 +1,253 @@
+"""Whatever a library raises while it opens or decodes a file becomes one error that names it."""
+
+import csv
+import errno
+import io
+import lzma
+import struct
+import tokenize
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+
+import evenly
+from evenly.sources.reading import damaged_store, reading
+
+fsspec = pytest.importorskip("fsspec")
+
+DECODING = [
+    *(
+        csv.Error("field larger"),
+        struct.error("unpack"),
+        zlib.error("invalid"),
+        lzma.LZMAError("x"),
+    ),
+    *(
+        tokenize.TokenError("EOF in multi-line statement"),
+        EOFError("no end"),
+        ValueError("no date"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"),
+    ),
+    *(KeyError("a"), IndexError("out"), OverflowError("large"), RecursionError("deep")),
+    *(NotImplementedError("method 99"), TypeError("no"), AttributeError("no"), AssertionError()),
+    *(zipfile.BadZipFile("no"), OSError("Invalid data stream"), OSError(errno.EINVAL, "seek")),
+]
+REFUSED = [
+    *(OSError(errno.EMFILE, "Too many open files"), OSError(errno.EIO, "Input/output error")),
+    *(OSError(errno.ENOMEM, "Cannot allocate memory"), PermissionError(errno.EACCES, "denied")),
+    *(TimeoutError("timed out"), ConnectionResetError("reset by peer")),
+]
+
+
+class FarError(Exception):
+    """As a library for the network has it, of no class that we know."""
+
+
+@pytest.mark.parametrize("error", DECODING, ids=lambda error: type(error).__name__)
+def test_errors_of_decoders_name_the_file(error):
+    with pytest.raises(evenly.SourceError) as caught, reading("x.csv"):
+        raise error
+    message = str(caught.value)
+    assert message.startswith("A file must be whole, and of its format. Received: x.csv, which")
+    assert message.endswith("It may be truncated or damaged; get it again.")
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("error", [*REFUSED, FarError("429 Too many requests")], ids=str)
+def test_errors_of_the_system_say_what_they_are(error):
+    with pytest.raises(evenly.SourceError) as caught, reading("x.csv", damaged_store):
+        raise error
+    words = getattr(error, "strerror", None) or str(error)
+    assert str(caught.value) == f"A source must be readable. Received: 'x.csv': {words}."
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), KeyboardInterrupt(), SystemExit(3), evenly.ColumnError("no column")]
+)
+def test_others_pass_through(error):
+    with pytest.raises(type(error)) as caught, reading("x.csv"):
+        raise error
+    assert caught.value is error
+
+
+def test_a_message_is_one_line_of_some_length():
+    with pytest.raises(evenly.SourceError) as caught, reading("x.csv"):
+        raise ValueError("a" * 10_000 + "\nmore")
+    assert len(str(caught.value)) < 600
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_package_is_named():
+    with pytest.raises(evenly.MissingExtraError) as caught, reading("s3://b/x.csv"):
+        raise ImportError("Install s3fs to access S3", name="s3fs")
+    assert str(caught.value) == (
+        "Reading s3://b/x.csv needs a package that cannot be imported: Install s3fs to access S3. "
+        "Install it."
+    )
+    assert caught.value.name == "s3fs"
+
+
+@pytest.fixture
+def failing():
+    """A file system, `fail://`, that raises what it is told, when a file is opened or read."""
+
+    class File(io.BytesIO):
+        def read(self, *size):
+            if Failing.when == "read" and self.tell() > 0:
+                raise Failing.error
+            return super().read(*size)
+
+    class Failing(fsspec.AbstractFileSystem):
+        protocol = "fail"
+        cachable = False
+        error, when = None, ""
+
+        def info(self, path, **_):
+            if self.when == "info":
+                raise self.error
+            return {"name": path, "size": 20, "type": "file"}
+
+        def _open(self, path, *_, **__):
+            if self.when == "open":
+                raise self.error
+            return File(b"x\n1\n2\n" + b"3\n" * 7)
+
+    fsspec.register_implementation("fail", Failing, clobber=True)
+    return Failing
+
+
+@pytest.mark.parametrize("when", ["info", "open", "read"])
+@pytest.mark.parametrize(
+    "error", [FarError("too many redirects"), REFUSED[0], REFUSED[-1], KeyError("Location")]
+)
+def test_errors_of_file_systems_name_the_url(failing, when, error):
+    failing.error, failing.when = error, when
+    with pytest.raises(evenly.SourceError, match=r"fail://x\.csv"):
+        evenly.fit("fail://x.csv")
+
+
+def test_no_password_is_in_an_error_of_a_file_system(failing):
+    failing.error, failing.when = FarError("GET fail://me:secret@host/x.csv: 503"), "open"
+    with pytest.raises(evenly.SourceError) as caught:
+        evenly.fit("fail://me:secret@host/x.csv")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["nothing://x.csv", "s3://bucket/x.csv"])
+def test_a_file_system_that_is_not_there_is_named(url, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises((evenly.SourceError, evenly.MissingExtraError), match=url):
+        evenly.fit(url)
+
+
+def test_too_many_open_files_is_not_damage(tmp_path, monkeypatch):
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    path = tmp_path / "x.parquet"
+    pa.parquet.write_table(pa.table({"x": [1.0, 2.0]}), path)
+    opened = pa.parquet.ParquetFile
+
+    def refused(*arguments, **options):
+        if "metadata" in options:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return opened(*arguments, **options)
+
+    monkeypatch.setattr(pa.parquet, "ParquetFile", refused)
+    with pytest.raises(evenly.SourceError) as caught:
+        evenly.fit(path)
+    assert str(caught.value) == (
+        f"A source must be readable. Received: '{path}': Too many open files."
+    )
+
+
+def header(text):
+    """An NPY file with this header."""
+    content = text.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(content).to_bytes(2, "little") + content + bytes(64)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npy.gz"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (-2, -4)}",
+        f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({2**70},)}}",
+        f"{{'descr': '<f8', 'fortran_order': False, 'shape': (0, {2**62}, {2**62})}}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1e3,)}",
+        "{'descr': 'nothing', 'fortran_order': False, 'shape': (3,)}",
+        "{'descr': [('a',)], 'fortran_order': False, 'shape': (3,)}",
+        "{[]: 1}",
+        "(" * 100,
+        "",
+    ],
+)
+def test_an_absurd_npy_header_is_refused(tmp_path, text, suffix):
+    import gzip
+
+    path = tmp_path / f"x.{suffix}"
+    content = header(text)
+    path.write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
+    with pytest.raises(evenly.SourceError, match=f"A file must be whole.*{path}"):
+        evenly.fit(path)
+
+
+def test_an_npy_header_of_gigabytes_is_not_read(tmp_path):
+    import gzip
+
+    path = tmp_path / "x.npy.gz"
+    path.write_bytes(
+        gzip.compress(b"\x93NUMPY\x02\x00" + (2**31).to_bytes(4, "little") + bytes(99))
+    )
+    with pytest.raises(evenly.SourceError, match="its header has 2147483648 bytes"):
+        evenly.fit(path)
+
+
+def test_records_of_texts_are_checked(tmp_path):
+    """NumPy makes no Python text of them, and says SystemError."""
+    records = np.zeros(2, [("x", "f8"), ("s", "U1")])
+    records["s"].view("<u4")[:] = 0x7FFFFFFF
+    np.save(tmp_path / "x.npy", records)
+    with pytest.raises(evenly.DataError) as caught:
+        evenly.fit(tmp_path / "x.npy", by="s")
+    assert str(caught.value) == (
+        "A group's key must be text in Unicode. Received: the letter 0x7fffffff, which does not "
+        f"exist. It may be damaged. It is in column 's' of {tmp_path}/x.npy."
+    )
+
+
+def test_a_long_field_in_a_csv_header_is_refused(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text(f"{'a' * 200_000},b\n1,2\n")
+    with pytest.raises(
+        evenly.SourceError, match=f"{path}, which cannot be read: field larger than"
+    ):
+        evenly.fit(path)
+
+
+@pytest.mark.parametrize("change", ["empty name", "name", "method", "encrypted"])
+def test_a_damaged_zip_archive_is_refused(tmp_path, change):
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        archive.writestr("Q" if change == "empty name" else "Qü.csv", "a\n1\n")
+    content = bytearray(sink.getvalue())
+    central, end = content.index(b"PK\x01\x02"), content.index(b"PK\x05\x06")
+    if change == "empty name":
+        content[central + 28 : central + 30] = b"\0\0"
+        content[end + 12 : end + 16] = (end - central - 1).to_bytes(4, "little")
+        del content[central + 46]
+    if change == "name":
+        content = content.replace("ü".encode(), b"\xc3(")
+    if change == "method":
+        content[central + 10] = content[8] = 99
+    if change == "encrypted":
+        content[central + 8] |= 1
+    path = tmp_path / "x.zip"
+    path.write_bytes(content)
+    with pytest.raises(evenly.SourceError, match=f"A file must be whole.*{path}"):
+        evenly.fit(path)
