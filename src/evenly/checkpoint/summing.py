@@ -66,6 +66,8 @@ class Summing(Saving):
             rest = block.after(known)
             with self._saved_when_refused():
                 self._moments.update(rest, infinite=self._infinite, threads=self._threads)
+            if rest.verify is not None:
+                rest.verify()  # before anything saves sums that have rows of no file
             self._added = True
         self._course.reach(block.first_row + block.rows)
 
