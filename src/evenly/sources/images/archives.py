@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from evenly.errors import SourceError
-from evenly.sources.files.archives import open_archive
+from evenly.sources.files.archives import open_archive, read_member
 from evenly.sources.files.paths import (
     is_hidden_image,
     is_image,
@@ -22,9 +22,16 @@ from evenly.sources.files.paths import (
 )
 from evenly.sources.files.streams import damaged, decompressed, reading
 from evenly.sources.images.pictures import Picture
+from evenly.sources.unpacked import check_size
 
 _BLOCK = 512
 """Bytes of a tar header."""
+_EXTENDED = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
+_LONGEST_HEADER = 2**20
+"""Bytes of an extended header: long names, times, attributes."""
 
 
 def zip_holds_images(path: str) -> bool:
@@ -44,7 +51,8 @@ def of_zip(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
             continue
         if _is_wanted(info.filename):
             place = f"{path}/{info.filename}"
-            yield Picture(place, partial(archive.read, info), info.compress_size, path)
+            check_size(info.file_size, place)
+            yield Picture(place, partial(read_member, archive, info), info.compress_size, path)
         else:
             _pass_over(info.filename, passed_over)
 
@@ -65,6 +73,7 @@ def of_tar(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
     seen = 0
     with raw, _opened(packed or raw, path, "r|") as archive:
         for info in _members(archive, path, passed_over):
+            check_size(info.size, f"{path}/{info.name}")
             with reading(path):
                 content = archive.extractfile(info).read()  # type: ignore[union-attr]
             position = raw.tell()
@@ -76,6 +85,7 @@ def _of_plain_tar(raw: Any, path: str, passed_over: "Counter[str]") -> Iterator[
     """Yield pictures that are read at their place in the file, which stays open until then."""
     archive = _opened(raw, path, "r:")
     for info in _members(archive, path, passed_over):
+        check_size(info.size, f"{path}/{info.name}")
         read = partial(_read_at, raw, info.offset_data, info.size)
         yield Picture(f"{path}/{info.name}", read, info.size + _BLOCK, path)
     if 0 < os.fstat(raw.fileno()).st_size - archive.offset < _BLOCK:
@@ -84,7 +94,27 @@ def _of_plain_tar(raw: Any, path: str, passed_over: "Counter[str]") -> Iterator[
 
 def _opened(file: Any, path: str, mode: Any) -> tarfile.TarFile:
     with reading(path):
-        return tarfile.open(fileobj=file, mode=mode)
+        return tarfile.open(fileobj=file, mode=mode, tarinfo=_Member)
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar archive, whose extended headers are bounded: they are read whole."""
+
+    @classmethod
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> "_Member":
+        """Return the member that a header describes.
+
+        Raises
+        ------
+        tarfile.TarError
+            For an extended header that no archive needs.
+        """
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _EXTENDED and member.size > _LONGEST_HEADER:
+            raise tarfile.TarError(
+                f"an extended header of {member.size:,} bytes, more than {_LONGEST_HEADER:,}"
+            )
+        return member
 
 
 def _members(

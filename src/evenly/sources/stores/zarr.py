@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from evenly import extras
 from evenly.sources.stores.boxes import Box
-from evenly.sources.stores.chunked import Stored
+from evenly.sources.stores.chunked import Stored, check_box
 from evenly.sources.stores.damage import damaged
 from evenly.sources.stores.fill import without_fill
 
@@ -75,6 +75,7 @@ class ZarrArray:
 
     def read(self, box: Box) -> npt.NDArray[Any]:
         """Return the values in a box."""
+        check_box(box, self, self._place)
         try:
             return np.asarray(self._array[box])
         except (OSError, ValueError, RuntimeError, KeyError) as error:
