@@ -1,6 +1,6 @@
 """The one thing that flows from sources to moments: some rows of some columns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -95,6 +95,12 @@ class Block:
     keys
         The group of each row, or None. Of an array of more than two dimensions, the rows of one
         entry of its first axis (that is not the columns') have one key together.
+    labels
+        The positions of its columns in its source, where only some are read.
+    verify
+        Raises a `SourceError` when what was read of the data so far is not what its file holds.
+        Whoever keeps results of the block calls it after reading and before keeping them. None
+        when the data cannot change.
     """
 
     names: tuple[str, ...] | None
@@ -107,6 +113,7 @@ class Block:
     first_column: int = 0
     keys: Keys | None = None
     labels: Sequence[int] | None = None
+    verify: Callable[[], None] | None = None
 
     @property
     def rows(self) -> int:

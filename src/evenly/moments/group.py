@@ -144,11 +144,14 @@ class Group(Readings):
             names = block.names
         else:
             check_times(metadata.columns, metadata.dtypes, dtypes)
-            if merge_dtypes(metadata.dtypes, dtypes) == metadata.dtypes:
+            known = merge_dtypes(metadata.dtypes, dtypes) == metadata.dtypes
+            if known and block.verify is None:
                 add_block(self._state, block, infinite, names, threads)
                 return
         part = type(self)(_core.State(number), names, dtypes)
         add_block(part._state, block, infinite, names, threads)
+        if block.verify is not None:
+            block.verify()
         self._absorb(part, consume=True)
 
     def update_some(self, block: Block, *, infinite: str = "error") -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from evenly import _core
 from evenly.errors import DataError, StatisticsFileError
+from evenly.key_index import KeyIndex
 from evenly.keys import Key, joined_kinds
 from evenly.moments.metadata import GroupMetadata, merge_dtype_names
 from evenly.moments.records import records, state_of
@@ -34,7 +35,7 @@ def group_records(groups: "Grouping", keys: Sequence[Key]) -> Iterator[GroupReco
 
 def believed(
     header: Header, by: "By", found: list[GroupRecord]
-) -> tuple[GroupMetadata, list[Key], _core.State]:
+) -> tuple[GroupMetadata, KeyIndex, _core.State]:
     """Return what `GroupedMoments` are made of, from the groups of a file that were checked.
 
     Raises
@@ -56,4 +57,5 @@ def believed(
     except (DataError, ValueError, OverflowError) as error:
         raise StatisticsFileError(str(error)) from None
     state.group_rows = [group.rows for group in found]
-    return GroupMetadata(names, dtypes, header.sources, by, kinds), keys, state
+    metadata = GroupMetadata(names, dtypes, header.sources, by, kinds)
+    return metadata, KeyIndex.of(keys), state

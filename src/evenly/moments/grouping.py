@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from evenly import _core
 from evenly.block import Block, Keys
 from evenly.columns import Names, check_times, matching
 from evenly.errors import ColumnError, DataError
+from evenly.key_index import KeyIndex
 from evenly.keys import Key, joined_kinds, shown
 from evenly.locks import fork_safe_lock
 from evenly.moments.books import Books, mixed
@@ -40,10 +42,10 @@ class Grouping(Books):
     def __init__(
         self,
         metadata: GroupMetadata,
-        keys: Iterable[Key] = (),
+        places: KeyIndex | None = None,
         state: _core.State | None = None,
     ) -> None:
-        self._places = {key: place for place, key in enumerate(keys)}
+        self._places = KeyIndex() if places is None else places
         self._state = _core.State(0, 0) if state is None else state
         self._state.metadata = metadata
         self._lock = fork_safe_lock()
@@ -118,6 +120,12 @@ class Grouping(Books):
 
     def _take(self, block: Block, infinite: str, threads: int) -> None:
         """Add a block, in one step of the core."""
+        if block.verify is not None:
+            part = type(self)(self._metadata._replace(sources=()))
+            part._take(replace(block, verify=None), infinite, threads)
+            block.verify()
+            self._absorb(part, consume=True)
+            return
         with self._lock:
             number = feature_count(block)
             assert block.keys is not None
@@ -142,21 +150,24 @@ class Grouping(Books):
 
         New ones get a place at the end. They count from when the state has them.
         """
-        while len(self._places) > self._state.groups:
+        known = self._state.groups
+        while len(self._places) > known:
             self._places.popitem()
-        new = [key for key in keys if key not in self._places]
+        places = self._places.numbers(keys)
+        new = [key for key, index in zip(keys, places, strict=True) if index >= known]
         kinds = joined_kinds(metadata.kinds, new, metadata.by, place)
-        known = len(self._places)
-        self._places.update(zip(new, range(known, known + len(new)), strict=True))
-        places = np.fromiter((self._places[key] for key in keys), np.int64, len(keys))
-        return places, kinds
+        return np.array(places, np.int64), kinds
 
     def _keys(self) -> Iterator[Key]:
         """Yield the keys of the groups, in the order of their places."""
         return islice(self._places, self._state.groups)
 
-    def _known_places(self) -> dict[Key, int]:
-        return dict(islice(self._places.items(), self._state.groups))
+    def _known_places(self) -> KeyIndex:
+        """Return a copy of the places of the groups."""
+        places = self._places.copy()
+        while len(places) > self._state.groups:
+            places.popitem()
+        return places
 
     def _absorb(self, other: Self, *, consume: bool = False) -> None:
         """Add other in place, in one step of the core; with ``consume``, other is used up."""
@@ -199,13 +210,15 @@ class Grouping(Books):
                 if self._state.groups
                 else None
             )
-            return type(self)(metadata._replace(columns=names, dtypes=dtypes), self._keys(), state)
+            return type(self)(
+                metadata._replace(columns=names, dtypes=dtypes), self._known_places(), state
+            )
 
     def copy(self) -> Self:
         """Return moments of their own: updating one does not change the other."""
         with self._lock:
             state = self._state.copy()
-            return type(self)(state.metadata, self._keys(), state)
+            return type(self)(state.metadata, self._known_places(), state)
 
     def __getstate__(self) -> Any:
         own = self.copy()
@@ -215,7 +228,7 @@ class Grouping(Books):
         metadata, keys, packed, rows = saved
         state = _core.State.unpack(packed, len(rows))
         state.group_rows = rows
-        Grouping.__init__(self, metadata, keys, state)
+        Grouping.__init__(self, metadata, KeyIndex.of(keys), state)
 
     def _padded(self, keys: Iterable[Key]) -> _core.State:
         """Return the state of these groups, in this order; of a group that is not here, zeros."""
@@ -257,7 +270,7 @@ class Grouping(Books):
         there = np.flatnonzero(has_rows(state, metadata.width))
         return type(self)(
             metadata._replace(sources=tuple(left.elements())),
-            [keys[place] for place in there],
+            KeyIndex.of(keys[place] for place in there),
             state.take_groups(there, metadata.width),
         )
 
@@ -280,7 +293,8 @@ class Grouping(Books):
             theirs = theirs._aligned(ours._metadata)
         except ColumnError:
             return False
-        keys = list(ours._places.keys() | theirs._places.keys())
+        keys = ours._places.copy()
+        keys.numbers(theirs._places)
         return bool(ours._padded(keys) == theirs._padded(keys))
 
 

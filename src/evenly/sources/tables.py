@@ -228,6 +228,7 @@ class TableSource:
                     place=table.place,
                     first_row=row,
                     nbytes=share,
+                    verify=getattr(table, "verify", None),
                 )
                 row += len(part[0])
             del columns, part  # so that their memory is free when the next ones are made

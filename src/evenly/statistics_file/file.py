@@ -20,6 +20,7 @@ from evenly.statistics_file import column as one_column
 from evenly.statistics_file import ledger as files_in_sums
 from evenly.statistics_file.column import ColumnRecord, Odd, received
 from evenly.statistics_file.ledger import Ledger
+from evenly.statistics_file.structure import check_structure
 
 FORMAT = "evenly statistics"
 FORMAT_VERSION = 1
@@ -139,6 +140,7 @@ def document_of(content: bytes) -> dict[str, Any]:
     """Return the JSON object in a statistics file; only its version has been checked."""
     if len(content) > MAX_BYTES:
         raise StatisticsFileError(f"a statistics file has at most {MAX_BYTES:,} bytes.")
+    check_structure(content)
     document = _json(content)
     del content
     if not isinstance(document, dict) or document.get("format") != FORMAT:

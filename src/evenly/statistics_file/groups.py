@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from evenly.errors import StatisticsFileError
+from evenly.key_index import KeyIndex
 from evenly.keys import Key, Part, first_surrogate
 from evenly.statistics_file import column as one_column
 from evenly.statistics_file import ledger
@@ -194,14 +195,13 @@ def _check_alike(groups: list[GroupRecord]) -> None:
     if not groups:
         return
     names = [column.name for column in groups[0].columns]
-    seen: set[tuple[Any, ...]] = set()
+    seen = KeyIndex()
     for index, group in enumerate(groups):
         if not names or [column.name for column in group.columns] != names:
             raise StatisticsFileError(
                 f"all groups must have the same columns, at least one, in the same order. Group "
                 f"{index} differs from the first."
             )
-        typed = tuple((type(part), part) for part in group.key)
-        if typed in seen:
+        if group.key in seen:
             raise StatisticsFileError(f"group {index} has the key of another one before it.")
-        seen.add(typed)
+        seen[group.key] = index

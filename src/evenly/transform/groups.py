@@ -4,7 +4,7 @@ The three numbers a column of `Scaling` become three rows of numbers a group. Th
 kernel's, in float64, with the numbers looked up row by row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -51,7 +51,7 @@ class GroupScaling:
     """
 
     by: str | tuple[str, ...] | None
-    places: dict[Key, int]
+    places: Mapping[Key, int]
     columns: tuple[str, ...] | None
     dtypes: tuple[str, ...]
     inverse: bool
@@ -152,7 +152,7 @@ def group_scaling(
     state: _core.State,
     total: _core.State,
     *,
-    places: dict[Key, int],
+    places: Mapping[Key, int],
     constant: str,
     correction: Any,
     inverse: bool,

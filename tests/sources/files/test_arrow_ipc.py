@@ -1,4 +1,8 @@
-"""Arrow IPC files and streams: mapped or streamed, whole or refused."""
+"""Arrow IPC files and streams: read a batch at a time, whole or refused."""
+
+import contextlib
+import io
+import os
 
 import numpy as np
 import pyarrow as pa
@@ -7,6 +11,8 @@ import pytest
 
 import evenly
 from evenly.sources import open_source
+from evenly.sources.files.arrow_ipc import IpcFileTable
+from evenly.sources.files.arrow_messages import FileCheck
 
 
 @pytest.fixture
@@ -66,12 +72,87 @@ def test_a_compressed_archive_of_a_file_is_refused(tmp_path, table):
         evenly.fit(path)
 
 
-def test_a_file_that_is_not_compressed_is_used_where_it_lies(tmp_path):
-    """Of PyArrow's two ways, a projection would copy the columns."""
-    table = pa.table({"x": np.zeros(1_000_000), "y": np.zeros(1_000_000), "t": ["a"] * 1_000_000})
-    pa.feather.write_feather(table, tmp_path / "x.arrow", compression="uncompressed")
+def test_columns_that_are_not_fitted_are_not_read(tmp_path):
+    wide = pa.table({"x": np.arange(1000.0), "t": ["a" * 10_000] * 1000})
+    pa.feather.write_feather(wide, tmp_path / "x.arrow", compression="uncompressed")
+    with _Counted(tmp_path / "x.arrow") as file:
+        (piece,) = IpcFileTable(file, "x.arrow", None).pieces(("x",))
+    assert (piece.columns[0].values == np.arange(1000.0)).all()
+    assert file.bytes < 20_000
+
+
+class _Counted(io.FileIO):
+    """A file that counts what is read of it."""
+
+    bytes = 0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.bytes += len(data)
+        return data
+
+
+def test_one_batch_is_in_memory_at_a_time_and_one_ahead(tmp_path):
+    table = pa.table({"x": np.zeros(1_000_000)})
+    pa.feather.write_feather(table, tmp_path / "x.arrow", compression="lz4", chunksize=20_000)
     del table
     before = pa.total_allocated_bytes()
     for block in open_source(tmp_path / "x.arrow").blocks():
-        assert block.data[0].values[0] == 0.0
-        assert pa.total_allocated_bytes() - before < 1_000_000
+        assert block.rows == 20_000
+        assert pa.total_allocated_bytes() - before < 4 * 160_000
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "lz4"])
+def test_a_file_that_becomes_shorter_while_it_is_read_is_an_error(tmp_path, compression):
+    path = tmp_path / "x.arrow"
+    x = np.random.default_rng(0).normal(size=100_000)
+    pa.feather.write_feather(pa.table({"x": x}), path, compression=compression, chunksize=10_000)
+    blocks = open_source(path).blocks()
+    first = next(blocks)
+    os.truncate(path, 4096)
+    with pytest.raises(evenly.SourceError, match=r"x\.arrow.*truncated"):
+        list(blocks)
+    assert (first.data[0].values == x[:10_000]).all()  # what was read does not change with it
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+@pytest.mark.parametrize("kind", ["file", "stream"])
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_compressed_batches_are_unpacked_within_the_bound(
+    tmp_path, monkeypatch, kind, compression, dictionary
+):
+    """Zeros: a thousandth of what they become."""
+    values = pa.array(np.zeros(100_000))
+    if dictionary:
+        values = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int8()), values)
+    table = pa.table({"x": values})
+    path = tmp_path / "x.arrow"
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    new = pa.ipc.new_file if kind == "file" else pa.ipc.new_stream
+    with new(path, table.schema, options=options) as writer:
+        writer.write_table(table)
+    assert path.stat().st_size < 10_000
+    monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", "900000")
+    assert evenly.fit(path).rows == len(table)
+    monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", "700000")
+    with pytest.raises(
+        evenly.SourceError,
+        match=r"at most 700,000 bytes. Received: a record batch of .*x\.arrow, with 800,0\d\d. "
+        "If you trust the file .* set EVENLY_MAX_MEMBER_BYTES=800",
+    ):
+        evenly.fit(path)
+
+
+def test_damaged_messages_raise_nothing_but_source_errors(table):
+    """Every byte of the metadata may be anything."""
+    buffer = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.ipc.new_file(buffer, table.schema, options=options) as writer:
+        writer.write_table(table)
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        data = bytearray(buffer.getvalue())
+        for place in rng.integers(8, len(data), 3):
+            data[place] = rng.integers(256)
+        with contextlib.suppress(evenly.SourceError):
+            FileCheck(io.BytesIO(data), "x.arrow").check_batch(0)

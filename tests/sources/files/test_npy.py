@@ -1,13 +1,17 @@
 """NPY and NPZ: mapped, streamed, whole or refused; nothing is ever unpickled."""
 
 import gzip
+import os
+import signal
+import subprocess
+import sys
 
 import ml_dtypes
 import numpy as np
 import pytest
 
 import evenly
-from evenly.sources import open_source
+from evenly.sources import arrays, open_source
 from evenly.sources.files import npy
 
 
@@ -122,6 +126,118 @@ def test_memory_of_a_mapped_file_is_given_back(tmp_path):
         evenly.Moments.empty().update(block)
     pages = _resident(tmp_path / "x.npy")
     assert pages < 20_000  # kB
+
+
+_SHRINKING = """
+import os, sys
+import numpy as np
+import evenly
+from evenly.sources import arrays, open_source
+from evenly.sources.files import npy
+
+arrays._BYTES = arrays._COPIED_BYTES = npy._MAPPED_BYTES = 2**16
+arrays._LEAST_ROWS = 1
+path, threads = sys.argv[1], int(sys.argv[2])
+wide = np.arange(400_000.0).reshape(-1, 8)
+records = np.zeros(50_000, [("a", "f8"), ("b", "i4")])
+cases = {
+    "rows": (wide, {}),
+    "columns": (wide, {"columns": [1, 5]}),
+    "Fortran": (np.asfortranarray(wide), {}),
+    "first axis": (np.ascontiguousarray(wide.T), {"feature_axis": 0}),
+    "images": (wide.reshape(-1, 4, 5, 5), {"feature_axis": 1}),
+    "swapped": (wide.astype(">f4"), {}),
+    "records": (records, {}),
+}
+for name, (array, options) in cases.items():
+    np.save(path, array)
+
+    def shorten(progress):
+        os.truncate(path, 4096)
+
+    try:
+        evenly.fit(path, threads=threads, progress=shorten, **options)
+    except evenly.SourceError as error:
+        print(name, "|", error)
+    np.save(path, array)
+    assert evenly.fit(path, **options) == evenly.fit(array, **options)
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_file_that_becomes_shorter_while_it_is_read_is_an_error(tmp_path, threads):
+    """In a process of its own: by default the system ends it with SIGBUS."""
+    path = tmp_path / "x.npy"
+    command = [sys.executable, "-c", _SHRINKING, str(path), str(threads)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = found.stdout.splitlines()
+    assert [line.partition(" |")[0] for line in lines] == [
+        *("rows", "columns", "Fortran", "first axis", "images", "swapped", "records")
+    ]
+    for line in lines:
+        assert "A file must not become shorter while it is read" in line
+        assert f"Received: {path}, of which a part was gone" in line
+        assert "Read it again when it is complete" in line
+
+
+def test_a_fault_outside_of_files_still_ends_the_process(tmp_path):
+    """The handler is for mapped files; what comes elsewhere goes to the handler before it."""
+    np.save(tmp_path / "x.npy", np.ones((3, 2)))
+    code = f"""
+import ctypes, mmap, os
+import evenly
+evenly.fit({str(tmp_path / "x.npy")!r})
+with open({str(tmp_path / "y")!r}, "w+b") as file:
+    file.write(bytes(2 * mmap.PAGESIZE))
+    file.flush()
+    pages = mmap.mmap(file.fileno(), 0)
+    os.truncate(file.name, 0)
+    pages[mmap.PAGESIZE]
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert found.returncode == -signal.SIGBUS
+
+
+def test_a_checkpoint_has_nothing_of_a_part_that_was_gone(tmp_path, monkeypatch, array):
+    """The zeros that stand for missing pages are in no sums that are saved."""
+    monkeypatch.setattr(arrays, "_BYTES", 2**16)
+    monkeypatch.setattr(arrays, "_LEAST_ROWS", 1)
+    x = np.arange(400_000.0).reshape(-1, 8) + 1.0
+    np.save(tmp_path / "x.npy", x)
+    saved = tmp_path / "s.json"
+
+    def shorten(progress):
+        os.truncate(tmp_path / "x.npy", 4096)
+
+    with pytest.raises(evenly.SourceError, match="must not become shorter"):
+        evenly.fit(tmp_path / "x.npy", checkpoint=saved, progress=shorten)
+    if saved.exists():
+        moments = evenly.load(saved)
+        assert moments.rows == 0 or moments == evenly.fit(x[: moments.rows])
+
+
+def test_an_array_that_is_read_whole_is_bounded(tmp_path, monkeypatch):
+    x = np.asfortranarray(np.zeros((1000, 10)))
+    np.savez_compressed(tmp_path / "x.npz", x=x)
+    monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", "80000")
+    assert evenly.fit(tmp_path / "x.npz").rows == 1000
+    monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", "79999")
+    with pytest.raises(
+        evenly.SourceError,
+        match=r"at most 79,999 bytes. Received: .*x.npz, with 80,000. If you trust the file",
+    ):
+        evenly.fit(tmp_path / "x.npz")
+    np.savez_compressed(tmp_path / "x.npz", x=np.zeros((1000, 10)))
+    assert evenly.fit(tmp_path / "x.npz").rows == 1000  # in parts
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_structured_array_in_an_archive_is_read_in_parts(tmp_path, monkeypatch, order):
+    monkeypatch.setattr(npy, "_BYTES", 100)
+    x = np.zeros((5, 4), [("a", "f8"), ("b", "i4")], order=order)
+    x["a"] = np.arange(20.0).reshape(5, 4)
+    np.savez(tmp_path / "x.npz", x=x)
+    assert evenly.fit(tmp_path / "x.npz") == evenly.fit(x)
 
 
 def _resident(path):

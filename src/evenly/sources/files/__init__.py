@@ -9,6 +9,7 @@ from evenly.sources.arrow_input import checked
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
 from evenly.sources.files.csv import CsvTable
+from evenly.sources.files.mapped_file import CAN_MAP
 from evenly.sources.files.parquet import ParquetTable
 from evenly.sources.files.paths import (
     DATA_SUFFIXES,
@@ -121,7 +122,7 @@ class Opener:
             elif kind in ("parquet", "ipc file"):
                 keep = is_url(path)
                 yield self._seekable(kind, raw, path, nbytes)
-            elif kind == "npy" and not is_url(path):
+            elif kind == "npy" and CAN_MAP and not is_url(path):
                 yield self._mapped(raw, path, nbytes)
             else:
                 stream = Stream(raw, place, decompressed(raw, head))
@@ -133,9 +134,10 @@ class Opener:
                 raw.close()
 
     def _seekable(self, kind: str, raw: Any, path: str, nbytes: int | None) -> Table:
+        file = raw if is_url(path) else path
         if kind == "parquet":
-            return ParquetTable(raw if is_url(path) else path, redact_url(path), nbytes)
-        return IpcFileTable(raw, redact_url(path), nbytes, local=not is_url(path))
+            return ParquetTable(file, redact_url(path), nbytes)
+        return IpcFileTable(file, redact_url(path), nbytes)
 
     def _stored(self, kind: Any, root: Any, path: str, nbytes: int | None) -> Any:
         place = redact_url(path)

@@ -1,18 +1,22 @@
 """Zip archives: each member that is data is read like a file of its own, one by one."""
 
+import bz2
 import io
 import zipfile
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from evenly.errors import ColumnError, DataError, SourceError, listed, nearest
 from evenly.sources.files.paths import is_data
 from evenly.sources.files.streams import Stream
 from evenly.sources.reading import reading
 from evenly.sources.stores import zarr
+from evenly.sources.unpacked import check_size, most_bytes
 
 MAGIC = b"PK\x03\x04"
 EMPTY_MAGIC = b"PK\x05\x06"
+_STEP = 2**16
+"""Bytes that are read of a member at a time."""
 
 
 def open_archive(raw: BinaryIO, place: str) -> zipfile.ZipFile:
@@ -79,7 +83,48 @@ def members(archive: zipfile.ZipFile, place: str) -> list[tuple[str, str]]:
 def member_stream(archive: zipfile.ZipFile, name: str, raw: BinaryIO, place: str) -> Stream:
     """Return a member's bytes; its progress is that of the archive's file."""
     with reading(place):
-        return Stream(raw, place, io.BufferedReader(archive.open(name), 2**18), owned=False)
+        member = open_member(archive, archive.getinfo(name))
+        return Stream(raw, place, io.BufferedReader(member, _STEP), owned=False)
+
+
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Return the whole content of a member whose size has been checked."""
+    parts = []
+    with open_member(archive, info) as member:
+        while part := member.read(_STEP):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
+    """Return a member for reading, in steps that are unpacked within bounds.
+
+    Of what zipfile unpacks, only deflated data stop at the size that was asked for. A step of
+    LZMA has at most some 7,000 times its size; of bzip2 there is no such limit.
+    """
+    member: Any = archive.open(info)
+    if info.compress_type == zipfile.ZIP_BZIP2:
+        member._decompressor = _Bzip2(f"{archive.filename}/{info.filename}")
+    return member
+
+
+class _Bzip2:
+    """A decompressor for zipfile that refuses to unpack more than the bound in one step."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._decompressor = bz2.BZ2Decompressor()
+
+    @property
+    def eof(self) -> bool:
+        """Whether the end of the data has been reached."""
+        return self._decompressor.eof
+
+    def decompress(self, data: bytes) -> bytes:
+        """Return what some bytes stand for."""
+        result = self._decompressor.decompress(data, most_bytes() + 1)
+        check_size(len(result), f"{self._place}, unpacked from {len(data)} bytes")
+        return result
 
 
 def each(archive: zipfile.ZipFile, raw: BinaryIO, place: str) -> Iterator[tuple[str, str, Stream]]:

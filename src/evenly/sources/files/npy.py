@@ -1,8 +1,8 @@
-"""NPY files: mapped into memory where they lie on this machine, read in order elsewhere."""
+"""NPY files: mapped into memory on this machine, read in order elsewhere."""
 
 import math
-import mmap
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -19,13 +19,18 @@ from evenly.sources.arrays import (
     pick,
 )
 from evenly.sources.choice import Choice, positions
+from evenly.sources.files.mapped_file import MappedFile
 from evenly.sources.files.streams import Stream
 from evenly.sources.reading import damaged, reading
+from evenly.sources.tables import Piece
+from evenly.sources.unpacked import check_size, most_bytes
 
 MAGIC = b"\x93NUMPY"
 
 _BYTES = 16 * 2**20
 """How much is read at a time of a file that cannot be mapped."""
+_MAPPED_BYTES = 256 * 2**20
+"""How much of a mapped table is read before its pages are given back."""
 
 
 _MOST_VALUES = 2**60
@@ -81,10 +86,10 @@ def _check_shape(shape: tuple[int, ...]) -> None:
 
 def open_mapped(file: BinaryIO, choice: Choice, *, feature_axis: int, place: str) -> Any:
     """Return an NPY file on this machine: as a table, if its dtype is structured."""
-    pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    pages = MappedFile(file, place)
     array = mapped(file, pages, place)
     if array.dtype.names is not None:
-        return StructuredTable(array, place)
+        return MappedTable(array, pages, place)
     return MappedArray(array, pages, choice, feature_axis=feature_axis, place=place)
 
 
@@ -94,21 +99,21 @@ def open_stream(
     """Return an NPY file that is read in order: as a table, if its dtype is structured."""
     header = read_header(_Readable(stream), place)
     if header.dtype.names is not None:
-        return StructuredTable(read_array(stream, header, place), place)
+        return StreamedTable(stream, header, place)
     return StreamedArray(
         stream, header, choice, feature_axis=feature_axis, place=place, nbytes=nbytes
     )
 
 
 class MappedArray(ArraySource):
-    """An NPY file on this machine: its rows are read where they lie.
+    """An NPY file on this machine: its rows are read where they are, without a copy.
 
-    The pages are given back after each block; they stay in the system's cache, but the
-    memory of the process does not grow with the file.
+    The pages are given back after each block, so that the memory of the process does not grow
+    with the file. A block is right only if its `verify` passes after it was read.
     """
 
     def __init__(
-        self, array: Any, pages: mmap.mmap, choice: Choice, *, feature_axis: int, place: str
+        self, array: Any, pages: MappedFile, choice: Choice, *, feature_axis: int, place: str
     ) -> None:
         self._pages = pages
         super().__init__(array, choice, feature_axis=feature_axis, place=place)
@@ -116,12 +121,29 @@ class MappedArray(ArraySource):
     def blocks(self) -> Generator[Block]:
         """Yield ranges of rows."""
         for block in super().blocks():
-            yield block
-            if hasattr(mmap, "MADV_DONTNEED"):
-                self._pages.madvise(mmap.MADV_DONTNEED)
+            yield replace(block, verify=self._pages.check)
+            self._pages.check()
+            self._pages.release()
 
 
-def mapped(file: BinaryIO, pages: mmap.mmap, place: str) -> Any:
+class MappedTable(StructuredTable):
+    """A structured array in an NPY file on this machine."""
+
+    def __init__(self, array: Any, pages: MappedFile, place: str) -> None:
+        super().__init__(array, place)
+        self._pages = pages
+        self.verify = pages.check
+
+    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+        """Yield ranges of rows, as views of the mapping."""
+        step = max(1, _MAPPED_BYTES // self._array.itemsize)
+        for start in range(0, len(self._array), step):
+            yield from StructuredTable(self._array[start : start + step], self.place).pieces(names)
+            self._pages.check()
+            self._pages.release()
+
+
+def mapped(file: BinaryIO, pages: MappedFile, place: str) -> Any:
     """Return the array of an NPY file that is mapped into memory.
 
     Raises
@@ -129,13 +151,12 @@ def mapped(file: BinaryIO, pages: mmap.mmap, place: str) -> Any:
     SourceError
         When the file is shorter than its header says.
     """
-    header = read_header(file, place)
-    start = file.tell()
-    if len(pages) - start < header.nbytes:
-        raise damaged(
-            place, f"its header asks for {header.nbytes} bytes, {len(pages) - start} follow"
-        )
-    flat = np.frombuffer(pages, header.dtype, math.prod(header.shape), start)
+    with reading(place):
+        header = read_header(file, place)
+    start, size = file.tell(), len(pages.pages)
+    if size - start < header.nbytes:
+        raise damaged(place, f"its header asks for {header.nbytes} bytes, {size - start} follow")
+    flat = np.frombuffer(pages.pages, header.dtype, math.prod(header.shape), start)
     return flat.reshape(header.shape, order="F" if header.fortran else "C")
 
 
@@ -183,17 +204,11 @@ class StreamedArray:
                 array, self._choice, feature_axis=self._axis, place=self._place
             ).blocks()
             return
-        width = self._header.dtype.itemsize * math.prod(shape[1:])
-        step = max(1, _BYTES // max(1, width))
         row = 0
-        for start in range(0, shape[0], step):
-            part = self._header._replace(shape=(min(step, shape[0] - start), *shape[1:]))
-            array = native(
-                pick(read_array(self._stream, part, self._place), self._axis, self._picked)
-            )
+        for part in _ranges(self._stream, self._header, self._place):
             block = Block(
                 None,
-                array,
+                native(pick(part, self._axis, self._picked)),
                 feature_axis=self._axis if len(shape) > 1 else -1,
                 place=self._place,
                 first_row=row,
@@ -203,8 +218,44 @@ class StreamedArray:
             row += block.rows
 
 
+class StreamedTable(StructuredTable):
+    """A structured array in an NPY file that can only be read in order."""
+
+    def __init__(self, stream: Stream, header: Header, place: str) -> None:
+        super().__init__(np.empty(0, header.dtype), place)
+        self._stream, self._header = stream, header
+        self.rows, self.nbytes = math.prod(header.shape), header.nbytes
+
+    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+        """Yield ranges of rows, as they are read."""
+        dimensions = len(self._header.shape)
+        if not dimensions or (self._header.fortran and dimensions > 1):
+            parts = iter([read_array(self._stream, self._header, self.place)])
+        else:
+            parts = _ranges(self._stream, self._header, self.place)
+        for part in parts:
+            yield from StructuredTable(part, self.place).pieces(names)
+
+
+def _ranges(stream: Stream, header: Header, place: str) -> Iterator[Any]:
+    """Yield ranges of the first axis, of some megabytes."""
+    shape = header.shape
+    width = header.dtype.itemsize * math.prod(shape[1:])
+    step = max(1, min(_BYTES, most_bytes()) // max(1, width))
+    for start in range(0, shape[0], step):
+        rows = min(step, shape[0] - start)
+        yield read_array(stream, header._replace(shape=(rows, *shape[1:])), place)
+
+
 def read_array(stream: Stream, header: Header, place: str) -> Any:
-    """Return the array that follows, of the header's shape."""
+    """Return the array that follows, of the header's shape.
+
+    Raises
+    ------
+    SourceError
+        When it ends too early, or is larger than what may be unpacked in one piece.
+    """
+    check_size(header.nbytes, place)
     data = stream.read(header.nbytes)
     if len(data) < header.nbytes:
         raise SourceError(

@@ -1,6 +1,7 @@
 """Parquet, by PyArrow, a batch of rows at a time."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, BinaryIO
 
 from evenly import extras
@@ -9,7 +10,7 @@ from evenly.sources.arrow import ColumnReader, fields_of
 from evenly.sources.arrow_input import open_array, schema_of
 from evenly.sources.keys import KeyName
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.reading import reading
+from evenly.sources.reading import damaged, reading
 from evenly.sources.tables import Part, Piece
 
 _BATCH_BYTES = 32 * 2**20
@@ -126,7 +127,8 @@ class ParquetTable:
             batches = opened.iter_batches(
                 _PART_ROWS, row_groups=[group], columns=list(names), use_threads=False
             )
-            yield from self._read(batches, names, nbytes)
+            rows = self._metadata.row_group(group).num_rows
+            yield from self._read(self._complete(batches, rows), names, nbytes)
             readers.append(opened)
 
     def batches(self, names: list[str]) -> Iterator[Any]:
@@ -134,10 +136,33 @@ class ParquetTable:
         with reading(self.place), self._open(len(names)) as opened:
             rows = self._batch_rows(names)
             if self._local:
-                yield from opened.iter_batches(rows, columns=names)
-                return
-            for group in range(opened.num_row_groups):
-                yield from opened.iter_batches(rows, row_groups=[group], columns=names)
+                batches = opened.iter_batches(rows, columns=names)
+            else:
+                batches = chain.from_iterable(
+                    opened.iter_batches(rows, row_groups=[group], columns=names)
+                    for group in range(opened.num_row_groups)
+                )
+            yield from self._complete(batches, self.rows or 0)
+
+    def _complete(self, batches: Iterator[Any], rows: int) -> Iterator[Any]:
+        """Yield batches that must have so many rows together.
+
+        Where a file ends too early, PyArrow takes the end of its bytes for that of its rows.
+
+        Raises
+        ------
+        SourceError
+            When there are fewer.
+        """
+        missing = rows
+        for batch in batches:
+            missing -= batch.num_rows
+            yield batch
+            del batch  # before the next one is decoded
+        if missing:
+            raise damaged(
+                self.place, f"{missing:,} of {rows:,} rows are missing where its footer has them"
+            )
 
     def _open(self, columns: int) -> Any:
         """Return PyArrow's reader; from elsewhere it fetches a row group at a time."""

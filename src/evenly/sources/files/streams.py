@@ -2,11 +2,13 @@
 
 import bz2
 import gzip
+import io
 import lzma
 from typing import Any, BinaryIO
 
 from evenly import extras
 from evenly.sources.reading import reading
+from evenly.sources.unpacked import check_size, most_bytes
 
 COMPRESSIONS = {
     b"\x1f\x8b": "gzip",
@@ -14,6 +16,12 @@ COMPRESSIONS = {
     b"\xfd7zXZ": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
 }
+
+
+_CHUNK = 2**16
+"""Compressed bytes that are read at a time."""
+_STEP = 64 * 2**20
+"""Bytes of a single read: Python makes room for all that is asked for, whatever the file has."""
 
 
 class Stream:
@@ -38,14 +46,22 @@ class Stream:
         self._head = b""
 
     def read(self, size: int) -> bytes:
-        """Return that many bytes; fewer only at the end."""
+        """Return that many bytes; fewer only at the end.
+
+        Raises
+        ------
+        SourceError
+            When more is to be unpacked in one piece than the bound allows.
+        """
+        if self._file is not self._raw:
+            check_size(size, self._place)
         parts = []
         if self._head:
             parts.append(self._head[:size])
             self._head = self._head[size:]
             size -= len(parts[0])
         with reading(self._place):
-            while size > 0 and (part := self._file.read(size)):
+            while size > 0 and (part := self._file.read(min(size, _STEP))):
                 parts.append(part)
                 size -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -82,6 +98,43 @@ def _decompressor(raw: BinaryIO, kind: str) -> Any:
     if kind == "bzip2":
         return bz2.BZ2File(raw)
     if kind == "xz":
-        return lzma.LZMAFile(raw)
+        return io.BufferedReader(_Xz(raw), _CHUNK)
     pyarrow = extras.require("pyarrow", extra="files", feature="Reading .zst files")
     return pyarrow.CompressedInputStream(pyarrow.PythonFile(raw, mode="r"), "zstd")
+
+
+class _Xz(io.RawIOBase):
+    """A decompressed .xz file. `lzma.LZMAFile` has no limit for the size of the dictionary."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._decompressor = self._next_stream()
+
+    def _next_stream(self) -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=most_bytes())
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Unpack into a buffer; return how many bytes, 0 at the end."""
+        rest = b""
+        while True:
+            if self._decompressor.eof:  # streams may follow each other, with zeros between them
+                rest = self._decompressor.unused_data
+                while not rest.strip(b"\0") and (rest := self._raw.read(_CHUNK)):
+                    pass
+                rest = rest.lstrip(b"\0")
+                if not rest:
+                    return 0
+                self._decompressor = self._next_stream()
+            elif self._decompressor.needs_input and not rest:
+                rest = self._raw.read(_CHUNK)
+                if not rest:
+                    raise EOFError("it ends before the end of its compressed data")
+            data = self._decompressor.decompress(rest, len(buffer))
+            rest = b""
+            if data:
+                buffer[: len(data)] = data
+                return len(data)

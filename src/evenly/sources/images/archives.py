@@ -13,7 +13,7 @@ from typing import Any
 
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
-from evenly.sources.files.archives import open_archive
+from evenly.sources.files.archives import open_archive, read_member
 from evenly.sources.files.paths import (
     is_hidden_image,
     is_image,
@@ -24,10 +24,17 @@ from evenly.sources.files.paths import (
 from evenly.sources.files.streams import decompressed
 from evenly.sources.images.pictures import Picture, read_remote
 from evenly.sources.reading import damaged, reading
+from evenly.sources.unpacked import check_size
 from evenly.system_errors import is_system_error
 
 _BLOCK = 512
 """Bytes of a tar header."""
+_EXTENDED = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
+_LONGEST_HEADER = 2**20
+"""Bytes of an extended header: long names, times, attributes."""
 
 
 def zip_holds_images(path: str) -> bool:
@@ -50,7 +57,8 @@ def of_zip(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
             continue
         if _is_wanted(info.filename):
             place = f"{label}/{info.filename}"
-            read: Callable[[], bytes] = partial(archive.read, info)
+            check_size(info.file_size, place)
+            read: Callable[[], bytes] = partial(read_member, archive, info)
             read = partial(read_remote, read, place) if is_url(path) else read
             yield Picture(place, read, info.compress_size, path)
         else:
@@ -74,6 +82,7 @@ def of_tar(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
     seen = 0
     with raw, _opened(packed or raw, label, "r|") as archive:
         for info in _members(archive, label, passed_over):
+            check_size(info.size, f"{label}/{info.name}")
             with reading(label):
                 content = archive.extractfile(info).read()  # type: ignore[union-attr]
             position = raw.tell()
@@ -88,6 +97,7 @@ def _of_plain_tar(raw: Any, path: str, passed_over: "Counter[str]") -> Iterator[
     for info in _members(archive, path, passed_over):
         if info.offset_data + info.size > end:
             raise damaged(path, f"it ends within its member {info.name!r}")
+        check_size(info.size, f"{path}/{info.name}")
         read = partial(_read_at, raw, info.offset_data, info.size)
         yield Picture(f"{path}/{info.name}", read, info.size + _BLOCK, path)
 
@@ -98,9 +108,10 @@ def _opened(file: Any, path: str, mode: Any) -> tarfile.TarFile:
 
 
 class _Member(tarfile.TarInfo):
-    """A member of a tar archive; a damaged header is an error.
+    """A member of a tar archive; a damaged header is an error, and extended ones are bounded.
 
-    tarfile takes all but the first for the end of the archive, and says nothing.
+    tarfile takes all damaged headers but the first for the end of the archive, and says nothing.
+    Extended headers are read whole, whatever size they declare.
     """
 
     @classmethod
@@ -114,6 +125,22 @@ class _Member(tarfile.TarInfo):
             raise tarfile.ReadError("it ends within a header") from None
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(str(error)) from None
+
+    @classmethod
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> "_Member":
+        """Return the member that a header describes.
+
+        Raises
+        ------
+        tarfile.TarError
+            For an extended header that no archive needs.
+        """
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _EXTENDED and member.size > _LONGEST_HEADER:
+            raise tarfile.TarError(
+                f"an extended header of {member.size:,} bytes, more than {_LONGEST_HEADER:,}"
+            )
+        return member
 
 
 def _members(

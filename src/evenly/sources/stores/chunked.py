@@ -14,6 +14,7 @@ from evenly.sources.choice import positions
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.request import Request
 from evenly.sources.stores.boxes import Box, cut
+from evenly.sources.unpacked import check_size
 
 
 class Stored(Protocol):
@@ -33,6 +34,22 @@ class Stored(Protocol):
 
     def read(self, box: Box) -> npt.NDArray[Any]:
         """Return the values in a box."""
+
+
+def check_box(box: Box, array: Stored, place: str) -> None:
+    """Check the size of a box, and of the chunks that are unpacked for it, before it is read.
+
+    Raises
+    ------
+    SourceError
+        When one is larger than what may be unpacked in one piece.
+    """
+    size = array.dtype.itemsize
+    if array.chunks is not None:
+        chunk = tuple(map(int, array.chunks))
+        check_size(size * math.prod(chunk), f"{place}, in chunks of shape {chunk}")
+    shape = tuple(part.stop - part.start for part in box)
+    check_size(size * math.prod(shape), f"{place}, of which a part of shape {shape} is read")
 
 
 class ChunkedSource:

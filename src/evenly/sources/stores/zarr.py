@@ -9,7 +9,7 @@ import numpy.typing as npt
 from evenly import extras
 from evenly.sources.reading import damaged_store, reading
 from evenly.sources.stores.boxes import Box
-from evenly.sources.stores.chunked import Stored
+from evenly.sources.stores.chunked import Stored, check_box
 from evenly.sources.stores.fill import without_fill
 
 MARKS = ("zarr.json", ".zgroup", ".zarray")
@@ -75,5 +75,6 @@ class ZarrArray:
 
     def read(self, box: Box) -> npt.NDArray[Any]:
         """Return the values in a box."""
+        check_box(box, self, self._place)
         with reading(self._place, damaged_store):
             return np.asarray(self._array[box])

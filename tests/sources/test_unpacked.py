@@ -1,0 +1,217 @@
+"""What is unpacked into memory in one piece is bounded, and refused by name before it is."""
+
+import bz2
+import io
+import lzma
+import os
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+
+import evenly
+from evenly.sources.files.streams import Stream, decompressed
+from evenly.sources.stores import boxes
+from evenly.sources.unpacked import DEFAULT, check_size, most_bytes
+
+ADVICE = "If you trust the file and have the memory, set EVENLY_MAX_MEMBER_BYTES="
+
+
+@pytest.fixture
+def bound(monkeypatch):
+    """Lower the bound: a test unpacks no gigabytes."""
+    return lambda nbytes: monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", str(nbytes))
+
+
+def test_the_bound_is_a_gibibyte(monkeypatch):
+    monkeypatch.delenv("EVENLY_MAX_MEMBER_BYTES", raising=False)
+    assert most_bytes() == DEFAULT == 2**30
+    check_size(2**30, "x")
+    with pytest.raises(evenly.SourceError, match=r"at most 1,073,741,824 bytes. Received: x, with"):
+        check_size(2**30 + 1, "x")
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1e9", "1 GB", "٣", "9" * 20])
+def test_a_bound_that_is_not_a_number_of_bytes_is_refused(bound, text):
+    bound(text)
+    with pytest.raises(evenly.DataError, match="EVENLY_MAX_MEMBER_BYTES must be a positive number"):
+        most_bytes()
+
+
+def _image():
+    image = pytest.importorskip("PIL.Image")
+    buffer = io.BytesIO()
+    image.new("RGB", (64, 64), (3, 2, 1)).save(buffer, "BMP")
+    return buffer.getvalue()
+
+
+def _zip(path, content):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.bmp", content)
+
+
+def _bzip2_zip(path, content):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("a.bmp", content)
+
+
+def _lzma_zip(path, content):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.bmp", content)
+
+
+def _tar(path, content, mode="w"):
+    with tarfile.open(path, mode) as archive:
+        info = tarfile.TarInfo("a.bmp")
+        info.size = len(content)
+        archive.addfile(info, io.BytesIO(content))
+
+
+def _tar_gz(path, content):
+    _tar(path, content, "w:gz")
+
+
+ARCHIVES = {
+    "x.zip": _zip,
+    "bzip2.zip": _bzip2_zip,
+    "lzma.zip": _lzma_zip,
+    "x.tar": _tar,
+    "x.tar.gz": _tar_gz,
+}
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_images_in_archives(tmp_path, bound, name):
+    content = _image()
+    ARCHIVES[name](tmp_path / name, content)
+    bound(len(content))
+    assert evenly.fit(tmp_path / name).rows == 64 * 64
+    bound(len(content) - 1)
+    with pytest.raises(evenly.SourceError, match=rf"{name}/a.bmp, with 12,342. {ADVICE}12342"):
+        evenly.fit(tmp_path / name)
+
+
+def test_a_zip_that_lies_about_the_size_of_a_member(tmp_path, bound):
+    """zipfile unpacks all of a chunk of bzip2: 4 KB may be gigabytes."""
+    path = tmp_path / "x.zip"
+    _bzip2_zip(path, bytes(10_000_000))
+    data = path.read_bytes()
+    assert len(data) < 1000
+    path.write_bytes(data.replace((10_000_000).to_bytes(4, "little"), (500).to_bytes(4, "little")))
+    bound(1_000_000)
+    with pytest.raises((evenly.SourceError, evenly.DataError), match="1,000,000 bytes"):
+        evenly.fit(path, broken="error")
+
+
+def test_an_extended_header_of_a_tar_is_bounded(tmp_path):
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = tarfile.XHDTYPE, 2**31
+    path = tmp_path / "x.tar"
+    path.write_bytes(info.tobuf() + bytes(10_240))
+    with pytest.raises(
+        evenly.SourceError, match=r"x.tar, .*an extended header of 2,147,483,648 bytes"
+    ):
+        evenly.fit(path)
+
+
+def test_a_single_read_of_a_compressed_file(bound):
+    raw = io.BytesIO(bz2.compress(bytes(100_000)))
+    stream = Stream(raw, "x.bz2", decompressed(raw, b"BZh"))
+    bound(50_000)
+    assert len(stream.read(50_000)) == 50_000
+    with pytest.raises(evenly.SourceError, match=r"x.bz2, with 50,001"):
+        stream.read(50_001)
+
+
+def test_an_xz_file_whose_dictionary_is_too_large(tmp_path, bound):
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 2**26}]
+    path = tmp_path / "x.csv.xz"
+    path.write_bytes(lzma.compress(b"a\n1\n", filters=filters))
+    assert evenly.fit(path).mean == 1.0
+    bound(2**20)
+    with pytest.raises(evenly.SourceError, match=r"x.csv.xz.*[Mm]emory usage limit"):
+        evenly.fit(path)
+
+
+@pytest.mark.parametrize("between", [b"", bytes(4), bytes(2**17)])
+def test_xz_streams_one_after_the_other(tmp_path, between):
+    path = tmp_path / "x.csv.xz"
+    path.write_bytes(lzma.compress(b"a\n1\n") + between + lzma.compress(b"2\n") + between)
+    assert evenly.fit(path).count == 2
+    path.write_bytes(lzma.compress(b"a\n1\n" * 1000)[:-20])
+    with pytest.raises(evenly.SourceError, match=r"x.csv.xz"):
+        evenly.fit(path)
+
+
+def test_chunks_of_hdf5(tmp_path, bound):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("x", (1000, 2), "f8", chunks=(500, 2), compression="gzip")
+    bound(16_000)
+    assert evenly.fit(tmp_path / "x.h5").rows == 1000
+    bound(7_999)
+    with pytest.raises(
+        evenly.SourceError, match=r"x.h5/x, in chunks of shape \(500, 2\), with 8,000"
+    ):
+        evenly.fit(tmp_path / "x.h5")
+
+
+def test_chunks_of_zarr(tmp_path, bound):
+    zarr = pytest.importorskip("zarr")
+    array = zarr.create_array(
+        str(tmp_path / "x.zarr"), shape=(1000, 2), chunks=(500, 2), dtype="f8"
+    )
+    array[:] = np.ones((1000, 2))
+    bound(16_000)
+    assert evenly.fit(tmp_path / "x.zarr").rows == 1000
+    bound(7_999)
+    with pytest.raises(evenly.SourceError, match=r"in chunks of shape \(500, 2\), with 8,000"):
+        evenly.fit(tmp_path / "x.zarr")
+
+
+def test_an_array_of_zarr_that_is_hardly_there(tmp_path):
+    """A few bytes of metadata: the values are a fill value, and a row has 8 TB of them."""
+    zarr = pytest.importorskip("zarr")
+    zarr.create_array(str(tmp_path / "x.zarr"), shape=(2, 10**12), chunks=(1, 10**6), dtype="f8")
+    with pytest.raises(evenly.SourceError, match=r"a part of shape \(1, 1000000000000\) is read"):
+        evenly.fit(tmp_path / "x.zarr")
+
+
+def _parquet(path, x):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"x": x}), path, row_group_size=20_000)
+
+
+def _hdf5(path, x):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=x, chunks=(20_000,), compression="gzip")
+
+
+@pytest.mark.parametrize(("name", "write"), [("x.parquet", _parquet), ("x.h5", _hdf5)])
+def test_a_file_that_becomes_shorter_while_it_is_read(tmp_path, name, write):
+    path = tmp_path / name
+    write(path, np.random.default_rng(0).normal(size=2_000_000))
+
+    def shorten(progress):
+        os.truncate(path, path.stat().st_size // 10)
+
+    with pytest.raises(evenly.SourceError, match=name):
+        evenly.fit(path, threads=1, progress=shorten)
+
+
+def test_a_chunk_of_zarr_that_becomes_shorter_while_it_is_read(tmp_path, monkeypatch):
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "x.zarr"
+    array = zarr.create_array(str(path), shape=(2_000_000,), chunks=(20_000,), dtype="f8")
+    array[:] = np.random.default_rng(0).normal(size=2_000_000)
+    monkeypatch.setattr(boxes, "_BYTES", 2**18)
+
+    def shorten(progress):
+        for chunk in (path / "c").iterdir():
+            os.truncate(chunk, 10)
+
+    with pytest.raises(evenly.SourceError, match=r"x\.zarr"):
+        evenly.fit(path, progress=shorten)
