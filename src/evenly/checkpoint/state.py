@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from evenly.atomic import remove_left_over
 from evenly.checkpoint import refusals
 from evenly.checkpoint.lock import Lock
 from evenly.moments import GroupedMoments, Moments, load_with_ledger
 from evenly.sources.choice import Field, choice
 from evenly.statistics_file import FileRecord, Ledger
+from evenly.temporary import remove_left_over
 
 _RELAXED = {"infinite": ("error", "missing"), "broken": ("error", "skip")}
 """What may change on the way: where infinity, or a broken image, was an error, there was none."""
@@ -39,7 +40,7 @@ class State:
         self.path = path
         self._options = recorded(options)
         self._lock = Lock(path)
-        remove_left_over(path)
+        remove_left_over(Path(os.path.realpath(path)))
         try:
             self.moments, ledger = self._before()
         except BaseException:
