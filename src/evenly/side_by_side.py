@@ -8,6 +8,7 @@ from evenly.workers import Workers
 
 T = TypeVar("T")
 
+
 def consume_side_by_side(
     tasks: Iterator[Iterable[T]], consume: Callable[[T], object], threads: int
 ) -> None:

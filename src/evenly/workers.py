@@ -7,8 +7,11 @@ that ends the process: "terminate called without an active exception".
 import atexit
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from evenly.signals import HeldSignals
+
+T = TypeVar("T")
 
 _PATIENCE = 0.1
 """Seconds after which the caller, who waits for a thread, runs the handlers of signals."""
@@ -71,6 +74,35 @@ class Workers:
                 thread.join(_PATIENCE)
                 held.deliver()
         _unfinished.discard(self)
+
+
+def outside_main_thread(work: Callable[[], T]) -> T:
+    """Return what a function returns that must not run in the main thread, as PyArrow's readers.
+
+    In the main thread some libraries take over signals for as long as they work. The function
+    runs in a thread of its own then, else in this one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+
+    workers = Workers(run, 1, lambda: None)
+    try:
+        workers.start()
+        workers.join()
+    except BaseException:
+        workers.end()
+        raise
+    if errors:
+        raise errors.pop()
+    return results.pop()
 
 
 _unfinished: set[Workers] = set()

@@ -80,15 +80,31 @@ class State:
         return Moments.empty() if by is None else GroupedMoments.empty(by)
 
     def save(
-        self, read: Iterable[FileRecord], fields: tuple[Field, ...] | None, description: str
+        self,
+        read: Iterable[FileRecord],
+        fields: tuple[Field, ...] | None,
+        description: str,
+        begun: Iterable[Any] = (),
+        dropped: Iterable[FileRecord] = (),
     ) -> None:
-        """Save the sums, and what is in them since the last time."""
+        """Save the sums, and what is in them since the last time.
+
+        Parameters
+        ----------
+        begun
+            The sums of files that are being read, which are not in `moments` yet.
+        dropped
+            The files whose rows are not in the sums any more.
+        """
         self.files |= {file.path: file for file in read}
+        for file in dropped:
+            self.files.pop(file.path, None)
         if fields is not None:
             self.fields = tuple((field.name, field.kind) for field in fields)
-        self.moments.sources = [description]
+        moments = sum(begun, start=self.moments)
+        moments.sources = [description]
         ledger = Ledger(sorted(self.files.values()), self._options, self.fields)
-        self.moments.save_with_ledger(self.path, ledger)
+        moments.save_with_ledger(self.path, ledger)
 
     def close(self) -> None:
         """Let others have the file."""

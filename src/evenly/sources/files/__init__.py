@@ -1,6 +1,8 @@
 """Files: the format is told by the first bytes, else by the suffix; then each has its file."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from evenly.errors import SourceError
@@ -18,7 +20,9 @@ from evenly.sources.files.paths import (
     open_file,
     size_of,
     suffixes_of,
+    unreadable,
 )
+from evenly.sources.files.stamps import check_unchanged
 from evenly.sources.files.streams import Stream, decompressed
 from evenly.sources.request import Request
 from evenly.sources.sql import is_database, open_database, shown
@@ -91,6 +95,8 @@ class Opener:
         if is_database(path):
             yield open_database(path)
             return
+        if self._request.watch is not None:
+            self._request.watch.open(path)
         if is_store(path):
             yield self._stored(zarr, zarr.open_path(path), path, None)
             return
@@ -99,6 +105,7 @@ class Opener:
             raise SourceError(f"A file must not be empty. Received: {place}, of 0 bytes.")
         raw = open_file(path)
         keep = False
+        before = None if is_url(path) or self._request.watch else os.fstat(raw.fileno())
         try:
             head = raw.read(12)
             raw.seek(0)
@@ -112,7 +119,7 @@ class Opener:
                 raise SourceError(_OTHERS[kind].format(path))
             elif kind in ("parquet", "ipc file"):
                 keep = is_url(path)
-                yield self._seekable(kind, raw, path, nbytes)
+                yield self._seekable(kind, raw, path, nbytes, partial(_check, path, before))
             elif kind == "npy" and not is_url(path):
                 yield self._mapped(raw, path, nbytes)
             else:
@@ -120,13 +127,20 @@ class Opener:
                 opened = self._stream(stream, path, place, nbytes)
                 keep = True  # until it has been read, or dropped
                 yield opened
+            # By its path where others open it again: it could be another file by then.
+            if kind in ("parquet", "HDF5"):
+                _check(path, before)
+            elif before is not None and not raw.closed:
+                check_unchanged(path, before, os.fstat(raw.fileno()))
         finally:
             if not keep:
                 raw.close()
 
-    def _seekable(self, kind: str, raw: Any, path: str, nbytes: int | None) -> Table:
+    def _seekable(
+        self, kind: str, raw: Any, path: str, nbytes: int | None, check: Callable[[], None]
+    ) -> Table:
         if kind == "parquet":
-            return ParquetTable(raw if is_url(path) else path, shown(path), nbytes)
+            return ParquetTable(raw if is_url(path) else path, shown(path), nbytes, check)
         return IpcFileTable(raw, shown(path), nbytes, local=not is_url(path))
 
     def _stored(self, kind: Any, root: Any, path: str, nbytes: int | None) -> Any:
@@ -212,6 +226,16 @@ def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any
             yield from table.batches([field.name for field in table.fields])
         else:
             raise SourceError(f"Parquet, Arrow or CSV was expected. Received: {table.description}.")
+
+
+def _check(path: str, before: os.stat_result | None) -> None:
+    """Check that a path leads to the file that was opened, and that it has not changed."""
+    if before is not None:
+        try:
+            now = os.stat(path)
+        except OSError as error:
+            raise unreadable(path, error) from None
+        check_unchanged(path, before, now)
 
 
 def _kind(head: bytes) -> str | None:

@@ -1,6 +1,6 @@
 """Parquet, by PyArrow, a batch of rows at a time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 from evenly import extras
@@ -45,15 +45,24 @@ class ParquetTable:
         A path on this machine, or an open file.
     place
         Its name, for messages.
+    check
+        Called after each part was read: raises when the file has changed.
     """
 
-    def __init__(self, file: str | BinaryIO, place: str, nbytes: int | None) -> None:
+    def __init__(
+        self,
+        file: str | BinaryIO,
+        place: str,
+        nbytes: int | None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         import nanoarrow
 
         parquet = extras.require("pyarrow.parquet", extra="files", feature="Reading Parquet")
         self.place = place
         self.nbytes = nbytes
         self._file = file
+        self._check = check
         self._parquet = parquet
         with reading(place), parquet.ParquetFile(file) as opened:
             self._metadata = opened.metadata
@@ -129,6 +138,7 @@ class ParquetTable:
             )
             yield from self._read(batches, names, nbytes)
             readers.append(opened)
+        self._check()
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         """Yield PyArrow's record batches."""

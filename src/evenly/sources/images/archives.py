@@ -44,7 +44,7 @@ def of_zip(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
             continue
         if _is_wanted(info.filename):
             place = f"{path}/{info.filename}"
-            yield Picture(place, partial(archive.read, info), info.compress_size, path)
+            yield Picture(place, partial(archive.read, info), info.compress_size, path, path)
         else:
             _pass_over(info.filename, passed_over)
 
@@ -68,7 +68,8 @@ def of_tar(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
             with reading(path):
                 content = archive.extractfile(info).read()  # type: ignore[union-attr]
             position = raw.tell()
-            yield Picture(f"{path}/{info.name}", partial(_same, content), position - seen, path)
+            place = f"{path}/{info.name}"
+            yield Picture(place, partial(_same, content), position - seen, path, path)
             seen = position
 
 
@@ -77,7 +78,7 @@ def _of_plain_tar(raw: Any, path: str, passed_over: "Counter[str]") -> Iterator[
     archive = _opened(raw, path, "r:")
     for info in _members(archive, path, passed_over):
         read = partial(_read_at, raw, info.offset_data, info.size)
-        yield Picture(f"{path}/{info.name}", read, info.size + _BLOCK, path)
+        yield Picture(f"{path}/{info.name}", read, info.size + _BLOCK, path, path)
     if 0 < os.fstat(raw.fileno()).st_size - archive.offset < _BLOCK:
         raise damaged(path, "it ends within a header")  # of which tarfile says nothing
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from evenly.sources.files.paths import is_url, open_file
+from evenly.sources.files.stamps import Stamp
 from evenly.sources.images.decoding import UnreadableError
 
 
@@ -25,12 +26,15 @@ class Picture(NamedTuple):
         The bytes that it takes of its source's; None when that is what is read.
     file
         The path of the file that it is, or lies in.
+    archive
+        The same of an image in an archive; nothing of others.
     """
 
     place: str
     read: Callable[[], Any]
     nbytes: int | None = None
     file: str = ""
+    archive: str = ""
 
 
 def of_file(path: str) -> Picture:
@@ -73,17 +77,29 @@ def _content(path: str) -> bytes:
     if is_url(path):
         with open_file(path) as file:
             return file.read()
+    return read_file(path)[0]
+
+
+def read_file(path: str) -> tuple[bytes, Stamp]:
+    """Return the bytes of a file on this machine, and its stamp.
+
+    Raises
+    ------
+    UnreadableError
+        When it changes meanwhile.
+    """
     # Each call to the system lets go of Python's lock, for which the other threads wait: so
     # there are few, and `open` would make twice as many.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
-        size = os.fstat(descriptor).st_size
-        content = os.read(descriptor, size + 1)
-        if len(content) == size:
-            return content
-        pieces = [content]  # it grows, or is no plain file
-        while pieces[-1]:
+        before = os.fstat(descriptor)
+        pieces = [os.read(descriptor, before.st_size + 1)]
+        while pieces[-1] and len(pieces[0]) != before.st_size:  # it grows, or is no plain file
             pieces.append(os.read(descriptor, 1 << 20))
-        return b"".join(pieces)
+        stamp = Stamp(before.st_size, before.st_mtime_ns)
+        now = os.fstat(descriptor)
+        if stamp != Stamp(now.st_size, now.st_mtime_ns):
+            raise UnreadableError("it changed while it was read")
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces), stamp
     finally:
         os.close(descriptor)
