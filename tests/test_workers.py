@@ -10,7 +10,7 @@ from evenly.signals import HeldSignals
 from evenly.workers import Workers, outside_main_thread
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     pass
 
 
@@ -19,7 +19,7 @@ def raising():
     """SIGALRM, whose handler raises; as time limits of a user do."""
 
     def handler(number, frame):
-        raise Stopped
+        raise StoppedError
 
     before = signal.signal(signal.SIGALRM, handler)
     yield signal.SIGALRM
@@ -29,19 +29,24 @@ def raising():
 
 def test_a_held_signal_runs_its_handler_at_the_end(raising):
     steps = []
-    with pytest.raises(Stopped), HeldSignals():
-        signal.raise_signal(raising)
-        steps.append("whole")
+
+    def step():
+        with HeldSignals():
+            signal.raise_signal(raising)
+            steps.append("whole")
+
+    with pytest.raises(StoppedError):
+        step()
     assert steps == ["whole"]
 
 
 def test_a_held_signal_runs_its_handler_when_delivered(raising):
     with HeldSignals() as held:
         signal.raise_signal(raising)
-        with pytest.raises(Stopped):
+        with pytest.raises(StoppedError):
             held.deliver()
         held.deliver()
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         signal.raise_signal(raising)
 
 
@@ -63,7 +68,7 @@ def test_threads_have_ended_when_a_handler_has_raised(raising):
     workers = Workers(work, 1, stopped.set)
     workers.start()
     signal.setitimer(signal.ITIMER_REAL, 0.05)
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         workers.join()
     assert ended.is_set()
 

@@ -7,7 +7,7 @@ block, so that most deaths are in the middle.
 """
 
 import argparse
-import itertools
+import contextlib
 import random
 import signal
 import subprocess
@@ -35,11 +35,14 @@ import itertools, signal, sys, time
 import evenly
 from evenly import failures
 from evenly.checkpoint import pace
+from evenly.sources import arrays
 from evenly.sources.files import csv_chunks
 from evenly.sources.images import source
 pace.INTERVAL, pace.SHARE = 0.0, 0
 csv_chunks.chunks.__defaults__ = (2**12,)
 source._TOGETHER = 2
+arrays._BYTES = arrays._COPIED_BYTES = 2**10
+arrays._LEAST_ROWS = 1
 blocks, last = itertools.count(1), int(sys.argv[1])
 
 def slowly(_):
@@ -85,7 +88,7 @@ def killed_at(paths, state, block):
         life.kill()
 
 
-def killed_until_done(paths, state, random_moment, names=itertools.repeat("KILL")):
+def killed_until_done(paths, state, random_moment, names):
     """Fit in one process after the other, each sent a signal after a random time; count them."""
     command = [sys.executable, "-c", LIFE, "0", str(state), *map(str, paths)]
     for kills, name in enumerate(names):
@@ -102,7 +105,8 @@ def ended_by(name, command, moment):
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as life:
         assert life.stdout.readline() == "alive\n"
-        time.sleep(moment)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            life.wait(moment)
         life.send_signal(getattr(signal, f"SIG{name}"))
         rest, said = life.communicate()
     if rest == "done\n":

@@ -41,10 +41,10 @@ def test_kills_at_random_moments_leave_the_same_bits(suffix, folder):
 @pytest.mark.parametrize("suffix", KINDS)
 def test_signals_at_random_moments_end_as_they_should(suffix, folder):
     paths = sorted(folder.glob(f"*.{suffix}"))
-    state, rng = folder / "state.json", random.Random(7)
+    state = folder / "state.json"
     names = itertools.chain(["INT", "TERM"], itertools.repeat("KILL"))
-    moments = iter([0.1, 0.1])
-    killed_until_done(paths, state, lambda: next(moments, 3600 * 24) * rng.random(), names)
+    moments = iter(random.Random(7).uniform(0.05, 0.15) for _ in range(2))
+    killed_until_done(paths, state, lambda: next(moments, None), names)
     assert evenly.load(state) == evenly.fit(paths)
 
 
