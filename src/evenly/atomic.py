@@ -3,16 +3,14 @@
 import contextlib
 import errno
 import os
-import secrets
 import stat
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from evenly.errors import SourceError
-
-_PREFIX = ".evenly-"
+from evenly.signals import HeldSignals
+from evenly.temporary import PREFIX, Temporary, create_beside
 
 
 @contextlib.contextmanager
@@ -21,7 +19,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     The bytes go to a new file in the same folder, are forced to the disk (`fsync`),
     and then renamed over ``path``: a reader sees the old file or the new one, after a
-    crash too. When the block raises, the new file is removed and the old one stays.
+    crash too. When the block raises, the new file is removed and the old one stays. What a
+    killed process has left of the same output is removed.
     A symbolic link stays a link (what it points to is replaced), an existing file
     keeps its permissions. What is no regular file (a pipe, ``/dev/stdout``) is written
     straight: it cannot be replaced.
@@ -48,25 +47,12 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise SourceError(_explain(path, target, error)) from None
 
 
-def remove_left_over(path: str | os.PathLike[str]) -> None:
-    """Remove what kills have left beside a file: for who knows that nobody else writes it."""
-    target = Path(os.path.realpath(path))
-    for left in target.parent.glob(f"{_prefix(target)}*.tmp"):
-        with contextlib.suppress(OSError):
-            left.unlink()
-
-
-def _prefix(target: Path) -> str:
-    """Return how a temporary file begins: it says whose it is, and for which file."""
-    return f"{_PREFIX}{zlib.crc32(os.fsencode(target.name)):08x}-"
-
-
 def _is_of(error: OSError, target: Path) -> bool:
     """Whether it is the output's error: the block may also read, and fail at that."""
     if error.errno is None or isinstance(error, SourceError):
         return False
     name = error.filename
-    return name is None or Path(name) == target or Path(name).name.startswith(_PREFIX)
+    return name is None or Path(name) == target or Path(name).name.startswith(PREFIX)
 
 
 def _mode(target: Path) -> int | None:
@@ -78,20 +64,20 @@ def _mode(target: Path) -> int | None:
 
 @contextlib.contextmanager
 def _beside(target: Path, mode: int | None) -> Iterator[BinaryIO]:
-    # A short name of its own, so that a long target name does not overflow the limit.
-    temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    temporary: Temporary | None = None
     try:
-        with open(descriptor, "wb") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), stat.S_IMODE(mode))
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
+        with HeldSignals():  # so that no file is made whose name is not known here
+            temporary = create_beside(target, 0o666 if mode is None else 0o600)
+        file = temporary.file
+        if mode is not None:
+            os.fchmod(file.fileno(), stat.S_IMODE(mode))
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        temporary.replace(target)
     except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        if temporary is not None:
+            temporary.remove()
         raise
     _sync_folder(target.parent)
 

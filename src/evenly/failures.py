@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 import click
 
@@ -44,6 +45,8 @@ def status(command: Callable[[], None]) -> int:
         error.show(text)
         click.echo(printable(text.getvalue(), keep="\n"), nl=False, err=True)
         return error.exit_code
+    except _TerminatedError:
+        return TERMINATED
     except (KeyboardInterrupt, click.Abort) as end:
         return _fail(str(end) or "interrupted; nothing half-written was left.", INTERRUPTED)
     except BrokenPipeError:
@@ -57,6 +60,18 @@ def status(command: Callable[[], None]) -> int:
             raise
         return _fail(as_typed(str(error)), BAD_DATA)
     return OK
+
+
+def leave(code: int) -> NoReturn:
+    """End the process of an interrupted command at once, without the end of Python itself.
+
+    PyArrow's threads may still let go of Python's objects. One that does so while Python ends
+    aborts the process: "terminate called without an active exception".
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _fail(message: str, code: int) -> int:
@@ -93,4 +108,8 @@ def _reader_left() -> int:
 
 def _terminate(*_: object) -> None:
     """Unwind on SIGTERM as on Ctrl-C, so that a half-written file is removed."""
-    sys.exit(TERMINATED)
+    raise _TerminatedError(TERMINATED)
+
+
+class _TerminatedError(SystemExit):
+    """SIGTERM has come."""

@@ -1,7 +1,7 @@
 """Images into moments: each kind summed apart, by each thread, and put together exactly."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TypeAlias
 
 from evenly.block import Block
@@ -41,7 +41,7 @@ def fit_images(
 
 
 class ImageSums:
-    """Moments by thread and by kind; their columns are its bands as they lie in memory.
+    """Moments by thread, by kind and by archive; their columns are its bands as they lie in memory.
 
     No thread waits for another, and nothing is moved: a grey image becomes three columns, an
     8-bit value one of 16 bits, and alpha is left out, when all is there and exactly.
@@ -64,7 +64,7 @@ class ImageSums:
         self._source = source
         self._infinite = infinite
         self._before = Moments.empty() if before is None else before
-        self._parts: dict[tuple[int, _Kind], Moments] = {}
+        self._parts: dict[tuple[int, _Kind, str], Moments] = {}
         names, place = bands
         self._example: dict[tuple[str, ...], str] = {} if names is None else {names: place}
 
@@ -75,7 +75,7 @@ class ImageSums:
 
     def add(self, shot: Shot) -> None:
         """Add an image; this thread only has the moments that it goes to."""
-        key = threading.get_ident(), (shot.kind, shot.array.shape[1:])
+        key = threading.get_ident(), (shot.kind, shot.array.shape[1:]), shot.archive
         part = self._parts.get(key)
         if part is None:
             self._check_bands(shot)
@@ -94,17 +94,26 @@ class ImageSums:
                 "Pass mode='RGB' or mode='L'."
             )
 
-    def total(self) -> Moments:
-        """Return the moments of all images so far; no thread may add any meanwhile."""
-        kinds = sorted({kind for _, kind in self._parts})
-        parts = [self._chosen(kind[0], merge(self._of_kind(kind))) for kind in kinds]
-        parts += [self._before] if self._before.rows else []
-        self._before = merge(_in_one_depth(parts, self._source.description))
-        self._parts.clear()
-        return self._before
+    def drop(self, archive: str) -> None:
+        """Take out the images of an archive, of which none was in a total that did not hold it."""
+        for key in [key for key in self._parts if key[2] == archive]:
+            del self._parts[key]
 
-    def _of_kind(self, kind: _Kind) -> list[Moments]:
-        return [part for (_, other), part in self._parts.items() if other == kind]
+    def total(self, held: Collection[str] = ()) -> Moments:
+        """Return the moments of all images so far; no thread may add any meanwhile.
+
+        Those of archives that are `held` stay apart, and may be dropped later.
+        """
+        ended = {key: part for key, part in self._parts.items() if key[2] not in held}
+        self._parts = {key: part for key, part in self._parts.items() if key not in ended}
+        self._before = self._with(ended)
+        return self._with(self._parts)
+
+    def _with(self, parts: dict[tuple[int, _Kind, str], Moments]) -> Moments:
+        kinds = sorted({kind for _, kind, _ in parts})
+        found = [self._chosen(kind[0], merge(_of_kind(parts, kind))) for kind in kinds]
+        found += [self._before] if self._before.rows else []
+        return merge(_in_one_depth(found, self._source.description))
 
     def _chosen(self, mode: str, bands: Moments) -> Moments:
         """Return those of the columns that the bands of a kind count as which are asked for."""
@@ -112,6 +121,10 @@ class ImageSums:
         found = list(records(bands._state, None, bands.dtypes))
         ours = [found[place]._replace(name=name) for name, place in zip(names, places, strict=True)]
         return _moments(ours, bands.rows).select(self._source.chosen(names))
+
+
+def _of_kind(parts: dict[tuple[int, _Kind, str], Moments], kind: _Kind) -> Iterator[Moments]:
+    return (part for (_, other, _), part in parts.items() if other == kind)
 
 
 def _in_one_depth(parts: list[Moments], description: str) -> Iterator[Moments]:

@@ -4,10 +4,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-T = TypeVar("T")
+from evenly.workers import Workers
 
-_PATIENCE = 0.1
-"""Seconds for which the caller waits for a thread before it looks for Ctrl-C."""
+T = TypeVar("T")
 
 
 def consume_side_by_side(
@@ -26,21 +25,13 @@ def consume_side_by_side(
                 del item  # so that its memory is free when the next one is made
         return
     crew = _Crew(tasks, consume)
-    workers = [
-        threading.Thread(target=crew.work, name="evenly", daemon=True) for _ in range(threads)
-    ]
-    for worker in workers:
-        worker.start()
+    workers = Workers(crew.work, threads, crew.stop)
     try:
-        for worker in workers:
-            while worker.is_alive():
-                worker.join(_PATIENCE)
+        workers.start()
+        workers.join()
     except BaseException:
-        crew.stop()
+        workers.end()
         raise
-    finally:
-        for worker in workers:
-            worker.join()
     if crew.error is not None:
         raise crew.error
 

@@ -1,13 +1,15 @@
-"""`kill -9` at random moments, until a fit is done: never another bit, nor a row twice.
+"""Signals at random moments, until a fit is done: never another bit, nor a row twice.
 
-    python tests/checkpoint/kills.py --kills 50 --seed 1
+    python tests/checkpoint/kills.py --kills 200 --seed 1 --signals KILL,INT,TERM --kinds csv,npy
 
 Each life is a process of its own. It saves wherever it may, and sleeps a little after each
 block, so that most deaths are in the middle.
 """
 
 import argparse
+import contextlib
 import random
+import signal
 import subprocess
 import sys
 import tarfile
@@ -18,22 +20,29 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.feather
 import pyarrow.parquet
 from PIL import Image
 
 import evenly
 
-KINDS = ("parquet", "csv", "png", "tar")
+KINDS = ("parquet", "csv", "arrow", "npy", "png", "tar")
+STATUSES = {"KILL": -9, "INT": 130, "TERM": 143}
+"""How a command ends by each of the signals."""
 
 LIFE = """
-import itertools, sys, time
+import itertools, signal, sys, time
 import evenly
+from evenly import failures
 from evenly.checkpoint import pace
+from evenly.sources import arrays
 from evenly.sources.files import csv_chunks
 from evenly.sources.images import source
 pace.INTERVAL, pace.SHARE = 0.0, 0
 csv_chunks.chunks.__defaults__ = (2**12,)
 source._TOGETHER = 2
+arrays._BYTES = arrays._COPIED_BYTES = 2**10
+arrays._LEAST_ROWS = 1
 blocks, last = itertools.count(1), int(sys.argv[1])
 
 def slowly(_):
@@ -42,9 +51,14 @@ def slowly(_):
         print("last", flush=True)
         time.sleep(3600)
 
-print("alive", flush=True)
-evenly.fit(sys.argv[3:], checkpoint=sys.argv[2], progress=slowly)
-print("done", flush=True)
+def fit():
+    print("alive", flush=True)
+    evenly.fit(sys.argv[3:], checkpoint=sys.argv[2], progress=slowly)
+    print("done", flush=True)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may ignore it
+code = failures.status(fit)
+failures.leave(code) if code else sys.exit()
 """
 
 
@@ -57,6 +71,8 @@ def write(folder, rng, files=4, rows=2_500):
         table = pa.table({"x": pa.array(x, from_pandas=True), "y": y, "t": ["a"] * rows})
         pa.parquet.write_table(table, folder / f"{number}.parquet", row_group_size=100)
         pa.csv.write_csv(table, folder / f"{number}.csv")
+        pa.feather.write_feather(table, folder / f"{number}.arrow", chunksize=100)
+        np.save(folder / f"{number}.npy", np.stack([x, y], axis=1))
         with tarfile.open(folder / f"{number}.tar", "w") as archive:
             for image in range(rows // 25):
                 path = folder / f"{number}-{image}.png"
@@ -72,23 +88,32 @@ def killed_at(paths, state, block):
         life.kill()
 
 
-def killed_until_done(paths, state, random_moment):
-    """Fit in one process after the other, each killed after a random time; return how many."""
-    kills = 0
+def killed_until_done(paths, state, random_moment, names):
+    """Fit in one process after the other, each sent a signal after a random time; count them."""
     command = [sys.executable, "-c", LIFE, "0", str(state), *map(str, paths)]
-    while True:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as life:
-            assert life.stdout.readline() == "alive\n"
-            time.sleep(random_moment())
-            life.kill()
-            rest = life.stdout.read()
-        if rest == "done\n":
+    for kills, name in enumerate(names):
+        if ended_by(name, command, random_moment()):
             return kills
-        assert life.returncode == -9, life.returncode
-        kills += 1
-        assert len(list(state.parent.glob(".evenly-*"))) <= 1  # each life clears up
+        assert len(list(state.parent.glob(".evenly-*"))) <= (name == "KILL")
         if state.exists():
             evenly.load(state)  # whole, at any moment
+
+
+def ended_by(name, command, moment):
+    """Send a signal to a command some time after it has begun; whether it was done before."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as life:
+        assert life.stdout.readline() == "alive\n"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            life.wait(moment)
+        life.send_signal(getattr(signal, f"SIG{name}"))
+        rest, said = life.communicate()
+    if rest == "done\n":
+        return True
+    assert life.returncode == STATUSES[name], (name, life.returncode, said)
+    assert "Traceback" not in said, said
+    return False
 
 
 def main():
@@ -96,23 +121,27 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=time.time_ns())
+    parser.add_argument("--signals", default=",".join(STATUSES))
+    parser.add_argument("--kinds", default=",".join(KINDS))
     asked = parser.parse_args()
     rng = random.Random(asked.seed)
+    signals, kinds = asked.signals.split(","), asked.kinds.split(",")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder, np.random.default_rng(asked.seed))
         kills = fits = 0
-        while kills < asked.kills or fits < len(KINDS):
-            paths = sorted(folder.glob(f"*.{KINDS[fits % len(KINDS)]}"))
+        while kills < asked.kills or fits < len(kinds):
+            paths = sorted(folder.glob(f"*.{kinds[fits % len(kinds)]}"))
             state = folder / f"state-{fits}.json"
-            kills += killed_until_done(paths, state, lambda: rng.uniform(0, 0.3))
+            names = iter(lambda: rng.choice(signals), None)
+            kills += killed_until_done(paths, state, lambda: rng.uniform(0, 0.3), names)
             fits += 1
             moments, whole = evenly.load(state), evenly.fit(paths)
             assert moments == whole, state
             assert moments.rows == whole.rows, state
             assert moments.min.tolist() == whole.min.tolist(), state
             assert moments.max.tolist() == whole.max.tolist(), state
-    print(f"{kills} kills in {fits} fits: every bit the same, every row once (seed {asked.seed})")
+    print(f"{kills} signals in {fits} fits: every bit the same, every row once (seed {asked.seed})")
 
 
 if __name__ == "__main__":

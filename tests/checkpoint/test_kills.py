@@ -1,5 +1,6 @@
 """A few real kills; ``kills.py`` beside this file has as many as one likes."""
 
+import itertools
 import json
 import os
 import random
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import evenly
-from checkpoint.kills import KINDS, killed_at, write
+from checkpoint.kills import KINDS, killed_at, killed_until_done, write
 
 EVENLY = [sys.executable, "-m", "evenly"]
 
@@ -35,6 +36,16 @@ def test_kills_at_random_moments_leave_the_same_bits(suffix, folder):
     moments = evenly.fit(paths, checkpoint=state)
     assert moments == evenly.fit(paths)
     assert moments.rows == 2_400
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_signals_at_random_moments_end_as_they_should(suffix, folder):
+    paths = sorted(folder.glob(f"*.{suffix}"))
+    state = folder / "state.json"
+    names = itertools.chain(["INT", "TERM"], itertools.repeat("KILL"))
+    moments = iter(random.Random(7).uniform(0.05, 0.15) for _ in range(2))
+    killed_until_done(paths, state, lambda: next(moments, None), names)
+    assert evenly.load(state) == evenly.fit(paths)
 
 
 def run(*arguments, **options):

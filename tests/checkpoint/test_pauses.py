@@ -54,6 +54,44 @@ def test_what_a_kill_left_of_a_save_is_cleared_up(days, state):
     assert not left.exists()
 
 
+@pytest.mark.parametrize(
+    ("put", "reason"),
+    [
+        (lambda lock, other: lock.symlink_to(other), "is a symbolic link"),
+        (lambda lock, other: lock.hardlink_to(other), r"has a second name \(a hard link\)"),
+        (lambda lock, other: os.mkfifo(lock), "is not a regular file"),
+    ],
+    ids=["link", "hard link", "FIFO"],
+)
+def test_a_lock_that_is_not_ours_is_refused_and_not_touched(put, reason, days, state):
+    other, lock = state.with_name("other.txt"), state.with_name(".state.json.lock")
+    other.write_text("precious\n")
+    put(lock, other)
+    with pytest.raises(evenly.SourceError, match=f"{reason}. Somebody else may have put it there"):
+        evenly.fit(days, checkpoint=state)
+    assert other.read_text() == "precious\n"
+    assert lock.lstat()
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("name", [250 * "x", 125 * "\u00e9"])
+def test_a_checkpoint_has_a_lock_however_long_its_name_is(name, days, state):
+    path = state.with_name(name)
+    lock = Lock(str(path))
+    try:
+        assert "for one process at a time" in refused(evenly.SourceError, days, checkpoint=path)
+    finally:
+        lock.release()
+    assert evenly.fit(days, checkpoint=path).rows == 3
+    assert sorted(entry.name for entry in state.parent.iterdir()) == sorted(["days", name])
+
+
+def test_a_lock_that_was_forgotten_is_released(days, state):
+    lock = Lock(str(state))
+    del lock
+    assert evenly.fit(days, checkpoint=state).rows == 3
+
+
 def test_a_lock_ends_with_its_process(days, state):
     code = (
         "import os, sys; from evenly.checkpoint.lock import Lock\n"

@@ -1,8 +1,12 @@
 """How far the reading has come: which file, which row."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
+from evenly.checkpoint.refusals import Change, changed
 from evenly.errors import SourceError
+from evenly.redaction import redact_url
+from evenly.sources.files.stamps import Watch
 from evenly.statistics_file import FileRecord
 
 
@@ -14,12 +18,18 @@ class Course:
 
     Parameters
     ----------
-    labels
-        The names by which blocks call the files that are read, in order: their paths, and of
-        URLs what `redact_url` returns.
-    files
-        What the ledger has of each: the rows that are in the sums already are those to be
-        passed over.
+    paths, files
+        The paths that are read, in order, with what the ledger has of each: the rows that
+        are in the sums already are those to be passed over.
+    watch
+        Tells whether a file is still what it was when it was opened.
+    checkpoint
+        For messages.
+
+    Attributes
+    ----------
+    changed
+        By path, the files that changed while they were read.
 
     Examples
     --------
@@ -30,14 +40,27 @@ class Course:
     >>> course.reach(30)
     >>> course.enter("b.zip/x.csv")
     True
+    >>> list(course.settle())
+    ['a.csv']
     >>> [(file.path, file.rows, file.complete) for file in course.read()]
     [('a', 30, True)]
     """
 
-    def __init__(self, labels: Sequence[str], files: Sequence[FileRecord]) -> None:
-        self._labels = labels
+    def __init__(
+        self,
+        paths: Sequence[str],
+        files: Sequence[FileRecord],
+        watch: Watch | None = None,
+        checkpoint: str = "the checkpoint",
+    ) -> None:
+        self._paths = paths
+        self._labels = [redact_url(path) for path in paths]
         self._before = files
-        self._number = -1 if labels else 0
+        self._watch = Watch() if watch is None else watch
+        self._checkpoint = checkpoint
+        self.changed: dict[str, Change] = {}
+        self._ended: deque[tuple[str, FileRecord]] = deque()  # until `settle`
+        self._number = -1 if paths else 0
         self._place: str | None = None
         self._base = 0  # rows of the file in places before this one
         self._row = 0  # rows of this place that were read
@@ -72,7 +95,8 @@ class Course:
                     f"{self._labels[self._number]!r}, with {rows:,} rows, of which the checkpoint "
                     f"has read {before.rows:,}. Begin anew with another checkpoint."
                 )
-            self._read.append(before._replace(rows=rows, complete=True))
+            file = self._as_opened(self._number)._replace(rows=rows, complete=True)
+            self._ended.append((self._paths[self._number], file))
         self._number += 1
         self._place, self._base, self._row = None, 0, 0
 
@@ -95,14 +119,69 @@ class Course:
         while self._number < len(self._labels):
             self._end()
 
+    @property
+    def path(self) -> str:
+        """The path of the file that is being read."""
+        return self._paths[self._number]
+
+    def _as_opened(self, number: int) -> FileRecord:
+        """Return what the ledger will have of a file: its stamp is that of what was opened.
+
+        Raises
+        ------
+        SourceError
+            When some of its rows are in the sums since an earlier run, and it has changed.
+        """
+        file, stamp = self._before[number], self._watch.opened(self._paths[number])
+        if stamp is None:
+            return file
+        if file.rows and stamp != (file.bytes, file.modified):
+            raise changed(self._paths[number], file, stamp, self._checkpoint)
+        return file._replace(bytes=stamp.bytes, modified=stamp.modified)
+
+    def settle(self) -> Iterator[str]:
+        """Yield the files that have ended and are what they were when they were opened.
+
+        After each, its rows must be in the sums: then it is among those of `read`.
+        """
+        while self._ended:
+            path, file = self._ended[0]
+            if self.stays(path, file):
+                yield path
+                self._read.append(file)
+            self._ended.popleft()
+
+    def stays(self, path: str, file: FileRecord) -> bool:
+        """Whether a file is what it was when it was opened; if not, note that.
+
+        Raises
+        ------
+        SourceError
+            When it is not, and some of its rows are in the sums since an earlier run.
+        """
+        now = None if path in self.changed else self._watch.changed(path)
+        if now is not None:
+            before = next(f for p, f in zip(self._paths, self._before, strict=True) if p == path)
+            if before.rows:
+                raise changed(path, before, now, self._checkpoint)
+            self.changed[path] = Change(file, now)
+        return path not in self.changed
+
+    def begun(self) -> list[str]:
+        """Return the path of the file that is being read, if it is what it was when opened."""
+        if not 0 <= self._number < len(self._paths):
+            return []
+        file = self._as_opened(self._number)
+        return [self.path] if self.stays(self.path, file) else []
+
     def read(self) -> Iterator[FileRecord]:
         """Yield the files that were read since the start, and the one that is being read.
 
         Not one of which no row is in the sums: it may still change, to be mended for example.
         """
         yield from self._read
-        if 0 <= self._number < len(self._labels):
-            before = self._before[self._number]
-            rows = max(before.rows, self._base + self._row)
+        if 0 <= self._number < len(self._paths) and self.path not in self.changed:
+            file = self._as_opened(self._number)
+            rows = max(file.rows, self._base + self._row)
             if rows:
-                yield before._replace(rows=rows)
+                yield file._replace(rows=rows)

@@ -18,7 +18,7 @@ from evenly.sources.by import are_columns, names_of
 from evenly.sources.choice import Field, choice
 from evenly.sources.files import expand_all, is_path
 from evenly.sources.files.paths import is_store, is_url
-from evenly.sources.files.stamps import stamp_if_there
+from evenly.sources.files.stamps import Watch, stamp_if_there
 from evenly.sources.images import Listing, holds_images
 from evenly.sources.sql import is_database
 from evenly.sources.tables import KnownTable, TableSource
@@ -104,9 +104,10 @@ def _of_files(
 ) -> Resumable:
     rest = compare(given, state.files, Names(state.path), rule, state.path)
     everything = given if rule == "checkpoint" else _all(rest, state)
+    watch = Watch()
     return Resumable(
-        _opened(rest, state, options),
-        Course(list(map(redact_url, rest.paths)), rest.files),
+        _opened(rest, state, options | {"watch": watch}),
+        Course(rest.paths, rest.files, watch, state.path),
         state,
         infinite=infinite,
         before=_words(rest, state.path),
@@ -121,7 +122,7 @@ def _of_images(
     paths = [file.path for file in given]
     names = Names(state.path)
     rest = compare(paths, state.files, names, rule, state.path, stamp_of=stamp_if_there)
-    album = Album(rest, given)
+    album = Album(rest, given, state.path)
     return ResumableImages(
         open_source(given.sources, known=album, **options),
         album,

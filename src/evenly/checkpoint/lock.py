@@ -1,14 +1,14 @@
 """One process at a time works with a checkpoint."""
 
 import contextlib
+import hashlib
 import os
 
+from evenly import own_files
 from evenly.errors import SourceError
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+_LONGEST = 255
+"""Bytes of a file's name, on most file systems."""
 
 
 class Lock:
@@ -25,34 +25,37 @@ class Lock:
 
     def __init__(self, checkpoint: str) -> None:
         folder, name = os.path.split(os.path.realpath(checkpoint))
-        self._path = os.path.join(folder, f".{name}.lock")
+        self._path = os.path.join(folder, _name(name))
         self._descriptor = -1
-        if fcntl is not None:
+        if own_files.CAN_LOCK:
             self._acquire(checkpoint)
 
     def _acquire(self, checkpoint: str) -> None:
         while self._descriptor < 0:
             try:
-                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+                descriptor, created = own_files.open_or_create(self._path, 0o666)
             except OSError as error:
-                raise _unwritable(checkpoint, error) from None
+                raise _unopened(checkpoint, self._path, error) from None
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.pread(descriptor, 20, 0).decode("ascii", "replace")
-                os.close(descriptor)
-                raise _taken(checkpoint, holder) from None
-            if self._is_there(descriptor):
-                self._descriptor = descriptor
-            else:  # it was removed between opening and locking
-                os.close(descriptor)
+                self._take(descriptor, created, checkpoint)
+            finally:
+                if self._descriptor < 0:
+                    os.close(descriptor)
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
 
-    def _is_there(self, descriptor: int) -> bool:
-        with contextlib.suppress(FileNotFoundError):
-            return os.path.samestat(os.fstat(descriptor), os.stat(self._path))
-        return False
+    def _take(self, descriptor: int, created: bool, checkpoint: str) -> None:
+        """Keep a file that was opened, locked; not one that was removed before it was locked.
+
+        Nothing is written to it before it is known to be ours.
+        """
+        if not own_files.lock(descriptor):
+            raise _taken(checkpoint, _holder(descriptor))
+        if not own_files.is_at(descriptor, self._path):
+            return
+        if not created and (reason := own_files.foreign(descriptor)):
+            raise _foreign(checkpoint, self._path, reason)
+        self._descriptor = descriptor
 
     def release(self) -> None:
         """Let go of the lock; again does nothing."""
@@ -61,6 +64,27 @@ class Lock:
                 os.unlink(self._path)  # before it is unlocked: else it may be another's by then
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def __del__(self) -> None:
+        self.release()
+
+
+def _name(checkpoint: str) -> str:
+    """Return the name of the lock of a checkpoint, which need not fit into that of a file.
+
+    >>> _name("state.json"), len(_name(250 * "x"))
+    ('.state.json.lock', 45)
+    """
+    name = f".{checkpoint}.lock"
+    if len(os.fsencode(name)) <= _LONGEST:
+        return name
+    return f".evenly-{hashlib.blake2b(os.fsencode(checkpoint), digest_size=16).hexdigest()}.lock"
+
+
+def _holder(descriptor: int) -> str:
+    """Return the process that has written its number into a lock; nothing when none has."""
+    text = "" if own_files.foreign(descriptor) else os.pread(descriptor, 20, 0).decode("latin-1")
+    return text if text.isascii() and text.isdecimal() else ""
 
 
 def _taken(checkpoint: str, holder: str) -> SourceError:
@@ -72,10 +96,20 @@ def _taken(checkpoint: str, holder: str) -> SourceError:
     )
 
 
-def _unwritable(checkpoint: str, error: OSError) -> SourceError:
-    folder = os.path.dirname(os.path.realpath(checkpoint))
+def _unopened(checkpoint: str, path: str, error: OSError) -> SourceError:
+    if os.path.islink(path):
+        return _foreign(checkpoint, path, "is a symbolic link")
+    folder = os.path.dirname(path)
     reason = (error.strerror or str(error)).lower()
     return SourceError(
         f"A checkpoint must be in a folder that can be written. Received: {checkpoint!r}, and in "
         f"{folder!r} nothing can be written: {reason}. Choose another place, or create the folder."
+    )
+
+
+def _foreign(checkpoint: str, path: str, reason: str) -> SourceError:
+    return SourceError(
+        "The lock of a checkpoint must be a regular file of this user, with one name. Received: "
+        f"{checkpoint!r}, whose lock {path!r} {reason}. Somebody else may have put it there: look "
+        "at it and remove it, or choose a folder that only you can write."
     )

@@ -1,9 +1,9 @@
 """Why a fit cannot go on, in words: what was there, what is there now, what to do."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from evenly.checkpoint.names import Names
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
@@ -19,6 +19,27 @@ def changed(path: str, file: FileRecord, now: Stamp, checkpoint: str) -> SourceE
         f"{redact_url(path)!r}, then {_state(file.bytes, file.modified)}; now {_state(*now)}. "
         "Its old rows cannot be taken out any more. Put the old file back, or begin anew: "
         f"remove {checkpoint!r}."
+    )
+
+
+class Change(NamedTuple):
+    """A file that changed while it was read: as it was when it was opened, and as it is now."""
+
+    file: FileRecord
+    now: Stamp
+
+
+def changed_meanwhile(changes: Mapping[str, Change], checkpoint: str) -> SourceError:
+    """Return the error for files that changed while they were read, in the end."""
+    texts = [
+        f"{redact_url(path)!r}, first {_state(file.bytes, file.modified)}; now {_state(*now)}"
+        for path, (file, now) in list(changes.items())[:3]
+    ]
+    more = f"; and {len(changes) - 3:,} more" if len(changes) > 3 else ""
+    return SourceError(
+        f"A file must not change while it is read. Received: {'; '.join(texts)}{more}. No row of "
+        f"it is in {checkpoint!r}, which has all other files. Run the same again when it is "
+        "written to no more: it is read then."
     )
 
 

@@ -1,12 +1,13 @@
 """The source of what is still to be read of some files, and their moments with all before."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from evenly.block import Block
+from evenly.checkpoint import refusals
 from evenly.checkpoint.state import State
 from evenly.checkpoint.summing import Report, Summing
-from evenly.moments import Moments
+from evenly.moments import GroupedMoments, Moments
 from evenly.sources import Source
 from evenly.sources.around import Around
 from evenly.sources.tables import TableSource
@@ -59,19 +60,19 @@ class Resumable(Around):
         """Return the moments of all files, after adding what is still to be read.
 
         The checkpoint is saved now and then, and at the end; and before an exception, where
-        it is known what the sums have.
+        it is known what the sums have. Files that change while they are read are not in them;
+        when all others are, that is an error.
         """
         try:
             self._sum(report, threads)
-            if not self._course.finished:
-                self._course.finish()
-                self._save()
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"interrupted; the same again goes on from what {self._state.path!r} has."
             ) from None
         finally:
             self._state.close()
+        if self._course.changed:
+            raise refusals.changed_meanwhile(self._course.changed, self._state.path)
         return self._state.moments
 
     def _sum(self, report: Report, threads: int | None) -> None:
@@ -81,6 +82,7 @@ class Resumable(Around):
             self._state.moments,
             self._course,
             self._save,
+            empty=self._empty(all_at_once=tasks is not None),
             report=report,
             infinite=self._infinite,
             threads=threads,
@@ -89,6 +91,15 @@ class Resumable(Around):
             summing.sum(self._source.blocks())
         else:
             summing.sum_side_by_side(tasks)
+        summing.finish()
+
+    def _empty(self, *, all_at_once: bool) -> Callable[[], Any]:
+        """Return what makes moments for the rows of one file, of the same kind as all."""
+        moments = self._state.moments
+        if isinstance(moments, GroupedMoments):
+            return lambda: GroupedMoments.empty(moments.by)
+        names = (self._source.names or 1) if all_at_once else None
+        return lambda: Moments.empty(names or moments.columns or moments.num_features)
 
     def _take_columns(self, *, all_at_once: bool) -> None:
         """Give the sums the source's columns: one that became text has been left out."""
@@ -98,6 +109,7 @@ class Resumable(Around):
         elif moments.num_features and names is not None and names != moments.columns:
             self._state.moments = moments.select(names)
 
-    def _save(self) -> None:
+    def _save(self, begun: Iterable[Any] = ()) -> None:
         fields = self._source.fields if isinstance(self._source, TableSource) else None
-        self._state.save(self._course.read(), fields, self.description)
+        dropped = [change.file for change in self._course.changed.values()]
+        self._state.save(self._course.read(), fields, self.description, begun, dropped)

@@ -1,5 +1,8 @@
 """The source of the images that are still to be read, and their moments with all before."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from evenly.checkpoint.resumable import Resumable
 from evenly.checkpoint.summing import Report
 from evenly.checkpoint.summing_images import SummingImages
@@ -35,9 +38,16 @@ class ResumableImages(Resumable):
         self._sums = ImageSums(self._source, self._infinite, before, (bands, self._state.path))
         summing = SummingImages(before, self._sums, self._save, report=report, threads=threads)
         summing.sum(self._source.tasks())
+        if not self._course.finished:
+            self._course.finish()
+            self._save()
 
-    def _save(self) -> None:
-        self._state.moments = self._sums.total()
+    def _save(self, begun: Iterable[Any] = ()) -> None:
+        held = self._course.settle()
+        for archive in self._course.changed:
+            self._sums.drop(archive)
+        self._state.moments = self._sums.total(held)
         bands = self._sums.bands
         fields = None if bands is None else tuple(Field(name, NUMBER) for name in bands)
-        self._state.save(self._course.read(), fields, self.description)
+        dropped = [change.file for change in self._course.changed.values()]
+        self._state.save(self._course.read(), fields, self.description, begun, dropped)

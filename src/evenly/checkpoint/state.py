@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from evenly.atomic import remove_left_over
 from evenly.checkpoint import refusals
 from evenly.checkpoint.lock import Lock
 from evenly.moments import GroupedMoments, Moments, load_with_ledger
 from evenly.sources.choice import Field, choice
 from evenly.statistics_file import FileRecord, Ledger
+from evenly.temporary import remove_left_over
 
 _RELAXED = {"infinite": ("error", "missing"), "broken": ("error", "skip")}
 """What may change on the way: where infinity, or a broken image, was an error, there was none."""
@@ -39,7 +40,7 @@ class State:
         self.path = path
         self._options = recorded(options)
         self._lock = Lock(path)
-        remove_left_over(path)
+        remove_left_over(Path(os.path.realpath(path)))
         try:
             self.moments, ledger = self._before()
         except BaseException:
@@ -79,15 +80,31 @@ class State:
         return Moments.empty() if by is None else GroupedMoments.empty(by)
 
     def save(
-        self, read: Iterable[FileRecord], fields: tuple[Field, ...] | None, description: str
+        self,
+        read: Iterable[FileRecord],
+        fields: tuple[Field, ...] | None,
+        description: str,
+        begun: Iterable[Any] = (),
+        dropped: Iterable[FileRecord] = (),
     ) -> None:
-        """Save the sums, and what is in them since the last time."""
+        """Save the sums, and what is in them since the last time.
+
+        Parameters
+        ----------
+        begun
+            The sums of files that are being read, which are not in `moments` yet.
+        dropped
+            The files whose rows are not in the sums any more.
+        """
         self.files |= {file.path: file for file in read}
+        for file in dropped:
+            self.files.pop(file.path, None)
         if fields is not None:
             self.fields = tuple((field.name, field.kind) for field in fields)
-        self.moments.sources = [description]
+        moments = sum(begun, start=self.moments)
+        moments.sources = [description]
         ledger = Ledger(sorted(self.files.values()), self._options, self.fields)
-        self.moments.save_with_ledger(self.path, ledger)
+        moments.save_with_ledger(self.path, ledger)
 
     def close(self) -> None:
         """Let others have the file."""

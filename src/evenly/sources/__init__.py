@@ -31,6 +31,7 @@ def open_source(
     by: Any = None,
     place: str = "the array",
     known: Any = None,
+    watch: Any = None,
 ) -> Source:
     """Return anything that `evenly.fit` takes as a source of blocks.
 
@@ -44,6 +45,8 @@ def open_source(
         What messages call it: ``"partition 3"``.
     known
         A `KnownTable` of files that were read before these; or, of images, the `Album`.
+    watch
+        See `Request`.
 
     Raises
     ------
@@ -59,7 +62,8 @@ def open_source(
     named = names_of(by)
     in_order = (weights is not None and by_name is None) or (by is not None and not named)
     asked = choice(columns, exclude, by_name, named)
-    request = Request(asked, select, feature_axis, in_order, Rule(asked, mode, broken), known)
+    rule = Rule(asked, mode, broken)
+    request = Request(asked, select, feature_axis, in_order, rule, known, watch)
     opened = Door(request).open(source, place)
     if isinstance(opened, ImageSource):
         check_alike(opened.description, weights, by)

@@ -1,14 +1,14 @@
 """Reading ahead: the next piece is decoded while the current one is summed."""
 
-import threading
 from collections.abc import Generator, Iterator
-from queue import Empty, Full, Queue
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+from evenly.workers import Workers
 
 T = TypeVar("T")
 
 _DEPTH = 1
-_PATIENCE = 0.1
 
 
 def read_ahead(items: Iterator[T]) -> Generator[T]:
@@ -18,68 +18,63 @@ def read_ahead(items: Iterator[T]) -> Generator[T]:
     exception is raised where its item would have come. When the consumer stops early, the
     thread ends, and the iterator is closed, before the generator is.
     """
-    queue: Queue[tuple[T | None, BaseException | None]] = Queue(_DEPTH)
-    stop = threading.Event()
-    thread = threading.Thread(target=_run, args=(items, queue, stop), name="evenly", daemon=True)
-    thread.start()
+    ahead = _Ahead(items)
+    workers = Workers(ahead.work, 1, ahead.stop)
     try:
+        workers.start()
         while True:
-            item, error = queue.get()
+            item, error = ahead.made.get()
             if isinstance(error, _EndError):
                 return
             if error is not None:
                 raise error
+            ahead.room.put(None)
             yield item  # type: ignore[misc]
             del item
     finally:
-        stop.set()
-        while thread.is_alive():
-            _drain(queue)
-            thread.join(_PATIENCE)
+        workers.end()
 
 
 class _EndError(Exception):
     """No more items."""
 
 
-def _run(
-    items: Iterator[T],
-    queue: "Queue[tuple[T | None, BaseException | None]]",
-    stop: threading.Event,
-) -> None:
-    try:
-        for item in items:
-            if not _put(queue, (item, None), stop):
-                break
-            del item
+class _Ahead(Generic[T]):
+    """What the thread and the consumer share.
+
+    Its queues are made in C, so that an exception from a signal's handler leaves them whole.
+    """
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self._items = items
+        self._stopped = False
+        self.made: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+        self.room: SimpleQueue[None] = SimpleQueue()
+        """One entry for each item that may be made before it is asked for."""
+        for _ in range(_DEPTH):
+            self.room.put(None)
+
+    def work(self) -> None:
+        """Make items, until there are no more or nobody wants them."""
         end: BaseException = _EndError()
-    except BaseException as error:
-        end = error
-    finally:
-        close = getattr(items, "close", None)
-        if close is not None:
-            close()
-    _put(queue, (None, end), stop)
-
-
-def _put(
-    queue: "Queue[tuple[T | None, BaseException | None]]",
-    item: tuple[T | None, BaseException | None],
-    stop: threading.Event,
-) -> bool:
-    """Wait for room; False when nobody wants it any more."""
-    while not stop.is_set():
         try:
-            queue.put(item, timeout=_PATIENCE)
-            return True
-        except Full:
-            continue
-    return False
+            for item in self._items:
+                self.room.get()
+                if self._stopped:
+                    break
+                self.made.put((item, None))
+                del item
+        except BaseException as error:
+            end = error
+        try:
+            close = getattr(self._items, "close", None)
+            if close is not None:
+                close()
+        except BaseException as error:
+            end = error
+        self.made.put((None, end))
 
-
-def _drain(queue: "Queue[tuple[T | None, BaseException | None]]") -> None:
-    try:
-        while True:
-            queue.get_nowait()
-    except Empty:
-        pass
+    def stop(self) -> None:
+        """Let the thread end after the item that it is making."""
+        self._stopped = True
+        self.room.put(None)

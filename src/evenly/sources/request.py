@@ -23,6 +23,9 @@ class Request(NamedTuple):
         The `Rule` for images, one for all of a fit.
     known
         A `KnownTable` of files that were read before these; or, of images, the `Album`.
+    watch
+        A `Watch` that is told of each file before it is opened, and used by whoever checks
+        whether it has changed. None: whoever reads a file does that.
     """
 
     choice: Choice = Choice()
@@ -31,3 +34,4 @@ class Request(NamedTuple):
     in_order: bool = False
     images: Any = None
     known: Any = None
+    watch: Any = None

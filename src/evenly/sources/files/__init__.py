@@ -1,6 +1,8 @@
 """Files: the format is told by the first bytes, else by the suffix; then each has its file."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from evenly.errors import SourceError
@@ -19,9 +21,11 @@ from evenly.sources.files.paths import (
     is_store,
     is_url,
     open_file,
+    opening,
     size_of,
     suffixes_of,
 )
+from evenly.sources.files.stamps import check_unchanged
 from evenly.sources.files.streams import Stream, decompressed
 from evenly.sources.reading import reading
 from evenly.sources.request import Request
@@ -95,6 +99,8 @@ class Opener:
         if is_database(path):
             yield open_database(path)
             return
+        if self._request.watch is not None:
+            self._request.watch.open(path)
         with reading(redact_url(path), url=path):
             yield from self._open(path, redact_url(path))
 
@@ -107,6 +113,7 @@ class Opener:
             raise SourceError(f"A file must not be empty. Received: {place}, of 0 bytes.")
         raw = open_file(path)
         keep = False
+        before = None if is_url(path) or self._request.watch else os.fstat(raw.fileno())
         try:
             with reading(place):
                 head = raw.read(12)
@@ -121,7 +128,7 @@ class Opener:
                 raise SourceError(_OTHERS[kind].format(place))
             elif kind in ("parquet", "ipc file"):
                 keep = is_url(path)
-                yield self._seekable(kind, raw, path, nbytes)
+                yield self._seekable(kind, raw, path, nbytes, partial(_check, path, before))
             elif kind == "npy" and CAN_MAP and not is_url(path):
                 yield self._mapped(raw, path, nbytes)
             else:
@@ -129,14 +136,21 @@ class Opener:
                 opened = self._stream(stream, path, place, nbytes)
                 keep = True  # until it has been read, or dropped
                 yield opened
+            # By its path where others open it again: it could be another file by then.
+            if kind in ("parquet", "HDF5", "ipc file"):
+                _check(path, before)
+            elif before is not None and not raw.closed:
+                check_unchanged(path, before, os.fstat(raw.fileno()))
         finally:
             if not keep:
                 raw.close()
 
-    def _seekable(self, kind: str, raw: Any, path: str, nbytes: int | None) -> Table:
+    def _seekable(
+        self, kind: str, raw: Any, path: str, nbytes: int | None, check: Callable[[], None]
+    ) -> Table:
         file = raw if is_url(path) else path
         if kind == "parquet":
-            return ParquetTable(file, redact_url(path), nbytes)
+            return ParquetTable(file, redact_url(path), nbytes, check)
         return IpcFileTable(file, redact_url(path), nbytes)
 
     def _stored(self, kind: Any, root: Any, path: str, nbytes: int | None) -> Any:
@@ -225,6 +239,14 @@ def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any
         else:
             name = getattr(table, "description", None) or table.place
             raise SourceError(f"Parquet, Arrow or CSV was expected. Received: {name}.")
+
+
+def _check(path: str, before: os.stat_result | None) -> None:
+    """Check that a path leads to the file that was opened, and that it has not changed."""
+    if before is not None:
+        with opening(path):
+            now = os.stat(path)
+        check_unchanged(path, before, now)
 
 
 def _kind(head: bytes) -> str | None:

@@ -23,6 +23,7 @@ from evenly.sources.keys import KeyName, without_empty
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.reading import reading
 from evenly.sources.tables import Piece
+from evenly.workers import outside_main_thread
 
 MISSING = frozenset(
     [
@@ -173,18 +174,22 @@ class CsvTable:
         if not chunk.data.strip(b"\r\n"):
             empty = {name: self._pyarrow.nulls(0, types.get(name)) for name in names}
             return self._pyarrow.table(empty)
-        return self._csv.read_csv(
-            self._pyarrow.BufferReader(chunk.data),
-            self._csv.ReadOptions(column_names=self._names, block_size=max(block, _BLOCK)),
-            self._csv.ParseOptions(
-                delimiter=self._delimiter, newlines_in_values=b'"' in chunk.data
-            ),
-            self._csv.ConvertOptions(
-                include_columns=names,
-                column_types=types,
-                null_values=_SPELLED,
-                check_utf8=False,
-            ),
+        # In the main thread PyArrow would take over SIGINT and SIGTERM, and raise ArrowCancelled
+        # even where Python's handler does not; and after one the process could abort at its end.
+        return outside_main_thread(
+            lambda: self._csv.read_csv(
+                self._pyarrow.BufferReader(chunk.data),
+                self._csv.ReadOptions(column_names=self._names, block_size=max(block, _BLOCK)),
+                self._csv.ParseOptions(
+                    delimiter=self._delimiter, newlines_in_values=b'"' in chunk.data
+                ),
+                self._csv.ConvertOptions(
+                    include_columns=names,
+                    column_types=types,
+                    null_values=_SPELLED,
+                    check_utf8=False,
+                ),
+            )
         )
 
     def _judge(self, chunk: Chunk) -> dict[str, str]:

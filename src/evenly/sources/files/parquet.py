@@ -1,6 +1,6 @@
 """Parquet, by PyArrow, a batch of rows at a time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any, BinaryIO
 
@@ -48,13 +48,22 @@ class ParquetTable:
         A path on this machine, or an open file.
     place
         Its name, for messages.
+    check
+        Called after each part was read: raises when the file has changed.
     """
 
-    def __init__(self, file: str | BinaryIO, place: str, nbytes: int | None) -> None:
+    def __init__(
+        self,
+        file: str | BinaryIO,
+        place: str,
+        nbytes: int | None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         parquet = extras.require("pyarrow.parquet", extra="files", feature="Reading Parquet")
         self.place = place
         self.nbytes = nbytes
         self._file = file
+        self._check = check
         self._parquet = parquet
         with reading(place), parquet.ParquetFile(file) as opened:
             self._metadata = opened.metadata
@@ -130,6 +139,7 @@ class ParquetTable:
             rows = self._metadata.row_group(group).num_rows
             yield from self._read(self._complete(batches, rows), names, nbytes)
             readers.append(opened)
+        self._check()
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         """Yield PyArrow's record batches."""

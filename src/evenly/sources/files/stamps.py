@@ -49,6 +49,63 @@ def stamp_of(path: str) -> Stamp:
         return Stamp(found.st_size, found.st_mtime_ns)
 
 
+class Watch:
+    """What files were when they were opened, to tell whether they have changed since."""
+
+    def __init__(self) -> None:
+        self._opened: dict[str, tuple[Stamp, object]] = {}
+
+    def open(self, path: str) -> None:
+        """Note what a file is, before it is opened."""
+        self._opened[path] = _look(path)
+
+    def opened(self, path: str) -> Stamp | None:
+        """Return what a file was when it was opened; None when it has not been."""
+        return self._opened[path][0] if path in self._opened else None
+
+    def changed(self, path: str) -> Stamp | None:
+        """Return what an opened file is now, if that is not what it was; a missing one is empty."""
+        if path not in self._opened:
+            return None
+        try:
+            now = _look(path)
+        except SourceError:
+            return Stamp(0, None)
+        return None if now == self._opened[path] else now[0]
+
+
+def _look(path: str) -> tuple[Stamp, object]:
+    """Return a file's stamp, and what is another one after it was replaced by another file."""
+    if is_url(path):
+        filesystem, inner = filesystem_of(path)
+        filesystem.invalidate_cache(inner)
+        return stamp_of(path), None
+    stamp = stamp_of(path)
+    found = os.stat(path)
+    return stamp, (found.st_dev, found.st_ino)
+
+
+def check_unchanged(path: str, before: os.stat_result, now: os.stat_result) -> None:
+    """Check that a file on this machine is what it was before it was read.
+
+    Raises
+    ------
+    SourceError
+        When it is not.
+    """
+    if _what(before) != _what(now):
+        raise SourceError(
+            f"A file must not change while it is read. Received: {path!r}, of {before.st_size:,} "
+            f"bytes when it was opened, which has changed since and now has {now.st_size:,}. "
+            "Read it again when nobody writes to it, or read a copy."
+        )
+
+
+def _what(found: os.stat_result) -> tuple[int, ...]:
+    """Return what another file, or a change, makes another one."""
+    return found.st_size, found.st_mtime_ns, found.st_dev, found.st_ino
+
+
 def _of_folder(path: str) -> Stamp:
     nbytes, modified = 0, 0
     for root, _, files in os.walk(path):

@@ -15,6 +15,7 @@ from evenly.errors import SourceError
 from evenly.redaction import redact_url
 from evenly.regular import open_regular
 from evenly.sources.files.paths import filesystem_of, is_url, open_in
+from evenly.sources.files.stamps import Stamp
 from evenly.sources.images.decoding import UnreadableError
 from evenly.system_errors import MISSING_OR_FORBIDDEN, SCARCE, is_system_error, system_error
 
@@ -154,18 +155,29 @@ def _itself(image: Any) -> Any:
 def _content(path: str) -> bytes:
     if is_url(path):
         return read_remote(partial(_remote_content, path), redact_url(path))
+    return read_file(path)[0]
+
+
+def read_file(path: str) -> tuple[bytes, Stamp]:
+    """Return the bytes of a file on this machine, and its stamp.
+
+    Raises
+    ------
+    UnreadableError
+        When it changes meanwhile.
+    """
     # Each call to the system lets go of Python's lock, for which the other threads wait: so
     # there are few, and `open` would make twice as many.
-    descriptor, status = open_regular(path)
+    descriptor, before = open_regular(path)
     try:
-        size = status.st_size
-        content = os.read(descriptor, size + 1)
-        if len(content) == size:
-            return content
-        pieces = [content]  # it grows, or a read returns less
-        while pieces[-1]:
+        pieces = [os.read(descriptor, before.st_size + 1)]
+        while pieces[-1] and len(pieces[0]) != before.st_size:  # it grows, or a read returns less
             pieces.append(os.read(descriptor, 1 << 20))
-        return b"".join(pieces)
+        stamp = Stamp(before.st_size, before.st_mtime_ns)
+        now = os.fstat(descriptor)
+        if stamp != Stamp(now.st_size, now.st_mtime_ns):
+            raise UnreadableError("it changed while it was read")
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces), stamp
     finally:
         os.close(descriptor)
 

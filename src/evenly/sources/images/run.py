@@ -29,12 +29,15 @@ class Shot(NamedTuple):
         Their pixels: rows, or rows x bands; until the thread takes the next shot.
     place, nbytes
         As of a `Block`; the place is the first one's.
+    archive
+        The archive that all of them are in; nothing when they are in none.
     """
 
     kind: str
     array: npt.NDArray[Any]
     place: str
     nbytes: int
+    archive: str = ""
 
     def block(self) -> Block:
         """Return the bands as a block, without names."""
@@ -70,6 +73,8 @@ class Run:
     ----------
     kind
         Pillow's mode of all of them.
+    archive
+        The archive that all of them are in, or nothing.
     pictures
         What was added, each with its number of rows.
     """
@@ -78,21 +83,21 @@ class Run:
         self._room = room
         self._memory = room.of(0)
         self._used = self._nbytes = 0
-        self.kind = ""
+        self.kind = self.archive = ""
         self.pictures: list[tuple[Picture, int]] = []
 
-    def memory(self, kind: str, nbytes: int) -> npt.NDArray[np.uint8] | None:
+    def memory(self, kind: str, nbytes: int, archive: str = "") -> npt.NDArray[np.uint8] | None:
         """Return the memory for the next image; None when all must be taken first."""
         used = self._used
         if not used:
             self._memory = self._room.of(max(nbytes, _MOST))
-        elif kind != self.kind or used + nbytes > _MOST:
+        elif (kind, archive) != (self.kind, self.archive) or used + nbytes > _MOST:
             return None
         return self._memory[used : used + nbytes]
 
     def add(self, kind: str, nbytes: int, picture: Picture, file_nbytes: int) -> None:
         """Count the image that has been decoded there."""
-        self.kind = kind
+        self.kind, self.archive = kind, picture.archive
         self.pictures.append((picture, nbytes // len(kind)))
         self._used += nbytes
         self._nbytes += file_nbytes
@@ -101,7 +106,7 @@ class Run:
         """Return the images, of which there are some, as one shot, and begin anew."""
         pixels = self._memory[: self._used]
         array = pixels if len(self.kind) == 1 else pixels.reshape(-1, len(self.kind))
-        shot = Shot(self.kind, array, self.pictures[0][0].place, self._nbytes)
+        shot = Shot(self.kind, array, self.pictures[0][0].place, self._nbytes, self.archive)
         self._used = self._nbytes = 0
         self.pictures = []
         return shot

@@ -205,10 +205,10 @@ class ImageSource:
         """Decode an image into the run; what does not fit in there is yielded."""
         nbytes = len(content) if picture.nbytes is None else picture.nbytes
         if header is not None:
-            memory = run.memory(header.kind, header.nbytes)
+            memory = run.memory(header.kind, header.nbytes, picture.archive)
             if memory is None:
                 yield from self._taken(run)
-                memory = run.memory(header.kind, header.nbytes)
+                memory = run.memory(header.kind, header.nbytes, picture.archive)
             if decode_into(self._decoder, content, header, memory):
                 run.add(header.kind, header.nbytes, picture, nbytes)
                 return
@@ -259,7 +259,7 @@ class ImageSource:
         self.tally.count(kind, several=decoded.several, cut=decoded.cut)
         if self._counted is not None:
             self._counted(picture, len(array))
-        yield Shot(kind, array, picture.place, nbytes)
+        yield Shot(kind, array, picture.place, nbytes, picture.archive)
 
     def _refuse(self, place: str, reason: str) -> None:
         if self._rule.broken == "error":

@@ -1,0 +1,180 @@
+"""Files that change before their turn, or while they are read."""
+
+import io
+import os
+import tarfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import evenly
+from checkpoint.days import day, ledger, refused
+from checkpoint.deaths import save_everywhere
+
+
+def rewrite(path, rows):
+    """Write other rows, of another time, into a file of a kind that its suffix names."""
+    x = np.arange(float(rows))
+    if path.suffix == ".csv":
+        day(path, rows)
+    elif path.suffix == ".parquet":
+        pd.DataFrame({"x": x}).to_parquet(path, row_group_size=2)
+    elif path.suffix == ".npy":
+        np.save(path, x[:, None])
+    else:
+        pd.DataFrame({"x": x}).to_feather(path)
+    os.utime(path, ns=(0, rows))
+
+
+def once(action, when):
+    """A progress function that does something once, after so many rows."""
+
+    def call(progress):
+        nonlocal action
+        if action and progress.rows >= when:
+            doing, action = action, None
+            doing()
+
+    return call
+
+
+SUFFIXES = ".csv", ".parquet", ".npy", ".arrow"
+
+
+@pytest.fixture(params=SUFFIXES)
+def files(request, tmp_path, monkeypatch):
+    save_everywhere(monkeypatch)
+    paths = [tmp_path / f"{number}{request.param}" for number in range(3)]
+    for number, path in enumerate(paths):
+        rewrite(path, 20 + number)
+    return paths
+
+
+@pytest.mark.parametrize("rule", ["checkpoint", "update"])
+def test_a_file_that_changes_before_its_turn_is_noted_as_it_was_read(rule, files, state):
+    change = once(lambda: rewrite(files[2], 40), 1)
+    evenly.fit(files, **{rule: state}, progress=change, threads=1)
+    assert ledger(state)[files[2].name] == 40
+    assert evenly.fit(files, **{rule: state}) == evenly.fit(files)
+
+
+@pytest.mark.parametrize("rule", ["checkpoint", "update"])
+def test_a_file_that_is_replaced_while_it_is_read_is_named_and_dropped(rule, files, state):
+    """Saves in its middle have some of its rows; in the end none are left."""
+    other = files[0].with_name(f"new{files[0].suffix}")
+    rewrite(other, 30)
+    change = once(lambda: other.replace(files[1]), 24)
+    message = refused(evenly.SourceError, files, **{rule: state}, progress=change, threads=1)
+    assert message.startswith(f"A file must not change while it is read. Received: '{files[1]}', ")
+    assert message.endswith(
+        f"No row of it is in '{state}', which has all other files. Run the same again when it is "
+        "written to no more: it is read then."
+    )
+    assert ledger(state) == {files[0].name: 20, files[2].name: 22}
+    assert evenly.load(state) == evenly.fit([files[0], files[2]])
+    moments = evenly.fit(files, **{rule: state})
+    assert moments == evenly.fit(files)
+    assert moments.max[0] == evenly.fit(files).max[0]
+
+
+def test_groups_of_a_file_that_changes_are_dropped(tmp_path, state, monkeypatch):
+    save_everywhere(monkeypatch)
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for number, path in enumerate(files):
+        path.write_text("k,x\n" + "".join(f"{i % 3},{i + number}\n" for i in range(30)))
+
+    def grow():
+        with files[1].open("a") as file:
+            file.write("1,1\n")
+
+    refused(evenly.SourceError, files, by="k", update=state, progress=once(grow, 36))
+    assert evenly.fit(files, by="k", update=state) == evenly.fit(files, by="k")
+
+
+def test_a_file_that_changes_after_an_earlier_run_read_a_part_is_refused(files, state):
+    def stop():
+        raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError):
+        evenly.fit(files[:1], checkpoint=state, progress=once(stop, 12), threads=1)
+    assert 0 < ledger(state)[files[0].name] < 20
+    rewrite(files[0], 50)
+    message = refused(evenly.SourceError, files[:1], checkpoint=state)
+    assert message.startswith("A file that is in the sums must stay as it was")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_without_a_checkpoint_a_change_is_an_error(suffix, tmp_path, monkeypatch):
+    save_everywhere(monkeypatch)
+    path = tmp_path / f"x{suffix}"
+    rewrite(path, 40)
+    touch = once(lambda: os.utime(path, ns=(0, 5)), 2)
+    message = refused(evenly.SourceError, path, progress=touch, threads=1)
+    assert message.startswith(f"A file must not change while it is read. Received: '{path}', of ")
+
+
+def picture(value):
+    file = io.BytesIO()
+    Image.fromarray(np.full((4, 4, 3), value, np.uint8)).save(file, "png")
+    return file.getvalue()
+
+
+def archive(path, values):
+    with tarfile.open(path, "w") as tar:
+        for value in values:
+            content = picture(value)
+            member = tarfile.TarInfo(f"{value}.png")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    os.utime(path, ns=(0, len(values)))
+
+
+def test_an_image_that_changes_before_its_turn_is_noted_as_it_was_read(
+    tmp_path, state, monkeypatch
+):
+    save_everywhere(monkeypatch)
+    monkeypatch.setattr("evenly.sources.images.source._TOGETHER", 1)
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    for number, path in enumerate(paths):
+        path.write_bytes(picture(number))
+    change = once(lambda: paths[3].write_bytes(picture(200)), 1)
+    evenly.fit(paths, checkpoint=state, threads=1, progress=change)
+    moments = evenly.fit(paths, checkpoint=state)
+    assert moments == evenly.fit(paths)
+    assert moments.max[0] == 200
+
+
+def test_an_image_that_changes_while_it_is_read_is_broken(tmp_path, state, monkeypatch):
+    path = tmp_path / "x.png"
+    path.write_bytes(picture(1))
+    fstat, times = os.fstat, iter(range(100))
+
+    def later(descriptor):
+        os.utime(path, ns=(0, next(times)))
+        return fstat(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("evenly.sources.images.pictures.os.fstat", later)
+        assert "it changed while it was read" in refused(evenly.DataError, path, checkpoint=state)
+    assert evenly.fit(path, checkpoint=state) == evenly.fit(path)
+
+
+def test_an_archive_that_changes_while_it_is_read_is_named_and_dropped(
+    tmp_path, state, monkeypatch
+):
+    save_everywhere(monkeypatch)
+    monkeypatch.setattr("evenly.sources.images.source._TOGETHER", 1)
+    paths = [tmp_path / "0.tar", tmp_path / "1.tar"]
+    archive(paths[0], range(6))
+    archive(paths[1], range(10, 16))
+    change = once(lambda: archive(paths[1], range(20, 29)), 16 * 8)
+    message = refused(evenly.SourceError, paths, update=state, threads=1, progress=change)
+    assert str(paths[1]) in message
+    assert ledger(state) == {"0.tar": 96}
+    assert evenly.load(state) == evenly.fit(paths[0])
+    moments = evenly.fit(paths, update=state)
+    assert moments == evenly.fit(paths)
+    assert moments.min[0] == 0
+    assert moments.max[0] == 28

@@ -1,0 +1,97 @@
+"""Threads that are waited for, whatever the handler of a signal raises meanwhile."""
+
+import signal
+import threading
+import time
+
+import pytest
+
+from evenly.signals import HeldSignals
+from evenly.workers import Workers, outside_main_thread
+
+
+class StoppedError(Exception):
+    pass
+
+
+@pytest.fixture
+def raising():
+    """SIGALRM, whose handler raises; as time limits of a user do."""
+
+    def handler(number, frame):
+        raise StoppedError
+
+    before = signal.signal(signal.SIGALRM, handler)
+    yield signal.SIGALRM
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_a_held_signal_runs_its_handler_at_the_end(raising):
+    steps = []
+
+    def step():
+        with HeldSignals():
+            signal.raise_signal(raising)
+            steps.append("whole")
+
+    with pytest.raises(StoppedError):
+        step()
+    assert steps == ["whole"]
+
+
+def test_a_held_signal_runs_its_handler_when_delivered(raising):
+    with HeldSignals() as held:
+        signal.raise_signal(raising)
+        with pytest.raises(StoppedError):
+            held.deliver()
+        held.deliver()
+    with pytest.raises(StoppedError):
+        signal.raise_signal(raising)
+
+
+def test_a_handler_installed_while_signals_are_held_stays(raising):
+    with HeldSignals():
+        signal.signal(raising, signal.SIG_IGN)
+    assert signal.getsignal(raising) == signal.SIG_IGN
+
+
+def test_threads_have_ended_when_a_handler_has_raised(raising):
+    """Regression: in Python 3.11 an interrupted `join` took a running thread for ended."""
+    stopped, ended = threading.Event(), threading.Event()
+
+    def work():
+        stopped.wait()
+        time.sleep(0.2)  # the item that it is at
+        ended.set()
+
+    workers = Workers(work, 1, stopped.set)
+    workers.start()
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    with pytest.raises(StoppedError):
+        workers.join()
+    assert ended.is_set()
+
+
+def test_a_handler_that_does_not_raise_ends_nothing():
+    seen, go = [], threading.Event()
+
+    def handler(number, frame):
+        seen.append(number)
+        go.set()
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        workers = Workers(go.wait, 2, lambda: pytest.fail("stopped"))
+        workers.start()
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        workers.join()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert seen == [signal.SIGALRM]
+
+
+def test_work_outside_of_the_main_thread_returns_and_raises():
+    assert outside_main_thread(threading.current_thread) is not threading.main_thread()
+    with pytest.raises(ZeroDivisionError):
+        outside_main_thread(lambda: 1 / 0)
