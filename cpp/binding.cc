@@ -18,6 +18,7 @@
 #include "consistency.h"
 #include "control.h"
 #include "group_sum.h"
+#include "mapping_guard.h"
 #include "moments.h"
 #include "pack.h"
 #include "readout.h"
@@ -674,6 +675,17 @@ NB_MODULE(_core, m) {
         "out = ((x - hi) - lo) * factor, or with inverse x * factor + lo + hi.");
   bind_batch_norm(m);
   bind_numbering(m);
+  m.def(
+      "guard_mapping",
+      [](const nb::ndarray<const uint8_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>& pages) {
+        return guard_mapping(pages.data(), pages.size());
+      },
+      "pages"_a,
+      "Guards a file that is mapped: where it becomes shorter, zeros are read, and no signal ends "
+      "the process. Returns a number for the calls below, or -1 where it cannot be guarded.");
+  m.def("unguard_mapping", &unguard_mapping, "number"_a, "Before the file is unmapped.");
+  m.def("mapping_failed", &mapping_failed, "number"_a,
+        "Whether a page was not there when it was read.");
   m.def("num_threads", &default_threads, "Threads used when none are named.");
   m.def("runtime", &runtime_name, "Whose threads are used.");
   m.def("kernel", [] { return std::string(chosen_kernel_name()); }, "The kernels in use.");

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
+from evenly.side_by_side import consume_side_by_side
 from evenly.signals import HeldSignals
+from evenly.sources.prefetch import read_ahead
 from evenly.workers import Workers, outside_main_thread
 
 
@@ -95,3 +97,48 @@ def test_work_outside_of_the_main_thread_returns_and_raises():
     assert outside_main_thread(threading.current_thread) is not threading.main_thread()
     with pytest.raises(ZeroDivisionError):
         outside_main_thread(lambda: 1 / 0)
+
+
+@pytest.fixture
+def scarce(monkeypatch):
+    """Return a function that sets how many threads the system still starts."""
+    start, left = threading.Thread.start, [0]
+
+    def limited(thread):
+        if left[0] == 0:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    return lambda number: left.__setitem__(0, number)
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 8])
+def test_threads_that_cannot_be_started_mean_fewer_threads(scarce, number):
+    scarce(number)
+    consumed = []
+    consume_side_by_side(iter([[task, task] for task in range(20)]), consumed.append, 4)
+    assert sorted(consumed) == sorted([*range(20)] * 2)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_without_a_thread_to_read_ahead_items_are_read_one_by_one(scarce, number):
+    scarce(number)
+    closed = []
+
+    def items():
+        try:
+            yield from range(5)
+        finally:
+            closed.append(True)
+
+    assert list(read_ahead(items())) == [*range(5)]
+    ahead = read_ahead(items())
+    assert next(ahead) == 0
+    ahead.close()
+    assert closed == [True, True]
+
+
+def test_without_a_thread_work_is_done_in_the_main_thread(scarce):
+    assert outside_main_thread(threading.current_thread) is threading.main_thread()

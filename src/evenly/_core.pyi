@@ -241,6 +241,17 @@ def number_texts(buffers: Sequence[Annotated[NDArray[numpy.uint8], dict(shape=(N
     The same for texts: of each row which buffer it lies in, where, and its bytes.
     """
 
+def guard_mapping(pages: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> int:
+    """
+    Guards a file that is mapped: where it becomes shorter, zeros are read, and no signal ends the process. Returns a number for the calls below, or -1 where it cannot be guarded.
+    """
+
+def unguard_mapping(number: int) -> None:
+    """Before the file is unmapped."""
+
+def mapping_failed(number: int) -> bool:
+    """Whether a page was not there when it was read."""
+
 def num_threads() -> int:
     """Threads used when none are named."""
 

@@ -27,7 +27,8 @@ def consume_side_by_side(
     crew = _Crew(tasks, consume)
     workers = Workers(crew.work, threads, crew.stop)
     try:
-        workers.start()
+        if not workers.start():
+            crew.work()
         workers.join()
     except BaseException:
         workers.end()

@@ -40,13 +40,17 @@ class Workers:
         self._stop = stop
         self._started: list[threading.Thread] = []
 
-    def start(self) -> None:
-        """Start the threads."""
+    def start(self) -> int:
+        """Start the threads; return how many, fewer than asked for where the system has no more."""
         with HeldSignals():
             _unfinished.add(self)
             for thread in self._threads:
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError:  # "can't start new thread"
+                    break
                 self._started.append(thread)
+        return len(self._started)
 
     def join(self) -> None:
         """Wait until all threads have ended.
@@ -95,7 +99,8 @@ def outside_main_thread(work: Callable[[], T]) -> T:
 
     workers = Workers(run, 1, lambda: None)
     try:
-        workers.start()
+        if not workers.start():
+            run()
         workers.join()
     except BaseException:
         workers.end()

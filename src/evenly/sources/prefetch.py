@@ -21,7 +21,9 @@ def read_ahead(items: Iterator[T]) -> Generator[T]:
     ahead = _Ahead(items)
     workers = Workers(ahead.work, 1, ahead.stop)
     try:
-        workers.start()
+        if not workers.start():
+            yield from ahead.items()
+            return
         while True:
             item, error = ahead.made.get()
             if isinstance(error, _EndError):
@@ -54,6 +56,15 @@ class _Ahead(Generic[T]):
         for _ in range(_DEPTH):
             self.room.put(None)
 
+    def items(self) -> Generator[T]:
+        """Yield the items where there is no thread to make them."""
+        try:
+            for item in self._items:
+                yield item
+                del item
+        finally:
+            self._close()
+
     def work(self) -> None:
         """Make items, until there are no more or nobody wants them."""
         end: BaseException = _EndError()
@@ -67,12 +78,15 @@ class _Ahead(Generic[T]):
         except BaseException as error:
             end = error
         try:
-            close = getattr(self._items, "close", None)
-            if close is not None:
-                close()
+            self._close()
         except BaseException as error:
             end = error
         self.made.put((None, end))
+
+    def _close(self) -> None:
+        close = getattr(self._items, "close", None)
+        if close is not None:
+            close()
 
     def stop(self) -> None:
         """Let the thread end after the item that it is making."""
