@@ -150,8 +150,8 @@ using Infinity = std::optional<std::pair<int64_t, int64_t>>;  // (row, column)
 
 // Adds what `data` holds to moments, unless there is an infinity in it.
 template <class Data>
-Infinity add_data(State& moments, const Data& data, const AccumulateOptions& options,
-                  int64_t rows, int64_t first_column = 0) {
+Infinity add_data(State& moments, const Data& data, const AccumulateOptions& options, int64_t rows,
+                  int64_t first_column = 0) {
   bool infinite = false;
   std::vector<Column> columns;
   {
@@ -292,8 +292,8 @@ void merge_groups(State& state, State& other, int64_t width, const Places& place
   if (width < 1 || rows.size() != places.shape(0) || other.size() != width * int64_t(rows.size()))
     throw nb::value_error("other must have `width` columns for each place");
   check_places(state, places, width);
-  state.add_groups(consume ? other.release() : other.snapshot(), rows, width, places.data(), other.extremes_are_bounds(),
-                   agree_on(state, metadata, nb::none()));
+  state.add_groups(consume ? other.release() : other.snapshot(), rows, width, places.data(),
+                   other.extremes_are_bounds(), agree_on(state, metadata, nb::none()));
 }
 
 State* take_groups(const State& state, const Places& places, int64_t width) {
@@ -535,7 +535,8 @@ NB_MODULE(_core, m) {
       .def_prop_ro("columns", &State::size, "The number of columns, of all groups together.")
       .def_prop_ro("groups", &State::groups, "The number of groups: 1, unless it is of groups.")
       .def_prop_ro("nbytes", &State::bytes, "Bytes that the state takes.")
-      .def_prop_ro("version", &State::version, "A number that goes up with each change of the sums.")
+      .def_prop_ro("version", &State::version,
+                   "A number that goes up with each change of the sums.")
       .def_prop_rw(
           "rows", &State::rows, [](State& self, int64_t rows) { set_group_rows(self, {rows}); },
           "Rows that were added, whatever they weighed. To be set where there is one group.")
@@ -599,7 +600,8 @@ NB_MODULE(_core, m) {
            "group without rows.")
       .def("take", &take, "indices"_a, "A new state of these columns, as one group.")
       .def(
-          "__eq__", [](const State& self, const State& other) {
+          "__eq__",
+          [](const State& self, const State& other) {
             return static_cast<const Moments&>(self) == other;
           },
           "Equal count, missing, sum and sum of squares.")
@@ -656,7 +658,8 @@ NB_MODULE(_core, m) {
             std::vector<Column> columns = unpack(bytes, packed.size(), bounds);
             return new State(std::move(columns), bounds, groups);
           },
-          "packed"_a, "groups"_a = 1, "The state in bytes of `pack`; ValueError for any that it cannot have made.")
+          "packed"_a, "groups"_a = 1,
+          "The state in bytes of `pack`; ValueError for any that it cannot have made.")
       .def("set_column", &set_column, "index"_a, "count"_a, "missing"_a, "sum"_a, "squares"_a,
            "min"_a.none(), "max"_a.none(), "Replaces a column's state.");
 

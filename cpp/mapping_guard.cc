@@ -52,7 +52,7 @@ void on_fault(int number, siginfo_t* info, void* context) {
 }
 
 bool install_handler() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
   return sigaction(SIGBUS, &action, &before) == 0;

@@ -206,8 +206,8 @@ int64_t Moments::groups() const {
 
 int64_t Moments::bytes() const {
   std::lock_guard lock(mutex_);
-  std::size_t bytes = sizeof(Moments) + columns_.capacity() * sizeof(Column) +
-                      rows_.capacity() * sizeof(int64_t);
+  std::size_t bytes =
+      sizeof(Moments) + columns_.capacity() * sizeof(Column) + rows_.capacity() * sizeof(int64_t);
   for (const Column& column : columns_) {
     bytes += column.sum.heap_bytes() + column.squares.heap_bytes();
     if (column.fraction) {
@@ -287,7 +287,8 @@ bool Moments::add_columns(const Moments& other, const Agree& agree) {
   if (columns_.size() != other.columns_.size() || rows_.size() != other.rows_.size())
     throw std::invalid_argument("the states must have the same number of columns");
   Addition addition;
-  for (std::size_t i = 0; i < columns_.size(); ++i) addition.prepare(columns_[i], other.columns_[i]);
+  for (std::size_t i = 0; i < columns_.size(); ++i)
+    addition.prepare(columns_[i], other.columns_[i]);
   if (agree && !agree()) return false;
   for (std::size_t i = 0; i < columns_.size(); ++i) addition.commit(columns_[i], other.columns_[i]);
   addition.finish();
@@ -297,8 +298,7 @@ bool Moments::add_columns(const Moments& other, const Agree& agree) {
   return true;
 }
 
-bool Moments::become(std::vector<Column>& columns, std::vector<int64_t>& rows,
-                     const Agree& agree) {
+bool Moments::become(std::vector<Column>& columns, std::vector<int64_t>& rows, const Agree& agree) {
   if (agree && !agree()) return false;
   for (std::size_t i = 0; i < std::min(rows_.size(), rows.size()); ++i) {
     rows[i] += rows_[i];  // rows that weigh nothing

@@ -44,7 +44,8 @@ using namespace evenly::testing;
 namespace {
 
 // Runs `work` with the n-th request failing, for n = 0, 1, 2, …, until it needs no more; in larger
-// steps after the first ones. Returns how often it failed. After each failure `unchanged` must hold.
+// steps after the first ones. Returns how often it failed. After each failure `unchanged` must
+// hold.
 template <class Work, class Unchanged>
 int fail_everywhere(Work&& work, Unchanged&& unchanged) {
   int failures = 0;
@@ -80,9 +81,9 @@ void sums_of_an_array_fail_as_a_whole() {
     const std::vector<Column> expected = accumulate(x.array(), with_threads(1), infinite);
     for (int threads : {1, 2, 4}) {
       std::vector<Column> sums;
-      int failures = fail_everywhere(
-          [&] { sums = accumulate(x.array(), with_threads(threads), infinite); },
-          [] { return true; });
+      int failures =
+          fail_everywhere([&] { sums = accumulate(x.array(), with_threads(threads), infinite); },
+                          [] { return true; });
       CHECK(failures > 0);
       CHECK(difference(sums, expected) < 0);
     }
@@ -108,11 +109,12 @@ TEST(sums_of_groups_fail_as_a_whole) {
   for (int64_t row = 0; row < rows; ++row) codes[std::size_t(row)] = row % 50;
   const RowGroups groups{codes.data(), rows, 50};
   bool infinite = true;
-  const std::vector<Column> expected = accumulate_groups(columns, groups, with_threads(1), infinite);
+  const std::vector<Column> expected =
+      accumulate_groups(columns, groups, with_threads(1), infinite);
   std::vector<Column> sums;
-  int failures = fail_everywhere(
-      [&] { sums = accumulate_groups(columns, groups, with_threads(4), infinite); },
-      [] { return true; });
+  int failures =
+      fail_everywhere([&] { sums = accumulate_groups(columns, groups, with_threads(4), infinite); },
+                      [] { return true; });
   CHECK(failures > 0);
   CHECK(difference(sums, expected) < 0);
   unsetenv("EVENLY_THREADS");
@@ -140,7 +142,8 @@ std::vector<Column> far_apart(int64_t count, int exponent, bool weighted) {
 
 bool same(const Moments& a, const Moments& b) {
   std::vector<Column> ours = a.snapshot(), theirs = b.snapshot();
-  if (a.rows() != b.rows() || ours.size() != theirs.size() || a.groups() != b.groups()) return false;
+  if (a.rows() != b.rows() || ours.size() != theirs.size() || a.groups() != b.groups())
+    return false;
   for (std::size_t i = 0; i < ours.size(); ++i) {
     if (!ours[i].same_group_element(theirs[i]) || ours[i].min != theirs[i].min ||
         ours[i].max != theirs[i].max) {
