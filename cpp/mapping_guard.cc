@@ -27,6 +27,7 @@ Mapping mappings[kMost];
 std::atomic<int> used{0};  // no mapping beyond these has ever been guarded
 std::mutex changing;
 struct sigaction before;
+std::atomic<bool> passed_on{false};
 
 bool fill_with_zeros(uintptr_t address) noexcept {
   const int count = used.load(std::memory_order_acquire);
@@ -42,28 +43,42 @@ bool fill_with_zeros(uintptr_t address) noexcept {
   return false;
 }
 
-// What is not ours goes to the handler that was there before; by default it ends the process.
+// What is not ours goes to the handler that was there before. When that one does not settle it, but
+// sends the signal again (as Python's faulthandler does), the process ends as by default.
 void on_fault(int number, siginfo_t* info, void* context) {
   if (info->si_code > 0 && fill_with_zeros(reinterpret_cast<uintptr_t>(info->si_addr))) return;
-  if (before.sa_flags & SA_SIGINFO) return before.sa_sigaction(number, info, context);
-  if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
-    return before.sa_handler(number);
-  sigaction(number, &before, nullptr);  // the access is repeated, and handled as before
+  const bool known = (before.sa_flags & SA_SIGINFO) ||
+                     (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN);
+  if (!known || passed_on.exchange(true)) {
+    signal(number, SIG_DFL);
+    if (info->si_code <= 0) raise(number);  // else the access is repeated
+    return;
+  }
+  if (before.sa_flags & SA_SIGINFO) {
+    before.sa_sigaction(number, info, context);
+  } else {
+    before.sa_handler(number);
+  }
+  passed_on = false;
 }
 
+// Again, where another library has put its handler in the place of ours.
 bool install_handler() {
+  struct sigaction current{};
+  if (sigaction(SIGBUS, nullptr, &current) != 0) return false;
+  if ((current.sa_flags & SA_SIGINFO) && current.sa_sigaction == on_fault) return true;
   struct sigaction action{};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
-  return sigaction(SIGBUS, &action, &before) == 0;
+  before = current;
+  return sigaction(SIGBUS, &action, nullptr) == 0;
 }
 
 }  // namespace
 
 int guard_mapping(const void* address, std::size_t bytes) noexcept {
-  static const bool installed = install_handler();
-  if (!installed || bytes == 0) return -1;
   std::lock_guard lock(changing);
+  if (bytes == 0 || !install_handler()) return -1;
   for (int i = 0; i < kMost; ++i) {
     Mapping& mapping = mappings[i];
     if (mapping.begin.load(std::memory_order_relaxed) != 0) continue;

@@ -104,19 +104,6 @@ TEST(several_threads_may_touch_missing_pages_at_once) {
   }
 }
 
-TEST(no_more_mappings_than_there_is_room_for_are_guarded) {
-  std::vector<int> numbers;
-  static char memory[16];
-  while (numbers.size() <= 5000) {
-    int number = guard_mapping(memory, sizeof memory);
-    if (number < 0) break;
-    numbers.push_back(number);
-  }
-  CHECK(numbers.size() == 4096);
-  for (int number : numbers) unguard_mapping(number);
-  CHECK(guard_mapping(memory, 0) == -1);
-}
-
 // A sanitizer's own handler reports the fault, and ends with a status of its own.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST(a_fault_of_others_ends_the_process_as_before) {
@@ -134,3 +121,51 @@ TEST(a_fault_of_others_ends_the_process_as_before) {
   unguard_mapping(number);
 }
 #endif
+
+namespace {
+void end(int) { _exit(42); }
+}  // namespace
+
+TEST(another_handler_that_was_put_in_the_place_of_ours_is_followed_by_ours) {
+  MappedOnes first(1);
+  int number = guard_mapping(first.data, first.bytes);
+  struct sigaction theirs{};
+  theirs.sa_handler = end;
+  struct sigaction before{};
+  sigaction(SIGBUS, &theirs, &before);
+  {
+    MappedOnes second(2);
+    int other = guard_mapping(second.data, second.bytes);
+    second.cut(0);
+    CHECK(second.sum(0, 2) == 0);
+    CHECK(mapping_failed(other));
+    unguard_mapping(other);
+  }
+#if !defined(__SANITIZE_THREAD__)
+  pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    MappedOnes unguarded(2);
+    unguarded.cut(0);
+    _exit(unguarded.sum(0, 2));
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 42, std::to_string(status));
+#endif
+  unguard_mapping(number);
+  sigaction(SIGBUS, &before, nullptr);
+}
+
+TEST(no_more_mappings_than_there_is_room_for_are_guarded) {
+  std::vector<int> numbers;
+  static char memory[16];
+  while (numbers.size() <= 5000) {
+    int number = guard_mapping(memory, sizeof memory);
+    if (number < 0) break;
+    numbers.push_back(number);
+  }
+  CHECK(numbers.size() == 4096);
+  for (int number : numbers) unguard_mapping(number);
+  CHECK(guard_mapping(memory, 0) == -1);
+}
