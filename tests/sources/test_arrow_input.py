@@ -11,6 +11,7 @@ import pytest
 
 import evenly
 from evenly.apply import apply
+from evenly.errors import DataError, SourceError
 
 ROWS = 777
 TABLE = pa.table({"a": pa.array([1.0] * ROWS), "s": pa.array(["x", "yy", "zzz"] * (ROWS // 3))})
@@ -236,3 +237,23 @@ def test_normalizing_frames_with_too_many_rows_is_refused(form):
     sources = {"batch": batch, "array": batch["a"]}
     with pytest.raises(evenly.DataError, match=r"Arrow data must be valid.*Buffer #1 too"):
         moments.normalize(sources.get(form, pa.Table.from_batches([batch])))
+
+
+NUL = "(\0b"
+
+
+@pytest.mark.parametrize("form", ["file", "stream", "table", "reader", "polars"])
+def test_a_name_with_a_nul_character_is_refused(tmp_path, form):
+    """The C data interface ends a name there: the column would get another one's name."""
+    polars = pytest.importorskip("polars")
+    table = pa.table({NUL: [1.0], "(": [2.0]})
+    path = str(tmp_path / ("x.arrow" if form == "file" else "x.arrows"))
+    with (pa.ipc.new_file if form == "file" else pa.ipc.new_stream)(path, table.schema) as writer:
+        writer.write_table(table)
+    x = {
+        "table": table,
+        "reader": pa.RecordBatchReader.from_batches(table.schema, table.to_batches()),
+        "polars": polars.DataFrame({NUL: [1.0]}),
+    }.get(form, path)
+    with pytest.raises((DataError, SourceError), match=r"U\+0000.*Received: '\(\\x00b'.*Rename"):
+        evenly.fit(x)

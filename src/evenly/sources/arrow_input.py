@@ -10,7 +10,7 @@ Nothing else in ``sources`` imports Arrow arrays by nanoarrow.
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from evenly.errors import DataError, EvenlyError
@@ -40,6 +40,7 @@ def open_stream(x: Any, place: str, error: Error = DataError) -> Any:
         return x
     with decoding_names(place, error):
         x = checked(x, place, error)
+        _check_names(_names_of(x), place, error)
         if hasattr(x, "__arrow_c_array__") and not hasattr(x, "__arrow_c_stream__"):
             return OneArray(nanoarrow.c_array(x))
         return nanoarrow.c_array_stream(x)
@@ -82,11 +83,37 @@ def decoding_names(place: str, error: Error) -> Iterator[None]:
         ) from None
 
 
-def schema_of(x: Any) -> Any:
-    """Return the nanoarrow schema of a PyArrow schema, field or type."""
+def schema_of(x: Any, place: str = "", error: Error = DataError) -> Any:
+    """Return the nanoarrow schema of a PyArrow schema, field or type.
+
+    Raises
+    ------
+    EvenlyError
+        Of the class ``error``, for a name that the C data interface would cut.
+    """
     import nanoarrow
 
+    with decoding_names(place, error):
+        _check_names(_names_of(x), place, error)
     return nanoarrow.c_schema(x)
+
+
+def _names_of(x: Any) -> list[str]:
+    """Return the names that a schema or a frame of PyArrow's, or a frame of Polars', has."""
+    for names in (getattr(getattr(x, "schema", x), "names", None), getattr(x, "columns", None)):
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            return names
+    return []
+
+
+def _check_names(names: Iterable[str], place: str, error: Error) -> None:
+    """Check that no name has the character U+0000, at which the C data interface ends it."""
+    for name in names:
+        if "\0" in name:
+            raise error(
+                "A column's name must not have the character U+0000. "
+                f"Received: {name!r} in {place}. Rename it."
+            )
 
 
 def checked(x: Any, place: str, error: Error = DataError, *, full: bool = False) -> Any:

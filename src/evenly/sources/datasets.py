@@ -69,7 +69,7 @@ class DatasetTable:
         arrays = _arrays(x, schema)
         self.fields = tuple(
             Field(field.name, arrays.get(field.name, field.kind))
-            for field in fields_of(schema_of(schema), place)
+            for field in fields_of(schema_of(schema, place), place)
         )
         if choice.columns is None and arrays:
             self._point_to(arrays)

@@ -152,13 +152,13 @@ def _batches(x: Any, place: str) -> Table:
     for method in ("to_reader", "fetch_record_batch"):
         if hasattr(x, method):
             x = getattr(x, method)()
-    schema = schema_of(x.schema)
+    schema = schema_of(x.schema, place)
     return CapsuleTable(schema, lambda names: read_ahead(iter(x)), rows=None, place=place)
 
 
 def _dataset(dataset: Any, place: str) -> Table:
     """Return a PyArrow dataset as a table; it does its own reading ahead."""
-    schema = schema_of(dataset.schema)
+    schema = schema_of(dataset.schema, place)
     return CapsuleTable(
         schema, lambda names: dataset.to_batches(columns=names), rows=None, place=place
     )

@@ -45,7 +45,7 @@ class IpcFileTable:
             check.check_dictionaries()
             schema = reader.schema
             self._count = reader.num_record_batches
-        self.fields = fields_of(schema_of(schema), place, SourceError)
+        self.fields = fields_of(schema_of(schema, place, SourceError), place, SourceError)
         self._places = {name: index for index, name in enumerate(schema.names)}
 
     @contextmanager
@@ -88,7 +88,9 @@ class IpcStreamTable:
         self._stream = stream
         with reading(place):
             self._reader = ipc.open_stream(_Readable(stream, place))
-            self.fields = fields_of(schema_of(self._reader.schema), place, SourceError)
+            self.fields = fields_of(
+                schema_of(self._reader.schema, place, SourceError), place, SourceError
+            )
 
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield the batches."""

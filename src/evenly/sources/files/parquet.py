@@ -69,7 +69,7 @@ class ParquetTable:
             self._metadata = opened.metadata
             self.rows: int | None = self._metadata.num_rows
             schema = opened.schema_arrow
-            self.fields = fields_of(schema_of(schema), place, SourceError)
+            self.fields = fields_of(schema_of(schema, place, SourceError), place, SourceError)
             self._widths = {field.name: _width(field.type) for field in schema}
         self._local = isinstance(file, str)
 

@@ -50,7 +50,9 @@ class AdbcTable:
         # A server knows the types before it has any row; SQLite by the rows alone.
         limit = "" if asked.scheme == "sqlite" else " LIMIT 0"
         with self._reader((), limit) as reader:
-            self.fields = fields_of(schema_of(reader.schema), self.place, SourceError)
+            self.fields = fields_of(
+                schema_of(reader.schema, self.place, SourceError), self.place, SourceError
+            )
 
     def _forbid_writing(self) -> None:
         """Let the server refuse what writes: in this transaction, and in any other one."""
