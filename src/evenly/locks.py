@@ -2,30 +2,49 @@
 
 import os
 import threading
-from typing import TypeAlias
-from weakref import WeakSet
-
-Lock: TypeAlias = "threading.RLock"
-
-_locks: "WeakSet[threading.RLock]" = WeakSet()
 
 
-def fork_safe_lock() -> "threading.RLock":
-    """Return a reentrant lock that is free in a child process.
+class ForkSafeLock:
+    """A reentrant lock that is free in a child process.
 
     A thread that holds a lock while another one forks does not exist in the child, where nobody
-    would ever release it. What the lock guards must be consistent at every moment, for the child
-    may see it as that thread left it.
+    would ever release it. So a child gets another lock. What the lock guards must be consistent at
+    every moment, for the child may see it as that thread left it.
+
+    >>> guard = ForkSafeLock()
+    >>> with guard.lock:
+    ...     pass
     """
-    lock = threading.RLock()
-    _locks.add(lock)
-    return lock
+
+    __slots__ = ("_forks", "_lock")
+
+    # No registry of all locks: its weak references would run Python code wherever a lock ends, and
+    # an exception that a signal's handler raises there is lost.
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._forks = _forks
+
+    @property
+    def lock(self) -> "threading.RLock":
+        """The lock of this process."""
+        if self._forks != _forks:
+            with _replacing:
+                if self._forks != _forks:
+                    self._lock, self._forks = threading.RLock(), _forks
+        return self._lock
 
 
-def _release_in_child() -> None:
-    for lock in _locks:
-        lock._at_fork_reinit()  # type: ignore[attr-defined] # what the standard library does
+_forks = 0
+"""How many forks there are between this process and the first one."""
+_replacing = threading.Lock()
+
+
+def _count_fork() -> None:
+    global _forks, _replacing
+    _forks += 1
+    _replacing = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_release_in_child)
+    os.register_at_fork(after_in_child=_count_fork)

@@ -55,12 +55,24 @@ def test_errors_of_decoders_name_the_file(error):
     assert caught.value.__suppress_context__
 
 
-@pytest.mark.parametrize("error", [*REFUSED, FarError("429 Too many requests")], ids=str)
+@pytest.mark.parametrize("error", REFUSED, ids=str)
 def test_errors_of_the_system_say_what_they_are(error):
     with pytest.raises(evenly.SourceError) as caught, reading("x.csv", damaged_store):
         raise error
     words = getattr(error, "strerror", None) or str(error)
-    assert str(caught.value) == f"A source must be readable. Received: 'x.csv': {words}."
+    message = str(caught.value)
+    assert f"Received: 'x.csv': {words}" in message
+    of_the_file = error.errno in (errno.ENOENT, errno.EACCES)
+    rule = "A source must be readable." if of_the_file else "The system must be able to read"
+    assert message.startswith(rule)
+    assert ("not a fault of the file" in message) != of_the_file
+
+
+def test_errors_of_the_network_say_what_they_are():
+    with pytest.raises(evenly.SourceError) as caught, reading("x.csv", damaged_store):
+        raise FarError("429 Too many requests")
+    expected = "A source must be readable. Received: 'x.csv': 429 Too many requests."
+    assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize(

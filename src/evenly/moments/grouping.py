@@ -1,5 +1,6 @@
 """What adds up by group: one wide state, in which each group has columns of its own."""
 
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from evenly.columns import Names, check_times, matching
 from evenly.errors import ColumnError, DataError
 from evenly.key_index import KeyIndex
 from evenly.keys import Key, joined_kinds, shown
-from evenly.locks import fork_safe_lock
+from evenly.locks import ForkSafeLock
 from evenly.moments.books import Books, mixed
 from evenly.moments.group_intake import add_groups
 from evenly.moments.intake import feature_count
@@ -36,7 +37,7 @@ class Grouping(Books):
     follow, until the next one drops them.
     """
 
-    __slots__ = ("_lock", "_places")
+    __slots__ = ("_guard", "_places")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(
@@ -48,8 +49,12 @@ class Grouping(Books):
         self._places = KeyIndex() if places is None else places
         self._state = _core.State(0, 0) if state is None else state
         self._state.metadata = metadata
-        self._lock = fork_safe_lock()
+        self._guard = ForkSafeLock()
         self._cache: tuple[int, dict[object, Any]] = (-1, {})
+
+    @property
+    def _lock(self) -> "threading.RLock":
+        return self._guard.lock
 
     @property
     def _metadata(self) -> GroupMetadata:

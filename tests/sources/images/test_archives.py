@@ -141,10 +141,10 @@ def test_what_a_member_raises_is_its_own(tmp_path, monkeypatch, caplog):
     def read(archive, info):
         if info.filename == "3.png":
             raise IndexError("odd")
-        return zip_read(archive, info)
+        return read_member(archive, info)
 
-    zip_read = zipfile.ZipFile.read
-    monkeypatch.setattr(zipfile.ZipFile, "read", read)
+    read_member = archives.read_member
+    monkeypatch.setattr(archives, "read_member", read)
     assert evenly.fit(path, threads=1).rows == 4 * 81
     assert "x.zip/3.png: odd" in caplog.text
 
