@@ -14,6 +14,7 @@ import pytest
 
 import evenly
 from evenly.sources.reading import damaged_store, reading
+from evenly.system_errors import is_system_error
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -60,7 +61,12 @@ def test_errors_of_the_system_say_what_they_are(error):
     with pytest.raises(evenly.SourceError) as caught, reading("x.csv", damaged_store):
         raise error
     words = getattr(error, "strerror", None) or str(error)
-    assert str(caught.value) == f"A source must be readable. Received: 'x.csv': {words}."
+    assert f" Received: 'x.csv': {words}" in str(caught.value)
+    assert str(caught.value).startswith(
+        "The system must be able to read a source."
+        if is_system_error(error)
+        else "A source must be readable."
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,8 +166,9 @@ def test_too_many_open_files_is_not_damage(tmp_path, monkeypatch):
     monkeypatch.setattr(pa.parquet, "ParquetFile", refused)
     with pytest.raises(evenly.SourceError) as caught:
         evenly.fit(path)
-    assert str(caught.value) == (
-        f"A source must be readable. Received: '{path}': Too many open files."
+    assert str(caught.value).startswith(
+        "The system must be able to read a source. "
+        f"Received: '{path}': Too many open files (EMFILE)."
     )
 
 
@@ -251,3 +258,18 @@ def test_a_damaged_zip_archive_is_refused(tmp_path, change):
     path.write_bytes(content)
     with pytest.raises(evenly.SourceError, match=f"A file must be whole.*{path}"):
         evenly.fit(path)
+
+
+@pytest.mark.parametrize("error", [ConnectionError, TimeoutError, OSError])
+@pytest.mark.parametrize("when", ["info", "open", "read"])
+def test_no_password_is_in_an_error_of_the_system(failing, error, when):
+    numbers = (errno.EIO,) if error is OSError else ()
+    failing.error, failing.when = error(*numbers, "login with 'hunter2xyz' failed"), when
+    with pytest.raises(evenly.SourceError, match=r"The system must be able to read .*'…' failed"):
+        evenly.fit("fail://me:hunter2xyz@host/x.csv")
+
+
+def test_no_memory_for_a_read_far_away_is_a_memory_error(failing):
+    failing.error, failing.when = MemoryError(), "read"
+    with pytest.raises(MemoryError):
+        evenly.fit("fail://x.csv")
