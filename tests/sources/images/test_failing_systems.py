@@ -298,7 +298,7 @@ def test_images_far_away_are_named_when_missing_and_an_error_when_unavailable(ca
     assert evenly.fit("memory://album").rows == 81
     assert "memory://album/b.png: gone" in caplog.text
     reason = LookupError("503 Slow down")
-    with pytest.raises(evenly.SourceError, match=r"'memory:///album/b\.png': .*503 Slow down"):
+    with pytest.raises(evenly.SourceError, match=r"'memory://album/b\.png': .*503 Slow down"):
         evenly.fit("memory://album")
     memory.rm("/album", recursive=True)
 
