@@ -57,3 +57,8 @@ def test_the_message_says_that_the_file_is_not_to_blame(error, reason, advice):
     )
     assert advice in str(raised)
     assert is_system_error(raised)
+
+
+def test_a_message_quotes_one_line_of_some_length():
+    text = str(system_error("s3://x", ConnectionError("a" * 400 + "\nb")))
+    assert f"{'a' * 300}…. This is a limit" in text

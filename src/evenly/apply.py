@@ -111,7 +111,7 @@ def _parts(source: str, moments: Moments | GroupedMoments, feature_axis: int) ->
     if opened.names is not None:
         raise UnsupportedTypeError(
             "An NPY file must hold an array to be normalised, without named fields. "
-            f"Received: {source}, whose fields are {listed(opened.names)}. "
+            f"Received: {redact_url(source)}, whose fields are {listed(opened.names)}. "
             "Save it as Parquet or CSV."
         )
     blocks = opened.blocks()

@@ -66,6 +66,16 @@ def without_context() -> Iterator[None]:
         raise
 
 
+def first_line(text: object, limit: int = 300) -> str:
+    r"""Return the first line of a library's message without its full stop, cut when it is long.
+
+    >>> first_line("Not a file.\nBacktrace: ..."), first_line("abcdef", limit=3)
+    ('Not a file', 'abc…')
+    """
+    line = str(text).strip().partition("\n")[0].rstrip(".! ")
+    return line if len(line) <= limit else line[:limit] + "…"
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return a question that offers the names most like an unknown one, or nothing.
 

@@ -7,7 +7,8 @@ descriptor left says "cannot open" of every file: to leave those out would give 
 import errno
 import os
 
-from evenly.errors import SourceError
+from evenly.errors import SourceError, first_line
+from evenly.redaction import redact
 
 SCARCE = frozenset({errno.EMFILE, errno.ENFILE})
 """Too many files are open at once: fewer at a time may succeed."""
@@ -43,13 +44,20 @@ def is_system_error(error: BaseException) -> bool:
     return error.errno is not None and error.errno not in _OF_THE_FILE
 
 
-def system_error(place: str, error: BaseException) -> SourceError:
+def system_error(place: str, error: BaseException, *, url: str = "") -> SourceError:
     """Return the error for a source that cannot be read because the system fails.
 
-    Its ``errno`` is that of the cause, or EIO, so that it is known as such an error itself.
+    Its ``errno`` is that of the cause, or EIO, so that `is_system_error` is true of it, too.
+
+    Parameters
+    ----------
+    place
+        The source's name, without secrets.
+    url
+        What that name was made of: its secrets are masked in the cause's message as well.
     """
     number = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)
-    reason = _reason(error, number)
+    reason = redact(_reason(error, number), url)
     raised = SourceError(
         f"The system must be able to read a source. Received: {place!r}: {reason}. This is a limit "
         f"or a failure of the system, and not a fault of the file. {_advice(number)}"
@@ -64,7 +72,7 @@ def _reason(error: BaseException, number: int | None) -> str:
     if isinstance(error, MemoryError):
         return f"{os.strerror(errno.ENOMEM)}{name}"
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return f"{text.partition(chr(10))[0].rstrip('.')}{name}"
+    return f"{first_line(text)}{name}"
 
 
 def _advice(number: int | None) -> str:

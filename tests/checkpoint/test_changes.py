@@ -1,9 +1,12 @@
 """Files that change before their turn, or while they are read."""
 
+import gc
 import io
 import os
 import tarfile
+import weakref
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +15,7 @@ from PIL import Image
 import evenly
 from checkpoint.days import day, ledger, refused
 from checkpoint.deaths import save_everywhere
+from evenly.sources.files.remote import RemoteFile
 
 
 def rewrite(path, rows):
@@ -178,3 +182,24 @@ def test_an_archive_that_changes_while_it_is_read_is_named_and_dropped(
     assert moments == evenly.fit(paths)
     assert moments.min[0] == 0
     assert moments.max[0] == 28
+
+
+def test_a_file_far_away_is_closed_when_a_fit_is_done(state, monkeypatch):
+    """Without the garbage collector: what is in a cycle stays open, and is warned of."""
+    content = io.BytesIO()
+    pd.DataFrame({"x": [1.0, 2.0]}).to_parquet(content)
+    fsspec.filesystem("memory").pipe("/closed.parquet", content.getvalue())
+    opened = []
+
+    def init(self, *arguments):
+        opened.append(weakref.ref(self))
+        begin(self, *arguments)
+
+    begin = RemoteFile.__init__
+    monkeypatch.setattr(RemoteFile, "__init__", init)
+    gc.disable()
+    try:
+        evenly.fit("memory://closed.parquet", checkpoint=state)
+        assert [file() for file in opened] == [None]
+    finally:
+        gc.enable()

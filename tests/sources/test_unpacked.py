@@ -215,3 +215,14 @@ def test_a_chunk_of_zarr_that_becomes_shorter_while_it_is_read(tmp_path, monkeyp
 
     with pytest.raises(evenly.SourceError, match=r"x\.zarr"):
         evenly.fit(path, progress=shorten)
+
+
+def test_an_archive_far_away_is_named(bound):
+    fsspec = pytest.importorskip("fsspec")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("x.csv", "a\n" + "1\n" * 1_000_000)
+    fsspec.filesystem("memory").pipe("/bzip2.zip", buffer.getvalue())
+    bound(100_000)
+    with pytest.raises(evenly.SourceError, match=r"Received: memory://bzip2\.zip, unpacked"):
+        evenly.fit("memory://bzip2.zip")

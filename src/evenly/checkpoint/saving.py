@@ -1,6 +1,7 @@
 """Between two steps of a sum: it is saved when it is time to, and ends when that is asked for."""
 
 from collections.abc import Callable
+from typing import Any
 
 from evenly.checkpoint.interruption import Interruption
 from evenly.checkpoint.pace import Pace
@@ -13,12 +14,12 @@ class Saving:
     Parameters
     ----------
     save
-        Saves them.
+        Saves them together with the sums of what is being read, which `_begun` returns.
     """
 
-    def __init__(self, moments: Moments, save: Callable[[], None]) -> None:
+    def __init__(self, moments: Moments, save: Callable[[list[Any]], None]) -> None:
         self._moments = moments
-        self._save_now = save
+        self._save_with = save
         self._pace = Pace()
         self._interruption = Interruption()
         self._added = False  # since the last save
@@ -39,5 +40,9 @@ class Saving:
 
     def _save(self) -> None:
         with self._pace.saving():
-            self._save_now()
+            self._save_with(self._begun())
         self._added = False
+
+    def _begun(self) -> list[Any]:
+        """Return the sums that are to be saved and are not in the moments yet."""
+        return []

@@ -46,11 +46,10 @@ class Summing(Saving):
         infinite: str,
         threads: int | None,
     ) -> None:
-        super().__init__(moments, self._save_all)
+        super().__init__(moments, save)
         self._total = moments
         self._parts: dict[str, Any] = {}
         self._course = course
-        self._save_with = save
         self._empty = empty
         self._report = report
         self._infinite = infinite
@@ -71,9 +70,9 @@ class Summing(Saving):
         for path in self._course.changed:
             self._parts.pop(path, None)
 
-    def _save_all(self) -> None:
+    def _begun(self) -> list[Any]:
         self._settle()
-        self._save_with([self._parts[p] for p in self._course.begun() if p in self._parts])
+        return [self._parts[path] for path in self._course.begun() if path in self._parts]
 
     def finish(self) -> None:
         """Add the rest, after all blocks, and save if there is anything that was not saved."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from itertools import chain
+from typing import Any
 
 from evenly import _core
 from evenly.block import Block
@@ -30,7 +31,7 @@ class SummingImages(Saving):
         self,
         before: Moments,
         sums: ImageSums,
-        save: Callable[[], None],
+        save: Callable[[list[Any]], None],
         *,
         report: Callable[[Block], None],
         threads: int | None,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from evenly import extras
-from evenly.errors import DataError, UnsupportedTypeError, listed
+from evenly.errors import DataError, UnsupportedTypeError, first_line, listed
 
 
 class TableSink:
@@ -57,7 +57,7 @@ class TableSink:
                 raise
             raise UnsupportedTypeError(
                 f"A {self._suffix} file must be able to hold every column, in the type that it "
-                f"has first. Received: {str(error).partition(chr(10))[0].rstrip('.')}. "
+                f"has first. Received: {first_line(error)}. "
                 "Write another format, or leave the column out of the source."
             ) from None
 

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 
-from evenly.errors import EvenlyError, MissingExtraError, SourceError
+from evenly.errors import EvenlyError, MissingExtraError, SourceError, first_line
 from evenly.redaction import redact
 from evenly.regular import NotRegularError, not_regular
 from evenly.system_errors import is_system_error, system_error
@@ -34,8 +34,6 @@ _DECODING = (
 _UNNAMED = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError)
 """Exceptions whose message alone says little: ``KeyError('a')``."""
 
-_LONGEST = 300
-
 
 @contextlib.contextmanager
 def reading(
@@ -47,8 +45,8 @@ def reading(
 ) -> Iterator[None]:
     """Turn the exceptions of libraries into a `SourceError` that names the source.
 
-    An error of the operating system or of a network, such as too many open files, keeps its own
-    words; any other one means that the source cannot be decoded.
+    An error of the operating system or of a network, such as too many open files, is reported as
+    one; any other exception means that the source cannot be decoded.
 
     Parameters
     ----------
@@ -59,7 +57,7 @@ def reading(
     refusal
         Makes the error for one that the system does not let us read; `unreadable` by default.
     url
-        What the source's name was made of: its secrets are masked in the library's words as well.
+        What that name was made of: its secrets are masked in the library's message as well.
 
     Raises
     ------
@@ -98,7 +96,7 @@ def reading_error(
     if isinstance(error, NotRegularError):
         return not_regular(place)
     if is_system_error(error):
-        return system_error(place, error)
+        return system_error(place, error, url=url)
     make = (damage or damaged) if is_decoding_error(error) else (refusal or unreadable)
     raised = make(place, redact(reason(error), url))
     raised.errno = getattr(error, "errno", None)
@@ -119,11 +117,9 @@ def is_decoding_error(error: Exception) -> bool:
 
 def reason(error: object) -> str:
     """Return the first line of an exception's message, without the full stop and secrets."""
-    strerror = getattr(error, "strerror", None)
-    text = str(strerror or error).strip().partition("\n")[0].rstrip(".! ")
+    text = first_line(getattr(error, "strerror", None) or error)
     plain = isinstance(error, str) or (text and not isinstance(error, _UNNAMED))
-    text = text if plain else f"{type(error).__name__}{': ' * bool(text)}{text}"
-    return redact(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
+    return redact(text if plain else f"{type(error).__name__}{': ' * bool(text)}{text}")
 
 
 def damaged(place: str, error: object) -> SourceError:

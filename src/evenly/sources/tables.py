@@ -16,6 +16,7 @@ import numpy.typing as npt
 from evenly.block import Block, Column, Keys
 from evenly.errors import ColumnError, UnsupportedTypeError, listed
 from evenly.keys import has_undecoded
+from evenly.printable import printable
 from evenly.sources.arrow import present_rows
 from evenly.sources.choice import NULL, Choice, Field, Plan, no_number, plan
 from evenly.sources.keys import KeyName, joined
@@ -241,7 +242,7 @@ class TableSource:
         _log.warning(
             "%s: not all texts of by= are UTF-8; other bytes are kept as escapes: '\\udcfc' for "
             "0xfc. Convert the data to UTF-8, with iconv for example, to have letters.",
-            place,
+            printable(place),
         )
 
     def _still_unseen(self, table: Table, unseen: set[str]) -> set[str]:

@@ -1,5 +1,6 @@
 """What tells that a file has changed: on this machine, and in what fsspec's systems say."""
 
+import errno
 import os
 from datetime import UTC, datetime
 
@@ -7,7 +8,7 @@ import fsspec
 import pytest
 
 import evenly
-from evenly.sources.files.stamps import Stamp, stamp_of
+from evenly.sources.files.stamps import Stamp, Watch, stamp_of
 
 
 def test_a_file_has_its_size_and_its_time_to_the_nanosecond(tmp_path):
@@ -37,3 +38,28 @@ def test_far_away_a_version_counts_before_a_time(info, modified, monkeypatch):
 def test_a_file_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(evenly.SourceError, match=r"must be readable. Received: '.*absent'"):
         stamp_of(str(tmp_path / "absent"))
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_failure_of_the_system_is_not_taken_for_a_change(call, tmp_path, monkeypatch):
+    """Of two calls, the first asks for size and time, the second for device and inode."""
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"x\n1\n")
+    watch = Watch()
+    watch.open(str(path))
+    calls = []
+
+    def stat(name):
+        calls.append(name)
+        if len(calls) == call:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), name)
+        return real(name)
+
+    real = os.stat
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", stat)
+        with pytest.raises(evenly.SourceError, match=r"must be able to read .* \(EIO\)"):
+            watch.changed(str(path))
+    assert watch.changed(str(path)) is None
+    path.unlink()
+    assert watch.changed(str(path)) == Stamp(0, None)

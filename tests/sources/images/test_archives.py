@@ -138,15 +138,15 @@ def test_whatever_tarfile_raises_names_the_archive(error, tmp_path, monkeypatch)
 def test_what_a_member_raises_is_its_own(tmp_path, monkeypatch, caplog):
     path = write_zip(IMAGES, tmp_path / "x.zip")
 
-    def read(archive, info):
+    def read(archive, info, place):
         if info.filename == "3.png":
             raise IndexError("odd")
-        return read_member(archive, info)
+        return read_member(archive, info, place)
 
     read_member = archives.read_member
     monkeypatch.setattr(archives, "read_member", read)
     assert evenly.fit(path, threads=1).rows == 4 * 81
-    assert "x.zip/3.png: odd" in caplog.text
+    assert "x.zip/3.png: IndexError: odd" in caplog.text
 
 
 def test_an_archive_that_the_system_cannot_read_is_not_called_damaged(tmp_path, monkeypatch):

@@ -275,11 +275,11 @@ def test_what_a_file_system_far_away_cannot_do_now_is_an_error():
 
     for error in (ClientError("503 Slow down"), OSError("connection reset"), TimeoutError()):
         with pytest.raises(evenly.SourceError, match="The system must be able to read"):
-            read_remote(failing(error), "s3://bucket/x.jpg")
+            read_remote(failing(error), "s3://bucket/x.jpg", "s3://bucket/x.jpg")
     for error in (FileNotFoundError("s3://x"), PermissionError("s3://x"), EOFError()):
         with pytest.raises(type(error)):
-            read_remote(failing(error), "s3://bucket/x.jpg")
-    assert read_remote(lambda: b"x", "s3://bucket/x.jpg") == b"x"
+            read_remote(failing(error), "s3://bucket/x.jpg", "s3://bucket/x.jpg")
+    assert read_remote(lambda: b"x", "s3://bucket/x.jpg", "s3://bucket/x.jpg") == b"x"
 
 
 def test_images_far_away_are_named_when_missing_and_an_error_when_unavailable(caplog, monkeypatch):
@@ -298,7 +298,7 @@ def test_images_far_away_are_named_when_missing_and_an_error_when_unavailable(ca
     assert evenly.fit("memory://album").rows == 81
     assert "memory://album/b.png: gone" in caplog.text
     reason = LookupError("503 Slow down")
-    with pytest.raises(evenly.SourceError, match=r"'memory:///album/b\.png': .*503 Slow down"):
+    with pytest.raises(evenly.SourceError, match=r"'memory://album/b\.png': .*503 Slow down"):
         evenly.fit("memory://album")
     memory.rm("/album", recursive=True)
 
@@ -319,3 +319,18 @@ def test_a_pipe_among_images_is_named_and_not_waited_for(tmp_path, caplog):
             evenly.fit(tmp_path / name)
     with pytest.raises(evenly.SourceError, match="it is not a regular file"):
         evenly.fit(tmp_path, broken="error")
+
+
+def test_the_reason_of_a_broken_image_has_no_secrets(monkeypatch):
+    """fsspec's HTTP file system raises FileNotFoundError with the URL, signature and all."""
+    url = "memory://me:hunter2xyz@host/b.png"
+
+    def read(path):
+        raise FileNotFoundError(f"https://host/b.png?X-Amz-Signature=0f3c hunter2xyz: {'a' * 400}")
+
+    monkeypatch.setattr(image_pictures, "_remote_content", read)
+    with pytest.raises(decoding.UnreadableError) as caught:
+        image_pictures.content_of(of_file(url))
+    text = str(caught.value)
+    assert text.startswith("https://host/b.png?X-Amz-Signature=… …: aaa")
+    assert len(text) < 310

@@ -115,9 +115,8 @@ class Opener:
         keep = False
         before = None if is_url(path) or self._request.watch else os.fstat(raw.fileno())
         try:
-            with reading(place):
-                head = raw.read(12)
-                raw.seek(0)
+            head = raw.read(12)
+            raw.seek(0)
             kind = "DuckDB" if head[8:] == b"DUCK" else _kind(head)
             if kind == "zip":
                 yield from self._archive(raw, path, nbytes)
@@ -130,7 +129,7 @@ class Opener:
                 keep = is_url(path)
                 yield self._seekable(kind, raw, path, nbytes, partial(_check, path, before))
             elif kind == "npy" and CAN_MAP and not is_url(path):
-                yield self._mapped(raw, path, nbytes)
+                yield self._mapped(raw, place)
             else:
                 stream = Stream(raw, place, decompressed(raw, head))
                 opened = self._stream(stream, path, place, nbytes)
@@ -210,9 +209,9 @@ class Opener:
             nbytes=nbytes,
         )
 
-    def _mapped(self, raw: Any, path: str, nbytes: int | None) -> Any:
+    def _mapped(self, raw: Any, place: str) -> Any:
         return npy.open_mapped(
-            raw, self._request.choice, feature_axis=self._request.feature_axis, place=path
+            raw, self._request.choice, feature_axis=self._request.feature_axis, place=place
         )
 
 

@@ -83,28 +83,28 @@ def members(archive: zipfile.ZipFile, place: str) -> list[tuple[str, str]]:
 def member_stream(archive: zipfile.ZipFile, name: str, raw: BinaryIO, place: str) -> Stream:
     """Return a member's bytes; its progress is that of the archive's file."""
     with reading(place):
-        member = open_member(archive, archive.getinfo(name))
+        member = _open_member(archive, archive.getinfo(name), place)
         return Stream(raw, place, io.BufferedReader(member, _STEP), owned=False)
 
 
-def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: str) -> bytes:
     """Return the whole content of a member whose size has been checked."""
     parts = []
-    with open_member(archive, info) as member:
+    with _open_member(archive, info, place) as member:
         while part := member.read(_STEP):
             parts.append(part)
     return b"".join(parts)
 
 
-def open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
+def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: str) -> Any:
     """Return a member for reading, in steps that are unpacked within bounds.
 
-    Of what zipfile unpacks, only deflated data stop at the size that was asked for. A step of
-    LZMA has at most some 7,000 times its size; of bzip2 there is no such limit.
+    zipfile stops at the size asked for only when it unpacks deflated data. A step of LZMA becomes
+    at most some 7,000 times as large; for bzip2 there is no such limit.
     """
     member: Any = archive.open(info)
     if info.compress_type == zipfile.ZIP_BZIP2:
-        member._decompressor = _Bzip2(f"{archive.filename}/{info.filename}")
+        member._decompressor = _Bzip2(place)
     return member
 
 

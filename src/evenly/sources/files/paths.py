@@ -212,6 +212,8 @@ def expand_url(url: str, wanted: Callable[[str], bool] = is_data) -> list[str]:
             return [url] if is_store(url) else _of_remote_folder(filesystem, inner, url, wanted)
         if filesystem.exists(inner):
             return [url]
+        with contextlib.suppress(FileNotFoundError):
+            filesystem.info(inner)  # `exists` is False on any exception, such as a failed login
     raise SourceError(
         f"A URL must lead to a file. Received: {redact_url(url)!r}, and there is no such file."
     )

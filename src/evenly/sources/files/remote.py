@@ -32,9 +32,9 @@ class RemoteFile(io.RawIOBase):
         """Call a method of the file; its error becomes one without a context, which has the URL."""
         try:
             return getattr(self._file, name)(*arguments)
+        except (EvenlyError, MemoryError):
+            raise
         except Exception as error:
-            if isinstance(error, EvenlyError):
-                raise
             refusal = self._refused(error)
         raise refusal
 

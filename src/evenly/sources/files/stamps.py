@@ -64,25 +64,34 @@ class Watch:
         return self._opened[path][0] if path in self._opened else None
 
     def changed(self, path: str) -> Stamp | None:
-        """Return what an opened file is now, if that is not what it was; a missing one is empty."""
+        """Return what an opened file is now, if that is not what it was; a missing one is empty.
+
+        Raises
+        ------
+        SourceError
+            When the system cannot tell.
+        """
         if path not in self._opened:
             return None
         try:
             now = _look(path)
-        except SourceError:
+        except SourceError as error:
+            if is_system_error(error):
+                raise
             return Stamp(0, None)
         return None if now == self._opened[path] else now[0]
 
 
 def _look(path: str) -> tuple[Stamp, object]:
-    """Return a file's stamp, and what is another one after it was replaced by another file."""
-    if is_url(path):
-        filesystem, inner = filesystem_of(path)
-        filesystem.invalidate_cache(inner)
-        return stamp_of(path), None
-    stamp = stamp_of(path)
-    found = os.stat(path)
-    return stamp, (found.st_dev, found.st_ino)
+    """Return a file's stamp, and what differs once another file has replaced it."""
+    with opening(path):
+        if is_url(path):
+            filesystem, inner = filesystem_of(path)
+            filesystem.invalidate_cache(inner)
+            return stamp_of(path), None
+        stamp = stamp_of(path)
+        found = os.stat(path)
+        return stamp, (found.st_dev, found.st_ino)
 
 
 def check_unchanged(path: str, before: os.stat_result, now: os.stat_result) -> None:
@@ -102,7 +111,7 @@ def check_unchanged(path: str, before: os.stat_result, now: os.stat_result) -> N
 
 
 def _what(found: os.stat_result) -> tuple[int, ...]:
-    """Return what another file, or a change, makes another one."""
+    """Return what differs once a file has been changed or replaced."""
     return found.st_size, found.st_mtime_ns, found.st_dev, found.st_ino
 
 

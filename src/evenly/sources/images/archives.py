@@ -58,8 +58,8 @@ def of_zip(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
         if _is_wanted(info.filename):
             place = f"{label}/{info.filename}"
             check_size(info.file_size, place)
-            read: Callable[[], bytes] = partial(read_member, archive, info)
-            read = partial(read_remote, read, place) if is_url(path) else read
+            read: Callable[[], bytes] = partial(read_member, archive, info, place)
+            read = partial(read_remote, read, place, path) if is_url(path) else read
             yield Picture(place, read, info.compress_size, path)
         else:
             _pass_over(info.filename, passed_over)

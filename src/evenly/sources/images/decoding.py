@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from evenly import extras
+from evenly.sources.reading import reason
 from evenly.system_errors import is_system_error
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
@@ -79,10 +80,10 @@ def decode(pillow: Any, content: Any) -> Decoded:
         text = str(error).partition(", could be")[0]
         raise UnreadableError(f"{text}; raise PIL.Image.MAX_IMAGE_PIXELS if it is meant") from None
     except Exception as error:
-        reason = reason_of(error)
-    if isinstance(reason, UnreadableError):
+        why = reason_of(error)
+    if isinstance(why, UnreadableError):
         return _decoded_again(pillow, content, spare)
-    raise reason
+    raise why
 
 
 _SPARE = 64 << 20
@@ -115,8 +116,7 @@ def reason_of(error: Exception) -> Exception:
     """
     if isinstance(error, UnreadableError | ImportError) or is_system_error(error):
         return error
-    text = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-    return UnreadableError(text)
+    return UnreadableError(reason(error))
 
 
 def _is_cut(image: Any) -> bool:

@@ -12,11 +12,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from evenly.errors import SourceError
-from evenly.redaction import redact_url
+from evenly.redaction import redact, redact_url
 from evenly.regular import open_regular
 from evenly.sources.files.paths import filesystem_of, is_url, open_in
 from evenly.sources.files.stamps import Stamp
 from evenly.sources.images.decoding import UnreadableError
+from evenly.sources.reading import reason
 from evenly.system_errors import MISSING_OR_FORBIDDEN, SCARCE, is_system_error, system_error
 
 
@@ -120,17 +121,17 @@ def content_of(picture: Picture) -> Any:
         raise
     except Exception as error:  # damaged members make zipfile and codecs raise almost anything
         if is_system_error(error):
-            found = isinstance(error, SourceError)
-            raise error if found else system_error(picture.place, error) from None
-        text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise UnreadableError(text.partition("\n")[0].rstrip(".")) from None
+            if isinstance(error, SourceError):
+                raise
+            raise system_error(picture.place, error, url=picture.file) from None
+        raise UnreadableError(redact(reason(error), picture.file)) from None
 
 
 _DAMAGE = zlib.error, zipfile.BadZipFile, lzma.LZMAError, EOFError, RuntimeError, ValueError
 """What the decoders of archives raise; RuntimeError for encrypted members."""
 
 
-def read_remote(read: Callable[[], bytes], place: str) -> bytes:
+def read_remote(read: Callable[[], bytes], place: str, url: str) -> bytes:
     """Return what `read` returns from a file system far away, whose own failures are the system's.
 
     They are of any class: of aiohttp, botocore, requests and others.
@@ -145,7 +146,7 @@ def read_remote(read: Callable[[], bytes], place: str) -> bytes:
     except (SourceError, ImportError, *MISSING_OR_FORBIDDEN, *_DAMAGE):
         raise
     except Exception as error:
-        raise system_error(place, error) from None
+        raise system_error(place, error, url=url) from None
 
 
 def _itself(image: Any) -> Any:
@@ -154,7 +155,7 @@ def _itself(image: Any) -> Any:
 
 def _content(path: str) -> bytes:
     if is_url(path):
-        return read_remote(partial(_remote_content, path), redact_url(path))
+        return read_remote(partial(_remote_content, path), redact_url(path), path)
     return read_file(path)[0]
 
 
