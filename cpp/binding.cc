@@ -280,10 +280,10 @@ Infinity update_slices(State& moments, const AnyArray& values, const Places& sta
 }
 
 bool merge(State& state, State& other, nb::object metadata, const nb::object& expected,
-           bool consume) {
+           bool consume, bool all_or_nothing) {
   Moments::Agree agree = agree_on(state, metadata, expected);
   return consume && &other != &state ? state.merge(std::move(other), agree)
-                                     : state.add(other, agree);
+                                     : state.add(other, agree, all_or_nothing);
 }
 
 void merge_groups(State& state, State& other, int64_t width, const Places& places,
@@ -577,11 +577,13 @@ NB_MODULE(_core, m) {
            "metadata"_a = nb::none(), "consume"_a = false,
            "Adds other in place, its i-th group of `width` columns to ours at places[i], and new "
            "metadata with it, unless it is None. With `consume`, other is of no use afterwards.")
-      .def("merge", &merge, "other"_a, "metadata"_a = nb::none(), "expected"_a = nb::none(),
-           "consume"_a = false,
-           "Adds other in place, and new metadata with it, unless it is None. A state without "
-           "rows becomes other, whatever columns it had. Returns False, and nothing is done, when "
-           "the metadata are not `expected`. With `consume`, other is of no use afterwards.")
+      .def(
+          "merge", &merge, "other"_a, "metadata"_a = nb::none(), "expected"_a = nb::none(),
+          "consume"_a = false, "all_or_nothing"_a = true,
+          "Adds other in place, and new metadata with it, unless it is None. A state without "
+          "rows becomes other, whatever columns it had. Returns False, and nothing is done, when "
+          "the metadata are not `expected`. With `consume`, other is of no use afterwards; without "
+          "`all_or_nothing`, this state is not after a MemoryError.")
       .def("total", &total, "width"_a, "A new state: all groups of `width` columns as one.")
       .def(
           "remove",

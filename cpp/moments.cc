@@ -263,10 +263,10 @@ void Moments::add(std::vector<Column> more, int64_t rows, int64_t first) {
   ++version_;
 }
 
-bool Moments::add(const Moments& other, const Agree& agree) {
+bool Moments::add(const Moments& other, const Agree& agree, bool all_or_nothing) {
   if (&other == this) return merge(Moments(other), agree);
   std::scoped_lock lock(mutex_, other.mutex_);
-  if (has_rows()) return add_columns(other, agree);
+  if (has_rows()) return add_columns(other, agree, all_or_nothing);
   std::vector<Column> columns = other.columns_;
   std::vector<int64_t> rows = other.rows_;
   if (!become(columns, rows, agree)) return false;
@@ -276,21 +276,28 @@ bool Moments::add(const Moments& other, const Agree& agree) {
 
 bool Moments::merge(Moments&& other, const Agree& agree) {
   std::lock_guard lock(mutex_);
-  if (has_rows()) return add_columns(other, agree);
+  if (has_rows()) return add_columns(other, agree, true);
   if (!become(other.columns_, other.rows_, agree)) return false;
   extremes_are_bounds_ |= other.extremes_are_bounds_;
   return true;
 }
 
-bool Moments::add_columns(const Moments& other, const Agree& agree) {
+bool Moments::add_columns(const Moments& other, const Agree& agree, bool all_or_nothing) {
   ExactMode mode;
   if (columns_.size() != other.columns_.size() || rows_.size() != other.rows_.size())
     throw std::invalid_argument("the states must have the same number of columns");
   Addition addition;
-  for (std::size_t i = 0; i < columns_.size(); ++i)
+  for (std::size_t i = 0; all_or_nothing && i < columns_.size(); ++i) {
     addition.prepare(columns_[i], other.columns_[i]);
+  }
   if (agree && !agree()) return false;
-  for (std::size_t i = 0; i < columns_.size(); ++i) addition.commit(columns_[i], other.columns_[i]);
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    if (all_or_nothing) {
+      addition.commit(columns_[i], other.columns_[i]);
+    } else {
+      columns_[i].add(other.columns_[i]);
+    }
+  }
   addition.finish();
   for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i] += other.rows_[i];
   extremes_are_bounds_ |= other.extremes_are_bounds_;

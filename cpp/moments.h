@@ -114,7 +114,8 @@ class Moments {
   void add(std::vector<Column> more, int64_t rows, int64_t first = 0);
   // Adds other; moments without any row become other, whatever columns they had.
   // Throws std::invalid_argument when the columns or groups differ in number.
-  bool add(const Moments& other, const Agree& agree = {});
+  // Moments that are thrown away when this throws need not be all or nothing: one pass less.
+  bool add(const Moments& other, const Agree& agree = {}, bool all_or_nothing = true);
   // The same, of moments that nobody needs any more.
   bool merge(Moments&& other, const Agree& agree = {});
   // Adds groups of `width` columns: the i-th of `more`, of rows[i] rows, to ours at places[i].
@@ -159,7 +160,7 @@ class Moments {
 
  private:
   bool has_rows() const;
-  bool add_columns(const Moments& other, const Agree& agree);
+  bool add_columns(const Moments& other, const Agree& agree, bool all_or_nothing);
   bool become(std::vector<Column>& columns, std::vector<int64_t>& rows, const Agree& agree);
 
   mutable std::mutex mutex_;

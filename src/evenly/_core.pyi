@@ -97,9 +97,9 @@ class State:
         Adds other in place, its i-th group of `width` columns to ours at places[i], and new metadata with it, unless it is None. With `consume`, other is of no use afterwards.
         """
 
-    def merge(self, other: State, metadata: object | None = None, expected: object | None = None, consume: bool = False) -> bool:
+    def merge(self, other: State, metadata: object | None = None, expected: object | None = None, consume: bool = False, all_or_nothing: bool = True) -> bool:
         """
-        Adds other in place, and new metadata with it, unless it is None. A state without rows becomes other, whatever columns it had. Returns False, and nothing is done, when the metadata are not `expected`. With `consume`, other is of no use afterwards.
+        Adds other in place, and new metadata with it, unless it is None. A state without rows becomes other, whatever columns it had. Returns False, and nothing is done, when the metadata are not `expected`. With `consume`, other is of no use afterwards; without `all_or_nothing`, this state is not after a MemoryError.
         """
 
     def total(self, width: int) -> State:

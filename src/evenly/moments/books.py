@@ -30,8 +30,11 @@ class Books:
         """Return moments of their own: updating one does not change the other."""
         raise NotImplementedError
 
-    def _absorb(self, other: Self, *, consume: bool = False) -> None:
-        """Add other in place; with ``consume``, other is used up."""
+    def _absorb(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
+        """Add other in place; with ``consume``, other is used up.
+
+        With ``private`` nobody else has us yet, and after a MemoryError nobody will.
+        """
         raise NotImplementedError
 
     def _lines(self, ledger: Ledger | None) -> Iterator[bytes]:
@@ -93,7 +96,7 @@ class Books:
             # sum() begins with 0
             return self.copy() if type(other) is int and other == 0 else NotImplemented
         result = self.copy()
-        result._absorb(other)
+        result._absorb(other, private=True)
         return result
 
     def __radd__(self, other: object) -> Self:

@@ -174,8 +174,10 @@ class Group(Readings):
                 metadata._replace(dtypes=dtypes), metadata
             )
 
-    def _absorb(self, other: Self, *, consume: bool = False) -> None:
+    def _absorb(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
         """Add other in place, in one step of the core; with ``consume``, other is used up.
+
+        With ``private`` nobody else has us yet, and after a MemoryError nobody will.
 
         When another thread changes our metadata meanwhile, we begin again.
         """
@@ -195,7 +197,9 @@ class Group(Readings):
             new = Metadata(
                 columns, merge_dtypes(ours, more.dtypes), metadata.sources + more.sources
             )
-            done = self._state.merge(theirs._state, new, metadata, consume and theirs is other)
+            done = self._state.merge(
+                theirs._state, new, metadata, consume and theirs is other, not private
+            )
 
     def _aligned(self, other: Self) -> Self | None:
         """Return other in our order of columns; None when it is the zero, of other columns.

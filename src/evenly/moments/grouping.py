@@ -174,7 +174,7 @@ class Grouping(Books):
             places.popitem()
         return places
 
-    def _absorb(self, other: Self, *, consume: bool = False) -> None:
+    def _absorb(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
         """Add other in place, in one step of the core; with ``consume``, other is used up."""
         theirs = other if consume else other.copy()
         with self._lock:

@@ -76,5 +76,5 @@ def merge(moments: Iterable[Any]) -> Any:
         total = type(part).empty() if total is None else total
         if not isinstance(part, type(total)):
             raise mixed(f"{type(total).__name__} and {type(part).__name__}")
-        total._absorb(part)
+        total._absorb(part, private=True)
     return Moments.empty() if total is None else total
