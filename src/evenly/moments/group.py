@@ -207,10 +207,12 @@ class Group(Readings):
         When we are the zero, its columns will be ours.
         """
         state, columns = self._state, self._metadata.columns
+        if not state.columns:
+            return other
         try:
             order = matching(columns, state.columns, other.columns, other.num_features)
         except ColumnError:
-            if state.columns and other._is_zero():
+            if other._is_zero():
                 return None
             if not self._is_zero():
                 raise
