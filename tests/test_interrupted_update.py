@@ -170,6 +170,8 @@ ROUNDS = int(os.environ.get("EVENLY_TEST_INTERRUPTS", "150"))
 """Signals sent of each kind; more by hand."""
 
 
+# Python itself drops an exception that a handler raises within a weak reference's callback.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("by", [None, "by"], ids=["plain", "groups"])
 def test_a_storm_of_signals_leaves_moments_consistent(by):
     x = RNG.normal(size=(2000, 4))
