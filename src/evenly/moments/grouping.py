@@ -175,7 +175,10 @@ class Grouping(Books):
         return places
 
     def _absorb(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
-        """Add other in place, in one step of the core; with ``consume``, other is used up."""
+        """Add other in place, in one step of the core; with ``consume``, other is used up.
+
+        Groups are added all or none, also with ``private``.
+        """
         theirs = other if consume else other.copy()
         with self._lock:
             if not theirs._places:
