@@ -123,8 +123,9 @@ def test_warnings_are_escaped_too(tmp_path, caplog):
     (tmp_path / "good.png").write_bytes(encoded(noise(0, 2, 2, 3), "PNG"))
     (tmp_path / "\x1b[2J.png").write_bytes(b"")
     evenly.fit(tmp_path)
-    assert r"\x1b[2J.png: it is empty" in caplog.text
-    assert not CONTROL.search(caplog.text)
+    messages = "\n".join(caplog.messages)
+    assert r"\x1b[2J.png: it is empty" in messages
+    assert not CONTROL.search(messages)
 
 
 def test_a_long_name_is_cut_after_it_is_escaped():

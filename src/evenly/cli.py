@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from evenly.failures import INTERRUPTED, TERMINATED, leave, status
+from evenly.failures import OK, leave, status
 from evenly.printable import printable, printable_json
 from evenly.redaction import redact_url
 
@@ -26,10 +26,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
 
-    Without arguments the process is that of the command, and ends here when it is interrupted.
+    Without arguments the process is that of the command, and a command that failed ends it here.
     """
     code = status(lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
-    if arguments is None and code in (INTERRUPTED, TERMINATED):
+    if arguments is None and code != OK:
         leave(code)
     return code
 

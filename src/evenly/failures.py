@@ -63,7 +63,7 @@ def status(command: Callable[[], None]) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process of an interrupted command at once, without the end of Python itself.
+    """End the process of a failed command at once, without finalizing Python.
 
     PyArrow's threads may still let go of Python's objects. One that does so while Python ends
     aborts the process: "terminate called without an active exception".

@@ -176,9 +176,10 @@ class CsvTable:
             return self._pyarrow.table(empty)
         # In the main thread PyArrow would take over SIGINT and SIGTERM, and raise ArrowCancelled
         # even where Python's handler does not; and after one the process could abort at its end.
+        data = self._arrow_copy(chunk.data)
         return outside_main_thread(
             lambda: self._csv.read_csv(
-                self._pyarrow.BufferReader(chunk.data),
+                self._pyarrow.BufferReader(data),
                 self._csv.ReadOptions(column_names=self._names, block_size=max(block, _BLOCK)),
                 self._csv.ParseOptions(
                     delimiter=self._delimiter, newlines_in_values=b'"' in chunk.data
@@ -191,6 +192,16 @@ class CsvTable:
                 ),
             )
         )
+
+    def _arrow_copy(self, data: bytes) -> Any:
+        """Return a copy in memory that PyArrow owns.
+
+        PyArrow's threads may release the last reference to the data after the reader has returned.
+        For memory that Python owns they need the GIL, and abort the process while Python exits.
+        """
+        buffer = self._pyarrow.allocate_buffer(len(data))
+        memoryview(buffer).cast("B")[:] = data
+        return buffer
 
     def _judge(self, chunk: Chunk) -> dict[str, str]:
         """Return the kinds of all columns, by the first chunk."""
