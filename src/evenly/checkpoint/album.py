@@ -61,7 +61,7 @@ class Album:
         for path, file in self._files.items():
             if is_archive(path):
                 self._open(path)
-            pictures = pictures_in(path, self.listing.passed_over)
+            pictures = pictures_in(path, self.listing.passed_over, check=False)
             if not is_archive(path):
                 read = partial(self._read, path)
                 yield from pictures if is_url(path) else (p._replace(read=read) for p in pictures)

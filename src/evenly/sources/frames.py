@@ -13,6 +13,7 @@ from evenly.sources.arrow import ColumnReader, fields_of, kind_of, series_reader
 from evenly.sources.arrow_input import Error, open_stream, schema_of
 from evenly.sources.choice import Field
 from evenly.sources.prefetch import read_ahead
+from evenly.sources.reading import reading_object
 from evenly.sources.tables import Piece, Table
 
 Project = Callable[[list[str]], Iterable[Any]]
@@ -41,8 +42,9 @@ class CapsuleTable:
 
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield the chunks as they come."""
-        for data in self._project(list(names)):
-            yield from stream_pieces(open_stream(data, self.place), names, self.place)
+        with reading_object(self.place):
+            for data in self._project(list(names)):
+                yield from stream_pieces(open_stream(data, self.place), names, self.place)
 
 
 class SeriesTable:
@@ -59,9 +61,10 @@ class SeriesTable:
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield the chunks as they come."""
         read = series_reader(self._schema, self.fields[0].name, self.place)
-        for array in self._stream:
-            column = read(array)
-            yield Piece((column,), column.values.nbytes)
+        with reading_object(self.place):
+            for array in self._stream:
+                column = read(array)
+                yield Piece((column,), column.values.nbytes)
 
 
 def stream_pieces(
@@ -87,7 +90,18 @@ def is_frame(x: Any) -> bool:
 
 
 def open_frame(x: Any, place: str) -> Table:
-    """Return a frame as a table."""
+    """Return a frame as a table.
+
+    Raises
+    ------
+    SourceError
+        When its library cannot read what the frame describes, such as the files of a lazy one.
+    """
+    with reading_object(place):
+        return _open(x, place)
+
+
+def _open(x: Any, place: str) -> Table:
     if _of(x, "pandas", "DataFrame", "Series"):
         from evenly.sources.pandas_frames import PandasTable
 

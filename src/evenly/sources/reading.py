@@ -84,6 +84,28 @@ def reading(
         raise reading_error(place, error, damage, refusal, url=url) from None
 
 
+@contextlib.contextmanager
+def reading_object(place: str) -> Iterator[None]:
+    """Turn the exceptions of the library of an object that the user passes into a `SourceError`.
+
+    Exceptions of Python's own classes are raised as they are, except for `OSError`: they come
+    from the user's code, for example from a generator of record batches.
+
+    Parameters
+    ----------
+    place
+        The object's name, for messages.
+    """
+    try:
+        yield
+    except (EvenlyError, MemoryError, Warning):
+        raise
+    except Exception as error:
+        if type(error).__module__ == "builtins" and not isinstance(error, OSError):
+            raise
+        raise reading_error(place, error, unreadable) from None
+
+
 def reading_error(
     place: str,
     error: Exception,

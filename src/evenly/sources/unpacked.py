@@ -33,16 +33,20 @@ def most_bytes() -> int:
     return int(text)
 
 
+class TooLargeError(SourceError):
+    """A piece is larger than the bound: it is an error, also where broken images are not."""
+
+
 def check_size(nbytes: int, place: str) -> None:
     """Check what is to be unpacked in one piece against the bound.
 
     Raises
     ------
-    SourceError
+    TooLargeError
         When it is larger. It names the piece, its size, and the variable to set.
     """
     if nbytes > (most := most_bytes()):
-        raise SourceError(
+        raise TooLargeError(
             f"What is unpacked in one piece must have at most {most:,} bytes. Received: {place}, "
             f"with {nbytes:,}. If you trust the file and have the memory, set {VARIABLE}={nbytes}."
         )

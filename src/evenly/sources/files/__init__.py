@@ -1,6 +1,5 @@
 """Files: the format is told by the first bytes, else by the suffix; then each has its file."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -21,11 +20,10 @@ from evenly.sources.files.paths import (
     is_store,
     is_url,
     open_file,
-    opening,
     size_of,
     suffixes_of,
 )
-from evenly.sources.files.stamps import check_unchanged
+from evenly.sources.files.stamps import ChangeCheck
 from evenly.sources.files.streams import Stream, decompressed
 from evenly.sources.reading import reading
 from evenly.sources.request import Request
@@ -106,14 +104,17 @@ class Opener:
 
     def _open(self, path: str, place: str) -> Iterator[Any]:
         if is_store(path):
-            yield self._stored(zarr, zarr.open_path(path, place), path, None)
+            check = None if is_url(path) else self._change_check(path)
+            yield self._stored(zarr, zarr.open_path(path, place, path), path, None)
+            _check(check)
             return
-        nbytes = size_of(path)
+        check = self._change_check(path) if is_url(path) else None
+        nbytes = check.size if check else size_of(path)
         if nbytes == 0:
             raise SourceError(f"A file must not be empty. Received: {place}, of 0 bytes.")
         raw = open_file(path)
         keep = False
-        before = None if is_url(path) or self._request.watch else os.fstat(raw.fileno())
+        check = check or self._change_check(path, raw)
         try:
             head = raw.read(12)
             raw.seek(0)
@@ -122,12 +123,14 @@ class Opener:
                 yield from self._archive(raw, path, nbytes)
             elif kind == "HDF5":
                 keep = is_url(path)
-                yield self._stored(hdf5, hdf5.open_path(raw if keep else path, place), path, nbytes)
+                yield self._stored(
+                    hdf5, hdf5.open_path(raw if keep else path, place, path), path, nbytes
+                )
             elif kind in _OTHERS:
                 raise SourceError(_OTHERS[kind].format(place))
             elif kind in ("parquet", "ipc file"):
                 keep = is_url(path)
-                yield self._seekable(kind, raw, path, nbytes, partial(_check, path, before))
+                yield self._seekable(kind, raw, path, nbytes, partial(_check, check))
             elif kind == "npy" and CAN_MAP and not is_url(path):
                 yield self._mapped(raw, place)
             else:
@@ -135,14 +138,14 @@ class Opener:
                 opened = self._stream(stream, path, place, nbytes)
                 keep = True  # until it has been read, or dropped
                 yield opened
-            # By its path where others open it again: it could be another file by then.
-            if kind in ("parquet", "HDF5", "ipc file"):
-                _check(path, before)
-            elif before is not None and not raw.closed:
-                check_unchanged(path, before, os.fstat(raw.fileno()))
+            if check is not None:
+                check.check(reopened=kind in ("parquet", "HDF5", "ipc file"))
         finally:
             if not keep:
                 raw.close()
+
+    def _change_check(self, path: str, file: Any = None) -> ChangeCheck | None:
+        return None if self._request.watch else ChangeCheck(path, file)
 
     def _seekable(
         self, kind: str, raw: Any, path: str, nbytes: int | None, check: Callable[[], None]
@@ -154,7 +157,9 @@ class Opener:
 
     def _stored(self, kind: Any, root: Any, path: str, nbytes: int | None) -> Any:
         place = redact_url(path)
-        return open_contents(kind.arrays(root, place), self._request, place=place, nbytes=nbytes)
+        return open_contents(
+            kind.arrays(root, place, path), self._request, place=place, nbytes=nbytes
+        )
 
     def _archive(self, raw: Any, path: str, nbytes: int | None) -> Iterator[Any]:
         place = redact_url(path)
@@ -165,7 +170,7 @@ class Opener:
                     "A zipped Zarr store must lie on this machine. "
                     f"Received: {place}. Copy it, or unzip it there."
                 )
-            yield self._stored(zarr, zarr.open_path(path, place), path, nbytes)
+            yield self._stored(zarr, zarr.open_path(path, place, path), path, nbytes)
             return
         if archives.is_npz(archive):
             name = archives.selected_array(archive, self._request.select, place)
@@ -240,12 +245,10 @@ def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any
             raise SourceError(f"Parquet, Arrow or CSV was expected. Received: {name}.")
 
 
-def _check(path: str, before: os.stat_result | None) -> None:
-    """Check that a path leads to the file that was opened, and that it has not changed."""
-    if before is not None:
-        with opening(path):
-            now = os.stat(path)
-        check_unchanged(path, before, now)
+def _check(check: ChangeCheck | None) -> None:
+    """Check that a file or store that libraries open by its path has not changed."""
+    if check is not None:
+        check.check(reopened=True)
 
 
 def _kind(head: bytes) -> str | None:

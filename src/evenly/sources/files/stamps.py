@@ -6,6 +6,7 @@ from stat import S_ISDIR
 from typing import Any, NamedTuple
 
 from evenly.errors import SourceError
+from evenly.redaction import redact_url
 from evenly.sources.files.paths import filesystem_of, is_url, opening
 from evenly.system_errors import is_system_error
 
@@ -88,31 +89,81 @@ def _look(path: str) -> tuple[Stamp, object]:
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             filesystem.invalidate_cache(inner)
-            return stamp_of(path), None
+            return _remote(filesystem.info(inner)), None
         stamp = stamp_of(path)
         found = os.stat(path)
         return stamp, (found.st_dev, found.st_ino)
 
 
-def check_unchanged(path: str, before: os.stat_result, now: os.stat_result) -> None:
-    """Check that a file on this machine is what it was before it was read.
+class ChangedError(SourceError):
+    """A file has changed while it was read: it is an error, also where broken images are not."""
 
-    Raises
-    ------
-    SourceError
-        When it is not.
+
+class ChangeCheck:
+    """Check that a file, a folder (a Zarr store) or a URL is what it was when it was opened.
+
+    Parameters
+    ----------
+    path
+        Path or URL.
+    file
+        The open file, if it is on this machine.
+
+    Attributes
+    ----------
+    size
+        Its size in bytes when it was opened; None when it is not known.
     """
-    if _what(before) != _what(now):
-        raise SourceError(
-            f"A file must not change while it is read. Received: {path!r}, of {before.st_size:,} "
-            f"bytes when it was opened, which has changed since and now has {now.st_size:,}. "
-            "Read it again when nobody writes to it, or read a copy."
-        )
+
+    def __init__(self, path: str, file: Any = None) -> None:
+        self._path = path
+        self._file = None if is_url(path) else file
+        if is_url(path) or file is None:
+            self._before, self.size = self._now()
+        else:
+            self._before, self.size = _identity(os.fstat(file.fileno()))
+
+    def check(self, *, reopened: bool = False) -> None:
+        """Check the file.
+
+        Parameters
+        ----------
+        reopened
+            Whether the path was opened again: by now it could lead to another file.
+
+        Raises
+        ------
+        ChangedError
+            When it has changed.
+        """
+        if self._file is None or reopened:
+            now, size = self._now()
+        elif self._file.closed:
+            return
+        else:
+            now, size = _identity(os.fstat(self._file.fileno()))
+        if now != self._before:
+            raise ChangedError(
+                f"A file must not change while it is read. Received: {redact_url(self._path)!r}, "
+                f"{_size(self.size)} when it was opened, which has changed since and now has "
+                f"{_size(size, '')}. Read it again when nobody writes to it, or read a copy."
+            )
+
+    def _now(self) -> tuple[object, int | None]:
+        if is_url(self._path) or os.path.isdir(self._path):
+            stamp = _look(self._path)[0]
+            return stamp, stamp.bytes
+        with opening(self._path):
+            return _identity(os.stat(self._path))
 
 
-def _what(found: os.stat_result) -> tuple[int, ...]:
-    """Return what differs once a file has been changed or replaced."""
-    return found.st_size, found.st_mtime_ns, found.st_dev, found.st_ino
+def _identity(found: os.stat_result) -> tuple[object, int]:
+    """Return what differs once a file has been changed or replaced, and its size."""
+    return (found.st_size, found.st_mtime_ns, found.st_dev, found.st_ino), found.st_size
+
+
+def _size(nbytes: int | None, prefix: str = "of ") -> str:
+    return f"{prefix}an unknown size" if nbytes is None else f"{prefix}{nbytes:,} bytes"
 
 
 def _of_folder(path: str) -> Stamp:

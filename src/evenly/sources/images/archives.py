@@ -21,6 +21,7 @@ from evenly.sources.files.paths import (
     open_file,
     suffixes_of,
 )
+from evenly.sources.files.stamps import ChangeCheck
 from evenly.sources.files.streams import decompressed
 from evenly.sources.images.pictures import Picture, read_remote
 from evenly.sources.reading import damaged, reading
@@ -48,10 +49,22 @@ def zip_holds_images(path: str) -> bool:
         return False
 
 
-def of_zip(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
-    """Yield the images of a zip archive; threads may read several at a time."""
+def of_zip(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterator[Picture]:
+    """Yield the images of a zip archive; threads may read several at a time.
+
+    Parameters
+    ----------
+    path
+        Path or URL of the archive.
+    passed_over
+        Counts the other members by their suffix.
+    check
+        Whether to check after each image that the archive has not changed.
+    """
     label = redact_url(path)
-    archive = open_archive(open_file(path), label)  # open for as long as a picture is left
+    raw = open_file(path)
+    unchanged = ChangeCheck(path, raw) if check else None
+    archive = open_archive(raw, label)  # open for as long as a picture is left
     for info in archive.infolist():
         if info.filename.endswith("/"):  # `is_dir` raises for an empty name
             continue
@@ -60,24 +73,36 @@ def of_zip(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
             check_size(info.file_size, place)
             read: Callable[[], bytes] = partial(read_member, archive, info, place)
             read = partial(read_remote, read, place, path) if is_url(path) else read
+            if unchanged and not is_url(path):
+                read = partial(_checked, read, unchanged)
             yield Picture(place, read, info.compress_size, path)
         else:
             _pass_over(info.filename, passed_over)
+    if unchanged and is_url(path):  # once: each check is a request
+        unchanged.check()
 
 
-def of_tar(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
+def _checked(read: Callable[[], bytes], unchanged: ChangeCheck) -> bytes:
+    """Return what `read` returns, after checking the archive that it reads from."""
+    content = read()
+    unchanged.check()
+    return content
+
+
+def of_tar(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterator[Picture]:
     """Yield the images of a tar archive, compressed or not.
 
-    Of one that lies on this machine as it is, threads read several at a time; the others are
-    read in order, as they are decompressed or as they come.
+    Threads read several members of an uncompressed local archive at a time. Other archives are
+    read in order. The parameters are those of `of_zip`; other archives are checked at their end.
     """
     raw, label = open_file(path), redact_url(path)
+    unchanged = ChangeCheck(path, raw) if check else None
     with reading(label):
         head = raw.read(8)
         raw.seek(0)
     packed = decompressed(raw, head)
     if packed is None and not is_url(path) and hasattr(os, "pread"):
-        yield from _of_plain_tar(raw, path, passed_over)
+        yield from _of_plain_tar(raw, path, passed_over, unchanged)
         return
     seen = 0
     with raw, _opened(packed or raw, label, "r|") as archive:
@@ -88,9 +113,13 @@ def of_tar(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
             position = raw.tell()
             yield Picture(f"{label}/{info.name}", partial(_same, content), position - seen, path)
             seen = position
+        if unchanged:
+            unchanged.check()
 
 
-def _of_plain_tar(raw: Any, path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
+def _of_plain_tar(
+    raw: Any, path: str, passed_over: "Counter[str]", unchanged: ChangeCheck | None
+) -> Iterator[Picture]:
     """Yield pictures that are read at their place in the file, which stays open until then."""
     archive = _opened(raw, path, "r:")
     end = os.fstat(raw.fileno()).st_size
@@ -98,7 +127,8 @@ def _of_plain_tar(raw: Any, path: str, passed_over: "Counter[str]") -> Iterator[
         if info.offset_data + info.size > end:
             raise damaged(path, f"it ends within its member {info.name!r}")
         check_size(info.size, f"{path}/{info.name}")
-        read = partial(_read_at, raw, info.offset_data, info.size)
+        read: Callable[[], bytes] = partial(_read_at, raw, info.offset_data, info.size)
+        read = partial(_checked, read, unchanged) if unchanged else read
         yield Picture(f"{path}/{info.name}", read, info.size + _BLOCK, path)
 
 

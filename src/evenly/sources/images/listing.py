@@ -93,13 +93,19 @@ def is_archive(path: str) -> bool:
     return kind(path) in _ARCHIVES
 
 
-def pictures_in(path: str, passed_over: "Counter[str]") -> Iterator[Picture]:
-    """Yield the picture that a file is, or those in an archive, always in the same order."""
+def pictures_in(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterator[Picture]:
+    """Yield the picture that a file is, or those in an archive, always in the same order.
+
+    Parameters
+    ----------
+    check
+        Whether to raise an error when an archive changes while it is read.
+    """
     what = kind(path)
     if what == TAR:
-        yield from of_tar(path, passed_over)
+        yield from of_tar(path, passed_over, check)
     elif what == ZIP:
-        yield from of_zip(path, passed_over)
+        yield from of_zip(path, passed_over, check)
     else:
         yield of_file(path)
 

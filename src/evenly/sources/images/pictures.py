@@ -15,9 +15,10 @@ from evenly.errors import SourceError
 from evenly.redaction import redact, redact_url
 from evenly.regular import open_regular
 from evenly.sources.files.paths import filesystem_of, is_url, open_in
-from evenly.sources.files.stamps import Stamp
+from evenly.sources.files.stamps import ChangeCheck, ChangedError, Stamp
 from evenly.sources.images.decoding import UnreadableError
 from evenly.sources.reading import reason
+from evenly.sources.unpacked import TooLargeError
 from evenly.system_errors import MISSING_OR_FORBIDDEN, SCARCE, is_system_error, system_error
 
 
@@ -113,11 +114,11 @@ def content_of(picture: Picture) -> Any:
     UnreadableError
         When its file is gone or may not be read, or its member of an archive is damaged.
     SourceError
-        When the system cannot read it now.
+        When the system cannot read it now, its archive has changed, or it is too large.
     """
     try:
         return picture.read()
-    except ImportError:
+    except (ImportError, ChangedError, TooLargeError):
         raise
     except Exception as error:  # damaged members make zipfile and codecs raise almost anything
         if is_system_error(error):
@@ -186,4 +187,12 @@ def read_file(path: str) -> tuple[bytes, Stamp]:
 def _remote_content(path: str) -> bytes:
     filesystem, inner = filesystem_of(path)
     with open_in(filesystem, inner) as file:
-        return file.read()  # type: ignore[no-any-return]
+        if (getattr(file, "size", None) or 0) <= getattr(file, "blocksize", 0):
+            return file.read()  # type: ignore[no-any-return]
+        check = ChangeCheck(path)  # reading takes several requests
+        content: bytes = file.read()
+    try:
+        check.check()
+    except ChangedError:
+        raise UnreadableError("it changed while it was read") from None
+    return content

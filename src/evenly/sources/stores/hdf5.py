@@ -21,8 +21,17 @@ def owns(x: Any) -> bool:
     return h5py is not None and isinstance(x, h5py.Dataset | h5py.Group)
 
 
-def open_path(file: Any, place: str) -> Any:
+def open_path(file: Any, place: str, url: str = "") -> Any:
     """Return the file at a path, or an open one, for reading.
+
+    Parameters
+    ----------
+    file
+        Path, or an open file.
+    place
+        Its name, for messages, without secrets.
+    url
+        The URL that is read, whose secrets are masked in the messages of libraries.
 
     Raises
     ------
@@ -30,26 +39,26 @@ def open_path(file: Any, place: str) -> Any:
         When it cannot be read.
     """
     h5py = extras.require("h5py", extra="hdf5", feature="Reading HDF5")
-    with reading(place, damaged_store):
+    with reading(place, damaged_store, url=url):
         return h5py.File(file, "r")
 
 
-def arrays(x: Any, place: str) -> dict[str, Stored]:
+def arrays(x: Any, place: str, url: str = "") -> dict[str, Stored]:
     """Return the datasets by their paths below a group; one that was given itself has none."""
-    with reading(place, damaged_store):
-        return _arrays(x, place)
+    with reading(place, damaged_store, url=url):
+        return _arrays(x, place, url)
 
 
-def _arrays(x: Any, place: str) -> dict[str, Stored]:
+def _arrays(x: Any, place: str, url: str) -> dict[str, Stored]:
     import h5py
 
     if isinstance(x, h5py.Dataset):
-        return {"": _stored(x, place)}
+        return {"": _stored(x, place, url)}
     found: dict[str, Stored] = {}
 
     def visit(name: str, member: Any) -> None:
         if isinstance(member, h5py.Dataset) and member.shape:
-            found[name] = _stored(member, f"{place}/{name}")
+            found[name] = _stored(member, f"{place}/{name}", url)
 
     x.visititems(visit)
     return found
@@ -66,19 +75,20 @@ def _is_text(dataset: Any) -> bool:
     return h5py.check_string_dtype(dataset.dtype) is not None
 
 
-def _stored(dataset: Any, place: str) -> Stored:
-    return without_fill(Hdf5Array(dataset, place), dataset.attrs, place)
+def _stored(dataset: Any, place: str, url: str) -> Stored:
+    return without_fill(Hdf5Array(dataset, place, url), dataset.attrs, place)
 
 
 class Hdf5Array:
     """A dataset in an HDF5 file."""
 
-    def __init__(self, dataset: Any, place: str) -> None:
+    def __init__(self, dataset: Any, place: str, url: str) -> None:
         # Texts, which may be keys, as Python's and not as bytes; of those that are not UTF-8
         # the bytes are kept, as in Arrow's texts.
         text = _is_text(dataset)
         self._dataset = dataset.asstr(errors="surrogateescape") if text else dataset
         self._place = place
+        self._url = url
         self.shape: tuple[int, ...] = tuple(dataset.shape or ())
         self.dtype: np.dtype[Any] = dataset.dtype
         self.chunks: tuple[int, ...] | None = dataset.chunks
@@ -86,5 +96,5 @@ class Hdf5Array:
     def read(self, box: Box) -> npt.NDArray[Any]:
         """Return the values in a box."""
         check_box(box, self, self._place)
-        with reading(self._place, damaged_store):
+        with reading(self._place, damaged_store, url=self._url):
             return np.asarray(self._dataset[box])

@@ -22,8 +22,17 @@ def owns(x: Any) -> bool:
     return zarr is not None and isinstance(x, zarr.Array | zarr.Group)
 
 
-def open_path(path: str, place: str) -> Any:
+def open_path(path: str, place: str, url: str = "") -> Any:
     """Return the array or group in a folder, a zip file or a URL, for reading.
+
+    Parameters
+    ----------
+    path
+        Path or URL.
+    place
+        Its name, for messages, without secrets.
+    url
+        The URL that is read, whose secrets are masked in the messages of libraries.
 
     Raises
     ------
@@ -32,26 +41,28 @@ def open_path(path: str, place: str) -> Any:
     """
     zarr = extras.require("zarr", extra="zarr", feature="Reading Zarr")
     store = path
-    with reading(place, damaged_store):
+    with reading(place, damaged_store, url=url):
         if "://" not in path and path.endswith(".zip"):
             store = zarr.storage.ZipStore(path, mode="r")
         return zarr.open(store, mode="r")
 
 
-def arrays(x: Any, place: str) -> dict[str, Stored]:
+def arrays(x: Any, place: str, url: str = "") -> dict[str, Stored]:
     """Return the arrays by their paths below a group; one that was given itself has none."""
-    with reading(place, damaged_store):
-        return _arrays(x, place)
+    with reading(place, damaged_store, url=url):
+        return _arrays(x, place, url)
 
 
-def _arrays(x: Any, place: str) -> dict[str, Stored]:
+def _arrays(x: Any, place: str, url: str) -> dict[str, Stored]:
     import zarr
 
     if isinstance(x, zarr.Array):
-        return {"": _stored(x, place)}
+        return {"": _stored(x, place, url)}
     found = x.members(max_depth=None)
     members = sorted((name, member) for name, member in found if isinstance(member, zarr.Array))
-    return {name: _stored(member, f"{place}/{name}") for name, member in members if member.shape}
+    return {
+        name: _stored(member, f"{place}/{name}", url) for name, member in members if member.shape
+    }
 
 
 def place_of(x: Any) -> str:
@@ -59,16 +70,17 @@ def place_of(x: Any) -> str:
     return f"the Zarr {type(x).__name__.lower()} {x.name or '/'}"
 
 
-def _stored(array: Any, place: str) -> Stored:
-    return without_fill(ZarrArray(array, place), array.attrs, place)
+def _stored(array: Any, place: str, url: str) -> Stored:
+    return without_fill(ZarrArray(array, place, url), array.attrs, place)
 
 
 class ZarrArray:
     """A Zarr array; Zarr decodes the chunks of a box side by side."""
 
-    def __init__(self, array: Any, place: str) -> None:
+    def __init__(self, array: Any, place: str, url: str) -> None:
         self._array = array
         self._place = place
+        self._url = url
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.chunks: tuple[int, ...] | None = tuple(array.chunks)
@@ -76,5 +88,5 @@ class ZarrArray:
     def read(self, box: Box) -> npt.NDArray[Any]:
         """Return the values in a box."""
         check_box(box, self, self._place)
-        with reading(self._place, damaged_store):
+        with reading(self._place, damaged_store, url=self._url):
             return np.asarray(self._array[box])
