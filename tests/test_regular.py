@@ -99,8 +99,8 @@ def test_the_descriptor_is_not_inherited(tmp_path):
 
 
 MESSAGE = (
-    "A file must be a regular one, that can be read from any place. Received: {!r}. "
-    "Write it to a file first."
+    "A source must be a regular file, not a pipe, socket or device. Received: {!r}. "
+    "Write its data to a file first."
 )
 
 

@@ -113,6 +113,6 @@ class RegularFile(io.FileIO):
 def not_regular(place: str) -> SourceError:
     """Return the error for a path that leads to a pipe, a socket or a device."""
     return SourceError(
-        "A file must be a regular one, that can be read from any place. "
-        f"Received: {place!r}. Write it to a file first."
+        "A source must be a regular file, not a pipe, socket or device. "
+        f"Received: {place!r}. Write its data to a file first."
     )

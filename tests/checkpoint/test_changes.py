@@ -1,6 +1,7 @@
 """Files that change before their turn, or while they are read."""
 
 import gc
+import gzip
 import io
 import os
 import tarfile
@@ -16,6 +17,7 @@ import evenly
 from checkpoint.days import day, ledger, refused
 from checkpoint.deaths import save_everywhere
 from evenly.sources.files.remote import RemoteFile
+from photos import write_zip
 
 
 def rewrite(path, rows):
@@ -73,8 +75,8 @@ def test_a_file_that_is_replaced_while_it_is_read_is_named_and_dropped(rule, fil
     message = refused(evenly.SourceError, files, **{rule: state}, progress=change, threads=1)
     assert message.startswith(f"A file must not change while it is read. Received: '{files[1]}', ")
     assert message.endswith(
-        f"No row of it is in '{state}', which has all other files. Run the same again when it is "
-        "written to no more: it is read then."
+        f"No row of it is in '{state}', which has all other files. Run the same command "
+        "again when nothing writes to it any more."
     )
     assert ledger(state) == {files[0].name: 20, files[2].name: 22}
     assert evenly.load(state) == evenly.fit([files[0], files[2]])
@@ -182,6 +184,71 @@ def test_an_archive_that_changes_while_it_is_read_is_named_and_dropped(
     assert moments == evenly.fit(paths)
     assert moments.min[0] == 0
     assert moments.max[0] == 28
+
+
+def packed(path, values):
+    """Write images into an archive of the kind that its suffix names."""
+    if path.suffix == ".zip":
+        write_zip({f"{value}.png": picture(value) for value in values}, path)
+    elif path.suffix == ".tar":
+        archive(path, values)
+    else:
+        plain = path.with_suffix(".plain")
+        archive(plain, values)
+        path.write_bytes(gzip.compress(plain.read_bytes()))
+        plain.unlink()
+    os.utime(path, ns=(0, len(values)))
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz"])
+@pytest.mark.parametrize("broken", ["skip", "error"])
+def test_archive_changed_while_read_without_checkpoint_is_an_error(
+    name, broken, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("evenly.sources.images.source._TOGETHER", 1)
+    path = tmp_path / name
+    packed(path, range(9))
+    change = once(lambda: os.utime(path, ns=(0, 77)), 16 * 3)
+    with pytest.raises(evenly.SourceError, match="must not change while it is read") as caught:
+        evenly.fit(path, progress=change, threads=1, broken=broken)
+    assert repr(str(path)) in str(caught.value)
+    assert evenly.fit(path, broken=broken).count[0] == 16 * 9
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "tar", "zip"])
+def test_url_changed_while_read_is_an_error(suffix, tmp_path, monkeypatch):
+    save_everywhere(monkeypatch)
+    monkeypatch.setattr("evenly.sources.images.source._TOGETHER", 1)
+    files = fsspec.filesystem("memory")
+    url = f"memory://changing/x.{suffix}"
+    for size in (4000, 4001):
+        path = tmp_path / f"{size}.{suffix}"
+        if suffix == "csv":
+            path.write_text("x\n" + "1\n" * size)
+        elif suffix == "parquet":
+            pd.DataFrame({"x": np.arange(float(size))}).to_parquet(path, row_group_size=9)
+        else:
+            packed(path, range(size - 3990))
+    files.pipe("/changing/x." + suffix, (tmp_path / f"4000.{suffix}").read_bytes())
+    evenly.fit(url)
+    change = once(lambda: files.put(str(tmp_path / f"4001.{suffix}"), url), 1)
+    with pytest.raises(evenly.SourceError, match="must not change while it is read"):
+        evenly.fit(url, progress=change, threads=1)
+    evenly.fit(url)
+
+
+def test_zarr_store_changed_while_read_is_an_error(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "x.zarr"
+    array = zarr.create_array(path, shape=(64, 2), chunks=(8, 2), dtype="f8")
+    array[:] = np.arange(128.0).reshape(64, 2)
+    evenly.fit(path)
+
+    def change():
+        array[60:, :] = np.pi
+
+    with pytest.raises(evenly.SourceError, match="must not change while it is read"):
+        evenly.fit(path, progress=once(change, 1), threads=1)
 
 
 def test_a_file_far_away_is_closed_when_a_fit_is_done(state, monkeypatch):

@@ -10,6 +10,9 @@ import zipfile
 import zlib
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
 import pytest
 
 import evenly
@@ -273,3 +276,33 @@ def test_no_memory_for_a_read_far_away_is_a_memory_error(failing):
     failing.error, failing.when = MemoryError(), "read"
     with pytest.raises(MemoryError):
         evenly.fit("fail://x.csv")
+
+
+def test_errors_of_frame_libraries_name_the_source(tmp_path):
+    polars = pytest.importorskip("polars")
+    duckdb = pytest.importorskip("duckdb")
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"x": np.arange(10_000.0)}), path)
+    content = bytearray(path.read_bytes())
+    content[1000:30_000] = b"\xff" * 29_000
+    path.write_bytes(content)
+    for frame in (
+        pyarrow.dataset.dataset(path),
+        polars.scan_parquet(path),
+        polars.scan_parquet(tmp_path / "absent.parquet"),
+        duckdb.sql(f"select * from '{path}'"),
+    ):
+        with pytest.raises(evenly.SourceError, match="A source must be readable"):
+            evenly.fit(frame)
+
+
+@pytest.mark.parametrize("error", [KeyError("mine"), ZeroDivisionError(), StopAsyncIteration()])
+def test_exceptions_of_a_users_generator_pass_unchanged(error):
+    def batches():
+        yield pa.record_batch({"x": [1.0]})
+        raise error
+
+    reader = pa.RecordBatchReader.from_batches(pa.schema([("x", pa.float64())]), batches())
+    with pytest.raises(type(error)) as caught:
+        evenly.fit(reader)
+    assert caught.value is error

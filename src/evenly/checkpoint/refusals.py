@@ -38,8 +38,8 @@ def changed_meanwhile(changes: Mapping[str, Change], checkpoint: str) -> SourceE
     more = f"; and {len(changes) - 3:,} more" if len(changes) > 3 else ""
     return SourceError(
         f"A file must not change while it is read. Received: {'; '.join(texts)}{more}. No row of "
-        f"it is in {checkpoint!r}, which has all other files. Run the same again when it is "
-        "written to no more: it is read then."
+        f"it is in {checkpoint!r}, which has all other files. Run the same command again when "
+        "nothing writes to it any more."
     )
 
 

@@ -5,7 +5,9 @@ import io
 import random
 import tarfile
 import zipfile
+from zipfile import ZIP_BZIP2
 
+import numpy as np
 import pytest
 
 import evenly
@@ -113,7 +115,7 @@ def test_an_empty_name_in_a_zip_archive_is_passed_over(tmp_path):
     assert evenly.fit(path).rows == 81
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_damaged_member_is_named_whatever_its_compression(method, tmp_path, caplog):
     path = write_zip({"bad.png": PNG * 9, "good.png": PNG}, tmp_path / "x.zip", method)
     content = bytearray(path.read_bytes())
@@ -182,3 +184,19 @@ def test_no_mutation_of_an_archive_raises_anything_else(form, tmp_path):
             evenly.fit(path, threads=1)
         except evenly.errors.EvenlyError as error:
             assert "y." in str(error)  # noqa: PT017
+
+
+def test_bzip2_member_beyond_the_bound_is_an_error_also_where_broken_images_are_skipped(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "x.zip"
+    large = encoded(np.zeros((1500, 1500, 3), np.uint8), "BMP")
+    write_zip({"good.png": encoded(noise(0, 2, 2, 3), "PNG"), "b.bmp": large}, path, ZIP_BZIP2)
+    assert evenly.fit(path).count[0] == 4 + 1500 * 1500
+    with zipfile.ZipFile(path) as archive:
+        size = archive.getinfo("b.bmp").file_size
+    content = path.read_bytes()  # which understates the size
+    path.write_bytes(content.replace(size.to_bytes(4, "little"), (1000).to_bytes(4, "little")))
+    monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", str(2**20))
+    with pytest.raises(evenly.SourceError, match="What is unpacked in one piece"):
+        evenly.fit(path, broken="skip")

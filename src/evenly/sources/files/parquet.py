@@ -8,6 +8,7 @@ from evenly import extras
 from evenly.errors import SourceError
 from evenly.sources.arrow import ColumnReader, fields_of
 from evenly.sources.arrow_input import open_array, schema_of
+from evenly.sources.files.parquet_pages import PageCheck
 from evenly.sources.keys import KeyName
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.reading import damaged, reading
@@ -72,6 +73,7 @@ class ParquetTable:
             self.fields = fields_of(schema_of(schema, place, SourceError), place, SourceError)
             self._widths = {field.name: _width(field.type) for field in schema}
         self._local = isinstance(file, str)
+        self._pages = PageCheck(file, self._metadata, place) if isinstance(file, str) else None
 
     def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
         """Yield batches of at most 32 MB.
@@ -132,6 +134,7 @@ class ParquetTable:
     ) -> Iterator[Piece]:
         """Yield the batches of a part. Readers are left for the next part: no thread shares one."""
         with reading(self.place):
+            self._check_pages(group, names)
             opened = readers.pop() if readers else self._open(len(names))
             batches = opened.iter_batches(
                 _PART_ROWS, row_groups=[group], columns=list(names), use_threads=False
@@ -146,6 +149,8 @@ class ParquetTable:
         with reading(self.place), self._open(len(names)) as opened:
             rows = self._batch_rows(names)
             if self._local:
+                for group in range(opened.num_row_groups):
+                    self._check_pages(group, names)
                 batches = opened.iter_batches(rows, columns=names)
             else:
                 batches = chain.from_iterable(
@@ -153,6 +158,10 @@ class ParquetTable:
                     for group in range(opened.num_row_groups)
                 )
             yield from self._complete(batches, self.rows or 0)
+
+    def _check_pages(self, group: int, names: Iterable[str]) -> None:
+        if self._pages is not None:
+            self._pages.check(group, names)
 
     def _complete(self, batches: Iterator[Any], rows: int) -> Iterator[Any]:
         """Yield batches that must have so many rows together.

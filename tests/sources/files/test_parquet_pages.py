@@ -1,0 +1,96 @@
+"""Parquet pages are held against the bound before they are decompressed."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import evenly
+from evenly.sources.files.parquet_pages import PageCheck, _page_sizes, _struct
+
+
+def write(path, columns, **options):
+    pq.write_table(pa.table(columns), path, **options)
+    return path
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip", "snappy", "brotli", "lz4"])
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_a_page_beyond_the_bound_is_refused_by_name(compression, version, tmp_path, monkeypatch):
+    path = write(
+        tmp_path / "x.parquet",
+        {"big": np.zeros(2**18), "small": np.zeros(2**18, np.uint8)},
+        compression=compression,
+        data_page_version=version,
+        data_page_size=2**30,
+        max_rows_per_page=2**18,
+        use_dictionary=False,
+    )
+    whole = evenly.fit(path)
+    monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", str(2**20 + 2**16))
+    with pytest.raises(evenly.SourceError, match=r"column .big. has a page, with 2,097,1.*set"):
+        evenly.fit(path)
+    with pytest.raises(evenly.SourceError, match="column 'big' has a page"):
+        evenly.fit(path, weights="small")
+    assert evenly.fit(path, columns=["small"])["small"] == whole["small"]
+    monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", str(2**22))
+    assert evenly.fit(path) == whole
+
+
+@given(
+    rows=st.integers(1, 3000),
+    page=st.sampled_from([64, 1024, 2**20]),
+    dictionary=st.booleans(),
+    compression=st.sampled_from(["zstd", "none"]),
+    index=st.booleans(),
+)
+def test_pages_of_a_chunk_end_where_the_chunk_ends(
+    rows, page, dictionary, compression, index, tmp_path_factory
+):
+    path = write(
+        tmp_path_factory.getbasetemp() / "pages.parquet",
+        {
+            "x.y": np.arange(rows) % 7,
+            "text": [f"{'long' * 200}{row}" for row in range(rows)],
+            "lists": [{"a": [float(row)] * (row % 3)} for row in range(rows)],
+        },
+        data_page_size=page,
+        use_dictionary=dictionary,
+        compression=compression,
+        write_page_index=index,
+        write_statistics=True,
+        row_group_size=1000,
+    )
+    metadata = pq.read_metadata(path)
+    with open(path, "rb") as file:
+        for group in range(metadata.num_row_groups):
+            for column in range(metadata.num_columns):
+                chunk = metadata.row_group(group).column(column)
+                sizes = list(_page_sizes(file, chunk, "x"))
+                assert sizes
+                assert 0 < sum(sizes) <= chunk.total_uncompressed_size
+    check = PageCheck(str(path), metadata, "x")
+    for name in ("x.y", "text", "lists", "no such column"):
+        check.check(0, [name])
+
+
+@given(st.binary(max_size=60))
+def test_a_page_header_of_any_bytes_ends_in_one_of_two_errors(data):
+    try:
+        _, end = _struct(data, 0, 0)
+        assert 0 < end <= len(data)
+    except (IndexError, ValueError):
+        pass
+
+
+def test_a_damaged_page_header_is_named(tmp_path):
+    path = write(tmp_path / "x.parquet", {"x": np.zeros(100)}, compression="zstd")
+    offset = pq.read_metadata(path).row_group(0).column(0).data_page_offset
+    content = bytearray(path.read_bytes())
+    for byte in (b"\0", b"\xff" * 12, b"\x1d"):
+        content[offset : offset + len(byte)] = byte
+        path.write_bytes(content)
+        with pytest.raises(evenly.SourceError, match="x\\.parquet"):
+            evenly.fit(path, columns=["x"])
