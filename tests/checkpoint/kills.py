@@ -1,6 +1,7 @@
 """Signals at random moments, until a fit is done: never another bit, nor a row twice.
 
     python tests/checkpoint/kills.py --kills 200 --seed 1 --signals KILL,INT,TERM --kinds csv,npy
+    python tests/checkpoint/kills.py --kills 200 --apply
 
 Each life is a process of its own. It saves wherever it may, and sleeps a little after each
 block, so that most deaths are in the middle.
@@ -116,6 +117,43 @@ def ended_by(name, command, moment):
     return False
 
 
+APPLY = """
+import signal, sys
+from evenly import cli, failures
+print("alive", flush=True)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+code = cli.main(["apply", *sys.argv[1:]])
+if not code:
+    print("done", flush=True)
+failures.leave(code) if code else sys.exit()
+"""
+
+
+def outputs_killed(kills, signals, rng, folder):
+    """Write normalized files, each by processes that are sent a signal until one is done."""
+    rows = 200_000
+    table = pa.table({"x": np.arange(rows) / 7, "y": np.arange(rows) % 11})
+    source, statistics = folder / "apply.parquet", folder / "apply.json"
+    pa.parquet.write_table(table, source, row_group_size=20_000)
+    evenly.fit(source).save(statistics)
+    sent = done = 0
+    while sent < kills or not done:
+        suffix = rng.choice(["csv", "parquet", "arrow"])
+        output, before = folder / f"output.{suffix}", b"before"
+        output.write_bytes(before)
+        arguments = [str(statistics), str(source), "-o", str(output)]
+        command = [sys.executable, "-c", APPLY, *arguments]
+        while not ended_by(rng.choice(signals), command, rng.uniform(0, 0.5)):
+            sent += 1
+            assert output.read_bytes() == before, output
+            left = [path.name for path in folder.glob(".evenly-*")]
+            assert len(left) <= 1, left  # which the next process removes when it starts to write
+        assert not list(folder.glob(".evenly-*"))
+        assert evenly.fit(output).rows == rows
+        done += 1
+    return sent, done
+
+
 def main():
     """Kill until there were enough, and say what was found."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -123,11 +161,16 @@ def main():
     parser.add_argument("--seed", type=int, default=time.time_ns())
     parser.add_argument("--signals", default=",".join(STATUSES))
     parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--apply", action="store_true", help="kill `evenly apply -o` instead")
     asked = parser.parse_args()
     rng = random.Random(asked.seed)
     signals, kinds = asked.signals.split(","), asked.kinds.split(",")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if asked.apply:
+            kills, files = outputs_killed(asked.kills, signals, rng, folder)
+            print(f"{kills} signals, {files} files written: each as before or whole")
+            return
         write(folder, np.random.default_rng(asked.seed))
         kills = fits = 0
         while kills < asked.kills or fits < len(kinds):
