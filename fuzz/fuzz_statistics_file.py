@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from evenly.errors import StatisticsFileError
-from evenly.moments.opened import from_bytes
+from evenly.moments.load import from_bytes
 
 SEEDS = [
     b'{\n"columns": [\n{"count": 3, "dtype": "float64", "max": 6.0, "mean": 3.0, "min": 1.0, '

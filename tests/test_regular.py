@@ -7,7 +7,7 @@ import socket
 import pytest
 
 import evenly
-from evenly.regular import NotRegularError, RegularFile, open_regular
+from evenly.system.regular_files import NotRegularError, RegularFile, open_regular
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="of Unix")
 

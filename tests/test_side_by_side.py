@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from evenly.side_by_side import consume_side_by_side
+from evenly.fitting.parallel import consume_side_by_side
 
 THREADS = 1, 2, 5
 

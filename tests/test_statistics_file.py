@@ -19,7 +19,7 @@ import evenly
 import strategies
 from alike import same
 from evenly import Moments, SourceError, StatisticsFileError, statistics_file
-from evenly.atomic import atomic_file
+from evenly.system.atomic import atomic_file
 
 ROOT = Path(__file__).parents[1]
 
@@ -160,7 +160,7 @@ def test_a_process_killed_half_way_leaves_the_old_file(path):
     path.write_text("old")
     code = f"""
 import time
-from evenly.atomic import atomic_file
+from evenly.system.atomic import atomic_file
 with atomic_file({str(path)!r}) as file:
     file.write(b"half"); file.flush(); print("now", flush=True); time.sleep(60)
 """

@@ -7,7 +7,7 @@ import zlib
 import pytest
 
 from evenly import SourceError
-from evenly.system_errors import is_system_error, system_error
+from evenly.system.errors import is_system_error, system_error
 
 OF_THE_SYSTEM = ["EMFILE", "ENFILE", "EIO", "ESTALE", "ENOMEM", "EAGAIN", "ENOTCONN", "ETIMEDOUT"]
 OF_THE_FILE = ["ENOENT", "EACCES", "EPERM", "ELOOP", "EISDIR", "ENOTDIR", "ENAMETOOLONG", "EINVAL"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import evenly
-from evenly.atomic import atomic_file
+from evenly.system.atomic import atomic_file
 
 MOMENTS = evenly.fit(np.array([[1.0], [3.0]]))
 
@@ -19,7 +19,7 @@ def left(folder):
 
 def killed_while_writing(path):
     code = (
-        "import os, sys; from evenly.atomic import atomic_file\n"
+        "import os, sys; from evenly.system.atomic import atomic_file\n"
         "with atomic_file(sys.argv[1]) as file: os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=False)

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from evenly.side_by_side import consume_side_by_side
-from evenly.signals import HeldSignals
+from evenly.fitting.parallel import consume_side_by_side
 from evenly.sources.prefetch import read_ahead
-from evenly.workers import Workers, outside_main_thread
+from evenly.system.signals import HeldSignals
+from evenly.system.workers import Workers, outside_main_thread
 
 
 class StoppedError(Exception):

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from evenly.atomic import atomic_file
 from evenly.errors import DataError, UnsupportedTypeError, listed, without_context
 from evenly.moments import GroupedMoments, Moments
 from evenly.moments.group_text import keys_of_part
@@ -16,8 +15,9 @@ from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
 from evenly.sources import open_source
 from evenly.sources.files import expand, tables
-from evenly.sources.files.paths import suffixes_of
+from evenly.sources.files.locate import suffixes_of
 from evenly.sources.images import holds_images
+from evenly.system.atomic import atomic_file
 
 _PIECE = 2**22
 """Numbers of an array normalised at a time: 32 MB of float64."""

@@ -49,7 +49,7 @@ class Keys:
     codes
         One a row: which of the entries.
     entries
-        Keys of groups, as ``evenly.keys`` has them; no two the same.
+        Keys of groups, as ``evenly.group_keys`` has them; no two the same.
     """
 
     codes: npt.NDArray[np.int64]

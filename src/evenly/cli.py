@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from evenly.failures import OK, leave, status
+from evenly.cli_errors import OK, leave, status
 from evenly.printable import printable, printable_json
 from evenly.redaction import redact_url
 
@@ -151,9 +151,9 @@ def fit(
     table: 'duckdb:///x.db?table=t'. Several are fitted as one. Text columns, and images that
     cannot be read, are left out, and named.
     """
-    from evenly.checkpoint import open_resumable
     from evenly.fit import fit as fit_source
-    from evenly.report.progress import ProgressLine
+    from evenly.fitting.resume import open_resumable
+    from evenly.report.progress_bar import ProgressLine
     from evenly.sources import open_source
     from evenly.sources.files import expand_all
     from evenly.sources.images import holds_images
@@ -191,7 +191,7 @@ def show(statistics: str, as_json: bool) -> None:
     if as_json:
         import json
 
-        from evenly.report.document import document, group_document
+        from evenly.report.as_json import document, group_document
 
         document_of = group_document if hasattr(moments, "by") else document
         click.echo(printable_json(json.dumps(document_of(moments), indent=2, ensure_ascii=False)))
@@ -235,7 +235,7 @@ def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any
     from evenly.apply import apply as apply_file
     from evenly.apply import inputs
     from evenly.moments import load
-    from evenly.report.progress import ProgressLine
+    from evenly.report.progress_bar import ProgressLine
 
     if options["inverse"] and options["missing"] != "keep":
         raise click.UsageError("--missing is for normalising; with --inverse missing values stay.")
@@ -285,7 +285,7 @@ def _one_or_several(by: Names) -> str | list[str] | None:
 
 def _known(columns: Names, paths: Sequence[str]) -> tuple[str | int, ...]:
     """Return columns as they are known: those of an array have positions, and no names."""
-    from evenly.sources.files.paths import suffixes_of
+    from evenly.sources.files.locate import suffixes_of
 
     arrays = suffixes_of(paths[0])[0] in (".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc")
     return tuple(int(name) if arrays and name.isdecimal() else name for name in columns)
@@ -333,7 +333,7 @@ def _print(moments: "Moments | GroupedMoments") -> None:
 
 
 def _remark(lines: Sequence[str]) -> None:
-    from evenly.failures import as_typed
+    from evenly.cli_errors import as_typed
 
     for line in lines:
         click.echo(printable(as_typed(line)), err=True)

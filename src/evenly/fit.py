@@ -5,15 +5,16 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from evenly.checkpoint import ResumableImages, open_resumable
-from evenly.engines import engine_of
+from evenly.dispatch import engine_of
 from evenly.engines.options import Options, check_sendable
 from evenly.errors import DataError, without_context
+from evenly.fitting.resume import open_resumable
+from evenly.fitting.resumed_images import ResumableImages
+from evenly.fitting.run import finished, summed
 from evenly.printable import printable
 from evenly.progress import Progress
 from evenly.sources import open_source
 from evenly.sources.images import ImageSource
-from evenly.summing import finished, summed
 
 _log = logging.getLogger("evenly")
 

@@ -10,7 +10,7 @@ the numbers that a key may be, some forty floats at most share a hash.
 
 from collections.abc import Hashable, Iterable, Iterator, MutableMapping
 
-from evenly.keys import Key
+from evenly.group_keys import Key
 
 
 class KeyIndex(MutableMapping[Key, int]):

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from evenly import _core, readout
+from evenly import _core, exact_stats
 from evenly.errors import DataError, listed
 from evenly.sources.images.pixels import COLOURS, FULL_SCALE, GREY
 
@@ -48,18 +48,18 @@ def unit_scale(moments: "Moments", *, correction: int = 0) -> UnitScale:
     ``transforms.Normalize(*evenly.unit_scale(moments))`` is torchvision's layer of them.
     """
     white = white_of(moments)
-    exact = readout.exact_correction(correction)
+    exact = exact_stats.exact_correction(correction)
     means, stds = [], []
     with _core.ExactMode():
         for count, total, squares in moments._sums():
             n, e = count
-            means.append(readout.mean((n * white, e), total) if n else float("nan"))
-            ratio = readout.variance_ratio(count, total, squares, exact)
+            means.append(exact_stats.mean((n * white, e), total) if n else float("nan"))
+            ratio = exact_stats.variance_ratio(count, total, squares, exact)
             if ratio is None:
                 stds.append(float("nan"))
             else:
                 p, q, power = ratio
-                stds.append(readout.root(p, q * white**2, power))
+                stds.append(exact_stats.root(p, q * white**2, power))
     return UnitScale(means, stds)
 
 

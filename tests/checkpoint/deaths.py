@@ -7,11 +7,11 @@ at any moment whatever.
 import os
 
 import evenly
-from evenly.checkpoint import pace
-from evenly.checkpoint.state import State
+from evenly.checkpoint import schedule
+from evenly.checkpoint.store import State
 from evenly.sources import arrays, tables
 from evenly.sources.files import csv_chunks, npy, parquet
-from evenly.sources.stores import boxes
+from evenly.sources.stores import chunking
 
 
 class Died(BaseException):
@@ -33,15 +33,15 @@ def raising(exception, function, times):
 
 def save_everywhere(monkeypatch):
     """Save wherever a fit may save; and let blocks be so small that this is in most rows."""
-    monkeypatch.setattr(pace, "INTERVAL", 0.0)
-    monkeypatch.setattr(pace, "SHARE", 0)
+    monkeypatch.setattr(schedule, "INTERVAL", 0.0)
+    monkeypatch.setattr(schedule, "SHARE", 0)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # 5 ms each; it is us who die
     monkeypatch.setattr(arrays, "_BYTES", 64)
     monkeypatch.setattr(arrays, "_COPIED_BYTES", 64)
     monkeypatch.setattr(arrays, "_LEAST_ROWS", 1)
     monkeypatch.setattr(npy, "_BYTES", 64)
     monkeypatch.setattr(tables, "_BYTES", 64)
-    monkeypatch.setattr(boxes, "_BYTES", 64)
+    monkeypatch.setattr(chunking, "_BYTES", 64)
     monkeypatch.setattr(parquet, "_BATCH_ROWS", 2)
     monkeypatch.setattr(csv_chunks.chunks, "__defaults__", (24,))
 

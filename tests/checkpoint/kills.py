@@ -34,12 +34,12 @@ STATUSES = {"KILL": -9, "INT": 130, "TERM": 143}
 LIFE = """
 import itertools, signal, sys, time
 import evenly
-from evenly import failures
-from evenly.checkpoint import pace
+from evenly import cli_errors
+from evenly.checkpoint import schedule
 from evenly.sources import arrays
 from evenly.sources.files import csv_chunks
 from evenly.sources.images import source
-pace.INTERVAL, pace.SHARE = 0.0, 0
+schedule.INTERVAL, schedule.SHARE = 0.0, 0
 csv_chunks.chunks.__defaults__ = (2**12,)
 source._TOGETHER = 2
 arrays._BYTES = arrays._COPIED_BYTES = 2**10
@@ -58,8 +58,8 @@ def fit():
     print("done", flush=True)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may ignore it
-code = failures.status(fit)
-failures.leave(code) if code else sys.exit()
+code = cli_errors.status(fit)
+cli_errors.leave(code) if code else sys.exit()
 """
 
 
@@ -119,13 +119,13 @@ def ended_by(name, command, moment):
 
 APPLY = """
 import signal, sys
-from evenly import cli, failures
+from evenly import cli, cli_errors
 print("alive", flush=True)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 code = cli.main(["apply", *sys.argv[1:]])
 if not code:
     print("done", flush=True)
-failures.leave(code) if code else sys.exit()
+cli_errors.leave(code) if code else sys.exit()
 """
 
 

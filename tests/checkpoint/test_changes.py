@@ -162,7 +162,7 @@ def test_an_image_that_changes_while_it_is_read_is_broken(tmp_path, state, monke
         return fstat(descriptor)
 
     with monkeypatch.context() as patch:
-        patch.setattr("evenly.sources.images.pictures.os.fstat", later)
+        patch.setattr("evenly.sources.images.image_file.os.fstat", later)
         assert "it changed while it was read" in refused(evenly.DataError, path, checkpoint=state)
     assert evenly.fit(path, checkpoint=state) == evenly.fit(path)
 

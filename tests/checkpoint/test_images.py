@@ -13,9 +13,9 @@ import evenly
 from alike import same
 from checkpoint.days import ledger, refused
 from checkpoint.deaths import lives, raising, save_everywhere
-from evenly.checkpoint import open_resumable
-from evenly.checkpoint.interruption import Interruption
+from evenly.checkpoint.signals import Interruption
 from evenly.cli import main
+from evenly.fitting.resume import open_resumable
 from evenly.sources.images import source as image_source
 from photos import collection, encoded, noise, write_folder, write_tar, write_zip
 

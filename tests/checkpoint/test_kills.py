@@ -106,8 +106,8 @@ def test_a_signal_saves_before_the_end(number, status, tmp_path):
         np.lib.format.write_array_header_1_0(file, header)
         file.truncate(file.tell() + 8 * 3_000_000_000)
     code = (
-        "import sys; from evenly.checkpoint import pace; from evenly.cli import main\n"
-        "pace.INTERVAL = pace.SHARE = 0; sys.exit(main(sys.argv[1:]))"
+        "import sys; from evenly.checkpoint import schedule; from evenly.cli import main\n"
+        "schedule.INTERVAL = schedule.SHARE = 0; sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, "fit", str(path), "--checkpoint", str(state)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import evenly
-from evenly.statistics_file import FileRecord, Ledger, ledger, parse
+from evenly.statistics_file import FileRecord, Ledger, manifest, parse
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = {
@@ -110,7 +110,7 @@ def test_each_file_and_field_is_a_line_with_sorted_keys(tmp_path):
 def test_the_page_shows_what_is_written():
     page = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
     shown = page.partition('```json\n"fields"')[2].partition("```")[0]
-    texts = ledger.texts(
+    texts = manifest.texts(
         Ledger(
             [
                 FileRecord("days/1.csv", 31, 1767225600000000000, 3, True),

@@ -13,10 +13,10 @@ import pytest
 import evenly
 from checkpoint.days import ledger, refused
 from checkpoint.deaths import lives, save_everywhere
-from evenly.atomic import atomic_file
-from evenly.checkpoint.interruption import Interruption
 from evenly.checkpoint.lock import Lock
-from evenly.checkpoint.pace import Pace
+from evenly.checkpoint.schedule import Pace
+from evenly.checkpoint.signals import Interruption
+from evenly.system.atomic import atomic_file
 
 # Two at once
 
@@ -178,7 +178,7 @@ def test_an_interrupt_saves_what_is_summed(suffix, tmp_path, state, monkeypatch)
     )
     whole = evenly.fit(path)
     save_everywhere(monkeypatch)
-    monkeypatch.setattr("evenly.checkpoint.pace.INTERVAL", 1e9)
+    monkeypatch.setattr("evenly.checkpoint.schedule.INTERVAL", 1e9)
 
     def interrupt(progress):
         if progress.rows >= 15 and threading.current_thread() is threading.main_thread():

@@ -11,8 +11,8 @@ import zarr
 import evenly
 from checkpoint.days import day, ledger, refused
 from checkpoint.deaths import Died, raising, save_everywhere
-from evenly.checkpoint.names import Names
-from evenly.checkpoint.state import State
+from evenly.checkpoint.relative_paths import Names
+from evenly.checkpoint.store import State
 
 # New, gone, changed
 

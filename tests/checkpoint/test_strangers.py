@@ -7,7 +7,7 @@ import pytest
 
 import evenly
 from checkpoint.days import day
-from evenly.checkpoint.names import Names
+from evenly.checkpoint.relative_paths import Names
 from web import serving
 
 pytest.importorskip("aiohttp")

@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evenly
-from evenly import summing
-from evenly.engines import engine_of, partition
+from evenly.dispatch import engine_of
+from evenly.engines import partition
 from evenly.engines.dask import needed
 from evenly.engines.options import Options
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError
+from evenly.fitting import run
 from strategies import arrays, splits
 
 
@@ -192,7 +193,7 @@ def test_a_task_sums_with_one_thread_unless_it_is_told_otherwise(monkeypatch):
 
     def summed(source, infinite, threads, by):
         seen.append(threads)
-        return summing.summed(source, infinite, threads, by=by)
+        return run.summed(source, infinite, threads, by=by)
 
     monkeypatch.setattr(partition, "summed", summed)
     evenly.fit(da.ones((4, 2)))

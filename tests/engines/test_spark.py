@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 import evenly
 from evenly.engines import spark as engine
-from evenly.engines.spark_columns import kind_of
+from evenly.engines.spark_types import kind_of
 from evenly.errors import ColumnError, DataError, MissingExtraError, UnsupportedTypeError
 from spark_deaths import PARTS, killed_from_outside, parts, session, victims, whole
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from evenly import Moments
-from evenly.report.document import document
+from evenly.report.as_json import document
 
 
 def test_every_number_survives_json_bit_for_bit():

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from evenly.progress import Progress
-from evenly.report.progress import ProgressLine
+from evenly.report.progress_bar import ProgressLine
 
 
 class Terminal(io.StringIO):
@@ -48,7 +48,7 @@ def test_a_source_of_unknown_size_shows_what_was_read():
 def test_no_terminal_no_import_of_rich():
     code = (
         "import io, sys\n"
-        "from evenly.report.progress import ProgressLine\n"
+        "from evenly.report.progress_bar import ProgressLine\n"
         "with ProgressLine(io.StringIO()): pass\n"
         "sys.exit('rich' in sys.modules)"
     )

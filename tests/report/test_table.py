@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evenly import Moments
-from evenly.moments.glance import number
+from evenly.moments.text_table import number
 from evenly.report.table import HEAD, TAIL, left_out, remarks, table
 
 

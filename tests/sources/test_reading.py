@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import evenly
-from evenly.sources.reading import damaged_store, reading
-from evenly.system_errors import is_system_error
+from evenly.sources.read_errors import damaged_store, reading
+from evenly.system.errors import is_system_error
 
 fsspec = pytest.importorskip("fsspec")
 

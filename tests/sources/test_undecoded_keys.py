@@ -13,7 +13,7 @@ import pytest
 import evenly
 from evenly.apply import apply
 from evenly.cli import main
-from evenly.moments.opened import from_bytes
+from evenly.moments.load import from_bytes
 
 RAW = ["München".encode("latin-1"), "Köln".encode("latin-1"), b"Bonn"] * 3
 KEYS = np.array([raw.decode(errors="surrogateescape") for raw in RAW], object)

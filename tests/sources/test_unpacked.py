@@ -12,8 +12,8 @@ import pytest
 
 import evenly
 from evenly.sources.files.streams import Stream, decompressed
-from evenly.sources.stores import boxes
-from evenly.sources.unpacked import DEFAULT, check_size, most_bytes
+from evenly.sources.size_limits import DEFAULT, check_size, most_bytes
+from evenly.sources.stores import chunking
 
 ADVICE = "If you trust the file and have the memory, set EVENLY_MAX_MEMBER_BYTES="
 
@@ -207,7 +207,7 @@ def test_a_chunk_of_zarr_that_becomes_shorter_while_it_is_read(tmp_path, monkeyp
     path = tmp_path / "x.zarr"
     array = zarr.create_array(str(path), shape=(2_000_000,), chunks=(20_000,), dtype="f8")
     array[:] = np.random.default_rng(0).normal(size=2_000_000)
-    monkeypatch.setattr(boxes, "_BYTES", 2**18)
+    monkeypatch.setattr(chunking, "_BYTES", 2**18)
 
     def shorten(progress):
         for chunk in (path / "c").iterdir():

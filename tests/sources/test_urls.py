@@ -17,8 +17,8 @@ from PIL import Image
 
 import evenly
 from evenly.cli import main
-from evenly.sources.files.paths import suffixes_of
-from evenly.sources.images.listing import kind
+from evenly.sources.files.locate import suffixes_of
+from evenly.sources.images.scan import kind
 from evenly.sources.urls import is_pattern, with_path, without_caches
 from web import serving
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import evenly.torch as et
 from evenly import _core
-from evenly.torch.memory import LEAST, empty_like
+from evenly.torch.allocator import LEAST, empty_like
 
 LARGE = (64, 32, 32, 32)
 

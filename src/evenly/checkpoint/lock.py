@@ -4,8 +4,8 @@ import contextlib
 import hashlib
 import os
 
-from evenly import own_files
 from evenly.errors import SourceError
+from evenly.system import private_files
 
 _LONGEST = 255
 """Bytes of a file's name, on most file systems."""
@@ -27,13 +27,13 @@ class Lock:
         folder, name = os.path.split(os.path.realpath(checkpoint))
         self._path = os.path.join(folder, _name(name))
         self._descriptor = -1
-        if own_files.CAN_LOCK:
+        if private_files.CAN_LOCK:
             self._acquire(checkpoint)
 
     def _acquire(self, checkpoint: str) -> None:
         while self._descriptor < 0:
             try:
-                descriptor, created = own_files.open_or_create(self._path, 0o666)
+                descriptor, created = private_files.open_or_create(self._path, 0o666)
             except OSError as error:
                 raise _unopened(checkpoint, self._path, error) from None
             try:
@@ -49,11 +49,11 @@ class Lock:
 
         Nothing is written to it before it is known to be ours.
         """
-        if not own_files.lock(descriptor):
+        if not private_files.lock(descriptor):
             raise _taken(checkpoint, _holder(descriptor))
-        if not own_files.is_at(descriptor, self._path):
+        if not private_files.is_at(descriptor, self._path):
             return
-        if not created and (reason := own_files.foreign(descriptor)):
+        if not created and (reason := private_files.foreign(descriptor)):
             raise _foreign(checkpoint, self._path, reason)
         self._descriptor = descriptor
 
@@ -83,7 +83,9 @@ def _name(checkpoint: str) -> str:
 
 def _holder(descriptor: int) -> str:
     """Return the process that has written its number into a lock; nothing when none has."""
-    text = "" if own_files.foreign(descriptor) else os.pread(descriptor, 20, 0).decode("latin-1")
+    text = (
+        "" if private_files.foreign(descriptor) else os.pread(descriptor, 20, 0).decode("latin-1")
+    )
     return text if text.isascii() and text.isdecimal() else ""
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from evenly.errors import DataError, UnsupportedTypeError, listed
 from evenly.sources.arrow import kind_of
 from evenly.sources.arrow_input import checked, schema_of
-from evenly.sources.choice import NUMBER, Field
+from evenly.sources.selection import NUMBER, Field
 
 VECTOR = "vector"
 """The kind of a column of these, among the fields of a table."""

@@ -13,7 +13,7 @@ import dask
 from dask.delayed import Delayed
 
 from evenly.engines import dask_array
-from evenly.engines.dask_tree import sums
+from evenly.engines.dask_graph import sums
 from evenly.engines.options import Options, beside_of
 from evenly.engines.partition import merge_parts
 from evenly.sources import open_source

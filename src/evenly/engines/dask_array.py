@@ -9,12 +9,12 @@ import dask
 import numpy as np
 
 from evenly.engines.beside import beside
-from evenly.engines.dask_tree import Leaf, sums
+from evenly.engines.dask_graph import Leaf, sums
 from evenly.engines.partition import Options, merge_parts
 from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.sources.arrays import feature_place
-from evenly.sources.choice import choice, positions
+from evenly.sources.selection import choice, positions
 from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
 from evenly.transform.arrays import check_shape, output_dtype

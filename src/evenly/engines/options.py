@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.by import are_columns, names_of
+from evenly.sources.group_by import are_columns, names_of
 
 
 @dataclass(frozen=True, slots=True)

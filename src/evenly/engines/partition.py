@@ -13,9 +13,9 @@ from typing import Any
 
 from evenly.engines.options import Options as Options
 from evenly.errors import ColumnError, DataError, EvenlyError
+from evenly.fitting.run import finished, summed
 from evenly.moments import Moments
 from evenly.sources import open_source
-from evenly.summing import finished, summed
 
 NO_VALUES = "no values"
 

@@ -12,13 +12,13 @@ import ray.exceptions
 from ray.data.extensions import ArrowTensorArray
 
 from evenly.engines.arrow_vectors import as_array, fields_of, is_tensor, lists_like
-from evenly.engines.failure import explained
 from evenly.engines.options import Options, beside_of
 from evenly.engines.partition import fit_partition, merge_parts
-from evenly.engines.vectors import VectorSource, only_vector, selected
+from evenly.engines.remote_errors import explained
+from evenly.engines.vector_columns import VectorSource, only_vector, selected
 from evenly.errors import DataError
-from evenly.sources.by import names_of
-from evenly.sources.choice import choice, plan
+from evenly.sources.group_by import names_of
+from evenly.sources.selection import choice, plan
 from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
 

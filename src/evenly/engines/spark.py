@@ -14,16 +14,16 @@ from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import DataFrame
 
 from evenly.engines import spark_task
-from evenly.engines.failure import explained
 from evenly.engines.options import Options, beside_of
 from evenly.engines.partition import merge_parts
-from evenly.engines.spark_columns import fields_of, quoted, types_of
+from evenly.engines.remote_errors import explained
 from evenly.engines.spark_sql import scaled
 from evenly.engines.spark_task import PLACE, SHARES
-from evenly.engines.vectors import selected
+from evenly.engines.spark_types import fields_of, quoted, types_of
+from evenly.engines.vector_columns import selected
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.by import names_of
-from evenly.sources.choice import NUMBER, Field, choice, plan
+from evenly.sources.group_by import names_of
+from evenly.sources.selection import NUMBER, Field, choice, plan
 from evenly.transform import Scaling
 
 WIDE = 256

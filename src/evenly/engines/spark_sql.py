@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from evenly.columns import check_times
-from evenly.engines.spark_columns import fields_of, kind_of, quoted
-from evenly.engines.vectors import only_vector
+from evenly.engines.spark_types import fields_of, kind_of, quoted
+from evenly.engines.vector_columns import only_vector
 from evenly.errors import UnsupportedTypeError
 from evenly.transform import Scaling
 from evenly.transform.arrays import check_missing

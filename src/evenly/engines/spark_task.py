@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyspark import TaskContext
 
 from evenly.engines.partition import Options, fit_partition, merge_shares
-from evenly.engines.vectors import VectorSource
+from evenly.engines.vector_columns import VectorSource
 
 PLACE = "the Spark DataFrame"
 

@@ -10,8 +10,8 @@ from evenly import _core
 from evenly.block import Block, Column, Keys
 from evenly.columns import Names
 from evenly.errors import DataError, UnsupportedTypeError
-from evenly.keys import shown
-from evenly.moments.intake import checked_weights, core_array, infinity
+from evenly.group_keys import shown
+from evenly.moments.ingest import checked_weights, core_array, infinity
 from evenly.moments.metadata import GroupMetadata
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from evenly.block import Keys
 from evenly.errors import ColumnError, listed
-from evenly.keys import Part, part_of
+from evenly.group_keys import Part, part_of
 from evenly.moments.grouped import GroupedMoments
-from evenly.sources.keys import joined, keys_of_array, numbered
+from evenly.sources.group_keys import joined, keys_of_array, numbered
 
 
 def keys_of_part(batch: Any, moments: GroupedMoments) -> Keys | None:

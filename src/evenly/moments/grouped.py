@@ -8,16 +8,16 @@ import numpy as np
 from evenly import _core
 from evenly.columns import places_of
 from evenly.errors import ColumnError, EvenlyError, nearest
-from evenly.keys import Key, Part, order, part_of
+from evenly.group_keys import Key, Part, order, part_of
 from evenly.moments import grouped_glance
+from evenly.moments.group_accumulator import By, Grouping
 from evenly.moments.grouped_records import believed, group_records
-from evenly.moments.grouping import By, Grouping
 from evenly.moments.moments import Moments
-from evenly.moments.readings import Correction
+from evenly.moments.statistics import Correction
 from evenly.program_version import program_version
 from evenly.statistics_file import Header, Ledger
 from evenly.statistics_file import groups as group_file
-from evenly.transform.groups import GroupScaling, group_scaling, transform_groups
+from evenly.transform.group_scaling import GroupScaling, group_scaling, transform_groups
 
 GroupKey = Part | Key
 

@@ -2,32 +2,32 @@
 
 from typing import TYPE_CHECKING
 
-from evenly.keys import Key, shown
-from evenly.moments import glance
-from evenly.moments.glance import Glance, Row
+from evenly.group_keys import Key, shown
+from evenly.moments import text_table
+from evenly.moments.text_table import Glance, Row
 from evenly.printable import printable
 
 if TYPE_CHECKING:
     from evenly.moments.grouped import GroupedMoments
 
-HEADINGS = ("group", *glance.HEADINGS)
+HEADINGS = ("group", *text_table.HEADINGS)
 HEAD, TAIL = 20, 4
 """Lines shown of the start and of the end, when there are more than both."""
 
 
 def text(moments: "GroupedMoments", head: int = HEAD, tail: int = TAIL) -> str:
     """Return the table as text."""
-    return glance.text(_glance(moments, head, tail))
+    return text_table.text(_glance(moments, head, tail))
 
 
 def page(moments: "GroupedMoments") -> str:
     """Return the table as HTML, for notebooks."""
-    return glance.page(_glance(moments, HEAD, TAIL))
+    return text_table.page(_glance(moments, HEAD, TAIL))
 
 
 def _glance(moments: "GroupedMoments", head: int, tail: int) -> Glance:
     rows, left_out = lines(moments, head, tail)
-    remark = glance.BOUNDS if moments.extremes_are_bounds else ""
+    remark = text_table.BOUNDS if moments.extremes_are_bounds else ""
     return Glance(title(moments), rows, left_out, remark, head, HEADINGS)
 
 
@@ -59,4 +59,4 @@ def _of(moments: "GroupedMoments", key: Key) -> list[Row]:
     own = moments[key if isinstance(moments.by, tuple) else key[0]]
     names = own.columns or tuple(map(str, range(own.num_features)))
     found = records(own._state, names, own.dtypes)
-    return [(shown(key), *glance.row(record)) for record in found]
+    return [(shown(key), *text_table.row(record)) for record in found]

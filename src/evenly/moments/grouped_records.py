@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 from evenly import _core
 from evenly.errors import DataError, StatisticsFileError
+from evenly.group_keys import Key, joined_kinds
 from evenly.key_index import KeyIndex
-from evenly.keys import Key, joined_kinds
 from evenly.moments.metadata import GroupMetadata, merge_dtype_names
 from evenly.moments.records import records, state_of
 from evenly.statistics_file import Header
 from evenly.statistics_file.groups import GroupRecord
 
 if TYPE_CHECKING:
-    from evenly.moments.grouping import By, Grouping
+    from evenly.moments.group_accumulator import By, Grouping
 
 _PIECE = 65_536
 """Columns turned into Python integers at a time."""

@@ -6,9 +6,9 @@ from typing import Any
 from evenly import _core, statistics_file
 from evenly.columns import Names, places_of
 from evenly.errors import DataError, StatisticsFileError
-from evenly.moments.group import Group
-from evenly.moments.readings import Correction
+from evenly.moments.accumulator import Group
 from evenly.moments.records import records, state_of
+from evenly.moments.statistics import Correction
 from evenly.program_version import program_version
 from evenly.statistics_file import Header, Ledger
 from evenly.statistics_file.column import ColumnRecord

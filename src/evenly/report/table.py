@@ -4,9 +4,9 @@ import unicodedata
 from collections.abc import Mapping
 
 from evenly.moments import Moments
-from evenly.moments.glance import BOUNDS, number
+from evenly.moments.text_table import BOUNDS, number
 from evenly.printable import printable
-from evenly.report.paste import paste
+from evenly.report.torchvision import paste
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks")
 HEAD, TAIL = 50, 10

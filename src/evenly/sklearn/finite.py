@@ -9,8 +9,8 @@ from sklearn import get_config
 from evenly import _core
 from evenly.columns import Names
 from evenly.errors import DataError
-from evenly.moments.intake import core_array
-from evenly.sklearn.namespaces import is_foreign, on_host
+from evenly.moments.ingest import core_array
+from evenly.sklearn.array_api import is_foreign, on_host
 
 
 def check_finite(x: Any, names: Names) -> None:

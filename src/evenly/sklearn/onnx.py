@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.sklearn.scaled import scaling_of
+from evenly.sklearn.scaling import scaling_of
 from evenly.transform import Scaling
 
 Floats = npt.NDArray[np.floating[Any]]

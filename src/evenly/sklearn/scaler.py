@@ -11,10 +11,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from evenly.columns import Names
 from evenly.errors import DataError
 from evenly.moments import Moments
-from evenly.sklearn import data, learned, namespaces, onnx
+from evenly.sklearn import array_api, fitted_attributes, onnx, validation
 from evenly.sklearn.callbacks import told
-from evenly.sklearn.learned import Learned
-from evenly.sklearn.scaled import scaled, scaling_of
+from evenly.sklearn.fitted_attributes import Learned
+from evenly.sklearn.scaling import scaled, scaling_of
 from evenly.sources.weights import as_weights
 
 
@@ -103,8 +103,8 @@ class StandardScaler(preprocessing.StandardScaler):
         """The variance of each column; None when ``with_std=False``."""
         return self.moments_.variance() if self.with_std else None
 
-    scale_ = Learned(learned.scale)
-    n_samples_seen_ = Learned(learned.counts)
+    scale_ = Learned(fitted_attributes.scale)
+    n_samples_seen_ = Learned(fitted_attributes.counts)
 
     @classmethod
     def from_moments(
@@ -181,16 +181,16 @@ class StandardScaler(preprocessing.StandardScaler):
         In any batches and any order: the same bits as one `fit` of all rows.
         """
         first = "moments_" not in vars(self)
-        x = data.to_fit(self, X, reset=first)
-        data.check_sparse(x, with_mean=self.with_mean, verb="center")
+        x = validation.to_fit(self, X, reset=first)
+        validation.check_sparse(x, with_mean=self.with_mean, verb="center")
         with told(self, x, y, sample_weight):
             weights = None
             if sample_weight is not None:
-                weights = as_weights(namespaces.on_host(_check_sample_weight(sample_weight, x)))
-            batch = data.moments_of(x, weights, self._names())
+                weights = as_weights(array_api.on_host(_check_sample_weight(sample_weight, x)))
+            batch = validation.moments_of(x, weights, self._names())
             self.moments_ = batch if first else self.moments_ + batch
             self._weighted = weights is not None or vars(self).get("_weighted", False)
-            self._like = namespaces.like(x)
+            self._like = array_api.like(x)
         return self
 
     def _names(self) -> Names:
@@ -208,7 +208,7 @@ class StandardScaler(preprocessing.StandardScaler):
             None: as the parameter of the class says.
         """
         check_is_fitted(self)
-        x = data.to_transform(self, X)
+        x = validation.to_transform(self, X)
         return self._scaled(x, copy, inverse=False)
 
     def inverse_transform(self, X: Any, copy: bool | None = None) -> Any:  # noqa: N803
@@ -217,11 +217,13 @@ class StandardScaler(preprocessing.StandardScaler):
         Parameters are as of `transform`.
         """
         check_is_fitted(self)
-        x = data.to_invert(self, X)
+        x = validation.to_invert(self, X)
         return self._scaled(x, copy, inverse=True)
 
     def _scaled(self, x: Any, copy: bool | None, *, inverse: bool) -> Any:
-        data.check_sparse(x, with_mean=self.with_mean, verb="uncenter" if inverse else "center")
+        validation.check_sparse(
+            x, with_mean=self.with_mean, verb="uncenter" if inverse else "center"
+        )
         scaling = scaling_of(
             self.moments_, with_mean=self.with_mean, with_std=self.with_std, inverse=inverse
         )

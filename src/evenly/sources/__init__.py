@@ -6,12 +6,12 @@ The README beside this file says what goes in and why it is so.
 from typing import Any
 
 from evenly.errors import without_context
-from evenly.sources.by import names_of
-from evenly.sources.choice import choice
-from evenly.sources.door import Door
+from evenly.sources.group_by import names_of
+from evenly.sources.group_keys import KeyedSource, keys_of_array
 from evenly.sources.images import ImageSource, Rule, check_alike
-from evenly.sources.keys import KeyedSource, keys_of_array
-from evenly.sources.request import Request
+from evenly.sources.options import Request
+from evenly.sources.resolve import Door
+from evenly.sources.selection import choice
 from evenly.sources.source import Source
 
 __all__ = ["Source", "open_source"]

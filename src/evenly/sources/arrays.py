@@ -11,8 +11,8 @@ import numpy as np
 from evenly.block import Block, Column
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.sources.arrow_input import checked
-from evenly.sources.choice import NUMBER, Choice, Field, positions
-from evenly.sources.keys import KeyName, keys_of_column_named
+from evenly.sources.group_keys import KeyName, keys_of_column_named
+from evenly.sources.selection import NUMBER, Choice, Field, positions
 from evenly.sources.tables import Piece
 
 _log = logging.getLogger("evenly")

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from evenly.block import Column
 from evenly.errors import DataError, EvenlyError, UnsupportedTypeError
 from evenly.sources.arrow_input import Error, decoding_names, invalid
-from evenly.sources.choice import NULL, NUMBER, Field
 from evenly.sources.decimals import decimal_column
-from evenly.sources.keys import KeyName, located
+from evenly.sources.group_keys import KeyName, located
+from evenly.sources.selection import NULL, NUMBER, Field
 
 _NUMBERS = {
     "c": "i1",
@@ -180,7 +180,7 @@ def named(why: Exception, name: str, place: str, error: Error = DataError) -> Ex
 def _reader(schema: Any, name: str) -> Callable[[Any], Any]:
     """Return the function that reads arrays of a column's schema, as keys if the name says so."""
     if isinstance(name, KeyName):
-        from evenly.sources.arrow_keys import read_keys
+        from evenly.sources.arrow_group_keys import read_keys
 
         return lambda array: read_keys(schema, array)
     return reader_of(schema)

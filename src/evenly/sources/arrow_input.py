@@ -177,7 +177,7 @@ def _as_bytes(column: Any) -> Any:
 
 def invalid(name: str, place: str, why: object, error: Error = DataError) -> EvenlyError:
     """Return the error for Arrow data that breaks the rules of its format."""
-    from evenly.sources.reading import reason
+    from evenly.sources.read_errors import reason
 
     column = f"column {name!r} of {place}" if name else place
     return error(

@@ -16,11 +16,11 @@ from evenly.sources.arrays import ArraySource
 from evenly.sources.arrow import fields_of
 from evenly.sources.arrow_input import checked, open_stream, schema_of
 from evenly.sources.batches import BatchSource
-from evenly.sources.choice import Choice, Field
 from evenly.sources.frames import stream_pieces
-from evenly.sources.nested import as_rows
+from evenly.sources.list_columns import as_rows
+from evenly.sources.options import Request
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.request import Request
+from evenly.sources.selection import Choice, Field
 from evenly.sources.tables import Piece
 
 _log = logging.getLogger("evenly")

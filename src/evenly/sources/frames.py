@@ -11,9 +11,9 @@ from typing import Any
 from evenly.errors import DataError
 from evenly.sources.arrow import ColumnReader, fields_of, kind_of, series_reader
 from evenly.sources.arrow_input import Error, open_stream, schema_of
-from evenly.sources.choice import Field
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.reading import reading_object
+from evenly.sources.read_errors import reading_object
+from evenly.sources.selection import Field
 from evenly.sources.tables import Piece, Table
 
 Project = Callable[[list[str]], Iterable[Any]]

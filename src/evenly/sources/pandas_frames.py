@@ -13,8 +13,8 @@ from evenly import extras
 from evenly.block import Column, Keys
 from evenly.sources.arrow import kind_of, packed, series_reader
 from evenly.sources.arrow_input import checked, open_array, schema_of
-from evenly.sources.choice import NULL, NUMBER, Field
-from evenly.sources.keys import KeyName, keys_of_column, numbered
+from evenly.sources.group_keys import KeyName, keys_of_column, numbered
+from evenly.sources.selection import NULL, NUMBER, Field
 from evenly.sources.tables import Piece
 
 
@@ -142,7 +142,7 @@ def _is_arrow(dtype: Any) -> bool:
 
 
 def _arrow_keys(series: Any) -> Keys:
-    from evenly.sources.arrow_keys import series_keys
+    from evenly.sources.arrow_group_keys import series_keys
 
     return series_keys(_arrow(series), str(series.name), "the frame")
 

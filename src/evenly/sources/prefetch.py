@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-from evenly.workers import Workers
+from evenly.system.workers import Workers
 
 T = TypeVar("T")
 

@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from evenly.block import Block, Column, Keys
 from evenly.errors import ColumnError, UnsupportedTypeError, listed
-from evenly.keys import has_undecoded
+from evenly.group_keys import has_undecoded
 from evenly.printable import printable
 from evenly.sources.arrow import present_rows
-from evenly.sources.choice import NULL, Choice, Field, Plan, no_number, plan
-from evenly.sources.keys import KeyName, joined
+from evenly.sources.group_keys import KeyName, joined
+from evenly.sources.selection import NULL, Choice, Field, Plan, no_number, plan
 from evenly.sources.weights import check_weights
 
 _log = logging.getLogger("evenly")

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from evenly.block import Block
 from evenly.errors import DataError, UnsupportedTypeError
-from evenly.sources.around import RowByRow
 from evenly.sources.source import Source
+from evenly.sources.wrapped import RowByRow
 
 Weights = npt.NDArray[np.float64]
 

@@ -9,9 +9,9 @@ import re
 from fractions import Fraction
 from typing import Any, NamedTuple, NoReturn
 
-from evenly import readout
+from evenly import exact_stats
 from evenly.errors import StatisticsFileError
-from evenly.readout import Dyadic
+from evenly.exact_stats import Dyadic
 
 Number = int | float
 
@@ -50,16 +50,16 @@ class ColumnRecord(NamedTuple):
 def write(column: ColumnRecord) -> str:
     """Return the line of a column: a JSON object with its keys sorted, no line end."""
     sums = column.present, column.sum, column.squares
-    weight = readout.nearest(column.present)
+    weight = exact_stats.nearest(column.present)
     # A total weight beyond float64 has no decimal: its exact count says it.
-    shown = math.isfinite(weight) and not readout.is_count(column.present)
+    shown = math.isfinite(weight) and not exact_stats.is_count(column.present)
     decimal = f', "weight": {_decimal(weight)}' if shown else ""
     name = "" if column.name is None else f', "name": {_string(column.name)}'
     return (
         f'{{"count": {_count(column.present)}, "dtype": {_string(column.dtype)}, '
-        f'"max": {_decimal(column.max)}, "mean": {_decimal(readout.mean(*sums[:2]))}, '
+        f'"max": {_decimal(column.max)}, "mean": {_decimal(exact_stats.mean(*sums[:2]))}, '
         f'"min": {_decimal(column.min)}, "missing": {_count(column.missing)}{name}, '
-        f'"std": {_decimal(readout.std(*sums, Fraction(0)))}, "sum": "{_exact(column.sum)}", '
+        f'"std": {_decimal(exact_stats.std(*sums, Fraction(0)))}, "sum": "{_exact(column.sum)}", '
         f'"sum_of_squares": "{_exact(column.squares)}"{decimal}}}'
     )
 
@@ -73,7 +73,7 @@ def _exact(value: Dyadic) -> str:
 
 
 def _count(value: Dyadic) -> str:
-    return str(value[0] << value[1]) if readout.is_count(value) else f'"{_exact(value)}"'
+    return str(value[0] << value[1]) if exact_stats.is_count(value) else f'"{_exact(value)}"'
 
 
 def _decimal(value: Number | None) -> str:
@@ -144,10 +144,10 @@ def _read_dtype(entry: dict[str, Any], place: str) -> str:
 def _read_count(entry: dict[str, Any], key: str, place: str) -> Dyadic:
     value = entry[key]
     if type(value) is int and 0 <= value < 2**63:
-        return readout.dyadic(value)
+        return exact_stats.dyadic(value)
     if type(value) is str:
         exact = _read_exact(entry, key, place)
-        if exact[0] > 0 and not readout.is_count(exact):
+        if exact[0] > 0 and not exact_stats.is_count(exact):
             return exact
     rule = "an integer from 0 to 2**63 - 1 (else an exact positive number that is none)"
     _wrong(place, key, rule, entry)
@@ -197,12 +197,12 @@ def _check_consistent(column: ColumnRecord, place: str) -> None:
             f"{place}: min must not be above max. "
             f"Received: {received(column.min)} and {received(column.max)}."
         )
-    if readout.spread(n, s, q)[0] < 0:
+    if exact_stats.spread(n, s, q)[0] < 0:
         raise StatisticsFileError(
             f"{place}: count * sum_of_squares must be at least sum**2; no data has these sums."
         )
-    low, high = readout.dyadic(column.min), readout.dyadic(column.max)
-    inside = readout.add(
+    low, high = exact_stats.dyadic(column.min), exact_stats.dyadic(column.max)
+    inside = exact_stats.add(
         _product(low, s), _product(high, s), _minus(_product(n, _product(low, high))), _minus(q)
     )
     if inside[0] < 0:
@@ -219,14 +219,14 @@ def _minus(a: Dyadic) -> Dyadic:
 
 def _check_readable(column: ColumnRecord, entry: dict[str, Any], place: str) -> None:
     """Hold that the decimals for people, where present, say what the exact numbers say."""
-    std = readout.std(column.present, column.sum, column.squares, Fraction(0))
+    std = exact_stats.std(column.present, column.sum, column.squares, Fraction(0))
     for key in _READABLE:
         if key not in entry:
             continue
         if key == "mean":
-            exact = readout.mean(column.present, column.sum)
+            exact = exact_stats.mean(column.present, column.sum)
         else:
-            exact = std if key == "std" else readout.nearest(column.present)
+            exact = std if key == "std" else exact_stats.nearest(column.present)
         value = entry[key]
         if value is None and math.isnan(exact):
             continue

@@ -10,12 +10,12 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from evenly.errors import StatisticsFileError
+from evenly.group_keys import Key, Part, first_surrogate
 from evenly.key_index import KeyIndex
-from evenly.keys import Key, Part, first_surrogate
 from evenly.statistics_file import column as one_column
-from evenly.statistics_file import ledger
+from evenly.statistics_file import manifest
 from evenly.statistics_file.column import ColumnRecord, Odd, received
-from evenly.statistics_file.file import (
+from evenly.statistics_file.document import (
     Header,
     array_of,
     columns_of,
@@ -59,7 +59,7 @@ def lines(header: Header, by: By, groups: Iterable[GroupRecord]) -> Iterator[byt
         "groups": array_of(_text(group, by) for group in groups),
     }
     if header.ledger is not None:
-        parts |= ledger.texts(header.ledger)
+        parts |= manifest.texts(header.ledger)
     return object_of(parts)
 
 

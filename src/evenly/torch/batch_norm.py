@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from evenly.errors import DataError
-from evenly.torch import functional, running
-from evenly.torch.kernels import Kept
-from evenly.torch.padding import mask_over
-from evenly.torch.plain import Statistics
+from evenly.torch import functional, running_stats
+from evenly.torch.mask import mask_over
+from evenly.torch.native import Kept
+from evenly.torch.reference import Statistics
 
 CHOICES = {
     "non_finite": ("propagate", "skip"),
@@ -32,7 +32,7 @@ class BatchNorm(_BatchNorm):
     single: str = "error"
     update: str = "forward"
     frozen: bool = False
-    _pending: running.Pending | None = None
+    _pending: running_stats.Pending | None = None
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class BatchNorm(_BatchNorm):
 
     def _follow_steps(self) -> None:
         if self.update == "step":
-            running.follow_steps(self)
+            running_stats.follow_steps(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -161,12 +161,12 @@ class BatchNorm(_BatchNorm):
             if self.num_batches_tracked is not None:
                 self.num_batches_tracked.add_(1)
             return
-        if self.update != "forward" and running.recomputing():
+        if self.update != "forward" and running_stats.recomputing():
             return
         if self.update != "step":
             self._take_in(batch)
         elif self._pending is None:
-            self._pending = running.Pending(batch)
+            self._pending = running_stats.Pending(batch)
         else:
             self._pending.add(batch)
 
@@ -182,7 +182,9 @@ class BatchNorm(_BatchNorm):
         assert mean is not None
         assert variance is not None
         skipped = own["skipped"] if self.non_finite == "skip" else None
-        running.move(mean, variance, own["num_batches_tracked"], batch, self.momentum, skipped)
+        running_stats.move(
+            mean, variance, own["num_batches_tracked"], batch, self.momentum, skipped
+        )
 
     def reset_running_stats(self) -> None:
         """Forget all batches."""

@@ -6,12 +6,16 @@ from typing import Any
 from torch import nn
 
 from evenly.errors import DataError
-from evenly.torch import running, swap
+from evenly.torch import module_class, running_stats
 from evenly.torch.batch_norm import EXTRAS, BatchNorm, BatchNorm1d
 from evenly.torch.sync import SyncBatchNorm
 
-TO_EVENLY: swap.Pairs = {**swap.PAIRS, **swap.LAZY_PAIRS, nn.SyncBatchNorm: SyncBatchNorm}
-TO_TORCH: swap.Pairs = {new: old for old, new in TO_EVENLY.items()}
+TO_EVENLY: module_class.Pairs = {
+    **module_class.PAIRS,
+    **module_class.LAZY_PAIRS,
+    nn.SyncBatchNorm: SyncBatchNorm,
+}
+TO_TORCH: module_class.Pairs = {new: old for old, new in TO_EVENLY.items()}
 
 
 def convert(model: nn.Module, to: str = "evenly", **extras: Any) -> nn.Module:
@@ -57,7 +61,7 @@ def convert(model: nn.Module, to: str = "evenly", **extras: Any) -> nn.Module:
     """
     _check(to, extras)
     pairs = TO_EVENLY if to == "evenly" else TO_TORCH
-    found = swap.layers(model, pairs, fine=pairs.values())
+    found = module_class.layers(model, pairs, fine=pairs.values())
     if to == "evenly":
         _to_evenly(found, extras)
     else:
@@ -75,7 +79,7 @@ def _check(to: str, extras: dict[str, Any]) -> None:
     BatchNorm1d(1, **extras)  # says what is wrong with them
 
 
-def _to_evenly(found: swap.Named, extras: dict[str, Any]) -> None:
+def _to_evenly(found: module_class.Named, extras: dict[str, Any]) -> None:
     synchronised = any(isinstance(layer, nn.SyncBatchNorm) for _, layer in found)
     if synchronised and "virtual_batch_size" in extras:
         raise DataError(
@@ -84,16 +88,16 @@ def _to_evenly(found: swap.Named, extras: dict[str, Any]) -> None:
         )
     choices = {"virtual_batch_size": None, **extras}
     for _, layer in found:
-        swap.become(layer, TO_EVENLY[swap.class_of(layer)])
+        module_class.become(layer, TO_EVENLY[module_class.class_of(layer)])
         layer._choose(**choices)
 
 
-def _to_torch(found: swap.Named) -> None:
+def _to_torch(found: module_class.Named) -> None:
     losses = []
     for name, layer in found:
         if lost := _strip(layer):
             losses.append(f"{name or 'the model'} ({', '.join(lost)})")
-        swap.become(layer, TO_TORCH[swap.class_of(layer)])
+        module_class.become(layer, TO_TORCH[module_class.class_of(layer)])
     if losses:
         warnings.warn(
             f"torch's layers have no extras; in training, these go without: {', '.join(losses)}.",
@@ -104,7 +108,7 @@ def _to_torch(found: swap.Named) -> None:
 def _strip(layer: BatchNorm) -> list[str]:
     """Take from a layer what torch's has not, and return the names of what was in use."""
     layer.after_step()
-    running.leave_steps(layer)
+    running_stats.leave_steps(layer)
     used = [name for name in EXTRAS if getattr(layer, name) != getattr(BatchNorm, name)]
     for name in (*EXTRAS, "_pending"):
         layer.__dict__.pop(name, None)

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from evenly.torch.shift import shift
-from evenly.torch.standing import Standing
+from evenly.torch.moments_layer import Standing
+from evenly.torch.scaling import shift
 
 
 class Denormalize(Standing):

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from evenly.errors import DataError
-from evenly.torch import kernels, plain, running
-from evenly.torch.padding import mask_over
-from evenly.torch.plain import Statistics
+from evenly.torch import native, reference, running_stats
+from evenly.torch.mask import mask_over
+from evenly.torch.reference import Statistics
 
 
 def batch_norm(
@@ -70,7 +70,7 @@ def batch_norm(
         raise refusal_of_single(input)
     y, batch = normalize_batch(input, weight, bias, eps, over, (running_mean, running_var))
     if batch is not None and running_mean is not None and running_var is not None:
-        running.move(running_mean, running_var, None, batch, momentum)
+        running_stats.move(running_mean, running_var, None, batch, momentum)
     return y
 
 
@@ -80,18 +80,18 @@ def normalize_batch(
     bias: Tensor | None,
     eps: float,
     mask: Tensor | None = None,
-    running: tuple[Tensor | None, Tensor | None] = (None, None),
-) -> tuple[Tensor, Statistics | kernels.Kept | None]:
+    running_stats: tuple[Tensor | None, Tensor | None] = (None, None),
+) -> tuple[Tensor, Statistics | native.Kept | None]:
     """Normalise with the batch's own statistics, and return those: None for an empty batch.
 
     ``running`` is not used, but what torch refuses of it is refused.
     """
-    if mask is None and eps > 0.0 and kernels.take(x, weight, bias, *running):
-        return kernels.normalize_batch(x, weight, bias, eps)
-    check_training(x, weight, bias, *running, eps)
+    if mask is None and eps > 0.0 and native.take(x, weight, bias, *running_stats):
+        return native.normalize_batch(x, weight, bias, eps)
+    check_training(x, weight, bias, *running_stats, eps)
     if x.numel() == 0:
         return x.clone(), None
-    return plain.normalize_batch(x, weight, bias, eps, mask)
+    return reference.normalize_batch(x, weight, bias, eps, mask)
 
 
 def normalize_fixed(
@@ -110,10 +110,10 @@ def normalize_fixed(
         check_as_torch(x, weight, bias, mean, variance, training=False, eps=eps)
     assert mean is not None
     assert variance is not None
-    if mask is None and kernels.take(x, weight, bias, mean, variance):
-        return kernels.normalize_fixed(x, mean, variance, weight, bias, eps)
+    if mask is None and native.take(x, weight, bias, mean, variance):
+        return native.normalize_fixed(x, mean, variance, weight, bias, eps)
     check_as_torch(x, weight, bias, mean, variance, training=False, eps=eps)
-    return plain.normalize_fixed(x, mean, variance, weight, bias, eps, mask)
+    return reference.normalize_fixed(x, mean, variance, weight, bias, eps, mask)
 
 
 def single_valued(x: Tensor, mask: Tensor | None) -> bool:

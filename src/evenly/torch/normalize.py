@@ -6,13 +6,13 @@ from torch import Tensor
 
 from evenly.errors import DataError
 from evenly.fit import fit
-from evenly.moments.readings import Correction
-from evenly.torch import learning
+from evenly.moments.statistics import Correction
+from evenly.torch import custom_op
 from evenly.torch.buffers import Numbers
 from evenly.torch.denormalize import Denormalize
-from evenly.torch.running import recomputing
-from evenly.torch.shift import shift, unwatched
-from evenly.torch.standing import Standing
+from evenly.torch.moments_layer import Standing
+from evenly.torch.running_stats import recomputing
+from evenly.torch.scaling import shift, unwatched
 
 
 class Normalize(Standing):
@@ -221,8 +221,8 @@ class Normalize(Standing):
         if unwatched(x):
             self.learn(x, self._numbers)
         else:
-            learning.check_not_exporting()
-            learning.learn(x, *self._numbers, self._number)
+            custom_op.check_not_exporting()
+            custom_op.learn(x, *self._numbers, self._number)
 
     def learn(self, x: Tensor, into: Numbers) -> None:
         """Add a batch to the statistics, and write those."""

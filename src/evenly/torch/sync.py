@@ -7,7 +7,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from evenly.errors import DataError, listed
-from evenly.torch import ddp, functional, kernels, swap, whole
+from evenly.torch import ddp, distributed, functional, module_class, native
 from evenly.torch.batch_norm import BatchNorm
 
 
@@ -96,9 +96,9 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
     def _by_group(self, x: Tensor, mask: Tensor | None, group: Any) -> Tensor:
         weight, bias = self._affine()
         functional.check_training(x, weight, bias, *self._tracked(), self.eps)
-        taken = mask is None and kernels.take(x, weight, bias)
-        batch = whole.statistics(x, mask, self.eps, taken, group)
-        if isinstance(batch, whole.Empty):
+        taken = mask is None and native.take(x, weight, bias)
+        batch = distributed.statistics(x, mask, self.eps, taken, group)
+        if isinstance(batch, distributed.Empty):
             if not batch.padded and self._tracked() != (None, None):
                 self._move(None)
             return x.clone() if mask is None else torch.where(mask, x, 0.0)
@@ -106,8 +106,8 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
             if self.single == "running" and self.running_mean is not None:
                 return self._by_running(x, mask)
             raise functional.refusal_of_single(x, " on this rank, and one on all of them")
-        call = whole.Call(batch, self.eps, taken, group)
-        y = whole.normalize(x, weight, bias, mask, call)
+        call = distributed.Call(batch, self.eps, taken, group)
+        y = distributed.normalize(x, weight, bias, mask, call)
         if self._tracked() != (None, None):
             self._move(batch.statistics)
         return y
@@ -146,16 +146,16 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         UserWarning
             That names batch norms of other people's classes: they are left alone.
         """
-        lazy = swap.LAZY_PAIRS
-        plain = [*swap.PAIRS, *swap.PAIRS.values(), nn.SyncBatchNorm, cls]
-        found = swap.layers(module, {*plain, *lazy, *lazy.values()})
+        lazy = module_class.LAZY_PAIRS
+        plain = [*module_class.PAIRS, *module_class.PAIRS.values(), nn.SyncBatchNorm, cls]
+        found = module_class.layers(module, {*plain, *lazy, *lazy.values()})
         _refuse_virtual_batches(found)
         for _, layer in found:
-            own = swap.class_of(layer)
+            own = module_class.class_of(layer)
             if own in plain:
-                swap.become(layer, cls)
+                module_class.become(layer, cls)
             else:  # becomes one with its first batch
-                swap.become(layer, lazy.get(own, own))
+                module_class.become(layer, lazy.get(own, own))
                 layer.cls_to_become = cls
             layer.process_group = process_group
         return module
@@ -164,7 +164,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
 ddp.exempt(SyncBatchNorm)
 
 
-def _refuse_virtual_batches(layers: swap.Named) -> None:
+def _refuse_virtual_batches(layers: module_class.Named) -> None:
     virtual = [name for name, layer in layers if getattr(layer, "virtual_batch_size", None)]
     if virtual:
         raise DataError(

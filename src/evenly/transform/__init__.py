@@ -6,9 +6,8 @@ knows `Moments`; they deal in a `Scaling`: three float64 numbers a column.
 
 from typing import Any
 
-from evenly.engines import engine_of
+from evenly.dispatch import container_kind, engine_of
 from evenly.errors import UnsupportedTypeError
-from evenly.transform.kind import kind_of
 from evenly.transform.scaling import CONSTANT_POLICIES, Scaling, quick_scaling, scaling
 
 __all__ = ["CONSTANT_POLICIES", "Scaling", "quick_scaling", "scaling", "transform"]
@@ -17,7 +16,7 @@ __all__ = ["CONSTANT_POLICIES", "Scaling", "quick_scaling", "scaling", "transfor
 def transform(x: Any, scaling: Scaling, *, out: Any = None, **options: Any) -> Any:
     """Apply a scaling to anything that has numbers; the result is of the kind of ``x``."""
     engine = engine_of(x)
-    kind = kind_of(x) if engine is None else "collection"
+    kind = container_kind(x) if engine is None else "collection"
     if out is not None and kind in ("frame", "collection"):
         raise UnsupportedTypeError(
             "out= takes an array or a tensor, and x must be one too. Received: "

@@ -7,7 +7,7 @@ import numpy as np
 from evenly.errors import DataError, UnsupportedTypeError, listed
 from evenly.sources.arrays import as_array, native
 from evenly.transform.arrays import Array, check_shape, output_dtype
-from evenly.transform.groups import GroupScaling, Places
+from evenly.transform.group_scaling import GroupScaling, Places
 
 _ROWS = 2**16
 """Rows scaled at a time: what is computed on the way stays in the cache."""

@@ -12,11 +12,11 @@ import numpy as np
 from evenly.block import Keys
 from evenly.columns import check_times
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError, listed
-from evenly.sources.arrow_keys import chained
+from evenly.sources.arrow_group_keys import chained
 from evenly.sources.frames import open_frame
-from evenly.sources.keys import KeyName, joined, keys_of_array
+from evenly.sources.group_keys import KeyName, joined, keys_of_array
 from evenly.transform.frames import dtype_of, expression, match, open_native
-from evenly.transform.groups import GroupScaling, Places
+from evenly.transform.group_scaling import GroupScaling, Places
 
 _OURS = "evenly {} of {}"
 

@@ -9,7 +9,7 @@ from evenly.errors import UnsupportedTypeError
 from evenly.transform.arrays import check_shape
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.group_arrays import check_rows
-from evenly.transform.groups import GroupScaling, Places
+from evenly.transform.group_scaling import GroupScaling, Places
 
 
 def scale_tensor(

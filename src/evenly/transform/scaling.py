@@ -7,9 +7,9 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from evenly import _core, readout
+from evenly import _core, exact_stats
 from evenly.errors import DataError
-from evenly.readout import Dyadic
+from evenly.exact_stats import Dyadic
 
 Floats = npt.NDArray[np.float64]
 
@@ -98,7 +98,7 @@ def scaling(
             f"constant must be one of {', '.join(map(repr, CONSTANT_POLICIES))}. "
             f"Received: {constant!r}."
         )
-    exact = readout.exact_correction(correction)
+    exact = exact_stats.exact_correction(correction)
     rows = [_column(*column, exact, inverse) for column in sums]
     if too_few == "error":
         _check(columns, rows, exact, constant)
@@ -148,19 +148,19 @@ def _column(
     count: Dyadic, total: Dyadic, squares: Dyadic, correction: Fraction, inverse: bool
 ) -> tuple[float, float, float, int]:
     """Return hi, lo, factor and power of a column; factor NaN when it is undefined."""
-    ratio = readout.variance_ratio(count, total, squares, correction)
-    hi = readout.mean(count, total)
+    ratio = exact_stats.variance_ratio(count, total, squares, correction)
+    hi = exact_stats.mean(count, total)
     if ratio is None:
-        return hi, readout.mean_remainder(count, total, hi), float("nan"), 0
+        return hi, exact_stats.mean_remainder(count, total, hi), float("nan"), 0
     p, q, e = ratio
-    power = _power(abs(hi), readout.root(p, q, e), constant=p == 0)
+    power = _power(abs(hi), exact_stats.root(p, q, e), constant=p == 0)
     if power:
         total, e = (total[0], total[1] + power), e + 2 * power
-        hi = readout.mean(count, total)
-    lo = readout.mean_remainder(count, total, hi)
+        hi = exact_stats.mean(count, total)
+    lo = exact_stats.mean_remainder(count, total, hi)
     if p == 0:
         return hi, lo, 0.0, power
-    return hi, lo, readout.root(p, q, e) if inverse else readout.root(q, p, -e), power
+    return hi, lo, exact_stats.root(p, q, e) if inverse else exact_stats.root(q, p, -e), power
 
 
 def _power(mean: float, std: float, *, constant: bool) -> int:

@@ -145,7 +145,7 @@ def _fit_text(text):
 
 
 def csv_file_choice():
-    from evenly.sources.choice import Choice
+    from evenly.sources.selection import Choice
 
     return Choice(columns=("x", "y"))
 

@@ -9,8 +9,8 @@ import pytest
 
 import evenly
 from evenly.sources import open_source
-from evenly.sources.files import paths
-from evenly.sources.files.paths import expand
+from evenly.sources.files import locate
+from evenly.sources.files.locate import expand
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_file_that_cannot_be_read_is_refused(folder, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(paths, "RegularFile", refuse)
+    monkeypatch.setattr(locate, "RegularFile", refuse)
     path = f"{folder}/a.csv"
     assert refusal(evenly.SourceError, path) == (
         f"A source must be readable. Received: {path!r}: Permission denied."

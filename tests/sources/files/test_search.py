@@ -9,8 +9,8 @@ import pytest
 
 import evenly
 from evenly.sources.files import folders
-from evenly.sources.files.paths import expand
-from evenly.sources.images.listing import Listing
+from evenly.sources.files.locate import expand
+from evenly.sources.images.scan import Listing
 from photos import encoded, noise
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")

@@ -8,7 +8,7 @@ import fsspec
 import pytest
 
 import evenly
-from evenly.sources.files.stamps import Stamp, Watch, stamp_of
+from evenly.sources.files.fingerprint import Stamp, Watch, stamp_of
 
 
 def test_a_file_has_its_size_and_its_time_to_the_nanosecond(tmp_path):

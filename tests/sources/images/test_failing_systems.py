@@ -12,10 +12,10 @@ import pytest
 from PIL import Image, ImageFile
 
 import evenly
-from evenly.sources.images import decoding, jpeg, listing
-from evenly.sources.images import pictures as image_pictures
+from evenly.sources.images import decode, jpeg, scan
+from evenly.sources.images import image_file as image_pictures
 from evenly.sources.images import source as image_source
-from evenly.sources.images.pictures import Reader, of_file, read_remote
+from evenly.sources.images.image_file import Reader, of_file, read_remote
 from photos import encoded, noise, write_folder, write_tar, write_zip
 
 PNG = encoded(noise(0, 9, 9, 3), "PNG")
@@ -158,7 +158,7 @@ def test_a_folder_that_cannot_be_read_for_lack_of_descriptors_is_an_error(tmp_pa
 
     monkeypatch.setattr("evenly.sources.images.archives.open_file", refuse)
     with pytest.raises(evenly.SourceError, match="Too many open files"):
-        listing.holds_images([tmp_path / "x.zip"])
+        scan.holds_images([tmp_path / "x.zip"])
 
 
 # Memory
@@ -221,9 +221,9 @@ def test_an_image_is_not_called_broken_when_there_is_no_memory_to_know(tmp_path,
     def empty(shape, dtype):
         raise MemoryError
 
-    monkeypatch.setattr(decoding.np, "empty", lambda *shape: empty(*shape))
+    monkeypatch.setattr(decode.np, "empty", lambda *shape: empty(*shape))
     with pytest.raises(MemoryError):
-        decoding.decode(decoding.pillow(), JPEG[:-100])
+        decode.decode(decode.pillow(), JPEG[:-100])
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits are those of Linux")
@@ -329,7 +329,7 @@ def test_the_reason_of_a_broken_image_has_no_secrets(monkeypatch):
         raise FileNotFoundError(f"https://host/b.png?X-Amz-Signature=0f3c hunter2xyz: {'a' * 400}")
 
     monkeypatch.setattr(image_pictures, "_remote_content", read)
-    with pytest.raises(decoding.UnreadableError) as caught:
+    with pytest.raises(decode.UnreadableError) as caught:
         image_pictures.content_of(of_file(url))
     text = str(caught.value)
     assert text.startswith("https://host/b.png?X-Amz-Signature=… …: aaa")

@@ -11,7 +11,7 @@ from PIL import Image
 
 import evenly
 from evenly.moments import Moments
-from evenly.sources.images.listing import kind
+from evenly.sources.images.scan import kind
 from photos import COLOURS, collection, encoded, noise, stacked, write_folder, write_tar, write_zip
 
 FILES = collection()

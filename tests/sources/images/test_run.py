@@ -9,11 +9,11 @@ from PIL import Image
 from skimage import data
 
 import evenly
-from evenly.sources.choice import Choice
 from evenly.sources.images import Listing, Rule, files_source
+from evenly.sources.images.batch_buffer import _MOST, Room, Run
+from evenly.sources.images.image_file import Picture
 from evenly.sources.images.jpeg import decoder
-from evenly.sources.images.pictures import Picture
-from evenly.sources.images.run import _MOST, Room, Run
+from evenly.sources.selection import Choice
 from photos import encoded
 
 PHOTO = Image.fromarray(data.astronaut())
@@ -77,7 +77,7 @@ def test_a_folder_of_more_files_than_are_held_is_looked_up_again(tmp_path, monke
     (tmp_path / "notes.txt").write_text("no image")
     expected = evenly.fit(tmp_path)
     for most in (3, 7, 8):
-        monkeypatch.setattr("evenly.sources.images.listing._HELD", most)
+        monkeypatch.setattr("evenly.sources.images.scan._HELD", most)
         listing = Listing([tmp_path])
         assert listing.files == len(list(listing.pictures())) == len(list(listing)) == 7
         assert listing.passed_over == {".txt": 2}

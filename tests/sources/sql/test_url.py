@@ -4,7 +4,7 @@ import pytest
 
 import evenly
 from evenly.redaction import redact_url
-from evenly.sources.sql.names import found_table, quoted
+from evenly.sources.sql.identifiers import found_table, quoted
 from evenly.sources.sql.url import parse
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenly.sources.stores.boxes import cut
+from evenly.sources.stores.chunking import cut
 
 MB = 2**20
 

@@ -10,9 +10,8 @@ from evenly.sources.arrow_input import checked
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
 from evenly.sources.files.csv import CsvTable
-from evenly.sources.files.mapped_file import CAN_MAP
-from evenly.sources.files.parquet import ParquetTable
-from evenly.sources.files.paths import (
+from evenly.sources.files.fingerprint import ChangeCheck
+from evenly.sources.files.locate import (
     DATA_SUFFIXES,
     expand,
     expand_all,
@@ -23,10 +22,11 @@ from evenly.sources.files.paths import (
     size_of,
     suffixes_of,
 )
-from evenly.sources.files.stamps import ChangeCheck
+from evenly.sources.files.mapped_file import CAN_MAP
+from evenly.sources.files.parquet import ParquetTable
 from evenly.sources.files.streams import Stream, decompressed
-from evenly.sources.reading import reading
-from evenly.sources.request import Request
+from evenly.sources.options import Request
+from evenly.sources.read_errors import reading
 from evenly.sources.sql import is_database, open_database
 from evenly.sources.stores import hdf5, open_contents, zarr
 from evenly.sources.tables import Table

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from evenly.errors import ColumnError, DataError, SourceError, listed, nearest
-from evenly.sources.files.paths import is_data
+from evenly.sources.files.locate import is_data
 from evenly.sources.files.streams import Stream
-from evenly.sources.reading import reading
+from evenly.sources.read_errors import reading
+from evenly.sources.size_limits import check_size, most_bytes
 from evenly.sources.stores import zarr
-from evenly.sources.unpacked import check_size, most_bytes
 
 MAGIC = b"PK\x03\x04"
 EMPTY_MAGIC = b"PK\x05\x06"

@@ -12,7 +12,7 @@ from evenly.sources.files.arrow_messages import FileCheck, StreamCheck
 from evenly.sources.files.streams import Stream
 from evenly.sources.frames import stream_pieces
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.reading import reading
+from evenly.sources.read_errors import reading
 from evenly.sources.tables import Piece, slices
 
 FILE_MAGIC = b"ARROW1"

@@ -9,8 +9,8 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from evenly.sources.reading import damaged
-from evenly.sources.unpacked import check_size
+from evenly.sources.read_errors import damaged
+from evenly.sources.size_limits import check_size
 
 _DICTIONARY, _BATCH = 2, 3
 _CONTINUED = 0xFFFFFFFF

@@ -13,17 +13,17 @@ from evenly import extras
 from evenly.errors import DataError, SourceError
 from evenly.sources.arrow import missing_column
 from evenly.sources.arrow_input import open_stream
-from evenly.sources.choice import NULL, NUMBER, Field
 from evenly.sources.files.csv_chunks import Chunk, chunks
-from evenly.sources.files.csv_diagnosis import find_ragged, find_text
+from evenly.sources.files.csv_diagnostics import find_ragged, find_text
 from evenly.sources.files.csv_header import is_number, split_header
 from evenly.sources.files.streams import Stream
 from evenly.sources.frames import stream_pieces
-from evenly.sources.keys import KeyName, without_empty
+from evenly.sources.group_keys import KeyName, without_empty
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.reading import reading
+from evenly.sources.read_errors import reading
+from evenly.sources.selection import NULL, NUMBER, Field
 from evenly.sources.tables import Piece
-from evenly.workers import outside_main_thread
+from evenly.system.workers import outside_main_thread
 
 MISSING = frozenset(
     [

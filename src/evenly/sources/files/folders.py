@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from evenly.errors import SourceError
 from evenly.sources.stores import zarr
-from evenly.system_errors import is_system_error, system_error
+from evenly.system.errors import is_system_error, system_error
 
 Identity = tuple[int, int]
 """Device and inode: the same for all names of a file or folder."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from evenly import _core
 from evenly.errors import SourceError
-from evenly.sources.reading import damaged
+from evenly.sources.read_errors import damaged
 
 CAN_MAP = hasattr(signal, "SIGBUS")
 """Whether a mapping can be guarded. Elsewhere files are read in order instead."""

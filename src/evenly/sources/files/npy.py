@@ -18,12 +18,12 @@ from evenly.sources.arrays import (
     native,
     pick,
 )
-from evenly.sources.choice import Choice, positions
 from evenly.sources.files.mapped_file import MappedFile
 from evenly.sources.files.streams import Stream
-from evenly.sources.reading import damaged, reading
+from evenly.sources.read_errors import damaged, reading
+from evenly.sources.selection import Choice, positions
+from evenly.sources.size_limits import check_size, most_bytes
 from evenly.sources.tables import Piece
-from evenly.sources.unpacked import check_size, most_bytes
 
 MAGIC = b"\x93NUMPY"
 

@@ -9,9 +9,9 @@ from evenly.errors import SourceError
 from evenly.sources.arrow import ColumnReader, fields_of
 from evenly.sources.arrow_input import open_array, schema_of
 from evenly.sources.files.parquet_pages import PageCheck
-from evenly.sources.keys import KeyName
+from evenly.sources.group_keys import KeyName
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.reading import damaged, reading
+from evenly.sources.read_errors import damaged, reading
 from evenly.sources.tables import Part, Piece
 
 _BATCH_BYTES = 32 * 2**20

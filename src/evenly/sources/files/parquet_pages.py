@@ -8,9 +8,9 @@ are those of ``PageHeader`` in ``parquet.thrift``.
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
-from evenly.regular import RegularFile
-from evenly.sources.reading import damaged
-from evenly.sources.unpacked import check_size, most_bytes
+from evenly.sources.read_errors import damaged
+from evenly.sources.size_limits import check_size, most_bytes
+from evenly.system.regular_files import RegularFile
 
 _HEADER_BYTES = 2**9
 """Bytes that are read of a page header at first."""

@@ -7,8 +7,8 @@ import lzma
 from typing import Any, BinaryIO
 
 from evenly import extras
-from evenly.sources.reading import reading
-from evenly.sources.unpacked import check_size, most_bytes
+from evenly.sources.read_errors import reading
+from evenly.sources.size_limits import check_size, most_bytes
 
 COMPRESSIONS = {
     b"\x1f\x8b": "gzip",

@@ -14,19 +14,19 @@ from typing import Any
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
 from evenly.sources.files.archives import open_archive, read_member
-from evenly.sources.files.paths import (
+from evenly.sources.files.fingerprint import ChangeCheck
+from evenly.sources.files.locate import (
     is_hidden_image,
     is_image,
     is_url,
     open_file,
     suffixes_of,
 )
-from evenly.sources.files.stamps import ChangeCheck
 from evenly.sources.files.streams import decompressed
-from evenly.sources.images.pictures import Picture, read_remote
-from evenly.sources.reading import damaged, reading
-from evenly.sources.unpacked import check_size
-from evenly.system_errors import is_system_error
+from evenly.sources.images.image_file import Picture, read_remote
+from evenly.sources.read_errors import damaged, reading
+from evenly.sources.size_limits import check_size
+from evenly.system.errors import is_system_error
 
 _BLOCK = 512
 """Bytes of a tar header."""

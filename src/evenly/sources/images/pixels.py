@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import DataError
-from evenly.sources.images.decoding import UnreadableError, reason_of
+from evenly.sources.images.decode import UnreadableError, reason_of
 
 MODES = ("RGB", "L", "native")
 COLOURS = ("red", "green", "blue")

@@ -11,16 +11,16 @@ import numpy as np
 from evenly.block import Block
 from evenly.errors import DataError, SourceError
 from evenly.printable import printable
-from evenly.sources.choice import NUMBER, Choice, Field, plan
-from evenly.sources.images import pictures
-from evenly.sources.images.decoding import UnreadableError, decode, pillow
+from evenly.sources.images import image_file
+from evenly.sources.images.batch_buffer import Room, Run, Shot
+from evenly.sources.images.decode import UnreadableError, decode, pillow
+from evenly.sources.images.image_file import Picture, Reader, content_of
 from evenly.sources.images.jpeg import Header, decode_into, decoder, quick_header
-from evenly.sources.images.listing import Listing
-from evenly.sources.images.pictures import Picture, Reader, content_of
 from evenly.sources.images.pixels import COLOURS, GREY, check_mode, columns, pixels
-from evenly.sources.images.run import Room, Run, Shot
-from evenly.sources.images.tally import Tally, passed_over
-from evenly.system_errors import system_error
+from evenly.sources.images.scan import Listing
+from evenly.sources.images.summary import Tally, passed_over
+from evenly.sources.selection import NUMBER, Choice, Field, plan
+from evenly.system.errors import system_error
 
 _log = logging.getLogger("evenly")
 
@@ -184,10 +184,10 @@ class ImageSource:
         order = [places[names.index(name)] for name in chosen]
         return replace(shot.block(), names=chosen, data=np.ascontiguousarray(bands[:, order]))
 
-    def _shots(self, pictures: Iterable[Picture]) -> Iterator[Shot]:
+    def _shots(self, image_file: Iterable[Picture]) -> Iterator[Shot]:
         """Yield the images that can be read; those that lie together in memory as one."""
         run, decoder, mode = Run(self._room), self._decoder, self.mode
-        for read in self._read(pictures):
+        for read in self._read(image_file):
             most = self._pillow.MAX_IMAGE_PIXELS
             headers = [quick_header(decoder, content, mode, most) for _, content in read]
             for (picture, content), header in zip(read, headers, strict=True):
@@ -215,7 +215,7 @@ class ImageSource:
         yield from self._taken(run)
         yield from self._by_pillow(picture, content, nbytes)
 
-    def _read(self, pictures: Iterable[Picture]) -> Iterator[list[tuple[Picture, Any]]]:
+    def _read(self, image_file: Iterable[Picture]) -> Iterator[list[tuple[Picture, Any]]]:
         """Yield the pictures that can be opened with what they read, small files together.
 
         After each decoding Python's own code and objects are out of the cache. So some files are
@@ -223,7 +223,7 @@ class ImageSource:
         """
         some: list[tuple[Picture, Any]] = []
         nbytes = 0
-        for picture in pictures:
+        for picture in image_file:
             try:
                 content = self._reader.read(content_of, picture)
             except UnreadableError as reason:
@@ -314,7 +314,7 @@ def files_source(sources: Sequence[Any], rule: Rule, known: Any = None) -> Image
 
 def memory_source(images: Iterable[Any], rule: Rule, description: str) -> ImageSource:
     """Return images of Pillow's as a source."""
-    return ImageSource(lambda: pictures.of_images(images), rule, description=description)
+    return ImageSource(lambda: image_file.of_images(images), rule, description=description)
 
 
 def check_alike(description: str, weights: object, by: object) -> None:

@@ -11,8 +11,8 @@ from evenly.sources.arrow import fields_of
 from evenly.sources.arrow_input import open_stream, schema_of
 from evenly.sources.frames import stream_pieces
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.reading import reading
-from evenly.sources.sql.names import failed, found_table, selection
+from evenly.sources.read_errors import reading
+from evenly.sources.sql.identifiers import failed, found_table, selection
 from evenly.sources.sql.url import Asked
 from evenly.sources.tables import Piece
 

@@ -8,8 +8,8 @@ from typing import Any
 from evenly import extras
 from evenly.errors import SourceError
 from evenly.sources.frames import open_frame
-from evenly.sources.reading import reading
-from evenly.sources.sql.names import failed, found_table, quoted, selection
+from evenly.sources.read_errors import reading
+from evenly.sources.sql.identifiers import failed, found_table, quoted, selection
 from evenly.sources.sql.url import Asked
 from evenly.sources.tables import Piece
 

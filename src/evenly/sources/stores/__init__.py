@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from evenly.sources.request import Request
+from evenly.sources.options import Request
 from evenly.sources.stores import hdf5, xarray, zarr
 from evenly.sources.stores.contents import open_contents
 

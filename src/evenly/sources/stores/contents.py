@@ -7,9 +7,9 @@ import numpy as np
 
 from evenly.errors import ColumnError, DataError, SourceError, listed, nearest
 from evenly.sources.arrays import field_of
-from evenly.sources.choice import Choice
-from evenly.sources.request import Request
-from evenly.sources.stores.chunked import ChunkedSource, Stored
+from evenly.sources.options import Request
+from evenly.sources.selection import Choice
+from evenly.sources.stores.array_source import ChunkedSource, Stored
 from evenly.sources.stores.tables import ArraysTable, RecordsTable
 
 

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from evenly.block import Column, Keys
 from evenly.errors import DataError
 from evenly.sources.arrays import StructuredTable, field_of, native
-from evenly.sources.choice import Field
-from evenly.sources.keys import KeyName, keys_of_column_named
+from evenly.sources.group_keys import KeyName, keys_of_column_named
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.stores.boxes import Box, cut
-from evenly.sources.stores.chunked import Stored
+from evenly.sources.selection import Field
+from evenly.sources.stores.array_source import Stored
+from evenly.sources.stores.chunking import Box, cut
 from evenly.sources.tables import Piece
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.sources.stores.boxes import Box
-from evenly.sources.stores.chunked import Stored
+from evenly.sources.stores.array_source import Stored
+from evenly.sources.stores.chunking import Box
 
 
 def owns(x: Any) -> bool:

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import extras
-from evenly.sources.reading import damaged_store, reading
-from evenly.sources.stores.boxes import Box
-from evenly.sources.stores.chunked import Stored, check_box
-from evenly.sources.stores.fill import without_fill
+from evenly.sources.read_errors import damaged_store, reading
+from evenly.sources.stores.array_source import Stored, check_box
+from evenly.sources.stores.chunking import Box
+from evenly.sources.stores.fill_values import without_fill
 
 MARKS = ("zarr.json", ".zgroup", ".zarray")
 """The files of which a store has one: of version 3, or of version 2."""

@@ -1,0 +1,102 @@
+"""Which library an object belongs to, without importing that library.
+
+An object of a library exists only if the library has been imported: it is looked up in
+`sys.modules`, or by the module of the object's class.
+"""
+
+import sys
+from functools import lru_cache
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+
+from evenly.errors import listed
+
+_ENGINES = {"dask": "dask", "distributed": "dask", "pyspark": "spark", "ray": "ray"}
+"""Top-level package of a collection's class -> the module in `evenly.engines`."""
+
+
+def engine_of(x: Any) -> ModuleType | None:
+    """Return the module of the distributed engine that holds a collection's data, or None.
+
+    For a list the first item decides: a list of Delayed objects is a Dask collection.
+
+    >>> engine_of([[1.0, 2.0]]) is None
+    True
+    """
+    first = x[0] if isinstance(x, list) and x else x
+    name = _engine_name(type(first))  # type: ignore[arg-type]
+    if name is None:
+        return None
+    engine = import_module(f"evenly.engines.{name}")  # late: engines import most of evenly
+    return engine if engine.owns(x) else None
+
+
+@lru_cache(maxsize=1024)
+def _engine_name(kind: type) -> str | None:
+    packages = (parent.__module__.partition(".")[0] for parent in kind.__mro__)
+    return next((_ENGINES[package] for package in packages if package in _ENGINES), None)
+
+
+def container_kind(x: Any) -> Literal["tensor", "frame", "array"]:
+    """Return whether an object is a tensor, a data frame or an array.
+
+    ``"array"`` is the fallback: conversion reports unsupported types. A frame is an object
+    without a dtype whose class has columns or a schema. The class is inspected because a lazy
+    frame would have to plan its query to return its columns.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(x, torch.Tensor):
+        return "tensor"
+    if hasattr(x, "dtype") or hasattr(x, "__array_interface__"):
+        return "array"
+    named = hasattr(type(x), "columns") or hasattr(type(x), "schema")
+    return "frame" if named else "array"
+
+
+def is_array(x: Any) -> bool:
+    """Return whether an object is a number, or supports one of the array protocols."""
+    return isinstance(x, bool | int | float | complex | np.generic) or any(
+        hasattr(x, name) for name in ("__array__", "__dlpack__", "__array_interface__", "tocsr")
+    )
+
+
+def is_dbapi_cursor(x: Any) -> bool:
+    """Return whether an object is a cursor of Python's database API, which yields rows."""
+    return hasattr(x, "fetchmany") and hasattr(x, "description")
+
+
+def is_list_of_numbers(x: Any) -> bool:
+    """Return whether a list, or a nested list, holds scalars rather than arrays."""
+    first = x[0]
+    while isinstance(first, list | tuple) and first:
+        first = first[0]
+    plain = (bool, int, float, complex, str, type(None), np.generic, list, tuple)
+    return isinstance(first, plain)
+
+
+def is_dataset(x: Any) -> bool:
+    """Return whether an object is a map-style PyTorch dataset."""
+    data = sys.modules.get("torch.utils.data")
+    return (
+        data is not None and isinstance(x, data.Dataset) and not isinstance(x, data.IterableDataset)
+    )
+
+
+def is_iterable_dataset(x: Any) -> bool:
+    """Return whether an object is an iterable-style PyTorch dataset."""
+    data = sys.modules.get("torch.utils.data")
+    return data is not None and isinstance(x, data.IterableDataset)
+
+
+def array_attributes_hint(x: Any) -> str:
+    """Return a hint that names the attributes of an object that are arrays."""
+    names = [name for name, part in getattr(x, "__dict__", {}).items() if is_array(part)]
+    return f" Of its parts {listed(names)} pass select={names[0]!r}, for example." if names else ""
+
+
+def with_article(name: str) -> str:
+    """Return a noun with its indefinite article."""
+    return f"{'an' if name[:1].lower() in tuple('aeiou') else 'a'} {name}"

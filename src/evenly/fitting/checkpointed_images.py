@@ -1,0 +1,66 @@
+"""Adding images that are still to be read, with a save now and then."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import chain
+from typing import Any
+
+from evenly import _core
+from evenly.block import Block
+from evenly.fitting.images import ImageSums
+from evenly.fitting.parallel import consume_side_by_side
+from evenly.fitting.saving import Saving
+from evenly.moments import Moments
+from evenly.sources.images import Shot
+
+
+class SummingImages(Saving):
+    """Adds images so that, whenever it saves, the sums have just those that were given out.
+
+    Parameters
+    ----------
+    before
+        The moments to which they are added.
+    save
+        Saves both, and which they are.
+    report
+        Called with each block.
+    """
+
+    def __init__(
+        self,
+        before: Moments,
+        sums: ImageSums,
+        save: Callable[[list[Any]], None],
+        *,
+        report: Callable[[Block], None],
+        threads: int | None,
+    ) -> None:
+        super().__init__(before, save)
+        self._sums = sums
+        self._report = report
+        self._threads = threads or _core.num_threads()
+
+    def sum(self, tasks: Generator[Iterable[Shot]]) -> None:
+        """Add tasks of some images each, which threads take one after the other.
+
+        A save waits until they have done all that they have taken.
+        """
+        with self._interruption, closing(tasks):
+            while (task := next(tasks, None)) is not None:
+                stretch = self._stretch(chain([task], tasks))
+                consume_side_by_side(stretch, self._add, self._threads)
+                self._pause()
+            self._stop_if_asked()
+
+    def _stretch(self, tasks: Iterator[Iterable[Shot]]) -> Iterator[Iterable[Shot]]:
+        """Yield what is to be added until the next save."""
+        for task in tasks:
+            yield task
+            if self._interruption.asked or self._due():
+                return
+
+    def _add(self, shot: Shot) -> None:
+        self._sums.add(shot)
+        self._added = True
+        self._report(shot.block())

@@ -1,0 +1,168 @@
+"""The door: files, held against a checkpoint, into a source of what is still to be read."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from evenly.checkpoint import errors
+from evenly.checkpoint.diff import Comparison, Rule, compare
+from evenly.checkpoint.image_positions import Album
+from evenly.checkpoint.position import Course
+from evenly.checkpoint.relative_paths import Names
+from evenly.checkpoint.store import State
+from evenly.fitting.resumed import Resumable
+from evenly.fitting.resumed_images import ResumableImages
+from evenly.redaction import redact_url
+from evenly.sources import Source, open_source
+from evenly.sources.files import expand_all, is_path
+from evenly.sources.files.fingerprint import Watch, stamp_if_there
+from evenly.sources.files.locate import is_store, is_url
+from evenly.sources.group_by import are_columns, names_of
+from evenly.sources.images import Listing, holds_images
+from evenly.sources.selection import Field, choice
+from evenly.sources.sql import is_database
+from evenly.sources.tables import KnownTable, TableSource
+
+
+def open_resumable(
+    source: Any,
+    checkpoint: str | os.PathLike[str] | None = None,
+    update: str | os.PathLike[str] | None = None,
+    *,
+    infinite: str = "error",
+    **options: Any,
+) -> Resumable:
+    """Return the files of a source as one that knows what of them was read before.
+
+    Nobody else can open the checkpoint until the end of `Resumable.summed`.
+
+    Parameters
+    ----------
+    source
+        A path, a pattern, a folder, a URL, or a list of them.
+    checkpoint, update
+        The statistics file to go on from, or to begin: under one of its two rules, see `Rule`.
+    infinite, **options
+        Those of `evenly.fit`. The same ones as when the checkpoint was begun.
+
+    Raises
+    ------
+    SourceError
+        When a file has changed or vanished, the checkpoint cannot be read or written, or
+        another process has it.
+    DataError
+        When the options differ from those before.
+    UnsupportedTypeError
+        When the source is no file.
+    """
+    path, rule = _path_and_rule(checkpoint, update)
+    if is_url(path):
+        raise errors.far_away(path)
+    paths = _paths(source, rule)
+    images = holds_images(paths)
+    given: Listing | list[str] = Listing(paths) if images else _files(paths, rule)
+    if not isinstance(options["weights"], str | None):
+        raise errors.no_column("weights", rule)
+    if options["by"] is not None and not are_columns(options["by"]):
+        raise errors.no_column("by", rule)
+    of_images = {} if images else {"mode": None, "broken": None}
+    state = State(path, options | {"infinite": infinite} | of_images)
+    try:
+        if isinstance(given, Listing):
+            return _of_images(given, state, rule, infinite, options)
+        return _of_files(given, state, rule, infinite, options)
+    except BaseException:
+        state.close()
+        raise
+
+
+def _path_and_rule(checkpoint: Any, update: Any) -> tuple[str, Rule]:
+    if checkpoint is not None and update is not None:
+        raise errors.both(checkpoint, update)
+    if update is None:
+        return os.fspath(checkpoint), "checkpoint"
+    return os.fspath(update), "update"
+
+
+def _paths(source: Any, rule: Rule) -> Sequence[Any]:
+    paths = [source] if is_path(source) else source
+    if not isinstance(paths, list | tuple) or not paths or not all(map(is_path, paths)):
+        raise errors.no_files(source, rule)
+    return paths
+
+
+def _files(paths: Sequence[Any], rule: Rule) -> list[str]:
+    files = expand_all(paths)
+    for path in files:
+        if is_database(path) or (is_url(path) and is_store(path)):
+            raise errors.no_stamp(path, rule)
+    return files
+
+
+def _of_files(
+    given: list[str], state: State, rule: Rule, infinite: str, options: dict[str, Any]
+) -> Resumable:
+    rest = compare(given, state.files, Names(state.path), rule, state.path)
+    everything = given if rule == "checkpoint" else _all(rest, state)
+    watch = Watch()
+    return Resumable(
+        _opened(rest, state, options | {"watch": watch}),
+        Course(rest.paths, rest.files, watch, state.path),
+        state,
+        infinite=infinite,
+        before=_words(rest, state.path),
+        description=_and_more(everything),
+        nbytes=rest.nbytes,
+    )
+
+
+def _of_images(
+    given: Listing, state: State, rule: Rule, infinite: str, options: dict[str, Any]
+) -> Resumable:
+    paths = [file.path for file in given]
+    names = Names(state.path)
+    rest = compare(paths, state.files, names, rule, state.path, stamp_of=stamp_if_there)
+    album = Album(rest, given, state.path)
+    return ResumableImages(
+        open_source(given.sources, known=album, **options),
+        album,
+        state,
+        infinite=infinite,
+        before=_words(rest, state.path),
+        description=given.description if rule == "checkpoint" else _and_more(_all(rest, state)),
+        nbytes=rest.nbytes,
+    )
+
+
+def _opened(rest: Comparison, state: State, options: dict[str, Any]) -> Source:
+    """Return what is still to be read; its columns are those that were read before."""
+    known = None
+    if state.fields is not None:
+        known = KnownTable(state.path, tuple(Field(*field) for field in state.fields))
+    if rest.paths or known is None:
+        return open_source(rest.paths or iter(()), known=known, **options)
+    by = names_of(options["by"])
+    asked = choice(options["columns"], options["exclude"], options["weights"], by)
+    return TableSource([known], asked, description=state.path, known=known)
+
+
+def _all(rest: Comparison, state: State) -> list[str]:
+    """Return the names of the files that the sums will have."""
+    return sorted({*state.files, *(file.path for file in rest.files)})
+
+
+def _and_more(paths: Sequence[str]) -> str:
+    first = redact_url(paths[0])
+    return f"{first} and {len(paths) - 1} more" if len(paths) > 1 else first
+
+
+def _words(rest: Comparison, checkpoint: str) -> str:
+    """Return what was read before, in words; nothing when nothing was."""
+    begun = [
+        f"{file.rows:,} rows of {redact_url(path)}"
+        for path, file in zip(rest.paths, rest.files, strict=True)
+        if file.rows
+    ]
+    whole = [f"{rest.skipped:,} file{'s' * (rest.skipped != 1)}"] if rest.skipped else []
+    there = " and ".join([*whole, *begun])
+    return there and f"in {checkpoint} already: {there}"

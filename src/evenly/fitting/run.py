@@ -1,0 +1,105 @@
+"""A source's blocks into moments: one after the other, or side by side."""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
+from typing import Any, TypeVar
+
+from evenly import _core
+from evenly.block import Block
+from evenly.errors import DataError
+from evenly.fitting.images import fit_images
+from evenly.fitting.parallel import consume_side_by_side
+from evenly.fitting.resumed import Resumable
+from evenly.moments import GroupedMoments, Moments
+from evenly.progress import Progress, reporter
+from evenly.sources import Source
+from evenly.sources.images import ImageSource
+from evenly.sources.tables import TableSource, Task
+
+Sums = TypeVar("Sums", Moments, GroupedMoments)
+Report = Callable[[Block], None]
+
+
+def summed(
+    source: Source,
+    infinite: str,
+    threads: int | None,
+    *,
+    by: Any = None,
+    progress: Callable[[Progress], object] | None = None,
+) -> Any:
+    """Return the moments of a source, and of every column that it began with.
+
+    Parameters
+    ----------
+    by
+        What the rows are grouped by: `GroupedMoments` are returned. None: `Moments`.
+    """
+    report = reporter(progress, source)
+    if isinstance(source, Resumable):
+        return source.summed(report, threads)
+    if isinstance(source, ImageSource):
+        watched = None if progress is None else report
+        return fit_images(source, watched, infinite, threads or _core.num_threads())
+    tasks = source.tasks() if isinstance(source, TableSource) else None
+    if tasks is not None:
+        return _side_by_side(source, tasks, report, infinite, threads)
+    if by is not None:
+        return _one_by_one(GroupedMoments.empty(by), source, report, infinite, threads)
+    return _one_by_one(Moments.empty(), source, report, infinite, threads)
+
+
+def _one_by_one(
+    moments: Sums, source: Source, report: Report, infinite: str, threads: int | None
+) -> Sums:
+    """Add blocks to moments, one after the other, each summed by all threads."""
+    # Closed at once after a failure, so that nothing is read ahead for nobody.
+    with closing(source.blocks()) as blocks:
+        for block in blocks:
+            moments.update(block, infinite=infinite, threads=threads)
+            report(block)
+            del block  # so that its memory is free when the next one is made
+    return moments
+
+
+def _side_by_side(
+    source: Source,
+    tasks: Iterator[Task],
+    report: Report,
+    infinite: str,
+    threads: int | None,
+) -> Moments:
+    """Return the moments of blocks of some columns each; a thread reads one and sums it."""
+    moments = Moments.empty(source.names or 1)  # a table without names is one column
+
+    def take(block: Block) -> None:
+        moments.update_some(block, infinite=infinite)
+        report(block)
+
+    blocks = (task.blocks for task in tasks)
+    consume_side_by_side(blocks, take, threads or _core.num_threads())
+    return moments
+
+
+def finished(moments: Sums, left_out: Collection[str], description: str) -> Sums:
+    """Return the moments without columns that turned out, late, to hold no numbers.
+
+    Columns do not know of one another, so leaving one out afterwards is exact.
+
+    Raises
+    ------
+    DataError
+        When there is no row, or no column is left.
+    """
+    if not moments.rows:
+        raise DataError(f"At least one row is needed. Received: {description}, with none.")
+    names = moments.columns
+    kept = [name for name in names or () if name not in left_out]
+    if names is not None and not kept:
+        raise DataError(
+            f"At least one numeric column must be left to fit. Received: {description}, "
+            "whose columns hold no numbers."
+        )
+    result = moments if names is None or len(kept) == len(names) else moments.select(kept)
+    result.sources = (description,)
+    return result

@@ -1,0 +1,80 @@
+"""Moments from files, and many as one: plain ones and groups."""
+
+import os
+from collections.abc import Iterable
+from typing import Any, overload
+
+from evenly import _core, statistics_file
+from evenly.errors import StatisticsFileError
+from evenly.moments.base import mixed
+from evenly.moments.grouped import GroupedMoments
+from evenly.moments.grouped_records import believed as believed_groups
+from evenly.moments.moments import Moments, believed
+from evenly.statistics_file import Ledger, groups
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Return what a statistics file holds: `Moments`, or `GroupedMoments` if it has groups.
+
+    Raises
+    ------
+    SourceError
+        When the file is missing or cannot be read.
+    StatisticsFileError
+        When it is no statistics file, or no data at all can have such statistics.
+    """
+    return load_with_ledger(path)[0]
+
+
+def load_with_ledger(path: str | os.PathLike[str]) -> tuple[Any, Ledger | None]:
+    """Return `load`, and which files are in the sums, where the statistics file says it."""
+    content = statistics_file.content_of(path)
+    try:
+        return _read(content)
+    except StatisticsFileError as error:
+        raise StatisticsFileError(f"{os.fspath(path)}: {error}") from None
+
+
+def from_bytes(content: bytes) -> Moments | GroupedMoments:
+    """Return what the bytes of a statistics file hold; `load` without the file."""
+    return _read(content)[0]
+
+
+def _read(content: bytes) -> tuple[Moments | GroupedMoments, Ledger | None]:
+    with _core.ExactMode():  # to parse and compare subnormal numbers
+        return _read_exactly(content)
+
+
+def _read_exactly(content: bytes) -> tuple[Moments | GroupedMoments, Ledger | None]:
+    document = statistics_file.document_of(content)
+    del content
+    if not groups.has_groups(document):
+        header, columns = statistics_file.read(document)
+        return believed(header, columns), header.ledger
+    header, by, found = groups.read(document)
+    return GroupedMoments(*believed_groups(header, by, found)), header.ledger
+
+
+@overload
+def merge(moments: Iterable[Moments]) -> Moments: ...
+@overload
+def merge(moments: Iterable[GroupedMoments]) -> GroupedMoments: ...
+def merge(moments: Iterable[Any]) -> Any:
+    """Return the sum of many moments, in one pass and one copy; or of many groups of moments.
+
+    The same bits as adding them with ``+`` in any order, and faster.
+
+    Raises
+    ------
+    ColumnError
+        When the columns of one differ from those before it.
+    DataError
+        When some have groups, and others none.
+    """
+    total: Any = None
+    for part in moments:
+        total = type(part).empty() if total is None else total
+        if not isinstance(part, type(total)):
+            raise mixed(f"{type(total).__name__} and {type(part).__name__}")
+        total._absorb(part, private=True)
+    return Moments.empty() if total is None else total

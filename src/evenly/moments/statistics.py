@@ -1,0 +1,157 @@
+"""What moments say when they are read: mean, variance, std, and a table."""
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly import _core, exact_stats
+from evenly.exact_stats import Dyadic
+from evenly.moments import text_table
+from evenly.moments.base import Books
+from evenly.moments.records import records
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
+Correction = int | float | Fraction
+
+
+class Readings(Books):
+    """The read-outs of `Moments`; each is computed once, until the moments change."""
+
+    __slots__ = ()
+
+    def _read(self, key: object, function: Callable[..., float], *more: Any) -> Floats:
+        """Return function(count, sum, squares, *more) for each column, as a new array."""
+
+        def compute() -> Floats:
+            return np.array([function(*sums, *more) for sums in self._sums()], np.float64)
+
+        return self._cached(key, compute).copy()
+
+    def _sums(self) -> Iterable[tuple[Dyadic, Dyadic, Dyadic]]:
+        """Return count, sum and sum of squares of each column, of one moment in time."""
+        state = self._state.copy()
+        return zip(state.counts(), state.sums(), state.squares(), strict=True)
+
+    @property
+    def mean(self) -> Floats:
+        """The mean of each column: the nearest float64. NaN when it has no value."""
+        return self._read("mean", lambda count, total, _: exact_stats.mean(count, total))
+
+    def variance(self, correction: Correction = 0) -> Floats:
+        """Return the variance of each column: the float64 nearest to the exact one.
+
+        ``sum((x - mean)**2) / (count - correction)``, in which nothing is rounded before
+        the division.
+
+        Parameters
+        ----------
+        correction
+            Subtracted from the count; any number of 0 or more. Choose 0 (the default) to
+            describe the data as given, as batch normalisation does, and 1 to estimate the
+            variance of what the rows are a sample of.
+
+        Returns
+        -------
+        array of float64, shape (num_features,)
+            NaN where ``count <= correction``; exactly 0 for a constant column.
+        """
+        exact = exact_stats.exact_correction(correction)
+        return self._read(("variance", exact), exact_stats.variance, exact)
+
+    def std(self, correction: Correction = 0) -> Floats:
+        """Return the standard deviation: the float64 nearest to the exact square root.
+
+        It is not the root of the rounded variance. See `variance` for ``correction``.
+        """
+        exact = exact_stats.exact_correction(correction)
+        return self._read(("std", exact), exact_stats.std, exact)
+
+    @property
+    def constant(self) -> npt.NDArray[np.bool_]:
+        """Which columns have values that are all the same: a variance of exactly 0."""
+
+        def same(count: Dyadic, total: Dyadic, squares: Dyadic) -> bool:
+            return count[0] > 0 and exact_stats.spread(count, total, squares)[0] == 0
+
+        return self._read("constant", same).astype(np.bool_)
+
+    @property
+    def count(self) -> Counts:
+        """How many values each column has; with weights, their total weight.
+
+        int64 when all are whole, float64 otherwise.
+        """
+        counts = self._cached("count", lambda: _counts(self._state.counts()))
+        return counts.copy()
+
+    @property
+    def missing(self) -> Counts:
+        """How many values each column lacks (NaN, null); with weights, their weight."""
+        counts = self._cached("missing", lambda: _counts(self._state.missings()))
+        return counts.copy()
+
+    @property
+    def min(self) -> Floats:
+        """The smallest value of each column; NaN when it has none.
+
+        A lower bound of it after a subtraction: see `extremes_are_bounds`.
+        """
+        return self._extremes(0)
+
+    @property
+    def max(self) -> Floats:
+        """The largest value of each column; NaN when it has none.
+
+        An upper bound of it after a subtraction: see `extremes_are_bounds`.
+        """
+        return self._extremes(1)
+
+    @property
+    def sum(self) -> list[Fraction]:
+        """The sum of each column, exactly."""
+        return [exact_stats.fraction(value) for value in self._state.sums()]
+
+    @property
+    def sum_of_squares(self) -> list[Fraction]:
+        """The sum of the squares of each column, exactly."""
+        return [exact_stats.fraction(value) for value in self._state.squares()]
+
+    def _extremes(self, which: int) -> Floats:
+        def compute() -> Floats:
+            # None becomes NaN, an integer beyond 2**53 the nearest float64
+            return np.array(self._state.extremes(), np.float64).reshape(-1, 2)
+
+        return self._cached("extremes", compute)[:, which].copy()
+
+    def __repr__(self) -> str:
+        with _core.ExactMode():
+            return text_table.text(self._glance())
+
+    def _repr_html_(self) -> str:
+        with _core.ExactMode():
+            return text_table.page(self._glance())
+
+    def _glance(self) -> text_table.Glance:
+        state = self._state.copy()
+        number, columns = state.columns, state.metadata.columns
+        places = text_table.shown(number)
+        names = tuple(str(i) if columns is None else columns[i] for i in places)
+        found = records(state.take(places), names, ("",) * len(places))
+        rows = [text_table.row(record) for record in found]
+        of = f"{number:,} column{'' if number == 1 else 's'}, {state.rows:,} row"
+        return text_table.Glance(
+            f"Moments of {of}{'' if state.rows == 1 else 's'}",
+            rows,
+            number - len(places),
+            text_table.BOUNDS if state.extremes_are_bounds else "",
+        )
+
+
+def _counts(values: list[Dyadic]) -> Counts:
+    if all(exact_stats.is_count(value) for value in values):
+        return np.array([m << e for m, e in values], np.int64)
+    return np.array([exact_stats.nearest(value) for value in values], np.float64)

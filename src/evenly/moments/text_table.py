@@ -1,0 +1,124 @@
+"""Moments at a glance: the short table of a `repr`, as text and for notebooks."""
+
+import html
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple, TypeAlias
+
+from evenly import exact_stats
+from evenly.exact_stats import Dyadic
+from evenly.printable import printable
+from evenly.statistics_file.column import ColumnRecord
+
+HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max")
+HEAD, TAIL = 12, 4
+"""Columns shown at the start and at the end when there are more than both."""
+_WIDEST = 40
+BOUNDS = "min and max are bounds: rows were subtracted"
+
+Row: TypeAlias = tuple[str, ...]
+
+
+def shown(num_features: int) -> list[int]:
+    """Return the indices of the columns to show, in order."""
+    if num_features <= HEAD + TAIL:
+        return list(range(num_features))
+    return [*range(HEAD), *range(num_features - TAIL, num_features)]
+
+
+class Glance(NamedTuple):
+    """A short table, and what stands around it.
+
+    Attributes
+    ----------
+    title, remark
+        The lines above and below.
+    rows
+        The lines shown.
+    left_out
+        How many lines are not.
+    head
+        How many lines stand before those.
+    headings
+        `HEADINGS`, and before them those of more names.
+    """
+
+    title: str
+    rows: Sequence[Row]
+    left_out: int
+    remark: str
+    head: int = HEAD
+    headings: Row = HEADINGS
+
+
+def text(glance: Glance) -> str:
+    """Return the table as text: names to the left, numbers to the right."""
+    title, rows, left_out, remark, head, headings = glance
+    cells: list[Row] = [headings, *rows]
+    if left_out:
+        cells.insert(1 + head, (f"({left_out:,} more)", *[""] * (len(headings) - 1)))
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
+    named = len(headings) - len(HEADINGS) + 1
+    lines = [
+        "  ".join(
+            [
+                *map(str.ljust, row[:named], widths[:named]),
+                *map(str.rjust, row[named:], widths[named:]),
+            ]
+        ).rstrip()
+        for row in cells
+    ]
+    return "\n".join([title, *(lines if rows else ()), *([remark] if remark else ())])
+
+
+def page(glance: Glance) -> str:
+    """Return the table as HTML, for notebooks."""
+    title, rows, left_out, remark, head, headings = glance
+    body = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
+    if left_out:
+        body.insert(head, f'<td colspan="{len(headings)}">({left_out:,} more)</td>')
+    top = "".join(f"<th>{heading}</th>" for heading in headings)
+    table = "".join(f"<tr>{row}</tr>" for row in body)
+    return (
+        f"<div><p>{html.escape(title)}</p><table><thead><tr>{top}</tr></thead>"
+        f"<tbody>{table}</tbody></table><p>{html.escape(remark)}</p></div>"
+    )
+
+
+def row(column: ColumnRecord) -> Row:
+    """Return the cells of a column."""
+    name = printable(column.name or "")
+    name = name if len(name) <= _WIDEST else name[: _WIDEST - 1] + "…"
+    sums = column.present, column.sum, column.squares
+    return (
+        name,
+        _count(column.present),
+        _count(column.missing),
+        _number(exact_stats.mean(column.present, column.sum)),
+        _number(exact_stats.std(*sums, Fraction(0))),
+        _number(column.min),
+        _number(column.max),
+    )
+
+
+def _count(value: Dyadic) -> str:
+    whole = exact_stats.is_count(value)
+    return f"{value[0] << value[1]:,}" if whole else _number(exact_stats.nearest(value))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or value != value else number(value)
+
+
+def number(value: float) -> str:
+    """Return a number with six digits, and with all that stand before the decimal point.
+
+    >>> [number(x) for x in (0.0, 2013.0, 1356998400.25, 12.639070257, 1e-9, 1e300)]
+    ['0', '2013', '1356998400', '12.6391', '1e-09', '1e+300']
+    """
+    if not value or not 1e-4 <= abs(value) < 1e15:
+        return f"{value + 0.0:.6g}"
+    decimals = max(0, 5 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if decimals else text

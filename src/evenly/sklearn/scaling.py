@@ -1,0 +1,49 @@
+"""A scaler's parameters and moments into numbers a column, and those into scaled data."""
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from evenly.dispatch import container_kind
+from evenly.moments import Moments
+from evenly.sklearn import array_api, sparse_columns
+from evenly.sources.arrays import is_native
+from evenly.transform import Scaling, transform
+
+
+def scaling_of(moments: Moments, *, with_mean: bool, with_std: bool, inverse: bool) -> Scaling:
+    """Return what scaling takes off and multiplies by.
+
+    A constant column is divided by 1, as in scikit-learn, and one without a value becomes
+    NaN. (Where `Scaling.power` is not 0, the unit of a column is a power of two.)
+    """
+    found = moments._scaling(inverse=inverse, constant="zero", correction=0, too_few="constant")
+    power = found.power
+    unit = np.ones(len(found)) if power is None else np.exp2(power if inverse else -power)
+    scaled = (found.factor != 0) & with_std
+    factor = np.where(scaled, found.factor, unit)
+    hi, lo = (part.copy() if with_mean else np.zeros(len(found)) for part in (found.hi, found.lo))
+    unknown = moments.count == 0
+    hi[unknown] = np.nan if with_mean else 0.0
+    factor[unknown] = np.nan if with_std else 1.0
+    return Scaling(moments.columns, hi, lo, factor, inverse, power, found.dtypes)
+
+
+def scaled(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
+    """Return validated data scaled: floats keep their dtype, all else becomes float64."""
+    if sparse.issparse(x):
+        return sparse_columns.scale(x, scaling, in_place=in_place)
+    if array_api.is_foreign(x) and container_kind(x) != "tensor":
+        host = scaled(array_api.on_host(x), scaling, in_place=False)
+        return array_api.converted(host, x)
+    dtype = str(x.dtype).removeprefix("torch.")
+    floating = dtype.startswith("float")
+    out = x if in_place and floating and _writable(x) else None
+    return transform(x, scaling, out=out, dtype=None if floating else "float64")
+
+
+def _writable(x: Any) -> bool:
+    if isinstance(x, np.ndarray):
+        return bool(x.flags.writeable) and is_native(x)
+    return not x.requires_grad

@@ -1,0 +1,124 @@
+"""Which part of a batch is fitted: batches are often (x, y), or dicts."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from evenly.errors import ColumnError, DataError, listed, nearest
+from evenly.printable import printable
+from evenly.sources.images.image_file import is_image
+
+_log = logging.getLogger("evenly")
+
+
+def part_of(batch: Any, select: Any, place: str) -> Any:
+    """Return the part of a batch that ``select`` leads to.
+
+    Parameters
+    ----------
+    batch
+        A tuple, a list, a mapping, or an object with attributes; these may be nested.
+    select
+        A position, a key, or a tuple of these that leads from the outside to the inside.
+
+    Raises
+    ------
+    ColumnError
+        When there is no such part.
+
+    >>> part_of({"image": ["pixels", "mask"]}, ("image", 0), "batch 0")
+    'pixels'
+    """
+    for step in select if isinstance(select, tuple | list) else (select,):
+        batch = _step(batch, step, place)
+    return batch
+
+
+def inside_mappings(x: Any, select: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return what is inside mappings in mappings, and the steps of ``select`` that are left.
+
+    >>> inside_mappings({"train": {"x": [1, 2]}}, ("train", "x", 0))
+    ([1, 2], (0,))
+    """
+    steps = tuple(select) if isinstance(select, tuple | list) else (select,)
+    while steps and isinstance(x, Mapping) and steps[0] in x:
+        x, steps = x[steps[0]], steps[1:]
+    return x, steps
+
+
+def _step(batch: Any, step: Any, place: str) -> Any:
+    if isinstance(batch, Mapping):
+        if step in batch:
+            return batch[step]
+        names = [str(key) for key in batch]
+        raise _no_part(step, place, f"keys {listed(batch)}", nearest(str(step), names))
+    if isinstance(step, str):
+        if hasattr(batch, step):
+            return getattr(batch, step)
+        raise _no_part(step, place, f"a {type(batch).__name__}, without names", "")
+    if not isinstance(batch, tuple | list):
+        raise _no_part(step, place, f"a {type(batch).__name__}, without parts", "")
+    if not -len(batch) <= step < len(batch):
+        raise _no_part(step, place, f"{len(batch)} parts, from 0 to {len(batch) - 1}", "")
+    return batch[step]
+
+
+def _no_part(step: Any, place: str, there: str, hint: str) -> ColumnError:
+    return ColumnError(
+        f"select= must name a part of every batch. Received: {step!r}; {place} has {there}.{hint}"
+    )
+
+
+class Default:
+    """The part of a batch that is fitted when none is selected.
+
+    Of a tuple or list of arrays it is the first, as training loops unpack ``x, y``; that is
+    remarked once in the log when there are several. A mapping has no first part: its keys
+    must be chosen from.
+    """
+
+    def __init__(self) -> None:
+        self._remarked = False
+
+    def __call__(self, batch: Any, place: str) -> Any:
+        """Return the part.
+
+        Raises
+        ------
+        DataError
+            For a mapping.
+        """
+        if isinstance(batch, Mapping):
+            raise DataError(
+                "Of a dict one part must be selected. "
+                f"Received: {place} with keys {listed(batch)}. "
+                f"Pass select={next(iter(batch), 'key')!r}, for example."
+            )
+        if not is_tuple_of_parts(batch):
+            return batch
+        if len(batch) > 1 and not self._remarked:
+            self._remarked = True
+            _log.warning(
+                "%s has %d parts; the first one is fitted. Pass select= to choose, select=0 "
+                "to be silent about it.",
+                printable(place.capitalize()),
+                len(batch),
+            )
+        return self(batch[0], place)
+
+
+def is_tuple_of_parts(batch: Any) -> bool:
+    """Whether a batch is a tuple or list whose first part is an array, or has parts itself.
+
+    Images alone are a batch of images; before a label, an image is a part.
+    """
+    if not isinstance(batch, tuple | list) or not batch:
+        return False
+    first = batch[0]
+    if is_image(first):
+        return not all(map(is_image, batch))
+    return (
+        isinstance(first, Mapping)
+        or bool(getattr(first, "shape", ()))
+        or (isinstance(first, tuple | list) and is_tuple_of_parts(first))
+    )

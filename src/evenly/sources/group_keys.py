@@ -1,0 +1,266 @@
+"""Columns and arrays of keys: of each row, the group that it belongs to.
+
+Everything becomes words of 64 bits, or texts in buffers, of which the core numbers the equal
+ones alike; only the distinct ones are made into Python values.
+"""
+
+import sys
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from datetime import UTC, date, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly import _core
+from evenly.block import Block, Column, Keys
+from evenly.errors import DataError, EvenlyError, UnsupportedTypeError
+from evenly.group_keys import beyond_years, finer_than_micro, parts_of
+from evenly.sources.source import Source
+from evenly.sources.wrapped import RowByRow
+
+Rows = npt.NDArray[np.int64]
+Present = npt.NDArray[np.bool_]
+
+_STEPS = {"s": "s", "ms": "ms", "us": "us", "ns": "ns", "day": "D"}
+
+
+class KeyName(str):
+    """The name of a column that a table is asked for as `Keys`, and not as a `Column`."""
+
+    __slots__ = ()
+
+
+def numbered(codes: Rows, values: Sequence[Any], present: Present | None = None) -> Keys:
+    """Return keys of one part, of codes into values as they were found."""
+    keys = list(zip(parts_of(values), strict=True))
+    places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    distinct = len(places) == len(keys)
+    found = codes if distinct else np.array([places[key] for key in keys], np.int64)[codes]
+    if present is None or present.all():
+        return Keys(found, tuple(places))
+    missing = places.setdefault((None,), len(places))
+    full = np.full(len(present), missing, np.int64)
+    full[present] = found
+    return Keys(full, tuple(places))
+
+
+def keys_of_words(
+    words: npt.NDArray[Any], present: Present | None, values_of: Callable[[Rows], Sequence[Any]]
+) -> Keys:
+    """Return the keys of rows of 64 bits; ``values_of`` takes those of some of the rows."""
+    if present is not None:
+        kept = np.flatnonzero(present)
+        codes, first = _core.number_words(np.ascontiguousarray(words[kept]).view(np.uint64))
+        return numbered(codes, values_of(kept[first]), present)
+    codes, first = _core.number_words(np.ascontiguousarray(words).view(np.uint64))
+    return numbered(codes, values_of(first))
+
+
+def keys_of_column(column: Column, zone: str = "") -> Keys:
+    """Return a column of numbers, booleans or times as keys."""
+    from evenly.sources.arrow import present_rows
+
+    values = column.values
+    present = None if column.validity is None else present_rows(column)
+    if column.dtype:
+        return _keys_of_times(values, present, column.dtype, zone)
+    if values.dtype.kind == "f":
+        wide = values.astype(np.float64) + 0.0  # -0.0 is 0.0
+        there = ~np.isnan(wide) if present is None else present & ~np.isnan(wide)
+        return keys_of_words(wide, there, lambda rows: wide[rows].tolist())
+    words = values.astype(np.uint64 if values.dtype == np.uint64 else np.int64)
+    return keys_of_words(words, present, lambda rows: values[rows].tolist())
+
+
+def _keys_of_times(
+    values: npt.NDArray[Any], present: Present | None, dtype: str, zone: str
+) -> Keys:
+    kind, _, unit = dtype.rstrip("]").partition("[")
+    if kind not in ("date", "timestamp"):
+        raise UnsupportedTypeError(
+            "A group's key must be text, a number, a boolean, a date or a timestamp. "
+            f"Received: a column of {dtype}. Convert the column of by= first."
+        )
+    words = values.astype(np.int64)
+
+    def parts(rows: Rows) -> list[Any]:
+        times = words[rows].view(f"M8[{_STEPS[unit]}]")
+        if kind == "date":
+            return [_date(time) for time in times.astype("M8[D]")]
+        micro = times.astype("M8[us]")
+        if (micro.astype(times.dtype) != times).any():
+            raise finer_than_micro(times[micro.astype(times.dtype) != times][0])
+        return [_instant(time, zone) for time in micro.tolist()]
+
+    return keys_of_words(words, present, parts)
+
+
+def _date(day: Any) -> date:
+    try:
+        return date(1970, 1, 1) + timedelta(days=int(day.view("i8")))
+    except OverflowError:
+        raise beyond_years(day) from None
+
+
+def _instant(time: Any, zone: str) -> Any:
+    if isinstance(time, int):  # NumPy's way to say that datetime does not reach so far
+        raise finer_than_micro(np.datetime64(time, "us"))
+    if time is None:  # the integer that NumPy has for NaT, in a row that is not missing
+        raise finer_than_micro(f"{-(2**63)} microseconds since 1970")
+    return time.replace(tzinfo=UTC) if zone else time
+
+
+def keys_of_objects(values: Sequence[Any]) -> Keys:
+    """Return any Python values as keys, one by one."""
+    return numbered(np.arange(len(values)), values)
+
+
+def without_empty(keys: Keys) -> Keys:
+    """Return keys in which an empty text is missing: a CSV file has no other way to say so."""
+    if ("",) not in keys.entries:
+        return keys
+    return numbered(keys.codes, [None if entry[0] == "" else entry[0] for entry in keys.entries])
+
+
+def joined(parts: Sequence[Keys]) -> Keys:
+    """Return the keys of several columns as one, of as many parts."""
+    result = parts[0]
+    for more in parts[1:]:
+        words = result.codes * len(more.entries) + more.codes
+        codes, first = _core.number_words(words.view(np.uint64))
+        ours, theirs = result.codes[first].tolist(), more.codes[first].tolist()
+        pairs = zip(ours, theirs, strict=True)
+        result = Keys(codes, tuple(result.entries[a] + more.entries[b] for a, b in pairs))
+    return result
+
+
+def keys_of_array(x: Any) -> Keys:
+    """Return one key a row, given as an array, a tensor, a series or a list.
+
+    Raises
+    ------
+    DataError
+        When it has more than one dimension.
+    UnsupportedTypeError
+        When it holds what can be no key.
+    """
+    if isinstance(x, Keys):
+        return x
+    if isinstance(x, str | bytes) or not hasattr(x, "__len__"):
+        raise DataError(
+            f"by= must have one key a row, as an array or a list. Received: {x!r}. "
+            "A text names a column, which only frames and files have."
+        )
+    if hasattr(x, "detach"):  # a tensor that requires grad turns into no array
+        x = x.detach().cpu()
+    if hasattr(x, "factorize"):  # pandas
+        from evenly.sources.pandas_frames import pandas_keys
+
+        return pandas_keys(x)
+    if hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__"):
+        from evenly.sources.arrow_group_keys import series_keys
+
+        return series_keys(x)
+    array = x if hasattr(x, "__array__") or hasattr(x, "__array_interface__") else _objects(x)
+    array = np.asarray(array)
+    if array.ndim != 1:
+        raise DataError(
+            "by= must have one key a row, or be names of columns. "
+            f"Received: {type(x).__name__} of shape {array.shape}."
+        )
+    return _keys_of_numpy(array)
+
+
+def _objects(x: Any) -> npt.NDArray[Any]:
+    """Return a list as an array that keeps each value as it is: NumPy would make 1 text."""
+    values = list(x)
+    result = np.empty(len(values), object)
+    result[:] = values
+    return result
+
+
+def _keys_of_numpy(array: npt.NDArray[Any]) -> Keys:
+    kind = array.dtype.kind
+    if kind == "b" or (kind in "iuf" and array.dtype.itemsize <= 8):
+        return keys_of_column(Column(array.astype(array.dtype.newbyteorder("="))))
+    if kind == "M":
+        whole = _in_whole_units(array)
+        unit = np.datetime_data(whole.dtype)[0]
+        dtype = "date[day]" if unit == "D" else f"timestamp[{unit}]"
+        words = np.ascontiguousarray(whole).astype(whole.dtype.newbyteorder("=")).view(np.int64)
+        there = ~np.isnat(whole)
+        return _keys_of_times(words, None if there.all() else there, dtype, "")
+    if kind == "U":
+        _check_letters(array)
+        unique, codes = np.unique(array, return_inverse=True)
+        return numbered(codes.reshape(-1).astype(np.int64), unique.tolist())
+    return keys_of_objects(array.tolist())
+
+
+def _in_whole_units(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return times in a unit that keys know: in seconds, where theirs is another."""
+    unit, _ = np.datetime_data(array.dtype)
+    there = ~np.isnat(array)
+    if unit in ("Y", "M", "W", "h", "m"):  # NumPy does not say when a conversion overflows
+        first, last = np.array(["0001-01-01", "9999-12-31T23:59"], "M8[m]").astype(array.dtype)
+        if (outside := there & ((array < first) | (array > last))).any():
+            raise beyond_years(array[outside][0])
+    whole = array.astype(f"M8[{unit if unit in _STEPS.values() else 's'}]")
+    if (changed := there & (whole != array)).any():
+        raise finer_than_micro(array[changed][0])
+    return whole
+
+
+def _check_letters(array: npt.NDArray[Any]) -> None:
+    """Raise when an array of texts, which may be bytes of a file, holds what is no letter."""
+    whole = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("=")))
+    letters = whole.view(np.uint32) if array.dtype.itemsize else np.empty(0, np.uint32)
+    if len(letters) and letters.max() > sys.maxunicode:
+        raise DataError(
+            "A group's key must be text in Unicode. "
+            f"Received: the letter {letters.max():#x}, which does not exist. It may be damaged."
+        )
+
+
+def keys_of_column_named(x: Any, name: str, place: str) -> Keys:
+    """Return one key a row, as `keys_of_array` does; errors say which column it was."""
+    try:
+        return keys_of_array(x)
+    except (DataError, UnsupportedTypeError) as error:
+        raise located(error, name, place) from None
+
+
+def located(error: EvenlyError, name: str, place: str) -> EvenlyError:
+    """Return an error about a column's values that also says where they are."""
+    column = f"column {str(name)!r} of " if name else ""
+    return type(error)(f"{error} It is in {column}{place}.")
+
+
+class KeyedSource(RowByRow):
+    """A source whose rows get their groups from an array of keys.
+
+    Raises
+    ------
+    DataError
+        When there are more or fewer keys than rows, which may show only at the end.
+    """
+
+    def __init__(self, source: Source, keys: Keys) -> None:
+        super().__init__(source, keys, rule="by= must have one key", noun="keys")
+
+    def blocks(self) -> Generator[Block]:
+        """Yield the blocks with their keys."""
+        for block, keys in self.parts(entries_of):
+            if block.rows != len(keys):
+                keys = Keys(np.repeat(keys.codes, block.rows // len(keys)), keys.entries)
+            yield replace(block, keys=keys)
+
+
+def entries_of(block: Block) -> int:
+    """Return how many keys a block needs: one a row, or one for each image of N×C×H×W."""
+    if isinstance(block.data, tuple) or block.data.ndim < 3:
+        return block.rows
+    shape = tuple(block.data.shape)
+    return int(shape[1 if block.feature_axis % len(shape) == 0 else 0])

@@ -1,0 +1,236 @@
+"""The door: looks at what was passed and hands it to the file of that kind."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+from evenly.dispatch import (
+    array_attributes_hint,
+    engine_of,
+    is_array,
+    is_dataset,
+    is_dbapi_cursor,
+    is_iterable_dataset,
+    is_list_of_numbers,
+    with_article,
+)
+from evenly.errors import DataError, SourceError, UnsupportedTypeError
+from evenly.redaction import redact_url
+from evenly.sources.batch_parts import Default, inside_mappings, part_of
+from evenly.sources.batches import BatchSource, Samples
+from evenly.sources.group_by import has_keys, keys_beside
+from evenly.sources.group_keys import KeyedSource
+from evenly.sources.images import files_source, holds_images, is_image, memory_source
+from evenly.sources.options import Request
+from evenly.sources.source import Source
+
+_NO_ROWS = (
+    "The rows of a query must come as Arrow data. Received: {}.{}, which gives Python objects. "
+    "Pass a URL such as sqlite:///x.db?table=t, a cursor of an ADBC driver, DuckDB's "
+    "connection.sql(query), or frames: pandas.read_sql(..., chunksize=100_000)."
+)
+
+
+class Door:
+    """Looks at what was passed and hands it to the file of that kind."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._default = Default()
+
+    def open(self, x: Any, place: str) -> Source:
+        """Return a source; of an item of an iterable, ``place`` says which."""
+        from evenly.sources import datasets
+        from evenly.sources.files.locate import is_path
+        from evenly.sources.frames import is_frame
+        from evenly.sources.stores import is_stored, open_stored
+
+        if engine_of(x) is not None:  # __array__ or a stream of it would bring all of it here
+            raise UnsupportedTypeError(
+                "A distributed collection is fitted where it is, by itself. Received: "
+                f"{place} of type {type(x).__name__}. Pass it to evenly.fit, and add up: a + b."
+            )
+        if hasattr(x, "blocks") and hasattr(x, "left_out"):
+            return x  # type: ignore[no-any-return]
+        if is_path(x):
+            return self._open_files([x])
+        if is_image(x):
+            return self._open_images([x], place)
+        if is_stored(x):
+            return self._open_opened(open_stored(x, self._request))
+        if is_frame(x):
+            return self._open_frame(x, place)
+        if datasets.owns(x):
+            return self._open_opened(datasets.open_dataset(x, self._request))
+        if isinstance(x, Mapping):
+            return self._open_mapping(x, place)
+        if is_dbapi_cursor(x):
+            raise UnsupportedTypeError(_NO_ROWS.format(type(x).__module__, type(x).__qualname__))
+        if is_dataset(x):
+            return self._open_batches(Samples(x), x, self._open_sample)
+        if is_array(x):
+            return self._open_array(x, place)
+        if isinstance(x, list | tuple):
+            return self._open_list(x, place)
+        if isinstance(x, Iterable):
+            samples = is_iterable_dataset(x)
+            return self._open_batches(x, x, self._open_sample if samples else self._open_batch)
+        if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
+            return self._open_batches(Samples(x), x, self._open_sample)
+        if self._request.select is not None:
+            return self._inside.open(self._part(x, place), place)
+        raise UnsupportedTypeError(
+            "A source must be an array, a tensor, a data frame, a path, or an iterable of these. "
+            f"Received: {type(x).__module__}.{type(x).__qualname__}.{array_attributes_hint(x)}"
+        )
+
+    def _open_mapping(self, x: Any, place: str) -> Source:
+        """Open the part that was selected; of a data set in it, the rest says which column."""
+        from evenly.sources import datasets
+
+        select = self._request.select
+        part, rest = (x, ()) if select is None else inside_mappings(x, select)
+        if rest and datasets.owns(part):
+            return self._selecting(rest).open(part, place)
+        return self._open_beside(x, self._part(x, "the dict"), place)
+
+    def _open_opened(self, opened: Any) -> Source:
+        """Return a source as it is; a table becomes one."""
+        if hasattr(opened, "pieces"):
+            return self._open_tables([opened], opened.place, opened.rows, opened.nbytes)
+        return opened  # type: ignore[no-any-return]
+
+    def _open_list(self, x: Any, place: str) -> Source:
+        from evenly.sources.files.locate import is_path
+
+        if not x:
+            raise DataError("At least one row is needed. Received: an empty list.")
+        if all(is_path(item) for item in x):
+            return self._open_files(x)
+        if all(map(is_image, x)):
+            return self._open_images(x, f"a list of {len(x):,} images")
+        if is_list_of_numbers(x):
+            return self._open_array(x, place)
+        return self._open_batches(x, x, self._open_batch)
+
+    def _open_array(self, x: Any, place: str) -> Source:
+        from evenly.sources.arrays import ArraySource, StructuredTable, as_array
+
+        self._check_no_select(x)
+        array = as_array(x, place)
+        if getattr(array.dtype, "names", None) is not None:
+            return self._open_tables([StructuredTable(array, place)], place)
+        choice, axis = self._request.choice, self._request.feature_axis
+        return ArraySource(array, choice, feature_axis=axis, place=place)
+
+    def _open_frame(self, x: Any, place: str) -> Source:
+        from evenly.sources.frames import open_frame
+
+        self._check_no_select(x)
+        table = open_frame(x, "the table" if place == "the array" else place)
+        description = with_article(type(x).__name__)
+        return self._open_tables([table], description, table.rows, table.nbytes)
+
+    def _open_tables(
+        self, tables: Iterable[Any], place: str, rows: int | None = None, nbytes: int | None = None
+    ) -> Source:
+        from evenly.sources.tables import TableSource
+
+        return TableSource(
+            tables,
+            self._request.choice,
+            description=place,
+            rows=rows,
+            nbytes=nbytes,
+            known=self._request.known,
+        )
+
+    def _open_images(self, images: Any, description: str) -> Source:
+        self._check_no_select(images)
+        return memory_source(images, self._request.images, description)
+
+    def _open_files(self, paths: Any) -> Source:
+        from evenly.sources.files import Opener, expand_all, size_of
+        from evenly.sources.files.locate import suffixes_of
+        from evenly.sources.stores.tables import ArraysTable, RecordsTable
+
+        if holds_images(paths):
+            self._check_no_select(redact_url(os.fspath(paths[0])))
+            return files_source(paths, self._request.images, self._request.known)
+        files = expand_all(paths)
+        sizes = [size_of(path) for path in files]
+        nbytes = None if None in sizes else sum(filter(None, sizes))
+        parts = Opener(self._request).each(files)
+        first = next(parts)
+        rows = first.rows if len(files) == 1 and suffixes_of(files[0])[0] != ".zip" else None
+        everything = chain([first], parts)
+        name = redact_url(files[0]) + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+        if hasattr(first, "pieces"):
+            if not isinstance(first, ArraysTable | RecordsTable):
+                self._check_no_select(name)
+            return self._open_tables(_only_tables(everything), name, rows, nbytes)
+        return BatchSource(everything, self._open_part, description=name, rows=rows, nbytes=nbytes)
+
+    def _open_part(self, part: Any, place: str) -> Source:
+        return self._open_tables([part], place) if hasattr(part, "pieces") else part
+
+    def _open_batches(self, items: Iterable[Any], x: Any, open_item: Any) -> Source:
+        return BatchSource(items, open_item, description=with_article(type(x).__name__))
+
+    def _open_batch(self, batch: Any, place: str) -> Source:
+        return self._open_beside(batch, self._part(batch, place), place)
+
+    def _open_beside(self, batch: Any, part: Any, place: str) -> Source:
+        """Open a part of a batch, of which another part may be the keys that by= names."""
+        by = self._request.choice.by
+        if not has_keys(batch, by):
+            return self._inside.open(part, place)
+        choice = replace(self._request.choice, by=())
+        door = Door(self._request._replace(choice=choice, select=None, in_order=True))
+        return KeyedSource(door.open(part, place), keys_beside(batch, by))
+
+    def _open_sample(self, sample: Any, place: str) -> Source:
+        """Open one sample as a batch of one: the axis of features counts with the batch's."""
+        from evenly.sources.arrays import as_array
+
+        place = place.replace("batch", "sample")
+        part = self._part(sample, place)
+        row = part if is_image(part) else as_array(part, place)[None]
+        return self._open_beside(sample, row, place)
+
+    @property
+    def _inside(self) -> "Door":
+        """The door for what was selected: nothing is to be selected of it again."""
+        return self._selecting(None)
+
+    def _selecting(self, select: Any) -> "Door":
+        return Door(self._request._replace(select=select))
+
+    def _part(self, batch: Any, place: str) -> Any:
+        beside = not isinstance(batch, Mapping) and has_keys(batch, self._request.choice.by)
+        if self._request.select is None and beside:
+            return batch[0]
+        if self._request.select is None:
+            return self._default(batch, place)
+        return part_of(batch, self._request.select, place)
+
+    def _check_no_select(self, x: Any) -> None:
+        if self._request.select is not None:
+            what = x if isinstance(x, str) else with_article(type(x).__name__)
+            raise DataError(
+                "select= chooses a part of batches, of a dict, or an array in a file. "
+                f"Received: select={self._request.select!r} for {what}. "
+                "Choose columns with columns=."
+            )
+
+
+def _only_tables(parts: Iterable[Any]) -> Iterable[Any]:
+    for part in parts:
+        if not hasattr(part, "pieces"):
+            raise SourceError(
+                "All files of a fit must be tables, or all arrays. "
+                f"Received: tables, and then {part.description}."
+            )
+        yield part

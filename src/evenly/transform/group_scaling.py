@@ -1,0 +1,271 @@
+"""Each row by the moments of its own group: ``(x - mean[group]) / std[group]``, and back.
+
+The three numbers a column of `Scaling` become three rows of numbers a group. The arithmetic is the
+kernel's, in float64, with the numbers looked up row by row.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly import _core, exact_stats
+from evenly.block import Keys
+from evenly.dispatch import container_kind, engine_of
+from evenly.errors import DataError, nearest
+from evenly.group_keys import Key, kind_of, shown
+from evenly.sources.group_keys import keys_of_array
+from evenly.transform.arrays import check_missing
+from evenly.transform.scaling import (
+    CONSTANT_POLICIES,
+    Floats,
+    Scaling,
+    quick_scaling,
+    scaling,
+)
+
+UNKNOWN = ("error", "missing", "total")
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class GroupScaling:
+    """What normalising by group needs.
+
+    Attributes
+    ----------
+    by
+        The names of the columns of keys; None for keys without a name.
+    places
+        Of each key its row in the tables below. After all groups come those of all rows
+        together, and of nothing.
+    columns, dtypes, inverse, constant
+        As of `Scaling`.
+    hi, lo, factor, power
+        Tables of a row a group and a column a feature, as of `Scaling`; hi is NaN where there is
+        no value, and factor NaN where the variance is undefined.
+    """
+
+    by: str | tuple[str, ...] | None
+    places: Mapping[Key, int]
+    columns: tuple[str, ...] | None
+    dtypes: tuple[str, ...]
+    inverse: bool
+    constant: str
+    correction: Any
+    hi: Floats
+    lo: Floats
+    factor: Floats
+    power: Places | None
+
+    @cached_property
+    def keys(self) -> list[Key]:
+        """The keys in the order of the tables."""
+        return list(self.places)
+
+    def rows_of(self, keys: Keys, unknown: str) -> Places:
+        """Return for each row of data its row in the tables.
+
+        Raises
+        ------
+        DataError
+            When a group is unknown, and ``unknown="error"``.
+        """
+        if unknown not in UNKNOWN:
+            raise DataError(
+                f"unknown must be one of {', '.join(map(repr, UNKNOWN))}. Received: {unknown!r}."
+            )
+        other = len(self.places) + (unknown == "missing")
+        found = np.array([self.places.get(key, other) for key in keys.entries], np.int64)
+        if unknown == "error":
+            self._check_known(keys, found)
+        return found[keys.codes]
+
+    def _check_known(self, keys: Keys, found: Places) -> None:
+        there = np.bincount(keys.codes, minlength=len(found)) > 0
+        strange = [keys.entries[i] for i in np.flatnonzero(there & (found == len(self.places)))]
+        if not strange:
+            return
+        texts = [repr(shown(key)) for key in strange[:5]]
+        more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
+        kinds = [kind_of(part) for part in self.keys[0]] if self.places else []
+        other = [kind_of(part) for part in strange[0]] != kinds and "None" not in kinds
+        near = nearest(shown(strange[0]), map(shown, self.keys[:1000]))
+        why = f" (a {kind_of(strange[0][0])}; those known are of kind {kinds[0]})" * bool(
+            other and kinds and kinds[0] and kind_of(strange[0][0])
+        )
+        raise DataError(
+            f"Every row must be of a group that was fitted. Received: group {', '.join(texts)}"
+            f'{more}{why}.{near} Fit rows of it, or pass unknown="missing" for NaN, or '
+            'unknown="total" for the statistics of all rows together.'
+        )
+
+    def part(self, column: int, rows: Places) -> "tuple[Floats, Floats, Floats, Any]":
+        """Return hi, lo, factor and power of a column for rows of data."""
+        power = None if self.power is None else self.power[rows, column]
+        return self.hi[rows, column], self.lo[rows, column], self.factor[rows, column], power
+
+    def check(self, column: int, rows: Places, present: npt.NDArray[np.bool_]) -> None:
+        """Check that each value that is there can be scaled.
+
+        Raises
+        ------
+        DataError
+            When its group has no value in this column, or not more than ``correction``, or a
+            constant one with ``constant="error"``.
+        """
+        known = rows <= len(self.places)  # of the last row of the tables nothing is expected
+        undefined = np.isnan(self.factor[:, column])
+        if undefined[:-1].any() and (bad := undefined[rows] & present & known).any():
+            raise self._refusal(column, rows[bad][0])
+        if self.constant != "error":
+            return
+        if (bad := (self.factor[:, column] == 0)[rows] & present).any():
+            raise DataError(
+                'With constant="error" no column may be constant in a group. '
+                f"{self._named(column, rows[bad][0])} of variance exactly 0. "
+                'Leave it out with moments.select(...), or pass constant="zero".'
+            )
+
+    def _refusal(self, column: int, row: int) -> DataError:
+        if np.isnan(self.hi[row, column]):
+            rule, what = "at least one value a column in a group", "every row was missing"
+        else:
+            rule = f"more values a column in a group than correction={self.correction}"
+            what = "the variance is undefined"
+        return DataError(
+            f"Normalising needs {rule}. {self._named(column, row)} without: {what}. Fit more rows, "
+            "leave it out with moments.select(...), or make its values missing."
+        )
+
+    def _named(self, column: int, row: int) -> str:
+        name = repr(self.columns[column]) if self.columns else str(column)
+        group = shown(self.keys[row]) if row < len(self.places) else "all rows together"
+        return f"Column {name} of group {group!r}"
+
+
+def group_scaling(
+    state: _core.State,
+    total: _core.State,
+    *,
+    places: Mapping[Key, int],
+    constant: str,
+    correction: Any,
+    inverse: bool,
+    **more: Any,
+) -> GroupScaling:
+    """Return the tables of a state in which each group has as many columns as ``total``."""
+    if constant not in CONSTANT_POLICIES:
+        raise DataError(
+            f"constant must be one of {', '.join(map(repr, CONSTANT_POLICIES))}. "
+            f"Received: {constant!r}."
+        )
+    exact_stats.exact_correction(correction)
+    if not total.columns:
+        raise DataError("Normalising needs rows to have been fitted. Received: none yet.")
+    parts = [
+        *(_piece(state, start, inverse, correction) for start in range(0, state.columns, _PIECE)),
+        _piece(total, 0, inverse, correction),
+    ]
+    shape = len(places) + 1, total.columns
+    none = np.full((1, total.columns), np.nan)
+    hi, lo, factor = (
+        np.vstack([np.concatenate([getattr(part, name) for part in parts]).reshape(shape), none])
+        for name in ("hi", "lo", "factor")
+    )
+    if constant == "center":
+        factor[factor == 0] = 1.0
+    power = None
+    if any(part.power is not None for part in parts):
+        zeros = [np.zeros(len(p), np.int64) if p.power is None else p.power for p in parts]
+        power = np.concatenate([*zeros, np.zeros(total.columns, np.int64)]).reshape(hi.shape)
+    return GroupScaling(
+        places=places,
+        inverse=inverse,
+        constant=constant,
+        correction=correction,
+        hi=hi,
+        lo=lo,
+        factor=factor,
+        power=power,
+        **more,
+    )
+
+
+_PIECE = 4096
+"""Columns read out together: where one needs Python's integers, its piece is halved again."""
+_SMALLEST = 8
+
+
+def _piece(state: _core.State, start: int, inverse: bool, correction: Any) -> Scaling:
+    stop = min(start + _PIECE, state.columns)
+    part = state if stop - start == state.columns else state.take(list(range(start, stop)))
+    return _read(part, inverse, correction)
+
+
+def _read(state: _core.State, inverse: bool, correction: Any) -> Scaling:
+    """Return a scaling whose undefined numbers are NaN: the quick way, for as much as it can."""
+    options: dict[str, Any] = {"inverse": inverse, "correction": correction, "constant": "zero"}
+    options |= {"too_few": "constant", "dtypes": ()}
+    found = quick_scaling(state, None, **options)
+    if found is None and state.columns > _SMALLEST:
+        half = state.columns // 2
+        return _joined(
+            _read(state.take(list(range(half))), inverse, correction),
+            _read(state.take(list(range(half, state.columns))), inverse, correction),
+        )
+    sums = list(zip(state.counts(), state.sums(), state.squares(), strict=True))
+    found = found or scaling(None, sums, **options)
+    exact = exact_stats.exact_correction(correction)
+    for place in np.flatnonzero(found.factor == 0):
+        count = exact_stats.fraction(sums[place][0])
+        if count <= exact or not count:
+            found.factor[place] = np.nan
+        if not count:
+            found.hi[place] = np.nan
+    return found
+
+
+def _joined(a: Scaling, b: Scaling) -> Scaling:
+    hi, lo, factor = (
+        np.concatenate([getattr(part, name) for part in (a, b)]) for name in ("hi", "lo", "factor")
+    )
+    power = None
+    if a.power is not None or b.power is not None:
+        power = np.concatenate(
+            [np.zeros(len(p), np.int64) if p.power is None else p.power for p in (a, b)]
+        )
+    return Scaling(None, hi, lo, factor, a.inverse, power)
+
+
+def transform_groups(
+    x: Any, scaling: GroupScaling, *, by: Any, unknown: str, missing: str = "keep", **options: Any
+) -> Any:
+    """Apply a scaling by group to a frame, an array or a tensor; the result is of its kind."""
+    check_missing(missing)
+    options["missing"] = missing
+    engine = engine_of(x)
+    if engine is not None:
+        work = partial(transform_groups, scaling=scaling, by=by, unknown=unknown, **options)
+        return engine.each(x, work)
+    kind = container_kind(x)
+    if kind == "frame":
+        from evenly.transform.group_frames import scale_frame
+
+        return scale_frame(x, scaling, by=by, unknown=unknown, **options)
+    if by is None:
+        raise DataError(
+            "An array has no columns of keys, so by= must have one key a row. "
+            f"Received: {type(x).__name__}, and no by=. Pass by=keys, or a frame."
+        )
+    rows = scaling.rows_of(keys_of_array(by), unknown)
+    scale: Callable[..., Any]
+    if kind == "tensor":
+        from evenly.transform.group_tensors import scale_tensor as scale
+    else:
+        from evenly.transform.group_arrays import scale_array as scale
+
+    return scale(x, scaling, rows, **options)
