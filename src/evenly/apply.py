@@ -16,7 +16,7 @@ from evenly.sinks import check_suffix, open_sink
 from evenly.sources import open_source
 from evenly.sources.files import expand, tables
 from evenly.sources.files.locate import suffixes_of
-from evenly.sources.images import holds_images
+from evenly.sources.images import contains_images
 from evenly.system.atomic import atomic_file
 
 _PIECE = 2**22
@@ -92,7 +92,7 @@ def inputs(source: str) -> list[str]:
     SourceError
         When there is none.
     """
-    if holds_images([source]):
+    if contains_images([source]):
         raise UnsupportedTypeError(
             f"Images are fitted, and not rewritten: a PNG has no negative numbers. Received: "
             f"{redact_url(source)}. Normalise them as they are loaded: evenly show prints the line "

@@ -41,7 +41,7 @@ class Column:
 
 
 @dataclass(slots=True, frozen=True, eq=False)
-class Keys:
+class GroupKeys:
     """Of each row, the group that it belongs to.
 
     Attributes
@@ -53,14 +53,14 @@ class Keys:
     """
 
     codes: npt.NDArray[np.int64]
-    entries: tuple[Any, ...]
+    uniques: tuple[Any, ...]
 
     def __len__(self) -> int:
         return len(self.codes)
 
-    def __getitem__(self, rows: slice) -> "Keys":
+    def __getitem__(self, rows: slice) -> "GroupKeys":
         """Return a range of rows without copying."""
-        return Keys(self.codes[rows], self.entries)
+        return GroupKeys(self.codes[rows], self.uniques)
 
     @property
     def values(self) -> npt.NDArray[np.int64]:
@@ -95,7 +95,7 @@ class Block:
     keys
         The group of each row, or None. Of an array of more than two dimensions, the rows of one
         entry of its first axis (that is not the columns') have one key together.
-    labels
+    column_numbers
         The positions of its columns in its source, where only some are read.
     verify
         Raises a `SourceError` when what was read of the data so far is not what its file holds.
@@ -111,8 +111,8 @@ class Block:
     first_row: int = 0
     nbytes: int = 0
     first_column: int = 0
-    keys: Keys | None = None
-    labels: Sequence[int] | None = None
+    keys: GroupKeys | None = None
+    column_numbers: Sequence[int] | None = None
     verify: Callable[[], None] | None = None
 
     @property
@@ -133,13 +133,13 @@ class Block:
                 rows *= int(length)
         return rows
 
-    def after(self, rows: int) -> "Block":
+    def skip_rows(self, rows: int) -> "Block":
         """Return the block without its first rows, as a view.
 
         Of an array of several axes of rows, what is left out must end where an index of the
         first of them ends, as blocks of a file do.
 
-        >>> Block(None, np.arange(6.0).reshape(3, 2), first_row=10).after(2).data
+        >>> Block(None, np.arange(6.0).reshape(3, 2), first_row=10).skip_rows(2).data
         array([[4., 5.]])
         """
         if not rows:

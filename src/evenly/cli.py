@@ -156,9 +156,9 @@ def fit(
     from evenly.report.progress_bar import ProgressLine
     from evenly.sources import open_source
     from evenly.sources.files import expand_all
-    from evenly.sources.images import holds_images
+    from evenly.sources.images import contains_images
 
-    paths = list(sources) if holds_images(sources) else expand_all(sources)
+    paths = list(sources) if contains_images(sources) else expand_all(sources)
     for file in (output, checkpoint, update):
         _check_statistics(file, paths)
     _check_output(output, list(filter(None, [checkpoint, update])))

@@ -168,6 +168,6 @@ def fit(
     moments = summed(opened, infinite, threads, by=by, progress=progress)
     asks_itself = opened is given  # who has opened it
     if isinstance(opened, ImageSource | ResumableImages) and not asks_itself:
-        for doubt in opened.tally.doubts():
+        for doubt in opened.summary.warnings():
             _log.warning("%s: %s", printable(opened.description), printable(doubt))
     return finished(moments, opened.left_out, opened.description)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evenly import _core, exact_stats
 from evenly.errors import DataError, listed
-from evenly.sources.images.pixels import COLOURS, FULL_SCALE, GREY
+from evenly.sources.images.pixels import COLORS, FULL_SCALE, GRAY
 
 if TYPE_CHECKING:
     from evenly.moments import Moments
@@ -66,7 +66,7 @@ def unit_scale(moments: "Moments", *, correction: int = 0) -> UnitScale:
 def is_image_like(moments: "Moments") -> bool:
     """Whether the columns are red, green and blue, or grey, of a dtype with a white."""
     kinds = set(moments.dtypes)
-    return moments.columns in (COLOURS, GREY) and len(kinds) == 1 and kinds <= FULL_SCALE.keys()
+    return moments.columns in (COLORS, GRAY) and len(kinds) == 1 and kinds <= FULL_SCALE.keys()
 
 
 def white_of(moments: "Moments") -> int:

@@ -56,7 +56,7 @@ def sources(folder):
 def read(monkeypatch):
     """The places of all images that are read, in the order of reading."""
     places = []
-    content_of = image_source.content_of
+    content_of = image_source.read
 
     def noted(picture):
         places.append(picture.place)
@@ -406,4 +406,4 @@ def test_who_opens_it_asks_for_what_is_odd(photos, state, caplog):
     with caplog.at_level(logging.WARNING, "evenly"):
         evenly.fit(source)
     assert caplog.messages == []
-    assert source.tally.broken == 1
+    assert source.summary.broken == 1

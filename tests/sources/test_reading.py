@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import evenly
-from evenly.sources.read_errors import damaged_store, reading
+from evenly.sources.read_errors import corrupt_store_error, decode_errors
 from evenly.system.errors import is_system_error
 
 fsspec = pytest.importorskip("fsspec")
@@ -51,7 +51,7 @@ class FarError(Exception):
 
 @pytest.mark.parametrize("error", DECODING, ids=lambda error: type(error).__name__)
 def test_errors_of_decoders_name_the_file(error):
-    with pytest.raises(evenly.SourceError) as caught, reading("x.csv"):
+    with pytest.raises(evenly.SourceError) as caught, decode_errors("x.csv"):
         raise error
     message = str(caught.value)
     assert message.startswith("A file must be whole, and of its format. Received: x.csv, which")
@@ -61,7 +61,7 @@ def test_errors_of_decoders_name_the_file(error):
 
 @pytest.mark.parametrize("error", [*REFUSED, FarError("429 Too many requests")], ids=str)
 def test_errors_of_the_system_say_what_they_are(error):
-    with pytest.raises(evenly.SourceError) as caught, reading("x.csv", damaged_store):
+    with pytest.raises(evenly.SourceError) as caught, decode_errors("x.csv", corrupt_store_error):
         raise error
     words = getattr(error, "strerror", None) or str(error)
     assert f" Received: 'x.csv': {words}" in str(caught.value)
@@ -76,20 +76,20 @@ def test_errors_of_the_system_say_what_they_are(error):
     "error", [MemoryError(), KeyboardInterrupt(), SystemExit(3), evenly.ColumnError("no column")]
 )
 def test_others_pass_through(error):
-    with pytest.raises(type(error)) as caught, reading("x.csv"):
+    with pytest.raises(type(error)) as caught, decode_errors("x.csv"):
         raise error
     assert caught.value is error
 
 
 def test_a_message_is_one_line_of_some_length():
-    with pytest.raises(evenly.SourceError) as caught, reading("x.csv"):
+    with pytest.raises(evenly.SourceError) as caught, decode_errors("x.csv"):
         raise ValueError("a" * 10_000 + "\nmore")
     assert len(str(caught.value)) < 600
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_package_is_named():
-    with pytest.raises(evenly.MissingExtraError) as caught, reading("s3://b/x.csv"):
+    with pytest.raises(evenly.MissingExtraError) as caught, decode_errors("s3://b/x.csv"):
         raise ImportError("Install s3fs to access S3", name="s3fs")
     assert str(caught.value) == (
         "Reading s3://b/x.csv needs a package that cannot be imported: Install s3fs to access S3. "

@@ -12,7 +12,7 @@ import pytest
 
 import evenly
 from evenly.sources.files.streams import Stream, decompressed
-from evenly.sources.size_limits import DEFAULT, check_size, most_bytes
+from evenly.sources.size_limits import DEFAULT, check_size, max_member_bytes
 from evenly.sources.stores import chunking
 
 ADVICE = "If you trust the file and have the memory, set EVENLY_MAX_MEMBER_BYTES="
@@ -26,7 +26,7 @@ def bound(monkeypatch):
 
 def test_the_bound_is_a_gibibyte(monkeypatch):
     monkeypatch.delenv("EVENLY_MAX_MEMBER_BYTES", raising=False)
-    assert most_bytes() == DEFAULT == 2**30
+    assert max_member_bytes() == DEFAULT == 2**30
     check_size(2**30, "x")
     with pytest.raises(evenly.SourceError, match=r"at most 1,073,741,824 bytes. Received: x, with"):
         check_size(2**30 + 1, "x")
@@ -36,7 +36,7 @@ def test_the_bound_is_a_gibibyte(monkeypatch):
 def test_a_bound_that_is_not_a_number_of_bytes_is_refused(bound, text):
     bound(text)
     with pytest.raises(evenly.DataError, match="EVENLY_MAX_MEMBER_BYTES must be a positive number"):
-        most_bytes()
+        max_member_bytes()
 
 
 def _image():

@@ -18,7 +18,7 @@ from PIL import Image
 import evenly
 from evenly.cli import main
 from evenly.sources.files.locate import suffixes_of
-from evenly.sources.images.scan import kind
+from evenly.sources.images.scan import file_kind
 from evenly.sources.urls import is_pattern, with_path, without_caches
 from web import serving
 
@@ -249,7 +249,7 @@ def test_a_secret_that_an_older_version_has_saved_is_masked_when_it_is_read(host
 )
 def test_the_suffix_of_a_url_is_that_of_its_path(url, suffix):
     assert suffixes_of(url.format(suffix)) == suffixes_of(f"x{suffix}")
-    assert kind(url.format(suffix)) == kind(f"x{suffix}")
+    assert file_kind(url.format(suffix)) == file_kind(f"x{suffix}")
 
 
 def test_a_query_is_no_pattern():

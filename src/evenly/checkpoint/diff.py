@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 
 from evenly.checkpoint.errors import changed, incomplete, moved, twice, vanished
 from evenly.checkpoint.relative_paths import Names
-from evenly.sources.files.fingerprint import Stamp, stamp_of
-from evenly.sources.files.locate import Found, is_url
+from evenly.sources.files.fingerprint import Fingerprint, fingerprint
+from evenly.sources.files.locate import FileList, is_url
 from evenly.statistics_file import FileRecord
 
 Rule = Literal["checkpoint", "update"]
@@ -41,13 +41,13 @@ def compare(
     rule: Rule,
     checkpoint: str,
     *,
-    stamp_of: Callable[[str], Stamp] = stamp_of,
+    fingerprint_of: Callable[[str], Fingerprint] = fingerprint,
 ) -> Comparison:
     """Return what is to be read of the files given, after the rule.
 
     With ``"update"``, a file that was begun and is not given is finished first, if it is below the
     folder of the checkpoint. No other file or URL that only the checkpoint names is looked at: it
-    may come from somebody else. `stamp_of` looks at a file.
+    may come from somebody else. `fingerprint` looks at a file.
 
     Raises
     ------
@@ -64,10 +64,10 @@ def compare(
     if distant := [file for file in begun if not names.is_below(file.path)]:
         raise incomplete(distant, names, checkpoint)
     unfinished = {file.path: names.path(file.path) for file in begun}
-    paths, files, skipped = Found(), [], 0
+    paths, files, skipped = FileList(), [], 0
     elsewhere = _by_looks(missing)
     for stored, path in (unfinished | there).items():
-        stamp, file = stamp_of(path), known.get(stored)
+        stamp, file = fingerprint_of(path), known.get(stored)
         if file is None:
             file = FileRecord(stored, *stamp, 0, False)
             _check_not_moved(file, path, elsewhere, names, checkpoint)

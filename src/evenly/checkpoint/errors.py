@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from evenly.checkpoint.relative_paths import Names
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
 from evenly.redaction import redact_url
-from evenly.sources.files.fingerprint import Stamp
+from evenly.sources.files.fingerprint import Fingerprint
 from evenly.statistics_file import FileRecord
 
 
-def changed(path: str, file: FileRecord, now: Stamp, checkpoint: str) -> SourceError:
+def changed(path: str, file: FileRecord, now: Fingerprint, checkpoint: str) -> SourceError:
     """Return the error for a file that is not what it was when it was read."""
     return SourceError(
         "A file that is in the sums must stay as it was when it was read. Received: "
@@ -26,7 +26,7 @@ class Change(NamedTuple):
     """A file that changed while it was read: as it was when it was opened, and as it is now."""
 
     file: FileRecord
-    now: Stamp
+    now: Fingerprint
 
 
 def changed_meanwhile(changes: Mapping[str, Change], checkpoint: str) -> SourceError:

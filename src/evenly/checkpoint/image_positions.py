@@ -11,7 +11,7 @@ from evenly.checkpoint.diff import Comparison
 from evenly.checkpoint.errors import Change, changed
 from evenly.sources.files.fingerprint import Watch
 from evenly.sources.files.locate import is_url
-from evenly.sources.images import Listing, Picture, is_archive, pictures_in
+from evenly.sources.images import ImageFile, ImageScan, is_archive, iter_images
 from evenly.sources.images.image_file import read_file
 from evenly.statistics_file import FileRecord
 
@@ -39,7 +39,7 @@ class Album:
         broken.)
     """
 
-    def __init__(self, rest: Comparison, listing: Listing, checkpoint: str) -> None:
+    def __init__(self, rest: Comparison, listing: ImageScan, checkpoint: str) -> None:
         self.listing = listing
         self.changed: dict[str, Change] = {}
         self._checkpoint = checkpoint
@@ -56,12 +56,12 @@ class Album:
         """Return the bytes of all that is to be read; None when unknown."""
         return self._nbytes
 
-    def pictures(self) -> Iterator[Picture]:
+    def image_files(self) -> Iterator[ImageFile]:
         """Yield the images that are not in the sums, and those that could not be read before."""
         for path, file in self._files.items():
             if is_archive(path):
                 self._open(path)
-            pictures = pictures_in(path, self.listing.passed_over, check=False)
+            pictures = iter_images(path, self.listing.passed_over, check=False)
             if not is_archive(path):
                 read = partial(self._read, path)
                 yield from pictures if is_url(path) else (p._replace(read=read) for p in pictures)
@@ -98,7 +98,7 @@ class Album:
     def _note(self, path: str, **changes: Any) -> None:
         self._files[path] = self._files[path]._replace(**changes)
 
-    def count(self, picture: Picture, rows: int) -> None:
+    def count(self, picture: ImageFile, rows: int) -> None:
         """Note that an image is being summed."""
         with self._lock:
             self._rows[picture.file] += rows

@@ -8,7 +8,7 @@ from typing import Any
 from evenly.checkpoint import errors
 from evenly.checkpoint.lock import Lock
 from evenly.moments import GroupedMoments, Moments, load_with_ledger
-from evenly.sources.selection import Field, choice
+from evenly.sources.selection import Field, parse_selection
 from evenly.statistics_file import FileRecord, Ledger
 from evenly.system.temporary import remove_left_over
 
@@ -117,7 +117,7 @@ def _what(options: dict[str, Any]) -> str:
 
 def recorded(options: dict[str, Any]) -> dict[str, Any]:
     """Return what of the options of a fit decides its result, as JSON has it."""
-    asked = choice(options["columns"], options["exclude"], options["weights"])
+    asked = parse_selection(options["columns"], options["exclude"], options["weights"])
     select = options["select"]
     by = options["by"]
     return {

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evenly.errors import DataError, UnsupportedTypeError, listed
-from evenly.sources.arrow import kind_of
+from evenly.sources.arrow import column_kind
 from evenly.sources.arrow_input import checked, schema_of
 from evenly.sources.selection import NUMBER, Field
 
@@ -29,9 +29,9 @@ def _kind(dtype: Any) -> str:
     if is_tensor(dtype):
         return VECTOR
     if _is_list(dtype):
-        inside = kind_of(schema_of(pa.field("", dtype.value_type)))
+        inside = column_kind(schema_of(pa.field("", dtype.value_type)))
         return VECTOR if inside == NUMBER else "nested"
-    return kind_of(schema_of(pa.field("", dtype)))
+    return column_kind(schema_of(pa.field("", dtype)))
 
 
 def is_tensor(dtype: Any) -> bool:

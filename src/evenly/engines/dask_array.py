@@ -13,8 +13,8 @@ from evenly.engines.dask_graph import Leaf, sums
 from evenly.engines.partition import Options, merge_parts
 from evenly.errors import DataError
 from evenly.moments import Moments
-from evenly.sources.arrays import feature_place
-from evenly.sources.selection import choice, positions
+from evenly.sources.arrays import resolve_feature_axis
+from evenly.sources.selection import parse_selection, resolve_positions
 from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
 from evenly.transform.arrays import check_shape, output_dtype
@@ -24,10 +24,10 @@ PLACE = "the Dask Array"
 
 def fit(x: Any, options: Options) -> Moments:
     """Return the moments of an array; chunks of the same columns add up, others stand beside."""
-    axis, number = feature_place(x.shape, options.feature_axis, PLACE)
+    axis, number = resolve_feature_axis(x.shape, options.feature_axis, PLACE)
     starts = _starts(x, axis)
-    asked = choice(options.columns, options.exclude, options.weights)
-    picked = positions(asked, number, PLACE)
+    asked = parse_selection(options.columns, options.exclude, options.weights)
+    picked = resolve_positions(asked, number, PLACE)
     blocks = _by_columns(x, axis)
     wanted = range(number) if picked is None else sorted(picked)
     groups = [

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.group_by import are_columns, names_of
+from evenly.sources.group_by import is_column_names, parse_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def check_sendable(weights: Any, progress: Any, by: Any) -> None:
             "The weights of a distributed collection are one of its columns, by name. Received: "
             f"weights of type {type(weights).__name__}. Add them to it as a column."
         )
-    if by is not None and not are_columns(by):
+    if by is not None and not is_column_names(by):
         raise UnsupportedTypeError(
             "The groups of a distributed collection are told by its columns, by name. Received: "
             f"by= of type {type(by).__name__}. Add the keys to it as a column."
@@ -61,4 +61,4 @@ def check_sendable(weights: Any, progress: Any, by: Any) -> None:
 
 def beside_of(options: Options) -> list[str]:
     """Return the columns that are read beside those that are fitted: of weights, and of keys."""
-    return [*filter(None, [options.weights]), *map(str, names_of(options.by))]
+    return [*filter(None, [options.weights]), *map(str, parse_by(options.by))]

@@ -17,8 +17,8 @@ from evenly.engines.partition import fit_partition, merge_parts
 from evenly.engines.remote_errors import explained
 from evenly.engines.vector_columns import VectorSource, only_vector, selected
 from evenly.errors import DataError
-from evenly.sources.group_by import names_of
-from evenly.sources.selection import choice, plan
+from evenly.sources.group_by import parse_by
+from evenly.sources.selection import parse_selection, resolve_columns
 from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
 
@@ -92,8 +92,8 @@ def _needed(x: Any, options: Options) -> tuple[Any, Options]:
     beside = beside_of(options)
     if vectors is not None:
         return x.select_columns([vectors, *beside]), replace(options, select=vectors)
-    asked = choice(options.columns, options.exclude, options.weights, names_of(options.by))
-    names = list(plan(asked, fields, PLACE).names)
+    asked = parse_selection(options.columns, options.exclude, options.weights, parse_by(options.by))
+    names = list(resolve_columns(asked, fields, PLACE).names)
     columns = None if options.columns is None else names
     return x.select_columns([*names, *beside]), replace(options, columns=columns, exclude=())
 

@@ -22,8 +22,8 @@ from evenly.engines.spark_task import PLACE, SHARES
 from evenly.engines.spark_types import fields_of, quoted, types_of
 from evenly.engines.vector_columns import selected
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.group_by import names_of
-from evenly.sources.selection import NUMBER, Field, choice, plan
+from evenly.sources.group_by import parse_by
+from evenly.sources.selection import NUMBER, Field, parse_selection, resolve_columns
 from evenly.transform import Scaling
 
 WIDE = 256
@@ -98,10 +98,12 @@ def _needed(x: DataFrame, options: Options) -> tuple[list[str], str | None, Opti
     beside = beside_of(options)
     if vectors is not None:
         known = [Field(vectors, NUMBER) if field.name == vectors else field for field in fields]
-        plan(choice(vectors, (), options.weights, names_of(options.by)), known, PLACE)
+        resolve_columns(
+            parse_selection(vectors, (), options.weights, parse_by(options.by)), known, PLACE
+        )
         return [vectors, *beside], vectors, options
-    asked = choice(options.columns, options.exclude, options.weights, names_of(options.by))
-    names = list(plan(asked, fields, PLACE).names)
+    asked = parse_selection(options.columns, options.exclude, options.weights, parse_by(options.by))
+    names = list(resolve_columns(asked, fields, PLACE).names)
     columns = None if options.columns is None else names
     return [*names, *beside], None, replace(options, columns=columns, exclude=())
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.block import Block, Keys
+from evenly.block import Block, GroupKeys
 from evenly.engines.arrow_vectors import VECTOR, as_array
 from evenly.engines.options import Options
 from evenly.errors import ColumnError, listed
 from evenly.sources import open_source
-from evenly.sources.group_by import names_of
-from evenly.sources.group_keys import joined, keys_of_array
+from evenly.sources.group_by import parse_by
+from evenly.sources.group_keys import cross_keys, factorize_array
 from evenly.sources.selection import NULL, Field
 
 
@@ -33,7 +33,7 @@ def selected(fields: Sequence[Field], options: Options, place: str) -> str | Non
     vectors = [field.name for field in fields if field.kind == VECTOR]
     if options.select is None:
         _check_none_named(options.columns, vectors, place)
-        alone = len(vectors) == 1 and not any(field.fits_when_named for field in fields)
+        alone = len(vectors) == 1 and not any(field.is_selectable for field in fields)
         return vectors[0] if alone else None
     if options.select in [*vectors, *(field.name for field in fields if field.kind == NULL)]:
         return str(options.select)
@@ -112,11 +112,13 @@ class VectorSource:
         weights = _whole(batch[self._options.weights])
         return weights.to_numpy(zero_copy_only=False).astype(np.float64)  # type: ignore[no-any-return]
 
-    def _keys(self, batch: Any) -> Keys | None:
-        names = names_of(self._options.by)
-        return joined([keys_of_array(_whole(batch[name])) for name in names]) if names else None
+    def _keys(self, batch: Any) -> GroupKeys | None:
+        names = parse_by(self._options.by)
+        return (
+            cross_keys([factorize_array(_whole(batch[name])) for name in names]) if names else None
+        )
 
-    def _blocks(self, array: Any, weights: Any, keys: Keys | None) -> Iterable[Block]:
+    def _blocks(self, array: Any, weights: Any, keys: GroupKeys | None) -> Iterable[Block]:
         if not len(array):
             return ()
         return open_source(

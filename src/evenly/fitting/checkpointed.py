@@ -11,7 +11,7 @@ from evenly.checkpoint.position import Course
 from evenly.errors import EvenlyError
 from evenly.fitting.parallel import consume_side_by_side
 from evenly.fitting.saving import Saving
-from evenly.sources.tables import Task
+from evenly.sources.tables import ReadTask
 
 Report = Callable[[Block], None]
 
@@ -103,7 +103,7 @@ class Summing(Saving):
         """Add what of a block is not in the sums yet."""
         known = self._course.known(block.first_row, block.rows)
         if known < block.rows:
-            rest = block.after(known)
+            rest = block.skip_rows(known)
             with self._saved_when_refused():
                 self._part().update(rest, infinite=self._infinite, threads=self._threads)
             self._added = True
@@ -118,7 +118,7 @@ class Summing(Saving):
             self._save()
             raise
 
-    def sum_side_by_side(self, tasks: Generator[Task]) -> None:
+    def sum_side_by_side(self, tasks: Generator[ReadTask]) -> None:
         """Add blocks of some columns each; a thread reads one and sums it.
 
         A save waits until all threads have come to the end of the same group of rows, so that
@@ -135,7 +135,7 @@ class Summing(Saving):
             self._stop_if_asked()
 
     def _stretch(
-        self, steps: Iterator[tuple[tuple[str, int], Iterator[Task]]]
+        self, steps: Iterator[tuple[tuple[str, int], Iterator[ReadTask]]]
     ) -> Iterator[Iterable[tuple[Any, Block]]]:
         """Yield what is to be added until the next save, with the moments to add it to."""
         for (place, first_row), step in steps:
@@ -169,5 +169,5 @@ def _after(blocks: Iterable[Block], row: int) -> Iterator[Block]:
     for block in blocks:
         known = min(max(row - block.first_row, 0), block.rows)
         if known < block.rows:
-            yield block.after(known)
+            yield block.skip_rows(known)
         del block  # so that its memory is free when the next one is made

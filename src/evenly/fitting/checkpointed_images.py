@@ -11,7 +11,7 @@ from evenly.fitting.images import ImageSums
 from evenly.fitting.parallel import consume_side_by_side
 from evenly.fitting.saving import Saving
 from evenly.moments import Moments
-from evenly.sources.images import Shot
+from evenly.sources.images import DecodedBatch
 
 
 class SummingImages(Saving):
@@ -41,7 +41,7 @@ class SummingImages(Saving):
         self._report = report
         self._threads = threads or _core.num_threads()
 
-    def sum(self, tasks: Generator[Iterable[Shot]]) -> None:
+    def sum(self, tasks: Generator[Iterable[DecodedBatch]]) -> None:
         """Add tasks of some images each, which threads take one after the other.
 
         A save waits until they have done all that they have taken.
@@ -53,14 +53,14 @@ class SummingImages(Saving):
                 self._pause()
             self._stop_if_asked()
 
-    def _stretch(self, tasks: Iterator[Iterable[Shot]]) -> Iterator[Iterable[Shot]]:
+    def _stretch(self, tasks: Iterator[Iterable[DecodedBatch]]) -> Iterator[Iterable[DecodedBatch]]:
         """Yield what is to be added until the next save."""
         for task in tasks:
             yield task
             if self._interruption.asked or self._due():
                 return
 
-    def _add(self, shot: Shot) -> None:
+    def _add(self, shot: DecodedBatch) -> None:
         self._sums.add(shot)
         self._added = True
         self._report(shot.block())

@@ -11,7 +11,7 @@ from evenly.fitting.parallel import consume_side_by_side
 from evenly.moments import Moments, merge
 from evenly.moments.records import records, state_of
 from evenly.sources.images import ImageSource
-from evenly.sources.images.batch_buffer import Shot
+from evenly.sources.images.batch_buffer import DecodedBatch
 from evenly.sources.images.pixels import FULL_SCALE, columns
 from evenly.statistics_file.column import ColumnRecord
 
@@ -31,7 +31,7 @@ def fit_images(
     """
     sums = ImageSums(source, infinite)
 
-    def take(shot: Shot) -> None:
+    def take(shot: DecodedBatch) -> None:
         sums.add(shot)
         if report is not None:
             report(shot.block())
@@ -73,7 +73,7 @@ class ImageSums:
         """The columns that each image has, those that are not fitted too; None without images."""
         return next(iter(self._example), None)
 
-    def add(self, shot: Shot) -> None:
+    def add(self, shot: DecodedBatch) -> None:
         """Add an image; this thread only has the moments that it goes to."""
         key = threading.get_ident(), (shot.kind, shot.array.shape[1:]), shot.archive
         part = self._parts.get(key)
@@ -82,7 +82,7 @@ class ImageSums:
             part = self._parts[key] = Moments.empty()
         part.update(shot.array, infinite=self._infinite, threads=1)
 
-    def _check_bands(self, shot: Shot) -> None:
+    def _check_bands(self, shot: DecodedBatch) -> None:
         """Check that all images have the same columns, which only native ones may not have."""
         names, _ = columns(shot.kind, self._source.mode)
         self._example.setdefault(names, shot.place)
@@ -178,7 +178,7 @@ def some(moments: Moments, source: ImageSource) -> Moments:
     """
     if moments.rows:
         return moments
-    tally = source.tally
+    tally = source.summary
     if tally.broken:
         raise DataError(
             f"At least one image must be readable. Received: {source.description}, whose "

@@ -15,13 +15,13 @@ from evenly.fitting.resumed_images import ResumableImages
 from evenly.redaction import redact_url
 from evenly.sources import Source, open_source
 from evenly.sources.files import expand_all, is_path
-from evenly.sources.files.fingerprint import Watch, stamp_if_there
+from evenly.sources.files.fingerprint import Watch, fingerprint_or_empty
 from evenly.sources.files.locate import is_store, is_url
-from evenly.sources.group_by import are_columns, names_of
-from evenly.sources.images import Listing, holds_images
-from evenly.sources.selection import Field, choice
+from evenly.sources.group_by import is_column_names, parse_by
+from evenly.sources.images import ImageScan, contains_images
+from evenly.sources.selection import Field, parse_selection
 from evenly.sources.sql import is_database
-from evenly.sources.tables import KnownTable, TableSource
+from evenly.sources.tables import ResumedSchema, TableSource
 
 
 def open_resumable(
@@ -59,16 +59,16 @@ def open_resumable(
     if is_url(path):
         raise errors.far_away(path)
     paths = _paths(source, rule)
-    images = holds_images(paths)
-    given: Listing | list[str] = Listing(paths) if images else _files(paths, rule)
+    images = contains_images(paths)
+    given: ImageScan | list[str] = ImageScan(paths) if images else _files(paths, rule)
     if not isinstance(options["weights"], str | None):
         raise errors.no_column("weights", rule)
-    if options["by"] is not None and not are_columns(options["by"]):
+    if options["by"] is not None and not is_column_names(options["by"]):
         raise errors.no_column("by", rule)
     of_images = {} if images else {"mode": None, "broken": None}
     state = State(path, options | {"infinite": infinite} | of_images)
     try:
-        if isinstance(given, Listing):
+        if isinstance(given, ImageScan):
             return _of_images(given, state, rule, infinite, options)
         return _of_files(given, state, rule, infinite, options)
     except BaseException:
@@ -117,11 +117,11 @@ def _of_files(
 
 
 def _of_images(
-    given: Listing, state: State, rule: Rule, infinite: str, options: dict[str, Any]
+    given: ImageScan, state: State, rule: Rule, infinite: str, options: dict[str, Any]
 ) -> Resumable:
     paths = [file.path for file in given]
     names = Names(state.path)
-    rest = compare(paths, state.files, names, rule, state.path, stamp_of=stamp_if_there)
+    rest = compare(paths, state.files, names, rule, state.path, fingerprint_of=fingerprint_or_empty)
     album = Album(rest, given, state.path)
     return ResumableImages(
         open_source(given.sources, known=album, **options),
@@ -138,11 +138,11 @@ def _opened(rest: Comparison, state: State, options: dict[str, Any]) -> Source:
     """Return what is still to be read; its columns are those that were read before."""
     known = None
     if state.fields is not None:
-        known = KnownTable(state.path, tuple(Field(*field) for field in state.fields))
+        known = ResumedSchema(state.path, tuple(Field(*field) for field in state.fields))
     if rest.paths or known is None:
         return open_source(rest.paths or iter(()), known=known, **options)
-    by = names_of(options["by"])
-    asked = choice(options["columns"], options["exclude"], options["weights"], by)
+    by = parse_by(options["by"])
+    asked = parse_selection(options["columns"], options["exclude"], options["weights"], by)
     return TableSource([known], asked, description=state.path, known=known)
 
 

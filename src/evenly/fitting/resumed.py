@@ -10,10 +10,10 @@ from evenly.fitting.checkpointed import Report, Summing
 from evenly.moments import GroupedMoments, Moments
 from evenly.sources import Source
 from evenly.sources.tables import TableSource
-from evenly.sources.wrapped import Around
+from evenly.sources.wrapped import WrappedSource
 
 
-class Resumable(Around):
+class Resumable(WrappedSource):
     """A `Source` of the files that are still to be read, which adds them to those before.
 
     Parameters

@@ -9,7 +9,7 @@ from evenly.fitting.images import ImageSums, some
 from evenly.fitting.resumed import Resumable
 from evenly.moments import Moments
 from evenly.sources.images import ImageSource
-from evenly.sources.images.summary import Tally
+from evenly.sources.images.summary import ImageSummary
 from evenly.sources.selection import NUMBER, Field
 
 
@@ -19,9 +19,9 @@ class ResumableImages(Resumable):
     _source: ImageSource
 
     @property
-    def tally(self) -> Tally:
+    def summary(self) -> ImageSummary:
         """What was counted in this run, and what could not be read."""
-        return self._source.tally
+        return self._source.summary
 
     def remarks(self) -> list[str]:
         """Return what there is to say of those that were read in this run, a sentence a line."""

@@ -14,7 +14,7 @@ from evenly.moments import GroupedMoments, Moments
 from evenly.progress import Progress, reporter
 from evenly.sources import Source
 from evenly.sources.images import ImageSource
-from evenly.sources.tables import TableSource, Task
+from evenly.sources.tables import ReadTask, TableSource
 
 Sums = TypeVar("Sums", Moments, GroupedMoments)
 Report = Callable[[Block], None]
@@ -64,7 +64,7 @@ def _one_by_one(
 
 def _side_by_side(
     source: Source,
-    tasks: Iterator[Task],
+    tasks: Iterator[ReadTask],
     report: Report,
     infinite: str,
     threads: int | None,

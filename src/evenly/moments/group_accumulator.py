@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
-from evenly.block import Block, Keys
+from evenly.block import Block, GroupKeys
 from evenly.columns import Names, check_times, matching
 from evenly.errors import ColumnError, DataError
 from evenly.group_keys import Key, joined_kinds, shown
@@ -22,7 +22,7 @@ from evenly.moments.ingest import feature_count
 from evenly.moments.metadata import GroupMetadata, merge_dtypes
 from evenly.moments.statistics import Readings
 from evenly.sources import open_source
-from evenly.sources.group_by import label_of
+from evenly.sources.group_by import group_label
 from evenly.system.locks import ForkSafeLock
 
 By = str | tuple[str, ...] | None
@@ -74,7 +74,7 @@ class Grouping(Books):
             The name of the column that says which group a row belongs to, or several; None
             when keys will be given as arrays.
         """
-        return cls(_empty_metadata(label_of(by)))
+        return cls(_empty_metadata(group_label(by)))
 
     def update(
         self,
@@ -143,7 +143,7 @@ class Grouping(Books):
             dtypes = dtypes if order is None else tuple(dtypes[i] for i in order)
             check_times(metadata.columns, metadata.dtypes, dtypes)
             keys = used(block.keys)
-            places, kinds = self._places_of(keys.entries, metadata, block.place)
+            places, kinds = self._places_of(keys.uniques, metadata, block.place)
             dtypes = merge_dtypes(metadata.dtypes, dtypes)
             new = metadata._replace(dtypes=dtypes, kinds=kinds)
             add_groups(self._state, block, keys, places, order, infinite, names, threads, new)
@@ -323,14 +323,14 @@ def _refuse_plain(other: object) -> None:
         raise mixed("moments without")
 
 
-def used(keys: Keys) -> Keys:
+def used(keys: GroupKeys) -> GroupKeys:
     """Return keys without entries that no row has."""
-    there = np.bincount(keys.codes, minlength=len(keys.entries)) > 0
+    there = np.bincount(keys.codes, minlength=len(keys.uniques)) > 0
     if there.all():
         return keys
     codes = (np.cumsum(there) - 1)[keys.codes]
-    return Keys(
-        codes, tuple(entry for entry, some in zip(keys.entries, there, strict=True) if some)
+    return GroupKeys(
+        codes, tuple(entry for entry, some in zip(keys.uniques, there, strict=True) if some)
     )
 
 

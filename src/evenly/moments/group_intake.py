@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
-from evenly.block import Block, Column, Keys
+from evenly.block import Block, Column, GroupKeys
 from evenly.columns import Names
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.group_keys import shown
@@ -18,7 +18,7 @@ from evenly.moments.metadata import GroupMetadata
 def add_groups(
     state: _core.State,
     block: Block,
-    keys: Keys,
+    keys: GroupKeys,
     places: npt.NDArray[np.int64],
     order: Sequence[int] | None,
     infinite: str,
@@ -70,7 +70,7 @@ def add_groups(
         ) from None
     if found is not None:
         row, column = found
-        key = keys.entries[keys.codes[row]]
+        key = keys.uniques[keys.codes[row]]
         at = column if order is None else order[column]
         raise infinity(block, names, row, at, f", group {shown(key)!r}")
 

@@ -3,14 +3,14 @@
 from datetime import date, datetime
 from typing import Any
 
-from evenly.block import Keys
+from evenly.block import GroupKeys
 from evenly.errors import ColumnError, listed
 from evenly.group_keys import Part, part_of
 from evenly.moments.grouped import GroupedMoments
-from evenly.sources.group_keys import joined, keys_of_array, numbered
+from evenly.sources.group_keys import cross_keys, factorize_array, from_codes
 
 
-def keys_of_part(batch: Any, moments: GroupedMoments) -> Keys | None:
+def keys_of_part(batch: Any, moments: GroupedMoments) -> GroupKeys | None:
     """Return the keys of a record batch, in which numbers may be text; None for an array.
 
     Raises
@@ -27,19 +27,19 @@ def keys_of_part(batch: Any, moments: GroupedMoments) -> Keys | None:
             f"The source must have every column of keys. Missing: {listed(absent)}. "
             f"Received: {listed(present)}. Rename one."
         )
-    parts = [keys_of_array(batch.column(name)) for name in names]
-    return joined([_read(keys, moments, index) for index, keys in enumerate(parts)])
+    parts = [factorize_array(batch.column(name)) for name in names]
+    return cross_keys([_read(keys, moments, index) for index, keys in enumerate(parts)])
 
 
-def _read(keys: Keys, moments: GroupedMoments, index: int) -> Keys:
+def _read(keys: GroupKeys, moments: GroupedMoments, index: int) -> GroupKeys:
     """Return keys as parts of groups' keys; an empty text is missing, unless a group has it.
 
     A CSV file cannot tell one from the other; Arrow data can.
     """
-    if ("",) in keys.entries and any(key[index] == "" for key in moments._keys()):
+    if ("",) in keys.uniques and any(key[index] == "" for key in moments._keys()):
         return keys
     kind = moments._metadata.kinds[index]
-    return numbered(keys.codes, [_part(key[0], kind) for key in keys.entries])
+    return from_codes(keys.codes, [_part(key[0], kind) for key in keys.uniques])
 
 
 def _part(part: Part, kind: str) -> Part:

@@ -10,7 +10,7 @@ from evenly import _core
 from evenly.block import Block
 from evenly.columns import Names
 from evenly.errors import DataError, UnsupportedTypeError
-from evenly.sources.arrays import native
+from evenly.sources.arrays import to_native
 from evenly.sources.weights import check_weights
 from evenly.transform.arrays import CoreView, core_view
 
@@ -62,7 +62,7 @@ def add_block(
 
 def infinity(block: Block, names: Names, row: int, column: int, group: str = "") -> DataError:
     """Return the error for an infinite value, by its column's name, its row and its group."""
-    labels = range(block.features) if block.labels is None else block.labels
+    labels = range(block.features) if block.column_numbers is None else block.column_numbers
     name = labels[column] if names is None else repr(names[column])
     return DataError(
         f"Every value must be finite. Received: infinity in column {name}, row "
@@ -93,7 +93,7 @@ def core_array(x: Any) -> CoreView:
         from evenly.transform import tensors
 
         return tensors.core_view(x)
-    return core_view(native(x))
+    return core_view(to_native(x))
 
 
 def feature_count(block: Block) -> int:

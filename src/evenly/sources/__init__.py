@@ -6,12 +6,12 @@ The README beside this file says what goes in and why it is so.
 from typing import Any
 
 from evenly.errors import without_context
-from evenly.sources.group_by import names_of
-from evenly.sources.group_keys import KeyedSource, keys_of_array
-from evenly.sources.images import ImageSource, Rule, check_alike
-from evenly.sources.options import Request
-from evenly.sources.resolve import Door
-from evenly.sources.selection import choice
+from evenly.sources.group_by import parse_by
+from evenly.sources.group_keys import KeyedSource, factorize_array
+from evenly.sources.images import ImageOptions, ImageSource, reject_weights_and_keys
+from evenly.sources.options import ReadOptions
+from evenly.sources.resolve import SourceResolver
+from evenly.sources.selection import parse_selection
 from evenly.sources.source import Source
 
 __all__ = ["Source", "open_source"]
@@ -44,9 +44,9 @@ def open_source(
     place
         What messages call it: ``"partition 3"``.
     known
-        A `KnownTable` of files that were read before these; or, of images, the `Album`.
+        A `ResumedSchema` of files that were read before these; or, of images, the `Album`.
     watch
-        See `Request`.
+        See `ReadOptions`.
 
     Raises
     ------
@@ -59,16 +59,16 @@ def open_source(
     [[[2.0], [4.0]]]
     """
     by_name = weights if isinstance(weights, str) else None
-    named = names_of(by)
+    named = parse_by(by)
     in_order = (weights is not None and by_name is None) or (by is not None and not named)
-    asked = choice(columns, exclude, by_name, named)
-    rule = Rule(asked, mode, broken)
-    request = Request(asked, select, feature_axis, in_order, rule, known, watch)
-    opened = Door(request).open(source, place)
+    asked = parse_selection(columns, exclude, by_name, named)
+    rule = ImageOptions(asked, mode, broken)
+    request = ReadOptions(asked, select, feature_axis, in_order, rule, known, watch)
+    opened = SourceResolver(request).open(source, place)
     if isinstance(opened, ImageSource):
-        check_alike(opened.description, weights, by)
+        reject_weights_and_keys(opened.description, weights, by)
     if by is not None and not named:
-        opened = KeyedSource(opened, keys_of_array(by))
+        opened = KeyedSource(opened, factorize_array(by))
     if weights is None or by_name is not None:
         return opened
     from evenly.sources.weights import WeightedSource

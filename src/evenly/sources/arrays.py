@@ -11,9 +11,9 @@ import numpy as np
 from evenly.block import Block, Column
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.sources.arrow_input import checked
-from evenly.sources.group_keys import KeyName, keys_of_column_named
-from evenly.sources.selection import NUMBER, Choice, Field, positions
-from evenly.sources.tables import Piece
+from evenly.sources.group_keys import KeyName, factorize_named
+from evenly.sources.selection import NUMBER, ColumnSelection, Field, resolve_positions
+from evenly.sources.tables import ColumnBatch
 
 _log = logging.getLogger("evenly")
 
@@ -41,12 +41,17 @@ class ArraySource:
     names: tuple[str, ...] | None = None
 
     def __init__(
-        self, array: Any, choice: Choice, *, feature_axis: int = -1, place: str = "the array"
+        self,
+        array: Any,
+        choice: ColumnSelection,
+        *,
+        feature_axis: int = -1,
+        place: str = "the array",
     ) -> None:
         self._array = array
         self._place = place
-        self._axis, number = feature_place(tuple(array.shape), feature_axis, place)
-        self._picked = positions(choice, number, place)
+        self._axis, number = resolve_feature_axis(tuple(array.shape), feature_axis, place)
+        self._picked = resolve_positions(choice, number, place)
         self.description = f"{place} of shape {tuple(array.shape)}"
         self.rows: int | None = math.prod(array.shape) // number if number else 0
         self.nbytes: int | None = int(array.nbytes)
@@ -67,18 +72,18 @@ class ArraySource:
             nbytes = int(part.nbytes)
             block = Block(
                 None,
-                native(pick(part, self._axis, self._picked)),
+                to_native(take_columns(part, self._axis, self._picked)),
                 feature_axis=self._axis if len(shape) > 1 else -1,
                 place=self._place,
                 first_row=row,
                 nbytes=nbytes,
-                labels=self._picked,
+                column_numbers=self._picked,
             )
             yield block
             row += block.rows
 
 
-def feature_place(shape: tuple[int, ...], feature_axis: int, place: str) -> tuple[int, int]:
+def resolve_feature_axis(shape: tuple[int, ...], feature_axis: int, place: str) -> tuple[int, int]:
     """Return the axis of features, counted from the front, and the number of features.
 
     Raises
@@ -102,7 +107,7 @@ def feature_place(shape: tuple[int, ...], feature_axis: int, place: str) -> tupl
     return feature_axis % len(shape), shape[feature_axis]
 
 
-def pick(part: Any, axis: int, picked: list[int] | None) -> Any:
+def take_columns(part: Any, axis: int, picked: list[int] | None) -> Any:
     """Return the columns at the picked positions; a view, where they follow one another."""
     if picked is None or part.ndim == 1:
         return part
@@ -125,15 +130,15 @@ class StructuredTable:
         self.rows, self.nbytes = len(self._array), int(self._array.nbytes)
         self.fields = tuple(field_of(name, array.dtype[name]) for name in array.dtype.names)
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield everything at once; who wants less can cut it without copying."""
         columns = tuple(
-            keys_of_column_named(self._array[name], name, self.place)
+            factorize_named(self._array[name], name, self.place)
             if isinstance(name, KeyName)
-            else Column(native(self._array[name]))
+            else Column(to_native(self._array[name]))
             for name in names
         )
-        yield Piece(columns, self.nbytes or 0)
+        yield ColumnBatch(columns, self.nbytes or 0)
 
 
 def field_of(name: str, dtype: np.dtype[Any]) -> Field:
@@ -175,7 +180,7 @@ def as_array(x: Any, place: str = "the array") -> Any:
 def _as_tensor(x: Any, place: str) -> Any:
     dtype = str(x.dtype).removeprefix("torch.")
     if x.is_complex() or x.is_quantized or dtype.startswith("float8") or x.is_nested:
-        raise UnsupportedTypeError(_no_numbers(dtype, place))
+        raise UnsupportedTypeError(_not_numeric(dtype, place))
     if str(x.layout) != "torch.strided":
         raise UnsupportedTypeError(
             f"A tensor must be dense. Received: layout {x.layout}. Pass x.to_dense()."
@@ -187,12 +192,12 @@ def _as_tensor(x: Any, place: str) -> Any:
 
 def _as_numpy(x: Any, place: str) -> Any:
     if isinstance(x, np.ma.MaskedArray):
-        return _without_mask(x)
+        return _masked_to_nan(x)
     if isinstance(x, np.ndarray):
         return x
     if not hasattr(x, "__array__") and hasattr(x, "__dlpack__"):
-        return np.from_dlpack(x) if _on_host(x) else np.from_dlpack(x, device="cpu")
-    if not _on_host(x):
+        return np.from_dlpack(x) if _on_cpu(x) else np.from_dlpack(x, device="cpu")
+    if not _on_cpu(x):
         _log.warning("%s is on a device; it is copied to the host.", type(x).__name__)
         if hasattr(x, "get"):  # CuPy refuses to do it unasked
             return x.get()
@@ -206,13 +211,13 @@ def _as_numpy(x: Any, place: str) -> Any:
         ) from None
 
 
-def _on_host(x: Any) -> bool:
+def _on_cpu(x: Any) -> bool:
     if not hasattr(x, "__dlpack_device__"):
         return True
     return int(x.__dlpack_device__()[0]) in (1, 3)  # kDLCPU, kDLCUDAHost
 
 
-def _without_mask(x: Any) -> Any:
+def _masked_to_nan(x: Any) -> Any:
     """Return a masked array's values with NaN where they are masked."""
     if not np.ma.is_masked(x):
         return x.data
@@ -230,10 +235,10 @@ def check_dtype(dtype: np.dtype[Any], place: str) -> None:
     """Check that a dtype is an integer, a boolean or a float of at most 64 bits."""
     if dtype.name == "bfloat16" or (dtype.kind in "fiub" and dtype.itemsize <= 8):
         return
-    raise UnsupportedTypeError(_no_numbers(str(dtype), place))
+    raise UnsupportedTypeError(_not_numeric(str(dtype), place))
 
 
-def _no_numbers(dtype: str, place: str) -> str:
+def _not_numeric(dtype: str, place: str) -> str:
     return (
         "An array must hold integers, booleans or floats of at most 64 bits. "
         f"Received: {place} of dtype {dtype}. Convert it first, to float64 for example."
@@ -245,7 +250,7 @@ def is_native(array: Any) -> bool:
     return not isinstance(array, np.ndarray) or (array.dtype.isnative and array.flags.aligned)
 
 
-def native(array: Any) -> Any:
+def to_native(array: Any) -> Any:
     """Return an array that the core can read, copied only if it must be."""
     if is_native(array):
         return array

@@ -15,7 +15,7 @@ from evenly.block import Column
 from evenly.errors import DataError, EvenlyError, UnsupportedTypeError
 from evenly.sources.arrow_input import Error, decoding_names, invalid
 from evenly.sources.decimals import decimal_column
-from evenly.sources.group_keys import KeyName, located
+from evenly.sources.group_keys import KeyName, locate_error
 from evenly.sources.selection import NULL, NUMBER, Field
 
 _NUMBERS = {
@@ -33,16 +33,16 @@ _NUMBERS = {
 }
 _TIMES = {"tdD": "i4", "tdm": "i8", "tts": "i4", "ttm": "i4", "ttu": "i8", "ttn": "i8"}
 _UNITS = {"s": "s", "m": "ms", "u": "us", "n": "ns"}
-_MOST_DIGITS = {128: 38, 256: 76}
+_MAX_DIGITS = {128: 38, 256: 76}
 """The digits of a decimal by its bits, which also bound its scale."""
 _TEXT = {"u", "U", "vu"}
 _BINARY = {"z", "Z", "vz"}
 
 
-def kind_of(schema: Any) -> str:
+def column_kind(schema: Any) -> str:
     """Return the kind of a column, as `Field` has it, from its Arrow schema."""
     if schema.dictionary is not None:
-        return NUMBER if kind_of(schema.dictionary) == NUMBER else "category"
+        return NUMBER if column_kind(schema.dictionary) == NUMBER else "category"
     letters = schema.format
     if letters in _NUMBERS or letters == "b":
         return NUMBER
@@ -54,10 +54,10 @@ def kind_of(schema: Any) -> str:
         return "binary"
     if letters.startswith("d:"):
         return NUMBER if _decimal_bits(letters) in (128, 256) else "small decimal"
-    return _kind_of_time(letters) or ("run-end encoded" if letters == "+r" else "nested")
+    return _time_kind(letters) or ("run-end encoded" if letters == "+r" else "nested")
 
 
-def _kind_of_time(letters: str) -> str | None:
+def _time_kind(letters: str) -> str | None:
     if letters in ("tdD", "tdm"):
         return "date[day]" if letters == "tdD" else "date[ms]"
     for start, kind in (("tt", "time"), ("ts", "timestamp"), ("tD", "duration")):
@@ -77,7 +77,7 @@ def fields_of(schema: Any, place: str, error: Error = DataError) -> tuple[Field,
     index = _index_names(schema)
     names = _names(schema, place, error)
     return tuple(
-        Field(name, "index" if name in index else kind_of(child))
+        Field(name, "index" if name in index else column_kind(child))
         for name, child in zip(names, schema.children, strict=True)
     )
 
@@ -130,7 +130,7 @@ class ColumnReader:
         try:
             return _reader(schema, name)
         except ValueError as why:
-            raise named(why, name, self._place, self._error) from None
+            raise column_error(why, name, self._place, self._error) from None
 
     def read(self, array: Any) -> tuple[Any, ...]:
         """Return the columns of one struct array: a `Column` each, or `Keys` where asked for.
@@ -154,7 +154,7 @@ class ColumnReader:
                 column = read(array.child(index))
                 check_length(column, start + rows)
             except (ValueError, TypeError, RuntimeError) as why:
-                raise named(why, name, self._place, self._error) from None
+                raise column_error(why, name, self._place, self._error) from None
             columns.append(column)
         if start or any(len(column) != rows for column in columns):
             return tuple(column[start : start + rows] for column in columns)
@@ -167,22 +167,22 @@ def check_length(column: Sequence[Any], rows: int) -> None:
         raise ValueError(f"{len(column)} values for {rows} rows")
 
 
-def named(why: Exception, name: str, place: str, error: Error = DataError) -> Exception:
+def column_error(why: Exception, name: str, place: str, error: Error = DataError) -> Exception:
     """Return an error of reading a column that also says which column it was, and of what.
 
     Evenly's own is about a key; any other one, such as nanoarrow's, is about the Arrow data.
     """
     if isinstance(why, EvenlyError):
-        return located(why, name, place)
+        return locate_error(why, name, place)
     return invalid(str(name), place, why, error)
 
 
 def _reader(schema: Any, name: str) -> Callable[[Any], Any]:
     """Return the function that reads arrays of a column's schema, as keys if the name says so."""
     if isinstance(name, KeyName):
-        from evenly.sources.arrow_group_keys import read_keys
+        from evenly.sources.arrow_group_keys import factorize_arrow
 
-        return lambda array: read_keys(schema, array)
+        return lambda array: factorize_arrow(schema, array)
     return reader_of(schema)
 
 
@@ -199,14 +199,14 @@ def reader_of(schema: Any, *, codes: bool = False) -> Reader:
         scale = _decimal_scale(letters)
         return lambda array: _read_decimals(array, scale)
     dtype = np.dtype(_NUMBERS.get(letters) or _TIMES.get(letters) or "i8")
-    time = _kind_of_time(letters) or ""
+    time = _time_kind(letters) or ""
     return lambda array: _read_numbers(array, dtype, time)
 
 
 def _read_numbers(array: Any, dtype: np.dtype[Any], time: str = "") -> Column:
     view = array.view()
     start, rows = array.offset, len(array)
-    values = buffer_of(view, 1, dtype)[start : start + rows]
+    values = buffer_array(view, 1, dtype)[start : start + rows]
     return Column(values, validity_of(array, view), start, time)
 
 
@@ -215,7 +215,7 @@ def _read_bits(array: Any) -> Column:
     view = array.view()
     start, stop = array.offset, array.offset + len(array)
     first = start // 8  # only the bytes that these rows touch are unpacked
-    packed = buffer_of(view, 1, np.dtype(np.uint8))[first : -(-stop // 8)]
+    packed = buffer_array(view, 1, np.dtype(np.uint8))[first : -(-stop // 8)]
     bits = np.unpackbits(packed, bitorder="little")[start - 8 * first : stop - 8 * first]
     return Column(bits.view(np.bool_), validity_of(array, view), start)
 
@@ -223,7 +223,7 @@ def _read_bits(array: Any) -> Column:
 def _read_decimals(array: Any, scale: int) -> Column:
     view = array.view()
     start, rows = array.offset, len(array)
-    words = buffer_of(view, 1, np.dtype("<u8"))
+    words = buffer_array(view, 1, np.dtype("<u8"))
     width = view.buffer(1).element_size_bits // 64
     validity = validity_of(array, view)
     return decimal_column(
@@ -237,16 +237,16 @@ def _dictionary_reader(letters: str, read_values: Reader) -> Reader:
     def read(array: Any) -> Column:
         codes = _read_numbers(array, dtype)
         entries = read_values(array.dictionary)
-        index = indices_of(codes, len(entries))
+        index = checked_codes(codes, len(entries))
         if not len(entries):
             return missing_column(len(codes))
-        present = present_rows(codes) & present_rows(entries)[index]
-        return Column(entries.values[index], packed(present), 0)
+        present = validity_to_mask(codes) & validity_to_mask(entries)[index]
+        return Column(entries.values[index], mask_to_validity(present), 0)
 
     return read
 
 
-def indices_of(codes: Column, entries: int) -> npt.NDArray[np.intp]:
+def checked_codes(codes: Column, entries: int) -> npt.NDArray[np.intp]:
     """Return a dictionary's codes as indices into its entries; those of null rows may be any.
 
     Raises
@@ -258,13 +258,13 @@ def indices_of(codes: Column, entries: int) -> npt.NDArray[np.intp]:
     outside = (values < 0) | (values >= entries)
     if not outside.any():
         return values.astype(np.intp)
-    wrong = np.flatnonzero(outside & present_rows(codes))
+    wrong = np.flatnonzero(outside & validity_to_mask(codes))
     if len(wrong):
         raise ValueError(f"the code {values[wrong[0]]} in a dictionary of {entries} entries")
     return np.where(outside, 0, values).astype(np.intp)
 
 
-def present_rows(column: Column) -> npt.NDArray[np.bool_]:
+def validity_to_mask(column: Column) -> npt.NDArray[np.bool_]:
     """Return for each row whether the validity bitmap has it."""
     if column.validity is None:
         return np.ones(len(column), np.bool_)
@@ -273,7 +273,7 @@ def present_rows(column: Column) -> npt.NDArray[np.bool_]:
     return bits.view(np.bool_)
 
 
-def packed(present: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8] | None:
+def mask_to_validity(present: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8] | None:
     """Return a validity bitmap; None when all rows are present."""
     return None if present.all() else np.packbits(present, bitorder="little")
 
@@ -287,10 +287,10 @@ def validity_of(array: Any, view: Any) -> npt.NDArray[np.uint8] | None:
     """Return the validity bitmap of an array; None when all rows are there."""
     if array.null_count == 0 or not view.buffer(0).size_bytes:
         return None
-    return buffer_of(view, 0, np.dtype(np.uint8))
+    return buffer_array(view, 0, np.dtype(np.uint8))
 
 
-def buffer_of(view: Any, index: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def buffer_array(view: Any, index: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Return a buffer as an array that keeps the Arrow array alive."""
     buffer = view.buffer(index)
     if not buffer.size_bytes:
@@ -312,7 +312,7 @@ def _decimal_scale(letters: str) -> int:
         When it is beyond the digits that the type has: ``10**scale`` is computed for each value.
     """
     scale = int(letters[2:].split(",")[1])
-    most = _MOST_DIGITS[_decimal_bits(letters)]
+    most = _MAX_DIGITS[_decimal_bits(letters)]
     if abs(scale) > most:
         raise ValueError(f"decimals of scale {scale}, where at most {most} is possible")
     return scale
@@ -328,8 +328,8 @@ def series_reader(schema: Any, name: str, place: str) -> Reader:
     DataError
         By the function, too: when the data breaks the rules of Arrow.
     """
-    kind = kind_of(schema)
-    if not Field("", kind).fits_when_named:
+    kind = column_kind(schema)
+    if not Field("", kind).is_selectable:
         raise UnsupportedTypeError(
             "Only columns of numbers, booleans or times can be fitted. "
             f"Received: a column of kind {kind}."
@@ -339,6 +339,6 @@ def series_reader(schema: Any, name: str, place: str) -> Reader:
         try:
             return reader_of(schema)(array)
         except (ValueError, RuntimeError) as why:
-            raise named(why, name, place) from None
+            raise column_error(why, name, place) from None
 
     return read

@@ -6,12 +6,12 @@ from typing import Any
 
 from evenly.errors import ColumnError, DataError, listed, nearest
 from evenly.printable import printable
-from evenly.sources.images.image_file import is_image
+from evenly.sources.images.image_file import is_pillow_image
 
 _log = logging.getLogger("evenly")
 
 
-def part_of(batch: Any, select: Any, place: str) -> Any:
+def select_part(batch: Any, select: Any, place: str) -> Any:
     """Return the part of a batch that ``select`` leads to.
 
     Parameters
@@ -26,7 +26,7 @@ def part_of(batch: Any, select: Any, place: str) -> Any:
     ColumnError
         When there is no such part.
 
-    >>> part_of({"image": ["pixels", "mask"]}, ("image", 0), "batch 0")
+    >>> select_part({"image": ["pixels", "mask"]}, ("image", 0), "batch 0")
     'pixels'
     """
     for step in select if isinstance(select, tuple | list) else (select,):
@@ -34,10 +34,10 @@ def part_of(batch: Any, select: Any, place: str) -> Any:
     return batch
 
 
-def inside_mappings(x: Any, select: Any) -> tuple[Any, tuple[Any, ...]]:
+def descend_mappings(x: Any, select: Any) -> tuple[Any, tuple[Any, ...]]:
     """Return what is inside mappings in mappings, and the steps of ``select`` that are left.
 
-    >>> inside_mappings({"train": {"x": [1, 2]}}, ("train", "x", 0))
+    >>> descend_mappings({"train": {"x": [1, 2]}}, ("train", "x", 0))
     ([1, 2], (0,))
     """
     steps = tuple(select) if isinstance(select, tuple | list) else (select,)
@@ -51,25 +51,27 @@ def _step(batch: Any, step: Any, place: str) -> Any:
         if step in batch:
             return batch[step]
         names = [str(key) for key in batch]
-        raise _no_part(step, place, f"keys {listed(batch)}", nearest(str(step), names))
+        raise _missing_part_error(step, place, f"keys {listed(batch)}", nearest(str(step), names))
     if isinstance(step, str):
         if hasattr(batch, step):
             return getattr(batch, step)
-        raise _no_part(step, place, f"a {type(batch).__name__}, without names", "")
+        raise _missing_part_error(step, place, f"a {type(batch).__name__}, without names", "")
     if not isinstance(batch, tuple | list):
-        raise _no_part(step, place, f"a {type(batch).__name__}, without parts", "")
+        raise _missing_part_error(step, place, f"a {type(batch).__name__}, without parts", "")
     if not -len(batch) <= step < len(batch):
-        raise _no_part(step, place, f"{len(batch)} parts, from 0 to {len(batch) - 1}", "")
+        raise _missing_part_error(
+            step, place, f"{len(batch)} parts, from 0 to {len(batch) - 1}", ""
+        )
     return batch[step]
 
 
-def _no_part(step: Any, place: str, there: str, hint: str) -> ColumnError:
+def _missing_part_error(step: Any, place: str, there: str, hint: str) -> ColumnError:
     return ColumnError(
         f"select= must name a part of every batch. Received: {step!r}; {place} has {there}.{hint}"
     )
 
 
-class Default:
+class DefaultPart:
     """The part of a batch that is fitted when none is selected.
 
     Of a tuple or list of arrays it is the first, as training loops unpack ``x, y``; that is
@@ -115,8 +117,8 @@ def is_tuple_of_parts(batch: Any) -> bool:
     if not isinstance(batch, tuple | list) or not batch:
         return False
     first = batch[0]
-    if is_image(first):
-        return not all(map(is_image, batch))
+    if is_pillow_image(first):
+        return not all(map(is_pillow_image, batch))
     return (
         isinstance(first, Mapping)
         or bool(getattr(first, "shape", ()))

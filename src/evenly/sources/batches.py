@@ -54,7 +54,7 @@ class BatchSource:
             for block in source.blocks():
                 if first is None:
                     first, self.names = block, block.names
-                check_alike(first, block, number)
+                check_same_columns(first, block, number)
                 self._rows_read += block.rows
                 yield block
             unseen = self._leave_out(source.left_out, unseen)
@@ -96,7 +96,7 @@ class Samples:
             yield self._data[index]
 
 
-def check_alike(first: Block, block: Block, number: int) -> None:
+def check_same_columns(first: Block, block: Block, number: int) -> None:
     """Check that a block has the columns of the first one."""
     if first.names is not None and block.names is not None:
         missing = [name for name in first.names if name not in block.names]

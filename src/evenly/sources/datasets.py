@@ -16,12 +16,12 @@ from evenly.sources.arrays import ArraySource
 from evenly.sources.arrow import fields_of
 from evenly.sources.arrow_input import checked, open_stream, schema_of
 from evenly.sources.batches import BatchSource
-from evenly.sources.frames import stream_pieces
-from evenly.sources.list_columns import as_rows
-from evenly.sources.options import Request
+from evenly.sources.frames import stream_column_batches
+from evenly.sources.list_columns import lists_to_array
+from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.selection import Choice, Field
-from evenly.sources.tables import Piece
+from evenly.sources.selection import ColumnSelection, Field
+from evenly.sources.tables import ColumnBatch
 
 _log = logging.getLogger("evenly")
 
@@ -30,13 +30,13 @@ _BYTES = 16 * 2**20
 _FORMATS_THAT_COMPUTE = ("custom",)
 
 
-def owns(x: Any) -> bool:
+def matches(x: Any) -> bool:
     """Whether something is a Dataset or an IterableDataset of Hugging Face's library."""
     datasets = sys.modules.get("datasets")
     return datasets is not None and isinstance(x, datasets.Dataset | datasets.IterableDataset)
 
 
-def open_dataset(x: Any, request: Request) -> Any:
+def open_dataset(x: Any, request: ReadOptions) -> Any:
     """Return it as a `Table`; or one column of it, that was selected, as a source of arrays.
 
     Raises
@@ -61,7 +61,7 @@ def open_dataset(x: Any, request: Request) -> Any:
 class DatasetTable:
     """The columns of a data set that have one value a row."""
 
-    def __init__(self, x: Any, choice: Choice, place: str) -> None:
+    def __init__(self, x: Any, choice: ColumnSelection, place: str) -> None:
         self._data, schema = _with_schema(x, place)
         self.place = place
         self.rows = _rows(x)
@@ -78,7 +78,7 @@ class DatasetTable:
         """Say how columns of arrays or images are fitted, which a table does not do."""
         plain = [field for field in self.fields if field.name not in arrays]
         name = next(iter(arrays))
-        if any(field.fits for field in plain):
+        if any(field.is_numeric for field in plain):
             _log.warning(
                 "%s: columns of one number a row are fitted, not %s. Pass select=%r to fit one "
                 "of these.",
@@ -92,14 +92,14 @@ class DatasetTable:
             f"{listed(arrays)}. Pass select={name!r}."
         )
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the batches."""
         with closing(self._data.batches(names)) as batches:
             for batch in batches:
-                yield from stream_pieces(open_stream(batch, self.place), names, self.place)
+                yield from stream_column_batches(open_stream(batch, self.place), names, self.place)
 
 
-class _Stored:
+class _MapDataset:
     """A data set on this machine: mapped into memory, or in it."""
 
     def __init__(self, x: Any, place: str) -> None:
@@ -113,10 +113,10 @@ class _Stored:
             yield from _large_batches(chosen.data.table, self._place)
             return
         numbers = chosen._indices.column(0)
-        yield from read_ahead(_picked(chosen.data.table, numbers, self._place))
+        yield from read_ahead(_take_rows(chosen.data.table, numbers, self._place))
 
 
-def _picked(table: Any, numbers: Any, place: str) -> Iterator[Any]:
+def _take_rows(table: Any, numbers: Any, place: str) -> Iterator[Any]:
     """Yield rows of a table by their numbers; PyArrow follows the offsets of texts and lists.
 
     The library's own iteration gathers them one by one, in 24 µs a row of 32 columns; this takes
@@ -143,7 +143,7 @@ def _large_batches(table: Any, place: str) -> Iterator[Any]:
     yield from read_ahead(table.slice(start, step).combine_chunks() for start in starts)
 
 
-class _Streamed:
+class _IterableDataset:
     """A data set that is read in order."""
 
     def __init__(self, x: Any) -> None:
@@ -163,8 +163,10 @@ def _with_schema(x: Any, place: str) -> tuple[Any, Any]:
         shown = _format(x).get("columns") or schema.names
         import pyarrow
 
-        return _Stored(x, place), pyarrow.schema([field for field in schema if field.name in shown])
-    streamed = _Streamed(x)
+        return _MapDataset(x, place), pyarrow.schema(
+            [field for field in schema if field.name in shown]
+        )
+    streamed = _IterableDataset(x)
     if streamed.first is None:
         raise DataError("At least one row is needed. Received: the IterableDataset, with none.")
     return streamed, streamed.first.schema
@@ -182,7 +184,9 @@ def _arrays(x: Any, schema: Any) -> dict[str, str]:
     return found
 
 
-def _selected(x: Any, choice: Choice, name: str, feature_axis: int, place: str) -> BatchSource:
+def _selected(
+    x: Any, choice: ColumnSelection, name: str, feature_axis: int, place: str
+) -> BatchSource:
     data, schema = _with_schema(x, place)
     if name not in schema.names:
         raise ColumnError(
@@ -197,7 +201,7 @@ def _selected(x: Any, choice: Choice, name: str, feature_axis: int, place: str) 
         )
 
     def rows(column: Any, where: str) -> ArraySource:
-        array = as_rows(column, name, f"{where} of {place}")
+        array = lists_to_array(column, name, f"{where} of {place}")
         return ArraySource(array, choice, feature_axis=feature_axis, place=where)
 
     columns = (part for table in data.batches((name,)) for part in _parts(table[name], place))

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from evenly.errors import DataError
-from evenly.sources.arrow import ColumnReader, fields_of, kind_of, series_reader
+from evenly.sources.arrow import ColumnReader, column_kind, fields_of, series_reader
 from evenly.sources.arrow_input import Error, open_stream, schema_of
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.read_errors import reading_object
+from evenly.sources.read_errors import Describe, object_errors
 from evenly.sources.selection import Field
-from evenly.sources.tables import Piece, Table
+from evenly.sources.tables import ColumnBatch, Table
 
 Project = Callable[[list[str]], Iterable[Any]]
 """From names to things with a capsule, that have at least these columns."""
@@ -33,6 +33,9 @@ class CapsuleTable:
         How many, if that is known.
     """
 
+    refusal: Describe | None = None
+    """Makes the error for what the library of the data raises."""
+
     def __init__(self, schema: Any, project: Project, *, rows: int | None, place: str) -> None:
         self.fields = fields_of(schema, place)
         self.place = place
@@ -40,11 +43,11 @@ class CapsuleTable:
         self.nbytes: int | None = None
         self._project = project
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the chunks as they come."""
-        with reading_object(self.place):
+        with object_errors(self.place, self.refusal):
             for data in self._project(list(names)):
-                yield from stream_pieces(open_stream(data, self.place), names, self.place)
+                yield from stream_column_batches(open_stream(data, self.place), names, self.place)
 
 
 class SeriesTable:
@@ -52,29 +55,29 @@ class SeriesTable:
 
     def __init__(self, stream: Any, *, name: str, rows: int | None, place: str) -> None:
         self._schema = stream.get_schema()
-        self.fields = (Field(name, kind_of(self._schema)),)
+        self.fields = (Field(name, column_kind(self._schema)),)
         self.place = place
         self.rows = rows
         self.nbytes: int | None = None
         self._stream = stream
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the chunks as they come."""
         read = series_reader(self._schema, self.fields[0].name, self.place)
-        with reading_object(self.place):
+        with object_errors(self.place):
             for array in self._stream:
                 column = read(array)
-                yield Piece((column,), column.values.nbytes)
+                yield ColumnBatch((column,), column.values.nbytes)
 
 
-def stream_pieces(
+def stream_column_batches(
     stream: Any, names: tuple[str, ...], place: str, error: Error = DataError
-) -> Iterator[Piece]:
+) -> Iterator[ColumnBatch]:
     """Yield the named columns of each array of a stream; errors have this place and class."""
     reader = ColumnReader(stream.get_schema(), names, place, error)
     for array in stream:
         columns = reader.read(array)
-        yield Piece(columns, sum(column.values.nbytes for column in columns))
+        yield ColumnBatch(columns, sum(column.values.nbytes for column in columns))
 
 
 def is_frame(x: Any) -> bool:
@@ -82,10 +85,10 @@ def is_frame(x: Any) -> bool:
     return (
         hasattr(x, "__arrow_c_stream__")
         or hasattr(x, "__arrow_c_array__")
-        or _of(x, "pandas", "DataFrame", "Series")
-        or _of(x, "polars", "LazyFrame")
-        or _of(x, "pyarrow.dataset", "Dataset")
-        or _gives_reader(x)
+        or _is_instance(x, "pandas", "DataFrame", "Series")
+        or _is_instance(x, "polars", "LazyFrame")
+        or _is_instance(x, "pyarrow.dataset", "Dataset")
+        or _has_batches(x)
     )
 
 
@@ -97,35 +100,37 @@ def open_frame(x: Any, place: str) -> Table:
     SourceError
         When its library cannot read what the frame describes, such as the files of a lazy one.
     """
-    with reading_object(place):
+    with object_errors(place):
         return _open(x, place)
 
 
 def _open(x: Any, place: str) -> Table:
-    if _of(x, "pandas", "DataFrame", "Series"):
+    if _is_instance(x, "pandas", "DataFrame", "Series"):
         from evenly.sources.pandas_frames import PandasTable
 
         return PandasTable(x, place)
-    if _of(x, "polars", "LazyFrame"):
+    if _is_instance(x, "polars", "LazyFrame"):
         empty = sys.modules["polars"].DataFrame(schema=x.collect_schema())
         schema = open_stream(empty, place).get_schema()
         return CapsuleTable(schema, lambda names: _lazy_batches(x, names), rows=None, place=place)
-    if _of(x, "pyarrow.dataset", "Dataset"):
-        return _dataset(x, place)
-    if _of(x, "duckdb", "DuckDBPyRelation"):
+    if _is_instance(x, "pyarrow.dataset", "Dataset"):
+        return _dataset_table(x, place)
+    if _is_instance(x, "duckdb", "DuckDBPyRelation"):
         schema = open_stream(x.limit(0), place).get_schema()
-        return CapsuleTable(schema, lambda names: [_relation(x, names)], rows=None, place=place)
-    return _batches(x, place) if _gives_reader(x) else _capsule(x, place)
+        return CapsuleTable(
+            schema, lambda names: [_duckdb_reader(x, names)], rows=None, place=place
+        )
+    return _reader_table(x, place) if _has_batches(x) else _capsule_table(x, place)
 
 
-def _capsule(x: Any, place: str) -> Table:
+def _capsule_table(x: Any, place: str) -> Table:
     """Return a table of what has a capsule and nothing else that we know of."""
     stream = open_stream(x, place)
     schema = stream.get_schema()
     if schema.format != "+s":
         name = schema.name or getattr(x, "name", None) or ""
         return SeriesTable(stream, name=name, rows=_length(x), place=place)
-    if hasattr(x, "select") and _of(x, "polars", "DataFrame"):
+    if hasattr(x, "select") and _is_instance(x, "polars", "DataFrame"):
         return CapsuleTable(schema, lambda names: [x.select(names)], rows=len(x), place=place)
     # A reader gives its stream once: keep the one from which the schema was taken.
     return CapsuleTable(schema, lambda names: [stream], rows=_length(x), place=place)
@@ -138,7 +143,7 @@ def _lazy_batches(frame: Any, names: list[str]) -> Iterable[Any]:
     return [chosen.collect(engine="streaming")]
 
 
-def _relation(relation: Any, names: list[str]) -> Any:
+def _duckdb_reader(relation: Any, names: list[str]) -> Any:
     """Return the columns of a DuckDB relation, as a reader of its running query."""
     quoted = ['"' + name.replace('"', '""') + '"' for name in names]
     chosen = relation.project(", ".join(quoted))
@@ -148,16 +153,16 @@ def _relation(relation: Any, names: list[str]) -> Any:
     return chosen
 
 
-def _gives_reader(x: Any) -> bool:
+def _has_batches(x: Any) -> bool:
     """Whether it has batches to be asked for: PyArrow's reader, a Flight stream, an ADBC cursor."""
     return (
-        _of(x, "pyarrow", "RecordBatchReader")
+        _is_instance(x, "pyarrow", "RecordBatchReader")
         or (hasattr(x, "read_chunk") and hasattr(x, "to_reader"))
         or hasattr(x, "fetch_record_batch")
     )
 
 
-def _batches(x: Any, place: str) -> Table:
+def _reader_table(x: Any, place: str) -> Table:
     """Return the batches as a table.
 
     PyArrow asks for them, since it lets other threads run while it waits for the network; one
@@ -170,7 +175,7 @@ def _batches(x: Any, place: str) -> Table:
     return CapsuleTable(schema, lambda names: read_ahead(iter(x)), rows=None, place=place)
 
 
-def _dataset(dataset: Any, place: str) -> Table:
+def _dataset_table(dataset: Any, place: str) -> Table:
     """Return a PyArrow dataset as a table; it does its own reading ahead."""
     schema = schema_of(dataset.schema, place)
     return CapsuleTable(
@@ -182,7 +187,7 @@ def _length(x: Any) -> int | None:
     return len(x) if hasattr(x, "__len__") else getattr(x, "num_rows", None)
 
 
-def _of(x: Any, module: str, *classes: str) -> bool:
+def _is_instance(x: Any, module: str, *classes: str) -> bool:
     """Whether x is of a class of a module, which is imported if it is."""
     there = sys.modules.get(module)
     return there is not None and isinstance(

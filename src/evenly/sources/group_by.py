@@ -3,19 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evenly.block import Keys
-from evenly.sources.group_keys import joined, keys_of_array, keys_of_objects
+from evenly.block import GroupKeys
+from evenly.sources.group_keys import cross_keys, factorize_array, factorize_objects
 
-Names = tuple[str | int, ...]
+GroupBy = tuple[str | int, ...]
 
 
-def names_of(by: Any) -> Names:
+def parse_by(by: Any) -> GroupBy:
     """Return the columns that ``by=`` names; nothing when it is None, or keys.
 
     A text, or a list of nothing but texts, is names; a number is the place of a part of batches
     ``(x, y)``. Anything else is one key a row.
 
-    >>> names_of("station"), names_of(["year", "month"]), names_of([2013, 2014])
+    >>> parse_by("station"), parse_by(["year", "month"]), parse_by([2013, 2014])
     (('station',), ('year', 'month'), ())
     """
     if isinstance(by, str | int):
@@ -25,16 +25,16 @@ def names_of(by: Any) -> Names:
     return ()
 
 
-def are_columns(by: Any) -> bool:
+def is_column_names(by: Any) -> bool:
     """Whether ``by=`` names columns of a table: it is no place of a part, and no keys.
 
-    >>> are_columns("station"), are_columns(1), are_columns([2013, 2014])
+    >>> is_column_names("station"), is_column_names(1), is_column_names([2013, 2014])
     (True, False, False)
     """
-    return not isinstance(by, int) and bool(names_of(by))
+    return not isinstance(by, int) and bool(parse_by(by))
 
 
-def has_keys(batch: Any, names: Names) -> bool:
+def batch_has_keys(batch: Any, names: GroupBy) -> bool:
     """Whether a batch has parts of these names, or places, beside the one that is fitted."""
     if isinstance(batch, Mapping):
         return bool(names) and all(name in batch for name in names)
@@ -43,26 +43,26 @@ def has_keys(batch: Any, names: Names) -> bool:
     return bool(names) and all(type(name) is int and name < len(batch) for name in names)
 
 
-def keys_beside(batch: Any, names: Names) -> Keys:
+def keys_from_batch(batch: Any, names: GroupBy) -> GroupKeys:
     """Return the keys of a batch that stand in parts of it."""
-    return joined([_keys(batch[name]) for name in names])
+    return cross_keys([_keys(batch[name]) for name in names])
 
 
-def _keys(part: Any) -> Keys:
+def _keys(part: Any) -> GroupKeys:
     """Return one key a row; of a sample, one key."""
     single = (
         isinstance(part, str) or not hasattr(part, "__len__") or getattr(part, "shape", 1) == ()
     )
-    return keys_of_objects([part]) if single else keys_of_array(part)
+    return factorize_objects([part]) if single else factorize_array(part)
 
 
-def label_of(by: Any) -> str | tuple[str, ...] | None:
+def group_label(by: Any) -> str | tuple[str, ...] | None:
     """Return the names for `GroupedMoments.by`: None for keys that have no name.
 
-    >>> label_of("station"), label_of(["year"]), label_of(1)
+    >>> group_label("station"), group_label(["year"]), group_label(1)
     ('station', ('year',), None)
     """
     if isinstance(by, str):
         return by
-    names: Sequence[Any] = names_of(by)
+    names: Sequence[Any] = parse_by(by)
     return tuple(names) if names and not isinstance(by, int) else None

@@ -14,69 +14,69 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
-from evenly.block import Block, Column, Keys
+from evenly.block import Block, Column, GroupKeys
 from evenly.errors import DataError, EvenlyError, UnsupportedTypeError
 from evenly.group_keys import beyond_years, finer_than_micro, parts_of
 from evenly.sources.source import Source
-from evenly.sources.wrapped import RowByRow
+from evenly.sources.wrapped import AlignedSource
 
-Rows = npt.NDArray[np.int64]
-Present = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 _STEPS = {"s": "s", "ms": "ms", "us": "us", "ns": "ns", "day": "D"}
 
 
 class KeyName(str):
-    """The name of a column that a table is asked for as `Keys`, and not as a `Column`."""
+    """The name of a column that a table is asked for as `GroupKeys`, and not as a `Column`."""
 
     __slots__ = ()
 
 
-def numbered(codes: Rows, values: Sequence[Any], present: Present | None = None) -> Keys:
+def from_codes(codes: Codes, values: Sequence[Any], present: Mask | None = None) -> GroupKeys:
     """Return keys of one part, of codes into values as they were found."""
     keys = list(zip(parts_of(values), strict=True))
     places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     distinct = len(places) == len(keys)
     found = codes if distinct else np.array([places[key] for key in keys], np.int64)[codes]
     if present is None or present.all():
-        return Keys(found, tuple(places))
+        return GroupKeys(found, tuple(places))
     missing = places.setdefault((None,), len(places))
     full = np.full(len(present), missing, np.int64)
     full[present] = found
-    return Keys(full, tuple(places))
+    return GroupKeys(full, tuple(places))
 
 
-def keys_of_words(
-    words: npt.NDArray[Any], present: Present | None, values_of: Callable[[Rows], Sequence[Any]]
-) -> Keys:
+def factorize_words(
+    words: npt.NDArray[Any], present: Mask | None, values_of: Callable[[Codes], Sequence[Any]]
+) -> GroupKeys:
     """Return the keys of rows of 64 bits; ``values_of`` takes those of some of the rows."""
     if present is not None:
         kept = np.flatnonzero(present)
         codes, first = _core.number_words(np.ascontiguousarray(words[kept]).view(np.uint64))
-        return numbered(codes, values_of(kept[first]), present)
+        return from_codes(codes, values_of(kept[first]), present)
     codes, first = _core.number_words(np.ascontiguousarray(words).view(np.uint64))
-    return numbered(codes, values_of(first))
+    return from_codes(codes, values_of(first))
 
 
-def keys_of_column(column: Column, zone: str = "") -> Keys:
+def factorize_column(column: Column, zone: str = "") -> GroupKeys:
     """Return a column of numbers, booleans or times as keys."""
-    from evenly.sources.arrow import present_rows
+    from evenly.sources.arrow import validity_to_mask
 
     values = column.values
-    present = None if column.validity is None else present_rows(column)
+    present = None if column.validity is None else validity_to_mask(column)
     if column.dtype:
-        return _keys_of_times(values, present, column.dtype, zone)
+        return _factorize_times(values, present, column.dtype, zone)
     if values.dtype.kind == "f":
         wide = values.astype(np.float64) + 0.0  # -0.0 is 0.0
         there = ~np.isnan(wide) if present is None else present & ~np.isnan(wide)
-        return keys_of_words(wide, there, lambda rows: wide[rows].tolist())
+        return factorize_words(wide, there, lambda rows: wide[rows].tolist())
     words = values.astype(np.uint64 if values.dtype == np.uint64 else np.int64)
-    return keys_of_words(words, present, lambda rows: values[rows].tolist())
+    return factorize_words(words, present, lambda rows: values[rows].tolist())
 
 
-def _keys_of_times(
-    values: npt.NDArray[Any], present: Present | None, dtype: str, zone: str
-) -> Keys:
+def _factorize_times(
+    values: npt.NDArray[Any], present: Mask | None, dtype: str, zone: str
+) -> GroupKeys:
     kind, _, unit = dtype.rstrip("]").partition("[")
     if kind not in ("date", "timestamp"):
         raise UnsupportedTypeError(
@@ -85,16 +85,16 @@ def _keys_of_times(
         )
     words = values.astype(np.int64)
 
-    def parts(rows: Rows) -> list[Any]:
+    def parts(rows: Codes) -> list[Any]:
         times = words[rows].view(f"M8[{_STEPS[unit]}]")
         if kind == "date":
             return [_date(time) for time in times.astype("M8[D]")]
         micro = times.astype("M8[us]")
         if (micro.astype(times.dtype) != times).any():
             raise finer_than_micro(times[micro.astype(times.dtype) != times][0])
-        return [_instant(time, zone) for time in micro.tolist()]
+        return [_to_datetime(time, zone) for time in micro.tolist()]
 
-    return keys_of_words(words, present, parts)
+    return factorize_words(words, present, parts)
 
 
 def _date(day: Any) -> date:
@@ -104,7 +104,7 @@ def _date(day: Any) -> date:
         raise beyond_years(day) from None
 
 
-def _instant(time: Any, zone: str) -> Any:
+def _to_datetime(time: Any, zone: str) -> Any:
     if isinstance(time, int):  # NumPy's way to say that datetime does not reach so far
         raise finer_than_micro(np.datetime64(time, "us"))
     if time is None:  # the integer that NumPy has for NaT, in a row that is not missing
@@ -112,31 +112,31 @@ def _instant(time: Any, zone: str) -> Any:
     return time.replace(tzinfo=UTC) if zone else time
 
 
-def keys_of_objects(values: Sequence[Any]) -> Keys:
+def factorize_objects(values: Sequence[Any]) -> GroupKeys:
     """Return any Python values as keys, one by one."""
-    return numbered(np.arange(len(values)), values)
+    return from_codes(np.arange(len(values)), values)
 
 
-def without_empty(keys: Keys) -> Keys:
+def empty_as_missing(keys: GroupKeys) -> GroupKeys:
     """Return keys in which an empty text is missing: a CSV file has no other way to say so."""
-    if ("",) not in keys.entries:
+    if ("",) not in keys.uniques:
         return keys
-    return numbered(keys.codes, [None if entry[0] == "" else entry[0] for entry in keys.entries])
+    return from_codes(keys.codes, [None if entry[0] == "" else entry[0] for entry in keys.uniques])
 
 
-def joined(parts: Sequence[Keys]) -> Keys:
+def cross_keys(parts: Sequence[GroupKeys]) -> GroupKeys:
     """Return the keys of several columns as one, of as many parts."""
     result = parts[0]
     for more in parts[1:]:
-        words = result.codes * len(more.entries) + more.codes
+        words = result.codes * len(more.uniques) + more.codes
         codes, first = _core.number_words(words.view(np.uint64))
         ours, theirs = result.codes[first].tolist(), more.codes[first].tolist()
         pairs = zip(ours, theirs, strict=True)
-        result = Keys(codes, tuple(result.entries[a] + more.entries[b] for a, b in pairs))
+        result = GroupKeys(codes, tuple(result.uniques[a] + more.uniques[b] for a, b in pairs))
     return result
 
 
-def keys_of_array(x: Any) -> Keys:
+def factorize_array(x: Any) -> GroupKeys:
     """Return one key a row, given as an array, a tensor, a series or a list.
 
     Raises
@@ -146,7 +146,7 @@ def keys_of_array(x: Any) -> Keys:
     UnsupportedTypeError
         When it holds what can be no key.
     """
-    if isinstance(x, Keys):
+    if isinstance(x, GroupKeys):
         return x
     if isinstance(x, str | bytes) or not hasattr(x, "__len__"):
         raise DataError(
@@ -160,9 +160,9 @@ def keys_of_array(x: Any) -> Keys:
 
         return pandas_keys(x)
     if hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__"):
-        from evenly.sources.arrow_group_keys import series_keys
+        from evenly.sources.arrow_group_keys import factorize_series
 
-        return series_keys(x)
+        return factorize_series(x)
     array = x if hasattr(x, "__array__") or hasattr(x, "__array_interface__") else _objects(x)
     array = np.asarray(array)
     if array.ndim != 1:
@@ -170,7 +170,7 @@ def keys_of_array(x: Any) -> Keys:
             "by= must have one key a row, or be names of columns. "
             f"Received: {type(x).__name__} of shape {array.shape}."
         )
-    return _keys_of_numpy(array)
+    return _factorize_numpy(array)
 
 
 def _objects(x: Any) -> npt.NDArray[Any]:
@@ -181,22 +181,22 @@ def _objects(x: Any) -> npt.NDArray[Any]:
     return result
 
 
-def _keys_of_numpy(array: npt.NDArray[Any]) -> Keys:
+def _factorize_numpy(array: npt.NDArray[Any]) -> GroupKeys:
     kind = array.dtype.kind
     if kind == "b" or (kind in "iuf" and array.dtype.itemsize <= 8):
-        return keys_of_column(Column(array.astype(array.dtype.newbyteorder("="))))
+        return factorize_column(Column(array.astype(array.dtype.newbyteorder("="))))
     if kind == "M":
         whole = _in_whole_units(array)
         unit = np.datetime_data(whole.dtype)[0]
         dtype = "date[day]" if unit == "D" else f"timestamp[{unit}]"
         words = np.ascontiguousarray(whole).astype(whole.dtype.newbyteorder("=")).view(np.int64)
         there = ~np.isnat(whole)
-        return _keys_of_times(words, None if there.all() else there, dtype, "")
+        return _factorize_times(words, None if there.all() else there, dtype, "")
     if kind == "U":
-        _check_letters(array)
+        _check_text(array)
         unique, codes = np.unique(array, return_inverse=True)
-        return numbered(codes.reshape(-1).astype(np.int64), unique.tolist())
-    return keys_of_objects(array.tolist())
+        return from_codes(codes.reshape(-1).astype(np.int64), unique.tolist())
+    return factorize_objects(array.tolist())
 
 
 def _in_whole_units(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -213,7 +213,7 @@ def _in_whole_units(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return whole
 
 
-def _check_letters(array: npt.NDArray[Any]) -> None:
+def _check_text(array: npt.NDArray[Any]) -> None:
     """Raise when an array of texts, which may be bytes of a file, holds what is no letter."""
     whole = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("=")))
     letters = whole.view(np.uint32) if array.dtype.itemsize else np.empty(0, np.uint32)
@@ -224,21 +224,21 @@ def _check_letters(array: npt.NDArray[Any]) -> None:
         )
 
 
-def keys_of_column_named(x: Any, name: str, place: str) -> Keys:
-    """Return one key a row, as `keys_of_array` does; errors say which column it was."""
+def factorize_named(x: Any, name: str, place: str) -> GroupKeys:
+    """Return one key a row, as `factorize_array` does; errors say which column it was."""
     try:
-        return keys_of_array(x)
+        return factorize_array(x)
     except (DataError, UnsupportedTypeError) as error:
-        raise located(error, name, place) from None
+        raise locate_error(error, name, place) from None
 
 
-def located(error: EvenlyError, name: str, place: str) -> EvenlyError:
+def locate_error(error: EvenlyError, name: str, place: str) -> EvenlyError:
     """Return an error about a column's values that also says where they are."""
     column = f"column {str(name)!r} of " if name else ""
     return type(error)(f"{error} It is in {column}{place}.")
 
 
-class KeyedSource(RowByRow):
+class KeyedSource(AlignedSource):
     """A source whose rows get their groups from an array of keys.
 
     Raises
@@ -247,18 +247,18 @@ class KeyedSource(RowByRow):
         When there are more or fewer keys than rows, which may show only at the end.
     """
 
-    def __init__(self, source: Source, keys: Keys) -> None:
+    def __init__(self, source: Source, keys: GroupKeys) -> None:
         super().__init__(source, keys, rule="by= must have one key", noun="keys")
 
     def blocks(self) -> Generator[Block]:
         """Yield the blocks with their keys."""
-        for block, keys in self.parts(entries_of):
+        for block, keys in self.zip_blocks(keys_per_block):
             if block.rows != len(keys):
-                keys = Keys(np.repeat(keys.codes, block.rows // len(keys)), keys.entries)
+                keys = GroupKeys(np.repeat(keys.codes, block.rows // len(keys)), keys.uniques)
             yield replace(block, keys=keys)
 
 
-def entries_of(block: Block) -> int:
+def keys_per_block(block: Block) -> int:
     """Return how many keys a block needs: one a row, or one for each image of N×C×H×W."""
     if isinstance(block.data, tuple) or block.data.ndim < 3:
         return block.rows

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from evenly.errors import DataError, UnsupportedTypeError
 
 
-def as_rows(column: Any, name: str, place: str) -> npt.NDArray[Any]:
+def lists_to_array(column: Any, name: str, place: str) -> npt.NDArray[Any]:
     """Return a PyArrow array as one of NumPy: its rows first, then the axes of its lists.
 
     Numbers that are missing in it become NaN.
@@ -23,7 +23,7 @@ def as_rows(column: Any, name: str, place: str) -> npt.NDArray[Any]:
     values, shape = _storage(column), [len(column)]
     while hasattr(values.type, "value_type") and not hasattr(values.type, "index_type"):
         if values.null_count:
-            raise _ragged(name, place, "a missing one")
+            raise _ragged_error(name, place, "a missing one")
         shape.append(_length(values, name, place))
         values = _storage(values.flatten())
     if not _is_number(values.type):
@@ -45,7 +45,7 @@ def _length(lists: Any, name: str, place: str) -> int:
         return int(lists.type.list_size)
     lengths = np.diff(lists.offsets.to_numpy())
     if len(lengths) and lengths.min() != lengths.max():
-        raise _ragged(name, place, f"lengths from {lengths.min()} to {lengths.max()}")
+        raise _ragged_error(name, place, f"lengths from {lengths.min()} to {lengths.max()}")
     return int(lengths[0]) if len(lengths) else 0
 
 
@@ -55,7 +55,7 @@ def _is_number(kind: Any) -> bool:
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))
 
 
-def _ragged(name: str, place: str, found: str) -> DataError:
+def _ragged_error(name: str, place: str, found: str) -> DataError:
     return DataError(
         "Lists that are rows must all be of one length. "
         f"Received: {name!r} of {place}, with {found}. Cut or pad them, or pass them one by one "

@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple
 
-from evenly.sources.selection import Choice
+from evenly.sources.selection import ColumnSelection
 
 
-class Request(NamedTuple):
+class ReadOptions(NamedTuple):
     """How to look at data.
 
     Attributes
@@ -22,13 +22,13 @@ class Request(NamedTuple):
     images
         The `Rule` for images, one for all of a fit.
     known
-        A `KnownTable` of files that were read before these; or, of images, the `Album`.
+        A `ResumedSchema` of files that were read before these; or, of images, the `Album`.
     watch
         A `Watch` that is told of each file before it is opened, and used by whoever checks
         whether it has changed. None: whoever reads a file does that.
     """
 
-    choice: Choice = Choice()
+    choice: ColumnSelection = ColumnSelection()
     select: Any = None
     feature_axis: int = -1
     in_order: bool = False

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from evenly import extras
-from evenly.block import Column, Keys
-from evenly.sources.arrow import kind_of, packed, series_reader
+from evenly.block import Column, GroupKeys
+from evenly.sources.arrow import column_kind, mask_to_validity, series_reader
 from evenly.sources.arrow_input import checked, open_array, schema_of
-from evenly.sources.group_keys import KeyName, keys_of_column, numbered
+from evenly.sources.group_keys import KeyName, factorize_column, from_codes
 from evenly.sources.selection import NULL, NUMBER, Field
-from evenly.sources.tables import Piece
+from evenly.sources.tables import ColumnBatch
 
 
 class PandasTable:
@@ -33,7 +33,7 @@ class PandasTable:
             for place, name in enumerate(frame.columns)
         )
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield everything at once; who wants less can cut it without copying."""
         places = {field.name: place for place, field in enumerate(self.fields)}
         columns = tuple(
@@ -42,22 +42,22 @@ class PandasTable:
             )
             for name in names
         )
-        yield Piece(columns, sum(column.values.nbytes for column in columns))
+        yield ColumnBatch(columns, sum(column.values.nbytes for column in columns))
 
 
-def pandas_keys(series: Any) -> Keys:
+def pandas_keys(series: Any) -> GroupKeys:
     """Return a series as keys: pandas numbers its own objects, texts and categories quickest."""
     dtype = series.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
-        return keys_of_column(Column(series.to_numpy()))
+        return factorize_column(Column(series.to_numpy()))
     if getattr(dtype, "kind", "") in "mM" and not hasattr(dtype, "pyarrow_dtype"):
-        return keys_of_column(_times(series), str(getattr(dtype, "tz", None) or ""))
+        return factorize_column(_times(series), str(getattr(dtype, "tz", None) or ""))
     if _is_arrow(dtype):
         return _arrow_keys(series)
     codes, values = series.factorize()
     present = codes >= 0
     kept = codes if present.all() else codes[present]
-    return numbered(kept.astype(np.int64), values.tolist(), present)
+    return from_codes(kept.astype(np.int64), values.tolist(), present)
 
 
 def _kind(dtype: Any, frame: Any, place: int) -> str:
@@ -82,7 +82,7 @@ def _kind(dtype: Any, frame: Any, place: int) -> str:
     if _is_masked(dtype):
         return NUMBER
     if hasattr(dtype, "pyarrow_dtype"):
-        return kind_of(schema_of(dtype.pyarrow_dtype))
+        return column_kind(schema_of(dtype.pyarrow_dtype))
     return name
 
 
@@ -113,7 +113,9 @@ def _column(series: Any) -> Column:
         return _times(series)
     if _is_masked(dtype):
         missing = series.isna().to_numpy()
-        return Column(series.array.to_numpy(dtype.numpy_dtype, na_value=0), packed(~missing))
+        return Column(
+            series.array.to_numpy(dtype.numpy_dtype, na_value=0), mask_to_validity(~missing)
+        )
     if str(dtype) == "category":
         return _categories(series)
     return _by_arrow(series)
@@ -125,7 +127,7 @@ def _times(series: Any) -> Column:
     values = series.array.asi8 if hasattr(series.array, "asi8") else series.to_numpy().view("i8")
     unit = getattr(series.dtype, "unit", None) or np.datetime_data(series.dtype)[0]
     kind = "duration" if series.dtype.kind == "m" else "timestamp"
-    return Column(np.asarray(values), packed(~missing), dtype=f"{kind}[{unit}]")
+    return Column(np.asarray(values), mask_to_validity(~missing), dtype=f"{kind}[{unit}]")
 
 
 def _categories(series: Any) -> Column:
@@ -133,7 +135,7 @@ def _categories(series: Any) -> Column:
     entries = series.cat.categories.to_numpy()
     if not len(entries):
         return Column(np.full(len(series), np.nan))
-    return Column(entries[np.maximum(codes, 0)], packed(codes >= 0))
+    return Column(entries[np.maximum(codes, 0)], mask_to_validity(codes >= 0))
 
 
 def _is_arrow(dtype: Any) -> bool:
@@ -141,10 +143,10 @@ def _is_arrow(dtype: Any) -> bool:
     return hasattr(dtype, "pyarrow_dtype") or getattr(dtype, "storage", "") == "pyarrow"
 
 
-def _arrow_keys(series: Any) -> Keys:
-    from evenly.sources.arrow_group_keys import series_keys
+def _arrow_keys(series: Any) -> GroupKeys:
+    from evenly.sources.arrow_group_keys import factorize_series
 
-    return series_keys(_arrow(series), str(series.name), "the frame")
+    return factorize_series(_arrow(series), str(series.name), "the frame")
 
 
 def _by_arrow(series: Any) -> Column:

@@ -26,7 +26,7 @@ def read_ahead(items: Iterator[T]) -> Generator[T]:
             return
         while True:
             item, error = ahead.made.get()
-            if isinstance(error, _EndError):
+            if isinstance(error, _ExhaustedError):
                 return
             if error is not None:
                 raise error
@@ -37,7 +37,7 @@ def read_ahead(items: Iterator[T]) -> Generator[T]:
         workers.end()
 
 
-class _EndError(Exception):
+class _ExhaustedError(Exception):
     """No more items."""
 
 
@@ -67,7 +67,7 @@ class _Ahead(Generic[T]):
 
     def work(self) -> None:
         """Make items, until there are no more or nobody wants them."""
-        end: BaseException = _EndError()
+        end: BaseException = _ExhaustedError()
         try:
             for item in self._items:
                 self.room.get()

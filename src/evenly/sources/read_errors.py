@@ -1,7 +1,7 @@
 """Turn what libraries raise while they open or decode a source into one error that names it.
 
-Every reader works inside `reading`. Errors of evenly and MemoryError pass through it, and so does
-whatever is not an `Exception`, such as KeyboardInterrupt.
+Every reader works inside `decode_errors`. Errors of evenly and MemoryError pass through it, and so
+does whatever is not an `Exception`, such as KeyboardInterrupt.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ _UNNAMED = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeEr
 
 
 @contextlib.contextmanager
-def reading(
+def decode_errors(
     place: str,
     damage: Describe | None = None,
     refusal: Describe | None = None,
@@ -53,9 +53,9 @@ def reading(
     place
         The source's name, without secrets.
     damage
-        Makes the error for a source that cannot be decoded; `damaged` by default.
+        Makes the error for a source that cannot be decoded; `corrupt_file_error` by default.
     refusal
-        Makes the error for one that the system does not let us read; `unreadable` by default.
+        Makes the error for one that the system does not let us read; `unreadable_error` by default.
     url
         What that name was made of: its secrets are masked in the library's message as well.
 
@@ -64,7 +64,7 @@ def reading(
     MissingExtraError
         When a library says that it needs a package that is not installed.
 
-    >>> with reading("x.csv"):
+    >>> with decode_errors("x.csv"):
     ...     raise KeyError("a")
     Traceback (most recent call last):
     evenly.errors.SourceError: A file must be whole, and of its format. Received: x.csv, which
@@ -81,11 +81,11 @@ def reading(
             name=error.name,
         ) from None
     except Exception as error:
-        raise reading_error(place, error, damage, refusal, url=url) from None
+        raise read_error(place, error, damage, refusal, url=url) from None
 
 
 @contextlib.contextmanager
-def reading_object(place: str) -> Iterator[None]:
+def object_errors(place: str, refusal: Describe | None = None) -> Iterator[None]:
     """Turn the exceptions of the library of an object that the user passes into a `SourceError`.
 
     Exceptions of Python's own classes are raised as they are, except for `OSError`: they come
@@ -95,6 +95,8 @@ def reading_object(place: str) -> Iterator[None]:
     ----------
     place
         The object's name, for messages.
+    refusal
+        Makes the error; `unreadable_error` by default.
     """
     try:
         yield
@@ -103,10 +105,11 @@ def reading_object(place: str) -> Iterator[None]:
     except Exception as error:
         if type(error).__module__ == "builtins" and not isinstance(error, OSError):
             raise
-        raise reading_error(place, error, unreadable) from None
+        make = refusal or unreadable_error
+        raise read_error(place, error, make, make) from None
 
 
-def reading_error(
+def read_error(
     place: str,
     error: Exception,
     damage: Describe | None = None,
@@ -114,12 +117,16 @@ def reading_error(
     *,
     url: str = "",
 ) -> SourceError:
-    """Return the error for what a library raised; the parameters are those of `reading`."""
+    """Return the error for what a library raised; the parameters are those of `decode_errors`."""
     if isinstance(error, NotRegularError):
         return not_regular(place)
     if is_system_error(error):
         return system_error(place, error, url=url)
-    make = (damage or damaged) if is_decoding_error(error) else (refusal or unreadable)
+    make = (
+        (damage or corrupt_file_error)
+        if is_decoding_error(error)
+        else (refusal or unreadable_error)
+    )
     raised = make(place, redact(reason(error), url))
     raised.errno = getattr(error, "errno", None)
     return raised
@@ -144,7 +151,7 @@ def reason(error: object) -> str:
     return redact(text if plain else f"{type(error).__name__}{': ' * bool(text)}{text}")
 
 
-def damaged(place: str, error: object) -> SourceError:
+def corrupt_file_error(place: str, error: object) -> SourceError:
     """Return the error for a file that cannot be decoded."""
     return SourceError(
         f"A file must be whole, and of its format. Received: {place}, which cannot be read: "
@@ -152,7 +159,7 @@ def damaged(place: str, error: object) -> SourceError:
     )
 
 
-def damaged_store(place: str, error: object) -> SourceError:
+def corrupt_store_error(place: str, error: object) -> SourceError:
     """Return the error for a store that cannot be decoded."""
     return SourceError(
         f"A store must be whole, and of its format. Received: {place}, which cannot be read: "
@@ -160,6 +167,6 @@ def damaged_store(place: str, error: object) -> SourceError:
     )
 
 
-def unreadable(place: str, error: object) -> SourceError:
+def unreadable_error(place: str, error: object) -> SourceError:
     """Return the error for a source that the system or the network does not let us read."""
     return SourceError(f"A source must be readable. Received: {place!r}: {reason(error)}.")

@@ -18,12 +18,12 @@ from evenly.dispatch import (
 )
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
 from evenly.redaction import redact_url
-from evenly.sources.batch_parts import Default, inside_mappings, part_of
+from evenly.sources.batch_parts import DefaultPart, descend_mappings, select_part
 from evenly.sources.batches import BatchSource, Samples
-from evenly.sources.group_by import has_keys, keys_beside
+from evenly.sources.group_by import batch_has_keys, keys_from_batch
 from evenly.sources.group_keys import KeyedSource
-from evenly.sources.images import files_source, holds_images, is_image, memory_source
-from evenly.sources.options import Request
+from evenly.sources.images import contains_images, from_files, from_memory, is_pillow_image
+from evenly.sources.options import ReadOptions
 from evenly.sources.source import Source
 
 _NO_ROWS = (
@@ -33,12 +33,12 @@ _NO_ROWS = (
 )
 
 
-class Door:
+class SourceResolver:
     """Looks at what was passed and hands it to the file of that kind."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: ReadOptions) -> None:
         self._request = request
-        self._default = Default()
+        self._default = DefaultPart()
 
     def open(self, x: Any, place: str) -> Source:
         """Return a source; of an item of an iterable, ``place`` says which."""
@@ -56,13 +56,13 @@ class Door:
             return x  # type: ignore[no-any-return]
         if is_path(x):
             return self._open_files([x])
-        if is_image(x):
+        if is_pillow_image(x):
             return self._open_images([x], place)
         if is_stored(x):
             return self._open_opened(open_stored(x, self._request))
         if is_frame(x):
             return self._open_frame(x, place)
-        if datasets.owns(x):
+        if datasets.matches(x):
             return self._open_opened(datasets.open_dataset(x, self._request))
         if isinstance(x, Mapping):
             return self._open_mapping(x, place)
@@ -91,14 +91,14 @@ class Door:
         from evenly.sources import datasets
 
         select = self._request.select
-        part, rest = (x, ()) if select is None else inside_mappings(x, select)
-        if rest and datasets.owns(part):
+        part, rest = (x, ()) if select is None else descend_mappings(x, select)
+        if rest and datasets.matches(part):
             return self._selecting(rest).open(part, place)
         return self._open_beside(x, self._part(x, "the dict"), place)
 
     def _open_opened(self, opened: Any) -> Source:
         """Return a source as it is; a table becomes one."""
-        if hasattr(opened, "pieces"):
+        if hasattr(opened, "column_batches"):
             return self._open_tables([opened], opened.place, opened.rows, opened.nbytes)
         return opened  # type: ignore[no-any-return]
 
@@ -109,7 +109,7 @@ class Door:
             raise DataError("At least one row is needed. Received: an empty list.")
         if all(is_path(item) for item in x):
             return self._open_files(x)
-        if all(map(is_image, x)):
+        if all(map(is_pillow_image, x)):
             return self._open_images(x, f"a list of {len(x):,} images")
         if is_list_of_numbers(x):
             return self._open_array(x, place)
@@ -149,32 +149,32 @@ class Door:
 
     def _open_images(self, images: Any, description: str) -> Source:
         self._check_no_select(images)
-        return memory_source(images, self._request.images, description)
+        return from_memory(images, self._request.images, description)
 
     def _open_files(self, paths: Any) -> Source:
-        from evenly.sources.files import Opener, expand_all, size_of
+        from evenly.sources.files import FileOpener, expand_all, size_of
         from evenly.sources.files.locate import suffixes_of
         from evenly.sources.stores.tables import ArraysTable, RecordsTable
 
-        if holds_images(paths):
+        if contains_images(paths):
             self._check_no_select(redact_url(os.fspath(paths[0])))
-            return files_source(paths, self._request.images, self._request.known)
+            return from_files(paths, self._request.images, self._request.known)
         files = expand_all(paths)
         sizes = [size_of(path) for path in files]
         nbytes = None if None in sizes else sum(filter(None, sizes))
-        parts = Opener(self._request).each(files)
+        parts = FileOpener(self._request).iter_tables(files)
         first = next(parts)
         rows = first.rows if len(files) == 1 and suffixes_of(files[0])[0] != ".zip" else None
         everything = chain([first], parts)
         name = redact_url(files[0]) + (f" and {len(files) - 1} more" if len(files) > 1 else "")
-        if hasattr(first, "pieces"):
+        if hasattr(first, "column_batches"):
             if not isinstance(first, ArraysTable | RecordsTable):
                 self._check_no_select(name)
             return self._open_tables(_only_tables(everything), name, rows, nbytes)
         return BatchSource(everything, self._open_part, description=name, rows=rows, nbytes=nbytes)
 
     def _open_part(self, part: Any, place: str) -> Source:
-        return self._open_tables([part], place) if hasattr(part, "pieces") else part
+        return self._open_tables([part], place) if hasattr(part, "column_batches") else part
 
     def _open_batches(self, items: Iterable[Any], x: Any, open_item: Any) -> Source:
         return BatchSource(items, open_item, description=with_article(type(x).__name__))
@@ -185,11 +185,11 @@ class Door:
     def _open_beside(self, batch: Any, part: Any, place: str) -> Source:
         """Open a part of a batch, of which another part may be the keys that by= names."""
         by = self._request.choice.by
-        if not has_keys(batch, by):
+        if not batch_has_keys(batch, by):
             return self._inside.open(part, place)
         choice = replace(self._request.choice, by=())
-        door = Door(self._request._replace(choice=choice, select=None, in_order=True))
-        return KeyedSource(door.open(part, place), keys_beside(batch, by))
+        door = SourceResolver(self._request._replace(choice=choice, select=None, in_order=True))
+        return KeyedSource(door.open(part, place), keys_from_batch(batch, by))
 
     def _open_sample(self, sample: Any, place: str) -> Source:
         """Open one sample as a batch of one: the axis of features counts with the batch's."""
@@ -197,24 +197,24 @@ class Door:
 
         place = place.replace("batch", "sample")
         part = self._part(sample, place)
-        row = part if is_image(part) else as_array(part, place)[None]
+        row = part if is_pillow_image(part) else as_array(part, place)[None]
         return self._open_beside(sample, row, place)
 
     @property
-    def _inside(self) -> "Door":
+    def _inside(self) -> "SourceResolver":
         """The door for what was selected: nothing is to be selected of it again."""
         return self._selecting(None)
 
-    def _selecting(self, select: Any) -> "Door":
-        return Door(self._request._replace(select=select))
+    def _selecting(self, select: Any) -> "SourceResolver":
+        return SourceResolver(self._request._replace(select=select))
 
     def _part(self, batch: Any, place: str) -> Any:
-        beside = not isinstance(batch, Mapping) and has_keys(batch, self._request.choice.by)
+        beside = not isinstance(batch, Mapping) and batch_has_keys(batch, self._request.choice.by)
         if self._request.select is None and beside:
             return batch[0]
         if self._request.select is None:
             return self._default(batch, place)
-        return part_of(batch, self._request.select, place)
+        return select_part(batch, self._request.select, place)
 
     def _check_no_select(self, x: Any) -> None:
         if self._request.select is not None:
@@ -228,7 +228,7 @@ class Door:
 
 def _only_tables(parts: Iterable[Any]) -> Iterable[Any]:
     for part in parts:
-        if not hasattr(part, "pieces"):
+        if not hasattr(part, "column_batches"):
             raise SourceError(
                 "All files of a fit must be tables, or all arrays. "
                 f"Received: tables, and then {part.description}."

@@ -8,7 +8,7 @@ from typing import TypeVar
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError, listed, nearest
 
 NUMBER, NULL = "number", "null"
-Place = TypeVar("Place", str, int)
+NameOrIndex = TypeVar("NameOrIndex", str, int)
 
 _TEMPORAL = ("timestamp", "date", "time", "duration")
 
@@ -35,18 +35,18 @@ class Field:
         return self.kind.partition("[")[0]
 
     @property
-    def fits(self) -> bool:
+    def is_numeric(self) -> bool:
         """Whether it is fitted without being named."""
         return self.kind in (NUMBER, NULL)
 
     @property
-    def fits_when_named(self) -> bool:
+    def is_selectable(self) -> bool:
         """Whether it is fitted when it is named: times are whole numbers of their unit."""
-        return self.fits or self.reason in (*_TEMPORAL, "index")
+        return self.is_numeric or self.reason in (*_TEMPORAL, "index")
 
 
 @dataclass(slots=True, frozen=True)
-class Plan:
+class ResolvedColumns:
     """What is read of a table: columns, weights, keys; and what is left out, and why."""
 
     names: tuple[str, ...]
@@ -56,7 +56,7 @@ class Plan:
 
 
 @dataclass(slots=True, frozen=True)
-class Choice:
+class ColumnSelection:
     """What the user asked for.
 
     Attributes
@@ -82,18 +82,20 @@ class Choice:
         return self.columns is None and not self.exclude and self.weights is None and not self.by
 
 
-def choice(
+def parse_selection(
     columns: str | int | Iterable[str | int] | None,
     exclude: str | int | Iterable[str | int],
     weights: str | None,
     by: tuple[str | int, ...] = (),
-) -> Choice:
+) -> ColumnSelection:
     """Return a choice from what users write: one name is as good as a list of one.
 
-    >>> choice("height", (), None).columns
+    >>> parse_selection("height", (), None).columns
     ('height',)
     """
-    return Choice(None if columns is None else _several(columns), _several(exclude), weights, by)
+    return ColumnSelection(
+        None if columns is None else _several(columns), _several(exclude), weights, by
+    )
 
 
 def _several(names: str | int | Iterable[str | int]) -> tuple[str | int, ...]:
@@ -107,7 +109,7 @@ def _several(names: str | int | Iterable[str | int]) -> tuple[str | int, ...]:
     return result
 
 
-def plan(asked: Choice, fields: Sequence[Field], place: str) -> Plan:
+def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], place: str) -> ResolvedColumns:
     """Return what to read of a table with named columns.
 
     Raises
@@ -121,36 +123,36 @@ def plan(asked: Choice, fields: Sequence[Field], place: str) -> Plan:
     """
     known = {column.name: column for column in fields}
     names = [column.name for column in fields]
-    excluded = {_found(name, names, place) for name in asked.exclude}
-    weights = None if asked.weights is None else _found(asked.weights, names, place)
-    by = tuple(_by_name(name, names, place) for name in asked.by)
+    excluded = {_by_name(name, names, place) for name in asked.exclude}
+    weights = None if asked.weights is None else _by_name(asked.weights, names, place)
+    by = tuple(_by_key_name(name, names, place) for name in asked.by)
     excluded |= {*by, *filter(None, [weights])}
     if asked.columns is None:
-        chosen = [c.name for c in fields if c.fits and c.name not in excluded]
-        left_out = {c.name: c.reason for c in fields if not c.fits and c.name not in excluded}
+        chosen = [c.name for c in fields if c.is_numeric and c.name not in excluded]
+        left_out = {c.name: c.reason for c in fields if not c.is_numeric and c.name not in excluded}
     else:
-        chosen = [_found(name, names, place) for name in asked.columns]
+        chosen = [_by_name(name, names, place) for name in asked.columns]
         chosen = [name for name in chosen if name not in excluded]
         left_out = {}
     _check_unique([*chosen, *filter(None, [weights]), *by], names, place)
     for name in [*chosen, *([weights] if weights else [])]:
-        if not known[name].fits_when_named:
-            raise no_number(known[name], place)
+        if not known[name].is_selectable:
+            raise not_numeric_error(known[name], place)
     if not chosen:
-        raise _nothing_left(fields, place)
-    return Plan(tuple(chosen), weights, left_out, by)
+        raise _no_columns_left_error(fields, place)
+    return ResolvedColumns(tuple(chosen), weights, left_out, by)
 
 
-def _by_name(name: str | int, names: list[str], place: str) -> str:
+def _by_key_name(name: str | int, names: list[str], place: str) -> str:
     if not isinstance(name, str):
         raise ColumnError(
             "by= takes the names of a table's columns; a number is for parts of batches (x, y). "
             f"Received: by={name!r}, for {place}, which has {listed(names)}."
         )
-    return _found(name, names, place)
+    return _by_name(name, names, place)
 
 
-def positions(asked: Choice, number: int, place: str) -> list[int] | None:
+def resolve_positions(asked: ColumnSelection, number: int, place: str) -> list[int] | None:
     """Return which of an array's columns to read; None for all of them.
 
     Raises
@@ -172,8 +174,10 @@ def positions(asked: Choice, number: int, place: str) -> list[int] | None:
     if asked.everything:
         return None
     places = list(range(number))
-    excluded = {_at(name, places, place) for name in asked.exclude}
-    wanted = places if asked.columns is None else [_at(p, places, place) for p in asked.columns]
+    excluded = {_by_position(name, places, place) for name in asked.exclude}
+    wanted = (
+        places if asked.columns is None else [_by_position(p, places, place) for p in asked.columns]
+    )
     chosen = [p for p in wanted if p not in excluded]
     if len(set(chosen)) != len(chosen):
         raise ColumnError(f"Each column can be named once. Received: columns={listed(wanted)}.")
@@ -182,10 +186,10 @@ def positions(asked: Choice, number: int, place: str) -> list[int] | None:
     return chosen
 
 
-def _found(name: str | int, names: list[str], place: str) -> str:
+def _by_name(name: str | int, names: list[str], place: str) -> str:
     """Return the name of a column by its name or position."""
     if not isinstance(name, str):
-        return _at(name, names, place)
+        return _by_position(name, names, place)
     if name in names:
         return name
     raise ColumnError(
@@ -194,7 +198,7 @@ def _found(name: str | int, names: list[str], place: str) -> str:
     )
 
 
-def _at(position: object, known: Sequence[Place], place: str) -> Place:
+def _by_position(position: object, known: Sequence[NameOrIndex], place: str) -> NameOrIndex:
     index: int = position.__index__()  # type: ignore[attr-defined]
     if -len(known) <= index < len(known):
         return known[index]
@@ -215,7 +219,7 @@ def _check_unique(chosen: list[str], names: list[str], place: str) -> None:
             raise ColumnError(f"Each column can be named once. Received twice: {name!r}.")
 
 
-def no_number(column: Field, place: str) -> UnsupportedTypeError:
+def not_numeric_error(column: Field, place: str) -> UnsupportedTypeError:
     """Return the error for a named column that holds no numbers."""
     return UnsupportedTypeError(
         "Only columns of numbers, booleans or times can be fitted. "
@@ -224,7 +228,7 @@ def no_number(column: Field, place: str) -> UnsupportedTypeError:
     )
 
 
-def _nothing_left(fields: Sequence[Field], place: str) -> DataError:
+def _no_columns_left_error(fields: Sequence[Field], place: str) -> DataError:
     if not fields:
         return DataError(f"At least one column must be numeric. Received: no column in {place}.")
     texts = [f"{column.name!r} ({column.reason})" for column in fields[:8]]

@@ -14,7 +14,7 @@ DEFAULT = 2**30
 thread may hold one of them, and two threads with one of 1 GiB still fit into 4 GB of memory."""
 
 
-def most_bytes() -> int:
+def max_member_bytes() -> int:
     """Return the bound: that of the environment variable, or 1 GiB.
 
     Raises
@@ -45,7 +45,7 @@ def check_size(nbytes: int, place: str) -> None:
     TooLargeError
         When it is larger. It names the piece, its size, and the variable to set.
     """
-    if nbytes > (most := most_bytes()):
+    if nbytes > (most := max_member_bytes()):
         raise TooLargeError(
             f"What is unpacked in one piece must have at most {most:,} bytes. Received: {place}, "
             f"with {nbytes:,}. If you trust the file and have the memory, set {VARIABLE}={nbytes}."

@@ -13,13 +13,20 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from evenly.block import Block, Column, Keys
+from evenly.block import Block, Column, GroupKeys
 from evenly.errors import ColumnError, UnsupportedTypeError, listed
 from evenly.group_keys import has_undecoded
 from evenly.printable import printable
-from evenly.sources.arrow import present_rows
-from evenly.sources.group_keys import KeyName, joined
-from evenly.sources.selection import NULL, Choice, Field, Plan, no_number, plan
+from evenly.sources.arrow import validity_to_mask
+from evenly.sources.group_keys import KeyName, cross_keys
+from evenly.sources.selection import (
+    NULL,
+    ColumnSelection,
+    Field,
+    ResolvedColumns,
+    not_numeric_error,
+    resolve_columns,
+)
 from evenly.sources.weights import check_weights
 
 _log = logging.getLogger("evenly")
@@ -31,10 +38,10 @@ _BYTES = 256 * 2**20
 costs what its groups cost: 0.1 µs for each column of each.)"""
 
 
-class Piece(NamedTuple):
+class ColumnBatch(NamedTuple):
     """Some rows of the columns that were asked for, and the bytes that were read for them.
 
-    A column whose name was a `KeyName` is `Keys`.
+    A column whose name was a `KeyName` is `GroupKeys`.
     """
 
     columns: tuple[Any, ...]
@@ -62,20 +69,20 @@ class Table(Protocol):
     def fields(self) -> tuple[Field, ...]:
         """The columns, as they are known so far."""
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the rows in order, with these columns."""
 
 
-class Part(NamedTuple):
+class ColumnChunk(NamedTuple):
     """The pieces of some of a table's columns and rows: which ones, and what to read."""
 
     first_row: int
     rows: int
     first_column: int
-    pieces: Iterator[Piece]
+    column_batches: Iterator[ColumnBatch]
 
 
-class Task(NamedTuple):
+class ReadTask(NamedTuple):
     """The blocks of a part: of these rows of a place, with some of the columns or all."""
 
     place: str
@@ -84,7 +91,7 @@ class Task(NamedTuple):
     blocks: Iterable[Block]
 
 
-class KnownTable:
+class ResumedSchema:
     """A table that was read before: of its rows nothing is left but what its columns were.
 
     Parameters
@@ -100,16 +107,16 @@ class KnownTable:
         self.place = place
         self.fields = fields
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield nothing."""
         return iter(())
 
 
 @runtime_checkable
-class ColumnTable(Table, Protocol):
+class ChunkedTable(Table, Protocol):
     """A table that keeps its columns apart, so that parts of it can be read side by side."""
 
-    def parts(self, names: tuple[str, ...]) -> Iterator[Part]:
+    def column_chunks(self, names: tuple[str, ...]) -> Iterator[ColumnChunk]:
         """Yield the parts in order; each has some of these columns, which follow one another."""
 
 
@@ -132,7 +139,7 @@ class TableSource:
     def __init__(
         self,
         tables: Iterable[Table],
-        choice: Choice,
+        choice: ColumnSelection,
         *,
         description: str,
         rows: int | None = None,
@@ -141,11 +148,11 @@ class TableSource:
     ) -> None:
         self._rest = iter(tables)
         self._first = next(self._rest)
-        self._model = known or self._first
+        self._reference = known or self._first
         self._choice = choice
-        self._plan = plan(choice, self._model.fields, self._model.place)
-        self._remarked = False
-        self._became: dict[str, str] = {}  # kinds of columns that held only nulls at first
+        self._plan = resolve_columns(choice, self._reference.fields, self._reference.place)
+        self._missing_keys_logged = False
+        self._late_types: dict[str, str] = {}  # kinds of columns that held only nulls at first
         self.description = description
         self.left_out = dict(self._plan.left_out)
         self.rows = rows
@@ -155,18 +162,18 @@ class TableSource:
 
     def blocks(self) -> Generator[Block]:
         """Yield blocks; then `left_out` also has the columns in which no value was."""
-        for blocks in self._each(lambda table: iter([self._blocks_of(table, self._plan)])):
+        for blocks in self._read_all(lambda table: iter([self._blocks_of(table, self._plan)])):
             yield from blocks
 
     @property
     def fields(self) -> tuple[Field, ...]:
         """The columns of the tables, by what has been read of them so far."""
         return tuple(
-            replace(f, kind=self._became[f.name]) if f.name in self._became else f
-            for f in self._model.fields
+            replace(f, kind=self._late_types[f.name]) if f.name in self._late_types else f
+            for f in self._reference.fields
         )
 
-    def tasks(self) -> Generator[Task] | None:
+    def tasks(self) -> Generator[ReadTask] | None:
         """Yield the blocks of some of the columns and rows, to be read side by side.
 
         None where a table is not read so, or its rows have weights or keys: these go with all
@@ -175,22 +182,24 @@ class TableSource:
         if (
             self._plan.weights is not None
             or self._plan.by
-            or not isinstance(self._first, ColumnTable)
+            or not isinstance(self._first, ChunkedTable)
         ):
             return None
-        return self._each(self._tasks_of)
+        return self._read_all(self._tasks_of)
 
-    def _tasks_of(self, table: Table) -> Iterator[Task]:
-        if not isinstance(table, ColumnTable):
+    def _tasks_of(self, table: Table) -> Iterator[ReadTask]:
+        if not isinstance(table, ChunkedTable):
             for block in self._blocks_of(table, self._plan):
-                yield Task(table.place, block.first_row, block.rows, (block,))
+                yield ReadTask(table.place, block.first_row, block.rows, (block,))
             return
-        for part in table.parts(self._plan.names):
-            yield Task(table.place, part.first_row, part.rows, self._blocks_of_part(table, part))
+        for part in table.column_chunks(self._plan.names):
+            yield ReadTask(
+                table.place, part.first_row, part.rows, self._blocks_of_chunk(table, part)
+            )
 
-    def _blocks_of_part(self, table: Table, part: Part) -> Iterator[Block]:
+    def _blocks_of_chunk(self, table: Table, part: ColumnChunk) -> Iterator[Block]:
         row, first = part.first_row, part.first_column
-        for columns, nbytes in part.pieces:
+        for columns, nbytes in part.column_batches:
             names = None if self.names is None else self.names[first : first + len(columns)]
             place = table.place
             yield Block(
@@ -199,28 +208,28 @@ class TableSource:
             row += len(columns[0])
             del columns  # so that their memory is free when the next ones are made
 
-    def _each(self, read: Callable[[Table], Iterator[T]]) -> Generator[T]:
+    def _read_all(self, read: Callable[[Table], Iterator[T]]) -> Generator[T]:
         """Yield what is read of each table; then note the columns in which no value was."""
-        unseen = {f.name for f in self._model.fields if f.kind == NULL} & set(self._plan.names)
+        unseen = {f.name for f in self._reference.fields if f.kind == NULL} & set(self._plan.names)
         for table in chain([self._first], self._rest):
-            if table is not self._model:
-                agree(self._model, table, self._choice, self._plan)
+            if table is not self._reference:
+                check_same_schema(self._reference, table, self._choice, self._plan)
             yield from read(table)
-            unseen = self._still_unseen(table, unseen)
+            unseen = self._unresolved_nulls(table, unseen)
         if self._choice.columns is None:
             self.left_out |= dict.fromkeys(sorted(unseen), "no values")
 
-    def _blocks_of(self, table: Table, what: Plan) -> Iterator[Block]:
+    def _blocks_of(self, table: Table, what: ResolvedColumns) -> Iterator[Block]:
         wanted = (*what.names, *filter(None, [what.weights]), *map(KeyName, what.by))
         row = 0
-        for columns, nbytes in table.pieces(wanted):
-            for part, share in slices(columns, nbytes):
+        for columns, nbytes in table.column_batches(wanted):
+            for part, share in split_large(columns, nbytes):
                 number = len(what.names)
-                keys = joined(part[len(wanted) - len(what.by) :]) if what.by else None
-                self._remark(keys, table.place)
+                keys = cross_keys(part[len(wanted) - len(what.by) :]) if what.by else None
+                self._log_missing_keys(keys, table.place)
                 weights = None
                 if what.weights is not None:
-                    weights = weights_of(part[number], what.weights, row, table.place)
+                    weights = check_weights_column(part[number], what.weights, row, table.place)
                 yield Block(
                     self.names,
                     part[:number],
@@ -234,18 +243,18 @@ class TableSource:
                 row += len(part[0])
             del columns, part  # so that their memory is free when the next ones are made
 
-    def _remark(self, keys: Keys | None, place: str) -> None:
+    def _log_missing_keys(self, keys: GroupKeys | None, place: str) -> None:
         """Say once that there are keys of bytes that are not UTF-8: they may be other letters."""
-        if keys is None or self._remarked or not has_undecoded(chain(*keys.entries)):
+        if keys is None or self._missing_keys_logged or not has_undecoded(chain(*keys.uniques)):
             return
-        self._remarked = True
+        self._missing_keys_logged = True
         _log.warning(
             "%s: not all texts of by= are UTF-8; other bytes are kept as escapes: '\\udcfc' for "
             "0xfc. Convert the data to UTF-8, with iconv for example, to have letters.",
             printable(place),
         )
 
-    def _still_unseen(self, table: Table, unseen: set[str]) -> set[str]:
+    def _unresolved_nulls(self, table: Table, unseen: set[str]) -> set[str]:
         """Return what was only null so far, after what became text has been left out.
 
         Raises
@@ -255,16 +264,16 @@ class TableSource:
         """
         kinds = {field.name: field for field in table.fields}
         for name in sorted(unseen):
-            if not kinds[name].fits:
+            if not kinds[name].is_numeric:
                 if self._choice.columns is not None:
-                    raise no_number(kinds[name], table.place)
+                    raise not_numeric_error(kinds[name], table.place)
                 self.left_out[name] = kinds[name].reason
             if kinds[name].kind != NULL:
-                self._became[name] = kinds[name].kind
+                self._late_types[name] = kinds[name].kind
         return {name for name in unseen if kinds[name].kind == NULL}
 
 
-def slices(columns: tuple[Any, ...], nbytes: int) -> Iterator[tuple[tuple[Any, ...], int]]:
+def split_large(columns: tuple[Any, ...], nbytes: int) -> Iterator[tuple[tuple[Any, ...], int]]:
     """Cut columns that are larger than a block should be, without copying."""
     rows = len(columns[0])
     width = sum(column.values.itemsize for column in columns)
@@ -278,7 +287,9 @@ def slices(columns: tuple[Any, ...], nbytes: int) -> Iterator[tuple[tuple[Any, .
         yield tuple(column[start:stop] for column in columns), share
 
 
-def weights_of(column: Column, name: str, first_row: int, place: str) -> npt.NDArray[np.float64]:
+def check_weights_column(
+    column: Column, name: str, first_row: int, place: str
+) -> npt.NDArray[np.float64]:
     """Return a column of weights as float64.
 
     Raises
@@ -288,12 +299,14 @@ def weights_of(column: Column, name: str, first_row: int, place: str) -> npt.NDA
     """
     weights = column.values.astype(np.float64)
     if column.validity is not None:
-        weights[~present_rows(column)] = np.nan
+        weights[~validity_to_mask(column)] = np.nan
     check_weights(weights, first_row, f"column {name!r} of {place}")
     return weights
 
 
-def agree(first: Table, table: Table, choice: Choice, what: Plan) -> None:
+def check_same_schema(
+    first: Table, table: Table, choice: ColumnSelection, what: ResolvedColumns
+) -> None:
     """Check that a table has the columns of the first one, in whatever order.
 
     Raises
@@ -316,7 +329,7 @@ def agree(first: Table, table: Table, choice: Choice, what: Plan) -> None:
             f"unknown: {listed(unknown) or 'none'}. Choose common ones with columns=[...]."
         )
     for name in what.names:
-        if not _alike(ours[name], theirs[name], named):
+        if not _same_type(ours[name], theirs[name], named):
             raise UnsupportedTypeError(
                 "A column must be of one kind in all parts of a fit. Received: column "
                 f"{name!r}, which is {ours[name].kind} in {first.place} and "
@@ -329,7 +342,9 @@ def agree(first: Table, table: Table, choice: Choice, what: Plan) -> None:
                 f"{name!r}, which is {ours[name].kind} in {first.place} and {theirs[name].kind} in "
                 f"{table.place}. Convert it in one of them."
             )
-    plan(Choice((*what.names,), (), what.weights, what.by), table.fields, table.place)
+    resolve_columns(
+        ColumnSelection((*what.names,), (), what.weights, what.by), table.fields, table.place
+    )
 
 
 def _same_keys(ours: Field, theirs: Field) -> bool:
@@ -338,7 +353,7 @@ def _same_keys(ours: Field, theirs: Field) -> bool:
     return len(kinds) <= 1
 
 
-def _alike(ours: Field, theirs: Field, named: bool) -> bool:
+def _same_type(ours: Field, theirs: Field, named: bool) -> bool:
     if NULL in (ours.kind, theirs.kind):
-        return ours.fits_when_named and theirs.fits_when_named
+        return ours.is_selectable and theirs.is_selectable
     return ours.kind == theirs.kind

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from evenly.block import Block
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.sources.source import Source
-from evenly.sources.wrapped import RowByRow
+from evenly.sources.wrapped import AlignedSource
 
 Weights = npt.NDArray[np.float64]
 
 
-class WeightedSource(RowByRow):
+class WeightedSource(AlignedSource):
     """A source whose rows get weights from an array.
 
     Raises
@@ -34,7 +34,7 @@ class WeightedSource(RowByRow):
 
     def blocks(self) -> Generator[Block]:
         """Yield the blocks with their weights."""
-        for block, weights in self.parts(lambda block: block.rows):
+        for block, weights in self.zip_blocks(lambda block: block.rows):
             yield replace(block, weights=weights)
 
 

@@ -8,7 +8,7 @@ from evenly.errors import DataError
 from evenly.sources.source import Source
 
 
-class Around:
+class WrappedSource:
     """A source that says of itself what another one says."""
 
     def __init__(self, source: Source) -> None:
@@ -28,7 +28,7 @@ class Around:
         return self._source.left_out
 
 
-class RowByRow(Around):
+class AlignedSource(WrappedSource):
     """A source with an array beside it, of which each block gets the part for its rows.
 
     Parameters
@@ -45,7 +45,7 @@ class RowByRow(Around):
         self._rule = rule
         self._noun = noun
 
-    def parts(self, entries_of: Callable[[Block], int]) -> Iterator[tuple[Block, Any]]:
+    def zip_blocks(self, entries_of: Callable[[Block], int]) -> Iterator[tuple[Block, Any]]:
         """Yield each block with its part, of as many values as ``entries_of(block)``.
 
         Raises

@@ -34,7 +34,7 @@ class FileRecord(NamedTuple):
     path
         As a `Ledger` names it; of a URL what `redact_url` returns.
     bytes, modified
-        What tells whether it is still the same: see `evenly.sources.files.fingerprint.Stamp`.
+        What tells whether it is still the same: see `evenly.sources.files.fingerprint.Fingerprint`.
     rows
         How many of its rows, from the first on, are in the sums.
     complete

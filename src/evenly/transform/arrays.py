@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from evenly import _core
 from evenly.errors import DataError, UnsupportedTypeError, listed
-from evenly.sources.arrays import as_array, is_native, native
+from evenly.sources.arrays import as_array, is_native, to_native
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.scaling import Scaling
 
@@ -26,7 +26,7 @@ def scale_array(
 ) -> Array:
     """Return ``x`` scaled, as a NumPy array of the same shape, or written into ``out``."""
     check_missing(missing)
-    array = native(as_array(x, "x"))
+    array = to_native(as_array(x, "x"))
     if array.dtype.names is not None:
         raise UnsupportedTypeError(
             "A structured array has no features along an axis. Received: fields "

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import DataError, UnsupportedTypeError, listed
-from evenly.sources.arrays import as_array, native
+from evenly.sources.arrays import as_array, to_native
 from evenly.transform.arrays import Array, check_shape, output_dtype
 from evenly.transform.group_scaling import GroupScaling, Places
 
@@ -23,7 +23,7 @@ def scale_array(
     feature_axis: int = -1,
 ) -> Array:
     """Return ``x`` scaled, as a NumPy array of the same shape."""
-    array = native(as_array(x, "x"))
+    array = to_native(as_array(x, "x"))
     if array.dtype.names is not None:
         raise UnsupportedTypeError(
             "A structured array has no features along an axis. Received: fields "

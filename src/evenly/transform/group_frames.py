@@ -9,12 +9,12 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from evenly.block import Keys
+from evenly.block import GroupKeys
 from evenly.columns import check_times
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError, listed
-from evenly.sources.arrow_group_keys import chained
+from evenly.sources.arrow_group_keys import concat_keys
 from evenly.sources.frames import open_frame
-from evenly.sources.group_keys import KeyName, joined, keys_of_array
+from evenly.sources.group_keys import KeyName, cross_keys, factorize_array
 from evenly.transform.frames import dtype_of, expression, match, open_native
 from evenly.transform.group_scaling import GroupScaling, Places
 
@@ -59,10 +59,10 @@ def scale_frame(
     return back(frame)
 
 
-def _keys(x: Any, scaling: GroupScaling, by: Any) -> Keys:
+def _keys(x: Any, scaling: GroupScaling, by: Any) -> GroupKeys:
     """Return the keys of a frame's rows: those given, or its own columns."""
     if by is not None and not isinstance(by, str):
-        return keys_of_array(by)
+        return factorize_array(by)
     named = scaling.by if by is None else by
     if named is None:
         raise DataError(
@@ -78,7 +78,7 @@ def _keys(x: Any, scaling: GroupScaling, by: Any) -> Keys:
             f"Received: {listed(present)}. Rename one, or pass by=keys."
         )
     wanted = tuple(map(KeyName, names))
-    return chained([joined(columns) for columns, _ in table.pieces(wanted)])
+    return concat_keys([cross_keys(columns) for columns, _ in table.column_batches(wanted)])
 
 
 def _check(series: Any, scaling: GroupScaling, index: int, rows: Places) -> None:

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core, exact_stats
-from evenly.block import Keys
+from evenly.block import GroupKeys
 from evenly.dispatch import container_kind, engine_of
 from evenly.errors import DataError, nearest
 from evenly.group_keys import Key, kind_of, shown
-from evenly.sources.group_keys import keys_of_array
+from evenly.sources.group_keys import factorize_array
 from evenly.transform.arrays import check_missing
 from evenly.transform.scaling import (
     CONSTANT_POLICIES,
@@ -66,7 +66,7 @@ class GroupScaling:
         """The keys in the order of the tables."""
         return list(self.places)
 
-    def rows_of(self, keys: Keys, unknown: str) -> Places:
+    def rows_of(self, keys: GroupKeys, unknown: str) -> Places:
         """Return for each row of data its row in the tables.
 
         Raises
@@ -79,14 +79,14 @@ class GroupScaling:
                 f"unknown must be one of {', '.join(map(repr, UNKNOWN))}. Received: {unknown!r}."
             )
         other = len(self.places) + (unknown == "missing")
-        found = np.array([self.places.get(key, other) for key in keys.entries], np.int64)
+        found = np.array([self.places.get(key, other) for key in keys.uniques], np.int64)
         if unknown == "error":
             self._check_known(keys, found)
         return found[keys.codes]
 
-    def _check_known(self, keys: Keys, found: Places) -> None:
+    def _check_known(self, keys: GroupKeys, found: Places) -> None:
         there = np.bincount(keys.codes, minlength=len(found)) > 0
-        strange = [keys.entries[i] for i in np.flatnonzero(there & (found == len(self.places)))]
+        strange = [keys.uniques[i] for i in np.flatnonzero(there & (found == len(self.places)))]
         if not strange:
             return
         texts = [repr(shown(key)) for key in strange[:5]]
@@ -261,7 +261,7 @@ def transform_groups(
             "An array has no columns of keys, so by= must have one key a row. "
             f"Received: {type(x).__name__}, and no by=. Pass by=keys, or a frame."
         )
-    rows = scaling.rows_of(keys_of_array(by), unknown)
+    rows = scaling.rows_of(factorize_array(by), unknown)
     scale: Callable[..., Any]
     if kind == "tensor":
         from evenly.transform.group_tensors import scale_tensor as scale

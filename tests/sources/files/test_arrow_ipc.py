@@ -76,7 +76,7 @@ def test_columns_that_are_not_fitted_are_not_read(tmp_path):
     wide = pa.table({"x": np.arange(1000.0), "t": ["a" * 10_000] * 1000})
     pa.feather.write_feather(wide, tmp_path / "x.arrow", compression="uncompressed")
     with _Counted(tmp_path / "x.arrow") as file:
-        (piece,) = IpcFileTable(file, "x.arrow", None).pieces(("x",))
+        (piece,) = IpcFileTable(file, "x.arrow", None).column_batches(("x",))
     assert (piece.columns[0].values == np.arange(1000.0)).all()
     assert file.bytes < 20_000
 

@@ -145,9 +145,9 @@ def _fit_text(text):
 
 
 def csv_file_choice():
-    from evenly.sources.selection import Choice
+    from evenly.sources.selection import ColumnSelection
 
-    return Choice(columns=("x", "y"))
+    return ColumnSelection(columns=("x", "y"))
 
 
 def test_text_in_a_numeric_column_is_named_to_the_line(written):

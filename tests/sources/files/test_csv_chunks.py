@@ -47,6 +47,6 @@ def test_the_first_record_ends_where_the_reader_says(rows):
 def test_a_quote_that_is_never_closed_does_not_take_the_whole_file(monkeypatch):
     from evenly.sources.files import csv_chunks
 
-    monkeypatch.setattr(csv_chunks, "_LONGEST", 1_000)
+    monkeypatch.setattr(csv_chunks, "_MAX_RECORD_BYTES", 1_000)
     parts = list(chunks(io.BytesIO(b'a,"b\n' + b"1,2\n" * 10_000), 100))
     assert max(len(part.data) for part in parts) < 2_000

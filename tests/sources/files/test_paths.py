@@ -105,7 +105,7 @@ def test_a_file_that_cannot_be_read_is_refused(folder, monkeypatch):
 def test_a_pipe_is_refused(tmp_path):
     """Formats are told by the first bytes, and read again from the beginning."""
     os.mkfifo(tmp_path / "x.csv")
-    assert "must be a regular one" in refusal(evenly.SourceError, tmp_path / "x.csv")
+    assert "must be a regular file" in refusal(evenly.SourceError, tmp_path / "x.csv")
 
 
 def test_an_unknown_suffix_is_refused(tmp_path):

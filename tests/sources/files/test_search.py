@@ -10,7 +10,7 @@ import pytest
 import evenly
 from evenly.sources.files import folders
 from evenly.sources.files.locate import expand
-from evenly.sources.images.scan import Listing
+from evenly.sources.images.scan import ImageScan
 from photos import encoded, noise
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
@@ -47,7 +47,7 @@ def names(tmp_path, suffix):
     """Return a function that gives the files of a source, without folder and suffix."""
 
     def names(source):
-        found = expand(source) if suffix == ".csv" else [file.path for file in Listing([source])]
+        found = expand(source) if suffix == ".csv" else [file.path for file in ImageScan([source])]
         return sorted(
             path.removeprefix(f"{tmp_path}/").removeprefix("data/").removesuffix(suffix)
             for path in found

@@ -8,14 +8,14 @@ import fsspec
 import pytest
 
 import evenly
-from evenly.sources.files.fingerprint import Stamp, Watch, stamp_of
+from evenly.sources.files.fingerprint import Fingerprint, Watch, fingerprint
 
 
 def test_a_file_has_its_size_and_its_time_to_the_nanosecond(tmp_path):
     path = tmp_path / "x.csv"
     path.write_bytes(b"x\n1\n")
     os.utime(path, ns=(0, 1_767_225_600_123_456_789))
-    assert stamp_of(str(path)) == Stamp(4, 1_767_225_600_123_456_789)
+    assert fingerprint(str(path)) == Fingerprint(4, 1_767_225_600_123_456_789)
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,12 @@ def test_a_file_has_its_size_and_its_time_to_the_nanosecond(tmp_path):
 def test_far_away_a_version_counts_before_a_time(info, modified, monkeypatch):
     memory = fsspec.filesystem("memory")
     monkeypatch.setattr(type(memory), "info", lambda *_, **__: {"size": 7, **info})
-    assert stamp_of("memory://x.csv") == Stamp(7, modified)
+    assert fingerprint("memory://x.csv") == Fingerprint(7, modified)
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(evenly.SourceError, match=r"must be readable. Received: '.*absent'"):
-        stamp_of(str(tmp_path / "absent"))
+        fingerprint(str(tmp_path / "absent"))
 
 
 @pytest.mark.parametrize("call", [1, 2])
@@ -62,4 +62,4 @@ def test_a_failure_of_the_system_is_not_taken_for_a_change(call, tmp_path, monke
             watch.changed(str(path))
     assert watch.changed(str(path)) is None
     path.unlink()
-    assert watch.changed(str(path)) == Stamp(0, None)
+    assert watch.changed(str(path)) == Fingerprint(0, None)

@@ -59,7 +59,7 @@ def test_of_many_broken_ones_the_first_names_are_given(tmp_path):
     names = [f"{i:03}.jpg" for i in range(20)]
     source = open_source(write_folder(dict.fromkeys(names, b"x") | {"good.jpg": GOOD}, tmp_path))
     evenly.fit(source)
-    (doubt,) = source.tally.doubts()
+    (doubt,) = source.summary.warnings()
     assert doubt.startswith(f"skipped: 20 of 21 images ({tmp_path}/000.jpg: it is no image")
     assert f"; {tmp_path}/002.jpg: " in doubt
     assert doubt.endswith("; and 17 more)")
@@ -165,7 +165,7 @@ def test_frames_and_pages_but_the_first_are_said(tmp_path):
     (tmp_path / "one.gif").write_bytes(encoded(frames[0], "GIF"))
     source = open_source(tmp_path, broken="error")
     moments = evenly.fit(source)
-    assert source.tally.doubts() == ["first frame or page only: 4 images"]
+    assert source.summary.warnings() == ["first frame or page only: 4 images"]
     assert moments.rows == 5 * 64
     assert evenly.fit(tmp_path / "x.tiff") == evenly.fit(frames[:1])
 
@@ -177,7 +177,9 @@ def test_colours_of_16_bits_of_which_pillow_keeps_8_are_said(tmp_path):
     (tmp_path / "deep.tif").write_bytes(bytes(content) + bytes(200))
     source = open_source(tmp_path, broken="error")
     evenly.fit(source)
-    assert source.tally.doubts() == ["upper 8 of 16 bits a colour only, as Pillow reads: 1 image"]
+    assert source.summary.warnings() == [
+        "upper 8 of 16 bits a colour only, as Pillow reads: 1 image"
+    ]
 
 
 def test_a_mixture_of_depths_is_said(tmp_path):
@@ -185,7 +187,7 @@ def test_a_mixture_of_depths_is_said(tmp_path):
     Image.fromarray(noise(0, 3, 3)).save(tmp_path / "b.png")
     source = open_source(tmp_path)
     evenly.fit(source)
-    (doubt,) = source.tally.doubts()
+    (doubt,) = source.summary.warnings()
     assert doubt.startswith("scale 0 to 65535: 1 image of 16 bits among 2 images; ")
 
 

@@ -34,7 +34,7 @@ def failing(monkeypatch, number, times):
 
     opened = image_pictures.open_regular
     monkeypatch.setattr(image_pictures, "open_regular", open_regular)
-    monkeypatch.setattr(image_pictures, "_PAUSES", (0.0,) * 4)
+    monkeypatch.setattr(image_pictures, "_RETRY_DELAYS", (0.0,) * 4)
     return tried
 
 
@@ -141,7 +141,7 @@ def test_a_task_has_the_images_of_one_archive(tmp_path):
     for number in range(5):
         write_zip({"a.jpg": JPEG, "b.jpg": JPEG}, tmp_path / f"{number}.zip")
     source = evenly.sources.open_source(tmp_path)
-    source._together = 16
+    source._task_size = 16
     assert [sum(len(shot.array) for shot in task) for task in source.tasks()] == [162] * 5
 
 
@@ -158,7 +158,7 @@ def test_a_folder_that_cannot_be_read_for_lack_of_descriptors_is_an_error(tmp_pa
 
     monkeypatch.setattr("evenly.sources.images.archives.open_file", refuse)
     with pytest.raises(evenly.SourceError, match="Too many open files"):
-        scan.holds_images([tmp_path / "x.zip"])
+        scan.contains_images([tmp_path / "x.zip"])
 
 
 # Memory
@@ -330,7 +330,7 @@ def test_the_reason_of_a_broken_image_has_no_secrets(monkeypatch):
 
     monkeypatch.setattr(image_pictures, "_remote_content", read)
     with pytest.raises(decode.UnreadableError) as caught:
-        image_pictures.content_of(of_file(url))
+        image_pictures.read(of_file(url))
     text = str(caught.value)
     assert text.startswith("https://host/b.png?X-Amz-Signature=… …: aaa")
     assert len(text) < 310

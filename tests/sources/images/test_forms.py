@@ -11,7 +11,7 @@ from PIL import Image
 
 import evenly
 from evenly.moments import Moments
-from evenly.sources.images.scan import kind
+from evenly.sources.images.scan import file_kind
 from photos import COLOURS, collection, encoded, noise, stacked, write_folder, write_tar, write_zip
 
 FILES = collection()
@@ -82,7 +82,9 @@ def test_every_form_has_the_bits_of_all_pixels_in_one_array(form, threads, tmp_p
 def test_progress_counts_pixels_and_the_bytes_of_files(form, tmp_path):
     seen = []
     evenly.fit(FORMS[form](tmp_path), progress=seen.append)
-    total = sum(map(len, (content for name, content in FILES.items() if kind(name) == "image")))
+    total = sum(
+        map(len, (content for name, content in FILES.items() if file_kind(name) == "image"))
+    )
     assert seen[-1].rows == EXPECTED.rows
     assert 0 < seen[-1].bytes <= seen[-1].total_bytes
     if form in ("folder", "list"):

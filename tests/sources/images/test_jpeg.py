@@ -10,7 +10,7 @@ from PIL import Image
 from skimage import data
 
 import evenly
-from evenly.sources.images.jpeg import decode_into, decoder, quick_header
+from evenly.sources.images.jpeg import decode_into, decoder, fast_header
 from evenly.sources.images.pixels import Pixels
 from photos import encoded
 
@@ -39,7 +39,7 @@ def samples(mode, seed):
 
 
 def quick(content, mode="RGB", most=LIMIT):
-    header = quick_header(SIMPLEJPEG, content, mode, most)
+    header = fast_header(SIMPLEJPEG, content, mode, most)
     if header is None:
         return None
     memory = np.empty(header.nbytes, np.uint8)

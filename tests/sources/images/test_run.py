@@ -9,18 +9,18 @@ from PIL import Image
 from skimage import data
 
 import evenly
-from evenly.sources.images import Listing, Rule, files_source
-from evenly.sources.images.batch_buffer import _MOST, Room, Run
-from evenly.sources.images.image_file import Picture
+from evenly.sources.images import ImageOptions, ImageScan, from_files
+from evenly.sources.images.batch_buffer import _MOST, BatchBuilder, ThreadBuffer
+from evenly.sources.images.image_file import ImageFile
 from evenly.sources.images.jpeg import decoder
-from evenly.sources.selection import Choice
+from evenly.sources.selection import ColumnSelection
 from photos import encoded
 
 PHOTO = Image.fromarray(data.astronaut())
 
 
 def picture(place):
-    return Picture(place, bytes)
+    return ImageFile(place, bytes)
 
 
 def jpeg(side, mode="RGB"):
@@ -56,17 +56,17 @@ def test_how_many_files_are_read_at_once_changes_nothing(together, tmp_path, mon
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
     expected = evenly.fit(tmp_path, threads=2)
     assert expected.rows == 5 * (200**2 + 7**2 + 300**2 + 2 * 64**2 + 1 + 900**2)
-    monkeypatch.setattr("evenly.sources.images.source._READ_TOGETHER", together)
+    monkeypatch.setattr("evenly.sources.images.source._MAX_READ_BYTES", together)
     assert evenly.fit(tmp_path, threads=2) == expected
 
 
 def test_a_task_is_of_one_large_file_or_of_many_small_ones(tmp_path, monkeypatch):
     large, small = jpeg(512), jpeg(64)
-    monkeypatch.setattr("evenly.sources.images.source._READ_TOGETHER", len(large))
+    monkeypatch.setattr("evenly.sources.images.source._MAX_READ_BYTES", len(large))
     names = [str(tmp_path / f"{number:02}.jpg") for number in range(36)]
     for number, name in enumerate(names):
         Path(name).write_bytes(large if number < 3 else small)
-    tasks = files_source(names, Rule(Choice())).tasks()
+    tasks = from_files(names, ImageOptions(ColumnSelection())).tasks()
     rows = [sum(len(shot.array) for shot in task) for task in tasks]  # by one thread
     assert rows == [*[512**2] * 3, *[n * 64**2 for n in (1, 16, 16)]]
 
@@ -78,15 +78,15 @@ def test_a_folder_of_more_files_than_are_held_is_looked_up_again(tmp_path, monke
     expected = evenly.fit(tmp_path)
     for most in (3, 7, 8):
         monkeypatch.setattr("evenly.sources.images.scan._HELD", most)
-        listing = Listing([tmp_path])
-        assert listing.files == len(list(listing.pictures())) == len(list(listing)) == 7
+        listing = ImageScan([tmp_path])
+        assert listing.files == len(list(listing.image_files())) == len(list(listing)) == 7
         assert listing.passed_over == {".txt": 2}
         assert evenly.fit(tmp_path) == expected
 
 
 @pytest.mark.parametrize("nbytes", [1, _MOST, 10 * _MOST])
 def test_memory_is_not_written_past_the_cache(nbytes):
-    room = Room()
+    room = ThreadBuffer()
     for more in (0, 1, 1000):
         memory = room.of(nbytes + more)
         assert len(memory) >= nbytes + more
@@ -115,28 +115,28 @@ def test_progress_counts_every_byte_and_pixel(tmp_path):
 
 
 def test_images_lie_one_after_the_other_until_there_is_no_room():
-    run = Run(Room())
+    run = BatchBuilder(ThreadBuffer())
     third = _MOST // 3 // 3 * 3
     for value in range(3):
         assert not value or run.memory("L", third) is None
         run.memory("RGB", third)[:] = value
         run.add("RGB", third, picture(f"image {value}"), 10)
     assert run.memory("RGB", third) is None
-    assert run.pictures == [(picture(f"image {value}"), third // 3) for value in range(3)]
-    shot = run.take()
-    assert not run.pictures
+    assert run.image_files == [(picture(f"image {value}"), third // 3) for value in range(3)]
+    shot = run.flush()
+    assert not run.image_files
     assert (shot.kind, shot.place, shot.nbytes) == ("RGB", "image 0", 30)
     np.testing.assert_array_equal(shot.array, np.repeat(range(3), third // 3)[:, None] * [1, 1, 1])
     assert len(run.memory("L", 10 * _MOST)) == 10 * _MOST
-    assert not run.pictures
+    assert not run.image_files
 
 
 def test_what_could_not_be_decoded_leaves_no_trace():
-    run = Run(Room())
+    run = BatchBuilder(ThreadBuffer())
     run.memory("L", 4)[:] = 1
     run.add("L", 4, picture("whole"), 1)
     run.memory("L", 4)[:] = 9  # and then it was damaged
     run.memory("L", 2)[:] = 2
     run.add("L", 2, picture("next"), 1)
-    shot = run.take()
+    shot = run.flush()
     assert shot.array.tolist() == [1, 1, 1, 1, 2, 2]

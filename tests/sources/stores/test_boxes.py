@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenly.sources.stores.chunking import cut
+from evenly.sources.stores.chunking import plan_slices
 
 MB = 2**20
 
@@ -26,7 +26,7 @@ def arrays(draw):
 def test_every_value_is_in_one_box(array, in_order):
     shape, chunks, axis, itemsize = array
     seen = np.zeros(shape, int)
-    for box in cut(shape, chunks, itemsize=itemsize, feature_axis=axis, in_order=in_order):
+    for box in plan_slices(shape, chunks, itemsize=itemsize, feature_axis=axis, in_order=in_order):
         seen[box] += 1
     assert (seen == 1).all()
 
@@ -34,7 +34,7 @@ def test_every_value_is_in_one_box(array, in_order):
 @given(arrays())
 def test_a_chunk_is_in_one_box(array):
     shape, chunks, axis, itemsize = array
-    boxes = cut(shape, chunks, itemsize=itemsize, feature_axis=axis)
+    boxes = plan_slices(shape, chunks, itemsize=itemsize, feature_axis=axis)
     grid = itertools.product(*(range(0, n, c) for n, c in zip(shape, chunks, strict=True)))
     for start in grid:
         holding = [
@@ -50,7 +50,7 @@ def test_a_chunk_is_in_one_box(array):
 @given(arrays(), st.booleans())
 def test_boxes_in_order_have_rows_in_order(array, in_order):
     shape, chunks, axis, itemsize = array
-    boxes = cut(shape, chunks, itemsize=itemsize, feature_axis=axis, in_order=in_order)
+    boxes = plan_slices(shape, chunks, itemsize=itemsize, feature_axis=axis, in_order=in_order)
     assert boxes.in_order or not in_order
     x = np.arange(math.prod(shape)).reshape(shape)
     last = 0 if axis is None else axis
@@ -74,13 +74,13 @@ def test_boxes_in_order_have_rows_in_order(array, in_order):
     ],
 )
 def test_boxes_are_chunks_of_some_megabytes(shape, chunks, axis, steps):
-    boxes = cut(shape, chunks, itemsize=4, feature_axis=axis)
+    boxes = plan_slices(shape, chunks, itemsize=4, feature_axis=axis)
     assert tuple(min(s, n) for s, n in zip(boxes.steps, shape, strict=True)) == steps
     assert 4 * math.prod(steps) <= 14 * MB  # one chunk at least
 
 
 def test_weights_cost_memory_of_one_row_at_least():
     """In order, chunks that are long in time are read again and again, row by row."""
-    boxes = cut((8760, 721, 1440), (8760, 20, 20), itemsize=4, in_order=True)
+    boxes = plan_slices((8760, 721, 1440), (8760, 20, 20), itemsize=4, in_order=True)
     assert boxes.in_order
     assert 4 * math.prod(boxes.steps) <= 256 * MB

@@ -12,7 +12,7 @@ import zarr
 import evenly
 from evenly.cli import main
 from evenly.sources import open_source
-from evenly.sources.stores import Request, array_source, is_stored
+from evenly.sources.stores import ReadOptions, array_source, is_stored
 
 X = np.arange(60.0).reshape(20, 3)
 
@@ -169,7 +169,7 @@ def test_a_folder_may_have_stores_among_its_files(store, tmp_path):
 @pytest.mark.parametrize("in_order", [False, True])
 def test_chunks_too_large_for_whole_rows_are_read_by_chunks(tmp_path, monkeypatch, in_order):
     """Rows come in another order then; weights, which have one, are still right."""
-    monkeypatch.setattr("evenly.sources.stores.chunking._MOST_BYTES", 500)
+    monkeypatch.setattr("evenly.sources.stores.chunking._MAX_BYTES", 500)
     monkeypatch.setattr("evenly.sources.stores.chunking._BYTES", 200)
     x = np.random.default_rng(0).normal(size=(8, 6, 5)).astype(np.float32)
     array = zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(8, 2, 5))
@@ -272,7 +272,7 @@ def test_no_more_than_some_boxes_are_in_memory(tmp_path, monkeypatch):
             most = max(most, alive)
             return X[:10]
 
-    source = array_source.ChunkedSource(Counted(), Request(), place="x")
+    source = array_source.ChunkedSource(Counted(), ReadOptions(), place="x")
     for block in source.blocks():
         alive -= 1
         del block

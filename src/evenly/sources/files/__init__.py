@@ -25,10 +25,10 @@ from evenly.sources.files.locate import (
 from evenly.sources.files.mapped_file import CAN_MAP
 from evenly.sources.files.parquet import ParquetTable
 from evenly.sources.files.streams import Stream, decompressed
-from evenly.sources.options import Request
-from evenly.sources.read_errors import reading
+from evenly.sources.options import ReadOptions
+from evenly.sources.read_errors import decode_errors
 from evenly.sources.sql import is_database, open_database
-from evenly.sources.stores import hdf5, open_contents, zarr
+from evenly.sources.stores import hdf5, open_arrays, zarr
 from evenly.sources.tables import Table
 
 __all__ = ["Opener", "expand", "expand_all", "is_path", "size_of", "tables"]
@@ -52,7 +52,7 @@ _BINARY = {
     **dict.fromkeys((".npz", ".zip"), "zip"),
     **dict.fromkeys((".h5", ".hdf5", ".nc"), "HDF5"),
 }
-_OTHERS = {
+_REJECTED = {
     "NetCDF 3": (
         "NetCDF must be of version 4, which is HDF5. Received: {}, of version 3. Convert it "
         "(nccopy -k nc4), or pass what xarray opens."
@@ -69,7 +69,7 @@ _OTHERS = {
 _TEXT = {".csv": None, ".tsv": "\t", ".tab": "\t", ".txt": None}
 
 
-class Opener:
+class FileOpener:
     """Opens files as tables or as arrays, one after the other.
 
     Parameters
@@ -78,10 +78,10 @@ class Opener:
         How to look at arrays; tables choose for themselves.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: ReadOptions) -> None:
         self._request = request
 
-    def each(self, paths: Sequence[str]) -> Iterator[Any]:
+    def iter_tables(self, paths: Sequence[str]) -> Iterator[Any]:
         """Yield what each file holds: a `Table`, or a source of arrays."""
         for path in paths:
             yield from self.open(path)
@@ -99,7 +99,7 @@ class Opener:
             return
         if self._request.watch is not None:
             self._request.watch.open(path)
-        with reading(redact_url(path), url=path):
+        with decode_errors(redact_url(path), url=path):
             yield from self._open(path, redact_url(path))
 
     def _open(self, path: str, place: str) -> Iterator[Any]:
@@ -118,7 +118,7 @@ class Opener:
         try:
             head = raw.read(12)
             raw.seek(0)
-            kind = "DuckDB" if head[8:] == b"DUCK" else _kind(head)
+            kind = "DuckDB" if head[8:] == b"DUCK" else _detect_format(head)
             if kind == "zip":
                 yield from self._archive(raw, path, nbytes)
             elif kind == "HDF5":
@@ -126,8 +126,8 @@ class Opener:
                 yield self._stored(
                     hdf5, hdf5.open_path(raw if keep else path, place, path), path, nbytes
                 )
-            elif kind in _OTHERS:
-                raise SourceError(_OTHERS[kind].format(place))
+            elif kind in _REJECTED:
+                raise SourceError(_REJECTED[kind].format(place))
             elif kind in ("parquet", "ipc file"):
                 keep = is_url(path)
                 yield self._seekable(kind, raw, path, nbytes, partial(_check, check))
@@ -157,7 +157,7 @@ class Opener:
 
     def _stored(self, kind: Any, root: Any, path: str, nbytes: int | None) -> Any:
         place = redact_url(path)
-        return open_contents(
+        return open_arrays(
             kind.arrays(root, place, path), self._request, place=place, nbytes=nbytes
         )
 
@@ -177,7 +177,7 @@ class Opener:
             stream = archives.member_stream(archive, name, raw, place)
             yield self._array(stream, place, nbytes)
             return
-        for name, member_place, stream in archives.each(archive, raw, place):
+        for name, member_place, stream in archives.iter_members(archive, raw, place):
             yield self._stream(stream, name, member_place, nbytes)
 
     def _stream(self, stream: Stream, name: str, place: str, nbytes: int | None) -> Any:
@@ -185,7 +185,7 @@ class Opener:
         head = stream.peek(8)
         if not head:
             raise SourceError(f"A file must not be empty. Received: {place}, of 0 bytes.")
-        kind = _kind(head)
+        kind = _detect_format(head)
         if kind == "feather 1":
             raise SourceError(
                 f"Feather must be of version 2. Received: {place}, of version 1. "
@@ -202,7 +202,7 @@ class Opener:
             )
         suffix, _ = suffixes_of(name)
         if suffix not in _TEXT:
-            raise _unknown(place, suffix, head)
+            raise _unknown_format_error(place, suffix, head)
         return CsvTable(stream, place, nbytes, _TEXT[suffix])
 
     def _array(self, stream: Stream, place: str, nbytes: int | None) -> Any:
@@ -234,7 +234,7 @@ def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any
     SourceError
         When a file holds no table.
     """
-    for table in Opener(Request()).each(paths):
+    for table in FileOpener(ReadOptions()).iter_tables(paths):
         if isinstance(table, CsvTable):
             yield from table.text(list(numbers))
         elif hasattr(table, "batches"):
@@ -251,11 +251,11 @@ def _check(check: ChangeCheck | None) -> None:
         check.check(reopened=True)
 
 
-def _kind(head: bytes) -> str | None:
+def _detect_format(head: bytes) -> str | None:
     return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
 
 
-def _unknown(place: str, suffix: str, head: bytes) -> SourceError:
+def _unknown_format_error(place: str, suffix: str, head: bytes) -> SourceError:
     if suffix in _BINARY:
         return SourceError(
             f"A {suffix} file must be {_BINARY[suffix]}. Received: {place}, which begins with "

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from evenly.errors import ColumnError, DataError, SourceError, listed, nearest
-from evenly.sources.files.locate import is_data
+from evenly.sources.files.locate import is_data_file
 from evenly.sources.files.streams import Stream
-from evenly.sources.read_errors import reading
-from evenly.sources.size_limits import check_size, most_bytes
+from evenly.sources.read_errors import decode_errors
+from evenly.sources.size_limits import check_size, max_member_bytes
 from evenly.sources.stores import zarr
 
 MAGIC = b"PK\x03\x04"
@@ -27,7 +27,7 @@ def open_archive(raw: BinaryIO, place: str) -> zipfile.ZipFile:
     SourceError
         When it is damaged.
     """
-    with reading(place):
+    with decode_errors(place):
         return zipfile.ZipFile(raw)
 
 
@@ -68,10 +68,10 @@ def selected_array(archive: zipfile.ZipFile, select: object, place: str) -> str:
     return f"{select}.npy"
 
 
-def members(archive: zipfile.ZipFile, place: str) -> list[tuple[str, str]]:
+def member_names(archive: zipfile.ZipFile, place: str) -> list[tuple[str, str]]:
     """Return the names of the members that are data, with their places for messages."""
     names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
-    data = [name for name in names if is_data(name)]
+    data = [name for name in names if is_data_file(name)]
     if not data:
         raise SourceError(
             "A zip archive must hold data files. "
@@ -82,7 +82,7 @@ def members(archive: zipfile.ZipFile, place: str) -> list[tuple[str, str]]:
 
 def member_stream(archive: zipfile.ZipFile, name: str, raw: BinaryIO, place: str) -> Stream:
     """Return a member's bytes; its progress is that of the archive's file."""
-    with reading(place):
+    with decode_errors(place):
         member = _open_member(archive, archive.getinfo(name), place)
         return Stream(raw, place, io.BufferedReader(member, _STEP), owned=False)
 
@@ -122,12 +122,14 @@ class _Bzip2:
 
     def decompress(self, data: bytes) -> bytes:
         """Return what some bytes stand for."""
-        result = self._decompressor.decompress(data, most_bytes() + 1)
+        result = self._decompressor.decompress(data, max_member_bytes() + 1)
         check_size(len(result), f"{self._place}, unpacked from {len(data)} bytes")
         return result
 
 
-def each(archive: zipfile.ZipFile, raw: BinaryIO, place: str) -> Iterator[tuple[str, str, Stream]]:
+def iter_members(
+    archive: zipfile.ZipFile, raw: BinaryIO, place: str
+) -> Iterator[tuple[str, str, Stream]]:
     """Yield each member that is data: its name, its place, its bytes."""
-    for name, member_place in members(archive, place):
+    for name, member_place in member_names(archive, place):
         yield name, member_place, member_stream(archive, name, raw, member_place)

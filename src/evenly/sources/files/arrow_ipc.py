@@ -10,10 +10,10 @@ from evenly.sources.arrow import fields_of
 from evenly.sources.arrow_input import open_stream, schema_of
 from evenly.sources.files.arrow_messages import FileCheck, StreamCheck
 from evenly.sources.files.streams import Stream
-from evenly.sources.frames import stream_pieces
+from evenly.sources.frames import stream_column_batches
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.read_errors import reading
-from evenly.sources.tables import Piece, slices
+from evenly.sources.read_errors import decode_errors
+from evenly.sources.tables import ColumnBatch, split_large
 
 FILE_MAGIC = b"ARROW1"
 STREAM_MAGIC = b"\xff\xff\xff\xff"
@@ -56,17 +56,17 @@ class IpcFileTable:
         fields = None if names is None else [self._places[name] for name in names]
         options = self._ipc.IpcReadOptions(included_fields=fields)
         local = isinstance(self._file, str)
-        with reading(self.place), ExitStack() as stack:
+        with decode_errors(self.place), ExitStack() as stack:
             file = stack.enter_context(pyarrow.OSFile(self._file)) if local else self._file
             yield self._ipc.open_file(file, options=options), FileCheck(file, self.place)
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the batches, cut where they are large."""
         for number, batch in enumerate(read_ahead(self.batches(list(names)))):
             total = self.nbytes or 0
             share = total * (number + 1) // self._count - total * number // self._count
             for columns in _columns(batch, names, self.place):
-                yield from (Piece(*part) for part in slices(columns, share))
+                yield from (ColumnBatch(*part) for part in split_large(columns, share))
             del batch, columns  # before the next one is decoded
 
     def batches(self, names: list[str]) -> Iterator[Any]:
@@ -86,22 +86,22 @@ class IpcStreamTable:
         self.nbytes = nbytes
         self.rows: int | None = None
         self._stream = stream
-        with reading(place):
+        with decode_errors(place):
             self._reader = ipc.open_stream(_Readable(stream, place))
             self.fields = fields_of(
                 schema_of(self._reader.schema, place, SourceError), place, SourceError
             )
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the batches."""
-        with reading(self.place):
+        with decode_errors(self.place):
             for batch in read_ahead(self.batches(list(names))):
                 for columns in _columns(batch, names, self.place):
-                    yield Piece(columns, self._stream.progress())
+                    yield ColumnBatch(columns, self._stream.progress())
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         """Yield PyArrow's record batches."""
-        with reading(self.place):
+        with decode_errors(self.place):
             for batch in self._reader:
                 yield batch.select(names)
 
@@ -109,7 +109,7 @@ class IpcStreamTable:
 def _columns(batch: Any, names: tuple[str, ...], place: str) -> Iterator[tuple[Any, ...]]:
     """Yield the named columns of PyArrow's record batch, after checking it."""
     stream = open_stream(batch, place, SourceError)
-    for columns, _ in stream_pieces(stream, names, place, SourceError):
+    for columns, _ in stream_column_batches(stream, names, place, SourceError):
         yield columns
 
 

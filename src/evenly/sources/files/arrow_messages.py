@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from evenly.sources.read_errors import damaged
+from evenly.sources.read_errors import corrupt_file_error
 from evenly.sources.size_limits import check_size
 
 _DICTIONARY, _BATCH = 2, 3
@@ -92,7 +92,7 @@ def body_of(metadata: bytes, place: str) -> Body:
             compressed = tuple(at for at, length in header.structs(2, "<qq") if length > 0)
         return Body(message.number(3, "<q"), compressed)
     except (struct.error, ValueError) as error:
-        raise damaged(place, error) from None
+        raise corrupt_file_error(place, error) from None
 
 
 def check_body(body: Body, read_at: ReadAt, place: str) -> None:
@@ -126,7 +126,7 @@ class FileCheck:
             self._dictionaries = list(footer.structs(2, "<qi4xq"))
             self._batches = list(footer.structs(3, "<qi4xq"))
         except (struct.error, ValueError) as error:
-            raise damaged(place, error) from None
+            raise corrupt_file_error(place, error) from None
 
     def check_dictionaries(self) -> None:
         """Check all dictionaries: PyArrow unpacks them before the first batch."""

@@ -14,15 +14,15 @@ from evenly.errors import DataError, SourceError
 from evenly.sources.arrow import missing_column
 from evenly.sources.arrow_input import open_stream
 from evenly.sources.files.csv_chunks import Chunk, chunks
-from evenly.sources.files.csv_diagnostics import find_ragged, find_text
+from evenly.sources.files.csv_diagnostics import find_bad_field, find_bad_length
 from evenly.sources.files.csv_header import is_number, split_header
 from evenly.sources.files.streams import Stream
-from evenly.sources.frames import stream_pieces
-from evenly.sources.group_keys import KeyName, without_empty
+from evenly.sources.frames import stream_column_batches
+from evenly.sources.group_keys import KeyName, empty_as_missing
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.read_errors import reading
+from evenly.sources.read_errors import decode_errors
 from evenly.sources.selection import NULL, NUMBER, Field
-from evenly.sources.tables import Piece
+from evenly.sources.tables import ColumnBatch
 from evenly.system.workers import outside_main_thread
 
 MISSING = frozenset(
@@ -33,7 +33,7 @@ MISSING = frozenset(
 )
 """The fields that stand for no value, after PyArrow's list and pandas'."""
 
-_SPELLED = sorted(MISSING | {f" {text}" for text in MISSING})
+_NULL_SPELLINGS = sorted(MISSING | {f" {text}" for text in MISSING})
 
 _BOOLEANS = frozenset(["true", "True", "TRUE", "false", "False", "FALSE"])
 
@@ -70,8 +70,8 @@ class CsvTable:
             raise SourceError(f"A file must not be empty. Received: {place}, of 0 bytes.")
         self._names, self._delimiter, self._first = split_header(first, delimiter, place)
         self._types: dict[str, Any] = {}
-        self._dropped: set[str] = set()
-        self._kinds = self._judge(self._first)
+        self._skipped: set[str] = set()
+        self._kinds = self._infer_types(self._first)
 
     @property
     def names(self) -> list[str]:
@@ -83,29 +83,29 @@ class CsvTable:
         """The columns, as they are known so far."""
         return tuple(Field(name, self._kinds[name]) for name in self._names)
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the chunks' columns, the next chunk being decoded meanwhile."""
-        with reading(self.place):
-            yield from self._pieces(names)
+        with decode_errors(self.place):
+            yield from self._column_batches(names)
 
-    def _pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def _column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         keyed = {name: name for name in names if isinstance(name, KeyName)}
-        self._keep_kinds(keyed)
+        self._pin_key_types(keyed)
         for table, nbytes in read_ahead(self._tables(names)):
             there = tuple(
-                keyed.get(name, name) for name in table.column_names if name not in self._dropped
+                keyed.get(name, name) for name in table.column_names if name not in self._skipped
             )
             for batch in table.to_batches():
                 found: dict[str, Any] = {}
                 stream = open_stream(batch, self.place, SourceError)
-                for columns, _ in stream_pieces(stream, there, self.place, SourceError):
+                for columns, _ in stream_column_batches(stream, there, self.place, SourceError):
                     found = dict(zip(there, columns, strict=True))
-                found |= {name: without_empty(found[name]) for name in keyed}
+                found |= {name: empty_as_missing(found[name]) for name in keyed}
                 missing = missing_column(batch.num_rows)
-                yield Piece(tuple(found.get(name, missing) for name in names), nbytes)
+                yield ColumnBatch(tuple(found.get(name, missing) for name in names), nbytes)
                 nbytes = 0
 
-    def _keep_kinds(self, keyed: Iterable[str]) -> None:
+    def _pin_key_types(self, keyed: Iterable[str]) -> None:
         """Hold columns of keys to the kind that they have at first; what has none is text.
 
         A column that is whole numbers in one chunk and text in the next would have 1 and "1" as
@@ -120,7 +120,7 @@ class CsvTable:
         """Yield record batches of all columns: these as float64, the others as they stand."""
         types = {name: self._pyarrow.string() for name in self._names}
         types |= {name: self._pyarrow.float64() for name in numbers if name in types}
-        with reading(self.place):
+        with decode_errors(self.place):
             for chunk in self._all_chunks():
                 yield from self._convert(chunk, self._names, types).to_batches()
 
@@ -131,7 +131,7 @@ class CsvTable:
     def _tables(self, names: tuple[str, ...]) -> Iterator[tuple[Any, int]]:
         for chunk in self._all_chunks():
             # What was empty at first, and then no number, is no longer read.
-            wanted = [name for name in names if name not in self._dropped]
+            wanted = [name for name in names if name not in self._skipped]
             table = self._decode(chunk, wanted or list(names[:1]))
             if table.num_rows:
                 yield table, self._stream.progress()
@@ -145,18 +145,18 @@ class CsvTable:
             fixed = {n: t for n, t in known.items() if self._kinds[n] not in (NUMBER, NULL)}
             table = self._convert(chunk, names, fixed)
         for name in names:
-            self._note(name, table.schema.field(name).type, chunk)
+            self._update_type(name, table.schema.field(name).type, chunk)
         return table
 
-    def _note(self, name: str, found: Any, chunk: Chunk) -> None:
+    def _update_type(self, name: str, found: Any, chunk: Chunk) -> None:
         """Remember what a column turned out to be; text in a numeric column is an error."""
         kind, known = self._kind(found), self._kinds[name]
         if kind == NULL:
             return
         if known == NUMBER and kind != NUMBER:
-            raise self._refused(chunk, {name: None})
+            raise self._conversion_error(chunk, {name: None})
         if known == NULL and kind != NUMBER:
-            self._dropped.add(name)
+            self._skipped.add(name)
         self._kinds[name] = kind
         self._types[name] = found
 
@@ -165,8 +165,8 @@ class CsvTable:
         try:
             return self._read(chunk, names, types, len(chunk.data))
         except self._pyarrow.ArrowInvalid as error:
-            ragged = find_ragged(chunk, self._delimiter, self._names, self.place)
-            raise ragged or self._refused(chunk, types, str(error)) from None
+            ragged = find_bad_length(chunk, self._delimiter, self._names, self.place)
+            raise ragged or self._conversion_error(chunk, types, str(error)) from None
 
     def _read(
         self, chunk: Chunk, names: list[str], types: dict[str, Any], block: int = _BLOCK
@@ -187,7 +187,7 @@ class CsvTable:
                 self._csv.ConvertOptions(
                     include_columns=names,
                     column_types=types,
-                    null_values=_SPELLED,
+                    null_values=_NULL_SPELLINGS,
                     check_utf8=False,
                 ),
             )
@@ -203,7 +203,7 @@ class CsvTable:
         memoryview(buffer).cast("B")[:] = data
         return buffer
 
-    def _judge(self, chunk: Chunk) -> dict[str, str]:
+    def _infer_types(self, chunk: Chunk) -> dict[str, str]:
         """Return the kinds of all columns, by the first chunk."""
         table = self._convert(chunk, self._names, {})
         kinds = {}
@@ -235,10 +235,10 @@ class CsvTable:
             return f"time[{found.unit}]"
         return "date[day]" if types.is_date(found) else "text"
 
-    def _refused(self, chunk: Chunk, types: dict[str, Any], why: str = "") -> Exception:
+    def _conversion_error(self, chunk: Chunk, types: dict[str, Any], why: str = "") -> Exception:
         """Return the error for a field that does not fit its column."""
         checks = {name: self._check(kind) for name, kind in types.items()}
-        found = find_text(chunk, self._delimiter, self._names, checks, self.place)
+        found = find_bad_field(chunk, self._delimiter, self._names, checks, self.place)
         return found or DataError(
             "A CSV file must have the same columns in every line. "
             f"Received: {self.place}, which cannot be read at line {chunk.line} or later: {why}"

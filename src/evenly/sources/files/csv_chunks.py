@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-_BYTES = 8 * 2**20
-_LONGEST = 64 * 2**20
+_CHUNK_BYTES = 8 * 2**20
+_MAX_RECORD_BYTES = 64 * 2**20
 """A record longer than this is one whose quote was never closed."""
 
 
@@ -22,7 +22,7 @@ class Chunk(NamedTuple):
     line: int
 
 
-def chunks(file: Readable, size: int = _BYTES) -> Iterator[Chunk]:
+def chunks(file: Readable, size: int = _CHUNK_BYTES) -> Iterator[Chunk]:
     r"""Yield a file's records in chunks of about ``size`` bytes.
 
     >>> import io
@@ -35,7 +35,7 @@ def chunks(file: Readable, size: int = _BYTES) -> Iterator[Chunk]:
         buffer = rest + read
         ended = len(read) < size
         end = len(buffer) if ended else last_record_end(buffer)
-        if not end and len(buffer) > _LONGEST:
+        if not end and len(buffer) > _MAX_RECORD_BYTES:
             end = buffer.rfind(b"\n") + 1 or len(buffer)
         if end:
             yield Chunk(buffer[:end], line)

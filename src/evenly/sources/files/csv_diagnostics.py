@@ -21,9 +21,11 @@ def records(chunk: Chunk, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         line = chunk.line + reader.line_num
 
 
-def find_ragged(chunk: Chunk, delimiter: str, names: Sequence[str], place: str) -> DataError | None:
+def find_bad_length(
+    chunk: Chunk, delimiter: str, names: Sequence[str], place: str
+) -> DataError | None:
     """Return the error for the first record with too many or too few fields, if any."""
-    for line, record in _safely(records(chunk, delimiter)):
+    for line, record in _until_csv_error(records(chunk, delimiter)):
         if len(record) != len(names):
             shown = delimiter.join(record)
             return DataError(
@@ -34,7 +36,7 @@ def find_ragged(chunk: Chunk, delimiter: str, names: Sequence[str], place: str) 
     return None
 
 
-def find_text(
+def find_bad_field(
     chunk: Chunk,
     delimiter: str,
     names: Sequence[str],
@@ -49,7 +51,7 @@ def find_text(
         For some columns, what says whether a field may be there.
     """
     at = [(names.index(name), name, check) for name, check in checks.items()]
-    for line, record in _safely(records(chunk, delimiter)):
+    for line, record in _until_csv_error(records(chunk, delimiter)):
         for index, name, check in at:
             if index < len(record) and not check(record[index]):
                 return DataError(
@@ -60,7 +62,7 @@ def find_text(
     return None
 
 
-def _safely(found: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+def _until_csv_error(found: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
     """Stop where Python's reader gives up: a field of more than 128 kB, say."""
     try:
         yield from found

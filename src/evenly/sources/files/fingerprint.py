@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
-from evenly.sources.files.locate import filesystem_of, is_url, opening
+from evenly.sources.files.locate import filesystem_of, is_url, open_errors
 from evenly.system.errors import is_system_error
 
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "md5", "version_id", "generation")
 _TIMES = ("mtime", "modified", "LastModified", "last_modified", "updated", "created")
 """What fsspec's file systems call them: S3, GCS, Azure, HTTP, SFTP, local, memory."""
-_LONGEST = 200
+_MAX_VERSION_LENGTH = 200
 
 
-class Stamp(NamedTuple):
+class Fingerprint(NamedTuple):
     """A file's size and state.
 
     Attributes
@@ -32,7 +32,7 @@ class Stamp(NamedTuple):
     modified: int | str | None
 
 
-def stamp_of(path: str) -> Stamp:
+def fingerprint(path: str) -> Fingerprint:
     """Return the stamp of a file or URL, or of a Zarr folder: all bytes, and the last change.
 
     Raises
@@ -40,31 +40,31 @@ def stamp_of(path: str) -> Stamp:
     SourceError
         When it is not there or cannot be read.
     """
-    with opening(path):
+    with open_errors(path):
         if is_url(path):
             filesystem, inner = filesystem_of(path)
-            return _remote(filesystem.info(inner))
+            return _remote_fingerprint(filesystem.info(inner))
         found = os.stat(path)
         if S_ISDIR(found.st_mode):
-            return _of_folder(path)
-        return Stamp(found.st_size, found.st_mtime_ns)
+            return _folder_fingerprint(path)
+        return Fingerprint(found.st_size, found.st_mtime_ns)
 
 
 class Watch:
     """What files were when they were opened, to tell whether they have changed since."""
 
     def __init__(self) -> None:
-        self._opened: dict[str, tuple[Stamp, object]] = {}
+        self._opened: dict[str, tuple[Fingerprint, object]] = {}
 
     def open(self, path: str) -> None:
         """Note what a file is, before it is opened."""
-        self._opened[path] = _look(path)
+        self._opened[path] = _fingerprint_and_inode(path)
 
-    def opened(self, path: str) -> Stamp | None:
+    def opened(self, path: str) -> Fingerprint | None:
         """Return what a file was when it was opened; None when it has not been."""
         return self._opened[path][0] if path in self._opened else None
 
-    def changed(self, path: str) -> Stamp | None:
+    def changed(self, path: str) -> Fingerprint | None:
         """Return what an opened file is now, if that is not what it was; a missing one is empty.
 
         Raises
@@ -75,22 +75,22 @@ class Watch:
         if path not in self._opened:
             return None
         try:
-            now = _look(path)
+            now = _fingerprint_and_inode(path)
         except SourceError as error:
             if is_system_error(error):
                 raise
-            return Stamp(0, None)
+            return Fingerprint(0, None)
         return None if now == self._opened[path] else now[0]
 
 
-def _look(path: str) -> tuple[Stamp, object]:
+def _fingerprint_and_inode(path: str) -> tuple[Fingerprint, object]:
     """Return a file's stamp, and what differs once another file has replaced it."""
-    with opening(path):
+    with open_errors(path):
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             filesystem.invalidate_cache(inner)
-            return _remote(filesystem.info(inner)), None
-        stamp = stamp_of(path)
+            return _remote_fingerprint(filesystem.info(inner)), None
+        stamp = fingerprint(path)
         found = os.stat(path)
         return stamp, (found.st_dev, found.st_ino)
 
@@ -151,9 +151,9 @@ class ChangeCheck:
 
     def _now(self) -> tuple[object, int | None]:
         if is_url(self._path) or os.path.isdir(self._path):
-            stamp = _look(self._path)[0]
+            stamp = _fingerprint_and_inode(self._path)[0]
             return stamp, stamp.bytes
-        with opening(self._path):
+        with open_errors(self._path):
             return _identity(os.stat(self._path))
 
 
@@ -166,36 +166,38 @@ def _size(nbytes: int | None, prefix: str = "of ") -> str:
     return f"{prefix}an unknown size" if nbytes is None else f"{prefix}{nbytes:,} bytes"
 
 
-def _of_folder(path: str) -> Stamp:
+def _folder_fingerprint(path: str) -> Fingerprint:
     nbytes, modified = 0, 0
     for root, _, files in os.walk(path):
         for name in files:
             found = os.stat(os.path.join(root, name))
             nbytes += found.st_size
             modified = max(modified, found.st_mtime_ns)
-    return Stamp(nbytes, modified)
+    return Fingerprint(nbytes, modified)
 
 
-def stamp_if_there(path: str) -> Stamp:
+def fingerprint_or_empty(path: str) -> Fingerprint:
     """Return the stamp of a file, or of none, as a link that leads nowhere has it: no bytes."""
     try:
-        return stamp_of(path)
+        return fingerprint(path)
     except SourceError as error:
         if is_system_error(error):
             raise
-        return Stamp(0, None)
+        return Fingerprint(0, None)
 
 
-def _remote(info: dict[str, Any]) -> Stamp:
+def _remote_fingerprint(info: dict[str, Any]) -> Fingerprint:
     """Return a stamp from what a file system says of a file: a version before a time.
 
-    >>> _remote({"size": 5, "ETag": '"9b2c"', "LastModified": datetime(2026, 1, 1)})
-    Stamp(bytes=5, modified='"9b2c"')
+    >>> _remote_fingerprint({"size": 5, "ETag": '"9b2c"', "LastModified": datetime(2026, 1, 1)})
+    Fingerprint(bytes=5, modified='"9b2c"')
     """
     versions = (str(info[key]) for key in _VERSIONS if info.get(key))
     times = (_nanoseconds(info[key]) for key in _TIMES if info.get(key))
     modified = next(versions, None) or next(times, None)
-    return Stamp(info.get("size"), modified[:_LONGEST] if isinstance(modified, str) else modified)
+    return Fingerprint(
+        info.get("size"), modified[:_MAX_VERSION_LENGTH] if isinstance(modified, str) else modified
+    )
 
 
 def _nanoseconds(time: Any) -> int | str:

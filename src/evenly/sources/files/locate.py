@@ -14,7 +14,7 @@ from evenly.redaction import redact_url
 from evenly.sources.files.folders import is_store_folder
 from evenly.sources.files.remote import RemoteFile
 from evenly.sources.files.search import Entry, Search
-from evenly.sources.read_errors import reading, reading_error, unreadable
+from evenly.sources.read_errors import decode_errors, read_error, unreadable_error
 from evenly.sources.sql.url import is_database
 from evenly.sources.urls import is_pattern, names_in, with_path
 from evenly.sources.urls import is_url as is_url
@@ -37,7 +37,7 @@ _SUFFIXES = (
 )
 
 
-class Found(list[str]):
+class FileList(list[str]):
     """Files that were looked for already: far away, each look takes its time."""
 
 
@@ -65,17 +65,21 @@ def expand(source: str | os.PathLike[str]) -> list[str]:
         return expand_url(text)
     if is_store(text):
         return [text]
-    search = Search(hidden=_is_hidden, kind_of=lambda name: "table" if is_data(name) else "other")
+    search = Search(
+        hidden=_is_hidden, kind_of=lambda name: "table" if is_data_file(name) else "other"
+    )
     if os.path.isdir(text):
         files = _data_files(text, search.below([text]))
-        return files or _nothing_in(text, [], "hidden files" if search.some_hidden else "nothing")
+        return files or _empty_folder_error(
+            text, [], "hidden files" if search.some_hidden else "nothing"
+        )
     if exists(text):
         return [text]
     if glob.has_magic(text):
-        return _data_files(text, search.matching(text)) or _no_match(text)
+        return _data_files(text, search.matching(text)) or _no_match_error(text)
     raise SourceError(
         f"A source must be a file, a folder, a pattern or a URL. Received: {text!r}, and there is "
-        f"no such file.{_hint(text)} Check the path."
+        f"no such file.{_suggest_file(text)} Check the path."
     )
 
 
@@ -88,9 +92,9 @@ def is_store(path: str) -> bool:
 
 def expand_all(sources: Iterable[str | os.PathLike[str]]) -> list[str]:
     """Return the files of several sources, in order."""
-    if isinstance(sources, Found):
+    if isinstance(sources, FileList):
         return sources
-    return Found(file for source in sources for file in expand(source))
+    return FileList(file for source in sources for file in expand(source))
 
 
 def open_file(path: str) -> BinaryIO:
@@ -101,7 +105,7 @@ def open_file(path: str) -> BinaryIO:
     SourceError
         When it cannot be opened, or is a pipe, a socket or a device.
     """
-    with opening(path):
+    with open_errors(path):
         if not is_url(path):
             return RegularFile(path)
         filesystem, inner = filesystem_of(path)
@@ -121,7 +125,7 @@ def size_of(path: str) -> int | None:
     """Return a file's size in bytes; None when it is not known."""
     if is_database(path) or is_store(path):
         return None
-    with opening(path):
+    with open_errors(path):
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             return filesystem.size(inner)  # type: ignore[no-any-return]
@@ -156,17 +160,17 @@ def suffixes_of(path: str) -> tuple[str, str]:
     return (suffixes[-1] if suffixes else ""), ""
 
 
-def is_data(path: str) -> bool:
+def is_data_file(path: str) -> bool:
     """Whether a file in a folder or an archive is one to be read."""
     parts = PurePath(name_of(path)).parts
     hidden = any(part.startswith((".", "_")) for part in parts)
     return not hidden and suffixes_of(path)[0] in DATA_SUFFIXES
 
 
-def is_image(path: str) -> bool:
+def is_image_file(path: str) -> bool:
     """Whether a file is an image, by its suffix.
 
-    >>> is_image("n01440764_10026.JPEG"), is_image("labels.json")
+    >>> is_image_file("n01440764_10026.JPEG"), is_image_file("labels.json")
     (True, False)
     """
     name = name_of(path)
@@ -201,15 +205,15 @@ def filesystem_of(url: str) -> tuple[Any, str]:
     return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
 
 
-def expand_url(url: str, wanted: Callable[[str], bool] = is_data) -> list[str]:
+def expand_url(url: str, wanted: Callable[[str], bool] = is_data_file) -> list[str]:
     """Return the files that a URL stands for; of a folder, those that are wanted."""
-    with opening(url):
+    with open_errors(url):
         filesystem, inner = filesystem_of(url)
         if is_pattern(url):
             matches = [with_path(url, inner, str(path)) for path in filesystem.glob(inner)]
-            return sorted(matches) or ([url] if filesystem.exists(inner) else _no_match(url))
+            return sorted(matches) or ([url] if filesystem.exists(inner) else _no_match_error(url))
         if not _is_one_file(url) and filesystem.isdir(inner):
-            return [url] if is_store(url) else _of_remote_folder(filesystem, inner, url, wanted)
+            return [url] if is_store(url) else _list_remote_folder(filesystem, inner, url, wanted)
         if filesystem.exists(inner):
             return [url]
         with contextlib.suppress(FileNotFoundError):
@@ -241,14 +245,14 @@ def _is_one_file(url: str) -> bool:
     return url.startswith(("http://", "https://")) and name_of(url).lower().endswith(_SUFFIXES)
 
 
-def _of_remote_folder(
+def _list_remote_folder(
     filesystem: Any, inner: str, url: str, wanted: Callable[[str], bool]
 ) -> list[str]:
     paths = [str(path) for path in sorted(filesystem.find(inner))]
     root = inner.rstrip("/")
     relative = [path[len(root) :].lstrip("/") for path in paths]
     kept = [path for path, name in zip(paths, relative, strict=True) if wanted(name)]
-    return [with_path(url, inner, path) for path in kept] or _nothing_in(url, relative)
+    return [with_path(url, inner, path) for path in kept] or _empty_folder_error(url, relative)
 
 
 def _is_hidden(name: str) -> bool:
@@ -260,14 +264,14 @@ def _data_files(source: str, entries: Iterable[Entry]) -> list[str]:
     files: list[str] = []
     others: list[str] = []
     for entry in entries:
-        wanted = entry.named or is_data(os.path.basename(entry.path))
+        wanted = entry.named or is_data_file(os.path.basename(entry.path))
         (files if wanted and entry.kind != "link" else others).append(entry.path)
     if others and not files:
-        return _nothing_in(source, sorted(os.path.relpath(path, source) for path in others))
+        return _empty_folder_error(source, sorted(os.path.relpath(path, source) for path in others))
     return sorted(files)
 
 
-def _nothing_in(folder: str, files: list[str], otherwise: str = "nothing") -> list[str]:
+def _empty_folder_error(folder: str, files: list[str], otherwise: str = "nothing") -> list[str]:
     found = ", ".join(map(repr, files[:5])) or otherwise
     raise SourceError(
         f"A folder must hold data files ({' '.join(DATA_SUFFIXES)}, compressed or not) or images "
@@ -276,23 +280,23 @@ def _nothing_in(folder: str, files: list[str], otherwise: str = "nothing") -> li
     )
 
 
-def _no_match(pattern: str) -> list[str]:
+def _no_match_error(pattern: str) -> list[str]:
     raise SourceError(
         "A pattern must match at least one file. "
         f"Received: {redact_url(pattern)!r}, which matches none."
     )
 
 
-def opening(path: str) -> contextlib.AbstractContextManager[None]:
+def open_errors(path: str) -> contextlib.AbstractContextManager[None]:
     """Turn what is raised while a file or URL is looked for or opened into a `SourceError`."""
-    return reading(redact_url(path), unreadable, url=path)
+    return decode_errors(redact_url(path), unreadable_error, url=path)
 
 
 def _opening_error(path: str, error: Exception) -> SourceError:
-    return reading_error(redact_url(path), error, unreadable, url=path)
+    return read_error(redact_url(path), error, unreadable_error, url=path)
 
 
-def _hint(path: str) -> str:
+def _suggest_file(path: str) -> str:
     """Return the names beside a missing file that are most like it."""
     from evenly.errors import nearest
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from evenly import _core
 from evenly.errors import SourceError
-from evenly.sources.read_errors import damaged
+from evenly.sources.read_errors import corrupt_file_error
 
 CAN_MAP = hasattr(signal, "SIGBUS")
 """Whether a mapping can be guarded. Elsewhere files are read in order instead."""
@@ -52,7 +52,7 @@ class MappedFile:
         try:
             self.pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError as error:
-            raise damaged(place, error) from None
+            raise corrupt_file_error(place, error) from None
         self._number = _core.guard_mapping(np.frombuffer(self.pages, np.uint8))
         if self._number < 0:
             raise SourceError(

@@ -14,16 +14,16 @@ from evenly.sources.arrays import (
     ArraySource,
     StructuredTable,
     check_dtype,
-    feature_place,
-    native,
-    pick,
+    resolve_feature_axis,
+    take_columns,
+    to_native,
 )
 from evenly.sources.files.mapped_file import MappedFile
 from evenly.sources.files.streams import Stream
-from evenly.sources.read_errors import damaged, reading
-from evenly.sources.selection import Choice, positions
-from evenly.sources.size_limits import check_size, most_bytes
-from evenly.sources.tables import Piece
+from evenly.sources.read_errors import corrupt_file_error, decode_errors
+from evenly.sources.selection import ColumnSelection, resolve_positions
+from evenly.sources.size_limits import check_size, max_member_bytes
+from evenly.sources.tables import ColumnBatch
 
 MAGIC = b"\x93NUMPY"
 
@@ -63,7 +63,7 @@ def read_header(file: Any, place: str) -> Header:
     UnsupportedTypeError
         For Python objects, which only unpickling could read, and other non-numbers.
     """
-    with reading(place):
+    with decode_errors(place):
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         header = Header(*read(file))
@@ -84,7 +84,7 @@ def _check_shape(shape: tuple[int, ...]) -> None:
         raise ValueError(f"its header asks for an array of shape {shape}")
 
 
-def open_mapped(file: BinaryIO, choice: Choice, *, feature_axis: int, place: str) -> Any:
+def open_mapped(file: BinaryIO, choice: ColumnSelection, *, feature_axis: int, place: str) -> Any:
     """Return an NPY file on this machine: as a table, if its dtype is structured."""
     pages = MappedFile(file, place)
     array = mapped(file, pages, place)
@@ -94,7 +94,7 @@ def open_mapped(file: BinaryIO, choice: Choice, *, feature_axis: int, place: str
 
 
 def open_stream(
-    stream: Stream, choice: Choice, *, feature_axis: int, place: str, nbytes: int | None
+    stream: Stream, choice: ColumnSelection, *, feature_axis: int, place: str, nbytes: int | None
 ) -> Any:
     """Return an NPY file that is read in order: as a table, if its dtype is structured."""
     header = read_header(_Readable(stream), place)
@@ -113,7 +113,13 @@ class MappedArray(ArraySource):
     """
 
     def __init__(
-        self, array: Any, pages: MappedFile, choice: Choice, *, feature_axis: int, place: str
+        self,
+        array: Any,
+        pages: MappedFile,
+        choice: ColumnSelection,
+        *,
+        feature_axis: int,
+        place: str,
     ) -> None:
         self._pages = pages
         super().__init__(array, choice, feature_axis=feature_axis, place=place)
@@ -134,11 +140,13 @@ class MappedTable(StructuredTable):
         self._pages = pages
         self.verify = pages.check
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield ranges of rows, as views of the mapping."""
         step = max(1, _MAPPED_BYTES // self._array.itemsize)
         for start in range(0, len(self._array), step):
-            yield from StructuredTable(self._array[start : start + step], self.place).pieces(names)
+            yield from StructuredTable(
+                self._array[start : start + step], self.place
+            ).column_batches(names)
             self._pages.check()
             self._pages.release()
 
@@ -151,11 +159,13 @@ def mapped(file: BinaryIO, pages: MappedFile, place: str) -> Any:
     SourceError
         When the file is shorter than its header says.
     """
-    with reading(place):
+    with decode_errors(place):
         header = read_header(file, place)
     start, size = file.tell(), len(pages.pages)
     if size - start < header.nbytes:
-        raise damaged(place, f"its header asks for {header.nbytes} bytes, {size - start} follow")
+        raise corrupt_file_error(
+            place, f"its header asks for {header.nbytes} bytes, {size - start} follow"
+        )
     flat = np.frombuffer(pages.pages, header.dtype, math.prod(header.shape), start)
     return flat.reshape(header.shape, order="F" if header.fortran else "C")
 
@@ -173,7 +183,7 @@ class StreamedArray:
         self,
         stream: Stream,
         header: Header,
-        choice: Choice,
+        choice: ColumnSelection,
         *,
         feature_axis: int,
         place: str,
@@ -183,8 +193,8 @@ class StreamedArray:
         self._place = place
         self._header = header
         shape = header.shape
-        self._axis, number = feature_place(shape, feature_axis, place)
-        self._picked = positions(choice, number, place)
+        self._axis, number = resolve_feature_axis(shape, feature_axis, place)
+        self._picked = resolve_positions(choice, number, place)
         self._choice = choice
         self.description = f"{place} of shape {shape}"
         self.rows: int | None = math.prod(shape) // number if number else 0
@@ -193,7 +203,7 @@ class StreamedArray:
 
     def blocks(self) -> Generator[Block]:
         """Yield ranges of rows, as they are read."""
-        with reading(self._place):
+        with decode_errors(self._place):
             yield from self._blocks()
 
     def _blocks(self) -> Generator[Block]:
@@ -208,7 +218,7 @@ class StreamedArray:
         for part in _ranges(self._stream, self._header, self._place):
             block = Block(
                 None,
-                native(pick(part, self._axis, self._picked)),
+                to_native(take_columns(part, self._axis, self._picked)),
                 feature_axis=self._axis if len(shape) > 1 else -1,
                 place=self._place,
                 first_row=row,
@@ -226,7 +236,7 @@ class StreamedTable(StructuredTable):
         self._stream, self._header = stream, header
         self.rows, self.nbytes = math.prod(header.shape), header.nbytes
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield ranges of rows, as they are read."""
         dimensions = len(self._header.shape)
         if not dimensions or (self._header.fortran and dimensions > 1):
@@ -234,14 +244,14 @@ class StreamedTable(StructuredTable):
         else:
             parts = _ranges(self._stream, self._header, self.place)
         for part in parts:
-            yield from StructuredTable(part, self.place).pieces(names)
+            yield from StructuredTable(part, self.place).column_batches(names)
 
 
 def _ranges(stream: Stream, header: Header, place: str) -> Iterator[Any]:
     """Yield ranges of the first axis, of some megabytes."""
     shape = header.shape
     width = header.dtype.itemsize * math.prod(shape[1:])
-    step = max(1, min(_BYTES, most_bytes()) // max(1, width))
+    step = max(1, min(_BYTES, max_member_bytes()) // max(1, width))
     for start in range(0, shape[0], step):
         rows = min(step, shape[0] - start)
         yield read_array(stream, header._replace(shape=(rows, *shape[1:])), place)

@@ -11,8 +11,8 @@ from evenly.sources.arrow_input import open_array, schema_of
 from evenly.sources.files.parquet_pages import PageCheck
 from evenly.sources.group_keys import KeyName
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.read_errors import damaged, reading
-from evenly.sources.tables import Part, Piece
+from evenly.sources.read_errors import corrupt_file_error, decode_errors
+from evenly.sources.tables import ColumnBatch, ColumnChunk
 
 _BATCH_BYTES = 32 * 2**20
 _BATCH_ROWS = 2**16
@@ -66,7 +66,7 @@ class ParquetTable:
         self._file = file
         self._check = check
         self._parquet = parquet
-        with reading(place), parquet.ParquetFile(file) as opened:
+        with decode_errors(place), parquet.ParquetFile(file) as opened:
             self._metadata = opened.metadata
             self.rows: int | None = self._metadata.num_rows
             schema = opened.schema_arrow
@@ -75,7 +75,7 @@ class ParquetTable:
         self._local = isinstance(file, str)
         self._pages = PageCheck(file, self._metadata, place) if isinstance(file, str) else None
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield batches of at most 32 MB.
 
         PyArrow decodes the columns of a batch on all cores, so that reading ahead would only
@@ -83,28 +83,30 @@ class ParquetTable:
         decoding alone. From elsewhere it is the waiting that counts.
         """
         batches = self.batches(list(names))
-        with reading(self.place):
+        with decode_errors(self.place):
             yield from self._read(
                 batches if self._local else read_ahead(batches), names, self.nbytes or 0
             )
 
-    def _read(self, batches: Iterator[Any], names: tuple[str, ...], nbytes: int) -> Iterator[Piece]:
+    def _read(
+        self, batches: Iterator[Any], names: tuple[str, ...], nbytes: int
+    ) -> Iterator[ColumnBatch]:
         """Yield batches of columns that take so many bytes of the file."""
         reader: ColumnReader | None = None
         for batch in batches:
             array = open_array(batch, self.place, SourceError)
             reader = reader or ColumnReader(array.schema, names, self.place, SourceError)
-            yield Piece(reader.read(array), nbytes * batch.num_rows // max(1, self.rows or 0))
+            yield ColumnBatch(reader.read(array), nbytes * batch.num_rows // max(1, self.rows or 0))
             del batch, array  # before the next one is decoded: that is half of the memory
 
-    def parts(self, names: tuple[str, ...]) -> Iterator[Part]:
+    def column_chunks(self, names: tuple[str, ...]) -> Iterator[ColumnChunk]:
         """Yield some columns of a row group at a time; those of a file from elsewhere as a whole.
 
         A thread of its own decodes a part and sums it: no thread waits for another, and what
         it has decoded is still in its cache.
         """
         if not self._local:
-            yield Part(0, self.rows or 0, 0, self.pieces(names))
+            yield ColumnChunk(0, self.rows or 0, 0, self.column_batches(names))
             return
         readers: list[Any] = []
         width = self._width_of(names)
@@ -114,7 +116,7 @@ class ParquetTable:
             for first, stop in self._cuts(names, rows):
                 some = names[first:stop]
                 nbytes = (self.nbytes or 0) * self._width_of(some) // width
-                yield Part(row, rows, first, self._part(group, some, nbytes, readers))
+                yield ColumnChunk(row, rows, first, self._part(group, some, nbytes, readers))
             row += rows
 
     def _cuts(self, names: tuple[str, ...], rows: int) -> Iterator[tuple[int, int]]:
@@ -131,9 +133,9 @@ class ParquetTable:
 
     def _part(
         self, group: int, names: tuple[str, ...], nbytes: int, readers: list[Any]
-    ) -> Iterator[Piece]:
+    ) -> Iterator[ColumnBatch]:
         """Yield the batches of a part. Readers are left for the next part: no thread shares one."""
-        with reading(self.place):
+        with decode_errors(self.place):
             self._check_pages(group, names)
             opened = readers.pop() if readers else self._open(len(names))
             batches = opened.iter_batches(
@@ -146,7 +148,7 @@ class ParquetTable:
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         """Yield PyArrow's record batches."""
-        with reading(self.place), self._open(len(names)) as opened:
+        with decode_errors(self.place), self._open(len(names)) as opened:
             rows = self._batch_rows(names)
             if self._local:
                 for group in range(opened.num_row_groups):
@@ -179,7 +181,7 @@ class ParquetTable:
             yield batch
             del batch  # before the next one is decoded
         if missing:
-            raise damaged(
+            raise corrupt_file_error(
                 self.place, f"{missing:,} of {rows:,} rows are missing where its footer has them"
             )
 

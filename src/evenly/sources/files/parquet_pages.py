@@ -8,8 +8,8 @@ are those of ``PageHeader`` in ``parquet.thrift``.
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
-from evenly.sources.read_errors import damaged
-from evenly.sources.size_limits import check_size, most_bytes
+from evenly.sources.read_errors import corrupt_file_error
+from evenly.sources.size_limits import check_size, max_member_bytes
 from evenly.system.regular_files import RegularFile
 
 _HEADER_BYTES = 2**9
@@ -57,7 +57,7 @@ class PageCheck:
             self._leaves = _leaves(self._metadata.schema)
         row_group = self._metadata.row_group(group)
         indices = (index for name in names for index in self._leaves.get(name, ()))
-        most = most_bytes()
+        most = max_member_bytes()
         chunks = [c for c in map(row_group.column, indices) if c.total_uncompressed_size > most]
         if not chunks:
             return
@@ -89,7 +89,7 @@ def _page_sizes(file: BinaryIO, chunk: Any, place: str) -> Iterator[int]:
         fields, length = _page_header(file, offset, place)
         uncompressed, compressed = fields.get(_UNCOMPRESSED_SIZE), fields.get(_COMPRESSED_SIZE)
         if uncompressed is None or compressed is None or uncompressed < 0 or compressed < 0:
-            raise damaged(place, f"the page header at byte {offset:,} has no size")
+            raise corrupt_file_error(place, f"the page header at byte {offset:,} has no size")
         yield uncompressed
         offset += length + compressed
 
@@ -107,8 +107,8 @@ def _page_header(file: BinaryIO, offset: int, place: str) -> tuple[dict[int, int
                 break
             size *= 8
         except ValueError as error:
-            raise damaged(place, error) from None
-    raise damaged(place, f"the page header at byte {offset:,} has no end")
+            raise corrupt_file_error(place, error) from None
+    raise corrupt_file_error(place, f"the page header at byte {offset:,} has no end")
 
 
 def _struct(data: bytes, position: int, depth: int) -> tuple[dict[int, int], int]:

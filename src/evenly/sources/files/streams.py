@@ -7,8 +7,8 @@ import lzma
 from typing import Any, BinaryIO
 
 from evenly import extras
-from evenly.sources.read_errors import reading
-from evenly.sources.size_limits import check_size, most_bytes
+from evenly.sources.read_errors import decode_errors
+from evenly.sources.size_limits import check_size, max_member_bytes
 
 COMPRESSIONS = {
     b"\x1f\x8b": "gzip",
@@ -60,7 +60,7 @@ class Stream:
             parts.append(self._head[:size])
             self._head = self._head[size:]
             size -= len(parts[0])
-        with reading(self._place):
+        with decode_errors(self._place):
             while size > 0 and (part := self._file.read(min(size, _STEP))):
                 parts.append(part)
                 size -= len(part)
@@ -111,7 +111,7 @@ class _Xz(io.RawIOBase):
         self._decompressor = self._next_stream()
 
     def _next_stream(self) -> lzma.LZMADecompressor:
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=most_bytes())
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=max_member_bytes())
 
     def readable(self) -> bool:
         """Return True."""

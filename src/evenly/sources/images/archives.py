@@ -17,14 +17,14 @@ from evenly.sources.files.archives import open_archive, read_member
 from evenly.sources.files.fingerprint import ChangeCheck
 from evenly.sources.files.locate import (
     is_hidden_image,
-    is_image,
+    is_image_file,
     is_url,
     open_file,
     suffixes_of,
 )
 from evenly.sources.files.streams import decompressed
-from evenly.sources.images.image_file import Picture, read_remote
-from evenly.sources.read_errors import damaged, reading
+from evenly.sources.images.image_file import ImageFile, read_remote
+from evenly.sources.read_errors import corrupt_file_error, decode_errors
 from evenly.sources.size_limits import check_size
 from evenly.system.errors import is_system_error
 
@@ -38,7 +38,7 @@ _LONGEST_HEADER = 2**20
 """Bytes of an extended header: long names, times, attributes."""
 
 
-def zip_holds_images(path: str) -> bool:
+def zip_contains_images(path: str) -> bool:
     """Whether a zip archive has a member that is an image; one that is damaged has none."""
     try:
         with open_file(path) as raw:
@@ -49,7 +49,7 @@ def zip_holds_images(path: str) -> bool:
         return False
 
 
-def of_zip(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterator[Picture]:
+def iter_zip(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterator[ImageFile]:
     """Yield the images of a zip archive; threads may read several at a time.
 
     Parameters
@@ -75,9 +75,9 @@ def of_zip(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterat
             read = partial(read_remote, read, place, path) if is_url(path) else read
             if unchanged and not is_url(path):
                 read = partial(_checked, read, unchanged)
-            yield Picture(place, read, info.compress_size, path)
+            yield ImageFile(place, read, info.compress_size, path)
         else:
-            _pass_over(info.filename, passed_over)
+            _count_skipped(info.filename, passed_over)
     if unchanged and is_url(path):  # once: each check is a request
         unchanged.check()
 
@@ -89,15 +89,15 @@ def _checked(read: Callable[[], bytes], unchanged: ChangeCheck) -> bytes:
     return content
 
 
-def of_tar(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterator[Picture]:
+def iter_tar(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterator[ImageFile]:
     """Yield the images of a tar archive, compressed or not.
 
     Threads read several members of an uncompressed local archive at a time. Other archives are
-    read in order. The parameters are those of `of_zip`; other archives are checked at their end.
+    read in order. The parameters are those of `iter_zip`; other archives are checked at their end.
     """
     raw, label = open_file(path), redact_url(path)
     unchanged = ChangeCheck(path, raw) if check else None
-    with reading(label):
+    with decode_errors(label):
         head = raw.read(8)
         raw.seek(0)
     packed = decompressed(raw, head)
@@ -108,10 +108,12 @@ def of_tar(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterat
     with raw, _opened(packed or raw, label, "r|") as archive:
         for info in _members(archive, label, passed_over):
             check_size(info.size, f"{label}/{info.name}")
-            with reading(label):
+            with decode_errors(label):
                 content = archive.extractfile(info).read()  # type: ignore[union-attr]
             position = raw.tell()
-            yield Picture(f"{label}/{info.name}", partial(_same, content), position - seen, path)
+            yield ImageFile(
+                f"{label}/{info.name}", partial(_identity, content), position - seen, path
+            )
             seen = position
         if unchanged:
             unchanged.check()
@@ -119,21 +121,21 @@ def of_tar(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterat
 
 def _of_plain_tar(
     raw: Any, path: str, passed_over: "Counter[str]", unchanged: ChangeCheck | None
-) -> Iterator[Picture]:
+) -> Iterator[ImageFile]:
     """Yield pictures that are read at their place in the file, which stays open until then."""
     archive = _opened(raw, path, "r:")
     end = os.fstat(raw.fileno()).st_size
     for info in _members(archive, path, passed_over):
         if info.offset_data + info.size > end:
-            raise damaged(path, f"it ends within its member {info.name!r}")
+            raise corrupt_file_error(path, f"it ends within its member {info.name!r}")
         check_size(info.size, f"{path}/{info.name}")
         read: Callable[[], bytes] = partial(_read_at, raw, info.offset_data, info.size)
         read = partial(_checked, read, unchanged) if unchanged else read
-        yield Picture(f"{path}/{info.name}", read, info.size + _BLOCK, path)
+        yield ImageFile(f"{path}/{info.name}", read, info.size + _BLOCK, path)
 
 
 def _opened(file: Any, path: str, mode: Any) -> tarfile.TarFile:
-    with reading(path):
+    with decode_errors(path):
         return tarfile.open(fileobj=file, mode=mode, tarinfo=_Member)
 
 
@@ -179,25 +181,25 @@ def _members(
     """Yield the members that are images."""
     last = -1
     while True:
-        with reading(path):
+        with decode_errors(path):
             info = archive.next()
         if info is None:
             return
         if info.size < 0 or archive.offset <= last:  # which tarfile would read again and again
-            raise damaged(path, f"its member {info.name!r} has a negative size")
+            raise corrupt_file_error(path, f"its member {info.name!r} has a negative size")
         last = archive.offset
         archive.members.clear()  # type: ignore[attr-defined] # else it would keep all of them
         if info.isreg() and not info.issparse() and _is_wanted(info.name):
             yield info
         elif not info.isdir():
-            _pass_over(info.name, passed_over)
+            _count_skipped(info.name, passed_over)
 
 
 def _is_wanted(name: str) -> bool:
-    return is_image(name) and not is_hidden_image(name)
+    return is_image_file(name) and not is_hidden_image(name)
 
 
-def _pass_over(name: str, passed_over: "Counter[str]") -> None:
+def _count_skipped(name: str, passed_over: "Counter[str]") -> None:
     if not is_hidden_image(name):
         passed_over[suffixes_of(name)[0] or "no suffix"] += 1
 
@@ -206,5 +208,5 @@ def _read_at(raw: Any, offset: int, size: int) -> bytes:
     return os.pread(raw.fileno(), size, offset)
 
 
-def _same(content: bytes) -> bytes:
+def _identity(content: bytes) -> bytes:
     return content

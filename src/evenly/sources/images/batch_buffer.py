@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Block
-from evenly.sources.images.image_file import Picture
+from evenly.sources.images.image_file import ImageFile
 
 _MOST = 768 << 10
 """Bytes of a run of several: a part of an L2 cache."""
 
 
-class Shot(NamedTuple):
+class DecodedBatch(NamedTuple):
     """Images that have been decoded, all of one kind.
 
     Attributes
@@ -52,7 +52,7 @@ to be summed: that would take a tenth of a fit's time (256x256).
 """
 
 
-class Room(threading.local):
+class ThreadBuffer(threading.local):
     """Memory, each thread's own."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Room(threading.local):
         return self._memory
 
 
-class Run:
+class BatchBuilder:
     """A run of images in a room, of 8 bits; one at a time is added and all are taken.
 
     Attributes
@@ -79,12 +79,12 @@ class Run:
         What was added, each with its number of rows.
     """
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: ThreadBuffer) -> None:
         self._room = room
         self._memory = room.of(0)
         self._used = self._nbytes = 0
         self.kind = self.archive = ""
-        self.pictures: list[tuple[Picture, int]] = []
+        self.image_files: list[tuple[ImageFile, int]] = []
 
     def memory(self, kind: str, nbytes: int, archive: str = "") -> npt.NDArray[np.uint8] | None:
         """Return the memory for the next image; None when all must be taken first."""
@@ -95,18 +95,20 @@ class Run:
             return None
         return self._memory[used : used + nbytes]
 
-    def add(self, kind: str, nbytes: int, picture: Picture, file_nbytes: int) -> None:
+    def add(self, kind: str, nbytes: int, picture: ImageFile, file_nbytes: int) -> None:
         """Count the image that has been decoded there."""
         self.kind, self.archive = kind, picture.archive
-        self.pictures.append((picture, nbytes // len(kind)))
+        self.image_files.append((picture, nbytes // len(kind)))
         self._used += nbytes
         self._nbytes += file_nbytes
 
-    def take(self) -> Shot:
+    def flush(self) -> DecodedBatch:
         """Return the images, of which there are some, as one shot, and begin anew."""
         pixels = self._memory[: self._used]
         array = pixels if len(self.kind) == 1 else pixels.reshape(-1, len(self.kind))
-        shot = Shot(self.kind, array, self.pictures[0][0].place, self._nbytes, self.archive)
+        shot = DecodedBatch(
+            self.kind, array, self.image_files[0][0].place, self._nbytes, self.archive
+        )
         self._used = self._nbytes = 0
-        self.pictures = []
+        self.image_files = []
         return shot

@@ -33,8 +33,8 @@ class Decoded(NamedTuple):
     """
 
     image: Any
-    several: bool
-    cut: bool
+    multi_frame: bool
+    truncated_depth: bool
 
 
 def pillow() -> Any:
@@ -69,7 +69,7 @@ def decode(pillow: Any, content: Any) -> Decoded:
         return Decoded(content, False, False)
     if not content:
         raise UnreadableError("it is empty")
-    spare = _SPARE
+    spare = _SPARE_BYTES
     try:
         image = pillow.open(io.BytesIO(content), formats=FORMATS)
         spare += 8 * image.width * image.height
@@ -86,7 +86,7 @@ def decode(pillow: Any, content: Any) -> Decoded:
     raise why
 
 
-_SPARE = 64 << 20
+_SPARE_BYTES = 64 << 20
 """Bytes of memory with which, besides those of an image and a copy, decoding lacks none."""
 
 

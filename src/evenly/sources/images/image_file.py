@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from evenly.errors import SourceError
 from evenly.redaction import redact, redact_url
-from evenly.sources.files.fingerprint import ChangeCheck, ChangedError, Stamp
+from evenly.sources.files.fingerprint import ChangeCheck, ChangedError, Fingerprint
 from evenly.sources.files.locate import filesystem_of, is_url, open_in
 from evenly.sources.images.decode import UnreadableError
 from evenly.sources.read_errors import reason
@@ -22,7 +22,7 @@ from evenly.system.errors import MISSING_OR_FORBIDDEN, SCARCE, is_system_error, 
 from evenly.system.regular_files import open_regular
 
 
-class Picture(NamedTuple):
+class ImageFile(NamedTuple):
     """One image that has not been read yet.
 
     Attributes
@@ -48,18 +48,18 @@ class Picture(NamedTuple):
         return self.file if self.nbytes is not None else ""
 
 
-def of_file(path: str) -> Picture:
+def of_file(path: str) -> ImageFile:
     """Return the picture in a file; it is opened when it is read."""
-    return Picture(redact_url(path), partial(_content, path), None, path)
+    return ImageFile(redact_url(path), partial(_read_bytes, path), None, path)
 
 
-def of_images(images: Iterable[Any]) -> Iterator[Picture]:
+def of_images(images: Iterable[Any]) -> Iterator[ImageFile]:
     """Yield Pillow's images as pictures."""
     for number, image in enumerate(images):
-        yield Picture(f"image {number}", partial(_itself, image), 0)
+        yield ImageFile(f"image {number}", partial(_identity, image), 0)
 
 
-def is_image(x: Any) -> bool:
+def is_pillow_image(x: Any) -> bool:
     """Whether it is an image of Pillow's: who holds one has imported Pillow."""
     pillow = sys.modules.get("PIL.Image")
     return pillow is not None and isinstance(x, pillow.Image)
@@ -72,7 +72,7 @@ class Reader:
         self._scarce = False
         self._alone = threading.Lock()
 
-    def read(self, read: Callable[[Picture], Any], picture: Picture) -> Any:
+    def read(self, read: Callable[[ImageFile], Any], picture: ImageFile) -> Any:
         """Return what `read` returns of a picture.
 
         Raises
@@ -88,15 +88,15 @@ class Reader:
                     raise
                 self._scarce = True
         with self._alone:
-            return _patiently(read, picture)
+            return _read_with_retries(read, picture)
 
 
-_PAUSES = 0.001, 0.01, 0.1, 0.5
+_RETRY_DELAYS = 0.001, 0.01, 0.1, 0.5
 """Seconds to wait for other threads, and other libraries, to close files."""
 
 
-def _patiently(read: Callable[[Picture], Any], picture: Picture) -> Any:
-    for pause in _PAUSES:
+def _read_with_retries(read: Callable[[ImageFile], Any], picture: ImageFile) -> Any:
+    for pause in _RETRY_DELAYS:
         try:
             return read(picture)
         except SourceError as error:
@@ -106,7 +106,7 @@ def _patiently(read: Callable[[Picture], Any], picture: Picture) -> Any:
     return read(picture)
 
 
-def content_of(picture: Picture) -> Any:
+def read(picture: ImageFile) -> Any:
     """Return what a picture reads: bytes, or an image of Pillow's.
 
     Raises
@@ -150,17 +150,17 @@ def read_remote(read: Callable[[], bytes], place: str, url: str) -> bytes:
         raise system_error(place, error, url=url) from None
 
 
-def _itself(image: Any) -> Any:
+def _identity(image: Any) -> Any:
     return image
 
 
-def _content(path: str) -> bytes:
+def _read_bytes(path: str) -> bytes:
     if is_url(path):
         return read_remote(partial(_remote_content, path), redact_url(path), path)
     return read_file(path)[0]
 
 
-def read_file(path: str) -> tuple[bytes, Stamp]:
+def read_file(path: str) -> tuple[bytes, Fingerprint]:
     """Return the bytes of a file on this machine, and its stamp.
 
     Raises
@@ -175,9 +175,9 @@ def read_file(path: str) -> tuple[bytes, Stamp]:
         pieces = [os.read(descriptor, before.st_size + 1)]
         while pieces[-1] and len(pieces[0]) != before.st_size:  # it grows, or a read returns less
             pieces.append(os.read(descriptor, 1 << 20))
-        stamp = Stamp(before.st_size, before.st_mtime_ns)
+        stamp = Fingerprint(before.st_size, before.st_mtime_ns)
         now = os.fstat(descriptor)
-        if stamp != Stamp(now.st_size, now.st_mtime_ns):
+        if stamp != Fingerprint(now.st_size, now.st_mtime_ns):
             raise UnreadableError("it changed while it was read")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces), stamp
     finally:

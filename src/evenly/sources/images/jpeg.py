@@ -37,7 +37,7 @@ class Header(NamedTuple):
     nbytes: int
 
 
-def quick_header(decoder: Any, content: Any, mode: str, most: int | None) -> Header | None:
+def fast_header(decoder: Any, content: Any, mode: str, most: int | None) -> Header | None:
     """Return the header of a file's bytes; None where Pillow has to decide.
 
     Which it has of what is no JPEG, is coded in an unusual way, has more than `most` pixels, or

@@ -9,16 +9,16 @@ from evenly.errors import DataError
 from evenly.sources.images.decode import UnreadableError, reason_of
 
 MODES = ("RGB", "L", "native")
-COLOURS = ("red", "green", "blue")
-GREY = ("grey",)
+COLORS = ("red", "green", "blue")
+GRAY = ("grey",)
 FULL_SCALE = {"uint8": 255, "uint16": 65535}
 """What stands for 1, by the dtype of the pixels; ``v / 255 == 257 * v / 65535``, exactly."""
 
 _BANDS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("L", "I;16", "I", "F"), GREY),
+    **dict.fromkeys(("L", "I;16", "I", "F"), GRAY),
     "LA": ("grey", "alpha"),
-    **dict.fromkeys(("RGB", "RGBX"), COLOURS),
-    "RGBA": (*COLOURS, "alpha"),
+    **dict.fromkeys(("RGB", "RGBX"), COLORS),
+    "RGBA": (*COLORS, "alpha"),
     "CMYK": ("cyan", "magenta", "yellow", "black"),
     "YCbCr": ("luma", "chroma blue", "chroma red"),
     "LAB": ("lightness", "a", "b"),
@@ -27,7 +27,7 @@ _BANDS: dict[str, tuple[str, ...]] = {
 """The bands of Pillow's modes, in the order in which their arrays have them."""
 
 _DEPTHS = ("I;16", "I;16L", "I;16B", "I;16N")
-_IN_FOURS = ("RGB", "RGBX", "RGBA", "CMYK")
+_FOUR_BYTE_MODES = ("RGB", "RGBX", "RGBA", "CMYK")
 """The modes that Pillow keeps in four bytes a pixel, in the order of `_BANDS`."""
 
 
@@ -65,8 +65,8 @@ def columns(kind: str, mode: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     if mode == "native":
         return bands, tuple(range(len(bands)))
     if mode == "L":
-        return GREY, (0,)
-    return COLOURS, ((0, 0, 0) if bands[0] == "grey" else (0, 1, 2))
+        return GRAY, (0,)
+    return COLORS, ((0, 0, 0) if bands[0] == "grey" else (0, 1, 2))
 
 
 def pixels(image: Any, mode: str) -> Pixels:
@@ -83,7 +83,7 @@ def pixels(image: Any, mode: str) -> Pixels:
         raise UnreadableError("it has no pixels")
     try:
         kind = _kind(image)
-        target = _target(image, kind, mode)
+        target = _target_mode(image, kind, mode)
         if target != kind:
             image, kind = _converted(image, target), target
         return Pixels(kind, _array(image, kind))
@@ -98,7 +98,7 @@ def _kind(image: Any) -> str:
     return str(image.mode)
 
 
-def _target(image: Any, kind: str, mode: str) -> str:
+def _target_mode(image: Any, kind: str, mode: str) -> str:
     """Return the mode to convert an image to, which most are in already."""
     if kind in ("1", "La"):
         return {"1": "L", "La": "LA"}[kind]
@@ -131,7 +131,7 @@ def _converted(image: Any, target: str) -> Any:
 def _array(image: Any, kind: str) -> npt.NDArray[Any]:
     if kind == "I;16":
         return np.asarray(image).astype(np.uint16, copy=False).reshape(-1)
-    if kind not in _IN_FOURS:
+    if kind not in _FOUR_BYTE_MODES:
         array = np.asarray(image)
         return array.reshape(-1) if array.ndim == 2 else array.reshape(-1, array.shape[2])
     found = _memory(image)

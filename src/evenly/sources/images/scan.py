@@ -16,9 +16,9 @@ from evenly.sources.files.locate import (
     exists,
     expand,
     expand_url,
-    is_data,
+    is_data_file,
     is_hidden_image,
-    is_image,
+    is_image_file,
     is_tar,
     is_url,
     name_of,
@@ -26,8 +26,8 @@ from evenly.sources.files.locate import (
     suffixes_of,
 )
 from evenly.sources.files.search import Entry, Search
-from evenly.sources.images.archives import of_tar, of_zip, zip_holds_images
-from evenly.sources.images.image_file import Picture, of_file
+from evenly.sources.images.archives import iter_tar, iter_zip, zip_contains_images
+from evenly.sources.images.image_file import ImageFile, of_file
 from evenly.sources.sql.url import is_database
 
 IMAGE, TAR, ZIP, TABLE, OTHER = "image", "tar", "zip", "table", "other"
@@ -38,7 +38,7 @@ _HELD = 1 << 16
 """Files that a listing holds, of up to some hundred bytes; more are looked up each time."""
 
 
-def found(source: str | os.PathLike[str]) -> Iterator[Entry]:
+def scan(source: str | os.PathLike[str]) -> Iterator[Entry]:
     """Yield the files that a path, a pattern, a folder or a URL stands for.
 
     Raises
@@ -47,15 +47,15 @@ def found(source: str | os.PathLike[str]) -> Iterator[Entry]:
         When there is none.
     """
     text = os.fspath(source)
-    search = Search(hidden=_is_hidden, kind_of=kind)
+    search = Search(hidden=_is_hidden, kind_of=file_kind)
     if is_database(text):
         yield Entry(text, TABLE, True)
     elif is_url(text):
-        yield from (Entry(path, kind(path), False) for path in expand_url(text, _is_wanted))
+        yield from (Entry(path, file_kind(path), False) for path in expand_url(text, _is_wanted))
     elif os.path.isdir(text):
         yield from search.below([text])
     elif exists(text) or os.path.islink(text):  # a link that leads nowhere is a broken image
-        yield Entry(text, kind(text), True)
+        yield Entry(text, file_kind(text), True)
     else:
         file = None
         for file in search.matching(text) if glob.has_magic(text) else ():
@@ -69,31 +69,31 @@ def _is_hidden(name: str) -> bool:
 
 
 def _is_wanted(path: str) -> bool:
-    return is_data(path) or is_tar(path) or (is_image(path) and not is_hidden_image(path))
+    return is_data_file(path) or is_tar(path) or (is_image_file(path) and not is_hidden_image(path))
 
 
-def kind(path: str) -> str:
+def file_kind(path: str) -> str:
     """Return what a file is by its suffix.
 
-    >>> kind("cat.JPG"), kind("shard-000.tar.gz"), kind("flights.csv"), kind("cat.json")
+    >>> file_kind("cat.JPG"), file_kind("shard-000.tar.gz"), file_kind("flights.csv"), file_kind("cat.json")
     ('image', 'tar', 'table', 'other')
     """
     name = name_of(path)
-    if is_image(name):
+    if is_image_file(name):
         return IMAGE
     if is_tar(name):
         return TAR
     if name.lower().endswith(".zip"):
         return ZIP
-    return TABLE if is_data(os.path.basename(name)) else OTHER
+    return TABLE if is_data_file(os.path.basename(name)) else OTHER
 
 
 def is_archive(path: str) -> bool:
     """Whether a file that is read for its images may have several of them."""
-    return kind(path) in _ARCHIVES
+    return file_kind(path) in _ARCHIVES
 
 
-def pictures_in(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterator[Picture]:
+def iter_images(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterator[ImageFile]:
     """Yield the picture that a file is, or those in an archive, always in the same order.
 
     Parameters
@@ -101,31 +101,31 @@ def pictures_in(path: str, passed_over: "Counter[str]", check: bool = True) -> I
     check
         Whether to raise an error when an archive changes while it is read.
     """
-    what = kind(path)
+    what = file_kind(path)
     if what == TAR:
-        yield from of_tar(path, passed_over, check)
+        yield from iter_tar(path, passed_over, check)
     elif what == ZIP:
-        yield from of_zip(path, passed_over, check)
+        yield from iter_zip(path, passed_over, check)
     else:
         yield of_file(path)
 
 
-def holds_images(sources: Sequence[str | os.PathLike[str]]) -> bool:
+def contains_images(sources: Sequence[str | os.PathLike[str]]) -> bool:
     """Whether there is an image in some files, folders, patterns or archives.
 
     It looks no further than the first one. A zip archive is looked into when nothing else
     decides: it may hold tables.
     """
     first = ""
-    for file in (file for source in sources for file in found(source)):
+    for file in (file for source in sources for file in scan(source)):
         if file.kind in (IMAGE, TAR):
             return True
         if not first and file.kind in (TABLE, ZIP):
             first = file.path
-    return kind(first) == ZIP and zip_holds_images(first)
+    return file_kind(first) == ZIP and zip_contains_images(first)
 
 
-class Listing:
+class ImageScan:
     """The images and archives in some files, folders and patterns.
 
     Raises
@@ -136,7 +136,7 @@ class Listing:
 
     def __init__(self, sources: Sequence[str | os.PathLike[str]]) -> None:
         self.sources = tuple(os.fspath(source) for source in sources)
-        self._held: list[Entry] | None = None
+        self._cached: list[Entry] | None = None
         self.files, self._first = self._count()
         self.passed_over: Counter[str] = Counter()
 
@@ -148,18 +148,18 @@ class Listing:
             else:
                 self.passed_over[suffixes_of(file.path)[0] or "no suffix"] += 1
 
-    def pictures(self) -> Iterator[Picture]:
+    def image_files(self) -> Iterator[ImageFile]:
         """Yield the pictures that they are, and those in the archives."""
         for file in self:
             if file.kind in _ARCHIVES:
-                yield from pictures_in(file.path, self.passed_over)
+                yield from iter_images(file.path, self.passed_over)
             else:
                 yield of_file(file.path)
 
     def _all(self) -> Iterable[Entry]:
-        if self._held is not None:
-            return self._held
-        return (file for source in self.sources for file in found(source))
+        if self._cached is not None:
+            return self._cached
+        return (file for source in self.sources for file in scan(source))
 
     def _count(self) -> tuple[int, str]:
         """Return the number of images and archives, and the first; hold all, if they are few."""
@@ -168,7 +168,7 @@ class Listing:
         first: dict[str, str] = {}
         for source in self.sources:
             before = sum(number.values())
-            for file in found(source):
+            for file in scan(source):
                 if len(held) <= _HELD:
                     held.append(file)
                 if _counts(file) or file.kind == TABLE:
@@ -179,7 +179,7 @@ class Listing:
                 expand(source)  # says that this one has nothing
         if number[TABLE]:
             raise _mixed(number, first)
-        self._held = held if len(held) <= _HELD else None
+        self._cached = held if len(held) <= _HELD else None
         return number[IMAGE], first[IMAGE]
 
     @property

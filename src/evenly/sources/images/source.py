@@ -12,21 +12,22 @@ from evenly.block import Block
 from evenly.errors import DataError, SourceError
 from evenly.printable import printable
 from evenly.sources.images import image_file
-from evenly.sources.images.batch_buffer import Room, Run, Shot
+from evenly.sources.images.batch_buffer import BatchBuilder, DecodedBatch, ThreadBuffer
 from evenly.sources.images.decode import UnreadableError, decode, pillow
-from evenly.sources.images.image_file import Picture, Reader, content_of
-from evenly.sources.images.jpeg import Header, decode_into, decoder, quick_header
-from evenly.sources.images.pixels import COLOURS, GREY, check_mode, columns, pixels
-from evenly.sources.images.scan import Listing
-from evenly.sources.images.summary import Tally, passed_over
-from evenly.sources.selection import NUMBER, Choice, Field, plan
+from evenly.sources.images.image_file import ImageFile, Reader
+from evenly.sources.images.image_file import read as read_image
+from evenly.sources.images.jpeg import Header, decode_into, decoder, fast_header
+from evenly.sources.images.pixels import COLORS, GRAY, check_mode, columns, pixels
+from evenly.sources.images.scan import ImageScan
+from evenly.sources.images.summary import ImageSummary, format_skipped
+from evenly.sources.selection import NUMBER, ColumnSelection, Field, resolve_columns
 from evenly.system.errors import system_error
 
 _log = logging.getLogger("evenly")
 
 
 @dataclass(slots=True)
-class Rule:
+class ImageOptions:
     """What the user asked for, the same for all images of a fit.
 
     Attributes
@@ -41,7 +42,7 @@ class Rule:
         The dtype of the first block of `ImageSource.blocks`.
     """
 
-    choice: Choice
+    choice: ColumnSelection
     mode: str = "RGB"
     broken: str = "skip"
     depth: str = ""
@@ -71,10 +72,10 @@ class Rule:
             )
 
 
-_TOGETHER = 16
+_MAX_TASK_SIZE = 16
 """Images of a task at most: threads seldom ask for the next. Those of an archive are held."""
 
-_READ_TOGETHER = 1 << 20
+_MAX_READ_BYTES = 1 << 20
 """Bytes of files that are read before the first is decoded, or one file; and about those of a task,
 so that a few large photographs are shared by all threads."""
 
@@ -96,20 +97,20 @@ class ImageSource:
 
     def __init__(
         self,
-        each: Callable[[], Iterable[Picture]],
-        rule: Rule,
+        each: Callable[[], Iterable[ImageFile]],
+        rule: ImageOptions,
         *,
         description: str,
         nbytes: Callable[[], int | None] = lambda: None,
         passed_over: Any = None,
-        counted: Callable[[Picture, int], object] | None = None,
+        counted: Callable[[ImageFile, int], object] | None = None,
     ) -> None:
-        check_alike(description, rule.choice.weights, rule.choice.by or None)
+        reject_weights_and_keys(description, rule.choice.weights, rule.choice.by or None)
         self._pillow = pillow()
         self._decoder = decoder()
         self._reader = Reader()
-        self._room = Room()
-        self._together = 1  # images of the next task
+        self._room = ThreadBuffer()
+        self._task_size = 1  # images of the next task
         self._each = each
         self._rule = rule
         self._nbytes = nbytes
@@ -117,8 +118,8 @@ class ImageSource:
         self._counted = counted
         self.description = description
         self.left_out: dict[str, str] = {}
-        self.tally = Tally()
-        known = {"RGB": COLOURS, "L": GREY}.get(rule.mode)
+        self.summary = ImageSummary()
+        known = {"RGB": COLORS, "L": GRAY}.get(rule.mode)
         self.names = known and self.chosen(known)
 
     @property
@@ -140,13 +141,13 @@ class ImageSource:
             When there is none of a name.
         """
         fields = [Field(name, NUMBER) for name in names]
-        return plan(self._rule.choice, fields, self.description).names
+        return resolve_columns(self._rule.choice, fields, self.description).names
 
-    def tasks(self) -> Generator[Iterable[Shot]]:
+    def tasks(self) -> Generator[Iterable[DecodedBatch]]:
         """Yield tasks of some images each, one after the other."""
         for same in _by_archive(self._each()):
-            while some := list(islice(same, self._together)):
-                yield self._shots(some)
+            while some := list(islice(same, self._task_size)):
+                yield self._decode_images(some)
 
     def blocks(self) -> Generator[Block]:
         """Yield the images one after the other, in one depth.
@@ -159,37 +160,37 @@ class ImageSource:
             When images of 8 and of 16 bits come together.
         """
         for picture in self._each():
-            for shot in self._shots([picture]):
+            for shot in self._decode_images([picture]):
                 block = self._named(shot)
                 self._rule.check_depth(block)
                 yield block
-        for doubt in self.tally.doubts():
+        for doubt in self.summary.warnings():
             _log.warning("%s: %s", printable(self.description), printable(doubt))
 
     def remarks(self) -> list[str]:
         """Return what there is to say when all has been read, a sentence a line."""
-        grey, images = self.tally.grey(), self.tally.images
+        grey, images = self.summary.grey(), self.summary.images
         lines = [f"{images:,} image{'s' * (images != 1)}, a row a pixel"]
-        lines += [*self.tally.doubts(), *passed_over(self._passed_over)]
+        lines += [*self.summary.warnings(), *format_skipped(self._passed_over)]
         if self.mode == "RGB" and grey:
             which = "all images" if grey == images else f"{grey:,} of {images:,} images"
             alone = "; mode='L' makes it one column" if grey == images else ""
             lines.append(f"grey: {which}, counted in each column{alone}")
         return lines
 
-    def _named(self, shot: Shot) -> Block:
+    def _named(self, shot: DecodedBatch) -> Block:
         names, places = columns(shot.kind, self.mode)
         chosen = self.chosen(names)
         bands = shot.array.reshape(len(shot.array), -1)
         order = [places[names.index(name)] for name in chosen]
         return replace(shot.block(), names=chosen, data=np.ascontiguousarray(bands[:, order]))
 
-    def _shots(self, image_file: Iterable[Picture]) -> Iterator[Shot]:
+    def _decode_images(self, image_files: Iterable[ImageFile]) -> Iterator[DecodedBatch]:
         """Yield the images that can be read; those that lie together in memory as one."""
-        run, decoder, mode = Run(self._room), self._decoder, self.mode
-        for read in self._read(image_file):
+        run, decoder, mode = BatchBuilder(self._room), self._decoder, self.mode
+        for read in self._read(image_files):
             most = self._pillow.MAX_IMAGE_PIXELS
-            headers = [quick_header(decoder, content, mode, most) for _, content in read]
+            headers = [fast_header(decoder, content, mode, most) for _, content in read]
             for (picture, content), header in zip(read, headers, strict=True):
                 try:
                     yield from self._decoded(run, picture, content, header)
@@ -197,80 +198,84 @@ class ImageSource:
                     raise
                 except (MemoryError, OSError) as error:
                     raise system_error(picture.place, error) from None
-        yield from self._taken(run)
+        yield from self._flush(run)
 
     def _decoded(
-        self, run: Run, picture: Picture, content: Any, header: Header | None
-    ) -> Iterator[Shot]:
+        self, run: BatchBuilder, picture: ImageFile, content: Any, header: Header | None
+    ) -> Iterator[DecodedBatch]:
         """Decode an image into the run; what does not fit in there is yielded."""
         nbytes = len(content) if picture.nbytes is None else picture.nbytes
         if header is not None:
             memory = run.memory(header.kind, header.nbytes, picture.archive)
             if memory is None:
-                yield from self._taken(run)
+                yield from self._flush(run)
                 memory = run.memory(header.kind, header.nbytes, picture.archive)
             if decode_into(self._decoder, content, header, memory):
                 run.add(header.kind, header.nbytes, picture, nbytes)
                 return
-        yield from self._taken(run)
+        yield from self._flush(run)
         yield from self._by_pillow(picture, content, nbytes)
 
-    def _read(self, image_file: Iterable[Picture]) -> Iterator[list[tuple[Picture, Any]]]:
+    def _read(self, image_files: Iterable[ImageFile]) -> Iterator[list[tuple[ImageFile, Any]]]:
         """Yield the pictures that can be opened with what they read, small files together.
 
         After each decoding Python's own code and objects are out of the cache. So some files are
         read, then their headers, and then they are decoded: a twentieth less of a fit's time.
         """
-        some: list[tuple[Picture, Any]] = []
+        some: list[tuple[ImageFile, Any]] = []
         nbytes = 0
-        for picture in image_file:
+        for picture in image_files:
             try:
-                content = self._reader.read(content_of, picture)
+                content = self._reader.read(read_image, picture)
             except UnreadableError as reason:
                 yield some  # of several that are broken, the first is named
                 some, nbytes = [], 0
-                self._refuse(picture.place, str(reason))
+                self._on_broken(picture.place, str(reason))
                 continue
             some.append((picture, content))
             nbytes += len(content) if isinstance(content, bytes) else 0
-            self._together = max(1, min(_TOGETHER, len(some) * _READ_TOGETHER // (nbytes + 1)))
-            if nbytes >= _READ_TOGETHER:
+            self._task_size = max(
+                1, min(_MAX_TASK_SIZE, len(some) * _MAX_READ_BYTES // (nbytes + 1))
+            )
+            if nbytes >= _MAX_READ_BYTES:
                 yield some
                 some, nbytes = [], 0
         yield some
 
-    def _taken(self, run: Run) -> Iterator[Shot]:
+    def _flush(self, run: BatchBuilder) -> Iterator[DecodedBatch]:
         """Yield the images of a run as one, if there are any, and count them."""
-        if run.pictures:
-            self.tally.count(run.kind, len(run.pictures))
+        if run.image_files:
+            self.summary.count(run.kind, len(run.image_files))
             if self._counted is not None:
-                for picture, rows in run.pictures:
+                for picture, rows in run.image_files:
                     self._counted(picture, rows)
-            yield run.take()
+            yield run.flush()
 
-    def _by_pillow(self, picture: Picture, content: Any, nbytes: int) -> Iterator[Shot]:
+    def _by_pillow(self, picture: ImageFile, content: Any, nbytes: int) -> Iterator[DecodedBatch]:
         """Yield what a file's bytes are, or Pillow's image, if Pillow can read it; and count it."""
         try:
             decoded = decode(self._pillow, content)
             kind, array = pixels(decoded.image, self.mode)
         except UnreadableError as reason:
-            self._refuse(picture.place, str(reason))
+            self._on_broken(picture.place, str(reason))
             return
-        self.tally.count(kind, several=decoded.several, cut=decoded.cut)
+        self.summary.count(
+            kind, multi_frame=decoded.multi_frame, truncated_depth=decoded.truncated_depth
+        )
         if self._counted is not None:
             self._counted(picture, len(array))
-        yield Shot(kind, array, picture.place, nbytes, picture.archive)
+        yield DecodedBatch(kind, array, picture.place, nbytes, picture.archive)
 
-    def _refuse(self, place: str, reason: str) -> None:
+    def _on_broken(self, place: str, reason: str) -> None:
         if self._rule.broken == "error":
             raise SourceError(
                 f"Every image must be readable. Received: {place}: {reason}. Mend it or remove it, "
                 "or pass broken='skip' to leave out, count and name what cannot be read."
             )
-        self.tally.skip(place, reason)
+        self.summary.add_broken(place, reason)
 
 
-def _by_archive(each: Iterable[Picture]) -> Iterator[Iterator[Picture]]:
+def _by_archive(each: Iterable[ImageFile]) -> Iterator[Iterator[ImageFile]]:
     """Yield the pictures of an archive at a time, and all between two archives.
 
     An archive is open for as long as one of its pictures is left: those of a task are of one.
@@ -278,7 +283,7 @@ def _by_archive(each: Iterable[Picture]) -> Iterator[Iterator[Picture]]:
     return (same for _, same in groupby(each, lambda picture: picture.archive))
 
 
-def files_source(sources: Sequence[Any], rule: Rule, known: Any = None) -> ImageSource:
+def from_files(sources: Sequence[Any], rule: ImageOptions, known: Any = None) -> ImageSource:
     """Return the images in files, folders, patterns and archives as a source.
 
     Parameters
@@ -295,16 +300,16 @@ def files_source(sources: Sequence[Any], rule: Rule, known: Any = None) -> Image
     """
     if known is not None:
         return ImageSource(
-            known.pictures,
+            known.image_files,
             rule,
             description=known.listing.description,
             nbytes=known.nbytes,
             passed_over=known.listing.passed_over,
             counted=known.count,
         )
-    listing = Listing(sources)
+    listing = ImageScan(sources)
     return ImageSource(
-        listing.pictures,
+        listing.image_files,
         rule,
         description=listing.description,
         nbytes=listing.nbytes,
@@ -312,12 +317,12 @@ def files_source(sources: Sequence[Any], rule: Rule, known: Any = None) -> Image
     )
 
 
-def memory_source(images: Iterable[Any], rule: Rule, description: str) -> ImageSource:
+def from_memory(images: Iterable[Any], rule: ImageOptions, description: str) -> ImageSource:
     """Return images of Pillow's as a source."""
     return ImageSource(lambda: image_file.of_images(images), rule, description=description)
 
 
-def check_alike(description: str, weights: object, by: object) -> None:
+def reject_weights_and_keys(description: str, weights: object, by: object) -> None:
     """Refuse weights and keys: pixels have no order that either could follow.
 
     Raises

@@ -9,7 +9,7 @@ _NAMED = 3
 """Broken images that are named; of more, only the number is said."""
 
 
-class Tally:
+class ImageSummary:
     """How many images were counted, of which kinds, and which could not be.
 
     Threads count at the same time, and in no order: the names kept are the first ones of the
@@ -19,24 +19,26 @@ class Tally:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.kinds: Counter[str] = Counter()
-        self.several = 0
-        self.cut = 0
+        self.multi_frame = 0
+        self.truncated_depth = 0
         self.broken = 0
-        self._named: list[tuple[_Backwards, str]] = []
+        self._named: list[tuple[_ReverseKey, str]] = []
 
-    def count(self, kind: str, number: int = 1, several: bool = False, cut: bool = False) -> None:
+    def count(
+        self, kind: str, number: int = 1, multi_frame: bool = False, truncated_depth: bool = False
+    ) -> None:
         """Note an image that was counted, or a number of plain ones."""
         with self._lock:
             self.kinds[kind] += number
-            self.several += several
-            self.cut += cut
+            self.multi_frame += multi_frame
+            self.truncated_depth += truncated_depth
 
-    def skip(self, place: str, reason: str) -> None:
+    def add_broken(self, place: str, reason: str) -> None:
         """Note an image that could not be counted."""
         with self._lock:
             self.broken += 1
             push = heapq.heappush if len(self._named) < _NAMED else heapq.heappushpop
-            push(self._named, (_Backwards(place), reason))
+            push(self._named, (_ReverseKey(place), reason))
 
     @property
     def images(self) -> int:
@@ -51,16 +53,19 @@ class Tally:
         rest = self.broken - len(named)
         return "; ".join(named) + (f"; and {rest:,} more" if rest else "")
 
-    def doubts(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Return what one should know before one uses the figures, a sentence a line."""
         lines = []
         if self.broken:
             total = self.images + self.broken
             lines.append(f"skipped: {self.broken:,} of {_images(total)} ({self.reasons})")
-        if self.several:
-            lines.append(f"first frame or page only: {_images(self.several)}")
-        if self.cut:
-            lines.append(f"upper 8 of 16 bits a colour only, as Pillow reads: {_images(self.cut)}")
+        if self.multi_frame:
+            lines.append(f"first frame or page only: {_images(self.multi_frame)}")
+        if self.truncated_depth:
+            lines.append(
+                "upper 8 of 16 bits a colour only, as Pillow reads: "
+                f"{_images(self.truncated_depth)}"
+            )
         deep = self.kinds["I;16"]
         if 0 < deep < self.images:
             lines.append(
@@ -74,7 +79,7 @@ class Tally:
         return sum(self.kinds[kind] for kind in ("L", "LA", "I;16"))
 
 
-class _Backwards:
+class _ReverseKey:
     """A name that sorts the other way round, for a heap whose top is the last name."""
 
     __slots__ = ("text",)
@@ -82,19 +87,19 @@ class _Backwards:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def __lt__(self, other: "_Backwards") -> bool:
+    def __lt__(self, other: "_ReverseKey") -> bool:
         return self.text > other.text
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Backwards) and self.text == other.text
+        return isinstance(other, _ReverseKey) and self.text == other.text
 
     __hash__ = None  # type: ignore[assignment]
 
 
-def passed_over(suffixes: Mapping[str, int]) -> list[str]:
+def format_skipped(suffixes: Mapping[str, int]) -> list[str]:
     """Return a line that says which files were no images.
 
-    >>> passed_over({".json": 1200, ".cls": 3})
+    >>> format_skipped({".json": 1200, ".cls": 3})
     ['passed over: 3 .cls, 1,200 .json']
     """
     texts = [f"{number:,} {suffix}" for suffix, number in sorted(suffixes.items())]

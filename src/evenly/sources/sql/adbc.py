@@ -9,18 +9,18 @@ from evenly import extras
 from evenly.errors import SourceError
 from evenly.sources.arrow import fields_of
 from evenly.sources.arrow_input import open_stream, schema_of
-from evenly.sources.frames import stream_pieces
+from evenly.sources.frames import stream_column_batches
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.read_errors import reading
-from evenly.sources.sql.identifiers import failed, found_table, selection
-from evenly.sources.sql.url import Asked
-from evenly.sources.tables import Piece
+from evenly.sources.read_errors import decode_errors
+from evenly.sources.sql.identifiers import found_table, query_error, selection
+from evenly.sources.sql.url import DatabaseTarget
+from evenly.sources.tables import ColumnBatch
 
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
 _ROWS = "65536"
 
 
-def open_table(asked: Asked) -> "AdbcTable":
+def open_table(asked: DatabaseTarget) -> "AdbcTable":
     """Return what was asked for as a table."""
     dbapi = extras.require(
         f"adbc_driver_{asked.scheme}.dbapi", extra="sql", feature=f"Reading {asked.scheme}"
@@ -33,7 +33,7 @@ def open_table(asked: Asked) -> "AdbcTable":
 class AdbcTable:
     """A table or a query of a connection of our own."""
 
-    def __init__(self, dbapi: Any, asked: Asked) -> None:
+    def __init__(self, dbapi: Any, asked: DatabaseTarget) -> None:
         self._dbapi = dbapi
         self._asked = asked
         self._connection = dbapi.connect(_target(asked))  # commits nothing
@@ -68,7 +68,7 @@ class AdbcTable:
         with _closed_quietly(self._connection.cursor(), self._dbapi) as cursor:
             cursor.adbc_prepare(self._asked.query)
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the rows as the query runs, one batch ahead."""
         with (
             _running(self._asked),
@@ -78,7 +78,7 @@ class AdbcTable:
         ):
             for batch in batches:
                 stream = open_stream(batch, self.place, SourceError)
-                yield from stream_pieces(stream, names, self.place, SourceError)
+                yield from stream_column_batches(stream, names, self.place, SourceError)
 
     @contextlib.contextmanager
     def _reader(self, names: tuple[str, ...], limit: str = "") -> Iterator[Any]:
@@ -107,7 +107,7 @@ def _closed_quietly(x: Any, dbapi: Any) -> Iterator[Any]:
             x.close()
 
 
-def _target(asked: Asked) -> str:
+def _target(asked: DatabaseTarget) -> str:
     return f"file:{quote(asked.target)}?mode=ro" if asked.scheme == "sqlite" else asked.target
 
 
@@ -123,6 +123,6 @@ def _tables(connection: Any) -> list[tuple[str, str]]:
     ]
 
 
-def _running(asked: Asked) -> contextlib.AbstractContextManager[None]:
+def _running(asked: DatabaseTarget) -> contextlib.AbstractContextManager[None]:
     """Turn the errors of a driver and of Arrow into one that names the place."""
-    return reading(asked.place, failed, failed, url=asked.target)
+    return decode_errors(asked.place, query_error, query_error, url=asked.target)

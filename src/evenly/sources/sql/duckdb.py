@@ -8,10 +8,10 @@ from typing import Any
 from evenly import extras
 from evenly.errors import SourceError
 from evenly.sources.frames import open_frame
-from evenly.sources.read_errors import reading
-from evenly.sources.sql.identifiers import failed, found_table, quoted, selection
-from evenly.sources.sql.url import Asked
-from evenly.sources.tables import Piece
+from evenly.sources.read_errors import decode_errors
+from evenly.sources.sql.identifiers import found_table, query_error, quoted, selection
+from evenly.sources.sql.url import DatabaseTarget
+from evenly.sources.tables import ColumnBatch
 
 ALLOWED = "EVENLY_ALLOW_EXTERNAL_ACCESS"
 """The environment variable that lets queries and views reach beyond the database, if it is 1."""
@@ -33,10 +33,10 @@ WHERE table_catalog = current_database() ORDER BY ALL
 """
 
 
-def open_table(asked: Asked) -> "DuckdbTable":
+def open_table(asked: DatabaseTarget) -> "DuckdbTable":
     """Return what was asked for as a table."""
     duckdb = extras.require("duckdb", extra="sql", feature="Reading a DuckDB database")
-    with reading(asked.place, _failed, _failed):
+    with decode_errors(asked.place, _query_error, _query_error):
         connection = _connection(duckdb, asked.target)
         rows = None
         query = asked.query
@@ -51,7 +51,9 @@ def open_table(asked: Asked) -> "DuckdbTable":
             raise SourceError(
                 f"A query must give rows. Received: {asked.place}, which gives none. Use SELECT."
             )
-        return DuckdbTable(connection, open_frame(relation, asked.place), rows)
+        frame: Any = open_frame(relation, asked.place)
+        frame.refusal = _query_error
+        return DuckdbTable(connection, frame, rows)
 
 
 def _connection(duckdb: Any, path: str) -> Any:
@@ -77,7 +79,9 @@ def _check_one_query(connection: Any, query: str, place: str) -> None:
     kinds = [statement.type.name for statement in connection.extract_statements(query)]
     if len(kinds) != 1 or kinds[0] not in _QUERIES:
         found = " and ".join(kinds) or "none"
-        raise failed(place, f"it must be one statement that reads, such as SELECT, and is {found}")
+        raise query_error(
+            place, f"it must be one statement that reads, such as SELECT, and is {found}"
+        )
 
 
 class DuckdbTable:
@@ -91,15 +95,15 @@ class DuckdbTable:
         self.rows = rows
         self.nbytes: int | None = None
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the rows as the query runs."""
-        with reading(self.place, _failed, _failed), self._connection:
-            yield from self._table.pieces(names)
+        with decode_errors(self.place, _query_error, _query_error), self._connection:
+            yield from self._table.column_batches(names)
 
 
-def _failed(place: str, error: object) -> SourceError:
+def _query_error(place: str, error: object) -> SourceError:
     """Return the error, with what to do where access beyond the database was refused."""
-    refusal = failed(place, error)
+    refusal = query_error(place, error)
     if _DENIED.search(str(error)) is None:
         return refusal
     return SourceError(

@@ -49,7 +49,7 @@ def found_table(name: str, known: Sequence[tuple[str, str]], place: str) -> str:
     )
 
 
-def failed(place: str, error: object) -> SourceError:
+def query_error(place: str, error: object) -> SourceError:
     """Return the error for a database that cannot be read, or a query that does not run."""
     return SourceError(
         f"A database must be readable, and its query run. Received: {place}: {reason(error)}."

@@ -13,7 +13,7 @@ _IN_FILES = ("duckdb", "sqlite")
 _LAST = re.compile(r"[?&](table|query)=(.+)$", re.DOTALL)
 
 
-class Asked(NamedTuple):
+class DatabaseTarget(NamedTuple):
     """A database, and what of it.
 
     Attributes
@@ -50,7 +50,7 @@ def _split(url: str) -> tuple[str, str]:
     return (url, "") if last is None else (url[: last.start()], url[last.start() :])
 
 
-def parse(url: str) -> Asked:
+def parse(url: str) -> DatabaseTarget:
     """Return the parts of a URL. What follows ``table=`` or ``query=`` is taken to the letter.
 
     Of a query, comments and semicolons at its end are left out.
@@ -75,7 +75,7 @@ def parse(url: str) -> Asked:
         )
     target = _file(head, place) if scheme in _IN_FILES else head
     table, query = (found[2], "") if found[1] == "table" else ("", without_end(found[2]))
-    return Asked(scheme, target, table, query, place)
+    return DatabaseTarget(scheme, target, table, query, place)
 
 
 def _file(head: str, place: str) -> str:

@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Block
-from evenly.sources.arrays import check_dtype, feature_place, native, pick
-from evenly.sources.options import Request
+from evenly.sources.arrays import check_dtype, resolve_feature_axis, take_columns, to_native
+from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.selection import positions
+from evenly.sources.selection import resolve_positions
 from evenly.sources.size_limits import check_size
-from evenly.sources.stores.chunking import Box, cut
+from evenly.sources.stores.chunking import Slices, plan_slices
 
 
-class Stored(Protocol):
+class StoredArray(Protocol):
     """An array in a store: what Zarr, HDF5 and xarray look like from here."""
 
     @property
@@ -32,11 +32,11 @@ class Stored(Protocol):
     def chunks(self) -> tuple[int, ...] | None:
         """The shape of a chunk; None for an array in one piece."""
 
-    def read(self, box: Box) -> npt.NDArray[Any]:
+    def read(self, box: Slices) -> npt.NDArray[Any]:
         """Return the values in a box."""
 
 
-def check_box(box: Box, array: Stored, place: str) -> None:
+def check_slices(box: Slices, array: StoredArray, place: str) -> None:
     """Check the size of a box, and of the chunks that are unpacked for it, before it is read.
 
     Raises
@@ -64,14 +64,14 @@ class ChunkedSource:
     names: tuple[str, ...] | None = None
 
     def __init__(
-        self, array: Stored, request: Request, *, place: str, nbytes: int | None = None
+        self, array: StoredArray, request: ReadOptions, *, place: str, nbytes: int | None = None
     ) -> None:
         check_dtype(array.dtype, place)
         shape = tuple(array.shape)
         self._array = array
-        self._axis, number = feature_place(shape, request.feature_axis, place)
-        self._picked = positions(request.choice, number, place)
-        self._boxes = cut(
+        self._axis, number = resolve_feature_axis(shape, request.feature_axis, place)
+        self._picked = resolve_positions(request.choice, number, place)
+        self._boxes = plan_slices(
             shape,
             array.chunks,
             itemsize=array.dtype.itemsize,
@@ -94,7 +94,7 @@ class ChunkedSource:
                 done = read + part.size
                 block = Block(
                     None,
-                    native(pick(part, self._axis, self._picked)),
+                    to_native(take_columns(part, self._axis, self._picked)),
                     feature_axis=self._axis if part.ndim > 1 else -1,
                     place=self._place,
                     first_row=row,
@@ -110,4 +110,4 @@ class ChunkedSource:
             yield self._array.read(box)
 
     def _share(self, cells: int) -> int:
-        return (self.nbytes or 0) * cells // max(1, self._boxes.cells)
+        return (self.nbytes or 0) * cells // max(1, self._boxes.size)

@@ -10,14 +10,14 @@ _BYTES = 8 * 2**20
 
 Beyond 32 MB the C library asks the system for new pages each time.
 """
-_MOST_BYTES = 256 * 2**20
+_MAX_BYTES = 256 * 2**20
 """What a box may take so that rows come in their order; beyond it they come by chunks."""
 
-Box = tuple[slice, ...]
+Slices = tuple[slice, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Boxes:
+class ReadSlices:
     """The boxes that an array is cut into.
 
     Attributes
@@ -34,7 +34,7 @@ class Boxes:
     steps: tuple[int, ...]
     in_order: bool
 
-    def __iter__(self) -> Iterator[Box]:
+    def __iter__(self) -> Iterator[Slices]:
         """Yield the boxes, the last axis first."""
         pairs = list(zip(self.shape, self.steps, strict=True))
         for starts in product(*(range(0, length, step) for length, step in pairs)):
@@ -44,19 +44,19 @@ class Boxes:
             )
 
     @property
-    def cells(self) -> int:
+    def size(self) -> int:
         """The number of values in all."""
         return math.prod(self.shape)
 
 
-def cut(
+def plan_slices(
     shape: tuple[int, ...],
     chunks: tuple[int, ...] | None,
     *,
     itemsize: int,
     feature_axis: int | None = None,
     in_order: bool = False,
-) -> Boxes:
+) -> ReadSlices:
     """Return the boxes of an array.
 
     A box has whole chunks and all features. It has whole rows of the first axis, where that
@@ -72,9 +72,9 @@ def cut(
     in_order
         Rows must come in their order, though chunks be read more than once for it.
 
-    >>> list(cut((5, 2), (2, 1), itemsize=2**24, feature_axis=1))[0]
+    >>> list(plan_slices((5, 2), (2, 1), itemsize=2**24, feature_axis=1))[0]
     (slice(0, 2, None), slice(0, 2, None))
-    >>> cut((800, 512, 512), (800, 16, 16), itemsize=4).steps
+    >>> plan_slices((800, 512, 512), (800, 16, 16), itemsize=4).steps
     (800, 16, 160)
     """
     lengths = tuple(max(1, length) for length in shape)
@@ -86,17 +86,17 @@ def cut(
     )
     rows = [axis for axis in range(len(shape)) if axis != feature_axis]
     if not rows:
-        return Boxes(shape, lengths, True)
+        return ReadSlices(shape, lengths, True)
     row = itemsize * math.prod(lengths) // lengths[rows[0]]
-    if in_order or row * unit[rows[0]] <= _MOST_BYTES:
+    if in_order or row * unit[rows[0]] <= _MAX_BYTES:
         step = _aligned(_BYTES // row, unit[rows[0]])
-        if row * step > _MOST_BYTES:
-            step = max(1, _MOST_BYTES // row)
-        return Boxes(shape, (*lengths[: rows[0]], step, *lengths[rows[0] + 1 :]), True)
-    return Boxes(shape, _grown(lengths, unit, rows, itemsize), False)
+        if row * step > _MAX_BYTES:
+            step = max(1, _MAX_BYTES // row)
+        return ReadSlices(shape, (*lengths[: rows[0]], step, *lengths[rows[0] + 1 :]), True)
+    return ReadSlices(shape, _grow_to_budget(lengths, unit, rows, itemsize), False)
 
 
-def _grown(
+def _grow_to_budget(
     lengths: tuple[int, ...], unit: tuple[int, ...], rows: list[int], itemsize: int
 ) -> tuple[int, ...]:
     """Return a chunk's shape, grown from the last axis on to what a box may take."""

@@ -7,14 +7,18 @@ import numpy as np
 
 from evenly.errors import ColumnError, DataError, SourceError, listed, nearest
 from evenly.sources.arrays import field_of
-from evenly.sources.options import Request
-from evenly.sources.selection import Choice
-from evenly.sources.stores.array_source import ChunkedSource, Stored
+from evenly.sources.options import ReadOptions
+from evenly.sources.selection import ColumnSelection
+from evenly.sources.stores.array_source import ChunkedSource, StoredArray
 from evenly.sources.stores.tables import ArraysTable, RecordsTable
 
 
-def open_contents(
-    arrays: Mapping[str, Stored], request: Request, *, place: str, nbytes: int | None = None
+def open_arrays(
+    arrays: Mapping[str, StoredArray],
+    request: ReadOptions,
+    *,
+    place: str,
+    nbytes: int | None = None,
 ) -> Any:
     """Return the arrays of a store, by their paths inside, as a source or a `Table`.
 
@@ -45,15 +49,15 @@ def open_contents(
     return ArraysTable(arrays, place=place, nbytes=nbytes, in_order=request.in_order)
 
 
-def _open_one(array: Stored, request: Request, place: str, nbytes: int | None) -> Any:
+def _open_one(array: StoredArray, request: ReadOptions, place: str, nbytes: int | None) -> Any:
     if array.dtype.names is not None:
         return RecordsTable(array, place=place, nbytes=nbytes)
     return ChunkedSource(array, request, place=place, nbytes=nbytes)
 
 
 def _selected(
-    arrays: Mapping[str, Stored], select: Any, place: str
-) -> tuple[Mapping[str, Stored], str]:
+    arrays: Mapping[str, StoredArray], select: Any, place: str
+) -> tuple[Mapping[str, StoredArray], str]:
     """Return the one array that was selected, under no name, or those of a group."""
     path = "/".join(map(str, select if isinstance(select, tuple | list) else (select,)))
     path = "" if select is None else path.strip("/")
@@ -74,17 +78,17 @@ def _selected(
     )
 
 
-def _names(choice: Choice) -> list[str]:
+def _names(choice: ColumnSelection) -> list[str]:
     """Return the columns that were named; positions are those of an array as well."""
     asked = (*(choice.columns or ()), *choice.exclude, choice.weights)
     return [name for name in asked if isinstance(name, str)]
 
 
-def _has_numbers(array: Stored) -> bool:
-    return array.dtype.names is not None or field_of("", array.dtype).fits
+def _has_numbers(array: StoredArray) -> bool:
+    return array.dtype.names is not None or field_of("", array.dtype).is_numeric
 
 
-def _check_columns(arrays: Mapping[str, Stored], place: str) -> None:
+def _check_columns(arrays: Mapping[str, StoredArray], place: str) -> None:
     """Check that arrays are plainly columns: of one dimension, of one length."""
     shapes = {tuple(array.shape) for array in arrays.values()}
     if not shapes or (len(shapes) == 1 and len(shapes.pop()) == 1):
@@ -97,5 +101,5 @@ def _check_columns(arrays: Mapping[str, Stored], place: str) -> None:
     )
 
 
-def _described(array: Stored) -> str:
+def _described(array: StoredArray) -> str:
     return f"{'×'.join(map(str, array.shape))} {np.dtype(array.dtype).name}"

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.stores.array_source import Stored
-from evenly.sources.stores.chunking import Box
+from evenly.sources.stores.array_source import StoredArray
+from evenly.sources.stores.chunking import Slices
 
 _FILLS = ("_FillValue", "missing_value")
 _PACKING = {"scale_factor": 1.0, "add_offset": 0.0}
 
 
-def without_fill(array: Stored, attributes: Mapping[str, Any], place: str) -> Stored:
+def mask_fill_values(array: StoredArray, attributes: Mapping[str, Any], place: str) -> StoredArray:
     """Return an array in which values that stand for no value are NaN.
 
     Raises
@@ -41,20 +41,20 @@ def without_fill(array: Stored, attributes: Mapping[str, Any], place: str) -> St
         return array
     if None in fills or (array.dtype.kind in "iu" and array.dtype.itemsize == 8):
         raise _undecoded(place, given)
-    return Filled(array, np.array(fills))
+    return MaskedArray(array, np.array(fills))
 
 
-class Filled:
+class MaskedArray:
     """An array of which some values count as missing; integers become float64 for it."""
 
-    def __init__(self, array: Stored, fills: npt.NDArray[Any]) -> None:
+    def __init__(self, array: StoredArray, fills: npt.NDArray[Any]) -> None:
         self._array = array
         self._fills = fills
         self.shape = array.shape
         self.chunks = array.chunks
         self.dtype = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)
 
-    def read(self, box: Box) -> npt.NDArray[Any]:
+    def read(self, box: Slices) -> npt.NDArray[Any]:
         """Return the values in a box."""
         values = self._array.read(box)
         missing = np.isin(values, self._fills.astype(values.dtype))

@@ -7,15 +7,15 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import extras
-from evenly.sources.read_errors import damaged_store, reading
-from evenly.sources.stores.array_source import Stored, check_box
-from evenly.sources.stores.chunking import Box
-from evenly.sources.stores.fill_values import without_fill
+from evenly.sources.read_errors import corrupt_store_error, decode_errors
+from evenly.sources.stores.array_source import StoredArray, check_slices
+from evenly.sources.stores.chunking import Slices
+from evenly.sources.stores.fill_values import mask_fill_values
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
-def owns(x: Any) -> bool:
+def matches(x: Any) -> bool:
     """Whether something is a dataset, a group or a file of h5py."""
     h5py = sys.modules.get("h5py")
     return h5py is not None and isinstance(x, h5py.Dataset | h5py.Group)
@@ -39,22 +39,22 @@ def open_path(file: Any, place: str, url: str = "") -> Any:
         When it cannot be read.
     """
     h5py = extras.require("h5py", extra="hdf5", feature="Reading HDF5")
-    with reading(place, damaged_store, url=url):
+    with decode_errors(place, corrupt_store_error, url=url):
         return h5py.File(file, "r")
 
 
-def arrays(x: Any, place: str, url: str = "") -> dict[str, Stored]:
+def arrays(x: Any, place: str, url: str = "") -> dict[str, StoredArray]:
     """Return the datasets by their paths below a group; one that was given itself has none."""
-    with reading(place, damaged_store, url=url):
+    with decode_errors(place, corrupt_store_error, url=url):
         return _arrays(x, place, url)
 
 
-def _arrays(x: Any, place: str, url: str) -> dict[str, Stored]:
+def _arrays(x: Any, place: str, url: str) -> dict[str, StoredArray]:
     import h5py
 
     if isinstance(x, h5py.Dataset):
         return {"": _stored(x, place, url)}
-    found: dict[str, Stored] = {}
+    found: dict[str, StoredArray] = {}
 
     def visit(name: str, member: Any) -> None:
         if isinstance(member, h5py.Dataset) and member.shape:
@@ -64,7 +64,7 @@ def _arrays(x: Any, place: str, url: str) -> dict[str, Stored]:
     return found
 
 
-def place_of(x: Any) -> str:
+def label_of(x: Any) -> str:
     """Return what messages call it."""
     return f"{x.file.filename}{x.name}".rstrip("/")
 
@@ -75,8 +75,8 @@ def _is_text(dataset: Any) -> bool:
     return h5py.check_string_dtype(dataset.dtype) is not None
 
 
-def _stored(dataset: Any, place: str, url: str) -> Stored:
-    return without_fill(Hdf5Array(dataset, place, url), dataset.attrs, place)
+def _stored(dataset: Any, place: str, url: str) -> StoredArray:
+    return mask_fill_values(Hdf5Array(dataset, place, url), dataset.attrs, place)
 
 
 class Hdf5Array:
@@ -93,8 +93,8 @@ class Hdf5Array:
         self.dtype: np.dtype[Any] = dataset.dtype
         self.chunks: tuple[int, ...] | None = dataset.chunks
 
-    def read(self, box: Box) -> npt.NDArray[Any]:
+    def read(self, box: Slices) -> npt.NDArray[Any]:
         """Return the values in a box."""
-        check_box(box, self, self._place)
-        with reading(self._place, damaged_store, url=self._url):
+        check_slices(box, self, self._place)
+        with decode_errors(self._place, corrupt_store_error, url=self._url):
             return np.asarray(self._dataset[box])

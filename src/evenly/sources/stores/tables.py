@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy.typing as npt
 
-from evenly.block import Column, Keys
+from evenly.block import Column, GroupKeys
 from evenly.errors import DataError
-from evenly.sources.arrays import StructuredTable, field_of, native
-from evenly.sources.group_keys import KeyName, keys_of_column_named
+from evenly.sources.arrays import StructuredTable, field_of, to_native
+from evenly.sources.group_keys import KeyName, factorize_named
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.selection import Field
-from evenly.sources.stores.array_source import Stored
-from evenly.sources.stores.chunking import Box, cut
-from evenly.sources.tables import Piece
+from evenly.sources.stores.array_source import StoredArray
+from evenly.sources.stores.chunking import Slices, plan_slices
+from evenly.sources.tables import ColumnBatch
 
 
 class ArraysTable:
@@ -26,7 +26,7 @@ class ArraysTable:
     """
 
     def __init__(
-        self, arrays: Mapping[str, Stored], *, place: str, nbytes: int | None, in_order: bool
+        self, arrays: Mapping[str, StoredArray], *, place: str, nbytes: int | None, in_order: bool
     ) -> None:
         self._arrays = dict(arrays)
         self._in_order = in_order
@@ -36,11 +36,11 @@ class ArraysTable:
         self.rows: int | None = math.prod(shapes.pop()) if len(shapes) == 1 else None
         self.nbytes = nbytes
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the values box by box; in C order, unless the place says otherwise."""
         arrays = [self._arrays[name] for name in names]
         shape = _one_shape(dict(zip(names, arrays, strict=True)), self.place)
-        boxes = cut(
+        boxes = plan_slices(
             shape,
             _common_chunks(arrays),
             itemsize=sum(array.dtype.itemsize for array in arrays),
@@ -53,17 +53,17 @@ class ArraysTable:
             for part in parts:
                 columns = tuple(self._column(*pair) for pair in zip(names, part, strict=True))
                 done = read + len(columns[0])
-                yield Piece(
-                    columns, self._share(done, boxes.cells) - self._share(read, boxes.cells)
+                yield ColumnBatch(
+                    columns, self._share(done, boxes.size) - self._share(read, boxes.size)
                 )
                 read = done
                 del part, columns
 
-    def _column(self, name: str, values: npt.NDArray[Any]) -> Column | Keys:
+    def _column(self, name: str, values: npt.NDArray[Any]) -> Column | GroupKeys:
         flat = values.reshape(-1)
         if isinstance(name, KeyName):
-            return keys_of_column_named(flat, name, self.place)
-        return Column(native(flat))
+            return factorize_named(flat, name, self.place)
+        return Column(to_native(flat))
 
     def _share(self, rows: int, total: int) -> int:
         return (self.nbytes or 0) * rows // max(1, total)
@@ -72,7 +72,7 @@ class ArraysTable:
 class RecordsTable:
     """An array of records in a store: its fields are the columns."""
 
-    def __init__(self, array: Stored, *, place: str, nbytes: int | None) -> None:
+    def __init__(self, array: StoredArray, *, place: str, nbytes: int | None) -> None:
         self._array = array
         self.place = place
         self.rows: int | None = math.prod(array.shape)
@@ -80,31 +80,31 @@ class RecordsTable:
         names = array.dtype.names or ()
         self.fields: tuple[Field, ...] = tuple(field_of(n, array.dtype[n]) for n in names)
 
-    def pieces(self, names: tuple[str, ...]) -> Iterator[Piece]:
+    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the records box by box."""
         shape = tuple(self._array.shape)
         size = self._array.dtype.itemsize
-        boxes = cut(shape, self._array.chunks, itemsize=size, in_order=True)
+        boxes = plan_slices(shape, self._array.chunks, itemsize=size, in_order=True)
         with closing(read_ahead(_each([self._array], iter(boxes)))) as parts:
             for (part,) in parts:
-                share = (self.nbytes or 0) * part.size // max(1, boxes.cells)
-                for columns, _ in StructuredTable(part, self.place).pieces(names):
-                    yield Piece(columns, share)
+                share = (self.nbytes or 0) * part.size // max(1, boxes.size)
+                for columns, _ in StructuredTable(part, self.place).column_batches(names):
+                    yield ColumnBatch(columns, share)
                 del part, columns
 
 
-def _each(arrays: list[Stored], boxes: Iterator[Box]) -> Iterator[list[npt.NDArray[Any]]]:
+def _each(arrays: list[StoredArray], boxes: Iterator[Slices]) -> Iterator[list[npt.NDArray[Any]]]:
     for box in boxes:
         yield [array.read(box) for array in arrays]
 
 
-def _common_chunks(arrays: list[Stored]) -> tuple[int, ...] | None:
+def _common_chunks(arrays: list[StoredArray]) -> tuple[int, ...] | None:
     """Return the chunk that the arrays are cut by: on each axis the longest."""
     chunks = [array.chunks for array in arrays if array.chunks is not None]
     return tuple(map(max, zip(*chunks, strict=True))) if chunks else None
 
 
-def _one_shape(arrays: Mapping[str, Stored], place: str) -> tuple[int, ...]:
+def _one_shape(arrays: Mapping[str, StoredArray], place: str) -> tuple[int, ...]:
     shapes = {tuple(array.shape) for array in arrays.values()}
     if len(shapes) == 1:
         return shapes.pop()

@@ -6,24 +6,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.sources.stores.array_source import Stored
-from evenly.sources.stores.chunking import Box
+from evenly.sources.stores.array_source import StoredArray
+from evenly.sources.stores.chunking import Slices
 
 
-def owns(x: Any) -> bool:
+def matches(x: Any) -> bool:
     """Whether something is a DataArray or a Dataset."""
     xarray = sys.modules.get("xarray")
     return xarray is not None and isinstance(x, xarray.DataArray | xarray.Dataset)
 
 
-def arrays(x: Any, place: str) -> dict[str, Stored]:
+def arrays(x: Any, place: str) -> dict[str, StoredArray]:
     """Return the data variables by their names; a DataArray has none. Coordinates are no data."""
     if not hasattr(x, "data_vars"):
         return {"": LabelledArray(x)}
     return {str(name): LabelledArray(member) for name, member in x.data_vars.items()}
 
 
-def place_of(x: Any) -> str:
+def label_of(x: Any) -> str:
     """Return what messages call it."""
     name = getattr(x, "name", None)
     return f"the {type(x).__name__} {name}" if name else f"the {type(x).__name__}"
@@ -38,7 +38,7 @@ class LabelledArray:
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.chunks = _chunks(array)
 
-    def read(self, box: Box) -> npt.NDArray[Any]:
+    def read(self, box: Slices) -> npt.NDArray[Any]:
         """Return the values in a box."""
         return np.asarray(self._array[box])
 

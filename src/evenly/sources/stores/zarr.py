@@ -7,16 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import extras
-from evenly.sources.read_errors import damaged_store, reading
-from evenly.sources.stores.array_source import Stored, check_box
-from evenly.sources.stores.chunking import Box
-from evenly.sources.stores.fill_values import without_fill
+from evenly.sources.read_errors import corrupt_store_error, decode_errors
+from evenly.sources.stores.array_source import StoredArray, check_slices
+from evenly.sources.stores.chunking import Slices
+from evenly.sources.stores.fill_values import mask_fill_values
 
 MARKS = ("zarr.json", ".zgroup", ".zarray")
 """The files of which a store has one: of version 3, or of version 2."""
 
 
-def owns(x: Any) -> bool:
+def matches(x: Any) -> bool:
     """Whether something is a Zarr array or group."""
     zarr = sys.modules.get("zarr")
     return zarr is not None and isinstance(x, zarr.Array | zarr.Group)
@@ -41,19 +41,19 @@ def open_path(path: str, place: str, url: str = "") -> Any:
     """
     zarr = extras.require("zarr", extra="zarr", feature="Reading Zarr")
     store = path
-    with reading(place, damaged_store, url=url):
+    with decode_errors(place, corrupt_store_error, url=url):
         if "://" not in path and path.endswith(".zip"):
             store = zarr.storage.ZipStore(path, mode="r")
         return zarr.open(store, mode="r")
 
 
-def arrays(x: Any, place: str, url: str = "") -> dict[str, Stored]:
+def arrays(x: Any, place: str, url: str = "") -> dict[str, StoredArray]:
     """Return the arrays by their paths below a group; one that was given itself has none."""
-    with reading(place, damaged_store, url=url):
+    with decode_errors(place, corrupt_store_error, url=url):
         return _arrays(x, place, url)
 
 
-def _arrays(x: Any, place: str, url: str) -> dict[str, Stored]:
+def _arrays(x: Any, place: str, url: str) -> dict[str, StoredArray]:
     import zarr
 
     if isinstance(x, zarr.Array):
@@ -65,13 +65,13 @@ def _arrays(x: Any, place: str, url: str) -> dict[str, Stored]:
     }
 
 
-def place_of(x: Any) -> str:
+def label_of(x: Any) -> str:
     """Return what messages call it."""
     return f"the Zarr {type(x).__name__.lower()} {x.name or '/'}"
 
 
-def _stored(array: Any, place: str, url: str) -> Stored:
-    return without_fill(ZarrArray(array, place, url), array.attrs, place)
+def _stored(array: Any, place: str, url: str) -> StoredArray:
+    return mask_fill_values(ZarrArray(array, place, url), array.attrs, place)
 
 
 class ZarrArray:
@@ -85,8 +85,8 @@ class ZarrArray:
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.chunks: tuple[int, ...] | None = tuple(array.chunks)
 
-    def read(self, box: Box) -> npt.NDArray[Any]:
+    def read(self, box: Slices) -> npt.NDArray[Any]:
         """Return the values in a box."""
-        check_box(box, self, self._place)
-        with reading(self._place, damaged_store, url=self._url):
+        check_slices(box, self, self._place)
+        with decode_errors(self._place, corrupt_store_error, url=self._url):
             return np.asarray(self._array[box])
