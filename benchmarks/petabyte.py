@@ -27,7 +27,13 @@ import numpy as np
 import evenly
 from benchmarks import machine
 from evenly import Moments
-from evenly.engines.partition import Options, Share, fit_partition, merge_parts, merge_shares
+from evenly.engines.partition import (
+    FitOptions,
+    PartialFit,
+    finalize_partials,
+    fit_partition,
+    merge_partials,
+)
 
 FAN = 16
 KINDS = 1024
@@ -57,7 +63,7 @@ def named(moments: Moments, names: list[str]) -> Moments:
 def share(number: int, few: list[Moments], many: list[Moments]) -> bytes:
     """What a partition sends; no two of the first 2**20 are the same."""
     moments = few[number % KINDS] + many[number // KINDS % KINDS]
-    return pickle.dumps(Share(moments, {}, frozenset(), f"partition {number}"), 5)
+    return pickle.dumps(PartialFit(moments, {}, frozenset(), f"partition {number}"), 5)
 
 
 @dataclass
@@ -82,7 +88,7 @@ class Tree:
         self.bytes += sum(map(len, below))
         self.merges += len(below)
         start = time.process_time()
-        result = merge_shares(below)
+        result = merge_partials(below)
         self.seconds += time.process_time() - start
         return result
 
@@ -120,7 +126,7 @@ def fit_speed(columns: int) -> float:
     seconds = []
     for _ in range(5):
         start = time.process_time()
-        fit_partition(x, Options(), "partition 0")
+        fit_partition(x, FitOptions(), "partition 0")
         seconds.append(time.process_time() - start)
     return float(x.nbytes / sorted(seconds)[2])
 
@@ -151,7 +157,7 @@ def simulate(partitions: int, columns: int, processes: int, seed: int) -> dict[s
             click.echo(f"{whole.merges:,} merges of {cost:.0f} µs", err=True)
     top = whole.sum(tops)
     wall = time.perf_counter() - start
-    total = merge_parts([top], "partitions")
+    total = finalize_partials([top], "partitions")
     assert total == expected(partitions, few, many)
     return {
         "partitions": partitions,

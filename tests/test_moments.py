@@ -204,7 +204,7 @@ def test_infinity_has_two_ways_only(monday):
 
 
 def test_an_infinity_counts_the_rows_of_its_place():
-    block = Block(("x",), np.array([[1.0], [np.inf]]), place="flights.csv", first_row=1000)
+    block = Block(("x",), np.array([[1.0], [np.inf]]), label="flights.csv", first_row=1000)
     with pytest.raises(DataError, match=r"column 'x', row 1001 of flights.csv"):
         Moments.empty().update(block)
 

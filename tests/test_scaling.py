@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import evenly
 import strategies
 from evenly import Moments
-from evenly.transform import quick_scaling, scaling
+from evenly.transform import fast_scaling, scaling
 
 
 def both(moments, *, inverse=False, correction=0, constant="zero", too_few="constant"):
@@ -19,7 +19,7 @@ def both(moments, *, inverse=False, correction=0, constant="zero", too_few="cons
         "too_few": too_few,
         "dtypes": (),
     }
-    quick = quick_scaling(moments._state, None, **options)
+    quick = fast_scaling(moments._state, None, **options)
     return quick, scaling(None, moments._sums(), **options)
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from evenly.fitting.parallel import consume_side_by_side
+from evenly.fitting.parallel import run_tasks
 
 THREADS = 1, 2, 5
 
@@ -13,16 +13,14 @@ THREADS = 1, 2, 5
 def test_every_item_of_every_task_is_consumed_once(threads):
     seen = []
     tasks = (range(10 * i, 10 * i + 10) for i in range(20))
-    consume_side_by_side(tasks, seen.append, threads)
+    run_tasks(tasks, seen.append, threads)
     assert sorted(seen) == list(range(200))
 
 
 @pytest.mark.parametrize("threads", THREADS)
 def test_the_items_of_a_task_come_in_order(threads):
     seen = []
-    consume_side_by_side(
-        iter([[(i, j) for j in range(50)] for i in range(4)]), seen.append, threads
-    )
+    run_tasks(iter([[(i, j) for j in range(50)] for i in range(4)]), seen.append, threads)
     for task in range(4):
         assert [j for i, j in seen if i == task] == list(range(50))
 
@@ -42,7 +40,7 @@ def test_of_tasks_that_fail_the_first_one_is_heard_whichever_fails_earlier(threa
         raise ValueError(item)
 
     with pytest.raises(ValueError, match="first"):
-        consume_side_by_side(iter([first(), ["second"]]), refuse, threads)
+        run_tasks(iter([first(), ["second"]]), refuse, threads)
 
 
 @pytest.mark.parametrize("threads", THREADS)
@@ -58,7 +56,7 @@ def test_after_a_failure_no_further_task_is_begun(threads):
         raise ValueError(item)
 
     with pytest.raises(ValueError, match="0"):
-        consume_side_by_side(tasks(), refuse, threads)
+        run_tasks(tasks(), refuse, threads)
     assert len(begun) <= threads
 
 
@@ -70,5 +68,5 @@ def test_a_failure_to_find_the_next_task_is_raised(threads):
 
     seen = []
     with pytest.raises(LookupError, match="no more"):
-        consume_side_by_side(tasks(), seen.append, threads)
+        run_tasks(tasks(), seen.append, threads)
     assert seen == [1]

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from evenly.fitting.parallel import consume_side_by_side
+from evenly.fitting.parallel import run_tasks
 from evenly.sources.prefetch import read_ahead
-from evenly.system.signals import HeldSignals
-from evenly.system.workers import Workers, outside_main_thread
+from evenly.system.signals import DeferredSignals
+from evenly.system.workers import ThreadGroup, outside_main_thread
 
 
 class StoppedError(Exception):
@@ -33,7 +33,7 @@ def test_a_held_signal_runs_its_handler_at_the_end(raising):
     steps = []
 
     def step():
-        with HeldSignals():
+        with DeferredSignals():
             signal.raise_signal(raising)
             steps.append("whole")
 
@@ -43,17 +43,17 @@ def test_a_held_signal_runs_its_handler_at_the_end(raising):
 
 
 def test_a_held_signal_runs_its_handler_when_delivered(raising):
-    with HeldSignals() as held:
+    with DeferredSignals() as held:
         signal.raise_signal(raising)
         with pytest.raises(StoppedError):
-            held.deliver()
-        held.deliver()
+            held.raise_pending()
+        held.raise_pending()
     with pytest.raises(StoppedError):
         signal.raise_signal(raising)
 
 
 def test_a_handler_installed_while_signals_are_held_stays(raising):
-    with HeldSignals():
+    with DeferredSignals():
         signal.signal(raising, signal.SIG_IGN)
     assert signal.getsignal(raising) == signal.SIG_IGN
 
@@ -67,7 +67,7 @@ def test_threads_have_ended_when_a_handler_has_raised(raising):
         time.sleep(0.2)  # the item that it is at
         ended.set()
 
-    workers = Workers(work, 1, stopped.set)
+    workers = ThreadGroup(work, 1, stopped.set)
     workers.start()
     signal.setitimer(signal.ITIMER_REAL, 0.05)
     with pytest.raises(StoppedError):
@@ -84,7 +84,7 @@ def test_a_handler_that_does_not_raise_ends_nothing():
 
     before = signal.signal(signal.SIGALRM, handler)
     try:
-        workers = Workers(go.wait, 2, lambda: pytest.fail("stopped"))
+        workers = ThreadGroup(go.wait, 2, lambda: pytest.fail("stopped"))
         workers.start()
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         workers.join()
@@ -118,7 +118,7 @@ def scarce(monkeypatch):
 def test_threads_that_cannot_be_started_mean_fewer_threads(scarce, number):
     scarce(number)
     consumed = []
-    consume_side_by_side(iter([[task, task] for task in range(20)]), consumed.append, 4)
+    run_tasks(iter([[task, task] for task in range(20)]), consumed.append, 4)
     assert sorted(consumed) == sorted([*range(20)] * 2)
 
 

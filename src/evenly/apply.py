@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from evenly.errors import DataError, UnsupportedTypeError, listed, without_context
+from evenly.errors import DataError, UnsupportedTypeError, format_names, without_context
 from evenly.moments import GroupedMoments, Moments
-from evenly.moments.group_text import keys_of_part
+from evenly.moments.group_text import keys_from_batch
 from evenly.progress import Progress
 from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
@@ -19,7 +19,7 @@ from evenly.sources.files.locate import suffixes_of
 from evenly.sources.images import contains_images
 from evenly.system.atomic import atomic_file
 
-_PIECE = 2**22
+_CHUNK_VALUES = 2**22
 """Numbers of an array normalised at a time: 32 MB of float64."""
 
 
@@ -71,9 +71,9 @@ def apply(
     label = redact_url(source)
     done = Progress(0, None, 0, None, label)
     with atomic_file(output) as file, open_sink(file, suffix) as sink:
-        for part in _parts(source, moments, feature_axis):
+        for part in _batches(source, moments, feature_axis):
             if isinstance(moments, GroupedMoments):
-                options |= {"by": keys_of_part(part, moments), "unknown": unknown}
+                options |= {"by": keys_from_batch(part, moments), "unknown": unknown}
             sink.write(turn(part, dtype=dtype, feature_axis=feature_axis, **options))
             done = replace(done, rows=done.rows + len(part), bytes=done.bytes + part.nbytes)
             if progress is not None:
@@ -82,7 +82,7 @@ def apply(
             raise DataError(f"At least one row is needed. Received: {label}, with none.")
 
 
-def inputs(source: str) -> list[str]:
+def input_files(source: str) -> list[str]:
     """Return the files of a source that can be normalised.
 
     Raises
@@ -101,9 +101,9 @@ def inputs(source: str) -> list[str]:
     return expand(source)
 
 
-def _parts(source: str, moments: Moments | GroupedMoments, feature_axis: int) -> Iterator[Any]:
+def _batches(source: str, moments: Moments | GroupedMoments, feature_axis: int) -> Iterator[Any]:
     """Yield the source's record batches, or arrays of some megabytes."""
-    paths = inputs(source)
+    paths = input_files(source)
     if suffixes_of(paths[0])[0] not in (".npy", ".npz"):
         yield from tables(paths, numbers=moments.columns or ())
         return
@@ -111,7 +111,7 @@ def _parts(source: str, moments: Moments | GroupedMoments, feature_axis: int) ->
     if opened.names is not None:
         raise UnsupportedTypeError(
             "An NPY file must hold an array to be normalised, without named fields. "
-            f"Received: {redact_url(source)}, whose fields are {listed(opened.names)}. "
+            f"Received: {redact_url(source)}, whose fields are {format_names(opened.names)}. "
             "Save it as Parquet or CSV."
         )
     blocks = opened.blocks()
@@ -121,11 +121,11 @@ def _parts(source: str, moments: Moments | GroupedMoments, feature_axis: int) ->
         yield np.concatenate([first, *arrays], axis=1)
     elif first is not None:
         for array in chain([first], arrays):
-            yield from _pieces(array)
+            yield from _chunks(array)
 
 
-def _pieces(array: Any) -> Iterator[Any]:
+def _chunks(array: Any) -> Iterator[Any]:
     """Yield the array in parts along its first axis."""
-    rows = max(1, _PIECE * len(array) // array.size)
+    rows = max(1, _CHUNK_VALUES * len(array) // array.size)
     for start in range(0, len(array), rows):
         yield array[start : start + rows]

@@ -83,10 +83,10 @@ class Block:
         The axis of the array along which its columns lie. All others are rows.
     weights
         One a row, or None; the rows of an array are counted in C order.
-    place
+    label
         For messages: a file's name, ``"batch 3"``.
     first_row
-        How many rows of this place came before.
+        How many rows of this label came before.
     nbytes
         The bytes that were read for it, of the ``nbytes`` of its source: for progress.
     first_column
@@ -107,7 +107,7 @@ class Block:
     data: Any
     feature_axis: int = -1
     weights: npt.NDArray[np.float64] | None = None
-    place: str = ""
+    label: str = ""
     first_row: int = 0
     nbytes: int = 0
     first_column: int = 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from evenly.cli_errors import OK, leave, status
+from evenly.cli_errors import OK, exit_now, run_command
 from evenly.printable import printable, printable_json
 from evenly.redaction import redact_url
 
@@ -28,9 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Without arguments the process is that of the command, and a command that failed ends it here.
     """
-    code = status(lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
+    code = run_command(lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
     if arguments is None and code != OK:
-        leave(code)
+        exit_now(code)
     return code
 
 
@@ -152,8 +152,8 @@ def fit(
     cannot be read, are left out, and named.
     """
     from evenly.fit import fit as fit_source
-    from evenly.fitting.resume import open_resumable
-    from evenly.report.progress_bar import ProgressLine
+    from evenly.fitting.resume import open_resumed
+    from evenly.report.progress_bar import ProgressBar
     from evenly.sources import open_source
     from evenly.sources.files import expand_all
     from evenly.sources.images import contains_images
@@ -163,21 +163,21 @@ def fit(
         _check_statistics(file, paths)
     _check_output(output, list(filter(None, [checkpoint, update])))
     source: Any = list(sources) if len(sources) > 1 else sources[0]
-    options["columns"] = _known(columns, paths) or None
-    options["exclude"] = _known(exclude, paths)
-    options |= {"broken": "error" if strict else "skip", "by": _one_or_several(by)}
+    options["columns"] = _parse_columns(columns, paths) or None
+    options["exclude"] = _parse_columns(exclude, paths)
+    options |= {"broken": "error" if strict else "skip", "by": _parse_by(by)}
     if checkpoint or update:
-        source = open_resumable(source, checkpoint, update, infinite=infinite, **options)
+        source = open_resumed(source, checkpoint, update, infinite=infinite, **options)
     source = open_source(source, **options)
-    with ProgressLine(sys.stderr, quiet=quiet) as progress:
+    with ProgressBar(sys.stderr, quiet=quiet) as progress:
         moments = fit_source(
             source, infinite=infinite, threads=threads, progress=progress, by=options["by"]
         )
-    _keep(moments, output, quiet)
+    _save_and_print(moments, output, quiet)
     if not quiet:
-        _remark_left_out(source.left_out)
-        _remark(getattr(source, "remarks", list)())
-        _remark_before(source)
+        _print_left_out(source.left_out)
+        _print_note(getattr(source, "remarks", list)())
+        _print_notes_of(source)
 
 
 @evenly.command()
@@ -191,9 +191,9 @@ def show(statistics: str, as_json: bool) -> None:
     if as_json:
         import json
 
-        from evenly.report.as_json import document, group_document
+        from evenly.report.as_json import group_to_dict, to_dict
 
-        document_of = group_document if hasattr(moments, "by") else document
+        document_of = group_to_dict if hasattr(moments, "by") else to_dict
         click.echo(printable_json(json.dumps(document_of(moments), indent=2, ensure_ascii=False)))
     else:
         _print(moments)
@@ -233,15 +233,15 @@ def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any
     when it is whole.
     """
     from evenly.apply import apply as apply_file
-    from evenly.apply import inputs
+    from evenly.apply import input_files
     from evenly.moments import load
-    from evenly.report.progress_bar import ProgressLine
+    from evenly.report.progress_bar import ProgressBar
 
     if options["inverse"] and options["missing"] != "keep":
         raise click.UsageError("--missing is for normalising; with --inverse missing values stay.")
-    _check_output(output, [statistics, *inputs(source)])
+    _check_output(output, [statistics, *input_files(source)])
     moments = load(statistics)
-    with ProgressLine(sys.stderr, quiet=quiet) as progress:
+    with ProgressBar(sys.stderr, quiet=quiet) as progress:
         apply_file(moments, source, output, progress=progress, **options)
 
 
@@ -258,7 +258,7 @@ def merge(files: Names, output: str, quiet: bool) -> None:
     from evenly.moments import merge as merge_all
 
     _check_statistics(output, files)
-    _keep(merge_all(map(load, files)), output, quiet)
+    _save_and_print(merge_all(map(load, files)), output, quiet)
 
 
 @evenly.command()
@@ -275,15 +275,15 @@ def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
     from evenly.moments import load
 
     _check_statistics(output, [whole, part])
-    _keep(load(whole) - load(part), output, quiet)
+    _save_and_print(load(whole) - load(part), output, quiet)
 
 
-def _one_or_several(by: Names) -> str | list[str] | None:
+def _parse_by(by: Names) -> str | list[str] | None:
     """Return what ``by=`` takes: keys of one column are values, those of several tuples."""
     return None if not by else by[0] if len(by) == 1 else list(by)
 
 
-def _known(columns: Names, paths: Sequence[str]) -> tuple[str | int, ...]:
+def _parse_columns(columns: Names, paths: Sequence[str]) -> tuple[str | int, ...]:
     """Return columns as they are known: those of an array have positions, and no names."""
     from evenly.sources.files.locate import suffixes_of
 
@@ -315,7 +315,7 @@ def _check_output(output: str | None, inputs: Sequence[str]) -> None:
                 )
 
 
-def _keep(moments: "Moments | GroupedMoments", output: str | None, quiet: bool) -> None:
+def _save_and_print(moments: "Moments | GroupedMoments", output: str | None, quiet: bool) -> None:
     """Save first, then print: what was computed is safe before anyone reads the table."""
     if output is not None:
         moments.save(output)
@@ -332,21 +332,21 @@ def _print(moments: "Moments | GroupedMoments") -> None:
     click.echo(printable(shown, keep="\n"))
 
 
-def _remark(lines: Sequence[str]) -> None:
-    from evenly.cli_errors import as_typed
+def _print_note(lines: Sequence[str]) -> None:
+    from evenly.cli_errors import to_cli_options
 
     for line in lines:
-        click.echo(printable(as_typed(line)), err=True)
+        click.echo(printable(to_cli_options(line)), err=True)
 
 
-def _remark_before(source: Any) -> None:
+def _print_notes_of(source: Any) -> None:
     """Say what a checkpoint had already, so that nobody wonders at a quick end."""
     if getattr(source, "before", ""):
         click.echo(printable(source.before), err=True)
 
 
-def _remark_left_out(columns: dict[str, str]) -> None:
-    from evenly.report.table import left_out
+def _print_left_out(columns: dict[str, str]) -> None:
+    from evenly.report.table import format_skipped
 
     if columns:
-        click.echo(printable(left_out(columns)), err=True)
+        click.echo(printable(format_skipped(columns)), err=True)

@@ -29,13 +29,13 @@ _STRICT = {
 }
 
 
-def status(command: Callable[[], None]) -> int:
+def run_command(command: Callable[[], None]) -> int:
     """Run a command and return its exit status; bad data is a message, no traceback.
 
     What is no fault of the data or the user is a fault of ours, and keeps its traceback.
     """
     with contextlib.suppress(ValueError):  # not the main thread
-        signal.signal(signal.SIGTERM, _terminate)
+        signal.signal(signal.SIGTERM, _on_sigterm)
     try:
         command()
     except click.exceptions.Exit as end:  # --help, --version
@@ -50,7 +50,7 @@ def status(command: Callable[[], None]) -> int:
     except (KeyboardInterrupt, click.Abort) as end:
         return _fail(str(end) or "interrupted; nothing half-written was left.", INTERRUPTED)
     except BrokenPipeError:
-        return _reader_left()
+        return _on_broken_pipe()
     except MemoryError:
         return _fail("not enough memory. Take fewer columns at a time: --columns.", BAD_DATA)
     except Exception as error:
@@ -58,11 +58,11 @@ def status(command: Callable[[], None]) -> int:
 
         if not isinstance(error, EvenlyError | OSError):
             raise
-        return _fail(as_typed(str(error)), BAD_DATA)
+        return _fail(to_cli_options(str(error)), BAD_DATA)
     return OK
 
 
-def leave(code: int) -> NoReturn:
+def exit_now(code: int) -> NoReturn:
     """End the process of a failed command at once, without finalizing Python.
 
     PyArrow's threads may still let go of Python's objects. One that does so while Python ends
@@ -79,34 +79,34 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def as_typed(message: str) -> str:
+def to_cli_options(message: str) -> str:
     """Return a message whose advice is what one types here, and not in Python.
 
-    >>> as_typed("stop at it: broken='error'; or pass mode='L'.")
+    >>> to_cli_options("stop at it: broken='error'; or pass mode='L'.")
     'stop at it: --strict; or pass --mode L.'
     """
     for python, typed in _STRICT.items():
         message = message.replace(python, typed)
-    return _OPTION.sub(_as_typed, message)
+    return _OPTION.sub(_to_flag, message)
 
 
-def _as_typed(option: re.Match[str]) -> str:
+def _to_flag(option: re.Match[str]) -> str:
     """Return an option that a message advises, as it is typed here and not in Python.
 
-    >>> _OPTION.sub(_as_typed, "leave it out: exclude=['b'].")
+    >>> _OPTION.sub(_to_flag, "leave it out: exclude=['b'].")
     'leave it out: --exclude b.'
     """
     value = next(filter(None, option.groups()[1:]), "").replace("'", "").replace(", ", ",")
     return f"--{option[1].replace('_', '-')} {value}".rstrip()
 
 
-def _reader_left() -> int:
+def _on_broken_pipe() -> int:
     """Whoever reads our output has enough (``evenly show x.json | head``): that is no error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return OK
 
 
-def _terminate(*_: object) -> None:
+def _on_sigterm(*_: object) -> None:
     """Unwind on SIGTERM as on Ctrl-C, so that a half-written file is removed."""
     raise _TerminatedError(TERMINATED)
 

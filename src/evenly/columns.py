@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from evenly.errors import ColumnError, DataError, listed
+from evenly.errors import ColumnError, DataError, format_names
 
-Names = tuple[str, ...] | None
+ColumnNames = tuple[str, ...] | None
 
 
-def matching(ours: Names, our_number: int, theirs: Names, their_number: int) -> list[int] | None:
+def match_columns(
+    ours: ColumnNames, our_number: int, theirs: ColumnNames, their_number: int
+) -> list[int] | None:
     """Return the places of our columns among theirs; None when the order is the same.
 
     Named columns are matched by name, unnamed ones by position.
@@ -18,7 +20,7 @@ def matching(ours: Names, our_number: int, theirs: Names, their_number: int) -> 
         When a name is missing or unknown, when only one side has names, or when two
         sides without names differ in number.
 
-    >>> matching(("a", "b"), 2, ("b", "a"), 2)
+    >>> match_columns(("a", "b"), 2, ("b", "a"), 2)
     [1, 0]
     """
     if ours == theirs and our_number == their_number:
@@ -32,16 +34,17 @@ def matching(ours: Names, our_number: int, theirs: Names, their_number: int) -> 
         names = ours or theirs or ()
         raise ColumnError(
             "Either both sides have column names or none has. Received: "
-            f"{listed(names)} on one side, {their_number if ours else our_number} columns "
+            f"{format_names(names)} on one side, {their_number if ours else our_number} columns "
             "without names on the other. Fit both from frames, or both from arrays."
         )
-    index = {name: place for place, name in enumerate(theirs)}
+    index = {name: i for i, name in enumerate(theirs)}
     missing = [name for name in ours if name not in index]
     unknown = sorted(index.keys() - set(ours), key=theirs.index)
     if missing or unknown:
         raise ColumnError(
-            f"The columns must have the same names. Missing: {listed(missing) or 'none'}; "
-            f"unknown: {listed(unknown) or 'none'}. Take the common ones with moments.select(...)."
+            f"The columns must have the same names. Missing: {format_names(missing) or 'none'}; "
+            f"unknown: {format_names(unknown) or 'none'}. Take the common ones with "
+            "moments.select(...)."
         )
     return [index[name] for name in ours]
 
@@ -49,7 +52,7 @@ def matching(ours: Names, our_number: int, theirs: Names, their_number: int) -> 
 _TIMES = ("timestamp", "date", "time", "duration")
 
 
-def check_times(names: Names, ours: Sequence[str], theirs: Sequence[str]) -> None:
+def check_time_units(names: ColumnNames, ours: Sequence[str], theirs: Sequence[str]) -> None:
     """Raise when one side's column counts time, and the other's counts another unit, or none.
 
     Raises
@@ -57,14 +60,14 @@ def check_times(names: Names, ours: Sequence[str], theirs: Sequence[str]) -> Non
     DataError
         Naming the column and both dtypes.
 
-    >>> check_times(("t",), ["timestamp[us]"], ["timestamp[us]"])
+    >>> check_time_units(("t",), ["timestamp[us]"], ["timestamp[us]"])
     """
     if ours == theirs or not any(ours):  # nearly always, and a thousand columns are soon compared
         return
     for mine, other in {pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]}:
         if mine and other and (mine.startswith(_TIMES) or other.startswith(_TIMES)):
-            place = list(zip(ours, theirs, strict=True)).index((mine, other))
-            name = place if names is None else repr(names[place])
+            index = list(zip(ours, theirs, strict=True)).index((mine, other))
+            name = index if names is None else repr(names[index])
             raise DataError(
                 f"A time must be counted in one unit throughout. Received: column {name} as "
                 f"{mine} on one side and as {other} on the other. Convert one of them."
@@ -78,15 +81,15 @@ def unique_names(names: Sequence[str]) -> tuple[str, ...]:
         if not isinstance(name, str):
             raise ColumnError(f"A column's name must be a string. Received: {name!r}.")
     if len(set(result)) != len(result):
-        twice = first_repeated(result)
+        twice = first_duplicate(result)
         raise ColumnError(f"Every column needs a name of its own. Received twice: {twice!r}.")
     return result
 
 
-def first_repeated(names: Iterable[str]) -> str | None:
+def first_duplicate(names: Iterable[str]) -> str | None:
     """Return the first name that was there before, if any.
 
-    >>> first_repeated(["a", "b", "b", "a"])
+    >>> first_duplicate(["a", "b", "b", "a"])
     'b'
     """
     seen: set[str] = set()
@@ -97,15 +100,15 @@ def first_repeated(names: Iterable[str]) -> str | None:
     return None
 
 
-def places_of(names: Sequence[str | int], ours: Names, number: int) -> list[int]:
+def column_indices(names: Sequence[str | int], ours: ColumnNames, number: int) -> list[int]:
     """Return where the named columns are; columns without names go by their number."""
     known: Sequence[str | int] = range(number) if ours is None else ours
-    index = {name: place for place, name in enumerate(known)}
+    index = {name: i for i, name in enumerate(known)}
     if unknown := [name for name in names if name not in index]:
         raise ColumnError(
-            f"Unknown: {listed(unknown)}. The moments have "
-            f"{listed(ours) if ours is not None else f'{number} columns without names'}."
+            f"Unknown: {format_names(unknown)}. The moments have "
+            f"{format_names(ours) if ours is not None else f'{number} columns without names'}."
         )
     if len(set(names)) != len(names):
-        raise ColumnError(f"Each column can be selected once. Received: {listed(names)}.")
+        raise ColumnError(f"Each column can be selected once. Received: {format_names(names)}.")
     return [index[name] for name in names]

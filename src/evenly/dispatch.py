@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from evenly.errors import listed
+from evenly.errors import format_names
 
 _ENGINES = {"dask": "dask", "distributed": "dask", "pyspark": "spark", "ray": "ray"}
 """Top-level package of a collection's class -> the module in `evenly.engines`."""
@@ -31,7 +31,7 @@ def engine_of(x: Any) -> ModuleType | None:
     if name is None:
         return None
     engine = import_module(f"evenly.engines.{name}")  # late: engines import most of evenly
-    return engine if engine.owns(x) else None
+    return engine if engine.matches(x) else None
 
 
 @lru_cache(maxsize=1024)
@@ -94,7 +94,11 @@ def is_iterable_dataset(x: Any) -> bool:
 def array_attributes_hint(x: Any) -> str:
     """Return a hint that names the attributes of an object that are arrays."""
     names = [name for name, part in getattr(x, "__dict__", {}).items() if is_array(part)]
-    return f" Of its parts {listed(names)} pass select={names[0]!r}, for example." if names else ""
+    return (
+        f" Of its parts {format_names(names)} pass select={names[0]!r}, for example."
+        if names
+        else ""
+    )
 
 
 def with_article(name: str) -> str:

@@ -76,24 +76,24 @@ def first_line(text: object, limit: int = 300) -> str:
     return line if len(line) <= limit else line[:limit] + "…"
 
 
-def nearest(word: str, choices: Iterable[str]) -> str:
+def suggest(word: str, choices: Iterable[str]) -> str:
     """Return a question that offers the names most like an unknown one, or nothing.
 
-    >>> nearest("dep_dealy", ["year", "dep_delay", "arr_delay"])
+    >>> suggest("dep_dealy", ["year", "dep_delay", "arr_delay"])
     " Did you mean 'dep_delay'?"
-    >>> nearest("x", ["year"])
+    >>> suggest("x", ["year"])
     ''
     """
     found = get_close_matches(word, list(choices), n=3)
     return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
-def listed(names: Iterable[object], limit: int = 8) -> str:
+def format_names(names: Iterable[object], limit: int = 8) -> str:
     """Return names as text, cut short when there are many.
 
-    >>> listed(["a", "b"])
+    >>> format_names(["a", "b"])
     "'a', 'b'"
-    >>> listed(range(4), limit=2)
+    >>> format_names(range(4), limit=2)
     '0, 1 and 2 more'
     """
     texts = [repr(name) for name in names]

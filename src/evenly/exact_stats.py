@@ -39,7 +39,7 @@ def dyadic(value: int | float) -> Dyadic:
     return m >> zeros, e + zeros
 
 
-def is_count(value: Dyadic) -> bool:
+def fits_int64(value: Dyadic) -> bool:
     """Whether a total weight is whole, and below 2**63 as an int64 is."""
     return value[1] >= 0 and value[0].bit_length() + value[1] <= 63
 
@@ -50,7 +50,7 @@ def add(*values: Dyadic) -> Dyadic:
     return sum(m << (e - low) for m, e in values), low
 
 
-def divide(m: int, n: int, e: int = 0) -> float:
+def divide_rounded(m: int, n: int, e: int = 0) -> float:
     """Return the float64 nearest to ``m * 2**e / n``, for ``n > 0``.
 
     Ties go to even; what is too large becomes an infinity of its sign.
@@ -61,10 +61,10 @@ def divide(m: int, n: int, e: int = 0) -> float:
         return math.inf if m > 0 else -math.inf
 
 
-def nearest(value: Dyadic) -> float:
+def to_float(value: Dyadic) -> float:
     """Return the float64 nearest to a dyadic number."""
     m, e = value
-    return divide(m, 1, e)
+    return divide_rounded(m, 1, e)
 
 
 def mean(count: Dyadic, total: Dyadic) -> float:
@@ -73,7 +73,7 @@ def mean(count: Dyadic, total: Dyadic) -> float:
     if n == 0:
         return math.nan
     s, se = total
-    return divide(s, n, se - ne)
+    return divide_rounded(s, n, se - ne)
 
 
 def mean_remainder(count: Dyadic, total: Dyadic, hi: float) -> float:
@@ -89,10 +89,10 @@ def mean_remainder(count: Dyadic, total: Dyadic, hi: float) -> float:
     h, he = dyadic(hi)
     # s * 2**se / (n * 2**ne) - h * 2**he, over the denominator n * 2**ne
     low = min(se, he + ne)
-    return divide((s << (se - low)) - ((h * n) << (he + ne - low)), n, low - ne)
+    return divide_rounded((s << (se - low)) - ((h * n) << (he + ne - low)), n, low - ne)
 
 
-def spread(count: Dyadic, total: Dyadic, squares: Dyadic) -> Dyadic:
+def squared_deviations(count: Dyadic, total: Dyadic, squares: Dyadic) -> Dyadic:
     """Return ``count * squares - total**2``: the squared deviations, times the count.
 
     Exactly 0 when, and only when, all values are the same (Cauchy-Schwarz): this is
@@ -123,23 +123,23 @@ def variance_ratio(
     left = ((n * d) << (ne - le)) - (c << -le)
     if n == 0 or left <= 0:
         return None
-    p, e = spread(count, total, squares)
+    p, e = squared_deviations(count, total, squares)
     return p * d, n * left, e - ne - le
 
 
 def variance(count: Dyadic, total: Dyadic, squares: Dyadic, correction: Fraction) -> float:
     """Return the float64 nearest to the variance; NaN when ``count <= correction``."""
     ratio = variance_ratio(count, total, squares, correction)
-    return math.nan if ratio is None else divide(*ratio)
+    return math.nan if ratio is None else divide_rounded(*ratio)
 
 
 def std(count: Dyadic, total: Dyadic, squares: Dyadic, correction: Fraction) -> float:
     """Return the float64 nearest to the standard deviation; NaN like the variance."""
     ratio = variance_ratio(count, total, squares, correction)
-    return math.nan if ratio is None else root(*ratio)
+    return math.nan if ratio is None else sqrt_rounded(*ratio)
 
 
-def root(p: int, q: int, e: int) -> float:
+def sqrt_rounded(p: int, q: int, e: int) -> float:
     """Return the float64 nearest to ``sqrt(p * 2**e / q)``, for ``p >= 0`` and ``q > 0``.
 
     Scale the ratio by a power of four, so that its integer root ``r`` has at least 55
@@ -151,11 +151,11 @@ def root(p: int, q: int, e: int) -> float:
         return 0.0
     shift = 2 * _ROOT_BITS - (p.bit_length() - q.bit_length())
     shift += (e - shift) & 1  # the power of two that is left must be even
-    r, exact = _integer_root(p, q, shift)
-    return divide(r if exact else 2 * r + 1, 1, (e - shift) // 2 - (not exact))
+    r, exact = _integer_sqrt(p, q, shift)
+    return divide_rounded(r if exact else 2 * r + 1, 1, (e - shift) // 2 - (not exact))
 
 
-def _integer_root(p: int, q: int, shift: int) -> tuple[int, bool]:
+def _integer_sqrt(p: int, q: int, shift: int) -> tuple[int, bool]:
     """Return ``floor(sqrt(p * 2**shift / q))``, and whether nothing was cut off."""
     if shift >= 0:
         p <<= shift
@@ -166,7 +166,7 @@ def _integer_root(p: int, q: int, shift: int) -> tuple[int, bool]:
     return r, rest == 0 and r * r == quotient
 
 
-def exact_correction(correction: int | float | Fraction) -> Fraction:
+def as_correction(correction: int | float | Fraction) -> Fraction:
     """Return the correction as a Fraction, or say why it cannot be one.
 
     Raises

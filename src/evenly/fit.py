@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from evenly.dispatch import engine_of
-from evenly.engines.options import Options, check_sendable
+from evenly.engines.options import FitOptions, check_distributable
 from evenly.errors import DataError, without_context
-from evenly.fitting.resume import open_resumable
-from evenly.fitting.resumed_images import ResumableImages
-from evenly.fitting.run import finished, summed
+from evenly.fitting.resume import open_resumed
+from evenly.fitting.resumed_images import ResumedImageSource
+from evenly.fitting.run import finalize, run_fit
 from evenly.printable import printable
 from evenly.progress import Progress
 from evenly.sources import open_source
@@ -159,15 +159,15 @@ def fit(
     }
     given = source
     if checkpoint is not None or update is not None:
-        source = open_resumable(source, checkpoint, update, infinite=infinite, **asked)
+        source = open_resumed(source, checkpoint, update, infinite=infinite, **asked)
     engine = engine_of(source)
     if engine is not None:
-        check_sendable(weights, progress, by)
-        return engine.fit(source, Options(**asked, infinite=infinite, threads=threads))
+        check_distributable(weights, progress, by)
+        return engine.fit(source, FitOptions(**asked, infinite=infinite, threads=threads))
     opened = open_source(source, **asked)
-    moments = summed(opened, infinite, threads, by=by, progress=progress)
+    moments = run_fit(opened, infinite, threads, by=by, progress=progress)
     asks_itself = opened is given  # who has opened it
-    if isinstance(opened, ImageSource | ResumableImages) and not asks_itself:
+    if isinstance(opened, ImageSource | ResumedImageSource) and not asks_itself:
         for doubt in opened.summary.warnings():
             _log.warning("%s: %s", printable(opened.description), printable(doubt))
-    return finished(moments, opened.left_out, opened.description)
+    return finalize(moments, opened.left_out, opened.description)

@@ -13,21 +13,21 @@ from typing import Any
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.printable import printable
 
-Part = str | int | float | bool | date | datetime | None
-Key = tuple[Part, ...]
+KeyPart = str | int | float | bool | date | datetime | None
+Key = tuple[KeyPart, ...]
 
-_KINDS: dict[type, str] = {
+_TYPES: dict[type, str] = {
     **dict.fromkeys((int, float), "number"),
     bool: "boolean",
     str: "text",
     date: "date",
     type(None): "",
 }
-_WIDEST = 40
+_MAX_WIDTH = 40
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
-def part_of(value: Any) -> Part:
+def normalize_key(value: Any) -> KeyPart:
     """Return a value as the part of a key: one spelling for what is the same.
 
     NaN, NaT and pandas' NA are missing. A whole float is the integer: a column of integers with
@@ -40,7 +40,7 @@ def part_of(value: Any) -> Part:
     UnsupportedTypeError
         For what can be no key.
 
-    >>> part_of(3.0), part_of(float("nan")), part_of("EWR")
+    >>> normalize_key(3.0), normalize_key(float("nan")), normalize_key("EWR")
     (3, None, 'EWR')
     """
     if value is None or type(value) is bool:
@@ -54,7 +54,7 @@ def part_of(value: Any) -> Part:
     if type(value) is date:
         return value
     if hasattr(value, "item") and not getattr(value, "shape", ()):
-        return part_of(value.item())  # a NumPy scalar, a tensor of one value
+        return normalize_key(value.item())  # a NumPy scalar, a tensor of one value
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, int) and -(2**63) <= value < 2**64:
@@ -67,14 +67,14 @@ def part_of(value: Any) -> Part:
     )
 
 
-def parts_of(values: Sequence[Any]) -> Sequence[Part]:
-    """Return many values as `part_of` does each."""
+def normalize_keys(values: Sequence[Any]) -> Sequence[KeyPart]:
+    """Return many values as `normalize_key` does each."""
     types = set(map(type, values))
     if types == {str}:
         _text("".join(values))
         return values
     whole = types == {int} and min(values) >= -(2**63) and max(values) < 2**64
-    return values if whole else list(map(part_of, values))
+    return values if whole else list(map(normalize_key, values))
 
 
 def _text(value: str) -> str:
@@ -114,7 +114,7 @@ def has_undecoded(values: Iterable[object]) -> bool:
     return _UNDECODED.search("".join(value for value in values if type(value) is str)) is not None
 
 
-def _number(value: float) -> Part:
+def _number(value: float) -> KeyPart:
     if math.isnan(value):
         return None
     if math.isinf(value):
@@ -125,18 +125,18 @@ def _number(value: float) -> Part:
     return int(value) if whole else float(value)
 
 
-def _timestamp(value: datetime) -> Part:
+def _timestamp(value: datetime) -> KeyPart:
     if value != value:  # pandas' NaT
         return None
     if getattr(value, "nanosecond", 0):
-        raise finer_than_micro(value)
+        raise sub_microsecond_error(value)
     # A subclass's own fields (pandas' Timestamp) go: what is read from a file equals it.
     plain = datetime(*value.timetuple()[:6], value.microsecond)
     offset = value.utcoffset()
     return plain if offset is None else (plain - offset).replace(tzinfo=UTC)
 
 
-def beyond_years(value: object) -> UnsupportedTypeError:
+def year_out_of_range_error(value: object) -> UnsupportedTypeError:
     """Return the error for a date that no key can hold."""
     return UnsupportedTypeError(
         "A date that is a key must be one of the years 1 to 9999. "
@@ -144,7 +144,7 @@ def beyond_years(value: object) -> UnsupportedTypeError:
     )
 
 
-def finer_than_micro(value: object) -> UnsupportedTypeError:
+def sub_microsecond_error(value: object) -> UnsupportedTypeError:
     """Return the error for a timestamp that no key can hold."""
     return UnsupportedTypeError(
         "A timestamp that is a key must be one of whole microseconds, of the years 1 to 9999. "
@@ -152,19 +152,19 @@ def finer_than_micro(value: object) -> UnsupportedTypeError:
     )
 
 
-def kind_of(part: Part) -> str:
+def key_type(part: KeyPart) -> str:
     """Return what a part is; parts of one column must be alike.
 
-    >>> kind_of(3), kind_of("EWR"), kind_of(None)
+    >>> key_type(3), key_type("EWR"), key_type(None)
     ('number', 'text', '')
     """
     if isinstance(part, datetime):
         return "timestamp" if part.tzinfo is None else "timestamp in UTC"
-    return _KINDS[type(part)]
+    return _TYPES[type(part)]
 
 
-def joined_kinds(
-    known: Sequence[str], keys: Iterable[Key], by: str | tuple[str, ...] | None, place: str
+def merge_key_types(
+    known: Sequence[str], keys: Iterable[Key], by: str | tuple[str, ...] | None, label: str
 ) -> tuple[str, ...]:
     """Return the kinds of the parts after more keys have come.
 
@@ -175,47 +175,47 @@ def joined_kinds(
     """
     kinds = list(known)
     for i, parts in enumerate(zip(*keys, strict=True)):
-        found = _kinds_of(parts) | {kinds[i]}
+        found = _types_of(parts) | {kinds[i]}
         found.discard("")
         if len(found) > 1:
-            before = kinds[i] or next(kind for part in parts if (kind := kind_of(part)))
-            part = next(part for part in parts if kind_of(part) not in ("", before))
+            before = kinds[i] or next(kind for part in parts if (kind := key_type(part)))
+            part = next(part for part in parts if key_type(part) not in ("", before))
             name = f"column {by if isinstance(by, str) else by[i]!r}" if by else "by="
             raise DataError(
                 f"The keys of groups must be of one kind. Received: {name} with {part!r}, a "
-                f"{kind_of(part)}, in {place or 'the array'}; before, each was a {before}. "
+                f"{key_type(part)}, in {label or 'the array'}; before, each was a {before}. "
                 "Convert one of them."
             )
         kinds[i] = found.pop() if found else ""
     return tuple(kinds)
 
 
-def _kinds_of(parts: Sequence[Part]) -> set[str]:
+def _types_of(parts: Sequence[KeyPart]) -> set[str]:
     one_of_each = dict(zip(map(type, parts), parts, strict=True))
-    return {kind_of(part) for part in (parts if datetime in one_of_each else one_of_each.values())}
+    return {key_type(part) for part in (parts if datetime in one_of_each else one_of_each.values())}
 
 
-def order(key: Key) -> tuple[Any, ...]:
+def sort_key(key: Key) -> tuple[Any, ...]:
     """Return what keys are sorted by: missing ones come last.
 
-    >>> sorted([("b",), (None,), ("a",)], key=order)
+    >>> sorted([("b",), (None,), ("a",)], key=sort_key)
     [('a',), ('b',), (None,)]
     """
     return tuple((part is None, "" if part is None else part) for part in key)
 
 
-def shown(key: Key) -> str:
+def format_key(key: Key) -> str:
     """Return a key for people: in a table, or in a message.
 
-    >>> shown(("EWR", 3)), shown((None,))
+    >>> format_key(("EWR", 3)), format_key((None,))
     ('EWR, 3', '(missing)')
     """
-    return ", ".join(map(_shown, key))
+    return ", ".join(map(_format_part, key))
 
 
-def _shown(part: Part) -> str:
+def _format_part(part: KeyPart) -> str:
     if part is None:
         return "(missing)"
     text = part.isoformat(" ") if isinstance(part, datetime) else str(part)
     text = printable(text)
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+    return text if len(text) <= _MAX_WIDTH else text[: _MAX_WIDTH - 1] + "…"

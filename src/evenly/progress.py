@@ -29,7 +29,7 @@ class Progress:
     place: str
 
 
-def reporter(
+def make_reporter(
     progress: Callable[[Progress], object] | None, source: Source
 ) -> Callable[[Block], None]:
     """Return what tells `progress` of each block, one thread at a time."""
@@ -41,17 +41,17 @@ def reporter(
     def report(block: Block) -> None:
         nonlocal done
         with lock:
-            done = _after(done, block)
+            done = _advance(done, block)
             progress(done)
 
     return report
 
 
-def _after(done: Progress, block: Block) -> Progress:
+def _advance(done: Progress, block: Block) -> Progress:
     return Progress(
         done.rows + (0 if block.first_column else block.rows),
         done.total_rows,
         done.bytes + block.nbytes,
         done.total_bytes,
-        block.place,
+        block.label,
     )

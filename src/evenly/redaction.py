@@ -217,17 +217,17 @@ def _redact_pairs(text: str) -> str:
     """Return text with the values of ``password=...`` masked, and users of URLs in parameters."""
     text = _ENCODED_USER.sub(rf"\1{MASK}", text)
     parts: list[str] = []
-    done = place = 0
-    while (pair := _PAIR.search(text, place)) is not None:
-        place = pair.end()
+    done = position = 0
+    while (pair := _PAIR.search(text, position)) is not None:
+        position = pair.end()
         key = plain(pair[1])
         pattern = _value_pattern(key, pair[2])
-        if pattern is None or text.startswith(MASK, place):
+        if pattern is None or text.startswith(MASK, position):
             continue
-        value = pattern.match(text, place)[0]  # type: ignore[index]
+        value = pattern.match(text, position)[0]  # type: ignore[index]
         mark = MASK if is_header(key) else _mark(key, value)
-        parts += text[done:place], mark
-        done = place = place + len(value)
+        parts += text[done:position], mark
+        done = position = position + len(value)
     return "".join(parts) + text[done:]
 
 

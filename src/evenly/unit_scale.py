@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from evenly import _core, exact_stats
-from evenly.errors import DataError, listed
+from evenly.errors import DataError, format_names
 from evenly.sources.images.pixels import COLORS, FULL_SCALE, GRAY
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def unit_scale(moments: "Moments", *, correction: int = 0) -> UnitScale:
 
     ``transforms.Normalize(*evenly.unit_scale(moments))`` is torchvision's layer of them.
     """
-    white = white_of(moments)
-    exact = exact_stats.exact_correction(correction)
+    white = white_level(moments)
+    exact = exact_stats.as_correction(correction)
     means, stds = [], []
     with _core.ExactMode():
         for count, total, squares in moments._sums():
@@ -59,7 +59,7 @@ def unit_scale(moments: "Moments", *, correction: int = 0) -> UnitScale:
                 stds.append(float("nan"))
             else:
                 p, q, power = ratio
-                stds.append(exact_stats.root(p, q * white**2, power))
+                stds.append(exact_stats.sqrt_rounded(p, q * white**2, power))
     return UnitScale(means, stds)
 
 
@@ -69,7 +69,7 @@ def is_image_like(moments: "Moments") -> bool:
     return moments.columns in (COLORS, GRAY) and len(kinds) == 1 and kinds <= FULL_SCALE.keys()
 
 
-def white_of(moments: "Moments") -> int:
+def white_level(moments: "Moments") -> int:
     """Return the number that stands for white: 255 or 65535.
 
     Raises
@@ -82,6 +82,6 @@ def white_of(moments: "Moments") -> int:
         return FULL_SCALE[kinds[0]]
     raise DataError(
         "Only pixels that are all of dtype uint8, or all uint16, have a scale from 0 to 1. "
-        f"Received: dtypes {listed(kinds)}. Fit the images themselves, or divide "
+        f"Received: dtypes {format_names(kinds)}. Fit the images themselves, or divide "
         "moments.mean and moments.std() by what white is."
     )

@@ -59,7 +59,7 @@ class _Parts:
         """Return the parts without the one that came first, which must be an older one."""
         return replace(self, number_older=self.number_older - 1)
 
-    def with_older(self) -> "_Parts":
+    def _flip(self) -> "_Parts":
         """Return the same parts; if there are no older ones, the newer ones are older now."""
         if self.number_older:
             return self
@@ -103,7 +103,7 @@ class Window:
     """
 
     def __init__(self, size: int | timedelta) -> None:
-        self._size = _checked(size)
+        self._size = _check_size(size)
         self._parts = _Parts([], [], 0, 0, Moments.empty())
 
     @property
@@ -148,13 +148,13 @@ class Window:
         new = part.copy() if isinstance(part, Moments) else Moments.empty().update(part)
         parts = self._parts.with_newest(time, new)
         parts.total()  # the columns of all must agree
-        parts = parts.with_older()
-        while self._is_too_old(parts, time):
-            parts = parts.without_oldest().with_older()
+        parts = parts._flip()
+        while self._is_expired(parts, time):
+            parts = parts.without_oldest()._flip()
         self._parts = parts
         del parts.older[parts.number_older :]
 
-    def _is_too_old(self, parts: _Parts, now: Any) -> bool:
+    def _is_expired(self, parts: _Parts, now: Any) -> bool:
         """Whether the oldest part is to go, now that there is a part of this time."""
         if isinstance(self._size, int):
             return len(parts) > self._size
@@ -182,7 +182,7 @@ class Window:
             )
 
 
-def _checked(size: Any) -> int | timedelta:
+def _check_size(size: Any) -> int | timedelta:
     if isinstance(size, timedelta) and size > timedelta(0):
         return size
     if hasattr(size, "__index__") and not isinstance(size, bool) and size.__index__() > 0:

@@ -8,7 +8,7 @@ import os
 
 import evenly
 from evenly.checkpoint import schedule
-from evenly.checkpoint.store import State
+from evenly.checkpoint.store import CheckpointStore
 from evenly.sources import arrays, tables
 from evenly.sources.files import csv_chunks, npy, parquet
 from evenly.sources.stores import chunking
@@ -51,7 +51,7 @@ def lives(monkeypatch, source, saves=1, **options):
 
     Returns the moments, and how many lives that took.
     """
-    save, count = State.save, 0
+    save, count = CheckpointStore.save, 0
 
     def save_and_die(state, *arguments):
         nonlocal count
@@ -64,7 +64,7 @@ def lives(monkeypatch, source, saves=1, **options):
     while True:
         count = 0
         with monkeypatch.context() as patch:
-            patch.setattr(State, "save", save_and_die)
+            patch.setattr(CheckpointStore, "save", save_and_die)
             try:
                 return evenly.fit(source, **options), number
             except Died:

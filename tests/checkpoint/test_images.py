@@ -13,9 +13,9 @@ import evenly
 from alike import same
 from checkpoint.days import ledger, refused
 from checkpoint.deaths import lives, raising, save_everywhere
-from evenly.checkpoint.signals import Interruption
+from evenly.checkpoint.signals import InterruptRequest
 from evenly.cli import main
-from evenly.fitting.resume import open_resumable
+from evenly.fitting.resume import open_resumed
 from evenly.sources.images import source as image_source
 from photos import collection, encoded, noise, write_folder, write_tar, write_zip
 
@@ -59,7 +59,7 @@ def read(monkeypatch):
     content_of = image_source.read
 
     def noted(picture):
-        places.append(picture.place)
+        places.append(picture.label)
         return content_of(picture)
 
     monkeypatch.setattr(image_source, "content_of", noted)
@@ -333,8 +333,8 @@ def test_an_interrupt_saves_what_is_summed(threads, photos, state, monkeypatch):
     write_folder(MANY, photos)
     whole = evenly.fit(photos)
     monkeypatch.setattr(image_source, "_TOGETHER", 2)
-    noted, note = threading.Event(), Interruption._note
-    monkeypatch.setattr(Interruption, "_note", lambda *x: (note(*x), noted.set()))
+    noted, note = threading.Event(), InterruptRequest._note
+    monkeypatch.setattr(InterruptRequest, "_note", lambda *x: (note(*x), noted.set()))
 
     def interrupt(progress):  # while it waits, the other threads cannot report
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
@@ -402,7 +402,7 @@ def test_the_output_is_that_of_one_run(photos, state, tmp_path, capsys):
 def test_who_opens_it_asks_for_what_is_odd(photos, state, caplog):
     (photos / "broken.jpg").write_bytes(b"")
     options = {"columns": None, "exclude": (), "weights": None, "select": None, "by": None}
-    source = open_resumable(photos, state, **options, feature_axis=-1, mode="RGB", broken="skip")
+    source = open_resumed(photos, state, **options, feature_axis=-1, mode="RGB", broken="skip")
     with caplog.at_level(logging.WARNING, "evenly"):
         evenly.fit(source)
     assert caplog.messages == []

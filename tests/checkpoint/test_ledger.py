@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import evenly
-from evenly.statistics_file import FileRecord, Ledger, manifest, parse
+from evenly.statistics_file import FileRecord, Manifest, manifest, parse
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = {
@@ -56,7 +56,7 @@ def refusal(**changes):
 
 def test_a_ledger_is_read():
     header, _ = parse(json.dumps(document()).encode())
-    assert header.ledger == Ledger(
+    assert header.manifest == Manifest(
         [
             FileRecord("a.csv", 9, 1, 3, True),
             FileRecord("b.csv", None, "9b", 1, False),
@@ -89,8 +89,8 @@ def test_any_ledger_comes_back_the_same(tmp_path_factory, files, fields):
     path = tmp_path_factory.getbasetemp() / "ledger.json"
     moments = evenly.Moments.empty()
     moments._state.rows = sum(file.rows for file in files)
-    moments.save_with_ledger(path, Ledger(files, OPTIONS, fields))
-    assert evenly.moments.load_with_ledger(path)[1] == Ledger(files, OPTIONS, fields)
+    moments.save_with_manifest(path, Manifest(files, OPTIONS, fields))
+    assert evenly.moments.load_with_manifest(path)[1] == Manifest(files, OPTIONS, fields)
 
 
 def test_each_file_and_field_is_a_line_with_sorted_keys(tmp_path):
@@ -110,8 +110,8 @@ def test_each_file_and_field_is_a_line_with_sorted_keys(tmp_path):
 def test_the_page_shows_what_is_written():
     page = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
     shown = page.partition('```json\n"fields"')[2].partition("```")[0]
-    texts = manifest.texts(
-        Ledger(
+    texts = manifest.serialize(
+        Manifest(
             [
                 FileRecord("days/1.csv", 31, 1767225600000000000, 3, True),
                 FileRecord("days/2.csv", 94, 1767312000000000000, 1, False),

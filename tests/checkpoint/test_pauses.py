@@ -14,8 +14,8 @@ import evenly
 from checkpoint.days import ledger, refused
 from checkpoint.deaths import lives, save_everywhere
 from evenly.checkpoint.lock import Lock
-from evenly.checkpoint.schedule import Pace
-from evenly.checkpoint.signals import Interruption
+from evenly.checkpoint.schedule import SaveSchedule
+from evenly.checkpoint.signals import InterruptRequest
 from evenly.system.atomic import atomic_file
 
 # Two at once
@@ -136,7 +136,7 @@ def test_threads_that_want_the_lock_get_it_one_after_the_other(tmp_path):
 
 def test_saving_takes_a_small_part_of_the_time():
     now = 0.0
-    pace = Pace(lambda: now)
+    pace = SaveSchedule(lambda: now)
     assert not pace.due(1)
     now = 3.0
     assert pace.due(1)
@@ -150,7 +150,7 @@ def test_saving_takes_a_small_part_of_the_time():
 
 def test_a_million_columns_wait_before_they_are_measured():
     now = 100.0
-    pace = Pace(lambda: now)
+    pace = SaveSchedule(lambda: now)
     now = 140.0
     assert not pace.due(1_000_000)
     assert pace.due(1_000)
@@ -158,7 +158,7 @@ def test_a_million_columns_wait_before_they_are_measured():
 
 def test_the_end_of_a_file_is_saved_when_that_costs_little():
     now = 0.0
-    pace = Pace(lambda: now)
+    pace = SaveSchedule(lambda: now)
     with pace.saving():
         now = 0.01
     now = 1.0
@@ -193,9 +193,9 @@ def test_an_interrupt_saves_what_is_summed(suffix, tmp_path, state, monkeypatch)
 
 def test_a_second_interrupt_goes_through_at_once():
     before = signal.getsignal(signal.SIGINT)
-    with Interruption() as held:
+    with InterruptRequest() as held:
         signal.raise_signal(signal.SIGINT)
-        assert held.asked
+        assert held.pending
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) is before

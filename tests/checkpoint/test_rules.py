@@ -11,8 +11,8 @@ import zarr
 import evenly
 from checkpoint.days import day, ledger, refused
 from checkpoint.deaths import Died, raising, save_everywhere
-from evenly.checkpoint.relative_paths import Names
-from evenly.checkpoint.store import State
+from evenly.checkpoint.relative_paths import PathMapper
+from evenly.checkpoint.store import CheckpointStore
 
 # New, gone, changed
 
@@ -48,7 +48,7 @@ def test_a_file_of_another_time_has_changed(days, state):
 def test_a_file_that_was_begun_and_has_changed_is_an_error(days, state, monkeypatch):
     day(days / "3.csv", 90)
     save_everywhere(monkeypatch)
-    monkeypatch.setattr(State, "save", raising(Died, State.save, 4))
+    monkeypatch.setattr(CheckpointStore, "save", raising(Died, CheckpointStore.save, 4))
     with pytest.raises(Died):
         evenly.fit(days, checkpoint=state)
     assert 0 < ledger(state)["days/3.csv"] < 90
@@ -94,7 +94,7 @@ def test_an_update_ends_what_was_begun(days, state, monkeypatch):
     day(days / "0.csv", 90)
     whole = evenly.fit(days)
     save_everywhere(monkeypatch)
-    monkeypatch.setattr(State, "save", raising(Died, State.save, 2))
+    monkeypatch.setattr(CheckpointStore, "save", raising(Died, CheckpointStore.save, 2))
     with pytest.raises(Died):
         evenly.fit(days / "0.csv", update=state)
     monkeypatch.undo()
@@ -162,9 +162,9 @@ def test_a_checkpoint_and_its_files_move_together(days, state, tmp_path):
 
 
 def test_files_beside_the_folder_have_their_absolute_names(days, tmp_path):
-    names = Names(days / "state.json")
-    assert names.stored(str(tmp_path / "x.csv")) == str(tmp_path / "x.csv")
-    assert names.stored(str(days / "1.csv")) == "1.csv"
+    names = PathMapper(days / "state.json")
+    assert names.to_stored(str(tmp_path / "x.csv")) == str(tmp_path / "x.csv")
+    assert names.to_stored(str(days / "1.csv")) == "1.csv"
     assert names.path("1.csv") == str(days / "1.csv")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import evenly
 from checkpoint.days import day
-from evenly.checkpoint.relative_paths import Names
+from evenly.checkpoint.relative_paths import PathMapper
 from web import serving
 
 pytest.importorskip("aiohttp")
@@ -125,7 +125,7 @@ def test_a_file_like_one_elsewhere_is_refused_without_a_look(folder, monkeypatch
 
 def test_only_names_below_the_folder_are_below_it(tmp_path):
     (tmp_path / "link.csv").symlink_to(tmp_path / "x.csv")
-    names = Names(tmp_path / "state.json")
+    names = PathMapper(tmp_path / "state.json")
     assert names.is_below("x.csv")
     assert names.is_below("a/../x.csv")
     for name in ("link.csv", "../x.csv", "/x.csv", "s3://bucket/x.csv", f"{tmp_path}x/x.csv", "."):

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 import evenly
 from evenly.dispatch import engine_of
 from evenly.engines import partition
-from evenly.engines.dask import needed
-from evenly.engines.options import Options
+from evenly.engines.dask import project
+from evenly.engines.options import FitOptions
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError
 from evenly.fitting import run
 from strategies import arrays, splits
@@ -133,7 +133,7 @@ def test_of_parquet_only_the_columns_that_are_fitted_are_read(tmp_path):
     for part in range(3):
         frame[part::3].to_parquet(tmp_path / f"{part}.parquet")
     read = dd.read_parquet(tmp_path)
-    assert list(needed(read, Options(columns="b", weights="w"))[0].columns) == ["b", "w"]
+    assert list(project(read, FitOptions(columns="b", weights="w"))[0].columns) == ["b", "w"]
     assert evenly.fit(read, columns=["b"]) == evenly.fit(frame, columns=["b"])
     assert evenly.fit(read) == evenly.fit(frame)
 
@@ -193,7 +193,7 @@ def test_a_task_sums_with_one_thread_unless_it_is_told_otherwise(monkeypatch):
 
     def summed(source, infinite, threads, by):
         seen.append(threads)
-        return run.summed(source, infinite, threads, by=by)
+        return run.run_fit(source, infinite, threads, by=by)
 
     monkeypatch.setattr(partition, "summed", summed)
     evenly.fit(da.ones((4, 2)))

@@ -7,17 +7,17 @@ import pandas as pd
 import pytest
 
 import evenly
-from evenly.engines.beside import beside
-from evenly.engines.partition import Options, fit_partition, merge_parts, merge_shares
+from evenly.engines.beside import concat_columns
+from evenly.engines.partition import FitOptions, finalize_partials, fit_partition, merge_partials
 from evenly.errors import ColumnError, DataError
 
 
 def merged(*parts, **options):
     shares = [
-        fit_partition(part, Options(**options), f"partition {place}")
+        fit_partition(part, FitOptions(**options), f"partition {place}")
         for place, part in enumerate(parts)
     ]
-    return merge_parts([merge_shares(shares[:2]), *shares[2:]], "the parts")
+    return finalize_partials([merge_partials(shares[:2]), *shares[2:]], "the parts")
 
 
 def frame(**columns):
@@ -79,7 +79,7 @@ def test_an_infinity_in_a_batch_of_a_partition_is_named_by_both():
 
 def test_a_share_is_a_pickle_of_plain_numbers():
     """No data: what is sent does not grow with the rows."""
-    few, many = (fit_partition(np.ones((n, 5)), Options(), "p") for n in (2, 100_000))
+    few, many = (fit_partition(np.ones((n, 5)), FitOptions(), "p") for n in (2, 100_000))
     assert len(many) < len(few) + 50
     assert pickle.loads(many).moments.rows == 100_000
 
@@ -87,9 +87,9 @@ def test_a_share_is_a_pickle_of_plain_numbers():
 def test_columns_that_lie_apart_are_put_beside_each_other():
     x = np.random.default_rng(2).normal(size=(20, 5)).astype(np.float32)
     parts = [evenly.fit(x[:, :2]), evenly.fit(x[:, 2:])]
-    together = beside(parts)
+    together = concat_columns(parts)
     assert together == evenly.fit(x)
     assert together.rows == 20
     assert together.max.tolist() == evenly.fit(x).max.tolist()
     assert together.dtypes == ("float32",) * 5
-    assert beside([part - part for part in parts]).extremes_are_bounds
+    assert concat_columns([part - part for part in parts]).extremes_are_bounds

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 import evenly
 from evenly.engines import spark as engine
-from evenly.engines.spark_types import kind_of
+from evenly.engines.spark_types import column_kind
 from evenly.errors import ColumnError, DataError, MissingExtraError, UnsupportedTypeError
 from spark_deaths import PARTS, killed_from_outside, parts, session, victims, whole
 
@@ -228,7 +228,7 @@ def test_each_batch_can_be_changed_by_a_function_of_arrow_tables(frame):
     def work(batch):
         return batch.select(["a point.and `ticks`"])
 
-    changed = engine.each(frame, work)
+    changed = engine.map_partitions(frame, work)
     assert changed.toArrow().equals(frame.select(F.col("`a point.and ``ticks```")).toArrow())
 
 
@@ -345,8 +345,8 @@ def test_an_executor_without_evenly_is_named(frame, tmp_path, monkeypatch):
 
 
 def test_spark_types_have_kinds():
-    assert kind_of("interval year to month") != kind_of("interval day to second")
-    assert kind_of("array<array<double>>") == kind_of("map<string,int>") == "nested"
+    assert column_kind("interval year to month") != column_kind("interval day to second")
+    assert column_kind("array<array<double>>") == column_kind("map<string,int>") == "nested"
 
 
 def test_the_guide_says_what_happens(spark):

@@ -5,13 +5,13 @@ import json
 import numpy as np
 
 from evenly import Moments
-from evenly.report.as_json import document
+from evenly.report.as_json import to_dict
 
 
 def test_every_number_survives_json_bit_for_bit():
     rng = np.random.default_rng(20130101)
     moments = Moments.empty(["a", "b"]).update(rng.normal(1e9, 1e-3, (100, 2)))
-    columns = json.loads(json.dumps(document(moments)))["columns"]
+    columns = json.loads(json.dumps(to_dict(moments)))["columns"]
     assert [column["mean"] for column in columns] == moments.mean.tolist()
     assert [column["std"] for column in columns] == moments.std().tolist()
     assert [column["variance"] for column in columns] == moments.variance().tolist()
@@ -19,18 +19,18 @@ def test_every_number_survives_json_bit_for_bit():
 
 def test_what_is_no_number_is_null():
     moments = Moments.empty(["a"]).update(np.array([[np.nan]]))
-    (column,) = document(moments)["columns"]
+    (column,) = to_dict(moments)["columns"]
     assert column["mean"] is None
     assert column["missing"] == 1
     assert column["remark"] == "all missing"
-    json.dumps(document(moments), allow_nan=False)
+    json.dumps(to_dict(moments), allow_nan=False)
 
 
 def test_columns_without_names_are_numbered():
     moments = Moments.empty(2).update(np.zeros((1, 2)))
-    assert [column["name"] for column in document(moments)["columns"]] == [0, 1]
+    assert [column["name"] for column in to_dict(moments)["columns"]] == [0, 1]
 
 
 def test_it_says_where_the_rows_came_from():
     moments = Moments.empty(["a"], sources=["monday.csv"]).update(np.zeros((3, 1)))
-    assert (document(moments)["rows"], document(moments)["sources"]) == (3, ["monday.csv"])
+    assert (to_dict(moments)["rows"], to_dict(moments)["sources"]) == (3, ["monday.csv"])

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from evenly.progress import Progress
-from evenly.report.progress_bar import ProgressLine
+from evenly.report.progress_bar import ProgressBar
 
 
 class Terminal(io.StringIO):
@@ -15,14 +15,14 @@ class Terminal(io.StringIO):
 
 def test_nothing_is_written_when_the_stream_is_no_terminal():
     stream = io.StringIO()
-    with ProgressLine(stream) as progress:
+    with ProgressBar(stream) as progress:
         progress(Progress(5, 10, 40, 80, "x.csv"))
     assert stream.getvalue() == ""
 
 
 def test_nothing_is_written_when_told_to_be_quiet():
     stream = Terminal()
-    with ProgressLine(stream, quiet=True) as progress:
+    with ProgressBar(stream, quiet=True) as progress:
         progress(Progress(5, 10, 40, 80, "x.csv"))
     assert stream.getvalue() == ""
 
@@ -31,7 +31,7 @@ def test_a_terminal_sees_rows_bytes_and_the_time_left(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
     seconds = iter(range(10**6))
-    with ProgressLine(stream, clock=lambda: next(seconds)) as progress:
+    with ProgressBar(stream, clock=lambda: next(seconds)) as progress:
         for part in range(1, 4):
             progress(Progress(part * 1_000, None, part * 2_000_000, 8_000_000, "x.csv"))
     assert "3,000 rows, 6.0 MB" in stream.getvalue()
@@ -40,7 +40,7 @@ def test_a_terminal_sees_rows_bytes_and_the_time_left(monkeypatch):
 
 def test_a_source_of_unknown_size_shows_what_was_read():
     stream = Terminal()
-    with ProgressLine(stream) as progress:
+    with ProgressBar(stream) as progress:
         progress(Progress(7, None, 56, None, "batch 0"))
     assert "7 rows, 56 bytes" in stream.getvalue()
 
@@ -48,7 +48,7 @@ def test_a_source_of_unknown_size_shows_what_was_read():
 def test_no_terminal_no_import_of_rich():
     code = (
         "import io, sys\n"
-        "from evenly.report.progress_bar import ProgressLine\n"
+        "from evenly.report.progress_bar import ProgressBar\n"
         "with ProgressLine(io.StringIO()): pass\n"
         "sys.exit('rich' in sys.modules)"
     )

@@ -5,7 +5,7 @@ import pytest
 
 from evenly import Moments
 from evenly.moments.text_table import number
-from evenly.report.table import HEAD, TAIL, left_out, remarks, table
+from evenly.report.table import HEAD, TAIL, format_skipped, remarks, table
 
 
 def fitted(values, columns=None):
@@ -117,5 +117,6 @@ def test_numbers_are_short_and_keep_their_integer_part(value, text):
 def test_left_out_columns_are_grouped_by_reason_and_not_endless():
     columns = {f"c{i}": "text" for i in range(30)}
     assert (
-        left_out(columns) == f"left out: {', '.join(f'c{i}' for i in range(20))} and 10 more (text)"
+        format_skipped(columns)
+        == f"left out: {', '.join(f'c{i}' for i in range(20))} and 10 more (text)"
     )

@@ -57,7 +57,7 @@ def check(shape: tuple[int, ...], dtype: torch.dtype, channels_last: bool, fixed
     weight, bias, mean, spread = torch.rand(4, shape[1], generator=random, dtype=own) + 0.5
     statistics = (mean, spread) if fixed else None
     inputs = [t.detach().requires_grad_() for t in (x, weight, bias)]
-    assert native.take(*inputs)
+    assert native.supports(*inputs)
     y = batch_norm(
         inputs[0], *(statistics or (None, None)), inputs[1], inputs[2], training=not fixed
     )
@@ -195,17 +195,17 @@ def test_two_models_in_two_threads_do_not_meet() -> None:
     ids=["integers", "complex", "sparse", "meta", "empty", "one axis", "negated"],
 )
 def test_what_the_kernels_do_not_take(x: Tensor) -> None:
-    assert not native.take(x)
-    assert native.take(torch.ones(4, 3), torch.ones(3))
+    assert not native.supports(x)
+    assert native.supports(torch.ones(4, 3), torch.ones(3))
 
 
 def test_parts_of_other_lengths_dtypes_and_strides_are_not_taken() -> None:
     x, good = torch.ones(4, 3), torch.ones(3)
     for part in (torch.ones(4), good.double(), good.bfloat16(), torch.ones(3, 2)[:, 0]):
-        assert not native.take(x, part)
-        assert not native.take(x, good, part)
-    assert native.take(x.bfloat16(), good)
-    assert not native.take(x.double(), good)
+        assert not native.supports(x, part)
+        assert not native.supports(x, good, part)
+    assert native.supports(x.bfloat16(), good)
+    assert not native.supports(x.double(), good)
 
 
 @pytest.mark.parametrize("channels_last", [False, True], ids=["contiguous", "channels last"])
@@ -222,7 +222,7 @@ def test_a_gradient_may_lie_in_any_way(channels_last: bool) -> None:
     }
     weight, bias = torch.rand(2, 3, generator=random)
     inputs = [part.detach().requires_grad_() for part in (x, weight, bias)]
-    assert native.take(*inputs)
+    assert native.supports(*inputs)
 
     def found(gradient: Tensor) -> tuple[Tensor, ...]:
         y = batch_norm(inputs[0], None, None, inputs[1], inputs[2], training=True)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import evenly.torch as et
 from evenly import _core
-from evenly.torch.allocator import LEAST, empty_like
+from evenly.torch.allocator import MIN_CACHED, empty_like
 
 LARGE = (64, 32, 32, 32)
 
@@ -28,7 +28,7 @@ def nothing_kept() -> Iterator[None]:
 
 def large(dtype: torch.dtype = torch.float32) -> Tensor:
     x = torch.randn(LARGE, generator=torch.Generator().manual_seed(0)).to(dtype)
-    assert x.numel() >= LEAST
+    assert x.numel() >= MIN_CACHED
     return x
 
 
@@ -51,7 +51,7 @@ def test_alike_in_all_but_the_memory(
 
 def test_views_and_wider_types_are_laid_out_as_torch_lays_them_out() -> None:
     x = large().transpose(1, 3)[:, ::2]
-    assert x.numel() >= LEAST
+    assert x.numel() >= MIN_CACHED
     assert empty_like(x).stride() == torch.empty_like(x).stride()
     assert empty_like(x, torch.float64).dtype is torch.float64
 

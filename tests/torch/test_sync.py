@@ -1,6 +1,6 @@
 """`SyncBatchNorm`: ranks with shares of a batch do what one process does with the whole.
 
-Functions that take a `Share` run on the ranks; in this process there is no process group, so
+Functions that take a `PartialFit` run on the ranks; in this process there is no process group, so
 the same function, given the whole, is what they are compared with.
 """
 

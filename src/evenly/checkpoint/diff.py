@@ -4,8 +4,14 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from evenly.checkpoint.errors import changed, incomplete, moved, twice, vanished
-from evenly.checkpoint.relative_paths import Names
+from evenly.checkpoint.errors import (
+    changed_error,
+    duplicate_error,
+    incomplete,
+    missing_error,
+    moved,
+)
+from evenly.checkpoint.relative_paths import PathMapper
 from evenly.sources.files.fingerprint import Fingerprint, fingerprint
 from evenly.sources.files.locate import FileList, is_url
 from evenly.statistics_file import FileRecord
@@ -15,7 +21,7 @@ Rule = Literal["checkpoint", "update"]
 that is missing is an error), or what may be new (``"update"``)."""
 
 
-class Comparison(NamedTuple):
+class FileDiff(NamedTuple):
     """What is still to be read, and what is not.
 
     Attributes
@@ -37,12 +43,12 @@ class Comparison(NamedTuple):
 def compare(
     given: Sequence[str],
     known: dict[str, FileRecord],
-    names: Names,
+    names: PathMapper,
     rule: Rule,
     checkpoint: str,
     *,
     fingerprint_of: Callable[[str], Fingerprint] = fingerprint,
-) -> Comparison:
+) -> FileDiff:
     """Return what is to be read of the files given, after the rule.
 
     With ``"update"``, a file that was begun and is not given is finished first, if it is below the
@@ -59,7 +65,7 @@ def compare(
     there = _named(given, names)
     missing = [file for file in known.values() if file.path not in there]
     if rule == "checkpoint" and missing:
-        raise vanished(missing, names, checkpoint)
+        raise missing_error(missing, names, checkpoint)
     begun = [file for file in missing if not file.complete]
     if distant := [file for file in begun if not names.is_below(file.path)]:
         raise incomplete(distant, names, checkpoint)
@@ -72,23 +78,23 @@ def compare(
             file = FileRecord(stored, *stamp, 0, False)
             _check_not_moved(file, path, elsewhere, names, checkpoint)
         elif stamp != (file.bytes, file.modified):
-            raise changed(path, file, stamp, checkpoint)
+            raise changed_error(path, file, stamp, checkpoint)
         if file.complete:
             skipped += 1
         else:
             paths.append(path)
             files.append(file)
     sizes = [file.bytes for file in files]
-    return Comparison(paths, files, skipped, None if None in sizes else sum(filter(None, sizes)))
+    return FileDiff(paths, files, skipped, None if None in sizes else sum(filter(None, sizes)))
 
 
-def _named(given: Sequence[str], names: Names) -> dict[str, str]:
+def _named(given: Sequence[str], names: PathMapper) -> dict[str, str]:
     """Return the paths by their names in the ledger."""
     there: dict[str, str] = {}
     for path in given:
-        stored = names.stored(path)
+        stored = names.to_stored(path)
         if stored in there:
-            raise twice(there[stored], path)
+            raise duplicate_error(there[stored], path)
         there[stored] = path
     return there
 
@@ -106,7 +112,11 @@ def _looks(file: FileRecord) -> Looks:
 
 
 def _check_not_moved(
-    new: FileRecord, path: str, elsewhere: dict[Looks, FileRecord], names: Names, checkpoint: str
+    new: FileRecord,
+    path: str,
+    elsewhere: dict[Looks, FileRecord],
+    names: PathMapper,
+    checkpoint: str,
 ) -> None:
     """Refuse a file that looks as one in the sums which is no longer where it was.
 

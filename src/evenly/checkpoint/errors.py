@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from evenly.checkpoint.relative_paths import Names
+from evenly.checkpoint.relative_paths import PathMapper
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
 from evenly.redaction import redact_url
 from evenly.sources.files.fingerprint import Fingerprint
 from evenly.statistics_file import FileRecord
 
 
-def changed(path: str, file: FileRecord, now: Fingerprint, checkpoint: str) -> SourceError:
+def changed_error(path: str, file: FileRecord, now: Fingerprint, checkpoint: str) -> SourceError:
     """Return the error for a file that is not what it was when it was read."""
     return SourceError(
         "A file that is in the sums must stay as it was when it was read. Received: "
@@ -29,7 +29,7 @@ class Change(NamedTuple):
     now: Fingerprint
 
 
-def changed_meanwhile(changes: Mapping[str, Change], checkpoint: str) -> SourceError:
+def changed_while_read_error(changes: Mapping[str, Change], checkpoint: str) -> SourceError:
     """Return the error for files that changed while they were read, in the end."""
     texts = [
         f"{redact_url(path)!r}, first {_state(file.bytes, file.modified)}; now {_state(*now)}"
@@ -43,7 +43,7 @@ def changed_meanwhile(changes: Mapping[str, Change], checkpoint: str) -> SourceE
     )
 
 
-def vanished(missing: Sequence[FileRecord], names: Names, checkpoint: str) -> SourceError:
+def missing_error(missing: Sequence[FileRecord], names: PathMapper, checkpoint: str) -> SourceError:
     """Return the error for files that are in the sums, and not among the sources."""
     texts = []
     for file in missing[:3]:
@@ -59,7 +59,7 @@ def vanished(missing: Sequence[FileRecord], names: Names, checkpoint: str) -> So
     )
 
 
-def incomplete(missing: Sequence[FileRecord], names: Names, checkpoint: str) -> SourceError:
+def incomplete(missing: Sequence[FileRecord], names: PathMapper, checkpoint: str) -> SourceError:
     """Return the error for files that were read in part, and are not to be opened unasked."""
     texts = [
         f"{names.path(file.path)!r}, of which {file.rows:,} rows are in the sums"
@@ -84,7 +84,7 @@ def moved(path: str, before: str, fate: str, checkpoint: str) -> SourceError:
     )
 
 
-def twice(path: str, again: str) -> SourceError:
+def duplicate_error(path: str, again: str) -> SourceError:
     """Return the error for a file that is among the sources twice."""
     path, again = redact_url(path), redact_url(again)
     return SourceError(
@@ -114,7 +114,7 @@ def _option(key: str, value: Any) -> str:
     return f"no {key}=" if value in (None, []) else f"{key}={value!r}"
 
 
-def far_away(checkpoint: str) -> SourceError:
+def remote_error(checkpoint: str) -> SourceError:
     """Return the error for a checkpoint that is no file here."""
     return SourceError(
         "A checkpoint must be a file on this machine, to be replaced and locked. Received: "
@@ -157,7 +157,7 @@ def no_stamp(path: str, option: str) -> UnsupportedTypeError:
     )
 
 
-def both(checkpoint: Any, update: Any) -> DataError:
+def both_given_error(checkpoint: Any, update: Any) -> DataError:
     """Return the error for two ledgers at once."""
     return DataError(
         "A fit keeps one account of its files. Received: "

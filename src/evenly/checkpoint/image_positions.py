@@ -7,8 +7,8 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from evenly.checkpoint.diff import Comparison
-from evenly.checkpoint.errors import Change, changed
+from evenly.checkpoint.diff import FileDiff
+from evenly.checkpoint.errors import Change, changed_error
 from evenly.sources.files.fingerprint import Watch
 from evenly.sources.files.locate import is_url
 from evenly.sources.images import ImageFile, ImageScan, is_archive, iter_images
@@ -16,7 +16,7 @@ from evenly.sources.images.image_file import read_file
 from evenly.statistics_file import FileRecord
 
 
-class Album:
+class ImagePositions:
     """Gives the images that are still to be read, and knows which of them were counted.
 
     Threads count them in no order. So it may be asked what was read only when they have done
@@ -39,7 +39,7 @@ class Album:
         broken.)
     """
 
-    def __init__(self, rest: Comparison, listing: ImageScan, checkpoint: str) -> None:
+    def __init__(self, rest: FileDiff, listing: ImageScan, checkpoint: str) -> None:
         self.listing = listing
         self.changed: dict[str, Change] = {}
         self._checkpoint = checkpoint
@@ -84,7 +84,7 @@ class Album:
         file, stamp = self._files[path], self._watch.opened(path)
         assert stamp is not None
         if file.members and stamp != (file.bytes, file.modified):
-            raise changed(path, file, stamp, self._checkpoint)
+            raise changed_error(path, file, stamp, self._checkpoint)
         if file.members:
             self._resumed.add(path)
         self._note(path, bytes=stamp.bytes, modified=stamp.modified)
@@ -122,7 +122,7 @@ class Album:
         for path in {*self._rows, *self._ended, *self._begun} - self.changed.keys():
             now = self._watch.changed(path)
             if now is not None and path in self._resumed:
-                raise changed(path, self._files[path], now, self._checkpoint)
+                raise changed_error(path, self._files[path], now, self._checkpoint)
             if now is not None:
                 self.changed[path] = Change(self._files[path], now)
         self._begun |= {path for path in self._rows if is_archive(path)}

@@ -50,10 +50,10 @@ class Lock:
         Nothing is written to it before it is known to be ours.
         """
         if not private_files.lock(descriptor):
-            raise _taken(checkpoint, _holder(descriptor))
+            raise _locked_error(checkpoint, _holder(descriptor))
         if not private_files.is_at(descriptor, self._path):
             return
-        if not created and (reason := private_files.foreign(descriptor)):
+        if not created and (reason := private_files.not_private_reason(descriptor)):
             raise _foreign(checkpoint, self._path, reason)
         self._descriptor = descriptor
 
@@ -84,12 +84,14 @@ def _name(checkpoint: str) -> str:
 def _holder(descriptor: int) -> str:
     """Return the process that has written its number into a lock; nothing when none has."""
     text = (
-        "" if private_files.foreign(descriptor) else os.pread(descriptor, 20, 0).decode("latin-1")
+        ""
+        if private_files.not_private_reason(descriptor)
+        else os.pread(descriptor, 20, 0).decode("latin-1")
     )
     return text if text.isascii() and text.isdecimal() else ""
 
 
-def _taken(checkpoint: str, holder: str) -> SourceError:
+def _locked_error(checkpoint: str, holder: str) -> SourceError:
     who = f"process {holder}" if holder else "another process"
     return SourceError(
         "A checkpoint is for one process at a time. "
@@ -105,7 +107,7 @@ def _unopened(checkpoint: str, path: str, error: OSError) -> SourceError:
     reason = (error.strerror or str(error)).lower()
     return SourceError(
         f"A checkpoint must be in a folder that can be written. Received: {checkpoint!r}, and in "
-        f"{folder!r} nothing can be written: {reason}. Choose another place, or create the folder."
+        f"{folder!r} nothing can be written: {reason}. Choose another label, or create the folder."
     )
 
 

@@ -3,17 +3,17 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from evenly.checkpoint.errors import Change, changed
+from evenly.checkpoint.errors import Change, changed_error
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
 from evenly.sources.files.fingerprint import Watch
 from evenly.statistics_file import FileRecord
 
 
-class Course:
+class ReadPosition:
     """Follows blocks, which come file by file and row by row, and knows those read before.
 
-    A block says by its `place` which file it is from: the file's label, or in an archive this
+    A block says by its `label` which file it is from: the file's label, or in an archive this
     and the member's name. A file without rows is passed when the one after it begins.
 
     Parameters
@@ -33,7 +33,7 @@ class Course:
 
     Examples
     --------
-    >>> course = Course(["a.csv", "b.zip"], [FileRecord("a", 9, 0, 20, False),
+    >>> course = ReadPosition(["a.csv", "b.zip"], [FileRecord("a", 9, 0, 20, False),
     ...                                      FileRecord("b", 9, 0, 0, False)])
     >>> course.enter("a.csv"), course.known(0, 30)
     (False, 20)
@@ -61,28 +61,28 @@ class Course:
         self.changed: dict[str, Change] = {}
         self._ended: deque[tuple[str, FileRecord]] = deque()  # until `settle`
         self._number = -1 if paths else 0
-        self._place: str | None = None
+        self._label: str | None = None
         self._base = 0  # rows of the file in places before this one
-        self._row = 0  # rows of this place that were read
+        self._row = 0  # rows of this label that were read
         self._read: list[FileRecord] = []
 
-    def enter(self, place: str) -> bool:
+    def enter_file(self, label: str) -> bool:
         """Go to a place; return whether a file has ended before it."""
-        if place == self._place:
+        if label == self._label:
             return False
         number = self._number
-        if number < 0 or not self._holds(place):
+        if number < 0 or not self._holds(label):
             self._end()
-            while not self._holds(place):
+            while not self._holds(label):
                 self._end()
         else:
             self._base += self._row
-        self._place, self._row = place, 0
+        self._label, self._row = label, 0
         return -1 < number < self._number
 
-    def _holds(self, place: str) -> bool:
+    def _holds(self, block_label: str) -> bool:
         label = self._labels[self._number]
-        return place == label or place.startswith(f"{label}/")
+        return block_label == label or block_label.startswith(f"{label}/")
 
     def _end(self) -> None:
         """Leave the file, whose rows were all read, for the next one."""
@@ -98,15 +98,15 @@ class Course:
             file = self._as_opened(self._number)._replace(rows=rows, complete=True)
             self._ended.append((self._paths[self._number], file))
         self._number += 1
-        self._place, self._base, self._row = None, 0, 0
+        self._label, self._base, self._row = None, 0, 0
 
-    def known(self, first_row: int, rows: int) -> int:
-        """Return how many of these rows of the place, the first ones, were summed before."""
+    def already_read(self, first_row: int, rows: int) -> int:
+        """Return how many of these rows of the label, the first ones, were summed before."""
         known = self._before[self._number].rows - self._base - first_row
         return min(max(known, 0), rows)
 
-    def reach(self, row: int) -> None:
-        """Note that the place's rows up to this one are summed."""
+    def advance(self, row: int) -> None:
+        """Note that the label's rows up to this one are summed."""
         self._row = row
 
     @property
@@ -136,7 +136,7 @@ class Course:
         if stamp is None:
             return file
         if file.rows and stamp != (file.bytes, file.modified):
-            raise changed(self._paths[number], file, stamp, self._checkpoint)
+            raise changed_error(self._paths[number], file, stamp, self._checkpoint)
         return file._replace(bytes=stamp.bytes, modified=stamp.modified)
 
     def settle(self) -> Iterator[str]:
@@ -163,7 +163,7 @@ class Course:
         if now is not None:
             before = next(f for p, f in zip(self._paths, self._before, strict=True) if p == path)
             if before.rows:
-                raise changed(path, before, now, self._checkpoint)
+                raise changed_error(path, before, now, self._checkpoint)
             self.changed[path] = Change(file, now)
         return path not in self.changed
 

@@ -8,7 +8,7 @@ from evenly.sources.files.locate import filesystem_of
 from evenly.sources.urls import is_url, without_caches
 
 
-class Names:
+class PathMapper:
     """Between paths as they are given and as a ledger writes them.
 
     A file below the ledger's own folder is named from there, so that both can be moved
@@ -24,7 +24,7 @@ class Names:
 
     Examples
     --------
-    >>> names = Names("/data/state.json")
+    >>> names = PathMapper("/data/state.json")
     >>> names.stored("/data/2026/a.csv"), names.stored("/elsewhere/a.csv")
     ('2026/a.csv', '/elsewhere/a.csv')
     >>> names.path("2026/a.csv")
@@ -35,7 +35,7 @@ class Names:
         self._folder = os.path.dirname(os.path.realpath(ledger))
         self._below = os.path.join(self._folder, "")
 
-    def stored(self, path: str) -> str:
+    def to_stored(self, path: str) -> str:
         """Return the name of a path that was given."""
         if is_url(path):
             return _address(path)
@@ -58,7 +58,7 @@ class Names:
             return False
         parts = path[len(self._below) :].split(os.sep)
         ways = (os.path.join(self._folder, *parts[:end]) for end in range(1, len(parts) + 1))
-        return not any(map(os.path.islink, ways))  # `stored` never writes the name of a link
+        return not any(map(os.path.islink, ways))  # `to_stored` never writes the name of a link
 
 
 def _address(url: str) -> str:

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 
 INTERVAL = 3.0
 """Seconds of work that a kill may cost, where saving is cheap."""
-SHARE = 50
+MAX_SHARE = 50
 """Saving takes at most one part in so many of the time."""
-COLUMN = 8e-6
+SECONDS_PER_COLUMN = 8e-6
 """Seconds that a column takes to be saved, until it has been measured: a million take 8 s."""
 
 
-class Pace:
+class SaveSchedule:
     """Says when to save, by what the last save took.
 
     Parameters
@@ -28,8 +28,8 @@ class Pace:
 
     def due(self, columns: int, *, least: float | None = None) -> bool:
         """Whether to save now; never before `least` seconds, `INTERVAL` by default."""
-        cost = self._cost or COLUMN * columns
-        wait = max(INTERVAL if least is None else least, SHARE * cost)
+        cost = self._cost or SECONDS_PER_COLUMN * columns
+        wait = max(INTERVAL if least is None else least, MAX_SHARE * cost)
         return self._clock() - self._last >= wait
 
     @contextmanager

@@ -7,16 +7,16 @@ from typing import Any
 
 from evenly.checkpoint import errors
 from evenly.checkpoint.lock import Lock
-from evenly.moments import GroupedMoments, Moments, load_with_ledger
+from evenly.moments import GroupedMoments, Moments, load_with_manifest
 from evenly.sources.selection import Field, parse_selection
-from evenly.statistics_file import FileRecord, Ledger
-from evenly.system.temporary import remove_left_over
+from evenly.statistics_file import FileRecord, Manifest
+from evenly.system.temporary import remove_stale_temp_files
 
-_RELAXED = {"infinite": ("error", "missing"), "broken": ("error", "skip")}
+_ALLOWED_CHANGES = {"infinite": ("error", "missing"), "broken": ("error", "skip")}
 """What may change on the way: where infinity, or a broken image, was an error, there was none."""
 
 
-class State:
+class CheckpointStore:
     """A statistics file with a ledger: as it was, as it becomes, and to nobody else meanwhile.
 
     Parameters
@@ -38,9 +38,9 @@ class State:
 
     def __init__(self, path: str, options: dict[str, Any]) -> None:
         self.path = path
-        self._options = recorded(options)
+        self._options = fingerprint_options(options)
         self._lock = Lock(path)
-        remove_left_over(Path(os.path.realpath(path)))
+        remove_stale_temp_files(Path(os.path.realpath(path)))
         try:
             self.moments, ledger = self._before()
         except BaseException:
@@ -49,11 +49,11 @@ class State:
         self.files = {file.path: file for file in ledger.files}
         self.fields = ledger.fields
 
-    def _before(self) -> tuple[Any, Ledger]:
+    def _before(self) -> tuple[Any, Manifest]:
         """Return what the file has; nothing, when it is not there yet."""
         if not os.path.lexists(self.path):
-            return self._nothing, Ledger(options=self._options)
-        moments, ledger = load_with_ledger(self.path)
+            return self._nothing, Manifest(options=self._options)
+        moments, ledger = load_with_manifest(self.path)
         if ledger is None:
             raise errors.no_ledger(self.path)
         self._check(ledger.options)
@@ -69,9 +69,9 @@ class State:
         """
         now = self._options
         if (then["mode"] is None) != (now["mode"] is None):
-            raise errors.other_kind(_what(now), _what(then), self.path)
+            raise errors.other_kind(_describe(now), _describe(then), self.path)
         for key in sorted(now):
-            if now[key] != then[key] and (then[key], now[key]) != _RELAXED.get(key):
+            if now[key] != then[key] and (then[key], now[key]) != _ALLOWED_CHANGES.get(key):
                 raise errors.other_option(key, now[key], then[key], self.path)
 
     @property
@@ -103,19 +103,19 @@ class State:
             self.fields = tuple((field.name, field.kind) for field in fields)
         moments = sum(begun, start=self.moments)
         moments.sources = [description]
-        ledger = Ledger(sorted(self.files.values()), self._options, self.fields)
-        moments.save_with_ledger(self.path, ledger)
+        ledger = Manifest(sorted(self.files.values()), self._options, self.fields)
+        moments.save_with_manifest(self.path, ledger)
 
     def close(self) -> None:
         """Let others have the file."""
         self._lock.release()
 
 
-def _what(options: dict[str, Any]) -> str:
+def _describe(options: dict[str, Any]) -> str:
     return "tables or arrays" if options["mode"] is None else "images"
 
 
-def recorded(options: dict[str, Any]) -> dict[str, Any]:
+def fingerprint_options(options: dict[str, Any]) -> dict[str, Any]:
     """Return what of the options of a fit decides its result, as JSON has it."""
     asked = parse_selection(options["columns"], options["exclude"], options["weights"])
     select = options["select"]

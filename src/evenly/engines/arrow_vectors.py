@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evenly.errors import DataError, UnsupportedTypeError, listed
+from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.sources.arrow import column_kind
 from evenly.sources.arrow_input import checked, schema_of
 from evenly.sources.selection import NUMBER, Field
@@ -46,7 +46,7 @@ def _is_list(dtype: Any) -> bool:
     )
 
 
-def as_array(column: Any, place: str) -> npt.NDArray[Any]:
+def as_array(column: Any, label: str) -> npt.NDArray[Any]:
     """Return lists, or tensors, as one array with an axis of rows.
 
     A row, or a number, that is null becomes NaN. Tensors of different shapes come as an array
@@ -66,18 +66,18 @@ def as_array(column: Any, place: str) -> npt.NDArray[Any]:
            [nan, nan],
            [ 3., nan]])
     """
-    checked(column, place, full=True)
+    checked(column, label, full=True)
     if column.null_count == len(column) > 0:
         raise DataError(
             "The length of vectors must be known in each batch. Received: "
-            f"{len(column)} null rows and no other, in {place}. Leave null rows out first."
+            f"{len(column)} null rows and no other, in {label}. Leave null rows out first."
         )
     if not _is_list(column.type):
         read = getattr(column, "to_numpy_ndarray", None)  # Arrow's own tensors; Ray's have none
         return read() if read else column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
     present = column.drop_null()
-    width = _width(present, place)
-    array = _numbers(present.flatten(), place, nulls=column.null_count > 0)
+    width = _width(present, label)
+    array = _numbers(present.flatten(), label, nulls=column.null_count > 0)
     array = array.reshape(len(present), width)
     if not column.null_count:
         return array
@@ -86,17 +86,17 @@ def as_array(column: Any, place: str) -> npt.NDArray[Any]:
     return whole
 
 
-def _width(lists: Any, place: str) -> int:
+def _width(lists: Any, label: str) -> int:
     widths = pc.list_value_length(lists).unique().to_pylist()
     if len(widths) > 1:
         raise DataError(
             "Every vector of a column must be of the same length. Received: lengths "
-            f"{listed(sorted(widths))}, in {place}. Pad them, or fit those of a length alone."
+            f"{format_names(sorted(widths))}, in {label}. Pad them, or fit those of a length alone."
         )
     return int(widths[0]) if widths else 0
 
 
-def _numbers(values: Any, place: str, *, nulls: bool) -> npt.NDArray[Any]:
+def _numbers(values: Any, label: str, *, nulls: bool) -> npt.NDArray[Any]:
     if not values.null_count and not nulls:
         return values.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
     kind = values.type if pa.types.is_floating(values.type) else pa.float64()
@@ -105,7 +105,7 @@ def _numbers(values: Any, place: str, *, nulls: bool) -> npt.NDArray[Any]:
     except pa.ArrowInvalid as error:
         raise UnsupportedTypeError(
             "Integers in vectors that have nulls must fit float64. "
-            f"Received: {error}, in {place}. Fill the nulls, or make columns of the vectors."
+            f"Received: {error}, in {label}. Fill the nulls, or make columns of the vectors."
         ) from None
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from evenly.moments import Moments
-from evenly.moments.records import records, state_of
+from evenly.moments.records import records, state_from_records
 
 
-def beside(parts: Sequence[Moments]) -> Moments:
+def concat_columns(parts: Sequence[Moments]) -> Moments:
     """Return moments of all columns, which have no names, in order.
 
     Columns do not know of one another, so this is exact.
@@ -15,7 +15,7 @@ def beside(parts: Sequence[Moments]) -> Moments:
     --------
     >>> import evenly
     >>> x = [[1.0, 10.0], [2.0, 20.0]]
-    >>> beside([evenly.fit(x, columns=0), evenly.fit(x, columns=1)]) == evenly.fit(x)
+    >>> concat_columns([evenly.fit(x, columns=0), evenly.fit(x, columns=1)]) == evenly.fit(x)
     True
     """
     if len(parts) == 1:
@@ -24,6 +24,6 @@ def beside(parts: Sequence[Moments]) -> Moments:
         record for part in parts for record in records(part._state, part.columns, part.dtypes)
     ]
     bounds = any(part.extremes_are_bounds for part in parts)
-    state = state_of(columns, extremes_are_bounds=bounds)
+    state = state_from_records(columns, extremes_are_bounds=bounds)
     dtypes = tuple(column.dtype for column in columns)
     return Moments(state, None, dtypes, rows=parts[0].rows)

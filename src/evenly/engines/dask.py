@@ -13,57 +13,57 @@ import dask
 from dask.delayed import Delayed
 
 from evenly.engines import dask_array
-from evenly.engines.dask_graph import sums
-from evenly.engines.options import Options, beside_of
-from evenly.engines.partition import merge_parts
+from evenly.engines.dask_graph import tree_reduce
+from evenly.engines.options import FitOptions, auxiliary_columns
+from evenly.engines.partition import finalize_partials
 from evenly.sources import open_source
 from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
 
 
-def owns(x: Any) -> bool:
+def matches(x: Any) -> bool:
     """Whether x is in partitions of Dask's, is one, or is a list of them."""
     if isinstance(x, list):
         return all(map(_is_partition, x))
     return _is_partition(x) or _is_collection(x)
 
 
-def fit(x: Any, options: Options) -> Any:
+def fit(x: Any, options: FitOptions) -> Any:
     """Return the moments of a collection: nothing but bytes of moments leaves a partition."""
     if _is_array(x):
         return dask_array.fit(x, options)
     if _is_frame(x):
-        x, options = needed(x, options)
+        x, options = project(x, options)
     if _is_partition(x):
         x = [x]
     kind = "list of Delayed" if isinstance(x, list) else type(x).__name__
     parts = map(dask.delayed, x) if isinstance(x, list) else x.to_delayed()
-    leaves = [(part, options, f"partition {place}") for place, part in enumerate(parts)]
-    (top,) = sums([leaves])
-    return merge_parts(top, f"a Dask {kind} of {len(leaves)} partitions")
+    leaves = [(part, options, f"partition {index}") for index, part in enumerate(parts)]
+    (top,) = tree_reduce([leaves])
+    return finalize_partials(top, f"a Dask {kind} of {len(leaves)} partitions")
 
 
 def transform(x: Any, scaling: Scaling, options: dict[str, Any]) -> Any:
     """Return x scaled: a collection of its kind, in its partitions. Nothing is computed."""
     if _is_array(x):
         return dask_array.transform(x, scaling, **options)
-    return each(x, partial(transform_here, scaling=scaling, **options))
+    return map_partitions(x, partial(transform_here, scaling=scaling, **options))
 
 
-def each(x: Any, work: Callable[[Any], Any]) -> Any:
+def map_partitions(x: Any, work: Callable[[Any], Any]) -> Any:
     """Return the collection of ``work(part)`` for each partition, or each item of a bag.
 
     Of a frame, what `work` makes of an empty one tells the columns and dtypes, and raises here
     and now what would else be raised by a worker.
     """
     if isinstance(x, list):
-        return [each(part, work) for part in x]
+        return [map_partitions(part, work) for part in x]
     if _is_partition(x):
         return dask.delayed(work)(x)
     if not _is_frame(x):
         return x.map(work)
     if x.ndim == 1:
-        return each(x.to_frame(), work)[x.name]
+        return map_partitions(x.to_frame(), work)[x.name]
     # As a key of the graph it goes to each worker once; as an argument, into each task.
     sent = dask.delayed(work, pure=True)
     return x.map_partitions(_call, sent, meta=work(x._meta))
@@ -92,30 +92,30 @@ def _is_frame(x: Any) -> bool:
     return hasattr(type(x), "_meta")
 
 
-def needed(x: Any, options: Options) -> tuple[Any, Options]:
+def project(x: Any, options: FitOptions) -> tuple[Any, FitOptions]:
     """Return a frame of the columns to be fitted, so that no others are read, and the rest to do.
 
     Unknown names are found here, before anything runs.
     """
     source = open_source(
-        _as_far_as_known(x),
+        _empty_like(x),
         columns=options.columns,
         exclude=options.exclude,
         weights=options.weights,
         select=options.select,
         by=options.by,
-        place=f"the Dask {type(x).__name__}",
+        label=f"the Dask {type(x).__name__}",
     )
     if x.ndim == 1:
         return x, options
     names = list(source.names or ())
     labels = {str(label): label for label in x.columns}
-    wanted = [*names, *beside_of(options)]
+    wanted = [*names, *auxiliary_columns(options)]
     columns = None if options.columns is None else names
     return x[[labels[name] for name in wanted]], replace(options, columns=columns, exclude=())
 
 
-def _as_far_as_known(x: Any) -> Any:
+def _empty_like(x: Any) -> Any:
     """Return an empty frame like x. Categories that only the partitions know may be numbers."""
     if x.ndim == 1:
         return x._meta

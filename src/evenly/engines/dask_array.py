@@ -8,9 +8,9 @@ from typing import Any
 import dask
 import numpy as np
 
-from evenly.engines.beside import beside
-from evenly.engines.dask_graph import Leaf, sums
-from evenly.engines.partition import Options, merge_parts
+from evenly.engines.beside import concat_columns
+from evenly.engines.dask_graph import Leaf, tree_reduce
+from evenly.engines.partition import FitOptions, finalize_partials
 from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.sources.arrays import resolve_feature_axis
@@ -22,7 +22,7 @@ from evenly.transform.arrays import check_shape, output_dtype
 PLACE = "the Dask Array"
 
 
-def fit(x: Any, options: Options) -> Moments:
+def fit(x: Any, options: FitOptions) -> Moments:
     """Return the moments of an array; chunks of the same columns add up, others stand beside."""
     axis, number = resolve_feature_axis(x.shape, options.feature_axis, PLACE)
     starts = _starts(x, axis)
@@ -35,11 +35,11 @@ def fit(x: Any, options: Options) -> Moments:
         for chunk, (start, local) in _local(wanted, starts).items()
     ]
     description = f"a Dask Array of shape {x.shape} in {x.npartitions} chunks"
-    together = beside([merge_parts(top, description) for top in sums(groups)])
+    together = concat_columns([finalize_partials(top, description) for top in tree_reduce(groups)])
     together.sources = (description,)
     if picked is None or picked == wanted:
         return together
-    return together.select([wanted.index(place) for place in picked])
+    return together.select([wanted.index(index) for index in picked])
 
 
 def transform(x: Any, scaling: Scaling, *, feature_axis: int = -1, **options: Any) -> Any:
@@ -90,18 +90,18 @@ def _local(wanted: Any, starts: list[int]) -> dict[int, tuple[int, list[int] | N
     """Return which chunks of columns are read: where each starts, and which of its columns."""
     result: dict[int, tuple[int, list[int] | None]] = {}
     for chunk, (start, stop) in enumerate(pairwise(starts)):
-        here = [place - start for place in wanted if start <= place < stop]
+        here = [index - start for index in wanted if start <= index < stop]
         if here:
             result[chunk] = (start, None if len(here) == stop - start else here)
     return result
 
 
-def _leaves(blocks: Any, start: int, columns: list[int] | None, options: Options) -> list[Leaf]:
+def _leaves(blocks: Any, start: int, columns: list[int] | None, options: FitOptions) -> list[Leaf]:
     local = replace(options, columns=columns, exclude=())
-    return [(block, local, _place(index, start)) for block, index in blocks]
+    return [(block, local, _block_label(index, start)) for block, index in blocks]
 
 
-def _place(index: tuple[int, ...], start: int) -> str:
+def _block_label(index: tuple[int, ...], start: int) -> str:
     """Return what messages call a block: how its user gets it, and where its columns start."""
     name = f"x.blocks[{', '.join(map(str, index))}]"
     return f"{name} (whose column 0 is column {start} of x)" if start else name

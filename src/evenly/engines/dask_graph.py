@@ -8,18 +8,18 @@ from dask._task_spec import List, Task, TaskRef
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
-from evenly.engines.partition import Options, fit_partition, merge_shares
+from evenly.engines.partition import FitOptions, fit_partition, merge_partials
 
-FAN = 16
+FAN_IN = 16
 """Shares that one task adds up: of a thousand columns, 0.7 MB come in and 45 KB go out."""
 
 Key: TypeAlias = str | tuple[str, int]
-Leaf: TypeAlias = tuple[Delayed, Options, str]
+Leaf: TypeAlias = tuple[Delayed, FitOptions, str]
 """A partition, what is asked of it, and what messages call it."""
 
 
-def sums(groups: Sequence[Sequence[Leaf]]) -> list[list[bytes]]:
-    """Fit the partitions of each group, and return of each at most `FAN` sums of shares.
+def tree_reduce(groups: Sequence[Sequence[Leaf]]) -> list[list[bytes]]:
+    """Fit the partitions of each group, and return of each at most `FAN_IN` sums of shares.
 
     All groups are one graph, run once, by the scheduler that is current. A task that is run
     again, since its worker was lost, makes the same bytes under the same key, and a sum takes
@@ -27,25 +27,25 @@ def sums(groups: Sequence[Sequence[Leaf]]) -> list[list[bytes]]:
     """
     run = uuid4().hex
     graph: dict[Key, Task] = {}
-    tops = [_top(graph, f"{number}-{run}", leaves) for number, leaves in enumerate(groups)]
+    tops = [_build_tree(graph, f"{number}-{run}", leaves) for number, leaves in enumerate(groups)]
     name = f"moments-{run}"
     graph[name] = Task(name, list, List(*map(_refs, tops)))
-    data = _each_graph_once(part for leaves in groups for part, _, _ in leaves)
+    data = _unique_graphs(part for leaves in groups for part, _, _ in leaves)
     whole = Delayed(name, HighLevelGraph.from_collections(name, graph, dependencies=data))
     return whole.compute()  # type: ignore[no-any-return]
 
 
-def _top(graph: dict[Key, Task], name: str, leaves: Sequence[Leaf]) -> list[Key]:
+def _build_tree(graph: dict[Key, Task], name: str, leaves: Sequence[Leaf]) -> list[Key]:
     """Put the leaves and the tree over them into a graph, and return the keys of its top."""
-    keys: list[Key] = [(f"fit_partition-{name}", place) for place in range(len(leaves))]
-    for key, (part, options, place) in zip(keys, leaves, strict=True):
-        graph[key] = Task(key, fit_partition, TaskRef(part.key), options, place)
+    keys: list[Key] = [(f"fit_partition-{name}", index) for index in range(len(leaves))]
+    for key, (part, options, label) in zip(keys, leaves, strict=True):
+        graph[key] = Task(key, fit_partition, TaskRef(part.key), options, label)
     level = 0
-    while len(keys) > FAN:
-        below = [keys[at : at + FAN] for at in range(0, len(keys), FAN)]
-        keys = [(f"merge_shares-{level}-{name}", place) for place in range(len(below))]
+    while len(keys) > FAN_IN:
+        below = [keys[at : at + FAN_IN] for at in range(0, len(keys), FAN_IN)]
+        keys = [(f"merge_shares-{level}-{name}", index) for index in range(len(below))]
         for key, some in zip(keys, below, strict=True):
-            graph[key] = Task(key, merge_shares, _refs(some))
+            graph[key] = Task(key, merge_partials, _refs(some))
         level += 1
     return keys
 
@@ -54,7 +54,7 @@ def _refs(keys: Iterable[Key]) -> List:
     return List(*map(TaskRef, keys))
 
 
-def _each_graph_once(parts: Iterable[Delayed]) -> list[Delayed]:
+def _unique_graphs(parts: Iterable[Delayed]) -> list[Delayed]:
     """Return parts whose graphs together have all keys: a collection's share one graph."""
     graphs: dict[int, tuple[Any, Delayed]] = {}
     for part in parts:

@@ -8,7 +8,7 @@ from evenly.sources.group_by import is_column_names, parse_by
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class FitOptions:
     """The options of a fit that is sent to partitions; see `evenly.fit`.
 
     Attributes
@@ -33,7 +33,7 @@ class Options:
     by: Any = None
 
 
-def check_sendable(weights: Any, progress: Any, by: Any) -> None:
+def check_distributable(weights: Any, progress: Any, by: Any) -> None:
     """Raise for options of `evenly.fit` that do not reach another process.
 
     Raises
@@ -59,6 +59,6 @@ def check_sendable(weights: Any, progress: Any, by: Any) -> None:
         )
 
 
-def beside_of(options: Options) -> list[str]:
+def auxiliary_columns(options: FitOptions) -> list[str]:
     """Return the columns that are read beside those that are fitted: of weights, and of keys."""
     return [*filter(None, [options.weights]), *map(str, parse_by(options.by))]

@@ -12,10 +12,10 @@ import ray.exceptions
 from ray.data.extensions import ArrowTensorArray
 
 from evenly.engines.arrow_vectors import as_array, fields_of, is_tensor, lists_like
-from evenly.engines.options import Options, beside_of
-from evenly.engines.partition import fit_partition, merge_parts
-from evenly.engines.remote_errors import explained
-from evenly.engines.vector_columns import VectorSource, only_vector, selected
+from evenly.engines.options import FitOptions, auxiliary_columns
+from evenly.engines.partition import finalize_partials, fit_partition
+from evenly.engines.remote_errors import unwrap_remote_error
+from evenly.engines.vector_columns import VectorSource, select_vector_column, single_vector_column
 from evenly.errors import DataError
 from evenly.sources.group_by import parse_by
 from evenly.sources.selection import parse_selection, resolve_columns
@@ -25,12 +25,12 @@ from evenly.transform import transform as transform_here
 PLACE = "the Ray Dataset"
 
 
-def owns(x: Any) -> bool:
+def matches(x: Any) -> bool:
     """Whether x is a data set of Ray's."""
     return isinstance(x, ray.data.Dataset)
 
 
-def fit(x: Any, options: Options) -> Any:
+def fit(x: Any, options: FitOptions) -> Any:
     """Return the moments of a data set: one row of bytes leaves each block.
 
     A task that is run again, since its worker was lost, makes the same block of one row under
@@ -40,17 +40,17 @@ def fit(x: Any, options: Options) -> Any:
     x, options = _needed(x, options)
     blocks = x.map_batches(partial(_fit, options=options), batch_size=None, **_ARROW)
     try:
-        return merge_parts((row["share"] for row in blocks.iter_rows()), "a Ray Dataset")
+        return finalize_partials((row["share"] for row in blocks.iter_rows()), "a Ray Dataset")
     except ray.exceptions.RayError as error:
-        raise explained(error, "Ray's workers") from None
+        raise unwrap_remote_error(error, "Ray's workers") from None
 
 
 def transform(x: Any, scaling: Scaling, options: dict[str, Any]) -> Any:
     """Return a data set with its columns scaled. Nothing is computed before it is used."""
-    return each(x, partial(_scaled, scaling=scaling, options=options))
+    return map_partitions(x, partial(_scaled, scaling=scaling, options=options))
 
 
-def each(x: Any, work: Callable[[Any], Any]) -> Any:
+def map_partitions(x: Any, work: Callable[[Any], Any]) -> Any:
     """Return the data set of ``work(table)`` for each block of x, as an Arrow table.
 
     Where the columns are known, `work` is tried on an empty table first: it raises here and now
@@ -79,7 +79,7 @@ def _schema(x: Any) -> Any:
     return base if isinstance(base, pa.Schema) else None
 
 
-def _needed(x: Any, options: Options) -> tuple[Any, Options]:
+def _needed(x: Any, options: FitOptions) -> tuple[Any, FitOptions]:
     """Return a data set of the columns to be fitted, where they are known, and what is left to do.
 
     So no others are read, and what is wrong with their names is found before anything runs.
@@ -88,8 +88,8 @@ def _needed(x: Any, options: Options) -> tuple[Any, Options]:
     if schema is None:
         return x, options
     fields = fields_of(schema)
-    vectors = selected(fields, options, PLACE)
-    beside = beside_of(options)
+    vectors = select_vector_column(fields, options, PLACE)
+    beside = auxiliary_columns(options)
     if vectors is not None:
         return x.select_columns([vectors, *beside]), replace(options, select=vectors)
     asked = parse_selection(options.columns, options.exclude, options.weights, parse_by(options.by))
@@ -98,19 +98,19 @@ def _needed(x: Any, options: Options) -> tuple[Any, Options]:
     return x.select_columns([*names, *beside]), replace(options, columns=columns, exclude=())
 
 
-def _fit(block: pa.Table, options: Options) -> pa.Table:
+def _fit(block: pa.Table, options: FitOptions) -> pa.Table:
     """Fit a block: what a task does."""
-    place = f"a block of {PLACE}"
-    vectors = selected(fields_of(block.schema), options, place)
-    part = block if vectors is None else VectorSource([block], vectors, options, place)
-    return pa.table({"share": [fit_partition(part, options, place)]})
+    label = f"a block of {PLACE}"
+    vectors = select_vector_column(fields_of(block.schema), options, label)
+    part = block if vectors is None else VectorSource([block], vectors, options, label)
+    return pa.table({"share": [fit_partition(part, options, label)]})
 
 
 def _scaled(block: pa.Table, scaling: Scaling, options: dict[str, Any]) -> pa.Table:
     """Scale a block: what a task does; and what the driver does with one of no rows."""
     if scaling.columns is not None:
         return transform_here(block, scaling, **options)
-    name = only_vector(fields_of(block.schema), PLACE)
+    name = single_vector_column(fields_of(block.schema), PLACE)
     column = block[name].combine_chunks()
     if not len(column):
         return block

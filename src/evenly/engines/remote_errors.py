@@ -9,7 +9,7 @@ _OURS = re.compile(r"evenly\.errors\.([A-Za-z]+): (.*)")
 _NOT_THERE = re.compile(r"ModuleNotFoundError: No module named '(evenly[\w.]*|pyarrow)'")
 
 
-def explained(error: Exception, engine: str) -> Exception:
+def unwrap_remote_error(error: Exception, engine: str) -> Exception:
     r"""Return the error that evenly raised on another machine; else the engine's own.
 
     Parameters
@@ -20,9 +20,9 @@ def explained(error: Exception, engine: str) -> Exception:
     Examples
     --------
     >>> text = "Traceback ...\nevenly.errors.DataError: Every value must be finite."
-    >>> explained(RuntimeError(text), "Spark's executors")
+    >>> unwrap_remote_error(RuntimeError(text), "Spark's executors")
     DataError('Every value must be finite.')
-    >>> explained(RuntimeError("No module named 'torch'"), "Spark's executors")
+    >>> unwrap_remote_error(RuntimeError("No module named 'torch'"), "Spark's executors")
     RuntimeError("No module named 'torch'")
     """
     text = str(error)
@@ -31,11 +31,11 @@ def explained(error: Exception, engine: str) -> Exception:
         if isinstance(kind, type) and issubclass(kind, EvenlyError):
             return kind(found[2].strip())
     if found := _NOT_THERE.search(text):
-        return _not_there(found[1].partition(".")[0], engine)
+        return _missing_on_worker_error(found[1].partition(".")[0], engine)
     return error
 
 
-def _not_there(package: str, engine: str) -> MissingExtraError:
+def _missing_on_worker_error(package: str, engine: str) -> MissingExtraError:
     return MissingExtraError(
         f"The work is sent to {engine}, so evenly and pyarrow must be installed there too. "
         f"Received: a process without {package}. Install it in the Python that they run "

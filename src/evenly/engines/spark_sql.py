@@ -7,21 +7,21 @@ its `Column` objects are some ten thousand.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from evenly.columns import check_times
-from evenly.engines.spark_types import fields_of, kind_of, quoted
-from evenly.engines.vector_columns import only_vector
+from evenly.columns import check_time_units
+from evenly.engines.spark_types import column_kind, fields_of, quoted
+from evenly.engines.vector_columns import single_vector_column
 from evenly.errors import UnsupportedTypeError
 from evenly.transform import Scaling
 from evenly.transform.arrays import check_missing
 from evenly.transform.dtypes import result_dtype
-from evenly.transform.frames import match
+from evenly.transform.frames import match_columns
 
 Types = list[tuple[str, str]]
 
 _WHOLE = ("bigint", "timestamp", "timestamp_ntz")
 
 
-class Numbers(NamedTuple):
+class ScalingLiterals(NamedTuple):
     """The numbers of a scaling, as SQL: literals, or items of an array of literals."""
 
     hi: str
@@ -32,7 +32,7 @@ class Numbers(NamedTuple):
 
 
 def scaled(
-    types: Types, scaling: Scaling, *, place: str, dtype: object = None, missing: str = "keep"
+    types: Types, scaling: Scaling, *, label: str, dtype: object = None, missing: str = "keep"
 ) -> dict[str, str]:
     """Return an expression for each column that the scaling has, by name.
 
@@ -48,47 +48,47 @@ def scaled(
     check_missing(missing)
     known = dict(types)
     if scaling.columns is None:
-        name = only_vector(fields_of(types), place)
-        return {name: _vector(quoted(name), known[name], scaling, dtype, missing, place)}
-    names = match(scaling.columns, list(known))
+        name = single_vector_column(fields_of(types), label)
+        return {name: _vector(quoted(name), known[name], scaling, dtype, missing, label)}
+    names = match_columns(scaling.columns, list(known))
     if not scaling.inverse:
         times = [_time_or_type(known[name]) for name in names]
-        check_times(names, scaling.dtypes, times)
+        check_time_units(names, scaling.dtypes, times)
     return {
-        name: _column(name, known[name], _literals(scaling, place), dtype, missing)
-        for place, name in enumerate(names)
+        name: _column(name, known[name], _literals(scaling, index), dtype, missing)
+        for index, name in enumerate(names)
     }
 
 
 def _time_or_type(kind: str) -> str:
-    return kind_of(kind) if "[" in kind_of(kind) else kind
+    return column_kind(kind) if "[" in column_kind(kind) else kind
 
 
-def _column(name: str, kind: str, numbers: Numbers, dtype: object, missing: str) -> str:
+def _column(name: str, kind: str, numbers: ScalingLiterals, dtype: object, missing: str) -> str:
     result = _result(name, kind, dtype)
     return f"cast({_formula(quoted(name), kind, numbers, missing)} as {result})"
 
 
 def _vector(
-    column: str, kind: str, scaling: Scaling, dtype: object, missing: str, place: str
+    column: str, kind: str, scaling: Scaling, dtype: object, missing: str, label: str
 ) -> str:
     """Return the expression of a column of vectors: its items by their number."""
     item = kind.removeprefix("array<").removesuffix(">")
     item = "double" if item == "vector" else item
     each = [_literals(scaling, index) for index in range(len(scaling))]
     powers = [numbers.power for numbers in each if numbers.power is not None]
-    numbers = Numbers(
-        _item(numbers.hi for numbers in each),
-        _item(numbers.lo for numbers in each),
-        _item(numbers.factor for numbers in each),
-        _item(powers) if powers else None,
+    numbers = ScalingLiterals(
+        _array_item(numbers.hi for numbers in each),
+        _array_item(numbers.lo for numbers in each),
+        _array_item(numbers.factor for numbers in each),
+        _array_item(powers) if powers else None,
         scaling.inverse,
     )
     result = "double" if kind == "vector" else _result(column, item, dtype)
     formula = f"cast({_formula('v', item, numbers, missing)} as {result})"
     wrong = (
         f"x must have as many features as the moments, {len(scaling)}. Received: a vector of ' "
-        f"|| size({column}) || ', in column {column} of {place}."
+        f"|| size({column}) || ', in column {column} of {label}."
     )
     return (
         f"if(size({column}) = {len(scaling)} or {column} is null, "
@@ -96,23 +96,23 @@ def _vector(
     )
 
 
-def _item(literals: Iterable[str]) -> str:
+def _array_item(literals: Iterable[str]) -> str:
     return f"get(array({', '.join(literals)}), i)"
 
 
-def _literals(scaling: Scaling, index: int) -> Numbers:
+def _literals(scaling: Scaling, index: int) -> ScalingLiterals:
     hi, lo, factor = (
         _literal(float(part[index])) for part in (scaling.hi, scaling.lo, scaling.factor)
     )
     power = None if scaling.power is None else _literal(2.0 ** int(scaling.power[index]))
-    return Numbers(hi, lo, factor, power, scaling.inverse)
+    return ScalingLiterals(hi, lo, factor, power, scaling.inverse)
 
 
 def _literal(value: float) -> str:
     return f"({value!r}D)"
 
 
-def _formula(x: str, kind: str, numbers: Numbers, missing: str) -> str:
+def _formula(x: str, kind: str, numbers: ScalingLiterals, missing: str) -> str:
     """Return ``((x - hi) - lo) * factor`` or ``x * factor + lo + hi``, in double."""
     hi, lo, factor, power, inverse = numbers
     double = f"cast({x} as double)"
@@ -120,14 +120,14 @@ def _formula(x: str, kind: str, numbers: Numbers, missing: str) -> str:
         y = f"({double} * {factor} + {lo} + {hi})"
         y = y if power is None else f"({y} / {power})"
     elif power is None and (kind in _WHOLE or kind.startswith("interval")):
-        y = f"(({_centred(_whole(x, kind), hi)} - {lo}) * {factor})"
+        y = f"(({_centred(_as_int64(x, kind), hi)} - {lo}) * {factor})"
     else:
         double = double if power is None else f"{double} * {power}"
         y = f"(({double} - {hi} - {lo}) * {factor})"
     return y if missing == "keep" else f"coalesce(nanvl({y}, 0D), 0D)"
 
 
-def _whole(x: str, kind: str) -> str:
+def _as_int64(x: str, kind: str) -> str:
     """Return a column as the 64-bit integer that it was when it was fitted."""
     if kind == "timestamp":
         return f"unix_micros({x})"
@@ -147,7 +147,7 @@ def _centred(x: str, hi: str) -> str:
 
 def _result(name: str, kind: str, dtype: object) -> str:
     """Return Spark's type for the result of a column of this type."""
-    wanted = kind_of(kind)
+    wanted = column_kind(kind)
     if wanted != "number" and not wanted.startswith(("timestamp", "duration")):
         raise UnsupportedTypeError(
             f"Only numbers and booleans can be scaled. Received: column {name!r} of type {kind}. "

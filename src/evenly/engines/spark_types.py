@@ -16,15 +16,15 @@ def types_of(x: Any) -> list[tuple[str, str]]:
 
 def fields_of(types: list[tuple[str, str]]) -> list[Field]:
     """Return the columns as fields."""
-    return [Field(name, kind_of(kind)) for name, kind in types]
+    return [Field(name, column_kind(kind)) for name, kind in types]
 
 
-def kind_of(kind: str) -> str:
+def column_kind(kind: str) -> str:
     """Return the kind of a type. Times are what Arrow makes of them: 64-bit microseconds.
 
-    >>> kind_of("decimal(10,2)"), kind_of("timestamp_ntz"), kind_of("vector")
+    >>> column_kind("decimal(10,2)"), column_kind("timestamp_ntz"), column_kind("vector")
     ('number', 'timestamp[us]', 'vector')
-    >>> kind_of("struct<a:int>")
+    >>> column_kind("struct<a:int>")
     'nested'
     """
     first = kind.partition("(")[0].partition("<")[0].partition(" ")[0]

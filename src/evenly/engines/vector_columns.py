@@ -12,15 +12,15 @@ import numpy.typing as npt
 
 from evenly.block import Block, GroupKeys
 from evenly.engines.arrow_vectors import VECTOR, as_array
-from evenly.engines.options import Options
-from evenly.errors import ColumnError, listed
+from evenly.engines.options import FitOptions
+from evenly.errors import ColumnError, format_names
 from evenly.sources import open_source
 from evenly.sources.group_by import parse_by
 from evenly.sources.group_keys import cross_keys, factorize_array
 from evenly.sources.selection import NULL, Field
 
 
-def selected(fields: Sequence[Field], options: Options, place: str) -> str | None:
+def select_vector_column(fields: Sequence[Field], options: FitOptions, label: str) -> str | None:
     """Return the name of the column of vectors to be fitted; None to fit columns of numbers.
 
     Without ``select=`` it is the only one, in a table that has no column of numbers.
@@ -32,36 +32,38 @@ def selected(fields: Sequence[Field], options: Options, place: str) -> str | Non
     """
     vectors = [field.name for field in fields if field.kind == VECTOR]
     if options.select is None:
-        _check_none_named(options.columns, vectors, place)
+        _check_none_named(options.columns, vectors, label)
         alone = len(vectors) == 1 and not any(field.is_selectable for field in fields)
         return vectors[0] if alone else None
     if options.select in [*vectors, *(field.name for field in fields if field.kind == NULL)]:
         return str(options.select)
     raise ColumnError(
         "select= chooses a column of vectors or tensors. "
-        f"Received: select={options.select!r}; {place} has {listed(vectors) or 'none of these'}. "
+        f"Received: select={options.select!r}; {label} has "
+        f"{format_names(vectors) or 'none of these'}. "
         "Choose columns of numbers with columns=[...]."
     )
 
 
-def _check_none_named(columns: Any, vectors: Sequence[str], place: str) -> None:
+def _check_none_named(columns: Any, vectors: Sequence[str], label: str) -> None:
     asked = [columns] if isinstance(columns, str | int) else columns or ()
     if named := [name for name in asked if name in vectors]:
         raise ColumnError(
             "columns= takes columns of numbers; a column of vectors is fitted alone, as an "
-            f"array. Received: columns={named[0]!r}, of {place}. Pass select={named[0]!r}."
+            f"array. Received: columns={named[0]!r}, of {label}. Pass select={named[0]!r}."
         )
 
 
-def only_vector(fields: Sequence[Field], place: str) -> str:
+def single_vector_column(fields: Sequence[Field], label: str) -> str:
     """Return the one column of vectors that moments without names can be meant for."""
     vectors = [field.name for field in fields if field.kind == VECTOR]
     if len(vectors) == 1:
         return vectors[0]
     raise ColumnError(
         "Columns are matched by name, and these moments have no column names: they are those of "
-        f"an array, so that {place} must have one column of vectors. "
-        f"Received: {listed(vectors) or 'none'}. Select one first, or fit on columns with names."
+        f"an array, so that {label} must have one column of vectors. "
+        f"Received: {format_names(vectors) or 'none'}. "
+        "Select one first, or fit on columns with names."
     )
 
 
@@ -82,17 +84,17 @@ class VectorSource:
     rows = None
     nbytes = None
 
-    def __init__(self, batches: Iterable[Any], name: str, options: Options, place: str) -> None:
+    def __init__(self, batches: Iterable[Any], name: str, options: FitOptions, label: str) -> None:
         self._batches = batches
         self._name = name
         self._options = options
-        self.description = place
+        self.description = label
         self.left_out: dict[str, str] = {}
 
     def blocks(self) -> Generator[Block]:
         """Yield the blocks of each batch, with its weights and its keys."""
         for batch in self._batches:
-            array = as_array(_whole(batch[self._name]), self._place)
+            array = as_array(_combine_chunks(batch[self._name]), self._label)
             weights, keys = self._weights(batch), self._keys(batch)
             if array.dtype != object:
                 yield from self._blocks(array, weights, keys)
@@ -103,19 +105,21 @@ class VectorSource:
                 yield from self._blocks(tensor[None], some, None if keys is None else keys[own])
 
     @property
-    def _place(self) -> str:
+    def _label(self) -> str:
         return f"column {self._name!r} of {self.description}"
 
     def _weights(self, batch: Any) -> npt.NDArray[np.float64] | None:
         if self._options.weights is None:
             return None
-        weights = _whole(batch[self._options.weights])
+        weights = _combine_chunks(batch[self._options.weights])
         return weights.to_numpy(zero_copy_only=False).astype(np.float64)  # type: ignore[no-any-return]
 
     def _keys(self, batch: Any) -> GroupKeys | None:
         names = parse_by(self._options.by)
         return (
-            cross_keys([factorize_array(_whole(batch[name])) for name in names]) if names else None
+            cross_keys([factorize_array(_combine_chunks(batch[name])) for name in names])
+            if names
+            else None
         )
 
     def _blocks(self, array: Any, weights: Any, keys: GroupKeys | None) -> Iterable[Block]:
@@ -128,9 +132,9 @@ class VectorSource:
             weights=weights,
             feature_axis=self._options.feature_axis,
             by=keys,
-            place=self._place,
+            label=self._label,
         ).blocks()
 
 
-def _whole(column: Any) -> Any:
+def _combine_chunks(column: Any) -> Any:
     return column.combine_chunks() if hasattr(column, "combine_chunks") else column

@@ -7,10 +7,10 @@ from typing import Any
 
 from evenly import _core
 from evenly.block import Block
-from evenly.checkpoint.position import Course
+from evenly.checkpoint.position import ReadPosition
 from evenly.errors import EvenlyError
-from evenly.fitting.parallel import consume_side_by_side
-from evenly.fitting.saving import Saving
+from evenly.fitting.parallel import run_tasks
+from evenly.fitting.saving import CheckpointSaver
 from evenly.sources.tables import ReadTask
 
 Report = Callable[[Block], None]
@@ -19,7 +19,7 @@ _FILES = 64
 """Files that are read side by side before their sums are added up: these take memory."""
 
 
-class Summing(Saving):
+class CheckpointedFit(CheckpointSaver):
     """Adds blocks to moments so that, whenever it saves, the sums agree with the course.
 
     The rows of a file are summed apart until it has ended, and is still what it was when it was
@@ -38,7 +38,7 @@ class Summing(Saving):
     def __init__(
         self,
         moments: Any,
-        course: Course,
+        course: ReadPosition,
         save: Callable[[list[Any]], None],
         *,
         empty: Callable[[], Any],
@@ -66,7 +66,7 @@ class Summing(Saving):
         """Add what was read of files that have ended, without those that have changed."""
         for path in self._course.settle():
             if path in self._parts:
-                self._total._absorb(self._parts.pop(path))
+                self._total._merge_inplace(self._parts.pop(path))
         for path in self._course.changed:
             self._parts.pop(path, None)
 
@@ -84,33 +84,33 @@ class Summing(Saving):
         """Add blocks one after the other, each by all threads; also save where a file ends."""
         with self._interruption, closing(blocks):
             while (block := self._next(blocks)) is not None:
-                if self._course.enter(block.place):
-                    with self._saved_when_refused():
+                if self._course.enter_file(block.label):
+                    with self._save_on_error():
                         self._settle()
                     if self._due(least=0.0):
                         self._save()
                 self._add(block)
                 self._report(block)
                 del block  # so that its memory is free when the next one is made
-                self._pause()
-            self._stop_if_asked()
+                self._checkpoint_if_due()
+            self._raise_if_interrupted()
 
     def _next(self, blocks: Iterator[Block]) -> Block | None:
-        with self._saved_when_refused():
+        with self._save_on_error():
             return next(blocks, None)
 
     def _add(self, block: Block) -> None:
         """Add what of a block is not in the sums yet."""
-        known = self._course.known(block.first_row, block.rows)
+        known = self._course.already_read(block.first_row, block.rows)
         if known < block.rows:
             rest = block.skip_rows(known)
-            with self._saved_when_refused():
+            with self._save_on_error():
                 self._part().update(rest, infinite=self._infinite, threads=self._threads)
             self._added = True
-        self._course.reach(block.first_row + block.rows)
+        self._course.advance(block.first_row + block.rows)
 
     @contextmanager
-    def _saved_when_refused(self) -> Iterator[None]:
+    def _save_on_error(self) -> Iterator[None]:
         """Save before an error: what is refused leaves the sums as they were."""
         try:
             yield
@@ -118,43 +118,43 @@ class Summing(Saving):
             self._save()
             raise
 
-    def sum_side_by_side(self, tasks: Generator[ReadTask]) -> None:
+    def run_parallel(self, tasks: Generator[ReadTask]) -> None:
         """Add blocks of some columns each; a thread reads one and sums it.
 
         A save waits until all threads have come to the end of the same group of rows, so that
         the sums of all columns have the same rows then.
         """
-        steps = groupby(tasks, lambda task: (task.place, task.first_row))
+        steps = groupby(tasks, lambda task: (task.label, task.first_row))
         with self._interruption, closing(tasks):
             while (step := next(steps, None)) is not None:
-                stretch = self._stretch(chain([step], steps))
+                stretch = self._until_next_save(chain([step], steps))
                 threads = self._threads or _core.num_threads()
-                consume_side_by_side(stretch, self._add_some, threads)
+                run_tasks(stretch, self._add_partial_block, threads)
                 self._settle()
-                self._pause()
-            self._stop_if_asked()
+                self._checkpoint_if_due()
+            self._raise_if_interrupted()
 
-    def _stretch(
+    def _until_next_save(
         self, steps: Iterator[tuple[tuple[str, int], Iterator[ReadTask]]]
     ) -> Iterator[Iterable[tuple[Any, Block]]]:
         """Yield what is to be added until the next save, with the moments to add it to."""
-        for (place, first_row), step in steps:
-            self._course.enter(place)
+        for (label, first_row), step in steps:
+            self._course.enter_file(label)
             part = self._part()
             rows = 0
             for task in step:
                 rows = task.rows
-                known = self._course.known(first_row, rows)
+                known = self._course.already_read(first_row, rows)
                 if known < rows:
                     self._added = True
                     yield _for(part, _after(task.blocks, first_row + known))
-            self._course.reach(first_row + rows)
-            if self._interruption.asked or self._due() or len(self._parts) > _FILES:
+            self._course.advance(first_row + rows)
+            if self._interruption.pending or self._due() or len(self._parts) > _FILES:
                 return
 
-    def _add_some(self, some: tuple[Any, Block]) -> None:
+    def _add_partial_block(self, some: tuple[Any, Block]) -> None:
         part, block = some
-        part.update_some(block, infinite=self._infinite)
+        part.add_partial_block(block, infinite=self._infinite)
         self._report(block)
 
 

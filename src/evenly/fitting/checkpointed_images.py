@@ -7,14 +7,14 @@ from typing import Any
 
 from evenly import _core
 from evenly.block import Block
-from evenly.fitting.images import ImageSums
-from evenly.fitting.parallel import consume_side_by_side
-from evenly.fitting.saving import Saving
+from evenly.fitting.images import ImageAccumulator
+from evenly.fitting.parallel import run_tasks
+from evenly.fitting.saving import CheckpointSaver
 from evenly.moments import Moments
 from evenly.sources.images import DecodedBatch
 
 
-class SummingImages(Saving):
+class CheckpointedImageFit(CheckpointSaver):
     """Adds images so that, whenever it saves, the sums have just those that were given out.
 
     Parameters
@@ -30,7 +30,7 @@ class SummingImages(Saving):
     def __init__(
         self,
         before: Moments,
-        sums: ImageSums,
+        sums: ImageAccumulator,
         save: Callable[[list[Any]], None],
         *,
         report: Callable[[Block], None],
@@ -48,16 +48,18 @@ class SummingImages(Saving):
         """
         with self._interruption, closing(tasks):
             while (task := next(tasks, None)) is not None:
-                stretch = self._stretch(chain([task], tasks))
-                consume_side_by_side(stretch, self._add, self._threads)
-                self._pause()
-            self._stop_if_asked()
+                stretch = self._until_next_save(chain([task], tasks))
+                run_tasks(stretch, self._add, self._threads)
+                self._checkpoint_if_due()
+            self._raise_if_interrupted()
 
-    def _stretch(self, tasks: Iterator[Iterable[DecodedBatch]]) -> Iterator[Iterable[DecodedBatch]]:
+    def _until_next_save(
+        self, tasks: Iterator[Iterable[DecodedBatch]]
+    ) -> Iterator[Iterable[DecodedBatch]]:
         """Yield what is to be added until the next save."""
         for task in tasks:
             yield task
-            if self._interruption.asked or self._due():
+            if self._interruption.pending or self._due():
                 return
 
     def _add(self, shot: DecodedBatch) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TypeAlias
 
 from evenly.block import Block
-from evenly.columns import Names
-from evenly.errors import DataError, listed
-from evenly.fitting.parallel import consume_side_by_side
+from evenly.columns import ColumnNames
+from evenly.errors import DataError, format_names
+from evenly.fitting.parallel import run_tasks
 from evenly.moments import Moments, merge
-from evenly.moments.records import records, state_of
+from evenly.moments.records import records, state_from_records
 from evenly.sources.images import ImageSource
 from evenly.sources.images.batch_buffer import DecodedBatch
 from evenly.sources.images.pixels import FULL_SCALE, columns
@@ -29,18 +29,18 @@ def fit_images(
     DataError
         When none can be read, or with ``mode="native"`` they have different bands.
     """
-    sums = ImageSums(source, infinite)
+    sums = ImageAccumulator(source, infinite)
 
     def take(shot: DecodedBatch) -> None:
         sums.add(shot)
         if report is not None:
             report(shot.block())
 
-    consume_side_by_side(source.tasks(), take, threads)
-    return some(sums.total(), source)
+    run_tasks(source.tasks(), take, threads)
+    return require_images(sums.result(), source)
 
 
-class ImageSums:
+class ImageAccumulator:
     """Moments by thread, by kind and by archive; their columns are its bands as they lie in memory.
 
     No thread waits for another, and nothing is moved: a grey image becomes three columns, an
@@ -59,17 +59,17 @@ class ImageSums:
         source: ImageSource,
         infinite: str,
         before: Moments | None = None,
-        bands: tuple[Names, str] = (None, ""),
+        bands: tuple[ColumnNames, str] = (None, ""),
     ) -> None:
         self._source = source
         self._infinite = infinite
         self._before = Moments.empty() if before is None else before
         self._parts: dict[tuple[int, _Kind, str], Moments] = {}
-        names, place = bands
-        self._example: dict[tuple[str, ...], str] = {} if names is None else {names: place}
+        names, example = bands
+        self._example: dict[tuple[str, ...], str] = {} if names is None else {names: example}
 
     @property
-    def bands(self) -> Names:
+    def bands(self) -> ColumnNames:
         """The columns that each image has, those that are not fitted too; None without images."""
         return next(iter(self._example), None)
 
@@ -85,12 +85,12 @@ class ImageSums:
     def _check_bands(self, shot: DecodedBatch) -> None:
         """Check that all images have the same columns, which only native ones may not have."""
         names, _ = columns(shot.kind, self._source.mode)
-        self._example.setdefault(names, shot.place)
+        self._example.setdefault(names, shot.label)
         if len(self._example) > 1:
             (ours, first), (theirs, other) = list(self._example.items())[:2]
             raise DataError(
                 "With mode='native' all images must have the same bands. Received: "
-                f"{first} with {listed(ours)}, {other} with {listed(theirs)}. "
+                f"{first} with {format_names(ours)}, {other} with {format_names(theirs)}. "
                 "Pass mode='RGB' or mode='L'."
             )
 
@@ -99,7 +99,7 @@ class ImageSums:
         for key in [key for key in self._parts if key[2] == archive]:
             del self._parts[key]
 
-    def total(self, held: Collection[str] = ()) -> Moments:
+    def result(self, held: Collection[str] = ()) -> Moments:
         """Return the moments of all images so far; no thread may add any meanwhile.
 
         Those of archives that are `held` stay apart, and may be dropped later.
@@ -111,15 +111,17 @@ class ImageSums:
 
     def _with(self, parts: dict[tuple[int, _Kind, str], Moments]) -> Moments:
         kinds = sorted({kind for _, kind, _ in parts})
-        found = [self._chosen(kind[0], merge(_of_kind(parts, kind))) for kind in kinds]
+        found = [self._select_bands(kind[0], merge(_of_kind(parts, kind))) for kind in kinds]
         found += [self._before] if self._before.rows else []
-        return merge(_in_one_depth(found, self._source.description))
+        return merge(_to_common_bit_depth(found, self._source.description))
 
-    def _chosen(self, mode: str, bands: Moments) -> Moments:
+    def _select_bands(self, mode: str, bands: Moments) -> Moments:
         """Return those of the columns that the bands of a kind count as which are asked for."""
-        names, places = columns(mode, self._source.mode)
+        names, indices = columns(mode, self._source.mode)
         found = list(records(bands._state, None, bands.dtypes))
-        ours = [found[place]._replace(name=name) for name, place in zip(names, places, strict=True)]
+        ours = [
+            found[index]._replace(name=name) for name, index in zip(names, indices, strict=True)
+        ]
         return _moments(ours, bands.rows).select(self._source.chosen(names))
 
 
@@ -127,7 +129,7 @@ def _of_kind(parts: dict[tuple[int, _Kind, str], Moments], kind: _Kind) -> Itera
     return (part for (_, other, _), part in parts.items() if other == kind)
 
 
-def _in_one_depth(parts: list[Moments], description: str) -> Iterator[Moments]:
+def _to_common_bit_depth(parts: list[Moments], description: str) -> Iterator[Moments]:
     """Yield moments on the scale of the deepest, if there are some of 16 bits.
 
     Raises
@@ -148,16 +150,16 @@ def _in_one_depth(parts: list[Moments], description: str) -> Iterator[Moments]:
     for part in parts:
         factor = FULL_SCALE["uint16"] // FULL_SCALE[part.dtypes[0]]
         ours = records(part._state, part.columns, ("uint16",) * part.num_features)
-        yield _moments([_times(column, factor) for column in ours], part.rows)
+        yield _moments([_scale_column(column, factor) for column in ours], part.rows)
 
 
 def _moments(found: list[ColumnRecord], rows: int) -> Moments:
-    state = state_of(found, extremes_are_bounds=False)
+    state = state_from_records(found, extremes_are_bounds=False)
     names = tuple(str(column.name) for column in found)
     return Moments(state, names, tuple(column.dtype for column in found), (), rows)
 
 
-def _times(column: ColumnRecord, factor: int) -> ColumnRecord:
+def _scale_column(column: ColumnRecord, factor: int) -> ColumnRecord:
     """Return what a column is when each of its values is multiplied by a whole number."""
     (total, e), (squares, f) = column.sum, column.squares
     return column._replace(
@@ -168,7 +170,7 @@ def _times(column: ColumnRecord, factor: int) -> ColumnRecord:
     )
 
 
-def some(moments: Moments, source: ImageSource) -> Moments:
+def require_images(moments: Moments, source: ImageSource) -> Moments:
     """Return the moments of images, after checking that there are any.
 
     Raises

@@ -4,14 +4,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from evenly.system.workers import Workers
+from evenly.system.workers import ThreadGroup
 
 T = TypeVar("T")
 
 
-def consume_side_by_side(
-    tasks: Iterator[Iterable[T]], consume: Callable[[T], object], threads: int
-) -> None:
+def run_tasks(tasks: Iterator[Iterable[T]], consume: Callable[[T], object], threads: int) -> None:
     """Hand each item of each task to `consume`; the items of a task in order, on one thread.
 
     `tasks` is asked for the next one by one thread at a time, in order. When tasks fail, the
@@ -24,8 +22,8 @@ def consume_side_by_side(
                 consume(item)
                 del item  # so that its memory is free when the next one is made
         return
-    crew = _Crew(tasks, consume)
-    workers = Workers(crew.work, threads, crew.stop)
+    crew = _WorkerPool(tasks, consume)
+    workers = ThreadGroup(crew.work, threads, crew.stop)
     try:
         if not workers.start():
             crew.work()
@@ -37,7 +35,7 @@ def consume_side_by_side(
         raise crew.error
 
 
-class _Crew:
+class _WorkerPool:
     """What the threads share."""
 
     def __init__(self, tasks: Iterator[Iterable[T]], consume: Callable[[T], object]) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from evenly.checkpoint import errors
-from evenly.checkpoint.diff import Comparison, Rule, compare
-from evenly.checkpoint.image_positions import Album
-from evenly.checkpoint.position import Course
-from evenly.checkpoint.relative_paths import Names
-from evenly.checkpoint.store import State
-from evenly.fitting.resumed import Resumable
-from evenly.fitting.resumed_images import ResumableImages
+from evenly.checkpoint.diff import FileDiff, Rule, compare
+from evenly.checkpoint.image_positions import ImagePositions
+from evenly.checkpoint.position import ReadPosition
+from evenly.checkpoint.relative_paths import PathMapper
+from evenly.checkpoint.store import CheckpointStore
+from evenly.fitting.resumed import ResumedSource
+from evenly.fitting.resumed_images import ResumedImageSource
 from evenly.redaction import redact_url
 from evenly.sources import Source, open_source
 from evenly.sources.files import expand_all, is_path
@@ -24,17 +24,17 @@ from evenly.sources.sql import is_database
 from evenly.sources.tables import ResumedSchema, TableSource
 
 
-def open_resumable(
+def open_resumed(
     source: Any,
     checkpoint: str | os.PathLike[str] | None = None,
     update: str | os.PathLike[str] | None = None,
     *,
     infinite: str = "error",
     **options: Any,
-) -> Resumable:
+) -> ResumedSource:
     """Return the files of a source as one that knows what of them was read before.
 
-    Nobody else can open the checkpoint until the end of `Resumable.summed`.
+    Nobody else can open the checkpoint until the end of `ResumedSource.summed`.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def open_resumable(
     """
     path, rule = _path_and_rule(checkpoint, update)
     if is_url(path):
-        raise errors.far_away(path)
+        raise errors.remote_error(path)
     paths = _paths(source, rule)
     images = contains_images(paths)
     given: ImageScan | list[str] = ImageScan(paths) if images else _files(paths, rule)
@@ -66,7 +66,7 @@ def open_resumable(
     if options["by"] is not None and not is_column_names(options["by"]):
         raise errors.no_column("by", rule)
     of_images = {} if images else {"mode": None, "broken": None}
-    state = State(path, options | {"infinite": infinite} | of_images)
+    state = CheckpointStore(path, options | {"infinite": infinite} | of_images)
     try:
         if isinstance(given, ImageScan):
             return _of_images(given, state, rule, infinite, options)
@@ -78,7 +78,7 @@ def open_resumable(
 
 def _path_and_rule(checkpoint: Any, update: Any) -> tuple[str, Rule]:
     if checkpoint is not None and update is not None:
-        raise errors.both(checkpoint, update)
+        raise errors.both_given_error(checkpoint, update)
     if update is None:
         return os.fspath(checkpoint), "checkpoint"
     return os.fspath(update), "update"
@@ -100,41 +100,41 @@ def _files(paths: Sequence[Any], rule: Rule) -> list[str]:
 
 
 def _of_files(
-    given: list[str], state: State, rule: Rule, infinite: str, options: dict[str, Any]
-) -> Resumable:
-    rest = compare(given, state.files, Names(state.path), rule, state.path)
+    given: list[str], state: CheckpointStore, rule: Rule, infinite: str, options: dict[str, Any]
+) -> ResumedSource:
+    rest = compare(given, state.files, PathMapper(state.path), rule, state.path)
     everything = given if rule == "checkpoint" else _all(rest, state)
     watch = Watch()
-    return Resumable(
+    return ResumedSource(
         _opened(rest, state, options | {"watch": watch}),
-        Course(rest.paths, rest.files, watch, state.path),
+        ReadPosition(rest.paths, rest.files, watch, state.path),
         state,
         infinite=infinite,
-        before=_words(rest, state.path),
+        before=_describe_skipped(rest, state.path),
         description=_and_more(everything),
         nbytes=rest.nbytes,
     )
 
 
 def _of_images(
-    given: ImageScan, state: State, rule: Rule, infinite: str, options: dict[str, Any]
-) -> Resumable:
+    given: ImageScan, state: CheckpointStore, rule: Rule, infinite: str, options: dict[str, Any]
+) -> ResumedSource:
     paths = [file.path for file in given]
-    names = Names(state.path)
+    names = PathMapper(state.path)
     rest = compare(paths, state.files, names, rule, state.path, fingerprint_of=fingerprint_or_empty)
-    album = Album(rest, given, state.path)
-    return ResumableImages(
+    album = ImagePositions(rest, given, state.path)
+    return ResumedImageSource(
         open_source(given.sources, known=album, **options),
         album,
         state,
         infinite=infinite,
-        before=_words(rest, state.path),
+        before=_describe_skipped(rest, state.path),
         description=given.description if rule == "checkpoint" else _and_more(_all(rest, state)),
         nbytes=rest.nbytes,
     )
 
 
-def _opened(rest: Comparison, state: State, options: dict[str, Any]) -> Source:
+def _opened(rest: FileDiff, state: CheckpointStore, options: dict[str, Any]) -> Source:
     """Return what is still to be read; its columns are those that were read before."""
     known = None
     if state.fields is not None:
@@ -146,7 +146,7 @@ def _opened(rest: Comparison, state: State, options: dict[str, Any]) -> Source:
     return TableSource([known], asked, description=state.path, known=known)
 
 
-def _all(rest: Comparison, state: State) -> list[str]:
+def _all(rest: FileDiff, state: CheckpointStore) -> list[str]:
     """Return the names of the files that the sums will have."""
     return sorted({*state.files, *(file.path for file in rest.files)})
 
@@ -156,7 +156,7 @@ def _and_more(paths: Sequence[str]) -> str:
     return f"{first} and {len(paths) - 1} more" if len(paths) > 1 else first
 
 
-def _words(rest: Comparison, checkpoint: str) -> str:
+def _describe_skipped(rest: FileDiff, checkpoint: str) -> str:
     """Return what was read before, in words; nothing when nothing was."""
     begun = [
         f"{file.rows:,} rows of {redact_url(path)}"

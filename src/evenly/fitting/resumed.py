@@ -5,15 +5,15 @@ from typing import Any
 
 from evenly.block import Block
 from evenly.checkpoint import errors
-from evenly.checkpoint.store import State
-from evenly.fitting.checkpointed import Report, Summing
+from evenly.checkpoint.store import CheckpointStore
+from evenly.fitting.checkpointed import CheckpointedFit, Report
 from evenly.moments import GroupedMoments, Moments
 from evenly.sources import Source
 from evenly.sources.tables import TableSource
 from evenly.sources.wrapped import WrappedSource
 
 
-class Resumable(WrappedSource):
+class ResumedSource(WrappedSource):
     """A `Source` of the files that are still to be read, which adds them to those before.
 
     Parameters
@@ -21,7 +21,7 @@ class Resumable(WrappedSource):
     source
         What is still to be read.
     course
-        A `Course`, or of images an `Album`: which files these are, and how far it has come.
+        A `ReadPosition` or, for images, `ImagePositions`: the files, and how much of them was read.
     state
         The sums so far, and which files are in them.
 
@@ -35,7 +35,7 @@ class Resumable(WrappedSource):
         self,
         source: Source,
         course: Any,
-        state: State,
+        state: CheckpointStore,
         *,
         infinite: str,
         before: str,
@@ -72,13 +72,13 @@ class Resumable(WrappedSource):
         finally:
             self._state.close()
         if self._course.changed:
-            raise errors.changed_meanwhile(self._course.changed, self._state.path)
+            raise errors.changed_while_read_error(self._course.changed, self._state.path)
         return self._state.moments
 
     def _sum(self, report: Report, threads: int | None) -> None:
         tasks = self._source.tasks() if isinstance(self._source, TableSource) else None
         self._take_columns(all_at_once=tasks is not None)
-        summing = Summing(
+        summing = CheckpointedFit(
             self._state.moments,
             self._course,
             self._save,
@@ -90,7 +90,7 @@ class Resumable(WrappedSource):
         if tasks is None:
             summing.sum(self._source.blocks())
         else:
-            summing.sum_side_by_side(tasks)
+            summing.run_parallel(tasks)
         summing.finish()
 
     def _empty(self, *, all_at_once: bool) -> Callable[[], Any]:

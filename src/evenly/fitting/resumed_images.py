@@ -4,17 +4,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from evenly.fitting.checkpointed import Report
-from evenly.fitting.checkpointed_images import SummingImages
-from evenly.fitting.images import ImageSums, some
-from evenly.fitting.resumed import Resumable
+from evenly.fitting.checkpointed_images import CheckpointedImageFit
+from evenly.fitting.images import ImageAccumulator, require_images
+from evenly.fitting.resumed import ResumedSource
 from evenly.moments import Moments
 from evenly.sources.images import ImageSource
 from evenly.sources.images.summary import ImageSummary
 from evenly.sources.selection import NUMBER, Field
 
 
-class ResumableImages(Resumable):
-    """As `Resumable`; its source is of images, and its course an `Album`."""
+class ResumedImageSource(ResumedSource):
+    """As `ResumedSource`; its source is of images, and its course an `ImagePositions`."""
 
     _source: ImageSource
 
@@ -30,13 +30,17 @@ class ResumableImages(Resumable):
 
     def summed(self, report: Report, threads: int | None) -> Moments:
         """Return the moments of all images, after adding those that are still to be read."""
-        return some(super().summed(report, threads), self._source)
+        return require_images(super().summed(report, threads), self._source)
 
     def _sum(self, report: Report, threads: int | None) -> None:
         before, fields = self._state.moments, self._state.fields
         bands = None if fields is None else tuple(name for name, _ in fields)
-        self._sums = ImageSums(self._source, self._infinite, before, (bands, self._state.path))
-        summing = SummingImages(before, self._sums, self._save, report=report, threads=threads)
+        self._sums = ImageAccumulator(
+            self._source, self._infinite, before, (bands, self._state.path)
+        )
+        summing = CheckpointedImageFit(
+            before, self._sums, self._save, report=report, threads=threads
+        )
         summing.sum(self._source.tasks())
         if not self._course.finished:
             self._course.finish()
@@ -46,7 +50,7 @@ class ResumableImages(Resumable):
         held = self._course.settle()
         for archive in self._course.changed:
             self._sums.drop(archive)
-        self._state.moments = self._sums.total(held)
+        self._state.moments = self._sums.result(held)
         bands = self._sums.bands
         fields = None if bands is None else tuple(Field(name, NUMBER) for name in bands)
         dropped = [change.file for change in self._course.changed.values()]

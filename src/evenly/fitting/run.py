@@ -8,10 +8,10 @@ from evenly import _core
 from evenly.block import Block
 from evenly.errors import DataError
 from evenly.fitting.images import fit_images
-from evenly.fitting.parallel import consume_side_by_side
-from evenly.fitting.resumed import Resumable
+from evenly.fitting.parallel import run_tasks
+from evenly.fitting.resumed import ResumedSource
 from evenly.moments import GroupedMoments, Moments
-from evenly.progress import Progress, reporter
+from evenly.progress import Progress, make_reporter
 from evenly.sources import Source
 from evenly.sources.images import ImageSource
 from evenly.sources.tables import ReadTask, TableSource
@@ -20,7 +20,7 @@ Sums = TypeVar("Sums", Moments, GroupedMoments)
 Report = Callable[[Block], None]
 
 
-def summed(
+def run_fit(
     source: Source,
     infinite: str,
     threads: int | None,
@@ -35,21 +35,21 @@ def summed(
     by
         What the rows are grouped by: `GroupedMoments` are returned. None: `Moments`.
     """
-    report = reporter(progress, source)
-    if isinstance(source, Resumable):
+    report = make_reporter(progress, source)
+    if isinstance(source, ResumedSource):
         return source.summed(report, threads)
     if isinstance(source, ImageSource):
         watched = None if progress is None else report
         return fit_images(source, watched, infinite, threads or _core.num_threads())
     tasks = source.tasks() if isinstance(source, TableSource) else None
     if tasks is not None:
-        return _side_by_side(source, tasks, report, infinite, threads)
+        return _run_parallel(source, tasks, report, infinite, threads)
     if by is not None:
-        return _one_by_one(GroupedMoments.empty(by), source, report, infinite, threads)
-    return _one_by_one(Moments.empty(), source, report, infinite, threads)
+        return _run_sequential(GroupedMoments.empty(by), source, report, infinite, threads)
+    return _run_sequential(Moments.empty(), source, report, infinite, threads)
 
 
-def _one_by_one(
+def _run_sequential(
     moments: Sums, source: Source, report: Report, infinite: str, threads: int | None
 ) -> Sums:
     """Add blocks to moments, one after the other, each summed by all threads."""
@@ -62,7 +62,7 @@ def _one_by_one(
     return moments
 
 
-def _side_by_side(
+def _run_parallel(
     source: Source,
     tasks: Iterator[ReadTask],
     report: Report,
@@ -73,15 +73,15 @@ def _side_by_side(
     moments = Moments.empty(source.names or 1)  # a table without names is one column
 
     def take(block: Block) -> None:
-        moments.update_some(block, infinite=infinite)
+        moments.add_partial_block(block, infinite=infinite)
         report(block)
 
     blocks = (task.blocks for task in tasks)
-    consume_side_by_side(blocks, take, threads or _core.num_threads())
+    run_tasks(blocks, take, threads or _core.num_threads())
     return moments
 
 
-def finished(moments: Sums, left_out: Collection[str], description: str) -> Sums:
+def finalize(moments: Sums, left_out: Collection[str], description: str) -> Sums:
     """Return the moments without columns that turned out, late, to hold no numbers.
 
     Columns do not know of one another, so leaving one out afterwards is exact.

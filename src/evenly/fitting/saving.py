@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from evenly.checkpoint.schedule import Pace
-from evenly.checkpoint.signals import Interruption
+from evenly.checkpoint.schedule import SaveSchedule
+from evenly.checkpoint.signals import InterruptRequest
 from evenly.moments import Moments
 
 
-class Saving:
-    """Saves sums now and then; who sums calls `_pause` where they agree with the files.
+class CheckpointSaver:
+    """Saves sums now and then; who sums calls `_checkpoint_if_due` where they agree with the files.
 
     Parameters
     ----------
@@ -20,20 +20,20 @@ class Saving:
     def __init__(self, moments: Moments, save: Callable[[list[Any]], None]) -> None:
         self._moments = moments
         self._save_with = save
-        self._pace = Pace()
-        self._interruption = Interruption()
+        self._pace = SaveSchedule()
+        self._interruption = InterruptRequest()
         self._added = False  # since the last save
 
-    def _pause(self) -> None:
+    def _checkpoint_if_due(self) -> None:
         """Stop when that was asked for, and save when it is time to."""
-        self._stop_if_asked()
+        self._raise_if_interrupted()
         if self._due():
             self._save()
 
-    def _stop_if_asked(self) -> None:
-        if self._interruption.asked:
+    def _raise_if_interrupted(self) -> None:
+        if self._interruption.pending:
             self._save()
-            self._interruption.deliver()
+            self._interruption.raise_pending()
 
     def _due(self, least: float | None = None) -> bool:
         return self._added and self._pace.due(self._moments.num_features, least=least)

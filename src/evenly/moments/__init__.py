@@ -2,6 +2,6 @@
 
 from evenly.moments.grouped import GroupedMoments as GroupedMoments
 from evenly.moments.load import load as load
-from evenly.moments.load import load_with_ledger as load_with_ledger
+from evenly.moments.load import load_with_manifest as load_with_manifest
 from evenly.moments.load import merge as merge
 from evenly.moments.moments import Moments as Moments

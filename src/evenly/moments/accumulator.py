@@ -9,36 +9,36 @@ import numpy as np
 
 from evenly import _core, exact_stats
 from evenly.block import Block
-from evenly.columns import Names, check_times, matching, unique_names
+from evenly.columns import ColumnNames, check_time_units, match_columns, unique_names
 from evenly.errors import ColumnError, DataError
-from evenly.moments.ingest import add_block, feature_count
+from evenly.moments.ingest import add_block, num_columns
 from evenly.moments.metadata import Metadata, merge_dtypes
-from evenly.moments.statistics import Readings
+from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import open_source
 
 
-class Group(Readings):
+class Accumulator(StatisticsMixin):
     """The state of `Moments` and its group: `update`, ``+``, ``-``, ``==``, and parts."""
 
-    __slots__ = ("_plain",)
+    __slots__ = ("_fast_path",)
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(
         self,
         state: _core.State,
-        columns: Names,
+        columns: ColumnNames,
         dtypes: tuple[str, ...],
         sources: Iterable[str] = (),
         rows: int = 0,
     ) -> None:
         state.metadata = Metadata(columns, dtypes, tuple(sources))
         state.rows = rows
-        self._hold(state)
+        self._set_state(state)
 
-    def _hold(self, state: _core.State) -> Self:
+    def _set_state(self, state: _core.State) -> Self:
         self._state = state
         self._cache = (-1, {})
-        self._plain: tuple[Any, Any] = (None, None)
+        self._fast_path: tuple[Any, Any] = (None, None)
         return self
 
     @property
@@ -74,7 +74,7 @@ class Group(Readings):
         infinite: str = "error",
         threads: int | None = None,
     ) -> Self:
-        """Add rows in place, and return itself. What is refused leaves it as it was.
+        """Add rows in label, and return itself. What is refused leaves it as it was.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class Group(Readings):
         """
         # A plain array or tensor of a dtype seen before: no object between it and the core.
         # Whatever is wrong with it is found again, and explained, on the long way.
-        kind, dtype = self._plain
+        kind, dtype = self._fast_path
         if type(x) is kind and x.dtype is dtype and weights is None and infinite == "error":
             try:
                 plain = x if kind is np.ndarray else x.numpy()
@@ -119,7 +119,7 @@ class Group(Readings):
         if isinstance(x, Block) and weights is not None:
             x = replace(x, weights=weights)
         if isinstance(x, Block) and self.num_features:
-            self._take(x, infinite, threads)
+            self._add_block(x, infinite, threads)
             return
         if isinstance(x, Block):
             blocks: Iterable[Block] = [x]
@@ -127,23 +127,25 @@ class Group(Readings):
             blocks = open_source(x, weights=weights, feature_axis=feature_axis).blocks()
         part = self.empty(self.columns or self.num_features)
         for block in blocks:
-            part._take(block, infinite, threads)
+            part._add_block(block, infinite, threads)
         rows = part._state.rows
-        self._absorb(part, consume=True)
+        self._merge_inplace(part, consume=True)
         plain = type(x) is np.ndarray or type(x).__name__ == "Tensor"
         if plain and rows:  # no rows leave no dtype in the metadata
-            self._plain = (type(x), x.dtype)
+            self._fast_path = (type(x), x.dtype)
 
-    def _take(self, block: Block, infinite: str, threads: int) -> None:
+    def _add_block(self, block: Block, infinite: str, threads: int) -> None:
         """Add a block, in one step of the core; our first block brings our columns."""
-        number = feature_count(block)
+        number = num_columns(block)
         metadata = self._metadata
         names = metadata.columns if block.names is None else block.names
         dtypes = block.dtypes if len(block.dtypes) == number else block.dtypes * number
-        if not self.num_features or matching(metadata.columns, self.num_features, names, number):
+        if not self.num_features or match_columns(
+            metadata.columns, self.num_features, names, number
+        ):
             names = block.names
         else:
-            check_times(metadata.columns, metadata.dtypes, dtypes)
+            check_time_units(metadata.columns, metadata.dtypes, dtypes)
             known = merge_dtypes(metadata.dtypes, dtypes) == metadata.dtypes
             if known and block.verify is None:
                 add_block(self._state, block, infinite, names, threads)
@@ -152,9 +154,9 @@ class Group(Readings):
         add_block(part._state, block, infinite, names, threads)
         if block.verify is not None:
             block.verify()
-        self._absorb(part, consume=True)
+        self._merge_inplace(part, consume=True)
 
-    def update_some(self, block: Block, *, infinite: str = "error") -> None:
+    def add_partial_block(self, block: Block, *, infinite: str = "error") -> None:
         """Add a block of some of our columns, those from ``block.first_column`` on.
 
         For whoever reads a table by columns, and sees to it that all of them get the same
@@ -174,8 +176,8 @@ class Group(Readings):
                 metadata._replace(dtypes=dtypes), metadata
             )
 
-    def _absorb(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
-        """Add other in place, in one step of the core; with ``consume``, other is used up.
+    def _merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
+        """Add other in label, in one step of the core; with ``consume``, other is used up.
 
         With ``private`` nobody else has us yet, and after a MemoryError nobody will.
 
@@ -184,7 +186,7 @@ class Group(Readings):
         done = False
         while not done:
             metadata = self._metadata
-            theirs = self._aligned(other)
+            theirs = self._align(other)
             if theirs is None:
                 return
             more = theirs._metadata
@@ -193,7 +195,7 @@ class Group(Readings):
                 columns, ours = more.columns, ("",) * len(more.dtypes)
             else:
                 ours = metadata.dtypes
-            check_times(columns, ours, more.dtypes)
+            check_time_units(columns, ours, more.dtypes)
             new = Metadata(
                 columns, merge_dtypes(ours, more.dtypes), metadata.sources + more.sources
             )
@@ -201,7 +203,7 @@ class Group(Readings):
                 theirs._state, new, metadata, consume and theirs is other, not private
             )
 
-    def _aligned(self, other: Self) -> Self | None:
+    def _align(self, other: Self) -> Self | None:
         """Return other in our order of columns; None when it is the zero, of other columns.
 
         When we are the zero, its columns will be ours.
@@ -210,14 +212,14 @@ class Group(Readings):
         if not state.columns:
             return other
         try:
-            order = matching(columns, state.columns, other.columns, other.num_features)
+            order = match_columns(columns, state.columns, other.columns, other.num_features)
         except ColumnError:
             if other._is_zero():
                 return None
             if not self._is_zero():
                 raise
             return other
-        return other if order is None else other._at(order)
+        return other if order is None else other._take_columns(order)
 
     def _is_zero(self) -> bool:
         state = self._state
@@ -236,13 +238,13 @@ class Group(Readings):
         if not isinstance(other, type(self)):
             return NotImplemented
         result = self.copy()
-        theirs = result._aligned(other)
+        theirs = result._align(other)
         if theirs is None or theirs._is_zero():
             return result
-        check_times(result.columns, result.dtypes, theirs.dtypes)
-        place = result._state.remove(theirs._state)
-        if place >= 0:
-            raise _never_added(result, theirs, place)
+        check_time_units(result.columns, result.dtypes, theirs.dtypes)
+        index = result._state.remove(theirs._state)
+        if index >= 0:
+            raise _subtraction_error(result, theirs, index)
         result.sources = (Counter(result.sources) - Counter(theirs.sources)).elements()
         return result
 
@@ -251,22 +253,24 @@ class Group(Readings):
         if not isinstance(other, type(self)):
             return NotImplemented
         try:
-            order = matching(self.columns, self.num_features, other.columns, other.num_features)
+            order = match_columns(
+                self.columns, self.num_features, other.columns, other.num_features
+            )
         except ColumnError:
             return self._is_zero() and other._is_zero()
         theirs = other._state if order is None else other._state.take(order)
         return bool(self._state == theirs)
 
-    def _at(self, places: list[int]) -> Self:
+    def _take_columns(self, indices: list[int]) -> Self:
         state = self._state.copy()
         columns, dtypes, sources = state.metadata
-        names = None if columns is None else tuple(columns[i] for i in places)
-        dtypes = tuple(dtypes[i] for i in places)
-        return type(self)(state.take(places), names, dtypes, sources, state.rows)
+        names = None if columns is None else tuple(columns[i] for i in indices)
+        dtypes = tuple(dtypes[i] for i in indices)
+        return type(self)(state.take(indices), names, dtypes, sources, state.rows)
 
     def copy(self) -> Self:
         """Return moments of their own: updating one does not change the other."""
-        return type(self).__new__(type(self))._hold(self._state.copy())
+        return type(self).__new__(type(self))._set_state(self._state.copy())
 
     @property
     def num_features(self) -> int:
@@ -274,16 +278,16 @@ class Group(Readings):
         return self._state.columns
 
 
-def _never_added(whole: Group, part: Group, place: int) -> DataError:
-    name = place if whole.columns is None else repr(whole.columns[place])
+def _subtraction_error(whole: Accumulator, part: Accumulator, index: int) -> DataError:
+    name = index if whole.columns is None else repr(whole.columns[index])
     # Python's float() raises where these are beyond float64's range.
     less, more = (
-        exact_stats.nearest(state.squares()[place]) for state in (whole._state, part._state)
+        exact_stats.to_float(state.squares()[index]) for state in (whole._state, part._state)
     )
     return DataError(
         "Only what was added can be subtracted. Received: moments that have more of column "
-        f"{name} than there is: count {part.count[place]} of {whole.count[place]}, missing "
-        f"{part.missing[place]} of {whole.missing[place]}, sum of squares "
+        f"{name} than there is: count {part.count[index]} of {whole.count[index]}, missing "
+        f"{part.missing[index]} of {whole.missing[index]}, sum of squares "
         f"{more:.6g} of {less:.6g}. "
         "Subtract from the sum that they are part of."
     )

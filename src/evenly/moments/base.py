@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self, TypeVar
 
 from evenly import _core
-from evenly.columns import Names
+from evenly.columns import ColumnNames
 from evenly.errors import DataError
 from evenly.moments.metadata import GroupMetadata, Metadata
-from evenly.statistics_file import Ledger
+from evenly.statistics_file import Manifest
 from evenly.system.atomic import atomic_file
 
 T = TypeVar("T")
 
 
-class Books:
+class MomentsBase:
     """The columns and sources of moments, copies, ``+``, and the statistics file.
 
     The core's state has the sums, the number of rows and the metadata. Each change of them is one
@@ -30,14 +30,14 @@ class Books:
         """Return moments of their own: updating one does not change the other."""
         raise NotImplementedError
 
-    def _absorb(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
+    def _merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
         """Add other in place; with ``consume``, other is used up.
 
         With ``private`` nobody else has us yet, and after a MemoryError nobody will.
         """
         raise NotImplementedError
 
-    def _lines(self, ledger: Ledger | None) -> Iterator[bytes]:
+    def _serialize(self, ledger: Manifest | None) -> Iterator[bytes]:
         """Yield the statistics file, with which files are in the sums, if that is known."""
         raise NotImplementedError
 
@@ -58,7 +58,7 @@ class Books:
         return self._state.metadata  # type: ignore[no-any-return]
 
     @property
-    def columns(self) -> Names:
+    def columns(self) -> ColumnNames:
         """The names of the columns, in order; None when they have none."""
         return self._metadata.columns
 
@@ -96,7 +96,7 @@ class Books:
             # sum() begins with 0
             return self.copy() if type(other) is int and other == 0 else NotImplemented
         result = self.copy()
-        result._absorb(other, private=True)
+        result._merge_inplace(other, private=True)
         return result
 
     def __radd__(self, other: object) -> Self:
@@ -110,12 +110,12 @@ class Books:
         SourceError
             When it cannot be written; what was there before is unchanged.
         """
-        self.save_with_ledger(path, None)
+        self.save_with_manifest(path, None)
 
-    def save_with_ledger(self, path: str | os.PathLike[str], ledger: Ledger | None) -> None:
+    def save_with_manifest(self, path: str | os.PathLike[str], ledger: Manifest | None) -> None:
         """Save, and say which files are in the sums; `save` says nothing of files."""
         self._check_possible()
-        lines = self._lines(ledger)
+        lines = self._serialize(ledger)
         with atomic_file(path) as file, _core.ExactMode():
             file.writelines(lines)
 
@@ -129,7 +129,7 @@ class Books:
         """
         self._check_possible()
         with _core.ExactMode():
-            return b"".join(self._lines(None))
+            return b"".join(self._serialize(None))
 
     def _check_possible(self) -> None:
         """Check that what is to be written can be read again.
@@ -150,7 +150,7 @@ class Books:
             )
 
 
-def mixed(received: str) -> DataError:
+def mixed_grouping_error(received: str) -> DataError:
     """Return the error for moments with groups beside some without."""
     return DataError(
         f"Moments with groups can be added to such only. Received: {received}. Fit both by the "

@@ -12,41 +12,41 @@ import numpy.typing as npt
 
 from evenly import _core
 from evenly.block import Block, GroupKeys
-from evenly.columns import Names, check_times, matching
+from evenly.columns import ColumnNames, check_time_units, match_columns
 from evenly.errors import ColumnError, DataError
-from evenly.group_keys import Key, joined_kinds, shown
+from evenly.group_keys import Key, format_key, merge_key_types
 from evenly.key_index import KeyIndex
-from evenly.moments.base import Books, mixed
-from evenly.moments.group_intake import add_groups
-from evenly.moments.ingest import feature_count
+from evenly.moments.base import MomentsBase, mixed_grouping_error
+from evenly.moments.group_intake import add_grouped_block
+from evenly.moments.ingest import num_columns
 from evenly.moments.metadata import GroupMetadata, merge_dtypes
-from evenly.moments.statistics import Readings
+from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import open_source
 from evenly.sources.group_by import group_label
 from evenly.system.locks import ForkSafeLock
 
 By = str | tuple[str, ...] | None
-Places = npt.NDArray[np.int64]
+IndexArray = npt.NDArray[np.int64]
 
 
-class Grouping(Books):
+class GroupAccumulator(MomentsBase):
     """The state of `GroupedMoments`: `update`, ``+``, ``-`` and ``==``.
 
-    ``_places`` has the place of each group's columns in the state, in the order of the groups. The
+    ``_index`` has the index of each group's columns in the state, in the order of the groups. The
     first ``_state.groups`` of them count: those of an update that was interrupted or refused may
     follow, until the next one drops them.
     """
 
-    __slots__ = ("_guard", "_places")
+    __slots__ = ("_guard", "_index")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(
         self,
         metadata: GroupMetadata,
-        places: KeyIndex | None = None,
+        indices: KeyIndex | None = None,
         state: _core.State | None = None,
     ) -> None:
-        self._places = KeyIndex() if places is None else places
+        self._index = KeyIndex() if indices is None else indices
         self._state = _core.State(0, 0) if state is None else state
         self._state.metadata = metadata
         self._guard = ForkSafeLock()
@@ -86,7 +86,7 @@ class Grouping(Books):
         infinite: str = "error",
         threads: int | None = None,
     ) -> Self:
-        """Add rows in place, and return itself. What is refused leaves it as it was.
+        """Add rows in label, and return itself. What is refused leaves it as it was.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class Grouping(Books):
             For missing or unknown names.
         """
         if isinstance(x, Block):
-            self._take(x, infinite, threads or 0)
+            self._add_block(x, infinite, threads or 0)
             return self
         ours = self._metadata.by
         if by is None and ours is None:
@@ -119,69 +119,71 @@ class Grouping(Books):
         )
         part = type(self)(self._metadata._replace(sources=()))
         for block in opened.blocks():
-            part._take(block, infinite, threads or 0)
-        self._absorb(part, consume=True)
+            part._add_block(block, infinite, threads or 0)
+        self._merge_inplace(part, consume=True)
         return self
 
-    def _take(self, block: Block, infinite: str, threads: int) -> None:
+    def _add_block(self, block: Block, infinite: str, threads: int) -> None:
         """Add a block, in one step of the core."""
         if block.verify is not None:
             part = type(self)(self._metadata._replace(sources=()))
-            part._take(replace(block, verify=None), infinite, threads)
+            part._add_block(replace(block, verify=None), infinite, threads)
             block.verify()
-            self._absorb(part, consume=True)
+            self._merge_inplace(part, consume=True)
             return
         with self._lock:
-            number = feature_count(block)
+            number = num_columns(block)
             assert block.keys is not None
             metadata = self._metadata
             if not metadata.width:  # the columns of the first rows are ours
                 metadata = metadata._replace(columns=block.names, dtypes=("",) * number)
             names = metadata.columns if block.names is None else block.names
-            order = matching(metadata.columns, metadata.width, names, number)
+            order = match_columns(metadata.columns, metadata.width, names, number)
             dtypes = block.dtypes if len(block.dtypes) == number else block.dtypes * number
             dtypes = dtypes if order is None else tuple(dtypes[i] for i in order)
-            check_times(metadata.columns, metadata.dtypes, dtypes)
-            keys = used(block.keys)
-            places, kinds = self._places_of(keys.uniques, metadata, block.place)
+            check_time_units(metadata.columns, metadata.dtypes, dtypes)
+            keys = drop_unused(block.keys)
+            indices, kinds = self._indices_for(keys.uniques, metadata, block.label)
             dtypes = merge_dtypes(metadata.dtypes, dtypes)
             new = metadata._replace(dtypes=dtypes, kinds=kinds)
-            add_groups(self._state, block, keys, places, order, infinite, names, threads, new)
+            add_grouped_block(
+                self._state, block, keys, indices, order, infinite, names, threads, new
+            )
 
-    def _places_of(
-        self, keys: Sequence[Key], metadata: GroupMetadata, place: str
-    ) -> tuple[Places, tuple[str, ...]]:
+    def _indices_for(
+        self, keys: Sequence[Key], metadata: GroupMetadata, label: str
+    ) -> tuple[IndexArray, tuple[str, ...]]:
         """Return where the groups of these keys are, and the kinds of all keys together.
 
-        New ones get a place at the end. They count from when the state has them.
+        New ones get an index at the end. They count from when the state has them.
         """
         known = self._state.groups
-        while len(self._places) > known:
-            self._places.popitem()
-        places = self._places.numbers(keys)
-        new = [key for key, index in zip(keys, places, strict=True) if index >= known]
-        kinds = joined_kinds(metadata.kinds, new, metadata.by, place)
-        return np.array(places, np.int64), kinds
+        while len(self._index) > known:
+            self._index.popitem()
+        indices = self._index.numbers(keys)
+        new = [key for key, index in zip(keys, indices, strict=True) if index >= known]
+        kinds = merge_key_types(metadata.kinds, new, metadata.by, label)
+        return np.array(indices, np.int64), kinds
 
     def _keys(self) -> Iterator[Key]:
-        """Yield the keys of the groups, in the order of their places."""
-        return islice(self._places, self._state.groups)
+        """Yield the keys of the groups, in the order of their indices."""
+        return islice(self._index, self._state.groups)
 
-    def _known_places(self) -> KeyIndex:
-        """Return a copy of the places of the groups."""
-        places = self._places.copy()
-        while len(places) > self._state.groups:
-            places.popitem()
-        return places
+    def _index_of_groups(self) -> KeyIndex:
+        """Return a copy of the indices of the groups."""
+        indices = self._index.copy()
+        while len(indices) > self._state.groups:
+            indices.popitem()
+        return indices
 
-    def _absorb(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
-        """Add other in place, in one step of the core; with ``consume``, other is used up.
+    def _merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
+        """Add other in label, in one step of the core; with ``consume``, other is used up.
 
         Groups are added all or none, also with ``private``.
         """
         theirs = other if consume else other.copy()
         with self._lock:
-            if not theirs._places:
+            if not theirs._index:
                 return
             metadata, more = self._metadata, theirs._metadata
             if not self._state.groups and metadata.by is None:  # the zero of all groups
@@ -189,59 +191,59 @@ class Grouping(Books):
             _check_by(metadata, more)
             if not metadata.width or (not self._state.groups and more.columns != metadata.columns):
                 metadata = metadata._replace(columns=more.columns, dtypes=("",) * more.width)
-            theirs = theirs._aligned(metadata)
+            theirs = theirs._align(metadata)
             more = theirs._metadata
-            check_times(metadata.columns, metadata.dtypes, more.dtypes)
-            places, kinds = self._places_of(list(theirs._places), metadata, "what is added")
+            check_time_units(metadata.columns, metadata.dtypes, more.dtypes)
+            indices, kinds = self._indices_for(list(theirs._index), metadata, "what is added")
             new = metadata._replace(
                 dtypes=merge_dtypes(metadata.dtypes, more.dtypes),
                 kinds=kinds,
                 sources=metadata.sources + more.sources,
             )
-            self._state.merge_groups(theirs._state, new.width, places, new, consume=True)
+            self._state.merge_groups(theirs._state, new.width, indices, new, consume=True)
 
-    def _aligned(self, metadata: GroupMetadata) -> Self:
+    def _align(self, metadata: GroupMetadata) -> Self:
         """Return the same groups with the columns in the order of other moments'."""
         own = self._metadata
-        order = matching(metadata.columns, metadata.width, own.columns, own.width)
+        order = match_columns(metadata.columns, metadata.width, own.columns, own.width)
         return self if order is None else self._with_columns(order)
 
-    def _with_columns(self, places: Sequence[int]) -> Self:
+    def _with_columns(self, indices: Sequence[int]) -> Self:
         """Return the same groups with some of their columns."""
         with self._lock:
             metadata = self._metadata
             columns = metadata.columns
-            names = None if columns is None else tuple(columns[i] for i in places)
-            dtypes = tuple(metadata.dtypes[i] for i in places)
+            names = None if columns is None else tuple(columns[i] for i in indices)
+            dtypes = tuple(metadata.dtypes[i] for i in indices)
             state = (
-                self._state.take_columns(list(places), metadata.width)
+                self._state.take_columns(list(indices), metadata.width)
                 if self._state.groups
                 else None
             )
             return type(self)(
-                metadata._replace(columns=names, dtypes=dtypes), self._known_places(), state
+                metadata._replace(columns=names, dtypes=dtypes), self._index_of_groups(), state
             )
 
     def copy(self) -> Self:
         """Return moments of their own: updating one does not change the other."""
         with self._lock:
             state = self._state.copy()
-            return type(self)(state.metadata, self._known_places(), state)
+            return type(self)(state.metadata, self._index_of_groups(), state)
 
     def __getstate__(self) -> Any:
         own = self.copy()
-        return own._metadata, list(own._places), own._state.pack(), own._state.group_rows
+        return own._metadata, list(own._index), own._state.pack(), own._state.group_rows
 
     def __setstate__(self, saved: Any) -> None:
         metadata, keys, packed, rows = saved
         state = _core.State.unpack(packed, len(rows))
         state.group_rows = rows
-        Grouping.__init__(self, metadata, KeyIndex.of(keys), state)
+        GroupAccumulator.__init__(self, metadata, KeyIndex.of(keys), state)
 
-    def _padded(self, keys: Iterable[Key]) -> _core.State:
+    def _reindexed(self, keys: Iterable[Key]) -> _core.State:
         """Return the state of these groups, in this order; of a group that is not here, zeros."""
-        places = [self._places.get(key, -1) for key in keys]
-        return self._state.take_groups(np.array(places, np.int64), self._width)
+        indices = [self._index.get(key, -1) for key in keys]
+        return self._state.take_groups(np.array(indices, np.int64), self._width)
 
     def __add__(self, other: object) -> Self:
         """Return the moments of both sets of rows together."""
@@ -266,19 +268,19 @@ class Grouping(Books):
         if theirs._is_zero():
             return result
         metadata = result._metadata
-        theirs = theirs._aligned(metadata)
-        check_times(metadata.columns, metadata.dtypes, theirs.dtypes)
-        keys = [*result._places, *(key for key in theirs._places if key not in result._places)]
-        state = result._padded(keys)
-        place = state.remove(theirs._padded(keys))
-        if place >= 0:
-            group, column = divmod(place, metadata.width)
-            raise _never_added(keys[group], metadata.columns, column)
+        theirs = theirs._align(metadata)
+        check_time_units(metadata.columns, metadata.dtypes, theirs.dtypes)
+        keys = [*result._index, *(key for key in theirs._index if key not in result._index)]
+        state = result._reindexed(keys)
+        index = state.remove(theirs._reindexed(keys))
+        if index >= 0:
+            group, column = divmod(index, metadata.width)
+            raise _subtraction_error(keys[group], metadata.columns, column)
         left = Counter(metadata.sources) - Counter(theirs._metadata.sources)
         there = np.flatnonzero(has_rows(state, metadata.width))
         return type(self)(
             metadata._replace(sources=tuple(left.elements())),
-            KeyIndex.of(keys[place] for place in there),
+            KeyIndex.of(keys[index] for index in there),
             state.take_groups(there, metadata.width),
         )
 
@@ -298,12 +300,12 @@ class Grouping(Books):
             return ours._is_zero() and theirs._is_zero()
         try:
             _check_by(ours._metadata, theirs._metadata)
-            theirs = theirs._aligned(ours._metadata)
+            theirs = theirs._align(ours._metadata)
         except ColumnError:
             return False
-        keys = ours._places.copy()
-        keys.numbers(theirs._places)
-        return bool(ours._padded(keys) == theirs._padded(keys))
+        keys = ours._index.copy()
+        keys.numbers(theirs._index)
+        return bool(ours._reindexed(keys) == theirs._reindexed(keys))
 
 
 def _empty_metadata(by: By) -> GroupMetadata:
@@ -319,11 +321,11 @@ def _check_by(ours: GroupMetadata, theirs: GroupMetadata) -> None:
 
 
 def _refuse_plain(other: object) -> None:
-    if isinstance(other, Readings):
-        raise mixed("moments without")
+    if isinstance(other, StatisticsMixin):
+        raise mixed_grouping_error("moments without")
 
 
-def used(keys: GroupKeys) -> GroupKeys:
+def drop_unused(keys: GroupKeys) -> GroupKeys:
     """Return keys without entries that no row has."""
     there = np.bincount(keys.codes, minlength=len(keys.uniques)) > 0
     if there.all():
@@ -344,10 +346,10 @@ def has_rows(state: _core.State, width: int) -> npt.NDArray[np.bool_]:
     return some.astype(np.bool_)
 
 
-def _never_added(key: Key, columns: Names, column: int) -> DataError:
+def _subtraction_error(key: Key, columns: ColumnNames, column: int) -> DataError:
     name = column if columns is None else repr(columns[column])
     return DataError(
         "Only what was added can be subtracted. Received: moments that have more of column "
-        f"{name} in group {shown(key)!r} than there is. "
+        f"{name} in group {format_key(key)!r} than there is. "
         "Subtract from the sum that they are part of."
     )

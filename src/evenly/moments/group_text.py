@@ -4,13 +4,13 @@ from datetime import date, datetime
 from typing import Any
 
 from evenly.block import GroupKeys
-from evenly.errors import ColumnError, listed
-from evenly.group_keys import Part, part_of
+from evenly.errors import ColumnError, format_names
+from evenly.group_keys import KeyPart, normalize_key
 from evenly.moments.grouped import GroupedMoments
 from evenly.sources.group_keys import cross_keys, factorize_array, from_codes
 
 
-def keys_of_part(batch: Any, moments: GroupedMoments) -> GroupKeys | None:
+def keys_from_batch(batch: Any, moments: GroupedMoments) -> GroupKeys | None:
     """Return the keys of a record batch, in which numbers may be text; None for an array.
 
     Raises
@@ -24,8 +24,8 @@ def keys_of_part(batch: Any, moments: GroupedMoments) -> GroupKeys | None:
     present = batch.schema.names
     if absent := [name for name in names if name not in present]:
         raise ColumnError(
-            f"The source must have every column of keys. Missing: {listed(absent)}. "
-            f"Received: {listed(present)}. Rename one."
+            f"The source must have every column of keys. Missing: {format_names(absent)}. "
+            f"Received: {format_names(present)}. Rename one."
         )
     parts = [factorize_array(batch.column(name)) for name in names]
     return cross_keys([_read(keys, moments, index) for index, keys in enumerate(parts)])
@@ -42,7 +42,7 @@ def _read(keys: GroupKeys, moments: GroupedMoments, index: int) -> GroupKeys:
     return from_codes(keys.codes, [_part(key[0], kind) for key in keys.uniques])
 
 
-def _part(part: Part, kind: str) -> Part:
+def _part(part: KeyPart, kind: str) -> KeyPart:
     """Return a text as a part of this kind; as it is, when it is none, or of that kind already.
 
     >>> _part("01", "number"), _part("01", "text"), _part("", "number")
@@ -54,9 +54,13 @@ def _part(part: Part, kind: str) -> Part:
         return part
     try:
         if kind == "number":
-            return part_of(float(part))
+            return normalize_key(float(part))
         if kind == "boolean":
             return {"true": True, "false": False}.get(part.lower(), part)
-        return date.fromisoformat(part) if kind == "date" else part_of(datetime.fromisoformat(part))
+        return (
+            date.fromisoformat(part)
+            if kind == "date"
+            else normalize_key(datetime.fromisoformat(part))
+        )
     except ValueError:
         return part

@@ -6,23 +6,23 @@ from typing import Any, Self
 import numpy as np
 
 from evenly import _core
-from evenly.columns import places_of
-from evenly.errors import ColumnError, EvenlyError, nearest
-from evenly.group_keys import Key, Part, order, part_of
+from evenly.columns import column_indices
+from evenly.errors import ColumnError, EvenlyError, suggest
+from evenly.group_keys import Key, KeyPart, normalize_key, sort_key
 from evenly.moments import grouped_glance
-from evenly.moments.group_accumulator import By, Grouping
-from evenly.moments.grouped_records import believed, group_records
+from evenly.moments.group_accumulator import By, GroupAccumulator
+from evenly.moments.grouped_records import from_records, group_records
 from evenly.moments.moments import Moments
 from evenly.moments.statistics import Correction
 from evenly.program_version import program_version
-from evenly.statistics_file import Header, Ledger
+from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file import groups as group_file
-from evenly.transform.group_scaling import GroupScaling, group_scaling, transform_groups
+from evenly.transform.group_scaling import GroupScaling, group_scaling, scale_by_group
 
-GroupKey = Part | Key
+GroupKey = KeyPart | Key
 
 
-class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
+class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
     """A mapping from the key of each group to the `Moments` of its rows.
 
     Get one from ``evenly.fit(x, by="station")``. Groups are in the order of their keys; rows
@@ -71,39 +71,39 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
     def __getitem__(self, key: GroupKey) -> Moments:
         """Return the moments of a group, as they are now."""
         with self._lock:
-            place = self._place_of(key)
-            if place is None:
-                raise self._unknown(key)
+            index = self._find(key)
+            if index is None:
+                raise self._unknown_key_error(key)
             columns, dtypes, sources, *_ = self._metadata
-            state = self._state.take_groups(np.array([place], np.int64), len(dtypes))
+            state = self._state.take_groups(np.array([index], np.int64), len(dtypes))
             return Moments(state, columns, dtypes, sources, state.rows)
 
     def __iter__(self) -> Iterator[GroupKey]:
-        return iter([key if self._tuples else key[0] for key in self._sorted()])
+        return iter([key if self._tuple_keys else key[0] for key in self._sorted_keys()])
 
     def __len__(self) -> int:
         return self._state.groups
 
     @property
-    def _tuples(self) -> bool:
+    def _tuple_keys(self) -> bool:
         return isinstance(self._metadata.by, tuple)
 
-    def _sorted(self) -> list[Key]:
+    def _sorted_keys(self) -> list[Key]:
         with self._lock:
-            return sorted(self._keys(), key=order)
+            return sorted(self._keys(), key=sort_key)
 
-    def _place_of(self, key: Any) -> int | None:
-        parts = key if self._tuples and isinstance(key, tuple) else (key,)
+    def _find(self, key: Any) -> int | None:
+        parts = key if self._tuple_keys and isinstance(key, tuple) else (key,)
         try:
-            place = self._places.get(tuple(map(part_of, parts)), -1)
+            index = self._index.get(tuple(map(normalize_key, parts)), -1)
         except EvenlyError:  # what can be no key is no group's
             return None
-        return place if 0 <= place < self._state.groups else None
+        return index if 0 <= index < self._state.groups else None
 
-    def _unknown(self, key: GroupKey) -> ColumnError:
+    def _unknown_key_error(self, key: GroupKey) -> ColumnError:
         near = (
-            nearest(key, [k for (k,) in self._keys() if type(k) is str])
-            if (isinstance(key, str) and not self._tuples)
+            suggest(key, [k for (k,) in self._keys() if type(k) is str])
+            if (isinstance(key, str) and not self._tuple_keys)
             else ""
         )
         example = next(iter(self), None)
@@ -130,7 +130,7 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
             For a column that is not there, or named twice.
         """
         with self._lock:
-            return self._with_columns(places_of(list(names), self.columns, self._width))
+            return self._with_columns(column_indices(list(names), self.columns, self._width))
 
     # The file
 
@@ -144,13 +144,15 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
             When they are no statistics file of groups, or no data can have such statistics.
         """
         with _core.ExactMode():
-            return GroupedMoments(*believed(*group_file.parse(content)))
+            return GroupedMoments(*from_records(*group_file.parse(content)))
 
-    def _lines(self, ledger: Ledger | None) -> Iterator[bytes]:
+    def _serialize(self, ledger: Manifest | None) -> Iterator[bytes]:
         snapshot = self.copy()
         bounds = snapshot.extremes_are_bounds
         header = Header(snapshot.rows, snapshot.sources, bounds, program_version(), ledger)
-        return group_file.lines(header, snapshot.by, group_records(snapshot, snapshot._sorted()))
+        return group_file.lines(
+            header, snapshot.by, group_records(snapshot, snapshot._sorted_keys())
+        )
 
     # Normalising
 
@@ -198,7 +200,7 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
         Float64 arithmetic, as of `Moments.normalize`: within 2 ulp of the exact answer in float32.
         """
         options = {"dtype": dtype, "missing": missing, "feature_axis": feature_axis}
-        return transform_groups(
+        return scale_by_group(
             x,
             self._scaling(False, constant, correction),
             by=by,
@@ -222,7 +224,7 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
         The parameters, the result and the errors are as there.
         """
         options = {"dtype": dtype, "feature_axis": feature_axis}
-        return transform_groups(
+        return scale_by_group(
             x, self._scaling(True, constant, correction), by=by, unknown=unknown, **options
         )
 
@@ -233,7 +235,7 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
                 self._state,
                 self.total()._state,
                 by=metadata.by,
-                places=self._known_places(),
+                indices=self._index_of_groups(),
                 columns=metadata.columns,
                 dtypes=metadata.dtypes,
                 inverse=inverse,
@@ -250,4 +252,4 @@ class GroupedMoments(Grouping, Mapping[GroupKey, Moments]):
 
     def _repr_html_(self) -> str:
         with _core.ExactMode():
-            return grouped_glance.page(self)
+            return grouped_glance.to_html(self)

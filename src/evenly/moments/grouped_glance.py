@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from evenly.group_keys import Key, shown
+from evenly.group_keys import Key, format_key
 from evenly.moments import text_table
-from evenly.moments.text_table import Glance, Row
+from evenly.moments.text_table import Row, TableView
 from evenly.printable import printable
 
 if TYPE_CHECKING:
@@ -17,18 +17,18 @@ HEAD, TAIL = 20, 4
 
 def text(moments: "GroupedMoments", head: int = HEAD, tail: int = TAIL) -> str:
     """Return the table as text."""
-    return text_table.text(_glance(moments, head, tail))
+    return text_table.text(_table_view(moments, head, tail))
 
 
-def page(moments: "GroupedMoments") -> str:
+def to_html(moments: "GroupedMoments") -> str:
     """Return the table as HTML, for notebooks."""
-    return text_table.page(_glance(moments, HEAD, TAIL))
+    return text_table.to_html(_table_view(moments, HEAD, TAIL))
 
 
-def _glance(moments: "GroupedMoments", head: int, tail: int) -> Glance:
+def _table_view(moments: "GroupedMoments", head: int, tail: int) -> TableView:
     rows, left_out = lines(moments, head, tail)
     remark = text_table.BOUNDS if moments.extremes_are_bounds else ""
-    return Glance(title(moments), rows, left_out, remark, head, HEADINGS)
+    return TableView(title(moments), rows, left_out, remark, head, HEADINGS)
 
 
 def title(moments: "GroupedMoments") -> str:
@@ -43,7 +43,7 @@ def title(moments: "GroupedMoments") -> str:
 
 def lines(moments: "GroupedMoments", head: int, tail: int) -> tuple[list[Row], int]:
     """Return the rows to show, and how many are passed over after the first ones."""
-    keys, width = moments._sorted(), moments.num_features
+    keys, width = moments._sorted_keys(), moments.num_features
     total = len(keys) * width
     if total <= head + tail:
         return [row for key in keys for row in _of(moments, key)], 0
@@ -59,4 +59,4 @@ def _of(moments: "GroupedMoments", key: Key) -> list[Row]:
     own = moments[key if isinstance(moments.by, tuple) else key[0]]
     names = own.columns or tuple(map(str, range(own.num_features)))
     found = records(own._state, names, own.dtypes)
-    return [(shown(key), *text_table.row(record)) for record in found]
+    return [(format_key(key), *text_table.row(record)) for record in found]

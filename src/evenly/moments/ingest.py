@@ -8,15 +8,16 @@ import numpy.typing as npt
 
 from evenly import _core
 from evenly.block import Block
-from evenly.columns import Names
+from evenly.columns import ColumnNames
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.sources.arrays import to_native
 from evenly.sources.weights import check_weights
-from evenly.transform.arrays import CoreView, core_view
+from evenly.transform.arrays import CoreView
+from evenly.transform.arrays import as_core_buffer as array_buffer
 
 
 def add_block(
-    state: _core.State, block: Block, infinite: str, names: Names, threads: int = 0
+    state: _core.State, block: Block, infinite: str, names: ColumnNames, threads: int = 0
 ) -> None:
     """Add a block to a state that has its columns; a refused block leaves it as it was.
 
@@ -32,12 +33,12 @@ def add_block(
     """
     if infinite not in ("error", "missing"):
         raise DataError(f"infinite must be 'error' or 'missing'. Received: {infinite!r}.")
-    weights = None if block.weights is None else checked_weights(block.weights, block.rows)
+    weights = None if block.weights is None else check_weights_array(block.weights, block.rows)
     as_missing = infinite == "missing"
     try:
         if isinstance(block.data, tuple):
             found = state.update_columns(
-                [core_array(column.values)[0] for column in block.data],
+                [as_core_buffer(column.values)[0] for column in block.data],
                 [column.validity for column in block.data],
                 [column.bit_offset for column in block.data],
                 weights,
@@ -46,36 +47,38 @@ def add_block(
                 block.first_column,
             )
         else:
-            x, dtype = core_array(block.data)
+            x, dtype = as_core_buffer(block.data)
             axis = -1 if x.ndim == 1 else block.feature_axis
             found = state.update(x, axis, weights, as_missing, threads, dtype)
     except ValueError as error:
-        raise DataError(f"{_place(block)} cannot be added: {error}") from None
+        raise DataError(f"{_label(block)} cannot be added: {error}") from None
     except TypeError:
         raise UnsupportedTypeError(
             "Columns must hold integers, booleans or floats of at most 64 bits. Received: "
-            f"{', '.join(sorted(set(block.dtypes)))} in {_place(block)}. Convert them first."
+            f"{', '.join(sorted(set(block.dtypes)))} in {_label(block)}. Convert them first."
         ) from None
     if found is not None:
-        raise infinity(block, names, *found)
+        raise infinity_error(block, names, *found)
 
 
-def infinity(block: Block, names: Names, row: int, column: int, group: str = "") -> DataError:
+def infinity_error(
+    block: Block, names: ColumnNames, row: int, column: int, group: str = ""
+) -> DataError:
     """Return the error for an infinite value, by its column's name, its row and its group."""
     labels = range(block.features) if block.column_numbers is None else block.column_numbers
     name = labels[column] if names is None else repr(names[column])
     return DataError(
         f"Every value must be finite. Received: infinity in column {name}, row "
-        f"{block.first_row + row} of {_place(block)}{group}. Correct it, or pass "
+        f"{block.first_row + row} of {_label(block)}{group}. Correct it, or pass "
         'infinite="missing" to count infinities as missing.'
     )
 
 
-def _place(block: Block) -> str:
-    return block.place or "the array"
+def _label(block: Block) -> str:
+    return block.label or "the array"
 
 
-def checked_weights(weights: Any, rows: int) -> npt.NDArray[np.float64]:
+def check_weights_array(weights: Any, rows: int) -> npt.NDArray[np.float64]:
     """Return weights as float64, one a row, after checking that they can be weights."""
     result = np.ascontiguousarray(weights, np.float64)
     if result.shape != (rows,):
@@ -86,17 +89,17 @@ def checked_weights(weights: Any, rows: int) -> npt.NDArray[np.float64]:
     return result
 
 
-def core_array(x: Any) -> CoreView:
+def as_core_buffer(x: Any) -> CoreView:
     """Return a CPU array or tensor as the core takes it: bfloat16 as bits, its name beside."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
         from evenly.transform import tensors
 
-        return tensors.core_view(x)
-    return core_view(to_native(x))
+        return tensors.as_core_buffer(x)
+    return array_buffer(to_native(x))
 
 
-def feature_count(block: Block) -> int:
+def num_columns(block: Block) -> int:
     """Return the number of columns of a block.
 
     Raises

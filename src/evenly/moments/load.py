@@ -6,11 +6,11 @@ from typing import Any, overload
 
 from evenly import _core, statistics_file
 from evenly.errors import StatisticsFileError
-from evenly.moments.base import mixed
+from evenly.moments.base import mixed_grouping_error
 from evenly.moments.grouped import GroupedMoments
-from evenly.moments.grouped_records import believed as believed_groups
-from evenly.moments.moments import Moments, believed
-from evenly.statistics_file import Ledger, groups
+from evenly.moments.grouped_records import from_records as believed_groups
+from evenly.moments.moments import Moments, from_records
+from evenly.statistics_file import Manifest, groups
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -23,12 +23,12 @@ def load(path: str | os.PathLike[str]) -> Any:
     StatisticsFileError
         When it is no statistics file, or no data at all can have such statistics.
     """
-    return load_with_ledger(path)[0]
+    return load_with_manifest(path)[0]
 
 
-def load_with_ledger(path: str | os.PathLike[str]) -> tuple[Any, Ledger | None]:
+def load_with_manifest(path: str | os.PathLike[str]) -> tuple[Any, Manifest | None]:
     """Return `load`, and which files are in the sums, where the statistics file says it."""
-    content = statistics_file.content_of(path)
+    content = statistics_file.read_bytes(path)
     try:
         return _read(content)
     except StatisticsFileError as error:
@@ -40,19 +40,19 @@ def from_bytes(content: bytes) -> Moments | GroupedMoments:
     return _read(content)[0]
 
 
-def _read(content: bytes) -> tuple[Moments | GroupedMoments, Ledger | None]:
+def _read(content: bytes) -> tuple[Moments | GroupedMoments, Manifest | None]:
     with _core.ExactMode():  # to parse and compare subnormal numbers
         return _read_exactly(content)
 
 
-def _read_exactly(content: bytes) -> tuple[Moments | GroupedMoments, Ledger | None]:
-    document = statistics_file.document_of(content)
+def _read_exactly(content: bytes) -> tuple[Moments | GroupedMoments, Manifest | None]:
+    document = statistics_file.parse_document(content)
     del content
     if not groups.has_groups(document):
         header, columns = statistics_file.read(document)
-        return believed(header, columns), header.ledger
+        return from_records(header, columns), header.manifest
     header, by, found = groups.read(document)
-    return GroupedMoments(*believed_groups(header, by, found)), header.ledger
+    return GroupedMoments(*believed_groups(header, by, found)), header.manifest
 
 
 @overload
@@ -75,6 +75,6 @@ def merge(moments: Iterable[Any]) -> Any:
     for part in moments:
         total = type(part).empty() if total is None else total
         if not isinstance(part, type(total)):
-            raise mixed(f"{type(total).__name__} and {type(part).__name__}")
-        total._absorb(part, private=True)
+            raise mixed_grouping_error(f"{type(total).__name__} and {type(part).__name__}")
+        total._merge_inplace(part, private=True)
     return Moments.empty() if total is None else total

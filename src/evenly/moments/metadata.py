@@ -7,7 +7,7 @@ handler raises comes before or after an update, and finds names, dtypes and sums
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from evenly.columns import Names
+from evenly.columns import ColumnNames
 
 
 class Metadata(NamedTuple):
@@ -23,7 +23,7 @@ class Metadata(NamedTuple):
         Where the rows came from. Information only.
     """
 
-    columns: Names
+    columns: ColumnNames
     dtypes: tuple[str, ...]
     sources: tuple[str, ...] = ()
 
@@ -41,7 +41,7 @@ class GroupMetadata(NamedTuple):
         The type of each part of a key; ``""`` while none is known.
     """
 
-    columns: Names
+    columns: ColumnNames
     dtypes: tuple[str, ...]
     sources: tuple[str, ...]
     by: str | tuple[str, ...] | None
@@ -70,9 +70,9 @@ def _merge_dtype(ours: str, theirs: str) -> str:
     """Return two columns' dtypes as one text, whatever the order they came in."""
     if ours == theirs or not theirs:
         return ours
-    return merge_dtype_names([ours, theirs])
+    return common_dtype([ours, theirs])
 
 
-def merge_dtype_names(names: Iterable[str]) -> str:
+def common_dtype(names: Iterable[str]) -> str:
     """Return all dtypes in some texts as one."""
     return "|".join(sorted({dtype for name in names for dtype in name.split("|")} - {""}))

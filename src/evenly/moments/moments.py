@@ -4,18 +4,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from evenly import _core, statistics_file
-from evenly.columns import Names, places_of
+from evenly.columns import ColumnNames, column_indices
 from evenly.errors import DataError, StatisticsFileError
-from evenly.moments.accumulator import Group
-from evenly.moments.records import records, state_of
+from evenly.moments.accumulator import Accumulator
+from evenly.moments.records import records, state_from_records
 from evenly.moments.statistics import Correction
 from evenly.program_version import program_version
-from evenly.statistics_file import Header, Ledger
+from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file.column import ColumnRecord
-from evenly.transform import Scaling, quick_scaling, scaling, transform
+from evenly.transform import Scaling, fast_scaling, scaling, transform
 
 
-class Moments(Group):
+class Moments(Accumulator):
     """Per column a count, the exact sum of x and the exact sum of x².
 
     *Exact* means without any rounding, as real numbers. So moments are a commutative
@@ -65,7 +65,7 @@ class Moments(Group):
         ColumnError
             For a column that is not there, or named twice.
         """
-        return self._at(places_of(list(names), self.columns, self.num_features))
+        return self._take_columns(column_indices(list(names), self.columns, self.num_features))
 
     def __getitem__(self, names: str | int | Sequence[str | int]) -> "Moments":
         """Return ``moments["a"]`` or ``moments["a", "b"]``: `select` in short."""
@@ -86,9 +86,9 @@ class Moments(Group):
             When they are no statistics file, or no data at all can have such statistics.
         """
         with _core.ExactMode():
-            return believed(*statistics_file.parse(content))
+            return from_records(*statistics_file.parse(content))
 
-    def _lines(self, ledger: Ledger | None) -> Iterator[bytes]:
+    def _serialize(self, ledger: Manifest | None) -> Iterator[bytes]:
         state = self._state.copy()
         columns, dtypes, sources = state.metadata
         bounds = state.extremes_are_bounds
@@ -206,19 +206,19 @@ class Moments(Group):
         }
 
         def compute() -> Scaling:
-            quick = quick_scaling(self._state, self.columns, **options)
+            quick = fast_scaling(self._state, self.columns, **options)
             return quick or scaling(self.columns, self._sums(), **options)
 
         return self._cached((inverse, constant, correction, too_few), compute)
 
 
 def _restore(
-    packed: bytes, names: Names, dtypes: tuple[str, ...], sources: tuple[str, ...], rows: int
+    packed: bytes, names: ColumnNames, dtypes: tuple[str, ...], sources: tuple[str, ...], rows: int
 ) -> Moments:
     return Moments(_core.State.unpack(packed), names, dtypes, sources, rows)
 
 
-def believed(header: Header, columns: list[ColumnRecord]) -> Moments:
+def from_records(header: Header, columns: list[ColumnRecord]) -> Moments:
     """Return the moments of a file that has been checked.
 
     Raises
@@ -229,7 +229,7 @@ def believed(header: Header, columns: list[ColumnRecord]) -> Moments:
     named = bool(columns) and columns[0].name is not None
     names = tuple(str(column.name) for column in columns) if named else None
     try:
-        state = state_of(columns, extremes_are_bounds=header.extremes_are_bounds)
+        state = state_from_records(columns, extremes_are_bounds=header.extremes_are_bounds)
     except (ValueError, OverflowError) as error:
         raise StatisticsFileError(str(error)) from None
     dtypes = tuple(column.dtype for column in columns)

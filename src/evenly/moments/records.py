@@ -3,17 +3,19 @@
 from collections.abc import Iterator, Sequence
 
 from evenly import _core
-from evenly.columns import Names
+from evenly.columns import ColumnNames
 from evenly.statistics_file.column import ColumnRecord
 
-_PIECE = 65_536
+_CHUNK_COLUMNS = 65_536
 """Columns turned into Python integers at a time, so that a million need little memory."""
 
 
-def records(state: _core.State, names: Names, dtypes: tuple[str, ...]) -> Iterator[ColumnRecord]:
+def records(
+    state: _core.State, names: ColumnNames, dtypes: tuple[str, ...]
+) -> Iterator[ColumnRecord]:
     """Yield what a state knows of each column, exactly."""
-    for start in range(0, state.columns, _PIECE):
-        stop = min(start + _PIECE, state.columns)
+    for start in range(0, state.columns, _CHUNK_COLUMNS):
+        stop = min(start + _CHUNK_COLUMNS, state.columns)
         piece = state.take(list(range(start, stop)))
         for index, count, missing, total, squares, (low, high) in zip(
             range(start, stop),
@@ -28,7 +30,7 @@ def records(state: _core.State, names: Names, dtypes: tuple[str, ...]) -> Iterat
             yield ColumnRecord(name, dtypes[index], count, missing, total, squares, low, high)
 
 
-def state_of(
+def state_from_records(
     columns: Sequence[ColumnRecord], *, extremes_are_bounds: bool, groups: int = 1
 ) -> _core.State:
     """Return the state that the records describe, the columns of some groups.

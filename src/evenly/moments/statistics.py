@@ -10,7 +10,7 @@ import numpy.typing as npt
 from evenly import _core, exact_stats
 from evenly.exact_stats import Dyadic
 from evenly.moments import text_table
-from evenly.moments.base import Books
+from evenly.moments.base import MomentsBase
 from evenly.moments.records import records
 
 Floats = npt.NDArray[np.float64]
@@ -18,12 +18,12 @@ Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 Correction = int | float | Fraction
 
 
-class Readings(Books):
+class StatisticsMixin(MomentsBase):
     """The read-outs of `Moments`; each is computed once, until the moments change."""
 
     __slots__ = ()
 
-    def _read(self, key: object, function: Callable[..., float], *more: Any) -> Floats:
+    def _compute(self, key: object, function: Callable[..., float], *more: Any) -> Floats:
         """Return function(count, sum, squares, *more) for each column, as a new array."""
 
         def compute() -> Floats:
@@ -39,7 +39,7 @@ class Readings(Books):
     @property
     def mean(self) -> Floats:
         """The mean of each column: the nearest float64. NaN when it has no value."""
-        return self._read("mean", lambda count, total, _: exact_stats.mean(count, total))
+        return self._compute("mean", lambda count, total, _: exact_stats.mean(count, total))
 
     def variance(self, correction: Correction = 0) -> Floats:
         """Return the variance of each column: the float64 nearest to the exact one.
@@ -59,25 +59,25 @@ class Readings(Books):
         array of float64, shape (num_features,)
             NaN where ``count <= correction``; exactly 0 for a constant column.
         """
-        exact = exact_stats.exact_correction(correction)
-        return self._read(("variance", exact), exact_stats.variance, exact)
+        exact = exact_stats.as_correction(correction)
+        return self._compute(("variance", exact), exact_stats.variance, exact)
 
     def std(self, correction: Correction = 0) -> Floats:
         """Return the standard deviation: the float64 nearest to the exact square root.
 
         It is not the root of the rounded variance. See `variance` for ``correction``.
         """
-        exact = exact_stats.exact_correction(correction)
-        return self._read(("std", exact), exact_stats.std, exact)
+        exact = exact_stats.as_correction(correction)
+        return self._compute(("std", exact), exact_stats.std, exact)
 
     @property
     def constant(self) -> npt.NDArray[np.bool_]:
         """Which columns have values that are all the same: a variance of exactly 0."""
 
         def same(count: Dyadic, total: Dyadic, squares: Dyadic) -> bool:
-            return count[0] > 0 and exact_stats.spread(count, total, squares)[0] == 0
+            return count[0] > 0 and exact_stats.squared_deviations(count, total, squares)[0] == 0
 
-        return self._read("constant", same).astype(np.bool_)
+        return self._compute("constant", same).astype(np.bool_)
 
     @property
     def count(self) -> Counts:
@@ -129,29 +129,29 @@ class Readings(Books):
 
     def __repr__(self) -> str:
         with _core.ExactMode():
-            return text_table.text(self._glance())
+            return text_table.text(self._summary())
 
     def _repr_html_(self) -> str:
         with _core.ExactMode():
-            return text_table.page(self._glance())
+            return text_table.to_html(self._summary())
 
-    def _glance(self) -> text_table.Glance:
+    def _summary(self) -> text_table.TableView:
         state = self._state.copy()
         number, columns = state.columns, state.metadata.columns
-        places = text_table.shown(number)
-        names = tuple(str(i) if columns is None else columns[i] for i in places)
-        found = records(state.take(places), names, ("",) * len(places))
+        indices = text_table.visible_columns(number)
+        names = tuple(str(i) if columns is None else columns[i] for i in indices)
+        found = records(state.take(indices), names, ("",) * len(indices))
         rows = [text_table.row(record) for record in found]
         of = f"{number:,} column{'' if number == 1 else 's'}, {state.rows:,} row"
-        return text_table.Glance(
+        return text_table.TableView(
             f"Moments of {of}{'' if state.rows == 1 else 's'}",
             rows,
-            number - len(places),
+            number - len(indices),
             text_table.BOUNDS if state.extremes_are_bounds else "",
         )
 
 
 def _counts(values: list[Dyadic]) -> Counts:
-    if all(exact_stats.is_count(value) for value in values):
+    if all(exact_stats.fits_int64(value) for value in values):
         return np.array([m << e for m, e in values], np.int64)
-    return np.array([exact_stats.nearest(value) for value in values], np.float64)
+    return np.array([exact_stats.to_float(value) for value in values], np.float64)

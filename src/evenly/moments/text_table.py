@@ -14,20 +14,20 @@ from evenly.statistics_file.column import ColumnRecord
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max")
 HEAD, TAIL = 12, 4
 """Columns shown at the start and at the end when there are more than both."""
-_WIDEST = 40
+_MAX_WIDTH = 40
 BOUNDS = "min and max are bounds: rows were subtracted"
 
 Row: TypeAlias = tuple[str, ...]
 
 
-def shown(num_features: int) -> list[int]:
+def visible_columns(num_features: int) -> list[int]:
     """Return the indices of the columns to show, in order."""
     if num_features <= HEAD + TAIL:
         return list(range(num_features))
     return [*range(HEAD), *range(num_features - TAIL, num_features)]
 
 
-class Glance(NamedTuple):
+class TableView(NamedTuple):
     """A short table, and what stands around it.
 
     Attributes
@@ -52,7 +52,7 @@ class Glance(NamedTuple):
     headings: Row = HEADINGS
 
 
-def text(glance: Glance) -> str:
+def text(glance: TableView) -> str:
     """Return the table as text: names to the left, numbers to the right."""
     title, rows, left_out, remark, head, headings = glance
     cells: list[Row] = [headings, *rows]
@@ -72,7 +72,7 @@ def text(glance: Glance) -> str:
     return "\n".join([title, *(lines if rows else ()), *([remark] if remark else ())])
 
 
-def page(glance: Glance) -> str:
+def to_html(glance: TableView) -> str:
     """Return the table as HTML, for notebooks."""
     title, rows, left_out, remark, head, headings = glance
     body = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
@@ -89,7 +89,7 @@ def page(glance: Glance) -> str:
 def row(column: ColumnRecord) -> Row:
     """Return the cells of a column."""
     name = printable(column.name or "")
-    name = name if len(name) <= _WIDEST else name[: _WIDEST - 1] + "…"
+    name = name if len(name) <= _MAX_WIDTH else name[: _MAX_WIDTH - 1] + "…"
     sums = column.present, column.sum, column.squares
     return (
         name,
@@ -103,8 +103,8 @@ def row(column: ColumnRecord) -> Row:
 
 
 def _count(value: Dyadic) -> str:
-    whole = exact_stats.is_count(value)
-    return f"{value[0] << value[1]:,}" if whole else _number(exact_stats.nearest(value))
+    whole = exact_stats.fits_int64(value)
+    return f"{value[0] << value[1]:,}" if whole else _number(exact_stats.to_float(value))
 
 
 def _number(value: float | None) -> str:

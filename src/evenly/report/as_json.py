@@ -8,7 +8,7 @@ from evenly.moments import GroupedMoments, Moments
 from evenly.report.table import remarks
 
 
-def document(moments: Moments) -> dict[str, Any]:
+def to_dict(moments: Moments) -> dict[str, Any]:
     """Return the read-outs of moments as values that JSON has.
 
     What is no finite number becomes None. The mean, the std and the variance (with
@@ -17,7 +17,7 @@ def document(moments: Moments) -> dict[str, Any]:
 
     >>> import numpy as np
     >>> moments = Moments.empty(["x"]).update(np.array([[1.0], [3.0]]))
-    >>> document(moments)["columns"][0]["mean"]
+    >>> to_dict(moments)["columns"][0]["mean"]
     2.0
     """
     names = moments.columns or range(moments.num_features)
@@ -44,18 +44,18 @@ def document(moments: Moments) -> dict[str, Any]:
     }
 
 
-def group_document(moments: GroupedMoments) -> dict[str, Any]:
+def group_to_dict(moments: GroupedMoments) -> dict[str, Any]:
     """Return the read-outs of each group; dates and timestamps of keys as ISO 8601.
 
     >>> import evenly
     >>> import numpy as np
     >>> moments = evenly.fit([[1.0], [3.0]], by=np.array(["a", "b"]))
-    >>> [group["key"] for group in group_document(moments)["groups"]]
+    >>> [group["key"] for group in group_to_dict(moments)["groups"]]
     ['a', 'b']
     """
     groups = []
     for key, own in moments.items():
-        entry = {"key": _key(key), **document(own)}
+        entry = {"key": _key(key), **to_dict(own)}
         del entry["sources"], entry["extremes_are_bounds"]
         groups.append(entry)
     return {

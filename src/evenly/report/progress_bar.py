@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from evenly.progress import Progress
 
 
-class ProgressLine:
+class ProgressBar:
     """A line on a terminal that shows how far a pass over data has come.
 
     It is silent, and imports nothing, when the stream is no terminal. The line is gone
@@ -29,7 +29,7 @@ class ProgressLine:
     --------
     >>> import io
     >>> import evenly
-    >>> with ProgressLine(io.StringIO()) as progress:
+    >>> with ProgressBar(io.StringIO()) as progress:
     ...     moments = evenly.fit([[1.0], [2.0]], progress=progress)
     """
 
@@ -45,7 +45,7 @@ class ProgressLine:
         self._clock = clock
         self._bar: Bar | None = None
 
-    def __enter__(self) -> "ProgressLine":
+    def __enter__(self) -> "ProgressBar":
         """Draw the line."""
         if self._shown:
             self._bar = _bar(self._stream, self._clock)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from evenly.moments import Moments
 from evenly.moments.text_table import BOUNDS, number
 from evenly.printable import printable
-from evenly.report.torchvision import paste
+from evenly.report.torchvision import normalize_lines
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks")
 HEAD, TAIL = 50, 10
 """Columns shown at the start and at the end when there are more than both."""
-_WIDEST = 40
+_MAX_WIDTH = 40
 
 
 def table(moments: Moments) -> str:
@@ -29,26 +29,26 @@ def table(moments: Moments) -> str:
     year        2        0  2013      0  2013    2013    constant
     delay       1        1     2.5    0     2.5     2.5  one value
     """
-    places = _shown(moments.num_features)
+    indices = _shown(moments.num_features)
     names = moments.columns or range(moments.num_features)
-    labels = [names[place] for place in places]
-    part = moments if len(places) == moments.num_features else moments.select(labels)
+    labels = [names[index] for index in indices]
+    part = moments if len(indices) == moments.num_features else moments.select(labels)
     lines = _lines(part, list(map(str, labels)))
-    if passed_over := moments.num_features - len(places):
+    if passed_over := moments.num_features - len(indices):
         lines.insert(1 + HEAD, f"… {passed_over:,} more columns …")
-    return "\n".join([_title(moments), *lines, *_foot(moments)])
+    return "\n".join([_title(moments), *lines, *_footer(moments)])
 
 
-def left_out(columns: Mapping[str, str]) -> str:
+def format_skipped(columns: Mapping[str, str]) -> str:
     """Return a line that names the columns left out, grouped by the reason.
 
-    >>> left_out({"carrier": "text", "time_hour": "timestamp", "origin": "text"})
+    >>> format_skipped({"carrier": "text", "time_hour": "timestamp", "origin": "text"})
     'left out: carrier, origin (text); time_hour (timestamp)'
     """
     reasons: dict[str, list[str]] = {}
     for name, reason in columns.items():
         reasons.setdefault(reason, []).append(_label(name))
-    groups = [f"{_few(names)} ({printable(reason)})" for reason, names in reasons.items()]
+    groups = [f"{_shorten(names)} ({printable(reason)})" for reason, names in reasons.items()]
     return f"left out: {'; '.join(groups)}"
 
 
@@ -80,9 +80,9 @@ def _title(moments: Moments) -> str:
     return f"{rows:,} row{'s' * (rows != 1)}, {columns:,} column{'s' * (columns != 1)}"
 
 
-def _foot(moments: Moments) -> list[str]:
+def _footer(moments: Moments) -> list[str]:
     bounds = [BOUNDS] if moments.extremes_are_bounds else []
-    return [*bounds, *paste(moments)]
+    return [*bounds, *normalize_lines(moments)]
 
 
 def _lines(moments: Moments, labels: list[str]) -> list[str]:
@@ -92,7 +92,7 @@ def _lines(moments: Moments, labels: list[str]) -> list[str]:
         _right([HEADINGS[1], *map(_count, moments.count.tolist())]),
         _right([HEADINGS[2], *map(_count, moments.missing.tolist())]),
         *(
-            _right([heading, *_at_point(list(map(number, values.tolist())))])
+            _right([heading, *_align_decimal(list(map(number, values.tolist())))])
             for heading, values in zip(HEADINGS[3:7], numbers, strict=True)
         ),
         [HEADINGS[7], *remarks(moments)],
@@ -105,10 +105,10 @@ def _count(value: float) -> str:
     return f"{int(value):,}" if float(value).is_integer() else number(value)
 
 
-def _at_point(cells: list[str]) -> list[str]:
+def _align_decimal(cells: list[str]) -> list[str]:
     """Pad numbers after the point, so that they can be set to the right.
 
-    Numbers with an exponent have no place in common with the others: they end together.
+    Numbers with an exponent have no index in common with the others: they end together.
     """
     ends = [0 if "e" in cell else len(cell) - len(cell.partition(".")[0]) for cell in cells]
     widest = max(ends, default=0)
@@ -129,7 +129,7 @@ def _right(cells: list[str]) -> list[str]:
 
 
 def _width(text: str) -> int:
-    """How many places a terminal gives it: two to a Chinese letter, none to an accent."""
+    """How many indices a terminal gives it: two to a Chinese letter, none to an accent."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     none = sum(unicodedata.category(letter) in ("Mn", "Me", "Cf") for letter in text)
     return len(text) + wide - none
@@ -138,9 +138,9 @@ def _width(text: str) -> int:
 def _label(name: str) -> str:
     """A name that keeps to its line and cannot control the terminal, cut when it is long."""
     name = printable(name)
-    return name if len(name) <= _WIDEST else name[: _WIDEST - 1] + "…"
+    return name if len(name) <= _MAX_WIDTH else name[: _MAX_WIDTH - 1] + "…"
 
 
-def _few(names: list[str]) -> str:
+def _shorten(names: list[str]) -> str:
     more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
     return ", ".join(names[:20]) + more

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from evenly.moments import Moments
-from evenly.unit_scale import is_image_like, unit_scale, white_of
+from evenly.unit_scale import is_image_like, unit_scale, white_level
 
 
-def paste(moments: Moments) -> list[str]:
+def normalize_lines(moments: Moments) -> list[str]:
     r"""Return the mean and std in both scales, a line each; nothing when these are no pixels.
 
     Six decimals say more than the float32 that a network computes in; all digits are in
@@ -14,13 +14,13 @@ def paste(moments: Moments) -> list[str]:
 
     >>> import numpy as np
     >>> pixels = np.array([[0, 51, 255], [255, 102, 255]], np.uint8)
-    >>> print("\n".join(paste(Moments.empty(["red", "green", "blue"]).update(pixels))))
+    >>> print("\n".join(normalize_lines(Moments.empty(["red", "green", "blue"]).update(pixels))))
     0 to 1    transforms.Normalize(mean=[0.5, 0.3, 1.0], std=[0.5, 0.1, 0.0])
     0 to 255  transforms.Normalize(mean=[127.5, 76.5, 255.0], std=[127.5, 25.5, 0.0])
     """
     if not is_image_like(moments):
         return []
-    own = f"0 to {white_of(moments)}"
+    own = f"0 to {white_level(moments)}"
     means, stds = moments.mean.tolist(), moments.std().tolist()
     return [
         f"{'0 to 1'.ljust(len(own))}  {_call(*unit_scale(moments))}",

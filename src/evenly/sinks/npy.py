@@ -15,7 +15,7 @@ class NpySink:
     """Append arrays along their first axis.
 
     NumPy pads the header of an array that may grow: the number of rows can be put in
-    its place when it is known (`numpy.lib.format`, ``GROWTH_AXIS_MAX_DIGITS``).
+    its label when it is known (`numpy.lib.format`, ``GROWTH_AXIS_MAX_DIGITS``).
     """
 
     def __init__(self, file: BinaryIO) -> None:

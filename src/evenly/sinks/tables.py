@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from evenly import extras
-from evenly.errors import DataError, UnsupportedTypeError, first_line, listed
+from evenly.errors import DataError, UnsupportedTypeError, first_line, format_names
 
 
 class TableSink:
@@ -44,7 +44,7 @@ class TableSink:
         if set(batch.schema.names) != set(schema.names):
             raise DataError(
                 "All files of a source must have the same columns. Received: "
-                f"{listed(schema.names)}, and then {listed(batch.schema.names)}."
+                f"{format_names(schema.names)}, and then {format_names(batch.schema.names)}."
             )
         return batch.select(schema.names).cast(schema)
 

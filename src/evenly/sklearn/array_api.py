@@ -14,12 +14,12 @@ from evenly.dispatch import container_kind
 from evenly.sources.arrays import as_array
 
 
-def is_foreign(x: Any) -> bool:
+def is_array_api(x: Any) -> bool:
     """Whether validated data is another library's array: neither NumPy's nor sparse."""
     return not isinstance(x, np.ndarray) and not hasattr(x, "tocsr")
 
 
-def on_host(x: Any) -> Any:
+def to_numpy(x: Any) -> Any:
     """Return any array as one of NumPy or as a CPU tensor."""
     if isinstance(x, np.ndarray) or container_kind(x) == "tensor":
         return as_array(x, "X")
@@ -28,13 +28,13 @@ def on_host(x: Any) -> Any:
         return _convert_to_numpy(x, xp)
 
 
-def like(x: Any) -> Any:
+def prototype(x: Any) -> Any:
     """Return an array of no rows that remembers library, device and dtype; None for NumPy."""
-    return x[:0, ...] if is_foreign(x) else None
+    return x[:0, ...] if is_array_api(x) else None
 
 
-def converted(value: Any, like: Any) -> Any:
-    """Return a NumPy value as an array of the library, and on the device, of ``like``."""
+def to_namespace(value: Any, like: Any) -> Any:
+    """Return a NumPy value as an array of the library, and on the device, of ``prototype``."""
     with config_context(array_api_dispatch=True):
         xp, _ = get_namespace(like)
         return xp.asarray(np.asarray(value), device=like.device)

@@ -6,7 +6,7 @@ from typing import Any
 
 
 @contextmanager
-def told(scaler: Any, x: Any, y: Any, sample_weight: Any) -> Iterator[None]:
+def fit_callbacks(scaler: Any, x: Any, y: Any, sample_weight: Any) -> Iterator[None]:
     """Tell the callbacks that a fit begins, and, unless it fails, that it has ended."""
     if not hasattr(scaler, "_init_callback_context"):  # before 1.9
         yield

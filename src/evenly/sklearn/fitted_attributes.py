@@ -8,7 +8,7 @@ import numpy as np
 from evenly.sklearn import array_api
 
 
-class Learned:
+class FittedAttribute:
     """An attribute that is read from ``moments_``, and is not there before a fit.
 
     Parameters
@@ -34,7 +34,7 @@ class Learned:
             )
         value = self._read(scaler)
         like = vars(scaler).get("_like")
-        return value if like is None or value is None else array_api.converted(value, like)
+        return value if like is None or value is None else array_api.to_namespace(value, like)
 
     def __set__(self, scaler: Any, value: Any) -> Never:
         raise AttributeError(
@@ -44,7 +44,7 @@ class Learned:
         )
 
 
-def counts(scaler: Any) -> Any:
+def n_samples_seen(scaler: Any) -> Any:
     """Return ``n_samples_seen_``: one number where all columns have the same.
 
     Whole numbers are int64, and float64 after a fit with weights, as scikit-learn says.

@@ -8,13 +8,13 @@ from sklearn import preprocessing
 from sklearn.base import _fit_context, clone
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from evenly.columns import Names
+from evenly.columns import ColumnNames
 from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.sklearn import array_api, fitted_attributes, onnx, validation
-from evenly.sklearn.callbacks import told
-from evenly.sklearn.fitted_attributes import Learned
-from evenly.sklearn.scaling import scaled, scaling_of
+from evenly.sklearn.callbacks import fit_callbacks
+from evenly.sklearn.fitted_attributes import FittedAttribute
+from evenly.sklearn.scaling import apply_scaling, scaling_of
 from evenly.sources.weights import as_weights
 
 
@@ -44,7 +44,7 @@ class StandardScaler(preprocessing.StandardScaler):
     ----------
     moments_
         `evenly.Moments`: what was fitted, exactly. Saves as JSON, adds up, never changes
-        (`partial_fit` puts another in its place).
+        (`partial_fit` puts another in its label).
     mean_, var_, scale_, n_samples_seen_
         As scikit-learn has them, read from ``moments_`` when asked for. They cannot be set.
     n_features_in_, feature_names_in_
@@ -93,18 +93,18 @@ class StandardScaler(preprocessing.StandardScaler):
 
     moments_: Moments
 
-    @Learned
+    @FittedAttribute
     def mean_(self) -> Any:
         """The mean of each column; None when neither mean nor std is used."""
         return self.moments_.mean if self.with_mean or self.with_std else None
 
-    @Learned
+    @FittedAttribute
     def var_(self) -> Any:
         """The variance of each column; None when ``with_std=False``."""
         return self.moments_.variance() if self.with_std else None
 
-    scale_ = Learned(fitted_attributes.scale)
-    n_samples_seen_ = Learned(fitted_attributes.counts)
+    scale_ = FittedAttribute(fitted_attributes.scale)
+    n_samples_seen_ = FittedAttribute(fitted_attributes.n_samples_seen)
 
     @classmethod
     def from_moments(
@@ -140,7 +140,7 @@ class StandardScaler(preprocessing.StandardScaler):
                 "Fit some data first."
             )
         scaler = cls(copy=copy, with_mean=with_mean, with_std=with_std)
-        scaler._take(moments.copy())
+        scaler._set_moments(moments.copy())
         return scaler
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: N803
@@ -162,15 +162,15 @@ class StandardScaler(preprocessing.StandardScaler):
         ValueError
             For whatever else scikit-learn refuses.
         """
-        before = self._forget()
+        before = self._reset()
         try:
             return self.partial_fit(X, y, sample_weight)
         except BaseException:
-            self._forget()
+            self._reset()
             self.__dict__.update(before)
             raise
 
-    def _forget(self) -> dict[str, Any]:
+    def _reset(self) -> dict[str, Any]:
         """Be unfitted, and return what was learned."""
         return {name: self.__dict__.pop(name) for name in _STATE if name in vars(self)}
 
@@ -181,19 +181,19 @@ class StandardScaler(preprocessing.StandardScaler):
         In any batches and any order: the same bits as one `fit` of all rows.
         """
         first = "moments_" not in vars(self)
-        x = validation.to_fit(self, X, reset=first)
+        x = validation.validate_fit(self, X, reset=first)
         validation.check_sparse(x, with_mean=self.with_mean, verb="center")
-        with told(self, x, y, sample_weight):
+        with fit_callbacks(self, x, y, sample_weight):
             weights = None
             if sample_weight is not None:
-                weights = as_weights(array_api.on_host(_check_sample_weight(sample_weight, x)))
+                weights = as_weights(array_api.to_numpy(_check_sample_weight(sample_weight, x)))
             batch = validation.moments_of(x, weights, self._names())
             self.moments_ = batch if first else self.moments_ + batch
             self._weighted = weights is not None or vars(self).get("_weighted", False)
-            self._like = array_api.like(x)
+            self._like = array_api.prototype(x)
         return self
 
-    def _names(self) -> Names:
+    def _names(self) -> ColumnNames:
         """Return the names that the first batch brought, if any."""
         return tuple(getattr(self, "feature_names_in_", ())) or None
 
@@ -208,7 +208,7 @@ class StandardScaler(preprocessing.StandardScaler):
             None: as the parameter of the class says.
         """
         check_is_fitted(self)
-        x = validation.to_transform(self, X)
+        x = validation.validate_transform(self, X)
         return self._scaled(x, copy, inverse=False)
 
     def inverse_transform(self, X: Any, copy: bool | None = None) -> Any:  # noqa: N803
@@ -217,7 +217,7 @@ class StandardScaler(preprocessing.StandardScaler):
         Parameters are as of `transform`.
         """
         check_is_fitted(self)
-        x = validation.to_invert(self, X)
+        x = validation.validate_inverse(self, X)
         return self._scaled(x, copy, inverse=True)
 
     def _scaled(self, x: Any, copy: bool | None, *, inverse: bool) -> Any:
@@ -228,7 +228,7 @@ class StandardScaler(preprocessing.StandardScaler):
             self.moments_, with_mean=self.with_mean, with_std=self.with_std, inverse=inverse
         )
         in_place = not (self.copy if copy is None else copy)
-        return scaled(x, scaling, in_place=in_place)
+        return apply_scaling(x, scaling, in_place=in_place)
 
     def __add__(self, other: object) -> Self:
         """Return the fitted scaler of both data sets, with the parameters of the first.
@@ -248,11 +248,11 @@ class StandardScaler(preprocessing.StandardScaler):
 
     def _sum(self, moments: Moments) -> Self:
         result = clone(self)
-        result._take(moments)
+        result._set_moments(moments)
         result._weighted, result._like = self._weighted, self._like
         return result
 
-    def _take(self, moments: Moments) -> None:
+    def _set_moments(self, moments: Moments) -> None:
         """Be fitted, by these moments."""
         self.moments_ = moments
         self._weighted, self._like = moments.count.dtype == np.float64, None

@@ -30,13 +30,13 @@ def scaling_of(moments: Moments, *, with_mean: bool, with_std: bool, inverse: bo
     return Scaling(moments.columns, hi, lo, factor, inverse, power, found.dtypes)
 
 
-def scaled(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
+def apply_scaling(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
     """Return validated data scaled: floats keep their dtype, all else becomes float64."""
     if sparse.issparse(x):
         return sparse_columns.scale(x, scaling, in_place=in_place)
-    if array_api.is_foreign(x) and container_kind(x) != "tensor":
-        host = scaled(array_api.on_host(x), scaling, in_place=False)
-        return array_api.converted(host, x)
+    if array_api.is_array_api(x) and container_kind(x) != "tensor":
+        host = apply_scaling(array_api.to_numpy(x), scaling, in_place=False)
+        return array_api.to_namespace(host, x)
     dtype = str(x.dtype).removeprefix("torch.")
     floating = dtype.startswith("float")
     out = x if in_place and floating and _writable(x) else None

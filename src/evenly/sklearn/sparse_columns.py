@@ -7,19 +7,19 @@ import numpy.typing as npt
 
 from evenly import _core
 from evenly.block import dtype_name
-from evenly.columns import Names
+from evenly.columns import ColumnNames
 from evenly.moments import Moments
-from evenly.sklearn.finite import infinity
+from evenly.sklearn.finite import infinity_error
 from evenly.sources.weights import check_weights
 from evenly.transform import Scaling
 
 Weights = npt.NDArray[np.float64] | None
 
 
-def moments_of(x: Any, weights: Weights, names: Names) -> Moments:
+def moments_of(x: Any, weights: Weights, names: ColumnNames) -> Moments:
     """Return the exact moments of the columns of a CSR or CSC matrix, zeros included.
 
-    A NaN that is stored is missing. Entries at the same place are added up first, since
+    A NaN that is stored is missing. Entries at the same index are added up first, since
     their sum is the matrix' value there.
     """
     if weights is not None:
@@ -30,15 +30,15 @@ def moments_of(x: Any, weights: Weights, names: Names) -> Moments:
     some = None if weights is None else weights[columns.indices]
     found = state.update_slices(columns.data, starts, some)
     if found is not None:
-        place, column = found
-        raise infinity(int(columns.indices[place]), column, names)
+        index, column = found
+        raise infinity_error(int(columns.indices[index]), column, names)
     state.fill_with_zeros(_rows(x.shape[0], weights))
     dtypes = (dtype_name(x.dtype),) * x.shape[1]
     return Moments(state, names, dtypes, rows=x.shape[0])
 
 
 def _canonical(x: Any) -> Any:
-    """Return a matrix as CSC with no place twice; a matrix that is so already as it is."""
+    """Return a matrix as CSC with no index twice; a matrix that is so already as it is."""
     columns = x.tocsc()
     if columns.has_canonical_format:
         return columns

@@ -13,7 +13,7 @@ from sklearn import get_config
 from sklearn.utils.validation import check_array, validate_data
 
 from evenly.block import Block
-from evenly.columns import Names
+from evenly.columns import ColumnNames
 from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.sklearn import array_api, sparse_columns
@@ -23,7 +23,7 @@ FLOATS = (np.float64, np.float32, np.float16)
 """The dtypes that scikit-learn's scaler keeps; the first is what others become."""
 
 
-def to_fit(scaler: Any, x: Any, *, reset: bool) -> Any:
+def validate_fit(scaler: Any, x: Any, *, reset: bool) -> Any:
     """Return ``x`` as a dense array, CSR or CSC; names and number of features are checked.
 
     With ``reset`` they are noted instead: it is the first batch.
@@ -38,7 +38,7 @@ def to_fit(scaler: Any, x: Any, *, reset: bool) -> Any:
     )
 
 
-def to_transform(scaler: Any, x: Any) -> Any:
+def validate_transform(scaler: Any, x: Any) -> Any:
     """Return ``x`` as a dense array or CSR, checked to be of the features that were fitted."""
     x = validate_data(
         scaler,
@@ -52,7 +52,7 @@ def to_transform(scaler: Any, x: Any) -> Any:
     return x
 
 
-def to_invert(scaler: Any, x: Any) -> Any:
+def validate_inverse(scaler: Any, x: Any) -> Any:
     """Return ``x`` likewise; scikit-learn looks at no names on the way back."""
     x = check_array(
         x,
@@ -77,7 +77,7 @@ def _conversion(x: Any) -> Any:
     A frame of one NumPy dtype is one array too; of several, pandas would make objects.
     """
     if get_config()["array_api_dispatch"] and hasattr(x, "__dlpack__"):
-        return None if array_api.is_foreign(x) or _readable(x.dtype) else FLOATS
+        return None if array_api.is_array_api(x) or _readable(x.dtype) else FLOATS
     dtype = getattr(x, "dtype", None)
     dtypes = {dtype} if dtype is not None else set(getattr(x, "dtypes", ()))
     return None if len(dtypes) == 1 and _readable(*dtypes) else FLOATS
@@ -89,7 +89,7 @@ def _readable(dtype: Any) -> bool:
     return dtype.kind in "iub" or dtype in FLOATS
 
 
-def moments_of(x: Any, weights: npt.NDArray[np.float64] | None, names: Names) -> Moments:
+def moments_of(x: Any, weights: npt.NDArray[np.float64] | None, names: ColumnNames) -> Moments:
     """Return the exact moments of validated data.
 
     Raises
@@ -101,7 +101,7 @@ def moments_of(x: Any, weights: npt.NDArray[np.float64] | None, names: Names) ->
         return sparse_columns.moments_of(x, weights, names)
     moments = Moments.empty(x.shape[1] if names is None else names)
     try:
-        return moments.update(Block(names, array_api.on_host(x), weights=weights, place="X"))
+        return moments.update(Block(names, array_api.to_numpy(x), weights=weights, label="X"))
     except DataError:
         check_finite(x, names)  # says it in the words of this room
         raise

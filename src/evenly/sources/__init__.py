@@ -29,7 +29,7 @@ def open_source(
     mode: str = "RGB",
     broken: str = "skip",
     by: Any = None,
-    place: str = "the array",
+    label: str = "the array",
     known: Any = None,
     watch: Any = None,
 ) -> Source:
@@ -41,10 +41,10 @@ def open_source(
         See `evenly.fit`. A `Source` comes back as it is.
     columns, exclude, weights, select, feature_axis, mode, broken, by
         See `evenly.fit`.
-    place
+    label
         What messages call it: ``"partition 3"``.
     known
-        A `ResumedSchema` of files that were read before these; or, of images, the `Album`.
+        A `ResumedSchema` of files that were read before these; or, of images, the `ImagePositions`.
     watch
         See `ReadOptions`.
 
@@ -64,7 +64,7 @@ def open_source(
     asked = parse_selection(columns, exclude, by_name, named)
     rule = ImageOptions(asked, mode, broken)
     request = ReadOptions(asked, select, feature_axis, in_order, rule, known, watch)
-    opened = SourceResolver(request).open(source, place)
+    opened = SourceResolver(request).open(source, label)
     if isinstance(opened, ImageSource):
         reject_weights_and_keys(opened.description, weights, by)
     if by is not None and not named:

@@ -46,13 +46,13 @@ class ArraySource:
         choice: ColumnSelection,
         *,
         feature_axis: int = -1,
-        place: str = "the array",
+        label: str = "the array",
     ) -> None:
         self._array = array
-        self._place = place
-        self._axis, number = resolve_feature_axis(tuple(array.shape), feature_axis, place)
-        self._picked = resolve_positions(choice, number, place)
-        self.description = f"{place} of shape {tuple(array.shape)}"
+        self._label = label
+        self._axis, number = resolve_feature_axis(tuple(array.shape), feature_axis, label)
+        self._picked = resolve_positions(choice, number, label)
+        self.description = f"{label} of shape {tuple(array.shape)}"
         self.rows: int | None = math.prod(array.shape) // number if number else 0
         self.nbytes: int | None = int(array.nbytes)
         self.left_out: dict[str, str] = {}
@@ -74,7 +74,7 @@ class ArraySource:
                 None,
                 to_native(take_columns(part, self._axis, self._picked)),
                 feature_axis=self._axis if len(shape) > 1 else -1,
-                place=self._place,
+                label=self._label,
                 first_row=row,
                 nbytes=nbytes,
                 column_numbers=self._picked,
@@ -83,7 +83,7 @@ class ArraySource:
             row += block.rows
 
 
-def resolve_feature_axis(shape: tuple[int, ...], feature_axis: int, place: str) -> tuple[int, int]:
+def resolve_feature_axis(shape: tuple[int, ...], feature_axis: int, label: str) -> tuple[int, int]:
     """Return the axis of features, counted from the front, and the number of features.
 
     Raises
@@ -100,10 +100,10 @@ def resolve_feature_axis(shape: tuple[int, ...], feature_axis: int, place: str) 
     if len(shape) == 1 or not -len(shape) <= feature_axis < len(shape):
         raise DataError(
             "feature_axis must be an axis of the array. "
-            f"Received: {feature_axis}, and {place} of shape {shape}."
+            f"Received: {feature_axis}, and {label} of shape {shape}."
         )
     if shape[feature_axis] == 0:
-        raise DataError(f"At least one column must be there. Received: {place} of shape {shape}.")
+        raise DataError(f"At least one column must be there. Received: {label} of shape {shape}.")
     return feature_axis % len(shape), shape[feature_axis]
 
 
@@ -124,16 +124,16 @@ class StructuredTable:
     rows: int | None
     nbytes: int | None
 
-    def __init__(self, array: Any, place: str) -> None:
+    def __init__(self, array: Any, label: str) -> None:
         self._array = array.reshape(-1)
-        self.place = place
+        self.label = label
         self.rows, self.nbytes = len(self._array), int(self._array.nbytes)
         self.fields = tuple(field_of(name, array.dtype[name]) for name in array.dtype.names)
 
     def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield everything at once; who wants less can cut it without copying."""
         columns = tuple(
-            factorize_named(self._array[name], name, self.place)
+            factorize_named(self._array[name], name, self.label)
             if isinstance(name, KeyName)
             else Column(to_native(self._array[name]))
             for name in names
@@ -153,7 +153,7 @@ def field_of(name: str, dtype: np.dtype[Any]) -> Field:
     return Field(name, NUMBER)
 
 
-def as_array(x: Any, place: str = "the array") -> Any:
+def as_array(x: Any, label: str = "the array") -> Any:
     """Return something array-like as a NumPy array or a CPU tensor, copied only if it must be.
 
     Data on another device is brought to the host, with a remark in the log.
@@ -165,22 +165,22 @@ def as_array(x: Any, place: str = "the array") -> Any:
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
-        return _as_tensor(x, place)
+        return _as_tensor(x, label)
     if hasattr(x, "tocsr") or hasattr(x, "todense"):
         raise UnsupportedTypeError(
             f"An array must be dense. Received: {type(x).__name__}, which is sparse. "
             "Pass x.toarray(), or slices of it, one after the other, from a generator."
         )
-    array = _as_numpy(x, place)
+    array = _as_numpy(x, label)
     if array.dtype.names is None:
-        check_dtype(array.dtype, place)
+        check_dtype(array.dtype, label)
     return array
 
 
-def _as_tensor(x: Any, place: str) -> Any:
+def _as_tensor(x: Any, label: str) -> Any:
     dtype = str(x.dtype).removeprefix("torch.")
     if x.is_complex() or x.is_quantized or dtype.startswith("float8") or x.is_nested:
-        raise UnsupportedTypeError(_not_numeric(dtype, place))
+        raise UnsupportedTypeError(_not_numeric(dtype, label))
     if str(x.layout) != "torch.strided":
         raise UnsupportedTypeError(
             f"A tensor must be dense. Received: layout {x.layout}. Pass x.to_dense()."
@@ -190,7 +190,7 @@ def _as_tensor(x: Any, place: str) -> Any:
     return x.detach().cpu().resolve_neg()
 
 
-def _as_numpy(x: Any, place: str) -> Any:
+def _as_numpy(x: Any, label: str) -> Any:
     if isinstance(x, np.ma.MaskedArray):
         return _masked_to_nan(x)
     if isinstance(x, np.ndarray):
@@ -201,13 +201,13 @@ def _as_numpy(x: Any, place: str) -> Any:
         _log.warning("%s is on a device; it is copied to the host.", type(x).__name__)
         if hasattr(x, "get"):  # CuPy refuses to do it unasked
             return x.get()
-    checked(x, place)  # PyArrow's arrays are arrays, too
+    checked(x, label)  # PyArrow's arrays are arrays, too
     try:
         return np.asarray(x)
     except (ValueError, TypeError) as error:
         raise UnsupportedTypeError(
             "An array must be rectangular, of numbers. "
-            f"Received: {place} of type {type(x).__name__}: {error}."
+            f"Received: {label} of type {type(x).__name__}: {error}."
         ) from None
 
 
@@ -231,17 +231,17 @@ def _masked_to_nan(x: Any) -> Any:
     )
 
 
-def check_dtype(dtype: np.dtype[Any], place: str) -> None:
+def check_dtype(dtype: np.dtype[Any], label: str) -> None:
     """Check that a dtype is an integer, a boolean or a float of at most 64 bits."""
     if dtype.name == "bfloat16" or (dtype.kind in "fiub" and dtype.itemsize <= 8):
         return
-    raise UnsupportedTypeError(_not_numeric(str(dtype), place))
+    raise UnsupportedTypeError(_not_numeric(str(dtype), label))
 
 
-def _not_numeric(dtype: str, place: str) -> str:
+def _not_numeric(dtype: str, label: str) -> str:
     return (
         "An array must hold integers, booleans or floats of at most 64 bits. "
-        f"Received: {place} of dtype {dtype}. Convert it first, to float64 for example."
+        f"Received: {label} of dtype {dtype}. Convert it first, to float64 for example."
     )
 
 

@@ -66,7 +66,7 @@ def _time_kind(letters: str) -> str | None:
     return "interval" if letters.startswith("ti") else None
 
 
-def fields_of(schema: Any, place: str, error: Error = DataError) -> tuple[Field, ...]:
+def fields_of(schema: Any, label: str, error: Error = DataError) -> tuple[Field, ...]:
     """Return the fields of a table's Arrow schema; an index that pandas stored is marked.
 
     Raises
@@ -75,15 +75,15 @@ def fields_of(schema: Any, place: str, error: Error = DataError) -> tuple[Field,
         Of the class ``error``, when a column's name is not UTF-8.
     """
     index = _index_names(schema)
-    names = _names(schema, place, error)
+    names = _names(schema, label, error)
     return tuple(
         Field(name, "index" if name in index else column_kind(child))
         for name, child in zip(names, schema.children, strict=True)
     )
 
 
-def _names(schema: Any, place: str, error: Error) -> list[str]:
-    with decoding_names(place, error):
+def _names(schema: Any, label: str, error: Error) -> list[str]:
+    with decoding_names(label, error):
         return [child.name or "" for child in schema.children]
 
 
@@ -109,18 +109,18 @@ class ColumnReader:
         The Arrow schema of the table.
     names
         The columns wanted, in this order.
-    place
+    label
         What messages call the table.
     error
         The class of the error for invalid data.
     """
 
     def __init__(
-        self, schema: Any, names: Sequence[str], place: str, error: Error = DataError
+        self, schema: Any, names: Sequence[str], label: str, error: Error = DataError
     ) -> None:
         children = list(schema.children)
-        index = {name: i for i, name in enumerate(_names(schema, place, error))}
-        self._place = place
+        index = {name: i for i, name in enumerate(_names(schema, label, error))}
+        self._label = label
         self._error = error
         self._readers = [
             (name, index[name], self._reader(children[index[name]], name)) for name in names
@@ -130,7 +130,7 @@ class ColumnReader:
         try:
             return _reader(schema, name)
         except ValueError as why:
-            raise column_error(why, name, self._place, self._error) from None
+            raise column_error(why, name, self._label, self._error) from None
 
     def read(self, array: Any) -> tuple[Any, ...]:
         """Return the columns of one struct array: a `Column` each, or `Keys` where asked for.
@@ -144,7 +144,7 @@ class ColumnReader:
         """
         if array.null_count > 0:
             raise UnsupportedTypeError(
-                f"A table's rows must not be null as a whole. Received: {self._place}, an Arrow "
+                f"A table's rows must not be null as a whole. Received: {self._label}, an Arrow "
                 f"struct array with {array.null_count} null rows. Flatten it first."
             )
         start, rows = array.offset, len(array)
@@ -154,7 +154,7 @@ class ColumnReader:
                 column = read(array.child(index))
                 check_length(column, start + rows)
             except (ValueError, TypeError, RuntimeError) as why:
-                raise column_error(why, name, self._place, self._error) from None
+                raise column_error(why, name, self._label, self._error) from None
             columns.append(column)
         if start or any(len(column) != rows for column in columns):
             return tuple(column[start : start + rows] for column in columns)
@@ -167,14 +167,14 @@ def check_length(column: Sequence[Any], rows: int) -> None:
         raise ValueError(f"{len(column)} values for {rows} rows")
 
 
-def column_error(why: Exception, name: str, place: str, error: Error = DataError) -> Exception:
+def column_error(why: Exception, name: str, label: str, error: Error = DataError) -> Exception:
     """Return an error of reading a column that also says which column it was, and of what.
 
     Evenly's own is about a key; any other one, such as nanoarrow's, is about the Arrow data.
     """
     if isinstance(why, EvenlyError):
-        return locate_error(why, name, place)
-    return invalid(str(name), place, why, error)
+        return locate_error(why, name, label)
+    return invalid(str(name), label, why, error)
 
 
 def _reader(schema: Any, name: str) -> Callable[[Any], Any]:
@@ -318,7 +318,7 @@ def _decimal_scale(letters: str) -> int:
     return scale
 
 
-def series_reader(schema: Any, name: str, place: str) -> Reader:
+def series_reader(schema: Any, name: str, label: str) -> Reader:
     """Return the function that reads arrays that are a column themselves.
 
     Raises
@@ -339,6 +339,6 @@ def series_reader(schema: Any, name: str, place: str) -> Reader:
         try:
             return reader_of(schema)(array)
         except (ValueError, RuntimeError) as why:
-            raise column_error(why, name, place) from None
+            raise column_error(why, name, label) from None
 
     return read

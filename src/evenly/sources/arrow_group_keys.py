@@ -53,26 +53,26 @@ def factorize_arrow(schema: Any, array: Any) -> GroupKeys:
     )
 
 
-def factorize_series(x: Any, name: str = "", place: str = "the keys") -> GroupKeys:
+def factorize_series(x: Any, name: str = "", label: str = "the keys") -> GroupKeys:
     """Return something that is one column of Arrow data as keys."""
-    stream = open_stream(x, place)
+    stream = open_stream(x, label)
     schema = stream.get_schema()
     try:
         return concat_keys([factorize_arrow(schema, array) for array in stream])
     except (ValueError, TypeError, RuntimeError) as why:
-        raise column_error(why, name, place) from None
+        raise column_error(why, name, label) from None
 
 
 def concat_keys(parts: list[GroupKeys]) -> GroupKeys:
     """Return the keys of rows below each other."""
     if len(parts) == 1:
         return parts[0]
-    places: dict[Any, int] = {}
+    numbers: dict[Any, int] = {}
     codes = [np.empty(0, np.int64)]
     for part in parts:
-        known = [places.setdefault(entry, len(places)) for entry in part.uniques]
+        known = [numbers.setdefault(entry, len(numbers)) for entry in part.uniques]
         codes.append(np.array(known, np.int64)[part.codes])
-    return GroupKeys(np.concatenate(codes), tuple(places))
+    return GroupKeys(np.concatenate(codes), tuple(numbers))
 
 
 def _factorize_dictionary(schema: Any, array: Any) -> GroupKeys:

@@ -19,12 +19,12 @@ Error = type[EvenlyError]
 """The class of the error for invalid data: `DataError`, or `SourceError` for a file."""
 
 
-def open_stream(x: Any, place: str, error: Error = DataError) -> Any:
+def open_stream(x: Any, label: str, error: Error = DataError) -> Any:
     """Return a stream of nanoarrow's arrays of anything with a capsule: its schema, and arrays.
 
     Parameters
     ----------
-    place
+    label
         What messages call it.
     error
         The class of the error for invalid data.
@@ -38,9 +38,9 @@ def open_stream(x: Any, place: str, error: Error = DataError) -> Any:
 
     if isinstance(x, OneArray):
         return x
-    with decoding_names(place, error):
-        x = checked(x, place, error)
-        _check_names(_names_of(x), place, error)
+    with decoding_names(label, error):
+        x = checked(x, label, error)
+        _check_names(_names_of(x), label, error)
         if hasattr(x, "__arrow_c_array__") and not hasattr(x, "__arrow_c_stream__"):
             return OneArray(nanoarrow.c_array(x))
         return nanoarrow.c_array_stream(x)
@@ -64,26 +64,26 @@ class OneArray:
         yield self._array
 
 
-def open_array(x: Any, place: str, error: Error = DataError) -> Any:
+def open_array(x: Any, label: str, error: Error = DataError) -> Any:
     """Return a nanoarrow array of anything with a capsule, as `open_stream` does a stream."""
     import nanoarrow
 
-    with decoding_names(place, error):
-        return nanoarrow.c_array(checked(x, place, error))
+    with decoding_names(label, error):
+        return nanoarrow.c_array(checked(x, label, error))
 
 
 @contextlib.contextmanager
-def decoding_names(place: str, error: Error) -> Iterator[None]:
+def decoding_names(label: str, error: Error) -> Iterator[None]:
     """Raise an error of the class ``error`` for a column's name that is not UTF-8."""
     try:
         yield
     except UnicodeDecodeError as why:
         raise error(
-            f"A column's name must be UTF-8. Received: {why.object!r} in {place}. Rename it."
+            f"A column's name must be UTF-8. Received: {why.object!r} in {label}. Rename it."
         ) from None
 
 
-def schema_of(x: Any, place: str = "", error: Error = DataError) -> Any:
+def schema_of(x: Any, label: str = "", error: Error = DataError) -> Any:
     """Return the nanoarrow schema of a PyArrow schema, field or type.
 
     Raises
@@ -93,8 +93,8 @@ def schema_of(x: Any, place: str = "", error: Error = DataError) -> Any:
     """
     import nanoarrow
 
-    with decoding_names(place, error):
-        _check_names(_names_of(x), place, error)
+    with decoding_names(label, error):
+        _check_names(_names_of(x), label, error)
     return nanoarrow.c_schema(x)
 
 
@@ -106,17 +106,17 @@ def _names_of(x: Any) -> list[str]:
     return []
 
 
-def _check_names(names: Iterable[str], place: str, error: Error) -> None:
+def _check_names(names: Iterable[str], label: str, error: Error) -> None:
     """Check that no name has the character U+0000, at which the C data interface ends it."""
     for name in names:
         if "\0" in name:
             raise error(
                 "A column's name must not have the character U+0000. "
-                f"Received: {name!r} in {place}. Rename it."
+                f"Received: {name!r} in {label}. Rename it."
             )
 
 
-def checked(x: Any, place: str, error: Error = DataError, *, full: bool = False) -> Any:
+def checked(x: Any, label: str, error: Error = DataError, *, full: bool = False) -> Any:
     """Return PyArrow's data after validating it; other things as they are.
 
     Parameters
@@ -132,21 +132,21 @@ def checked(x: Any, place: str, error: Error = DataError, *, full: bool = False)
         try:
             x.validate()
         except pyarrow.ArrowException as why:
-            _check_columns(x, place, error)  # to name the column
-            raise invalid("", place, why, error) from None
+            _check_columns(x, label, error)  # to name the column
+            raise invalid("", label, why, error) from None
         if full:
-            _check_columns(x, place, error, full=True)
+            _check_columns(x, label, error, full=True)
     elif isinstance(x, (pyarrow.Array, pyarrow.ChunkedArray)):
-        _check(x, "", place, error, full)
+        _check(x, "", label, error, full)
     return x
 
 
-def _check_columns(table: Any, place: str, error: Error, full: bool = False) -> None:
+def _check_columns(table: Any, label: str, error: Error, full: bool = False) -> None:
     for name, column in zip(table.schema.names, table.columns, strict=True):
-        _check(column, name, place, error, full)
+        _check(column, name, label, error, full)
 
 
-def _check(column: Any, name: str, place: str, error: Error, full: bool) -> None:
+def _check(column: Any, name: str, label: str, error: Error, full: bool) -> None:
     import pyarrow
 
     try:
@@ -154,7 +154,7 @@ def _check(column: Any, name: str, place: str, error: Error, full: bool) -> None
         if full:
             _as_bytes(column).validate(full=True)
     except pyarrow.ArrowException as why:
-        raise invalid(name, place, why, error) from None
+        raise invalid(name, label, why, error) from None
 
 
 def _as_bytes(column: Any) -> Any:
@@ -175,11 +175,11 @@ def _as_bytes(column: Any) -> Any:
     return column.view(same[column.type]) if column.type in same else column
 
 
-def invalid(name: str, place: str, why: object, error: Error = DataError) -> EvenlyError:
+def invalid(name: str, label: str, why: object, error: Error = DataError) -> EvenlyError:
     """Return the error for Arrow data that breaks the rules of its format."""
     from evenly.sources.read_errors import reason
 
-    column = f"column {name!r} of {place}" if name else place
+    column = f"column {name!r} of {label}" if name else label
     return error(
         f"Arrow data must be valid. Received: {column}: {reason(why)}. "
         "The data may be damaged; get it again."

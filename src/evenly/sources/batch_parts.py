@@ -4,14 +4,14 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from evenly.errors import ColumnError, DataError, listed, nearest
+from evenly.errors import ColumnError, DataError, format_names, suggest
 from evenly.printable import printable
 from evenly.sources.images.image_file import is_pillow_image
 
 _log = logging.getLogger("evenly")
 
 
-def select_part(batch: Any, select: Any, place: str) -> Any:
+def select_part(batch: Any, select: Any, label: str) -> Any:
     """Return the part of a batch that ``select`` leads to.
 
     Parameters
@@ -30,7 +30,7 @@ def select_part(batch: Any, select: Any, place: str) -> Any:
     'pixels'
     """
     for step in select if isinstance(select, tuple | list) else (select,):
-        batch = _step(batch, step, place)
+        batch = _step(batch, step, label)
     return batch
 
 
@@ -46,28 +46,30 @@ def descend_mappings(x: Any, select: Any) -> tuple[Any, tuple[Any, ...]]:
     return x, steps
 
 
-def _step(batch: Any, step: Any, place: str) -> Any:
+def _step(batch: Any, step: Any, label: str) -> Any:
     if isinstance(batch, Mapping):
         if step in batch:
             return batch[step]
         names = [str(key) for key in batch]
-        raise _missing_part_error(step, place, f"keys {listed(batch)}", nearest(str(step), names))
+        raise _missing_part_error(
+            step, label, f"keys {format_names(batch)}", suggest(str(step), names)
+        )
     if isinstance(step, str):
         if hasattr(batch, step):
             return getattr(batch, step)
-        raise _missing_part_error(step, place, f"a {type(batch).__name__}, without names", "")
+        raise _missing_part_error(step, label, f"a {type(batch).__name__}, without names", "")
     if not isinstance(batch, tuple | list):
-        raise _missing_part_error(step, place, f"a {type(batch).__name__}, without parts", "")
+        raise _missing_part_error(step, label, f"a {type(batch).__name__}, without parts", "")
     if not -len(batch) <= step < len(batch):
         raise _missing_part_error(
-            step, place, f"{len(batch)} parts, from 0 to {len(batch) - 1}", ""
+            step, label, f"{len(batch)} parts, from 0 to {len(batch) - 1}", ""
         )
     return batch[step]
 
 
-def _missing_part_error(step: Any, place: str, there: str, hint: str) -> ColumnError:
+def _missing_part_error(step: Any, label: str, there: str, hint: str) -> ColumnError:
     return ColumnError(
-        f"select= must name a part of every batch. Received: {step!r}; {place} has {there}.{hint}"
+        f"select= must name a part of every batch. Received: {step!r}; {label} has {there}.{hint}"
     )
 
 
@@ -82,7 +84,7 @@ class DefaultPart:
     def __init__(self) -> None:
         self._remarked = False
 
-    def __call__(self, batch: Any, place: str) -> Any:
+    def __call__(self, batch: Any, label: str) -> Any:
         """Return the part.
 
         Raises
@@ -93,7 +95,7 @@ class DefaultPart:
         if isinstance(batch, Mapping):
             raise DataError(
                 "Of a dict one part must be selected. "
-                f"Received: {place} with keys {listed(batch)}. "
+                f"Received: {label} with keys {format_names(batch)}. "
                 f"Pass select={next(iter(batch), 'key')!r}, for example."
             )
         if not is_tuple_of_parts(batch):
@@ -103,10 +105,10 @@ class DefaultPart:
             _log.warning(
                 "%s has %d parts; the first one is fitted. Pass select= to choose, select=0 "
                 "to be silent about it.",
-                printable(place.capitalize()),
+                printable(label.capitalize()),
                 len(batch),
             )
-        return self(batch[0], place)
+        return self(batch[0], label)
 
 
 def is_tuple_of_parts(batch: Any) -> bool:

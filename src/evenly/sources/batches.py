@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from evenly.block import Block
-from evenly.errors import ColumnError, DataError, listed
+from evenly.errors import ColumnError, DataError, format_names
 from evenly.sources.source import Source
 
 
@@ -16,7 +16,7 @@ class BatchSource:
     items
         Read once, item by item.
     open_item
-        Makes a source of an item and its place, which is ``"batch 0"`` and so on.
+        Makes a source of an item and its label, which is ``"batch 0"`` and so on.
     """
 
     def __init__(
@@ -104,18 +104,18 @@ def check_same_columns(first: Block, block: Block, number: int) -> None:
         if missing or unknown:
             raise ColumnError(
                 "All batches must have the same columns. Received: batch "
-                f"{number} ({block.place}), missing: {listed(missing) or 'none'}; unknown: "
-                f"{listed(unknown) or 'none'}. Choose common ones with columns=[...]."
+                f"{number} ({block.label}), missing: {format_names(missing) or 'none'}; unknown: "
+                f"{format_names(unknown) or 'none'}. Choose common ones with columns=[...]."
             )
     elif first.features != block.features or (first.names is None) != (block.names is None):
         raise DataError(
             "All batches must have the same columns. Received: batch "
-            f"{number} ({block.place}) with {_described(block)}; those before it have "
+            f"{number} ({block.label}) with {_described(block)}; those before it have "
             f"{_described(first)}."
         )
 
 
 def _described(block: Block) -> str:
     number = block.features
-    names = "" if block.names is None else f" ({listed(block.names)})"
+    names = "" if block.names is None else f" ({format_names(block.names)})"
     return f"{number} column{'s' * (number != 1)}{names}"

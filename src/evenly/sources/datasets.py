@@ -10,7 +10,7 @@ from contextlib import closing
 from itertools import chain
 from typing import Any
 
-from evenly.errors import ColumnError, DataError, UnsupportedTypeError, listed, nearest
+from evenly.errors import ColumnError, DataError, UnsupportedTypeError, format_names, suggest
 from evenly.printable import printable
 from evenly.sources.arrays import ArraySource
 from evenly.sources.arrow import fields_of
@@ -44,32 +44,32 @@ def open_dataset(x: Any, request: ReadOptions) -> Any:
     UnsupportedTypeError
         When a transform makes its rows as they are read: these are not in its data.
     """
-    place = f"the {type(x).__name__}"
+    label = f"the {type(x).__name__}"
     if _format(x).get("type") in _FORMATS_THAT_COMPUTE:
         raise UnsupportedTypeError(
             "A data set must hold what is fitted. "
-            f"Received: {place} with a transform, that makes it when it is read. "
+            f"Received: {label} with a transform, that makes it when it is read. "
             "Pass its batches, evenly.fit(x.iter(batch_size=1000), select=...), or fit what it "
             "holds: x.with_format(None)."
         )
     choice, axis = request.choice, request.feature_axis
     if request.select is None:
-        return DatasetTable(x, choice, place)
-    return _selected(x, choice, _one_name(request.select), axis, place)
+        return DatasetTable(x, choice, label)
+    return _selected(x, choice, _one_name(request.select), axis, label)
 
 
 class DatasetTable:
     """The columns of a data set that have one value a row."""
 
-    def __init__(self, x: Any, choice: ColumnSelection, place: str) -> None:
-        self._data, schema = _with_schema(x, place)
-        self.place = place
+    def __init__(self, x: Any, choice: ColumnSelection, label: str) -> None:
+        self._data, schema = _with_schema(x, label)
+        self.label = label
         self.rows = _rows(x)
         self.nbytes: int | None = None
         arrays = _arrays(x, schema)
         self.fields = tuple(
             Field(field.name, arrays.get(field.name, field.kind))
-            for field in fields_of(schema_of(schema, place), place)
+            for field in fields_of(schema_of(schema, label), label)
         )
         if choice.columns is None and arrays:
             self._point_to(arrays)
@@ -82,52 +82,52 @@ class DatasetTable:
             _log.warning(
                 "%s: columns of one number a row are fitted, not %s. Pass select=%r to fit one "
                 "of these.",
-                printable(self.place.capitalize()),
-                listed(arrays),
+                printable(self.label.capitalize()),
+                format_names(arrays),
                 name,
             )
             return
         raise DataError(
-            f"Of columns that hold arrays one must be selected. Received: {self.place} with "
-            f"{listed(arrays)}. Pass select={name!r}."
+            f"Of columns that hold arrays one must be selected. Received: {self.label} with "
+            f"{format_names(arrays)}. Pass select={name!r}."
         )
 
     def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the batches."""
         with closing(self._data.batches(names)) as batches:
             for batch in batches:
-                yield from stream_column_batches(open_stream(batch, self.place), names, self.place)
+                yield from stream_column_batches(open_stream(batch, self.label), names, self.label)
 
 
 class _MapDataset:
     """A data set on this machine: mapped into memory, or in it."""
 
-    def __init__(self, x: Any, place: str) -> None:
+    def __init__(self, x: Any, label: str) -> None:
         self._x = x
-        self._place = place
+        self._label = label
 
     def batches(self, names: tuple[str, ...]) -> Iterator[Any]:
         """Yield PyArrow's tables; where no rows were picked, the data where they lie."""
         chosen = self._x.select_columns(list(names))
         if chosen._indices is None:
-            yield from _large_batches(chosen.data.table, self._place)
+            yield from _large_batches(chosen.data.table, self._label)
             return
         numbers = chosen._indices.column(0)
-        yield from read_ahead(_take_rows(chosen.data.table, numbers, self._place))
+        yield from read_ahead(_take_rows(chosen.data.table, numbers, self._label))
 
 
-def _take_rows(table: Any, numbers: Any, place: str) -> Iterator[Any]:
+def _take_rows(table: Any, numbers: Any, label: str) -> Iterator[Any]:
     """Yield rows of a table by their numbers; PyArrow follows the offsets of texts and lists.
 
     The library's own iteration gathers them one by one, in 24 µs a row of 32 columns; this takes
     3.5.
     """
-    checked(table, place, full=True)
+    checked(table, label, full=True)
     for start in range(0, len(numbers), _ROWS):
         yield table.take(numbers.slice(start, _ROWS))
 
 
-def _large_batches(table: Any, place: str) -> Iterator[Any]:
+def _large_batches(table: Any, label: str) -> Iterator[Any]:
     """Yield a table's batches where they lie, or joined, where they are small.
 
     The library writes batches of 1000 rows. Each costs each of its columns some 20 µs, which is
@@ -137,7 +137,7 @@ def _large_batches(table: Any, place: str) -> Iterator[Any]:
     if chunks * _ROWS <= table.num_rows or chunks <= 1:
         yield from table.to_batches()
         return
-    checked(table, place)
+    checked(table, label)
     step = max(1, min(4 * _ROWS, _BYTES * table.num_rows // max(1, table.nbytes)))
     starts = range(0, table.num_rows, step)
     yield from read_ahead(table.slice(start, step).combine_chunks() for start in starts)
@@ -156,14 +156,14 @@ class _IterableDataset:
         yield from read_ahead(table.select(names) for table in chain(first, self._tables))
 
 
-def _with_schema(x: Any, place: str) -> tuple[Any, Any]:
+def _with_schema(x: Any, label: str) -> tuple[Any, Any]:
     """Return how to read a data set, and the schema of what is read."""
     if hasattr(x, "data"):
         schema = x.data.table.schema
         shown = _format(x).get("columns") or schema.names
         import pyarrow
 
-        return _MapDataset(x, place), pyarrow.schema(
+        return _MapDataset(x, label), pyarrow.schema(
             [field for field in schema if field.name in shown]
         )
     streamed = _IterableDataset(x)
@@ -185,33 +185,33 @@ def _arrays(x: Any, schema: Any) -> dict[str, str]:
 
 
 def _selected(
-    x: Any, choice: ColumnSelection, name: str, feature_axis: int, place: str
+    x: Any, choice: ColumnSelection, name: str, feature_axis: int, label: str
 ) -> BatchSource:
-    data, schema = _with_schema(x, place)
+    data, schema = _with_schema(x, label)
     if name not in schema.names:
         raise ColumnError(
-            f"There must be a column of that name. Received: select={name!r}; {place} has "
-            f"{listed(schema.names)}.{nearest(name, schema.names)}"
+            f"There must be a column of that name. Received: select={name!r}; {label} has "
+            f"{format_names(schema.names)}.{suggest(name, schema.names)}"
         )
     if _arrays(x, schema).get(name) == "image":
         raise UnsupportedTypeError(
             "Images must be decoded to be fitted. "
-            f"Received: column {name!r} of {place}. Pass the pixels of one after the other: "
+            f"Received: column {name!r} of {label}. Pass the pixels of one after the other: "
             f"evenly.fit(numpy.asarray(row[{name!r}]) for row in x)."
         )
 
     def rows(column: Any, where: str) -> ArraySource:
-        array = lists_to_array(column, name, f"{where} of {place}")
-        return ArraySource(array, choice, feature_axis=feature_axis, place=where)
+        array = lists_to_array(column, name, f"{where} of {label}")
+        return ArraySource(array, choice, feature_axis=feature_axis, label=where)
 
-    columns = (part for table in data.batches((name,)) for part in _parts(table[name], place))
-    return BatchSource(columns, rows, description=place, rows=None)
+    columns = (part for table in data.batches((name,)) for part in _parts(table[name], label))
+    return BatchSource(columns, rows, description=label, rows=None)
 
 
-def _parts(column: Any, place: str) -> Iterator[Any]:
+def _parts(column: Any, label: str) -> Iterator[Any]:
     """Yield the chunks of a column, cut to the size of a block."""
     for chunk in getattr(column, "chunks", [column]):
-        checked(chunk, place, full=True)
+        checked(chunk, label, full=True)
         step = max(1, _BYTES * len(chunk) // max(1, chunk.nbytes))
         for start in range(0, len(chunk), step):
             yield chunk.slice(start, step)

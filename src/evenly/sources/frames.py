@@ -36,45 +36,45 @@ class CapsuleTable:
     refusal: Describe | None = None
     """Makes the error for what the library of the data raises."""
 
-    def __init__(self, schema: Any, project: Project, *, rows: int | None, place: str) -> None:
-        self.fields = fields_of(schema, place)
-        self.place = place
+    def __init__(self, schema: Any, project: Project, *, rows: int | None, label: str) -> None:
+        self.fields = fields_of(schema, label)
+        self.label = label
         self.rows = rows
         self.nbytes: int | None = None
         self._project = project
 
     def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the chunks as they come."""
-        with object_errors(self.place, self.refusal):
+        with object_errors(self.label, self.refusal):
             for data in self._project(list(names)):
-                yield from stream_column_batches(open_stream(data, self.place), names, self.place)
+                yield from stream_column_batches(open_stream(data, self.label), names, self.label)
 
 
 class SeriesTable:
     """A column that has its table to itself: a Series, a ChunkedArray."""
 
-    def __init__(self, stream: Any, *, name: str, rows: int | None, place: str) -> None:
+    def __init__(self, stream: Any, *, name: str, rows: int | None, label: str) -> None:
         self._schema = stream.get_schema()
         self.fields = (Field(name, column_kind(self._schema)),)
-        self.place = place
+        self.label = label
         self.rows = rows
         self.nbytes: int | None = None
         self._stream = stream
 
     def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the chunks as they come."""
-        read = series_reader(self._schema, self.fields[0].name, self.place)
-        with object_errors(self.place):
+        read = series_reader(self._schema, self.fields[0].name, self.label)
+        with object_errors(self.label):
             for array in self._stream:
                 column = read(array)
                 yield ColumnBatch((column,), column.values.nbytes)
 
 
 def stream_column_batches(
-    stream: Any, names: tuple[str, ...], place: str, error: Error = DataError
+    stream: Any, names: tuple[str, ...], label: str, error: Error = DataError
 ) -> Iterator[ColumnBatch]:
-    """Yield the named columns of each array of a stream; errors have this place and class."""
-    reader = ColumnReader(stream.get_schema(), names, place, error)
+    """Yield the named columns of each array of a stream; errors have this label and class."""
+    reader = ColumnReader(stream.get_schema(), names, label, error)
     for array in stream:
         columns = reader.read(array)
         yield ColumnBatch(columns, sum(column.values.nbytes for column in columns))
@@ -92,7 +92,7 @@ def is_frame(x: Any) -> bool:
     )
 
 
-def open_frame(x: Any, place: str) -> Table:
+def open_frame(x: Any, label: str) -> Table:
     """Return a frame as a table.
 
     Raises
@@ -100,40 +100,40 @@ def open_frame(x: Any, place: str) -> Table:
     SourceError
         When its library cannot read what the frame describes, such as the files of a lazy one.
     """
-    with object_errors(place):
-        return _open(x, place)
+    with object_errors(label):
+        return _open(x, label)
 
 
-def _open(x: Any, place: str) -> Table:
+def _open(x: Any, label: str) -> Table:
     if _is_instance(x, "pandas", "DataFrame", "Series"):
         from evenly.sources.pandas_frames import PandasTable
 
-        return PandasTable(x, place)
+        return PandasTable(x, label)
     if _is_instance(x, "polars", "LazyFrame"):
         empty = sys.modules["polars"].DataFrame(schema=x.collect_schema())
-        schema = open_stream(empty, place).get_schema()
-        return CapsuleTable(schema, lambda names: _lazy_batches(x, names), rows=None, place=place)
+        schema = open_stream(empty, label).get_schema()
+        return CapsuleTable(schema, lambda names: _lazy_batches(x, names), rows=None, label=label)
     if _is_instance(x, "pyarrow.dataset", "Dataset"):
-        return _dataset_table(x, place)
+        return _dataset_table(x, label)
     if _is_instance(x, "duckdb", "DuckDBPyRelation"):
-        schema = open_stream(x.limit(0), place).get_schema()
+        schema = open_stream(x.limit(0), label).get_schema()
         return CapsuleTable(
-            schema, lambda names: [_duckdb_reader(x, names)], rows=None, place=place
+            schema, lambda names: [_duckdb_reader(x, names)], rows=None, label=label
         )
-    return _reader_table(x, place) if _has_batches(x) else _capsule_table(x, place)
+    return _reader_table(x, label) if _has_batches(x) else _capsule_table(x, label)
 
 
-def _capsule_table(x: Any, place: str) -> Table:
+def _capsule_table(x: Any, label: str) -> Table:
     """Return a table of what has a capsule and nothing else that we know of."""
-    stream = open_stream(x, place)
+    stream = open_stream(x, label)
     schema = stream.get_schema()
     if schema.format != "+s":
         name = schema.name or getattr(x, "name", None) or ""
-        return SeriesTable(stream, name=name, rows=_length(x), place=place)
+        return SeriesTable(stream, name=name, rows=_length(x), label=label)
     if hasattr(x, "select") and _is_instance(x, "polars", "DataFrame"):
-        return CapsuleTable(schema, lambda names: [x.select(names)], rows=len(x), place=place)
+        return CapsuleTable(schema, lambda names: [x.select(names)], rows=len(x), label=label)
     # A reader gives its stream once: keep the one from which the schema was taken.
-    return CapsuleTable(schema, lambda names: [stream], rows=_length(x), place=place)
+    return CapsuleTable(schema, lambda names: [stream], rows=_length(x), label=label)
 
 
 def _lazy_batches(frame: Any, names: list[str]) -> Iterable[Any]:
@@ -162,7 +162,7 @@ def _has_batches(x: Any) -> bool:
     )
 
 
-def _reader_table(x: Any, place: str) -> Table:
+def _reader_table(x: Any, label: str) -> Table:
     """Return the batches as a table.
 
     PyArrow asks for them, since it lets other threads run while it waits for the network; one
@@ -171,15 +171,15 @@ def _reader_table(x: Any, place: str) -> Table:
     for method in ("to_reader", "fetch_record_batch"):
         if hasattr(x, method):
             x = getattr(x, method)()
-    schema = schema_of(x.schema, place)
-    return CapsuleTable(schema, lambda names: read_ahead(iter(x)), rows=None, place=place)
+    schema = schema_of(x.schema, label)
+    return CapsuleTable(schema, lambda names: read_ahead(iter(x)), rows=None, label=label)
 
 
-def _dataset_table(dataset: Any, place: str) -> Table:
+def _dataset_table(dataset: Any, label: str) -> Table:
     """Return a PyArrow dataset as a table; it does its own reading ahead."""
-    schema = schema_of(dataset.schema, place)
+    schema = schema_of(dataset.schema, label)
     return CapsuleTable(
-        schema, lambda names: dataset.to_batches(columns=names), rows=None, place=place
+        schema, lambda names: dataset.to_batches(columns=names), rows=None, label=label
     )
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from evenly import _core
 from evenly.block import Block, Column, GroupKeys
 from evenly.errors import DataError, EvenlyError, UnsupportedTypeError
-from evenly.group_keys import beyond_years, finer_than_micro, parts_of
+from evenly.group_keys import normalize_keys, sub_microsecond_error, year_out_of_range_error
 from evenly.sources.source import Source
 from evenly.sources.wrapped import AlignedSource
 
@@ -34,16 +34,16 @@ class KeyName(str):
 
 def from_codes(codes: Codes, values: Sequence[Any], present: Mask | None = None) -> GroupKeys:
     """Return keys of one part, of codes into values as they were found."""
-    keys = list(zip(parts_of(values), strict=True))
-    places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-    distinct = len(places) == len(keys)
-    found = codes if distinct else np.array([places[key] for key in keys], np.int64)[codes]
+    keys = list(zip(normalize_keys(values), strict=True))
+    numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    distinct = len(numbers) == len(keys)
+    found = codes if distinct else np.array([numbers[key] for key in keys], np.int64)[codes]
     if present is None or present.all():
-        return GroupKeys(found, tuple(places))
-    missing = places.setdefault((None,), len(places))
+        return GroupKeys(found, tuple(numbers))
+    missing = numbers.setdefault((None,), len(numbers))
     full = np.full(len(present), missing, np.int64)
     full[present] = found
-    return GroupKeys(full, tuple(places))
+    return GroupKeys(full, tuple(numbers))
 
 
 def factorize_words(
@@ -91,7 +91,7 @@ def _factorize_times(
             return [_date(time) for time in times.astype("M8[D]")]
         micro = times.astype("M8[us]")
         if (micro.astype(times.dtype) != times).any():
-            raise finer_than_micro(times[micro.astype(times.dtype) != times][0])
+            raise sub_microsecond_error(times[micro.astype(times.dtype) != times][0])
         return [_to_datetime(time, zone) for time in micro.tolist()]
 
     return factorize_words(words, present, parts)
@@ -101,14 +101,14 @@ def _date(day: Any) -> date:
     try:
         return date(1970, 1, 1) + timedelta(days=int(day.view("i8")))
     except OverflowError:
-        raise beyond_years(day) from None
+        raise year_out_of_range_error(day) from None
 
 
 def _to_datetime(time: Any, zone: str) -> Any:
     if isinstance(time, int):  # NumPy's way to say that datetime does not reach so far
-        raise finer_than_micro(np.datetime64(time, "us"))
+        raise sub_microsecond_error(np.datetime64(time, "us"))
     if time is None:  # the integer that NumPy has for NaT, in a row that is not missing
-        raise finer_than_micro(f"{-(2**63)} microseconds since 1970")
+        raise sub_microsecond_error(f"{-(2**63)} microseconds since 1970")
     return time.replace(tzinfo=UTC) if zone else time
 
 
@@ -206,10 +206,10 @@ def _in_whole_units(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if unit in ("Y", "M", "W", "h", "m"):  # NumPy does not say when a conversion overflows
         first, last = np.array(["0001-01-01", "9999-12-31T23:59"], "M8[m]").astype(array.dtype)
         if (outside := there & ((array < first) | (array > last))).any():
-            raise beyond_years(array[outside][0])
+            raise year_out_of_range_error(array[outside][0])
     whole = array.astype(f"M8[{unit if unit in _STEPS.values() else 's'}]")
     if (changed := there & (whole != array)).any():
-        raise finer_than_micro(array[changed][0])
+        raise sub_microsecond_error(array[changed][0])
     return whole
 
 
@@ -224,18 +224,18 @@ def _check_text(array: npt.NDArray[Any]) -> None:
         )
 
 
-def factorize_named(x: Any, name: str, place: str) -> GroupKeys:
+def factorize_named(x: Any, name: str, label: str) -> GroupKeys:
     """Return one key a row, as `factorize_array` does; errors say which column it was."""
     try:
         return factorize_array(x)
     except (DataError, UnsupportedTypeError) as error:
-        raise locate_error(error, name, place) from None
+        raise locate_error(error, name, label) from None
 
 
-def locate_error(error: EvenlyError, name: str, place: str) -> EvenlyError:
+def locate_error(error: EvenlyError, name: str, label: str) -> EvenlyError:
     """Return an error about a column's values that also says where they are."""
     column = f"column {str(name)!r} of " if name else ""
-    return type(error)(f"{error} It is in {column}{place}.")
+    return type(error)(f"{error} It is in {column}{label}.")
 
 
 class KeyedSource(AlignedSource):

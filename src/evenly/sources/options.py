@@ -22,7 +22,7 @@ class ReadOptions(NamedTuple):
     images
         The `Rule` for images, one for all of a fit.
     known
-        A `ResumedSchema` of files that were read before these; or, of images, the `Album`.
+        A `ResumedSchema` of files that were read before these; or, of images, the `ImagePositions`.
     watch
         A `Watch` that is told of each file before it is opened, and used by whoever checks
         whether it has changed. None: whoever reads a file does that.

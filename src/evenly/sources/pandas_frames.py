@@ -21,24 +21,24 @@ from evenly.sources.tables import ColumnBatch
 class PandasTable:
     """A DataFrame, or a Series as a frame of one column; the index is no column."""
 
-    def __init__(self, frame: Any, place: str) -> None:
+    def __init__(self, frame: Any, label: str) -> None:
         if frame.ndim == 1:
             frame = frame.to_frame(name="" if frame.name is None else frame.name)
         self._frame = frame
-        self.place = place
+        self.label = label
         self.rows: int | None = len(frame)
         self.nbytes: int | None = None
         self.fields = tuple(
-            Field(str(name), _kind(frame.iloc[:, place].dtype, frame, place))
-            for place, name in enumerate(frame.columns)
+            Field(str(name), _kind(frame.iloc[:, index].dtype, frame, index))
+            for index, name in enumerate(frame.columns)
         )
 
     def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield everything at once; who wants less can cut it without copying."""
-        places = {field.name: place for place, field in enumerate(self.fields)}
+        indices = {field.name: index for index, field in enumerate(self.fields)}
         columns = tuple(
             (pandas_keys if isinstance(name, KeyName) else _column)(
-                self._frame.iloc[:, places[name]]
+                self._frame.iloc[:, indices[name]]
             )
             for name in names
         )
@@ -60,14 +60,14 @@ def pandas_keys(series: Any) -> GroupKeys:
     return from_codes(kept.astype(np.int64), values.tolist(), present)
 
 
-def _kind(dtype: Any, frame: Any, place: int) -> str:
+def _kind(dtype: Any, frame: Any, index: int) -> str:
     if isinstance(dtype, np.dtype):
         if dtype.kind in "fiub":
             return NUMBER if dtype.itemsize <= 8 else str(dtype)
         if dtype.kind in "mM":
             kind = "timestamp" if dtype.kind == "M" else "duration"
             return f"{kind}[{np.datetime_data(dtype)[0]}]"
-        return _kind_of_objects(frame.iloc[:, place]) if dtype.kind == "O" else str(dtype)
+        return _kind_of_objects(frame.iloc[:, index]) if dtype.kind == "O" else str(dtype)
     name = str(dtype)
     if name.startswith("datetime64["):  # with a time zone
         return f"timestamp[{dtype.unit}]"

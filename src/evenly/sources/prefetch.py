@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-from evenly.system.workers import Workers
+from evenly.system.workers import ThreadGroup
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ def read_ahead(items: Iterator[T]) -> Generator[T]:
     thread ends, and the iterator is closed, before the generator is.
     """
     ahead = _Ahead(items)
-    workers = Workers(ahead.work, 1, ahead.stop)
+    workers = ThreadGroup(ahead.work, 1, ahead.stop)
     try:
         if not workers.start():
             yield from ahead.items()

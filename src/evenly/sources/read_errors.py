@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from evenly.errors import EvenlyError, MissingExtraError, SourceError, first_line
 from evenly.redaction import redact
 from evenly.system.errors import is_system_error, system_error
-from evenly.system.regular_files import NotRegularError, not_regular
+from evenly.system.regular_files import NotRegularError, not_regular_error
 
 Describe = Callable[[str, object], SourceError]
 """Makes an error from the name of a source and what a library raised."""
@@ -37,7 +37,7 @@ _UNNAMED = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeEr
 
 @contextlib.contextmanager
 def decode_errors(
-    place: str,
+    label: str,
     damage: Describe | None = None,
     refusal: Describe | None = None,
     *,
@@ -50,7 +50,7 @@ def decode_errors(
 
     Parameters
     ----------
-    place
+    label
         The source's name, without secrets.
     damage
         Makes the error for a source that cannot be decoded; `corrupt_file_error` by default.
@@ -76,16 +76,16 @@ def decode_errors(
         raise
     except ImportError as error:
         raise MissingExtraError(
-            f"Reading {place} needs a package that cannot be imported: {reason(error)}. "
+            f"Reading {label} needs a package that cannot be imported: {reason(error)}. "
             "Install it.",
             name=error.name,
         ) from None
     except Exception as error:
-        raise read_error(place, error, damage, refusal, url=url) from None
+        raise read_error(label, error, damage, refusal, url=url) from None
 
 
 @contextlib.contextmanager
-def object_errors(place: str, refusal: Describe | None = None) -> Iterator[None]:
+def object_errors(label: str, refusal: Describe | None = None) -> Iterator[None]:
     """Turn the exceptions of the library of an object that the user passes into a `SourceError`.
 
     Exceptions of Python's own classes are raised as they are, except for `OSError`: they come
@@ -93,7 +93,7 @@ def object_errors(place: str, refusal: Describe | None = None) -> Iterator[None]
 
     Parameters
     ----------
-    place
+    label
         The object's name, for messages.
     refusal
         Makes the error; `unreadable_error` by default.
@@ -106,11 +106,11 @@ def object_errors(place: str, refusal: Describe | None = None) -> Iterator[None]
         if type(error).__module__ == "builtins" and not isinstance(error, OSError):
             raise
         make = refusal or unreadable_error
-        raise read_error(place, error, make, make) from None
+        raise read_error(label, error, make, make) from None
 
 
 def read_error(
-    place: str,
+    label: str,
     error: Exception,
     damage: Describe | None = None,
     refusal: Describe | None = None,
@@ -119,15 +119,15 @@ def read_error(
 ) -> SourceError:
     """Return the error for what a library raised; the parameters are those of `decode_errors`."""
     if isinstance(error, NotRegularError):
-        return not_regular(place)
+        return not_regular_error(label)
     if is_system_error(error):
-        return system_error(place, error, url=url)
+        return system_error(label, error, url=url)
     make = (
         (damage or corrupt_file_error)
         if is_decoding_error(error)
         else (refusal or unreadable_error)
     )
-    raised = make(place, redact(reason(error), url))
+    raised = make(label, redact(reason(error), url))
     raised.errno = getattr(error, "errno", None)
     return raised
 
@@ -151,22 +151,22 @@ def reason(error: object) -> str:
     return redact(text if plain else f"{type(error).__name__}{': ' * bool(text)}{text}")
 
 
-def corrupt_file_error(place: str, error: object) -> SourceError:
+def corrupt_file_error(label: str, error: object) -> SourceError:
     """Return the error for a file that cannot be decoded."""
     return SourceError(
-        f"A file must be whole, and of its format. Received: {place}, which cannot be read: "
+        f"A file must be whole, and of its format. Received: {label}, which cannot be read: "
         f"{reason(error)}. It may be truncated or damaged; get it again."
     )
 
 
-def corrupt_store_error(place: str, error: object) -> SourceError:
+def corrupt_store_error(label: str, error: object) -> SourceError:
     """Return the error for a store that cannot be decoded."""
     return SourceError(
-        f"A store must be whole, and of its format. Received: {place}, which cannot be read: "
+        f"A store must be whole, and of its format. Received: {label}, which cannot be read: "
         f"{reason(error)}. It may be truncated or damaged, or need a codec; get it again."
     )
 
 
-def unreadable_error(place: str, error: object) -> SourceError:
+def unreadable_error(label: str, error: object) -> SourceError:
     """Return the error for a source that the system or the network does not let us read."""
-    return SourceError(f"A source must be readable. Received: {place!r}: {reason(error)}.")
+    return SourceError(f"A source must be readable. Received: {label!r}: {reason(error)}.")

@@ -40,8 +40,8 @@ class SourceResolver:
         self._request = request
         self._default = DefaultPart()
 
-    def open(self, x: Any, place: str) -> Source:
-        """Return a source; of an item of an iterable, ``place`` says which."""
+    def open(self, x: Any, label: str) -> Source:
+        """Return a source; of an item of an iterable, ``label`` says which."""
         from evenly.sources import datasets
         from evenly.sources.files.locate import is_path
         from evenly.sources.frames import is_frame
@@ -50,59 +50,59 @@ class SourceResolver:
         if engine_of(x) is not None:  # __array__ or a stream of it would bring all of it here
             raise UnsupportedTypeError(
                 "A distributed collection is fitted where it is, by itself. Received: "
-                f"{place} of type {type(x).__name__}. Pass it to evenly.fit, and add up: a + b."
+                f"{label} of type {type(x).__name__}. Pass it to evenly.fit, and add up: a + b."
             )
         if hasattr(x, "blocks") and hasattr(x, "left_out"):
             return x  # type: ignore[no-any-return]
         if is_path(x):
             return self._open_files([x])
         if is_pillow_image(x):
-            return self._open_images([x], place)
+            return self._open_images([x], label)
         if is_stored(x):
             return self._open_opened(open_stored(x, self._request))
         if is_frame(x):
-            return self._open_frame(x, place)
+            return self._open_frame(x, label)
         if datasets.matches(x):
             return self._open_opened(datasets.open_dataset(x, self._request))
         if isinstance(x, Mapping):
-            return self._open_mapping(x, place)
+            return self._open_mapping(x, label)
         if is_dbapi_cursor(x):
             raise UnsupportedTypeError(_NO_ROWS.format(type(x).__module__, type(x).__qualname__))
         if is_dataset(x):
             return self._open_batches(Samples(x), x, self._open_sample)
         if is_array(x):
-            return self._open_array(x, place)
+            return self._open_array(x, label)
         if isinstance(x, list | tuple):
-            return self._open_list(x, place)
+            return self._open_list(x, label)
         if isinstance(x, Iterable):
             samples = is_iterable_dataset(x)
             return self._open_batches(x, x, self._open_sample if samples else self._open_batch)
         if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
             return self._open_batches(Samples(x), x, self._open_sample)
         if self._request.select is not None:
-            return self._inside.open(self._part(x, place), place)
+            return self._inside.open(self._part(x, label), label)
         raise UnsupportedTypeError(
             "A source must be an array, a tensor, a data frame, a path, or an iterable of these. "
             f"Received: {type(x).__module__}.{type(x).__qualname__}.{array_attributes_hint(x)}"
         )
 
-    def _open_mapping(self, x: Any, place: str) -> Source:
+    def _open_mapping(self, x: Any, label: str) -> Source:
         """Open the part that was selected; of a data set in it, the rest says which column."""
         from evenly.sources import datasets
 
         select = self._request.select
         part, rest = (x, ()) if select is None else descend_mappings(x, select)
         if rest and datasets.matches(part):
-            return self._selecting(rest).open(part, place)
-        return self._open_beside(x, self._part(x, "the dict"), place)
+            return self._selecting(rest).open(part, label)
+        return self._open_beside(x, self._part(x, "the dict"), label)
 
     def _open_opened(self, opened: Any) -> Source:
         """Return a source as it is; a table becomes one."""
         if hasattr(opened, "column_batches"):
-            return self._open_tables([opened], opened.place, opened.rows, opened.nbytes)
+            return self._open_tables([opened], opened.label, opened.rows, opened.nbytes)
         return opened  # type: ignore[no-any-return]
 
-    def _open_list(self, x: Any, place: str) -> Source:
+    def _open_list(self, x: Any, label: str) -> Source:
         from evenly.sources.files.locate import is_path
 
         if not x:
@@ -112,36 +112,36 @@ class SourceResolver:
         if all(map(is_pillow_image, x)):
             return self._open_images(x, f"a list of {len(x):,} images")
         if is_list_of_numbers(x):
-            return self._open_array(x, place)
+            return self._open_array(x, label)
         return self._open_batches(x, x, self._open_batch)
 
-    def _open_array(self, x: Any, place: str) -> Source:
+    def _open_array(self, x: Any, label: str) -> Source:
         from evenly.sources.arrays import ArraySource, StructuredTable, as_array
 
         self._check_no_select(x)
-        array = as_array(x, place)
+        array = as_array(x, label)
         if getattr(array.dtype, "names", None) is not None:
-            return self._open_tables([StructuredTable(array, place)], place)
+            return self._open_tables([StructuredTable(array, label)], label)
         choice, axis = self._request.choice, self._request.feature_axis
-        return ArraySource(array, choice, feature_axis=axis, place=place)
+        return ArraySource(array, choice, feature_axis=axis, label=label)
 
-    def _open_frame(self, x: Any, place: str) -> Source:
+    def _open_frame(self, x: Any, label: str) -> Source:
         from evenly.sources.frames import open_frame
 
         self._check_no_select(x)
-        table = open_frame(x, "the table" if place == "the array" else place)
+        table = open_frame(x, "the table" if label == "the array" else label)
         description = with_article(type(x).__name__)
         return self._open_tables([table], description, table.rows, table.nbytes)
 
     def _open_tables(
-        self, tables: Iterable[Any], place: str, rows: int | None = None, nbytes: int | None = None
+        self, tables: Iterable[Any], label: str, rows: int | None = None, nbytes: int | None = None
     ) -> Source:
         from evenly.sources.tables import TableSource
 
         return TableSource(
             tables,
             self._request.choice,
-            description=place,
+            description=label,
             rows=rows,
             nbytes=nbytes,
             known=self._request.known,
@@ -173,32 +173,32 @@ class SourceResolver:
             return self._open_tables(_only_tables(everything), name, rows, nbytes)
         return BatchSource(everything, self._open_part, description=name, rows=rows, nbytes=nbytes)
 
-    def _open_part(self, part: Any, place: str) -> Source:
-        return self._open_tables([part], place) if hasattr(part, "column_batches") else part
+    def _open_part(self, part: Any, label: str) -> Source:
+        return self._open_tables([part], label) if hasattr(part, "column_batches") else part
 
     def _open_batches(self, items: Iterable[Any], x: Any, open_item: Any) -> Source:
         return BatchSource(items, open_item, description=with_article(type(x).__name__))
 
-    def _open_batch(self, batch: Any, place: str) -> Source:
-        return self._open_beside(batch, self._part(batch, place), place)
+    def _open_batch(self, batch: Any, label: str) -> Source:
+        return self._open_beside(batch, self._part(batch, label), label)
 
-    def _open_beside(self, batch: Any, part: Any, place: str) -> Source:
+    def _open_beside(self, batch: Any, part: Any, label: str) -> Source:
         """Open a part of a batch, of which another part may be the keys that by= names."""
         by = self._request.choice.by
         if not batch_has_keys(batch, by):
-            return self._inside.open(part, place)
+            return self._inside.open(part, label)
         choice = replace(self._request.choice, by=())
         door = SourceResolver(self._request._replace(choice=choice, select=None, in_order=True))
-        return KeyedSource(door.open(part, place), keys_from_batch(batch, by))
+        return KeyedSource(door.open(part, label), keys_from_batch(batch, by))
 
-    def _open_sample(self, sample: Any, place: str) -> Source:
+    def _open_sample(self, sample: Any, label: str) -> Source:
         """Open one sample as a batch of one: the axis of features counts with the batch's."""
         from evenly.sources.arrays import as_array
 
-        place = place.replace("batch", "sample")
-        part = self._part(sample, place)
-        row = part if is_pillow_image(part) else as_array(part, place)[None]
-        return self._open_beside(sample, row, place)
+        label = label.replace("batch", "sample")
+        part = self._part(sample, label)
+        row = part if is_pillow_image(part) else as_array(part, label)[None]
+        return self._open_beside(sample, row, label)
 
     @property
     def _inside(self) -> "SourceResolver":
@@ -208,13 +208,13 @@ class SourceResolver:
     def _selecting(self, select: Any) -> "SourceResolver":
         return SourceResolver(self._request._replace(select=select))
 
-    def _part(self, batch: Any, place: str) -> Any:
+    def _part(self, batch: Any, label: str) -> Any:
         beside = not isinstance(batch, Mapping) and batch_has_keys(batch, self._request.choice.by)
         if self._request.select is None and beside:
             return batch[0]
         if self._request.select is None:
-            return self._default(batch, place)
-        return select_part(batch, self._request.select, place)
+            return self._default(batch, label)
+        return select_part(batch, self._request.select, label)
 
     def _check_no_select(self, x: Any) -> None:
         if self._request.select is not None:

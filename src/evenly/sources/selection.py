@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from evenly.errors import ColumnError, DataError, UnsupportedTypeError, listed, nearest
+from evenly.errors import ColumnError, DataError, UnsupportedTypeError, format_names, suggest
 
 NUMBER, NULL = "number", "null"
 NameOrIndex = TypeVar("NameOrIndex", str, int)
@@ -109,7 +109,7 @@ def _several(names: str | int | Iterable[str | int]) -> tuple[str | int, ...]:
     return result
 
 
-def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], place: str) -> ResolvedColumns:
+def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str) -> ResolvedColumns:
     """Return what to read of a table with named columns.
 
     Raises
@@ -123,36 +123,36 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], place: str)
     """
     known = {column.name: column for column in fields}
     names = [column.name for column in fields]
-    excluded = {_by_name(name, names, place) for name in asked.exclude}
-    weights = None if asked.weights is None else _by_name(asked.weights, names, place)
-    by = tuple(_by_key_name(name, names, place) for name in asked.by)
+    excluded = {_by_name(name, names, label) for name in asked.exclude}
+    weights = None if asked.weights is None else _by_name(asked.weights, names, label)
+    by = tuple(_by_key_name(name, names, label) for name in asked.by)
     excluded |= {*by, *filter(None, [weights])}
     if asked.columns is None:
         chosen = [c.name for c in fields if c.is_numeric and c.name not in excluded]
         left_out = {c.name: c.reason for c in fields if not c.is_numeric and c.name not in excluded}
     else:
-        chosen = [_by_name(name, names, place) for name in asked.columns]
+        chosen = [_by_name(name, names, label) for name in asked.columns]
         chosen = [name for name in chosen if name not in excluded]
         left_out = {}
-    _check_unique([*chosen, *filter(None, [weights]), *by], names, place)
+    _check_unique([*chosen, *filter(None, [weights]), *by], names, label)
     for name in [*chosen, *([weights] if weights else [])]:
         if not known[name].is_selectable:
-            raise not_numeric_error(known[name], place)
+            raise not_numeric_error(known[name], label)
     if not chosen:
-        raise _no_columns_left_error(fields, place)
+        raise _no_columns_left_error(fields, label)
     return ResolvedColumns(tuple(chosen), weights, left_out, by)
 
 
-def _by_key_name(name: str | int, names: list[str], place: str) -> str:
+def _by_key_name(name: str | int, names: list[str], label: str) -> str:
     if not isinstance(name, str):
         raise ColumnError(
             "by= takes the names of a table's columns; a number is for parts of batches (x, y). "
-            f"Received: by={name!r}, for {place}, which has {listed(names)}."
+            f"Received: by={name!r}, for {label}, which has {format_names(names)}."
         )
-    return _by_name(name, names, place)
+    return _by_name(name, names, label)
 
 
-def resolve_positions(asked: ColumnSelection, number: int, place: str) -> list[int] | None:
+def resolve_positions(asked: ColumnSelection, number: int, label: str) -> list[int] | None:
     """Return which of an array's columns to read; None for all of them.
 
     Raises
@@ -163,77 +163,79 @@ def resolve_positions(asked: ColumnSelection, number: int, place: str) -> list[i
     if asked.by:
         raise ColumnError(
             "An array's columns have no names, so by= must have one key a row. Received: "
-            f"by={listed(asked.by)}, for {place}. Pass by=np.asarray(keys), or a data frame."
+            f"by={format_names(asked.by)}, for {label}. Pass by=np.asarray(keys), or a data frame."
         )
     for name in (*(asked.columns or ()), *asked.exclude, *filter(None, [asked.weights])):
         if isinstance(name, str):
             raise ColumnError(
                 f"An array's columns have no names, only positions from 0 to {number - 1}. "
-                f"Received: {name!r}, for {place}. Pass a position, or a data frame."
+                f"Received: {name!r}, for {label}. Pass a position, or a data frame."
             )
     if asked.everything:
         return None
     places = list(range(number))
-    excluded = {_by_position(name, places, place) for name in asked.exclude}
+    excluded = {_by_position(name, places, label) for name in asked.exclude}
     wanted = (
-        places if asked.columns is None else [_by_position(p, places, place) for p in asked.columns]
+        places if asked.columns is None else [_by_position(p, places, label) for p in asked.columns]
     )
     chosen = [p for p in wanted if p not in excluded]
     if len(set(chosen)) != len(chosen):
-        raise ColumnError(f"Each column can be named once. Received: columns={listed(wanted)}.")
+        raise ColumnError(
+            f"Each column can be named once. Received: columns={format_names(wanted)}."
+        )
     if not chosen:
-        raise DataError(f"At least one column must be left. Received: {place}, all excluded.")
+        raise DataError(f"At least one column must be left. Received: {label}, all excluded.")
     return chosen
 
 
-def _by_name(name: str | int, names: list[str], place: str) -> str:
+def _by_name(name: str | int, names: list[str], label: str) -> str:
     """Return the name of a column by its name or position."""
     if not isinstance(name, str):
-        return _by_position(name, names, place)
+        return _by_position(name, names, label)
     if name in names:
         return name
     raise ColumnError(
-        f"There must be a column of that name. Received: {name!r}; {place} has "
-        f"{listed(names)}.{nearest(name, names)}"
+        f"There must be a column of that name. Received: {name!r}; {label} has "
+        f"{format_names(names)}.{suggest(name, names)}"
     )
 
 
-def _by_position(position: object, known: Sequence[NameOrIndex], place: str) -> NameOrIndex:
+def _by_position(position: object, known: Sequence[NameOrIndex], label: str) -> NameOrIndex:
     index: int = position.__index__()  # type: ignore[attr-defined]
     if -len(known) <= index < len(known):
         return known[index]
     raise ColumnError(
-        f"A column's position must be from 0 to {len(known) - 1}. Received: {index}, for {place}."
+        f"A column's position must be from 0 to {len(known) - 1}. Received: {index}, for {label}."
     )
 
 
-def _check_unique(chosen: list[str], names: list[str], place: str) -> None:
+def _check_unique(chosen: list[str], names: list[str], label: str) -> None:
     there, wanted = Counter(names), Counter(chosen)
     for name in chosen:
         if there[name] > 1:
             raise ColumnError(
                 f"Every column needs a name of its own. Received: {name!r} "
-                f"{there[name]} times in {place}. Rename one, or pass exclude=[{name!r}]."
+                f"{there[name]} times in {label}. Rename one, or pass exclude=[{name!r}]."
             )
         if wanted[name] > 1:
             raise ColumnError(f"Each column can be named once. Received twice: {name!r}.")
 
 
-def not_numeric_error(column: Field, place: str) -> UnsupportedTypeError:
+def not_numeric_error(column: Field, label: str) -> UnsupportedTypeError:
     """Return the error for a named column that holds no numbers."""
     return UnsupportedTypeError(
         "Only columns of numbers, booleans or times can be fitted. "
-        f"Received: column {column.name!r} of {place}, which is {column.kind}. "
+        f"Received: column {column.name!r} of {label}, which is {column.kind}. "
         "Convert it first, or leave it out of columns=."
     )
 
 
-def _no_columns_left_error(fields: Sequence[Field], place: str) -> DataError:
+def _no_columns_left_error(fields: Sequence[Field], label: str) -> DataError:
     if not fields:
-        return DataError(f"At least one column must be numeric. Received: no column in {place}.")
+        return DataError(f"At least one column must be numeric. Received: no column in {label}.")
     texts = [f"{column.name!r} ({column.reason})" for column in fields[:8]]
     more = f" and {len(fields) - 8} more" if len(fields) > 8 else ""
     return DataError(
-        f"At least one numeric column must be left to fit. Received: {place} with "
+        f"At least one numeric column must be left to fit. Received: {label} with "
         f"{', '.join(texts)}{more}. Times are fitted when named: columns=[...]."
     )

@@ -37,7 +37,7 @@ class TooLargeError(SourceError):
     """A piece is larger than the bound: it is an error, also where broken images are not."""
 
 
-def check_size(nbytes: int, place: str) -> None:
+def check_size(nbytes: int, label: str) -> None:
     """Check what is to be unpacked in one piece against the bound.
 
     Raises
@@ -47,6 +47,6 @@ def check_size(nbytes: int, place: str) -> None:
     """
     if nbytes > (most := max_member_bytes()):
         raise TooLargeError(
-            f"What is unpacked in one piece must have at most {most:,} bytes. Received: {place}, "
+            f"What is unpacked in one piece must have at most {most:,} bytes. Received: {label}, "
             f"with {nbytes:,}. If you trust the file and have the memory, set {VARIABLE}={nbytes}."
         )

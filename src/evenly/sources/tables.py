@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Block, Column, GroupKeys
-from evenly.errors import ColumnError, UnsupportedTypeError, listed
+from evenly.errors import ColumnError, UnsupportedTypeError, format_names
 from evenly.group_keys import has_undecoded
 from evenly.printable import printable
 from evenly.sources.arrow import validity_to_mask
@@ -53,7 +53,7 @@ class Table(Protocol):
 
     Attributes
     ----------
-    place
+    label
         Where it comes from, for messages.
     fields
         Its columns. A kind of ``"null"`` may become another one as values are seen.
@@ -61,7 +61,7 @@ class Table(Protocol):
         What there is in all; None when unknown.
     """
 
-    place: str
+    label: str
     rows: int | None
     nbytes: int | None
 
@@ -83,9 +83,9 @@ class ColumnChunk(NamedTuple):
 
 
 class ReadTask(NamedTuple):
-    """The blocks of a part: of these rows of a place, with some of the columns or all."""
+    """The blocks of a part: of these rows of a label, with some of the columns or all."""
 
-    place: str
+    label: str
     first_row: int
     rows: int
     blocks: Iterable[Block]
@@ -96,15 +96,15 @@ class ResumedSchema:
 
     Parameters
     ----------
-    place
+    label
         For messages.
     """
 
     rows: int | None = 0
     nbytes: int | None = 0
 
-    def __init__(self, place: str, fields: tuple[Field, ...]) -> None:
-        self.place = place
+    def __init__(self, label: str, fields: tuple[Field, ...]) -> None:
+        self.label = label
         self.fields = fields
 
     def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
@@ -133,7 +133,7 @@ class TableSource:
         Of all tables; None when unknown.
     known
         A table that was read before these, and with which they must agree. Without it the
-        first one takes its place.
+        first one takes its label.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class TableSource:
         self._first = next(self._rest)
         self._reference = known or self._first
         self._choice = choice
-        self._plan = resolve_columns(choice, self._reference.fields, self._reference.place)
+        self._plan = resolve_columns(choice, self._reference.fields, self._reference.label)
         self._missing_keys_logged = False
         self._late_types: dict[str, str] = {}  # kinds of columns that held only nulls at first
         self.description = description
@@ -190,20 +190,20 @@ class TableSource:
     def _tasks_of(self, table: Table) -> Iterator[ReadTask]:
         if not isinstance(table, ChunkedTable):
             for block in self._blocks_of(table, self._plan):
-                yield ReadTask(table.place, block.first_row, block.rows, (block,))
+                yield ReadTask(table.label, block.first_row, block.rows, (block,))
             return
         for part in table.column_chunks(self._plan.names):
             yield ReadTask(
-                table.place, part.first_row, part.rows, self._blocks_of_chunk(table, part)
+                table.label, part.first_row, part.rows, self._blocks_of_chunk(table, part)
             )
 
     def _blocks_of_chunk(self, table: Table, part: ColumnChunk) -> Iterator[Block]:
         row, first = part.first_row, part.first_column
         for columns, nbytes in part.column_batches:
             names = None if self.names is None else self.names[first : first + len(columns)]
-            place = table.place
+            label = table.label
             yield Block(
-                names, columns, place=place, first_row=row, nbytes=nbytes, first_column=first
+                names, columns, label=label, first_row=row, nbytes=nbytes, first_column=first
             )
             row += len(columns[0])
             del columns  # so that their memory is free when the next ones are made
@@ -226,16 +226,16 @@ class TableSource:
             for part, share in split_large(columns, nbytes):
                 number = len(what.names)
                 keys = cross_keys(part[len(wanted) - len(what.by) :]) if what.by else None
-                self._log_missing_keys(keys, table.place)
+                self._log_missing_keys(keys, table.label)
                 weights = None
                 if what.weights is not None:
-                    weights = check_weights_column(part[number], what.weights, row, table.place)
+                    weights = check_weights_column(part[number], what.weights, row, table.label)
                 yield Block(
                     self.names,
                     part[:number],
                     weights=weights,
                     keys=keys,
-                    place=table.place,
+                    label=table.label,
                     first_row=row,
                     nbytes=share,
                     verify=getattr(table, "verify", None),
@@ -243,7 +243,7 @@ class TableSource:
                 row += len(part[0])
             del columns, part  # so that their memory is free when the next ones are made
 
-    def _log_missing_keys(self, keys: GroupKeys | None, place: str) -> None:
+    def _log_missing_keys(self, keys: GroupKeys | None, label: str) -> None:
         """Say once that there are keys of bytes that are not UTF-8: they may be other letters."""
         if keys is None or self._missing_keys_logged or not has_undecoded(chain(*keys.uniques)):
             return
@@ -251,7 +251,7 @@ class TableSource:
         _log.warning(
             "%s: not all texts of by= are UTF-8; other bytes are kept as escapes: '\\udcfc' for "
             "0xfc. Convert the data to UTF-8, with iconv for example, to have letters.",
-            printable(place),
+            printable(label),
         )
 
     def _unresolved_nulls(self, table: Table, unseen: set[str]) -> set[str]:
@@ -266,7 +266,7 @@ class TableSource:
         for name in sorted(unseen):
             if not kinds[name].is_numeric:
                 if self._choice.columns is not None:
-                    raise not_numeric_error(kinds[name], table.place)
+                    raise not_numeric_error(kinds[name], table.label)
                 self.left_out[name] = kinds[name].reason
             if kinds[name].kind != NULL:
                 self._late_types[name] = kinds[name].kind
@@ -288,7 +288,7 @@ def split_large(columns: tuple[Any, ...], nbytes: int) -> Iterator[tuple[tuple[A
 
 
 def check_weights_column(
-    column: Column, name: str, first_row: int, place: str
+    column: Column, name: str, first_row: int, label: str
 ) -> npt.NDArray[np.float64]:
     """Return a column of weights as float64.
 
@@ -300,7 +300,7 @@ def check_weights_column(
     weights = column.values.astype(np.float64)
     if column.validity is not None:
         weights[~validity_to_mask(column)] = np.nan
-    check_weights(weights, first_row, f"column {name!r} of {place}")
+    check_weights(weights, first_row, f"column {name!r} of {label}")
     return weights
 
 
@@ -324,26 +324,26 @@ def check_same_schema(
     unknown = [] if named else [name for name in theirs if name not in ours]
     if missing or unknown:
         raise ColumnError(
-            f"All parts of a fit must have the same columns, as {first.place} has them. "
-            f"Received: {table.place}, missing: {listed(missing) or 'none'}; "
-            f"unknown: {listed(unknown) or 'none'}. Choose common ones with columns=[...]."
+            f"All parts of a fit must have the same columns, as {first.label} has them. "
+            f"Received: {table.label}, missing: {format_names(missing) or 'none'}; "
+            f"unknown: {format_names(unknown) or 'none'}. Choose common ones with columns=[...]."
         )
     for name in what.names:
         if not _same_type(ours[name], theirs[name], named):
             raise UnsupportedTypeError(
                 "A column must be of one kind in all parts of a fit. Received: column "
-                f"{name!r}, which is {ours[name].kind} in {first.place} and "
-                f"{theirs[name].kind} in {table.place}. Convert it, or pass exclude=[{name!r}]."
+                f"{name!r}, which is {ours[name].kind} in {first.label} and "
+                f"{theirs[name].kind} in {table.label}. Convert it, or pass exclude=[{name!r}]."
             )
     for name in what.by:
         if not _same_keys(ours[name], theirs[name]):
             raise UnsupportedTypeError(
                 "The keys of groups must be of one kind in all parts of a fit. Received: column "
-                f"{name!r}, which is {ours[name].kind} in {first.place} and {theirs[name].kind} in "
-                f"{table.place}. Convert it in one of them."
+                f"{name!r}, which is {ours[name].kind} in {first.label} and {theirs[name].kind} in "
+                f"{table.label}. Convert it in one of them."
             )
     resolve_columns(
-        ColumnSelection((*what.names,), (), what.weights, what.by), table.fields, table.place
+        ColumnSelection((*what.names,), (), what.weights, what.by), table.fields, table.label
     )
 
 

@@ -64,10 +64,12 @@ def is_pattern(url: str) -> bool:
 def split_query(link: str) -> tuple[str, str]:
     """Return a URL without its query and fragment, and these."""
     if link.partition("://")[0].lower() in _QUERIES:
-        end = min((place for mark in "?#" if (place := link.find(mark)) >= 0), default=len(link))
+        end = min(
+            (position for mark in "?#" if (position := link.find(mark)) >= 0), default=len(link)
+        )
     else:
-        place = link.find("?", link.rfind("/") + 1)
-        end = place if place >= 0 and _QUERY.match(link, place) else len(link)
+        position = link.find("?", link.rfind("/") + 1)
+        end = position if position >= 0 and _QUERY.match(link, position) else len(link)
     return link[:end], link[end:]
 
 

@@ -53,19 +53,19 @@ def as_weights(weights: Any) -> Weights:
     return result
 
 
-def check_weights(weights: Weights, first_row: int, place: str) -> None:
+def check_weights(weights: Weights, first_row: int, label: str) -> None:
     """Check that all weights are finite, and 0 or more.
 
     Raises
     ------
     DataError
-        It names the row, counted from ``first_row``, and the place.
+        It names the row, counted from ``first_row``, and the label.
     """
     good = np.isfinite(weights) & (weights >= 0)
     if not good.all():
         row = int(np.argmin(good))
         raise DataError(
             "Weights must be finite, and 0 or more. "
-            f"Received: {weights[row]} in row {first_row + row} of {place}. "
+            f"Received: {weights[row]} in row {first_row + row} of {label}. "
             "A weight of 0 leaves a row out."
         )

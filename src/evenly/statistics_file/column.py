@@ -16,11 +16,11 @@ from evenly.exact_stats import Dyadic
 Number = int | float
 
 _EXACT = re.compile(r"(-?0x(?:0|[1-9a-f][0-9a-f]*))p(0|-?[1-9][0-9]*)", re.ASCII)
-_LONGEST = 1_800
+_MAX_DIGITS = 1_800
 """Characters of an exact number. The widest sum is one of weighted squares: from
 2**-3222 (three times the smallest subnormal's exponent) to 2**3135 (three times the
 largest exponent, and a count of 63 bits), that is 1,590 hexadecimal digits."""
-_REACH = 3_400
+_MAX_EXPONENT = 3_400
 """All bits of an exact number lie between 2**-3400 and 2**3400."""
 _REQUIRED = ("count", "dtype", "max", "min", "missing", "sum", "sum_of_squares")
 _READABLE = ("mean", "std", "weight")
@@ -28,7 +28,7 @@ _KEYS = frozenset((*_REQUIRED, *_READABLE, "name"))
 _AGREE = 1e-6
 
 
-class Odd(str):
+class InvalidNumber(str):
     """A JSON number that cannot be one here (NaN, 1e999, 500 digits), as it was written."""
 
     __slots__ = ()
@@ -50,9 +50,9 @@ class ColumnRecord(NamedTuple):
 def write(column: ColumnRecord) -> str:
     """Return the line of a column: a JSON object with its keys sorted, no line end."""
     sums = column.present, column.sum, column.squares
-    weight = exact_stats.nearest(column.present)
+    weight = exact_stats.to_float(column.present)
     # A total weight beyond float64 has no decimal: its exact count says it.
-    shown = math.isfinite(weight) and not exact_stats.is_count(column.present)
+    shown = math.isfinite(weight) and not exact_stats.fits_int64(column.present)
     decimal = f', "weight": {_decimal(weight)}' if shown else ""
     name = "" if column.name is None else f', "name": {_string(column.name)}'
     return (
@@ -73,7 +73,7 @@ def _exact(value: Dyadic) -> str:
 
 
 def _count(value: Dyadic) -> str:
-    return str(value[0] << value[1]) if exact_stats.is_count(value) else f'"{_exact(value)}"'
+    return str(value[0] << value[1]) if exact_stats.fits_int64(value) else f'"{_exact(value)}"'
 
 
 def _decimal(value: Number | None) -> str:
@@ -91,93 +91,99 @@ def read(entry: Any, index: int) -> ColumnRecord:
         at all can have these statistics.
     """
     if not isinstance(entry, dict):
-        raise StatisticsFileError(f"column {index} must be an object. Received: {received(entry)}.")
-    place = f"column {received(entry['name'])}" if "name" in entry else f"column {index}"
-    _check_keys(entry, place)
+        raise StatisticsFileError(
+            f"column {index} must be an object. Received: {abbreviate(entry)}."
+        )
+    label = f"column {abbreviate(entry['name'])}" if "name" in entry else f"column {index}"
+    _check_keys(entry, label)
     column = ColumnRecord(
-        _read_name(entry, place),
-        _read_dtype(entry, place),
-        _read_count(entry, "count", place),
-        _read_count(entry, "missing", place),
-        _read_exact(entry, "sum", place),
-        _read_exact(entry, "sum_of_squares", place),
-        _read_extreme(entry, "min", place),
-        _read_extreme(entry, "max", place),
+        _read_name(entry, label),
+        _read_dtype(entry, label),
+        _read_count(entry, "count", label),
+        _read_count(entry, "missing", label),
+        _read_exact(entry, "sum", label),
+        _read_exact(entry, "sum_of_squares", label),
+        _read_extreme(entry, "min", label),
+        _read_extreme(entry, "max", label),
     )
-    _check_consistent(column, place)
-    _check_readable(column, entry, place)
+    _check_consistent(column, label)
+    _check_readable(column, entry, label)
     return column
 
 
-def received(value: Any) -> str:
+def abbreviate(value: Any) -> str:
     """Return a short text for a value from the file, to put into an error."""
     if isinstance(value, (list, dict)):
         kind = "an object" if isinstance(value, dict) else "an array"
         return f"{kind} with {len(value)} entries"
-    text = str(value) if isinstance(value, Odd) else json.dumps(value)
+    text = str(value) if isinstance(value, InvalidNumber) else json.dumps(value)
     return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} characters)"
 
 
-def _check_keys(entry: dict[str, Any], place: str) -> None:
+def _check_keys(entry: dict[str, Any], label: str) -> None:
     for key in _REQUIRED:
         if key not in entry:
-            raise StatisticsFileError(f"{place} has no {key!r}.")
+            raise StatisticsFileError(f"{label} has no {key!r}.")
     if not _KEYS.issuperset(entry):
         unknown = min(entry.keys() - _KEYS)
-        raise StatisticsFileError(f"{place} has an unknown key, {received(unknown)}.")
+        raise StatisticsFileError(f"{label} has an unknown key, {abbreviate(unknown)}.")
 
 
-def _read_name(entry: dict[str, Any], place: str) -> str | None:
+def _read_name(entry: dict[str, Any], label: str) -> str | None:
     if "name" not in entry:
         return None
     if type(entry["name"]) is not str:
-        _wrong(place, "name", "a string", entry)
+        _wrong(label, "name", "a string", entry)
     return str(entry["name"])
 
 
-def _read_dtype(entry: dict[str, Any], place: str) -> str:
+def _read_dtype(entry: dict[str, Any], label: str) -> str:
     if type(entry["dtype"]) is not str or len(entry["dtype"]) > 200:
-        _wrong(place, "dtype", "a string of at most 200 characters", entry)
+        _wrong(label, "dtype", "a string of at most 200 characters", entry)
     return str(entry["dtype"])
 
 
-def _read_count(entry: dict[str, Any], key: str, place: str) -> Dyadic:
+def _read_count(entry: dict[str, Any], key: str, label: str) -> Dyadic:
     value = entry[key]
     if type(value) is int and 0 <= value < 2**63:
         return exact_stats.dyadic(value)
     if type(value) is str:
-        exact = _read_exact(entry, key, place)
-        if exact[0] > 0 and not exact_stats.is_count(exact):
+        exact = _read_exact(entry, key, label)
+        if exact[0] > 0 and not exact_stats.fits_int64(exact):
             return exact
     rule = "an integer from 0 to 2**63 - 1 (else an exact positive number that is none)"
-    _wrong(place, key, rule, entry)
+    _wrong(label, key, rule, entry)
 
 
-def _read_exact(entry: dict[str, Any], key: str, place: str) -> Dyadic:
+def _read_exact(entry: dict[str, Any], key: str, label: str) -> Dyadic:
     value = entry[key]
-    match = _EXACT.fullmatch(value) if type(value) is str and len(value) <= _LONGEST else None
+    match = _EXACT.fullmatch(value) if type(value) is str and len(value) <= _MAX_DIGITS else None
     if match is None:
-        _wrong(place, key, 'an exact number such as "-0x3fa1p-40"', entry)
+        _wrong(label, key, 'an exact number such as "-0x3fa1p-40"', entry)
     m, e = int(match[1], 16), int(match[2])
     if match[1] == "-0x0" or (m % 2 == 0 and (m, e) != (0, 0)):
-        _wrong(place, key, 'an exact number with an odd mantissa, or "0x0p0"', entry)
-    if e < -_REACH or e + m.bit_length() > _REACH:
-        _wrong(place, key, f"an exact number between 2**-{_REACH} and 2**{_REACH}", entry)
+        _wrong(label, key, 'an exact number with an odd mantissa, or "0x0p0"', entry)
+    if e < -_MAX_EXPONENT or e + m.bit_length() > _MAX_EXPONENT:
+        _wrong(
+            label, key, f"an exact number between 2**-{_MAX_EXPONENT} and 2**{_MAX_EXPONENT}", entry
+        )
     return m, e
 
 
-def _read_extreme(entry: dict[str, Any], key: str, place: str) -> Number | None:
+def _read_extreme(entry: dict[str, Any], key: str, label: str) -> Number | None:
     value = entry[key]
     if value is None or type(value) is float or (type(value) is int and -(2**63) <= value < 2**64):
         return value
-    _wrong(place, key, "a finite number of 64 bits, or null", entry)
+    _wrong(label, key, "a finite number of 64 bits, or null", entry)
 
 
-def _wrong(place: str, key: str, rule: str, entry: dict[str, Any]) -> NoReturn:
-    raise StatisticsFileError(f"{place}: {key!r} must be {rule}. Received: {received(entry[key])}.")
+def _wrong(label: str, key: str, rule: str, entry: dict[str, Any]) -> NoReturn:
+    raise StatisticsFileError(
+        f"{label}: {key!r} must be {rule}. Received: {abbreviate(entry[key])}."
+    )
 
 
-def _check_consistent(column: ColumnRecord, place: str) -> None:
+def _check_consistent(column: ColumnRecord, label: str) -> None:
     """Hold that some data could have these statistics.
 
     For values x within [min, max], with positive weights, two sums cannot be negative:
@@ -189,35 +195,35 @@ def _check_consistent(column: ColumnRecord, place: str) -> None:
     if n[0] == 0:
         if (s, q, column.min, column.max) != ((0, 0), (0, 0), None, None):
             raise StatisticsFileError(
-                f"{place}: with a count of 0 both sums must be 0, and min and max null."
+                f"{label}: with a count of 0 both sums must be 0, and min and max null."
             )
         return
     if column.min is None or column.max is None or not column.min <= column.max:
         raise StatisticsFileError(
-            f"{place}: min must not be above max. "
-            f"Received: {received(column.min)} and {received(column.max)}."
+            f"{label}: min must not be above max. "
+            f"Received: {abbreviate(column.min)} and {abbreviate(column.max)}."
         )
-    if exact_stats.spread(n, s, q)[0] < 0:
+    if exact_stats.squared_deviations(n, s, q)[0] < 0:
         raise StatisticsFileError(
-            f"{place}: count * sum_of_squares must be at least sum**2; no data has these sums."
+            f"{label}: count * sum_of_squares must be at least sum**2; no data has these sums."
         )
     low, high = exact_stats.dyadic(column.min), exact_stats.dyadic(column.max)
     inside = exact_stats.add(
-        _product(low, s), _product(high, s), _minus(_product(n, _product(low, high))), _minus(q)
+        _product(low, s), _product(high, s), _negate(_product(n, _product(low, high))), _negate(q)
     )
     if inside[0] < 0:
-        raise StatisticsFileError(f"{place}: no values between min and max have these sums.")
+        raise StatisticsFileError(f"{label}: no values between min and max have these sums.")
 
 
 def _product(a: Dyadic, b: Dyadic) -> Dyadic:
     return a[0] * b[0], a[1] + b[1]
 
 
-def _minus(a: Dyadic) -> Dyadic:
+def _negate(a: Dyadic) -> Dyadic:
     return -a[0], a[1]
 
 
-def _check_readable(column: ColumnRecord, entry: dict[str, Any], place: str) -> None:
+def _check_readable(column: ColumnRecord, entry: dict[str, Any], label: str) -> None:
     """Hold that the decimals for people, where present, say what the exact numbers say."""
     std = exact_stats.std(column.present, column.sum, column.squares, Fraction(0))
     for key in _READABLE:
@@ -226,7 +232,7 @@ def _check_readable(column: ColumnRecord, entry: dict[str, Any], place: str) -> 
         if key == "mean":
             exact = exact_stats.mean(column.present, column.sum)
         else:
-            exact = std if key == "std" else exact_stats.nearest(column.present)
+            exact = std if key == "std" else exact_stats.to_float(column.present)
         value = entry[key]
         if value is None and math.isnan(exact):
             continue
@@ -235,6 +241,6 @@ def _check_readable(column: ColumnRecord, entry: dict[str, Any], place: str) -> 
             value, exact, rel_tol=_AGREE, abs_tol=slack
         ):
             raise StatisticsFileError(
-                f"{place}: {key!r} is {received(value)}, but its exact sums say {exact!r}. "
+                f"{label}: {key!r} is {abbreviate(value)}, but its exact sums say {exact!r}. "
                 f"{key!r} is there for people to read; remove it, or restore the file."
             )

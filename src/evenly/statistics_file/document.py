@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from io import BufferedReader
 from typing import Any
 
-from evenly.columns import first_repeated
+from evenly.columns import first_duplicate
 from evenly.errors import SourceError, StatisticsFileError
 from evenly.redaction import redact, redact_url
 from evenly.statistics_file import column as one_column
 from evenly.statistics_file import manifest as files_in_sums
-from evenly.statistics_file.column import ColumnRecord, Odd, received
-from evenly.statistics_file.manifest import Ledger
+from evenly.statistics_file.column import ColumnRecord, InvalidNumber, abbreviate
+from evenly.statistics_file.manifest import Manifest
 from evenly.statistics_file.structure import check_structure
-from evenly.system.regular_files import NotRegularError, RegularFile, not_regular
+from evenly.system.regular_files import NotRegularError, RegularFile, not_regular_error
 
 FORMAT = "evenly statistics"
 FORMAT_VERSION = 1
@@ -53,19 +53,19 @@ class Header:
     sources: tuple[str, ...]
     extremes_are_bounds: bool
     evenly_version: str
-    ledger: Ledger | None = None
+    manifest: Manifest | None = None
 
 
 def lines(header: Header, columns: Iterable[ColumnRecord]) -> Iterator[bytes]:
     """Yield the bytes of a statistics file, piece by piece."""
     parts = header_parts(header, FORMAT_VERSION)
-    parts |= {"columns": array_of(map(one_column.write, columns))}
-    if header.ledger is not None:
-        parts |= files_in_sums.texts(header.ledger)
-    return object_of(parts)
+    parts |= {"columns": json_array(map(one_column.write, columns))}
+    if header.manifest is not None:
+        parts |= files_in_sums.serialize(header.manifest)
+    return json_object(parts)
 
 
-def encoded(text: str) -> bytes:
+def encode(text: str) -> bytes:
     """Return text as it stands in the file."""
     # A lone surrogate (a file name that is no UTF-8) has no UTF-8 form. This handler
     # writes it as \udc80, which inside a JSON string is the escape for just that.
@@ -85,7 +85,7 @@ def header_parts(header: Header, version: int) -> dict[str, Iterable[str]]:
     return {key: [json.dumps(value, ensure_ascii=False)] for key, value in rest.items()}
 
 
-def array_of(entries: Iterable[str]) -> Iterator[str]:
+def json_array(entries: Iterable[str]) -> Iterator[str]:
     """Yield an array, each entry on a line of its own."""
     yield "["
     before = "\n"
@@ -95,23 +95,23 @@ def array_of(entries: Iterable[str]) -> Iterator[str]:
     yield "\n]"
 
 
-def object_of(parts: dict[str, Iterable[str]]) -> Iterator[bytes]:
+def json_object(parts: dict[str, Iterable[str]]) -> Iterator[bytes]:
     """Yield the whole file: its keys, sorted, and the text of each."""
     before = "{\n"
     for key in sorted(parts):
-        yield encoded(f'{before}"{key}": ')
-        yield from map(encoded, parts[key])
+        yield encode(f'{before}"{key}": ')
+        yield from map(encode, parts[key])
         before = ",\n"
     yield b"\n}\n"
 
 
-def content_of(path: str | os.PathLike[str]) -> bytes:
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """Return the bytes of a file, but no more than a statistics file may have."""
     try:
         with BufferedReader(RegularFile(path)) as file:
             content = file.read(MAX_BYTES + 1)
     except NotRegularError:
-        raise not_regular(redact_url(os.fspath(path))) from None
+        raise not_regular_error(redact_url(os.fspath(path))) from None
     except OSError as error:
         raise SourceError(
             f"Cannot read the statistics file {redact_url(os.fspath(path))!r}: "
@@ -122,7 +122,7 @@ def content_of(path: str | os.PathLike[str]) -> bytes:
 
 def parse(content: bytes) -> tuple[Header, list[ColumnRecord]]:
     """Return what the bytes of a statistics file say; `load` without the file."""
-    return read(document_of(content))
+    return read(parse_document(content))
 
 
 def read(document: dict[str, Any]) -> tuple[Header, list[ColumnRecord]]:
@@ -136,7 +136,7 @@ def read(document: dict[str, Any]) -> tuple[Header, list[ColumnRecord]]:
     return header, columns_of(document["columns"])
 
 
-def document_of(content: bytes) -> dict[str, Any]:
+def parse_document(content: bytes) -> dict[str, Any]:
     """Return the JSON object in a statistics file; only its version has been checked."""
     if len(content) > MAX_BYTES:
         raise StatisticsFileError(f"a statistics file has at most {MAX_BYTES:,} bytes.")
@@ -159,7 +159,7 @@ def _json(content: bytes) -> Any:
             object_pairs_hook=_object,
             parse_int=_integer,
             parse_float=_float,
-            parse_constant=Odd,
+            parse_constant=InvalidNumber,
         )
     except UnicodeDecodeError as error:
         raise StatisticsFileError(
@@ -179,25 +179,25 @@ def _json(content: bytes) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     entry = dict(pairs)
     if len(entry) != len(pairs):
-        twice = first_repeated(key for key, _ in pairs)
-        place = f" of column {received(entry['name'])}" if "name" in entry else ""
-        raise StatisticsFileError(f"the key {received(twice)}{place} stands there twice.")
+        twice = first_duplicate(key for key, _ in pairs)
+        label = f" of column {abbreviate(entry['name'])}" if "name" in entry else ""
+        raise StatisticsFileError(f"the key {abbreviate(twice)}{label} stands there twice.")
     return entry
 
 
-def _integer(text: str) -> int | Odd:
-    return int(text) if len(text) <= 20 else Odd(text)
+def _integer(text: str) -> int | InvalidNumber:
+    return int(text) if len(text) <= 20 else InvalidNumber(text)
 
 
-def _float(text: str) -> float | Odd:
+def _float(text: str) -> float | InvalidNumber:
     value = float(text)
-    return value if math.isfinite(value) else Odd(text)
+    return value if math.isfinite(value) else InvalidNumber(text)
 
 
 def _check_version(version: Any) -> None:
     if type(version) is not int or version < 1:
         raise StatisticsFileError(
-            f"'format_version' must be a positive integer. Received: {received(version)}."
+            f"'format_version' must be a positive integer. Received: {abbreviate(version)}."
         )
     if version > NEWEST_VERSION:
         raise StatisticsFileError(
@@ -211,21 +211,21 @@ def header_of(document: dict[str, Any], keys: tuple[str, ...]) -> Header:
     if missing := [key for key in keys if key not in document]:
         raise StatisticsFileError(f"the file has no {missing[0]!r}.")
     if unknown := sorted(document.keys() - {*keys, *files_in_sums.KEYS}):
-        raise StatisticsFileError(f"the file has an unknown key, {received(unknown[0])}.")
+        raise StatisticsFileError(f"the file has an unknown key, {abbreviate(unknown[0])}.")
     rows, sources = document["rows"], document["sources"]
     extremes, writer = document["extremes"], document["evenly_version"]
     if type(rows) is not int or not 0 <= rows < 2**63:
         raise StatisticsFileError(
-            f"'rows' must be an integer from 0 to 2**63 - 1. Received: {received(rows)}."
+            f"'rows' must be an integer from 0 to 2**63 - 1. Received: {abbreviate(rows)}."
         )
     if type(sources) is not list or any(type(source) is not str for source in sources):
-        raise StatisticsFileError(f"'sources' must be strings. Received: {received(sources)}.")
+        raise StatisticsFileError(f"'sources' must be strings. Received: {abbreviate(sources)}.")
     if extremes not in ("exact", "bounds"):
         raise StatisticsFileError(
-            f'\'extremes\' must be "exact" or "bounds". Received: {received(extremes)}.'
+            f'\'extremes\' must be "exact" or "bounds". Received: {abbreviate(extremes)}.'
         )
     if type(writer) is not str:
-        raise StatisticsFileError(f"'evenly_version' must be text. Received: {received(writer)}.")
+        raise StatisticsFileError(f"'evenly_version' must be text. Received: {abbreviate(writer)}.")
     ledger = files_in_sums.read(document, rows)
     return Header(rows, tuple(map(redact, sources)), extremes == "bounds", writer, ledger)
 
@@ -233,7 +233,7 @@ def header_of(document: dict[str, Any], keys: tuple[str, ...]) -> Header:
 def columns_of(entries: Any) -> list[ColumnRecord]:
     """Return the columns in a parsed array, after checking all of them."""
     if type(entries) is not list:
-        raise StatisticsFileError(f"'columns' must be an array. Received: {received(entries)}.")
+        raise StatisticsFileError(f"'columns' must be an array. Received: {abbreviate(entries)}.")
     columns = []
     for index, entry in enumerate(entries):
         columns.append(one_column.read(entry, index))
@@ -248,5 +248,5 @@ def _check_names(names: list[str | None]) -> None:
             f"either all columns have a 'name' or none. {unnamed} of {len(names)} have none."
         )
     if not unnamed and len(set(names)) != len(names):
-        twice = first_repeated(map(str, names))
-        raise StatisticsFileError(f"two columns have the same name, {received(twice)}.")
+        twice = first_duplicate(map(str, names))
+        raise StatisticsFileError(f"two columns have the same name, {abbreviate(twice)}.")

@@ -10,19 +10,19 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from evenly.errors import StatisticsFileError
-from evenly.group_keys import Key, Part, first_surrogate
+from evenly.group_keys import Key, KeyPart, first_surrogate
 from evenly.key_index import KeyIndex
 from evenly.statistics_file import column as one_column
 from evenly.statistics_file import manifest
-from evenly.statistics_file.column import ColumnRecord, Odd, received
+from evenly.statistics_file.column import ColumnRecord, InvalidNumber, abbreviate
 from evenly.statistics_file.document import (
     Header,
-    array_of,
     columns_of,
-    document_of,
     header_of,
     header_parts,
-    object_of,
+    json_array,
+    json_object,
+    parse_document,
 )
 
 VERSION = 2
@@ -56,21 +56,21 @@ def lines(header: Header, by: By, groups: Iterable[GroupRecord]) -> Iterator[byt
     parts = header_parts(header, VERSION)
     parts |= {
         "by": [json.dumps(named, ensure_ascii=False)],
-        "groups": array_of(_text(group, by) for group in groups),
+        "groups": json_array(_text(group, by) for group in groups),
     }
-    if header.ledger is not None:
-        parts |= manifest.texts(header.ledger)
-    return object_of(parts)
+    if header.manifest is not None:
+        parts |= manifest.serialize(header.manifest)
+    return json_object(parts)
 
 
 def _text(group: GroupRecord, by: By) -> str:
-    columns = "".join(array_of(map(one_column.write, group.columns)))
+    columns = "".join(json_array(map(one_column.write, group.columns)))
     key = [_written(part) for part in group.key]
     text = json.dumps(key if isinstance(by, tuple) else key[0], ensure_ascii=False)
     return f'{{"columns": {columns}, "key": {text}, "rows": {group.rows}}}'
 
 
-def _written(part: Part) -> Any:
+def _written(part: KeyPart) -> Any:
     if isinstance(part, datetime):
         return {"timestamp": part.isoformat()}
     return {"date": part.isoformat()} if isinstance(part, date) else part
@@ -83,7 +83,7 @@ def has_groups(document: dict[str, Any]) -> bool:
 
 def parse(content: bytes) -> tuple[Header, By, list[GroupRecord]]:
     """Return what the bytes of a statistics file of groups say."""
-    document = document_of(content)
+    document = parse_document(content)
     if not has_groups(document):
         raise StatisticsFileError(
             "this statistics file has no groups: it is one of Moments. Read it with evenly.load "
@@ -104,7 +104,7 @@ def read(document: dict[str, Any]) -> tuple[Header, By, list[GroupRecord]]:
     by = _read_by(document["by"])
     entries = document["groups"]
     if type(entries) is not list:
-        raise StatisticsFileError(f"'groups' must be an array. Received: {received(entries)}.")
+        raise StatisticsFileError(f"'groups' must be an array. Received: {abbreviate(entries)}.")
     groups: list[GroupRecord] = []
     for index, entry in enumerate(entries):
         groups.append(_read_group(entry, index, by))
@@ -122,23 +122,25 @@ def _read_by(by: Any) -> By:
         return by
     if type(by) is list and by and all(type(name) is str for name in by):
         return tuple(by)
-    raise StatisticsFileError(f"'by' must be a name, names or null. Received: {received(by)}.")
+    raise StatisticsFileError(f"'by' must be a name, names or null. Received: {abbreviate(by)}.")
 
 
 def _read_group(entry: Any, index: int, by: By) -> GroupRecord:
     if not isinstance(entry, dict):
-        raise StatisticsFileError(f"group {index} must be an object. Received: {received(entry)}.")
+        raise StatisticsFileError(
+            f"group {index} must be an object. Received: {abbreviate(entry)}."
+        )
     if set(entry) != set(_GROUP_KEYS):
         wrong = sorted(set(entry) ^ set(_GROUP_KEYS))[0]
         raise StatisticsFileError(
             f"group {index} must have just the keys {', '.join(_GROUP_KEYS)}. "
-            f"Received: {'an unknown' if wrong in entry else 'no'} {received(wrong)}."
+            f"Received: {'an unknown' if wrong in entry else 'no'} {abbreviate(wrong)}."
         )
     rows = entry["rows"]
     if type(rows) is not int or not 0 <= rows < 2**63:
         raise StatisticsFileError(
             f"group {index}: 'rows' must be an integer from 0 to 2**63 - 1. "
-            f"Received: {received(rows)}."
+            f"Received: {abbreviate(rows)}."
         )
     key = _read_key(entry["key"], index, by)
     try:
@@ -153,19 +155,19 @@ def _read_key(key: Any, index: int, by: By) -> Key:
     if type(key) is not list or len(key) != len(by):
         raise StatisticsFileError(
             f"group {index}: 'key' must have {len(by)} parts, as 'by' has names. "
-            f"Received: {received(key)}."
+            f"Received: {abbreviate(key)}."
         )
     return tuple(_read_part(part, index) for part in key)
 
 
-def _read_part(part: Any, index: int) -> Part:
+def _read_part(part: Any, index: int) -> KeyPart:
     if part is None or type(part) is bool or (type(part) is str and not first_surrogate(part)):
         return part
     if type(part) is int and -(2**63) <= part < 2**64:
         return part
     if type(part) is float and (not part.is_integer() or abs(part) >= 2**63):
         return part
-    if type(part) is dict and len(part) == 1 and not isinstance(part, Odd):
+    if type(part) is dict and len(part) == 1 and not isinstance(part, InvalidNumber):
         ((kind, text),) = part.items()
         time = _read_time(kind, text)
         if time is not None:
@@ -173,7 +175,7 @@ def _read_part(part: Any, index: int) -> Part:
     raise StatisticsFileError(
         f"group {index}: a key must be text, a number (whole ones without a point), true, false, "
         'null, {"date": "2013-01-31"} or {"timestamp": "2013-01-31T05:00:00"}. '
-        f"Received: {received(part)}."
+        f"Received: {abbreviate(part)}."
     )
 
 

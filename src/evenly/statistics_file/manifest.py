@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from evenly.errors import StatisticsFileError
 from evenly.redaction import redact_url
-from evenly.statistics_file.column import received
+from evenly.statistics_file.column import abbreviate
 
 KEYS = ("fields", "files", "options")
 """All of them are there, or none."""
@@ -22,8 +22,8 @@ _OPTION_KEYS = frozenset(
         *("infinite", "mode", "select", "weights"),
     )
 )
-_LONGEST_KIND = 200
-_LONGEST_PATH = 65_536
+_MAX_KIND_LENGTH = 200
+_MAX_PATH_LENGTH = 65_536
 
 
 class FileRecord(NamedTuple):
@@ -32,7 +32,7 @@ class FileRecord(NamedTuple):
     Attributes
     ----------
     path
-        As a `Ledger` names it; of a URL what `redact_url` returns.
+        As a `Manifest` names it; of a URL what `redact_url` returns.
     bytes, modified
         What tells whether it is still the same: see `evenly.sources.files.fingerprint.Fingerprint`.
     rows
@@ -53,7 +53,7 @@ class FileRecord(NamedTuple):
 
 
 @dataclass(slots=True, frozen=True)
-class Ledger:
+class Manifest:
     """Which files are in the sums, and how they were read.
 
     Attributes
@@ -72,7 +72,7 @@ class Ledger:
     fields: tuple[tuple[str, str], ...] | None = None
 
 
-def texts(ledger: Ledger) -> dict[str, Iterable[str]]:
+def serialize(ledger: Manifest) -> dict[str, Iterable[str]]:
     """Return the text of each key's value, in pieces: one field and one file a line."""
     fields = ["null"] if ledger.fields is None else _array(map(_dumped, ledger.fields))
     return {
@@ -104,7 +104,7 @@ def _line(file: FileRecord) -> str:
 _dumped = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 
-def read(document: dict[str, Any], rows: int) -> Ledger | None:
+def read(document: dict[str, Any], rows: int) -> Manifest | None:
     """Return what a document says of files, or None, after checking it.
 
     Raises
@@ -124,7 +124,7 @@ def read(document: dict[str, Any], rows: int) -> Ledger | None:
             f"the files have {total:,} rows together, but 'rows' is {rows:,}. A file cannot be "
             "taken out of the sums by taking out its line."
         )
-    return Ledger(files, _options(document["options"]), _fields(document["fields"]))
+    return Manifest(files, _options(document["options"]), _fields(document["fields"]))
 
 
 def _files(entries: Any) -> list[FileRecord]:
@@ -137,12 +137,12 @@ def _files(entries: Any) -> list[FileRecord]:
     return files
 
 
-def _file(entry: Any, place: str) -> FileRecord:
-    _check(type(entry) is dict, f"{place} must be an object", entry)
+def _file(entry: Any, label: str) -> FileRecord:
+    _check(type(entry) is dict, f"{label} must be an object", entry)
     entry.setdefault("members", 0)
-    _check_keys(entry, _FILE_KEYS, place)
+    _check_keys(entry, _FILE_KEYS, label)
     for key, (good, rule) in _FILE_RULES.items():
-        _check(good(entry[key]), f"{place}: {key!r} must be {rule}", entry[key])
+        _check(good(entry[key]), f"{label}: {key!r} must be {rule}", entry[key])
     entry["path"] = redact_url(entry["path"])  # older writers, and others, may not have
     return FileRecord(*(entry[key] for key in FileRecord._fields))
 
@@ -164,8 +164,8 @@ _FILE_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "an integer of 64 bits, a string of at most 200 characters, or null",
     ),
     "path": (
-        lambda x: _is_text(x, _LONGEST_PATH) and x != "",
-        f"a string of 1 to {_LONGEST_PATH} characters",
+        lambda x: _is_text(x, _MAX_PATH_LENGTH) and x != "",
+        f"a string of 1 to {_MAX_PATH_LENGTH} characters",
     ),
     "rows": (_is_count, "an integer from 0 to 2**63 - 1"),
 }
@@ -175,7 +175,7 @@ def _check_once(paths: Iterable[str]) -> None:
     seen: set[str] = set()
     for path in paths:
         if path in seen:
-            raise StatisticsFileError(f"two files have the same path, {received(path)}.")
+            raise StatisticsFileError(f"two files have the same path, {abbreviate(path)}.")
         seen.add(path)
 
 
@@ -202,20 +202,20 @@ def _fields(fields: Any) -> tuple[tuple[str, str], ...] | None:
     for index, pair in enumerate(fields):
         good = type(pair) is list and len(pair) == 2 and type(pair[0]) is str
         _check(
-            good and _is_text(pair[1], _LONGEST_KIND),
+            good and _is_text(pair[1], _MAX_KIND_LENGTH),
             f"field {index} must be an array of a name and a kind",
             pair,
         )
     return tuple((name, kind) for name, kind in fields)
 
 
-def _check_keys(entry: dict[str, Any], keys: frozenset[str], place: str) -> None:
+def _check_keys(entry: dict[str, Any], keys: frozenset[str], label: str) -> None:
     if missing := sorted(keys - entry.keys()):
-        raise StatisticsFileError(f"{place} has no {missing[0]!r}.")
+        raise StatisticsFileError(f"{label} has no {missing[0]!r}.")
     if unknown := sorted(entry.keys() - keys):
-        raise StatisticsFileError(f"{place} has an unknown key, {received(unknown[0])}.")
+        raise StatisticsFileError(f"{label} has an unknown key, {abbreviate(unknown[0])}.")
 
 
 def _check(good: bool, rule: str, value: Any) -> None:
     if not good:
-        raise StatisticsFileError(f"{rule}. Received: {received(value)}.")
+        raise StatisticsFileError(f"{rule}. Received: {abbreviate(value)}.")

@@ -10,18 +10,18 @@ import re
 
 from evenly.errors import StatisticsFileError
 
-SMALL = 4 * 2**20
+SMALL_BYTES = 4 * 2**20
 """Files up to this size are parsed at once."""
-DEEPEST = 12
+MAX_DEPTH = 12
 """Arrays and objects inside one another. The format itself has six."""
-MOST_KEYS = 24
+MAX_KEYS = 24
 """Keys of an object. The format has at most twelve."""
 
 _STRUCTURE = b'{}[]:,"'
 _OTHERS = bytes(set(range(256)) - set(_STRUCTURE))
 _ESCAPED_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _STRING = re.compile(rb'"[^"]*"')
-_INNERMOST = re.compile(rb"\{[:,]{0,%d}\}|\[,*\]" % (2 * MOST_KEYS))
+_INNERMOST = re.compile(rb"\{[:,]{0,%d}\}|\[,*\]" % (2 * MAX_KEYS))
 
 _OBJECT_BYTES, _ARRAY_BYTES, _VALUE_BYTES = 200, 72, 88
 """What CPython takes for an object of five keys, an empty array, and a short text in one."""
@@ -37,7 +37,7 @@ def check_structure(content: bytes) -> None:
     StatisticsFileError
         When they cannot be those of a statistics file. Small files always pass.
     """
-    if len(content) <= SMALL:
+    if len(content) <= SMALL_BYTES:
         return
     marks = _marks(content)
     if _needed(marks) > _TIMES * len(content):
@@ -46,13 +46,13 @@ def check_structure(content: bytes) -> None:
             f"objects, {marks.count(b'['):,} arrays and {marks.count(b','):,} commas, more than "
             "any statistics have. Make one of data with `evenly fit -o FILE`."
         )
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         marks = _INNERMOST.sub(b"", marks)
         if not marks:
             return
     raise StatisticsFileError(
         "this is no statistics file, or one that was cut short: brackets must match, be nested at "
-        f"most {DEEPEST} deep, and an object has at most {MOST_KEYS} keys. Make one of data with "
+        f"most {MAX_DEPTH} deep, and an object has at most {MAX_KEYS} keys. Make one of data with "
         "`evenly fit -o FILE`."
     )
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from evenly.errors import SourceError
-from evenly.system.signals import HeldSignals
-from evenly.system.temporary import PREFIX, Temporary, create_beside
+from evenly.system.signals import DeferredSignals
+from evenly.system.temporary import PREFIX, TemporaryFile, create_temporary_sibling
 
 
 @contextlib.contextmanager
@@ -36,18 +36,18 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if mode is not None and not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, "it is write-protected")
         if mode is None or stat.S_ISREG(mode):
-            with _beside(target, mode) as file:
+            with _temporary_sibling(target, mode) as file:
                 yield file
         else:
             with open(target, "wb") as file:
                 yield file
     except OSError as error:
-        if not _is_of(error, target):
+        if not _concerns(error, target):
             raise
-        raise SourceError(_explain(path, target, error)) from None
+        raise SourceError(_write_error_message(path, target, error)) from None
 
 
-def _is_of(error: OSError, target: Path) -> bool:
+def _concerns(error: OSError, target: Path) -> bool:
     """Whether it is the output's error: the block may also read, and fail at that."""
     if error.errno is None or isinstance(error, SourceError):
         return False
@@ -63,11 +63,11 @@ def _mode(target: Path) -> int | None:
 
 
 @contextlib.contextmanager
-def _beside(target: Path, mode: int | None) -> Iterator[BinaryIO]:
-    temporary: Temporary | None = None
+def _temporary_sibling(target: Path, mode: int | None) -> Iterator[BinaryIO]:
+    temporary: TemporaryFile | None = None
     try:
-        with HeldSignals():  # so that no file is made whose name is not known here
-            temporary = create_beside(target, 0o666 if mode is None else 0o600)
+        with DeferredSignals():  # so that no file is made whose name is not known here
+            temporary = create_temporary_sibling(target, 0o666 if mode is None else 0o600)
         file = temporary.file
         if mode is not None:
             os.fchmod(file.fileno(), stat.S_IMODE(mode))
@@ -92,7 +92,7 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _explain(path: str | os.PathLike[str], target: Path, error: OSError) -> str:
+def _write_error_message(path: str | os.PathLike[str], target: Path, error: OSError) -> str:
     if not target.parent.is_dir():
         return (
             f"The folder of an output file must exist. Received: {os.fspath(path)!r}, "
@@ -101,5 +101,5 @@ def _explain(path: str | os.PathLike[str], target: Path, error: OSError) -> str:
     reason = (error.strerror or str(error)).lower()
     return (
         f"Cannot write {os.fspath(path)!r}: {reason}. "
-        "What was there before is unchanged; choose another place, or make room."
+        "What was there before is unchanged; choose another label, or make room."
     )

@@ -10,10 +10,10 @@ import os
 from evenly.errors import SourceError, first_line
 from evenly.redaction import redact
 
-SCARCE = frozenset({errno.EMFILE, errno.ENFILE})
+OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 """Too many files are open at once: fewer at a time may succeed."""
 
-_OF_THE_FILE = frozenset(
+_FILE_ERRORS = frozenset(
     {
         *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),
         *(errno.EACCES, errno.EPERM),
@@ -41,17 +41,17 @@ def is_system_error(error: BaseException) -> bool:
         return True
     if not isinstance(error, OSError) or isinstance(error, MISSING_OR_FORBIDDEN):
         return False
-    return error.errno is not None and error.errno not in _OF_THE_FILE
+    return error.errno is not None and error.errno not in _FILE_ERRORS
 
 
-def system_error(place: str, error: BaseException, *, url: str = "") -> SourceError:
+def system_error(label: str, error: BaseException, *, url: str = "") -> SourceError:
     """Return the error for a source that cannot be read because the system fails.
 
     Its ``errno`` is that of the cause, or EIO, so that `is_system_error` is true of it, too.
 
     Parameters
     ----------
-    place
+    label
         The source's name, without secrets.
     url
         What that name was made of: its secrets are masked in the cause's message as well.
@@ -59,7 +59,7 @@ def system_error(place: str, error: BaseException, *, url: str = "") -> SourceEr
     number = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)
     reason = redact(_reason(error, number), url)
     raised = SourceError(
-        f"The system must be able to read a source. Received: {place!r}: {reason}. This is a limit "
+        f"The system must be able to read a source. Received: {label!r}: {reason}. This is a limit "
         f"or a failure of the system, and not a fault of the file. {_advice(number)}"
     )
     raised.errno = errno.EIO if number is None else number
@@ -76,7 +76,7 @@ def _reason(error: BaseException, number: int | None) -> str:
 
 
 def _advice(number: int | None) -> str:
-    if number in SCARCE:
+    if number in OUT_OF_DESCRIPTORS:
         return "Close other files, raise the limit (ulimit -n), or take fewer threads: threads=1."
     if number == errno.ENOMEM:
         return "Free memory, raise the limit (ulimit -v), or take fewer threads: threads=1."

@@ -62,11 +62,11 @@ def is_at(descriptor: int, path: str) -> bool:
         return False
 
 
-def foreign(descriptor: int) -> str:
+def not_private_reason(descriptor: int) -> str:
     """Return why an open file is not ours, or nothing.
 
     >>> descriptor = os.open(os.devnull, os.O_RDONLY)
-    >>> foreign(descriptor)
+    >>> not_private_reason(descriptor)
     'is not a regular file'
     >>> os.close(descriptor)
     """
@@ -91,7 +91,7 @@ def remove_if_dead(path: str) -> None:
     except OSError:  # a link, a folder, somebody else's, or gone
         return
     try:
-        if not foreign(descriptor) and lock(descriptor) and is_at(descriptor, path):
+        if not not_private_reason(descriptor) and lock(descriptor) and is_at(descriptor, path):
             os.unlink(path)
     except OSError:  # a file system without locks
         pass

@@ -110,9 +110,9 @@ class RegularFile(io.FileIO):
         self.close()
 
 
-def not_regular(place: str) -> SourceError:
+def not_regular_error(label: str) -> SourceError:
     """Return the error for a path that leads to a pipe, a socket or a device."""
     return SourceError(
         "A source must be a regular file, not a pipe, socket or device. "
-        f"Received: {place!r}. Write its data to a file first."
+        f"Received: {label!r}. Write its data to a file first."
     )

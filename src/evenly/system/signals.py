@@ -15,15 +15,15 @@ _SIGNALS = tuple(
 """Those for which people install handlers that raise: Ctrl-C, the end, a time limit."""
 
 
-class HeldSignals:
+class DeferredSignals:
     """Hold back the handlers of signals within the context.
 
     Python runs a handler between any two bytecodes of the main thread, and what it raises
     (`KeyboardInterrupt` as a rule) then comes out of there. Some code of the standard library is
     not made for that: before Python 3.13 a `threading.Thread.join` that is left by an exception
     marks its thread as ended while it still runs, and a `threading.Condition` may stay locked.
-    Within the context a signal is only noted; `deliver` runs the handlers of those noted, and so
-    does the end of the context. Signals without a handler in Python act as always. Outside of the
+    Within the context a signal is only noted; `raise_pending` runs the handlers of those noted, and
+    so does the end of the context. Signals without a handler in Python act as always. Outside of the
     main thread, in which Python runs handlers, the context does nothing.
     """
 
@@ -50,7 +50,7 @@ class HeldSignals:
         except BaseException:  # of a handler that is back already
             self._restore()
             raise
-        self.deliver()
+        self.raise_pending()
 
     def _restore(self) -> None:
         """Put the handlers back, except where somebody has installed another one meanwhile."""
@@ -61,7 +61,7 @@ class HeldSignals:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._noted.append((number, frame))
 
-    def deliver(self) -> None:
+    def raise_pending(self) -> None:
         """Run the handlers of the signals noted so far; what one raises goes through."""
         while self._noted:
             number, frame = self._noted.popleft()

@@ -15,7 +15,7 @@ _NAMES = 8
 """How many processes write to one target at once under names that later writers look at."""
 
 
-class Temporary(NamedTuple):
+class TemporaryFile(NamedTuple):
     """An open temporary file, locked until it is closed."""
 
     path: str
@@ -36,7 +36,7 @@ class Temporary(NamedTuple):
             os.unlink(self.path)
 
 
-def create_beside(target: Path, mode: int) -> Temporary:
+def create_temporary_sibling(target: Path, mode: int) -> TemporaryFile:
     """Create a temporary file beside the target, after removing those of killed writers.
 
     The names are few, and the same each time: so what a killed writer has left is found without
@@ -51,19 +51,19 @@ def create_beside(target: Path, mode: int) -> Temporary:
     return _created(_path(target, secrets.token_hex(8)), mode)
 
 
-def remove_left_over(target: Path) -> None:
+def remove_stale_temp_files(target: Path) -> None:
     """Remove all temporary files of killed writers of a target, of whatever name."""
     for left in target.parent.glob(f"{_prefix(target)}*.tmp"):
         remove_if_dead(str(left))
 
 
-def _created(path: str, mode: int) -> Temporary:
+def _created(path: str, mode: int) -> TemporaryFile:
     """Create and lock a file; `FileExistsError` when another process took it first."""
     descriptor = create(path, mode)
     if not _locked(descriptor, path):
         os.close(descriptor)
         raise FileExistsError(path)
-    return Temporary(path, open(descriptor, "wb"))
+    return TemporaryFile(path, open(descriptor, "wb"))
 
 
 def _locked(descriptor: int, path: str) -> bool:

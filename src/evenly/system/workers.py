@@ -9,15 +9,15 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from evenly.system.signals import HeldSignals
+from evenly.system.signals import DeferredSignals
 
 T = TypeVar("T")
 
-_PATIENCE = 0.1
+_POLL_SECONDS = 0.1
 """Seconds after which the caller, who waits for a thread, runs the handlers of signals."""
 
 
-class Workers:
+class ThreadGroup:
     """Threads that run one function.
 
     They are daemons, so that one that waits for a caller who has forgotten it does not keep the
@@ -42,7 +42,7 @@ class Workers:
 
     def start(self) -> int:
         """Start the threads; return how many, fewer than asked for where the system has no more."""
-        with HeldSignals():
+        with DeferredSignals():
             _unfinished.add(self)
             for thread in self._threads:
                 try:
@@ -58,7 +58,7 @@ class Workers:
         When the handler of a signal raises meanwhile, the threads are stopped first, and waited
         for; a second signal goes through at once.
         """
-        with HeldSignals() as held:
+        with DeferredSignals() as held:
             try:
                 self._join(held)
             except BaseException:
@@ -68,15 +68,15 @@ class Workers:
 
     def end(self) -> None:
         """Stop the threads and wait until they have ended."""
-        with HeldSignals() as held:
+        with DeferredSignals() as held:
             self._stop()
             self._join(held)
 
-    def _join(self, held: HeldSignals) -> None:
+    def _join(self, held: DeferredSignals) -> None:
         for thread in self._started:
             while thread.is_alive():
-                thread.join(_PATIENCE)
-                held.deliver()
+                thread.join(_POLL_SECONDS)
+                held.raise_pending()
         _unfinished.discard(self)
 
 
@@ -97,7 +97,7 @@ def outside_main_thread(work: Callable[[], T]) -> T:
         except BaseException as error:
             errors.append(error)
 
-    workers = Workers(run, 1, lambda: None)
+    workers = ThreadGroup(run, 1, lambda: None)
     try:
         if not workers.start():
             run()
@@ -110,7 +110,7 @@ def outside_main_thread(work: Callable[[], T]) -> T:
     return results.pop()
 
 
-_unfinished: set[Workers] = set()
+_unfinished: set[ThreadGroup] = set()
 
 
 @atexit.register

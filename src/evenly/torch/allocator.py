@@ -9,10 +9,10 @@ from evenly import _core
 CODES = {torch.float16: 0, torch.bfloat16: 1, torch.float32: 2, torch.float64: 3}
 """The core's names for dtypes."""
 
-LEAST = _core.least_cached()
+MIN_CACHED = _core.least_cached()
 """Values: what is smaller, the C library itself keeps."""
 
-_MOST = _core.most_cached()
+_MAX_CACHED = _core.most_cached()
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
@@ -27,7 +27,7 @@ def is_channels_last(x: Tensor) -> bool:
 def empty_like(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """Return `torch.empty_like` of a tensor on the CPU, in kept memory if it is large."""
     code = CODES.get(dtype or x.dtype)
-    if x.numel() < LEAST or x.nbytes > _MOST or code is None:
+    if x.numel() < MIN_CACHED or x.nbytes > _MAX_CACHED or code is None:
         return torch.empty_like(x, dtype=dtype)
     dense = x.is_contiguous() or is_channels_last(x)
     alike = x if dense else torch.empty_like(x, device="meta")

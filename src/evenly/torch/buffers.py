@@ -7,10 +7,10 @@ from torch import Tensor
 
 from evenly.transform import Scaling
 
-Numbers = tuple[Tensor, Tensor, Tensor]
+ScalingTensors = tuple[Tensor, Tensor, Tensor]
 
 
-def numbers_of(scaling: Scaling) -> Numbers:
+def scaling_tensors(scaling: Scaling) -> ScalingTensors:
     """Return hi, lo and factor as tensors, a power of two put back into them.
 
     A standard deviation below 2**-1024 has no inverse in float64; the largest float64 takes
@@ -30,7 +30,7 @@ def dtype_on(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
-def moved(fn: Callable[[Tensor], Tensor], buffer: Tensor) -> Tensor:
+def apply_move(fn: Callable[[Tensor], Tensor], buffer: Tensor) -> Tensor:
     """Return a buffer moved by fn. It shows its bits, as whole numbers: casts leave those alone."""
     result = fn(buffer.view(torch.int64) if buffer.dtype == torch.float64 else buffer)
     wanted = dtype_on(result.device)

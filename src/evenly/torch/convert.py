@@ -61,7 +61,7 @@ def convert(model: nn.Module, to: str = "evenly", **extras: Any) -> nn.Module:
     """
     _check(to, extras)
     pairs = TO_EVENLY if to == "evenly" else TO_TORCH
-    found = module_class.layers(model, pairs, fine=pairs.values())
+    found = module_class.find_batch_norms(model, pairs, fine=pairs.values())
     if to == "evenly":
         _to_evenly(found, extras)
     else:
@@ -88,16 +88,16 @@ def _to_evenly(found: module_class.Named, extras: dict[str, Any]) -> None:
         )
     choices = {"virtual_batch_size": None, **extras}
     for _, layer in found:
-        module_class.become(layer, TO_EVENLY[module_class.class_of(layer)])
-        layer._choose(**choices)
+        module_class.set_class(layer, TO_EVENLY[module_class.class_of(layer)])
+        layer._set_options(**choices)
 
 
 def _to_torch(found: module_class.Named) -> None:
     losses = []
     for name, layer in found:
-        if lost := _strip(layer):
+        if lost := _remove_extras(layer):
             losses.append(f"{name or 'the model'} ({', '.join(lost)})")
-        module_class.become(layer, TO_TORCH[module_class.class_of(layer)])
+        module_class.set_class(layer, TO_TORCH[module_class.class_of(layer)])
     if losses:
         warnings.warn(
             f"torch's layers have no extras; in training, these go without: {', '.join(losses)}.",
@@ -105,10 +105,10 @@ def _to_torch(found: module_class.Named) -> None:
         )
 
 
-def _strip(layer: BatchNorm) -> list[str]:
+def _remove_extras(layer: BatchNorm) -> list[str]:
     """Take from a layer what torch's has not, and return the names of what was in use."""
     layer.after_step()
-    running_stats.leave_steps(layer)
+    running_stats.unregister_step_hook(layer)
     used = [name for name in EXTRAS if getattr(layer, name) != getattr(BatchNorm, name)]
     for name in (*EXTRAS, "_pending"):
         layer.__dict__.pop(name, None)

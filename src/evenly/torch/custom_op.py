@@ -13,15 +13,15 @@ _layers: "weakref.WeakValueDictionary[int, Any]" = weakref.WeakValueDictionary()
 _numbers = itertools.count()
 
 
-def enrol(layer: Any) -> int:
-    """Return a number by which `learn` finds the layer, for as long as the layer lives."""
+def register_layer(layer: Any) -> int:
+    """Return a number by which `update_statistics` finds the layer while it is alive."""
     number = next(_numbers)
     _layers[number] = layer
     return number
 
 
 @torch.library.custom_op("evenly::learn", mutates_args=("hi", "lo", "scale"))
-def learn(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, layer: int) -> None:
+def update_statistics(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, layer: int) -> None:
     """Have the layer of that number learn from a batch, and write its statistics.
 
     A graph holds numbers and tensors only; and whoever compiles one must know which tensors
@@ -36,12 +36,12 @@ def learn(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, layer: int) -> None:
     known.learn(x, (hi, lo, scale))
 
 
-@learn.register_fake
+@update_statistics.register_fake
 def _(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, layer: int) -> None:
     return None
 
 
-@learn.register_vmap
+@update_statistics.register_vmap
 def _(info: Any, in_dims: Any, *args: Any) -> None:
     raise DataError(
         "A Normalize must not be learning under vmap. Received: one in training mode. Call "

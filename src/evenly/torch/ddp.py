@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 CHECK = "_passing_sync_batchnorm_handle"
 
 
-def exempt(ours: type[nn.SyncBatchNorm]) -> None:
+def _allow_in_ddp(ours: type[nn.SyncBatchNorm]) -> None:
     """Let DDP's check of layers on CPUs pass over those of a class. Once for each class."""
     check = getattr(DistributedDataParallel, CHECK, None)
     if check is None:

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from evenly.torch.moments_layer import Standing
-from evenly.torch.scaling import shift
+from evenly.torch.moments_layer import MomentsLayer
+from evenly.torch.scaling import apply_scaling
 
 
-class Denormalize(Standing):
+class Denormalize(MomentsLayer):
     """Undoes `Normalize`: ``y = x * std + mean``, feature by feature.
 
     Put it at the end of a model whose target was normalised; get it from
@@ -22,11 +22,11 @@ class Denormalize(Standing):
     tensor([[2.5000, 7.0000]])
     """
 
-    inverse_way = True
+    _is_inverse = True
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the input times the standard deviation plus the mean."""
-        axis = self._axis_of(input)
+        axis = self._resolve_axis(input)
         if not self._ready:
             self._check_ready()
-        return shift(input, *self._numbers, axis, inverse=True, missing="keep")
+        return apply_scaling(input, *self._numbers, axis, inverse=True, missing="keep")

@@ -11,11 +11,11 @@ import torch.distributed as dist
 from torch import Tensor
 
 from evenly.torch import distributed_steps, reference
-from evenly.torch.distributed_steps import Whole
+from evenly.torch.distributed_steps import GlobalStatistics
 from evenly.torch.reference import along_channels
 
 
-class Empty(NamedTuple):
+class EmptyBatch(NamedTuple):
     """The batch has no value on any rank; ``padded``: it has padding on some."""
 
     padded: bool
@@ -23,7 +23,7 @@ class Empty(NamedTuple):
 
 def statistics(
     x: Tensor, mask: Tensor | None, eps: float, taken: bool, group: Any
-) -> Whole | Empty:
+) -> GlobalStatistics | EmptyBatch:
     """Return the statistics of all ranks' batches together: the same bits on each of them."""
     with torch.no_grad():
         own = distributed_steps.statistics(x, mask, taken)
@@ -32,11 +32,13 @@ def statistics(
         rows = torch.stack(parts)
         filled = rows[rows[:, 0] > 0]
         return (
-            combine(filled, eps, x.dtype) if len(filled) else Empty(padded=bool(rows[:, 1].any()))
+            merge_ranks(filled, eps, x.dtype)
+            if len(filled)
+            else EmptyBatch(padded=bool(rows[:, 1].any()))
         )
 
 
-def combine(rows: Tensor, eps: float, dtype: torch.dtype) -> Whole:
+def merge_ranks(rows: Tensor, eps: float, dtype: torch.dtype) -> GlobalStatistics:
     """Add up the ranks' `steps.statistics`: Chan, Golub and LeVeque (1983), section 3.
 
     Means are compared with the first one, so that an offset costs no digits, and a channel
@@ -50,20 +52,20 @@ def combine(rows: Tensor, eps: float, dtype: torch.dtype) -> Whole:
     between = apart - mean
     variance = (squares + counts * between * between).sum(0) / number
     inverse = (variance + eps).rsqrt()
-    return Whole(high[0], mean, variance, inverse, int(number), dtype)
+    return GlobalStatistics(high[0], mean, variance, inverse, int(number), dtype)
 
 
-class Call(NamedTuple):
+class Context(NamedTuple):
     """What a call needs beside its tensors."""
 
-    whole: Whole
+    whole: GlobalStatistics
     eps: float
     taken: bool
     group: Any
 
 
 def normalize(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None, call: Call
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None, call: Context
 ) -> Tensor:
     """Normalise this rank's rows with the statistics of all ranks.
 
@@ -83,7 +85,7 @@ class _Normalize(torch.autograd.Function):
         weight: Tensor | None,
         bias: Tensor | None,
         mask: Tensor | None,
-        call: Call,
+        call: Context,
     ) -> Tensor:
         ctx.save_for_backward(x, weight, bias, mask)
         ctx.call = call
@@ -92,10 +94,10 @@ class _Normalize(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         x, weight, bias, mask = ctx.saved_tensors
-        call: Call = ctx.call
+        call: Context = ctx.call
         wanted = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():  # create_graph=True
-            return *_again((x, weight, bias), wanted, mask, gradient, call), None, None
+            return *_double_backward((x, weight, bias), wanted, mask, gradient, call), None, None
         own = distributed_steps.gradient_sums(x, gradient, mask, call.whole, call.taken)
         for_x = None
         if wanted[0]:
@@ -109,34 +111,34 @@ class _Normalize(torch.autograd.Function):
         return for_x, for_weight, for_bias, None, None
 
 
-def _again(
+def _double_backward(
     inputs: tuple[Tensor, Tensor | None, Tensor | None],
     wanted: tuple[bool, ...],
     mask: Tensor | None,
     gradient: Tensor,
-    call: Call,
+    call: Context,
 ) -> list[Tensor | None]:
     """Return the gradients in operations that can be differentiated once more."""
-    y = _plainly(*inputs, mask, call)
+    y = _differentiable(*inputs, mask, call)
     parts = [part for part, ok in zip(inputs, wanted, strict=True) if ok]
     found = iter(torch.autograd.grad(y, parts, gradient, create_graph=True))
     return [next(found) if ok else None for ok in wanted]
 
 
-def _plainly(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None, call: Call
+def _differentiable(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None, call: Context
 ) -> Tensor:
     """Normalise in operations all of whose derivatives torch knows."""
     axes = [0, *range(2, x.ndim)]
     centred = distributed_steps.centre(x, mask, call.whole)
     sums = torch.stack([centred.sum(axes), (centred * centred).sum(axes)])
-    mean, squares = _Sum.apply(sums, call.group) / call.whole.number
+    mean, squares = _AllReduceSum.apply(sums, call.group) / call.whole.num_values
     centred = centred - along_channels(mean, x)
     inverse = (squares - mean * mean + call.eps).rsqrt()
     return reference.affine(centred, inverse, weight, bias, mask).to(x.dtype)
 
 
-class _Sum(torch.autograd.Function):
+class _AllReduceSum(torch.autograd.Function):
     """The sum over all ranks; its gradient is the sum of all ranks' gradients."""
 
     @staticmethod
@@ -148,4 +150,4 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        return _Sum.apply(gradient.contiguous(), ctx.group), None
+        return _AllReduceSum.apply(gradient.contiguous(), ctx.group), None

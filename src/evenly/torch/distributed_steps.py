@@ -12,12 +12,12 @@ from torch import Tensor
 
 from evenly import _core
 from evenly.torch import reference
-from evenly.torch.native import Kept, rows
+from evenly.torch.native import BatchStatistics, as_tensor
 from evenly.torch.reference import Statistics, along_channels, work_dtype
 
 
 @dataclass(frozen=True)
-class Whole:
+class GlobalStatistics:
     """Statistics of a batch that lies on several ranks.
 
     Attributes
@@ -26,7 +26,7 @@ class Whole:
         The mean of each channel, as a sum: rounded once, it loses digits at large offsets.
     variance, inverse
         The biased variance, and 1 / sqrt(variance + eps).
-    number
+    num_values
         How many values each channel has.
     dtype
         Of the values.
@@ -36,7 +36,7 @@ class Whole:
     low: Tensor
     variance: Tensor
     inverse: Tensor
-    number: int
+    num_values: int
     dtype: torch.dtype
 
     @cached_property
@@ -50,7 +50,7 @@ class Whole:
     @property
     def statistics(self) -> Statistics:
         """What running statistics take in."""
-        return Statistics(self.high + self.low, self.variance, self.number)
+        return Statistics(self.high + self.low, self.variance, self.num_values)
 
 
 def statistics(x: Tensor, mask: Tensor | None, taken: bool) -> Tensor:
@@ -64,11 +64,11 @@ def statistics(x: Tensor, mask: Tensor | None, taken: bool) -> Tensor:
     row[:2] = x.numel() // channels
     high, low, squares = row[2:].view(3, channels)
     if taken:
-        kept = Kept(x)
+        kept = BatchStatistics(x)
         _core.batch_norm(_core.dense(x), None, None, 0.0, kept.saved, False)
-        high[:], low[:], squares[:], _ = rows(kept.saved)
+        high[:], low[:], squares[:], _ = as_tensor(kept.saved)
     else:
-        _, high[:], low[:], squares[:], row[0] = reference.centre(x, mask)
+        _, high[:], low[:], squares[:], row[0] = reference.center(x, mask)
     squares *= row[0]
     return row
 
@@ -78,7 +78,7 @@ def normalize(
     weight: Tensor | None,
     bias: Tensor | None,
     mask: Tensor | None,
-    whole: Whole,
+    whole: GlobalStatistics,
     taken: bool,
 ) -> Tensor:
     """Return ``(x - mean) * inverse * weight + bias``."""
@@ -89,7 +89,7 @@ def normalize(
 
 
 def gradient_sums(
-    x: Tensor, gradient: Tensor, mask: Tensor | None, whole: Whole, taken: bool
+    x: Tensor, gradient: Tensor, mask: Tensor | None, whole: GlobalStatistics, taken: bool
 ) -> Tensor:
     """Return each channel's sums of gradient and of gradient * (x - mean), shape (2, C)."""
     if not taken:
@@ -105,7 +105,7 @@ def gradient(
     gradient: Tensor,
     weight: Tensor | None,
     mask: Tensor | None,
-    whole: Whole,
+    whole: GlobalStatistics,
     sums: Tensor,
     taken: bool,
 ) -> Tensor:
@@ -115,15 +115,15 @@ def gradient(
     """
     if not taken:
         scale = whole.inverse if weight is None else whole.inverse * weight
-        mean, slope = sums[0] / whole.number, sums[1] / whole.number * whole.inverse**2
+        mean, slope = sums[0] / whole.num_values, sums[1] / whole.num_values * whole.inverse**2
         rest = centre(x, mask, whole) * along_channels(slope, x) + along_channels(mean, x)
         own = (gradient.to(rest.dtype) - rest) * along_channels(scale, x)
         return _counting(own, mask).to(x.dtype)
     x = _core.dense(x)
-    return _core.batch_norm_gradient(x, gradient, weight, whole.saved, sums, whole.number)
+    return _core.batch_norm_gradient(x, gradient, weight, whole.saved, sums, whole.num_values)
 
 
-def centre(x: Tensor, mask: Tensor | None, whole: Whole) -> Tensor:
+def centre(x: Tensor, mask: Tensor | None, whole: GlobalStatistics) -> Tensor:
     """Return the values less the mean of all ranks, and 0 for padding."""
     shifted = x.to(work_dtype(x)) - along_channels(whole.high, x)
     return _counting(shifted - along_channels(whole.low, x), mask)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from evenly.errors import DataError
 from evenly.torch import native, reference, running_stats
-from evenly.torch.mask import mask_over
+from evenly.torch.mask import broadcast_mask
 from evenly.torch.reference import Statistics
 
 
@@ -63,14 +63,14 @@ def batch_norm(
         return torch.nn.functional.batch_norm(
             input, running_mean, running_var, weight, bias, training, momentum, eps
         )
-    over = mask_over(input, mask, None)
+    over = broadcast_mask(input, mask, None)
     if not training:
         return normalize_fixed(input, running_mean, running_var, weight, bias, eps, over)
-    if single_valued(input, over):
-        raise refusal_of_single(input)
+    if has_single_value(input, over):
+        raise single_value_error(input)
     y, batch = normalize_batch(input, weight, bias, eps, over, (running_mean, running_var))
     if batch is not None and running_mean is not None and running_var is not None:
-        running_stats.move(running_mean, running_var, None, batch, momentum)
+        running_stats.update_running_stats(running_mean, running_var, None, batch, momentum)
     return y
 
 
@@ -81,12 +81,12 @@ def normalize_batch(
     eps: float,
     mask: Tensor | None = None,
     running_stats: tuple[Tensor | None, Tensor | None] = (None, None),
-) -> tuple[Tensor, Statistics | native.Kept | None]:
+) -> tuple[Tensor, Statistics | native.BatchStatistics | None]:
     """Normalise with the batch's own statistics, and return those: None for an empty batch.
 
     ``running`` is not used, but what torch refuses of it is refused.
     """
-    if mask is None and eps > 0.0 and native.take(x, weight, bias, *running_stats):
+    if mask is None and eps > 0.0 and native.supports(x, weight, bias, *running_stats):
         return native.normalize_batch(x, weight, bias, eps)
     check_training(x, weight, bias, *running_stats, eps)
     if x.numel() == 0:
@@ -110,13 +110,13 @@ def normalize_fixed(
         check_as_torch(x, weight, bias, mean, variance, training=False, eps=eps)
     assert mean is not None
     assert variance is not None
-    if mask is None and native.take(x, weight, bias, mean, variance):
+    if mask is None and native.supports(x, weight, bias, mean, variance):
         return native.normalize_fixed(x, mean, variance, weight, bias, eps)
     check_as_torch(x, weight, bias, mean, variance, training=False, eps=eps)
     return reference.normalize_fixed(x, mean, variance, weight, bias, eps, mask)
 
 
-def single_valued(x: Tensor, mask: Tensor | None) -> bool:
+def has_single_value(x: Tensor, mask: Tensor | None) -> bool:
     """Whether there is one value a channel, so that a batch has no variance."""
     if mask is None:
         return x.numel() == x.size(1)
@@ -125,7 +125,7 @@ def single_valued(x: Tensor, mask: Tensor | None) -> bool:
     return int(mask.expand(x.shape[0], 1, *x.shape[2:]).sum()) == 1
 
 
-def refusal_of_single(x: Tensor, advice: str = "") -> DataError:
+def single_value_error(x: Tensor, advice: str = "") -> DataError:
     """Return torch's error for one value a channel."""
     return DataError(
         f"Expected more than 1 value per channel when training, got input size {x.size()}{advice}"

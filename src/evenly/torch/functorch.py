@@ -23,7 +23,7 @@ from torch.autograd import forward_ad
 from evenly.torch.reference import Statistics
 
 
-def lies(running: Tensor) -> bool:
+def is_outside_transforms(running: Tensor) -> bool:
     """Whether transforms are at work, and these running statistics are beneath them."""
     if torch.compiler.is_compiling() or peek_interpreter_stack() is None:
         return False
@@ -31,7 +31,7 @@ def lies(running: Tensor) -> bool:
 
 
 @contextmanager
-def all_transforms() -> Iterator[None]:
+def without_transforms() -> Iterator[None]:
     """Go beneath all transforms, for a while."""
     with temporarily_clear_interpreter_stack(), forward_ad._set_fwd_grad_enabled(False):
         yield
@@ -39,7 +39,7 @@ def all_transforms() -> Iterator[None]:
 
 def statistics(batch: Statistics) -> Statistics:
     """Return the values that transforms have wrapped."""
-    number = batch.number
+    number = batch.num_values
     return Statistics(
         _value(batch.mean),
         _value(batch.variance),

@@ -43,17 +43,17 @@ def gather(moments: Moments, group: Any = None) -> Moments:
         )
     parts: list[Any] = [None] * dist.get_world_size(group)
     dist.all_gather_object(parts, moments, group=group)
-    return _summed(parts, group)
+    return _merge_ranks(parts, group)
 
 
-def _summed(parts: Sequence[Moments], group: Any) -> Moments:
+def _merge_ranks(parts: Sequence[Moments], group: Any) -> Moments:
     """Return the sum; all ranks come upon the same misfit, and name the same rank."""
     total = parts[0]
-    for place, part in enumerate(parts[1:], 1):
+    for index, part in enumerate(parts[1:], 1):
         try:
             total = total + part
         except (ColumnError, DataError) as error:
-            rank = dist.get_global_rank(group or dist.group.WORLD, place)
+            rank = dist.get_global_rank(group or dist.group.WORLD, index)
             raise type(error)(
                 f"{error} It is rank {rank} that differs from those before."
             ) from None

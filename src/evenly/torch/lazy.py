@@ -29,7 +29,7 @@ class LazyBatchNorm(BatchNorm):
         _LazyNormBase.__init__(
             self, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
         )
-        self._choose(virtual_batch_size, non_finite=non_finite, single=single, update=update)
+        self._set_options(virtual_batch_size, non_finite=non_finite, single=single, update=update)
 
     def initialize_parameters(self, input: Tensor, **padding: Tensor | None) -> None:
         """Take the number of channels from the input, with a mask or without."""

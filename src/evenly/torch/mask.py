@@ -6,7 +6,7 @@ from torch import Tensor
 from evenly.errors import DataError
 
 
-def mask_over(x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor | None:
+def broadcast_mask(x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor | None:
     """Return the mask in the form that broadcasts over ``x`` of shape (N, C, *): (N, 1, *).
 
     Parameters
@@ -20,7 +20,7 @@ def mask_over(x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor 
     if mask is not None and lengths is not None:
         raise DataError("Padding is said by mask= or by lengths=. Received: both. Pass one.")
     if lengths is not None:
-        return _of_lengths(x, lengths)
+        return _mask_from_lengths(x, lengths)
     if mask is None:
         return None
     if mask.dtype != torch.bool:
@@ -43,12 +43,12 @@ def mask_over(x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor 
     return mask.view(shape)
 
 
-def _of_lengths(x: Tensor, lengths: Tensor) -> Tensor:
+def _mask_from_lengths(x: Tensor, lengths: Tensor) -> Tensor:
     if x.ndim != 3 or lengths.shape != x.shape[:1] or lengths.is_floating_point():
         raise DataError(
             "lengths must be whole numbers of shape (N,), for an input of shape (N, C, L). "
             f"Received: {lengths.dtype} of shape {tuple(lengths.shape)}, and an input of shape "
             f"{tuple(x.shape)}. Pass mask= for other shapes."
         )
-    places = torch.arange(x.shape[2], device=x.device)
-    return (places < lengths.to(x.device)[:, None])[:, None, :]
+    indices = torch.arange(x.shape[2], device=x.device)
+    return (indices < lengths.to(x.device)[:, None])[:, None, :]

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
-from evenly.errors import listed
+from evenly.errors import format_names
 from evenly.torch import batch_norm as ours
 from evenly.torch import lazy
 
@@ -35,7 +35,7 @@ def class_of(module: nn.Module) -> type[nn.Module]:
     return parametrize.type_before_parametrizations(module)
 
 
-def become(module: nn.Module, new: type[nn.Module]) -> None:
+def set_class(module: nn.Module, new: type[nn.Module]) -> None:
     """Change a module's class, and nothing else.
 
     Whoever holds the module or its tensors (optimisers, hooks, other modules) notices nothing.
@@ -47,7 +47,7 @@ def become(module: nn.Module, new: type[nn.Module]) -> None:
     module.__class__ = new
 
 
-def layers(
+def find_batch_norms(
     model: nn.Module, classes: Collection[type[nn.Module]], fine: Collection[type[nn.Module]] = ()
 ) -> Named:
     """Return the batch norms of just these classes, by name, each once.
@@ -64,7 +64,7 @@ def layers(
     if others:
         warnings.warn(
             "Batch norms of classes that are neither torch's nor evenly's were left alone: "
-            f"{listed(others)}.",
+            f"{format_names(others)}.",
             stacklevel=3,
         )
     return found

@@ -7,24 +7,24 @@ import torch
 from torch import Tensor, nn
 
 from evenly.errors import DataError, EvenlyError, StatisticsFileError
-from evenly.exact_stats import exact_correction
+from evenly.exact_stats import as_correction
 from evenly.moments import Moments
 from evenly.moments.statistics import Correction
 from evenly.torch import custom_op, extra_state
-from evenly.torch.buffers import Numbers, dtype_on, moved, numbers_of
+from evenly.torch.buffers import ScalingTensors, apply_move, dtype_on, scaling_tensors
 from evenly.torch.scaling import array
 from evenly.transform import CONSTANT_POLICIES, Scaling
 from evenly.transform.arrays import check_missing
 
 
-class Standing(nn.Module):
+class MomentsLayer(nn.Module):
     """A layer whose numbers are read from `Moments`: the moments are the truth.
 
     ``hi``, ``lo`` and ``scale`` are buffers in float64, for which the layer stays right under
     ``.half()`` and for input in any type; only moves reach them, casts do not.
     """
 
-    inverse_way = False
+    _is_inverse = False
     hi: Tensor
     lo: Tensor
     scale: Tensor
@@ -50,7 +50,7 @@ class Standing(nn.Module):
             raise DataError(
                 f"num_features must be a whole number, 1 or more. Received: {num_features!r}."
             )
-        exact_correction(correction)
+        as_correction(correction)
         whole = isinstance(correction, int) and correction < 2**62 and constant != "center"
         self._whole_correction: Any = correction if whole else None
         self.num_features = num_features
@@ -63,7 +63,7 @@ class Standing(nn.Module):
         for name in ("hi", "lo", "scale"):
             numbers = torch.zeros(num_features, dtype=torch.float64, device=device)
             self.register_buffer(name, numbers)
-        self._number = custom_op.enrol(self)
+        self._number = custom_op.register_layer(self)
         self._write()
 
     @classmethod
@@ -116,37 +116,37 @@ class Standing(nn.Module):
 
     def _scaling(self, too_few: str) -> Scaling:
         return self._moments._scaling(
-            inverse=self.inverse_way,
+            inverse=self._is_inverse,
             constant=self.constant,
             correction=self.correction,
             too_few=too_few,
         )
 
     @property
-    def _numbers(self) -> Numbers:
+    def _numbers(self) -> ScalingTensors:
         # Not by attribute: torch looks for buffers last, which takes 1 µs each.
         buffers = self._buffers
         return buffers["hi"], buffers["lo"], buffers["scale"]
 
-    def _write(self, into: Numbers | None = None) -> None:
+    def _write(self, into: ScalingTensors | None = None) -> None:
         """Read hi, lo and scale from the moments into the buffers."""
         buffers = into or self._numbers
-        if not self._write_quickly(buffers):
-            parts = numbers_of(self._scaling(too_few="constant"))
+        if not self._write_native(buffers):
+            parts = scaling_tensors(self._scaling(too_few="constant"))
             for buffer, part in zip(buffers, parts, strict=True):
                 buffer.copy_(part)
         self._ready = self._moments.rows > 0
         if self.constant == "error" and self._ready:
             self._ready = not bool((self._scaling(too_few="constant").factor == 0).any())
 
-    def _write_quickly(self, buffers: Numbers) -> bool:
+    def _write_native(self, buffers: ScalingTensors) -> bool:
         """Let the core write into the buffers' own memory, where it can and is sure."""
         correction = self._whole_correction
         fit = all(b.is_cpu and b.dtype is torch.float64 for b in buffers)
         if correction is None or not fit:
             return False
         arrays = map(array, buffers)
-        word = self._moments._state.read_scaling(correction, self.inverse_way, *arrays)
+        word = self._moments._state.read_scaling(correction, self._is_inverse, *arrays)
         return bool(word != "unsure")
 
     def _check_ready(self) -> None:
@@ -158,7 +158,7 @@ class Standing(nn.Module):
             )
         self._scaling(too_few="error")
 
-    def _axis_of(self, x: Tensor) -> int:
+    def _resolve_axis(self, x: Tensor) -> int:
         """Return the axis of the features of x, after checking that it fits."""
         axis = self.feature_axis
         if not -x.ndim <= axis < x.ndim or x.shape[axis] != self.num_features:
@@ -218,14 +218,14 @@ class Standing(nn.Module):
             )
         except StatisticsFileError as error:
             error_msgs.append(f"{prefix}_extra_state: {error}")
-        self._settle()
+        self._restore_dtypes()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        super()._apply(lambda buffer: moved(fn, buffer), recurse)
+        super()._apply(lambda buffer: apply_move(fn, buffer), recurse)
         self._write()
         return self
 
-    def _settle(self) -> None:
+    def _restore_dtypes(self) -> None:
         """Have buffers of our own type again, whatever a state_dict put in their places."""
         for name in ("hi", "lo", "scale"):
             buffer = getattr(self, name)
@@ -236,7 +236,7 @@ class Standing(nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._number = custom_op.enrol(self)
+        self._number = custom_op.register_layer(self)
 
     def train(self, mode: bool = True) -> Self:
         """Set training mode, as every module does."""

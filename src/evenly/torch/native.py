@@ -21,7 +21,7 @@ from evenly import _core
 from evenly.torch import reference
 
 
-def take(x: Tensor, *parts: Tensor | None) -> bool:
+def supports(x: Tensor, *parts: Tensor | None) -> bool:
     """Return whether the kernels take a batch with these per-channel parts.
 
     Not for them is what torch wants to see the operations of (compiling, tracing,
@@ -40,7 +40,7 @@ def take(x: Tensor, *parts: Tensor | None) -> bool:
     return _core.takes(x, *parts)
 
 
-class Kept:
+class BatchStatistics:
     """Statistics of a batch as the kernels keep them.
 
     Attributes
@@ -48,40 +48,40 @@ class Kept:
     saved
         Four float64 a channel: the mean as all highs and all lows, the biased variances, and
         1 / sqrt(variance + eps).
-    number
+    num_values
         How many values each channel has.
     """
 
-    __slots__ = ("number", "saved")
+    __slots__ = ("num_values", "saved")
 
     def __init__(self, x: Tensor) -> None:
         channels = x.size(1)
         self.saved = bytearray(32 * channels)
-        self.number = x.numel() // channels
+        self.num_values = x.numel() // channels
 
     @property
     def mean(self) -> Tensor:
         """The mean of each channel, float64."""
-        high, low, _, _ = rows(self.saved)
+        high, low, _, _ = as_tensor(self.saved)
         return high + low
 
     @property
     def variance(self) -> Tensor:
         """The biased variance of each channel, float64."""
-        return rows(self.saved)[2]
+        return as_tensor(self.saved)[2]
 
 
-def rows(saved: bytearray) -> Tensor:
+def as_tensor(saved: bytearray) -> Tensor:
     """Return the saved numbers, float64 of shape (4, C)."""
     return torch.frombuffer(saved, dtype=torch.float64).view(4, -1)
 
 
 def normalize_batch(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
-) -> tuple[Tensor, Kept]:
-    """Normalise what they `take` with the batch's own statistics, and return those."""
+) -> tuple[Tensor, BatchStatistics]:
+    """Normalise what they `supports` with the batch's own statistics, and return those."""
     x = _core.dense(x)
-    kept = Kept(x)
+    kept = BatchStatistics(x)
     if _differentiable(x, weight, bias):
         return _apply(x, weight, bias, (kept, eps, None)), kept
     return _core.batch_norm(x, weight, bias, eps, kept.saved, True), kept
@@ -95,14 +95,14 @@ def normalize_fixed(
     bias: Tensor | None,
     eps: float,
 ) -> Tensor:
-    """Normalise what they `take` with given statistics."""
+    """Normalise what they `supports` with given statistics."""
     x = _core.dense(x)
     if _differentiable(x, weight, bias):
-        return _apply(x, weight, bias, (Kept(x), eps, (mean, variance)))
+        return _apply(x, weight, bias, (BatchStatistics(x), eps, (mean, variance)))
     return _core.batch_norm_fixed(x, mean, variance, weight, bias, eps, None)
 
 
-Call = tuple[Kept, float, tuple[Tensor, Tensor] | None]
+_Context = tuple[BatchStatistics, float, tuple[Tensor, Tensor] | None]
 """What a call needs beside its differentiable inputs: where statistics are kept, and last the
 fixed ones, if any."""
 
@@ -120,7 +120,7 @@ class _BatchNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, call: Call
+        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, call: _Context
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.bias, ctx.call = bias, call  # of bias only the kind is used: it may change meanwhile
@@ -133,8 +133,10 @@ class _BatchNorm(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Any:
         x, weight = ctx.saved_tensors
         bias = ctx.bias
-        if torch.is_grad_enabled() or _mapped(gradient):  # create_graph=True, is_grads_batched=True
-            return *_again(x, weight, bias, gradient, ctx), None
+        if torch.is_grad_enabled() or _is_batched(
+            gradient
+        ):  # create_graph=True, is_grads_batched=True
+            return *_double_backward(x, weight, bias, gradient, ctx), None
         kept, _, fixed = ctx.call
         for_x, for_weight, for_bias, _ = ctx.needs_input_grad
         found = _core.batch_norm_backward(
@@ -144,16 +146,16 @@ class _BatchNorm(torch.autograd.Function):
 
 
 # Function.apply without its own first step, which looks for torch.func's transforms in 3 us;
-# `take` has seen that there are none.
+# `supports` has seen that there are none.
 _apply = super(torch.autograd.Function, _BatchNorm).apply
 
 
-def _mapped(gradient: Tensor) -> bool:
+def _is_batched(gradient: Tensor) -> bool:
     """Whether it stands for many gradients at once, and has no memory of its own."""
     return bool(is_legacy_batchedtensor(gradient) or is_functorch_wrapped_tensor(gradient))
 
 
-def _again(
+def _double_backward(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, gradient: Tensor, ctx: Any
 ) -> list[Tensor | None]:
     """Return the gradients in operations that can be differentiated once more, and mapped."""

@@ -8,14 +8,14 @@ from evenly.errors import DataError
 from evenly.fit import fit
 from evenly.moments.statistics import Correction
 from evenly.torch import custom_op
-from evenly.torch.buffers import Numbers
+from evenly.torch.buffers import ScalingTensors
 from evenly.torch.denormalize import Denormalize
-from evenly.torch.moments_layer import Standing
-from evenly.torch.running_stats import recomputing
-from evenly.torch.scaling import shift, unwatched
+from evenly.torch.moments_layer import MomentsLayer
+from evenly.torch.running_stats import is_recomputing
+from evenly.torch.scaling import apply_scaling, is_plain_cpu
 
 
-class Normalize(Standing):
+class Normalize(MomentsLayer):
     """Gives every feature mean 0 and variance 1; stands right after the input.
 
     ::
@@ -205,7 +205,7 @@ class Normalize(Standing):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the input normalised, after learning from it when that is on."""
-        axis = self._axis_of(input)
+        axis = self._resolve_axis(input)
         hi, lo, scale = self._numbers
         if self.training and not self.frozen:
             self._take_in(input)
@@ -213,20 +213,20 @@ class Normalize(Standing):
                 scale = scale.clone()  # the next batch changes it, and backward needs this one
         elif not self._ready:
             self._check_ready()
-        return shift(input, hi, lo, scale, axis, inverse=False, missing=self.missing)
+        return apply_scaling(input, hi, lo, scale, axis, inverse=False, missing=self.missing)
 
     def _take_in(self, x: Tensor) -> None:
         if x.requires_grad:
             x = x.detach()
-        if unwatched(x):
+        if is_plain_cpu(x):
             self.learn(x, self._numbers)
         else:
             custom_op.check_not_exporting()
-            custom_op.learn(x, *self._numbers, self._number)
+            custom_op.update_statistics(x, *self._numbers, self._number)
 
-    def learn(self, x: Tensor, into: Numbers) -> None:
+    def learn(self, x: Tensor, into: ScalingTensors) -> None:
         """Add a batch to the statistics, and write those."""
-        if recomputing():
+        if is_recomputing():
             return
         rows = x.unsqueeze(0) if x.ndim == 1 else x
         self._moments.update(rows.cpu(), feature_axis=self.feature_axis, infinite=self.infinite)

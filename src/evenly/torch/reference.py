@@ -15,7 +15,7 @@ class Statistics(NamedTuple):
 
     mean: Tensor
     variance: Tensor
-    number: int | Tensor
+    num_values: int | Tensor
 
 
 def work_dtype(x: Tensor) -> torch.dtype:
@@ -43,12 +43,12 @@ def normalize_batch(
         Boolean, broadcastable to ``x``, the same for all channels: which values count. The
         others come out as 0 and get no gradient, whatever they are.
     """
-    centred, pivot, mean, variance, count = centre(x, mask)
+    centred, pivot, mean, variance, count = center(x, mask)
     y = affine(centred, (variance + eps).rsqrt(), weight, bias, mask)
     return y.to(x.dtype), Statistics((pivot + mean).detach(), variance.detach(), count)
 
 
-def centre(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, int | Tensor]:
+def center(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, int | Tensor]:
     """Return the values less their mean; that mean as pivot + rest; variance; count.
 
     Values are shifted by one of their own, the pivot, before they are summed, so that a

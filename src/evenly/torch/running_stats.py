@@ -11,15 +11,15 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from evenly import _core
 from evenly.torch import functorch
-from evenly.torch.native import Kept
+from evenly.torch.native import BatchStatistics
 from evenly.torch.reference import Statistics
 
 
-def move(
+def update_running_stats(
     mean: Tensor,
     variance: Tensor,
     tracked: Tensor | None,
-    batch: Statistics | Kept,
+    batch: Statistics | BatchStatistics,
     momentum: float | None,
     skipped: Tensor | None = None,
 ) -> None:
@@ -38,25 +38,25 @@ def move(
         With a counter, a batch whose statistics are not finite in the dtype of the running
         ones only moves that counter.
     """
-    if isinstance(batch, Kept):
+    if isinstance(batch, BatchStatistics):
         weight = math.nan if momentum is None else momentum  # NaN: 1 / tracked
         skip = skipped is not None
         moved = _core.batch_norm_move(
-            batch.saved, batch.number, weight, skip, mean, variance, tracked
+            batch.saved, batch.num_values, weight, skip, mean, variance, tracked
         )
         if skipped is not None and not moved:
             skipped.add_(1)
         return
-    if functorch.lies(mean):
+    if functorch.is_outside_transforms(mean):
         batch = functorch.statistics(batch)
-        with functorch.all_transforms():
-            move(mean, variance, tracked, batch, momentum, skipped)
+        with functorch.without_transforms():
+            update_running_stats(mean, variance, tracked, batch, momentum, skipped)
         return
     work = batch.mean.dtype
-    unbiased = batch.variance * (batch.number / (batch.number - 1))
+    unbiased = batch.variance * (batch.num_values / (batch.num_values - 1))
     fine = None
-    if isinstance(batch.number, Tensor):
-        fine = batch.number > 1
+    if isinstance(batch.num_values, Tensor):
+        fine = batch.num_values > 1
     if skipped is not None:
         finite = torch.isfinite(batch.mean.to(mean.dtype)).all()
         finite = finite & torch.isfinite(unbiased.to(variance.dtype)).all()
@@ -73,7 +73,7 @@ def move(
         running.copy_(moved if fine is None else torch.where(fine, moved, wide))
 
 
-def recomputing() -> bool:
+def is_recomputing() -> bool:
     """Whether a backward pass is running on this thread.
 
     A forward pass within it is activation checkpointing's second one of the same batch. (A
@@ -82,34 +82,34 @@ def recomputing() -> bool:
     return not is_compiling() and bool(torch._C._current_graph_task_id() != -1)
 
 
-class Pending:
+class AccumulatedStatistics:
     """The statistics of all rows since the last optimiser step, in float64."""
 
-    def __init__(self, batch: Statistics | Kept) -> None:
-        self.count = batch.number
+    def __init__(self, batch: Statistics | BatchStatistics) -> None:
+        self.num_values = batch.num_values
         self.mean = batch.mean.clone()
-        self.squares = batch.variance * batch.number
+        self.squares = batch.variance * batch.num_values
 
-    def add(self, batch: Statistics | Kept) -> None:
+    def add(self, batch: Statistics | BatchStatistics) -> None:
         """Add a batch: the pairwise update of Chan, Golub and LeVeque (1983), section 3."""
-        total = self.count + batch.number
+        total = self.num_values + batch.num_values
         apart = batch.mean - self.mean
-        self.mean = self.mean + apart * (batch.number / total)
-        between = apart * apart * (self.count * (batch.number / total))
-        self.squares = self.squares + batch.variance * batch.number + between
-        self.count = total
+        self.mean = self.mean + apart * (batch.num_values / total)
+        between = apart * apart * (self.num_values * (batch.num_values / total))
+        self.squares = self.squares + batch.variance * batch.num_values + between
+        self.num_values = total
 
     @property
     def statistics(self) -> Statistics:
         """The mean and variance of them all."""
-        return Statistics(self.mean, self.squares / self.count, self.count)
+        return Statistics(self.mean, self.squares / self.num_values, self.num_values)
 
 
 _layers: "weakref.WeakSet[Any]" = weakref.WeakSet()
 _hooks: list[Any] = []
 
 
-def follow_steps(layer: Any) -> None:
+def register_step_hook(layer: Any) -> None:
     """Have ``layer.after_step()`` called whenever an optimiser that is the layer's has stepped.
 
     That is one that holds a parameter of the layer; any, when the layer trains none.
@@ -119,8 +119,8 @@ def follow_steps(layer: Any) -> None:
     _layers.add(layer)
 
 
-def leave_steps(layer: Any) -> None:
-    """End `follow_steps`."""
+def unregister_step_hook(layer: Any) -> None:
+    """End `register_step_hook`."""
     _layers.discard(layer)
 
 

@@ -8,10 +8,10 @@ from torch import Tensor
 from evenly import _core
 from evenly.torch.allocator import empty_like
 from evenly.transform.arrays import CoreView
-from evenly.transform.tensors import core_view
+from evenly.transform.tensors import as_core_buffer
 
 
-def shift(
+def apply_scaling(
     x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, axis: int, *, inverse: bool, missing: str
 ) -> Tensor:
     """Return ``x`` normalised, or with ``inverse`` brought back, in its own floating type.
@@ -29,8 +29,8 @@ def shift(
     """
     dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
     wide = hi.dtype is lo.dtype is scale.dtype is torch.float64
-    if wide and x.ndim > 1 and unwatched(x) and not _tracked(x, hi, lo, scale):
-        return _by_kernel(x, hi, lo, scale, axis, dtype, inverse, missing)
+    if wide and x.ndim > 1 and is_plain_cpu(x) and not _needs_grad(x, hi, lo, scale):
+        return _native(x, hi, lo, scale, axis, dtype, inverse, missing)
     if axis not in (-1, x.ndim - 1):
         shape = [1] * x.ndim
         shape[axis] = -1
@@ -42,7 +42,7 @@ def shift(
     return y.to(dtype)
 
 
-def unwatched(x: Tensor) -> bool:
+def is_plain_cpu(x: Tensor) -> bool:
     """Whether x is a plain tensor on the CPU, which no transform, trace or mode looks at."""
     return (
         not torch.compiler.is_compiling()
@@ -54,14 +54,14 @@ def unwatched(x: Tensor) -> bool:
     )
 
 
-def _tracked(*tensors: Tensor) -> bool:
+def _needs_grad(*tensors: Tensor) -> bool:
     """Whether derivatives are taken, backward or forward."""
     if torch.autograd.forward_ad._current_level >= 0:
         return True
     return torch.is_grad_enabled() and True in [tensor.requires_grad for tensor in tensors]
 
 
-def _by_kernel(
+def _native(
     x: Tensor,
     hi: Tensor,
     lo: Tensor,
@@ -83,7 +83,7 @@ def _view(x: Tensor) -> CoreView:
     """Return what the core takes; for the usual dtype in the quickest way."""
     if x.dtype is torch.float32 and not x.requires_grad and not x.is_neg():
         return x.numpy(), None
-    return core_view(x)
+    return as_core_buffer(x)
 
 
 def array(numbers: Tensor) -> Any:

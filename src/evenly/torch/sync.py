@@ -6,7 +6,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from evenly.errors import DataError, listed
+from evenly.errors import DataError, format_names
 from evenly.torch import ddp, distributed, functional, module_class, native
 from evenly.torch.batch_norm import BatchNorm
 
@@ -75,15 +75,19 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
             self, num_features, eps, momentum, affine, track_running_stats, process_group,
             device, dtype, bias=bias,
         )  # fmt: skip
-        self._choose(None, non_finite=non_finite, single=single, update=update)
+        self._set_options(None, non_finite=non_finite, single=single, update=update)
 
     def _check_input_dim(self, input: Tensor) -> None:
         super()._check_input_dim(input)
         self._check_non_zero_input_channels(input)
 
-    def _by_batch(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def _normalize_with_batch(self, x: Tensor, mask: Tensor | None) -> Tensor:
         group = self._group() if self.training else None
-        return super()._by_batch(x, mask) if group is None else self._by_group(x, mask, group)
+        return (
+            super()._normalize_with_batch(x, mask)
+            if group is None
+            else self._normalize_with_group(x, mask, group)
+        )
 
     def _group(self) -> Any:
         """Return the process group, or None where there is no other rank."""
@@ -93,20 +97,20 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         return group if dist.get_world_size(group) > 1 else None
 
     @torch.compiler.disable
-    def _by_group(self, x: Tensor, mask: Tensor | None, group: Any) -> Tensor:
+    def _normalize_with_group(self, x: Tensor, mask: Tensor | None, group: Any) -> Tensor:
         weight, bias = self._affine()
         functional.check_training(x, weight, bias, *self._tracked(), self.eps)
-        taken = mask is None and native.take(x, weight, bias)
+        taken = mask is None and native.supports(x, weight, bias)
         batch = distributed.statistics(x, mask, self.eps, taken, group)
-        if isinstance(batch, distributed.Empty):
+        if isinstance(batch, distributed.EmptyBatch):
             if not batch.padded and self._tracked() != (None, None):
                 self._move(None)
             return x.clone() if mask is None else torch.where(mask, x, 0.0)
-        if batch.number == 1:
+        if batch.num_values == 1:
             if self.single == "running" and self.running_mean is not None:
                 return self._by_running(x, mask)
-            raise functional.refusal_of_single(x, " on this rank, and one on all of them")
-        call = distributed.Call(batch, self.eps, taken, group)
+            raise functional.single_value_error(x, " on this rank, and one on all of them")
+        call = distributed.Context(batch, self.eps, taken, group)
         y = distributed.normalize(x, weight, bias, mask, call)
         if self._tracked() != (None, None):
             self._move(batch.statistics)
@@ -148,20 +152,20 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         """
         lazy = module_class.LAZY_PAIRS
         plain = [*module_class.PAIRS, *module_class.PAIRS.values(), nn.SyncBatchNorm, cls]
-        found = module_class.layers(module, {*plain, *lazy, *lazy.values()})
+        found = module_class.find_batch_norms(module, {*plain, *lazy, *lazy.values()})
         _refuse_virtual_batches(found)
         for _, layer in found:
             own = module_class.class_of(layer)
             if own in plain:
-                module_class.become(layer, cls)
+                module_class.set_class(layer, cls)
             else:  # becomes one with its first batch
-                module_class.become(layer, lazy.get(own, own))
+                module_class.set_class(layer, lazy.get(own, own))
                 layer.cls_to_become = cls
             layer.process_group = process_group
         return module
 
 
-ddp.exempt(SyncBatchNorm)
+ddp._allow_in_ddp(SyncBatchNorm)
 
 
 def _refuse_virtual_batches(layers: module_class.Named) -> None:
@@ -169,6 +173,6 @@ def _refuse_virtual_batches(layers: module_class.Named) -> None:
     if virtual:
         raise DataError(
             "A synchronised layer takes the statistics of all ranks, not of virtual batches. "
-            f"Received: layers with virtual_batch_size: {listed(virtual)}. "
+            f"Received: layers with virtual_batch_size: {format_names(virtual)}. "
             "Set their virtual_batch_size to None first."
         )

@@ -8,9 +8,9 @@ from typing import Any
 
 from evenly.dispatch import container_kind, engine_of
 from evenly.errors import UnsupportedTypeError
-from evenly.transform.scaling import CONSTANT_POLICIES, Scaling, quick_scaling, scaling
+from evenly.transform.scaling import CONSTANT_POLICIES, Scaling, fast_scaling, scaling
 
-__all__ = ["CONSTANT_POLICIES", "Scaling", "quick_scaling", "scaling", "transform"]
+__all__ = ["CONSTANT_POLICIES", "Scaling", "fast_scaling", "scaling", "transform"]
 
 
 def transform(x: Any, scaling: Scaling, *, out: Any = None, **options: Any) -> Any:

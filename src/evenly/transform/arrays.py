@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
-from evenly.errors import DataError, UnsupportedTypeError, listed
+from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.sources.arrays import as_array, is_native, to_native
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.scaling import Scaling
@@ -30,7 +30,7 @@ def scale_array(
     if array.dtype.names is not None:
         raise UnsupportedTypeError(
             "A structured array has no features along an axis. Received: fields "
-            f"{listed(array.dtype.names)}. Make a frame of it, or take its fields one by one."
+            f"{format_names(array.dtype.names)}. Make a frame of it, or take its fields one by one."
         )
     axis = check_shape(array.shape, len(scaling), feature_axis)
     if out is None:
@@ -39,7 +39,7 @@ def scale_array(
         _check_out(out, array, dtype)
         if overlaps(array, out):
             array = array.copy()
-    run(array, out, scaling, axis, missing)
+    scale_into(array, out, scaling, axis, missing)
     return out  # type: ignore[no-any-return]
 
 
@@ -115,21 +115,21 @@ def overlaps(x: Array, out: Array) -> bool:
     )
 
 
-def run(x: Array, out: Array, scaling: Scaling, axis: int, missing: str) -> None:
+def scale_into(x: Array, out: Array, scaling: Scaling, axis: int, missing: str) -> None:
     """Scale ``x`` into ``out``, of one shape; ``axis`` comes from `check_shape`."""
     if scaling.power is None:
-        kernel(core_view(x), core_view(out), scaling, axis, missing)
+        call_kernel(as_core_buffer(x), as_core_buffer(out), scaling, axis, missing)
     elif not scaling.inverse:
         near = _times_power(x, scaling.power, axis)
-        kernel((near, None), core_view(out), scaling, axis, missing)
+        call_kernel((near, None), as_core_buffer(out), scaling, axis, missing)
     else:
         wide = np.empty_like(out, np.float64)
-        kernel(core_view(x), (wide, None), scaling, axis, missing)
+        call_kernel(as_core_buffer(x), (wide, None), scaling, axis, missing)
         with np.errstate(over="ignore", under="ignore"):
             out[...] = _times_power(wide, -scaling.power, axis)
 
 
-def _along(part: npt.NDArray[Any], ndim: int, axis: int) -> npt.NDArray[Any]:
+def _broadcast(part: npt.NDArray[Any], ndim: int, axis: int) -> npt.NDArray[Any]:
     """Return one number a column so that it broadcasts along the axis of the features."""
     shape = [1] * ndim
     if ndim > 1:
@@ -139,16 +139,16 @@ def _along(part: npt.NDArray[Any], ndim: int, axis: int) -> npt.NDArray[Any]:
 
 def _times_power(x: Array, power: npt.NDArray[np.int64], axis: int) -> Array:
     with np.errstate(over="ignore", under="ignore"):
-        times: Array = np.ldexp(x.astype(np.float64), _along(power, x.ndim, axis))
+        times: Array = np.ldexp(x.astype(np.float64), _broadcast(power, x.ndim, axis))
         return times
 
 
-def core_view(x: Array) -> CoreView:
+def as_core_buffer(x: Array) -> CoreView:
     """Return an array as the core takes it: bfloat16 as its bits, with its name beside."""
     return (x.view(np.uint16), "bfloat16") if x.dtype.name == "bfloat16" else (x, None)
 
 
-def kernel(x: CoreView, out: CoreView, scaling: Scaling, axis: int, missing: str) -> None:
+def call_kernel(x: CoreView, out: CoreView, scaling: Scaling, axis: int, missing: str) -> None:
     """Call the core: ``((x - hi) - lo) * factor``, or back, rounded once to out's dtype."""
     x_bits, x_dtype = x
     out_bits, out_dtype = out

@@ -11,8 +11,8 @@ from typing import Any
 
 import narwhals as nw
 
-from evenly.columns import check_times
-from evenly.errors import ColumnError, UnsupportedTypeError, listed
+from evenly.columns import check_time_units
+from evenly.errors import ColumnError, UnsupportedTypeError, format_names
 from evenly.sources.arrow_input import checked
 from evenly.transform.arrays import check_missing
 from evenly.transform.dtypes import result_dtype
@@ -22,7 +22,7 @@ Numbers = tuple[Any, Any, Any, Any]
 
 _RESULTS = {"float32": nw.Float32, "float64": nw.Float64}
 _TIMES = (nw.Datetime, nw.Duration)
-_WHOLE = (nw.Int64, nw.UInt64, *_TIMES)
+_INT64 = (nw.Int64, nw.UInt64, *_TIMES)
 
 
 def scale_frame(
@@ -38,19 +38,19 @@ def scale_frame(
         When a column is not numeric, or narwhals does not know the kind of frame.
     """
     check_missing(missing)
-    frame, back = open_native(x)
+    frame, back = to_narwhals(x)
     schema = {str(name): (name, kind) for name, kind in frame.collect_schema().items()}
-    names = match(scaling.columns, list(schema))
+    names = match_columns(scaling.columns, list(schema))
     if not scaling.inverse:
-        check_times(names, scaling.dtypes, [dtype_of(schema[name][1]) for name in names])
+        check_time_units(names, scaling.dtypes, [dtype_of(schema[name][1]) for name in names])
     expressions = [
-        expression(*schema[name], _numbers(scaling, index), scaling.inverse, dtype, missing)
+        expression(*schema[name], _constants(scaling, index), scaling.inverse, dtype, missing)
         for index, name in enumerate(names)
     ]
     return back(frame.with_columns(*expressions))
 
 
-def open_native(x: Any) -> tuple[Any, Callable[[Any], Any]]:
+def to_narwhals(x: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Return a narwhals frame, and the function that makes its native kind of one."""
     x = checked(x, "the frame")  # before PyArrow's kernels use its buffers
     pyarrow = sys.modules.get("pyarrow")
@@ -72,25 +72,25 @@ def _record_batch(frame: Any) -> Any:
     return sys.modules["pyarrow"].RecordBatch.from_pylist([], schema=table.schema)
 
 
-def match(columns: tuple[str, ...] | None, present: list[str]) -> tuple[str, ...]:
+def match_columns(columns: tuple[str, ...] | None, present: list[str]) -> tuple[str, ...]:
     """Return the moments' columns, after checking that a frame has them all."""
     if columns is None:
         raise ColumnError(
             "A frame is matched by name, and these moments have no column names: they were "
-            f"fitted on an array. Received: a frame with {listed(present)}. Pass an array "
+            f"fitted on an array. Received: a frame with {format_names(present)}. Pass an array "
             "(frame.to_numpy()), or fit on a frame."
         )
     if absent := [name for name in columns if name not in set(present)]:
         unknown = [name for name in present if name not in set(columns)]
         raise ColumnError(
-            f"The frame must have every column of the moments. Missing: {listed(absent)}. "
-            f"Unknown to the moments: {listed(unknown) or 'none'}. Rename the frame's "
+            f"The frame must have every column of the moments. Missing: {format_names(absent)}. "
+            f"Unknown to the moments: {format_names(unknown) or 'none'}. Rename the frame's "
             "columns, or take part of the moments with moments.select(...)."
         )
     return columns
 
 
-def _numbers(scaling: Scaling, index: int) -> Numbers:
+def _constants(scaling: Scaling, index: int) -> Numbers:
     hi, lo, factor = (float(part[index]) for part in (scaling.hi, scaling.lo, scaling.factor))
     return hi, lo, factor, None if scaling.power is None else 2.0 ** int(scaling.power[index])
 
@@ -107,7 +107,7 @@ def expression(
     power = 1.0 if scale is None else scale
     if inverse:
         y = (nw.col(name).cast(nw.Float64) * factor + lo + hi) / power
-    elif kind in _WHOLE and scale is None:
+    elif kind in _INT64 and scale is None:
         y = (_centred(nw.col(name), kind, hi) - lo) * factor
     else:
         y = (nw.col(name).cast(nw.Float64) * power - hi - lo) * factor

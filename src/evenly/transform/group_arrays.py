@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from evenly.errors import DataError, UnsupportedTypeError, listed
+from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.sources.arrays import as_array, to_native
 from evenly.transform.arrays import Array, check_shape, output_dtype
-from evenly.transform.group_scaling import GroupScaling, Places
+from evenly.transform.group_scaling import GroupScaling, RowIndices
 
 _ROWS = 2**16
 """Rows scaled at a time: what is computed on the way stays in the cache."""
@@ -16,7 +16,7 @@ _ROWS = 2**16
 def scale_array(
     x: Any,
     scaling: GroupScaling,
-    rows: Places,
+    rows: RowIndices,
     *,
     dtype: Any = None,
     missing: str = "keep",
@@ -27,7 +27,7 @@ def scale_array(
     if array.dtype.names is not None:
         raise UnsupportedTypeError(
             "A structured array has no features along an axis. Received: fields "
-            f"{listed(array.dtype.names)}. Make a frame of it, or take its fields one by one."
+            f"{format_names(array.dtype.names)}. Make a frame of it, or take its fields one by one."
         )
     axis = check_shape(array.shape, scaling.hi.shape[1], feature_axis)
     out: Array = np.empty_like(array, output_dtype(array, dtype), subok=False)
@@ -47,7 +47,7 @@ def scale_array(
     return out
 
 
-def check_rows(shape: tuple[int, ...], axis: int, rows: Places) -> int:
+def check_rows(shape: tuple[int, ...], axis: int, rows: RowIndices) -> int:
     """Return how many entries the first axis of rows has, after checking that each has a key."""
     entries = shape[1 if axis == 0 and len(shape) > 1 else 0]
     if len(rows) != entries:
@@ -62,7 +62,7 @@ def scaled(
     x: Array,
     scaling: GroupScaling,
     column: int,
-    rows: Places,
+    rows: RowIndices,
     missing: str,
     flat: tuple[int, ...] = (-1,),
 ) -> Array:

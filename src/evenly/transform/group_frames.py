@@ -10,15 +10,15 @@ import narwhals as nw
 import numpy as np
 
 from evenly.block import GroupKeys
-from evenly.columns import check_times
-from evenly.errors import ColumnError, DataError, UnsupportedTypeError, listed
+from evenly.columns import check_time_units
+from evenly.errors import ColumnError, DataError, UnsupportedTypeError, format_names
 from evenly.sources.arrow_group_keys import concat_keys
 from evenly.sources.frames import open_frame
 from evenly.sources.group_keys import KeyName, cross_keys, factorize_array
-from evenly.transform.frames import dtype_of, expression, match, open_native
-from evenly.transform.group_scaling import GroupScaling, Places
+from evenly.transform.frames import dtype_of, expression, match_columns, to_narwhals
+from evenly.transform.group_scaling import GroupScaling, RowIndices
 
-_OURS = "evenly {} of {}"
+_TEMP_COLUMN = "evenly {} of {}"
 
 
 def scale_frame(
@@ -41,14 +41,14 @@ def scale_frame(
         When a column is not numeric.
     """
     options: dict[str, Any] = {"by": by, "unknown": unknown, "dtype": dtype, "missing": missing}
-    frame, back = open_native(x)
+    frame, back = to_narwhals(x)
     if isinstance(frame, nw.LazyFrame):
-        return _lazily(x, scaling, options)
+        return _scale_lazy(x, scaling, options)
     schema = {str(name): (name, kind) for name, kind in frame.schema.items()}
-    names = match(scaling.columns, list(schema))
+    names = match_columns(scaling.columns, list(schema))
     if not scaling.inverse:
-        check_times(names, scaling.dtypes, [dtype_of(schema[name][1]) for name in names])
-    rows = scaling.rows_of(_keys(x, scaling, by), unknown)
+        check_time_units(names, scaling.dtypes, [dtype_of(schema[name][1]) for name in names])
+    rows = scaling.row_indices(_keys(x, scaling, by), unknown)
     if len(rows) != len(frame):
         raise DataError(
             f"by= must have one key a row. Received: {len(rows)} keys for {len(frame)} rows."
@@ -74,14 +74,14 @@ def _keys(x: Any, scaling: GroupScaling, by: Any) -> GroupKeys:
     present = [field.name for field in table.fields]
     if absent := [name for name in names if name not in present]:
         raise ColumnError(
-            f"The frame must have every column of keys. Missing: {listed(absent)}. "
-            f"Received: {listed(present)}. Rename one, or pass by=keys."
+            f"The frame must have every column of keys. Missing: {format_names(absent)}. "
+            f"Received: {format_names(present)}. Rename one, or pass by=keys."
         )
     wanted = tuple(map(KeyName, names))
     return concat_keys([cross_keys(columns) for columns, _ in table.column_batches(wanted)])
 
 
-def _check(series: Any, scaling: GroupScaling, index: int, rows: Places) -> None:
+def _check(series: Any, scaling: GroupScaling, index: int, rows: RowIndices) -> None:
     """Check that the values of a column that are there can be scaled."""
     if not np.isnan(scaling.factor[:-1, index]).any() and scaling.constant != "error":
         return
@@ -97,7 +97,7 @@ def _scaled(
     kind: Any,
     scaling: GroupScaling,
     index: int,
-    rows: Places,
+    rows: RowIndices,
     dtype: Any,
     missing: str,
 ) -> Any:
@@ -105,7 +105,11 @@ def _scaled(
     hi, lo, factor, power = scaling.part(index, rows)
     scale = None if power is None else np.exp2(power.astype(np.float64))
     parts = {"hi": hi, "lo": lo, "factor": factor, "scale": scale}
-    ours = {part: _OURS.format(part, name) for part, values in parts.items() if values is not None}
+    ours = {
+        part: _TEMP_COLUMN.format(part, name)
+        for part, values in parts.items()
+        if values is not None
+    }
     backend = frame.implementation
     columns = [nw.new_series(ours[part], parts[part], nw.Float64, backend=backend) for part in ours]
     numbers: Any = [nw.col(ours[part]) if part in ours else None for part in parts]
@@ -113,7 +117,7 @@ def _scaled(
     return frame.with_columns(*columns).with_columns(y).drop(*ours.values())
 
 
-def _lazily(x: Any, scaling: GroupScaling, options: dict[str, Any]) -> Any:
+def _scale_lazy(x: Any, scaling: GroupScaling, options: dict[str, Any]) -> Any:
     """Return a lazy frame of polars that is scaled when it is collected; a relation of DuckDB."""
     if options["by"] is not None:
         raise UnsupportedTypeError(

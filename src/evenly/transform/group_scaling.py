@@ -15,20 +15,20 @@ import numpy.typing as npt
 from evenly import _core, exact_stats
 from evenly.block import GroupKeys
 from evenly.dispatch import container_kind, engine_of
-from evenly.errors import DataError, nearest
-from evenly.group_keys import Key, kind_of, shown
+from evenly.errors import DataError, suggest
+from evenly.group_keys import Key, format_key, key_type
 from evenly.sources.group_keys import factorize_array
 from evenly.transform.arrays import check_missing
 from evenly.transform.scaling import (
     CONSTANT_POLICIES,
     Floats,
     Scaling,
-    quick_scaling,
+    fast_scaling,
     scaling,
 )
 
 UNKNOWN = ("error", "missing", "total")
-Places = npt.NDArray[np.int64]
+RowIndices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class GroupScaling:
     ----------
     by
         The names of the columns of keys; None for keys without a name.
-    places
+    indices
         Of each key its row in the tables below. After all groups come those of all rows
         together, and of nothing.
     columns, dtypes, inverse, constant
@@ -50,7 +50,7 @@ class GroupScaling:
     """
 
     by: str | tuple[str, ...] | None
-    places: Mapping[Key, int]
+    indices: Mapping[Key, int]
     columns: tuple[str, ...] | None
     dtypes: tuple[str, ...]
     inverse: bool
@@ -59,14 +59,14 @@ class GroupScaling:
     hi: Floats
     lo: Floats
     factor: Floats
-    power: Places | None
+    power: RowIndices | None
 
     @cached_property
     def keys(self) -> list[Key]:
         """The keys in the order of the tables."""
-        return list(self.places)
+        return list(self.indices)
 
-    def rows_of(self, keys: GroupKeys, unknown: str) -> Places:
+    def row_indices(self, keys: GroupKeys, unknown: str) -> RowIndices:
         """Return for each row of data its row in the tables.
 
         Raises
@@ -78,24 +78,24 @@ class GroupScaling:
             raise DataError(
                 f"unknown must be one of {', '.join(map(repr, UNKNOWN))}. Received: {unknown!r}."
             )
-        other = len(self.places) + (unknown == "missing")
-        found = np.array([self.places.get(key, other) for key in keys.uniques], np.int64)
+        other = len(self.indices) + (unknown == "missing")
+        found = np.array([self.indices.get(key, other) for key in keys.uniques], np.int64)
         if unknown == "error":
             self._check_known(keys, found)
         return found[keys.codes]
 
-    def _check_known(self, keys: GroupKeys, found: Places) -> None:
+    def _check_known(self, keys: GroupKeys, found: RowIndices) -> None:
         there = np.bincount(keys.codes, minlength=len(found)) > 0
-        strange = [keys.uniques[i] for i in np.flatnonzero(there & (found == len(self.places)))]
+        strange = [keys.uniques[i] for i in np.flatnonzero(there & (found == len(self.indices)))]
         if not strange:
             return
-        texts = [repr(shown(key)) for key in strange[:5]]
+        texts = [repr(format_key(key)) for key in strange[:5]]
         more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
-        kinds = [kind_of(part) for part in self.keys[0]] if self.places else []
-        other = [kind_of(part) for part in strange[0]] != kinds and "None" not in kinds
-        near = nearest(shown(strange[0]), map(shown, self.keys[:1000]))
-        why = f" (a {kind_of(strange[0][0])}; those known are of kind {kinds[0]})" * bool(
-            other and kinds and kinds[0] and kind_of(strange[0][0])
+        kinds = [key_type(part) for part in self.keys[0]] if self.indices else []
+        other = [key_type(part) for part in strange[0]] != kinds and "None" not in kinds
+        near = suggest(format_key(strange[0]), map(format_key, self.keys[:1000]))
+        why = f" (a {key_type(strange[0][0])}; those known are of kind {kinds[0]})" * bool(
+            other and kinds and kinds[0] and key_type(strange[0][0])
         )
         raise DataError(
             f"Every row must be of a group that was fitted. Received: group {', '.join(texts)}"
@@ -103,12 +103,12 @@ class GroupScaling:
             'unknown="total" for the statistics of all rows together.'
         )
 
-    def part(self, column: int, rows: Places) -> "tuple[Floats, Floats, Floats, Any]":
+    def part(self, column: int, rows: RowIndices) -> "tuple[Floats, Floats, Floats, Any]":
         """Return hi, lo, factor and power of a column for rows of data."""
         power = None if self.power is None else self.power[rows, column]
         return self.hi[rows, column], self.lo[rows, column], self.factor[rows, column], power
 
-    def check(self, column: int, rows: Places, present: npt.NDArray[np.bool_]) -> None:
+    def check(self, column: int, rows: RowIndices, present: npt.NDArray[np.bool_]) -> None:
         """Check that each value that is there can be scaled.
 
         Raises
@@ -117,7 +117,7 @@ class GroupScaling:
             When its group has no value in this column, or not more than ``correction``, or a
             constant one with ``constant="error"``.
         """
-        known = rows <= len(self.places)  # of the last row of the tables nothing is expected
+        known = rows <= len(self.indices)  # of the last row of the tables nothing is expected
         undefined = np.isnan(self.factor[:, column])
         if undefined[:-1].any() and (bad := undefined[rows] & present & known).any():
             raise self._refusal(column, rows[bad][0])
@@ -143,7 +143,7 @@ class GroupScaling:
 
     def _named(self, column: int, row: int) -> str:
         name = repr(self.columns[column]) if self.columns else str(column)
-        group = shown(self.keys[row]) if row < len(self.places) else "all rows together"
+        group = format_key(self.keys[row]) if row < len(self.indices) else "all rows together"
         return f"Column {name} of group {group!r}"
 
 
@@ -151,7 +151,7 @@ def group_scaling(
     state: _core.State,
     total: _core.State,
     *,
-    places: Mapping[Key, int],
+    indices: Mapping[Key, int],
     constant: str,
     correction: Any,
     inverse: bool,
@@ -163,14 +163,14 @@ def group_scaling(
             f"constant must be one of {', '.join(map(repr, CONSTANT_POLICIES))}. "
             f"Received: {constant!r}."
         )
-    exact_stats.exact_correction(correction)
+    exact_stats.as_correction(correction)
     if not total.columns:
         raise DataError("Normalising needs rows to have been fitted. Received: none yet.")
     parts = [
-        *(_piece(state, start, inverse, correction) for start in range(0, state.columns, _PIECE)),
-        _piece(total, 0, inverse, correction),
+        *(_slice(state, start, inverse, correction) for start in range(0, state.columns, _PIECE)),
+        _slice(total, 0, inverse, correction),
     ]
-    shape = len(places) + 1, total.columns
+    shape = len(indices) + 1, total.columns
     none = np.full((1, total.columns), np.nan)
     hi, lo, factor = (
         np.vstack([np.concatenate([getattr(part, name) for part in parts]).reshape(shape), none])
@@ -183,7 +183,7 @@ def group_scaling(
         zeros = [np.zeros(len(p), np.int64) if p.power is None else p.power for p in parts]
         power = np.concatenate([*zeros, np.zeros(total.columns, np.int64)]).reshape(hi.shape)
     return GroupScaling(
-        places=places,
+        indices=indices,
         inverse=inverse,
         constant=constant,
         correction=correction,
@@ -200,36 +200,36 @@ _PIECE = 4096
 _SMALLEST = 8
 
 
-def _piece(state: _core.State, start: int, inverse: bool, correction: Any) -> Scaling:
+def _slice(state: _core.State, start: int, inverse: bool, correction: Any) -> Scaling:
     stop = min(start + _PIECE, state.columns)
     part = state if stop - start == state.columns else state.take(list(range(start, stop)))
-    return _read(part, inverse, correction)
+    return _fast_or_exact(part, inverse, correction)
 
 
-def _read(state: _core.State, inverse: bool, correction: Any) -> Scaling:
+def _fast_or_exact(state: _core.State, inverse: bool, correction: Any) -> Scaling:
     """Return a scaling whose undefined numbers are NaN: the quick way, for as much as it can."""
     options: dict[str, Any] = {"inverse": inverse, "correction": correction, "constant": "zero"}
     options |= {"too_few": "constant", "dtypes": ()}
-    found = quick_scaling(state, None, **options)
+    found = fast_scaling(state, None, **options)
     if found is None and state.columns > _SMALLEST:
         half = state.columns // 2
-        return _joined(
-            _read(state.take(list(range(half))), inverse, correction),
-            _read(state.take(list(range(half, state.columns))), inverse, correction),
+        return _concat(
+            _fast_or_exact(state.take(list(range(half))), inverse, correction),
+            _fast_or_exact(state.take(list(range(half, state.columns))), inverse, correction),
         )
     sums = list(zip(state.counts(), state.sums(), state.squares(), strict=True))
     found = found or scaling(None, sums, **options)
-    exact = exact_stats.exact_correction(correction)
-    for place in np.flatnonzero(found.factor == 0):
-        count = exact_stats.fraction(sums[place][0])
+    exact = exact_stats.as_correction(correction)
+    for index in np.flatnonzero(found.factor == 0):
+        count = exact_stats.fraction(sums[index][0])
         if count <= exact or not count:
-            found.factor[place] = np.nan
+            found.factor[index] = np.nan
         if not count:
-            found.hi[place] = np.nan
+            found.hi[index] = np.nan
     return found
 
 
-def _joined(a: Scaling, b: Scaling) -> Scaling:
+def _concat(a: Scaling, b: Scaling) -> Scaling:
     hi, lo, factor = (
         np.concatenate([getattr(part, name) for part in (a, b)]) for name in ("hi", "lo", "factor")
     )
@@ -241,7 +241,7 @@ def _joined(a: Scaling, b: Scaling) -> Scaling:
     return Scaling(None, hi, lo, factor, a.inverse, power)
 
 
-def transform_groups(
+def scale_by_group(
     x: Any, scaling: GroupScaling, *, by: Any, unknown: str, missing: str = "keep", **options: Any
 ) -> Any:
     """Apply a scaling by group to a frame, an array or a tensor; the result is of its kind."""
@@ -249,8 +249,8 @@ def transform_groups(
     options["missing"] = missing
     engine = engine_of(x)
     if engine is not None:
-        work = partial(transform_groups, scaling=scaling, by=by, unknown=unknown, **options)
-        return engine.each(x, work)
+        work = partial(scale_by_group, scaling=scaling, by=by, unknown=unknown, **options)
+        return engine.map_partitions(x, work)
     kind = container_kind(x)
     if kind == "frame":
         from evenly.transform.group_frames import scale_frame
@@ -261,7 +261,7 @@ def transform_groups(
             "An array has no columns of keys, so by= must have one key a row. "
             f"Received: {type(x).__name__}, and no by=. Pass by=keys, or a frame."
         )
-    rows = scaling.rows_of(factorize_array(by), unknown)
+    rows = scaling.row_indices(factorize_array(by), unknown)
     scale: Callable[..., Any]
     if kind == "tensor":
         from evenly.transform.group_tensors import scale_tensor as scale

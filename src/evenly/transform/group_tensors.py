@@ -9,13 +9,13 @@ from evenly.errors import UnsupportedTypeError
 from evenly.transform.arrays import check_shape
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.group_arrays import check_rows
-from evenly.transform.group_scaling import GroupScaling, Places
+from evenly.transform.group_scaling import GroupScaling, RowIndices
 
 
 def scale_tensor(
     x: torch.Tensor,
     scaling: GroupScaling,
-    rows: Places,
+    rows: RowIndices,
     *,
     dtype: Any = None,
     missing: str = "keep",
@@ -43,7 +43,7 @@ def scale_tensor(
     return y.to(getattr(torch, result_dtype(str(x.dtype).removeprefix("torch."), dtype)))
 
 
-def _check(y: torch.Tensor, scaling: GroupScaling, rows: Places, axis: int) -> None:
+def _check(y: torch.Tensor, scaling: GroupScaling, rows: RowIndices, axis: int) -> None:
     """Check, for each column, that the values that are there can be scaled."""
     if not np.isnan(scaling.factor[:-1]).any() and scaling.constant != "error":
         return

@@ -98,7 +98,7 @@ def scaling(
             f"constant must be one of {', '.join(map(repr, CONSTANT_POLICIES))}. "
             f"Received: {constant!r}."
         )
-    exact = exact_stats.exact_correction(correction)
+    exact = exact_stats.as_correction(correction)
     rows = [_column(*column, exact, inverse) for column in sums]
     if too_few == "error":
         _check(columns, rows, exact, constant)
@@ -112,7 +112,7 @@ def scaling(
     return Scaling(columns, hi, lo, factor, inverse, powers, dtypes)
 
 
-def quick_scaling(
+def fast_scaling(
     state: _core.State,
     columns: tuple[str, ...] | None,
     *,
@@ -153,14 +153,19 @@ def _column(
     if ratio is None:
         return hi, exact_stats.mean_remainder(count, total, hi), float("nan"), 0
     p, q, e = ratio
-    power = _power(abs(hi), exact_stats.root(p, q, e), constant=p == 0)
+    power = _power(abs(hi), exact_stats.sqrt_rounded(p, q, e), constant=p == 0)
     if power:
         total, e = (total[0], total[1] + power), e + 2 * power
         hi = exact_stats.mean(count, total)
     lo = exact_stats.mean_remainder(count, total, hi)
     if p == 0:
         return hi, lo, 0.0, power
-    return hi, lo, exact_stats.root(p, q, e) if inverse else exact_stats.root(q, p, -e), power
+    return (
+        hi,
+        lo,
+        exact_stats.sqrt_rounded(p, q, e) if inverse else exact_stats.sqrt_rounded(q, p, -e),
+        power,
+    )
 
 
 def _power(mean: float, std: float, *, constant: bool) -> int:

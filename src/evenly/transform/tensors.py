@@ -43,10 +43,10 @@ def scale_tensor(
         return result if out is None else out.copy_(result)
     if out is None:
         out = torch.empty_like(x, dtype=wanted, requires_grad=False)
-    source, target = core_view(x), core_view(out)
+    source, target = as_core_buffer(x), as_core_buffer(out)
     if arrays.overlaps(source[0], target[0]):
         source = source[0].copy(), source[1]
-    arrays.kernel(source, target, scaling, axis, missing)
+    arrays.call_kernel(source, target, scaling, axis, missing)
     return out
 
 
@@ -74,7 +74,7 @@ def _check_out(out: Any, x: torch.Tensor, dtype: Any, tracked: bool) -> None:
         )
 
 
-def core_view(x: torch.Tensor) -> arrays.CoreView:
+def as_core_buffer(x: torch.Tensor) -> arrays.CoreView:
     """Return a CPU tensor as the core takes it: a NumPy view of the same memory."""
     x = x.detach()
     if x.dtype == torch.bfloat16:
@@ -90,7 +90,7 @@ def by_operations(x: torch.Tensor, scaling: Scaling, axis: int, missing: str) ->
     """
     work = torch.float32 if x.device.type == "mps" else torch.float64
     y = x.to(work)
-    hi, lo, factor, power = (_along(part, y, axis) for part in _parts(scaling, work))
+    hi, lo, factor, power = (_broadcast(part, y, axis) for part in _parts(scaling, work))
     if scaling.inverse:
         y = (y * factor + lo + hi) / power
     else:
@@ -109,7 +109,7 @@ def _parts(scaling: Scaling, work: torch.dtype) -> tuple[Any, Any, Any, Any]:
     return hi, lo, scaling.factor, power
 
 
-def _along(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:
+def _broadcast(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:
     shape = [1] * y.ndim
     if y.ndim > 1:
         shape[axis] = -1

@@ -125,7 +125,7 @@ def test_images_lie_one_after_the_other_until_there_is_no_room():
     assert run.image_files == [(picture(f"image {value}"), third // 3) for value in range(3)]
     shot = run.flush()
     assert not run.image_files
-    assert (shot.kind, shot.place, shot.nbytes) == ("RGB", "image 0", 30)
+    assert (shot.kind, shot.label, shot.nbytes) == ("RGB", "image 0", 30)
     np.testing.assert_array_equal(shot.array, np.repeat(range(3), third // 3)[:, None] * [1, 1, 1])
     assert len(run.memory("L", 10 * _MOST)) == 10 * _MOST
     assert not run.image_files

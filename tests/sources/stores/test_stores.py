@@ -176,7 +176,7 @@ def test_chunks_too_large_for_whole_rows_are_read_by_chunks(tmp_path, monkeypatc
     weights = np.arange(48.0) if in_order else None
     assert evenly.fit(array, weights=weights) == evenly.fit(x, weights=weights)
     if not in_order:
-        places = {block.place for block in open_source(array).blocks()}
+        places = {block.label for block in open_source(array).blocks()}
         assert places == {"the Zarr array /, in the order of its chunks"}
 
 
@@ -272,7 +272,7 @@ def test_no_more_than_some_boxes_are_in_memory(tmp_path, monkeypatch):
             most = max(most, alive)
             return X[:10]
 
-    source = array_source.ChunkedSource(Counted(), ReadOptions(), place="x")
+    source = array_source.ChunkedSource(Counted(), ReadOptions(), label="x")
     for block in source.blocks():
         alive -= 1
         del block

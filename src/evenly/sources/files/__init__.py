@@ -102,16 +102,16 @@ class FileOpener:
         with decode_errors(redact_url(path), url=path):
             yield from self._open(path, redact_url(path))
 
-    def _open(self, path: str, place: str) -> Iterator[Any]:
+    def _open(self, path: str, label: str) -> Iterator[Any]:
         if is_store(path):
             check = None if is_url(path) else self._change_check(path)
-            yield self._stored(zarr, zarr.open_path(path, place, path), path, None)
+            yield self._stored(zarr, zarr.open_path(path, label, path), path, None)
             _check(check)
             return
         check = self._change_check(path) if is_url(path) else None
         nbytes = check.size if check else size_of(path)
         if nbytes == 0:
-            raise SourceError(f"A file must not be empty. Received: {place}, of 0 bytes.")
+            raise SourceError(f"A file must not be empty. Received: {label}, of 0 bytes.")
         raw = open_file(path)
         keep = False
         check = check or self._change_check(path, raw)
@@ -124,18 +124,18 @@ class FileOpener:
             elif kind == "HDF5":
                 keep = is_url(path)
                 yield self._stored(
-                    hdf5, hdf5.open_path(raw if keep else path, place, path), path, nbytes
+                    hdf5, hdf5.open_path(raw if keep else path, label, path), path, nbytes
                 )
             elif kind in _REJECTED:
-                raise SourceError(_REJECTED[kind].format(place))
+                raise SourceError(_REJECTED[kind].format(label))
             elif kind in ("parquet", "ipc file"):
                 keep = is_url(path)
                 yield self._seekable(kind, raw, path, nbytes, partial(_check, check))
             elif kind == "npy" and CAN_MAP and not is_url(path):
-                yield self._mapped(raw, place)
+                yield self._mapped(raw, label)
             else:
-                stream = Stream(raw, place, decompressed(raw, head))
-                opened = self._stream(stream, path, place, nbytes)
+                stream = Stream(raw, label, decompressed(raw, head))
+                opened = self._stream(stream, path, label, nbytes)
                 keep = True  # until it has been read, or dropped
                 yield opened
             if check is not None:
@@ -156,67 +156,67 @@ class FileOpener:
         return IpcFileTable(file, redact_url(path), nbytes)
 
     def _stored(self, kind: Any, root: Any, path: str, nbytes: int | None) -> Any:
-        place = redact_url(path)
+        label = redact_url(path)
         return open_arrays(
-            kind.arrays(root, place, path), self._request, place=place, nbytes=nbytes
+            kind.arrays(root, label, path), self._request, label=label, nbytes=nbytes
         )
 
     def _archive(self, raw: Any, path: str, nbytes: int | None) -> Iterator[Any]:
-        place = redact_url(path)
-        archive = archives.open_archive(raw, place)
+        label = redact_url(path)
+        archive = archives.open_archive(raw, label)
         if archives.is_zarr(archive):
             if is_url(path):
                 raise SourceError(
                     "A zipped Zarr store must lie on this machine. "
-                    f"Received: {place}. Copy it, or unzip it there."
+                    f"Received: {label}. Copy it, or unzip it there."
                 )
-            yield self._stored(zarr, zarr.open_path(path, place, path), path, nbytes)
+            yield self._stored(zarr, zarr.open_path(path, label, path), path, nbytes)
             return
         if archives.is_npz(archive):
-            name = archives.selected_array(archive, self._request.select, place)
-            stream = archives.member_stream(archive, name, raw, place)
-            yield self._array(stream, place, nbytes)
+            name = archives.selected_array(archive, self._request.select, label)
+            stream = archives.member_stream(archive, name, raw, label)
+            yield self._array(stream, label, nbytes)
             return
-        for name, member_place, stream in archives.iter_members(archive, raw, place):
-            yield self._stream(stream, name, member_place, nbytes)
+        for name, member_label, stream in archives.iter_members(archive, raw, label):
+            yield self._stream(stream, name, member_label, nbytes)
 
-    def _stream(self, stream: Stream, name: str, place: str, nbytes: int | None) -> Any:
+    def _stream(self, stream: Stream, name: str, label: str, nbytes: int | None) -> Any:
         """Return what bytes that come in order hold: CSV, an Arrow stream, NPY."""
         head = stream.peek(8)
         if not head:
-            raise SourceError(f"A file must not be empty. Received: {place}, of 0 bytes.")
+            raise SourceError(f"A file must not be empty. Received: {label}, of 0 bytes.")
         kind = _detect_format(head)
         if kind == "feather 1":
             raise SourceError(
-                f"Feather must be of version 2. Received: {place}, of version 1. "
+                f"Feather must be of version 2. Received: {label}, of version 1. "
                 "Convert it, with an old pyarrow for example."
             )
         if kind == "npy":
-            return self._array(stream, place, nbytes)
+            return self._array(stream, label, nbytes)
         if kind == "ipc stream":
-            return IpcStreamTable(stream, place, nbytes)
+            return IpcStreamTable(stream, label, nbytes)
         if kind is not None:
             raise SourceError(
                 "Of compressed and zipped files CSV, NPY and Arrow streams can be read. "
-                f"Received: {place}, which is {kind}. Decompress it first."
+                f"Received: {label}, which is {kind}. Decompress it first."
             )
         suffix, _ = suffixes_of(name)
         if suffix not in _TEXT:
-            raise _unknown_format_error(place, suffix, head)
-        return CsvTable(stream, place, nbytes, _TEXT[suffix])
+            raise _unknown_format_error(label, suffix, head)
+        return CsvTable(stream, label, nbytes, _TEXT[suffix])
 
-    def _array(self, stream: Stream, place: str, nbytes: int | None) -> Any:
+    def _array(self, stream: Stream, label: str, nbytes: int | None) -> Any:
         return npy.open_stream(
             stream,
             self._request.choice,
             feature_axis=self._request.feature_axis,
-            place=place,
+            label=label,
             nbytes=nbytes,
         )
 
-    def _mapped(self, raw: Any, place: str) -> Any:
+    def _mapped(self, raw: Any, label: str) -> Any:
         return npy.open_mapped(
-            raw, self._request.choice, feature_axis=self._request.feature_axis, place=place
+            raw, self._request.choice, feature_axis=self._request.feature_axis, label=label
         )
 
 
@@ -239,9 +239,9 @@ def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any
             yield from table.text(list(numbers))
         elif hasattr(table, "batches"):
             for batch in table.batches([field.name for field in table.fields]):
-                yield checked(batch, table.place, SourceError, full=True)
+                yield checked(batch, table.label, SourceError, full=True)
         else:
-            name = getattr(table, "description", None) or table.place
+            name = getattr(table, "description", None) or table.label
             raise SourceError(f"Parquet, Arrow or CSV was expected. Received: {name}.")
 
 
@@ -255,13 +255,13 @@ def _detect_format(head: bytes) -> str | None:
     return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
 
 
-def _unknown_format_error(place: str, suffix: str, head: bytes) -> SourceError:
+def _unknown_format_error(label: str, suffix: str, head: bytes) -> SourceError:
     if suffix in _BINARY:
         return SourceError(
-            f"A {suffix} file must be {_BINARY[suffix]}. Received: {place}, which begins with "
+            f"A {suffix} file must be {_BINARY[suffix]}. Received: {label}, which begins with "
             f"{head!r}. It is damaged, or of another format: give it the right suffix."
         )
     return SourceError(
         f"A file must be of a known format: {' '.join(DATA_SUFFIXES)} (CSV also .gz, .bz2, .xz, "
-        f".zst). Received: {place}, which begins with {head!r}."
+        f".zst). Received: {label}, which begins with {head!r}."
     )

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from evenly.errors import ColumnError, DataError, SourceError, listed, nearest
+from evenly.errors import ColumnError, DataError, SourceError, format_names, suggest
 from evenly.sources.files.locate import is_data_file
 from evenly.sources.files.streams import Stream
 from evenly.sources.read_errors import decode_errors
@@ -19,7 +19,7 @@ _STEP = 2**16
 """Bytes that are read of a member at a time."""
 
 
-def open_archive(raw: BinaryIO, place: str) -> zipfile.ZipFile:
+def open_archive(raw: BinaryIO, label: str) -> zipfile.ZipFile:
     """Return the archive in a file.
 
     Raises
@@ -27,7 +27,7 @@ def open_archive(raw: BinaryIO, place: str) -> zipfile.ZipFile:
     SourceError
         When it is damaged.
     """
-    with decode_errors(place):
+    with decode_errors(label):
         return zipfile.ZipFile(raw)
 
 
@@ -42,7 +42,7 @@ def is_zarr(archive: zipfile.ZipFile) -> bool:
     return any(mark in archive.namelist() for mark in zarr.MARKS)
 
 
-def selected_array(archive: zipfile.ZipFile, select: object, place: str) -> str:
+def selected_array(archive: zipfile.ZipFile, select: object, label: str) -> str:
     """Return the member of an NPZ file that holds the array to be fitted.
 
     Raises
@@ -58,45 +58,45 @@ def selected_array(archive: zipfile.ZipFile, select: object, place: str) -> str:
     if select is None:
         raise DataError(
             "Of an NPZ file with several arrays one must be selected. "
-            f"Received: {place} with {listed(names)}. Pass select={names[0]!r}, for example."
+            f"Received: {label} with {format_names(names)}. Pass select={names[0]!r}, for example."
         )
     if select not in names:
         raise ColumnError(
-            f"There must be an array of that name. Received: select={select!r}; {place} has "
-            f"{listed(names)}.{nearest(str(select), names)}"
+            f"There must be an array of that name. Received: select={select!r}; {label} has "
+            f"{format_names(names)}.{suggest(str(select), names)}"
         )
     return f"{select}.npy"
 
 
-def member_names(archive: zipfile.ZipFile, place: str) -> list[tuple[str, str]]:
+def member_names(archive: zipfile.ZipFile, label: str) -> list[tuple[str, str]]:
     """Return the names of the members that are data, with their places for messages."""
     names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
     data = [name for name in names if is_data_file(name)]
     if not data:
         raise SourceError(
             "A zip archive must hold data files. "
-            f"Received: {place}, which holds {listed(names) or 'nothing'}."
+            f"Received: {label}, which holds {format_names(names) or 'nothing'}."
         )
-    return [(name, place if len(data) == 1 else f"{place}/{name}") for name in data]
+    return [(name, label if len(data) == 1 else f"{label}/{name}") for name in data]
 
 
-def member_stream(archive: zipfile.ZipFile, name: str, raw: BinaryIO, place: str) -> Stream:
+def member_stream(archive: zipfile.ZipFile, name: str, raw: BinaryIO, label: str) -> Stream:
     """Return a member's bytes; its progress is that of the archive's file."""
-    with decode_errors(place):
-        member = _open_member(archive, archive.getinfo(name), place)
-        return Stream(raw, place, io.BufferedReader(member, _STEP), owned=False)
+    with decode_errors(label):
+        member = _open_member(archive, archive.getinfo(name), label)
+        return Stream(raw, label, io.BufferedReader(member, _STEP), owned=False)
 
 
-def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: str) -> bytes:
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) -> bytes:
     """Return the whole content of a member whose size has been checked."""
     parts = []
-    with _open_member(archive, info, place) as member:
+    with _open_member(archive, info, label) as member:
         while part := member.read(_STEP):
             parts.append(part)
     return b"".join(parts)
 
 
-def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: str) -> Any:
+def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) -> Any:
     """Return a member for reading, in steps that are unpacked within bounds.
 
     zipfile stops at the size asked for only when it unpacks deflated data. A step of LZMA becomes
@@ -104,15 +104,15 @@ def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: str) ->
     """
     member: Any = archive.open(info)
     if info.compress_type == zipfile.ZIP_BZIP2:
-        member._decompressor = _Bzip2(place)
+        member._decompressor = _Bzip2(label)
     return member
 
 
 class _Bzip2:
     """A decompressor for zipfile that refuses to unpack more than the bound in one step."""
 
-    def __init__(self, place: str) -> None:
-        self._place = place
+    def __init__(self, label: str) -> None:
+        self._label = label
         self._decompressor = bz2.BZ2Decompressor()
 
     @property
@@ -123,13 +123,13 @@ class _Bzip2:
     def decompress(self, data: bytes) -> bytes:
         """Return what some bytes stand for."""
         result = self._decompressor.decompress(data, max_member_bytes() + 1)
-        check_size(len(result), f"{self._place}, unpacked from {len(data)} bytes")
+        check_size(len(result), f"{self._label}, unpacked from {len(data)} bytes")
         return result
 
 
 def iter_members(
-    archive: zipfile.ZipFile, raw: BinaryIO, place: str
+    archive: zipfile.ZipFile, raw: BinaryIO, label: str
 ) -> Iterator[tuple[str, str, Stream]]:
-    """Yield each member that is data: its name, its place, its bytes."""
-    for name, member_place in member_names(archive, place):
-        yield name, member_place, member_stream(archive, name, raw, member_place)
+    """Yield each member that is data: its name, its label, its bytes."""
+    for name, member_label in member_names(archive, label):
+        yield name, member_label, member_stream(archive, name, raw, member_label)

@@ -31,12 +31,12 @@ class IpcFileTable:
     ----------
     file
         A path on this machine, or an open file.
-    place
+    label
         Its name, for messages.
     """
 
-    def __init__(self, file: str | BinaryIO, place: str, nbytes: int | None) -> None:
-        self.place = place
+    def __init__(self, file: str | BinaryIO, label: str, nbytes: int | None) -> None:
+        self.label = label
         self.nbytes = nbytes
         self.rows: int | None = None
         self._file = file
@@ -45,27 +45,27 @@ class IpcFileTable:
             check.check_dictionaries()
             schema = reader.schema
             self._count = reader.num_record_batches
-        self.fields = fields_of(schema_of(schema, place, SourceError), place, SourceError)
-        self._places = {name: index for index, name in enumerate(schema.names)}
+        self.fields = fields_of(schema_of(schema, label, SourceError), label, SourceError)
+        self._indices = {name: index for index, name in enumerate(schema.names)}
 
     @contextmanager
     def _open(self, names: list[str] | None) -> Iterator[tuple[Any, FileCheck]]:
         """Give PyArrow's reader of these columns, or of all, and what checks its batches."""
         import pyarrow
 
-        fields = None if names is None else [self._places[name] for name in names]
+        fields = None if names is None else [self._indices[name] for name in names]
         options = self._ipc.IpcReadOptions(included_fields=fields)
         local = isinstance(self._file, str)
-        with decode_errors(self.place), ExitStack() as stack:
+        with decode_errors(self.label), ExitStack() as stack:
             file = stack.enter_context(pyarrow.OSFile(self._file)) if local else self._file
-            yield self._ipc.open_file(file, options=options), FileCheck(file, self.place)
+            yield self._ipc.open_file(file, options=options), FileCheck(file, self.label)
 
     def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the batches, cut where they are large."""
         for number, batch in enumerate(read_ahead(self.batches(list(names)))):
             total = self.nbytes or 0
             share = total * (number + 1) // self._count - total * number // self._count
-            for columns in _columns(batch, names, self.place):
+            for columns in _columns(batch, names, self.label):
                 yield from (ColumnBatch(*part) for part in split_large(columns, share))
             del batch, columns  # before the next one is decoded
 
@@ -80,36 +80,36 @@ class IpcFileTable:
 class IpcStreamTable:
     """An IPC stream: batches as they come, from anything that can be read."""
 
-    def __init__(self, stream: Stream, place: str, nbytes: int | None) -> None:
+    def __init__(self, stream: Stream, label: str, nbytes: int | None) -> None:
         ipc = extras.require("pyarrow.ipc", extra="files", feature="Reading Arrow streams")
-        self.place = place
+        self.label = label
         self.nbytes = nbytes
         self.rows: int | None = None
         self._stream = stream
-        with decode_errors(place):
-            self._reader = ipc.open_stream(_Readable(stream, place))
+        with decode_errors(label):
+            self._reader = ipc.open_stream(_Readable(stream, label))
             self.fields = fields_of(
-                schema_of(self._reader.schema, place, SourceError), place, SourceError
+                schema_of(self._reader.schema, label, SourceError), label, SourceError
             )
 
     def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the batches."""
-        with decode_errors(self.place):
+        with decode_errors(self.label):
             for batch in read_ahead(self.batches(list(names))):
-                for columns in _columns(batch, names, self.place):
+                for columns in _columns(batch, names, self.label):
                     yield ColumnBatch(columns, self._stream.progress())
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         """Yield PyArrow's record batches."""
-        with decode_errors(self.place):
+        with decode_errors(self.label):
             for batch in self._reader:
                 yield batch.select(names)
 
 
-def _columns(batch: Any, names: tuple[str, ...], place: str) -> Iterator[tuple[Any, ...]]:
+def _columns(batch: Any, names: tuple[str, ...], label: str) -> Iterator[tuple[Any, ...]]:
     """Yield the named columns of PyArrow's record batch, after checking it."""
-    stream = open_stream(batch, place, SourceError)
-    for columns, _ in stream_column_batches(stream, names, place, SourceError):
+    stream = open_stream(batch, label, SourceError)
+    for columns, _ in stream_column_batches(stream, names, label, SourceError):
         yield columns
 
 
@@ -118,9 +118,9 @@ class _Readable:
 
     closed = False
 
-    def __init__(self, stream: Stream, place: str) -> None:
+    def __init__(self, stream: Stream, label: str) -> None:
         self._stream = stream
-        self._check = StreamCheck(place)
+        self._check = StreamCheck(label)
 
     def read(self, size: int) -> bytes:
         data = self._stream.read(size)

@@ -39,7 +39,7 @@ class _Table:
         """Return the outermost table."""
         return cls(data, _integer("<I", data, 0))
 
-    def _place(self, field: int) -> int:
+    def _position(self, field: int) -> int:
         """Return where a field is; 0 when it is left out."""
         entry = 4 + 2 * field
         if entry + 2 > _integer("<H", self._data, self._fields):
@@ -49,18 +49,22 @@ class _Table:
 
     def number(self, field: int, kind: str) -> int:
         """Return an integer; 0 when it is left out."""
-        place = self._place(field)
-        return _integer(kind, self._data, place) if place else 0
+        position = self._position(field)
+        return _integer(kind, self._data, position) if position else 0
 
     def table(self, field: int) -> "_Table | None":
         """Return a table."""
-        place = self._place(field)
-        return _Table(self._data, place + _integer("<I", self._data, place)) if place else None
+        position = self._position(field)
+        return (
+            _Table(self._data, position + _integer("<I", self._data, position))
+            if position
+            else None
+        )
 
     def structs(self, field: int, kind: str) -> Iterator[tuple[int, ...]]:
         """Yield the elements of a vector of structs."""
-        if place := self._place(field):
-            start = place + _integer("<I", self._data, place)
+        if position := self._position(field):
+            start = position + _integer("<I", self._data, position)
             size = struct.calcsize(kind)
             stop = start + 4 + size * _integer("<I", self._data, start)
             if stop > len(self._data):
@@ -74,7 +78,7 @@ def _integer(kind: str, data: bytes, at: int) -> int:
     return int(struct.unpack_from(kind, data, at)[0])
 
 
-def body_of(metadata: bytes, place: str) -> Body:
+def body_of(metadata: bytes, label: str) -> Body:
     """Return what a message says of its body.
 
     Raises
@@ -92,10 +96,10 @@ def body_of(metadata: bytes, place: str) -> Body:
             compressed = tuple(at for at, length in header.structs(2, "<qq") if length > 0)
         return Body(message.number(3, "<q"), compressed)
     except (struct.error, ValueError) as error:
-        raise corrupt_file_error(place, error) from None
+        raise corrupt_file_error(label, error) from None
 
 
-def check_body(body: Body, read_at: ReadAt, place: str) -> None:
+def check_body(body: Body, read_at: ReadAt, label: str) -> None:
     """Check the unpacked size of a body's buffers together against the bound.
 
     Raises
@@ -104,7 +108,7 @@ def check_body(body: Body, read_at: ReadAt, place: str) -> None:
         When it is larger.
     """
     sizes = (struct.unpack("<q", read_at(at, 8).ljust(8, b"\0"))[0] for at in body.compressed)
-    check_size(sum(max(0, size) for size in sizes), f"a record batch of {place}")
+    check_size(sum(max(0, size) for size in sizes), f"a record batch of {label}")
 
 
 class FileCheck:
@@ -116,8 +120,8 @@ class FileCheck:
         Open for reading, by Python or PyArrow; its position changes.
     """
 
-    def __init__(self, file: Any, place: str) -> None:
-        self._file, self._place = file, place
+    def __init__(self, file: Any, label: str) -> None:
+        self._file, self._label = file, label
         file.seek(0, 2)
         end = file.tell()
         length = struct.unpack("<i", self._read_at(end - 10, 4).ljust(4, b"\0"))[0]
@@ -126,7 +130,7 @@ class FileCheck:
             self._dictionaries = list(footer.structs(2, "<qi4xq"))
             self._batches = list(footer.structs(3, "<qi4xq"))
         except (struct.error, ValueError) as error:
-            raise corrupt_file_error(place, error) from None
+            raise corrupt_file_error(label, error) from None
 
     def check_dictionaries(self) -> None:
         """Check all dictionaries: PyArrow unpacks them before the first batch."""
@@ -141,8 +145,8 @@ class FileCheck:
     def _check(self, start: int, length: int) -> None:
         prefix = self._read_at(start, 8).ljust(8, b"\0")
         skipped = 8 if struct.unpack("<I", prefix[:4])[0] == _CONTINUED else 4
-        body = body_of(self._read_at(start + skipped, length - skipped), self._place)
-        check_body(body, lambda at, size: self._read_at(start + length + at, size), self._place)
+        body = body_of(self._read_at(start + skipped, length - skipped), self._label)
+        check_body(body, lambda at, size: self._read_at(start + length + at, size), self._label)
 
     def _read_at(self, start: int, size: int) -> bytes:
         self._file.seek(max(0, start))
@@ -155,8 +159,8 @@ class StreamCheck:
     PyArrow asks for the size of a message, for the message, and for its body, each at once.
     """
 
-    def __init__(self, place: str) -> None:
-        self._place = place
+    def __init__(self, label: str) -> None:
+        self._label = label
         self._length = -1
         self._body = Body(0, ())
 
@@ -164,8 +168,8 @@ class StreamCheck:
         """Check what has been read next."""
         if self._body.size:
             content, body, self._body = data, self._body, Body(0, ())
-            check_body(body, lambda at, size: content[at : at + size], self._place)
+            check_body(body, lambda at, size: content[at : at + size], self._label)
         elif len(data) == self._length:
-            self._body, self._length = body_of(data, self._place), -1
+            self._body, self._length = body_of(data, self._label), -1
         elif len(data) in (4, 8):
             self._length = int.from_bytes(data[-4:], "little")

@@ -56,19 +56,19 @@ class CsvTable:
     """
 
     def __init__(
-        self, stream: Stream, place: str, nbytes: int | None, delimiter: str | None = None
+        self, stream: Stream, label: str, nbytes: int | None, delimiter: str | None = None
     ) -> None:
         self._csv = extras.require("pyarrow.csv", extra="files", feature="Reading CSV")
         self._pyarrow = extras.require("pyarrow", extra="files", feature="Reading CSV")
-        self.place = place
+        self.label = label
         self.nbytes = nbytes
         self.rows: int | None = None
         self._stream = stream
         self._chunks = chunks(stream)
         first = next(self._chunks, None)
         if first is None:
-            raise SourceError(f"A file must not be empty. Received: {place}, of 0 bytes.")
-        self._names, self._delimiter, self._first = split_header(first, delimiter, place)
+            raise SourceError(f"A file must not be empty. Received: {label}, of 0 bytes.")
+        self._names, self._delimiter, self._first = split_header(first, delimiter, label)
         self._types: dict[str, Any] = {}
         self._skipped: set[str] = set()
         self._kinds = self._infer_types(self._first)
@@ -85,7 +85,7 @@ class CsvTable:
 
     def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the chunks' columns, the next chunk being decoded meanwhile."""
-        with decode_errors(self.place):
+        with decode_errors(self.label):
             yield from self._column_batches(names)
 
     def _column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
@@ -97,8 +97,8 @@ class CsvTable:
             )
             for batch in table.to_batches():
                 found: dict[str, Any] = {}
-                stream = open_stream(batch, self.place, SourceError)
-                for columns, _ in stream_column_batches(stream, there, self.place, SourceError):
+                stream = open_stream(batch, self.label, SourceError)
+                for columns, _ in stream_column_batches(stream, there, self.label, SourceError):
                     found = dict(zip(there, columns, strict=True))
                 found |= {name: empty_as_missing(found[name]) for name in keyed}
                 missing = missing_column(batch.num_rows)
@@ -120,7 +120,7 @@ class CsvTable:
         """Yield record batches of all columns: these as float64, the others as they stand."""
         types = {name: self._pyarrow.string() for name in self._names}
         types |= {name: self._pyarrow.float64() for name in numbers if name in types}
-        with decode_errors(self.place):
+        with decode_errors(self.label):
             for chunk in self._all_chunks():
                 yield from self._convert(chunk, self._names, types).to_batches()
 
@@ -165,7 +165,7 @@ class CsvTable:
         try:
             return self._read(chunk, names, types, len(chunk.data))
         except self._pyarrow.ArrowInvalid as error:
-            ragged = find_bad_length(chunk, self._delimiter, self._names, self.place)
+            ragged = find_bad_length(chunk, self._delimiter, self._names, self.label)
             raise ragged or self._conversion_error(chunk, types, str(error)) from None
 
     def _read(
@@ -238,10 +238,10 @@ class CsvTable:
     def _conversion_error(self, chunk: Chunk, types: dict[str, Any], why: str = "") -> Exception:
         """Return the error for a field that does not fit its column."""
         checks = {name: self._check(kind) for name, kind in types.items()}
-        found = find_bad_field(chunk, self._delimiter, self._names, checks, self.place)
+        found = find_bad_field(chunk, self._delimiter, self._names, checks, self.label)
         return found or DataError(
             "A CSV file must have the same columns in every line. "
-            f"Received: {self.place}, which cannot be read at line {chunk.line} or later: {why}"
+            f"Received: {self.label}, which cannot be read at line {chunk.line} or later: {why}"
         )
 
     def _check(self, kind: Any) -> Any:

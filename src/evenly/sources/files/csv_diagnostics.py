@@ -22,7 +22,7 @@ def records(chunk: Chunk, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def find_bad_length(
-    chunk: Chunk, delimiter: str, names: Sequence[str], place: str
+    chunk: Chunk, delimiter: str, names: Sequence[str], label: str
 ) -> DataError | None:
     """Return the error for the first record with too many or too few fields, if any."""
     for line, record in _until_csv_error(records(chunk, delimiter)):
@@ -30,7 +30,7 @@ def find_bad_length(
             shown = delimiter.join(record)
             return DataError(
                 f"Every line must have as many fields as the header: {len(names)}. "
-                f"Received: {len(record)} in line {line} of {place}: {_short(shown)}. "
+                f"Received: {len(record)} in line {line} of {label}: {_short(shown)}. "
                 "Correct the line; text that holds the separator must be quoted."
             )
     return None
@@ -41,7 +41,7 @@ def find_bad_field(
     delimiter: str,
     names: Sequence[str],
     checks: Mapping[str, Check],
-    place: str,
+    label: str,
 ) -> DataError | None:
     """Return the error for the first field that its column's check refuses, if any.
 
@@ -57,7 +57,7 @@ def find_bad_field(
                 return DataError(
                     "A numeric column must hold numbers; missing ones are empty, NA, NaN or "
                     f"null. Received: {_short(record[index])} in line {line}, column {name!r} of "
-                    f"{place}. Correct it, or leave the column out: exclude=[{name!r}]."
+                    f"{label}. Correct it, or leave the column out: exclude=[{name!r}]."
                 )
     return None
 

@@ -15,7 +15,7 @@ _FOREIGN = {
 }
 
 
-def split_header(chunk: Chunk, delimiter: str | None, place: str) -> tuple[list[str], str, Chunk]:
+def split_header(chunk: Chunk, delimiter: str | None, label: str) -> tuple[list[str], str, Chunk]:
     """Return the names, the delimiter, and the chunk without its header.
 
     Parameters
@@ -34,7 +34,7 @@ def split_header(chunk: Chunk, delimiter: str | None, place: str) -> tuple[list[
     ColumnError
         When a name comes twice.
     """
-    check_text(chunk.data, place)
+    check_text(chunk.data, label)
     data = chunk.data.removeprefix(codecs.BOM_UTF8)
     stripped = data.lstrip(b"\r\n")
     line = chunk.line + line_breaks(data, len(data) - len(stripped))
@@ -43,39 +43,39 @@ def split_header(chunk: Chunk, delimiter: str | None, place: str) -> tuple[list[
         text = stripped[:end].decode()
     except UnicodeDecodeError as error:
         raise SourceError(
-            _not_utf8(place, f"its header has the byte {error.object[error.start]:#x}")
+            _not_utf8(label, f"its header has the byte {error.object[error.start]:#x}")
         ) from None
     if delimiter is None:
         delimiter = next((mark for mark in ",;\t|" if mark in text), ",")
     names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-    _check_names(names, line, place)
+    _check_names(names, line, label)
     return names, delimiter, Chunk(stripped[end:], line + line_breaks(stripped, end))
 
 
-def check_text(data: bytes, place: str) -> None:
+def check_text(data: bytes, label: str) -> None:
     """Check that a file's beginning is text, of one byte a letter."""
     for mark, encoding in _FOREIGN.items():
         if data.startswith(mark):
-            raise SourceError(_not_utf8(place, f"it begins with the mark of {encoding}"))
+            raise SourceError(_not_utf8(label, f"it begins with the mark of {encoding}"))
     if b"\0" in data[:4096]:
         raise SourceError(
-            f"A CSV file must be text. Received: {place}, which holds zero bytes. If it is of "
+            f"A CSV file must be text. Received: {label}, which holds zero bytes. If it is of "
             "another format, give it the suffix of that format."
         )
 
 
-def _not_utf8(place: str, why: str) -> str:
+def _not_utf8(label: str, why: str) -> str:
     return (
-        f"A CSV file must be encoded in UTF-8. Received: {place}: {why}. "
+        f"A CSV file must be encoded in UTF-8. Received: {label}: {why}. "
         "Convert it, with iconv for example."
     )
 
 
-def _check_names(names: list[str], line: int, place: str) -> None:
+def _check_names(names: list[str], line: int, label: str) -> None:
     if names and all(is_number(name) for name in names):
         raise DataError(
             "A CSV file must begin with the names of its columns. "
-            f"Received: numbers ({', '.join(names[:5])}) in line {line} of {place}. "
+            f"Received: numbers ({', '.join(names[:5])}) in line {line} of {label}. "
             "Put a line of names before them."
         )
     twice = (
@@ -84,7 +84,7 @@ def _check_names(names: list[str], line: int, place: str) -> None:
     if twice:
         raise ColumnError(
             "Every column needs a name of its own. "
-            f"Received: {twice[0]!r} {names.count(twice[0])} times in line {line} of {place}."
+            f"Received: {twice[0]!r} {names.count(twice[0])} times in line {line} of {label}."
         )
 
 

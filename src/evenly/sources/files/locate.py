@@ -298,10 +298,10 @@ def _opening_error(path: str, error: Exception) -> SourceError:
 
 def _suggest_file(path: str) -> str:
     """Return the names beside a missing file that are most like it."""
-    from evenly.errors import nearest
+    from evenly.errors import suggest
 
     folder = os.path.dirname(path) or "."
     try:
-        return nearest(os.path.basename(path), os.listdir(folder))
+        return suggest(os.path.basename(path), os.listdir(folder))
     except OSError:
         return f" Nor is there a folder {folder!r}."

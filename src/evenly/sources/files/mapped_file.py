@@ -33,7 +33,7 @@ class MappedFile:
     ----------
     file
         Open for reading; it may be closed afterwards.
-    place
+    label
         Its name, for messages.
 
     Attributes
@@ -47,17 +47,17 @@ class MappedFile:
         When the file is empty, or so many files are mapped that this one cannot be guarded.
     """
 
-    def __init__(self, file: BinaryIO, place: str) -> None:
-        self._place = place
+    def __init__(self, file: BinaryIO, label: str) -> None:
+        self._label = label
         try:
             self.pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError as error:
-            raise corrupt_file_error(place, error) from None
+            raise corrupt_file_error(label, error) from None
         self._number = _core.guard_mapping(np.frombuffer(self.pages, np.uint8))
         if self._number < 0:
             raise SourceError(
                 "At most 4,096 NPY files can be open at once. "
-                f"Received: {place}, beside as many others. Read them one after the other."
+                f"Received: {label}, beside as many others. Read them one after the other."
             )
         weakref.finalize(self.pages, _core.unguard_mapping, self._number)
 
@@ -72,7 +72,7 @@ class MappedFile:
         if _core.mapping_failed(self._number):
             raise SourceError(
                 "A file must not become shorter while it is read. Received: "
-                f"{self._place}, of which a part was gone, or could not be read from its disk. "
+                f"{self._label}, of which a part was gone, or could not be read from its disk. "
                 "Read it again when it is complete."
             )
 

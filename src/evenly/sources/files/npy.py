@@ -53,7 +53,7 @@ class Header(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read_header(file: Any, place: str) -> Header:
+def read_header(file: Any, label: str) -> Header:
     """Read the header; the file then stands at the first value.
 
     Raises
@@ -63,18 +63,18 @@ def read_header(file: Any, place: str) -> Header:
     UnsupportedTypeError
         For Python objects, which only unpickling could read, and other non-numbers.
     """
-    with decode_errors(place):
+    with decode_errors(label):
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         header = Header(*read(file))
         _check_shape(header.shape)
     if header.dtype.hasobject:
         raise UnsupportedTypeError(
-            f"An NPY file must hold numbers. Received: {place}, which holds Python objects. "
+            f"An NPY file must hold numbers. Received: {label}, which holds Python objects. "
             "evenly unpickles nothing: save it with a numeric dtype."
         )
     if header.dtype.names is None:
-        check_dtype(header.dtype, place)
+        check_dtype(header.dtype, label)
     return header
 
 
@@ -84,24 +84,24 @@ def _check_shape(shape: tuple[int, ...]) -> None:
         raise ValueError(f"its header asks for an array of shape {shape}")
 
 
-def open_mapped(file: BinaryIO, choice: ColumnSelection, *, feature_axis: int, place: str) -> Any:
+def open_mapped(file: BinaryIO, choice: ColumnSelection, *, feature_axis: int, label: str) -> Any:
     """Return an NPY file on this machine: as a table, if its dtype is structured."""
-    pages = MappedFile(file, place)
-    array = mapped(file, pages, place)
+    pages = MappedFile(file, label)
+    array = mapped(file, pages, label)
     if array.dtype.names is not None:
-        return MappedTable(array, pages, place)
-    return MappedArray(array, pages, choice, feature_axis=feature_axis, place=place)
+        return MappedTable(array, pages, label)
+    return MappedArray(array, pages, choice, feature_axis=feature_axis, label=label)
 
 
 def open_stream(
-    stream: Stream, choice: ColumnSelection, *, feature_axis: int, place: str, nbytes: int | None
+    stream: Stream, choice: ColumnSelection, *, feature_axis: int, label: str, nbytes: int | None
 ) -> Any:
     """Return an NPY file that is read in order: as a table, if its dtype is structured."""
-    header = read_header(_Readable(stream), place)
+    header = read_header(_Readable(stream), label)
     if header.dtype.names is not None:
-        return StreamedTable(stream, header, place)
+        return StreamedTable(stream, header, label)
     return StreamedArray(
-        stream, header, choice, feature_axis=feature_axis, place=place, nbytes=nbytes
+        stream, header, choice, feature_axis=feature_axis, label=label, nbytes=nbytes
     )
 
 
@@ -119,10 +119,10 @@ class MappedArray(ArraySource):
         choice: ColumnSelection,
         *,
         feature_axis: int,
-        place: str,
+        label: str,
     ) -> None:
         self._pages = pages
-        super().__init__(array, choice, feature_axis=feature_axis, place=place)
+        super().__init__(array, choice, feature_axis=feature_axis, label=label)
 
     def blocks(self) -> Generator[Block]:
         """Yield ranges of rows."""
@@ -135,8 +135,8 @@ class MappedArray(ArraySource):
 class MappedTable(StructuredTable):
     """A structured array in an NPY file on this machine."""
 
-    def __init__(self, array: Any, pages: MappedFile, place: str) -> None:
-        super().__init__(array, place)
+    def __init__(self, array: Any, pages: MappedFile, label: str) -> None:
+        super().__init__(array, label)
         self._pages = pages
         self.verify = pages.check
 
@@ -145,13 +145,13 @@ class MappedTable(StructuredTable):
         step = max(1, _MAPPED_BYTES // self._array.itemsize)
         for start in range(0, len(self._array), step):
             yield from StructuredTable(
-                self._array[start : start + step], self.place
+                self._array[start : start + step], self.label
             ).column_batches(names)
             self._pages.check()
             self._pages.release()
 
 
-def mapped(file: BinaryIO, pages: MappedFile, place: str) -> Any:
+def mapped(file: BinaryIO, pages: MappedFile, label: str) -> Any:
     """Return the array of an NPY file that is mapped into memory.
 
     Raises
@@ -159,12 +159,12 @@ def mapped(file: BinaryIO, pages: MappedFile, place: str) -> Any:
     SourceError
         When the file is shorter than its header says.
     """
-    with decode_errors(place):
-        header = read_header(file, place)
+    with decode_errors(label):
+        header = read_header(file, label)
     start, size = file.tell(), len(pages.pages)
     if size - start < header.nbytes:
         raise corrupt_file_error(
-            place, f"its header asks for {header.nbytes} bytes, {size - start} follow"
+            label, f"its header asks for {header.nbytes} bytes, {size - start} follow"
         )
     flat = np.frombuffer(pages.pages, header.dtype, math.prod(header.shape), start)
     return flat.reshape(header.shape, order="F" if header.fortran else "C")
@@ -186,41 +186,41 @@ class StreamedArray:
         choice: ColumnSelection,
         *,
         feature_axis: int,
-        place: str,
+        label: str,
         nbytes: int | None,
     ) -> None:
         self._stream = stream
-        self._place = place
+        self._label = label
         self._header = header
         shape = header.shape
-        self._axis, number = resolve_feature_axis(shape, feature_axis, place)
-        self._picked = resolve_positions(choice, number, place)
+        self._axis, number = resolve_feature_axis(shape, feature_axis, label)
+        self._picked = resolve_positions(choice, number, label)
         self._choice = choice
-        self.description = f"{place} of shape {shape}"
+        self.description = f"{label} of shape {shape}"
         self.rows: int | None = math.prod(shape) // number if number else 0
         self.nbytes = nbytes
         self.left_out: dict[str, str] = {}
 
     def blocks(self) -> Generator[Block]:
         """Yield ranges of rows, as they are read."""
-        with decode_errors(self._place):
+        with decode_errors(self._label):
             yield from self._blocks()
 
     def _blocks(self) -> Generator[Block]:
         shape = self._header.shape
         if (self._header.fortran and len(shape) > 1) or self._axis == 0:
-            array = read_array(self._stream, self._header, self._place)
+            array = read_array(self._stream, self._header, self._label)
             yield from ArraySource(
-                array, self._choice, feature_axis=self._axis, place=self._place
+                array, self._choice, feature_axis=self._axis, label=self._label
             ).blocks()
             return
         row = 0
-        for part in _ranges(self._stream, self._header, self._place):
+        for part in _ranges(self._stream, self._header, self._label):
             block = Block(
                 None,
                 to_native(take_columns(part, self._axis, self._picked)),
                 feature_axis=self._axis if len(shape) > 1 else -1,
-                place=self._place,
+                label=self._label,
                 first_row=row,
                 nbytes=self._stream.progress(),
             )
@@ -231,8 +231,8 @@ class StreamedArray:
 class StreamedTable(StructuredTable):
     """A structured array in an NPY file that can only be read in order."""
 
-    def __init__(self, stream: Stream, header: Header, place: str) -> None:
-        super().__init__(np.empty(0, header.dtype), place)
+    def __init__(self, stream: Stream, header: Header, label: str) -> None:
+        super().__init__(np.empty(0, header.dtype), label)
         self._stream, self._header = stream, header
         self.rows, self.nbytes = math.prod(header.shape), header.nbytes
 
@@ -240,24 +240,24 @@ class StreamedTable(StructuredTable):
         """Yield ranges of rows, as they are read."""
         dimensions = len(self._header.shape)
         if not dimensions or (self._header.fortran and dimensions > 1):
-            parts = iter([read_array(self._stream, self._header, self.place)])
+            parts = iter([read_array(self._stream, self._header, self.label)])
         else:
-            parts = _ranges(self._stream, self._header, self.place)
+            parts = _ranges(self._stream, self._header, self.label)
         for part in parts:
-            yield from StructuredTable(part, self.place).column_batches(names)
+            yield from StructuredTable(part, self.label).column_batches(names)
 
 
-def _ranges(stream: Stream, header: Header, place: str) -> Iterator[Any]:
+def _ranges(stream: Stream, header: Header, label: str) -> Iterator[Any]:
     """Yield ranges of the first axis, of some megabytes."""
     shape = header.shape
     width = header.dtype.itemsize * math.prod(shape[1:])
     step = max(1, min(_BYTES, max_member_bytes()) // max(1, width))
     for start in range(0, shape[0], step):
         rows = min(step, shape[0] - start)
-        yield read_array(stream, header._replace(shape=(rows, *shape[1:])), place)
+        yield read_array(stream, header._replace(shape=(rows, *shape[1:])), label)
 
 
-def read_array(stream: Stream, header: Header, place: str) -> Any:
+def read_array(stream: Stream, header: Header, label: str) -> Any:
     """Return the array that follows, of the header's shape.
 
     Raises
@@ -265,11 +265,11 @@ def read_array(stream: Stream, header: Header, place: str) -> Any:
     SourceError
         When it ends too early, or is larger than what may be unpacked in one piece.
     """
-    check_size(header.nbytes, place)
+    check_size(header.nbytes, label)
     data = stream.read(header.nbytes)
     if len(data) < header.nbytes:
         raise SourceError(
-            f"A file must be whole. Received: {place}, which ends {header.nbytes - len(data)} "
+            f"A file must be whole. Received: {label}, which ends {header.nbytes - len(data)} "
             "bytes too early. It is truncated; get it again."
         )
     order = "F" if header.fortran else "C"

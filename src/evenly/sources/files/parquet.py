@@ -47,7 +47,7 @@ class ParquetTable:
     ----------
     file
         A path on this machine, or an open file.
-    place
+    label
         Its name, for messages.
     check
         Called after each part was read: raises when the file has changed.
@@ -56,24 +56,24 @@ class ParquetTable:
     def __init__(
         self,
         file: str | BinaryIO,
-        place: str,
+        label: str,
         nbytes: int | None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         parquet = extras.require("pyarrow.parquet", extra="files", feature="Reading Parquet")
-        self.place = place
+        self.label = label
         self.nbytes = nbytes
         self._file = file
         self._check = check
         self._parquet = parquet
-        with decode_errors(place), parquet.ParquetFile(file) as opened:
+        with decode_errors(label), parquet.ParquetFile(file) as opened:
             self._metadata = opened.metadata
             self.rows: int | None = self._metadata.num_rows
             schema = opened.schema_arrow
-            self.fields = fields_of(schema_of(schema, place, SourceError), place, SourceError)
+            self.fields = fields_of(schema_of(schema, label, SourceError), label, SourceError)
             self._widths = {field.name: _width(field.type) for field in schema}
         self._local = isinstance(file, str)
-        self._pages = PageCheck(file, self._metadata, place) if isinstance(file, str) else None
+        self._pages = PageCheck(file, self._metadata, label) if isinstance(file, str) else None
 
     def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield batches of at most 32 MB.
@@ -83,7 +83,7 @@ class ParquetTable:
         decoding alone. From elsewhere it is the waiting that counts.
         """
         batches = self.batches(list(names))
-        with decode_errors(self.place):
+        with decode_errors(self.label):
             yield from self._read(
                 batches if self._local else read_ahead(batches), names, self.nbytes or 0
             )
@@ -94,8 +94,8 @@ class ParquetTable:
         """Yield batches of columns that take so many bytes of the file."""
         reader: ColumnReader | None = None
         for batch in batches:
-            array = open_array(batch, self.place, SourceError)
-            reader = reader or ColumnReader(array.schema, names, self.place, SourceError)
+            array = open_array(batch, self.label, SourceError)
+            reader = reader or ColumnReader(array.schema, names, self.label, SourceError)
             yield ColumnBatch(reader.read(array), nbytes * batch.num_rows // max(1, self.rows or 0))
             del batch, array  # before the next one is decoded: that is half of the memory
 
@@ -123,11 +123,11 @@ class ParquetTable:
         """Yield ranges of columns of which a batch has the size of a part."""
         room = max(1, _PART_BYTES // max(1, min(_PART_ROWS, rows)))
         first = taken = 0
-        for place, name in enumerate(names):
+        for index, name in enumerate(names):
             width = self._width_of((name,))
-            if place > first and taken + width > room:
-                yield first, place
-                first, taken = place, 0
+            if index > first and taken + width > room:
+                yield first, index
+                first, taken = index, 0
             taken += width
         yield first, len(names)
 
@@ -135,7 +135,7 @@ class ParquetTable:
         self, group: int, names: tuple[str, ...], nbytes: int, readers: list[Any]
     ) -> Iterator[ColumnBatch]:
         """Yield the batches of a part. Readers are left for the next part: no thread shares one."""
-        with decode_errors(self.place):
+        with decode_errors(self.label):
             self._check_pages(group, names)
             opened = readers.pop() if readers else self._open(len(names))
             batches = opened.iter_batches(
@@ -148,7 +148,7 @@ class ParquetTable:
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         """Yield PyArrow's record batches."""
-        with decode_errors(self.place), self._open(len(names)) as opened:
+        with decode_errors(self.label), self._open(len(names)) as opened:
             rows = self._batch_rows(names)
             if self._local:
                 for group in range(opened.num_row_groups):
@@ -182,7 +182,7 @@ class ParquetTable:
             del batch  # before the next one is decoded
         if missing:
             raise corrupt_file_error(
-                self.place, f"{missing:,} of {rows:,} rows are missing where its footer has them"
+                self.label, f"{missing:,} of {rows:,} rows are missing where its footer has them"
             )
 
     def _open(self, columns: int) -> Any:

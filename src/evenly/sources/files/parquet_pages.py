@@ -30,14 +30,14 @@ class PageCheck:
         Path of the file.
     metadata
         The file's `pyarrow.parquet.FileMetaData`.
-    place
+    label
         The file's name, for messages.
     """
 
-    def __init__(self, path: str, metadata: Any, place: str) -> None:
+    def __init__(self, path: str, metadata: Any, label: str) -> None:
         self._path = path
         self._metadata = metadata
-        self._place = place
+        self._label = label
         self._leaves: dict[str, list[int]] | None = None
 
     def check(self, group: int, names: Iterable[str]) -> None:
@@ -63,8 +63,8 @@ class PageCheck:
             return
         with RegularFile(self._path) as file:
             for chunk in chunks:
-                label = f"{self._place}, of which column {chunk.path_in_schema!r} has a page"
-                for size in _page_sizes(file, chunk, self._place):
+                label = f"{self._label}, of which column {chunk.path_in_schema!r} has a page"
+                for size in _page_sizes(file, chunk, self._label):
                     check_size(size, label)
 
 
@@ -79,22 +79,22 @@ def _leaves(schema: Any) -> dict[str, list[int]]:
     return found
 
 
-def _page_sizes(file: BinaryIO, chunk: Any, place: str) -> Iterator[int]:
+def _page_sizes(file: BinaryIO, chunk: Any, label: str) -> Iterator[int]:
     """Yield the uncompressed size of each page."""
     offset = chunk.data_page_offset
     if chunk.has_dictionary_page and chunk.dictionary_page_offset:
         offset = min(offset, chunk.dictionary_page_offset)
     end = offset + chunk.total_compressed_size
     while offset < end:
-        fields, length = _page_header(file, offset, place)
+        fields, length = _page_header(file, offset, label)
         uncompressed, compressed = fields.get(_UNCOMPRESSED_SIZE), fields.get(_COMPRESSED_SIZE)
         if uncompressed is None or compressed is None or uncompressed < 0 or compressed < 0:
-            raise corrupt_file_error(place, f"the page header at byte {offset:,} has no size")
+            raise corrupt_file_error(label, f"the page header at byte {offset:,} has no size")
         yield uncompressed
         offset += length + compressed
 
 
-def _page_header(file: BinaryIO, offset: int, place: str) -> tuple[dict[int, int], int]:
+def _page_header(file: BinaryIO, offset: int, label: str) -> tuple[dict[int, int], int]:
     """Return the integer fields of the page header at an offset, and its length in bytes."""
     size = _HEADER_BYTES
     while size <= _MAX_HEADER_BYTES:
@@ -107,8 +107,8 @@ def _page_header(file: BinaryIO, offset: int, place: str) -> tuple[dict[int, int
                 break
             size *= 8
         except ValueError as error:
-            raise corrupt_file_error(place, error) from None
-    raise corrupt_file_error(place, f"the page header at byte {offset:,} has no end")
+            raise corrupt_file_error(label, error) from None
+    raise corrupt_file_error(label, f"the page header at byte {offset:,} has no end")
 
 
 def _struct(data: bytes, position: int, depth: int) -> tuple[dict[int, int], int]:

@@ -41,10 +41,10 @@ def _descend(
     if not step or (step == "**" and not rest):
         yield base, ""
         return
-    place = identity(base), len(steps)
-    if place in visited:
+    visit = identity(base), len(steps)
+    if visit in visited:
         return
-    visited.add(place)
+    visited.add(visit)
     if not rest:
         yield base, step
         return

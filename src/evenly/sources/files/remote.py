@@ -54,7 +54,7 @@ class RemoteFile(io.RawIOBase):
         return self._call("seek", offset, whence)  # type: ignore[no-any-return]
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the label."""
         return self._call("tell")  # type: ignore[no-any-return]
 
     def readable(self) -> bool:
@@ -62,7 +62,7 @@ class RemoteFile(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        """Whether it can be read from any place."""
+        """Whether it can be read from any label."""
         return bool(self._call("seekable"))
 
     def close(self) -> None:

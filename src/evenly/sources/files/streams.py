@@ -33,14 +33,14 @@ class Stream:
         The file as it lies on the disk.
     file
         The same, decompressed; by default as it is.
-    place
+    label
         Its name, for messages.
     """
 
-    def __init__(self, raw: BinaryIO, place: str, file: Any = None, owned: bool = True) -> None:
+    def __init__(self, raw: BinaryIO, label: str, file: Any = None, owned: bool = True) -> None:
         self._raw = raw
         self._owned = owned
-        self._place = place
+        self._label = label
         self._file: Any = raw if file is None else file
         self._seen = 0
         self._head = b""
@@ -54,13 +54,13 @@ class Stream:
             When more is to be unpacked in one piece than the bound allows.
         """
         if self._file is not self._raw:
-            check_size(size, self._place)
+            check_size(size, self._label)
         parts = []
         if self._head:
             parts.append(self._head[:size])
             self._head = self._head[size:]
             size -= len(parts[0])
-        with decode_errors(self._place):
+        with decode_errors(self._label):
             while size > 0 and (part := self._file.read(min(size, _STEP))):
                 parts.append(part)
                 size -= len(part)

@@ -69,13 +69,13 @@ def iter_zip(path: str, passed_over: "Counter[str]", check: bool = True) -> Iter
         if info.filename.endswith("/"):  # `is_dir` raises for an empty name
             continue
         if _is_wanted(info.filename):
-            place = f"{label}/{info.filename}"
-            check_size(info.file_size, place)
-            read: Callable[[], bytes] = partial(read_member, archive, info, place)
-            read = partial(read_remote, read, place, path) if is_url(path) else read
+            member_label = f"{label}/{info.filename}"
+            check_size(info.file_size, member_label)
+            read: Callable[[], bytes] = partial(read_member, archive, info, member_label)
+            read = partial(read_remote, read, member_label, path) if is_url(path) else read
             if unchanged and not is_url(path):
                 read = partial(_checked, read, unchanged)
-            yield ImageFile(place, read, info.compress_size, path)
+            yield ImageFile(member_label, read, info.compress_size, path)
         else:
             _count_skipped(info.filename, passed_over)
     if unchanged and is_url(path):  # once: each check is a request

@@ -27,21 +27,21 @@ class DecodedBatch(NamedTuple):
         Pillow's mode.
     array
         Their pixels: rows, or rows x bands; until the thread takes the next shot.
-    place, nbytes
-        As of a `Block`; the place is the first one's.
+    label, nbytes
+        As of a `Block`; the label is the first one's.
     archive
         The archive that all of them are in; nothing when they are in none.
     """
 
     kind: str
     array: npt.NDArray[Any]
-    place: str
+    label: str
     nbytes: int
     archive: str = ""
 
     def block(self) -> Block:
         """Return the bands as a block, without names."""
-        return Block(None, self.array, place=self.place, nbytes=self.nbytes)
+        return Block(None, self.array, label=self.label, nbytes=self.nbytes)
 
 
 _LINE, _PAST = 64, 16
@@ -107,7 +107,7 @@ class BatchBuilder:
         pixels = self._memory[: self._used]
         array = pixels if len(self.kind) == 1 else pixels.reshape(-1, len(self.kind))
         shot = DecodedBatch(
-            self.kind, array, self.image_files[0][0].place, self._nbytes, self.archive
+            self.kind, array, self.image_files[0][0].label, self._nbytes, self.archive
         )
         self._used = self._nbytes = 0
         self.image_files = []

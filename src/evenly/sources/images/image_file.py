@@ -18,7 +18,12 @@ from evenly.sources.files.locate import filesystem_of, is_url, open_in
 from evenly.sources.images.decode import UnreadableError
 from evenly.sources.read_errors import reason
 from evenly.sources.size_limits import TooLargeError
-from evenly.system.errors import MISSING_OR_FORBIDDEN, SCARCE, is_system_error, system_error
+from evenly.system.errors import (
+    MISSING_OR_FORBIDDEN,
+    OUT_OF_DESCRIPTORS,
+    is_system_error,
+    system_error,
+)
 from evenly.system.regular_files import open_regular
 
 
@@ -27,7 +32,7 @@ class ImageFile(NamedTuple):
 
     Attributes
     ----------
-    place
+    label
         Its name, for messages.
     read
         Gives its file's bytes, or an image of Pillow's. Any thread may call it.
@@ -37,7 +42,7 @@ class ImageFile(NamedTuple):
         The path of the file that it is, or lies in.
     """
 
-    place: str
+    label: str
     read: Callable[[], Any]
     nbytes: int | None = None
     file: str = ""
@@ -84,7 +89,7 @@ class Reader:
             try:
                 return read(picture)
             except SourceError as error:
-                if error.errno not in SCARCE:
+                if error.errno not in OUT_OF_DESCRIPTORS:
                     raise
                 self._scarce = True
         with self._alone:
@@ -100,7 +105,7 @@ def _read_with_retries(read: Callable[[ImageFile], Any], picture: ImageFile) -> 
         try:
             return read(picture)
         except SourceError as error:
-            if error.errno not in SCARCE:
+            if error.errno not in OUT_OF_DESCRIPTORS:
                 raise
             time.sleep(pause)
     return read(picture)
@@ -124,7 +129,7 @@ def read(picture: ImageFile) -> Any:
         if is_system_error(error):
             if isinstance(error, SourceError):
                 raise
-            raise system_error(picture.place, error, url=picture.file) from None
+            raise system_error(picture.label, error, url=picture.file) from None
         raise UnreadableError(redact(reason(error), picture.file)) from None
 
 
@@ -132,7 +137,7 @@ _DAMAGE = zlib.error, zipfile.BadZipFile, lzma.LZMAError, EOFError, RuntimeError
 """What the decoders of archives raise; RuntimeError for encrypted members."""
 
 
-def read_remote(read: Callable[[], bytes], place: str, url: str) -> bytes:
+def read_remote(read: Callable[[], bytes], label: str, url: str) -> bytes:
     """Return what `read` returns from a file system far away, whose own failures are the system's.
 
     They are of any class: of aiohttp, botocore, requests and others.
@@ -147,7 +152,7 @@ def read_remote(read: Callable[[], bytes], place: str, url: str) -> bytes:
     except (SourceError, ImportError, *MISSING_OR_FORBIDDEN, *_DAMAGE):
         raise
     except Exception as error:
-        raise system_error(place, error, url=url) from None
+        raise system_error(label, error, url=url) from None
 
 
 def _identity(image: Any) -> Any:

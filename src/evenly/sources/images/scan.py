@@ -75,8 +75,8 @@ def _is_wanted(path: str) -> bool:
 def file_kind(path: str) -> str:
     """Return what a file is by its suffix.
 
-    >>> file_kind("cat.JPG"), file_kind("shard-000.tar.gz"), file_kind("flights.csv"), file_kind("cat.json")
-    ('image', 'tar', 'table', 'other')
+    >>> [file_kind(name) for name in ("cat.JPG", "shard-000.tar.gz", "flights.csv", "cat.json")]
+    ['image', 'tar', 'table', 'other']
     """
     name = name_of(path)
     if is_image_file(name):

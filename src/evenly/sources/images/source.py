@@ -67,7 +67,7 @@ class ImageOptions:
         self.depth = self.depth or dtype
         if dtype != self.depth:
             raise DataError(
-                f"Images in batches must all have one depth. Received: {block.place} of {dtype}, "
+                f"Images in batches must all have one depth. Received: {block.label} of {dtype}, "
                 f"after others of {self.depth}. Pass a list, a folder or an archive of them."
             )
 
@@ -179,10 +179,10 @@ class ImageSource:
         return lines
 
     def _named(self, shot: DecodedBatch) -> Block:
-        names, places = columns(shot.kind, self.mode)
+        names, indices = columns(shot.kind, self.mode)
         chosen = self.chosen(names)
         bands = shot.array.reshape(len(shot.array), -1)
-        order = [places[names.index(name)] for name in chosen]
+        order = [indices[names.index(name)] for name in chosen]
         return replace(shot.block(), names=chosen, data=np.ascontiguousarray(bands[:, order]))
 
     def _decode_images(self, image_files: Iterable[ImageFile]) -> Iterator[DecodedBatch]:
@@ -197,7 +197,7 @@ class ImageSource:
                 except SourceError:
                     raise
                 except (MemoryError, OSError) as error:
-                    raise system_error(picture.place, error) from None
+                    raise system_error(picture.label, error) from None
         yield from self._flush(run)
 
     def _decoded(
@@ -230,7 +230,7 @@ class ImageSource:
             except UnreadableError as reason:
                 yield some  # of several that are broken, the first is named
                 some, nbytes = [], 0
-                self._on_broken(picture.place, str(reason))
+                self._on_broken(picture.label, str(reason))
                 continue
             some.append((picture, content))
             nbytes += len(content) if isinstance(content, bytes) else 0
@@ -257,22 +257,22 @@ class ImageSource:
             decoded = decode(self._pillow, content)
             kind, array = pixels(decoded.image, self.mode)
         except UnreadableError as reason:
-            self._on_broken(picture.place, str(reason))
+            self._on_broken(picture.label, str(reason))
             return
         self.summary.count(
             kind, multi_frame=decoded.multi_frame, truncated_depth=decoded.truncated_depth
         )
         if self._counted is not None:
             self._counted(picture, len(array))
-        yield DecodedBatch(kind, array, picture.place, nbytes, picture.archive)
+        yield DecodedBatch(kind, array, picture.label, nbytes, picture.archive)
 
-    def _on_broken(self, place: str, reason: str) -> None:
+    def _on_broken(self, label: str, reason: str) -> None:
         if self._rule.broken == "error":
             raise SourceError(
-                f"Every image must be readable. Received: {place}: {reason}. Mend it or remove it, "
+                f"Every image must be readable. Received: {label}: {reason}. Mend it or remove it, "
                 "or pass broken='skip' to leave out, count and name what cannot be read."
             )
-        self.summary.add_broken(place, reason)
+        self.summary.add_broken(label, reason)
 
 
 def _by_archive(each: Iterable[ImageFile]) -> Iterator[Iterator[ImageFile]]:
@@ -289,7 +289,7 @@ def from_files(sources: Sequence[Any], rule: ImageOptions, known: Any = None) ->
     Parameters
     ----------
     known
-        An `Album` of these files, some of which were read before: only the rest are read.
+        An `ImagePositions` of these files, some of which were read before: only the rest are read.
 
     Raises
     ------

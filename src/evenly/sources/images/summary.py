@@ -33,12 +33,12 @@ class ImageSummary:
             self.multi_frame += multi_frame
             self.truncated_depth += truncated_depth
 
-    def add_broken(self, place: str, reason: str) -> None:
+    def add_broken(self, label: str, reason: str) -> None:
         """Note an image that could not be counted."""
         with self._lock:
             self.broken += 1
             push = heapq.heappush if len(self._named) < _NAMED else heapq.heappushpop
-            push(self._named, (_ReverseKey(place), reason))
+            push(self._named, (_ReverseKey(label), reason))
 
     @property
     def images(self) -> int:
@@ -49,7 +49,7 @@ class ImageSummary:
     def reasons(self) -> str:
         """The first broken images by name, each with its reason."""
         ordered = sorted(self._named, reverse=True)
-        named = [f"{place.text}: {reason}" for place, reason in ordered]
+        named = [f"{label.text}: {reason}" for label, reason in ordered]
         rest = self.broken - len(named)
         return "; ".join(named) + (f"; and {rest:,} more" if rest else "")
 

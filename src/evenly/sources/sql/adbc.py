@@ -37,13 +37,13 @@ class AdbcTable:
         self._dbapi = dbapi
         self._asked = asked
         self._connection = dbapi.connect(_target(asked))  # commits nothing
-        self.place = asked.place
+        self.label = asked.label
         self.rows: int | None = None
         self.nbytes: int | None = None
         if asked.scheme == "postgresql":
             self._forbid_writing()
         if asked.table:
-            self._source = found_table(asked.table, _tables(self._connection), self.place)
+            self._source = found_table(asked.table, _tables(self._connection), self.label)
         else:
             self._check_one_statement()
             self._source = f"(\n{asked.query}\n) AS q"
@@ -51,7 +51,7 @@ class AdbcTable:
         limit = "" if asked.scheme == "sqlite" else " LIMIT 0"
         with self._reader((), limit) as reader:
             self.fields = fields_of(
-                schema_of(reader.schema, self.place, SourceError), self.place, SourceError
+                schema_of(reader.schema, self.label, SourceError), self.label, SourceError
             )
 
     def _forbid_writing(self) -> None:
@@ -77,8 +77,8 @@ class AdbcTable:
             contextlib.closing(read_ahead(iter(reader))) as batches,
         ):
             for batch in batches:
-                stream = open_stream(batch, self.place, SourceError)
-                yield from stream_column_batches(stream, names, self.place, SourceError)
+                stream = open_stream(batch, self.label, SourceError)
+                yield from stream_column_batches(stream, names, self.label, SourceError)
 
     @contextlib.contextmanager
     def _reader(self, names: tuple[str, ...], limit: str = "") -> Iterator[Any]:
@@ -124,5 +124,5 @@ def _tables(connection: Any) -> list[tuple[str, str]]:
 
 
 def _running(asked: DatabaseTarget) -> contextlib.AbstractContextManager[None]:
-    """Turn the errors of a driver and of Arrow into one that names the place."""
-    return decode_errors(asked.place, query_error, query_error, url=asked.target)
+    """Turn the errors of a driver and of Arrow into one that names the label."""
+    return decode_errors(asked.label, query_error, query_error, url=asked.target)

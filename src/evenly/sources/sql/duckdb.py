@@ -36,22 +36,22 @@ WHERE table_catalog = current_database() ORDER BY ALL
 def open_table(asked: DatabaseTarget) -> "DuckdbTable":
     """Return what was asked for as a table."""
     duckdb = extras.require("duckdb", extra="sql", feature="Reading a DuckDB database")
-    with decode_errors(asked.place, _query_error, _query_error):
+    with decode_errors(asked.label, _query_error, _query_error):
         connection = _connection(duckdb, asked.target)
         rows = None
         query = asked.query
         if asked.table:
             known = connection.execute(_TABLES).fetchall()
-            table = found_table(asked.table, known, asked.place)
+            table = found_table(asked.table, known, asked.label)
             query = selection((), table)
             ((rows,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
-        _check_one_query(connection, query, asked.place)
+        _check_one_query(connection, query, asked.label)
         relation = connection.sql(query)
         if relation is None:
             raise SourceError(
-                f"A query must give rows. Received: {asked.place}, which gives none. Use SELECT."
+                f"A query must give rows. Received: {asked.label}, which gives none. Use SELECT."
             )
-        frame: Any = open_frame(relation, asked.place)
+        frame: Any = open_frame(relation, asked.label)
         frame.refusal = _query_error
         return DuckdbTable(connection, frame, rows)
 
@@ -74,13 +74,13 @@ def _connection(duckdb: Any, path: str) -> Any:
     return connection
 
 
-def _check_one_query(connection: Any, query: str, place: str) -> None:
+def _check_one_query(connection: Any, query: str, label: str) -> None:
     """Refuse what is not one query that gives rows, such as COPY, ATTACH and SET."""
     kinds = [statement.type.name for statement in connection.extract_statements(query)]
     if len(kinds) != 1 or kinds[0] not in _QUERIES:
         found = " and ".join(kinds) or "none"
         raise query_error(
-            place, f"it must be one statement that reads, such as SELECT, and is {found}"
+            label, f"it must be one statement that reads, such as SELECT, and is {found}"
         )
 
 
@@ -90,20 +90,20 @@ class DuckdbTable:
     def __init__(self, connection: Any, table: Any, rows: int | None) -> None:
         self._connection = connection
         self._table = table
-        self.place = table.place
+        self.label = table.label
         self.fields = table.fields
         self.rows = rows
         self.nbytes: int | None = None
 
     def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
         """Yield the rows as the query runs."""
-        with decode_errors(self.place, _query_error, _query_error), self._connection:
+        with decode_errors(self.label, _query_error, _query_error), self._connection:
             yield from self._table.column_batches(names)
 
 
-def _query_error(place: str, error: object) -> SourceError:
+def _query_error(label: str, error: object) -> SourceError:
     """Return the error, with what to do where access beyond the database was refused."""
-    refusal = query_error(place, error)
+    refusal = query_error(label, error)
     if _DENIED.search(str(error)) is None:
         return refusal
     return SourceError(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from evenly.errors import ColumnError, DataError, SourceError, listed, nearest
+from evenly.errors import ColumnError, DataError, SourceError, format_names, suggest
 from evenly.sources.read_errors import reason
 
 _DEFAULT = ("main", "public")
@@ -23,7 +23,7 @@ def selection(names: Iterable[str], source: str) -> str:
     return f"SELECT {', '.join(map(quoted, names)) or '*'} FROM {source}"
 
 
-def found_table(name: str, known: Sequence[tuple[str, str]], place: str) -> str:
+def found_table(name: str, known: Sequence[tuple[str, str]], label: str) -> str:
     """Return the quoted name of a table, which may be written with its schema.
 
     Raises
@@ -40,17 +40,18 @@ def found_table(name: str, known: Sequence[tuple[str, str]], place: str) -> str:
     if found:
         raise DataError(
             "A table's name must be unique. Received: "
-            f"{name!r} in {place}, which may be {listed(map('.'.join, found))}. Name the schema."
+            f"{name!r} in {label}, which may be {format_names(map('.'.join, found))}. "
+            "Name the schema."
         )
     names = [table if schema in ("", *_DEFAULT) else f"{schema}.{table}" for schema, table in known]
     raise ColumnError(
-        f"There must be a table of that name. Received: {name!r}; {place} has "
-        f"{listed(names) or 'no tables'}.{nearest(name, names)}"
+        f"There must be a table of that name. Received: {name!r}; {label} has "
+        f"{format_names(names) or 'no tables'}.{suggest(name, names)}"
     )
 
 
-def query_error(place: str, error: object) -> SourceError:
+def query_error(label: str, error: object) -> SourceError:
     """Return the error for a database that cannot be read, or a query that does not run."""
     return SourceError(
-        f"A database must be readable, and its query run. Received: {place}: {reason(error)}."
+        f"A database must be readable, and its query run. Received: {label}: {reason(error)}."
     )

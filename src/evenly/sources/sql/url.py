@@ -4,7 +4,7 @@ import os
 import re
 from typing import NamedTuple
 
-from evenly.errors import SourceError, nearest
+from evenly.errors import SourceError, suggest
 from evenly.redaction import redact_url
 from evenly.sources.sql.statement import without_end
 
@@ -24,7 +24,7 @@ class DatabaseTarget(NamedTuple):
         The database's file, or the URL of its server.
     table, query
         What is read; one is empty.
-    place
+    label
         The URL as messages and statistics may have it: without a password.
     """
 
@@ -32,7 +32,7 @@ class DatabaseTarget(NamedTuple):
     target: str
     table: str
     query: str
-    place: str
+    label: str
 
 
 def is_database(path: str) -> bool:
@@ -67,18 +67,18 @@ def parse(url: str) -> DatabaseTarget:
     scheme = "postgresql" if scheme == "postgres" else scheme
     head, last = _split(url)
     found = _LAST.search(last)
-    place = redact_url(url)
+    label = redact_url(url)
     if found is None:
         raise SourceError(
             "A database's URL must end with a table or a query. "
-            f"Received: {place!r}. Write {place}?table=NAME, or {place}?query=SELECT ..."
+            f"Received: {label!r}. Write {label}?table=NAME, or {label}?query=SELECT ..."
         )
-    target = _file(head, place) if scheme in _IN_FILES else head
+    target = _file(head, label) if scheme in _IN_FILES else head
     table, query = (found[2], "") if found[1] == "table" else ("", without_end(found[2]))
-    return DatabaseTarget(scheme, target, table, query, place)
+    return DatabaseTarget(scheme, target, table, query, label)
 
 
-def _file(head: str, place: str) -> str:
+def _file(head: str, label: str) -> str:
     """Return the file of a URL: three slashes and a relative path, or four and one from the root.
 
     That is how SQLAlchemy has it.
@@ -87,15 +87,15 @@ def _file(head: str, place: str) -> str:
     if not path.startswith("/") or "?" in path:
         raise SourceError(
             "The URL of a database in a file has three slashes, or four before a path from the "
-            f"root, and no options but table= or query=. Received: {place!r}."
+            f"root, and no options but table= or query=. Received: {label!r}."
         )
     path = path[1:]
     if not os.path.isfile(path):
-        hint = nearest(os.path.basename(path), _beside(path))
+        hint = suggest(os.path.basename(path), _beside(path))
         if os.path.isfile(f"/{path}"):
             hint = " A path from the root is written with four slashes."
         raise SourceError(
-            f"A database must be there. Received: {place!r}, and there is no file {path!r}.{hint}"
+            f"A database must be there. Received: {label!r}, and there is no file {path!r}.{hint}"
         )
     return path
 

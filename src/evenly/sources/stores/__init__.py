@@ -19,5 +19,5 @@ def is_stored(x: Any) -> bool:
 def open_stored(x: Any, request: ReadOptions) -> Any:
     """Return it as a source of blocks or as a `Table`."""
     kind = next(kind for kind in _KINDS if kind.matches(x))
-    place = kind.label_of(x)
-    return open_arrays(kind.arrays(x, place), request, place=place)
+    label = kind.label_of(x)
+    return open_arrays(kind.arrays(x, label), request, label=label)

@@ -36,7 +36,7 @@ class StoredArray(Protocol):
         """Return the values in a box."""
 
 
-def check_slices(box: Slices, array: StoredArray, place: str) -> None:
+def check_slices(box: Slices, array: StoredArray, label: str) -> None:
     """Check the size of a box, and of the chunks that are unpacked for it, before it is read.
 
     Raises
@@ -47,9 +47,9 @@ def check_slices(box: Slices, array: StoredArray, place: str) -> None:
     size = array.dtype.itemsize
     if array.chunks is not None:
         chunk = tuple(map(int, array.chunks))
-        check_size(size * math.prod(chunk), f"{place}, in chunks of shape {chunk}")
+        check_size(size * math.prod(chunk), f"{label}, in chunks of shape {chunk}")
     shape = tuple(part.stop - part.start for part in box)
-    check_size(size * math.prod(shape), f"{place}, of which a part of shape {shape} is read")
+    check_size(size * math.prod(shape), f"{label}, of which a part of shape {shape} is read")
 
 
 class ChunkedSource:
@@ -64,13 +64,13 @@ class ChunkedSource:
     names: tuple[str, ...] | None = None
 
     def __init__(
-        self, array: StoredArray, request: ReadOptions, *, place: str, nbytes: int | None = None
+        self, array: StoredArray, request: ReadOptions, *, label: str, nbytes: int | None = None
     ) -> None:
-        check_dtype(array.dtype, place)
+        check_dtype(array.dtype, label)
         shape = tuple(array.shape)
         self._array = array
-        self._axis, number = resolve_feature_axis(shape, request.feature_axis, place)
-        self._picked = resolve_positions(request.choice, number, place)
+        self._axis, number = resolve_feature_axis(shape, request.feature_axis, label)
+        self._picked = resolve_positions(request.choice, number, label)
         self._boxes = plan_slices(
             shape,
             array.chunks,
@@ -78,8 +78,8 @@ class ChunkedSource:
             feature_axis=self._axis if len(shape) > 1 else None,
             in_order=request.in_order,
         )
-        self._place = place if self._boxes.in_order else f"{place}, in the order of its chunks"
-        self.description = f"{place} of shape {shape}"
+        self._label = label if self._boxes.in_order else f"{label}, in the order of its chunks"
+        self.description = f"{label} of shape {shape}"
         self.rows: int | None = math.prod(shape) // number
         self.nbytes: int | None = nbytes
         if nbytes is None:
@@ -87,7 +87,7 @@ class ChunkedSource:
         self.left_out: dict[str, str] = {}
 
     def blocks(self) -> Generator[Block]:
-        """Yield the boxes; in the order of rows, unless its place says otherwise."""
+        """Yield the boxes; in the order of rows, unless its label says otherwise."""
         row = read = 0
         with closing(read_ahead(self._read())) as parts:
             for part in parts:
@@ -96,7 +96,7 @@ class ChunkedSource:
                     None,
                     to_native(take_columns(part, self._axis, self._picked)),
                     feature_axis=self._axis if part.ndim > 1 else -1,
-                    place=self._place,
+                    label=self._label,
                     first_row=row,
                     nbytes=self._share(done) - self._share(read),
                 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from evenly.errors import ColumnError, DataError, SourceError, listed, nearest
+from evenly.errors import ColumnError, DataError, SourceError, format_names, suggest
 from evenly.sources.arrays import field_of
 from evenly.sources.options import ReadOptions
 from evenly.sources.selection import ColumnSelection
@@ -17,7 +17,7 @@ def open_arrays(
     arrays: Mapping[str, StoredArray],
     request: ReadOptions,
     *,
-    place: str,
+    label: str,
     nbytes: int | None = None,
 ) -> Any:
     """Return the arrays of a store, by their paths inside, as a source or a `Table`.
@@ -37,44 +37,44 @@ def open_arrays(
         When there is no array at all.
     """
     if not arrays:
-        raise SourceError(f"A store must hold an array. Received: {place}, which holds none.")
-    arrays, place = _selected(arrays, request.select, place)
+        raise SourceError(f"A store must hold an array. Received: {label}, which holds none.")
+    arrays, label = _selected(arrays, request.select, label)
     numeric = {name: array for name, array in arrays.items() if _has_numbers(array)}
     one = arrays if len(arrays) == 1 else numeric
     if len(one) == 1 and one.keys().isdisjoint(_names(request.choice)):
         ((name, array),) = one.items()
-        return _open_one(array, request, f"{place}/{name}" if name else place, nbytes)
+        return _open_one(array, request, f"{label}/{name}" if name else label, nbytes)
     if request.choice.columns is None and numeric:
-        _check_columns({n: a for n, a in numeric.items() if n not in _names(request.choice)}, place)
-    return ArraysTable(arrays, place=place, nbytes=nbytes, in_order=request.in_order)
+        _check_columns({n: a for n, a in numeric.items() if n not in _names(request.choice)}, label)
+    return ArraysTable(arrays, label=label, nbytes=nbytes, in_order=request.in_order)
 
 
-def _open_one(array: StoredArray, request: ReadOptions, place: str, nbytes: int | None) -> Any:
+def _open_one(array: StoredArray, request: ReadOptions, label: str, nbytes: int | None) -> Any:
     if array.dtype.names is not None:
-        return RecordsTable(array, place=place, nbytes=nbytes)
-    return ChunkedSource(array, request, place=place, nbytes=nbytes)
+        return RecordsTable(array, label=label, nbytes=nbytes)
+    return ChunkedSource(array, request, label=label, nbytes=nbytes)
 
 
 def _selected(
-    arrays: Mapping[str, StoredArray], select: Any, place: str
+    arrays: Mapping[str, StoredArray], select: Any, label: str
 ) -> tuple[Mapping[str, StoredArray], str]:
     """Return the one array that was selected, under no name, or those of a group."""
     path = "/".join(map(str, select if isinstance(select, tuple | list) else (select,)))
     path = "" if select is None else path.strip("/")
     if not path:
-        return arrays, place
+        return arrays, label
     if path in arrays:
-        return {"": arrays[path]}, f"{place}/{path}"
+        return {"": arrays[path]}, f"{label}/{path}"
     inside = {
         name.removeprefix(f"{path}/"): array
         for name, array in arrays.items()
         if name.startswith(f"{path}/")
     }
     if inside:
-        return inside, f"{place}/{path}"
+        return inside, f"{label}/{path}"
     raise ColumnError(
-        f"There must be an array of that name. Received: select={select!r}; {place} has "
-        f"{listed(arrays)}.{nearest(path, arrays)}"
+        f"There must be an array of that name. Received: select={select!r}; {label} has "
+        f"{format_names(arrays)}.{suggest(path, arrays)}"
     )
 
 
@@ -88,7 +88,7 @@ def _has_numbers(array: StoredArray) -> bool:
     return array.dtype.names is not None or field_of("", array.dtype).is_numeric
 
 
-def _check_columns(arrays: Mapping[str, StoredArray], place: str) -> None:
+def _check_columns(arrays: Mapping[str, StoredArray], label: str) -> None:
     """Check that arrays are plainly columns: of one dimension, of one length."""
     shapes = {tuple(array.shape) for array in arrays.values()}
     if not shapes or (len(shapes) == 1 and len(shapes.pop()) == 1):
@@ -96,7 +96,7 @@ def _check_columns(arrays: Mapping[str, StoredArray], place: str) -> None:
     found = [f"{name} {_described(array)}" for name, array in arrays.items()]
     raise DataError(
         "Of several arrays one must be selected, or some of equal shape be named as columns. "
-        f"Received: {place} with {listed(found)}. Pass select={next(iter(arrays))!r} or "
+        f"Received: {label} with {format_names(found)}. Pass select={next(iter(arrays))!r} or "
         f"columns=[{next(iter(arrays))!r}], for example."
     )
 

@@ -18,7 +18,7 @@ _FILLS = ("_FillValue", "missing_value")
 _PACKING = {"scale_factor": 1.0, "add_offset": 0.0}
 
 
-def mask_fill_values(array: StoredArray, attributes: Mapping[str, Any], place: str) -> StoredArray:
+def mask_fill_values(array: StoredArray, attributes: Mapping[str, Any], label: str) -> StoredArray:
     """Return an array in which values that stand for no value are NaN.
 
     Raises
@@ -34,13 +34,13 @@ def mask_fill_values(array: StoredArray, attributes: Mapping[str, Any], place: s
         if name in attributes and not np.all(np.asarray(attributes[name]) == plain)
     }
     if packing:
-        raise _undecoded(place, packing)
+        raise _undecoded(label, packing)
     given = {name: attributes[name] for name in _FILLS if name in attributes}
     fills = [value for value in map(_number, given.values()) if not _is_nan(value)]
     if not fills:
         return array
     if None in fills or (array.dtype.kind in "iu" and array.dtype.itemsize == 8):
-        raise _undecoded(place, given)
+        raise _undecoded(label, given)
     return MaskedArray(array, np.array(fills))
 
 
@@ -73,10 +73,10 @@ def _is_nan(value: Any) -> bool:
     return value is not None and bool(np.isnan(value))
 
 
-def _undecoded(place: str, attributes: Mapping[str, Any]) -> UnsupportedTypeError:
+def _undecoded(label: str, attributes: Mapping[str, Any]) -> UnsupportedTypeError:
     found = ", ".join(f"{name}={value}" for name, value in attributes.items())
     return UnsupportedTypeError(
         "Packed values must be decoded to be fitted. "
-        f"Received: {place} with the attributes {found}. Open it with xarray, which decodes "
+        f"Received: {label} with the attributes {found}. Open it with xarray, which decodes "
         "them as it reads, and pass what it gives: evenly.fit(xarray.open_dataset(path)[name])."
     )

@@ -26,20 +26,20 @@ class ArraysTable:
     """
 
     def __init__(
-        self, arrays: Mapping[str, StoredArray], *, place: str, nbytes: int | None, in_order: bool
+        self, arrays: Mapping[str, StoredArray], *, label: str, nbytes: int | None, in_order: bool
     ) -> None:
         self._arrays = dict(arrays)
         self._in_order = in_order
-        self.place = place
+        self.label = label
         self.fields = tuple(field_of(name, array.dtype) for name, array in arrays.items())
         shapes = {tuple(array.shape) for array in arrays.values()}
         self.rows: int | None = math.prod(shapes.pop()) if len(shapes) == 1 else None
         self.nbytes = nbytes
 
     def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
-        """Yield the values box by box; in C order, unless the place says otherwise."""
+        """Yield the values box by box; in C order, unless the label says otherwise."""
         arrays = [self._arrays[name] for name in names]
-        shape = _one_shape(dict(zip(names, arrays, strict=True)), self.place)
+        shape = _one_shape(dict(zip(names, arrays, strict=True)), self.label)
         boxes = plan_slices(
             shape,
             _common_chunks(arrays),
@@ -47,7 +47,7 @@ class ArraysTable:
             in_order=self._in_order,
         )
         if not boxes.in_order:
-            self.place += ", in the order of its chunks"
+            self.label += ", in the order of its chunks"
         read = 0
         with closing(read_ahead(_each(arrays, iter(boxes)))) as parts:
             for part in parts:
@@ -62,7 +62,7 @@ class ArraysTable:
     def _column(self, name: str, values: npt.NDArray[Any]) -> Column | GroupKeys:
         flat = values.reshape(-1)
         if isinstance(name, KeyName):
-            return factorize_named(flat, name, self.place)
+            return factorize_named(flat, name, self.label)
         return Column(to_native(flat))
 
     def _share(self, rows: int, total: int) -> int:
@@ -72,9 +72,9 @@ class ArraysTable:
 class RecordsTable:
     """An array of records in a store: its fields are the columns."""
 
-    def __init__(self, array: StoredArray, *, place: str, nbytes: int | None) -> None:
+    def __init__(self, array: StoredArray, *, label: str, nbytes: int | None) -> None:
         self._array = array
-        self.place = place
+        self.label = label
         self.rows: int | None = math.prod(array.shape)
         self.nbytes = nbytes
         names = array.dtype.names or ()
@@ -88,7 +88,7 @@ class RecordsTable:
         with closing(read_ahead(_each([self._array], iter(boxes)))) as parts:
             for (part,) in parts:
                 share = (self.nbytes or 0) * part.size // max(1, boxes.size)
-                for columns, _ in StructuredTable(part, self.place).column_batches(names):
+                for columns, _ in StructuredTable(part, self.label).column_batches(names):
                     yield ColumnBatch(columns, share)
                 del part, columns
 
@@ -104,12 +104,12 @@ def _common_chunks(arrays: list[StoredArray]) -> tuple[int, ...] | None:
     return tuple(map(max, zip(*chunks, strict=True))) if chunks else None
 
 
-def _one_shape(arrays: Mapping[str, StoredArray], place: str) -> tuple[int, ...]:
+def _one_shape(arrays: Mapping[str, StoredArray], label: str) -> tuple[int, ...]:
     shapes = {tuple(array.shape) for array in arrays.values()}
     if len(shapes) == 1:
         return shapes.pop()
     found = ", ".join(f"{name!r} of shape {tuple(a.shape)}" for name, a in arrays.items())
     raise DataError(
-        f"Arrays that are fitted as columns must have one shape. Received: {place} with {found}. "
+        f"Arrays that are fitted as columns must have one shape. Received: {label} with {found}. "
         "Name some of equal shape with columns=[...], or pass select= for one of them."
     )

@@ -16,7 +16,7 @@ def matches(x: Any) -> bool:
     return xarray is not None and isinstance(x, xarray.DataArray | xarray.Dataset)
 
 
-def arrays(x: Any, place: str) -> dict[str, StoredArray]:
+def arrays(x: Any, label: str) -> dict[str, StoredArray]:
     """Return the data variables by their names; a DataArray has none. Coordinates are no data."""
     if not hasattr(x, "data_vars"):
         return {"": LabelledArray(x)}

@@ -22,14 +22,14 @@ def matches(x: Any) -> bool:
     return zarr is not None and isinstance(x, zarr.Array | zarr.Group)
 
 
-def open_path(path: str, place: str, url: str = "") -> Any:
+def open_path(path: str, label: str, url: str = "") -> Any:
     """Return the array or group in a folder, a zip file or a URL, for reading.
 
     Parameters
     ----------
     path
         Path or URL.
-    place
+    label
         Its name, for messages, without secrets.
     url
         The URL that is read, whose secrets are masked in the messages of libraries.
@@ -41,27 +41,27 @@ def open_path(path: str, place: str, url: str = "") -> Any:
     """
     zarr = extras.require("zarr", extra="zarr", feature="Reading Zarr")
     store = path
-    with decode_errors(place, corrupt_store_error, url=url):
+    with decode_errors(label, corrupt_store_error, url=url):
         if "://" not in path and path.endswith(".zip"):
             store = zarr.storage.ZipStore(path, mode="r")
         return zarr.open(store, mode="r")
 
 
-def arrays(x: Any, place: str, url: str = "") -> dict[str, StoredArray]:
+def arrays(x: Any, label: str, url: str = "") -> dict[str, StoredArray]:
     """Return the arrays by their paths below a group; one that was given itself has none."""
-    with decode_errors(place, corrupt_store_error, url=url):
-        return _arrays(x, place, url)
+    with decode_errors(label, corrupt_store_error, url=url):
+        return _arrays(x, label, url)
 
 
-def _arrays(x: Any, place: str, url: str) -> dict[str, StoredArray]:
+def _arrays(x: Any, label: str, url: str) -> dict[str, StoredArray]:
     import zarr
 
     if isinstance(x, zarr.Array):
-        return {"": _stored(x, place, url)}
+        return {"": _stored(x, label, url)}
     found = x.members(max_depth=None)
     members = sorted((name, member) for name, member in found if isinstance(member, zarr.Array))
     return {
-        name: _stored(member, f"{place}/{name}", url) for name, member in members if member.shape
+        name: _stored(member, f"{label}/{name}", url) for name, member in members if member.shape
     }
 
 
@@ -70,16 +70,16 @@ def label_of(x: Any) -> str:
     return f"the Zarr {type(x).__name__.lower()} {x.name or '/'}"
 
 
-def _stored(array: Any, place: str, url: str) -> StoredArray:
-    return mask_fill_values(ZarrArray(array, place, url), array.attrs, place)
+def _stored(array: Any, label: str, url: str) -> StoredArray:
+    return mask_fill_values(ZarrArray(array, label, url), array.attrs, label)
 
 
 class ZarrArray:
     """A Zarr array; Zarr decodes the chunks of a box side by side."""
 
-    def __init__(self, array: Any, place: str, url: str) -> None:
+    def __init__(self, array: Any, label: str, url: str) -> None:
         self._array = array
-        self._place = place
+        self._label = label
         self._url = url
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
@@ -87,6 +87,6 @@ class ZarrArray:
 
     def read(self, box: Slices) -> npt.NDArray[Any]:
         """Return the values in a box."""
-        check_slices(box, self, self._place)
-        with decode_errors(self._place, corrupt_store_error, url=self._url):
+        check_slices(box, self, self._label)
+        with decode_errors(self._label, corrupt_store_error, url=self._url):
             return np.asarray(self._array[box])
