@@ -94,7 +94,7 @@ def fit(
         Called with a `Progress` after each block, by one thread at a time.
     by
         The column, or list of columns, whose values say which group a row belongs to; they
-        are not fitted. Or one key a row, as an array (of N×C×H×W one an image); or the key or
+        are not fitted. Or one key per row, as an array (of N×C×H×W one an image); or the key or
         the place of that part of batches. `GroupedMoments` come back: choose it when each
         sensor, station or class is to have mean 0 and variance 1 by itself.
     checkpoint
