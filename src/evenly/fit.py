@@ -102,7 +102,7 @@ def fit(
         few seconds, as a statistics file that also says which files are in them, and the same
         call goes on from it after a crash, with the same bits in the end. Files that are new
         since then are fitted; one that has changed or vanished is an error.
-        ``docs/resuming.md``.
+        ``docs/checkpoints.md``.
     update
         The same, when the source is not all files but those that may be new: choose it for
         the daily job. The result is the moments of all files that ever came this way.
