@@ -15,6 +15,7 @@ from evenly.torch.buffers import ScalingTensors, apply_move, dtype_on, scaling_t
 from evenly.torch.scaling import array
 from evenly.transform import CONSTANT_POLICIES, Scaling
 from evenly.transform.scaling import MISSING_POLICIES
+from evenly.typing import Constant, Missing
 
 
 class MomentsLayer(nn.Module):
@@ -35,8 +36,8 @@ class MomentsLayer(nn.Module):
         *,
         feature_axis: int = 1,
         correction: Correction = 0,
-        constant: str = "zero",
-        missing: str = "keep",
+        constant: Constant = "zero",
+        missing: Missing = "keep",
         device: Any = None,
     ) -> None:
         super().__init__()
