@@ -68,7 +68,7 @@ def check(before: evenly.Moments, after: evenly.Moments) -> None:
         or variance > 4 * rounding
         or (after.count != before.count).any()
     ):
-        sys.exit("The flights are not normalised: please report this.")
+        sys.exit("The flights are not normalized: please report this.")
 
 
 if __name__ == "__main__":

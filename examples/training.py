@@ -2,7 +2,7 @@
 
 `python examples/training.py` learns scikit-learn's digits, and how late the flights of New York in
 2013 arrived. The columns stand as they are in the files, Unix timestamps beside months: nothing
-is normalised by hand. `--quick` trains on less.
+is normalized by hand. `--quick` trains on less.
 """
 
 import sys

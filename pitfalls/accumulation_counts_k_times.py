@@ -22,7 +22,7 @@ def one_step(layer: nn.Module) -> float:
 
 
 def main() -> None:
-    print("How far one optimiser step of 8 micro-batches moves a running mean from 0 towards 1")
+    print("How far one optimizer step of 8 micro-batches moves a running mean from 0 towards 1")
     print("right   0.10")
     print(f"usual   {one_step(nn.BatchNorm1d(1)):.2f}  torch.nn.BatchNorm1d")
     ours = evenly.torch.BatchNorm1d(1, update="step")

@@ -22,7 +22,7 @@ def main() -> None:
         usual(batch)
         layer(batch)
     usual.eval(), layer.freeze()
-    print("A year of temperatures, normalised after it was read in order: the warmest hour")
+    print("A year of temperatures, normalized after it was read in order: the warmest hour")
     print(f"right   {exact.max():.3f}")
     print(f"usual   {usual(year[:, None]).max():.3f}  torch.nn.BatchNorm1d")
     print(f"evenly  {layer(year[:, None]).max():.3f}  Normalize")

@@ -13,7 +13,7 @@ def main() -> None:
     x = torch.full((1_000_000, 1), 1234567.1)
     usual = torch.nn.BatchNorm1d(1)(x)[0].item()
     ours = evenly.torch.BatchNorm1d(1)(x)[0].item()
-    print("A million rows of 1234567.1, normalised")
+    print("A million rows of 1234567.1, normalized")
     print(f"right   {0.0}")
     print(f"usual   {usual:.4f}  torch.nn.BatchNorm1d")
     print(f"evenly  {ours}  BatchNorm1d")

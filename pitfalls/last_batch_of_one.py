@@ -1,7 +1,7 @@
 """Training stops in the last batch of the epoch, because it has one row.
 
 101 rows in batches of 25 leave one over. One value has no variance, and torch raises. Dropping the
-row (drop_last=True) loses data; with single="running" it is normalised as evaluation would.
+row (drop_last=True) loses data; with single="running" it is normalized as evaluation would.
 """
 
 import torch

@@ -23,7 +23,7 @@ def error(value, exact):
 
 
 def test_varying_columns_are_scaled_for_any_number_of_rows():
-    """scikit-learn's bound for a constant column grows with the square of the row count (#19788)."""
+    """scikit-learn's bound for constant columns grows with the square of the rows (#19788)."""
     rows = 10_000_000
     x = np.full((rows, 1), 1.7e9)
     x[::2] += 6  # mean 1.7e9 + 3, std 3

@@ -1,4 +1,4 @@
-"""Validate a scaler's input as scikit-learn does, without converting or copying it.
+"""Validate a scaler's input like scikit-learn, but without converting it.
 
 scikit-learn converts integers to float64 first, which takes eight times the memory of
 uint8. The core reads most dtypes directly, so only the others are converted.
