@@ -1,7 +1,7 @@
-"""A constant column becomes noise at the size of the signal.
+"""A constant column becomes noise as large as the signal.
 
-It should become 0: it says nothing. But a mean that is wrong in the last digits leaves a rest,
-and dividing by the square root of almost no variance makes that rest large.
+It should become 0, because it has no information. But a mean that is wrong in the last digits
+leaves a small difference, which becomes large when divided by a standard deviation near 0.
 """
 
 import torch

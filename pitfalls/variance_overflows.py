@@ -1,7 +1,7 @@
-"""Large values, far from float32's limit, come out as zeros.
+"""Large values far below float32's limit become zeros.
 
-1e30 is a fine float32 number, but its square is not: the variance becomes infinite, everything
-is divided by infinity, and the running variance stays infinite for ever.
+float32 can represent 1e30, but not its square: the variance becomes infinite, all values are
+divided by infinity, and the running variance stays infinite permanently.
 """
 
 import torch
