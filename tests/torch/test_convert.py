@@ -162,7 +162,7 @@ def test_convert_creates_skipped_buffer_on_device_of_layer() -> None:
     ("options", "message"),
     [
         ({"to": "keras"}, r"to must be 'evenly' or 'torch'\. Received: 'keras'\."),
-        ({"single": "never"}, r"single must be one of 'error', 'running'\. Received: 'never'\."),
+        ({"single": "never"}, r"single must be 'error' or 'running'\. Received: 'never'\."),
         ({"to": "torch", "single": "running"}, "torch's layers do not have .* Received: single."),
         ({"virtual_batch_size": 4}, "Received: virtual_batch_size for a model with SyncBatchNorm"),
     ],

@@ -45,104 +45,104 @@ def run() -> Iterator[Run]:
 # ---- On the ranks ------------------------------------------------------------------------
 
 
-def layer_of(share: RankInput) -> SyncBatchNorm:
-    layer = SyncBatchNorm(CHANNELS, **share.options)
+def make_layer(rank_input: RankInput) -> SyncBatchNorm:
+    layer = SyncBatchNorm(CHANNELS, **rank_input.options)
     for parameter, start in ((layer.weight, 0.5), (layer.bias, -1.0)):
         if parameter is not None:
             nn.init.constant_(parameter, start)
             parameter.data += torch.arange(CHANNELS) / 4
-    return layer.to(torch.float64) if share.x.dtype == torch.float64 else layer
+    return layer.to(torch.float64) if rank_input.x.dtype == torch.float64 else layer
 
 
-def state_of(layer: SyncBatchNorm) -> dict[str, Tensor]:
+def copy_state(layer: SyncBatchNorm) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in layer.named_buffers()}
 
 
-def gradients_of(layer: nn.Module) -> list[Tensor]:
+def copy_gradients(layer: nn.Module) -> list[Tensor]:
     return [p.grad.clone() for p in layer.parameters() if p.grad is not None]
 
 
-def step(share: RankInput) -> dict[str, Any]:
+def step(rank_input: RankInput) -> dict[str, Any]:
     """Run one forward and one backward pass."""
-    layer = layer_of(share)
-    x = share.x.detach().requires_grad_(share.input_gradient)
-    y = layer(x, mask=share.mask)
-    (y * share.loss).sum().backward()
+    layer = make_layer(rank_input)
+    x = rank_input.x.detach().requires_grad_(rank_input.input_gradient)
+    y = layer(x, mask=rank_input.mask)
+    (y * rank_input.loss).sum().backward()
     return {
-        "y": y.detach(), "dx": x.grad, "parameters": gradients_of(layer), "state": state_of(layer),
+        "y": y.detach(), "dx": x.grad, "parameters": copy_gradients(layer), "state": copy_state(layer),
     }  # fmt: skip
 
 
-def step_in_pairs(share: RankInput) -> dict[str, Any]:
+def step_in_pairs(rank_input: RankInput) -> dict[str, Any]:
     """Call `step` with ranks 0 and 1 in one group, and rank 2 in another."""
     groups = [dist.new_group([0, 1]), dist.new_group([2])]
     group = groups[dist.get_rank() // 2]
-    return step(share._replace(options={"process_group": group}))
+    return step(rank_input._replace(options={"process_group": group}))
 
 
-def second_derivatives(share: RankInput) -> list[Tensor]:
+def second_derivatives(rank_input: RankInput) -> list[Tensor]:
     """Return the gradients of the squared gradients."""
-    layer = layer_of(share)
-    x = share.x.detach().requires_grad_()
+    layer = make_layer(rank_input)
+    x = rank_input.x.detach().requires_grad_()
     inputs = [x, layer.weight, layer.bias]
-    y = layer(x, mask=share.mask)
-    first = torch.autograd.grad((y**3 * share.loss).sum(), inputs, create_graph=True)
+    y = layer(x, mask=rank_input.mask)
+    first = torch.autograd.grad((y**3 * rank_input.loss).sum(), inputs, create_graph=True)
     return list(torch.autograd.grad((first[0] ** 2).sum(), [x, layer.weight]))
 
 
-def two_batches(share: RankInput) -> dict[str, Tensor]:
+def two_batches(rank_input: RankInput) -> dict[str, Tensor]:
     """Run two batches with an optimizer step each, then one in evaluation."""
-    layer = layer_of(share)
+    layer = make_layer(rank_input)
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.0)
-    for batch in (share.x, share.x + 1):
-        layer(batch).sum().backward()
+    for x in (rank_input.x, rank_input.x + 1):
+        layer(x).sum().backward()
         optimizer.step()
     layer.eval()
-    layer(share.x)
-    return state_of(layer)
+    layer(rank_input.x)
+    return copy_state(layer)
 
 
-def one_step_of_two_batches(share: RankInput) -> dict[str, Tensor]:
-    layer = layer_of(share)
-    for batch in (share.x, share.x + 1):
-        layer(batch).sum().backward()
+def one_step_of_two_batches(rank_input: RankInput) -> dict[str, Tensor]:
+    layer = make_layer(rank_input)
+    for x in (rank_input.x, rank_input.x + 1):
+        layer(x).sum().backward()
     torch.optim.SGD(layer.parameters(), lr=0.0).step()
-    return state_of(layer)
+    return copy_state(layer)
 
 
-def run_checkpointed(share: RankInput) -> dict[str, Any]:
-    layer = layer_of(share)
-    x = share.x.detach().requires_grad_()
+def run_checkpointed(rank_input: RankInput) -> dict[str, Any]:
+    layer = make_layer(rank_input)
+    x = rank_input.x.detach().requires_grad_()
     y = checkpoint(nn.Sequential(layer, nn.Tanh()), x, use_reentrant=False)
-    (y * share.loss).sum().backward()
-    return {"dx": x.grad, "state": state_of(layer)}
+    (y * rank_input.loss).sum().backward()
+    return {"dx": x.grad, "state": copy_state(layer)}
 
 
-def run_compiled(share: RankInput) -> dict[str, Any]:
-    model = nn.Sequential(nn.ReLU(), layer_of(share), nn.Tanh())
-    x = share.x.detach().requires_grad_()
+def run_compiled(rank_input: RankInput) -> dict[str, Any]:
+    model = nn.Sequential(nn.ReLU(), make_layer(rank_input), nn.Tanh())
+    x = rank_input.x.detach().requires_grad_()
     y = torch.compile(model, backend="aot_eager")(x) if dist.is_initialized() else model(x)
-    (y * share.loss).sum().backward()
+    (y * rank_input.loss).sum().backward()
     return {"y": y.detach(), "dx": x.grad}
 
 
-def run_in_ddp(share: RankInput) -> list[Tensor]:
-    model: nn.Module = nn.Sequential(nn.Linear(CHANNELS, CHANNELS), layer_of(share))
+def run_in_ddp(rank_input: RankInput) -> list[Tensor]:
+    model: nn.Module = nn.Sequential(nn.Linear(CHANNELS, CHANNELS), make_layer(rank_input))
     nn.init.eye_(model[0].weight)  # type: ignore[index]
     nn.init.zeros_(model[0].bias)  # type: ignore[index]
     world = 1
     if dist.is_initialized():
         model, world = DistributedDataParallel(model), dist.get_world_size()
-    (model(share.x) * share.loss).sum().mul(world).backward()
-    return gradients_of(model)
+    (model(rank_input.x) * rank_input.loss).sum().mul(world).backward()
+    return copy_gradients(model)
 
 
-def run_torch_layer_in_ddp(share: RankInput) -> None:
+def run_torch_layer_in_ddp(rank_input: RankInput) -> None:
     layers = [SyncBatchNorm(CHANNELS), nn.SyncBatchNorm(CHANNELS)]
     DistributedDataParallel(nn.Sequential(*layers))
 
 
-def count_collectives(share: RankInput) -> dict[str, int]:
+def count_collectives(rank_input: RankInput) -> dict[str, int]:
     calls = {"all_gather": 0, "all_reduce": 0}
     originals = {name: getattr(dist, name) for name in calls}
 
@@ -156,42 +156,44 @@ def count_collectives(share: RankInput) -> dict[str, int]:
     for name in calls:
         setattr(dist, name, count(name))
     try:
-        step(share)
+        step(rank_input)
     finally:
         for name, original in originals.items():
             setattr(dist, name, original)
     return calls
 
 
-def evaluate(share: RankInput) -> Tensor:
-    return layer_of(share).eval()(share.x)
+def evaluate(rank_input: RankInput) -> Tensor:
+    return make_layer(rank_input).eval()(rank_input.x)
 
 
-def run_frozen(share: RankInput) -> Tensor:
-    return layer_of(share).freeze().train()(share.x).detach()
+def run_frozen(rank_input: RankInput) -> Tensor:
+    return make_layer(rank_input).freeze().train()(rank_input.x).detach()
 
 
-def run_torch_layer(share: RankInput) -> Tensor:
-    return nn.SyncBatchNorm(CHANNELS)(share.x)
+def run_torch_layer(rank_input: RankInput) -> Tensor:
+    return nn.SyncBatchNorm(CHANNELS)(rank_input.x)
 
 
 # ---- In this process ---------------------------------------------------------------------
 
 
-def batch_of(sizes: list[int], inner: tuple[int, ...], dtype: torch.dtype, seed: int) -> RankInput:
+def random_batch(
+    sizes: list[int], inner: tuple[int, ...], dtype: torch.dtype, seed: int
+) -> RankInput:
     generator = torch.Generator().manual_seed(seed)
     shape = (sum(sizes), CHANNELS, *inner)
     x = torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
     return RankInput(x, torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype))
 
 
-def split(whole: RankInput, sizes: list[int]) -> list[RankInput]:
-    masks = [None] * len(sizes) if whole.mask is None else whole.mask.split(sizes)
-    parts = zip(whole.x.split(sizes), whole.loss.split(sizes), masks, strict=True)
-    return [RankInput(x, loss, mask, whole.options) for x, loss, mask in parts]
+def split(batch: RankInput, sizes: list[int]) -> list[RankInput]:
+    masks = [None] * len(sizes) if batch.mask is None else batch.mask.split(sizes)
+    parts = zip(batch.x.split(sizes), batch.loss.split(sizes), masks, strict=True)
+    return [RankInput(x, loss, mask, batch.options) for x, loss, mask in parts]
 
 
-def assert_equal(parts: list[dict[str, Any]], whole: dict[str, Any], tolerance: float) -> None:
+def assert_equal(parts: list[dict[str, Any]], batch: dict[str, Any], tolerance: float) -> None:
     """Compare the results of the ranks with those of one process."""
     for part in parts:
         if isinstance(part, Exception):
@@ -200,12 +202,12 @@ def assert_equal(parts: list[dict[str, Any]], whole: dict[str, Any], tolerance: 
     def close(a: Tensor, b: Tensor) -> None:
         torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance * 10)
 
-    for name in {"y", "dx"} & set(whole):
-        close(torch.cat([part[name] for part in parts]), whole[name])
-    for name, value in whole.get("state", {}).items():
+    for name in {"y", "dx"} & set(batch):
+        close(torch.cat([part[name] for part in parts]), batch[name])
+    for name, value in batch.get("state", {}).items():
         close(parts[0]["state"][name], value)
         assert all(torch.equal(part["state"][name], parts[0]["state"][name]) for part in parts)
-    for index, value in enumerate(whole.get("parameters", [])):
+    for index, value in enumerate(batch.get("parameters", [])):
         close(sum(part["parameters"][index] for part in parts), value)
 
 
@@ -235,24 +237,24 @@ def test_ranks_equal_one_process(
     seed: int,
 ) -> None:
     """Compare outputs, gradients and running statistics, also for ranks without rows."""
-    whole = batch_of(sizes, inner, dtype, seed)._replace(options=options)
+    batch = random_batch(sizes, inner, dtype, seed)._replace(options=options)
     if channels_last and len(inner) == 2:
-        whole = whole._replace(x=whole.x.to(memory_format=torch.channels_last))
+        batch = batch._replace(x=batch.x.to(memory_format=torch.channels_last))
     if masked:
-        mask = torch.rand(len(whole.x), *inner, generator=torch.Generator().manual_seed(seed)) < 0.7
+        mask = torch.rand(len(batch.x), *inner, generator=torch.Generator().manual_seed(seed)) < 0.7
         mask.view(-1)[:2] = True
-        x = torch.where(mask.unsqueeze(1), whole.x, torch.nan)
-        whole = whole._replace(mask=mask, x=x)
-    assert_equal(run(step, split(whole, sizes)), step(whole), TOLERANCE[dtype])
+        x = torch.where(mask.unsqueeze(1), batch.x, torch.nan)
+        batch = batch._replace(mask=mask, x=x)
+    assert_equal(run(step, split(batch, sizes)), step(batch), TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_ranks_are_accurate_at_an_offset(run: Run, masked: bool) -> None:
-    whole = batch_of([40, 1, 23], (), torch.float32, 0)
-    x = whole.x + 1e6
+    batch = random_batch([40, 1, 23], (), torch.float32, 0)
+    x = batch.x + 1e6
     mask = torch.ones(64, dtype=torch.bool) if masked else None
-    parts = run(step, split(whole._replace(x=x, mask=mask), [40, 1, 23]))
-    exact = step(whole._replace(x=x.double(), loss=whole.loss.double()))
+    parts = run(step, split(batch._replace(x=x, mask=mask), [40, 1, 23]))
+    exact = step(batch._replace(x=x.double(), loss=batch.loss.double()))
     y = torch.cat([part["y"] for part in parts])
     assert (y - exact["y"]).abs().max() < 1e-6
 
@@ -261,63 +263,63 @@ def test_ranks_are_accurate_at_an_offset(run: Run, masked: bool) -> None:
 def test_channel_constant_on_all_ranks_becomes_its_bias(run: Run, masked: bool) -> None:
     x = torch.full((10, CHANNELS), 1234567.1)
     mask = torch.ones(10, dtype=torch.bool) if masked else None
-    whole = RankInput(x, torch.ones_like(x), mask)
-    bias = layer_of(whole).bias
-    for part in run(step, split(whole, [3, 0, 7])):
+    batch = RankInput(x, torch.ones_like(x), mask)
+    bias = make_layer(batch).bias
+    for part in run(step, split(batch, [3, 0, 7])):
         assert torch.equal(part["y"], bias.expand_as(part["y"]))
 
 
 def test_ranks_outside_process_group_are_excluded(run: Run) -> None:
-    whole = batch_of([4, 5, 6], (2,), torch.float32, 1)
-    parts = run(step_in_pairs, split(whole, [4, 5, 6]))
-    shares = split(whole, [9, 6])
-    assert_equal(parts[:2], step(shares[0]), 2e-6)
-    assert_equal(parts[2:], step(shares[1]), 2e-6)
+    batch = random_batch([4, 5, 6], (2,), torch.float32, 1)
+    parts = run(step_in_pairs, split(batch, [4, 5, 6]))
+    inputs = split(batch, [9, 6])
+    assert_equal(parts[:2], step(inputs[0]), 2e-6)
+    assert_equal(parts[2:], step(inputs[1]), 2e-6)
 
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("sizes", [[4, 3, 5], [6, 0, 6]])
 def test_second_derivatives_equal_one_process(run: Run, sizes: list[int], masked: bool) -> None:
-    whole = batch_of(sizes, (2,), torch.float64, 2)
+    batch = random_batch(sizes, (2,), torch.float64, 2)
     if masked:
-        whole = whole._replace(mask=torch.arange(24).view(12, 2) % 5 != 0)
-    parts = run(second_derivatives, split(whole, sizes))
-    for_x, for_weight = second_derivatives(whole)
+        batch = batch._replace(mask=torch.arange(24).view(12, 2) % 5 != 0)
+    parts = run(second_derivatives, split(batch, sizes))
+    for_x, for_weight = second_derivatives(batch)
     torch.testing.assert_close(torch.cat([part[0] for part in parts]), for_x)
     torch.testing.assert_close(sum(part[1] for part in parts), for_weight)
 
 
 def test_single_value_on_all_ranks_raises_on_each(run: Run) -> None:
-    whole = batch_of([0, 1, 0], (), torch.float32, 3)
-    shares = split(whole, [0, 1, 0])
-    errors = run(step, shares)
-    for error, share in zip(errors, shares, strict=True):
+    batch = random_batch([0, 1, 0], (), torch.float32, 3)
+    inputs = split(batch, [0, 1, 0])
+    errors = run(step, inputs)
+    for error, rank_input in zip(errors, inputs, strict=True):
         assert isinstance(error, DataError)
         assert str(error) == (
             "Expected more than 1 value per channel when training, got input size "
-            f"{share.x.size()} on this rank, and one value on all ranks"
+            f"{rank_input.x.size()} on this rank, and one value on all ranks"
         )
-    assert "y" in run(step, split(batch_of([1, 1, 0], (), torch.float32, 3), [1, 1, 0]))[0]
+    assert "y" in run(step, split(random_batch([1, 1, 0], (), torch.float32, 3), [1, 1, 0]))[0]
 
 
 def test_single_running_on_ranks(run: Run) -> None:
-    whole = batch_of([0, 0, 1], (), torch.float32, 4)._replace(options={"single": "running"})
-    assert_equal(run(step, split(whole, [0, 0, 1])), step(whole), 1e-6)
+    batch = random_batch([0, 0, 1], (), torch.float32, 4)._replace(options={"single": "running"})
+    assert_equal(run(step, split(batch, [0, 0, 1])), step(batch), 1e-6)
 
 
 @pytest.mark.parametrize("mask", [None, torch.zeros(4, dtype=torch.bool)])
 def test_batch_without_values_equals_one_process(run: Run, mask: Tensor | None) -> None:
     sizes = [0, 0, 0] if mask is None else [1, 0, 3]
-    whole = batch_of(sizes, (), torch.float32, 5)._replace(mask=mask)
-    one = step(whole)
+    batch = random_batch(sizes, (), torch.float32, 5)._replace(mask=mask)
+    one = step(batch)
     one.pop("parameters")
-    assert_equal(run(step, split(whole, sizes)), one, 0.0)
+    assert_equal(run(step, split(batch, sizes)), one, 0.0)
 
 
 def test_non_finite_skip_skips_batch_on_all_ranks(run: Run) -> None:
-    whole = batch_of([2, 2, 2], (), torch.float32, 6)._replace(options={"non_finite": "skip"})
-    whole.x[3, 1] = torch.inf
-    for part in run(step, split(whole, [2, 2, 2])):
+    batch = random_batch([2, 2, 2], (), torch.float32, 6)._replace(options={"non_finite": "skip"})
+    batch.x[3, 1] = torch.inf
+    for part in run(step, split(batch, [2, 2, 2])):
         assert part["state"]["skipped"] == 1
         assert torch.equal(part["state"]["running_mean"], torch.zeros(CHANNELS))
         assert part["state"]["num_batches_tracked"] == 0
@@ -333,61 +335,63 @@ def test_non_finite_skip_skips_batch_on_all_ranks(run: Run) -> None:
     ],
 )
 def test_update_option_on_ranks(run: Run, function: Any, options: dict[str, Any]) -> None:
-    whole = batch_of([3, 1, 4], (), torch.float32, 7)._replace(options=options)
-    parts = [{"state": state} for state in run(function, split(whole, [3, 1, 4]))]
-    assert_equal(parts, {"state": function(whole)}, 2e-6)
+    batch = random_batch([3, 1, 4], (), torch.float32, 7)._replace(options=options)
+    parts = [{"state": state} for state in run(function, split(batch, [3, 1, 4]))]
+    assert_equal(parts, {"state": function(batch)}, 2e-6)
 
 
 @pytest.mark.parametrize("update", ["forward", "batch"])
 def test_activation_checkpointing_on_ranks(run: Run, update: str) -> None:
-    whole = batch_of([3, 1, 4], (), torch.float32, 8)._replace(options={"update": update})
-    parts = run(run_checkpointed, split(whole, [3, 1, 4]))
-    assert_equal(parts, run_checkpointed(whole), 2e-6)
+    batch = random_batch([3, 1, 4], (), torch.float32, 8)._replace(options={"update": update})
+    parts = run(run_checkpointed, split(batch, [3, 1, 4]))
+    assert_equal(parts, run_checkpointed(batch), 2e-6)
     assert parts[0]["state"]["num_batches_tracked"] == (2 if update == "forward" else 1)
 
 
 def test_sync_batch_norm_in_compiled_model(run: Run) -> None:
-    whole = batch_of([3, 2, 4], (), torch.float32, 9)
-    assert_equal(run(run_compiled, split(whole, [3, 2, 4])), run_compiled(whole), 2e-6)
+    batch = random_batch([3, 2, 4], (), torch.float32, 9)
+    assert_equal(run(run_compiled, split(batch, [3, 2, 4])), run_compiled(batch), 2e-6)
 
 
 def test_gradients_under_ddp_equal_one_process(run: Run) -> None:
     """DDP averages over the ranks, so the loss, a sum, is multiplied by their number."""
-    whole = batch_of([3, 2, 4], (), torch.float32, 10)
-    for part in run(run_in_ddp, split(whole, [3, 2, 4])):
-        for ours, one in zip(part, run_in_ddp(whole), strict=True):
+    batch = random_batch([3, 2, 4], (), torch.float32, 10)
+    for part in run(run_in_ddp, split(batch, [3, 2, 4])):
+        for ours, one in zip(part, run_in_ddp(batch), strict=True):
             torch.testing.assert_close(ours, one, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("needs_gradient", [True, False])
 def test_step_uses_one_collective_per_pass(run: Run, needs_gradient: bool) -> None:
     """Backward uses none if the input needs no gradient, as in a network's first layer."""
-    whole = batch_of([3, 0, 4], (), torch.float32, 11)._replace(input_gradient=needs_gradient)
-    shares = [share._replace(input_gradient=needs_gradient) for share in split(whole, [3, 0, 4])]
+    batch = random_batch([3, 0, 4], (), torch.float32, 11)._replace(input_gradient=needs_gradient)
+    inputs = [
+        rank_input._replace(input_gradient=needs_gradient) for rank_input in split(batch, [3, 0, 4])
+    ]
     assert (
-        run(count_collectives, shares) == [{"all_gather": 1, "all_reduce": int(needs_gradient)}] * 3
+        run(count_collectives, inputs) == [{"all_gather": 1, "all_reduce": int(needs_gradient)}] * 3
     )
-    one = step(whole)
+    one = step(batch)
     assert_equal(
-        run(step, shares), one if needs_gradient else {"parameters": one["parameters"]}, 2e-6
+        run(step, inputs), one if needs_gradient else {"parameters": one["parameters"]}, 2e-6
     )
 
 
 @pytest.mark.parametrize("function", [evaluate, run_frozen])
 def test_evaluation_and_frozen_layer_use_no_collectives(run: Run, function: Any) -> None:
-    whole = batch_of([3, 0, 4], (), torch.float32, 12)
-    parts = run(function, split(whole, [3, 0, 4]))
-    assert torch.equal(torch.cat(parts), function(whole))
+    batch = random_batch([3, 0, 4], (), torch.float32, 12)
+    parts = run(function, split(batch, [3, 0, 4]))
+    assert torch.equal(torch.cat(parts), function(batch))
 
 
 def test_torch_sync_batch_norm_rejects_cpus(run: Run) -> None:
     """pytorch/pytorch#78078."""
-    errors = run(run_torch_layer, split(batch_of([1, 1, 1], (), torch.float32, 13), [1, 1, 1]))
+    errors = run(run_torch_layer, split(random_batch([1, 1, 1], (), torch.float32, 13), [1, 1, 1]))
     assert all("expected input tensor to be on GPU" in str(error) for error in errors)
 
 
 def test_ddp_still_rejects_torch_sync_batch_norm_on_cpus(run: Run) -> None:
-    errors = run(run_torch_layer_in_ddp, [batch_of([1], (), torch.float32, 15)] * 3)
+    errors = run(run_torch_layer_in_ddp, [random_batch([1], (), torch.float32, 15)] * 3)
     assert all("SyncBatchNorm layers only work with GPU" in str(error) for error in errors)
 
 
@@ -422,7 +426,7 @@ def test_sync_batch_norm_has_torchs_constructor() -> None:
     assert layer.process_group == "group"
     assert (layer.eps, layer.momentum, layer.bias, layer.running_mean) == (1e-3, None, None, None)
     assert (layer.weight.device.type, layer.weight.dtype) == ("meta", torch.float64)
-    with pytest.raises(DataError, match="single must be one of 'error', 'running'"):
+    with pytest.raises(DataError, match="single must be 'error' or 'running'"):
         SyncBatchNorm(4, single="never")
 
 

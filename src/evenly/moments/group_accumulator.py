@@ -110,7 +110,7 @@ class GroupAccumulator(MomentsBase):
         ours = self._metadata.by
         if by is None and ours is None:
             raise DataError(
-                "by= must have one key a row: these groups have no columns by name. Received: no "
+                "by= must have one key per row: these groups have no columns by name. Received: no "
                 "by=. Pass by=keys."
             )
         named = [*ours] if isinstance(ours, tuple) else ours

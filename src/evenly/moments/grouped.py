@@ -17,7 +17,8 @@ from evenly.moments.statistics import Correction
 from evenly.program_version import program_version
 from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file import groups as group_file
-from evenly.transform.group_scaling import GroupScaling, group_scaling, scale_by_group
+from evenly.transform import transform_by_group
+from evenly.transform.group_scaling import GroupScaling, group_scaling
 
 GroupKey = KeyPart | Key
 
@@ -200,7 +201,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         Float64 arithmetic, as of `Moments.normalize`: within 2 ulp of the exact answer in float32.
         """
         options = {"dtype": dtype, "missing": missing, "feature_axis": feature_axis}
-        return scale_by_group(
+        return transform_by_group(
             x,
             self._scaling(False, constant, correction),
             by=by,
@@ -224,7 +225,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         The parameters, the result and the errors are as there.
         """
         options = {"dtype": dtype, "feature_axis": feature_axis}
-        return scale_by_group(
+        return transform_by_group(
             x, self._scaling(True, constant, correction), by=by, unknown=unknown, **options
         )
 

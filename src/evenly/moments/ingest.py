@@ -83,7 +83,7 @@ def check_weights_array(weights: Any, rows: int) -> npt.NDArray[np.float64]:
     result = np.ascontiguousarray(weights, np.float64)
     if result.shape != (rows,):
         raise DataError(
-            f"weights must have one number a row: shape ({rows},). Received: shape {result.shape}."
+            f"weights must have one number per row: shape ({rows},). Received: shape {result.shape}."
         )
     check_weights(result, 0, "weights=")
     return result

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from evenly.errors import DataError
+from evenly.errors import DataError, check_choice
 from evenly.torch import functional, running_stats
 from evenly.torch.mask import broadcast_mask
 from evenly.torch.native import BatchStatistics
@@ -58,11 +58,7 @@ class BatchNorm(_BatchNorm):
     def _set_options(self, virtual_batch_size: int | None, **choices: str) -> None:
         """Check and store the additional options."""
         for option, value in choices.items():
-            if value not in CHOICES[option]:
-                raise DataError(
-                    f"{option} must be one of {', '.join(map(repr, CHOICES[option]))}. "
-                    f"Received: {value!r}."
-                )
+            check_choice(option, value, CHOICES[option])
             setattr(self, option, value)
         if virtual_batch_size is not None and virtual_batch_size < 2:
             raise DataError(
@@ -75,15 +71,16 @@ class BatchNorm(_BatchNorm):
             device = None if tracked is None else tracked.device
             skipped = torch.zeros((), dtype=torch.long, device=device)
             self.register_buffer("skipped", skipped, persistent=False)
-        self._follow_steps()
+        self._register_step_hook()
 
-    def _follow_steps(self) -> None:
+    def _register_step_hook(self) -> None:
+        """Follow the steps of optimizers if ``update="step"``."""
         if self.update == "step":
             running_stats.register_step_hook(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._follow_steps()  # after a copy or a pickle
+        self._register_step_hook()  # after a copy or a pickle
 
     def freeze(self) -> "BatchNorm":
         """Use the running statistics without updating them, even after ``train()``.
@@ -121,6 +118,7 @@ class BatchNorm(_BatchNorm):
         return self._normalize_with_batch(input, mask)
 
     def _affine(self) -> tuple[Tensor | None, Tensor | None]:
+        """Return weight and bias."""
         parameters = self._parameters
         if "weight" in parameters and "bias" in parameters:
             return parameters["weight"], parameters["bias"]
@@ -179,6 +177,7 @@ class BatchNorm(_BatchNorm):
             self._apply_update(pending.statistics)
 
     def _apply_update(self, batch: Statistics | BatchStatistics) -> None:
+        """Update the running statistics now."""
         buffers = self._buffers
         mean, variance = buffers["running_mean"], buffers["running_var"]
         assert mean is not None

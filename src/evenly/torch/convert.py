@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from evenly.errors import DataError
+from evenly.errors import DataError, check_choice
 from evenly.torch import module_class, running_stats
 from evenly.torch.batch_norm import EXTRAS, BatchNorm, BatchNorm1d
 from evenly.torch.sync import SyncBatchNorm, virtual_batch_error
@@ -69,8 +69,7 @@ def convert(model: nn.Module, to: str = "evenly", **extras: Any) -> nn.Module:
 
 
 def _check_arguments(to: str, extras: dict[str, Any]) -> None:
-    if to not in ("evenly", "torch"):
-        raise DataError(f"to must be 'evenly' or 'torch'. Received: {to!r}.")
+    check_choice("to", to, ("evenly", "torch"))
     if to == "torch" and extras:
         raise DataError(
             "torch's layers do not have evenly's options. "

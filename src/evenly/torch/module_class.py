@@ -9,16 +9,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
 from evenly.errors import format_names
-from evenly.torch import batch_norm as ours
-from evenly.torch import lazy
+from evenly.torch import batch_norm, lazy
 
 Pairs = dict[type[nn.Module], type[nn.Module]]
 NamedLayers = list[tuple[str, Any]]
 
 PAIRS: Pairs = {
-    nn.BatchNorm1d: ours.BatchNorm1d,
-    nn.BatchNorm2d: ours.BatchNorm2d,
-    nn.BatchNorm3d: ours.BatchNorm3d,
+    nn.BatchNorm1d: batch_norm.BatchNorm1d,
+    nn.BatchNorm2d: batch_norm.BatchNorm2d,
+    nn.BatchNorm3d: batch_norm.BatchNorm3d,
 }
 """torch's classes and the corresponding classes of evenly."""
 

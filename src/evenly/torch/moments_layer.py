@@ -6,7 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from evenly.errors import DataError, EvenlyError, StatisticsFileError
+from evenly.errors import DataError, EvenlyError, StatisticsFileError, check_choice
 from evenly.exact_stats import as_correction
 from evenly.moments import Moments
 from evenly.moments.statistics import Correction
@@ -14,7 +14,7 @@ from evenly.torch import custom_op, extra_state
 from evenly.torch.buffers import ScalingTensors, apply_move, dtype_on, scaling_tensors
 from evenly.torch.scaling import as_numpy
 from evenly.transform import CONSTANT_POLICIES, Scaling
-from evenly.transform.arrays import check_missing
+from evenly.transform.scaling import MISSING_POLICIES
 
 
 class MomentsLayer(nn.Module):
@@ -40,12 +40,8 @@ class MomentsLayer(nn.Module):
         device: Any = None,
     ) -> None:
         super().__init__()
-        check_missing(missing)
-        if constant not in CONSTANT_POLICIES:
-            raise DataError(
-                f"constant must be one of {', '.join(map(repr, CONSTANT_POLICIES))}. "
-                f"Received: {constant!r}."
-            )
+        check_choice("missing", missing, MISSING_POLICIES)
+        check_choice("constant", constant, CONSTANT_POLICIES)
         if not isinstance(num_features, int) or num_features < 1:
             raise DataError(
                 f"num_features must be an integer, 1 or more. Received: {num_features!r}."

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from evenly.errors import DataError
+from evenly.errors import check_choice
 from evenly.fit import fit
 from evenly.moments.statistics import Correction
 from evenly.torch import custom_op
@@ -127,8 +127,7 @@ class Normalize(MomentsLayer):
             missing=missing,
             device=device,
         )
-        if infinite not in ("error", "missing"):
-            raise DataError(f"infinite must be 'error' or 'missing'. Received: {infinite!r}.")
+        check_choice("infinite", infinite, ("error", "missing"))
         self.infinite = infinite
 
     @classmethod
