@@ -1,8 +1,8 @@
 """Load torch's own test samples for batch norm.
 
-`python torch_samples.py FILE` writes them with torch.save. They are part of torch's wheel. Importing
-them patches `ScriptFunction`, locks torch's global flags and replaces Hypothesis' profile, so a
-separate process does it.
+`python torch_samples.py FILE` writes them with torch.save. They are part of torch's wheel.
+Importing them patches `ScriptFunction`, locks torch's global flags and replaces Hypothesis'
+profile, so a separate process does it.
 """
 
 import subprocess

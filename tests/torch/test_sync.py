@@ -69,8 +69,11 @@ def step(rank_input: RankInput) -> dict[str, Any]:
     y = layer(x, mask=rank_input.mask)
     (y * rank_input.loss).sum().backward()
     return {
-        "y": y.detach(), "dx": x.grad, "parameters": copy_gradients(layer), "state": copy_state(layer),
-    }  # fmt: skip
+        "y": y.detach(),
+        "dx": x.grad,
+        "parameters": copy_gradients(layer),
+        "state": copy_state(layer),
+    }
 
 
 def step_in_pairs(rank_input: RankInput) -> dict[str, Any]:
@@ -193,7 +196,7 @@ def split(batch: RankInput, sizes: list[int]) -> list[RankInput]:
     return [RankInput(x, loss, mask, batch.options) for x, loss, mask in parts]
 
 
-def assert_equal(parts: list[dict[str, Any]], batch: dict[str, Any], tolerance: float) -> None:
+def assert_equal(parts: list[dict[str, Any]], expected: dict[str, Any], tolerance: float) -> None:
     """Compare the results of the ranks with those of one process."""
     for part in parts:
         if isinstance(part, Exception):
@@ -202,12 +205,12 @@ def assert_equal(parts: list[dict[str, Any]], batch: dict[str, Any], tolerance: 
     def close(a: Tensor, b: Tensor) -> None:
         torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance * 10)
 
-    for name in {"y", "dx"} & set(batch):
-        close(torch.cat([part[name] for part in parts]), batch[name])
-    for name, value in batch.get("state", {}).items():
+    for name in {"y", "dx"} & set(expected):
+        close(torch.cat([part[name] for part in parts]), expected[name])
+    for name, value in expected.get("state", {}).items():
         close(parts[0]["state"][name], value)
         assert all(torch.equal(part["state"][name], parts[0]["state"][name]) for part in parts)
-    for index, value in enumerate(batch.get("parameters", [])):
+    for index, value in enumerate(expected.get("parameters", [])):
         close(sum(part["parameters"][index] for part in parts), value)
 
 
