@@ -258,7 +258,7 @@ def test_onnx_evaluation_equals_layer(
 
 @pytest.mark.parametrize("option", ["non_finite", "single", "update"])
 def test_unknown_option_value_raises(option: str) -> None:
-    with pytest.raises(DataError, match=f"{option} must be .* or .*Received: 'never'"):
+    with pytest.raises(DataError, match=f"{option} must be .*Received: 'never'"):
         et.BatchNorm1d(3, **{option: "never"})
 
 
