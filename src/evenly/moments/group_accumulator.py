@@ -17,15 +17,14 @@ from evenly.errors import ColumnError, DataError
 from evenly.group_keys import Key, format_key, merge_key_types
 from evenly.key_index import KeyIndex
 from evenly.moments.base import MomentsBase, mixed_grouping_error
-from evenly.moments.group_intake import add_grouped_block
-from evenly.moments.ingest import num_columns
+from evenly.moments.ingest import add_grouped_block, num_columns
 from evenly.moments.metadata import GroupMetadata, merge_dtypes
+from evenly.moments.records import By
 from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import open_source
 from evenly.sources.group_by import group_label
 from evenly.system.locks import ForkSafeLock
 
-By = str | tuple[str, ...] | None
 IndexArray = npt.NDArray[np.int64]
 
 
