@@ -84,7 +84,7 @@ def test_groups_and_plain_moments_do_not_mix(statistics, tmp_path, source, capsy
     plain = tmp_path / "plain.json"
     assert run("fit", source, "-q", "-o", plain) == 0
     assert run("merge", statistics, plain, "-o", tmp_path / "x.json") == 1
-    assert "Moments with groups can be added to such only" in capsys.readouterr().err
+    assert "Moments with groups can only be added to moments with groups" in capsys.readouterr().err
     assert run("subtract", statistics, plain, "-o", tmp_path / "x.json") == 1
     assert "Moments with groups" in capsys.readouterr().err
 
@@ -113,7 +113,7 @@ def test_apply_says_what_to_do_with_unknown_groups(statistics, tmp_path, capsys)
     assert run("apply", statistics, other, "-o", tmp_path / "m.csv", "--unknown", "missing") == 0
     (tmp_path / "none.csv").write_text("day,v\n1,2\n")
     assert run("apply", statistics, tmp_path / "none.csv", "-o", tmp_path / "n.csv") == 1
-    assert "every column of keys. Missing: 'station'" in capsys.readouterr().err
+    assert "every key column. Missing: 'station'" in capsys.readouterr().err
 
 
 def test_an_unknown_column_of_keys_is_refused(source, capsys):

@@ -145,7 +145,7 @@ def test_a_constant_in_a_group_becomes_exactly_0_there():
     assert moments.denormalize(moments.normalize(x, by=keys), by=keys).tolist() == x.tolist()
     later = np.array([[8.1], [7.1], [1.0], [3.0]])
     assert moments.normalize(later, by=keys, constant="center")[0] == 1.0
-    with pytest.raises(evenly.DataError, match="Column 0 of group 'a' of variance exactly 0"):
+    with pytest.raises(evenly.DataError, match="variance of exactly 0 in column 0 of group 'a'"):
         moments.normalize(x, by=keys, constant="error")
 
 
@@ -208,7 +208,7 @@ def test_a_value_in_a_column_that_its_group_has_none_of():
 
 def test_a_frame_must_have_its_columns():
     moments = evenly.fit(table_of(), by="station")
-    with pytest.raises(evenly.ColumnError, match=r"every column of keys. Missing: 'station'"):
+    with pytest.raises(evenly.ColumnError, match=r"every key column. Missing: 'station'"):
         moments.normalize(table_of().drop_columns("station"))
     with pytest.raises(evenly.ColumnError, match=r"every column of the moments. Missing: 'v'"):
         moments.normalize(table_of().drop_columns("v"))

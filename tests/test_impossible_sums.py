@@ -105,7 +105,7 @@ def test_moments_that_no_data_can_have_are_not_saved(tmp_path):
 def test_groups_that_no_data_can_have_are_not_saved():
     moments = evenly.fit(np.ones((4, 2)), by=np.array([1, 1, 2, 2]))
     moments._state.set_column(3, (2, 0), (-1, 0), (2, 0), (2, 0), 1.0, 1.0)
-    with pytest.raises(DataError, match="sums of column 1 that no values have"):
+    with pytest.raises(DataError, match="sums of column 1 no data can have"):
         moments.to_bytes()
 
 
