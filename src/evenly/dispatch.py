@@ -15,7 +15,7 @@ import numpy as np
 from evenly.errors import format_names
 
 _ENGINES = {"dask": "dask", "distributed": "dask", "pyspark": "spark", "ray": "ray"}
-"""Maps the top-level package of the class of a collection to a module in `evenly.engines`."""
+"""Top-level package of the class of a collection -> module in `evenly.engines`."""
 
 
 def engine_of(x: Any) -> ModuleType | None:

@@ -69,7 +69,7 @@ ContainerT = TypeVar("ContainerT", bound=Tensor | Frame | DaskCollection | RayDa
 
 
 class ScaleKeywords(TypedDict, total=False):
-    """Keyword arguments of `normalize` other than ``out``; see `evenly.Moments.normalize`."""
+    """Keyword arguments of `evenly.Moments.normalize` other than ``out``."""
 
     dtype: object
     missing: Missing
@@ -79,7 +79,7 @@ class ScaleKeywords(TypedDict, total=False):
 
 
 class UnscaleKeywords(TypedDict, total=False):
-    """Keyword arguments of `denormalize` except ``out``; see `evenly.Moments.denormalize`."""
+    """Keyword arguments of `evenly.Moments.denormalize` other than ``out``."""
 
     dtype: object
     constant: Constant

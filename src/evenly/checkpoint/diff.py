@@ -129,7 +129,7 @@ def _check_not_moved(
     names: PathMapper,
     checkpoint: str,
 ) -> None:
-    """Reject a new file that looks like an included file which is no longer at its path.
+    """Reject a new file that seems to be an included file that was moved.
 
     Only its path differs from that of the included file, and its rows would count twice.
     """

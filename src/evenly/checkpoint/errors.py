@@ -1,4 +1,4 @@
-"""Errors of fits with a checkpoint: what was recorded, what was received, what to do."""
+"""The errors of fits with a checkpoint."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -12,10 +12,11 @@ _MAX_NAME = 255
 
 
 class Lock:
-    """A lock on a file next to the checkpoint, since each save replaces the checkpoint itself.
+    """A lock on a file next to the checkpoint.
 
-    The system releases the lock when the process ends, also by ``kill -9``: a lock file that was
-    left behind has no effect. On systems without such locks, nothing is locked.
+    The checkpoint itself is not locked, since each save replaces it. The system releases the lock
+    when the process ends, also by ``kill -9``: a lock file that was left behind has no effect. On
+    systems without such locks, nothing is locked.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ class Lock:
 
 
 def _lock_name(checkpoint: str) -> str:
-    """Return the name of the lock file: a digest if the name of the checkpoint is too long.
+    """Return the name of the lock file, with a digest if the name would be too long.
 
     >>> _lock_name("state.json"), len(_lock_name(250 * "x"))
     ('.state.json.lock', 45)

@@ -23,7 +23,9 @@ _Format: TypeAlias = tuple[str, tuple[int, ...]]
 def fit_images(
     source: ImageSource, report: Callable[[Block], None] | None, infinite: Infinite, threads: int
 ) -> Moments:
-    """Return the moments of images, one row per pixel; one thread decodes and adds each image.
+    """Return the moments of images, one row per pixel.
+
+    One thread decodes and adds each image.
 
     Raises
     ------

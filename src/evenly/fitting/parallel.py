@@ -10,10 +10,11 @@ T = TypeVar("T")
 
 
 def run_tasks(tasks: Iterator[Iterable[T]], consume: Callable[[T], object], threads: int) -> None:
-    """Call `consume` with each item of each task; one thread runs a task, its items in order.
+    """Call `consume` with each item of each task.
 
-    Tasks are requested in order, by one thread at a time. When tasks fail, the exception of the
-    first one is raised, as in a sequential run: earlier tasks are completed, later ones stop.
+    Each task is run by one thread, its items in order. Tasks are requested in order, by one thread
+    at a time. When tasks fail, the exception of the first one is raised, as in a sequential run:
+    earlier tasks are completed, later ones stop.
 
     Parameters
     ----------

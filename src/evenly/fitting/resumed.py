@@ -1,4 +1,4 @@
-"""A source that reads the remaining files, and merges their moments into the checkpoint."""
+"""A source of the remaining files, which are added to a checkpoint."""
 
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
@@ -15,7 +15,7 @@ from evenly.typing import Infinite
 
 
 class ResumedSource(WrappedSource):
-    """A `Source` of the files that remain to be read, which is fitted with a checkpoint.
+    """A `Source` of the files that remain to be read, fitted with a checkpoint.
 
     Parameters
     ----------

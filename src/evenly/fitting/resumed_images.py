@@ -1,4 +1,4 @@
-"""A source that reads the remaining images, and merges their moments into the checkpoint."""
+"""A source of the remaining images, which are added to a checkpoint."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -74,7 +74,7 @@ def _run_parallel(
     infinite: Infinite,
     threads: int | None,
 ) -> Moments:
-    """Return the moments of blocks of some columns each; one thread reads and adds each block."""
+    """Return the moments of blocks of some columns each, one thread per block."""
     moments = Moments.empty(source.names or 1)  # a table without names is one column
 
     def add_block(block: Block) -> None:

@@ -19,7 +19,7 @@ from evenly.typing import Infinite
 
 
 class Accumulator(StatisticsMixin):
-    """The state of `Moments` and its operations: `update`, ``+``, ``-``, ``==`` and copies."""
+    """The state of `Moments`, with `update`, `copy`, ``+``, ``-`` and ``==``."""
 
     __slots__ = ("_fast_path",)
     __hash__ = None  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Update, merge and subtract moments by group, in one state with columns for each group."""
+"""Update, merge and subtract moments by group, stored in one state."""
 
 import threading
 from collections import Counter
@@ -30,7 +30,9 @@ IndexArray = npt.NDArray[np.int64]
 
 
 class GroupAccumulator(MomentsBase):
-    """The state of `GroupedMoments`: `update`, ``+``, ``-`` and ``==``.
+    """The state of `GroupedMoments`, with `update`, `copy`, ``+``, ``-`` and ``==``.
+
+    The state of the core has the columns of each group.
 
     ``_index`` maps the key of each group to its index in the state. Only the first
     ``_state.groups`` keys are valid: keys of an update that failed or was interrupted may follow

@@ -1,4 +1,4 @@
-"""Convert group keys that are text, as in a copied CSV file, to the types of fitted keys."""
+"""Convert the group keys of a CSV file that is copied as text to their fitted types."""
 
 from datetime import date, datetime
 from typing import Any

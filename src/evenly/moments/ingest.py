@@ -126,7 +126,7 @@ def add_grouped_block(
 
 
 def columns_of(block: Block) -> list[Column]:
-    """Return the columns of a block, without a copy unless the rows are on several axes."""
+    """Return the columns of a block; they are copied if rows are on several axes."""
     if isinstance(block.data, tuple):
         return list(block.data)
     x, dtype = as_core_buffer(block.data)
@@ -181,7 +181,7 @@ def check_weights_array(weights: Any, rows: int) -> npt.NDArray[np.float64]:
 
 
 def as_core_buffer(x: Any) -> CoreView:
-    """Return an array for the core and its dtype name; bfloat16 is passed as uint16 bits."""
+    """Return an array and a dtype name for the core; bfloat16 becomes uint16 bits."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
         from evenly.transform import tensors

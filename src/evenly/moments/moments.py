@@ -1,4 +1,4 @@
-"""The class `Moments`: exact sums that can be added, and statistics computed from them."""
+"""The class `Moments`: exact sums, and the statistics computed from them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Unpack, overload

@@ -53,7 +53,7 @@ class TableView(NamedTuple):
 
 
 def text(table: TableView) -> str:
-    """Return a table as text, with names aligned to the left and numbers to the right."""
+    """Return a table as text: names aligned left, numbers aligned right."""
     title, rows, left_out, remark, head, headings = table
     cells: list[Row] = [headings, *rows]
     if left_out:

@@ -148,7 +148,7 @@ def _check_out(out: Any, x: Array, dtype: Any) -> None:
 
 
 def overlaps(x: Array, out: Array) -> bool:
-    """Return whether writing ``out`` would change values of ``x`` that have not been read yet."""
+    """Return whether writing ``out`` would change values of ``x`` not yet read."""
     if not np.may_share_memory(x, out):
         return False
     return not (
@@ -159,7 +159,7 @@ def overlaps(x: Array, out: Array) -> bool:
 
 
 def scale_into(x: Array, out: Array, scaling: Scaling, axis: int, missing: str) -> None:
-    """Scale ``x`` into ``out``, which has the same shape; ``axis`` comes from `check_shape`."""
+    """Scale ``x`` into ``out`` of the same shape; ``axis`` comes from `check_shape`."""
     if scaling.power is None:
         call_kernel(as_core_buffer(x), as_core_buffer(out), scaling, axis, missing)
     elif not scaling.inverse:
@@ -173,7 +173,7 @@ def scale_into(x: Array, out: Array, scaling: Scaling, axis: int, missing: str) 
 
 
 def _broadcast(numbers: npt.NDArray[Any], ndim: int, axis: int) -> npt.NDArray[Any]:
-    """Return one number per column in a shape that broadcasts along the axis of the features."""
+    """Return one number per column in a shape that broadcasts along the features."""
     shape = [1] * ndim
     if ndim > 1:
         shape[axis] = -1
@@ -193,7 +193,7 @@ def as_core_buffer(x: Array) -> CoreView:
 
 
 def call_kernel(x: CoreView, out: CoreView, scaling: Scaling, axis: int, missing: str) -> None:
-    """Call the core: ``((x - hi) - lo) * factor``, or its inverse, rounded once to out's dtype."""
+    """Compute ``((x - hi) - lo) * factor``, or its inverse, in the core, rounded once."""
     x_bits, x_dtype = x
     out_bits, out_dtype = out
     _core.scale(
@@ -211,7 +211,7 @@ def call_kernel(x: CoreView, out: CoreView, scaling: Scaling, axis: int, missing
 
 
 def check_rows(shape: tuple[int, ...], axis: int, rows: RowIndices) -> int:
-    """Return the length of the axis of entries, after checking that each entry has a key."""
+    """Return the number of entries of x, after checking that each has a key."""
     entries = shape[1 if axis == 0 and len(shape) > 1 else 0]
     if len(rows) != entries:
         raise DataError(
@@ -247,7 +247,7 @@ def _scale_column(
 
 
 def _subtract_int64(x: Array, hi: Any) -> Array:
-    """Return ``x - hi`` for 64-bit integers, in two parts, since float64 may round them."""
+    """Return ``x - hi`` for 64-bit integers, which float64 may round, in two parts."""
     upper = x // 4096
     lower = (x - upper * 4096).astype(np.float64)
     difference: Array = (upper.astype(np.float64) * 4096.0 - hi) + lower

@@ -63,7 +63,7 @@ def scale_frame(
 
 
 def to_narwhals(x: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """Return a narwhals frame, and the function that converts one to the type of ``x``."""
+    """Return a narwhals frame, and a function that converts it to the type of ``x``."""
     x = checked(x, "the frame")  # before PyArrow's kernels use its buffers
     pyarrow = sys.modules.get("pyarrow")
     if pyarrow is not None and isinstance(x, pyarrow.RecordBatch):
@@ -162,7 +162,7 @@ def _result_dtype(name: Any, given: Any, dtype: Any) -> Any:
 
 
 def _subtract_int64(x: Any, given: Any, hi: Any) -> Any:
-    """Return ``x - hi`` for 64-bit integers, in two parts, since float64 may round them.
+    """Return ``x - hi`` for 64-bit integers, which float64 may round, in two parts.
 
     A timestamp is the integer that counts its unit, as when it was fitted.
     """
@@ -186,7 +186,7 @@ def scale_frame_by_group(
     missing: str = "keep",
     feature_axis: int = -1,
 ) -> Any:
-    """Return a frame of the type of ``x``, with each row scaled by the moments of its group.
+    """Return a frame of the type of ``x``, with each row scaled by its group.
 
     Raises
     ------
@@ -270,7 +270,7 @@ def _scale_column(
 
 
 def _scale_lazy(x: Any, scaling: GroupScaling, options: dict[str, Any]) -> Any:
-    """Return a polars frame that is scaled when it is collected, or a scaled DuckDB relation."""
+    """Return a polars frame that is scaled when collected, or a DuckDB relation."""
     if options["by"] is not None:
         raise UnsupportedTypeError(
             "A lazy frame has no rows yet, so keys must be a column. Received: by= with "

@@ -1,7 +1,8 @@
-"""Tables to normalize each row by the moments of its group: ``(x - mean[group]) / std[group]``.
+"""Tables to normalize each row by the moments of its group.
 
-The three numbers per column of a `Scaling` become three tables with one row per group. The
-arithmetic is that of the kernel, in float64, with the numbers looked up for each row.
+The result is ``(x - mean[group]) / std[group]``. The three numbers per column of a `Scaling`
+become three tables with one row per group. The arithmetic is that of the kernel, in float64, with
+the numbers looked up for each row.
 """
 
 from collections.abc import Mapping
@@ -230,7 +231,7 @@ def _scale_chunk(state: _core.State, start: int, inverse: bool, correction: Any)
 
 
 def _fast_or_exact(state: _core.State, inverse: bool, correction: Any) -> Scaling:
-    """Return a scaling with NaN for undefined numbers, computed in the core where possible."""
+    """Return a scaling with NaN for undefined numbers, from the core if possible."""
     options: dict[str, Any] = {"inverse": inverse, "correction": correction, "constant": "zero"}
     options |= {"too_few": "constant", "dtypes": ()}
     result = fast_scaling(state, None, **options)

@@ -22,7 +22,7 @@ _POWER_HUGE, _POWER_TINY = -4, 600
 
 @dataclass(slots=True, frozen=True)
 class Scaling:
-    """The numbers to normalize columns as ``((x - hi) - lo) * factor``, or to denormalize them.
+    """The numbers to normalize as ``((x - hi) - lo) * factor``, or to denormalize.
 
     Attributes
     ----------

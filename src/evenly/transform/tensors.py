@@ -155,7 +155,7 @@ def _work_dtype(x: torch.Tensor) -> torch.dtype:
 
 
 def _split(hi: Any, lo: Any, work: torch.dtype) -> tuple[Any, Any]:
-    """Return hi and lo split again for float32, so that their sum is the mean to 48 bits."""
+    """Return hi and lo, split again for float32: their sum is the mean to 48 bits."""
     if work == torch.float64:
         return hi, lo
     short = hi.astype(np.float32).astype(np.float64)
@@ -171,7 +171,7 @@ def _broadcast(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:
 
 
 def _broadcast_rows(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:
-    """Return a table of one row per entry and one column per feature in the shape of ``y``."""
+    """Return a table, with one row per entry, in the shape of ``y``."""
     shape = [1] * y.ndim
     shape[1 if axis == 0 and y.ndim > 1 else 0] = part.shape[0]
     if y.ndim > 1:
