@@ -187,7 +187,9 @@ def test_unknown_groups_may_be_missing_or_take_the_total():
 
 def test_a_key_of_another_kind_is_unknown_and_said_to_be():
     moments = evenly.fit([[1.0], [2.0]], by=[2013, 2014])
-    with pytest.raises(evenly.DataError, match=r"group '2013' \(a text; those known .* number\)"):
+    with pytest.raises(
+        evenly.DataError, match=r"group '2013' \(a text; the fitted keys have type number\)"
+    ):
         moments.normalize([[1.0]], by=["2013"])
 
 
@@ -195,7 +197,7 @@ def test_a_value_in_a_column_that_its_group_has_none_of():
     frame = pl.DataFrame({"k": ["a", "a", "b"], "v": [None, None, 1.0]})
     moments = evenly.fit(frame, by="k")
     assert moments.normalize(frame)["v"].to_list() == [None, None, 0.0]
-    with pytest.raises(evenly.DataError, match=r"at least one value.*Column 'v' of group 'a'"):
+    with pytest.raises(evenly.DataError, match=r"at least one value.*column 'v' of group 'a'"):
         moments.normalize(pl.DataFrame({"k": ["a"], "v": [1.0]}))
     with pytest.raises(evenly.DataError, match=r"than correction=1. Column 'v' of group 'b'"):
         moments.normalize(frame, correction=1)
@@ -263,7 +265,7 @@ def test_a_tensor_comes_back_as_one_and_gradients_flow(shape):
 def test_a_tensor_is_held_to_the_same_rules():
     torch = pytest.importorskip("torch")
     moments = evenly.fit([[np.nan], [1.0]], by=np.array(["a", "b"]))
-    with pytest.raises(evenly.DataError, match="Column 0 of group 'a'"):
+    with pytest.raises(evenly.DataError, match="column 0 of group 'a'"):
         moments.normalize(torch.ones(1, 1), by=["a"])
     nan = torch.tensor([[float("nan")]])
     assert moments.normalize(nan, by=["a"], missing="zero").tolist() == [[0.0]]

@@ -374,7 +374,7 @@ def test_groups_by_other_columns_do_not_add_up():
     with pytest.raises(evenly.DataError, match=r"GroupedMoments and Moments. Fit both"):
         evenly.merge([a, a.total()])
     for mixed in (a.__add__, a.__radd__, a.__sub__, a.__rsub__):
-        with pytest.raises(evenly.DataError, match=r"moments without. Fit both"):
+        with pytest.raises(evenly.DataError, match=r"moments without groups. Fit both"):
             mixed(a.total())
 
 

@@ -89,7 +89,7 @@ def match_columns(columns: tuple[str, ...] | None, present: list[str]) -> tuple[
     """Return the columns of the moments, after checking that a frame has them all."""
     if columns is None:
         raise ColumnError(
-            "Frames are matched by column name, and these moments have no names, since they were "
+            "Frames are matched by name, and these moments have no column names, since they were "
             f"fitted on an array. Received: a frame with {format_names(present)}. Pass an array "
             "(frame.to_numpy()), or fit a frame."
         )
