@@ -1,4 +1,4 @@
-"""The examples run, and show what they are there to show."""
+"""Run the examples and check what they demonstrate."""
 
 import re
 import runpy
@@ -15,7 +15,7 @@ NUMBER = r"\d+(?:\.\d+)?(?:e[-+]\d+)?"
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Small networks: with two they would mostly wait for each other, beside other tests."""
+    """Use one thread: for small networks two would mostly wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -33,11 +33,11 @@ def printed(monkeypatch, capsys):
 
 
 def figures(text, before):
-    """The numbers that stand first on the lines that have these words."""
+    """Return the first number of each line that contains these words."""
     return [float(re.search(NUMBER, line)[0]) for line in text.splitlines() if before in line]
 
 
-def test_the_article(printed):
+def test_article_example(printed):
     text = printed("article.py")
     (mean,) = (float(line.split()[2]) for line in text.splitlines() if "means after" in line)
     assert mean < 1e-7
@@ -51,8 +51,8 @@ def test_the_article(printed):
     assert "the same moments as of the whole, to the bit: True" in text
 
 
-def test_the_training_runs(printed):
-    """Evenly's layers learn as well as torch's; where batches are no sample, Normalize does."""
+def test_training_example(printed):
+    """evenly's layers learn as well as torch's; with unrepresentative batches Normalize does."""
     text = printed("training.py", "--quick")
     torchs = figures(text, "torch's BatchNorm in front")
     ours = figures(text, "evenly's BatchNorm in front")

@@ -1,4 +1,4 @@
-"""Each pitfall is one still: the usual way fails visibly, and the evenly way is right."""
+"""Run each pitfall: the usual way fails visibly, and evenly is right."""
 
 import math
 import runpy
@@ -11,13 +11,13 @@ pytest.importorskip("torch")
 PITFALLS = Path(__file__).parents[1] / "pitfalls"
 SCRIPTS = sorted(PITFALLS.glob("*.py"))
 VISIBLE = 0.2
-"""By how much of the right value (of 1, when that is small) the usual way must be wrong."""
+"""Minimum error of the usual way, relative to the right value (or to 1, if it is small)."""
 PER_ROW = {"last_batch_of_one"}
-"""Where the usual way stops with an error, and one row is lost."""
+"""Pitfalls in which the usual way raises an error, or loses one row."""
 
 
 def figures(printed):
-    """The number in each of the lines 'right', 'usual' and 'evenly'."""
+    """Return the number in each of the lines 'right', 'usual' and 'evenly'."""
     words = [line.split() for line in printed.splitlines()]
     return [
         next(float(line[1]) for line in words if line[0] == name)
@@ -26,7 +26,7 @@ def figures(printed):
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_the_usual_way_fails_and_evenly_does_not(script, capsys):
+def test_usual_way_fails_and_evenly_does_not(script, capsys):
     runpy.run_path(str(script), run_name="__main__")
     printed = capsys.readouterr().out
     right, usual, evenly = figures(printed)
@@ -38,7 +38,7 @@ def test_the_usual_way_fails_and_evenly_does_not(script, capsys):
         assert math.isnan(usual) or abs(usual - right) > VISIBLE * max(1.0, abs(right))
 
 
-def test_the_page_has_each_pitfall_in_its_own_words():
+def test_page_has_docstring_of_each_pitfall():
     page = (PITFALLS / "README.md").read_text(encoding="utf-8")
     listed = [line for line in page.splitlines() if line.startswith("- ")]
     said = [script.read_text(encoding="utf-8").split('"""')[1].split("\n")[0] for script in SCRIPTS]

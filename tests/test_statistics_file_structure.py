@@ -1,4 +1,4 @@
-"""Large statistics files are refused by their brackets, before they fill the memory."""
+"""Large invalid statistics files are rejected before they are parsed."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ def every_file_is_large(monkeypatch):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_too_many_brackets_are_refused(name):
+def test_too_many_brackets_raise(name):
     with pytest.raises(
         evenly.StatisticsFileError,
         match=r"no statistics file: its [\d,]+ bytes hold [\d,]+ objects, [\d,]+ arrays and [\d,]+ "
@@ -48,7 +48,7 @@ def test_too_many_brackets_are_refused(name):
 
 
 @pytest.mark.parametrize("name", MISMATCHED)
-def test_brackets_that_do_not_match_are_refused(name):
+def test_mismatched_brackets_raise(name):
     with pytest.raises(
         evenly.StatisticsFileError,
         match=r"cut short: brackets must match, be nested at most 12 deep, and an object has at "
@@ -69,7 +69,7 @@ def test_brackets_that_do_not_match_are_refused(name):
         ['","', '{"a":'],
     ],
 )
-def test_names_may_have_any_characters(names):
+def test_names_with_any_characters_are_accepted(names):
     pandas = pytest.importorskip("pandas")
     x = np.arange(6.0).reshape(3, 2)
     moments = evenly.fit(pandas.DataFrame(x, columns=names))
@@ -77,15 +77,15 @@ def test_names_may_have_any_characters(names):
 
 
 @pytest.mark.parametrize("layout", [{"indent": 3}, {"separators": (",", ":")}])
-def test_any_layout_of_json_is_read(layout):
+def test_any_json_layout_is_accepted(layout):
     by = np.array(["2020-01-01", "2020-01-02"], "M8[D]")
     moments = evenly.fit(np.arange(6.0).reshape(2, 3), by=by)
     content = json.dumps(json.loads(moments.to_bytes()), **layout).encode()
     assert evenly.GroupedMoments.from_bytes(content) == moments
 
 
-def test_small_files_are_parsed_at_once(monkeypatch):
-    """Their error names the line and the column."""
+def test_small_files_are_parsed_without_check(monkeypatch):
+    """The error of the parser names the line and the column."""
     monkeypatch.setattr(structure, "SMALL", 4 * 2**20)
     with pytest.raises(evenly.StatisticsFileError, match=r"not JSON .* at line 1, column"):
         evenly.Moments.from_bytes(MISMATCHED["cut short"])
@@ -105,7 +105,7 @@ except evenly.StatisticsFileError:
 
 
 @pytest.mark.parametrize("unit", ["[],", "{},", '"abcdefg",', '"😀abcd",', "9999999,", '{"a": 1},'])
-def test_memory_is_at_most_twenty_times_the_size_of_the_file(unit):
+def test_memory_is_at_most_twenty_times_file_size(unit):
     command = [sys.executable, "-c", _PEAK, unit]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(found.stdout) < 20
