@@ -214,7 +214,7 @@ def test_output_must_not_be_input(flights, statistics, capsys, command):
         "subtract": [statistics, statistics, "-o", statistics],
     }[command]
     assert main([command, *map(str, inputs)]) == 2
-    assert "another file than the input" in capsys.readouterr().err
+    assert "must be different files" in capsys.readouterr().err
     assert (flights.read_bytes(), statistics.read_bytes()) == before
 
 
@@ -224,7 +224,7 @@ def test_statistics_do_not_overwrite_data(tmp_path, flights, capsys):
     other.write_text(flights.read_text())
     before = other.read_bytes()
     assert main(["fit", "-o", str(other), str(flights)]) == 2
-    assert "Statistics replace only statistics" in capsys.readouterr().err
+    assert "Only a statistics file can be overwritten" in capsys.readouterr().err
     assert other.read_bytes() == before
 
 

@@ -98,7 +98,7 @@ def test_from_bytes_checks_the_class(moments):
         Moments.from_bytes(moments.to_bytes())
     with pytest.raises(evenly.StatisticsFileError, match="has groups"):
         parse(moments.to_bytes())
-    with pytest.raises(evenly.StatisticsFileError, match="has no groups: it is one of Moments"):
+    with pytest.raises(evenly.StatisticsFileError, match="has no groups. Read it with"):
         GroupedMoments.from_bytes(moments.total().to_bytes())
 
 
@@ -110,11 +110,11 @@ GROUP = document()["groups"][0]
 COLUMN = GROUP["columns"][0]
 OTHER = GROUP | {"columns": [COLUMN | {"name": "u"}], "key": "z"}
 WRONG = {
-    "by": (document(by=3), "'by' must be a name, names or null. Received: 3"),
+    "by": (document(by=3), "'by' must be a name, an array of names or null. Received: 3"),
     "no by names": (document(by=[]), "'by' must be a name"),
     "no groups": (document(groups={}), "'groups' must be an array"),
     "columns at the top": (document(columns=[]), 'unknown key, "columns"'),
-    "rows": (document(rows=9), "'rows' must be the sum of those of the groups. Received: 9"),
+    "rows": (document(rows=9), "'rows' must be the sum of the rows of the groups. Received: 9"),
     "a group": (document(groups=[1]), "group 0 must be an object"),
     "a group's key": (document(groups=[GROUP | {"x": 1}]), 'Received: an unknown "x"'),
     "a group's rows": (
@@ -125,7 +125,7 @@ WRONG = {
         document(groups=[GROUP | {"columns": []}], rows=1),
         "at least one, in",
     ),
-    "twice": (document(groups=[GROUP, GROUP], rows=2), "group 1 has the key of another one"),
+    "twice": (document(groups=[GROUP, GROUP], rows=2), "group 1 has the same key as an earlier group"),
     "other columns": (
         document(groups=[GROUP, OTHER]),
         "Group 1 differs from the first",
@@ -133,9 +133,9 @@ WRONG = {
     "kinds": (document(groups=[GROUP, GROUP | {"key": 1}]), "keys of groups must be of one type"),
     "a column": (
         document(groups=[GROUP | {"columns": [COLUMN | {"min": 9.0}]}]),
-        'group 0: column "v": min must not be above max',
+        'group 0: column "v": min must not exceed max',
     ),
-    "parts": (document(by=["a", "b"]), "group 0: 'key' must have 2 parts"),
+    "parts": (document(by=["a", "b"]), "group 0: 'key' must be an array of 2 values"),
 }
 PARTS = [
     [1],

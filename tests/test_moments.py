@@ -171,7 +171,7 @@ def test_update_with_other_names_raises(monday):
 
 
 def test_update_unnamed_moments_with_names_raises():
-    with pytest.raises(ColumnError, match=r"Either both sides have column names or none has"):
+    with pytest.raises(ColumnError, match=r"Either both sides must have column names, or neither"):
         fitted([[1.0]]).update(pd.DataFrame({"a": [1.0]}))
 
 

@@ -132,7 +132,7 @@ def test_optional_decimals_can_be_omitted(moments, path):
 def test_failed_save_keeps_old_file(moments, path, monkeypatch):
     path.write_text("old")
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
-    with pytest.raises(SourceError, match=r"no space left.*What was there before is unchanged"):
+    with pytest.raises(SourceError, match=r"no space left.*An existing file is unchanged"):
         moments.save(path)
     assert path.read_text() == "old"
     assert os.listdir(path.parent) == [path.name]
@@ -286,24 +286,24 @@ def test_valid_file_is_read():
         # No JSON, or not ours
         (
             "",
-            r"no statistics file, or one that was cut short: not JSON \(Expecting value",
+            r"not a statistics file, or it is truncated: not JSON \(Expecting value",
         ),
-        ("{}", 'no statistics file: it has no "format": "evenly statistics"'),
-        ("[1]", "no statistics file"),
-        ("NaN", "no statistics file"),
-        ('"x', r"cut short: not JSON \(Unterminated string"),
-        (with_header()[:200], "cut short"),
+        ("{}", 'not a statistics file: it has no "format": "evenly statistics"'),
+        ("[1]", "not a statistics file"),
+        ("NaN", "not a statistics file"),
+        ('"x', r"truncated: not JSON \(Unterminated string"),
+        (with_header()[:200], "truncated"),
         (with_header() + "x", "Extra data"),
         (
             b"\xff\xfe{}",
-            r"no statistics file: not UTF-8, as text is \(invalid .* at byte 0\)",
+            r"not a statistics file: not UTF-8 text \(invalid .* at byte 0\)",
         ),
         (b"\xef\xbb\xbf{}", "not JSON.*BOM"),
         ("[" * 200_000, "nested too deeply"),
         ('{"a":' * 100_000, "nested too deeply"),
-        (with_header(format='"tfx"'), "no statistics file"),
+        (with_header(format='"tfx"'), "not a statistics file"),
         # The header
-        (with_header(format_version="3"), "format version 3; this evenly reads up to 2. Install"),
+        (with_header(format_version="3"), "format version 3; this version of evenly reads up to 2. Install"),
         (with_header(format_version="0"), "'format_version' must be a positive integer"),
         (with_header(format_version="true"), "positive integer. Received: true"),
         (with_header(format_version="1.0"), "positive integer. Received: 1.0"),
@@ -323,13 +323,13 @@ def test_valid_file_is_read():
         (with_header(columns="[1]"), "column 0 must be an object. Received: 1"),
         (
             with_header(rows='3, "rows": 4'),
-            'key "rows" stands there twice',
+            'key "rows" occurs twice',
         ),
         # Keys of a column
         (with_column(sum=None), "column \"a\" has no 'sum'"),
         (with_column(name=None, min=None), "column 0 has no 'min'"),
         (with_column(median="1"), 'column "a" has an unknown key, "median"'),
-        (with_column(min='1.0, "min": 1.0'), 'key "min" of column "a" stands there twice'),
+        (with_column(min='1.0, "min": 1.0'), 'key "min" of column "a" occurs twice'),
         (with_column(name="1"), "column 1: 'name' must be a string. Received: 1"),
         (with_column(name="null"), "'name' must be a string. Received: null"),
         (with_column(dtype="null"), "'dtype' must be a string"),
@@ -366,16 +366,16 @@ def test_valid_file_is_read():
         # Extremes
         (
             with_column(min="NaN"),
-            "'min' must be a finite number of 64 bits, or null. Received: NaN",
+            "'min' must be a finite 64-bit number, or null. Received: NaN",
         ),
         (with_column(max="Infinity"), "'max' must be a finite number.*Received: Infinity"),
         (with_column(max="1e999"), "'max' must be a finite number.*Received: 1e999"),
-        (with_column(max="18446744073709551616"), "'max' must be a finite number of 64 bits"),
+        (with_column(max="18446744073709551616"), "'max' must be a finite 64-bit number"),
         (with_column(max='"6"'), "'max' must be a finite number"),
         (with_column(max="true"), "'max' must be a finite number"),
         # Together
-        (with_column(min="7.0"), "min must not be above max. Received: 7.0 and 6.0"),
-        (with_column(min="null"), "min must not be above max. Received: null and 6.0"),
+        (with_column(min="7.0"), "min must not exceed max. Received: 7.0 and 6.0"),
+        (with_column(min="null"), "min must not exceed max. Received: null and 6.0"),
         (with_column(count="0"), "with a count of 0 both sums must be 0, and min and max null"),
         (with_column(sum_of_squares='"0x1bp-1"'), r"count \* sum_of_squares must be at least sum"),
         (with_column(sum_of_squares='"-0x29p0"'), r"count \* sum_of_squares must be at least sum"),
@@ -383,11 +383,11 @@ def test_valid_file_is_read():
         (with_column(sum_of_squares='"0x2fp0"'), "no values between min and max have these sums"),
         (with_column(max="5.0"), "no values between min and max have these sums"),
         # Decimals for people
-        (with_column(mean="3.01"), "'mean' is 3.01, but its exact sums say 3.0. .* remove it"),
+        (with_column(mean="3.01"), "'mean' is 3.01, but the exact sums give 3.0. .* remove it"),
         (with_column(mean="null"), "'mean' is null"),
         (with_column(mean="NaN"), "'mean' is NaN"),
-        (with_column(std='"x"'), "'std' is \"x\", but its exact sums say 2.16"),
-        (with_column(weight="4"), "'weight' is 4, but its exact sums say 3.0"),
+        (with_column(std='"x"'), "'std' is \"x\", but the exact sums give 2.16"),
+        (with_column(weight="4"), "'weight' is 4, but the exact sums give 3.0"),
     ],
 )
 def test_invalid_file_raises(text, message, path):
@@ -409,7 +409,7 @@ def test_some_columns_without_names_raise():
     column = GOOD["columns"][0]
     nameless = {key: value for key, value in column.items() if key != "name"}
     text = json.dumps(GOOD | {"columns": [column, nameless]})
-    with pytest.raises(StatisticsFileError, match=r"'name' or none. 1 of 2 have none"):
+    with pytest.raises(StatisticsFileError, match=r"'name' or none. 1 of 2 do not have one"):
         statistics_file.parse(text.encode())
 
 

@@ -41,8 +41,8 @@ def every_file_is_large(monkeypatch):
 def test_too_many_brackets_raise(name):
     with pytest.raises(
         evenly.StatisticsFileError,
-        match=r"no statistics file: its [\d,]+ bytes hold [\d,]+ objects, [\d,]+ arrays and [\d,]+ "
-        r"commas, more than any statistics have. Make one of data with `evenly fit -o FILE`",
+        match=r"not a statistics file: its [\d,]+ bytes contain [\d,]+ objects, [\d,]+ arrays and [\d,]+ "
+        r"commas, more than any statistics have. Make one with `evenly fit -o FILE`",
     ):
         evenly.Moments.from_bytes(HOSTILE[name])
 
@@ -51,8 +51,8 @@ def test_too_many_brackets_raise(name):
 def test_mismatched_brackets_raise(name):
     with pytest.raises(
         evenly.StatisticsFileError,
-        match=r"cut short: brackets must match, be nested at most 12 deep, and an object has at "
-        r"most 24 keys. Make one of data with `evenly fit -o FILE`",
+        match=r"truncated: brackets must match and be nested at most 12 deep, and an object has at "
+        r"most 24 keys. Make one with `evenly fit -o FILE`",
     ):
         evenly.Moments.from_bytes(MISMATCHED[name])
 

@@ -53,7 +53,7 @@ def test_system_error_message(error, reason, advice):
     assert isinstance(raised, SourceError)
     assert str(raised).startswith(
         f"The system must be able to read a source. Received: 'x.jpg': {reason}. This is a limit "
-        "or a failure of the system, and not a fault of the file. "
+        "or a failure of the system, not of the file. "
     )
     assert advice in str(raised)
     assert is_system_error(raised)

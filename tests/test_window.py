@@ -160,7 +160,7 @@ def test_invalid_size_raises(size):
 
 def test_time_is_required_and_ordered():
     day = np.ones((1, 1))
-    with pytest.raises(evenly.DataError, match="time= is for a window of a time span"):
+    with pytest.raises(evenly.DataError, match="time= requires a window with a time span"):
         Window(2).append(day, time=datetime(2026, 1, 1))
     window = Window(timedelta(days=1))
     with pytest.raises(evenly.DataError, match="needs its time"):

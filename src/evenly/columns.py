@@ -82,7 +82,7 @@ def unique_names(names: Sequence[str]) -> tuple[str, ...]:
             raise ColumnError(f"A column's name must be a string. Received: {name!r}.")
     if len(set(result)) != len(result):
         duplicate = first_duplicate(result)
-        raise ColumnError(f"Column names must be unique. Received: {duplicate!r} twice.")
+        raise ColumnError(f"Column names must be unique. Received twice: {duplicate!r}.")
     return result
 
 

@@ -150,7 +150,7 @@ NO_BYTES = ["\ud800", "a\udbff\udc80", "\udc7f", "\udd00"]
 def test_surrogates_of_no_byte_are_refused(text):
     """In JSON two of them, one after the other, would be another letter."""
     for keys in ([text], [text, 1.5], np.array([text])):
-        with pytest.raises(evenly.DataError, match=r"the surrogate U\+D[0-9A-F]{3}, which no text"):
+        with pytest.raises(evenly.DataError, match=r"the surrogate U\+D[0-9A-F]{3}, which is not a character"):
             evenly.fit(np.ones(len(keys)), by=np.array(keys, object))
     content = evenly.fit([1.0], by=np.array(["QQ"])).to_bytes()
     escaped = json.dumps(text[0] if len(text) == 1 else "\ud800").encode()
@@ -169,11 +169,11 @@ def test_an_empty_text_of_arrow_data_is_a_key_of_its_own(tmp_path):
 
 
 DATES = [
-    (pa.date32(), 10**8, "A date that is a key must be one of the years 1 to 9999"),
-    (pa.date64(), 86_400_000 * 10**9, "A date that is a key must be one of the years"),
-    (pa.timestamp("us"), 2**62, "A timestamp that is a key must be one of whole microseconds"),
+    (pa.date32(), 10**8, "A date that is a key must be in the years 1 to 9999"),
+    (pa.date64(), 86_400_000 * 10**9, "A date that is a key must be in the years"),
+    (pa.timestamp("us"), 2**62, "A timestamp that is a key must be in whole microseconds"),
     (pa.timestamp("us"), -(2**63), "A timestamp that is a key must be one of whole micro"),
-    (pa.timestamp("s"), 2**60, "A timestamp that is a key must be one of whole microseconds"),
+    (pa.timestamp("s"), 2**60, "A timestamp that is a key must be in whole microseconds"),
 ]
 
 

@@ -56,7 +56,7 @@ def test_strict_stops_at_a_broken_image(photos, capsys):
     assert out == ""
     assert err == (
         f"evenly: Every image must be readable. Received: {photos}/broken.jpg: it is empty. Mend "
-        "it or remove it, or leave --strict away to leave out, count and name what cannot be "
+        "it or remove it, or omit --strict to leave out, count and name what cannot be "
         "read.\n"
     )
 
@@ -102,7 +102,7 @@ def test_advice_is_spelled_as_on_the_command_line(photos, capsys):
 
 def test_statistics_do_not_take_an_images_place(photos, capsys):
     assert main(["fit", str(photos), "-o", str(photos / "a.png")]) == 2
-    assert "Statistics replace only statistics" in capsys.readouterr().err
+    assert "Only a statistics file can be overwritten" in capsys.readouterr().err
 
 
 def test_a_link_that_leads_nowhere_is_skipped(photos, capsys):
@@ -130,5 +130,5 @@ def test_images_are_not_applied_to(photos, tmp_path, capsys):
         arguments = ["apply", str(statistics), str(source), "-o", str(tmp_path / "x.npy")]
         assert main(arguments) == 1
         err = capsys.readouterr().err
-        assert "Images are fitted, and not rewritten" in err
+        assert "Images cannot be rewritten" in err
         assert "transforms.Normalize" in err
