@@ -33,7 +33,7 @@ def test_a_mutated_file_is_read_or_refused_by_name(fuzz, name):
     seed = 0 if name == "hdf5" else time.time_ns()
     print("seed", seed)
     seeds = fuzz.seeds_of([name])
-    mutants = fuzz.mutated(random.Random(seed), seeds)
+    mutants = fuzz.mutate_seeds(random.Random(seed), seeds)
     taken = sum(fuzz.read(next(mutants)) for _ in range(60))
     gc.collect()  # so that what is left behind is collected here
     assert taken < 60
