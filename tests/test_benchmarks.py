@@ -133,9 +133,9 @@ def test_each_pool_is_timed_between_torch_operations(tmp_path: Path) -> None:
 def test_batch_norm_passes_are_compared_with_torch_and_copies(tmp_path: Path) -> None:
     """Outputs, gradients and running statistics are those of torch."""
     pytest.importorskip("torch")
-    found = cases(tmp_path, "batch_norm")
-    assert len(found) == 2 * 3, "two types; channels last for images only"
-    for case in found:
+    results = cases(tmp_path, "batch_norm")
+    assert len(results) == 2 * 3, "two types; channels last for images only"
+    for case in results:
         assert list(case["passes"]) == PASSES
         for (contest,) in case["passes"].values():
             assert list(contest["seconds"]) == ["torch", "evenly", "copies", "bare"]

@@ -188,13 +188,13 @@ def kernel_script(path):
 import json, numpy as np
 from evenly import Moments, _core
 arrays = np.load({str(path)!r})
-found = [_core.kernel()]
+results = [_core.kernel()]
 for name in arrays.files:
     moments = Moments.empty().update(arrays[name])
-    found.append([[str(x) for x in part] for part in (moments.sum, moments.sum_of_squares)])
+    results.append([[str(x) for x in part] for part in (moments.sum, moments.sum_of_squares)])
     with np.errstate(all="ignore"):
-        found.append(moments.normalize(arrays[name], constant="center").tobytes().hex())
-print(json.dumps(found))
+        results.append(moments.normalize(arrays[name], constant="center").tobytes().hex())
+print(json.dumps(results))
 """
 
 
@@ -207,11 +207,11 @@ def hard_arrays(tmp_path_factory):
         for rows, number in ((1, 1), (3, 5), (255, 1), (257, 3), (300, 17), (40, 70)):
             wide = rng.normal(size=(rows, number)) * np.exp2(rng.integers(-30, 30, (rows, number)))
             with np.errstate(over="ignore", invalid="ignore"):
-                made = wide.astype(name)
-            made = np.where(np.isfinite(made), made, 1).astype(name)
+                array = wide.astype(name)
+            array = np.where(np.isfinite(array), array, 1).astype(name)
             if name.startswith("float") and rows > 3:
-                made[rng.random((rows, number)) < 0.1] = np.nan
-            arrays[f"{name} {rows} {number}"] = np.concatenate([made, made[:1] * 0 + 1])
+                array[rng.random((rows, number)) < 0.1] = np.nan
+            arrays[f"{name} {rows} {number}"] = np.concatenate([array, array[:1] * 0 + 1])
     path = tmp_path_factory.mktemp("kernels") / "arrays.npz"
     np.savez(path, **arrays)
     exact = [columns(array) for array in arrays.values()]
@@ -219,7 +219,7 @@ def hard_arrays(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def plain_answer(hard_arrays):
+def plain_results(hard_arrays):
     return run_forced("plain", hard_arrays[0])
 
 
@@ -235,12 +235,12 @@ def run_forced(kernel, path):
 
 
 @pytest.mark.parametrize("kernel", _core.kernels())
-def test_kernels_give_the_same_bits(kernel, hard_arrays, plain_answer):
+def test_kernels_give_the_same_bits(kernel, hard_arrays, plain_results):
     path, exact = hard_arrays
-    found = run_forced(kernel, path)
-    assert found[0] == kernel  # the force took
-    assert found[1:] == plain_answer[1:]
-    for columns_, sums in zip(exact, found[1::2], strict=True):
+    results = run_forced(kernel, path)
+    assert results[0] == kernel  # the kernel was forced
+    assert results[1:] == plain_results[1:]
+    for columns_, sums in zip(exact, results[1::2], strict=True):
         assert sums[0] == [str(column.sum) for column in columns_]
         assert sums[1] == [str(column.squares) for column in columns_]
 

@@ -27,8 +27,8 @@ def document(**changes):
     return json.loads(evenly.fit(frame, by="k").to_bytes()) | changes
 
 
-def read(made):
-    return GroupedMoments.from_bytes(json.dumps(made).encode())
+def read(document):
+    return GroupedMoments.from_bytes(json.dumps(document).encode())
 
 
 def test_docs_page_matches_written_file():
@@ -89,8 +89,8 @@ def test_one_line_per_column_and_groups_are_sorted(moments):
         '"b", "rows": 1},',
         'null, "rows": 1}',
     ]
-    found = json.loads(moments.to_bytes())
-    assert list(found) == sorted(found)
+    parsed = json.loads(moments.to_bytes())
+    assert list(parsed) == sorted(parsed)
 
 
 def test_from_bytes_checks_the_class(moments):
@@ -98,7 +98,7 @@ def test_from_bytes_checks_the_class(moments):
         Moments.from_bytes(moments.to_bytes())
     with pytest.raises(evenly.StatisticsFileError, match="has groups"):
         parse(moments.to_bytes())
-    with pytest.raises(evenly.StatisticsFileError, match="has no groups. Read it with"):
+    with pytest.raises(evenly.StatisticsFileError, match=r"has no groups\. Read it with"):
         GroupedMoments.from_bytes(moments.total().to_bytes())
 
 
@@ -109,7 +109,7 @@ def test_ordinary_files_have_version_1(moments):
 GROUP = document()["groups"][0]
 COLUMN = GROUP["columns"][0]
 OTHER = GROUP | {"columns": [COLUMN | {"name": "u"}], "key": "z"}
-WRONG = {
+INVALID = {
     "by": (document(by=3), "'by' must be a name, an array of names or null. Received: 3"),
     "no by names": (document(by=[]), "'by' must be a name"),
     "no groups": (document(groups={}), "'groups' must be an array"),
@@ -125,7 +125,10 @@ WRONG = {
         document(groups=[GROUP | {"columns": []}], rows=1),
         "at least one, in",
     ),
-    "twice": (document(groups=[GROUP, GROUP], rows=2), "group 1 has the same key as an earlier group"),
+    "twice": (
+        document(groups=[GROUP, GROUP], rows=2),
+        "group 1 has the same key as an earlier group",
+    ),
     "other columns": (
         document(groups=[GROUP, OTHER]),
         "Group 1 differs from the first",
@@ -152,11 +155,11 @@ PARTS = [
 ]
 
 
-@pytest.mark.parametrize("wrong", WRONG)
-def test_invalid_file_raises(wrong):
-    made, message = WRONG[wrong]
+@pytest.mark.parametrize("case", INVALID)
+def test_invalid_file_raises(case):
+    content, message = INVALID[case]
     with pytest.raises(evenly.StatisticsFileError) as error:
-        read(made)
+        read(content)
     assert message in str(error.value)
 
 

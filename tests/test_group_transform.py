@@ -62,12 +62,12 @@ def by_hand(table, moments, inverse=False, **options):
     keys = table["station"].to_pylist()
     parts = []
     for key in dict.fromkeys(keys):
-        places = [i for i, k in enumerate(keys) if k == key]
-        own = moments[key]
-        turn = own.denormalize if inverse else own.normalize
-        part = turn(table.take(places), **options)
-        parts.append(part.append_column("place", pa.array(places)))
-    return pa.concat_tables(parts).sort_by("place").drop_columns("place")
+        rows = [i for i, k in enumerate(keys) if k == key]
+        group = moments[key]
+        function = group.denormalize if inverse else group.normalize
+        part = function(table.take(rows), **options)
+        parts.append(part.append_column("row", pa.array(rows)))
+    return pa.concat_tables(parts).sort_by("row").drop_columns("row")
 
 
 def test_normalize_frame_by_group(frame):

@@ -282,7 +282,7 @@ MISTAKES = {
         evenly.ColumnError,
         "'station'.*Did you mean 'stations'",
     ),
-    "a place of a column": (
+    "a position of a column": (
         {"by": 0},
         evenly.ColumnError,
         "by= takes the names of a table's columns",
@@ -297,9 +297,9 @@ MISTAKES = {
     "a number for all": ({"by": 0.5}, evenly.DataError, "as an array or a list. Received: 0.5"),
     "an object": ({"by": [object(), 1, 2]}, evenly.UnsupportedTypeError, "of type object"),
     "lists": ({"by": "nested"}, evenly.UnsupportedTypeError, "column of kind nested"),
-    "times finer than a key": ({"by": "fine"}, evenly.UnsupportedTypeError, "whole microseconds"),
+    "times in nanoseconds": ({"by": "fine"}, evenly.UnsupportedTypeError, "whole microseconds"),
     "durations": ({"by": "long"}, evenly.UnsupportedTypeError, r"a column of kind duration"),
-    "two kinds": ({"by": ["a", 1, 2]}, evenly.DataError, "'a'|kind"),
+    "two types": ({"by": ["a", 1, 2]}, evenly.DataError, "'a'|of one type"),
 }
 
 

@@ -41,8 +41,10 @@ def test_usual_way_fails_and_evenly_does_not(script, capsys):
 def test_page_has_docstring_of_each_pitfall():
     page = (PITFALLS / "README.md").read_text(encoding="utf-8")
     listed = [line for line in page.splitlines() if line.startswith("- ")]
-    said = [script.read_text(encoding="utf-8").split('"""')[1].split("\n")[0] for script in SCRIPTS]
+    docstrings = [
+        script.read_text(encoding="utf-8").split('"""')[1].split("\n")[0] for script in SCRIPTS
+    ]
     assert listed == [
         f"- [{script.stem}]({script.name}): {words}"
-        for script, words in zip(SCRIPTS, said, strict=True)
+        for script, words in zip(SCRIPTS, docstrings, strict=True)
     ]

@@ -81,9 +81,9 @@ def test_core_defers_fractional_weights_and_corrections():
 def test_column_of_too_few_values_as_constant():
     moments = Moments.empty(2).update(np.array([[3.0, np.nan]]))
     for constant, factor in (("zero", 0.0), ("center", 1.0)):
-        for found in both(moments, correction=1, constant=constant):
-            np.testing.assert_array_equal(found.hi, [3.0, 0.0])
-            np.testing.assert_array_equal(found.factor, [factor, factor])
+        for result in both(moments, correction=1, constant=constant):
+            np.testing.assert_array_equal(result.hi, [3.0, 0.0])
+            np.testing.assert_array_equal(result.factor, [factor, factor])
 
 
 def test_arrays_must_have_one_value_per_column():
@@ -96,6 +96,6 @@ def test_arrays_must_have_one_value_per_column():
 def test_center_near_float64_limits(size):
     """Only the mean is subtracted, also if hi and lo are those of x times a power of two."""
     moments = evenly.fit(np.array([[size], [size]]))
-    centred = moments.normalize(np.array([[3 * size]]), constant="center")
-    assert centred.tolist() == [[2 * size]]
-    assert moments.denormalize(centred, constant="center").tolist() == [[3 * size]]
+    centered = moments.normalize(np.array([[3 * size]]), constant="center")
+    assert centered.tolist() == [[2 * size]]
+    assert moments.denormalize(centered, constant="center").tolist() == [[3 * size]]

@@ -303,7 +303,10 @@ def test_valid_file_is_read():
         ('{"a":' * 100_000, "nested too deeply"),
         (with_header(format='"tfx"'), "not a statistics file"),
         # The header
-        (with_header(format_version="3"), "format version 3; this version of evenly reads up to 2. Install"),
+        (
+            with_header(format_version="3"),
+            "format version 3; this version of evenly reads up to 2. Install",
+        ),
         (with_header(format_version="0"), "'format_version' must be a positive integer"),
         (with_header(format_version="true"), "positive integer. Received: true"),
         (with_header(format_version="1.0"), "positive integer. Received: 1.0"),
@@ -415,7 +418,7 @@ def test_some_columns_without_names_raise():
 
 def test_file_too_large_raises(monkeypatch, moments, path):
     moments.save(path)
-    monkeypatch.setattr(statistics_file.file, "MAX_BYTES", 100)
+    monkeypatch.setattr(statistics_file.document, "MAX_BYTES", 100)
     with pytest.raises(StatisticsFileError, match=r"at most 100 bytes"):
         evenly.load(path)
 
@@ -429,7 +432,7 @@ def test_fuzz_reader():
     seed = time.time_ns()
     print("seed", seed)
     assert all(map(fuzz.read, fuzz.SEEDS))
-    stream = fuzz.mutated(random.Random(seed))
+    stream = fuzz.mutate_seeds(random.Random(seed))
     for _ in range(20_000):
         fuzz.read(next(stream))
 

@@ -60,7 +60,7 @@ def test_more_writers_than_names(tmp_path):
         with atomic_file(path) as file:
             name = temporary_files(tmp_path)[0].name.replace("-0.tmp", f"-{number}.tmp")
             file.write(b"x")
-        (tmp_path / name).mkdir()  # taken, and nothing of ours
+        (tmp_path / name).mkdir()  # a path of this name that is not a temporary file
     MOMENTS.save(path)
     assert evenly.load(path) == MOMENTS
     assert len(temporary_files(tmp_path)) == 8

@@ -31,13 +31,13 @@ def moments():
     return fitted(ROWS, ["a", "b", "c"])
 
 
-def ulps(found, exact, dtype):
+def ulps(result, exact, dtype):
     """Return the error of a result in units in the last place of a dtype."""
     info = ml_dtypes.finfo(strategies.dtype(dtype))
     size = max(abs(exact), Fraction(float(info.tiny)))
     exponent = size.numerator.bit_length() - size.denominator.bit_length()
     exponent -= Fraction(2) ** exponent > size
-    return abs(fraction(found) - exact) / (Fraction(2) ** exponent * Fraction(float(info.eps)))
+    return abs(fraction(result) - exact) / (Fraction(2) ** exponent * Fraction(float(info.eps)))
 
 
 def exact_normalized(value, exact, correction=0):
@@ -110,16 +110,16 @@ def test_denormalize_inverts_normalize(array):
     moments = fitted(array)
     assume((moments.count > 0).all())
     assume(not (np.abs(array) > np.finfo(array.dtype).max / 2).any())
-    found = moments.denormalize(moments.normalize(array))
+    result = moments.denormalize(moments.normalize(array))
     eps = np.finfo(array.dtype).eps
     with np.errstate(over="ignore"):
         size = np.nanmax(np.abs(array), axis=0, initial=0).astype(np.float64)
         spread = np.abs(array.astype(np.float64) / 2 - moments.mean / 2) * 2
     slack = 4 * eps * np.fmax(size, spread) + 1e-44
     same = np.isnan(array)
-    np.testing.assert_array_equal(np.isnan(found), same)
+    np.testing.assert_array_equal(np.isnan(result), same)
     with np.errstate(over="ignore"):
-        distance = np.abs(found.astype(np.float64) - array.astype(np.float64))
+        distance = np.abs(result.astype(np.float64) - array.astype(np.float64))
     assert (same | (distance <= slack)).all()
 
 
@@ -208,13 +208,13 @@ def test_invalid_correction_raises(moments, correction):
 
 
 @pytest.mark.parametrize("given_", ["float16", "float32", "float64", "int8", "uint64", "bool"])
-@pytest.mark.parametrize("asked", [None, "float16", np.float32, np.dtype("float64"), "bfloat16"])
-def test_result_dtype(given_, asked):
-    if asked == "bfloat16":
-        asked = ml_dtypes.bfloat16
+@pytest.mark.parametrize("dtype", [None, "float16", np.float32, np.dtype("float64"), "bfloat16"])
+def test_result_dtype(given_, dtype):
+    if dtype == "bfloat16":
+        dtype = ml_dtypes.bfloat16
     array = np.array([[0], [1]], given_)
-    result = fitted(array).normalize(array, dtype=asked)
-    expected = asked or (given_ if given_.startswith("float") else "float32")
+    result = fitted(array).normalize(array, dtype=dtype)
+    expected = dtype or (given_ if given_.startswith("float") else "float32")
     assert result.dtype == np.dtype(expected)
     np.testing.assert_array_equal(result.astype(float), [[-1], [1]])
 

@@ -23,13 +23,13 @@ def test_unit_scale_is_correctly_rounded(values, depth, less):
     dtype, factor, white = depth
     moments = evenly.fit(np.array(values, dtype)[:, None] * dtype(factor))
     exact = oracle.column(values)
-    found = unit_scale(moments, correction=less)
-    assert found.mean == [oracle.rounded(exact.mean() / 255)]
+    scale = unit_scale(moments, correction=less)
+    assert scale.mean == [oracle.rounded(exact.mean() / 255)]
     variance = exact.variance(less)
     if variance is None:
-        assert np.isnan(found.std[0])
+        assert np.isnan(scale.std[0])
     else:
-        assert found.std == [oracle.rounded_root(variance / Fraction(255) ** 2)]
+        assert scale.std == [oracle.rounded_root(variance / Fraction(255) ** 2)]
     assert white == 255 * factor
 
 

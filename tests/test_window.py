@@ -154,7 +154,9 @@ def test_window_repr():
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, "3", None, True, timedelta(0)])
 def test_invalid_size_raises(size):
-    with pytest.raises(evenly.DataError, match=r"1 or more, or a time span. Received: "):
+    with pytest.raises(
+        evenly.DataError, match=r"positive number of parts or a positive time span. Received: "
+    ):
         Window(size)
 
 
@@ -163,7 +165,7 @@ def test_time_is_required_and_ordered():
     with pytest.raises(evenly.DataError, match="time= requires a window with a time span"):
         Window(2).append(day, time=datetime(2026, 1, 1))
     window = Window(timedelta(days=1))
-    with pytest.raises(evenly.DataError, match="needs its time"):
+    with pytest.raises(evenly.DataError, match="needs the time of each part"):
         window.append(day)
     window.append(day, time=datetime(2026, 1, 2))
     with pytest.raises(evenly.DataError, match=r"2026-01-01 00:00:00 after 2026-01-02 00:00:00"):

@@ -35,11 +35,11 @@ def test_deferred_signal_runs_handler_at_exit(raising):
     def step():
         with DeferredSignals():
             signal.raise_signal(raising)
-            steps.append("whole")
+            steps.append("critical section")
 
     with pytest.raises(StoppedError):
         step()
-    assert steps == ["whole"]
+    assert steps == ["critical section"]
 
 
 def test_raise_pending_runs_handler(raising):

@@ -11,7 +11,7 @@ import re
 from evenly.errors import StatisticsFileError
 
 SMALL_BYTES = 4 * 2**20
-"""Files up to this size are parsed at once."""
+"""Files up to this size are parsed without a check."""
 MAX_DEPTH = 12
 """Maximum nesting depth of arrays and objects. The format itself has six levels."""
 MAX_KEYS = 24
@@ -29,15 +29,22 @@ _MAX_RATIO = 14
 """Maximum ratio of memory to text. An array of short column names takes 12 times its text."""
 
 
-def check_structure(content: bytes) -> None:
+def check_structure(content: bytes, small_bytes: int = SMALL_BYTES) -> None:
     """Check that the brackets of a file match, and their nesting and number.
+
+    Parameters
+    ----------
+    content
+        The bytes of the file.
+    small_bytes
+        Maximum size of a file that is not checked.
 
     Raises
     ------
     StatisticsFileError
-        When they cannot be the brackets of a statistics file. Small files always pass.
+        When they cannot be the brackets of a statistics file.
     """
-    if len(content) <= SMALL_BYTES:
+    if len(content) <= small_bytes:
         return
     marks = _extract_marks(content)
     if _estimate_memory(marks) > _MAX_RATIO * len(content):
