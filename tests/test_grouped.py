@@ -272,7 +272,9 @@ def test_infinite_missing():
 
 @pytest.mark.parametrize("number", [2, 4])
 def test_wrong_number_of_keys_raises(number):
-    with pytest.raises(evenly.DataError, match=f"by= must have one key a row. Received: {number}"):
+    with pytest.raises(
+        evenly.DataError, match=f"by= must have one key per row. Received: {number}"
+    ):
         evenly.fit(np.ones((3, 2)), by=np.arange(number))
 
 

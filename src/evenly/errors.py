@@ -5,7 +5,7 @@ Passwords, tokens and signatures are removed from messages, also from quoted tex
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
 from evenly.printable import printable
@@ -104,3 +104,22 @@ def format_names(names: Iterable[object], limit: int = 8) -> str:
 def no_rows_error(description: str) -> DataError:
     """Return the error for data without rows."""
     return DataError(f"At least one row is needed. Received: {description}, with none.")
+
+
+def check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
+    """Check that an option has one of the allowed values.
+
+    Raises
+    ------
+    DataError
+        When it does not.
+
+    >>> check_choice("missing", "drop", ("keep", "zero"))
+    Traceback (most recent call last):
+    evenly.errors.DataError: missing must be 'keep' or 'zero'. Received: 'drop'.
+    """
+    if isinstance(value, str) and value in allowed:
+        return
+    texts = [repr(text) for text in allowed]
+    choices = " or ".join(texts) if len(texts) == 2 else f"one of {', '.join(texts)}"
+    raise DataError(f"{name} must be {choices}. Received: {value!r}.")

@@ -305,7 +305,7 @@ def test_worker_without_evenly_raises():
     ("options", "kind", "words"),
     [
         ({"dtype": "float16"}, UnsupportedTypeError, "float32 or float64"),
-        ({"out": TABLE}, UnsupportedTypeError, "Leave out= away"),
+        ({"out": TABLE}, UnsupportedTypeError, "Omit out="),
     ],
 )
 def test_normalize_invalid_option_raises_immediately(options, kind, words):

@@ -309,7 +309,7 @@ def test_fit_streaming_frame_raises(frame):
         ("text", {}, DataError, r"as timestamp\[us\] on one side and as string"),
         ("same", {"dtype": "float16"}, UnsupportedTypeError, "float32 or float64"),
         ("same", {"missing": "drop"}, DataError, "missing must be"),
-        ("same", {"out": TABLE}, UnsupportedTypeError, "Leave out= away"),
+        ("same", {"out": TABLE}, UnsupportedTypeError, "Omit out="),
     ],
 )
 def test_normalize_invalid_input_raises_immediately(frame, change, options, kind, words):
