@@ -336,7 +336,7 @@ def test_options_that_cannot_be_distributed_raise():
         evenly.fit(x, weights=np.ones(4))
     with pytest.raises(UnsupportedTypeError, match=r"such as dask\.diagnostics.ProgressBar"):
         evenly.fit(x, progress=print)
-    with pytest.raises(UnsupportedTypeError, match="a new collection comes back"):
+    with pytest.raises(UnsupportedTypeError, match="a new collection is returned"):
         evenly.fit(x).normalize(x, out=np.ones((4, 2)))
 
 
