@@ -371,11 +371,11 @@ def test_valid_file_is_read():
             with_column(min="NaN"),
             "'min' must be a finite 64-bit number, or null. Received: NaN",
         ),
-        (with_column(max="Infinity"), "'max' must be a finite number.*Received: Infinity"),
-        (with_column(max="1e999"), "'max' must be a finite number.*Received: 1e999"),
+        (with_column(max="Infinity"), "'max' must be a finite 64-bit number.*Received: Infinity"),
+        (with_column(max="1e999"), "'max' must be a finite 64-bit number.*Received: 1e999"),
         (with_column(max="18446744073709551616"), "'max' must be a finite 64-bit number"),
-        (with_column(max='"6"'), "'max' must be a finite number"),
-        (with_column(max="true"), "'max' must be a finite number"),
+        (with_column(max='"6"'), "'max' must be a finite 64-bit number"),
+        (with_column(max="true"), "'max' must be a finite 64-bit number"),
         # Together
         (with_column(min="7.0"), "min must not exceed max. Received: 7.0 and 6.0"),
         (with_column(min="null"), "min must not exceed max. Received: null and 6.0"),
@@ -412,7 +412,7 @@ def test_some_columns_without_names_raise():
     column = GOOD["columns"][0]
     nameless = {key: value for key, value in column.items() if key != "name"}
     text = json.dumps(GOOD | {"columns": [column, nameless]})
-    with pytest.raises(StatisticsFileError, match=r"'name' or none. 1 of 2 do not have one"):
+    with pytest.raises(StatisticsFileError, match=r"'name', or none. 1 of 2 do not have one"):
         statistics_file.parse(text.encode())
 
 
