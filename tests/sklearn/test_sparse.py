@@ -82,7 +82,7 @@ def test_an_infinity_is_named(x, kind):
 
 
 def test_negative_weights_are_refused(x):
-    with pytest.raises(DataError, match="Weights must be finite, and 0 or more"):
+    with pytest.raises(DataError, match="Weights must be finite and not negative"):
         StandardScaler(with_mean=False).fit(x, sample_weight=[1, -1])
 
 

@@ -21,7 +21,7 @@ _BYTES = 256 * 2**20
 """Size of a block: some 10 ms of work, so that progress and Ctrl-C are handled in time."""
 _COPIED_BYTES = 16 * 2**20
 """Size of a block that must be copied to select columns or swap bytes."""
-_MIN_ROWS = 16_384
+_LEAST_ROWS = 16_384
 """Minimum rows of a block that is not copied: the overhead is 0.1 µs per block and column."""
 
 
@@ -67,7 +67,7 @@ class ArraySource:
         size = _COPIED_BYTES if copied else _BYTES
         step = max(1, size * shape[axis] // max(1, self._array.nbytes))
         if not copied:
-            step = max(step, _MIN_ROWS * shape[axis] // max(1, self.rows or 0))
+            step = max(step, _LEAST_ROWS * shape[axis] // max(1, self.rows or 0))
         row = 0
         for start in range(0, shape[axis], step):
             rows = self._array[(slice(None),) * axis + (slice(start, start + step),)]
