@@ -92,7 +92,7 @@ def test_masked_values_are_missing():
     integers = np.ma.masked_array([1, 2, 3], mask=[False, True, False], dtype=np.int32)
     assert evenly.fit(integers).mean.tolist() == [2.0]
     wide = np.ma.masked_array([1, 2], mask=[True, False], dtype=np.int64)
-    assert "must fit float64" in refusal(evenly.UnsupportedTypeError, wide)
+    assert "must fit in float64" in refusal(evenly.UnsupportedTypeError, wide)
 
 
 def test_a_structured_array_has_named_columns():

@@ -29,7 +29,7 @@ def fuzz():
 )
 def test_mutated_file_is_read_or_rejected(fuzz, name):
     assert name in fuzz.SEEDS
-    # Crashes of the HDF5 library on corrupt files cannot be fixed here: use the same files each time.
+    # The HDF5 library may crash on corrupt files: use the same files each time.
     seed = 0 if name == "hdf5" else time.time_ns()
     print("seed", seed)
     seeds = fuzz.seeds_of([name])

@@ -59,9 +59,9 @@ def test_jpeg_pixels_equal_pillow(mode):
     found = [
         (decode_fast(content), decode_with_pillow(content)) for content in samples(mode, seed=1)
     ]
-    taken = [(ours, theirs) for ours, theirs in found if ours is not None]
-    assert len(taken) > len(found) / 2
-    for (kind, array), (pillows, pixels) in taken:
+    pairs = [(ours, theirs) for ours, theirs in found if ours is not None]
+    assert len(pairs) > len(found) / 2
+    for (kind, array), (pillows, pixels) in pairs:
         assert kind == pillows
         np.testing.assert_array_equal(array, pixels)
 
@@ -70,35 +70,35 @@ def test_jpeg_pixels_equal_pillow(mode):
 def test_corrupt_jpeg_pixels_equal_pillow(seed):
     rng = random.Random(seed)
     contents = list(samples("RGB", seed)) + list(samples("L", seed))
-    taken = 0
+    decoded = 0
     for _ in range(500):
         content = damaged(rng.choice(contents), rng)
         ours = decode_fast(content)
         if ours is None:
             continue
-        taken += 1
+        decoded += 1
         kind, pixels = decode_with_pillow(content)
         assert ours.kind == kind
         np.testing.assert_array_equal(ours.array, pixels)
-    assert taken
+    assert decoded
 
 
 def damaged(content, rng):
     """Change or insert a few bytes, or truncate the content."""
     raw = bytearray(content)
     for _ in range(rng.choice([1, 1, 3])):
-        place, how = rng.randrange(len(raw)), rng.random()
-        if how < 0.6:
-            raw[place] = rng.randrange(256)
-        elif how < 0.8:
-            raw[place:place] = rng.randbytes(rng.randrange(8))
+        position, choice = rng.randrange(len(raw)), rng.random()
+        if choice < 0.6:
+            raw[position] = rng.randrange(256)
+        elif choice < 0.8:
+            raw[position:position] = rng.randbytes(rng.randrange(8))
         else:
-            del raw[max(2, place) :]
+            del raw[max(2, position) :]
     return bytes(raw)
 
 
 @pytest.mark.parametrize(
-    ("content", "mode", "most"),
+    ("content", "mode", "max_pixels"),
     [
         (encoded(shrunk("CMYK", 9, 9), "JPEG"), "RGB", LIMIT),
         (encoded(shrunk("RGB", 9, 9), "JPEG"), "L", LIMIT),
@@ -108,7 +108,7 @@ def damaged(content, rng):
         (b"", "RGB", LIMIT),
         (shrunk("RGB", 9, 9), "RGB", LIMIT),
     ],
-    ids=["cmyk", "to convert", "too large", "truncated", "no jpeg", "empty", "an image"],
+    ids=["cmyk", "to convert", "too large", "truncated", "not jpeg", "empty", "an image"],
 )
 def test_unsupported_jpegs_are_decoded_by_pillow(content, mode, max_pixels):
     assert decode_fast(content, mode, max_pixels) is None
