@@ -325,10 +325,9 @@ def _save_and_print(moments: "Moments | GroupedMoments", output: str | None, qui
 
 def _print(moments: "Moments | GroupedMoments") -> None:
     from evenly.moments import Moments
-    from evenly.moments.grouped_glance import text
-    from evenly.report.table import table
+    from evenly.report.table import group_table, table
 
-    shown = table(moments) if isinstance(moments, Moments) else text(moments, 50, 10)
+    shown = table(moments) if isinstance(moments, Moments) else group_table(moments)
     click.echo(printable(shown, keep="\n"))
 
 

@@ -94,7 +94,7 @@ def fit(
         Called with a `Progress` after each block, by one thread at a time.
     by
         The column, or list of columns, whose values say which group a row belongs to; they
-        are not fitted. Or one key a row, as an array (of N×C×H×W one an image); or the key or
+        are not fitted. Or one key per row, as an array (of N×C×H×W one an image); or the key or
         the place of that part of batches. `GroupedMoments` come back: choose it when each
         sensor, station or class is to have mean 0 and variance 1 by itself.
     checkpoint
@@ -102,7 +102,7 @@ def fit(
         few seconds, as a statistics file that also says which files are in them, and the same
         call goes on from it after a crash, with the same bits in the end. Files that are new
         since then are fitted; one that has changed or vanished is an error.
-        ``docs/resuming.md``.
+        ``docs/checkpoints.md``.
     update
         The same, when the source is not all files but those that may be new: choose it for
         the daily job. The result is the moments of all files that ever came this way.

@@ -184,15 +184,15 @@ def test_column_name_that_is_not_utf8_is_rejected(tmp_path):
     path = tmp_path / "x.arrow"
     stream = written(pa.ipc.new_stream, pa.table({"QQQQ": [1.0, 2.0]}))
     path.write_bytes(stream.replace(b"QQQQ", b"\xff\xffQQ"))
-    for source, error, place in [
+    for source, error, label in [
         (path, evenly.SourceError, path),
         (pa.ipc.open_stream(path.read_bytes()).read_all(), evenly.DataError, "the table"),
     ]:
         with pytest.raises(error) as caught:
             evenly.fit(source)
         assert str(caught.value) == (
-            r"A column's name must be UTF-8. Received: b'\xff\xffQQ' in "
-            f"{place}. Rename it."
+            r"A column name must be UTF-8. Received: b'\xff\xffQQ' in "
+            f"{label}. Rename it."
         )
 
 

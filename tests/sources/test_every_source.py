@@ -85,7 +85,7 @@ def test_every_source_accepts_weights_array(kind, columns, tmp_path, names):
 
 @pytest.mark.parametrize("number", [10, 12])
 def test_every_source_rejects_wrong_number_of_weights(source, number):
-    with pytest.raises(evenly.DataError, match=rf"one number a row.*{number} weights"):
+    with pytest.raises(evenly.DataError, match=rf"one number per row.*{number} weights"):
         evenly.fit(source, weights=np.ones(number))
 
 
@@ -244,7 +244,7 @@ def test_every_source_accepts_key_array(source, columns, names):
 
 
 def test_every_source_rejects_wrong_number_of_keys(source):
-    with pytest.raises(evenly.DataError, match=r"one key a row.*12 keys"):
+    with pytest.raises(evenly.DataError, match=r"one key per row.*12 keys"):
         evenly.fit(source, by=np.arange(12))
 
 

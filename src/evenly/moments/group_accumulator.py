@@ -17,15 +17,14 @@ from evenly.errors import ColumnError, DataError
 from evenly.group_keys import Key, format_key, merge_key_types
 from evenly.key_index import KeyIndex
 from evenly.moments.base import MomentsBase, mixed_grouping_error
-from evenly.moments.group_intake import add_grouped_block
-from evenly.moments.ingest import num_columns
+from evenly.moments.ingest import add_grouped_block, num_columns
 from evenly.moments.metadata import GroupMetadata, merge_dtypes
+from evenly.moments.records import By
 from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import open_source
 from evenly.sources.group_by import group_label
 from evenly.system.locks import ForkSafeLock
 
-By = str | tuple[str, ...] | None
 IndexArray = npt.NDArray[np.int64]
 
 
@@ -110,7 +109,7 @@ class GroupAccumulator(MomentsBase):
         ours = self._metadata.by
         if by is None and ours is None:
             raise DataError(
-                "by= must have one key a row: these groups have no columns by name. Received: no "
+                "by= must have one key per row: these groups have no columns by name. Received: no "
                 "by=. Pass by=keys."
             )
         named = [*ours] if isinstance(ours, tuple) else ours
