@@ -101,5 +101,5 @@ def _write_error_message(path: str | os.PathLike[str], target: Path, error: OSEr
     reason = (error.strerror or str(error)).lower()
     return (
         f"Cannot write {os.fspath(path)!r}: {reason}. "
-        "What was there before is unchanged; choose another label, or make room."
+        "What was there before is unchanged; choose another path, or make room."
     )
