@@ -11,7 +11,7 @@ import numpy as np
 from evenly.block import Block, Column
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.sources.arrow_input import checked
-from evenly.sources.group_keys import KeyName, factorize_named
+from evenly.sources.group_keys import factorize_named
 from evenly.sources.selection import NUMBER, ColumnSelection, Field, resolve_positions
 from evenly.sources.tables import ColumnBatch
 
@@ -135,13 +135,13 @@ class StructuredTable:
         self.rows, self.nbytes = len(self._array), int(self._array.nbytes)
         self.fields = tuple(field_of(name, array.dtype[name]) for name in array.dtype.names)
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield all rows at once; they can be sliced without a copy."""
-        columns = tuple(
-            factorize_named(self._array[name], name, self.label)
-            if isinstance(name, KeyName)
-            else Column(to_native(self._array[name]))
-            for name in names
+        columns = (
+            *(Column(to_native(self._array[name])) for name in names),
+            *(factorize_named(self._array[name], name, self.label) for name in keys),
         )
         yield ColumnBatch(columns, self.nbytes or 0)
 

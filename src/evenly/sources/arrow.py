@@ -5,17 +5,17 @@ the Arrow C data interface (https://arrow.apache.org/docs/format/CDataInterface.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from evenly.block import Column
-from evenly.errors import DataError, EvenlyError, UnsupportedTypeError
+from evenly.block import Column, mask_to_validity, missing_column, validity_to_mask
+from evenly.errors import DataError, EvenlyError
 from evenly.sources.arrow_input import Error, decoding_names, invalid_arrow_error
 from evenly.sources.decimals import decimal_column
-from evenly.sources.group_keys import KeyName, locate_error
+from evenly.sources.group_keys import locate_error
 from evenly.sources.selection import NULL, NUMBER, Field
 
 _NUMBERS = {
@@ -75,14 +75,15 @@ def fields_of(schema: Any, label: str, error: Error = DataError) -> tuple[Field,
         Of the class ``error``, if a column name is not UTF-8.
     """
     index = _index_names(schema)
-    names = _names(schema, label, error)
+    names = names_of(schema, label, error)
     return tuple(
         Field(name, "index" if name in index else column_kind(child))
         for name, child in zip(names, schema.children, strict=True)
     )
 
 
-def _names(schema: Any, label: str, error: Error) -> list[str]:
+def names_of(schema: Any, label: str, error: Error) -> list[str]:
+    """Return the names of a table's columns, checked to be UTF-8."""
     with decoding_names(label, error):
         return [child.name or "" for child in schema.children]
 
@@ -100,73 +101,6 @@ def _index_names(schema: Any) -> set[str]:
 Reader = Callable[[Any], Column]
 
 
-class ColumnReader:
-    """Read named columns of struct arrays with a common schema.
-
-    Parameters
-    ----------
-    schema
-        The Arrow schema of the table.
-    names
-        The columns to read, in this order.
-    label
-        The name of the table, for messages.
-    error
-        The class of the error for invalid data.
-    """
-
-    def __init__(
-        self, schema: Any, names: Sequence[str], label: str, error: Error = DataError
-    ) -> None:
-        children = list(schema.children)
-        index = {name: i for i, name in enumerate(_names(schema, label, error))}
-        self._label = label
-        self._error = error
-        self._readers = [
-            (name, index[name], self._reader(children[index[name]], name)) for name in names
-        ]
-
-    def _reader(self, schema: Any, name: str) -> Callable[[Any], Any]:
-        try:
-            return _reader(schema, name)
-        except ValueError as why:
-            raise column_error(why, name, self._label, self._error) from None
-
-    def read(self, array: Any) -> tuple[Any, ...]:
-        """Return the columns of a struct array: a `Column`, or `GroupKeys` for a `KeyName`.
-
-        Raises
-        ------
-        UnsupportedTypeError
-            If whole rows are null, which is possible only in nested data.
-        EvenlyError
-            Of the class ``error``, if the Arrow data is invalid.
-        """
-        if array.null_count > 0:
-            raise UnsupportedTypeError(
-                f"A table must not have null rows. Received: {self._label}, an Arrow "
-                f"struct array with {array.null_count} null rows. Flatten it first."
-            )
-        start, rows = array.offset, len(array)
-        columns = []
-        for name, index, read in self._readers:
-            try:
-                column = read(array.child(index))
-                check_length(column, start + rows)
-            except (ValueError, TypeError, RuntimeError) as why:
-                raise column_error(why, name, self._label, self._error) from None
-            columns.append(column)
-        if start or any(len(column) != rows for column in columns):
-            return tuple(column[start : start + rows] for column in columns)
-        return tuple(columns)
-
-
-def check_length(column: Sequence[Any], rows: int) -> None:
-    """Raise ValueError if a column is shorter than its table."""
-    if len(column) < rows:
-        raise ValueError(f"{len(column)} values for {rows} rows")
-
-
 def column_error(why: Exception, name: str, label: str, error: Error = DataError) -> Exception:
     """Return the error for an exception raised while a column is read; it names the column.
 
@@ -176,15 +110,6 @@ def column_error(why: Exception, name: str, label: str, error: Error = DataError
     if isinstance(why, EvenlyError):
         return locate_error(why, name, label)
     return invalid_arrow_error(str(name), label, why, error)
-
-
-def _reader(schema: Any, name: str) -> Callable[[Any], Any]:
-    """Return the function that reads a column; a `KeyName` is read as group keys."""
-    if isinstance(name, KeyName):
-        from evenly.sources.arrow_group_keys import factorize_arrow
-
-        return lambda array: factorize_arrow(schema, array)
-    return reader_of(schema)
 
 
 def reader_of(schema: Any, *, codes: bool = False) -> Reader:
@@ -265,25 +190,6 @@ def checked_codes(codes: Column, entries: int) -> npt.NDArray[np.intp]:
     return np.where(outside, 0, values).astype(np.intp)
 
 
-def validity_to_mask(column: Column) -> npt.NDArray[np.bool_]:
-    """Return a boolean mask of the rows that are valid."""
-    if column.validity is None:
-        return np.ones(len(column), np.bool_)
-    start = column.bit_offset
-    bits = np.unpackbits(column.validity, bitorder="little")[start : start + len(column)]
-    return bits.view(np.bool_)
-
-
-def mask_to_validity(present: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8] | None:
-    """Return a validity bitmap; None if all rows are valid."""
-    return None if present.all() else np.packbits(present, bitorder="little")
-
-
-def missing_column(rows: int) -> Column:
-    """Return a column in which every row is missing."""
-    return Column(np.zeros(rows), np.zeros(-(-rows // 8), np.uint8), 0)
-
-
 def validity_of(array: Any, view: Any) -> npt.NDArray[np.uint8] | None:
     """Return the validity bitmap of an array; None if all rows are valid."""
     if array.null_count == 0 or not view.buffer(0).size_bytes:
@@ -317,29 +223,3 @@ def _decimal_scale(arrow_format: str) -> int:
     if abs(scale) > limit:
         raise ValueError(f"decimals of scale {scale}, where at most {limit} is possible")
     return scale
-
-
-def series_reader(schema: Any, name: str, label: str) -> Reader:
-    """Return the function that reads arrays that are a single column.
-
-    It raises DataError if the Arrow data is invalid.
-
-    Raises
-    ------
-    UnsupportedTypeError
-        If the column is not numeric.
-    """
-    kind = column_kind(schema)
-    if not Field("", kind).is_selectable:
-        raise UnsupportedTypeError(
-            "Only columns of numbers, booleans or times can be fitted. "
-            f"Received: a column of type {kind}."
-        )
-
-    def read(array: Any) -> Column:
-        try:
-            return reader_of(schema)(array)
-        except (ValueError, RuntimeError) as why:
-            raise column_error(why, name, label) from None
-
-    return read

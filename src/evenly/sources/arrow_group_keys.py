@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evenly import _core
-from evenly.block import Column, GroupKeys
+from evenly.block import Column, GroupKeys, validity_to_mask
 from evenly.errors import UnsupportedTypeError
 from evenly.sources.arrow import (
     buffer_array,
@@ -17,7 +17,6 @@ from evenly.sources.arrow import (
     column_kind,
     reader_of,
     validity_of,
-    validity_to_mask,
 )
 from evenly.sources.arrow_input import open_stream
 from evenly.sources.group_keys import factorize_column, factorize_words, from_codes

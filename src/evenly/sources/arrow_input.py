@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from evenly.errors import DataError, EvenlyError
+from evenly.sources.read_errors import reason
 
 Error = type[EvenlyError]
 """The class of the error for invalid data: `DataError`, or `SourceError` for a file."""
@@ -179,8 +180,6 @@ def invalid_arrow_error(
     name: str, label: str, why: object, error: Error = DataError
 ) -> EvenlyError:
     """Return the error for invalid Arrow data."""
-    from evenly.sources.read_errors import reason
-
     column = f"column {name!r} of {label}" if name else label
     return error(
         f"Arrow data must be valid. Received: {column}: {reason(why)}. "

@@ -92,11 +92,14 @@ class DatasetTable:
             f"{format_names(arrays)}. Pass select={name!r}."
         )
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield the batches of some columns."""
-        with closing(self._data.batches(names)) as batches:
+        with closing(self._data.batches((*names, *keys))) as batches:
             for batch in batches:
-                yield from stream_column_batches(open_stream(batch, self.label), names, self.label)
+                stream = open_stream(batch, self.label)
+                yield from stream_column_batches(stream, names, self.label, keys=keys)
 
 
 class _MapDataset:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from evenly.errors import DataError
-from evenly.sources.arrow import ColumnReader, column_kind, fields_of, series_reader
+from evenly.sources.arrow import column_kind, fields_of
 from evenly.sources.arrow_input import Error, open_stream, schema_of
+from evenly.sources.arrow_reader import ColumnReader, series_reader
+from evenly.sources.pandas_frames import PandasTable
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import MakeError, object_errors
 from evenly.sources.selection import Field
@@ -43,11 +45,14 @@ class CapsuleTable:
         self.nbytes: int | None = None
         self._project = project
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield the chunks in order."""
         with object_errors(self.label, self.make_error):
-            for data in self._project(list(names)):
-                yield from stream_column_batches(open_stream(data, self.label), names, self.label)
+            for data in self._project([*names, *keys]):
+                stream = open_stream(data, self.label)
+                yield from stream_column_batches(stream, names, self.label, keys=keys)
 
 
 class SeriesTable:
@@ -61,7 +66,9 @@ class SeriesTable:
         self.nbytes: int | None = None
         self._stream = stream
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield the chunks in order."""
         read = series_reader(self._schema, self.fields[0].name, self.label)
         with object_errors(self.label):
@@ -71,10 +78,14 @@ class SeriesTable:
 
 
 def stream_column_batches(
-    stream: Any, names: tuple[str, ...], label: str, error: Error = DataError
+    stream: Any,
+    names: tuple[str, ...],
+    label: str,
+    error: Error = DataError,
+    keys: tuple[str, ...] = (),
 ) -> Iterator[ColumnBatch]:
     """Yield the named columns of each array in a stream; errors have this label and class."""
-    reader = ColumnReader(stream.get_schema(), names, label, error)
+    reader = ColumnReader(stream.get_schema(), names, label, error, keys)
     for array in stream:
         columns = reader.read(array)
         yield ColumnBatch(columns, sum(column.values.nbytes for column in columns))
@@ -106,8 +117,6 @@ def open_frame(x: Any, label: str) -> Table:
 
 def _open(x: Any, label: str) -> Table:
     if _is_instance(x, "pandas", "DataFrame", "Series"):
-        from evenly.sources.pandas_frames import PandasTable
-
         return PandasTable(x, label)
     if _is_instance(x, "polars", "LazyFrame"):
         empty = sys.modules["polars"].DataFrame(schema=x.collect_schema())

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from evenly import extras
-from evenly.block import Column, GroupKeys
-from evenly.sources.arrow import column_kind, mask_to_validity, series_reader
+from evenly.block import Column, GroupKeys, mask_to_validity
+from evenly.sources.arrow import column_kind
+from evenly.sources.arrow_group_keys import factorize_series
 from evenly.sources.arrow_input import checked, open_array, schema_of
-from evenly.sources.group_keys import KeyName, factorize_column, from_codes
+from evenly.sources.arrow_reader import series_reader
+from evenly.sources.group_keys import factorize_column, from_codes
 from evenly.sources.selection import NULL, NUMBER, Field
 from evenly.sources.tables import ColumnBatch
 
@@ -33,14 +35,15 @@ class PandasTable:
             for index, name in enumerate(frame.columns)
         )
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield all rows at once; they can be sliced without a copy."""
         indices = {field.name: index for index, field in enumerate(self.fields)}
-        columns = tuple(
-            (pandas_keys if isinstance(name, KeyName) else _read_column)(
-                self._frame.iloc[:, indices[name]]
-            )
-            for name in names
+        series = {name: self._frame.iloc[:, indices[name]] for name in (*names, *keys)}
+        columns: tuple[Column | GroupKeys, ...] = (
+            *(_read_column(series[name]) for name in names),
+            *(pandas_keys(series[name]) for name in keys),
         )
         yield ColumnBatch(columns, sum(column.values.nbytes for column in columns))
 
@@ -144,8 +147,6 @@ def _is_arrow(dtype: Any) -> bool:
 
 
 def _arrow_keys(series: Any) -> GroupKeys:
-    from evenly.sources.arrow_group_keys import factorize_series
-
     return factorize_series(_to_pyarrow(series), str(series.name), "the frame")
 
 

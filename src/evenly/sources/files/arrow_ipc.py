@@ -60,12 +60,14 @@ class IpcFileTable:
             file = stack.enter_context(pyarrow.OSFile(self._file)) if local else self._file
             yield self._ipc.open_file(file, options=options), FileCheck(file, self.label)
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield the batches; large ones are split."""
-        for number, batch in enumerate(read_ahead(self.batches(list(names)))):
+        for number, batch in enumerate(read_ahead(self.batches([*names, *keys]))):
             total = self.nbytes or 0
             nbytes = total * (number + 1) // self._count - total * number // self._count
-            for columns in _columns(batch, names, self.label):
+            for columns in _columns(batch, names, keys, self.label):
                 yield from (ColumnBatch(*piece) for piece in split_large(columns, nbytes))
             del batch, columns  # before the next one is decoded
 
@@ -92,11 +94,13 @@ class IpcStreamTable:
                 schema_of(self._reader.schema, label, SourceError), label, SourceError
             )
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield the batches."""
         with decode_errors(self.label):
-            for batch in read_ahead(self.batches(list(names))):
-                for columns in _columns(batch, names, self.label):
+            for batch in read_ahead(self.batches([*names, *keys])):
+                for columns in _columns(batch, names, keys, self.label):
                     yield ColumnBatch(columns, self._stream.progress())
 
     def batches(self, names: list[str]) -> Iterator[Any]:
@@ -106,10 +110,12 @@ class IpcStreamTable:
                 yield batch.select(names)
 
 
-def _columns(batch: Any, names: tuple[str, ...], label: str) -> Iterator[tuple[Any, ...]]:
+def _columns(
+    batch: Any, names: tuple[str, ...], keys: tuple[str, ...], label: str
+) -> Iterator[tuple[Any, ...]]:
     """Yield the named columns of a PyArrow record batch after validating it."""
     stream = open_stream(batch, label, SourceError)
-    for columns, _ in stream_column_batches(stream, names, label, SourceError):
+    for columns, _ in stream_column_batches(stream, names, label, SourceError, keys):
         yield columns
 
 

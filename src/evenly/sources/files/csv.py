@@ -10,15 +10,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from evenly import extras
+from evenly.block import missing_column
 from evenly.errors import DataError, SourceError
-from evenly.sources.arrow import missing_column
 from evenly.sources.arrow_input import open_stream
 from evenly.sources.files.csv_chunks import Chunk, chunks
 from evenly.sources.files.csv_diagnostics import find_bad_field, find_bad_length
 from evenly.sources.files.csv_header import is_number, split_header
 from evenly.sources.files.streams import Stream
 from evenly.sources.frames import stream_column_batches
-from evenly.sources.group_keys import KeyName, empty_as_missing
+from evenly.sources.group_keys import empty_as_missing
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors, empty_file_error
 from evenly.sources.selection import NULL, NUMBER, Field
@@ -83,35 +83,42 @@ class CsvTable:
         """The columns, with their types as known so far."""
         return tuple(Field(name, self._kinds[name]) for name in self._names)
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield the columns of each chunk while the next chunk is decoded."""
         with decode_errors(self.label):
-            yield from self._column_batches(names)
+            yield from self._column_batches(names, keys)
 
-    def _column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
-        keyed = {name: name for name in names if isinstance(name, KeyName)}
-        self._pin_key_types(keyed)
-        for table, nbytes in read_ahead(self._tables(names)):
+    def _column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...]
+    ) -> Iterator[ColumnBatch]:
+        self._pin_key_types(keys)
+        for table, nbytes in read_ahead(self._tables((*names, *keys))):
             available = tuple(
-                keyed.get(name, name) for name in table.column_names if name not in self._skipped
+                name for name in names if name in table.column_names and name not in self._skipped
             )
             for batch in table.to_batches():
                 by_name: dict[str, Any] = {}
+                found: list[Any] = []
                 stream = open_stream(batch, self.label, SourceError)
-                for columns, _ in stream_column_batches(stream, available, self.label, SourceError):
-                    by_name = dict(zip(available, columns, strict=True))
-                by_name |= {name: empty_as_missing(by_name[name]) for name in keyed}
+                for columns, _ in stream_column_batches(
+                    stream, available, self.label, SourceError, keys
+                ):
+                    by_name = dict(zip(available, columns, strict=False))
+                    found = [empty_as_missing(key) for key in columns[len(available) :]]
                 missing = missing_column(batch.num_rows)
-                yield ColumnBatch(tuple(by_name.get(name, missing) for name in names), nbytes)
+                values = (by_name.get(name, missing) for name in names)
+                yield ColumnBatch((*values, *found), nbytes)
                 nbytes = 0
 
-    def _pin_key_types(self, keyed: Iterable[str]) -> None:
+    def _pin_key_types(self, keys: Iterable[str]) -> None:
         """Fix the types of key columns as inferred first; without a type, use text.
 
         A column that is integers in one chunk and text in the next would have both 1 and "1" as
         keys.
         """
-        for name in keyed:
+        for name in keys:
             if self._kinds[name] in (NULL, "text") or name not in self._types:
                 self._kinds[name] = "text"
                 self._types[name] = self._pyarrow.string()

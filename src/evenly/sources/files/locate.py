@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
 from evenly import extras
-from evenly.errors import SourceError
+from evenly.errors import SourceError, suggest
 from evenly.redaction import redact_url
 from evenly.sources.files.folders import is_store_folder
 from evenly.sources.files.remote import RemoteFile
@@ -311,8 +311,6 @@ def _opening_error(path: str, error: Exception) -> SourceError:
 
 def _suggest_file(path: str) -> str:
     """Return a hint with the most similar names in the folder of a missing file."""
-    from evenly.errors import suggest
-
     folder = os.path.dirname(path) or "."
     try:
         return suggest(os.path.basename(path), os.listdir(folder))

@@ -139,13 +139,15 @@ class MappedTable(StructuredTable):
         self._pages = pages
         self.verify = pages.check
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield ranges of rows, as views of the mapping."""
         step = max(1, _MAPPED_BYTES // self._array.itemsize)
         for start in range(0, len(self._array), step):
             yield from StructuredTable(
                 self._array[start : start + step], self.label
-            ).column_batches(names)
+            ).column_batches(names, keys)
             self._pages.check()
             self._pages.release()
 
@@ -235,7 +237,9 @@ class StreamedTable(StructuredTable):
         self._stream, self._header = stream, header
         self.rows, self.nbytes = math.prod(header.shape), header.nbytes
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield ranges of rows, as they are read."""
         dimensions = len(self._header.shape)
         if not dimensions or (self._header.fortran and dimensions > 1):
@@ -243,7 +247,7 @@ class StreamedTable(StructuredTable):
         else:
             ranges = _read_ranges(self._stream, self._header, self.label)
         for rows in ranges:
-            yield from StructuredTable(rows, self.label).column_batches(names)
+            yield from StructuredTable(rows, self.label).column_batches(names, keys)
 
 
 def _read_ranges(stream: Stream, header: Header, label: str) -> Iterator[Any]:

@@ -68,17 +68,19 @@ class AdbcTable:
         with _closed_quietly(self._connection.cursor(), self._dbapi) as cursor:
             cursor.adbc_prepare(self._target.query)
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield the rows while the query runs; one batch is read ahead."""
         with (
             _query_errors(self._target),
             _closed_quietly(self._connection, self._dbapi),
-            self._reader(names) as reader,
+            self._reader((*names, *keys)) as reader,
             contextlib.closing(read_ahead(iter(reader))) as batches,
         ):
             for batch in batches:
                 stream = open_stream(batch, self.label, SourceError)
-                yield from stream_column_batches(stream, names, self.label, SourceError)
+                yield from stream_column_batches(stream, names, self.label, SourceError, keys)
 
     @contextlib.contextmanager
     def _reader(self, names: tuple[str, ...], limit: str = "") -> Iterator[Any]:

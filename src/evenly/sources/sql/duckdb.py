@@ -96,10 +96,12 @@ class DuckdbTable:
         self.rows = rows
         self.nbytes: int | None = None
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield the rows while the query runs."""
         with decode_errors(self.label, _query_error, _query_error), self._connection:
-            yield from self._table.column_batches(names)
+            yield from self._table.column_batches(names, keys)
 
 
 def _query_error(label: str, error: object) -> SourceError:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy.typing as npt
 
-from evenly.block import Column, GroupKeys
+from evenly.block import Column
 from evenly.errors import DataError
 from evenly.sources.arrays import StructuredTable, field_of, to_native
-from evenly.sources.group_keys import KeyName, factorize_named
+from evenly.sources.group_keys import factorize_named
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.selection import Field
 from evenly.sources.stores.array_source import StoredArray
@@ -35,10 +35,12 @@ class ArraysTable:
         self.rows: int | None = math.prod(shapes.pop()) if len(shapes) == 1 else None
         self.nbytes = nbytes
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield the values block by block, in C order unless the label says otherwise."""
-        arrays = [self._arrays[name] for name in names]
-        shape = _common_shape(dict(zip(names, arrays, strict=True)), self.label)
+        arrays = [self._arrays[name] for name in (*names, *keys)]
+        shape = _common_shape(dict(zip((*names, *keys), arrays, strict=True)), self.label)
         blocks = plan_slices(
             shape,
             _common_chunks(arrays),
@@ -50,20 +52,21 @@ class ArraysTable:
         read = 0
         with closing(read_ahead(_read_blocks(arrays, iter(blocks)))) as pieces:
             for piece in pieces:
-                columns = tuple(self._column(*pair) for pair in zip(names, piece, strict=True))
-                done = read + len(columns[0])
+                flat = [values.reshape(-1) for values in piece]
+                columns = (
+                    *(Column(to_native(values)) for values in flat[: len(names)]),
+                    *(
+                        factorize_named(values, name, self.label)
+                        for name, values in zip(keys, flat[len(names) :], strict=True)
+                    ),
+                )
+                done = read + len(flat[0])
                 yield ColumnBatch(
                     columns,
                     self._bytes_before(done, blocks.size) - self._bytes_before(read, blocks.size),
                 )
                 read = done
-                del piece, columns
-
-    def _column(self, name: str, values: npt.NDArray[Any]) -> Column | GroupKeys:
-        flat = values.reshape(-1)
-        if isinstance(name, KeyName):
-            return factorize_named(flat, name, self.label)
-        return Column(to_native(flat))
+                del piece, flat, columns
 
     def _bytes_before(self, rows: int, total: int) -> int:
         return (self.nbytes or 0) * rows // max(1, total)
@@ -80,7 +83,9 @@ class RecordsTable:
         names = array.dtype.names or ()
         self.fields: tuple[Field, ...] = tuple(field_of(n, array.dtype[n]) for n in names)
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield the records block by block."""
         shape = tuple(self._array.shape)
         size = self._array.dtype.itemsize
@@ -88,7 +93,7 @@ class RecordsTable:
         with closing(read_ahead(_read_blocks([self._array], iter(blocks)))) as pieces:
             for (records,) in pieces:
                 nbytes = (self.nbytes or 0) * records.size // max(1, blocks.size)
-                for columns, _ in StructuredTable(records, self.label).column_batches(names):
+                for columns, _ in StructuredTable(records, self.label).column_batches(names, keys):
                     yield ColumnBatch(columns, nbytes)
                 del records, columns
 
