@@ -6,12 +6,12 @@
 #include <limits>
 #include <string>
 
-#include "dtype.h"
-#include "guarded.h"
-#include "layout.h"
-#include "plain.h"
-#include "random.h"
-#include "rounding.h"
+#include "base/array_view.h"
+#include "base/dtype.h"
+#include "base/rounding.h"
+#include "sum/scalar_sum.h"
+#include "tests/guarded.h"
+#include "tests/random.h"
 
 namespace evenly::testing {
 

@@ -8,10 +8,10 @@
 #include <cmath>
 #include <string>
 
-#include "arrays.h"
-#include "batch_kernels.h"
-#include "batch_norm.h"
-#include "check.h"
+#include "batch_norm/batch_norm.h"
+#include "batch_norm/kernel_table.h"
+#include "tests/arrays.h"
+#include "tests/check.h"
 
 namespace evenly::testing {
 

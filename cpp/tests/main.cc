@@ -4,8 +4,8 @@
 #include <cstring>
 #include <random>
 
-#include "check.h"
-#include "tile.h"
+#include "kernels/tile.h"
+#include "tests/check.h"
 
 namespace evenly::testing {
 

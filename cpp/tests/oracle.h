@@ -5,7 +5,7 @@
 #include <cmath>
 #include <map>
 
-#include "exact.h"
+#include "exact/exact_sum.h"
 
 namespace evenly::testing {
 

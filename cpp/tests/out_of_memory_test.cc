@@ -6,12 +6,12 @@
 #include <cstdlib>
 #include <new>
 
-#include "accumulate.h"
-#include "check.h"
-#include "group_sum.h"
-#include "moments.h"
-#include "reference.h"
-#include "threads.h"
+#include "base/thread_pool.h"
+#include "exact/moments.h"
+#include "sum/accumulate.h"
+#include "sum/grouped_sum.h"
+#include "tests/check.h"
+#include "tests/reference.h"
 
 namespace {
 

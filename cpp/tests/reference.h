@@ -1,9 +1,9 @@
 // What accumulate() should return, by the plain path's sums and a walk of our own.
 #pragma once
 
-#include "accumulate.h"
-#include "arrays.h"
-#include "plain.h"
+#include "sum/accumulate.h"
+#include "sum/scalar_sum.h"
+#include "tests/arrays.h"
 
 namespace evenly::testing {
 

@@ -3,7 +3,7 @@
 The system sends SIGBUS to a thread that touches a page of a mapping that the file no longer has,
 or that the disk cannot deliver; by default that ends the process. The core's handler puts zeros
 in place of the rest of the mapping, so that the thread can continue, and records the fault
-(``cpp/mapping_guard.h``). `MappedFile.check` then raises: nothing may be kept of what was read
+(``cpp/base/mapping_guard.h``). `MappedFile.check` then raises: nothing may be kept of what was read
 before `check` has passed.
 
 Reading by ``pread`` into private buffers needs no handler, but costs too much: a fit runs at the

@@ -1,0 +1,84 @@
+// An array of any shape and strides, seen as panels: rows of contiguous values.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/dtype.h"
+
+namespace evenly {
+
+// Strides count elements. The feature axis is the one that runs over columns;
+// all other axes together are the rows, in C order.
+struct Array {
+  const void* data = nullptr;
+  DType dtype = DType::kFloat64;
+  std::vector<int64_t> shape;
+  std::vector<int64_t> strides;
+  int feature_axis = -1;  // -1 with a one-dimensional array of one column: no feature axis
+
+  int64_t columns() const { return feature_axis < 0 ? 1 : shape[std::size_t(feature_axis)]; }
+  int64_t rows() const;
+};
+
+struct Axis {
+  int64_t extent;
+  int64_t stride;
+};
+
+// The element offset of the index-th combination of axes, the last axis fastest.
+int64_t offset_of(const std::vector<Axis>& axes, int64_t index);
+// The number of combinations.
+int64_t extent_of(const std::vector<Axis>& axes);
+
+// The axes of an array's rows, and the step from one column to the next.
+std::vector<Axis> row_axes(const Array& array);
+int64_t feature_stride(const Array& array);
+
+// The same elements with every axis in the order of memory, strides positive,
+// axes that continue each other merged. What is summed does not depend on the
+// order, so this is free.
+struct Grid {
+  const char* data = nullptr;
+  DType dtype = DType::kFloat64;
+  Axis feature{1, 0};
+  std::vector<Axis> others;       // largest stride first
+  bool feature_reversed = false;  // the first column in memory is the array's last
+  bool empty = false;
+};
+Grid grid_of(const Array& array);
+
+// `rows` rows of `width` contiguous values each. Value j of a row belongs to
+// column first_column + (j / inner) % columns.
+struct Panel {
+  const char* data;
+  int64_t rows;
+  int64_t row_stride;  // elements
+  int64_t width;
+  int64_t inner;
+  int64_t columns;
+  int64_t first_column;
+
+  int64_t column(int64_t j) const { return first_column + j / inner % columns; }
+};
+
+// The columns of a row's values, one after the other: without the divisions.
+class ColumnWalk {
+ public:
+  ColumnWalk(const Panel& panel, int64_t j)
+      : panel_(panel), column_(panel.column(j)), within_(j % panel.inner) {}
+  int64_t next() {
+    int64_t column = column_;
+    if (++within_ == panel_.inner) {
+      within_ = 0;
+      if (++column_ == panel_.first_column + panel_.columns) column_ = panel_.first_column;
+    }
+    return column;
+  }
+
+ private:
+  const Panel& panel_;
+  int64_t column_, within_;
+};
+
+}  // namespace evenly

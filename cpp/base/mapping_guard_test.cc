@@ -1,0 +1,174 @@
+// A mapped file that becomes shorter while it is read is zeros from there on, and is known.
+#include "base/mapping_guard.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "tests/check.h"
+
+using namespace evenly;
+using namespace evenly::testing;
+
+namespace {
+
+const std::size_t kPage = std::size_t(sysconf(_SC_PAGESIZE));
+
+// A file of ones that is mapped, without a name.
+struct MappedOnes {
+  int file;
+  std::size_t bytes;
+  const unsigned char* data;
+
+  explicit MappedOnes(std::size_t pages) : bytes(pages * kPage) {
+    char name[] = "/tmp/evenly-mapping-XXXXXX";
+    file = mkstemp(name);
+    unlink(name);
+    std::vector<char> ones(bytes, 1);
+    CHECK(write(file, ones.data(), bytes) == ssize_t(bytes));
+    data = static_cast<unsigned char*>(mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file, 0));
+    CHECK(data != MAP_FAILED);
+  }
+  ~MappedOnes() {
+    munmap(const_cast<unsigned char*>(data), bytes);
+    close(file);
+  }
+  void cut(std::size_t pages) { CHECK(ftruncate(file, off_t(pages * kPage)) == 0); }
+  int sum(std::size_t first, std::size_t stop) const {
+    int total = 0;
+    for (std::size_t page = first; page < stop; ++page) {
+      total += static_cast<const volatile unsigned char*>(data)[page * kPage + 5];
+    }
+    return total;
+  }
+};
+
+}  // namespace
+
+TEST(pages_that_are_gone_are_zeros_and_the_mapping_is_known_to_have_failed) {
+  MappedOnes ones(10);
+  int number = guard_mapping(ones.data, ones.bytes);
+  CHECK(number >= 0);
+  CHECK(ones.sum(0, 10) == 10);
+  CHECK(!mapping_failed(number));
+  ones.cut(4);
+  CHECK(ones.sum(0, 4) == 4);
+  CHECK(!mapping_failed(number));
+  CHECK(ones.sum(4, 10) == 0);
+  CHECK(mapping_failed(number));
+  CHECK(ones.sum(0, 4) == 4);
+  unguard_mapping(number);
+}
+
+TEST(a_number_is_used_again_and_begins_without_a_failure) {
+  int failed = -1;
+  for (int round = 0; round < 3; ++round) {
+    MappedOnes ones(2);
+    int number = guard_mapping(ones.data, ones.bytes);
+    CHECK(round == 0 || number == failed);
+    CHECK(!mapping_failed(number));
+    ones.cut(0);
+    CHECK(ones.sum(0, 2) == 0);
+    CHECK(mapping_failed(number));
+    unguard_mapping(number);
+    failed = number;
+  }
+}
+
+// To ThreadSanitizer pages that are replaced while others read them are a race, as they are meant.
+#if !defined(__SANITIZE_THREAD__)
+TEST(several_threads_may_touch_missing_pages_at_once) {
+  for (int round = 0; round < 50; ++round) {
+    MappedOnes ones(64);
+    int number = guard_mapping(ones.data, ones.bytes);
+    std::atomic<bool> go{false};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        while (!go) {
+        }
+        ones.sum(0, 64);
+      });
+    }
+    go = true;
+    ones.cut(1);
+    for (std::thread& thread : threads) thread.join();
+    ones.sum(0, 64);
+    CHECK(mapping_failed(number));
+    unguard_mapping(number);
+  }
+}
+#endif
+
+// A sanitizer's own handler reports the fault, and ends with a status of its own.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(a_fault_of_others_ends_the_process_as_before) {
+  MappedOnes guarded(1), other(2);
+  int number = guard_mapping(guarded.data, guarded.bytes);
+  pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    other.cut(0);
+    _exit(other.sum(0, 2));
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS, std::to_string(status));
+  unguard_mapping(number);
+}
+#endif
+
+namespace {
+void end(int) { _exit(42); }
+}  // namespace
+
+TEST(another_handler_that_was_put_in_the_place_of_ours_is_followed_by_ours) {
+  MappedOnes first(1);
+  int number = guard_mapping(first.data, first.bytes);
+  struct sigaction theirs{};
+  theirs.sa_handler = end;
+  struct sigaction before{};
+  sigaction(SIGBUS, &theirs, &before);
+  {
+    MappedOnes second(2);
+    int other = guard_mapping(second.data, second.bytes);
+    second.cut(0);
+    CHECK(second.sum(0, 2) == 0);
+    CHECK(mapping_failed(other));
+    unguard_mapping(other);
+  }
+#if !defined(__SANITIZE_THREAD__)
+  pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    MappedOnes unguarded(2);
+    unguarded.cut(0);
+    _exit(unguarded.sum(0, 2));
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 42, std::to_string(status));
+#endif
+  unguard_mapping(number);
+  sigaction(SIGBUS, &before, nullptr);
+}
+
+TEST(no_more_mappings_than_there_is_room_for_are_guarded) {
+  std::vector<int> numbers;
+  static char memory[16];
+  while (numbers.size() <= 5000) {
+    int number = guard_mapping(memory, sizeof memory);
+    if (number < 0) break;
+    numbers.push_back(number);
+  }
+  CHECK(numbers.size() == 4096);
+  for (int number : numbers) unguard_mapping(number);
+  CHECK(guard_mapping(memory, 0) == -1);
+}

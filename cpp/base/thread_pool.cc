@@ -1,0 +1,333 @@
+#include "base/thread_pool.h"
+
+#include <pthread.h>
+#ifdef __linux__
+#include <dlfcn.h>
+#include <link.h>
+#include <sched.h>
+#endif
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <forward_list>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/partition.h"
+
+namespace evenly {
+namespace {
+
+// Each thread has a share of the pieces, which lie together: where the same memory is worked on
+// again and again, each core finds its own part in its caches. Who is done helps the others.
+//
+// An exception must leave no thread: it would end the process, or unwind the caller's stack, on
+// which the job lies, while other threads work on it. So the first one is kept, the pieces that
+// have not begun are left out, and the caller raises it when all threads are done.
+struct Job {
+  static constexpr int kMostShares = 16;
+  struct alignas(64) Share {
+    std::atomic<int64_t> next;
+    int64_t end;
+  };
+
+  void (*run)(void*, int64_t);
+  void* context;
+  int shares;
+  std::atomic<int> arrived{0};
+  std::atomic<bool> failed{false};
+  std::exception_ptr error;
+  Share share[kMostShares];
+
+  Job(int64_t pieces, int threads, void (*call)(void*, int64_t), void* with)
+      : run(call), context(with), shares(std::clamp(threads, 1, kMostShares)) {
+    for (int i = 0; i < shares; ++i) {
+      share[i].next.store(cut(pieces, shares, i), std::memory_order_relaxed);
+      share[i].end = cut(pieces, shares, i + 1);
+    }
+  }
+  void work() noexcept {
+    const int own = arrived.fetch_add(1, std::memory_order_relaxed);
+    for (int i = 0; i < shares; ++i) {
+      Share& from = share[(own + i) % shares];
+      for (int64_t piece; (piece = from.next.fetch_add(1, std::memory_order_relaxed)) < from.end;) {
+        if (failed.load(std::memory_order_relaxed)) return;
+        try {
+          run(context, piece);
+        } catch (...) {
+          if (!failed.exchange(true)) error = std::current_exception();
+        }
+      }
+    }
+  }
+};
+
+// Has this thread take the memory that throwing an exception needs. The C library takes it when a
+// thread first throws, and ends the process when there is none, as in the midst of std::bad_alloc.
+void prepare_to_throw() noexcept {
+  [[maybe_unused]] volatile int asked = std::uncaught_exceptions();  // volatile: it must be called
+}
+
+// ---- A pool of our own -------------------------------------------------------------------
+
+class Pool {
+ public:
+  // False when the pool is busy with another thread's job.
+  bool run(Job& job, int threads) {
+    std::unique_lock turn(turn_, std::try_to_lock);
+    if (!turn.owns_lock()) return false;
+    {
+      std::unique_lock lock(mutex_);
+      start_workers(lock, threads - 1);
+      job_ = &job;
+      wanted_ = std::min(workers_, threads - 1);
+      ++generation_;
+    }
+    wake_.notify_all();
+    job.work();
+    std::unique_lock lock(mutex_);
+    wanted_ = 0;  // who has not woken yet need not
+    done_.wait(lock, [this] { return active_ == 0; });
+    job_ = nullptr;
+    return true;
+  }
+
+ private:
+  // Fewer than wanted where the system gives no more. Waits for them, under the lock.
+  void start_workers(std::unique_lock<std::mutex>& lock, int wanted) noexcept {
+    try {
+      for (; workers_ < wanted; ++workers_) std::thread([this] { serve(); }).detach();
+    } catch (const std::exception&) {
+    }
+    done_.wait(lock, [this] { return ready_ == workers_; });
+  }
+  void serve() {
+    prepare_to_throw();
+    uint64_t seen = 0;
+    std::unique_lock lock(mutex_);
+    if (++ready_ == workers_) done_.notify_one();
+    for (;;) {
+      wake_.wait(lock, [&] { return generation_ != seen && wanted_ > 0; });
+      seen = generation_;
+      --wanted_;
+      ++active_;
+      Job* job = job_;
+      lock.unlock();
+      job->work();
+      lock.lock();
+      if (--active_ == 0) done_.notify_one();
+    }
+  }
+
+  std::mutex turn_;  // one job at a time
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+  uint64_t generation_ = 0;
+  int workers_ = 0, ready_ = 0, wanted_ = 0, active_ = 0;
+  Job* job_ = nullptr;
+};
+
+// Never destroyed: detached workers wait on it while the process exits.
+Pool& pool() {
+  static Pool* the_pool = new Pool;
+  return *the_pool;
+}
+
+// Whether so many threads can be started beside each other now: starts them, and lets them end.
+bool can_start(int wanted) noexcept {
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool done = false;
+  std::vector<std::thread> threads;
+  try {
+    threads.reserve(std::size_t(wanted));
+    while (int(threads.size()) < wanted) {
+      threads.emplace_back([&] {
+        std::unique_lock lock(mutex);
+        wake.wait(lock, [&] { return done; });
+      });
+    }
+  } catch (const std::exception&) {
+  }
+  {
+    std::lock_guard lock(mutex);
+    done = true;
+  }
+  wake.notify_all();
+  for (std::thread& thread : threads) thread.join();
+  return int(threads.size()) == wanted;
+}
+
+// ---- Somebody's OpenMP -------------------------------------------------------------------
+
+// libgomp's entry for a parallel region; LLVM's and Intel's libraries export it too.
+using Parallel = void (*)(void (*fn)(void*), void* data, unsigned threads, unsigned flags);
+
+struct OpenMP {
+  Parallel parallel = nullptr;
+  int (*max_threads)() = nullptr;  // what torch.set_num_threads and OMP_NUM_THREADS set
+  std::string name;
+};
+
+#ifdef __linux__
+
+struct Found {
+  std::string path;
+  int rank = 0;
+};
+
+// torch's copy goes before any other; a process may hold several.
+int visit(dl_phdr_info* info, std::size_t, void* data) {
+  const char* path = info->dlpi_name;
+  const char* slash = path ? std::strrchr(path, '/') : nullptr;
+  const char* base = slash ? slash + 1 : path;
+  if (!base) return 0;
+  bool openmp = std::strncmp(base, "libgomp", 7) == 0 || std::strncmp(base, "libomp", 6) == 0 ||
+                std::strncmp(base, "libiomp5", 8) == 0;
+  if (!openmp) return 0;
+  int rank = std::strstr(path, "torch") ? 3 : std::strstr(path, "scikit_learn") ? 2 : 1;
+  Found* found = static_cast<Found*>(data);
+  if (rank > found->rank) *found = {path, rank};
+  return 0;
+}
+
+OpenMP find_openmp() {
+  Found found;
+  dl_iterate_phdr(visit, &found);
+  if (found.rank == 0) return {};
+  void* library = dlopen(found.path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (!library) return {};
+  auto symbol = reinterpret_cast<Parallel>(dlsym(library, "GOMP_parallel"));
+  if (!symbol) {
+    dlclose(library);
+    return {};
+  }
+  // The handle is kept: it holds the library in memory for as long as we may call it.
+  std::string name = found.path.substr(found.path.rfind('/') + 1);
+  name = name.substr(0, name.find_first_of(".-"));
+  const char* owners[] = {"", "", " (scikit-learn's)", " (torch's)"};
+  auto max_threads = reinterpret_cast<int (*)()>(dlsym(library, "omp_get_max_threads"));
+  return {symbol, max_threads, name + owners[found.rank]};
+}
+
+// Looked for again only when the number of loaded libraries has changed, and not once torch's is
+// known. (What was known before is kept: somebody may be using it.)
+const OpenMP& openmp() {
+  static std::mutex mutex;
+  static unsigned long long libraries = 0;
+  static std::atomic<const OpenMP*> torchs{nullptr};
+  static auto& known = *new std::forward_list<OpenMP>(1);  // the last one first; never destroyed
+  if (const OpenMP* final = torchs.load(std::memory_order_acquire)) return *final;
+  std::lock_guard lock(mutex);
+  unsigned long long now = 0;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* data) {
+        *static_cast<unsigned long long*>(data) = info->dlpi_adds;
+        return 1;
+      },
+      &now);
+  if (now != libraries) {
+    libraries = now;
+    OpenMP found = find_openmp();
+    if (found.parallel) known.push_front(found);
+    if (known.front().name.find("torch") != std::string::npos) torchs.store(&known.front());
+  }
+  return known.front();
+}
+
+#else
+
+// Elsewhere our own pool is used. (No machine with macOS was at hand to measure another way.)
+const OpenMP& openmp() {
+  static const OpenMP none;
+  return none;
+}
+
+#endif
+
+// libgomp and its like end the process when they cannot start a thread, or lack a little memory for
+// a team. So whoever asks for a larger team than last time looks first whether both can be had, and
+// has its threads prepare themselves.
+bool can_start_team(const OpenMP& runtime, int threads) {
+  constexpr std::size_t kTeamBytes = 64 << 10;  // 128 threads of libgomp take 40 kB
+  void* room = std::malloc(kTeamBytes);
+  std::free(room);
+  if (!room) return false;
+  thread_local int last_team = 1;
+  if (threads > last_team) {
+    if (!can_start(threads - 1)) return false;
+    runtime.parallel([](void*) { prepare_to_throw(); }, nullptr, unsigned(threads), 0);
+  }
+  last_team = threads;
+  return true;
+}
+
+// ---- Fork --------------------------------------------------------------------------------
+
+std::atomic<bool> forked{false};
+
+[[maybe_unused]] const int at_fork = pthread_atfork(nullptr, nullptr, [] { forked = true; });
+
+bool own_pool_wanted() {
+  const char* choice = std::getenv("EVENLY_THREADS");
+  return choice && std::strcmp(choice, "own") == 0;
+}
+
+}  // namespace
+
+namespace {
+
+// Works on the job with several threads of OpenMP's, or of our own pool, or else with this one.
+void run_on_threads(Job& job, int threads) {
+  if (!own_pool_wanted()) {
+    const OpenMP& runtime = openmp();
+    if (runtime.parallel && can_start_team(runtime, threads)) {
+      return runtime.parallel([](void* data) { static_cast<Job*>(data)->work(); }, &job,
+                              unsigned(threads), 0);
+    }
+  }
+  if (!pool().run(job, threads)) job.work();
+}
+
+}  // namespace
+
+void parallel(int64_t pieces, int threads, void (*run)(void*, int64_t), void* context) {
+  prepare_to_throw();
+  int useful = int(std::min<int64_t>(threads, pieces));
+  Job job(pieces, forked ? 1 : useful, run, context);
+  if (useful <= 1 || forked) {
+    job.work();
+  } else {
+    run_on_threads(job, useful);
+  }
+  if (job.error) std::rethrow_exception(job.error);
+}
+
+int default_threads() {
+  if (const char* wanted = std::getenv("EVENLY_NUM_THREADS")) {
+    int threads = std::atoi(wanted);
+    if (threads > 0) return threads;
+  }
+  if (forked) return 1;
+  if (const OpenMP& runtime = openmp(); runtime.max_threads) return runtime.max_threads();
+#ifdef __linux__
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof cores, &cores) == 0) return CPU_COUNT(&cores);
+#endif
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+std::string runtime_name() {
+  if (forked) return "one thread (forked process)";
+  if (!own_pool_wanted()) {
+    if (const OpenMP& runtime = openmp(); runtime.parallel) return runtime.name;
+  }
+  return "evenly's own pool";
+}
+
+}  // namespace evenly

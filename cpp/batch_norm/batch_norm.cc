@@ -1,0 +1,185 @@
+#include "batch_norm/batch_norm.h"
+
+#include <cmath>
+#include <type_traits>
+
+#include "base/fp_environment.h"
+#include "base/rounding.h"
+#include "batch_norm/batch_passes.h"
+
+namespace evenly {
+namespace {
+
+// Calls f with a null pointer of the type, in our floating-point mode and not in the caller's.
+template <class F>
+void with_floating_type(DType dtype, F&& f) {
+  ExactMode mode;
+  switch (dtype) {
+    case DType::kFloat16:
+      return f((Half*)nullptr);
+    case DType::kBfloat16:
+      return f((Brain*)nullptr);
+    case DType::kFloat32:
+      return f((float*)nullptr);
+    default:
+      return f((double*)nullptr);
+  }
+}
+
+// Whether all centers were near enough to their means that sums about them lost no more than a few
+// of their last places: within four standard deviations. The first value of a channel may be the
+// one that lies far off; the center then moves to the mean, for another time.
+bool near(int64_t channels, const double* shift, const double* variance, double* center) {
+  bool all = true;
+  for (int64_t i = 0; i < channels; ++i) {
+    bool fine = shift[i] * shift[i] <= 16 * variance[i];
+    if (!fine && std::isfinite(shift[i])) center[i] += shift[i];
+    all &= fine;
+  }
+  return all;
+}
+
+template <class T>
+void forward(const Batch& batch, PerChannel weight, PerChannel bias, double eps, Saved saved) {
+  Sweep<T> sweep(batch);
+  const T* x = static_cast<const T*>(batch.x);
+  // The first value of each channel: what is summed is then of the size of the spread, not of
+  // the offset, and exactly 0 when the channel is constant.
+  sweep.center.resize(std::size_t(batch.channels));
+  double* center = sweep.center.data();
+  for (int64_t c = 0; c < batch.channels; ++c) center[c] = number(x[c * batch.inner]);
+  const ForwardMap map(saved, weight, bias, batch.channels);
+  const double count = double(batch.values());
+  sweep.run([&](int64_t first, int64_t last, double* sums, double* products) {
+    channel_kernels().to_moments(last - first, count, sums, products);
+    saved.set(first, last, !std::is_same_v<T, double>, center + first, sums, products, eps);
+    sweep.set_map(map, first, last);
+    return near(last - first, sums, products, center + first);
+  });
+}
+
+template <class T>
+void apply(const Batch& batch, PerChannel weight, PerChannel bias, Saved saved) {
+  Sweep<T> sweep(batch);
+  sweep.set_map(ForwardMap(saved, weight, bias, batch.channels), 0, batch.channels);
+  sweep.map_in_order();
+}
+
+template <class T>
+void backward(const Batch& batch, PerChannel weight, Saved saved, GradientSums sums, bool fixed) {
+  Sweep<T> sweep(batch);
+  sweep.center.assign(saved.high, saved.high + batch.channels);
+  if (fixed) sweep.map_gradient_alone();
+  const double count = fixed ? INFINITY : double(batch.values());
+  const BackwardMap map(saved, weight, sums, count, batch.channels);
+  sweep.run([&](int64_t first, int64_t last, const double* own_sums, const double* products) {
+    bool fine = true;
+    for (int64_t c = first; c < last; ++c) {
+      double sum = own_sums[c - first], product = products[c - first];
+      sums.sum[c] = sum;
+      sums.product[c] = product - saved.low[c] * sum;
+      fine &= (product - product == 0) & (sum - sum == 0);  // or float32 may have overflowed
+    }
+    sweep.set_map(map, first, last);
+    return fine;
+  });
+}
+
+template <class T>
+void backward_apply(const Batch& batch, PerChannel weight, Saved saved, GradientSums sums,
+                    double count) {
+  Sweep<T> sweep(batch);
+  sweep.set_map(BackwardMap(saved, weight, sums, count, batch.channels), 0, batch.channels);
+  sweep.map_in_order();
+}
+
+}  // namespace
+
+std::vector<double> PerChannel::values(int64_t channels, double otherwise) const {
+  std::vector<double> all(std::size_t(channels), otherwise);
+  if (!data) return all;
+  with_floating_type(dtype, [&](auto* type) {
+    auto* own = static_cast<decltype(type)>(data);
+    if constexpr (std::is_same_v<decltype(type), float*>) {
+      channel_kernels().widen(channels, own, all.data());
+    } else {
+      for (int64_t c = 0; c < channels; ++c) all[std::size_t(c)] = number(own[c]);
+    }
+  });
+  return all;
+}
+
+void PerChannel::set(int64_t channels, const double* values) const {
+  if (!data) return;
+  with_floating_type(dtype, [&](auto* type) {
+    auto* own = static_cast<decltype(type)>(data);
+    if constexpr (std::is_same_v<decltype(type), float*>) {
+      channel_kernels().round(channels, values, own);
+    } else {
+      for (int64_t c = 0; c < channels; ++c) round_to(values[c], own[c]);
+    }
+  });
+}
+
+bool PerChannel::holds(double value) const {
+  bool finite = true;
+  with_floating_type(dtype, [&](auto* type) {
+    std::remove_pointer_t<decltype(type)> rounded;
+    round_to(value, rounded);
+    finite = std::isfinite(number(rounded));
+  });
+  return finite;
+}
+
+void Saved::set(int64_t first, int64_t last, bool narrow, const double* mean, const double* rest,
+                const double* var, double eps) const {
+  ExactMode mode;
+  channel_kernels().save(last - first, narrow, mean, rest, var, eps, from(first));
+}
+
+void batch_norm_forward(const Batch& batch, PerChannel weight, PerChannel bias, double eps,
+                        Saved saved) {
+  with_floating_type(batch.dtype, [&](auto* type) {
+    forward<std::remove_pointer_t<decltype(type)>>(batch, weight, bias, eps, saved);
+  });
+}
+
+void batch_norm_apply(const Batch& batch, PerChannel weight, PerChannel bias, Saved saved) {
+  with_floating_type(batch.dtype, [&](auto* type) {
+    apply<std::remove_pointer_t<decltype(type)>>(batch, weight, bias, saved);
+  });
+}
+
+void batch_norm_backward(const Batch& batch, PerChannel weight, Saved saved, GradientSums sums,
+                         bool fixed) {
+  with_floating_type(batch.dtype, [&](auto* type) {
+    backward<std::remove_pointer_t<decltype(type)>>(batch, weight, saved, sums, fixed);
+  });
+}
+
+void batch_norm_backward_apply(const Batch& batch, PerChannel weight, Saved saved,
+                               GradientSums sums, double count) {
+  with_floating_type(batch.dtype, [&](auto* type) {
+    backward_apply<std::remove_pointer_t<decltype(type)>>(batch, weight, saved, sums, count);
+  });
+}
+
+bool batch_norm_move(int64_t channels, Saved saved, double count, double momentum,
+                     bool skip_non_finite, PerChannel mean, PerChannel variance) {
+  ExactMode mode;
+  const double unbiased = count / (count - 1);
+  for (int64_t c = 0; skip_non_finite && c < channels; ++c) {
+    if (!mean.holds(saved.high[c]) || !variance.holds(saved.variance[c] * unbiased)) return false;
+  }
+  std::vector<double> means = mean.values(channels, 0), variances = variance.values(channels, 0);
+  for (int64_t c = 0; c < channels; ++c) {
+    std::size_t at = std::size_t(c);
+    means[at] += momentum * (saved.high[c] + saved.low[c] - means[at]);
+    variances[at] += momentum * (saved.variance[c] * unbiased - variances[at]);
+  }
+  mean.set(channels, means.data());
+  variance.set(channels, variances.data());
+  return true;
+}
+
+}  // namespace evenly

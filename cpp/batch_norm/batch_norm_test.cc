@@ -1,0 +1,438 @@
+// Batch normalisation, by the kernel that EVENLY_KERNEL names.
+#include <cfenv>
+#include <cstring>
+
+#include "base/fp_environment.h"
+#include "tests/batch_case.h"
+
+using namespace evenly;
+using namespace evenly::testing;
+
+namespace {
+
+template <class F>
+void for_each_type(F&& f) {
+  f(Half{});
+  f(Brain{});
+  f(float{});
+  f(double{});
+}
+
+// About as many channels and values as a register holds, one dimension at times far more.
+Shape any_shape(Random& random) {
+  auto extent = [&] {
+    return random.one_in(4) ? random.one_of<int64_t>({1, 2, 4, 8, 16, 32, 48, 64})
+                            : random.between(1, 40);
+  };
+  Shape shape{extent(), extent(), random.one_in(3) ? 1 : extent()};
+  int64_t* each[] = {&shape.outer, &shape.channels, &shape.inner};
+  if (!random.one_in(6)) return shape;
+  for (int64_t* one : each) *one = std::min<int64_t>(*one, 6);
+  *each[random.below(3)] = random.between(300, 3000);
+  return shape;
+}
+
+Edge any_edge(Random& random) { return random.one_of({Edge::kBegin, Edge::kEnd}); }
+
+// Calls f(case) for batches of every type and many shapes.
+template <class F>
+void for_each_case(int64_t count, F&& f) {
+  Random random(seed());
+  for_each_type([&]<class T>(T) {
+    for (int64_t run = 0; run < portion(count); ++run)
+      f(BatchCase<T>(random, any_shape(random), any_edge(random)), random);
+  });
+}
+
+// All of them, or every so many where less is to be done.
+template <class F>
+void for_each_channel(const Shape& shape, F&& f) {
+  for (int64_t c = 0; c < shape.channels; c += 100 / portion(100)) f(c);
+}
+
+// Forward and backward, and everything that they compute.
+template <class T>
+void check_both_ways(BatchCase<T>& one) {
+  one.forward();
+  for_each_channel(one.shape, [&](int64_t c) {
+    one.check_statistics(c);
+    one.check_outputs(c);
+  });
+  one.backward();
+  for_each_channel(one.shape, [&](int64_t c) {
+    one.check_sums(c);
+    one.check_gradients(c, Real(one.shape.values()));
+  });
+}
+
+std::vector<char> bytes_of(const TestArray& array) {
+  return {array.memory(), array.memory() + array.bytes()};
+}
+bool holds(const TestArray& array, const std::vector<char>& bytes) {
+  return std::memcmp(array.memory(), bytes.data(), bytes.size()) == 0;
+}
+
+// Of shapes that each go another way through the cache: a group of channels at a time, chunks of
+// samples, pieces of runs; rows at once, in chunks, in strips, several at a time, with a rest.
+constexpr Shape kWays[] = {{40, 64, 500}, {20, 6, 9000}, {3, 2, 90001}, {2, 1, 300007},
+                           {64, 90, 3},   {5000, 64, 1}, {90, 2100, 1}, {40011, 10, 1}};
+
+}  // namespace
+
+TEST(statistics_and_outputs_of_any_shape) {
+  for_each_case(150, [](const auto& one, Random& random) {
+    one.forward(int(random.between(1, 4)));
+    for_each_channel(one.shape, [&](int64_t c) {
+      one.check_statistics(c);
+      one.check_outputs(c);
+    });
+  });
+}
+
+TEST(outputs_of_given_statistics) {
+  for_each_case(60, [](const auto& one, Random& random) {
+    one.set_statistics(random);
+    batch_norm_apply(one.forward_batch(), one.weights(), one.biases(), one.saved());
+    for_each_channel(one.shape, [&](int64_t c) { one.check_outputs(c); });
+  });
+}
+
+TEST(gradients_of_any_shape) {
+  for_each_case(150, [](const auto& one, Random& random) {
+    one.set_statistics(random);
+    one.backward(int(random.between(1, 4)));
+    for_each_channel(one.shape, [&](int64_t c) {
+      one.check_sums(c);
+      one.check_gradients(c, Real(one.shape.values()));
+    });
+  });
+}
+
+TEST(gradients_of_given_sums) {
+  for_each_case(60, [](const auto& one, Random& random) {
+    double count = double(one.shape.values() * random.between(1, 5));
+    one.set_statistics(random);
+    one.set_sums(random);
+    batch_norm_backward_apply(one.backward_batch(), one.weights(), one.saved(), one.sums(), count);
+    for_each_channel(one.shape, [&](int64_t c) { one.check_gradients(c, count); });
+  });
+}
+
+TEST(gradients_of_fixed_statistics_do_not_depend_on_x) {
+  for_each_case(60, [](const auto& one, Random& random) {
+    one.set_statistics(random);
+    one.backward(2, true);
+    for_each_channel(one.shape, [&](int64_t c) {
+      one.check_sums(c);
+      one.check_fixed_gradients(c);
+    });
+    for (double value : {double(NAN), double(INFINITY)}) {
+      one.put(one.x, random.below(one.x.layout().elements()), value);
+      one.backward(2, true);
+      for_each_channel(one.shape, [&](int64_t c) { one.check_fixed_gradients(c); });
+    }
+  });
+}
+
+TEST(every_way_of_cutting_a_batch) {
+  Random random(seed());
+  for (const Shape& shape : kWays) {
+    for_each_type([&]<class T>(T) {
+      BatchCase<T> one(random, shape, any_edge(random));
+      check_both_ways(one);
+    });
+  }
+}
+
+TEST(any_number_of_threads_gives_the_same_bits) {
+  Random random(seed());
+  for (const Shape& shape : kWays) {
+    for_each_type([&]<class T>(T) {
+      BatchCase<T> one(random, shape, Edge::kEnd);
+      std::vector<char> kept, out, both, gradient;
+      for (int threads : {1, 2, 3, 7}) {
+        one.forward(threads);
+        if (threads == 1) kept = bytes_of(one.kept), out = bytes_of(one.out);
+        CHECK(holds(one.kept, kept) && holds(one.out, out), one.text());
+        one.backward(threads);
+        if (threads == 1) both = bytes_of(one.both), gradient = bytes_of(one.out);
+        CHECK(holds(one.both, both) && holds(one.out, gradient), one.text());
+      }
+    });
+  }
+}
+
+// 8 MiB and more: whole lines, and starts and widths that are none.
+TEST(large_outputs_that_are_written_past_the_cache) {
+  Random random(seed());
+  for_each_type([&]<class T>(T) {
+    int64_t values = (8 << 20) / int64_t(sizeof(T));
+    int64_t run = random.between(1 << 10, 2 << 10) / int64_t(sizeof(T));
+    for (const Shape& shape :
+         {Shape{3, 7, values / 21 + 1}, Shape{values / (12 * run) + 1, 12, run},
+          Shape{values / 64 + 3, 64, 1}, Shape{values / 67 + 1, 67, 1},
+          Shape{values / 24 + 1, 8, 3}}) {
+      BatchCase<T> one(random, shape, any_edge(random));
+      one.set_statistics(random);
+      if (random.one_in(2)) {
+        batch_norm_apply(one.forward_batch(), one.weights(), one.biases(), one.saved());
+        for_each_channel(shape, [&](int64_t c) { one.check_outputs(c); });
+      } else {
+        one.set_sums(random);
+        double count = double(shape.values());
+        batch_norm_backward_apply(one.backward_batch(), one.weights(), one.saved(), one.sums(),
+                                  count);
+        for_each_channel(shape, [&](int64_t c) { one.check_gradients(c, count); });
+      }
+    }
+  });
+}
+
+TEST(without_out_the_same_sums_are_taken_and_nothing_is_written) {
+  for_each_case(30, [](const auto& one, Random&) {
+    Batch forward = one.forward_batch(), backward = one.backward_batch();
+    forward.out = backward.out = nullptr;
+    const std::vector<char> before = bytes_of(one.out);
+    batch_norm_forward(forward, {}, {}, one.eps, one.saved());
+    batch_norm_backward(backward, {}, one.saved(), one.sums(), false);
+    CHECK(holds(one.out, before), one.text());
+    const std::vector<char> kept = bytes_of(one.kept), both = bytes_of(one.both);
+    one.forward();
+    one.backward();
+    CHECK(holds(one.kept, kept) && holds(one.both, both), one.text());
+  });
+}
+
+TEST(a_constant_channel_is_exactly_its_bias) {
+  for_each_case(40, [](const auto& one, Random&) {
+    for_each_channel(
+        one.shape, [&](int64_t c) { one.each(c, [&](int64_t i) { one.put(one.x, i, 1234.1); }); });
+    one.forward();
+    for_each_channel(one.shape, [&](int64_t c) {
+      Real bias = one.affine ? one.value_of_channel(one.bias, c) : 0;
+      CHECK(one.saved().variance[c] == 0, one.text(c));
+      one.each(c, [&](int64_t i) { CHECK(one.value(one.out, i) == bias, one.text(c)); });
+    });
+  });
+}
+
+// Sums are about a channel's first value; it may be the one that lies far off.
+TEST(a_far_first_value_costs_no_digits) {
+  for_each_case(60, [](const auto& one, Random& random) {
+    for_each_channel(one.shape, [&](int64_t c) {
+      if (random.one_in(2)) one.put(one.x, c * one.shape.inner, 60000);
+    });
+    one.forward();
+    for_each_channel(one.shape, [&](int64_t c) {
+      one.check_statistics(c);
+      one.check_outputs(c);
+    });
+  });
+}
+
+TEST(values_whose_squares_overflow_float32) {
+  Random random(seed());
+  for (const Shape& shape : {Shape{30, 20, 1}, Shape{5, 7, 40}, Shape{5000, 9, 5}}) {
+    BatchCase<float> one(random, shape, Edge::kEnd);
+    float* x = one.x.data<float>();
+    for (int64_t i = 0; i < one.x.layout().elements(); ++i) x[i] *= 1e28f;
+    check_both_ways(one);
+  }
+}
+
+TEST(gradients_whose_float32_sums_overflow) {
+  Random random(seed());
+  BatchCase<float> one(random, {64, 20, 1}, Edge::kEnd);
+  for_each_channel(one.shape, [&](int64_t c) {
+    one.each(c, [&](int64_t i) {
+      one.put(one.x, i, double(c));
+      one.put(one.gradient, i, i < 640 ? 3e38 : -2e38);
+    });
+  });
+  one.forward();
+  one.backward();
+  for_each_channel(one.shape, [&](int64_t c) { one.check_sums(c); });
+}
+
+TEST(what_is_not_finite_spoils_its_own_channel_only) {
+  Random random(seed());
+  for (const Shape& shape : {Shape{50, 21, 1}, Shape{2000, 5, 1}, Shape{6, 20, 31}, Shape{30, 9, 3},
+                             Shape{3, 5, 60001}}) {
+    for (double value : {double(NAN), double(INFINITY), -double(INFINITY)}) {
+      for_each_type([&]<class T>(T) {
+        BatchCase<T> one(random, shape, Edge::kEnd);
+        int64_t spoilt = random.below(shape.channels), n = random.below(shape.outer);
+        int64_t i = random.below(shape.inner);
+        one.put(one.x, (n * shape.channels + spoilt) * shape.inner + i, value);
+        auto all_are_nan = [&] {
+          one.each(spoilt, [&](int64_t at) {
+            CHECK(std::isnan(one.value(one.out, at)), one.text(spoilt));
+          });
+        };
+        one.forward();
+        all_are_nan();
+        for_each_channel(shape, [&](int64_t c) {
+          if (c == spoilt) return;
+          one.check_statistics(c);
+          one.check_outputs(c);
+        });
+        one.backward();
+        all_are_nan();
+        for_each_channel(shape, [&](int64_t c) {
+          if (c == spoilt) return;
+          one.check_sums(c);
+          one.check_gradients(c, Real(shape.values()));
+        });
+      });
+    }
+  }
+}
+
+// A NaN's low bits must not carry into its sign when it is rounded to bfloat16.
+TEST(a_nan_of_any_bits_among_the_parameters_gives_nan) {
+  for_each_case(20, [](const auto& one, Random& random) {
+    float nan = std::bit_cast<float>(random.one_in(2) ? 0x7fffffffu : 0xffffffffu);
+    std::vector<float> nans(std::size_t(one.shape.channels), nan);
+    PerChannel parameter{nans.data(), DType::kFloat32};
+    auto check = [&] {
+      for (int64_t i = 0; i < one.x.layout().elements(); ++i)
+        CHECK(std::isnan(one.value(one.out, i)), one.text());
+    };
+    batch_norm_forward(one.forward_batch(), parameter, {}, one.eps, one.saved());
+    check();
+    batch_norm_forward(one.forward_batch(), {}, parameter, one.eps, one.saved());
+    check();
+    batch_norm_backward(one.backward_batch(), parameter, one.saved(), one.sums(), false);
+    check();
+    std::vector<double> means = parameter.values(one.shape.channels, 0), ones(means.size(), 1);
+    std::vector<double> zeros(means.size());
+    one.saved().set(0, one.shape.channels, true, means.data(), zeros.data(), ones.data(), 0);
+    batch_norm_apply(one.forward_batch(), {}, {}, one.saved());
+    check();
+  });
+}
+
+namespace {
+
+// All 2^16 patterns of a short type plus `ulps` of its last place, exactly that in float32, as
+// rows and as runs of one value's copies.
+template <class T>
+void check_rounding(double ulps) {
+  Random random(seed());
+  constexpr int64_t kPatterns = 1 << 16;
+  for (int64_t inner : {1, 17}) {
+    BatchCase<T> one(random, {1, kPatterns, inner}, any_edge(random));
+    std::vector<double> zeros(kPatterns), ones(kPatterns, 1);
+    std::vector<float> biases(kPatterns);
+    for (int64_t c = 0; c < kPatterns; ++c) {
+      T pattern{uint16_t(c)};
+      double x = number(pattern), step = double(smallest<T>());
+      if (std::abs(x) >= std::ldexp(1.0, Range<T>::kLowest) && std::isfinite(x))
+        step = std::ldexp(1.0, std::ilogb(x) + 1 - Range<T>::kMantissa);
+      biases[std::size_t(c)] = float(ulps * step);
+      one.each(c, [&](int64_t i) { one.x.template data<T>()[i] = pattern; });
+    }
+    one.saved().set(0, kPatterns, true, zeros.data(), zeros.data(), ones.data(), 0);
+    batch_norm_apply(one.forward_batch(), {}, {biases.data(), DType::kFloat32}, one.saved());
+    for (int64_t c = 0; c < kPatterns; ++c) {
+      T expected;
+      round_to(number(T{uint16_t(c)}) + double(biases[std::size_t(c)]), expected);
+      double wanted = number(expected);
+      one.each(c, [&](int64_t i) {
+        double got = double(one.value(one.out, i));
+        CHECK(got == wanted || (got != got && wanted != wanted), std::to_string(c));
+      });
+    }
+  }
+}
+
+}  // namespace
+
+TEST(every_short_value_comes_back_and_the_middle_of_two_goes_to_the_even_one) {
+  for (double ulps : {0.0, 0.5, -0.5, 0.25, 0.4375, 0.5625, -0.4375, -0.5625, 1.5}) {
+    check_rounding<Half>(ulps);
+    check_rounding<Brain>(ulps);
+  }
+}
+
+TEST(the_callers_rounding_mode_and_flushing_of_subnormals_do_not_matter) {
+  for_each_case(20, [](const auto& one, Random&) {
+    for_each_channel(one.shape, [&](int64_t c) {
+      one.each(
+          c, [&](int64_t i) { one.put(one.x, i, double(one.value(one.x, i) * smallest<Half>())); });
+    });
+    std::vector<Half> weights(std::size_t(one.shape.channels), Half{17});
+    PerChannel parameter{weights.data(), DType::kFloat16};
+    std::vector<std::vector<char>> expected;
+    auto all = [&](bool first) {
+      std::size_t at = 0;
+      auto compare = [&](const TestArray& array) {
+        if (first) expected.push_back(bytes_of(array));
+        CHECK(holds(array, expected[at++]), one.text());
+      };
+      batch_norm_forward(one.forward_batch(), parameter, parameter, 1e-9, one.saved());
+      compare(one.kept);
+      compare(one.out);
+      batch_norm_backward(one.backward_batch(), parameter, one.saved(), one.sums(), false);
+      compare(one.both);
+      compare(one.out);
+    };
+    all(true);
+    std::fesetround(FE_UPWARD);
+#if defined(__x86_64__)
+    unsigned saved = _mm_getcsr();
+    _mm_setcsr(saved | 0x8040);  // flush to zero, subnormals are zero
+#endif
+    all(false);
+#if defined(__x86_64__)
+    _mm_setcsr(saved);
+#endif
+    std::fesetround(FE_TONEAREST);
+  });
+}
+
+TEST(running_statistics_move_towards_a_batchs) {
+  for_each_case(30, [](const auto& one, Random& random) {
+    const Saved saved = one.saved();
+    PerChannel mean = one.parameter(one.weight), variance = one.parameter(one.bias);
+    std::vector<Real> moved(std::size_t(one.shape.channels)), expected[] = { moved, moved };
+    double momentum = double(random.between(0, 8)) / 8, count = double(random.between(2, 99));
+    one.set_statistics(random);
+    for_each_channel(one.shape, [&](int64_t c) {
+      Real targets[] = {Real(saved.high[c]) + saved.low[c],
+                        saved.variance[c] * count / (count - 1)};
+      Real before[] = {one.value_of_channel(one.weight, c), one.value_of_channel(one.bias, c)};
+      for (int i : {0, 1})
+        expected[i][std::size_t(c)] = before[i] + Real(momentum) * (targets[i] - before[i]);
+    });
+    CHECK(batch_norm_move(one.shape.channels, saved, count, momentum, true, mean, variance));
+    for_each_channel(one.shape, [&](int64_t c) {
+      Real got[] = {one.value_of_channel(one.weight, c), one.value_of_channel(one.bias, c)};
+      for (int i : {0, 1}) {
+        Real wanted = expected[i][std::size_t(c)];
+        // Values, targets among them, are below 16; float16 has nothing between 0 and 6e-8.
+        Real bound = one.parameter_roundoff() * (std::abs(wanted) + 6e-5L) + 0x1p-46L;
+        CHECK(std::abs(got[i] - wanted) <= bound, one.text(c));
+      }
+    });
+  });
+}
+
+TEST(running_statistics_stay_where_they_are_when_a_batchs_are_not_finite) {
+  for_each_case(10, [](const auto& one, Random& random) {
+    one.set_statistics(random);
+    int64_t spoilt = random.below(one.shape.channels);
+    (random.one_in(2) ? one.saved().high : one.saved().variance)[spoilt] = NAN;
+    const std::vector<char> mean = bytes_of(one.weight), variance = bytes_of(one.bias);
+    auto move = [&](bool skip) {
+      return batch_norm_move(one.shape.channels, one.saved(), 9, 0.5, skip,
+                             one.parameter(one.weight), one.parameter(one.bias));
+    };
+    CHECK(!move(true), one.text());
+    CHECK(holds(one.weight, mean) && holds(one.bias, variance), one.text());
+    CHECK(move(false), one.text());
+    CHECK(std::isnan(one.value_of_channel(one.weight, spoilt)) ||
+              std::isnan(one.value_of_channel(one.bias, spoilt)),
+          one.text());
+  });
+}

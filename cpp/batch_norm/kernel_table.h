@@ -1,0 +1,107 @@
+// What the kernels of batch normalisation work on: runs of one channel, or rows of channels; and
+// the numbers that each channel has.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "base/dtype.h"
+
+namespace evenly {
+
+inline constexpr int kMaxUnit = 16;  // values that the widest kernel takes at once
+
+// What values are mapped in: float32, but float64 for float64.
+template <class T>
+using Work = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+// outer x channels runs of `length` contiguous values, at least a unit each.
+struct Runs {
+  int64_t outer, channels, length;
+  int64_t outer_step, channel_step;  // in elements
+};
+
+// A channel's sums, still apart by lane.
+struct alignas(64) LaneSums {
+  double sum[kMaxUnit], product[kMaxUnit];
+};
+
+// out = (x - high) * slope + shift; backward, that plus the gradient, times gain (a slope with the
+// gain in it would leave float32 where values beyond 1e19 have a variance). One value a channel, or
+// a column.
+template <class T>
+struct Affine {
+  const Work<T>*high, *slope, *shift, *gain;
+  bool far;     // no cache near to a core has what is read and written
+  bool stream;  // write past the cache
+};
+
+// Where the numbers of such a map are written.
+template <class W>
+struct MapRows {
+  W *high, *slope, *shift, *gain;
+};
+
+// What is kept of a batch's statistics for each channel. The mean is high + low: high has the
+// precision in which values are mapped.
+struct Saved {
+  double *high, *low, *variance, *inverse;  // inverse: 1 / sqrt(variance + eps)
+
+  static Saved in(double* four_rows, int64_t channels) {
+    return {four_rows, four_rows + channels, four_rows + 2 * channels, four_rows + 3 * channels};
+  }
+  Saved from(int64_t channel) const {
+    return {high + channel, low + channel, variance + channel, inverse + channel};
+  }
+  // From the means as sums of two, of which the first may be far larger, of channels
+  // [first, last). `narrow`: values are mapped in float32.
+  void set(int64_t first, int64_t last, bool narrow, const double* mean, const double* rest,
+           const double* var, double eps) const;
+};
+
+// `gradient` is null in the forward direction. Rows have at least a unit of columns. Sums are
+// float64, of a few values in float32 each unless they are `wide`. Rows that are `far` are fetched
+// ahead (near ones lose a third of their speed by it).
+template <class T>
+struct BatchKernels {
+  int unit;
+  void (*sum_runs)(const T* x, const T* gradient, const Runs&, const double* center, LaneSums*,
+                   bool wide);
+  void (*sum_rows)(const T* x, const T* gradient, int64_t rows, int64_t stride, int64_t width,
+                   bool far, const double* center, double* sum, double* product, bool wide);
+  void (*map_runs)(const T* x, const T* gradient, T* out, const Runs&, const Affine<T>&);
+  void (*map_rows)(const T* x, const T* gradient, T* out, int64_t rows, int64_t stride,
+                   int64_t width, const Affine<T>&);
+  // out = (x - mean) * inverse * weight + bias, and the gradient of x from the sums of the gradient
+  // and of its product with x - mean (see GradientSums).
+  void (*forward_map)(int64_t channels, const Saved&, const double* weight, const double* bias,
+                      const MapRows<Work<T>>&);
+  void (*backward_map)(int64_t channels, const Saved&, const double* weight, const double* sum,
+                       const double* product, double count, const MapRows<Work<T>>&);
+};
+
+// What is the same for all dtypes.
+struct ChannelKernels {
+  void (*widen)(int64_t channels, const float* from, double* to);
+  void (*round)(int64_t channels, const double* from, float* to);
+  // Turns sums about a center, of so many values, into the mean's distance from it, and sums of
+  // squares into variances.
+  void (*to_moments)(int64_t channels, double count, double* sums, double* squares);
+  void (*save)(int64_t channels, bool narrow, const double* mean, const double* rest,
+               const double* var, double eps, const Saved&);
+};
+const ChannelKernels& channel_kernels();
+
+// The chosen instruction set's (see kernels.cc).
+template <class T>
+const BatchKernels<T>& batch_kernels();
+template <>
+const BatchKernels<Half>& batch_kernels();
+template <>
+const BatchKernels<Brain>& batch_kernels();
+template <>
+const BatchKernels<float>& batch_kernels();
+template <>
+const BatchKernels<double>& batch_kernels();
+
+}  // namespace evenly

@@ -1,0 +1,119 @@
+#include "exact/consistency.h"
+
+#include <bit>
+#include <cmath>
+
+#include "base/fp_environment.h"
+
+namespace evenly {
+namespace {
+
+// All bits of a number in a statistics file lie between 2^-3400 and 2^3400.
+constexpr int kReach = 3400;
+
+// What doubles decide: differences of more than this part of what they are of, and nothing where
+// what has vanished below the smallest double could count.
+constexpr double kMargin = 0x1p-48, kSmallest = 0x1p-960;
+
+int bits_of(const Dyadic& value) {
+  if (value.limbs.empty()) return 0;
+  return 64 * int(value.limbs.size()) - std::countl_zero(value.limbs.back());
+}
+
+bool within_reach(const Dyadic& value) {
+  return value.exponent >= -kReach && value.exponent + bits_of(value) <= kReach;
+}
+
+// The value to some 53 bits; infinite or 0 where a double ends.
+double approximate(const Dyadic& value) {
+  double magnitude = 0;
+  const int size = int(value.limbs.size());
+  for (int i = size - 1; i >= 0 && i >= size - 2; --i) {
+    magnitude += std::ldexp(double(value.limbs[std::size_t(i)]), value.exponent + 64 * i);
+  }
+  return value.negative ? -magnitude : magnitude;
+}
+
+Exact exact_of(const Dyadic& value) {
+  Exact exact;
+  exact.assign(value);
+  return exact;
+}
+
+Dyadic dyadic_of(const Value& value) {
+  Exact exact;
+  exact.add(value.nearest);
+  exact.add(value.rest, 0);
+  return exact.dyadic();
+}
+
+// By the schoolbook: numbers of two to six limbs.
+Exact product(const Dyadic& x, const Dyadic& y) {
+  Dyadic z;
+  z.negative = x.negative != y.negative;
+  z.exponent = x.exponent + y.exponent;
+  z.limbs.resize(x.limbs.size() + y.limbs.size());
+  for (std::size_t i = 0; i < x.limbs.size(); ++i) {
+    uint64_t carry = 0;
+    for (std::size_t j = 0; j < y.limbs.size(); ++j) {
+      unsigned __int128 total = (unsigned __int128)x.limbs[i] * y.limbs[j] + z.limbs[i + j] + carry;
+      z.limbs[i + j] = uint64_t(total);
+      carry = uint64_t(total >> 64);
+    }
+    z.limbs[i + y.limbs.size()] = carry;
+  }
+  return exact_of(z);
+}
+
+// The sum of (x - mean)^2, times the count: count * squares - sum^2.
+bool spread_is_possible(const Dyadic& count, const Dyadic& sum, const Dyadic& squares) {
+  const double left = approximate(count) * approximate(squares);
+  const double right = approximate(sum) * approximate(sum);
+  // Each factor and product is within 2^-51; so is the difference, of the larger one.
+  if (left > kSmallest && left - right > kMargin * left && std::isfinite(left)) return true;
+  Exact spread = product(count, squares);
+  spread.subtract(product(sum, sum));
+  return !spread.is_negative();
+}
+
+// The sum of (max - x) * (x - min) (Bhatia and Davis, American Mathematical Monthly 107, 2000):
+// (min + max) * sum - count * min * max - squares.
+bool extremes_are_possible(const Dyadic& count, const Dyadic& sum, const Dyadic& squares,
+                           const Value& min, const Value& max) {
+  const double low = min.nearest, high = max.nearest, s = approximate(sum);
+  const double terms[] = {low * s, high * s, -approximate(count) * low * high,
+                          -approximate(squares)};
+  double total = 0, size = 0;
+  for (double term : terms) {
+    total += term;
+    size += std::abs(term);
+  }
+  const bool whole = min.rest == 0 && max.rest == 0;
+  if (whole && size > kSmallest && total > kMargin * size && std::isfinite(size)) return true;
+  const Dyadic least = dyadic_of(min), most = dyadic_of(max);
+  Exact inside = product(least, sum);
+  inside.add(product(most, sum));
+  inside.subtract(product(count, product(least, most).dyadic()));
+  inside.subtract(exact_of(squares));
+  return !inside.is_negative();
+}
+
+}  // namespace
+
+bool is_possible(const Column& column) {
+  ExactMode mode;
+  const Dyadic count = column.total_count().dyadic(), missing = column.total_missing().dyadic();
+  const Dyadic sum = column.sum.dyadic(), squares = column.squares.dyadic();
+  if (count.negative || missing.negative) return false;
+  for (const Dyadic* value : {&count, &missing, &sum, &squares}) {
+    if (!within_reach(*value)) return false;
+  }
+  if (count.limbs.empty()) {
+    return !column.has_values() && sum.limbs.empty() && squares.limbs.empty();
+  }
+  return column.has_values() && std::isfinite(column.min.nearest) &&
+         std::isfinite(column.max.nearest) && spread_is_possible(count, sum, squares) &&
+         extremes_are_possible(count, sum, squares, column.min, column.max);
+}
+
+}  // namespace evenly

@@ -1,0 +1,30 @@
+// Moments as bytes, for a pickle or a wire between processes of one version.
+//
+// Small and quick, where the statistics file is for people and for ever: some
+// 50 bytes a column, made and read in a tenth of a microsecond each.
+//
+//   byte 1 (the version), byte 1 if extremes are bounds, varint columns; then for each column
+//   byte flags (1: has values; 2: has fractions), zigzag count, zigzag missing,
+//   if values: min, max, each a float64 and a zigzag rest,
+//   number sum, number squares, if fractions: number count, number missing
+//
+// A number is varint 2 * bytes + negative, then, unless that is 0, zigzag
+// exponent and the bytes of the odd mantissa. Everything is little-endian.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "exact/moments.h"
+
+namespace evenly {
+
+std::string pack(const Moments& moments);
+
+// Throws std::invalid_argument for bytes that pack cannot have made: it reads
+// nothing beyond them, and takes no more memory than they are worth.
+std::vector<Column> unpack(const uint8_t* bytes, std::size_t size, bool& extremes_are_bounds);
+
+}  // namespace evenly

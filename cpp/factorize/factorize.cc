@@ -1,0 +1,120 @@
+#include "factorize/factorize.h"
+
+#include <cstring>
+#include <random>
+
+namespace evenly {
+namespace {
+
+// MurmurHash3's finaliser (Appleby, 2011, public domain): every bit of the result depends on
+// every bit of the word.
+uint64_t mixed(uint64_t word) {
+  word = (word ^ (word >> 33)) * 0xff51afd7ed558ccd;
+  word = (word ^ (word >> 33)) * 0xc4ceb9fe1a85ec53;
+  return word ^ (word >> 33);
+}
+
+// Two words that nobody who makes data knows. Without them keys could be chosen that all have one
+// hash, and numbering n of them would take n^2 steps.
+struct Secret {
+  uint64_t first, second;
+};
+const Secret& secret() {
+  static const Secret drawn = [] {
+    std::random_device device;
+    auto word = [&] { return uint64_t(device()) << 32 | device(); };
+    return Secret{word(), word()};
+  }();
+  return drawn;
+}
+
+// Open addressing, at most half full: codes, by the hash of their keys.
+class Table {
+ public:
+  Table() : slots_(kSmallest, -1) {}
+
+  // The code of a key; `equal(code)` says whether it is the one that has that code.
+  template <class Equal>
+  int64_t code_of(uint64_t hash, Equal&& equal) {
+    for (uint64_t at = hash;; ++at) {
+      int64_t& slot = slots_[at & (slots_.size() - 1)];
+      if (slot < 0) {
+        slot = int64_t(hashes_.size());
+        hashes_.push_back(hash);
+        if (2 * hashes_.size() > slots_.size()) enlarge();
+        return int64_t(hashes_.size()) - 1;
+      }
+      if (hashes_[std::size_t(slot)] == hash && equal(slot)) return slot;
+    }
+  }
+
+ private:
+  static constexpr std::size_t kSmallest = 64;
+
+  void enlarge() {
+    slots_.assign(4 * slots_.size(), -1);
+    for (std::size_t code = 0; code < hashes_.size(); ++code) {
+      uint64_t at = hashes_[code];
+      while (slots_[at & (slots_.size() - 1)] >= 0) ++at;
+      slots_[at & (slots_.size() - 1)] = int64_t(code);
+    }
+  }
+
+  std::vector<int64_t> slots_;
+  std::vector<uint64_t> hashes_;
+};
+
+// Numbers rows by hash_of(row) and same(row, row).
+template <class Hash, class Same>
+Numbering number(int64_t rows, Hash&& hash_of, Same&& same) {
+  Numbering result;
+  result.codes.resize(std::size_t(rows));
+  Table table;
+  for (int64_t row = 0; row < rows; ++row) {
+    // Rows of a group often follow each other.
+    if (row && same(row, row - 1)) {
+      result.codes[std::size_t(row)] = result.codes[std::size_t(row - 1)];
+      continue;
+    }
+    int64_t code = table.code_of(
+        hash_of(row), [&](int64_t known) { return same(row, result.first[std::size_t(known)]); });
+    if (code == int64_t(result.first.size())) result.first.push_back(row);
+    result.codes[std::size_t(row)] = code;
+  }
+  return result;
+}
+
+}  // namespace
+
+Numbering number_words(const uint64_t* words, int64_t rows) {
+  const Secret key = secret();
+  return number(
+      rows, [&](int64_t row) { return mixed(mixed(words[row] ^ key.first) ^ key.second); },
+      [&](int64_t a, int64_t b) { return words[a] == words[b]; });
+}
+
+Numbering number_texts(const Texts& texts) {
+  const Secret key = secret();
+  auto begin_of = [&](int64_t row) {
+    return texts.buffers[std::size_t(texts.buffer[row])] + texts.offset[row];
+  };
+  auto hash_of = [&](int64_t row) {
+    const uint8_t* text = begin_of(row);
+    int64_t left = texts.length[row];
+    uint64_t hash = uint64_t(left) ^ key.first;
+    for (; left > 0; left -= 8, text += 8) {
+      uint64_t word = 0;
+      std::memcpy(&word, text, std::size_t(left < 8 ? left : 8));
+      hash = mixed(hash ^ word) + 0x9e3779b97f4a7c15;
+    }
+    return mixed(hash ^ key.second);
+  };
+  auto same = [&](int64_t a, int64_t b) {
+    auto length = std::size_t(texts.length[a]);
+    return texts.length[a] == texts.length[b] &&
+           (!length || !std::memcmp(begin_of(a), begin_of(b), length));
+  };
+  return number(texts.rows, hash_of, same);
+}
+
+}  // namespace evenly

@@ -1,0 +1,210 @@
+// What a kernel works on: a tile of up to 256 rows by 128 bytes of a row.
+//
+// Each lane (a value's place in the row) has a window of exponents. Within it, all
+// sums of the tile are exact in plain float64 arithmetic, whatever their order; the
+// proof is in README.md. What a tile has summed is then added to 64-bit integers, in
+// units fixed by the window, until the window moves or the integers could overflow.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "base/dtype.h"
+#include "batch_norm/kernel_table.h"
+#include "kernels/weighted_kernels.h"
+
+namespace evenly {
+
+inline constexpr int kTileRows = 256;
+inline constexpr int kTileBytes = 128;
+template <class T>
+inline constexpr int kLanes = kTileBytes / int(sizeof(T));
+// A tile's parts are below 2^53 units each, so this many fit an int64.
+inline constexpr int kTilesBeforeFlush = 512;
+
+// 2^exponent, for the exponents of normal numbers.
+constexpr double power_of_two(int exponent) {
+  return std::bit_cast<double>(uint64_t(exponent + 1023) << 52);
+}
+
+// One bit a lane.
+using LaneMask = unsigned __int128;
+
+// Half and bfloat16 become float32 before they are summed.
+template <class T>
+using Computed = std::conditional_t<std::is_same_v<T, Half> || std::is_same_v<T, Brain>, float, T>;
+
+template <class T>
+inline constexpr bool kIsFloating =
+    std::is_floating_point_v<T> || std::is_same_v<T, Half> || std::is_same_v<T, Brain>;
+
+// ---- Floating-point lanes ----------------------------------------------------------------
+
+// The constants of the window that ends at 2^(top+1). See README.md, "The window".
+// They are the same proof for both types; only the mantissa differs.
+template <class C>
+struct Window;
+template <>
+struct Window<float> {
+  using Bits = uint32_t;
+  static constexpr int kMantissa = 24;
+  static constexpr int kBinades = 22;  // exponents top-21 .. top
+  static constexpr int kLowestTop = -149 + 23, kHighestTop = 127;
+};
+template <>
+struct Window<double> {
+  using Bits = uint64_t;
+  static constexpr int kMantissa = 53;
+  static constexpr int kBinades = 19;  // exponents top-18 .. top
+  // Beyond these a square, its error term or one over its unit would over- or underflow.
+  static constexpr int kLowestTop = -430, kHighestTop = 480;
+};
+
+// The parts of a lane's sums, each an integer in a unit of its own. A float32 needs the first
+// three: its sum is exact as it is, and its square has no error.
+enum Part { kSumHigh, kSquareHigh, kSquareLow, kSumLow, kErrorHigh, kErrorLow };
+template <class C>
+inline constexpr int kParts = std::is_same_v<C, float> ? 3 : 6;
+
+// A part's unit is 2^(tops * top - below), of a window that ends at `top`; its sum starts at
+// bias * 2^52 units, which fixes the unit to which it rounds. README.md derives them.
+struct PartUnit {
+  int tops, below;
+  double bias;  // 1.5 where what is added has either sign
+};
+template <class C>
+inline constexpr PartUnit kPartUnits[6] = {};
+template <>
+inline constexpr PartUnit kPartUnits<float>[] = {{1, 44, 0}, {2, 42, 1}, {2, 88, 0}};
+template <>
+inline constexpr PartUnit kPartUnits<double>[] = {{1, 42, 1.5}, {2, 42, 1},   {2, 88, 0},
+                                                  {1, 70, 0},   {2, 94, 1.5}, {2, 140, 0}};
+
+template <class C>
+struct alignas(64) FloatLanes {
+  static constexpr int kCount = kLanes<C>;
+  using Bits = typename Window<C>::Bits;
+  // Set by set_window.
+  double two_to_top[kCount];  // gives the parts' units
+  C largest[kCount];          // |x| <= largest, or the tile does not count
+  Bits smallest[kCount];      // 2 * bits(|x|) - 1 >= smallest for x != 0, likewise
+  // Summed so far.
+  int64_t parts[kParts<C>][kCount];
+  int64_t missing[kCount];
+  C min[kCount], max[kCount];
+};
+
+// A tile half-way: what its rows so far have summed to.
+template <class C>
+struct alignas(64) FloatSums {
+  double part[kParts<C>][kLanes<C>];             // from the bias up
+  C min[kLanes<C>], max[kLanes<C>];              // without NaN
+  typename Window<C>::Bits smallest[kLanes<C>];  // 2 * bits(|x|) - 1, all ones when all are zero
+  typename Window<C>::Bits missing[kLanes<C>];   // NaN, with skip_nan
+};
+
+// ---- Integer lanes -----------------------------------------------------------------------
+
+template <class T>
+struct alignas(64) IntLanes {
+  static constexpr int kCount = kLanes<T>;
+  int64_t sum[kCount];
+  uint64_t square_low[kCount];   // sum of the squares' low 32 bits
+  uint64_t square_high[kCount];  // sum of the rest, in units of 2^32
+  T min[kCount], max[kCount];
+};
+
+// ---- The kernels of one instruction set --------------------------------------------------
+
+// Memory that will be wanted soon, fetched into the L2 cache while a tile is summed: 128 bytes for
+// each row of the tile, spread over all the sweeps that sum it. Into L2 and not into L1: a core
+// waits for two dozen lines for its L1 at most, for more for its L2.
+struct Ahead {
+  const char* from;
+  ptrdiff_t step;  // bytes from one row's to the next row's
+
+  void fetch() {
+    __builtin_prefetch(from, 0, 2);
+    __builtin_prefetch(from + 64, 0, 2);
+    from += step;
+  }
+};
+
+// A tile of floats is started, given its rows in any portions, and finished: all with the same
+// skip_nan. Without it, what is missing is neither read nor written.
+template <class C>
+using StartKernel = void (*)(const FloatLanes<C>& lanes, bool skip_nan, FloatSums<C>& sums);
+// Adds rows of kLanes<T> values, `stride` elements apart; with skip_nan, NaN counts as missing.
+// Meanwhile, `ahead` is fetched, if given.
+template <class T>
+using RowsKernel = void (*)(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, bool skip_nan,
+                            FloatSums<Computed<T>>& sums);
+// Adds a tile's sums to the lanes of `commit`, but not to those lanes in which a value lies
+// outside of the window (or is NaN, unless skip_nan): it returns those.
+template <class C>
+using FinishKernel = LaneMask (*)(const FloatSums<C>& sums, LaneMask commit, bool skip_nan,
+                                  FloatLanes<C>& lanes);
+
+// Sums up to 256 rows of integers; returns the lanes with a value outside of 32 bits (64-bit
+// types only): to those nothing was added but the extremes.
+template <class T>
+using IntKernel = LaneMask (*)(const T* rows_data, ptrdiff_t stride, int rows, Ahead* ahead,
+                               IntLanes<T>& lanes);
+
+// out[i] = ((x[i] - high[i]) - low[i]) * factor[i], or with inverse x[i]*factor[i] + low[i] +
+// high[i], in float64, rounded once.
+struct ScaleLines {
+  const double* high;
+  const double* low;
+  const double* factor;
+  bool broadcast;  // one column: high[0], low[0], factor[0] for all
+  bool inverse;
+  bool nan_to_zero;
+  bool stream;  // write past the cache
+  // So many lines of the same columns, 1 or the kernels' scaled_together; with `stream`, all begin
+  // at the same place of a line of the cache.
+  int lines = 1;
+  int64_t x_step = 0, out_step = 0;  // elements from one line to the next
+  int64_t next = 0;                  // from the end of the first line to what will be read after it
+};
+using ScaleKernel = void (*)(const void* x, void* out, int64_t count, const ScaleLines& lines);
+
+struct Kernels {
+  const char* name;
+  bool one_sweep;  // rows of a tile are summed at once, not a register's width after the other
+  StartKernel<float> start_float32;
+  StartKernel<double> start_float64;
+  RowsKernel<float> float32;
+  RowsKernel<double> float64;
+  RowsKernel<Half> float16;
+  RowsKernel<Brain> bfloat16;
+  FinishKernel<float> finish_float32;
+  FinishKernel<double> finish_float64;
+  IntKernel<int8_t> int8;
+  IntKernel<uint8_t> uint8;
+  IntKernel<int16_t> int16;
+  IntKernel<uint16_t> uint16;
+  IntKernel<int32_t> int32;
+  IntKernel<uint32_t> uint32;
+  IntKernel<int64_t> int64;
+  IntKernel<uint64_t> uint64;
+  ScaleKernel scale_float32, scale_float64;  // input and output of that type
+  int scaled_together;
+  BatchKernels<Half> batch_float16;
+  BatchKernels<Brain> batch_bfloat16;
+  BatchKernels<float> batch_float32;
+  BatchKernels<double> batch_float64;
+  ChannelKernels channel;
+  WeightedKernels weighted;  // null where there is no fused multiply-add
+};
+
+// The best kernels for this processor, or those that EVENLY_KERNEL names. Null for
+// "plain": every value through the integer path.
+const Kernels* chosen_kernels();
+// The name of the choice, and all names that can be chosen here.
+const char* chosen_kernel_name();
+const char* const* kernel_names();  // ends with a null pointer
+
+}  // namespace evenly

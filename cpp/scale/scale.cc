@@ -1,0 +1,335 @@
+#include "scale/scale.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <numeric>
+#include <vector>
+
+#include "base/fp_environment.h"
+#include "base/partition.h"
+#include "base/rounding.h"
+#include "base/thread_pool.h"
+#include "kernels/tile.h"
+#include "sum/scalar_sum.h"
+
+namespace evenly {
+namespace {
+
+// Short lines are joined to about this many values, so that a line is long enough to be fetched
+// ahead and the constants of one fit the L1 cache.
+constexpr int64_t kLongLine = 2048;
+constexpr int64_t kStreamBytes = 8 << 20;  // output that no cache would keep is written past it
+constexpr int64_t kCacheLine = 64;
+
+struct PairAxis {
+  int64_t extent;
+  int64_t x_stride;
+  int64_t out_stride;
+};
+
+// Lines of `count` values, contiguous in both arrays or (gathered) neither; line i starts at
+// the i-th combination of axes. With `features`, value j of a line belongs to column j % columns,
+// else all of it to the column that the axis before the others selects.
+struct Lines {
+  std::vector<PairAxis> axes;  // the feature axis first when a line is one column's
+  PairAxis line{1, 1, 1};
+  bool features = false;
+
+  int64_t count() const {
+    int64_t count = 1;
+    for (const PairAxis& axis : axes) count *= axis.extent;
+    return count;
+  }
+};
+
+// The non-feature axes, largest steps first, joined where both arrays continue.
+std::vector<PairAxis> joined_axes(const Array& x, const Array& out) {
+  std::vector<PairAxis> axes, joined;
+  for (std::size_t i = 0; i < x.shape.size(); ++i) {
+    if (int(i) != x.feature_axis && x.shape[i] != 1)
+      axes.push_back({x.shape[i], x.strides[i], out.strides[i]});
+  }
+  std::stable_sort(axes.begin(), axes.end(), [](const PairAxis& a, const PairAxis& b) {
+    return std::abs(a.out_stride) > std::abs(b.out_stride);
+  });
+  for (const PairAxis& axis : axes) {
+    bool continues = !joined.empty() && joined.back().x_stride == axis.extent * axis.x_stride &&
+                     joined.back().out_stride == axis.extent * axis.out_stride;
+    if (continues) {
+      joined.back() = {joined.back().extent * axis.extent, axis.x_stride, axis.out_stride};
+    } else {
+      joined.push_back(axis);
+    }
+  }
+  return joined;
+}
+
+Lines lines_of(const Array& x, const Array& out) {
+  Lines lines;
+  lines.axes = joined_axes(x, out);
+  int64_t columns = x.columns();
+  PairAxis feature{columns, 0, 0};
+  if (x.feature_axis >= 0) {
+    std::size_t axis = std::size_t(x.feature_axis);
+    feature = {columns, x.strides[axis], out.strides[axis]};
+  }
+  bool run =
+      !lines.axes.empty() && std::abs(lines.axes.back().out_stride) < std::abs(feature.out_stride);
+  lines.features = columns > 1 && !run;
+  if (lines.features) {
+    lines.line = feature;
+  } else {
+    if (!lines.axes.empty()) {
+      lines.line = lines.axes.back();
+      lines.axes.pop_back();
+    }
+    lines.axes.insert(lines.axes.begin(), feature);
+  }
+  return lines;
+}
+
+// The constants of the columns, repeated so that several short lines make one.
+class Constants {
+ public:
+  Constants(const ScaleOptions& options, int64_t columns, int64_t repeat)
+      : pitch_((columns * repeat + 511) / 512 * 512 + kApart),
+        values_(static_cast<double*>(
+            ::operator new[](std::size_t(3 * pitch_) * sizeof(double), kLine))) {
+    const double* from[] = {options.high, options.low, options.factor};
+    for (int64_t part = 0; part < 3; ++part) {
+      for (int64_t i = 0; i < repeat; ++i) {
+        std::copy_n(from[part], columns, values_.get() + part * pitch_ + i * columns);
+      }
+    }
+  }
+  const double* high() const { return values_.get(); }
+  const double* low() const { return values_.get() + pitch_; }
+  const double* factor() const { return values_.get() + 2 * pitch_; }
+
+ private:
+  // Addresses that agree in their low 12 bits share a cache set: keep the three apart.
+  static constexpr int64_t kApart = 136;
+  static constexpr std::align_val_t kLine{kCacheLine};  // one that crosses it loads twice
+  struct Free {
+    void operator()(double* values) const { ::operator delete[](values, kLine); }
+  };
+  int64_t pitch_;
+  std::unique_ptr<double[], Free> values_;
+};
+
+template <class In, class Out>
+class Scaler {
+ public:
+  Scaler(const Array& x, const Array& out, const ScaleOptions& options)
+      : x_(static_cast<const In*>(x.data)),
+        out_(static_cast<Out*>(const_cast<void*>(out.data))),
+        options_(options),
+        lines_(lines_of(x, out)) {
+    int64_t bytes = x.columns() * x.rows() * int64_t(sizeof(In) + sizeof(Out));
+    threads_ = useful_threads(bytes, options.threads);
+    large_ = bytes >= 2 * kStreamBytes && x.data != out.data;
+    fold();
+  }
+
+  void run() {
+    Constants constants(options_, columns(), repeat_);
+    run_lines(constants.high(), constants.low(), constants.factor());
+  }
+
+ private:
+  int64_t columns() const {
+    return lines_.features ? lines_.line.extent / repeat_ : lines_.axes[0].extent;
+  }
+
+  // Short lines that follow each other without a gap are read as one of several; the last of
+  // those may be shorter.
+  void fold() {
+    if (!lines_.features || !contiguous() || lines_.axes.size() != 1) return;
+    PairAxis &line = lines_.line, &rows = lines_.axes[0];
+    dense_ = rows.x_stride == line.extent && rows.out_stride == line.extent;
+    full_lines_ = rows.extent;
+    if (dense_) {
+      end_ = rows.extent * line.extent;
+      repeat_ = std::min(kLongLine / line.extent, rows.extent / together_);
+      int64_t alike = lines_alike(line.extent);
+      if (repeat_ > alike) repeat_ -= repeat_ % alike;
+      repeat_ = std::max<int64_t>(repeat_, 1);
+      line.extent *= repeat_;
+      rows = {(rows.extent + repeat_ - 1) / repeat_, line.extent, line.extent};
+      full_lines_ = end_ / line.extent;
+    }
+    if (stream()) apart_ = lines_alike(rows.out_stride);
+  }
+
+  // How many lines on one begins alike within a line of the cache.
+  static int64_t lines_alike(int64_t stride) {
+    return kCacheLine / std::gcd(stride * int64_t(sizeof(Out)), kCacheLine);
+  }
+
+  // Whether to write past the cache.
+  bool stream() const { return large_ && (dense_ || !lines_.features); }
+  bool contiguous() const { return lines_.line.x_stride == 1 && lines_.line.out_stride == 1; }
+
+  // Tasks are ranges of lines, or of the values of all lines where there are few.
+  void run_lines(const double* high, const double* low, const double* factor) {
+    const int64_t lines = lines_.count(), extent = lines_.line.extent;
+    const int64_t block = together_ * apart_;
+    const bool by_line = lines >= 4 * threads_;
+    const int64_t unit = lines >= 4 * threads_ * block ? block : 1,
+                  units = (lines + unit - 1) / unit;
+    int64_t tasks = threads_ == 1 ? 1 : std::min<int64_t>(8 * threads_, by_line ? units : extent);
+    parallel(tasks, threads_, [&](int64_t task) {
+      ExactMode mode;
+      if (by_line) {
+        int64_t first = cut(units, tasks, task) * unit, last = cut(units, tasks, task + 1) * unit;
+        scale_lines(first, std::min(last, lines), 0, extent, high, low, factor);
+      } else {
+        int64_t from = cut(extent, tasks, task), to = cut(extent, tasks, task + 1);
+        scale_lines(0, lines, from, to, high, low, factor);
+      }
+#if defined(__x86_64__)
+      _mm_sfence();  // streamed stores are seen by whoever is told that we are done
+#endif
+    });
+  }
+
+  // Lines that begin alike within a line of the cache are scaled some at a time, so that a
+  // register of constants that is loaded serves all of them.
+  void scale_lines(int64_t line, int64_t end, int64_t from, int64_t to, const double* high,
+                   const double* low, const double* factor) {
+    const int64_t block = together_ * apart_;
+    for (; line + block <= std::min(end, full_lines_); line += block) {
+      for (int64_t i = 0; i < apart_; ++i) {
+        int64_t next = i + 1 < apart_ ? 1 : block - i;
+        scale_line(line + i, together_, next, from, to, high, low, factor);
+      }
+    }
+    for (; line < end; ++line) scale_line(line, 1, 1, from, to, high, low, factor);
+  }
+
+  static std::pair<int64_t, int64_t> offsets(const std::vector<PairAxis>& axes, int64_t index) {
+    int64_t x = 0, out = 0;
+    for (std::size_t i = axes.size(); i-- > 0;) {
+      int64_t at = index % axes[i].extent;
+      x += at * axes[i].x_stride;
+      out += at * axes[i].out_stride;
+      index /= axes[i].extent;
+    }
+    return {x, out};
+  }
+
+  // Lines index, index + apart_, ...; the ones to be scaled after them begin `next` lines on.
+  void scale_line(int64_t index, int lines, int64_t next, int64_t from, int64_t to,
+                  const double* high, const double* low, const double* factor) {
+    auto [x, out] = offsets(lines_.axes, index);
+    if (stream() && contiguous()) {  // parts begin where lines of the cache do
+      int64_t shift = int64_t(-reinterpret_cast<uintptr_t>(out_ + out) % kCacheLine / sizeof(Out));
+      if (from > 0) from += shift;
+      if (to < lines_.line.extent) to = std::min(to + shift, lines_.line.extent);
+    }
+    if (repeat_ > 1) to = std::min(to, end_ - x);
+    if (from >= to) return;
+    int64_t first = from;
+    if (!lines_.features) {
+      int64_t inner = 1;
+      for (std::size_t i = 1; i < lines_.axes.size(); ++i) inner *= lines_.axes[i].extent;
+      first = index / inner;
+    }
+    ScaleLines row{high + first,     low + first,          factor + first, !lines_.features,
+                   options_.inverse, options_.nan_to_zero, stream()};
+    row.lines = lines;
+    if (lines_.axes.size() == 1) {
+      row.x_step = apart_ * lines_.axes[0].x_stride;
+      row.out_step = apart_ * lines_.axes[0].out_stride;
+      row.next = next * lines_.axes[0].x_stride - (to - from);
+    }
+    if (contiguous()) return apply(x_ + x + from, out_ + out + from, to - from, row);
+    scale_strided(x_ + x, out_ + out, from, to, row);
+  }
+
+  void scale_strided(const In* x, Out* out, int64_t from, int64_t to, ScaleLines row) {
+    constexpr int64_t kRoom = 512;
+    In values[kRoom];
+    Out results[kRoom];
+    row.stream = false;
+    for (int64_t at = from; at < to; at += kRoom) {
+      int64_t count = std::min(kRoom, to - at);
+      for (int64_t i = 0; i < count; ++i) values[i] = x[(at + i) * lines_.line.x_stride];
+      apply(values, results, count, row);
+      for (int64_t i = 0; i < count; ++i) out[(at + i) * lines_.line.out_stride] = results[i];
+      if (!row.broadcast) {
+        row.high += count;
+        row.low += count;
+        row.factor += count;
+      }
+    }
+  }
+
+  void apply(const In* x, Out* out, int64_t count, const ScaleLines& row) {
+    const Kernels* kernels = chosen_kernels();
+    if constexpr (std::is_same_v<In, float> && std::is_same_v<Out, float>) {
+      if (kernels) return kernels->scale_float32(x, out, count, row);
+    } else if constexpr (std::is_same_v<In, double> && std::is_same_v<Out, double>) {
+      if (kernels) return kernels->scale_float64(x, out, count, row);
+    }
+    for (int line = 0; line < row.lines; ++line, x += row.x_step, out += row.out_step) {
+      for (int64_t i = 0; i < count; ++i) {
+        int64_t c = row.broadcast ? 0 : i;
+        round_to(scaled_value(x[i], row, c), out[i]);
+      }
+    }
+  }
+
+  static double scaled_value(In element, const ScaleLines& row, int64_t c) {
+    auto value = number(element);
+    double x = double(value);
+    if (row.nan_to_zero && x != x) return 0;
+    if (row.inverse) return (x * row.factor[c] + row.low[c]) + row.high[c];
+    double centred = (x - row.high[c]) - row.low[c];
+    // A 64-bit integer may not fit: what x lacks of it counts as well.
+    if constexpr (std::is_integral_v<decltype(value)> && sizeof(value) == 8) {
+      double rest = double(int64_t(int128(value) - int128(x)));
+      centred = (x - row.high[c]) + (rest - row.low[c]);
+    }
+    return centred * row.factor[c];
+  }
+
+  const In* x_;
+  Out* out_;
+  ScaleOptions options_;
+  Lines lines_;
+  int threads_ = 1;
+  const int together_ = chosen_kernels() ? chosen_kernels()->scaled_together : 1;
+  bool large_ = false, dense_ = false;
+  int64_t repeat_ = 1;      // rows in a line
+  int64_t end_ = 0;         // elements in all lines, when dense
+  int64_t full_lines_ = 0;  // lines, equally far apart, of which some can be scaled at once ...
+  int64_t apart_ = 1;       // ... and how many lines apart those are
+};
+
+template <class Out>
+void scale_to(const Array& x, const Array& out, const ScaleOptions& options) {
+  with_type(x.dtype, [&](auto* type) {
+    Scaler<std::remove_pointer_t<decltype(type)>, Out>(x, out, options).run();
+  });
+}
+
+}  // namespace
+
+void scale(const Array& x, const Array& out, const ScaleOptions& options) {
+  if (x.rows() == 0 || x.columns() == 0) return;
+  switch (out.dtype) {
+    case DType::kFloat16:
+      return scale_to<Half>(x, out, options);
+    case DType::kBfloat16:
+      return scale_to<Brain>(x, out, options);
+    case DType::kFloat32:
+      return scale_to<float>(x, out, options);
+    default:
+      return scale_to<double>(x, out, options);
+  }
+}
+
+}  // namespace evenly

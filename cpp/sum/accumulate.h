@@ -1,0 +1,52 @@
+// Arrays into moments.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/array_view.h"
+#include "exact/moments.h"
+
+namespace evenly {
+
+struct AccumulateOptions {
+  bool infinite_as_missing = false;
+  int threads = 1;
+  const double* weights = nullptr;  // one a row, finite and not negative
+};
+
+// A column with an Arrow validity bitmap (bit set: there is a value), or without.
+struct ArrowColumn {
+  Array values;  // one-dimensional
+  const uint8_t* validity = nullptr;
+  int64_t bit_offset = 0;
+
+  int64_t length() const { return values.shape[0]; }
+  bool has_value(int64_t row) const {
+    int64_t bit = bit_offset + row;
+    return !validity || validity[bit >> 3] >> (bit & 7) & 1;
+  }
+};
+
+// Both return the moments of the data alone. `infinite` is set when an infinity was met and
+// not asked to be missing: the moments are then worth nothing.
+std::vector<Column> accumulate(const Array& array, const AccumulateOptions& options,
+                               bool& infinite);
+std::vector<Column> accumulate(const std::vector<ArrowColumn>& columns,
+                               const AccumulateOptions& options, bool& infinite);
+
+// The same one value at a time: without kernels, and to test them against.
+std::vector<Column> accumulate_plain(const Array& array, const AccumulateOptions& options,
+                                     bool& infinite);
+std::vector<Column> accumulate_plain(const std::vector<ArrowColumn>& columns,
+                                     const AccumulateOptions& options, bool& infinite);
+
+struct Place {
+  int64_t row = -1;
+  int64_t column = -1;
+};
+// The first column with an infinity (in a row of positive weight) and its first row there.
+Place first_infinity(const Array& array, const double* weights);
+Place first_infinity(const std::vector<ArrowColumn>& columns, const double* weights);
+
+}  // namespace evenly

@@ -1,0 +1,17 @@
+// The strip of lanes that sums a type's elements.
+#pragma once
+
+#include <type_traits>
+
+#include "sum/float_accumulator.h"
+#include "sum/int_accumulator.h"
+
+namespace evenly {
+
+// Bool counts as the byte that it is.
+template <class T>
+using Stored = std::conditional_t<std::is_same_v<T, Bool>, uint8_t, T>;
+template <class T>
+using Strip = std::conditional_t<kIsFloating<T>, FloatStrip<T>, IntStrip<Stored<T>>>;
+
+}  // namespace evenly

@@ -1,0 +1,69 @@
+// Where the tasks of one call put what they sum.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "exact/moments.h"
+#include "kernels/tile.h"
+#include "sum/accumulator_for.h"
+
+namespace evenly {
+
+// The columns that the tasks of one call add to. Tasks hold them only while they flush.
+class Sink {
+ public:
+  explicit Sink(int64_t columns, int64_t rows) : columns_(std::size_t(columns)) {
+    for (Column& column : columns_) column.count = rows;
+  }
+  Column& operator[](int64_t index) { return columns_[std::size_t(index)]; }
+  std::mutex& mutex_of(int64_t column) { return mutexes_[std::size_t(column / 256 % 64)]; }
+  std::vector<Column> take() { return std::move(columns_); }
+
+ private:
+  std::vector<Column> columns_;
+  std::array<std::mutex, 64> mutexes_;
+};
+
+// The columns of one task. Tasks that run beside others add to columns of their own, made at
+// first use, and hand those over at the end; a task on its own adds to the sink.
+class Own {
+ public:
+  Own(Sink& sink, bool alone, int64_t first, int64_t count)
+      : sink_(sink), alone_(alone), first_(first), count_(count) {}
+  Column& operator[](int64_t column) {
+    if (alone_) return sink_[column];
+    if (columns_.empty()) columns_.resize(std::size_t(count_));
+    return columns_[std::size_t(column - first_)];
+  }
+  void hand_over() {
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      int64_t column = first_ + int64_t(i);
+      std::lock_guard lock(sink_.mutex_of(column));
+      sink_[column].add(columns_[i]);
+    }
+    columns_.clear();
+  }
+
+ private:
+  Sink& sink_;
+  bool alone_;
+  int64_t first_, count_;
+  std::vector<Column> columns_;
+};
+
+struct Shared {
+  const Kernels& kernels;
+  Sink& sink;
+  InfinityRule rule;
+  std::atomic<bool> infinite{false};
+};
+
+inline LaneMask first_lanes(int64_t count) {
+  return count >= 128 ? ~LaneMask(0) : (LaneMask(1) << count) - 1;
+}
+
+}  // namespace evenly

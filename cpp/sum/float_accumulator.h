@@ -1,0 +1,334 @@
+// Floating-point lanes and their columns: chooses windows, sums what lies outside of them apart,
+// and carries the lanes' integers over into the exact sums.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <utility>
+
+#include "exact/moments.h"
+#include "kernels/tile.h"
+#include "sum/infinity_policy.h"
+#include "sum/outlier_lane.h"
+#include "sum/scalar_sum.h"
+
+namespace evenly {
+
+template <class T>
+T quiet_nan() {
+  if constexpr (std::is_same_v<T, Half>) return {0x7e00};
+  if constexpr (std::is_same_v<T, Brain>) return {0x7fc0};
+  if constexpr (std::is_floating_point_v<T>) return std::numeric_limits<T>::quiet_NaN();
+}
+
+// One tile's width of floating-point lanes, over any number of tiles below each other.
+template <class T>
+class FloatStrip {
+ public:
+  using C = Computed<T>;
+  static constexpr int kCount = kLanes<C>;
+  // Rows of a panel that are summed before those below them: so many that the processor's own
+  // fetching can follow.
+  static constexpr int kNarrowRows = 16, kWideRows = 16;
+  static constexpr int64_t kStripBytes = 32 << 10;  // of a row, that a task takes at most
+  using Bits = typename Window<C>::Bits;
+
+  // `together`: all lanes belong to one column, and so can share a window.
+  explicit FloatStrip(bool together = false) : together_(together) {
+    std::memset(static_cast<void*>(&lanes_), 0, sizeof lanes_);
+    std::fill_n(lanes_.two_to_top, kCount, 1.0);
+    std::fill_n(sums_.missing, kCount, 0);
+    std::fill_n(lanes_.min, kCount, kNothing);
+    std::fill_n(lanes_.max, kCount, -kNothing);
+    std::fill_n(top_, kCount, kUnset);
+  }
+
+  // A tile: start, its rows in portions (kTileRows or fewer altogether), finish. column_of(lane)
+  // names the lane's column; only lanes in `valid` count.
+  void start(const Kernels& kernels) { start_kernel<C>(kernels)(lanes_, skip_nan_, sums_); }
+  template <class ColumnOf>
+  void rows(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, Ahead* ahead,
+            LaneMask, ColumnOf&&) {
+    rows_kernel<T>(kernels)(data, stride, rows, ahead, skip_nan_, sums_);
+  }
+  // Takes the tile's sums over; its rows still lie at data.
+  template <class ColumnOf>
+  void finish(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, LaneMask valid,
+              ColumnOf&& column_of, InfinityRule& infinity) {
+    LaneMask failed = finish_kernel<C>(kernels)(sums_, valid, skip_nan_, lanes_);
+    failed = sum_apart(kernels, data, stride, rows, failed, column_of);
+    if (failed && ((together_ && share_window(column_of)) || choose_windows(failed, column_of))) {
+      failed = sum_again(kernels, data, stride, rows, failed);
+      failed = sum_apart(kernels, data, stride, rows, failed, column_of);
+    }
+    if (failed) sum_split(kernels, data, stride, rows, failed, column_of, infinity);
+    if (++tiles_ < kTilesBeforeFlush) return;
+    // All lanes that hold something: a second strip's are not valid in every tile.
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (top_[lane] != kUnset) flush_parts(lane, column_of(lane));
+    }
+    tiles_ = 0;
+  }
+
+  // Adds all that the lanes hold to their columns.
+  template <class ColumnOf>
+  void flush(LaneMask valid, ColumnOf&& column_of) {
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (!(valid >> lane & 1)) continue;
+      Column& column = column_of(lane);
+      flush_parts(lane, column);
+      flush_extremes(lane, column);
+    }
+    tiles_ = 0;
+    if (other_) other_->flush(valid, column_of);
+  }
+
+  // The same for a strip whose lanes all belong to one column.
+  void flush_together(Column& column) {
+    for (int part = 0; part < kParts<C>; ++part) {
+      int128 sum = 0;
+      for (int lane = 0; lane < kCount; ++lane) {
+        sum += std::exchange(lanes_.parts[part][lane], 0);
+        bool last = lane + 1 == kCount || top_[lane + 1] != top_[lane];
+        if (!last || top_[lane] == kUnset) continue;
+        exact_sum(column, part).add_wide(sum, unit_exponent<C>(part, top_[lane]));
+        sum = 0;
+      }
+    }
+    for (int lane = 1; lane < kCount; ++lane) {
+      lanes_.missing[0] += std::exchange(lanes_.missing[lane], 0);
+      lanes_.min[0] = std::min(lanes_.min[0], std::exchange(lanes_.min[lane], kNothing));
+      lanes_.max[0] = std::max(lanes_.max[0], std::exchange(lanes_.max[lane], -kNothing));
+    }
+    flush_extremes(0, column);
+    tiles_ = 0;
+    if (other_) other_->flush_together(column);
+  }
+
+ private:
+  static constexpr int kMostStrips = 4;
+  static constexpr int kFewLanes = 4;  // more of a tile's are summed again with all of it
+  static constexpr C kNothing = std::numeric_limits<C>::infinity();  // the least of no values
+  static constexpr int kUnset = std::numeric_limits<int>::min();
+  static Exact& exact_sum(Column& column, int part) {
+    return part == kSumHigh || part == kSumLow ? column.sum : column.squares;
+  }
+
+  void flush_parts(int lane, Column& column) {
+    if (top_[lane] == kUnset) return;
+    for (int part = 0; part < kParts<C>; ++part) {
+      int64_t units = std::exchange(lanes_.parts[part][lane], 0);
+      exact_sum(column, part).add(units, unit_exponent<C>(part, top_[lane]));
+    }
+  }
+
+  void flush_extremes(int lane, Column& column) {
+    column.missing += lanes_.missing[lane];
+    column.count -= lanes_.missing[lane];
+    lanes_.missing[lane] = 0;
+    C min = std::exchange(lanes_.min[lane], kNothing);
+    C max = std::exchange(lanes_.max[lane], -kNothing);
+    if (min > max) return;
+    column.include(value_of(min));
+    column.include(value_of(max));
+  }
+
+  template <class ColumnOf>
+  void move_window(int lane, int top, ColumnOf&& column_of) {
+    if (top == top_[lane]) return;
+    flush_parts(lane, column_of(lane));
+    set_window(lanes_, lane, top_[lane] = top);
+  }
+
+  LaneMask sum_again(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows,
+                     LaneMask lanes) {
+    start(kernels);
+    rows_kernel<T>(kernels)(data, stride, rows, nullptr, skip_nan_, sums_);
+    return finish_kernel<C>(kernels)(sums_, lanes, skip_nan_, lanes_);
+  }
+
+  // One window for all lanes, if it holds the tile.
+  template <class ColumnOf>
+  bool share_window(ColumnOf&& column_of) {
+    C largest = 0;
+    Bits smallest = ~Bits(0);
+    for (int lane = 0; lane < kCount; ++lane) {
+      largest = std::max({largest, -sums_.min[lane], sums_.max[lane]});
+      smallest = std::min(smallest, sums_.smallest[lane]);
+    }
+    double sum = std::accumulate(sums_.part[kSumHigh], sums_.part[kSumHigh] + kCount, 0.0);
+    if (sum != sum || !(largest > 0 && largest <= std::numeric_limits<C>::max())) return false;
+    int top = top_for<C>(largest);
+    if (smallest < smallest_of<C>(top)) return false;
+    for (int lane = 0; lane < kCount; ++lane) flush_parts(lane, column_of(lane));
+    std::fill_n(top_, kCount, top);
+    set_windows(lanes_, top);
+    return true;
+  }
+
+  // For each failed lane a window of its largest value, if there is one that holds the smallest
+  // too. A lane that no window can hold keeps the one it has: it may hold most of it. Returns
+  // whether the tile is worth another look: a window has moved, or NaN will be skipped from now on.
+  template <class ColumnOf>
+  bool choose_windows(LaneMask failed, ColumnOf&& column_of) {
+    bool changed = false;
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (!(failed >> lane & 1)) continue;
+      double sum = sums_.part[kSumHigh][lane];
+      if (sum != sum && !skip_nan_) skip_nan_ = changed = true;
+      C largest = std::max(-sums_.min[lane], sums_.max[lane]);
+      if (!(largest > 0 && largest <= std::numeric_limits<C>::max())) continue;
+      Bits smallest = sums_.smallest[lane];
+      bool held = largest <= lanes_.largest[lane] && smallest >= lanes_.smallest[lane];
+      if (held) continue;  // only a NaN was in the way
+      int top = roomy_top_for<C>(largest, smallest);
+      if (smallest < smallest_of<C>(top) && top_[lane] != kUnset) continue;
+      changed |= top != top_[lane];
+      move_window(lane, top, column_of);
+    }
+    return changed;
+  }
+
+  // Failed lanes one by one, where they are few: returns those that are still to be summed. Of
+  // values around 0, as normal ones are, each window misses some: with one in 80,000 below it,
+  // every twentieth tile of float64 has such a lane.
+  template <class ColumnOf>
+  LaneMask sum_apart(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows,
+                     LaneMask failed, ColumnOf&& column_of) {
+    LaneMask rest = failed;
+    for (int taken = 0; rest && taken < kFewLanes; ++taken, rest &= rest - 1) {
+    }
+    if (rest) return failed;
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (!(failed >> lane & 1)) continue;
+      if (sum_lane(kernels, data + lane, stride, rows, lane, column_of)) {
+        failed &= ~(LaneMask(1) << lane);
+      }
+    }
+    return failed;
+  }
+
+  // A lane of its own: what its window holds as rows of one column, the few other values plainly.
+  template <class ColumnOf>
+  bool sum_lane(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, int lane,
+                ColumnOf&& column_of) {
+    C largest = std::max(-sums_.min[lane], sums_.max[lane]);
+    double sum = sums_.part[kSumHigh][lane];
+    if (top_[lane] == kUnset || sum != sum || !(largest <= std::numeric_limits<C>::max())) {
+      return false;
+    }
+    if (!apart_) apart_ = std::make_unique<FloatApart<T>>();
+    int top = largest <= lanes_.largest[lane] ? top_[lane]
+                                              : roomy_top_for<C>(largest, sums_.smallest[lane]);
+    if (!apart_->take(data, stride, rows, top)) {
+      if (top == top_[lane] || !apart_->take(data, stride, rows, top_[lane])) return false;
+      top = top_[lane];
+    }
+    move_window(lane, top, column_of);
+    apart_->sum(kernels);
+    for (int part = 0; part < kParts<C>; ++part) {
+      for (int64_t& units : apart_->lanes.parts[part]) {
+        lanes_.parts[part][lane] += std::exchange(units, 0);
+      }
+    }
+    lanes_.min[lane] = std::min(lanes_.min[lane], sums_.min[lane]);
+    lanes_.max[lane] = std::max(lanes_.max[lane], sums_.max[lane]);
+    for (int i = 0; i < apart_->few; ++i) add_plain(column_of(lane), double(apart_->outside[i]));
+    lanes_.missing[lane] += int64_t(sums_.missing[lane]);
+    return true;
+  }
+
+  // Values that one window cannot hold: a second strip, with windows of its own, sums those
+  // outside of the first one's; beyond kMostStrips they are added plainly.
+  template <class ColumnOf>
+  void sum_split(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, LaneMask failed,
+                 ColumnOf&& column_of, InfinityRule& infinity) {
+    if (!split_) split_ = std::make_unique<Split>();
+    split(data, stride, rows);
+    skip_nan_ = true;
+    sum_again(kernels, split_->inside, kCount, rows, failed);
+    LaneMask left = 0;
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (!(failed >> lane & 1)) continue;
+      infinity.seen |= split_->infinite[lane] != 0;
+      lanes_.missing[lane] -= split_->outside[lane];
+      if (split_->outside[lane]) left |= LaneMask(1) << lane;
+    }
+    if (!left) return;
+    if (depth_ + 1 == kMostStrips) return add_outside(rows, left, column_of);
+    if (!other_) {
+      other_ = std::make_unique<FloatStrip>(together_);
+      other_->depth_ = depth_ + 1;
+      other_->skip_nan_ = true;
+    }
+    other_->start(kernels);
+    other_->rows(kernels, split_->rest, kCount, rows, nullptr, left, column_of);
+    other_->finish(kernels, split_->rest, kCount, rows, left, column_of, infinity);
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (!(left >> lane & 1)) continue;
+      other_->lanes_.missing[lane] -= rows - split_->outside[lane];
+      // The window that holds more comes first.
+      bool better = int(split_->outside[lane]) > rows / 2 && other_->top_[lane] != kUnset;
+      if (better) move_window(lane, other_->top_[lane], column_of);
+    }
+  }
+
+  // A tile in two: what each lane's window holds, and the rest, each with NaN for the other.
+  struct Split {
+    T inside[kTileRows * kCount];
+    T rest[kTileRows * kCount];
+    Bits outside[kCount];   // how many are in the rest
+    Bits infinite[kCount];  // and how many in neither
+  };
+  void split(const T* data, ptrdiff_t stride, int rows) {
+    std::fill_n(split_->outside, kCount, 0);
+    std::fill_n(split_->infinite, kCount, 0);
+    for (int r = 0; r < rows; ++r) {
+      const T* row = data + r * stride;
+      T *inside = split_->inside + r * kCount, *rest = split_->rest + r * kCount;
+      for (int lane = 0; lane < kCount; ++lane) {
+        C x = C(number(row[lane]));
+        C magnitude = std::abs(x);
+        Bits bits = std::bit_cast<Bits>(x);
+        bool infinite = magnitude > std::numeric_limits<C>::max();
+        bool in =
+            magnitude <= lanes_.largest[lane] && Bits(bits + bits - 1) >= lanes_.smallest[lane];
+        bool out = !in && magnitude <= std::numeric_limits<C>::max();
+        inside[lane] = in ? row[lane] : quiet_nan<T>();
+        rest[lane] = out ? row[lane] : quiet_nan<T>();
+        split_->outside[lane] += out;
+        split_->infinite[lane] += infinite;
+      }
+    }
+  }
+
+  template <class ColumnOf>
+  void add_outside(int rows, LaneMask lanes, ColumnOf&& column_of) {
+    for (int lane = 0; lane < kCount; ++lane) {
+      if (!(lanes >> lane & 1)) continue;
+      Column& column = column_of(lane);
+      for (int r = 0; r < rows; ++r) {
+        double x = double(number(split_->rest[r * kCount + lane]));
+        if (x == x) add_plain(column, x);
+      }
+    }
+  }
+
+  FloatLanes<C> lanes_;
+  FloatSums<C> sums_;
+  int top_[kCount];
+  int tiles_ = 0;
+  bool together_;
+  bool skip_nan_ = false;
+  int depth_ = 0;  // of strips that sum what others cannot
+  std::unique_ptr<FloatApart<T>> apart_;
+  std::unique_ptr<Split> split_;
+  std::unique_ptr<FloatStrip> other_;
+};
+
+}  // namespace evenly

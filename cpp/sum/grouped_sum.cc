@@ -1,0 +1,212 @@
+// The rows of a group are gathered, column by column, and summed as a run.
+//
+// Gathering reads each value once, from wherever it lies, and leaves each sum where it is; to go
+// over the rows in their order instead would fetch three lines of cache for every value, those of
+// its group's sums.
+#include "sum/grouped_sum.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "base/fp_environment.h"
+#include "base/partition.h"
+#include "base/thread_pool.h"
+#include "sum/column_results.h"
+#include "sum/column_run_task.h"
+#include "sum/scalar_column.h"
+
+namespace evenly {
+namespace {
+
+// The rows of a group: those that are listed, or some that follow each other.
+struct Rows {
+  const int64_t* listed;  // null: first, first + 1, …
+  int64_t first, count;
+
+  int64_t operator[](int64_t i) const { return listed ? listed[i] : first + i; }
+  Rows part(int64_t from, int64_t most) const {
+    return {listed ? listed + from : nullptr, first + from, std::min(most, count - from)};
+  }
+};
+
+// Values that are fetched before they are gathered: of the same group or the next ones.
+constexpr int64_t kAhead = 32;
+
+// The rows, group by group; within a group as they came.
+struct Order {
+  std::vector<int64_t> starts;  // of each group, and the end
+  std::vector<int64_t> rows;    // none: they are in order; at the end kAhead times row 0
+
+  explicit Order(const Slices& slices) : starts(slices.starts, slices.starts + slices.count + 1) {}
+  explicit Order(const RowGroups& groups)
+      : starts(std::size_t(groups.count) + 1), rows(std::size_t(groups.rows + kAhead)) {
+    for (int64_t row = 0; row < groups.rows; ++row) ++starts[std::size_t(groups.codes[row]) + 1];
+    for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
+    std::vector<int64_t> next(starts.begin(), starts.end() - 1);
+    for (int64_t row = 0; row < groups.rows; ++row) {
+      rows[std::size_t(next[std::size_t(groups.codes[row])]++)] = row;
+    }
+  }
+  int64_t count() const { return int64_t(starts.size()) - 1; }
+  Rows rows_of(int64_t group) const {
+    int64_t start = starts[std::size_t(group)], end = starts[std::size_t(group) + 1];
+    return {rows.empty() ? nullptr : rows.data() + start, start, end - start};
+  }
+  // The first group that begins at this place or after it.
+  int64_t group_at(int64_t place) const {
+    return std::lower_bound(starts.begin(), starts.end() - 1, place) - starts.begin();
+  }
+};
+
+template <class S>
+void gather_listed(const S* data, int64_t stride, const int64_t* rows, int64_t count, S* to) {
+  if (count >= 8 * kAhead) {
+    for (int64_t i = 0; i < count; ++i) to[i] = data[rows[i] * stride];
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) {  // between short groups the wait would begin anew
+    __builtin_prefetch(data + rows[i + kAhead] * stride);
+    to[i] = data[rows[i] * stride];
+  }
+}
+
+// Copies the values of these rows that are there to `to`; returns how many.
+template <class S>
+int64_t gather(const ArrowColumn& column, const Rows& rows, S* to) {
+  const S* data = static_cast<const S*>(column.values.data);
+  int64_t stride = column.values.strides[0], kept = 0;
+  if (!column.validity) {
+    if (rows.listed) {
+      gather_listed(data, stride, rows.listed, rows.count, to);
+    } else {
+      for (int64_t i = 0; i < rows.count; ++i) to[i] = data[(rows.first + i) * stride];
+    }
+    return rows.count;
+  }
+  for (int64_t i = 0; i < rows.count; ++i) {
+    to[kept] = data[rows[i] * stride];
+    kept += column.has_value(rows[i]);
+  }
+  return kept;
+}
+
+// Below this a tile's start and end cost more than to add the values one by one.
+constexpr int64_t kFew = 64;
+constexpr int64_t kRoom = 8192;
+// Groups of which one column is summed after the other: what they have summed to is in the cache.
+constexpr int64_t kTogether = 256;
+
+template <class T>
+void sum_values(RunTask<T>& task, const Stored<T>* values, int64_t count) {
+  count < kFew ? task.sum_few(values, count) : task.sum(values, count);
+}
+
+template <class T>
+void sum_group(RunTask<T>& task, const ArrowColumn& column, const Rows& rows, Stored<T>* room,
+               Column& into) {
+  if (!rows.listed && !column.validity && column.values.strides[0] == 1) {
+    sum_values(task, static_cast<const Stored<T>*>(column.values.data) + rows.first, rows.count);
+  } else {
+    for (int64_t from = 0; from < rows.count; from += kRoom) {
+      Rows part = rows.part(from, kRoom);
+      int64_t kept = gather(column, part, room);
+      sum_values(task, room, kept);
+      task.add_missing(part.count - kept);
+    }
+  }
+  into = task.take();
+  into.count += rows.count;
+}
+
+template <class T>
+Column sum_group_plain(const ArrowColumn& column, const Rows& rows, const double* weights,
+                       InfinityRule& infinity) {
+  const T* data = static_cast<const T*>(column.values.data);
+  PlainColumn sums;
+  for (int64_t i = 0; i < rows.count; ++i) {
+    const double* weight = weights ? weights + rows[i] : nullptr;
+    if (column.has_value(rows[i])) {
+      sums.add(number(data[rows[i] * column.values.strides[0]]), weight, infinity);
+    } else {
+      sums.add_missing(weight);
+    }
+  }
+  return sums.take();
+}
+
+std::vector<Column> accumulate_in(const Order& order, const std::vector<ArrowColumn>& columns,
+                                  const AccumulateOptions& options, bool& infinite) {
+  const Kernels* kernels = options.weights ? nullptr : chosen_kernels();
+  const InfinityRule rule{options.infinite_as_missing};
+  const int64_t rows = order.starts.back(), count = order.count();
+  int64_t width = int64_t(columns.size());
+  std::vector<Column> sums(std::size_t(width * count));
+  Sink nobody(0, 0);
+  std::atomic<bool> stop{false};
+
+  // One column of groups [first, last).
+  auto sum_groups = [&](int64_t c, int64_t first, int64_t last, double* room) {
+    const ArrowColumn& column = columns[std::size_t(c)];
+    Column* into = sums.data() + first * width + c;
+    with_type(column.values.dtype, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      if (!kernels) {
+        InfinityRule infinity = rule;
+        for (int64_t g = first; g < last; ++g, into += width) {
+          *into = sum_group_plain<T>(column, order.rows_of(g), options.weights, infinity);
+        }
+        if (infinity.seen && !infinity.missing) stop = true;
+        return;
+      }
+      Shared shared{*kernels, nobody, rule};
+      RunTask<T> task(shared, 0);
+      for (int64_t g = first; g < last; ++g, into += width) {
+        sum_group(task, column, order.rows_of(g), reinterpret_cast<Stored<T>*>(room), *into);
+      }
+      if (shared.infinite) stop = true;
+    });
+  };
+
+  int64_t bytes = 0;
+  for (const ArrowColumn& column : columns) bytes += rows * size_of(column.values.dtype);
+  int useful = useful_threads(bytes, options.threads);
+  int64_t parts = useful == 1 ? 1 : 4 * useful;
+  // A task has some groups, and all columns of these: no two write into the same line of cache.
+  parallel(parts, useful, [&](int64_t part) {
+    ExactMode mode;
+    int64_t first = order.group_at(cut(rows, parts, part));
+    int64_t last = order.group_at(cut(rows, parts, part + 1));
+    if (part + 1 == parts) last = count;
+    if (part == 0) first = 0;
+    std::vector<double> room(kRoom);
+    for (int64_t g = first; g < last; g += kTogether) {
+      for (int64_t c = 0; c < width; ++c) {
+        sum_groups(c, g, std::min(last, g + kTogether), room.data());
+      }
+    }
+  });
+  infinite = stop;
+  return sums;
+}
+
+}  // namespace
+
+std::vector<Column> accumulate_groups(const std::vector<ArrowColumn>& columns,
+                                      const RowGroups& groups, const AccumulateOptions& options,
+                                      bool& infinite) {
+  return accumulate_in(Order(groups), columns, options, infinite);
+}
+
+std::vector<Column> accumulate(const Slices& slices, const AccumulateOptions& options,
+                               bool& infinite) {
+  return accumulate_in(Order(slices), {{slices.values}}, options, infinite);
+}
+
+Place first_infinity(const Slices& slices, const double* weights) {
+  Place place = first_infinity(slices.values, weights);
+  const int64_t* end = slices.starts + slices.count + 1;
+  place.column = std::upper_bound(slices.starts, end, place.row) - slices.starts - 1;
+  return place;
+}
+
+}  // namespace evenly

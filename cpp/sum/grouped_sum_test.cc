@@ -1,0 +1,174 @@
+// Rows of groups, against each group's rows by themselves; and the numbering of keys.
+#include "sum/grouped_sum.h"
+
+#include <cmath>
+#include <map>
+#include <string>
+
+#include "factorize/factorize.h"
+#include "tests/check.h"
+#include "tests/reference.h"
+
+using namespace evenly;
+using namespace evenly::testing;
+
+namespace {
+
+// Weights of 0 to 1.5.
+std::vector<double> some_weights(Random& random, int64_t rows) {
+  std::vector<double> weights(static_cast<std::size_t>(rows));
+  for (double& weight : weights) weight = double(random.below(4)) / 2;
+  return weights;
+}
+
+AccumulateOptions options_of(int threads, const std::vector<double>* weights) {
+  AccumulateOptions options;
+  options.threads = threads;
+  options.weights = weights ? weights->data() : nullptr;
+  return options;
+}
+
+// Columns of any type and stride in which every third row may have no value.
+void check_groups(Random& random, int64_t rows, int64_t count, bool weighted, int threads) {
+  std::vector<TestArray> arrays;
+  std::vector<ArrowColumn> columns;
+  std::vector<std::vector<uint8_t>> bitmaps(3, std::vector<uint8_t>(std::size_t(rows / 8 + 1)));
+  for (auto& bitmap : bitmaps) {
+    for (uint8_t& byte : bitmap) byte = uint8_t(random.below(256));
+  }
+  arrays.reserve(3);
+  for (std::size_t c = 0; c < 3; ++c) {
+    DType dtype = kAllTypes[random.below(std::size(kAllTypes))];
+    arrays.emplace_back(dtype, random_layout(random, {rows}, -1), Edge::kEnd);
+    fill(arrays.back(), random, Kind(random.below(kFiniteKinds)));
+    columns.push_back({arrays.back().array()});
+    if (c) columns.back().validity = bitmaps[c].data();
+  }
+  std::vector<int64_t> codes(static_cast<std::size_t>(rows));
+  for (int64_t& code : codes) code = random.below(count);
+  const std::vector<double> weights = some_weights(random, rows);
+
+  AccumulateOptions options = options_of(threads, weighted ? &weights : nullptr);
+  bool infinite = true;
+  std::vector<Column> sums =
+      accumulate_groups(columns, {codes.data(), rows, count}, options, infinite);
+  CHECK(!infinite);
+  CHECK(int64_t(sums.size()) == 3 * count);
+
+  // A group's rows by themselves are all rows, of which the others weigh nothing.
+  for (int64_t group = 0; group < count; ++group) {
+    std::vector<double> own(weights.size());
+    for (std::size_t row = 0; row < own.size(); ++row) {
+      own[row] = codes[row] != group ? 0 : weighted ? weights[row] : 1;
+    }
+    AccumulateOptions alone;
+    alone.weights = own.data();
+    std::vector<Column> expected = accumulate_plain(columns, alone, infinite);
+    for (std::size_t c = 0; c < 3; ++c) {
+      const Column& sum = sums[std::size_t(group) * 3 + c];
+      CHECK(sum.same_group_element(expected[c]),
+            std::to_string(rows) + " rows, group " + std::to_string(group));
+      CHECK(sum.min == expected[c].min && sum.max == expected[c].max);
+    }
+  }
+}
+
+// Slices of any type and stride, some of them empty, against each slice as an array of its own.
+void check_slices(Random& random, int64_t count, bool weighted, int threads) {
+  std::vector<int64_t> starts{0};
+  for (int64_t i = 0; i < count; ++i) {
+    starts.push_back(starts.back() + (random.below(3) ? random.below(i % 7 ? 90 : 9000) : 0));
+  }
+  int64_t rows = starts.back();
+  DType dtype = kAllTypes[random.below(std::size(kAllTypes))];
+  TestArray array(dtype, random_layout(random, {rows}, -1), Edge::kEnd);
+  fill(array, random, Kind(random.below(kFiniteKinds)));
+  const std::vector<double> weights = some_weights(random, rows);
+
+  AccumulateOptions options = options_of(threads, weighted ? &weights : nullptr);
+  bool infinite = true;
+  std::vector<Column> sums =
+      accumulate(Slices{array.array(), starts.data(), count}, options, infinite);
+  CHECK(!infinite);
+  CHECK(int64_t(sums.size()) == count);
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    std::vector<double> own(weights.size());
+    for (auto row = std::size_t(starts[i]); row < std::size_t(starts[i + 1]); ++row) {
+      own[row] = weighted ? weights[row] : 1;
+    }
+    AccumulateOptions alone;
+    alone.weights = own.data();
+    Column expected = accumulate_plain(array.array(), alone, infinite)[0];
+    CHECK(sums[i].same_group_element(expected), "slice " + std::to_string(i));
+    CHECK(sums[i].min == expected.min && sums[i].max == expected.max);
+  }
+}
+
+void check_words(Random& random, int64_t rows, int64_t different) {
+  std::vector<uint64_t> words(static_cast<std::size_t>(rows));
+  for (uint64_t& word : words) word = uint64_t(random.below(different)) << 50;
+  Numbering numbering = number_words(words.data(), rows);
+  std::map<uint64_t, int64_t> known;
+  for (std::size_t row = 0; row < words.size(); ++row) {
+    auto [found, is_new] = known.emplace(words[row], int64_t(known.size()));
+    CHECK(numbering.codes[row] == found->second);
+    if (is_new) CHECK(numbering.first[std::size_t(found->second)] == int64_t(row));
+  }
+  CHECK(numbering.first.size() == known.size());
+}
+
+void check_texts(Random& random, int64_t rows) {
+  std::vector<std::string> texts;
+  for (int64_t row = 0; row < rows; ++row) {
+    texts.push_back(std::string(std::size_t(random.below(20)), char('a' + random.below(2))));
+  }
+  std::vector<std::string> buffers(2);
+  std::vector<int32_t> buffer;
+  std::vector<int64_t> offset, length;
+  for (const std::string& text : texts) {
+    buffer.push_back(int32_t(random.below(2)));
+    std::string& to = buffers[std::size_t(buffer.back())];
+    offset.push_back(int64_t(to.size()));
+    length.push_back(int64_t(text.size()));
+    to += text;
+  }
+  Texts given{{}, buffer.data(), offset.data(), length.data(), rows};
+  for (const std::string& one : buffers) {
+    given.buffers.push_back(reinterpret_cast<const uint8_t*>(one.data()));
+  }
+  Numbering numbering = number_texts(given);
+  std::map<std::string, int64_t> known;
+  for (std::size_t row = 0; row < texts.size(); ++row) {
+    auto found = known.emplace(texts[row], int64_t(known.size())).first;
+    CHECK(numbering.codes[row] == found->second, texts[row]);
+  }
+}
+
+}  // namespace
+
+TEST(each_group_has_the_sums_of_its_rows) {
+  Random random(seed());
+  for (int64_t rows : {0, 1, 7, 100, 3000, 20000}) {
+    for (int64_t count : {1, 3, 20}) {
+      check_groups(random, rows, count, false, 1);
+      check_groups(random, rows, count, random.one_in(2), 3);
+    }
+  }
+}
+
+TEST(each_slice_has_the_sums_of_its_values) {
+  Random random(seed());
+  for (int64_t count : {0, 1, 2, 40}) {
+    for (bool weighted : {false, true}) {
+      for (int threads : {1, 3}) check_slices(random, count, weighted, threads);
+    }
+  }
+}
+
+TEST(equal_keys_get_equal_numbers_in_the_order_of_appearance) {
+  Random random(seed());
+  for (int64_t rows : {0, 1, 7, 100, 3000, 20000}) {
+    check_words(random, rows, 1 + random.below(5000));
+    check_texts(random, rows);
+  }
+}

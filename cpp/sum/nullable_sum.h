@@ -1,0 +1,80 @@
+// Columns with validity bitmaps into the sink.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "base/fp_environment.h"
+#include "base/partition.h"
+#include "base/thread_pool.h"
+#include "sum/accumulate.h"
+#include "sum/column_results.h"
+#include "sum/column_run_task.h"
+
+namespace evenly {
+
+// Copies the values of rows [row0, row1) that are there to `to`; returns how many.
+template <class S>
+int64_t copy_present(const ArrowColumn& column, int64_t row0, int64_t row1, S* to) {
+  const S* data = static_cast<const S*>(column.values.data);
+  int64_t stride = column.values.strides[0], kept = 0;
+  for (int64_t row = row0; row < row1;) {
+    int64_t bit = column.bit_offset + row;
+    // Mostly 64 rows at a time are all there, or all missing.
+    if (column.validity && stride == 1 && bit % 8 == 0 && row + 64 <= row1) {
+      uint64_t word;
+      std::memcpy(&word, column.validity + bit / 8, sizeof word);
+      if (word == ~uint64_t(0)) {
+        std::memcpy(static_cast<void*>(to + kept), data + row, 64 * sizeof(S));
+        kept += 64;
+      }
+      if (word == ~uint64_t(0) || word == 0) {
+        row += 64;
+        continue;
+      }
+    }
+    int64_t end = std::min(row1, row + 64);
+    for (; row < end; ++row) {
+      to[kept] = data[row * stride];
+      kept += column.has_value(row);
+    }
+  }
+  return kept;
+}
+
+// Sums the values of rows [row0, row1) that are there; the gaps are closed in a copy.
+template <class T>
+void sum_present(RunTask<T>& task, const ArrowColumn& column, int64_t row0, int64_t row1) {
+  using S = Stored<T>;
+  const S* data = static_cast<const S*>(column.values.data);
+  if (!column.validity && column.values.strides[0] == 1) return task.sum(data + row0, row1 - row0);
+  constexpr int64_t kRoom = 8192;
+  std::vector<S> room(kRoom);
+  for (int64_t row = row0; row < row1; row += kRoom) {
+    int64_t end = std::min(row1, row + kRoom);
+    int64_t kept = copy_present(column, row, end, room.data());
+    task.sum(room.data(), kept);
+    task.add_missing(end - row - kept);
+  }
+}
+
+inline void sum_arrow(Shared& shared, const std::vector<ArrowColumn>& columns, int threads) {
+  int64_t count = int64_t(columns.size()), rows = count ? columns[0].length() : 0;
+  int64_t bytes = 0;
+  for (const ArrowColumn& column : columns) bytes += rows * size_of(column.values.dtype);
+  int useful = useful_threads(bytes, threads);
+  int64_t parts = std::max<int64_t>(1, std::min(parts_of(count, useful), rows));
+  parallel(count * parts, useful, [&](int64_t index) {
+    ExactMode mode;
+    const ArrowColumn& column = columns[std::size_t(index / parts)];
+    with_type(column.values.dtype, [&](auto* type) {
+      RunTask<std::remove_pointer_t<decltype(type)>> task(shared, index / parts);
+      sum_present(task, column, cut(rows, parts, index % parts),
+                  cut(rows, parts, index % parts + 1));
+      task.finish();
+    });
+  });
+}
+
+}  // namespace evenly

@@ -1,0 +1,57 @@
+// A lane that a tile's window does not quite hold, summed by itself.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "sum/exponent_window.h"
+#include "sum/float_kernels.h"
+
+namespace evenly {
+
+// One lane's values of a tile: those that a window holds, which is that of all lanes, and the
+// others.
+template <class T>
+struct FloatApart {
+  using C = Computed<T>;
+  using Bits = typename Window<C>::Bits;
+  static constexpr int kCount = kLanes<C>;
+  static constexpr int kFewValues = 8;
+
+  T inside[kTileRows + kCount];
+  C outside[kFewValues];
+  int few, rows;
+  FloatLanes<C> lanes{};
+  FloatSums<C> sums;
+  int top = std::numeric_limits<int>::min();
+
+  // Takes the values apart, without NaN. Returns false when those outside are not few.
+  bool take(const T* data, ptrdiff_t stride, int count, int new_top) {
+    if (top != new_top) set_windows(lanes, top = new_top);
+    int in = few = 0;
+    for (int r = 0; r < count; ++r, data += stride) {
+      C x = C(number(*data));
+      Bits bits = std::bit_cast<Bits>(x);
+      if (x != x) continue;
+      if (std::abs(x) <= lanes.largest[0] && Bits(bits + bits - 1) >= lanes.smallest[0]) {
+        inside[in++] = *data;
+      } else {
+        if (few == kFewValues) return false;
+        outside[few++] = x;
+      }
+    }
+    rows = (in + kCount - 1) / kCount;
+    std::fill_n(inside + in, rows * kCount - in, T{});
+    return true;
+  }
+  // Adds those inside to the parts of all lanes.
+  void sum(const Kernels& kernels) {
+    start_kernel<C>(kernels)(lanes, false, sums);
+    rows_kernel<T>(kernels)(inside, kCount, rows, nullptr, false, sums);
+    finish_kernel<C>(kernels)(sums, (LaneMask(1) << kCount) - 1, false, lanes);
+  }
+};
+
+}  // namespace evenly

@@ -1,0 +1,167 @@
+// A task that sums rows of contiguous columns.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "base/array_view.h"
+#include "sum/accumulator_for.h"
+#include "sum/column_results.h"
+
+namespace evenly {
+
+// Sums rows [row0, row1) of the values [first, last) of a panel's rows.
+template <class T>
+class PanelTask {
+ public:
+  PanelTask(Shared& shared, const Panel& shape, int64_t first, int64_t last, bool alone)
+      : shared_(shared),
+        shape_(shape),
+        first_(first),
+        last_(last),
+        strips_(std::size_t((last - first + kCount - 1) / kCount)),
+        own_(shared.sink, alone, lowest_column(), highest_column() - lowest_column() + 1) {
+    infinity_.missing = shared.rule.missing;
+  }
+
+  void sum(const char* data, int64_t row0, int64_t row1) {
+    const S* values = reinterpret_cast<const S*>(data) + first_;
+    int64_t safe = std::clamp(readable_rows(), row0, row1);
+    const int64_t strip_bytes = int64_t(strips_.size()) * kTileBytes;
+    const int64_t tile = std::clamp<int64_t>(kBlockBytes / strip_bytes, kTileRows / 4, kTileRows);
+    for (int64_t row = row0; row < safe; row += tile) {
+      sum_block(values + row * shape_.row_stride, int(std::min<int64_t>(tile, safe - row)));
+    }
+    for (int64_t row = safe; row < row1; row += kTileRows) {
+      sum_copy(values + row * shape_.row_stride, int(std::min<int64_t>(kTileRows, row1 - row)));
+    }
+  }
+
+  void finish() {
+    flush();
+    own_.hand_over();
+    if (infinity_.seen && !infinity_.missing) shared_.infinite = true;
+  }
+
+ private:
+  using S = Stored<T>;
+  static constexpr int kCount = Strip<T>::kCount;
+  // A block of tiles beside each other, which the L2 cache still has when one is summed again.
+  static constexpr int64_t kBlockBytes = 2 << 20;
+  static constexpr int kPieceBytes = kCount * int(sizeof(S));
+  static constexpr int kNarrowPieces = 4, kPiecesAhead = 4;
+  static constexpr int64_t kBytesAhead = 8 << 10, kBytesAheadOfOne = 2 << 10;
+
+  // Whether the values begin again with the first column on their way.
+  bool wraps() const {
+    return last_ - first_ >= shape_.inner * shape_.columns ||
+           shape_.column(last_ - 1) < shape_.column(first_);
+  }
+  int64_t lowest_column() const { return wraps() ? shape_.first_column : shape_.column(first_); }
+  int64_t highest_column() const {
+    return wraps() ? shape_.first_column + shape_.columns - 1 : shape_.column(last_ - 1);
+  }
+  LaneMask lanes_of(int s) const {
+    return first_lanes(std::min<int64_t>(kCount, last_ - first_ - int64_t(s) * kCount));
+  }
+  // The function from a strip's lanes to their columns.
+  auto column_of(int s) {
+    return [this, s](int lane) -> Column& {
+      return own_[shape_.column(first_ + int64_t(s) * kCount + lane)];
+    };
+  }
+
+  void flush() {
+    if constexpr (kIsFloating<T>) {
+      for (int s = 0; s < int(strips_.size()); ++s) {
+        strips_[std::size_t(s)].flush(lanes_of(s), column_of(s));
+      }
+    } else {
+      int64_t lowest = lowest_column();
+      std::vector<IntTotal<S>> totals(std::size_t(highest_column() - lowest + 1));
+      ColumnWalk walk(shape_, first_);
+      for (int s = 0; s < int(strips_.size()); ++s) {
+        strips_[std::size_t(s)].flush(lanes_of(s), [&](int) -> IntTotal<S>& {
+          return totals[std::size_t(walk.next() - lowest)];
+        });
+      }
+      for (std::size_t i = 0; i < totals.size(); ++i) {
+        totals[i].add_to(own_[lowest + int64_t(i)]);
+      }
+    }
+  }
+
+  // The last tile of a row may be wider than what is left of the row. Reading on into the next
+  // row does no harm; reading on past the panel might. This many rows are safe.
+  int64_t readable_rows() const {
+    int64_t spare = (shape_.rows - 1) * shape_.row_stride + shape_.width - first_;
+    spare -= int64_t(strips_.size()) * kCount;
+    if (spare < 0) return 0;
+    return shape_.row_stride > 0 ? spare / shape_.row_stride + 1 : shape_.rows;
+  }
+
+  // Up to kTileRows rows where they lie, a portion of rows at a time, piece by piece. What will be
+  // wanted is fetched meanwhile: narrow rows without gaps in the order of memory, others in that of
+  // their pieces. (Fetching what is not there does no harm.)
+  void sum_block(const S* data, int rows) {
+    for (Strip<T>& strip : strips_) strip.start(shared_.kernels);
+    const int pieces = int(strips_.size());
+    const int64_t stride = shape_.row_stride, row_bytes = stride * int64_t(sizeof(S));
+    const bool in_order = pieces <= kNarrowPieces && row_bytes <= pieces * kPieceBytes;
+    const int portion = in_order ? Strip<T>::kNarrowRows : Strip<T>::kWideRows;
+    for (int row = 0; row < rows; row += portion) {
+      const S* from = data + row * stride;
+      int count = std::min(portion, rows - row);
+      const int64_t far =
+          pieces == 1 ? bytes_ahead_of_one() : std::max(portion * row_bytes, kBytesAhead);
+      Ahead ahead{address(from) + far, kPieceBytes};
+      for (int s = 0; s < pieces; ++s) {
+        if (!in_order) {
+          int later = s + kPiecesAhead;
+          const S* next = from + later / pieces * portion * stride + later % pieces * kCount;
+          ahead = {address(next), row_bytes};
+        }
+        strips_[std::size_t(s)].rows(shared_.kernels, from + s * kCount, stride, count, &ahead,
+                                     lanes_of(s), column_of(s));
+      }
+    }
+    for (int s = 0; s < pieces; ++s) finish_tile(s, data + s * kCount, stride, rows);
+  }
+  // Of one piece: near, but beyond the tile where the first sweep has read it all.
+  int64_t bytes_ahead_of_one() const {
+    return kBytesAheadOfOne + (shared_.kernels.one_sweep ? 0 : kTileRows * kTileBytes);
+  }
+  static const char* address(const S* data) { return reinterpret_cast<const char*>(data); }
+
+  // Up to kTileRows rows, copied.
+  void sum_copy(const S* data, int rows) {
+    alignas(64) S copy[kTileRows * kCount];
+    for (int s = 0; s < int(strips_.size()); ++s) {
+      int64_t width = std::min<int64_t>(kCount, last_ - first_ - int64_t(s) * kCount);
+      std::memset(static_cast<void*>(copy), 0, std::size_t(rows) * kCount * sizeof(S));
+      for (int r = 0; r < rows; ++r) {
+        std::memcpy(copy + r * kCount, data + s * kCount + r * shape_.row_stride,
+                    std::size_t(width) * sizeof(S));
+      }
+      strips_[std::size_t(s)].start(shared_.kernels);
+      strips_[std::size_t(s)].rows(shared_.kernels, copy, kCount, rows, nullptr, lanes_of(s),
+                                   column_of(s));
+      finish_tile(s, copy, kCount, rows);
+    }
+  }
+
+  void finish_tile(int s, const S* data, int64_t stride, int rows) {
+    strips_[std::size_t(s)].finish(shared_.kernels, data, stride, rows, lanes_of(s), column_of(s),
+                                   infinity_);
+  }
+
+  Shared& shared_;
+  Panel shape_;
+  int64_t first_, last_;
+  std::vector<Strip<T>> strips_;
+  Own own_;
+  InfinityRule infinity_;
+};
+
+}  // namespace evenly

@@ -1,0 +1,104 @@
+// The plain integer path: one value at a time into the wide accumulators.
+//
+// Always right, for any finite value; what the kernels cannot take comes here, and
+// what they compute is tested against it.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <type_traits>
+
+#include "base/dtype.h"
+#include "exact/moments.h"
+#include "kernels/tile.h"
+
+namespace evenly {
+
+// |value| = mantissa * 2^(field - 1075), with the field that its bits have, or 1 for a subnormal.
+struct Magnitude {
+  uint64_t mantissa;
+  int field;
+
+  explicit Magnitude(double value) {
+    uint64_t bits = std::bit_cast<uint64_t>(value);
+    int own = int(bits >> 52) & 0x7ff;
+    mantissa = (bits & ((uint64_t(1) << 52) - 1)) | uint64_t(own != 0) << 52;
+    field = std::max(own, 1);
+  }
+};
+
+// value = mantissa * 2^exponent.
+struct Scaled {
+  int64_t mantissa;
+  int exponent;
+};
+inline Scaled scaled(double value) {
+  auto [mantissa, field] = Magnitude(value);
+  if (mantissa == 0) return {0, 0};
+  // Without trailing zeros the limbs that are touched stay few.
+  int zeros = std::countr_zero(mantissa);
+  int64_t rest = int64_t(mantissa >> zeros);
+  return {std::signbit(value) ? -rest : rest, field - 1075 + zeros};
+}
+
+inline void add_sums(Column& column, double x) {
+  Scaled value = scaled(x);
+  column.sum.add(value.mantissa, value.exponent);
+  column.squares.add_wide(int128(value.mantissa) * value.mantissa, 2 * value.exponent);
+}
+template <class Integer>
+void add_sums(Column& column, Integer x) {
+  unsigned __int128 magnitude = x < 0 ? -(unsigned __int128)x : (unsigned __int128)x;
+  unsigned __int128 square = magnitude * magnitude;
+  column.sum.add_wide(int128(x), 0);
+  if (square >> 127) {  // 2^127 and more do not fit a signed 128
+    column.squares.add_wide(int128(square >> 64), 64);
+    square = uint64_t(square);
+  }
+  column.squares.add_wide(int128(square), 0);
+}
+template <class Number>
+Value value_of_number(Number x) {
+  if constexpr (std::is_floating_point_v<Number>) {
+    return value_of(x);
+  } else {
+    return value_of_integer(x);
+  }
+}
+
+// Sums and extremes, not the count.
+template <class Number>
+void add_plain(Column& column, Number x) {
+  add_sums(column, x);
+  column.include(value_of_number(x));
+}
+
+// weight * x and weight * x*x, exactly. The weight is finite and positive.
+inline void add_weighted_sums(Column& column, Scaled weight, double x) {
+  Scaled value = scaled(x);
+  int exponent = weight.exponent + value.exponent;
+  int128 product = int128(weight.mantissa) * value.mantissa;  // 106 bits
+  column.sum.add_wide(product, exponent);
+  // product * mantissa has 159 bits: take the product apart at bit 53.
+  int128 high = product >> 53;
+  int64_t low = int64_t(product - (high << 53));
+  exponent += value.exponent;
+  column.squares.add_wide(high * value.mantissa, exponent + 53);
+  column.squares.add_wide(int128(low) * value.mantissa, exponent);
+}
+template <class Integer>
+void add_weighted_sums(Column& column, Scaled weight, Integer x) {
+  // In two pieces of 32 bits: (a*2^32 + b), each small enough for what follows.
+  int128 wide = int128(x);
+  int64_t high = int64_t(wide >> 32), low = int64_t(wide & 0xffffffff);
+  int128 weighted_high = int128(weight.mantissa) * high;  // 53 + 33 bits
+  int128 weighted_low = int128(weight.mantissa) * low;
+  column.sum.add_wide(weighted_high, weight.exponent + 32);
+  column.sum.add_wide(weighted_low, weight.exponent);
+  column.squares.add_wide(weighted_high * high, weight.exponent + 64);
+  column.squares.add_wide(weighted_high * low, weight.exponent + 33);
+  column.squares.add_wide(weighted_low * low, weight.exponent);
+}
+
+}  // namespace evenly

@@ -1,0 +1,41 @@
+// Columns that are summed in tasks of some rows of some columns.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <vector>
+
+#include "base/fp_environment.h"
+#include "base/partition.h"
+#include "base/thread_pool.h"
+#include "exact/moments.h"
+
+namespace evenly {
+
+// Calls sum(first row, last row, first column, columns, their sums) for tasks of `together` columns
+// and, where there are so many, at least `least` rows; it returns whether it met an infinity that
+// may not be.
+template <class Sum>
+std::vector<Column> sum_in_parts(int64_t rows, int64_t columns, int64_t together, int64_t least,
+                                 int threads, bool& infinite, Sum&& sum) {
+  infinite = false;
+  if (columns == 0) return {};
+  const int64_t strips = (columns + together - 1) / together;
+  const int64_t parts = std::clamp<int64_t>(rows / least, 1, parts_of(strips, threads));
+  std::vector<Column> sums(std::size_t(columns * parts));  // a part's columns together
+  std::atomic<bool> stop{false};
+  parallel(strips * parts, threads, [&](int64_t task) {
+    ExactMode mode;
+    const int64_t part = task % parts, first = task / parts * together;
+    if (sum(cut(rows, parts, part), cut(rows, parts, part + 1), first,
+            int(std::min(together, columns - first)), sums.data() + part * columns + first))
+      stop = true;
+  });
+  for (std::size_t i = std::size_t(columns); i < sums.size(); ++i)
+    sums[i % std::size_t(columns)].add(sums[i]);
+  sums.resize(std::size_t(columns));
+  infinite = stop;
+  return sums;
+}
+
+}  // namespace evenly
