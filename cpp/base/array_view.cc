@@ -21,7 +21,7 @@ int64_t offset_of(const std::vector<Axis>& axes, int64_t index) {
   return offset;
 }
 
-int64_t extent_of(const std::vector<Axis>& axes) {
+int64_t element_count(const std::vector<Axis>& axes) {
   int64_t extent = 1;
   for (const Axis& axis : axes) extent *= axis.extent;
   return extent;
@@ -39,8 +39,8 @@ int64_t feature_stride(const Array& array) {
   return array.feature_axis < 0 ? 0 : array.strides[std::size_t(array.feature_axis)];
 }
 
-Grid grid_of(const Array& array) {
-  Grid grid;
+StridedGrid strided_grid(const Array& array) {
+  StridedGrid grid;
   grid.data = static_cast<const char*>(array.data);
   grid.dtype = array.dtype;
   int64_t size = size_of(array.dtype);

@@ -29,7 +29,7 @@ struct Axis {
 // The element offset of the index-th combination of axes, the last axis fastest.
 int64_t offset_of(const std::vector<Axis>& axes, int64_t index);
 // The number of combinations.
-int64_t extent_of(const std::vector<Axis>& axes);
+int64_t element_count(const std::vector<Axis>& axes);
 
 // The axes of an array's rows, and the step from one column to the next.
 std::vector<Axis> row_axes(const Array& array);
@@ -38,7 +38,7 @@ int64_t feature_stride(const Array& array);
 // The same elements with every axis in the order of memory, strides positive,
 // axes that continue each other merged. What is summed does not depend on the
 // order, so this is free.
-struct Grid {
+struct StridedGrid {
   const char* data = nullptr;
   DType dtype = DType::kFloat64;
   Axis feature{1, 0};
@@ -46,11 +46,11 @@ struct Grid {
   bool feature_reversed = false;  // the first column in memory is the array's last
   bool empty = false;
 };
-Grid grid_of(const Array& array);
+StridedGrid strided_grid(const Array& array);
 
 // `rows` rows of `width` contiguous values each. Value j of a row belongs to
 // column first_column + (j / inner) % columns.
-struct Panel {
+struct RowPanel {
   const char* data;
   int64_t rows;
   int64_t row_stride;  // elements
@@ -63,9 +63,9 @@ struct Panel {
 };
 
 // The columns of a row's values, one after the other: without the divisions.
-class ColumnWalk {
+class ColumnIterator {
  public:
-  ColumnWalk(const Panel& panel, int64_t j)
+  ColumnIterator(const RowPanel& panel, int64_t j)
       : panel_(panel), column_(panel.column(j)), within_(j % panel.inner) {}
   int64_t next() {
     int64_t column = column_;
@@ -77,7 +77,7 @@ class ColumnWalk {
   }
 
  private:
-  const Panel& panel_;
+  const RowPanel& panel_;
   int64_t column_, within_;
 };
 

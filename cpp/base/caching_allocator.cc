@@ -11,7 +11,7 @@ namespace evenly {
 namespace {
 
 constexpr std::size_t kPage = std::size_t(2) << 20;
-constexpr std::size_t kMostBlocks = 1024;
+constexpr std::size_t kMaxBlocks = 1024;
 
 void unmap(CachingAllocator::Block block) noexcept { munmap(block.memory, block.bytes); }
 
@@ -32,8 +32,8 @@ bool serves(std::size_t block, std::size_t bytes) {
 
 }  // namespace
 
-CachingAllocator::CachingAllocator(std::size_t most_kept) : most_kept_(most_kept) {
-  blocks_.reserve(kMostBlocks);
+CachingAllocator::CachingAllocator(std::size_t max_kept) : max_kept_(max_kept) {
+  blocks_.reserve(kMaxBlocks);
 }
 
 CachingAllocator& CachingAllocator::shared() {
@@ -69,8 +69,8 @@ CachingAllocator::Block CachingAllocator::allocate(std::size_t bytes) {
 
 void CachingAllocator::free(Block block) noexcept {
   std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock || block.bytes > most_kept_) return unmap(block);
-  while (kept_ + block.bytes > most_kept_ || blocks_.size() == blocks_.capacity()) {
+  if (!lock || block.bytes > max_kept_) return unmap(block);
+  while (kept_ + block.bytes > max_kept_ || blocks_.size() == blocks_.capacity()) {
     unmap(blocks_.front());
     kept_ -= blocks_.front().bytes;
     blocks_.erase(blocks_.begin());

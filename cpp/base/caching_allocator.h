@@ -16,7 +16,7 @@ class CachingAllocator {
   // The process's own, which keeps as many megabytes as EVENLY_CACHE_MB says, or 256.
   static CachingAllocator& shared();
 
-  explicit CachingAllocator(std::size_t most_kept);
+  explicit CachingAllocator(std::size_t max_kept);
   ~CachingAllocator() { empty(); }
   CachingAllocator(const CachingAllocator&) = delete;
   CachingAllocator& operator=(const CachingAllocator&) = delete;
@@ -32,10 +32,10 @@ class CachingAllocator {
   void free(Block block) noexcept;
   // Gives what is kept back to the system; returns how many bytes those were.
   std::size_t empty() noexcept;
-  std::size_t most_kept() const { return most_kept_; }
+  std::size_t max_kept() const { return max_kept_; }
 
  private:
-  const std::size_t most_kept_;
+  const std::size_t max_kept_;
   // Never waited for: a forked child may have it held by a thread that is not there, and then
   // works without what is kept.
   std::mutex mutex_;

@@ -25,10 +25,10 @@ enum class DType : uint8_t {
 };
 
 // IEEE 754 binary16 and bfloat16, as bits.
-struct Half {
+struct Float16 {
   uint16_t bits;
 };
-struct Brain {
+struct BFloat16 {
   uint16_t bits;
 };
 // One byte that holds 0 or 1.
@@ -36,8 +36,8 @@ struct Bool {
   uint8_t value;
 };
 
-static inline float to_float(Brain x) { return std::bit_cast<float>(uint32_t(x.bits) << 16); }
-static inline float to_float(Half x) {
+static inline float to_float(BFloat16 x) { return std::bit_cast<float>(uint32_t(x.bits) << 16); }
+static inline float to_float(Float16 x) {
   // Shift exponent and mantissa into place, then let one exact multiplication
   // by 2^112 correct the exponent's bias; it normalises subnormals as well.
   uint32_t magnitude = uint32_t(x.bits & 0x7fff) << 13;
@@ -48,8 +48,8 @@ static inline float to_float(Half x) {
 
 // The number that an element stands for: double, or an integer as it is.
 template <class T>
-auto number(T x) {
-  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, Brain>) {
+auto to_number(T x) {
+  if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>) {
     return double(to_float(x));
   } else if constexpr (std::is_same_v<T, Bool>) {
     return uint8_t(x.value != 0);
@@ -59,8 +59,15 @@ auto number(T x) {
     return x;
   }
 }
+
 template <class T>
-using Number = decltype(number(T{}));
+inline constexpr bool kIsFloating =
+    std::is_floating_point_v<T> || std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
+
+// The type in which floating-point values are computed: float32 for the shorter types.
+template <class T>
+using ComputeType =
+    std::conditional_t<std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>, float, T>;
 
 // Calls f with a null pointer of the element type that dtype names.
 template <class F>
@@ -85,9 +92,9 @@ decltype(auto) with_type(DType dtype, F&& f) {
     case DType::kUint64:
       return f((uint64_t*)nullptr);
     case DType::kFloat16:
-      return f((Half*)nullptr);
+      return f((Float16*)nullptr);
     case DType::kBfloat16:
-      return f((Brain*)nullptr);
+      return f((BFloat16*)nullptr);
     case DType::kFloat32:
       return f((float*)nullptr);
     case DType::kFloat64:

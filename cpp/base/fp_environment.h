@@ -10,28 +10,28 @@ namespace evenly {
 
 // Round to nearest, subnormals kept, for the lifetime of the object: somebody may have
 // called torch.set_flush_denormal(True), under which sums of small values are not exact.
-class ExactMode {
+class ScopedFpEnvironment {
  public:
 #if defined(__x86_64__)
-  ExactMode() : saved_(_mm_getcsr()) { _mm_setcsr(0x1f80); }
-  ~ExactMode() { _mm_setcsr(saved_); }
+  ScopedFpEnvironment() : saved_(_mm_getcsr()) { _mm_setcsr(0x1f80); }
+  ~ScopedFpEnvironment() { _mm_setcsr(saved_); }
 
  private:
   unsigned saved_;
 #elif defined(__aarch64__)
-  ExactMode() {
+  ScopedFpEnvironment() {
     asm volatile("mrs %0, fpcr" : "=r"(saved_));
     asm volatile("msr fpcr, %0" ::"r"(uint64_t(0)));
   }
-  ~ExactMode() { asm volatile("msr fpcr, %0" ::"r"(saved_)); }
+  ~ScopedFpEnvironment() { asm volatile("msr fpcr, %0" ::"r"(saved_)); }
 
  private:
   uint64_t saved_;
 #else
-  ExactMode() {}
+  ScopedFpEnvironment() {}
 #endif
-  ExactMode(const ExactMode&) = delete;
-  ExactMode& operator=(const ExactMode&) = delete;
+  ScopedFpEnvironment(const ScopedFpEnvironment&) = delete;
+  ScopedFpEnvironment& operator=(const ScopedFpEnvironment&) = delete;
 };
 
 }  // namespace evenly

@@ -22,8 +22,8 @@ struct Mapping {
   std::atomic<bool> failed{false};
 };
 
-constexpr int kMost = 4096;
-Mapping mappings[kMost];
+constexpr int kMaxMappings = 4096;
+Mapping mappings[kMaxMappings];
 std::atomic<int> used{0};  // no mapping beyond these has ever been guarded
 std::mutex changing;
 struct sigaction before;
@@ -79,7 +79,7 @@ bool install_handler() {
 int guard_mapping(const void* address, std::size_t bytes) noexcept {
   std::lock_guard lock(changing);
   if (bytes == 0 || !install_handler()) return -1;
-  for (int i = 0; i < kMost; ++i) {
+  for (int i = 0; i < kMaxMappings; ++i) {
     Mapping& mapping = mappings[i];
     if (mapping.begin.load(std::memory_order_relaxed) != 0) continue;
     const auto begin = reinterpret_cast<uintptr_t>(address);
@@ -94,11 +94,13 @@ int guard_mapping(const void* address, std::size_t bytes) noexcept {
 }
 
 void unguard_mapping(int number) noexcept {
-  if (number >= 0 && number < kMost) mappings[number].begin.store(0, std::memory_order_release);
+  if (number >= 0 && number < kMaxMappings)
+    mappings[number].begin.store(0, std::memory_order_release);
 }
 
 bool mapping_failed(int number) noexcept {
-  return number >= 0 && number < kMost && mappings[number].failed.load(std::memory_order_acquire);
+  return number >= 0 && number < kMaxMappings &&
+         mappings[number].failed.load(std::memory_order_acquire);
 }
 
 #else

@@ -40,7 +40,7 @@ struct MappedOnes {
     munmap(const_cast<unsigned char*>(data), bytes);
     close(file);
   }
-  void cut(std::size_t pages) { CHECK(ftruncate(file, off_t(pages * kPage)) == 0); }
+  void truncate(std::size_t pages) { CHECK(ftruncate(file, off_t(pages * kPage)) == 0); }
   int sum(std::size_t first, std::size_t stop) const {
     int total = 0;
     for (std::size_t page = first; page < stop; ++page) {
@@ -58,7 +58,7 @@ TEST(pages_that_are_gone_are_zeros_and_the_mapping_is_known_to_have_failed) {
   CHECK(number >= 0);
   CHECK(ones.sum(0, 10) == 10);
   CHECK(!mapping_failed(number));
-  ones.cut(4);
+  ones.truncate(4);
   CHECK(ones.sum(0, 4) == 4);
   CHECK(!mapping_failed(number));
   CHECK(ones.sum(4, 10) == 0);
@@ -74,7 +74,7 @@ TEST(a_number_is_used_again_and_begins_without_a_failure) {
     int number = guard_mapping(ones.data, ones.bytes);
     CHECK(round == 0 || number == failed);
     CHECK(!mapping_failed(number));
-    ones.cut(0);
+    ones.truncate(0);
     CHECK(ones.sum(0, 2) == 0);
     CHECK(mapping_failed(number));
     unguard_mapping(number);
@@ -98,7 +98,7 @@ TEST(several_threads_may_touch_missing_pages_at_once) {
       });
     }
     go = true;
-    ones.cut(1);
+    ones.truncate(1);
     for (std::thread& thread : threads) thread.join();
     ones.sum(0, 64);
     CHECK(mapping_failed(number));
@@ -115,7 +115,7 @@ TEST(a_fault_of_others_ends_the_process_as_before) {
   pid_t child = fork();
   if (child == 0) {
     alarm(60);
-    other.cut(0);
+    other.truncate(0);
     _exit(other.sum(0, 2));
   }
   int status = 0;
@@ -139,7 +139,7 @@ TEST(another_handler_that_was_put_in_the_place_of_ours_is_followed_by_ours) {
   {
     MappedOnes second(2);
     int other = guard_mapping(second.data, second.bytes);
-    second.cut(0);
+    second.truncate(0);
     CHECK(second.sum(0, 2) == 0);
     CHECK(mapping_failed(other));
     unguard_mapping(other);
@@ -149,7 +149,7 @@ TEST(another_handler_that_was_put_in_the_place_of_ours_is_followed_by_ours) {
   if (child == 0) {
     alarm(60);
     MappedOnes unguarded(2);
-    unguarded.cut(0);
+    unguarded.truncate(0);
     _exit(unguarded.sum(0, 2));
   }
   int status = 0;

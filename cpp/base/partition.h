@@ -8,30 +8,32 @@
 
 namespace evenly {
 
-constexpr int64_t kWorthAThread = 128 << 10;  // bytes: less is over before another thread wakes
+constexpr int64_t kMinBytesPerThread = 128
+                                       << 10;  // bytes: less is over before another thread wakes
 
 // `count` things in `pieces` parts: part i is [cut(i), cut(i + 1)).
-inline int64_t cut(int64_t count, int64_t pieces, int64_t index) {
+inline int64_t split_point(int64_t count, int64_t pieces, int64_t index) {
   return int64_t(int128(count) * index / pieces);
 }
 
 inline int useful_threads(int64_t bytes, int threads) {
-  return int(std::clamp<int64_t>(bytes / kWorthAThread, 1, threads));
+  return int(std::clamp<int64_t>(bytes / kMinBytesPerThread, 1, threads));
 }
 
 // Enough parts that no thread waits long for the last one.
-inline int64_t parts_of(int64_t strips, int threads) {
+inline int64_t task_count(int64_t strips, int threads) {
   return threads == 1 ? 1 : std::max<int64_t>(1, (4 * threads + strips - 1) / strips);
 }
 
 // A task's share of `outer` times `rows`: some of the outer ones with all their rows where there
 // are enough of those, else some rows of each.
-struct Share {
+struct TaskRange {
   int64_t outer0, outer1, row0, row1;
 };
-inline Share share_of(int64_t outer, int64_t rows, int64_t parts, int64_t part) {
-  if (outer >= parts) return {cut(outer, parts, part), cut(outer, parts, part + 1), 0, rows};
-  return {0, outer, cut(rows, parts, part), cut(rows, parts, part + 1)};
+inline TaskRange task_range(int64_t outer, int64_t rows, int64_t parts, int64_t part) {
+  if (outer >= parts)
+    return {split_point(outer, parts, part), split_point(outer, parts, part + 1), 0, rows};
+  return {0, outer, split_point(rows, parts, part), split_point(rows, parts, part + 1)};
 }
 
 }  // namespace evenly

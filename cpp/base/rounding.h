@@ -28,7 +28,7 @@ inline uint16_t round_to_16(double value, int fraction, int bias) {
 
 inline void round_to(double value, double& out) { out = value; }
 inline void round_to(double value, float& out) { out = float(value); }
-inline void round_to(double value, Half& out) { out.bits = round_to_16(value, 10, 15); }
-inline void round_to(double value, Brain& out) { out.bits = round_to_16(value, 7, 127); }
+inline void round_to(double value, Float16& out) { out.bits = round_to_16(value, 10, 15); }
+inline void round_to(double value, BFloat16& out) { out.bits = round_to_16(value, 7, 127); }
 
 }  // namespace evenly

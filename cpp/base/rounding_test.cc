@@ -15,11 +15,11 @@ namespace {
 template <class T>
 struct Format;
 template <>
-struct Format<Half> {
+struct Format<Float16> {
   static constexpr int kFraction = 10, kBias = 15;
 };
 template <>
-struct Format<Brain> {
+struct Format<BFloat16> {
   static constexpr int kFraction = 7, kBias = 127;
 };
 
@@ -102,25 +102,25 @@ void check_extremes() {
 
 }  // namespace
 
-TEST(every_half_is_read_by_the_book_and_comes_back) { check_round_trips<Half>(); }
-TEST(every_bfloat16_is_read_by_the_book_and_comes_back) { check_round_trips<Brain>(); }
-TEST(between_two_halves_the_nearer_or_the_even_one_is_taken) { check_between<Half>(); }
-TEST(between_two_bfloat16_the_nearer_or_the_even_one_is_taken) { check_between<Brain>(); }
-TEST(halves_overflow_and_underflow_where_they_should) { check_extremes<Half>(); }
-TEST(bfloat16_overflow_and_underflow_where_they_should) { check_extremes<Brain>(); }
+TEST(every_half_is_read_by_the_book_and_comes_back) { check_round_trips<Float16>(); }
+TEST(every_bfloat16_is_read_by_the_book_and_comes_back) { check_round_trips<BFloat16>(); }
+TEST(between_two_halves_the_nearer_or_the_even_one_is_taken) { check_between<Float16>(); }
+TEST(between_two_bfloat16_the_nearer_or_the_even_one_is_taken) { check_between<BFloat16>(); }
+TEST(halves_overflow_and_underflow_where_they_should) { check_extremes<Float16>(); }
+TEST(bfloat16_overflow_and_underflow_where_they_should) { check_extremes<BFloat16>(); }
 
 TEST(random_values_go_to_a_neighbour_that_is_no_farther_than_the_other) {
   Random random(seed());
   for (int64_t run = 0; run < portion(300000); ++run) {
     double value =
         std::ldexp(1 + double(random.bits() >> 12) * 0x1p-52, int(random.between(-26, 15)));
-    uint16_t bits = rounded<Half>(value);
-    double error = std::abs(value_of_bits<Half>(bits) - value);
-    if (bits == infinity_bits<Half>()) {
+    uint16_t bits = rounded<Float16>(value);
+    double error = std::abs(value_of_bits<Float16>(bits) - value);
+    if (bits == infinity_bits<Float16>()) {
       CHECK(value >= 65520, std::to_string(value));
       continue;
     }
-    CHECK(bits == 0 || error <= value - value_of_bits<Half>(bits - 1u), std::to_string(value));
-    CHECK(error <= value_of_bits<Half>(bits + 1u) - value, std::to_string(value));
+    CHECK(bits == 0 || error <= value - value_of_bits<Float16>(bits - 1u), std::to_string(value));
+    CHECK(error <= value_of_bits<Float16>(bits + 1u) - value, std::to_string(value));
   }
 }

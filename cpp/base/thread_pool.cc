@@ -30,7 +30,7 @@ namespace {
 // which the job lies, while other threads work on it. So the first one is kept, the pieces that
 // have not begun are left out, and the caller raises it when all threads are done.
 struct Job {
-  static constexpr int kMostShares = 16;
+  static constexpr int kMaxShares = 16;
   struct alignas(64) Share {
     std::atomic<int64_t> next;
     int64_t end;
@@ -42,13 +42,13 @@ struct Job {
   std::atomic<int> arrived{0};
   std::atomic<bool> failed{false};
   std::exception_ptr error;
-  Share share[kMostShares];
+  Share share[kMaxShares];
 
   Job(int64_t pieces, int threads, void (*call)(void*, int64_t), void* with)
-      : run(call), context(with), shares(std::clamp(threads, 1, kMostShares)) {
+      : run(call), context(with), shares(std::clamp(threads, 1, kMaxShares)) {
     for (int i = 0; i < shares; ++i) {
-      share[i].next.store(cut(pieces, shares, i), std::memory_order_relaxed);
-      share[i].end = cut(pieces, shares, i + 1);
+      share[i].next.store(split_point(pieces, shares, i), std::memory_order_relaxed);
+      share[i].end = split_point(pieces, shares, i + 1);
     }
   }
   void work() noexcept {
@@ -176,7 +176,7 @@ struct OpenMP {
 
 #ifdef __linux__
 
-struct Found {
+struct FoundRuntime {
   std::string path;
   int rank = 0;
 };
@@ -191,13 +191,13 @@ int visit(dl_phdr_info* info, std::size_t, void* data) {
                 std::strncmp(base, "libiomp5", 8) == 0;
   if (!openmp) return 0;
   int rank = std::strstr(path, "torch") ? 3 : std::strstr(path, "scikit_learn") ? 2 : 1;
-  Found* found = static_cast<Found*>(data);
+  FoundRuntime* found = static_cast<FoundRuntime*>(data);
   if (rank > found->rank) *found = {path, rank};
   return 0;
 }
 
 OpenMP find_openmp() {
-  Found found;
+  FoundRuntime found;
   dl_iterate_phdr(visit, &found);
   if (found.rank == 0) return {};
   void* library = dlopen(found.path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
@@ -220,9 +220,9 @@ OpenMP find_openmp() {
 const OpenMP& openmp() {
   static std::mutex mutex;
   static unsigned long long libraries = 0;
-  static std::atomic<const OpenMP*> torchs{nullptr};
+  static std::atomic<const OpenMP*> torch_runtime{nullptr};
   static auto& known = *new std::forward_list<OpenMP>(1);  // the last one first; never destroyed
-  if (const OpenMP* final = torchs.load(std::memory_order_acquire)) return *final;
+  if (const OpenMP* final = torch_runtime.load(std::memory_order_acquire)) return *final;
   std::lock_guard lock(mutex);
   unsigned long long now = 0;
   dl_iterate_phdr(
@@ -235,7 +235,7 @@ const OpenMP& openmp() {
     libraries = now;
     OpenMP found = find_openmp();
     if (found.parallel) known.push_front(found);
-    if (known.front().name.find("torch") != std::string::npos) torchs.store(&known.front());
+    if (known.front().name.find("torch") != std::string::npos) torch_runtime.store(&known.front());
   }
   return known.front();
 }
@@ -255,9 +255,9 @@ const OpenMP& openmp() {
 // has its threads prepare themselves.
 bool can_start_team(const OpenMP& runtime, int threads) {
   constexpr std::size_t kTeamBytes = 64 << 10;  // 128 threads of libgomp take 40 kB
-  void* room = std::malloc(kTeamBytes);
-  std::free(room);
-  if (!room) return false;
+  void* memory = std::malloc(kTeamBytes);
+  std::free(memory);
+  if (!memory) return false;
   thread_local int last_team = 1;
   if (threads > last_team) {
     if (!can_start(threads - 1)) return false;
@@ -273,7 +273,7 @@ std::atomic<bool> forked{false};
 
 [[maybe_unused]] const int at_fork = pthread_atfork(nullptr, nullptr, [] { forked = true; });
 
-bool own_pool_wanted() {
+bool uses_own_pool() {
   const char* choice = std::getenv("EVENLY_THREADS");
   return choice && std::strcmp(choice, "own") == 0;
 }
@@ -284,7 +284,7 @@ namespace {
 
 // Works on the job with several threads of OpenMP's, or of our own pool, or else with this one.
 void run_on_threads(Job& job, int threads) {
-  if (!own_pool_wanted()) {
+  if (!uses_own_pool()) {
     const OpenMP& runtime = openmp();
     if (runtime.parallel && can_start_team(runtime, threads)) {
       return runtime.parallel([](void* data) { static_cast<Job*>(data)->work(); }, &job,
@@ -324,7 +324,7 @@ int default_threads() {
 
 std::string runtime_name() {
   if (forked) return "one thread (forked process)";
-  if (!own_pool_wanted()) {
+  if (!uses_own_pool()) {
     if (const OpenMP& runtime = openmp(); runtime.parallel) return runtime.name;
   }
   return "evenly's own pool";

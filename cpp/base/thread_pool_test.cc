@@ -94,7 +94,7 @@ TEST(many_callers_at_once_share_one_state) {
 TEST(two_states_added_to_each_other_at_once_do_not_wait_for_ever) {
   Moments a(30), b(30);
   Column column;
-  add_plain(column, 2.0);
+  add_scalar(column, 2.0);
   column.count = 1;
   a.set_column(3, column);
   b.set_column(4, column);

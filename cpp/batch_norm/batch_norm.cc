@@ -13,12 +13,12 @@ namespace {
 // Calls f with a null pointer of the type, in our floating-point mode and not in the caller's.
 template <class F>
 void with_floating_type(DType dtype, F&& f) {
-  ExactMode mode;
+  ScopedFpEnvironment fp_environment;
   switch (dtype) {
     case DType::kFloat16:
-      return f((Half*)nullptr);
+      return f((Float16*)nullptr);
     case DType::kBfloat16:
-      return f((Brain*)nullptr);
+      return f((BFloat16*)nullptr);
     case DType::kFloat32:
       return f((float*)nullptr);
     default:
@@ -29,7 +29,8 @@ void with_floating_type(DType dtype, F&& f) {
 // Whether all centers were near enough to their means that sums about them lost no more than a few
 // of their last places: within four standard deviations. The first value of a channel may be the
 // one that lies far off; the center then moves to the mean, for another time.
-bool near(int64_t channels, const double* shift, const double* variance, double* center) {
+bool centers_are_close(int64_t channels, const double* shift, const double* variance,
+                       double* center) {
   bool all = true;
   for (int64_t i = 0; i < channels; ++i) {
     bool fine = shift[i] * shift[i] <= 16 * variance[i];
@@ -40,57 +41,59 @@ bool near(int64_t channels, const double* shift, const double* variance, double*
 }
 
 template <class T>
-void forward(const Batch& batch, PerChannel weight, PerChannel bias, double eps, Saved saved) {
-  Sweep<T> sweep(batch);
+void forward(const Batch& batch, PerChannel weight, PerChannel bias, double eps,
+             ChannelStatistics statistics) {
+  BatchPass<T> pass(batch);
   const T* x = static_cast<const T*>(batch.x);
   // The first value of each channel: what is summed is then of the size of the spread, not of
   // the offset, and exactly 0 when the channel is constant.
-  sweep.center.resize(std::size_t(batch.channels));
-  double* center = sweep.center.data();
-  for (int64_t c = 0; c < batch.channels; ++c) center[c] = number(x[c * batch.inner]);
-  const ForwardMap map(saved, weight, bias, batch.channels);
+  pass.center.resize(std::size_t(batch.channels));
+  double* center = pass.center.data();
+  for (int64_t c = 0; c < batch.channels; ++c) center[c] = to_number(x[c * batch.inner]);
+  const ForwardAffine map(statistics, weight, bias, batch.channels);
   const double count = double(batch.values());
-  sweep.run([&](int64_t first, int64_t last, double* sums, double* products) {
+  pass.run([&](int64_t first, int64_t last, double* sums, double* products) {
     channel_kernels().to_moments(last - first, count, sums, products);
-    saved.set(first, last, !std::is_same_v<T, double>, center + first, sums, products, eps);
-    sweep.set_map(map, first, last);
-    return near(last - first, sums, products, center + first);
+    statistics.set(first, last, !std::is_same_v<T, double>, center + first, sums, products, eps);
+    pass.set_map(map, first, last);
+    return centers_are_close(last - first, sums, products, center + first);
   });
 }
 
 template <class T>
-void apply(const Batch& batch, PerChannel weight, PerChannel bias, Saved saved) {
-  Sweep<T> sweep(batch);
-  sweep.set_map(ForwardMap(saved, weight, bias, batch.channels), 0, batch.channels);
-  sweep.map_in_order();
+void apply(const Batch& batch, PerChannel weight, PerChannel bias, ChannelStatistics statistics) {
+  BatchPass<T> pass(batch);
+  pass.set_map(ForwardAffine(statistics, weight, bias, batch.channels), 0, batch.channels);
+  pass.map_memory_order();
 }
 
 template <class T>
-void backward(const Batch& batch, PerChannel weight, Saved saved, GradientSums sums, bool fixed) {
-  Sweep<T> sweep(batch);
-  sweep.center.assign(saved.high, saved.high + batch.channels);
-  if (fixed) sweep.map_gradient_alone();
+void backward(const Batch& batch, PerChannel weight, ChannelStatistics statistics,
+              GradientSums sums, bool fixed) {
+  BatchPass<T> pass(batch);
+  pass.center.assign(statistics.high, statistics.high + batch.channels);
+  if (fixed) pass.map_gradient_alone();
   const double count = fixed ? INFINITY : double(batch.values());
-  const BackwardMap map(saved, weight, sums, count, batch.channels);
-  sweep.run([&](int64_t first, int64_t last, const double* own_sums, const double* products) {
+  const BackwardAffine map(statistics, weight, sums, count, batch.channels);
+  pass.run([&](int64_t first, int64_t last, const double* own_sums, const double* products) {
     bool fine = true;
     for (int64_t c = first; c < last; ++c) {
       double sum = own_sums[c - first], product = products[c - first];
       sums.sum[c] = sum;
-      sums.product[c] = product - saved.low[c] * sum;
+      sums.product[c] = product - statistics.low[c] * sum;
       fine &= (product - product == 0) & (sum - sum == 0);  // or float32 may have overflowed
     }
-    sweep.set_map(map, first, last);
+    pass.set_map(map, first, last);
     return fine;
   });
 }
 
 template <class T>
-void backward_apply(const Batch& batch, PerChannel weight, Saved saved, GradientSums sums,
-                    double count) {
-  Sweep<T> sweep(batch);
-  sweep.set_map(BackwardMap(saved, weight, sums, count, batch.channels), 0, batch.channels);
-  sweep.map_in_order();
+void backward_apply(const Batch& batch, PerChannel weight, ChannelStatistics statistics,
+                    GradientSums sums, double count) {
+  BatchPass<T> pass(batch);
+  pass.set_map(BackwardAffine(statistics, weight, sums, count, batch.channels), 0, batch.channels);
+  pass.map_memory_order();
 }
 
 }  // namespace
@@ -103,7 +106,7 @@ std::vector<double> PerChannel::values(int64_t channels, double otherwise) const
     if constexpr (std::is_same_v<decltype(type), float*>) {
       channel_kernels().widen(channels, own, all.data());
     } else {
-      for (int64_t c = 0; c < channels; ++c) all[std::size_t(c)] = number(own[c]);
+      for (int64_t c = 0; c < channels; ++c) all[std::size_t(c)] = to_number(own[c]);
     }
   });
   return all;
@@ -126,56 +129,58 @@ bool PerChannel::holds(double value) const {
   with_floating_type(dtype, [&](auto* type) {
     std::remove_pointer_t<decltype(type)> rounded;
     round_to(value, rounded);
-    finite = std::isfinite(number(rounded));
+    finite = std::isfinite(to_number(rounded));
   });
   return finite;
 }
 
-void Saved::set(int64_t first, int64_t last, bool narrow, const double* mean, const double* rest,
-                const double* var, double eps) const {
-  ExactMode mode;
+void ChannelStatistics::set(int64_t first, int64_t last, bool narrow, const double* mean,
+                            const double* rest, const double* var, double eps) const {
+  ScopedFpEnvironment fp_environment;
   channel_kernels().save(last - first, narrow, mean, rest, var, eps, from(first));
 }
 
 void batch_norm_forward(const Batch& batch, PerChannel weight, PerChannel bias, double eps,
-                        Saved saved) {
+                        ChannelStatistics statistics) {
   with_floating_type(batch.dtype, [&](auto* type) {
-    forward<std::remove_pointer_t<decltype(type)>>(batch, weight, bias, eps, saved);
+    forward<std::remove_pointer_t<decltype(type)>>(batch, weight, bias, eps, statistics);
   });
 }
 
-void batch_norm_apply(const Batch& batch, PerChannel weight, PerChannel bias, Saved saved) {
+void batch_norm_apply(const Batch& batch, PerChannel weight, PerChannel bias,
+                      ChannelStatistics statistics) {
   with_floating_type(batch.dtype, [&](auto* type) {
-    apply<std::remove_pointer_t<decltype(type)>>(batch, weight, bias, saved);
+    apply<std::remove_pointer_t<decltype(type)>>(batch, weight, bias, statistics);
   });
 }
 
-void batch_norm_backward(const Batch& batch, PerChannel weight, Saved saved, GradientSums sums,
-                         bool fixed) {
+void batch_norm_backward(const Batch& batch, PerChannel weight, ChannelStatistics statistics,
+                         GradientSums sums, bool fixed) {
   with_floating_type(batch.dtype, [&](auto* type) {
-    backward<std::remove_pointer_t<decltype(type)>>(batch, weight, saved, sums, fixed);
+    backward<std::remove_pointer_t<decltype(type)>>(batch, weight, statistics, sums, fixed);
   });
 }
 
-void batch_norm_backward_apply(const Batch& batch, PerChannel weight, Saved saved,
+void batch_norm_backward_apply(const Batch& batch, PerChannel weight, ChannelStatistics statistics,
                                GradientSums sums, double count) {
   with_floating_type(batch.dtype, [&](auto* type) {
-    backward_apply<std::remove_pointer_t<decltype(type)>>(batch, weight, saved, sums, count);
+    backward_apply<std::remove_pointer_t<decltype(type)>>(batch, weight, statistics, sums, count);
   });
 }
 
-bool batch_norm_move(int64_t channels, Saved saved, double count, double momentum,
+bool batch_norm_move(int64_t channels, ChannelStatistics statistics, double count, double momentum,
                      bool skip_non_finite, PerChannel mean, PerChannel variance) {
-  ExactMode mode;
+  ScopedFpEnvironment fp_environment;
   const double unbiased = count / (count - 1);
   for (int64_t c = 0; skip_non_finite && c < channels; ++c) {
-    if (!mean.holds(saved.high[c]) || !variance.holds(saved.variance[c] * unbiased)) return false;
+    if (!mean.holds(statistics.high[c]) || !variance.holds(statistics.variance[c] * unbiased))
+      return false;
   }
   std::vector<double> means = mean.values(channels, 0), variances = variance.values(channels, 0);
   for (int64_t c = 0; c < channels; ++c) {
     std::size_t at = std::size_t(c);
-    means[at] += momentum * (saved.high[c] + saved.low[c] - means[at]);
-    variances[at] += momentum * (saved.variance[c] * unbiased - variances[at]);
+    means[at] += momentum * (statistics.high[c] + statistics.low[c] - means[at]);
+    variances[at] += momentum * (statistics.variance[c] * unbiased - variances[at]);
   }
   mean.set(channels, means.data());
   variance.set(channels, variances.data());

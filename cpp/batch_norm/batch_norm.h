@@ -36,9 +36,10 @@ struct PerChannel {
 
 // Takes the statistics, and normalises into batch.out unless that is null.
 void batch_norm_forward(const Batch& batch, PerChannel weight, PerChannel bias, double eps,
-                        Saved saved);
+                        ChannelStatistics statistics);
 // Normalises with the statistics that are saved.
-void batch_norm_apply(const Batch& batch, PerChannel weight, PerChannel bias, Saved saved);
+void batch_norm_apply(const Batch& batch, PerChannel weight, PerChannel bias,
+                      ChannelStatistics statistics);
 
 // Backward sums, for each channel, the gradient and gradient * (x - mean); from them come the
 // gradients of bias and weight, and that of x:
@@ -48,16 +49,16 @@ struct GradientSums {
 };
 // Sums, and writes the gradient of x into batch.out unless that is null. With `fixed` statistics
 // (those of evaluation) they do not depend on x: its gradient is gain * gradient.
-void batch_norm_backward(const Batch& batch, PerChannel weight, Saved saved, GradientSums sums,
-                         bool fixed);
+void batch_norm_backward(const Batch& batch, PerChannel weight, ChannelStatistics statistics,
+                         GradientSums sums, bool fixed);
 // The gradient of x from sums over `count` values a channel.
-void batch_norm_backward_apply(const Batch& batch, PerChannel weight, Saved saved,
+void batch_norm_backward_apply(const Batch& batch, PerChannel weight, ChannelStatistics statistics,
                                GradientSums sums, double count);
 
 // Moves running statistics towards a batch's: r + momentum (new - r), in float64, rounded once;
 // the variance's with count / (count - 1). With `skip_non_finite`, not if any channel's are not
 // finite; returns whether they were moved.
-bool batch_norm_move(int64_t channels, Saved saved, double count, double momentum,
+bool batch_norm_move(int64_t channels, ChannelStatistics statistics, double count, double momentum,
                      bool skip_non_finite, PerChannel mean, PerChannel variance);
 
 }  // namespace evenly

@@ -12,8 +12,8 @@ namespace {
 
 template <class F>
 void for_each_type(F&& f) {
-  f(Half{});
-  f(Brain{});
+  f(Float16{});
+  f(BFloat16{});
   f(float{});
   f(double{});
 }
@@ -92,7 +92,7 @@ TEST(statistics_and_outputs_of_any_shape) {
 TEST(outputs_of_given_statistics) {
   for_each_case(60, [](const auto& one, Random& random) {
     one.set_statistics(random);
-    batch_norm_apply(one.forward_batch(), one.weights(), one.biases(), one.saved());
+    batch_norm_apply(one.forward_batch(), one.weights(), one.biases(), one.statistics());
     for_each_channel(one.shape, [&](int64_t c) { one.check_outputs(c); });
   });
 }
@@ -113,7 +113,8 @@ TEST(gradients_of_given_sums) {
     double count = double(one.shape.values() * random.between(1, 5));
     one.set_statistics(random);
     one.set_sums(random);
-    batch_norm_backward_apply(one.backward_batch(), one.weights(), one.saved(), one.sums(), count);
+    batch_norm_backward_apply(one.backward_batch(), one.weights(), one.statistics(), one.sums(),
+                              count);
     for_each_channel(one.shape, [&](int64_t c) { one.check_gradients(c, count); });
   });
 }
@@ -149,14 +150,15 @@ TEST(any_number_of_threads_gives_the_same_bits) {
   for (const Shape& shape : kWays) {
     for_each_type([&]<class T>(T) {
       BatchCase<T> one(random, shape, Edge::kEnd);
-      std::vector<char> kept, out, both, gradient;
+      std::vector<char> statistics_array, out, sums_array, gradient;
       for (int threads : {1, 2, 3, 7}) {
         one.forward(threads);
-        if (threads == 1) kept = bytes_of(one.kept), out = bytes_of(one.out);
-        CHECK(holds(one.kept, kept) && holds(one.out, out), one.text());
+        if (threads == 1)
+          statistics_array = bytes_of(one.statistics_array), out = bytes_of(one.out);
+        CHECK(holds(one.statistics_array, statistics_array) && holds(one.out, out), one.text());
         one.backward(threads);
-        if (threads == 1) both = bytes_of(one.both), gradient = bytes_of(one.out);
-        CHECK(holds(one.both, both) && holds(one.out, gradient), one.text());
+        if (threads == 1) sums_array = bytes_of(one.sums_array), gradient = bytes_of(one.out);
+        CHECK(holds(one.sums_array, sums_array) && holds(one.out, gradient), one.text());
       }
     });
   }
@@ -175,12 +177,12 @@ TEST(large_outputs_that_are_written_past_the_cache) {
       BatchCase<T> one(random, shape, any_edge(random));
       one.set_statistics(random);
       if (random.one_in(2)) {
-        batch_norm_apply(one.forward_batch(), one.weights(), one.biases(), one.saved());
+        batch_norm_apply(one.forward_batch(), one.weights(), one.biases(), one.statistics());
         for_each_channel(shape, [&](int64_t c) { one.check_outputs(c); });
       } else {
         one.set_sums(random);
         double count = double(shape.values());
-        batch_norm_backward_apply(one.backward_batch(), one.weights(), one.saved(), one.sums(),
+        batch_norm_backward_apply(one.backward_batch(), one.weights(), one.statistics(), one.sums(),
                                   count);
         for_each_channel(shape, [&](int64_t c) { one.check_gradients(c, count); });
       }
@@ -193,13 +195,15 @@ TEST(without_out_the_same_sums_are_taken_and_nothing_is_written) {
     Batch forward = one.forward_batch(), backward = one.backward_batch();
     forward.out = backward.out = nullptr;
     const std::vector<char> before = bytes_of(one.out);
-    batch_norm_forward(forward, {}, {}, one.eps, one.saved());
-    batch_norm_backward(backward, {}, one.saved(), one.sums(), false);
+    batch_norm_forward(forward, {}, {}, one.eps, one.statistics());
+    batch_norm_backward(backward, {}, one.statistics(), one.sums(), false);
     CHECK(holds(one.out, before), one.text());
-    const std::vector<char> kept = bytes_of(one.kept), both = bytes_of(one.both);
+    const std::vector<char> statistics_array = bytes_of(one.statistics_array),
+                            sums_array = bytes_of(one.sums_array);
     one.forward();
     one.backward();
-    CHECK(holds(one.kept, kept) && holds(one.both, both), one.text());
+    CHECK(holds(one.statistics_array, statistics_array) && holds(one.sums_array, sums_array),
+          one.text());
   });
 }
 
@@ -210,7 +214,7 @@ TEST(a_constant_channel_is_exactly_its_bias) {
     one.forward();
     for_each_channel(one.shape, [&](int64_t c) {
       Real bias = one.affine ? one.value_of_channel(one.bias, c) : 0;
-      CHECK(one.saved().variance[c] == 0, one.text(c));
+      CHECK(one.statistics().variance[c] == 0, one.text(c));
       one.each(c, [&](int64_t i) { CHECK(one.value(one.out, i) == bias, one.text(c)); });
     });
   });
@@ -298,16 +302,16 @@ TEST(a_nan_of_any_bits_among_the_parameters_gives_nan) {
       for (int64_t i = 0; i < one.x.layout().elements(); ++i)
         CHECK(std::isnan(one.value(one.out, i)), one.text());
     };
-    batch_norm_forward(one.forward_batch(), parameter, {}, one.eps, one.saved());
+    batch_norm_forward(one.forward_batch(), parameter, {}, one.eps, one.statistics());
     check();
-    batch_norm_forward(one.forward_batch(), {}, parameter, one.eps, one.saved());
+    batch_norm_forward(one.forward_batch(), {}, parameter, one.eps, one.statistics());
     check();
-    batch_norm_backward(one.backward_batch(), parameter, one.saved(), one.sums(), false);
+    batch_norm_backward(one.backward_batch(), parameter, one.statistics(), one.sums(), false);
     check();
     std::vector<double> means = parameter.values(one.shape.channels, 0), ones(means.size(), 1);
     std::vector<double> zeros(means.size());
-    one.saved().set(0, one.shape.channels, true, means.data(), zeros.data(), ones.data(), 0);
-    batch_norm_apply(one.forward_batch(), {}, {}, one.saved());
+    one.statistics().set(0, one.shape.channels, true, means.data(), zeros.data(), ones.data(), 0);
+    batch_norm_apply(one.forward_batch(), {}, {}, one.statistics());
     check();
   });
 }
@@ -326,18 +330,18 @@ void check_rounding(double ulps) {
     std::vector<float> biases(kPatterns);
     for (int64_t c = 0; c < kPatterns; ++c) {
       T pattern{uint16_t(c)};
-      double x = number(pattern), step = double(smallest<T>());
+      double x = to_number(pattern), step = double(smallest<T>());
       if (std::abs(x) >= std::ldexp(1.0, Range<T>::kLowest) && std::isfinite(x))
         step = std::ldexp(1.0, std::ilogb(x) + 1 - Range<T>::kMantissa);
       biases[std::size_t(c)] = float(ulps * step);
       one.each(c, [&](int64_t i) { one.x.template data<T>()[i] = pattern; });
     }
-    one.saved().set(0, kPatterns, true, zeros.data(), zeros.data(), ones.data(), 0);
-    batch_norm_apply(one.forward_batch(), {}, {biases.data(), DType::kFloat32}, one.saved());
+    one.statistics().set(0, kPatterns, true, zeros.data(), zeros.data(), ones.data(), 0);
+    batch_norm_apply(one.forward_batch(), {}, {biases.data(), DType::kFloat32}, one.statistics());
     for (int64_t c = 0; c < kPatterns; ++c) {
       T expected;
-      round_to(number(T{uint16_t(c)}) + double(biases[std::size_t(c)]), expected);
-      double wanted = number(expected);
+      round_to(to_number(T{uint16_t(c)}) + double(biases[std::size_t(c)]), expected);
+      double wanted = to_number(expected);
       one.each(c, [&](int64_t i) {
         double got = double(one.value(one.out, i));
         CHECK(got == wanted || (got != got && wanted != wanted), std::to_string(c));
@@ -350,18 +354,19 @@ void check_rounding(double ulps) {
 
 TEST(every_short_value_comes_back_and_the_middle_of_two_goes_to_the_even_one) {
   for (double ulps : {0.0, 0.5, -0.5, 0.25, 0.4375, 0.5625, -0.4375, -0.5625, 1.5}) {
-    check_rounding<Half>(ulps);
-    check_rounding<Brain>(ulps);
+    check_rounding<Float16>(ulps);
+    check_rounding<BFloat16>(ulps);
   }
 }
 
 TEST(the_callers_rounding_mode_and_flushing_of_subnormals_do_not_matter) {
   for_each_case(20, [](const auto& one, Random&) {
     for_each_channel(one.shape, [&](int64_t c) {
-      one.each(
-          c, [&](int64_t i) { one.put(one.x, i, double(one.value(one.x, i) * smallest<Half>())); });
+      one.each(c, [&](int64_t i) {
+        one.put(one.x, i, double(one.value(one.x, i) * smallest<Float16>()));
+      });
     });
-    std::vector<Half> weights(std::size_t(one.shape.channels), Half{17});
+    std::vector<Float16> weights(std::size_t(one.shape.channels), Float16{17});
     PerChannel parameter{weights.data(), DType::kFloat16};
     std::vector<std::vector<char>> expected;
     auto all = [&](bool first) {
@@ -370,22 +375,22 @@ TEST(the_callers_rounding_mode_and_flushing_of_subnormals_do_not_matter) {
         if (first) expected.push_back(bytes_of(array));
         CHECK(holds(array, expected[at++]), one.text());
       };
-      batch_norm_forward(one.forward_batch(), parameter, parameter, 1e-9, one.saved());
-      compare(one.kept);
+      batch_norm_forward(one.forward_batch(), parameter, parameter, 1e-9, one.statistics());
+      compare(one.statistics_array);
       compare(one.out);
-      batch_norm_backward(one.backward_batch(), parameter, one.saved(), one.sums(), false);
-      compare(one.both);
+      batch_norm_backward(one.backward_batch(), parameter, one.statistics(), one.sums(), false);
+      compare(one.sums_array);
       compare(one.out);
     };
     all(true);
     std::fesetround(FE_UPWARD);
 #if defined(__x86_64__)
-    unsigned saved = _mm_getcsr();
-    _mm_setcsr(saved | 0x8040);  // flush to zero, subnormals are zero
+    unsigned mxcsr = _mm_getcsr();
+    _mm_setcsr(mxcsr | 0x8040);  // flush to zero, subnormals are zero
 #endif
     all(false);
 #if defined(__x86_64__)
-    _mm_setcsr(saved);
+    _mm_setcsr(mxcsr);
 #endif
     std::fesetround(FE_TONEAREST);
   });
@@ -393,19 +398,19 @@ TEST(the_callers_rounding_mode_and_flushing_of_subnormals_do_not_matter) {
 
 TEST(running_statistics_move_towards_a_batchs) {
   for_each_case(30, [](const auto& one, Random& random) {
-    const Saved saved = one.saved();
+    const ChannelStatistics statistics = one.statistics();
     PerChannel mean = one.parameter(one.weight), variance = one.parameter(one.bias);
     std::vector<Real> moved(std::size_t(one.shape.channels)), expected[] = { moved, moved };
     double momentum = double(random.between(0, 8)) / 8, count = double(random.between(2, 99));
     one.set_statistics(random);
     for_each_channel(one.shape, [&](int64_t c) {
-      Real targets[] = {Real(saved.high[c]) + saved.low[c],
-                        saved.variance[c] * count / (count - 1)};
+      Real targets[] = {Real(statistics.high[c]) + statistics.low[c],
+                        statistics.variance[c] * count / (count - 1)};
       Real before[] = {one.value_of_channel(one.weight, c), one.value_of_channel(one.bias, c)};
       for (int i : {0, 1})
         expected[i][std::size_t(c)] = before[i] + Real(momentum) * (targets[i] - before[i]);
     });
-    CHECK(batch_norm_move(one.shape.channels, saved, count, momentum, true, mean, variance));
+    CHECK(batch_norm_move(one.shape.channels, statistics, count, momentum, true, mean, variance));
     for_each_channel(one.shape, [&](int64_t c) {
       Real got[] = {one.value_of_channel(one.weight, c), one.value_of_channel(one.bias, c)};
       for (int i : {0, 1}) {
@@ -422,10 +427,10 @@ TEST(running_statistics_stay_where_they_are_when_a_batchs_are_not_finite) {
   for_each_case(10, [](const auto& one, Random& random) {
     one.set_statistics(random);
     int64_t spoilt = random.below(one.shape.channels);
-    (random.one_in(2) ? one.saved().high : one.saved().variance)[spoilt] = NAN;
+    (random.one_in(2) ? one.statistics().high : one.statistics().variance)[spoilt] = NAN;
     const std::vector<char> mean = bytes_of(one.weight), variance = bytes_of(one.bias);
     auto move = [&](bool skip) {
-      return batch_norm_move(one.shape.channels, one.saved(), 9, 0.5, skip,
+      return batch_norm_move(one.shape.channels, one.statistics(), 9, 0.5, skip,
                              one.parameter(one.weight), one.parameter(one.bias));
     };
     CHECK(!move(true), one.text());

@@ -24,48 +24,56 @@
 namespace evenly {
 
 // out = (x - mean) * inverse * weight + bias
-struct ForwardMap {
-  Saved saved;
+struct ForwardAffine {
+  ChannelStatistics statistics;
   std::vector<double> weight, bias;
 
-  ForwardMap(Saved kept, PerChannel of_weight, PerChannel of_bias, int64_t channels)
-      : saved(kept), weight(of_weight.values(channels, 1)), bias(of_bias.values(channels, 0)) {}
+  ForwardAffine(ChannelStatistics channel_statistics, PerChannel of_weight, PerChannel of_bias,
+                int64_t channels)
+      : statistics(channel_statistics),
+        weight(of_weight.values(channels, 1)),
+        bias(of_bias.values(channels, 0)) {}
   template <class T>
-  void write(int64_t first, int64_t last, const MapRows<Work<T>>& map) const {
-    batch_kernels<T>().forward_map(last - first, saved.from(first), weight.data() + first,
+  void write(int64_t first, int64_t last, const AffineRows<ComputeType<T>>& map) const {
+    batch_kernels<T>().forward_map(last - first, statistics.from(first), weight.data() + first,
                                    bias.data() + first, map);
   }
 };
 
 // The gradient of x: see GradientSums. An infinite count: the statistics are fixed, and the
 // gradient is mapped alone.
-struct BackwardMap {
-  Saved saved;
+struct BackwardAffine {
+  ChannelStatistics statistics;
   std::vector<double> weight;
   GradientSums sums;
   double count;
 
-  BackwardMap(Saved kept, PerChannel of_weight, GradientSums of, double number, int64_t channels)
-      : saved(kept), weight(of_weight.values(channels, 1)), sums(of), count(number) {}
+  BackwardAffine(ChannelStatistics channel_statistics, PerChannel of_weight, GradientSums of,
+                 double count_of, int64_t channels)
+      : statistics(channel_statistics),
+        weight(of_weight.values(channels, 1)),
+        sums(of),
+        count(count_of) {}
   template <class T>
-  void write(int64_t first, int64_t last, const MapRows<Work<T>>& map) const {
+  void write(int64_t first, int64_t last, const AffineRows<ComputeType<T>>& map) const {
     if (!std::isinf(count)) {
-      return batch_kernels<T>().backward_map(last - first, saved.from(first), weight.data() + first,
-                                             sums.sum + first, sums.product + first, count, map);
+      return batch_kernels<T>().backward_map(last - first, statistics.from(first),
+                                             weight.data() + first, sums.sum + first,
+                                             sums.product + first, count, map);
     }
     for (int64_t c = first; c < last; ++c) {
-      double gain = saved.inverse[c] * weight[std::size_t(c)];
-      map.slope[c - first] = gain == gain ? Work<T>(gain) : Work<T>(NAN);
+      double gain = statistics.inverse[c] * weight[std::size_t(c)];
+      map.slope[c - first] = gain == gain ? ComputeType<T>(gain) : ComputeType<T>(NAN);
     }
   }
 };
 
 template <class T>
-class Sweep {
-  using W = Work<T>;
+class BatchPass {
+  using W = ComputeType<T>;
 
  public:
-  explicit Sweep(const Batch& batch)
+  explicit BatchPass(const Batch& batch)
       : batch_(batch),
         kernels_(batch_kernels<T>()),
         x_(static_cast<const T*>(batch.x)),
@@ -74,11 +82,11 @@ class Sweep {
         mapped_gradient_(gradient_),
         out_(static_cast<T*>(batch.out)) {
     int64_t bytes = this->bytes();
-    threads_ = useful_threads(gradient_ ? 2 * bytes : bytes, kMostThreads);
+    threads_ = useful_threads(gradient_ ? 2 * bytes : bytes, kMaxThreads);
     if (threads_ > 1)
       threads_ = std::min(threads_, batch.threads > 0 ? batch.threads : default_threads());
     for (auto* part : {&high_, &slope_, &shift_, &gain_}) part->resize(std::size_t(batch.channels));
-    runs_ = batch.inner >= kernels_.unit;
+    runs_ = batch.inner >= kernels_.vector_values;
     stream_ = bytes >= kStreamBytes;
     runs_ ? plan_runs() : plan_rows();
   }
@@ -111,8 +119,8 @@ class Sweep {
   }
   // The same where nothing was summed, so that no channel need be together: the batch is read in
   // the order in which it lies.
-  void map_in_order() {
-    if (runs_ && batch_.outer >= kFewestSamples) {
+  void map_memory_order() {
+    if (runs_ && batch_.outer >= kMinSamples) {
       group_ = batch_.channels, groups_ = 1, pieces_ = 1;
       chunks_ = pieces_of(batch_.outer);
     }
@@ -128,40 +136,41 @@ class Sweep {
   }
 
  private:
-  static constexpr int kMostThreads = 1 << 20;
+  static constexpr int kMaxThreads = 1 << 20;
   static constexpr int64_t kPieceBytes = 256 << 10;    // two of them and what is written: an L2
   static constexpr int64_t kGroupBytes = 512 << 10;    // channels that are read together
   static constexpr int64_t kChannelBytes = 512 << 10;  // a channel that an L2 cache keeps
   static constexpr int64_t kStreamBytes =
       8 << 20;  // output that no cache would keep is written past it
   static constexpr int64_t kStreamedRunBytes = 1 << 10;  // of which few are not in whole lines
-  static constexpr int64_t kFarBytes = 8 << 20;          // that no cache near to a core has
+  static constexpr int64_t kUncachedBytes = 8 << 20;     // that no cache near to a core has
   static constexpr int64_t kStripColumns = 512;  // their sums and centers: 12 KB of the L1 cache
   static constexpr int64_t kMapColumns = 2048;   // whose maps the L1 cache keeps
-  static constexpr int64_t kFewestRows = 64;
-  static constexpr int64_t kFewestSamples = 8;  // that are worth being the tasks
-  static constexpr int64_t kMostTogether = 64;  // channels of a task: their sums, 16 KB of stack
+  static constexpr int64_t kMinRows = 64;
+  static constexpr int64_t kMinSamples = 8;  // that are worth being the tasks
+  static constexpr int64_t kMaxGroupChannels =
+      64;  // channels of a task: their sums, 16 KB of stack
 
   Affine<T> map_from(int64_t c) const {
     return {high_.data() + c,
             slope_.data() + c,
             shift_.data() + c,
             gain_.data() + c,
-            far(mapped_gradient_ ? 3 : 2),
+            uncached(mapped_gradient_ ? 3 : 2),
             stream_};
   }
   int64_t bytes() const { return batch_.values() * batch_.channels * int64_t(sizeof(T)); }
   // Whether no cache near to a core has so many tensors of the batch's size.
-  bool far(int64_t tensors) const { return tensors * bytes() >= kFarBytes; }
+  bool uncached(int64_t tensors) const { return tensors * bytes() >= kUncachedBytes; }
   // In how many pieces the batch is mapped, each of one or more of so many samples or rows.
   int64_t pieces_of(int64_t most) const {
     return std::clamp<int64_t>(bytes() / kPieceBytes, 1, most);
   }
   static const T* at_or_null(const T* from, int64_t at) { return from ? from + at : nullptr; }
   template <class F>
-  void each(int64_t tasks, F&& f) {
+  void run_tasks(int64_t tasks, F&& f) {
     parallel(tasks, threads_, [&](int64_t task) {
-      ExactMode mode;
+      ScopedFpEnvironment fp_environment;
       f(task);
 #if defined(__x86_64__)
       _mm_sfence();  // streamed stores are seen by whoever is told that we are done
@@ -175,7 +184,7 @@ class Sweep {
     int64_t channel = batch_.values() * int64_t(sizeof(T));
     int64_t read = gradient_ ? 2 * channel : channel;
     group_ = std::clamp<int64_t>(kGroupBytes / read, 1, (batch_.channels + 15) / 16);
-    group_ = std::min(group_, kMostTogether);
+    group_ = std::min(group_, kMaxGroupChannels);
     groups_ = (batch_.channels + group_ - 1) / group_;
     bool few = batch_.channels < 16 && channel * batch_.channels > 4 * kPieceBytes;
     int64_t run = batch_.inner * int64_t(sizeof(T));
@@ -185,7 +194,7 @@ class Sweep {
     if (channel <= kChannelBytes && !few) return;
     chunks_ = std::max<int64_t>(2, channel / kPieceBytes);
     // Runs are cut as well where there are not enough of them.
-    int64_t longest = std::max<int64_t>(4 * kMaxUnit, kPieceBytes / int64_t(sizeof(T)));
+    int64_t longest = std::max<int64_t>(4 * kMaxVectorValues, kPieceBytes / int64_t(sizeof(T)));
     if (batch_.outer < chunks_) pieces_ = (batch_.inner + longest - 1) / longest;
     chunks_ = std::min(chunks_, batch_.outer * pieces_);
   }
@@ -194,16 +203,16 @@ class Sweep {
   template <class F>
   void each_piece(int64_t group, int64_t chunk, F&& f) {
     int64_t first = group * group_, channels = std::min(group_, batch_.channels - first);
-    int64_t from = cut(batch_.outer * pieces_, chunks_, chunk);
-    int64_t to = cut(batch_.outer * pieces_, chunks_, chunk + 1);
+    int64_t from = split_point(batch_.outer * pieces_, chunks_, chunk);
+    int64_t to = split_point(batch_.outer * pieces_, chunks_, chunk + 1);
     int64_t step = batch_.channels * batch_.inner;
     if (pieces_ == 1) {
       Runs runs{to - from, channels, batch_.inner, step, batch_.inner};
       return f(first, runs, from * step + first * batch_.inner);
     }
     for (int64_t i = from; i < to; ++i) {
-      int64_t begin = cut(batch_.inner, pieces_, i % pieces_);
-      int64_t end = cut(batch_.inner, pieces_, i % pieces_ + 1);
+      int64_t begin = split_point(batch_.inner, pieces_, i % pieces_);
+      int64_t end = split_point(batch_.inner, pieces_, i % pieces_ + 1);
       Runs runs{1, channels, end - begin, step, batch_.inner};
       f(first, runs, i / pieces_ * step + first * batch_.inner + begin);
     }
@@ -223,20 +232,20 @@ class Sweep {
   }
   static double total(const double* lanes) {
     double part[4] = {};
-    for (int i = 0; i < kMaxUnit; ++i) part[i % 4] += lanes[i];
+    for (int i = 0; i < kMaxVectorValues; ++i) part[i % 4] += lanes[i];
     return (part[0] + part[1]) + (part[2] + part[3]);
   }
 
   // Each group of channels is summed and mapped while the cache has it.
   template <class Finish>
   void run_in_cache(const Finish& finish) {
-    each(groups_, [&](int64_t group) {
-      LaneSums lanes[kMostTogether];
+    run_tasks(groups_, [&](int64_t group) {
+      LaneSums lanes[kMaxGroupChannels];
       int64_t first = group * group_, last = std::min(first + group_, batch_.channels);
       for (bool wide : {false, true}) {
         std::memset(lanes, 0, std::size_t(group_) * sizeof(LaneSums));
         sum_group(group, 0, lanes, wide);
-        double sums[kMostTogether], products[kMostTogether];
+        double sums[kMaxGroupChannels], products[kMaxGroupChannels];
         for (int64_t c = 0; c < last - first; ++c) {
           sums[c] = total(lanes[c].sum);
           products[c] = total(lanes[c].product);
@@ -249,7 +258,7 @@ class Sweep {
 
   std::vector<double> sum_runs(bool wide) {
     std::vector<LaneSums> lanes(std::size_t(groups_ * chunks_ * group_), LaneSums{});
-    each(groups_ * chunks_, [&](int64_t task) {
+    run_tasks(groups_ * chunks_, [&](int64_t task) {
       sum_group(task / chunks_, task % chunks_, lanes.data() + task * group_, wide);
     });
     std::vector<double> sums(2 * center.size());
@@ -265,10 +274,11 @@ class Sweep {
   }
   void map_runs() {
     int64_t tasks = groups_ * chunks_;
-    each(tasks, [&](int64_t task) {  // backwards: what was summed last may still be in the cache
-      task = tasks - 1 - task;
-      map_group(task / chunks_, task % chunks_);
-    });
+    run_tasks(tasks,
+              [&](int64_t task) {  // backwards: what was summed last may still be in the cache
+                task = tasks - 1 - task;
+                map_group(task / chunks_, task % chunks_);
+              });
   }
 
   // ---- Rows ------------------------------------------------------------------------------
@@ -276,19 +286,19 @@ class Sweep {
   void plan_rows() {
     width_ = batch_.channels * batch_.inner;
     rows_ = batch_.outer;
-    if (batch_.inner == 1 && width_ % kernels_.unit != 0 && width_ < 4 * kMaxUnit) {
-      int64_t together = kernels_.unit / std::gcd(width_, int64_t(kernels_.unit));
+    if (batch_.inner == 1 && width_ % kernels_.vector_values != 0 &&
+        width_ < 4 * kMaxVectorValues) {
+      int64_t together = kernels_.vector_values / std::gcd(width_, int64_t(kernels_.vector_values));
       if (rows_ >= together) {
         rest_ = rows_ % together * width_;
         rows_ /= together;
         width_ *= together;
       }
     }
-    columns_ = std::max<int64_t>(width_, kMaxUnit);
+    columns_ = std::max<int64_t>(width_, kMaxVectorValues);
     strips_ = width_ < 2 * kStripColumns ? 1 : width_ / kStripColumns;
     int64_t bytes = rows_ * width_ * int64_t(sizeof(T)) / strips_;
-    chunks_ =
-        std::clamp<int64_t>(bytes / kPieceBytes, 1, std::max<int64_t>(rows_ / kFewestRows, 1));
+    chunks_ = std::clamp<int64_t>(bytes / kPieceBytes, 1, std::max<int64_t>(rows_ / kMinRows, 1));
     // Past the cache go whole lines of it only: one that is written both ways costs far more.
     stream_ = stream_ && width_ * int64_t(sizeof(T)) % 64 == 0 && uintptr_t(out_) % 64 == 0;
   }
@@ -306,7 +316,7 @@ class Sweep {
   }
   // One value a channel becomes one a column.
   template <class V>
-  std::vector<V> spread(const std::vector<V>& values) const {
+  std::vector<V> per_column(const std::vector<V>& values) const {
     std::vector<V> all(static_cast<std::size_t>(columns_));
     each_column([&](int64_t j, int64_t c) { all[std::size_t(j)] = values[std::size_t(c)]; });
     return all;
@@ -317,7 +327,7 @@ class Sweep {
   // Those of a strip of so many; each begins where a cache line does.
   Columns columns_of(int64_t strip, int64_t strips) const {
     constexpr int64_t kWhole = 64;
-    auto begin = [&](int64_t i) { return cut(width_, strips, i) / kWhole * kWhole; };
+    auto begin = [&](int64_t i) { return split_point(width_, strips, i) / kWhole * kWhole; };
     return {begin(strip), strip + 1 == strips ? width_ : begin(strip + 1)};
   }
   // Calls f(first column, width, first row, rows) for a task, and for what is left of a row.
@@ -325,19 +335,20 @@ class Sweep {
   void each_block(int64_t task, F&& f) {
     int64_t strip = task % strips_, chunk = task / strips_;
     auto [from, to] = columns_of(strip, strips_);
-    int64_t first = cut(rows_, chunks_, chunk), last = cut(rows_, chunks_, chunk + 1);
+    int64_t first = split_point(rows_, chunks_, chunk),
+            last = split_point(rows_, chunks_, chunk + 1);
     if (last > first) f(from, to - from, first, last - first);
     if (rest_ && task == strips_ * chunks_ - 1) f(0, rest_, rows_, 1);
   }
   // Fewer columns than a unit are copied, and the sums of what is beside them left alone.
-  struct Short {
-    T x[kMaxUnit] = {}, gradient[kMaxUnit] = {}, out[kMaxUnit];
+  struct ShortRow {
+    T x[kMaxVectorValues] = {}, gradient[kMaxVectorValues] = {}, out[kMaxVectorValues];
   };
 
   std::vector<double> sum_rows(bool wide) {
-    const std::vector<double> centers = spread(center);
+    const std::vector<double> centers = per_column(center);
     std::vector<double> lanes(std::size_t(2 * chunks_ * columns_));
-    each(strips_ * chunks_, [&](int64_t task) {
+    run_tasks(strips_ * chunks_, [&](int64_t task) {
       double* sum = lanes.data() + 2 * (task / strips_) * columns_;
       each_block(task, [&](int64_t from, int64_t width, int64_t row, int64_t rows) {
         sum_block(row * width_ + from, width, rows, centers.data() + from, sum + from,
@@ -354,28 +365,29 @@ class Sweep {
   }
   void sum_block(int64_t at, int64_t width, int64_t rows, const double* centers, double* sum,
                  double* product, bool wide) {
-    if (width >= kernels_.unit) {
+    if (width >= kernels_.vector_values) {
       return kernels_.sum_rows(x_ + at, at_or_null(gradient_, at), rows, width_, width,
-                               far(gradient_ ? 2 : 1), centers, sum, product, wide);
+                               uncached(gradient_ ? 2 : 1), centers, sum, product, wide);
     }
     for (; rows > 0; --rows, at += width_) {
-      Short copy;
-      double sums[2][kMaxUnit] = {};
+      ShortRow copy;
+      double sums[2][kMaxVectorValues] = {};
       std::copy_n(x_ + at, width, copy.x);
       if (gradient_) std::copy_n(gradient_ + at, width, copy.gradient);
-      kernels_.sum_rows(copy.x, gradient_ ? copy.gradient : nullptr, 1, kMaxUnit, kernels_.unit,
-                        false, centers, sums[0], sums[1], wide);
+      kernels_.sum_rows(copy.x, gradient_ ? copy.gradient : nullptr, 1, kMaxVectorValues,
+                        kernels_.vector_values, false, centers, sums[0], sums[1], wide);
       for (int64_t j = 0; j < width; ++j) sum[j] += sums[0][j], product[j] += sums[1][j];
     }
   }
 
   void map_rows() {
     if (width_ != batch_.channels || columns_ != width_) {
-      for (auto* part : {&high_, &slope_, &shift_, &gain_}) *part = spread(*part);
+      for (auto* part : {&high_, &slope_, &shift_, &gain_}) *part = per_column(*part);
     }
     int64_t tasks = pieces_of(rows_), strips = (width_ + kMapColumns - 1) / kMapColumns;
-    each(tasks, [&](int64_t task) {  // backwards, as map_runs
-      int64_t first = cut(rows_, tasks, tasks - 1 - task), last = cut(rows_, tasks, tasks - task);
+    run_tasks(tasks, [&](int64_t task) {  // backwards, as map_runs
+      int64_t first = split_point(rows_, tasks, tasks - 1 - task),
+              last = split_point(rows_, tasks, tasks - task);
       for (int64_t strip = 0; strip < strips; ++strip) {
         auto [from, to] = columns_of(strip, strips);
         map_block(first * width_ + from, to - from, last - first, map_from(from));
@@ -384,16 +396,17 @@ class Sweep {
     });
   }
   void map_block(int64_t at, int64_t width, int64_t rows, const Affine<T>& map) {
-    if (width >= kernels_.unit) {
+    if (width >= kernels_.vector_values) {
       return kernels_.map_rows(mapped_ + at, at_or_null(mapped_gradient_, at), out_ + at, rows,
                                width_, width, map);
     }
     for (; rows > 0; --rows, at += width_) {
-      Short copy;
+      ShortRow copy;
       std::copy_n(mapped_ + at, width, copy.x);
       if (mapped_gradient_) std::copy_n(mapped_gradient_ + at, width, copy.gradient);
-      kernels_.map_rows(copy.x, mapped_gradient_ ? copy.gradient : nullptr, copy.out, 1, kMaxUnit,
-                        kernels_.unit, {map.high, map.slope, map.shift, map.gain, false, false});
+      kernels_.map_rows(copy.x, mapped_gradient_ ? copy.gradient : nullptr, copy.out, 1,
+                        kMaxVectorValues, kernels_.vector_values,
+                        {map.high, map.slope, map.shift, map.gain, false, false});
       std::copy_n(copy.out, width, out_ + at);
     }
   }

@@ -9,11 +9,7 @@
 
 namespace evenly {
 
-inline constexpr int kMaxUnit = 16;  // values that the widest kernel takes at once
-
-// What values are mapped in: float32, but float64 for float64.
-template <class T>
-using Work = std::conditional_t<std::is_same_v<T, double>, double, float>;
+inline constexpr int kMaxVectorValues = 16;  // values that the widest kernel takes at once
 
 // outer x channels runs of `length` contiguous values, at least a unit each.
 struct Runs {
@@ -23,7 +19,7 @@ struct Runs {
 
 // A channel's sums, still apart by lane.
 struct alignas(64) LaneSums {
-  double sum[kMaxUnit], product[kMaxUnit];
+  double sum[kMaxVectorValues], product[kMaxVectorValues];
 };
 
 // out = (x - high) * slope + shift; backward, that plus the gradient, times gain (a slope with the
@@ -31,26 +27,26 @@ struct alignas(64) LaneSums {
 // a column.
 template <class T>
 struct Affine {
-  const Work<T>*high, *slope, *shift, *gain;
-  bool far;     // no cache near to a core has what is read and written
-  bool stream;  // write past the cache
+  const ComputeType<T>*high, *slope, *shift, *gain;
+  bool uncached;  // no cache near to a core has what is read and written
+  bool stream;    // write past the cache
 };
 
 // Where the numbers of such a map are written.
 template <class W>
-struct MapRows {
+struct AffineRows {
   W *high, *slope, *shift, *gain;
 };
 
 // What is kept of a batch's statistics for each channel. The mean is high + low: high has the
 // precision in which values are mapped.
-struct Saved {
+struct ChannelStatistics {
   double *high, *low, *variance, *inverse;  // inverse: 1 / sqrt(variance + eps)
 
-  static Saved in(double* four_rows, int64_t channels) {
+  static ChannelStatistics in(double* four_rows, int64_t channels) {
     return {four_rows, four_rows + channels, four_rows + 2 * channels, four_rows + 3 * channels};
   }
-  Saved from(int64_t channel) const {
+  ChannelStatistics from(int64_t channel) const {
     return {high + channel, low + channel, variance + channel, inverse + channel};
   }
   // From the means as sums of two, of which the first may be far larger, of channels
@@ -64,20 +60,21 @@ struct Saved {
 // ahead (near ones lose a third of their speed by it).
 template <class T>
 struct BatchKernels {
-  int unit;
+  int vector_values;
   void (*sum_runs)(const T* x, const T* gradient, const Runs&, const double* center, LaneSums*,
                    bool wide);
   void (*sum_rows)(const T* x, const T* gradient, int64_t rows, int64_t stride, int64_t width,
-                   bool far, const double* center, double* sum, double* product, bool wide);
+                   bool uncached, const double* center, double* sum, double* product, bool wide);
   void (*map_runs)(const T* x, const T* gradient, T* out, const Runs&, const Affine<T>&);
   void (*map_rows)(const T* x, const T* gradient, T* out, int64_t rows, int64_t stride,
                    int64_t width, const Affine<T>&);
   // out = (x - mean) * inverse * weight + bias, and the gradient of x from the sums of the gradient
   // and of its product with x - mean (see GradientSums).
-  void (*forward_map)(int64_t channels, const Saved&, const double* weight, const double* bias,
-                      const MapRows<Work<T>>&);
-  void (*backward_map)(int64_t channels, const Saved&, const double* weight, const double* sum,
-                       const double* product, double count, const MapRows<Work<T>>&);
+  void (*forward_map)(int64_t channels, const ChannelStatistics&, const double* weight,
+                      const double* bias, const AffineRows<ComputeType<T>>&);
+  void (*backward_map)(int64_t channels, const ChannelStatistics&, const double* weight,
+                       const double* sum, const double* product, double count,
+                       const AffineRows<ComputeType<T>>&);
 };
 
 // What is the same for all dtypes.
@@ -88,7 +85,7 @@ struct ChannelKernels {
   // squares into variances.
   void (*to_moments)(int64_t channels, double count, double* sums, double* squares);
   void (*save)(int64_t channels, bool narrow, const double* mean, const double* rest,
-               const double* var, double eps, const Saved&);
+               const double* var, double eps, const ChannelStatistics&);
 };
 const ChannelKernels& channel_kernels();
 
@@ -96,9 +93,9 @@ const ChannelKernels& channel_kernels();
 template <class T>
 const BatchKernels<T>& batch_kernels();
 template <>
-const BatchKernels<Half>& batch_kernels();
+const BatchKernels<Float16>& batch_kernels();
 template <>
-const BatchKernels<Brain>& batch_kernels();
+const BatchKernels<BFloat16>& batch_kernels();
 template <>
 const BatchKernels<float>& batch_kernels();
 template <>

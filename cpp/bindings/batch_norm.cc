@@ -22,10 +22,10 @@ namespace evenly {
 namespace {
 
 // Room for four float64 a channel, which Python keeps as plain bytes: a tensor costs 1.6 us.
-Saved saved_in(const nb::bytearray& saved, int64_t channels) {
+ChannelStatistics statistics_in(const nb::bytearray& saved, int64_t channels) {
   if (int64_t(saved.size()) != 4 * 8 * channels)
     throw nb::value_error("saved must have room for four float64 a channel");
-  return Saved::in(static_cast<double*>(const_cast<void*>(saved.data())), channels);
+  return ChannelStatistics::in(static_cast<double*>(const_cast<void*>(saved.data())), channels);
 }
 
 // One number a channel, or None.
@@ -39,7 +39,7 @@ PerChannel per_channel(nb::handle tensor, int64_t channels) {
 }
 
 // A gradient laid out as its batch, so that one layout describes both.
-nb::object alike(const TensorView& x, nb::object gradient) {
+nb::object match_layout(const TensorView& x, nb::object gradient) {
   if (nb::cast<bool>(gradient.attr("is_neg")())) gradient = gradient.attr("resolve_neg")();
   const TensorView own(gradient);
   if (!own.is_cpu() || own.dtype() != x.dtype() || !own.has_shape_of(x))
@@ -60,11 +60,11 @@ struct DenseBatch {
     if (!x.is_cpu() || !layout || !dtype) throw nb::value_error("a batch must be dense");
     batch = {x.data(), nullptr, nullptr, *dtype, layout->outer, layout->channels, layout->inner, 0};
     if (!of_output.is_valid()) return;
-    gradient = alike(x, nb::borrow(of_output));
+    gradient = match_layout(x, nb::borrow(of_output));
     batch.gradient = TensorView(gradient).data();
   }
   int64_t channels() const { return batch.channels; }
-  void make_room() {
+  void allocate_output() {
     out = x.empty_like();
     batch.out = TensorView(out).data();
   }
@@ -73,13 +73,13 @@ struct DenseBatch {
 nb::object forward(nb::handle x, nb::handle weight, nb::handle bias, double eps,
                    const nb::bytearray& saved, bool wanted) {
   DenseBatch dense(x);
-  Saved kept = saved_in(saved, dense.channels());
+  ChannelStatistics statistics = statistics_in(saved, dense.channels());
   const PerChannel weights = per_channel(weight, dense.channels()),
                    biases = per_channel(bias, dense.channels());
-  if (wanted) dense.make_room();
+  if (wanted) dense.allocate_output();
   {
     nb::gil_scoped_release release;
-    batch_norm_forward(dense.batch, weights, biases, eps, kept);
+    batch_norm_forward(dense.batch, weights, biases, eps, statistics);
   }
   return wanted ? dense.out : nb::none();
 }
@@ -91,31 +91,32 @@ nb::object forward_fixed(nb::handle x, nb::handle mean, nb::handle variance, nb:
   const PerChannel weights = per_channel(weight, channels), biases = per_channel(bias, channels);
   const PerChannel fixed_means = per_channel(mean, channels),
                    fixed_variances = per_channel(variance, channels);
-  std::unique_ptr<double[]> room;
-  if (!saved) room = std::make_unique_for_overwrite<double[]>(std::size_t(4 * channels));
-  Saved kept = saved ? saved_in(*saved, channels) : Saved::in(room.get(), channels);
-  dense.make_room();
+  std::unique_ptr<double[]> buffer;
+  if (!saved) buffer = std::make_unique_for_overwrite<double[]>(std::size_t(4 * channels));
+  ChannelStatistics statistics =
+      saved ? statistics_in(*saved, channels) : ChannelStatistics::in(buffer.get(), channels);
+  dense.allocate_output();
   {
     nb::gil_scoped_release release;
     std::vector<double> means = fixed_means.values(channels, 0);
     std::vector<double> variances = fixed_variances.values(channels, 1);
     std::vector<double> rest(means.size());
     bool narrow = dense.batch.dtype != DType::kFloat64;
-    kept.set(0, channels, narrow, means.data(), rest.data(), variances.data(), eps);
-    batch_norm_apply(dense.batch, weights, biases, kept);
+    statistics.set(0, channels, narrow, means.data(), rest.data(), variances.data(), eps);
+    batch_norm_apply(dense.batch, weights, biases, statistics);
   }
   return dense.out;
 }
 
 nb::object apply(nb::handle x, nb::handle weight, nb::handle bias, const nb::bytearray& saved) {
   DenseBatch dense(x);
-  Saved kept = saved_in(saved, dense.channels());
+  ChannelStatistics statistics = statistics_in(saved, dense.channels());
   const PerChannel weights = per_channel(weight, dense.channels()),
                    biases = per_channel(bias, dense.channels());
-  dense.make_room();
+  dense.allocate_output();
   {
     nb::gil_scoped_release release;
-    batch_norm_apply(dense.batch, weights, biases, kept);
+    batch_norm_apply(dense.batch, weights, biases, statistics);
   }
   return dense.out;
 }
@@ -130,19 +131,19 @@ nb::tuple backward(nb::handle x, nb::handle gradient, nb::handle weight, nb::han
                    bool fixed) {
   DenseBatch dense(x, gradient);
   const int64_t channels = dense.channels();
-  Saved kept = saved_in(saved, channels);
+  ChannelStatistics statistics = statistics_in(saved, channels);
   const PerChannel weights = per_channel(weight, channels);
   const nb::object weight_gradient = empty_part(weight, for_weight),
                    bias_gradient = empty_part(bias, for_bias);
   const PerChannel to_weight = per_channel(weight_gradient, channels),
                    to_bias = per_channel(bias_gradient, channels);
-  if (for_x) dense.make_room();
+  if (for_x) dense.allocate_output();
   {
     nb::gil_scoped_release release;
     std::vector<double> sums(std::size_t(2 * channels));
     GradientSums both{sums.data(), sums.data() + channels};
-    batch_norm_backward(dense.batch, weights, kept, both, fixed);
-    for (int64_t c = 0; c < channels; ++c) sums[std::size_t(channels + c)] *= kept.inverse[c];
+    batch_norm_backward(dense.batch, weights, statistics, both, fixed);
+    for (int64_t c = 0; c < channels; ++c) sums[std::size_t(channels + c)] *= statistics.inverse[c];
     to_bias.set(channels, both.sum);
     to_weight.set(channels, both.product);
   }
@@ -161,22 +162,22 @@ GradientSums sums_in(nb::handle sums, int64_t channels) {
 
 void gradient_sums(nb::handle x, nb::handle gradient, const nb::bytearray& saved, nb::handle sums) {
   DenseBatch dense(x, gradient);
-  Saved kept = saved_in(saved, dense.channels());
+  ChannelStatistics statistics = statistics_in(saved, dense.channels());
   const GradientSums both = sums_in(sums, dense.channels());
   nb::gil_scoped_release release;
-  batch_norm_backward(dense.batch, {}, kept, both, false);
+  batch_norm_backward(dense.batch, {}, statistics, both, false);
 }
 
 nb::object gradient(nb::handle x, nb::handle gradient, nb::handle weight,
                     const nb::bytearray& saved, nb::handle sums, double count) {
   DenseBatch dense(x, gradient);
-  Saved kept = saved_in(saved, dense.channels());
+  ChannelStatistics statistics = statistics_in(saved, dense.channels());
   const PerChannel weights = per_channel(weight, dense.channels());
   const GradientSums both = sums_in(sums, dense.channels());
-  dense.make_room();
+  dense.allocate_output();
   {
     nb::gil_scoped_release release;
-    batch_norm_backward_apply(dense.batch, weights, kept, both, count);
+    batch_norm_backward_apply(dense.batch, weights, statistics, both, count);
   }
   return dense.out;
 }
@@ -193,12 +194,13 @@ int64_t* counter(nb::handle tensor) {
 bool move(const nb::bytearray& saved, double count, double momentum, bool skip_non_finite,
           nb::handle mean, nb::handle variance, nb::handle tracked) {
   const int64_t channels = int64_t(saved.size()) / (4 * 8);
-  Saved kept = saved_in(saved, channels);
+  ChannelStatistics statistics = statistics_in(saved, channels);
   const PerChannel means = per_channel(mean, channels), variances = per_channel(variance, channels);
   int64_t* batches = counter(tracked);
   nb::gil_scoped_release release;
   if (std::isnan(momentum)) momentum = batches ? 1.0 / double(*batches + 1) : 0.0;
-  bool moved = batch_norm_move(channels, kept, count, momentum, skip_non_finite, means, variances);
+  bool moved =
+      batch_norm_move(channels, statistics, count, momentum, skip_non_finite, means, variances);
   if (moved && batches) ++*batches;
   return moved;
 }
@@ -268,10 +270,10 @@ void bind_batch_norm(nb::module_& m) {
       "empty_cache", [] { return CachingAllocator::shared().empty(); },
       "Gives what is kept back to the system; returns how many bytes those were.");
   m.def(
-      "least_cached", [] { return kLeastCached; },
+      "least_cached", [] { return kMinCached; },
       "How many values a tensor has at least whose memory is worth keeping.");
   m.def(
-      "most_cached", [] { return CachingAllocator::shared().most_kept(); },
+      "most_cached", [] { return CachingAllocator::shared().max_kept(); },
       "How many bytes are kept at most.");
 }
 

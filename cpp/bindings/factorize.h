@@ -5,6 +5,6 @@
 
 namespace evenly {
 
-void bind_numbering(nanobind::module_& m);
+void bind_factorize(nanobind::module_& m);
 
 }  // namespace evenly

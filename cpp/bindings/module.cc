@@ -34,10 +34,10 @@ namespace {
 
 using AnyArray = nb::ndarray<nb::ro, nb::device::cpu>;
 using Weights = nb::ndarray<const double, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
-using Places = nb::ndarray<const int64_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
+using Indices = nb::ndarray<const int64_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 using Bitmap = nb::ndarray<const uint8_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 using Constants = nb::ndarray<const double, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
-using Number = std::pair<nb::int_, int>;  // mantissa * 2^exponent
+using ScaledInt = std::pair<nb::int_, int>;  // mantissa * 2^exponent
 
 // ---- Arrays in ---------------------------------------------------------------------------
 
@@ -79,7 +79,7 @@ DType dtype_of(const AnyArray& array, const std::optional<std::string>& name) {
   throw nb::type_error("elements must be bool, integers or floats of 16, 32 or 64 bits");
 }
 
-Array array_of(const AnyArray& x, int feature_axis, const std::optional<std::string>& dtype) {
+Array to_array(const AnyArray& x, int feature_axis, const std::optional<std::string>& dtype) {
   Array array;
   array.data = x.data();
   array.dtype = dtype_of(x, dtype);
@@ -96,9 +96,9 @@ Array array_of(const AnyArray& x, int feature_axis, const std::optional<std::str
   return array;
 }
 
-int threads_of(int threads) { return threads > 0 ? threads : default_threads(); }
+int thread_count(int threads) { return threads > 0 ? threads : default_threads(); }
 
-const double* weights_of(const std::optional<Weights>& weights, int64_t rows) {
+const double* to_weights(const std::optional<Weights>& weights, int64_t rows) {
   if (!weights) return nullptr;
   if (int64_t(weights->shape(0)) != rows)
     throw nb::value_error("weights must have one value for each row");
@@ -123,13 +123,13 @@ struct State : Moments {
   nb::object metadata = nb::none();
 };
 
-nb::object metadata_of(const State& state) {
+nb::object get_metadata(const State& state) {
   return state.with_lock([&] { return state.metadata; });
 }
 
 // To be called just before a change, under the lock: puts the new metadata there, unless what is
 // there is not what was expected.
-struct NewMetadata {
+struct ReplaceMetadata {
   State& state;
   nb::object& metadata;  // what was there before goes here, to be freed without the lock
   nb::handle expected;
@@ -141,9 +141,10 @@ struct NewMetadata {
   }
 };
 
-Moments::Agree agree_on(State& state, nb::object& metadata, const nb::object& expected) {
+Moments::Precondition make_precondition(State& state, nb::object& metadata,
+                                        const nb::object& expected) {
   if (metadata.is_none()) return {};
-  return NewMetadata{state, metadata, expected.is_none() ? nb::handle() : nb::handle(expected)};
+  return ReplaceMetadata{state, metadata, expected.is_none() ? nb::handle() : nb::handle(expected)};
 }
 
 using Infinity = std::optional<std::pair<int64_t, int64_t>>;  // (row, column)
@@ -158,8 +159,8 @@ Infinity add_data(State& moments, const Data& data, const AccumulateOptions& opt
     nb::gil_scoped_release release;
     columns = accumulate(data, options, infinite);
     if (infinite) {
-      Place place = first_infinity(data, options.weights);
-      return std::pair(place.row, place.column);
+      Location location = find_infinity(data, options.weights);
+      return std::pair(location.row, location.column);
     }
   }
   moments.add(std::move(columns), rows, first_column);
@@ -169,19 +170,19 @@ Infinity add_data(State& moments, const Data& data, const AccumulateOptions& opt
 Infinity update(State& moments, const AnyArray& x, int feature_axis,
                 const std::optional<Weights>& weights, bool infinite_as_missing, int threads,
                 const std::optional<std::string>& dtype) {
-  Array array = array_of(x, feature_axis, dtype);
+  Array array = to_array(x, feature_axis, dtype);
   if (array.columns() != moments.size()) {
     std::string text = "expected " + std::to_string(moments.size()) + " columns, received " +
                        std::to_string(array.columns());
     throw nb::value_error(text.c_str());
   }
   return add_data(moments, array,
-                  {infinite_as_missing, threads_of(threads), weights_of(weights, array.rows())},
+                  {infinite_as_missing, thread_count(threads), to_weights(weights, array.rows())},
                   array.rows());
 }
 
 // Columns of equal length, each with an Arrow validity bitmap or None.
-std::vector<ArrowColumn> columns_of(const std::vector<AnyArray>& values,
+std::vector<ArrowColumn> to_columns(const std::vector<AnyArray>& values,
                                     const std::vector<std::optional<Bitmap>>& validity,
                                     const std::vector<int64_t>& bit_offsets) {
   if (validity.size() != values.size() || bit_offsets.size() != values.size()) {
@@ -190,7 +191,7 @@ std::vector<ArrowColumn> columns_of(const std::vector<AnyArray>& values,
   std::vector<ArrowColumn> columns;
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i].ndim() != 1) throw nb::value_error("a column must be one-dimensional");
-    ArrowColumn column{array_of(values[i], 0, std::nullopt)};
+    ArrowColumn column{to_array(values[i], 0, std::nullopt)};
     int64_t rows = column.values.shape[0];
     if (rows != int64_t(values[0].shape(0)))
       throw nb::value_error("columns must have the same length");
@@ -213,29 +214,29 @@ Infinity update_columns(State& moments, const std::vector<AnyArray>& values,
                         int threads, int64_t first_column) {
   if (first_column < 0 || first_column > moments.size() - int64_t(values.size()))
     throw nb::value_error("there must be a column in the state for each of the values");
-  std::vector<ArrowColumn> columns = columns_of(values, validity, bit_offsets);
+  std::vector<ArrowColumn> columns = to_columns(values, validity, bit_offsets);
   int64_t rows = columns.empty() ? 0 : columns[0].values.shape[0];
   return add_data(moments, columns,
-                  {infinite_as_missing, threads_of(threads), weights_of(weights, rows)},
+                  {infinite_as_missing, thread_count(threads), to_weights(weights, rows)},
                   first_column == 0 ? rows : 0, first_column);
 }
 
-void check_places(const State& moments, const Places& places, int64_t width) {
-  const int64_t most = moments.size() / width + int64_t(places.shape(0));
-  for (size_t i = 0; i < places.shape(0); ++i) {
-    if (places.data()[i] < 0 || places.data()[i] >= most)
+void check_indices(const State& moments, const Indices& indices, int64_t width) {
+  const int64_t most = moments.size() / width + int64_t(indices.shape(0));
+  for (size_t i = 0; i < indices.shape(0); ++i) {
+    if (indices.data()[i] < 0 || indices.data()[i] >= most)
       throw nb::value_error("a group's place must be one in the state, or one of as many new ones");
   }
 }
 
 Infinity update_groups(State& moments, const std::vector<AnyArray>& values,
                        const std::vector<std::optional<Bitmap>>& validity,
-                       const std::vector<int64_t>& bit_offsets, const Places& codes,
-                       const Places& places, const std::optional<Weights>& weights,
+                       const std::vector<int64_t>& bit_offsets, const Indices& codes,
+                       const Indices& indices, const std::optional<Weights>& weights,
                        bool infinite_as_missing, int threads, nb::object metadata) {
-  std::vector<ArrowColumn> columns = columns_of(values, validity, bit_offsets);
+  std::vector<ArrowColumn> columns = to_columns(values, validity, bit_offsets);
   if (columns.empty()) throw nb::value_error("there must be at least one column");
-  RowGroups groups{codes.data(), int64_t(codes.shape(0)), int64_t(places.shape(0))};
+  RowGroups groups{codes.data(), int64_t(codes.shape(0)), int64_t(indices.shape(0))};
   if (groups.rows != columns[0].values.shape[0])
     throw nb::value_error("codes must have one value for each row");
   std::vector<int64_t> rows(std::size_t(groups.count));
@@ -244,29 +245,29 @@ Infinity update_groups(State& moments, const std::vector<AnyArray>& values,
       throw nb::value_error("there must be a place for each code");
     ++rows[std::size_t(groups.codes[row])];
   }
-  check_places(moments, places, int64_t(columns.size()));
-  AccumulateOptions options{infinite_as_missing, threads_of(threads),
-                            weights_of(weights, groups.rows)};
+  check_indices(moments, indices, int64_t(columns.size()));
+  AccumulateOptions options{infinite_as_missing, thread_count(threads),
+                            to_weights(weights, groups.rows)};
   std::vector<Column> sums;
   {
     nb::gil_scoped_release release;
     bool infinite = false;
     sums = accumulate_groups(columns, groups, options, infinite);
     if (infinite) {
-      Place place = first_infinity(columns, options.weights);
-      return std::pair(place.row, place.column);
+      Location location = find_infinity(columns, options.weights);
+      return std::pair(location.row, location.column);
     }
   }
-  moments.add_groups(std::move(sums), rows, int64_t(columns.size()), places.data(), false,
-                     agree_on(moments, metadata, nb::none()));
+  moments.add_groups(std::move(sums), rows, int64_t(columns.size()), indices.data(), false,
+                     make_precondition(moments, metadata, nb::none()));
   return {};
 }
 
-Infinity update_slices(State& moments, const AnyArray& values, const Places& starts,
+Infinity update_slices(State& moments, const AnyArray& values, const Indices& starts,
                        const std::optional<Weights>& weights, bool infinite_as_missing,
                        int threads) {
   if (values.ndim() != 1) throw nb::value_error("values must be one-dimensional");
-  Array array = array_of(values, 0, std::nullopt);
+  Array array = to_array(values, 0, std::nullopt);
   int64_t count = int64_t(starts.shape(0)) - 1;
   if (count != moments.size())
     throw nb::value_error("starts must have one value more than the state has columns");
@@ -276,34 +277,35 @@ Infinity update_slices(State& moments, const AnyArray& values, const Places& sta
   if (starts.data()[0] != 0 || starts.data()[count] != array.rows())
     throw nb::value_error("starts must go from 0 to the number of values");
   return add_data(moments, Slices{array, starts.data(), count},
-                  {infinite_as_missing, threads_of(threads), weights_of(weights, array.rows())}, 0);
+                  {infinite_as_missing, thread_count(threads), to_weights(weights, array.rows())},
+                  0);
 }
 
 bool merge(State& state, State& other, nb::object metadata, const nb::object& expected,
            bool consume, bool all_or_nothing) {
-  Moments::Agree agree = agree_on(state, metadata, expected);
-  return consume && &other != &state ? state.merge(std::move(other), agree)
-                                     : state.add(other, agree, all_or_nothing);
+  Moments::Precondition precondition = make_precondition(state, metadata, expected);
+  return consume && &other != &state ? state.merge(std::move(other), precondition)
+                                     : state.add(other, precondition, all_or_nothing);
 }
 
-void merge_groups(State& state, State& other, int64_t width, const Places& places,
+void merge_groups(State& state, State& other, int64_t width, const Indices& indices,
                   nb::object metadata, bool consume) {
   std::vector<int64_t> rows = other.group_rows();
-  if (width < 1 || rows.size() != places.shape(0) || other.size() != width * int64_t(rows.size()))
+  if (width < 1 || rows.size() != indices.shape(0) || other.size() != width * int64_t(rows.size()))
     throw nb::value_error("other must have `width` columns for each place");
-  check_places(state, places, width);
-  state.add_groups(consume ? other.release() : other.snapshot(), rows, width, places.data(),
-                   other.extremes_are_bounds(), agree_on(state, metadata, nb::none()));
+  check_indices(state, indices, width);
+  state.add_groups(consume ? other.release() : other.snapshot(), rows, width, indices.data(),
+                   other.extremes_are_bounds(), make_precondition(state, metadata, nb::none()));
 }
 
-State* take_groups(const State& state, const Places& places, int64_t width) {
-  const int64_t groups = state.groups(), count = int64_t(places.shape(0));
+State* take_groups(const State& state, const Indices& indices, int64_t width) {
+  const int64_t groups = state.groups(), count = int64_t(indices.shape(0));
   if (width < 0 || state.size() != width * groups)
     throw nb::value_error("the state must have `width` columns for each group");
   for (int64_t i = 0; i < count; ++i) {
-    if (places.data()[i] >= groups) throw nb::index_error("no such group");
+    if (indices.data()[i] >= groups) throw nb::index_error("no such group");
   }
-  return new State(state.take_groups(places.data(), count, width));
+  return new State(state.take_groups(indices.data(), count, width));
 }
 
 State* total(const State& state, int64_t width) {
@@ -325,7 +327,7 @@ void check_same_size(const State& a, const State& b) {
 // ---- Numbers out and in ------------------------------------------------------------------
 
 // Python's int from limbs, through the only public door that takes any length: text.
-nb::int_ integer_of(const Dyadic& value) {
+nb::int_ to_python_int(const Dyadic& value) {
   if (value.limbs.empty()) return nb::int_(0);
   if (value.limbs.size() == 1 && value.limbs[0] < uint64_t(1) << 62) {
     int64_t small = int64_t(value.limbs[0]);
@@ -341,12 +343,12 @@ nb::int_ integer_of(const Dyadic& value) {
   return nb::steal<nb::int_>(integer);
 }
 
-Number number_of(const Exact& value) {
+ScaledInt to_scaled_int(const ExactSum& value) {
   Dyadic dyadic = value.dyadic();
-  return {integer_of(dyadic), dyadic.exponent};
+  return {to_python_int(dyadic), dyadic.exponent};
 }
 
-Exact exact_of(const Number& number) {
+ExactSum to_exact_sum(const ScaledInt& number) {
   if (number.second < -4096 || number.second > 4096)
     throw nb::value_error("an exponent must lie within ±4096");
   nb::str text = nb::steal<nb::str>(PyNumber_ToBase(number.first.ptr(), 16));
@@ -360,19 +362,19 @@ Exact exact_of(const Number& number) {
     value.limbs.push_back(std::stoull(hex.substr(begin, end - begin), nullptr, 16));
   }
   value.exponent = number.second;
-  Exact exact;
+  ExactSum exact;
   exact.assign(value);
   return exact;
 }
 
 template <class Read>
-std::vector<Number> numbers_of(const State& moments, Read&& read) {
-  std::vector<Number> numbers;
-  for (const Column& column : moments.snapshot()) numbers.push_back(number_of(read(column)));
+std::vector<ScaledInt> to_scaled_ints(const State& moments, Read&& read) {
+  std::vector<ScaledInt> numbers;
+  for (const Column& column : moments.snapshot()) numbers.push_back(to_scaled_int(read(column)));
   return numbers;
 }
 
-nb::object object_of(const Value& value) {
+nb::object to_object(const ExtremeValue& value) {
   if (value.rest == 0) return nb::float_(value.nearest);
   nb::int_ nearest = nb::steal<nb::int_>(PyLong_FromDouble(value.nearest));
   return nearest + nb::int_(int(value.rest));
@@ -382,7 +384,7 @@ nb::list extremes_of(const State& moments) {
   nb::list pairs;
   for (const Column& column : moments.snapshot()) {
     if (column.has_values()) {
-      pairs.append(nb::make_tuple(object_of(column.min), object_of(column.max)));
+      pairs.append(nb::make_tuple(to_object(column.min), to_object(column.max)));
     } else {
       pairs.append(nb::make_tuple(nb::none(), nb::none()));
     }
@@ -390,28 +392,28 @@ nb::list extremes_of(const State& moments) {
   return pairs;
 }
 
-Value value_of_object(nb::handle object) {
-  if (!PyLong_Check(object.ptr())) return value_of(nb::cast<double>(object));
+ExtremeValue extreme_value_of_object(nb::handle object) {
+  if (!PyLong_Check(object.ptr())) return extreme_value(nb::cast<double>(object));
   int overflow = 0;
   long long small = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
-  if (!overflow) return value_of_integer(int64_t(small));
+  if (!overflow) return extreme_value_of_integer(int64_t(small));
   unsigned long long large = PyLong_AsUnsignedLongLong(object.ptr());
   if (PyErr_Occurred()) throw nb::python_error();
-  return value_of_integer(uint64_t(large));
+  return extreme_value_of_integer(uint64_t(large));
 }
 
-void set_column(State& moments, int64_t index, const Number& count, const Number& missing,
-                const Number& sum, const Number& squares, nb::object min, nb::object max) {
+void set_column(State& moments, int64_t index, const ScaledInt& count, const ScaledInt& missing,
+                const ScaledInt& sum, const ScaledInt& squares, nb::object min, nb::object max) {
   if (index < 0 || index >= moments.size()) throw nb::index_error("no such column");
-  ExactMode mode;
+  ScopedFpEnvironment fp_environment;
   Column column;
-  column.add_count(exact_of(count));
-  column.add_missing(exact_of(missing));
-  column.sum = exact_of(sum);
-  column.squares = exact_of(squares);
+  column.add_count(to_exact_sum(count));
+  column.add_missing(to_exact_sum(missing));
+  column.sum = to_exact_sum(sum);
+  column.squares = to_exact_sum(squares);
   if (!min.is_none()) {
-    column.include(value_of_object(min));
-    column.include(value_of_object(max));
+    column.include(extreme_value_of_object(min));
+    column.include(extreme_value_of_object(max));
   }
   moments.set_column(index, std::move(column));
 }
@@ -434,7 +436,7 @@ State* take_columns(const State& state, const std::vector<int64_t>& indices, int
 
 State* copy(const State& state) {
   auto copied = std::make_unique<State>(static_cast<const Moments&>(state));
-  copied->metadata = metadata_of(state);
+  copied->metadata = get_metadata(state);
   return copied.release();
 }
 
@@ -449,7 +451,7 @@ void set_metadata(State& state, nb::object metadata) {
 }
 
 bool replace_metadata(State& state, nb::object metadata, const nb::object& expected) {
-  return state.with_lock(NewMetadata{state, metadata, expected});
+  return state.with_lock(ReplaceMetadata{state, metadata, expected});
 }
 
 int64_t first_impossible(const State& state) {
@@ -466,20 +468,21 @@ class FloatingPointMode {
   void exit(const nb::args&) { mode_.reset(); }
 
  private:
-  std::optional<ExactMode> mode_;
+  std::optional<ScopedFpEnvironment> mode_;
 };
 
-using Readings = nb::ndarray<double, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
+using ScalingOutput = nb::ndarray<double, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 
 const char* read_scaling(const State& moments, int64_t correction, bool inverse,
-                         const Readings& high, const Readings& low, const Readings& factor) {
+                         const ScalingOutput& high, const ScalingOutput& low,
+                         const ScalingOutput& factor) {
   auto columns = size_t(moments.size());
   if (high.shape(0) != columns || low.shape(0) != columns || factor.shape(0) != columns) {
     throw nb::value_error("hi, lo and factor must have one value for each column");
   }
   static const char* const words[] = {"certain", "undefined", "unsure"};
   return words[int(moments.with_columns([&](const std::vector<Column>& all) {
-    return read(all, correction, inverse, high.data(), low.data(), factor.data());
+    return finalize(all, correction, inverse, high.data(), low.data(), factor.data());
   }))];
 }
 
@@ -491,8 +494,8 @@ void scale_array(const AnyArray& x, const Output& out, int feature_axis, const C
                  const Constants& low, const Constants& factor, bool inverse, bool nan_to_zero,
                  int threads, const std::optional<std::string>& x_dtype,
                  const std::optional<std::string>& out_dtype) {
-  Array from = array_of(x, feature_axis, x_dtype);
-  Array to = array_of(AnyArray(out), feature_axis, out_dtype);
+  Array from = to_array(x, feature_axis, x_dtype);
+  Array to = to_array(AnyArray(out), feature_axis, out_dtype);
   if (from.shape != to.shape) throw nb::value_error("x and out must have the same shape");
   if (to.dtype < DType::kFloat16) throw nb::type_error("out must be of a floating-point type");
   auto columns = size_t(from.columns());
@@ -501,10 +504,10 @@ void scale_array(const AnyArray& x, const Output& out, int feature_axis, const C
   }
   nb::gil_scoped_release release;
   scale(from, to,
-        {high.data(), low.data(), factor.data(), inverse, nan_to_zero, threads_of(threads)});
+        {high.data(), low.data(), factor.data(), inverse, nan_to_zero, thread_count(threads)});
 }
 
-std::vector<std::string> names_of_kernels() {
+std::vector<std::string> available_kernels() {
   std::vector<std::string> names;
   for (const char* const* name = kernel_names(); *name; ++name) names.emplace_back(*name);
   return names;
@@ -514,7 +517,7 @@ void check_forced_kernel() {
   const char* wanted = std::getenv("EVENLY_KERNEL");
   if (!wanted || std::string(wanted) == chosen_kernel_name()) return;
   std::string text = "EVENLY_KERNEL must name a kernel that this processor can run:";
-  for (const std::string& name : names_of_kernels()) text += " " + name;
+  for (const std::string& name : available_kernels()) text += " " + name;
   text += "; received " + std::string(wanted);
   throw std::runtime_error(text);
 }
@@ -541,7 +544,7 @@ NB_MODULE(_core, m) {
           "rows", &State::rows, [](State& self, int64_t rows) { set_group_rows(self, {rows}); },
           "Rows that were added, whatever they weighed. To be set where there is one group.")
       .def_prop_rw("group_rows", &State::group_rows, &set_group_rows, "The same of each group.")
-      .def_prop_rw("metadata", &metadata_of, &set_metadata,
+      .def_prop_rw("metadata", &get_metadata, &set_metadata,
                    nb::for_getter(nb::sig("def metadata(self) -> typing.Any")),
                    nb::for_setter(nb::sig("def metadata(self, value: object, /) -> None")),
                    nb::for_setter(nb::arg("value").none()),
@@ -610,25 +613,25 @@ NB_MODULE(_core, m) {
       .def(
           "counts",
           [](const State& m) {
-            return numbers_of(m, [](const Column& c) { return c.total_count(); });
+            return to_scaled_ints(m, [](const Column& c) { return c.total_count(); });
           },
           "Total weight of the values, as (mantissa, exponent).")
       .def(
           "missings",
           [](const State& m) {
-            return numbers_of(m, [](const Column& c) { return c.total_missing(); });
+            return to_scaled_ints(m, [](const Column& c) { return c.total_missing(); });
           },
           "Total weight of the rows without a value, as (mantissa, exponent).")
       .def(
           "sums",
           [](const State& m) {
-            return numbers_of(m, [](const Column& c) -> const Exact& { return c.sum; });
+            return to_scaled_ints(m, [](const Column& c) -> const ExactSum& { return c.sum; });
           },
           "Sum of the values, as (mantissa, exponent).")
       .def(
           "squares",
           [](const State& m) {
-            return numbers_of(m, [](const Column& c) -> const Exact& { return c.squares; });
+            return to_scaled_ints(m, [](const Column& c) -> const ExactSum& { return c.squares; });
           },
           "Sum of the values' squares, as (mantissa, exponent).")
       .def("read_scaling", &read_scaling, "correction"_a, "inverse"_a, "hi"_a, "lo"_a, "factor"_a,
@@ -646,7 +649,7 @@ NB_MODULE(_core, m) {
             std::string bytes;
             {
               nb::gil_scoped_release release;
-              bytes = pack(snapshot);
+              bytes = serialize(snapshot);
             }
             return nb::bytes(bytes.data(), bytes.size());
           },
@@ -657,7 +660,7 @@ NB_MODULE(_core, m) {
             auto bytes = static_cast<const uint8_t*>(packed.data());
             nb::gil_scoped_release release;
             bool bounds = false;
-            std::vector<Column> columns = unpack(bytes, packed.size(), bounds);
+            std::vector<Column> columns = deserialize(bytes, packed.size(), bounds);
             return new State(std::move(columns), bounds, groups);
           },
           "packed"_a, "groups"_a = 1,
@@ -679,7 +682,7 @@ NB_MODULE(_core, m) {
         "out_dtype"_a = nb::none(),
         "out = ((x - hi) - lo) * factor, or with inverse x * factor + lo + hi.");
   bind_batch_norm(m);
-  bind_numbering(m);
+  bind_factorize(m);
   m.def(
       "guard_mapping",
       [](const nb::ndarray<const uint8_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>& pages) {
@@ -694,7 +697,7 @@ NB_MODULE(_core, m) {
   m.def("num_threads", &default_threads, "Threads used when none are named.");
   m.def("runtime", &runtime_name, "Whose threads are used.");
   m.def("kernel", [] { return std::string(chosen_kernel_name()); }, "The kernels in use.");
-  m.def("kernels", &names_of_kernels, "The kernels that EVENLY_KERNEL may name here.");
+  m.def("kernels", &available_kernels, "The kernels that EVENLY_KERNEL may name here.");
 }
 
 }  // namespace evenly

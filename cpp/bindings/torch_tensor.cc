@@ -164,8 +164,8 @@ std::optional<TensorView::Layout> TensorView::layout() const {
 nb::object TensorView::empty_like() const {
   const auto own = dtype();
   const int64_t all = values();
-  const bool cached = own && all >= kLeastCached &&
-                      size_t(all * size_of(*own)) <= CachingAllocator::shared().most_kept();
+  const bool cached = own && all >= kMinCached &&
+                      size_t(all * size_of(*own)) <= CachingAllocator::shared().max_kept();
   if (!cached) return called(torch().empty_like, tensor_);
   return called(torch().from_dlpack, cached_tensor(view_.shape, view_.strides, view_.ndim, *own));
 }

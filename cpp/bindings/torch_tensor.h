@@ -51,7 +51,7 @@ class TensorView {
 };
 
 // Values: what is smaller, the C library itself keeps.
-inline constexpr int64_t kLeastCached = 1 << 20;
+inline constexpr int64_t kMinCached = 1 << 20;
 
 // A dense tensor, as the capsule of DLPack's first version, in memory that is kept, when it is
 // freed, for the next of its size. (Its storage cannot be resized, as that of torch's own can.)

@@ -34,21 +34,21 @@ double approximate(const Dyadic& value) {
   return value.negative ? -magnitude : magnitude;
 }
 
-Exact exact_of(const Dyadic& value) {
-  Exact exact;
+ExactSum to_exact_sum(const Dyadic& value) {
+  ExactSum exact;
   exact.assign(value);
   return exact;
 }
 
-Dyadic dyadic_of(const Value& value) {
-  Exact exact;
+Dyadic to_dyadic(const ExtremeValue& value) {
+  ExactSum exact;
   exact.add(value.nearest);
   exact.add(value.rest, 0);
   return exact.dyadic();
 }
 
 // By the schoolbook: numbers of two to six limbs.
-Exact product(const Dyadic& x, const Dyadic& y) {
+ExactSum product(const Dyadic& x, const Dyadic& y) {
   Dyadic z;
   z.negative = x.negative != y.negative;
   z.exponent = x.exponent + y.exponent;
@@ -62,24 +62,24 @@ Exact product(const Dyadic& x, const Dyadic& y) {
     }
     z.limbs[i + y.limbs.size()] = carry;
   }
-  return exact_of(z);
+  return to_exact_sum(z);
 }
 
 // The sum of (x - mean)^2, times the count: count * squares - sum^2.
-bool spread_is_possible(const Dyadic& count, const Dyadic& sum, const Dyadic& squares) {
+bool deviations_are_possible(const Dyadic& count, const Dyadic& sum, const Dyadic& squares) {
   const double left = approximate(count) * approximate(squares);
   const double right = approximate(sum) * approximate(sum);
   // Each factor and product is within 2^-51; so is the difference, of the larger one.
   if (left > kSmallest && left - right > kMargin * left && std::isfinite(left)) return true;
-  Exact spread = product(count, squares);
-  spread.subtract(product(sum, sum));
-  return !spread.is_negative();
+  ExactSum deviations = product(count, squares);
+  deviations.subtract(product(sum, sum));
+  return !deviations.is_negative();
 }
 
 // The sum of (max - x) * (x - min) (Bhatia and Davis, American Mathematical Monthly 107, 2000):
 // (min + max) * sum - count * min * max - squares.
 bool extremes_are_possible(const Dyadic& count, const Dyadic& sum, const Dyadic& squares,
-                           const Value& min, const Value& max) {
+                           const ExtremeValue& min, const ExtremeValue& max) {
   const double low = min.nearest, high = max.nearest, s = approximate(sum);
   const double terms[] = {low * s, high * s, -approximate(count) * low * high,
                           -approximate(squares)};
@@ -90,18 +90,18 @@ bool extremes_are_possible(const Dyadic& count, const Dyadic& sum, const Dyadic&
   }
   const bool whole = min.rest == 0 && max.rest == 0;
   if (whole && size > kSmallest && total > kMargin * size && std::isfinite(size)) return true;
-  const Dyadic least = dyadic_of(min), most = dyadic_of(max);
-  Exact inside = product(least, sum);
-  inside.add(product(most, sum));
-  inside.subtract(product(count, product(least, most).dyadic()));
-  inside.subtract(exact_of(squares));
+  const Dyadic lower = to_dyadic(min), upper = to_dyadic(max);
+  ExactSum inside = product(lower, sum);
+  inside.add(product(upper, sum));
+  inside.subtract(product(count, product(lower, upper).dyadic()));
+  inside.subtract(to_exact_sum(squares));
   return !inside.is_negative();
 }
 
 }  // namespace
 
 bool is_possible(const Column& column) {
-  ExactMode mode;
+  ScopedFpEnvironment fp_environment;
   const Dyadic count = column.total_count().dyadic(), missing = column.total_missing().dyadic();
   const Dyadic sum = column.sum.dyadic(), squares = column.squares.dyadic();
   if (count.negative || missing.negative) return false;
@@ -112,7 +112,7 @@ bool is_possible(const Column& column) {
     return !column.has_values() && sum.limbs.empty() && squares.limbs.empty();
   }
   return column.has_values() && std::isfinite(column.min.nearest) &&
-         std::isfinite(column.max.nearest) && spread_is_possible(count, sum, squares) &&
+         std::isfinite(column.max.nearest) && deviations_are_possible(count, sum, squares) &&
          extremes_are_possible(count, sum, squares, column.min, column.max);
 }
 

@@ -16,7 +16,7 @@ inline uint64_t add_carry(uint64_t x, uint64_t y, unsigned& carry) {
 
 }  // namespace
 
-void Exact::copy(const Exact& other) {
+void ExactSum::copy(const ExactSum& other) {
   low_ = other.low_;
   size_ = other.size_;
   if (other.size_ > kInside) {
@@ -28,7 +28,7 @@ void Exact::copy(const Exact& other) {
   std::memcpy(limbs(), other.limbs(), size_ * sizeof(uint64_t));
 }
 
-void Exact::steal(Exact& other) noexcept {
+void ExactSum::steal(ExactSum& other) noexcept {
   low_ = other.low_;
   size_ = other.size_;
   capacity_ = other.capacity_;
@@ -41,17 +41,17 @@ void Exact::steal(Exact& other) noexcept {
   other.size_ = 0;
 }
 
-void Exact::widen(int first, int last) {
+void ExactSum::widen(int first, int last) {
   int bottom = size_ ? std::min<int>(low_, first) : first;
   int top = size_ ? std::max<int>(low_ + size_ - 1, last + 1) : last + 1;
   uint32_t size = uint32_t(top - bottom + 1);
   uint32_t shift = size_ ? uint32_t(low_ - bottom) : 0;
   uint64_t sign = is_negative() ? ~uint64_t(0) : 0;
   if (size > capacity_) {
-    uint64_t* room = new uint64_t[size];
-    std::memcpy(room + shift, limbs(), size_ * sizeof(uint64_t));
+    uint64_t* grown = new uint64_t[size];
+    std::memcpy(grown + shift, limbs(), size_ * sizeof(uint64_t));
     if (on_heap()) delete[] heap_;
-    heap_ = room;
+    heap_ = grown;
     capacity_ = size;
   } else {
     std::memmove(limbs() + shift, limbs(), size_ * sizeof(uint64_t));
@@ -63,23 +63,23 @@ void Exact::widen(int first, int last) {
   size_ = uint16_t(size);
 }
 
-void Exact::reserve(uint32_t wanted) {
+void ExactSum::reserve(uint32_t wanted) {
   if (wanted <= capacity_) return;
-  uint64_t* room = new uint64_t[wanted];
-  std::memcpy(room, limbs(), size_ * sizeof(uint64_t));
+  uint64_t* grown = new uint64_t[wanted];
+  std::memcpy(grown, limbs(), size_ * sizeof(uint64_t));
   if (on_heap()) delete[] heap_;
-  heap_ = room;
+  heap_ = grown;
   capacity_ = wanted;
 }
 
-void Exact::make_room(const Exact& other) {
+void ExactSum::reserve_for(const ExactSum& other) {
   if (other.size_ == 0) return;
   if (size_ != 0) cover(other.low_, other.low_ + other.size_ - 2);
   // One word more than the sum may have, for guard_top.
   reserve(std::max<uint32_t>(size_, other.size_) + 1);
 }
 
-void Exact::propagate(uint32_t index, uint64_t sign, unsigned carry) {
+void ExactSum::propagate(uint32_t index, uint64_t sign, unsigned carry) {
   uint64_t* limb = limbs();
   // Once sign + carry is zero (no carry over a positive addend, or a carry that
   // meets a negative one), nothing above changes: nearly always at once.
@@ -89,7 +89,7 @@ void Exact::propagate(uint32_t index, uint64_t sign, unsigned carry) {
   guard_top();
 }
 
-void Exact::add(int64_t mantissa, int exponent) {
+void ExactSum::add(int64_t mantissa, int exponent) {
   if (mantissa == 0) return;
   int first = exponent >> 6;
   unsigned shift = unsigned(exponent) & 63;
@@ -104,7 +104,7 @@ void Exact::add(int64_t mantissa, int exponent) {
   propagate(uint32_t(first - low_) + 2, uint64_t(mantissa >> 63), carry);
 }
 
-void Exact::add_wide(int128 mantissa, int exponent) {
+void ExactSum::add_wide(int128 mantissa, int exponent) {
   if (int128(int64_t(mantissa)) == mantissa) return add(int64_t(mantissa), exponent);
   int first = exponent >> 6;
   unsigned shift = unsigned(exponent) & 63;
@@ -120,7 +120,7 @@ void Exact::add_wide(int128 mantissa, int exponent) {
   propagate(uint32_t(first - low_) + 3, uint64_t(mantissa >> 127), carry);
 }
 
-void Exact::add(double value) {
+void ExactSum::add(double value) {
   uint64_t bits = std::bit_cast<uint64_t>(value);
   int field = int(bits >> 52) & 0x7ff;
   int64_t mantissa = int64_t(bits & ((uint64_t(1) << 52) - 1));
@@ -128,13 +128,13 @@ void Exact::add(double value) {
   add(bits >> 63 ? -mantissa : mantissa, std::max(field, 1) - 1075);
 }
 
-uint64_t Exact::word(int index) const {
+uint64_t ExactSum::word(int index) const {
   if (size_ == 0 || index < low_) return 0;
   if (index >= low_ + int(size_)) return is_negative() ? ~uint64_t(0) : 0;
   return limbs()[index - low_];
 }
 
-void Exact::add(const Exact& other) {
+void ExactSum::add(const ExactSum& other) {
   if (other.size_ == 0) return;
   if (size_ == 0 && other.size_ <= capacity_) {
     low_ = other.low_;
@@ -157,7 +157,7 @@ void Exact::add(const Exact& other) {
             carry);
 }
 
-void Exact::subtract(const Exact& other) {
+void ExactSum::subtract(const ExactSum& other) {
   if (other.size_ == 0) return;
   // -x = ~x + 1 unit of its lowest word.
   cover(other.low_, other.low_ + other.size_ - 2);
@@ -169,12 +169,12 @@ void Exact::subtract(const Exact& other) {
             carry);
 }
 
-bool Exact::is_zero() const {
+bool ExactSum::is_zero() const {
   const uint64_t* limb = limbs();
   return std::all_of(limb, limb + size_, [](uint64_t x) { return x == 0; });
 }
 
-bool Exact::operator==(const Exact& other) const {
+bool ExactSum::operator==(const ExactSum& other) const {
   if (size_ == 0 || other.size_ == 0) return is_zero() && other.is_zero();
   int bottom = std::min(low_, other.low_);
   int top = std::max(low_ + size_, other.low_ + other.size_);
@@ -184,7 +184,7 @@ bool Exact::operator==(const Exact& other) const {
   return is_negative() == other.is_negative();
 }
 
-Dyadic Exact::dyadic() const {
+Dyadic ExactSum::dyadic() const {
   Dyadic value;
   value.negative = is_negative();
   value.limbs.assign(limbs(), limbs() + size_);
@@ -209,9 +209,9 @@ Dyadic Exact::dyadic() const {
   return value;
 }
 
-void Exact::assign(const Dyadic& value) {
+void ExactSum::assign(const Dyadic& value) {
   release();
-  Exact magnitude;
+  ExactSum magnitude;
   for (std::size_t i = 0; i < value.limbs.size(); ++i) {
     int exponent = value.exponent + 64 * int(i);
     magnitude.add_wide(int128(value.limbs[i]), exponent);

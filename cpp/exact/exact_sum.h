@@ -24,43 +24,43 @@ struct Dyadic {
   int exponent = 0;
 };
 
-class Exact {
+class ExactSum {
  public:
-  Exact() = default;
-  Exact(const Exact& other) { copy(other); }
-  Exact(Exact&& other) noexcept { steal(other); }
-  Exact& operator=(const Exact& other) {
+  ExactSum() = default;
+  ExactSum(const ExactSum& other) { copy(other); }
+  ExactSum(ExactSum&& other) noexcept { steal(other); }
+  ExactSum& operator=(const ExactSum& other) {
     if (this != &other) {
       release();
       copy(other);
     }
     return *this;
   }
-  Exact& operator=(Exact&& other) noexcept {
+  ExactSum& operator=(ExactSum&& other) noexcept {
     if (this != &other) {
       release();
       steal(other);
     }
     return *this;
   }
-  ~Exact() { release(); }
+  ~ExactSum() { release(); }
 
   // += mantissa * 2^exponent, for |exponent| < 2^15 - 2^8.
   void add(int64_t mantissa, int exponent);
   void add_wide(int128 mantissa, int exponent);
   // += value, which must be finite.
   void add(double value);
-  void add(const Exact& other);
-  void subtract(const Exact& other);
+  void add(const ExactSum& other);
+  void subtract(const ExactSum& other);
   // Takes all the memory that adding other will need, so that add(other) cannot fail.
-  void make_room(const Exact& other);
+  void reserve_for(const ExactSum& other);
   // Replaces the value.
   void assign(const Dyadic& value);
 
   Dyadic dyadic() const;
   bool is_zero() const;
   bool is_negative() const { return size_ != 0 && int64_t(limbs()[size_ - 1]) < 0; }
-  bool operator==(const Exact& other) const;
+  bool operator==(const ExactSum& other) const;
   // Bytes outside the object.
   std::size_t heap_bytes() const { return on_heap() ? capacity_ * sizeof(uint64_t) : 0; }
 
@@ -70,8 +70,8 @@ class Exact {
   bool on_heap() const { return capacity_ > kInside; }
   uint64_t* limbs() { return on_heap() ? heap_ : inside_; }
   const uint64_t* limbs() const { return on_heap() ? heap_ : inside_; }
-  void copy(const Exact& other);
-  void steal(Exact& other) noexcept;
+  void copy(const ExactSum& other);
+  void steal(ExactSum& other) noexcept;
   void release() {
     if (on_heap()) delete[] heap_;
     capacity_ = kInside;

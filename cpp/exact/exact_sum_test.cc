@@ -52,7 +52,7 @@ double finite_of(Random& random) {
 
 // A number and its twin, both given the same random additions.
 struct Twins {
-  Exact exact;
+  ExactSum exact;
   Oracle oracle;
 
   void add_random(Random& random, int largest_exponent) {
@@ -75,7 +75,7 @@ struct Twins {
       }
     }
   }
-  bool agree() const { return same(exact, oracle); }
+  bool precondition() const { return same(exact, oracle); }
 };
 
 Twins random_twins(Random& random) {
@@ -94,9 +94,9 @@ TEST(every_addition_at_any_exponent_is_exact) {
     int largest_exponent = random.one_of({0, 10, 63, 64, 65, 130, 400, 1100, 32000});
     for (int i = 0; i < 30; ++i) {
       twins.add_random(random, largest_exponent);
-      if (i % 5 == 0) CHECK(twins.agree(), "run " + std::to_string(run));
+      if (i % 5 == 0) CHECK(twins.precondition(), "run " + std::to_string(run));
     }
-    CHECK(twins.agree(), "run " + std::to_string(run));
+    CHECK(twins.precondition(), "run " + std::to_string(run));
   }
 }
 
@@ -107,7 +107,7 @@ TEST(carries_run_through_long_chains_of_ones_and_zeros) {
       auto add = [&](int64_t mantissa, int exponent) {
         twins.exact.add(mantissa, exponent);
         twins.oracle.add(mantissa, exponent);
-        CHECK(twins.agree(), std::to_string(low) + " to " + std::to_string(high));
+        CHECK(twins.precondition(), std::to_string(low) + " to " + std::to_string(high));
       };
       add(1, high);
       add(-1, low);  // ones from low to high
@@ -126,15 +126,15 @@ TEST(adding_and_subtracting_sums_is_exact_and_undone_by_its_opposite) {
   Random random(seed());
   for (int64_t run = 0; run < portion(5000); ++run) {
     Twins a = random_twins(random), b = random_twins(random);
-    Exact before = a.exact;
+    ExactSum before = a.exact;
     a.exact.add(b.exact);
     a.oracle.add(b.oracle);
-    CHECK(a.agree());
+    CHECK(a.precondition());
     a.exact.subtract(b.exact);
     CHECK(a.exact == before);
     a.exact.subtract(b.exact);
     a.oracle.add(b.oracle, -2);
-    CHECK(a.agree());
+    CHECK(a.precondition());
   }
 }
 
@@ -144,11 +144,11 @@ TEST(a_sum_may_be_added_to_and_subtracted_from_itself) {
     Twins a = random_twins(random);
     a.exact.add(a.exact);
     a.oracle.add(Oracle(a.oracle));
-    CHECK(a.agree());
+    CHECK(a.precondition());
     a.exact.subtract(a.exact);
     CHECK(a.exact.is_zero());
     CHECK(!a.exact.is_negative());
-    CHECK(a.exact == Exact());
+    CHECK(a.exact == ExactSum());
   }
 }
 
@@ -156,7 +156,7 @@ TEST(equality_does_not_depend_on_the_window) {
   Random random(seed());
   for (int64_t run = 0; run < portion(3000); ++run) {
     Twins a = random_twins(random);
-    Exact other = a.exact;
+    ExactSum other = a.exact;
     int far = int(random.between(-5000, 5000));
     other.add(1, far);  // widens the window at either end
     CHECK(!(other == a.exact));
@@ -175,7 +175,7 @@ TEST(a_dyadic_goes_out_and_comes_back) {
     Dyadic value = a.exact.dyadic();
     CHECK(value.limbs.empty() || value.limbs[0] & 1);
     CHECK(value.limbs.empty() || value.limbs.back() != 0);
-    Exact back = random_twins(random).exact;  // whatever it held is replaced
+    ExactSum back = random_twins(random).exact;  // whatever it held is replaced
     back.assign(value);
     CHECK(back == a.exact);
     CHECK(back.is_negative() == a.exact.is_negative());
@@ -193,36 +193,36 @@ TEST(copies_are_apart_and_moves_leave_a_usable_object) {
   Random random(seed());
   for (int64_t run = 0; run < portion(2000); ++run) {
     Twins a = random_twins(random), b = random_twins(random);
-    Exact copy = a.exact;
+    ExactSum copy = a.exact;
     copy.add(1, -31000);
-    CHECK(a.agree());
+    CHECK(a.precondition());
     copy = a.exact;
     CHECK(copy == a.exact);
-    Exact moved = std::move(copy);
+    ExactSum moved = std::move(copy);
     CHECK(moved == a.exact);
     copy = b.exact;  // assigned to after being moved from
     CHECK(copy == b.exact);
     copy = std::move(moved);
     CHECK(copy == a.exact);
-    Exact& itself = copy;
+    ExactSum& itself = copy;
     copy = itself;
     CHECK(copy == a.exact);
   }
 }
 
 TEST(merging_again_and_again_takes_no_more_memory) {
-  Exact one;
+  ExactSum one;
   for (int i = 0; i < 1000; ++i) one.add(1.0 / (i + 3));
-  Exact total = one;
-  for (int i = 0; i < 40; ++i) total.add(Exact(total));  // doubled: 2^40 sums of one
+  ExactSum total = one;
+  for (int i = 0; i < 40; ++i) total.add(ExactSum(total));  // doubled: 2^40 sums of one
   CHECK(total.heap_bytes() == 0);
-  Exact chain;
+  ExactSum chain;
   for (int i = 0; i < 100000; ++i) chain.add(one);
   CHECK(chain.heap_bytes() == 0);
   for (int i = 0; i < 100000; ++i) chain.subtract(one);
   CHECK(chain.is_zero());
   CHECK(chain.heap_bytes() == 0);
-  Exact swings;
+  ExactSum swings;
   for (int i = 0; i < 100000; ++i) i % 2 ? swings.subtract(one) : swings.add(one);
   CHECK(swings.heap_bytes() == 0);
 }
@@ -233,10 +233,10 @@ TEST(a_top_word_at_its_limit_grows_before_it_overflows) {
     twins.exact.add_wide(int128(~(unsigned __int128)0 >> 1), 63);
     twins.oracle.add(int128(~(unsigned __int128)0 >> 1), 63);
   }
-  CHECK(twins.agree());
+  CHECK(twins.precondition());
   for (int i = 0; i < 900; ++i) {
     twins.exact.add_wide(int128((unsigned __int128)1 << 127), 63);
     twins.oracle.add(int128((unsigned __int128)1 << 127), 63);
   }
-  CHECK(twins.agree());
+  CHECK(twins.precondition());
 }

@@ -11,23 +11,23 @@ namespace {
 
 using uint128 = unsigned __int128;
 
-constexpr int kRoom = 48;  // limbs; sums of ordinary columns have two to six
+constexpr int kMaxLimbs = 48;  // limbs; sums of ordinary columns have two to six
 constexpr double kHuge = 0x1p960, kTiny = 0x1p-950;  // beyond, columns need a power of two
 
 // A natural number times a power of two. `fits` is false when it has outgrown its room.
-struct Natural {
-  uint64_t limbs[kRoom];  // least significant first; those from size on hold nothing
+struct BigNatural {
+  uint64_t limbs[kMaxLimbs];  // least significant first; those from size on hold nothing
   int size = 0;
   int exponent = 0;
   bool fits = true;
 
-  Natural() = default;
-  explicit Natural(const Dyadic& value) : exponent(value.exponent) {
+  BigNatural() = default;
+  explicit BigNatural(const Dyadic& value) : exponent(value.exponent) {
     resize(int(value.limbs.size()));
     for (int i = 0; i < size; ++i) limbs[i] = value.limbs[std::size_t(i)];
   }
   void resize(int wanted) {
-    fits = fits && wanted <= kRoom;
+    fits = fits && wanted <= kMaxLimbs;
     size = fits ? wanted : 0;
   }
   void trim() {
@@ -52,9 +52,9 @@ struct Natural {
   }
 };
 
-Natural shifted(const Natural& x, int bits) {
-  Natural y;
-  y.fits = x.fits && bits <= 64 * kRoom;
+BigNatural shifted(const BigNatural& x, int bits) {
+  BigNatural y;
+  y.fits = x.fits && bits <= 64 * kMaxLimbs;
   y.exponent = x.exponent - bits;
   if (x.is_zero() || !y.fits) return y;
   int words = bits / 64, shift = bits % 64;
@@ -69,8 +69,8 @@ Natural shifted(const Natural& x, int bits) {
   return y;
 }
 
-Natural product(const Natural& x, const Natural& y) {
-  Natural z;
+BigNatural product(const BigNatural& x, const BigNatural& y) {
+  BigNatural z;
   z.fits = x.fits && y.fits;
   z.exponent = x.exponent + y.exponent;
   z.resize(x.size + y.size);
@@ -89,8 +89,8 @@ Natural product(const Natural& x, const Natural& y) {
 }
 
 // x - y of one exponent, for x >= y.
-Natural difference(const Natural& x, const Natural& y) {
-  Natural z = x;
+BigNatural difference(const BigNatural& x, const BigNatural& y) {
+  BigNatural z = x;
   z.fits = x.fits && y.fits;
   uint64_t borrow = 0;
   for (int i = 0; z.fits && i < x.size; ++i) {
@@ -102,16 +102,17 @@ Natural difference(const Natural& x, const Natural& y) {
   return z;
 }
 
-Natural natural(uint64_t value) {
-  Natural x;
+BigNatural big_natural(uint64_t value) {
+  BigNatural x;
   x.limbs[0] = value;
   x.size = value != 0;
   return x;
 }
 
 // Count times squares minus the square of the sum: 0 when, and only when, all values are equal.
-Natural spread(const Natural& count, const Natural& sum, const Natural& squares) {
-  Natural left = product(count, squares), right = product(sum, sum);
+BigNatural squared_deviations(const BigNatural& count, const BigNatural& sum,
+                              const BigNatural& squares) {
+  BigNatural left = product(count, squares), right = product(sum, sum);
   int low = right.is_zero() ? left.exponent : std::min(left.exponent, right.exponent);
   left = shifted(left, left.exponent - low);
   right = shifted(right, right.is_zero() ? 0 : right.exponent - low);
@@ -121,8 +122,8 @@ Natural spread(const Natural& count, const Natural& sum, const Natural& squares)
 // x / n with 256 more bits, and a bit below them that says whether anything is left. With n
 // below 2^64 those bits are enough for the second double too: x / n minus a double of 53 bits
 // is 0 or at least 2^-n's length of the last bit of either, which leaves 78 bits above ours.
-Natural quotient(const Natural& x, uint64_t n) {
-  Natural wide = shifted(x, 256), result;
+BigNatural quotient(const BigNatural& x, uint64_t n) {
+  BigNatural wide = shifted(x, 256), result;
   result.fits = wide.fits;
   result.resize(wide.size + 1);
   result.exponent = wide.exponent - 64;
@@ -139,13 +140,13 @@ Natural quotient(const Natural& x, uint64_t n) {
 
 // The nearest double, ties to even, for results clear of subnormals and overflow; `rest`
 // becomes what is left of x, and `above` whether the double is larger than x.
-double nearest(const Natural& x, Natural& rest, bool& above) {
+double nearest(const BigNatural& x, BigNatural& rest, bool& above) {
   int cut = std::max(x.bits() - 53, 0);
   uint64_t mantissa = x.word_at(cut) & ((uint64_t(1) << 53) - 1);
   bool half = cut > 0 && x.bit(cut - 1);
   above = half && (x.any_below(cut - 1) || (mantissa & 1));
   mantissa += above;
-  Natural rounded = shifted(natural(mantissa), cut);
+  BigNatural rounded = shifted(big_natural(mantissa), cut);
   rounded.exponent = x.exponent;
   rest = above ? difference(rounded, x) : difference(x, rounded);
   rest.exponent = x.exponent;
@@ -158,8 +159,8 @@ struct Double2 {
   int exponent;
 };
 
-Double2 double2(const Natural& x) {
-  Natural wide = x.bits() < 128 ? shifted(x, 128 - x.bits()) : x;
+Double2 double2(const BigNatural& x) {
+  BigNatural wide = x.bits() < 128 ? shifted(x, 128 - x.bits()) : x;
   int cut = wide.bits() - 128;
   uint64_t top = wide.word_at(cut + 64), bottom = wide.word_at(cut);
   uint64_t first = top >> 11;  // 53 bits
@@ -172,7 +173,7 @@ Double2 double2(const Natural& x) {
 // Newton's method each from the double results, whose residuals fma gives exactly (Markstein
 // 1990); together they err by less than 2^-101 of the result. When both ends of an interval
 // eight times as wide round to one double, so does the truth (Ziv 1991).
-bool root_of_ratio(const Natural& x, const Natural& y, double& result) {
+bool root_of_ratio(const BigNatural& x, const BigNatural& y, double& result) {
   Double2 a = double2(x), b = double2(y);
   int exponent = a.exponent - b.exponent;
   if (exponent & 1) {
@@ -191,70 +192,70 @@ bool root_of_ratio(const Natural& x, const Natural& y, double& result) {
   return least == most;
 }
 
-bool ordinary(double value) { return value == 0 || (value > kTiny && value < kHuge); }
+bool is_ordinary(double value) { return value == 0 || (value > kTiny && value < kHuge); }
 
 // Fills in the mean; false when unsure.
-bool read_mean(Reading& reading, const Natural& sum, uint64_t count, bool negative) {
+bool compute_mean(Statistics& statistics, const BigNatural& sum, uint64_t count, bool negative) {
   if (sum.is_zero()) return true;
-  Natural mean = quotient(sum, count), rest, none;
+  BigNatural mean = quotient(sum, count), rest, none;
   if (!mean.fits) return false;
   int top = mean.exponent + mean.bits();
   if (top > 960 || top < -900) return false;
   bool above = false, unused = false;
-  reading.high = nearest(mean, rest, above);
-  if (!rest.is_zero()) reading.low = nearest(rest, none, unused);
+  statistics.high = nearest(mean, rest, above);
+  if (!rest.is_zero()) statistics.low = nearest(rest, none, unused);
   if (rest.exponent + rest.bits() < -1000 && !rest.is_zero()) return false;
-  if (negative) reading.high = -reading.high;
-  if (negative != above) reading.low = -reading.low;
+  if (negative) statistics.high = -statistics.high;
+  if (negative != above) statistics.low = -statistics.low;
   return true;
 }
 
-bool read_factor(Reading& reading, const Natural& deviations, uint64_t count, uint64_t left,
-                 bool inverse) {
+bool compute_factor(Statistics& statistics, const BigNatural& deviations, uint64_t count,
+                    uint64_t left, bool inverse) {
   if (!deviations.fits) return false;
   if (deviations.is_zero()) return true;
-  Natural divisor = product(natural(count), natural(left));
-  bool sure = inverse ? root_of_ratio(deviations, divisor, reading.factor)
-                      : root_of_ratio(divisor, deviations, reading.factor);
-  return sure && ordinary(reading.factor) && ordinary(1 / reading.factor);
+  BigNatural divisor = product(big_natural(count), big_natural(left));
+  bool sure = inverse ? root_of_ratio(deviations, divisor, statistics.factor)
+                      : root_of_ratio(divisor, deviations, statistics.factor);
+  return sure && is_ordinary(statistics.factor) && is_ordinary(1 / statistics.factor);
 }
 
 }  // namespace
 
-Reading read(const Column& column, int64_t correction, bool inverse) {
-  Reading reading;
-  if (column.fraction) return reading;
+Statistics finalize(const Column& column, int64_t correction, bool inverse) {
+  Statistics statistics;
+  if (column.fraction) return statistics;
   if (column.count == 0) {
-    reading.certainty = Certainty::kUndefined;
-    return reading;
+    statistics.status = Status::kUndefined;
+    return statistics;
   }
   auto count = uint64_t(column.count);
   Dyadic total = column.sum.dyadic();
-  Natural sum(total), squares(column.squares.dyadic());
-  if (!sum.fits || !squares.fits || !read_mean(reading, sum, count, total.negative)) {
-    return reading;
+  BigNatural sum(total), squares(column.squares.dyadic());
+  if (!sum.fits || !squares.fits || !compute_mean(statistics, sum, count, total.negative)) {
+    return statistics;
   }
   bool defined = column.count > correction;
-  Natural deviations = spread(natural(count), sum, squares);
-  if (defined &&
-      !read_factor(reading, deviations, count, uint64_t(column.count - correction), inverse)) {
-    return reading;
+  BigNatural deviations = squared_deviations(big_natural(count), sum, squares);
+  if (defined && !compute_factor(statistics, deviations, count, uint64_t(column.count - correction),
+                                 inverse)) {
+    return statistics;
   }
-  reading.certainty = defined ? Certainty::kCertain : Certainty::kUndefined;
-  return reading;
+  statistics.status = defined ? Status::kCertain : Status::kUndefined;
+  return statistics;
 }
 
-Certainty read(const std::vector<Column>& columns, int64_t correction, bool inverse, double* high,
-               double* low, double* factor) {
-  ExactMode mode;
-  Certainty worst = Certainty::kCertain;
+Status finalize(const std::vector<Column>& columns, int64_t correction, bool inverse, double* high,
+                double* low, double* factor) {
+  ScopedFpEnvironment fp_environment;
+  Status worst = Status::kCertain;
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    Reading reading = read(columns[i], correction, inverse);
-    high[i] = reading.high;
-    low[i] = reading.low;
-    factor[i] = reading.factor;
-    worst = std::max(worst, reading.certainty);
-    if (worst == Certainty::kUnsure) break;
+    Statistics statistics = finalize(columns[i], correction, inverse);
+    high[i] = statistics.high;
+    low[i] = statistics.low;
+    factor[i] = statistics.factor;
+    worst = std::max(worst, statistics.status);
+    if (worst == Status::kUnsure) break;
   }
   return worst;
 }

@@ -12,7 +12,7 @@
 
 namespace evenly {
 
-enum class Certainty {
+enum class Status {
   kCertain,    // every number is the nearest double
   kUndefined,  // no value, or not more than the correction: the mean or 0, and 0
   kUnsure,     // somebody else must find out
@@ -20,15 +20,15 @@ enum class Certainty {
 
 // The mean as the sum of two doubles (the nearest one, and the nearest to the rest), and
 // 1 / std, or std; 0 for a constant column.
-struct Reading {
+struct Statistics {
   double high = 0, low = 0, factor = 0;
-  Certainty certainty = Certainty::kUnsure;
+  Status status = Status::kUnsure;
 };
 
-Reading read(const Column& column, int64_t correction, bool inverse);
+Statistics finalize(const Column& column, int64_t correction, bool inverse);
 
 // The same for all columns, into arrays of as many; returns the worst certainty.
-Certainty read(const std::vector<Column>& columns, int64_t correction, bool inverse, double* high,
-               double* low, double* factor);
+Status finalize(const std::vector<Column>& columns, int64_t correction, bool inverse, double* high,
+                double* low, double* factor);
 
 }  // namespace evenly

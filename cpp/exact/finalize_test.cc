@@ -14,7 +14,7 @@ namespace {
 Column column_of(const std::vector<double>& values) {
   Column column;
   for (double value : values) {
-    add_plain(column, value);
+    add_scalar(column, value);
     ++column.count;
   }
   return column;
@@ -36,9 +36,9 @@ TEST(equal_values_have_their_value_as_mean_and_no_spread) {
   for (int64_t i = portion(20'000); i > 0; --i) {
     double value = std::ldexp(double(int64_t(random.bits()) >> 11), int(random.between(-200, 200)));
     std::vector<double> values(std::size_t(random.between(1, 40)), value);
-    Reading reading = read(column_of(values), 0, random.one_in(2));
-    CHECK(reading.certainty == Certainty::kCertain);
-    CHECK(reading.high == value && reading.low == 0 && reading.factor == 0);
+    Statistics statistics = finalize(column_of(values), 0, random.one_in(2));
+    CHECK(statistics.status == Status::kCertain);
+    CHECK(statistics.high == value && statistics.low == 0 && statistics.factor == 0);
   }
 }
 
@@ -52,10 +52,10 @@ TEST(two_values_have_their_middle_as_mean_and_half_their_distance_as_std) {
       values.push_back(middle - half);
       values.push_back(middle + half);
     }
-    Reading reading = read(column_of(values), 0, false);
-    CHECK(reading.certainty == Certainty::kCertain);
-    CHECK(reading.high == middle && reading.low == 0 && reading.factor == 1 / half);
-    CHECK(read(column_of(values), 0, true).factor == half);
+    Statistics statistics = finalize(column_of(values), 0, false);
+    CHECK(statistics.status == Status::kCertain);
+    CHECK(statistics.high == middle && statistics.low == 0 && statistics.factor == 1 / half);
+    CHECK(finalize(column_of(values), 0, true).factor == half);
   }
 }
 
@@ -66,9 +66,10 @@ TEST(a_power_of_two_passes_through_and_a_sign_turns) {
     int power = int(random.between(-100, 100));
     for (double value : values) scaled.push_back(-std::ldexp(value, power));
     bool inverse = random.one_in(2);
-    Reading one = read(column_of(values), 0, inverse), other = read(column_of(scaled), 0, inverse);
-    CHECK(one.certainty == other.certainty);
-    if (one.certainty != Certainty::kCertain) continue;
+    Statistics one = finalize(column_of(values), 0, inverse),
+               other = finalize(column_of(scaled), 0, inverse);
+    CHECK(one.status == other.status);
+    if (one.status != Status::kCertain) continue;
     CHECK(other.high == -std::ldexp(one.high, power) && other.low == -std::ldexp(one.low, power));
     CHECK(other.factor == std::ldexp(one.factor, inverse ? power : -power));
     CHECK(std::abs(one.low) <= std::abs(one.high) * 0x1p-53);
@@ -78,13 +79,13 @@ TEST(a_power_of_two_passes_through_and_a_sign_turns) {
 TEST(columns_of_any_reach_are_read_or_left_alone) {
   Random random(seed());
   for (int64_t i = portion(5'000); i > 0; --i) {
-    Reading reading = read(column_of(random_values(random, 960)), random.below(3), false);
-    CHECK(std::isfinite(reading.high) && std::isfinite(reading.low));
+    Statistics statistics = finalize(column_of(random_values(random, 960)), random.below(3), false);
+    CHECK(std::isfinite(statistics.high) && std::isfinite(statistics.low));
   }
 }
 
 TEST(too_few_values_have_a_mean_and_no_spread) {
-  CHECK(read(Column(), 0, false).certainty == Certainty::kUndefined);
-  Reading one = read(column_of({3.5}), 1, false);
-  CHECK(one.certainty == Certainty::kUndefined && one.high == 3.5 && one.factor == 0);
+  CHECK(finalize(Column(), 0, false).status == Status::kUndefined);
+  Statistics one = finalize(column_of({3.5}), 1, false);
+  CHECK(one.status == Status::kUndefined && one.high == 3.5 && one.factor == 0);
 }

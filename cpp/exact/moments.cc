@@ -13,20 +13,20 @@ namespace evenly {
 namespace {
 
 // Adds to whole; what would overflow it goes where fractions are kept.
-void add_whole(int64_t& whole, std::unique_ptr<Fraction>& fraction, Exact Fraction::* part,
-               int64_t more) {
+void add_integer(int64_t& whole, std::unique_ptr<FractionalWeights>& fraction,
+                 ExactSum FractionalWeights::* part, int64_t more) {
   int64_t sum = 0;
   if (!__builtin_add_overflow(whole, more, &sum)) {
     whole = sum;
     return;
   }
-  if (!fraction) fraction = std::make_unique<Fraction>();
+  if (!fraction) fraction = std::make_unique<FractionalWeights>();
   ((*fraction).*part).add(more, 0);
 }
 
 // total's whole part goes into whole as long as it fits; what is left stays exact.
-void settle(int64_t& whole, std::unique_ptr<Fraction>& fraction, Exact Fraction::* part,
-            const Exact& weight) {
+void add_weight(int64_t& whole, std::unique_ptr<FractionalWeights>& fraction,
+                ExactSum FractionalWeights::* part, const ExactSum& weight) {
   Dyadic value = weight.dyadic();
   bool fits =
       value.limbs.empty() ||
@@ -34,14 +34,14 @@ void settle(int64_t& whole, std::unique_ptr<Fraction>& fraction, Exact Fraction:
        value.limbs[0] <= uint64_t(std::numeric_limits<int64_t>::max() / 2) >> value.exponent);
   if (fits) {
     int64_t integer = value.limbs.empty() ? 0 : int64_t(value.limbs[0] << value.exponent);
-    return add_whole(whole, fraction, part, value.negative ? -integer : integer);
+    return add_integer(whole, fraction, part, value.negative ? -integer : integer);
   }
-  if (!fraction) fraction = std::make_unique<Fraction>();
+  if (!fraction) fraction = std::make_unique<FractionalWeights>();
   ((*fraction).*part).add(weight);
 }
 
-Exact total(int64_t whole, const Exact* part) {
-  Exact sum;
+ExactSum total(int64_t whole, const ExactSum* part) {
+  ExactSum sum;
   sum.add(whole, 0);
   if (part) sum.add(*part);
   return sum;
@@ -51,7 +51,7 @@ Exact total(int64_t whole, const Exact* part) {
 class Addition {
  public:
   void prepare(Column& column, const Column& more) {
-    if (column.adds_in_place(more) && !finished_.contains(&column)) return column.make_room(more);
+    if (column.adds_in_place(more) && !finished_.contains(&column)) return column.reserve_for(more);
     finished_.try_emplace(&column, column).first->second.add(more);
   }
   // For the same pairs; then finish().
@@ -85,7 +85,7 @@ Column& Column::operator=(const Column& other) {
   max = other.max;
   sum = other.sum;
   squares = other.squares;
-  fraction = other.fraction ? std::make_unique<Fraction>(*other.fraction) : nullptr;
+  fraction = other.fraction ? std::make_unique<FractionalWeights>(*other.fraction) : nullptr;
   return *this;
 }
 
@@ -94,18 +94,20 @@ void Column::clear_extremes() {
   max = {-std::numeric_limits<double>::infinity(), 0};
 }
 
-Exact Column::total_count() const { return total(count, fraction ? &fraction->count : nullptr); }
-Exact Column::total_missing() const {
+ExactSum Column::total_count() const { return total(count, fraction ? &fraction->count : nullptr); }
+ExactSum Column::total_missing() const {
   return total(missing, fraction ? &fraction->missing : nullptr);
 }
-void Column::add_count(const Exact& weight) { settle(count, fraction, &Fraction::count, weight); }
-void Column::add_missing(const Exact& weight) {
-  settle(missing, fraction, &Fraction::missing, weight);
+void Column::add_count(const ExactSum& weight) {
+  add_weight(count, fraction, &FractionalWeights::count, weight);
+}
+void Column::add_missing(const ExactSum& weight) {
+  add_weight(missing, fraction, &FractionalWeights::missing, weight);
 }
 
 void Column::add(const Column& other) {
-  add_whole(count, fraction, &Fraction::count, other.count);
-  add_whole(missing, fraction, &Fraction::missing, other.missing);
+  add_integer(count, fraction, &FractionalWeights::count, other.count);
+  add_integer(missing, fraction, &FractionalWeights::missing, other.missing);
   include(other);
   sum.add(other.sum);
   squares.add(other.squares);
@@ -126,12 +128,12 @@ bool Column::subtract(const Column& other) {
   if (whole) {
     if (count < other.count || missing < other.missing) return false;
   } else {
-    Exact left = total_count(), left_missing = total_missing();
+    ExactSum left = total_count(), left_missing = total_missing();
     left.subtract(other.total_count());
     left_missing.subtract(other.total_missing());
     if (left.is_negative() || left_missing.is_negative()) return false;
   }
-  Exact left_squares = squares, left_sum = sum;
+  ExactSum left_squares = squares, left_sum = sum;
   left_squares.subtract(other.squares);
   left_sum.subtract(other.sum);
   // Squares cannot be negative, and no values have no sum: such a part was never added.
@@ -140,10 +142,10 @@ bool Column::subtract(const Column& other) {
   if (empty && !(left_squares.is_zero() && left_sum.is_zero())) return false;
   sum = std::move(left_sum);
   squares = std::move(left_squares);
-  add_whole(count, fraction, &Fraction::count, -other.count);
-  add_whole(missing, fraction, &Fraction::missing, -other.missing);
+  add_integer(count, fraction, &FractionalWeights::count, -other.count);
+  add_integer(missing, fraction, &FractionalWeights::missing, -other.missing);
   if (!whole) {
-    if (!fraction) fraction = std::make_unique<Fraction>();
+    if (!fraction) fraction = std::make_unique<FractionalWeights>();
     if (other.fraction) {
       fraction->count.subtract(other.fraction->count);
       fraction->missing.subtract(other.fraction->missing);
@@ -158,20 +160,20 @@ bool Column::fill_with_zeros(const Column& whole) {
   if (!fraction && !whole.fraction) {
     int64_t rest = whole.count - count - missing;
     if (rest < 0) return false;
-    if (rest > 0) include(value_of(0.0));
+    if (rest > 0) include(extreme_value(0.0));
     count += rest;
     return true;
   }
-  Exact rest = whole.total_count();
+  ExactSum rest = whole.total_count();
   rest.subtract(total_count());
   rest.subtract(total_missing());
   if (rest.is_negative()) return false;
-  if (!rest.is_zero()) include(value_of(0.0));
+  if (!rest.is_zero()) include(extreme_value(0.0));
   add_count(rest);
   return true;
 }
 
-bool Column::same_group_element(const Column& other) const {
+bool Column::equal_sums(const Column& other) const {
   if (!fraction && !other.fraction) {
     if (count != other.count || missing != other.missing) return false;
   } else if (!(total_count() == other.total_count() && total_missing() == other.total_missing())) {
@@ -211,7 +213,7 @@ int64_t Moments::bytes() const {
   for (const Column& column : columns_) {
     bytes += column.sum.heap_bytes() + column.squares.heap_bytes();
     if (column.fraction) {
-      bytes += sizeof(Fraction) + column.fraction->count.heap_bytes() +
+      bytes += sizeof(FractionalWeights) + column.fraction->count.heap_bytes() +
                column.fraction->missing.heap_bytes();
     }
   }
@@ -245,7 +247,7 @@ bool Moments::has_rows() const {
 }
 
 void Moments::add(std::vector<Column> more, int64_t rows, int64_t first) {
-  ExactMode mode;
+  ScopedFpEnvironment fp_environment;
   std::lock_guard lock(mutex_);
   if (more.size() == columns_.size() && !has_rows()) {
     columns_ = std::move(more);
@@ -263,34 +265,35 @@ void Moments::add(std::vector<Column> more, int64_t rows, int64_t first) {
   ++version_;
 }
 
-bool Moments::add(const Moments& other, const Agree& agree, bool all_or_nothing) {
-  if (&other == this) return merge(Moments(other), agree);
+bool Moments::add(const Moments& other, const Precondition& precondition, bool all_or_nothing) {
+  if (&other == this) return merge(Moments(other), precondition);
   std::scoped_lock lock(mutex_, other.mutex_);
-  if (has_rows()) return add_columns(other, agree, all_or_nothing);
+  if (has_rows()) return add_columns(other, precondition, all_or_nothing);
   std::vector<Column> columns = other.columns_;
   std::vector<int64_t> rows = other.rows_;
-  if (!become(columns, rows, agree)) return false;
+  if (!adopt(columns, rows, precondition)) return false;
   extremes_are_bounds_ |= other.extremes_are_bounds_;
   return true;
 }
 
-bool Moments::merge(Moments&& other, const Agree& agree) {
+bool Moments::merge(Moments&& other, const Precondition& precondition) {
   std::lock_guard lock(mutex_);
-  if (has_rows()) return add_columns(other, agree, true);
-  if (!become(other.columns_, other.rows_, agree)) return false;
+  if (has_rows()) return add_columns(other, precondition, true);
+  if (!adopt(other.columns_, other.rows_, precondition)) return false;
   extremes_are_bounds_ |= other.extremes_are_bounds_;
   return true;
 }
 
-bool Moments::add_columns(const Moments& other, const Agree& agree, bool all_or_nothing) {
-  ExactMode mode;
+bool Moments::add_columns(const Moments& other, const Precondition& precondition,
+                          bool all_or_nothing) {
+  ScopedFpEnvironment fp_environment;
   if (columns_.size() != other.columns_.size() || rows_.size() != other.rows_.size())
     throw std::invalid_argument("the states must have the same number of columns");
   Addition addition;
   for (std::size_t i = 0; all_or_nothing && i < columns_.size(); ++i) {
     addition.prepare(columns_[i], other.columns_[i]);
   }
-  if (agree && !agree()) return false;
+  if (precondition && !precondition()) return false;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     if (all_or_nothing) {
       addition.commit(columns_[i], other.columns_[i]);
@@ -305,8 +308,9 @@ bool Moments::add_columns(const Moments& other, const Agree& agree, bool all_or_
   return true;
 }
 
-bool Moments::become(std::vector<Column>& columns, std::vector<int64_t>& rows, const Agree& agree) {
-  if (agree && !agree()) return false;
+bool Moments::adopt(std::vector<Column>& columns, std::vector<int64_t>& rows,
+                    const Precondition& precondition) {
+  if (precondition && !precondition()) return false;
   for (std::size_t i = 0; i < std::min(rows_.size(), rows.size()); ++i) {
     rows[i] += rows_[i];  // rows that weigh nothing
   }
@@ -323,18 +327,18 @@ void Moments::grow(int64_t columns) {
 }
 
 bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& rows, int64_t width,
-                         const int64_t* places, bool bounds, const Agree& agree) {
-  ExactMode mode;
+                         const int64_t* indices, bool bounds, const Precondition& precondition) {
+  ScopedFpEnvironment fp_environment;
   std::lock_guard lock(mutex_);
   const std::size_t w = std::size_t(width);
   std::size_t end = rows_.size();
-  for (std::size_t i = 0; i < rows.size(); ++i) end = std::max(end, std::size_t(places[i]) + 1);
+  for (std::size_t i = 0; i < rows.size(); ++i) end = std::max(end, std::size_t(indices[i]) + 1);
   reserve_more(columns_, end * w);
   reserve_more(rows_, end);
   Addition addition;
   auto each = [&](auto&& f) {
     for (std::size_t i = 0; i < more.size(); ++i) {
-      std::size_t at = std::size_t(places[i / w]) * w + i % w;
+      std::size_t at = std::size_t(indices[i / w]) * w + i % w;
       f(at, more[i]);
     }
   };
@@ -342,7 +346,7 @@ bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& r
   each([&](std::size_t at, Column& column) {
     if (at < known) addition.prepare(columns_[at], column);
   });
-  if (agree && !agree()) return false;
+  if (precondition && !precondition()) return false;
   columns_.resize(end * w);
   rows_.resize(end);
   each([&](std::size_t at, Column& column) {
@@ -353,14 +357,14 @@ bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& r
     }
   });
   addition.finish();
-  for (std::size_t i = 0; i < rows.size(); ++i) rows_[std::size_t(places[i])] += rows[i];
+  for (std::size_t i = 0; i < rows.size(); ++i) rows_[std::size_t(indices[i])] += rows[i];
   extremes_are_bounds_ |= bounds;
   ++version_;
   return true;
 }
 
 Moments Moments::total(int64_t width) const {
-  ExactMode mode;
+  ScopedFpEnvironment fp_environment;
   std::lock_guard lock(mutex_);
   Moments sum(width);
   sum.extremes_are_bounds_ = extremes_are_bounds_;
@@ -393,15 +397,15 @@ Moments Moments::take_columns(const std::vector<int64_t>& indices, int64_t width
   return result;
 }
 
-Moments Moments::take_groups(const int64_t* places, int64_t count, int64_t width) const {
+Moments Moments::take_groups(const int64_t* indices, int64_t count, int64_t width) const {
   std::lock_guard lock(mutex_);
   Moments taken(count * width, count);
   taken.extremes_are_bounds_ = extremes_are_bounds_;
   for (int64_t i = 0; i < count; ++i) {
-    if (places[i] < 0) continue;
-    auto from = columns_.begin() + places[i] * width;
+    if (indices[i] < 0) continue;
+    auto from = columns_.begin() + indices[i] * width;
     std::copy(from, from + width, taken.columns_.begin() + i * width);
-    taken.rows_[std::size_t(i)] = rows_[std::size_t(places[i])];
+    taken.rows_[std::size_t(i)] = rows_[std::size_t(indices[i])];
   }
   return taken;
 }
@@ -423,7 +427,7 @@ int64_t Moments::subtract(const Moments& other) {
 }
 
 int64_t Moments::fill_with_zeros(const Column& whole) {
-  ExactMode mode;
+  ScopedFpEnvironment fp_environment;
   std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     if (!columns_[i].fill_with_zeros(whole)) return int64_t(i);
@@ -437,7 +441,7 @@ bool Moments::operator==(const Moments& other) const {
   std::scoped_lock lock(mutex_, other.mutex_);
   if (columns_.size() != other.columns_.size()) return false;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    if (!columns_[i].same_group_element(other.columns_[i])) return false;
+    if (!columns_[i].equal_sums(other.columns_[i])) return false;
   }
   return true;
 }

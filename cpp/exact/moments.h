@@ -14,34 +14,34 @@ namespace evenly {
 // A value of any column, exactly: floating values have rest = 0; a 64-bit
 // integer is the double nearest to it plus what is missing (at most 1024).
 // Nearest is monotone, so the pairs compare like the numbers.
-struct Value {
+struct ExtremeValue {
   double nearest;
   int16_t rest = 0;
-  auto operator<=>(const Value&) const = default;
+  auto operator<=>(const ExtremeValue&) const = default;
 };
-inline Value value_of(double x) {
+inline ExtremeValue extreme_value(double x) {
   return {x + 0.0, 0};
 }  // + 0.0: no -0.0, whose place is a matter of order
 template <class Integer>
-Value value_of_integer(Integer x) {
+ExtremeValue extreme_value_of_integer(Integer x) {
   double nearest = double(x);
   return {nearest, int16_t(int128(x) - int128(nearest))};
 }
 
 // Total weights that are not whole. Most columns have none.
-struct Fraction {
-  Exact count;
-  Exact missing;
+struct FractionalWeights {
+  ExactSum count;
+  ExactSum missing;
 };
 
 struct Column {
   int64_t count = 0;    // rows with a value; with weights, the whole part of their total
   int64_t missing = 0;  // rows without one
-  Value min{std::numeric_limits<double>::infinity()};
-  Value max{-std::numeric_limits<double>::infinity()};
-  Exact sum;
-  Exact squares;
-  std::unique_ptr<Fraction> fraction;
+  ExtremeValue min{std::numeric_limits<double>::infinity()};
+  ExtremeValue max{-std::numeric_limits<double>::infinity()};
+  ExactSum sum;
+  ExactSum squares;
+  std::unique_ptr<FractionalWeights> fraction;
 
   Column() = default;
   Column(const Column& other);
@@ -49,7 +49,7 @@ struct Column {
   Column& operator=(const Column& other);
   Column& operator=(Column&&) noexcept = default;
 
-  void include(Value value) {
+  void include(ExtremeValue value) {
     if (value < min) min = value;
     if (value > max) max = value;
   }
@@ -58,10 +58,10 @@ struct Column {
     if (other.max > max) max = other.max;
   }
   void clear_extremes();
-  Exact total_count() const;
-  Exact total_missing() const;
-  void add_count(const Exact& weight);
-  void add_missing(const Exact& weight);
+  ExactSum total_count() const;
+  ExactSum total_missing() const;
+  void add_count(const ExactSum& weight);
+  void add_missing(const ExactSum& weight);
   bool has_values() const { return min <= max; }
   bool has_rows() const { return count != 0 || missing != 0 || fraction; }
 
@@ -69,15 +69,15 @@ struct Column {
   // Whether adding other changes only numbers that have their place already: no count goes over
   // into fractions. Then, after make_room(other), add(other) cannot fail.
   bool adds_in_place(const Column& other) const;
-  void make_room(const Column& other) {
-    sum.make_room(other.sum);
-    squares.make_room(other.squares);
+  void reserve_for(const Column& other) {
+    sum.reserve_for(other.sum);
+    squares.reserve_for(other.squares);
   }
   // Leaves this unchanged and returns false when a count would go below zero.
   bool subtract(const Column& other);
   // Adds as many zeros as `whole` has rows more, all of which have a value. False if it has fewer.
   bool fill_with_zeros(const Column& whole);
-  bool same_group_element(const Column& other) const;
+  bool equal_sums(const Column& other) const;
 };
 
 // The columns of some rows; with groups, each group has columns of its own, one group's after
@@ -91,7 +91,7 @@ struct Column {
 // It must not throw.
 class Moments {
  public:
-  using Agree = std::function<bool()>;
+  using Precondition = std::function<bool()>;
 
   explicit Moments(int64_t columns, int64_t groups = 1)
       : columns_(std::size_t(columns)), rows_(std::size_t(groups)) {}
@@ -115,13 +115,14 @@ class Moments {
   // Adds other; moments without any row become other, whatever columns they had.
   // Throws std::invalid_argument when the columns or groups differ in number.
   // Moments that are thrown away when this throws need not be all or nothing: one pass less.
-  bool add(const Moments& other, const Agree& agree = {}, bool all_or_nothing = true);
+  bool add(const Moments& other, const Precondition& precondition = {}, bool all_or_nothing = true);
   // The same, of moments that nobody needs any more.
-  bool merge(Moments&& other, const Agree& agree = {});
+  bool merge(Moments&& other, const Precondition& precondition = {});
   // Adds groups of `width` columns: the i-th of `more`, of rows[i] rows, to ours at places[i].
   // Groups beyond ours are made. `bounds`: whether their extremes are such.
   bool add_groups(std::vector<Column> more, const std::vector<int64_t>& rows, int64_t width,
-                  const int64_t* places, bool bounds = false, const Agree& agree = {});
+                  const int64_t* indices, bool bounds = false,
+                  const Precondition& precondition = {});
   // All groups as one.
   Moments total(int64_t width) const;
   // Some columns, whatever group they are of, as one group of all rows.
@@ -129,7 +130,7 @@ class Moments {
   // Some columns of each group, of `width` columns.
   Moments take_columns(const std::vector<int64_t>& indices, int64_t width) const;
   // Some groups, in this order; of a place below 0, one without rows.
-  Moments take_groups(const int64_t* places, int64_t count, int64_t width) const;
+  Moments take_groups(const int64_t* indices, int64_t count, int64_t width) const;
 
   // Room for more columns, at the end; never fewer.
   void grow(int64_t columns);
@@ -160,8 +161,9 @@ class Moments {
 
  private:
   bool has_rows() const;
-  bool add_columns(const Moments& other, const Agree& agree, bool all_or_nothing);
-  bool become(std::vector<Column>& columns, std::vector<int64_t>& rows, const Agree& agree);
+  bool add_columns(const Moments& other, const Precondition& precondition, bool all_or_nothing);
+  bool adopt(std::vector<Column>& columns, std::vector<int64_t>& rows,
+             const Precondition& precondition);
 
   mutable std::mutex mutex_;
   std::vector<Column> columns_;

@@ -10,8 +10,8 @@ using namespace evenly::testing;
 
 namespace {
 
-Exact exact(double value) {
-  Exact sum;
+ExactSum exact(double value) {
+  ExactSum sum;
   sum.add(value);
   return sum;
 }
@@ -23,10 +23,10 @@ Column random_column(Random& random, bool weighted) {
     if (weighted) {
       double weight = double(random.between(1, 1000)) * random.one_of({1.0, 0.5, 0x1p-70, 0x1p61});
       add_weighted_sums(column, scaled(weight), x);
-      column.include(value_of(x));
+      column.include(extreme_value(x));
       random.one_in(5) ? column.add_missing(exact(weight)) : column.add_count(exact(weight));
     } else {
-      add_plain(column, x);
+      add_scalar(column, x);
       ++column.count;
       column.missing += random.below(3);
     }
@@ -83,7 +83,7 @@ TEST(what_was_never_added_cannot_be_taken_away_and_nothing_changes) {
   for (int64_t run = 0; run < portion(500); ++run) {
     Moments a = random_moments(random, 4), more = copy_of(a);
     Column one;
-    add_plain(one, 3.0);
+    add_scalar(one, 3.0);
     one.count = 1;
     std::vector<Column> columns(4);
     int64_t at = random.below(4);
@@ -107,10 +107,10 @@ TEST(columns_are_filled_with_zeros_to_the_rows_of_another) {
       whole.add_count(parts[std::size_t(i)].total_missing());
     }
     for (int i = 0; i < 4; ++i) {
-      Exact rest = whole.total_count();
+      ExactSum rest = whole.total_count();
       rest.subtract(parts[std::size_t(i)].total_count());
       rest.subtract(parts[std::size_t(i)].total_missing());
-      if (!rest.is_zero()) add_plain(zeros[std::size_t(i)], 0.0);
+      if (!rest.is_zero()) add_scalar(zeros[std::size_t(i)], 0.0);
       zeros[std::size_t(i)].add_count(rest);
     }
     all.add(Moments(zeros));
@@ -159,8 +159,8 @@ TEST(an_ordinary_column_takes_at_most_256_bytes) {
   Random random(seed());
   for (Column& column : columns) {
     for (int i = 0; i < 100; ++i) {
-      add_plain(column,
-                std::ldexp(double(random.between(-1000, 1000)), int(random.between(-20, 20))));
+      add_scalar(column,
+                 std::ldexp(double(random.between(-1000, 1000)), int(random.between(-20, 20))));
       ++column.count;
     }
   }

@@ -10,10 +10,10 @@ namespace {
 constexpr uint8_t kVersion = 1;
 constexpr uint8_t kHasValues = 1, kHasFractions = 2;
 // The least bytes of a column: flags, two counts and two numbers that are 0.
-constexpr std::size_t kLeastColumn = 5;
+constexpr std::size_t kMinColumnBytes = 5;
 // As set_column's: a mantissa below 2^16384, an exponent within ±4096.
-constexpr std::size_t kMostBytes = 2048;
-constexpr int64_t kMostExponent = 4096;
+constexpr std::size_t kMaxBytes = 2048;
+constexpr int64_t kMaxExponent = 4096;
 
 class Writer {
  public:
@@ -26,11 +26,11 @@ class Writer {
   void word(uint64_t value, int bytes = 8) {
     for (int i = 0; i < bytes; ++i) byte(uint8_t(value >> 8 * i));
   }
-  void value(const Value& value) {
+  void value(const ExtremeValue& value) {
     word(std::bit_cast<uint64_t>(value.nearest));
     zigzag(value.rest);
   }
-  void number(const Exact& exact) {
+  void number(const ExactSum& exact) {
     Dyadic value = exact.dyadic();
     if (value.limbs.empty()) return byte(0);
     int top = (71 - std::countl_zero(value.limbs.back())) / 8;  // bytes of the last limb
@@ -92,23 +92,23 @@ class Reader {
     for (std::size_t i = 0; i < bytes; ++i) value |= uint64_t(*next_++) << 8 * i;
     return value;
   }
-  Value value() {
-    Value value{std::bit_cast<double>(word())};
+  ExtremeValue value() {
+    ExtremeValue value{std::bit_cast<double>(word())};
     int64_t rest = zigzag();
     require(std::isfinite(value.nearest) && rest >= -1024 && rest <= 1024);
     value.rest = int16_t(rest);
     return value;
   }
-  Exact number() {
-    Exact exact;
+  ExactSum number() {
+    ExactSum exact;
     uint64_t head = varint();
     if (head == 0) return exact;
     std::size_t bytes = head >> 1;
-    require(bytes > 0 && bytes <= kMostBytes && bytes <= left());
+    require(bytes > 0 && bytes <= kMaxBytes && bytes <= left());
     Dyadic value;
     value.negative = head & 1;
     int64_t exponent = zigzag();
-    require(exponent >= -kMostExponent && exponent <= kMostExponent);
+    require(exponent >= -kMaxExponent && exponent <= kMaxExponent);
     value.exponent = int(exponent);
     for (; bytes > 8; bytes -= 8) value.limbs.push_back(word());
     value.limbs.push_back(word(bytes));
@@ -129,7 +129,7 @@ class Reader {
     column.sum = number();
     column.squares = number();
     if (flags & kHasFractions) {
-      column.fraction = std::make_unique<Fraction>();
+      column.fraction = std::make_unique<FractionalWeights>();
       column.fraction->count = number();
       column.fraction->missing = number();
     }
@@ -143,7 +143,7 @@ class Reader {
 
 }  // namespace
 
-std::string pack(const Moments& moments) {
+std::string serialize(const Moments& moments) {
   Writer writer;
   bool bounds = moments.extremes_are_bounds();
   moments.with_columns([&](const std::vector<Column>& columns) {
@@ -156,14 +156,14 @@ std::string pack(const Moments& moments) {
   return writer.take();
 }
 
-std::vector<Column> unpack(const uint8_t* bytes, std::size_t size, bool& extremes_are_bounds) {
+std::vector<Column> deserialize(const uint8_t* bytes, std::size_t size, bool& extremes_are_bounds) {
   Reader reader(bytes, size);
   Reader::require(reader.byte() == kVersion);
   uint8_t bounds = reader.byte();
   Reader::require(bounds <= 1);
   extremes_are_bounds = bounds != 0;
   uint64_t number = reader.varint();
-  Reader::require(number <= reader.left() / kLeastColumn);
+  Reader::require(number <= reader.left() / kMinColumnBytes);
   std::vector<Column> columns;
   columns.reserve(number);
   for (uint64_t i = 0; i < number; ++i) columns.push_back(reader.column());

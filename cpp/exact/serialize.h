@@ -21,10 +21,10 @@
 
 namespace evenly {
 
-std::string pack(const Moments& moments);
+std::string serialize(const Moments& moments);
 
 // Throws std::invalid_argument for bytes that pack cannot have made: it reads
 // nothing beyond them, and takes no more memory than they are worth.
-std::vector<Column> unpack(const uint8_t* bytes, std::size_t size, bool& extremes_are_bounds);
+std::vector<Column> deserialize(const uint8_t* bytes, std::size_t size, bool& extremes_are_bounds);
 
 }  // namespace evenly

@@ -18,11 +18,11 @@ Column random_column(Random& random) {
   int reach = random.one_of({3, 90, 1000});
   for (int64_t i = random.below(6); i > 0; --i) {
     double x = std::ldexp(double(random.between(-1000, 1000)), int(random.between(-reach, reach)));
-    column.include(random.one_in(4) ? value_of_integer(random.bits()) : value_of(x));
+    column.include(random.one_in(4) ? extreme_value_of_integer(random.bits()) : extreme_value(x));
     column.sum.add(x);
     column.squares.add_wide(int128(random.bits()), int(random.between(-2 * reach, 2 * reach)));
     if (weighted) {
-      Exact weight;
+      ExactSum weight;
       weight.add(random.one_of({0.5, 3.0, 0x1p-70, 0x1p70}));
       random.one_in(2) ? column.add_count(weight) : column.add_missing(weight);
     }
@@ -38,15 +38,15 @@ Moments random_moments(Random& random) {
   return Moments(std::move(columns), random.one_in(2));
 }
 
-Moments unpacked(const std::string& bytes) {
+Moments deserialized(const std::string& bytes) {
   bool bounds = false;
-  auto columns = unpack(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), bounds);
+  auto columns = deserialize(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), bounds);
   return Moments(std::move(columns), bounds);
 }
 
 bool refused(const std::string& bytes) {
   try {
-    unpacked(bytes);
+    deserialized(bytes);
     return false;
   } catch (const std::invalid_argument&) {
     return true;
@@ -59,10 +59,10 @@ TEST(what_is_packed_comes_back) {
   Random random(seed());
   for (int64_t run = 0; run < portion(3000); ++run) {
     Moments moments = random_moments(random);
-    Moments again = unpacked(pack(moments));
+    Moments again = deserialized(serialize(moments));
     CHECK(again == moments);
     CHECK(again.extremes_are_bounds() == moments.extremes_are_bounds());
-    CHECK(pack(again) == pack(moments));
+    CHECK(serialize(again) == serialize(moments));
     for (int64_t i = 0; i < moments.size(); ++i) {
       CHECK(again.column(i).min == moments.column(i).min);
       CHECK(again.column(i).max == moments.column(i).max);
@@ -73,7 +73,7 @@ TEST(what_is_packed_comes_back) {
 TEST(what_is_cut_short_or_too_long_is_refused) {
   Random random(seed());
   for (int64_t run = 0; run < portion(300); ++run) {
-    std::string bytes = pack(random_moments(random));
+    std::string bytes = serialize(random_moments(random));
     for (std::size_t length = 0; length < bytes.size(); ++length)
       CHECK(refused(bytes.substr(0, length)), std::to_string(length));
     CHECK(refused(bytes + '\0'));
@@ -83,10 +83,10 @@ TEST(what_is_cut_short_or_too_long_is_refused) {
 TEST(bytes_that_were_changed_are_refused_or_are_other_moments) {
   Random random(seed());
   for (int64_t run = 0; run < portion(20000); ++run) {
-    std::string bytes = pack(random_moments(random));
+    std::string bytes = serialize(random_moments(random));
     for (int64_t i = random.between(1, 4); i > 0; --i)
       bytes[std::size_t(random.below(int64_t(bytes.size())))] = char(random.bits());
-    if (!refused(bytes)) unpacked(pack(unpacked(bytes)));  // a sanitizer looks on
+    if (!refused(bytes)) deserialized(serialize(deserialized(bytes)));  // a sanitizer looks on
   }
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 // MurmurHash3's finaliser (Appleby, 2011, public domain): every bit of the result depends on
 // every bit of the word.
-uint64_t mixed(uint64_t word) {
+uint64_t mix(uint64_t word) {
   word = (word ^ (word >> 33)) * 0xff51afd7ed558ccd;
   word = (word ^ (word >> 33)) * 0xc4ceb9fe1a85ec53;
   return word ^ (word >> 33);
@@ -66,8 +66,8 @@ class Table {
 
 // Numbers rows by hash_of(row) and same(row, row).
 template <class Hash, class Same>
-Numbering number(int64_t rows, Hash&& hash_of, Same&& same) {
-  Numbering result;
+Factorized factorize(int64_t rows, Hash&& hash_of, Same&& same) {
+  Factorized result;
   result.codes.resize(std::size_t(rows));
   Table table;
   for (int64_t row = 0; row < rows; ++row) {
@@ -76,9 +76,10 @@ Numbering number(int64_t rows, Hash&& hash_of, Same&& same) {
       result.codes[std::size_t(row)] = result.codes[std::size_t(row - 1)];
       continue;
     }
-    int64_t code = table.code_of(
-        hash_of(row), [&](int64_t known) { return same(row, result.first[std::size_t(known)]); });
-    if (code == int64_t(result.first.size())) result.first.push_back(row);
+    int64_t code = table.code_of(hash_of(row), [&](int64_t known) {
+      return same(row, result.first_rows[std::size_t(known)]);
+    });
+    if (code == int64_t(result.first_rows.size())) result.first_rows.push_back(row);
     result.codes[std::size_t(row)] = code;
   }
   return result;
@@ -86,35 +87,35 @@ Numbering number(int64_t rows, Hash&& hash_of, Same&& same) {
 
 }  // namespace
 
-Numbering number_words(const uint64_t* words, int64_t rows) {
+Factorized factorize_words(const uint64_t* words, int64_t rows) {
   const Secret key = secret();
-  return number(
-      rows, [&](int64_t row) { return mixed(mixed(words[row] ^ key.first) ^ key.second); },
+  return factorize(
+      rows, [&](int64_t row) { return mix(mix(words[row] ^ key.first) ^ key.second); },
       [&](int64_t a, int64_t b) { return words[a] == words[b]; });
 }
 
-Numbering number_texts(const Texts& texts) {
+Factorized factorize_strings(const StringColumn& strings) {
   const Secret key = secret();
   auto begin_of = [&](int64_t row) {
-    return texts.buffers[std::size_t(texts.buffer[row])] + texts.offset[row];
+    return strings.buffers[std::size_t(strings.buffer[row])] + strings.offset[row];
   };
   auto hash_of = [&](int64_t row) {
     const uint8_t* text = begin_of(row);
-    int64_t left = texts.length[row];
+    int64_t left = strings.length[row];
     uint64_t hash = uint64_t(left) ^ key.first;
     for (; left > 0; left -= 8, text += 8) {
       uint64_t word = 0;
       std::memcpy(&word, text, std::size_t(left < 8 ? left : 8));
-      hash = mixed(hash ^ word) + 0x9e3779b97f4a7c15;
+      hash = mix(hash ^ word) + 0x9e3779b97f4a7c15;
     }
-    return mixed(hash ^ key.second);
+    return mix(hash ^ key.second);
   };
   auto same = [&](int64_t a, int64_t b) {
-    auto length = std::size_t(texts.length[a]);
-    return texts.length[a] == texts.length[b] &&
+    auto length = std::size_t(strings.length[a]);
+    return strings.length[a] == strings.length[b] &&
            (!length || !std::memcmp(begin_of(a), begin_of(b), length));
   };
-  return number(texts.rows, hash_of, same);
+  return factorize(strings.rows, hash_of, same);
 }
 
 }  // namespace evenly

@@ -6,21 +6,21 @@
 
 namespace evenly {
 
-struct Numbering {
-  std::vector<int64_t> codes;  // of each row
-  std::vector<int64_t> first;  // of each code, the first row that has it
+struct Factorized {
+  std::vector<int64_t> codes;       // of each row
+  std::vector<int64_t> first_rows;  // of each code, the first row that has it
 };
 
-Numbering number_words(const uint64_t* words, int64_t rows);
+Factorized factorize_words(const uint64_t* words, int64_t rows);
 
 // Texts that lie in any of several buffers.
-struct Texts {
+struct StringColumn {
   std::vector<const uint8_t*> buffers;
   const int32_t* buffer;  // of each row
   const int64_t* offset;  // in that buffer
   const int64_t* length;  // bytes
   int64_t rows;
 };
-Numbering number_texts(const Texts& texts);
+Factorized factorize_strings(const StringColumn& strings);
 
 }  // namespace evenly

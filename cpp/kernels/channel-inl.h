@@ -33,9 +33,9 @@ inline void to_moments(int64_t count, double values, double* __restrict sums,
 
 template <class W>
 void save_as(int64_t count, const double* __restrict mean, const double* __restrict rest,
-             const double* __restrict var, double eps, const Saved& saved) {
-  double* __restrict high = saved.high, * __restrict low = saved.low;
-  double* __restrict variance = saved.variance, * __restrict inverse = saved.inverse;
+             const double* __restrict var, double eps, const ChannelStatistics& statistics) {
+  double* __restrict high = statistics.high, * __restrict low = statistics.low;
+  double* __restrict variance = statistics.variance, * __restrict inverse = statistics.inverse;
   for (int64_t c = 0; c < count; ++c) {
     double rounded = double(W(mean[c] + rest[c]));
     high[c] = rounded;
@@ -45,9 +45,9 @@ void save_as(int64_t count, const double* __restrict mean, const double* __restr
   }
 }
 inline void save(int64_t count, bool narrow, const double* mean, const double* rest,
-                 const double* var, double eps, const Saved& saved) {
-  narrow ? save_as<float>(count, mean, rest, var, eps, saved)
-         : save_as<double>(count, mean, rest, var, eps, saved);
+                 const double* var, double eps, const ChannelStatistics& statistics) {
+  narrow ? save_as<float>(count, mean, rest, var, eps, statistics)
+         : save_as<double>(count, mean, rest, var, eps, statistics);
 }
 
 // A NaN whose low bits are 0, for those who round what comes of it.
@@ -58,10 +58,11 @@ inline W quiet(double value) {
 }
 
 template <class W>
-void forward_map(int64_t count, const Saved& saved, const double* __restrict weight,
-                 const double* __restrict bias, const MapRows<W>& map) {
-  const double* __restrict mean = saved.high, * __restrict low = saved.low;
-  const double* __restrict inverse = saved.inverse;
+void forward_map(int64_t count, const ChannelStatistics& statistics,
+                 const double* __restrict weight, const double* __restrict bias,
+                 const AffineRows<W>& map) {
+  const double* __restrict mean = statistics.high, * __restrict low = statistics.low;
+  const double* __restrict inverse = statistics.inverse;
   W* __restrict high = map.high, * __restrict slope = map.slope, * __restrict shift = map.shift;
   for (int64_t c = 0; c < count; ++c) {
     double factor = inverse[c] * weight[c];
@@ -72,11 +73,11 @@ void forward_map(int64_t count, const Saved& saved, const double* __restrict wei
 }
 
 template <class W>
-void backward_map(int64_t count, const Saved& saved, const double* __restrict weight,
-                  const double* __restrict sum, const double* __restrict product, double values,
-                  const MapRows<W>& map) {
-  const double* __restrict mean = saved.high, * __restrict low = saved.low;
-  const double* __restrict inverse = saved.inverse;
+void backward_map(int64_t count, const ChannelStatistics& statistics,
+                  const double* __restrict weight, const double* __restrict sum,
+                  const double* __restrict product, double values, const AffineRows<W>& map) {
+  const double* __restrict mean = statistics.high, * __restrict low = statistics.low;
+  const double* __restrict inverse = statistics.inverse;
   W* __restrict high = map.high, * __restrict slope = map.slope;
   W* __restrict shift = map.shift, * __restrict gain = map.gain;
   const double share = 1 / values;

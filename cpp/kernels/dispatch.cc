@@ -32,12 +32,12 @@ std::vector<const Kernels*> available() {
   return kernels;
 }
 
-struct Choice {
+struct KernelSelection {
   const Kernels* kernels;
   const char* name;
   std::vector<const char*> names;
 
-  Choice() {
+  KernelSelection() {
     std::vector<const Kernels*> all = available();
     for (const Kernels* each : all) names.push_back(each->name);
     names.push_back("plain");
@@ -59,40 +59,40 @@ struct Choice {
   }
 };
 
-const Choice& choice() {
-  static const Choice the_choice;
-  return the_choice;
+const KernelSelection& selection() {
+  static const KernelSelection the_selection;
+  return the_selection;
 }
 
 }  // namespace
 
 // The integer path has no batch normalisation: "plain" means the baseline's there.
-const Kernels& batch_choice() {
-  const Kernels* chosen = choice().kernels;
+const Kernels& batch_selection() {
+  const Kernels* chosen = selection().kernels;
   return chosen ? *chosen : kKernelsBaseline;
 }
 
 template <>
-const BatchKernels<Half>& batch_kernels() {
-  return batch_choice().batch_float16;
+const BatchKernels<Float16>& batch_kernels() {
+  return batch_selection().batch_float16;
 }
 template <>
-const BatchKernels<Brain>& batch_kernels() {
-  return batch_choice().batch_bfloat16;
+const BatchKernels<BFloat16>& batch_kernels() {
+  return batch_selection().batch_bfloat16;
 }
 template <>
 const BatchKernels<float>& batch_kernels() {
-  return batch_choice().batch_float32;
+  return batch_selection().batch_float32;
 }
 template <>
 const BatchKernels<double>& batch_kernels() {
-  return batch_choice().batch_float64;
+  return batch_selection().batch_float64;
 }
 
-const ChannelKernels& channel_kernels() { return batch_choice().channel; }
+const ChannelKernels& channel_kernels() { return batch_selection().channel; }
 
-const Kernels* chosen_kernels() { return choice().kernels; }
-const char* chosen_kernel_name() { return choice().name; }
-const char* const* kernel_names() { return choice().names.data(); }
+const Kernels* chosen_kernels() { return selection().kernels; }
+const char* chosen_kernel_name() { return selection().name; }
+const char* const* kernel_names() { return selection().names.data(); }
 
 }  // namespace evenly

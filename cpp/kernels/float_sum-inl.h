@@ -52,7 +52,7 @@ struct Sums;
 
 template <>
 struct Sums<float> {
-  Full<double> part[kParts<float>];
+  Full<double> part[kSumParts<float>];
 
   void add(Full<double> x) {
     auto& [sum, square, low] = part;
@@ -71,7 +71,7 @@ struct Sums<float> {
 
 template <>
 struct Sums<double> {
-  Full<double> part[kParts<double>];
+  Full<double> part[kSumParts<double>];
 
   void add(Full<double> x) {
     auto& [sum, square, square_low, sum_low, error, error_low] = part;
@@ -85,11 +85,11 @@ struct Sums<double> {
 
 template <class C>
 inline void load_parts(Sums<C>& sums, const double (*part)[kLanes<C>], int lane) {
-  for (int i = 0; i < kParts<C>; ++i) sums.part[i] = load<Full<double>>(part[i] + lane);
+  for (int i = 0; i < kSumParts<C>; ++i) sums.part[i] = load<Full<double>>(part[i] + lane);
 }
 template <class C>
 inline void store_parts(const Sums<C>& sums, double (*part)[kLanes<C>], int lane) {
-  for (int i = 0; i < kParts<C>; ++i) store(part[i] + lane, sums.part[i]);
+  for (int i = 0; i < kSumParts<C>; ++i) store(part[i] + lane, sums.part[i]);
 }
 
 // Calls function(std::integral_constant<int, part>) for every part.
@@ -97,7 +97,7 @@ template <class C, class Function>
 void for_parts(Function&& function) {
   [&]<int... kPart>(std::integer_sequence<int, kPart...>) {
     (function(std::integral_constant<int, kPart>()), ...);
-  }(std::make_integer_sequence<int, kParts<C>>());
+  }(std::make_integer_sequence<int, kSumParts<C>>());
 }
 
 // A part's bias, and 1 / its unit, from 2^top.
@@ -132,7 +132,7 @@ void start_tile(const FloatLanes<C>& lanes, bool skip_nan, FloatSums<C>& sums) {
 }
 
 template <class T>
-Full<Computed<T>> values(const T* from) {
+Full<ComputeType<T>> values(const T* from) {
   if constexpr (std::is_same_v<T, double>) {
     return doubles(from);
   } else {
@@ -142,9 +142,9 @@ Full<Computed<T>> values(const T* from) {
 
 // kVectorsAtOnce registers of every row, all sums in registers.
 template <class T, bool kSkipNan>
-inline void sum_lanes(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, int lane,
-                      FloatSums<Computed<T>>& sums) {
-  using C = Computed<T>;
+inline void sum_lanes(const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch, int lane,
+                      FloatSums<ComputeType<T>>& sums) {
+  using C = ComputeType<T>;
   using Bits = typename Window<C>::Bits;
   constexpr int kWide = kVectorBytes / int(sizeof(C));  // lanes of a register of C
   constexpr int kDoubles = kVectorBytes / 8;
@@ -163,16 +163,16 @@ inline void sum_lanes(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, i
   }
   for (int r = 0; r < rows; ++r) {
     const T* row = data + r * stride + lane;
-    if (ahead && r % kSweeps == 0) ahead->fetch();
+    if (prefetch && r % kSweeps == 0) prefetch->fetch();
 #pragma GCC unroll 2
     for (int v = 0; v < kVectorsAtOnce; ++v) {
       Full<C> x = values(row + v * kWide);
-      min[v] = least(x, min[v]);
-      max[v] = greatest(x, max[v]);
+      min[v] = lane_min(x, min[v]);
+      max[v] = lane_max(x, max[v]);
       // Zero wraps to the largest integer: the smallest of these is that of the
       // smallest value that is not zero. A NaN's is larger than any number's.
       Full<Bits> bits = (Full<Bits>)x;
-      smallest[v] = least(bits + bits - 1, smallest[v]);
+      smallest[v] = lane_min(bits + bits - 1, smallest[v]);
       if constexpr (kSkipNan) missing[v] -= (Full<Bits>)(x != x);
 #pragma GCC unroll 2
       for (int h = 0; h < kHalves; ++h) {
@@ -193,15 +193,15 @@ inline void sum_lanes(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, i
 }
 
 template <class T>
-void sum_rows(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, bool skip_nan,
-              FloatSums<Computed<T>>& sums) {
-  using C = Computed<T>;
+void sum_rows(const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch, bool skip_nan,
+              FloatSums<ComputeType<T>>& sums) {
+  using C = ComputeType<T>;
   constexpr int kStep = kVectorsAtOnce * kVectorBytes / int(sizeof(C));
   for (int lane = 0; lane < kLanes<C>; lane += kStep) {
     if (skip_nan) {
-      sum_lanes<T, true>(data, stride, rows, ahead, lane, sums);
+      sum_lanes<T, true>(data, stride, rows, prefetch, lane, sums);
     } else {
-      sum_lanes<T, false>(data, stride, rows, ahead, lane, sums);
+      sum_lanes<T, false>(data, stride, rows, prefetch, lane, sums);
     }
   }
 }
@@ -210,7 +210,7 @@ template <class C>
 constexpr LaneMask all_lanes() {
   return (LaneMask(1) << kLanes<C>)-1;
 }
-inline bool counts(LaneMask lanes, int lane) { return lanes >> lane & 1; }
+inline bool has_lane(LaneMask lanes, int lane) { return lanes >> lane & 1; }
 
 // The lanes in which a value lies outside of the window, or was NaN and not skipped.
 template <class C>
@@ -256,14 +256,14 @@ LaneMask finish_tile(const FloatSums<C>& sums, LaneMask commit, bool skip_nan,
     for (int i = 0; i < kLanes<C>; ++i) {
       double sum = sums.part[part][i] - bias_of<C, part>(lanes.two_to_top[i]);
       int64_t units = int64_t(sum * per_unit<C, part>(lanes.two_to_top[i]));
-      lanes.parts[part][i] += all || counts(good, i) ? units : 0;
+      lanes.parts[part][i] += all || has_lane(good, i) ? units : 0;
     }
   });
   for (int i = 0; skip_nan && i < kLanes<C>; ++i) {
-    if (all || counts(good, i)) lanes.missing[i] += int64_t(sums.missing[i]);
+    if (all || has_lane(good, i)) lanes.missing[i] += int64_t(sums.missing[i]);
   }
   for (int i = 0; i < kLanes<C>; ++i) {
-    if (!all && !counts(good, i)) continue;
+    if (!all && !has_lane(good, i)) continue;
     lanes.min[i] = sums.min[i] < lanes.min[i] ? sums.min[i] : lanes.min[i];
     lanes.max[i] = sums.max[i] > lanes.max[i] ? sums.max[i] : lanes.max[i];
   }

@@ -86,7 +86,7 @@ struct ByteSums {
 };
 
 template <class T>
-void byte_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntLanes<T>& lanes) {
+void byte_tile(const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch, IntLanes<T>& lanes) {
   constexpr int kStep = kVectorsAtOnce * kVectorBytes, kSweeps = kLanes<T> / kStep;
   constexpr int kFetched = std::max(1, 4 / kSweeps);  // rows, of four
   for (int lane = 0; lane < kLanes<T>; lane += kStep) {
@@ -99,22 +99,22 @@ void byte_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntLanes
     const Full<T> none{};
     int r = 0;
     for (; r + 4 <= rows; r += 4) {
-      for (int i = 0; ahead && r % kSweeps == 0 && i < kFetched; ++i) ahead->fetch();
+      for (int i = 0; prefetch && r % kSweeps == 0 && i < kFetched; ++i) prefetch->fetch();
 #pragma GCC unroll 2
       for (int v = 0; v < kVectorsAtOnce; ++v) {
         const T* from = data + r * stride + lane + v * kVectorBytes;
         auto a = load<Full<T>>(from), b = load<Full<T>>(from + stride),
              c = load<Full<T>>(from + 2 * stride), d = load<Full<T>>(from + 3 * stride);
-        low[v] = least(least(least(a, b), least(c, d)), low[v]);
-        high[v] = greatest(greatest(greatest(a, b), greatest(c, d)), high[v]);
+        low[v] = lane_min(lane_min(lane_min(a, b), lane_min(c, d)), low[v]);
+        high[v] = lane_max(lane_max(lane_max(a, b), lane_max(c, d)), high[v]);
         sums[v].add(a, b, c, d);
       }
     }
     for (; r < rows; ++r) {
       for (int v = 0; v < kVectorsAtOnce; ++v) {
         auto x = load<Full<T>>(data + r * stride + lane + v * kVectorBytes);
-        low[v] = least(x, low[v]);
-        high[v] = greatest(x, high[v]);
+        low[v] = lane_min(x, low[v]);
+        high[v] = lane_max(x, high[v]);
         sums[v].add(x, none, none, none);
       }
     }
@@ -141,7 +141,8 @@ LaneMask too_wide(const T* min, const T* max, int first, int count) {
 }
 
 template <class T>
-LaneMask wide_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntLanes<T>& lanes) {
+LaneMask wide_tile(const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch,
+                   IntLanes<T>& lanes) {
   using W = Wide<T>;
   constexpr int kWide = kVectorBytes / int(sizeof(W));    // lanes of a register of sums
   constexpr int kNarrow = kVectorBytes / int(sizeof(T));  // of a register of elements
@@ -158,12 +159,12 @@ LaneMask wide_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntL
 #pragma GCC unroll 2
       for (int v = 0; v < kStep / kNarrow; ++v) {
         auto x = load<Full<T>>(row + v * kNarrow);
-        low[v] = least(x, low[v]);
-        high[v] = greatest(x, high[v]);
+        low[v] = lane_min(x, low[v]);
+        high[v] = lane_max(x, high[v]);
       }
 #pragma GCC unroll 8
       for (int s = 0; s < kStep / kWide; ++s) sums[s].add(widened<W>(row + s * kWide));
-      if (ahead && r % kSweeps == 0) ahead->fetch();
+      if (prefetch && r % kSweeps == 0) prefetch->fetch();
     }
     for (int v = 0; v < kStep / kNarrow; ++v) {
       store(min + lane + v * kNarrow, low[v]);
@@ -180,12 +181,13 @@ LaneMask wide_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntL
 }
 
 template <class T>
-LaneMask int_tile(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, IntLanes<T>& lanes) {
+LaneMask int_tile(const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch,
+                  IntLanes<T>& lanes) {
   if constexpr (sizeof(T) == 1) {
-    byte_tile(data, stride, rows, ahead, lanes);
+    byte_tile(data, stride, rows, prefetch, lanes);
     return 0;
   } else {
-    return wide_tile(data, stride, rows, ahead, lanes);
+    return wide_tile(data, stride, rows, prefetch, lanes);
   }
 }
 

@@ -31,8 +31,8 @@ inline void write(float* out, Full<float> value, bool stream) {
 // of it. With AVX2, lines of values are scaled one by one as well: in 64 float32 columns, halves of
 // the cache's lines that were written in turn with those of three lines 8 KB apart went at 0.55
 // GB/s a core (Zen 3), whole ones at 1.2, and a line at a time at 3.2.
-constexpr int kScaledAtOnce = kVectorBytes == 32 ? 2 : 1;
-constexpr int kScaledTogether = kVectorBytes == 64 ? 4 : 1;
+constexpr int kVectorsPerWrite = kVectorBytes == 32 ? 2 : 1;
+constexpr int kLinesAtOnce = kVectorBytes == 64 ? 4 : 1;
 
 template <bool kInverse>
 inline Full<double> scaled(Full<double> x, Full<double> high, Full<double> low, Full<double> factor,
@@ -85,22 +85,22 @@ void scale_values(const T* x, T* out, int64_t count, const ScaleLines& row) {
     }
   };
   constexpr int64_t kAhead = 2048 / sizeof(T);
-  constexpr int kStep = kScaledAtOnce * kWide;
+  constexpr int kStep = kVectorsPerWrite * kWide;
   int64_t i = 0;
   while (stream && i < count && reinterpret_cast<uintptr_t>(out + i) % (kStep * sizeof(T)) != 0)
     one(i++);
   for (; i + kStep <= count; i += kStep) {
     const int64_t ahead = i + kAhead < count ? i + kAhead : i + kAhead + row.next;
-    Full<T> done[kLines][kScaledAtOnce];
-    for (int part = 0; part < kScaledAtOnce; ++part) {
+    Full<T> done[kLines][kVectorsPerWrite];
+    for (int part = 0; part < kVectorsPerWrite; ++part) {
       if constexpr (!kBroadcast) load_constants(i + part * kWide);
 #pragma GCC unroll 4
       for (int line = 0; line < kLines; ++line) {
         const T* from = x + line * x_step;
         if (part == 0) __builtin_prefetch(from + ahead);
         done[line][part] = scaled_at(from + i + part * kWide);
-        if (part + 1 < kScaledAtOnce) continue;
-        for (int each = 0; each < kScaledAtOnce; ++each)
+        if (part + 1 < kVectorsPerWrite) continue;
+        for (int each = 0; each < kVectorsPerWrite; ++each)
           write(out + line * out_step + i + each * kWide, done[line][each], stream);
       }
     }
@@ -117,7 +117,7 @@ template <class T, bool kInverse>
 void scale_lines(const T* x, T* out, int64_t count, const ScaleLines& row) {
   if (row.broadcast) return scale_values<T, 1, true, kInverse>(x, out, count, row);
   if (row.lines == 1) return scale_values<T, 1, false, kInverse>(x, out, count, row);
-  scale_values<T, kScaledTogether, false, kInverse>(x, out, count, row);
+  scale_values<T, kLinesAtOnce, false, kInverse>(x, out, count, row);
 }
 
 template <class T>

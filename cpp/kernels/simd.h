@@ -63,31 +63,31 @@ inline V splat(T value) {
 
 // x < m ? x : m, so that m stays when x is NaN.
 template <class V>
-inline V least(V x, V m) {
+inline V lane_min(V x, V m) {
   return x < m ? x : m;
 }
 template <class V>
-inline V greatest(V x, V m) {
+inline V lane_max(V x, V m) {
   return x > m ? x : m;
 }
 
 #if defined(__AVX512F__)
-inline Full<float> least(Full<float> x, Full<float> m) {
+inline Full<float> lane_min(Full<float> x, Full<float> m) {
   return (Full<float>)_mm512_min_ps((__m512)x, (__m512)m);
 }
-inline Full<float> greatest(Full<float> x, Full<float> m) {
+inline Full<float> lane_max(Full<float> x, Full<float> m) {
   return (Full<float>)_mm512_max_ps((__m512)x, (__m512)m);
 }
-inline Full<double> least(Full<double> x, Full<double> m) {
+inline Full<double> lane_min(Full<double> x, Full<double> m) {
   return (Full<double>)_mm512_min_pd((__m512d)x, (__m512d)m);
 }
-inline Full<double> greatest(Full<double> x, Full<double> m) {
+inline Full<double> lane_max(Full<double> x, Full<double> m) {
   return (Full<double>)_mm512_max_pd((__m512d)x, (__m512d)m);
 }
-inline Full<uint32_t> least(Full<uint32_t> x, Full<uint32_t> m) {
+inline Full<uint32_t> lane_min(Full<uint32_t> x, Full<uint32_t> m) {
   return (Full<uint32_t>)_mm512_min_epu32((__m512i)x, (__m512i)m);
 }
-inline Full<uint64_t> least(Full<uint64_t> x, Full<uint64_t> m) {
+inline Full<uint64_t> lane_min(Full<uint64_t> x, Full<uint64_t> m) {
   return (Full<uint64_t>)_mm512_min_epu64((__m512i)x, (__m512i)m);
 }
 inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) {
@@ -105,26 +105,26 @@ inline Full<int64_t> multiply_low32(Full<int64_t> x, std::true_type) {
 inline Full<int64_t> multiply_low32(Full<int64_t> x, std::false_type) {
   return (Full<int64_t>)_mm512_mul_epu32((__m512i)x, (__m512i)x);
 }
-inline Full<double> doubles(const Half* from) {
+inline Full<double> doubles(const Float16* from) {
   return (Full<double>)_mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)from)));
 }
-inline Full<float> floats(const Half* from) {
+inline Full<float> floats(const Float16* from) {
   return (Full<float>)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)from));
 }
 #elif defined(__AVX2__)
-inline Full<float> least(Full<float> x, Full<float> m) {
+inline Full<float> lane_min(Full<float> x, Full<float> m) {
   return (Full<float>)_mm256_min_ps((__m256)x, (__m256)m);
 }
-inline Full<float> greatest(Full<float> x, Full<float> m) {
+inline Full<float> lane_max(Full<float> x, Full<float> m) {
   return (Full<float>)_mm256_max_ps((__m256)x, (__m256)m);
 }
-inline Full<double> least(Full<double> x, Full<double> m) {
+inline Full<double> lane_min(Full<double> x, Full<double> m) {
   return (Full<double>)_mm256_min_pd((__m256d)x, (__m256d)m);
 }
-inline Full<double> greatest(Full<double> x, Full<double> m) {
+inline Full<double> lane_max(Full<double> x, Full<double> m) {
   return (Full<double>)_mm256_max_pd((__m256d)x, (__m256d)m);
 }
-inline Full<uint32_t> least(Full<uint32_t> x, Full<uint32_t> m) {
+inline Full<uint32_t> lane_min(Full<uint32_t> x, Full<uint32_t> m) {
   return (Full<uint32_t>)_mm256_min_epu32((__m256i)x, (__m256i)m);
 }
 inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) {
@@ -142,10 +142,10 @@ inline Full<int64_t> multiply_low32(Full<int64_t> x, std::true_type) {
 inline Full<int64_t> multiply_low32(Full<int64_t> x, std::false_type) {
   return (Full<int64_t>)_mm256_mul_epu32((__m256i)x, (__m256i)x);
 }
-inline Full<double> doubles(const Half* from) {
+inline Full<double> doubles(const Float16* from) {
   return (Full<double>)_mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64((const __m128i*)from)));
 }
-inline Full<float> floats(const Half* from) {
+inline Full<float> floats(const Float16* from) {
   return (Full<float>)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)from));
 }
 #else
@@ -168,10 +168,10 @@ template <class Signed>
 inline Full<int64_t> multiply_low32(Full<int64_t> x, Signed) {
   return (Full<int64_t>)((Full<uint64_t>)x * (Full<uint64_t>)x);
 }
-inline Full<double> doubles(const Half* from) {
+inline Full<double> doubles(const Float16* from) {
   return Full<double>{to_float(from[0]), to_float(from[1])};
 }
-inline Full<float> floats(const Half* from) {
+inline Full<float> floats(const Float16* from) {
   return Full<float>{to_float(from[0]), to_float(from[1]), to_float(from[2]), to_float(from[3])};
 }
 #endif
@@ -251,11 +251,11 @@ inline Full<double> doubles(const double* from) { return load<Full<double>>(from
 inline Full<double> doubles(const float* from) {
   return (Full<double>)_mm512_cvtps_pd(_mm256_loadu_ps(from));
 }
-inline Full<double> doubles(const Brain* from) {
+inline Full<double> doubles(const BFloat16* from) {
   __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)from));
   return (Full<double>)_mm512_cvtps_pd((__m256)_mm256_slli_epi32(wide, 16));
 }
-inline Full<float> floats(const Brain* from) {
+inline Full<float> floats(const BFloat16* from) {
   return (Full<float>)_mm512_slli_epi32(
       _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)from)), 16);
 }
@@ -263,20 +263,20 @@ inline Full<float> floats(const Brain* from) {
 inline Full<double> doubles(const float* from) {
   return (Full<double>)_mm256_cvtps_pd(_mm_loadu_ps(from));
 }
-inline Full<double> doubles(const Brain* from) {
+inline Full<double> doubles(const BFloat16* from) {
   __m128i wide = _mm_cvtepu16_epi32(_mm_loadl_epi64((const __m128i*)from));
   return (Full<double>)_mm256_cvtps_pd((__m128)_mm_slli_epi32(wide, 16));
 }
-inline Full<float> floats(const Brain* from) {
+inline Full<float> floats(const BFloat16* from) {
   return (Full<float>)_mm256_slli_epi32(
       _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)from)), 16);
 }
 #else
 inline Full<double> doubles(const float* from) { return Full<double>{from[0], from[1]}; }
-inline Full<double> doubles(const Brain* from) {
+inline Full<double> doubles(const BFloat16* from) {
   return Full<double>{to_float(from[0]), to_float(from[1])};
 }
-inline Full<float> floats(const Brain* from) {
+inline Full<float> floats(const BFloat16* from) {
   return Full<float>{to_float(from[0]), to_float(from[1]), to_float(from[2]), to_float(from[3])};
 }
 #endif

@@ -32,14 +32,6 @@ constexpr double power_of_two(int exponent) {
 // One bit a lane.
 using LaneMask = unsigned __int128;
 
-// Half and bfloat16 become float32 before they are summed.
-template <class T>
-using Computed = std::conditional_t<std::is_same_v<T, Half> || std::is_same_v<T, Brain>, float, T>;
-
-template <class T>
-inline constexpr bool kIsFloating =
-    std::is_floating_point_v<T> || std::is_same_v<T, Half> || std::is_same_v<T, Brain>;
-
 // ---- Floating-point lanes ----------------------------------------------------------------
 
 // The constants of the window that ends at 2^(top+1). See README.md, "The window".
@@ -64,9 +56,9 @@ struct Window<double> {
 
 // The parts of a lane's sums, each an integer in a unit of its own. A float32 needs the first
 // three: its sum is exact as it is, and its square has no error.
-enum Part { kSumHigh, kSquareHigh, kSquareLow, kSumLow, kErrorHigh, kErrorLow };
+enum SumPart { kSumHigh, kSquareHigh, kSquareLow, kSumLow, kErrorHigh, kErrorLow };
 template <class C>
-inline constexpr int kParts = std::is_same_v<C, float> ? 3 : 6;
+inline constexpr int kSumParts = std::is_same_v<C, float> ? 3 : 6;
 
 // A part's unit is 2^(tops * top - below), of a window that ends at `top`; its sum starts at
 // bias * 2^52 units, which fixes the unit to which it rounds. README.md derives them.
@@ -91,7 +83,7 @@ struct alignas(64) FloatLanes {
   C largest[kCount];          // |x| <= largest, or the tile does not count
   Bits smallest[kCount];      // 2 * bits(|x|) - 1 >= smallest for x != 0, likewise
   // Summed so far.
-  int64_t parts[kParts<C>][kCount];
+  int64_t parts[kSumParts<C>][kCount];
   int64_t missing[kCount];
   C min[kCount], max[kCount];
 };
@@ -99,7 +91,7 @@ struct alignas(64) FloatLanes {
 // A tile half-way: what its rows so far have summed to.
 template <class C>
 struct alignas(64) FloatSums {
-  double part[kParts<C>][kLanes<C>];             // from the bias up
+  double part[kSumParts<C>][kLanes<C>];          // from the bias up
   C min[kLanes<C>], max[kLanes<C>];              // without NaN
   typename Window<C>::Bits smallest[kLanes<C>];  // 2 * bits(|x|) - 1, all ones when all are zero
   typename Window<C>::Bits missing[kLanes<C>];   // NaN, with skip_nan
@@ -121,7 +113,7 @@ struct alignas(64) IntLanes {
 // Memory that will be wanted soon, fetched into the L2 cache while a tile is summed: 128 bytes for
 // each row of the tile, spread over all the sweeps that sum it. Into L2 and not into L1: a core
 // waits for two dozen lines for its L1 at most, for more for its L2.
-struct Ahead {
+struct Prefetch {
   const char* from;
   ptrdiff_t step;  // bytes from one row's to the next row's
 
@@ -139,8 +131,8 @@ using StartKernel = void (*)(const FloatLanes<C>& lanes, bool skip_nan, FloatSum
 // Adds rows of kLanes<T> values, `stride` elements apart; with skip_nan, NaN counts as missing.
 // Meanwhile, `ahead` is fetched, if given.
 template <class T>
-using RowsKernel = void (*)(const T* data, ptrdiff_t stride, int rows, Ahead* ahead, bool skip_nan,
-                            FloatSums<Computed<T>>& sums);
+using RowsKernel = void (*)(const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch,
+                            bool skip_nan, FloatSums<ComputeType<T>>& sums);
 // Adds a tile's sums to the lanes of `commit`, but not to those lanes in which a value lies
 // outside of the window (or is NaN, unless skip_nan): it returns those.
 template <class C>
@@ -150,7 +142,7 @@ using FinishKernel = LaneMask (*)(const FloatSums<C>& sums, LaneMask commit, boo
 // Sums up to 256 rows of integers; returns the lanes with a value outside of 32 bits (64-bit
 // types only): to those nothing was added but the extremes.
 template <class T>
-using IntKernel = LaneMask (*)(const T* rows_data, ptrdiff_t stride, int rows, Ahead* ahead,
+using IntKernel = LaneMask (*)(const T* rows_data, ptrdiff_t stride, int rows, Prefetch* prefetch,
                                IntLanes<T>& lanes);
 
 // out[i] = ((x[i] - high[i]) - low[i]) * factor[i], or with inverse x[i]*factor[i] + low[i] +
@@ -178,8 +170,8 @@ struct Kernels {
   StartKernel<double> start_float64;
   RowsKernel<float> float32;
   RowsKernel<double> float64;
-  RowsKernel<Half> float16;
-  RowsKernel<Brain> bfloat16;
+  RowsKernel<Float16> float16;
+  RowsKernel<BFloat16> bfloat16;
   FinishKernel<float> finish_float32;
   FinishKernel<double> finish_float64;
   IntKernel<int8_t> int8;
@@ -191,9 +183,9 @@ struct Kernels {
   IntKernel<int64_t> int64;
   IntKernel<uint64_t> uint64;
   ScaleKernel scale_float32, scale_float64;  // input and output of that type
-  int scaled_together;
-  BatchKernels<Half> batch_float16;
-  BatchKernels<Brain> batch_bfloat16;
+  int lines_at_once;
+  BatchKernels<Float16> batch_float16;
+  BatchKernels<BFloat16> batch_bfloat16;
   BatchKernels<float> batch_float32;
   BatchKernels<double> batch_float64;
   ChannelKernels channel;

@@ -15,7 +15,7 @@ inline constexpr int kLevelBits = 42;
 inline constexpr int kSumLevels = 4, kSquareLevels = 5;
 inline constexpr int kWeightedLanes = 16;
 
-struct Ahead;
+struct Prefetch;
 
 struct alignas(64) WeightedLevels {
   double sum[kSumLevels][kWeightedLanes];         // of weight * x
@@ -43,14 +43,14 @@ using WidenKernel = void (*)(const T* data, const int64_t* offsets, int rows, in
                              double* to);
 inline constexpr int kRowsAhead = 16;  // that are fetched before they are widened
 
-using WeightedSum = uint32_t(const WeightedTile& tile, Ahead ahead, const WeightedLevels& bias,
-                             WeightedLevels& sums);
+using WeightedSum = uint32_t(const WeightedTile& tile, Prefetch prefetch,
+                             const WeightedLevels& bias, WeightedLevels& sums);
 
 struct WeightedKernels {
   WidenKernel<float> widen_float32;
   WidenKernel<double> widen_float64;
-  WidenKernel<Half> widen_float16;
-  WidenKernel<Brain> widen_bfloat16;
+  WidenKernel<Float16> widen_float16;
+  WidenKernel<BFloat16> widen_bfloat16;
   // Returns the lanes with a NaN.
   uint32_t (*extremes)(const WeightedTile& tile, WeightedExtremes& extremes);
   // Sums the tile, NaN as 0, from the biases on, and fetches what is ahead; returns the lanes that

@@ -25,7 +25,7 @@ void widen_rows(const T* data, const int64_t* offsets, int rows, int64_t count, 
     if (row + kRowsAhead < rows) __builtin_prefetch(data + offsets[row + kRowsAhead]);
     int64_t i = 0;
     for (; i + kDoublesWide <= count; i += kDoublesWide) store(to + i, doubles(from + i));
-    for (; i < count; ++i) to[i] = double(number(from[i]));
+    for (; i < count; ++i) to[i] = double(to_number(from[i]));
   }
 }
 
@@ -46,10 +46,10 @@ inline uint32_t weighted_extremes(const WeightedTile& tile, WeightedExtremes& ex
       const auto x = load<Full<double>>(tile.values + row * kWeightedLanes + lane);
       const auto size = (Full<double>)((Full<int64_t>)x & magnitude);
       nan |= (Full<int64_t>)(x != x);
-      low = least(x, low);
-      high = greatest(x, high);
-      largest = greatest(size, largest);
-      smallest = least(x == 0 ? splat<Full<double>>(kInfinity) : size, smallest);
+      low = lane_min(x, low);
+      high = lane_max(x, high);
+      largest = lane_max(size, largest);
+      smallest = lane_min(x == 0 ? splat<Full<double>>(kInfinity) : size, smallest);
     }
     store(extremes.largest + lane, largest);
     store(extremes.smallest + lane, smallest);
@@ -61,7 +61,7 @@ inline uint32_t weighted_extremes(const WeightedTile& tile, WeightedExtremes& ex
 }
 
 template <bool kShort>
-uint32_t weighted_sums(const WeightedTile& tile, Ahead ahead, const WeightedLevels& bias,
+uint32_t weighted_sums(const WeightedTile& tile, Prefetch prefetch, const WeightedLevels& bias,
                        WeightedLevels& sums) {
   using Bits = Full<int64_t>;
   uint32_t failed = 0;
@@ -71,7 +71,7 @@ uint32_t weighted_sums(const WeightedTile& tile, Ahead ahead, const WeightedLeve
     for (int i = 0; i < kSquareLevels; ++i) squares[i] = load<Full<double>>(bias.squares[i] + lane);
     Bits rest{};
     for (int row = 0; row < tile.rows; ++row) {
-      if (lane == 0) ahead.fetch();
+      if (lane == 0) prefetch.fetch();
       auto x = load<Full<double>>(tile.values + row * kWeightedLanes + lane);
       x = (Full<double>)((Bits)x & (Bits)(x == x));
       const auto weight = tile.one_a_row
@@ -101,7 +101,7 @@ uint32_t weighted_sums(const WeightedTile& tile, Ahead ahead, const WeightedLeve
 // Without a fused multiply-add there is no error of a product: null.
 constexpr WeightedKernels make_weighted_kernels() {
   if constexpr (!kHasFma) return {};
-  return {widen_rows<float>, widen_rows<double>,  widen_rows<Half>,    widen_rows<Brain>,
+  return {widen_rows<float>, widen_rows<double>,  widen_rows<Float16>, widen_rows<BFloat16>,
           weighted_extremes, weighted_sums<true>, weighted_sums<false>};
 }
 

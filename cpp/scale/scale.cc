@@ -32,7 +32,7 @@ struct PairAxis {
 // Lines of `count` values, contiguous in both arrays or (gathered) neither; line i starts at
 // the i-th combination of axes. With `features`, value j of a line belongs to column j % columns,
 // else all of it to the column that the axis before the others selects.
-struct Lines {
+struct LineLayout {
   std::vector<PairAxis> axes;  // the feature axis first when a line is one column's
   PairAxis line{1, 1, 1};
   bool features = false;
@@ -66,8 +66,8 @@ std::vector<PairAxis> joined_axes(const Array& x, const Array& out) {
   return joined;
 }
 
-Lines lines_of(const Array& x, const Array& out) {
-  Lines lines;
+LineLayout line_layout(const Array& x, const Array& out) {
+  LineLayout lines;
   lines.axes = joined_axes(x, out);
   int64_t columns = x.columns();
   PairAxis feature{columns, 0, 0};
@@ -91,9 +91,9 @@ Lines lines_of(const Array& x, const Array& out) {
 }
 
 // The constants of the columns, repeated so that several short lines make one.
-class Constants {
+class PackedConstants {
  public:
-  Constants(const ScaleOptions& options, int64_t columns, int64_t repeat)
+  PackedConstants(const ScaleOptions& options, int64_t columns, int64_t repeat)
       : pitch_((columns * repeat + 511) / 512 * 512 + kApart),
         values_(static_cast<double*>(
             ::operator new[](std::size_t(3 * pitch_) * sizeof(double), kLine))) {
@@ -126,15 +126,15 @@ class Scaler {
       : x_(static_cast<const In*>(x.data)),
         out_(static_cast<Out*>(const_cast<void*>(out.data))),
         options_(options),
-        lines_(lines_of(x, out)) {
+        lines_(line_layout(x, out)) {
     int64_t bytes = x.columns() * x.rows() * int64_t(sizeof(In) + sizeof(Out));
     threads_ = useful_threads(bytes, options.threads);
     large_ = bytes >= 2 * kStreamBytes && x.data != out.data;
-    fold();
+    merge_short_lines();
   }
 
   void run() {
-    Constants constants(options_, columns(), repeat_);
+    PackedConstants constants(options_, columns(), repeat_);
     run_lines(constants.high(), constants.low(), constants.factor());
   }
 
@@ -145,26 +145,26 @@ class Scaler {
 
   // Short lines that follow each other without a gap are read as one of several; the last of
   // those may be shorter.
-  void fold() {
+  void merge_short_lines() {
     if (!lines_.features || !contiguous() || lines_.axes.size() != 1) return;
     PairAxis &line = lines_.line, &rows = lines_.axes[0];
     dense_ = rows.x_stride == line.extent && rows.out_stride == line.extent;
     full_lines_ = rows.extent;
     if (dense_) {
       end_ = rows.extent * line.extent;
-      repeat_ = std::min(kLongLine / line.extent, rows.extent / together_);
-      int64_t alike = lines_alike(line.extent);
+      repeat_ = std::min(kLongLine / line.extent, rows.extent / lines_at_once_);
+      int64_t alike = alignment_period(line.extent);
       if (repeat_ > alike) repeat_ -= repeat_ % alike;
       repeat_ = std::max<int64_t>(repeat_, 1);
       line.extent *= repeat_;
       rows = {(rows.extent + repeat_ - 1) / repeat_, line.extent, line.extent};
       full_lines_ = end_ / line.extent;
     }
-    if (stream()) apart_ = lines_alike(rows.out_stride);
+    if (stream()) line_gap_ = alignment_period(rows.out_stride);
   }
 
   // How many lines on one begins alike within a line of the cache.
-  static int64_t lines_alike(int64_t stride) {
+  static int64_t alignment_period(int64_t stride) {
     return kCacheLine / std::gcd(stride * int64_t(sizeof(Out)), kCacheLine);
   }
 
@@ -175,18 +175,19 @@ class Scaler {
   // Tasks are ranges of lines, or of the values of all lines where there are few.
   void run_lines(const double* high, const double* low, const double* factor) {
     const int64_t lines = lines_.count(), extent = lines_.line.extent;
-    const int64_t block = together_ * apart_;
+    const int64_t block = lines_at_once_ * line_gap_;
     const bool by_line = lines >= 4 * threads_;
     const int64_t unit = lines >= 4 * threads_ * block ? block : 1,
                   units = (lines + unit - 1) / unit;
     int64_t tasks = threads_ == 1 ? 1 : std::min<int64_t>(8 * threads_, by_line ? units : extent);
     parallel(tasks, threads_, [&](int64_t task) {
-      ExactMode mode;
+      ScopedFpEnvironment fp_environment;
       if (by_line) {
-        int64_t first = cut(units, tasks, task) * unit, last = cut(units, tasks, task + 1) * unit;
+        int64_t first = split_point(units, tasks, task) * unit,
+                last = split_point(units, tasks, task + 1) * unit;
         scale_lines(first, std::min(last, lines), 0, extent, high, low, factor);
       } else {
-        int64_t from = cut(extent, tasks, task), to = cut(extent, tasks, task + 1);
+        int64_t from = split_point(extent, tasks, task), to = split_point(extent, tasks, task + 1);
         scale_lines(0, lines, from, to, high, low, factor);
       }
 #if defined(__x86_64__)
@@ -199,11 +200,11 @@ class Scaler {
   // register of constants that is loaded serves all of them.
   void scale_lines(int64_t line, int64_t end, int64_t from, int64_t to, const double* high,
                    const double* low, const double* factor) {
-    const int64_t block = together_ * apart_;
+    const int64_t block = lines_at_once_ * line_gap_;
     for (; line + block <= std::min(end, full_lines_); line += block) {
-      for (int64_t i = 0; i < apart_; ++i) {
-        int64_t next = i + 1 < apart_ ? 1 : block - i;
-        scale_line(line + i, together_, next, from, to, high, low, factor);
+      for (int64_t i = 0; i < line_gap_; ++i) {
+        int64_t next = i + 1 < line_gap_ ? 1 : block - i;
+        scale_line(line + i, lines_at_once_, next, from, to, high, low, factor);
       }
     }
     for (; line < end; ++line) scale_line(line, 1, 1, from, to, high, low, factor);
@@ -241,8 +242,8 @@ class Scaler {
                    options_.inverse, options_.nan_to_zero, stream()};
     row.lines = lines;
     if (lines_.axes.size() == 1) {
-      row.x_step = apart_ * lines_.axes[0].x_stride;
-      row.out_step = apart_ * lines_.axes[0].out_stride;
+      row.x_step = line_gap_ * lines_.axes[0].x_stride;
+      row.out_step = line_gap_ * lines_.axes[0].out_stride;
       row.next = next * lines_.axes[0].x_stride - (to - from);
     }
     if (contiguous()) return apply(x_ + x + from, out_ + out + from, to - from, row);
@@ -250,12 +251,12 @@ class Scaler {
   }
 
   void scale_strided(const In* x, Out* out, int64_t from, int64_t to, ScaleLines row) {
-    constexpr int64_t kRoom = 512;
-    In values[kRoom];
-    Out results[kRoom];
+    constexpr int64_t kBufferValues = 512;
+    In values[kBufferValues];
+    Out results[kBufferValues];
     row.stream = false;
-    for (int64_t at = from; at < to; at += kRoom) {
-      int64_t count = std::min(kRoom, to - at);
+    for (int64_t at = from; at < to; at += kBufferValues) {
+      int64_t count = std::min(kBufferValues, to - at);
       for (int64_t i = 0; i < count; ++i) values[i] = x[(at + i) * lines_.line.x_stride];
       apply(values, results, count, row);
       for (int64_t i = 0; i < count; ++i) out[(at + i) * lines_.line.out_stride] = results[i];
@@ -283,30 +284,30 @@ class Scaler {
   }
 
   static double scaled_value(In element, const ScaleLines& row, int64_t c) {
-    auto value = number(element);
+    auto value = to_number(element);
     double x = double(value);
     if (row.nan_to_zero && x != x) return 0;
     if (row.inverse) return (x * row.factor[c] + row.low[c]) + row.high[c];
-    double centred = (x - row.high[c]) - row.low[c];
+    double centered = (x - row.high[c]) - row.low[c];
     // A 64-bit integer may not fit: what x lacks of it counts as well.
     if constexpr (std::is_integral_v<decltype(value)> && sizeof(value) == 8) {
       double rest = double(int64_t(int128(value) - int128(x)));
-      centred = (x - row.high[c]) + (rest - row.low[c]);
+      centered = (x - row.high[c]) + (rest - row.low[c]);
     }
-    return centred * row.factor[c];
+    return centered * row.factor[c];
   }
 
   const In* x_;
   Out* out_;
   ScaleOptions options_;
-  Lines lines_;
+  LineLayout lines_;
   int threads_ = 1;
-  const int together_ = chosen_kernels() ? chosen_kernels()->scaled_together : 1;
+  const int lines_at_once_ = chosen_kernels() ? chosen_kernels()->lines_at_once : 1;
   bool large_ = false, dense_ = false;
   int64_t repeat_ = 1;      // rows in a line
   int64_t end_ = 0;         // elements in all lines, when dense
   int64_t full_lines_ = 0;  // lines, equally far apart, of which some can be scaled at once ...
-  int64_t apart_ = 1;       // ... and how many lines apart those are
+  int64_t line_gap_ = 1;    // ... and how many lines apart those are
 };
 
 template <class Out>
@@ -322,9 +323,9 @@ void scale(const Array& x, const Array& out, const ScaleOptions& options) {
   if (x.rows() == 0 || x.columns() == 0) return;
   switch (out.dtype) {
     case DType::kFloat16:
-      return scale_to<Half>(x, out, options);
+      return scale_to<Float16>(x, out, options);
     case DType::kBfloat16:
-      return scale_to<Brain>(x, out, options);
+      return scale_to<BFloat16>(x, out, options);
     case DType::kFloat32:
       return scale_to<float>(x, out, options);
     default:

@@ -40,7 +40,7 @@ struct Constants {
 template <class T>
 double scaled_number(T element, const ScaleOptions& options, int64_t column) {
   double high = options.high[column], low = options.low[column], factor = options.factor[column];
-  auto value = number(element);
+  auto value = to_number(element);
   double x = double(value);
   if (options.nan_to_zero && x != x) return 0;
   if (options.inverse) return (x * factor + low) + high;
@@ -60,14 +60,14 @@ std::vector<char> expected_memory(const TestArray& x, const TestArray& out,
       using In = std::remove_pointer_t<decltype(in_type)>;
       using Out = std::remove_pointer_t<decltype(out_type)>;
       if constexpr (kIsFloating<Out>) {
-        std::vector<int64_t> places;
+        std::vector<int64_t> offsets;
         for_each_element(out.layout(),
-                         [&](int64_t, int64_t, int64_t offset) { places.push_back(offset); });
+                         [&](int64_t, int64_t, int64_t offset) { offsets.push_back(offset); });
         std::size_t i = 0;
         Out* zero = reinterpret_cast<Out*>(memory.data()) +
                     (out.data<Out>() - reinterpret_cast<Out*>(out.memory()));
         for_each_element(x.layout(), [&](int64_t, int64_t column, int64_t offset) {
-          round_to(scaled_number(x.data<In>()[offset], options, column), zero[places[i++]]);
+          round_to(scaled_number(x.data<In>()[offset], options, column), zero[offsets[i++]]);
         });
       }
     });
@@ -83,7 +83,7 @@ bool same_memory(const TestArray& out, const std::vector<char>& expected) {
     const T* a = reinterpret_cast<const T*>(out.memory());
     const T* b = reinterpret_cast<const T*>(expected.data());
     for (std::size_t i = 0; i < expected.size() / sizeof(T); ++i) {
-      bool both_nan = number(a[i]) != number(a[i]) && number(b[i]) != number(b[i]);
+      bool both_nan = to_number(a[i]) != to_number(a[i]) && to_number(b[i]) != to_number(b[i]);
       if (!both_nan && std::memcmp(a + i, b + i, sizeof(T)) != 0) return false;
     }
     return true;
@@ -214,12 +214,12 @@ TEST(the_callers_rounding_mode_and_flushing_of_subnormals_do_not_matter) {
     std::vector<char> expected = expected_memory(x, out, options);
     std::fesetround(FE_UPWARD);
 #if defined(__x86_64__)
-    unsigned saved = _mm_getcsr();
-    _mm_setcsr(saved | 0x8040);  // flush to zero, subnormals are zero
+    unsigned mxcsr = _mm_getcsr();
+    _mm_setcsr(mxcsr | 0x8040);  // flush to zero, subnormals are zero
 #endif
     scale(x.array(), out.array(), options);
 #if defined(__x86_64__)
-    _mm_setcsr(saved);
+    _mm_setcsr(mxcsr);
 #endif
     std::fesetround(FE_TONEAREST);
     CHECK(same_memory(out, expected), name_of(dtype));

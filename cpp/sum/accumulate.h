@@ -36,17 +36,17 @@ std::vector<Column> accumulate(const std::vector<ArrowColumn>& columns,
                                const AccumulateOptions& options, bool& infinite);
 
 // The same one value at a time: without kernels, and to test them against.
-std::vector<Column> accumulate_plain(const Array& array, const AccumulateOptions& options,
-                                     bool& infinite);
-std::vector<Column> accumulate_plain(const std::vector<ArrowColumn>& columns,
-                                     const AccumulateOptions& options, bool& infinite);
+std::vector<Column> accumulate_scalar(const Array& array, const AccumulateOptions& options,
+                                      bool& infinite);
+std::vector<Column> accumulate_scalar(const std::vector<ArrowColumn>& columns,
+                                      const AccumulateOptions& options, bool& infinite);
 
-struct Place {
+struct Location {
   int64_t row = -1;
   int64_t column = -1;
 };
 // The first column with an infinity (in a row of positive weight) and its first row there.
-Place first_infinity(const Array& array, const double* weights);
-Place first_infinity(const std::vector<ArrowColumn>& columns, const double* weights);
+Location find_infinity(const Array& array, const double* weights);
+Location find_infinity(const std::vector<ArrowColumn>& columns, const double* weights);
 
 }  // namespace evenly

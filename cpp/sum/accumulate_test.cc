@@ -133,7 +133,7 @@ TEST(bytes_at_their_ends_fill_no_sum) {
     Array x{bytes.data(), dtype, {768, 130}, {130, 1}, 1};
     AccumulateOptions options;
     bool infinite = true;
-    std::vector<Column> expected = accumulate_plain(x, options, infinite);
+    std::vector<Column> expected = accumulate_scalar(x, options, infinite);
     CHECK(difference(accumulate(x, options, infinite), expected) < 0);
   }
 }
@@ -170,7 +170,7 @@ TEST(nothing_in_nothing_out) {
       std::vector<Column> columns = accumulate(x.array(), {}, infinite);
       CHECK(int64_t(columns.size()) == layout.columns());
       CHECK(!infinite);
-      for (const Column& column : columns) CHECK(column.same_group_element(Column()));
+      for (const Column& column : columns) CHECK(column.equal_sums(Column()));
     }
   }
 }
@@ -187,38 +187,38 @@ TEST(the_first_infinity_is_found_in_any_layout) {
       bool infinite = true;
       accumulate(x.array(), {}, infinite);
       CHECK(!infinite);
-      CHECK(first_infinity(x.array(), nullptr).row == -1);
+      CHECK(find_infinity(x.array(), nullptr).row == -1);
       fill(x, random, Kind::kSomeInfinity);
       Reference expected = reference(x);
       accumulate(x.array(), {}, infinite);
       CHECK(infinite == expected.infinite, text_of(dtype, layout, Kind::kSomeInfinity));
-      Place place = first_infinity(x.array(), nullptr);
-      CHECK(place.row == expected.first.row && place.column == expected.first.column);
+      Location location = find_infinity(x.array(), nullptr);
+      CHECK(location.row == expected.first.row && location.column == expected.first.column);
     }
   }
 }
 
 template <class C>
-void check_room(Random& random) {
+void check_headroom(Random& random) {
   using Bits = typename Window<C>::Bits;
   using W = Window<C>;
   for (int64_t run = 0; run < portion(100000); ++run) {
     int top = int(random.between(W::kLowestTop, W::kHighestTop));
     C largest = largest_of<C>(top) / C(random.between(1, 3));
     Bits smallest = smallest_of<C>(top) + Bits(random.between(-1, 1)) * Bits(random.bits() >> 40);
-    int tight = top_for(largest), roomy = roomy_top_for(largest, smallest);
-    CHECK(largest <= largest_of<C>(roomy) && roomy <= W::kHighestTop);
+    int without = top_for(largest), with_headroom = top_with_headroom(largest, smallest);
+    CHECK(largest <= largest_of<C>(with_headroom) && with_headroom <= W::kHighestTop);
     // No room at the cost of the smallest, and room wherever it costs nothing.
-    bool lost = smallest >= smallest_of<C>(tight) && smallest < smallest_of<C>(roomy);
-    bool free = tight < W::kHighestTop && smallest >= smallest_of<C>(tight + 1);
-    CHECK(!lost && (roomy == tight + 1) == free);
+    bool lost = smallest >= smallest_of<C>(without) && smallest < smallest_of<C>(with_headroom);
+    bool free = without < W::kHighestTop && smallest >= smallest_of<C>(without + 1);
+    CHECK(!lost && (with_headroom == without + 1) == free);
   }
 }
 
 TEST(a_window_has_a_binade_to_spare_where_that_costs_nothing) {
   Random random(seed());
-  check_room<float>(random);
-  check_room<double>(random);
+  check_headroom<float>(random);
+  check_headroom<double>(random);
 }
 
 // The lanes' integers are largest when all values are the largest that a window holds. One at its
@@ -243,18 +243,18 @@ TEST(more_tiles_than_a_lane_may_hold_before_it_flushes) {
         round_to(c.value, value);
         std::fill_n(x.data<T>(), x.bytes() / sizeof(T), value);
         T low;
-        round_to(std::ldexp(1, 1 - Window<Computed<T>>::kBinades), low);
+        round_to(std::ldexp(1, 1 - Window<ComputeType<T>>::kBinades), low);
         std::fill_n(x.data<T>(), columns, low);
         bool infinite = true;
         std::vector<Column> sums = accumulate(x.array(), {}, infinite);
-        Scaled scaled_value = scaled(double(number(value)));
-        Exact sum, squares;
+        Scaled scaled_value = scaled(double(to_number(value)));
+        ExactSum sum, squares;
         sum.add_wide(int128(scaled_value.mantissa) * rows, scaled_value.exponent);
         for (int64_t i = 0; i < tiles; ++i) {
           squares.add_wide(int128(scaled_value.mantissa) * scaled_value.mantissa,
                            2 * scaled_value.exponent + 8);
         }
-        Scaled scaled_low = scaled(double(number(low)));
+        Scaled scaled_low = scaled(double(to_number(low)));
         for (auto [sign, one] : {std::pair(-1, scaled_value), std::pair(1, scaled_low)}) {
           sum.add_wide(int128(one.mantissa) * sign, one.exponent);
           squares.add_wide(int128(one.mantissa) * one.mantissa * sign, 2 * one.exponent);
@@ -315,7 +315,7 @@ TEST(a_second_strip_flushes_the_lanes_that_rest_as_well) {
   // Nearly the same rows again and again: each cycle begins two rows later.
   Layout layout{{kCycles, kRows, kColumns}, {2 * kColumns, kColumns, 1}, 2};
   TestArray x(DType::kBfloat16, layout, Edge::kEnd);
-  Brain small, large;
+  BFloat16 small, large;
   round_to(2 - 0x1p-7, small);
   round_to(std::ldexp(1, 60), large);
   int64_t smalls[2] = {0, 0};
@@ -323,13 +323,13 @@ TEST(a_second_strip_flushes_the_lanes_that_rest_as_well) {
     int64_t row = offset / kColumns;
     bool rests = column == 0 && row / kTileRows >= kTilesBeforeFlush - 1;
     bool is_small = column < 2 && row % 2 == 1 && !rests;
-    x.data<Brain>()[offset] = is_small ? small : large;
+    x.data<BFloat16>()[offset] = is_small ? small : large;
     if (is_small) ++smalls[column];
   });
   bool infinite = true;
   std::vector<Column> sums = accumulate(x.array(), {}, infinite);
   for (int c = 0; c < 2; ++c) {
-    Exact sum;
+    ExactSum sum;
     sum.add(255 * smalls[c], -7);
     sum.add(kRows * kCycles - smalls[c], 60);
     CHECK(sums[std::size_t(c)].sum == sum, "lane " + std::to_string(c));
@@ -348,13 +348,13 @@ TEST(the_callers_rounding_mode_and_flushing_of_subnormals_do_not_matter) {
         bool infinite = true;
         std::fesetround(FE_UPWARD);
 #if defined(__x86_64__)
-        unsigned saved = _mm_getcsr();
-        _mm_setcsr(saved | 0x8040);  // flush to zero, subnormals are zero
+        unsigned mxcsr = _mm_getcsr();
+        _mm_setcsr(mxcsr | 0x8040);  // flush to zero, subnormals are zero
 #endif
         std::vector<Column> columns = accumulate(x.array(), {}, infinite);
 #if defined(__x86_64__)
         CHECK(_mm_getcsr() >> 13 & 2);  // left as it was
-        _mm_setcsr(saved);
+        _mm_setcsr(mxcsr);
 #endif
         CHECK(std::fegetround() == FE_UPWARD);
         std::fesetround(FE_TONEAREST);

@@ -10,8 +10,9 @@ namespace evenly {
 
 // Bool counts as the byte that it is.
 template <class T>
-using Stored = std::conditional_t<std::is_same_v<T, Bool>, uint8_t, T>;
+using StorageType = std::conditional_t<std::is_same_v<T, Bool>, uint8_t, T>;
 template <class T>
-using Strip = std::conditional_t<kIsFloating<T>, FloatStrip<T>, IntStrip<Stored<T>>>;
+using AccumulatorFor =
+    std::conditional_t<kIsFloating<T>, FloatAccumulator<T>, IntAccumulator<StorageType<T>>>;
 
 }  // namespace evenly

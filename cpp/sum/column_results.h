@@ -14,9 +14,9 @@
 namespace evenly {
 
 // The columns that the tasks of one call add to. Tasks hold them only while they flush.
-class Sink {
+class SharedColumns {
  public:
-  explicit Sink(int64_t columns, int64_t rows) : columns_(std::size_t(columns)) {
+  explicit SharedColumns(int64_t columns, int64_t rows) : columns_(std::size_t(columns)) {
     for (Column& column : columns_) column.count = rows;
   }
   Column& operator[](int64_t index) { return columns_[std::size_t(index)]; }
@@ -30,35 +30,35 @@ class Sink {
 
 // The columns of one task. Tasks that run beside others add to columns of their own, made at
 // first use, and hand those over at the end; a task on its own adds to the sink.
-class Own {
+class LocalColumns {
  public:
-  Own(Sink& sink, bool alone, int64_t first, int64_t count)
-      : sink_(sink), alone_(alone), first_(first), count_(count) {}
+  LocalColumns(SharedColumns& results, bool alone, int64_t first, int64_t count)
+      : shared_(results), alone_(alone), first_(first), count_(count) {}
   Column& operator[](int64_t column) {
-    if (alone_) return sink_[column];
+    if (alone_) return shared_[column];
     if (columns_.empty()) columns_.resize(std::size_t(count_));
     return columns_[std::size_t(column - first_)];
   }
-  void hand_over() {
+  void merge() {
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       int64_t column = first_ + int64_t(i);
-      std::lock_guard lock(sink_.mutex_of(column));
-      sink_[column].add(columns_[i]);
+      std::lock_guard lock(shared_.mutex_of(column));
+      shared_[column].add(columns_[i]);
     }
     columns_.clear();
   }
 
  private:
-  Sink& sink_;
+  SharedColumns& shared_;
   bool alone_;
   int64_t first_, count_;
   std::vector<Column> columns_;
 };
 
-struct Shared {
+struct SumContext {
   const Kernels& kernels;
-  Sink& sink;
-  InfinityRule rule;
+  SharedColumns& results;
+  InfinityPolicy infinity_policy;
   std::atomic<bool> infinite{false};
 };
 

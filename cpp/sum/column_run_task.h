@@ -15,33 +15,33 @@ namespace evenly {
 
 // Sums contiguous runs of one column's values.
 template <class T>
-class RunTask {
+class ColumnRunTask {
  public:
-  RunTask(Shared& shared, int64_t column) : shared_(shared), column_(column) {
-    infinity_.missing = shared.rule.missing;
+  ColumnRunTask(SumContext& context, int64_t column) : context_(context), column_(column) {
+    infinity_.missing = context.infinity_policy.missing;
   }
 
   // `next`: what will be summed after them, if that is known.
-  void sum(const Stored<T>* data, int64_t count, const Stored<T>* next = nullptr) {
+  void sum(const StorageType<T>* data, int64_t count, const StorageType<T>* next = nullptr) {
     const int64_t rows = count / kCount;
-    const int portion = shared_.kernels.one_sweep ? kTileRows : kFewRows;
-    in_strip_ |= rows > 0;
+    const int portion = context_.kernels.one_sweep ? kTileRows : kFewRows;
+    has_tiles_ |= rows > 0;
     auto column_of = [&](int) -> Column& { return own_; };
     for (int64_t row = 0; row < rows; row += kTileRows) {
       const int64_t end = std::min(row + kTileRows, rows);
-      strip_.start(shared_.kernels);
+      accumulator_.start(context_.kernels);
       for (int64_t from = row; from < end; from += portion) {
-        const int64_t later = from + (shared_.kernels.one_sweep ? kNearRows : portion);
-        const Stored<T>* fetched = next && later >= rows ? next : data + later * kCount;
-        Ahead ahead{reinterpret_cast<const char*>(fetched), kTileBytes};
-        strip_.rows(shared_.kernels, data + from * kCount, kCount,
-                    int(std::min<int64_t>(portion, end - from)), &ahead, first_lanes(kCount),
-                    column_of);
+        const int64_t later = from + (context_.kernels.one_sweep ? kNearRows : portion);
+        const StorageType<T>* fetched = next && later >= rows ? next : data + later * kCount;
+        Prefetch prefetch{reinterpret_cast<const char*>(fetched), kTileBytes};
+        accumulator_.rows(context_.kernels, data + from * kCount, kCount,
+                          int(std::min<int64_t>(portion, end - from)), &prefetch,
+                          first_lanes(kCount), column_of);
       }
-      strip_.finish(shared_.kernels, data + row * kCount, kCount, int(end - row),
-                    first_lanes(kCount), column_of, infinity_);
+      accumulator_.finish(context_.kernels, data + row * kCount, kCount, int(end - row),
+                          first_lanes(kCount), column_of, infinity_);
     }
-    sum_few(data + rows * kCount, count - rows * kCount);
+    sum_small(data + rows * kCount, count - rows * kCount);
   }
 
   // Rows without a value that sum() was not given.
@@ -51,13 +51,13 @@ class RunTask {
   }
 
   // The same for values too few to be worth a tile.
-  void sum_few(const Stored<T>* data, int64_t count) {
-    using Number = std::conditional_t<kIsFloating<T>, double, Stored<T>>;
-    Number values[kMostFew];
-    for (int64_t from = 0; from < count; from += kMostFew) {
-      int some = int(std::min<int64_t>(kMostFew, count - from));
-      for (int i = 0; i < some; ++i) values[i] = Number(number(data[from + i]));
-      if (add_few(own_, values, some)) continue;
+  void sum_small(const StorageType<T>* data, int64_t count) {
+    using Number = std::conditional_t<kIsFloating<T>, double, StorageType<T>>;
+    Number values[kMaxSmall];
+    for (int64_t from = 0; from < count; from += kMaxSmall) {
+      int some = int(std::min<int64_t>(kMaxSmall, count - from));
+      for (int i = 0; i < some; ++i) values[i] = Number(to_number(data[from + i]));
+      if (add_small(own_, values, some)) continue;
       for (int i = 0; i < some; ++i) add_one(data[from + i]);
     }
   }
@@ -65,26 +65,26 @@ class RunTask {
   // What was summed since the last time, in which no row counts but missing ones, below zero. The
   // strip keeps its windows.
   Column take() {
-    if (std::exchange(in_strip_, false)) strip_.flush_together(own_);
-    if (infinity_.seen && !infinity_.missing) shared_.infinite = true;
+    if (std::exchange(has_tiles_, false)) accumulator_.flush_together(own_);
+    if (infinity_.seen && !infinity_.missing) context_.infinite = true;
     return std::exchange(own_, Column());
   }
 
   void finish() {
     Column sums = take();
-    std::lock_guard lock(shared_.sink.mutex_of(column_));
-    shared_.sink[column_].add(sums);
+    std::lock_guard lock(context_.results.mutex_of(column_));
+    context_.results[column_].add(sums);
   }
 
  private:
-  static constexpr int kCount = Strip<T>::kCount;
+  static constexpr int kCount = AccumulatorFor<T>::kCount;
   // Rows that are summed at once where that takes several sweeps: the later ones find them in L1.
   // What is fetched lies beyond them; where one sweep does, near.
   static constexpr int kFewRows = 64;
-  static constexpr int kNearRows = 4096 / (kCount * int(sizeof(Stored<T>)));
+  static constexpr int kNearRows = 4096 / (kCount * int(sizeof(StorageType<T>)));
 
-  void add_one(Stored<T> element) {
-    auto x = number(element);
+  void add_one(StorageType<T> element) {
+    auto x = to_number(element);
     if constexpr (kIsFloating<T>) {
       if (!(std::abs(x) <= std::numeric_limits<double>::max())) {
         infinity_.seen |= x == x;
@@ -93,15 +93,15 @@ class RunTask {
         return;
       }
     }
-    add_plain(own_, x);
+    add_scalar(own_, x);
   }
 
-  Shared& shared_;
+  SumContext& context_;
   int64_t column_;
-  Strip<T> strip_{true};
+  AccumulatorFor<T> accumulator_{true};
   Column own_;
-  bool in_strip_ = false;
-  InfinityRule infinity_;
+  bool has_tiles_ = false;
+  InfinityPolicy infinity_;
 };
 
 }  // namespace evenly

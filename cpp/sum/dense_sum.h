@@ -17,36 +17,36 @@ namespace evenly {
 
 // Into how many strips a row is cut, each for a task of its own. The longer they are, the better
 // the processor's own fetching follows; where they stay long enough, each thread has as many.
-inline int64_t strips_of(int64_t row_bytes, int64_t most, int threads) {
-  constexpr int64_t kLeast = 4 << 10;
+inline int64_t strip_count(int64_t row_bytes, int64_t most, int threads) {
+  constexpr int64_t kMinStripBytes = 4 << 10;
   int64_t strips = (row_bytes + most - 1) / most;
   if (strips == 1) return 1;
   int64_t for_all = (strips + threads - 1) / threads * threads;
-  return std::max(strips, std::min(for_all, row_bytes / kLeast));
+  return std::max(strips, std::min(for_all, row_bytes / kMinStripBytes));
 }
 
 // Rows of contiguous columns.
 template <class T>
-void sum_panels(Shared& shared, const char* data, const Panel& shape,
+void sum_panels(SumContext& context, const char* data, const RowPanel& shape,
                 const std::vector<Axis>& outer, int threads, bool alone) {
-  const int64_t panels = extent_of(outer), row_bytes = shape.width * int64_t(sizeof(T));
+  const int64_t panels = element_count(outer), row_bytes = shape.width * int64_t(sizeof(T));
   const int useful = useful_threads(panels * shape.rows * row_bytes, threads);
   // Strips of nearly the same width, in whole tiles.
-  const int64_t tile = Strip<T>::kCount,
-                wanted = strips_of(row_bytes, Strip<T>::kStripBytes, useful);
+  const int64_t tile = AccumulatorFor<T>::kCount,
+                wanted = strip_count(row_bytes, AccumulatorFor<T>::kMaxRowBytes, useful);
   const int64_t lanes = (shape.width + wanted * tile - 1) / (wanted * tile) * tile;
   const int64_t strips = (shape.width + lanes - 1) / lanes;
   const int64_t parts = strips >= 2 * useful && strips % useful == 0
                             ? 1
-                            : std::min(parts_of(strips, useful), std::max(panels, shape.rows));
+                            : std::min(task_count(strips, useful), std::max(panels, shape.rows));
   const bool own_columns = parts == 1 && shape.inner == 1 && shape.width <= shape.columns;
   parallel(strips * parts, useful, [&](int64_t index) {
-    ExactMode mode;
+    ScopedFpEnvironment fp_environment;
     int64_t strip = index / parts, part = index % parts;
-    PanelTask<T> task(shared, shape, strip * lanes, std::min(shape.width, (strip + 1) * lanes),
-                      alone && (useful == 1 || own_columns));
-    Share share = share_of(panels, shape.rows, parts, part);
-    for (int64_t i = share.outer0; i < share.outer1 && !shared.infinite; ++i) {
+    RowTilesTask<T> task(context, shape, strip * lanes, std::min(shape.width, (strip + 1) * lanes),
+                         alone && (useful == 1 || own_columns));
+    TaskRange share = task_range(panels, shape.rows, parts, part);
+    for (int64_t i = share.outer0; i < share.outer1 && !context.infinite; ++i) {
       task.sum(data + offset_of(outer, i) * int64_t(sizeof(T)), share.row0, share.row1);
     }
     task.finish();
@@ -54,7 +54,7 @@ void sum_panels(Shared& shared, const char* data, const Panel& shape,
 }
 
 // Narrow rows without gaps are read as fewer, wider rows: their lanes then fill tiles.
-inline int64_t fold_of(int64_t width, int64_t rows, int64_t lanes) {
+inline int64_t fold_factor(int64_t width, int64_t rows, int64_t lanes) {
   if (width >= 4 * lanes || width % lanes == 0) return 1;
   int64_t fold = lanes / std::gcd(width, lanes);
   while (fold > 1 && (fold * width > 64 * lanes || rows / fold < 8)) fold /= 2;
@@ -62,40 +62,40 @@ inline int64_t fold_of(int64_t width, int64_t rows, int64_t lanes) {
 }
 
 template <class T>
-void sum_rows_of(Shared& shared, const char* data, Panel shape, const std::vector<Axis>& outer,
-                 int threads, bool alone = true) {
+void sum_rows_of(SumContext& context, const char* data, RowPanel shape,
+                 const std::vector<Axis>& outer, int threads, bool alone = true) {
   int64_t fold = shape.row_stride == shape.width || shape.rows == 1
-                     ? fold_of(shape.width, shape.rows, Strip<T>::kCount)
+                     ? fold_factor(shape.width, shape.rows, AccumulatorFor<T>::kCount)
                      : 1;
-  Panel folded = shape;
+  RowPanel folded = shape;
   folded.rows = shape.rows / fold;
   folded.width = shape.width * fold;
   folded.row_stride = fold == 1 ? shape.row_stride : folded.width;
-  sum_panels<T>(shared, data, folded, outer, threads, alone);
+  sum_panels<T>(context, data, folded, outer, threads, alone);
   int64_t done = folded.rows * fold;
   if (done == shape.rows) return;
-  Panel rest = shape;
+  RowPanel rest = shape;
   rest.rows = shape.rows - done;
-  sum_panels<T>(shared, data + done * shape.row_stride * int64_t(sizeof(T)), rest, outer, threads,
+  sum_panels<T>(context, data + done * shape.row_stride * int64_t(sizeof(T)), rest, outer, threads,
                 alone);
 }
 
 // Columns of contiguous rows.
 template <class T>
-void sum_runs(Shared& shared, const Grid& grid, const Axis& run, const std::vector<Axis>& outer,
-              int threads) {
-  int64_t columns = grid.feature.extent, runs = extent_of(outer);
+void sum_runs(SumContext& context, const StridedGrid& grid, const Axis& run,
+              const std::vector<Axis>& outer, int threads) {
+  int64_t columns = grid.feature.extent, runs = element_count(outer);
   int useful = useful_threads(columns * runs * run.extent * int64_t(sizeof(T)), threads);
-  int64_t parts = std::min(parts_of(columns, useful), std::max(runs, run.extent));
+  int64_t parts = std::min(task_count(columns, useful), std::max(runs, run.extent));
   parallel(columns * parts, useful, [&](int64_t index) {
-    ExactMode mode;
+    ScopedFpEnvironment fp_environment;
     int64_t column = index / parts, part = index % parts;
-    RunTask<T> task(shared, column);
-    Share share = share_of(runs, run.extent, parts, part);
-    for (int64_t i = share.outer0; i < share.outer1 && !shared.infinite; ++i) {
+    ColumnRunTask<T> task(context, column);
+    TaskRange share = task_range(runs, run.extent, parts, part);
+    for (int64_t i = share.outer0; i < share.outer1 && !context.infinite; ++i) {
       auto run_at = [&](int64_t index) {
         int64_t offset = offset_of(outer, index) + column * grid.feature.stride + share.row0;
-        return reinterpret_cast<const Stored<T>*>(grid.data) + offset;
+        return reinterpret_cast<const StorageType<T>*>(grid.data) + offset;
       };
       task.sum(run_at(i), share.row1 - share.row0, i + 1 < share.outer1 ? run_at(i + 1) : nullptr);
     }
@@ -107,29 +107,30 @@ constexpr int64_t kGatheredBytes = 2 << 10;  // of a row
 
 // Anything else is gathered, a chunk at a time, into rows.
 template <class T>
-void sum_gathered(Shared& shared, const Grid& grid, int threads) {
-  using S = Stored<T>;
-  int64_t columns = grid.feature.extent, rows = extent_of(grid.others);
+void sum_gathered(SumContext& context, const StridedGrid& grid, int threads) {
+  using S = StorageType<T>;
+  int64_t columns = grid.feature.extent, rows = element_count(grid.others);
   int64_t wide = std::min<int64_t>(columns, kGatheredBytes / int64_t(sizeof(T)));
   int64_t strips = (columns + wide - 1) / wide;
   int64_t chunk = std::max<int64_t>(1, (64 << 10) / int64_t(sizeof(T)) / wide);
   int useful = useful_threads(columns * rows * int64_t(sizeof(T)), threads);
-  int64_t parts = std::min(parts_of(strips, useful), rows);
+  int64_t parts = std::min(task_count(strips, useful), rows);
   const S* base = reinterpret_cast<const S*>(grid.data);
   parallel(strips * parts, useful, [&](int64_t index) {
     int64_t first = index / parts * wide, part = index % parts;
     int64_t width = std::min(columns, first + wide) - first;
-    std::vector<S> room(std::size_t(chunk * width));
-    int64_t row1 = cut(rows, parts, part + 1);
-    for (int64_t row = cut(rows, parts, part); row < row1 && !shared.infinite; row += chunk) {
+    std::vector<S> buffer(std::size_t(chunk * width));
+    int64_t row1 = split_point(rows, parts, part + 1);
+    for (int64_t row = split_point(rows, parts, part); row < row1 && !context.infinite;
+         row += chunk) {
       int64_t count = std::min(chunk, row1 - row);
-      S* to = room.data();
+      S* to = buffer.data();
       for (int64_t r = 0; r < count; ++r) {
         const S* from = base + offset_of(grid.others, row + r) + first * grid.feature.stride;
         for (int64_t c = 0; c < width; ++c) *to++ = from[c * grid.feature.stride];
       }
-      const char* gathered = reinterpret_cast<const char*>(room.data());
-      sum_rows_of<T>(shared, gathered, {nullptr, count, width, width, 1, width, first}, {}, 1,
+      const char* gathered = reinterpret_cast<const char*>(buffer.data());
+      sum_rows_of<T>(context, gathered, {nullptr, count, width, width, 1, width, first}, {}, 1,
                      useful == 1);
     }
   });
@@ -147,7 +148,7 @@ inline Axis take_contiguous(std::vector<Axis>& axes) {
 }
 
 template <class T>
-void sum_grid(Shared& shared, const Grid& grid, int threads) {
+void sum_dense(SumContext& context, const StridedGrid& grid, int threads) {
   const int64_t columns = grid.feature.extent;
   std::vector<Axis> outer = grid.others;
   Axis run = take_contiguous(outer);
@@ -156,11 +157,11 @@ void sum_grid(Shared& shared, const Grid& grid, int threads) {
     // Short runs of every column, one after the other, repeated over rows: (N, C, L).
     bool rows_of_runs = grid.feature.stride == run.extent && !outer.empty() &&
                         run.extent * int64_t(sizeof(T)) < 2048 && outer.back().extent >= 8;
-    if (!rows_of_runs) return sum_runs<T>(shared, grid, run, outer, threads);
+    if (!rows_of_runs) return sum_runs<T>(context, grid, run, outer, threads);
     Axis rows = outer.back();
     outer.pop_back();
     return sum_rows_of<T>(
-        shared, grid.data,
+        context, grid.data,
         {nullptr, rows.extent, rows.stride, columns * run.extent, run.extent, columns, 0}, outer,
         threads);
   }
@@ -170,8 +171,8 @@ void sum_grid(Shared& shared, const Grid& grid, int threads) {
     outer.pop_back();
   }
   bool narrow = columns * int64_t(sizeof(T)) < 32 && rows.extent > 1 && rows.stride != columns;
-  if (!adjacent || narrow) return sum_gathered<T>(shared, grid, threads);
-  sum_rows_of<T>(shared, grid.data, {nullptr, rows.extent, rows.stride, columns, 1, columns, 0},
+  if (!adjacent || narrow) return sum_gathered<T>(context, grid, threads);
+  sum_rows_of<T>(context, grid.data, {nullptr, rows.extent, rows.stride, columns, 1, columns, 0},
                  outer, threads);
 }
 

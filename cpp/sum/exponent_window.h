@@ -42,10 +42,10 @@ typename Window<C>::Bits smallest_of(int top) {
 // The top for these values: with a binade to spare if that window holds the smallest too, for most
 // columns' largest value is yet to come.
 template <class C>
-int roomy_top_for(C largest, typename Window<C>::Bits smallest) {
+int top_with_headroom(C largest, typename Window<C>::Bits smallest) {
   int top = top_for<C>(largest);
-  bool roomy = top < Window<C>::kHighestTop && smallest >= smallest_of<C>(top + 1);
-  return roomy ? top + 1 : top;
+  bool has_headroom = top < Window<C>::kHighestTop && smallest >= smallest_of<C>(top + 1);
+  return has_headroom ? top + 1 : top;
 }
 
 template <class C>

@@ -21,25 +21,25 @@ namespace evenly {
 
 template <class T>
 T quiet_nan() {
-  if constexpr (std::is_same_v<T, Half>) return {0x7e00};
-  if constexpr (std::is_same_v<T, Brain>) return {0x7fc0};
+  if constexpr (std::is_same_v<T, Float16>) return {0x7e00};
+  if constexpr (std::is_same_v<T, BFloat16>) return {0x7fc0};
   if constexpr (std::is_floating_point_v<T>) return std::numeric_limits<T>::quiet_NaN();
 }
 
 // One tile's width of floating-point lanes, over any number of tiles below each other.
 template <class T>
-class FloatStrip {
+class FloatAccumulator {
  public:
-  using C = Computed<T>;
+  using C = ComputeType<T>;
   static constexpr int kCount = kLanes<C>;
   // Rows of a panel that are summed before those below them: so many that the processor's own
   // fetching can follow.
   static constexpr int kNarrowRows = 16, kWideRows = 16;
-  static constexpr int64_t kStripBytes = 32 << 10;  // of a row, that a task takes at most
+  static constexpr int64_t kMaxRowBytes = 32 << 10;  // of a row, that a task takes at most
   using Bits = typename Window<C>::Bits;
 
   // `together`: all lanes belong to one column, and so can share a window.
-  explicit FloatStrip(bool together = false) : together_(together) {
+  explicit FloatAccumulator(bool together = false) : together_(together) {
     std::memset(static_cast<void*>(&lanes_), 0, sizeof lanes_);
     std::fill_n(lanes_.two_to_top, kCount, 1.0);
     std::fill_n(sums_.missing, kCount, 0);
@@ -52,19 +52,19 @@ class FloatStrip {
   // names the lane's column; only lanes in `valid` count.
   void start(const Kernels& kernels) { start_kernel<C>(kernels)(lanes_, skip_nan_, sums_); }
   template <class ColumnOf>
-  void rows(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, Ahead* ahead,
+  void rows(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch,
             LaneMask, ColumnOf&&) {
-    rows_kernel<T>(kernels)(data, stride, rows, ahead, skip_nan_, sums_);
+    rows_kernel<T>(kernels)(data, stride, rows, prefetch, skip_nan_, sums_);
   }
   // Takes the tile's sums over; its rows still lie at data.
   template <class ColumnOf>
   void finish(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, LaneMask valid,
-              ColumnOf&& column_of, InfinityRule& infinity) {
+              ColumnOf&& column_of, InfinityPolicy& infinity) {
     LaneMask failed = finish_kernel<C>(kernels)(sums_, valid, skip_nan_, lanes_);
-    failed = sum_apart(kernels, data, stride, rows, failed, column_of);
+    failed = sum_outlier_lanes(kernels, data, stride, rows, failed, column_of);
     if (failed && ((together_ && share_window(column_of)) || choose_windows(failed, column_of))) {
       failed = sum_again(kernels, data, stride, rows, failed);
-      failed = sum_apart(kernels, data, stride, rows, failed, column_of);
+      failed = sum_outlier_lanes(kernels, data, stride, rows, failed, column_of);
     }
     if (failed) sum_split(kernels, data, stride, rows, failed, column_of, infinity);
     if (++tiles_ < kTilesBeforeFlush) return;
@@ -90,7 +90,7 @@ class FloatStrip {
 
   // The same for a strip whose lanes all belong to one column.
   void flush_together(Column& column) {
-    for (int part = 0; part < kParts<C>; ++part) {
+    for (int part = 0; part < kSumParts<C>; ++part) {
       int128 sum = 0;
       for (int lane = 0; lane < kCount; ++lane) {
         sum += std::exchange(lanes_.parts[part][lane], 0);
@@ -111,17 +111,17 @@ class FloatStrip {
   }
 
  private:
-  static constexpr int kMostStrips = 4;
-  static constexpr int kFewLanes = 4;  // more of a tile's are summed again with all of it
+  static constexpr int kMaxAccumulators = 4;
+  static constexpr int kMaxOutlierLanes = 4;  // more of a tile's are summed again with all of it
   static constexpr C kNothing = std::numeric_limits<C>::infinity();  // the least of no values
   static constexpr int kUnset = std::numeric_limits<int>::min();
-  static Exact& exact_sum(Column& column, int part) {
+  static ExactSum& exact_sum(Column& column, int part) {
     return part == kSumHigh || part == kSumLow ? column.sum : column.squares;
   }
 
   void flush_parts(int lane, Column& column) {
     if (top_[lane] == kUnset) return;
-    for (int part = 0; part < kParts<C>; ++part) {
+    for (int part = 0; part < kSumParts<C>; ++part) {
       int64_t units = std::exchange(lanes_.parts[part][lane], 0);
       exact_sum(column, part).add(units, unit_exponent<C>(part, top_[lane]));
     }
@@ -134,8 +134,8 @@ class FloatStrip {
     C min = std::exchange(lanes_.min[lane], kNothing);
     C max = std::exchange(lanes_.max[lane], -kNothing);
     if (min > max) return;
-    column.include(value_of(min));
-    column.include(value_of(max));
+    column.include(extreme_value(min));
+    column.include(extreme_value(max));
   }
 
   template <class ColumnOf>
@@ -186,7 +186,7 @@ class FloatStrip {
       Bits smallest = sums_.smallest[lane];
       bool held = largest <= lanes_.largest[lane] && smallest >= lanes_.smallest[lane];
       if (held) continue;  // only a NaN was in the way
-      int top = roomy_top_for<C>(largest, smallest);
+      int top = top_with_headroom<C>(largest, smallest);
       if (smallest < smallest_of<C>(top) && top_[lane] != kUnset) continue;
       changed |= top != top_[lane];
       move_window(lane, top, column_of);
@@ -198,10 +198,10 @@ class FloatStrip {
   // values around 0, as normal ones are, each window misses some: with one in 80,000 below it,
   // every twentieth tile of float64 has such a lane.
   template <class ColumnOf>
-  LaneMask sum_apart(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows,
-                     LaneMask failed, ColumnOf&& column_of) {
+  LaneMask sum_outlier_lanes(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows,
+                             LaneMask failed, ColumnOf&& column_of) {
     LaneMask rest = failed;
-    for (int taken = 0; rest && taken < kFewLanes; ++taken, rest &= rest - 1) {
+    for (int taken = 0; rest && taken < kMaxOutlierLanes; ++taken, rest &= rest - 1) {
     }
     if (rest) return failed;
     for (int lane = 0; lane < kCount; ++lane) {
@@ -222,23 +222,24 @@ class FloatStrip {
     if (top_[lane] == kUnset || sum != sum || !(largest <= std::numeric_limits<C>::max())) {
       return false;
     }
-    if (!apart_) apart_ = std::make_unique<FloatApart<T>>();
+    if (!outlier_lane_) outlier_lane_ = std::make_unique<OutlierLane<T>>();
     int top = largest <= lanes_.largest[lane] ? top_[lane]
-                                              : roomy_top_for<C>(largest, sums_.smallest[lane]);
-    if (!apart_->take(data, stride, rows, top)) {
-      if (top == top_[lane] || !apart_->take(data, stride, rows, top_[lane])) return false;
+                                              : top_with_headroom<C>(largest, sums_.smallest[lane]);
+    if (!outlier_lane_->split(data, stride, rows, top)) {
+      if (top == top_[lane] || !outlier_lane_->split(data, stride, rows, top_[lane])) return false;
       top = top_[lane];
     }
     move_window(lane, top, column_of);
-    apart_->sum(kernels);
-    for (int part = 0; part < kParts<C>; ++part) {
-      for (int64_t& units : apart_->lanes.parts[part]) {
+    outlier_lane_->sum(kernels);
+    for (int part = 0; part < kSumParts<C>; ++part) {
+      for (int64_t& units : outlier_lane_->lanes.parts[part]) {
         lanes_.parts[part][lane] += std::exchange(units, 0);
       }
     }
     lanes_.min[lane] = std::min(lanes_.min[lane], sums_.min[lane]);
     lanes_.max[lane] = std::max(lanes_.max[lane], sums_.max[lane]);
-    for (int i = 0; i < apart_->few; ++i) add_plain(column_of(lane), double(apart_->outside[i]));
+    for (int i = 0; i < outlier_lane_->num_outside; ++i)
+      add_scalar(column_of(lane), double(outlier_lane_->outside[i]));
     lanes_.missing[lane] += int64_t(sums_.missing[lane]);
     return true;
   }
@@ -247,7 +248,7 @@ class FloatStrip {
   // outside of the first one's; beyond kMostStrips they are added plainly.
   template <class ColumnOf>
   void sum_split(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, LaneMask failed,
-                 ColumnOf&& column_of, InfinityRule& infinity) {
+                 ColumnOf&& column_of, InfinityPolicy& infinity) {
     if (!split_) split_ = std::make_unique<Split>();
     split(data, stride, rows);
     skip_nan_ = true;
@@ -260,9 +261,9 @@ class FloatStrip {
       if (split_->outside[lane]) left |= LaneMask(1) << lane;
     }
     if (!left) return;
-    if (depth_ + 1 == kMostStrips) return add_outside(rows, left, column_of);
+    if (depth_ + 1 == kMaxAccumulators) return add_outside(rows, left, column_of);
     if (!other_) {
-      other_ = std::make_unique<FloatStrip>(together_);
+      other_ = std::make_unique<FloatAccumulator>(together_);
       other_->depth_ = depth_ + 1;
       other_->skip_nan_ = true;
     }
@@ -292,7 +293,7 @@ class FloatStrip {
       const T* row = data + r * stride;
       T *inside = split_->inside + r * kCount, *rest = split_->rest + r * kCount;
       for (int lane = 0; lane < kCount; ++lane) {
-        C x = C(number(row[lane]));
+        C x = C(to_number(row[lane]));
         C magnitude = std::abs(x);
         Bits bits = std::bit_cast<Bits>(x);
         bool infinite = magnitude > std::numeric_limits<C>::max();
@@ -313,8 +314,8 @@ class FloatStrip {
       if (!(lanes >> lane & 1)) continue;
       Column& column = column_of(lane);
       for (int r = 0; r < rows; ++r) {
-        double x = double(number(split_->rest[r * kCount + lane]));
-        if (x == x) add_plain(column, x);
+        double x = double(to_number(split_->rest[r * kCount + lane]));
+        if (x == x) add_scalar(column, x);
       }
     }
   }
@@ -326,9 +327,9 @@ class FloatStrip {
   bool together_;
   bool skip_nan_ = false;
   int depth_ = 0;  // of strips that sum what others cannot
-  std::unique_ptr<FloatApart<T>> apart_;
+  std::unique_ptr<OutlierLane<T>> outlier_lane_;
   std::unique_ptr<Split> split_;
-  std::unique_ptr<FloatStrip> other_;
+  std::unique_ptr<FloatAccumulator> other_;
 };
 
 }  // namespace evenly

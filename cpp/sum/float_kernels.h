@@ -11,8 +11,8 @@ template <class T>
 RowsKernel<T> rows_kernel(const Kernels& kernels) {
   if constexpr (std::is_same_v<T, float>) return kernels.float32;
   if constexpr (std::is_same_v<T, double>) return kernels.float64;
-  if constexpr (std::is_same_v<T, Half>) return kernels.float16;
-  if constexpr (std::is_same_v<T, Brain>) return kernels.bfloat16;
+  if constexpr (std::is_same_v<T, Float16>) return kernels.float16;
+  if constexpr (std::is_same_v<T, BFloat16>) return kernels.bfloat16;
 }
 template <class C>
 StartKernel<C> start_kernel(const Kernels& kernels) {

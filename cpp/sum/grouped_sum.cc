@@ -33,12 +33,13 @@ struct Rows {
 constexpr int64_t kAhead = 32;
 
 // The rows, group by group; within a group as they came.
-struct Order {
+struct GroupOrder {
   std::vector<int64_t> starts;  // of each group, and the end
   std::vector<int64_t> rows;    // none: they are in order; at the end kAhead times row 0
 
-  explicit Order(const Slices& slices) : starts(slices.starts, slices.starts + slices.count + 1) {}
-  explicit Order(const RowGroups& groups)
+  explicit GroupOrder(const Slices& slices)
+      : starts(slices.starts, slices.starts + slices.count + 1) {}
+  explicit GroupOrder(const RowGroups& groups)
       : starts(std::size_t(groups.count) + 1), rows(std::size_t(groups.rows + kAhead)) {
     for (int64_t row = 0; row < groups.rows; ++row) ++starts[std::size_t(groups.codes[row]) + 1];
     for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
@@ -53,8 +54,8 @@ struct Order {
     return {rows.empty() ? nullptr : rows.data() + start, start, end - start};
   }
   // The first group that begins at this place or after it.
-  int64_t group_at(int64_t place) const {
-    return std::lower_bound(starts.begin(), starts.end() - 1, place) - starts.begin();
+  int64_t group_at(int64_t position) const {
+    return std::lower_bound(starts.begin(), starts.end() - 1, position) - starts.begin();
   }
 };
 
@@ -91,26 +92,27 @@ int64_t gather(const ArrowColumn& column, const Rows& rows, S* to) {
 }
 
 // Below this a tile's start and end cost more than to add the values one by one.
-constexpr int64_t kFew = 64;
-constexpr int64_t kRoom = 8192;
+constexpr int64_t kMinTileValues = 64;
+constexpr int64_t kBufferRows = 8192;
 // Groups of which one column is summed after the other: what they have summed to is in the cache.
-constexpr int64_t kTogether = 256;
+constexpr int64_t kGroupsPerBlock = 256;
 
 template <class T>
-void sum_values(RunTask<T>& task, const Stored<T>* values, int64_t count) {
-  count < kFew ? task.sum_few(values, count) : task.sum(values, count);
+void sum_values(ColumnRunTask<T>& task, const StorageType<T>* values, int64_t count) {
+  count < kMinTileValues ? task.sum_small(values, count) : task.sum(values, count);
 }
 
 template <class T>
-void sum_group(RunTask<T>& task, const ArrowColumn& column, const Rows& rows, Stored<T>* room,
-               Column& into) {
+void sum_group(ColumnRunTask<T>& task, const ArrowColumn& column, const Rows& rows,
+               StorageType<T>* buffer, Column& into) {
   if (!rows.listed && !column.validity && column.values.strides[0] == 1) {
-    sum_values(task, static_cast<const Stored<T>*>(column.values.data) + rows.first, rows.count);
+    sum_values(task, static_cast<const StorageType<T>*>(column.values.data) + rows.first,
+               rows.count);
   } else {
-    for (int64_t from = 0; from < rows.count; from += kRoom) {
-      Rows part = rows.part(from, kRoom);
-      int64_t kept = gather(column, part, room);
-      sum_values(task, room, kept);
+    for (int64_t from = 0; from < rows.count; from += kBufferRows) {
+      Rows part = rows.part(from, kBufferRows);
+      int64_t kept = gather(column, part, buffer);
+      sum_values(task, buffer, kept);
       task.add_missing(part.count - kept);
     }
   }
@@ -119,14 +121,14 @@ void sum_group(RunTask<T>& task, const ArrowColumn& column, const Rows& rows, St
 }
 
 template <class T>
-Column sum_group_plain(const ArrowColumn& column, const Rows& rows, const double* weights,
-                       InfinityRule& infinity) {
+Column sum_group_scalar(const ArrowColumn& column, const Rows& rows, const double* weights,
+                        InfinityPolicy& infinity) {
   const T* data = static_cast<const T*>(column.values.data);
-  PlainColumn sums;
+  ScalarColumn sums;
   for (int64_t i = 0; i < rows.count; ++i) {
     const double* weight = weights ? weights + rows[i] : nullptr;
     if (column.has_value(rows[i])) {
-      sums.add(number(data[rows[i] * column.values.strides[0]]), weight, infinity);
+      sums.add(to_number(data[rows[i] * column.values.strides[0]]), weight, infinity);
     } else {
       sums.add_missing(weight);
     }
@@ -134,36 +136,37 @@ Column sum_group_plain(const ArrowColumn& column, const Rows& rows, const double
   return sums.take();
 }
 
-std::vector<Column> accumulate_in(const Order& order, const std::vector<ArrowColumn>& columns,
-                                  const AccumulateOptions& options, bool& infinite) {
+std::vector<Column> accumulate_in_order(const GroupOrder& order,
+                                        const std::vector<ArrowColumn>& columns,
+                                        const AccumulateOptions& options, bool& infinite) {
   const Kernels* kernels = options.weights ? nullptr : chosen_kernels();
-  const InfinityRule rule{options.infinite_as_missing};
+  const InfinityPolicy infinity_policy{options.infinite_as_missing};
   const int64_t rows = order.starts.back(), count = order.count();
   int64_t width = int64_t(columns.size());
   std::vector<Column> sums(std::size_t(width * count));
-  Sink nobody(0, 0);
+  SharedColumns unused(0, 0);
   std::atomic<bool> stop{false};
 
   // One column of groups [first, last).
-  auto sum_groups = [&](int64_t c, int64_t first, int64_t last, double* room) {
+  auto sum_groups = [&](int64_t c, int64_t first, int64_t last, double* buffer) {
     const ArrowColumn& column = columns[std::size_t(c)];
     Column* into = sums.data() + first * width + c;
     with_type(column.values.dtype, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
       if (!kernels) {
-        InfinityRule infinity = rule;
+        InfinityPolicy infinity = infinity_policy;
         for (int64_t g = first; g < last; ++g, into += width) {
-          *into = sum_group_plain<T>(column, order.rows_of(g), options.weights, infinity);
+          *into = sum_group_scalar<T>(column, order.rows_of(g), options.weights, infinity);
         }
         if (infinity.seen && !infinity.missing) stop = true;
         return;
       }
-      Shared shared{*kernels, nobody, rule};
-      RunTask<T> task(shared, 0);
+      SumContext context{*kernels, unused, infinity_policy};
+      ColumnRunTask<T> task(context, 0);
       for (int64_t g = first; g < last; ++g, into += width) {
-        sum_group(task, column, order.rows_of(g), reinterpret_cast<Stored<T>*>(room), *into);
+        sum_group(task, column, order.rows_of(g), reinterpret_cast<StorageType<T>*>(buffer), *into);
       }
-      if (shared.infinite) stop = true;
+      if (context.infinite) stop = true;
     });
   };
 
@@ -173,15 +176,15 @@ std::vector<Column> accumulate_in(const Order& order, const std::vector<ArrowCol
   int64_t parts = useful == 1 ? 1 : 4 * useful;
   // A task has some groups, and all columns of these: no two write into the same line of cache.
   parallel(parts, useful, [&](int64_t part) {
-    ExactMode mode;
-    int64_t first = order.group_at(cut(rows, parts, part));
-    int64_t last = order.group_at(cut(rows, parts, part + 1));
+    ScopedFpEnvironment fp_environment;
+    int64_t first = order.group_at(split_point(rows, parts, part));
+    int64_t last = order.group_at(split_point(rows, parts, part + 1));
     if (part + 1 == parts) last = count;
     if (part == 0) first = 0;
-    std::vector<double> room(kRoom);
-    for (int64_t g = first; g < last; g += kTogether) {
+    std::vector<double> buffer(kBufferRows);
+    for (int64_t g = first; g < last; g += kGroupsPerBlock) {
       for (int64_t c = 0; c < width; ++c) {
-        sum_groups(c, g, std::min(last, g + kTogether), room.data());
+        sum_groups(c, g, std::min(last, g + kGroupsPerBlock), buffer.data());
       }
     }
   });
@@ -194,19 +197,19 @@ std::vector<Column> accumulate_in(const Order& order, const std::vector<ArrowCol
 std::vector<Column> accumulate_groups(const std::vector<ArrowColumn>& columns,
                                       const RowGroups& groups, const AccumulateOptions& options,
                                       bool& infinite) {
-  return accumulate_in(Order(groups), columns, options, infinite);
+  return accumulate_in_order(GroupOrder(groups), columns, options, infinite);
 }
 
 std::vector<Column> accumulate(const Slices& slices, const AccumulateOptions& options,
                                bool& infinite) {
-  return accumulate_in(Order(slices), {{slices.values}}, options, infinite);
+  return accumulate_in_order(GroupOrder(slices), {{slices.values}}, options, infinite);
 }
 
-Place first_infinity(const Slices& slices, const double* weights) {
-  Place place = first_infinity(slices.values, weights);
+Location find_infinity(const Slices& slices, const double* weights) {
+  Location position = find_infinity(slices.values, weights);
   const int64_t* end = slices.starts + slices.count + 1;
-  place.column = std::upper_bound(slices.starts, end, place.row) - slices.starts - 1;
-  return place;
+  position.column = std::upper_bound(slices.starts, end, position.row) - slices.starts - 1;
+  return position;
 }
 
 }  // namespace evenly

@@ -31,6 +31,6 @@ struct Slices {
 std::vector<Column> accumulate(const Slices& slices, const AccumulateOptions& options,
                                bool& infinite);
 // The place of the first infinity among the values, and its column.
-Place first_infinity(const Slices& slices, const double* weights);
+Location find_infinity(const Slices& slices, const double* weights);
 
 }  // namespace evenly

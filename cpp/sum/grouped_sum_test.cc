@@ -63,10 +63,10 @@ void check_groups(Random& random, int64_t rows, int64_t count, bool weighted, in
     }
     AccumulateOptions alone;
     alone.weights = own.data();
-    std::vector<Column> expected = accumulate_plain(columns, alone, infinite);
+    std::vector<Column> expected = accumulate_scalar(columns, alone, infinite);
     for (std::size_t c = 0; c < 3; ++c) {
       const Column& sum = sums[std::size_t(group) * 3 + c];
-      CHECK(sum.same_group_element(expected[c]),
+      CHECK(sum.equal_sums(expected[c]),
             std::to_string(rows) + " rows, group " + std::to_string(group));
       CHECK(sum.min == expected[c].min && sum.max == expected[c].max);
     }
@@ -98,8 +98,8 @@ void check_slices(Random& random, int64_t count, bool weighted, int threads) {
     }
     AccumulateOptions alone;
     alone.weights = own.data();
-    Column expected = accumulate_plain(array.array(), alone, infinite)[0];
-    CHECK(sums[i].same_group_element(expected), "slice " + std::to_string(i));
+    Column expected = accumulate_scalar(array.array(), alone, infinite)[0];
+    CHECK(sums[i].equal_sums(expected), "slice " + std::to_string(i));
     CHECK(sums[i].min == expected.min && sums[i].max == expected.max);
   }
 }
@@ -107,40 +107,40 @@ void check_slices(Random& random, int64_t count, bool weighted, int threads) {
 void check_words(Random& random, int64_t rows, int64_t different) {
   std::vector<uint64_t> words(static_cast<std::size_t>(rows));
   for (uint64_t& word : words) word = uint64_t(random.below(different)) << 50;
-  Numbering numbering = number_words(words.data(), rows);
+  Factorized factorized = factorize_words(words.data(), rows);
   std::map<uint64_t, int64_t> known;
   for (std::size_t row = 0; row < words.size(); ++row) {
     auto [found, is_new] = known.emplace(words[row], int64_t(known.size()));
-    CHECK(numbering.codes[row] == found->second);
-    if (is_new) CHECK(numbering.first[std::size_t(found->second)] == int64_t(row));
+    CHECK(factorized.codes[row] == found->second);
+    if (is_new) CHECK(factorized.first_rows[std::size_t(found->second)] == int64_t(row));
   }
-  CHECK(numbering.first.size() == known.size());
+  CHECK(factorized.first_rows.size() == known.size());
 }
 
-void check_texts(Random& random, int64_t rows) {
-  std::vector<std::string> texts;
+void check_strings(Random& random, int64_t rows) {
+  std::vector<std::string> strings;
   for (int64_t row = 0; row < rows; ++row) {
-    texts.push_back(std::string(std::size_t(random.below(20)), char('a' + random.below(2))));
+    strings.push_back(std::string(std::size_t(random.below(20)), char('a' + random.below(2))));
   }
   std::vector<std::string> buffers(2);
   std::vector<int32_t> buffer;
   std::vector<int64_t> offset, length;
-  for (const std::string& text : texts) {
+  for (const std::string& text : strings) {
     buffer.push_back(int32_t(random.below(2)));
     std::string& to = buffers[std::size_t(buffer.back())];
     offset.push_back(int64_t(to.size()));
     length.push_back(int64_t(text.size()));
     to += text;
   }
-  Texts given{{}, buffer.data(), offset.data(), length.data(), rows};
+  StringColumn given{{}, buffer.data(), offset.data(), length.data(), rows};
   for (const std::string& one : buffers) {
     given.buffers.push_back(reinterpret_cast<const uint8_t*>(one.data()));
   }
-  Numbering numbering = number_texts(given);
+  Factorized factorized = factorize_strings(given);
   std::map<std::string, int64_t> known;
-  for (std::size_t row = 0; row < texts.size(); ++row) {
-    auto found = known.emplace(texts[row], int64_t(known.size())).first;
-    CHECK(numbering.codes[row] == found->second, texts[row]);
+  for (std::size_t row = 0; row < strings.size(); ++row) {
+    auto found = known.emplace(strings[row], int64_t(known.size())).first;
+    CHECK(factorized.codes[row] == found->second, strings[row]);
   }
 }
 
@@ -169,6 +169,6 @@ TEST(equal_keys_get_equal_numbers_in_the_order_of_appearance) {
   Random random(seed());
   for (int64_t rows : {0, 1, 7, 100, 3000, 20000}) {
     check_words(random, rows, 1 + random.below(5000));
-    check_texts(random, rows);
+    check_strings(random, rows);
   }
 }

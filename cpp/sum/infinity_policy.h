@@ -4,7 +4,7 @@
 namespace evenly {
 
 // Told when a lane meets an infinity; true means: count it as missing.
-struct InfinityRule {
+struct InfinityPolicy {
   bool missing = false;
   bool seen = false;
 };

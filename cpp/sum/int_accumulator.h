@@ -39,36 +39,36 @@ struct IntTotal {
     column.sum.add_wide(sum, 0);
     column.squares.add_wide(squares, 0);
     if (min > max) return;
-    column.include(value_of_integer(min));
-    column.include(value_of_integer(max));
+    column.include(extreme_value_of_integer(min));
+    column.include(extreme_value_of_integer(max));
   }
 };
 
 // One tile's width of integer lanes.
 template <class T>
-class IntStrip {
+class IntAccumulator {
  public:
   static constexpr int kCount = kLanes<T>;
   // Rows of a panel that are summed before those below them: as many as a tile has, for each
   // portion is taken over into 64 bits, or fewer, which the processor's own fetching can follow.
   static constexpr int kNarrowRows = kTileRows, kWideRows = 32;
-  static constexpr int64_t kStripBytes = 16 << 10;  // of a row, that a task takes at most
+  static constexpr int64_t kMaxRowBytes = 16 << 10;  // of a row, that a task takes at most
 
-  explicit IntStrip(bool = false) { clear(); }
+  explicit IntAccumulator(bool = false) { clear(); }
 
   // The same three steps as for a tile of floats; here each portion is taken over at once.
   void start(const Kernels&) {}
   template <class ColumnOf>
-  void rows(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, Ahead* ahead,
+  void rows(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch,
             LaneMask valid, ColumnOf&& column_of) {
-    LaneMask failed = int_kernel<T>(kernels)(data, stride, rows, ahead, lanes_) & valid;
+    LaneMask failed = int_kernel<T>(kernels)(data, stride, rows, prefetch, lanes_) & valid;
     for (int lane = 0; failed >> lane; ++lane) {
       if (failed >> lane & 1) sum_lane(data + lane, stride, rows, column_of(lane));
     }
   }
   template <class ColumnOf>
   void finish(const Kernels&, const T*, ptrdiff_t, int, LaneMask valid, ColumnOf&& column_of,
-              InfinityRule&) {
+              InfinityPolicy&) {
     // The low halves of 2^24 tiles of 256 squares fill 64 bits.
     if (++tiles_ < 1 << 23) return;
     for (int lane = 0; lane < kCount; ++lane) {

@@ -45,33 +45,34 @@ int64_t copy_present(const ArrowColumn& column, int64_t row0, int64_t row1, S* t
 
 // Sums the values of rows [row0, row1) that are there; the gaps are closed in a copy.
 template <class T>
-void sum_present(RunTask<T>& task, const ArrowColumn& column, int64_t row0, int64_t row1) {
-  using S = Stored<T>;
+void sum_present(ColumnRunTask<T>& task, const ArrowColumn& column, int64_t row0, int64_t row1) {
+  using S = StorageType<T>;
   const S* data = static_cast<const S*>(column.values.data);
   if (!column.validity && column.values.strides[0] == 1) return task.sum(data + row0, row1 - row0);
-  constexpr int64_t kRoom = 8192;
-  std::vector<S> room(kRoom);
-  for (int64_t row = row0; row < row1; row += kRoom) {
-    int64_t end = std::min(row1, row + kRoom);
-    int64_t kept = copy_present(column, row, end, room.data());
-    task.sum(room.data(), kept);
+  constexpr int64_t kBufferRows = 8192;
+  std::vector<S> buffer(kBufferRows);
+  for (int64_t row = row0; row < row1; row += kBufferRows) {
+    int64_t end = std::min(row1, row + kBufferRows);
+    int64_t kept = copy_present(column, row, end, buffer.data());
+    task.sum(buffer.data(), kept);
     task.add_missing(end - row - kept);
   }
 }
 
-inline void sum_arrow(Shared& shared, const std::vector<ArrowColumn>& columns, int threads) {
+inline void sum_nullable(SumContext& context, const std::vector<ArrowColumn>& columns,
+                         int threads) {
   int64_t count = int64_t(columns.size()), rows = count ? columns[0].length() : 0;
   int64_t bytes = 0;
   for (const ArrowColumn& column : columns) bytes += rows * size_of(column.values.dtype);
   int useful = useful_threads(bytes, threads);
-  int64_t parts = std::max<int64_t>(1, std::min(parts_of(count, useful), rows));
+  int64_t parts = std::max<int64_t>(1, std::min(task_count(count, useful), rows));
   parallel(count * parts, useful, [&](int64_t index) {
-    ExactMode mode;
+    ScopedFpEnvironment fp_environment;
     const ArrowColumn& column = columns[std::size_t(index / parts)];
     with_type(column.values.dtype, [&](auto* type) {
-      RunTask<std::remove_pointer_t<decltype(type)>> task(shared, index / parts);
-      sum_present(task, column, cut(rows, parts, index % parts),
-                  cut(rows, parts, index % parts + 1));
+      ColumnRunTask<std::remove_pointer_t<decltype(type)>> task(context, index / parts);
+      sum_present(task, column, split_point(rows, parts, index % parts),
+                  split_point(rows, parts, index % parts + 1));
       task.finish();
     });
   });

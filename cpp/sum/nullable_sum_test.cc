@@ -76,14 +76,14 @@ void check(Random& random, int64_t rows, int64_t count, bool infinities, int thr
   std::vector<double> weights = random_weights(random, rows);
   options.weights = weights.data();
   sums = accumulate(arrow, options, infinite);
-  CHECK(difference(sums, accumulate_plain(arrow, options, infinite)) < 0, "weighted");
+  CHECK(difference(sums, accumulate_scalar(arrow, options, infinite)) < 0, "weighted");
   options.weights = nullptr;
   if (!infinities) return;
   options.infinite_as_missing = false;
   accumulate(arrow, options, infinite);
   CHECK(infinite == expected.infinite);
-  Place place = first_infinity(arrow, nullptr);
-  CHECK(place.row == expected.first.row && place.column == expected.first.column);
+  Location location = find_infinity(arrow, nullptr);
+  CHECK(location.row == expected.first.row && location.column == expected.first.column);
 }
 
 }  // namespace

@@ -14,32 +14,32 @@ namespace evenly {
 // One lane's values of a tile: those that a window holds, which is that of all lanes, and the
 // others.
 template <class T>
-struct FloatApart {
-  using C = Computed<T>;
+struct OutlierLane {
+  using C = ComputeType<T>;
   using Bits = typename Window<C>::Bits;
   static constexpr int kCount = kLanes<C>;
-  static constexpr int kFewValues = 8;
+  static constexpr int kMaxOutside = 8;
 
   T inside[kTileRows + kCount];
-  C outside[kFewValues];
-  int few, rows;
+  C outside[kMaxOutside];
+  int num_outside, rows;
   FloatLanes<C> lanes{};
   FloatSums<C> sums;
   int top = std::numeric_limits<int>::min();
 
   // Takes the values apart, without NaN. Returns false when those outside are not few.
-  bool take(const T* data, ptrdiff_t stride, int count, int new_top) {
+  bool split(const T* data, ptrdiff_t stride, int count, int new_top) {
     if (top != new_top) set_windows(lanes, top = new_top);
-    int in = few = 0;
+    int in = num_outside = 0;
     for (int r = 0; r < count; ++r, data += stride) {
-      C x = C(number(*data));
+      C x = C(to_number(*data));
       Bits bits = std::bit_cast<Bits>(x);
       if (x != x) continue;
       if (std::abs(x) <= lanes.largest[0] && Bits(bits + bits - 1) >= lanes.smallest[0]) {
         inside[in++] = *data;
       } else {
-        if (few == kFewValues) return false;
-        outside[few++] = x;
+        if (num_outside == kMaxOutside) return false;
+        outside[num_outside++] = x;
       }
     }
     rows = (in + kCount - 1) / kCount;

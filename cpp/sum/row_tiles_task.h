@@ -13,23 +13,23 @@ namespace evenly {
 
 // Sums rows [row0, row1) of the values [first, last) of a panel's rows.
 template <class T>
-class PanelTask {
+class RowTilesTask {
  public:
-  PanelTask(Shared& shared, const Panel& shape, int64_t first, int64_t last, bool alone)
-      : shared_(shared),
+  RowTilesTask(SumContext& context, const RowPanel& shape, int64_t first, int64_t last, bool alone)
+      : context_(context),
         shape_(shape),
         first_(first),
         last_(last),
-        strips_(std::size_t((last - first + kCount - 1) / kCount)),
-        own_(shared.sink, alone, lowest_column(), highest_column() - lowest_column() + 1) {
-    infinity_.missing = shared.rule.missing;
+        accumulators_(std::size_t((last - first + kCount - 1) / kCount)),
+        own_(context.results, alone, lowest_column(), highest_column() - lowest_column() + 1) {
+    infinity_.missing = context.infinity_policy.missing;
   }
 
   void sum(const char* data, int64_t row0, int64_t row1) {
     const S* values = reinterpret_cast<const S*>(data) + first_;
     int64_t safe = std::clamp(readable_rows(), row0, row1);
-    const int64_t strip_bytes = int64_t(strips_.size()) * kTileBytes;
-    const int64_t tile = std::clamp<int64_t>(kBlockBytes / strip_bytes, kTileRows / 4, kTileRows);
+    const int64_t row_bytes = int64_t(accumulators_.size()) * kTileBytes;
+    const int64_t tile = std::clamp<int64_t>(kBlockBytes / row_bytes, kTileRows / 4, kTileRows);
     for (int64_t row = row0; row < safe; row += tile) {
       sum_block(values + row * shape_.row_stride, int(std::min<int64_t>(tile, safe - row)));
     }
@@ -40,13 +40,13 @@ class PanelTask {
 
   void finish() {
     flush();
-    own_.hand_over();
-    if (infinity_.seen && !infinity_.missing) shared_.infinite = true;
+    own_.merge();
+    if (infinity_.seen && !infinity_.missing) context_.infinite = true;
   }
 
  private:
-  using S = Stored<T>;
-  static constexpr int kCount = Strip<T>::kCount;
+  using S = StorageType<T>;
+  static constexpr int kCount = AccumulatorFor<T>::kCount;
   // A block of tiles beside each other, which the L2 cache still has when one is summed again.
   static constexpr int64_t kBlockBytes = 2 << 20;
   static constexpr int kPieceBytes = kCount * int(sizeof(S));
@@ -74,16 +74,16 @@ class PanelTask {
 
   void flush() {
     if constexpr (kIsFloating<T>) {
-      for (int s = 0; s < int(strips_.size()); ++s) {
-        strips_[std::size_t(s)].flush(lanes_of(s), column_of(s));
+      for (int s = 0; s < int(accumulators_.size()); ++s) {
+        accumulators_[std::size_t(s)].flush(lanes_of(s), column_of(s));
       }
     } else {
       int64_t lowest = lowest_column();
       std::vector<IntTotal<S>> totals(std::size_t(highest_column() - lowest + 1));
-      ColumnWalk walk(shape_, first_);
-      for (int s = 0; s < int(strips_.size()); ++s) {
-        strips_[std::size_t(s)].flush(lanes_of(s), [&](int) -> IntTotal<S>& {
-          return totals[std::size_t(walk.next() - lowest)];
+      ColumnIterator iterator(shape_, first_);
+      for (int s = 0; s < int(accumulators_.size()); ++s) {
+        accumulators_[std::size_t(s)].flush(lanes_of(s), [&](int) -> IntTotal<S>& {
+          return totals[std::size_t(iterator.next() - lowest)];
         });
       }
       for (std::size_t i = 0; i < totals.size(); ++i) {
@@ -96,7 +96,7 @@ class PanelTask {
   // row does no harm; reading on past the panel might. This many rows are safe.
   int64_t readable_rows() const {
     int64_t spare = (shape_.rows - 1) * shape_.row_stride + shape_.width - first_;
-    spare -= int64_t(strips_.size()) * kCount;
+    spare -= int64_t(accumulators_.size()) * kCount;
     if (spare < 0) return 0;
     return shape_.row_stride > 0 ? spare / shape_.row_stride + 1 : shape_.rows;
   }
@@ -105,63 +105,63 @@ class PanelTask {
   // wanted is fetched meanwhile: narrow rows without gaps in the order of memory, others in that of
   // their pieces. (Fetching what is not there does no harm.)
   void sum_block(const S* data, int rows) {
-    for (Strip<T>& strip : strips_) strip.start(shared_.kernels);
-    const int pieces = int(strips_.size());
+    for (AccumulatorFor<T>& accumulator : accumulators_) accumulator.start(context_.kernels);
+    const int pieces = int(accumulators_.size());
     const int64_t stride = shape_.row_stride, row_bytes = stride * int64_t(sizeof(S));
     const bool in_order = pieces <= kNarrowPieces && row_bytes <= pieces * kPieceBytes;
-    const int portion = in_order ? Strip<T>::kNarrowRows : Strip<T>::kWideRows;
+    const int portion = in_order ? AccumulatorFor<T>::kNarrowRows : AccumulatorFor<T>::kWideRows;
     for (int row = 0; row < rows; row += portion) {
       const S* from = data + row * stride;
       int count = std::min(portion, rows - row);
-      const int64_t far =
+      const int64_t distance =
           pieces == 1 ? bytes_ahead_of_one() : std::max(portion * row_bytes, kBytesAhead);
-      Ahead ahead{address(from) + far, kPieceBytes};
+      Prefetch prefetch{address(from) + distance, kPieceBytes};
       for (int s = 0; s < pieces; ++s) {
         if (!in_order) {
           int later = s + kPiecesAhead;
           const S* next = from + later / pieces * portion * stride + later % pieces * kCount;
-          ahead = {address(next), row_bytes};
+          prefetch = {address(next), row_bytes};
         }
-        strips_[std::size_t(s)].rows(shared_.kernels, from + s * kCount, stride, count, &ahead,
-                                     lanes_of(s), column_of(s));
+        accumulators_[std::size_t(s)].rows(context_.kernels, from + s * kCount, stride, count,
+                                           &prefetch, lanes_of(s), column_of(s));
       }
     }
     for (int s = 0; s < pieces; ++s) finish_tile(s, data + s * kCount, stride, rows);
   }
   // Of one piece: near, but beyond the tile where the first sweep has read it all.
   int64_t bytes_ahead_of_one() const {
-    return kBytesAheadOfOne + (shared_.kernels.one_sweep ? 0 : kTileRows * kTileBytes);
+    return kBytesAheadOfOne + (context_.kernels.one_sweep ? 0 : kTileRows * kTileBytes);
   }
   static const char* address(const S* data) { return reinterpret_cast<const char*>(data); }
 
   // Up to kTileRows rows, copied.
   void sum_copy(const S* data, int rows) {
     alignas(64) S copy[kTileRows * kCount];
-    for (int s = 0; s < int(strips_.size()); ++s) {
+    for (int s = 0; s < int(accumulators_.size()); ++s) {
       int64_t width = std::min<int64_t>(kCount, last_ - first_ - int64_t(s) * kCount);
       std::memset(static_cast<void*>(copy), 0, std::size_t(rows) * kCount * sizeof(S));
       for (int r = 0; r < rows; ++r) {
         std::memcpy(copy + r * kCount, data + s * kCount + r * shape_.row_stride,
                     std::size_t(width) * sizeof(S));
       }
-      strips_[std::size_t(s)].start(shared_.kernels);
-      strips_[std::size_t(s)].rows(shared_.kernels, copy, kCount, rows, nullptr, lanes_of(s),
-                                   column_of(s));
+      accumulators_[std::size_t(s)].start(context_.kernels);
+      accumulators_[std::size_t(s)].rows(context_.kernels, copy, kCount, rows, nullptr, lanes_of(s),
+                                         column_of(s));
       finish_tile(s, copy, kCount, rows);
     }
   }
 
   void finish_tile(int s, const S* data, int64_t stride, int rows) {
-    strips_[std::size_t(s)].finish(shared_.kernels, data, stride, rows, lanes_of(s), column_of(s),
-                                   infinity_);
+    accumulators_[std::size_t(s)].finish(context_.kernels, data, stride, rows, lanes_of(s),
+                                         column_of(s), infinity_);
   }
 
-  Shared& shared_;
-  Panel shape_;
+  SumContext& context_;
+  RowPanel shape_;
   int64_t first_, last_;
-  std::vector<Strip<T>> strips_;
-  Own own_;
-  InfinityRule infinity_;
+  std::vector<AccumulatorFor<T>> accumulators_;
+  LocalColumns own_;
+  InfinityPolicy infinity_;
 };
 
 }  // namespace evenly

@@ -12,10 +12,10 @@
 namespace evenly {
 
 // Adds rows one by one, each with its weight, to one column.
-class PlainColumn {
+class ScalarColumn {
  public:
   template <class Number>
-  void add(Number x, const double* weight, InfinityRule& infinity) {
+  void add(Number x, const double* weight, InfinityPolicy& infinity) {
     if (weight && *weight == 0) return;
     Scaled w = weight ? scaled(*weight) : Scaled{1, 0};
     if constexpr (std::is_floating_point_v<Number>) {
@@ -26,9 +26,9 @@ class PlainColumn {
     count_.add(w.mantissa, w.exponent);
     if (weight) {
       add_weighted_sums(column_, w, x);
-      column_.include(value_of_number(x));
+      column_.include(extreme_value_of_number(x));
     } else {
-      add_plain(column_, x);
+      add_scalar(column_, x);
     }
   }
   void add_missing(const double* weight) {
@@ -43,7 +43,7 @@ class PlainColumn {
 
  private:
   Column column_;
-  Exact count_, missing_;
+  ExactSum count_, missing_;
 };
 
 }  // namespace evenly

@@ -59,19 +59,19 @@ void add_sums(Column& column, Integer x) {
   column.squares.add_wide(int128(square), 0);
 }
 template <class Number>
-Value value_of_number(Number x) {
+ExtremeValue extreme_value_of_number(Number x) {
   if constexpr (std::is_floating_point_v<Number>) {
-    return value_of(x);
+    return extreme_value(x);
   } else {
-    return value_of_integer(x);
+    return extreme_value_of_integer(x);
   }
 }
 
 // Sums and extremes, not the count.
 template <class Number>
-void add_plain(Column& column, Number x) {
+void add_scalar(Column& column, Number x) {
   add_sums(column, x);
-  column.include(value_of_number(x));
+  column.include(extreme_value_of_number(x));
 }
 
 // weight * x and weight * x*x, exactly. The weight is finite and positive.

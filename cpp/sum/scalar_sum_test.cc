@@ -46,7 +46,7 @@ void check(Random& random, Kind kind, bool weighted) {
   Column column;
   Oracle sum, squares;
   for (int64_t i = 0; i < 60; ++i) {
-    auto x = number(values.draw(i, 0));
+    auto x = to_number(values.draw(i, 0));
     if (x != x) continue;
     double weight = 1;
     if (weighted) {
@@ -56,7 +56,7 @@ void check(Random& random, Kind kind, bool weighted) {
       if (!(weight > 0 && std::isfinite(weight))) continue;
       add_weighted_sums(column, scaled(weight), x);
     } else {
-      add_plain(column, x);
+      add_scalar(column, x);
     }
     Integral value = integral(x), w = integral(weight);
     add_product(sum, value.mantissa, 1, w.mantissa, value.exponent + w.exponent);
@@ -88,33 +88,34 @@ TEST(weighted_sums_and_squares_of_every_type_are_exact) { check_all(true); }
 TEST(integers_beyond_the_doubles_keep_their_place_among_the_extremes) {
   for (uint64_t x :
        {~uint64_t(0), ~uint64_t(0) - 1, (uint64_t(1) << 63) + 1, (uint64_t(1) << 53) + 1}) {
-    CHECK(value_of_integer(x - 1) < value_of_integer(x));
-    CHECK(value_of_integer(x).nearest == double(x));
+    CHECK(extreme_value_of_integer(x - 1) < extreme_value_of_integer(x));
+    CHECK(extreme_value_of_integer(x).nearest == double(x));
   }
   for (int64_t x : {std::numeric_limits<int64_t>::min() + 1, std::numeric_limits<int64_t>::max(),
                     -(int64_t(1) << 53) - 1}) {
-    CHECK(value_of_integer(x - 1) < value_of_integer(x));
-    CHECK(int128(value_of_integer(x).nearest) + value_of_integer(x).rest == int128(x));
+    CHECK(extreme_value_of_integer(x - 1) < extreme_value_of_integer(x));
+    CHECK(int128(extreme_value_of_integer(x).nearest) + extreme_value_of_integer(x).rest ==
+          int128(x));
   }
 }
 
 // Some values at once, and one by one: the same column, or none is taken.
 template <class T>
 void check_few(Random& random, Kind kind, int& taken) {
-  using Number = std::conditional_t<kIsFloating<T>, double, decltype(number(T{}))>;
+  using Number = std::conditional_t<kIsFloating<T>, double, decltype(to_number(T{}))>;
   Values<T> values(random, kind);
-  Number some[kMostFew];
-  int count = int(random.between(1, kMostFew));
-  for (int i = 0; i < count; ++i) some[i] = Number(number(values.draw(i, 0)));
+  Number some[kMaxSmall];
+  int count = int(random.between(1, kMaxSmall));
+  for (int i = 0; i < count; ++i) some[i] = Number(to_number(values.draw(i, 0)));
   Column before, one_by_one, few;
-  for (Column* column : {&before, &one_by_one, &few}) add_plain(*column, some[0]);
+  for (Column* column : {&before, &one_by_one, &few}) add_scalar(*column, some[0]);
   bool finite = std::all_of(some, some + count, [](Number x) { return x - x == Number(0); });
-  bool fits = add_few(few, some, count);
+  bool fits = add_small(few, some, count);
   taken += fits;
   CHECK(finite || !fits, "kind " + std::to_string(int(kind)));
-  for (int i = 0; fits && i < count; ++i) add_plain(one_by_one, some[i]);
+  for (int i = 0; fits && i < count; ++i) add_scalar(one_by_one, some[i]);
   const Column& expected = fits ? one_by_one : before;
-  CHECK(few.same_group_element(expected), "kind " + std::to_string(int(kind)));
+  CHECK(few.equal_sums(expected), "kind " + std::to_string(int(kind)));
   CHECK(few.min == expected.min && few.max == expected.max, "kind " + std::to_string(int(kind)));
 }
 
@@ -136,13 +137,13 @@ TEST(a_few_values_are_summed_as_one_by_one) {
 TEST(a_few_values_at_the_limits) {
   auto check = [](const auto& values, bool expected) {
     Column few, one_by_one;
-    CHECK(add_few(few, values.data(), int(values.size())) == expected, "");
+    CHECK(add_small(few, values.data(), int(values.size())) == expected, "");
     if (!expected) {
-      CHECK(few.same_group_element(Column()) && !few.has_values(), "");
+      CHECK(few.equal_sums(Column()) && !few.has_values(), "");
       return;
     }
-    for (auto x : values) add_plain(one_by_one, x);
-    CHECK(few.same_group_element(one_by_one), "");
+    for (auto x : values) add_scalar(one_by_one, x);
+    CHECK(few.equal_sums(one_by_one), "");
     CHECK(few.min == one_by_one.min && few.max == one_by_one.max, "");
   };
   const double large = std::bit_cast<double>(uint64_t(0x43efffffffffffff));  // 53 bits, below 2^64

@@ -10,11 +10,11 @@
 
 namespace evenly {
 
-inline constexpr int kMostFew = 64;
+inline constexpr int kMaxSmall = 64;
 
 // Adds up to 64 numbers, but not to the column's count. Returns false, and adds nothing, when one
 // is not finite or they are too far apart.
-inline bool add_few(Column& column, const double* values, int count) {
+inline bool add_small(Column& column, const double* values, int count) {
   constexpr int kFurthest = 63, kBucketBits = 16;  // of exponents; of squares in one bucket
   uint64_t all = 0;
   int lowest = 0x7ff, highest = 0;
@@ -30,8 +30,8 @@ inline bool add_few(Column& column, const double* values, int count) {
     highest = std::max(highest, field);
   }
   if (all != 0 && highest - lowest > kFurthest) return false;
-  column.include(value_of(min));
-  column.include(value_of(max));
+  column.include(extreme_value(min));
+  column.include(extreme_value(max));
   if (all == 0) return true;
   // x = mantissa * 2^(unit + apart). A mantissa has 53 bits at most: the sum of 64 of them takes
   // 53 + 63 + 6, and that of the squares whose shift is below 16, 106 + 14 + 6.
@@ -57,7 +57,7 @@ inline bool add_few(Column& column, const double* values, int count) {
 
 // The same for integers below 2^60 in size.
 template <class Integer>
-bool add_few(Column& column, const Integer* values, int count) {
+bool add_small(Column& column, const Integer* values, int count) {
   auto [min, max] = std::minmax_element(values, values + count);
   if constexpr (sizeof(Integer) == 8) {
     constexpr int64_t kLimit = int64_t(1) << 60;
@@ -71,8 +71,8 @@ bool add_few(Column& column, const Integer* values, int count) {
   }
   column.sum.add_wide(sum, 0);
   column.squares.add_wide(squares, 0);
-  column.include(value_of_integer(*min));
-  column.include(value_of_integer(*max));
+  column.include(extreme_value_of_integer(*min));
+  column.include(extreme_value_of_integer(*max));
   return true;
 }
 

@@ -16,18 +16,18 @@ namespace evenly {
 // and, where there are so many, at least `least` rows; it returns whether it met an infinity that
 // may not be.
 template <class Sum>
-std::vector<Column> sum_in_parts(int64_t rows, int64_t columns, int64_t together, int64_t least,
+std::vector<Column> sum_in_tasks(int64_t rows, int64_t columns, int64_t together, int64_t lane_min,
                                  int threads, bool& infinite, Sum&& sum) {
   infinite = false;
   if (columns == 0) return {};
   const int64_t strips = (columns + together - 1) / together;
-  const int64_t parts = std::clamp<int64_t>(rows / least, 1, parts_of(strips, threads));
+  const int64_t parts = std::clamp<int64_t>(rows / lane_min, 1, task_count(strips, threads));
   std::vector<Column> sums(std::size_t(columns * parts));  // a part's columns together
   std::atomic<bool> stop{false};
   parallel(strips * parts, threads, [&](int64_t task) {
-    ExactMode mode;
+    ScopedFpEnvironment fp_environment;
     const int64_t part = task % parts, first = task / parts * together;
-    if (sum(cut(rows, parts, part), cut(rows, parts, part + 1), first,
+    if (sum(split_point(rows, parts, part), split_point(rows, parts, part + 1), first,
             int(std::min(together, columns - first)), sums.data() + part * columns + first))
       stop = true;
   });

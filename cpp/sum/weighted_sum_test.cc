@@ -65,8 +65,8 @@ TEST(fractions_of_rows_scale_the_sums_exactly) {
     std::vector<Column> whole = accumulated(x.array(), weights.data());
     std::vector<Column> parts = accumulated(x.array(), eighths.data());
     for (std::size_t c = 0; c < whole.size(); ++c) {
-      auto is_eighth = [](const Exact& eighth, const Exact& of) {
-        Exact sum;
+      auto is_eighth = [](const ExactSum& eighth, const ExactSum& of) {
+        ExactSum sum;
         for (int i = 0; i < 8; ++i) sum.add(eighth);
         return sum == of;
       };
@@ -97,7 +97,7 @@ TEST(tiles_of_any_layout_have_the_plain_sums) {
       options.threads = int(random.between(1, 4));
       bool infinite = false, plain_infinite = true;
       std::vector<Column> sums = accumulate(x.array(), options, infinite);
-      std::vector<Column> plain = accumulate_plain(x.array(), options, plain_infinite);
+      std::vector<Column> plain = accumulate_scalar(x.array(), options, plain_infinite);
       CHECK(infinite == plain_infinite);
       if (infinite) continue;
       CHECK(difference(sums, plain) < 0, std::string(name_of(dtype)) + ", " + x.layout().text());
@@ -114,10 +114,10 @@ TEST(an_infinity_in_a_row_of_no_weight_is_none) {
   bool infinite = true;
   std::vector<Column> columns = accumulate(array, options, infinite);
   CHECK(!infinite);
-  CHECK(first_infinity(array, weights.data()).row == -1);
+  CHECK(find_infinity(array, weights.data()).row == -1);
   CHECK(columns[0].count == 3 && columns[0].missing == 0);
   weights[3] = 0.5;
   accumulate(array, options, infinite);
   CHECK(infinite);
-  CHECK(first_infinity(array, weights.data()).row == 3);
+  CHECK(find_infinity(array, weights.data()).row == 3);
 }

@@ -17,14 +17,14 @@
 
 namespace evenly {
 
-inline constexpr int kMostWeighted = kTileRows * kWeightedLanes;
+inline constexpr int kMaxWeightedValues = kTileRows * kWeightedLanes;
 inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // The exponent of a level's unit, where values and products are below 2^top.
-inline int unit_of(int top, int level) { return top - kLevelBits * (level + 1); }
+inline int level_unit(int top, int level) { return top - kLevelBits * (level + 1); }
 
 // Sizes, without 0: of none, 0 and infinity.
-struct Sizes {
+struct MagnitudeRange {
   double largest = 0, smallest = std::numeric_limits<double>::infinity();
 
   // Those of the values and weights with which no product overflows, and no error of one is lost
@@ -35,17 +35,17 @@ struct Sizes {
   }
 };
 
-inline Sizes sizes_of(const WeightedExtremes& extremes) {
+inline MagnitudeRange magnitude_range(const WeightedExtremes& extremes) {
   return {*std::max_element(extremes.largest, extremes.largest + kWeightedLanes),
           *std::min_element(extremes.smallest, extremes.smallest + kWeightedLanes)};
 }
 
 // Rows that lie equally far apart: `count` from an offset on.
-struct Stretch {
+struct StridedRows {
   int64_t offset, step, count;
 };
 // The first of these rows of an array, at most as many as its innermost axis goes on.
-inline Stretch rows_from(const std::vector<Axis>& axes, int64_t row, int64_t most) {
+inline StridedRows rows_from(const std::vector<Axis>& axes, int64_t row, int64_t most) {
   if (axes.empty()) return {0, 1, 1};
   const Axis& inner = axes.back();
   return {offset_of(axes, row), inner.stride, std::min(most, inner.extent - row % inner.extent)};
@@ -56,15 +56,16 @@ inline Stretch rows_from(const std::vector<Axis>& axes, int64_t row, int64_t mos
 template <class T>
 class WeightedTask {
  public:
-  WeightedTask(const WeightedKernels& kernels, int columns, bool run, InfinityRule rule)
-      : kernels_(kernels), columns_(columns), run_(run), infinity_(rule) {}
+  WeightedTask(const WeightedKernels& kernels, int columns, bool run,
+               InfinityPolicy infinity_policy)
+      : kernels_(kernels), columns_(columns), run_(run), infinity_(infinity_policy) {}
 
   // Rows [row0, row1) of columns that are `step` elements apart.
   void add_rows(const T* data, const std::vector<Axis>& axes, int64_t step, int64_t row0,
                 int64_t row1, const double* weights) {
     int64_t offsets[kTileRows];
     for (int64_t row = row0; row < row1;) {
-      const Stretch rows = rows_from(axes, row, row1 - row);
+      const StridedRows rows = rows_from(axes, row, row1 - row);
       for (int64_t i = 0; i < rows.count; ++i, ++row) {
         if (weights[row] == 0) continue;
         offsets[count_] = rows.offset + i * rows.step;
@@ -79,8 +80,8 @@ class WeightedTask {
   void add_run(const T* data, const std::vector<Axis>& axes, int64_t row0, int64_t row1,
                const double* weights, const ArrowColumn* validity = nullptr) {
     for (int64_t row = row0; row < row1;) {
-      const Stretch rows =
-          rows_from(axes, row, std::min<int64_t>(kMostWeighted - count_, row1 - row));
+      const StridedRows rows =
+          rows_from(axes, row, std::min<int64_t>(kMaxWeightedValues - count_, row1 - row));
       std::copy_n(weights + row, rows.count, weights_ + count_);
       for (int64_t i = 0; validity && i < rows.count; ++i) {
         if (!validity->has_value(row + i)) missing_[0].add(std::exchange(weights_[count_ + i], 0));
@@ -88,7 +89,7 @@ class WeightedTask {
       widen_run(data + rows.offset, rows.step, rows.count, values_ + count_);
       count_ += int(rows.count);
       row += rows.count;
-      if (count_ == kMostWeighted) sum_run(data + rows.offset + rows.count * rows.step);
+      if (count_ == kMaxWeightedValues) sum_run(data + rows.offset + rows.count * rows.step);
     }
     sum_run(data);
   }
@@ -106,12 +107,12 @@ class WeightedTask {
   // ---- Into doubles ----------------------------------------------------------------------
 
   // An integer that is no double is added as it is: a NaN takes its place, but it is not missing.
-  double double_of(T element, double weight, int lane) {
-    auto x = number(element);
+  double to_double(T element, double weight, int lane) {
+    auto x = to_number(element);
     if constexpr (std::is_integral_v<decltype(x)> && sizeof(x) == 8) {
       if (weight != 0 && int128(x) != int128(double(x))) {
         add_weighted_sums(own_[lane], scaled(weight), x);
-        own_[lane].include(value_of_integer(x));
+        own_[lane].include(extreme_value_of_integer(x));
         missing_[lane].add(-weight);
         return kNaN;
       }
@@ -127,20 +128,20 @@ class WeightedTask {
       const T* from = data + offsets[row];
       if (row + kRowsAhead < count_) __builtin_prefetch(data + offsets[row + kRowsAhead]);
       for (int i = 0; i < columns_; ++i)
-        values_[row * kWeightedLanes + i] = double_of(from[i * step], weights_[row], i);
+        values_[row * kWeightedLanes + i] = to_double(from[i * step], weights_[row], i);
     }
   }
   void widen_run(const T* from, int64_t step, int64_t count, double* to) {
     const int64_t offset = 0;
     if (step == 1 && widen_kernel()) return widen_kernel()(from, &offset, 1, count, to);
     for (int64_t i = 0; i < count; ++i)
-      to[i] = double_of(from[i * step], weights_[to - values_ + i], 0);
+      to[i] = to_double(from[i * step], weights_[to - values_ + i], 0);
   }
   WidenKernel<T> widen_kernel() const {
     if constexpr (std::is_same_v<T, float>) return kernels_.widen_float32;
     if constexpr (std::is_same_v<T, double>) return kernels_.widen_float64;
-    if constexpr (std::is_same_v<T, Half>) return kernels_.widen_float16;
-    if constexpr (std::is_same_v<T, Brain>) return kernels_.widen_bfloat16;
+    if constexpr (std::is_same_v<T, Float16>) return kernels_.widen_float16;
+    if constexpr (std::is_same_v<T, BFloat16>) return kernels_.widen_bfloat16;
     return nullptr;
   }
 
@@ -150,79 +151,80 @@ class WeightedTask {
     if (count_ == 0) return;
     widen_rows(data, offsets, step);
     const T* last = data + offsets[count_ - 1];
-    Found found = look(count_);
-    sum_tile(count_, found, ahead(last + next, next));
+    TileSummary summary = summarize(count_);
+    sum_tile(count_, summary, prefetch(last + next, next));
     count_ = 0;
   }
 
   void sum_run(const T* next) {
     if (count_ == 0) return;
-    fill_up();
-    Found found = look(rows_of_run());
-    if (!found.all_count()) {
-      keep_those_that_count();
-      fill_up();
-      found = look(rows_of_run());
+    pad_last_row();
+    TileSummary summary = summarize(rows_of_run());
+    if (!summary.all_valid()) {
+      drop_missing();
+      pad_last_row();
+      summary = summarize(rows_of_run());
     }
-    if (count_ > 0) sum_tile(rows_of_run(), found, ahead(next, kWeightedLanes));
+    if (count_ > 0) sum_tile(rows_of_run(), summary, prefetch(next, kWeightedLanes));
     count_ = 0;
   }
   int rows_of_run() const { return (count_ + kWeightedLanes - 1) / kWeightedLanes; }
   // The rest of the last row adds nothing.
-  void fill_up() {
+  void pad_last_row() {
     std::fill(values_ + count_, values_ + rows_of_run() * kWeightedLanes, kNaN);
     std::fill(weights_ + count_, weights_ + rows_of_run() * kWeightedLanes, weights_[0]);
   }
-  static Ahead ahead(const T* from, int64_t step) {
+  static Prefetch prefetch(const T* from, int64_t step) {
     return {reinterpret_cast<const char*>(from), step * int64_t(sizeof(T))};
   }
-  void keep_those_that_count() {
+  void drop_missing() {
     int kept = 0;
     for (int i = 0; i < count_; ++i) {
       const double x = values_[i], weight = weights_[i];
-      if (weight == 0 || !counts(x, weight, 0)) continue;
+      if (weight == 0 || !is_valid(x, weight, 0)) continue;
       values_[kept] = x;
       weights_[kept++] = weight;
     }
     count_ = kept;
   }
   // Whether a value is one; else it is missing.
-  bool counts(double x, double weight, int lane) {
+  bool is_valid(double x, double weight, int lane) {
     if (std::isfinite(x)) return true;
     infinity_.seen |= x == x;
     missing_[lane].add(weight);
     return false;
   }
 
-  struct Found {
+  struct TileSummary {
     WeightedExtremes values;
     uint32_t with_nan;
-    Sizes weights;
+    MagnitudeRange weights;
     bool all_weigh;
 
-    bool all_count() const {
-      return !with_nan && all_weigh && std::isfinite(sizes_of(values).largest);
+    bool all_valid() const {
+      return !with_nan && all_weigh && std::isfinite(magnitude_range(values).largest);
     }
   };
-  Found look(int rows) {
-    Found found;
+  TileSummary summarize(int rows) {
+    TileSummary summary;
     const int count = run_ ? rows * kWeightedLanes : rows,
               whole = (count + kWeightedLanes - 1) / kWeightedLanes;
     std::fill(weights_ + count, weights_ + whole * kWeightedLanes, weights_[0]);
-    kernels_.extremes({weights_, nullptr, false, whole, kWeightedLanes}, found.values);
-    found.weights = sizes_of(found.values);
-    found.all_weigh = *std::min_element(found.values.min, found.values.min + kWeightedLanes) > 0;
-    found.with_nan = kernels_.extremes(
-        {values_, nullptr, false, rows, run_ ? kWeightedLanes : columns_}, found.values);
-    return found;
+    kernels_.extremes({weights_, nullptr, false, whole, kWeightedLanes}, summary.values);
+    summary.weights = magnitude_range(summary.values);
+    summary.all_weigh =
+        *std::min_element(summary.values.min, summary.values.min + kWeightedLanes) > 0;
+    summary.with_nan = kernels_.extremes(
+        {values_, nullptr, false, rows, run_ ? kWeightedLanes : columns_}, summary.values);
+    return summary;
   }
 
-  void sum_tile(int rows, Found& found, Ahead ahead) {
+  void sum_tile(int rows, TileSummary& summary, Prefetch prefetch) {
     const int lanes = run_ ? kWeightedLanes : columns_;
-    const Sizes& weights = found.weights;
-    WeightedExtremes& extremes = found.values;
+    const MagnitudeRange& weights = summary.weights;
+    WeightedExtremes& extremes = summary.values;
     if (run_) {  // lanes of one column have the same units
-      const Sizes all = sizes_of(extremes);
+      const MagnitudeRange all = magnitude_range(extremes);
       std::fill_n(extremes.largest, kWeightedLanes, all.largest);
       std::fill_n(extremes.smallest, kWeightedLanes, all.smallest);
     }
@@ -232,20 +234,20 @@ class WeightedTask {
     uint32_t failed = 0;
     const int top_of_weights = weights.fit_weights() ? std::ilogb(weights.largest) + 1 : 0;
     for (int lane = 0; lane < kWeightedLanes; ++lane) {
-      Sizes sizes;
-      if (lane < lanes) sizes = {extremes.largest[lane], extremes.smallest[lane]};
-      const bool fits = weights.fit_weights() && sizes.fit_values();
+      MagnitudeRange range;
+      if (lane < lanes) range = {extremes.largest[lane], extremes.smallest[lane]};
+      const bool fits = weights.fit_weights() && range.fit_values();
       if (!fits) failed |= uint32_t(1) << lane;
-      const int own = fits && sizes.largest > 0 ? std::ilogb(sizes.largest) + 1 : 0;
+      const int own = fits && range.largest > 0 ? std::ilogb(range.largest) + 1 : 0;
       top[lane] = top_of_weights + own;
       top_of_squares[lane] = top[lane] + own;
       for (int i = 0; i < kSumLevels; ++i)
-        bias.sum[i][lane] = 1.5 * power_of_two(unit_of(top[lane], i) + 52);
+        bias.sum[i][lane] = 1.5 * power_of_two(level_unit(top[lane], i) + 52);
       for (int i = 0; i < kSquareLevels; ++i)
-        bias.squares[i][lane] = 1.5 * power_of_two(unit_of(top_of_squares[lane], i) + 52);
+        bias.squares[i][lane] = 1.5 * power_of_two(level_unit(top_of_squares[lane], i) + 52);
     }
     constexpr bool kShort = sizeof(T) <= 2 || std::is_same_v<T, float>;
-    failed |= (kShort ? kernels_.sums_of_short : kernels_.sums)(tile, ahead, bias, sums);
+    failed |= (kShort ? kernels_.sums_of_short : kernels_.sums)(tile, prefetch, bias, sums);
     if (run_) add_levels(own_[0], sums, 0, kWeightedLanes, top[0], top_of_squares[0], failed);
     for (int lane = 0; lane < lanes; ++lane) {
       Column& column = own_[run_ ? 0 : lane];
@@ -255,18 +257,18 @@ class WeightedTask {
       }
       if (!run_) {
         add_levels(column, sums, lane, 1, top[lane], top_of_squares[lane], failed);
-        if (found.with_nan >> lane & 1) add_missing_of(lane, rows);
+        if (summary.with_nan >> lane & 1) add_missing_of(lane, rows);
       }
       if (extremes.min[lane] > extremes.max[lane]) continue;
-      column.include(value_of(extremes.min[lane]));
-      column.include(value_of(extremes.max[lane]));
+      column.include(extreme_value(extremes.min[lane]));
+      column.include(extreme_value(extremes.max[lane]));
     }
   }
 
   // Adds lanes [first, first + count), which have the same units, but not the failed ones.
   static void add_levels(Column& column, const WeightedLevels& levels, int first, int count,
                          int top, int top_of_squares, uint32_t failed) {
-    auto add = [&](Exact& to, const double* level, int unit) {
+    auto add = [&](ExactSum& to, const double* level, int unit) {
       const double per_unit = power_of_two(-unit);
       int64_t units = 0;
       for (int lane = first; lane < first + count; ++lane) {
@@ -274,9 +276,9 @@ class WeightedTask {
       }
       if (units != 0) to.add(units, unit);
     };
-    for (int i = 0; i < kSumLevels; ++i) add(column.sum, levels.sum[i], unit_of(top, i));
+    for (int i = 0; i < kSumLevels; ++i) add(column.sum, levels.sum[i], level_unit(top, i));
     for (int i = 0; i < kSquareLevels; ++i)
-      add(column.squares, levels.squares[i], unit_of(top_of_squares, i));
+      add(column.squares, levels.squares[i], level_unit(top_of_squares, i));
   }
 
   void add_missing_of(int lane, int rows) {
@@ -289,21 +291,21 @@ class WeightedTask {
       const int at = row * kWeightedLanes + lane;
       if (run_ && at >= count_) return;
       const double x = values_[at], weight = weights_[run_ ? at : row];
-      if (!counts(x, weight, lane)) continue;
+      if (!is_valid(x, weight, lane)) continue;
       add_weighted_sums(column, scaled(weight), x);
-      column.include(value_of(x));
+      column.include(extreme_value(x));
     }
   }
 
   const WeightedKernels& kernels_;
   const int columns_;
   const bool run_;
-  InfinityRule infinity_;
+  InfinityPolicy infinity_;
   int count_ = 0;  // rows in the tile, or values of the run
   Column own_[kWeightedLanes];
-  Exact missing_[kWeightedLanes];
-  alignas(64) double values_[kMostWeighted];
-  alignas(64) double weights_[kMostWeighted];
+  ExactSum missing_[kWeightedLanes];
+  alignas(64) double values_[kMaxWeightedValues];
+  alignas(64) double weights_[kMaxWeightedValues];
 };
 
 }  // namespace evenly

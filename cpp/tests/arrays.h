@@ -186,11 +186,11 @@ inline constexpr int kFiniteKinds = int(Kind::kSomeInfinity);
 template <class T>
 struct Range;
 template <>
-struct Range<Half> {
+struct Range<Float16> {
   static constexpr int kLowest = -14, kHighest = 15, kMantissa = 11;
 };
 template <>
-struct Range<Brain> {
+struct Range<BFloat16> {
   static constexpr int kLowest = -126, kHighest = 127, kMantissa = 8;
 };
 template <>
@@ -241,7 +241,7 @@ class Values {
       uint64_t bits = random_.bits();
       T value;
       std::memcpy(&value, &bits, sizeof value);
-      if (std::isfinite(double(number(value)))) return value;
+      if (std::isfinite(double(to_number(value)))) return value;
     }
   }
   static T nan() { return rounded(std::numeric_limits<double>::quiet_NaN()); }

@@ -54,8 +54,8 @@ namespace {
 // Runs `work` with the n-th request failing, for n = 0, 1, 2, …, until it needs no more; in larger
 // steps after the first ones. Returns how often it failed. After each failure `unchanged` must
 // hold.
-template <class Work, class Unchanged>
-int fail_everywhere(Work&& work, Unchanged&& unchanged) {
+template <class ComputeType, class Unchanged>
+int fail_everywhere(ComputeType&& work, Unchanged&& unchanged) {
   int failures = 0;
   for (int64_t n = 0;; n += 1 + n / 16) {
     left = n;
@@ -138,9 +138,9 @@ std::vector<Column> far_apart(int64_t count, int exponent, bool weighted) {
     column.count = 1;
     column.sum.add(i + 1, exponent);
     column.squares.add(i + 1, 2 * exponent);
-    column.include(value_of(double(exponent)));
+    column.include(extreme_value(double(exponent)));
     if (weighted && i % 3 == 0) {
-      Exact half;
+      ExactSum half;
       half.add(1, -1);
       column.add_count(half);
     }
@@ -153,7 +153,7 @@ bool same(const Moments& a, const Moments& b) {
   if (a.rows() != b.rows() || ours.size() != theirs.size() || a.groups() != b.groups())
     return false;
   for (std::size_t i = 0; i < ours.size(); ++i) {
-    if (!ours[i].same_group_element(theirs[i]) || ours[i].min != theirs[i].min ||
+    if (!ours[i].equal_sums(theirs[i]) || ours[i].min != theirs[i].min ||
         ours[i].max != theirs[i].max) {
       return false;
     }
@@ -183,13 +183,13 @@ TEST(additions_change_all_columns_or_none) {
 }
 
 TEST(groups_are_added_all_or_none) {
-  const int64_t places[] = {2, 0, 5, 3};
+  const int64_t indices[] = {2, 0, 5, 3};
   const std::vector<int64_t> rows = {1, 2, 3, 4};
   const Moments before(far_apart(30, 0, true), false, 3);
   Moments sum(before), expected(before);
-  expected.add_groups(far_apart(40, 700, true), rows, 10, places);
+  expected.add_groups(far_apart(40, 700, true), rows, 10, indices);
   int failures =
-      fail_everywhere([&] { sum.add_groups(far_apart(40, 700, true), rows, 10, places); },
+      fail_everywhere([&] { sum.add_groups(far_apart(40, 700, true), rows, 10, indices); },
                       [&] { return same(sum, before); });
   CHECK(failures > 0);
   CHECK(same(sum, expected));
@@ -200,8 +200,8 @@ TEST(groups_are_added_all_or_none) {
 TEST(an_addition_that_is_not_agreed_to_changes_nothing) {
   const Moments before(far_apart(30, 0, true), false, 3);
   Moments sum(before);
-  const int64_t places[] = {7};
-  CHECK(!sum.add_groups(far_apart(10, 5, false), {1}, 10, places, false, [] { return false; }));
+  const int64_t indices[] = {7};
+  CHECK(!sum.add_groups(far_apart(10, 5, false), {1}, 10, indices, false, [] { return false; }));
   CHECK(same(sum, before));
   CHECK(!sum.add(Moments(before), [] { return false; }));
   CHECK(same(sum, before));
