@@ -103,6 +103,21 @@ decltype(auto) with_type(DType dtype, F&& f) {
   return f((double*)nullptr);
 }
 
+// The same for the floating-point types.
+template <class F>
+decltype(auto) with_floating_type(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::kFloat16:
+      return f((Float16*)nullptr);
+    case DType::kBfloat16:
+      return f((BFloat16*)nullptr);
+    case DType::kFloat32:
+      return f((float*)nullptr);
+    default:
+      return f((double*)nullptr);
+  }
+}
+
 inline int64_t size_of(DType dtype) {
   return with_type(dtype, [](auto* x) -> int64_t { return sizeof *x; });
 }

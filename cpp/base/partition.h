@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "exact/exact_sum.h"
+#include "base/int128.h"
 
 namespace evenly {
 

@@ -10,22 +10,6 @@
 namespace evenly {
 namespace {
 
-// Calls f with a null pointer of the type, in our floating-point mode and not in the caller's.
-template <class F>
-void with_floating_type(DType dtype, F&& f) {
-  ScopedFpEnvironment fp_environment;
-  switch (dtype) {
-    case DType::kFloat16:
-      return f((Float16*)nullptr);
-    case DType::kBfloat16:
-      return f((BFloat16*)nullptr);
-    case DType::kFloat32:
-      return f((float*)nullptr);
-    default:
-      return f((double*)nullptr);
-  }
-}
-
 // Whether all centers were near enough to their means that sums about them lost no more than a few
 // of their last places: within four standard deviations. The first value of a channel may be the
 // one that lies far off; the center then moves to the mean, for another time.
@@ -101,6 +85,7 @@ void backward_apply(const Batch& batch, PerChannel weight, ChannelStatistics sta
 std::vector<double> PerChannel::values(int64_t channels, double otherwise) const {
   std::vector<double> all(std::size_t(channels), otherwise);
   if (!data) return all;
+  ScopedFpEnvironment fp_environment;
   with_floating_type(dtype, [&](auto* type) {
     auto* own = static_cast<decltype(type)>(data);
     if constexpr (std::is_same_v<decltype(type), float*>) {
@@ -114,6 +99,7 @@ std::vector<double> PerChannel::values(int64_t channels, double otherwise) const
 
 void PerChannel::set(int64_t channels, const double* values) const {
   if (!data) return;
+  ScopedFpEnvironment fp_environment;
   with_floating_type(dtype, [&](auto* type) {
     auto* own = static_cast<decltype(type)>(data);
     if constexpr (std::is_same_v<decltype(type), float*>) {
@@ -126,6 +112,7 @@ void PerChannel::set(int64_t channels, const double* values) const {
 
 bool PerChannel::holds(double value) const {
   bool finite = true;
+  ScopedFpEnvironment fp_environment;
   with_floating_type(dtype, [&](auto* type) {
     std::remove_pointer_t<decltype(type)> rounded;
     round_to(value, rounded);
@@ -142,6 +129,7 @@ void ChannelStatistics::set(int64_t first, int64_t last, bool narrow, const doub
 
 void batch_norm_forward(const Batch& batch, PerChannel weight, PerChannel bias, double eps,
                         ChannelStatistics statistics) {
+  ScopedFpEnvironment fp_environment;
   with_floating_type(batch.dtype, [&](auto* type) {
     forward<std::remove_pointer_t<decltype(type)>>(batch, weight, bias, eps, statistics);
   });
@@ -149,6 +137,7 @@ void batch_norm_forward(const Batch& batch, PerChannel weight, PerChannel bias, 
 
 void batch_norm_apply(const Batch& batch, PerChannel weight, PerChannel bias,
                       ChannelStatistics statistics) {
+  ScopedFpEnvironment fp_environment;
   with_floating_type(batch.dtype, [&](auto* type) {
     apply<std::remove_pointer_t<decltype(type)>>(batch, weight, bias, statistics);
   });
@@ -156,6 +145,7 @@ void batch_norm_apply(const Batch& batch, PerChannel weight, PerChannel bias,
 
 void batch_norm_backward(const Batch& batch, PerChannel weight, ChannelStatistics statistics,
                          GradientSums sums, bool fixed) {
+  ScopedFpEnvironment fp_environment;
   with_floating_type(batch.dtype, [&](auto* type) {
     backward<std::remove_pointer_t<decltype(type)>>(batch, weight, statistics, sums, fixed);
   });
@@ -163,6 +153,7 @@ void batch_norm_backward(const Batch& batch, PerChannel weight, ChannelStatistic
 
 void batch_norm_backward_apply(const Batch& batch, PerChannel weight, ChannelStatistics statistics,
                                GradientSums sums, double count) {
+  ScopedFpEnvironment fp_environment;
   with_floating_type(batch.dtype, [&](auto* type) {
     backward_apply<std::remove_pointer_t<decltype(type)>>(batch, weight, statistics, sums, count);
   });

@@ -14,12 +14,12 @@
 #include <numeric>
 #include <vector>
 
+#include "base/cache.h"
 #include "base/fp_environment.h"
 #include "base/partition.h"
 #include "base/thread_pool.h"
 #include "batch_norm/batch_norm.h"
 #include "batch_norm/kernel_table.h"
-#include "kernels/tile.h"
 
 namespace evenly {
 
@@ -137,11 +137,9 @@ class BatchPass {
 
  private:
   static constexpr int kMaxThreads = 1 << 20;
-  static constexpr int64_t kPieceBytes = 256 << 10;    // two of them and what is written: an L2
-  static constexpr int64_t kGroupBytes = 512 << 10;    // channels that are read together
-  static constexpr int64_t kChannelBytes = 512 << 10;  // a channel that an L2 cache keeps
-  static constexpr int64_t kStreamBytes =
-      8 << 20;  // output that no cache would keep is written past it
+  static constexpr int64_t kPieceBytes = 256 << 10;      // two of them and what is written: an L2
+  static constexpr int64_t kGroupBytes = 512 << 10;      // channels that are read together
+  static constexpr int64_t kChannelBytes = 512 << 10;    // a channel that an L2 cache keeps
   static constexpr int64_t kStreamedRunBytes = 1 << 10;  // of which few are not in whole lines
   static constexpr int64_t kUncachedBytes = 8 << 20;     // that no cache near to a core has
   static constexpr int64_t kStripColumns = 512;  // their sums and centers: 12 KB of the L1 cache
@@ -188,7 +186,7 @@ class BatchPass {
     groups_ = (batch_.channels + group_ - 1) / group_;
     bool few = batch_.channels < 16 && channel * batch_.channels > 4 * kPieceBytes;
     int64_t run = batch_.inner * int64_t(sizeof(T));
-    stream_ = stream_ && (run % 64 == 0 || run >= kStreamedRunBytes);
+    stream_ = stream_ && (run % kCacheLineBytes == 0 || run >= kStreamedRunBytes);
     chunks_ = 1;
     pieces_ = 1;
     if (channel <= kChannelBytes && !few) return;
@@ -300,7 +298,8 @@ class BatchPass {
     int64_t bytes = rows_ * width_ * int64_t(sizeof(T)) / strips_;
     chunks_ = std::clamp<int64_t>(bytes / kPieceBytes, 1, std::max<int64_t>(rows_ / kMinRows, 1));
     // Past the cache go whole lines of it only: one that is written both ways costs far more.
-    stream_ = stream_ && width_ * int64_t(sizeof(T)) % 64 == 0 && uintptr_t(out_) % 64 == 0;
+    stream_ = stream_ && width_ * int64_t(sizeof(T)) % kCacheLineBytes == 0 &&
+              uintptr_t(out_) % kCacheLineBytes == 0;
   }
   // Calls f(column, channel) for every column, in order.
   template <class F>

@@ -1,6 +1,6 @@
 // What Python sees of batch normalisation: torch's tensors, each asked once for what it is (as an
 // array of nanobind's it would cost 4 us, where torch's own small batch norm costs 20).
-#include "bindings/batch_norm.h"
+#include "batch_norm/batch_norm.h"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/caching_allocator.h"
-#include "batch_norm/batch_norm.h"
+#include "bindings/bindings.h"
 #include "bindings/torch_tensor.h"
 
 namespace nb = nanobind;

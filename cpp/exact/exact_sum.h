@@ -12,9 +12,9 @@
 #include <cstring>
 #include <vector>
 
-namespace evenly {
+#include "base/int128.h"
 
-using int128 = __int128;
+namespace evenly {
 
 // A number in the one form that is the same for equal numbers:
 // (-1)^negative * limbs * 2^exponent with odd limbs, or no limbs for zero.

@@ -14,7 +14,6 @@
 #include "base/rounding.h"
 #include "batch_norm/kernel_table.h"
 #include "kernels/channel-inl.h"
-#include "kernels/scale-inl.h"
 #include "kernels/simd.h"
 #include "kernels/tile.h"
 
@@ -306,8 +305,8 @@ inline Full<float> values(const T* from) {
   return floats(from);
 }
 
-inline void store_as(double* to, Full<double> x, bool stream) { write(to, x, stream); }
-inline void store_as(float* to, Full<float> x, bool stream) { write(to, x, stream); }
+inline void store_as(double* to, Full<double> x, bool stream) { store_or_stream(to, x, stream); }
+inline void store_as(float* to, Full<float> x, bool stream) { store_or_stream(to, x, stream); }
 #if defined(__AVX512F__)
 inline void store_as(void* to, __m256i halves, bool stream) {
   if (stream) return _mm256_stream_si256((__m256i*)to, halves);
@@ -392,7 +391,7 @@ inline void map_pair(const BFloat16* x, const BFloat16* gradient, BFloat16* out,
     if constexpr (kGradient) y = (gradients.part[i] + y) * gain.part[i];
     rounded[i] = rounded_bits(y);
   }
-  write(reinterpret_cast<float*>(out), merge_even_odd(rounded[0], rounded[1]), stream);
+  store_or_stream(reinterpret_cast<float*>(out), merge_even_odd(rounded[0], rounded[1]), stream);
 }
 
 // The maps of columns in pairs of vectors, those of even and of odd places apart.

@@ -3,7 +3,7 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/tile.h"
+#include "kernels/kernel_table.h"
 
 namespace evenly {
 

@@ -5,8 +5,8 @@
 #include "kernels/channel-inl.h"
 #include "kernels/float_sum-inl.h"
 #include "kernels/int_sum-inl.h"
+#include "kernels/kernel_table.h"
 #include "kernels/scale-inl.h"
-#include "kernels/tile.h"
 #include "kernels/weighted_sum-inl.h"
 
 namespace evenly {

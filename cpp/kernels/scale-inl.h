@@ -1,31 +1,11 @@
 // Normalising a stretch of values.
 #pragma once
 
+#include "kernels/kernel_table.h"
 #include "kernels/simd.h"
-#include "kernels/tile.h"
 
 namespace evenly {
 namespace {
-
-// Writes a register of T, past the cache if `stream` (the address is then aligned).
-inline void write(double* out, Full<double> value, bool stream) {
-#if defined(__AVX512F__)
-  if (stream) return _mm512_stream_pd(out, (__m512d)value);
-#elif defined(__AVX2__)
-  if (stream) return _mm256_stream_pd(out, (__m256d)value);
-#endif
-  (void)stream;
-  store(out, value);
-}
-inline void write(float* out, Full<float> value, bool stream) {
-#if defined(__AVX512F__)
-  if (stream) return _mm512_stream_ps(out, (__m512)value);
-#elif defined(__AVX2__)
-  if (stream) return _mm256_stream_ps(out, (__m256)value);
-#endif
-  (void)stream;
-  store(out, value);
-}
 
 // Registers that are scaled before they are written: what goes past the cache goes in whole lines
 // of it. With AVX2, lines of values are scaled one by one as well: in 64 float32 columns, halves of
@@ -101,7 +81,7 @@ void scale_values(const T* x, T* out, int64_t count, const ScaleLines& row) {
         done[line][part] = scaled_at(from + i + part * kWide);
         if (part + 1 < kVectorsPerWrite) continue;
         for (int each = 0; each < kVectorsPerWrite; ++each)
-          write(out + line * out_step + i + each * kWide, done[line][each], stream);
+          store_or_stream(out + line * out_step + i + each * kWide, done[line][each], stream);
       }
     }
   }

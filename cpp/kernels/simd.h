@@ -295,5 +295,25 @@ inline Full<float> narrowed(Full<double> first, Full<double> second) {
 #endif
 }
 
+// Writes a register of T, past the cache if `stream` (the address is then aligned).
+inline void store_or_stream(double* out, Full<double> value, bool stream) {
+#if defined(__AVX512F__)
+  if (stream) return _mm512_stream_pd(out, (__m512d)value);
+#elif defined(__AVX2__)
+  if (stream) return _mm256_stream_pd(out, (__m256d)value);
+#endif
+  (void)stream;
+  store(out, value);
+}
+inline void store_or_stream(float* out, Full<float> value, bool stream) {
+#if defined(__AVX512F__)
+  if (stream) return _mm512_stream_ps(out, (__m512)value);
+#elif defined(__AVX2__)
+  if (stream) return _mm256_stream_ps(out, (__m256)value);
+#endif
+  (void)stream;
+  store(out, value);
+}
+
 }  // namespace
 }  // namespace evenly

@@ -12,8 +12,6 @@
 #include <type_traits>
 
 #include "base/dtype.h"
-#include "batch_norm/kernel_table.h"
-#include "kernels/weighted_kernels.h"
 
 namespace evenly {
 
@@ -108,7 +106,7 @@ struct alignas(64) IntLanes {
   T min[kCount], max[kCount];
 };
 
-// ---- The kernels of one instruction set --------------------------------------------------
+// ---- Fetching ahead ---------------------------------------------------------------------
 
 // Memory that will be wanted soon, fetched into the L2 cache while a tile is summed: 128 bytes for
 // each row of the tile, spread over all the sweeps that sum it. Into L2 and not into L1: a core
@@ -123,80 +121,5 @@ struct Prefetch {
     from += step;
   }
 };
-
-// A tile of floats is started, given its rows in any portions, and finished: all with the same
-// skip_nan. Without it, what is missing is neither read nor written.
-template <class C>
-using StartKernel = void (*)(const FloatLanes<C>& lanes, bool skip_nan, FloatSums<C>& sums);
-// Adds rows of kLanes<T> values, `stride` elements apart; with skip_nan, NaN counts as missing.
-// Meanwhile, `ahead` is fetched, if given.
-template <class T>
-using RowsKernel = void (*)(const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch,
-                            bool skip_nan, FloatSums<ComputeType<T>>& sums);
-// Adds a tile's sums to the lanes of `commit`, but not to those lanes in which a value lies
-// outside of the window (or is NaN, unless skip_nan): it returns those.
-template <class C>
-using FinishKernel = LaneMask (*)(const FloatSums<C>& sums, LaneMask commit, bool skip_nan,
-                                  FloatLanes<C>& lanes);
-
-// Sums up to 256 rows of integers; returns the lanes with a value outside of 32 bits (64-bit
-// types only): to those nothing was added but the extremes.
-template <class T>
-using IntKernel = LaneMask (*)(const T* rows_data, ptrdiff_t stride, int rows, Prefetch* prefetch,
-                               IntLanes<T>& lanes);
-
-// out[i] = ((x[i] - high[i]) - low[i]) * factor[i], or with inverse x[i]*factor[i] + low[i] +
-// high[i], in float64, rounded once.
-struct ScaleLines {
-  const double* high;
-  const double* low;
-  const double* factor;
-  bool broadcast;  // one column: high[0], low[0], factor[0] for all
-  bool inverse;
-  bool nan_to_zero;
-  bool stream;  // write past the cache
-  // So many lines of the same columns, 1 or the kernels' scaled_together; with `stream`, all begin
-  // at the same place of a line of the cache.
-  int lines = 1;
-  int64_t x_step = 0, out_step = 0;  // elements from one line to the next
-  int64_t next = 0;                  // from the end of the first line to what will be read after it
-};
-using ScaleKernel = void (*)(const void* x, void* out, int64_t count, const ScaleLines& lines);
-
-struct Kernels {
-  const char* name;
-  bool one_sweep;  // rows of a tile are summed at once, not a register's width after the other
-  StartKernel<float> start_float32;
-  StartKernel<double> start_float64;
-  RowsKernel<float> float32;
-  RowsKernel<double> float64;
-  RowsKernel<Float16> float16;
-  RowsKernel<BFloat16> bfloat16;
-  FinishKernel<float> finish_float32;
-  FinishKernel<double> finish_float64;
-  IntKernel<int8_t> int8;
-  IntKernel<uint8_t> uint8;
-  IntKernel<int16_t> int16;
-  IntKernel<uint16_t> uint16;
-  IntKernel<int32_t> int32;
-  IntKernel<uint32_t> uint32;
-  IntKernel<int64_t> int64;
-  IntKernel<uint64_t> uint64;
-  ScaleKernel scale_float32, scale_float64;  // input and output of that type
-  int lines_at_once;
-  BatchKernels<Float16> batch_float16;
-  BatchKernels<BFloat16> batch_bfloat16;
-  BatchKernels<float> batch_float32;
-  BatchKernels<double> batch_float64;
-  ChannelKernels channel;
-  WeightedKernels weighted;  // null where there is no fused multiply-add
-};
-
-// The best kernels for this processor, or those that EVENLY_KERNEL names. Null for
-// "plain": every value through the integer path.
-const Kernels* chosen_kernels();
-// The name of the choice, and all names that can be chosen here.
-const char* chosen_kernel_name();
-const char* const* kernel_names();  // ends with a null pointer
 
 }  // namespace evenly

@@ -6,6 +6,7 @@
 #include "kernels/float_sum-inl.h"
 #include "kernels/simd.h"
 #include "kernels/tile.h"
+#include "kernels/weighted_kernels.h"
 
 namespace evenly {
 namespace {

@@ -7,12 +7,13 @@
 #include <numeric>
 #include <vector>
 
+#include "base/cache.h"
 #include "base/fp_environment.h"
+#include "base/int128.h"
 #include "base/partition.h"
 #include "base/rounding.h"
 #include "base/thread_pool.h"
-#include "kernels/tile.h"
-#include "sum/scalar_sum.h"
+#include "kernels/kernel_table.h"
 
 namespace evenly {
 namespace {
@@ -20,8 +21,6 @@ namespace {
 // Short lines are joined to about this many values, so that a line is long enough to be fetched
 // ahead and the constants of one fit the L1 cache.
 constexpr int64_t kLongLine = 2048;
-constexpr int64_t kStreamBytes = 8 << 20;  // output that no cache would keep is written past it
-constexpr int64_t kCacheLine = 64;
 
 struct PairAxis {
   int64_t extent;
@@ -111,7 +110,7 @@ class PackedConstants {
  private:
   // Addresses that agree in their low 12 bits share a cache set: keep the three apart.
   static constexpr int64_t kApart = 136;
-  static constexpr std::align_val_t kLine{kCacheLine};  // one that crosses it loads twice
+  static constexpr std::align_val_t kLine{kCacheLineBytes};  // one that crosses it loads twice
   struct Free {
     void operator()(double* values) const { ::operator delete[](values, kLine); }
   };
@@ -165,7 +164,7 @@ class Scaler {
 
   // How many lines on one begins alike within a line of the cache.
   static int64_t alignment_period(int64_t stride) {
-    return kCacheLine / std::gcd(stride * int64_t(sizeof(Out)), kCacheLine);
+    return kCacheLineBytes / std::gcd(stride * int64_t(sizeof(Out)), kCacheLineBytes);
   }
 
   // Whether to write past the cache.
@@ -226,7 +225,8 @@ class Scaler {
                   const double* high, const double* low, const double* factor) {
     auto [x, out] = offsets(lines_.axes, index);
     if (stream() && contiguous()) {  // parts begin where lines of the cache do
-      int64_t shift = int64_t(-reinterpret_cast<uintptr_t>(out_ + out) % kCacheLine / sizeof(Out));
+      int64_t shift =
+          int64_t(-reinterpret_cast<uintptr_t>(out_ + out) % kCacheLineBytes / sizeof(Out));
       if (from > 0) from += shift;
       if (to < lines_.line.extent) to = std::min(to + shift, lines_.line.extent);
     }
@@ -321,16 +321,9 @@ void scale_to(const Array& x, const Array& out, const ScaleOptions& options) {
 
 void scale(const Array& x, const Array& out, const ScaleOptions& options) {
   if (x.rows() == 0 || x.columns() == 0) return;
-  switch (out.dtype) {
-    case DType::kFloat16:
-      return scale_to<Float16>(x, out, options);
-    case DType::kBfloat16:
-      return scale_to<BFloat16>(x, out, options);
-    case DType::kFloat32:
-      return scale_to<float>(x, out, options);
-    default:
-      return scale_to<double>(x, out, options);
-  }
+  with_floating_type(out.dtype, [&](auto* type) {
+    scale_to<std::remove_pointer_t<decltype(type)>>(x, out, options);
+  });
 }
 
 }  // namespace evenly

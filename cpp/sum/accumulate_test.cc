@@ -6,6 +6,7 @@
 #include <immintrin.h>
 #endif
 
+#include "kernels/kernel_table.h"
 #include "kernels/tile.h"
 #include "sum/exponent_window.h"
 #include "tests/check.h"

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "exact/moments.h"
+#include "kernels/kernel_table.h"
 #include "kernels/tile.h"
 #include "sum/accumulator_for.h"
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "exact/moments.h"
+#include "kernels/kernel_table.h"
 #include "kernels/tile.h"
 #include "sum/infinity_policy.h"
 #include "sum/outlier_lane.h"

@@ -3,7 +3,7 @@
 
 #include <type_traits>
 
-#include "kernels/tile.h"
+#include "kernels/kernel_table.h"
 
 namespace evenly {
 

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "exact/moments.h"
+#include "kernels/kernel_table.h"
 #include "kernels/tile.h"
 #include "sum/infinity_policy.h"
 

@@ -1,10 +1,7 @@
 // One value at a time, in the caller's order.
 #include <array>
-#include <cmath>
-#include <limits>
 
 #include "sum/accumulate.h"
-#include "sum/accumulator_for.h"
 #include "sum/scalar_column.h"
 #include "sum/split_columns.h"
 
@@ -12,15 +9,6 @@ namespace evenly {
 namespace {
 
 constexpr int64_t kMinRows = 1024;  // of a task
-
-template <class T>
-bool is_infinite(T element) {
-  auto x = to_number(element);
-  if constexpr (std::is_floating_point_v<decltype(x)>) {
-    return std::abs(x) > std::numeric_limits<double>::max();
-  }
-  return false;
-}
 
 }  // namespace
 
@@ -70,37 +58,6 @@ std::vector<Column> accumulate_scalar(const std::vector<ArrowColumn>& columns,
   };
   const int64_t rows = columns.empty() ? 0 : columns[0].length();
   return sum_in_tasks(rows, int64_t(columns.size()), 1, kMinRows, options.threads, infinite, part);
-}
-
-Location find_infinity(const Array& array, const double* weights) {
-  std::vector<Axis> axes = row_axes(array);
-  int64_t rows = array.rows();
-  return with_type(array.dtype, [&](auto* type) -> Location {
-    auto* data = static_cast<decltype(type)>(const_cast<void*>(array.data));
-    for (int64_t c = 0; c < array.columns(); ++c) {
-      for (int64_t row = 0; row < rows; ++row) {
-        if (weights && weights[row] == 0) continue;
-        if (is_infinite(data[offset_of(axes, row) + c * feature_stride(array)])) return {row, c};
-      }
-    }
-    return {};
-  });
-}
-
-Location find_infinity(const std::vector<ArrowColumn>& columns, const double* weights) {
-  for (std::size_t c = 0; c < columns.size(); ++c) {
-    const ArrowColumn& column = columns[c];
-    int64_t row = with_type(column.values.dtype, [&](auto* type) -> int64_t {
-      auto* data = static_cast<decltype(type)>(const_cast<void*>(column.values.data));
-      for (int64_t r = 0; r < column.length(); ++r) {
-        if ((weights && weights[r] == 0) || !column.has_value(r)) continue;
-        if (is_infinite(data[r * column.values.strides[0]])) return r;
-      }
-      return -1;
-    });
-    if (row >= 0) return {row, int64_t(c)};
-  }
-  return {};
 }
 
 }  // namespace evenly

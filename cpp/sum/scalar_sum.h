@@ -11,7 +11,6 @@
 
 #include "base/dtype.h"
 #include "exact/moments.h"
-#include "kernels/tile.h"
 
 namespace evenly {
 

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "kernels/tile.h"
+#include "kernels/kernel_table.h"
 #include "sum/split_columns.h"
 #include "sum/weighted_task.h"
 

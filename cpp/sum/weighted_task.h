@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/tile.h"
+#include "kernels/weighted_kernels.h"
 #include "sum/accumulate.h"
 #include "sum/exponent_window.h"
 #include "sum/infinity_policy.h"

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <random>
 
-#include "kernels/tile.h"
+#include "kernels/kernel_table.h"
 #include "tests/check.h"
 
 namespace evenly::testing {
