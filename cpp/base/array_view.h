@@ -1,4 +1,4 @@
-// An array of any shape and strides, seen as panels: rows of contiguous values.
+// Strided arrays, and their decomposition into rows of contiguous values.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,14 @@
 
 namespace evenly {
 
-// Strides count elements. The feature axis is the one that runs over columns;
-// all other axes together are the rows, in C order.
+// Strides count elements. The feature axis enumerates the columns; all other axes together
+// enumerate the rows, in C order.
 struct Array {
   const void* data = nullptr;
   DType dtype = DType::kFloat64;
   std::vector<int64_t> shape;
   std::vector<int64_t> strides;
-  int feature_axis = -1;  // -1 with a one-dimensional array of one column: no feature axis
+  int feature_axis = -1;  // -1 for a one-dimensional array, which is a single column
 
   int64_t columns() const { return feature_axis < 0 ? 1 : shape[std::size_t(feature_axis)]; }
   int64_t rows() const;
@@ -26,24 +26,24 @@ struct Axis {
   int64_t stride;
 };
 
-// The element offset of the index-th combination of axes, the last axis fastest.
+// The offset, in elements, of the index-th combination of axis positions; the last axis varies
+// fastest.
 int64_t offset_of(const std::vector<Axis>& axes, int64_t index);
 // The number of combinations.
 int64_t element_count(const std::vector<Axis>& axes);
 
-// The axes of an array's rows, and the step from one column to the next.
+// The axes of an array's rows, and the stride from one column to the next.
 std::vector<Axis> row_axes(const Array& array);
 int64_t feature_stride(const Array& array);
 
-// The same elements with every axis in the order of memory, strides positive,
-// axes that continue each other merged. What is summed does not depend on the
-// order, so this is free.
+// The same elements with the axes sorted by stride, all strides positive, and adjacent axes merged
+// where possible. A sum does not depend on the order of its terms, so this is free.
 struct StridedGrid {
   const char* data = nullptr;
   DType dtype = DType::kFloat64;
   Axis feature{1, 0};
   std::vector<Axis> others;       // largest stride first
-  bool feature_reversed = false;  // the first column in memory is the array's last
+  bool feature_reversed = false;  // the first column in memory is the last column of the array
   bool empty = false;
 };
 StridedGrid strided_grid(const Array& array);
@@ -62,7 +62,7 @@ struct RowPanel {
   int64_t column(int64_t j) const { return first_column + j / inner % columns; }
 };
 
-// The columns of a row's values, one after the other: without the divisions.
+// Enumerates the columns of a row's values in order, without divisions.
 class ColumnIterator {
  public:
   ColumnIterator(const RowPanel& panel, int64_t j)

@@ -1,4 +1,4 @@
-// Sizes that have to do with the processor's caches.
+// Sizes related to the processor's caches.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 namespace evenly {
 
 inline constexpr int64_t kCacheLineBytes = 64;
-// Outputs of this size and more, which no cache would keep, are written past the caches.
+// Outputs of at least this size do not fit into any cache and are written past the caches.
 inline constexpr int64_t kStreamBytes = 8 << 20;
 
 }  // namespace evenly

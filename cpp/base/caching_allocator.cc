@@ -15,17 +15,18 @@ constexpr std::size_t kMaxBlocks = 1024;
 
 void unmap(CachingAllocator::Block block) noexcept { munmap(block.memory, block.bytes); }
 
-// Null when the system has none.
+// Returns null if the system has no memory.
 void* map(std::size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
 #ifdef MADV_HUGEPAGE
-  madvise(memory, bytes, MADV_HUGEPAGE);  // fewer pages to fill and to look up; else small ones
+  madvise(memory, bytes, MADV_HUGEPAGE);  // a hint: fewer page faults and TLB misses
 #endif
   return memory;
 }
 
-// Whether a block is not much larger than what is asked for: that may be an epoch's last batch.
+// Whether a block is large enough, but not much larger than requested: the last batch of an epoch
+// may be slightly smaller.
 bool serves(std::size_t block, std::size_t bytes) {
   return block >= bytes && block - bytes <= bytes / 8 + kPage;
 }
@@ -37,7 +38,7 @@ CachingAllocator::CachingAllocator(std::size_t max_kept) : max_kept_(max_kept) {
 }
 
 CachingAllocator& CachingAllocator::shared() {
-  // Never destroyed: tensors outlive static objects.
+  // Never destroyed, because tensors may outlive static objects.
   static auto* the_allocator = [] {
     const char* wanted = std::getenv("EVENLY_CACHE_MB");
     long long megabytes = wanted ? std::atoll(wanted) : 256;

@@ -1,8 +1,8 @@
-// Memory for large outputs, kept when it is freed for the next output of about its size.
+// Memory for large outputs. Freed blocks are kept and reused for outputs of about the same size.
 //
-// New memory comes from the system in pages, which it fills with zeros when they are first
-// written: for a batch of 16 MB that takes longer than normalising it. A training step asks for
-// the sizes that the step before has freed.
+// The operating system hands out new memory in pages, which it fills with zeros at the first write:
+// for a batch of 16 MB this takes longer than normalizing it. A training step requests the same
+// sizes that the previous step has freed.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ namespace evenly {
 
 class CachingAllocator {
  public:
-  // The process's own, which keeps as many megabytes as EVENLY_CACHE_MB says, or 256.
+  // The allocator of this process. It keeps at most EVENLY_CACHE_MB megabytes (default: 256).
   static CachingAllocator& shared();
 
   explicit CachingAllocator(std::size_t max_kept);
@@ -23,23 +23,24 @@ class CachingAllocator {
 
   struct Block {
     void* memory;
-    std::size_t bytes;  // as many as were asked for, or more
+    std::size_t bytes;  // at least the number requested
   };
 
-  // At the begin of a page. Throws std::bad_alloc when there is no memory even after all that
-  // was kept has been given back.
+  // Returns memory that starts at a page boundary. Throws std::bad_alloc if no memory is available
+  // even after all cached blocks have been released.
   Block allocate(std::size_t bytes);
   void free(Block block) noexcept;
-  // Gives what is kept back to the system; returns how many bytes those were.
+  // Releases all cached blocks to the system; returns their total size in bytes.
   std::size_t empty() noexcept;
   std::size_t max_kept() const { return max_kept_; }
 
  private:
   const std::size_t max_kept_;
-  // Never waited for: a forked child may have it held by a thread that is not there, and then
-  // works without what is kept.
+  // Locked with try_lock only: after a fork, a thread that does not exist in the child may hold it.
+  // The allocator then works without its cache.
   std::mutex mutex_;
-  std::vector<Block> blocks_;  // the one freed last is the last: the caches may still have it
+  std::vector<Block>
+      blocks_;  // in the order in which they were freed; the last one may still be in the caches
   std::size_t kept_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// Memory that is kept is given out again, never to two at once, and never more than the limit.
+// Freed memory is reused, never by two owners at once, and never more than the limit is kept.
 #include "base/caching_allocator.h"
 
 #include <sys/wait.h>
@@ -22,7 +22,7 @@ constexpr std::size_t kMegabyte = 1 << 20;
 
 }  // namespace
 
-TEST(freed_memory_serves_the_next_of_its_size) {
+TEST(freed_blocks_are_reused_for_similar_sizes) {
   CachingAllocator allocator(64 * kMegabyte);
   Block first = allocator.allocate(10 * kMegabyte);
   CHECK(first.bytes >= 10 * kMegabyte);
@@ -36,7 +36,7 @@ TEST(freed_memory_serves_the_next_of_its_size) {
   }
 }
 
-TEST(the_nearest_size_is_taken_and_of_those_the_last_freed) {
+TEST(best_fit_then_most_recently_freed_block_is_reused) {
   CachingAllocator allocator(64 * kMegabyte);
   Block a = allocator.allocate(10 * kMegabyte), b = allocator.allocate(10 * kMegabyte);
   Block larger = allocator.allocate(11 * kMegabyte);
@@ -47,7 +47,7 @@ TEST(the_nearest_size_is_taken_and_of_those_the_last_freed) {
   for (Block block : {a, b, larger}) allocator.free(block);
 }
 
-TEST(a_far_larger_block_is_not_spent_on_a_small_request) {
+TEST(much_larger_blocks_are_not_reused) {
   CachingAllocator allocator(64 * kMegabyte);
   Block large = allocator.allocate(32 * kMegabyte);
   allocator.free(large);
@@ -56,23 +56,23 @@ TEST(a_far_larger_block_is_not_spent_on_a_small_request) {
   allocator.free(small);
 }
 
-TEST(the_oldest_goes_when_there_is_too_much) {
+TEST(oldest_blocks_are_released_at_the_limit) {
   CachingAllocator allocator(8 * kMegabyte);
   Block old = allocator.allocate(4 * kMegabyte), next = allocator.allocate(4 * kMegabyte);
   Block last = allocator.allocate(2 * kMegabyte), large = allocator.allocate(9 * kMegabyte);
   for (Block block : {old, next, last}) allocator.free(block);
   CHECK(allocator.empty() == 6 * kMegabyte);
-  allocator.free(large);  // more than may ever be kept
+  allocator.free(large);  // more than the limit
   CHECK(allocator.empty() == 0);
 }
 
-TEST(nothing_is_kept_when_nothing_may_be) {
+TEST(limit_of_zero_keeps_nothing) {
   CachingAllocator allocator(0);
   allocator.free(allocator.allocate(kMegabyte));
   CHECK(allocator.empty() == 0);
 }
 
-TEST(many_blocks_are_kept_up_to_a_number) {
+TEST(number_of_kept_blocks_is_limited) {
   CachingAllocator allocator(std::size_t(1) << 40);
   std::vector<Block> blocks;
   for (int i = 0; i < 1500; ++i) blocks.push_back(allocator.allocate(1));
@@ -80,7 +80,7 @@ TEST(many_blocks_are_kept_up_to_a_number) {
   CHECK(allocator.empty() == 1024 * blocks[0].bytes);
 }
 
-TEST(no_memory_is_said_as_such) {
+TEST(exhausted_memory_throws_bad_alloc) {
   CachingAllocator allocator(64 * kMegabyte);
   for (std::size_t bytes : {SIZE_MAX, SIZE_MAX / 2}) {
     bool refused = false;
@@ -93,8 +93,8 @@ TEST(no_memory_is_said_as_such) {
   }
 }
 
-// Each thread writes its own mark into what it is given, and finds it there when it gives it back.
-TEST(no_block_is_given_to_two_threads) {
+// Each thread writes its own mark into its block and finds it unchanged before freeing the block.
+TEST(no_block_is_allocated_twice) {
   CachingAllocator allocator(16 * kMegabyte);
   std::vector<std::thread> threads;
   for (int mark = 1; mark <= 4; ++mark) {
@@ -113,7 +113,7 @@ TEST(no_block_is_given_to_two_threads) {
   for (std::thread& thread : threads) thread.join();
 }
 
-TEST(a_forked_child_allocates_on_its_own) {
+TEST(forked_child_allocates_independently) {
   CachingAllocator allocator(16 * kMegabyte);
   Block block = allocator.allocate(4 * kMegabyte);
   static_cast<char*>(block.memory)[0] = 1;

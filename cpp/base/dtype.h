@@ -1,4 +1,4 @@
-// The element types that arrays may have.
+// The supported element types.
 #pragma once
 
 #include <bit>
@@ -38,15 +38,15 @@ struct Bool {
 
 static inline float to_float(BFloat16 x) { return std::bit_cast<float>(uint32_t(x.bits) << 16); }
 static inline float to_float(Float16 x) {
-  // Shift exponent and mantissa into place, then let one exact multiplication
-  // by 2^112 correct the exponent's bias; it normalises subnormals as well.
+  // Shift exponent and mantissa into position, then correct the exponent's bias by one exact
+  // multiplication by 2^112, which also normalizes subnormals.
   uint32_t magnitude = uint32_t(x.bits & 0x7fff) << 13;
   float value = std::bit_cast<float>(magnitude) * std::bit_cast<float>(uint32_t(127 + 112) << 23);
   if ((x.bits & 0x7c00) == 0x7c00) value = std::bit_cast<float>(magnitude | 0x7f800000u);
   return x.bits & 0x8000 ? -value : value;
 }
 
-// The number that an element stands for: double, or an integer as it is.
+// The numeric value of an element: a double, or the integer itself.
 template <class T>
 auto to_number(T x) {
   if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>) {
@@ -64,12 +64,12 @@ template <class T>
 inline constexpr bool kIsFloating =
     std::is_floating_point_v<T> || std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
 
-// The type in which floating-point values are computed: float32 for the shorter types.
+// The type in which floating-point values are computed: float32 for float16 and bfloat16.
 template <class T>
 using ComputeType =
     std::conditional_t<std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>, float, T>;
 
-// Calls f with a null pointer of the element type that dtype names.
+// Calls f with a null pointer to the element type of `dtype`.
 template <class F>
 decltype(auto) with_type(DType dtype, F&& f) {
   switch (dtype) {
@@ -103,7 +103,7 @@ decltype(auto) with_type(DType dtype, F&& f) {
   return f((double*)nullptr);
 }
 
-// The same for the floating-point types.
+// The same, restricted to the floating-point types.
 template <class F>
 decltype(auto) with_floating_type(DType dtype, F&& f) {
   switch (dtype) {

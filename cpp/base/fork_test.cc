@@ -1,4 +1,4 @@
-// A child of fork() counts on its own thread, whatever its parent's threads were at.
+// A forked child computes on its own thread, whatever the parent's threads were doing.
 #include <sys/wait.h>
 
 #include <atomic>
@@ -21,12 +21,12 @@ std::vector<Column> accumulated(const Array& array) {
   return accumulate(array, options, infinite);
 }
 
-// The exit status of a child that runs body: 0 when it returns true.
+// The exit status of a child that runs `body`: 0 if it returns true.
 template <class F>
 int status_of_child(F&& body) {
   pid_t child = fork();
   if (child == 0) {
-    alarm(60);  // rather than wait for a thread that is not there
+    alarm(60);  // instead of waiting for a thread that does not exist
     _exit(body() ? 0 : 1);
   }
   int status = -1;
@@ -36,7 +36,7 @@ int status_of_child(F&& body) {
 
 }  // namespace
 
-TEST(a_child_counts_as_its_parent_did) {
+TEST(forked_child_computes_the_same_sums) {
   Random random(seed());
   TestArray x(DType::kFloat32, contiguous({20000, 40}, 1), Edge::kEnd);
   fill(x, random, Kind::kOutliers);
@@ -53,9 +53,9 @@ TEST(a_child_counts_as_its_parent_did) {
   }
 }
 
-// Not under AddressSanitizer: GCC 12's allocator does not let go of its locks at a fork.
+// Not under AddressSanitizer: GCC 12's allocator does not release its locks at a fork.
 #if !defined(__SANITIZE_ADDRESS__)
-TEST(a_fork_amid_a_parents_work_leaves_a_working_child) {
+TEST(fork_during_computation_leaves_a_working_child) {
   Random random(seed());
   TestArray x(DType::kFloat32, contiguous({20000, 40}, 1), Edge::kEnd);
   fill(x, random, Kind::kNormal);

@@ -1,4 +1,4 @@
-// The processor's floating-point mode while we count on it.
+// The floating-point environment that exact arithmetic requires.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace evenly {
 
-// Round to nearest, subnormals kept, for the lifetime of the object: somebody may have
+// Sets round-to-nearest and enables subnormals for the lifetime of the object. The caller may have
 // called torch.set_flush_denormal(True), under which sums of small values are not exact.
 class ScopedFpEnvironment {
  public:

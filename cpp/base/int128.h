@@ -1,4 +1,4 @@
-// The compiler's integer of 128 bits.
+// The compiler's 128-bit integer type.
 #pragma once
 
 namespace evenly {

@@ -15,8 +15,8 @@ namespace evenly {
 #ifndef _WIN32
 namespace {
 
-// A handler may take no lock: so there is a table of fixed size. A mapping whose begin is 0 is
-// free; begin is written last, and cleared first.
+// A signal handler must not take a lock, hence a table of fixed size. An entry whose begin is 0 is
+// free; begin is written last and cleared first.
 struct Mapping {
   std::atomic<uintptr_t> begin{0}, end{0};
   std::atomic<bool> failed{false};
@@ -24,7 +24,7 @@ struct Mapping {
 
 constexpr int kMaxMappings = 4096;
 Mapping mappings[kMaxMappings];
-std::atomic<int> used{0};  // no mapping beyond these has ever been guarded
+std::atomic<int> used{0};  // all guarded mappings have smaller indices
 std::mutex changing;
 struct sigaction before;
 std::atomic<bool> passed_on{false};
@@ -43,15 +43,16 @@ bool fill_with_zeros(uintptr_t address) noexcept {
   return false;
 }
 
-// What is not ours goes to the handler that was there before. When that one does not settle it, but
-// sends the signal again (as Python's faulthandler does), the process ends as by default.
+// Faults outside our mappings are passed to the previous handler. If it does not resolve the fault
+// but raises the signal again (as Python's faulthandler does), the process terminates as by
+// default.
 void on_fault(int number, siginfo_t* info, void* context) {
   if (info->si_code > 0 && fill_with_zeros(reinterpret_cast<uintptr_t>(info->si_addr))) return;
   const bool known = (before.sa_flags & SA_SIGINFO) ||
                      (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN);
   if (!known || passed_on.exchange(true)) {
     signal(number, SIG_DFL);
-    if (info->si_code <= 0) raise(number);  // else the access is repeated
+    if (info->si_code <= 0) raise(number);  // otherwise the access is repeated
     return;
   }
   if (before.sa_flags & SA_SIGINFO) {
@@ -62,7 +63,7 @@ void on_fault(int number, siginfo_t* info, void* context) {
   passed_on = false;
 }
 
-// Again, where another library has put its handler in the place of ours.
+// Installs the handler again if another library has replaced it.
 bool install_handler() {
   struct sigaction current{};
   if (sigaction(SIGBUS, nullptr, &current) != 0) return false;

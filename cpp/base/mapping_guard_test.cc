@@ -1,4 +1,4 @@
-// A mapped file that becomes shorter while it is read is zeros from there on, and is known.
+// A mapped file that is truncated while it is read yields zeros, and the failure is recorded.
 #include "base/mapping_guard.h"
 
 #include <signal.h>
@@ -21,7 +21,7 @@ namespace {
 
 const std::size_t kPage = std::size_t(sysconf(_SC_PAGESIZE));
 
-// A file of ones that is mapped, without a name.
+// An unnamed mapped file full of ones.
 struct MappedOnes {
   int file;
   std::size_t bytes;
@@ -52,7 +52,7 @@ struct MappedOnes {
 
 }  // namespace
 
-TEST(pages_that_are_gone_are_zeros_and_the_mapping_is_known_to_have_failed) {
+TEST(missing_pages_read_as_zeros_and_the_failure_is_recorded) {
   MappedOnes ones(10);
   int number = guard_mapping(ones.data, ones.bytes);
   CHECK(number >= 0);
@@ -67,7 +67,7 @@ TEST(pages_that_are_gone_are_zeros_and_the_mapping_is_known_to_have_failed) {
   unguard_mapping(number);
 }
 
-TEST(a_number_is_used_again_and_begins_without_a_failure) {
+TEST(handles_are_reused_without_their_failure) {
   int failed = -1;
   for (int round = 0; round < 3; ++round) {
     MappedOnes ones(2);
@@ -82,9 +82,10 @@ TEST(a_number_is_used_again_and_begins_without_a_failure) {
   }
 }
 
-// To ThreadSanitizer pages that are replaced while others read them are a race, as they are meant.
+// ThreadSanitizer reports pages that are replaced while other threads read them as a race. That
+// race is intended.
 #if !defined(__SANITIZE_THREAD__)
-TEST(several_threads_may_touch_missing_pages_at_once) {
+TEST(several_threads_touch_missing_pages_concurrently) {
   for (int round = 0; round < 50; ++round) {
     MappedOnes ones(64);
     int number = guard_mapping(ones.data, ones.bytes);
@@ -107,9 +108,9 @@ TEST(several_threads_may_touch_missing_pages_at_once) {
 }
 #endif
 
-// A sanitizer's own handler reports the fault, and ends with a status of its own.
+// A sanitizer's own handler reports the fault and exits with its own status.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-TEST(a_fault_of_others_ends_the_process_as_before) {
+TEST(faults_elsewhere_terminate_the_process) {
   MappedOnes guarded(1), other(2);
   int number = guard_mapping(guarded.data, guarded.bytes);
   pid_t child = fork();
@@ -129,7 +130,7 @@ namespace {
 void end(int) { _exit(42); }
 }  // namespace
 
-TEST(another_handler_that_was_put_in_the_place_of_ours_is_followed_by_ours) {
+TEST(handler_is_reinstalled_if_it_was_replaced) {
   MappedOnes first(1);
   int number = guard_mapping(first.data, first.bytes);
   struct sigaction theirs{};
@@ -160,7 +161,7 @@ TEST(another_handler_that_was_put_in_the_place_of_ours_is_followed_by_ours) {
   sigaction(SIGBUS, &before, nullptr);
 }
 
-TEST(no_more_mappings_than_there_is_room_for_are_guarded) {
+TEST(number_of_guarded_mappings_is_limited) {
   std::vector<int> numbers;
   static char memory[16];
   while (numbers.size() <= 5000) {

@@ -1,4 +1,4 @@
-// When an OpenMP runtime is in the process, its threads do the work.
+// If an OpenMP runtime is loaded in the process, its threads are used.
 #include <dlfcn.h>
 
 #include <cstdlib>
@@ -11,7 +11,7 @@
 using namespace evenly;
 using namespace evenly::testing;
 
-TEST(a_runtime_that_is_loaded_later_is_used_from_then_on) {
+TEST(openmp_loaded_later_is_used) {
   Random random(seed());
   TestArray x(DType::kFloat32, contiguous({20000, 40}, 1), Edge::kEnd);
   fill(x, random, Kind::kOutliers);
@@ -21,7 +21,7 @@ TEST(a_runtime_that_is_loaded_later_is_used_from_then_on) {
   std::vector<Column> expected = accumulate(x.array(), options, infinite);
   CHECK(runtime_name() == "evenly's own pool", runtime_name());
   if (!dlopen("libgomp.so.1", RTLD_NOW)) {
-    std::printf("no libgomp here: %s\n", dlerror());
+    std::printf("libgomp not found: %s\n", dlerror());
     return;
   }
   CHECK(runtime_name().find("libgomp") == 0, runtime_name());

@@ -1,4 +1,4 @@
-// How work is cut into tasks.
+// How work is split into tasks.
 #pragma once
 
 #include <algorithm>
@@ -8,10 +8,11 @@
 
 namespace evenly {
 
-constexpr int64_t kMinBytesPerThread = 128
-                                       << 10;  // bytes: less is over before another thread wakes
+constexpr int64_t kMinBytesPerThread =
+    128 << 10;  // bytes; less work is done before another thread wakes up
 
-// `count` things in `pieces` parts: part i is [cut(i), cut(i + 1)).
+// Splits `count` items into `pieces` nearly equal parts. Part i starts at the split point of i and
+// ends at that of i + 1.
 inline int64_t split_point(int64_t count, int64_t pieces, int64_t index) {
   return int64_t(int128(count) * index / pieces);
 }
@@ -20,13 +21,13 @@ inline int useful_threads(int64_t bytes, int threads) {
   return int(std::clamp<int64_t>(bytes / kMinBytesPerThread, 1, threads));
 }
 
-// Enough parts that no thread waits long for the last one.
+// Enough tasks that no thread waits long for the last one.
 inline int64_t task_count(int64_t strips, int threads) {
   return threads == 1 ? 1 : std::max<int64_t>(1, (4 * threads + strips - 1) / strips);
 }
 
-// A task's share of `outer` times `rows`: some of the outer ones with all their rows where there
-// are enough of those, else some rows of each.
+// The part of `outer` times `rows` that belongs to one task: some of the outer items with all their
+// rows if there are enough of them, otherwise some rows of every outer item.
 struct TaskRange {
   int64_t outer0, outer1, row0, row1;
 };

@@ -1,4 +1,4 @@
-// float64 to the shorter types, rounded once, to nearest even.
+// Rounds float64 to the shorter types, once, to nearest even.
 #pragma once
 
 #include <bit>
@@ -9,7 +9,7 @@
 
 namespace evenly {
 
-// The bits of value in a 16-bit format with `fraction` fraction bits and this exponent bias.
+// The bits of `value` in a 16-bit format with `fraction` fraction bits and this exponent bias.
 inline uint16_t round_to_16(double value, int fraction, int bias) {
   uint16_t sign = std::signbit(value) ? 0x8000 : 0;
   int exponent_bits = 15 - fraction;
@@ -19,7 +19,7 @@ inline uint16_t round_to_16(double value, int fraction, int bias) {
   if (magnitude == 0) return sign;
   if (std::isinf(magnitude)) return uint16_t(sign | infinity);
   int exponent = std::max(std::ilogb(magnitude), 1 - bias);
-  // In units of the last place; nearbyint rounds to even, and a carry moves up one binade by
+  // In units in the last place. nearbyint rounds to even; a carry moves up to the next binade by
   // itself.
   double units = std::nearbyint(std::ldexp(magnitude, fraction - exponent));
   int64_t bits = (int64_t(exponent + bias) << fraction) + int64_t(units) - (int64_t(1) << fraction);

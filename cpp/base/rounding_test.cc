@@ -1,4 +1,4 @@
-// Rounding to half and bfloat16, all of them.
+// Rounding to float16 and bfloat16, exhaustively.
 #include "base/rounding.h"
 
 #include <cmath>
@@ -23,7 +23,7 @@ struct Format<BFloat16> {
   static constexpr int kFraction = 7, kBias = 127;
 };
 
-// The number that bits mean, read by the book.
+// The value of a bit pattern, computed from the definition of the format.
 template <class T>
 double value_of_bits(uint32_t bits) {
   constexpr int kFraction = Format<T>::kFraction, kBias = Format<T>::kBias;
@@ -62,8 +62,8 @@ void check_round_trips() {
   }
 }
 
-// Between each value and the next: the middle goes to the even one, all else to the nearer, also
-// when only the last bit of the float64 says which, which rounding by way of float32 would lose.
+// Between each value and the next: the midpoint rounds to even and everything else to the nearest,
+// also if only the last bit of the float64 decides, which rounding through float32 would lose.
 template <class T>
 void check_between() {
   for (uint32_t low = 0; low < infinity_bits<T>(); ++low) {
@@ -102,14 +102,14 @@ void check_extremes() {
 
 }  // namespace
 
-TEST(every_half_is_read_by_the_book_and_comes_back) { check_round_trips<Float16>(); }
-TEST(every_bfloat16_is_read_by_the_book_and_comes_back) { check_round_trips<BFloat16>(); }
-TEST(between_two_halves_the_nearer_or_the_even_one_is_taken) { check_between<Float16>(); }
-TEST(between_two_bfloat16_the_nearer_or_the_even_one_is_taken) { check_between<BFloat16>(); }
-TEST(halves_overflow_and_underflow_where_they_should) { check_extremes<Float16>(); }
-TEST(bfloat16_overflow_and_underflow_where_they_should) { check_extremes<BFloat16>(); }
+TEST(every_float16_round_trips) { check_round_trips<Float16>(); }
+TEST(every_bfloat16_round_trips) { check_round_trips<BFloat16>(); }
+TEST(float16_rounds_to_nearest_even) { check_between<Float16>(); }
+TEST(bfloat16_rounds_to_nearest_even) { check_between<BFloat16>(); }
+TEST(float16_overflow_and_underflow) { check_extremes<Float16>(); }
+TEST(bfloat16_overflow_and_underflow) { check_extremes<BFloat16>(); }
 
-TEST(random_values_go_to_a_neighbour_that_is_no_farther_than_the_other) {
+TEST(random_values_round_to_the_nearest_float16) {
   Random random(seed());
   for (int64_t run = 0; run < portion(300000); ++run) {
     double value =

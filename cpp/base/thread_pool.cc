@@ -23,12 +23,13 @@
 namespace evenly {
 namespace {
 
-// Each thread has a share of the pieces, which lie together: where the same memory is worked on
-// again and again, each core finds its own part in its caches. Who is done helps the others.
+// Each thread owns a contiguous range of the pieces: if the same memory is processed repeatedly,
+// each core finds its part in its caches. A thread that has finished its range helps the others.
 //
-// An exception must leave no thread: it would end the process, or unwind the caller's stack, on
-// which the job lies, while other threads work on it. So the first one is kept, the pieces that
-// have not begun are left out, and the caller raises it when all threads are done.
+// An exception must not leave a thread: it would terminate the process, or unwind the caller's
+// stack, which holds the job, while other threads are working on it. So the first exception is
+// stored, pieces that have not started are skipped, and the caller rethrows it after all threads
+// are done.
 struct Job {
   static constexpr int kMaxShares = 16;
   struct alignas(64) Share {
@@ -67,17 +68,19 @@ struct Job {
   }
 };
 
-// Has this thread take the memory that throwing an exception needs. The C library takes it when a
-// thread first throws, and ends the process when there is none, as in the midst of std::bad_alloc.
+// Makes the C++ runtime allocate this thread's exception state now. It is otherwise allocated when
+// the thread first throws, and the process terminates if that fails, for example while throwing
+// std::bad_alloc.
 void prepare_to_throw() noexcept {
-  [[maybe_unused]] volatile int asked = std::uncaught_exceptions();  // volatile: it must be called
+  [[maybe_unused]] volatile int asked =
+      std::uncaught_exceptions();  // volatile, so that the call is not optimized away
 }
 
 // ---- A pool of our own -------------------------------------------------------------------
 
 class Pool {
  public:
-  // False when the pool is busy with another thread's job.
+  // Returns false if the pool is busy with another thread's job.
   bool run(Job& job, int threads) {
     std::unique_lock turn(turn_, std::try_to_lock);
     if (!turn.owns_lock()) return false;
@@ -91,14 +94,15 @@ class Pool {
     wake_.notify_all();
     job.work();
     std::unique_lock lock(mutex_);
-    wanted_ = 0;  // who has not woken yet need not
+    wanted_ = 0;  // workers that have not woken up yet are not needed
     done_.wait(lock, [this] { return active_ == 0; });
     job_ = nullptr;
     return true;
   }
 
  private:
-  // Fewer than wanted where the system gives no more. Waits for them, under the lock.
+  // Starts workers, or fewer if the system does not allow more, and waits for them. Called under
+  // the lock.
   void start_workers(std::unique_lock<std::mutex>& lock, int wanted) noexcept {
     try {
       for (; workers_ < wanted; ++workers_) std::thread([this] { serve(); }).detach();
@@ -138,7 +142,7 @@ Pool& pool() {
   return *the_pool;
 }
 
-// Whether so many threads can be started beside each other now: starts them, and lets them end.
+// Whether this many threads can be started at the same time now: starts them and lets them exit.
 bool can_start(int wanted) noexcept {
   std::mutex mutex;
   std::condition_variable wake;
@@ -163,14 +167,14 @@ bool can_start(int wanted) noexcept {
   return int(threads.size()) == wanted;
 }
 
-// ---- Somebody's OpenMP -------------------------------------------------------------------
+// ---- An OpenMP runtime of another library ------------------------------------------------
 
 // libgomp's entry for a parallel region; LLVM's and Intel's libraries export it too.
 using Parallel = void (*)(void (*fn)(void*), void* data, unsigned threads, unsigned flags);
 
 struct OpenMP {
   Parallel parallel = nullptr;
-  int (*max_threads)() = nullptr;  // what torch.set_num_threads and OMP_NUM_THREADS set
+  int (*max_threads)() = nullptr;  // as set by torch.set_num_threads or OMP_NUM_THREADS
   std::string name;
 };
 
@@ -181,7 +185,7 @@ struct FoundRuntime {
   int rank = 0;
 };
 
-// torch's copy goes before any other; a process may hold several.
+// torch's copy is preferred; a process may have loaded several runtimes.
 int visit(dl_phdr_info* info, std::size_t, void* data) {
   const char* path = info->dlpi_name;
   const char* slash = path ? std::strrchr(path, '/') : nullptr;
@@ -207,7 +211,7 @@ OpenMP find_openmp() {
     dlclose(library);
     return {};
   }
-  // The handle is kept: it holds the library in memory for as long as we may call it.
+  // The handle is not closed: this keeps the library loaded for as long as we may call it.
   std::string name = found.path.substr(found.path.rfind('/') + 1);
   name = name.substr(0, name.find_first_of(".-"));
   const char* owners[] = {"", "", " (scikit-learn's)", " (torch's)"};
@@ -215,13 +219,13 @@ OpenMP find_openmp() {
   return {symbol, max_threads, name + owners[found.rank]};
 }
 
-// Looked for again only when the number of loaded libraries has changed, and not once torch's is
-// known. (What was known before is kept: somebody may be using it.)
+// Searches again only if the number of loaded libraries has changed, and not after torch's runtime
+// has been found. (Earlier results are kept, because another thread may be using them.)
 const OpenMP& openmp() {
   static std::mutex mutex;
   static unsigned long long libraries = 0;
   static std::atomic<const OpenMP*> torch_runtime{nullptr};
-  static auto& known = *new std::forward_list<OpenMP>(1);  // the last one first; never destroyed
+  static auto& known = *new std::forward_list<OpenMP>(1);  // newest first; never destroyed
   if (const OpenMP* final = torch_runtime.load(std::memory_order_acquire)) return *final;
   std::lock_guard lock(mutex);
   unsigned long long now = 0;
@@ -242,7 +246,7 @@ const OpenMP& openmp() {
 
 #else
 
-// Elsewhere our own pool is used. (No machine with macOS was at hand to measure another way.)
+// On other systems our own pool is used. (No alternative has been measured on macOS.)
 const OpenMP& openmp() {
   static const OpenMP none;
   return none;
@@ -250,9 +254,9 @@ const OpenMP& openmp() {
 
 #endif
 
-// libgomp and its like end the process when they cannot start a thread, or lack a little memory for
-// a team. So whoever asks for a larger team than last time looks first whether both can be had, and
-// has its threads prepare themselves.
+// libgomp and similar runtimes terminate the process if they cannot start a thread or allocate
+// memory for a team. So before the first call with a larger team, check that both are available,
+// and have its threads prepare to throw.
 bool can_start_team(const OpenMP& runtime, int threads) {
   constexpr std::size_t kTeamBytes = 64 << 10;  // 128 threads of libgomp take 40 kB
   void* memory = std::malloc(kTeamBytes);
@@ -282,7 +286,7 @@ bool uses_own_pool() {
 
 namespace {
 
-// Works on the job with several threads of OpenMP's, or of our own pool, or else with this one.
+// Runs the job on OpenMP's threads, on our own pool, or on this thread.
 void run_on_threads(Job& job, int threads) {
   if (!uses_own_pool()) {
     const OpenMP& runtime = openmp();

@@ -1,10 +1,9 @@
-// Runs pieces of work on several cores.
+// Runs tasks on several cores.
 //
-// When an OpenMP runtime is loaded in this process (PyTorch's, else
-// scikit-learn's), its threads are used: two pools on the same cores fight, for
-// OpenMP's workers spin for a while after each of their own jobs. Without one, a
-// small pool of our own. A forked child runs on its one thread: neither pool's
-// threads exist there.
+// If an OpenMP runtime is loaded in this process (PyTorch's is preferred, then scikit-learn's), its
+// threads are used: two pools on the same cores compete, because OpenMP's workers spin for a while
+// after each job. Otherwise a small pool of our own is used. A forked child uses its single thread,
+// because the threads of either pool do not exist there.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +11,9 @@
 
 namespace evenly {
 
-// Calls run(context, index) once for each index in [0, pieces) on up to `threads`
-// threads and returns when all have ended. When calls throw, no further ones begin, and
-// one of the exceptions is thrown again here. Threads that cannot be started are done without.
+// Calls run(context, index) once for each index in [0, pieces) on up to `threads` threads and
+// returns when all calls have ended. If a call throws, no further calls start, and one of the
+// exceptions is rethrown here. If fewer threads can be started, fewer are used.
 void parallel(int64_t pieces, int threads, void (*run)(void* context, int64_t index),
               void* context);
 
@@ -25,11 +24,11 @@ void parallel(int64_t pieces, int threads, F&& f) {
       const_cast<void*>(static_cast<const void*>(&f)));
 }
 
-// EVENLY_NUM_THREADS, else what the OpenMP runtime that is loaded would take (which is what
-// torch.set_num_threads sets), else the number of cores this process may use.
+// EVENLY_NUM_THREADS if set; otherwise the OpenMP runtime's number (which torch.set_num_threads
+// sets); otherwise the number of cores available to this process.
 int default_threads();
 
-// What parallel() would use now, in words.
+// A description of what parallel() would use now.
 std::string runtime_name();
 
 }  // namespace evenly

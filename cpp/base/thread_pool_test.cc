@@ -1,4 +1,4 @@
-// Any number of threads inside of a call, and any number of calls at once.
+// Any number of threads within a call, and any number of concurrent calls.
 #include "base/thread_pool.h"
 
 #include <atomic>
@@ -21,7 +21,7 @@ std::vector<Column> accumulated(const Array& array, int threads) {
   return accumulate(array, options, infinite);
 }
 
-// Large enough that eight threads are worth their while.
+// Large enough for eight threads.
 std::vector<Layout> large_layouts(int64_t elements) {
   Layout slice = contiguous({elements / 90, 90}, 1), fortran = contiguous({elements / 33, 33}, 1);
   slice.strides[0] = 97;
@@ -41,7 +41,7 @@ std::vector<Layout> large_layouts(int64_t elements) {
 
 }  // namespace
 
-TEST(every_piece_runs_once_whatever_the_number_of_threads) {
+TEST(every_piece_runs_once_for_any_number_of_threads) {
   for (int threads = 1; threads <= 9; ++threads) {
     for (int64_t pieces : {0, 1, 2, 7, 1000}) {
       std::vector<std::atomic<int>> runs(static_cast<std::size_t>(pieces));
@@ -51,7 +51,7 @@ TEST(every_piece_runs_once_whatever_the_number_of_threads) {
   }
 }
 
-TEST(one_to_eight_threads_give_the_same_sums) {
+TEST(any_number_of_threads_gives_the_same_sums) {
   Random random(seed());
   for (DType dtype :
        {DType::kUint8, DType::kInt64, DType::kFloat16, DType::kFloat32, DType::kFloat64}) {
@@ -68,7 +68,7 @@ TEST(one_to_eight_threads_give_the_same_sums) {
   }
 }
 
-TEST(many_callers_at_once_share_one_state) {
+TEST(concurrent_updates_of_one_state) {
   Random random(seed());
   constexpr int kCallers = 6;
   constexpr int64_t kRounds = 5, kColumns = 40;
@@ -91,7 +91,7 @@ TEST(many_callers_at_once_share_one_state) {
   CHECK(shared == expected);
 }
 
-TEST(two_states_added_to_each_other_at_once_do_not_wait_for_ever) {
+TEST(adding_two_states_to_each_other_concurrently_does_not_deadlock) {
   Moments a(30), b(30);
   Column column;
   add_scalar(column, 2.0);
@@ -107,7 +107,7 @@ TEST(two_states_added_to_each_other_at_once_do_not_wait_for_ever) {
   CHECK(!b.column(3).sum.is_zero());
 }
 
-TEST(many_callers_at_once_scale) {
+TEST(concurrent_scaling) {
   Random random(seed());
   Layout layout = contiguous({portion(20000), 30}, 1);
   TestArray x(DType::kFloat32, layout, Edge::kEnd), expected(DType::kFloat32, layout, Edge::kEnd);

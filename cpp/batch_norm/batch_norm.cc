@@ -10,9 +10,9 @@
 namespace evenly {
 namespace {
 
-// Whether all centers were near enough to their means that sums about them lost no more than a few
-// of their last places: within four standard deviations. The first value of a channel may be the
-// one that lies far off; the center then moves to the mean, for another time.
+// Whether all centers were within four standard deviations of their means, so that sums about them
+// lost no more than a few of their last bits. A channel's first value may be an outlier; its center
+// is then moved to the mean for a second pass.
 bool centers_are_close(int64_t channels, const double* shift, const double* variance,
                        double* center) {
   bool all = true;
@@ -29,8 +29,8 @@ void forward(const Batch& batch, PerChannel weight, PerChannel bias, double eps,
              ChannelStatistics statistics) {
   BatchPass<T> pass(batch);
   const T* x = static_cast<const T*>(batch.x);
-  // The first value of each channel: what is summed is then of the size of the spread, not of
-  // the offset, and exactly 0 when the channel is constant.
+  // The first value of each channel, so that the magnitude of what is summed depends on the spread,
+  // not on the offset, and is exactly 0 for a constant channel.
   pass.center.resize(std::size_t(batch.channels));
   double* center = pass.center.data();
   for (int64_t c = 0; c < batch.channels; ++c) center[c] = to_number(x[c * batch.inner]);
@@ -65,7 +65,7 @@ void backward(const Batch& batch, PerChannel weight, ChannelStatistics statistic
       double sum = own_sums[c - first], product = products[c - first];
       sums.sum[c] = sum;
       sums.product[c] = product - statistics.low[c] * sum;
-      fine &= (product - product == 0) & (sum - sum == 0);  // or float32 may have overflowed
+      fine &= (product - product == 0) & (sum - sum == 0);  // otherwise float32 may have overflowed
     }
     pass.set_map(map, first, last);
     return fine;

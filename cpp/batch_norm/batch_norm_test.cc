@@ -1,4 +1,4 @@
-// Batch normalisation, by the kernel that EVENLY_KERNEL names.
+// Batch normalization with the kernel named by EVENLY_KERNEL.
 #include <cfenv>
 #include <cstring>
 
@@ -18,7 +18,7 @@ void for_each_type(F&& f) {
   f(double{});
 }
 
-// About as many channels and values as a register holds, one dimension at times far more.
+// Extents near the number of values in a register; sometimes one of them is far larger.
 Shape any_shape(Random& random) {
   auto extent = [&] {
     return random.one_in(4) ? random.one_of<int64_t>({1, 2, 4, 8, 16, 32, 48, 64})
@@ -34,7 +34,7 @@ Shape any_shape(Random& random) {
 
 Edge any_edge(Random& random) { return random.one_of({Edge::kBegin, Edge::kEnd}); }
 
-// Calls f(case) for batches of every type and many shapes.
+// Calls f(case, random) for batches of every type and many shapes.
 template <class F>
 void for_each_case(int64_t count, F&& f) {
   Random random(seed());
@@ -44,13 +44,13 @@ void for_each_case(int64_t count, F&& f) {
   });
 }
 
-// All of them, or every so many where less is to be done.
+// Calls f(channel) for all channels, or for some of them if EVENLY_TEST_PORTION is below 100.
 template <class F>
 void for_each_channel(const Shape& shape, F&& f) {
   for (int64_t c = 0; c < shape.channels; c += 100 / portion(100)) f(c);
 }
 
-// Forward and backward, and everything that they compute.
+// Checks all results of forward and backward.
 template <class T>
 void check_both_ways(BatchCase<T>& one) {
   one.forward();
@@ -72,10 +72,11 @@ bool holds(const TestArray& array, const std::vector<char>& bytes) {
   return std::memcmp(array.memory(), bytes.data(), bytes.size()) == 0;
 }
 
-// Of shapes that each go another way through the cache: a group of channels at a time, chunks of
-// samples, pieces of runs; rows at once, in chunks, in strips, several at a time, with a rest.
-constexpr Shape kWays[] = {{40, 64, 500}, {20, 6, 9000}, {3, 2, 90001}, {2, 1, 300007},
-                           {64, 90, 3},   {5000, 64, 1}, {90, 2100, 1}, {40011, 10, 1}};
+// Shapes that take different paths: a group of channels at a time, chunks of samples, pieces of
+// runs; rows at once, in chunks, in strips, several at a time, with a remainder.
+constexpr Shape kShapesOfEveryPath[] = {{40, 64, 500},  {20, 6, 9000}, {3, 2, 90001},
+                                        {2, 1, 300007}, {64, 90, 3},   {5000, 64, 1},
+                                        {90, 2100, 1},  {40011, 10, 1}};
 
 }  // namespace
 
@@ -89,7 +90,7 @@ TEST(statistics_and_outputs_of_any_shape) {
   });
 }
 
-TEST(outputs_of_given_statistics) {
+TEST(outputs_with_given_statistics) {
   for_each_case(60, [](const auto& one, Random& random) {
     one.set_statistics(random);
     batch_norm_apply(one.forward_batch(), one.weights(), one.biases(), one.statistics());
@@ -108,7 +109,7 @@ TEST(gradients_of_any_shape) {
   });
 }
 
-TEST(gradients_of_given_sums) {
+TEST(gradients_from_given_sums) {
   for_each_case(60, [](const auto& one, Random& random) {
     double count = double(one.shape.values() * random.between(1, 5));
     one.set_statistics(random);
@@ -135,9 +136,9 @@ TEST(gradients_of_fixed_statistics_do_not_depend_on_x) {
   });
 }
 
-TEST(every_way_of_cutting_a_batch) {
+TEST(every_way_to_split_a_batch) {
   Random random(seed());
-  for (const Shape& shape : kWays) {
+  for (const Shape& shape : kShapesOfEveryPath) {
     for_each_type([&]<class T>(T) {
       BatchCase<T> one(random, shape, any_edge(random));
       check_both_ways(one);
@@ -147,7 +148,7 @@ TEST(every_way_of_cutting_a_batch) {
 
 TEST(any_number_of_threads_gives_the_same_bits) {
   Random random(seed());
-  for (const Shape& shape : kWays) {
+  for (const Shape& shape : kShapesOfEveryPath) {
     for_each_type([&]<class T>(T) {
       BatchCase<T> one(random, shape, Edge::kEnd);
       std::vector<char> statistics_array, out, sums_array, gradient;
@@ -164,8 +165,8 @@ TEST(any_number_of_threads_gives_the_same_bits) {
   }
 }
 
-// 8 MiB and more: whole lines, and starts and widths that are none.
-TEST(large_outputs_that_are_written_past_the_cache) {
+// At least 8 MiB: whole cache lines, and starts and widths that are not aligned.
+TEST(large_outputs_written_past_the_cache) {
   Random random(seed());
   for_each_type([&]<class T>(T) {
     int64_t values = (8 << 20) / int64_t(sizeof(T));
@@ -190,7 +191,7 @@ TEST(large_outputs_that_are_written_past_the_cache) {
   });
 }
 
-TEST(without_out_the_same_sums_are_taken_and_nothing_is_written) {
+TEST(null_output_computes_the_same_sums_and_writes_nothing) {
   for_each_case(30, [](const auto& one, Random&) {
     Batch forward = one.forward_batch(), backward = one.backward_batch();
     forward.out = backward.out = nullptr;
@@ -207,7 +208,7 @@ TEST(without_out_the_same_sums_are_taken_and_nothing_is_written) {
   });
 }
 
-TEST(a_constant_channel_is_exactly_its_bias) {
+TEST(constant_channels_equal_their_bias) {
   for_each_case(40, [](const auto& one, Random&) {
     for_each_channel(
         one.shape, [&](int64_t c) { one.each(c, [&](int64_t i) { one.put(one.x, i, 1234.1); }); });
@@ -220,8 +221,8 @@ TEST(a_constant_channel_is_exactly_its_bias) {
   });
 }
 
-// Sums are about a channel's first value; it may be the one that lies far off.
-TEST(a_far_first_value_costs_no_digits) {
+// Sums are about a channel's first value, which may be an outlier.
+TEST(outlier_as_first_value_loses_no_accuracy) {
   for_each_case(60, [](const auto& one, Random& random) {
     for_each_channel(one.shape, [&](int64_t c) {
       if (random.one_in(2)) one.put(one.x, c * one.shape.inner, 60000);
@@ -234,7 +235,7 @@ TEST(a_far_first_value_costs_no_digits) {
   });
 }
 
-TEST(values_whose_squares_overflow_float32) {
+TEST(squares_that_overflow_float32) {
   Random random(seed());
   for (const Shape& shape : {Shape{30, 20, 1}, Shape{5, 7, 40}, Shape{5000, 9, 5}}) {
     BatchCase<float> one(random, shape, Edge::kEnd);
@@ -258,32 +259,31 @@ TEST(gradients_whose_float32_sums_overflow) {
   for_each_channel(one.shape, [&](int64_t c) { one.check_sums(c); });
 }
 
-TEST(what_is_not_finite_spoils_its_own_channel_only) {
+TEST(non_finite_values_affect_only_their_own_channel) {
   Random random(seed());
   for (const Shape& shape : {Shape{50, 21, 1}, Shape{2000, 5, 1}, Shape{6, 20, 31}, Shape{30, 9, 3},
                              Shape{3, 5, 60001}}) {
     for (double value : {double(NAN), double(INFINITY), -double(INFINITY)}) {
       for_each_type([&]<class T>(T) {
         BatchCase<T> one(random, shape, Edge::kEnd);
-        int64_t spoilt = random.below(shape.channels), n = random.below(shape.outer);
+        int64_t bad = random.below(shape.channels), n = random.below(shape.outer);
         int64_t i = random.below(shape.inner);
-        one.put(one.x, (n * shape.channels + spoilt) * shape.inner + i, value);
+        one.put(one.x, (n * shape.channels + bad) * shape.inner + i, value);
         auto all_are_nan = [&] {
-          one.each(spoilt, [&](int64_t at) {
-            CHECK(std::isnan(one.value(one.out, at)), one.text(spoilt));
-          });
+          one.each(bad,
+                   [&](int64_t at) { CHECK(std::isnan(one.value(one.out, at)), one.text(bad)); });
         };
         one.forward();
         all_are_nan();
         for_each_channel(shape, [&](int64_t c) {
-          if (c == spoilt) return;
+          if (c == bad) return;
           one.check_statistics(c);
           one.check_outputs(c);
         });
         one.backward();
         all_are_nan();
         for_each_channel(shape, [&](int64_t c) {
-          if (c == spoilt) return;
+          if (c == bad) return;
           one.check_sums(c);
           one.check_gradients(c, Real(shape.values()));
         });
@@ -293,7 +293,7 @@ TEST(what_is_not_finite_spoils_its_own_channel_only) {
 }
 
 // A NaN's low bits must not carry into its sign when it is rounded to bfloat16.
-TEST(a_nan_of_any_bits_among_the_parameters_gives_nan) {
+TEST(nan_parameters_of_any_bits_give_nan) {
   for_each_case(20, [](const auto& one, Random& random) {
     float nan = std::bit_cast<float>(random.one_in(2) ? 0x7fffffffu : 0xffffffffu);
     std::vector<float> nans(std::size_t(one.shape.channels), nan);
@@ -318,8 +318,8 @@ TEST(a_nan_of_any_bits_among_the_parameters_gives_nan) {
 
 namespace {
 
-// All 2^16 patterns of a short type plus `ulps` of its last place, exactly that in float32, as
-// rows and as runs of one value's copies.
+// All 2^16 values of a 16-bit type plus `ulps` of their last place, which float32 holds exactly, as
+// rows and as runs of equal values.
 template <class T>
 void check_rounding(double ulps) {
   Random random(seed());
@@ -352,14 +352,14 @@ void check_rounding(double ulps) {
 
 }  // namespace
 
-TEST(every_short_value_comes_back_and_the_middle_of_two_goes_to_the_even_one) {
+TEST(outputs_round_to_nearest_even_for_every_16_bit_value) {
   for (double ulps : {0.0, 0.5, -0.5, 0.25, 0.4375, 0.5625, -0.4375, -0.5625, 1.5}) {
     check_rounding<Float16>(ulps);
     check_rounding<BFloat16>(ulps);
   }
 }
 
-TEST(the_callers_rounding_mode_and_flushing_of_subnormals_do_not_matter) {
+TEST(independent_of_the_callers_rounding_mode_and_flush_to_zero) {
   for_each_case(20, [](const auto& one, Random&) {
     for_each_channel(one.shape, [&](int64_t c) {
       one.each(c, [&](int64_t i) {
@@ -396,7 +396,7 @@ TEST(the_callers_rounding_mode_and_flushing_of_subnormals_do_not_matter) {
   });
 }
 
-TEST(running_statistics_move_towards_a_batchs) {
+TEST(running_statistics_are_updated_with_momentum) {
   for_each_case(30, [](const auto& one, Random& random) {
     const ChannelStatistics statistics = one.statistics();
     PerChannel mean = one.parameter(one.weight), variance = one.parameter(one.bias);
@@ -415,7 +415,7 @@ TEST(running_statistics_move_towards_a_batchs) {
       Real got[] = {one.value_of_channel(one.weight, c), one.value_of_channel(one.bias, c)};
       for (int i : {0, 1}) {
         Real wanted = expected[i][std::size_t(c)];
-        // Values, targets among them, are below 16; float16 has nothing between 0 and 6e-8.
+        // All values, including the targets, are below 16; the spacing of float16 near 0 is 6e-8.
         Real bound = one.parameter_roundoff() * (std::abs(wanted) + 6e-5L) + 0x1p-46L;
         CHECK(std::abs(got[i] - wanted) <= bound, one.text(c));
       }
@@ -423,11 +423,11 @@ TEST(running_statistics_move_towards_a_batchs) {
   });
 }
 
-TEST(running_statistics_stay_where_they_are_when_a_batchs_are_not_finite) {
+TEST(running_statistics_skip_non_finite_batches) {
   for_each_case(10, [](const auto& one, Random& random) {
     one.set_statistics(random);
-    int64_t spoilt = random.below(one.shape.channels);
-    (random.one_in(2) ? one.statistics().high : one.statistics().variance)[spoilt] = NAN;
+    int64_t bad = random.below(one.shape.channels);
+    (random.one_in(2) ? one.statistics().high : one.statistics().variance)[bad] = NAN;
     const std::vector<char> mean = bytes_of(one.weight), variance = bytes_of(one.bias);
     auto move = [&](bool skip) {
       return batch_norm_move(one.shape.channels, one.statistics(), 9, 0.5, skip,
@@ -436,8 +436,8 @@ TEST(running_statistics_stay_where_they_are_when_a_batchs_are_not_finite) {
     CHECK(!move(true), one.text());
     CHECK(holds(one.weight, mean) && holds(one.bias, variance), one.text());
     CHECK(move(false), one.text());
-    CHECK(std::isnan(one.value_of_channel(one.weight, spoilt)) ||
-              std::isnan(one.value_of_channel(one.bias, spoilt)),
+    CHECK(std::isnan(one.value_of_channel(one.weight, bad)) ||
+              std::isnan(one.value_of_channel(one.bias, bad)),
           one.text());
   });
 }

@@ -1,11 +1,11 @@
-// Goes over a batch: sums of each channel, then the map of every value, in pieces that caches
-// hold and threads share.
+// Passes over a batch: sums of each channel, then a map of every value, in pieces that fit into
+// caches and are distributed over threads.
 //
-// A batch is seen in one of two ways. *Runs*: contiguous values of one channel, at least a unit
-// long. *Rows*: each value of a row belongs to a column with sums of its own, and each channel to
-// some columns: short rows are read several at a time, and short runs as a column for each of
-// their values. How a batch is cut depends on its shape alone, so that sums are added up in the
-// same order by any number of threads.
+// There are two views of a batch. *Runs*: contiguous values of one channel, at least one vector
+// long. *Rows*: each value of a row belongs to a column with its own sums, and each channel
+// consists of some columns: several short rows are read as one, and short runs as one column per
+// value. How a batch is split depends on its shape only, so that sums are added in the same order
+// for any number of threads.
 #pragma once
 
 #include <algorithm>
@@ -40,8 +40,8 @@ struct ForwardAffine {
   }
 };
 
-// The gradient of x: see GradientSums. An infinite count: the statistics are fixed, and the
-// gradient is mapped alone.
+// The gradient of x; see GradientSums. An infinite count means that the statistics are fixed; then
+// only the gradient is mapped.
 struct BackwardAffine {
   ChannelStatistics statistics;
   std::vector<double> weight;
@@ -91,12 +91,12 @@ class BatchPass {
     runs_ ? plan_runs() : plan_rows();
   }
 
-  // What is subtracted from a channel's values before they are summed: to be set before run.
+  // Subtracted from a channel's values before they are summed. Must be set before run().
   std::vector<double> center;
 
-  // Sums each channel, calls finish(first, last, sums, products) for ranges of them, which sets
-  // their map, and maps all values. Where finish finds sums that float32 cannot have done well
-  // (it returns false), they are done again in float64, and finish is called again.
+  // Sums each channel, calls finish(first, last, sums, products) for ranges of channels, which must
+  // set their map, and maps all values. If finish() returns false, because float32 sums may be
+  // inaccurate, the sums are computed again in float64, and finish() is called again.
   template <class Finish>
   void run(const Finish& finish) {
     if (runs_ && chunks_ == 1) return run_in_cache(finish);
@@ -107,7 +107,7 @@ class BatchPass {
     map();
   }
 
-  // Maps the gradient alone, in place of x with it: what x has of NaN and infinity stays there.
+  // Maps the gradient instead of x, so that NaN and infinity in x do not affect the result.
   void map_gradient_alone() {
     mapped_ = gradient_;
     mapped_gradient_ = nullptr;
@@ -117,8 +117,8 @@ class BatchPass {
     if (!out_) return;
     runs_ ? map_runs() : map_rows();
   }
-  // The same where nothing was summed, so that no channel need be together: the batch is read in
-  // the order in which it lies.
+  // The same without preceding sums: channels need not stay together, so the batch is processed in
+  // memory order.
   void map_memory_order() {
     if (runs_ && batch_.outer >= kMinSamples) {
       group_ = batch_.channels, groups_ = 1, pieces_ = 1;
@@ -137,17 +137,17 @@ class BatchPass {
 
  private:
   static constexpr int kMaxThreads = 1 << 20;
-  static constexpr int64_t kPieceBytes = 256 << 10;      // two of them and what is written: an L2
-  static constexpr int64_t kGroupBytes = 512 << 10;      // channels that are read together
-  static constexpr int64_t kChannelBytes = 512 << 10;    // a channel that an L2 cache keeps
-  static constexpr int64_t kStreamedRunBytes = 1 << 10;  // of which few are not in whole lines
-  static constexpr int64_t kUncachedBytes = 8 << 20;     // that no cache near to a core has
+  static constexpr int64_t kPieceBytes = 256 << 10;    // two of them and the output fit into L2
+  static constexpr int64_t kGroupBytes = 512 << 10;    // channels that are read together
+  static constexpr int64_t kChannelBytes = 512 << 10;  // a channel that fits into L2
+  static constexpr int64_t kStreamedRunBytes =
+      1 << 10;  // longer runs consist mostly of whole cache lines
+  static constexpr int64_t kUncachedBytes = 8 << 20;  // does not fit into the caches of a core
   static constexpr int64_t kStripColumns = 512;  // their sums and centers: 12 KB of the L1 cache
-  static constexpr int64_t kMapColumns = 2048;   // whose maps the L1 cache keeps
+  static constexpr int64_t kMapColumns = 2048;   // whose maps fit into the L1 cache
   static constexpr int64_t kMinRows = 64;
-  static constexpr int64_t kMinSamples = 8;  // that are worth being the tasks
-  static constexpr int64_t kMaxGroupChannels =
-      64;  // channels of a task: their sums, 16 KB of stack
+  static constexpr int64_t kMinSamples = 8;         // to be used as tasks
+  static constexpr int64_t kMaxGroupChannels = 64;  // per task; their sums take 16 KB of stack
 
   Affine<T> map_from(int64_t c) const {
     return {high_.data() + c,
@@ -158,9 +158,9 @@ class BatchPass {
             stream_};
   }
   int64_t bytes() const { return batch_.values() * batch_.channels * int64_t(sizeof(T)); }
-  // Whether no cache near to a core has so many tensors of the batch's size.
+  // Whether this many tensors of the batch's size exceed the caches of a core.
   bool uncached(int64_t tensors) const { return tensors * bytes() >= kUncachedBytes; }
-  // In how many pieces the batch is mapped, each of one or more of so many samples or rows.
+  // The number of pieces in which a batch of `most` samples or rows is mapped.
   int64_t pieces_of(int64_t most) const {
     return std::clamp<int64_t>(bytes() / kPieceBytes, 1, most);
   }
@@ -171,7 +171,7 @@ class BatchPass {
       ScopedFpEnvironment fp_environment;
       f(task);
 #if defined(__x86_64__)
-      _mm_sfence();  // streamed stores are seen by whoever is told that we are done
+      _mm_sfence();  // makes streaming stores visible before the task is reported as done
 #endif
     });
   }
@@ -191,13 +191,13 @@ class BatchPass {
     pieces_ = 1;
     if (channel <= kChannelBytes && !few) return;
     chunks_ = std::max<int64_t>(2, channel / kPieceBytes);
-    // Runs are cut as well where there are not enough of them.
+    // Runs are also split if there are too few of them.
     int64_t longest = std::max<int64_t>(4 * kMaxVectorValues, kPieceBytes / int64_t(sizeof(T)));
     if (batch_.outer < chunks_) pieces_ = (batch_.inner + longest - 1) / longest;
     chunks_ = std::min(chunks_, batch_.outer * pieces_);
   }
 
-  // Piece `piece` of `count` samples from `sample`, of a group of channels.
+  // Calls f(first channel, runs, offset) for the pieces of a group of channels in one chunk.
   template <class F>
   void each_piece(int64_t group, int64_t chunk, F&& f) {
     int64_t first = group * group_, channels = std::min(group_, batch_.channels - first);
@@ -234,7 +234,7 @@ class BatchPass {
     return (part[0] + part[1]) + (part[2] + part[3]);
   }
 
-  // Each group of channels is summed and mapped while the cache has it.
+  // Sums and maps each group of channels while it is in the cache.
   template <class Finish>
   void run_in_cache(const Finish& finish) {
     run_tasks(groups_, [&](int64_t group) {
@@ -273,7 +273,7 @@ class BatchPass {
   void map_runs() {
     int64_t tasks = groups_ * chunks_;
     run_tasks(tasks,
-              [&](int64_t task) {  // backwards: what was summed last may still be in the cache
+              [&](int64_t task) {  // backward: what was summed last may still be in the cache
                 task = tasks - 1 - task;
                 map_group(task / chunks_, task % chunks_);
               });
@@ -297,7 +297,8 @@ class BatchPass {
     strips_ = width_ < 2 * kStripColumns ? 1 : width_ / kStripColumns;
     int64_t bytes = rows_ * width_ * int64_t(sizeof(T)) / strips_;
     chunks_ = std::clamp<int64_t>(bytes / kPieceBytes, 1, std::max<int64_t>(rows_ / kMinRows, 1));
-    // Past the cache go whole lines of it only: one that is written both ways costs far more.
+    // Only whole cache lines are written past the cache; writing a line both ways is far more
+    // expensive.
     stream_ = stream_ && width_ * int64_t(sizeof(T)) % kCacheLineBytes == 0 &&
               uintptr_t(out_) % kCacheLineBytes == 0;
   }
@@ -305,7 +306,7 @@ class BatchPass {
   template <class F>
   void each_column(F&& f) const {
     const int64_t channels = batch_.channels, inner = batch_.inner;
-    if (inner == 1) {  // apart, for it is done in vectors
+    if (inner == 1) {  // a separate loop, because the compiler vectorizes it
       for (int64_t j = 0; j < width_; j += channels)
         for (int64_t c = 0; c < channels; ++c) f(j + c, c);
     } else {
@@ -313,7 +314,7 @@ class BatchPass {
         for (int64_t i = 0; i < inner; ++i) f(c * inner + i, c);
     }
   }
-  // One value a channel becomes one a column.
+  // Repeats each channel's value for all of its columns.
   template <class V>
   std::vector<V> per_column(const std::vector<V>& values) const {
     std::vector<V> all(static_cast<std::size_t>(columns_));
@@ -323,13 +324,13 @@ class BatchPass {
   struct Columns {
     int64_t from, to;
   };
-  // Those of a strip of so many; each begins where a cache line does.
+  // The columns of a strip; each strip starts at a multiple of a cache line.
   Columns columns_of(int64_t strip, int64_t strips) const {
     constexpr int64_t kWhole = 64;
     auto begin = [&](int64_t i) { return split_point(width_, strips, i) / kWhole * kWhole; };
     return {begin(strip), strip + 1 == strips ? width_ : begin(strip + 1)};
   }
-  // Calls f(first column, width, first row, rows) for a task, and for what is left of a row.
+  // Calls f(first column, width, first row, rows) for a task, and for the remainder of merged rows.
   template <class F>
   void each_block(int64_t task, F&& f) {
     int64_t strip = task % strips_, chunk = task / strips_;
@@ -339,7 +340,7 @@ class BatchPass {
     if (last > first) f(from, to - from, first, last - first);
     if (rest_ && task == strips_ * chunks_ - 1) f(0, rest_, rows_, 1);
   }
-  // Fewer columns than a unit are copied, and the sums of what is beside them left alone.
+  // Rows shorter than a vector are copied, so that the sums of other columns are not touched.
   struct ShortRow {
     T x[kMaxVectorValues] = {}, gradient[kMaxVectorValues] = {}, out[kMaxVectorValues];
   };
@@ -384,7 +385,7 @@ class BatchPass {
       for (auto* part : {&high_, &slope_, &shift_, &gain_}) *part = per_column(*part);
     }
     int64_t tasks = pieces_of(rows_), strips = (width_ + kMapColumns - 1) / kMapColumns;
-    run_tasks(tasks, [&](int64_t task) {  // backwards, as map_runs
+    run_tasks(tasks, [&](int64_t task) {  // backward, as in map_runs
       int64_t first = split_point(rows_, tasks, tasks - 1 - task),
               last = split_point(rows_, tasks, tasks - task);
       for (int64_t strip = 0; strip < strips; ++strip) {

@@ -1,5 +1,5 @@
-// What the kernels of batch normalisation work on: runs of one channel, or rows of channels; and
-// the numbers that each channel has.
+// The kernels of batch normalization and their data: runs of one channel, or rows of channels, and
+// the numbers of each channel.
 #pragma once
 
 #include <cstdint>
@@ -9,37 +9,37 @@
 
 namespace evenly {
 
-inline constexpr int kMaxVectorValues = 16;  // values that the widest kernel takes at once
+inline constexpr int kMaxVectorValues = 16;  // values per vector of the widest kernel
 
-// outer x channels runs of `length` contiguous values, at least a unit each.
+// outer x channels runs of `length` contiguous values, at least one vector each.
 struct Runs {
   int64_t outer, channels, length;
   int64_t outer_step, channel_step;  // in elements
 };
 
-// A channel's sums, still apart by lane.
+// The sums of one channel, by lane.
 struct alignas(64) LaneSums {
   double sum[kMaxVectorValues], product[kMaxVectorValues];
 };
 
-// out = (x - high) * slope + shift; backward, that plus the gradient, times gain (a slope with the
-// gain in it would leave float32 where values beyond 1e19 have a variance). One value a channel, or
-// a column.
+// out = (x - high) * slope + shift; backward, the gradient is added and the sum multiplied by gain.
+// (A slope that includes the gain would overflow float32 for values beyond 1e19.) One value per
+// channel or per column.
 template <class T>
 struct Affine {
   const ComputeType<T>*high, *slope, *shift, *gain;
-  bool uncached;  // no cache near to a core has what is read and written
+  bool uncached;  // input and output are not in the caches of a core
   bool stream;    // write past the cache
 };
 
-// Where the numbers of such a map are written.
+// Where the numbers of an affine map are written.
 template <class W>
 struct AffineRows {
   W *high, *slope, *shift, *gain;
 };
 
-// What is kept of a batch's statistics for each channel. The mean is high + low: high has the
-// precision in which values are mapped.
+// The statistics of each channel. The mean is high + low; high has the precision in which values
+// are mapped.
 struct ChannelStatistics {
   double *high, *low, *variance, *inverse;  // inverse: 1 / sqrt(variance + eps)
 
@@ -49,15 +49,15 @@ struct ChannelStatistics {
   ChannelStatistics from(int64_t channel) const {
     return {high + channel, low + channel, variance + channel, inverse + channel};
   }
-  // From the means as sums of two, of which the first may be far larger, of channels
-  // [first, last). `narrow`: values are mapped in float32.
+  // Sets channels [first, last) from their means, given as sums of two numbers, of which the first
+  // may be far larger. `narrow`: values are mapped in float32.
   void set(int64_t first, int64_t last, bool narrow, const double* mean, const double* rest,
            const double* var, double eps) const;
 };
 
-// `gradient` is null in the forward direction. Rows have at least a unit of columns. Sums are
-// float64, of a few values in float32 each unless they are `wide`. Rows that are `far` are fetched
-// ahead (near ones lose a third of their speed by it).
+// `gradient` is null in the forward direction. Rows have at least one vector of columns. Sums are
+// float64; unless `wide`, a few values at a time are summed in float32. `uncached` rows are
+// prefetched (prefetching cached rows would cost a third of the speed).
 template <class T>
 struct BatchKernels {
   int vector_values;
@@ -68,8 +68,8 @@ struct BatchKernels {
   void (*map_runs)(const T* x, const T* gradient, T* out, const Runs&, const Affine<T>&);
   void (*map_rows)(const T* x, const T* gradient, T* out, int64_t rows, int64_t stride,
                    int64_t width, const Affine<T>&);
-  // out = (x - mean) * inverse * weight + bias, and the gradient of x from the sums of the gradient
-  // and of its product with x - mean (see GradientSums).
+  // The affine maps: (x - mean) * inverse * weight + bias, and the gradient of x from the sums of
+  // the gradient and of its product with x - mean (see GradientSums).
   void (*forward_map)(int64_t channels, const ChannelStatistics&, const double* weight,
                       const double* bias, const AffineRows<ComputeType<T>>&);
   void (*backward_map)(int64_t channels, const ChannelStatistics&, const double* weight,
@@ -77,19 +77,19 @@ struct BatchKernels {
                        const AffineRows<ComputeType<T>>&);
 };
 
-// What is the same for all dtypes.
+// The kernels that do not depend on the dtype.
 struct ChannelKernels {
   void (*widen)(int64_t channels, const float* from, double* to);
   void (*round)(int64_t channels, const double* from, float* to);
-  // Turns sums about a center, of so many values, into the mean's distance from it, and sums of
-  // squares into variances.
+  // Converts sums about a center into the mean's distance from the center, and sums of squares into
+  // variances.
   void (*to_moments)(int64_t channels, double count, double* sums, double* squares);
   void (*save)(int64_t channels, bool narrow, const double* mean, const double* rest,
                const double* var, double eps, const ChannelStatistics&);
 };
 const ChannelKernels& channel_kernels();
 
-// The chosen instruction set's (see kernels.cc).
+// The kernels of the selected instruction set (kernels/dispatch.cc).
 template <class T>
 const BatchKernels<T>& batch_kernels();
 template <>

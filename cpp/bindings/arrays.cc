@@ -64,7 +64,7 @@ Array to_array(const AnyArray& x, int feature_axis, const std::optional<std::str
   if (ndim == 0) throw nb::value_error("an array needs at least one dimension");
   if (feature_axis < -ndim || feature_axis >= ndim)
     throw nb::value_error("feature_axis is out of range");
-  // One dimension: the rows of one column.
+  // A one-dimensional array holds the rows of one column.
   array.feature_axis = ndim == 1 ? -1 : (feature_axis + ndim) % ndim;
   return array;
 }

@@ -1,4 +1,4 @@
-// Python's arrays as the core's views of arrays.
+// Converts Python arrays into the core's array views.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -19,7 +19,7 @@ using Vector = nanobind::ndarray<T, nanobind::shape<-1>, nanobind::c_contig, nan
 using Weights = Vector<const double>;
 using Bitmap = Vector<const uint8_t>;
 
-// The array's own dtype, or bfloat16, which `name` may say of 16-bit elements.
+// `dtype` may be "bfloat16" for 16-bit elements; by default the array's own dtype is used.
 Array to_array(const AnyArray& x, int feature_axis, const std::optional<std::string>& name);
 
 // Columns of equal length, each with an Arrow validity bitmap or None.
@@ -27,10 +27,10 @@ std::vector<ArrowColumn> to_columns(const std::vector<AnyArray>& values,
                                     const std::vector<std::optional<Bitmap>>& validity,
                                     const std::vector<int64_t>& bit_offsets);
 
-// Checks that the weights are one per row, finite and not negative; null for None.
+// Checks that there is one finite, non-negative weight per row. Returns null for None.
 const double* to_weights(const std::optional<Weights>& weights, int64_t rows);
 
-// The given number, or the default for 0.
+// The given number of threads, or the default if it is 0.
 int thread_count(int threads);
 
 }  // namespace evenly

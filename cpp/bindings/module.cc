@@ -25,7 +25,7 @@ namespace {
 using Constants = Vector<const double>;
 using Output = nb::ndarray<nb::device::cpu>;
 
-// ExactMode for some lines of Python.
+// The context manager that Python sees as ExactMode.
 class FloatingPointMode {
  public:
   void enter() { mode_.emplace(); }
@@ -72,7 +72,8 @@ void check_forced_kernel() {
 NB_MODULE(_core, m) {
   m.doc() = "evenly's core: exact sums and the kernels that make them, without Python.";
   check_forced_kernel();
-  // At exit Python may not collect what others still hold; that is no leak of ours.
+  // At exit, Python may not collect objects that are still referenced elsewhere; these are not
+  // leaks.
   nb::set_leak_warnings(false);
 
   bind_state(m);

@@ -8,7 +8,7 @@ namespace nb = nanobind;
 namespace evenly {
 namespace {
 
-// Python's int from limbs, through the only public door that takes any length: text.
+// Converts limbs into a Python int. Text is the only public API that accepts any length.
 nb::int_ to_python_int(const Dyadic& value) {
   if (value.limbs.empty()) return nb::int_(0);
   if (value.limbs.size() == 1 && value.limbs[0] < uint64_t(1) << 62) {

@@ -1,4 +1,4 @@
-// The class `State`: moments, as Python sees them.
+// The class `State`: moments and their metadata.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
@@ -30,11 +30,13 @@ namespace {
 
 using Indices = Vector<const int64_t>;
 
-// The moments with what Python keeps beside them: names, dtypes, sources. Both change in one step.
+// Moments and the metadata that Python attaches to them: names, dtypes, sources. Both change in one
+// step.
 //
-// Their lock is only taken by a thread that holds the GIL (or, without one, is attached to the
-// interpreter), and it runs no Python code meanwhile. So a signal's exception comes before or after
-// a change and never amid it, and a fork, which needs the GIL too, never finds the lock taken.
+// The lock is only taken by a thread that holds the GIL (or, on free-threaded builds, is attached
+// to the interpreter), and no Python code runs while it is held. So an exception raised by a signal
+// handler occurs before or after a change but never during it, and a fork, which also requires the
+// GIL, never happens while the lock is held.
 struct State : Moments {
   using Moments::Moments;
   State(const Moments& other) : Moments(other) {}
@@ -47,11 +49,11 @@ nb::object get_metadata(const State& state) {
   return state.with_lock([&] { return state.metadata; });
 }
 
-// To be called just before a change, under the lock: puts the new metadata there, unless what is
-// there is not what was expected.
+// A precondition for Moments: installs the new metadata, unless the current object is not the
+// expected one.
 struct ReplaceMetadata {
   State& state;
-  nb::object& metadata;  // what was there before goes here, to be freed without the lock
+  nb::object& metadata;  // receives the old object, which is freed after the lock is released
   nb::handle expected;
 
   bool operator()() const {
@@ -69,7 +71,7 @@ Moments::Precondition make_precondition(State& state, nb::object& metadata,
 
 using Infinity = std::optional<std::pair<int64_t, int64_t>>;  // (row, column)
 
-// Adds what `data` holds to moments, unless there is an infinity in it.
+// Adds data to the moments, unless it contains an infinity.
 template <class Data>
 Infinity add_data(State& moments, const Data& data, const AccumulateOptions& options, int64_t rows,
                   int64_t first_column = 0) {

@@ -12,7 +12,7 @@ namespace nb = nanobind;
 namespace evenly {
 namespace {
 
-// The table that dlpack.h describes, as far as it is used.
+// The used part of the table that dlpack.h describes.
 struct ExchangeApi {
   uint32_t major, minor;
   ExchangeApi* previous;
@@ -39,8 +39,8 @@ struct Torch {
   }
 };
 
-// Made once, for as long as the process lives. Not a static local: another thread would wait for
-// it with Python's lock, which whoever makes it may have given up meanwhile.
+// Created once and never destroyed. It is not a static local variable: another thread would wait
+// for its initialization while holding the GIL, which the initializing thread may have released.
 const Torch& torch() {
   static std::atomic<const Torch*> the_torch{nullptr};
   const Torch* found = the_torch.load();
@@ -56,16 +56,16 @@ nb::object called(nb::handle function, nb::handle argument) {
   return nb::steal(result);
 }
 
-// DLPack's DLManagedTensor: a tensor, and how it is freed.
+// DLPack's DLManagedTensor: a tensor and its deleter.
 struct ManagedTensor {
   nb::dlpack::dltensor tensor;
   void* context;
   void (*free)(ManagedTensor*);
 };
 
-// A tensor in memory of the caching allocator, to which it goes back with the tensor. As the
-// capsule that DLPack's first version passes on: through nanobind's arrays and their protocol it
-// takes three times as long.
+// A tensor in memory of the caching allocator, to which the memory returns when the tensor is
+// freed. It is passed as an unversioned DLPack capsule: nanobind's arrays and the DLPack protocol
+// take three times as long.
 struct CachedTensor {
   const CachingAllocator::Block block;
   std::vector<int64_t> shape, strides;
@@ -77,7 +77,7 @@ struct CachedTensor {
   static void free(ManagedTensor* managed) { delete static_cast<CachedTensor*>(managed->context); }
 };
 
-// Whether values lie without a gap in the order of `axes`, the first of which is the outermost.
+// Whether the values are contiguous in the order of `axes`, outermost first.
 template <class Axis>
 bool dense(const nb::dlpack::dltensor& view, int axes, Axis&& axis) {
   int64_t expected = 1;
@@ -187,7 +187,7 @@ nb::object cached_tensor(const int64_t* shape, const int64_t* strides, int axes,
   own->managed.context = own.get();
   own->managed.free = CachedTensor::free;
   PyObject* capsule = PyCapsule_New(&own->managed, "dltensor", [](PyObject* unused) {
-    if (!PyCapsule_IsValid(unused, "dltensor")) return;  // whoever took it has renamed it
+    if (!PyCapsule_IsValid(unused, "dltensor")) return;  // its consumer has renamed it
     CachedTensor::free(static_cast<ManagedTensor*>(PyCapsule_GetPointer(unused, "dltensor")));
   });
   if (!capsule) throw nb::python_error();

@@ -1,6 +1,6 @@
-// A torch tensor as DLPack's C exchange API shows it (DLPack 1.3, dlpack.h, DLPackExchangeAPI):
-// one call says where its values are, and how they lie. Through Python's own steps a batch of ten
-// columns waits longer for these answers than for its kernel.
+// A view of a torch tensor through DLPack's C exchange API (DLPack 1.3, dlpack.h,
+// DLPackExchangeAPI): one call returns the address, shape and strides. Through Python attributes
+// these would take longer than the kernel for a batch of ten columns.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -15,13 +15,13 @@ namespace evenly {
 
 class TensorView {
  public:
-  // Nothing when torch cannot show it: too old, or a tensor that has no memory of its own.
+  // Returns nothing if torch is too old or the tensor has no memory of its own.
   static std::optional<TensorView> of(nanobind::handle tensor);
-  // Raises what torch raises.
+  // Raises the exception that torch raises.
   explicit TensorView(nanobind::handle tensor);
 
   bool is_cpu() const { return view_.device.device_type == nanobind::device::cpu::value; }
-  std::optional<DType> dtype() const;  // nothing for any but the floating ones
+  std::optional<DType> dtype() const;  // nothing for types that are not floating-point
   bool is_int64() const;
   int64_t axes() const { return view_.ndim; }
   int64_t shape(int64_t axis) const { return view_.shape[axis]; }
@@ -30,8 +30,8 @@ class TensorView {
   void* data() const { return static_cast<char*>(view_.data) + view_.byte_offset; }
 
   bool is_contiguous() const;
-  // Samples, channels and values of a run, as they lie in memory without a gap: each sample's
-  // channels in turn, or the values of all channels side by side.
+  // The dimensions of a dense batch: samples, channels, and the contiguous values of a channel.
+  // With channels last, inner is 1.
   struct Layout {
     int64_t outer, channels, inner;
 
@@ -39,7 +39,8 @@ class TensorView {
   };
   std::optional<Layout> layout() const;
 
-  // A new tensor of this shape, layout and dtype: torch's own, or a large one in kept memory.
+  // A new tensor of the same shape, layout and dtype. Large ones are allocated by the caching
+  // allocator.
   nanobind::object empty_like() const;
 
  private:
@@ -47,14 +48,14 @@ class TensorView {
   bool read(nanobind::handle tensor);
 
   nanobind::handle tensor_;
-  nanobind::dlpack::dltensor view_;  // valid for as long as the tensor is
+  nanobind::dlpack::dltensor view_;  // valid as long as the tensor
 };
 
-// Values: what is smaller, the C library itself keeps.
+// The minimum number of values; the C library reuses smaller blocks itself.
 inline constexpr int64_t kMinCached = 1 << 20;
 
-// A dense tensor, as the capsule of DLPack's first version, in memory that is kept, when it is
-// freed, for the next of its size. (Its storage cannot be resized, as that of torch's own can.)
+// A dense tensor in memory of the caching allocator, as an unversioned DLPack capsule. (Unlike
+// torch's own tensors, its storage cannot be resized.)
 nanobind::object cached_tensor(const int64_t* shape, const int64_t* strides, int axes, DType dtype);
 
 }  // namespace evenly

@@ -11,8 +11,8 @@ namespace {
 // All bits of a number in a statistics file lie between 2^-3400 and 2^3400.
 constexpr int kReach = 3400;
 
-// What doubles decide: differences of more than this part of what they are of, and nothing where
-// what has vanished below the smallest double could count.
+// A comparison in doubles is trusted only if the difference exceeds this fraction of its terms, and
+// only for terms so large that nothing relevant can have been lost to underflow.
 constexpr double kMargin = 0x1p-48, kSmallest = 0x1p-960;
 
 int bits_of(const Dyadic& value) {
@@ -24,7 +24,7 @@ bool within_reach(const Dyadic& value) {
   return value.exponent >= -kReach && value.exponent + bits_of(value) <= kReach;
 }
 
-// The value to some 53 bits; infinite or 0 where a double ends.
+// The value to about 53 bits; infinity or 0 outside the range of a double.
 double approximate(const Dyadic& value) {
   double magnitude = 0;
   const int size = int(value.limbs.size());
@@ -47,7 +47,7 @@ Dyadic to_dyadic(const ExtremeValue& value) {
   return exact.dyadic();
 }
 
-// By the schoolbook: numbers of two to six limbs.
+// Schoolbook multiplication: the numbers have two to six limbs.
 ExactSum product(const Dyadic& x, const Dyadic& y) {
   Dyadic z;
   z.negative = x.negative != y.negative;
@@ -65,11 +65,12 @@ ExactSum product(const Dyadic& x, const Dyadic& y) {
   return to_exact_sum(z);
 }
 
-// The sum of (x - mean)^2, times the count: count * squares - sum^2.
+// The sum of (x - mean)^2 times the count: count * squares - sum^2.
 bool deviations_are_possible(const Dyadic& count, const Dyadic& sum, const Dyadic& squares) {
   const double left = approximate(count) * approximate(squares);
   const double right = approximate(sum) * approximate(sum);
-  // Each factor and product is within 2^-51; so is the difference, of the larger one.
+  // Each factor and each product has a relative error below 2^-51, and so has the difference,
+  // relative to the larger term.
   if (left > kSmallest && left - right > kMargin * left && std::isfinite(left)) return true;
   ExactSum deviations = product(count, squares);
   deviations.subtract(product(sum, sum));

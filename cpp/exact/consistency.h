@@ -1,14 +1,14 @@
-// Whether any data can have the numbers of a column: what a reader of statistics files checks.
+// Checks whether any data can have a column's statistics. Used when statistics files are read.
 #pragma once
 
 #include "exact/moments.h"
 
 namespace evenly {
 
-// False for numbers that no values between min and max have, whatever their positive weights, and
-// for numbers beyond what a statistics file can hold (docs/format.md).
+// Returns false for statistics that no values between min and max can have, whatever their positive
+// weights, and for numbers beyond the range of a statistics file (docs/format.md).
 //
-// Such columns come from bytes that were packed by somebody else, or that are damaged.
+// Such columns come from damaged bytes, or from bytes that another program has written.
 bool is_possible(const Column& column);
 
 }  // namespace evenly

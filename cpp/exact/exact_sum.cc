@@ -7,7 +7,7 @@
 namespace evenly {
 namespace {
 
-// x + y + carry, the carry out by reference.
+// x + y + carry; the carry out is returned by reference.
 inline uint64_t add_carry(uint64_t x, uint64_t y, unsigned& carry) {
   unsigned __int128 total = (unsigned __int128)x + y + carry;
   carry = unsigned(total >> 64);
@@ -75,14 +75,14 @@ void ExactSum::reserve(uint32_t wanted) {
 void ExactSum::reserve_for(const ExactSum& other) {
   if (other.size_ == 0) return;
   if (size_ != 0) cover(other.low_, other.low_ + other.size_ - 2);
-  // One word more than the sum may have, for guard_top.
+  // One word more than the sum may need, for guard_top.
   reserve(std::max<uint32_t>(size_, other.size_) + 1);
 }
 
 void ExactSum::propagate(uint32_t index, uint64_t sign, unsigned carry) {
   uint64_t* limb = limbs();
-  // Once sign + carry is zero (no carry over a positive addend, or a carry that
-  // meets a negative one), nothing above changes: nearly always at once.
+  // Once sign + carry is zero (no carry over a positive addend, or a carry that meets a negative
+  // one), the words above do not change. This is nearly always immediately the case.
   for (; index < size_ && sign + carry != 0; ++index) {
     limb[index] = add_carry(limb[index], sign, carry);
   }
@@ -95,7 +95,7 @@ void ExactSum::add(int64_t mantissa, int exponent) {
   unsigned shift = unsigned(exponent) & 63;
   cover(first, first + 1);
   uint64_t low = uint64_t(mantissa) << shift;
-  // Two shifts: one by 64 would be undefined.
+  // Two shifts, because a shift by 64 is undefined.
   int64_t high = mantissa >> 1 >> (63 - shift);
   uint64_t* limb = limbs() + (first - low_);
   unsigned carry = 0;
@@ -146,8 +146,8 @@ void ExactSum::add(const ExactSum& other) {
     *this = other;
     return;
   }
-  // The top words of both stay below 2^62 in size (guard_top), so adding them
-  // cannot overflow and no new word is needed: a tree of merges does not grow.
+  // The top words of both are below 2^62 in magnitude (guard_top), so adding them cannot overflow
+  // and no new word is needed: a tree of merges does not grow.
   cover(other.low_, other.low_ + other.size_ - 2);
   uint64_t* limb = limbs() + (other.low_ - low_);
   const uint64_t* addend = other.limbs();
@@ -159,7 +159,7 @@ void ExactSum::add(const ExactSum& other) {
 
 void ExactSum::subtract(const ExactSum& other) {
   if (other.size_ == 0) return;
-  // -x = ~x + 1 unit of its lowest word.
+  // -x = ~x + 1 in units of its lowest word.
   cover(other.low_, other.low_ + other.size_ - 2);
   uint64_t* limb = limbs() + (other.low_ - low_);
   const uint64_t* addend = other.limbs();

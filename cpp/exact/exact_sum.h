@@ -1,11 +1,10 @@
 // A sum that never rounds.
 //
-// An Exact is a two's-complement integer of 64-bit limbs times a power of two,
-// wide enough for what was added to it so far: it grows at either end when a
-// value falls outside. Six limbs (384 bits) live inside the object, which is
-// what ordinary columns need; only a column that mixes, say, 1e-100 with 1e100
-// moves to the heap. (The idea is Kulisch's long accumulator, "Computer
-// Arithmetic and Validity", 2008, chapter 8; the window keeps it short.)
+// An ExactSum is a two's-complement integer of 64-bit limbs times a power of two, wide enough for
+// everything added so far: it grows at either end when a value falls outside. Six limbs (384 bits)
+// are stored inside the object, which is enough for ordinary columns; only a column that mixes,
+// say, 1e-100 with 1e100 uses the heap. (The idea is Kulisch's long accumulator, "Computer
+// Arithmetic and Validity", 2nd ed. 2013, chapter 8; storing only the words in use keeps it short.)
 #pragma once
 
 #include <cstdint>
@@ -16,8 +15,8 @@
 
 namespace evenly {
 
-// A number in the one form that is the same for equal numbers:
-// (-1)^negative * limbs * 2^exponent with odd limbs, or no limbs for zero.
+// The canonical form of a number: (-1)^negative * limbs * 2^exponent with odd limbs, or no limbs
+// for zero.
 struct Dyadic {
   bool negative = false;
   std::vector<uint64_t> limbs;  // least significant first
@@ -52,7 +51,7 @@ class ExactSum {
   void add(double value);
   void add(const ExactSum& other);
   void subtract(const ExactSum& other);
-  // Takes all the memory that adding other will need, so that add(other) cannot fail.
+  // Allocates all the memory that adding `other` needs, so that add(other) cannot fail.
   void reserve_for(const ExactSum& other);
   // Replaces the value.
   void assign(const Dyadic& value);
@@ -61,7 +60,7 @@ class ExactSum {
   bool is_zero() const;
   bool is_negative() const { return size_ != 0 && int64_t(limbs()[size_ - 1]) < 0; }
   bool operator==(const ExactSum& other) const;
-  // Bytes outside the object.
+  // Bytes allocated outside the object.
   std::size_t heap_bytes() const { return on_heap() ? capacity_ * sizeof(uint64_t) : 0; }
 
  private:
@@ -77,21 +76,21 @@ class ExactSum {
     capacity_ = kInside;
     size_ = 0;
   }
-  // Makes the window hold the words first..last and a sign word above them.
+  // Makes sure that the words first..last and a sign word above them are present.
   void cover(int first, int last) {
     if (size_ == 0 || first < low_ || last + 1 >= low_ + int(size_)) widen(first, last);
   }
   void widen(int first, int last);
   void reserve(uint32_t limbs);
-  // Adds carry and the sign word to all words from index up.
+  // Adds the carry and the sign word to all words from `index` upward.
   void propagate(uint32_t index, uint64_t sign, unsigned carry);
-  // Room in the top word for the next additions, each of which moves it by at most one.
+  // Keeps headroom in the top word for the next additions, each of which changes it by at most one.
   void guard_top() {
     if ((limbs()[size_ - 1] + (uint64_t(1) << 62)) >> 63) widen(low_, low_ + int(size_) - 1);
   }
-  uint64_t word(int index) const;  // of the infinite two's complement
+  uint64_t word(int index) const;  // of the infinite two's-complement representation
 
-  int16_t low_ = 0;    // the exponent of limb 0, in words of 64 bits
+  int16_t low_ = 0;    // the exponent of limb 0, in 64-bit words
   uint16_t size_ = 0;  // limbs in use; the top one holds the sign
   uint32_t capacity_ = kInside;
   union {

@@ -1,4 +1,4 @@
-// Exact against the oracle.
+// ExactSum against the oracle.
 #include "exact/exact_sum.h"
 
 #include <limits>
@@ -50,8 +50,8 @@ double finite_of(Random& random) {
   }
 }
 
-// A number and its twin, both given the same random additions.
-struct Twins {
+// A number and its reference, both given the same random additions.
+struct SumWithOracle {
   ExactSum exact;
   Oracle oracle;
 
@@ -75,76 +75,76 @@ struct Twins {
       }
     }
   }
-  bool precondition() const { return same(exact, oracle); }
+  bool agree() const { return same(exact, oracle); }
 };
 
-Twins random_twins(Random& random) {
-  Twins twins;
+SumWithOracle random_sum(Random& random) {
+  SumWithOracle sum;
   int largest_exponent = random.one_of({10, 70, 200, 1100, 32000});
-  for (int64_t i = random.below(20); i > 0; --i) twins.add_random(random, largest_exponent);
-  return twins;
+  for (int64_t i = random.below(20); i > 0; --i) sum.add_random(random, largest_exponent);
+  return sum;
 }
 
 }  // namespace
 
-TEST(every_addition_at_any_exponent_is_exact) {
+TEST(additions_at_any_exponent_are_exact) {
   Random random(seed());
   for (int64_t run = 0; run < portion(3000); ++run) {
-    Twins twins;
+    SumWithOracle sum;
     int largest_exponent = random.one_of({0, 10, 63, 64, 65, 130, 400, 1100, 32000});
     for (int i = 0; i < 30; ++i) {
-      twins.add_random(random, largest_exponent);
-      if (i % 5 == 0) CHECK(twins.precondition(), "run " + std::to_string(run));
+      sum.add_random(random, largest_exponent);
+      if (i % 5 == 0) CHECK(sum.agree(), "run " + std::to_string(run));
     }
-    CHECK(twins.precondition(), "run " + std::to_string(run));
+    CHECK(sum.agree(), "run " + std::to_string(run));
   }
 }
 
-TEST(carries_run_through_long_chains_of_ones_and_zeros) {
+TEST(carries_propagate_through_long_runs_of_ones_and_zeros) {
   for (int low : {-3000, -64, -1, 0, 1, 63, 2000}) {
     for (int high : {low + 1, low + 63, low + 64, low + 65, low + 400, low + 2000}) {
-      Twins twins;
+      SumWithOracle sum;
       auto add = [&](int64_t mantissa, int exponent) {
-        twins.exact.add(mantissa, exponent);
-        twins.oracle.add(mantissa, exponent);
-        CHECK(twins.precondition(), std::to_string(low) + " to " + std::to_string(high));
+        sum.exact.add(mantissa, exponent);
+        sum.oracle.add(mantissa, exponent);
+        CHECK(sum.agree(), std::to_string(low) + " to " + std::to_string(high));
       };
       add(1, high);
       add(-1, low);  // ones from low to high
       add(1, low);
       add(-1, high);
-      CHECK(twins.exact.is_zero());
+      CHECK(sum.exact.is_zero());
       add(-1, low);
       add(1, high);
       add(-1, high);
-      CHECK(twins.exact.is_negative());
+      CHECK(sum.exact.is_negative());
     }
   }
 }
 
-TEST(adding_and_subtracting_sums_is_exact_and_undone_by_its_opposite) {
+TEST(sums_are_added_and_subtracted_exactly) {
   Random random(seed());
   for (int64_t run = 0; run < portion(5000); ++run) {
-    Twins a = random_twins(random), b = random_twins(random);
+    SumWithOracle a = random_sum(random), b = random_sum(random);
     ExactSum before = a.exact;
     a.exact.add(b.exact);
     a.oracle.add(b.oracle);
-    CHECK(a.precondition());
+    CHECK(a.agree());
     a.exact.subtract(b.exact);
     CHECK(a.exact == before);
     a.exact.subtract(b.exact);
     a.oracle.add(b.oracle, -2);
-    CHECK(a.precondition());
+    CHECK(a.agree());
   }
 }
 
-TEST(a_sum_may_be_added_to_and_subtracted_from_itself) {
+TEST(sums_can_be_added_to_and_subtracted_from_themselves) {
   Random random(seed());
   for (int64_t run = 0; run < portion(1000); ++run) {
-    Twins a = random_twins(random);
+    SumWithOracle a = random_sum(random);
     a.exact.add(a.exact);
     a.oracle.add(Oracle(a.oracle));
-    CHECK(a.precondition());
+    CHECK(a.agree());
     a.exact.subtract(a.exact);
     CHECK(a.exact.is_zero());
     CHECK(!a.exact.is_negative());
@@ -152,10 +152,10 @@ TEST(a_sum_may_be_added_to_and_subtracted_from_itself) {
   }
 }
 
-TEST(equality_does_not_depend_on_the_window) {
+TEST(equality_ignores_the_stored_window) {
   Random random(seed());
   for (int64_t run = 0; run < portion(3000); ++run) {
-    Twins a = random_twins(random);
+    SumWithOracle a = random_sum(random);
     ExactSum other = a.exact;
     int far = int(random.between(-5000, 5000));
     other.add(1, far);  // widens the window at either end
@@ -168,18 +168,18 @@ TEST(equality_does_not_depend_on_the_window) {
   }
 }
 
-TEST(a_dyadic_goes_out_and_comes_back) {
+TEST(dyadic_round_trip) {
   Random random(seed());
   for (int64_t run = 0; run < portion(3000); ++run) {
-    Twins a = random_twins(random);
+    SumWithOracle a = random_sum(random);
     Dyadic value = a.exact.dyadic();
     CHECK(value.limbs.empty() || value.limbs[0] & 1);
     CHECK(value.limbs.empty() || value.limbs.back() != 0);
-    ExactSum back = random_twins(random).exact;  // whatever it held is replaced
+    ExactSum back = random_sum(random).exact;  // its previous value is replaced
     back.assign(value);
     CHECK(back == a.exact);
     CHECK(back.is_negative() == a.exact.is_negative());
-    // As do limbs that are in no normal form.
+    // So do limbs that are not normalized.
     if (value.limbs.empty()) continue;
     value.limbs.push_back(0);
     value.limbs.insert(value.limbs.begin(), 0);
@@ -189,13 +189,13 @@ TEST(a_dyadic_goes_out_and_comes_back) {
   }
 }
 
-TEST(copies_are_apart_and_moves_leave_a_usable_object) {
+TEST(copies_are_independent_and_moved_from_objects_usable) {
   Random random(seed());
   for (int64_t run = 0; run < portion(2000); ++run) {
-    Twins a = random_twins(random), b = random_twins(random);
+    SumWithOracle a = random_sum(random), b = random_sum(random);
     ExactSum copy = a.exact;
     copy.add(1, -31000);
-    CHECK(a.precondition());
+    CHECK(a.agree());
     copy = a.exact;
     CHECK(copy == a.exact);
     ExactSum moved = std::move(copy);
@@ -210,7 +210,7 @@ TEST(copies_are_apart_and_moves_leave_a_usable_object) {
   }
 }
 
-TEST(merging_again_and_again_takes_no_more_memory) {
+TEST(repeated_merges_need_no_more_memory) {
   ExactSum one;
   for (int i = 0; i < 1000; ++i) one.add(1.0 / (i + 3));
   ExactSum total = one;
@@ -227,16 +227,16 @@ TEST(merging_again_and_again_takes_no_more_memory) {
   CHECK(swings.heap_bytes() == 0);
 }
 
-TEST(a_top_word_at_its_limit_grows_before_it_overflows) {
-  Twins twins;
+TEST(top_word_grows_before_it_overflows) {
+  SumWithOracle sum;
   for (int i = 0; i < 300; ++i) {
-    twins.exact.add_wide(int128(~(unsigned __int128)0 >> 1), 63);
-    twins.oracle.add(int128(~(unsigned __int128)0 >> 1), 63);
+    sum.exact.add_wide(int128(~(unsigned __int128)0 >> 1), 63);
+    sum.oracle.add(int128(~(unsigned __int128)0 >> 1), 63);
   }
-  CHECK(twins.precondition());
+  CHECK(sum.agree());
   for (int i = 0; i < 900; ++i) {
-    twins.exact.add_wide(int128((unsigned __int128)1 << 127), 63);
-    twins.oracle.add(int128((unsigned __int128)1 << 127), 63);
+    sum.exact.add_wide(int128((unsigned __int128)1 << 127), 63);
+    sum.oracle.add(int128((unsigned __int128)1 << 127), 63);
   }
-  CHECK(twins.precondition());
+  CHECK(sum.agree());
 }

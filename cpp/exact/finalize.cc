@@ -11,12 +11,14 @@ namespace {
 
 using uint128 = unsigned __int128;
 
-constexpr int kMaxLimbs = 48;  // limbs; sums of ordinary columns have two to six
-constexpr double kHuge = 0x1p960, kTiny = 0x1p-950;  // beyond, columns need a power of two
+constexpr int kMaxLimbs = 48;  // sums of ordinary columns have two to six limbs
+constexpr double kHuge = 0x1p960,
+                 kTiny =
+                     0x1p-950;  // beyond these, a column would have to be scaled by a power of two
 
-// A natural number times a power of two. `fits` is false when it has outgrown its room.
+// A natural number times a power of two. `fits` is false once it has exceeded kMaxLimbs.
 struct BigNatural {
-  uint64_t limbs[kMaxLimbs];  // least significant first; those from size on hold nothing
+  uint64_t limbs[kMaxLimbs];  // least significant first; those from `size` on are unspecified
   int size = 0;
   int exponent = 0;
   bool fits = true;
@@ -43,7 +45,7 @@ struct BigNatural {
     }
     return count % 64 && limbs[count / 64] << (64 - count % 64);
   }
-  // The 64 bits from index up; zeros above the top.
+  // The 64 bits from `index` upward, padded with zeros.
   uint64_t word_at(int index) const {
     int limb = index / 64, shift = index % 64;
     uint64_t low = limb < size ? limbs[limb] >> shift : 0;
@@ -88,7 +90,7 @@ BigNatural product(const BigNatural& x, const BigNatural& y) {
   return z;
 }
 
-// x - y of one exponent, for x >= y.
+// x - y, for x >= y with the same exponent.
 BigNatural difference(const BigNatural& x, const BigNatural& y) {
   BigNatural z = x;
   z.fits = x.fits && y.fits;
@@ -109,7 +111,7 @@ BigNatural big_natural(uint64_t value) {
   return x;
 }
 
-// Count times squares minus the square of the sum: 0 when, and only when, all values are equal.
+// count * squares - sum^2, which is 0 if and only if all values are equal.
 BigNatural squared_deviations(const BigNatural& count, const BigNatural& sum,
                               const BigNatural& squares) {
   BigNatural left = product(count, squares), right = product(sum, sum);
@@ -119,9 +121,9 @@ BigNatural squared_deviations(const BigNatural& count, const BigNatural& sum,
   return difference(left, right);
 }
 
-// x / n with 256 more bits, and a bit below them that says whether anything is left. With n
-// below 2^64 those bits are enough for the second double too: x / n minus a double of 53 bits
-// is 0 or at least 2^-n's length of the last bit of either, which leaves 78 bits above ours.
+// x / n with 256 additional bits, and one bit below them that is set if there is a remainder. For n
+// below 2^64 these bits also suffice for the second double: x / n minus a double of 53 bits is
+// either 0 or at least 2^-bits(n) of the last bit of either, which leaves 78 bits above ours.
 BigNatural quotient(const BigNatural& x, uint64_t n) {
   BigNatural wide = shifted(x, 256), result;
   result.fits = wide.fits;
@@ -138,8 +140,8 @@ BigNatural quotient(const BigNatural& x, uint64_t n) {
   return result;
 }
 
-// The nearest double, ties to even, for results clear of subnormals and overflow; `rest`
-// becomes what is left of x, and `above` whether the double is larger than x.
+// The nearest double, ties to even, for results that are neither subnormal nor overflow. `rest`
+// becomes the absolute difference, and `above` whether the double is larger than x.
 double nearest(const BigNatural& x, BigNatural& rest, bool& above) {
   int cut = std::max(x.bits() - 53, 0);
   uint64_t mantissa = x.word_at(cut) & ((uint64_t(1) << 53) - 1);
@@ -153,7 +155,7 @@ double nearest(const BigNatural& x, BigNatural& rest, bool& above) {
   return std::ldexp(double(mantissa), x.exponent + cut);
 }
 
-// A number in [1, 2) as a sum of two doubles, to 2^-105 of it, times a power of two.
+// A number in [1, 2) as a sum of two doubles, with an error below 2^-105, times a power of two.
 struct Double2 {
   double high, low;
   int exponent;
@@ -169,10 +171,10 @@ Double2 double2(const BigNatural& x) {
           wide.exponent + cut + 127};
 }
 
-// sqrt(x / y), rounded to nearest if that is beyond doubt. Division and root are one step of
-// Newton's method each from the double results, whose residuals fma gives exactly (Markstein
-// 1990); together they err by less than 2^-101 of the result. When both ends of an interval
-// eight times as wide round to one double, so does the truth (Ziv 1991).
+// Computes sqrt(x / y) and returns whether it is certainly rounded to nearest. Quotient and root
+// are each one Newton step from the double results, whose residuals fma gives exactly (Markstein
+// 1990); the total error is below 2^-101 of the result. If both ends of an interval eight times as
+// wide round to the same double, so does the true value (Ziv 1991).
 bool root_of_ratio(const BigNatural& x, const BigNatural& y, double& result) {
   Double2 a = double2(x), b = double2(y);
   int exponent = a.exponent - b.exponent;
@@ -194,7 +196,7 @@ bool root_of_ratio(const BigNatural& x, const BigNatural& y, double& result) {
 
 bool is_ordinary(double value) { return value == 0 || (value > kTiny && value < kHuge); }
 
-// Fills in the mean; false when unsure.
+// Computes the mean; returns false if its rounding is uncertain.
 bool compute_mean(Statistics& statistics, const BigNatural& sum, uint64_t count, bool negative) {
   if (sum.is_zero()) return true;
   BigNatural mean = quotient(sum, count), rest, none;

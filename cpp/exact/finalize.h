@@ -1,8 +1,8 @@
-// Mean and standard deviation from exact sums, correctly rounded, for one column or many.
+// Correctly rounded mean and standard deviation from exact sums, for one or many columns.
 //
-// Python's integers do the same for every column there can be (src/evenly/readout.py); this
-// is for ordinary ones, at a hundredth of the time. It never guesses: what it is not sure of,
-// it says.
+// This handles ordinary columns, in a hundredth of the time that Python's integers take
+// (src/evenly/exact_stats.py handles every column). It never guesses: if the rounding is uncertain,
+// the status says so.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@ namespace evenly {
 
 enum class Status {
   kCertain,    // every number is the nearest double
-  kUndefined,  // no value, or not more than the correction: the mean or 0, and 0
-  kUnsure,     // somebody else must find out
+  kUndefined,  // no values, or not more than the correction: the mean (or 0), and a factor of 0
+  kUnsure,     // the rounding is uncertain; the caller must use Python's integers
 };
 
-// The mean as the sum of two doubles (the nearest one, and the nearest to the rest), and
-// 1 / std, or std; 0 for a constant column.
+// The mean as the sum of two doubles (the nearest one, and the one nearest to the remainder), and 1
+// / std or std; the factor is 0 for a constant column.
 struct Statistics {
   double high = 0, low = 0, factor = 0;
   Status status = Status::kUnsure;
@@ -27,7 +27,7 @@ struct Statistics {
 
 Statistics finalize(const Column& column, int64_t correction, bool inverse);
 
-// The same for all columns, into arrays of as many; returns the worst certainty.
+// The same for all columns, written to one array each; returns the worst status.
 Status finalize(const std::vector<Column>& columns, int64_t correction, bool inverse, double* high,
                 double* low, double* factor);
 

@@ -1,5 +1,5 @@
-// What is read from exact sums. Python's integers are the oracle of every bit
-// (tests/test_scaling.py); here are the answers that are known without one.
+// Statistics from exact sums. The Python tests compare every bit with Python's integers; these
+// tests check results that are known without a reference.
 #include "exact/finalize.h"
 
 #include "sum/scalar_sum.h"
@@ -31,7 +31,7 @@ std::vector<double> random_values(Random& random, int reach) {
 
 }  // namespace
 
-TEST(equal_values_have_their_value_as_mean_and_no_spread) {
+TEST(mean_and_std_of_equal_values) {
   Random random(seed());
   for (int64_t i = portion(20'000); i > 0; --i) {
     double value = std::ldexp(double(int64_t(random.bits()) >> 11), int(random.between(-200, 200)));
@@ -42,7 +42,7 @@ TEST(equal_values_have_their_value_as_mean_and_no_spread) {
   }
 }
 
-TEST(two_values_have_their_middle_as_mean_and_half_their_distance_as_std) {
+TEST(mean_and_std_of_two_values) {
   Random random(seed());
   for (int64_t i = portion(20'000); i > 0; --i) {
     double middle = double(random.between(-1'000'000, 1'000'000));
@@ -59,7 +59,7 @@ TEST(two_values_have_their_middle_as_mean_and_half_their_distance_as_std) {
   }
 }
 
-TEST(a_power_of_two_passes_through_and_a_sign_turns) {
+TEST(results_scale_with_powers_of_two_and_sign) {
   Random random(seed());
   for (int64_t i = portion(20'000); i > 0; --i) {
     std::vector<double> values = random_values(random, 30), scaled;
@@ -76,7 +76,7 @@ TEST(a_power_of_two_passes_through_and_a_sign_turns) {
   }
 }
 
-TEST(columns_of_any_reach_are_read_or_left_alone) {
+TEST(columns_of_any_range_are_finalized_or_uncertain) {
   Random random(seed());
   for (int64_t i = portion(5'000); i > 0; --i) {
     Statistics statistics = finalize(column_of(random_values(random, 960)), random.below(3), false);
@@ -84,7 +84,7 @@ TEST(columns_of_any_reach_are_read_or_left_alone) {
   }
 }
 
-TEST(too_few_values_have_a_mean_and_no_spread) {
+TEST(too_few_values_have_a_mean_but_no_std) {
   CHECK(finalize(Column(), 0, false).status == Status::kUndefined);
   Statistics one = finalize(column_of({3.5}), 1, false);
   CHECK(one.status == Status::kUndefined && one.high == 3.5 && one.factor == 0);

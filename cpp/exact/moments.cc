@@ -12,7 +12,7 @@
 namespace evenly {
 namespace {
 
-// Adds to whole; what would overflow it goes where fractions are kept.
+// Adds to the integer part; what would overflow it is added to the exact part.
 void add_integer(int64_t& whole, std::unique_ptr<FractionalWeights>& fraction,
                  ExactSum FractionalWeights::* part, int64_t more) {
   int64_t sum = 0;
@@ -24,7 +24,7 @@ void add_integer(int64_t& whole, std::unique_ptr<FractionalWeights>& fraction,
   ((*fraction).*part).add(more, 0);
 }
 
-// total's whole part goes into whole as long as it fits; what is left stays exact.
+// Adds the weight to the integer part if it is an integer that fits, otherwise to the exact part.
 void add_weight(int64_t& whole, std::unique_ptr<FractionalWeights>& fraction,
                 ExactSum FractionalWeights::* part, const ExactSum& weight) {
   Dyadic value = weight.dyadic();
@@ -47,14 +47,14 @@ ExactSum total(int64_t whole, const ExactSum* part) {
   return sum;
 }
 
-// Adds to columns in two steps: prepare() takes all the memory, commit() cannot fail.
+// Adds columns in two steps: prepare() allocates all memory, commit() cannot fail.
 class Addition {
  public:
   void prepare(Column& column, const Column& more) {
     if (column.adds_in_place(more) && !finished_.contains(&column)) return column.reserve_for(more);
     finished_.try_emplace(&column, column).first->second.add(more);
   }
-  // For the same pairs; then finish().
+  // Must be called with the same pairs as prepare(), and followed by finish().
   void commit(Column& column, const Column& more) noexcept {
     if (finished_.empty() || !finished_.contains(&column)) column.add(more);
   }
@@ -63,11 +63,11 @@ class Addition {
   }
 
  private:
-  // Sums that take new memory for fractions of counts.
+  // Sums that need new memory because a count is no longer a 64-bit integer.
   std::unordered_map<Column*, Column> finished_;
 };
 
-// More room than now, in which elements can be added without an exception.
+// Reserves capacity, so that elements can be appended without an exception.
 template <class T>
 void reserve_more(std::vector<T>& values, std::size_t wanted) {
   if (wanted > values.capacity()) values.reserve(std::max(wanted, 2 * values.capacity()));
@@ -136,7 +136,8 @@ bool Column::subtract(const Column& other) {
   ExactSum left_squares = squares, left_sum = sum;
   left_squares.subtract(other.squares);
   left_sum.subtract(other.sum);
-  // Squares cannot be negative, and no values have no sum: such a part was never added.
+  // Sums of squares are not negative, and no values have a sum of 0: otherwise `other` was never
+  // added.
   bool empty = whole ? count == other.count : total_count() == other.total_count();
   if (left_squares.is_negative()) return false;
   if (empty && !(left_squares.is_zero() && left_sum.is_zero())) return false;
@@ -312,7 +313,7 @@ bool Moments::adopt(std::vector<Column>& columns, std::vector<int64_t>& rows,
                     const Precondition& precondition) {
   if (precondition && !precondition()) return false;
   for (std::size_t i = 0; i < std::min(rows_.size(), rows.size()); ++i) {
-    rows[i] += rows_[i];  // rows that weigh nothing
+    rows[i] += rows_[i];  // rows whose weights are all zero
   }
   columns_.swap(columns);
   rows_.swap(rows);

@@ -1,4 +1,4 @@
-// The exact moments of a set of columns: what everything else is read from.
+// Exact moments of columns, from which all statistics are computed.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@
 
 namespace evenly {
 
-// A value of any column, exactly: floating values have rest = 0; a 64-bit
-// integer is the double nearest to it plus what is missing (at most 1024).
-// Nearest is monotone, so the pairs compare like the numbers.
+// The exact value of an extreme: floating-point values have rest = 0; a 64-bit integer is its
+// nearest double plus the difference (at most 1024). Rounding to nearest is monotone, so the pairs
+// compare like the numbers.
 struct ExtremeValue {
   double nearest;
   int16_t rest = 0;
@@ -28,15 +28,15 @@ ExtremeValue extreme_value_of_integer(Integer x) {
   return {nearest, int16_t(int128(x) - int128(nearest))};
 }
 
-// Total weights that are not whole. Most columns have none.
+// The parts of total weights that are not 64-bit integers. Most columns have none.
 struct FractionalWeights {
   ExactSum count;
   ExactSum missing;
 };
 
 struct Column {
-  int64_t count = 0;    // rows with a value; with weights, the whole part of their total
-  int64_t missing = 0;  // rows without one
+  int64_t count = 0;    // rows with a value; with weights, the integer part of their total
+  int64_t missing = 0;  // rows without a value, likewise
   ExtremeValue min{std::numeric_limits<double>::infinity()};
   ExtremeValue max{-std::numeric_limits<double>::infinity()};
   ExactSum sum;
@@ -66,29 +66,30 @@ struct Column {
   bool has_rows() const { return count != 0 || missing != 0 || fraction; }
 
   void add(const Column& other);
-  // Whether adding other changes only numbers that have their place already: no count goes over
-  // into fractions. Then, after make_room(other), add(other) cannot fail.
+  // Whether adding `other` needs no new memory for fractional weights. Then add(other) cannot fail
+  // after reserve_for(other).
   bool adds_in_place(const Column& other) const;
   void reserve_for(const Column& other) {
     sum.reserve_for(other.sum);
     squares.reserve_for(other.squares);
   }
-  // Leaves this unchanged and returns false when a count would go below zero.
+  // Returns false and changes nothing if a count would become negative.
   bool subtract(const Column& other);
-  // Adds as many zeros as `whole` has rows more, all of which have a value. False if it has fewer.
+  // Adds one zero for each row that `whole` has more; all rows of `whole` must have a value.
+  // Returns false if it has fewer.
   bool fill_with_zeros(const Column& whole);
   bool equal_sums(const Column& other) const;
 };
 
-// The columns of some rows; with groups, each group has columns of its own, one group's after
-// the other's, and a number of rows.
+// The moments of columns. With groups, each group has its own columns, stored one group after the
+// other, and its own number of rows.
 //
-// Locks itself: any number of threads may use one Moments at once. What adds rows is all or
-// nothing: it takes the memory that it needs before it changes anything, so that an exception
-// (std::bad_alloc) leaves the moments as they were.
+// Thread-safe: any number of threads may use the same Moments. Functions that add rows are
+// all-or-nothing: they allocate all memory before they change anything, so that an exception
+// (std::bad_alloc) leaves the moments unchanged.
 //
-// `agree` is called just before the change, under the lock; when it returns false nothing changes.
-// It must not throw.
+// `precondition` is called under the lock just before the change; if it returns false, nothing
+// changes. It must not throw.
 class Moments {
  public:
   using Precondition = std::function<bool()>;
@@ -98,49 +99,50 @@ class Moments {
   explicit Moments(std::vector<Column> columns, bool bounds = false, int64_t groups = 1)
       : columns_(std::move(columns)), rows_(std::size_t(groups)), extremes_are_bounds_(bounds) {}
   Moments(const Moments& other);
-  Moments(Moments&& other) noexcept;  // of which nobody else knows
+  Moments(Moments&& other) noexcept;  // which no other thread may use
 
   int64_t size() const;
   int64_t groups() const;
   int64_t bytes() const;
-  // Goes up with each change.
+  // Increases with each change.
   uint64_t version() const;
-  // Of all groups together; then of each.
+  // The number of rows of all groups together, and of each group.
   int64_t rows() const;
   std::vector<int64_t> group_rows() const;
   void set_group_rows(std::vector<int64_t> rows);
 
-  // Adds rows of the columns from `first` on.
+  // Adds rows to the columns starting at `first`.
   void add(std::vector<Column> more, int64_t rows, int64_t first = 0);
-  // Adds other; moments without any row become other, whatever columns they had.
-  // Throws std::invalid_argument when the columns or groups differ in number.
-  // Moments that are thrown away when this throws need not be all or nothing: one pass less.
+  // Adds `other`. Moments without rows become a copy of `other`, whatever columns they had. Throws
+  // std::invalid_argument if the numbers of columns or groups differ. If these moments are
+  // discarded after an exception, all_or_nothing may be false, which saves one pass.
   bool add(const Moments& other, const Precondition& precondition = {}, bool all_or_nothing = true);
-  // The same, of moments that nobody needs any more.
+  // The same; `other` must not be used afterwards.
   bool merge(Moments&& other, const Precondition& precondition = {});
-  // Adds groups of `width` columns: the i-th of `more`, of rows[i] rows, to ours at places[i].
-  // Groups beyond ours are made. `bounds`: whether their extremes are such.
+  // Adds groups of `width` columns: group i of `more`, with rows[i] rows, is added to our group
+  // indices[i]. New groups are created at the end. `bounds`: whether their extremes are only
+  // bounds.
   bool add_groups(std::vector<Column> more, const std::vector<int64_t>& rows, int64_t width,
                   const int64_t* indices, bool bounds = false,
                   const Precondition& precondition = {});
-  // All groups as one.
+  // Merges all groups into one.
   Moments total(int64_t width) const;
-  // Some columns, whatever group they are of, as one group of all rows.
+  // Some columns, of any groups, as one group with all rows.
   Moments take(const std::vector<int64_t>& indices) const;
-  // Some columns of each group, of `width` columns.
+  // Some columns of each group of `width` columns.
   Moments take_columns(const std::vector<int64_t>& indices, int64_t width) const;
-  // Some groups, in this order; of a place below 0, one without rows.
+  // Some groups, in this order. A negative index yields a group without rows.
   Moments take_groups(const int64_t* indices, int64_t count, int64_t width) const;
 
-  // Room for more columns, at the end; never fewer.
+  // Appends columns up to this number; never removes any.
   void grow(int64_t columns);
-  // The first column that has less than other, or -1 (done).
+  // Returns -1, or the first column that does not contain `other` (then nothing has changed).
   int64_t subtract(const Moments& other);
-  // Fills every column with zeros, up to the first that has more rows than whole: that, or -1.
+  // Fills each column with zeros. Returns -1, or the first column that has more rows than `whole`.
   int64_t fill_with_zeros(const Column& whole);
   bool operator==(const Moments& other) const;
   std::vector<Column> snapshot() const;
-  std::vector<Column> release();  // leaves none
+  std::vector<Column> release();  // leaves no columns
   Column column(int64_t index) const;
   void set_column(int64_t index, Column column);
   bool extremes_are_bounds() const;
@@ -152,7 +154,7 @@ class Moments {
     std::lock_guard lock(mutex_);
     return f(columns_);
   }
-  // Calls f() under the lock: for what belongs to the moments and is kept elsewhere.
+  // Calls f() under the lock, for data that belongs to the moments but is stored elsewhere.
   template <class F>
   auto with_lock(F&& f) const {
     std::lock_guard lock(mutex_);
@@ -169,7 +171,7 @@ class Moments {
   std::vector<Column> columns_;
   std::vector<int64_t> rows_;
   uint64_t version_ = 0;
-  // After a subtraction min and max may belong to values that are gone.
+  // After a subtraction, min and max may belong to values that were removed.
   bool extremes_are_bounds_ = false;
 };
 

@@ -1,4 +1,4 @@
-// Moments form a group, and their counts never overflow.
+// Moments can be merged in any order and subtracted again, and their counts never overflow.
 #include "exact/moments.h"
 
 #include "sum/scalar_sum.h"
@@ -46,7 +46,7 @@ Moments copy_of(const Moments& moments) { return Moments(moments.snapshot()); }
 
 }  // namespace
 
-TEST(what_was_added_can_be_taken_away) {
+TEST(subtraction_undoes_addition) {
   Random random(seed());
   for (int64_t run = 0; run < portion(1500); ++run) {
     Moments a = random_moments(random, 5), b = random_moments(random, 5);
@@ -64,7 +64,7 @@ TEST(what_was_added_can_be_taken_away) {
   }
 }
 
-TEST(a_sum_of_three_does_not_depend_on_the_order) {
+TEST(addition_is_associative_and_commutative) {
   Random random(seed());
   for (int64_t run = 0; run < portion(500); ++run) {
     Moments a = random_moments(random, 3), b = random_moments(random, 3),
@@ -78,7 +78,7 @@ TEST(a_sum_of_three_does_not_depend_on_the_order) {
   }
 }
 
-TEST(what_was_never_added_cannot_be_taken_away_and_nothing_changes) {
+TEST(subtracting_moments_that_were_never_added_fails_and_changes_nothing) {
   Random random(seed());
   for (int64_t run = 0; run < portion(500); ++run) {
     Moments a = random_moments(random, 4), more = copy_of(a);
@@ -96,7 +96,7 @@ TEST(what_was_never_added_cannot_be_taken_away_and_nothing_changes) {
   }
 }
 
-TEST(columns_are_filled_with_zeros_to_the_rows_of_another) {
+TEST(fill_with_zeros_adds_the_missing_rows) {
   Random random(seed());
   for (int64_t run = 0; run < portion(500); ++run) {
     Moments some = random_moments(random, 4), all = copy_of(some);
@@ -128,7 +128,7 @@ TEST(columns_are_filled_with_zeros_to_the_rows_of_another) {
   CHECK(two.fill_with_zeros(none) == 1);
 }
 
-TEST(moments_may_be_added_to_and_taken_from_themselves) {
+TEST(moments_can_be_added_to_and_subtracted_from_themselves) {
   Random random(seed());
   Moments a = random_moments(random, 3), twice = copy_of(a);
   twice.add(a);
@@ -140,7 +140,7 @@ TEST(moments_may_be_added_to_and_taken_from_themselves) {
   CHECK(same == Moments(3));
 }
 
-TEST(total_weights_beyond_64_bits_stay_exact) {
+TEST(total_weights_beyond_64_bits_are_exact) {
   Column column, other;
   column.add_count(exact(0x1p61));
   column.add_missing(exact(0x1p61));
@@ -154,7 +154,7 @@ TEST(total_weights_beyond_64_bits_stay_exact) {
   CHECK(one_by_one.total_count() == exact(9 * 0x1p61));
 }
 
-TEST(an_ordinary_column_takes_at_most_256_bytes) {
+TEST(ordinary_columns_need_at_most_256_bytes) {
   std::vector<Column> columns(1000);
   Random random(seed());
   for (Column& column : columns) {

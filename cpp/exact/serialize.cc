@@ -9,9 +9,9 @@ namespace {
 
 constexpr uint8_t kVersion = 1;
 constexpr uint8_t kHasValues = 1, kHasFractions = 2;
-// The least bytes of a column: flags, two counts and two numbers that are 0.
+// The minimum size of a column: flags, two counts and two numbers that are 0.
 constexpr std::size_t kMinColumnBytes = 5;
-// As set_column's: a mantissa below 2^16384, an exponent within ±4096.
+// The limits of State.set_column: a mantissa below 2^16384 and an exponent within ±4096.
 constexpr std::size_t kMaxBytes = 2048;
 constexpr int64_t kMaxExponent = 4096;
 

@@ -1,4 +1,4 @@
-// Packed moments come back as they were; other bytes are refused.
+// Serialized moments are restored exactly; invalid bytes are rejected.
 #include "exact/serialize.h"
 
 #include <stdexcept>
@@ -55,7 +55,7 @@ bool refused(const std::string& bytes) {
 
 }  // namespace
 
-TEST(what_is_packed_comes_back) {
+TEST(serialization_round_trip) {
   Random random(seed());
   for (int64_t run = 0; run < portion(3000); ++run) {
     Moments moments = random_moments(random);
@@ -70,7 +70,7 @@ TEST(what_is_packed_comes_back) {
   }
 }
 
-TEST(what_is_cut_short_or_too_long_is_refused) {
+TEST(truncated_or_extended_bytes_are_rejected) {
   Random random(seed());
   for (int64_t run = 0; run < portion(300); ++run) {
     std::string bytes = serialize(random_moments(random));
@@ -80,17 +80,17 @@ TEST(what_is_cut_short_or_too_long_is_refused) {
   }
 }
 
-TEST(bytes_that_were_changed_are_refused_or_are_other_moments) {
+TEST(corrupted_bytes_are_rejected_or_valid) {
   Random random(seed());
   for (int64_t run = 0; run < portion(20000); ++run) {
     std::string bytes = serialize(random_moments(random));
     for (int64_t i = random.between(1, 4); i > 0; --i)
       bytes[std::size_t(random.below(int64_t(bytes.size())))] = char(random.bits());
-    if (!refused(bytes)) deserialized(serialize(deserialized(bytes)));  // a sanitizer looks on
+    if (!refused(bytes)) deserialized(serialize(deserialized(bytes)));  // for the sanitizers
   }
 }
 
-TEST(a_claim_of_many_columns_takes_no_memory) {
+TEST(claimed_column_count_allocates_no_memory) {
   CHECK(refused(std::string("\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 11)));
   CHECK(refused(std::string("\x02\x00\x00", 3)));
   CHECK(!refused(std::string("\x01\x00\x00", 3)));

@@ -6,16 +6,16 @@
 namespace evenly {
 namespace {
 
-// MurmurHash3's finaliser (Appleby, 2011, public domain): every bit of the result depends on
-// every bit of the word.
+// MurmurHash3's finalizer (Appleby, 2011, public domain): every bit of the result depends on every
+// bit of the word.
 uint64_t mix(uint64_t word) {
   word = (word ^ (word >> 33)) * 0xff51afd7ed558ccd;
   word = (word ^ (word >> 33)) * 0xc4ceb9fe1a85ec53;
   return word ^ (word >> 33);
 }
 
-// Two words that nobody who makes data knows. Without them keys could be chosen that all have one
-// hash, and numbering n of them would take n^2 steps.
+// Two random words, unknown to whoever provides the data. Without them, keys could be chosen to
+// have the same hash, and factorizing n of them would take O(n^2) steps.
 struct Secret {
   uint64_t first, second;
 };
@@ -28,12 +28,12 @@ const Secret& secret() {
   return drawn;
 }
 
-// Open addressing, at most half full: codes, by the hash of their keys.
+// A hash table of codes with open addressing, at most half full.
 class Table {
  public:
   Table() : slots_(kSmallest, -1) {}
 
-  // The code of a key; `equal(code)` says whether it is the one that has that code.
+  // Returns the code of a key; equal(code) says whether the key is the one with that code.
   template <class Equal>
   int64_t code_of(uint64_t hash, Equal&& equal) {
     for (uint64_t at = hash;; ++at) {
@@ -64,14 +64,14 @@ class Table {
   std::vector<uint64_t> hashes_;
 };
 
-// Numbers rows by hash_of(row) and same(row, row).
+// Factorizes rows, given hash_of(row) and same(row, row).
 template <class Hash, class Same>
 Factorized factorize(int64_t rows, Hash&& hash_of, Same&& same) {
   Factorized result;
   result.codes.resize(std::size_t(rows));
   Table table;
   for (int64_t row = 0; row < rows; ++row) {
-    // Rows of a group often follow each other.
+    // Equal keys are often adjacent.
     if (row && same(row, row - 1)) {
       result.codes[std::size_t(row)] = result.codes[std::size_t(row - 1)];
       continue;

@@ -1,4 +1,4 @@
-// Codes of keys, against std::map.
+// Codes of keys against std::map.
 #include "factorize/factorize.h"
 
 #include <map>
@@ -54,7 +54,7 @@ void check_strings(Random& random, int64_t rows) {
 
 }  // namespace
 
-TEST(equal_keys_get_equal_numbers_in_the_order_of_appearance) {
+TEST(codes_are_assigned_in_order_of_appearance) {
   Random random(seed());
   for (int64_t rows : {0, 1, 7, 100, 3000, 20000}) {
     check_words(random, rows, 1 + random.below(5000));

@@ -1,10 +1,10 @@
-// The loops of batch normalisation: two sums a channel, and an affine map of every value.
+// The loops of batch normalization: two sums per channel, and an affine map of every value.
 //
-// Both directions have the same two loops. Forward sums d and d*d of d = x - center, then writes
-// (x - high) * slope + shift. Backward sums g and g*d of the gradient g, then writes
-// (g + ((x - high) * slope + shift)) * gain. Sums are float64; the map is computed in float32 for
-// float32 and shorter types, in which x - high has at most one rounding (none when x is within a
-// factor of two of high: Sterbenz 1974).
+// Both directions use the same two loops. Forward sums d and d*d with d = x - center, then writes
+// (x - high) * slope + shift. Backward sums g and g*d with the gradient g, then writes (g + ((x -
+// high) * slope + shift)) * gain. Sums are float64; the map is computed in float32 for float32 and
+// the 16-bit types, in which x - high is rounded at most once (not at all if x is within a factor
+// of two of high: Sterbenz 1974).
 #pragma once
 
 #include <algorithm>
@@ -23,12 +23,12 @@ namespace batch {
 
 using evenly::fused;
 
-// A unit: as many values as a register holds floats.
+// A vector: as many values as a register holds floats.
 constexpr int kVectorValues = kVectorBytes / 4;
 static_assert(kVectorValues <= kMaxVectorValues);
 
-// Values that do not fill a unit are read as the last unit that ends with them; what it holds
-// of the unit before counts as 0.
+// Values that do not fill a vector are read as the last full vector of the run; the values that
+// belong to the vector before are masked to 0.
 class TailMask {
  public:
   explicit TailMask(int64_t count) {
@@ -50,8 +50,8 @@ class TailMask {
 };
 
 #if defined(__AVX2__)
-// Two vectors of bfloat16 as they lie in one register, those of even and of odd places apart: to
-// widen, shift and mask; to narrow, the same. With AVX-512, 17 operations instead of 24.
+// Two vectors of bfloat16 in one register, split into even and odd elements: widening is a shift
+// and a mask, and so is narrowing. With AVX-512 this takes 17 operations instead of 24.
 constexpr int64_t kPair = 2 * kVectorValues;
 
 struct EvenOddPair {
@@ -65,7 +65,7 @@ inline EvenOddPair load_even_odd(const BFloat16* from) {
 
 // ---- Sums --------------------------------------------------------------------------------
 
-// A unit's sums in float64.
+// The sums of one vector in float64.
 class WideSums {
  public:
   using Center = std::array<Full<double>, 2>;
@@ -100,8 +100,8 @@ class WideSums {
   Full<double> sum_[2] = {}, product_[2] = {};
 };
 
-// The same in float32: three times as fast, and good enough for a few values a lane, when the
-// center is not far from them (Sweep judges that afterwards).
+// The same in float32: three times as fast, and accurate enough for a few values per lane if the
+// center is close to them (BatchPass checks that afterwards).
 class NarrowSums {
  public:
   using Center = Full<float>;
@@ -142,18 +142,19 @@ class NarrowSums {
   Full<float> sum_{}, product_{};
 };
 
-// Units that are summed before the sums go over into float64: at most so many in each lane of
-// two sums side by side (an addition waits four cycles for the one before it).
+// The number of vectors that are summed before the sums are added in float64: at most this many per
+// lane, in two independent sums (an addition has a latency of four cycles).
 constexpr int64_t kNarrowSumLength = 16;
-// Columns of that many units are summed beside each other: those of a cache line; with AVX2 four of
-// float32's sums, which fill twelve of sixteen registers with their centers.
+// The number of vectors of adjacent columns that are summed together: a cache line; for float32
+// sums with AVX2 four, which with their centers fill twelve of sixteen registers.
 template <class S, class T>
-constexpr int kUnitsPerStep = std::max(kVectorBytes == 32 && std::is_same_v<S, NarrowSums> ? 4 : 1,
-                                       64 / (kVectorValues * int(sizeof(T))));
-constexpr int64_t kMaxStreams = 8;  // of memory, that the processor fetches ahead
+constexpr int kVectorsPerStep =
+    std::max(kVectorBytes == 32 && std::is_same_v<S, NarrowSums> ? 4 : 1,
+             64 / (kVectorValues * int(sizeof(T))));
+constexpr int64_t kMaxStreams = 8;  // of memory, which the hardware prefetcher can follow
 
-// Two units of a channel, into sums of their own. Which value goes into which is all the same, so
-// those of bfloat16 stay as they come apart.
+// Adds two vectors of a channel to separate sums. It does not matter which value goes into which
+// sum, so bfloat16 values stay split into even and odd ones.
 template <bool kGradient, class S, class T>
 inline void accumulate_pair(S& even, S& odd, const T* x, const T* gradient,
                             const typename S::Center& middle, const TailMask& tail) {
@@ -171,7 +172,7 @@ inline void accumulate_pair(S& even, S& odd, const T* x, const T* gradient,
                                             tail);
 }
 
-// A few samples' runs of a channel at once where they are short.
+// Sums the runs of each channel, those of several samples at once if they are short.
 template <class S, class T, bool kGradient>
 void sum_runs_by(const T* x, const T* gradient, const Runs& runs, const double* center,
                  LaneSums* sums) {
@@ -212,32 +213,32 @@ void sum_runs_by(const T* x, const T* gradient, const Runs& runs, const double* 
   }
 }
 
-// Some units beside each other: none of their additions waits for another unit's.
-template <class S, class T, bool kGradient, int kRows, int kUnits, bool kTail>
+// Sums several vectors of columns at once: their additions are independent.
+template <class S, class T, bool kGradient, int kRows, int kVectors, bool kTail>
 inline void sum_columns(const T* x, const T* gradient, int64_t stride, const double* center,
                         double* sum, double* product, const TailMask& tail) {
-  typename S::Center middle[kUnits];
-  S own[kUnits];
-  for (int u = 0; u < kUnits; ++u) middle[u] = S::centers(center + u * kVectorValues);
+  typename S::Center middle[kVectors];
+  S own[kVectors];
+  for (int u = 0; u < kVectors; ++u) middle[u] = S::centers(center + u * kVectorValues);
   for (int row = 0; row < kRows; ++row) {
     const int64_t at = row * stride;
-    for (int u = 0; u < kUnits; ++u) {
+    for (int u = 0; u < kVectors; ++u) {
       own[u].template accumulate<kGradient, kTail>(
           x + at + u * kVectorValues, gradient + at + u * kVectorValues, middle[u], tail);
     }
   }
-  for (int u = 0; u < kUnits; ++u)
+  for (int u = 0; u < kVectors; ++u)
     own[u].add_to(sum + u * kVectorValues, product + u * kVectorValues);
 }
 
-// The rows after these, in the order in which they lie: the processor's own prefetching follows
-// that one, not the jumps from row to row (the sums of 65,536 rows of 64 float32 and their
-// gradients: 0.77 -> 0.43 ms). Where a cache has them, fetching takes longer than it saves (1024
-// rows of 1024 on one core of a Zen 3: 0.18 ms with, 0.14 without).
+// Prefetches the rows after these in memory order, which the hardware prefetcher then follows
+// instead of the jumps from row to row (the sums of 65,536 rows of 64 float32 and their gradients:
+// 0.77 -> 0.43 ms). If the rows are cached, prefetching costs more than it saves (1024 rows of 1024
+// on one core of a Zen 3: 0.18 ms with, 0.14 without).
 struct RowPrefetch {
   Prefetch pieces;        // of 128 bytes
-  int64_t pieces_in_row;  // then the next row begins
-  int64_t row_step;       // bytes from the end of one row's pieces to the next row's
+  int64_t pieces_in_row;  // after which the next row starts
+  int64_t row_step;       // bytes from the end of one row's pieces to the start of the next row
   int64_t piece = 0;
 
   void fetch() {
@@ -263,16 +264,16 @@ inline void sum_row_block(const T* x, const T* gradient, int64_t stride, int64_t
   RowPrefetch next = rows_after(x, kRows, stride, width),
               next_gradient = rows_after(gradient, kRows, stride, width);
   int64_t j = 0;
-  auto step = [&](auto units, auto with_tail) {
-    for (int i = 0; uncached && i < kRows * units * kVectorValues * int(sizeof(T)) / kTileBytes;
+  auto step = [&](auto vectors, auto with_tail) {
+    for (int i = 0; uncached && i < kRows * vectors * kVectorValues * int(sizeof(T)) / kTileBytes;
          ++i) {
       next.fetch();
       if (kGradient) next_gradient.fetch();
     }
-    sum_columns<S, T, kGradient, kRows, units, with_tail>(x + j, gradient + j, stride, center + j,
-                                                          sum + j, product + j, tail);
+    sum_columns<S, T, kGradient, kRows, vectors, with_tail>(x + j, gradient + j, stride, center + j,
+                                                            sum + j, product + j, tail);
   };
-  constexpr std::integral_constant<int, kUnitsPerStep<S, T>> kMany;
+  constexpr std::integral_constant<int, kVectorsPerStep<S, T>> kMany;
   constexpr std::integral_constant<int, 1> kOne;
   for (; j + kMany * kVectorValues <= width; j += kMany * kVectorValues)
     step(kMany, std::false_type());
@@ -286,7 +287,7 @@ template <class S, class T, bool kGradient>
 void sum_rows_by(const T* x, const T* gradient, int64_t rows, int64_t stride, int64_t width,
                  bool uncached, const double* center, double* sum, double* product) {
   const TailMask tail(width);
-  // Each row is a stream of memory, and in the backward direction there are two of each.
+  // Each row is a stream of memory; backward, the gradient doubles their number.
   constexpr int64_t kRows = kGradient ? kNarrowSumLength / 2 : kNarrowSumLength;
   int64_t row = 0;
   for (; row + kRows <= rows; row += kRows)
@@ -328,8 +329,8 @@ inline void store_as(Float16* to, Full<float> x, bool stream) {
   for (int i = 0; i < kVectorValues; ++i) round_to(double(x[i]), to[i]);
 #endif
 }
-// To nearest even: half of the last place, less one if that is even, carries upwards. A NaN stays
-// one: its low bits are 0, as those of the values and of the maps are, so that nothing carries.
+// Rounds to nearest even: adds half of the last place, minus one if the last place is even. A NaN
+// stays a NaN: the low bits of the values and of the maps' NaN are 0, so that nothing carries.
 inline Full<uint32_t> rounded_bits(Full<float> x) {
   auto bits = (Full<uint32_t>)x;
 #if defined(__AVX512F__)
@@ -367,7 +368,7 @@ inline void map_vector(const T* x, const T* gradient, T* out, MapVector<T> high,
 }
 
 #if defined(__AVX2__)
-// The two vectors again, of which only the upper halves count.
+// Merges two vectors of which only the upper halves count.
 inline Full<float> merge_even_odd(Full<uint32_t> even, Full<uint32_t> odd) {
 #if defined(__AVX512F__)
   // (odd & 0xffff0000) | (even >> 16)
@@ -394,8 +395,8 @@ inline void map_pair(const BFloat16* x, const BFloat16* gradient, BFloat16* out,
   store_or_stream(reinterpret_cast<float*>(out), merge_even_odd(rounded[0], rounded[1]), stream);
 }
 
-// The maps of columns in pairs of vectors, those of even and of odd places apart.
-constexpr int64_t kMaxPairedColumns = 2112;  // columns
+// The maps of columns in pairs of vectors, split into even and odd columns.
+constexpr int64_t kMaxPairedColumns = 2112;
 
 class PairedAffine {
  public:
@@ -424,8 +425,8 @@ class PairedAffine {
 };
 #endif
 
-// The part of a run that is written past the cache: whole lines of it, each of which the vectors
-// before and after leave alone, for a line that is written both ways costs far more.
+// The part of a run that is written past the cache: whole cache lines that no other vector touches,
+// because a line that is written both ways is far more expensive.
 struct CacheLines {
   int64_t begin, end;
 };
@@ -433,7 +434,7 @@ template <class T>
 inline CacheLines cache_lines_within(const T* out, int64_t begin, int64_t end) {
   constexpr int64_t kBytes = sizeof(T), kLineBytes = 64, kStepBytes = kMapStep<T> * kBytes;
   const auto address = reinterpret_cast<intptr_t>(out);
-  // A vector that does not begin or end where vectors do reaches into the next one's place.
+  // A vector that does not start or end at a vector boundary extends into the next vector.
   intptr_t first = address + begin * kBytes, last = address + end * kBytes;
   if (first % kStepBytes != 0) first += kStepBytes;
   if (last % kStepBytes != 0) last -= kStepBytes;
@@ -475,7 +476,7 @@ void map_runs_of(const T* x, const T* gradient, T* out, const Runs& runs, const 
       };
       const int64_t bytes = kStep * int64_t(sizeof(T));
       const int64_t off = reinterpret_cast<uintptr_t>(out + i) % bytes;
-      if (off != 0) {  // the first vector reaches up to where stores are aligned
+      if (off != 0) {  // the first vector extends to where aligned stores start
         one(i, false);
         i += (bytes - off) / int64_t(sizeof(T));
       }
@@ -492,14 +493,14 @@ void map_runs_of(const T* x, const T* gradient, T* out, const Runs& runs, const 
   }
 }
 
-// Rows that share the loads of their columns' maps (128 rows of 1 KB on a Zen 3: 6 -> 4 us). Longer
-// ones are mapped one by one, since a cache has few places for values that lie a multiple of a page
-// apart; so are shorter ones that are far, for memory is written in the order in which it lies at
-// twice the speed (gradients of 6272 rows of 1 KB: 0.71 -> 0.36 ms).
+// The number of rows that share the loads of their columns' maps (128 rows of 1 KB on a Zen 3: 6 ->
+// 4 us). Longer rows are mapped one by one, because values a multiple of a page apart compete for
+// the same cache sets; so are shorter ones that are not cached, because writing in memory order is
+// twice as fast (gradients of 6272 rows of 1 KB: 0.71 -> 0.36 ms).
 constexpr int kMapRows = 4;
 constexpr int64_t kLongRowBytes = 2 << 10, kLongUncachedRowBytes = 512;
 
-// Columns [begin, width) of a few rows.
+// Maps columns [begin, width) of a block of rows.
 template <class T, bool kGradient, int kRows>
 inline void map_row_block(const T* x, const T* gradient, T* out, int64_t stride, int64_t begin,
                           int64_t width, const Affine<T>& map) {
@@ -519,7 +520,7 @@ inline void map_row_block(const T* x, const T* gradient, T* out, int64_t stride,
 }
 
 #if defined(__AVX2__)
-// Columns [0, width), whole pairs.
+// Maps columns [0, width), in whole pairs.
 template <bool kGradient, int kRows>
 inline void map_pair_block(const BFloat16* x, const BFloat16* gradient, BFloat16* out,
                            int64_t stride, int64_t width, const PairedAffine& map, bool stream) {
@@ -534,7 +535,8 @@ inline void map_pair_block(const BFloat16* x, const BFloat16* gradient, BFloat16
 }
 #endif
 
-// Calls few(first row, how many, as a type) for rows that are mapped together, all in turn.
+// Calls block(first row, number of rows as a type) for all rows, in blocks of rows that are mapped
+// together.
 template <class T, bool kGradient, class Block>
 inline void for_each_row_block(int64_t rows, int64_t stride, bool uncached, Block&& block) {
   constexpr int kRows = kGradient ? kMapRows / 2 : kMapRows;

@@ -1,8 +1,8 @@
-// What batch normalisation does once a channel. A batch at the end of a convolutional network has
-// thousands of them with few values each: there this weighs.
+// The per-channel computations of batch normalization. They matter for batches late in a
+// convolutional network, with thousands of channels and few values in each.
 //
-// Each number is computed as written, whatever the width of a register: the same bits from every
-// instruction set.
+// Each number is computed as written, whatever the register width: every instruction set gives the
+// same bits.
 #pragma once
 
 #include <cmath>
@@ -27,7 +27,7 @@ inline void to_moments(int64_t count, double values, double* __restrict sums,
     double shift = sums[c] * share, square = squares[c] * share;
     double rest = square - square, variance = square - shift * shift;
     sums[c] = shift;
-    squares[c] = rest < variance ? variance : rest;  // not finite: NaN
+    squares[c] = rest < variance ? variance : rest;  // NaN if not finite
   }
 }
 
@@ -50,7 +50,7 @@ inline void save(int64_t count, bool narrow, const double* mean, const double* r
          : save_as<double>(count, mean, rest, var, eps, statistics);
 }
 
-// A NaN whose low bits are 0, for those who round what comes of it.
+// Replaces a NaN by one whose low bits are 0, so that rounding to bfloat16 keeps it a NaN.
 template <class W>
 inline W quiet(double value) {
   W rounded = W(value);

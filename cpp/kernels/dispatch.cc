@@ -1,4 +1,4 @@
-// Chooses the kernels once, at their first use.
+// Selects the kernels once, at their first use.
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -66,7 +66,7 @@ const KernelSelection& selection() {
 
 }  // namespace
 
-// The integer path has no batch normalisation: "plain" means the baseline's there.
+// The scalar path has no batch normalization: "plain" selects the baseline kernels for it.
 const Kernels& batch_selection() {
   const Kernels* chosen = selection().kernels;
   return chosen ? *chosen : kKernelsBaseline;

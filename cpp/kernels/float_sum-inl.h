@@ -1,4 +1,5 @@
-// The sums of a tile of floating-point values. README.md has the proof that nothing is rounded.
+// Sums a tile of floating-point values. For the proof that nothing is rounded see
+// docs/exact-arithmetic.md.
 #pragma once
 
 #include <algorithm>
@@ -13,23 +14,23 @@
 namespace evenly {
 namespace {
 
-// x*x without rounding: p + e.
+// x*x = p + e exactly.
 inline void exact_square(Full<double> x, Full<double>& p, Full<double>& e) {
   p = x * x;
   if constexpr (kHasFma) {
     e = fused_less(x, x, p);
   } else {
-    // Dekker, "A floating-point technique for extending the available precision",
-    // Numerische Mathematik 18 (1971): split into halves of 26 bits.
+    // Dekker, "A floating-point technique for extending the available precision", Numerische
+    // Mathematik 18 (1971): splits x into halves of 26 bits.
     Full<double> c = x * 134217729.0;
     Full<double> high = c - (c - x), low = x - high;
     e = ((high * high - p) + (high * low + high * low)) + low * low;
   }
 }
 
-// x + y, on the units that multiply: the same bits. Zen has two units that add and two that
-// multiply; with every addition on the former a float64 keeps those busy for 12 cycles of a
-// register's, the latter for 2, and 15 GB/s of a core's cache are summed instead of 22.
+// x + y on the multiply units, with the same bits. Zen has two add and two multiply units; with all
+// additions on the former, a register of float64 keeps those busy for 12 cycles and the latter for
+// 2, and a core sums 15 GB/s from its cache instead of 22.
 inline Full<double> sum_by_multiplier(Full<double> x, Full<double> y) {
   if constexpr (kHasFma) {
     return fused(x, splat<Full<double>>(1.0), y);
@@ -38,15 +39,15 @@ inline Full<double> sum_by_multiplier(Full<double> x, Full<double> y) {
   }
 }
 
-// Rounds value to the grid that acc's bias gives it, and returns the rest. total is acc + value:
-// what acc becomes.
+// Adds value, rounded to the grid given by the bias of acc, and returns the remainder. `total` must
+// be acc + value.
 inline Full<double> deposit(Full<double>& acc, Full<double> total, Full<double> value) {
   Full<double> rounded = total - acc;
   acc = total;
   return value - rounded;
 }
 
-// The sums of kVectorBytes / 8 lanes, a register a part.
+// The sums of kVectorBytes / 8 lanes, one register per part.
 template <class C>
 struct Sums;
 
@@ -63,7 +64,7 @@ struct Sums<float> {
       square = total;
       low += fused_less(x, x, rounded);
     } else {
-      Full<double> p = x * x;  // exact: a float32's
+      Full<double> p = x * x;  // exact for a float32
       low += deposit(square, square + p, p);
     }
   }
@@ -92,7 +93,7 @@ inline void store_parts(const Sums<C>& sums, double (*part)[kLanes<C>], int lane
   for (int i = 0; i < kSumParts<C>; ++i) store(part[i] + lane, sums.part[i]);
 }
 
-// Calls function(std::integral_constant<int, part>) for every part.
+// Calls function(std::integral_constant<int, part>) for each part.
 template <class C, class Function>
 void for_parts(Function&& function) {
   [&]<int... kPart>(std::integer_sequence<int, kPart...>) {
@@ -140,15 +141,15 @@ Full<ComputeType<T>> values(const T* from) {
   }
 }
 
-// kVectorsAtOnce registers of every row, all sums in registers.
+// Sums kVectorsAtOnce registers of every row, with all sums in registers.
 template <class T, bool kSkipNan>
 inline void sum_lanes(const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch, int lane,
                       FloatSums<ComputeType<T>>& sums) {
   using C = ComputeType<T>;
   using Bits = typename Window<C>::Bits;
-  constexpr int kWide = kVectorBytes / int(sizeof(C));  // lanes of a register of C
+  constexpr int kWide = kVectorBytes / int(sizeof(C));  // lanes per register of C
   constexpr int kDoubles = kVectorBytes / 8;
-  constexpr int kHalves = int(sizeof(double) / sizeof(C));  // registers of double to one of C
+  constexpr int kHalves = int(sizeof(double) / sizeof(C));  // registers of double per register of C
   constexpr int kSweeps = kLanes<C> / (kVectorsAtOnce * kWide);
   Sums<C> parts[kVectorsAtOnce][kHalves];
   Full<C> min[kVectorsAtOnce], max[kVectorsAtOnce];
@@ -169,8 +170,8 @@ inline void sum_lanes(const T* data, ptrdiff_t stride, int rows, Prefetch* prefe
       Full<C> x = values(row + v * kWide);
       min[v] = lane_min(x, min[v]);
       max[v] = lane_max(x, max[v]);
-      // Zero wraps to the largest integer: the smallest of these is that of the
-      // smallest value that is not zero. A NaN's is larger than any number's.
+      // Zero wraps to the largest integer, so the minimum is that of the smallest nonzero value.
+      // NaN gives a larger integer than any number.
       Full<Bits> bits = (Full<Bits>)x;
       smallest[v] = lane_min(bits + bits - 1, smallest[v]);
       if constexpr (kSkipNan) missing[v] -= (Full<Bits>)(x != x);
@@ -212,7 +213,7 @@ constexpr LaneMask all_lanes() {
 }
 inline bool has_lane(LaneMask lanes, int lane) { return lanes >> lane & 1; }
 
-// The lanes in which a value lies outside of the window, or was NaN and not skipped.
+// The lanes with a value outside of the window, or with a NaN that was not skipped.
 template <class C>
 LaneMask lanes_outside(const FloatLanes<C>& lanes, const FloatSums<C>& sums) {
   using Bits = typename Window<C>::Bits;
@@ -229,7 +230,7 @@ LaneMask lanes_outside(const FloatLanes<C>& lanes, const FloatSums<C>& sums) {
     store(outside + i, ~inside);
     any |= ~inside;
   }
-  // A NaN stays in the sum. (So does what overflowed; that lane is marked already.)
+  // A NaN persists in the sum. (So does an overflow, but that lane is marked already.)
   Full<int64_t> poisoned{};
   for (int i = 0; i < kLanes<C>; i += kVectorBytes / 8) {
     auto sum = load<Full<double>>(sums.part[kSumHigh] + i);
@@ -251,7 +252,7 @@ template <class C>
 LaneMask finish_tile(const FloatSums<C>& sums, LaneMask commit, bool skip_nan,
                      FloatLanes<C>& lanes) {
   LaneMask failed = lanes_outside(lanes, sums) & commit, good = commit & ~failed;
-  bool all = good == all_lanes<C>();  // nearly always, and then no lane needs a test
+  bool all = good == all_lanes<C>();  // nearly always; no lane needs a test then
   for_parts<C>([&](auto part) {
     for (int i = 0; i < kLanes<C>; ++i) {
       double sum = sums.part[part][i] - bias_of<C, part>(lanes.two_to_top[i]);

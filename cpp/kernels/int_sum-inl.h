@@ -1,4 +1,4 @@
-// The sums of a tile of integers.
+// Sums a tile of integers.
 #pragma once
 
 #include <algorithm>
@@ -10,18 +10,18 @@
 namespace evenly {
 namespace {
 
-// Integers of 16 bits are summed in 32 bits within a tile, wider ones in 64.
+// 16-bit integers are summed in 32 bits within a tile, wider ones in 64 bits.
 template <class T>
 using Wide = std::conditional_t<sizeof(T) == 2, int32_t, int64_t>;
 
-// The sums of the lanes that one register of W holds.
+// The sums of the lanes in one register of W.
 template <class T>
 struct IntSums {
   using W = Wide<T>;
   using U = std::make_unsigned_t<W>;
   static constexpr int kHalf = sizeof(W) * 4;
-  Full<U> sum{};          // unsigned: in a lane that is found too wide, it wraps
-  Full<U> low{}, high{};  // of the squares: their lower and upper halves
+  Full<U> sum{};          // unsigned, because it wraps in a lane that turns out to be too wide
+  Full<U> low{}, high{};  // sums of the lower and upper halves of the squares
 
   void add(Full<W> x) {
     sum += (Full<U>)x;
@@ -50,13 +50,13 @@ struct IntSums {
   }
 };
 
-// The sums of the lanes of a register of bytes, of four rows at once: what a lane has in them comes
-// to lie in 32 bits, and one operation squares and adds two of them. A lane has two sums, of 128 of
-// 256 rows each, which fit 16 bits; their squares fit 32.
+// The sums of the lanes of a register of bytes, four rows at once: a lane's four values are moved
+// into 32 bits, and one operation squares and adds two of them. Each lane has two sums, of 128 of
+// the 256 rows each, which fit into 16 bits; the sums of squares fit into 32.
 template <class T>
 struct ByteSums {
   using Pair = std::conditional_t<std::is_signed_v<T>, int16_t, uint16_t>;
-  Full<Pair> sum[4]{};  // of each lane, two
+  Full<Pair> sum[4]{};  // two per lane
   Full<int32_t> squares[4]{};
 
   void add(Full<T> a, Full<T> b, Full<T> c, Full<T> d) {
@@ -88,7 +88,7 @@ struct ByteSums {
 template <class T>
 void byte_tile(const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch, IntLanes<T>& lanes) {
   constexpr int kStep = kVectorsAtOnce * kVectorBytes, kSweeps = kLanes<T> / kStep;
-  constexpr int kFetched = std::max(1, 4 / kSweeps);  // rows, of four
+  constexpr int kFetched = std::max(1, 4 / kSweeps);  // rows prefetched per four rows
   for (int lane = 0; lane < kLanes<T>; lane += kStep) {
     ByteSums<T> sums[kVectorsAtOnce];
     Full<T> low[kVectorsAtOnce], high[kVectorsAtOnce];
@@ -126,7 +126,7 @@ void byte_tile(const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch, In
   }
 }
 
-// The lanes whose extremes need more than 32 bits.
+// The lanes whose extremes do not fit into 32 bits.
 template <class T>
 LaneMask too_wide(const T* min, const T* max, int first, int count) {
   LaneMask failed = 0;
@@ -144,8 +144,8 @@ template <class T>
 LaneMask wide_tile(const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch,
                    IntLanes<T>& lanes) {
   using W = Wide<T>;
-  constexpr int kWide = kVectorBytes / int(sizeof(W));    // lanes of a register of sums
-  constexpr int kNarrow = kVectorBytes / int(sizeof(T));  // of a register of elements
+  constexpr int kWide = kVectorBytes / int(sizeof(W));    // lanes per register of sums
+  constexpr int kNarrow = kVectorBytes / int(sizeof(T));  // lanes per register of elements
   constexpr int kStep = std::min(kLanes<T>, kVectorsAtOnce * kNarrow), kSweeps = kLanes<T> / kStep;
   alignas(64) T min[kLanes<T>], max[kLanes<T>];
   LaneMask failed = 0;

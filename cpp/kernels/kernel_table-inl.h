@@ -1,4 +1,4 @@
-// The kernels, written once; each kernels_*.cc compiles this file for its instruction set.
+// The kernels are written once; each target_*.cc compiles this file for its instruction set.
 #pragma once
 
 #include "kernels/batch_norm-inl.h"

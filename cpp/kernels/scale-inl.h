@@ -1,4 +1,4 @@
-// Normalising a stretch of values.
+// Normalizes lines of values.
 #pragma once
 
 #include "kernels/kernel_table.h"
@@ -7,10 +7,10 @@
 namespace evenly {
 namespace {
 
-// Registers that are scaled before they are written: what goes past the cache goes in whole lines
-// of it. With AVX2, lines of values are scaled one by one as well: in 64 float32 columns, halves of
-// the cache's lines that were written in turn with those of three lines 8 KB apart went at 0.55
-// GB/s a core (Zen 3), whole ones at 1.2, and a line at a time at 3.2.
+// The number of registers that are scaled before they are written, so that whole cache lines are
+// written past the cache. With AVX2, lines of values are also scaled one by one: with 64 float32
+// columns on Zen 3, half cache lines written in turn with those of three lines 8 KB apart reached
+// 0.55 GB/s per core, whole cache lines 1.2, and one line of values at a time 3.2.
 constexpr int kVectorsPerWrite = kVectorBytes == 32 ? 2 : 1;
 constexpr int kLinesAtOnce = kVectorBytes == 64 ? 4 : 1;
 

@@ -1,6 +1,6 @@
-// The few vector operations that the kernels need, for the instruction set that the
-// including file is compiled for. The compiler's vector extensions do most of it; this
-// names what they cannot say: a fused multiply-add, and minima with their rule for NaN.
+// The vector operations that the kernels need, for the instruction set that the including file is
+// compiled for. Most of them are the compiler's vector extensions; this file adds what those cannot
+// express, such as fused multiply-add, and minima with a defined result for NaN.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,8 @@
 #endif
 
 namespace evenly {
-namespace {  // a copy for each instruction set: sharing one would let the linker mix them
+namespace {  // internal linkage: each instruction set needs its own copy, which the linker must not
+             // merge
 
 #if defined(__AVX512F__)
 constexpr int kVectorBytes = 64;
@@ -42,7 +43,7 @@ struct VectorOf {
 };
 template <class T, int Count>
 using Vector = typename VectorOf<T, Count>::type;
-// A whole register of T.
+// A full register of T.
 template <class T>
 using Full = Vector<T, kVectorBytes / int(sizeof(T))>;
 
@@ -61,7 +62,7 @@ inline V splat(T value) {
   return V{} + value;
 }
 
-// x < m ? x : m, so that m stays when x is NaN.
+// x < m ? x : m, so that the result is m if x is NaN.
 template <class V>
 inline V lane_min(V x, V m) {
   return x < m ? x : m;
@@ -157,7 +158,7 @@ inline Full<float> fused(Full<float> x, Full<float> y, Full<float> z) {
   return (Full<float>)vfmaq_f32((float32x4_t)z, (float32x4_t)x, (float32x4_t)y);
 }
 #else
-// Rounded twice: where that matters, kHasFma is asked.
+// Rounds twice: callers for which that matters check kHasFma.
 inline Full<double> fused(Full<double> x, Full<double> y, Full<double> z) { return x * y + z; }
 inline Full<float> fused(Full<float> x, Full<float> y, Full<float> z) { return x * y + z; }
 #endif
@@ -176,8 +177,8 @@ inline Full<float> floats(const Float16* from) {
 }
 #endif
 
-// Consecutive elements, each in a lane of a wider type. (GCC 12 converts vectors that double or
-// quadruple in width in halves or one by one, hence the intrinsics.)
+// Consecutive elements, widened to a larger type. (The intrinsics are needed because GCC 12
+// converts vectors to two or four times the width in halves or element by element.)
 template <class W, class T>
 inline Full<W> widened(const T* from) {
 #if defined(__AVX512F__)
@@ -213,7 +214,7 @@ inline Full<W> widened(const T* from) {
 #endif
 }
 
-// Of each 16 bytes of x and y the lower or the upper half, an element of E from either in turn.
+// Interleaves elements of type E from the lower or upper halves of each 16 bytes of x and y.
 template <class E, bool kUpper, class V>
 inline V interleaved(V x, V y) {
   constexpr int kAll = kVectorBytes / int(sizeof(E)), kBlock = 16 / int(sizeof(E));
@@ -224,7 +225,7 @@ inline V interleaved(V x, V y) {
   }(std::make_integer_sequence<int, kAll>());
 }
 
-// The elements of x and y at even places, or at odd ones.
+// The elements of x and y at even or at odd indices.
 template <int kOdd>
 inline Full<float> every_second(Full<float> x, Full<float> y) {
   return [&]<int... kAt>(std::integer_sequence<int, kAt...>) {
@@ -232,7 +233,7 @@ inline Full<float> every_second(Full<float> x, Full<float> y) {
   }(std::make_integer_sequence<int, kVectorBytes / 4>());
 }
 
-// x * x of each two neighbours, added.
+// The sums of the squares of adjacent elements.
 inline Full<int32_t> squares_of_pairs(Full<int16_t> x) {
 #if defined(__AVX512F__)
   return (Full<int32_t>)_mm512_madd_epi16((__m512i)x, (__m512i)x);
@@ -282,7 +283,7 @@ inline Full<float> floats(const BFloat16* from) {
 #endif
 inline Full<float> floats(const float* from) { return load<Full<float>>(from); }
 
-// Two registers of double, rounded to one of float.
+// Rounds two registers of double to one of float.
 inline Full<float> narrowed(Full<double> first, Full<double> second) {
 #if defined(__AVX512F__)
   __m512 low = _mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)first));
@@ -295,7 +296,7 @@ inline Full<float> narrowed(Full<double> first, Full<double> second) {
 #endif
 }
 
-// Writes a register of T, past the cache if `stream` (the address is then aligned).
+// Writes a register of T, past the cache if `stream` (then the address must be aligned).
 inline void store_or_stream(double* out, Full<double> value, bool stream) {
 #if defined(__AVX512F__)
   if (stream) return _mm512_stream_pd(out, (__m512d)value);

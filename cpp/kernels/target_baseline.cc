@@ -1,4 +1,4 @@
-// The kernels for every processor of the architecture (on ARM that means NEON).
+// The kernels for every processor of the architecture (on ARM, with NEON).
 #include "kernels/kernel_table-inl.h"
 
 namespace evenly {

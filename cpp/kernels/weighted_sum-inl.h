@@ -1,4 +1,4 @@
-// Weighted sums of a tile of doubles.
+// Sums a tile of doubles with weights.
 #pragma once
 
 #include <limits>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kDoublesWide = kVectorBytes / 8;
 
-// Adds as much of a value to each of three levels as is a multiple of its unit; returns the rest.
+// Adds the largest multiple of each level's unit to three successive levels; returns the remainder.
 inline Full<double> deposit(Full<double>* levels, Full<double> value) {
   for (int i = 0; i < 3; ++i) value = deposit(levels[i], levels[i] + value, value);
   return value;
@@ -94,12 +94,12 @@ uint32_t weighted_sums(const WeightedTile& tile, Prefetch prefetch, const Weight
       store(sums.sum[i] + lane, sum[i] - load<Full<double>>(bias.sum[i] + lane));
     for (int i = 0; i < kSquareLevels; ++i)
       store(sums.squares[i] + lane, squares[i] - load<Full<double>>(bias.squares[i] + lane));
-    failed |= lanes_of(rest << 1, lane);  // -0 is no rest
+    failed |= lanes_of(rest << 1, lane);  // a remainder of -0 is none
   }
   return failed;
 }
 
-// Without a fused multiply-add there is no error of a product: null.
+// Null without a fused multiply-add, which computes the error of a product.
 constexpr WeightedKernels make_weighted_kernels() {
   if constexpr (!kHasFma) return {};
   return {widen_rows<float>, widen_rows<double>,  widen_rows<Float16>, widen_rows<BFloat16>,

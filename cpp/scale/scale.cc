@@ -18,8 +18,8 @@
 namespace evenly {
 namespace {
 
-// Short lines are joined to about this many values, so that a line is long enough to be fetched
-// ahead and the constants of one fit the L1 cache.
+// Short lines are merged to about this many values: long enough for prefetching, and short enough
+// that the constants of one line fit into the L1 cache.
 constexpr int64_t kLongLine = 2048;
 
 struct PairAxis {
@@ -28,11 +28,11 @@ struct PairAxis {
   int64_t out_stride;
 };
 
-// Lines of `count` values, contiguous in both arrays or (gathered) neither; line i starts at
-// the i-th combination of axes. With `features`, value j of a line belongs to column j % columns,
-// else all of it to the column that the axis before the others selects.
+// Lines of values, contiguous in both arrays or gathered from both; line i starts at the i-th
+// combination of axes. With `features`, value j of a line belongs to column j % columns; otherwise
+// a whole line belongs to the column that the first axis selects.
 struct LineLayout {
-  std::vector<PairAxis> axes;  // the feature axis first when a line is one column's
+  std::vector<PairAxis> axes;  // the feature axis is first if a line belongs to one column
   PairAxis line{1, 1, 1};
   bool features = false;
 
@@ -43,7 +43,7 @@ struct LineLayout {
   }
 };
 
-// The non-feature axes, largest steps first, joined where both arrays continue.
+// The non-feature axes, largest strides first, merged where both arrays are contiguous.
 std::vector<PairAxis> joined_axes(const Array& x, const Array& out) {
   std::vector<PairAxis> axes, joined;
   for (std::size_t i = 0; i < x.shape.size(); ++i) {
@@ -89,7 +89,7 @@ LineLayout line_layout(const Array& x, const Array& out) {
   return lines;
 }
 
-// The constants of the columns, repeated so that several short lines make one.
+// The constants of the columns, repeated so that several short lines are processed as one.
 class PackedConstants {
  public:
   PackedConstants(const ScaleOptions& options, int64_t columns, int64_t repeat)
@@ -108,9 +108,11 @@ class PackedConstants {
   const double* factor() const { return values_.get() + 2 * pitch_; }
 
  private:
-  // Addresses that agree in their low 12 bits share a cache set: keep the three apart.
+  // Addresses with equal low 12 bits share a cache set, so the three arrays are offset from each
+  // other.
   static constexpr int64_t kApart = 136;
-  static constexpr std::align_val_t kLine{kCacheLineBytes};  // one that crosses it loads twice
+  static constexpr std::align_val_t kLine{
+      kCacheLineBytes};  // a load across a cache line takes two accesses
   struct Free {
     void operator()(double* values) const { ::operator delete[](values, kLine); }
   };
@@ -142,8 +144,7 @@ class Scaler {
     return lines_.features ? lines_.line.extent / repeat_ : lines_.axes[0].extent;
   }
 
-  // Short lines that follow each other without a gap are read as one of several; the last of
-  // those may be shorter.
+  // Processes adjacent short lines as one; the last merged line may be shorter.
   void merge_short_lines() {
     if (!lines_.features || !contiguous() || lines_.axes.size() != 1) return;
     PairAxis &line = lines_.line, &rows = lines_.axes[0];
@@ -162,16 +163,16 @@ class Scaler {
     if (stream()) line_gap_ = alignment_period(rows.out_stride);
   }
 
-  // How many lines on one begins alike within a line of the cache.
+  // After how many lines the position within a cache line repeats.
   static int64_t alignment_period(int64_t stride) {
     return kCacheLineBytes / std::gcd(stride * int64_t(sizeof(Out)), kCacheLineBytes);
   }
 
-  // Whether to write past the cache.
+  // Whether outputs are written past the caches.
   bool stream() const { return large_ && (dense_ || !lines_.features); }
   bool contiguous() const { return lines_.line.x_stride == 1 && lines_.line.out_stride == 1; }
 
-  // Tasks are ranges of lines, or of the values of all lines where there are few.
+  // Tasks are ranges of lines or, if there are few lines, ranges of the values of all lines.
   void run_lines(const double* high, const double* low, const double* factor) {
     const int64_t lines = lines_.count(), extent = lines_.line.extent;
     const int64_t block = lines_at_once_ * line_gap_;
@@ -190,13 +191,13 @@ class Scaler {
         scale_lines(0, lines, from, to, high, low, factor);
       }
 #if defined(__x86_64__)
-      _mm_sfence();  // streamed stores are seen by whoever is told that we are done
+      _mm_sfence();  // makes streaming stores visible before the task is reported as done
 #endif
     });
   }
 
-  // Lines that begin alike within a line of the cache are scaled some at a time, so that a
-  // register of constants that is loaded serves all of them.
+  // Lines that start at the same position within a cache line are scaled several at a time, so that
+  // the constants are loaded once for all of them.
   void scale_lines(int64_t line, int64_t end, int64_t from, int64_t to, const double* high,
                    const double* low, const double* factor) {
     const int64_t block = lines_at_once_ * line_gap_;
@@ -220,11 +221,11 @@ class Scaler {
     return {x, out};
   }
 
-  // Lines index, index + apart_, ...; the ones to be scaled after them begin `next` lines on.
+  // Scales lines index, index + line_gap_, …; the lines that follow start `next` lines later.
   void scale_line(int64_t index, int lines, int64_t next, int64_t from, int64_t to,
                   const double* high, const double* low, const double* factor) {
     auto [x, out] = offsets(lines_.axes, index);
-    if (stream() && contiguous()) {  // parts begin where lines of the cache do
+    if (stream() && contiguous()) {  // split at cache lines
       int64_t shift =
           int64_t(-reinterpret_cast<uintptr_t>(out_ + out) % kCacheLineBytes / sizeof(Out));
       if (from > 0) from += shift;
@@ -289,7 +290,7 @@ class Scaler {
     if (row.nan_to_zero && x != x) return 0;
     if (row.inverse) return (x * row.factor[c] + row.low[c]) + row.high[c];
     double centered = (x - row.high[c]) - row.low[c];
-    // A 64-bit integer may not fit: what x lacks of it counts as well.
+    // A 64-bit integer may not fit into a double; the difference is taken into account.
     if constexpr (std::is_integral_v<decltype(value)> && sizeof(value) == 8) {
       double rest = double(int64_t(int128(value) - int128(x)));
       centered = (x - row.high[c]) + (rest - row.low[c]);
@@ -304,10 +305,10 @@ class Scaler {
   int threads_ = 1;
   const int lines_at_once_ = chosen_kernels() ? chosen_kernels()->lines_at_once : 1;
   bool large_ = false, dense_ = false;
-  int64_t repeat_ = 1;      // rows in a line
-  int64_t end_ = 0;         // elements in all lines, when dense
-  int64_t full_lines_ = 0;  // lines, equally far apart, of which some can be scaled at once ...
-  int64_t line_gap_ = 1;    // ... and how many lines apart those are
+  int64_t repeat_ = 1;      // rows merged into a line
+  int64_t end_ = 0;         // elements of all lines, if dense
+  int64_t full_lines_ = 0;  // evenly spaced lines that can be scaled several at a time ...
+  int64_t line_gap_ = 1;    // ... and their spacing, in lines
 };
 
 template <class Out>

@@ -1,4 +1,4 @@
-// Normalising every type into every floating type, by the kernel that EVENLY_KERNEL names.
+// Scales every type to every floating-point type, with the kernel named by EVENLY_KERNEL.
 #include "scale/scale.h"
 
 #include <cfenv>
@@ -36,7 +36,7 @@ struct Constants {
   }
 };
 
-// One value, by the formula.
+// The formula for a single value.
 template <class T>
 double scaled_number(T element, const ScaleOptions& options, int64_t column) {
   double high = options.high[column], low = options.low[column], factor = options.factor[column];
@@ -45,13 +45,13 @@ double scaled_number(T element, const ScaleOptions& options, int64_t column) {
   if (options.nan_to_zero && x != x) return 0;
   if (options.inverse) return (x * factor + low) + high;
   if constexpr (sizeof(value) == 8 && std::is_integral_v<decltype(value)>) {
-    // A double may not hold it; what it leaves is subtracted with the low part.
+    // A double may not hold the integer; the difference is subtracted together with the low part.
     return ((x - high) + (double(int64_t(int128(value) - int128(x))) - low)) * factor;
   }
   return ((x - high) - low) * factor;
 }
 
-// What out's memory should hold after scaling: what belongs to no element stays as it is.
+// The expected contents of the output's memory; bytes that belong to no element do not change.
 std::vector<char> expected_memory(const TestArray& x, const TestArray& out,
                                   const ScaleOptions& options) {
   std::vector<char> memory(out.memory(), out.memory() + out.bytes());
@@ -75,7 +75,7 @@ std::vector<char> expected_memory(const TestArray& x, const TestArray& out,
   return memory;
 }
 
-// The same bytes, but for one NaN being as good as another.
+// Whether the bytes are equal; any NaN equals any other.
 bool same_memory(const TestArray& out, const std::vector<char>& expected) {
   if (std::memcmp(out.memory(), expected.data(), expected.size()) == 0) return true;
   return with_type(out.array().dtype, [&](auto* type) {
@@ -104,7 +104,7 @@ void check(Random& random, DType in, DType to, const Layout& x_layout, const Lay
 
 }  // namespace
 
-TEST(every_type_into_every_floating_type_in_any_layout) {
+TEST(every_type_to_every_floating_point_type_in_any_layout) {
   Random random(seed());
   for (DType in : kAllTypes) {
     for (DType to : kFloatTypes) {
@@ -134,7 +134,7 @@ TEST(rows_of_every_width_and_columns_of_every_length) {
   }
 }
 
-TEST(nothing_is_nothing) {
+TEST(empty_arrays) {
   double constant = 1;
   for (const Layout& layout : {contiguous({0}, -1), contiguous({0, 1}, 1), contiguous({5, 0}, 1)}) {
     TestArray x(DType::kFloat32, layout, Edge::kEnd), out(DType::kFloat32, layout, Edge::kEnd);
@@ -160,7 +160,7 @@ TEST(in_place) {
   }
 }
 
-TEST(large_outputs_that_are_written_past_the_cache) {
+TEST(large_outputs_written_past_the_cache) {
   Random random(seed());
   int64_t floats = (17 << 20) / 8, doubles = floats / 2;
   Layout fortran = contiguous({floats / 5, 5}, 1), slice = contiguous({doubles / 60, 60}, 1);
@@ -178,8 +178,8 @@ TEST(large_outputs_that_are_written_past_the_cache) {
   }
 }
 
-// hi + lo is the mean to 106 bits, so nothing is lost at any offset.
-TEST(float32_results_are_within_an_ulp_of_long_double_at_any_offset) {
+// hi + lo is the mean to 106 bits, so no accuracy is lost at any offset.
+TEST(float32_results_are_within_one_ulp_at_any_offset) {
   Random random(seed());
   for (int64_t run = 0; run < portion(20000); ++run) {
     double offset = std::ldexp(double(random.between(-1000, 1000)), int(random.between(0, 52)));
@@ -203,7 +203,7 @@ TEST(float32_results_are_within_an_ulp_of_long_double_at_any_offset) {
   }
 }
 
-TEST(the_callers_rounding_mode_and_flushing_of_subnormals_do_not_matter) {
+TEST(independent_of_the_callers_rounding_mode_and_flush_to_zero) {
   Random random(seed());
   for (DType dtype : kFloatTypes) {
     Layout layout = contiguous({50, 30}, 1);

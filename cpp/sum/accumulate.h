@@ -1,4 +1,4 @@
-// Arrays into moments.
+// Computes the exact moments of arrays.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@ namespace evenly {
 struct AccumulateOptions {
   bool infinite_as_missing = false;
   int threads = 1;
-  const double* weights = nullptr;  // one a row, finite and not negative
+  const double* weights = nullptr;  // one per row, finite and not negative
 };
 
-// A column with an Arrow validity bitmap (bit set: there is a value), or without.
+// A column, optionally with an Arrow validity bitmap (a set bit means that there is a value).
 struct ArrowColumn {
   Array values;  // one-dimensional
   const uint8_t* validity = nullptr;
@@ -28,14 +28,15 @@ struct ArrowColumn {
   }
 };
 
-// Both return the moments of the data alone. `infinite` is set when an infinity was met and
-// not asked to be missing: the moments are then worth nothing.
+// Both return the moments of the given data. `infinite` is set if the data contain an infinity that
+// may not be treated as missing; the moments are then invalid.
 std::vector<Column> accumulate(const Array& array, const AccumulateOptions& options,
                                bool& infinite);
 std::vector<Column> accumulate(const std::vector<ArrowColumn>& columns,
                                const AccumulateOptions& options, bool& infinite);
 
-// The same one value at a time: without kernels, and to test them against.
+// The same, one value at a time, without kernels. Also the reference that the kernels are tested
+// against.
 std::vector<Column> accumulate_scalar(const Array& array, const AccumulateOptions& options,
                                       bool& infinite);
 std::vector<Column> accumulate_scalar(const std::vector<ArrowColumn>& columns,
@@ -45,7 +46,8 @@ struct Location {
   int64_t row = -1;
   int64_t column = -1;
 };
-// The first column with an infinity (in a row of positive weight) and its first row there.
+// The first column that contains an infinity (in a row with a positive weight), and the first such
+// row of that column.
 Location find_infinity(const Array& array, const double* weights);
 Location find_infinity(const std::vector<ArrowColumn>& columns, const double* weights);
 

@@ -1,4 +1,4 @@
-// Arrays of every type and layout, by the kernel that EVENLY_KERNEL names.
+// Arrays of every type and layout, with the kernel named by EVENLY_KERNEL.
 #include "sum/accumulate.h"
 
 #include <cfenv>
@@ -21,7 +21,7 @@ std::string text_of(DType dtype, const Layout& layout, Kind kind) {
   return std::string(name_of(dtype)) + ", kind " + std::to_string(int(kind)) + ", " + layout.text();
 }
 
-// One array, once with each of these numbers of threads.
+// Compares the moments of one array with the reference.
 void check(Random& random, DType dtype, const Layout& layout, Kind kind, int threads = 1) {
   Edge edge = random.one_in(4) ? Edge::kBegin : Edge::kEnd;
   TestArray x(dtype, layout, edge);
@@ -38,7 +38,7 @@ void check(Random& random, DType dtype, const Layout& layout, Kind kind, int thr
 
 Kind random_kind(Random& random) { return Kind(random.below(kFiniteKinds)); }
 
-// A number of columns or rows near those where something in the loops changes.
+// A number of columns or rows near a size at which the loops change.
 int64_t interesting(Random& random, int64_t most) {
   int64_t size =
       random.one_of<int64_t>({1,  2,   3,   4,   7,   8,   15,  16,  17,  31,  32,  33,  63, 64,
@@ -69,7 +69,7 @@ TEST(rows_of_every_width_up_to_600) {
   }
 }
 
-TEST(rows_of_one_strip_and_of_several_in_more_tiles_than_one) {
+TEST(wide_rows_in_one_or_several_strips) {
   Random random(seed());
   for (DType dtype : kAllTypes) {
     for (int64_t bytes : {15 << 10, 17 << 10, 31 << 10, 33 << 10, 66 << 10}) {
@@ -81,7 +81,7 @@ TEST(rows_of_one_strip_and_of_several_in_more_tiles_than_one) {
   }
 }
 
-TEST(rows_and_columns_around_tiles_in_c_and_fortran_order_and_as_slices) {
+TEST(sizes_near_tiles_in_c_and_fortran_order_and_as_slices) {
   Random random(seed());
   for (DType dtype : kAllTypes) {
     for (int64_t run = 0; run < portion(60); ++run) {
@@ -108,7 +108,7 @@ TEST(rows_and_columns_around_tiles_in_c_and_fortran_order_and_as_slices) {
   }
 }
 
-TEST(any_strides_at_all) {
+TEST(arbitrary_strides) {
   Random random(seed());
   for (DType dtype : kAllTypes) {
     for (int64_t run = 0; run < portion(150); ++run) {
@@ -127,7 +127,7 @@ TEST(any_strides_at_all) {
   }
 }
 
-TEST(bytes_at_their_ends_fill_no_sum) {
+TEST(extreme_bytes_do_not_overflow) {
   for (auto [dtype, byte] :
        {std::pair(DType::kInt8, 0x80), {DType::kInt8, 0x7f}, {DType::kUint8, 0xff}}) {
     std::vector<uint8_t> bytes(768 * 130, uint8_t(byte));
@@ -151,7 +151,7 @@ TEST(images_with_channels_first_and_last) {
   }
 }
 
-TEST(values_of_every_kind) {
+TEST(every_kind_of_values) {
   Random random(seed());
   for (DType dtype : kAllTypes) {
     for (int kind = 0; kind <= kFiniteKinds; ++kind) {
@@ -162,7 +162,7 @@ TEST(values_of_every_kind) {
   }
 }
 
-TEST(nothing_in_nothing_out) {
+TEST(empty_arrays_have_empty_moments) {
   for (DType dtype : kAllTypes) {
     for (const Layout& layout : {contiguous({0}, -1), contiguous({0, 5}, 1), contiguous({5, 0}, 1),
                                  contiguous({3, 4, 0}, 1)}) {
@@ -176,7 +176,7 @@ TEST(nothing_in_nothing_out) {
   }
 }
 
-TEST(the_first_infinity_is_found_in_any_layout) {
+TEST(finds_the_first_infinity_in_any_layout) {
   Random random(seed());
   for (DType dtype : kFloatTypes) {
     for (int64_t run = 0; run < portion(40); ++run) {
@@ -209,23 +209,23 @@ void check_headroom(Random& random) {
     Bits smallest = smallest_of<C>(top) + Bits(random.between(-1, 1)) * Bits(random.bits() >> 40);
     int without = top_for(largest), with_headroom = top_with_headroom(largest, smallest);
     CHECK(largest <= largest_of<C>(with_headroom) && with_headroom <= W::kHighestTop);
-    // No room at the cost of the smallest, and room wherever it costs nothing.
+    // The headroom never excludes the smallest value, and is always used if it does not.
     bool lost = smallest >= smallest_of<C>(without) && smallest < smallest_of<C>(with_headroom);
     bool free = without < W::kHighestTop && smallest >= smallest_of<C>(without + 1);
     CHECK(!lost && (with_headroom == without + 1) == free);
   }
 }
 
-TEST(a_window_has_a_binade_to_spare_where_that_costs_nothing) {
+TEST(windows_have_headroom_where_it_costs_nothing) {
   Random random(seed());
   check_headroom<float>(random);
   check_headroom<double>(random);
 }
 
-// The lanes' integers are largest when all values are the largest that a window holds. One at its
-// lower end, in the first tile, keeps it from having a binade to spare.
-TEST(more_tiles_than_a_lane_may_hold_before_it_flushes) {
-  if (!chosen_kernels()) return;  // the plain path has no lanes
+// The lanes' integers are largest if all values are the largest that a window holds. One value at
+// the window's lower end, in the first tile, prevents a binade of headroom.
+TEST(lanes_flush_before_their_integers_overflow) {
+  if (!chosen_kernels()) return;  // the scalar path has no lanes
   struct Case {
     DType dtype;
     double value;
@@ -233,7 +233,7 @@ TEST(more_tiles_than_a_lane_may_hold_before_it_flushes) {
   for (Case c : {Case{DType::kFloat32, 2 - 0x1p-19}, Case{DType::kFloat64, 2 - 0x1p-19},
                  Case{DType::kBfloat16, 2 - 0x1p-7}, Case{DType::kFloat16, 2 - 0x1p-10},
                  Case{DType::kFloat32, -(2 - 0x1p-19)}, Case{DType::kFloat64, -(2 - 0x1p-20)}}) {
-    // Nearly the same rows again and again, by an axis that moves on by two rows.
+    // Overlapping blocks of rows: an axis with a stride of two rows.
     int64_t tiles = 4 * kTilesBeforeFlush + 3, rows = tiles * kTileRows, columns = 32;
     Layout layout{{tiles, kTileRows, columns}, {2 * columns, columns, 1}, 2};
     TestArray x(c.dtype, layout, Edge::kEnd);
@@ -270,9 +270,9 @@ TEST(more_tiles_than_a_lane_may_hold_before_it_flushes) {
   }
 }
 
-// A few values that are far smaller or larger than the rest of their lane, in a few lanes: they are
-// summed apart. In more lanes, or more of them, other ways are taken.
-TEST(a_few_values_outside_of_the_window_in_a_few_lanes) {
+// A few values in a few lanes that are far smaller or larger than the rest are summed separately.
+// With more values or lanes, other code paths are taken.
+TEST(few_outliers_in_few_lanes) {
   Random random(seed());
   for (DType dtype : kFloatTypes) {
     for (int64_t run = 0; run < portion(60); ++run) {
@@ -293,7 +293,7 @@ TEST(a_few_values_outside_of_the_window_in_a_few_lanes) {
               double sign = random.below(2) ? 1.0 : -1.0;
               const double far[] = {sign * std::ldexp(1.25, -apart), sign * std::ldexp(1.5, apart),
                                     0.0, std::nan("")};
-              // NaN rarely: from the first one on the kernel looks out for them.
+              // NaN is rare, because the kernel checks for NaN from the first one on.
               round_to(far[random.below(random.below(8) ? 3 : 4)], values[row * lanes + column]);
             }
           }
@@ -307,13 +307,13 @@ TEST(a_few_values_outside_of_the_window_in_a_few_lanes) {
   }
 }
 
-// A second strip takes the values that a lane's window does not hold. Lane 1 needs it in every
-// tile, lane 0 in all but those in which the second strip flushes. (Once, only lanes in need
-// were flushed, and lane 0's integers overflowed.)
-TEST(a_second_strip_flushes_the_lanes_that_rest_as_well) {
+// A second accumulator takes the values outside of a lane's window. Lane 1 needs it in every tile,
+// lane 0 in all tiles but those in which the second accumulator is flushed. (Regression: only lanes
+// in use were flushed, and the integers of lane 0 overflowed.)
+TEST(second_accumulator_flushes_idle_lanes) {
   if (!chosen_kernels()) return;
   constexpr int64_t kColumns = 32, kCycles = 9, kRows = kTilesBeforeFlush * kTileRows;
-  // Nearly the same rows again and again: each cycle begins two rows later.
+  // Overlapping blocks of rows: each cycle starts two rows later.
   Layout layout{{kCycles, kRows, kColumns}, {2 * kColumns, kColumns, 1}, 2};
   TestArray x(DType::kBfloat16, layout, Edge::kEnd);
   BFloat16 small, large;
@@ -337,7 +337,7 @@ TEST(a_second_strip_flushes_the_lanes_that_rest_as_well) {
   }
 }
 
-TEST(the_callers_rounding_mode_and_flushing_of_subnormals_do_not_matter) {
+TEST(independent_of_the_callers_rounding_mode_and_flush_to_zero) {
   Random random(seed());
   for (DType dtype : kFloatTypes) {
     for (Kind kind : {Kind::kSubnormal, Kind::kTiny, Kind::kNormal, Kind::kAnyBits}) {
@@ -354,7 +354,7 @@ TEST(the_callers_rounding_mode_and_flushing_of_subnormals_do_not_matter) {
 #endif
         std::vector<Column> columns = accumulate(x.array(), {}, infinite);
 #if defined(__x86_64__)
-        CHECK(_mm_getcsr() >> 13 & 2);  // left as it was
+        CHECK(_mm_getcsr() >> 13 & 2);  // unchanged
         _mm_setcsr(mxcsr);
 #endif
         CHECK(std::fegetround() == FE_UPWARD);

@@ -1,4 +1,4 @@
-// The strip of lanes that sums a type's elements.
+// Maps element types to their accumulators.
 #pragma once
 
 #include <type_traits>
@@ -8,7 +8,7 @@
 
 namespace evenly {
 
-// Bool counts as the byte that it is.
+// Bool is summed as the byte that stores it.
 template <class T>
 using StorageType = std::conditional_t<std::is_same_v<T, Bool>, uint8_t, T>;
 template <class T>

@@ -1,4 +1,4 @@
-// Where the tasks of one call put what they sum.
+// The results of one call, shared by its tasks.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@
 
 namespace evenly {
 
-// The columns that the tasks of one call add to. Tasks hold them only while they flush.
+// The columns to which all tasks of a call add. Tasks lock them only while they flush.
 class SharedColumns {
  public:
   explicit SharedColumns(int64_t columns, int64_t rows) : columns_(std::size_t(columns)) {
@@ -29,8 +29,8 @@ class SharedColumns {
   std::array<std::mutex, 64> mutexes_;
 };
 
-// The columns of one task. Tasks that run beside others add to columns of their own, made at
-// first use, and hand those over at the end; a task on its own adds to the sink.
+// The columns of one task. Concurrent tasks add to local columns, created at first use, and merge
+// them at the end; a task that runs alone adds to the shared columns directly.
 class LocalColumns {
  public:
   LocalColumns(SharedColumns& results, bool alone, int64_t first, int64_t count)

@@ -1,4 +1,4 @@
-// A task that sums a column whose values follow each other.
+// A task that sums a column of contiguous values.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ class ColumnRunTask {
     infinity_.missing = context.infinity_policy.missing;
   }
 
-  // `next`: what will be summed after them, if that is known.
+  // `next`: the values that will be summed afterwards, if known.
   void sum(const StorageType<T>* data, int64_t count, const StorageType<T>* next = nullptr) {
     const int64_t rows = count / kCount;
     const int portion = context_.kernels.one_sweep ? kTileRows : kFewRows;
@@ -44,13 +44,13 @@ class ColumnRunTask {
     sum_small(data + rows * kCount, count - rows * kCount);
   }
 
-  // Rows without a value that sum() was not given.
+  // Counts rows without a value, which sum() is not given.
   void add_missing(int64_t rows) {
     own_.count -= rows;
     own_.missing += rows;
   }
 
-  // The same for values too few to be worth a tile.
+  // Sums values that are too few for a tile.
   void sum_small(const StorageType<T>* data, int64_t count) {
     using Number = std::conditional_t<kIsFloating<T>, double, StorageType<T>>;
     Number values[kMaxSmall];
@@ -62,8 +62,8 @@ class ColumnRunTask {
     }
   }
 
-  // What was summed since the last time, in which no row counts but missing ones, below zero. The
-  // strip keeps its windows.
+  // Returns the sums since the last call. Rows are not counted, except that missing ones are
+  // subtracted from the count. The accumulator keeps its windows.
   Column take() {
     if (std::exchange(has_tiles_, false)) accumulator_.flush_together(own_);
     if (infinity_.seen && !infinity_.missing) context_.infinite = true;
@@ -78,8 +78,8 @@ class ColumnRunTask {
 
  private:
   static constexpr int kCount = AccumulatorFor<T>::kCount;
-  // Rows that are summed at once where that takes several sweeps: the later ones find them in L1.
-  // What is fetched lies beyond them; where one sweep does, near.
+  // Rows that are summed at once if a tile takes several sweeps, so that later sweeps find them in
+  // L1; the rows after them are prefetched. With a single sweep, nearer rows are prefetched.
   static constexpr int kFewRows = 64;
   static constexpr int kNearRows = 4096 / (kCount * int(sizeof(StorageType<T>)));
 

@@ -1,4 +1,4 @@
-// An array's grid into the sink: the ways through memory.
+// Sums strided arrays: chooses how to traverse memory.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +15,8 @@
 
 namespace evenly {
 
-// Into how many strips a row is cut, each for a task of its own. The longer they are, the better
-// the processor's own fetching follows; where they stay long enough, each thread has as many.
+// The number of strips into which a row is split, one per task. Long strips suit the hardware
+// prefetcher; if they stay long enough, their number is a multiple of the number of threads.
 inline int64_t strip_count(int64_t row_bytes, int64_t most, int threads) {
   constexpr int64_t kMinStripBytes = 4 << 10;
   int64_t strips = (row_bytes + most - 1) / most;
@@ -25,13 +25,13 @@ inline int64_t strip_count(int64_t row_bytes, int64_t most, int threads) {
   return std::max(strips, std::min(for_all, row_bytes / kMinStripBytes));
 }
 
-// Rows of contiguous columns.
+// Sums rows of contiguous columns.
 template <class T>
 void sum_panels(SumContext& context, const char* data, const RowPanel& shape,
                 const std::vector<Axis>& outer, int threads, bool alone) {
   const int64_t panels = element_count(outer), row_bytes = shape.width * int64_t(sizeof(T));
   const int useful = useful_threads(panels * shape.rows * row_bytes, threads);
-  // Strips of nearly the same width, in whole tiles.
+  // Strips of nearly the same width, made of whole tiles.
   const int64_t tile = AccumulatorFor<T>::kCount,
                 wanted = strip_count(row_bytes, AccumulatorFor<T>::kMaxRowBytes, useful);
   const int64_t lanes = (shape.width + wanted * tile - 1) / (wanted * tile) * tile;
@@ -53,7 +53,7 @@ void sum_panels(SumContext& context, const char* data, const RowPanel& shape,
   });
 }
 
-// Narrow rows without gaps are read as fewer, wider rows: their lanes then fill tiles.
+// How many contiguous narrow rows are processed as one wide row, so that its lanes fill tiles.
 inline int64_t fold_factor(int64_t width, int64_t rows, int64_t lanes) {
   if (width >= 4 * lanes || width % lanes == 0) return 1;
   int64_t fold = lanes / std::gcd(width, lanes);
@@ -80,7 +80,7 @@ void sum_rows_of(SumContext& context, const char* data, RowPanel shape,
                 alone);
 }
 
-// Columns of contiguous rows.
+// Sums columns of contiguous rows.
 template <class T>
 void sum_runs(SumContext& context, const StridedGrid& grid, const Axis& run,
               const std::vector<Axis>& outer, int threads) {
@@ -105,7 +105,7 @@ void sum_runs(SumContext& context, const StridedGrid& grid, const Axis& run,
 
 constexpr int64_t kGatheredBytes = 2 << 10;  // of a row
 
-// Anything else is gathered, a chunk at a time, into rows.
+// Copies values of any other layout into rows, one chunk at a time.
 template <class T>
 void sum_gathered(SumContext& context, const StridedGrid& grid, int threads) {
   using S = StorageType<T>;
@@ -136,7 +136,7 @@ void sum_gathered(SumContext& context, const StridedGrid& grid, int threads) {
   });
 }
 
-// Takes the axis of stride 1 out of axes; {1, 0} when there is none.
+// Removes the axis with stride 1 from `axes` and returns it; {1, 0} if there is none.
 inline Axis take_contiguous(std::vector<Axis>& axes) {
   for (std::size_t i = 0; i < axes.size(); ++i) {
     if (axes[i].stride != 1) continue;
@@ -154,7 +154,7 @@ void sum_dense(SumContext& context, const StridedGrid& grid, int threads) {
   Axis run = take_contiguous(outer);
   bool adjacent = columns == 1 || grid.feature.stride == 1;
   if (run.extent > 1) {
-    // Short runs of every column, one after the other, repeated over rows: (N, C, L).
+    // Short runs of each column in turn, repeated over rows: (N, C, L).
     bool rows_of_runs = grid.feature.stride == run.extent && !outer.empty() &&
                         run.extent * int64_t(sizeof(T)) < 2048 && outer.back().extent >= 8;
     if (!rows_of_runs) return sum_runs<T>(context, grid, run, outer, threads);

@@ -1,5 +1,5 @@
-// Windows of exponents: which values each holds, and the units in which it counts. README.md,
-// "The window", has the proof.
+// Windows of exponents: which values each one holds, and the units in which it counts. For the
+// proof see docs/exact-arithmetic.md, "The window".
 #pragma once
 
 #include <algorithm>
@@ -11,14 +11,14 @@
 
 namespace evenly {
 
-// The exponent of the unit in which a window ending at `top` counts a part.
+// The exponent of a part's unit, for a window that ends at `top`.
 template <class C>
 int unit_exponent(int part, int top) {
   return kPartUnits<C>[part].tops * top - kPartUnits<C>[part].below;
 }
 
-// The lowest window that holds |x| <= largest: values stay clear of 2^(top+1) by 2^-20 of
-// it, so that 256 roundings cannot carry a biased sum over its binade.
+// The lowest window that holds |x| <= largest. Values stay below 2^(top+1) by 2^-20 of it, so that
+// 256 roundings cannot move a biased sum out of its binade.
 template <class C>
 C largest_of(int top) {
   return C((2 - 0x1p-19) * power_of_two(top));
@@ -29,18 +29,18 @@ int top_for(C largest) {
   if (largest > largest_of<C>(top)) ++top;
   return std::clamp(top, Window<C>::kLowestTop, Window<C>::kHighestTop);
 }
-// Values with 2 * bits(|x|) - 1 below this lie under the window.
+// Values with 2 * bits(|x|) - 1 below this limit are below the window.
 template <class C>
 typename Window<C>::Bits smallest_of(int top) {
   constexpr int kFraction = Window<C>::kMantissa - 1;
   constexpr int kBias = std::numeric_limits<C>::max_exponent - 1;
   int field = top - Window<C>::kBinades + 1 + kBias;
-  // At field 1 and below, subnormals are inside: they have the same last place.
+  // For fields up to 1, subnormals are inside: they have the same last place.
   return field <= 1 ? 0 : (typename Window<C>::Bits(field) << (kFraction + 1)) - 1;
 }
 
-// The top for these values: with a binade to spare if that window holds the smallest too, for most
-// columns' largest value is yet to come.
+// The top for these values, with one binade of headroom if that window still holds the smallest
+// value: in most columns the largest value is yet to come.
 template <class C>
 int top_with_headroom(C largest, typename Window<C>::Bits smallest) {
   int top = top_for<C>(largest);
@@ -55,7 +55,7 @@ void set_window(FloatLanes<C>& lanes, int lane, int top) {
   lanes.two_to_top[lane] = power_of_two(top);
 }
 
-// The same window for all lanes: set once, that is 32 times cheaper.
+// Sets the same window for all lanes, which is 32 times cheaper than setting each.
 template <class C>
 void set_windows(FloatLanes<C>& lanes, int top) {
   set_window(lanes, 0, top);

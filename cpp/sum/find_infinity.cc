@@ -1,4 +1,4 @@
-// Where the first infinity is: looked for only after a sum has met one.
+// Locates the first infinity. Called only after a sum has encountered one.
 #include <cmath>
 #include <limits>
 #include <type_traits>

@@ -1,5 +1,5 @@
-// Floating-point lanes and their columns: chooses windows, sums what lies outside of them apart,
-// and carries the lanes' integers over into the exact sums.
+// Accumulates tiles of floating-point values: chooses windows, sums outliers separately, and adds
+// the lanes' integers to the exact sums.
 #pragma once
 
 #include <algorithm>
@@ -27,19 +27,19 @@ T quiet_nan() {
   if constexpr (std::is_floating_point_v<T>) return std::numeric_limits<T>::quiet_NaN();
 }
 
-// One tile's width of floating-point lanes, over any number of tiles below each other.
+// The lanes of one tile's width, for any number of consecutive tiles.
 template <class T>
 class FloatAccumulator {
  public:
   using C = ComputeType<T>;
   static constexpr int kCount = kLanes<C>;
-  // Rows of a panel that are summed before those below them: so many that the processor's own
-  // fetching can follow.
+  // The number of rows of a panel that are summed before the next ones: as many as the hardware
+  // prefetcher can follow.
   static constexpr int kNarrowRows = 16, kWideRows = 16;
-  static constexpr int64_t kMaxRowBytes = 32 << 10;  // of a row, that a task takes at most
+  static constexpr int64_t kMaxRowBytes = 32 << 10;  // of the part of a row that one task sums
   using Bits = typename Window<C>::Bits;
 
-  // `together`: all lanes belong to one column, and so can share a window.
+  // `together`: all lanes belong to one column and may share a window.
   explicit FloatAccumulator(bool together = false) : together_(together) {
     std::memset(static_cast<void*>(&lanes_), 0, sizeof lanes_);
     std::fill_n(lanes_.two_to_top, kCount, 1.0);
@@ -49,15 +49,15 @@ class FloatAccumulator {
     std::fill_n(top_, kCount, kUnset);
   }
 
-  // A tile: start, its rows in portions (kTileRows or fewer altogether), finish. column_of(lane)
-  // names the lane's column; only lanes in `valid` count.
+  // A tile is processed by start(), rows() for one or more portions (at most kTileRows in total),
+  // and finish(). column_of(lane) returns the lane's column; only lanes in `valid` count.
   void start(const Kernels& kernels) { start_kernel<C>(kernels)(lanes_, skip_nan_, sums_); }
   template <class ColumnOf>
   void rows(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch,
             LaneMask, ColumnOf&&) {
     rows_kernel<T>(kernels)(data, stride, rows, prefetch, skip_nan_, sums_);
   }
-  // Takes the tile's sums over; its rows still lie at data.
+  // Adds the tile's sums; its rows must still be at `data`.
   template <class ColumnOf>
   void finish(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, LaneMask valid,
               ColumnOf&& column_of, InfinityPolicy& infinity) {
@@ -69,14 +69,14 @@ class FloatAccumulator {
     }
     if (failed) sum_split(kernels, data, stride, rows, failed, column_of, infinity);
     if (++tiles_ < kTilesBeforeFlush) return;
-    // All lanes that hold something: a second strip's are not valid in every tile.
+    // All lanes that hold sums: those of a second accumulator are not valid in every tile.
     for (int lane = 0; lane < kCount; ++lane) {
       if (top_[lane] != kUnset) flush_parts(lane, column_of(lane));
     }
     tiles_ = 0;
   }
 
-  // Adds all that the lanes hold to their columns.
+  // Adds the contents of the lanes to their columns.
   template <class ColumnOf>
   void flush(LaneMask valid, ColumnOf&& column_of) {
     for (int lane = 0; lane < kCount; ++lane) {
@@ -89,7 +89,7 @@ class FloatAccumulator {
     if (other_) other_->flush(valid, column_of);
   }
 
-  // The same for a strip whose lanes all belong to one column.
+  // The same if all lanes belong to one column.
   void flush_together(Column& column) {
     for (int part = 0; part < kSumParts<C>; ++part) {
       int128 sum = 0;
@@ -113,8 +113,8 @@ class FloatAccumulator {
 
  private:
   static constexpr int kMaxAccumulators = 4;
-  static constexpr int kMaxOutlierLanes = 4;  // more of a tile's are summed again with all of it
-  static constexpr C kNothing = std::numeric_limits<C>::infinity();  // the least of no values
+  static constexpr int kMaxOutlierLanes = 4;  // with more, the whole tile is summed again
+  static constexpr C kNothing = std::numeric_limits<C>::infinity();  // the minimum of no values
   static constexpr int kUnset = std::numeric_limits<int>::min();
   static ExactSum& exact_sum(Column& column, int part) {
     return part == kSumHigh || part == kSumLow ? column.sum : column.squares;
@@ -153,7 +153,7 @@ class FloatAccumulator {
     return finish_kernel<C>(kernels)(sums_, lanes, skip_nan_, lanes_);
   }
 
-  // One window for all lanes, if it holds the tile.
+  // Chooses one window for all lanes, if it holds the tile.
   template <class ColumnOf>
   bool share_window(ColumnOf&& column_of) {
     C largest = 0;
@@ -172,9 +172,10 @@ class FloatAccumulator {
     return true;
   }
 
-  // For each failed lane a window of its largest value, if there is one that holds the smallest
-  // too. A lane that no window can hold keeps the one it has: it may hold most of it. Returns
-  // whether the tile is worth another look: a window has moved, or NaN will be skipped from now on.
+  // Chooses for each failed lane a window for its largest value, if that window also holds its
+  // smallest. A lane that no window can hold keeps its window, which may hold most of its values.
+  // Returns whether the tile should be summed again: a window has moved, or NaN will be skipped
+  // from now on.
   template <class ColumnOf>
   bool choose_windows(LaneMask failed, ColumnOf&& column_of) {
     bool changed = false;
@@ -186,7 +187,7 @@ class FloatAccumulator {
       if (!(largest > 0 && largest <= std::numeric_limits<C>::max())) continue;
       Bits smallest = sums_.smallest[lane];
       bool held = largest <= lanes_.largest[lane] && smallest >= lanes_.smallest[lane];
-      if (held) continue;  // only a NaN was in the way
+      if (held) continue;  // the lane failed because of a NaN only
       int top = top_with_headroom<C>(largest, smallest);
       if (smallest < smallest_of<C>(top) && top_[lane] != kUnset) continue;
       changed |= top != top_[lane];
@@ -195,9 +196,9 @@ class FloatAccumulator {
     return changed;
   }
 
-  // Failed lanes one by one, where they are few: returns those that are still to be summed. Of
-  // values around 0, as normal ones are, each window misses some: with one in 80,000 below it,
-  // every twentieth tile of float64 has such a lane.
+  // Sums failed lanes one by one if there are few of them; returns the lanes that remain. Even of
+  // normally distributed data, a window misses some values near 0: one in 80,000, so that every
+  // twentieth tile of float64 has such a lane.
   template <class ColumnOf>
   LaneMask sum_outlier_lanes(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows,
                              LaneMask failed, ColumnOf&& column_of) {
@@ -214,7 +215,8 @@ class FloatAccumulator {
     return failed;
   }
 
-  // A lane of its own: what its window holds as rows of one column, the few other values plainly.
+  // Sums a single lane: the values inside its window as rows of one column, the few others by the
+  // scalar path.
   template <class ColumnOf>
   bool sum_lane(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, int lane,
                 ColumnOf&& column_of) {
@@ -245,8 +247,8 @@ class FloatAccumulator {
     return true;
   }
 
-  // Values that one window cannot hold: a second strip, with windows of its own, sums those
-  // outside of the first one's; beyond kMostStrips they are added plainly.
+  // Sums values that one window cannot hold: a second accumulator with its own windows sums those
+  // outside of the first one's; beyond kMaxAccumulators they are added by the scalar path.
   template <class ColumnOf>
   void sum_split(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, LaneMask failed,
                  ColumnOf&& column_of, InfinityPolicy& infinity) {
@@ -274,18 +276,19 @@ class FloatAccumulator {
     for (int lane = 0; lane < kCount; ++lane) {
       if (!(left >> lane & 1)) continue;
       other_->lanes_.missing[lane] -= rows - split_->outside[lane];
-      // The window that holds more comes first.
+      // The accumulator whose window holds more values comes first.
       bool better = int(split_->outside[lane]) > rows / 2 && other_->top_[lane] != kUnset;
       if (better) move_window(lane, other_->top_[lane], column_of);
     }
   }
 
-  // A tile in two: what each lane's window holds, and the rest, each with NaN for the other.
+  // A tile split in two: the values inside each lane's window, and the rest. NaN replaces the
+  // values of the other part.
   struct Split {
     T inside[kTileRows * kCount];
     T rest[kTileRows * kCount];
-    Bits outside[kCount];   // how many are in the rest
-    Bits infinite[kCount];  // and how many in neither
+    Bits outside[kCount];   // the number of values in `rest`
+    Bits infinite[kCount];  // the number of values in neither
   };
   void split(const T* data, ptrdiff_t stride, int rows) {
     std::fill_n(split_->outside, kCount, 0);
@@ -327,7 +330,7 @@ class FloatAccumulator {
   int tiles_ = 0;
   bool together_;
   bool skip_nan_ = false;
-  int depth_ = 0;  // of strips that sum what others cannot
+  int depth_ = 0;  // of the chain of accumulators
   std::unique_ptr<OutlierLane<T>> outlier_lane_;
   std::unique_ptr<Split> split_;
   std::unique_ptr<FloatAccumulator> other_;

@@ -1,4 +1,4 @@
-// The kernels for a type of floats, by the type.
+// Selects the floating-point kernels by type.
 #pragma once
 
 #include <type_traits>

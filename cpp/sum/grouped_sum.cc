@@ -1,8 +1,7 @@
-// The rows of a group are gathered, column by column, and summed as a run.
+// Gathers the rows of each group, column by column, and sums them as a contiguous run.
 //
-// Gathering reads each value once, from wherever it lies, and leaves each sum where it is; to go
-// over the rows in their order instead would fetch three lines of cache for every value, those of
-// its group's sums.
+// Gathering reads each value once and keeps the current group's sums in the cache. Processing the
+// rows in order would instead load three cache lines for every value, those of its group's sums.
 #include "sum/grouped_sum.h"
 
 #include <algorithm>
@@ -18,7 +17,7 @@
 namespace evenly {
 namespace {
 
-// The rows of a group: those that are listed, or some that follow each other.
+// The rows of a group: a list, or a contiguous range.
 struct Rows {
   const int64_t* listed;  // null: first, first + 1, …
   int64_t first, count;
@@ -29,13 +28,13 @@ struct Rows {
   }
 };
 
-// Values that are fetched before they are gathered: of the same group or the next ones.
+// How many values ahead of the current one are prefetched, from the same group or the next.
 constexpr int64_t kAhead = 32;
 
-// The rows, group by group; within a group as they came.
+// The rows sorted by group, in their original order within each group.
 struct GroupOrder {
-  std::vector<int64_t> starts;  // of each group, and the end
-  std::vector<int64_t> rows;    // none: they are in order; at the end kAhead times row 0
+  std::vector<int64_t> starts;  // the start of each group, and the end
+  std::vector<int64_t> rows;    // empty if the rows are sorted already; padded with kAhead zeros
 
   explicit GroupOrder(const Slices& slices)
       : starts(slices.starts, slices.starts + slices.count + 1) {}
@@ -53,7 +52,7 @@ struct GroupOrder {
     int64_t start = starts[std::size_t(group)], end = starts[std::size_t(group) + 1];
     return {rows.empty() ? nullptr : rows.data() + start, start, end - start};
   }
-  // The first group that begins at this place or after it.
+  // The first group that starts at this position or after it.
   int64_t group_at(int64_t position) const {
     return std::lower_bound(starts.begin(), starts.end() - 1, position) - starts.begin();
   }
@@ -65,13 +64,13 @@ void gather_listed(const S* data, int64_t stride, const int64_t* rows, int64_t c
     for (int64_t i = 0; i < count; ++i) to[i] = data[rows[i] * stride];
     return;
   }
-  for (int64_t i = 0; i < count; ++i) {  // between short groups the wait would begin anew
+  for (int64_t i = 0; i < count; ++i) {  // short groups would not be prefetched by the hardware
     __builtin_prefetch(data + rows[i + kAhead] * stride);
     to[i] = data[rows[i] * stride];
   }
 }
 
-// Copies the values of these rows that are there to `to`; returns how many.
+// Copies the values that are present in these rows to `to`; returns how many.
 template <class S>
 int64_t gather(const ArrowColumn& column, const Rows& rows, S* to) {
   const S* data = static_cast<const S*>(column.values.data);
@@ -91,10 +90,10 @@ int64_t gather(const ArrowColumn& column, const Rows& rows, S* to) {
   return kept;
 }
 
-// Below this a tile's start and end cost more than to add the values one by one.
+// With fewer values, starting and finishing a tile costs more than adding them one by one.
 constexpr int64_t kMinTileValues = 64;
 constexpr int64_t kBufferRows = 8192;
-// Groups of which one column is summed after the other: what they have summed to is in the cache.
+// The number of groups processed per column, so that their sums stay in the cache.
 constexpr int64_t kGroupsPerBlock = 256;
 
 template <class T>
@@ -147,7 +146,7 @@ std::vector<Column> accumulate_in_order(const GroupOrder& order,
   SharedColumns unused(0, 0);
   std::atomic<bool> stop{false};
 
-  // One column of groups [first, last).
+  // Sums one column of groups [first, last).
   auto sum_groups = [&](int64_t c, int64_t first, int64_t last, double* buffer) {
     const ArrowColumn& column = columns[std::size_t(c)];
     Column* into = sums.data() + first * width + c;
@@ -174,7 +173,7 @@ std::vector<Column> accumulate_in_order(const GroupOrder& order,
   for (const ArrowColumn& column : columns) bytes += rows * size_of(column.values.dtype);
   int useful = useful_threads(bytes, options.threads);
   int64_t parts = useful == 1 ? 1 : 4 * useful;
-  // A task has some groups, and all columns of these: no two write into the same line of cache.
+  // A task processes all columns of some groups, so that no two tasks write to the same cache line.
   parallel(parts, useful, [&](int64_t part) {
     ScopedFpEnvironment fp_environment;
     int64_t first = order.group_at(split_point(rows, parts, part));

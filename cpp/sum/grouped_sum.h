@@ -1,4 +1,4 @@
-// Columns whose rows belong to groups, into the moments of each group.
+// Computes the exact moments of each group of rows.
 #pragma once
 
 #include <cstdint>
@@ -8,21 +8,20 @@
 
 namespace evenly {
 
-// Of each row, the number of its group: from 0 to count - 1.
+// The group of each row, from 0 to count - 1.
 struct RowGroups {
   const int64_t* codes;
   int64_t rows;
   int64_t count;
 };
 
-// Returns the moments of each group's rows, the columns of a group together. `infinite` is set as
-// by `accumulate`.
+// Returns the moments of each group's rows, all columns of a group together. `infinite` is set as
+// by accumulate().
 std::vector<Column> accumulate_groups(const std::vector<ArrowColumn>& columns,
                                       const RowGroups& groups, const AccumulateOptions& options,
                                       bool& infinite);
 
-// Values of which each column has some that follow each other: the i-th those from starts[i] to
-// starts[i + 1].
+// Contiguous slices of an array, one per column: slice i goes from starts[i] to starts[i + 1].
 struct Slices {
   Array values;
   const int64_t* starts;
@@ -30,7 +29,7 @@ struct Slices {
 };
 std::vector<Column> accumulate(const Slices& slices, const AccumulateOptions& options,
                                bool& infinite);
-// The place of the first infinity among the values, and its column.
+// The position of the first infinity among all values, and its column.
 Location find_infinity(const Slices& slices, const double* weights);
 
 }  // namespace evenly

@@ -1,4 +1,4 @@
-// Rows of groups, against each group's rows by themselves.
+// Groups of rows against the sums of each group's rows.
 #include "sum/grouped_sum.h"
 
 #include <cmath>
@@ -26,7 +26,7 @@ AccumulateOptions options_of(int threads, const std::vector<double>* weights) {
   return options;
 }
 
-// Columns of any type and stride in which every third row may have no value.
+// Columns of any type and stride, in which some rows may have no value.
 void check_groups(Random& random, int64_t rows, int64_t count, bool weighted, int threads) {
   std::vector<TestArray> arrays;
   std::vector<ArrowColumn> columns;
@@ -53,7 +53,7 @@ void check_groups(Random& random, int64_t rows, int64_t count, bool weighted, in
   CHECK(!infinite);
   CHECK(int64_t(sums.size()) == 3 * count);
 
-  // A group's rows by themselves are all rows, of which the others weigh nothing.
+  // A group's rows alone: all rows, with a weight of 0 for those of other groups.
   for (int64_t group = 0; group < count; ++group) {
     std::vector<double> own(weights.size());
     for (std::size_t row = 0; row < own.size(); ++row) {
@@ -71,7 +71,7 @@ void check_groups(Random& random, int64_t rows, int64_t count, bool weighted, in
   }
 }
 
-// Slices of any type and stride, some of them empty, against each slice as an array of its own.
+// Slices of any type and stride, some of them empty, against each slice as a separate array.
 void check_slices(Random& random, int64_t count, bool weighted, int threads) {
   std::vector<int64_t> starts{0};
   for (int64_t i = 0; i < count; ++i) {
@@ -104,7 +104,7 @@ void check_slices(Random& random, int64_t count, bool weighted, int threads) {
 
 }  // namespace
 
-TEST(each_group_has_the_sums_of_its_rows) {
+TEST(groups_have_the_sums_of_their_rows) {
   Random random(seed());
   for (int64_t rows : {0, 1, 7, 100, 3000, 20000}) {
     for (int64_t count : {1, 3, 20}) {
@@ -114,7 +114,7 @@ TEST(each_group_has_the_sums_of_its_rows) {
   }
 }
 
-TEST(each_slice_has_the_sums_of_its_values) {
+TEST(slices_have_the_sums_of_their_values) {
   Random random(seed());
   for (int64_t count : {0, 1, 2, 40}) {
     for (bool weighted : {false, true}) {

@@ -1,9 +1,9 @@
-// What happens to infinities.
+// How infinities are treated.
 #pragma once
 
 namespace evenly {
 
-// Told when a lane meets an infinity; true means: count it as missing.
+// `missing`: count infinities as missing. `seen` is set when an infinity is encountered.
 struct InfinityPolicy {
   bool missing = false;
   bool seen = false;

@@ -1,4 +1,4 @@
-// Integer lanes and their columns.
+// Accumulates tiles of integers.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,8 @@ IntKernel<T> int_kernel(const Kernels& kernels) {
   if constexpr (std::is_same_v<T, uint64_t>) return kernels.uint64;
 }
 
-// What lanes of one column have summed to: the column is then added to once, and not once a lane.
+// The total of lanes that belong to one column, so that the column is updated once instead of once
+// per lane.
 template <class T>
 struct IntTotal {
   int128 sum = 0, squares = 0;
@@ -45,19 +46,20 @@ struct IntTotal {
   }
 };
 
-// One tile's width of integer lanes.
+// The lanes of one tile's width.
 template <class T>
 class IntAccumulator {
  public:
   static constexpr int kCount = kLanes<T>;
-  // Rows of a panel that are summed before those below them: as many as a tile has, for each
-  // portion is taken over into 64 bits, or fewer, which the processor's own fetching can follow.
+  // The number of rows of a panel that are summed before the next ones: a whole tile, because each
+  // portion is added to 64-bit integers at once, or fewer in wide panels, which the hardware
+  // prefetcher can follow.
   static constexpr int kNarrowRows = kTileRows, kWideRows = 32;
-  static constexpr int64_t kMaxRowBytes = 16 << 10;  // of a row, that a task takes at most
+  static constexpr int64_t kMaxRowBytes = 16 << 10;  // of the part of a row that one task sums
 
   explicit IntAccumulator(bool = false) { clear(); }
 
-  // The same three steps as for a tile of floats; here each portion is taken over at once.
+  // The same three steps as for floating-point tiles; here each portion is added at once.
   void start(const Kernels&) {}
   template <class ColumnOf>
   void rows(const Kernels& kernels, const T* data, ptrdiff_t stride, int rows, Prefetch* prefetch,
@@ -70,7 +72,7 @@ class IntAccumulator {
   template <class ColumnOf>
   void finish(const Kernels&, const T*, ptrdiff_t, int, LaneMask valid, ColumnOf&& column_of,
               InfinityPolicy&) {
-    // The low halves of 2^24 tiles of 256 squares fill 64 bits.
+    // The low halves of the squares of 2^24 tiles of 256 rows fill 64 bits.
     if (++tiles_ < 1 << 23) return;
     for (int lane = 0; lane < kCount; ++lane) {
       if (!(valid >> lane & 1)) continue;
@@ -81,7 +83,7 @@ class IntAccumulator {
     clear();
   }
 
-  // Adds all that the lanes hold to the totals of their columns, which it asks for in order.
+  // Adds the contents of the lanes to the totals of their columns, in order of the lanes.
   template <class TotalOf>
   void flush(LaneMask valid, TotalOf&& total_of) {
     for (int lane = 0; lane < kCount; ++lane) {
@@ -98,7 +100,7 @@ class IntAccumulator {
   }
 
  private:
-  // Values of more than 32 bits, in 128.
+  // Sums values of more than 32 bits in 128 bits.
   static void sum_lane(const T* data, ptrdiff_t stride, int rows, Column& column) {
     int128 sum = 0, low = 0, high = 0;
     for (int r = 0; r < rows; ++r) {

@@ -1,4 +1,4 @@
-// Columns with validity bitmaps into the sink.
+// Sums columns with validity bitmaps.
 #pragma once
 
 #include <algorithm>
@@ -14,14 +14,14 @@
 
 namespace evenly {
 
-// Copies the values of rows [row0, row1) that are there to `to`; returns how many.
+// Copies the values that are present in rows [row0, row1) to `to`; returns how many.
 template <class S>
 int64_t copy_present(const ArrowColumn& column, int64_t row0, int64_t row1, S* to) {
   const S* data = static_cast<const S*>(column.values.data);
   int64_t stride = column.values.strides[0], kept = 0;
   for (int64_t row = row0; row < row1;) {
     int64_t bit = column.bit_offset + row;
-    // Mostly 64 rows at a time are all there, or all missing.
+    // Usually 64 consecutive rows are all present or all missing.
     if (column.validity && stride == 1 && bit % 8 == 0 && row + 64 <= row1) {
       uint64_t word;
       std::memcpy(&word, column.validity + bit / 8, sizeof word);
@@ -43,7 +43,7 @@ int64_t copy_present(const ArrowColumn& column, int64_t row0, int64_t row1, S* t
   return kept;
 }
 
-// Sums the values of rows [row0, row1) that are there; the gaps are closed in a copy.
+// Sums the values that are present in rows [row0, row1), from a compact copy if necessary.
 template <class T>
 void sum_present(ColumnRunTask<T>& task, const ArrowColumn& column, int64_t row0, int64_t row1) {
   using S = StorageType<T>;

@@ -8,7 +8,7 @@ using namespace evenly::testing;
 
 namespace {
 
-// A column, its bitmap in guarded memory of its own, and what must come out.
+// A column, its bitmap in separate guarded memory, and the expected values.
 struct TestColumn {
   TestArray values;
   int64_t bit_offset;
@@ -94,7 +94,7 @@ TEST(nulls_are_missing_at_any_bit_offset_and_length) {
     check(random, random.between(0, 600), random.between(1, 6), false, 1);
 }
 
-TEST(long_columns_are_cut_into_parts) {
+TEST(long_columns_are_split_into_tasks) {
   Random random(seed());
   for (int64_t run = 0; run < portion(6); ++run) {
     check(random, random.between(20000, 60000), random.between(1, 5), false,
@@ -102,13 +102,13 @@ TEST(long_columns_are_cut_into_parts) {
   }
 }
 
-TEST(an_infinity_under_a_null_is_none) {
+TEST(infinities_under_nulls_are_ignored) {
   Random random(seed());
   for (int64_t run = 0; run < portion(100); ++run)
     check(random, random.between(1, 300), 3, true, 1);
 }
 
-TEST(weights_go_with_rows_that_have_a_value) {
+TEST(weights_of_rows_with_and_without_a_value) {
   Random random(seed());
   for (int64_t run = 0; run < portion(100); ++run) {
     int64_t rows = random.between(1, 200);
@@ -135,7 +135,7 @@ TEST(weights_go_with_rows_that_have_a_value) {
   }
 }
 
-TEST(no_columns_and_no_rows) {
+TEST(empty_columns) {
   bool infinite = true;
   const double weight = 1;
   for (const double* weights : {(const double*)nullptr, &weight}) {

@@ -1,4 +1,4 @@
-// A lane that a tile's window does not quite hold, summed by itself.
+// Sums a single lane of which a window holds all but a few values.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,8 @@
 
 namespace evenly {
 
-// One lane's values of a tile: those that a window holds, which is that of all lanes, and the
-// others.
+// The values of one lane of a tile: those inside a window (stored as rows of lanes that share that
+// window), and the others.
 template <class T>
 struct OutlierLane {
   using C = ComputeType<T>;
@@ -27,7 +27,7 @@ struct OutlierLane {
   FloatSums<C> sums;
   int top = std::numeric_limits<int>::min();
 
-  // Takes the values apart, without NaN. Returns false when those outside are not few.
+  // Splits the values, without NaN. Returns false if more than kMaxOutside are outside.
   bool split(const T* data, ptrdiff_t stride, int count, int new_top) {
     if (top != new_top) set_windows(lanes, top = new_top);
     int in = num_outside = 0;
@@ -46,7 +46,7 @@ struct OutlierLane {
     std::fill_n(inside + in, rows * kCount - in, T{});
     return true;
   }
-  // Adds those inside to the parts of all lanes.
+  // Adds the values inside to the parts of all lanes.
   void sum(const Kernels& kernels) {
     start_kernel<C>(kernels)(lanes, false, sums);
     rows_kernel<T>(kernels)(inside, kCount, rows, nullptr, false, sums);

@@ -11,7 +11,7 @@
 
 namespace evenly {
 
-// Sums rows [row0, row1) of the values [first, last) of a panel's rows.
+// Sums rows [row0, row1) of values [first, last) of a panel's rows.
 template <class T>
 class RowTilesTask {
  public:
@@ -47,13 +47,13 @@ class RowTilesTask {
  private:
   using S = StorageType<T>;
   static constexpr int kCount = AccumulatorFor<T>::kCount;
-  // A block of tiles beside each other, which the L2 cache still has when one is summed again.
+  // The size of adjacent tiles that stay in the L2 cache in case one is summed again.
   static constexpr int64_t kBlockBytes = 2 << 20;
   static constexpr int kPieceBytes = kCount * int(sizeof(S));
   static constexpr int kNarrowPieces = 4, kPiecesAhead = 4;
   static constexpr int64_t kBytesAhead = 8 << 10, kBytesAheadOfOne = 2 << 10;
 
-  // Whether the values begin again with the first column on their way.
+  // Whether the values include the last column followed by the first.
   bool wraps() const {
     return last_ - first_ >= shape_.inner * shape_.columns ||
            shape_.column(last_ - 1) < shape_.column(first_);
@@ -65,7 +65,7 @@ class RowTilesTask {
   LaneMask lanes_of(int s) const {
     return first_lanes(std::min<int64_t>(kCount, last_ - first_ - int64_t(s) * kCount));
   }
-  // The function from a strip's lanes to their columns.
+  // A function from an accumulator's lanes to their columns.
   auto column_of(int s) {
     return [this, s](int lane) -> Column& {
       return own_[shape_.column(first_ + int64_t(s) * kCount + lane)];
@@ -92,8 +92,8 @@ class RowTilesTask {
     }
   }
 
-  // The last tile of a row may be wider than what is left of the row. Reading on into the next
-  // row does no harm; reading on past the panel might. This many rows are safe.
+  // The last tile of a row may extend beyond the end of the row. Reading into the next row is
+  // harmless, reading past the end of the panel is not. The number of rows for which it is safe.
   int64_t readable_rows() const {
     int64_t spare = (shape_.rows - 1) * shape_.row_stride + shape_.width - first_;
     spare -= int64_t(accumulators_.size()) * kCount;
@@ -101,9 +101,9 @@ class RowTilesTask {
     return shape_.row_stride > 0 ? spare / shape_.row_stride + 1 : shape_.rows;
   }
 
-  // Up to kTileRows rows where they lie, a portion of rows at a time, piece by piece. What will be
-  // wanted is fetched meanwhile: narrow rows without gaps in the order of memory, others in that of
-  // their pieces. (Fetching what is not there does no harm.)
+  // Sums up to kTileRows rows in place, one portion of rows at a time, piece by piece, and
+  // prefetches: contiguous narrow rows in memory order, others in the order of their pieces.
+  // (Prefetching addresses that do not exist is harmless.)
   void sum_block(const S* data, int rows) {
     for (AccumulatorFor<T>& accumulator : accumulators_) accumulator.start(context_.kernels);
     const int pieces = int(accumulators_.size());
@@ -128,13 +128,14 @@ class RowTilesTask {
     }
     for (int s = 0; s < pieces; ++s) finish_tile(s, data + s * kCount, stride, rows);
   }
-  // Of one piece: near, but beyond the tile where the first sweep has read it all.
+  // For a single piece: a short distance, but beyond the tile if the first sweep has read all of
+  // it.
   int64_t bytes_ahead_of_one() const {
     return kBytesAheadOfOne + (context_.kernels.one_sweep ? 0 : kTileRows * kTileBytes);
   }
   static const char* address(const S* data) { return reinterpret_cast<const char*>(data); }
 
-  // Up to kTileRows rows, copied.
+  // Sums a copy of up to kTileRows rows.
   void sum_copy(const S* data, int rows) {
     alignas(64) S copy[kTileRows * kCount];
     for (int s = 0; s < int(accumulators_.size()); ++s) {

@@ -1,4 +1,4 @@
-// One column, one value at a time.
+// Sums one column, one value at a time.
 #pragma once
 
 #include <cmath>
@@ -11,7 +11,7 @@
 
 namespace evenly {
 
-// Adds rows one by one, each with its weight, to one column.
+// Adds rows, each with an optional weight, to one column.
 class ScalarColumn {
  public:
   template <class Number>

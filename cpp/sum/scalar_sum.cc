@@ -1,4 +1,4 @@
-// One value at a time, in the caller's order.
+// Sums one value at a time, in the caller's order.
 #include <array>
 
 #include "sum/accumulate.h"
@@ -16,7 +16,7 @@ std::vector<Column> accumulate_scalar(const Array& array, const AccumulateOption
                                       bool& infinite) {
   const std::vector<Axis> axes = row_axes(array);
   const int64_t step = feature_stride(array);
-  constexpr int64_t kColumnsPerTask = 16;  // columns of a task: neighbours share cache lines
+  constexpr int64_t kColumnsPerTask = 16;  // of a task; neighbors share cache lines
   auto part = [&](int64_t row0, int64_t row1, int64_t first, int columns, Column* into) {
     std::array<ScalarColumn, kColumnsPerTask> own;
     InfinityPolicy infinity{options.infinite_as_missing};

@@ -1,7 +1,7 @@
-// The plain integer path: one value at a time into the wide accumulators.
+// The scalar path: adds one value at a time to the exact sums.
 //
-// Always right, for any finite value; what the kernels cannot take comes here, and
-// what they compute is tested against it.
+// Correct for any finite value. It handles what the kernels cannot, and is the reference that they
+// are tested against.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,8 @@
 
 namespace evenly {
 
-// |value| = mantissa * 2^(field - 1075), with the field that its bits have, or 1 for a subnormal.
+// |value| = mantissa * 2^(field - 1075), with the exponent field of its bits, or 1 if it is
+// subnormal.
 struct Magnitude {
   uint64_t mantissa;
   int field;
@@ -35,7 +36,7 @@ struct Scaled {
 inline Scaled scaled(double value) {
   auto [mantissa, field] = Magnitude(value);
   if (mantissa == 0) return {0, 0};
-  // Without trailing zeros the limbs that are touched stay few.
+  // Without trailing zeros, fewer limbs are touched.
   int zeros = std::countr_zero(mantissa);
   int64_t rest = int64_t(mantissa >> zeros);
   return {std::signbit(value) ? -rest : rest, field - 1075 + zeros};
@@ -51,7 +52,7 @@ void add_sums(Column& column, Integer x) {
   unsigned __int128 magnitude = x < 0 ? -(unsigned __int128)x : (unsigned __int128)x;
   unsigned __int128 square = magnitude * magnitude;
   column.sum.add_wide(int128(x), 0);
-  if (square >> 127) {  // 2^127 and more do not fit a signed 128
+  if (square >> 127) {  // 2^127 and more do not fit into a signed 128-bit integer
     column.squares.add_wide(int128(square >> 64), 64);
     square = uint64_t(square);
   }
@@ -66,20 +67,20 @@ ExtremeValue extreme_value_of_number(Number x) {
   }
 }
 
-// Sums and extremes, not the count.
+// Adds to sums and extremes but not to the count.
 template <class Number>
 void add_scalar(Column& column, Number x) {
   add_sums(column, x);
   column.include(extreme_value_of_number(x));
 }
 
-// weight * x and weight * x*x, exactly. The weight is finite and positive.
+// Adds weight * x and weight * x*x exactly. The weight must be finite and positive.
 inline void add_weighted_sums(Column& column, Scaled weight, double x) {
   Scaled value = scaled(x);
   int exponent = weight.exponent + value.exponent;
   int128 product = int128(weight.mantissa) * value.mantissa;  // 106 bits
   column.sum.add_wide(product, exponent);
-  // product * mantissa has 159 bits: take the product apart at bit 53.
+  // product * mantissa has 159 bits, so split the product at bit 53.
   int128 high = product >> 53;
   int64_t low = int64_t(product - (high << 53));
   exponent += value.exponent;
@@ -88,7 +89,7 @@ inline void add_weighted_sums(Column& column, Scaled weight, double x) {
 }
 template <class Integer>
 void add_weighted_sums(Column& column, Scaled weight, Integer x) {
-  // In two pieces of 32 bits: (a*2^32 + b), each small enough for what follows.
+  // Splits x into a*2^32 + b; both parts are small enough for the products below.
   int128 wide = int128(x);
   int64_t high = int64_t(wide >> 32), low = int64_t(wide & 0xffffffff);
   int128 weighted_high = int128(weight.mantissa) * high;  // 53 + 33 bits

@@ -1,4 +1,4 @@
-// The plain path's sums, weighted and not, against the oracle.
+// The scalar path, weighted and unweighted, against the oracle.
 #include "sum/scalar_sum.h"
 
 #include "sum/small_sum.h"
@@ -11,7 +11,7 @@ using namespace evenly::testing;
 
 namespace {
 
-// += a * b * c, for up to 64 bits each.
+// sum += a * b * c, for up to 64 bits each.
 void add_product(Oracle& sum, int128 a, int128 b, int128 c, int exponent) {
   auto pieces = [](int128 x, int128(&out)[3]) {  // of 27 bits
     out[0] = x & 0x7ffffff;
@@ -85,7 +85,7 @@ void check_all(bool weighted) {
 TEST(sums_and_squares_of_every_type_are_exact) { check_all(false); }
 TEST(weighted_sums_and_squares_of_every_type_are_exact) { check_all(true); }
 
-TEST(integers_beyond_the_doubles_keep_their_place_among_the_extremes) {
+TEST(extremes_of_integers_that_doubles_cannot_hold) {
   for (uint64_t x :
        {~uint64_t(0), ~uint64_t(0) - 1, (uint64_t(1) << 63) + 1, (uint64_t(1) << 53) + 1}) {
     CHECK(extreme_value_of_integer(x - 1) < extreme_value_of_integer(x));
@@ -99,9 +99,9 @@ TEST(integers_beyond_the_doubles_keep_their_place_among_the_extremes) {
   }
 }
 
-// Some values at once, and one by one: the same column, or none is taken.
+// Small batches give the same column as one value at a time, or are rejected.
 template <class T>
-void check_few(Random& random, Kind kind, int& taken) {
+void check_small(Random& random, Kind kind, int& taken) {
   using Number = std::conditional_t<kIsFloating<T>, double, decltype(to_number(T{}))>;
   Values<T> values(random, kind);
   Number some[kMaxSmall];
@@ -119,14 +119,14 @@ void check_few(Random& random, Kind kind, int& taken) {
   CHECK(few.min == expected.min && few.max == expected.max, "kind " + std::to_string(int(kind)));
 }
 
-TEST(a_few_values_are_summed_as_one_by_one) {
+TEST(small_sums_equal_the_scalar_path) {
   Random random(seed());
   int taken = 0, tried = 0;
   for (DType dtype : kAllTypes) {
     with_type(dtype, [&](auto* type) {
       for (int kind = 0; kind < kFiniteKinds; ++kind) {
         for (int64_t run = 0; run < portion(200); ++run, ++tried) {
-          check_few<std::remove_pointer_t<decltype(type)>>(random, Kind(kind), taken);
+          check_small<std::remove_pointer_t<decltype(type)>>(random, Kind(kind), taken);
         }
       }
     });
@@ -134,7 +134,7 @@ TEST(a_few_values_are_summed_as_one_by_one) {
   CHECK(taken > tried / 3, "");
 }
 
-TEST(a_few_values_at_the_limits) {
+TEST(small_sums_at_the_limits) {
   auto check = [](const auto& values, bool expected) {
     Column few, one_by_one;
     CHECK(add_small(few, values.data(), int(values.size())) == expected, "");

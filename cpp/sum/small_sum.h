@@ -1,5 +1,5 @@
-// A few values of one column, summed without a tile: whole numbers in units that they share, which
-// go over into the wide sums once and not once a value.
+// Sums a few values of one column without a tile: as integers in a common unit, which are added to
+// the exact sums once instead of once per value.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,8 @@ namespace evenly {
 
 inline constexpr int kMaxSmall = 64;
 
-// Adds up to 64 numbers, but not to the column's count. Returns false, and adds nothing, when one
-// is not finite or they are too far apart.
+// Adds up to 64 numbers, without counting them. Returns false and adds nothing if one is not finite
+// or their exponents differ too much.
 inline bool add_small(Column& column, const double* values, int count) {
   constexpr int kFurthest = 63, kBucketBits = 16;  // of exponents; of squares in one bucket
   uint64_t all = 0;
@@ -33,8 +33,8 @@ inline bool add_small(Column& column, const double* values, int count) {
   column.include(extreme_value(min));
   column.include(extreme_value(max));
   if (all == 0) return true;
-  // x = mantissa * 2^(unit + apart). A mantissa has 53 bits at most: the sum of 64 of them takes
-  // 53 + 63 + 6, and that of the squares whose shift is below 16, 106 + 14 + 6.
+  // x = mantissa * 2^(unit + apart). A mantissa has at most 53 bits: the sum of 64 of them takes 53
+  // + 63 + 6 bits, and the sum of the squares whose shift is below 16 takes 106 + 14 + 6.
   const int zeros = std::countr_zero(all), unit = lowest - 1075 + zeros;
   int128 sum = 0;
   unsigned __int128 squares[2 * kFurthest / kBucketBits + 1] = {};
@@ -55,7 +55,7 @@ inline bool add_small(Column& column, const double* values, int count) {
   return true;
 }
 
-// The same for integers below 2^60 in size.
+// The same for integers below 2^60 in magnitude.
 template <class Integer>
 bool add_small(Column& column, const Integer* values, int count) {
   auto [min, max] = std::minmax_element(values, values + count);

@@ -1,4 +1,4 @@
-// Columns that are summed in tasks of some rows of some columns.
+// Sums columns in tasks of some rows of some columns.
 #pragma once
 
 #include <algorithm>
@@ -13,16 +13,16 @@
 namespace evenly {
 
 // Calls sum(first row, last row, first column, columns, their sums) for tasks of `together` columns
-// and, where there are so many, at least `least` rows; it returns whether it met an infinity that
-// may not be.
+// and, if there are that many, at least `min_rows` rows. sum() returns whether it encountered an
+// infinity that may not be treated as missing.
 template <class Sum>
-std::vector<Column> sum_in_tasks(int64_t rows, int64_t columns, int64_t together, int64_t lane_min,
+std::vector<Column> sum_in_tasks(int64_t rows, int64_t columns, int64_t together, int64_t min_rows,
                                  int threads, bool& infinite, Sum&& sum) {
   infinite = false;
   if (columns == 0) return {};
   const int64_t strips = (columns + together - 1) / together;
-  const int64_t parts = std::clamp<int64_t>(rows / lane_min, 1, task_count(strips, threads));
-  std::vector<Column> sums(std::size_t(columns * parts));  // a part's columns together
+  const int64_t parts = std::clamp<int64_t>(rows / min_rows, 1, task_count(strips, threads));
+  std::vector<Column> sums(std::size_t(columns * parts));  // all columns of a part together
   std::atomic<bool> stop{false};
   parallel(strips * parts, threads, [&](int64_t task) {
     ScopedFpEnvironment fp_environment;

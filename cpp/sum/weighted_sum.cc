@@ -9,7 +9,8 @@
 namespace evenly {
 namespace {
 
-// Rows with a value: the weights of all rows, less those of the rows without one.
+// Sets the weight of the rows with a value: the weight of all rows minus that of the rows without
+// one.
 void count_rows(std::vector<Column>& columns, const double* weights, int64_t rows, int threads) {
   bool infinite = false;
   AccumulateOptions options;

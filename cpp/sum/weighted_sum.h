@@ -1,11 +1,11 @@
-// Arrays with a weight for each row, into moments.
+// Computes the exact moments of arrays with a weight for each row.
 #pragma once
 
 #include "sum/accumulate.h"
 
 namespace evenly {
 
-// As accumulate; where there are no kernels for it, accumulate_plain.
+// Like accumulate(); without weighted kernels, like accumulate_scalar().
 std::vector<Column> accumulate_weighted(const Array& array, const AccumulateOptions& options,
                                         bool& infinite);
 std::vector<Column> accumulate_weighted(const std::vector<ArrowColumn>& columns,

@@ -1,4 +1,4 @@
-// A weight of 2 is the row twice, and fractions of rows are exact.
+// A weight of 2 counts a row twice, and fractional weights are exact.
 #include "sum/accumulate.h"
 #include "tests/check.h"
 #include "tests/reference.h"
@@ -20,7 +20,7 @@ std::vector<Column> accumulated(const Array& array, const double* weights) {
 
 }  // namespace
 
-TEST(a_whole_weight_is_the_row_as_many_times) {
+TEST(integer_weights_repeat_rows) {
   Random random(seed());
   for (DType dtype : kAllTypes) {
     for (int64_t run = 0; run < portion(25); ++run) {
@@ -51,7 +51,7 @@ TEST(a_whole_weight_is_the_row_as_many_times) {
   }
 }
 
-TEST(fractions_of_rows_scale_the_sums_exactly) {
+TEST(fractional_weights_scale_the_sums_exactly) {
   Random random(seed());
   for (DType dtype : kAllTypes) {
     int64_t rows = 90, columns = 7;
@@ -78,7 +78,7 @@ TEST(fractions_of_rows_scale_the_sums_exactly) {
   }
 }
 
-TEST(tiles_of_any_layout_have_the_plain_sums) {
+TEST(weighted_tiles_of_any_layout_equal_the_scalar_path) {
   Random random(seed());
   for (DType dtype : kAllTypes) {
     for (int64_t run = 0; run < portion(60); ++run) {
@@ -105,7 +105,7 @@ TEST(tiles_of_any_layout_have_the_plain_sums) {
   }
 }
 
-TEST(an_infinity_in_a_row_of_no_weight_is_none) {
+TEST(infinities_in_rows_of_zero_weight_are_ignored) {
   double infinity = std::numeric_limits<double>::infinity();
   std::vector<double> values = {1, infinity, 3, infinity}, weights = {1, 0, 2, 0};
   Array array{values.data(), DType::kFloat64, {4}, {1}, -1};

@@ -1,6 +1,6 @@
-// A task that sums rows with weights: values become doubles, with their weights beside them, in
-// tiles; what a tile's levels hold is added to its columns. What no tile can take is added one by
-// one.
+// A task that sums rows with weights: values are converted to double and, with their weights,
+// collected in tiles, whose levels are then added to the columns. What a tile cannot hold is added
+// by the scalar path.
 #pragma once
 
 #include <algorithm>
@@ -21,15 +21,14 @@ namespace evenly {
 inline constexpr int kMaxWeightedValues = kTileRows * kWeightedLanes;
 inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-// The exponent of a level's unit, where values and products are below 2^top.
+// The exponent of a level's unit, for values and products below 2^top.
 inline int level_unit(int top, int level) { return top - kLevelBits * (level + 1); }
 
-// Sizes, without 0: of none, 0 and infinity.
+// The range of nonzero magnitudes; of no values, {0, infinity}.
 struct MagnitudeRange {
   double largest = 0, smallest = std::numeric_limits<double>::infinity();
 
-  // Those of the values and weights with which no product overflows, and no error of one is lost
-  // among the subnormals.
+  // Whether no product overflows and no rounding error is lost to underflow.
   bool fit_values() const { return largest <= power_of_two(400) && smallest >= power_of_two(-300); }
   bool fit_weights() const {
     return largest <= power_of_two(200) && smallest >= power_of_two(-200);
@@ -41,19 +40,19 @@ inline MagnitudeRange magnitude_range(const WeightedExtremes& extremes) {
           *std::min_element(extremes.smallest, extremes.smallest + kWeightedLanes)};
 }
 
-// Rows that lie equally far apart: `count` from an offset on.
+// `count` evenly spaced rows, starting at an offset.
 struct StridedRows {
   int64_t offset, step, count;
 };
-// The first of these rows of an array, at most as many as its innermost axis goes on.
+// The first rows of an array, up to the end of its innermost axis.
 inline StridedRows rows_from(const std::vector<Axis>& axes, int64_t row, int64_t most) {
   if (axes.empty()) return {0, 1, 1};
   const Axis& inner = axes.back();
   return {offset_of(axes, row), inner.stride, std::min(most, inner.extent - row % inner.extent)};
 }
 
-// A tile: the next rows of up to kWeightedLanes columns; or a run, the values of one column, row by
-// row.
+// A tile holds the next rows of up to kWeightedLanes columns or, for a run, the values of one
+// column, row by row.
 template <class T>
 class WeightedTask {
  public:
@@ -61,7 +60,7 @@ class WeightedTask {
                InfinityPolicy infinity_policy)
       : kernels_(kernels), columns_(columns), run_(run), infinity_(infinity_policy) {}
 
-  // Rows [row0, row1) of columns that are `step` elements apart.
+  // Adds rows [row0, row1) of columns that are `step` elements apart.
   void add_rows(const T* data, const std::vector<Axis>& axes, int64_t step, int64_t row0,
                 int64_t row1, const double* weights) {
     int64_t offsets[kTileRows];
@@ -77,7 +76,7 @@ class WeightedTask {
     sum_rows(data, offsets, step, 0);
   }
 
-  // Rows [row0, row1) of one column.
+  // Adds rows [row0, row1) of one column.
   void add_run(const T* data, const std::vector<Axis>& axes, int64_t row0, int64_t row1,
                const double* weights, const ArrowColumn* validity = nullptr) {
     for (int64_t row = row0; row < row1;) {
@@ -95,7 +94,8 @@ class WeightedTask {
     sum_run(data);
   }
 
-  // Writes the columns, but for their counts; returns whether it met an infinity that may not be.
+  // Writes the columns without their counts; returns whether an infinity was encountered that may
+  // not be treated as missing.
   bool finish(Column* columns) {
     for (int i = 0; i < columns_; ++i) {
       own_[i].add_missing(missing_[i]);
@@ -105,9 +105,10 @@ class WeightedTask {
   }
 
  private:
-  // ---- Into doubles ----------------------------------------------------------------------
+  // ---- Conversion to double --------------------------------------------------------------
 
-  // An integer that is no double is added as it is: a NaN takes its place, but it is not missing.
+  // An integer that a double cannot hold is added by the scalar path; a NaN takes its place in the
+  // tile but does not count as missing.
   double to_double(T element, double weight, int lane) {
     auto x = to_number(element);
     if constexpr (std::is_integral_v<decltype(x)> && sizeof(x) == 8) {
@@ -170,7 +171,7 @@ class WeightedTask {
     count_ = 0;
   }
   int rows_of_run() const { return (count_ + kWeightedLanes - 1) / kWeightedLanes; }
-  // The rest of the last row adds nothing.
+  // Pads the last row with values that add nothing.
   void pad_last_row() {
     std::fill(values_ + count_, values_ + rows_of_run() * kWeightedLanes, kNaN);
     std::fill(weights_ + count_, weights_ + rows_of_run() * kWeightedLanes, weights_[0]);
@@ -188,7 +189,7 @@ class WeightedTask {
     }
     count_ = kept;
   }
-  // Whether a value is one; else it is missing.
+  // Returns whether x is finite; otherwise counts it as missing.
   bool is_valid(double x, double weight, int lane) {
     if (std::isfinite(x)) return true;
     infinity_.seen |= x == x;
@@ -224,7 +225,7 @@ class WeightedTask {
     const int lanes = run_ ? kWeightedLanes : columns_;
     const MagnitudeRange& weights = summary.weights;
     WeightedExtremes& extremes = summary.values;
-    if (run_) {  // lanes of one column have the same units
+    if (run_) {  // lanes of one column share their units
       const MagnitudeRange all = magnitude_range(extremes);
       std::fill_n(extremes.largest, kWeightedLanes, all.largest);
       std::fill_n(extremes.smallest, kWeightedLanes, all.smallest);
@@ -266,7 +267,7 @@ class WeightedTask {
     }
   }
 
-  // Adds lanes [first, first + count), which have the same units, but not the failed ones.
+  // Adds lanes [first, first + count), which share their units, without the failed ones.
   static void add_levels(Column& column, const WeightedLevels& levels, int first, int count,
                          int top, int top_of_squares, uint32_t failed) {
     auto add = [&](ExactSum& to, const double* level, int unit) {

@@ -1,8 +1,8 @@
-// A batch in guarded memory, and what batch normalisation should make of it, in long double.
+// A batch in guarded memory, and checks of batch normalization against long double.
 //
-// Each check has its bound from the roundings that the core makes on the way: in T, the batch's
-// type, in Work<T>, in which values are mapped, and in float64. Outputs and gradients are held
-// against the statistics and sums as the core has them, which have checks of their own.
+// The bound of each check follows from the roundings of the core: in T, the batch's type, in
+// ComputeType<T>, in which values are mapped, and in float64. Outputs and gradients are compared
+// with those of the core's own statistics and sums, which have separate checks.
 #pragma once
 
 #include <cmath>
@@ -17,7 +17,7 @@ namespace evenly::testing {
 
 using Real = long double;
 
-// The largest relative error of a rounding, and the smallest number.
+// The largest relative rounding error, and the smallest positive number.
 template <class T>
 Real roundoff() {
   return std::ldexp(Real(1), -Range<T>::kMantissa);
@@ -27,14 +27,14 @@ Real smallest() {
   return std::ldexp(Real(1), Range<T>::kLowest - Range<T>::kMantissa + 1);
 }
 
-// What is as large is rounded to infinity: beyond the largest number, half of its last place.
+// The smallest magnitude that rounds to infinity: the largest number plus half of its last place.
 template <class T>
 Real overflow() {
   return std::ldexp(2 - std::ldexp(Real(1), -Range<T>::kMantissa), Range<T>::kHighest);
 }
 
-// Of a channel's sum over `count` values: float32 sums of at most 17 values, and a rounding or two
-// before that of each, then float64 ones. Relative to the sum of magnitudes.
+// The error of a channel's sum over `count` values, relative to the sum of magnitudes: float32 sums
+// of at most 17 values, each rounded once or twice before, then float64 sums.
 template <class T>
 Real sum_roundoff(int64_t count) {
   Real narrow = std::is_same_v<T, double> ? 0 : 20 * roundoff<float>();
@@ -57,12 +57,12 @@ template <class T>
 struct BatchCase {
   Shape shape;
   TestArray x, gradient, out;
-  TestArray weight, bias;                  // of T, or of Work<T>
-  TestArray statistics_array, sums_array;  // four and two float64 a channel
+  TestArray weight, bias;                  // of T or of ComputeType<T>
+  TestArray statistics_array, sums_array;  // four and two float64 per channel
   bool affine;
   double eps = 1e-5;
 
-  // Channels with means and spreads of their own.
+  // Each channel has its own mean and spread.
   BatchCase(Random& random, Shape of, Edge edge)
       : shape(of),
         x(array_of_values(random.one_of({Edge::kBegin, Edge::kEnd}))),
@@ -111,7 +111,7 @@ struct BatchCase {
   void backward(int threads = 2, bool fixed = false) const {
     batch_norm_backward(backward_batch(threads), weights(), statistics(), sums(), fixed);
   }
-  // Statistics that are not the batch's own.
+  // Sets statistics other than the batch's own.
   void set_statistics(Random& random) const {
     for (int64_t c = 0; c < shape.channels; ++c) {
       double mean = double(random.between(-99, 99)) / 7, rest = mean * 1e-9;
@@ -162,7 +162,8 @@ struct BatchCase {
     const Real mean = first + sum / count;
     each(c, [&](int64_t i) { squares += (value(x, i) - mean) * (value(x, i) - mean); });
     const Real variance = squares / count;
-    // Sums are about the first value, or, where that is beyond four sigma, about the mean.
+    // Sums are about the first value or, if that is beyond four standard deviations, about the
+    // mean.
     const Real reach = std::min(about_first, 20 * variance);
     const Real error = sum_roundoff<T>(shape.values());
     const ChannelStatistics own = statistics();
@@ -222,7 +223,7 @@ struct BatchCase {
 
  private:
   static DType dtype_of(const TestArray& array) { return array.array().dtype; }
-  static double noise(Random& random) {  // in (-2, 2), mostly in the middle
+  static double noise(Random& random) {  // in (-2, 2), with a triangular distribution
     uint64_t bits = random.bits();
     return (double(uint32_t(bits)) + double(uint32_t(bits >> 32)) - 0x1p32) * 0x1p-31;
   }
@@ -239,7 +240,7 @@ struct BatchCase {
     std::snprintf(text, sizeof text, "%.12Lg", x);
     return text;
   }
-  // `parts`: the sum of the magnitudes of what was added up.
+  // `parts`: the sum of the magnitudes of the terms.
   void check_value(int64_t c, int64_t i, Real expected, Real parts) const {
     const Real found = value(out, i);
     const Real bound = 6 * roundoff<ComputeType<T>>() * parts + roundoff<T>() * std::abs(expected) +

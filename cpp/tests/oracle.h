@@ -1,4 +1,4 @@
-// A sum that never rounds, written in the plainest way: what Exact is tested against.
+// A sum that never rounds, in the simplest possible implementation: the reference for ExactSum.
 #pragma once
 
 #include <bit>
@@ -9,7 +9,8 @@
 
 namespace evenly::testing {
 
-// Signed digits of any size at exponents that are multiples of 32, carried only when read.
+// Signed digits of any magnitude at exponents that are multiples of 32; carries are propagated only
+// when the value is read.
 class Oracle {
  public:
   void add(int128 mantissa, int exponent, int sign = 1) {
@@ -62,7 +63,8 @@ class Oracle {
   }
 
  private:
-  // Brings every digit into [0, 2^32); returns what is left above, which has the sign of all.
+  // Brings every digit into [0, 2^32); returns the carry beyond the last one, which has the sign of
+  // the value.
   int64_t carry() {
     int64_t over = 0;
     if (digits_.empty()) return 0;

@@ -1,5 +1,5 @@
-// Whatever request for memory fails, on whichever thread: a call ends with std::bad_alloc and has
-// changed nothing, or it has done all of its work.
+// Whichever memory allocation fails, on whichever thread: a call either throws std::bad_alloc and
+// changes nothing, or completes.
 #include <dlfcn.h>
 
 #include <atomic>
@@ -15,8 +15,8 @@
 
 namespace {
 
-// Requests until one fails; negative: none does. All that follow fail as well, as in a process
-// that has reached its limit.
+// Allocations until one fails; negative: none fails. All later ones fail as well, as in a process
+// that has reached its memory limit.
 std::atomic<int64_t> left{-1};
 
 void* allocate(std::size_t bytes) {
@@ -51,9 +51,8 @@ using namespace evenly::testing;
 
 namespace {
 
-// Runs `work` with the n-th request failing, for n = 0, 1, 2, …, until it needs no more; in larger
-// steps after the first ones. Returns how often it failed. After each failure `unchanged` must
-// hold.
+// Runs `work` with allocation n failing, for n = 0, 1, 2, … (in increasing steps), until it
+// succeeds. Returns the number of failures. `unchanged` must hold after each of them.
 template <class ComputeType, class Unchanged>
 int fail_everywhere(ComputeType&& work, Unchanged&& unchanged) {
   int failures = 0;
@@ -80,7 +79,7 @@ AccumulateOptions with_threads(int threads) {
 
 Layout layout() { return contiguous({portion(20000), 40}, 1); }
 
-void sums_of_an_array_fail_as_a_whole() {
+void check_sums_of_an_array() {
   Random random(seed());
   for (Kind kind : {Kind::kNormal, Kind::kOutliers, Kind::kTwoScales}) {
     TestArray x(DType::kFloat64, layout(), Edge::kEnd);
@@ -100,13 +99,13 @@ void sums_of_an_array_fail_as_a_whole() {
 
 }  // namespace
 
-TEST(sums_on_our_own_threads_fail_as_a_whole) {
+TEST(sums_on_our_own_pool_are_all_or_nothing) {
   setenv("EVENLY_THREADS", "own", 1);
-  sums_of_an_array_fail_as_a_whole();
+  check_sums_of_an_array();
   unsetenv("EVENLY_THREADS");
 }
 
-TEST(sums_of_groups_fail_as_a_whole) {
+TEST(grouped_sums_are_all_or_nothing) {
   setenv("EVENLY_THREADS", "own", 1);
   Random random(seed());
   TestArray x(DType::kFloat64, contiguous({portion(20000)}, -1), Edge::kEnd);
@@ -130,7 +129,7 @@ TEST(sums_of_groups_fail_as_a_whole) {
 
 namespace {
 
-// Columns that need more memory for a sum than before it: of far exponents, and of fractions.
+// Columns whose sum needs more memory than they do: different exponents and fractional weights.
 std::vector<Column> far_apart(int64_t count, int exponent, bool weighted) {
   std::vector<Column> columns(static_cast<std::size_t>(count));
   for (int64_t i = 0; i < count; ++i) {
@@ -163,7 +162,7 @@ bool same(const Moments& a, const Moments& b) {
 
 }  // namespace
 
-TEST(additions_change_all_columns_or_none) {
+TEST(addition_is_all_or_nothing) {
   for (bool weighted : {false, true}) {
     const Moments before(far_apart(60, 0, weighted)), more(far_apart(60, -900, weighted));
     Moments sum(before), expected(before);
@@ -182,7 +181,7 @@ TEST(additions_change_all_columns_or_none) {
   }
 }
 
-TEST(groups_are_added_all_or_none) {
+TEST(adding_groups_is_all_or_nothing) {
   const int64_t indices[] = {2, 0, 5, 3};
   const std::vector<int64_t> rows = {1, 2, 3, 4};
   const Moments before(far_apart(30, 0, true), false, 3);
@@ -197,7 +196,7 @@ TEST(groups_are_added_all_or_none) {
   CHECK(sum.group_rows() == (std::vector<int64_t>{2, 0, 1, 4, 0, 3}));
 }
 
-TEST(an_addition_that_is_not_agreed_to_changes_nothing) {
+TEST(failed_precondition_changes_nothing) {
   const Moments before(far_apart(30, 0, true), false, 3);
   Moments sum(before);
   const int64_t indices[] = {7};
@@ -207,7 +206,7 @@ TEST(an_addition_that_is_not_agreed_to_changes_nothing) {
   CHECK(same(sum, before));
 }
 
-TEST(an_exception_on_any_thread_reaches_the_caller_after_all_have_ended) {
+TEST(exceptions_reach_the_caller_after_all_threads_have_ended) {
   for (const char* runtime : {"own", ""}) {
     setenv("EVENLY_THREADS", runtime, 1);
     for (int threads : {1, 2, 5}) {
@@ -234,14 +233,14 @@ TEST(an_exception_on_any_thread_reaches_the_caller_after_all_have_ended) {
   }
 }
 
-// ThreadSanitizer does not see the locks of a runtime that was built without it.
+// ThreadSanitizer cannot see the locks of a runtime that was built without it.
 #if !defined(__SANITIZE_THREAD__)
-TEST(sums_on_the_threads_of_openmp_fail_as_a_whole) {
+TEST(sums_on_openmp_threads_are_all_or_nothing) {
   if (!dlopen("libgomp.so.1", RTLD_NOW)) {
-    std::printf("no libgomp here: %s\n", dlerror());
+    std::printf("libgomp not found: %s\n", dlerror());
     return;
   }
   CHECK(runtime_name().find("libgomp") == 0, runtime_name());
-  sums_of_an_array_fail_as_a_whole();
+  check_sums_of_an_array();
 }
 #endif

@@ -1,4 +1,4 @@
-// What accumulate() should return, by the plain path's sums and a walk of our own.
+// The expected result of accumulate(): the scalar path in a simple loop over the elements.
 #pragma once
 
 #include "sum/accumulate.h"
@@ -10,7 +10,7 @@ namespace evenly::testing {
 struct Reference {
   std::vector<Column> columns;
   bool infinite = false;
-  Location first;  // infinity
+  Location first;  // the first infinity
 
   explicit Reference(int64_t count) : columns(std::size_t(count)) {}
 
