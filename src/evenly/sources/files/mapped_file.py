@@ -3,7 +3,7 @@
 The system sends SIGBUS to a thread that accesses a mapped page that is no longer part of the file,
 or that the disk cannot deliver; by default that ends the process. The core's handler replaces the
 rest of the mapping by zeros, so that the thread can continue, and records the fault
-(``cpp/mapping_guard.h``). `MappedFile.check` then raises, so results must not be used before
+(``cpp/base/mapping_guard.h``). `MappedFile.check` then raises, so results must not be used before
 `check` has passed.
 
 Reading with ``pread`` into private buffers needs no handler but is too slow: a fit runs at memory
