@@ -298,9 +298,9 @@ MISTAKES = {
     "an infinite key": ({"by": [np.inf, 1, 2]}, evenly.DataError, "key must be finite"),
     "a number for all": ({"by": 0.5}, evenly.DataError, "as an array or a list. Received: 0.5"),
     "an object": ({"by": [object(), 1, 2]}, evenly.UnsupportedTypeError, "of type object"),
-    "lists": ({"by": "nested"}, evenly.UnsupportedTypeError, "column of kind nested"),
+    "lists": ({"by": "nested"}, evenly.UnsupportedTypeError, "column of type nested"),
     "times in nanoseconds": ({"by": "fine"}, evenly.UnsupportedTypeError, "whole microseconds"),
-    "durations": ({"by": "long"}, evenly.UnsupportedTypeError, r"a column of kind duration"),
+    "durations": ({"by": "long"}, evenly.UnsupportedTypeError, r"a column of type duration"),
     "two types": ({"by": ["a", 1, 2]}, evenly.DataError, "'a'|of one type"),
 }
 

@@ -190,3 +190,22 @@ def dtype_name(dtype: Any) -> str:
     'float32'
     """
     return str(getattr(dtype, "name", str(dtype).removeprefix("torch.")))
+
+
+def validity_to_mask(column: Column) -> npt.NDArray[np.bool_]:
+    """Return a boolean mask of the rows that are valid."""
+    if column.validity is None:
+        return np.ones(len(column), np.bool_)
+    start = column.bit_offset
+    bits = np.unpackbits(column.validity, bitorder="little")[start : start + len(column)]
+    return bits.view(np.bool_)
+
+
+def mask_to_validity(present: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8] | None:
+    """Return a validity bitmap; None if all rows are valid."""
+    return None if present.all() else np.packbits(present, bitorder="little")
+
+
+def missing_column(rows: int) -> Column:
+    """Return a column in which every row is missing."""
+    return Column(np.zeros(rows), np.zeros(-(-rows // 8), np.uint8), 0)

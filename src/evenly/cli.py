@@ -18,6 +18,7 @@ from evenly.redaction import redact_url
 
 if TYPE_CHECKING:
     from evenly.moments import GroupedMoments, Moments
+    from evenly.typing import Infinite
 
 Names = tuple[str, ...]
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -144,7 +145,7 @@ def fit(
     columns: Names,
     exclude: Names,
     by: Names,
-    infinite: str,
+    infinite: "Infinite",
     strict: bool,
     threads: int | None,
     quiet: bool,
@@ -176,9 +177,8 @@ def fit(
         source = open_resumed(source, checkpoint, update, infinite=infinite, **options)
     source = open_source(source, **options)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
-        moments = fit_source(
-            source, infinite=infinite, threads=threads, progress=progress, by=options["by"]
-        )
+        how: dict[str, Any] = {"infinite": infinite, "threads": threads, "by": options["by"]}
+        moments = fit_source(source, progress=progress, **how)
     _save_and_print(moments, output, quiet)
     if not quiet:
         _print_left_out(source.left_out)

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from evenly.errors import EvenlyError
 from evenly.printable import printable
 from evenly.redaction import redact
 
@@ -56,8 +57,6 @@ def run_command(command: Callable[[], None]) -> int:
     except MemoryError:
         return _fail("not enough memory. Fit fewer columns at a time: --columns.", BAD_DATA)
     except Exception as error:
-        from evenly.errors import EvenlyError
-
         if not isinstance(error, EvenlyError | OSError):
             raise
         return _fail(to_cli_options(str(error)), BAD_DATA)

@@ -15,8 +15,8 @@ from evenly.engines.arrow_vectors import VECTOR, as_array
 from evenly.engines.options import FitOptions
 from evenly.errors import ColumnError, format_names
 from evenly.sources import open_source
-from evenly.sources.group_by import parse_by
-from evenly.sources.group_keys import cross_keys, factorize_array
+from evenly.sources.group_by import factorize_array, parse_by
+from evenly.sources.group_keys import cross_keys
 from evenly.sources.selection import NULL, Field
 
 

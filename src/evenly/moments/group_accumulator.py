@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import open_source
 from evenly.sources.group_by import group_label
 from evenly.system.locks import ForkSafeLock
+from evenly.typing import Infinite
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -77,12 +78,12 @@ class GroupAccumulator(MomentsBase):
 
     def update(
         self,
-        x: Any,
+        x: object,
         *,
         by: Any = None,
-        weights: Any = None,
+        weights: object = None,
         feature_axis: int = -1,
-        infinite: str = "error",
+        infinite: Infinite = "error",
         threads: int | None = None,
     ) -> Self:
         """Add rows in label, and return itself. What is refused leaves it as it was.
@@ -244,12 +245,12 @@ class GroupAccumulator(MomentsBase):
         indices = [self._index.get(key, -1) for key in keys]
         return self._state.take_groups(np.array(indices, np.int64), self._width)
 
-    def __add__(self, other: object) -> Self:
+    def __add__(self, other: Self | Literal[0]) -> Self:
         """Return the moments of both sets of rows together."""
         _refuse_plain(other)
         return super().__add__(other)
 
-    def __sub__(self, other: object) -> Self:
+    def __sub__(self, other: Self) -> Self:
         """Return the moments without the rows of other: the inverse of adding, bit for bit.
 
         A group of which nothing is left is gone.

@@ -1,7 +1,7 @@
 """`GroupedMoments`: the moments of each group of rows, as one thing that adds up."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Self, Unpack, overload
 
 import numpy as np
 
@@ -20,6 +20,15 @@ from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file import groups as group_file
 from evenly.transform import transform_by_group
 from evenly.transform.group_scaling import GroupScaling, group_scaling
+from evenly.typing import (
+    Constant,
+    ContainerT,
+    FloatArray,
+    GroupScaleKeywords,
+    GroupUnscaleKeywords,
+    Missing,
+    Unknown,
+)
 
 GroupKey = KeyPart | Key
 
@@ -160,15 +169,23 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
 
     # Normalising
 
+    @overload
+    def normalize(self, x: FloatArray, **options: Unpack[GroupScaleKeywords]) -> FloatArray: ...
+    @overload
+    def normalize(  # type: ignore[overload-overlap]  # anything else becomes an array
+        self, x: ContainerT, **options: Unpack[GroupScaleKeywords]
+    ) -> ContainerT: ...
+    @overload
+    def normalize(self, x: object, **options: Unpack[GroupScaleKeywords]) -> FloatArray: ...
     def normalize(
         self,
-        x: Any,
+        x: Any,  # the overloads have the types
         *,
         by: Any = None,
-        unknown: str = "error",
+        unknown: Unknown = "error",
         dtype: Any = None,
-        missing: str = "keep",
-        constant: str = "zero",
+        missing: Missing = "keep",
+        constant: Constant = "zero",
         correction: Correction = 0,
         feature_axis: int = -1,
     ) -> Any:
@@ -212,14 +229,22 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
             **options,
         )
 
+    @overload
+    def denormalize(self, x: FloatArray, **options: Unpack[GroupUnscaleKeywords]) -> FloatArray: ...
+    @overload
+    def denormalize(  # type: ignore[overload-overlap]  # anything else becomes an array
+        self, x: ContainerT, **options: Unpack[GroupUnscaleKeywords]
+    ) -> ContainerT: ...
+    @overload
+    def denormalize(self, x: object, **options: Unpack[GroupUnscaleKeywords]) -> FloatArray: ...
     def denormalize(
         self,
-        x: Any,
+        x: Any,  # the overloads have the types
         *,
         by: Any = None,
-        unknown: str = "error",
+        unknown: Unknown = "error",
         dtype: Any = None,
-        constant: str = "zero",
+        constant: Constant = "zero",
         correction: Correction = 0,
         feature_axis: int = -1,
     ) -> Any:

@@ -6,13 +6,14 @@ The README beside this file says what goes in and why it is so.
 from typing import Any
 
 from evenly.errors import without_context
-from evenly.sources.group_by import parse_by
-from evenly.sources.group_keys import KeyedSource, factorize_array
+from evenly.sources.group_by import factorize_array, parse_by
+from evenly.sources.group_keys import KeyedSource
 from evenly.sources.images import ImageOptions, ImageSource, reject_weights_and_keys
 from evenly.sources.options import ReadOptions
 from evenly.sources.resolve import SourceResolver
 from evenly.sources.selection import parse_selection
 from evenly.sources.source import Source
+from evenly.sources.weights import WeightedSource
 
 __all__ = ["Source", "open_source"]
 
@@ -71,6 +72,4 @@ def open_source(
         opened = KeyedSource(opened, factorize_array(by))
     if weights is None or by_name is not None:
         return opened
-    from evenly.sources.weights import WeightedSource
-
     return WeightedSource(opened, weights)

@@ -1,4 +1,4 @@
-"""Parquet pages are held against the bound before they are decompressed."""
+"""Tests of size limits of Parquet pages."""
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ def write(path, columns, **options):
 
 @pytest.mark.parametrize("compression", ["zstd", "gzip", "snappy", "brotli", "lz4"])
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
-def test_a_page_beyond_the_bound_is_refused_by_name(compression, version, tmp_path, monkeypatch):
+def test_page_beyond_size_limit_is_rejected(compression, version, tmp_path, monkeypatch):
     path = write(
         tmp_path / "x.parquet",
         {"big": np.zeros(2**18), "small": np.zeros(2**18, np.uint8)},
@@ -46,7 +46,7 @@ def test_a_page_beyond_the_bound_is_refused_by_name(compression, version, tmp_pa
     compression=st.sampled_from(["zstd", "none"]),
     index=st.booleans(),
 )
-def test_pages_of_a_chunk_end_where_the_chunk_ends(
+def test_page_sizes_stop_at_end_of_chunk(
     rows, page, dictionary, compression, index, tmp_path_factory
 ):
     path = write(
@@ -77,7 +77,7 @@ def test_pages_of_a_chunk_end_where_the_chunk_ends(
 
 
 @given(st.binary(max_size=60))
-def test_a_page_header_of_any_bytes_ends_in_one_of_two_errors(data):
+def test_random_page_header_raises_only_expected_errors(data):
     try:
         _, end = _struct(data, 0, 0)
         assert 0 < end <= len(data)
@@ -85,7 +85,7 @@ def test_a_page_header_of_any_bytes_ends_in_one_of_two_errors(data):
         pass
 
 
-def test_a_damaged_page_header_is_named(tmp_path):
+def test_corrupt_page_header_names_file(tmp_path):
     path = write(tmp_path / "x.parquet", {"x": np.zeros(100)}, compression="zstd")
     offset = pq.read_metadata(path).row_group(0).column(0).data_page_offset
     content = bytearray(path.read_bytes())

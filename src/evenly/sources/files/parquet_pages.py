@@ -1,8 +1,8 @@
 """Check the sizes of Parquet pages before they are decompressed.
 
-PyArrow allocates whatever size a page header declares. Page headers are read here in the compact
-protocol of Apache Thrift (``doc/specs/thrift-compact-protocol.md`` in its repository); the fields
-are those of ``PageHeader`` in ``parquet.thrift``.
+PyArrow allocates any size that a page header declares. Page headers are decoded here according to
+the compact protocol of Apache Thrift (``doc/specs/thrift-compact-protocol.md`` in its repository);
+the fields are those of ``PageHeader`` in ``parquet.thrift``.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from evenly.sources.size_limits import check_size, max_member_bytes
 from evenly.system.regular_files import RegularFile
 
 _HEADER_BYTES = 2**9
-"""Bytes that are read of a page header at first."""
+"""Bytes to read of a page header at first."""
 _MAX_HEADER_BYTES = 2**20
 _UNCOMPRESSED_SIZE, _COMPRESSED_SIZE = 2, 3
 _MAX_DEPTH = 16
@@ -43,40 +43,40 @@ class PageCheck:
     def check(self, group: int, names: Iterable[str]) -> None:
         """Check the sizes of the pages that hold some columns of a row group.
 
-        The footer says how large a column chunk is when it is decompressed. The page headers of
-        smaller chunks are not read: that would take 12 µs for each page, a tenth of a fit.
+        The footer has the decompressed size of each column chunk. Page headers are read only for
+        chunks beyond the limit: for all chunks that would take 12 µs per page, a tenth of a fit.
 
         Raises
         ------
         TooLargeError
-            When a page is larger than ``EVENLY_MAX_MEMBER_BYTES``.
+            If a page is larger than ``EVENLY_MAX_MEMBER_BYTES``.
         SourceError
-            When the page headers cannot be decoded.
+            If the page headers cannot be decoded.
         """
         if self._leaves is None:
             self._leaves = _leaves(self._metadata.schema)
         row_group = self._metadata.row_group(group)
         indices = (index for name in names for index in self._leaves.get(name, ()))
-        most = max_member_bytes()
-        chunks = [c for c in map(row_group.column, indices) if c.total_uncompressed_size > most]
+        limit = max_member_bytes()
+        chunks = [c for c in map(row_group.column, indices) if c.total_uncompressed_size > limit]
         if not chunks:
             return
         with RegularFile(self._path) as file:
             for chunk in chunks:
-                label = f"{self._label}, of which column {chunk.path_in_schema!r} has a page"
+                label = f"{self._label}, whose column {chunk.path_in_schema!r} has a page"
                 for size in _page_sizes(file, chunk, self._label):
                     check_size(size, label)
 
 
 def _leaves(schema: Any) -> dict[str, list[int]]:
-    """Return the indices of the leaf columns below each name; names may have dots."""
-    found: dict[str, list[int]] = {}
+    """Return the indices of the leaf columns under each name; names may contain dots."""
+    indices: dict[str, list[int]] = {}
     for index in range(len(schema)):
         path = schema.column(index).path
         ends = (end for end in range(1, len(path) + 1) if end == len(path) or path[end] == ".")
         for end in ends:
-            found.setdefault(path[:end], []).append(index)
-    return found
+            indices.setdefault(path[:end], []).append(index)
+    return indices
 
 
 def _page_sizes(file: BinaryIO, chunk: Any, label: str) -> Iterator[int]:
@@ -117,44 +117,44 @@ def _struct(data: bytes, position: int, depth: int) -> tuple[dict[int, int], int
     Raises
     ------
     IndexError
-        When it continues beyond the data.
+        If the struct extends beyond the data.
     ValueError
-        When it is not a struct.
+        If the data is not a valid struct.
     """
     fields: dict[int, int] = {}
     field = 0
     while head := data[position]:
-        kind, delta = head & 15, head >> 4
+        field_type, delta = head & 15, head >> 4
         position += 1
         if delta:
             field += delta
         else:
             field, position = _integer(data, position)
-        if kind in (_I16, _I32, _I64):
+        if field_type in (_I16, _I32, _I64):
             fields[field], position = _integer(data, position)
-        elif kind not in (_TRUE, _FALSE):  # whose value is the type
-            position = _skip(data, position, kind, depth + 1)
+        elif field_type not in (_TRUE, _FALSE):  # their value is the type
+            position = _skip(data, position, field_type, depth + 1)
     return fields, position + 1
 
 
-def _skip(data: bytes, position: int, kind: int, depth: int) -> int:
-    """Return the position after a value of some type."""
+def _skip(data: bytes, position: int, field_type: int, depth: int) -> int:
+    """Return the position after a value of a type."""
     if depth > _MAX_DEPTH:
         raise ValueError("a page header that is nested too deeply")
-    if kind in (_TRUE, _FALSE, _BYTE):
+    if field_type in (_TRUE, _FALSE, _BYTE):
         return position + 1
-    if kind in (_I16, _I32, _I64):
+    if field_type in (_I16, _I32, _I64):
         return _varint(data, position)[1]
-    if kind == _DOUBLE:
+    if field_type == _DOUBLE:
         return position + 8
-    if kind == _BINARY:
+    if field_type == _BINARY:
         length, position = _varint(data, position)
         if position + length > len(data):
             raise IndexError
         return position + length
-    if kind == _STRUCT:
+    if field_type == _STRUCT:
         return _struct(data, position, depth)[1]
-    if kind in (_LIST, _SET):
+    if field_type in (_LIST, _SET):
         head = data[position]
         count, position = head >> 4, position + 1
         if count == 15:
@@ -164,7 +164,7 @@ def _skip(data: bytes, position: int, kind: int, depth: int) -> int:
         for _ in range(count):
             position = _skip(data, position, head & 15, depth + 1)
         return position
-    raise ValueError(f"a page header with a field of type {kind}")
+    raise ValueError(f"a page header with a field of type {field_type}")
 
 
 def _integer(data: bytes, position: int) -> tuple[int, int]:
