@@ -1,4 +1,4 @@
-"""Each benchmark runs, in a tiny size, on the peers that are installed; figures are not judged."""
+"""Run each benchmark in a tiny size with the installed peers; times are not checked."""
 
 import json
 import os
@@ -37,8 +37,8 @@ def cases(folder: Path, group: str) -> list[dict[str, Any]]:
     return bench(folder, group)["groups"][group]
 
 
-def test_every_system_fits_the_same_rows_as_often(tmp_path: Path) -> None:
-    """And they agree on the answer, so that no figure is of another work."""
+def test_fit_every_system_has_same_rows_and_repetitions(tmp_path: Path) -> None:
+    """All systems agree on the result, so that the times are of the same work."""
     for case in cases(tmp_path, "fit"):
         seconds = case["races"][0]["seconds"]
         assert INSTALLED | {"read 1", "read", "evenly 1", "evenly"} <= seconds.keys()
@@ -47,8 +47,8 @@ def test_every_system_fits_the_same_rows_as_often(tmp_path: Path) -> None:
         assert max(max(pair) for pair in errors) < 1e-4
 
 
-def test_torch_races_after_all_others(tmp_path: Path) -> None:
-    """Its threads would take evenly's place in their race."""
+def test_torch_is_timed_last(tmp_path: Path) -> None:
+    """Its threads would slow down evenly in the same process."""
     pytest.importorskip("torch")
     (case,) = cases(tmp_path, "images")
     first, second = case["races"]
@@ -57,17 +57,17 @@ def test_torch_races_after_all_others(tmp_path: Path) -> None:
     assert "torch" in second["seconds"].keys() - first["seconds"].keys()
 
 
-def test_normalize_is_measured_beside_a_copy(tmp_path: Path) -> None:
+def test_normalize_is_compared_with_copy(tmp_path: Path) -> None:
     for case in cases(tmp_path, "normalize"):
         assert {"copy 1", "copy", "evenly 1", "evenly"} <= case["races"][0]["seconds"].keys()
 
 
-def test_every_kernel_is_forced(tmp_path: Path) -> None:
+def test_every_kernel_is_timed(tmp_path: Path) -> None:
     kernels = [case["races"][0]["kernel"] for case in cases(tmp_path, "kernels")]
     assert set(kernels) == set(_core.kernels())
 
 
-def test_a_file_is_measured_beside_its_decoding(tmp_path: Path) -> None:
+def test_files_are_compared_with_decoding(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     half, whole = cases(tmp_path, "parquet")
     assert half["nbytes"] * 2 == whole["nbytes"]
@@ -76,8 +76,8 @@ def test_a_file_is_measured_beside_its_decoding(tmp_path: Path) -> None:
     assert 0 < before <= after
 
 
-def test_photos_are_measured_beside_their_decoding(tmp_path: Path) -> None:
-    """And the usual loop: its mean is right, as all have one size, and its std visibly wrong."""
+def test_photos_are_compared_with_decoding(tmp_path: Path) -> None:
+    """The usual loop has the right mean, as all images have one size, but a wrong std."""
     for package in ("PIL", "simplejpeg", "skimage", "sklearn", "torch"):
         pytest.importorskip(package)
     (case,) = cases(tmp_path, "photos")
@@ -89,7 +89,7 @@ def test_photos_are_measured_beside_their_decoding(tmp_path: Path) -> None:
     assert std > 0.05
 
 
-def test_the_estimators_are_measured_call_by_call_and_agree(tmp_path: Path) -> None:
+def test_estimators_are_timed_per_call_and_agree(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     for case in cases(tmp_path, "estimator"):
         assert len(case["contests"]) == 5
@@ -99,8 +99,8 @@ def test_the_estimators_are_measured_call_by_call_and_agree(tmp_path: Path) -> N
         assert min(case["peaks"].values()) >= 0
 
 
-def test_an_engines_own_way_is_measured_beside_evenly_on_it_and_alone(tmp_path: Path) -> None:
-    """And evenly's answers are the exact ones, which were computed by whole numbers."""
+def test_engines_are_compared_with_evenly(tmp_path: Path) -> None:
+    """evenly's results are exact, compared with integer arithmetic."""
     pytest.importorskip("dask")
     for case in cases(tmp_path, "engines"):
         (record,) = case["races"]
@@ -109,33 +109,33 @@ def test_an_engines_own_way_is_measured_beside_evenly_on_it_and_alone(tmp_path: 
         assert all(record["errors"][name] == [0.0, 0.0] for name in ours)
 
 
-def test_a_small_petabyte_adds_up() -> None:
-    """Its sum is compared with another way to the same, by itself."""
+def test_small_petabyte() -> None:
+    """The benchmark checks its sum itself in a second way."""
     command = [sys.executable, "-m", "benchmarks.petabyte", "--partitions", "40", "--columns", "3"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["merges"] == 40 + 3
 
 
-def test_small_things_have_figures(tmp_path: Path) -> None:
+def test_small_inputs_are_timed(tmp_path: Path) -> None:
     figures = [figure for case in cases(tmp_path, "small") for figure in case["figures"]]
     assert all(value >= 0 for _, value, _ in figures)
     assert len({name for name, _, _ in figures}) == len(figures) > 10
 
 
-def test_between_torchs_operations_each_pool_is_used(tmp_path: Path) -> None:
+def test_each_pool_is_timed_between_torch_operations(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     runtimes = {case["pool"]: case["runtime"] for case in cases(tmp_path, "between")}
     assert "torch" in runtimes["torch's runtime"]
     assert runtimes["own pool"] == "evenly's own pool"
 
 
-def test_every_pass_of_batch_norm_is_measured_beside_torch_and_copies(tmp_path: Path) -> None:
-    """And its answers are torch's: outputs, gradients, running statistics."""
+def test_batch_norm_passes_are_compared_with_torch_and_copies(tmp_path: Path) -> None:
+    """Outputs, gradients and running statistics are those of torch."""
     pytest.importorskip("torch")
-    found = cases(tmp_path, "batch_norm")
-    assert len(found) == 2 * 3, "two types; channels last for images only"
-    for case in found:
+    results = cases(tmp_path, "batch_norm")
+    assert len(results) == 2 * 3, "two types; channels last for images only"
+    for case in results:
         assert list(case["passes"]) == PASSES
         for (contest,) in case["passes"].values():
             assert list(contest["seconds"]) == ["torch", "evenly", "copies", "bare"]
@@ -144,7 +144,7 @@ def test_every_pass_of_batch_norm_is_measured_beside_torch_and_copies(tmp_path: 
             assert max(contest["differences"].values()) < tolerance
 
 
-def test_a_slower_layer_another_answer_and_an_unsteady_race_are_named(
+def test_report_names_slow_wrong_and_unstable_layers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.syspath_prepend(ROOT)
@@ -170,7 +170,7 @@ def test_a_slower_layer_another_answer_and_an_unsteady_race_are_named(
     assert standings.at_most("forward+backward", case | {"core_cache": 384}) == 1 / (0.25 + 2)
 
 
-def test_batch_norm_is_measured_in_a_network(tmp_path: Path) -> None:
+def test_batch_norm_in_network_is_timed(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     for case in cases(tmp_path, "network"):
         assert list(case["contest"]["seconds"]) == ["torch", "evenly", "none"]
@@ -178,15 +178,15 @@ def test_batch_norm_is_measured_in_a_network(tmp_path: Path) -> None:
         assert "torch" in case["runtime"]
 
 
-def test_the_input_layer_is_measured_frozen_and_learning(tmp_path: Path) -> None:
+def test_input_layer_is_timed_frozen_and_learning(tmp_path: Path) -> None:
     pytest.importorskip("evenly.torch.normalize")
     for case in cases(tmp_path, "input_layer"):
         assert list(case["contest"]["seconds"]) == ["torch", "evenly", "learning", "copies"]
         assert max(case["contest"]["differences"].values()) < 1e-5
 
 
-def test_a_case_that_fails_is_said_and_counted(tmp_path: Path) -> None:
-    """One failure does not lose the figures of the others, and does not look like success."""
+def test_failed_case_is_reported(tmp_path: Path) -> None:
+    """A failure keeps the times of other cases and sets the exit status."""
     command = [sys.executable, "-m", "benchmarks", "images", "--tiny", "--rounds", "1"]
     command += ["--threads", "2", "--results", str(tmp_path / "results")]
     code = "import sys; sys.modules['evenly._core'] = None"

@@ -1,4 +1,4 @@
-"""With too little memory, or no more threads, a fit ends in MemoryError or with the right sums."""
+"""Without enough memory or threads, a fit raises MemoryError or returns the right sums."""
 
 import resource
 import subprocess
@@ -39,7 +39,7 @@ RUNTIMES = {
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_AS"), reason="needs a limit of memory")
 @pytest.mark.parametrize("warm", [True, False], ids=["threads started", "threads not started"])
 @pytest.mark.parametrize("name", RUNTIMES)
-def test_too_little_memory_is_a_memory_error_on_every_thread_runtime(name, warm):
+def test_too_little_memory_raises_memory_error(name, warm):
     loads, runtime = RUNTIMES[name]
     if loads:
         pytest.importorskip(loads.split()[1])

@@ -82,7 +82,7 @@ def test_sparse_infinity_error_names_column_and_row(x, container):
 
 
 def test_sparse_negative_weights_raise(x):
-    with pytest.raises(DataError, match="Weights must be finite, and 0 or more"):
+    with pytest.raises(DataError, match="Weights must be finite and not negative"):
         StandardScaler(with_mean=False).fit(x, sample_weight=[1, -1])
 
 

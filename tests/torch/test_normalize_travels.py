@@ -93,9 +93,9 @@ def test_buffers_without_extra_state_are_ignored():
         (torch.zeros(3), r"a tensor of bytes. Received: 'torch.float32, shape \(3,\)'"),
         (byte_tensor(b""), r"b'frozen' or b'learning', and a statistics file. Received: b''"),
         (byte_tensor(b"\x80\x04."), r"Received: b'\\x80\\x04\.'"),
-        (byte_tensor(b"frozen\n"), r"cut short: not JSON"),
-        (byte_tensor(b"frozen\n{}"), r"this is no statistics file"),
-        (LAYER.get_extra_state()[:-9], r"cut short: not JSON"),
+        (byte_tensor(b"frozen\n"), r"truncated: not JSON"),
+        (byte_tensor(b"frozen\n{}"), r"this is not a statistics file"),
+        (LAYER.get_extra_state()[:-9], r"truncated: not JSON"),
         (Normalize.fit(X[:, :3]).get_extra_state(), r"must have 5 columns.*Received: 3"),
     ],
 )
