@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import evenly
-from alike import same
-from checkpoint.deaths import lives, save_everywhere
-from containers import NAMED, UNNAMED
+from assertions import same
 from evenly.sources.files.csv_chunks import chunks
+from simulated_crash import lives, save_everywhere
+from source_factories import NAMED, UNNAMED
 
 FILES = [
     *("Parquet", "Parquet row groups", "Feather", "Arrow file", "Arrow stream", "CSV"),

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 import evenly
-from checkpoint.days import ledger, refused
-from checkpoint.deaths import lives, save_everywhere
+from csv_files import ledger, refused
 from evenly.checkpoint.lock import Lock
 from evenly.checkpoint.schedule import SaveSchedule
 from evenly.checkpoint.signals import InterruptRequest
 from evenly.system.atomic import atomic_file
+from simulated_crash import lives, save_everywhere
 
 # Two at once
 

@@ -9,10 +9,10 @@ import pytest
 import zarr
 
 import evenly
-from checkpoint.days import day, ledger, refused
-from checkpoint.deaths import Died, raising, save_everywhere
+from csv_files import day, ledger, refused
 from evenly.checkpoint.relative_paths import PathMapper
 from evenly.checkpoint.store import CheckpointStore
+from simulated_crash import Died, raising, save_everywhere
 
 # New, gone, changed
 

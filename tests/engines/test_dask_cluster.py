@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 import evenly
-from deaths import PARTS, cluster, killed_from_outside, parts, whole
 from evenly.errors import DataError
+from kill_dask import PARTS, cluster, killed_from_outside, parts, whole
 
 
 @pytest.fixture(scope="module")

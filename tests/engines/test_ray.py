@@ -17,7 +17,7 @@ import ray.exceptions
 
 import evenly
 from evenly.errors import ColumnError, DataError, MissingExtraError, UnsupportedTypeError
-from ray_deaths import PARTS, cluster, killed_from_outside, parts, whole
+from kill_ray import PARTS, cluster, killed_from_outside, parts, whole
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:ray", "ignore::FutureWarning:ray"

@@ -16,7 +16,7 @@ import evenly
 from evenly.engines import spark as engine
 from evenly.engines.spark_types import column_kind
 from evenly.errors import ColumnError, DataError, MissingExtraError, UnsupportedTypeError
-from spark_deaths import PARTS, killed_from_outside, parts, session, victims, whole
+from kill_spark import PARTS, killed_from_outside, parts, session, victims, whole
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:PySpark does not yet fully support pandas:FutureWarning"

@@ -12,7 +12,7 @@ from skimage import data
 import evenly
 from evenly.sources.images.jpeg import decode_into, decoder, fast_header
 from evenly.sources.images.pixels import Pixels
-from photos import encoded
+from image_files import encoded
 
 SIMPLEJPEG = decoder()
 pytestmark = pytest.mark.skipif(SIMPLEJPEG is None, reason="simplejpeg has no wheel here")

@@ -1,6 +1,6 @@
 """Fits on Ray whose worker processes die: always the bits of one machine?
 
-    python tests/ray_deaths.py --kills 20
+    python tests/helpers/kill_ray.py --kills 20
 
 kills a process that has made a part of the data (SIGKILL) at a random moment of each fit.
 """
@@ -22,7 +22,7 @@ import ray
 import ray.data
 
 import evenly
-from random_deaths import asked, check, death, loop, part, seconds, sent
+from kill_harness import asked, check, death, loop, part, seconds, sent
 
 PARTS = 24
 

@@ -1,7 +1,7 @@
 """Signals at random moments, until a fit is done: never another bit, nor a row twice.
 
-    python tests/checkpoint/kills.py --kills 200 --seed 1 --signals KILL,INT,TERM --kinds csv,npy
-    python tests/checkpoint/kills.py --kills 200 --apply
+    python tests/helpers/kill_process.py --kills 200 --signals KILL,INT,TERM --kinds csv,npy
+    python tests/helpers/kill_process.py --kills 200 --apply
 
 Each life is a process of its own. It saves wherever it may, and sleeps a little after each
 block, so that most deaths are in the middle.

@@ -1,7 +1,7 @@
 """Fits on Spark whose Python workers, or executors, die: always the bits of one machine?
 
-    python tests/spark_deaths.py --kills 20
-    python tests/spark_deaths.py --kills 20 --master "local-cluster[2,1,1024]"
+    python tests/helpers/kill_spark.py --kills 20
+    python tests/helpers/kill_spark.py --kills 20 --master "local-cluster[2,1,1024]"
 
 kills one of them (SIGKILL) at a random moment of each fit.
 """
@@ -22,7 +22,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 import evenly
-from random_deaths import asked, check, death, loop, part, seconds, sent
+from kill_harness import asked, check, death, loop, part, seconds, sent
 
 PARTS = 6
 WIDTH = 4

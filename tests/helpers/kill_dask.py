@@ -1,6 +1,6 @@
 """Fits on a Dask cluster whose workers die: always the bits of one machine?
 
-    python tests/deaths.py --kills 20
+    python tests/helpers/kill_dask.py --kills 20
 
 starts two processes, and kills one of them (SIGKILL) at a random moment of each fit.
 """
@@ -17,7 +17,7 @@ import dask
 from distributed import Client, LocalCluster
 
 import evenly
-from random_deaths import asked, check, death, loop, part, sent
+from kill_harness import asked, check, death, loop, part, sent
 
 PARTS = 48
 
