@@ -39,9 +39,9 @@ from evenly.checkpoint import schedule
 from evenly.sources import arrays
 from evenly.sources.files import csv_chunks
 from evenly.sources.images import source
-schedule.INTERVAL, schedule.SHARE = 0.0, 0
+schedule.INTERVAL, schedule.MAX_SHARE = 0.0, 0
 csv_chunks.chunks.__defaults__ = (2**12,)
-source._TOGETHER = 2
+source._MAX_TASK_SIZE = 2
 arrays._BYTES = arrays._COPIED_BYTES = 2**10
 arrays._LEAST_ROWS = 1
 blocks, last = itertools.count(1), int(sys.argv[1])
@@ -58,8 +58,8 @@ def fit():
     print("done", flush=True)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may ignore it
-code = cli_errors.status(fit)
-cli_errors.leave(code) if code else sys.exit()
+code = cli_errors.run_command(fit)
+cli_errors.exit_now(code) if code else sys.exit()
 """
 
 
@@ -125,7 +125,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 code = cli.main(["apply", *sys.argv[1:]])
 if not code:
     print("done", flush=True)
-cli_errors.leave(code) if code else sys.exit()
+cli_errors.exit_now(code) if code else sys.exit()
 """
 
 
