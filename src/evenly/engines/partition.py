@@ -2,7 +2,7 @@
 
 A `PartialFit` has the moments of one partition or several. It travels as a pickle of some 45 bytes
 per column, made and read in 0.1 µs per column. (The statistics file would take 260 bytes,
-13 µs and 18; compressing would save a quarter, for 0.5 µs: ``benchmarks/petabyte.py``.)
+13 µs and 18; compressing would save a quarter, for 0.5 µs: ``benchmarks/merge_scale.py``.)
 """
 
 import pickle

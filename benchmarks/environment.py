@@ -1,4 +1,4 @@
-"""Where the figures come from: the machine, the versions, the load."""
+"""Describe where times were measured: the machine, the versions and the load."""
 
 import os
 import platform
@@ -10,8 +10,8 @@ from pathlib import Path
 PACKAGES = ["evenly", "numpy", "scikit-learn", "polars", "duckdb", "torch", "pyarrow", "pillow"]
 
 
-def facts() -> dict:
-    """What a reader needs to judge the figures; no names of people, machines or folders."""
+def describe() -> dict:
+    """Return the machine, versions and load; no names of people, machines or folders."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
@@ -28,10 +28,10 @@ def facts() -> dict:
 
 
 def cache(level: int | None = None) -> int:
-    """The bytes of a core's largest cache (of a level); 0 where Linux lists none."""
+    """Return the bytes of the largest cache of a core (at a level), or 0 if Linux lists none."""
     listed = Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")
-    found = [one for one in listed if level in (None, int((one / "level").read_text()))]
-    sizes = ((one / "size").read_text().strip().removesuffix("K") for one in found)
+    caches = [path for path in listed if level in (None, int((path / "level").read_text()))]
+    sizes = ((path / "size").read_text().strip().removesuffix("K") for path in caches)
     return max((int(size) << 10 for size in sizes), default=0)
 
 
@@ -43,7 +43,7 @@ def _version(name: str) -> str | None:
 
 
 def _field(path: str, name: str) -> str:
-    """The first value of a name in one of Linux's tables, or nothing."""
+    """Return the first value of a field of a file in /proc, or an empty string."""
     try:
         lines = Path(path).read_text().splitlines()
     except OSError:
@@ -52,7 +52,7 @@ def _field(path: str, name: str) -> str:
 
 
 def _commit() -> str:
-    """What git calls this tree; nothing where there is no git."""
+    """Return git's description of this tree, or an empty string if there is no git."""
     here = Path(__file__).parent
     command = ["git", "describe", "--always", "--dirty"]
     try:

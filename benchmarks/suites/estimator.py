@@ -1,4 +1,4 @@
-"""scikit-learn's estimator and ours: the same calls on the same rows, and the memory of a fit."""
+"""Compare the StandardScaler of scikit-learn and evenly: every call, and the memory of a fit."""
 
 from importlib import import_module
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from benchmarks import table
 from benchmarks.compare import kernel, runtime
-from benchmarks.race import Entry, race, warm_up
-from benchmarks.scaler_peak import peak_of
+from benchmarks.scaler_peak_memory import peak_of
+from benchmarks.timing import Candidate, time_interleaved, warm_up
 from benchmarks.workloads import SEED, Table
 
-TITLE = "StandardScaler: scikit-learn's and ours"
+TITLE = "StandardScaler: scikit-learn's and evenly's"
 SHAPES = {"full": (1_000_000, 64), "quick": (100_000, 64), "tiny": (500, 3)}
 DTYPES = "float32", "float64", "uint8"
 MODULES = {"scikit-learn": "sklearn.preprocessing", "evenly": "evenly.sklearn"}
@@ -23,46 +23,47 @@ def cases(size):
 
 
 def run(rows, columns, dtype, threads, rounds):
-    work = Table(rows, columns, dtype)
-    x = make(work)
-    calls = {name: works(import_module(module), x) for name, module in MODULES.items()}
-    contests = {verb: contest(verb, calls, rounds) for verb in calls["evenly"]}
+    workload = Table(rows, columns, dtype)
+    x = make(workload)
+    calls = {name: functions(import_module(module), x) for name, module in MODULES.items()}
+    comparisons = {verb: compare_calls(verb, calls, rounds) for verb in calls["evenly"]}
     peaks = {name: peak_of(module, rows, columns, dtype) for name, module in MODULES.items()}
-    record = {"label": work.label, "nbytes": work.nbytes, "contests": contests, "peaks": peaks}
+    record = {"label": workload.label, "nbytes": workload.nbytes, "peaks": peaks}
+    record |= {"comparisons": comparisons}
     return record | {"kernel": kernel(), "runtime": runtime()}
 
 
-def make(work):
-    if work.dtype != "uint8":
-        return work.make()
-    return np.random.default_rng(SEED).integers(0, 256, (work.rows, work.columns), np.uint8)
+def make(workload):
+    if workload.dtype != "uint8":
+        return workload.make()
+    return np.random.default_rng(SEED).integers(0, 256, (workload.rows, workload.columns), np.uint8)
 
 
-def works(module, x):
-    """The calls to be timed, by name."""
+def functions(module, x):
+    """Return the calls to time, by name."""
     fitted = module.StandardScaler().fit(x)
     weights = np.random.default_rng(SEED).uniform(size=len(x))
     scaled = fitted.transform(x)
     return {
         "fit": lambda: module.StandardScaler().fit(x).mean_,
         "fit with weights": lambda: module.StandardScaler().fit(x, sample_weight=weights).mean_,
-        f"partial_fit in {BATCHES}": lambda: by_batches(module.StandardScaler(), x),
+        f"partial_fit in {BATCHES}": lambda: partial_fit(module.StandardScaler(), x),
         "transform": lambda: fitted.transform(x),
         "inverse_transform": lambda: fitted.inverse_transform(scaled),
     }
 
 
-def by_batches(scaler, x):
-    for part in np.array_split(x, BATCHES):
-        scaler.partial_fit(part)
+def partial_fit(scaler, x):
+    for batch in np.array_split(x, BATCHES):
+        scaler.partial_fit(batch)
     return scaler.mean_
 
 
-def contest(verb, calls, rounds):
-    entries = [Entry(name, some[verb]) for name, some in calls.items()]
-    first, second = warm_up(entries).values()
+def compare_calls(verb, calls, rounds):
+    candidates = [Candidate(name, functions[verb]) for name, functions in calls.items()]
+    first, second = warm_up(candidates).values()
     difference = float(np.abs(first - second, dtype=np.float64).max())
-    return {"seconds": race(entries, rounds), "difference": difference}
+    return {"seconds": time_interleaved(candidates, rounds), "difference": difference}
 
 
 def show(records):
@@ -74,18 +75,18 @@ def show(records):
 
 
 def _rows(record):
-    for verb, found in record["contests"].items():
-        times = table.seconds({"races": [found]})
+    for verb, comparison in record["comparisons"].items():
+        times = table.medians(comparison)
         cells = [f"{times[name] * 1e3:.1f}" for name in MODULES]
         ratio = f"{times['scikit-learn'] / times['evenly']:.1f}"
-        yield [record["label"], verb, *cells, ratio, f"{found['difference']:.0e}"]
+        yield [record["label"], verb, *cells, ratio, f"{comparison['difference']:.0e}"]
 
 
 def _memory(records):
-    columns = ["what a fit adds to the peak", "MB of data", *(f"{name}, MB" for name in MODULES)]
+    columns = ["peak memory added by a fit", "MB of data", *(f"{name}, MB" for name in MODULES)]
     rows = [
         [record["label"], f"{record['nbytes'] / 1e6:.0f}"]
         + [f"{record['peaks'][name] / 1e6:.1f}" for name in MODULES]
         for record in records
     ]
-    return table.plain("", columns, rows, "Each in a fresh process, after a fit of one row.")
+    return table.plain("", columns, rows, "Each in a new process, after a fit of one row.")

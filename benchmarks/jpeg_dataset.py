@@ -1,4 +1,4 @@
-"""Photographs as a data set of JPEGs has them: cut out of a few that packages ship."""
+"""Write a data set of JPEG photographs, cropped from images that packages ship."""
 
 from pathlib import Path
 
@@ -11,9 +11,10 @@ SAMPLES = "astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "reti
 
 
 def make(folder: Path, number: int) -> list[str]:
-    """Write so many JPEGs of 256x256, each another cut, size, side and quality; return the paths.
+    """Write JPEGs of 256x256 pixels and return their paths.
 
-    They lie in folders of a thousand, as classes do.
+    Each is a different crop, scale, orientation and quality. They are stored in folders of a
+    thousand, as the classes of a data set are.
     """
     from PIL import Image
 
@@ -21,7 +22,7 @@ def make(folder: Path, number: int) -> list[str]:
     originals = [Image.fromarray(array) for array in _originals()]
     paths = []
     for index in range(number):
-        image = _cut(originals[rng.integers(len(originals))], rng)
+        image = _crop(originals[rng.integers(len(originals))], rng)
         path = folder / f"{index // 1000:03}" / f"{index:06}.jpg"
         path.parent.mkdir(exist_ok=True)
         image.save(path, quality=int(rng.integers(*QUALITY)))
@@ -36,11 +37,11 @@ def _originals():
     return [*load_sample_images().images, *(getattr(data, name)() for name in SAMPLES)]
 
 
-def _cut(image, rng):
-    """A square of any size and place, shrunk or enlarged to 256x256, mirrored or not."""
+def _crop(image, rng):
+    """Return a random square crop, resized to 256x256 and mirrored half of the time."""
     from PIL import Image
 
     side = int(rng.integers(SIDE // 2, min(image.size) + 1))
     left, top = (int(rng.integers(0, length - side + 1)) for length in image.size)
-    cut = image.resize((SIDE, SIDE), box=(left, top, left + side, top + side))
-    return cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.integers(2) else cut
+    crop = image.resize((SIDE, SIDE), box=(left, top, left + side, top + side))
+    return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.integers(2) else crop

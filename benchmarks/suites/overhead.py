@@ -1,4 +1,4 @@
-"""What little things cost: one small batch, the state of one column, merging, saving."""
+"""Measure small operations: one small batch, the state of one column, merging, saving."""
 
 from pathlib import Path
 from statistics import median
@@ -7,13 +7,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks import table
-from benchmarks.compare import entries, runtime
-from benchmarks.peak import high_water
+from benchmarks.compare import peer_candidates, runtime
+from benchmarks.peak_memory import max_rss
 from benchmarks.peers import evenly
-from benchmarks.race import best_of_medians, clock
+from benchmarks.timing import best_of_medians, time_once
 from benchmarks.workloads import Table
 
-TITLE = "Small things, and many of them"
+TITLE = "Small operations"
 BATCH = Table(32, 16, "float32")
 WIDE = {"full": 1_000_000, "quick": 100_000, "tiny": 100}
 MANY = {"full": 10_000, "quick": 1_000, "tiny": 10}
@@ -37,67 +37,71 @@ def run(question, number, seconds, threads, rounds):
 
 
 def update(rounds, seconds):
-    """Microseconds for a batch of 32×16, with torch's tensor at last."""
+    """Time an update with a batch of 32×16 values, before and after torch is loaded."""
     batch = BATCH.make()
     figures = []
 
-    def note(name, work):
-        took = best_of_medians(work, seconds=seconds, rounds=rounds)
-        figures.append((f"update, float32 32×16: {name}", took * 1e6, "µs"))
+    def measure(name, function):
+        best = best_of_medians(function, seconds=seconds, rounds=rounds)
+        figures.append((f"update, float32 32×16: {name}", best * 1e6, "µs"))
 
-    note("evenly", evenly.update(batch))
-    for entry in entries(("numpy", "scikit-learn", "torch"), "update", (batch,)):
-        note(entry.name, entry.work)
-        if entry.name == "torch":
-            note(f"evenly, beside torch ({runtime()})", evenly.update(batch))
+    measure("evenly", evenly.update(batch))
+    for candidate in peer_candidates(("numpy", "scikit-learn", "torch"), "update", (batch,)):
+        measure(candidate.name, candidate.function)
+        if candidate.name == "torch":
+            measure(f"evenly, with torch loaded ({runtime()})", evenly.update(batch))
     return figures
 
 
 def wide(columns, rounds):
-    """A state of many columns: its bytes, merging, saving, loading."""
+    """Measure a state of many columns: its bytes, merging, saving and loading."""
     from evenly import Moments, load
 
     x = Table(64, columns, "float32").make()
     one = Moments.empty(columns)
-    before = high_water()
+    before = max_rss()
     one.update(x)
-    held = high_water() - before
+    growth = max_rss() - before
     two = Moments.empty(columns).update(x)
     label = f"{columns:,} columns"
     figures = [
-        (f"{label}: state, a column", one._state.nbytes / columns, "bytes"),
-        (f"{label}: process's growth in the first update, a column", held / columns, "bytes"),
+        (f"{label}: state, per column", one._state.nbytes / columns, "bytes"),
+        (
+            f"{label}: growth of the process by the first update, per column",
+            growth / columns,
+            "bytes",
+        ),
         (f"{label}: update with 64 rows", _median(lambda: one.update(x), rounds), "s"),
         (f"{label}: one + another", _median(lambda: one + two, rounds), "s"),
     ]
     with TemporaryDirectory() as folder:
         path = Path(folder, "wide.json")
         figures += [
-            (f"{label}: save", clock(lambda: one.save(path)), "s"),
-            (f"{label}: file, a column", path.stat().st_size / columns, "bytes"),
-            (f"{label}: load", clock(lambda: load(path)), "s"),
-            (f"{label}: mean and std", clock(lambda: (one.mean, one.std())), "s"),
+            (f"{label}: save", time_once(lambda: one.save(path)), "s"),
+            (f"{label}: file, per column", path.stat().st_size / columns, "bytes"),
+            (f"{label}: load", time_once(lambda: load(path)), "s"),
+            (f"{label}: mean and std", time_once(lambda: (one.mean, one.std())), "s"),
         ]
         assert load(path) == one
     return figures
 
 
 def many(states, rounds):
-    """Many states of a hundred columns into one."""
+    """Time merging many states of a hundred columns."""
     from evenly import Moments, merge
 
     rng = np.random.default_rng(0)
-    parts = [Moments.empty(100).update(rng.standard_normal((8, 100))) for _ in range(states)]
+    moments = [Moments.empty(100).update(rng.standard_normal((8, 100))) for _ in range(states)]
     label = f"{states:,} states of 100 columns"
     return [
-        (f"{label}: merge", _median(lambda: merge(parts), rounds), "s"),
-        (f"{label}: sum()", _median(lambda: sum(parts), min(rounds, 3)), "s"),
+        (f"{label}: merge", _median(lambda: merge(moments), rounds), "s"),
+        (f"{label}: sum()", _median(lambda: sum(moments), min(rounds, 3)), "s"),
     ]
 
 
-def _median(work, rounds):
-    work()
-    return median(clock(work) for _ in range(rounds))
+def _median(function, rounds):
+    function()
+    return median(time_once(function) for _ in range(rounds))
 
 
 def show(records):

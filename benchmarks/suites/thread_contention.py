@@ -1,8 +1,8 @@
-"""Between torch's operations, as in a network: does it matter whose threads evenly uses?
+"""Time an update between torch's operations, by the thread pool that evenly uses.
 
-OpenMP's workers spin for a while after each of torch's operations, and fight a second pool for
-the cores. Forced and compared: a pool of evenly's own; torch's OpenMP runtime, which evenly takes
-by itself; and the own pool with torch's spinning switched off.
+OpenMP's workers spin for a while after each of torch's operations, and compete with a second pool
+for the cores. Three settings are compared: torch's OpenMP runtime, which is evenly's default;
+evenly's own pool; and the own pool with spinning disabled in torch's.
 """
 
 import time
@@ -11,7 +11,7 @@ from statistics import median
 from benchmarks import table
 from benchmarks.compare import runtime
 from benchmarks.peers import installed
-from benchmarks.race import collector_off
+from benchmarks.timing import collector_off
 from benchmarks.workloads import Table
 
 TITLE = "evenly's update between torch's operations"
@@ -49,22 +49,22 @@ def run(pool, operation, rows, columns, iterations, threads, rounds):
     from evenly import Moments
 
     torch.set_num_threads(threads)
-    work = Table(rows, columns, "float32")
-    batch = torch.from_numpy(work.make())
+    workload = Table(rows, columns, "float32")
+    batch = torch.from_numpy(workload.make())
     moments = Moments.empty(columns)
-    works = {"operation": _operation(torch, operation), "update": lambda: moments.update(batch)}
-    alone = {name: alternate([one], iterations)[0] for name, one in works.items()}
-    between = alternate(list(works.values()), iterations)
+    functions = {"operation": _operation(torch, operation), "update": lambda: moments.update(batch)}
+    alone = {name: alternate([call], iterations)[0] for name, call in functions.items()}
+    between = alternate(list(functions.values()), iterations)
     return {
-        "label": f"{work.label} after {operation}, {pool}",
+        "label": f"{workload.label} after {operation}, {pool}",
         "runtime": runtime(),
         "alone": alone,
-        "between": dict(zip(works, between, strict=True)),
+        "between": dict(zip(functions, between, strict=True)),
     }
 
 
 def _operation(torch, name):
-    """Some milliseconds of torch's work, with no gradients."""
+    """Return an operation of torch that takes some milliseconds, without gradients."""
     if name == "matmul":
         a, b = torch.randn(512, 512), torch.randn(512, 512)
         return lambda: torch.mm(a, b)
@@ -72,16 +72,16 @@ def _operation(torch, name):
     return lambda: torch.conv2d(images, weight, padding=1)
 
 
-def alternate(works, iterations):
-    """The median seconds of each work, one after the other without a pause."""
-    seconds = [[] for _ in works]
-    for work in works:
-        work()
+def alternate(functions, iterations):
+    """Return the median seconds of each function, called in turn without a pause."""
+    seconds = [[] for _ in functions]
+    for function in functions:
+        function()
     with collector_off():
         for _ in range(iterations):
-            for work, times in zip(works, seconds, strict=True):
+            for function, times in zip(functions, seconds, strict=True):
                 start = time.perf_counter()
-                work()
+                function()
                 times.append(time.perf_counter() - start)
     return [median(times) for times in seconds]
 

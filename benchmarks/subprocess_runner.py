@@ -1,7 +1,7 @@
-"""A workload's own process: one case comes in, its record goes out, and memory is free again.
+"""Run one case of a suite in its own process, so that its memory and libraries end with it.
 
-``python -m benchmarks.child GROUP FILE`` reads the case from standard input, as JSON, and writes
-the record to the file, so that nothing that a library prints can spoil it.
+``python -m benchmarks.subprocess_runner SUITE FILE`` reads the case from standard input, as JSON,
+and writes the record to the file, so that nothing that a library prints can corrupt it.
 """
 
 import json
@@ -15,11 +15,13 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 
 
-def run_apart(group: str, case: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
-    """Run a case of a group in a process of its own, and return its record."""
+def run_in_subprocess(
+    suite: str, case: dict[str, Any], environment: dict[str, str]
+) -> dict[str, Any]:
+    """Run a case of a suite in its own process and return its record."""
     with TemporaryDirectory() as folder:
         result = Path(folder, "record.json")
-        command = [sys.executable, "-m", "benchmarks.child", group, str(result)]
+        command = [sys.executable, "-m", "benchmarks.subprocess_runner", suite, str(result)]
         done = subprocess.run(
             command,
             input=json.dumps(case),
@@ -30,29 +32,29 @@ def run_apart(group: str, case: dict[str, Any], environment: dict[str, str]) -> 
             check=False,
         )
         if done.returncode:
-            return {**case, "failed": _last_words(done)}
+            return {**case, "failed": _last_error_line(done)}
         return json.loads(result.read_text())
 
 
-def _last_words(done: subprocess.CompletedProcess[str]) -> str:
-    """What went wrong: the error's last line, or the status of a process that was killed."""
+def _last_error_line(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the last line of the error output, or the exit status if there is no output."""
     lines = done.stderr.strip().splitlines()
     return lines[-1] if lines else f"exit status {done.returncode}"
 
 
 def _environment(threads: int) -> dict[str, str]:
-    """As many threads for all who read it from the environment when they are loaded."""
+    """Return an environment that sets the threads of libraries that read it when loaded."""
     names = "OMP_NUM_THREADS", "POLARS_MAX_THREADS", "EVENLY_NUM_THREADS"
     return dict(os.environ) | dict.fromkeys(names, str(threads))
 
 
 def main() -> None:
-    """Be that process."""
-    from benchmarks.groups import group
+    """Run the case that is read from standard input."""
+    from benchmarks.suites import load_suite
 
     _, name, result = sys.argv
     case = json.load(sys.stdin)
-    record = case | group(name).run(**case)
+    record = case | load_suite(name).run(**case)
     Path(result).write_text(json.dumps(record))
 
 
