@@ -1,14 +1,60 @@
-"""What every test has: random tests say how to repeat them."""
+"""Settings of all tests: Hypothesis profiles, the marker `slow` and SIGINT."""
 
 import os
+import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "evenly",
-    deadline=None,  # a shared machine has slow moments
+    max_examples=40,
+    deadline=None,  # a shared machine is slow now and then
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.register_profile("thorough", settings.get_profile("evenly"), max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "evenly"))
+
+ROOT = Path(__file__).parent
+SLOW = (
+    "checkpoint/test_kills.py",
+    "engines",
+    "sklearn/test_onnx.py",
+    "sklearn/test_peer_common.py",
+    "sklearn/test_peer_numbers.py",
+    "sklearn/test_peer_suite.py",
+    "sources/sql",
+    "test_benchmarks.py",
+    "test_examples.py",
+    "test_interrupted_update.py",
+    "test_interruption.py",
+    "test_out_of_memory.py",
+    "test_pitfalls.py",
+    "test_readme.py",
+    "torch",
+)
+"""Files and folders whose tests are marked `slow`. `-m "not slow"` does not import them."""
+
+
+def is_slow(path: Path) -> bool:
+    """Return whether a file or folder is listed in `SLOW`."""
+    return path.is_relative_to(ROOT) and any(path.is_relative_to(ROOT / name) for name in SLOW)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A shell ignores SIGINT in the background jobs of a script, and their children inherit that.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    is_ignored = config.option.markexpr == "not slow" and is_slow(collection_path)
+    return True if is_ignored else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_slow(item.path):
+            item.add_marker(pytest.mark.slow)

@@ -16,6 +16,7 @@ import ray.data
 import ray.exceptions
 
 import evenly
+from benchmark_runner import check_engine
 from evenly.errors import ColumnError, DataError, MissingExtraError, UnsupportedTypeError
 from kill_ray import PARTS, cluster, killed_from_outside, parts, whole
 
@@ -351,3 +352,8 @@ def test_a_worker_that_dies_in_a_task_changes_no_bit(tmp_path):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_worker_killed_from_outside_changes_no_bit(tmp_path, seed):
     killed_from_outside(tmp_path, seed, 0.4 * seed)
+
+
+@pytest.mark.filterwarnings("default")  # the engine may warn
+def test_benchmark_compares_ray_with_evenly():
+    check_engine("ray")
