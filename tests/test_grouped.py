@@ -282,7 +282,9 @@ def test_infinity_may_count_as_missing():
 
 @pytest.mark.parametrize("number", [2, 4])
 def test_keys_of_a_wrong_number_are_refused(number):
-    with pytest.raises(evenly.DataError, match=f"by= must have one key a row. Received: {number}"):
+    with pytest.raises(
+        evenly.DataError, match=f"by= must have one key per row. Received: {number}"
+    ):
         evenly.fit(np.ones((3, 2)), by=np.arange(number))
 
 

@@ -212,7 +212,7 @@ def test_an_infinity_counts_the_rows_of_its_place():
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1, 2], r"one number a row: shape \(3,\). Received: shape \(2,\)"),
+        ([1, 2], r"one number per row: shape \(3,\). Received: shape \(2,\)"),
         ([1, -2, 1], r"finite, and 0 or more. Received: -2.0 in row 1"),
         ([1, 1, np.nan], r"Received: nan in row 2"),
         ([np.inf, 1, 1], r"Received: inf in row 0"),

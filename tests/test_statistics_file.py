@@ -415,7 +415,7 @@ def test_all_columns_have_names_or_none():
 
 def test_a_file_that_is_too_large_is_not_read(monkeypatch, moments, path):
     moments.save(path)
-    monkeypatch.setattr(statistics_file.file, "MAX_BYTES", 100)
+    monkeypatch.setattr(statistics_file.document, "MAX_BYTES", 100)
     with pytest.raises(StatisticsFileError, match=r"at most 100 bytes"):
         evenly.load(path)
 

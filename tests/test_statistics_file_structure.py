@@ -34,7 +34,7 @@ MISMATCHED = {
 
 @pytest.fixture(autouse=True)
 def every_file_is_large(monkeypatch):
-    monkeypatch.setattr(structure, "SMALL", 0)
+    monkeypatch.setattr(structure, "SMALL_BYTES", 0)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -86,7 +86,7 @@ def test_any_layout_of_json_is_read(layout):
 
 def test_small_files_are_parsed_at_once(monkeypatch):
     """Their error names the line and the column."""
-    monkeypatch.setattr(structure, "SMALL", 4 * 2**20)
+    monkeypatch.setattr(structure, "SMALL_BYTES", 4 * 2**20)
     with pytest.raises(evenly.StatisticsFileError, match=r"not JSON .* at line 1, column"):
         evenly.Moments.from_bytes(MISMATCHED["cut short"])
 

@@ -18,6 +18,7 @@ from evenly.redaction import redact_url
 
 if TYPE_CHECKING:
     from evenly.moments import GroupedMoments, Moments
+    from evenly.typing import Infinite
 
 Names = tuple[str, ...]
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -138,7 +139,7 @@ def fit(
     columns: Names,
     exclude: Names,
     by: Names,
-    infinite: str,
+    infinite: "Infinite",
     strict: bool,
     threads: int | None,
     quiet: bool,
@@ -170,9 +171,8 @@ def fit(
         source = open_resumed(source, checkpoint, update, infinite=infinite, **options)
     source = open_source(source, **options)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
-        moments = fit_source(
-            source, infinite=infinite, threads=threads, progress=progress, by=options["by"]
-        )
+        how: dict[str, Any] = {"infinite": infinite, "threads": threads, "by": options["by"]}
+        moments = fit_source(source, progress=progress, **how)
     _save_and_print(moments, output, quiet)
     if not quiet:
         _print_left_out(source.left_out)
@@ -325,10 +325,9 @@ def _save_and_print(moments: "Moments | GroupedMoments", output: str | None, qui
 
 def _print(moments: "Moments | GroupedMoments") -> None:
     from evenly.moments import Moments
-    from evenly.moments.grouped_glance import text
-    from evenly.report.table import table
+    from evenly.report.table import group_table, table
 
-    shown = table(moments) if isinstance(moments, Moments) else text(moments, 50, 10)
+    shown = table(moments) if isinstance(moments, Moments) else group_table(moments)
     click.echo(printable(shown, keep="\n"))
 
 

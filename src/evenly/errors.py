@@ -5,7 +5,7 @@ password, a token or a signature, whatever text of others it quotes.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
 from evenly.printable import printable
@@ -99,3 +99,22 @@ def format_names(names: Iterable[object], limit: int = 8) -> str:
     texts = [repr(name) for name in names]
     rest = len(texts) - limit
     return ", ".join(texts[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
+    """Check that an option has one of its values.
+
+    Raises
+    ------
+    DataError
+        When it has not.
+
+    >>> check_choice("missing", "drop", ("keep", "zero"))
+    Traceback (most recent call last):
+    evenly.errors.DataError: missing must be 'keep' or 'zero'. Received: 'drop'.
+    """
+    if isinstance(value, str) and value in allowed:
+        return
+    texts = [repr(text) for text in allowed]
+    choices = " or ".join(texts) if len(texts) == 2 else f"one of {', '.join(texts)}"
+    raise DataError(f"{name} must be {choices}. Received: {value!r}.")

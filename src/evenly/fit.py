@@ -1,9 +1,8 @@
 """Sources into moments: `evenly.fit`."""
 
 import logging
-import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict, Unpack, overload
 
 from evenly.dispatch import engine_of
 from evenly.engines.options import FitOptions, check_distributable
@@ -11,32 +10,55 @@ from evenly.errors import DataError, without_context
 from evenly.fitting.resume import open_resumed
 from evenly.fitting.resumed_images import ResumedImageSource
 from evenly.fitting.run import finalize, run_fit
+from evenly.moments import GroupedMoments, Moments
 from evenly.printable import printable
 from evenly.progress import Progress
 from evenly.sources import open_source
 from evenly.sources.images import ImageSource
+from evenly.typing import Broken, Columns, GroupBy, ImageMode, Infinite, Path
 
 _log = logging.getLogger("evenly")
 
 
+class FitKeywords(TypedDict, total=False):
+    """Keyword arguments of `fit` apart from ``by``; see there."""
+
+    columns: Columns | None
+    exclude: Columns
+    weights: object
+    select: object
+    feature_axis: int
+    infinite: Infinite
+    mode: ImageMode
+    broken: Broken
+    threads: int | None
+    progress: Callable[[Progress], object] | None
+    checkpoint: Path | None
+    update: Path | None
+
+
+@overload
+def fit(source: object, *, by: None = None, **options: Unpack[FitKeywords]) -> Moments: ...
+@overload
+def fit(source: object, *, by: GroupBy, **options: Unpack[FitKeywords]) -> GroupedMoments: ...
 @without_context()
 def fit(
-    source: Any,
+    source: object,
     *,
-    columns: Any = None,
-    exclude: Any = (),
-    weights: Any = None,
-    select: Any = None,
+    columns: Columns | None = None,
+    exclude: Columns = (),
+    weights: object = None,
+    select: object = None,
     feature_axis: int = -1,
-    infinite: str = "error",
-    mode: str = "RGB",
-    broken: str = "skip",
+    infinite: Infinite = "error",
+    mode: ImageMode = "RGB",
+    broken: Broken = "skip",
     threads: int | None = None,
     progress: Callable[[Progress], object] | None = None,
-    by: Any = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    update: str | os.PathLike[str] | None = None,
-) -> Any:
+    by: GroupBy | None = None,
+    checkpoint: Path | None = None,
+    update: Path | None = None,
+) -> Moments | GroupedMoments:
     """Return the exact moments of every row of a source, read once.
 
     Parameters
@@ -94,7 +116,7 @@ def fit(
         Called with a `Progress` after each block, by one thread at a time.
     by
         The column, or list of columns, whose values say which group a row belongs to; they
-        are not fitted. Or one key a row, as an array (of N×C×H×W one an image); or the key or
+        are not fitted. Or one key per row, as an array (of N×C×H×W one an image); or the key or
         the place of that part of batches. `GroupedMoments` come back: choose it when each
         sensor, station or class is to have mean 0 and variance 1 by itself.
     checkpoint
@@ -102,7 +124,7 @@ def fit(
         few seconds, as a statistics file that also says which files are in them, and the same
         call goes on from it after a crash, with the same bits in the end. Files that are new
         since then are fitted; one that has changed or vanished is an error.
-        ``docs/resuming.md``.
+        ``docs/checkpoints.md``.
     update
         The same, when the source is not all files but those that may be new: choose it for
         the daily job. The result is the moments of all files that ever came this way.
@@ -163,9 +185,10 @@ def fit(
     engine = engine_of(source)
     if engine is not None:
         check_distributable(weights, progress, by)
-        return engine.fit(source, FitOptions(**asked, infinite=infinite, threads=threads))
+        options = FitOptions(**asked, infinite=infinite, threads=threads)
+        return engine.fit(source, options)  # type: ignore[no-any-return]
     opened = open_source(source, **asked)
-    moments = run_fit(opened, infinite, threads, by=by, progress=progress)
+    moments: Moments | GroupedMoments = run_fit(opened, infinite, threads, by=by, progress=progress)
     asks_itself = opened is given  # who has opened it
     if isinstance(opened, ImageSource | ResumedImageSource) and not asks_itself:
         for doubt in opened.summary.warnings():

@@ -56,19 +56,19 @@ def sources(folder):
 def read(monkeypatch):
     """The places of all images that are read, in the order of reading."""
     places = []
-    content_of = image_source.read
+    content_of = image_source.read_image
 
     def noted(picture):
         places.append(picture.label)
         return content_of(picture)
 
-    monkeypatch.setattr(image_source, "content_of", noted)
+    monkeypatch.setattr(image_source, "read_image", noted)
     return places
 
 
 def dying(monkeypatch):
     save_everywhere(monkeypatch)
-    monkeypatch.setattr(image_source, "_TOGETHER", 2)
+    monkeypatch.setattr(image_source, "_MAX_TASK_SIZE", 2)
 
 
 FORMS = ["folder", "pattern", "list", "tar", "tar.gz", "zip", "shards", "shards and files"]
@@ -332,7 +332,7 @@ def test_what_images_do_not_take_is_refused_as_without_a_checkpoint(options, pho
 def test_an_interrupt_saves_what_is_summed(threads, photos, state, monkeypatch):
     write_folder(MANY, photos)
     whole = evenly.fit(photos)
-    monkeypatch.setattr(image_source, "_TOGETHER", 2)
+    monkeypatch.setattr(image_source, "_MAX_TASK_SIZE", 2)
     noted, note = threading.Event(), InterruptRequest._note
     monkeypatch.setattr(InterruptRequest, "_note", lambda *x: (note(*x), noted.set()))
 
@@ -356,13 +356,13 @@ def once(function):
 def test_an_interrupt_before_the_first_image_that_can_be_read(tmp_path, state, monkeypatch):
     files = {f"{i}.jpg": b"" for i in range(9)}
     folder = write_folder(files, tmp_path / "photos")
-    monkeypatch.setattr(image_source, "_TOGETHER", 1)
+    monkeypatch.setattr(image_source, "_MAX_TASK_SIZE", 1)
 
     def interrupt(picture):
         signal.raise_signal(signal.SIGINT)
         return b""
 
-    monkeypatch.setattr(image_source, "content_of", interrupt)
+    monkeypatch.setattr(image_source, "read_image", interrupt)
     with pytest.raises(KeyboardInterrupt):
         evenly.fit(folder, checkpoint=state, threads=1)
     monkeypatch.undo()

@@ -107,7 +107,7 @@ def test_a_signal_saves_before_the_end(number, status, tmp_path):
         file.truncate(file.tell() + 8 * 3_000_000_000)
     code = (
         "import sys; from evenly.checkpoint import schedule; from evenly.cli import main\n"
-        "schedule.INTERVAL = schedule.SHARE = 0; sys.exit(main(sys.argv[1:]))"
+        "schedule.INTERVAL = schedule.MAX_SHARE = 0; sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, "fit", str(path), "--checkpoint", str(state)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

@@ -195,7 +195,7 @@ def test_a_task_sums_with_one_thread_unless_it_is_told_otherwise(monkeypatch):
         seen.append(threads)
         return run.run_fit(source, infinite, threads, by=by)
 
-    monkeypatch.setattr(partition, "summed", summed)
+    monkeypatch.setattr(partition, "run_fit", summed)
     evenly.fit(da.ones((4, 2)))
     evenly.fit(da.ones((4, 2)), threads=3)
     assert seen == [1, 3]

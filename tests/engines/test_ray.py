@@ -306,7 +306,7 @@ def test_a_worker_without_evenly_is_named():
     ("options", "kind", "words"),
     [
         ({"dtype": "float16"}, UnsupportedTypeError, "float32 or float64"),
-        ({"out": TABLE}, UnsupportedTypeError, "Leave out= away"),
+        ({"out": TABLE}, UnsupportedTypeError, "Omit out="),
     ],
 )
 def test_normalize_refuses_here_and_now(options, kind, words):

@@ -307,7 +307,7 @@ def test_a_stream_has_no_end_to_fit(frame):
         ("text", {}, DataError, r"as timestamp\[us\] on one side and as string"),
         ("same", {"dtype": "float16"}, UnsupportedTypeError, "float32 or float64"),
         ("same", {"missing": "drop"}, DataError, "missing must be"),
-        ("same", {"out": TABLE}, UnsupportedTypeError, "Leave out= away"),
+        ("same", {"out": TABLE}, UnsupportedTypeError, "Omit out="),
     ],
 )
 def test_normalize_refuses_here_and_now(frame, change, options, kind, words):

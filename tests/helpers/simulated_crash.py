@@ -34,7 +34,7 @@ def raising(exception, function, times):
 def save_everywhere(monkeypatch):
     """Save wherever a fit may save; and let blocks be so small that this is in most rows."""
     monkeypatch.setattr(schedule, "INTERVAL", 0.0)
-    monkeypatch.setattr(schedule, "SHARE", 0)
+    monkeypatch.setattr(schedule, "MAX_SHARE", 0)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # 5 ms each; it is us who die
     monkeypatch.setattr(arrays, "_BYTES", 64)
     monkeypatch.setattr(arrays, "_COPIED_BYTES", 64)

@@ -49,7 +49,7 @@ def test_no_terminal_no_import_of_rich():
     code = (
         "import io, sys\n"
         "from evenly.report.progress_bar import ProgressBar\n"
-        "with ProgressLine(io.StringIO()): pass\n"
+        "with ProgressBar(io.StringIO()): pass\n"
         "sys.exit('rich' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

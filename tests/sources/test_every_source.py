@@ -85,7 +85,7 @@ def test_weights_are_an_array_over_all_rows_in_any_kind(kind, columns, tmp_path,
 
 @pytest.mark.parametrize("number", [10, 12])
 def test_weights_of_a_wrong_number_are_refused_in_any_kind(source, number):
-    with pytest.raises(evenly.DataError, match=rf"one number a row.*{number} weights"):
+    with pytest.raises(evenly.DataError, match=rf"one number per row.*{number} weights"):
         evenly.fit(source, weights=np.ones(number))
 
 
@@ -244,7 +244,7 @@ def test_keys_may_be_an_array_over_all_rows_in_any_kind(source, columns, names):
 
 
 def test_keys_of_a_wrong_number_are_refused_in_any_kind(source):
-    with pytest.raises(evenly.DataError, match=r"one key a row.*12 keys"):
+    with pytest.raises(evenly.DataError, match=r"one key per row.*12 keys"):
         evenly.fit(source, by=np.arange(12))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from evenly.errors import UnsupportedTypeError
 from evenly.sources.group_by import is_column_names, parse_by
+from evenly.typing import Infinite
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class FitOptions:
     weights: str | None = None
     select: Any = None
     feature_axis: int = -1
-    infinite: str = "error"
+    infinite: Infinite = "error"
     mode: str = "RGB"
     broken: str = "skip"
     threads: int | None = None

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from evenly.columns import check_time_units
 from evenly.engines.spark_types import column_kind, fields_of, quoted
 from evenly.engines.vector_columns import single_vector_column
-from evenly.errors import UnsupportedTypeError
+from evenly.errors import UnsupportedTypeError, check_choice
 from evenly.transform import Scaling
-from evenly.transform.arrays import check_missing
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.frames import match_columns
+from evenly.transform.scaling import MISSING_POLICIES
 
 Types = list[tuple[str, str]]
 
@@ -45,7 +45,7 @@ def scaled(
     UnsupportedTypeError
         When a column is no number.
     """
-    check_missing(missing)
+    check_choice("missing", missing, MISSING_POLICIES)
     known = dict(types)
     if scaling.columns is None:
         name = single_vector_column(fields_of(types), label)

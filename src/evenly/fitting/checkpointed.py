@@ -12,6 +12,7 @@ from evenly.errors import EvenlyError
 from evenly.fitting.parallel import run_tasks
 from evenly.fitting.saving import CheckpointSaver
 from evenly.sources.tables import ReadTask
+from evenly.typing import Infinite
 
 Report = Callable[[Block], None]
 
@@ -43,7 +44,7 @@ class CheckpointedFit(CheckpointSaver):
         *,
         empty: Callable[[], Any],
         report: Report,
-        infinite: str,
+        infinite: Infinite,
         threads: int | None,
     ) -> None:
         super().__init__(moments, save)

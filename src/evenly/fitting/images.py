@@ -14,13 +14,14 @@ from evenly.sources.images import ImageSource
 from evenly.sources.images.batch_buffer import DecodedBatch
 from evenly.sources.images.pixels import FULL_SCALE, columns
 from evenly.statistics_file.column import ColumnRecord
+from evenly.typing import Infinite
 
 _Kind: TypeAlias = tuple[str, tuple[int, ...]]
 """Pillow's mode, and the bands as they lie in memory: three of colour, or four, one to spare."""
 
 
 def fit_images(
-    source: ImageSource, report: Callable[[Block], None] | None, infinite: str, threads: int
+    source: ImageSource, report: Callable[[Block], None] | None, infinite: Infinite, threads: int
 ) -> Moments:
     """Return the moments of images, a row a pixel; a thread decodes one and sums it.
 
@@ -57,7 +58,7 @@ class ImageAccumulator:
     def __init__(
         self,
         source: ImageSource,
-        infinite: str,
+        infinite: Infinite,
         before: Moments | None = None,
         bands: tuple[ColumnNames, str] = (None, ""),
     ) -> None:

@@ -22,6 +22,7 @@ from evenly.sources.images import ImageScan, contains_images
 from evenly.sources.selection import Field, parse_selection
 from evenly.sources.sql import is_database
 from evenly.sources.tables import ResumedSchema, TableSource
+from evenly.typing import Infinite
 
 
 def open_resumed(
@@ -29,7 +30,7 @@ def open_resumed(
     checkpoint: str | os.PathLike[str] | None = None,
     update: str | os.PathLike[str] | None = None,
     *,
-    infinite: str = "error",
+    infinite: Infinite = "error",
     **options: Any,
 ) -> ResumedSource:
     """Return the files of a source as one that knows what of them was read before.
@@ -100,7 +101,11 @@ def _files(paths: Sequence[Any], rule: Rule) -> list[str]:
 
 
 def _of_files(
-    given: list[str], state: CheckpointStore, rule: Rule, infinite: str, options: dict[str, Any]
+    given: list[str],
+    state: CheckpointStore,
+    rule: Rule,
+    infinite: Infinite,
+    options: dict[str, Any],
 ) -> ResumedSource:
     rest = compare(given, state.files, PathMapper(state.path), rule, state.path)
     everything = given if rule == "checkpoint" else _all(rest, state)
@@ -117,7 +122,11 @@ def _of_files(
 
 
 def _of_images(
-    given: ImageScan, state: CheckpointStore, rule: Rule, infinite: str, options: dict[str, Any]
+    given: ImageScan,
+    state: CheckpointStore,
+    rule: Rule,
+    infinite: Infinite,
+    options: dict[str, Any],
 ) -> ResumedSource:
     paths = [file.path for file in given]
     names = PathMapper(state.path)

@@ -11,6 +11,7 @@ from evenly.moments import GroupedMoments, Moments
 from evenly.sources import Source
 from evenly.sources.tables import TableSource
 from evenly.sources.wrapped import WrappedSource
+from evenly.typing import Infinite
 
 
 class ResumedSource(WrappedSource):
@@ -37,7 +38,7 @@ class ResumedSource(WrappedSource):
         course: Any,
         state: CheckpointStore,
         *,
-        infinite: str,
+        infinite: Infinite,
         before: str,
         description: str,
         nbytes: int | None,

@@ -15,6 +15,7 @@ from evenly.progress import Progress, make_reporter
 from evenly.sources import Source
 from evenly.sources.images import ImageSource
 from evenly.sources.tables import ReadTask, TableSource
+from evenly.typing import Infinite
 
 Sums = TypeVar("Sums", Moments, GroupedMoments)
 Report = Callable[[Block], None]
@@ -22,7 +23,7 @@ Report = Callable[[Block], None]
 
 def run_fit(
     source: Source,
-    infinite: str,
+    infinite: Infinite,
     threads: int | None,
     *,
     by: Any = None,
@@ -50,7 +51,7 @@ def run_fit(
 
 
 def _run_sequential(
-    moments: Sums, source: Source, report: Report, infinite: str, threads: int | None
+    moments: Sums, source: Source, report: Report, infinite: Infinite, threads: int | None
 ) -> Sums:
     """Add blocks to moments, one after the other, each summed by all threads."""
     # Closed at once after a failure, so that nothing is read ahead for nobody.
@@ -66,7 +67,7 @@ def _run_parallel(
     source: Source,
     tasks: Iterator[ReadTask],
     report: Report,
-    infinite: str,
+    infinite: Infinite,
     threads: int | None,
 ) -> Moments:
     """Return the moments of blocks of some columns each; a thread reads one and sums it."""
@@ -81,7 +82,9 @@ def _run_parallel(
     return moments
 
 
-def finalize(moments: Sums, left_out: Collection[str], description: str) -> Sums:
+def finalize(
+    moments: Moments | GroupedMoments, left_out: Collection[str], description: str
+) -> Moments | GroupedMoments:
     """Return the moments without columns that turned out, late, to hold no numbers.
 
     Columns do not know of one another, so leaving one out afterwards is exact.

@@ -15,6 +15,7 @@ from evenly.moments.ingest import add_block, num_columns
 from evenly.moments.metadata import Metadata, merge_dtypes
 from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import open_source
+from evenly.typing import Infinite
 
 
 class Accumulator(StatisticsMixin):
@@ -69,9 +70,9 @@ class Accumulator(StatisticsMixin):
         self,
         x: Any,
         *,
-        weights: Any = None,
+        weights: object = None,
         feature_axis: int = -1,
-        infinite: str = "error",
+        infinite: Infinite = "error",
         threads: int | None = None,
     ) -> Self:
         """Add rows in label, and return itself. What is refused leaves it as it was.
@@ -225,7 +226,7 @@ class Accumulator(StatisticsMixin):
         state = self._state
         return not any(m for m, _ in state.counts()) and not any(m for m, _ in state.missings())
 
-    def __sub__(self, other: object) -> Self:
+    def __sub__(self, other: Self) -> Self:
         """Return the moments without the rows of other: the inverse of adding, bit for bit.
 
         Min and max cannot be un-merged. They become bounds, and say so.

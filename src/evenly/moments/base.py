@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from evenly import _core
 from evenly.columns import ColumnNames
@@ -90,16 +90,17 @@ class MomentsBase:
     def __deepcopy__(self, memo: object) -> Self:
         return self.copy()
 
-    def __add__(self, other: object) -> Self:
+    def __add__(self, other: Self | Literal[0]) -> Self:
         """Return the moments of both sets of rows together."""
         if not isinstance(other, type(self)):
             # sum() begins with 0
-            return self.copy() if type(other) is int and other == 0 else NotImplemented
+            zero = type(other) is int and other == 0
+            return self.copy() if zero else NotImplemented
         result = self.copy()
         result._merge_inplace(other, private=True)
         return result
 
-    def __radd__(self, other: object) -> Self:
+    def __radd__(self, other: Literal[0]) -> Self:
         return self.__add__(other)
 
     def save(self, path: str | os.PathLike[str]) -> None:

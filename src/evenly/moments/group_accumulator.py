@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,15 +17,15 @@ from evenly.errors import ColumnError, DataError
 from evenly.group_keys import Key, format_key, merge_key_types
 from evenly.key_index import KeyIndex
 from evenly.moments.base import MomentsBase, mixed_grouping_error
-from evenly.moments.group_intake import add_grouped_block
-from evenly.moments.ingest import num_columns
+from evenly.moments.ingest import add_grouped_block, num_columns
 from evenly.moments.metadata import GroupMetadata, merge_dtypes
+from evenly.moments.records import By
 from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import open_source
 from evenly.sources.group_by import group_label
 from evenly.system.locks import ForkSafeLock
+from evenly.typing import Infinite
 
-By = str | tuple[str, ...] | None
 IndexArray = npt.NDArray[np.int64]
 
 
@@ -78,12 +78,12 @@ class GroupAccumulator(MomentsBase):
 
     def update(
         self,
-        x: Any,
+        x: object,
         *,
         by: Any = None,
-        weights: Any = None,
+        weights: object = None,
         feature_axis: int = -1,
-        infinite: str = "error",
+        infinite: Infinite = "error",
         threads: int | None = None,
     ) -> Self:
         """Add rows in label, and return itself. What is refused leaves it as it was.
@@ -110,7 +110,7 @@ class GroupAccumulator(MomentsBase):
         ours = self._metadata.by
         if by is None and ours is None:
             raise DataError(
-                "by= must have one key a row: these groups have no columns by name. Received: no "
+                "by= must have one key per row: these groups have no columns by name. Received: no "
                 "by=. Pass by=keys."
             )
         named = [*ours] if isinstance(ours, tuple) else ours
@@ -245,12 +245,12 @@ class GroupAccumulator(MomentsBase):
         indices = [self._index.get(key, -1) for key in keys]
         return self._state.take_groups(np.array(indices, np.int64), self._width)
 
-    def __add__(self, other: object) -> Self:
+    def __add__(self, other: Self | Literal[0]) -> Self:
         """Return the moments of both sets of rows together."""
         _refuse_plain(other)
         return super().__add__(other)
 
-    def __sub__(self, other: object) -> Self:
+    def __sub__(self, other: Self) -> Self:
         """Return the moments without the rows of other: the inverse of adding, bit for bit.
 
         A group of which nothing is left is gone.

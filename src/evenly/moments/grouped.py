@@ -1,23 +1,34 @@
 """`GroupedMoments`: the moments of each group of rows, as one thing that adds up."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Self, Unpack, overload
 
 import numpy as np
 
 from evenly import _core
 from evenly.columns import column_indices
 from evenly.errors import ColumnError, EvenlyError, suggest
-from evenly.group_keys import Key, KeyPart, normalize_key, sort_key
-from evenly.moments import grouped_glance
-from evenly.moments.group_accumulator import By, GroupAccumulator
-from evenly.moments.grouped_records import from_records, group_records
+from evenly.group_keys import Key, KeyPart, format_key, normalize_key, sort_key
+from evenly.moments import text_table
+from evenly.moments.group_accumulator import GroupAccumulator
 from evenly.moments.moments import Moments
+from evenly.moments.records import By, group_records, groups_from_records, records
 from evenly.moments.statistics import Correction
+from evenly.printable import printable
 from evenly.program_version import program_version
 from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file import groups as group_file
-from evenly.transform.group_scaling import GroupScaling, group_scaling, scale_by_group
+from evenly.transform import transform_by_group
+from evenly.transform.group_scaling import GroupScaling, group_scaling
+from evenly.typing import (
+    Constant,
+    ContainerT,
+    FloatArray,
+    GroupScaleKeywords,
+    GroupUnscaleKeywords,
+    Missing,
+    Unknown,
+)
 
 GroupKey = KeyPart | Key
 
@@ -144,27 +155,37 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
             When they are no statistics file of groups, or no data can have such statistics.
         """
         with _core.ExactMode():
-            return GroupedMoments(*from_records(*group_file.parse(content)))
+            return GroupedMoments(*groups_from_records(*group_file.parse(content)))
 
     def _serialize(self, ledger: Manifest | None) -> Iterator[bytes]:
         snapshot = self.copy()
         bounds = snapshot.extremes_are_bounds
         header = Header(snapshot.rows, snapshot.sources, bounds, program_version(), ledger)
         return group_file.lines(
-            header, snapshot.by, group_records(snapshot, snapshot._sorted_keys())
+            header,
+            snapshot.by,
+            group_records(snapshot._metadata, snapshot._sorted_keys(), snapshot._reindexed),
         )
 
     # Normalising
 
+    @overload
+    def normalize(self, x: FloatArray, **options: Unpack[GroupScaleKeywords]) -> FloatArray: ...
+    @overload
+    def normalize(  # type: ignore[overload-overlap]  # anything else becomes an array
+        self, x: ContainerT, **options: Unpack[GroupScaleKeywords]
+    ) -> ContainerT: ...
+    @overload
+    def normalize(self, x: object, **options: Unpack[GroupScaleKeywords]) -> FloatArray: ...
     def normalize(
         self,
-        x: Any,
+        x: Any,  # the overloads have the types
         *,
         by: Any = None,
-        unknown: str = "error",
+        unknown: Unknown = "error",
         dtype: Any = None,
-        missing: str = "keep",
-        constant: str = "zero",
+        missing: Missing = "keep",
+        constant: Constant = "zero",
         correction: Correction = 0,
         feature_axis: int = -1,
     ) -> Any:
@@ -200,7 +221,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         Float64 arithmetic, as of `Moments.normalize`: within 2 ulp of the exact answer in float32.
         """
         options = {"dtype": dtype, "missing": missing, "feature_axis": feature_axis}
-        return scale_by_group(
+        return transform_by_group(
             x,
             self._scaling(False, constant, correction),
             by=by,
@@ -208,14 +229,22 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
             **options,
         )
 
+    @overload
+    def denormalize(self, x: FloatArray, **options: Unpack[GroupUnscaleKeywords]) -> FloatArray: ...
+    @overload
+    def denormalize(  # type: ignore[overload-overlap]  # anything else becomes an array
+        self, x: ContainerT, **options: Unpack[GroupUnscaleKeywords]
+    ) -> ContainerT: ...
+    @overload
+    def denormalize(self, x: object, **options: Unpack[GroupUnscaleKeywords]) -> FloatArray: ...
     def denormalize(
         self,
-        x: Any,
+        x: Any,  # the overloads have the types
         *,
         by: Any = None,
-        unknown: str = "error",
+        unknown: Unknown = "error",
         dtype: Any = None,
-        constant: str = "zero",
+        constant: Constant = "zero",
         correction: Correction = 0,
         feature_axis: int = -1,
     ) -> Any:
@@ -224,7 +253,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         The parameters, the result and the errors are as there.
         """
         options = {"dtype": dtype, "feature_axis": feature_axis}
-        return scale_by_group(
+        return transform_by_group(
             x, self._scaling(True, constant, correction), by=by, unknown=unknown, **options
         )
 
@@ -248,8 +277,42 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
 
     def __repr__(self) -> str:
         with _core.ExactMode():
-            return grouped_glance.text(self)
+            return text_table.text(self._table_view())
 
     def _repr_html_(self) -> str:
         with _core.ExactMode():
-            return grouped_glance.to_html(self)
+            return text_table.to_html(self._table_view())
+
+    def _table_view(self, head: int = 20, tail: int = 4) -> text_table.TableView:
+        """Return a table of one line per group and column; used by `evenly.report` too.
+
+        Parameters
+        ----------
+        head, tail
+            Number of lines at the start and the end, if there are more than both.
+        """
+        keys, width = self._sorted_keys(), self.num_features
+        omitted = max(0, len(keys) * width - head - tail)
+        if omitted:
+            first = [row for key in keys[: 1 + head // width] for row in self._table_rows(key)]
+            last = [row for key in keys[-1 - tail // width :] for row in self._table_rows(key)]
+            rows = first[:head] + last[-tail:]
+        else:
+            rows = [row for key in keys for row in self._table_rows(key)]
+        remark = text_table.BOUNDS if self.extremes_are_bounds else ""
+        headings = ("group", *text_table.HEADINGS)
+        return text_table.TableView(self._title(), rows, omitted, remark, head, headings)
+
+    def _table_rows(self, key: Key) -> list[text_table.Row]:
+        own = self[key if isinstance(self.by, tuple) else key[0]]
+        names = own.columns or tuple(map(str, range(own.num_features)))
+        found = records(own._state, names, own.dtypes)
+        return [(format_key(key), *text_table.row(record)) for record in found]
+
+    def _title(self) -> str:
+        numbers = (len(self), "group"), (self.rows, "row"), (self.num_features, "column")
+        counts = ", ".join(f"{number:,} {noun}{'s' * (number != 1)}" for number, noun in numbers)
+        if self.by is None:
+            return counts
+        by = self.by if isinstance(self.by, str) else ", ".join(self.by)
+        return printable(f"{counts}, by {by}")

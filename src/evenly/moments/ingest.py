@@ -1,19 +1,24 @@
-"""One block of rows into one state: what the core takes, and its refusals in words."""
+"""Pass the rows of a block to the core, and explain its errors."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
-from evenly.block import Block
+from evenly.block import Block, Column, GroupKeys
 from evenly.columns import ColumnNames
-from evenly.errors import DataError, UnsupportedTypeError
+from evenly.errors import DataError, UnsupportedTypeError, check_choice
+from evenly.group_keys import format_key
+from evenly.moments.metadata import GroupMetadata
 from evenly.sources.arrays import to_native
 from evenly.sources.weights import check_weights
 from evenly.transform.arrays import CoreView
 from evenly.transform.arrays import as_core_buffer as array_buffer
+
+INFINITE_POLICIES = ("error", "missing")
 
 
 def add_block(
@@ -31,8 +36,7 @@ def add_block(
     UnsupportedTypeError
         For a dtype that is no number.
     """
-    if infinite not in ("error", "missing"):
-        raise DataError(f"infinite must be 'error' or 'missing'. Received: {infinite!r}.")
+    check_choice("infinite", infinite, INFINITE_POLICIES)
     weights = None if block.weights is None else check_weights_array(block.weights, block.rows)
     as_missing = infinite == "missing"
     try:
@@ -61,6 +65,90 @@ def add_block(
         raise infinity_error(block, names, *found)
 
 
+def add_grouped_block(
+    state: _core.State,
+    block: Block,
+    keys: GroupKeys,
+    indices: npt.NDArray[np.int64],
+    order: Sequence[int] | None,
+    infinite: str,
+    names: ColumnNames,
+    threads: int,
+    metadata: GroupMetadata,
+) -> None:
+    """Add a block to a state that has columns for each group.
+
+    The state is unchanged when an error is raised.
+
+    Parameters
+    ----------
+    keys, indices
+        The code of each row's group, and the index of each code's group in the state.
+    order
+        The indices of the state's columns in the block; None when they are the same.
+    names
+        The block's columns.
+    metadata
+        The metadata of the state after the update.
+
+    Raises
+    ------
+    DataError
+        For an infinity (unless ``infinite="missing"``), and for invalid weights.
+    UnsupportedTypeError
+        For a dtype that is not numeric.
+    """
+    check_choice("infinite", infinite, INFINITE_POLICIES)
+    weights = None if block.weights is None else check_weights_array(block.weights, block.rows)
+    columns = columns_of(block)
+    chosen = columns if order is None else [columns[i] for i in order]
+    try:
+        found = state.update_groups(
+            [as_core_buffer(column.values)[0] for column in chosen],
+            [column.validity for column in chosen],
+            [column.bit_offset for column in chosen],
+            np.ascontiguousarray(keys.codes),
+            indices,
+            weights,
+            infinite == "missing",
+            threads,
+            metadata,
+        )
+    except TypeError:
+        raise _dtype_error(block) from None
+    if found is not None:
+        row, column = found
+        key = keys.uniques[keys.codes[row]]
+        at = column if order is None else order[column]
+        raise infinity_error(block, names, row, at, f", group {format_key(key)!r}")
+
+
+def columns_of(block: Block) -> list[Column]:
+    """Return the columns of a block, without copying them if the rows are on one axis."""
+    if isinstance(block.data, tuple):
+        return list(block.data)
+    x, dtype = as_core_buffer(block.data)
+    if dtype == "bfloat16":
+        x = _bfloat16_to_float32(x)
+    if x.ndim == 1:
+        return [Column(x)]
+    axis = block.feature_axis % x.ndim
+    return [
+        Column(x.take(i, axis).reshape(-1) if x.ndim > 2 else _column(x, axis, i))
+        for i in range(x.shape[axis])
+    ]
+
+
+def _column(x: npt.NDArray[Any], axis: int, index: int) -> npt.NDArray[Any]:
+    column: npt.NDArray[Any] = x[:, index] if axis else x[index]
+    return column
+
+
+def _bfloat16_to_float32(bits: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
+    """Return bfloat16 values, given as bits, as float32, whose upper half they are."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
 def infinity_error(
     block: Block, names: ColumnNames, row: int, column: int, group: str = ""
 ) -> DataError:
@@ -83,7 +171,8 @@ def check_weights_array(weights: Any, rows: int) -> npt.NDArray[np.float64]:
     result = np.ascontiguousarray(weights, np.float64)
     if result.shape != (rows,):
         raise DataError(
-            f"weights must have one number a row: shape ({rows},). Received: shape {result.shape}."
+            f"weights must have one number per row: shape ({rows},). "
+            f"Received: shape {result.shape}."
         )
     check_weights(result, 0, "weights=")
     return result
@@ -115,3 +204,11 @@ def num_columns(block: Block) -> int:
                 f"Received: {block.feature_axis}, and an array of shape {shape}."
             )
     return block.features
+
+
+def _dtype_error(block: Block) -> UnsupportedTypeError:
+    return UnsupportedTypeError(
+        "Columns must hold integers, booleans or floats of at most 64 bits. Received: "
+        f"{', '.join(sorted(set(block.dtypes)))} in {block.label or 'the array'}. "
+        "Convert them first."
+    )

@@ -8,8 +8,8 @@ from evenly import _core, statistics_file
 from evenly.errors import StatisticsFileError
 from evenly.moments.base import mixed_grouping_error
 from evenly.moments.grouped import GroupedMoments
-from evenly.moments.grouped_records import from_records as believed_groups
 from evenly.moments.moments import Moments, from_records
+from evenly.moments.records import groups_from_records
 from evenly.statistics_file import Manifest, groups
 
 
@@ -52,7 +52,7 @@ def _read_exactly(content: bytes) -> tuple[Moments | GroupedMoments, Manifest | 
         header, columns = statistics_file.read(document)
         return from_records(header, columns), header.manifest
     header, by, found = groups.read(document)
-    return GroupedMoments(*believed_groups(header, by, found)), header.manifest
+    return GroupedMoments(*groups_from_records(header, by, found)), header.manifest
 
 
 @overload

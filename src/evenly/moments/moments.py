@@ -1,7 +1,7 @@
 """`Moments`: what the user holds. Exact sums that add up, and are divided only when read."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Unpack, overload
 
 from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
@@ -13,6 +13,7 @@ from evenly.program_version import program_version
 from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file.column import ColumnRecord
 from evenly.transform import Scaling, fast_scaling, scaling, transform
+from evenly.typing import Constant, ContainerT, FloatArray, Missing, ScaleKeywords, UnscaleKeywords
 
 
 class Moments(Accumulator):
@@ -95,14 +96,26 @@ class Moments(Accumulator):
         header = Header(state.rows, tuple(sorted(sources)), bounds, program_version(), ledger)
         return statistics_file.lines(header, records(state, columns, dtypes))
 
+    @overload
+    def normalize(
+        self, x: FloatArray, *, out: FloatArray | None = None, **options: Unpack[ScaleKeywords]
+    ) -> FloatArray: ...
+    @overload
+    def normalize(  # type: ignore[overload-overlap]  # anything else becomes an array
+        self, x: ContainerT, *, out: ContainerT | None = None, **options: Unpack[ScaleKeywords]
+    ) -> ContainerT: ...
+    @overload
+    def normalize(
+        self, x: object, *, out: FloatArray | None = None, **options: Unpack[ScaleKeywords]
+    ) -> FloatArray: ...
     def normalize(
         self,
-        x: Any,
+        x: Any,  # the overloads have the types
         *,
         out: Any = None,
         dtype: Any = None,
-        missing: str = "keep",
-        constant: str = "zero",
+        missing: Missing = "keep",
+        constant: Constant = "zero",
         correction: Correction = 0,
         feature_axis: int = -1,
     ) -> Any:
@@ -168,13 +181,25 @@ class Moments(Accumulator):
             feature_axis=feature_axis,
         )
 
+    @overload
+    def denormalize(
+        self, x: FloatArray, *, out: FloatArray | None = None, **options: Unpack[UnscaleKeywords]
+    ) -> FloatArray: ...
+    @overload
+    def denormalize(  # type: ignore[overload-overlap]  # anything else becomes an array
+        self, x: ContainerT, *, out: ContainerT | None = None, **options: Unpack[UnscaleKeywords]
+    ) -> ContainerT: ...
+    @overload
+    def denormalize(
+        self, x: object, *, out: FloatArray | None = None, **options: Unpack[UnscaleKeywords]
+    ) -> FloatArray: ...
     def denormalize(
         self,
-        x: Any,
+        x: Any,  # the overloads have the types
         *,
         out: Any = None,
         dtype: Any = None,
-        constant: str = "zero",
+        constant: Constant = "zero",
         correction: Correction = 0,
         feature_axis: int = -1,
     ) -> Any:

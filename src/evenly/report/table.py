@@ -3,8 +3,8 @@
 import unicodedata
 from collections.abc import Mapping
 
-from evenly.moments import Moments
-from evenly.moments.text_table import BOUNDS, number
+from evenly.moments import GroupedMoments, Moments
+from evenly.moments.text_table import BOUNDS, number, text
 from evenly.printable import printable
 from evenly.report.torchvision import normalize_lines
 
@@ -37,6 +37,11 @@ def table(moments: Moments) -> str:
     if passed_over := moments.num_features - len(indices):
         lines.insert(1 + HEAD, f"… {passed_over:,} more columns …")
     return "\n".join([_title(moments), *lines, *_footer(moments)])
+
+
+def group_table(moments: GroupedMoments) -> str:
+    """Return the table of grouped moments as text: one line per group and column."""
+    return text(moments._table_view(HEAD, TAIL))
 
 
 def format_skipped(columns: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ def parse_by(by: Any) -> GroupBy:
     """Return the columns that ``by=`` names; nothing when it is None, or keys.
 
     A text, or a list of nothing but texts, is names; a number is the place of a part of batches
-    ``(x, y)``. Anything else is one key a row.
+    ``(x, y)``. Anything else is one key per row.
 
     >>> parse_by("station"), parse_by(["year", "month"]), parse_by([2013, 2014])
     (('station',), ('year', 'month'), ())
@@ -49,7 +49,7 @@ def keys_from_batch(batch: Any, names: GroupBy) -> GroupKeys:
 
 
 def _keys(part: Any) -> GroupKeys:
-    """Return one key a row; of a sample, one key."""
+    """Return one key per row; of a sample, one key."""
     single = (
         isinstance(part, str) or not hasattr(part, "__len__") or getattr(part, "shape", 1) == ()
     )

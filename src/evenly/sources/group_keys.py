@@ -137,7 +137,7 @@ def cross_keys(parts: Sequence[GroupKeys]) -> GroupKeys:
 
 
 def factorize_array(x: Any) -> GroupKeys:
-    """Return one key a row, given as an array, a tensor, a series or a list.
+    """Return one key per row, given as an array, a tensor, a series or a list.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def factorize_array(x: Any) -> GroupKeys:
         return x
     if isinstance(x, str | bytes) or not hasattr(x, "__len__"):
         raise DataError(
-            f"by= must have one key a row, as an array or a list. Received: {x!r}. "
+            f"by= must have one key per row, as an array or a list. Received: {x!r}. "
             "A text names a column, which only frames and files have."
         )
     if hasattr(x, "detach"):  # a tensor that requires grad turns into no array
@@ -167,7 +167,7 @@ def factorize_array(x: Any) -> GroupKeys:
     array = np.asarray(array)
     if array.ndim != 1:
         raise DataError(
-            "by= must have one key a row, or be names of columns. "
+            "by= must have one key per row, or be names of columns. "
             f"Received: {type(x).__name__} of shape {array.shape}."
         )
     return _factorize_numpy(array)
@@ -225,7 +225,7 @@ def _check_text(array: npt.NDArray[Any]) -> None:
 
 
 def factorize_named(x: Any, name: str, label: str) -> GroupKeys:
-    """Return one key a row, as `factorize_array` does; errors say which column it was."""
+    """Return one key per row, as `factorize_array` does; errors say which column it was."""
     try:
         return factorize_array(x)
     except (DataError, UnsupportedTypeError) as error:

@@ -162,7 +162,7 @@ def resolve_positions(asked: ColumnSelection, number: int, label: str) -> list[i
     """
     if asked.by:
         raise ColumnError(
-            "An array's columns have no names, so by= must have one key a row. Received: "
+            "An array's columns have no names, so by= must have one key per row. Received: "
             f"by={format_names(asked.by)}, for {label}. Pass by=np.asarray(keys), or a data frame."
         )
     for name in (*(asked.columns or ()), *asked.exclude, *filter(None, [asked.weights])):

@@ -67,6 +67,6 @@ class AlignedSource(WrappedSource):
         """Raise when there is another number of values than of rows."""
         if rows != len(self._values):
             raise DataError(
-                f"{self._rule} a row. Received: {len(self._values)} {self._noun} for "
+                f"{self._rule} per row. Received: {len(self._values)} {self._noun} for "
                 f"{'at least ' * at_least}{rows} rows of {self.description}."
             )

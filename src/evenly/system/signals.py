@@ -22,8 +22,8 @@ class DeferredSignals:
     (`KeyboardInterrupt` as a rule) then comes out of there. Some code of the standard library is
     not made for that: before Python 3.13 a `threading.Thread.join` that is left by an exception
     marks its thread as ended while it still runs, and a `threading.Condition` may stay locked.
-    Within the context a signal is only noted; `raise_pending` runs the handlers of those noted, and
-    so does the end of the context. Signals without a handler in Python act as always. Outside of the
+    Within the context a signal is only noted; `raise_pending` runs the handlers of those noted,
+    and so does the end of the context. Signals without a handler in Python act as always. Outside the
     main thread, in which Python runs handlers, the context does nothing.
     """
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from evenly.errors import DataError, EvenlyError, StatisticsFileError
+from evenly.errors import DataError, EvenlyError, StatisticsFileError, check_choice
 from evenly.exact_stats import as_correction
 from evenly.moments import Moments
 from evenly.moments.statistics import Correction
@@ -14,7 +14,8 @@ from evenly.torch import custom_op, extra_state
 from evenly.torch.buffers import ScalingTensors, apply_move, dtype_on, scaling_tensors
 from evenly.torch.scaling import array
 from evenly.transform import CONSTANT_POLICIES, Scaling
-from evenly.transform.arrays import check_missing
+from evenly.transform.scaling import MISSING_POLICIES
+from evenly.typing import Constant, Missing
 
 
 class MomentsLayer(nn.Module):
@@ -35,12 +36,12 @@ class MomentsLayer(nn.Module):
         *,
         feature_axis: int = 1,
         correction: Correction = 0,
-        constant: str = "zero",
-        missing: str = "keep",
+        constant: Constant = "zero",
+        missing: Missing = "keep",
         device: Any = None,
     ) -> None:
         super().__init__()
-        check_missing(missing)
+        check_choice("missing", missing, MISSING_POLICIES)
         if constant not in CONSTANT_POLICIES:
             raise DataError(
                 f"constant must be one of {', '.join(map(repr, CONSTANT_POLICIES))}. "

@@ -13,6 +13,7 @@ from evenly.torch.denormalize import Denormalize
 from evenly.torch.moments_layer import MomentsLayer
 from evenly.torch.running_stats import is_recomputing
 from evenly.torch.scaling import apply_scaling, is_plain_cpu
+from evenly.typing import Constant, Infinite, Missing
 
 
 class Normalize(MomentsLayer):
@@ -114,9 +115,9 @@ class Normalize(MomentsLayer):
         *,
         feature_axis: int = 1,
         correction: Correction = 0,
-        constant: str = "zero",
-        missing: str = "keep",
-        infinite: str = "error",
+        constant: Constant = "zero",
+        missing: Missing = "keep",
+        infinite: Infinite = "error",
         device: Any = None,
     ) -> None:
         super().__init__(
@@ -129,7 +130,7 @@ class Normalize(MomentsLayer):
         )
         if infinite not in ("error", "missing"):
             raise DataError(f"infinite must be 'error' or 'missing'. Received: {infinite!r}.")
-        self.infinite = infinite
+        self.infinite: Infinite = infinite
 
     @classmethod
     def fit(
@@ -140,7 +141,7 @@ class Normalize(MomentsLayer):
         exclude: Any = (),
         weights: Any = None,
         select: Any = None,
-        infinite: str = "error",
+        infinite: Infinite = "error",
         threads: int | None = None,
         progress: Any = None,
         feature_axis: int = 1,

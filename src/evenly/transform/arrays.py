@@ -1,4 +1,4 @@
-"""NumPy arrays, and whatever turns into one (``__array__``, ``__dlpack__``, lists)."""
+"""Scale NumPy arrays and objects that convert to one (``__array__``, ``__dlpack__``, lists)."""
 
 from typing import Any
 
@@ -6,13 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
-from evenly.errors import DataError, UnsupportedTypeError, format_names
+from evenly.errors import DataError, UnsupportedTypeError, check_choice, format_names
 from evenly.sources.arrays import as_array, is_native, to_native
 from evenly.transform.dtypes import result_dtype
-from evenly.transform.scaling import Scaling
+from evenly.transform.group_scaling import GroupScaling, RowIndices
+from evenly.transform.scaling import MISSING_POLICIES, Scaling
 
 Array = npt.NDArray[Any]
 CoreView = tuple[Array, str | None]
+
+_GROUPED_ROWS = 2**16
+"""Rows scaled by group at a time: intermediate results stay in the cache."""
 
 
 def scale_array(
@@ -25,13 +29,8 @@ def scale_array(
     feature_axis: int = -1,
 ) -> Array:
     """Return ``x`` scaled, as a NumPy array of the same shape, or written into ``out``."""
-    check_missing(missing)
-    array = to_native(as_array(x, "x"))
-    if array.dtype.names is not None:
-        raise UnsupportedTypeError(
-            "A structured array has no features along an axis. Received: fields "
-            f"{format_names(array.dtype.names)}. Make a frame of it, or take its fields one by one."
-        )
+    check_choice("missing", missing, MISSING_POLICIES)
+    array = _unstructured(x)
     axis = check_shape(array.shape, len(scaling), feature_axis)
     if out is None:
         out = np.empty_like(array, output_dtype(array, dtype), subok=False)
@@ -43,10 +42,56 @@ def scale_array(
     return out  # type: ignore[no-any-return]
 
 
-def check_missing(missing: str) -> None:
-    """Raise unless ``missing`` is one of the two things that can become of NaN."""
-    if missing not in ("keep", "zero"):
-        raise DataError(f"missing must be 'keep' or 'zero'. Received: {missing!r}.")
+def scale_array_by_group(
+    x: Any,
+    scaling: GroupScaling,
+    rows: RowIndices,
+    *,
+    dtype: Any = None,
+    missing: str = "keep",
+    feature_axis: int = -1,
+) -> Array:
+    """Return ``x`` scaled by group, as a NumPy array of the same shape.
+
+    Parameters
+    ----------
+    rows
+        For each entry of the first axis that is not the features', its row in the tables.
+    """
+    check_choice("missing", missing, MISSING_POLICIES)
+    array = _unstructured(x)
+    axis = check_shape(array.shape, scaling.num_features, feature_axis)
+    out: Array = np.empty_like(array, output_dtype(array, dtype), subok=False)
+    entries = check_rows(array.shape, axis, rows)
+    table = (1, -1) if array.ndim == 1 else array.shape
+    source, target = array.reshape(table), out.reshape(table)
+    for index in range(scaling.num_features):
+        column, result = (
+            (np.moveaxis(a, axis, 0)[index] for a in (source, target))
+            if (array.ndim > 1)
+            else (source[0], target[0])
+        )
+        for start in range(0, entries, _GROUPED_ROWS):
+            part = slice(start, start + _GROUPED_ROWS)
+            result[part] = _scale_column(column[part], scaling, index, rows[part], missing)
+    return out
+
+
+def _unstructured(x: Any) -> Array:
+    """Return ``x`` as an array in native byte order.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        When it is a structured array.
+    """
+    array: Array = to_native(as_array(x, "x"))
+    if array.dtype.names is not None:
+        raise UnsupportedTypeError(
+            "A structured array has no features along an axis. Received: fields "
+            f"{format_names(array.dtype.names)}. Make a frame of it, or take its fields one by one."
+        )
+    return array
 
 
 def check_shape(shape: tuple[int, ...], num_features: int, feature_axis: int) -> int:
@@ -164,3 +209,47 @@ def call_kernel(x: CoreView, out: CoreView, scaling: Scaling, axis: int, missing
         x_dtype=x_dtype,
         out_dtype=out_dtype,
     )
+
+
+def check_rows(shape: tuple[int, ...], axis: int, rows: RowIndices) -> int:
+    """Return the length of the first axis of rows, after checking that each entry has a key."""
+    entries = shape[1 if axis == 0 and len(shape) > 1 else 0]
+    if len(rows) != entries:
+        raise DataError(
+            f"by= must have one key per row. Received: {len(rows)} keys for {entries} rows of x, "
+            f"of shape {shape}."
+        )
+    return entries
+
+
+def _scale_column(
+    x: Array, scaling: GroupScaling, column: int, rows: RowIndices, missing: str
+) -> Array:
+    """Return one column's values scaled by group, in float64."""
+    wide = x.astype(np.float64)
+    present = ~np.isnan(wide)
+    some: Any = present if x.ndim == 1 else present.reshape(len(x), -1).any(axis=1)
+    scaling.check_defined(column, rows, some)
+    shape = (-1, *[1] * (x.ndim - 1))
+    hi, lo, factor, power = scaling.lookup(column, rows)
+    hi, lo, factor = (part.reshape(shape) for part in (hi, lo, factor))
+    power = None if power is None else power.reshape(shape)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if scaling.inverse:
+            y = wide * factor + lo + hi
+            y = y if power is None else np.ldexp(y, -power)
+        elif power is None and x.dtype.kind in "iu" and x.itemsize == 8:
+            y = (_subtract_int64(x, hi) - lo) * factor
+        else:
+            y = ((wide if power is None else np.ldexp(wide, power)) - hi - lo) * factor
+    if missing == "zero":
+        y[np.isnan(wide)] = 0.0
+    return y
+
+
+def _subtract_int64(x: Array, hi: Any) -> Array:
+    """Return ``x - hi`` for 64-bit integers, which float64 may not hold: in two parts."""
+    upper = x // 4096
+    lower = (x - upper * 4096).astype(np.float64)
+    difference: Array = (upper.astype(np.float64) * 4096.0 - hi) + lower
+    return difference

@@ -4,9 +4,9 @@ The three numbers a column of `Scaling` become three rows of numbers a group. Th
 kernel's, in float64, with the numbers looked up row by row.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,8 @@ import numpy.typing as npt
 
 from evenly import _core, exact_stats
 from evenly.block import GroupKeys
-from evenly.dispatch import container_kind, engine_of
-from evenly.errors import DataError, suggest
+from evenly.errors import DataError, check_choice, suggest
 from evenly.group_keys import Key, format_key, key_type
-from evenly.sources.group_keys import factorize_array
-from evenly.transform.arrays import check_missing
 from evenly.transform.scaling import (
     CONSTANT_POLICIES,
     Floats,
@@ -27,7 +24,7 @@ from evenly.transform.scaling import (
     scaling,
 )
 
-UNKNOWN = ("error", "missing", "total")
+UNKNOWN_POLICIES = ("error", "missing", "total")
 RowIndices = npt.NDArray[np.int64]
 
 
@@ -66,6 +63,11 @@ class GroupScaling:
         """The keys in the order of the tables."""
         return list(self.indices)
 
+    @property
+    def num_features(self) -> int:
+        """The number of columns of the tables."""
+        return int(self.hi.shape[1])
+
     def row_indices(self, keys: GroupKeys, unknown: str) -> RowIndices:
         """Return for each row of data its row in the tables.
 
@@ -74,10 +76,7 @@ class GroupScaling:
         DataError
             When a group is unknown, and ``unknown="error"``.
         """
-        if unknown not in UNKNOWN:
-            raise DataError(
-                f"unknown must be one of {', '.join(map(repr, UNKNOWN))}. Received: {unknown!r}."
-            )
+        check_choice("unknown", unknown, UNKNOWN_POLICIES)
         other = len(self.indices) + (unknown == "missing")
         found = np.array([self.indices.get(key, other) for key in keys.uniques], np.int64)
         if unknown == "error":
@@ -103,12 +102,12 @@ class GroupScaling:
             'unknown="total" for the statistics of all rows together.'
         )
 
-    def part(self, column: int, rows: RowIndices) -> "tuple[Floats, Floats, Floats, Any]":
+    def lookup(self, column: int, rows: RowIndices) -> "tuple[Floats, Floats, Floats, Any]":
         """Return hi, lo, factor and power of a column for rows of data."""
         power = None if self.power is None else self.power[rows, column]
         return self.hi[rows, column], self.lo[rows, column], self.factor[rows, column], power
 
-    def check(self, column: int, rows: RowIndices, present: npt.NDArray[np.bool_]) -> None:
+    def check_defined(self, column: int, rows: RowIndices, present: npt.NDArray[np.bool_]) -> None:
         """Check that each value that is there can be scaled.
 
         Raises
@@ -158,11 +157,7 @@ def group_scaling(
     **more: Any,
 ) -> GroupScaling:
     """Return the tables of a state in which each group has as many columns as ``total``."""
-    if constant not in CONSTANT_POLICIES:
-        raise DataError(
-            f"constant must be one of {', '.join(map(repr, CONSTANT_POLICIES))}. "
-            f"Received: {constant!r}."
-        )
+    check_choice("constant", constant, CONSTANT_POLICIES)
     exact_stats.as_correction(correction)
     if not total.columns:
         raise DataError("Normalising needs rows to have been fitted. Received: none yet.")
@@ -239,33 +234,3 @@ def _concat(a: Scaling, b: Scaling) -> Scaling:
             [np.zeros(len(p), np.int64) if p.power is None else p.power for p in (a, b)]
         )
     return Scaling(None, hi, lo, factor, a.inverse, power)
-
-
-def scale_by_group(
-    x: Any, scaling: GroupScaling, *, by: Any, unknown: str, missing: str = "keep", **options: Any
-) -> Any:
-    """Apply a scaling by group to a frame, an array or a tensor; the result is of its kind."""
-    check_missing(missing)
-    options["missing"] = missing
-    engine = engine_of(x)
-    if engine is not None:
-        work = partial(scale_by_group, scaling=scaling, by=by, unknown=unknown, **options)
-        return engine.map_partitions(x, work)
-    kind = container_kind(x)
-    if kind == "frame":
-        from evenly.transform.group_frames import scale_frame
-
-        return scale_frame(x, scaling, by=by, unknown=unknown, **options)
-    if by is None:
-        raise DataError(
-            "An array has no columns of keys, so by= must have one key a row. "
-            f"Received: {type(x).__name__}, and no by=. Pass by=keys, or a frame."
-        )
-    rows = scaling.row_indices(factorize_array(by), unknown)
-    scale: Callable[..., Any]
-    if kind == "tensor":
-        from evenly.transform.group_tensors import scale_tensor as scale
-    else:
-        from evenly.transform.group_arrays import scale_array as scale
-
-    return scale(x, scaling, rows, **options)

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core, exact_stats
-from evenly.errors import DataError
+from evenly.errors import DataError, check_choice
 from evenly.exact_stats import Dyadic
 
 Floats = npt.NDArray[np.float64]
 
 CONSTANT_POLICIES = ("zero", "center", "error")
+MISSING_POLICIES = ("keep", "zero")
 
 _HUGE, _TINY = 2.0**970, 2.0**-960
 _POWER_HUGE, _POWER_TINY = -4, 600
@@ -93,11 +94,7 @@ def scaling(
         When a column has no value, or not more than ``correction``; when one is
         constant and ``constant="error"``; when an option is none of those allowed.
     """
-    if constant not in CONSTANT_POLICIES:
-        raise DataError(
-            f"constant must be one of {', '.join(map(repr, CONSTANT_POLICIES))}. "
-            f"Received: {constant!r}."
-        )
+    check_choice("constant", constant, CONSTANT_POLICIES)
     exact = exact_stats.as_correction(correction)
     rows = [_column(*column, exact, inverse) for column in sums]
     if too_few == "error":

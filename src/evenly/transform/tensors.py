@@ -1,14 +1,15 @@
-"""Torch tensors: the kernel for plain ones on the CPU, torch's own operations otherwise."""
+"""Scale torch tensors: by the kernel for plain CPU tensors, by torch operations otherwise."""
 
 from typing import Any
 
 import numpy as np
 import torch
 
-from evenly.errors import DataError, UnsupportedTypeError
+from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.transform import arrays
 from evenly.transform.dtypes import result_dtype
-from evenly.transform.scaling import Scaling
+from evenly.transform.group_scaling import GroupScaling, RowIndices
+from evenly.transform.scaling import MISSING_POLICIES, Scaling
 
 
 def scale_tensor(
@@ -25,12 +26,8 @@ def scale_tensor(
     A tensor that requires grad, or is not on the CPU, takes plain torch operations with
     the same formula; gradients flow through. ``out=`` cannot carry a gradient.
     """
-    arrays.check_missing(missing)
-    if x.is_complex() or x.layout != torch.strided or x.is_quantized:
-        raise UnsupportedTypeError(
-            "A tensor must be dense, of integers, booleans or floats. "
-            f"Received: {x.dtype}, {x.layout}. Convert it first."
-        )
+    check_choice("missing", missing, MISSING_POLICIES)
+    _check_dense(x)
     axis = arrays.check_shape(tuple(x.shape), len(scaling), feature_axis)
     tracked = x.requires_grad and torch.is_grad_enabled()
     if out is not None:
@@ -50,6 +47,60 @@ def scale_tensor(
     return out
 
 
+def scale_tensor_by_group(
+    x: torch.Tensor,
+    scaling: GroupScaling,
+    rows: RowIndices,
+    *,
+    dtype: Any = None,
+    missing: str = "keep",
+    feature_axis: int = -1,
+) -> torch.Tensor:
+    """Return ``x`` scaled by group, as a tensor on the same device; gradients flow through.
+
+    Parameters
+    ----------
+    rows
+        For each entry of the first axis that is not the features', its row in the tables.
+    """
+    check_choice("missing", missing, MISSING_POLICIES)
+    _check_dense(x)
+    axis = arrays.check_shape(tuple(x.shape), scaling.num_features, feature_axis)
+    arrays.check_rows(tuple(x.shape), axis, rows)
+    work = _work_dtype(x)
+    y = x.to(work)
+    _check_defined(y, scaling, rows, axis)
+    hi, lo = _split(scaling.hi, scaling.lo, work)
+    hi, lo, factor = (_broadcast_rows(p[rows], y, axis) for p in (hi, lo, scaling.factor))
+    if scaling.power is not None:
+        scale = _broadcast_rows(np.exp2(scaling.power[rows].astype(np.float64)), y, axis)
+        y = (y * factor + lo + hi) / scale if scaling.inverse else (y * scale - hi - lo) * factor
+    else:
+        y = y * factor + lo + hi if scaling.inverse else ((y - hi) - lo) * factor
+    if missing == "zero":
+        y = torch.where(torch.isnan(x.to(work)), torch.zeros_like(y), y)
+    return y.to(getattr(torch, result_dtype(str(x.dtype).removeprefix("torch."), dtype)))
+
+
+def _check_dense(x: torch.Tensor) -> None:
+    if x.is_complex() or x.layout != torch.strided or x.is_quantized:
+        raise UnsupportedTypeError(
+            "A tensor must be dense, of integers, booleans or floats. "
+            f"Received: {x.dtype}, {x.layout}. Convert it first."
+        )
+
+
+def _check_defined(y: torch.Tensor, scaling: GroupScaling, rows: RowIndices, axis: int) -> None:
+    """Check, for each column, that the present values can be scaled."""
+    if not np.isnan(scaling.factor[:-1]).any() and scaling.constant != "error":
+        return
+    present = ~torch.isnan(y.detach())
+    for column in range(scaling.num_features):
+        values = present if y.ndim == 1 else present.select(axis, column)
+        any_present = values.reshape(len(rows), -1).any(dim=1).cpu().numpy()
+        scaling.check_defined(column, rows, any_present)
+
+
 def _check_out(out: Any, x: torch.Tensor, dtype: Any, tracked: bool) -> None:
     if not isinstance(out, torch.Tensor) or out.device != x.device:
         raise UnsupportedTypeError(
@@ -59,7 +110,7 @@ def _check_out(out: Any, x: torch.Tensor, dtype: Any, tracked: bool) -> None:
     if tracked or out.requires_grad:
         raise UnsupportedTypeError(
             "out= cannot carry a gradient. Received: a tensor that requires grad. "
-            "Leave out= away, or pass x.detach()."
+            "Omit out=, or pass x.detach()."
         )
     if out.shape != x.shape:
         raise DataError(
@@ -83,14 +134,12 @@ def as_core_buffer(x: torch.Tensor) -> arrays.CoreView:
 
 
 def by_operations(x: torch.Tensor, scaling: Scaling, axis: int, missing: str) -> torch.Tensor:
-    """Return ``x`` scaled by torch operations, in float64 where the device has it.
-
-    In float32 (Apple's GPUs), hi and lo are split anew, so that their sum still is the
-    mean to 48 bits.
-    """
-    work = torch.float32 if x.device.type == "mps" else torch.float64
+    """Return ``x`` scaled by torch operations, in the widest dtype of the device."""
+    work = _work_dtype(x)
     y = x.to(work)
-    hi, lo, factor, power = (_broadcast(part, y, axis) for part in _parts(scaling, work))
+    power = np.ones(len(scaling)) if scaling.power is None else np.exp2(scaling.power)
+    parts = *_split(scaling.hi, scaling.lo, work), scaling.factor, power
+    hi, lo, factor, power = (_broadcast(part, y, axis) for part in parts)
     if scaling.inverse:
         y = (y * factor + lo + hi) / power
     else:
@@ -100,17 +149,34 @@ def by_operations(x: torch.Tensor, scaling: Scaling, axis: int, missing: str) ->
     return y
 
 
-def _parts(scaling: Scaling, work: torch.dtype) -> tuple[Any, Any, Any, Any]:
-    power = np.ones(len(scaling)) if scaling.power is None else np.exp2(scaling.power)
-    hi, lo = scaling.hi, scaling.lo
-    if work == torch.float32:
-        hi = scaling.hi.astype(np.float32).astype(np.float64)
-        lo = (scaling.hi - hi) + scaling.lo
-    return hi, lo, scaling.factor, power
+def _work_dtype(x: torch.Tensor) -> torch.dtype:
+    """Return float64, or float32 on Apple's GPUs, which have no float64."""
+    return torch.float32 if x.device.type == "mps" else torch.float64
+
+
+def _split(hi: Any, lo: Any, work: torch.dtype) -> tuple[Any, Any]:
+    """Return hi and lo split again for float32, so that their sum is the mean to 48 bits."""
+    if work == torch.float64:
+        return hi, lo
+    short = hi.astype(np.float32).astype(np.float64)
+    return short, (hi - short) + lo
 
 
 def _broadcast(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:
+    """Return one number per feature in a shape that broadcasts along ``y``."""
     shape = [1] * y.ndim
     if y.ndim > 1:
         shape[axis] = -1
     return torch.as_tensor(part, dtype=y.dtype, device=y.device).reshape(shape)
+
+
+def _broadcast_rows(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:
+    """Return a table of one row per entry and one column per feature in the shape of ``y``."""
+    shape = [1] * y.ndim
+    shape[1 if axis == 0 and y.ndim > 1 else 0] = part.shape[0]
+    if y.ndim > 1:
+        shape[axis] = part.shape[1]
+        part = part.T if axis == 0 else part
+    return torch.as_tensor(np.ascontiguousarray(part), dtype=y.dtype, device=y.device).reshape(
+        shape
+    )
