@@ -17,6 +17,8 @@ settings.register_profile(
 settings.register_profile("thorough", settings.get_profile("evenly"), max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "evenly"))
 
+collect_ignore = ["helpers", "typing/program.py"]  # have no doctests
+
 ROOT = Path(__file__).parent
 SLOW = (
     "checkpoint/test_kills.py",
