@@ -1,7 +1,4 @@
-"""The tree reads from top to bottom as the path of a block of rows; imports keep to it.
-
-The order stands in CONTRIBUTING.md, for people; it is read from there.
-"""
+"""Imports follow the list of modules in docs/architecture.md, and there are no cycles."""
 
 import ast
 from collections.abc import Iterator
@@ -15,14 +12,14 @@ FILES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.p
 
 
 def order() -> dict[str, tuple[int, frozenset[str]]]:
-    """Each entry of the page's block: its line, and the partners it may import."""
-    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    """Return the line of each entry of the list, and the optional packages it may import."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     block = page.partition("```text\n")[2].partition("```")[0]
     entries = {}
-    for place, line in enumerate(block.splitlines()):
+    for number, line in enumerate(block.splitlines()):
         entry, _, rest = line.partition(" ")
         partners = rest.partition("[")[2].partition("]")[0]
-        entries[entry] = (place, frozenset(filter(None, partners.split(", "))))
+        entries[entry] = (number, frozenset(filter(None, partners.split(", "))))
     return entries
 
 
@@ -31,14 +28,14 @@ PARTNERS = frozenset().union(*(partners for _, partners in ORDER.values()))
 
 
 def entry_of(file: str) -> str:
-    """The line of the page that a file belongs to: its own, or that of its room."""
+    """Return the entry of the list for a file: its own, or that of its folder."""
     if file in ORDER:
         return file
     return next((entry for entry in ORDER if entry.endswith("/") and file.startswith(entry)), "")
 
 
 def imports(file: str) -> Iterator[tuple[int, str]]:
-    """Every module that a file imports, anywhere in it, and those asked for by `require`."""
+    """Yield each module that a file imports, anywhere, also by `extras.require`."""
     for node in ast.walk(ast.parse((SOURCE / file).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, name.name) for name in node.names)
@@ -57,7 +54,7 @@ def imports(file: str) -> Iterator[tuple[int, str]]:
 
 
 def file_of(module: str) -> str | None:
-    """The file of ours that a module's name, or a name in a module, leads to."""
+    """Return the file of our own module that a dotted name refers to, if any."""
     first, *parts = module.split(".")
     if first != "evenly":
         return None
@@ -70,36 +67,72 @@ def file_of(module: str) -> str | None:
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if file != "__init__.py"])
-def test_a_file_has_its_place_on_the_page(file: str) -> None:
-    assert entry_of(file), f"CONTRIBUTING.md does not say where {file} stands"
+def test_every_module_is_listed_in_architecture_md(file: str) -> None:
+    assert entry_of(file), f"docs/architecture.md does not list {file}"
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if file != "__init__.py"])
-def test_a_file_imports_only_what_stands_above_it(file: str) -> None:
+def test_imports_follow_the_order_of_the_list(file: str) -> None:
     own, _ = ORDER[entry_of(file)]
     for line, module in imports(file):
         target = file_of(module)
         if target is None or target == "__init__.py" or entry_of(target) == entry_of(file):
             continue
         above, _ = ORDER[entry_of(target)]
-        assert above < own, f"{file}:{line} imports {module}, which stands below it"
+        assert above < own, f"{file}:{line} imports {module}, which is below it in the list"
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_a_partner_is_imported_only_where_the_page_says(file: str) -> None:
+def test_optional_packages_are_imported_only_where_listed(file: str) -> None:
     _, allowed = ORDER.get(entry_of(file), (0, frozenset()))
     for line, module in imports(file):
         partner = module.split(".")[0]
         assert partner not in PARTNERS - allowed, f"{file}:{line} imports {module}"
 
 
-def test_every_entry_of_the_page_exists() -> None:
+def test_every_entry_of_the_list_exists() -> None:
     assert [entry for entry in ORDER if not (SOURCE / entry).exists()] == []
 
 
-def test_the_package_is_an_index() -> None:
+def test_package_init_is_an_index() -> None:
     """At most 40 lines; a function may be there for the one purpose of importing late."""
     text = (SOURCE / "__init__.py").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 40
     loops = (ast.For, ast.While, ast.Try, ast.With)
     assert not [node for node in ast.walk(ast.parse(text)) if isinstance(node, loops)]
+
+
+def graph() -> dict[str, set[str]]:
+    """Return the files that each file imports, anywhere in it."""
+    return {
+        file: {target for _, module in imports(file) if (target := file_of(module))} - {file}
+        for file in FILES
+        if file != "__init__.py"
+    }
+
+
+def test_there_are_no_import_cycles() -> None:
+    rest = graph()
+    while leaves := {file for file, targets in rest.items() if not targets & rest.keys()}:
+        rest = {file: targets for file, targets in rest.items() if file not in leaves}
+    assert not rest, "these files import each other, directly or indirectly"
+
+
+LAZY = {
+    "cli.py": "each command imports what it needs, so that --help is fast",
+    "moments/ingest.py": "tensors, which need torch",
+    "sources/resolve.py": "rows of the dispatch: optional packages",
+    "transform/__init__.py": "rows of the dispatch: optional packages",
+    "sinks/__init__.py": "rows of the dispatch: optional packages",
+}
+
+
+def test_own_modules_are_imported_in_functions_only_where_loading_is_lazy() -> None:
+    found = set()
+    for file in FILES:
+        tree = ast.parse((SOURCE / file).read_text(encoding="utf-8"))
+        functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+        for node in (inner for function in functions for inner in ast.walk(function)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("evenly"):
+                found.add(file)
+    assert found - LAZY.keys() - {"__init__.py"} == set()

@@ -13,6 +13,7 @@ from evenly.sources.options import ReadOptions
 from evenly.sources.resolve import SourceResolver
 from evenly.sources.selection import parse_selection
 from evenly.sources.source import Source
+from evenly.sources.weights import WeightedSource
 
 __all__ = ["Source", "open_source"]
 
@@ -71,6 +72,4 @@ def open_source(
         opened = KeyedSource(opened, factorize_array(by))
     if weights is None or by_name is not None:
         return opened
-    from evenly.sources.weights import WeightedSource
-
     return WeightedSource(opened, weights)
