@@ -1,8 +1,8 @@
-"""Equal in everything: what adds up, and what `==` does not look at."""
+"""Compare moments in every attribute, including those that `==` ignores."""
 
 
 def same(a, b):
-    """Whether two moments are the same in everything that they hold."""
+    """Return whether two moments have the same sums, extremes, names, dtypes and sources."""
     names = ("columns", "dtypes", "rows", "sources", "extremes_are_bounds")
     return (
         a == b

@@ -1,7 +1,7 @@
-"""Keys of two integers that all have one hash: CPython's hash of a tuple has no secret.
+"""Keys of two integers that all have the same hash, since CPython's hash of tuples has no secret.
 
-It is that of xxHash (``Objects/tupleobject.c``): for each part ``h``, ``a = rotl(a + h * P2, 31) *
-P1``. For any first part there is a second one that leads to the same end.
+It is based on xxHash (``Objects/tupleobject.c``): for the hash ``h`` of each item,
+``a = rotl(a + h * P2, 31) * P1``. For any first item there is a second one with a given result.
 """
 
 _P1, _P2, _P5 = 11400714785074694791, 14029467366897019727, 2870177450012600261
@@ -9,7 +9,7 @@ _MASK, _MODULUS = 2**64 - 1, 2**61 - 1
 
 
 def colliding_keys(number: int) -> list[tuple[int, int]]:
-    """Return so many pairs of integers of one hash."""
+    """Return pairs of integers that all have the same hash."""
     inverse, target = pow(_P2, -1, 2**64), 987654321987654321
     keys: list[tuple[int, int]] = []
     first = 0
@@ -18,6 +18,6 @@ def colliding_keys(number: int) -> list[tuple[int, int]]:
         state = (_P5 + first * _P2) & _MASK
         state = (((state << 31) | (state >> 33)) * _P1) & _MASK
         second = ((target - state) * inverse) & _MASK
-        if second < _MODULUS:  # then it is its own hash
+        if second < _MODULUS:  # such an integer is its own hash
             keys.append((first, second))
     return keys

@@ -1,4 +1,4 @@
-"""Days in files, what a checkpoint says of them, and refusals."""
+"""CSV files of one day each, the rows that a manifest lists for them, and error messages."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A web server on this machine, for tests: it has some files, and notes what it is asked for."""
+"""A local web server for tests, which serves files and records the requests."""
 
 import contextlib
 import hashlib
@@ -9,16 +9,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Web:
-    """What a server has, and what it was asked for.
+    """The files of a server and the requests that it received.
 
     Attributes
     ----------
     files
-        Contents by path; a path that is a folder shows links to those below.
+        Contents by path. The page of a folder has links to the files below it.
     host
-        Where it listens: ``127.0.0.1:8000``.
+        Host and port, such as ``127.0.0.1:8000``.
     seen
-        Method and path of each request, with its query.
+        Method, path and query of each request.
     users
         The Authorization header of each request.
     """
@@ -30,7 +30,7 @@ class Web:
         self.users: list[str | None] = []
 
     def content(self, path: str) -> bytes | None:
-        """Return a file, or the page of a folder."""
+        """Return the content of a file, or the page of a folder."""
         below = [name for name in self.files if name.startswith(path)]
         if path.endswith("/") and below:
             return "".join(f'<a href="{name[len(path) :]}">x</a>' for name in below).encode()
@@ -39,7 +39,7 @@ class Web:
 
 @contextlib.contextmanager
 def serving(files: dict[str, bytes]) -> Iterator[Web]:
-    """Serve some files while the context lasts."""
+    """Serve files within the context."""
     web = Web(files)
 
     class Handler(BaseHTTPRequestHandler):
@@ -50,18 +50,18 @@ def serving(files: dict[str, bytes]) -> Iterator[Web]:
             if content is None:
                 self.send_error(404)
                 return
-            asked = re.match(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+            byte_range = re.match(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
             first, last = 0, len(content) - 1
-            if asked and asked[1]:
-                first, last = int(asked[1]), min(int(asked[2] or last), last)
-            elif asked:
-                first = len(content) - int(asked[2])
-            self.send_response(206 if asked else 200)
+            if byte_range and byte_range[1]:
+                first, last = int(byte_range[1]), min(int(byte_range[2] or last), last)
+            elif byte_range:
+                first = len(content) - int(byte_range[2])
+            self.send_response(206 if byte_range else 200)
             self.send_header("Accept-Ranges", "bytes")
             self.send_header("Content-Length", str(last + 1 - first))
             self.send_header("Content-Type", "text/html" if self.path.endswith("/") else "x/x")
             self.send_header("ETag", hashlib.sha256(content).hexdigest()[:16])
-            if asked:
+            if byte_range:
                 self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
             self.end_headers()
             if self.command == "GET":
@@ -70,7 +70,7 @@ def serving(files: dict[str, bytes]) -> Iterator[Web]:
         do_HEAD = do_GET
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Say nothing."""
+            """Do not log requests."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         web.host = f"127.0.0.1:{server.server_port}"

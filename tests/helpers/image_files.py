@@ -1,4 +1,4 @@
-"""Small images of every kind, as files and in archives."""
+"""Small images of every format and mode, as files and in archives."""
 
 import io
 import tarfile
@@ -11,13 +11,13 @@ COLOURS = ("red", "green", "blue")
 
 
 def noise(seed, *shape, dtype=np.uint8):
-    """Random pixels, of all values that the dtype has."""
+    """Return random pixels from the full range of a dtype."""
     info = np.iinfo(dtype)
     return np.random.default_rng(seed).integers(info.min, info.max, shape, dtype, endpoint=True)
 
 
 def encoded(image, form, **options):
-    """An image, or its array, as the bytes of a file."""
+    """Return an image, or an array of pixels, encoded as the bytes of a file."""
     image = image if isinstance(image, Image.Image) else Image.fromarray(image)
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
@@ -25,12 +25,12 @@ def encoded(image, form, **options):
 
 
 def decoded(content):
-    """What Pillow makes of it in RGB: the peer that loaders use."""
+    """Return the pixels in RGB as Pillow decodes them, which is what loaders use."""
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
 def collection():
-    """Names and contents of a few files: of several sizes and formats, with what lies beside."""
+    """Return names and contents of images of several sizes and formats, and of other files."""
     return {
         "cat/0.jpg": encoded(noise(0, 17, 23, 3), "JPEG", quality=80),
         "cat/_DSC0001.JPG": encoded(noise(1, 40, 9, 3), "JPEG", quality=95),
@@ -41,12 +41,12 @@ def collection():
         "4.gif": encoded(noise(6, 8, 8), "GIF"),
         "cat/0.json": b'{"label": 3}',
         "0.cls": b"3",
-        "cat/._0.jpg": b"what macOS puts beside it",
+        "cat/._0.jpg": b"written by macOS next to it",
     }
 
 
 def stacked(files):
-    """All pixels of the images in a collection, a row each."""
+    """Return all pixels of the images in a collection, one row per pixel."""
     suffixes = (".jpg", ".png", ".webp", ".tiff", ".bmp", ".gif")
     images = [
         decoded(content)
@@ -72,7 +72,7 @@ def write_zip(files, path, method=zipfile.ZIP_DEFLATED):
 
 
 def write_tar(files, path):
-    """A tar archive, compressed as its suffix says."""
+    """Write a tar archive with the compression of its suffix."""
     suffix = path.suffix.lstrip(".")
     mode = f"w:{ {'tgz': 'gz', 'tar': ''}.get(suffix, suffix) }"
     with tarfile.open(path, mode) as archive:

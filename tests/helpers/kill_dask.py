@@ -1,8 +1,8 @@
-"""Fits on a Dask cluster whose workers die: always the bits of one machine?
+"""Check that fits on a Dask cluster whose workers are killed give the bits of one machine.
 
     python tests/helpers/kill_dask.py --kills 20
 
-starts two processes, and kills one of them (SIGKILL) at a random moment of each fit.
+starts two processes and kills one of them (SIGKILL) at a random moment of each fit.
 """
 
 import os
@@ -24,7 +24,7 @@ PARTS = 48
 
 @contextmanager
 def cluster(**options: Any):
-    """Two processes of one thread each."""
+    """Start two processes of one thread each."""
     settings = {
         "distributed.scheduler.allowed-failures": 100,
         "distributed.admin.log-format": "%(message)s",
@@ -46,21 +46,21 @@ def cluster(**options: Any):
 
 
 def whole(seed: int) -> evenly.Moments:
-    """What one machine says of all parts."""
+    """Return the moments of all parts, computed on one machine."""
     return evenly.fit(part(number, seed) for number in range(PARTS))
 
 
 def parts(seed: int, made: Callable[[int], Any]) -> list[Any]:
-    """The parts as Delayed; ``made(number)`` is called by the worker when it makes one."""
+    """Return the parts as Delayed. The worker that makes one calls ``made(number)``."""
     one = sent(made, seed)
     return [dask.delayed(one, pure=False)(number) for number in range(PARTS)]
 
 
 def killed_from_outside(seed: int, after: float) -> bool:
-    """Fit, and kill a worker some seconds after the start; whether that was before the end.
+    """Fit and kill a worker after some seconds; return whether the fit was still running.
 
-    On a cluster of its own: after some ten deaths Dask's nanny now and then starts no worker
-    again, and who waits for two would wait for ever.
+    Each trial has its own cluster: after about ten kills, Dask's nanny sometimes does not start a
+    worker again, and waiting for two workers would never end.
     """
     with cluster() as client:
         victim = random.Random(seed).choice(list(client.run(os.getpid).values()))

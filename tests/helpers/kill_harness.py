@@ -1,4 +1,4 @@
-"""Deaths at random moments of a fit, for the scripts that kill an engine's workers."""
+"""Kill something at a random moment of a fit, for the scripts that kill an engine's workers."""
 
 import argparse
 import random
@@ -13,9 +13,9 @@ import evenly
 
 
 def sent(made: Callable[[int], object], seed: int) -> Callable[..., np.ndarray]:
-    """What makes a part by its number, and calls `made` before.
+    """Return a function that calls `made` and then makes the part with a number.
 
-    It goes to workers by value, since they cannot import this file.
+    It is sent to workers by value, since they cannot import this file.
     """
 
     def one(number: int, rows: int = 200, width: int = 5) -> np.ndarray:
@@ -27,15 +27,15 @@ def sent(made: Callable[[int], object], seed: int) -> Callable[..., np.ndarray]:
 
 
 def part(number: int, seed: int, rows: int = 200, width: int = 5) -> np.ndarray:
-    """Rows that need all the bits there are, the same ones whenever they are asked for."""
+    """Return the rows of a part, which use the whole precision and are the same in each call."""
     return sent(lambda number: None, seed)(number, rows, width)
 
 
 @contextmanager
 def death(kill: Callable[[bool], bool], after: float):
-    """Call `kill`, some seconds after the start, with whether what is inside still runs.
+    """Call `kill` after some seconds, with whether the body of the context is still running.
 
-    Yields a list, which says in the end what `kill` returned: whether something died halfway.
+    Yields a list, which finally contains the result of `kill`: whether a process was killed early.
     """
     ended = threading.Event()
     halfway: list[bool] = []
@@ -54,13 +54,13 @@ def death(kill: Callable[[bool], bool], after: float):
 
 
 def check(moments: evenly.Moments, whole: evenly.Moments, seed: int, after: float) -> None:
-    """Check that a fit with a death in it has the bits of one machine, and every row once."""
-    assert moments == whole, f"another answer after a death: seed {seed}, {after} s"
+    """Check that a fit with a killed process has the bits of one machine and every row once."""
+    assert moments == whole, f"another answer after a kill: seed {seed}, {after} s"
     assert moments.rows == whole.rows
 
 
 def asked(doc: str, **more: str) -> argparse.Namespace:
-    """What was asked for on the command line; of `more` options, their defaults."""
+    """Parse the command line; `more` are further options and their defaults."""
     parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
@@ -70,16 +70,16 @@ def asked(doc: str, **more: str) -> argparse.Namespace:
 
 
 def loop(options: argparse.Namespace, lasts: float, died: Callable[[int, float], bool]) -> None:
-    """Let `died(seed, after)` fit with a death, as often as asked, and say what came of it."""
+    """Call `died(seed, after)` as often as requested, and print a summary."""
     delays = random.Random(options.seed)
     halfway = sum(
         died(options.seed + kill, delays.uniform(0, lasts)) for kill in range(options.kills)
     )
-    print(f"{options.kills} fits, {halfway} of them with a death halfway: never another bit")
+    print(f"{options.kills} fits, {halfway} of them with a kill before the end: all bits the same")
 
 
 def seconds(fit: Callable[[], object]) -> float:
-    """How long a fit takes, the second time."""
+    """Return the seconds of a second fit."""
     fit()
     started = time.perf_counter()
     fit()

@@ -1,10 +1,10 @@
-"""Signals at random moments, until a fit is done: never another bit, nor a row twice.
+"""Send signals at random moments until a fit is complete; check its bits and rows.
 
     python tests/helpers/kill_process.py --kills 200 --signals KILL,INT,TERM --kinds csv,npy
     python tests/helpers/kill_process.py --kills 200 --apply
 
-Each life is a process of its own. It saves wherever it may, and sleeps a little after each
-block, so that most deaths are in the middle.
+Each fit runs in its own process, which saves after every block and sleeps briefly after it, so that
+most signals arrive before the end.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import evenly
 
 KINDS = ("parquet", "csv", "arrow", "npy", "png", "tar")
 STATUSES = {"KILL": -9, "INT": 130, "TERM": 143}
-"""How a command ends by each of the signals."""
+"""The exit status of a command after each signal."""
 
 LIFE = """
 import itertools, signal, sys, time
@@ -57,14 +57,14 @@ def fit():
     evenly.fit(sys.argv[3:], checkpoint=sys.argv[2], progress=slowly)
     print("done", flush=True)
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may ignore it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent may ignore it
 code = cli_errors.run_command(fit)
 cli_errors.exit_now(code) if code else sys.exit()
 """
 
 
 def write(folder, rng, files=4, rows=2_500):
-    """Write files of each way to read: row groups side by side, chunks in order, images."""
+    """Write files that are read in parallel, in order, and as images."""
     for number in range(files):
         x = rng.normal(1e9, 1.0, rows)
         x[rng.random(rows) < 0.1] = np.nan
@@ -82,7 +82,7 @@ def write(folder, rng, files=4, rows=2_500):
 
 
 def killed_at(paths, state, block):
-    """Fit, killed while a block is being taken."""
+    """Fit and kill the process while it adds a block."""
     command = [sys.executable, "-c", LIFE, str(block), str(state), *map(str, paths)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as life:
         assert [life.stdout.readline() for _ in range(2)] == ["alive\n", "last\n"]
@@ -90,7 +90,7 @@ def killed_at(paths, state, block):
 
 
 def killed_until_done(paths, state, random_moment, names):
-    """Fit in one process after the other, each sent a signal after a random time; count them."""
+    """Fit in one process after another, send each a signal after a random time; count them."""
     command = [sys.executable, "-c", LIFE, "0", str(state), *map(str, paths)]
     for kills, name in enumerate(names):
         if ended_by(name, command, random_moment()):
@@ -101,7 +101,7 @@ def killed_until_done(paths, state, random_moment, names):
 
 
 def ended_by(name, command, moment):
-    """Send a signal to a command some time after it has begun; whether it was done before."""
+    """Send a signal to a command after some time; return whether it had already succeeded."""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as life:
@@ -130,7 +130,7 @@ cli_errors.exit_now(code) if code else sys.exit()
 
 
 def outputs_killed(kills, signals, rng, folder):
-    """Write normalized files, each by processes that are sent a signal until one is done."""
+    """Write normalized files, each by processes that are sent signals until one succeeds."""
     rows = 200_000
     table = pa.table({"x": np.arange(rows) / 7, "y": np.arange(rows) % 11})
     source, statistics = folder / "apply.parquet", folder / "apply.json"
@@ -147,7 +147,7 @@ def outputs_killed(kills, signals, rng, folder):
             sent += 1
             assert output.read_bytes() == before, output
             left = [path.name for path in folder.glob(".evenly-*")]
-            assert len(left) <= 1, left  # which the next process removes when it starts to write
+            assert len(left) <= 1, left  # the next process removes it when it starts to write
         assert not list(folder.glob(".evenly-*"))
         assert evenly.fit(output).rows == rows
         done += 1
@@ -155,7 +155,7 @@ def outputs_killed(kills, signals, rng, folder):
 
 
 def main():
-    """Kill until there were enough, and say what was found."""
+    """Send the requested number of signals and print a summary."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=time.time_ns())
@@ -169,7 +169,7 @@ def main():
         folder = Path(name)
         if asked.apply:
             kills, files = outputs_killed(asked.kills, signals, rng, folder)
-            print(f"{kills} signals, {files} files written: each as before or whole")
+            print(f"{kills} signals, {files} files written: each unchanged or complete")
             return
         write(folder, np.random.default_rng(asked.seed))
         kills = fits = 0
@@ -184,7 +184,7 @@ def main():
             assert moments.rows == whole.rows, state
             assert moments.min.tolist() == whole.min.tolist(), state
             assert moments.max.tolist() == whole.max.tolist(), state
-    print(f"{kills} signals in {fits} fits: every bit the same, every row once (seed {asked.seed})")
+    print(f"{kills} signals in {fits} fits: all bits the same, every row once (seed {asked.seed})")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Fits on Ray whose worker processes die: always the bits of one machine?
+"""Check that fits on Ray whose worker processes are killed give the bits of one machine.
 
     python tests/helpers/kill_ray.py --kills 20
 
-kills a process that has made a part of the data (SIGKILL) at a random moment of each fit.
+kills a process that has generated a part of the data (SIGKILL) at a random moment of each fit.
 """
 
 import logging
@@ -29,7 +29,7 @@ PARTS = 24
 
 @contextmanager
 def cluster() -> Iterator[None]:
-    """Ray on this machine alone: two tasks at a time, little memory, no dashboard."""
+    """Start Ray on this machine: two concurrent tasks, little memory, no dashboard."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(
         num_cpus=2,
@@ -48,12 +48,12 @@ def cluster() -> Iterator[None]:
 
 
 def whole(seed: int) -> evenly.Moments:
-    """What one machine says of all parts."""
+    """Return the moments of all parts, computed on one machine."""
     return evenly.fit(part(number, seed) for number in range(PARTS))
 
 
 def parts(seed: int, made: Callable[[int], Any]) -> ray.data.Dataset:
-    """The parts as blocks; ``made(number)`` is called by the worker when it makes one."""
+    """Return the parts as blocks. The worker that makes one calls ``made(number)``."""
     one = sent(made, seed)
 
     def make(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:  # by value, as a closure
@@ -63,7 +63,7 @@ def parts(seed: int, made: Callable[[int], Any]) -> ray.data.Dataset:
 
 
 def killed_from_outside(folder: Path, seed: int, after: float) -> bool:
-    """Fit, and kill a worker some seconds after the start; whether that was before the end."""
+    """Fit and kill a worker after some seconds; return whether the fit was still running."""
     pids = folder / f"pids-{seed}"
 
     def made(number: int) -> None:

@@ -1,4 +1,4 @@
-"""Fits on Spark whose Python workers, or executors, die: always the bits of one machine?
+"""Check that fits on Spark whose workers or executors are killed give the bits of one machine.
 
     python tests/helpers/kill_spark.py --kills 20
     python tests/helpers/kill_spark.py --kills 20 --master "local-cluster[2,1,1024]"
@@ -30,7 +30,7 @@ WIDTH = 4
 
 @contextmanager
 def session(master: str = "local[2,4]") -> Iterator[SparkSession]:
-    """Spark on this machine alone: two tasks at a time, each tried up to four times."""
+    """Start Spark on this machine: two concurrent tasks, each tried up to four times."""
     os.environ.update(PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
     builder = SparkSession.builder.master(master)
     for key, value in {
@@ -38,8 +38,8 @@ def session(master: str = "local[2,4]") -> Iterator[SparkSession]:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": "1g",
         "spark.log.level": "OFF",
-        "spark.sql.session.timeZone": "Europe/Berlin",  # one with gaps: nothing may go by it
-        "spark.sql.timestampType": "TIMESTAMP_NTZ",  # what has no zone stays without
+        "spark.sql.session.timeZone": "Europe/Berlin",  # it has gaps; no result may depend on it
+        "spark.sql.timestampType": "TIMESTAMP_NTZ",  # timestamps without a zone stay so
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }.items():
@@ -56,17 +56,19 @@ def columns(x: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def whole(seed: int, width: int = WIDTH) -> evenly.Moments:
-    """What one machine says of all parts."""
+    """Return the moments of all parts, computed on one machine."""
     return evenly.fit(pa.table(columns(part(number, seed, width=width))) for number in range(PARTS))
 
 
 def parts(
     spark: SparkSession, seed: int, made: Callable[[int], Any], width: int = WIDTH
 ) -> DataFrame:
-    """The parts as partitions; ``made(number)`` is called by the worker when it makes one."""
+    """Return the parts as partitions. The worker that makes one calls ``made(number)``."""
     one = sent(made, seed)
 
-    def make(batches: Iterator[Any]) -> Iterator[Any]:  # by value: workers have no tests
+    def make(
+        batches: Iterator[Any],
+    ) -> Iterator[Any]:  # sent by value, since workers cannot import tests
         for batch in batches:
             for number in batch["id"].to_pylist():
                 x = one(number, width=width)
@@ -77,19 +79,19 @@ def parts(
 
 
 def processes() -> dict[int, tuple[int, str]]:
-    """Every process: its parent, and its command."""
+    """Return the parent and the command of every process."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             found[int(folder.name)] = parent, (folder / "cmdline").read_text().replace("\0", " ")
         except OSError:
-            continue  # it has ended meanwhile
+            continue  # the process has ended
     return found
 
 
 def victims(spark: SparkSession) -> list[int]:
-    """Executors that are processes of their own; else the Python workers."""
+    """Return the executors if they are separate processes, or else the Python workers."""
     everyone = processes()
     ours = {spark.sparkContext._gateway.proc.pid}
     while more := {pid for pid, (parent, _) in everyone.items() if parent in ours} - ours:
@@ -100,7 +102,7 @@ def victims(spark: SparkSession) -> list[int]:
 
 
 def killed_from_outside(spark: SparkSession, seed: int, after: float) -> bool:
-    """Fit, and kill a process some seconds after the start; whether that was before the end."""
+    """Fit and kill a process after some seconds; return whether the fit was still running."""
     chosen = random.Random(seed)
 
     def kill(running: bool) -> bool:

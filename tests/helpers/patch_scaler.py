@@ -1,4 +1,4 @@
-"""A plugin for pytest: scikit-learn has one estimator, and it is ours."""
+"""A pytest plugin that makes evenly's StandardScaler the only estimator of scikit-learn."""
 
 import sklearn.preprocessing
 import sklearn.utils

@@ -1,7 +1,6 @@
-"""Deaths of a fit, as many as there are: what a kill leaves is what was saved last.
+"""Simulate a process that is killed during a fit: only the last save remains.
 
-A save appears whole or not at all, so that dying after each one of them, in turn, is dying
-at any moment whatever.
+Saves are atomic, so a crash after each save in turn covers a crash at any moment.
 """
 
 import os
@@ -15,11 +14,11 @@ from evenly.sources.stores import chunking
 
 
 class Died(BaseException):
-    """The process is gone."""
+    """Raised in place of the end of the process."""
 
 
 def raising(exception, function, times):
-    """A function that raises after so many calls."""
+    """Return a function that calls another and raises after a number of calls."""
 
     def call(*arguments):
         nonlocal times
@@ -32,10 +31,12 @@ def raising(exception, function, times):
 
 
 def save_everywhere(monkeypatch):
-    """Save wherever a fit may save; and let blocks be so small that this is in most rows."""
+    """Save after every block, and make blocks so small that most rows start one."""
     monkeypatch.setattr(schedule, "INTERVAL", 0.0)
     monkeypatch.setattr(schedule, "MAX_SHARE", 0)
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # 5 ms each; it is us who die
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: None
+    )  # 5 ms each; the machine does not crash
     monkeypatch.setattr(arrays, "_BYTES", 64)
     monkeypatch.setattr(arrays, "_COPIED_BYTES", 64)
     monkeypatch.setattr(arrays, "_LEAST_ROWS", 1)
@@ -47,9 +48,9 @@ def save_everywhere(monkeypatch):
 
 
 def lives(monkeypatch, source, saves=1, **options):
-    """Fit, dying after so many saves, again and again until it is done.
+    """Fit, crash after a number of saves, and repeat until the fit is complete.
 
-    Returns the moments, and how many lives that took.
+    Returns the moments and the number of fits.
     """
     save, count = CheckpointStore.save, 0
 
