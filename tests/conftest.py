@@ -14,6 +14,7 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+settings.register_profile("fast", settings.get_profile("evenly"), max_examples=10)
 settings.register_profile("thorough", settings.get_profile("evenly"), max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "evenly"))
 
@@ -33,7 +34,10 @@ SLOW = (
     "sources/images/test_jpeg.py",
     "sources/sql",
     "sources/test_datasets.py",
+    "sources/test_every_source.py",
+    "sources/test_urls.py",
     "test_benchmarks.py",
+    "test_docs.py",
     "test_docs_sources.py",
     "test_examples.py",
     "test_interrupted_update.py",
@@ -41,6 +45,11 @@ SLOW = (
     "test_out_of_memory.py",
     "test_pitfalls.py",
     "test_readme.py",
+    "test_redaction.py",
+    "test_statistics_file_structure.py",
+    "test_terminal.py",
+    "test_threads.py",
+    "test_typing.py",
     "torch",
 )
 """Files and folders whose tests are marked `slow`. `-m "not slow"` does not import them."""
