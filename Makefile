@@ -33,7 +33,7 @@ test: $(STAMPS)/test
 
 # The doctests of the modules, which import every optional package, are left to `make test`.
 test-fast: $(STAMPS)/test
-	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -m "not slow" tests
+	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile tests
 
 coverage: $(STAMPS)/coverage
 	$(BIN)/python -m pytest --cov --cov-report=term
