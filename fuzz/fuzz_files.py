@@ -1,9 +1,9 @@
-"""Fuzz the readers of data files: whatever the bytes, they are read or refused by name.
+"""Fuzz the readers of data files: they must read a file, or raise an error that names it.
 
     python fuzz/fuzz_files.py arrow parquet -max_total_time=600     (needs: pip install atheris)
 
-Without atheris, ``--seconds 600`` mutates the seeds at random; ``tests`` does a little of that. The
-names choose among the formats of `SEEDS`; without any, all are taken.
+Without atheris, ``--seconds 600`` mutates the seeds at random; the tests do so for a few seconds.
+The arguments choose formats of `SEEDS`; the default is all formats.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from evenly.errors import EvenlyError
 
 ROWS = 40
 
-ARROW: list[dict[str, Any]] = [
+ARROW_OPTIONS: list[dict[str, Any]] = [
     {},
     {"columns": ["x", "decimal"]},
     {"columns": ["time", "day", "flag", "code"]},
@@ -45,9 +45,9 @@ ARROW: list[dict[str, Any]] = [
     {"by": "decimal"},
     {"by": "list"},
 ]
-"""What is asked for of Arrow data and Parquet; a file's content says which of them."""
+"""Options for Arrow and Parquet files, chosen by a hash of the content."""
 
-OTHERS: list[dict[str, Any]] = [
+OTHER_OPTIONS: list[dict[str, Any]] = [
     {},
     {},
     {"columns": ["x"], "weights": "w"},
@@ -71,11 +71,11 @@ MAGIC = {
 
 
 def table() -> pa.Table:
-    """Return a table with a column of each kind, in two chunks, with and without nulls."""
+    """Return a table with a column of each type, in two chunks, with and without nulls."""
     words = [f"word {row % 7}" * (row % 3) for row in range(ROWS)]
     numbers = [None if row % 5 == 0 else row * 0.25 for row in range(ROWS)]
     days = [date(2013, 1, 1 + row % 28) for row in range(ROWS)]
-    whole = pa.table(
+    rows = pa.table(
         {
             "x": pa.array(numbers, pa.float64()),
             "i": pa.array([row % 4 for row in range(ROWS)], pa.int16()),
@@ -93,7 +93,7 @@ def table() -> pa.Table:
             "none": pa.nulls(ROWS),
         }
     )
-    return pa.concat_tables([whole.slice(0, 25), whole.slice(25)])
+    return pa.concat_tables([rows.slice(0, 25), rows.slice(25)])
 
 
 def arrow(new: Any, **options: Any) -> bytes:
@@ -126,7 +126,7 @@ def npz() -> bytes:
 
 
 def csv() -> bytes:
-    """Return a table as CSV, with quotes, missing values and letters that are not ASCII."""
+    """Return a table as CSV, with quotes, missing values and non-ASCII letters."""
     lines = [f'{row},{row / 4},"{"ä" * (row % 3)}",{row % 3 or ""}' for row in range(ROWS)]
     return "\n".join(["x,w,text,i", *lines]).encode()
 
@@ -151,10 +151,10 @@ def compressed() -> list[bytes]:
 
 
 def hdf5() -> bytes:
-    """Return an HDF5 file with a chunked and a plain dataset, and texts.
+    """Return an HDF5 file with a chunked dataset, a contiguous one, and text.
 
-    The texts are of a fixed length: in a damaged heap of others the HDF5 library (2.0.0) searches
-    for ever.
+    The text has a fixed length, since the HDF5 library (2.0.0) searches a damaged heap of
+    variable-length text forever.
     """
     import h5py
 
@@ -203,7 +203,7 @@ SEEDS = {
     "hdf5": lambda: [hdf5()],
     "zarr": lambda: [zarr()],
 }
-"""Files of each format, made when they are needed."""
+"""Functions that create the files of each format."""
 
 NUMBERS = [0, 1, 2, ROWS, ROWS + 1, 255, 1000, 2**15, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1]
 WORDS = [
@@ -213,9 +213,9 @@ WORDS = [
 
 
 def read(content: bytes) -> bool:
-    """Fit a file of these bytes, and normalize it; return whether it was taken."""
+    """Fit a file of these bytes and normalize it; return whether it was fitted."""
     suffix = next((end for magic, end in MAGIC.items() if content.startswith(magic)), ".csv")
-    choices = ARROW if suffix.startswith((".arrow", ".parquet")) else OTHERS
+    choices = ARROW_OPTIONS if suffix.startswith((".arrow", ".parquet")) else OTHER_OPTIONS
     options = choices[zlib.crc32(content) % len(choices)]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -236,8 +236,8 @@ def read(content: bytes) -> bool:
     return True
 
 
-def mutated(rng: random.Random, seeds: Sequence[bytes]) -> Iterator[bytes]:
-    """Yield seeds with a few places changed, for ever."""
+def mutate_seeds(rng: random.Random, seeds: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield randomly modified seeds, without end."""
     while True:
         content = bytearray(rng.choice(seeds))
         text = b"\0" not in content and b"\n" in content
@@ -248,35 +248,35 @@ def mutated(rng: random.Random, seeds: Sequence[bytes]) -> Iterator[bytes]:
             integer = (number % 2 ** (8 * size)).to_bytes(size, rng.choice(("little", "big")))
             integer = str(number).encode() if text else integer
             other = content if text else rng.choice(seeds)
-            place = rng.randrange(len(other))
-            part = rng.choice(
-                (integer, integer, rng.randbytes(1), rng.choice(WORDS), other[place : place + 40])
+            offset = rng.randrange(len(other))
+            piece = rng.choice(
+                (integer, integer, rng.randbytes(1), rng.choice(WORDS), other[offset : offset + 40])
             )
-            kept = rng.choice((len(part), len(part), len(part), 0, 20))
-            content[start : start + kept] = part
+            replaced = rng.choice((len(piece), len(piece), len(piece), 0, 20))
+            content[start : start + replaced] = piece
         if rng.random() < 0.05:
             del content[rng.randrange(len(content) + 1) :]
         yield bytes(content)
 
 
 def seeds_of(formats: Sequence[str]) -> list[bytes]:
-    """Return the seeds of these formats; of all, if there are none."""
+    """Return the seeds of the given formats, or of all formats if none are given."""
     return [seed for name in formats or SEEDS for seed in SEEDS[name]()]
 
 
 def run(formats: Sequence[str], seconds: float, seed: int) -> None:
-    """Mutate for a while without atheris, and say how many files were read and taken."""
-    print(f"seed {seed}", flush=True)  # first: an invalid access would end the process
-    end, tried, taken = time.monotonic() + seconds, 0, 0
-    for content in mutated(random.Random(seed), seeds_of(formats)):
-        tried, taken = tried + 1, taken + read(content)
+    """Mutate for some seconds without atheris; print the number of files and of fitted files."""
+    print(f"seed {seed}", flush=True)  # printed first, since an invalid access ends the process
+    end, total, fitted = time.monotonic() + seconds, 0, 0
+    for content in mutate_seeds(random.Random(seed), seeds_of(formats)):
+        total, fitted = total + 1, fitted + read(content)
         if time.monotonic() > end:
             break
-    print(f"{tried} files read, {taken} of them taken, no uncaught exception")
+    print(f"{total} files read, {fitted} of them fitted, no uncaught exception")
 
 
 def main() -> None:
-    """Run atheris when it is there, plain mutations otherwise."""
+    """Run atheris, or plain mutations with ``--seconds``."""
     formats = [argument for argument in sys.argv[1:] if argument in SEEDS]
     if "--seconds" in sys.argv:
         run(formats, float(sys.argv[sys.argv.index("--seconds") + 1]), time.time_ns())
@@ -290,11 +290,11 @@ def main() -> None:
         if seed % 2 and data:
             return atheris.Mutate(data, max_size)
         rng.seed(seed)
-        return next(mutated(rng, seeds))[:max_size]
+        return next(mutate_seeds(rng, seeds))[:max_size]
 
     arguments = [argument for argument in sys.argv if argument not in SEEDS]
-    longest = 2 * max(map(len, seeds))
-    atheris.Setup([*arguments, f"-max_len={longest}"], read, custom_mutator=mutate)
+    max_length = 2 * max(map(len, seeds))
+    atheris.Setup([*arguments, f"-max_len={max_length}"], read, custom_mutator=mutate)
     atheris.Fuzz()
 
 

@@ -1,8 +1,8 @@
-"""Fuzz the reader of statistics files: whatever the bytes, it returns or says what is wrong.
+"""Fuzz the reader of statistics files: it must return moments or raise StatisticsFileError.
 
     python fuzz/fuzz_statistics_file.py -max_total_time=600     (needs: pip install atheris)
 
-Without atheris, ``--seconds 600`` mutates the seeds at random; ``tests`` does a little of that.
+Without atheris, ``--seconds 600`` mutates the seeds at random; the tests do so for a few seconds.
 """
 
 import random
@@ -58,41 +58,41 @@ WORDS = [
 
 
 def read(content: bytes) -> bool:
-    """Read one file as `evenly.load` does; return whether it was taken."""
+    """Read one file as `evenly.load` does; return whether it was valid."""
     try:
-        moments = from_bytes(content)  # what passes, fits the core
+        moments = from_bytes(content)  # a valid file must also be accepted by the core
     except StatisticsFileError:
         return False
     repr(moments)
     return True
 
 
-def mutated(rng: random.Random) -> Iterator[bytes]:
-    """Yield seeds with a few places changed, for ever."""
+def mutate_seeds(rng: random.Random) -> Iterator[bytes]:
+    """Yield randomly modified seeds, without end."""
     while True:
         content = bytearray(rng.choice(SEEDS))
         for _ in range(rng.randint(1, 6)):
             start = rng.randrange(len(content) + 1)
             stop = min(len(content), start + rng.choice((0, 0, 1, 1, 2, 8, 40)))
             other = rng.choice(SEEDS)
-            place = rng.randrange(len(other))
-            part = other[place : place + rng.randint(1, 60)]
-            content[start:stop] = rng.choice((b"", rng.choice(WORDS), rng.randbytes(1), part))
+            offset = rng.randrange(len(other))
+            piece = other[offset : offset + rng.randint(1, 60)]
+            content[start:stop] = rng.choice((b"", rng.choice(WORDS), rng.randbytes(1), piece))
         yield bytes(content)
 
 
 def run(seconds: float, seed: int) -> None:
-    """Mutate for a while without atheris, and say how many files were read and taken."""
-    end, tried, taken = time.monotonic() + seconds, 0, 0
-    for content in mutated(random.Random(seed)):
-        tried, taken = tried + 1, taken + read(content)
+    """Mutate for some seconds without atheris; print the number of files and of valid files."""
+    end, total, valid = time.monotonic() + seconds, 0, 0
+    for content in mutate_seeds(random.Random(seed)):
+        total, valid = total + 1, valid + read(content)
         if time.monotonic() > end:
             break
-    print(f"{tried} files read, {taken} of them taken, no uncaught exception (seed {seed})")
+    print(f"{total} files read, {valid} of them valid, no uncaught exception (seed {seed})")
 
 
 def main() -> None:
-    """Run atheris when it is there, plain mutations otherwise."""
+    """Run atheris, or plain mutations with ``--seconds``."""
     if "--seconds" in sys.argv:
         run(float(sys.argv[sys.argv.index("--seconds") + 1]), time.time_ns())
         return
@@ -105,7 +105,7 @@ def main() -> None:
         if seed % 2:
             return atheris.Mutate(data, max_size)
         seeds.seed(seed)
-        return next(mutated(seeds))[:max_size]
+        return next(mutate_seeds(seeds))[:max_size]
 
     atheris.Setup(sys.argv, read, custom_mutator=mutate)
     atheris.Fuzz()

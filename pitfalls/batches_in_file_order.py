@@ -1,7 +1,8 @@
-"""A batch norm on input that arrives in order remembers its end, and forgets the rest.
+"""A batch norm on ordered input remembers only the end of the data.
 
-Files are sorted by time. Running statistics are those of the last twenty batches or so: here of
-December's weather, by which July is 20 standard deviations warm. Normalize adds up the year.
+Files are often sorted by time. Running statistics are those of about the last twenty batches:
+here of December's weather, relative to which July is 20 standard deviations warm. Normalize has
+the statistics of the whole year.
 """
 
 import math
@@ -22,7 +23,7 @@ def main() -> None:
         usual(batch)
         layer(batch)
     usual.eval(), layer.freeze()
-    print("A year of temperatures, normalised after it was read in order: the warmest hour")
+    print("The warmest hour of a year of temperatures, normalized after training in file order")
     print(f"right   {exact.max():.3f}")
     print(f"usual   {usual(year[:, None]).max():.3f}  torch.nn.BatchNorm1d")
     print(f"evenly  {layer(year[:, None]).max():.3f}  Normalize")

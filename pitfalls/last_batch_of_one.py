@@ -1,7 +1,8 @@
-"""Training stops in the last batch of the epoch, because it has one row.
+"""Training fails in the last batch of an epoch if it has one row.
 
-101 rows in batches of 25 leave one over. One value has no variance, and torch raises. Dropping the
-row (drop_last=True) loses data; with single="running" it is normalised as evaluation would.
+101 rows in batches of 25 leave one row. One value has no variance, and torch raises an error.
+Dropping the row (drop_last=True) loses data; with single="running" it is normalized with the
+running statistics, as in evaluation.
 """
 
 import torch
@@ -10,7 +11,7 @@ from torch.utils.data import DataLoader
 import evenly.torch
 
 
-def rows_trained(layer: torch.nn.Module) -> int:
+def count_trained_rows(layer: torch.nn.Module) -> int:
     loader = DataLoader(torch.arange(101.0)[:, None], batch_size=25)
     rows = 0
     try:
@@ -23,9 +24,9 @@ def rows_trained(layer: torch.nn.Module) -> int:
 
 
 def main() -> None:
-    usual = rows_trained(torch.nn.BatchNorm1d(1))
-    ours = rows_trained(evenly.torch.BatchNorm1d(1, single="running"))
-    print("Rows that an epoch of 101 rows trains with, in batches of 25")
+    usual = count_trained_rows(torch.nn.BatchNorm1d(1))
+    ours = count_trained_rows(evenly.torch.BatchNorm1d(1, single="running"))
+    print("Rows used in an epoch of 101 rows, in batches of 25")
     print("right   101")
     print(f"usual   {usual}  torch.nn.BatchNorm1d")
     print(f"evenly  {ours}  BatchNorm1d(1, single='running')")

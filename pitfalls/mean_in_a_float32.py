@@ -1,7 +1,7 @@
-"""A mean that is kept as one float32 may be a good part of a standard deviation off.
+"""A mean stored in float32 can be wrong by a large part of a standard deviation.
 
-Near 2e7 a float32 is a whole even number. So even perfect running statistics are too coarse for
-evaluation. Normalize keeps the mean as the sum of two numbers, and the exact sums behind it.
+Near 2e7 float32 numbers are even integers, so even perfect running statistics are too coarse for
+evaluation. Normalize stores the mean as a sum of two numbers, and the exact sums it comes from.
 """
 
 import torch
@@ -16,10 +16,10 @@ def main() -> None:
     exact = (x.double() - mean) / std
 
     usual = torch.nn.BatchNorm1d(1, eps=1e-12, affine=False).eval()
-    usual.running_mean.fill_(mean.item())  # the best that there is, in float32
+    usual.running_mean.fill_(mean.item())  # the nearest float32
     usual.running_var.fill_(std.item() ** 2)
     layer = Normalize.fit(x)
-    print("Values around 20,000,001 in evaluation: the largest error, in standard deviations")
+    print("The largest error in evaluation on values around 20,000,001, in standard deviations")
     print("right   0")
     print(f"usual   {(usual(x) - exact).abs().max():.3g}  torch.nn.BatchNorm1d, perfectly trained")
     print(f"evenly  {(layer(x) - exact).abs().max():.3g}  Normalize.fit")

@@ -1,7 +1,7 @@
-"""A batch norm on raw timestamps is standard deviations away from the right answer.
+"""A batch norm on raw timestamps is wrong by standard deviations.
 
-Torch adds up a batch of N×C rows in float32: the sum of 65536 numbers near 1.7e9 has lost what
-tells them apart. evenly adds up in float64 and subtracts the mean before anything is rounded.
+torch sums the rows of an N×C batch in float32: a sum of 65536 numbers near 1.7e9 loses the
+differences between them. evenly sums in float64, and subtracts the mean before rounding.
 """
 
 import torch
@@ -12,14 +12,14 @@ import evenly.torch
 def main() -> None:
     torch.manual_seed(0)
     day = 86_400 * torch.rand(65_536, 1, dtype=torch.float64)
-    x = (1.7e9 + day).float()  # a day of Unix time, to the 128 seconds that float32 keeps
+    x = (1.7e9 + day).float()  # a day of Unix times, in float32's steps of 128 s
     exact = x.double() - x.double().mean()
     exact /= exact.square().mean().sqrt()
 
     def error(layer: torch.nn.Module) -> float:
         return float((layer(x).double() - exact).abs().max())
 
-    print("A column of Unix timestamps: the largest error of the output, in standard deviations")
+    print("The largest error on a column of Unix timestamps, in standard deviations")
     print(f"right   {0:.3g}")
     print(f"usual   {error(torch.nn.BatchNorm1d(1, affine=False)):.3g}  torch.nn.BatchNorm1d")
     print(f"evenly  {error(evenly.torch.BatchNorm1d(1, affine=False)):.3g}  BatchNorm1d")

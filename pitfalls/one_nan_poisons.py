@@ -1,7 +1,7 @@
-"""One NaN in one batch spoils the running statistics for ever.
+"""One NaN in one batch makes the running statistics NaN permanently.
 
-They are a moving average, and NaN plus anything is NaN: a hundred clean batches do not help,
-and in evaluation every output is NaN. With non_finite="skip" such a batch does not move them.
+They are a moving average, which never recovers from NaN: even after a hundred clean batches,
+every output in evaluation is NaN. With non_finite="skip" such a batch does not update them.
 """
 
 import torch
@@ -9,7 +9,7 @@ import torch
 import evenly.torch
 
 
-def running_mean(layer: torch.nn.Module) -> float:
+def running_mean_after_nan(layer: torch.nn.Module) -> float:
     torch.manual_seed(0)
     for batch in range(101):
         x = 3 + 0.1 * torch.randn(32, 1)
@@ -23,9 +23,9 @@ def main() -> None:
     skipping = evenly.torch.BatchNorm1d(1, non_finite="skip")
     print("The running mean of data with mean 3, after one NaN and a hundred clean batches")
     print("right   3.0")
-    print(f"usual   {running_mean(torch.nn.BatchNorm1d(1)):.1f}  torch.nn.BatchNorm1d")
-    print(f"evenly  {running_mean(skipping):.1f}  BatchNorm1d(1, non_finite='skip')")
-    print(f"Batches that were skipped: {int(skipping.skipped)}")
+    print(f"usual   {running_mean_after_nan(torch.nn.BatchNorm1d(1)):.1f}  torch.nn.BatchNorm1d")
+    print(f"evenly  {running_mean_after_nan(skipping):.1f}  BatchNorm1d(1, non_finite='skip')")
+    print(f"Skipped batches: {int(skipping.skipped)}")
 
 
 if __name__ == "__main__":

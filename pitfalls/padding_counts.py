@@ -1,7 +1,7 @@
-"""Padding counts as data: the longer the longest sequence, the wronger the statistics.
+"""Padding counts as data, so statistics depend on the longest sequence.
 
-Sequences of 5 to 100 steps are padded with zeros to a common length. Torch's batch norm takes the
-zeros for measurements; with lengths= (or mask=) they do not count, and come out as 0.
+Sequences of 5 to 100 steps are padded with zeros to a common length. torch's batch norm includes
+the zeros in its statistics; with lengths= (or mask=) they are excluded, and their output is 0.
 """
 
 import torch

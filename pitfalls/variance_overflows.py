@@ -1,7 +1,7 @@
-"""Large values, far from float32's limit, come out as zeros.
+"""Large values far below float32's limit become zeros.
 
-1e30 is a fine float32 number, but its square is not: the variance becomes infinite, everything
-is divided by infinity, and the running variance stays infinite for ever.
+float32 can represent 1e30, but not its square: the variance becomes infinite, all values are
+divided by infinity, and the running variance stays infinite permanently.
 """
 
 import torch
@@ -13,7 +13,7 @@ def main() -> None:
     x = torch.tensor([[-1e30], [1e30]])
     usual = torch.nn.BatchNorm1d(1)(x)[1].item()
     ours = evenly.torch.BatchNorm1d(1)(x)[1].item()
-    print("1e30, normalised in a batch of -1e30 and 1e30")
+    print("1e30, normalized in a batch of -1e30 and 1e30")
     print("right   1.0")
     print(f"usual   {usual}  torch.nn.BatchNorm1d")
     print(f"evenly  {ours}  BatchNorm1d")

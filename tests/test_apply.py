@@ -1,4 +1,4 @@
-"""`evenly apply`: a file in, the same file normalised out, whole or not at all."""
+"""`evenly apply`: normalize a file into another one, atomically."""
 
 import csv
 
@@ -16,7 +16,7 @@ SUFFIXES = [".parquet", ".feather", ".arrow", ".csv"]
 
 
 def read(path):
-    """Return a table, whatever the format."""
+    """Read a table in any format."""
     return {
         ".parquet": pa.parquet.read_table,
         ".feather": pa.feather.read_table,
@@ -61,7 +61,7 @@ def apply(*arguments):
 
 @pytest.mark.parametrize("source", SUFFIXES)
 @pytest.mark.parametrize("output", SUFFIXES)
-def test_any_format_goes_into_any(tmp_path, table, statistics, source, output):
+def test_any_input_format_to_any_output_format(tmp_path, table, statistics, source, output):
     before, after = tmp_path / f"before{source}", tmp_path / f"after{output}"
     write(table, before)
     apply(statistics, before, "-o", after)
@@ -73,7 +73,7 @@ def test_any_format_goes_into_any(tmp_path, table, statistics, source, output):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_columns_keep_their_order_and_others_pass_through(tmp_path, table, statistics, suffix):
+def test_columns_keep_order_and_others_are_copied(tmp_path, table, statistics, suffix):
     before, after = tmp_path / f"before{suffix}", tmp_path / f"after{suffix}"
     write(table, before)
     apply(statistics, before, "-o", after)
@@ -81,8 +81,8 @@ def test_columns_keep_their_order_and_others_pass_through(tmp_path, table, stati
     assert read(after)["carrier"].to_pylist() == table["carrier"].to_pylist()
 
 
-def test_text_of_a_csv_passes_through_as_it_is(tmp_path):
-    """Neither '007' nor 'NA' nor an empty field may be taken for something else."""
+def test_csv_text_is_copied_unchanged(tmp_path):
+    """'007', 'NA' and empty fields must not be converted."""
     source, output = tmp_path / "in.csv", tmp_path / "out.csv"
     source.write_text('id,x,note\n007,1,NA\n008,3,\n1e5,2,"a, ""b"""\n')
     statistics = tmp_path / "x.json"
@@ -93,14 +93,14 @@ def test_text_of_a_csv_passes_through_as_it_is(tmp_path):
     assert rows == [("007", "NA"), ("008", ""), ("1e5", 'a, "b"')]
 
 
-def test_the_result_is_that_of_normalize(tmp_path, table, statistics):
+def test_result_matches_normalize(tmp_path, table, statistics):
     before, after = tmp_path / "before.parquet", tmp_path / "after.parquet"
     write(table, before)
     apply(statistics, before, "-o", after)
     assert read(after).equals(evenly.load(statistics).normalize(table))
 
 
-def test_inverse_brings_the_values_back(tmp_path, table, statistics):
+def test_inverse_restores_values(tmp_path, table, statistics):
     paths = [tmp_path / f"{name}.parquet" for name in ("before", "between", "after")]
     write(table, paths[0])
     apply(statistics, paths[0], "-o", paths[1], "--dtype", "float64")
@@ -109,21 +109,21 @@ def test_inverse_brings_the_values_back(tmp_path, table, statistics):
     np.testing.assert_allclose(np.array(after, float), np.array(before, float), rtol=1e-15, atol=0)
 
 
-def test_missing_values_can_be_put_at_the_mean(tmp_path, table, statistics):
+def test_missing_zero(tmp_path, table, statistics):
     before, after = tmp_path / "before.parquet", tmp_path / "after.parquet"
     write(table, before)
     apply(statistics, before, "-o", after, "--missing", "zero")
     assert read(after)["delay"][7].as_py() == 0.0
 
 
-def test_the_type_of_the_result_can_be_chosen(tmp_path, table, statistics):
+def test_dtype_option(tmp_path, table, statistics):
     before, after = tmp_path / "before.parquet", tmp_path / "after.parquet"
     write(table, before)
     apply(statistics, before, "-o", after, "--dtype", "float32")
     assert read(after)["delay"].type == pa.float32()
 
 
-def test_many_row_groups_become_one_file(tmp_path, table, statistics):
+def test_many_row_groups(tmp_path, table, statistics):
     before, after = tmp_path / "before.parquet", tmp_path / "after.parquet"
     pa.parquet.write_table(table, before, row_group_size=64)
     apply(statistics, before, "-o", after)
@@ -131,7 +131,7 @@ def test_many_row_groups_become_one_file(tmp_path, table, statistics):
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (4, 2, 3), (2_000_000, 3)])
-def test_an_npy_file_becomes_an_npy_file_of_its_shape(tmp_path, shape):
+def test_npy_to_npy_keeps_shape(tmp_path, shape):
     rng = np.random.default_rng(len(shape))
     values = rng.normal(100.0, 5.0, shape).astype(np.float32)
     np.save(tmp_path / "x.npy", values)
@@ -142,7 +142,7 @@ def test_an_npy_file_becomes_an_npy_file_of_its_shape(tmp_path, shape):
 
 
 @pytest.mark.parametrize("axis", ["1", "0"])
-def test_images_are_normalised_along_their_feature_axis(tmp_path, axis):
+def test_images_with_feature_axis(tmp_path, axis):
     images = np.arange(3 * 3 * 4 * 4, dtype=np.uint8).reshape(3, 3, 4, 4)
     np.save(tmp_path / "x.npy", images)
     evenly.fit(images, feature_axis=int(axis)).save(tmp_path / "x.json")
@@ -152,47 +152,49 @@ def test_images_are_normalised_along_their_feature_axis(tmp_path, axis):
     np.testing.assert_allclose(moments.mean, 0, atol=1e-6)
 
 
-def test_an_array_becomes_a_table_of_numbered_columns(tmp_path):
+def test_array_to_table_numbers_columns(tmp_path):
     np.save(tmp_path / "x.npy", np.arange(6.0).reshape(3, 2))
     evenly.fit(tmp_path / "x.npy").save(tmp_path / "x.json")
     apply(tmp_path / "x.json", tmp_path / "x.npy", "-o", tmp_path / "y.parquet")
     assert read(tmp_path / "y.parquet").column_names == ["0", "1"]
 
 
-def refusal(capsys, *arguments):
+def error_message(capsys, *arguments):
     assert main(["apply", *map(str, arguments)]) == 1
     return capsys.readouterr().err
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".parquet"])
-def test_no_rows_are_an_error(tmp_path, table, statistics, capsys, suffix):
+def test_no_rows_raise(tmp_path, table, statistics, capsys, suffix):
     np.save(tmp_path / "x.npy", np.zeros((0, 2)))
     write(table.slice(0, 0), tmp_path / "x.parquet")
-    message = refusal(capsys, statistics, tmp_path / f"x{suffix}", "-o", tmp_path / "y.parquet")
+    message = error_message(
+        capsys, statistics, tmp_path / f"x{suffix}", "-o", tmp_path / "y.parquet"
+    )
     assert "At least one row" in message
     assert not (tmp_path / "y.parquet").exists()
 
 
-def test_arrays_of_another_shape_are_no_part_of_one_file(tmp_path, capsys):
+def test_arrays_with_different_shapes_raise(tmp_path, capsys):
     (tmp_path / "x").mkdir()
     for side in (2, 3):
         np.save(tmp_path / "x" / f"{side}.npy", np.ones((1, side, side, 3)))
     evenly.fit(tmp_path / "x").save(tmp_path / "x.json")
-    message = refusal(capsys, tmp_path / "x.json", tmp_path / "x", "-o", tmp_path / "y.npy")
+    message = error_message(capsys, tmp_path / "x.json", tmp_path / "x", "-o", tmp_path / "y.npy")
     assert "the same shape" in message
     assert not (tmp_path / "y.npy").exists()
 
 
-def test_tables_of_other_columns_are_no_part_of_one_file(tmp_path, table, statistics, capsys):
+def test_tables_with_different_columns_raise(tmp_path, table, statistics, capsys):
     (tmp_path / "x").mkdir()
     write(table, tmp_path / "x" / "a.parquet")
     write(table.rename_columns(["year", "delay", "line"]), tmp_path / "x" / "b.parquet")
-    message = refusal(capsys, statistics, tmp_path / "x", "-o", tmp_path / "y.parquet")
+    message = error_message(capsys, statistics, tmp_path / "x", "-o", tmp_path / "y.parquet")
     assert "the same columns" in message
     assert not (tmp_path / "y.parquet").exists()
 
 
-def test_tables_may_have_their_columns_in_another_order(tmp_path, table, statistics):
+def test_tables_with_columns_in_another_order(tmp_path, table, statistics):
     (tmp_path / "x").mkdir()
     write(table, tmp_path / "x" / "a.parquet")
     write(table.select(["carrier", "delay", "year"]), tmp_path / "x" / "b.parquet")
@@ -201,8 +203,8 @@ def test_tables_may_have_their_columns_in_another_order(tmp_path, table, statist
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".feather", ".csv"])
-def test_categories_pass_through(tmp_path, table, statistics, suffix):
-    """Files number their categories each for itself, and an Arrow file has one numbering."""
+def test_categories_are_copied(tmp_path, table, statistics, suffix):
+    """Each file has its own dictionary, but an Arrow file has one per column."""
     (tmp_path / "x").mkdir()
     for name, carriers in (("a", ["UA", "AA"] * 500), ("b", ["AA", "UA"] * 500)):
         column = pa.array(carriers).dictionary_encode()
@@ -212,35 +214,37 @@ def test_categories_pass_through(tmp_path, table, statistics, suffix):
     assert carriers == ["UA", "AA"] * 500 + ["AA", "UA"] * 500
 
 
-def test_a_format_that_cannot_hold_a_column_is_a_message(tmp_path, table, statistics, capsys):
+def test_format_that_cannot_represent_column_raises(tmp_path, table, statistics, capsys):
     write(table.append_column("list", pa.array([[1, 2]] * 1_000)), tmp_path / "x.parquet")
-    message = refusal(capsys, statistics, tmp_path / "x.parquet", "-o", tmp_path / "y.csv")
+    message = error_message(capsys, statistics, tmp_path / "x.parquet", "-o", tmp_path / "y.csv")
     assert "Write another format" in message
     assert not (tmp_path / "y.csv").exists()
 
 
-def test_text_has_no_place_in_an_npy_file(tmp_path, table, statistics, capsys):
+def test_text_column_to_npy_raises(tmp_path, table, statistics, capsys):
     write(table, tmp_path / "x.parquet")
-    message = refusal(capsys, statistics, tmp_path / "x.parquet", "-o", tmp_path / "y.npy")
+    message = error_message(capsys, statistics, tmp_path / "x.parquet", "-o", tmp_path / "y.npy")
     assert "'carrier'" in message
     assert not (tmp_path / "y.npy").exists()
 
 
-def test_a_missing_column_is_named_and_nothing_written(tmp_path, table, statistics, capsys):
+def test_missing_column_raises_and_writes_nothing(tmp_path, table, statistics, capsys):
     write(table.drop_columns(["delay"]), tmp_path / "x.parquet")
-    message = refusal(capsys, statistics, tmp_path / "x.parquet", "-o", tmp_path / "y.parquet")
+    message = error_message(
+        capsys, statistics, tmp_path / "x.parquet", "-o", tmp_path / "y.parquet"
+    )
     assert "'delay'" in message
     assert not (tmp_path / "y.parquet").exists()
 
 
-def test_an_output_of_no_known_format_is_refused(tmp_path, table, statistics, capsys):
+def test_unknown_output_suffix_raises(tmp_path, table, statistics, capsys):
     write(table, tmp_path / "x.parquet")
-    assert ".parquet" in refusal(
+    assert ".parquet" in error_message(
         capsys, statistics, tmp_path / "x.parquet", "-o", tmp_path / "y.xls"
     )
 
 
-def test_a_folder_becomes_one_file(tmp_path, table, statistics):
+def test_folder_to_one_file(tmp_path, table, statistics):
     (tmp_path / "days").mkdir()
     for day in ("monday", "tuesday"):
         write(table, tmp_path / "days" / f"{day}.parquet")
@@ -249,12 +253,12 @@ def test_a_folder_becomes_one_file(tmp_path, table, statistics):
     assert read(output).num_rows == 2_000
 
 
-def test_a_truncated_file_leaves_the_old_output(tmp_path, table, statistics, capsys):
+def test_truncated_file_keeps_old_output(tmp_path, table, statistics, capsys):
     source, output = tmp_path / "x.parquet", tmp_path / "y.parquet"
     write(table, source)
     source.write_bytes(source.read_bytes()[:-100])
     output.write_bytes(b"old")
-    refusal(capsys, statistics, source, "-o", output)
+    error_message(capsys, statistics, source, "-o", output)
     assert output.read_bytes() == b"old"
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "statistics.json",

@@ -1,4 +1,4 @@
-"""The block: rows, dtypes, and columns cut without copying."""
+"""Blocks: rows, dtypes, and slices of columns without copying."""
 
 import ml_dtypes
 import numpy as np
@@ -12,12 +12,12 @@ from evenly.block import Block, Column
     ("shape", "axis", "rows"),
     [((5,), -1, 5), ((5,), 1, 5), ((4, 3), -1, 4), ((4, 3), 0, 3), ((2, 3, 4, 5), 1, 40)],
 )
-def test_rows_are_all_axes_but_that_of_the_features(shape, axis, rows):
+def test_rows_exclude_feature_axis(shape, axis, rows):
     assert Block(None, np.zeros(shape), axis).rows == rows
     assert Block(None, torch.zeros(shape), axis).rows == rows
 
 
-def test_dtypes_are_named_alike_for_all_libraries():
+def test_dtype_names_of_numpy_and_torch():
     assert Block(None, np.zeros(1, ">f4")).dtypes == ("float32",)
     assert Block(None, np.zeros(1, ml_dtypes.bfloat16)).dtypes == ("bfloat16",)
     assert Block(None, torch.zeros(1, dtype=torch.bfloat16)).dtypes == ("bfloat16",)
@@ -25,7 +25,7 @@ def test_dtypes_are_named_alike_for_all_libraries():
     assert Block(("a", "b"), columns).dtypes == ("bool", "int8")
 
 
-def test_a_range_of_a_column_keeps_its_place_in_the_bitmap():
+def test_column_slice_keeps_bitmap_offset():
     values, validity = np.arange(20), np.array([255, 0, 255], np.uint8)
     part = Column(values, validity, 3)[4:9][2:]
     assert part.values.tolist() == [6, 7, 8]
@@ -34,5 +34,5 @@ def test_a_range_of_a_column_keeps_its_place_in_the_bitmap():
     assert part.validity is validity
 
 
-def test_a_block_without_columns_has_no_rows():
+def test_block_without_columns_has_no_rows():
     assert Block((), ()).rows == 0

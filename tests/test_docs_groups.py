@@ -1,4 +1,4 @@
-"""The session of docs/groups.md runs, and prints what the page says, to the letter."""
+"""Run the session of docs/groups.md and compare its output."""
 
 import doctest
 from importlib.metadata import files
@@ -17,7 +17,7 @@ def flights(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("flights")
-def test_the_session_runs_to_the_letter():
+def test_docs_page_session():
     blocks = PAGE.read_text(encoding="utf-8").split("```")[1::2]
     session = "\n".join(block.partition("\n")[2] for block in blocks if block.startswith("python"))
     test = doctest.DocTestParser().get_doctest(session, {}, "groups.md", None, 0)

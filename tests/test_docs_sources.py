@@ -1,4 +1,4 @@
-"""Every line of code in the table of sources runs."""
+"""Run every line of code in the table of sources in the docs."""
 
 import os
 import sqlite3
@@ -27,14 +27,14 @@ PAGE = Path(__file__).parents[1] / "docs" / "sources.md"
 
 
 def lines():
-    """The second cell of each row of the first table."""
+    """Return the second cell of each row of the first table."""
     table = PAGE.read_text(encoding="utf-8").partition("|---|---|---|\n")[2].partition("\n\n")[0]
     return [row.split(" | ")[1].strip("`") for row in table.splitlines()]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a file of each kind that the page names."""
+    """Create a folder with a file of each format that the page mentions."""
     folder = tmp_path_factory.mktemp("sources")
     table = pa.table({"a": [1.0, 2.0], "b": [3, 4]})
     pa.parquet.write_table(table, folder / "x.parquet")
@@ -59,7 +59,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("line", lines())
-def test_a_line_of_the_table_runs(line, folder, monkeypatch):
+def test_line_of_table_runs(line, folder, monkeypatch):
     monkeypatch.chdir(folder)
     assert line.startswith("evenly.fit(")
     partners = (datasets, duckdb, h5py, os, pd, pl, pyarrow, torch, xarray, zarr)

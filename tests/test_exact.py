@@ -1,4 +1,4 @@
-"""The laws of exactness, held against fractions: any data, any split, any order."""
+"""Exactness, compared with fractions: any data, any split, any order."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def fitted(array, **options):
 
 
 def sums_of(moments):
-    """Everything that adds up, as Fractions."""
+    """Return all additive statistics as Fractions."""
     parts = (moments._state.counts(), moments._state.missings())
     counts, missings = ([exact_stats.fraction(value) for value in part] for part in parts)
     return list(zip(counts, missings, moments.sum, moments.sum_of_squares, strict=True))
@@ -35,17 +35,17 @@ def expected_sums(exact):
 
 
 @given(strategies.arrays().flatmap(strategies.laid_out))
-def test_sums_of_any_data_in_any_layout_are_those_of_fractions(array):
+def test_sums_match_fractions_in_any_layout(array):
     assert sums_of(fitted(array)) == expected_sums(columns(array))
 
 
 @given(strategies.arrays(max_rows=700, max_columns=2, names=strategies.FLOATS, min_rows=200))
-def test_sums_over_several_blocks_are_those_of_fractions(array):
+def test_sums_over_blocks_match_fractions(array):
     assert sums_of(fitted(array)) == expected_sums(columns(array))
 
 
 @given(strategies.arrays(), st.data())
-def test_split_anywhere_and_merged_is_the_whole(array, data):
+def test_merge_of_any_split_equals_whole(array, data):
     parts = data.draw(strategies.splits(len(array)))
     merged = evenly.merge(fitted(array[start:stop]) for start, stop in parts)
     assert merged == fitted(array)
@@ -53,7 +53,7 @@ def test_split_anywhere_and_merged_is_the_whole(array, data):
 
 
 @given(strategies.arrays(max_rows=12), st.data())
-def test_any_tree_of_merges_is_the_whole(array, data):
+def test_any_merge_tree_equals_whole(array, data):
     parts = [fitted(array[i : i + 1]) for i in range(len(array))] or [fitted(array)]
     while len(parts) > 1:
         a = parts.pop(data.draw(st.integers(0, len(parts) - 1)))
@@ -63,14 +63,14 @@ def test_any_tree_of_merges_is_the_whole(array, data):
 
 
 @given(strategies.arrays(), st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(array, random):
+def test_row_order_does_not_matter(array, random):
     order = list(range(len(array)))
     random.shuffle(order)
     assert fitted(array[order]) == fitted(array)
 
 
 @given(strategies.arrays(max_rows=600, names=("float32", "float64", "int64")))
-def test_the_number_of_threads_does_not_matter(array):
+def test_threads_do_not_matter(array):
     states = [_core.State(array.shape[1]) for _ in THREADS]
     for state, threads in zip(states, THREADS, strict=True):
         state.update(array, threads=threads)
@@ -78,7 +78,7 @@ def test_the_number_of_threads_does_not_matter(array):
 
 
 @given(strategies.arrays(), strategies.arrays())
-def test_adding_and_subtracting_again_changes_nothing(a, b):
+def test_add_then_subtract_is_identity(a, b):
     b = np.resize(b, (len(b), a.shape[1])) if b.size else np.zeros((0, a.shape[1]))
     first, second = fitted(a), fitted(b)
     assert (first + second) - second == first
@@ -86,7 +86,7 @@ def test_adding_and_subtracting_again_changes_nothing(a, b):
 
 
 @given(strategies.arrays(min_rows=1), st.data())
-def test_a_whole_weight_is_that_many_rows(array, data):
+def test_integer_weight_equals_repeated_rows(array, data):
     weights = data.draw(strategies.whole_weights(len(array)))
     assert fitted(array, weights=weights) == fitted(np.repeat(array, weights, axis=0))
 
@@ -98,19 +98,19 @@ def test_fractional_weights_are_exact(array, data):
 
 
 @given(strategies.arrays(), strategies.corrections)
-def test_read_outs_are_correctly_rounded(array, correction):
+def test_statistics_are_correctly_rounded(array, correction):
     moments = fitted(array)
-    check_read_outs(moments, columns(array), Fraction(correction))
+    check_statistics(moments, columns(array), Fraction(correction))
 
 
 @given(strategies.arrays(min_rows=1, max_rows=10), strategies.corrections, st.data())
-def test_weighted_read_outs_are_correctly_rounded(array, correction, data):
+def test_weighted_statistics_are_correctly_rounded(array, correction, data):
     weights = data.draw(strategies.fractional_weights(len(array)))
     exact = columns(array, weights)
-    check_read_outs(fitted(array, weights=weights), exact, Fraction(correction))
+    check_statistics(fitted(array, weights=weights), exact, Fraction(correction))
 
 
-def check_read_outs(moments, exact, correction):
+def check_statistics(moments, exact, correction):
     variances = [column.variance(correction) for column in exact]
     means = [rounded(column.mean() if column.count else None) for column in exact]
     np.testing.assert_array_equal(moments.mean, means)
@@ -122,33 +122,33 @@ def check_read_outs(moments, exact, correction):
 
 
 @given(strategies.arrays(min_rows=1))
-def test_a_column_is_constant_when_its_exact_variance_is_zero(array):
+def test_constant_iff_exact_variance_is_zero(array):
     expected = [column.count > 0 and column.variance() == 0 for column in columns(array)]
     assert fitted(array).constant.tolist() == expected
 
 
 @given(st.fractions(min_value=0), st.integers(-2200, 2200))
-def test_roots_are_correctly_rounded_at_every_size(ratio, e):
+def test_sqrt_rounded_at_every_magnitude(ratio, e):
     exact = ratio * Fraction(2) ** e
     assert exact_stats.sqrt_rounded(ratio.numerator, ratio.denominator, e) == rounded_root(exact)
 
 
 @given(st.fractions(min_value=0), st.integers(-1100, 1100))
-def test_quotients_are_correctly_rounded_at_every_size(ratio, e):
+def test_divide_rounded_at_every_magnitude(ratio, e):
     exact = ratio * Fraction(2) ** e
     assert exact_stats.divide_rounded(ratio.numerator, ratio.denominator, e) == rounded(exact)
 
 
 @given(st.integers(2**52, 2**53 - 1), st.sampled_from([-1, 0, 1]), st.integers(-1000, 900))
-def test_a_root_halfway_between_two_floats_is_rounded_to_even(mantissa, off, e):
-    """Squares of midpoints, and their neighbours a hair to either side."""
+def test_sqrt_rounded_ties_to_even(mantissa, off, e):
+    """Squares of midpoints, and numbers very close to them."""
     middle = Fraction(2 * mantissa + 1)
     exact = (middle**2 + Fraction(off, 2**300)) * Fraction(4) ** e
     assert exact_stats.sqrt_rounded(exact.numerator, exact.denominator, 0) == rounded_root(exact)
 
 
 def numacc(first, pair, size):
-    """One of NIST's NumAcc sets: a first value, then two others in turn."""
+    """Return a NIST NumAcc data set: a first value, then two others in turn."""
     return np.array([first, *([pair[0], pair[1]] * ((size - 1) // 2))])[:, None]
 
 
@@ -162,7 +162,7 @@ def numacc(first, pair, size):
     ],
     ids=["NumAcc1", "NumAcc2", "NumAcc3", "NumAcc4"],
 )
-def test_nist_constructed_sets_are_right_to_every_digit(data, mean, std):
+def test_nist_numacc_data_sets(data, mean, std):
     """https://www.itl.nist.gov/div898/strd/univ/numacc4.html: certified for the decimals.
 
     1000000.1 is no float64, so the float64 data differ from NIST's in the 17th digit.
@@ -178,9 +178,9 @@ def test_nist_constructed_sets_are_right_to_every_digit(data, mean, std):
 
 
 @pytest.mark.parametrize(("offset", "dtype"), [(1.7e9, "float32"), (1e15, "float64")])
-def test_a_large_offset_costs_no_digit(offset, dtype):
+def test_large_offset_loses_no_digits(offset, dtype):
     array = np.random.default_rng(1).normal(offset, 200, (5_000, 2)).astype(dtype)
-    check_read_outs(fitted(array), columns(array), Fraction(1))
+    check_statistics(fitted(array), columns(array), Fraction(1))
 
 
 def kernel_script(path):
@@ -188,30 +188,30 @@ def kernel_script(path):
 import json, numpy as np
 from evenly import Moments, _core
 arrays = np.load({str(path)!r})
-found = [_core.kernel()]
+results = [_core.kernel()]
 for name in arrays.files:
     moments = Moments.empty().update(arrays[name])
-    found.append([[str(x) for x in part] for part in (moments.sum, moments.sum_of_squares)])
+    results.append([[str(x) for x in part] for part in (moments.sum, moments.sum_of_squares)])
     with np.errstate(all="ignore"):
-        found.append(moments.normalize(arrays[name], constant="center").tobytes().hex())
-print(json.dumps(found))
+        results.append(moments.normalize(arrays[name], constant="center").tobytes().hex())
+print(json.dumps(results))
 """
 
 
 @pytest.fixture(scope="session")
 def hard_arrays(tmp_path_factory):
-    """Arrays of many shapes, dtypes and ranges in one file, and their exact sums."""
+    """Save arrays of many shapes, dtypes and ranges in one file, with their exact sums."""
     rng = np.random.default_rng(7)
     arrays = {}
     for name in ("float64", "float32", "float16", "int8", "int64", "uint8", "bool"):
         for rows, number in ((1, 1), (3, 5), (255, 1), (257, 3), (300, 17), (40, 70)):
             wide = rng.normal(size=(rows, number)) * np.exp2(rng.integers(-30, 30, (rows, number)))
             with np.errstate(over="ignore", invalid="ignore"):
-                made = wide.astype(name)
-            made = np.where(np.isfinite(made), made, 1).astype(name)
+                array = wide.astype(name)
+            array = np.where(np.isfinite(array), array, 1).astype(name)
             if name.startswith("float") and rows > 3:
-                made[rng.random((rows, number)) < 0.1] = np.nan
-            arrays[f"{name} {rows} {number}"] = np.concatenate([made, made[:1] * 0 + 1])
+                array[rng.random((rows, number)) < 0.1] = np.nan
+            arrays[f"{name} {rows} {number}"] = np.concatenate([array, array[:1] * 0 + 1])
     path = tmp_path_factory.mktemp("kernels") / "arrays.npz"
     np.savez(path, **arrays)
     exact = [columns(array) for array in arrays.values()]
@@ -219,7 +219,7 @@ def hard_arrays(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def plain_answer(hard_arrays):
+def plain_results(hard_arrays):
     return run_forced("plain", hard_arrays[0])
 
 
@@ -235,17 +235,17 @@ def run_forced(kernel, path):
 
 
 @pytest.mark.parametrize("kernel", _core.kernels())
-def test_every_kernel_gives_the_same_bits(kernel, hard_arrays, plain_answer):
+def test_kernels_give_the_same_bits(kernel, hard_arrays, plain_results):
     path, exact = hard_arrays
-    found = run_forced(kernel, path)
-    assert found[0] == kernel  # the force took
-    assert found[1:] == plain_answer[1:]
-    for columns_, sums in zip(exact, found[1::2], strict=True):
+    results = run_forced(kernel, path)
+    assert results[0] == kernel  # the kernel was forced
+    assert results[1:] == plain_results[1:]
+    for columns_, sums in zip(exact, results[1::2], strict=True):
         assert sums[0] == [str(column.sum) for column in columns_]
         assert sums[1] == [str(column.squares) for column in columns_]
 
 
-def test_an_unknown_kernel_is_refused():
+def test_unknown_kernel_raises():
     done = subprocess.run(
         [sys.executable, "-c", "import evenly._core"],
         env={**os.environ, "EVENLY_KERNEL": "pdp-11"},

@@ -1,4 +1,4 @@
-"""The examples run, and show what they are there to show."""
+"""Tests that the examples run and print the expected results."""
 
 import re
 import runpy
@@ -15,7 +15,7 @@ NUMBER = r"\d+(?:\.\d+)?(?:e[-+]\d+)?"
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Small networks: with two they would mostly wait for each other, beside other tests."""
+    """Use one thread: the networks are so small that more threads would mostly wait."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -32,12 +32,12 @@ def printed(monkeypatch, capsys):
     return run
 
 
-def figures(text, before):
-    """The numbers that stand first on the lines that have these words."""
-    return [float(re.search(NUMBER, line)[0]) for line in text.splitlines() if before in line]
+def first_numbers(text, label):
+    """Return the first number of each line that contains a text."""
+    return [float(re.search(NUMBER, line)[0]) for line in text.splitlines() if label in line]
 
 
-def test_the_article(printed):
+def test_article_example(printed):
     text = printed("article.py")
     (mean,) = (float(line.split()[2]) for line in text.splitlines() if "means after" in line)
     assert mean < 1e-7
@@ -48,21 +48,24 @@ def test_the_article(printed):
     assert " 10 rows  1.111 = 10/9" in text
     assert "7.0, 100 rows: exactly 0.0 " in text
     assert "1234567.1, 1,000,000 rows: exactly 0.0  (by torch's layer 0.99" in text
-    assert "the same moments as of the whole, to the bit: True" in text
+    assert "moments bit-identical to evenly.fit: True" in text
 
 
-def test_the_training_runs(printed):
-    """Evenly's layers learn as well as torch's; where batches are no sample, Normalize does."""
+def test_training_example(printed):
+    """evenly's layers learn as well as torch's; with batches in file order, Normalize does."""
     text = printed("training.py", "--quick")
-    torchs = figures(text, "torch's BatchNorm in front")
-    ours = figures(text, "evenly's BatchNorm in front")
-    fitted = figures(text, "Normalize in front")
+    torchs = first_numbers(text, "torch's BatchNorm in front")
+    ours = first_numbers(text, "evenly's BatchNorm in front")
+    fitted = first_numbers(text, "Normalize in front")
     digits, shuffled, in_order = range(3)
     assert ours[digits] >= torchs[digits] - 2 > 90
     assert fitted[digits] >= torchs[digits] - 2
-    (spread, _) = (float(found) for found in re.findall(rf"the mean: ({NUMBER})", text))
-    assert ours[shuffled] <= 1.1 * torchs[shuffled] < spread
+    baseline, _ = map(float, re.findall(rf"the mean: ({NUMBER})", text))
+    assert ours[shuffled] <= 1.1 * torchs[shuffled] < baseline
     assert fitted[shuffled] <= 1.1 * torchs[shuffled]
     assert fitted[in_order] < 0.7 * min(torchs[in_order], ours[in_order])
-    (wrong,), (right,) = figures(text, "torch's BatchNorm1d"), figures(text, "evenly's BatchNorm1d")
+    (wrong,), (right,) = (
+        first_numbers(text, "torch's BatchNorm1d"),
+        first_numbers(text, "evenly's BatchNorm1d"),
+    )
     assert right < 1e-6 < 1e-3 < wrong

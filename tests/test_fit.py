@@ -1,4 +1,4 @@
-"""`evenly.fit`: the whole way from a source to moments, progress, and what a failure leaves."""
+"""`evenly.fit`: from sources to moments, progress, and failures."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from evenly.errors import SourceError
 from evenly.progress import Progress
 
 
-def test_the_fit_says_where_the_rows_came_from(tmp_path):
+def test_fit_records_sources(tmp_path):
     (tmp_path / "x.csv").write_text("x\n1\n")
     assert evenly.fit(tmp_path / "x.csv").sources == (f"{tmp_path}/x.csv",)
     assert evenly.fit(pa.table({"x": [1.0]})).sources == ("a Table",)
@@ -24,7 +24,7 @@ def test_the_fit_says_where_the_rows_came_from(tmp_path):
     assert evenly.fit(iter([np.ones(2)])).sources == ("a list_iterator",)
 
 
-def test_progress_is_told_after_each_block():
+def test_progress_is_reported_after_each_block():
     seen = []
     evenly.fit([np.ones((4, 1)), np.ones((6, 1))], progress=seen.append)
     assert seen == [
@@ -33,7 +33,7 @@ def test_progress_is_told_after_each_block():
     ]
 
 
-def test_an_exception_in_progress_comes_through():
+def test_exception_in_progress_propagates():
     def stop(_):
         raise KeyboardInterrupt
 
@@ -42,23 +42,23 @@ def test_an_exception_in_progress_comes_through():
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 16])
-def test_any_number_of_threads_gives_the_same_bits(threads):
+def test_threads_do_not_change_bits(threads):
     x = np.random.default_rng(1).normal(1e9, 1.0, (10_000, 7))
     assert evenly.fit(x, threads=threads) == evenly.fit(x)
 
 
 @pytest.mark.parametrize("threads", [0, -1])
-def test_a_number_of_threads_must_be_positive(threads):
+def test_threads_must_be_positive(threads):
     with pytest.raises(evenly.DataError, match=f"threads must be 1 or more. Received: {threads}"):
         evenly.fit(np.ones(3), threads=threads)
 
 
-def test_an_unknown_policy_for_infinities_is_refused():
+def test_invalid_infinite_option_raises():
     with pytest.raises(evenly.DataError, match="infinite must be 'error' or 'missing'"):
         evenly.fit(np.ones(3), infinite="ignore")
 
 
-def test_infinity_is_named_with_what_to_do():
+def test_infinity_error_advises_option():
     with pytest.raises(evenly.DataError) as caught:
         evenly.fit(pa.table({"dep_delay": [0.0, np.inf]}))
     assert str(caught.value) == (
@@ -67,13 +67,13 @@ def test_infinity_is_named_with_what_to_do():
     )
 
 
-def test_no_rows_is_refused():
+def test_no_rows_raise():
     with pytest.raises(evenly.DataError) as caught:
         evenly.fit(pa.table({"x": pa.array([], pa.float64())}))
     assert str(caught.value) == "At least one row is needed. Received: a Table, with none."
 
 
-def test_no_numeric_column_is_refused():
+def test_no_numeric_column_raises():
     with pytest.raises(evenly.DataError) as caught:
         evenly.fit(pa.table({"t": ["a"]}))
     assert str(caught.value) == (
@@ -82,13 +82,13 @@ def test_no_numeric_column_is_refused():
     )
 
 
-def test_columns_without_any_value_are_no_fit():
+def test_columns_without_values_raise():
     with pytest.raises(evenly.DataError, match="whose columns hold no numbers"):
         evenly.fit(pa.table({"n": pa.nulls(3)}))
 
 
-def test_a_failed_fit_reads_nothing_more(tmp_path):
-    """Also while someone holds the exception, and with it the frames of the fit."""
+def test_failed_fit_stops_reading(tmp_path):
+    """Also while the exception is referenced, and with it the frames of the fit."""
     table = pa.table({"x": np.full(1_000_000, np.inf)})
     pa.parquet.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(evenly.DataError) as caught:
@@ -97,8 +97,8 @@ def test_a_failed_fit_reads_nothing_more(tmp_path):
     assert "evenly" not in [thread.name for thread in threading.enumerate()]
 
 
-def test_a_fit_in_a_forked_worker_gives_the_same(tmp_path):
-    """PyTorch's loaders fork: reading ahead must not hang in the child."""
+def test_fit_in_forked_process(tmp_path):
+    """PyTorch's data loaders fork; prefetching must not hang in the child."""
     table = pa.table({"x": np.arange(1000.0)})
     pa.parquet.write_table(table, tmp_path / "x.parquet")
     code = (
@@ -112,7 +112,7 @@ def test_a_fit_in_a_forked_worker_gives_the_same(tmp_path):
     assert subprocess.run(arguments, check=False).returncode == 0
 
 
-def test_a_fit_imports_only_what_it_needs():
+def test_fit_imports_only_needed_modules():
     code = (
         "import sys, numpy, evenly; evenly.fit(numpy.ones((3, 2)))\n"
         "print(sorted({name.partition('.')[0] for name in sys.modules} & {'pyarrow', 'pandas', "
@@ -122,13 +122,13 @@ def test_a_fit_imports_only_what_it_needs():
     assert done.stdout == "[]\n"
 
 
-def test_a_tensor_with_gradients_can_be_fitted_while_training():
+def test_fit_tensor_that_requires_grad():
     model = torch.nn.Linear(3, 2)
     assert evenly.fit(model(torch.ones(4, 3))).rows == 4
 
 
-def test_a_file_that_is_cut_while_it_is_read_is_an_error_that_names_it(tmp_path):
-    """It once was fitted without the rows that were gone."""
+def test_file_truncated_while_reading_raises(tmp_path):
+    """Regression: it was fitted without the missing rows."""
     path = tmp_path / "x.csv"
     path.write_text("x\n" + "1\n" * 10_000_000)
 

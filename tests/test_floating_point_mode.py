@@ -1,4 +1,4 @@
-"""Subnormal numbers are kept, also where torch.set_flush_denormal(True) was called."""
+"""Subnormal numbers are kept, also after torch.set_flush_denormal(True)."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def flushing():
 
 
 def expected():
-    """The statistics of the tiny numbers, computed in the normal mode."""
+    """Statistics of subnormal numbers, computed in the default mode."""
     moments = evenly.fit(np.array(TINY)[:, None])
     return moments, moments.mean, moments.std(), moments.to_bytes(), repr(moments)
 
@@ -31,7 +31,7 @@ def bits(values):
     return np.asarray(values, np.float64).view(np.int64).tolist()
 
 
-def test_sums_and_read_outs_are_the_same_bits_when_subnormals_are_flushed(flushing):
+def test_sums_and_statistics_with_flushed_subnormals(flushing):
     moments, mean, std, content, text = expected()
     assert content == NORMAL[3]
     assert bits(mean) == bits(NORMAL[1])
@@ -40,7 +40,7 @@ def test_sums_and_read_outs_are_the_same_bits_when_subnormals_are_flushed(flushi
     assert bits(moments.min) == bits([-3e-315])
 
 
-def test_a_file_of_subnormals_is_written_and_read_when_they_are_flushed(flushing, tmp_path):
+def test_save_and_load_with_flushed_subnormals(flushing, tmp_path):
     path = tmp_path / "tiny.json"
     NORMAL[0].save(path)
     assert path.read_bytes() == NORMAL[3]
@@ -50,21 +50,21 @@ def test_a_file_of_subnormals_is_written_and_read_when_they_are_flushed(flushing
     assert evenly.Moments.from_bytes(NORMAL[3]).to_bytes() == NORMAL[3]
 
 
-def test_sums_of_two_have_the_extremes_of_both_when_subnormals_are_flushed(flushing):
+def test_merge_extremes_with_flushed_subnormals(flushing):
     low, high = (evenly.Moments.empty().update(np.array([[x]])) for x in (-1e-310, 5e-324))
     both = low + high
     assert bits(both.min) == bits([-1e-310])
     assert bits(both.max) == bits([5e-324])
 
 
-def test_groups_of_subnormals_are_the_same_bits_when_they_are_flushed(flushing):
+def test_groups_with_flushed_subnormals(flushing):
     x, keys = np.array(TINY)[:, None], np.array(["a", "b", "a"])
     content = evenly.fit(x, by=keys).to_bytes()
     torch.set_flush_denormal(False)
     assert content == evenly.fit(x, by=keys).to_bytes()
 
 
-def test_the_mode_is_restored_after_a_with_statement(flushing):
+def test_mode_is_restored_after_with_statement(flushing):
     flushed = (torch.tensor([1e-310], dtype=torch.float64) * 1.0).item()
     with evenly._core.ExactMode():
         kept = (torch.tensor([1e-310], dtype=torch.float64) * 1.0).item()

@@ -29,7 +29,7 @@ def run(*arguments):
     return main(list(map(str, arguments)))
 
 
-def test_fit_prints_a_table_of_groups(source, capsys):
+def test_fit_by_prints_table_of_groups(source, capsys):
     assert run("fit", source, "--by", "station", "--columns", "v") == 0
     out, _ = capsys.readouterr()
     assert out == (
@@ -41,20 +41,20 @@ def test_fit_prints_a_table_of_groups(source, capsys):
     )
 
 
-def test_what_is_left_out_is_said_but_not_the_column_of_keys(source, capsys):
+def test_left_out_columns_exclude_key_column(source, capsys):
     assert run("fit", source, "--by", "station") == 0
     assert capsys.readouterr().err == "left out: note (text)\n"
 
 
 @pytest.mark.parametrize("by", [["--by", "station,day"], ["--by", "station", "--by", "day"]])
-def test_several_columns_are_named_with_commas_or_apart(source, by, tmp_path):
+def test_by_several_columns(source, by, tmp_path):
     assert run("fit", source, *by, "-q", "-o", tmp_path / "s.json") == 0
     assert list(evenly.load(tmp_path / "s.json")) == [
         ("EWR", 1), ("EWR", 2), ("JFK", 1), ("JFK", 2), (None, 1),
     ]  # fmt: skip
 
 
-def test_many_groups_are_cut_short(tmp_path, capsys):
+def test_table_of_many_groups_is_shortened(tmp_path, capsys):
     pl.DataFrame({"k": range(100), "v": range(100)}).write_csv(tmp_path / "many.csv")
     assert run("fit", tmp_path / "many.csv", "--by", "k") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -62,7 +62,7 @@ def test_many_groups_are_cut_short(tmp_path, capsys):
     assert lines[52] == "(40 more)"
 
 
-def test_show_prints_it_again_and_as_json(statistics, capsys):
+def test_show_groups_as_table_and_json(statistics, capsys):
     assert run("show", statistics) == 0
     assert capsys.readouterr().out.startswith("3 groups, 5 rows, 2 columns, by station\n")
     assert run("show", statistics, "--json") == 0
@@ -72,7 +72,7 @@ def test_show_prints_it_again_and_as_json(statistics, capsys):
     assert shown["groups"][0]["columns"][1]["mean"] == 3.0
 
 
-def test_files_are_merged_and_subtracted(statistics, tmp_path):
+def test_merge_and_subtract_groups(statistics, tmp_path):
     both, rest = tmp_path / "both.json", tmp_path / "rest.json"
     assert run("merge", statistics, statistics, "-o", both, "-q") == 0
     assert run("subtract", both, statistics, "-o", rest, "-q") == 0
@@ -80,7 +80,7 @@ def test_files_are_merged_and_subtracted(statistics, tmp_path):
     assert evenly.load(both).rows == 10
 
 
-def test_groups_and_plain_moments_do_not_mix(statistics, tmp_path, source, capsys):
+def test_merge_groups_with_plain_moments_raises(statistics, tmp_path, source, capsys):
     plain = tmp_path / "plain.json"
     assert run("fit", source, "-q", "-o", plain) == 0
     assert run("merge", statistics, plain, "-o", tmp_path / "x.json") == 1
@@ -91,7 +91,7 @@ def test_groups_and_plain_moments_do_not_mix(statistics, tmp_path, source, capsy
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 @pytest.mark.parametrize("by", ["station", "day"])
-def test_apply_normalises_each_row_by_its_group(source, tmp_path, suffix, by):
+def test_apply_normalizes_rows_by_group(source, tmp_path, suffix, by):
     statistics, out = tmp_path / "s.json", tmp_path / f"out.{suffix}"
     assert run("fit", source, "--by", by, "--columns", "v", "-q", "-o", statistics) == 0
     assert run("apply", statistics, source, "-o", out, "-q") == 0
@@ -102,7 +102,7 @@ def test_apply_normalises_each_row_by_its_group(source, tmp_path, suffix, by):
     assert "01" in out.read_text() if suffix == "csv" else True
 
 
-def test_apply_says_what_to_do_with_unknown_groups(statistics, tmp_path, capsys):
+def test_apply_unknown_groups(statistics, tmp_path, capsys):
     other = tmp_path / "other.csv"
     other.write_text("station,day,v\nLGA,1,2\n")
     assert run("apply", statistics, other, "-o", tmp_path / "o.csv") == 1
@@ -116,6 +116,6 @@ def test_apply_says_what_to_do_with_unknown_groups(statistics, tmp_path, capsys)
     assert "every column of keys. Missing: 'station'" in capsys.readouterr().err
 
 
-def test_an_unknown_column_of_keys_is_refused(source, capsys):
+def test_unknown_by_column_raises(source, capsys):
     assert run("fit", source, "--by", "statoin") == 1
     assert "Did you mean 'station'?" in capsys.readouterr().err

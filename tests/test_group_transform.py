@@ -1,4 +1,4 @@
-"""Each row by the moments of its own group."""
+"""Normalization of each row by the moments of its group."""
 
 from datetime import datetime, timedelta
 
@@ -58,19 +58,19 @@ def frame(request):
 
 
 def by_hand(table, moments, inverse=False, **options):
-    """Each group apart, by its own moments, put together in the order of the rows."""
+    """Normalize each group separately; return the rows in their original order."""
     keys = table["station"].to_pylist()
     parts = []
     for key in dict.fromkeys(keys):
-        places = [i for i, k in enumerate(keys) if k == key]
-        own = moments[key]
-        turn = own.denormalize if inverse else own.normalize
-        part = turn(table.take(places), **options)
-        parts.append(part.append_column("place", pa.array(places)))
-    return pa.concat_tables(parts).sort_by("place").drop_columns("place")
+        rows = [i for i, k in enumerate(keys) if k == key]
+        group = moments[key]
+        function = group.denormalize if inverse else group.normalize
+        part = function(table.take(rows), **options)
+        parts.append(part.append_column("row", pa.array(rows)))
+    return pa.concat_tables(parts).sort_by("row").drop_columns("row")
 
 
-def test_a_frame_comes_back_as_each_group_by_itself(frame):
+def test_normalize_frame_by_group(frame):
     moments = evenly.fit(table_of(), by="station")
     result = moments.normalize(frame)
     assert type(result) is type(frame)
@@ -79,7 +79,7 @@ def test_a_frame_comes_back_as_each_group_by_itself(frame):
         assert (result.index == frame.index).all()
 
 
-def test_a_frame_goes_back(frame):
+def test_denormalize_frame_by_group(frame):
     moments = evenly.fit(table_of(), by="station", columns=["v", "small"])
     back = to_arrow(moments.denormalize(moments.normalize(frame)))
     for name in ("v", "small"):
@@ -88,7 +88,7 @@ def test_a_frame_goes_back(frame):
 
 
 @pytest.mark.parametrize("options", [{"missing": "zero"}, {"dtype": "float64"}, {"correction": 1}])
-def test_options_are_those_of_moments(frame, options):
+def test_normalize_options_by_group(frame, options):
     moments = evenly.fit(table_of(), by="station")
     result = to_arrow(moments.normalize(frame, **options))
     assert result.to_pydict() == by_hand(table_of(), moments, **options).to_pydict()
@@ -96,7 +96,7 @@ def test_options_are_those_of_moments(frame, options):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int64", "uint8", "bool"])
 @pytest.mark.parametrize("shape", [(30, 3), (30,), (30, 3, 4)])
-def test_an_array_comes_back_as_each_group_by_itself(shape, dtype):
+def test_normalize_array_by_group(shape, dtype):
     rng = np.random.default_rng(3)
     x = (100 + 20 * rng.normal(size=shape)).astype(dtype)
     keys = rng.integers(0, 4, 30)
@@ -113,7 +113,7 @@ def test_an_array_comes_back_as_each_group_by_itself(shape, dtype):
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_the_features_may_lie_along_any_axis(axis):
+def test_feature_axis_by_group(axis):
     rng = np.random.default_rng(4)
     x = np.moveaxis(rng.normal(size=(6, 5, 3)), 2, axis)
     keys = np.arange(x.shape[1 if axis == 0 else 0]) % 2
@@ -127,7 +127,7 @@ def test_the_features_may_lie_along_any_axis(axis):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30))
-def test_every_group_has_mean_0_and_variance_1(seed, number):
+def test_normalized_groups_have_mean_0_and_variance_1(seed, number):
     rng = np.random.default_rng(seed)
     x, keys = rng.normal(1e9, 2.0, (number, 2)), rng.integers(0, 3, number)
     moments = evenly.fit(x, by=keys)
@@ -138,7 +138,7 @@ def test_every_group_has_mean_0_and_variance_1(seed, number):
         np.testing.assert_allclose(own.variance(), np.where(constant, 0, 1), rtol=1e-9)
 
 
-def test_a_constant_in_a_group_becomes_exactly_0_there():
+def test_constant_group_becomes_exactly_zero():
     x, keys = np.array([[7.1], [7.1], [1.0], [3.0]]), ["a", "a", "b", "b"]
     moments = evenly.fit(x, by=np.array(keys))
     assert moments.normalize(x, by=keys).tolist() == [[0.0], [0.0], [-1.0], [1.0]]
@@ -150,7 +150,7 @@ def test_a_constant_in_a_group_becomes_exactly_0_there():
 
 
 @pytest.mark.parametrize("power", [2.0**-1000, 2.0**1000])
-def test_columns_near_the_limits_of_float64(power):
+def test_normalize_by_group_near_float64_limits(power):
     x, keys = np.array([[1.0], [3.0], [5.0], [5.5]]) * power, np.array([0, 0, 1, 1])
     moments = evenly.fit(x, by=keys)
     assert moments.normalize(x, by=keys).tolist() == [[-1.0], [1.0], [-1.0], [1.0]]
@@ -160,7 +160,7 @@ def test_columns_near_the_limits_of_float64(power):
 # Groups that are not known
 
 
-def test_an_unknown_group_is_named(frame):
+def test_unknown_group_raises(frame):
     moments = evenly.fit(
         table_of().filter(pa.compute.equal(table_of()["station"], "EWR")), by="station"
     )
@@ -170,7 +170,7 @@ def test_an_unknown_group_is_named(frame):
         to_arrow(moments.normalize(frame))
 
 
-def test_unknown_groups_may_be_missing_or_take_the_total():
+def test_unknown_missing_and_total():
     x, keys = np.array([[1.0], [3.0], [2.0], [8.0]]), ["a", "a", "b", "b"]
     moments = evenly.fit(x, by=np.array(keys))
     new = [[1.0], [4.0]]
@@ -185,13 +185,13 @@ def test_unknown_groups_may_be_missing_or_take_the_total():
         moments.normalize(new, by=["a", "c"], unknown="skip")
 
 
-def test_a_key_of_another_kind_is_unknown_and_said_to_be():
+def test_key_of_another_type_raises():
     moments = evenly.fit([[1.0], [2.0]], by=[2013, 2014])
     with pytest.raises(evenly.DataError, match=r"group '2013' \(a text; those known .* number\)"):
         moments.normalize([[1.0]], by=["2013"])
 
 
-def test_a_value_in_a_column_that_its_group_has_none_of():
+def test_value_in_column_without_values_in_group():
     frame = pl.DataFrame({"k": ["a", "a", "b"], "v": [None, None, 1.0]})
     moments = evenly.fit(frame, by="k")
     assert moments.normalize(frame)["v"].to_list() == [None, None, 0.0]
@@ -206,7 +206,7 @@ def test_a_value_in_a_column_that_its_group_has_none_of():
 # Mistakes
 
 
-def test_a_frame_must_have_its_columns():
+def test_frame_without_column_raises():
     moments = evenly.fit(table_of(), by="station")
     with pytest.raises(evenly.ColumnError, match=r"every column of keys. Missing: 'station'"):
         moments.normalize(table_of().drop_columns("station"))
@@ -219,7 +219,7 @@ def test_a_frame_must_have_its_columns():
     assert result.to_pydict() == moments.normalize(table_of()).drop_columns("station").to_pydict()
 
 
-def test_keys_must_be_given_for_arrays_and_be_one_a_row():
+def test_array_needs_one_key_per_row():
     moments = evenly.fit([[1.0], [2.0]], by=[1, 2])
     with pytest.raises(evenly.DataError, match=r"Received: ndarray, and no by="):
         moments.normalize(np.ones((2, 1)))
@@ -232,7 +232,7 @@ def test_keys_must_be_given_for_arrays_and_be_one_a_row():
         named.normalize(pl.DataFrame({"v": [1.0]}))
 
 
-def test_times_keep_their_unit():
+def test_time_unit_must_match_by_group():
     times = [datetime(2013, 1, 1) + timedelta(hours=i) for i in range(4)]
     frame = pl.DataFrame({"t": times, "k": [1, 1, 2, 2]})
     moments = evenly.fit(frame, by="k", columns=["t"])
@@ -245,7 +245,7 @@ def test_times_keep_their_unit():
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (6,), (6, 3, 2, 2)])
-def test_a_tensor_comes_back_as_one_and_gradients_flow(shape):
+def test_normalize_tensor_by_group_with_gradients(shape):
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
     x = torch.randn(shape, dtype=torch.float32)
@@ -260,7 +260,7 @@ def test_a_tensor_comes_back_as_one_and_gradients_flow(shape):
     assert y.dtype == torch.float32
 
 
-def test_a_tensor_is_held_to_the_same_rules():
+def test_tensor_by_group_errors():
     torch = pytest.importorskip("torch")
     moments = evenly.fit([[np.nan], [1.0]], by=np.array(["a", "b"]))
     with pytest.raises(evenly.DataError, match="Column 0 of group 'a'"):

@@ -1,4 +1,4 @@
-"""Sums that no data can have are not written: bytes that were unpickled may be damaged."""
+"""Impossible sums, as from damaged pickles, are not saved."""
 
 import pickle
 
@@ -24,7 +24,7 @@ EXTREMES = st.one_of(
 
 
 def normal(number):
-    """Return a dyadic number as files have it: with an odd mantissa."""
+    """Return a dyadic number in the normal form of files, with an odd mantissa."""
     m, e = number
     while m and m % 2 == 0:
         m, e = m // 2, e + 1
@@ -39,7 +39,7 @@ def state_of(record):
 
 
 def is_readable(record):
-    """Whether the reader of statistics files takes a column; it works with Python's integers."""
+    """Return whether the reader of statistics files, in Python integers, accepts a column."""
     try:
         column_of_file._check_consistent(record, "column 0")
     except StatisticsFileError:
@@ -55,9 +55,7 @@ def is_readable(record):
     squares=NUMBERS.map(lambda n: (abs(n[0]), n[1])),
     extremes=st.tuples(EXTREMES, EXTREMES).map(sorted),
 )
-def test_the_core_finds_impossible_what_the_reader_of_files_refuses(
-    count, total, squares, extremes
-):
+def test_core_and_file_reader_agree_on_impossible_sums(count, total, squares, extremes):
     numbers = [normal(x) for x in (count, (0, 0), total, squares)]
     low, high = extremes if numbers[0][0] else (None, None)
     record = ColumnRecord(None, "float64", *numbers, low, high)
@@ -69,9 +67,7 @@ def test_the_core_finds_impossible_what_the_reader_of_files_refuses(
     st.sampled_from([0, 1, -1]),
     st.sampled_from([0, 1, -1]),
 )
-def test_the_sums_of_data_are_possible_and_those_a_little_off_are_judged_as_in_files(
-    values, more, more_squares
-):
+def test_core_and_file_reader_agree_near_sums_of_data(values, more, more_squares):
     moments = evenly.fit(np.array(values)[:, None])
     state = moments._state
     assert state.first_impossible() == -1
@@ -91,7 +87,7 @@ def impossible(names=("a", "b")):
     return Moments(state, names, moments.dtypes, (), 2)
 
 
-def test_moments_that_no_data_can_have_are_not_saved(tmp_path):
+def test_save_impossible_moments_raises(tmp_path):
     path = tmp_path / "x.json"
     moments = pickle.loads(pickle.dumps(impossible()))
     for write in (lambda: moments.save(path), moments.to_bytes):
@@ -102,14 +98,14 @@ def test_moments_that_no_data_can_have_are_not_saved(tmp_path):
         impossible(None).to_bytes()
 
 
-def test_groups_that_no_data_can_have_are_not_saved():
+def test_save_impossible_groups_raises():
     moments = evenly.fit(np.ones((4, 2)), by=np.array([1, 1, 2, 2]))
     moments._state.set_column(3, (2, 0), (-1, 0), (2, 0), (2, 0), 1.0, 1.0)
     with pytest.raises(DataError, match="sums of column 1 that no values have"):
         moments.to_bytes()
 
 
-def test_bytes_that_were_packed_with_a_negative_count_are_not_saved():
+def test_save_negative_count_raises():
     packed = bytearray(evenly.fit([[1.0], [2.0]])._state.pack())
     assert packed[4] == 4  # the count, in zigzag
     packed[4] = 5
@@ -119,7 +115,7 @@ def test_bytes_that_were_packed_with_a_negative_count_are_not_saved():
         Moments(state, None, ("float64",), (), 2).to_bytes()
 
 
-def test_total_weights_beyond_float64_are_saved_and_read_again(tmp_path):
+def test_total_weight_beyond_float64_round_trips(tmp_path):
     weights = [1.5e308, 1.7e308, 1e308]
     moments = evenly.fit([[1.0], [2.0], [4.0]], weights=weights)
     assert moments.count.tolist() == [float("inf")]
@@ -134,8 +130,8 @@ def test_total_weights_beyond_float64_are_saved_and_read_again(tmp_path):
     assert "inf" in repr(again)
 
 
-def test_subtracting_too_much_of_huge_values_is_a_clear_error():
-    """Python's float() raised OverflowError for their sum of squares."""
+def test_subtract_too_much_of_huge_values_raises():
+    """Regression: float() raised OverflowError for their sum of squares."""
     small, large = (evenly.fit([[1e200], [x]]) for x in (1.0, 1e201))
     with pytest.raises(DataError, match=r"sum of squares inf of inf"):
         _ = small - large

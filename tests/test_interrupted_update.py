@@ -1,4 +1,4 @@
-"""An exception from a signal handler leaves moments as they were, or with the whole block added."""
+"""An exception in a signal handler leaves moments unchanged or with the whole block added."""
 
 import dis
 import functools
@@ -17,7 +17,7 @@ from evenly import GroupedMoments, Moments, Window
 
 PACKAGE = Path(evenly.__file__).parent
 CHANGING = tuple(map(str, (PACKAGE / "moments", PACKAGE / "window.py", PACKAGE / "locks.py")))
-"""Where moments are changed. What runs elsewhere, such as sources, has no hold of them."""
+"""The modules that change moments. Other code, such as sources, has no access to them."""
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(60, 3))
@@ -25,7 +25,7 @@ OLD_KEYS, NEW_KEYS = np.arange(60) % 4, np.arange(60) % 7 + 2  # some groups are
 
 
 class Interrupt(BaseException):
-    """What a signal's handler raises, as Ctrl-C raises KeyboardInterrupt."""
+    """Raised by a signal handler, as KeyboardInterrupt is by Ctrl-C."""
 
 
 @functools.cache
@@ -91,7 +91,7 @@ def interrupted_everywhere(call):
 
 
 class Call:
-    """Something that changes moments, and what they are before and after."""
+    """A call that changes moments, and the moments before and after."""
 
     def __init__(self, before, run):
         self._before = pickle.dumps(before)
@@ -102,12 +102,12 @@ class Call:
 
 
 def exact(moments):
-    """Return all that moments know."""
+    """Return the complete state of moments."""
     return pickle.dumps(moments)
 
 
 def check_consistent(moments, before, after):
-    """Check that moments are those of before or those of after, in every respect."""
+    """Check that moments are equal in every respect to `before` or to `after`."""
     is_after = moments == after
     assert is_after or moments == before
     expected = after if is_after else before
@@ -160,7 +160,7 @@ def test_interrupted_update_leaves_moments_consistent(name):
     ids=["add", "merge", "subtract"],
 )
 @pytest.mark.parametrize("by", [None, OLD_KEYS], ids=["plain", "groups"])
-def test_an_interrupt_of_an_operator_leaves_its_operands_as_they_were(operate, by):
+def test_interrupted_operator_keeps_operands(operate, by):
     a, b = evenly.fit(X, by=by), evenly.fit(X[:9], by=None if by is None else by[:9])
     ours, theirs = exact(a), exact(b)
 
@@ -175,7 +175,7 @@ def test_an_interrupt_of_an_operator_leaves_its_operands_as_they_were(operate, b
         assert (exact(a), exact(b)) == (ours, theirs)
 
 
-def test_an_interrupt_of_a_window_leaves_the_parts_of_before_or_after():
+def test_interrupted_window_keeps_old_or_new_parts():
     def make():
         window = Window(3)
         for value in range(3):
@@ -202,7 +202,7 @@ ROUNDS = int(os.environ.get("EVENLY_TEST_INTERRUPTS", "150"))
 # Python itself drops an exception that a handler raises within a weak reference's callback.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("by", [None, "by"], ids=["plain", "groups"])
-def test_a_storm_of_signals_leaves_moments_consistent(by):
+def test_many_signals_leave_moments_consistent(by):
     x = RNG.normal(size=(2000, 4))
     old, new = (np.arange(2000) % n + n for n in (5, 300))
     before = evenly.fit(x, by=old) if by else evenly.fit(x)
@@ -240,7 +240,7 @@ def test_a_storm_of_signals_leaves_moments_consistent(by):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize("by", [None, "by"], ids=["plain", "groups"])
-def test_a_child_forked_while_another_thread_updates_never_waits(by):
+def test_fork_during_update_does_not_deadlock(by):
     x = RNG.normal(size=(20_000, 8))
     keys = np.arange(len(x)) % 3 if by else None
     moments = evenly.fit(x, by=keys)

@@ -1,4 +1,4 @@
-"""Whatever ends a command half-way, nothing half-written stands under the asked name."""
+"""An interrupted command leaves no partial output file."""
 
 import contextlib
 import errno
@@ -22,7 +22,7 @@ ROWS = 3_000_000_000
 
 @pytest.fixture
 def endless(tmp_path):
-    """An NPY file of 24 GB of zeros that takes no room: no command ends with it by itself."""
+    """A sparse NPY file of 24 GB of zeros, which no command finishes reading."""
     path = tmp_path / "endless.npy"
     with path.open("wb") as file:
         header = {"descr": "<f8", "fortran_order": False, "shape": (ROWS, 1)}
@@ -43,14 +43,14 @@ def temporary(folder):
 
 
 def wait_for(condition):
-    """Wait until something is so; a hanging test is ended by whoever started the tests."""
+    """Wait until a condition holds, without a time limit."""
     while not condition():
         time.sleep(0.01)
 
 
 @pytest.fixture
 def applying(tmp_path, endless, statistics):
-    """An `evenly apply` that has begun to write."""
+    """Start an `evenly apply` process that has begun to write."""
     folder = tmp_path / "output"
     folder.mkdir()
     command = [*EVENLY, "apply", str(statistics), str(endless), "-o", str(folder / "y.npy")]
@@ -63,7 +63,7 @@ def applying(tmp_path, endless, statistics):
             process.kill()
 
 
-def test_ctrl_c_while_writing_leaves_nothing(applying):
+def test_ctrl_c_while_writing_leaves_no_file(applying):
     process, folder = applying
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
@@ -73,7 +73,7 @@ def test_ctrl_c_while_writing_leaves_nothing(applying):
     assert list(folder.iterdir()) == []
 
 
-def test_termination_while_writing_leaves_nothing(applying):
+def test_sigterm_while_writing_leaves_no_file(applying):
     process, folder = applying
     process.terminate()
     process.communicate()
@@ -81,7 +81,7 @@ def test_termination_while_writing_leaves_nothing(applying):
     assert list(folder.iterdir()) == []
 
 
-def test_kill_leaves_at_most_a_file_that_says_whose_it_is(applying):
+def test_sigkill_leaves_only_a_temporary_file(applying):
     process, folder = applying
     process.kill()
     process.communicate()
@@ -89,8 +89,8 @@ def test_kill_leaves_at_most_a_file_that_says_whose_it_is(applying):
     assert [path.name[:8] for path in folder.iterdir()] == [".evenly-"]
 
 
-def test_ctrl_c_while_reading_leaves_nothing(tmp_path, endless):
-    """The terminal shows progress, and by that we know that it is half-way."""
+def test_ctrl_c_while_reading_leaves_no_file(tmp_path, endless):
+    """The progress bar shows when the command is reading."""
     ours, theirs = pty.openpty()
     output = tmp_path / "stats.json"
     command = [*EVENLY, "fit", str(endless), "-o", str(output)]
@@ -114,8 +114,8 @@ def test_ctrl_c_while_reading_leaves_nothing(tmp_path, endless):
     assert not output.exists()
 
 
-def refused(*arguments, **options):
-    """Run a command that must fail with a message, and return the message."""
+def error_message(*arguments, **options):
+    """Run a command that must fail, and return its message."""
     done = subprocess.run(
         [*EVENLY, *map(str, arguments)], capture_output=True, text=True, check=False, **options
     )
@@ -137,31 +137,31 @@ def small_files_only():
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".parquet", ".csv", ".arrow"])
-def test_a_full_disk_is_a_message_and_leaves_the_old_file(tmp_path, rows, statistics, suffix):
+def test_full_disk_keeps_old_file(tmp_path, rows, statistics, suffix):
     folder = tmp_path / "output"
     folder.mkdir()
     output = folder / f"y{suffix}"
     output.write_bytes(b"old")
-    message = refused("apply", statistics, rows, "-o", output, preexec_fn=small_files_only)
+    message = error_message("apply", statistics, rows, "-o", output, preexec_fn=small_files_only)
     assert os.strerror(errno.EFBIG).lower() in message.lower()
     assert output.read_bytes() == b"old"
     assert temporary(folder) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has /dev/full")
-def test_statistics_on_a_full_disk_are_a_message(rows):
-    assert "no space left" in refused("fit", rows, "-o", "/dev/full").lower()
+def test_save_statistics_on_full_disk(rows):
+    assert "no space left" in error_message("fit", rows, "-o", "/dev/full").lower()
 
 
 @pytest.mark.parametrize("command", ["fit", "apply"])
 @pytest.mark.parametrize("folder", ["absent", "x.json"])
-def test_a_folder_that_is_none_is_a_message(tmp_path, rows, statistics, command, folder):
+def test_output_in_missing_folder(tmp_path, rows, statistics, command, folder):
     inputs = {"fit": [rows], "apply": [statistics, rows]}[command]
     output = tmp_path / folder / "y.npy"
-    assert str(output) in refused(command, *inputs, "-o", output)
+    assert str(output) in error_message(command, *inputs, "-o", output)
     assert not (tmp_path / "absent").exists()
 
 
 @pytest.mark.skipif(not Path("/proc/sys").exists(), reason="a folder that even root cannot write")
-def test_a_folder_that_cannot_be_written_is_a_message(rows):
-    assert "/proc/sys/y.json" in refused("fit", rows, "-o", "/proc/sys/y.json")
+def test_output_in_read_only_folder(rows):
+    assert "/proc/sys/y.json" in error_message("fit", rows, "-o", "/proc/sys/y.json")

@@ -1,4 +1,4 @@
-"""The mapping from keys to integers: a dict in all that is used of it, whatever the keys."""
+"""`KeyIndex` behaves like a dict for any keys."""
 
 import copy
 import pickle
@@ -25,7 +25,7 @@ KEYS = st.lists(st.one_of(st.tuples(PARTS), st.tuples(PARTS, PARTS)), max_size=1
 
 
 @given(KEYS, KEYS)
-def test_it_is_what_a_dict_is(keys, others):
+def test_behaves_like_dict(keys, others):
     index, plain = KeyIndex(), {}
     for key in keys:
         assert index.numbers([key]) == [plain.setdefault(key, len(plain))]
@@ -45,13 +45,13 @@ def test_it_is_what_a_dict_is(keys, others):
     assert len(index) == 0
 
 
-def test_a_missing_key_is_a_key_error():
+def test_missing_key_raises():
     with pytest.raises(KeyError):
         KeyIndex()["a", 1]
     assert "a" not in KeyIndex()
 
 
-def test_a_copy_is_independent():
+def test_copy_is_independent():
     index = KeyIndex([(("a", 1), 0)])
     for other in (index.copy(), copy.deepcopy(index), pickle.loads(pickle.dumps(index))):
         assert other == index
@@ -60,17 +60,17 @@ def test_a_copy_is_independent():
         assert list(index) == [("a", 1)]
 
 
-def test_a_boolean_equals_its_number_as_in_a_tuple():
+def test_boolean_equals_its_number():
     assert KeyIndex([((1, "x"), 5)])[True, "x"] == 5
 
 
 @pytest.mark.parametrize("key", [("a", date(2020, 1, 1)), (datetime(2020, 1, 1, tzinfo=UTC), 1.5)])
-def test_keys_come_back_as_they_were(key):
+def test_keys_are_returned_unchanged(key):
     assert list(KeyIndex([(key, 0)])) == [key]
 
 
-def test_keys_with_one_hash_are_told_apart_by_other_hashes():
-    """A dict of these would compare each with all before it."""
+def test_colliding_keys_are_fast():
+    """A dict would compare each key with all previous ones."""
     keys = colliding_keys(1000)
     assert len(set(map(hash, keys))) == 1
     index = KeyIndex()

@@ -1,4 +1,4 @@
-"""Moments: a group of named columns, its read-outs, and its errors in words."""
+"""Moments: updates, statistics, addition, subtraction and errors."""
 
 import copy
 import os
@@ -34,7 +34,7 @@ def tuesday():
 # Read-outs
 
 
-def test_read_outs_say_what_was_read(monday):
+def test_statistics_of_rows(monday):
     assert monday.columns == ("a", "b")
     assert monday.num_features == 2
     assert monday.dtypes == ("float64", "float64")
@@ -50,19 +50,19 @@ def test_read_outs_say_what_was_read(monday):
     assert monday.sum_of_squares == [41, 130]
 
 
-def test_counts_are_integers_when_whole(monday):
+def test_counts_are_integers_without_weights(monday):
     assert monday.count.dtype == np.int64
     assert fitted([[1.0]]).update(np.ones((1, 1)), weights=[0.5]).count.tolist() == [1.5]
 
 
-def test_too_few_rows_have_no_variance():
+def test_variance_of_too_few_rows_is_nan():
     moments = fitted([[1.0]])
     assert moments.variance().tolist() == [0]
     assert np.isnan(moments.variance(correction=1)).all()
     assert np.isnan(moments.std(correction=1.5)).all()
 
 
-def test_no_rows_have_no_mean():
+def test_mean_of_no_rows_is_nan():
     moments = Moments.empty(2)
     for values in (moments.mean, moments.variance(), moments.std(), moments.min, moments.max):
         assert np.isnan(values).all()
@@ -70,20 +70,20 @@ def test_no_rows_have_no_mean():
     assert not moments.constant.any()
 
 
-def test_a_read_out_is_new_after_an_update(monday):
+def test_statistics_change_after_update(monday):
     assert monday.mean[0] == 3
     monday.update(np.array([[7.0, 7.0]]))
     assert monday.mean[0] == 4
 
 
-def test_changing_a_read_out_does_not_change_the_moments(monday):
+def test_statistics_are_copies(monday):
     for read in (lambda: monday.mean, lambda: monday.count, lambda: monday.min, monday.std):
         before = read().copy()
         read()[:] = -1
         np.testing.assert_array_equal(read(), before)
 
 
-def test_the_mean_of_huge_numbers_does_not_overflow():
+def test_mean_of_huge_numbers_does_not_overflow():
     moments = fitted([[1.7e308], [1.7e308], [-1e308]])
     assert moments.mean[0] == 0.8e308
     assert np.isinf(moments.variance()[0])
@@ -97,13 +97,13 @@ def test_integers_beyond_float64_are_summed_exactly():
 
 
 @pytest.mark.parametrize("correction", [-0.5, np.inf, "one"])
-def test_an_impossible_correction_is_refused(monday, correction):
+def test_invalid_correction_raises(monday, correction):
     with pytest.raises(DataError, match=r"correction must be a finite number, 0 or more"):
         monday.std(correction=correction)
 
 
 @pytest.mark.parametrize("correction", [1, True, np.int64(1), np.float32(1), 1.0])
-def test_a_correction_is_any_kind_of_number(monday, correction):
+def test_correction_of_any_numeric_type(monday, correction):
     np.testing.assert_array_equal(monday.variance(correction), [7, 2])
 
 
@@ -111,14 +111,14 @@ def test_a_correction_is_any_kind_of_number(monday, correction):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8", "uint64", "bool", "float16", ">f4"])
-def test_update_takes_any_dtype_again_and_again(dtype):
+def test_update_with_any_dtype(dtype):
     x = np.array([[0, 1], [1, 1]], dtype)
     moments = Moments.empty().update(x).update(x)
     assert moments.sum == [2, 4]
     assert moments.rows == 4
 
 
-def test_update_takes_what_is_bfloat16():
+def test_update_with_bfloat16():
     x = np.array([[1.5], [2.5]], ml_dtypes.bfloat16)
     moments = Moments.empty().update(x).update(x)
     assert moments.sum == [8]
@@ -126,7 +126,7 @@ def test_update_takes_what_is_bfloat16():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int64", "bool"])
-def test_update_takes_tensors(dtype):
+def test_update_with_tensors(dtype):
     torch = pytest.importorskip("torch")
     x = torch.tensor([[0, 1], [1, 1]]).to(getattr(torch, dtype))
     moments = Moments.empty().update(x).update(x).update(x.t())
@@ -134,13 +134,13 @@ def test_update_takes_tensors(dtype):
     assert moments.dtypes == (dtype, dtype)
 
 
-def test_update_takes_a_tensor_that_requires_grad():
+def test_update_with_tensor_that_requires_grad():
     torch = pytest.importorskip("torch")
     x = torch.ones(2, 1, requires_grad=True)
     assert Moments.empty().update(x).update(x).update(torch.ones(1, 1)).sum == [5]
 
 
-def test_update_takes_images_by_channel():
+def test_update_with_images_by_channel():
     images = np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5)
     moments = Moments.empty().update(images, feature_axis=1).update(images, feature_axis=1)
     assert moments.num_features == 3
@@ -148,7 +148,7 @@ def test_update_takes_images_by_channel():
     assert moments.sum == [2 * int(images[:, i].sum()) for i in range(3)]
 
 
-def test_update_takes_a_block_of_columns():
+def test_update_with_block_of_columns():
     validity = np.packbits([1, 0, 1], bitorder="little")
     columns = (Column(np.array([1.0, 2.0, 3.0]), validity), Column(np.array([1, 2, 3], np.int8)))
     moments = Moments.empty().update(Block(("x", "y"), columns))
@@ -157,12 +157,12 @@ def test_update_takes_a_block_of_columns():
     assert moments.dtypes == ("float64", "int8")
 
 
-def test_update_takes_frames_in_another_order(monday):
+def test_update_with_columns_in_another_order(monday):
     monday.update(pd.DataFrame({"b": [100.0], "a": [1.0]}))
     assert monday.sum == [10, 116]
 
 
-def test_update_refuses_other_names(monday):
+def test_update_with_other_names_raises(monday):
     before = monday.copy()
     with pytest.raises(ColumnError, match=r"Missing: 'b'; unknown: 'c'"):
         monday.update(pd.DataFrame({"a": [1.0], "c": [1.0]}))
@@ -170,19 +170,19 @@ def test_update_refuses_other_names(monday):
     assert monday.rows == before.rows
 
 
-def test_unnamed_moments_refuse_names():
-    with pytest.raises(ColumnError, match=r"Either both sides have column names or none has"):
+def test_update_unnamed_moments_with_names_raises():
+    with pytest.raises(ColumnError, match=r"Either both sides must have column names, or neither"):
         fitted([[1.0]]).update(pd.DataFrame({"a": [1.0]}))
 
 
-def test_update_refuses_another_number_of_columns(monday):
+def test_update_with_another_number_of_columns_raises(monday):
     with pytest.raises(ColumnError, match=r"Received: .*3"):
         monday.update(np.zeros((1, 3)))
     with pytest.raises(ColumnError, match=r"the same number of columns. Received: 1 and 3"):
         fitted([[1.0]]).update(np.zeros((1, 3)))
 
 
-def test_infinity_names_the_column_and_the_first_row(monday):
+def test_infinity_error_names_column_and_first_row(monday):
     before = monday.copy()
     rows = np.array([[0.0, 0.0], [1.0, np.inf], [-np.inf, 1.0]])
     for x in (rows, rows):  # the second time takes the short way
@@ -193,17 +193,17 @@ def test_infinity_names_the_column_and_the_first_row(monday):
     assert monday.rows == 3
 
 
-def test_infinity_counts_as_missing_when_asked(monday):
+def test_infinite_missing(monday):
     monday.update(np.array([[np.inf, 1.0]]), infinite="missing")
     assert monday.missing.tolist() == [1, 1]
 
 
-def test_infinity_has_two_ways_only(monday):
+def test_invalid_infinite_option_raises(monday):
     with pytest.raises(DataError, match=r"infinite must be 'error' or 'missing'"):
         monday.update(ROWS, infinite="ignore")
 
 
-def test_an_infinity_counts_the_rows_of_its_place():
+def test_infinity_error_counts_rows_of_label():
     block = Block(("x",), np.array([[1.0], [np.inf]]), label="flights.csv", first_row=1000)
     with pytest.raises(DataError, match=r"column 'x', row 1001 of flights.csv"):
         Moments.empty().update(block)
@@ -213,41 +213,41 @@ def test_an_infinity_counts_the_rows_of_its_place():
     ("weights", "message"),
     [
         ([1, 2], r"one number per row: shape \(3,\). Received: shape \(2,\)"),
-        ([1, -2, 1], r"finite, and 0 or more. Received: -2.0 in row 1"),
+        ([1, -2, 1], r"finite and not negative. Received: -2.0 in row 1"),
         ([1, 1, np.nan], r"Received: nan in row 2"),
         ([np.inf, 1, 1], r"Received: inf in row 0"),
     ],
 )
-def test_wrong_weights_are_refused(monday, weights, message):
+def test_invalid_weights_raise(monday, weights, message):
     before = monday.copy()
     with pytest.raises(DataError, match=message):
         monday.update(Block(None, ROWS, weights=np.array(weights, float)))
     assert monday == before
 
 
-def test_a_block_takes_weights_too():
+def test_block_with_weights():
     block = Block(None, np.array([[1.0], [5.0]]))
     assert Moments.empty().update(block, weights=[3, 1]).sum == [8]
 
 
-def test_a_weight_of_zero_leaves_a_row_out():
+def test_weight_zero_skips_row():
     moments = Moments.empty().update(np.array([[1.0], [5.0]]), weights=[1, 0])
     assert moments == fitted([[1.0]])
     assert moments.max.tolist() == [1]
 
 
 @pytest.mark.parametrize("x", [np.array([["x"]]), np.array([[1j]])])
-def test_what_is_no_number_is_refused(x):
+def test_update_with_other_types_raises(x):
     with pytest.raises((UnsupportedTypeError, DataError)):
         Moments.empty(1).update(x)
 
 
-def test_a_wrong_axis_is_refused():
+def test_invalid_feature_axis_raises():
     with pytest.raises((DataError, UnsupportedTypeError), match=r"axis"):
         Moments.empty().update(ROWS, feature_axis=2)
 
 
-def test_a_dtype_seen_later_is_added():
+def test_dtypes_are_merged_in_updates():
     moments = Moments.empty().update(np.ones((1, 1), np.float32)).update(np.ones((1, 1), np.int8))
     assert moments.dtypes == ("float32|int8",)
     other = Moments.empty().update(np.ones((1, 1), np.int8)).update(np.ones((1, 1), np.float32))
@@ -257,7 +257,7 @@ def test_a_dtype_seen_later_is_added():
 # The group
 
 
-def test_adding_and_subtracting(monday, tuesday):
+def test_add_and_subtract(monday, tuesday):
     week = monday + tuesday
     assert week == tuesday + monday == sum([monday, tuesday]) == evenly.merge([monday, tuesday])
     assert week - tuesday == monday
@@ -266,7 +266,7 @@ def test_adding_and_subtracting(monday, tuesday):
     assert (week - tuesday).rows == 3
 
 
-def test_adding_changes_neither(monday, tuesday):
+def test_add_does_not_change_operands(monday, tuesday):
     before = monday.copy()
     week = monday + tuesday
     week.update(ROWS)
@@ -274,25 +274,25 @@ def test_adding_changes_neither(monday, tuesday):
     assert monday.mean.tolist() == before.mean.tolist()
 
 
-def test_adding_in_place_makes_another(monday, tuesday):
+def test_iadd_returns_new_moments(monday, tuesday):
     same = monday
     same += tuesday
     assert monday.rows == 3
     assert same == monday + tuesday
 
 
-def test_a_sum_of_one_is_its_own(monday):
+def test_sum_of_one_is_a_copy(monday):
     total = sum([monday])
     total.update(ROWS)
     assert monday.rows == 3
 
 
-def test_nothing_merged_is_nothing():
+def test_merge_of_nothing_is_empty():
     assert evenly.merge([]) == Moments.empty()
 
 
 @pytest.mark.parametrize("columns", [None, 7, ["x"]])
-def test_no_rows_plus_anything_is_anything(monday, columns):
+def test_empty_moments_are_the_identity(monday, columns):
     zero = Moments.empty(columns)
     for total in (zero + monday, monday + zero, evenly.merge([zero, monday, zero])):
         assert total == monday
@@ -300,13 +300,13 @@ def test_no_rows_plus_anything_is_anything(monday, columns):
     assert monday - zero == monday
 
 
-def test_columns_in_another_order_are_the_same(monday):
+def test_column_order_does_not_matter(monday):
     swapped = monday.select(["b", "a"])
     assert swapped == monday
     assert (monday + swapped).sum == [18, 32]
 
 
-def test_names_that_differ_are_told(monday):
+def test_add_with_different_names_raises(monday):
     other = fitted([[1.0, 2.0, 3.0]], ["b", "c", "d"])
     with pytest.raises(ColumnError, match=r"Missing: 'a'; unknown: 'c', 'd'"):
         monday + other
@@ -318,7 +318,7 @@ def test_names_that_differ_are_told(monday):
     assert monday != fitted(ROWS)
 
 
-def test_only_what_was_added_can_be_subtracted(monday, tuesday):
+def test_subtract_rows_never_added_raises(monday, tuesday):
     with pytest.raises(DataError, match=r"more of column 'a' than there is: count 3 of 1"):
         tuesday - monday
     with pytest.raises(DataError, match=r"sum of squares 1e\+10 of 130"):
@@ -326,7 +326,7 @@ def test_only_what_was_added_can_be_subtracted(monday, tuesday):
     assert monday.rows == 3
 
 
-def test_min_and_max_are_bounds_after_a_subtraction(monday, tuesday):
+def test_min_and_max_are_bounds_after_subtraction(monday, tuesday):
     rest = (monday + tuesday) - tuesday
     assert rest.extremes_are_bounds
     assert not monday.extremes_are_bounds
@@ -336,11 +336,11 @@ def test_min_and_max_are_bounds_after_a_subtraction(monday, tuesday):
     assert (rest + monday).extremes_are_bounds
 
 
-def test_a_column_that_is_empty_again_has_no_extremes(monday):
+def test_column_empty_after_subtraction_has_no_extremes(monday):
     assert np.isnan((monday - monday).min).all()
 
 
-def test_other_things_do_not_add(monday):
+def test_add_other_types_raises(monday):
     for other in (1, None, ROWS):
         with pytest.raises(TypeError):
             monday + other
@@ -349,14 +349,14 @@ def test_other_things_do_not_add(monday):
     assert monday != 1
 
 
-def test_moments_do_not_hash_and_do_not_iterate(monday):
+def test_moments_are_not_hashable_or_iterable(monday):
     with pytest.raises(TypeError, match=r"unhashable"):
         hash(monday)
     with pytest.raises(TypeError, match=r"not iterable"):
         iter(monday)
 
 
-def test_sources_are_kept_and_merged(monday, tuesday):
+def test_sources_are_merged(monday, tuesday):
     monday.sources = ["monday.csv"]
     tuesday.sources = ["a.csv", "tuesday.csv"]
     week = monday + tuesday
@@ -365,7 +365,7 @@ def test_sources_are_kept_and_merged(monday, tuesday):
     assert Moments.empty(1, sources=["x"]).sources == ("x",)
 
 
-def test_missing_values_alone_are_something():
+def test_rows_of_missing_values_count():
     missing = fitted([[np.nan]])
     assert missing != Moments.empty(1)
     assert fitted([[1.0]]) + missing - missing == fitted([[1.0]])
@@ -374,7 +374,7 @@ def test_missing_values_alone_are_something():
 # Parts and copies
 
 
-def test_columns_are_selected_by_name(monday):
+def test_select_by_name(monday):
     assert monday["b"].columns == ("b",)
     assert monday["b", "a"].mean.tolist() == [8, 3]
     assert monday.select(["b"]) == monday["b"]
@@ -382,19 +382,19 @@ def test_columns_are_selected_by_name(monday):
 
 
 @pytest.mark.parametrize("names", ["x", ["a", "x"], 0])
-def test_an_unknown_column_is_told(monday, names):
+def test_select_unknown_column_raises(monday, names):
     with pytest.raises(ColumnError, match=r"Unknown: ('x'|0). The moments have 'a', 'b'"):
         monday[names]
     with pytest.raises(ColumnError, match=r"Unknown: 2. The moments have 2 columns without"):
         fitted(ROWS)[2]
 
 
-def test_a_column_is_selected_once(monday):
+def test_select_column_twice_raises(monday):
     with pytest.raises(ColumnError, match=r"selected once. Received: 'a', 'a'"):
         monday["a", "a"]
 
 
-def test_names_must_be_text_and_differ():
+def test_column_names_must_be_unique_strings():
     with pytest.raises(ColumnError, match=r"must be a string. Received: 1"):
         Moments.empty(["a", 1])
     with pytest.raises(ColumnError, match=r"Received twice: 'a'"):
@@ -411,7 +411,7 @@ def test_names_must_be_text_and_differ():
         lambda moments: pickle.loads(pickle.dumps(moments, protocol=0)),
     ],
 )
-def test_copies_are_equal_and_apart(monday, twin):
+def test_copies_are_independent(monday, twin):
     monday.sources = ["x"]
     other = twin(monday)
     for name in ("columns", "dtypes", "rows", "sources", "extremes_are_bounds"):
@@ -421,7 +421,7 @@ def test_copies_are_equal_and_apart(monday, twin):
     assert other.update(ROWS) != monday
 
 
-def test_pickles_keep_every_bit():
+def test_pickle_keeps_every_bit():
     hard = Moments.empty().update(np.array([[5e-324], [1.7e308]]), weights=[0.1, 3])
     hard.update(np.array([[2**63 - 1]]))
     other = pickle.loads(pickle.dumps(hard - fitted([[0.0]])))
@@ -433,7 +433,7 @@ def test_pickles_keep_every_bit():
 # Seen by people
 
 
-def test_the_repr_is_a_short_table(monday):
+def test_repr_is_a_short_table(monday):
     assert repr(monday).splitlines() == [
         "Moments of 2 columns, 3 rows",
         "column  count  missing  mean      std  min  max",
@@ -443,21 +443,21 @@ def test_the_repr_is_a_short_table(monday):
     assert repr(Moments.empty()) == "Moments of 0 columns, 0 rows"
 
 
-def test_the_repr_leaves_out_the_middle_of_many_columns():
+def test_repr_omits_middle_of_many_columns():
     lines = repr(fitted(np.ones((2, 1000)))).splitlines()
     assert len(lines) == 1 + 1 + 12 + 1 + 4
     assert lines[14] == "(984 more)"
     assert lines[-1].startswith("999")
 
 
-def test_the_repr_takes_any_name_and_no_value():
+def test_repr_with_any_name_and_without_values():
     moments = fitted([[1.0, np.nan]], ["new\nline", "x" * 100])
     assert "new\\nline" in repr(moments)
     assert "x" * 39 + "…" in repr(moments)
     assert repr(moments).splitlines()[-1].split()[1:] == ["0", "1", "-", "-", "-", "-"]
 
 
-def test_notebooks_get_a_table_and_names_are_escaped():
+def test_repr_html_escapes_names():
     html = fitted([[1.0]], ["<script>"])._repr_html_()
     assert html.startswith("<div><p>Moments of 1 column, 1 row</p><table>")
     assert "<td>&lt;script&gt;</td>" in html
@@ -466,7 +466,7 @@ def test_notebooks_get_a_table_and_names_are_escaped():
 # Several threads, and processes
 
 
-def test_several_threads_may_update_and_read_one():
+def test_concurrent_updates_and_reads():
     rng = np.random.default_rng(5)
     parts = [rng.normal(1e6, 1, (200, 3)).astype(np.float32) for _ in range(40)]
     moments = Moments.empty()
@@ -497,7 +497,7 @@ def test_several_threads_may_update_and_read_one():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_can_go_on():
+def test_update_after_fork():
     rows = np.random.default_rng(0).normal(size=(100_000, 8))
     moments = Moments.empty().update(rows)
     child = os.fork()
@@ -508,7 +508,7 @@ def test_a_forked_child_can_go_on():
     assert os.waitstatus_to_exitcode(status) == 0
 
 
-def test_the_package_is_a_lazy_index():
+def test_package_imports_lazily():
     assert "fit" in evenly.__all__
     assert callable(evenly.merge)
     assert evenly.__version__.count(".") == 2
@@ -516,8 +516,8 @@ def test_the_package_is_a_lazy_index():
         evenly.fti  # noqa: B018
 
 
-def test_a_tensor_that_is_negated_lazily_counts_as_its_values():
-    """torch turns no such tensor into an array: for one in a Block its RuntimeError came out."""
+def test_tensor_with_lazy_negation():
+    """Regression: torch cannot convert such a tensor, and a Block raised its RuntimeError."""
     torch = pytest.importorskip("torch")
     lazy = torch.tensor([[1 + 2j], [3 + 4j]]).conj().imag
     assert lazy.is_neg()

@@ -1,4 +1,4 @@
-"""With too little memory, or no more threads, a fit ends in MemoryError or with the right sums."""
+"""Without enough memory or threads, a fit raises MemoryError or returns the right sums."""
 
 import functools
 import os
@@ -78,7 +78,7 @@ def outcomes(name):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("warm", [True, False], ids=["threads started", "threads not started"])
 @pytest.mark.parametrize("name", RUNTIMES)
-def test_too_little_memory_is_a_memory_error_on_every_thread_runtime(name, warm):
+def test_too_little_memory_raises_memory_error(name, warm):
     if loads := RUNTIMES[name][0]:
         pytest.importorskip(loads.split()[1])
     lines, errors = outcomes(name)

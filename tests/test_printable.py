@@ -1,4 +1,4 @@
-"""Names from data and files, safe for a terminal."""
+"""Escape names from data and files for terminals."""
 
 import json
 import re
@@ -26,7 +26,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize(("name", "escaped"), NAMES.values(), ids=NAMES)
-def test_what_could_control_a_terminal_is_escaped(name, escaped):
+def test_control_characters_are_escaped(name, escaped):
     assert printable(name) == escaped
 
 
@@ -44,16 +44,16 @@ def test_what_could_control_a_terminal_is_escaped(name, escaped):
         "",
     ],
 )
-def test_names_of_any_script_stay_as_they_are(name):
+def test_names_in_any_script_are_unchanged(name):
     assert printable(name) == name
 
 
-def test_lines_are_kept_where_a_text_has_some():
+def test_keep_line_breaks():
     assert printable("a\r\nb", keep="\n") == "a\\r\nb"
 
 
 @given(st.text(st.characters()))
-def test_nothing_is_left_that_a_terminal_would_obey(text):
+def test_no_control_characters_remain(text):
     left = {
         unicodedata.category(c) for c in printable(text).replace("\u200c", "").replace("\u200d", "")
     }
@@ -61,7 +61,7 @@ def test_nothing_is_left_that_a_terminal_would_obey(text):
 
 
 @given(st.dictionaries(st.text(st.characters()), st.text(st.characters())))
-def test_a_json_text_stays_the_same_document(document):
+def test_printable_json_is_the_same_document(document):
     text = printable_json(json.dumps(document, indent=2, ensure_ascii=False))
     assert json.loads(text) == document
     assert not re.search(
@@ -69,7 +69,7 @@ def test_a_json_text_stays_the_same_document(document):
     )
 
 
-def test_the_text_of_an_error_can_be_printed_and_its_message_is_exact():
+def test_error_text_is_escaped_and_args_are_not():
     name = "\x1b[31mx\ncaf\udce9"
     for kind in (
         errors.DataError,

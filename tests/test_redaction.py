@@ -1,4 +1,4 @@
-"""Secrets in URLs and texts: which are masked, which parts stay, and in which time."""
+"""Redaction of secrets in URLs and text, and its running time."""
 
 import pickle
 import time
@@ -21,7 +21,7 @@ SECRETS = [
 
 @pytest.mark.parametrize("name", SECRETS)
 @pytest.mark.parametrize("sign", ["?", "?id=7&", "?id=7;", "#", "?a=%41&b=c&"])
-def test_the_value_of_a_secret_parameter_is_masked(name, sign):
+def test_value_of_secret_parameter_is_masked(name, sign):
     url = f"https://host/x.csv{sign}{name}=s3cr%65t/+=&page=2"
     assert redact_url(url) == f"https://host/x.csv{sign}{name}=…&page=2"
     assert redact(f"cannot open '{url}': refused") == (
@@ -75,15 +75,15 @@ def test_user_info_and_chains_are_masked(url, shown):
         "duckdb:///x.db?query=SELECT 'a:b@c' FROM t",
     ],
 )
-def test_what_tells_files_apart_stays(url):
+def test_parameters_that_identify_files_are_kept(url):
     assert redact_url(url) == url
 
 
-def test_paths_that_are_no_urls_stay():
+def test_paths_are_unchanged():
     assert redact_url("x?token=1.csv") == "x?token=1.csv"
 
 
-def test_a_file_that_is_signed_again_keeps_its_name():
+def test_resigned_url_keeps_its_name():
     def amazon(date, signature):
         return (
             f"https://b.s3.amazonaws.com/x.csv?versionId=3&X-Amz-Algorithm=AWS4-HMAC-SHA256"
@@ -100,7 +100,7 @@ def test_a_file_that_is_signed_again_keeps_its_name():
     assert redact_url(other) != redact_url(amazon("20260101", "3600"))
 
 
-def test_a_key_that_may_be_a_secret_or_a_name_is_masked_and_still_tells_apart():
+def test_ambiguous_key_is_hashed():
     urls = [f"https://host/x.csv?key=AIzaSyD1234567890abcdefgh{i}" for i in range(2)]
     first, second = map(redact_url, urls)
     assert first != second
@@ -123,7 +123,7 @@ def test_a_key_that_may_be_a_secret_or_a_name_is_masked_and_still_tells_apart():
         ("invalid token: x = 1; see me@example.com", "invalid token: x = 1; see me@example.com"),
     ],
 )
-def test_text_of_others_is_masked(text, shown):
+def test_secrets_in_text_are_masked(text, shown):
     assert redact(text) == shown
 
 
@@ -137,13 +137,13 @@ def test_text_of_others_is_masked(text, shown):
         "Cannot open 'http://me:pa%2F55%20w0rd@host/x'",
     ],
 )
-def test_parts_of_a_known_url_are_masked_wherever_they_stand(text):
+def test_secrets_of_known_url_are_masked_in_text(text):
     shown = redact(text, "http://me:pa%2F55%20w0rd@host/x")
     assert "55" not in shown
     assert "w0rd" not in shown
 
 
-def test_a_short_secret_is_masked_as_a_word():
+def test_short_secret_is_masked_as_a_word():
     assert redact("a cat at a: 'at'", "http://me:at@host/x") == "a cat … a: '…'"
 
 
@@ -151,13 +151,13 @@ words = st.text("ab:/@?&;=%3D'\" …", max_size=30)
 
 
 @given(words, words)
-def test_masking_twice_is_masking_once(before, after):
+def test_redact_is_idempotent(before, after):
     url = redact_url(f"http://{before}?token=abc&{after}")
     assert redact_url(url) == url
 
 
 @given(words, words)
-def test_a_secret_is_never_left(before, after):
+def test_no_secret_remains(before, after):
     text = f"{before} http://me:s3cret@host/x?a=1&token=s3cret&sig=s3cret {after}"
     assert "s3cret" not in redact(text)
 
@@ -166,8 +166,8 @@ def test_a_secret_is_never_left(before, after):
     "part", ["?password=", ":", "@", "://", "a=", ";", "%3D", "http://a:", "&sig=x", "token=';"]
 )
 @pytest.mark.parametrize("call", [redact_url, lambda url: redact(url, url)])
-def test_the_time_is_linear_in_the_length(part, call):
-    """One regular expression for all of it took seconds for some kilobytes."""
+def test_redact_takes_linear_time(part, call):
+    """Regression: a single regular expression took seconds for a few kilobytes."""
 
     def seconds(size):
         url = "http://me:s3cret@host/x" + part * (size // len(part))
@@ -185,7 +185,7 @@ def test_the_time_is_linear_in_the_length(part, call):
 @pytest.mark.parametrize(
     "error", [evenly.SourceError, evenly.DataError, evenly.ColumnError, evenly.MissingExtraError]
 )
-def test_no_error_has_a_secret(error):
+def test_errors_redact_secrets(error):
     raised = error("A rule. Received: http://me:s3cret@host/x?sig=s3cret.")
     for text in (
         str(raised),

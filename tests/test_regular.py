@@ -1,4 +1,4 @@
-"""Only regular files are opened, and opening never waits."""
+"""Only regular files are opened, and opening never blocks."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="of Unix")
 
 @pytest.fixture(params=["pipe", "socket", "device", "link to a device"])
 def special(request, tmp_path, monkeypatch):
-    """A path that leads to something else than a regular file or a folder."""
+    """Create a path that is not a regular file or a folder."""
     path = tmp_path / "x"
     if request.param == "pipe":
         os.mkfifo(path)
@@ -29,13 +29,13 @@ def special(request, tmp_path, monkeypatch):
     return str(path)
 
 
-def test_what_is_no_regular_file_is_refused_without_waiting(special):
+def test_open_special_file_raises_without_blocking(special):
     for open_it in (open_regular, RegularFile):
         with pytest.raises(NotRegularError, match="it is not a regular file"):
             open_it(special)
 
 
-def test_a_descriptor_that_is_refused_is_closed(tmp_path):
+def test_descriptor_is_closed_on_error(tmp_path):
     os.mkfifo(tmp_path / "x")
     before = os.listdir("/proc/self/fd") if os.path.isdir("/proc") else []
     for path in (tmp_path / "x", tmp_path):
@@ -44,13 +44,13 @@ def test_a_descriptor_that_is_refused_is_closed(tmp_path):
     assert (os.listdir("/proc/self/fd") if os.path.isdir("/proc") else []) == before
 
 
-def test_a_folder_says_that_it_is_one(tmp_path):
+def test_open_folder_raises_is_a_directory_error(tmp_path):
     with pytest.raises(IsADirectoryError):
         RegularFile(tmp_path)
 
 
-def test_it_is_the_open_file_that_is_checked(tmp_path, monkeypatch):
-    """A pipe that takes the place of a file after it was looked at is refused all the same."""
+def test_open_file_is_checked_not_the_path(tmp_path, monkeypatch):
+    """A pipe that replaces a file after a check of the path is rejected."""
     path = tmp_path / "x"
     path.write_bytes(b"abc")
 
@@ -65,8 +65,8 @@ def test_it_is_the_open_file_that_is_checked(tmp_path, monkeypatch):
         open_regular(path)
 
 
-def test_a_file_with_a_lease_is_waited_for(tmp_path, monkeypatch):
-    """Samba's kernel oplocks: an open that does not wait is refused as long as there is one."""
+def test_open_waits_for_lease(tmp_path, monkeypatch):
+    """With Samba's kernel oplocks a nonblocking open fails while there is a lease."""
     path = tmp_path / "x"
     path.write_bytes(b"abc")
     os_open = os.open
@@ -81,8 +81,8 @@ def test_a_file_with_a_lease_is_waited_for(tmp_path, monkeypatch):
         assert file.read() == b"abc"
 
 
-def test_a_read_takes_no_more_memory_than_the_file_has(tmp_path):
-    """The header of a damaged archive may ask for any number of bytes."""
+def test_large_read_is_limited_to_file_size(tmp_path):
+    """The header of a damaged archive may request any number of bytes."""
     path = tmp_path / "x"
     path.write_bytes(b"a" * 3_000_000)
     with RegularFile(path) as file:
@@ -91,7 +91,7 @@ def test_a_read_takes_no_more_memory_than_the_file_has(tmp_path):
         assert file.read(1 << 62) == b""
 
 
-def test_the_descriptor_is_not_inherited(tmp_path):
+def test_descriptor_is_not_inherited(tmp_path):
     (tmp_path / "x").touch()
     descriptor, status = open_regular(tmp_path / "x")
     assert (os.get_inheritable(descriptor), status.st_size) == (False, 0)
@@ -104,7 +104,7 @@ MESSAGE = (
 )
 
 
-def test_the_message_is_the_same_for_tables_archives_and_statistics(special, tmp_path):
+def test_message_for_tables_archives_and_statistics(special, tmp_path):
     for read, suffix in [
         *((evenly.fit, suffix) for suffix in (".csv", ".npy", ".arrow", ".parquet", ".h5", ".npz")),
         *((evenly.fit, suffix) for suffix in (".tar", ".tar.gz", ".zip")),
@@ -117,6 +117,6 @@ def test_the_message_is_the_same_for_tables_archives_and_statistics(special, tmp
         assert str(caught.value) == MESSAGE.format(str(path))
 
 
-def test_a_url_of_this_machine_is_checked_too(special):
+def test_file_url_is_checked(special):
     with pytest.raises(evenly.SourceError, match=r"must be a regular one|must not be empty"):
         evenly.fit(f"file://{os.path.abspath(special)}")

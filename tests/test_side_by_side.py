@@ -1,4 +1,4 @@
-"""Tasks side by side."""
+"""Parallel tasks."""
 
 import threading
 
@@ -10,7 +10,7 @@ THREADS = 1, 2, 5
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_every_item_of_every_task_is_consumed_once(threads):
+def test_parallel_consumes_every_item_once(threads):
     seen = []
     tasks = (range(10 * i, 10 * i + 10) for i in range(20))
     run_tasks(tasks, seen.append, threads)
@@ -18,7 +18,7 @@ def test_every_item_of_every_task_is_consumed_once(threads):
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_the_items_of_a_task_come_in_order(threads):
+def test_parallel_keeps_order_within_task(threads):
     seen = []
     run_tasks(iter([[(i, j) for j in range(50)] for i in range(4)]), seen.append, threads)
     for task in range(4):
@@ -26,7 +26,7 @@ def test_the_items_of_a_task_come_in_order(threads):
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_of_tasks_that_fail_the_first_one_is_heard_whichever_fails_earlier(threads):
+def test_parallel_raises_first_task_error(threads):
     second_failed = threading.Event()
 
     def first():
@@ -44,7 +44,7 @@ def test_of_tasks_that_fail_the_first_one_is_heard_whichever_fails_earlier(threa
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_after_a_failure_no_further_task_is_begun(threads):
+def test_parallel_starts_no_task_after_failure(threads):
     begun = []
 
     def tasks():
@@ -61,7 +61,7 @@ def test_after_a_failure_no_further_task_is_begun(threads):
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_a_failure_to_find_the_next_task_is_raised(threads):
+def test_parallel_raises_error_of_task_iterator(threads):
     def tasks():
         yield [1]
         raise LookupError("no more")

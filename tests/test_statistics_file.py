@@ -1,4 +1,4 @@
-"""The statistics file: exact both ways, whole or not at all, and believed only when checked."""
+"""The statistics file: exact round trips, atomic writes, and validation."""
 
 import importlib.util
 import json
@@ -41,7 +41,7 @@ def path(tmp_path):
 # There and back
 
 
-def test_the_page_shows_what_is_written(path):
+def test_docs_page_matches_written_file(path):
     moments = fitted([[1.0], [2.0], [6.0], [np.nan]], ["height"])
     moments.sources = ["people.csv"]
     moments.save(path)
@@ -50,7 +50,7 @@ def test_the_page_shows_what_is_written(path):
     assert path.read_text(encoding="utf-8") == shown
 
 
-def test_a_file_comes_back_the_same(moments, path):
+def test_save_and_load(moments, path):
     moments.sources = ["b.csv", "a.csv"]
     moments.save(path)
     assert same(evenly.load(path), moments)
@@ -58,7 +58,7 @@ def test_a_file_comes_back_the_same(moments, path):
 
 
 @given(strategies.arrays(max_rows=10), st.data())
-def test_any_moments_come_back_the_same(tmp_path_factory, array, data):
+def test_any_moments_round_trip(tmp_path_factory, array, data):
     path = tmp_path_factory.getbasetemp() / "any.json"
     weights = data.draw(st.none() | strategies.fractional_weights(len(array)))
     moments = Moments.empty(array.shape[1]).update(array, weights=weights)
@@ -69,8 +69,8 @@ def test_any_moments_come_back_the_same(tmp_path_factory, array, data):
 
 
 @given(st.lists(st.text(st.characters(), max_size=5), min_size=1, max_size=4, unique=True))
-def test_any_name_comes_back_the_same(tmp_path_factory, names):
-    """Lone surrogates too, which a file name on Linux can bring."""
+def test_any_name_round_trips(tmp_path_factory, names):
+    """Including lone surrogates, which file names on Linux can contain."""
     path = tmp_path_factory.getbasetemp() / "names.json"
     moments = Moments.empty(names, sources=names)
     moments.save(path)
@@ -79,20 +79,20 @@ def test_any_name_comes_back_the_same(tmp_path_factory, names):
 
 
 @pytest.mark.parametrize("columns", [None, 3, ["a"]])
-def test_no_rows_come_back(columns, path):
+def test_no_rows_round_trip(columns, path):
     moments = Moments.empty(columns)
     moments.save(path)
     assert evenly.load(path).num_features == moments.num_features
     assert evenly.load(path).columns == moments.columns
 
 
-def test_integers_beyond_float64_come_back(path):
+def test_integers_beyond_float64_round_trip(path):
     moments = Moments.empty().update(np.array([2**64 - 1, 2**64 - 3], np.uint64))
     moments.save(path)
     assert evenly.load(path)._state.extremes() == [(2**64 - 3, 2**64 - 1)]
 
 
-def test_a_column_is_one_line_with_its_keys_sorted(moments, path):
+def test_column_is_one_line_with_sorted_keys(moments, path):
     moments.save(path)
     lines = path.read_text(encoding="utf-8").splitlines()
     columns = [json.loads(line.rstrip(",")) for line in lines if "sum" in line]
@@ -101,7 +101,7 @@ def test_a_column_is_one_line_with_its_keys_sorted(moments, path):
     assert list(json.loads(path.read_text())) == sorted(json.loads(path.read_text()))
 
 
-def test_changing_one_column_changes_one_line(moments, path):
+def test_changed_column_changes_one_line(moments, path):
     moments.save(path)
     before = path.read_text().splitlines()
     moments.update(np.array([[1.0, np.nan]]) * 0 + [[0.5, np.nan]])
@@ -111,13 +111,13 @@ def test_changing_one_column_changes_one_line(moments, path):
     assert ["height" in changed[0], "größe" in changed[1], "rows" in changed[2]] == [True] * 3
 
 
-def test_another_layout_of_json_is_read(moments, path):
+def test_other_json_layouts_are_read(moments, path):
     moments.save(path)
     path.write_text(json.dumps(json.loads(path.read_text()), indent=7, ensure_ascii=True))
     assert same(evenly.load(path), moments)
 
 
-def test_the_decimals_for_people_may_be_left_out(moments, path):
+def test_optional_decimals_can_be_omitted(moments, path):
     moments.save(path)
     document = json.loads(path.read_text())
     for column in document["columns"]:
@@ -129,10 +129,10 @@ def test_the_decimals_for_people_may_be_left_out(moments, path):
 # Whole or not at all
 
 
-def test_an_old_file_stays_when_saving_fails(moments, path, monkeypatch):
+def test_failed_save_keeps_old_file(moments, path, monkeypatch):
     path.write_text("old")
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
-    with pytest.raises(SourceError, match=r"no space left.*What was there before is unchanged"):
+    with pytest.raises(SourceError, match=r"no space left.*An existing file is unchanged"):
         moments.save(path)
     assert path.read_text() == "old"
     assert os.listdir(path.parent) == [path.name]
@@ -145,18 +145,18 @@ def write_half(path, error):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_nothing_is_left_when_writing_stops(path, error):
+def test_failed_write_leaves_no_file(path, error):
     with pytest.raises(error):
         write_half(path, error)
     assert os.listdir(path.parent) == []
 
 
-def test_an_error_of_reading_is_not_called_one_of_writing(path, tmp_path):
+def test_read_error_in_block_is_not_a_write_error(path, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"source.csv"), atomic_file(path):
         (tmp_path / "source.csv").read_text()
 
 
-def test_a_process_killed_half_way_leaves_the_old_file(path):
+def test_killed_process_keeps_old_file(path):
     path.write_text("old")
     code = f"""
 import time
@@ -171,19 +171,19 @@ with atomic_file({str(path)!r}) as file:
     assert path.read_text() == "old"
 
 
-def test_a_disk_that_is_full_is_told(moments):
+def test_save_on_full_disk(moments):
     if not os.path.exists("/dev/full"):
         pytest.skip("needs /dev/full")
     with pytest.raises(SourceError, match=r"Cannot write '/dev/full': no space left"):
         moments.save("/dev/full")
 
 
-def test_a_missing_folder_is_told(moments, tmp_path):
+def test_save_in_missing_folder(moments, tmp_path):
     with pytest.raises(SourceError, match=r"folder of an output file must exist.*no/where"):
         moments.save(tmp_path / "no" / "where" / "x.json")
 
 
-def test_a_folder_is_no_file(moments, tmp_path):
+def test_save_to_folder_raises(moments, tmp_path):
     with pytest.raises(SourceError, match=r"is a directory"):
         moments.save(tmp_path)
     with pytest.raises(SourceError, match=r"Cannot read the statistics file.*is a directory"):
@@ -191,13 +191,13 @@ def test_a_folder_is_no_file(moments, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_is_not_writable_is_told(moments, tmp_path):
+def test_save_in_read_only_folder(moments, tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(SourceError, match=r"permission denied"):
         moments.save(tmp_path / "x.json")
 
 
-def test_a_protected_file_is_not_replaced(moments, path, monkeypatch):
+def test_save_does_not_replace_protected_file(moments, path, monkeypatch):
     path.write_text("old")
     monkeypatch.setattr(os, "access", lambda *_: False)  # as for a file of mode 0444
     with pytest.raises(SourceError, match=r"Cannot write .*: it is write-protected"):
@@ -205,7 +205,7 @@ def test_a_protected_file_is_not_replaced(moments, path, monkeypatch):
     assert path.read_text() == "old"
 
 
-def test_a_link_stays_a_link_and_a_file_keeps_its_mode(moments, tmp_path):
+def test_save_keeps_link_and_mode(moments, tmp_path):
     target, link = tmp_path / "target.json", tmp_path / "link.json"
     target.write_text("old")
     target.chmod(0o640)
@@ -216,7 +216,7 @@ def test_a_link_stays_a_link_and_a_file_keeps_its_mode(moments, tmp_path):
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
 
 
-def test_a_new_file_has_the_usual_mode(moments, path):
+def test_new_file_has_default_mode(moments, path):
     before = os.umask(0o027)
     try:
         moments.save(path)
@@ -225,7 +225,7 @@ def test_a_new_file_has_the_usual_mode(moments, path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def test_a_name_of_full_length_can_be_saved(moments, tmp_path):
+def test_save_with_name_of_maximum_length(moments, tmp_path):
     long = tmp_path / ("x" * 250 + ".json")
     moments.save(long)
     assert same(evenly.load(long), moments)
@@ -234,7 +234,7 @@ def test_a_name_of_full_length_can_be_saved(moments, tmp_path):
 # Believed only when checked
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_load_missing_file(tmp_path):
     with pytest.raises(SourceError, match=r"Cannot read.*no such file.*Check the path"):
         evenly.load(tmp_path / "x.json")
 
@@ -263,7 +263,7 @@ HUGE = "1" + "0" * 400
 
 
 def with_column(text=None, **changes):
-    """The good file as text, with values of its column changed, given as JSON texts."""
+    """Return the valid file as text, with values of its column replaced by JSON texts."""
     column = {key: json.dumps(value) for key, value in GOOD["columns"][0].items()} | changes
     body = ", ".join(f'"{key}": {value}' for key, value in column.items() if value is not None)
     return json.dumps(GOOD | {"columns": []}).replace("[]", f"[{{{body}}}]", 1)
@@ -275,7 +275,7 @@ def with_header(**changes):
     return f"{{{body}}}"
 
 
-def test_the_good_file_is_good():
+def test_valid_file_is_read():
     statistics_file.parse(with_column().encode())
     statistics_file.parse(with_header().encode())
 
@@ -286,24 +286,27 @@ def test_the_good_file_is_good():
         # No JSON, or not ours
         (
             "",
-            r"no statistics file, or one that was cut short: not JSON \(Expecting value",
+            r"not a statistics file, or it is truncated: not JSON \(Expecting value",
         ),
-        ("{}", 'no statistics file: it has no "format": "evenly statistics"'),
-        ("[1]", "no statistics file"),
-        ("NaN", "no statistics file"),
-        ('"x', r"cut short: not JSON \(Unterminated string"),
-        (with_header()[:200], "cut short"),
+        ("{}", 'not a statistics file: it has no "format": "evenly statistics"'),
+        ("[1]", "not a statistics file"),
+        ("NaN", "not a statistics file"),
+        ('"x', r"truncated: not JSON \(Unterminated string"),
+        (with_header()[:200], "truncated"),
         (with_header() + "x", "Extra data"),
         (
             b"\xff\xfe{}",
-            r"no statistics file: not UTF-8, as text is \(invalid .* at byte 0\)",
+            r"not a statistics file: not UTF-8 text \(invalid .* at byte 0\)",
         ),
         (b"\xef\xbb\xbf{}", "not JSON.*BOM"),
         ("[" * 200_000, "nested too deeply"),
         ('{"a":' * 100_000, "nested too deeply"),
-        (with_header(format='"tfx"'), "no statistics file"),
+        (with_header(format='"tfx"'), "not a statistics file"),
         # The header
-        (with_header(format_version="3"), "format version 3; this evenly reads up to 2. Install"),
+        (
+            with_header(format_version="3"),
+            "format version 3; this version of evenly reads up to 2. Install",
+        ),
         (with_header(format_version="0"), "'format_version' must be a positive integer"),
         (with_header(format_version="true"), "positive integer. Received: true"),
         (with_header(format_version="1.0"), "positive integer. Received: 1.0"),
@@ -323,13 +326,13 @@ def test_the_good_file_is_good():
         (with_header(columns="[1]"), "column 0 must be an object. Received: 1"),
         (
             with_header(rows='3, "rows": 4'),
-            'key "rows" stands there twice',
+            'key "rows" occurs twice',
         ),
         # Keys of a column
         (with_column(sum=None), "column \"a\" has no 'sum'"),
         (with_column(name=None, min=None), "column 0 has no 'min'"),
         (with_column(median="1"), 'column "a" has an unknown key, "median"'),
-        (with_column(min='1.0, "min": 1.0'), 'key "min" of column "a" stands there twice'),
+        (with_column(min='1.0, "min": 1.0'), 'key "min" of column "a" occurs twice'),
         (with_column(name="1"), "column 1: 'name' must be a string. Received: 1"),
         (with_column(name="null"), "'name' must be a string. Received: null"),
         (with_column(dtype="null"), "'dtype' must be a string"),
@@ -366,16 +369,16 @@ def test_the_good_file_is_good():
         # Extremes
         (
             with_column(min="NaN"),
-            "'min' must be a finite number of 64 bits, or null. Received: NaN",
+            "'min' must be a finite 64-bit number, or null. Received: NaN",
         ),
-        (with_column(max="Infinity"), "'max' must be a finite number.*Received: Infinity"),
-        (with_column(max="1e999"), "'max' must be a finite number.*Received: 1e999"),
-        (with_column(max="18446744073709551616"), "'max' must be a finite number of 64 bits"),
-        (with_column(max='"6"'), "'max' must be a finite number"),
-        (with_column(max="true"), "'max' must be a finite number"),
+        (with_column(max="Infinity"), "'max' must be a finite 64-bit number.*Received: Infinity"),
+        (with_column(max="1e999"), "'max' must be a finite 64-bit number.*Received: 1e999"),
+        (with_column(max="18446744073709551616"), "'max' must be a finite 64-bit number"),
+        (with_column(max='"6"'), "'max' must be a finite 64-bit number"),
+        (with_column(max="true"), "'max' must be a finite 64-bit number"),
         # Together
-        (with_column(min="7.0"), "min must not be above max. Received: 7.0 and 6.0"),
-        (with_column(min="null"), "min must not be above max. Received: null and 6.0"),
+        (with_column(min="7.0"), "min must not exceed max. Received: 7.0 and 6.0"),
+        (with_column(min="null"), "min must not exceed max. Received: null and 6.0"),
         (with_column(count="0"), "with a count of 0 both sums must be 0, and min and max null"),
         (with_column(sum_of_squares='"0x1bp-1"'), r"count \* sum_of_squares must be at least sum"),
         (with_column(sum_of_squares='"-0x29p0"'), r"count \* sum_of_squares must be at least sum"),
@@ -383,14 +386,14 @@ def test_the_good_file_is_good():
         (with_column(sum_of_squares='"0x2fp0"'), "no values between min and max have these sums"),
         (with_column(max="5.0"), "no values between min and max have these sums"),
         # Decimals for people
-        (with_column(mean="3.01"), "'mean' is 3.01, but its exact sums say 3.0. .* remove it"),
+        (with_column(mean="3.01"), "'mean' is 3.01, but the exact sums give 3.0. .* remove it"),
         (with_column(mean="null"), "'mean' is null"),
         (with_column(mean="NaN"), "'mean' is NaN"),
-        (with_column(std='"x"'), "'std' is \"x\", but its exact sums say 2.16"),
-        (with_column(weight="4"), "'weight' is 4, but its exact sums say 3.0"),
+        (with_column(std='"x"'), "'std' is \"x\", but the exact sums give 2.16"),
+        (with_column(weight="4"), "'weight' is 4, but the exact sums give 3.0"),
     ],
 )
-def test_a_file_that_cannot_be_true_is_refused(text, message, path):
+def test_invalid_file_raises(text, message, path):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(StatisticsFileError, match=message) as error:
         evenly.load(path)
@@ -398,30 +401,30 @@ def test_a_file_that_cannot_be_true_is_refused(text, message, path):
     assert len(str(error.value)) < 600
 
 
-def test_two_columns_of_one_name_are_refused():
+def test_duplicate_column_names_raise():
     column = GOOD["columns"][0]
     text = json.dumps(GOOD | {"columns": [column, column]})
     with pytest.raises(StatisticsFileError, match=r'two columns have the same name, "a"'):
         statistics_file.parse(text.encode())
 
 
-def test_all_columns_have_names_or_none():
+def test_some_columns_without_names_raise():
     column = GOOD["columns"][0]
     nameless = {key: value for key, value in column.items() if key != "name"}
     text = json.dumps(GOOD | {"columns": [column, nameless]})
-    with pytest.raises(StatisticsFileError, match=r"'name' or none. 1 of 2 have none"):
+    with pytest.raises(StatisticsFileError, match=r"'name', or none. 1 of 2 do not have one"):
         statistics_file.parse(text.encode())
 
 
-def test_a_file_that_is_too_large_is_not_read(monkeypatch, moments, path):
+def test_file_too_large_raises(monkeypatch, moments, path):
     moments.save(path)
     monkeypatch.setattr(statistics_file.document, "MAX_BYTES", 100)
     with pytest.raises(StatisticsFileError, match=r"at most 100 bytes"):
         evenly.load(path)
 
 
-def test_the_reader_survives_random_damage():
-    """A few seconds of fuzz/fuzz_statistics_file.py, which runs for ten minutes by hand."""
+def test_fuzz_reader():
+    """Run fuzz/fuzz_statistics_file.py for a few seconds; run it for ten minutes manually."""
     source = ROOT / "fuzz" / "fuzz_statistics_file.py"
     spec = importlib.util.spec_from_file_location("fuzz_statistics_file", source)
     fuzz = importlib.util.module_from_spec(spec)
@@ -429,13 +432,13 @@ def test_the_reader_survives_random_damage():
     seed = time.time_ns()
     print("seed", seed)
     assert all(map(fuzz.read, fuzz.SEEDS))
-    stream = fuzz.mutated(random.Random(seed))
+    stream = fuzz.mutate_seeds(random.Random(seed))
     for _ in range(20_000):
         fuzz.read(next(stream))
 
 
-def test_many_columns_are_saved_and_loaded(path):
-    """More than are turned into Python integers at a time."""
+def test_many_columns_round_trip(path):
+    """More columns than are converted to Python integers at a time."""
     moments = Moments.empty().update(np.arange(140_000.0).reshape(2, -1))
     moments.save(path)
     assert same(evenly.load(path), moments)

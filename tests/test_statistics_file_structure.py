@@ -1,4 +1,4 @@
-"""Large statistics files are refused by their brackets, before they fill the memory."""
+"""Large invalid statistics files are rejected before they are parsed."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import evenly
-from evenly.statistics_file import structure
+from evenly.statistics_file.structure import check_structure
 
 HOSTILE = {
     "open brackets": b"[" * 10_000,
@@ -27,34 +27,29 @@ MISMATCHED = {
     + b"}",
     "escaped quotes": b"{" + b",".join(b'"\\"{%015d": 1' % i for i in range(1000)) + b"}",
     "too deep": b'["a long text here",' * 13 + b"1" + b"]" * 13,
-    "cut short": b'{"columns": [{"count": 3, "dtype": "float64", "max": 6.0, "mea',
+    "truncated": b'{"columns": [{"count": 3, "dtype": "float64", "max": 6.0, "mea',
     "a quote that is not closed": b'{"columns": [], "name": "a, b' + b"c" * 1000 + b"]}",
 }
 
 
-@pytest.fixture(autouse=True)
-def every_file_is_large(monkeypatch):
-    monkeypatch.setattr(structure, "SMALL_BYTES", 0)
-
-
 @pytest.mark.parametrize("name", HOSTILE)
-def test_too_many_brackets_are_refused(name):
+def test_too_many_brackets_raise(name):
     with pytest.raises(
         evenly.StatisticsFileError,
-        match=r"no statistics file: its [\d,]+ bytes hold [\d,]+ objects, [\d,]+ arrays and [\d,]+ "
-        r"commas, more than any statistics have. Make one of data with `evenly fit -o FILE`",
+        match=r"not a statistics file: its [\d,]+ bytes contain [\d,]+ objects, [\d,]+ arrays and "
+        r"[\d,]+ commas, more than any statistics have. Make one with `evenly fit -o FILE`",
     ):
-        evenly.Moments.from_bytes(HOSTILE[name])
+        check_structure(HOSTILE[name], small_bytes=0)
 
 
 @pytest.mark.parametrize("name", MISMATCHED)
-def test_brackets_that_do_not_match_are_refused(name):
+def test_mismatched_brackets_raise(name):
     with pytest.raises(
         evenly.StatisticsFileError,
-        match=r"cut short: brackets must match, be nested at most 12 deep, and an object has at "
-        r"most 24 keys. Make one of data with `evenly fit -o FILE`",
+        match=r"truncated: brackets must match and be nested at most 12 deep, and an object has at "
+        r"most 24 keys. Make one with `evenly fit -o FILE`",
     ):
-        evenly.Moments.from_bytes(MISMATCHED[name])
+        check_structure(MISMATCHED[name], small_bytes=0)
 
 
 @pytest.mark.parametrize(
@@ -69,26 +64,26 @@ def test_brackets_that_do_not_match_are_refused(name):
         ['","', '{"a":'],
     ],
 )
-def test_names_may_have_any_characters(names):
+def test_names_with_any_characters_are_accepted(names):
     pandas = pytest.importorskip("pandas")
     x = np.arange(6.0).reshape(3, 2)
     moments = evenly.fit(pandas.DataFrame(x, columns=names))
-    assert evenly.Moments.from_bytes(moments.to_bytes()) == moments
+    check_structure(moments.to_bytes(), small_bytes=0)
 
 
 @pytest.mark.parametrize("layout", [{"indent": 3}, {"separators": (",", ":")}])
-def test_any_layout_of_json_is_read(layout):
+def test_any_json_layout_is_accepted(layout):
     by = np.array(["2020-01-01", "2020-01-02"], "M8[D]")
     moments = evenly.fit(np.arange(6.0).reshape(2, 3), by=by)
     content = json.dumps(json.loads(moments.to_bytes()), **layout).encode()
+    check_structure(content, small_bytes=0)
     assert evenly.GroupedMoments.from_bytes(content) == moments
 
 
-def test_small_files_are_parsed_at_once(monkeypatch):
-    """Their error names the line and the column."""
-    monkeypatch.setattr(structure, "SMALL_BYTES", 4 * 2**20)
+def test_small_files_are_parsed_without_check():
+    """The error of the parser names the line and the column."""
     with pytest.raises(evenly.StatisticsFileError, match=r"not JSON .* at line 1, column"):
-        evenly.Moments.from_bytes(MISMATCHED["cut short"])
+        evenly.Moments.from_bytes(MISMATCHED["truncated"])
 
 
 _PEAK = """
@@ -105,7 +100,7 @@ except evenly.StatisticsFileError:
 
 
 @pytest.mark.parametrize("unit", ["[],", "{},", '"abcdefg",', '"😀abcd",', "9999999,", '{"a": 1},'])
-def test_memory_is_at_most_twenty_times_the_size_of_the_file(unit):
+def test_memory_is_at_most_twenty_times_file_size(unit):
     command = [sys.executable, "-c", _PEAK, unit]
-    found = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert int(found.stdout) < 20
+    completed = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(completed.stdout) < 20

@@ -1,4 +1,4 @@
-"""The types of the extension, as type checkers see them, are those it has."""
+"""The stub of the extension module is up to date."""
 
 import subprocess
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 STUB = Path(__file__).parents[1] / "src" / "evenly" / "_core.pyi"
 
 
-def test_the_stub_is_what_the_extension_declares(tmp_path: Path) -> None:
-    """When it differs: `make stub`, look at the difference, commit it."""
+def test_stub_matches_extension(tmp_path: Path) -> None:
+    """If it differs, run `make stub`, review the changes and commit them."""
     fresh = tmp_path / "_core.pyi"
     command = [sys.executable, "-m", "nanobind.stubgen", "-m", "evenly._core", "-o", str(fresh)]
     subprocess.run(command, check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""What is a failure of the system, and what is wrong with a file."""
+"""Errors of the system and errors of files."""
 
 import errno
 import tarfile
@@ -14,17 +14,17 @@ OF_THE_FILE = ["ENOENT", "EACCES", "EPERM", "ELOOP", "EISDIR", "ENOTDIR", "ENAME
 
 
 @pytest.mark.parametrize("name", OF_THE_SYSTEM)
-def test_errors_of_the_system(name):
+def test_is_system_error(name):
     assert is_system_error(OSError(getattr(errno, name), name))
 
 
 @pytest.mark.parametrize("name", OF_THE_FILE)
-def test_errors_of_a_file(name):
+def test_is_not_system_error(name):
     assert not is_system_error(OSError(getattr(errno, name), name))
 
 
-def test_errors_without_a_number():
-    """Decoders raise them for damaged data; file systems far away for what is missing."""
+def test_errors_without_errno():
+    """Decoders raise them for damaged data, remote file systems for missing files."""
     for error in (
         OSError("truncated"),
         EOFError(),
@@ -48,17 +48,17 @@ def test_errors_without_a_number():
         (TimeoutError(), "TimeoutError", "or the connection"),
     ],
 )
-def test_the_message_says_that_the_file_is_not_to_blame(error, reason, advice):
+def test_system_error_message(error, reason, advice):
     raised = system_error("x.jpg", error)
     assert isinstance(raised, SourceError)
     assert str(raised).startswith(
         f"The system must be able to read a source. Received: 'x.jpg': {reason}. This is a limit "
-        "or a failure of the system, and not a fault of the file. "
+        "or a failure of the system, not of the file. "
     )
     assert advice in str(raised)
     assert is_system_error(raised)
 
 
-def test_a_message_quotes_one_line_of_some_length():
+def test_system_error_quotes_one_shortened_line():
     text = str(system_error("s3://x", ConnectionError("a" * 400 + "\nb")))
     assert f"{'a' * 300}…. This is a limit" in text

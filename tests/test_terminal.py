@@ -1,4 +1,4 @@
-"""Whatever names data and files have, a terminal gets no control character of theirs."""
+"""No control characters in the names of data and files reach the terminal."""
 
 import json
 import os
@@ -18,7 +18,7 @@ CONTROL = re.compile(
 
 
 def run(*arguments):
-    """Run a command, and return its status and all that it printed."""
+    """Run a command; return its status and output."""
     done = subprocess.run(
         [sys.executable, "-m", "evenly", *map(str, arguments)],
         capture_output=True,
@@ -33,7 +33,7 @@ def run(*arguments):
 
 @pytest.fixture
 def table(tmp_path):
-    """A CSV file whose columns, groups and own name are written to do harm."""
+    """Create a CSV file with malicious column names, groups and file name."""
     path = tmp_path / "t\x1b[31m\u202e\n.csv"
     header = ",".join(f'"{name}"' for name in [*NAMES, "group\x1b[0m", "text\x1b[1m"])
     rows = [",".join(["1"] * len(NAMES) + [f'"{name}"', '"x"']) for name in NAMES]
@@ -41,7 +41,7 @@ def table(tmp_path):
     return path
 
 
-def test_columns_of_a_table(table, tmp_path):
+def test_column_names_are_escaped(table, tmp_path):
     statistics = tmp_path / "s\x1b[1m.json"
     status, text = run("fit", table, "-o", statistics)
     assert status == 0
@@ -58,7 +58,7 @@ def test_columns_of_a_table(table, tmp_path):
     assert names[0] == NAMES[0]
 
 
-def test_groups(table, tmp_path):
+def test_group_keys_are_escaped(table, tmp_path):
     statistics = tmp_path / "g.json"
     options = ["--by", "group\x1b[0m", "--columns", NAMES[0]]
     status, text = run("fit", table, *options, "-o", statistics)
@@ -70,7 +70,7 @@ def test_groups(table, tmp_path):
     assert sorted(group["key"] for group in document["groups"]) == sorted(NAMES)
 
 
-def test_errors(table, tmp_path):
+def test_error_messages_are_escaped(table, tmp_path):
     for arguments in (
         ["fit", table, "--columns", "x\x1b[1m"],
         ["fit", tmp_path / "absent\x1b[1m.csv"],
@@ -87,7 +87,7 @@ def test_errors(table, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such names there")
-def test_images_and_members_of_archives(tmp_path):
+def test_image_and_member_names_are_escaped(tmp_path):
     folder = tmp_path / "p\x1b[1m"
     folder.mkdir()
     png = encoded(noise(0, 2, 2, 3), "PNG")
@@ -106,7 +106,7 @@ def test_images_and_members_of_archives(tmp_path):
     assert run("fit", folder)[0] == 1
 
 
-def test_reprs_and_pages_are_escaped_too():
+def test_reprs_and_html_are_escaped():
     by = [f"{name}" for name in NAMES]
     columns = [f"{name}" for name in NAMES]
     moments = evenly.Moments.empty(columns).update([[1.0] * len(columns)])
@@ -119,7 +119,7 @@ def test_reprs_and_pages_are_escaped_too():
             assert "身長" in text
 
 
-def test_warnings_are_escaped_too(tmp_path, caplog):
+def test_warnings_are_escaped(tmp_path, caplog):
     (tmp_path / "good.png").write_bytes(encoded(noise(0, 2, 2, 3), "PNG"))
     (tmp_path / "\x1b[2J.png").write_bytes(b"")
     evenly.fit(tmp_path)
@@ -128,7 +128,7 @@ def test_warnings_are_escaped_too(tmp_path, caplog):
     assert not CONTROL.search(messages)
 
 
-def test_a_long_name_is_cut_after_it_is_escaped():
+def test_long_name_is_shortened_after_escaping():
     moments = evenly.Moments.empty(["\x1b" * 30]).update([[1.0]])
     (name,) = [line.split()[0] for line in repr(moments).splitlines()[2:]]
     assert name == (r"\x1b" * 30)[:39] + "…"

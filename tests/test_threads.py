@@ -1,4 +1,4 @@
-"""Threads: whose they are, how many, and that nothing depends on them."""
+"""Threads: their runtime and number, which do not change results."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from evenly import _core
 
 
 def run(code: str, **environment: str) -> str:
-    """Return what a new Python prints."""
+    """Return the output of a new Python process."""
     process = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, **environment},
@@ -34,23 +34,23 @@ def test_environment_variable_sets_the_number() -> None:
     assert run("import evenly; print(evenly.threads().count)", EVENLY_NUM_THREADS="3") == "3"
 
 
-def test_without_openmp_the_pool_is_our_own() -> None:
+def test_own_pool_without_openmp() -> None:
     assert run("import evenly; print(evenly.threads().runtime)") == "evenly's own pool"
 
 
-def test_torch_shares_its_threads_and_their_number() -> None:
+def test_threads_and_number_of_torch_are_used() -> None:
     pytest.importorskip("torch")
     code = "import torch, evenly; torch.set_num_threads(1); print(evenly.threads())"
     assert run(code).startswith('Threads(count=1, runtime="libgomp (torch\'s)"')
 
 
-def test_own_pool_can_be_forced_beside_torch() -> None:
+def test_own_pool_can_be_forced_with_torch() -> None:
     pytest.importorskip("torch")
     code = "import torch, evenly; print(evenly.threads().runtime)"
     assert run(code, EVENLY_THREADS="own") == "evenly's own pool"
 
 
-def test_unknown_kernel_is_an_error_that_lists_the_known() -> None:
+def test_unknown_kernel_error_lists_kernels() -> None:
     with pytest.raises(subprocess.CalledProcessError) as error:
         run("import evenly._core", EVENLY_KERNEL="avx1024")
     assert "EVENLY_KERNEL must name a kernel that this processor can run: " in error.value.stderr
@@ -58,13 +58,13 @@ def test_unknown_kernel_is_an_error_that_lists_the_known() -> None:
 
 
 @pytest.mark.parametrize("kernel", _core.kernels())
-def test_forced_kernel_is_the_one_in_use(kernel: str) -> None:
+def test_forced_kernel_is_used(kernel: str) -> None:
     assert run("import evenly; print(evenly.threads().kernel)", EVENLY_KERNEL=kernel) == kernel
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_fit_after_fork_works_in_the_child(own: bool) -> None:
-    """PyTorch's DataLoader forks its workers after the parent has used its threads."""
+def test_fit_in_forked_child(own: bool) -> None:
+    """PyTorch's DataLoader forks workers after the parent has used its threads."""
     code = """
 import os, numpy as np, {imports} evenly
 from evenly import _core
@@ -86,15 +86,15 @@ print(os.read(read, 20).decode(), evenly.threads().runtime)
         assert run(code.format(imports="torch,")) == "same libgomp (torch's)"
 
 
-def test_any_number_of_threads_gives_the_same_state() -> None:
+def test_threads_do_not_change_state() -> None:
     rng = np.random.default_rng(50_001)
     x = rng.standard_normal((50_001, 7)) * 10.0 ** rng.integers(-200, 200, (50_001, 7))
     one = state_of(x, 1)
     assert all(state_of(x, threads) == one for threads in (2, 3, 8))
 
 
-def test_several_python_threads_fit_at_once() -> None:
-    """Each into its own state, all into one shared: nothing is lost."""
+def test_concurrent_updates_from_python_threads() -> None:
+    """Updates of separate states and of a shared state lose nothing."""
     x = np.random.default_rng(40_000).standard_normal((40_000, 8), dtype=np.float32)
     shared, own = _core.State(8), [_core.State(8) for _ in range(6)]
 
@@ -115,7 +115,7 @@ def test_several_python_threads_fit_at_once() -> None:
     assert evenly.threads().count >= 1
 
 
-def test_flushing_subnormals_elsewhere_does_no_harm() -> None:
+def test_flushed_subnormals_in_other_threads() -> None:
     torch = pytest.importorskip("torch")
     x = np.full((1000, 1), np.float32(1e-45))
     torch.set_flush_denormal(True)

@@ -1,4 +1,4 @@
-"""normalize and denormalize: right to 2 ulp at any offset, whatever kind of thing x is."""
+"""normalize and denormalize: correct to 2 ulp at any offset, for any type of x."""
 
 import copy
 import math
@@ -31,24 +31,24 @@ def moments():
     return fitted(ROWS, ["a", "b", "c"])
 
 
-def ulps(found, exact, dtype):
-    """How many units in the last place of a dtype lie between a number and the exact one."""
+def ulps(result, exact, dtype):
+    """Return the error of a result in units in the last place of a dtype."""
     info = ml_dtypes.finfo(strategies.dtype(dtype))
     size = max(abs(exact), Fraction(float(info.tiny)))
     exponent = size.numerator.bit_length() - size.denominator.bit_length()
     exponent -= Fraction(2) ** exponent > size
-    return abs(fraction(found) - exact) / (Fraction(2) ** exponent * Fraction(float(info.eps)))
+    return abs(fraction(result) - exact) / (Fraction(2) ** exponent * Fraction(float(info.eps)))
 
 
 def exact_normalized(value, exact, correction=0):
-    """(x - mean) / std as a Fraction; the root is taken to 100 bits and more."""
+    """Return (x - mean) / std as a Fraction, with the root to more than 100 bits."""
     variance = exact.variance(correction) * 4**1300
     return (fraction(value) - exact.mean()) / Fraction(math.isqrt(int(variance)), 2**1300)
 
 
 @pytest.mark.parametrize("offset", [0, 1e3, 1e6, 1e9])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "int32", "int64"])
-def test_the_result_is_within_two_ulp_of_the_exact_answer(dtype, offset):
+def test_normalize_is_within_two_ulp(dtype, offset):
     if dtype == "float16" and offset > 1e4:
         pytest.skip("beyond float16")
     spread = 1000 if offset == 1e9 else 50
@@ -71,7 +71,7 @@ def test_the_result_is_within_two_ulp_of_the_exact_answer(dtype, offset):
 @pytest.mark.parametrize(
     ("dtype", "base"), [("int64", 2**62), ("int64", -(2**63)), ("uint64", 2**63)]
 )
-def test_integers_that_no_float64_holds_keep_their_digits(dtype, base):
+def test_normalize_int64_beyond_float64(dtype, base):
     array = (
         (base + np.arange(50)).astype(dtype)[:, None]
         if base < 0
@@ -89,8 +89,8 @@ def test_integers_that_no_float64_holds_keep_their_digits(dtype, base):
 
 
 @given(strategies.arrays(names=strategies.FLOATS, min_rows=1, missing=False), st.data())
-def test_normalize_is_right_for_any_floats(array, data):
-    """Subnormals and 1e308 too: in float64 to 4 ulp, then rounded once."""
+def test_normalize_any_floats(array, data):
+    """Including subnormals and 1e308: within 4 ulp in float64, then rounded once."""
     moments = fitted(array)
     result = moments.normalize(array, dtype="float64")
     for i in range(array.shape[1]):
@@ -105,26 +105,26 @@ def test_normalize_is_right_for_any_floats(array, data):
 
 
 @given(strategies.arrays(names=("float32", "float64"), min_rows=1))
-def test_denormalize_undoes_normalize_to_rounding(array):
-    """Except for the largest numbers, which rounding may take beyond the largest."""
+def test_denormalize_inverts_normalize(array):
+    """Up to rounding, except for the largest numbers, which may round to infinity."""
     moments = fitted(array)
     assume((moments.count > 0).all())
     assume(not (np.abs(array) > np.finfo(array.dtype).max / 2).any())
-    found = moments.denormalize(moments.normalize(array))
+    result = moments.denormalize(moments.normalize(array))
     eps = np.finfo(array.dtype).eps
     with np.errstate(over="ignore"):
         size = np.nanmax(np.abs(array), axis=0, initial=0).astype(np.float64)
         spread = np.abs(array.astype(np.float64) / 2 - moments.mean / 2) * 2
     slack = 4 * eps * np.fmax(size, spread) + 1e-44
     same = np.isnan(array)
-    np.testing.assert_array_equal(np.isnan(found), same)
+    np.testing.assert_array_equal(np.isnan(result), same)
     with np.errstate(over="ignore"):
-        distance = np.abs(found.astype(np.float64) - array.astype(np.float64))
+        distance = np.abs(result.astype(np.float64) - array.astype(np.float64))
     assert (same | (distance <= slack)).all()
 
 
 @given(st.data(), st.sampled_from(strategies.DTYPES), st.integers(1, 40))
-def test_a_constant_becomes_exactly_zero_and_comes_back_exactly(data, dtype, rows):
+def test_constant_becomes_zero_and_is_restored_exactly(data, dtype, rows):
     value = data.draw(strategies.values(dtype))
     array = np.full((rows, 1), value, strategies.dtype(dtype))
     moments = fitted(array)
@@ -136,70 +136,70 @@ def test_a_constant_becomes_exactly_zero_and_comes_back_exactly(data, dtype, row
         np.testing.assert_array_equal(moments.denormalize(zeros), array)
 
 
-def test_a_constant_column_forgets_what_differs_later(moments):
+def test_constant_column_maps_new_values_to_zero(moments):
     assert moments.normalize(np.array([[1.0, 8.0, 0.0]]))[0, 1] == 0
 
 
-def test_constant_center_keeps_what_differs_later(moments):
+def test_constant_center_keeps_differences(moments):
     later = np.array([[1.0, 9.5, 0.0]])
     result = moments.normalize(later, constant="center")
     assert result[0, 1] == 2.5
     assert moments.denormalize(result, constant="center")[0, 1] == 9.5
 
 
-def test_constant_error_names_the_column(moments):
+def test_constant_error_names_column(moments):
     with pytest.raises(DataError, match=r"no column may be constant. Column 'b' of variance"):
         moments.normalize(ROWS, constant="error")
 
 
-def test_an_unknown_policy_is_refused(moments):
+def test_invalid_constant_option_raises(moments):
     with pytest.raises(DataError, match=r"one of 'zero', 'center', 'error'. Received: 'skip'"):
         moments.normalize(ROWS, constant="skip")
 
 
-def test_missing_values_stay_missing(moments):
+def test_missing_keep(moments):
     assert np.isnan(moments.normalize(ROWS)[1, 2])
 
 
-def test_missing_zero_puts_the_mean(moments):
+def test_missing_zero(moments):
     result = moments.normalize(ROWS, missing="zero")
     assert result[1, 2] == 0
     assert moments.denormalize(result)[1, 2] == moments.mean[2]
 
 
-def test_another_word_for_missing_is_refused(moments):
+def test_invalid_missing_option_raises(moments):
     for x in (ROWS, pd.DataFrame(ROWS, columns=["a", "b", "c"])):
         with pytest.raises(DataError, match=r"'keep' or 'zero'. Received: 'drop'"):
             moments.normalize(x, missing="drop")
 
 
-def test_no_rows_cannot_normalize():
+def test_normalize_with_moments_of_no_rows_raises():
     with pytest.raises(DataError, match=r"needs rows to have been fitted. Received: none yet"):
         Moments.empty().normalize(ROWS)
     with pytest.raises(DataError, match=r"at least one value a column. Columns 'a', 'b', 'c' "):
         Moments.empty(["a", "b", "c"]).normalize(ROWS)
 
 
-def test_a_column_without_values_is_named():
+def test_column_without_values_error_names_column():
     moments = fitted(np.array([[1.0, np.nan], [2.0, np.nan]]))
     with pytest.raises(DataError, match=r"Column 1 without: every row was missing"):
         moments.normalize(ROWS[:, :2])
 
 
-def test_too_few_rows_for_the_correction_are_an_error():
+def test_too_few_rows_for_correction_raise():
     moments = fitted(np.array([[1.0]]), ["a"])
     assert moments.normalize(np.array([[1.0]])) == 0
     with pytest.raises(DataError, match=r"more values a column than correction=1.*Column 'a'"):
         moments.normalize(np.array([[1.0]]), correction=1)
 
 
-def test_correction_divides_by_less(moments):
+def test_normalize_with_correction(moments):
     result = moments.normalize(ROWS, correction=1)
     np.testing.assert_allclose(np.nanstd(result[:, [0, 2]], axis=0, ddof=1), 1)
 
 
 @pytest.mark.parametrize("correction", [-1, np.nan, np.inf, "1", None])
-def test_a_correction_that_is_none_is_refused(moments, correction):
+def test_invalid_correction_raises(moments, correction):
     with pytest.raises(DataError, match=r"correction must be a finite number, 0 or more"):
         moments.normalize(ROWS, correction=correction)
 
@@ -208,13 +208,13 @@ def test_a_correction_that_is_none_is_refused(moments, correction):
 
 
 @pytest.mark.parametrize("given_", ["float16", "float32", "float64", "int8", "uint64", "bool"])
-@pytest.mark.parametrize("asked", [None, "float16", np.float32, np.dtype("float64"), "bfloat16"])
-def test_the_type_of_the_result(given_, asked):
-    if asked == "bfloat16":
-        asked = ml_dtypes.bfloat16
+@pytest.mark.parametrize("dtype", [None, "float16", np.float32, np.dtype("float64"), "bfloat16"])
+def test_result_dtype(given_, dtype):
+    if dtype == "bfloat16":
+        dtype = ml_dtypes.bfloat16
     array = np.array([[0], [1]], given_)
-    result = fitted(array).normalize(array, dtype=asked)
-    expected = asked or (given_ if given_.startswith("float") else "float32")
+    result = fitted(array).normalize(array, dtype=dtype)
+    expected = dtype or (given_ if given_.startswith("float") else "float32")
     assert result.dtype == np.dtype(expected)
     np.testing.assert_array_equal(result.astype(float), [[-1], [1]])
 
@@ -227,39 +227,39 @@ def test_bfloat16_arrays_stay_bfloat16():
 
 
 @pytest.mark.parametrize("dtype", ["int32", "complex64", "U3", object])
-def test_a_result_that_is_no_float_is_refused(moments, dtype):
+def test_result_dtype_must_be_float(moments, dtype):
     with pytest.raises(UnsupportedTypeError, match=r"dtype must be one of float16, bfloat16"):
         moments.normalize(ROWS, dtype=dtype)
 
 
 @pytest.mark.parametrize("array", [np.array([["x"]]), np.array([[1j]]), np.array([[None]])])
-def test_an_array_of_no_numbers_is_refused(array):
+def test_array_that_is_not_numeric_raises(array):
     with pytest.raises(UnsupportedTypeError, match=r"integers, booleans or floats of at most 64"):
         fitted(ROWS[:, :1]).normalize(array)
 
 
-def test_long_doubles_are_refused():
+def test_long_double_raises():
     with pytest.raises(UnsupportedTypeError, match=r"at most 64 bits. Received: x of dtype \w+"):
         fitted(ROWS[:, :1]).normalize(np.array([[1]], np.longdouble))
 
 
 @pytest.mark.parametrize("layout", strategies.LAYOUTS)
-def test_any_layout_gives_the_same(moments, layout):
+def test_array_layouts(moments, layout):
     result = moments.normalize(strategies.in_layout(ROWS, layout))
     np.testing.assert_array_equal(result, moments.normalize(ROWS))
 
 
-def test_big_endian_arrays_are_taken(moments):
+def test_big_endian_arrays(moments):
     result = moments.normalize(ROWS.astype(">f8"))
     np.testing.assert_array_equal(result, moments.normalize(ROWS))
 
 
-def test_lists_are_taken(moments):
+def test_lists(moments):
     np.testing.assert_array_equal(moments.normalize(ROWS.tolist()), moments.normalize(ROWS))
 
 
 @pytest.mark.parametrize(("shape", "axis"), [((2, 3, 4, 5), 1), ((2, 4, 5, 3), -1), ((3, 7), 0)])
-def test_features_along_any_axis(shape, axis):
+def test_feature_axis(shape, axis):
     array = np.random.default_rng(0).normal(5, 2, shape).astype(np.float32)
     moments = Moments.empty().update(array, feature_axis=axis)
     result = moments.normalize(array, feature_axis=axis)
@@ -269,19 +269,19 @@ def test_features_along_any_axis(shape, axis):
 
 
 @pytest.mark.parametrize("axis", [-1, 1])
-def test_one_dimension_is_one_column(axis):
+def test_1d_array_is_one_column(axis):
     column_ = np.array([1.0, 3.0])
     moments = Moments.empty().update(column_, feature_axis=axis)
     np.testing.assert_array_equal(moments.normalize(column_, feature_axis=axis), [-1, 1])
 
 
-def test_a_mask_means_missing(moments):
+def test_masked_array(moments):
     masked = np.ma.masked_array(ROWS, [[1, 0, 0], [0, 0, 0], [0, 0, 0]])
     assert np.isnan(moments.normalize(masked)[0, 0])
     np.testing.assert_array_equal(moments.normalize(masked)[1:], moments.normalize(ROWS)[1:])
 
 
-def test_bytes_that_are_not_aligned_are_taken(moments):
+def test_unaligned_array(moments):
     memory = np.zeros(ROWS.nbytes + 1, np.uint8)
     unaligned = memory[1:].view(np.float64).reshape(3, 3)
     unaligned[...] = ROWS
@@ -289,16 +289,16 @@ def test_bytes_that_are_not_aligned_are_taken(moments):
     assert Moments.empty(["a", "b", "c"]).update(unaligned) == moments
 
 
-def test_a_structured_array_is_refused(moments):
+def test_structured_array_raises(moments):
     with pytest.raises(UnsupportedTypeError, match=r"Received: fields 'a', 'b'"):
         moments.normalize(np.zeros(3, [("a", float), ("b", float)]))
 
 
-def test_no_rows_give_no_rows(moments):
+def test_normalize_no_rows(moments):
     assert moments.normalize(np.zeros((0, 3))).shape == (0, 3)
 
 
-def test_a_wrong_number_of_features_is_told(moments):
+def test_wrong_number_of_features_raises(moments):
     with pytest.raises(DataError, match=r"as many features as the moments, 3. Received: 2, x of"):
         moments.normalize(ROWS[:, :2])
     with pytest.raises(DataError, match=r"A single row has two dimensions: x\[None, :\]"):
@@ -307,20 +307,20 @@ def test_a_wrong_number_of_features_is_told(moments):
         moments.normalize(ROWS, feature_axis=2)
 
 
-def test_out_is_written_and_returned(moments):
+def test_out_is_returned(moments):
     out = np.empty(ROWS.shape, np.float32)
     assert moments.normalize(ROWS, out=out) is out
     np.testing.assert_array_equal(out, moments.normalize(ROWS, dtype="float32"))
 
 
-def test_out_may_be_x_itself(moments):
+def test_out_in_place(moments):
     x = ROWS.copy()
     moments.normalize(x, out=x)
     np.testing.assert_array_equal(x, moments.normalize(ROWS))
 
 
 @pytest.mark.parametrize("shift", [1, -1])
-def test_out_may_overlap_x(shift):
+def test_out_overlaps_x(shift):
     memory = np.arange(300.0)
     x = memory[1:-1, None]
     moments = fitted(x)
@@ -329,7 +329,7 @@ def test_out_may_overlap_x(shift):
     np.testing.assert_array_equal(moments.normalize(x, out=out), expected)
 
 
-def test_out_may_be_the_memory_of_smaller_numbers():
+def test_out_shares_memory_with_smaller_dtype():
     memory = np.arange(64.0)
     x = memory.view(np.float32)[32:64, None]
     x[...] = np.arange(32, dtype=np.float32)[:, None]
@@ -348,7 +348,7 @@ def test_out_may_be_the_memory_of_smaller_numbers():
         (np.broadcast_to(0.0, (3, 3)), UnsupportedTypeError, "writable NumPy array"),
     ],
 )
-def test_an_unfit_out_is_refused(moments, out, error, message):
+def test_invalid_out_raises(moments, out, error, message):
     with pytest.raises(error, match=message):
         moments.normalize(ROWS, out=out)
 
@@ -358,14 +358,14 @@ def test_out_and_dtype_must_agree(moments):
         moments.normalize(ROWS, out=np.empty_like(ROWS), dtype="float32")
 
 
-def test_infinity_in_x_stays_infinity():
+def test_infinity_stays_infinity():
     moments = fitted(ROWS[:, :1])
     result = moments.normalize(np.array([[np.inf], [-np.inf]]))
     np.testing.assert_array_equal(result, [[np.inf], [-np.inf]])
 
 
 class OnlyDlpack:
-    """An array of another library."""
+    """An array that only supports DLPack."""
 
     def __init__(self, array):
         self.array = array
@@ -377,7 +377,7 @@ class OnlyDlpack:
         return self.array.__dlpack_device__()
 
 
-def test_dlpack_alone_is_enough(moments):
+def test_dlpack_array(moments):
     result = moments.normalize(OnlyDlpack(ROWS))
     np.testing.assert_array_equal(result, moments.normalize(ROWS))
 
@@ -391,7 +391,7 @@ def torch():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "int64", "bool"])
-def test_a_tensor_gives_a_tensor_of_the_same_numbers(torch, dtype):
+def test_normalize_tensor_matches_array(torch, dtype):
     x = torch.tensor([[0.0], [1.0], [5.0]]).to(getattr(torch, dtype))
     array = x.to(torch.float64).numpy()
     moments = fitted(array)
@@ -401,7 +401,7 @@ def test_a_tensor_gives_a_tensor_of_the_same_numbers(torch, dtype):
     assert torch.equal(result, expected)
 
 
-def test_a_tensor_keeps_channels_last(torch):
+def test_tensor_keeps_channels_last(torch):
     x = torch.randn(2, 3, 4, 4).to(memory_format=torch.channels_last)
     moments = Moments.empty().update(x, feature_axis=1)
     result = moments.normalize(x, feature_axis=1)
@@ -409,7 +409,7 @@ def test_a_tensor_keeps_channels_last(torch):
     assert torch.equal(result, moments.normalize(x.contiguous(), feature_axis=1))
 
 
-def test_gradients_flow(torch, moments):
+def test_gradients(torch, moments):
     x = torch.tensor(ROWS[[0, 2]], requires_grad=True)
     moments.normalize(x).sum().backward()
     stds = torch.tensor(moments.std())
@@ -417,7 +417,7 @@ def test_gradients_flow(torch, moments):
     torch.testing.assert_close(x.grad, expected)
 
 
-def test_operations_of_torch_give_what_the_kernel_gives(torch):
+def test_torch_operations_match_kernel(torch):
     x = torch.randn(100, 3) * 5 + 1e6
     moments = fitted(x)
     tracked = moments.normalize(x.clone().requires_grad_()).detach()
@@ -426,13 +426,13 @@ def test_operations_of_torch_give_what_the_kernel_gives(torch):
     assert torch.equal(back, moments.denormalize(tracked))
 
 
-def test_a_tensor_that_needs_no_grad_now_takes_the_kernel(torch, moments):
+def test_tensor_under_no_grad_uses_kernel(torch, moments):
     x = torch.tensor(ROWS, requires_grad=True)
     with torch.no_grad():
         assert not moments.normalize(x).requires_grad
 
 
-def test_a_tensor_out(torch, moments):
+def test_tensor_out(torch, moments):
     x = torch.tensor(ROWS)
     out = torch.empty(3, 3, dtype=torch.bfloat16)
     assert moments.normalize(x, out=out) is out
@@ -441,7 +441,7 @@ def test_a_tensor_out(torch, moments):
     np.testing.assert_array_equal(x.numpy(), moments.normalize(ROWS))
 
 
-def test_an_unfit_tensor_out_is_refused(torch, moments):
+def test_invalid_tensor_out_raises(torch, moments):
     x = torch.tensor(ROWS)
     with pytest.raises(UnsupportedTypeError, match=r"must be a tensor on cpu.*ndarray"):
         moments.normalize(x, out=np.empty((3, 3)))
@@ -453,13 +453,13 @@ def test_an_unfit_tensor_out_is_refused(torch, moments):
         moments.normalize(x.clone().requires_grad_(), out=torch.empty(3, 3))
 
 
-def test_complex_and_sparse_tensors_are_refused(torch, moments):
+def test_complex_and_sparse_tensors_raise(torch, moments):
     for x in (torch.zeros(2, 3, dtype=torch.complex64), torch.eye(3).to_sparse()):
         with pytest.raises(UnsupportedTypeError, match=r"must be dense, of integers, booleans"):
             moments.normalize(x)
 
 
-def test_extreme_columns_are_right_in_tensors_too(torch):
+def test_tensors_with_extreme_columns(torch):
     array = np.array([[1.7e308, 5e-324], [-1.7e308, 0.0], [-1.7e308, 1e-323]])
     moments = fitted(array)
     expected = moments.normalize(array)
@@ -472,7 +472,7 @@ def test_extreme_columns_are_right_in_tensors_too(torch):
 
 
 def nullable(frame):
-    """Return a frame whose numbers have pandas' own types with a mask for NA."""
+    """Return a pandas frame with nullable dtypes."""
     types = {"float64": "Float64", "float32": "Float32", "int32": "Int32", "int64": "Int64"}
     types["bool"] = "boolean"
     kinds = {name: types[str(kind)] for name, kind in frame.dtypes.items() if str(kind) in types}
@@ -496,7 +496,7 @@ def make(kind, frame):
 
 
 def to_pandas(frame):
-    """Return any kind of frame as pandas, with NaN for nulls."""
+    """Convert any frame to pandas, with NaN for nulls."""
     if isinstance(frame, pl.LazyFrame):
         frame = frame.collect()
     if hasattr(frame, "to_arrow_table"):
@@ -523,7 +523,7 @@ def people():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_frame_comes_back_as_its_own_kind(kind, people, moments):
+def test_normalize_frame_keeps_type(kind, people, moments):
     frame = make(kind, people)
     result = moments.normalize(frame)
     assert type(result) is type(frame)
@@ -536,7 +536,7 @@ def test_a_frame_comes_back_as_its_own_kind(kind, people, moments):
 
 
 @pytest.mark.parametrize("kind", ["polars", "pyarrow", "record batch"])
-def test_nulls_stay_nulls_and_nan_stays_nan(kind):
+def test_nulls_and_nan_in_frame_are_kept(kind):
     table = pa.table({"a": pa.array([1.0, None, float("nan"), 3.0])})
     frames = {
         "polars": pl.from_arrow(table),
@@ -552,7 +552,7 @@ def test_nulls_stay_nulls_and_nan_stays_nan(kind):
     np.testing.assert_array_equal(numbers(filled, ["a"]).ravel(), [-1, 0, 0, 1])
 
 
-def test_the_index_of_pandas_is_kept(people, moments):
+def test_pandas_index_is_kept(people, moments):
     people.index = [7, 5, 3]
     assert moments.normalize(people).index.tolist() == [7, 5, 3]
     assert moments.normalize(people)["a"].dtype == np.float32
@@ -561,7 +561,7 @@ def test_the_index_of_pandas_is_kept(people, moments):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_integers_of_64_bits_in_a_frame_keep_their_digits(kind):
+def test_normalize_int64_column_of_frame(kind):
     values = np.array([2**62, 2**62 + 1, 2**62 + 5])
     moments = fitted(values, ["t"])
     result = moments.normalize(make(kind, pd.DataFrame({"t": values})), dtype="float64")
@@ -570,39 +570,39 @@ def test_integers_of_64_bits_in_a_frame_keep_their_digits(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_booleans_in_a_frame_count_as_0_and_1(kind):
+def test_booleans_in_frame_are_0_and_1(kind):
     values = np.array([True, False])
     result = fitted(values, ["t"]).normalize(make(kind, pd.DataFrame({"t": values})))
     np.testing.assert_array_equal(numbers(result, ["t"]).ravel(), [1, -1])
 
 
-def test_a_frame_that_lacks_a_column_is_told_what_is_missing_and_unknown(people, moments):
+def test_frame_without_column_raises(people, moments):
     with pytest.raises(ColumnError, match=r"Missing: 'b'. Unknown to the moments: 'name', 'B'"):
         moments.normalize(people.rename(columns={"b": "B"}))
 
 
-def test_text_in_a_column_that_was_fitted_is_refused(people, moments):
+def test_text_in_fitted_column_raises(people, moments):
     people["a"] = "x"
     with pytest.raises(UnsupportedTypeError, match=r"Received: column 'a' of type String"):
         moments.normalize(people)
 
 
-def test_a_frame_needs_names_in_the_moments(people):
+def test_frame_with_unnamed_moments_raises(people):
     with pytest.raises(ColumnError, match=r"these moments have no column names"):
         fitted(ROWS).normalize(people)
 
 
-def test_a_frame_takes_no_out(people, moments):
+def test_frame_with_out_raises(people, moments):
     with pytest.raises(UnsupportedTypeError, match=r"out= takes an array or a tensor"):
         moments.normalize(people, out=np.empty((3, 3)))
 
 
-def test_a_frame_cannot_be_of_half_precision(people, moments):
+def test_frame_in_half_precision_raises(people, moments):
     with pytest.raises(UnsupportedTypeError, match=r"float32 or float64. Received"):
         moments.normalize(people, dtype="float16")
 
 
-def test_an_unknown_kind_of_frame_is_refused(moments):
+def test_unsupported_frame_raises(moments):
     class Sheet:
         columns = ("a", "b", "c")
 
@@ -610,12 +610,12 @@ def test_an_unknown_kind_of_frame_is_refused(moments):
         moments.normalize(Sheet())
 
 
-def test_a_column_alone_is_an_array():
+def test_series_is_normalized_like_array():
     values = pl.Series("a", [1.0, 3.0])
     np.testing.assert_array_equal(fitted(np.array([1.0, 3.0]), ["a"]).normalize(values), [-1, 1])
 
 
-def test_extreme_columns_are_right_in_frames_too():
+def test_frames_with_extreme_columns():
     array = np.array([[1.7e308, 5e-324], [-1.7e308, 0.0], [-1.7e308, 1e-323]])
     moments = fitted(array, ["a", "b"])
     expected = moments.normalize(array)
@@ -627,8 +627,8 @@ def test_extreme_columns_are_right_in_frames_too():
 # What the arithmetic needs
 
 
-def test_one_float64_for_the_mean_would_not_do():
-    """Why there is a lo: without it, a value near a large mean is off by far more than 2 ulp."""
+def test_mean_needs_two_float64():
+    """Without lo, the error of a value near a large mean is far above 2 ulp."""
     array = np.array([1e15, 1e15 + 1 / 8, 1e15 + 1 / 8])[:, None]
     moments = fitted(array)
     exact = column(array[:, 0])
@@ -649,8 +649,8 @@ def test_hi_and_lo_are_correctly_rounded():
     assert scaling.lo[0] == rounded(mean - Fraction(scaling.hi[0]))
 
 
-def test_a_null_of_pandas_stays_missing():
-    """Which kind of missing, NaN or NA, is for pandas' own arithmetic to say."""
+def test_pandas_null_stays_missing():
+    """Whether it is NaN or NA depends on the arithmetic of pandas."""
     frame = pd.DataFrame({"a": pd.array([1, None, 3], dtype="Int64")})
     result = fitted(np.array([1.0, 3.0]), ["a"]).normalize(frame)
     assert result["a"].isna().tolist() == [False, True, False]
@@ -658,7 +658,7 @@ def test_a_null_of_pandas_stays_missing():
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "polars lazy", "pyarrow", "record batch"])
-def test_timestamps_in_a_frame_are_their_integers(kind):
+def test_timestamps_in_frame(kind):
     ticks = np.array([1357016400000000000, 0, 1357016400000000512], np.int64)
     times = ticks.view("datetime64[ns]").copy()
     times[1] = np.datetime64("NaT")
@@ -668,8 +668,8 @@ def test_timestamps_in_a_frame_are_their_integers(kind):
     np.testing.assert_array_equal(numbers(result, ["t"]).ravel(), [-1, np.nan, 1])
 
 
-def test_timestamps_in_another_unit_are_refused(tmp_path):
-    """Fitted on microseconds, applied to nanoseconds: 1.9e7 came out where 1.2 was right."""
+def test_timestamps_in_another_unit_raise(tmp_path):
+    """Regression: fitted in microseconds, applied in nanoseconds, it returned 1.9e7, not 1.2."""
     pl = pytest.importorskip("polars")
     times = pl.Series("t", [1_700_000_000, 1_700_000_060]).cast(pl.Datetime("us"))
     moments = evenly.fit(pl.DataFrame([times]), columns=["t"])

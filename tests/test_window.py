@@ -1,4 +1,4 @@
-"""`evenly.Window`: what rolls has the moments of what is in it, and of nothing else."""
+"""`evenly.Window`: the moments of exactly the parts in the window."""
 
 import copy
 import pickle
@@ -15,8 +15,8 @@ import strategies
 from evenly import Moments, Window
 
 
-def same(a, b):
-    """Everything that is computed is the same; sources are information only."""
+def is_same(a, b):
+    """Return whether all statistics are equal, ignoring the sources."""
     names = ("columns", "dtypes", "rows", "extremes_are_bounds")
     return (
         a == b
@@ -30,19 +30,19 @@ def part(array, columns=None):
 
 
 @given(strategies.arrays(max_rows=25), st.integers(1, 6), st.data())
-def test_a_window_has_the_moments_of_the_last_parts(array, size, data):
+def test_window_has_moments_of_last_parts(array, size, data):
     cuts = data.draw(strategies.splits(len(array)))
     parts = [part(array[start:stop]) for start, stop in cuts]
     window = Window(size)
     for number, new in enumerate(parts, 1):
         window.append(new)
         last = parts[max(0, number - size) : number]
-        assert same(window.moments, evenly.merge(last))
+        assert is_same(window.moments, evenly.merge(last))
         assert len(window) == len(last)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(-1e9, 1e9)), max_size=20), st.integers(1, 9))
-def test_a_window_of_time_has_the_moments_of_the_last_span(steps, span):
+def test_time_window_has_moments_of_last_span(steps, span):
     window = Window(timedelta(hours=span))
     now, parts = datetime(2026, 1, 1), []
     for hours, value in steps:
@@ -50,11 +50,11 @@ def test_a_window_of_time_has_the_moments_of_the_last_span(steps, span):
         parts.append((now, part(np.array([[value]]))))
         window.append(parts[-1][1], time=now)
         recent = [m for time, m in parts if time > now - timedelta(hours=span)]
-        assert same(window.moments, evenly.merge(recent))
+        assert is_same(window.moments, evenly.merge(recent))
 
 
 @given(strategies.arrays(max_rows=12, min_rows=1), st.integers(1, 4))
-def test_adding_the_new_and_subtracting_the_old_is_the_same(array, size):
+def test_window_matches_add_and_subtract(array, size):
     window, total, parts = Window(size), Moments.empty(array.shape[1]), []
     for row in array:
         parts.append(part(row[None]))
@@ -65,21 +65,21 @@ def test_adding_the_new_and_subtracting_the_old_is_the_same(array, size):
         assert window.moments == total
 
 
-def test_extremes_are_exact_and_no_bounds():
+def test_window_extremes_are_exact():
     window = Window(2)
     for value in (100.0, 1.0, 2.0):
         window.append(np.array([[value]]))
     assert (window.moments.max, window.moments.extremes_are_bounds) == (2.0, False)
 
 
-def test_rows_are_as_good_as_moments():
+def test_append_rows():
     window = Window(2)
     window.append(pd.DataFrame({"a": [1.0, 2.0]}))
     window.append(evenly.fit(pd.DataFrame({"a": [6.0]})))
     assert window.moments.mean == 3.0
 
 
-def test_a_part_is_what_it_was_when_it_came():
+def test_append_copies_moments():
     moments, window = part(np.ones((2, 1))), Window(3)
     window.append(moments)
     moments.update(np.full((1, 1), 9.0))
@@ -87,19 +87,19 @@ def test_a_part_is_what_it_was_when_it_came():
     assert window.moments.max == 1.0
 
 
-def test_nothing_yet_is_moments_of_no_rows():
+def test_empty_window_has_no_rows():
     assert len(Window(3)) == 0
     assert Window(3).moments == Moments.empty()
 
 
-def test_a_window_says_where_its_rows_came_from():
+def test_window_sources():
     window = Window(2)
     for day in ("1.csv", "2.csv", "3.csv"):
         window.append(Moments.empty(sources=[day]).update(np.ones((1, 1))))
     assert window.moments.sources == ("2.csv", "3.csv")
 
 
-def test_a_day_without_rows_takes_its_place():
+def test_part_without_rows_counts():
     window = Window(2)
     for day in ([[1.0]], np.empty((0, 1)), np.empty((0, 1))):
         window.append(np.array(day))
@@ -107,19 +107,19 @@ def test_a_day_without_rows_takes_its_place():
 
 
 @pytest.mark.parametrize("size", [2, 3])
-def test_other_columns_are_refused_and_change_nothing(size):
+def test_append_other_columns_raises_and_changes_nothing(size):
     window = Window(size)
     for value in (1.0, 2.0, 3.0):
         window.append(part(np.array([[value]]), ["a"]))
     before = window.moments
     with pytest.raises(evenly.ColumnError, match="same names"):
         window.append(part(np.array([[9.0]]), ["b"]))
-    assert same(window.moments, before)
+    assert is_same(window.moments, before)
     assert len(window) == size
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda w: pickle.loads(pickle.dumps(w))])
-def test_a_copy_rolls_on_by_itself(copied):
+def test_copies_of_window_are_independent(copied):
     window = Window(2)
     for value in (1.0, 2.0, 3.0):
         window.append(np.array([[value]]))
@@ -145,7 +145,7 @@ def test_times_of_any_library(times):
     assert window.moments.mean == 1.5
 
 
-def test_a_window_shows_what_is_in_it():
+def test_window_repr():
     window = Window(2)
     window.append(np.array([[1.0]]))
     assert repr(window).startswith("Window(2) of 1 part\nMoments of 1 column, 1 row\n")
@@ -153,17 +153,19 @@ def test_a_window_shows_what_is_in_it():
 
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, "3", None, True, timedelta(0)])
-def test_a_size_that_is_none_is_refused(size):
-    with pytest.raises(evenly.DataError, match=r"1 or more, or a time span. Received: "):
+def test_invalid_size_raises(size):
+    with pytest.raises(
+        evenly.DataError, match=r"positive number of parts or a positive time span. Received: "
+    ):
         Window(size)
 
 
-def test_times_are_given_where_they_are_needed_and_in_order():
+def test_time_is_required_and_ordered():
     day = np.ones((1, 1))
-    with pytest.raises(evenly.DataError, match="time= is for a window of a time span"):
+    with pytest.raises(evenly.DataError, match="time= requires a window with a time span"):
         Window(2).append(day, time=datetime(2026, 1, 1))
     window = Window(timedelta(days=1))
-    with pytest.raises(evenly.DataError, match="needs its time"):
+    with pytest.raises(evenly.DataError, match="needs the time of each part"):
         window.append(day)
     window.append(day, time=datetime(2026, 1, 2))
     with pytest.raises(evenly.DataError, match=r"2026-01-01 00:00:00 after 2026-01-02 00:00:00"):

@@ -1,4 +1,4 @@
-"""Threads that are waited for, whatever the handler of a signal raises meanwhile."""
+"""Threads are joined even if a signal handler raises."""
 
 import signal
 import threading
@@ -18,7 +18,7 @@ class StoppedError(Exception):
 
 @pytest.fixture
 def raising():
-    """SIGALRM, whose handler raises; as time limits of a user do."""
+    """Install a handler of SIGALRM that raises, like the time limit of a user."""
 
     def handler(number, frame):
         raise StoppedError
@@ -29,20 +29,20 @@ def raising():
     signal.signal(signal.SIGALRM, before)
 
 
-def test_a_held_signal_runs_its_handler_at_the_end(raising):
+def test_deferred_signal_runs_handler_at_exit(raising):
     steps = []
 
     def step():
         with DeferredSignals():
             signal.raise_signal(raising)
-            steps.append("whole")
+            steps.append("critical section")
 
     with pytest.raises(StoppedError):
         step()
-    assert steps == ["whole"]
+    assert steps == ["critical section"]
 
 
-def test_a_held_signal_runs_its_handler_when_delivered(raising):
+def test_raise_pending_runs_handler(raising):
     with DeferredSignals() as held:
         signal.raise_signal(raising)
         with pytest.raises(StoppedError):
@@ -52,14 +52,14 @@ def test_a_held_signal_runs_its_handler_when_delivered(raising):
         signal.raise_signal(raising)
 
 
-def test_a_handler_installed_while_signals_are_held_stays(raising):
+def test_handler_installed_in_context_is_kept(raising):
     with DeferredSignals():
         signal.signal(raising, signal.SIG_IGN)
     assert signal.getsignal(raising) == signal.SIG_IGN
 
 
-def test_threads_have_ended_when_a_handler_has_raised(raising):
-    """Regression: in Python 3.11 an interrupted `join` took a running thread for ended."""
+def test_threads_are_joined_when_handler_raises(raising):
+    """Regression: in Python 3.11 an interrupted `join` marked a running thread as ended."""
     stopped, ended = threading.Event(), threading.Event()
 
     def work():
@@ -75,7 +75,7 @@ def test_threads_have_ended_when_a_handler_has_raised(raising):
     assert ended.is_set()
 
 
-def test_a_handler_that_does_not_raise_ends_nothing():
+def test_handler_that_does_not_raise_stops_nothing():
     seen, go = [], threading.Event()
 
     def handler(number, frame):
@@ -93,7 +93,7 @@ def test_a_handler_that_does_not_raise_ends_nothing():
     assert seen == [signal.SIGALRM]
 
 
-def test_work_outside_of_the_main_thread_returns_and_raises():
+def test_outside_main_thread_returns_and_raises():
     assert outside_main_thread(threading.current_thread) is not threading.main_thread()
     with pytest.raises(ZeroDivisionError):
         outside_main_thread(lambda: 1 / 0)
@@ -101,7 +101,7 @@ def test_work_outside_of_the_main_thread_returns_and_raises():
 
 @pytest.fixture
 def scarce(monkeypatch):
-    """Return a function that sets how many threads the system still starts."""
+    """Return a function that limits the number of threads that the system starts."""
     start, left = threading.Thread.start, [0]
 
     def limited(thread):
@@ -115,7 +115,7 @@ def scarce(monkeypatch):
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 8])
-def test_threads_that_cannot_be_started_mean_fewer_threads(scarce, number):
+def test_fewer_threads_if_some_cannot_start(scarce, number):
     scarce(number)
     consumed = []
     run_tasks(iter([[task, task] for task in range(20)]), consumed.append, 4)
@@ -123,7 +123,7 @@ def test_threads_that_cannot_be_started_mean_fewer_threads(scarce, number):
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_without_a_thread_to_read_ahead_items_are_read_one_by_one(scarce, number):
+def test_prefetch_without_threads(scarce, number):
     scarce(number)
     closed = []
 
@@ -140,5 +140,5 @@ def test_without_a_thread_to_read_ahead_items_are_read_one_by_one(scarce, number
     assert closed == [True, True]
 
 
-def test_without_a_thread_work_is_done_in_the_main_thread(scarce):
+def test_outside_main_thread_without_threads(scarce):
     assert outside_main_thread(threading.current_thread) is threading.main_thread()

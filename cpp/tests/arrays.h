@@ -1,4 +1,4 @@
-// Arrays of any layout in guarded memory, and what is put into them.
+// Arrays of any layout in guarded memory, filled with test values.
 #pragma once
 
 #include <algorithm>
@@ -6,12 +6,12 @@
 #include <limits>
 #include <string>
 
-#include "dtype.h"
-#include "guarded.h"
-#include "layout.h"
-#include "plain.h"
-#include "random.h"
-#include "rounding.h"
+#include "base/array_view.h"
+#include "base/dtype.h"
+#include "base/rounding.h"
+#include "sum/scalar_sum.h"
+#include "tests/guarded.h"
+#include "tests/random.h"
 
 namespace evenly::testing {
 
@@ -82,8 +82,8 @@ inline Layout contiguous(std::vector<int64_t> shape, int feature_axis) {
   return layout;
 }
 
-// Every axis: its place in memory by lot, steps that leave gaps, backwards, or (unless every
-// element must have a place of its own) none at all.
+// Random strides: axes in any memory order, with gaps, reversed, or (unless every element must have
+// its own address) broadcast with a stride of 0.
 inline Layout random_layout(Random& random, std::vector<int64_t> shape, int feature_axis,
                             bool own_places = false) {
   Layout layout{std::move(shape), {}, feature_axis};
@@ -114,7 +114,7 @@ inline Layout random_layout(Random& random, std::vector<int64_t> shape, int feat
 
 // ---- Memory ------------------------------------------------------------------------------
 
-// An array whose first or last element touches a page that may not be touched.
+// An array whose first or last element is adjacent to an inaccessible page.
 class TestArray {
  public:
   TestArray(DType dtype, Layout layout, Edge edge)
@@ -128,7 +128,7 @@ class TestArray {
     array_.shape = layout_.shape;
     array_.strides = layout_.strides;
     array_.feature_axis = layout_.feature_axis;
-    // What belongs to no element would be noticed in any sum.
+    // Bytes that belong to no element would change any sum.
     std::memset(memory_.data(), 0x7b, bytes());
   }
 
@@ -179,18 +179,18 @@ enum class Kind {
   kWindowEdges,
   kTwoScales,
   kFiveScales,
-  kSomeInfinity  // the last: only where asked for
+  kSomeInfinity  // last: used only on request
 };
 inline constexpr int kFiniteKinds = int(Kind::kSomeInfinity);
 
 template <class T>
 struct Range;
 template <>
-struct Range<Half> {
+struct Range<Float16> {
   static constexpr int kLowest = -14, kHighest = 15, kMantissa = 11;
 };
 template <>
-struct Range<Brain> {
+struct Range<BFloat16> {
   static constexpr int kLowest = -126, kHighest = 127, kMantissa = 8;
 };
 template <>
@@ -229,7 +229,7 @@ class Values {
     if constexpr (kIsFloating<T>) round_to(value, out);
     return out;
   }
-  // Full mantissa, random sign; the exponent is brought into the type's range.
+  // A full mantissa and a random sign; the exponent is clamped to the type's range.
   T with_exponent(int exponent) {
     exponent = std::clamp(exponent, R::kLowest, R::kHighest);
     int64_t top = int64_t(1) << (R::kMantissa - 1);
@@ -241,7 +241,7 @@ class Values {
       uint64_t bits = random_.bits();
       T value;
       std::memcpy(&value, &bits, sizeof value);
-      if (std::isfinite(double(number(value)))) return value;
+      if (std::isfinite(double(to_number(value)))) return value;
     }
   }
   static T nan() { return rounded(std::numeric_limits<double>::quiet_NaN()); }
@@ -292,7 +292,7 @@ class Values {
         return with_exponent(int(random_.between(-4, 1)));
     }
   }
-  // Where a window of 22 or 19 binades begins and ends, and the last value that it may hold.
+  // Values at the ends of a window of 22 or 19 binades, and near its largest value.
   T at_window_edge() {
     int exponent = random_.one_of({0, 0, 0, 1, -17, -18, -19, -20, -21, -22, -23});
     double mantissa = random_.one_of({1.0, 1 + 0x1p-10, 2 - 0x1p-19, 2 - 0x1p-18, 2 - 0x1p-20,
@@ -328,7 +328,7 @@ class Values {
           return random_.one_in(300) ? any_integer() : T(random_.below(50));
         case Kind::kDrifting:
           return row / 300 % 2 ? any_integer() : T(random_.below(100));
-        case Kind::kWindowEdges:  // about 2^31 and 2^32
+        case Kind::kWindowEdges:  // near 2^31 and 2^32
           return T((uint64_t(1) << random_.between(30, 33)) + uint64_t(random_.between(-2, 2)));
         default:
           return any_integer();
@@ -342,7 +342,7 @@ class Values {
   T constant_;
 };
 
-// Weights of rows: whole, of any size, of many sizes, or with zeros among them.
+// Weights of rows: integers, of any magnitude, of many magnitudes, or with zeros.
 inline std::vector<double> random_weights(Random& random, int64_t rows) {
   const int64_t kind = random.below(6);
   std::vector<double> weights;

@@ -1,23 +1,23 @@
-// A batch in guarded memory, and what batch normalisation should make of it, in long double.
+// A batch in guarded memory, and checks of batch normalization against long double.
 //
-// Each check has its bound from the roundings that the core makes on the way: in T, the batch's
-// type, in Work<T>, in which values are mapped, and in float64. Outputs and gradients are held
-// against the statistics and sums as the core has them, which have checks of their own.
+// The bound of each check follows from the roundings of the core: in T, the batch's type, in
+// ComputeType<T>, in which values are mapped, and in float64. Outputs and gradients are compared
+// with those of the core's own statistics and sums, which have separate checks.
 #pragma once
 
 #include <cmath>
 #include <string>
 
-#include "arrays.h"
-#include "batch_kernels.h"
-#include "batch_norm.h"
-#include "check.h"
+#include "batch_norm/batch_norm.h"
+#include "batch_norm/kernel_table.h"
+#include "tests/arrays.h"
+#include "tests/check.h"
 
 namespace evenly::testing {
 
 using Real = long double;
 
-// The largest relative error of a rounding, and the smallest number.
+// The largest relative rounding error, and the smallest positive number.
 template <class T>
 Real roundoff() {
   return std::ldexp(Real(1), -Range<T>::kMantissa);
@@ -27,14 +27,14 @@ Real smallest() {
   return std::ldexp(Real(1), Range<T>::kLowest - Range<T>::kMantissa + 1);
 }
 
-// What is as large is rounded to infinity: beyond the largest number, half of its last place.
+// The smallest magnitude that rounds to infinity: the largest number plus half of its last place.
 template <class T>
 Real overflow() {
   return std::ldexp(2 - std::ldexp(Real(1), -Range<T>::kMantissa), Range<T>::kHighest);
 }
 
-// Of a channel's sum over `count` values: float32 sums of at most 17 values, and a rounding or two
-// before that of each, then float64 ones. Relative to the sum of magnitudes.
+// The error of a channel's sum over `count` values, relative to the sum of magnitudes: float32 sums
+// of at most 17 values, each rounded once or twice before, then float64 sums.
 template <class T>
 Real sum_roundoff(int64_t count) {
   Real narrow = std::is_same_v<T, double> ? 0 : 20 * roundoff<float>();
@@ -42,10 +42,10 @@ Real sum_roundoff(int64_t count) {
 }
 
 template <class T>
-constexpr DType kDTypeOf = std::is_same_v<T, Half>    ? DType::kFloat16
-                           : std::is_same_v<T, Brain> ? DType::kBfloat16
-                           : std::is_same_v<T, float> ? DType::kFloat32
-                                                      : DType::kFloat64;
+constexpr DType kDTypeOf = std::is_same_v<T, Float16>    ? DType::kFloat16
+                           : std::is_same_v<T, BFloat16> ? DType::kBfloat16
+                           : std::is_same_v<T, float>    ? DType::kFloat32
+                                                         : DType::kFloat64;
 
 struct Shape {
   int64_t outer, channels, inner;
@@ -57,21 +57,21 @@ template <class T>
 struct BatchCase {
   Shape shape;
   TestArray x, gradient, out;
-  TestArray weight, bias;  // of T, or of Work<T>
-  TestArray kept, both;    // four and two float64 a channel
+  TestArray weight, bias;                  // of T or of ComputeType<T>
+  TestArray statistics_array, sums_array;  // four and two float64 per channel
   bool affine;
   double eps = 1e-5;
 
-  // Channels with means and spreads of their own.
+  // Each channel has its own mean and spread.
   BatchCase(Random& random, Shape of, Edge edge)
       : shape(of),
         x(array_of_values(random.one_of({Edge::kBegin, Edge::kEnd}))),
         gradient(array_of_values(random.one_of({Edge::kBegin, Edge::kEnd}))),
         out(array_of_values(edge)),
-        weight(random.one_in(2) ? kDTypeOf<T> : kDTypeOf<Work<T>>, per_channel(1), edge),
+        weight(random.one_in(2) ? kDTypeOf<T> : kDTypeOf<ComputeType<T>>, per_channel(1), edge),
         bias(weight.array().dtype, per_channel(1), edge),
-        kept(DType::kFloat64, per_channel(4), edge),
-        both(DType::kFloat64, per_channel(2), edge),
+        statistics_array(DType::kFloat64, per_channel(4), edge),
+        sums_array(DType::kFloat64, per_channel(2), edge),
         affine(!random.one_in(4)) {
     for (int64_t c = 0; c < shape.channels; ++c) {
       double offset = double(random.between(-20, 20));
@@ -99,25 +99,29 @@ struct BatchCase {
   }
   PerChannel weights() const { return affine ? parameter(weight) : PerChannel{}; }
   PerChannel biases() const { return affine ? parameter(bias) : PerChannel{}; }
-  Saved saved() const { return Saved::in(kept.data<double>(), shape.channels); }
-  GradientSums sums() const { return {both.data<double>(), both.data<double>() + shape.channels}; }
+  ChannelStatistics statistics() const {
+    return ChannelStatistics::in(statistics_array.data<double>(), shape.channels);
+  }
+  GradientSums sums() const {
+    return {sums_array.data<double>(), sums_array.data<double>() + shape.channels};
+  }
   void forward(int threads = 2) const {
-    batch_norm_forward(forward_batch(threads), weights(), biases(), eps, saved());
+    batch_norm_forward(forward_batch(threads), weights(), biases(), eps, statistics());
   }
   void backward(int threads = 2, bool fixed = false) const {
-    batch_norm_backward(backward_batch(threads), weights(), saved(), sums(), fixed);
+    batch_norm_backward(backward_batch(threads), weights(), statistics(), sums(), fixed);
   }
-  // Statistics that are not the batch's own.
+  // Sets statistics other than the batch's own.
   void set_statistics(Random& random) const {
     for (int64_t c = 0; c < shape.channels; ++c) {
       double mean = double(random.between(-99, 99)) / 7, rest = mean * 1e-9;
       double variance = double(random.between(1, 99)) / 9;
-      saved().set(c, c + 1, sizeof(Work<T>) == 4, &mean, &rest, &variance, eps);
+      statistics().set(c, c + 1, sizeof(ComputeType<T>) == 4, &mean, &rest, &variance, eps);
     }
   }
   void set_sums(Random& random) const {
     for (int64_t i = 0; i < 2 * shape.channels; ++i)
-      both.data<double>()[i] = noise(random) * double(shape.values());
+      sums_array.data<double>()[i] = noise(random) * double(shape.values());
   }
 
   // Calls f(index) for each value of a channel.
@@ -130,15 +134,17 @@ struct BatchCase {
   static void put(const TestArray& array, int64_t i, double to) {
     round_to(to, array.data<T>()[i]);
   }
-  static Real value(const TestArray& array, int64_t i) { return Real(number(array.data<T>()[i])); }
+  static Real value(const TestArray& array, int64_t i) {
+    return Real(to_number(array.data<T>()[i]));
+  }
   static Real value_of_channel(const TestArray& array, int64_t c) {
-    return dtype_of(array) == kDTypeOf<T> ? value(array, c) : Real(array.data<Work<T>>()[c]);
+    return dtype_of(array) == kDTypeOf<T> ? value(array, c) : Real(array.data<ComputeType<T>>()[c]);
   }
   Real parameter_roundoff() const {
-    return dtype_of(weight) == kDTypeOf<T> ? roundoff<T>() : roundoff<Work<T>>();
+    return dtype_of(weight) == kDTypeOf<T> ? roundoff<T>() : roundoff<ComputeType<T>>();
   }
   Real gain(int64_t c) const {
-    return saved().inverse[c] * (affine ? value_of_channel(weight, c) : 1);
+    return statistics().inverse[c] * (affine ? value_of_channel(weight, c) : 1);
   }
   std::string text() const {
     return std::string(name_of(kDTypeOf<T>)) + ", shape " + std::to_string(shape.outer) + " " +
@@ -156,10 +162,11 @@ struct BatchCase {
     const Real mean = first + sum / count;
     each(c, [&](int64_t i) { squares += (value(x, i) - mean) * (value(x, i) - mean); });
     const Real variance = squares / count;
-    // Sums are about the first value, or, where that is beyond four sigma, about the mean.
+    // Sums are about the first value or, if that is beyond four standard deviations, about the
+    // mean.
     const Real reach = std::min(about_first, 20 * variance);
     const Real error = sum_roundoff<T>(shape.values());
-    const Saved own = saved();
+    const ChannelStatistics own = statistics();
     CHECK(std::abs(Real(own.high[c]) + own.low[c] - mean) <=
               error * std::sqrt(reach) + 2 * roundoff<double>() * std::abs(mean),
           text(c));
@@ -169,7 +176,7 @@ struct BatchCase {
   }
 
   void check_outputs(int64_t c) const {
-    const Real high = saved().high[c], low = saved().low[c], slope = gain(c);
+    const Real high = statistics().high[c], low = statistics().low[c], slope = gain(c);
     const Real shift = affine ? value_of_channel(bias, c) : 0;
     each(c, [&](int64_t i) {
       Real distance = value(x, i) - high, expected = (distance - low) * slope + shift;
@@ -179,7 +186,7 @@ struct BatchCase {
   }
 
   void check_sums(int64_t c) const {
-    const Real high = saved().high[c], low = saved().low[c];
+    const Real high = statistics().high[c], low = statistics().low[c];
     Real sum = 0, product = 0, magnitude = 0, of_products = 0;
     each(c, [&](int64_t i) {
       Real g = value(gradient, i), distance = value(x, i) - high;
@@ -196,7 +203,8 @@ struct BatchCase {
   }
 
   void check_gradients(int64_t c, Real count) const {
-    const Real high = saved().high[c], low = saved().low[c], inverse = saved().inverse[c];
+    const Real high = statistics().high[c], low = statistics().low[c],
+               inverse = statistics().inverse[c];
     const Real per_value = gain(c) * sums().sum[c] / count;
     const Real slope = gain(c) * inverse * inverse * sums().product[c] / count;
     each(c, [&](int64_t i) {
@@ -215,7 +223,7 @@ struct BatchCase {
 
  private:
   static DType dtype_of(const TestArray& array) { return array.array().dtype; }
-  static double noise(Random& random) {  // in (-2, 2), mostly in the middle
+  static double noise(Random& random) {  // in (-2, 2), with a triangular distribution
     uint64_t bits = random.bits();
     return (double(uint32_t(bits)) + double(uint32_t(bits >> 32)) - 0x1p32) * 0x1p-31;
   }
@@ -225,18 +233,18 @@ struct BatchCase {
   Layout per_channel(int64_t values) const { return contiguous({values * shape.channels}, -1); }
   static void set(const TestArray& array, int64_t c, double to) {
     if (dtype_of(array) == kDTypeOf<T>) return put(array, c, to);
-    array.data<Work<T>>()[c] = Work<T>(to);
+    array.data<ComputeType<T>>()[c] = ComputeType<T>(to);
   }
   static std::string digits(Real x) {
     char text[40];
     std::snprintf(text, sizeof text, "%.12Lg", x);
     return text;
   }
-  // `parts`: the sum of the magnitudes of what was added up.
+  // `parts`: the sum of the magnitudes of the terms.
   void check_value(int64_t c, int64_t i, Real expected, Real parts) const {
     const Real found = value(out, i);
-    const Real bound = 6 * roundoff<Work<T>>() * parts + roundoff<T>() * std::abs(expected) +
-                       smallest<T>() + 4 * smallest<Work<T>>();
+    const Real bound = 6 * roundoff<ComputeType<T>>() * parts + roundoff<T>() * std::abs(expected) +
+                       smallest<T>() + 4 * smallest<ComputeType<T>>();
     const bool overflows = std::abs(expected) + bound >= overflow<T>() &&
                            found == std::copysign(Real(INFINITY), expected);
     CHECK(overflows || std::abs(found - expected) <= bound,

@@ -1,7 +1,7 @@
-// The least that a test needs: named tests, checks that go on after a failure, a seed.
+// A minimal test framework: named tests, checks that continue after a failure, and a seed.
 //
-// Our own, and not doctest's or Catch2's, because `make sanitize` works from a bare clone with
-// a compiler alone, and no package index that pip reaches brings either of them.
+// doctest and Catch2 are not used, because `make sanitize` must work from a bare clone with only a
+// compiler, and pip cannot install either of them.
 #pragma once
 
 #include <atomic>
@@ -28,26 +28,27 @@ inline bool add_test(const char* name, void (*body)()) {
 inline std::atomic<int> failures{0};
 
 inline void fail(const char* file, int line, const char* condition, const std::string& detail) {
-  if (++failures > 20) return;  // the first ones tell the story
-  std::fprintf(stderr, "%s:%d: not true: %s%s%s\n", file, line, condition,
+  if (++failures > 20) return;  // the first ones are enough
+  std::fprintf(stderr, "%s:%d: failed: %s%s%s\n", file, line, condition,
                detail.empty() ? "" : ", where ", detail.c_str());
 }
 
-// What random tests begin with; printed, and set by EVENLY_TEST_SEED to repeat a run.
+// The seed of random tests. It is printed, and EVENLY_TEST_SEED sets it to repeat a run.
 uint64_t seed();
 
-// Less work under a sanitizer or an emulator: EVENLY_TEST_PORTION in percent, else all.
+// Scales the amount of work by EVENLY_TEST_PORTION percent (default: 100), for sanitizers and
+// emulators.
 int64_t portion(int64_t count);
 
 }  // namespace evenly::testing
 
-// TEST(says_what_is_true) { ... }
+// TEST(describes_the_behavior) { ... }
 #define TEST(name)                                                                          \
   static void name();                                                                       \
   [[maybe_unused]] static const bool name##_added = evenly::testing::add_test(#name, name); \
   static void name()
 
-// CHECK(condition) or CHECK(condition, std::string): the text is made only on failure.
+// CHECK(condition) or CHECK(condition, std::string); the string is only computed on failure.
 #define CHECK(condition, ...)                                                          \
   do {                                                                                 \
     if (!(condition)) {                                                                \

@@ -1,4 +1,4 @@
-// Memory between two pages that may not be touched.
+// Memory between two inaccessible pages.
 #pragma once
 
 #include <sys/mman.h>
@@ -10,10 +10,10 @@
 
 namespace evenly::testing {
 
-// Which end of the memory touches its guard page.
+// Which end of the memory is adjacent to a guard page.
 enum class Edge { kBegin, kEnd };
 
-// `bytes` bytes; reading or writing one more at the edge ends the program.
+// `bytes` bytes; an access beyond the edge terminates the program.
 class Guarded {
  public:
   Guarded(std::size_t bytes, Edge edge) {

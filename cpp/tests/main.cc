@@ -1,11 +1,11 @@
-// Runs the tests of one program; a first argument chooses those whose names contain it.
+// Runs the tests of a program; the first argument selects the tests whose names contain it.
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <random>
 
-#include "check.h"
-#include "tile.h"
+#include "kernels/kernel_table.h"
+#include "tests/check.h"
 
 namespace evenly::testing {
 
@@ -32,11 +32,11 @@ int main(int argc, char** argv) {
   const char* kernel = std::getenv("EVENLY_KERNEL");
   if (kernel && std::strcmp(kernel, evenly::chosen_kernel_name()) != 0) {
     std::printf("skipped: this processor cannot run the kernel %s\n", kernel);
-    return 77;  // CMakeLists.txt tells ctest what this means
+    return 77;  // SKIP_RETURN_CODE in CMakeLists.txt
   }
   std::printf("kernel %s, EVENLY_TEST_SEED=%llu\n", evenly::chosen_kernel_name(),
               (unsigned long long)seed());
-  std::fflush(stdout);  // a test may end the program
+  std::fflush(stdout);  // a test may terminate the program
   for (const Test& test : tests()) {
     if (argc > 1 && !std::strstr(test.name, argv[1])) continue;
     int before = failures;

@@ -1,29 +1,30 @@
-// A sum that never rounds, written in the plainest way: what Exact is tested against.
+// A sum that never rounds, in the simplest possible implementation: the reference for ExactSum.
 #pragma once
 
 #include <bit>
 #include <cmath>
 #include <map>
 
-#include "exact.h"
+#include "exact/exact_sum.h"
 
 namespace evenly::testing {
 
-// Signed digits of any size at exponents that are multiples of 32, carried only when read.
+// Signed digits of any magnitude at exponents that are multiples of 32; carries are propagated only
+// when the value is read.
 class Oracle {
  public:
   void add(int128 mantissa, int exponent, int sign = 1) {
     unsigned __int128 rest =
         mantissa < 0 ? -(unsigned __int128)mantissa : (unsigned __int128)mantissa;
     if (mantissa < 0) sign = -sign;
-    int place = int(std::floor(exponent / 32.0));
-    int shift = exponent - 32 * place;
+    int position = int(std::floor(exponent / 32.0));
+    int shift = exponent - 32 * position;
     while (rest != 0) {
       uint64_t digit = uint64_t(uint32_t(rest)) << shift;
-      digits_[place] += sign * int64_t(uint32_t(digit));
-      digits_[place + 1] += sign * int64_t(digit >> 32);
+      digits_[position] += sign * int64_t(uint32_t(digit));
+      digits_[position + 1] += sign * int64_t(digit >> 32);
       rest >>= 32;
-      ++place;
+      ++position;
     }
   }
   void add_double(double value, int sign = 1) {
@@ -32,7 +33,7 @@ class Oracle {
     add(int128(int64_t(std::ldexp(fraction, 53))), exponent - 53, sign);
   }
   void add(const Oracle& other, int sign = 1) {
-    for (auto [place, digit] : other.digits_) digits_[place] += sign * digit;
+    for (auto [position, digit] : other.digits_) digits_[position] += sign * digit;
   }
 
   Dyadic dyadic() const {
@@ -50,10 +51,10 @@ class Oracle {
     if (digits.empty()) return {};
     int zeros = std::countr_zero(uint64_t(digits.begin()->second));
     value.exponent = 32 * digits.begin()->first + zeros;
-    for (auto [place, digit] : digits) {
+    for (auto [position, digit] : digits) {
       for (int bit = 0; bit < 32; ++bit) {
         if (!(digit >> bit & 1)) continue;
-        std::size_t at = std::size_t(32 * place + bit - value.exponent);
+        std::size_t at = std::size_t(32 * position + bit - value.exponent);
         if (value.limbs.size() <= at / 64) value.limbs.resize(at / 64 + 1);
         value.limbs[at / 64] |= uint64_t(1) << at % 64;
       }
@@ -62,22 +63,23 @@ class Oracle {
   }
 
  private:
-  // Brings every digit into [0, 2^32); returns what is left above, which has the sign of all.
+  // Brings every digit into [0, 2^32); returns the carry beyond the last one, which has the sign of
+  // the value.
   int64_t carry() {
     int64_t over = 0;
     if (digits_.empty()) return 0;
-    for (int place = digits_.begin()->first;; ++place) {
-      auto found = digits_.find(place);
+    for (int position = digits_.begin()->first;; ++position) {
+      auto found = digits_.find(position);
       if (found == digits_.end()) {
         if (over == 0 || over == -1) {
-          auto next = digits_.upper_bound(place);
+          auto next = digits_.upper_bound(position);
           if (next == digits_.end()) break;
           if (over == 0) {
-            place = next->first - 1;
+            position = next->first - 1;
             continue;
           }
         }
-        found = digits_.emplace(place, 0).first;
+        found = digits_.emplace(position, 0).first;
       }
       int64_t total = found->second + over;
       found->second = int64_t(uint32_t(total));
@@ -93,6 +95,6 @@ inline bool same(const Dyadic& a, const Dyadic& b) {
   return a.negative == b.negative && a.limbs == b.limbs &&
          (a.limbs.empty() || a.exponent == b.exponent);
 }
-inline bool same(const Exact& a, const Oracle& b) { return same(a.dyadic(), b.dyadic()); }
+inline bool same(const ExactSum& a, const Oracle& b) { return same(a.dyadic(), b.dyadic()); }
 
 }  // namespace evenly::testing

@@ -1,22 +1,22 @@
-// Whatever request for memory fails, on whichever thread: a call ends with std::bad_alloc and has
-// changed nothing, or it has done all of its work.
+// Whichever memory allocation fails, on whichever thread: a call either throws std::bad_alloc and
+// changes nothing, or completes.
 #include <dlfcn.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <new>
 
-#include "accumulate.h"
-#include "check.h"
-#include "group_sum.h"
-#include "moments.h"
-#include "reference.h"
-#include "threads.h"
+#include "base/thread_pool.h"
+#include "exact/moments.h"
+#include "sum/accumulate.h"
+#include "sum/grouped_sum.h"
+#include "tests/check.h"
+#include "tests/reference.h"
 
 namespace {
 
-// Requests until one fails; negative: none does. All that follow fail as well, as in a process
-// that has reached its limit.
+// Allocations until one fails; negative: none fails. All later ones fail as well, as in a process
+// that has reached its memory limit.
 std::atomic<int64_t> left{-1};
 
 void* allocate(std::size_t bytes) {
@@ -51,11 +51,10 @@ using namespace evenly::testing;
 
 namespace {
 
-// Runs `work` with the n-th request failing, for n = 0, 1, 2, …, until it needs no more; in larger
-// steps after the first ones. Returns how often it failed. After each failure `unchanged` must
-// hold.
-template <class Work, class Unchanged>
-int fail_everywhere(Work&& work, Unchanged&& unchanged) {
+// Runs `work` with allocation n failing, for n = 0, 1, 2, … (in increasing steps), until it
+// succeeds. Returns the number of failures. `unchanged` must hold after each of them.
+template <class ComputeType, class Unchanged>
+int fail_everywhere(ComputeType&& work, Unchanged&& unchanged) {
   int failures = 0;
   for (int64_t n = 0;; n += 1 + n / 16) {
     left = n;
@@ -80,7 +79,7 @@ AccumulateOptions with_threads(int threads) {
 
 Layout layout() { return contiguous({portion(20000), 40}, 1); }
 
-void sums_of_an_array_fail_as_a_whole() {
+void check_sums_of_an_array() {
   Random random(seed());
   for (Kind kind : {Kind::kNormal, Kind::kOutliers, Kind::kTwoScales}) {
     TestArray x(DType::kFloat64, layout(), Edge::kEnd);
@@ -100,13 +99,13 @@ void sums_of_an_array_fail_as_a_whole() {
 
 }  // namespace
 
-TEST(sums_on_our_own_threads_fail_as_a_whole) {
+TEST(sums_on_our_own_pool_are_all_or_nothing) {
   setenv("EVENLY_THREADS", "own", 1);
-  sums_of_an_array_fail_as_a_whole();
+  check_sums_of_an_array();
   unsetenv("EVENLY_THREADS");
 }
 
-TEST(sums_of_groups_fail_as_a_whole) {
+TEST(grouped_sums_are_all_or_nothing) {
   setenv("EVENLY_THREADS", "own", 1);
   Random random(seed());
   TestArray x(DType::kFloat64, contiguous({portion(20000)}, -1), Edge::kEnd);
@@ -130,7 +129,7 @@ TEST(sums_of_groups_fail_as_a_whole) {
 
 namespace {
 
-// Columns that need more memory for a sum than before it: of far exponents, and of fractions.
+// Columns whose sum needs more memory than they do: different exponents and fractional weights.
 std::vector<Column> far_apart(int64_t count, int exponent, bool weighted) {
   std::vector<Column> columns(static_cast<std::size_t>(count));
   for (int64_t i = 0; i < count; ++i) {
@@ -138,9 +137,9 @@ std::vector<Column> far_apart(int64_t count, int exponent, bool weighted) {
     column.count = 1;
     column.sum.add(i + 1, exponent);
     column.squares.add(i + 1, 2 * exponent);
-    column.include(value_of(double(exponent)));
+    column.include(extreme_value(double(exponent)));
     if (weighted && i % 3 == 0) {
-      Exact half;
+      ExactSum half;
       half.add(1, -1);
       column.add_count(half);
     }
@@ -153,7 +152,7 @@ bool same(const Moments& a, const Moments& b) {
   if (a.rows() != b.rows() || ours.size() != theirs.size() || a.groups() != b.groups())
     return false;
   for (std::size_t i = 0; i < ours.size(); ++i) {
-    if (!ours[i].same_group_element(theirs[i]) || ours[i].min != theirs[i].min ||
+    if (!ours[i].equal_sums(theirs[i]) || ours[i].min != theirs[i].min ||
         ours[i].max != theirs[i].max) {
       return false;
     }
@@ -163,7 +162,7 @@ bool same(const Moments& a, const Moments& b) {
 
 }  // namespace
 
-TEST(additions_change_all_columns_or_none) {
+TEST(addition_is_all_or_nothing) {
   for (bool weighted : {false, true}) {
     const Moments before(far_apart(60, 0, weighted)), more(far_apart(60, -900, weighted));
     Moments sum(before), expected(before);
@@ -182,14 +181,14 @@ TEST(additions_change_all_columns_or_none) {
   }
 }
 
-TEST(groups_are_added_all_or_none) {
-  const int64_t places[] = {2, 0, 5, 3};
+TEST(adding_groups_is_all_or_nothing) {
+  const int64_t indices[] = {2, 0, 5, 3};
   const std::vector<int64_t> rows = {1, 2, 3, 4};
   const Moments before(far_apart(30, 0, true), false, 3);
   Moments sum(before), expected(before);
-  expected.add_groups(far_apart(40, 700, true), rows, 10, places);
+  expected.add_groups(far_apart(40, 700, true), rows, 10, indices);
   int failures =
-      fail_everywhere([&] { sum.add_groups(far_apart(40, 700, true), rows, 10, places); },
+      fail_everywhere([&] { sum.add_groups(far_apart(40, 700, true), rows, 10, indices); },
                       [&] { return same(sum, before); });
   CHECK(failures > 0);
   CHECK(same(sum, expected));
@@ -197,17 +196,17 @@ TEST(groups_are_added_all_or_none) {
   CHECK(sum.group_rows() == (std::vector<int64_t>{2, 0, 1, 4, 0, 3}));
 }
 
-TEST(an_addition_that_is_not_agreed_to_changes_nothing) {
+TEST(failed_precondition_changes_nothing) {
   const Moments before(far_apart(30, 0, true), false, 3);
   Moments sum(before);
-  const int64_t places[] = {7};
-  CHECK(!sum.add_groups(far_apart(10, 5, false), {1}, 10, places, false, [] { return false; }));
+  const int64_t indices[] = {7};
+  CHECK(!sum.add_groups(far_apart(10, 5, false), {1}, 10, indices, false, [] { return false; }));
   CHECK(same(sum, before));
   CHECK(!sum.add(Moments(before), [] { return false; }));
   CHECK(same(sum, before));
 }
 
-TEST(an_exception_on_any_thread_reaches_the_caller_after_all_have_ended) {
+TEST(exceptions_reach_the_caller_after_all_threads_have_ended) {
   for (const char* runtime : {"own", ""}) {
     setenv("EVENLY_THREADS", runtime, 1);
     for (int threads : {1, 2, 5}) {
@@ -234,14 +233,14 @@ TEST(an_exception_on_any_thread_reaches_the_caller_after_all_have_ended) {
   }
 }
 
-// ThreadSanitizer does not see the locks of a runtime that was built without it.
+// ThreadSanitizer cannot see the locks of a runtime that was built without it.
 #if !defined(__SANITIZE_THREAD__)
-TEST(sums_on_the_threads_of_openmp_fail_as_a_whole) {
+TEST(sums_on_openmp_threads_are_all_or_nothing) {
   if (!dlopen("libgomp.so.1", RTLD_NOW)) {
-    std::printf("no libgomp here: %s\n", dlerror());
+    std::printf("libgomp not found: %s\n", dlerror());
     return;
   }
   CHECK(runtime_name().find("libgomp") == 0, runtime_name());
-  sums_of_an_array_fail_as_a_whole();
+  check_sums_of_an_array();
 }
 #endif

@@ -20,7 +20,7 @@ class Random {
   T one_of(std::initializer_list<T> choices) {
     return choices.begin()[below(int64_t(choices.size()))];
   }
-  // Any bit pattern of any length up to `length` bits.
+  // A random bit pattern of random length, up to `length` bits.
   uint64_t of_length(int length) {
     int bits_wanted = int(between(1, length));
     return bits() >> (64 - bits_wanted);

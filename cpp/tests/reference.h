@@ -1,23 +1,23 @@
-// What accumulate() should return, by the plain path's sums and a walk of our own.
+// The expected result of accumulate(): the scalar path in a simple loop over the elements.
 #pragma once
 
-#include "accumulate.h"
-#include "arrays.h"
-#include "plain.h"
+#include "sum/accumulate.h"
+#include "sum/scalar_sum.h"
+#include "tests/arrays.h"
 
 namespace evenly::testing {
 
 struct Reference {
   std::vector<Column> columns;
   bool infinite = false;
-  Place first;  // infinity
+  Location first;  // the first infinity
 
   explicit Reference(int64_t count) : columns(std::size_t(count)) {}
 
   template <class T>
   void add(int64_t row, int64_t index, T element) {
     Column& column = columns[std::size_t(index)];
-    auto x = number(element);
+    auto x = to_number(element);
     if constexpr (std::is_floating_point_v<decltype(x)>) {
       if (std::isinf(x)) {
         infinite = true;
@@ -31,7 +31,7 @@ struct Reference {
       }
     }
     ++column.count;
-    add_plain(column, x);
+    add_scalar(column, x);
   }
 };
 
@@ -50,8 +50,7 @@ inline Reference reference(const TestArray& array) {
 inline int64_t difference(const std::vector<Column>& a, const std::vector<Column>& b) {
   if (a.size() != b.size()) return int64_t(std::min(a.size(), b.size()));
   for (std::size_t i = 0; i < a.size(); ++i) {
-    if (!a[i].same_group_element(b[i]) || a[i].min != b[i].min || a[i].max != b[i].max)
-      return int64_t(i);
+    if (!a[i].equal_sums(b[i]) || a[i].min != b[i].min || a[i].max != b[i].max) return int64_t(i);
   }
   return -1;
 }

@@ -1,6 +1,6 @@
-"""The extension as Python calls it, built with a sanitizer: `smoke.py BUILD_FOLDER`.
+"""Call the extension from Python, built with a sanitizer: `smoke.py BUILD_FOLDER`.
 
-`make sanitize` runs it with AddressSanitizer's library loaded before Python's own.
+`make sanitize` runs it with AddressSanitizer's library preloaded.
 """
 
 import importlib.machinery
@@ -14,7 +14,7 @@ import numpy as np
 
 
 def load_core(folder: Path) -> None:
-    """The extension that was built in folder takes the place of the installed one."""
+    """Load the extension built in `folder` instead of the installed one."""
     (path,) = folder.glob("_core*.so")
     loader = importlib.machinery.ExtensionFileLoader("evenly._core", str(path))
     spec = importlib.util.spec_from_loader("evenly._core", loader)
@@ -32,7 +32,7 @@ TYPES = ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8")
 
 
 def check(dtype: str, seed: int) -> None:
-    """Fit, merge, subtract, weigh and normalise rows of one type."""
+    """Fit, merge, subtract, weight and normalize rows of one type."""
     rng = np.random.default_rng(seed)
     x = (rng.random((1000, 37)) * 100).astype(dtype)
     whole = evenly.fit(x)

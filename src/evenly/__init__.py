@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from evenly.window import Window as Window
 
 _ERRORS = "Evenly Data Column Source StatisticsFile UnsupportedType MissingExtra"
-_HOMES = dict.fromkeys(("Moments", "GroupedMoments", "load", "merge"), "moments")
-_HOMES |= {name: name for name in ("fit", "threads", "unit_scale")} | {"Window": "window"}
-_HOMES |= {f"{name}Error": "errors" for name in _ERRORS.split()}
-__all__ = list(_HOMES)
+_MODULES = dict.fromkeys(("Moments", "GroupedMoments", "load", "merge"), "moments")
+_MODULES |= {name: name for name in ("fit", "threads", "unit_scale")} | {"Window": "window"}
+_MODULES |= {f"{name}Error": "errors" for name in _ERRORS.split()}
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name's home when it is first used (PEP 562): NumPy alone takes 0.1 s."""
+    """Import a public name on first use (PEP 562); NumPy alone takes 0.1 s."""
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("evenly")
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'evenly' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"evenly.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"evenly.{_MODULES[name]}"), name)
 
 
-class _Index(ModuleType):
+class _Package(ModuleType):
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in _HOMES:  # evenly.fit is the function, also after `import evenly.fit`
+        if name not in _MODULES:  # evenly.fit is the function, also after `import evenly.fit`
             super().__setattr__(name, value)
 
 
-sys.modules[__name__].__class__ = _Index
+sys.modules[__name__].__class__ = _Package

@@ -1,4 +1,4 @@
-"""``python -m evenly`` is the command line."""
+"""Run the command line with ``python -m evenly``."""
 
 import sys
 

@@ -252,6 +252,11 @@ def unguard_mapping(number: int) -> None:
 def mapping_failed(number: int) -> bool:
     """Whether a page was not there when it was read."""
 
+def largest_parquet_page(file: int, start: int, stop: int, limit: int) -> int:
+    """
+    Returns the largest uncompressed size of the Parquet pages in a range of an open file, or of the first one beyond the limit; -1 for headers that cannot be decoded.
+    """
+
 def num_threads() -> int:
     """Threads used when none are named."""
 

@@ -1,4 +1,4 @@
-"""A file in, the same file normalised out: in pieces, and whole or not at all."""
+"""Normalize a file into another one, in chunks and atomically."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evenly.errors import DataError, UnsupportedTypeError, format_names, without_context
+from evenly.errors import UnsupportedTypeError, format_names, no_rows_error, without_context
 from evenly.moments import GroupedMoments, Moments
 from evenly.moments.group_text import keys_from_batch
 from evenly.progress import Progress
@@ -20,7 +20,7 @@ from evenly.sources.images import contains_images
 from evenly.system.atomic import atomic_file
 
 _CHUNK_VALUES = 2**22
-"""Numbers of an array normalised at a time: 32 MB of float64."""
+"""Values of an array that are normalized at a time: 32 MB of float64."""
 
 
 @without_context()
@@ -36,86 +36,87 @@ def apply(
     feature_axis: int = -1,
     progress: Callable[[Progress], object] | None = None,
 ) -> None:
-    """Normalise a file into another, whose suffix names its format.
+    """Normalize a file into an output file, whose suffix determines its format.
 
     Parameters
     ----------
     moments
-        Columns are matched by name; an array's by position. With groups each row is
-        normalised by those of its own.
+        Moments whose columns are matched by name, or by position for an array. With groups, each
+        row is normalized by the moments of its group.
     source
-        What `evenly.fit` takes as a path. All columns are read; those that the moments
-        do not have pass through, of a CSV file as the text that they are.
+        A path that `evenly.fit` accepts. All columns are read. Columns that the moments do not
+        have are copied, from a CSV file as text.
     output
-        Written beside and renamed at the end: there is the whole file, or what was
-        there before.
+        Path of the output. It is written to a temporary file and renamed at the end, so an
+        existing file stays unchanged until the output is complete.
     inverse
-        Go back from normalised values instead.
+        Denormalize instead.
     dtype, missing, feature_axis, unknown
-        As of `Moments.normalize` and `GroupedMoments.normalize`.
+        See `Moments.normalize` and `GroupedMoments.normalize`.
     progress
-        Called with how far it is, after each part.
+        Callback that receives the progress after each batch.
 
     Raises
     ------
     ColumnError
         When the file lacks a column of the moments.
     DataError
-        When it has no row, or its parts do not have the same columns.
+        When it has no rows, or its parts have different columns.
     SourceError
         When the file cannot be read, or the output cannot be written.
     """
     suffix = check_suffix(output)
-    turn = moments.denormalize if inverse else moments.normalize
+    function = moments.denormalize if inverse else moments.normalize
     options: dict[str, Any] = {} if inverse else {"missing": missing}
     label = redact_url(source)
-    done = Progress(0, None, 0, None, label)
+    current = Progress(0, None, 0, None, label)
     with atomic_file(output) as file, open_sink(file, suffix) as sink:
-        for part in _batches(source, moments, feature_axis):
+        for batch in _batches(source, moments, feature_axis):
             if isinstance(moments, GroupedMoments):
-                options |= {"by": keys_from_batch(part, moments), "unknown": unknown}
-            sink.write(turn(part, dtype=dtype, feature_axis=feature_axis, **options))
-            done = replace(done, rows=done.rows + len(part), bytes=done.bytes + part.nbytes)
+                options |= {"by": keys_from_batch(batch, moments), "unknown": unknown}
+            sink.write(function(batch, dtype=dtype, feature_axis=feature_axis, **options))
+            current = replace(
+                current, rows=current.rows + len(batch), bytes=current.bytes + batch.nbytes
+            )
             if progress is not None:
-                progress(done)
-        if not done.rows:
-            raise DataError(f"At least one row is needed. Received: {label}, with none.")
+                progress(current)
+        if not current.rows:
+            raise no_rows_error(label)
 
 
 def input_files(source: str) -> list[str]:
-    """Return the files of a source that can be normalised.
+    """Return the files of a source that can be normalized.
 
     Raises
     ------
     UnsupportedTypeError
         For images.
     SourceError
-        When there is none.
+        When there is no file.
     """
     if contains_images([source]):
         raise UnsupportedTypeError(
-            f"Images are fitted, and not rewritten: a PNG has no negative numbers. Received: "
-            f"{redact_url(source)}. Normalise them as they are loaded: evenly show prints the line "
-            "transforms.Normalize(...) for it."
+            "Images cannot be rewritten, since a PNG file has no negative values. Received: "
+            f"{redact_url(source)}. Normalize them when they are loaded: `evenly show` prints the "
+            "line transforms.Normalize(...) for this."
         )
     return expand(source)
 
 
 def _batches(source: str, moments: Moments | GroupedMoments, feature_axis: int) -> Iterator[Any]:
-    """Yield the source's record batches, or arrays of some megabytes."""
+    """Yield the record batches of the source, or arrays of a few megabytes."""
     paths = input_files(source)
     if suffixes_of(paths[0])[0] not in (".npy", ".npz"):
         yield from tables(paths, numbers=moments.columns or ())
         return
-    opened = open_source(source, feature_axis=feature_axis)
-    if opened.names is not None:
+    array_source = open_source(source, feature_axis=feature_axis)
+    if array_source.names is not None:
         raise UnsupportedTypeError(
-            "An NPY file must hold an array to be normalised, without named fields. "
-            f"Received: {redact_url(source)}, whose fields are {format_names(opened.names)}. "
+            "An NPY file to be normalized must hold an array without named fields. Received: "
+            f"{redact_url(source)}, whose fields are {format_names(array_source.names)}. "
             "Save it as Parquet or CSV."
         )
-    blocks = opened.blocks()
-    arrays = (block.data for block in blocks)
+    arrays = (block.data for block in array_source.blocks())
     first = next(arrays, None)
     if first is not None and first.ndim > 1 and feature_axis % first.ndim == 0:
         yield np.concatenate([first, *arrays], axis=1)
@@ -125,7 +126,7 @@ def _batches(source: str, moments: Moments | GroupedMoments, feature_axis: int) 
 
 
 def _chunks(array: Any) -> Iterator[Any]:
-    """Yield the array in parts along its first axis."""
+    """Yield chunks of the array along its first axis."""
     rows = max(1, _CHUNK_VALUES * len(array) // array.size)
     for start in range(0, len(array), rows):
         yield array[start : start + rows]

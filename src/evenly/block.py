@@ -1,4 +1,4 @@
-"""The one thing that flows from sources to moments: some rows of some columns."""
+"""Blocks of rows, which sources yield and moments consume."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,19 +11,19 @@ import numpy.typing as npt
 
 @dataclass(slots=True, frozen=True, eq=False)
 class Column:
-    """One column's values, as they lie in an Arrow buffer or a strided NumPy array.
+    """The values of a column in an Arrow buffer or a strided NumPy array.
 
     Attributes
     ----------
     values
-        One dimension, of integers, booleans or floats; any stride.
+        1-D array of integers, booleans or floats, with any stride.
     validity
-        Arrow's bitmap: bit i, least significant first, is 0 where row i is missing.
-        None when no row is.
+        Arrow's validity bitmap: bit i, least significant first, is 0 where row i is missing.
+        None if no row is missing.
     bit_offset
-        The bit of ``validity`` that belongs to the first value.
+        Index of the bit of ``validity`` that belongs to the first value.
     dtype
-        What the integers count, when that is a time: ``"timestamp[us]"``.
+        The unit of integers that are times, such as ``"timestamp[us]"``.
     """
 
     values: npt.NDArray[Any]
@@ -42,14 +42,14 @@ class Column:
 
 @dataclass(slots=True, frozen=True, eq=False)
 class GroupKeys:
-    """Of each row, the group that it belongs to.
+    """The group key of each row, factorized.
 
     Attributes
     ----------
     codes
-        One a row: which of the entries.
-    entries
-        Keys of groups, as ``evenly.group_keys`` has them; no two the same.
+        Index into ``uniques`` for each row.
+    uniques
+        Distinct keys, normalized by `evenly.group_keys`.
     """
 
     codes: npt.NDArray[np.int64]
@@ -70,37 +70,36 @@ class GroupKeys:
 
 @dataclass(slots=True, frozen=True, eq=False)
 class Block:
-    """Some rows of some columns, and where they came from.
+    """Rows of one or more columns, and their origin.
 
     Attributes
     ----------
     names
-        The columns' names, or None.
+        The column names, or None.
     data
-        An array of any number of dimensions on the CPU (NumPy or torch), or columns of
-        equal length.
+        A NumPy array or CPU tensor of any number of dimensions, or columns of equal length.
     feature_axis
-        The axis of the array along which its columns lie. All others are rows.
+        The axis of the array that holds the columns. All other axes are rows.
     weights
-        One a row, or None; the rows of an array are counted in C order.
+        Weight of each row, or None; the rows of an array are in C order.
     label
-        For messages: a file's name, ``"batch 3"``.
+        Name of the data in messages: a file name, ``"batch 3"``.
     first_row
-        How many rows of this label came before.
+        Number of earlier rows with the same label.
     nbytes
-        The bytes that were read for it, of the ``nbytes`` of its source: for progress.
+        Bytes read for the block, out of the ``nbytes`` of its source, for progress.
     first_column
-        Which of its source's columns the first one is: one block of a table that is read by
-        columns has only some of them.
+        Index of the first column in the source. A table that is read by columns yields blocks of
+        some of its columns.
     keys
-        The group of each row, or None. Of an array of more than two dimensions, the rows of one
-        entry of its first axis (that is not the columns') have one key together.
+        The group of each row, or None. In an array of more than two dimensions, all rows with
+        the same index along the first axis (except the feature axis) have the same key.
     column_numbers
-        The positions of its columns in its source, where only some are read.
+        Positions of the columns in the source, if only some are read.
     verify
-        Raises a `SourceError` when what was read of the data so far is not what its file holds.
-        Whoever keeps results of the block calls it after reading and before keeping them. None
-        when the data cannot change.
+        Raise a `SourceError` if the data read so far differ from the file. Code that keeps
+        results of the block calls it after reading and before keeping them. None if the data
+        cannot change.
     """
 
     names: tuple[str, ...] | None
@@ -136,8 +135,8 @@ class Block:
     def skip_rows(self, rows: int) -> "Block":
         """Return the block without its first rows, as a view.
 
-        Of an array of several axes of rows, what is left out must end where an index of the
-        first of them ends, as blocks of a file do.
+        In an array with several axes of rows, the number of rows must be a multiple of the rows
+        per index of the first axis, as for blocks of a file.
 
         >>> Block(None, np.arange(6.0).reshape(3, 2), first_row=10).skip_rows(2).data
         array([[4., 5.]])
@@ -158,7 +157,7 @@ class Block:
 
     @property
     def features(self) -> int:
-        """The number of columns; an array of one dimension has one.
+        """The number of columns; a 1-D array has one.
 
         >>> Block(None, np.zeros((2, 3, 4)), feature_axis=1).features
         3
@@ -170,7 +169,7 @@ class Block:
 
     @property
     def dtypes(self) -> tuple[str, ...]:
-        """The names of the dtypes: one for an array, one a column for columns.
+        """The names of the dtypes: one for an array, one per column for columns.
 
         >>> Block(("a",), (Column(np.zeros(2, np.int8)),)).dtypes
         ('int8',)
@@ -182,12 +181,31 @@ class Block:
 
 @lru_cache(maxsize=256)
 def dtype_name(dtype: Any) -> str:
-    """Return the name of a NumPy or torch dtype: the same for both, and for any byte order.
+    """Return the name of a NumPy or torch dtype, which is the same for any byte order.
 
-    NumPy puts the name together anew each time, in 6 µs: too long for each column of each
-    block.
+    It is cached, since NumPy builds the name in 6 µs on each access: too slow for each column of
+    each block.
 
     >>> dtype_name(np.dtype(">f4"))
     'float32'
     """
     return str(getattr(dtype, "name", str(dtype).removeprefix("torch.")))
+
+
+def validity_to_mask(column: Column) -> npt.NDArray[np.bool_]:
+    """Return a boolean mask of the rows that are valid."""
+    if column.validity is None:
+        return np.ones(len(column), np.bool_)
+    start = column.bit_offset
+    bits = np.unpackbits(column.validity, bitorder="little")[start : start + len(column)]
+    return bits.view(np.bool_)
+
+
+def mask_to_validity(present: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8] | None:
+    """Return a validity bitmap; None if all rows are valid."""
+    return None if present.all() else np.packbits(present, bitorder="little")
+
+
+def missing_column(rows: int) -> Column:
+    """Return a column in which every row is missing."""
+    return Column(np.zeros(rows), np.zeros(-(-rows // 8), np.uint8), 0)

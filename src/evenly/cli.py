@@ -1,7 +1,7 @@
-"""The command line: parses, wires and prints; no arithmetic.
+"""The command line interface: it parses arguments, calls the library and prints.
 
-Everything heavy is imported by the command that needs it, so that ``evenly --version`` and
-``evenly --help`` answer at once. The table goes to stdout; progress and remarks to stderr.
+Commands import large modules themselves, so that ``evenly --version`` and ``evenly --help`` are
+fast. The table is printed to stdout, progress and notes to stderr.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
 
-    Without arguments the process is that of the command, and a command that failed ends it here.
+    Without `arguments` it runs ``sys.argv``, and a command that failed ends the process.
     """
     code = run_command(lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
     if arguments is None and code != OK:
@@ -43,34 +43,36 @@ def _run(arguments: list[str]) -> None:
         sys.stdout.flush()
 
 
-def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if wanted:
+def _print_version(context: click.Context, _: click.Parameter, requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         click.echo(f"evenly {version('evenly')}")
         context.exit()
 
 
-def _split(_: click.Context, __: click.Parameter, given: Names) -> Names:
-    """Names come as options repeated, or as one with commas, or both."""
-    return tuple(name for text in given for name in text.split(",") if name)
+def _split_names(_: click.Context, __: click.Parameter, values: Names) -> Names:
+    """Split names at commas; the option may also be repeated."""
+    return tuple(name for value in values for name in value.split(",") if name)
 
 
-def _names(option: str, help_text: str) -> Callable[[Command], Command]:
-    return click.option(option, multiple=True, callback=_split, metavar="A,B", help=help_text)
+def _names_option(option: str, help_text: str) -> Callable[[Command], Command]:
+    return click.option(option, multiple=True, callback=_split_names, metavar="A,B", help=help_text)
 
 
-_statistics = click.argument("statistics", metavar="FILE")
-_several = click.argument("files", metavar="FILE...", nargs=-1, required=True)
-_output = click.option("-o", "--output", metavar="OUT", required=True, help="Write this file.")
-_quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-_feature_axis = click.option(
+_statistics_argument = click.argument("statistics", metavar="FILE")
+_files_argument = click.argument("files", metavar="FILE...", nargs=-1, required=True)
+_output_option = click.option(
+    "-o", "--output", metavar="OUT", required=True, help="Write this file."
+)
+_quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+_feature_axis_option = click.option(
     "--feature-axis",
     type=int,
     default=-1,
     show_default=True,
     metavar="AXIS",
-    help="Axis of an array along which its columns lie: 1 for images N×C×H×W.",
+    help="Axis of an array that holds its columns: 1 for images N×C×H×W.",
 )
 
 
@@ -80,57 +82,61 @@ _feature_axis = click.option(
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=_version,
+    callback=_print_version,
     help="Print the version and exit.",
 )
 def evenly() -> None:
     """Mean 0 and variance 1 for your data: exactly, from wherever it lives.
 
-    Exit status: 0 done, 1 bad data, 2 wrong usage, 130 interrupted.
+    Exit status: 0 success, 1 bad data, 2 usage error, 130 interrupted.
     """
 
 
 @evenly.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("-o", "--output", metavar="FILE", help="Save the statistics in this file (JSON).")
-@_names("--columns", "Fit only these columns. Timestamps are fitted only when named here.")
-@_names("--exclude", "Fit all columns but these.")
-@click.option("--weights", metavar="COLUMN", help="Weigh rows: 2 equals the row twice.")
-@click.option("--select", metavar="NAME", help="The array to fit, of NPZ, Zarr and HDF5.")
-@_names("--by", "Fit each group of rows apart: those with one value in this column, or in these.")
-@_feature_axis
+@_names_option("--columns", "Fit only these columns. Timestamps are fitted only if named here.")
+@_names_option("--exclude", "Fit all columns except these.")
+@click.option(
+    "--weights",
+    metavar="COLUMN",
+    help="Weight each row by this column: a weight of 2 counts as two rows.",
+)
+@click.option("--select", metavar="NAME", help="The array to fit in an NPZ, Zarr or HDF5 file.")
+@_names_option("--by", "Fit each group of rows separately, grouped by the values of these columns.")
+@_feature_axis_option
 @click.option(
     "--infinite",
     type=click.Choice(["error", "missing"]),
     default="error",
     show_default=True,
-    help="What becomes of infinities; choose missing when they stand for no value.",
+    help="How to treat infinities; choose missing if they mean that there is no value.",
 )
 @click.option(
     "--mode",
     type=click.Choice(["RGB", "L", "native"]),
     default="RGB",
     show_default=True,
-    help="What images count as: colours, one column of grey, or whatever each is.",
+    help="Mode in which images are read: color, one gray column, or the mode of each image.",
 )
 @click.option("--strict", is_flag=True, help="Stop at an image that cannot be read.")
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many threads. The statistics are the same bits for any number.",
+    help="Number of threads. It does not change a bit of the statistics.",
 )
 @click.option(
     "--checkpoint",
     metavar="FILE",
-    help="Save the statistics so far in FILE every few seconds; the same command goes on from it.",
+    help="Save intermediate statistics in FILE every few seconds; the same command resumes.",
 )
 @click.option(
     "--update",
     metavar="FILE",
-    help="Add to the statistics in FILE those of the sources that are new; the daily job.",
+    help="Add sources that are not yet included to the statistics in FILE, e.g. every day.",
 )
-@_quiet
+@_quiet_option
 def fit(
     sources: Names,
     output: str | None,
@@ -147,10 +153,10 @@ def fit(
 ) -> None:
     """Print the exact statistics of files.
 
-    They may be Parquet, Arrow, CSV, NPY, NPZ, Zarr and HDF5; or images, also in zip and tar
+    Formats are Parquet, Arrow, CSV, NPY, NPZ, Zarr, HDF5, and images, also in zip and tar
     archives. A SOURCE is a file, a folder, a pattern such as 'day-*.csv', or a URL, also of a
-    table: 'duckdb:///x.db?table=t'. Several are fitted as one. Text columns, and images that
-    cannot be read, are left out, and named.
+    database table: 'duckdb:///x.db?table=t'. Several sources are fitted as one. Text columns
+    and images that cannot be read are left out and reported.
     """
     from evenly.fit import fit as fit_source
     from evenly.fitting.resume import open_resumed
@@ -176,12 +182,12 @@ def fit(
     _save_and_print(moments, output, quiet)
     if not quiet:
         _print_left_out(source.left_out)
-        _print_note(getattr(source, "remarks", list)())
-        _print_notes_of(source)
+        _print_notes(getattr(source, "remarks", list)())
+        _print_resumed(source)
 
 
 @evenly.command()
-@_statistics
+@_statistics_argument
 @click.option("--json", "as_json", is_flag=True, help="All columns and digits, for programs.")
 def show(statistics: str, as_json: bool) -> None:
     """Print a statistics file as a table."""
@@ -193,44 +199,47 @@ def show(statistics: str, as_json: bool) -> None:
 
         from evenly.report.as_json import group_to_dict, to_dict
 
-        document_of = group_to_dict if hasattr(moments, "by") else to_dict
-        click.echo(printable_json(json.dumps(document_of(moments), indent=2, ensure_ascii=False)))
+        document = group_to_dict(moments) if hasattr(moments, "by") else to_dict(moments)
+        click.echo(printable_json(json.dumps(document, indent=2, ensure_ascii=False)))
     else:
         _print(moments)
 
 
 @evenly.command()
-@_statistics
+@_statistics_argument
 @click.argument("source")
-@_output
-@click.option("--inverse", is_flag=True, help="Undo it: from normalised values to the old ones.")
+@_output_option
+@click.option(
+    "--inverse", is_flag=True, help="Convert normalized values back to the original ones."
+)
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float64"]),
-    help="Type of the result. [default: that of the column; float32 for integers]",
+    help="Type of the result. [default: the type of the column; float32 for integers]",
 )
 @click.option(
     "--missing",
     type=click.Choice(["keep", "zero"]),
     default="keep",
     show_default=True,
-    help="What becomes of missing values; zero puts them at the mean.",
+    help="How to treat missing values; zero replaces them with the mean.",
 )
 @click.option(
     "--unknown",
     type=click.Choice(["error", "missing", "total"]),
     default="error",
     show_default=True,
-    help="With statistics by group: rows of other groups; total takes those of all rows.",
+    help="How to treat rows of unknown groups; total uses the statistics of all rows.",
 )
-@_feature_axis
-@_quiet
+@_feature_axis_option
+@_quiet_option
 def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any) -> None:
-    """Normalise a file into another; with statistics by group, each row by its own group's.
+    """Normalize a file, and write the result to OUT.
 
-    OUT is Parquet, Arrow, CSV or NPY, as its name says. Columns that the statistics do not
-    have pass through as they are. The file is read and written in pieces, and OUT appears
-    when it is whole.
+    The suffix of OUT determines its format: Parquet, Arrow, CSV or NPY. Columns that the
+    statistics do not have are copied. With statistics by group, each row is normalized by the
+    statistics of its group. The file is read and written in chunks, and OUT is replaced only
+    when it is complete.
     """
     from evenly.apply import apply as apply_file
     from evenly.apply import input_files
@@ -238,7 +247,9 @@ def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any
     from evenly.report.progress_bar import ProgressBar
 
     if options["inverse"] and options["missing"] != "keep":
-        raise click.UsageError("--missing is for normalising; with --inverse missing values stay.")
+        raise click.UsageError(
+            "--missing cannot be used with --inverse, which keeps missing values."
+        )
     _check_output(output, [statistics, *input_files(source)])
     moments = load(statistics)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
@@ -246,13 +257,13 @@ def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any
 
 
 @evenly.command()
-@_several
-@_output
-@_quiet
+@_files_argument
+@_output_option
+@_quiet_option
 def merge(files: Names, output: str, quiet: bool) -> None:
-    """Add up statistics files.
+    """Add statistics files.
 
-    The result is the statistics of all their rows together, bit for bit.
+    The result is bit for bit the statistics of all their rows.
     """
     from evenly.moments import load
     from evenly.moments import merge as merge_all
@@ -264,13 +275,13 @@ def merge(files: Names, output: str, quiet: bool) -> None:
 @evenly.command()
 @click.argument("whole", metavar="A")
 @click.argument("part", metavar="B")
-@_output
-@_quiet
+@_output_option
+@_quiet_option
 def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
-    """Take the rows of B out of A again.
+    """Remove the rows of B from A.
 
-    They must have been added once. What remains is the same bits as if they had not been,
-    but for min and max, which become bounds.
+    They must have been added before. The result has the same bits as if they had never been
+    added, except min and max, which become bounds.
     """
     from evenly.moments import load
 
@@ -279,12 +290,12 @@ def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
 
 
 def _parse_by(by: Names) -> str | list[str] | None:
-    """Return what ``by=`` takes: keys of one column are values, those of several tuples."""
+    """Return the value for ``by=``: a name for one column, a list for several."""
     return None if not by else by[0] if len(by) == 1 else list(by)
 
 
 def _parse_columns(columns: Names, paths: Sequence[str]) -> tuple[str | int, ...]:
-    """Return columns as they are known: those of an array have positions, and no names."""
+    """Return column names, as positions if the data are an array."""
     from evenly.sources.files.locate import suffixes_of
 
     arrays = suffixes_of(paths[0])[0] in (".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc")
@@ -292,31 +303,31 @@ def _parse_columns(columns: Names, paths: Sequence[str]) -> tuple[str | int, ...
 
 
 def _check_statistics(output: str | None, inputs: Sequence[str]) -> None:
-    """Refuse to put statistics in the place of data, as ``fit -o *.csv`` would."""
+    """Check that statistics do not overwrite data, as in ``fit -o *.csv``."""
     _check_output(output, inputs)
     if output is not None and os.path.isfile(output):
         with open(output, "rb") as file:
             if file.read(1) not in (b"", b"{"):
                 raise click.UsageError(
-                    "Statistics replace only statistics. "
-                    f"Received: -o {redact_url(output)!r}, which is another file. "
+                    "Only a statistics file can be overwritten with statistics. "
+                    f"Received: -o {redact_url(output)!r}, which is not a statistics file. "
                     "Choose another name."
                 )
 
 
 def _check_output(output: str | None, inputs: Sequence[str]) -> None:
-    """Refuse an output that is also an input, before anything is read."""
+    """Check that the output is not also an input, before anything is read."""
     for path in inputs if output is not None else ():
         with contextlib.suppress(OSError):
             if os.path.samefile(path, str(output)):
                 raise click.UsageError(
-                    "The output must be another file than the input. "
+                    "The output and the input must be different files. "
                     f"Received: {redact_url(str(output))!r} as both. Choose another name after -o."
                 )
 
 
 def _save_and_print(moments: "Moments | GroupedMoments", output: str | None, quiet: bool) -> None:
-    """Save first, then print: what was computed is safe before anyone reads the table."""
+    """Save the moments first, then print them, so that a failed print loses nothing."""
     if output is not None:
         moments.save(output)
     if not quiet:
@@ -327,19 +338,19 @@ def _print(moments: "Moments | GroupedMoments") -> None:
     from evenly.moments import Moments
     from evenly.report.table import group_table, table
 
-    shown = table(moments) if isinstance(moments, Moments) else group_table(moments)
-    click.echo(printable(shown, keep="\n"))
+    output = table(moments) if isinstance(moments, Moments) else group_table(moments)
+    click.echo(printable(output, keep="\n"))
 
 
-def _print_note(lines: Sequence[str]) -> None:
+def _print_notes(lines: Sequence[str]) -> None:
     from evenly.cli_errors import to_cli_options
 
     for line in lines:
         click.echo(printable(to_cli_options(line)), err=True)
 
 
-def _print_notes_of(source: Any) -> None:
-    """Say what a checkpoint had already, so that nobody wonders at a quick end."""
+def _print_resumed(source: Any) -> None:
+    """Print which files a checkpoint already included, which explains a short run."""
     if getattr(source, "before", ""):
         click.echo(printable(source.before), err=True)
 

@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and the one line that says why."""
+"""Exit status and error messages of commands."""
 
 import contextlib
 import io
@@ -11,11 +11,12 @@ from typing import NoReturn
 
 import click
 
+from evenly.errors import EvenlyError
 from evenly.printable import printable
 from evenly.redaction import redact
 
 OK, BAD_DATA, INTERRUPTED, TERMINATED = 0, 1, 130, 143
-"""Exit statuses; wrong usage is click's 2, and SIGTERM 143, as of a shell."""
+"""Exit statuses; click uses 2 for usage errors, and shells 143 for SIGTERM."""
 
 _OPTION = re.compile(
     r"\b(columns|exclude|weights|infinite|select|threads|feature_axis|dtype|mode|by|unknown|checkpoint|update)="
@@ -24,22 +25,24 @@ _OPTION = re.compile(
 
 _STRICT = {
     "broken='error'": "--strict",
-    "pass broken='skip'": "leave --strict away",
+    "pass broken='skip'": "omit --strict",
     "broken='skip'": "no --strict",
 }
+"""Text about the option ``broken`` in messages, and its equivalent on the command line."""
 
 
 def run_command(command: Callable[[], None]) -> int:
-    """Run a command and return its exit status; bad data is a message, no traceback.
+    """Run a command and return its exit status.
 
-    What is no fault of the data or the user is a fault of ours, and keeps its traceback.
+    Errors of the data and of usage are printed without a traceback; other exceptions are bugs
+    of evenly and propagate.
     """
-    with contextlib.suppress(ValueError):  # not the main thread
+    with contextlib.suppress(ValueError):  # outside the main thread
         signal.signal(signal.SIGTERM, _on_sigterm)
     try:
         command()
-    except click.exceptions.Exit as end:  # --help, --version
-        return end.exit_code
+    except click.exceptions.Exit as exit_request:  # --help, --version
+        return exit_request.exit_code
     except click.ClickException as error:
         text = io.StringIO()
         error.show(text)
@@ -47,15 +50,13 @@ def run_command(command: Callable[[], None]) -> int:
         return error.exit_code
     except _TerminatedError:
         return TERMINATED
-    except (KeyboardInterrupt, click.Abort) as end:
-        return _fail(str(end) or "interrupted; nothing half-written was left.", INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as interrupt:
+        return _fail(str(interrupt) or "interrupted. No partial output was left.", INTERRUPTED)
     except BrokenPipeError:
         return _on_broken_pipe()
     except MemoryError:
-        return _fail("not enough memory. Take fewer columns at a time: --columns.", BAD_DATA)
+        return _fail("not enough memory. Fit fewer columns at a time: --columns.", BAD_DATA)
     except Exception as error:
-        from evenly.errors import EvenlyError
-
         if not isinstance(error, EvenlyError | OSError):
             raise
         return _fail(to_cli_options(str(error)), BAD_DATA)
@@ -63,10 +64,10 @@ def run_command(command: Callable[[], None]) -> int:
 
 
 def exit_now(code: int) -> NoReturn:
-    """End the process of a failed command at once, without finalizing Python.
+    """End the process of a failed command immediately, without finalizing Python.
 
-    PyArrow's threads may still let go of Python's objects. One that does so while Python ends
-    aborts the process: "terminate called without an active exception".
+    PyArrow's threads may still release Python objects. Doing so while Python is finalized aborts
+    the process: "terminate called without an active exception".
     """
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
@@ -80,18 +81,18 @@ def _fail(message: str, code: int) -> int:
 
 
 def to_cli_options(message: str) -> str:
-    """Return a message whose advice is what one types here, and not in Python.
+    """Return a message with Python options replaced by command line options.
 
     >>> to_cli_options("stop at it: broken='error'; or pass mode='L'.")
     'stop at it: --strict; or pass --mode L.'
     """
-    for python, typed in _STRICT.items():
-        message = message.replace(python, typed)
+    for python_text, cli_text in _STRICT.items():
+        message = message.replace(python_text, cli_text)
     return _OPTION.sub(_to_flag, message)
 
 
 def _to_flag(option: re.Match[str]) -> str:
-    """Return an option that a message advises, as it is typed here and not in Python.
+    """Return the command line form of a matched Python option.
 
     >>> _OPTION.sub(_to_flag, "leave it out: exclude=['b'].")
     'leave it out: --exclude b.'
@@ -101,15 +102,15 @@ def _to_flag(option: re.Match[str]) -> str:
 
 
 def _on_broken_pipe() -> int:
-    """Whoever reads our output has enough (``evenly show x.json | head``): that is no error."""
+    """Return success if the reader closed the pipe, as in ``evenly show x.json | head``."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return OK
 
 
 def _on_sigterm(*_: object) -> None:
-    """Unwind on SIGTERM as on Ctrl-C, so that a half-written file is removed."""
+    """Unwind the stack on SIGTERM as on Ctrl-C, so that partial files are removed."""
     raise _TerminatedError(TERMINATED)
 
 
 class _TerminatedError(SystemExit):
-    """SIGTERM has come."""
+    """Raised by the handler of SIGTERM."""

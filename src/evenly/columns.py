@@ -1,4 +1,4 @@
-"""Do two sets of columns fit together, and in which order?"""
+"""Match the columns of two schemas."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,15 +10,15 @@ ColumnNames = tuple[str, ...] | None
 def match_columns(
     ours: ColumnNames, our_number: int, theirs: ColumnNames, their_number: int
 ) -> list[int] | None:
-    """Return the places of our columns among theirs; None when the order is the same.
+    """Return the index of each of our columns among theirs; None if the order is the same.
 
-    Named columns are matched by name, unnamed ones by position.
+    Columns are matched by name, or by position if they have no names.
 
     Raises
     ------
     ColumnError
-        When a name is missing or unknown, when only one side has names, or when two
-        sides without names differ in number.
+        When a name is missing or unknown, when only one side has names, or when sides without
+        names have different numbers of columns.
 
     >>> match_columns(("a", "b"), 2, ("b", "a"), 2)
     [1, 0]
@@ -33,7 +33,7 @@ def match_columns(
     if ours is None or theirs is None:
         names = ours or theirs or ()
         raise ColumnError(
-            "Either both sides have column names or none has. Received: "
+            "Either both sides must have column names, or neither. Received: "
             f"{format_names(names)} on one side, {their_number if ours else our_number} columns "
             "without names on the other. Fit both from frames, or both from arrays."
         )
@@ -43,7 +43,7 @@ def match_columns(
     if missing or unknown:
         raise ColumnError(
             f"The columns must have the same names. Missing: {format_names(missing) or 'none'}; "
-            f"unknown: {format_names(unknown) or 'none'}. Take the common ones with "
+            f"unknown: {format_names(unknown) or 'none'}. Select the common ones with "
             "moments.select(...)."
         )
     return [index[name] for name in ours]
@@ -53,41 +53,41 @@ _TIMES = ("timestamp", "date", "time", "duration")
 
 
 def check_time_units(names: ColumnNames, ours: Sequence[str], theirs: Sequence[str]) -> None:
-    """Raise when one side's column counts time, and the other's counts another unit, or none.
+    """Check that time columns have the same unit on both sides.
 
     Raises
     ------
     DataError
-        Naming the column and both dtypes.
+        When the unit differs, or only one side is a time.
 
     >>> check_time_units(("t",), ["timestamp[us]"], ["timestamp[us]"])
     """
-    if ours == theirs or not any(ours):  # nearly always, and a thousand columns are soon compared
+    if ours == theirs or not any(ours):  # nearly always, and fast for 1,000 columns
         return
     for mine, other in {pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]}:
         if mine and other and (mine.startswith(_TIMES) or other.startswith(_TIMES)):
             index = list(zip(ours, theirs, strict=True)).index((mine, other))
             name = index if names is None else repr(names[index])
             raise DataError(
-                f"A time must be counted in one unit throughout. Received: column {name} as "
+                f"A time column must have the same unit throughout. Received: column {name} as "
                 f"{mine} on one side and as {other} on the other. Convert one of them."
             )
 
 
 def unique_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names as a tuple, after checking that they are text and differ."""
+    """Return the names as a tuple after checking that they are unique strings."""
     result = tuple(names)
     for name in result:
         if not isinstance(name, str):
             raise ColumnError(f"A column's name must be a string. Received: {name!r}.")
     if len(set(result)) != len(result):
-        twice = first_duplicate(result)
-        raise ColumnError(f"Every column needs a name of its own. Received twice: {twice!r}.")
+        duplicate = first_duplicate(result)
+        raise ColumnError(f"Column names must be unique. Received twice: {duplicate!r}.")
     return result
 
 
 def first_duplicate(names: Iterable[str]) -> str | None:
-    """Return the first name that was there before, if any.
+    """Return the first name that occurs a second time, or None.
 
     >>> first_duplicate(["a", "b", "b", "a"])
     'b'
@@ -101,7 +101,7 @@ def first_duplicate(names: Iterable[str]) -> str | None:
 
 
 def column_indices(names: Sequence[str | int], ours: ColumnNames, number: int) -> list[int]:
-    """Return where the named columns are; columns without names go by their number."""
+    """Return the indices of columns given by name, or by number if they have no names."""
     known: Sequence[str | int] = range(number) if ours is None else ours
     index = {name: i for i, name in enumerate(known)}
     if unknown := [name for name in names if name not in index]:
@@ -110,5 +110,7 @@ def column_indices(names: Sequence[str | int], ours: ColumnNames, number: int) -
             f"{format_names(ours) if ours is not None else f'{number} columns without names'}."
         )
     if len(set(names)) != len(names):
-        raise ColumnError(f"Each column can be selected once. Received: {format_names(names)}.")
+        raise ColumnError(
+            f"Each column can be selected only once. Received: {format_names(names)}."
+        )
     return [index[name] for name in names]

@@ -1,7 +1,7 @@
-"""What can go wrong, in words: six classes, each also a builtin that users already catch.
+"""Exceptions of evenly: six classes, each also a subclass of a builtin exception.
 
-Every message says the rule that was broken, what was received, and what to do next. None has a
-password, a token or a signature, whatever text of others it quotes.
+Every message states the rule that was violated, the value received, and what to do next.
+Passwords, tokens and signatures are removed from messages, also from quoted text.
 """
 
 import contextlib
@@ -13,13 +13,13 @@ from evenly.redaction import redact
 
 
 class EvenlyError(Exception):
-    """The base of all errors that evenly raises on purpose.
+    """Base class of all errors that evenly raises.
 
-    Its text may be printed anywhere: what would control a terminal in a name that it quotes is
-    escaped. ``args`` has the message as it is.
+    ``str(error)`` can be printed safely: control characters in quoted names are escaped.
+    ``args`` has the message without escapes.
     """
 
-    # A KeyError prints the repr of its message, quotes and all, and an OSError its number.
+    # KeyError.__str__ returns the repr of the message, and OSError.__str__ adds the errno.
     def __str__(self) -> str:
         return printable(Exception.__str__(self))
 
@@ -28,23 +28,23 @@ class EvenlyError(Exception):
 
 
 class DataError(EvenlyError, ValueError):
-    """The data break a rule: an infinity, text among numbers, no rows, wrong weights."""
+    """Invalid data: an infinity, text among numbers, no rows, invalid weights."""
 
 
 class ColumnError(EvenlyError, KeyError):
-    """A column is missing, unknown, or there twice; or two sets of columns differ."""
+    """A column is missing, unknown or duplicated, or two sets of columns differ."""
 
 
 class SourceError(EvenlyError, OSError):
-    """A file is missing, empty, truncated or of another format; or cannot be written."""
+    """A file is missing, empty, truncated or in another format, or cannot be written."""
 
 
 class StatisticsFileError(EvenlyError, ValueError):
-    """A statistics file breaks the rules of its format."""
+    """A statistics file violates its format."""
 
 
 class UnsupportedTypeError(EvenlyError, TypeError):
-    """A type that has no mean: text, complex numbers, sparse matrices, objects."""
+    """A type without a mean: text, complex numbers, sparse matrices, objects."""
 
 
 class MissingExtraError(EvenlyError, ImportError):
@@ -53,10 +53,10 @@ class MissingExtraError(EvenlyError, ImportError):
 
 @contextlib.contextmanager
 def without_context() -> Iterator[None]:
-    """Forget what an error of evenly was raised from, if tracebacks leave it out anyway.
+    """Clear the ``__context__`` of an `EvenlyError` raised with ``from None``.
 
-    It is the exception of a library, which may quote a password; programs that record errors may
-    look at it.
+    The context is an exception of a library, which may quote a password, and error trackers
+    record it even when tracebacks suppress it.
     """
     try:
         yield
@@ -67,7 +67,7 @@ def without_context() -> Iterator[None]:
 
 
 def first_line(text: object, limit: int = 300) -> str:
-    r"""Return the first line of a library's message without its full stop, cut when it is long.
+    r"""Return the first line of a message without its period, truncated to `limit`.
 
     >>> first_line("Not a file.\nBacktrace: ..."), first_line("abcdef", limit=3)
     ('Not a file', 'abc…')
@@ -77,19 +77,19 @@ def first_line(text: object, limit: int = 300) -> str:
 
 
 def suggest(word: str, choices: Iterable[str]) -> str:
-    """Return a question that offers the names most like an unknown one, or nothing.
+    """Return a "Did you mean" question with the closest choices, or an empty string.
 
     >>> suggest("dep_dealy", ["year", "dep_delay", "arr_delay"])
     " Did you mean 'dep_delay'?"
     >>> suggest("x", ["year"])
     ''
     """
-    found = get_close_matches(word, list(choices), n=3)
-    return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
+    matches = get_close_matches(word, list(choices), n=3)
+    return f" Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
 
 
 def format_names(names: Iterable[object], limit: int = 8) -> str:
-    """Return names as text, cut short when there are many.
+    """Return names as text, with at most `limit` of them.
 
     >>> format_names(["a", "b"])
     "'a', 'b'"
@@ -97,17 +97,22 @@ def format_names(names: Iterable[object], limit: int = 8) -> str:
     '0, 1 and 2 more'
     """
     texts = [repr(name) for name in names]
-    rest = len(texts) - limit
-    return ", ".join(texts[:limit]) + (f" and {rest} more" if rest > 0 else "")
+    hidden = len(texts) - limit
+    return ", ".join(texts[:limit]) + (f" and {hidden} more" if hidden > 0 else "")
+
+
+def no_rows_error(description: str) -> DataError:
+    """Return the error for data without rows."""
+    return DataError(f"At least one row is needed. Received: {description}, with none.")
 
 
 def check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
-    """Check that an option has one of its values.
+    """Check that an option has one of the allowed values.
 
     Raises
     ------
     DataError
-        When it has not.
+        When it does not.
 
     >>> check_choice("missing", "drop", ("keep", "zero"))
     Traceback (most recent call last):

@@ -1,13 +1,13 @@
-"""Exact sums in, correctly rounded float64 out.
+"""Compute correctly rounded float64 statistics from exact sums.
 
-Every number here is *dyadic*: a pair ``(m, e)`` that stands for ``m * 2**e``. A
-finite float is dyadic, hence so are sums of floats, of their squares, and of
-their products with weights. Python's integers hold all of them, so a mean, a
-variance or a standard deviation is rounded once: when it becomes a float64.
+Every number here is *dyadic*: a pair ``(m, e)`` that represents ``m * 2**e``. Finite
+floats are dyadic, and so are sums of floats, of their squares, and of their products
+with weights. Python integers represent all of them exactly, so a mean, a variance or a
+standard deviation is rounded only once, when it becomes a float64.
 
-That last step rests on one fact: ``int / int`` is correctly rounded in CPython,
-subnormal results included (``long_true_divide`` in ``Objects/longobject.c``: it
-keeps a sticky bit and rounds half to even at the precision the result has).
+That step relies on one fact: ``int / int`` is correctly rounded in CPython, including
+subnormal results (``long_true_divide`` in ``Objects/longobject.c`` keeps a sticky bit
+and rounds half to even at the precision of the result).
 """
 
 import math
@@ -19,8 +19,8 @@ from evenly.errors import DataError
 
 Dyadic: TypeAlias = tuple[int, int]
 
-_ROOT_BITS = 56
-"""Bits of the integer square root: 53 of a float64, one to round by, two spare."""
+_SQRT_BITS = 56
+"""Bits of the integer square root: 53 of a float64, one rounding bit, two spare bits."""
 
 
 def fraction(value: Dyadic) -> Fraction:
@@ -40,7 +40,7 @@ def dyadic(value: int | float) -> Dyadic:
 
 
 def fits_int64(value: Dyadic) -> bool:
-    """Whether a total weight is whole, and below 2**63 as an int64 is."""
+    """Return whether a total weight is an integer below 2**63."""
     return value[1] >= 0 and value[0].bit_length() + value[1] <= 63
 
 
@@ -53,7 +53,7 @@ def add(*values: Dyadic) -> Dyadic:
 def divide_rounded(m: int, n: int, e: int = 0) -> float:
     """Return the float64 nearest to ``m * 2**e / n``, for ``n > 0``.
 
-    Ties go to even; what is too large becomes an infinity of its sign.
+    Ties round to even; a result that is too large becomes an infinity of its sign.
     """
     try:
         return (m << e) / n if e >= 0 else m / (n << -e)
@@ -79,8 +79,8 @@ def mean(count: Dyadic, total: Dyadic) -> float:
 def mean_remainder(count: Dyadic, total: Dyadic, hi: float) -> float:
     """Return the float64 nearest to ``total / count - hi``.
 
-    With ``hi`` the rounded mean, ``hi + lo`` holds the mean to some 106 bits: the
-    pair of floats that Dekker (1971) calls a double-length number.
+    If ``hi`` is the rounded mean, ``hi + lo`` represents the mean with about 106 bits:
+    the pair of floats that Dekker (1971) calls a double-length number.
     """
     if not math.isfinite(hi):
         return 0.0
@@ -93,10 +93,10 @@ def mean_remainder(count: Dyadic, total: Dyadic, hi: float) -> float:
 
 
 def squared_deviations(count: Dyadic, total: Dyadic, squares: Dyadic) -> Dyadic:
-    """Return ``count * squares - total**2``: the squared deviations, times the count.
+    """Return ``count * squares - total**2``: the squared deviations times the count.
 
-    Exactly 0 when, and only when, all values are the same (Cauchy-Schwarz): this is
-    the test for a constant column, and it knows no tolerance.
+    It is exactly 0 if and only if all values are the same (Cauchy-Schwarz). This is the
+    test for a constant column; it has no tolerance.
     """
     n, ne = count
     s, se = total
@@ -114,17 +114,17 @@ def variance_ratio(
 
         (count * squares - total**2) / (count * (count - correction))
 
-    It is undefined when ``count <= correction``: no rows are left to divide by.
+    It is undefined when ``count <= correction``.
     """
     n, ne = count
     c, d = correction.numerator, correction.denominator
-    # left / d * 2**le is count - correction
-    le = min(ne, 0)
-    left = ((n * d) << (ne - le)) - (c << -le)
-    if n == 0 or left <= 0:
+    # f / d * 2**fe is count - correction, the degrees of freedom
+    fe = min(ne, 0)
+    f = ((n * d) << (ne - fe)) - (c << -fe)
+    if n == 0 or f <= 0:
         return None
     p, e = squared_deviations(count, total, squares)
-    return p * d, n * left, e - ne - le
+    return p * d, n * f, e - ne - fe
 
 
 def variance(count: Dyadic, total: Dyadic, squares: Dyadic, correction: Fraction) -> float:
@@ -142,44 +142,44 @@ def std(count: Dyadic, total: Dyadic, squares: Dyadic, correction: Fraction) -> 
 def sqrt_rounded(p: int, q: int, e: int) -> float:
     """Return the float64 nearest to ``sqrt(p * 2**e / q)``, for ``p >= 0`` and ``q > 0``.
 
-    Scale the ratio by a power of four, so that its integer root ``r`` has at least 55
-    bits. No float64 and no midpoint of two lies strictly between ``r`` and ``r + 1``,
-    since each is a multiple of 2 there; so when the root is inexact, ``r + 1/2``
-    rounds as the true root does. (Subnormal results have fewer bits: the same holds.)
+    The ratio is scaled by a power of four, so that its integer root ``r`` has at least 55
+    bits. There every float64 and every midpoint of two is a multiple of 2, so none is
+    strictly between ``r`` and ``r + 1``, and an inexact root rounds as ``r + 1/2`` does.
+    (Subnormal results have fewer bits, so the same holds.)
     """
     if p == 0:
         return 0.0
-    shift = 2 * _ROOT_BITS - (p.bit_length() - q.bit_length())
-    shift += (e - shift) & 1  # the power of two that is left must be even
+    shift = 2 * _SQRT_BITS - (p.bit_length() - q.bit_length())
+    shift += (e - shift) & 1  # the remaining power of two must be even
     r, exact = _integer_sqrt(p, q, shift)
     return divide_rounded(r if exact else 2 * r + 1, 1, (e - shift) // 2 - (not exact))
 
 
 def _integer_sqrt(p: int, q: int, shift: int) -> tuple[int, bool]:
-    """Return ``floor(sqrt(p * 2**shift / q))``, and whether nothing was cut off."""
+    """Return ``floor(sqrt(p * 2**shift / q))``, and whether it is exact."""
     if shift >= 0:
         p <<= shift
     else:
         q <<= -shift
-    quotient, rest = divmod(p, q)
+    quotient, remainder = divmod(p, q)
     r = math.isqrt(quotient)
-    return r, rest == 0 and r * r == quotient
+    return r, remainder == 0 and r * r == quotient
 
 
 def as_correction(correction: int | float | Fraction) -> Fraction:
-    """Return the correction as a Fraction, or say why it cannot be one.
+    """Validate the correction and return it as a Fraction.
 
     Raises
     ------
     DataError
-        When it is negative, NaN, infinite, or no number at all.
+        When it is negative, NaN, infinite, or not a number.
     """
     try:
-        if isinstance(correction, Rational):  # NumPy's integers too: make them Python's
+        if isinstance(correction, Rational):  # also NumPy integers, which become Python integers
             exact = Fraction(int(correction.numerator), int(correction.denominator))
         else:
             exact = Fraction(*correction.as_integer_ratio())
-    except (AttributeError, ValueError, OverflowError):  # no number, NaN, infinity
+    except (AttributeError, ValueError, OverflowError):  # not a number, NaN, infinity
         exact = Fraction(-1)
     if exact < 0:
         raise DataError(

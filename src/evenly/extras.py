@@ -1,4 +1,4 @@
-"""Optional packages: imported when first needed, or one message that says how to get them."""
+"""Import optional packages, with an error message that says how to install them."""
 
 from importlib import import_module
 from typing import Any
@@ -12,17 +12,17 @@ def require(module: str, *, extra: str, feature: str) -> Any:
     Parameters
     ----------
     module
-        The module's full name, such as ``"pyarrow.parquet"``.
+        The full name of the module, such as ``"pyarrow.parquet"``.
     extra
-        The extra of evenly that brings it, such as ``"files"``.
+        The extra of evenly that installs it, such as ``"files"``.
     feature
-        What needs it, as the beginning of a sentence: ``"Reading Parquet"``.
+        The feature that needs it, as the start of a sentence: ``"Reading Parquet"``.
 
     Raises
     ------
     MissingExtraError
-        When it is not installed. A package that is there but broken raises its own
-        ImportError, since installing it again may not help.
+        When it is not installed. A broken installation raises its own ImportError, since
+        installing the package again may not help.
 
     >>> require("no_such_package", extra="files", feature="Reading Parquet")
     Traceback (most recent call last):

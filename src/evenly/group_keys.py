@@ -1,7 +1,7 @@
-"""The key of a group: which values it may have, their order, and how they are written.
+"""Values of group keys: normalization, types, order and text.
 
-A key is a tuple with a part for each column of ``by=``. A part is text, a number, a boolean, a
-date, a timestamp, or None, which stands for a missing value.
+A key is a tuple with one part for each column of ``by=``. A part is text, a number, a boolean, a
+date, a timestamp, or None for a missing value.
 """
 
 import math
@@ -28,17 +28,18 @@ _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 def normalize_key(value: Any) -> KeyPart:
-    """Return a value as the part of a key: one spelling for what is the same.
+    """Return the canonical key part for a value: equal values have equal parts.
 
-    NaN, NaT and pandas' NA are missing. A whole float is the integer: a column of integers with
-    a missing value is one of floats in pandas. Aware timestamps are in UTC.
+    NaN, NaT and pandas' NA are missing. A float without a fraction becomes an integer, since
+    pandas stores a column of integers with a missing value as floats. Aware timestamps are
+    converted to UTC.
 
     Raises
     ------
     DataError
         For an infinity.
     UnsupportedTypeError
-        For what can be no key.
+        For a type that cannot be a key.
 
     >>> normalize_key(3.0), normalize_key(float("nan")), normalize_key("EWR")
     (3, None, 'EWR')
@@ -46,54 +47,55 @@ def normalize_key(value: Any) -> KeyPart:
     if value is None or type(value) is bool:
         return value
     if isinstance(value, str):
-        return _text(str(value))
+        return _check_text(str(value))
     if type(value) is int and -(2**63) <= value < 2**64:
         return value
     if isinstance(value, datetime):
-        return _timestamp(value)
+        return _normalize_timestamp(value)
     if type(value) is date:
         return value
     if hasattr(value, "item") and not getattr(value, "shape", ()):
-        return normalize_key(value.item())  # a NumPy scalar, a tensor of one value
+        return normalize_key(value.item())  # a NumPy scalar or a 0-d tensor
     if isinstance(value, float):
-        return _number(value)
+        return _normalize_float(value)
     if isinstance(value, int) and -(2**63) <= value < 2**64:
         return int(value)
     if type(value).__name__ in ("NAType", "NaTType"):
         return None
     raise UnsupportedTypeError(
-        "A group's key must be text, a number of 64 bits, a boolean, a date or a timestamp. "
+        "A group's key must be text, a 64-bit number, a boolean, a date or a timestamp. "
         f"Received: {value!r} of type {type(value).__name__}. Convert the column of by= first."
     )
 
 
 def normalize_keys(values: Sequence[Any]) -> Sequence[KeyPart]:
-    """Return many values as `normalize_key` does each."""
+    """Apply `normalize_key` to many values."""
     types = set(map(type, values))
     if types == {str}:
-        _text("".join(values))
+        _check_text("".join(values))
         return values
-    whole = types == {int} and min(values) >= -(2**63) and max(values) < 2**64
-    return values if whole else list(map(normalize_key, values))
+    is_int64 = types == {int} and min(values) >= -(2**63) and max(values) < 2**64
+    return values if is_int64 else list(map(normalize_key, values))
 
 
-def _text(value: str) -> str:
-    """Return a text that can be written into a file and read again.
+def _check_text(value: str) -> str:
+    """Return text after checking that it can be written to a file and read back.
 
-    That is any that Python makes of bytes: of those that are not UTF-8 it keeps surrogates of one
-    kind (PEP 383). In JSON the others would become another text, if two of them meet.
+    All text that Python decodes from bytes can: for bytes that are not UTF-8 it uses surrogates
+    from one range (PEP 383). Two other surrogates next to each other would be different text in
+    JSON.
     """
-    if (wrong := first_surrogate(value)) is not None:
+    if (surrogate := first_surrogate(value)) is not None:
         raise DataError(
-            "A group's key must be text that can be written. "
-            f"Received: the surrogate U+{ord(wrong):04X}, which no text may have. "
+            "A group's key must be valid Unicode text. "
+            f"Received: the surrogate U+{ord(surrogate):04X}, which is not a character. "
             "Correct the column of by= first."
         )
     return value
 
 
 def first_surrogate(text: str) -> str | None:
-    r"""Return the first surrogate of a text that stands for no byte, if there is one.
+    r"""Return the first surrogate that does not represent a byte, or None.
 
     >>> first_surrogate("a"), first_surrogate("\udcfc"), first_surrogate("\ud800")
     (None, None, '\ud800')
@@ -106,7 +108,7 @@ def first_surrogate(text: str) -> str | None:
 
 
 def has_undecoded(values: Iterable[object]) -> bool:
-    r"""Return whether there is a text among values that was made of bytes that are not UTF-8.
+    r"""Return whether any text among the values was decoded from bytes that are not UTF-8.
 
     >>> has_undecoded(["Zürich"]), has_undecoded([b"Z\xfcrich".decode(errors="surrogateescape")])
     (False, True)
@@ -114,46 +116,46 @@ def has_undecoded(values: Iterable[object]) -> bool:
     return _UNDECODED.search("".join(value for value in values if type(value) is str)) is not None
 
 
-def _number(value: float) -> KeyPart:
+def _normalize_float(value: float) -> KeyPart:
     if math.isnan(value):
         return None
     if math.isinf(value):
         raise DataError(
             f"A group's key must be finite. Received: {value}. Correct it, or make it missing."
         )
-    whole = value.is_integer() and abs(value) < 2**63
-    return int(value) if whole else float(value)
+    is_int64 = value.is_integer() and abs(value) < 2**63
+    return int(value) if is_int64 else float(value)
 
 
-def _timestamp(value: datetime) -> KeyPart:
+def _normalize_timestamp(value: datetime) -> KeyPart:
     if value != value:  # pandas' NaT
         return None
     if getattr(value, "nanosecond", 0):
         raise sub_microsecond_error(value)
-    # A subclass's own fields (pandas' Timestamp) go: what is read from a file equals it.
+    # Drop the fields of subclasses such as pandas.Timestamp: files store plain timestamps.
     plain = datetime(*value.timetuple()[:6], value.microsecond)
     offset = value.utcoffset()
     return plain if offset is None else (plain - offset).replace(tzinfo=UTC)
 
 
 def year_out_of_range_error(value: object) -> UnsupportedTypeError:
-    """Return the error for a date that no key can hold."""
+    """Return the error for a date that cannot be a key."""
     return UnsupportedTypeError(
-        "A date that is a key must be one of the years 1 to 9999. "
+        "A date that is a key must be in the years 1 to 9999. "
         f"Received: {value}. Correct the column of by= first, or make it missing."
     )
 
 
 def sub_microsecond_error(value: object) -> UnsupportedTypeError:
-    """Return the error for a timestamp that no key can hold."""
+    """Return the error for a timestamp that cannot be a key."""
     return UnsupportedTypeError(
-        "A timestamp that is a key must be one of whole microseconds, of the years 1 to 9999. "
-        f"Received: {value}. Truncate the column of by= first: to the hour, for example."
+        "A timestamp that is a key must be in whole microseconds and in the years 1 to 9999. "
+        f"Received: {value}. Truncate the column of by= first, for example to the hour."
     )
 
 
 def key_type(part: KeyPart) -> str:
-    """Return what a part is; parts of one column must be alike.
+    """Return the type of a key part; the parts of a column must have the same type.
 
     >>> key_type(3), key_type("EWR"), key_type(None)
     ('number', 'text', '')
@@ -166,37 +168,39 @@ def key_type(part: KeyPart) -> str:
 def merge_key_types(
     known: Sequence[str], keys: Iterable[Key], by: str | tuple[str, ...] | None, label: str
 ) -> tuple[str, ...]:
-    """Return the kinds of the parts after more keys have come.
+    """Return the types of the columns of keys, updated with more keys.
 
     Raises
     ------
     DataError
-        When a part is of another kind than before.
+        When the type of a part differs from the known type of its column.
     """
-    kinds = list(known)
+    types = list(known)
     for i, parts in enumerate(zip(*keys, strict=True)):
-        found = _types_of(parts) | {kinds[i]}
-        found.discard("")
-        if len(found) > 1:
-            before = kinds[i] or next(kind for part in parts if (kind := key_type(part)))
-            part = next(part for part in parts if key_type(part) not in ("", before))
+        new_types = _types_of(parts) | {types[i]}
+        new_types.discard("")
+        if len(new_types) > 1:
+            expected = types[i] or next(
+                part_type for part in parts if (part_type := key_type(part))
+            )
+            part = next(part for part in parts if key_type(part) not in ("", expected))
             name = f"column {by if isinstance(by, str) else by[i]!r}" if by else "by="
             raise DataError(
-                f"The keys of groups must be of one kind. Received: {name} with {part!r}, a "
-                f"{key_type(part)}, in {label or 'the array'}; before, each was a {before}. "
-                "Convert one of them."
+                f"The keys of groups must be of one type. Received: {name} with {part!r}, a "
+                f"{key_type(part)}, in {label or 'the array'}; previous keys have the type "
+                f"{expected}. Convert one of them."
             )
-        kinds[i] = found.pop() if found else ""
-    return tuple(kinds)
+        types[i] = new_types.pop() if new_types else ""
+    return tuple(types)
 
 
 def _types_of(parts: Sequence[KeyPart]) -> set[str]:
-    one_of_each = dict(zip(map(type, parts), parts, strict=True))
-    return {key_type(part) for part in (parts if datetime in one_of_each else one_of_each.values())}
+    by_class = dict(zip(map(type, parts), parts, strict=True))
+    return {key_type(part) for part in (parts if datetime in by_class else by_class.values())}
 
 
 def sort_key(key: Key) -> tuple[Any, ...]:
-    """Return what keys are sorted by: missing ones come last.
+    """Return the sort key of a group key; missing parts sort last.
 
     >>> sorted([("b",), (None,), ("a",)], key=sort_key)
     [('a',), ('b',), (None,)]
@@ -205,7 +209,7 @@ def sort_key(key: Key) -> tuple[Any, ...]:
 
 
 def format_key(key: Key) -> str:
-    """Return a key for people: in a table, or in a message.
+    """Return a key as text for tables and messages.
 
     >>> format_key(("EWR", 3)), format_key((None,))
     ('EWR, 3', '(missing)')

@@ -1,11 +1,11 @@
-"""A mapping from the keys of groups to integers that no choice of keys makes slow.
+"""A mapping from group keys to integers that resists hash collision attacks.
 
-Python's hash of a tuple of numbers has no secret: whoever writes a file can choose keys that all
-have one hash, and a dict of n such keys takes n² steps. The hash of text has a secret of the
+Python does not randomize the hash of a tuple of numbers, so the author of a file can choose keys
+with equal hashes, and a dict of n such keys takes n² steps. The hash of text is randomized per
 process (``PYTHONHASHSEED``). So a key of several parts is looked up by its text.
 
-A key of one part is looked up as it is. Hashes of text, dates and naive timestamps are secret; of
-the numbers that a key may be, some forty floats at most share a hash.
+A key of one part is looked up directly. The hashes of text, dates and naive timestamps are
+randomized, and at most about forty of the numbers that can be keys share a hash.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, MutableMapping
@@ -14,13 +14,13 @@ from evenly.group_keys import Key
 
 
 class KeyIndex(MutableMapping[Key, int]):
-    """A dict from keys to integers, in the order in which keys were added.
+    """A mapping from keys to integers, in insertion order.
 
-    Keys are equal when their tuples are. ``popitem`` takes the last key, as that of a dict does.
+    Keys are equal if their tuples are equal. ``popitem`` removes the last key, like that of a dict.
 
     Notes
     -----
-    ``keys() | other`` makes a plain set of tuples. Add keys to a copy instead.
+    ``keys() | other`` returns a plain set of tuples. Add keys to a copy instead.
 
     >>> index = KeyIndex()
     >>> index.numbers([("a", 1), ("b", 2), ("a", 1)])
@@ -38,13 +38,13 @@ class KeyIndex(MutableMapping[Key, int]):
 
     @classmethod
     def of(cls, keys: Iterable[Key]) -> "KeyIndex":
-        """Return an index of keys that are all different, numbered from 0."""
+        """Return an index of distinct keys, numbered from 0."""
         index = cls()
         index.numbers(keys)
         return index
 
     def numbers(self, keys: Iterable[Key]) -> list[int]:
-        """Return the integer of each key; a new key is added, with the number of keys before it."""
+        """Return the integer of each key, adding new keys with the next integers."""
         entries = self._entries
         return [entries.setdefault(_lookup(key), (key, len(entries)))[1] for key in keys]
 
@@ -55,7 +55,7 @@ class KeyIndex(MutableMapping[Key, int]):
         return result
 
     def popitem(self) -> tuple[Key, int]:
-        """Remove the last key; return it with its integer."""
+        """Remove and return the last key and its integer."""
         return self._entries.popitem()[1]
 
     def __getitem__(self, key: Key) -> int:
@@ -85,7 +85,7 @@ class KeyIndex(MutableMapping[Key, int]):
 
 
 def _lookup(key: Key) -> Hashable:
-    """Return what stands for a key in a dict: equal for equal keys, and with a secret hash.
+    """Return a dict key that is equal for equal keys and has a randomized hash.
 
     >>> _lookup(("a",)), _lookup(("a", 1)), _lookup(("a", True))
     (('a',), "('a', 1)", "('a', 1)")

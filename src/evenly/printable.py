@@ -1,4 +1,4 @@
-"""Text that holds names from data or files, made safe for a terminal, a log or a notebook."""
+"""Escape text from data or files for safe output in terminals, logs and notebooks."""
 
 import unicodedata
 
@@ -7,16 +7,16 @@ _KEPT = "\u200c\u200d"
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""Replace every character that could control a terminal by its escape sequence.
+    r"""Replace every character that could control a terminal with its escape sequence.
 
-    Control characters (with ESC, CR, LF and the C1 set), bidirectional and other invisible format
-    characters, line and paragraph separators, lone surrogates and unassigned characters become
-    ``\x1b``, ``\u202e``, ...; all other text, in any script, is returned as it is.
+    Control characters (including ESC, CR, LF and the C1 set), bidirectional and other invisible
+    format characters, line and paragraph separators, lone surrogates and unassigned characters
+    become ``\x1b``, ``\u202e``, ...; all other text, in any script, is unchanged.
 
     Parameters
     ----------
     keep
-        Characters that are not replaced: ``"\n"`` for text that has several lines.
+        Characters that are not replaced, such as ``"\n"`` for text of several lines.
 
     >>> printable("größe 身長 👩\u200d🔬"), printable("a\x1b[2Jb\u202e\n")
     ('größe 身長 👩\u200d🔬', 'a\\x1b[2Jb\\u202e\\n')
@@ -27,7 +27,7 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def is_safe(character: str) -> bool:
-    """Return whether a terminal shows a character, and does nothing else with it."""
+    """Return whether a character only has a glyph and no other effect on a terminal."""
     if character.isprintable() or character in _KEPT:
         return True
     return unicodedata.category(character) == "Zs"  # spaces such as U+3000, as wide as a kanji
@@ -38,9 +38,9 @@ def _escape(character: str) -> str:
 
 
 def printable_json(text: str) -> str:
-    r"""Replace in a JSON text what `printable` replaces, by JSON's own escape sequences.
+    r"""Replace the characters that `printable` replaces with JSON escape sequences.
 
-    What is read from it stays the same.
+    The parsed value does not change.
 
     >>> printable_json('["a\u202e", "\udc80", "\U000e0041"]')
     '["a\\u202e", "\\udc80", "\\udb40\\udc41"]'

@@ -1,4 +1,4 @@
-"""Which version of evenly this is."""
+"""The version of evenly."""
 
 from functools import cache
 from importlib.metadata import version
@@ -6,8 +6,8 @@ from importlib.metadata import version
 
 @cache
 def program_version() -> str:
-    """Return the version of the package that is installed.
+    """Return the version of the installed package.
 
-    Looking it up takes a millisecond: far longer than to write the moments of some columns.
+    It is cached, since the lookup takes a millisecond, far longer than saving a few columns.
     """
     return version("evenly")

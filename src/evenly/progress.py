@@ -1,4 +1,4 @@
-"""How far a pass over data has come, told to whoever asks."""
+"""Progress of a pass over data, reported to a callback."""
 
 import threading
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from evenly.sources import Source
 
 @dataclass(slots=True, frozen=True)
 class Progress:
-    """How far a fit has come.
+    """Progress of a fit.
 
     Attributes
     ----------
     rows, bytes
-        What has been read.
+        Number of rows and bytes read so far.
     total_rows, total_bytes
-        What there is in all; None when unknown.
+        Total number of rows and bytes; None if unknown.
     place
-        What is being read: a file, ``"batch 3"``.
+        Label of the data being read: a file name, ``"batch 3"``.
     """
 
     rows: int
@@ -32,26 +32,26 @@ class Progress:
 def make_reporter(
     progress: Callable[[Progress], object] | None, source: Source
 ) -> Callable[[Block], None]:
-    """Return what tells `progress` of each block, one thread at a time."""
+    """Return a thread-safe function that reports each block to `progress`."""
     if progress is None:
         return lambda block: None
-    done = Progress(0, source.rows, 0, source.nbytes, "")
+    current = Progress(0, source.rows, 0, source.nbytes, "")
     lock = threading.Lock()
 
     def report(block: Block) -> None:
-        nonlocal done
+        nonlocal current
         with lock:
-            done = _advance(done, block)
-            progress(done)
+            current = _advance(current, block)
+            progress(current)
 
     return report
 
 
-def _advance(done: Progress, block: Block) -> Progress:
+def _advance(progress: Progress, block: Block) -> Progress:
     return Progress(
-        done.rows + (0 if block.first_column else block.rows),
-        done.total_rows,
-        done.bytes + block.nbytes,
-        done.total_bytes,
+        progress.rows + (0 if block.first_column else block.rows),
+        progress.total_rows,
+        progress.bytes + block.nbytes,
+        progress.total_bytes,
         block.label,
     )

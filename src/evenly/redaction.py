@@ -1,12 +1,12 @@
-"""Replace passwords, tokens and signatures in URLs, and in text that quotes them.
+"""Redact passwords, tokens and signatures in URLs and in text that quotes URLs.
 
-Whatever evenly shows, logs or saves as the name of a source has passed through `redact_url`, and
-the messages of all its errors through `redact`. Only secrets are replaced, so that two files that
-are told apart by other parameters (``?versionId=``, ``?id=``) keep two names; and all secrets are
-replaced by the same mark, so that one file signed twice keeps one name.
+Every source name that evenly prints, logs or saves passes through `redact_url`, and every error
+message through `redact`. Only secrets are replaced, so that files that differ in other parameters
+(``?versionId=``, ``?id=``) keep different names. All secrets are replaced with the same mark, so
+that a file signed twice keeps the same name.
 
-Both functions take time linear in the length of the text: each pattern fails or matches at a place
-after looking at characters that no other match will look at again.
+Both functions take time linear in the length of the text: no two matches of a pattern, and no
+failed match, examine the same characters.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from evenly.secret_names import is_ambiguous, is_header, is_secret, plain, signi
 
 MASK = "…"
 
-_ENCODED = r"%(?:25)*"  # the percent sign of an escape, itself escaped any number of times
+_ENCODED = r"%(?:25)*"  # the percent sign of an escape, escaped any number of times
 _NAME = r"[\w.%+\-\[\]]"
 _BREAK = re.compile(rf"([?&#]|;(?={_NAME}*=))")
 _PAIR = re.compile(
@@ -35,11 +35,11 @@ _HEADER_VALUE = re.compile(r"[^'\",;\n]*")
 _OPAQUE = re.compile(r"(?=[^&]*[0-9])(?=[^&]*[A-Za-z])[\w+/=%\-]{20,}")
 
 _URL = re.compile(r"(://)")
-_QUOTED_URL = re.compile(r"(:/+)")  # a path made of a URL has one slash
+_QUOTED_URL = re.compile(r"(:/+)")  # a path derived from a URL has one slash
 _SCHEME = re.compile(r"[A-Za-z][\w+.\-]*$")
 _AUTHORITY = re.compile(r"[^/?#]*")
 _QUOTED_AUTHORITY = re.compile(r"[^/?#\s'\"<>]*")
-_REST = re.compile(r"[^\s'\"<>]*")
+_URL_TAIL = re.compile(r"[^\s'\"<>]*")
 _ENCODED_USER = re.compile(
     rf"({_ENCODED}3A{_ENCODED}2F{_ENCODED}2F[\w.~+\-]*{_ENCODED}3A)"
     rf"(?:[^\s&#'\"<>%]|%(?!(?:25)*(?:2F|3F|23|26|40)))+(?={_ENCODED}40)",
@@ -47,44 +47,44 @@ _ENCODED_USER = re.compile(
 )
 
 _NO_USERS = frozenset(("file", "git", "github", "libarchive", "local", "tar", "zip"))
-"""Schemes whose URLs have no user: what stands before ``@`` says which file is meant, such as
+"""Schemes whose URLs have no user: text before ``@`` identifies the file, as in
 ``github://organization:repository@reference/``."""
 _TOKEN_USERS = frozenset(("http", "https"))
-"""Schemes where a user without a password is a token: ``https://TOKEN@host/``."""
+"""Schemes in which a user without a password is a token: ``https://TOKEN@host/``."""
 _WITH_PORTS = frozenset(("ftp", "ftps", "http", "https", "postgres", "postgresql", "sftp", "ssh"))
-"""Schemes where a colon before the path is followed by a port, or belongs to a password."""
+"""Schemes in which a colon before the path precedes a port or belongs to a password."""
 _NO_PASSWORDS = ("", "x-oauth-basic")
-"""Passwords that say that the user is the secret."""
+"""Passwords that indicate that the user is the secret."""
 
-_SHORTEST = 4
-"""Characters of a secret that is replaced within words; a shorter one is replaced as a word."""
-_MOST = 32
-"""Secrets of one URL that are looked for in a text, so that the time stays linear."""
+_MIN_LENGTH_IN_WORDS = 4
+"""Minimum length of a secret that is replaced inside words; a shorter one must be a word."""
+_MAX_SECRETS = 32
+"""Maximum number of secrets of a URL to search for in text, so that the time stays linear."""
 
 Hide = Callable[[str], str]
 
 
 def redact_url(url: str) -> str:
-    """Return a URL, or a chain of them, without its secrets; any other path as it is.
+    """Return a URL or a chain of URLs without secrets; return other paths unchanged.
 
     >>> redact_url("postgresql://me:secret@host/db?table=t")
     'postgresql://me:…@host/db?table=t'
     >>> redact_url("zip://*.csv::https://host/x.zip?versionId=7&X-Amz-Signature=0f3c")
     'zip://*.csv::https://host/x.zip?versionId=7&X-Amz-Signature=…'
     """
-    return _redact_url(url, _masked) if "://" in url else url
+    return _redact_url(url, _mask) if "://" in url else url
 
 
 def redact(text: str, *urls: str) -> str:
-    """Return text without the secrets in it.
+    """Return text without secrets.
 
     Parameters
     ----------
     text
-        An error's message, for example.
+        Text such as an error message.
     urls
-        What the text may quote, in whole or in part. Their secrets are replaced wherever they
-        stand in the text, percent-encoded or not.
+        URLs that the text may quote, in whole or in part. Their secrets are replaced everywhere
+        in the text, percent-encoded or not.
 
     >>> redact("403, url='https://host/x.csv?sig=0f3c'")
     "403, url='https://host/x.csv?sig=…'"
@@ -94,49 +94,50 @@ def redact(text: str, *urls: str) -> str:
     for url in filter(_is_url, urls):
         text = text.replace(url, redact_url(url))
         for secret in _secrets(url):
-            text = _without(text, secret)
-    return _redact_pairs(_redact_users(text, _masked, whole=False))
+            text = _replace_secret(text, secret)
+    return _redact_pairs(_redact_users(text, _mask, is_url=False))
 
 
 def _is_url(text: str) -> bool:
     return "://" in text
 
 
-def _masked(secret: str) -> str:
+def _mask(secret: str) -> str:
     return MASK
 
 
 def _redact_url(url: str, hide: Hide) -> str:
-    users = _redact_users(url, hide, whole=True)
-    return _redact_pairs("::".join(_redact_link(link, hide) for link in users.split("::")))
+    without_users = _redact_users(url, hide, is_url=True)
+    links = without_users.split("::")
+    return _redact_pairs("::".join(_redact_parameters(link, hide) for link in links))
 
 
 def _secrets(url: str) -> list[str]:
-    """Return the secrets of a URL in all the forms in which a text may quote them."""
-    found: dict[str, None] = {}
+    """Return the secrets of a URL in all forms in which text may quote them."""
+    secrets: dict[str, None] = {}
 
     def collect(secret: str) -> str:
-        if len(found) < _MOST:
-            found[secret] = None
+        if len(secrets) < _MAX_SECRETS:
+            secrets[secret] = None
         return MASK
 
     _redact_url(url, collect)
-    forms = {form for secret in found for form in _forms(secret)}
+    forms = {form for secret in secrets for form in _quoted_forms(secret)}
     return sorted(forms, key=len, reverse=True)
 
 
-def _forms(secret: str) -> Iterator[str]:
+def _quoted_forms(secret: str) -> Iterator[str]:
     decoded = unquote(secret)
     yield from filter(None, (secret, decoded, unquote_plus(secret)))
     yield from filter(None, (quote(decoded, safe=""), quote_plus(decoded)))
-    parts = re.split(r"[/?#@:&\s]", decoded)  # where other parsers see an end of the password
+    parts = re.split(r"[/?#@:&\s]", decoded)  # other parsers may end the password here
     yield from (part for part in parts if len(part) > 1)
 
 
-def _without(text: str, secret: str) -> str:
+def _replace_secret(text: str, secret: str) -> str:
     if secret not in text or secret == MASK:
         return text
-    if len(secret) >= _SHORTEST:
+    if len(secret) >= _MIN_LENGTH_IN_WORDS:
         return text.replace(secret, MASK)
     return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
 
@@ -144,42 +145,42 @@ def _without(text: str, secret: str) -> str:
 # User info
 
 
-def _redact_users(text: str, hide: Hide, *, whole: bool) -> str:
-    """Return text with the user info of each URL in it masked.
+def _redact_users(text: str, hide: Hide, *, is_url: bool) -> str:
+    """Return text with the user info of each URL masked.
 
     Parameters
     ----------
-    whole
-        Whether the text is a URL, in whose password anything may stand. In other text a URL ends
-        at a space or a quote.
+    is_url
+        Whether the text is a URL, whose password may contain any character. In other text a URL
+        ends at a space or a quote.
     """
-    pieces = (_URL if whole else _QUOTED_URL).split(text)
+    pieces = (_URL if is_url else _QUOTED_URL).split(text)
     for index in range(2, len(pieces), 2):
         scheme = _SCHEME.search(pieces[index - 2][-40:])
         name = scheme[0].lower() if scheme else ""
         if name not in _NO_USERS:
-            pieces[index] = _redact_user(pieces[index], name, hide, whole)
+            pieces[index] = _redact_user(pieces[index], name, hide, is_url)
     return "".join(pieces)
 
 
-def _redact_user(rest: str, scheme: str, hide: Hide, whole: bool) -> str:
-    """Return what follows a scheme and ``://``, with its user info masked."""
-    authority = (_AUTHORITY if whole else _QUOTED_AUTHORITY).match(rest)[0]  # type: ignore[index]
-    user, found, _ = authority.rpartition("@")
-    if not found and scheme in _WITH_PORTS and _is_no_port(authority):
-        # A slash or a question mark stands in the password as it is.
-        quoted = rest if whole else _REST.match(rest)[0]  # type: ignore[index]
-        user, found, _ = quoted.partition("::")[0].rpartition("@")
-    return _hidden_user(user, scheme, hide) + rest[len(user) :] if found else rest
+def _redact_user(text: str, scheme: str, hide: Hide, is_url: bool) -> str:
+    """Return the text after a scheme and ``://`` with its user info masked."""
+    authority = (_AUTHORITY if is_url else _QUOTED_AUTHORITY).match(text)[0]  # type: ignore[index]
+    user, at_sign, _ = authority.rpartition("@")
+    if not at_sign and scheme in _WITH_PORTS and _has_invalid_port(authority):
+        # The password contains an unescaped slash or question mark.
+        quoted = text if is_url else _URL_TAIL.match(text)[0]  # type: ignore[index]
+        user, at_sign, _ = quoted.partition("::")[0].rpartition("@")
+    return _mask_user(user, scheme, hide) + text[len(user) :] if at_sign else text
 
 
-def _is_no_port(authority: str) -> bool:
-    """Whether what follows the colon of an authority cannot be a port."""
+def _has_invalid_port(authority: str) -> bool:
+    """Return whether the text after the colon of an authority cannot be a port."""
     host, colon, port = authority.partition(":")
     return bool(colon) and not host.startswith("[") and port != "" and not port.isdecimal()
 
 
-def _hidden_user(user: str, scheme: str, hide: Hide) -> str:
+def _mask_user(user: str, scheme: str, hide: Hide) -> str:
     name, _, password = user.partition(":")
     if password not in _NO_PASSWORDS:
         return f"{name}:{hide(password) if password != MASK else MASK}"
@@ -191,13 +192,13 @@ def _hidden_user(user: str, scheme: str, hide: Hide) -> str:
 # Parameters
 
 
-def _redact_link(link: str, hide: Hide) -> str:
-    """Return a URL with the values of its secret parameters masked; a value ends at ``&``."""
+def _redact_parameters(link: str, hide: Hide) -> str:
+    """Return a URL with the values of secret parameters masked; a value ends at ``&``."""
     if "=" not in link:
         return link
     pieces = _BREAK.split(link)
     names = [plain(piece.partition("=")[0]) for piece in pieces[2::2]]
-    hidden = signing(names)
+    signature_names = signing(names)
     in_path = True
     for index, name in zip(range(2, len(pieces), 2), names, strict=True):
         in_path = in_path and pieces[index - 1] not in "?#"
@@ -205,16 +206,16 @@ def _redact_link(link: str, hide: Hide) -> str:
         value, slash, path = value.partition("/") if in_path else (value, "", "")
         if is_secret(name) and value not in ("", MASK):
             value = hide(value)
-        elif name in hidden:
+        elif name in signature_names:
             value = MASK
         else:
-            value = _mark(name, value)
+            value = _mask_value(name, value)
         pieces[index] = f"{key}{equals}{value}{slash}{path}"
     return "".join(pieces)
 
 
 def _redact_pairs(text: str) -> str:
-    """Return text with the values of ``password=...`` masked, and users of URLs in parameters."""
+    """Return text with values such as that of ``password=...`` and encoded users masked."""
     text = _ENCODED_USER.sub(rf"\1{MASK}", text)
     parts: list[str] = []
     done = position = 0
@@ -225,14 +226,14 @@ def _redact_pairs(text: str) -> str:
         if pattern is None or text.startswith(MASK, position):
             continue
         value = pattern.match(text, position)[0]  # type: ignore[index]
-        mark = MASK if is_header(key) else _mark(key, value)
-        parts += text[done:position], mark
+        masked = MASK if is_header(key) else _mask_value(key, value)
+        parts += text[done:position], masked
         done = position = position + len(value)
     return "".join(parts) + text[done:]
 
 
 def _value_pattern(key: str, sign: str) -> re.Pattern[str] | None:
-    """Return the pattern of the value after a name and a sign; None when it is no secret."""
+    """Return the pattern of the value after a name and a sign; None if it is not secret."""
     if ":" in sign and not sign.startswith(("'", '"')):
         return _HEADER_VALUE if is_header(key) else None
     if not (is_secret(key) or is_ambiguous(key)):
@@ -242,9 +243,9 @@ def _value_pattern(key: str, sign: str) -> re.Pattern[str] | None:
     return _ENCODED_VALUE if "%" in sign else _PLAIN_VALUE
 
 
-def _mark(key: str, value: str) -> str:
-    """Return what stands for the value of a parameter: the value itself where it is no secret."""
+def _mask_value(key: str, value: str) -> str:
+    """Return the value of a parameter, masked if it is secret."""
     if is_ambiguous(key) and _OPAQUE.fullmatch(value):
         digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
-        return MASK + digest[:8]  # it may as well tell two files apart
+        return MASK + digest[:8]  # it may also be the identity of a file
     return MASK if value and is_secret(key) else value

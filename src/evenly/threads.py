@@ -1,4 +1,4 @@
-"""Which threads, and which kernels, the core works with."""
+"""Report the threads and kernels that the core uses."""
 
 from dataclasses import dataclass
 
@@ -7,28 +7,28 @@ from evenly import _core
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """What `threads` reports."""
+    """Result of `threads`."""
 
     count: int
-    """Threads that a call uses unless it is told otherwise."""
+    """Default number of threads of a call."""
     runtime: str
-    """Whose threads they are."""
+    """The runtime that owns the threads."""
     kernel: str
-    """The instruction set of the kernels."""
+    """Instruction set of the kernels."""
 
 
 def threads() -> Threads:
-    """Return how many threads the core uses now, whose they are, and which kernels it runs.
+    """Return the number of threads of the core, their runtime, and the kernels in use.
 
-    The number is that of the environment variable ``EVENLY_NUM_THREADS``; else, when an
-    OpenMP runtime is loaded (PyTorch brings one, scikit-learn another), what that one
-    would take, so ``torch.set_num_threads`` holds here too; else the number of cores that
-    this process may use. The runtime is the one that is loaded, PyTorch's first: two
-    pools of threads on the same cores would fight. Without one it is a small pool of
-    evenly's own, which ``EVENLY_THREADS=own`` forces. A forked child uses one thread.
+    The number of threads is the value of the environment variable ``EVENLY_NUM_THREADS``;
+    otherwise the number of threads of a loaded OpenMP runtime (PyTorch loads one, scikit-learn
+    another), so that ``torch.set_num_threads`` applies; otherwise the number of cores available
+    to this process. evenly uses the loaded runtime, PyTorch's first, since two thread pools would
+    compete for the same cores. Without one it uses its own small pool, which
+    ``EVENLY_THREADS=own`` forces. A forked child uses one thread.
 
-    The kernels are the best that the processor can run, or those that ``EVENLY_KERNEL``
-    names (``evenly._core.kernels()`` lists them). Results are the same bits with all of them.
+    The kernels are the fastest that the processor supports, or those named by ``EVENLY_KERNEL``
+    (``evenly._core.kernels()`` lists them). Results have the same bits with all of them.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The mean and std of pixels on the scale from 0 to 1, as vision libraries want them."""
+"""Mean and standard deviation of pixels on the scale from 0 to 1, for vision libraries."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,31 +11,31 @@ if TYPE_CHECKING:
 
 
 class UnitScale(NamedTuple):
-    """What `unit_scale` returns; as arguments, in their order, it suits ``Normalize``."""
+    """Result of `unit_scale`, in the order of the arguments of ``Normalize``."""
 
     mean: list[float]
     std: list[float]
 
 
 def unit_scale(moments: "Moments", *, correction: int = 0) -> UnitScale:
-    """Return the mean and std of pixels on the scale of 0 to 1, where 1 is white.
+    """Return the mean and standard deviation of pixels on a scale where 1 is white.
 
-    Moments are in the unit of the pixels, 0 to 255 (or to 65535 with 16 bits), and so is what
-    `Moments.normalize` takes. torchvision's ``ToTensor`` and its like divide by 255 first:
-    these are the figures for what they make. Each is the float64 nearest to the exact one;
+    Moments and the input of `Moments.normalize` are in the unit of the pixels, 0 to 255 (or to
+    65535 with 16 bits). torchvision's ``ToTensor`` and similar transforms divide by 255 first;
+    these values are for their output. Each is the float64 nearest to the exact value, whereas
     dividing ``moments.mean`` by 255 would round twice.
 
     Parameters
     ----------
     moments
-        Of pixels: all columns of dtype uint8, or all of uint16.
+        Moments of pixels: all columns of dtype uint8, or all of dtype uint16.
     correction
-        As of `Moments.std`.
+        See `Moments.std`.
 
     Raises
     ------
     DataError
-        When the columns have another dtype: nothing says which value is white.
+        When the columns have another dtype, so that the value of white is unknown.
 
     Examples
     --------
@@ -45,16 +45,16 @@ def unit_scale(moments: "Moments", *, correction: int = 0) -> UnitScale:
     >>> evenly.unit_scale(moments)
     UnitScale(mean=[0.5, 0.3], std=[0.5, 0.1])
 
-    ``transforms.Normalize(*evenly.unit_scale(moments))`` is torchvision's layer of them.
+    ``transforms.Normalize(*evenly.unit_scale(moments))`` creates the torchvision transform.
     """
     white = white_level(moments)
-    exact = exact_stats.as_correction(correction)
+    exact_correction = exact_stats.as_correction(correction)
     means, stds = [], []
     with _core.ExactMode():
         for count, total, squares in moments._sums():
             n, e = count
             means.append(exact_stats.mean((n * white, e), total) if n else float("nan"))
-            ratio = exact_stats.variance_ratio(count, total, squares, exact)
+            ratio = exact_stats.variance_ratio(count, total, squares, exact_correction)
             if ratio is None:
                 stds.append(float("nan"))
             else:
@@ -64,24 +64,24 @@ def unit_scale(moments: "Moments", *, correction: int = 0) -> UnitScale:
 
 
 def is_image_like(moments: "Moments") -> bool:
-    """Whether the columns are red, green and blue, or grey, of a dtype with a white."""
-    kinds = set(moments.dtypes)
-    return moments.columns in (COLORS, GRAY) and len(kinds) == 1 and kinds <= FULL_SCALE.keys()
+    """Return whether the columns are those of RGB or gray images, with a known white."""
+    dtypes = set(moments.dtypes)
+    return moments.columns in (COLORS, GRAY) and len(dtypes) == 1 and dtypes <= FULL_SCALE.keys()
 
 
 def white_level(moments: "Moments") -> int:
-    """Return the number that stands for white: 255 or 65535.
+    """Return the value of white: 255 or 65535.
 
     Raises
     ------
     DataError
-        When the dtypes do not say.
+        When the dtypes do not determine it.
     """
-    kinds = sorted(set(moments.dtypes))
-    if len(kinds) == 1 and kinds[0] in FULL_SCALE:
-        return FULL_SCALE[kinds[0]]
+    dtypes = sorted(set(moments.dtypes))
+    if len(dtypes) == 1 and dtypes[0] in FULL_SCALE:
+        return FULL_SCALE[dtypes[0]]
     raise DataError(
-        "Only pixels that are all of dtype uint8, or all uint16, have a scale from 0 to 1. "
-        f"Received: dtypes {format_names(kinds)}. Fit the images themselves, or divide "
-        "moments.mean and moments.std() by what white is."
+        "The unit scale requires pixels that are all of dtype uint8 or all of dtype uint16. "
+        f"Received: dtypes {format_names(dtypes)}. Fit the images themselves, or divide "
+        "moments.mean and moments.std() by the value of white."
     )

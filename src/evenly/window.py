@@ -1,4 +1,4 @@
-"""A rolling window: the moments of the last days, or of the last batches."""
+"""Rolling windows: the moments of the most recent days or batches."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,19 +10,20 @@ from evenly.moments import Moments
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What is in a window; each change puts another one in its place.
+    """The contents of a window; each change replaces the object.
 
-    So an exception that a signal's handler raises leaves the parts of before or those of after.
-    The lists may have more entries than count, of a change that was interrupted.
+    An exception raised by a signal handler therefore leaves either the old contents or the new
+    ones. After an interrupted change the lists may have extra entries, which are ignored.
 
     Attributes
     ----------
     older
-        Of the older parts the time, and the moments of it and all after it; the oldest one last.
+        For each older part, its time and the moments of it and all later older parts; the oldest
+        part is last.
     newer
-        Of the newer parts the time and the moments, the newest one last.
+        Time and moments of each newer part; the newest part is last.
     number_older, number_newer
-        How many entries of these lists count.
+        Number of valid entries of these lists.
     newer_sum
         The moments of all newer parts.
     """
@@ -37,7 +38,7 @@ class _Parts:
         return self.number_older + self.number_newer
 
     def newest_time(self) -> Any:
-        """Return the time of the part that came last; None when there is none."""
+        """Return the time of the last part; None if the window is empty."""
         if self.number_newer:
             return self.newer[self.number_newer - 1][0]
         return self.older[0][0] if self.number_older else None
@@ -49,18 +50,18 @@ class _Parts:
         return self.older[self.number_older - 1][1] + self.newer_sum
 
     def with_newest(self, time: Any, moments: Moments) -> "_Parts":
-        """Return the parts with one more."""
+        """Return the contents with one more part."""
         total = self.newer_sum + moments
         del self.newer[self.number_newer :]
         self.newer.append((time, moments))
         return replace(self, number_newer=self.number_newer + 1, newer_sum=total)
 
     def without_oldest(self) -> "_Parts":
-        """Return the parts without the one that came first, which must be an older one."""
+        """Return the contents without the oldest part; there must be an older part."""
         return replace(self, number_older=self.number_older - 1)
 
     def _flip(self) -> "_Parts":
-        """Return the same parts; if there are no older ones, the newer ones are older now."""
+        """Return the same contents; if no part is older, move all newer parts there."""
         if self.number_older:
             return self
         older = []
@@ -72,25 +73,25 @@ class _Parts:
 
 
 class Window:
-    """The moments of the newest parts: each one that comes in lets the oldest one go.
+    """The moments of the most recent parts; each new part evicts the oldest one.
 
-    A part is what comes at a time: a day, a batch. The moments are those of the parts in the
-    window and of nothing else, bit for bit, however long it has been rolling: sums are exact,
-    so nothing drifts, and min and max are exact too.
+    A part is a unit of data, such as a day or a batch. The moments are bit for bit those of the
+    parts in the window, however long it has been rolling: sums are exact, so nothing drifts, and
+    min and max are exact too.
 
     Parameters
     ----------
     size
-        How many parts; or a time span, and then each part comes with its time.
+        Number of parts, or a time span; with a time span each part needs a time.
 
     Notes
     -----
     Subtracting the oldest part from a running sum would give the same sums, but min and max
-    cannot be subtracted. So the parts are kept in two stacks, whose sums are known: appending
-    adds to the one, and the other, turned over when it is empty, has for each of its parts the
-    sum of it and all newer ones in that stack.
-    That takes three additions a part on average, and two states more than there are parts. A
-    window of days comes back from their files: append `evenly.load` of each.
+    cannot be subtracted. So the parts are kept in two stacks with known sums: a new part is
+    pushed to one stack; the other stack, refilled from the first when it is empty, stores for
+    each part the sum of it and all newer parts in that stack. This takes three additions per part
+    on average, and two states in addition to those of the parts. To restore a window of days,
+    append `evenly.load` of the file of each day.
 
     Examples
     --------
@@ -108,12 +109,12 @@ class Window:
 
     @property
     def size(self) -> int | timedelta:
-        """How many parts, or for how long."""
+        """The number of parts, or the time span."""
         return self._size
 
     @property
     def moments(self) -> Moments:
-        """The moments of all parts in the window; moments of their own, of no rows at first."""
+        """A copy of the moments of all parts in the window; without rows if it is empty."""
         return self._parts.total()
 
     def __len__(self) -> int:
@@ -121,33 +122,33 @@ class Window:
         return len(self._parts)
 
     def __repr__(self) -> str:
-        """Return what it is, and what is in it."""
+        """Return the size, the number of parts and the moments as text."""
         parts = f"{len(self)} part{'s' * (len(self) != 1)}"
         return f"Window({self._size!r}) of {parts}\n{self.moments!r}"
 
     def append(self, part: Any, *, time: Any = None) -> None:
-        """Add a part, and let go of what is too old now. A part that is refused changes nothing.
+        """Append a part and evict expired parts. A failed call changes nothing.
 
         Parameters
         ----------
         part
-            Moments; or rows: whatever `Moments.update` takes.
+            Moments, or rows that `Moments.update` accepts.
         time
-            When it was, for a window of a time span: a `datetime`, a date, a pandas or NumPy
-            time. Not before the part that came last. Parts that are as old as the span, by the
-            time of this one, or older, are let go.
+            The time of the part, for a window of a time span: a `datetime`, a date, a pandas or
+            NumPy time, not before the time of the last part. Parts whose age at this time is at
+            least the span are evicted.
 
         Raises
         ------
         DataError
-            When the time is missing or goes back.
+            When the time is missing or earlier than the last one.
         ColumnError
-            When the part has other columns than those in the window.
+            When the columns differ from those in the window.
         """
         self._check_time(time)
         new = part.copy() if isinstance(part, Moments) else Moments.empty().update(part)
         parts = self._parts.with_newest(time, new)
-        parts.total()  # the columns of all must agree
+        parts.total()  # raises if the columns of older parts differ
         parts = parts._flip()
         while self._is_expired(parts, time):
             parts = parts.without_oldest()._flip()
@@ -155,7 +156,7 @@ class Window:
         del parts.older[parts.number_older :]
 
     def _is_expired(self, parts: _Parts, now: Any) -> bool:
-        """Whether the oldest part is to go, now that there is a part of this time."""
+        """Return whether the oldest part is expired when the newest part has this time."""
         if isinstance(self._size, int):
             return len(parts) > self._size
         oldest, _ = parts.older[parts.number_older - 1]
@@ -165,19 +166,19 @@ class Window:
         if isinstance(self._size, int):
             if time is not None:
                 raise DataError(
-                    "time= is for a window of a time span. Received: a time, and a window of "
-                    f"{self._size} parts. Leave it away, or make Window(timedelta(days=...))."
+                    "time= requires a window with a time span. Received: a time, and a window of "
+                    f"{self._size} parts. Omit it, or create Window(timedelta(days=...))."
                 )
             return
         if time is None:
             raise DataError(
-                "Each part of a window of a time span needs its time. Received: none. Pass "
-                "time=, a datetime for example."
+                "A window with a time span needs the time of each part. Received: no time. Pass "
+                "time=, for example a datetime."
             )
         newest = self._parts.newest_time()
         if newest is not None and time < newest:
             raise DataError(
-                f"Parts must come in the order of time. Received: {time} after {newest}. "
+                f"Parts must be appended in order of time. Received: {time} after {newest}. "
                 "Sort them first."
             )
 
@@ -188,6 +189,6 @@ def _check_size(size: Any) -> int | timedelta:
     if hasattr(size, "__index__") and not isinstance(size, bool) and size.__index__() > 0:
         return int(size.__index__())
     raise DataError(
-        "A window's size must be a number of parts, 1 or more, or a time span. "
+        "The size of a window must be a positive number of parts or a positive time span. "
         f"Received: {size!r}. Pass 30, or timedelta(days=30)."
     )

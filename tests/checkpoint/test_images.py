@@ -376,10 +376,10 @@ def test_an_interrupt_before_the_first_image_that_can_be_read(tmp_path, state, m
 def test_the_command_says_what_of_it_is_of_this_run(photos, state, capsys):
     (photos / "broken.jpg").write_bytes(b"")
     assert main(["fit", str(photos / "0"), "--update", str(state)]) == 0
-    assert capsys.readouterr().err == "2 images, a row a pixel\n"
+    assert capsys.readouterr().err == "2 images, one row per pixel\n"
     assert main(["fit", str(photos), "--checkpoint", str(state)]) == 0
     assert capsys.readouterr().err == (
-        "in this run: 2 images, a row a pixel\n"
+        "in this run: 2 images, one row per pixel\n"
         f"skipped: 1 of 3 images ({photos}/broken.jpg: it is empty)\n"
         f"in {state} already: 2 files\n"
     )

@@ -82,7 +82,7 @@ def test_the_daily_job_adds_what_is_new(folder):
         (["--checkpoint", "s.json", "--update", "s.json"], "Pass --checkpoint when the sources"),
         (["--checkpoint", "s.json", "-o", "s.json"], None),
         (["--checkpoint", "0.csv"], "Received: '0.csv' as both"),
-        (["--update", "1.parquet"], "Statistics replace only statistics"),
+        (["--update", "1.parquet"], "Only a statistics file can be overwritten"),
     ],
 )
 def test_mistakes_of_the_command_are_said(arguments, said, folder):
@@ -90,7 +90,7 @@ def test_mistakes_of_the_command_are_said(arguments, said, folder):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     done = run("fit", "0.csv", *arguments, cwd=folder)
     assert done.returncode in (1, 2)
-    assert (said or "must be another file than the input") in done.stderr
+    assert (said or "must be different files") in done.stderr
     assert "Traceback" not in done.stderr
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 

@@ -1,4 +1,4 @@
-"""Dask collections: the bits of one machine for any partitions; lazily normalised."""
+"""Dask collections: identical bits for any partitions, and lazy normalization."""
 
 import doctest
 from itertools import pairwise
@@ -27,17 +27,17 @@ from strategies import arrays, splits
 
 @pytest.fixture(autouse=True)
 def _threads():
-    """A bag would start processes otherwise."""
+    """Use threads; a bag would start processes otherwise."""
     with dask.config.set(scheduler="threads", num_workers=2):
         yield
 
 
 def chunks(length):
-    """Lengths that add up to this one, 0 among them."""
+    """Draw chunk lengths with this sum; some may be 0."""
     return splits(length).map(lambda parts: tuple(stop - start for start, stop in parts))
 
 
-def made(rows=60, seed=1):
+def make_frame(rows=60, seed=1):
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame(rng.normal(1.7e9, 2.0, (rows, 3)), columns=["a", "b", "c"])
     frame.loc[frame.index % 7 == 3, "b"] = np.nan
@@ -48,8 +48,8 @@ def made(rows=60, seed=1):
     return frame
 
 
-def partitioned(frame, *lengths):
-    """A Dask frame of partitions of these lengths, whose divisions are not known."""
+def to_partitions(frame, *lengths):
+    """Return a Dask frame with partitions of these lengths and unknown divisions."""
     edges = np.cumsum([0, *lengths, len(frame) - sum(lengths)])
     parts = [dask.delayed(frame.iloc[a:b]) for a, b in pairwise(edges)]
     return dd.from_delayed(parts, meta=frame.iloc[:0], verify_meta=False)
@@ -60,7 +60,7 @@ def partitioned(frame, *lengths):
 
 @settings(max_examples=40)
 @given(st.data(), arrays(min_rows=1))
-def test_any_chunks_of_an_array_give_the_same_bits(data, x):
+def test_array_chunks_do_not_change_bits(data, x):
     rows, columns = data.draw(chunks(x.shape[0])), data.draw(chunks(x.shape[1]))
     columns = tuple(filter(None, columns))
     expected = evenly.fit(x)
@@ -71,26 +71,26 @@ def test_any_chunks_of_an_array_give_the_same_bits(data, x):
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1])
-def test_any_axis_may_hold_the_columns_and_be_cut(axis):
+def test_feature_axis_of_chunked_array(axis):
     x = np.random.default_rng(3).integers(0, 255, (9, 6, 5), dtype=np.uint8)
     cut = da.from_array(x, chunks=(4, 2, 3))
     assert evenly.fit(cut, feature_axis=axis) == evenly.fit(x, feature_axis=axis)
 
 
-def test_an_array_of_one_dimension_is_one_column():
+def test_1d_array_is_one_column():
     x = np.arange(20.0)
     assert evenly.fit(da.from_array(x, chunks=7)) == evenly.fit(x)
 
 
 @pytest.mark.parametrize("choice", [{"columns": [4, 0]}, {"exclude": [1, -1]}, {"columns": 2}])
-def test_columns_are_chosen_across_chunks_in_the_order_asked_for(choice):
+def test_columns_and_exclude_across_chunks_keep_order(choice):
     x = np.random.default_rng(4).normal(size=(30, 6))
     moments = evenly.fit(da.from_array(x, chunks=(7, 2)), **choice)
     assert moments == evenly.fit(x, **choice)
     assert moments.mean.tolist() == evenly.fit(x, **choice).mean.tolist()
 
 
-def test_chunks_of_unknown_and_of_no_rows_are_fitted():
+def test_chunks_of_unknown_length_or_without_rows():
     x = np.random.default_rng(5).normal(size=(40, 3))
     x[:10] = -1
     cut = da.from_array(x, chunks=(10, 2))
@@ -101,9 +101,9 @@ def test_chunks_of_unknown_and_of_no_rows_are_fitted():
 
 @settings(max_examples=15)
 @given(splits(60))
-def test_any_partitions_of_a_frame_give_the_same_bits(parts):
-    frame = made()
-    cut = partitioned(frame, *(stop - start for start, stop in parts[:-1]))
+def test_frame_partitions_do_not_change_bits(parts):
+    frame = make_frame()
+    cut = to_partitions(frame, *(stop - start for start, stop in parts[:-1]))
     moments = evenly.fit(cut, weights="w")
     assert moments == evenly.fit(frame, weights="w")
     assert moments.columns == ("a", "b", "c", "n", "f")
@@ -114,22 +114,22 @@ def test_any_partitions_of_a_frame_give_the_same_bits(parts):
     "options",
     [{"columns": ["f", "a"]}, {"columns": [1]}, {"exclude": ["w", 0]}, {"columns": "w"}, {}],
 )
-def test_options_mean_what_they_mean_on_one_machine(options):
-    frame = made()
+def test_options_match_local_fit(options):
+    frame = make_frame()
     moments = evenly.fit(dd.from_pandas(frame, npartitions=5), **options)
     assert moments == evenly.fit(frame, **options)
     assert moments.columns == evenly.fit(frame, **options).columns
 
 
-def test_infinities_may_be_missing():
-    frame = made()
+def test_infinite_missing():
+    frame = make_frame()
     frame.loc[31, "c"] = np.inf
     moments = evenly.fit(dd.from_pandas(frame, npartitions=4), infinite="missing")
     assert moments == evenly.fit(frame, infinite="missing")
 
 
-def test_of_parquet_only_the_columns_that_are_fitted_are_read(tmp_path):
-    frame = made()
+def test_parquet_reads_only_selected_columns(tmp_path):
+    frame = make_frame()
     for part in range(3):
         frame[part::3].to_parquet(tmp_path / f"{part}.parquet")
     read = dd.read_parquet(tmp_path)
@@ -138,8 +138,8 @@ def test_of_parquet_only_the_columns_that_are_fitted_are_read(tmp_path):
     assert evenly.fit(read) == evenly.fit(frame)
 
 
-def test_categories_that_only_the_partitions_know_may_be_numbers(tmp_path):
-    """Those of Parquet are not known before it is read."""
+def test_unknown_categories_can_be_numeric(tmp_path):
+    """The categories of a Parquet file are unknown until it is read."""
     frame = pd.DataFrame({"k": [1, 2, 2, 4], "s": list("abca")}).astype("category")
     frame.to_parquet(tmp_path / "x.parquet")
     read = dd.read_parquet(tmp_path)
@@ -150,68 +150,68 @@ def test_categories_that_only_the_partitions_know_may_be_numbers(tmp_path):
         evenly.fit(read, columns="s")
 
 
-def test_columns_may_be_named_by_numbers():
+def test_integer_column_labels():
     frame = pd.DataFrame({0: [1.0, 2.0], 1: [3.0, 4.0]})
     assert evenly.fit(dd.from_pandas(frame, npartitions=2), columns=["1"]).columns == ("1",)
 
 
-def test_a_series_is_one_column():
-    series = made()["b"]
+def test_series_is_one_column():
+    series = make_frame()["b"]
     assert evenly.fit(dd.from_pandas(series, npartitions=3)) == evenly.fit(series)
 
 
 @pytest.mark.parametrize("count", [1, 4, 40])
-def test_a_bag_holds_batches(count):
+def test_bag_of_batches(count):
     x = np.random.default_rng(6).normal(size=(40, 2, 3))
     bag = db.from_sequence(list(x), npartitions=count)
     assert evenly.fit(bag) == evenly.fit(x)
     assert evenly.fit(bag.map(lambda batch: (batch, "label")), select=0) == evenly.fit(x)
 
 
-def test_a_bag_may_hold_frames_and_be_empty_in_places():
-    frame = made()
+def test_bag_of_frames_with_empty_partition():
+    frame = make_frame()
     bag = db.from_sequence([frame.iloc[:9], frame.iloc[9:]], npartitions=2)
     assert evenly.fit(bag) == evenly.fit(frame)
     assert evenly.fit(bag.filter(lambda part: len(part) > 9)) == evenly.fit(frame.iloc[9:])
 
 
-def test_a_list_of_delayed_is_a_list_of_partitions():
+def test_list_of_delayed_is_partitions():
     x = np.random.default_rng(7).normal(size=(90, 3))
     parts = [dask.delayed(x[start::9]) for start in range(9)]
     assert evenly.fit(parts) == evenly.fit(x)
     assert evenly.fit(parts[3]) == evenly.fit(x[3::9])
 
 
-def test_a_tree_of_several_levels_adds_up():
+def test_tree_reduction_with_several_levels():
     x = np.random.default_rng(8).normal(1e6, 1, (600, 2))
     assert evenly.fit(da.from_array(x, chunks=(1, 2))) == evenly.fit(x)
 
 
-def test_a_task_sums_with_one_thread_unless_it_is_told_otherwise(monkeypatch):
-    """The engine runs as many tasks as there are cores."""
+def test_tasks_use_one_thread_by_default(monkeypatch):
+    """Dask already runs one task per core."""
     seen = []
 
-    def summed(source, infinite, threads, by):
+    def recording_fit(source, infinite, threads, by):
         seen.append(threads)
         return run.run_fit(source, infinite, threads, by=by)
 
-    monkeypatch.setattr(partition, "run_fit", summed)
+    monkeypatch.setattr(partition, "run_fit", recording_fit)
     evenly.fit(da.ones((4, 2)))
     evenly.fit(da.ones((4, 2)), threads=3)
     assert seen == [1, 3]
 
 
-def test_data_that_are_here_are_no_engines():
+def test_local_data_has_no_engine():
     for x in ([], [1.0], np.ones(2), pd.DataFrame(), [np.ones(2)], "file.csv", None):
         assert engine_of(x) is None
 
 
-# ---- Normalising ---------------------------------------------------------------------------
+# ---- Normalization -------------------------------------------------------------------------
 
 
 @settings(max_examples=20)
 @given(st.data(), arrays(("float32", "float64", "uint8", "bool"), min_rows=1, missing=False))
-def test_an_array_is_normalised_chunk_by_chunk_as_on_one_machine(data, x):
+def test_normalize_array_matches_local_result(data, x):
     cut = da.from_array(
         x, chunks=(data.draw(chunks(len(x))), tuple(filter(None, data.draw(chunks(x.shape[1])))))
     )
@@ -224,7 +224,7 @@ def test_an_array_is_normalised_chunk_by_chunk_as_on_one_machine(data, x):
     )
 
 
-def test_options_of_normalize_reach_the_chunks():
+def test_normalize_options_apply_to_chunks():
     x = np.array([[1.0, 5.0], [np.nan, 5.0], [4.0, 5.0]])
     cut = da.from_array(x, chunks=(1, 1))
     moments = evenly.fit(x)
@@ -235,14 +235,14 @@ def test_options_of_normalize_reach_the_chunks():
     assert moments.normalize(cut, dtype=ml_dtypes.bfloat16).dtype == ml_dtypes.bfloat16
 
 
-def test_images_are_normalised_by_their_channels():
+def test_normalize_images_by_channel():
     x = np.random.default_rng(9).integers(0, 255, (6, 3, 4, 4), dtype=np.uint8)
     moments = evenly.fit(x, feature_axis=1)
     y = moments.normalize(da.from_array(x, chunks=(4, 2, 3, 4)), feature_axis=1)
     np.testing.assert_array_equal(y.compute(), moments.normalize(x, feature_axis=1))
 
 
-def test_an_array_of_unknown_rows_is_normalised():
+def test_normalize_array_of_unknown_length():
     x = da.from_array(np.arange(12.0).reshape(6, 2), chunks=(2, 1))
     part = x[x[:, 0] > 3]
     y = evenly.fit(part).normalize(part)
@@ -250,8 +250,8 @@ def test_an_array_of_unknown_rows_is_normalised():
     assert evenly.fit(y.compute()).mean.tolist() == [0.0, 0.0]
 
 
-def test_a_frame_is_normalised_lazily_with_its_names_dtypes_and_divisions():
-    frame = made()
+def test_normalize_frame_keeps_names_dtypes_and_divisions():
+    frame = make_frame()
     cut = dd.from_pandas(frame, npartitions=4)
     moments = evenly.fit(cut, exclude="w")
     y = moments.normalize(cut)
@@ -263,15 +263,15 @@ def test_a_frame_is_normalised_lazily_with_its_names_dtypes_and_divisions():
     pd.testing.assert_frame_equal(moments.denormalize(y).compute(), moments.denormalize(expected))
 
 
-def test_a_series_comes_back_as_a_series():
-    cut = dd.from_pandas(made()["a"], npartitions=3)
+def test_normalize_series_returns_series():
+    cut = dd.from_pandas(make_frame()["a"], npartitions=3)
     y = evenly.fit(cut).normalize(cut)
     assert isinstance(y, dd.Series)
     assert y.name == "a"
     assert evenly.fit(y).std() == pytest.approx(1.0)
 
 
-def test_bags_and_lists_of_delayed_come_back_as_they_were():
+def test_normalize_bag_and_list_of_delayed():
     x = np.random.default_rng(10).normal(5, 2, (12, 2))
     moments = evenly.fit(x)
     bag = moments.normalize(db.from_sequence([x[:5], x[5:]], npartitions=2))
@@ -283,41 +283,41 @@ def test_bags_and_lists_of_delayed_come_back_as_they_were():
     np.testing.assert_array_equal(np.concatenate(dask.compute(*parts)), moments.normalize(x))
 
 
-def test_the_numbers_of_a_scaling_are_in_the_graph_once():
+def test_scaling_is_in_the_graph_once():
     x = da.ones((1000, 50), chunks=(1, 50))
     y = evenly.fit(np.random.default_rng(11).normal(size=(9, 50))).normalize(x)
-    (optimised,) = dask.optimize(y)
-    held = [task for key, task in dict(optimised.dask).items() if "caling" in str(key)]
-    assert len(held) == 1
+    (optimized,) = dask.optimize(y)
+    scalings = [task for key, task in dict(optimized.dask).items() if "caling" in str(key)]
+    assert len(scalings) == 1
 
 
-# ---- What goes wrong -----------------------------------------------------------------------
+# ---- Errors --------------------------------------------------------------------------------
 
 
-def test_an_infinity_is_named_by_its_column_row_and_partition():
-    frame = made()
+def test_infinity_error_names_column_row_and_partition():
+    frame = make_frame()
     frame.loc[40, "c"] = np.inf
     with pytest.raises(DataError, match="infinity in column 'c', row 4 of partition 2"):
-        evenly.fit(partitioned(frame, 18, 18))
+        evenly.fit(to_partitions(frame, 18, 18))
 
 
-def test_an_infinity_in_an_array_is_named_so_that_it_can_be_looked_at():
+def test_infinity_error_names_block_of_array():
     x = np.ones((6, 5))
     x[4, 3] = np.inf
     cut = da.from_array(x, chunks=(3, 2))
-    place = r"column 1, row 1 of x\.blocks\[1, 1\] \(whose column 0 is column 2 of x\)"
-    with pytest.raises(DataError, match=place):
+    location = r"column 1, row 1 of x\.blocks\[1, 1\] \(whose column 0 is column 2 of x\)"
+    with pytest.raises(DataError, match=location):
         evenly.fit(cut)
     assert np.isinf(cut.blocks[1, 1][1, 1].compute())
     with pytest.raises(DataError, match=r"column 3, row 4 of x\.blocks\[0, 0\]\. Correct"):
         evenly.fit(da.from_array(x, chunks=(6, 5)), columns=[2, 3])
 
 
-def test_an_unknown_column_is_named_before_anything_runs():
+def test_unknown_column_raises_before_computation():
     def never(part):
         raise AssertionError
 
-    frame = made()
+    frame = make_frame()
     cut = dd.from_pandas(frame, npartitions=2).map_partitions(never, meta=frame.iloc[:0])
     with pytest.raises(ColumnError, match="Received: 'aa'; the Dask DataFrame has 'a', 'b'"):
         evenly.fit(cut, columns="aa")
@@ -325,39 +325,39 @@ def test_an_unknown_column_is_named_before_anything_runs():
         evenly.fit(frame).normalize(cut.rename(columns={"a": "z"}))
 
 
-def test_an_arrays_columns_have_no_names():
+def test_array_weights_by_name_raise():
     with pytest.raises(ColumnError, match=r"only positions from 0 to 1\. Received: 'w', for the D"):
         evenly.fit(da.ones((4, 2)), weights="w")
 
 
-def test_what_cannot_be_sent_is_refused():
+def test_options_that_cannot_be_distributed_raise():
     x = da.ones((4, 2))
-    with pytest.raises(UnsupportedTypeError, match="are one of its columns, by name"):
+    with pytest.raises(UnsupportedTypeError, match="must be the name of a column"):
         evenly.fit(x, weights=np.ones(4))
-    with pytest.raises(UnsupportedTypeError, match=r"Dask by dask\.diagnostics.ProgressBar"):
+    with pytest.raises(UnsupportedTypeError, match=r"such as dask\.diagnostics.ProgressBar"):
         evenly.fit(x, progress=print)
-    with pytest.raises(UnsupportedTypeError, match="a new collection comes back"):
+    with pytest.raises(UnsupportedTypeError, match="a new collection is returned"):
         evenly.fit(x).normalize(x, out=np.ones((4, 2)))
 
 
-def test_the_number_of_columns_must_be_known():
+def test_unknown_number_of_columns_raises():
     x = da.ones((4, 4), chunks=2)
     with pytest.raises(DataError, match=r"Call x.compute_chunk_sizes\(\) first"):
         evenly.fit(x[:, x[0] > 0])
 
 
-def test_no_rows_are_an_error_that_says_of_what():
+def test_no_rows_error_names_collection():
     with pytest.raises(DataError, match="Received: a Dask DataFrame of 1 partitions, with none"):
-        evenly.fit(dd.from_pandas(made().iloc[:0], npartitions=1))
+        evenly.fit(dd.from_pandas(make_frame().iloc[:0], npartitions=1))
 
 
-def test_the_wrong_number_of_columns_is_seen_before_anything_runs():
+def test_wrong_number_of_features_raises_before_computation():
     with pytest.raises(DataError, match=r"as many features as the moments, 3\. Received: 2"):
         evenly.fit(np.ones((2, 3))).normalize(da.ones((4, 2)))
 
 
-def test_no_collection_is_brought_here_by_the_back_door():
-    """Dask's arrays have ``__array__``, which computes all of them."""
+def test_collections_are_not_computed_implicitly():
+    """Dask arrays have ``__array__``, which computes the whole array."""
     x = da.ones((4, 2))
     with pytest.raises(UnsupportedTypeError, match=r"of type Array\. Pass it to evenly\.fit, and"):
         evenly.Moments.empty().update(x)
@@ -367,16 +367,16 @@ def test_no_collection_is_brought_here_by_the_back_door():
         evenly.fit(x for _ in range(2))
 
 
-def test_a_users_own_exception_comes_through():
+def test_user_exception_propagates():
     def broken(part):
         raise OSError("no such disk")
 
-    frame = made()
+    frame = make_frame()
     with pytest.raises(OSError, match="no such disk"):
         evenly.fit(dd.from_pandas(frame, npartitions=2).map_partitions(broken, meta=frame[:0]))
 
 
-def test_the_guides_session_prints_what_it_says():
+def test_docs_page_session():
     page = Path(__file__).parents[2] / "docs" / "engines" / "dask.md"
     failed, run = doctest.testfile(
         str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE
@@ -385,7 +385,7 @@ def test_the_guides_session_prints_what_it_says():
     assert failed == 0
 
 
-def test_a_delayed_may_be_a_files_name(tmp_path):
+def test_delayed_file_name(tmp_path):
     np.save(tmp_path / "x.npy", np.ones((3, 2)))
     name = dask.delayed(str)(tmp_path / "x.npy")
     assert evenly.fit([name, name]) == evenly.fit(np.ones((6, 2)))

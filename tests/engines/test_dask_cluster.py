@@ -1,4 +1,4 @@
-"""A real Dask cluster of two processes, and their deaths: the same bits as on one machine."""
+"""A Dask cluster of two processes: identical bits, also when a worker is killed."""
 
 import os
 import signal
@@ -24,22 +24,22 @@ def client():
         yield started
 
 
-def values(rows=500):
+def make_values(rows=500):
     rng = np.random.default_rng(1)
     return rng.normal(1.7e9, 1, (rows, 4)) * 2.0 ** rng.integers(-30, 30, (rows, 4))
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_any_chunks_give_the_same_bits(client, seed):
+def test_chunks_do_not_change_bits(client, seed):
     rng = np.random.default_rng(seed)
-    x = values()
+    x = make_values()
     edges = np.unique([0, *rng.integers(0, 500, rng.integers(0, 30)), 500])
     cut = da.from_array(x, chunks=(tuple(map(int, np.diff(edges))), int(rng.integers(1, 5))))
     assert evenly.fit(cut) == evenly.fit(x)
 
 
-def test_a_frame_is_fitted_and_normalised_by_the_workers(client):
-    frame = pd.DataFrame(values(), columns=list("abcd")).assign(text="x", w=2)
+def test_fit_and_normalize_frame_on_workers(client):
+    frame = pd.DataFrame(make_values(), columns=list("abcd")).assign(text="x", w=2)
     cut = dd.from_pandas(frame, npartitions=7)
     moments = evenly.fit(cut, weights="w")
     assert moments == evenly.fit(frame, weights="w")
@@ -48,58 +48,58 @@ def test_a_frame_is_fitted_and_normalised_by_the_workers(client):
     )
 
 
-def test_what_is_persisted_and_what_is_a_future_is_fitted_where_it_is(client):
-    x = values()
+def test_fit_persisted_array_and_futures(client):
+    x = make_values()
     assert evenly.fit(da.from_array(x, chunks=(50, 2)).persist()) == evenly.fit(x)
     futures = client.scatter([x[:100], x[100:]])
     assert evenly.fit(futures) == evenly.fit(x)
 
 
-def test_an_error_of_a_worker_names_the_column_and_the_partition(client):
-    frame = pd.DataFrame(values(), columns=list("abcd"))
+def test_worker_error_names_column_and_partition(client):
+    frame = pd.DataFrame(make_values(), columns=list("abcd"))
     frame.loc[499, "d"] = -np.inf
     with pytest.raises(DataError, match="infinity in column 'd', row 99 of partition 4"):
         evenly.fit(dd.from_pandas(frame, npartitions=5))
 
 
-def test_a_task_that_fails_and_is_tried_again_counts_once(client, tmp_path):
+def test_retried_task_counts_once(client, tmp_path):
     def flaky(number: int) -> None:
         if not (tmp_path / str(number)).exists():
             (tmp_path / str(number)).touch()
             raise OSError("the disk was busy")
 
     with dask.annotate(retries=2):
-        work = parts(3, flaky)
-    assert evenly.fit(work) == whole(3)
+        partitions = parts(3, flaky)
+    assert evenly.fit(partitions) == whole(3)
     assert len(list(tmp_path.iterdir())) == PARTS
 
 
-def dies_once(folder: Path, when: int):
-    """Note each making of a part; the part of this number takes its worker with it, once."""
+def killed_once(folder: Path, when: int):
+    """Return a hook that logs each computed part and kills the worker at one of them, once."""
 
-    def made(number: int) -> None:
-        with open(folder / "made", "a") as file:
+    def on_compute(number: int) -> None:
+        with open(folder / "computed", "a") as file:
             file.write(f"{number}\n")
-        if number == when and not (folder / "dead").exists():
-            (folder / "dead").touch()
+        if number == when and not (folder / "killed").exists():
+            (folder / "killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return made
+    return on_compute
 
 
 @pytest.mark.parametrize("when", [0, PARTS - 1])
-def test_a_worker_that_dies_in_a_task_changes_no_bit(tmp_path, when):
+def test_worker_killed_in_task_changes_no_bits(tmp_path, when):
     with cluster():
-        moments = evenly.fit(parts(when, dies_once(tmp_path, when)))
-    made = Counter(map(int, (tmp_path / "made").read_text().split()))
-    assert len(made) == PARTS
-    assert made[when] >= 2  # it was made again, and counted once
+        moments = evenly.fit(parts(when, killed_once(tmp_path, when)))
+    computed = Counter(map(int, (tmp_path / "computed").read_text().split()))
+    assert len(computed) == PARTS
+    assert computed[when] >= 2  # recomputed, but counted once
     assert moments == whole(when)
     assert moments.rows == whole(when).rows
 
 
 @pytest.mark.parametrize("seed", [1])
-def test_a_worker_killed_from_outside_changes_no_bit(seed):
+def test_worker_killed_from_outside_changes_no_bits(seed):
     killed_from_outside(seed, np.random.default_rng(seed).uniform(0.1, 0.5))
 
 

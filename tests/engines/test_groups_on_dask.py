@@ -1,4 +1,4 @@
-"""Groups of rows on Dask: the bits of one machine, and each row by its own group."""
+"""Grouped fits and normalization on Dask."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ def frame():
 
 @pytest.mark.parametrize("by", ["station", ["year", "station"]])
 @pytest.mark.parametrize("parts", [1, 7, 40])
-def test_any_partitions_give_the_same_groups(frame, by, parts):
+def test_partitions_do_not_change_groups(frame, by, parts):
     options = {"by": by, "weights": "w", "columns": ["b", "a"]}
     moments = evenly.fit(dd.from_pandas(frame, npartitions=parts), **options)
     expected = evenly.fit(frame, **options)
@@ -36,22 +36,22 @@ def test_any_partitions_give_the_same_groups(frame, by, parts):
     assert moments.by == expected.by
 
 
-def test_a_group_that_one_partition_alone_has_is_there(frame):
+def test_group_in_only_one_partition(frame):
     frame.loc[0, "station"] = "only here"
     moments = evenly.fit(dd.from_pandas(frame, npartitions=9), by="station")
     assert moments["only here"].rows == 1
     assert moments == evenly.fit(frame, by="station")
 
 
-def test_each_row_is_normalised_by_its_own_group_lazily(frame):
+def test_normalize_by_group_is_lazy(frame):
     moments = evenly.fit(frame, by="station", columns=["a", "b"])
-    for work in (moments.normalize, moments.denormalize):
-        lazy = work(dd.from_pandas(frame, npartitions=5))
+    for transform in (moments.normalize, moments.denormalize):
+        lazy = transform(dd.from_pandas(frame, npartitions=5))
         assert hasattr(lazy, "dask")
-        pd.testing.assert_frame_equal(lazy.compute(), work(frame), check_dtype=False)
+        pd.testing.assert_frame_equal(lazy.compute(), transform(frame), check_dtype=False)
 
 
-def test_keys_that_are_no_column_are_refused(frame):
+def test_by_must_name_columns(frame):
     collection = dd.from_pandas(frame, npartitions=2)
     with pytest.raises(evenly.UnsupportedTypeError, match=r"by= of type ndarray.*as a column"):
         evenly.fit(collection, by=frame["station"].to_numpy())

@@ -1,4 +1,4 @@
-"""Ray data sets, on a real local Ray: the bits of one machine; lazily normalised."""
+"""Ray datasets on a local Ray: the bits of a local fit, and lazy normalization."""
 
 import doctest
 import os
@@ -31,14 +31,14 @@ def _ray():
         yield
 
 
-def made(rows=300):
+def make_table(rows=300):
     rng = np.random.default_rng(3)
-    some = rng.random(rows) < 0.1
+    missing = rng.random(rows) < 0.1
     return pa.table(
         {
-            "double": pa.array(rng.normal(1.7e9, 1, rows), mask=some),
+            "double": pa.array(rng.normal(1.7e9, 1, rows), mask=missing),
             "float": rng.normal(1e6, 1, rows).astype(np.float32),
-            "nan": np.where(some, np.nan, rng.normal(size=rows)),
+            "nan": np.where(missing, np.nan, rng.normal(size=rows)),
             "long": rng.integers(-(2**63), 2**63 - 1, rows),
             "flag": rng.random(rows) < 0.5,
             "constant": np.full(rows, 1234567.1),
@@ -50,11 +50,11 @@ def made(rows=300):
     )
 
 
-TABLE = made()
+TABLE = make_table()
 
 
 def blocks(table, number=3, schema="known"):
-    """A data set of the table; after a function of the user's, Ray does not know its columns."""
+    """Return a dataset of the table; after a user function Ray does not know its schema."""
     edges = np.linspace(0, len(table), number + 1).astype(int)
     data = ray.data.from_arrow([table[a:b] for a, b in pairwise(edges)])
     return data if schema == "known" else data.map_batches(lambda x: x, batch_format="pyarrow")
@@ -82,7 +82,7 @@ def assert_same(got, expected):
         {"columns": ["utc", "day"], "weights": "weight"},
     ],
 )
-def test_the_bits_are_those_of_one_machine(options, schema):
+def test_fit_matches_local_bits(options, schema):
     moments, here = (
         evenly.fit(blocks(TABLE, schema=schema), **options),
         evenly.fit(TABLE, **options),
@@ -97,22 +97,22 @@ def test_the_bits_are_those_of_one_machine(options, schema):
 
 
 @pytest.mark.parametrize("number", [1, 7])
-def test_any_blocks_give_the_same_bits(number):
+def test_blocks_do_not_change_bits(number):
     assert evenly.fit(blocks(TABLE, number)) == evenly.fit(TABLE)
 
 
-def test_a_block_of_only_nulls_has_no_say_on_the_column():
+def test_block_of_nulls_does_not_decide_column_type():
     data = ray.data.from_items([{"a": None, "b": 1.0}, {"a": 2.0, "b": 3.0}], override_num_blocks=2)
     assert evenly.fit(data) == evenly.fit(pa.table({"a": [None, 2.0], "b": [1.0, 3.0]}))
 
 
-def test_pandas_blocks_are_fitted():
+def test_fit_pandas_blocks():
     frame = pd.DataFrame({"a": [1.0, np.nan, 3.0], "n": [1, 2, 3], "text": ["x", None, "y"]})
     assert evenly.fit(ray.data.from_pandas(frame)) == evenly.fit(frame)
 
 
-def test_only_the_columns_to_be_fitted_are_read(tmp_path):
-    """The bytes of the file's other column are gone: whoever reads them fails."""
+def test_reads_only_selected_columns(tmp_path):
+    """The other column of the file is overwritten, so that reading it fails."""
     path = tmp_path / "x.parquet"
     pq.write_table(TABLE.select(["text", "float"]), path)
     chunk = pq.read_metadata(path).row_group(0).column(0)
@@ -136,7 +136,7 @@ def photos(images):
     return ray.data.from_items([{"image": x, "label": "cat", "size": 3} for x in images])
 
 
-def test_an_array_is_fitted_and_normalised_as_an_array():
+def test_fit_and_normalize_array():
     x = RNG.normal(1.7e9, 1, (50, 3)).astype(np.float32)
     data = ray.data.from_numpy(x).repartition(3)
     moments = evenly.fit(data)
@@ -147,7 +147,7 @@ def test_an_array_is_fitted_and_normalised_as_an_array():
 
 
 @pytest.mark.parametrize("axis", [-1, 1])
-def test_images_are_selected_by_name(axis):
+def test_select_images_by_name(axis):
     data = photos(IMAGES)
     moments = evenly.fit(data, select="image", feature_axis=axis)
     assert moments == evenly.fit(IMAGES, feature_axis=axis)
@@ -157,7 +157,7 @@ def test_images_are_selected_by_name(axis):
     np.testing.assert_array_equal(got, moments.normalize(IMAGES, feature_axis=axis))
 
 
-def test_images_of_any_size_have_the_moments_of_their_pixels():
+def test_images_of_different_sizes():
     images = [RNG.integers(0, 256, (3 + i, 5, 3)).astype(np.uint8) for i in range(6)]
     data = photos(images).select_columns(["image"]).repartition(2)
     moments = evenly.fit(data)
@@ -167,7 +167,7 @@ def test_images_of_any_size_have_the_moments_of_their_pixels():
     np.testing.assert_allclose(back[5]["image"], images[5], atol=1e-4)
 
 
-def test_lists_are_vectors_and_their_nulls_stay():
+def test_normalize_lists_keeps_nulls():
     data = ray.data.from_items([{"x": [1.0, 2.0]}, {"x": None}, {"x": [4.0, None]}]).repartition(1)
     moments = evenly.fit(data)
     assert moments == evenly.fit(np.array([[1.0, 2.0], [np.nan, np.nan], [4.0, np.nan]]))
@@ -175,7 +175,7 @@ def test_lists_are_vectors_and_their_nulls_stay():
     assert [row["x"] for row in rows] == [[-1.0, 0.0], None, [1.0, None]]
 
 
-def test_vectors_have_weights():
+def test_vectors_with_weights():
     data = ray.data.from_items([{"x": [1.0, 2.0], "w": 3}, {"x": [4.0, 5.0], "w": 1}])
     x = np.array([[1.0, 2.0], [4.0, 5.0]])
     assert evenly.fit(data, select="x", weights="w") == evenly.fit(x, weights=[3, 1])
@@ -185,27 +185,27 @@ def test_vectors_have_weights():
     ("items", "words"),
     [
         ([[1.0], [1.0, 2.0]], r"Received: lengths 1, 2, in column 'x' of a block"),
-        ([None, None], "2 null rows and no other"),
+        ([None, None], "2 null rows and no others"),
         ([[2**62 + 1], [None]], "must fit float64"),
     ],
 )
-def test_vectors_that_are_no_array_are_an_error(items, words):
+def test_invalid_vectors_raise(items, words):
     with pytest.raises((DataError, UnsupportedTypeError), match=words):
         evenly.fit(ray.data.from_items([{"x": x} for x in items]).repartition(1), select="x")
 
 
-# ---- Normalising ---------------------------------------------------------------------------
+# ---- Normalization -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("schema", ["known", "unknown"])
 @pytest.mark.parametrize("options", [{}, {"dtype": "float64", "missing": "zero", "correction": 1}])
-def test_normalize_gives_the_bits_of_one_machine(options, schema):
+def test_normalize_matches_local_bits(options, schema):
     moments = evenly.fit(TABLE, exclude=["weight"])
     data = blocks(TABLE, schema=schema)
     assert_same(table_of(moments.normalize(data, **options)), moments.normalize(TABLE, **options))
 
 
-def test_denormalize_undoes_it_and_constants_come_back_exactly():
+def test_denormalize_restores_constants_exactly():
     moments = evenly.fit(TABLE)
     scaled = moments.normalize(TABLE)
     back = table_of(moments.denormalize(moments.normalize(blocks(TABLE))))
@@ -214,11 +214,11 @@ def test_denormalize_undoes_it_and_constants_come_back_exactly():
 
 
 def test_normalize_is_lazy(tmp_path):
-    def noted(table):
+    def record_call(table):
         (tmp_path / "ran").touch()
         return table
 
-    data = blocks(TABLE).map_batches(noted, batch_format="pyarrow")
+    data = blocks(TABLE).map_batches(record_call, batch_format="pyarrow")
     lazy = evenly.fit(TABLE).normalize(data)
     assert not (tmp_path / "ran").exists()
     lazy.take(1)
@@ -229,7 +229,7 @@ def test_normalize_is_lazy(tmp_path):
 
 
 @pytest.mark.parametrize("by", ["flag", ["flag", "text"]])
-def test_groups_have_the_bits_of_one_machine(by):
+def test_grouped_fit_matches_local_bits(by):
     options = {"by": by, "columns": ["float", "double"], "weights": "weight"}
     data = ray.data.from_arrow([TABLE[:100], TABLE[100:101], TABLE[101:]])
     moments, here = evenly.fit(data, **options), evenly.fit(TABLE, **options)
@@ -237,7 +237,7 @@ def test_groups_have_the_bits_of_one_machine(by):
     assert (moments.by, moments.columns) == (here.by, here.columns)
 
 
-def test_each_row_is_normalised_by_its_own_group():
+def test_normalize_by_group():
     moments = evenly.fit(TABLE, by="flag", columns=["double", "long"])
     data = ray.data.from_arrow([TABLE[:100], TABLE[100:]])
     names = ["utc", "double", "long"]
@@ -248,10 +248,10 @@ def test_each_row_is_normalised_by_its_own_group():
     assert ours.column("long").equals(here.column("long"))
 
 
-# ---- Mistakes ------------------------------------------------------------------------------
+# ---- Errors --------------------------------------------------------------------------------
 
 
-def test_an_infinity_is_named_with_its_column_and_row():
+def test_infinity_error_names_column_and_row():
     with pytest.raises(DataError, match="infinity in column 'x', row 1 of a block") as error:
         evenly.fit(blocks(pa.table({"x": [1.0, np.inf]}), 1))
     assert error.value.__suppress_context__
@@ -263,30 +263,30 @@ def test_an_infinity_is_named_with_its_column_and_row():
     [
         ({"columns": "doubel"}, ColumnError, "Did you mean 'double'"),
         ({"columns": "text"}, UnsupportedTypeError, "column 'text' of .*the Ray Dataset"),
-        ({"select": "double"}, ColumnError, "select= chooses a column of vectors"),
-        ({"weights": [1.0]}, UnsupportedTypeError, "one of its columns, by name"),
+        ({"select": "double"}, ColumnError, "select= must name a column of vectors"),
+        ({"weights": [1.0]}, UnsupportedTypeError, "must be the name of a column"),
     ],
 )
-def test_a_wrong_choice_is_explained(options, kind, words, schema):
+def test_invalid_option_raises(options, kind, words, schema):
     with pytest.raises(kind, match=words):
         evenly.fit(blocks(TABLE, schema=schema), **options)
 
 
-def test_no_rows_are_an_error():
-    nothing = blocks(TABLE).map_batches(lambda x: x[:0], batch_format="pyarrow")
-    for data in (blocks(TABLE).limit(0), nothing):
+def test_no_rows_raise():
+    empty = blocks(TABLE).map_batches(lambda x: x[:0], batch_format="pyarrow")
+    for data in (blocks(TABLE).limit(0), empty):
         with pytest.raises(DataError, match=r"At least one row is needed.*a Ray Dataset"):
             evenly.fit(data)
 
 
-def test_a_data_set_that_may_lose_blocks_is_not_fitted():
+def test_max_errored_blocks_raises():
     data = blocks(TABLE)
     data.context.max_errored_blocks = 2
     with pytest.raises(DataError, match="max_errored_blocks=2"):
         evenly.fit(data)
 
 
-def test_the_users_own_error_comes_through():
+def test_user_exception_propagates():
     def broken(table):
         raise ZeroDivisionError("the user's")
 
@@ -294,11 +294,11 @@ def test_the_users_own_error_comes_through():
         evenly.fit(blocks(TABLE).map_batches(broken))
 
 
-def test_a_worker_without_evenly_is_named():
+def test_worker_without_evenly_raises():
     def without(table):
         raise ModuleNotFoundError("No module named 'evenly'")
 
-    with pytest.raises(MissingExtraError, match=r"sent to Ray's workers.*without evenly"):
+    with pytest.raises(MissingExtraError, match=r"installed for Ray's workers.*without evenly"):
         evenly.fit(blocks(TABLE).map_batches(without))
 
 
@@ -309,48 +309,50 @@ def test_a_worker_without_evenly_is_named():
         ({"out": TABLE}, UnsupportedTypeError, "Omit out="),
     ],
 )
-def test_normalize_refuses_here_and_now(options, kind, words):
+def test_normalize_invalid_option_raises_immediately(options, kind, words):
     with pytest.raises(kind, match=words):
         evenly.fit(TABLE).normalize(blocks(TABLE), **options)
 
 
-def test_a_missing_column_is_named_here_and_now():
+def test_normalize_missing_column_raises_immediately():
     with pytest.raises(ColumnError, match="Missing: 'double'"):
         evenly.fit(TABLE).normalize(blocks(TABLE.drop(["double"])))
 
 
-def test_moments_without_names_need_one_column_of_vectors():
-    with pytest.raises(ColumnError, match=r"must have one column of vectors\. Received: none"):
+def test_unnamed_moments_need_one_vector_column():
+    with pytest.raises(
+        ColumnError, match=r"must have exactly one column of vectors\. Received: none"
+    ):
         evenly.fit(np.ones((2, 2))).normalize(blocks(TABLE))
 
 
-def test_the_guide_says_what_happens():
+def test_docs_page_session():
     guide = Path(__file__).parents[2] / "docs" / "engines" / "ray.md"
     flags = doctest.NORMALIZE_WHITESPACE
     done = doctest.testfile(str(guide), module_relative=False, optionflags=flags)
     assert (done.failed, done.attempted > 5) == (0, True)
 
 
-# ---- Deaths --------------------------------------------------------------------------------
+# ---- Killed workers ------------------------------------------------------------------------
 
 
-def test_a_worker_that_dies_in_a_task_changes_no_bit(tmp_path):
-    def dies_once(number):
-        with open(tmp_path / "made", "a") as file:
+def test_worker_killed_in_task_changes_no_bits(tmp_path):
+    def kill_once(number):
+        with open(tmp_path / "computed", "a") as file:
             file.write(f"{number}\n")
-        if number == PARTS // 2 and not (tmp_path / "dead").exists():
-            (tmp_path / "dead").touch()
+        if number == PARTS // 2 and not (tmp_path / "killed").exists():
+            (tmp_path / "killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    moments = evenly.fit(parts(1, dies_once))
-    made = (tmp_path / "made").read_text().split()
-    assert made.count(str(PARTS // 2)) >= 2  # it was made again, and counted once
+    moments = evenly.fit(parts(1, kill_once))
+    computed = (tmp_path / "computed").read_text().split()
+    assert computed.count(str(PARTS // 2)) >= 2  # recomputed, but counted once
     assert moments == whole(1)
     assert moments.rows == whole(1).rows
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_worker_killed_from_outside_changes_no_bit(tmp_path, seed):
+def test_worker_killed_from_outside_changes_no_bits(tmp_path, seed):
     killed_from_outside(tmp_path, seed, 0.4 * seed)
 
 

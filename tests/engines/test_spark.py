@@ -1,4 +1,4 @@
-"""Spark data frames, on a real local Spark: the bits of one machine; lazily normalised."""
+"""Spark data frames on a local Spark: the bits of a local fit, and lazy normalization."""
 
 import doctest
 import os
@@ -30,16 +30,16 @@ def spark():
         yield started
 
 
-def made(rows=300):
-    """Every type of Spark's that holds numbers, with nulls, NaN and a constant column."""
+def make_table(rows=300):
+    """Return a table with every numeric Spark type, nulls, NaN and a constant column."""
     rng = np.random.default_rng(3)
-    some = rng.random(rows) < 0.1
+    missing = rng.random(rows) < 0.1
     bits = 2.0 ** rng.integers(-30, 30, rows)
     return pa.table(
         {
-            "double": pa.array(rng.normal(1.7e9, 1, rows) * bits, mask=some),
+            "double": pa.array(rng.normal(1.7e9, 1, rows) * bits, mask=missing),
             "float": rng.normal(1e6, 1, rows).astype(np.float32),
-            "nan": np.where(some, np.nan, rng.normal(size=rows)),
+            "nan": np.where(missing, np.nan, rng.normal(size=rows)),
             "long": rng.integers(-(2**63), 2**63 - 1, rows),
             "byte": rng.integers(-128, 128, rows).astype(np.int8),
             "flag": rng.random(rows) < 0.5,
@@ -55,7 +55,7 @@ def made(rows=300):
     )
 
 
-TABLE = made()
+TABLE = make_table()
 NUMBERS = ["double", "float", "nan", "long", "byte", "flag", "a point.and `ticks`", "constant"]
 
 
@@ -76,7 +76,7 @@ def frame(spark):
         {"columns": ["utc", "wall", "took", "day"], "weights": "weight"},
     ],
 )
-def test_the_bits_are_those_of_one_machine(frame, options):
+def test_fit_matches_local_bits(frame, options):
     moments, here = evenly.fit(frame, **options), evenly.fit(TABLE, **options)
     assert moments == here
     assert (moments.columns, moments.dtypes, moments.rows) == (
@@ -88,28 +88,28 @@ def test_the_bits_are_those_of_one_machine(frame, options):
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 9])
-def test_any_partitions_give_the_same_bits(frame, partitions):
-    """Nine partitions of what is left of three: some have no row."""
+def test_partitions_do_not_change_bits(frame, partitions):
+    """Of nine partitions of seven rows, some are empty."""
     few = frame.limit(7).repartition(partitions)
     assert evenly.fit(few, columns="double") == evenly.fit(few.toArrow(), columns="double")
 
 
-def test_decimals_are_fitted_as_the_nearest_float64(frame):
+def test_decimals_are_fitted_as_float64(frame):
     cut = frame.select(F.col("float").cast("decimal(30,4)").alias("d"))
     assert evenly.fit(cut) == evenly.fit(cut.toArrow())
 
 
-def test_wide_shares_are_added_up_by_tasks_first(spark, monkeypatch):
+def test_wide_partials_are_merged_by_tasks_first(spark, monkeypatch):
     monkeypatch.setattr(engine, "WIDE", 2)
     assert evenly.fit(parts(spark, 5, lambda number: None)) == whole(5)
 
 
-def test_a_column_without_values_is_left_out_as_on_one_machine(frame):
+def test_column_without_values_is_left_out(frame):
     cut = frame.select("float", F.lit(None).alias("void"))
     assert evenly.fit(cut).columns == ("float",)
 
 
-def test_infinities_can_be_missing(spark):
+def test_infinite_missing(spark):
     cut = spark.createDataFrame([(1.0,), (float("inf"),)], "x double")
     moments = evenly.fit(cut, infinite="missing")
     assert (moments.count.tolist(), moments.missing.tolist()) == ([1], [1])
@@ -127,7 +127,7 @@ def vectors(frame, kind):
     return frame.select(x.alias("x"), "text", "weight", "byte")
 
 
-def as_rows(frame):
+def to_array(frame):
     rows = [row.x for row in frame.collect()]
     width = max(len(row) for row in rows if row is not None)
     return np.array(
@@ -139,50 +139,49 @@ def as_rows(frame):
 
 
 @pytest.mark.parametrize("kind", ["double", "float", "vector"])
-def test_a_column_of_vectors_is_fitted_and_normalised_as_an_array(frame, kind):
+def test_fit_and_normalize_column_of_vectors(frame, kind):
     cut = vectors(frame, kind)
-    x = as_rows(cut).astype(np.float32 if kind == "float" else np.float64)
+    x = to_array(cut).astype(np.float32 if kind == "float" else np.float64)
     moments = evenly.fit(cut, select="x")
     assert moments == evenly.fit(x)
     assert moments.columns is None
     scaled = moments.normalize(cut)
     assert scaled.dtypes == cut.dtypes
-    np.testing.assert_array_equal(as_rows(scaled), moments.normalize(x))
-    back = as_rows(moments.denormalize(scaled)).astype(x.dtype)
+    np.testing.assert_array_equal(to_array(scaled), moments.normalize(x))
+    back = to_array(moments.denormalize(scaled)).astype(x.dtype)
     np.testing.assert_array_equal(back, moments.denormalize(moments.normalize(x)))
 
 
-def test_vectors_have_weights_and_columns_by_position(frame):
+def test_vectors_with_weights_and_column_positions(frame):
     cut = vectors(frame, "double").drop("text", "byte")
-    x, weights = as_rows(cut), cut.toArrow()["weight"].to_numpy()
+    x, weights = to_array(cut), cut.toArrow()["weight"].to_numpy()
     moments = evenly.fit(cut, select="x", weights="weight", columns=[2, 0])
     assert moments == evenly.fit(x, weights=weights, columns=[2, 0])
 
 
-def test_the_only_column_of_vectors_needs_no_name(frame):
+def test_only_column_of_vectors_is_the_default(frame):
     cut = vectors(frame, "double").select("x", "text")
-    assert evenly.fit(cut) == evenly.fit(as_rows(cut))
+    assert evenly.fit(cut) == evenly.fit(to_array(cut))
 
 
-def test_vectors_of_another_length_are_an_error_when_the_rows_are_read(frame):
+def test_wrong_vector_length_raises_when_computed(frame):
     moments = evenly.fit(np.random.default_rng(1).normal(size=(9, 2)))
     lazy = moments.normalize(vectors(frame, "double"))
     with pytest.raises(PySparkException, match=r"as the moments, 2\. Received: a vector of 3"):
         lazy.collect()
 
 
-# ---- Normalising ---------------------------------------------------------------------------
+# ---- Normalization -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "options",
     [{}, {"dtype": "float64", "missing": "zero"}, {"constant": "center", "correction": 1}],
 )
-def test_normalize_gives_the_bits_of_one_machine(frame, options):
+def test_normalize_matches_local_bits(frame, options):
     moments = evenly.fit(TABLE, columns=[*NUMBERS, "utc", "wall", "took"])
-    there, here = moments.normalize(frame, **options), frame.toArrow()
-    expected = moments.normalize(here, **options)
-    got = there.toArrow()
+    expected = moments.normalize(frame.toArrow(), **options)
+    got = moments.normalize(frame, **options).toArrow()
     assert got.schema.types == expected.schema.types
     assert got.column_names == TABLE.column_names
     for name in got.column_names:
@@ -191,7 +190,7 @@ def test_normalize_gives_the_bits_of_one_machine(frame, options):
         np.testing.assert_array_equal(a, b, err_msg=name)
 
 
-def test_denormalize_undoes_it_and_constants_come_back_exactly(frame):
+def test_denormalize_restores_constants_exactly(frame):
     moments = evenly.fit(TABLE, columns=NUMBERS)
     scaled = moments.normalize(frame)
     back = moments.denormalize(scaled).toArrow()
@@ -202,7 +201,7 @@ def test_denormalize_undoes_it_and_constants_come_back_exactly(frame):
     assert back["constant"].unique().to_pylist() == [1234567.1]
 
 
-def test_columns_near_the_limits_of_float64_neither_overflow_nor_vanish(spark):
+def test_normalize_near_float64_limits(spark):
     x = np.array([[1e308, 1e-320], [-1e308, 3e-320], [1.7e308, 0.0]])
     table = pa.table({"huge": x[:, 0], "tiny": x[:, 1]})
     moments = evenly.fit(table)
@@ -213,8 +212,8 @@ def test_columns_near_the_limits_of_float64_neither_overflow_nor_vanish(spark):
     assert back.equals(moments.denormalize(moments.normalize(table)))
 
 
-def test_normalize_is_lazy_and_no_row_goes_through_python(frame, tmp_path):
-    """A stream without data has a plan, and nothing that could be computed."""
+def test_normalize_is_lazy_without_python_udfs(frame, tmp_path):
+    """A stream without data has a plan but nothing to compute."""
     (tmp_path / "empty").mkdir()
     spark = frame.sparkSession
     stream = spark.readStream.schema("float float").parquet(str(tmp_path / "empty"))
@@ -223,35 +222,35 @@ def test_normalize_is_lazy_and_no_row_goes_through_python(frame, tmp_path):
     assert "Python" not in scaled._jdf.queryExecution().toString()
 
 
-def test_each_batch_can_be_changed_by_a_function_of_arrow_tables(frame):
-    """What normalising by groups is made of."""
+def test_map_partitions_applies_function_to_arrow_batches(frame):
+    """Normalization by group uses it."""
 
-    def work(batch):
+    def select_one(batch):
         return batch.select(["a point.and `ticks`"])
 
-    changed = engine.map_partitions(frame, work)
-    assert changed.toArrow().equals(frame.select(F.col("`a point.and ``ticks```")).toArrow())
+    result = engine.map_partitions(frame, select_one)
+    assert result.toArrow().equals(frame.select(F.col("`a point.and ``ticks```")).toArrow())
 
 
 # ---- Groups --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("by", ["a point.and `ticks`", ["flag", "text"], "day"])
-def test_groups_have_the_bits_of_one_machine(frame, by):
+def test_grouped_fit_matches_local_bits(frame, by):
     options = {"by": by, "columns": ["float", "double"], "weights": "weight"}
     moments, here = evenly.fit(frame, **options), evenly.fit(TABLE, **options)
     assert moments == here
     assert (moments.by, moments.columns) == (here.by, here.columns)
 
 
-def test_vectors_are_fitted_by_group(frame):
+def test_fit_vectors_by_group(frame):
     moments = evenly.fit(vectors(frame, "double"), select="x", by="weight")
     assert set(moments) == {0, 1, 2, 3}
     part = vectors(frame.where(F.col("weight") == 2), "double")
     assert moments[2] == evenly.fit(part, select="x")
 
 
-def test_each_row_is_normalised_by_its_own_group(frame):
+def test_normalize_by_group(frame):
     moments = evenly.fit(TABLE, by="flag", columns=["double", "long"])
     names = ["took", "double", "long"]
     ours = moments.normalize(frame).select(names).toArrow().sort_by("took")
@@ -260,14 +259,14 @@ def test_each_row_is_normalised_by_its_own_group(frame):
     assert ours.column("long").equals(here.column("long"))
 
 
-# ---- Mistakes ------------------------------------------------------------------------------
+# ---- Errors --------------------------------------------------------------------------------
 
 
-def test_an_infinity_is_named_with_its_column_partition_and_row(spark):
+def test_infinity_error_names_column_partition_and_row(spark):
     cut = spark.createDataFrame([(1.0,), (float("-inf"),)], "x double").coalesce(1)
     with pytest.raises(DataError, match="infinity in column 'x', row 1 of partition 0") as error:
         evenly.fit(cut)
-    assert error.value.__suppress_context__  # no page of Java
+    assert error.value.__suppress_context__  # without the Java stack trace
 
 
 @pytest.mark.parametrize(
@@ -276,24 +275,28 @@ def test_an_infinity_is_named_with_its_column_partition_and_row(spark):
         ({"columns": "doubel"}, ColumnError, "Did you mean 'double'"),
         ({"columns": "text"}, UnsupportedTypeError, "column 'text' of the Spark DataFrame"),
         ({"columns": "x"}, ColumnError, "Pass select='x'"),
-        ({"select": "double"}, ColumnError, "select= chooses a column of vectors"),
+        ({"select": "double"}, ColumnError, "select= must name a column of vectors"),
         ({"select": "x", "weights": "no"}, ColumnError, "There must be a column of that name"),
-        ({"weights": [1.0]}, UnsupportedTypeError, "one of its columns, by name"),
-        ({"progress": print}, UnsupportedTypeError, "progress= follows data that are read here"),
+        ({"weights": [1.0]}, UnsupportedTypeError, "must be the name of a column"),
+        (
+            {"progress": print},
+            UnsupportedTypeError,
+            "progress= requires data that this process reads",
+        ),
     ],
 )
-def test_a_wrong_choice_is_refused_before_anything_runs(frame, options, kind, words):
+def test_invalid_option_raises_before_computation(frame, options, kind, words):
     with pytest.raises(kind, match=words):
         evenly.fit(frame.withColumn("x", F.array("double")), **options)
 
 
-def test_no_rows_and_no_partitions_are_an_error(spark, frame):
+def test_no_rows_or_no_partitions_raise(spark, frame):
     for cut in (frame.select("float").limit(0), spark.createDataFrame([], "x double")):
         with pytest.raises(DataError, match=r"At least one row is needed.*a Spark DataFrame"):
             evenly.fit(cut)
 
 
-def test_a_stream_has_no_end_to_fit(frame):
+def test_fit_streaming_frame_raises(frame):
     stream = frame.sparkSession.readStream.format("rate").load()
     with pytest.raises(UnsupportedTypeError, match="a streaming DataFrame"):
         evenly.fit(stream, columns="value")
@@ -310,7 +313,7 @@ def test_a_stream_has_no_end_to_fit(frame):
         ("same", {"out": TABLE}, UnsupportedTypeError, "Omit out="),
     ],
 )
-def test_normalize_refuses_here_and_now(frame, change, options, kind, words):
+def test_normalize_invalid_input_raises_immediately(frame, change, options, kind, words):
     moments = evenly.fit(TABLE, columns="utc")
     cut = frame.drop("utc") if change == "drop" else frame
     cut = frame.withColumn("utc", F.col(change)) if change in ("long", "text") else cut
@@ -318,39 +321,41 @@ def test_normalize_refuses_here_and_now(frame, change, options, kind, words):
         moments.normalize(cut, **options)
 
 
-def test_moments_without_names_need_one_column_of_vectors(frame):
-    with pytest.raises(ColumnError, match=r"must have one column of vectors\. Received: none"):
+def test_unnamed_moments_need_one_vector_column(frame):
+    with pytest.raises(
+        ColumnError, match=r"must have exactly one column of vectors\. Received: none"
+    ):
         evenly.fit(np.ones((2, 2))).normalize(frame)
 
 
-def test_text_cannot_be_scaled(frame):
+def test_normalize_text_column_raises(frame):
     moments = evenly.fit(pa.table({"text": [1.0, 2.0]}))
     with pytest.raises(UnsupportedTypeError, match="column 'text' of type string"):
         moments.normalize(frame)
 
 
-def test_an_executor_without_evenly_is_named(frame, tmp_path, monkeypatch):
-    """Its Python is one in which nothing of ours can be found."""
+def test_executor_without_evenly_raises(frame, tmp_path, monkeypatch):
+    """The workers' Python cannot import evenly."""
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\n"
-        "class Nothing:\n"
+        "class HideEvenly:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'evenly':\n"
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
-        "sys.meta_path.insert(0, Nothing())\n"
+        "sys.meta_path.insert(0, HideEvenly())\n"
     )
     context = frame.sparkSession.sparkContext
     monkeypatch.setitem(context.environment, "PYTHONPATH", str(tmp_path))
-    with pytest.raises(MissingExtraError, match=r"sent to Spark's executors.*without evenly"):
+    with pytest.raises(MissingExtraError, match=r"installed for Spark's executors.*without evenly"):
         evenly.fit(frame, columns="float")
 
 
-def test_spark_types_have_kinds():
+def test_column_kind_of_spark_types():
     assert column_kind("interval year to month") != column_kind("interval day to second")
     assert column_kind("array<array<double>>") == column_kind("map<string,int>") == "nested"
 
 
-def test_the_guide_says_what_happens(spark):
+def test_docs_page_session(spark):
     guide = Path(__file__).parents[2] / "docs" / "engines" / "spark.md"
     flags = doctest.NORMALIZE_WHITESPACE
     done = doctest.testfile(
@@ -359,27 +364,27 @@ def test_the_guide_says_what_happens(spark):
     assert (done.failed, done.attempted > 5) == (0, True)
 
 
-# ---- Deaths --------------------------------------------------------------------------------
+# ---- Killed workers ------------------------------------------------------------------------
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc")
 
 
-def test_a_worker_that_dies_in_a_task_changes_no_bit(spark, tmp_path):
-    def dies_once(number):
-        with open(tmp_path / "made", "a") as file:
+def test_worker_killed_in_task_changes_no_bits(spark, tmp_path):
+    def kill_once(number):
+        with open(tmp_path / "computed", "a") as file:
             file.write(f"{number}\n")
-        if number == PARTS // 2 and not (tmp_path / "dead").exists():
-            (tmp_path / "dead").touch()
+        if number == PARTS // 2 and not (tmp_path / "killed").exists():
+            (tmp_path / "killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    moments = evenly.fit(parts(spark, 1, dies_once))
-    made = (tmp_path / "made").read_text().split()
-    assert made.count(str(PARTS // 2)) >= 2  # it was made again, and counted once
+    moments = evenly.fit(parts(spark, 1, kill_once))
+    computed = (tmp_path / "computed").read_text().split()
+    assert computed.count(str(PARTS // 2)) >= 2  # recomputed, but counted once
     assert moments == whole(1)
     assert moments.rows == whole(1).rows
 
 
-def test_a_task_that_fails_and_is_tried_again_counts_once(spark, tmp_path):
+def test_retried_task_counts_once(spark, tmp_path):
     def flaky(number):
         if number == 1 and not (tmp_path / "failed").exists():
             (tmp_path / "failed").touch()
@@ -390,7 +395,7 @@ def test_a_task_that_fails_and_is_tried_again_counts_once(spark, tmp_path):
 
 
 @needs_proc
-def test_a_worker_killed_from_outside_changes_no_bit(spark):
+def test_worker_killed_from_outside_changes_no_bits(spark):
     evenly.fit(parts(spark, 0, lambda number: None))
     assert victims(spark)
     killed_from_outside(spark, 4, 0.3)

@@ -1,4 +1,4 @@
-"""A pytest plugin that makes evenly's StandardScaler the only estimator of scikit-learn."""
+"""Make `evenly.sklearn.StandardScaler` scikit-learn's only estimator (a pytest plugin)."""
 
 import sklearn.preprocessing
 import sklearn.utils
@@ -8,13 +8,13 @@ from evenly.sklearn import StandardScaler
 
 
 def all_estimators(type_filter=None):
-    """What scikit-learn's function would return."""
+    """Return what scikit-learn's function would return with one estimator."""
     wanted = [type_filter] if isinstance(type_filter, str) else type_filter
     return [("StandardScaler", StandardScaler)] if not wanted or "transformer" in wanted else []
 
 
 def pytest_configure(config):
-    """Put ours in the place of all, before any test is imported."""
+    """Replace scikit-learn's scaler and list of estimators before tests are imported."""
     sklearn.preprocessing.StandardScaler = StandardScaler
     sklearn.utils.all_estimators = all_estimators
     sklearn.utils.discovery.all_estimators = all_estimators

@@ -8,7 +8,7 @@ from evenly import Moments
 from evenly.report.as_json import to_dict
 
 
-def test_every_number_survives_json_bit_for_bit():
+def test_numbers_round_trip_through_json():
     rng = np.random.default_rng(20130101)
     moments = Moments.empty(["a", "b"]).update(rng.normal(1e9, 1e-3, (100, 2)))
     columns = json.loads(json.dumps(to_dict(moments)))["columns"]
@@ -17,7 +17,7 @@ def test_every_number_survives_json_bit_for_bit():
     assert [column["variance"] for column in columns] == moments.variance().tolist()
 
 
-def test_what_is_no_number_is_null():
+def test_nan_is_null():
     moments = Moments.empty(["a"]).update(np.array([[np.nan]]))
     (column,) = to_dict(moments)["columns"]
     assert column["mean"] is None
@@ -26,11 +26,11 @@ def test_what_is_no_number_is_null():
     json.dumps(to_dict(moments), allow_nan=False)
 
 
-def test_columns_without_names_are_numbered():
+def test_unnamed_columns_are_numbered():
     moments = Moments.empty(2).update(np.zeros((1, 2)))
     assert [column["name"] for column in to_dict(moments)["columns"]] == [0, 1]
 
 
-def test_it_says_where_the_rows_came_from():
+def test_document_has_sources():
     moments = Moments.empty(["a"], sources=["monday.csv"]).update(np.zeros((3, 1)))
     assert (to_dict(moments)["rows"], to_dict(moments)["sources"]) == (3, ["monday.csv"])

@@ -1,4 +1,4 @@
-"""Progress: for terminals, and for nobody else."""
+"""The progress bar is only shown on terminals."""
 
 import io
 import subprocess
@@ -13,21 +13,21 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_nothing_is_written_when_the_stream_is_no_terminal():
+def test_no_output_without_terminal():
     stream = io.StringIO()
     with ProgressBar(stream) as progress:
         progress(Progress(5, 10, 40, 80, "x.csv"))
     assert stream.getvalue() == ""
 
 
-def test_nothing_is_written_when_told_to_be_quiet():
+def test_quiet():
     stream = Terminal()
     with ProgressBar(stream, quiet=True) as progress:
         progress(Progress(5, 10, 40, 80, "x.csv"))
     assert stream.getvalue() == ""
 
 
-def test_a_terminal_sees_rows_bytes_and_the_time_left(monkeypatch):
+def test_terminal_shows_rows_bytes_and_remaining_time(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
     seconds = iter(range(10**6))
@@ -38,14 +38,14 @@ def test_a_terminal_sees_rows_bytes_and_the_time_left(monkeypatch):
     assert "0:00:" in stream.getvalue()
 
 
-def test_a_source_of_unknown_size_shows_what_was_read():
+def test_unknown_size_shows_rows_and_bytes():
     stream = Terminal()
     with ProgressBar(stream) as progress:
         progress(Progress(7, None, 56, None, "batch 0"))
     assert "7 rows, 56 bytes" in stream.getvalue()
 
 
-def test_no_terminal_no_import_of_rich():
+def test_rich_is_not_imported_without_terminal():
     code = (
         "import io, sys\n"
         "from evenly.report.progress_bar import ProgressBar\n"

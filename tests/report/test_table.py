@@ -1,4 +1,4 @@
-"""The text table: what a person sees of moments."""
+"""The text table of moments."""
 
 import numpy as np
 import pytest
@@ -13,13 +13,13 @@ def fitted(values, columns=None):
     return Moments.empty(columns or values.shape[1]).update(values)
 
 
-def test_columns_are_aligned_at_the_decimal_point():
+def test_decimal_points_are_aligned():
     lines = table(fitted([[0.5, 100.25], [1.0, 100.25]], ["a", "long name"])).splitlines()
     mean = [line.index(".") for line in lines[2:]]
     assert len(set(mean)) == 1
 
 
-def test_each_column_has_a_line_with_its_name_and_counts():
+def test_line_has_name_and_counts():
     text = table(fitted([[1.0, np.nan], [2.0, 4.0]], ["height", "weight"]))
     assert [line.split()[:3] for line in text.splitlines()[2:]] == [
         ["height", "2", "0"],
@@ -27,7 +27,7 @@ def test_each_column_has_a_line_with_its_name_and_counts():
     ]
 
 
-def test_columns_without_names_are_numbered():
+def test_unnamed_columns_are_numbered():
     assert [line.split()[0] for line in table(fitted([[1, 2]])).splitlines()[2:]] == ["0", "1"]
 
 
@@ -35,13 +35,13 @@ def test_counts_have_thousands_separators():
     assert " 12,345 " in table(fitted(np.arange(12_345.0)[:, None]))
 
 
-def test_fractional_weights_show_as_a_total():
+def test_fractional_weights_are_shown_as_total():
     moments = Moments.empty(1).update(np.array([[1.0], [2.0]]), weights=np.array([0.25, 0.5]))
     assert table(moments).splitlines()[2].split()[:2] == ["0", "0.75"]
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "expected"),
     [
         ([5.0, 5.0], "constant"),
         ([0.1, 0.1, 0.1], "constant"),
@@ -51,17 +51,17 @@ def test_fractional_weights_show_as_a_total():
         ([], "no rows"),
     ],
 )
-def test_a_column_is_remarked_by_what_is_exactly_true_of_it(values, said):
-    assert remarks(fitted(np.array(values)[:, None])) == [said]
+def test_remarks(values, expected):
+    assert remarks(fitted(np.array(values)[:, None])) == [expected]
 
 
-def test_bounds_are_remarked_after_a_subtraction():
+def test_footer_mentions_bounds_after_subtraction():
     one, two = fitted([[1.0]]), fitted([[2.0], [4.0]])
     assert table((one + two) - two).endswith("min and max are bounds: rows were subtracted")
     assert "bounds" not in table(one + two)
 
 
-def test_of_many_columns_the_first_and_the_last_are_shown():
+def test_many_columns_are_shortened():
     number_of = HEAD + TAIL + 5
     lines = table(fitted(np.zeros((2, number_of)))).splitlines()
     assert lines[0] == f"2 rows, {number_of} columns"
@@ -70,26 +70,26 @@ def test_of_many_columns_the_first_and_the_last_are_shown():
     assert lines[-1].split()[0] == str(number_of - 1)
 
 
-def test_as_many_columns_as_fit_are_all_shown():
+def test_maximum_number_of_columns_is_shown():
     lines = table(fitted(np.zeros((2, HEAD + TAIL)))).splitlines()
     assert len(lines) == 2 + HEAD + TAIL
 
 
-def test_no_columns_are_a_heading_only():
+def test_no_columns():
     assert table(Moments.empty([])).splitlines()[0] == "0 rows, 0 columns"
 
 
-def test_a_long_name_is_cut():
+def test_long_name_is_shortened():
     assert "x" * 39 + "…  " in table(fitted([[1.0]], ["x" * 41]))
 
 
-def test_a_name_cannot_steer_the_terminal():
+def test_control_characters_in_names_are_escaped():
     text = table(fitted([[1.0]], ["\x1b[2Jline\nbreak"]))
     assert "\x1b" not in text
     assert len(text.splitlines()) == 3
 
 
-def test_wide_letters_take_two_places():
+def test_wide_letters_take_two_cells():
     plain, wide = table(fitted([[1.0, 1.0]], ["abcd", "身長"])).splitlines()[2:]
     assert plain.partition("abcd")[2] == wide.partition("身長")[2]
 
@@ -110,11 +110,11 @@ def test_wide_letters_take_two_places():
         (float("inf"), "inf"),
     ],
 )
-def test_numbers_are_short_and_keep_their_integer_part(value, text):
+def test_number_format(value, text):
     assert number(value) == text
 
 
-def test_left_out_columns_are_grouped_by_reason_and_not_endless():
+def test_format_skipped_groups_by_reason():
     columns = {f"c{i}": "text" for i in range(30)}
     assert (
         format_skipped(columns)

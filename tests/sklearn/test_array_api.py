@@ -1,6 +1,6 @@
-"""Arrays of other libraries: tensors stay tensors when scikit-learn dispatches to them.
+"""Tests of array API dispatch: tensors stay tensors.
 
-SciPy decides on import whether it can, so that needs a process of its own.
+SciPy reads the environment variable on import, so dispatch is tested in a subprocess.
 """
 
 import os
@@ -22,7 +22,7 @@ with sklearn.config_context(array_api_dispatch=True):
     scaler = StandardScaler().fit(x, sample_weight=torch.tensor([1.0, 2.0, 1.0]))
     y = scaler.transform(x)
     back = scaler.inverse_transform(y)
-    assert all(isinstance(part, torch.Tensor) for part in (y, back, scaler.mean_, scaler.scale_))
+    assert all(isinstance(v, torch.Tensor) for v in (y, back, scaler.mean_, scaler.scale_))
     assert y.dtype == torch.float32 and torch.equal(back.nan_to_num(), x.nan_to_num())
     assert scaler.n_samples_seen_.tolist() == [4.0, 2.0]
     assert scaler.transform((x.nan_to_num() > 1).to(torch.uint8)).dtype == torch.float64
@@ -31,15 +31,15 @@ assert isinstance(copy.deepcopy(scaler).mean_, torch.Tensor)
 """
 
 
-def test_tensors_stay_tensors_under_dispatch():
+def test_array_api_dispatch_returns_tensors():
     environment = os.environ | {"SCIPY_ARRAY_API": "1"}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", DISPATCHED], env=environment, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
 
 
-def test_without_dispatch_a_tensor_becomes_an_array():
+def test_tensor_becomes_numpy_array_without_dispatch():
     x = torch.tensor([[1.0], [3.0]])
     result = StandardScaler().fit(x).transform(x)
     assert type(result) is np.ndarray

@@ -1,4 +1,4 @@
-"""The estimator's contract: what scikit-learn promises of its scaler, ours keeps."""
+"""Tests that `StandardScaler` keeps the contract of scikit-learn's estimators."""
 
 import copy
 import pickle
@@ -41,44 +41,44 @@ def frame(x):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks([StandardScaler(**parameters) for parameters in PARAMETERS])
-def test_scikit_learns_checks_pass(estimator, check):
+def test_estimator_checks_pass(estimator, check):
     check(estimator)
 
 
 @pytest.mark.parametrize("parameters", PARAMETERS)
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int32", "bool"])
-def test_attributes_and_results_are_those_of_scikit_learn(parameters, dtype):
+def test_attributes_and_results_equal_scikit_learn(parameters, dtype):
     x = np.random.default_rng(1).integers(0, 2, (40, 3)).astype(dtype)
     ours, theirs = (
         cls(**parameters).fit(x) for cls in (StandardScaler, preprocessing.StandardScaler)
     )
     for name in ATTRIBUTES:
         mine, other = getattr(ours, name), getattr(theirs, name)
-        if name != "n_samples_seen_":  # of which scikit-learn says int, and gives float
+        if name != "n_samples_seen_":  # scikit-learn documents int, and returns float
             assert type(mine) is type(other), name
         if other is not None:
             np.testing.assert_allclose(mine, other, rtol=1e-12, err_msg=name)
-    for verb in ("transform", "inverse_transform"):
-        mine, other = getattr(ours, verb)(x), getattr(theirs, verb)(x)
+    for method in ("transform", "inverse_transform"):
+        mine, other = getattr(ours, method)(x), getattr(theirs, method)(x)
         assert mine.dtype == other.dtype
         np.testing.assert_allclose(mine, other, rtol=1e-6, atol=1e-6)
 
 
-def test_float16_stays(x):
+def test_float16_keeps_its_dtype(x):
     assert StandardScaler().fit_transform(x.astype(np.float16)).dtype == np.float16
 
 
-def test_counts_are_one_number_unless_columns_differ(x):
+def test_n_samples_seen_is_scalar_unless_columns_differ(x):
     assert StandardScaler().fit(x[:, :1]).n_samples_seen_ == 50
     assert StandardScaler().fit(x).n_samples_seen_.tolist() == [50, 42, 50]
 
 
-def test_counts_are_floats_after_weights(x):
+def test_n_samples_seen_is_float_after_weights(x):
     scaler = StandardScaler().fit(x[:, :1], sample_weight=np.full(50, 2))
     assert (type(scaler.n_samples_seen_), scaler.n_samples_seen_) == (np.float64, 100.0)
 
 
-def test_there_are_no_attributes_before_a_fit(x):
+def test_attributes_do_not_exist_before_fit(x):
     scaler = StandardScaler()
     assert not any(hasattr(scaler, name) for name in (*ATTRIBUTES, "moments_"))
     with pytest.raises(AttributeError, match=r"no attribute 'mean_' before it is fitted. Call fit"):
@@ -88,23 +88,23 @@ def test_there_are_no_attributes_before_a_fit(x):
 
 
 def test_attributes_cannot_be_set(x):
-    with pytest.raises(AttributeError, match=r"mean_ is read from moments_.*from_moments"):
+    with pytest.raises(AttributeError, match=r"mean_ is computed from moments_.*from_moments"):
         StandardScaler().fit(x).mean_ = 0
 
 
-def test_it_is_a_scaler_of_scikit_learn_by_class_and_by_page(x):
+def test_isinstance_and_repr_of_scikit_learn_scaler(x):
     scaler = StandardScaler().fit(x)
     assert isinstance(scaler, preprocessing.StandardScaler)
     assert repr(scaler) == "StandardScaler()"
     assert "mean_" in scaler._repr_html_()
 
 
-def test_a_fit_forgets_what_was_fitted_before(x):
+def test_fit_discards_earlier_fits(x):
     assert StandardScaler().fit(x + 7).fit(x).moments_ == evenly.fit(x)
 
 
 @pytest.mark.parametrize("fit", ["fit", "partial_fit"])
-def test_a_fit_that_fails_leaves_the_scaler_as_it_was(frame, fit):
+def test_failed_fit_leaves_scaler_unchanged(frame, fit):
     scaler = StandardScaler().fit(frame)
     with pytest.raises(DataError, match="infinity in column"):
         getattr(scaler, fit)(frame.replace(frame.iloc[0, 0], np.inf))
@@ -112,7 +112,7 @@ def test_a_fit_that_fails_leaves_the_scaler_as_it_was(frame, fit):
     assert scaler.get_feature_names_out().tolist() == ["a", "b", "c"]
 
 
-def test_a_fit_that_fails_leaves_no_names_behind(frame, x):
+def test_failed_fit_leaves_no_feature_names(frame, x):
     scaler = StandardScaler().fit(x)
     with pytest.raises(DataError):
         scaler.fit(frame.replace(frame.iloc[0, 0], np.inf))
@@ -120,7 +120,7 @@ def test_a_fit_that_fails_leaves_no_names_behind(frame, x):
     scaler.transform(x)
 
 
-def test_a_first_batch_that_fails_leaves_it_unfitted():
+def test_failed_first_partial_fit_leaves_scaler_unfitted():
     scaler = StandardScaler()
     with pytest.raises(DataError):
         scaler.partial_fit([[np.inf]])
@@ -128,32 +128,32 @@ def test_a_first_batch_that_fails_leaves_it_unfitted():
         scaler.transform([[0.0]])
 
 
-@pytest.mark.parametrize("verb", ["fit", "transform", "inverse_transform"])
-def test_an_infinity_is_named_by_column_and_row(frame, verb):
+@pytest.mark.parametrize("method", ["fit", "transform", "inverse_transform"])
+def test_infinity_error_names_column_and_row(frame, method):
     scaler = StandardScaler().fit(frame)
     frame.loc[7, "c"] = -np.inf
     with pytest.raises(ValueError, match=r"Input X contains infinity.*column 'c', row 7"):
-        getattr(scaler, verb)(frame)
+        getattr(scaler, method)(frame)
 
 
-def test_infinities_pass_where_scikit_learn_may_assume_that_there_are_none(x):
+def test_infinities_pass_with_assume_finite(x):
     scaler = StandardScaler().fit(x)
     with sklearn.config_context(assume_finite=True):
         assert scaler.transform([[np.inf, 0, 0]])[0, 0] == np.inf
 
 
-def test_negative_weights_are_refused(x):
+def test_negative_weights_raise(x):
     with pytest.raises(DataError, match=r"0 or more. Received: -1.0 in row 0"):
         StandardScaler().fit(x, sample_weight=np.full(50, -1))
 
 
-def test_the_way_back_refuses_another_number_of_columns(x):
+def test_inverse_transform_rejects_another_number_of_columns(x):
     with pytest.raises(DataError, match="X has 1 features, but StandardScaler is expecting 3"):
         StandardScaler().fit(x).inverse_transform(x[:, :1])
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
-def test_without_copy_floats_are_scaled_in_place(x, dtype):
+def test_copy_false_scales_floats_in_place(x, dtype):
     x = x.astype(dtype)
     expected = StandardScaler().fit_transform(x)
     assert StandardScaler(copy=False).fit(x).transform(x) is x
@@ -161,80 +161,80 @@ def test_without_copy_floats_are_scaled_in_place(x, dtype):
 
 
 @pytest.mark.parametrize("strides", ["F", "every other row"])
-def test_in_place_works_in_any_layout(x, strides):
+def test_copy_false_works_in_any_memory_layout(x, strides):
     x = np.asfortranarray(x) if strides == "F" else np.repeat(x, 2, axis=0)[::2]
     expected = StandardScaler().fit_transform(x)
     assert StandardScaler().fit(x).transform(x, copy=False) is x
     np.testing.assert_array_equal(x, expected)
 
 
-def test_with_copy_nothing_that_was_given_changes(x):
+def test_copy_true_leaves_input_unchanged(x):
     before = x.copy()
     scaler = StandardScaler().fit(x)
     scaler.inverse_transform(scaler.transform(x))
     np.testing.assert_array_equal(x, before)
 
 
-def test_read_only_memory_is_left_alone(x):
+def test_copy_false_does_not_write_to_read_only_memory(x):
     x.flags.writeable = False
     result = StandardScaler(copy=False).fit(x).transform(x)
     np.testing.assert_array_equal(result, StandardScaler().fit_transform(x))
 
 
-@pytest.mark.parametrize("kind", [list, pd.DataFrame, np.asfortranarray])
-def test_whatever_holds_the_data_the_moments_are_the_same(x, kind):
-    given = x.tolist() if kind is list else kind(x)
-    assert StandardScaler().fit(given).moments_ == evenly.fit(x)
+@pytest.mark.parametrize("container", [list, pd.DataFrame, np.asfortranarray])
+def test_moments_do_not_depend_on_container(x, container):
+    data = x.tolist() if container is list else container(x)
+    assert StandardScaler().fit(data).moments_ == evenly.fit(x)
 
 
-def test_a_frame_of_several_dtypes_is_read_as_scikit_learn_reads_it():
+def test_frame_of_several_dtypes_is_read_as_scikit_learn_does():
     frame = pd.DataFrame({"a": [1, 2], "b": [0.5, np.nan], "c": [True, False]})
     scaler = StandardScaler().fit(frame)
     assert scaler.mean_.tolist() == [1.5, 0.5, 0.5]
     assert scaler.moments_.columns == ("a", "b", "c")
 
 
-def test_pandas_nullable_integers_have_missing_values():
+def test_pandas_nullable_integers_can_be_missing():
     frame = pd.DataFrame({"a": pd.array([1, None, 3], dtype="Int64")})
     assert StandardScaler().fit(frame).n_samples_seen_ == 2
 
 
 @pytest.mark.parametrize("transform", ["pandas", "polars"])
-def test_set_output_gives_frames_with_names(frame, transform):
+def test_set_output_returns_frames_with_names(frame, transform):
     result = StandardScaler().set_output(transform=transform).fit_transform(frame)
     assert type(result) is {"pandas": pd.DataFrame, "polars": pl.DataFrame}[transform]
     assert list(result.columns) == ["a", "b", "c"]
 
 
-def test_an_array_after_a_frame_is_a_warning_as_in_scikit_learn(frame, x):
+def test_array_after_frame_warns_as_in_scikit_learn(frame, x):
     scaler = StandardScaler().fit(frame)
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         scaler.partial_fit(x)
     assert scaler.moments_.columns == ("a", "b", "c")
 
 
-@pytest.mark.parametrize("way", [pickle.dumps, copy.deepcopy, copy.copy])
-def test_copies_are_fitted_and_equal(frame, way):
+@pytest.mark.parametrize("copy_function", [pickle.dumps, copy.deepcopy, copy.copy])
+def test_copies_and_pickles_are_fitted_and_equal(frame, copy_function):
     scaler = StandardScaler().fit(frame)
-    twin = way(scaler)
+    twin = copy_function(scaler)
     twin = pickle.loads(twin) if isinstance(twin, bytes) else twin
     np.testing.assert_array_equal(twin.transform(frame), scaler.transform(frame))
     twin.partial_fit(frame)
     assert scaler.moments_ == evenly.fit(frame)
 
 
-def test_a_clone_has_the_parameters_and_no_data(x):
+def test_clone_has_parameters_and_no_moments(x):
     twin = clone(StandardScaler(with_std=False, copy=False).fit(x))
     assert twin.get_params() == {"copy": False, "with_mean": True, "with_std": False}
     assert not hasattr(twin, "moments_")
 
 
-def test_wrong_parameters_are_refused_by_fit(x):
+def test_fit_rejects_wrong_parameters(x):
     with pytest.raises(ValueError, match="'with_mean' parameter"):
         StandardScaler(with_mean="yes").fit(x)
 
 
-def test_it_works_in_pipelines_column_transformers_and_searches(frame):
+def test_works_in_pipeline_column_transformer_and_grid_search(frame):
     frame = frame.fillna(0)
     y = (frame["a"] > 3).astype(int)
     columns = ColumnTransformer([("scaled", StandardScaler(), ["a", "c"])], remainder="passthrough")
@@ -247,7 +247,7 @@ def test_it_works_in_pipelines_column_transformers_and_searches(frame):
     assert search.best_estimator_[0].get_feature_names_out()[0] == "scaled__a"
 
 
-def test_sample_weights_are_routed(x):
+def test_metadata_routing_passes_sample_weights(x):
     weights = np.arange(50.0)
     with sklearn.config_context(enable_metadata_routing=True):
         scaler = StandardScaler().set_fit_request(sample_weight=True)
@@ -256,7 +256,7 @@ def test_sample_weights_are_routed(x):
     assert model[0].moments_ == evenly.fit(np.nan_to_num(x), weights=weights)
 
 
-def test_moments_of_elsewhere_make_a_scaler(frame, tmp_path):
+def test_from_moments_equals_fit(frame, tmp_path):
     evenly.fit(frame).save(tmp_path / "state.json")
     scaler = StandardScaler.from_moments(evenly.load(tmp_path / "state.json"))
     fitted = StandardScaler().fit(frame)
@@ -265,22 +265,22 @@ def test_moments_of_elsewhere_make_a_scaler(frame, tmp_path):
     assert scaler.n_features_in_ == 3
 
 
-def test_moments_of_nothing_make_none():
-    with pytest.raises(DataError, match=r"at least one column. Received: moments of none"):
+def test_from_moments_rejects_moments_without_columns():
+    with pytest.raises(DataError, match=r"at least one column. Received: moments without columns"):
         StandardScaler.from_moments(evenly.Moments.empty())
 
 
-def test_scalers_of_other_columns_do_not_add_up(frame):
+def test_adding_scalers_of_other_columns_raises(frame):
     with pytest.raises(ColumnError):
         StandardScaler().fit(frame) + StandardScaler().fit(frame[["a", "b"]])
 
 
-def test_an_unfitted_scaler_does_not_add_up(frame):
+def test_adding_unfitted_scaler_raises(frame):
     with pytest.raises(NotFittedError):
         StandardScaler().fit(frame) + StandardScaler()
 
 
-def test_a_sum_has_the_parameters_of_the_first(frame):
+def test_sum_has_parameters_of_first_scaler(frame):
     total = StandardScaler(with_std=False).fit(frame) + StandardScaler().fit(frame)
     assert not total.with_std
     assert total.get_feature_names_out().tolist() == ["a", "b", "c"]

@@ -1,4 +1,4 @@
-"""Laws of the scaler: any batches, any order and any sum give the bits of one fit."""
+"""Property tests: any batches, any order and any sum give the bits of one fit."""
 
 import numpy as np
 import pytest
@@ -15,27 +15,27 @@ BITS = ("mean_", "var_", "scale_")
 
 
 def same(first, second):
-    """Hold two scalers to the same bits."""
+    """Assert that two scalers are bit-identical."""
     assert first.moments_ == second.moments_
     for name in (*BITS, "n_samples_seen_"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
 
-some = arrays(NUMPY, min_rows=1)
+non_empty_arrays = arrays(NUMPY, min_rows=1)
 
 
 @given(st.data())
-def test_any_batches_give_the_bits_of_one_fit(data):
-    x = data.draw(some)
+def test_partial_fit_of_any_batches_equals_fit(data):
+    x = data.draw(non_empty_arrays)
     scaler = StandardScaler()
     for start, stop in data.draw(splits(len(x))):
-        if start < stop:  # scikit-learn refuses a batch of no rows
+        if start < stop:  # scikit-learn rejects a batch without rows
             scaler.partial_fit(x[start:stop])
     same(scaler, StandardScaler().fit(x))
 
 
 @given(st.data())
-def test_the_sum_is_the_fit_of_both(data):
+def test_sum_equals_fit_of_both(data):
     x = data.draw(arrays(NUMPY, min_rows=2))
     cut = data.draw(st.integers(1, len(x) - 1))
     first, second = StandardScaler().fit(x[:cut]), StandardScaler().fit(x[cut:])
@@ -43,23 +43,23 @@ def test_the_sum_is_the_fit_of_both(data):
     same(sum([second, first]), StandardScaler().fit(x))
 
 
-@given(some, st.randoms(use_true_random=False))
-def test_order_does_not_matter(x, random):
+@given(non_empty_arrays, st.randoms(use_true_random=False))
+def test_fit_does_not_depend_on_row_order(x, random):
     order = random.sample(range(len(x)), len(x))
     same(StandardScaler().fit(x[order]), StandardScaler().fit(x))
 
 
 @given(st.data())
-def test_a_weight_is_the_row_that_many_times(data):
-    x = data.draw(some)
+def test_weight_equals_repeated_row(data):
+    x = data.draw(non_empty_arrays)
     weights = np.array(data.draw(whole_weights(len(x)).filter(any)))
     weighted = StandardScaler().fit(x, sample_weight=weights)
     same(weighted, StandardScaler().fit(np.repeat(x, weights, axis=0)))
 
 
-@given(some)
+@given(non_empty_arrays)
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
-def test_attributes_are_the_nearest_to_the_exact_ones(x):
+def test_attributes_are_correctly_rounded(x):
     scaler = StandardScaler().fit(x)
     for i, exact in enumerate(columns(x)):
         assert scaler.moments_.count[i] == exact.count
@@ -72,37 +72,37 @@ def test_attributes_are_the_nearest_to_the_exact_ones(x):
         assert scaler.scale_[i] == (rounded_root(variance) if variance else 1)
 
 
-@given(some)
-def test_there_and_back_is_where_it_was(x):
-    """To a few roundings of the largest number in play; constant columns exactly."""
-    x = np.clip(np.asarray(x, np.float64), -1e308, 1e308)  # a rounding above would be infinite
+@given(non_empty_arrays)
+def test_inverse_transform_undoes_transform(x):
+    """Up to a few roundings of the column's largest number; constant columns exactly."""
+    x = np.clip(np.asarray(x, np.float64), -1e308, 1e308)  # larger values could round to infinity
     scaler = StandardScaler().fit(x)
     back = scaler.inverse_transform(scaler.transform(x))
     size = np.nanmax(np.abs(x), axis=0, initial=0)
-    room = np.where(scaler.moments_.constant, 0, size * 2.0**-50 + 2.0**-1070)
-    assert (np.isnan(x) | (np.abs(back - x) <= room)).all()
+    tolerance = np.where(scaler.moments_.constant, 0, size * 2.0**-50 + 2.0**-1070)
+    assert (np.isnan(x) | (np.abs(back - x) <= tolerance)).all()
 
 
 @given(st.data())
-@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_matrix])
-def test_a_sparse_matrix_is_fitted_as_the_dense_one(kind, data):
-    x = data.draw(some)
+@pytest.mark.parametrize("container", [sparse.csr_array, sparse.csc_matrix])
+def test_fit_of_sparse_matrix_equals_dense(container, data):
+    x = data.draw(non_empty_arrays)
     keep = np.array(data.draw(st.lists(st.booleans(), min_size=x.size, max_size=x.size)), bool)
     x = np.where(keep.reshape(x.shape), x, np.zeros((), x.dtype))
     weights = data.draw(st.none() | fractional_weights(len(x)).filter(any))
     options = {"sample_weight": weights}
-    whole = StandardScaler(with_mean=False).fit(x, **options)
-    thin = StandardScaler(with_mean=False).fit(kind(x), **options)
-    same(thin, whole)
-    np.testing.assert_array_equal(thin.moments_.min, whole.moments_.min)
-    np.testing.assert_array_equal(thin.moments_.max, whole.moments_.max)
+    dense = StandardScaler(with_mean=False).fit(x, **options)
+    result = StandardScaler(with_mean=False).fit(container(x), **options)
+    same(result, dense)
+    np.testing.assert_array_equal(result.moments_.min, dense.moments_.min)
+    np.testing.assert_array_equal(result.moments_.max, dense.moments_.max)
 
 
 @given(arrays(("float64", "float32", "int32"), min_rows=1))
-def test_a_sparse_matrix_is_scaled_as_the_dense_one(x):
+def test_transform_of_sparse_matrix_equals_dense(x):
     scaler = StandardScaler(with_mean=False).fit(x)
-    for verb in (scaler.transform, scaler.inverse_transform):
-        thin = verb(sparse.csr_array(x))
+    for method in (scaler.transform, scaler.inverse_transform):
+        result = method(sparse.csr_array(x))
         with np.errstate(over="ignore"):
-            assert thin.dtype == verb(x).dtype
-            np.testing.assert_array_equal(thin.toarray(), verb(x))
+            assert result.dtype == method(x).dtype
+            np.testing.assert_array_equal(result.toarray(), method(x))

@@ -1,4 +1,4 @@
-"""The page's session runs, and prints what it says, to the letter."""
+"""Run the session of docs/sklearn.md and compare its output."""
 
 import doctest
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 PAGE = Path(__file__).parents[2] / "docs" / "sklearn.md"
 
 
-def test_the_session_of_the_page_runs_to_the_letter():
+def test_session_of_docs_page_prints_its_output():
     parser, failures = doctest.DocTestParser(), []
     blocks = PAGE.read_text(encoding="utf-8").split("```python\n")[1:]
     text = "\n".join(block.partition("```")[0] for block in blocks)

@@ -1,4 +1,4 @@
-"""scikit-learn's common tests of estimators, which its wheel brings, where ours is the only one."""
+"""Run scikit-learn's common estimator tests with evenly's scaler as the only estimator."""
 
 import os
 import re
@@ -16,8 +16,8 @@ MODULES = (
 )
 
 
-def test_every_common_test_passes(tmp_path):
-    done = subprocess.run(
+def test_scikit_learn_common_tests_pass(tmp_path):
+    process = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-p", "patch_scaler", "-p", "no:cacheprovider"),
             *("-c", os.devnull, "--rootdir", str(tmp_path), "-k", "StandardScaler", "-W", "ignore"),
@@ -28,5 +28,5 @@ def test_every_common_test_passes(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stdout
-    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 60
+    assert process.returncode == 0, process.stdout
+    assert int(re.search(r"(\d+) passed", process.stdout)[1]) > 60

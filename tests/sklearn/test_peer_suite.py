@@ -1,8 +1,9 @@
-"""scikit-learn's own tests of its scaler, which its wheel brings, with ours in its place.
+"""Run scikit-learn's own tests of its scaler on evenly's scaler.
 
-Each module of them is loaded while ``sklearn.preprocessing.StandardScaler`` is ours, and every
-test that names the class, or is parametrized with one of it, is collected here. What is left out
-stands in `EXCEPTIONS`, with its reason.
+The test modules come with scikit-learn's wheel. Each is loaded while
+``sklearn.preprocessing.StandardScaler`` is replaced, and every test that names the class, or is
+parametrized with an instance, is collected here. `EXCEPTIONS` lists the excluded tests, with
+reasons.
 """
 
 import importlib.util
@@ -14,7 +15,7 @@ import sklearn.preprocessing
 
 import evenly.sklearn
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # scikit-learn's tests have rules of their own
+pytestmark = pytest.mark.filterwarnings("ignore")  # scikit-learn's tests warn
 
 MODULES = (
     "sklearn.preprocessing.tests.test_data",
@@ -26,14 +27,14 @@ MODULES = (
 )
 
 EXCEPTIONS = {
-    "test_data_standard_scaler_near_constant_features": "It asks that columns which vary by less "
-    "than a bound (which grows with the number of rows) are called constant. Ours are constant "
-    "when they are: test_peer_numbers.py has the same columns.",
+    "test_data_standard_scaler_near_constant_features": "It expects a column to be constant if it "
+    "varies by less than a bound, which grows with the number of rows. Here a column is constant "
+    "only if all its values are equal: test_peer_numbers.py has the same columns.",
 }
 
 
-def with_ours(name):
-    """Load a module of tests anew, in which the scaler is ours."""
+def load_with_evenly(name):
+    """Load a fresh copy of a test module with the scaler replaced."""
     spec = importlib.util.spec_from_file_location(
         f"with_evenly.{name}", importlib.util.find_spec(name).origin
     )
@@ -45,7 +46,7 @@ def with_ours(name):
 
 
 def marks(test):
-    """A test's marks as our pytest takes them: parametrized by lists, not by generators."""
+    """Yield a test's marks; pytest needs parameters in lists, not in generators."""
     for mark in getattr(test, "pytestmark", []):
         if mark.name == "parametrize":
             names, values, *rest = mark.args
@@ -55,15 +56,15 @@ def marks(test):
 
 
 def is_about_the_scaler(test):
-    """Whether a test's source, or what it is parametrized with, has the scaler in it."""
-    given = [mark.args for mark in getattr(test, "pytestmark", [])]
-    return "StandardScaler" in inspect.getsource(test) + repr(given)
+    """Return whether a test's source or parameters contain the scaler."""
+    arguments = [mark.args for mark in getattr(test, "pytestmark", [])]
+    return "StandardScaler" in inspect.getsource(test) + repr(arguments)
 
 
-def collected():
-    """The tests, by a name that says where each is from."""
+def collect():
+    """Yield the names and functions of the tests; a name contains the module's."""
     for name in MODULES:
-        for test, function in vars(with_ours(name)).items():
+        for test, function in vars(load_with_evenly(name)).items():
             if not test.startswith("test_"):
                 continue
             function.pytestmark = list(marks(function))
@@ -71,17 +72,17 @@ def collected():
                 yield f"test_{name.rpartition('_')[2]}{test.removeprefix('test')}", function
 
 
-globals().update((name, function) for name, function in collected() if name not in EXCEPTIONS)
+globals().update((name, function) for name, function in collect() if name not in EXCEPTIONS)
 
 
 @pytest.mark.parametrize("name", EXCEPTIONS)
-def test_what_is_left_out_is_there(name):
-    assert name in dict(collected())
+def test_excluded_tests_exist(name):
+    assert name in dict(collect())
 
 
 @pytest.fixture
 def global_random_seed():
-    """The one that scikit-learn's tests take unless told otherwise."""
+    """Return the default seed of scikit-learn's tests."""
     return 42
 
 

@@ -1,4 +1,4 @@
-"""Arrays and tensors: any dtype and layout, without copying the whole."""
+"""Tests of arrays and tensors of any dtype and layout."""
 
 import logging
 
@@ -22,12 +22,12 @@ def refusal(error, x, **options):
 
 
 @given(arrays(min_rows=1), st.sampled_from(["C", "F", "every other row", "backwards", "read-only"]))
-def test_any_dtype_and_layout_is_the_same(array, layout):
+def test_any_dtype_and_layout(array, layout):
     assert evenly.fit(in_layout(array, layout)) == evenly.fit(array)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_tensor_is_the_same_as_its_array(dtype):
+def test_tensor_equals_array(dtype):
     x = torch.arange(12).reshape(4, 3).to(getattr(torch, dtype))
     expected = evenly.fit(np.asarray(x.double()))
     assert evenly.fit(x) == expected
@@ -36,7 +36,7 @@ def test_a_tensor_is_the_same_as_its_array(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i4", "u8", "?"])
-def test_bytes_in_the_other_order_are_swapped_block_by_block(monkeypatch, dtype):
+def test_swapped_byte_order(monkeypatch, dtype):
     monkeypatch.setattr(array_file, "_COPIED_BYTES", 64)
     x = np.arange(99).reshape(33, 3).astype(dtype)
     swapped = x.astype(x.dtype.newbyteorder())
@@ -44,7 +44,7 @@ def test_bytes_in_the_other_order_are_swapped_block_by_block(monkeypatch, dtype)
     assert evenly.fit(swapped) == evenly.fit(x)
 
 
-def test_values_that_are_not_aligned_are_copied():
+def test_unaligned_values():
     data = np.zeros(1 + 8 * 6, np.uint8)
     x = data[1:].view(np.float64).reshape(3, 2)
     x[:] = [[1, 2], [3, 4], [5, 6]]
@@ -53,7 +53,7 @@ def test_values_that_are_not_aligned_are_copied():
 
 @pytest.mark.parametrize("axis", [0, 1, 2, 3, -1, -4])
 @pytest.mark.parametrize("size", [1, 100, 2**20])
-def test_blocks_of_any_size_are_the_whole_along_any_axis(monkeypatch, axis, size):
+def test_block_size_does_not_change_result(monkeypatch, axis, size):
     monkeypatch.setattr(array_file, "_BYTES", size)
     x = np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5)
     expected = evenly.fit(np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis]).copy())
@@ -73,14 +73,14 @@ def test_blocks_are_views():
         assert np.shares_memory(block.data, x)
 
 
-def test_the_row_of_an_infinity_counts_over_all_blocks(monkeypatch):
+def test_infinity_row_number_counts_all_blocks(monkeypatch):
     monkeypatch.setattr(array_file, "_BYTES", 100)
     x = np.zeros((50, 2))
     x[41, 1] = -np.inf
     assert "infinity in column 1, row 41 of the array" in refusal(evenly.DataError, x)
 
 
-def test_an_array_of_one_dimension_is_one_column():
+def test_one_dimensional_array_is_one_column():
     assert evenly.fit(np.arange(5)).mean.tolist() == [2.0]
     assert evenly.fit([1, 2.5, True]).mean.tolist() == [1.5]
     assert evenly.fit(torch.arange(5)).num_features == 1
@@ -92,7 +92,7 @@ def test_masked_values_are_missing():
     integers = np.ma.masked_array([1, 2, 3], mask=[False, True, False], dtype=np.int32)
     assert evenly.fit(integers).mean.tolist() == [2.0]
     wide = np.ma.masked_array([1, 2], mask=[True, False], dtype=np.int64)
-    assert "must fit float64" in refusal(evenly.UnsupportedTypeError, wide)
+    assert "must fit in float64" in refusal(evenly.UnsupportedTypeError, wide)
 
 
 def test_a_structured_array_has_named_columns():
@@ -121,22 +121,22 @@ def test_a_structured_array_has_named_columns():
     ],
     ids=lambda x: str(x)[:20],
 )
-def test_what_is_no_number_is_refused(x, dtype):
+def test_non_numeric_dtype_is_rejected(x, dtype):
     assert refusal(evenly.UnsupportedTypeError, x) == (
         "An array must hold integers, booleans or floats of at most 64 bits. "
         f"Received: the array of dtype {dtype}. Convert it first, to float64 for example."
     )
 
 
-def test_a_ragged_list_is_refused():
+def test_ragged_list_is_rejected():
     message = refusal(evenly.UnsupportedTypeError, [[1, 2], [3]])
-    assert "An array must be rectangular, of numbers. Received: the array of type list" in message
+    assert "An array must be rectangular and numeric. Received: the array of type list" in message
 
 
-def test_sparse_data_is_refused():
+def test_sparse_data_is_rejected():
     sparse = pytest.importorskip("scipy.sparse")
     message = refusal(evenly.UnsupportedTypeError, sparse.csr_matrix(np.eye(3)))
-    assert "csr_matrix, which is sparse. Pass x.toarray(), or slices" in message
+    assert "csr_matrix, which is sparse. Pass x.toarray(), or a generator" in message
     with pytest.warns(UserWarning, match="CSR"):
         tensor = torch.eye(3).to_sparse_csr()
     assert "Pass x.to_dense()" in refusal(evenly.UnsupportedTypeError, tensor)
@@ -149,22 +149,22 @@ def test_sparse_data_is_refused():
         ((2, 3), 2, r"feature_axis must be an axis of the array. Received: 2, and the array"),
         ((2, 3), -3, "feature_axis must be an axis"),
         ((4,), 0, "feature_axis must be an axis"),
-        ((2, 0), -1, "At least one column must be there"),
+        ((2, 0), -1, "must have at least one column"),
         ((0, 2), -1, "At least one row is needed"),
         ((0,), -1, "At least one row is needed"),
     ],
 )
-def test_a_shape_without_rows_or_columns_is_refused(shape, axis, message):
+def test_shape_without_rows_or_columns_is_rejected(shape, axis, message):
     assert message in refusal(evenly.DataError, np.ones(shape), feature_axis=axis)
 
 
-def test_a_column_named_twice_is_refused():
+def test_duplicate_column_position_is_rejected():
     assert "named once" in refusal(evenly.ColumnError, np.ones((2, 3)), columns=[1, 1])
     assert "all excluded" in refusal(evenly.DataError, np.ones((2, 2)), exclude=[0, 1])
 
 
 class OnDevice:
-    """An array that says it lives on a GPU; ``get`` brings it, as CuPy's does."""
+    """An array that claims to be on a GPU; ``get`` copies it to the CPU, as in CuPy."""
 
     def __init__(self, array):
         self._array = array
@@ -183,16 +183,16 @@ class OnDevice:
         return self._array
 
 
-def test_data_on_a_device_comes_through_the_host_with_a_remark(caplog):
+def test_device_array_is_copied_with_warning(caplog):
     x = np.arange(6.0).reshape(3, 2)
     with caplog.at_level(logging.WARNING, logger="evenly"):
         assert evenly.fit(OnDevice(x)) == evenly.fit(x)
     assert [record.message for record in caplog.records] == [
-        "OnDevice is on a device; it is copied to the host."
+        "OnDevice is on another device; it is copied to the CPU."
     ]
 
 
-def test_the_array_may_be_used_for_gradients():
+def test_tensor_that_requires_grad():
     x = torch.ones(3, 2, requires_grad=True)
     assert evenly.fit(x * 2).mean.tolist() == [2.0, 2.0]
     assert x.grad is None

@@ -1,4 +1,4 @@
-"""Arrow data whose lengths, offsets, codes or types are wrong: refused before it is used."""
+"""Tests of Arrow data with invalid lengths, offsets, codes or types."""
 
 import io
 import re
@@ -27,7 +27,7 @@ def written(new, table=TABLE):
 
 
 def with_rows(new, rows):
-    """The bytes of a file whose header says another number of rows than there are."""
+    """Return a file whose header declares a wrong number of rows."""
     return written(new).replace(ROWS.to_bytes(8, "little"), rows.to_bytes(8, "little"))
 
 
@@ -38,7 +38,7 @@ def new(request):
 
 @pytest.mark.parametrize("rows", LENGTHS)
 @pytest.mark.parametrize("by", [None, "s"])
-def test_a_file_with_too_many_rows_is_refused(tmp_path, new, rows, by):
+def test_file_with_too_many_rows_is_rejected(tmp_path, new, rows, by):
     path = tmp_path / "x.arrow"
     path.write_bytes(with_rows(new, rows))
     with pytest.raises(evenly.SourceError) as error:
@@ -49,7 +49,7 @@ def test_a_file_with_too_many_rows_is_refused(tmp_path, new, rows, by):
 
 
 @pytest.mark.parametrize("rows", LENGTHS)
-def test_normalizing_such_a_file_is_refused(tmp_path, new, rows):
+def test_apply_to_file_with_too_many_rows_is_rejected(tmp_path, new, rows):
     path = tmp_path / "x.arrow"
     path.write_bytes(with_rows(new, rows))
     moments = evenly.fit(TABLE)
@@ -59,7 +59,7 @@ def test_normalizing_such_a_file_is_refused(tmp_path, new, rows):
 
 
 @pytest.mark.parametrize("form", ["table", "batch", "reader", "column", "batches", "keys"])
-def test_frames_with_too_many_rows_are_refused(form):
+def test_frames_with_too_many_rows_are_rejected(form):
     reader = pa.ipc.open_stream(with_rows(pa.ipc.new_stream, 20_000))
     options = {}
     if form == "reader":
@@ -76,7 +76,7 @@ def test_frames_with_too_many_rows_are_refused(form):
         evenly.fit(source, **options)
 
 
-def test_pandas_arrow_columns_are_checked():
+def test_pandas_arrow_columns_are_validated():
     import pandas as pd
 
     batch = pa.ipc.open_stream(with_rows(pa.ipc.new_stream, 20_000)).read_next_batch()
@@ -85,7 +85,7 @@ def test_pandas_arrow_columns_are_checked():
         evenly.fit(frame)
 
 
-def test_data_sets_are_checked(tmp_path):
+def test_datasets_are_validated(tmp_path):
     datasets = pytest.importorskip("datasets")
     path = tmp_path / "x.arrow"
     path.write_bytes(with_rows(pa.ipc.new_stream, 20_000))
@@ -101,7 +101,7 @@ def texts(offsets, data=b"abc", dtype=np.int32, kind=None):
 
 
 @pytest.mark.parametrize("offsets", [[0, 5, 3, 3], [0, -1_000_000, 2, 3], [0, 2, 1, 3]])
-def test_offsets_of_texts_must_not_decrease(offsets):
+def test_decreasing_string_offsets_are_rejected(offsets):
     table = pa.table({"x": [1.0, 2.0, 3.0], "s": texts(offsets)})
     with pytest.raises(
         evenly.DataError, match="column 's' of the table: a text must lie within its buffer"
@@ -112,7 +112,7 @@ def test_offsets_of_texts_must_not_decrease(offsets):
 @pytest.mark.parametrize(
     "view", [[300, 0, 0, 0], [20, 0, 1, 0], [20, 0, 0, 2], [20, 0, 0, -1], [-1, 0, 0, 0]]
 )
-def test_views_of_texts_must_lie_within_a_buffer(view):
+def test_string_views_out_of_bounds_are_rejected(view):
     views = np.array([view, [1, 97, 0, 0]], np.int32)
     buffers = [None, pa.py_buffer(views), pa.py_buffer(b"a text of twenty one.")]
     column = pa.Array.from_buffers(pa.string_view(), 2, buffers)
@@ -122,7 +122,7 @@ def test_views_of_texts_must_lie_within_a_buffer(view):
 
 @pytest.mark.parametrize("code", [3, -1, 127])
 @pytest.mark.parametrize("entries", [["a", "b", "c"], [1.0, 2.0, 3.0]])
-def test_a_code_without_an_entry_is_refused(code, entries):
+def test_dictionary_code_out_of_range_is_rejected(code, entries):
     codes = pa.array([0, code, 2], pa.int8())
     column = pa.DictionaryArray.from_arrays(codes, pa.array(entries), safe=False)
     table = pa.table({"x": [1.0, 2.0, 3.0], "c": column})
@@ -134,7 +134,7 @@ def test_a_code_without_an_entry_is_refused(code, entries):
             evenly.fit(table, **options)
 
 
-def test_the_code_of_a_null_row_may_be_anything():
+def test_dictionary_code_of_null_row_is_ignored():
     codes = pa.Array.from_buffers(
         pa.int8(), 3, [pa.py_buffer(b"\x05"), pa.py_buffer(np.array([0, 99, 1], np.int8))]
     )
@@ -145,7 +145,7 @@ def test_the_code_of_a_null_row_may_be_anything():
 
 @pytest.mark.parametrize("scale", [2_000_000_000, -2_000_000_000, 39, -39])
 @pytest.mark.parametrize("where", ["file", "table", "column"])
-def test_a_decimal_of_an_absurd_scale_is_refused(tmp_path, scale, where):
+def test_decimal_scale_out_of_range_is_rejected(tmp_path, scale, where):
     words = pa.py_buffer(np.array([1, 0, 2, 0], "<u8"))
     column = pa.Array.from_buffers(pa.decimal128(20, scale), 2, [None, words])
     source, error = pa.table({"a": column}), evenly.DataError
@@ -158,7 +158,7 @@ def test_a_decimal_of_an_absurd_scale_is_refused(tmp_path, scale, where):
         evenly.fit(source)
 
 
-def test_the_largest_scale_is_read():
+def test_largest_decimal_scale():
     column = pa.Array.from_buffers(
         pa.decimal128(38, 38), 1, [None, pa.py_buffer(np.array([10**18, 0], "<u8"))]
     )
@@ -166,7 +166,7 @@ def test_the_largest_scale_is_read():
 
 
 @pytest.mark.parametrize("offsets", [[0, 2, 1, 4], [0, 2, 400, 4], [0, -2, 2, 4]])
-def test_offsets_of_lists_are_checked(offsets):
+def test_list_offsets_are_validated(offsets):
     datasets = pytest.importorskip("datasets")
     lists = pa.Array.from_buffers(
         pa.list_(pa.float64()),
@@ -175,28 +175,28 @@ def test_offsets_of_lists_are_checked(offsets):
         children=[pa.array([1.0, 2.0, 3.0, 4.0])],
     )
     table = datasets.table.InMemoryTable(pa.table({"v": lists}))
-    dataset = datasets.Dataset(table, fingerprint="x")  # without it, the library hashes the lists
+    dataset = datasets.Dataset(table, fingerprint="x")  # otherwise the library hashes the lists
     with pytest.raises(evenly.DataError, match="Arrow data must be valid"):
         evenly.fit(dataset, select="v")
 
 
-def test_a_name_that_is_not_utf8_is_refused(tmp_path):
+def test_column_name_that_is_not_utf8_is_rejected(tmp_path):
     path = tmp_path / "x.arrow"
     stream = written(pa.ipc.new_stream, pa.table({"QQQQ": [1.0, 2.0]}))
     path.write_bytes(stream.replace(b"QQQQ", b"\xff\xffQQ"))
-    for source, error, place in [
+    for source, error, label in [
         (path, evenly.SourceError, path),
         (pa.ipc.open_stream(path.read_bytes()).read_all(), evenly.DataError, "the table"),
     ]:
         with pytest.raises(error) as caught:
             evenly.fit(source)
         assert str(caught.value) == (
-            r"A column's name must be UTF-8. Received: b'\xff\xffQQ' in "
-            f"{place}. Rename it."
+            r"A column name must be UTF-8. Received: b'\xff\xffQQ' in "
+            f"{label}. Rename it."
         )
 
 
-def test_a_name_in_parquet_that_is_not_utf8_is_refused(tmp_path):
+def test_parquet_column_name_that_is_not_utf8_is_rejected(tmp_path):
     path = tmp_path / "x.parquet"
     pa.parquet.write_table(pa.table({"QQQQ": [1.0, 2.0]}), path, store_schema=False)
     path.write_bytes(path.read_bytes().replace(b"QQQQ", b"\xff\xffQQ"))
@@ -204,14 +204,14 @@ def test_a_name_in_parquet_that_is_not_utf8_is_refused(tmp_path):
         evenly.fit(path)
 
 
-def test_a_column_of_string_views_can_be_keys():
-    """nanoarrow's stream of one such array ends the process."""
+def test_string_view_keys():
+    """nanoarrow's stream of a single such array crashes the process."""
     keys = pa.array(["a text of twenty one.", "b", "b"], pa.string_view())
     assert evenly.fit([1.0, 2.0, 4.0], by=keys)["b"].mean.tolist() == [3.0]
 
 
-def test_a_record_batch_with_a_column_that_pyarrow_cannot_make_is_normalized():
-    """A dictionary of float16: an empty batch of that schema was made for nothing."""
+def test_normalize_record_batch_with_float16_dictionary():
+    """PyArrow cannot create an empty batch of that schema."""
     codes = pa.array([0, 1], pa.int32())
     halves = pa.array(np.array([1, 2], np.float16))
     column = pa.DictionaryArray.from_arrays(codes, halves)
@@ -220,18 +220,18 @@ def test_a_record_batch_with_a_column_that_pyarrow_cannot_make_is_normalized():
     assert moments.normalize(batch)["x"].to_pylist() == [-1.0, 1.0]
 
 
-def test_arrow_data_comes_in_by_one_file_only():
-    """So that none can come past the check; Pillow's images have no column that is followed."""
-    found = [
+def test_only_arrow_input_imports_arrow_arrays():
+    """No data can bypass validation; the arrays of Pillow have no offsets."""
+    modules = [
         str(path.relative_to(SOURCES))
         for path in SOURCES.rglob("*.py")
         if re.search(r"nanoarrow(\.c_array| import .*c_array)", path.read_text(encoding="utf-8"))
     ]
-    assert sorted(found) == ["arrow_input.py", "images/pixels.py"]
+    assert sorted(modules) == ["arrow_input.py", "images/pixels.py"]
 
 
 @pytest.mark.parametrize("form", ["table", "batch", "array", "by"])
-def test_normalizing_frames_with_too_many_rows_is_refused(form):
+def test_normalize_rejects_frames_with_too_many_rows(form):
     batch = pa.ipc.open_stream(with_rows(pa.ipc.new_stream, 2_000_000)).read_next_batch()
     moments = evenly.fit(TABLE, columns=["a"], by="s" if form == "by" else None)
     sources = {"batch": batch, "array": batch["a"]}
@@ -243,8 +243,8 @@ NUL = "(\0b"
 
 
 @pytest.mark.parametrize("form", ["file", "stream", "table", "reader", "polars"])
-def test_a_name_with_a_nul_character_is_refused(tmp_path, form):
-    """The C data interface ends a name there: the column would get another one's name."""
+def test_column_name_with_null_character_is_rejected(tmp_path, form):
+    """The C data interface truncates the name, which may be that of another column."""
     polars = pytest.importorskip("polars")
     table = pa.table({NUL: [1.0], "(": [2.0]})
     path = str(tmp_path / ("x.arrow" if form == "file" else "x.arrows"))

@@ -1,4 +1,4 @@
-"""Iterables: generators, lists, PyTorch's loaders; which part of a batch; what a fault keeps."""
+"""Tests of iterables: generators, lists, PyTorch loaders, and selected parts of batches."""
 
 import collections
 import dataclasses
@@ -26,27 +26,27 @@ def refusal(error, x, **options):
     return str(caught.value)
 
 
-def test_a_loader_with_a_smaller_last_batch():
+def test_data_loader_with_smaller_last_batch():
     loader = DataLoader(TensorDataset(X), batch_size=4)
     assert evenly.fit(loader) == EXPECTED
 
 
-def test_shuffling_changes_nothing():
+def test_shuffling_does_not_change_result():
     loader = DataLoader(TensorDataset(X, Y), batch_size=3, shuffle=True)
     assert evenly.fit(loader, select=0) == EXPECTED
 
 
-def test_the_first_part_is_fitted_with_one_remark(caplog):
+def test_first_part_is_fitted_with_one_warning(caplog):
     loader = DataLoader(TensorDataset(X, Y), batch_size=4)
     with caplog.at_level(logging.WARNING, logger="evenly"):
         assert evenly.fit(loader) == EXPECTED
     assert [record.message for record in caplog.records] == [
-        "Batch 0 has 2 parts; the first one is fitted. Pass select= to choose, select=0 to be "
-        "silent about it."
+        "Batch 0 has 2 parts; the first one is fitted. Pass select= to choose one, or select=0 to "
+        "suppress this message."
     ]
 
 
-def test_a_part_that_is_selected_is_not_remarked(caplog):
+def test_selected_part_logs_no_warning(caplog):
     loader = DataLoader(TensorDataset(X, Y), batch_size=4)
     with caplog.at_level(logging.INFO, logger="evenly"):
         assert evenly.fit(loader, select=1).mean.tolist() == [4.5]
@@ -57,7 +57,7 @@ BATCH = {"image": (X, Y), "label": Y, "nested": {"deep": [Y, X]}}
 
 
 @pytest.mark.parametrize("select", [("image", 0), ("image", -2), ("nested", "deep", 1)])
-def test_a_part_may_be_nested(select):
+def test_select_nested_part(select):
     assert evenly.fit([BATCH], select=select) == EXPECTED
     assert evenly.fit(BATCH, select=select) == EXPECTED
 
@@ -68,7 +68,7 @@ class Record:
     pixels = X
 
 
-def test_a_part_may_be_an_attribute():
+def test_select_attribute():
     assert evenly.fit([Record()], select="pixels") == EXPECTED
 
 
@@ -81,22 +81,23 @@ def test_a_part_may_be_an_attribute():
         (X, 0, "0; batch 0 has a Tensor, without parts."),
     ],
 )
-def test_a_part_that_is_not_there_is_refused(batch, select, message):
+def test_missing_part_is_rejected(batch, select, message):
     expected = f"select= must name a part of every batch. Received: {message}"
     assert refusal(evenly.ColumnError, iter([batch]), select=select) == expected
 
 
-def test_of_a_dict_a_part_must_be_selected():
+def test_dict_needs_select():
     message = refusal(evenly.DataError, [{"image": X, "label": Y}])
     assert message == (
-        "Of a dict one part must be selected. Received: batch 0 with keys 'image', 'label'. "
+        "A dict needs select= to choose one of its values. Received: batch 0 with keys 'image', "
+        "'label'. "
         "Pass select='image', for example."
     )
     assert "Received: the dict with keys" in refusal(evenly.DataError, {"image": X})
 
 
 class Images(Dataset):
-    """A map-style dataset of samples without an axis of rows."""
+    """A map-style dataset of samples without a row axis."""
 
     def __init__(self, length=4):
         self.images = torch.arange(length * 3 * 2 * 2.0).reshape(length, 3, 2, 2)
@@ -116,7 +117,7 @@ class Stream(IterableDataset):
 
 
 class Plain:
-    """A dataset that torch knows nothing of."""
+    """A dataset that does not derive from a class of PyTorch."""
 
     def __init__(self):
         self.data = Images()
@@ -129,41 +130,41 @@ class Plain:
 
 
 @pytest.mark.parametrize("kind", [Images, Stream, Plain])
-def test_samples_are_fitted_as_a_loader_would_batch_them(kind):
-    """The axis of features counts with the axis of rows that samples do not have."""
+def test_map_style_dataset_equals_data_loader(kind):
+    """The feature axis includes the row axis that samples do not have."""
     expected = evenly.fit(DataLoader(Images(), batch_size=3), select=0, feature_axis=1)
     assert evenly.fit(kind(), select=0, feature_axis=1) == expected
     assert evenly.fit(kind(), select=0, feature_axis=1).num_features == 3
 
 
-def test_samples_of_one_number_are_rows_of_one_column():
+def test_scalar_samples():
     assert evenly.fit(TensorDataset(Y)).mean.tolist() == [4.5]
 
 
-def test_a_batch_of_one_dimension_is_one_column():
+def test_one_dimensional_batch_is_one_column():
     moments = evenly.fit(iter([np.arange(3), np.arange(3, 7)]))
     assert (moments.num_features, moments.rows) == (1, 7)
 
 
-def test_numbers_alone_are_no_batches():
+def test_iterable_of_numbers_is_rejected():
     assert "must have rows. Received: a single number" in refusal(
         evenly.DataError, (float(x) for x in range(3))
     )
 
 
-def test_rows_as_lists_are_batches_of_one_column_too():
-    """As arrays of one dimension are: a row of a table must be written ``[row]``."""
+def test_lists_are_batches_of_one_column():
+    """Like one-dimensional arrays: a row of a table must be written as ``[row]``."""
     assert evenly.fit(iter([[1.0, 2.0], [3.0]])).num_features == 1
 
 
-def test_batches_may_be_of_any_kinds(tmp_path):
+def test_batches_of_different_types(tmp_path):
     (tmp_path / "x.csv").write_text("y,x\n3,2\n")
     parts = [pd.DataFrame({"x": [0.0], "y": [1.0]}), pa.table({"x": [1.0], "y": [2.0]})]
     moments = evenly.fit([*parts, tmp_path / "x.csv"])
     assert moments.mean.tolist() == [1.0, 2.0]
 
 
-def test_batches_of_other_widths_are_refused_by_number():
+def test_batches_with_different_widths_are_rejected():
     message = refusal(evenly.DataError, [X, X, X[:, :1]])
     assert message == (
         "All batches must have the same columns. Received: batch 2 (batch 2) with 1 column; those "
@@ -171,17 +172,17 @@ def test_batches_of_other_widths_are_refused_by_number():
     )
 
 
-def test_batches_of_other_names_are_refused_by_number():
+def test_batches_with_different_columns_are_rejected():
     message = refusal(evenly.ColumnError, [pa.table({"a": [1.0]}), pa.table({"b": [1.0]})])
     assert "Received: batch 1 (batch 1), missing: 'a'; unknown: 'b'." in message
 
 
-def test_names_after_no_names_are_refused():
+def test_named_batch_after_unnamed_is_rejected():
     message = refusal(evenly.DataError, [np.ones((2, 1)), pa.table({"a": [1.0]})])
     assert "batch 1 (batch 1) with 1 column ('a'); those before it have 1 column." in message
 
 
-def test_what_is_left_out_of_all_batches_is_told():
+def test_left_out_columns_of_batches():
     parts = [pa.table({"x": [1], "t": ["a"], "n": [None], "m": pa.array([None], pa.null())})] * 2
     parts += [pa.table({"x": [1], "t": ["a"], "n": pa.array([2]), "m": [None]})]
     source = open_source(parts)
@@ -189,7 +190,7 @@ def test_what_is_left_out_of_all_batches_is_told():
     assert source.left_out == {"t": "text", "m": "no values"}
 
 
-def test_an_exception_of_the_iterable_comes_through_with_a_note():
+def test_iterable_exception_has_note():
     def broken():
         yield X
         yield X
@@ -199,12 +200,12 @@ def test_an_exception_of_the_iterable_comes_through_with_a_note():
         evenly.fit(broken())
     assert type(caught.value) is OSError
     assert caught.value.__notes__ == [
-        "evenly: raised by a generator when asked for batch 2, after 20 rows. Nothing of it was "
-        "kept."
+        "evenly: raised by a generator when asked for batch 2, after 20 rows. None of them "
+        "were kept."
     ]
 
 
-def test_a_failed_update_leaves_moments_as_they_were():
+def test_failed_update_leaves_moments_unchanged():
     moments = evenly.fit(X)
 
     def broken():
@@ -217,28 +218,28 @@ def test_a_failed_update_leaves_moments_as_they_were():
     assert moments.rows == 10
 
 
-def test_an_infinity_names_its_batch():
+def test_infinity_names_batch():
     x = X.clone()
     x[1, 1] = torch.inf
     message = refusal(evenly.DataError, [X, x])
     assert "infinity in column 1, row 1 of batch 1" in message
 
 
-def test_an_empty_iterable_is_refused():
+def test_empty_iterable_is_rejected():
     assert "Received: a generator, with none." in refusal(evenly.DataError, (x for x in ()))
     assert "Received: an empty list" in refusal(evenly.DataError, [])
 
 
-def test_empty_batches_do_no_harm():
+def test_empty_batches_are_ignored():
     assert evenly.fit([X[:0], X, X[:0]]) == EXPECTED
 
 
-def test_arrays_of_a_tuple_are_batches_and_not_x_and_y():
+def test_tuple_of_arrays_is_a_list_of_batches():
     assert evenly.fit((X[:5], X[5:])) == EXPECTED
     assert "batch 1" in refusal(evenly.DataError, (X, Y))
 
 
-def test_weights_go_over_all_batches():
+def test_weights_array_spans_all_batches():
     weights = np.arange(10.0)
     whole = evenly.fit(X, weights=weights)
     assert evenly.fit([X[:3], X[3:3], X[3:]], weights=weights) == whole
@@ -246,30 +247,30 @@ def test_weights_go_over_all_batches():
 
 
 @pytest.mark.parametrize(("wrong", "shown"), [(-1, "-1.0"), (np.nan, "nan"), (np.inf, "inf")])
-def test_a_wrong_weight_is_named_by_its_row(wrong, shown):
+def test_invalid_weight_names_row(wrong, shown):
     weights = np.ones(10)
     weights[7] = wrong
     assert refusal(evenly.DataError, [X], weights=weights) == (
-        f"Weights must be finite, and 0 or more. Received: {shown} in row 7 of weights=. "
-        "A weight of 0 leaves a row out."
+        f"Weights must be finite and not negative. Received: {shown} in row 7 of weights=. "
+        "A weight of 0 omits a row."
     )
 
 
 @pytest.mark.parametrize(
     "weights", [np.ones((10, 1)), np.array(["a"] * 10), 2.0], ids=["2-D", "text", "a number"]
 )
-def test_what_can_be_no_weights_is_refused(weights):
+def test_invalid_weights_are_rejected(weights):
     message = refusal(evenly.UnsupportedTypeError, X, weights=weights)
-    assert "weights must be numbers in one dimension, or the name of a column" in message
+    assert "weights must be a one-dimensional numeric array or a column name" in message
 
 
 @pytest.mark.parametrize(("number", "text"), [(9, "at least 10"), (11, "10")])
-def test_weights_of_a_wrong_number_are_refused_when_it_shows(number, text):
+def test_wrong_number_of_weights_is_rejected(number, text):
     message = refusal(evenly.DataError, iter([X[:5], X[5:]]), weights=np.ones(number))
     assert f"Received: {number} weights for {text} rows of" in message
 
 
-# batches with parts in parts
+# batches with nested parts
 
 
 @dataclasses.dataclass
@@ -298,7 +299,7 @@ NESTED = {
 
 
 @pytest.mark.parametrize("kind", NESTED)
-def test_a_part_of_nested_batches_is_selected(kind):
+def test_select_part_of_nested_batches(kind):
     make, select = NESTED[kind]
     x = np.arange(12.0).reshape(6, 2)
     moments = evenly.fit((make(part) for part in (x[:3], x[3:])), select=select)
@@ -306,17 +307,17 @@ def test_a_part_of_nested_batches_is_selected(kind):
     assert (moments.mean.tolist(), moments.rows) == (expected.mean.tolist(), 6)
 
 
-def test_a_part_of_one_object_is_selected():
+def test_select_part_of_single_object():
     assert evenly.fit(Scan(np.ones((2, 3)), "a"), select="pixels").rows == 2
 
 
-def test_an_object_with_arrays_says_how_to_select_one():
+def test_object_with_arrays_suggests_select():
     with pytest.raises(evenly.UnsupportedTypeError, match=r"parts 'pixels' pass select='pixels'"):
         evenly.fit([Scan(np.ones(2), "a")])
 
 
-def test_images_of_unlike_sizes_are_a_list_in_a_batch():
-    """As torchvision's detectors take them: the batch is a list, or a tuple of lists."""
+def test_batches_of_images_of_different_sizes():
+    """As in torchvision's detection models: a batch is a list, or a tuple of lists."""
     images = [torch.ones(3, 4, 5), torch.zeros(3, 2, 2)]
     batches = [(images, ["label", "label"])] * 2
     moments = evenly.fit(batches, select=0, feature_axis=0)

@@ -1,4 +1,4 @@
-"""Hugging Face data sets: their views, their formats, their columns of arrays."""
+"""Tests of Hugging Face datasets: views, formats and columns of arrays."""
 
 import logging
 
@@ -41,13 +41,13 @@ def vectors(kind):
     ],
 )
 @pytest.mark.parametrize("form", [None, "numpy", "torch", "arrow", "pandas"])
-def test_a_view_is_read_as_it_is_seen_whatever_its_format(view, form):
+def test_dataset_views_and_formats(view, form):
     x = view(data_set(a=[0.5, 1.5, 2.5, 3.5, 4.5]))
     expected = evenly.Moments.empty(("a",)).update(np.array(x["a"])[:, None])
     assert evenly.fit(x.with_format(form)) == expected
 
 
-def test_columns_that_the_format_hides_are_not_fitted():
+def test_columns_hidden_by_format_are_not_fitted():
     x = data_set(a=[1.0, 2.0], b=[3.0, 4.0]).with_format("numpy", columns=["b"])
     assert evenly.fit(x).columns == ("b",)
 
@@ -63,71 +63,71 @@ def test_a_column_of_arrays_is_selected(kind, view):
         assert evenly.fit(view(x), select="v") == evenly.fit(rows)
 
 
-def test_feature_axis_counts_for_a_column_of_arrays():
+def test_feature_axis_of_array_column():
     x, values = vectors("Array2D")
     assert evenly.fit(x, select="v", feature_axis=1) == evenly.fit(values, feature_axis=1)
 
 
-def test_missing_numbers_in_lists_are_missing():
+def test_missing_numbers_in_lists():
     assert evenly.fit(data_set(v=[[1.0, None], [3.0, 4.0]]), select="v").missing.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
-    ("rows", "found"), [([[1.0], [1.0, 2.0]], "from 1 to 2"), ([[1.0], None], "a missing one")]
+    ("rows", "found"), [([[1.0], [1.0, 2.0]], "from 1 to 2"), ([[1.0], None], "a missing list")]
 )
-def test_ragged_lists_are_refused(rows, found):
-    with pytest.raises(evenly.DataError, match=rf"all be of one length\. Received: 'v' .*{found}"):
+def test_ragged_lists_are_rejected(rows, found):
+    with pytest.raises(evenly.DataError, match=rf"have the same length\. Received: 'v' .*{found}"):
         evenly.fit(data_set(v=rows), select="v")
 
 
-def test_lists_of_text_are_refused():
-    with pytest.raises(evenly.UnsupportedTypeError, match="must hold numbers, or lists of them"):
+def test_lists_of_text_are_rejected():
+    with pytest.raises(evenly.UnsupportedTypeError, match="must hold numbers or lists of numbers"):
         evenly.fit(data_set(v=[["a"]]), select="v")
 
 
-def test_columns_of_arrays_beside_numbers_are_remarked(caplog):
+def test_array_columns_next_to_numbers_log_warning(caplog):
     with caplog.at_level(logging.WARNING, logger="evenly"):
         assert evenly.fit(data_set(v=[[1.0]], a=[2.0])).columns == ("a",)
     assert "not 'v'. Pass select='v'" in caplog.text
 
 
-def test_only_columns_of_arrays_must_be_selected_from():
-    with pytest.raises(evenly.DataError, match=r"one must be selected.*'v', 'w'. Pass select='v'"):
+def test_array_columns_need_select():
+    with pytest.raises(evenly.DataError, match=r"need select=.*'v', 'w'. Pass select='v'"):
         evenly.fit(data_set(v=[[1.0]], w=[[1.0]]))
 
 
-def test_a_column_that_is_not_there_is_refused():
+def test_missing_column_is_rejected():
     with pytest.raises(evenly.ColumnError, match="select='pixel'; the Dataset has 'pixels'"):
         evenly.fit(data_set(pixels=[[1.0]]), select="pixel")
-    with pytest.raises(evenly.ColumnError, match=r"name a column of a data set\. Received: 0"):
+    with pytest.raises(evenly.ColumnError, match=r"be the name of one column\. Received: 0"):
         evenly.fit(data_set(pixels=[[1.0]]), select=0)
 
 
-def test_a_transform_is_refused():
-    """What it makes is not in the data."""
+def test_dataset_with_transform_is_rejected():
+    """The results of the transform are not stored in the dataset."""
     x = data_set(a=[1.0]).with_transform(lambda rows: {"a": [value * 2 for value in rows["a"]]})
     with pytest.raises(evenly.UnsupportedTypeError, match=r"with a transform.*x\.iter\("):
         evenly.fit(x)
     assert evenly.fit(x.iter(batch_size=10), select="a").mean.tolist() == [2]
 
 
-def test_images_are_refused_with_what_to_pass():
+def test_image_columns_are_rejected():
     image = PIL.Image.fromarray(np.full((2, 2, 3), 7, np.uint8))
     x = datasets.Dataset.from_dict(
         {"image": [image]}, features=datasets.Features({"image": datasets.Image()})
     )
     with pytest.raises(evenly.UnsupportedTypeError, match=r"decoded.*evenly\.fit\(numpy\.asarray"):
         evenly.fit(x, select="image")
-    with pytest.raises(evenly.DataError, match=r"one must be selected.*'image'"):
+    with pytest.raises(evenly.DataError, match=r"need select=.*'image'"):
         evenly.fit(x)
     assert evenly.fit(np.asarray(row["image"]) for row in x).mean.tolist() == [7, 7, 7]
 
 
-def test_of_several_splits_one_is_selected():
+def test_dataset_dict_needs_select():
     splits = datasets.DatasetDict(
         {"train": data_set(a=[1.0], v=[[2.0]]), "test": data_set(a=[9.0])}
     )
-    with pytest.raises(evenly.DataError, match=r"one part.*'train', 'test'.*select='train'"):
+    with pytest.raises(evenly.DataError, match=r"its values.*'train', 'test'.*select='train'"):
         evenly.fit(splits)
     assert evenly.fit(splits, select="test").mean.tolist() == [9]
     assert evenly.fit(splits, select=("train", "v")).mean.tolist() == [2]
@@ -141,17 +141,17 @@ def test_of_several_splits_one_is_selected():
         data_set(a=[1.0]).to_iterable_dataset().filter(lambda row: False),
     ],
 )
-def test_no_rows_are_refused(x):
+def test_empty_source_is_rejected(x):
     with pytest.raises(evenly.DataError, match="At least one row is needed"):
         evenly.fit(x)
 
 
-def test_a_stream_without_known_features_is_read():
+def test_iterable_dataset_without_features():
     x = datasets.IterableDataset.from_generator(lambda: ({"a": float(i)} for i in range(5)))
     assert evenly.fit(x).mean.tolist() == [2]
 
 
-def test_rows_are_known_beforehand():
+def test_row_count_is_known():
     seen = []
     evenly.fit(data_set(a=[1.0, 2.0]), progress=seen.append)
     assert (seen[-1].rows, seen[-1].total_rows) == (2, 2)

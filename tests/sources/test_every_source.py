@@ -1,4 +1,4 @@
-"""One test body, every source: what holds whatever the rows come in."""
+"""Tests that hold for every source."""
 
 import logging
 import tempfile
@@ -20,11 +20,11 @@ KINDS = NAMED | UNNAMED
 
 
 def columns_of(seed, number=11):
-    """A float column with NaN, whole numbers, booleans."""
+    """Return a float column with NaN, an integer column and a boolean column."""
     rng = np.random.default_rng(seed)
     a = rng.normal(1.7e9, 3.0, number)
     a[rng.random(number) < 0.2] = np.nan
-    a[0] = 0.1  # a column of a CSV file without any value is no column
+    a[0] = 0.1  # an empty column of a CSV file is left out
     return {
         "a": a,
         "b": rng.integers(-(2**40), 2**40, number),
@@ -58,25 +58,25 @@ def expected(columns, names):
     return moments.update(rows(columns))
 
 
-def test_any_kind_of_source_has_the_same_moments(source, expected, names):
+def test_every_source_has_same_moments(source, expected, names):
     moments = evenly.fit(source)
     assert moments == expected
     assert moments.columns is None if names is None else set(moments.columns) == set(names)
     assert moments.rows == 11
 
 
-def test_columns_are_chosen_by_position_in_any_kind(source, expected):
+def test_every_source_selects_columns_by_position(source, expected):
     assert evenly.fit(source, columns=[2, 0]) == expected.select(
         [0, 2] if expected.columns is None else ["a", "c"]
     ).select([1, 0] if expected.columns is None else ["c", "a"])
 
 
-def test_columns_are_excluded_in_any_kind(source, expected):
+def test_every_source_excludes_columns(source, expected):
     last = evenly.fit(source, exclude=-1)
     assert last == expected.select([0, 1] if expected.columns is None else ["a", "b"])
 
 
-def test_weights_are_an_array_over_all_rows_in_any_kind(kind, columns, tmp_path, names):
+def test_every_source_accepts_weights_array(kind, columns, tmp_path, names):
     weights = np.arange(11) % 4
     repeated = {name: np.repeat(x, weights) for name, x in columns.items()}
     expected = evenly.Moments.empty(names or 3).update(rows(repeated))
@@ -84,30 +84,30 @@ def test_weights_are_an_array_over_all_rows_in_any_kind(kind, columns, tmp_path,
 
 
 @pytest.mark.parametrize("number", [10, 12])
-def test_weights_of_a_wrong_number_are_refused_in_any_kind(source, number):
+def test_every_source_rejects_wrong_number_of_weights(source, number):
     with pytest.raises(evenly.DataError, match=rf"one number per row.*{number} weights"):
         evenly.fit(source, weights=np.ones(number))
 
 
-def test_an_unknown_column_is_refused_in_any_kind(source, names):
+def test_every_source_rejects_unknown_column(source, names):
     hint = "There must be a column" if names else "no names, only positions from 0 to 2"
     with pytest.raises(evenly.ColumnError, match=hint):
         evenly.fit(source, columns=["aa"])
 
 
-def test_a_position_beyond_the_last_is_refused_in_any_kind(source):
+def test_every_source_rejects_position_out_of_range(source):
     with pytest.raises(evenly.ColumnError, match=r"position must be from 0 to 2\. Received: 3"):
         evenly.fit(source, columns=[3])
 
 
-def test_infinity_names_column_and_row_in_any_kind(kind, columns, tmp_path, names):
+def test_every_source_names_column_and_row_of_infinity(kind, columns, tmp_path, names):
     columns["a"][9] = np.inf
     column = "'a'" if names else "0"
     with pytest.raises(evenly.DataError, match=f"infinity in column {column}, row [0-9]+ of"):
         evenly.fit(KINDS[kind](columns, tmp_path))
 
 
-def test_infinity_may_count_as_missing_in_any_kind(kind, columns, tmp_path):
+def test_every_source_can_treat_infinity_as_missing(kind, columns, tmp_path):
     columns["a"][9] = np.inf
     moments = evenly.fit(KINDS[kind](columns, tmp_path), infinite="missing")
     columns["a"][9] = np.nan
@@ -115,7 +115,7 @@ def test_infinity_may_count_as_missing_in_any_kind(kind, columns, tmp_path):
     assert moments.missing[place] == np.isnan(columns["a"]).sum()
 
 
-def test_blocks_hold_just_the_rows_in_any_kind(source):
+def test_every_source_yields_each_row_once(source):
     opened = open_source(source)
     blocks = list(opened.blocks())
     assert sum(block.rows for block in blocks) == 11
@@ -124,8 +124,8 @@ def test_blocks_hold_just_the_rows_in_any_kind(source):
         assert sum(block.nbytes for block in blocks) <= opened.nbytes
 
 
-def test_a_source_that_is_dropped_unread_leaves_nothing_open(source):
-    """An open file would be a ResourceWarning, and an error here."""
+def test_every_source_closes_files_when_not_read(source):
+    """An open file raises a ResourceWarning, which is an error here."""
     next(open_source(source).blocks())
 
 
@@ -137,7 +137,7 @@ SLOW = {"DataLoader", "Dataset", "duckdb", "polars lazy", "DuckDB URL", "SQLite 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in SLOW])
 @settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1), number=st.integers(1, 40))
-def test_any_rows_have_the_same_moments_in_any_kind(kind, seed, number):
+def test_every_source_has_same_moments_for_random_rows(kind, seed, number):
     columns = columns_of(seed, number)
     expected = evenly.Moments.empty(("a", "b", "c") if kind in NAMED else 3).update(rows(columns))
     with tempfile.TemporaryDirectory() as folder:
@@ -147,7 +147,7 @@ def test_any_rows_have_the_same_moments_in_any_kind(kind, seed, number):
 @pytest.mark.parametrize("kind", ["NumPy", "torch", "pandas", "polars", "pyarrow table", "CSV"])
 @given(data=st.data(), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=20)
-def test_split_anywhere_is_the_whole(kind, data, seed):
+def test_every_source_merges_to_whole(kind, data, seed):
     columns = columns_of(seed, 23)
     expected = evenly.Moments.empty(("a", "b", "c") if kind in NAMED else 3).update(rows(columns))
     parts = data.draw(splits(23))
@@ -163,32 +163,32 @@ def test_split_anywhere_is_the_whole(kind, data, seed):
         assert evenly.fit(batches) == expected
 
 
-def test_nothing_is_remarked_about_ordinary_sources(source, caplog):
+def test_every_source_logs_nothing(source, caplog):
     with caplog.at_level(logging.INFO, logger="evenly"):
         evenly.fit(source)
     assert caplog.records == []
 
 
-def test_an_opened_source_is_taken_as_it_is():
+def test_open_source_returns_source_unchanged():
     source = open_source(pa.table({"a": [1.0], "t": ["x"]}))
     moments = evenly.fit(source)
     assert moments.columns == ("a",)
     assert source.left_out == {"t": "text"}
 
 
-def test_what_is_no_source_is_refused():
+def test_unsupported_object_is_rejected():
     with pytest.raises(evenly.UnsupportedTypeError, match=r"data frame.*Received: builtins.object"):
         evenly.fit(object())
 
 
 @pytest.mark.parametrize("x", [arrow({"a": np.ones(2)}), np.ones(2)], ids=["table", "array"])
-def test_select_is_for_what_has_parts(x):
+def test_select_is_rejected_for_sources_without_parts(x):
     with pytest.raises(evenly.DataError, match=r"select= chooses a part of batches.*select='a'"):
         evenly.fit(x, select="a")
 
 
 def groups_of(columns, keys):
-    """The moments of each group's rows, one group after the other."""
+    """Return the moments of each group's rows, fitted separately."""
     made = {}
     for key in dict.fromkeys(keys):
         there = np.array([k == key for k in keys])
@@ -205,7 +205,7 @@ STATIONS = np.array(
 
 
 @pytest.mark.parametrize("kind", TEXT)
-def test_rows_are_grouped_by_a_column_of_text_in_any_kind(kind, columns, tmp_path):
+def test_every_source_groups_by_text_column(kind, columns, tmp_path):
     source = NAMED[kind](columns | {"station": STATIONS.astype(object)}, tmp_path)
     moments = evenly.fit(source, by="station")
     assert dict(moments) == groups_of(columns, STATIONS.tolist())
@@ -214,7 +214,7 @@ def test_rows_are_grouped_by_a_column_of_text_in_any_kind(kind, columns, tmp_pat
 
 
 @pytest.mark.parametrize("kind", NAMED)
-def test_rows_are_grouped_by_several_columns_in_any_kind(kind, columns, tmp_path):
+def test_every_source_groups_by_several_columns(kind, columns, tmp_path):
     year, flag = np.arange(11) % 3 + 2012, np.arange(11) % 2 == 0
     source = NAMED[kind](columns | {"year": year, "flag": flag}, tmp_path)
     moments = evenly.fit(source, by=["year", "flag"], exclude="c")
@@ -222,12 +222,12 @@ def test_rows_are_grouped_by_several_columns_in_any_kind(kind, columns, tmp_path
     assert dict(moments) == {
         key: own.select(["a", "b"]) for key, own in groups_of(columns, pairs).items()
     }
-    kinds = {int} if kind == "SQLite URL" else {int, bool}  # it has no booleans
+    kinds = {int} if kind == "SQLite URL" else {int, bool}  # SQLite has no booleans
     assert {type(part) for key in moments for part in key} == kinds
 
 
 @pytest.mark.parametrize("kind", NAMED)
-def test_groups_may_have_weights_in_any_kind(kind, columns, tmp_path):
+def test_every_source_groups_with_weights(kind, columns, tmp_path):
     weights = np.arange(11) % 4
     k = np.arange(11) % 3
     source = NAMED[kind](columns | {"w": weights, "k": k}, tmp_path)
@@ -236,20 +236,20 @@ def test_groups_may_have_weights_in_any_kind(kind, columns, tmp_path):
     assert dict(moments) == groups_of(repeated, np.repeat(k, weights).tolist())
 
 
-def test_keys_may_be_an_array_over_all_rows_in_any_kind(source, columns, names):
+def test_every_source_accepts_key_array(source, columns, names):
     moments = evenly.fit(source, by=STATIONS)
     for key, own in groups_of(columns, STATIONS.tolist()).items():
         assert moments[key].sum == (own if names is None else own.select(moments.columns)).sum
         assert moments[key].rows == own.rows
 
 
-def test_keys_of_a_wrong_number_are_refused_in_any_kind(source):
+def test_every_source_rejects_wrong_number_of_keys(source):
     with pytest.raises(evenly.DataError, match=r"one key per row.*12 keys"):
         evenly.fit(source, by=np.arange(12))
 
 
 @pytest.mark.parametrize("kind", TEXT)
-def test_infinity_names_the_group_in_any_kind(kind, columns, tmp_path):
+def test_every_source_names_group_of_infinity(kind, columns, tmp_path):
     columns["a"][9] = np.inf
     source = NAMED[kind](columns | {"station": STATIONS.astype(object)}, tmp_path)
     with pytest.raises(evenly.DataError, match=r"infinity in column 'a', row [0-9]+ of .*'EWR'"):

@@ -1,4 +1,4 @@
-"""Data frames: one path for all, and what each has of its own."""
+"""Tests of data frames of all libraries."""
 
 import datetime
 import logging
@@ -40,7 +40,7 @@ ARROW_TYPES = [
 @given(data=st.data())
 @settings(max_examples=15)
 def test_any_arrow_type_at_any_offset(kind, data):
-    """Buffers are read where they lie: the offset into values, bitmap and bits must be kept."""
+    """Buffers are not copied, so offsets into values and bitmaps must be respected."""
     values = data.draw(st.lists(st.sampled_from([0, 1, None]), min_size=1, max_size=40))
     start = data.draw(st.integers(0, len(values) - 1))
     convert = {pa.bool_(): bool, pa.float16(): np.float16}.get(kind, lambda x: x)
@@ -51,7 +51,7 @@ def test_any_arrow_type_at_any_offset(kind, data):
     assert moments.sum[0] == rest.count(1)
 
 
-def test_kinds_that_are_no_numbers_are_left_out_and_named():
+def test_non_numeric_columns_are_left_out():
     table = pa.table(
         {
             "x": [1.0],
@@ -97,14 +97,14 @@ def test_kinds_that_are_no_numbers_are_left_out_and_named():
     ],
     ids=["pyarrow", "polars", "duckdb", "dataset"],
 )
-def test_times_are_whole_numbers_of_their_unit_when_named(make):
+def test_selected_times_are_integers(make):
     frame = make({"when": [TIME, None], "day": [DAY, DAY], "x": [1.0, 2.0]})
     moments = evenly.fit(frame, columns=["day", "when"])
     assert moments.mean.tolist() == [10.0, 7e6]
     assert moments.missing.tolist() == [0, 1]
 
 
-def test_text_that_is_named_is_refused():
+def test_selected_text_column_is_rejected():
     message = refusal(evenly.UnsupportedTypeError, pa.table({"t": ["a"]}), columns=["t"])
     assert message == (
         "Only columns of numbers, booleans or times can be fitted. Received: column 't' of the "
@@ -138,7 +138,7 @@ def test_decimals_are_the_nearest_float64(values):
         assert moments.sum[0] == expected
 
 
-def test_decimals_without_a_point_are_exact():
+def test_decimals_of_scale_zero_are_exact():
     big = 2**62 + 1
     values = [Decimal(big), Decimal(-big), Decimal(1)]
     table = pa.table({"x": pa.array(values, pa.decimal128(38, 0))})
@@ -152,8 +152,8 @@ def test_a_decimal_of_negative_scale():
     assert evenly.fit(table).mean.tolist() == [120000.0]
 
 
-def test_chunks_that_do_not_fit_together():
-    """Each column of a table may be cut in places of its own."""
+def test_columns_with_different_chunks():
+    """Each column of a table can be split at different positions."""
     table = pa.table(
         {
             "a": pa.chunked_array([[1, 2], [3], [], [4, 5]]),
@@ -196,21 +196,21 @@ def test_a_series_without_name_is_a_column_without_name(x):
     assert moments.mean.tolist() == [2.0]
 
 
-def test_a_series_of_text_is_refused():
+def test_text_series_is_rejected():
     assert "with '' (text)" in refusal(evenly.DataError, pl.Series(["a"]))
 
 
-def test_a_table_without_columns_is_refused():
+def test_table_without_columns_is_rejected():
     assert "Received: no column in" in refusal(evenly.DataError, pa.table({}))
 
 
-def test_a_name_that_comes_twice_is_refused_when_it_is_fitted():
+def test_duplicate_column_name_is_rejected():
     table = pa.table([pa.array([1.0]), pa.array([2.0]), pa.array([3.0])], ["a", "a", "b"])
     assert "'a' 2 times" in refusal(evenly.ColumnError, table)
     assert "Received twice: 'b'" in refusal(evenly.ColumnError, table, columns=["b", "b"])
 
 
-def test_an_unknown_column_is_refused_with_a_hint():
+def test_unknown_column_suggests_name():
     message = refusal(evenly.ColumnError, pd.DataFrame({"dep_delay": [1.0]}), columns=["dep_dealy"])
     assert message == (
         "There must be a column of that name. Received: 'dep_dealy'; the table has 'dep_delay'. "
@@ -218,7 +218,7 @@ def test_an_unknown_column_is_refused_with_a_hint():
     )
 
 
-def test_unknown_exclusions_and_weights_are_refused_too():
+def test_unknown_exclude_and_weights_are_rejected():
     table = pa.table({"a": [1.0]})
     assert "'b'" in refusal(evenly.ColumnError, table, exclude="b")
     assert "'w'" in refusal(evenly.ColumnError, table, weights="w")
@@ -231,28 +231,28 @@ def test_excluded_columns_are_not_left_out():
 
 
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, pl.LazyFrame])
-def test_weights_may_be_a_column_of_any_frame(kind):
+def test_weights_column(kind):
     frame = kind({"x": [1.0, 9.0, 4.0], "w": [2.0, 0.0, 0.5]})
     moments = evenly.fit(frame, weights="w")
     assert moments.columns == ("x",)
     assert (float(moments.sum[0]), float(moments.count[0])) == (4.0, 2.5)
 
 
-def test_a_missing_weight_is_refused():
+def test_missing_weight_is_rejected():
     table = pa.table({"x": [1.0, 2.0], "w": [1, None]})
     message = refusal(evenly.DataError, table, weights="w")
     assert message == (
-        "Weights must be finite, and 0 or more. Received: nan in row 1 of column 'w' of the "
-        "table. A weight of 0 leaves a row out."
+        "Weights must be finite and not negative. Received: nan in row 1 of column 'w' of the "
+        "table. A weight of 0 omits a row."
     )
 
 
-def test_weights_of_text_are_refused():
+def test_text_weights_are_rejected():
     table = pa.table({"x": [1.0], "w": ["a"]})
     assert "column 'w'" in refusal(evenly.UnsupportedTypeError, table, weights="w")
 
 
-def test_large_frames_are_cut_without_copying(monkeypatch):
+def test_large_frames_are_split_without_copy(monkeypatch):
     from evenly.sources import tables
 
     monkeypatch.setattr(tables, "_BYTES", 1000)
@@ -267,30 +267,30 @@ def test_large_frames_are_cut_without_copying(monkeypatch):
     assert moments.missing.tolist() == [0, 250]
 
 
-def test_rows_that_are_null_as_a_whole_are_refused():
+def test_null_rows_are_rejected():
     array = pa.StructArray.from_arrays([pa.array([1.0, 2.0])], ["x"], mask=pa.array([True, False]))
-    assert "null as a whole" in refusal(evenly.UnsupportedTypeError, array)
+    assert "must not have null rows" in refusal(evenly.UnsupportedTypeError, array)
 
 
 # pandas
 
 
-def test_columns_of_pandas_that_are_arrays_are_views():
+def test_pandas_numpy_columns_are_not_copied():
     frame = pd.DataFrame(np.ones((10, 3)), columns=["a", "b", "c"])
     (block,) = open_source(frame).blocks()
     assert all(np.shares_memory(column.values, frame.to_numpy()) for column in block.data)
 
 
-def test_the_index_of_pandas_is_no_column():
+def test_pandas_index_is_not_a_column():
     frame = pd.DataFrame({"a": [1.0, 2.0]}, index=[7, 9])
     assert evenly.fit(frame).columns == ("a",)
 
 
-def test_names_of_pandas_need_not_be_text():
+def test_pandas_column_names_that_are_not_strings():
     assert evenly.fit(pd.DataFrame(np.ones((2, 2)))).columns == ("0", "1")
 
 
-def test_kinds_of_pandas():
+def test_pandas_dtypes():
     frame = pd.DataFrame(
         {
             "text": ["a", "b"],
@@ -335,7 +335,7 @@ def _units(frame):
     return [frame["zone"].dtype.unit, *plain]
 
 
-def test_pandas_without_pyarrow_is_enough_for_arrays(monkeypatch):
+def test_pandas_numpy_columns_without_pyarrow(monkeypatch):
     frame = pd.DataFrame({"a": [1.0, 2.0], "n": pd.array([1, None], dtype="Int64")})
     arrow = pd.DataFrame({"x": pd.array([1.5], dtype="float[pyarrow]")})
     for module in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
@@ -350,14 +350,14 @@ def test_pandas_without_pyarrow_is_enough_for_arrays(monkeypatch):
 # others
 
 
-def test_a_lazy_frame_reads_only_what_is_fitted():
+def test_lazy_frame_reads_only_selected_columns():
     frame = pl.LazyFrame({"a": [1, 2], "t": ["x", "y"]}).with_columns(
         late=pl.col("t").map_elements(lambda _: 1 / 0, return_dtype=pl.Float64)
     )
     assert evenly.fit(frame, columns=["a"]).mean.tolist() == [1.5]
 
 
-def test_a_relation_may_have_any_names():
+def test_duckdb_relation_with_any_names():
     query = 'select 1.5::double as "a ""b", 2::tinyint as "select", {} as t'
     relation = duckdb.sql(query.format("'x'"))
     moments = evenly.fit(relation)
@@ -365,12 +365,12 @@ def test_a_relation_may_have_any_names():
     assert moments.mean.tolist() == [1.5, 2.0]
 
 
-def test_a_relation_of_decimals():
+def test_duckdb_relation_of_decimals():
     assert evenly.fit(duckdb.sql("select 1.25 as x, 10::hugeint as h")).mean.tolist() == [1.25, 10]
 
 
 class OnlyCapsule:
-    """What has nothing but the Arrow protocol."""
+    """An object that supports only the Arrow PyCapsule protocol."""
 
     def __init__(self, table):
         self._table = table
@@ -379,7 +379,7 @@ class OnlyCapsule:
         return self._table.__arrow_c_stream__(requested_schema)
 
 
-def test_a_capsule_is_enough():
+def test_object_with_only_arrow_capsule():
     assert evenly.fit(OnlyCapsule(pa.table({"a": [1.0]}))).columns == ("a",)
 
 
@@ -392,7 +392,7 @@ def test_arrow_needs_no_pyarrow(monkeypatch):
     assert evenly.fit(frame.lazy()).mean.tolist() == [1.0, 0.5]
 
 
-def test_a_frame_whose_values_are_read_twice_gives_the_same(caplog):
+def test_frame_can_be_read_twice(caplog):
     table = pa.table({"a": [1.0]})
     with caplog.at_level(logging.INFO, logger="evenly"):
         assert evenly.fit(table) == evenly.fit(table)

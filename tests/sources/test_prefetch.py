@@ -1,4 +1,4 @@
-"""Reading ahead: the same items, bounded, and nothing left running."""
+"""Tests of reading ahead."""
 
 import threading
 
@@ -11,11 +11,11 @@ def ours():
     return [thread for thread in threading.enumerate() if thread.name == "evenly"]
 
 
-def test_items_come_in_order():
+def test_read_ahead_keeps_order():
     assert list(read_ahead(iter(range(100)))) == list(range(100))
 
 
-def test_an_exception_comes_where_its_item_would():
+def test_read_ahead_raises_in_order():
     def broken():
         yield 1
         raise ValueError("here")
@@ -27,7 +27,7 @@ def test_an_exception_comes_where_its_item_would():
     assert ours() == []
 
 
-def test_no_more_than_two_items_are_ahead():
+def test_read_ahead_is_limited():
     made = []
 
     def count():
@@ -40,7 +40,7 @@ def test_no_more_than_two_items_are_ahead():
     assert len(made) == 50
 
 
-def test_stopping_early_ends_the_thread_and_closes_the_iterator():
+def test_read_ahead_stops_thread_and_closes_iterator():
     closed = threading.Event()
 
     def endless():

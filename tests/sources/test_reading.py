@@ -1,4 +1,4 @@
-"""Whatever a library raises while it opens or decodes a file becomes one error that names it."""
+"""Tests of converting library exceptions to errors that name the source."""
 
 import csv
 import errno
@@ -46,21 +46,21 @@ REFUSED = [
 
 
 class FarError(Exception):
-    """As a library for the network has it, of no class that we know."""
+    """An exception of a network library, of an unknown class."""
 
 
 @pytest.mark.parametrize("error", DECODING, ids=lambda error: type(error).__name__)
-def test_errors_of_decoders_name_the_file(error):
+def test_decoder_errors_name_file(error):
     with pytest.raises(evenly.SourceError) as caught, decode_errors("x.csv"):
         raise error
     message = str(caught.value)
-    assert message.startswith("A file must be whole, and of its format. Received: x.csv, which")
-    assert message.endswith("It may be truncated or damaged; get it again.")
+    assert message.startswith("A file must be complete and valid. Received: x.csv, which")
+    assert message.endswith("It may be truncated or corrupt; get it again.")
     assert caught.value.__suppress_context__
 
 
 @pytest.mark.parametrize("error", [*REFUSED, FarError("429 Too many requests")], ids=str)
-def test_errors_of_the_system_say_what_they_are(error):
+def test_system_errors_have_reason(error):
     with pytest.raises(evenly.SourceError) as caught, decode_errors("x.csv", corrupt_store_error):
         raise error
     words = getattr(error, "strerror", None) or str(error)
@@ -75,20 +75,20 @@ def test_errors_of_the_system_say_what_they_are(error):
 @pytest.mark.parametrize(
     "error", [MemoryError(), KeyboardInterrupt(), SystemExit(3), evenly.ColumnError("no column")]
 )
-def test_others_pass_through(error):
+def test_other_exceptions_pass_through(error):
     with pytest.raises(type(error)) as caught, decode_errors("x.csv"):
         raise error
     assert caught.value is error
 
 
-def test_a_message_is_one_line_of_some_length():
+def test_message_is_one_short_line():
     with pytest.raises(evenly.SourceError) as caught, decode_errors("x.csv"):
         raise ValueError("a" * 10_000 + "\nmore")
     assert len(str(caught.value)) < 600
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_package_is_named():
+def test_missing_package_is_named():
     with pytest.raises(evenly.MissingExtraError) as caught, decode_errors("s3://b/x.csv"):
         raise ImportError("Install s3fs to access S3", name="s3fs")
     assert str(caught.value) == (
@@ -100,7 +100,7 @@ def test_a_missing_package_is_named():
 
 @pytest.fixture
 def failing():
-    """A file system, `fail://`, that raises what it is told, when a file is opened or read."""
+    """Register a file system, `fail://`, that raises a given error on open or read."""
 
     class File(io.BytesIO):
         def read(self, *size):
@@ -131,13 +131,13 @@ def failing():
 @pytest.mark.parametrize(
     "error", [FarError("too many redirects"), REFUSED[0], REFUSED[-1], KeyError("Location")]
 )
-def test_errors_of_file_systems_name_the_url(failing, when, error):
+def test_file_system_errors_name_url(failing, when, error):
     failing.error, failing.when = error, when
     with pytest.raises(evenly.SourceError, match=r"fail://x\.csv"):
         evenly.fit("fail://x.csv")
 
 
-def test_no_password_is_in_an_error_of_a_file_system(failing):
+def test_file_system_errors_contain_no_password(failing):
     failing.error, failing.when = FarError("GET fail://me:secret@host/x.csv: 503"), "open"
     with pytest.raises(evenly.SourceError) as caught:
         evenly.fit("fail://me:secret@host/x.csv")
@@ -145,7 +145,7 @@ def test_no_password_is_in_an_error_of_a_file_system(failing):
 
 
 @pytest.mark.parametrize("url", ["nothing://x.csv", "s3://bucket/x.csv"])
-def test_a_file_system_that_is_not_there_is_named(url, monkeypatch):
+def test_missing_file_system_is_named(url, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "s3fs", None)
@@ -153,7 +153,7 @@ def test_a_file_system_that_is_not_there_is_named(url, monkeypatch):
         evenly.fit(url)
 
 
-def test_too_many_open_files_is_not_damage(tmp_path, monkeypatch):
+def test_too_many_open_files_is_not_reported_as_corrupt(tmp_path, monkeypatch):
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -176,7 +176,7 @@ def test_too_many_open_files_is_not_damage(tmp_path, monkeypatch):
 
 
 def header(text):
-    """An NPY file with this header."""
+    """Return an NPY file with this header."""
     content = text.encode().ljust(117) + b"\n"
     return b"\x93NUMPY\x01\x00" + len(content).to_bytes(2, "little") + content + bytes(64)
 
@@ -197,17 +197,17 @@ def header(text):
         "",
     ],
 )
-def test_an_absurd_npy_header_is_refused(tmp_path, text, suffix):
+def test_invalid_npy_header_is_rejected(tmp_path, text, suffix):
     import gzip
 
     path = tmp_path / f"x.{suffix}"
     content = header(text)
     path.write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
-    with pytest.raises(evenly.SourceError, match=f"A file must be whole.*{path}"):
+    with pytest.raises(evenly.SourceError, match=f"A file must be complete.*{path}"):
         evenly.fit(path)
 
 
-def test_an_npy_header_of_gigabytes_is_not_read(tmp_path):
+def test_huge_npy_header_is_not_read(tmp_path):
     import gzip
 
     path = tmp_path / "x.npy.gz"
@@ -218,8 +218,8 @@ def test_an_npy_header_of_gigabytes_is_not_read(tmp_path):
         evenly.fit(path)
 
 
-def test_records_of_texts_are_checked(tmp_path):
-    """NumPy makes no Python text of them, and says SystemError."""
+def test_invalid_text_in_records_is_rejected(tmp_path):
+    """NumPy cannot convert it to str, and raises SystemError."""
     records = np.zeros(2, [("x", "f8"), ("s", "U1")])
     records["s"].view("<u4")[:] = 0x7FFFFFFF
     np.save(tmp_path / "x.npy", records)
@@ -231,7 +231,7 @@ def test_records_of_texts_are_checked(tmp_path):
     )
 
 
-def test_a_long_field_in_a_csv_header_is_refused(tmp_path):
+def test_long_csv_header_field_is_rejected(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text(f"{'a' * 200_000},b\n1,2\n")
     with pytest.raises(
@@ -241,7 +241,7 @@ def test_a_long_field_in_a_csv_header_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["empty name", "name", "method", "encrypted"])
-def test_a_damaged_zip_archive_is_refused(tmp_path, change):
+def test_corrupt_zip_archive_is_rejected(tmp_path, change):
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as archive:
         archive.writestr("Q" if change == "empty name" else "Qü.csv", "a\n1\n")
@@ -259,26 +259,26 @@ def test_a_damaged_zip_archive_is_refused(tmp_path, change):
         content[central + 8] |= 1
     path = tmp_path / "x.zip"
     path.write_bytes(content)
-    with pytest.raises(evenly.SourceError, match=f"A file must be whole.*{path}"):
+    with pytest.raises(evenly.SourceError, match=f"A file must be complete.*{path}"):
         evenly.fit(path)
 
 
 @pytest.mark.parametrize("error", [ConnectionError, TimeoutError, OSError])
 @pytest.mark.parametrize("when", ["info", "open", "read"])
-def test_no_password_is_in_an_error_of_the_system(failing, error, when):
+def test_system_errors_contain_no_password(failing, error, when):
     numbers = (errno.EIO,) if error is OSError else ()
     failing.error, failing.when = error(*numbers, "login with 'hunter2xyz' failed"), when
     with pytest.raises(evenly.SourceError, match=r"The system must be able to read .*'…' failed"):
         evenly.fit("fail://me:hunter2xyz@host/x.csv")
 
 
-def test_no_memory_for_a_read_far_away_is_a_memory_error(failing):
+def test_remote_read_raises_memory_error(failing):
     failing.error, failing.when = MemoryError(), "read"
     with pytest.raises(MemoryError):
         evenly.fit("fail://x.csv")
 
 
-def test_errors_of_frame_libraries_name_the_source(tmp_path):
+def test_frame_library_errors_name_source(tmp_path):
     polars = pytest.importorskip("polars")
     duckdb = pytest.importorskip("duckdb")
     path = tmp_path / "x.parquet"
@@ -297,7 +297,7 @@ def test_errors_of_frame_libraries_name_the_source(tmp_path):
 
 
 @pytest.mark.parametrize("error", [KeyError("mine"), ZeroDivisionError(), StopAsyncIteration()])
-def test_exceptions_of_a_users_generator_pass_unchanged(error):
+def test_user_generator_exceptions_pass_through(error):
     def batches():
         yield pa.record_batch({"x": [1.0]})
         raise error

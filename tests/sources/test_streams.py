@@ -1,4 +1,4 @@
-"""Batches that come over a network: Arrow Flight, from a server of another process."""
+"""Tests of Arrow Flight streams from a server in another process."""
 
 import subprocess
 import sys
@@ -46,27 +46,27 @@ def expected():
     return evenly.fit(pa.table({"a": [1.0, None, 3.0], "b": [1, 2, 3]}))
 
 
-def test_a_flight_stream_is_read(client):
+def test_flight_stream(client):
     assert evenly.fit(client.do_get(flight.Ticket(b"all"))) == expected()
 
 
-def test_the_reader_of_a_flight_stream_is_read(client):
+def test_flight_stream_to_reader(client):
     assert evenly.fit(client.do_get(flight.Ticket(b"all")).to_reader()) == expected()
 
 
-def test_several_flights_are_one_fit(client):
-    """As a FlightInfo has several endpoints."""
+def test_several_flight_endpoints(client):
+    """A FlightInfo can have several endpoints."""
     both = evenly.fit(client.do_get(flight.Ticket(b"all")) for _ in range(2))
     assert both == expected() + expected()
 
 
-def test_a_stream_that_fails_half_way_says_why(client):
+def test_stream_error_while_reading(client):
     with pytest.raises(OSError, match="out of disk"):
         evenly.fit(client.do_get(flight.Ticket(b"fails")))
 
 
-def test_a_generator_behind_a_reader_may_fit_itself():
-    """Other threads, and so the generator's, run while a batch is waited for."""
+def test_nested_fit_in_record_batch_generator():
+    """Other threads, including the generator's, run while waiting for a batch."""
     batch = pa.record_batch({"a": np.arange(3.0)})
 
     def batches():

@@ -1,4 +1,4 @@
-"""Keys whose bytes are not UTF-8 are kept, from every source, and come back; or are refused."""
+"""Tests of keys that are not valid UTF-8, which are kept from every source."""
 
 import io
 import json
@@ -58,7 +58,7 @@ def same(moments):
 
 
 @pytest.mark.parametrize(("name", "content"), list(files()), ids=lambda value: str(value)[:20])
-def test_a_file_gives_the_same_keys_and_apply_finds_them(tmp_path, caplog, name, content):
+def test_undecodable_keys_from_files(tmp_path, caplog, name, content):
     (tmp_path / name).write_bytes(content)
     moments = evenly.fit(tmp_path / name, by="city")
     assert same(moments)
@@ -74,7 +74,7 @@ def test_a_file_gives_the_same_keys_and_apply_finds_them(tmp_path, caplog, name,
 
 
 @pytest.mark.parametrize("name", COLUMNS)
-def test_frames_give_the_same_keys(name):
+def test_undecodable_keys_from_frames(name):
     table = pa.table({"x": X, "city": COLUMNS[name]})
     assert same(evenly.fit(table, by="city"))
     assert same(evenly.fit(X, by=COLUMNS[name]))
@@ -84,7 +84,7 @@ def test_frames_give_the_same_keys(name):
 
 
 @pytest.mark.parametrize("kind", ["str", "pyarrow"])
-def test_pandas_gives_the_same_keys(kind):
+def test_undecodable_keys_from_pandas(kind):
     import pandas as pd
 
     chunked = pa.chunked_array([COLUMNS["large"]])
@@ -94,7 +94,7 @@ def test_pandas_gives_the_same_keys(kind):
     assert same(evenly.fit(X, by=frame["city"]))
 
 
-def test_hdf5_gives_the_same_keys(tmp_path):
+def test_undecodable_keys_from_hdf5(tmp_path):
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["x"] = X
@@ -102,7 +102,7 @@ def test_hdf5_gives_the_same_keys(tmp_path):
     assert same(evenly.fit(tmp_path / "x.h5", columns=["x"], by="city"))
 
 
-def test_sqlite_gives_the_same_keys(tmp_path):
+def test_undecodable_keys_from_sqlite(tmp_path):
     pytest.importorskip("adbc_driver_sqlite")
     connection = sqlite3.connect(tmp_path / "x.db")
     connection.execute("CREATE TABLE t (x REAL, city TEXT)")
@@ -113,7 +113,7 @@ def test_sqlite_gives_the_same_keys(tmp_path):
     assert same(evenly.fit(f"sqlite:///{tmp_path}/x.db?table=t", by="city"))
 
 
-def test_the_statistics_file_keeps_them(tmp_path):
+def test_undecodable_keys_in_statistics_file(tmp_path):
     GROUPS.save(tmp_path / "s.json")
     content = (tmp_path / "s.json").read_bytes()
     assert b'"key": "M\\udcfcnchen"' in content
@@ -126,7 +126,7 @@ def test_the_statistics_file_keeps_them(tmp_path):
 
 
 @pytest.mark.parametrize("option", [[], ["--json"]])
-def test_they_are_shown_as_escapes(tmp_path, capfdbinary, option):
+def test_undecodable_keys_are_escaped_in_output(tmp_path, capfdbinary, option):
     path = tmp_path / "s.json"
     GROUPS.save(path)
     assert main(["show", str(path), *option]) == 0
@@ -137,7 +137,7 @@ def test_they_are_shown_as_escapes(tmp_path, capfdbinary, option):
         assert "M\udcfcnchen" in keys
 
 
-def test_there_is_no_remark_on_letters(caplog):
+def test_no_warning_for_valid_keys(caplog):
     caplog.set_level(logging.WARNING)
     evenly.fit(pa.table({"x": [1.0], "city": ["Zürich"]}), by="city")
     assert not caplog.records
@@ -147,10 +147,10 @@ NO_BYTES = ["\ud800", "a\udbff\udc80", "\udc7f", "\udd00"]
 
 
 @pytest.mark.parametrize("text", NO_BYTES, ids=ascii)
-def test_surrogates_of_no_byte_are_refused(text):
-    """In JSON two of them, one after the other, would be another letter."""
+def test_invalid_surrogates_are_rejected(text):
+    """In JSON two consecutive surrogates would be read as one other character."""
     for keys in ([text], [text, 1.5], np.array([text])):
-        with pytest.raises(evenly.DataError, match=r"the surrogate U\+D[0-9A-F]{3}, which no text"):
+        with pytest.raises(evenly.DataError, match=r"the surrogate U\+D[0-9A-F]{3}, which is not"):
             evenly.fit(np.ones(len(keys)), by=np.array(keys, object))
     content = evenly.fit([1.0], by=np.array(["QQ"])).to_bytes()
     escaped = json.dumps(text[0] if len(text) == 1 else "\ud800").encode()
@@ -158,8 +158,8 @@ def test_surrogates_of_no_byte_are_refused(text):
         from_bytes(content.replace(b'"QQ"', escaped))
 
 
-def test_an_empty_text_of_arrow_data_is_a_key_of_its_own(tmp_path):
-    """`apply` took it for a missing one, as it is in a CSV file."""
+def test_empty_arrow_string_is_a_key(tmp_path):
+    """`apply` treated it as missing, as in a CSV file."""
     table = pa.table({"x": [1.0, 3.0, 5.0, 9.0], "s": ["", "", None, None]})
     pa.parquet.write_table(table, tmp_path / "x.parquet")
     moments = evenly.fit(tmp_path / "x.parquet", by="s")
@@ -169,16 +169,16 @@ def test_an_empty_text_of_arrow_data_is_a_key_of_its_own(tmp_path):
 
 
 DATES = [
-    (pa.date32(), 10**8, "A date that is a key must be one of the years 1 to 9999"),
-    (pa.date64(), 86_400_000 * 10**9, "A date that is a key must be one of the years"),
-    (pa.timestamp("us"), 2**62, "A timestamp that is a key must be one of whole microseconds"),
+    (pa.date32(), 10**8, "A date that is a key must be in the years 1 to 9999"),
+    (pa.date64(), 86_400_000 * 10**9, "A date that is a key must be in the years"),
+    (pa.timestamp("us"), 2**62, "A timestamp that is a key must be in whole microseconds"),
     (pa.timestamp("us"), -(2**63), "A timestamp that is a key must be one of whole micro"),
-    (pa.timestamp("s"), 2**60, "A timestamp that is a key must be one of whole microseconds"),
+    (pa.timestamp("s"), 2**60, "A timestamp that is a key must be in whole microseconds"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "value", "rule"), DATES, ids=str)
-def test_dates_that_python_does_not_have_are_refused(tmp_path, kind, value, rule):
+def test_dates_out_of_range_are_rejected(tmp_path, kind, value, rule):
     words = pa.array([value], pa.int32() if kind == pa.date32() else pa.int64())
     table = pa.table({"x": [1.0], "d": words.view(kind)})
     path = tmp_path / "x.arrow"
@@ -201,13 +201,13 @@ def test_dates_that_python_does_not_have_are_refused(tmp_path, kind, value, rule
     ],
     ids=str,
 )
-def test_times_of_numpy_that_no_key_can_hold_are_refused(keys):
+def test_numpy_times_out_of_range_are_rejected(keys):
     with pytest.raises(evenly.UnsupportedTypeError, match="that is a key must be one of"):
         evenly.fit(np.ones(1), by=keys)
 
 
-def test_times_of_several_units_are_read():
-    """The keys of datetime64[10s] were read as seconds."""
+def test_numpy_times_with_multiple_units():
+    """Keys of dtype datetime64[10s] were read as seconds."""
     assert [str(key) for key in evenly.fit([1.0], by=np.array([6], "M8[10s]"))] == [
         "1970-01-01 00:01:00"
     ]

@@ -1,4 +1,4 @@
-"""What is unpacked into memory in one piece is bounded, and refused by name before it is."""
+"""Tests of size limits of data that is decompressed at once."""
 
 import bz2
 import io
@@ -20,11 +20,11 @@ ADVICE = "If you trust the file and have the memory, set EVENLY_MAX_MEMBER_BYTES
 
 @pytest.fixture
 def bound(monkeypatch):
-    """Lower the bound: a test unpacks no gigabytes."""
+    """Lower the limit, so that tests do not decompress gigabytes."""
     return lambda nbytes: monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", str(nbytes))
 
 
-def test_the_bound_is_a_gibibyte(monkeypatch):
+def test_default_size_limit(monkeypatch):
     monkeypatch.delenv("EVENLY_MAX_MEMBER_BYTES", raising=False)
     assert max_member_bytes() == DEFAULT == 2**30
     check_size(2**30, "x")
@@ -33,7 +33,7 @@ def test_the_bound_is_a_gibibyte(monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1e9", "1 GB", "٣", "9" * 20])
-def test_a_bound_that_is_not_a_number_of_bytes_is_refused(bound, text):
+def test_invalid_size_limit_is_rejected(bound, text):
     bound(text)
     with pytest.raises(evenly.DataError, match="EVENLY_MAX_MEMBER_BYTES must be a positive number"):
         max_member_bytes()
@@ -82,7 +82,7 @@ ARCHIVES = {
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
-def test_images_in_archives(tmp_path, bound, name):
+def test_size_limit_of_images_in_archives(tmp_path, bound, name):
     content = _image()
     ARCHIVES[name](tmp_path / name, content)
     bound(len(content))
@@ -92,8 +92,8 @@ def test_images_in_archives(tmp_path, bound, name):
         evenly.fit(tmp_path / name)
 
 
-def test_a_zip_that_lies_about_the_size_of_a_member(tmp_path, bound):
-    """zipfile unpacks all of a chunk of bzip2: 4 KB may be gigabytes."""
+def test_zip_member_larger_than_declared(tmp_path, bound):
+    """zipfile decompresses whole bzip2 chunks: 4 KB can become gigabytes."""
     path = tmp_path / "x.zip"
     _bzip2_zip(path, bytes(10_000_000))
     data = path.read_bytes()
@@ -104,7 +104,7 @@ def test_a_zip_that_lies_about_the_size_of_a_member(tmp_path, bound):
         evenly.fit(path, broken="error")
 
 
-def test_an_extended_header_of_a_tar_is_bounded(tmp_path):
+def test_tar_extended_header_is_limited(tmp_path):
     info = tarfile.TarInfo("pax")
     info.type, info.size = tarfile.XHDTYPE, 2**31
     path = tmp_path / "x.tar"
@@ -115,7 +115,7 @@ def test_an_extended_header_of_a_tar_is_bounded(tmp_path):
         evenly.fit(path)
 
 
-def test_a_single_read_of_a_compressed_file(bound):
+def test_size_limit_of_single_read(bound):
     raw = io.BytesIO(bz2.compress(bytes(100_000)))
     stream = Stream(raw, "x.bz2", decompressed(raw, b"BZh"))
     bound(50_000)
@@ -124,7 +124,7 @@ def test_a_single_read_of_a_compressed_file(bound):
         stream.read(50_001)
 
 
-def test_an_xz_file_whose_dictionary_is_too_large(tmp_path, bound):
+def test_xz_dictionary_is_limited(tmp_path, bound):
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 2**26}]
     path = tmp_path / "x.csv.xz"
     path.write_bytes(lzma.compress(b"a\n1\n", filters=filters))
@@ -135,7 +135,7 @@ def test_an_xz_file_whose_dictionary_is_too_large(tmp_path, bound):
 
 
 @pytest.mark.parametrize("between", [b"", bytes(4), bytes(2**17)])
-def test_xz_streams_one_after_the_other(tmp_path, between):
+def test_concatenated_xz_streams(tmp_path, between):
     path = tmp_path / "x.csv.xz"
     path.write_bytes(lzma.compress(b"a\n1\n") + between + lzma.compress(b"2\n") + between)
     assert evenly.fit(path).count == 2
@@ -144,7 +144,7 @@ def test_xz_streams_one_after_the_other(tmp_path, between):
         evenly.fit(path)
 
 
-def test_chunks_of_hdf5(tmp_path, bound):
+def test_hdf5_chunk_size_is_limited(tmp_path, bound):
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("x", (1000, 2), "f8", chunks=(500, 2), compression="gzip")
@@ -157,7 +157,7 @@ def test_chunks_of_hdf5(tmp_path, bound):
         evenly.fit(tmp_path / "x.h5")
 
 
-def test_chunks_of_zarr(tmp_path, bound):
+def test_zarr_chunk_size_is_limited(tmp_path, bound):
     zarr = pytest.importorskip("zarr")
     array = zarr.create_array(
         str(tmp_path / "x.zarr"), shape=(1000, 2), chunks=(500, 2), dtype="f8"
@@ -170,11 +170,11 @@ def test_chunks_of_zarr(tmp_path, bound):
         evenly.fit(tmp_path / "x.zarr")
 
 
-def test_an_array_of_zarr_that_is_hardly_there(tmp_path):
-    """A few bytes of metadata: the values are a fill value, and a row has 8 TB of them."""
+def test_zarr_array_of_fill_values_is_limited(tmp_path):
+    """A few bytes of metadata declare rows of 8 TB of fill values."""
     zarr = pytest.importorskip("zarr")
     zarr.create_array(str(tmp_path / "x.zarr"), shape=(2, 10**12), chunks=(1, 10**6), dtype="f8")
-    with pytest.raises(evenly.SourceError, match=r"a part of shape \(1, 1000000000000\) is read"):
+    with pytest.raises(evenly.SourceError, match=r"in blocks of shape \(1, 1000000000000\)"):
         evenly.fit(tmp_path / "x.zarr")
 
 
@@ -191,7 +191,7 @@ def _hdf5(path, x):
 
 
 @pytest.mark.parametrize(("name", "write"), [("x.parquet", _parquet), ("x.h5", _hdf5)])
-def test_a_file_that_becomes_shorter_while_it_is_read(tmp_path, name, write):
+def test_mapped_file_truncated_while_reading(tmp_path, name, write):
     path = tmp_path / name
     write(path, np.random.default_rng(0).normal(size=2_000_000))
 
@@ -202,7 +202,7 @@ def test_a_file_that_becomes_shorter_while_it_is_read(tmp_path, name, write):
         evenly.fit(path, threads=1, progress=shorten)
 
 
-def test_a_chunk_of_zarr_that_becomes_shorter_while_it_is_read(tmp_path, monkeypatch):
+def test_zarr_chunk_truncated_while_reading(tmp_path, monkeypatch):
     zarr = pytest.importorskip("zarr")
     path = tmp_path / "x.zarr"
     array = zarr.create_array(str(path), shape=(2_000_000,), chunks=(20_000,), dtype="f8")
@@ -217,7 +217,7 @@ def test_a_chunk_of_zarr_that_becomes_shorter_while_it_is_read(tmp_path, monkeyp
         evenly.fit(path, progress=shorten)
 
 
-def test_an_archive_far_away_is_named(bound):
+def test_remote_archive_size_limit_names_url(bound):
     fsspec = pytest.importorskip("fsspec")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_BZIP2) as archive:

@@ -1,4 +1,4 @@
-"""URLs with chains, queries and passwords: read, resumed, and shown without secrets."""
+"""Tests of URLs with chains, queries and passwords."""
 
 import io
 import logging
@@ -122,7 +122,7 @@ URLS = {
 
 
 @pytest.mark.parametrize("name", URLS)
-def test_a_url_is_fitted_and_resumed_and_no_secret_is_written(name, host, web, tmp_path):
+def test_fit_and_resume_url_without_writing_secrets(name, host, web, tmp_path):
     url = URLS[name].format(host).replace("?", QUERY)
     state = tmp_path / "state.json"
     seen = []
@@ -137,26 +137,26 @@ def test_a_url_is_fitted_and_resumed_and_no_secret_is_written(name, host, web, t
     assert web.host in moments.sources[0]
 
 
-def test_the_password_reaches_the_server(host, web):
+def test_password_is_sent_to_server(host, web):
     evenly.fit(f"http://{host}/x.csv")
     assert web.users[-1] == "Basic bWU6czNjcmV0"
 
 
-def test_two_objects_of_one_address_are_two_files(host, tmp_path):
+def test_two_object_versions_are_two_files(host, tmp_path):
     state = tmp_path / "state.json"
     for version in (1, 2):
         evenly.fit(f"http://{host}/x.csv?versionId={version}&token=s3cret", update=state)
     assert evenly.load(state).rows == 4
 
 
-def test_a_file_of_a_copy_is_the_file(host, tmp_path):
+def test_cached_url_is_the_same_file(host, tmp_path):
     state = tmp_path / "state.json"
     evenly.fit(f"http://{host}/x.csv", update=state)
     again = f"simplecache::http://{host}/x.csv"
     assert evenly.fit(again, update=state, progress=pytest.fail).rows == 2
 
 
-def test_a_file_whose_suffix_is_known_is_not_downloaded_to_look_for_links(web):
+def test_http_file_is_not_downloaded_to_list_links(web):
     del web.seen[:]
     evenly.fit(f"http://{web.host}/x.parquet")
     assert len(web.seen) < 8
@@ -170,7 +170,7 @@ BAD = [
 
 
 def quoted(error):
-    """All that a program may record of an error."""
+    """Return all texts of an error that a program may record."""
     texts = []
     while error is not None:
         texts += [str(error), repr(error), *getattr(error, "__notes__", ())]
@@ -180,7 +180,7 @@ def quoted(error):
 
 @pytest.mark.parametrize("chain", ["", "zip://*.csv::", "zip://1.png::"])
 @pytest.mark.parametrize("path", BAD)
-def test_no_error_has_a_secret(path, chain, host, tmp_path, caplog):
+def test_errors_contain_no_secrets(path, chain, host, tmp_path, caplog):
     caplog.set_level(logging.DEBUG, logger="evenly")
     url = f"{chain}http://{host}{path}{QUERY}"
     for options in ({}, {"checkpoint": tmp_path / "state.json"}, {"broken": "error"}):
@@ -193,7 +193,7 @@ def test_no_error_has_a_secret(path, chain, host, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("path", ["/x.csv", "/text.csv", "/none.csv", "/images.zip", "/x.what"])
-def test_no_command_prints_a_secret(path, host, tmp_path, monkeypatch, capfd):
+def test_commands_print_no_secrets(path, host, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     url = f"http://{host}{path}{QUERY}"
     main(["fit", url, "-o", "o.json", "--checkpoint", "s.json"])
@@ -212,7 +212,7 @@ def test_no_command_prints_a_secret(path, host, tmp_path, monkeypatch, capfd):
         assert "s3cret" not in file.read_text()
 
 
-def test_a_url_is_normalised_into_a_file(host, tmp_path):
+def test_apply_to_url(host, tmp_path):
     url = f"http://{host}/x.csv{QUERY}"
     moments = evenly.fit(url)
     moments.save(tmp_path / "m.json")
@@ -221,7 +221,7 @@ def test_a_url_is_normalised_into_a_file(host, tmp_path):
     assert evenly.fit(out).mean.tolist() == [0, 0]
 
 
-def test_a_secret_that_an_older_version_has_saved_is_masked_when_it_is_read(host, tmp_path):
+def test_secret_saved_by_older_version_is_masked(host, tmp_path):
     state = tmp_path / "state.json"
     url = f"http://{host}/x.csv"
     moments = evenly.fit(url, checkpoint=state)
@@ -247,12 +247,12 @@ def test_a_secret_that_an_older_version_has_saved_is_masked_when_it_is_read(host
         "zip://in/x{}::simplecache::https://host/x.what?sig=a.b",
     ],
 )
-def test_the_suffix_of_a_url_is_that_of_its_path(url, suffix):
+def test_url_suffix_is_that_of_path(url, suffix):
     assert suffixes_of(url.format(suffix)) == suffixes_of(f"x{suffix}")
     assert file_kind(url.format(suffix)) == file_kind(f"x{suffix}")
 
 
-def test_a_query_is_no_pattern():
+def test_url_query_is_not_a_pattern():
     assert is_pattern("https://host/day-*.csv")
     assert is_pattern("s3://bucket/day-?.csv")
     assert is_pattern("zip://*.csv::https://host/x.zip?sig=a")
@@ -261,7 +261,7 @@ def test_a_query_is_no_pattern():
     assert not is_pattern("zip://1.csv::https://host/x.zip?sig=*")
 
 
-def test_another_file_of_a_file_system_keeps_the_host_and_the_chain():
+def test_with_path_keeps_host_and_chain():
     assert with_path("ftp://me@host/a/*", "/a/*", "/a/1") == "ftp://me@host/a/1"
     assert with_path("https://host/a/", "https://host/a/", "https://host/a/1") == "https://host/a/1"
     chain = "zip://*.csv::simplecache::https://host/x.zip?sig=a"
@@ -269,11 +269,11 @@ def test_another_file_of_a_file_system_keeps_the_host_and_the_chain():
     assert with_path("zip::s3://b/x.zip", "", "1.csv") == "zip://1.csv::s3://b/x.zip"
 
 
-def test_copies_are_left_out_of_a_chain():
+def test_cache_links_are_removed():
     chain = "zip://a.csv::filecache::https://host/x.zip"
     assert without_caches(chain) == "zip://a.csv::https://host/x.zip"
 
 
-def test_a_file_with_the_characters_of_a_pattern_is_found():
+def test_remote_file_name_with_pattern_characters():
     fsspec.filesystem("memory").pipe("/odd/x[1].csv", CSV)
     assert evenly.fit("memory://odd/x[1].csv").rows == 2

@@ -1,4 +1,4 @@
-"""The layers as a user meets them: torch's contract, and each extra."""
+"""Tests of the batch norm layers: torch's contract, and each additional option."""
 
 import copy
 import inspect
@@ -42,7 +42,9 @@ def near(a: Tensor, b: Tensor) -> bool:
 
 
 @over_pairs
-def test_a_layer_is_one_of_torchs(ours: type, theirs: type, shape: tuple[int, ...]) -> None:
+def test_layer_subclasses_torch_layer_with_its_signature(
+    ours: type, theirs: type, shape: tuple[int, ...]
+) -> None:
     layer = ours(3)
     assert isinstance(layer, theirs)
     assert list(layer.state_dict()) == list(theirs(3).state_dict())
@@ -67,7 +69,7 @@ def test_a_layer_is_one_of_torchs(ours: type, theirs: type, shape: tuple[int, ..
     ],
     ids=str,
 )
-def test_training_then_evaluating_is_as_with_torch(
+def test_training_and_evaluation_equal_torch(
     ours: type, theirs: type, shape: tuple[int, ...], options: dict
 ) -> None:
     layers = ours(3, **options), theirs(3, **options)
@@ -85,7 +87,7 @@ def test_training_then_evaluating_is_as_with_torch(
 
 
 @over_pairs
-def test_wrong_dimensions_are_refused_as_by_torch(
+def test_wrong_dimensions_raise_torchs_error(
     ours: type, theirs: type, shape: tuple[int, ...]
 ) -> None:
     for wrong in (torch.zeros(3), torch.zeros(2, 3, 4, 5, 6, 7)):
@@ -96,7 +98,7 @@ def test_wrong_dimensions_are_refused_as_by_torch(
         assert str(mine.value) == str(its.value)
 
 
-def test_wrong_num_features_and_dtypes_are_refused_in_torchs_words() -> None:
+def test_wrong_num_features_and_dtypes_raise_torchs_error() -> None:
     for x in (torch.zeros(4, 5), torch.zeros(4, 3, dtype=torch.float64), torch.zeros(4, 3).long()):
         for training in (True, False):
             with pytest.raises(RuntimeError) as its:
@@ -106,7 +108,7 @@ def test_wrong_num_features_and_dtypes_are_refused_in_torchs_words() -> None:
             assert str(mine.value) == str(its.value)
 
 
-def test_one_value_a_channel_is_torchs_error() -> None:
+def test_single_value_per_channel_raises_torchs_error() -> None:
     with pytest.raises(DataError, match="Expected more than 1 value per channel when training"):
         et.BatchNorm1d(3)(torch.zeros(1, 3))
     with pytest.raises(ValueError, match=r"got input size torch.Size\(\[1, 3, 1, 1\]\)"):
@@ -114,7 +116,7 @@ def test_one_value_a_channel_is_torchs_error() -> None:
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (0, 3, 5), (4, 3, 0)], ids=str)
-def test_a_batch_of_no_values_changes_nothing_but_the_count(shape: tuple[int, ...]) -> None:
+def test_empty_batch_only_changes_num_batches_tracked(shape: tuple[int, ...]) -> None:
     ours, theirs = et.BatchNorm1d(3), nn.BatchNorm1d(3)
     for layer in (ours, theirs):
         assert layer(torch.zeros(shape)).shape == shape
@@ -123,7 +125,7 @@ def test_a_batch_of_no_values_changes_nothing_but_the_count(shape: tuple[int, ..
 
 
 @pytest.mark.parametrize(("lazy", "becomes", "shape"), LAZY, ids=str)
-def test_a_lazy_layer_becomes_the_layer(lazy: type, becomes: type, shape: tuple[int, ...]) -> None:
+def test_lazy_layer_becomes_batch_norm(lazy: type, becomes: type, shape: tuple[int, ...]) -> None:
     layer = lazy(momentum=0.5, single="running")
     y = layer(rows(*shape))
     assert type(layer) is becomes
@@ -145,7 +147,7 @@ EXTRAS = {"non_finite": "skip", "single": "running", "update": "step", "virtual_
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
-def test_a_copy_has_statistics_and_extras(copied: object) -> None:
+def test_copy_and_pickle_keep_statistics_and_options(copied: object) -> None:
     layer = trained(**EXTRAS).freeze()
     other = copied(layer)
     assert repr(other) == repr(layer)
@@ -155,7 +157,7 @@ def test_a_copy_has_statistics_and_extras(copied: object) -> None:
     assert not torch.equal(other.running_mean, layer.running_mean)  # the copy follows steps too
 
 
-def test_weights_travel_between_torchs_layer_and_ours() -> None:
+def test_state_dict_is_interchangeable_with_torch() -> None:
     ours, theirs = trained(), nn.BatchNorm1d(3)
     theirs.load_state_dict(ours.state_dict())
     assert near(theirs.eval()(rows(5, 3)), ours.eval()(rows(5, 3)))
@@ -164,29 +166,29 @@ def test_weights_travel_between_torchs_layer_and_ours() -> None:
     assert torch.equal(other.eval()(rows(5, 3)), ours(rows(5, 3)))
 
 
-def test_a_saved_layer_loads_with_weights_only() -> None:
+def test_state_dict_loads_with_weights_only() -> None:
     file = io.BytesIO()
     torch.save(trained().state_dict(), file)
     file.seek(0)
     et.BatchNorm1d(3).load_state_dict(torch.load(file, weights_only=True))
 
 
-def test_functional_call_uses_what_it_is_given() -> None:
+def test_functional_call_uses_given_tensors() -> None:
     layer, x = et.BatchNorm1d(3), rows(5, 3)
-    given = {"weight": torch.full((3,), 2.0), "running_mean": torch.zeros(3)}
-    y = functional_call(layer, given, (x,))
+    tensors = {"weight": torch.full((3,), 2.0), "running_mean": torch.zeros(3)}
+    y = functional_call(layer, tensors, (x,))
     assert near(y, 2 * layer(x))
-    assert not torch.equal(given["running_mean"], torch.zeros(3))
+    assert not torch.equal(tensors["running_mean"], torch.zeros(3))
 
 
-def test_a_replica_of_data_parallel_normalises_alike() -> None:
+def test_data_parallel_replica_equals_layer() -> None:
     layer, x = trained().share_memory(), rows(5, 3)
     replica = layer._replicate_for_data_parallel()
-    replica.weight, replica.bias = layer.weight, layer.bias  # which DataParallel does next
+    replica.weight, replica.bias = layer.weight, layer.bias  # as DataParallel does
     assert torch.equal(replica(x), layer(x))
 
 
-def test_a_parametrised_weight_is_used() -> None:
+def test_parametrized_weight_is_used() -> None:
     class Twice(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return 2 * x
@@ -198,7 +200,7 @@ def test_a_parametrised_weight_is_used() -> None:
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn"])
-def test_loader_workers_do_not_disturb_training(context: str) -> None:
+def test_training_with_data_loader_workers(context: str) -> None:
     data = TensorDataset(rows(40, 3))
     loader = DataLoader(data, batch_size=8, num_workers=1, multiprocessing_context=context)
     layer = et.BatchNorm1d(3)
@@ -208,7 +210,7 @@ def test_loader_workers_do_not_disturb_training(context: str) -> None:
     assert int(layer.num_batches_tracked) == 6
 
 
-def test_autocast_takes_bfloat16_in_and_gives_it_back() -> None:
+def test_autocast_returns_bfloat16() -> None:
     net = nn.Sequential(nn.Linear(3, 3), et.BatchNorm1d(3))
     with torch.autocast("cpu", torch.bfloat16):
         y = net(rows(64, 3))
@@ -219,26 +221,26 @@ def test_autocast_takes_bfloat16_in_and_gives_it_back() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"momentum": None}, EXTRAS | {"update": "batch"}], ids=str)
 @pytest.mark.parametrize("training", [True, False])
-def test_it_compiles_as_one_graph(options: dict, training: bool) -> None:
+def test_layer_compiles_with_fullgraph(options: dict, training: bool) -> None:
     ours, compiled = (trained(**options).train(training) for _ in range(2))
-    whole = torch.compile(compiled, fullgraph=True, backend="aot_eager")
+    function = torch.compile(compiled, fullgraph=True, backend="aot_eager")
     x = rows(8, 3)
     for _ in range(2):
-        assert near(whole(x), ours(x))
+        assert near(function(x), ours(x))
     for mine, its in zip(compiled.buffers(), ours.buffers(), strict=True):
         assert near(mine, its)
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_it_exports(training: bool) -> None:
+def test_layer_exports(training: bool) -> None:
     layer, x = trained(momentum=None).train(training), rows(8, 3)
     expected = copy.deepcopy(layer)(x)
     assert near(torch.export.export(layer, (x,)).module()(x), expected)
 
 
-@pytest.mark.filterwarnings("ignore")  # the exporter's own
+@pytest.mark.filterwarnings("ignore")  # raised by the exporter
 @pytest.mark.parametrize(("ours", "theirs", "shape"), PAIRS[1:3], ids=str)
-def test_evaluation_in_onnx_gives_its_numbers(
+def test_onnx_evaluation_equals_layer(
     ours: type, theirs: type, shape: tuple[int, ...], tmp_path: Path
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -255,38 +257,38 @@ def test_evaluation_in_onnx_gives_its_numbers(
 
 
 @pytest.mark.parametrize("option", ["non_finite", "single", "update"])
-def test_an_unknown_choice_is_refused(option: str) -> None:
-    with pytest.raises(DataError, match=f"{option} must be one of .*Received: 'never'"):
+def test_unknown_option_value_raises(option: str) -> None:
+    with pytest.raises(DataError, match=f"{option} must be .*Received: 'never'"):
         et.BatchNorm1d(3, **{option: "never"})
 
 
-def test_a_virtual_batch_of_one_is_refused() -> None:
+def test_virtual_batch_size_of_one_raises() -> None:
     with pytest.raises(DataError, match="virtual_batch_size must be 2 or more"):
         et.BatchNorm1d(3, virtual_batch_size=1)
 
 
-def test_the_repr_names_what_differs_from_torch() -> None:
+def test_repr_lists_changed_options() -> None:
     assert repr(et.BatchNorm1d(3)) == repr(nn.BatchNorm1d(3))
     assert repr(et.BatchNorm1d(3, update="step").freeze()).endswith("update='step', frozen=True)")
 
 
 @pytest.mark.parametrize("samples", [4, 8, 9, 10])
-def test_virtual_batches_are_batches_of_their_own(samples: int) -> None:
-    """Of 9 samples the last one joins the batch before it, for it has no variance."""
+def test_virtual_batches_equal_separate_batches(samples: int) -> None:
+    """The last of 9 samples joins the batch before it, because it has no variance."""
     x, ghost, layer = rows(samples, 3), et.BatchNorm1d(3, virtual_batch_size=4), et.BatchNorm1d(3)
     sizes = {4: [4], 8: [4, 4], 9: [4, 5], 10: [4, 4, 2]}[samples]
-    assert torch.equal(ghost(x), torch.cat([layer(part) for part in x.split(sizes)]))
+    assert torch.equal(ghost(x), torch.cat([layer(batch) for batch in x.split(sizes)]))
     assert torch.equal(ghost.running_var, layer.running_var)
     assert ghost.num_batches_tracked == len(sizes)
 
 
-def test_evaluation_knows_no_virtual_batches() -> None:
+def test_evaluation_ignores_virtual_batch_size() -> None:
     ghost = trained(virtual_batch_size=4).eval()
     x = rows(8, 3)
     assert torch.equal(ghost(x)[4:], ghost(x[4:]))
 
 
-def test_a_frozen_layer_uses_its_statistics_in_training_too() -> None:
+def test_frozen_layer_uses_running_statistics_in_training() -> None:
     layer = trained()
     before, x = copy.deepcopy(layer.state_dict()), rows(5, 3)
     expected = layer.eval()(x)
@@ -298,12 +300,12 @@ def test_a_frozen_layer_uses_its_statistics_in_training_too() -> None:
     assert layer.num_batches_tracked == before["num_batches_tracked"] + 1
 
 
-def test_a_layer_without_statistics_cannot_be_frozen() -> None:
+def test_freeze_without_running_statistics_raises() -> None:
     with pytest.raises(DataError, match="needs running statistics to be frozen"):
         et.BatchNorm1d(3, track_running_stats=False).freeze()
 
 
-def test_a_batch_of_one_may_use_the_running_statistics() -> None:
+def test_single_running_normalizes_single_value_with_running_statistics() -> None:
     layer = trained(single="running")
     before, x = layer.running_mean.clone(), rows(1, 3)
     y = layer(x)
@@ -312,7 +314,7 @@ def test_a_batch_of_one_may_use_the_running_statistics() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_batch_that_is_not_finite_is_skipped_and_counted(value: float) -> None:
+def test_non_finite_skip_skips_and_counts_batch(value: float) -> None:
     layer = trained(non_finite="skip")
     before = copy.deepcopy(layer.state_dict())
     bad = rows(5, 3)
@@ -328,23 +330,23 @@ def test_a_batch_that_is_not_finite_is_skipped_and_counted(value: float) -> None
     assert layer.skipped == 0
 
 
-def test_accumulated_batches_count_as_one_large_batch() -> None:
+def test_update_step_equals_one_large_batch() -> None:
     x = rows(20, 3, offset=5)
-    whole, parts = et.BatchNorm1d(3), et.BatchNorm1d(3, update="step")
-    whole(x)
-    optimizer = torch.optim.SGD(parts.parameters(), lr=0.0)
-    for part in x.split([3, 7, 10]):
-        parts(part).sum().backward()
-    assert torch.equal(parts.running_mean, torch.zeros(3))
+    single, accumulated = et.BatchNorm1d(3), et.BatchNorm1d(3, update="step")
+    single(x)
+    optimizer = torch.optim.SGD(accumulated.parameters(), lr=0.0)
+    for batch in x.split([3, 7, 10]):
+        accumulated(batch).sum().backward()
+    assert torch.equal(accumulated.running_mean, torch.zeros(3))
     optimizer.step()
-    assert near(parts.running_mean, whole.running_mean)
-    assert near(parts.running_var, whole.running_var)
-    assert parts.num_batches_tracked == 1
-    optimizer.step()  # nothing new
-    assert parts.num_batches_tracked == 1
+    assert near(accumulated.running_mean, single.running_mean)
+    assert near(accumulated.running_var, single.running_var)
+    assert accumulated.num_batches_tracked == 1
+    optimizer.step()  # without a new batch
+    assert accumulated.num_batches_tracked == 1
 
 
-def test_another_models_step_is_not_a_layers() -> None:
+def test_update_step_ignores_other_optimizers() -> None:
     layer, other = et.BatchNorm1d(3, update="step"), nn.Linear(3, 3)
     layer(rows(5, 3))
     torch.optim.SGD(other.parameters(), lr=0.1).step()
@@ -355,7 +357,7 @@ def test_another_models_step_is_not_a_layers() -> None:
 
 @pytest.mark.parametrize("reentrant", [True, False])
 @pytest.mark.parametrize("update", ["batch", "step"])
-def test_activation_checkpointing_counts_a_batch_once(update: str, reentrant: bool) -> None:
+def test_activation_checkpointing_updates_once_per_batch(update: str, reentrant: bool) -> None:
     layer, x = et.BatchNorm1d(3, update=update), rows(5, 3).requires_grad_()
     expected = et.BatchNorm1d(3)
     expected(x)
@@ -368,40 +370,40 @@ def test_activation_checkpointing_counts_a_batch_once(update: str, reentrant: bo
 
 @pytest.mark.parametrize("shape", [(6, 3), (6, 3, 5), (6, 3, 4, 2)], ids=str)
 @pytest.mark.parametrize("fill", [1e9, float("nan")])
-def test_padding_does_not_count(shape: tuple[int, ...], fill: float) -> None:
-    """Whatever it holds: the rest is normalised as if it were alone; padding is 0, no gradient."""
-    kind = {2: et.BatchNorm1d, 3: et.BatchNorm1d, 4: et.BatchNorm2d}[len(shape)]
+def test_mask_excludes_padding(shape: tuple[int, ...], fill: float) -> None:
+    """The valid values are normalized as if alone; padding becomes 0 without a gradient."""
+    layer_class = {2: et.BatchNorm1d, 3: et.BatchNorm1d, 4: et.BatchNorm2d}[len(shape)]
     random = torch.Generator().manual_seed(3)
     mask = torch.rand((shape[0], *shape[2:]), generator=random) < 0.6
-    layer, alone = kind(3), et.BatchNorm1d(3)
+    layer, alone = layer_class(3), et.BatchNorm1d(3)
     x = rows(*shape, offset=4)
-    over = mask.unsqueeze(1).expand(shape)
-    x = torch.where(over, x, fill).requires_grad_()
+    counts = mask.unsqueeze(1).expand(shape)
+    x = torch.where(counts, x, fill).requires_grad_()
     y = layer(x, mask=mask)
     valid = x.detach().movedim(1, -1)[mask].requires_grad_()
     expected = alone(valid)
     assert near(y.movedim(1, -1)[mask], expected)
-    assert not y[~over].any()
+    assert not y[~counts].any()
     assert near(layer.running_mean, alone.running_mean)
     assert near(layer.running_var, alone.running_var)
     (gradient,) = torch.autograd.grad((y * y * y).sum(), x)
-    (wanted,) = torch.autograd.grad((expected**3).sum(), valid)
-    assert near(gradient.movedim(1, -1)[mask], wanted)
-    assert not gradient[~over].any()
+    (expected_gradient,) = torch.autograd.grad((expected**3).sum(), valid)
+    assert near(gradient.movedim(1, -1)[mask], expected_gradient)
+    assert not gradient[~counts].any()
 
 
-def test_lengths_are_masks() -> None:
+def test_lengths_equal_mask() -> None:
     x, lengths = rows(4, 3, 6), torch.tensor([6, 0, 2, 5])
     mask = torch.arange(6) < lengths[:, None]
     assert torch.equal(et.BatchNorm1d(3)(x, lengths=lengths), et.BatchNorm1d(3)(x, mask=mask))
 
 
-def test_a_mask_over_samples_takes_whole_ones() -> None:
+def test_mask_over_samples_excludes_whole_samples() -> None:
     x, mask = rows(4, 3, 6), torch.tensor([True, False, True, True])
     assert near(et.BatchNorm1d(3)(x, mask=mask)[mask], et.BatchNorm1d(3)(x[mask]))
 
 
-def test_all_padding_moves_nothing_and_has_gradients_of_zero() -> None:
+def test_batch_of_padding_has_no_update_and_zero_gradients() -> None:
     layer, x = et.BatchNorm1d(3), rows(4, 3).requires_grad_()
     y = layer(x, mask=torch.zeros(4, dtype=torch.bool))
     y.sum().backward()
@@ -412,19 +414,19 @@ def test_all_padding_moves_nothing_and_has_gradients_of_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("padding", "message"),
     [
         ({"mask": torch.ones(4)}, "mask must be boolean"),
         ({"mask": torch.ones(5, dtype=torch.bool)}, "mask must have the shape"),
         ({"mask": torch.ones(4, 3, 6, dtype=torch.bool)}, "mask must have the shape"),
-        ({"lengths": torch.ones(4)}, "lengths must be whole numbers"),
-        ({"lengths": torch.ones(3, dtype=torch.long)}, "lengths must be whole numbers"),
+        ({"lengths": torch.ones(4)}, "lengths must be integers"),
+        ({"lengths": torch.ones(3, dtype=torch.long)}, "lengths must be integers"),
         (
             {"lengths": torch.ones(4).long(), "mask": torch.ones(4, dtype=torch.bool)},
             "Received: both",
         ),
     ],
 )
-def test_a_wrong_mask_is_refused(given: dict, message: str) -> None:
+def test_invalid_mask_raises(padding: dict, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        et.BatchNorm1d(3)(rows(4, 3, 6), **given)
+        et.BatchNorm1d(3)(rows(4, 3, 6), **padding)

@@ -1,4 +1,4 @@
-"""`convert`: torch's batch norms become ours and back, and nothing else changes."""
+"""Tests of `convert` between torch's and evenly's batch norms."""
 
 import copy
 from typing import Any
@@ -39,7 +39,7 @@ class Doubled(nn.Module):
 
 
 class Activated(nn.BatchNorm1d):
-    """Someone's own layer, as timm has."""
+    """A subclass by a third party, like those of timm."""
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input).relu()
@@ -55,8 +55,8 @@ def network() -> nn.Sequential:
 
 
 @pytest.mark.parametrize(("torchs", "ours"), PAIRS)
-def test_a_layer_changes_its_class_and_holds_what_it_held(torchs: Any, ours: Any) -> None:
-    """The very same tensors, mode, dtype, device; and back."""
+def test_convert_changes_only_the_class(torchs: Any, ours: Any) -> None:
+    """Tensors, mode, dtype and device are the same objects and values, also after undoing it."""
     layer = torchs(4, eps=1e-3, momentum=None, bias=False, dtype=torch.float64, device="meta")
     layer.eval().requires_grad_(False)
     tensors, attributes = layer.state_dict(keep_vars=True), dict(vars(layer))
@@ -70,7 +70,7 @@ def test_a_layer_changes_its_class_and_holds_what_it_held(torchs: Any, ours: Any
 
 
 @pytest.mark.parametrize(("torchs", "ours", "shape"), LAZY)
-def test_lazy_layers_become_those_of_their_side(
+def test_converted_lazy_layers_become_layers_of_the_same_library(
     torchs: Any, ours: Any, shape: tuple[int, ...]
 ) -> None:
     for to, start, end in (("evenly", torchs, ours), ("torch", ours, torchs)):
@@ -80,13 +80,13 @@ def test_lazy_layers_become_those_of_their_side(
         assert type(layer) is end.cls_to_become
 
 
-def test_a_training_run_goes_on_as_if_nothing_had_happened() -> None:
-    """The optimiser was made before; its parameters and its momentum stay."""
+def test_convert_during_training_does_not_change_results() -> None:
+    """The optimizer was created before; its parameters and momentum stay valid."""
     models = [network(), network()]
     optimizers = [torch.optim.SGD(m.parameters(), lr=0.1, momentum=0.9) for m in models]
-    for number in range(6):
-        if number in (2, 4):
-            convert(models[0], to="evenly" if number == 2 else "torch")
+    for step in range(6):
+        if step in (2, 4):
+            convert(models[0], to="evenly" if step == 2 else "torch")
         for model, optimizer in zip(models, optimizers, strict=True):
             optimizer.zero_grad()
             (model(batch()) - 1).square().mean().backward()
@@ -94,7 +94,7 @@ def test_a_training_run_goes_on_as_if_nothing_had_happened() -> None:
     torch.testing.assert_close(models[0].state_dict(), models[1].state_dict())
 
 
-def test_hooks_go_on_being_called() -> None:
+def test_convert_keeps_hooks() -> None:
     layer, calls = nn.BatchNorm1d(4), []
     layer.register_forward_pre_hook(lambda *_: calls.append("before"))
     layer.register_forward_hook(lambda *_: calls.append("after"))
@@ -103,17 +103,17 @@ def test_hooks_go_on_being_called() -> None:
     assert calls == ["before", "after", "backward"]
 
 
-def test_a_shared_layer_stays_one() -> None:
+def test_convert_keeps_shared_layers_shared() -> None:
     shared = nn.BatchNorm1d(4)
     model = convert(nn.Sequential(shared, nn.ReLU(), shared))
     assert model[0] is model[2] is shared
     assert type(shared) is BatchNorm1d
 
 
-def test_parametrizations_stay_and_can_be_removed() -> None:
+def test_convert_keeps_parametrizations() -> None:
     layer = nn.BatchNorm1d(4)
     parametrize.register_parametrization(layer, "weight", Doubled())
-    twin = copy.deepcopy(layer)  # of the same class, which is not to change
+    twin = copy.deepcopy(layer)  # of the same class, which must not change
     expected = layer(batch())
     convert(layer)
     torch.testing.assert_close(layer(batch()), expected)
@@ -125,7 +125,7 @@ def test_parametrizations_stay_and_can_be_removed() -> None:
     assert torch.equal(layer.weight, torch.full((4,), 2.0))
 
 
-def test_a_parametrised_layer_becomes_torchs_again() -> None:
+def test_convert_parametrized_layer_to_torch() -> None:
     layer = BatchNorm1d(4)
     parametrize.register_parametrization(layer, "bias", Doubled())
     convert(layer, to="torch")
@@ -135,16 +135,16 @@ def test_a_parametrised_layer_becomes_torchs_again() -> None:
     assert type(layer) is nn.BatchNorm1d
 
 
-def test_other_layers_and_subclasses_are_left_alone_and_named() -> None:
+def test_convert_warns_about_subclasses_and_skips_them() -> None:
     model = nn.Sequential(nn.BatchNorm1d(4), Activated(4), nn.InstanceNorm1d(4), BatchNorm1d(4))
-    with pytest.warns(UserWarning, match=r"were left alone: '1 \(Activated\)'\.") as caught:
+    with pytest.warns(UserWarning, match=r"were not converted: '1 \(Activated\)'\.") as caught:
         convert(model)
     assert caught[0].filename == __file__
-    kinds = [BatchNorm1d, Activated, nn.InstanceNorm1d, BatchNorm1d]
-    assert [type(layer) for layer in model] == kinds
+    classes = [BatchNorm1d, Activated, nn.InstanceNorm1d, BatchNorm1d]
+    assert [type(layer) for layer in model] == classes
 
 
-def test_extras_are_set_on_what_is_converted() -> None:
+def test_convert_sets_options_on_converted_layers() -> None:
     model = nn.Sequential(nn.BatchNorm1d(4), BatchNorm1d(4))
     convert(model, non_finite="skip", single="running")
     model[0](torch.full((4, 4), torch.nan))
@@ -153,7 +153,7 @@ def test_extras_are_set_on_what_is_converted() -> None:
     assert (model[1].non_finite, model[1].single) == ("propagate", "error")
 
 
-def test_the_counter_of_skipped_batches_is_where_the_layer_is() -> None:
+def test_convert_creates_skipped_buffer_on_device_of_layer() -> None:
     layer = convert(nn.BatchNorm1d(4, device="meta"), non_finite="skip")
     assert layer.skipped.device.type == "meta"
 
@@ -162,27 +162,27 @@ def test_the_counter_of_skipped_batches_is_where_the_layer_is() -> None:
     ("options", "message"),
     [
         ({"to": "keras"}, r"to must be 'evenly' or 'torch'\. Received: 'keras'\."),
-        ({"single": "never"}, r"single must be one of 'error', 'running'\. Received: 'never'\."),
-        ({"to": "torch", "single": "running"}, "torch's layers have no extras. Received: single."),
+        ({"single": "never"}, r"single must be 'error' or 'running'\. Received: 'never'\."),
+        ({"to": "torch", "single": "running"}, "torch's layers do not have .* Received: single."),
         ({"virtual_batch_size": 4}, "Received: virtual_batch_size for a model with SyncBatchNorm"),
     ],
 )
-def test_a_wrong_option_changes_nothing(options: dict[str, Any], message: str) -> None:
+def test_convert_with_invalid_option_changes_nothing(options: dict[str, Any], message: str) -> None:
     model = nn.Sequential(nn.BatchNorm1d(4), nn.SyncBatchNorm(4), BatchNorm1d(4))
     with pytest.raises(DataError, match=message):
         convert(model, **options)
     assert [type(layer) for layer in model] == [nn.BatchNorm1d, nn.SyncBatchNorm, BatchNorm1d]
 
 
-def test_an_unknown_extra_is_refused() -> None:
+def test_convert_with_unknown_option_raises() -> None:
     with pytest.raises(TypeError, match="unexpected keyword argument 'nonfinite'"):
         convert(network(), nonfinite="skip")
 
 
-def test_what_torch_has_not_is_lost_with_a_warning_that_says_where() -> None:
+def test_convert_to_torch_warns_about_lost_options() -> None:
     model = convert(network(), non_finite="skip", update="step")
     model[1].freeze()
-    with pytest.warns(UserWarning, match=r"these go without: 1 \(non_finite, update, frozen\)\.$"):
+    with pytest.warns(UserWarning, match=r"in training: 1 \(non_finite, update, frozen\)\.$"):
         convert(model, to="torch")
     assert vars(model[1]).keys() == vars(nn.BatchNorm1d(4)).keys()
     assert "skipped" not in dict(model.named_buffers())
@@ -194,18 +194,18 @@ def test_what_torch_has_not_is_lost_with_a_warning_that_says_where() -> None:
     )
 
 
-def test_rows_that_wait_for_an_optimiser_step_are_taken_in_before_the_way_back() -> None:
+def test_convert_to_torch_applies_pending_update_first() -> None:
     model, other = convert(network(), update="step"), network()
-    for each in (model, other):
-        each(batch()).sum().backward()
+    for network_ in (model, other):
+        network_(batch()).sum().backward()
     with pytest.warns(UserWarning, match="update"):
         convert(model, to="torch")
     torch.testing.assert_close(model[1].running_mean, other[1].running_mean)
-    torch.optim.SGD(model.parameters(), lr=0.0).step()  # which no longer knows of the layer
+    torch.optim.SGD(model.parameters(), lr=0.0).step()  # does not update the layer any more
     assert model[1].num_batches_tracked == 1
 
 
-def test_a_converted_model_survives_copies_and_state_dicts() -> None:
+def test_copy_and_state_dict_of_converted_model() -> None:
     model, twin = convert(network()), network()
     twin.load_state_dict(model.state_dict())
     for other in (copy.deepcopy(model), twin):

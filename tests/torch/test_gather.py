@@ -1,4 +1,4 @@
-"""`gather`: moments of real processes, by gloo, have the bits of one process."""
+"""Tests of `gather` with gloo: moments of several processes equal those of one."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,23 +22,23 @@ def run() -> Iterator[Run]:
 # ---- On the ranks ------------------------------------------------------------------------
 
 
-def gathered(part: evenly.Moments) -> evenly.Moments:
-    return gather(part)
+def gather_moments(moments: evenly.Moments) -> evenly.Moments:
+    return gather(moments)
 
 
-def gathered_and_kept(part: evenly.Moments) -> tuple[evenly.Moments, evenly.Moments]:
-    gather(part)
-    return part, gather(part)
+def gather_twice(moments: evenly.Moments) -> tuple[evenly.Moments, evenly.Moments]:
+    gather(moments)
+    return moments, gather(moments)
 
 
-def gathered_in_pairs(part: evenly.Moments) -> Any:
-    """Ranks 0 and 2 are a group; rank 1 is in another, alone."""
+def gather_in_groups(moments: evenly.Moments) -> Any:
+    """Gather over a group of ranks 0 and 2, and one of rank 1."""
     groups = [dist.new_group([0, 2]), dist.new_group([1])]
-    return gather(part, groups[dist.get_rank() == 1])
+    return gather(moments, groups[dist.get_rank() == 1])
 
 
-def gathered_by_all_over_a_pair(part: evenly.Moments) -> evenly.Moments:
-    return gather(part, dist.new_group([0, 2]))
+def gather_over_pair(moments: evenly.Moments) -> evenly.Moments:
+    return gather(moments, dist.new_group([0, 2]))
 
 
 # ---- In this process ---------------------------------------------------------------------
@@ -49,85 +49,87 @@ def rows(seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     return rng.normal(1.7e9, 1, (40, 3)) * 2.0 ** rng.integers(-40, 40, (40, 3))
 
 
-def fitted(columns: dict[str, Any]) -> evenly.Moments:
+def fit_frame(columns: dict[str, Any]) -> evenly.Moments:
     import pandas as pd
 
     return evenly.fit(pd.DataFrame(columns))
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_any_share_of_the_rows_gives_every_rank_the_bits_of_one_process(run: Run, seed: int):
+def test_gather_of_any_split_equals_one_process(run: Run, seed: int):
     x = rows(seed)
-    cut = sorted(np.random.default_rng(seed).integers(1, 40, 2))
-    parts = [evenly.fit(part) if len(part) else evenly.Moments.empty() for part in np.split(x, cut)]
-    whole = evenly.fit(x)
-    for moments in run(gathered, parts):
-        assert moments == whole
+    cuts = sorted(np.random.default_rng(seed).integers(1, 40, 2))
+    parts = [evenly.fit(y) if len(y) else evenly.Moments.empty() for y in np.split(x, cuts)]
+    expected = evenly.fit(x)
+    for moments in run(gather_moments, parts):
+        assert moments == expected
         assert moments.rows == 40
-        assert moments.min.tolist() == whole.min.tolist()
-        assert moments.std().tobytes() == whole.std().tobytes()
+        assert moments.min.tolist() == expected.min.tolist()
+        assert moments.std().tobytes() == expected.std().tobytes()
 
 
 @pytest.mark.parametrize("empty", [0, 1, 2])
-def test_a_rank_without_data_takes_part(run: Run, empty: int):
+def test_gather_with_rank_without_data(run: Run, empty: int):
     parts = [evenly.fit(rows(seed)) for seed in range(3)]
     parts[empty] = evenly.Moments.empty()
-    assert run(gathered, parts) == [evenly.merge(parts)] * 3
+    assert run(gather_moments, parts) == [evenly.merge(parts)] * 3
 
 
-def test_no_rank_has_data(run: Run):
-    for moments in run(gathered, [evenly.Moments.empty(2)] * 3):
+def test_gather_without_any_data(run: Run):
+    for moments in run(gather_moments, [evenly.Moments.empty(2)] * 3):
         assert moments.rows == 0
         assert moments.num_features == 2
 
 
-def test_columns_are_matched_by_name(run: Run):
-    parts = [fitted({"a": [1.0], "b": [2.0]}), fitted({"b": [3.0], "a": [4.0]})]
-    parts.append(fitted({"a": [5.0], "b": [6.0]}))
-    moments = run(gathered, parts)[1]
+def test_gather_matches_columns_by_name(run: Run):
+    parts = [fit_frame({"a": [1.0], "b": [2.0]}), fit_frame({"b": [3.0], "a": [4.0]})]
+    parts.append(fit_frame({"a": [5.0], "b": [6.0]}))
+    moments = run(gather_moments, parts)[1]
     assert moments.columns == ("a", "b")
-    assert moments == fitted({"a": [1.0, 4.0, 5.0], "b": [2.0, 3.0, 6.0]})
+    assert moments == fit_frame({"a": [1.0, 4.0, 5.0], "b": [2.0, 3.0, 6.0]})
 
 
-def test_what_was_given_stays_as_it_was(run: Run):
+def test_gather_leaves_its_argument_unchanged(run: Run):
     parts = [evenly.fit(rows(seed)) for seed in range(3)]
-    for part, (kept, again) in zip(parts, run(gathered_and_kept, parts), strict=True):
-        assert kept == part
-        assert again == evenly.merge(parts)
+    for part, (argument, result) in zip(parts, run(gather_twice, parts), strict=True):
+        assert argument == part
+        assert result == evenly.merge(parts)
 
 
-def test_a_group_of_some_ranks_adds_up_those(run: Run):
+def test_gather_over_group_merges_only_its_ranks(run: Run):
     one, alone, three = parts = [evenly.fit(rows(seed)) for seed in range(3)]
-    assert run(gathered_in_pairs, parts) == [one + three, alone, one + three]
+    assert run(gather_in_groups, parts) == [one + three, alone, one + three]
 
 
-def test_a_rank_outside_the_group_is_told_so_and_the_others_are_not_held_up(run: Run):
+def test_gather_raises_on_rank_outside_group(run: Run):
     parts = [evenly.fit(rows(seed)) for seed in range(3)]
-    first, outside, last = run(gathered_by_all_over_a_pair, parts)
+    first, outside, last = run(gather_over_pair, parts)
     assert first == last == parts[0] + parts[2]
     assert isinstance(outside, DataError)
-    assert "Received: a group without rank 1. Call gather on its members" in str(outside)
+    assert "Received: a group without rank 1. Call gather only on members of the group." in str(
+        outside
+    )
 
 
-def test_other_columns_are_the_same_error_on_every_rank(run: Run):
-    parts = [fitted({"a": [1.0], "b": [1.0]}), fitted({"a": [1.0], "b": [2.0]})]
-    errors = run(gathered, [*parts, fitted({"a": [1.0], "c": [2.0]})])
+def test_gather_of_other_columns_raises_same_error_on_every_rank(run: Run):
+    parts = [fit_frame({"a": [1.0], "b": [1.0]}), fit_frame({"a": [1.0], "b": [2.0]})]
+    errors = run(gather_moments, [*parts, fit_frame({"a": [1.0], "c": [2.0]})])
     assert len({str(error) for error in errors}) == 1
     assert all(isinstance(error, ColumnError) for error in errors)
     assert "Missing: 'b'; unknown: 'c'." in str(errors[0])
-    assert str(errors[0]).endswith("It is rank 2 that differs from those before.")
+    assert str(errors[0]).endswith("Rank 2 differs from the ranks before it.")
 
 
-def test_another_number_of_columns_is_the_same_error_on_every_rank(run: Run):
+def test_gather_of_other_number_of_columns_raises_same_error_on_every_rank(run: Run):
     parts = [evenly.fit(rows(1)), evenly.fit(rows(2)[:, :2]), evenly.fit(rows(3))]
-    errors = run(gathered, parts)
+    errors = run(gather_moments, parts)
     assert {str(error) for error in errors} == {
         "Moments without column names need the same number of columns. Received: 3 and 2. "
-        "It is rank 1 that differs from those before."
+        "Rank 1 differs from the ranks before it."
     }
 
 
-def test_after_an_error_the_ranks_gather_again(run: Run):
-    run(gathered, [evenly.fit(rows(1)), evenly.fit(rows(1)[:, :2]), evenly.fit(rows(1))])
-    whole = evenly.fit(rows(1))
-    assert run(gathered, [whole] * 3) == [whole + whole + whole] * 3
+def test_gather_works_after_an_error(run: Run):
+    run(gather_moments, [evenly.fit(rows(1)), evenly.fit(rows(1)[:, :2]), evenly.fit(rows(1))])
+    moments = evenly.fit(rows(1))
+    assert run(gather_moments, [moments] * 3) == [moments + moments + moments] * 3

@@ -1,4 +1,4 @@
-"""The kernels of batch normalisation beside the same in float64, by torch's own autograd."""
+"""Tests of the batch norm kernels against float64 results of torch's autograd."""
 
 from itertools import product
 
@@ -16,8 +16,9 @@ EPSILON = {torch.float64: 2.0**-52, torch.float32: 2.0**-23, torch.bfloat16: 2.0
 EPSILON |= {torch.float16: 2.0**-10}
 DTYPES = tuple(EPSILON)
 
-# (samples, channels, *rest): fewer channels than a register holds, more, and no multiple; runs
-# of one value, of less than a register, of more; what is cut among threads; rows of many columns.
+# (samples, channels, *): fewer and more channels than a register holds, and no multiple of it;
+# runs of one value, shorter and longer than a register; sizes that are split over threads; and
+# rows of many columns.
 SHAPES = [
     (2, 1), (3, 5), (33, 7), (100, 10), (17, 16), (70, 33), (19, 100), (300, 130), (9, 1500),
     (5000, 10), (3, 2, 1), (4, 3, 5), (2, 3, 17), (6, 40, 49), (3, 2, 3000), (2, 1, 70000),
@@ -28,7 +29,7 @@ SHAPES = [
 def reference(
     x: Tensor, gradient: Tensor, weight: Tensor, bias: Tensor, fixed: tuple[Tensor, Tensor] | None
 ) -> list[Tensor]:
-    """The output and the gradients of input, weight and bias, all in float64."""
+    """Return the output and the gradients of input, weight and bias in float64."""
     axes = [0, *range(2, x.ndim)]
     shape = (1, -1, *[1] * (x.ndim - 2))
     x, weight, bias = (t.double().detach().requires_grad_() for t in (x, weight, bias))
@@ -41,10 +42,12 @@ def reference(
     return [y.detach(), *torch.autograd.grad(y, (x, weight, bias), gradient.double())]
 
 
-def assert_near(got: Tensor, expected: Tensor, dtype: torch.dtype, scale: float, what: str) -> None:
-    error = (got.double() - expected).abs().max().item()
-    ulps = 200 if dtype is torch.float64 else 4  # the reference is no better than float64 itself
-    assert error <= ulps * EPSILON[dtype] * scale, f"{what}: {error}, of {scale}"
+def assert_near(
+    actual: Tensor, expected: Tensor, dtype: torch.dtype, scale: float, label: str
+) -> None:
+    error = (actual.double() - expected).abs().max().item()
+    ulps = 200 if dtype is torch.float64 else 4  # the reference is computed in float64, too
+    assert error <= ulps * EPSILON[dtype] * scale, f"{label}: {error}, of {scale}"
 
 
 def check(shape: tuple[int, ...], dtype: torch.dtype, channels_last: bool, fixed: bool) -> None:
@@ -53,24 +56,25 @@ def check(shape: tuple[int, ...], dtype: torch.dtype, channels_last: bool, fixed
     gradient = torch.randn(shape, generator=random, dtype=torch.float64).to(dtype)
     if channels_last:
         x, gradient = (t.movedim(1, -1).contiguous().movedim(-1, 1) for t in (x, gradient))
-    own = torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
-    weight, bias, mean, spread = torch.rand(4, shape[1], generator=random, dtype=own) + 0.5
-    statistics = (mean, spread) if fixed else None
+    parameter_dtype = torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
+    parameters = torch.rand(4, shape[1], generator=random, dtype=parameter_dtype) + 0.5
+    weight, bias, mean, variance = parameters
+    statistics = (mean, variance) if fixed else None
     inputs = [t.detach().requires_grad_() for t in (x, weight, bias)]
     assert native.supports(*inputs)
     y = batch_norm(
         inputs[0], *(statistics or (None, None)), inputs[1], inputs[2], training=not fixed
     )
     assert y.stride() == x.stride()
-    found = [y, *torch.autograd.grad(y, inputs, gradient)]
+    results = [y, *torch.autograd.grad(y, inputs, gradient)]
     expected = reference(x, gradient, weight, bias, statistics)
     values = x.numel() // shape[1]
     scales = [e.abs().max().item() + 1 for e in expected[:2]]
     scales += [16 * values**0.5] * 2
     names = "output", "input's gradient", "weight's gradient", "bias's gradient"
-    for got, want, name, scale in zip(found, expected, names, scales, strict=True):
-        assert got.dtype == (dtype if name in names[:2] else own)
-        assert_near(got, want, got.dtype, scale, f"{name} of {shape} {dtype}")
+    for result, exact, name, scale in zip(results, expected, names, scales, strict=True):
+        assert result.dtype == (dtype if name in names[:2] else parameter_dtype)
+        assert_near(result, exact, result.dtype, scale, f"{name} of {shape} {dtype}")
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -92,7 +96,7 @@ def test_output_and_gradients_are_those_of_float64(
     fixed=st.booleans(),
 )
 @example(2, 17, 15, torch.bfloat16, True, False)
-def test_any_shape(
+def test_kernels_equal_reference_for_any_shape(
     samples: int, channels: int, inner: int, dtype: torch.dtype, channels_last: bool, fixed: bool
 ) -> None:
     check((samples, channels, inner), dtype, channels_last, fixed)
@@ -100,7 +104,7 @@ def test_any_shape(
 
 @pytest.mark.parametrize("shape", [(5000, 64), (20, 40, 700), (3, 2, 90000), (64, 512, 7)], ids=str)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_any_number_of_threads_gives_the_same_bits(
+def test_kernels_are_bit_identical_for_any_number_of_threads(
     shape: tuple[int, ...], dtype: torch.dtype
 ) -> None:
     x = torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(dtype)
@@ -120,8 +124,10 @@ def test_any_number_of_threads_gives_the_same_bits(
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("shape", [(4096, 3), (4096, 64), (8, 3, 500), (2, 1, 90000)], ids=str)
-def test_a_far_first_value_costs_no_digits(shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    """Sums are about a channel's first value; it may be the one that lies far off."""
+def test_outlier_as_first_value_costs_no_precision(
+    shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    """Sums are relative to a channel's first value, which may be an outlier."""
     x = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
     x[0] = 1e6
     y = batch_norm(x, None, None, training=True)
@@ -131,7 +137,7 @@ def test_a_far_first_value_costs_no_digits(shape: tuple[int, ...], dtype: torch.
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("shape", [(5, 3), (1000, 40), (6, 5, 100)], ids=str)
-def test_a_constant_channel_is_exactly_its_bias(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+def test_constant_channel_becomes_its_bias(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     x = torch.full(shape, 1234.1, dtype=dtype)
     bias = torch.arange(shape[1], dtype=dtype)
     y = batch_norm(x, None, None, torch.full_like(bias, 3), bias, training=True)
@@ -140,19 +146,19 @@ def test_a_constant_channel_is_exactly_its_bias(shape: tuple[int, ...], dtype: t
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_what_is_not_finite_spoils_its_own_channel_only(value: float, dtype: torch.dtype) -> None:
+def test_non_finite_value_affects_only_its_channel(value: float, dtype: torch.dtype) -> None:
     x = torch.randn(50, 20, generator=torch.Generator().manual_seed(1)).to(dtype)
     x[7, 3] = value
     leaf = x.clone().requires_grad_()
     y = batch_norm(leaf, None, None, training=True)
     (gradient,) = torch.autograd.grad(y, leaf, torch.ones_like(y))
     for result in (y, gradient):
-        spoilt = result.isnan().any(0)
-        assert spoilt.nonzero().flatten().tolist() == [3]
+        has_nan = result.isnan().any(0)
+        assert has_nan.nonzero().flatten().tolist() == [3]
         assert result[:, 3].isnan().all()
 
 
-def test_squares_beyond_float32_have_a_variance() -> None:
+def test_values_whose_squares_overflow_float32_are_normalized() -> None:
     x = torch.tensor([[1e30], [-1e30], [3e30]], requires_grad=True)
     y = batch_norm(x, None, None, training=True)
     expected = reference(x, torch.ones(3, 1), torch.ones(1), torch.zeros(1), None)[0]
@@ -160,25 +166,25 @@ def test_squares_beyond_float32_have_a_variance() -> None:
     assert torch.autograd.grad(y, x, torch.ones_like(y))[0].isfinite().all()
 
 
-def test_bfloat16_is_rounded_to_nearest_even_as_torch_does() -> None:
+def test_bfloat16_rounds_to_nearest_even_as_torch() -> None:
     x = torch.arange(-(2**15), 2**15, dtype=torch.int16).view(torch.bfloat16)
     x = x[x.isfinite() & (x.abs() < 1e37)]
     y = batch_norm(x[:, None], torch.zeros(1), torch.ones(1), torch.full((1,), 1.0039), eps=0.0)
     assert torch.equal(y[:, 0], (x.float() * 1.0039).bfloat16())
 
 
-def test_two_models_in_two_threads_do_not_meet() -> None:
+def test_two_models_in_two_threads() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     x = torch.randn(300, 64, generator=torch.Generator().manual_seed(1))
     expected = batch_norm(x, None, None, training=True)
 
-    def many(_: int) -> bool:
+    def run_many(_: int) -> bool:
         layer = BatchNorm1d(64)
         return all(torch.equal(layer(x), expected) for _ in range(50))
 
     with ThreadPoolExecutor(2) as pool:
-        assert all(pool.map(many, range(2)))
+        assert all(pool.map(run_many, range(2)))
 
 
 @pytest.mark.parametrize(
@@ -194,22 +200,22 @@ def test_two_models_in_two_threads_do_not_meet() -> None:
     ],
     ids=["integers", "complex", "sparse", "meta", "empty", "one axis", "negated"],
 )
-def test_what_the_kernels_do_not_take(x: Tensor) -> None:
+def test_supports_rejects_other_inputs(x: Tensor) -> None:
     assert not native.supports(x)
     assert native.supports(torch.ones(4, 3), torch.ones(3))
 
 
-def test_parts_of_other_lengths_dtypes_and_strides_are_not_taken() -> None:
+def test_supports_rejects_parameters_of_other_lengths_dtypes_and_strides() -> None:
     x, good = torch.ones(4, 3), torch.ones(3)
-    for part in (torch.ones(4), good.double(), good.bfloat16(), torch.ones(3, 2)[:, 0]):
-        assert not native.supports(x, part)
-        assert not native.supports(x, good, part)
+    for bad in (torch.ones(4), good.double(), good.bfloat16(), torch.ones(3, 2)[:, 0]):
+        assert not native.supports(x, bad)
+        assert not native.supports(x, good, bad)
     assert native.supports(x.bfloat16(), good)
     assert not native.supports(x.double(), good)
 
 
 @pytest.mark.parametrize("channels_last", [False, True], ids=["contiguous", "channels last"])
-def test_a_gradient_may_lie_in_any_way(channels_last: bool) -> None:
+def test_backward_accepts_gradient_of_any_layout(channels_last: bool) -> None:
     random = torch.Generator().manual_seed(7)
     x, plain = torch.randn(2, 4, 3, 5, 6, generator=random)
     if channels_last:
@@ -221,24 +227,25 @@ def test_a_gradient_may_lie_in_any_way(channels_last: bool) -> None:
         "negated": torch.complex(plain, -plain).conj().imag,
     }
     weight, bias = torch.rand(2, 3, generator=random)
-    inputs = [part.detach().requires_grad_() for part in (x, weight, bias)]
+    inputs = [t.detach().requires_grad_() for t in (x, weight, bias)]
     assert native.supports(*inputs)
 
-    def found(gradient: Tensor) -> tuple[Tensor, ...]:
+    def backward(gradient: Tensor) -> tuple[Tensor, ...]:
         y = batch_norm(inputs[0], None, None, inputs[1], inputs[2], training=True)
         return torch.autograd.grad(y, inputs, gradient)
 
     for name, gradient in gradients.items():
         assert torch.equal(gradient, plain), name
-        for got, want in zip(found(gradient), found(plain), strict=True):
-            assert torch.equal(got, want), name
-            assert got.stride() == want.stride(), name
+        for actual, expected in zip(backward(gradient), backward(plain), strict=True):
+            assert torch.equal(actual, expected), name
+            assert actual.stride() == expected.stride(), name
     one = torch.ones(())
-    for got, want in zip(found(one.expand_as(x)), found(torch.ones_like(x)), strict=True):
-        assert torch.equal(got, want), "a sum's"
+    of_sum, of_ones = backward(one.expand_as(x)), backward(torch.ones_like(x))
+    for actual, expected in zip(of_sum, of_ones, strict=True):
+        assert torch.equal(actual, expected), "a sum's"
 
 
-def test_the_core_refuses_what_it_would_read_wrongly() -> None:
+def test_core_rejects_invalid_arguments() -> None:
     x, saved = torch.ones(4, 3), bytearray(32 * 3)
     with pytest.raises(ValueError, match="dense"):
         _core.batch_norm(torch.ones(4, 6)[:, ::2], None, None, 1e-5, saved, True)

@@ -1,4 +1,4 @@
-"""Large outputs lie in memory that is kept, and are tensors like any other."""
+"""Tests of the allocator that caches the memory of large outputs."""
 
 import copy
 import os
@@ -20,7 +20,7 @@ LARGE = (64, 32, 32, 32)
 
 
 @pytest.fixture(autouse=True)
-def nothing_kept() -> Iterator[None]:
+def clear_cache() -> Iterator[None]:
     et.empty_cache()
     yield
     et.empty_cache()
@@ -34,45 +34,45 @@ def large(dtype: torch.dtype = torch.float32) -> Tensor:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_alike_in_all_but_the_memory(
+def test_empty_like_equals_torch_empty_like(
     dtype: torch.dtype, memory_format: torch.memory_format
 ) -> None:
     x = large(dtype).contiguous(memory_format=memory_format).requires_grad_()
     ours, usual = empty_like(x), torch.empty_like(x)
-    for of in (
+    for attribute in (
         Tensor.size, Tensor.stride, Tensor.storage_offset, Tensor.is_leaf.__get__,
         Tensor.dtype.__get__, Tensor.requires_grad.__get__, Tensor.is_contiguous,
     ):  # fmt: skip
-        assert of(ours) == of(usual)
+        assert attribute(ours) == attribute(usual)
     assert ours._base is None
     assert ours.data_ptr() % 64 == 0
     assert ours.untyped_storage().nbytes() == usual.untyped_storage().nbytes()
 
 
-def test_views_and_wider_types_are_laid_out_as_torch_lays_them_out() -> None:
+def test_empty_like_keeps_layout_of_views_and_wider_dtypes() -> None:
     x = large().transpose(1, 3)[:, ::2]
     assert x.numel() >= MIN_CACHED
     assert empty_like(x).stride() == torch.empty_like(x).stride()
     assert empty_like(x, torch.float64).dtype is torch.float64
 
 
-def test_dtypes_that_the_core_does_not_know_are_left_to_torch() -> None:
+def test_empty_like_supports_other_dtypes() -> None:
     assert empty_like(large().to(torch.float8_e4m3fn)).dtype is torch.float8_e4m3fn
     assert empty_like(large(), torch.int8).dtype is torch.int8
 
 
-def test_freed_memory_serves_the_next_output() -> None:
+def test_freed_memory_is_reused_by_next_output() -> None:
     x, layer = large(), et.BatchNorm2d(32)
     first = layer(x)
-    where, values = first.data_ptr(), first.detach().clone()
+    address, values = first.data_ptr(), first.detach().clone()
     second = layer(x)
-    assert second.data_ptr() != where
+    assert second.data_ptr() != address
     assert torch.equal(first, values)
     del first
-    assert layer(x).data_ptr() == where
+    assert layer(x).data_ptr() == address
 
 
-def test_what_is_still_looked_at_is_not_given_out_again() -> None:
+def test_memory_with_views_is_not_reused() -> None:
     x, layer = large(), et.BatchNorm2d(32)
     row = layer(x)[0, 0, 0]  # a view keeps the memory
     values = row.detach().clone()
@@ -84,7 +84,7 @@ def test_what_is_still_looked_at_is_not_given_out_again() -> None:
     assert (array == numbers).all()
 
 
-def test_a_network_learns_as_it_does_in_new_memory() -> None:
+def test_training_is_the_same_with_and_without_cache() -> None:
     def weights(cached: bool) -> list[Tensor]:
         torch.manual_seed(0)
         model = nn.Sequential(
@@ -101,11 +101,11 @@ def test_a_network_learns_as_it_does_in_new_memory() -> None:
             optimizer.step()
         return [p.detach() for p in model.parameters()]
 
-    for kept, new in zip(weights(cached=True), weights(cached=False), strict=True):
-        assert torch.equal(kept, new)
+    for cached, uncached in zip(weights(cached=True), weights(cached=False), strict=True):
+        assert torch.equal(cached, uncached)
 
 
-def test_gradients_add_up() -> None:
+def test_gradients_accumulate_in_cached_memory() -> None:
     x, layer = large().requires_grad_(), et.BatchNorm2d(32)
     grads = []
     for _ in range(2):
@@ -118,7 +118,7 @@ def test_gradients_add_up() -> None:
     y.backward(y.detach())
 
 
-def test_outputs_travel() -> None:
+def test_copies_pickles_and_shared_memory_of_outputs() -> None:
     y = et.BatchNorm2d(32).eval()(large()).detach()
     for other in (copy.deepcopy(y), pickle.loads(pickle.dumps(y)), y.clone()):
         assert other.data_ptr() != y.data_ptr()
@@ -128,22 +128,22 @@ def test_outputs_travel() -> None:
     assert y.is_shared()
 
 
-def test_the_input_layer_too() -> None:
+def test_normalize_reuses_memory() -> None:
     x = large().flatten(1)
     layer = et.Normalize.fit(x)
     y = layer(x)
-    where = y.data_ptr()
+    address = y.data_ptr()
     del y
-    assert layer(x).data_ptr() == where
+    assert layer(x).data_ptr() == address
 
 
-def test_small_outputs_are_left_to_torch() -> None:
+def test_small_outputs_are_not_cached() -> None:
     et.BatchNorm1d(4)(torch.randn(100, 4))
     assert et.empty_cache() == 0
 
 
-def test_the_storage_of_small_outputs_and_gradients_can_be_resized() -> None:
-    """As fully sharded training does with activations, and `out=` with what does not fit."""
+def test_storage_of_small_outputs_and_gradients_can_be_resized() -> None:
+    """Fully sharded training resizes activations, and `out=` resizes tensors of other shapes."""
     x, layer = torch.randn(100, 4, requires_grad=True), et.BatchNorm1d(4)
     y = layer(x)
     gradients = torch.autograd.grad(y, (x, *layer.parameters()), torch.ones_like(y))
@@ -152,13 +152,13 @@ def test_the_storage_of_small_outputs_and_gradients_can_be_resized() -> None:
         result.resize_(7, 9)
 
 
-def test_what_is_kept_can_be_given_back() -> None:
+def test_empty_cache_releases_memory() -> None:
     et.BatchNorm2d(32)(large())
     assert et.empty_cache() >= large().nbytes
     assert et.empty_cache() == 0
 
 
-def test_no_more_is_kept_than_the_limit() -> None:
+def test_cache_has_a_limit() -> None:
     x = torch.empty(1 << 22)
     outputs = [empty_like(x) for _ in range(20)]
     assert 20 * x.nbytes > _core.most_cached() == 256 << 20
@@ -166,13 +166,13 @@ def test_no_more_is_kept_than_the_limit() -> None:
     assert et.empty_cache() == 256 << 20
 
 
-def test_freed_by_another_thread() -> None:
-    held = [et.BatchNorm2d(32)(large())]
-    where = held[0].data_ptr()
-    thread = threading.Thread(target=held.clear)
+def test_memory_freed_by_another_thread_is_reused() -> None:
+    outputs = [et.BatchNorm2d(32)(large())]
+    address = outputs[0].data_ptr()
+    thread = threading.Thread(target=outputs.clear)
     thread.start()
     thread.join()
-    assert et.BatchNorm2d(32)(large()).data_ptr() == where
+    assert et.BatchNorm2d(32)(large()).data_ptr() == address
 
 
 LIMITS = {"0": 0, "-1": 0, "nonsense": 0, "3": 0, "8": 8 << 20}

@@ -1,4 +1,4 @@
-"""`Normalize` learns exactly what `evenly.fit` reads, and normalises with it to a few ulp."""
+"""Tests of `Normalize`: exact statistics, and results within a few ulp."""
 
 import copy
 import pickle
@@ -27,23 +27,23 @@ def tensor(array):
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def unlike(batch, seed=0):
-    """Random rows of batch's shape, far from 0."""
-    return torch.randn(batch, generator=torch.Generator().manual_seed(seed)) * 3 + 1e6
+def random_rows(shape, seed=0):
+    """Return random numbers far from 0."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 3 + 1e6
 
 
 # Laws
 
 
 @given(st.data())
-def test_any_split_of_batches_teaches_what_fit_reads_of_the_whole(data):
+def test_learning_from_any_batches_equals_fit(data):
     array = data.draw(strategies.arrays(TYPES, min_rows=1))
     layer = Normalize(array.shape[1])
     for start, stop in data.draw(strategies.splits(len(array))):
         layer(tensor(array[start:stop]))
-    whole = evenly.fit(array)
-    assert layer.moments == whole
-    assert layer.moments.to_bytes() == _without_sources(whole).to_bytes()
+    expected = evenly.fit(array)
+    assert layer.moments == expected
+    assert layer.moments.to_bytes() == _without_sources(expected).to_bytes()
 
 
 def _without_sources(moments):
@@ -53,7 +53,7 @@ def _without_sources(moments):
 
 
 @given(strategies.arrays(("float64", "float32"), min_rows=1, missing=False), st.integers(0, 2))
-def test_learning_and_reading_afterwards_give_the_same_buffers(array, correction):
+def test_buffers_after_learning_equal_those_from_moments(array, correction):
     learned = Normalize(array.shape[1], correction=correction)
     learned(tensor(array))
     other = Normalize(array.shape[1], correction=correction)
@@ -63,7 +63,7 @@ def test_learning_and_reading_afterwards_give_the_same_buffers(array, correction
 
 
 @given(strategies.arrays(("float64", "float32"), min_rows=1))
-def test_a_state_dict_brings_every_bit(array):
+def test_state_dict_restores_every_bit(array):
     layer = Normalize(array.shape[1])
     layer(tensor(array))
     fresh = Normalize(array.shape[1])
@@ -79,7 +79,7 @@ def test_a_state_dict_brings_every_bit(array):
     st.sampled_from([1e-3, 1.0, 1e4]),
     st.integers(0, 2**32 - 1),
 )
-def test_the_inverse_undoes(offset, spread, seed):
+def test_inverse_undoes_normalize(offset, spread, seed):
     x = tensor(np.random.default_rng(seed).normal(offset, spread, (20, 3)))
     layer = Normalize.fit(x)
     back = layer.inverse()(layer(x))
@@ -88,9 +88,9 @@ def test_the_inverse_undoes(offset, spread, seed):
 
 @pytest.mark.parametrize("offset", [0, 1e3, 1e5, 1e6, 1e7, 1.7e9])
 @pytest.mark.parametrize("mode", ["learning", "frozen", "tracked"])
-def test_output_is_right_at_any_offset(offset, mode):
+def test_output_is_accurate_at_any_offset(offset, mode):
     """torch's BatchNorm1d is 4.8 standard deviations off at 1e7, and 1e-3 at 1e5 (peers.md)."""
-    x = (unlike((4096, 4)) - 1e6) * (128 if offset > 1e8 else 1) + offset
+    x = (random_rows((4096, 4)) - 1e6) * (128 if offset > 1e8 else 1) + offset
     layer = Normalize(4)
     y = layer(x) if mode == "learning" else Normalize.fit(x)(x.requires_grad_(mode == "tracked"))
     x, y = x.detach(), y.detach()
@@ -105,7 +105,7 @@ def test_output_is_right_at_any_offset(offset, mode):
 # Learning
 
 
-def test_a_batch_is_normalised_with_the_statistics_that_include_it():
+def test_learning_includes_current_batch_in_statistics():
     layer = Normalize(3)
     layer(ROWS[:2])
     y = layer(ROWS[2:])
@@ -114,32 +114,32 @@ def test_a_batch_is_normalised_with_the_statistics_that_include_it():
 
 @pytest.mark.parametrize("correction", [0, 1])
 @pytest.mark.parametrize("constant", ["zero", "center", "error"])
-def test_a_first_batch_of_one_row_gives_zero(correction, constant):
+def test_first_batch_of_one_row_becomes_zero(correction, constant):
     layer = Normalize(3, correction=correction, constant=constant)
     assert torch.equal(layer(ROWS[:1]), torch.zeros(1, 3))
     assert layer.moments.rows == 1
 
 
-def test_a_batch_of_no_rows_teaches_nothing():
+def test_empty_batch_does_not_change_statistics():
     layer = Normalize(3)
     assert layer(ROWS[:0]).shape == (0, 3)
     assert layer.moments.rows == 0
 
 
-def test_a_feature_without_any_value_so_far_stays_missing_then_becomes_zero():
+def test_feature_without_values_is_nan_in_learning_and_zero_in_evaluation():
     layer = Normalize(2)
     y = layer(torch.tensor([[1.0, torch.nan], [2.0, torch.nan]]))
     assert y[:, 1].isnan().all()
     assert torch.equal(layer.eval()(torch.tensor([[1.0, 9.0]])), torch.tensor([[-1.0, 0.0]]))
 
 
-def test_evaluation_learns_nothing():
+def test_evaluation_does_not_change_statistics():
     layer = Normalize.fit(ROWS).unfreeze().eval()
     layer(ROWS)
     assert layer.moments == evenly.fit(ROWS)
 
 
-def test_frozen_survives_train_and_unfreeze_goes_on():
+def test_frozen_survives_train_and_unfreeze_continues_learning():
     layer = Normalize(3)
     layer(ROWS)
     layer.freeze().train()
@@ -149,7 +149,7 @@ def test_frozen_survives_train_and_unfreeze_goes_on():
     assert layer.moments == evenly.fit(torch.cat([ROWS, ROWS]))
 
 
-def test_an_infinity_is_refused_and_teaches_nothing():
+def test_infinity_raises_and_does_not_change_statistics():
     layer = Normalize(3)
     layer(ROWS)
     bad = ROWS.clone()
@@ -159,14 +159,14 @@ def test_an_infinity_is_refused_and_teaches_nothing():
     assert layer.moments == evenly.fit(ROWS)
 
 
-def test_infinities_can_count_as_missing():
+def test_infinite_missing_counts_infinities_as_missing():
     layer = Normalize(1, infinite="missing")
     y = layer(torch.tensor([[1.0], [3.0], [torch.inf]]))
     assert torch.equal(y, torch.tensor([[-1.0], [1.0], [torch.inf]]))
     assert layer.moments.missing[0] == 1
 
 
-def test_checkpointing_counts_each_batch_once():
+def test_activation_checkpointing_learns_each_batch_once():
     for reentrant in (True, False):
         model = nn.Sequential(Normalize(3), nn.Linear(3, 1))
         x = ROWS.clone().requires_grad_()
@@ -174,7 +174,7 @@ def test_checkpointing_counts_each_batch_once():
         assert model[0].moments == evenly.fit(ROWS)
 
 
-def test_two_forwards_may_stand_before_their_backward():
+def test_two_forward_passes_before_backward():
     layer = Normalize(3)
     first, second = (ROWS[i : i + 2].clone().requires_grad_() for i in (0, 1))
     y = layer(first)
@@ -183,7 +183,7 @@ def test_two_forwards_may_stand_before_their_backward():
     torch.testing.assert_close(first.grad, scale.float().expand(2, 3))
 
 
-def test_replicas_of_data_parallel_learn_into_one():
+def test_data_parallel_replicas_update_one_layer():
     layer = Normalize(3)
     replicas = [layer._replicate_for_data_parallel() for _ in range(2)]
     replicas[0](ROWS[:2])
@@ -195,14 +195,14 @@ def test_replicas_of_data_parallel_learn_into_one():
 # Fitting
 
 
-def test_fit_takes_a_loader_and_the_part_of_its_batches():
+def test_fit_reads_data_loader_with_select():
     loader = DataLoader(TensorDataset(ROWS, torch.arange(3)), batch_size=2)
     layer = Normalize.fit(loader, select=0)
     assert layer.frozen
     assert layer.moments == evenly.fit(ROWS)
 
 
-def test_fit_takes_named_columns_of_a_frame():
+def test_fit_selects_columns_of_frame():
     import pandas as pd
 
     frame = pd.DataFrame({"a": [1.0, 3.0], "b": [0.0, 1.0], "c": [2.0, 6.0]})
@@ -213,10 +213,10 @@ def test_fit_takes_named_columns_of_a_frame():
         Normalize.fit(frame, columns=["d"])
 
 
-def test_workers_of_a_loader_may_normalise():
+def test_normalize_in_data_loader_workers():
     layer = Normalize.fit(ROWS)
-    whole = torch.cat(list(DataLoader(_Normalized(layer), batch_size=2, num_workers=2)))
-    assert torch.equal(whole, layer(ROWS))
+    result = torch.cat(list(DataLoader(_Normalized(layer), batch_size=2, num_workers=2)))
+    assert torch.equal(result, layer(ROWS))
 
 
 class _Normalized(torch.utils.data.Dataset):
@@ -230,7 +230,7 @@ class _Normalized(torch.utils.data.Dataset):
         return self.layer(ROWS[row : row + 1])[0]
 
 
-def test_fit_from_moments_and_freeze_refuse_what_normalize_refuses():
+def test_fit_from_moments_and_freeze_check_statistics():
     with pytest.raises(DataError, match=r"at least one value a column. Column 1 without"):
         Normalize.fit(torch.tensor([[1.0, torch.nan]]))
     with pytest.raises(DataError, match=r"more values a column than correction=1"):
@@ -246,7 +246,7 @@ def test_fit_from_moments_and_freeze_refuse_what_normalize_refuses():
         Normalize(3).freeze()
 
 
-def test_moments_are_a_copy_and_can_be_replaced():
+def test_moments_is_a_copy_and_can_be_assigned():
     layer = Normalize(3)
     layer(ROWS[:1])
     layer.moments.update(ROWS)
@@ -255,7 +255,7 @@ def test_moments_are_a_copy_and_can_be_replaced():
     assert torch.equal(layer.eval()(ROWS), Normalize.fit(ROWS)(ROWS))
     layer.moments = Moments.empty(3)
     assert layer.moments.rows == 0
-    with pytest.raises(DataError, match=r"must be of 3 columns.*Received: 2"):
+    with pytest.raises(DataError, match=r"must have 3 columns.*Received: 2"):
         layer.moments = Moments.empty(2)
 
 
@@ -265,8 +265,8 @@ def test_moments_are_a_copy_and_can_be_replaced():
 @pytest.mark.parametrize(
     ("shape", "axis"), [((4, 3), 1), ((4, 3, 5), 1), ((4, 3, 2, 2), 1), ((4, 5, 3), -1), ((3,), -1)]
 )
-def test_the_axis_of_features(shape, axis):
-    x = unlike(shape)
+def test_feature_axis(shape, axis):
+    x = random_rows(shape)
     layer = Normalize(3, feature_axis=axis)
     y = layer(x)
     assert y.shape == x.shape
@@ -277,15 +277,15 @@ def test_the_axis_of_features(shape, axis):
     assert torch.equal(gradient, y)
 
 
-def test_channels_last_stays():
-    x = unlike((2, 3, 4, 4)).to(memory_format=torch.channels_last)
+def test_channels_last_format_is_kept():
+    x = random_rows((2, 3, 4, 4)).to(memory_format=torch.channels_last)
     y = Normalize(3)(x)
     assert y.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(y, Normalize(3)(x.contiguous()))
 
 
 @pytest.mark.parametrize("name", ["uint8", "int16", "int64", "bool"])
-def test_whole_numbers_come_out_in_the_default_dtype(name):
+def test_integers_become_default_dtype(name):
     x = torch.tensor([[0], [1], [1]]).to(getattr(torch, name))
     assert Normalize(1)(x).dtype == torch.float32
     torch.set_default_dtype(torch.float64)
@@ -296,8 +296,8 @@ def test_whole_numbers_come_out_in_the_default_dtype(name):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_types_are_rounded_once(dtype):
-    x = (unlike((50, 3)) - 1e6 + 100).to(dtype)
+def test_half_precision_is_rounded_once(dtype):
+    x = (random_rows((50, 3)) - 1e6 + 100).to(dtype)
     layer = Normalize(3)
     wide = Normalize.fit(x.double())(x.double()).to(dtype)
     assert torch.equal(layer(x), wide)
@@ -305,7 +305,7 @@ def test_half_types_are_rounded_once(dtype):
 
 
 @pytest.mark.parametrize("tracked", [False, True])
-def test_missing_values_are_kept_or_zeroed(tracked):
+def test_missing_keep_and_zero(tracked):
     x = torch.tensor([[1.0], [torch.nan], [3.0]], requires_grad=tracked)
     keep, zero = Normalize.fit(x.detach()), Normalize.fit(x.detach(), missing="zero")
     assert keep(x).isnan().flatten().tolist() == [False, True, False]
@@ -316,14 +316,14 @@ def test_missing_values_are_kept_or_zeroed(tracked):
         assert x.grad.isfinite().all()
 
 
-def test_a_constant_feature_becomes_zero_and_comes_back():
+def test_constant_feature_becomes_zero_and_is_restored():
     x = torch.full((1000, 1), 1234567.1)
     layer = Normalize(1)
     assert torch.equal(layer(x), torch.zeros(1000, 1))
     assert torch.equal(layer.inverse()(layer(x)), x)
 
 
-def test_a_constant_feature_may_be_centred():
+def test_constant_center_subtracts_the_mean():
     layer = Normalize.fit(ROWS, constant="center")
     assert layer(torch.tensor([[1.0, 10.0, 7.0]]))[0, 2] == 2.0
     assert layer.inverse()(torch.tensor([[0.0, 0.0, 2.0]]))[0, 2] == 7.0
@@ -340,7 +340,7 @@ def test_columns_near_the_limits_of_float64():
     ("x", "message"),
     [
         (torch.zeros(3, 4), r"3 features along axis 1. Received: shape \(3, 4\)"),
-        (torch.zeros(3), r"Received: shape \(3,\). A single row is x\[None, :\]"),
+        (torch.zeros(3), r"Received: shape \(3,\). Pass a single row as x\[None, :\]"),
         (torch.tensor(1.0), r"Received: shape \(\)"),
         (torch.zeros(2, 3, dtype=torch.complex64), r"Received: torch.complex64"),
         (torch.zeros(2, 3).to_sparse(), r"Received: torch.float32, torch.sparse_coo"),
@@ -349,7 +349,7 @@ def test_columns_near_the_limits_of_float64():
 @pytest.mark.parametrize(
     "layer", [Normalize(3), Normalize.fit(ROWS), Normalize.fit(ROWS).inverse()]
 )
-def test_an_input_that_does_not_fit_is_refused(layer, x, message):
+def test_input_of_wrong_shape_or_dtype_raises(layer, x, message):
     with pytest.raises(DataError, match=message):
         layer(x)
 
@@ -357,35 +357,35 @@ def test_an_input_that_does_not_fit_is_refused(layer, x, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_features": 0}, "num_features must be a whole number, 1 or more. Received: 0"),
-        ({"num_features": 2.0}, "num_features must be a whole number"),
+        ({"num_features": 0}, "num_features must be an integer, 1 or more. Received: 0"),
+        ({"num_features": 2.0}, "num_features must be an integer"),
         ({"constant": "drop"}, "constant must be one of .* Received: 'drop'"),
         ({"missing": "mean"}, "missing must be 'keep' or 'zero'. Received: 'mean'"),
         ({"infinite": "keep"}, "infinite must be 'error' or 'missing'. Received: 'keep'"),
         ({"correction": -1}, "correction must be a finite number, 0 or more. Received: -1"),
     ],
 )
-def test_wrong_options_are_refused(arguments, message):
+def test_invalid_options_raise(arguments, message):
     with pytest.raises(DataError, match=message):
         Normalize(**{"num_features": 3, **arguments})
 
 
 @pytest.mark.parametrize("layer", [Normalize(3), Denormalize(3)])
-def test_evaluation_before_any_row_is_refused(layer):
+def test_evaluation_without_statistics_raises(layer):
     with pytest.raises(DataError, match=r"needs statistics.*Received: no rows yet. Train it"):
         layer.eval()(ROWS)
 
 
-def test_its_description_says_what_was_chosen():
+def test_repr_lists_changed_options():
     assert repr(Normalize(3)) == "Normalize(3)"
-    chosen = Normalize.fit(ROWS, correction=1, missing="zero")
-    assert repr(chosen) == "Normalize(3, correction=1, missing='zero', frozen)"
+    layer = Normalize.fit(ROWS, correction=1, missing="zero")
+    assert repr(layer) == "Normalize(3, correction=1, missing='zero', frozen)"
 
 
 # Copies
 
 
-def test_copies_and_pickles_have_statistics_of_their_own():
+def test_copies_and_pickles_have_separate_statistics():
     layer = Normalize(3)
     layer(ROWS[:2])
     for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):

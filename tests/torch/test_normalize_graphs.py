@@ -1,4 +1,4 @@
-"""`Normalize` compiled, exported, in ONNX, and under torch's transforms."""
+"""Tests of `Normalize` in compiled, exported and ONNX graphs and under transforms."""
 
 import warnings
 
@@ -10,7 +10,7 @@ import evenly
 from evenly import DataError
 from evenly.torch import Normalize
 
-# torch's own, from within its compiler and its forward gradients
+# raised by torch's compiler and forward-mode differentiation
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 
 X = torch.randn(64, 5, generator=torch.Generator().manual_seed(2)) * 3 + 1e6
@@ -25,7 +25,7 @@ def compiled(module, **options):
     return torch.compile(module, fullgraph=True, backend="aot_eager", **options)
 
 
-def test_a_compiled_layer_learns_every_row():
+def test_compiled_layer_learns_every_row():
     layer = Normalize(5)
     function = compiled(layer, dynamic=True)
     outputs = [function(batch) for batch in X.split([10, 1, 20, 33])]
@@ -33,7 +33,7 @@ def test_a_compiled_layer_learns_every_row():
     torch.testing.assert_close(outputs[-1], layer.eval()(X[31:]))
 
 
-def test_the_compiler_that_users_have_takes_it_learning_and_frozen():
+def test_compile_with_default_backend():
     layer = Normalize(5)
     function = torch.compile(layer, fullgraph=True)
     function(X)
@@ -42,7 +42,7 @@ def test_the_compiler_that_users_have_takes_it_learning_and_frozen():
     assert layer.moments == evenly.fit(X)
 
 
-def test_a_compiled_model_trains_on_what_its_layer_learns():
+def test_compiled_model_trains_with_learning_layer():
     model = nn.Sequential(Normalize(5), nn.Linear(5, 2))
     function = compiled(model)
     function(X).square().mean().backward()
@@ -50,14 +50,14 @@ def test_a_compiled_model_trains_on_what_its_layer_learns():
     assert model[1].weight.grad.isfinite().all()
 
 
-def test_compiled_layers_learn_each_for_itself():
+def test_compiled_layers_have_separate_statistics():
     layers = [Normalize(5) for _ in range(3)]
     for rows, layer in enumerate(layers, 1):
         compiled(layer)(X[:rows])
     assert [layer.moments.rows for layer in layers] == [1, 2, 3]
 
 
-def test_freezing_ends_the_learning_of_a_compiled_layer():
+def test_freeze_stops_learning_of_compiled_layer():
     layer = Normalize(5)
     function = compiled(layer)
     function(X)
@@ -67,7 +67,7 @@ def test_freezing_ends_the_learning_of_a_compiled_layer():
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_export_gives_the_same_numbers_for_any_number_of_rows(strict):
+def test_export_supports_any_number_of_rows(strict):
     layer = Normalize.fit(X, missing="zero")
     rows = ({0: torch.export.Dim("rows")},)
     program = torch.export.export(layer, (X,), dynamic_shapes=rows, strict=strict)
@@ -75,8 +75,8 @@ def test_export_gives_the_same_numbers_for_any_number_of_rows(strict):
     assert torch.equal(program.module()(torch.full((2, 5), torch.nan)), torch.zeros(2, 5))
 
 
-def test_export_while_learning_is_refused():
-    with pytest.raises(DataError, match=r"must not be learning when it is exported"):
+def test_export_while_learning_raises():
+    with pytest.raises(DataError, match=r"cannot learn in an exported graph"):
         torch.export.export(Normalize(5), (X,))
 
 
@@ -85,12 +85,12 @@ def test_export_while_learning_is_refused():
     [X, X.double(), (X - 1e6).half(), (X - 1e6).abs().to(torch.uint8), X.reshape(2, 5, 4, 8)],
     ids=["float32", "float64", "float16", "uint8", "images"],
 )
-def test_onnx_gives_the_same_bits(x, tmp_path):
+def test_onnx_is_bit_identical(x, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     layer = Normalize.fit(x, missing="zero").eval()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own
+        warnings.simplefilter("ignore")  # raised by the exporter
         torch.onnx.export(layer, (x,), tmp_path / "layer.onnx", dynamo=True, verbose=False)
     session = onnxruntime.InferenceSession(
         tmp_path / "layer.onnx", providers=["CPUExecutionProvider"]
@@ -99,36 +99,36 @@ def test_onnx_gives_the_same_bits(x, tmp_path):
     assert torch.equal(torch.from_numpy(y), layer(x))
 
 
-def test_gradients_are_the_scale_in_every_mode_of_differentiation():
+def test_gradients_in_every_mode_of_differentiation():
     layer = Normalize.fit(X, feature_axis=-1)
     for jacobian in (torch.func.jacrev, torch.func.jacfwd):
-        found = jacobian(layer)(X[0])
-        torch.testing.assert_close(found, torch.diag(layer.scale).float())
+        matrix = jacobian(layer)(X[0])
+        torch.testing.assert_close(matrix, torch.diag(layer.scale).float())
     x = X[:3].double().requires_grad_()
     assert torch.autograd.gradcheck(layer, (x,), check_forward_ad=True)
     assert torch.autograd.gradgradcheck(layer, (x,))
 
 
-def test_vmap_over_rows_gives_the_same_numbers():
+def test_vmap_over_rows():
     layer = Normalize.fit(X, feature_axis=-1)
     assert torch.equal(torch.vmap(layer)(X), layer(X))
-    with pytest.raises(DataError, match=r"must not be learning under vmap"):
+    with pytest.raises(DataError, match=r"cannot learn under vmap"):
         torch.vmap(layer.unfreeze())(X)
 
 
-def test_a_forward_gradient_is_not_lost():
+def test_forward_mode_gradient():
     with torch.autograd.forward_ad.dual_level():
         dual = torch.autograd.forward_ad.make_dual(X, torch.ones_like(X))
         tangent = torch.autograd.forward_ad.unpack_dual(Normalize.fit(X)(dual)).tangent
     torch.testing.assert_close(tangent, Normalize.fit(X).scale.float().expand(64, 5))
 
 
-def test_a_traced_graph_holds_the_arithmetic_and_not_its_result():
+def test_make_fx_traces_operations():
     graph = torch.fx.experimental.proxy_tensor.make_fx(Normalize.fit(X))(X)
     torch.testing.assert_close(graph(X + 1), Normalize.fit(X)(X + 1), rtol=0, atol=0)
 
 
-def test_functional_call_takes_other_statistics():
+def test_functional_call_uses_given_buffers():
     layer = Normalize.fit(X)
     other = {name: value.clone() for name, value in Normalize.fit(X + 7).named_buffers()}
     y = torch.func.functional_call(layer, other, (X + 7,))
@@ -141,7 +141,7 @@ def test_functional_call_takes_other_statistics():
     assert torch.equal(layer(X), Normalize.fit(X)(X))
 
 
-def test_autocast_leaves_the_statistics_and_the_arithmetic_alone():
+def test_autocast_does_not_change_normalize():
     model = nn.Sequential(Normalize(5), nn.Linear(5, 2))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(model[0](X), Normalize.fit(X)(X))

@@ -1,4 +1,4 @@
-"""`Normalize` under casts, moves and state dicts, good and hostile; in other processes."""
+"""Tests of `Normalize` under casts and moves, in state dicts and in other processes."""
 
 import io
 
@@ -14,7 +14,7 @@ X = torch.randn(64, 5, generator=torch.Generator().manual_seed(1)) * 3 + 1e6
 LAYER = Normalize.fit(X)
 
 
-def bytes_of(text):
+def byte_tensor(text):
     return torch.tensor(list(text), dtype=torch.uint8)
 
 
@@ -31,19 +31,19 @@ def bytes_of(text):
         lambda model: model.to("meta").to_empty(device="cpu"),
     ],
 )
-def test_casts_and_moves_of_a_model_do_not_touch_the_statistics(change):
-    """Peers that keep statistics in half precision have a variance of infinity (peers.md)."""
+def test_casts_and_moves_do_not_change_statistics(change):
+    """Layers that store statistics in half precision get an infinite variance (peers.md)."""
     model = change(nn.Sequential(Normalize.from_moments(LAYER.moments)))
     assert [buffer.dtype for buffer in model.buffers()] == [torch.float64] * 3
     assert torch.equal(model(X), LAYER(X))
 
 
-def test_memory_is_shared_when_asked_for():
+def test_share_memory():
     layer = Normalize.from_moments(LAYER.moments).share_memory()
     assert all(buffer.is_shared() for buffer in layer.buffers())
 
 
-def test_a_checkpoint_of_plain_tensors_loads_without_pickle_into_a_fresh_layer():
+def test_state_dict_loads_with_weights_only():
     file = io.BytesIO()
     torch.save(nn.Sequential(LAYER).state_dict(), file)
     file.seek(0)
@@ -56,7 +56,7 @@ def test_a_checkpoint_of_plain_tensors_loads_without_pickle_into_a_fresh_layer()
     assert torch.equal(model(X), LAYER(X))
 
 
-def test_a_layer_that_was_learning_goes_on_after_loading():
+def test_loaded_layer_continues_learning():
     layer, resumed = Normalize(5), Normalize.fit(X)
     layer(X[:10])
     resumed.load_state_dict(layer.state_dict())
@@ -65,7 +65,7 @@ def test_a_layer_that_was_learning_goes_on_after_loading():
 
 
 @pytest.mark.parametrize("assign", [False, True])
-def test_buffers_that_were_cast_in_the_state_dict_do_not_count(assign):
+def test_cast_buffers_in_state_dict_are_ignored(assign):
     state = {
         key: value.half() if value.is_floating_point() else value
         for key, value in LAYER.state_dict().items()
@@ -76,7 +76,7 @@ def test_buffers_that_were_cast_in_the_state_dict_do_not_count(assign):
     assert torch.equal(layer(X), LAYER(X))
 
 
-def test_buffers_without_moments_do_not_count():
+def test_buffers_without_extra_state_are_ignored():
     state = {key: value for key, value in LAYER.state_dict().items() if "extra" not in key}
     layer = Normalize.fit(X + 1)
     missing, _ = layer.load_state_dict(state, strict=False)
@@ -91,15 +91,15 @@ def test_buffers_without_moments_do_not_count():
     [
         ("text", r"a tensor of bytes. Received: 'text'"),
         (torch.zeros(3), r"a tensor of bytes. Received: 'torch.float32, shape \(3,\)'"),
-        (bytes_of(b""), r"b'frozen' or b'learning', and a statistics file. Received: b''"),
-        (bytes_of(b"\x80\x04."), r"Received: b'\\x80\\x04\.'"),
-        (bytes_of(b"frozen\n"), r"cut short: not JSON"),
-        (bytes_of(b"frozen\n{}"), r"this is no statistics file"),
-        (LAYER.get_extra_state()[:-9], r"cut short: not JSON"),
-        (Normalize.fit(X[:, :3]).get_extra_state(), r"must be of 5 columns.*Received: 3"),
+        (byte_tensor(b""), r"b'frozen' or b'learning', and a statistics file. Received: b''"),
+        (byte_tensor(b"\x80\x04."), r"Received: b'\\x80\\x04\.'"),
+        (byte_tensor(b"frozen\n"), r"truncated: not JSON"),
+        (byte_tensor(b"frozen\n{}"), r"this is not a statistics file"),
+        (LAYER.get_extra_state()[:-9], r"truncated: not JSON"),
+        (Normalize.fit(X[:, :3]).get_extra_state(), r"must have 5 columns.*Received: 3"),
     ],
 )
-def test_hostile_extra_state_is_refused_and_changes_nothing(extra, message):
+def test_invalid_extra_state_raises_and_changes_nothing(extra, message):
     layer = Normalize.fit(X)
     with pytest.raises(StatisticsFileError, match=message):
         layer.set_extra_state(extra)
@@ -109,14 +109,14 @@ def test_hostile_extra_state_is_refused_and_changes_nothing(extra, message):
     assert torch.equal(layer(X), LAYER(X))
 
 
-def test_a_state_dict_of_another_width_is_refused_and_changes_nothing():
+def test_state_dict_of_other_num_features_raises_and_changes_nothing():
     layer = Normalize.fit(X)
-    with pytest.raises(RuntimeError, match=r"size mismatch for hi(.|\n)*must be of 5 columns"):
+    with pytest.raises(RuntimeError, match=r"size mismatch for hi(.|\n)*must have 5 columns"):
         layer.load_state_dict(Normalize.fit(X[:, :3]).state_dict())
     assert torch.equal(layer(X), LAYER(X))
 
 
-def test_a_layer_of_no_memory_takes_statistics():
+def test_meta_layer_loads_state_dict():
     with torch.device("meta"):
         layer, other = Normalize(5), Normalize(5)
     assert layer.hi.is_meta
@@ -128,7 +128,7 @@ def test_a_layer_of_no_memory_takes_statistics():
 
 
 def _learn_rows(rank, port, shared):
-    """What each process of the next test does."""
+    """Learn from half of the rows in one process, and merge the moments."""
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{shared}", rank=rank, world_size=2
     )
@@ -141,7 +141,7 @@ def _learn_rows(rank, port, shared):
     torch.distributed.destroy_process_group()
 
 
-def test_processes_add_up_what_they_learned(tmp_path):
+def test_merging_moments_of_processes(tmp_path):
     torch.multiprocessing.start_processes(
         _learn_rows, (0, tmp_path / "shared"), nprocs=2, start_method="fork"
     )

@@ -1,7 +1,7 @@
-"""Running statistics: what users ask of torch's, and what evenly's do when asked.
+"""Tests of running statistics: requests of torch's users, and evenly's options for them.
 
-Each test shows both: what torch's layer does, so that we notice when it is mended, and what
-ours does. Numbers like #1206 are issues of pytorch/pytorch.
+Each test also asserts the behavior of torch's layer, so that it fails once torch changes it.
+Numbers like #1206 are issues of pytorch/pytorch.
 """
 
 import math
@@ -16,10 +16,10 @@ import evenly.torch
 from evenly.torch import BatchNorm1d, BatchNorm2d, Normalize
 
 
-def batches(number, rows=32):
-    """Batches around 3 with a standard deviation of 2."""
+def batches(count, rows=32):
+    """Return batches around 3 with a standard deviation of 2."""
     random = torch.Generator().manual_seed(0)
-    return [3 + 2 * torch.randn(rows, 2, generator=random) for _ in range(number)]
+    return [3 + 2 * torch.randn(rows, 2, generator=random) for _ in range(count)]
 
 
 def state(layer):
@@ -30,18 +30,18 @@ def same(first, second):
     torch.testing.assert_close(first, second, rtol=0, atol=0, equal_nan=True)
 
 
-# Values that are not finite
+# Non-finite values
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_spoilt_batch_leaves_the_running_statistics_alone(value):
-    """#1206, #90342: with torch's layer a hundred clean batches do not help."""
+def test_non_finite_skip_keeps_running_statistics(value):
+    """#1206, #90342: torch's layer does not recover, even after a hundred clean batches."""
     torchs, ours = nn.BatchNorm1d(2), BatchNorm1d(2, non_finite="skip")
     clean = BatchNorm1d(2)
-    spoilt = batches(1)[0]
-    spoilt[3, 1] = value
+    invalid = batches(1)[0]
+    invalid[3, 1] = value
     for layer in (torchs, ours):
-        layer(spoilt)
+        layer(invalid)
     for batch in batches(100):
         for layer in (torchs, ours, clean):
             layer(batch)
@@ -52,8 +52,8 @@ def test_a_spoilt_batch_leaves_the_running_statistics_alone(value):
     assert not ours.eval()(batches(1)[0]).isnan().any()
 
 
-def test_a_batch_that_overflows_the_buffers_is_skipped_too():
-    """#178123: its variance is finite in float64, but not in the float32 of the buffers."""
+def test_non_finite_skip_skips_batch_that_overflows_buffers():
+    """#178123: its variance is finite in float64, but overflows the float32 buffers."""
     layer = BatchNorm1d(1, non_finite="skip")
     y = layer(torch.tensor([[-1e30], [1e30]]))
     same(y.detach(), torch.tensor([[-1.0], [1.0]]))
@@ -61,28 +61,28 @@ def test_a_batch_that_overflows_the_buffers_is_skipped_too():
     assert layer.skipped == 1
 
 
-def test_without_asking_it_spoils_them_as_torchs_does():
-    spoilt = torch.tensor([[1.0, math.nan], [2.0, 3.0]])
+def test_non_finite_values_propagate_by_default_as_in_torch():
+    invalid = torch.tensor([[1.0, math.nan], [2.0, 3.0]])
     torchs, ours = nn.BatchNorm1d(2), BatchNorm1d(2)
-    torchs(spoilt)
-    ours(spoilt)
+    torchs(invalid)
+    ours(invalid)
     same(state(ours), state(torchs))
 
 
 # Batches of different sizes
 
 
-def test_a_cumulative_average_weighs_each_batch_alike_as_torchs_does():
-    """momentum=None is torch's, and stays; what its users want is in the next test."""
+def test_cumulative_average_has_equal_weights_as_in_torch():
+    """momentum=None works as in torch; the next test shows an average over rows."""
     torchs, ours = nn.BatchNorm1d(2, momentum=None), BatchNorm1d(2, momentum=None)
     unequal = [batches(1, 100)[0], 10 + batches(1, 10)[0]]
     for batch in unequal:
         torchs(batch)
         ours(batch)
     torch.testing.assert_close(state(ours), state(torchs))
-    whole = torch.cat(unequal).double()
-    assert (torchs.running_mean - whole.mean(0)).abs().min() > 3
-    assert (torchs.running_var / whole.var(0)).max() < 0.5
+    rows = torch.cat(unequal).double()
+    assert (torchs.running_mean - rows.mean(0)).abs().min() > 3
+    assert (torchs.running_var / rows.var(0)).max() < 0.5
 
 
 def test_normalize_has_the_statistics_of_all_rows():
@@ -96,14 +96,14 @@ def test_normalize_has_the_statistics_of_all_rows():
 # Padding
 
 
-def test_padding_does_not_count():
+def test_mask_and_lengths_exclude_padding():
     """#70529, #25910, #30414: torch's layer has no mask."""
     torch.manual_seed(0)
     lengths = torch.tensor([7, 2, 5, 1])
     x = 3 + torch.randn(4, 2, 7)
     counts = torch.arange(7) < lengths[:, None]
     rows = x.movedim(1, 2)[counts]
-    x = torch.where(counts[:, None], x, math.nan)  # whatever padding holds
+    x = torch.where(counts[:, None], x, math.nan)  # padding can have any value
     with pytest.raises(TypeError, match="mask"):
         nn.BatchNorm1d(2)(x, mask=counts)
     for padding in ({"mask": counts}, {"lengths": lengths}):
@@ -117,7 +117,7 @@ def test_padding_does_not_count():
         x = x.detach()
 
 
-def test_zero_padded_input_spoils_torchs_statistics():
+def test_zero_padding_changes_torchs_statistics():
     x = torch.cat([torch.full((1, 2, 5), 3.0), torch.zeros(1, 2, 5)], dim=2)
     torchs, ours = nn.BatchNorm1d(2, momentum=1.0), BatchNorm1d(2, momentum=1.0)
     torchs(x)
@@ -132,14 +132,14 @@ def test_zero_padded_input_spoils_torchs_statistics():
 
 @pytest.mark.parametrize("frozen", ["eval", "requires_grad_"])
 def test_torchs_layer_does_not_stay_frozen(frozen):
-    """#86590: its author says that wrong results were published because of this."""
+    """#86590: according to its author, wrong results were published because of this."""
     layer = nn.BatchNorm1d(2)
     layer.eval() if frozen == "eval" else layer.requires_grad_(False)
     nn.Sequential(layer).train()(batches(1)[0])
     assert (layer.running_mean != 0).all()
 
 
-def test_a_frozen_layer_survives_train():
+def test_frozen_layer_survives_train():
     layer, other = BatchNorm1d(2), nn.BatchNorm1d(2)
     for batch in batches(5):
         layer(batch)
@@ -154,34 +154,34 @@ def test_a_frozen_layer_survives_train():
     assert layer.num_batches_tracked == 6
 
 
-# Once a step, once a batch
+# Updates per step and per batch
 
 
-def step(layer, parts):
-    """One optimiser step with gradients accumulated over parts."""
+def step(layer, batches):
+    """Take one optimizer step with gradients accumulated over batches."""
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.0)
-    for part in parts:
-        layer(part).square().sum().backward()
+    for batch in batches:
+        layer(batch).square().sum().backward()
     optimizer.step()
 
 
-def test_gradient_accumulation_is_one_update_with_all_rows():
-    """#46516: torch moves its running statistics with each part."""
+def test_update_step_with_gradient_accumulation_updates_once():
+    """#46516: torch updates its running statistics with each batch."""
     rows = torch.cat(batches(4))
-    torchs, ours, whole = nn.BatchNorm1d(2), BatchNorm1d(2, update="step"), BatchNorm1d(2)
-    parts = rows.split([60, 20, 40, 8])
+    torchs, ours, single = nn.BatchNorm1d(2), BatchNorm1d(2, update="step"), BatchNorm1d(2)
+    accumulated = rows.split([60, 20, 40, 8])
     for layer in (torchs, ours):
-        step(layer, parts)
-    step(whole, [rows])
+        step(layer, accumulated)
+    step(single, [rows])
     assert torchs.num_batches_tracked == 4
-    assert (torchs.running_mean > 2 * whole.running_mean).all()
-    torch.testing.assert_close(state(ours), state(whole))
+    assert (torchs.running_mean > 2 * single.running_mean).all()
+    torch.testing.assert_close(state(ours), state(single))
     assert ours.num_batches_tracked == 1
 
 
 @pytest.mark.parametrize("reentrant", [True, False])
-def test_activation_checkpointing_counts_a_batch_once(reentrant):
-    """#96136: torch's layer sees each batch twice."""
+def test_update_batch_with_activation_checkpointing_updates_once(reentrant):
+    """#96136: torch's layer counts each batch twice."""
     torchs, ours, plain = nn.BatchNorm1d(2), BatchNorm1d(2, update="batch"), BatchNorm1d(2)
     for batch in batches(3):
         for layer in (torchs, ours):
@@ -191,26 +191,26 @@ def test_activation_checkpointing_counts_a_batch_once(reentrant):
     same(state(ours)[2:], state(plain)[2:])
 
 
-def test_accumulation_under_checkpointing_counts_each_row_once():
+def test_update_step_with_activation_checkpointing_counts_rows_once():
     rows = torch.cat(batches(2))
-    ours, whole = BatchNorm1d(2, update="step"), BatchNorm1d(2)
+    ours, single = BatchNorm1d(2, update="step"), BatchNorm1d(2)
     optimizer = torch.optim.SGD(ours.parameters(), lr=0.0)
-    for part in rows.split(16):
-        checkpoint(ours, part.requires_grad_(), use_reentrant=False).sum().backward()
+    for batch in rows.split(16):
+        checkpoint(ours, batch.requires_grad_(), use_reentrant=False).sum().backward()
     optimizer.step()
-    whole(rows)
-    torch.testing.assert_close(state(ours)[2:], state(whole)[2:])
+    single(rows)
+    torch.testing.assert_close(state(ours)[2:], state(single)[2:])
 
 
-# One value a channel
+# A single value per channel
 
 
 @pytest.mark.parametrize(
     ("torchs", "ours", "shape"),
     [(nn.BatchNorm1d, BatchNorm1d, (1, 2)), (nn.BatchNorm2d, BatchNorm2d, (1, 2, 1, 1))],
 )
-def test_a_last_batch_of_one_is_no_accident(torchs, ours, shape):
-    """#4534: training stops in the last batch of the epoch."""
+def test_single_running_accepts_last_batch_of_one(torchs, ours, shape):
+    """#4534: torch's layer fails in the last batch of an epoch."""
     x = torch.full(shape, 5.0)
     message = r"Expected more than 1 value per channel when training, got input size torch\.Size"
     for layer in (torchs(2), ours(2)):

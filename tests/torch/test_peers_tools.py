@@ -1,7 +1,7 @@
-"""What torch's own tools cannot do with torch's batch norm, and can with evenly's.
+"""Tests of torch's tools that fail with torch's batch norm and work with evenly's.
 
-`torch.compile`, `torch.export`, `torch.func`, distributed training. Numbers like #85533 are
-issues of pytorch/pytorch.
+They are `torch.compile`, `torch.export`, `torch.func` and distributed training. Numbers like
+#85533 are issues of pytorch/pytorch.
 """
 
 import logging
@@ -14,7 +14,7 @@ from torch.func import functional_call, grad, hessian, jacfwd, jacrev, stack_mod
 import evenly.torch
 
 FORWARD_AD = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
-"""Torch scripts its own rules for that when they are first used."""
+"""torch compiles its forward-mode rules with torch.jit.script on first use."""
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def x():
 
 @pytest.fixture
 def quiet():
-    """Torch writes the graph it fails on to the log."""
+    """Silence the log, to which torch writes the failing graph."""
     logging.disable(logging.WARNING)
     yield
     logging.disable(logging.NOTSET)
@@ -39,7 +39,7 @@ def close(first, second):
 
 
 @pytest.mark.usefixtures("quiet")
-def test_a_cumulative_average_compiles_in_one_graph(x):
+def test_cumulative_average_compiles_with_fullgraph(x):
     """#194504."""
     torchs, ours = pair(momentum=None)
     torch.compiler.reset()
@@ -54,7 +54,7 @@ def test_a_cumulative_average_compiles_in_one_graph(x):
 
 
 @pytest.mark.usefixtures("quiet")
-def test_a_cumulative_average_exports(x):
+def test_cumulative_average_exports(x):
     torchs, ours = pair(momentum=None)
     with pytest.raises(Exception, match="data-dependent"):
         torch.export.export(torchs, (x,))
@@ -67,18 +67,18 @@ def test_a_cumulative_average_exports(x):
 
 @FORWARD_AD
 @pytest.mark.parametrize("transform", [jacrev, jacfwd, lambda f: grad(lambda x: f(x).sum())])
-def test_derivatives_of_a_training_layer(x, transform):
-    """#85533: torch refuses, because the layer moves its running statistics."""
+def test_func_transforms_of_training_layer(x, transform):
+    """#85533: torch's layer fails, because it updates its running statistics."""
     torchs, ours = pair()
     with pytest.raises(RuntimeError, match="in-place operation"):
         transform(torchs)(x)
-    still, eager = pair(track_running_stats=False)[0], pair()[1]
-    close(transform(ours)(x), transform(still)(x))
+    untracked, eager = pair(track_running_stats=False)[0], pair()[1]
+    close(transform(ours)(x), transform(untracked)(x))
     eager(x)
     close(ours.state_dict(), eager.state_dict())
 
 
-def test_the_gradient_by_the_parameters_of_a_training_model(x):
+def test_func_grad_by_parameters_of_training_model(x):
     torchs, ours = (nn.Sequential(nn.Linear(3, 3), layer) for layer in pair())
     ours.load_state_dict(torchs.state_dict())
 
@@ -87,14 +87,14 @@ def test_the_gradient_by_the_parameters_of_a_training_model(x):
 
     with pytest.raises(RuntimeError, match="in-place operation"):
         grad(lambda p: loss(torchs, p))(dict(torchs.named_parameters()))
-    found = grad(lambda p: loss(ours, p))(dict(ours.named_parameters()))
+    gradients = grad(lambda p: loss(ours, p))(dict(ours.named_parameters()))
     loss(torchs, {}).backward()
-    close(found, {name: p.grad for name, p in torchs.named_parameters()})
+    close(gradients, {name: p.grad for name, p in torchs.named_parameters()})
     close(ours.state_dict(), torchs.state_dict())
 
 
-def test_a_map_over_batches_says_what_to_do():
-    """Which of the batches would move the statistics first? Torch refuses; so do we."""
+def test_vmap_over_batches_raises():
+    """The order of updates would be undefined, so torch's layer and evenly's raise errors."""
     many = torch.randn(5, 16, 3)
     for layer in pair():
         with pytest.raises(RuntimeError, match=r"running_mean (or|and) running_var"):
@@ -103,42 +103,42 @@ def test_a_map_over_batches_says_what_to_do():
     close(vmap(ours)(many), torch.stack([ours(batch) for batch in many]))
 
 
-def test_an_ensemble_maps_over_layers_and_their_statistics():
-    """Torch can do this, and so must we."""
+def test_vmap_over_ensemble_of_layers():
+    """This works with torch's layer, too."""
     layers = [evenly.torch.BatchNorm1d(3) for _ in range(4)]
     many = torch.randn(4, 16, 3)
     parameters, buffers = stack_module_state(layers)
 
-    def one(parameters, buffers, batch):
+    def call(parameters, buffers, batch):
         return functional_call(layers[0], (parameters, buffers), (batch,))
 
-    mapped = vmap(one)(parameters, buffers, many)
+    mapped = vmap(call)(parameters, buffers, many)
     close(mapped, torch.stack([layer(batch) for layer, batch in zip(layers, many, strict=True)]))
     close(buffers["running_var"], torch.stack([layer.running_var for layer in layers]))
     assert buffers["num_batches_tracked"].tolist() == [1] * 4
 
 
 @FORWARD_AD
-def test_a_second_derivative_moves_the_statistics_once(x):
+def test_hessian_updates_running_statistics_once(x):
     _, ours = pair()
-    wanted = hessian(lambda x: pair()[0](x).pow(3).sum())(x)
-    close(hessian(lambda x: ours(x).pow(3).sum())(x), wanted)
+    expected = hessian(lambda x: pair()[0](x).pow(3).sum())(x)
+    close(hessian(lambda x: ours(x).pow(3).sum())(x), expected)
     assert ours.num_batches_tracked == 1
 
 
-def test_two_forwards_for_one_backward(x):
-    """#175024: between them DistributedDataParallel copies the buffers of rank 0 over."""
+def test_two_forward_passes_before_backward(x):
+    """#175024: between them DistributedDataParallel overwrites the buffers with rank 0's."""
     torchs, ours = pair()
 
-    def both(layer):
+    def run_twice(layer):
         first = layer(x)
         for buffer in layer.buffers():
             buffer.copy_(buffer.clone())
         (first + layer(2 * x)).square().sum().backward()
 
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        both(torchs)
-    both(ours)
+        run_twice(torchs)
+    run_twice(ours)
     fresh = evenly.torch.BatchNorm1d(3)
     (fresh(x) + fresh(2 * x)).square().sum().backward()
     close(ours.weight.grad, fresh.weight.grad)

@@ -107,7 +107,7 @@ def _unopened(checkpoint: str, path: str, error: OSError) -> SourceError:
     reason = (error.strerror or str(error)).lower()
     return SourceError(
         f"A checkpoint must be in a folder that can be written. Received: {checkpoint!r}, and in "
-        f"{folder!r} nothing can be written: {reason}. Choose another label, or create the folder."
+        f"{folder!r} nothing can be written: {reason}. Choose another path, or create the folder."
     )
 
 

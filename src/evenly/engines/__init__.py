@@ -1,1 +1,1 @@
-"""Distributed engines: each partition is fitted where it is stored. See README.md here."""
+"""Distributed engines: fit each partition where it is stored. See README.md here."""

@@ -1,4 +1,4 @@
-"""Arrow's lists and tensors as NumPy arrays, and back."""
+"""Conversion of Arrow lists and tensors to NumPy arrays and back."""
 
 from typing import Any
 
@@ -13,51 +13,51 @@ from evenly.sources.arrow_input import checked, schema_of
 from evenly.sources.selection import NUMBER, Field
 
 VECTOR = "vector"
-"""The kind of a column of these, among the fields of a table."""
+"""The `Field.kind` of a column of vectors or tensors."""
 
 
 def fields_of(schema: Any) -> list[Field]:
-    """Return the fields of a PyArrow schema, with the columns of vectors and tensors marked.
+    """Return the fields of a PyArrow schema, marking columns of vectors or tensors.
 
     >>> fields_of(pa.schema({"label": pa.string(), "x": pa.list_(pa.float32())}))
     [Field(name='label', kind='text'), Field(name='x', kind='vector')]
     """
-    return [Field(field.name, _kind(field.type)) for field in schema]
+    return [Field(field.name, _column_kind(field.type)) for field in schema]
 
 
-def _kind(dtype: Any) -> str:
+def _column_kind(dtype: Any) -> str:
     if is_tensor(dtype):
         return VECTOR
     if _is_list(dtype):
-        inside = column_kind(schema_of(pa.field("", dtype.value_type)))
-        return VECTOR if inside == NUMBER else "nested"
+        item_kind = column_kind(schema_of(pa.field("", dtype.value_type)))
+        return VECTOR if item_kind == NUMBER else "nested"
     return column_kind(schema_of(pa.field("", dtype)))
 
 
 def is_tensor(dtype: Any) -> bool:
-    """Whether a PyArrow type is one of tensors: Arrow's own, or Ray's."""
+    """Return whether a PyArrow type is a tensor type, of Arrow or of Ray."""
     return isinstance(dtype, pa.BaseExtensionType) and "tensor" in dtype.extension_name
 
 
 def _is_list(dtype: Any) -> bool:
-    kinds = pa.types
+    types = pa.types
     return any(
-        is_kind(dtype) for is_kind in (kinds.is_list, kinds.is_large_list, kinds.is_fixed_size_list)
+        is_type(dtype) for is_type in (types.is_list, types.is_large_list, types.is_fixed_size_list)
     )
 
 
 def as_array(column: Any, label: str) -> npt.NDArray[Any]:
-    """Return lists, or tensors, as one array with an axis of rows.
+    """Return lists or tensors as one array whose first axis is the rows.
 
-    A row, or a number, that is null becomes NaN. Tensors of different shapes come as an array
-    of objects.
+    Null rows and null items become NaN. Tensors of different shapes are returned as an object
+    array.
 
     Raises
     ------
     DataError
-        When vectors are of different lengths, or there is none.
+        When vectors have different lengths, or all rows are null.
     UnsupportedTypeError
-        When integers are too large for the float64 that nulls make necessary.
+        When nulls require float64 and an integer does not fit it.
 
     Examples
     --------
@@ -70,57 +70,57 @@ def as_array(column: Any, label: str) -> npt.NDArray[Any]:
     if column.null_count == len(column) > 0:
         raise DataError(
             "The length of vectors must be known in each batch. Received: "
-            f"{len(column)} null rows and no other, in {label}. Leave null rows out first."
+            f"{len(column)} null rows and no others, in {label}. Drop null rows first."
         )
     if not _is_list(column.type):
-        read = getattr(column, "to_numpy_ndarray", None)  # Arrow's own tensors; Ray's have none
-        return read() if read else column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+        to_numpy = getattr(column, "to_numpy_ndarray", None)  # Arrow's tensors have it, Ray's not
+        return to_numpy() if to_numpy else column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
     present = column.drop_null()
-    width = _width(present, label)
-    array = _numbers(present.flatten(), label, nulls=column.null_count > 0)
-    array = array.reshape(len(present), width)
+    length = _common_length(present, label)
+    array = _items_to_array(present.flatten(), label, nulls=column.null_count > 0)
+    array = array.reshape(len(present), length)
     if not column.null_count:
         return array
-    whole = np.full((len(column), width), np.nan, array.dtype)
-    whole[_mask(column.is_valid())] = array
-    return whole
+    result = np.full((len(column), length), np.nan, array.dtype)
+    result[_to_mask(column.is_valid())] = array
+    return result
 
 
-def _width(lists: Any, label: str) -> int:
-    widths = pc.list_value_length(lists).unique().to_pylist()
-    if len(widths) > 1:
+def _common_length(lists: Any, label: str) -> int:
+    lengths = pc.list_value_length(lists).unique().to_pylist()
+    if len(lengths) > 1:
         raise DataError(
-            "Every vector of a column must be of the same length. Received: lengths "
-            f"{format_names(sorted(widths))}, in {label}. Pad them, or fit those of a length alone."
+            "Every vector of a column must have the same length. Received: lengths "
+            f"{format_names(sorted(lengths))}, in {label}. Pad them, or fit each length separately."
         )
-    return int(widths[0]) if widths else 0
+    return int(lengths[0]) if lengths else 0
 
 
-def _numbers(values: Any, label: str, *, nulls: bool) -> npt.NDArray[Any]:
+def _items_to_array(values: Any, label: str, *, nulls: bool) -> npt.NDArray[Any]:
     if not values.null_count and not nulls:
         return values.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-    kind = values.type if pa.types.is_floating(values.type) else pa.float64()
+    dtype = values.type if pa.types.is_floating(values.type) else pa.float64()
     try:
-        return values.cast(kind).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+        return values.cast(dtype).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
     except pa.ArrowInvalid as error:
         raise UnsupportedTypeError(
-            "Integers in vectors that have nulls must fit float64. "
-            f"Received: {error}, in {label}. Fill the nulls, or make columns of the vectors."
+            "Integers in vectors with nulls must fit float64. "
+            f"Received: {error}, in {label}. Fill the nulls, or split the vectors into columns."
         ) from None
 
 
 def lists_like(column: Any, array: npt.NDArray[Any]) -> Any:
-    """Return an array of two dimensions as lists, null where those of the column are null."""
-    rows, width = array.shape
-    nulls = _mask(column.flatten().is_null()) if column.flatten().null_count else None
+    """Return a 2-D array as Arrow lists, with the nulls of ``column``."""
+    rows, length = array.shape
+    nulls = _to_mask(column.flatten().is_null()) if column.flatten().null_count else None
     if nulls is not None:
-        whole = np.zeros(array.shape, np.bool_)
-        whole[_mask(column.is_valid())] = nulls.reshape(-1, width)
-        nulls = whole.reshape(-1)
+        mask = np.zeros(array.shape, np.bool_)
+        mask[_to_mask(column.is_valid())] = nulls.reshape(-1, length)
+        nulls = mask.reshape(-1)
     values = pa.array(array.reshape(-1), mask=nulls)
-    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * width)
+    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * length)
     return pa.ListArray.from_arrays(offsets, values, mask=column.is_null())
 
 
-def _mask(column: Any) -> npt.NDArray[np.bool_]:
+def _to_mask(column: Any) -> npt.NDArray[np.bool_]:
     return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
-"""Dask: arrays, data frames, bags, and lists of Delayed.
+"""Dask arrays, data frames, bags, and lists of Delayed.
 
-A partition is fitted by a task, and tasks that each take 16 of the results add up, level by
-level. Which scheduler runs them is Dask's affair: whatever is current.
+One task fits each partition; a tree of tasks with a fan-in of 16 merges the results. They run
+on Dask's current scheduler.
 """
 
 from collections.abc import Callable
@@ -22,58 +22,60 @@ from evenly.transform import transform as transform_here
 
 
 def matches(x: Any) -> bool:
-    """Whether x is in partitions of Dask's, is one, or is a list of them."""
+    """Return whether x is a Dask collection, a partition, or a list of partitions."""
     if isinstance(x, list):
         return all(map(_is_partition, x))
     return _is_partition(x) or _is_collection(x)
 
 
 def fit(x: Any, options: FitOptions) -> Any:
-    """Return the moments of a collection: nothing but bytes of moments leaves a partition."""
+    """Return the moments of a collection; only serialized moments leave a partition."""
     if _is_array(x):
         return dask_array.fit(x, options)
     if _is_frame(x):
         x, options = project(x, options)
     if _is_partition(x):
         x = [x]
-    kind = "list of Delayed" if isinstance(x, list) else type(x).__name__
-    parts = map(dask.delayed, x) if isinstance(x, list) else x.to_delayed()
-    leaves = [(part, options, f"partition {index}") for index, part in enumerate(parts)]
-    (top,) = tree_reduce([leaves])
-    return finalize_partials(top, f"a Dask {kind} of {len(leaves)} partitions")
+    type_name = "list of Delayed" if isinstance(x, list) else type(x).__name__
+    partitions = map(dask.delayed, x) if isinstance(x, list) else x.to_delayed()
+    leaves = [
+        (partition, options, f"partition {index}") for index, partition in enumerate(partitions)
+    ]
+    (partials,) = tree_reduce([leaves])
+    return finalize_partials(partials, f"a Dask {type_name} of {len(leaves)} partitions")
 
 
 def transform(x: Any, scaling: Scaling, options: dict[str, Any]) -> Any:
-    """Return x scaled: a collection of its kind, in its partitions. Nothing is computed."""
+    """Return x scaled, lazily: the same type of collection with the same partitions."""
     if _is_array(x):
         return dask_array.transform(x, scaling, **options)
     return map_partitions(x, partial(transform_here, scaling=scaling, **options))
 
 
-def map_partitions(x: Any, work: Callable[[Any], Any]) -> Any:
-    """Return the collection of ``work(part)`` for each partition, or each item of a bag.
+def map_partitions(x: Any, function: Callable[[Any], Any]) -> Any:
+    """Return the collection of ``function(part)`` for each partition, or each item of a bag.
 
-    Of a frame, what `work` makes of an empty one tells the columns and dtypes, and raises here
-    and now what would else be raised by a worker.
+    The columns and dtypes of a frame are inferred by calling `function` on an empty frame, which
+    also raises its errors here rather than on a worker.
     """
     if isinstance(x, list):
-        return [map_partitions(part, work) for part in x]
+        return [map_partitions(part, function) for part in x]
     if _is_partition(x):
-        return dask.delayed(work)(x)
+        return dask.delayed(function)(x)
     if not _is_frame(x):
-        return x.map(work)
+        return x.map(function)
     if x.ndim == 1:
-        return map_partitions(x.to_frame(), work)[x.name]
-    # As a key of the graph it goes to each worker once; as an argument, into each task.
-    sent = dask.delayed(work, pure=True)
-    return x.map_partitions(_call, sent, meta=work(x._meta))
+        return map_partitions(x.to_frame(), function)[x.name]
+    # As a key of the graph it is sent to each worker once; as an argument, with each task.
+    delayed_function = dask.delayed(function, pure=True)
+    return x.map_partitions(_call, delayed_function, meta=function(x._meta))
 
 
-def _call(part: Any, work: Callable[[Any], Any]) -> Any:
-    return work(part)
+def _call(part: Any, function: Callable[[Any], Any]) -> Any:
+    return function(part)
 
 
-# A Delayed has every attribute that it is asked for: these ask the class.
+# A Delayed answers every attribute, so these predicates look at the class.
 
 
 def _is_partition(x: Any) -> bool:
@@ -93,9 +95,9 @@ def _is_frame(x: Any) -> bool:
 
 
 def project(x: Any, options: FitOptions) -> tuple[Any, FitOptions]:
-    """Return a frame of the columns to be fitted, so that no others are read, and the rest to do.
+    """Return x with only the columns to read, and the remaining options.
 
-    Unknown names are found here, before anything runs.
+    Unknown names raise here, before anything runs.
     """
     source = open_source(
         _empty_like(x),
@@ -116,7 +118,7 @@ def project(x: Any, options: FitOptions) -> tuple[Any, FitOptions]:
 
 
 def _empty_like(x: Any) -> Any:
-    """Return an empty frame like x. Categories that only the partitions know may be numbers."""
+    """Return an empty frame like x, with unknown categories as objects: they may be numbers."""
     if x.ndim == 1:
         return x._meta
     labels = [label for label in x.columns if str(x._meta[label].dtype) == "category"]

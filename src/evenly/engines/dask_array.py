@@ -1,5 +1,6 @@
-"""Dask arrays: chunks of rows, and perhaps of columns."""
+"""Dask arrays, chunked by rows and possibly by columns."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, pairwise
@@ -8,66 +9,91 @@ from typing import Any
 import dask
 import numpy as np
 
-from evenly.engines.beside import concat_columns
 from evenly.engines.dask_graph import Leaf, tree_reduce
 from evenly.engines.partition import FitOptions, finalize_partials
 from evenly.errors import DataError
 from evenly.moments import Moments
+from evenly.moments.records import records, state_from_records
 from evenly.sources.arrays import resolve_feature_axis
 from evenly.sources.selection import parse_selection, resolve_positions
 from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
 from evenly.transform.arrays import check_shape, output_dtype
 
-PLACE = "the Dask Array"
+LABEL = "the Dask Array"
 
 
 def fit(x: Any, options: FitOptions) -> Moments:
-    """Return the moments of an array; chunks of the same columns add up, others stand beside."""
-    axis, number = resolve_feature_axis(x.shape, options.feature_axis, PLACE)
-    starts = _starts(x, axis)
-    asked = parse_selection(options.columns, options.exclude, options.weights)
-    picked = resolve_positions(asked, number, PLACE)
-    blocks = _by_columns(x, axis)
-    wanted = range(number) if picked is None else sorted(picked)
-    groups = [
-        _leaves(blocks[chunk], start, local, options)
-        for chunk, (start, local) in _local(wanted, starts).items()
+    """Return the moments of an array: merge chunks of the same columns, then concatenate."""
+    axis, num_columns = resolve_feature_axis(x.shape, options.feature_axis, LABEL)
+    bounds = _chunk_bounds(x, axis)
+    selection = parse_selection(options.columns, options.exclude, options.weights)
+    selected = resolve_positions(selection, num_columns, LABEL)
+    blocks = _blocks_by_columns(x, axis)
+    in_order = range(num_columns) if selected is None else sorted(selected)
+    trees = [
+        _leaves(blocks[chunk], start, columns, options)
+        for chunk, (start, columns) in _columns_by_chunk(in_order, bounds).items()
     ]
     description = f"a Dask Array of shape {x.shape} in {x.npartitions} chunks"
-    together = concat_columns([finalize_partials(top, description) for top in tree_reduce(groups)])
-    together.sources = (description,)
-    if picked is None or picked == wanted:
-        return together
-    return together.select([wanted.index(index) for index in picked])
+    moments = concat_columns(
+        [finalize_partials(partials, description) for partials in tree_reduce(trees)]
+    )
+    moments.sources = (description,)
+    if selected is None or selected == in_order:
+        return moments
+    return moments.select([in_order.index(index) for index in selected])
+
+
+def concat_columns(parts: Sequence[Moments]) -> Moments:
+    """Return the moments of the columns of all parts, in order and without names.
+
+    The statistics of a column do not depend on other columns, so this is exact.
+
+    Examples
+    --------
+    >>> import evenly
+    >>> x = [[1.0, 10.0], [2.0, 20.0]]
+    >>> concat_columns([evenly.fit(x, columns=0), evenly.fit(x, columns=1)]) == evenly.fit(x)
+    True
+    """
+    if len(parts) == 1:
+        return parts[0]
+    columns = [
+        record for part in parts for record in records(part._state, part.columns, part.dtypes)
+    ]
+    extremes_are_bounds = any(part.extremes_are_bounds for part in parts)
+    state = state_from_records(columns, extremes_are_bounds=extremes_are_bounds)
+    dtypes = tuple(column.dtype for column in columns)
+    return Moments(state, None, dtypes, rows=parts[0].rows)
 
 
 def transform(x: Any, scaling: Scaling, *, feature_axis: int = -1, **options: Any) -> Any:
-    """Return an array of the same chunks, scaled; each chunk by the numbers of its columns."""
+    """Return x scaled, lazily and with the same chunks."""
     axis = check_shape(x.shape, len(scaling), feature_axis)
     dtype = output_dtype(x, options.get("dtype"))
-    work = partial(_scaled, feature_axis=feature_axis, **options)
+    scale = partial(_scale_block, feature_axis=feature_axis, **options)
     return x.map_blocks(
-        work,
+        scale,
         dask.delayed(scaling, pure=True),  # one key of the graph, not a copy in each task
         axis=axis,
-        starts=_starts(x, axis),
+        bounds=_chunk_bounds(x, axis),
         dtype=dtype,
         meta=np.empty((0,) * x.ndim, dtype),
     )
 
 
-def _scaled(
-    block: Any, scaling: Scaling, axis: int, starts: list[int], block_id: Any, **options: Any
+def _scale_block(
+    block: Any, scaling: Scaling, axis: int, bounds: list[int], block_id: Any, **options: Any
 ) -> Any:
-    if len(starts) > 2:
+    if len(bounds) > 2:
         chunk = block_id[axis]
-        scaling = scaling[starts[chunk] : starts[chunk + 1]]
+        scaling = scaling[bounds[chunk] : bounds[chunk + 1]]
     return transform_here(block, scaling, **options)
 
 
-def _starts(x: Any, axis: int) -> list[int]:
-    """Return where each chunk of columns starts, and where the last one ends."""
+def _chunk_bounds(x: Any, axis: int) -> list[int]:
+    """Return the first column of each chunk of columns, then the number of columns."""
     lengths = (1,) if x.ndim == 1 else x.chunks[axis]
     if any(length != length for length in lengths):
         raise DataError(
@@ -77,8 +103,8 @@ def _starts(x: Any, axis: int) -> list[int]:
     return [0, *accumulate(lengths)]
 
 
-def _by_columns(x: Any, axis: int) -> Any:
-    """Return for each chunk of columns its blocks: pairs of a Delayed and its index."""
+def _blocks_by_columns(x: Any, axis: int) -> Any:
+    """Return the blocks of each chunk of columns, as pairs of a Delayed and its index."""
     blocks = x.to_delayed()
     grid = np.empty(blocks.shape, object)
     for index in np.ndindex(grid.shape):
@@ -86,13 +112,18 @@ def _by_columns(x: Any, axis: int) -> Any:
     return [grid] if x.ndim == 1 else [part.reshape(-1) for part in np.moveaxis(grid, axis, 0)]
 
 
-def _local(wanted: Any, starts: list[int]) -> dict[int, tuple[int, list[int] | None]]:
-    """Return which chunks of columns are read: where each starts, and which of its columns."""
+def _columns_by_chunk(
+    selected: Sequence[int], bounds: list[int]
+) -> dict[int, tuple[int, list[int] | None]]:
+    """Return the start and the selected local columns of each chunk of columns to read.
+
+    None stands for all columns of a chunk.
+    """
     result: dict[int, tuple[int, list[int] | None]] = {}
-    for chunk, (start, stop) in enumerate(pairwise(starts)):
-        here = [index - start for index in wanted if start <= index < stop]
-        if here:
-            result[chunk] = (start, None if len(here) == stop - start else here)
+    for chunk, (start, stop) in enumerate(pairwise(bounds)):
+        columns = [index - start for index in selected if start <= index < stop]
+        if columns:
+            result[chunk] = (start, None if len(columns) == stop - start else columns)
     return result
 
 
@@ -102,6 +133,6 @@ def _leaves(blocks: Any, start: int, columns: list[int] | None, options: FitOpti
 
 
 def _block_label(index: tuple[int, ...], start: int) -> str:
-    """Return what messages call a block: how its user gets it, and where its columns start."""
+    """Return the label of a block in messages: its expression and its first column."""
     name = f"x.blocks[{', '.join(map(str, index))}]"
     return f"{name} (whose column 0 is column {start} of x)" if start else name

@@ -1,4 +1,4 @@
-"""The tasks of a fit as one graph: a leaf for each partition, and a tree that adds up."""
+"""Dask graph of a fit: one task per partition and a tree of tasks that merge the results."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
@@ -11,41 +11,41 @@ from dask.highlevelgraph import HighLevelGraph
 from evenly.engines.partition import FitOptions, fit_partition, merge_partials
 
 FAN_IN = 16
-"""Shares that one task adds up: of a thousand columns, 0.7 MB come in and 45 KB go out."""
+"""Partial fits merged by one task: with 1,000 columns, 0.7 MB in and 45 kB out."""
 
 Key: TypeAlias = str | tuple[str, int]
 Leaf: TypeAlias = tuple[Delayed, FitOptions, str]
-"""A partition, what is asked of it, and what messages call it."""
+"""A partition, the options of its fit, and its label in messages."""
 
 
-def tree_reduce(groups: Sequence[Sequence[Leaf]]) -> list[list[bytes]]:
-    """Fit the partitions of each group, and return of each at most `FAN_IN` sums of shares.
+def tree_reduce(trees: Sequence[Sequence[Leaf]]) -> list[list[bytes]]:
+    """Fit the partitions of each tree, and return at most `FAN_IN` partial fits of each.
 
-    All groups are one graph, run once, by the scheduler that is current. A task that is run
-    again, since its worker was lost, makes the same bytes under the same key, and a sum takes
-    each of its keys once: nothing can be counted twice.
+    All trees are one graph, computed once by the current scheduler. A task that is rerun because
+    its worker was lost returns the same bytes under the same key, and a merge uses each key once,
+    so nothing is counted twice.
     """
     run = uuid4().hex
     graph: dict[Key, Task] = {}
-    tops = [_build_tree(graph, f"{number}-{run}", leaves) for number, leaves in enumerate(groups)]
+    roots = [_build_tree(graph, f"{number}-{run}", leaves) for number, leaves in enumerate(trees)]
     name = f"moments-{run}"
-    graph[name] = Task(name, list, List(*map(_refs, tops)))
-    data = _unique_graphs(part for leaves in groups for part, _, _ in leaves)
-    whole = Delayed(name, HighLevelGraph.from_collections(name, graph, dependencies=data))
-    return whole.compute()  # type: ignore[no-any-return]
+    graph[name] = Task(name, list, List(*map(_refs, roots)))
+    data = _unique_graphs(partition for leaves in trees for partition, _, _ in leaves)
+    result = Delayed(name, HighLevelGraph.from_collections(name, graph, dependencies=data))
+    return result.compute()  # type: ignore[no-any-return]
 
 
 def _build_tree(graph: dict[Key, Task], name: str, leaves: Sequence[Leaf]) -> list[Key]:
-    """Put the leaves and the tree over them into a graph, and return the keys of its top."""
+    """Add the leaves and the tree above them to a graph; return the keys of its top level."""
     keys: list[Key] = [(f"fit_partition-{name}", index) for index in range(len(leaves))]
-    for key, (part, options, label) in zip(keys, leaves, strict=True):
-        graph[key] = Task(key, fit_partition, TaskRef(part.key), options, label)
+    for key, (partition, options, label) in zip(keys, leaves, strict=True):
+        graph[key] = Task(key, fit_partition, TaskRef(partition.key), options, label)
     level = 0
     while len(keys) > FAN_IN:
-        below = [keys[at : at + FAN_IN] for at in range(0, len(keys), FAN_IN)]
-        keys = [(f"merge_shares-{level}-{name}", index) for index in range(len(below))]
-        for key, some in zip(keys, below, strict=True):
-            graph[key] = Task(key, merge_partials, _refs(some))
+        batches = [keys[start : start + FAN_IN] for start in range(0, len(keys), FAN_IN)]
+        keys = [(f"merge_partials-{level}-{name}", index) for index in range(len(batches))]
+        for key, batch in zip(keys, batches, strict=True):
+            graph[key] = Task(key, merge_partials, _refs(batch))
         level += 1
     return keys
 
@@ -54,10 +54,10 @@ def _refs(keys: Iterable[Key]) -> List:
     return List(*map(TaskRef, keys))
 
 
-def _unique_graphs(parts: Iterable[Delayed]) -> list[Delayed]:
-    """Return parts whose graphs together have all keys: a collection's share one graph."""
+def _unique_graphs(partitions: Iterable[Delayed]) -> list[Delayed]:
+    """Return one partition per distinct graph: those of a collection share a graph."""
     graphs: dict[int, tuple[Any, Delayed]] = {}
-    for part in parts:
-        graph = part.dask  # held, so that its id is no other's
-        graphs.setdefault(id(graph), (graph, part))
-    return [part for _, part in graphs.values()]
+    for partition in partitions:
+        graph = partition.dask  # keep a reference, so that its id stays unique
+        graphs.setdefault(id(graph), (graph, partition))
+    return [partition for _, partition in graphs.values()]

@@ -1,4 +1,4 @@
-"""What is asked of each partition: what `evenly.fit` was asked, as far as it can be sent."""
+"""The options of `evenly.fit` that are sent to each partition."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,16 +10,16 @@ from evenly.typing import Infinite
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """The options of a fit that is sent to partitions; see `evenly.fit`.
+    """Options of a distributed fit; see `evenly.fit`.
 
     Attributes
     ----------
     weights
         The name of a column: an array of weights has no partitions.
     threads
-        Of each task. None: one, since an engine runs a task on each of its cores.
+        Threads of each task. None means one, since engines run one task per core.
     by
-        Names of columns, as a text or a list: an array of keys has no partitions.
+        A column name or a list of them: an array of keys has no partitions.
     """
 
     columns: Any = None
@@ -35,31 +35,31 @@ class FitOptions:
 
 
 def check_distributable(weights: Any, progress: Any, by: Any) -> None:
-    """Raise for options of `evenly.fit` that do not reach another process.
+    """Check that options of `evenly.fit` can be sent to another process.
 
     Raises
     ------
     UnsupportedTypeError
-        For weights and keys that are no columns, and for ``progress=``.
+        For weights and keys that are not column names, and for ``progress=``.
     """
     if weights is not None and not isinstance(weights, str):
         raise UnsupportedTypeError(
-            "The weights of a distributed collection are one of its columns, by name. Received: "
-            f"weights of type {type(weights).__name__}. Add them to it as a column."
+            "weights= of a distributed collection must be the name of a column. Received: "
+            f"weights of type {type(weights).__name__}. Add them to the collection as a column."
         )
     if by is not None and not is_column_names(by):
         raise UnsupportedTypeError(
-            "The groups of a distributed collection are told by its columns, by name. Received: "
-            f"by= of type {type(by).__name__}. Add the keys to it as a column."
+            "by= of a distributed collection must be the name of a column, or several. Received: "
+            f"by= of type {type(by).__name__}. Add the keys to the collection as a column."
         )
     if progress is not None:
         raise UnsupportedTypeError(
-            "progress= follows data that are read here. Received: progress= and a distributed "
-            "collection. Its engine shows progress: Dask by dask.diagnostics.ProgressBar and on "
-            "its dashboard."
+            "progress= requires data that this process reads. Received: progress= and a "
+            "distributed collection. Use the progress display of the engine, such as "
+            "dask.diagnostics.ProgressBar or its dashboard."
         )
 
 
 def auxiliary_columns(options: FitOptions) -> list[str]:
-    """Return the columns that are read beside those that are fitted: of weights, and of keys."""
+    """Return the auxiliary columns (weights and group keys) that must also be read."""
     return [*filter(None, [options.weights]), *map(str, parse_by(options.by))]

@@ -1,8 +1,9 @@
-"""The work on one partition, and the sum of what many give: pure functions, sent as they are.
+"""Pure functions that fit one partition and merge partial fits; engines send them to workers.
 
-A `PartialFit` has the moments of one partition or several. It travels as a pickle of some 45 bytes
-per column, made and read in 0.1 µs per column. (The statistics file would take 260 bytes,
-13 µs and 18; compressing would save a quarter, for 0.5 µs: ``benchmarks/merge_scale.py``.)
+A `PartialFit` holds the moments of one or more partitions. Its pickle has about 45 bytes per
+column, written and read in 0.1 µs per column. (A statistics file would take 260 bytes, 13 µs to
+write and 18 µs to read; compression would save a quarter, for 0.5 µs:
+``benchmarks/merge_scale.py``.)
 """
 
 import pickle
@@ -22,19 +23,19 @@ NO_VALUES = "no values"
 
 @dataclass(frozen=True, slots=True)
 class PartialFit:
-    """What one partition, or several together, give.
+    """The result of fitting one or more partitions.
 
     Attributes
     ----------
     moments
-        Of all columns that may be fitted, those in which no value was seen as well: another
-        partition may have some.
+        Moments of all columns that can be fitted. They include columns without a value, since
+        another partition may have values for them.
     left_out
-        Columns that hold no numbers, and why. One partition decides for all.
+        Columns that are not numeric, with the reason. One partition decides for all.
     unseen
-        Columns that would hold numbers, but have no value.
+        Numeric columns without a value.
     label
-        Where it comes from: the first partition of several.
+        Name of the partition, or of the first one, for messages.
     """
 
     moments: Moments
@@ -49,14 +50,14 @@ def fit_partition(part: Any, options: FitOptions, label: str) -> bytes:
     Raises
     ------
     EvenlyError
-        As `evenly.fit` does; the message says in which label.
+        As `evenly.fit` does; the message contains the label.
     """
     try:
         return pickle.dumps(_fit(part, options, label), 5)
     except EvenlyError as error:
         if label in str(error):
             raise
-        raise type(error)(f"{error} It was in {label}.") from None
+        raise type(error)(f"{error} It occurred in {label}.") from None
 
 
 def _fit(part: Any, options: FitOptions, label: str) -> PartialFit:
@@ -80,21 +81,21 @@ def _fit(part: Any, options: FitOptions, label: str) -> PartialFit:
     return PartialFit(moments, left_out, frozenset(source.left_out.keys() - left_out.keys()), label)
 
 
-def merge_partials(shares: Iterable[bytes]) -> bytes:
-    """Return several shares as one: a node of the tree in which an engine adds up."""
-    return pickle.dumps(reduce(_merge_two, map(pickle.loads, shares)), 5)
+def merge_partials(partials: Iterable[bytes]) -> bytes:
+    """Merge several partial fits into one: an inner node of an engine's reduction tree."""
+    return pickle.dumps(reduce(_merge_two, map(pickle.loads, partials)), 5)
 
 
 def _merge_two(a: PartialFit, b: PartialFit) -> PartialFit:
-    if not a.moments.rows or not b.moments.rows:  # no rows have no say
+    if not a.moments.rows or not b.moments.rows:  # an empty partition has no effect
         return a if a.moments.rows else b
     left_out = b.left_out | a.left_out
-    one, other = _drop_columns(a.moments, left_out), _drop_columns(b.moments, left_out)
+    moments, other = _drop_columns(a.moments, left_out), _drop_columns(b.moments, left_out)
     try:
-        one._merge_inplace(other)  # both were unpickled for this
+        moments._merge_inplace(other)  # both were unpickled for this
     except (ColumnError, DataError) as error:
-        raise type(error)(f"{error} They are those of {a.label} and of {b.label}.") from None
-    return PartialFit(one, left_out, a.unseen & b.unseen, a.label)
+        raise type(error)(f"{error} This merges {a.label} and {b.label}.") from None
+    return PartialFit(moments, left_out, a.unseen & b.unseen, a.label)
 
 
 def _drop_columns(moments: Moments, left_out: dict[str, str]) -> Moments:
@@ -104,22 +105,20 @@ def _drop_columns(moments: Moments, left_out: dict[str, str]) -> Moments:
     return moments.select([name for name in names if name not in left_out])
 
 
-def finalize_partials(shares: Iterable[bytes], description: str) -> Any:
-    """Return the moments of all partitions, by group where asked: the root of the tree.
+def finalize_partials(partials: Iterable[bytes], description: str) -> Any:
+    """Return the moments of all partitions, or grouped moments: the root of the tree.
 
     Parameters
     ----------
     description
-        What was fitted, for messages and for ``moments.sources``.
+        Description of the data, for messages and for ``moments.sources``.
 
     Raises
     ------
     DataError
-        When there is no row, or no column of numbers.
+        When there are no rows or no numeric columns.
     """
-    nothing = PartialFit(
-        Moments.empty(), {}, frozenset(), ""
-    )  # what an engine gives of no partition
-    share = reduce(_merge_two, map(pickle.loads, shares), nothing)
-    left_out = share.left_out | dict.fromkeys(sorted(share.unseen), NO_VALUES)
-    return finalize(share.moments, left_out, description)
+    empty = PartialFit(Moments.empty(), {}, frozenset(), "")  # an engine may have no partition
+    merged = reduce(_merge_two, map(pickle.loads, partials), empty)
+    left_out = merged.left_out | dict.fromkeys(sorted(merged.unseen), NO_VALUES)
+    return finalize(merged.moments, left_out, description)

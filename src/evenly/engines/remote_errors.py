@@ -1,21 +1,21 @@
-"""What went wrong in another process, found in the text that its engine made of it."""
+"""Recover an evenly error from the text of an engine's error."""
 
 import re
 
 from evenly import errors
 from evenly.errors import EvenlyError, MissingExtraError
 
-_OURS = re.compile(r"evenly\.errors\.([A-Za-z]+): (.*)")
-_NOT_THERE = re.compile(r"ModuleNotFoundError: No module named '(evenly[\w.]*|pyarrow)'")
+_EVENLY_ERROR = re.compile(r"evenly\.errors\.([A-Za-z]+): (.*)")
+_MISSING_PACKAGE = re.compile(r"ModuleNotFoundError: No module named '(evenly[\w.]*|pyarrow)'")
 
 
 def unwrap_remote_error(error: Exception, engine: str) -> Exception:
-    r"""Return the error that evenly raised on another machine; else the engine's own.
+    r"""Return the error that evenly raised on a worker, or `error` if there is none.
 
     Parameters
     ----------
     engine
-        Whose processes they are, for the message: ``"Spark's executors"``.
+        Name of the worker processes for the message, such as ``"Spark's executors"``.
 
     Examples
     --------
@@ -26,19 +26,19 @@ def unwrap_remote_error(error: Exception, engine: str) -> Exception:
     RuntimeError("No module named 'torch'")
     """
     text = str(error)
-    if found := _OURS.search(text):
-        kind = getattr(errors, found[1], None)
-        if isinstance(kind, type) and issubclass(kind, EvenlyError):
-            return kind(found[2].strip())
-    if found := _NOT_THERE.search(text):
-        return _missing_on_worker_error(found[1].partition(".")[0], engine)
+    if match := _EVENLY_ERROR.search(text):
+        error_class = getattr(errors, match[1], None)
+        if isinstance(error_class, type) and issubclass(error_class, EvenlyError):
+            return error_class(match[2].strip())
+    if match := _MISSING_PACKAGE.search(text):
+        return _missing_on_worker_error(match[1].partition(".")[0], engine)
     return error
 
 
 def _missing_on_worker_error(package: str, engine: str) -> MissingExtraError:
     return MissingExtraError(
-        f"The work is sent to {engine}, so evenly and pyarrow must be installed there too. "
-        f"Received: a process without {package}. Install it in the Python that they run "
+        f"evenly and pyarrow must also be installed for {engine}, where the work is done. "
+        f"Received: a process without {package}. Install it in their Python environment "
         '(pip install "evenly[files]"), in the same version as here.',
         name=package,
     )

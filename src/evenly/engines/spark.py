@@ -1,7 +1,7 @@
-"""Spark: data frames, of a session here or of a server (Spark Connect).
+"""Spark data frames, of a local session or of a server (Spark Connect).
 
-Each task fits its partition as Arrow batches go by, and gives one row of bytes. Normalising
-is expressions, of which Spark makes its own code: no row goes through Python for it.
+Each task fits its partition from a stream of Arrow batches and returns one row of bytes.
+Normalization is SQL expressions that Spark compiles: no row passes through Python.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from evenly.engines.options import FitOptions, auxiliary_columns
 from evenly.engines.partition import finalize_partials
 from evenly.engines.remote_errors import unwrap_remote_error
 from evenly.engines.spark_sql import scaled
-from evenly.engines.spark_task import PLACE, RESULT_SCHEMA
+from evenly.engines.spark_task import LABEL, RESULT_SCHEMA
 from evenly.engines.spark_types import fields_of, quoted, types_of
 from evenly.engines.vector_columns import select_vector_column
 from evenly.errors import UnsupportedTypeError
@@ -27,39 +27,40 @@ from evenly.sources.selection import NUMBER, Field, parse_selection, resolve_col
 from evenly.transform import Scaling
 
 WIDE = 256
-"""Columns from which tasks add up first, as many tasks as the bytes ask for (adaptive execution).
-At some 45 bytes a column, ten thousand partitions of a thousand columns would send the driver
-450 MB; Spark lets it take 1 GB (spark.driver.maxResultSize)."""
+"""Minimum number of columns for a second stage that merges partial fits before the driver does;
+adaptive execution chooses its number of tasks. At about 45 bytes per column, 10,000 partitions of
+1,000 columns would send 450 MB to the driver, where spark.driver.maxResultSize is 1 GB."""
 
 
 def matches(x: Any) -> bool:
-    """Whether x is a data frame of Spark's."""
+    """Return whether x is a Spark DataFrame."""
     return isinstance(x, DataFrame)
 
 
 def fit(x: Any, options: FitOptions) -> Any:
-    """Return the moments of a data frame: one row of bytes leaves each partition.
+    """Return the moments of a data frame; each partition sends one row of bytes.
 
-    A task that is run again, or twice at once, gives the same row, of which Spark's action
-    returns one. Nothing is counted on the side.
+    A task that is rerun, or run twice at the same time, returns the same row, and Spark's action
+    returns one of them, so nothing is counted twice.
     """
     if x.isStreaming:
         raise UnsupportedTypeError(
-            "A fit reads its rows to the end. Received: a streaming DataFrame, which has none. "
-            "Fit each batch in foreachBatch, and add up the moments."
+            "A fit requires a finite number of rows. Received: a streaming DataFrame. "
+            "Fit each batch in foreachBatch, and add the moments."
         )
-    names, vectors, options = _needed(x, options)
+    names, vectors, options = _project(x, options)
     task = partial(spark_task.fit, names=names, vectors=vectors, options=options)
-    shares = _rename_by_index(x, names).mapInArrow(task, RESULT_SCHEMA)
+    partials = _rename_by_index(x, names).mapInArrow(task, RESULT_SCHEMA)
     if vectors is not None or len(names) >= WIDE:
-        shares = shares.repartition("index").mapInArrow(spark_task.merge, RESULT_SCHEMA)
-    return finalize_partials((bytes(row.share) for row in _collect(shares)), "a Spark DataFrame")
+        partials = partials.repartition("index").mapInArrow(spark_task.merge, RESULT_SCHEMA)
+    rows = _collect(partials)
+    return finalize_partials((bytes(row.partial) for row in rows), "a Spark DataFrame")
 
 
 def transform(x: Any, scaling: Scaling, options: dict[str, Any]) -> Any:
-    """Return a data frame with its columns scaled. Nothing is computed before it is used."""
+    """Return x with its columns scaled, lazily."""
     types = types_of(x)
-    expressions = scaled(types, scaling, label=PLACE, **_without_axis(options))
+    expressions = scaled(types, scaling, label=LABEL, **_without_axis(options))
     vectors = [name for name in expressions if (name, "vector") in types]
     for name in vectors:
         x = x.withColumn(name, vector_to_array(x[quoted(name)]))
@@ -71,47 +72,51 @@ def transform(x: Any, scaling: Scaling, options: dict[str, Any]) -> Any:
     return x
 
 
-def map_partitions(x: DataFrame, work: Callable[[Any], Any]) -> DataFrame:
-    """Return a data frame of ``work(batch)`` for each Arrow batch of rows.
+def map_partitions(x: DataFrame, function: Callable[[Any], Any]) -> DataFrame:
+    """Return a data frame of ``function(batch)`` for each Arrow batch of rows.
 
-    What `work` makes of an empty table tells the columns, and raises here and now what would
-    else be raised by a task.
+    The schema is inferred by calling `function` on an empty table, which also raises its errors
+    here rather than in a task.
     """
-    made = work(x.limit(0).toArrow())
-    schema = x.sparkSession.createDataFrame(made).schema
-    task = partial(spark_task.each, names=x.columns, work=work)
+    empty = function(x.limit(0).toArrow())
+    schema = x.sparkSession.createDataFrame(empty).schema
+    task = partial(spark_task.map_batches, names=x.columns, function=function)
     return _rename_by_index(x, x.columns).mapInArrow(task, schema)
 
 
 def _without_axis(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options without that of arrays: a frame's columns lie side by side."""
+    """Return the options without ``feature_axis``, which applies to arrays only."""
     return {name: value for name, value in options.items() if name != "feature_axis"}
 
 
-def _needed(x: DataFrame, options: FitOptions) -> tuple[list[str], str | None, FitOptions]:
-    """Return the columns that are read, the one of vectors if it is one, and what is left to do.
+def _project(x: DataFrame, options: FitOptions) -> tuple[list[str], str | None, FitOptions]:
+    """Return the columns to read, the column of vectors if any, and the remaining options.
 
-    Unknown names and columns without numbers are found here, before anything runs.
+    Unknown names and columns that are not numeric raise here, before anything runs.
     """
     fields = fields_of(types_of(x))
-    vectors = select_vector_column(fields, options, PLACE)
-    beside = auxiliary_columns(options)
+    vectors = select_vector_column(fields, options, LABEL)
+    auxiliary = auxiliary_columns(options)
     if vectors is not None:
-        known = [Field(vectors, NUMBER) if field.name == vectors else field for field in fields]
+        as_numbers = [
+            Field(vectors, NUMBER) if field.name == vectors else field for field in fields
+        ]
         resolve_columns(
-            parse_selection(vectors, (), options.weights, parse_by(options.by)), known, PLACE
+            parse_selection(vectors, (), options.weights, parse_by(options.by)), as_numbers, LABEL
         )
-        return [vectors, *beside], vectors, options
-    asked = parse_selection(options.columns, options.exclude, options.weights, parse_by(options.by))
-    names = list(resolve_columns(asked, fields, PLACE).names)
+        return [vectors, *auxiliary], vectors, options
+    selection = parse_selection(
+        options.columns, options.exclude, options.weights, parse_by(options.by)
+    )
+    names = list(resolve_columns(selection, fields, LABEL).names)
     columns = None if options.columns is None else names
-    return [*names, *beside], None, replace(options, columns=columns, exclude=())
+    return [*names, *auxiliary], None, replace(options, columns=columns, exclude=())
 
 
 def _rename_by_index(x: DataFrame, names: list[str]) -> DataFrame:
-    """Return a frame of these columns, named by their number.
+    """Return a frame of these columns, named by their index.
 
-    mapInArrow takes a point in a column's name for one between a structure and its field.
+    mapInArrow reads a dot in a column's name as access to a field of a struct.
     """
     types = dict(types_of(x))
     columns = [x[quoted(name)] for name in names]
@@ -122,8 +127,8 @@ def _rename_by_index(x: DataFrame, names: list[str]) -> DataFrame:
     return x.select(*(column.alias(str(index)) for index, column in enumerate(columns)))
 
 
-def _collect(shares: DataFrame) -> list[Any]:
+def _collect(partials: DataFrame) -> list[Any]:
     try:
-        return list(shares.collect())
+        return list(partials.collect())
     except PySparkException as error:
         raise unwrap_remote_error(error, "Spark's executors") from None

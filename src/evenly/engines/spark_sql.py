@@ -1,7 +1,7 @@
-"""Normalising as Spark's SQL: the arithmetic of the kernel, one expression a column.
+"""Normalization as Spark SQL: the arithmetic of the kernel, one expression per column.
 
-It is text, since a text of a thousand columns is one message to Spark; a thousand columns of
-its `Column` objects are some ten thousand.
+The expressions are text, since the text for 1,000 columns is one message to the JVM, whereas
+1,000 `Column` objects are about 10,000 messages.
 """
 
 from collections.abc import Iterable
@@ -18,11 +18,11 @@ from evenly.transform.scaling import MISSING_POLICIES
 
 Types = list[tuple[str, str]]
 
-_WHOLE = ("bigint", "timestamp", "timestamp_ntz")
+_INT64 = ("bigint", "timestamp", "timestamp_ntz")
 
 
 class ScalingLiterals(NamedTuple):
-    """The numbers of a scaling, as SQL: literals, or items of an array of literals."""
+    """The constants of a scaling as SQL: literals, or items of an array of literals."""
 
     hi: str
     lo: str
@@ -34,65 +34,70 @@ class ScalingLiterals(NamedTuple):
 def scaled(
     types: Types, scaling: Scaling, *, label: str, dtype: object = None, missing: str = "keep"
 ) -> dict[str, str]:
-    """Return an expression for each column that the scaling has, by name.
+    """Return an expression for each column of the scaling, by name.
 
     Raises
     ------
     ColumnError
         When a column is missing.
     DataError
-        When a time is in another unit than it was fitted in.
+        When a time column has a different unit than when it was fitted.
     UnsupportedTypeError
-        When a column is no number.
+        When a column is not numeric.
     """
     check_choice("missing", missing, MISSING_POLICIES)
-    known = dict(types)
+    type_of = dict(types)
     if scaling.columns is None:
         name = single_vector_column(fields_of(types), label)
-        return {name: _vector(quoted(name), known[name], scaling, dtype, missing, label)}
-    names = match_columns(scaling.columns, list(known))
+        return {
+            name: _vector_expression(quoted(name), type_of[name], scaling, dtype, missing, label)
+        }
+    names = match_columns(scaling.columns, list(type_of))
     if not scaling.inverse:
-        times = [_time_or_type(known[name]) for name in names]
+        times = [_time_unit_or_type(type_of[name]) for name in names]
         check_time_units(names, scaling.dtypes, times)
     return {
-        name: _column(name, known[name], _literals(scaling, index), dtype, missing)
+        name: _column_expression(name, type_of[name], _literals(scaling, index), dtype, missing)
         for index, name in enumerate(names)
     }
 
 
-def _time_or_type(kind: str) -> str:
-    return column_kind(kind) if "[" in column_kind(kind) else kind
+def _time_unit_or_type(spark_type: str) -> str:
+    kind = column_kind(spark_type)
+    return kind if "[" in kind else spark_type
 
 
-def _column(name: str, kind: str, numbers: ScalingLiterals, dtype: object, missing: str) -> str:
-    result = _result(name, kind, dtype)
-    return f"cast({_formula(quoted(name), kind, numbers, missing)} as {result})"
-
-
-def _vector(
-    column: str, kind: str, scaling: Scaling, dtype: object, missing: str, label: str
+def _column_expression(
+    name: str, spark_type: str, literals: ScalingLiterals, dtype: object, missing: str
 ) -> str:
-    """Return the expression of a column of vectors: its items by their number."""
-    item = kind.removeprefix("array<").removesuffix(">")
-    item = "double" if item == "vector" else item
-    each = [_literals(scaling, index) for index in range(len(scaling))]
-    powers = [numbers.power for numbers in each if numbers.power is not None]
-    numbers = ScalingLiterals(
-        _array_item(numbers.hi for numbers in each),
-        _array_item(numbers.lo for numbers in each),
-        _array_item(numbers.factor for numbers in each),
+    result = _result_type(name, spark_type, dtype)
+    return f"cast({_formula(quoted(name), spark_type, literals, missing)} as {result})"
+
+
+def _vector_expression(
+    column: str, spark_type: str, scaling: Scaling, dtype: object, missing: str, label: str
+) -> str:
+    """Return the expression of a column of vectors, which scales items by index."""
+    item_type = spark_type.removeprefix("array<").removesuffix(">")
+    item_type = "double" if item_type == "vector" else item_type
+    per_item = [_literals(scaling, index) for index in range(len(scaling))]
+    powers = [literals.power for literals in per_item if literals.power is not None]
+    literals = ScalingLiterals(
+        _array_item(literals.hi for literals in per_item),
+        _array_item(literals.lo for literals in per_item),
+        _array_item(literals.factor for literals in per_item),
         _array_item(powers) if powers else None,
         scaling.inverse,
     )
-    result = "double" if kind == "vector" else _result(column, item, dtype)
-    formula = f"cast({_formula('v', item, numbers, missing)} as {result})"
-    wrong = (
+    result = "double" if spark_type == "vector" else _result_type(column, item_type, dtype)
+    formula = f"cast({_formula('v', item_type, literals, missing)} as {result})"
+    message = (
         f"x must have as many features as the moments, {len(scaling)}. Received: a vector of ' "
         f"|| size({column}) || ', in column {column} of {label}."
     )
     return (
         f"if(size({column}) = {len(scaling)} or {column} is null, "
-        f"transform({column}, (v, i) -> {formula}), raise_error('{wrong}'))"
+        f"transform({column}, (v, i) -> {formula}), raise_error('{message}'))"
     )
 
 
@@ -112,48 +117,49 @@ def _literal(value: float) -> str:
     return f"({value!r}D)"
 
 
-def _formula(x: str, kind: str, numbers: ScalingLiterals, missing: str) -> str:
+def _formula(x: str, spark_type: str, literals: ScalingLiterals, missing: str) -> str:
     """Return ``((x - hi) - lo) * factor`` or ``x * factor + lo + hi``, in double."""
-    hi, lo, factor, power, inverse = numbers
+    hi, lo, factor, power, inverse = literals
     double = f"cast({x} as double)"
     if inverse:
         y = f"({double} * {factor} + {lo} + {hi})"
         y = y if power is None else f"({y} / {power})"
-    elif power is None and (kind in _WHOLE or kind.startswith("interval")):
-        y = f"(({_centred(_as_int64(x, kind), hi)} - {lo}) * {factor})"
+    elif power is None and (spark_type in _INT64 or spark_type.startswith("interval")):
+        y = f"(({_subtract_int64(_as_int64(x, spark_type), hi)} - {lo}) * {factor})"
     else:
         double = double if power is None else f"{double} * {power}"
         y = f"(({double} - {hi} - {lo}) * {factor})"
     return y if missing == "keep" else f"coalesce(nanvl({y}, 0D), 0D)"
 
 
-def _as_int64(x: str, kind: str) -> str:
-    """Return a column as the 64-bit integer that it was when it was fitted."""
-    if kind == "timestamp":
+def _as_int64(x: str, spark_type: str) -> str:
+    """Return a column as the 64-bit integers with which it was fitted."""
+    if spark_type == "timestamp":
         return f"unix_micros({x})"
-    if kind == "timestamp_ntz":  # to a timestamp it would go by the session's time zone
+    if spark_type == "timestamp_ntz":  # a cast to timestamp would use the session's time zone
         x = f"({x} - timestamp_ntz'1970-01-01 00:00:00')"
-    if kind == "bigint":
+    if spark_type == "bigint":
         return x
     seconds = f"cast(cast({x} as interval second) as decimal(20, 6))"
     return f"cast({seconds} * 1000000 as bigint)"
 
 
-def _centred(x: str, hi: str) -> str:
-    """Return ``x - hi`` for an integer of 64 bits, which a double need not hold: in two parts."""
+def _subtract_int64(x: str, hi: str) -> str:
+    """Return ``x - hi`` for 64-bit integers, which may not fit a double: split in two."""
     upper, lower = f"cast(shiftright({x}, 12) as double)", f"cast({x} & 4095 as double)"
     return f"(({upper} * 4096D - {hi}) + {lower})"
 
 
-def _result(name: str, kind: str, dtype: object) -> str:
-    """Return Spark's type for the result of a column of this type."""
-    wanted = column_kind(kind)
-    if wanted != "number" and not wanted.startswith(("timestamp", "duration")):
+def _result_type(name: str, spark_type: str, dtype: object) -> str:
+    """Return the Spark type of the result for a column of this type."""
+    kind = column_kind(spark_type)
+    if kind != "number" and not kind.startswith(("timestamp", "duration")):
         raise UnsupportedTypeError(
-            f"Only numbers and booleans can be scaled. Received: column {name!r} of type {kind}. "
+            "Only numbers and booleans can be scaled. Received: column "
+            f"{name!r} of type {spark_type}. "
             "Convert it, or leave it out with moments.select(...)."
         )
-    wide = kind == "double" or kind.startswith("decimal")
+    wide = spark_type == "double" or spark_type.startswith("decimal")
     result = result_dtype("float64" if wide else "float32", dtype)
     if result not in ("float32", "float64"):
         raise UnsupportedTypeError(

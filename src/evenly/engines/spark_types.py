@@ -1,4 +1,4 @@
-"""What kind of column is it? Spark's types, as evenly's fields."""
+"""Conversion of Spark types to evenly's fields."""
 
 from typing import Any
 
@@ -10,30 +10,30 @@ _VECTORS = ("vector", *(f"array<{name}>" for name in _NUMBERS))
 
 
 def types_of(x: Any) -> list[tuple[str, str]]:
-    """Return each column of a Spark DataFrame: its name, and its type as Spark writes it."""
+    """Return the name and the type string of each column of a Spark DataFrame."""
     return [(field.name, field.dataType.simpleString()) for field in x.schema]
 
 
 def fields_of(types: list[tuple[str, str]]) -> list[Field]:
     """Return the columns as fields."""
-    return [Field(name, column_kind(kind)) for name, kind in types]
+    return [Field(name, column_kind(spark_type)) for name, spark_type in types]
 
 
-def column_kind(kind: str) -> str:
-    """Return the kind of a type. Times are what Arrow makes of them: 64-bit microseconds.
+def column_kind(spark_type: str) -> str:
+    """Return the `Field.kind` of a Spark type; times are 64-bit microseconds, as in Arrow.
 
     >>> column_kind("decimal(10,2)"), column_kind("timestamp_ntz"), column_kind("vector")
     ('number', 'timestamp[us]', 'vector')
     >>> column_kind("struct<a:int>")
     'nested'
     """
-    first = kind.partition("(")[0].partition("<")[0].partition(" ")[0]
-    if kind in _NUMBERS or first == "decimal":
+    base = spark_type.partition("(")[0].partition("<")[0].partition(" ")[0]
+    if spark_type in _NUMBERS or base == "decimal":
         return NUMBER
-    if kind in _VECTORS:
+    if spark_type in _VECTORS:
         return VECTOR
-    if first == "interval" and not any(unit in kind for unit in ("year", "month")):
-        return "duration[us]" if " " in kind else kind
+    if base == "interval" and not any(unit in spark_type for unit in ("year", "month")):
+        return "duration[us]" if " " in spark_type else spark_type
     return {
         "array": "nested",
         "char": "text",
@@ -45,11 +45,11 @@ def column_kind(kind: str) -> str:
         "timestamp_ntz": "timestamp[us]",
         "varchar": "text",
         "void": NULL,
-    }.get(first, first)
+    }.get(base, base)
 
 
 def quoted(name: str) -> str:
-    """Return a column's name as SQL has it.
+    """Return a column name quoted for SQL.
 
     >>> quoted("a`b.c")
     '`a``b.c`'

@@ -1,7 +1,7 @@
-"""A column whose every row is a vector, or a tensor: it is fitted as the array that it is.
+"""Fit a column of vectors or tensors as an array.
 
-Spark's and Ray's tables have such columns, and `select=` chooses one, as it chooses a part of
-a batch. An array's columns have no names, and so have these.
+Spark and Ray tables can have such columns; `select=` chooses one, as it chooses a part of a
+batch. The columns of the resulting array have no names.
 """
 
 from collections.abc import Generator, Iterable, Sequence
@@ -15,69 +15,71 @@ from evenly.engines.arrow_vectors import VECTOR, as_array
 from evenly.engines.options import FitOptions
 from evenly.errors import ColumnError, format_names
 from evenly.sources import open_source
-from evenly.sources.group_by import parse_by
-from evenly.sources.group_keys import cross_keys, factorize_array
+from evenly.sources.group_by import factorize_array, parse_by
+from evenly.sources.group_keys import cross_keys
 from evenly.sources.selection import NULL, Field
 
 
 def select_vector_column(fields: Sequence[Field], options: FitOptions, label: str) -> str | None:
-    """Return the name of the column of vectors to be fitted; None to fit columns of numbers.
+    """Return the name of the column of vectors to fit, or None to fit numeric columns.
 
-    Without ``select=`` it is the only one, in a table that has no column of numbers.
+    Without ``select=``, a column of vectors is fitted if it is the only one and the table has no
+    numeric column.
 
     Raises
     ------
     ColumnError
-        When ``select=`` is no column of vectors, or ``columns=`` names one.
+        When ``select=`` is not a column of vectors, or ``columns=`` names one.
     """
     vectors = [field.name for field in fields if field.kind == VECTOR]
     if options.select is None:
-        _check_none_named(options.columns, vectors, label)
-        alone = len(vectors) == 1 and not any(field.is_selectable for field in fields)
-        return vectors[0] if alone else None
+        _check_no_vectors_named(options.columns, vectors, label)
+        is_only = len(vectors) == 1 and not any(field.is_selectable for field in fields)
+        return vectors[0] if is_only else None
     if options.select in [*vectors, *(field.name for field in fields if field.kind == NULL)]:
         return str(options.select)
     raise ColumnError(
-        "select= chooses a column of vectors or tensors. "
+        "select= must name a column of vectors or tensors. "
         f"Received: select={options.select!r}; {label} has "
-        f"{format_names(vectors) or 'none of these'}. "
-        "Choose columns of numbers with columns=[...]."
+        f"{format_names(vectors) or 'no such column'}. "
+        "Select numeric columns with columns=[...]."
     )
 
 
-def _check_none_named(columns: Any, vectors: Sequence[str], label: str) -> None:
-    asked = [columns] if isinstance(columns, str | int) else columns or ()
-    if named := [name for name in asked if name in vectors]:
+def _check_no_vectors_named(columns: Any, vectors: Sequence[str], label: str) -> None:
+    names = [columns] if isinstance(columns, str | int) else columns or ()
+    if vectors_named := [name for name in names if name in vectors]:
         raise ColumnError(
-            "columns= takes columns of numbers; a column of vectors is fitted alone, as an "
-            f"array. Received: columns={named[0]!r}, of {label}. Pass select={named[0]!r}."
+            "columns= takes numeric columns; a column of vectors is fitted separately, as an "
+            f"array. Received: columns={vectors_named[0]!r}, of {label}. "
+            f"Pass select={vectors_named[0]!r}."
         )
 
 
 def single_vector_column(fields: Sequence[Field], label: str) -> str:
-    """Return the one column of vectors that moments without names can be meant for."""
+    """Return the only column of vectors, to which moments without names apply."""
     vectors = [field.name for field in fields if field.kind == VECTOR]
     if len(vectors) == 1:
         return vectors[0]
     raise ColumnError(
-        "Columns are matched by name, and these moments have no column names: they are those of "
-        f"an array, so that {label} must have one column of vectors. "
+        "Columns are matched by name. These moments were fitted on an array and have no column "
+        f"names, so {label} must have exactly one column of vectors. "
         f"Received: {format_names(vectors) or 'none'}. "
         "Select one first, or fit on columns with names."
     )
 
 
 class VectorSource:
-    """The blocks of a column of vectors; a `Source`.
+    """A `Source` of the blocks of a column of vectors.
 
     Parameters
     ----------
     batches
         Arrow tables or record batches.
     name
-        Of the column.
+        Name of the column.
     options
-        Columns and what to exclude are positions in the vectors.
+        Options of the fit; ``columns`` and ``exclude`` are positions in the vectors.
     """
 
     names = None
@@ -92,29 +94,32 @@ class VectorSource:
         self.left_out: dict[str, str] = {}
 
     def blocks(self) -> Generator[Block]:
-        """Yield the blocks of each batch, with its weights and its keys."""
+        """Yield the blocks of each batch, with its weights and keys."""
         for batch in self._batches:
             array = as_array(_combine_chunks(batch[self._name]), self._label)
-            weights, keys = self._weights(batch), self._keys(batch)
+            weights, keys = self._read_weights(batch), self._read_keys(batch)
             if array.dtype != object:
-                yield from self._blocks(array, weights, keys)
+                yield from self._array_blocks(array, weights, keys)
                 continue
-            for row, tensor in enumerate(array):  # each of another shape: a batch of one each
-                own = slice(row, row + 1)
-                some = None if weights is None else weights[own]
-                yield from self._blocks(tensor[None], some, None if keys is None else keys[own])
+            for row, tensor in enumerate(array):  # different shapes: one batch per tensor
+                rows = slice(row, row + 1)
+                yield from self._array_blocks(
+                    tensor[None],
+                    None if weights is None else weights[rows],
+                    None if keys is None else keys[rows],
+                )
 
     @property
     def _label(self) -> str:
         return f"column {self._name!r} of {self.description}"
 
-    def _weights(self, batch: Any) -> npt.NDArray[np.float64] | None:
+    def _read_weights(self, batch: Any) -> npt.NDArray[np.float64] | None:
         if self._options.weights is None:
             return None
         weights = _combine_chunks(batch[self._options.weights])
         return weights.to_numpy(zero_copy_only=False).astype(np.float64)  # type: ignore[no-any-return]
 
-    def _keys(self, batch: Any) -> GroupKeys | None:
+    def _read_keys(self, batch: Any) -> GroupKeys | None:
         names = parse_by(self._options.by)
         return (
             cross_keys([factorize_array(_combine_chunks(batch[name])) for name in names])
@@ -122,7 +127,7 @@ class VectorSource:
             else None
         )
 
-    def _blocks(self, array: Any, weights: Any, keys: GroupKeys | None) -> Iterable[Block]:
+    def _array_blocks(self, array: Any, weights: Any, keys: GroupKeys | None) -> Iterable[Block]:
         if not len(array):
             return ()
         return open_source(

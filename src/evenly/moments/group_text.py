@@ -7,7 +7,8 @@ from evenly.block import GroupKeys
 from evenly.errors import ColumnError, format_names
 from evenly.group_keys import KeyPart, normalize_key
 from evenly.moments.grouped import GroupedMoments
-from evenly.sources.group_keys import cross_keys, factorize_array, from_codes
+from evenly.sources.group_by import factorize_array
+from evenly.sources.group_keys import cross_keys, from_codes
 
 
 def keys_from_batch(batch: Any, moments: GroupedMoments) -> GroupKeys | None:

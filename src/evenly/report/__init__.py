@@ -1,1 +1,1 @@
-"""Moments for people: a text table, and the progress on the way there."""
+"""Reports for the terminal: a text table, a JSON document, and a progress bar."""

@@ -1,4 +1,4 @@
-"""Moments as a plain document: what ``evenly show --json`` prints for other programs."""
+"""Moments as a JSON-compatible dict, printed by ``evenly show --json``."""
 
 import math
 from datetime import date
@@ -9,11 +9,11 @@ from evenly.report.table import remarks
 
 
 def to_dict(moments: Moments) -> dict[str, Any]:
-    """Return the read-outs of moments as values that JSON has.
+    """Return the statistics of moments as JSON-compatible values.
 
-    What is no finite number becomes None. The mean, the std and the variance (with
-    ``correction=0``) are correctly rounded, and printed so that reading them gives the
-    same float64 again.
+    Values that are not finite become None. The mean, the standard deviation and the variance
+    (with ``correction=0``) are correctly rounded, and their decimals read back as the same
+    float64.
 
     >>> import numpy as np
     >>> moments = Moments.empty(["x"]).update(np.array([[1.0], [3.0]]))
@@ -21,7 +21,7 @@ def to_dict(moments: Moments) -> dict[str, Any]:
     2.0
     """
     names = moments.columns or range(moments.num_features)
-    readings = {
+    statistics = {
         "count": moments.count,
         "missing": moments.missing,
         "mean": moments.mean,
@@ -30,14 +30,19 @@ def to_dict(moments: Moments) -> dict[str, Any]:
         "min": moments.min,
         "max": moments.max,
     }
-    lists = {key: list(map(_plain, values.tolist())) for key, values in readings.items()}
+    lists = {key: list(map(_finite_or_none, values.tolist())) for key, values in statistics.items()}
     return {
         "rows": moments.rows,
         "sources": list(moments.sources),
         "extremes_are_bounds": moments.extremes_are_bounds,
         "columns": [
-            {"name": name, "dtype": dtype, **dict(zip(lists, values, strict=True)), "remark": said}
-            for name, dtype, said, *values in zip(
+            {
+                "name": name,
+                "dtype": dtype,
+                **dict(zip(lists, values, strict=True)),
+                "remark": remark,
+            }
+            for name, dtype, remark, *values in zip(
                 names, moments.dtypes, remarks(moments), *lists.values(), strict=True
             )
         ],
@@ -45,7 +50,7 @@ def to_dict(moments: Moments) -> dict[str, Any]:
 
 
 def group_to_dict(moments: GroupedMoments) -> dict[str, Any]:
-    """Return the read-outs of each group; dates and timestamps of keys as ISO 8601.
+    """Return the statistics of each group, with dates and timestamps as ISO 8601.
 
     >>> import evenly
     >>> import numpy as np
@@ -54,8 +59,8 @@ def group_to_dict(moments: GroupedMoments) -> dict[str, Any]:
     ['a', 'b']
     """
     groups = []
-    for key, own in moments.items():
-        entry = {"key": _key(key), **to_dict(own)}
+    for key, group in moments.items():
+        entry = {"key": _json_key(key), **to_dict(group)}
         del entry["sources"], entry["extremes_are_bounds"]
         groups.append(entry)
     return {
@@ -67,11 +72,11 @@ def group_to_dict(moments: GroupedMoments) -> dict[str, Any]:
     }
 
 
-def _key(key: Any) -> Any:
+def _json_key(key: Any) -> Any:
     if isinstance(key, tuple):
-        return list(map(_key, key))
+        return list(map(_json_key, key))
     return key.isoformat() if isinstance(key, date) else key
 
 
-def _plain(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Rows, bytes and the time left, for whoever watches a terminal."""
+"""A progress bar for the terminal: rows, bytes and the remaining time."""
 
 import time
 from collections.abc import Callable
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 class ProgressBar:
-    """A line on a terminal that shows how far a pass over data has come.
+    """A progress bar on a terminal, for the ``progress=`` argument of `evenly.fit`.
 
-    It is silent, and imports nothing, when the stream is no terminal. The line is gone
-    when the work has ended. It is what `evenly.fit` takes as ``progress=``.
+    If the stream is not a terminal, nothing is printed or imported. The bar is removed at the
+    end.
 
     Parameters
     ----------
     stream
-        Where to: stderr.
+        Output stream, normally stderr.
     quiet
-        Say nothing on a terminal either.
+        Print nothing on a terminal either.
     clock
-        Seconds, as `time.monotonic` gives them.
+        Function that returns seconds, such as `time.monotonic`.
 
     Examples
     --------
@@ -41,42 +41,42 @@ class ProgressBar:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stream = stream
-        self._shown = stream.isatty() and not quiet
+        self._enabled = stream.isatty() and not quiet
         self._clock = clock
         self._bar: Bar | None = None
 
     def __enter__(self) -> "ProgressBar":
-        """Draw the line."""
-        if self._shown:
-            self._bar = _bar(self._stream, self._clock)
-            self._bar.add_task("", total=None, seen="opening")
+        """Start the bar."""
+        if self._enabled:
+            self._bar = _make_bar(self._stream, self._clock)
+            self._bar.add_task("", total=None, amount="opening")
             self._bar.start()
         return self
 
-    def __call__(self, done: "Progress") -> None:
-        """Say how far it is: by the bytes, or the rows when only they are known."""
+    def __call__(self, progress: "Progress") -> None:
+        """Update the bar from the bytes read, or from the rows if no size is known."""
         if self._bar is not None:
-            follows = done.bytes if done.total_bytes else done.rows
+            completed = progress.bytes if progress.total_bytes else progress.rows
             self._bar.update(
                 self._bar.task_ids[0],
-                completed=follows,
-                total=done.total_bytes or done.total_rows,
-                seen=_seen(done.rows, done.bytes),
+                completed=completed,
+                total=progress.total_bytes or progress.total_rows,
+                amount=_format_amount(progress.rows, progress.bytes),
             )
 
     def __exit__(self, *_: object) -> None:
-        """Take the line away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
 
 
-def _bar(stream: TextIO, clock: Callable[[], float]) -> "Bar":
+def _make_bar(stream: TextIO, clock: Callable[[], float]) -> "Bar":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
         BarColumn(),
-        TextColumn("{task.fields[seen]}"),
+        TextColumn("{task.fields[amount]}"),
         TimeRemainingColumn(),
         console=Console(file=stream),
         get_time=clock,
@@ -84,19 +84,19 @@ def _bar(stream: TextIO, clock: Callable[[], float]) -> "Bar":
     )
 
 
-def _seen(rows: int, nbytes: int) -> str:
-    """Return what was read, in words.
+def _format_amount(rows: int, nbytes: int) -> str:
+    """Return the rows and bytes read as text.
 
-    >>> _seen(336776, 31053850)
+    >>> _format_amount(336776, 31053850)
     '336,776 rows, 31.1 MB'
     """
-    return f"{rows:,} rows, {_size(nbytes)}"
+    return f"{rows:,} rows, {_format_size(nbytes)}"
 
 
-def _size(nbytes: float) -> str:
-    """Return a size as people say it.
+def _format_size(nbytes: float) -> str:
+    """Return a size with a decimal unit.
 
-    >>> _size(999), _size(2_000), _size(5.2e13)
+    >>> _format_size(999), _format_size(2_000), _format_size(5.2e13)
     ('999 bytes', '2.0 kB', '52.0 TB')
     """
     if nbytes < 1000:

@@ -1,4 +1,4 @@
-"""Moments as a text table: a column a line, numbers aligned at the decimal point."""
+"""Moments as a text table: one line per column, numbers aligned at the decimal point."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from evenly.report.torchvision import normalize_lines
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks")
 HEAD, TAIL = 50, 10
-"""Columns shown at the start and at the end when there are more than both."""
+"""Columns shown at the start and at the end of a longer table."""
 _MAX_WIDTH = 40
 
 
 def table(moments: Moments) -> str:
-    """Return the table of moments as text, without a line break at its end.
+    """Return the table of moments as text, without a trailing line break.
 
-    Six digits are shown, and all digits before the decimal point: enough to look at;
-    the exact values are in the statistics file. Of very many columns only the first and
-    the last are shown, and how many were passed over.
+    Numbers have six significant digits, or all digits before the decimal point if there are
+    more; the exact values are in the statistics file. A long table shows the first and the last
+    columns, and the number of columns between them.
 
     >>> import numpy as np
     >>> moments = Moments.empty(["year", "delay"])
@@ -29,13 +29,13 @@ def table(moments: Moments) -> str:
     year        2        0  2013      0  2013    2013    constant
     delay       1        1     2.5    0     2.5     2.5  one value
     """
-    indices = _shown(moments.num_features)
+    indices = _visible_columns(moments.num_features)
     names = moments.columns or range(moments.num_features)
     labels = [names[index] for index in indices]
-    part = moments if len(indices) == moments.num_features else moments.select(labels)
-    lines = _lines(part, list(map(str, labels)))
-    if passed_over := moments.num_features - len(indices):
-        lines.insert(1 + HEAD, f"… {passed_over:,} more columns …")
+    visible = moments if len(indices) == moments.num_features else moments.select(labels)
+    lines = _table_lines(visible, list(map(str, labels)))
+    if hidden := moments.num_features - len(indices):
+        lines.insert(1 + HEAD, f"… {hidden:,} more columns …")
     return "\n".join([_title(moments), *lines, *_footer(moments)])
 
 
@@ -45,7 +45,7 @@ def group_table(moments: GroupedMoments) -> str:
 
 
 def format_skipped(columns: Mapping[str, str]) -> str:
-    """Return a line that names the columns left out, grouped by the reason.
+    """Return a line that names the columns that were left out, grouped by reason.
 
     >>> format_skipped({"carrier": "text", "time_hour": "timestamp", "origin": "text"})
     'left out: carrier, origin (text); time_hour (timestamp)'
@@ -58,7 +58,7 @@ def format_skipped(columns: Mapping[str, str]) -> str:
 
 
 def remarks(moments: Moments) -> list[str]:
-    """Return what is to be said of each column; of most, nothing.
+    """Return a remark on each column, which is empty for most.
 
     >>> import numpy as np
     >>> remarks(Moments.empty(2).update(np.array([[np.nan, 1.0], [np.nan, 2.0]])))
@@ -74,7 +74,7 @@ def _remark(count: float, missing: float, constant: bool) -> str:
     return "one value" if count == 1 else "constant" if constant else ""
 
 
-def _shown(columns: int) -> list[int]:
+def _visible_columns(columns: int) -> list[int]:
     if columns <= HEAD + TAIL:
         return list(range(columns))
     return [*range(HEAD), *range(columns - TAIL, columns)]
@@ -90,14 +90,14 @@ def _footer(moments: Moments) -> list[str]:
     return [*bounds, *normalize_lines(moments)]
 
 
-def _lines(moments: Moments, labels: list[str]) -> list[str]:
+def _table_lines(moments: Moments, labels: list[str]) -> list[str]:
     numbers = (moments.mean, moments.std(), moments.min, moments.max)
     columns = [
-        _left([HEADINGS[0], *map(_label, labels)]),
-        _right([HEADINGS[1], *map(_count, moments.count.tolist())]),
-        _right([HEADINGS[2], *map(_count, moments.missing.tolist())]),
+        _pad_right([HEADINGS[0], *map(_label, labels)]),
+        _pad_left([HEADINGS[1], *map(_format_count, moments.count.tolist())]),
+        _pad_left([HEADINGS[2], *map(_format_count, moments.missing.tolist())]),
         *(
-            _right([heading, *_align_decimal(list(map(number, values.tolist())))])
+            _pad_left([heading, *_align_decimal(list(map(number, values.tolist())))])
             for heading, values in zip(HEADINGS[3:7], numbers, strict=True)
         ),
         [HEADINGS[7], *remarks(moments)],
@@ -105,43 +105,43 @@ def _lines(moments: Moments, labels: list[str]) -> list[str]:
     return ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
 
 
-def _count(value: float) -> str:
-    """A count is whole; a total of fractional weights may not be."""
+def _format_count(value: float) -> str:
+    """Format a count, or a total of weights, which may have a fraction."""
     return f"{int(value):,}" if float(value).is_integer() else number(value)
 
 
 def _align_decimal(cells: list[str]) -> list[str]:
-    """Pad numbers after the point, so that they can be set to the right.
+    """Pad numbers on the right so that right-aligned decimal points line up.
 
-    Numbers with an exponent have no index in common with the others: they end together.
+    Numbers with an exponent are not padded, so that they end in the last column.
     """
-    ends = [0 if "e" in cell else len(cell) - len(cell.partition(".")[0]) for cell in cells]
-    widest = max(ends, default=0)
+    fractions = [0 if "e" in cell else len(cell) - len(cell.partition(".")[0]) for cell in cells]
+    width = max(fractions, default=0)
     return [
-        cell if "e" in cell else cell + " " * (widest - end)
-        for cell, end in zip(cells, ends, strict=True)
+        cell if "e" in cell else cell + " " * (width - fraction)
+        for cell, fraction in zip(cells, fractions, strict=True)
     ]
 
 
-def _left(cells: list[str]) -> list[str]:
-    widest = max(map(_width, cells))
-    return [cell + " " * (widest - _width(cell)) for cell in cells]
+def _pad_right(cells: list[str]) -> list[str]:
+    width = max(map(_width, cells))
+    return [cell + " " * (width - _width(cell)) for cell in cells]
 
 
-def _right(cells: list[str]) -> list[str]:
-    widest = max(map(len, cells))
-    return [cell.rjust(widest) for cell in cells]
+def _pad_left(cells: list[str]) -> list[str]:
+    width = max(map(len, cells))
+    return [cell.rjust(width) for cell in cells]
 
 
 def _width(text: str) -> int:
-    """How many indices a terminal gives it: two to a Chinese letter, none to an accent."""
+    """Return the width of text in terminal cells: wide letters take two, accents none."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    none = sum(unicodedata.category(letter) in ("Mn", "Me", "Cf") for letter in text)
-    return len(text) + wide - none
+    zero_width = sum(unicodedata.category(letter) in ("Mn", "Me", "Cf") for letter in text)
+    return len(text) + wide - zero_width
 
 
 def _label(name: str) -> str:
-    """A name that keeps to its line and cannot control the terminal, cut when it is long."""
+    """Return a printable name, shortened if it is long."""
     name = printable(name)
     return name if len(name) <= _MAX_WIDTH else name[: _MAX_WIDTH - 1] + "…"
 

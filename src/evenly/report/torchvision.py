@@ -1,4 +1,4 @@
-"""The lines to paste into ``torchvision.transforms``, of moments that are of pixels."""
+"""Lines to paste into ``torchvision.transforms``, for the moments of images."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from evenly.unit_scale import is_image_like, unit_scale, white_level
 
 
 def normalize_lines(moments: Moments) -> list[str]:
-    r"""Return the mean and std in both scales, a line each; nothing when these are no pixels.
+    r"""Return ``transforms.Normalize`` lines in two scales, or no lines if not of pixels.
 
-    Six decimals say more than the float32 that a network computes in; all digits are in
-    `evenly.unit_scale` and in the statistics file.
+    Six decimals are more precise than the float32 of a network; `evenly.unit_scale` and the
+    statistics file have all digits.
 
     >>> import numpy as np
     >>> pixels = np.array([[0, 51, 255], [255, 102, 255]], np.uint8)
@@ -20,17 +20,17 @@ def normalize_lines(moments: Moments) -> list[str]:
     """
     if not is_image_like(moments):
         return []
-    own = f"0 to {white_level(moments)}"
+    pixel_range = f"0 to {white_level(moments)}"
     means, stds = moments.mean.tolist(), moments.std().tolist()
     return [
-        f"{'0 to 1'.ljust(len(own))}  {_call(*unit_scale(moments))}",
-        f"{own}  {_call(means, stds)}",
+        f"{'0 to 1'.ljust(len(pixel_range))}  {_format_call(*unit_scale(moments))}",
+        f"{pixel_range}  {_format_call(means, stds)}",
     ]
 
 
-def _call(mean: Sequence[float], std: Sequence[float]) -> str:
-    return f"transforms.Normalize(mean={_list(mean)}, std={_list(std)})"
+def _format_call(mean: Sequence[float], std: Sequence[float]) -> str:
+    return f"transforms.Normalize(mean={_format_list(mean)}, std={_format_list(std)})"
 
 
-def _list(values: Sequence[float]) -> str:
+def _format_list(values: Sequence[float]) -> str:
     return str([round(value, 6) for value in values])

@@ -1,7 +1,7 @@
-"""Files that rows are written to, part by part: Parquet, Arrow, CSV, NPY.
+"""Output files, written batch by batch: Parquet, Arrow, CSV, NPY.
 
-Tables come as Arrow record batches, arrays as NumPy arrays. A sink takes either, if its
-format can hold it, and is not finished before `close`.
+Tables are written as Arrow record batches, arrays as NumPy arrays. A sink accepts either, if its
+format can represent it; the file is complete after `close`.
 """
 
 import contextlib
@@ -15,22 +15,22 @@ SUFFIXES = (".parquet", ".pq", ".arrow", ".feather", ".ipc", ".csv", ".npy")
 
 
 class Sink(Protocol):
-    """Where parts of one table or one array go, in order."""
+    """A file that receives the batches of one table or array, in order."""
 
-    def write(self, part: Any) -> None:
-        """Append a record batch or an array; all parts have the schema of the first."""
+    def write(self, batch: Any) -> None:
+        """Append a record batch or an array with the schema of the first one."""
 
     def close(self) -> None:
-        """Write what a format needs at its end."""
+        """Write the end of the file, such as a footer."""
 
 
 def check_suffix(path: str) -> str:
-    """Return the suffix of an output file, in small letters.
+    """Return the suffix of an output file, in lower case.
 
     Raises
     ------
     SourceError
-        When it names no format that can be written.
+        When it is not the suffix of a format that can be written.
 
     >>> check_suffix("flights.Parquet")
     '.parquet'
@@ -38,20 +38,20 @@ def check_suffix(path: str) -> str:
     suffix = PurePath(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise SourceError(
-            f"The output's name must end in one of {' '.join(SUFFIXES)}, which says the format. "
-            f"Received: {path!r}."
+            f"The output path must end in one of {' '.join(SUFFIXES)}, which determines the "
+            f"format. Received: {path!r}."
         )
     return suffix
 
 
 @contextlib.contextmanager
 def open_sink(file: BinaryIO, suffix: str) -> Iterator[Sink]:
-    """Yield the sink for a format, and close it; ``suffix`` comes from `check_suffix`.
+    """Yield the sink for a suffix from `check_suffix`, and close it at the end.
 
-    After an error it is closed as well, since PyArrow's writers must not outlive the file,
-    but what closing then says is not listened to.
+    The sink is closed after an error as well, since PyArrow's writers must not outlive the file;
+    then errors of closing are suppressed.
     """
-    sink = _sink(file, suffix)
+    sink = _make_sink(file, suffix)
     try:
         yield sink
     except BaseException:
@@ -61,7 +61,7 @@ def open_sink(file: BinaryIO, suffix: str) -> Iterator[Sink]:
     sink.close()
 
 
-def _sink(file: BinaryIO, suffix: str) -> Sink:
+def _make_sink(file: BinaryIO, suffix: str) -> Sink:
     if suffix == ".npy":
         from evenly.sinks.npy import NpySink
 

@@ -1,4 +1,4 @@
-"""NPY files that grow: rows are appended, and the header is written again at the end."""
+"""NPY files written by appending rows; the header is rewritten at the end."""
 
 from typing import Any, BinaryIO
 
@@ -12,10 +12,10 @@ Array = npt.NDArray[Any]
 
 
 class NpySink:
-    """Append arrays along their first axis.
+    """A `Sink` that appends arrays along their first axis.
 
-    NumPy pads the header of an array that may grow: the number of rows can be put in
-    its label when it is known (`numpy.lib.format`, ``GROWTH_AXIS_MAX_DIGITS``).
+    NumPy pads the header so that the number of rows can be filled in once it is known
+    (`numpy.lib.format`, ``GROWTH_AXIS_MAX_DIGITS``).
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -24,29 +24,29 @@ class NpySink:
         self._shape: tuple[int, ...] | None = None
         self._dtype = np.dtype(np.float64)
 
-    def write(self, part: Any) -> None:
-        """Append an array, or the columns of a record batch side by side."""
-        array = part if isinstance(part, np.ndarray) else _side_by_side(part)
+    def write(self, batch: Any) -> None:
+        """Append an array, or the columns of a record batch stacked into one."""
+        array = batch if isinstance(batch, np.ndarray) else _stack_columns(batch)
         if self._shape is None:
             self._shape, self._dtype = array.shape[1:], array.dtype
-            self._header()
+            self._write_header()
         if (array.shape[1:], array.dtype) != (self._shape, self._dtype):
             raise DataError(
-                "All parts of an NPY file must have the same shape, but for the rows, and the "
-                f"same dtype. Received: {self._dtype} of shape {self._shape} a row, and then "
-                f"{array.dtype} of shape {array.shape[1:]}. A dtype can be chosen for all."
+                "All rows of an NPY file must have the same shape and dtype. "
+                f"Received: {self._dtype} rows of shape {self._shape}, and then "
+                f"{array.dtype} rows of shape {array.shape[1:]}. Choose one dtype with dtype=."
             )
         self._rows += len(array)
         self._file.write(np.ascontiguousarray(array).data)
 
     def close(self) -> None:
-        """Put the number of rows into the header."""
+        """Write the number of rows into the header."""
         if self._shape is not None:
             self._file.seek(0)
-            self._header()
+            self._write_header()
             self._file.seek(0, 2)
 
-    def _header(self) -> None:
+    def _write_header(self) -> None:
         assert self._shape is not None
         npy.write_array_header_1_0(
             self._file,
@@ -58,16 +58,16 @@ class NpySink:
         )
 
 
-def _side_by_side(batch: Any) -> Array:
+def _stack_columns(batch: Any) -> Array:
     columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
-    wrong = [
+    not_numeric = [
         repr(name)
         for name, column in zip(batch.schema.names, columns, strict=True)
         if column.dtype.kind not in "fiub"
     ]
-    if wrong:
+    if not_numeric:
         raise UnsupportedTypeError(
-            "An NPY file holds numbers of one type. Received: a table in which "
-            f"{', '.join(wrong[:10])} is no number. Write .parquet or .csv instead."
+            "An NPY file holds numbers of one type. Received: a table with columns that are not "
+            f"numeric: {', '.join(not_numeric[:10])}. Write .parquet or .csv instead."
         )
     return np.stack(columns, axis=1)

@@ -1,4 +1,4 @@
-"""Parquet, Arrow and CSV files, a record batch at a time."""
+"""Parquet, Arrow and CSV files, written one record batch at a time."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from evenly.errors import DataError, UnsupportedTypeError, first_line, format_na
 
 
 class TableSink:
-    """Append record batches; the first one brings the schema."""
+    """A `Sink` that appends record batches with the schema of the first one."""
 
     def __init__(self, file: BinaryIO, suffix: str) -> None:
         self._file = file
@@ -17,27 +17,27 @@ class TableSink:
         self._writer: Any = None
         self._schema: Any = None
 
-    def write(self, part: Any) -> None:
-        """Append a record batch, or an array of two dimensions with its columns numbered.
+    def write(self, batch: Any) -> None:
+        """Append a record batch, or a 2-D array whose columns are named by index.
 
         Raises
         ------
         DataError
-            When a part has other columns than the first.
+            When the columns differ from those of the first batch.
         UnsupportedTypeError
-            When the format cannot hold a column.
+            When the format cannot represent a column.
         """
-        batch = part if hasattr(part, "schema") else _as_batch(part, self._suffix)
-        with self._refusals():
+        batch = batch if hasattr(batch, "schema") else _as_batch(batch, self._suffix)
+        with self._convert_errors():
             if self._writer is None:
                 self._schema = batch.schema
                 if _WRITERS[self._suffix] is _arrow:
                     self._schema = _without_categories(batch.schema)
                 self._writer = _WRITERS[self._suffix](self._file, self._schema)
-            self._writer.write_batch(self._alike(batch))
+            self._writer.write_batch(self._conform(batch))
 
-    def _alike(self, batch: Any) -> Any:
-        """Return the batch with the columns, and the types, of the first one."""
+    def _conform(self, batch: Any) -> Any:
+        """Return the batch with the column order and types of the first one."""
         schema = self._schema
         if batch.schema.equals(schema):
             return batch
@@ -49,15 +49,15 @@ class TableSink:
         return batch.select(schema.names).cast(schema)
 
     @contextlib.contextmanager
-    def _refusals(self) -> Iterator[None]:
+    def _convert_errors(self) -> Iterator[None]:
         try:
             yield
         except (ValueError, TypeError, NotImplementedError) as error:
             if not type(error).__module__.startswith("pyarrow"):
                 raise
             raise UnsupportedTypeError(
-                f"A {self._suffix} file must be able to hold every column, in the type that it "
-                f"has first. Received: {first_line(error)}. "
+                f"A {self._suffix} file must be able to represent every column, in its type in "
+                f"the first batch. Received: {first_line(error)}. "
                 "Write another format, or leave the column out of the source."
             ) from None
 
@@ -80,9 +80,10 @@ def _arrow(file: BinaryIO, schema: Any) -> Any:
 
 
 def _without_categories(schema: Any) -> Any:
-    """Return a schema of plain values: an Arrow file has one numbering of categories for all.
+    """Return a schema with categories replaced by their values.
 
-    Files number them each for itself, and how the last one does is not known at the first.
+    An Arrow file has one dictionary per column, but each input file has its own, and later ones
+    are unknown when the first batch is written.
     """
     pyarrow = _pyarrow()
     fields = [
@@ -110,8 +111,8 @@ _WRITERS: dict[str, Callable[[BinaryIO, Any], Any]] = {
 def _as_batch(array: Any, suffix: str) -> Any:
     if array.ndim != 2:
         raise UnsupportedTypeError(
-            f"A table has two dimensions. Received: an array of shape {array.shape}, to be "
-            f"written as {suffix}. Write .npy instead."
+            f"A {suffix} file holds a table, which has two dimensions. Received: an array of "
+            f"shape {array.shape}. Write .npy instead."
         )
     names = [str(column) for column in range(array.shape[1])]
     pyarrow = _pyarrow()

@@ -1,3 +1,3 @@
-"""scikit-learn's StandardScaler, exact: the same estimator, whose state adds up."""
+"""scikit-learn's StandardScaler, with exact statistics and mergeable state."""
 
 from evenly.sklearn.scaler import StandardScaler as StandardScaler

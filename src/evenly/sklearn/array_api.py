@@ -1,7 +1,8 @@
-"""Arrays of other libraries, which arrive when scikit-learn's array API dispatch is on.
+"""Support arrays of other libraries through scikit-learn's array API dispatch.
 
-Sums are exact only where the core makes them: data on another device is copied to the host
-to be fitted. Tensors are scaled where they are; other arrays on the host, and go back.
+Only the core computes exact sums, so data on another device is copied to the CPU to be
+fitted. Tensors are scaled on their own device; other arrays are scaled on the CPU and
+copied back.
 """
 
 from typing import Any
@@ -15,12 +16,12 @@ from evenly.sources.arrays import as_array
 
 
 def is_array_api(x: Any) -> bool:
-    """Whether validated data is another library's array: neither NumPy's nor sparse."""
+    """Return whether validated data is neither a NumPy array nor a sparse matrix."""
     return not isinstance(x, np.ndarray) and not hasattr(x, "tocsr")
 
 
 def to_numpy(x: Any) -> Any:
-    """Return any array as one of NumPy or as a CPU tensor."""
+    """Return any array as a NumPy array or a CPU tensor."""
     if isinstance(x, np.ndarray) or container_kind(x) == "tensor":
         return as_array(x, "X")
     with config_context(array_api_dispatch=True):
@@ -29,12 +30,12 @@ def to_numpy(x: Any) -> Any:
 
 
 def prototype(x: Any) -> Any:
-    """Return an array of no rows that remembers library, device and dtype; None for NumPy."""
+    """Return an empty array of x's library, device and dtype; None for NumPy."""
     return x[:0, ...] if is_array_api(x) else None
 
 
 def to_namespace(value: Any, like: Any) -> Any:
-    """Return a NumPy value as an array of the library, and on the device, of ``prototype``."""
+    """Convert a NumPy value to the library and the device of ``like``."""
     with config_context(array_api_dispatch=True):
         xp, _ = get_namespace(like)
         return xp.asarray(np.asarray(value), device=like.device)

@@ -1,4 +1,4 @@
-"""Infinities: found at the speed of memory, and named by column and row."""
+"""Find infinities, and report their column and row."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ from evenly.sklearn.array_api import is_array_api, to_numpy
 
 
 def check_finite(x: Any, names: ColumnNames) -> None:
-    """Raise for an infinity, as scikit-learn does unless it may assume that there is none.
+    """Raise an error for an infinity, unless scikit-learn's ``assume_finite`` is set.
 
-    The core finds it in one threaded pass, at the speed of memory.
+    The core finds it in one threaded pass that is limited by memory bandwidth.
     """
     if get_config()["assume_finite"]:
         return
@@ -24,23 +24,23 @@ def check_finite(x: Any, names: ColumnNames) -> None:
         return
     values = x.data[:, np.newaxis] if sparse.issparse(x) else to_numpy(x)
     array, dtype = as_core_buffer(values)
-    found = _core.State(array.shape[1]).update(array, -1, None, False, 0, dtype)
-    if found is None:
+    infinity = _core.State(array.shape[1]).update(array, -1, None, False, 0, dtype)
+    if infinity is None:
         return
-    row, column = _position_of(x, found[0]) if sparse.issparse(x) else found
+    row, column = _stored_position(x, infinity[0]) if sparse.issparse(x) else infinity
     raise infinity_error(row, column, names)
 
 
 def infinity_error(row: int, column: int, names: ColumnNames) -> DataError:
-    """Return the error for an infinity; it begins as scikit-learn's does."""
+    """Return the error for an infinity; it starts with the text of scikit-learn's."""
     name = column if names is None else repr(names[column])
     return DataError(
         "Input X contains infinity, and every value must be finite or NaN. Received: infinity in "
-        f"column {name}, row {row}. Correct it, or put NaN, which counts as missing."
+        f"column {name}, row {row}. Correct it, or replace it by NaN, which counts as missing."
     )
 
 
-def _position_of(x: Any, stored: int) -> tuple[int, int]:
-    """Return row and column of the stored value of that number, of a CSR matrix."""
-    row = int(np.searchsorted(x.indptr, stored, side="right")) - 1
-    return row, int(x.indices[stored])
+def _stored_position(x: Any, index: int) -> tuple[int, int]:
+    """Return the row and column of the stored value ``index`` of a CSR matrix."""
+    row = int(np.searchsorted(x.indptr, index, side="right")) - 1
+    return row, int(x.indices[index])

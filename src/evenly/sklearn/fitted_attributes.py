@@ -1,4 +1,4 @@
-"""The attributes that a fitted scaler has: nothing of its own, all read from ``moments_``."""
+"""Attributes of a fitted scaler, all computed from ``moments_``."""
 
 from collections.abc import Callable
 from typing import Any, Never
@@ -9,14 +9,14 @@ from evenly.sklearn import array_api
 
 
 class FittedAttribute:
-    """An attribute that is read from ``moments_``, and is not there before a fit.
+    """Compute an attribute from ``moments_``; it does not exist before a fit.
 
     Parameters
     ----------
     read
-        What returns its value from the scaler, as NumPy has it. Its docstring is the
+        Function that computes the NumPy value from the scaler. Its docstring becomes the
         attribute's. After a fit on another library's array (array API dispatch) the value
-        becomes one of that library's, on the same device.
+        is converted to that library, on the same device.
     """
 
     def __init__(self, read: Callable[[Any], Any]) -> None:
@@ -38,16 +38,16 @@ class FittedAttribute:
 
     def __set__(self, scaler: Any, value: Any) -> Never:
         raise AttributeError(
-            f"{self._name} is read from moments_, and cannot be set. Received: "
-            f"{type(value).__name__}. Make a scaler with StandardScaler.from_moments; for numbers "
-            "that came from elsewhere, take scikit-learn's."
+            f"{self._name} is computed from moments_ and cannot be set. Received: "
+            f"{type(value).__name__}. Create a scaler with StandardScaler.from_moments; to set "
+            "statistics by hand, use scikit-learn's scaler."
         )
 
 
 def n_samples_seen(scaler: Any) -> Any:
-    """Return ``n_samples_seen_``: one number where all columns have the same.
+    """Return ``n_samples_seen_``: a scalar if all columns have the same count.
 
-    Whole numbers are int64, and float64 after a fit with weights, as scikit-learn says.
+    Counts are int64, and float64 after a fit with weights, as scikit-learn documents.
     """
     count = scaler.moments_.count
     if vars(scaler).get("_weighted"):
@@ -56,7 +56,7 @@ def n_samples_seen(scaler: Any) -> Any:
 
 
 def scale(scaler: Any) -> Any:
-    """Return ``scale_``: the standard deviation, and 1 for a constant column."""
+    """Return ``scale_``: the standard deviation, or 1 for a constant column."""
     if not scaler.with_std:
         return None
     std = scaler.moments_.std()

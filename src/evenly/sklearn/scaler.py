@@ -1,6 +1,7 @@
-"""`StandardScaler`: scikit-learn's estimator, with exact moments as its only state."""
+"""scikit-learn's `StandardScaler`, with exact moments as its only state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -12,18 +13,17 @@ from evenly.columns import ColumnNames
 from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.sklearn import array_api, fitted_attributes, onnx, validation
-from evenly.sklearn.callbacks import fit_callbacks
 from evenly.sklearn.fitted_attributes import FittedAttribute
 from evenly.sklearn.scaling import apply_scaling, scaling_of
 from evenly.sources.weights import as_weights
 
 
 class StandardScaler(preprocessing.StandardScaler):
-    """scikit-learn's `StandardScaler`, with exact statistics, and faster.
+    """Standardize columns like scikit-learn's `StandardScaler`, exactly and faster.
 
-    ``z = (x - mean) / std``, column by column, as scikit-learn's: parameters, methods,
-    attributes, names, errors, dtypes. It is a subclass, so that whatever looks for
-    scikit-learn's scaler finds it; what is numerical is ours. Sums are exact, hence
+    ``z = (x - mean) / std`` for each column. Parameters, methods, attributes, errors and
+    dtypes are those of scikit-learn's scaler, of which this is a subclass, so
+    ``isinstance`` checks accept it; only the numerical code differs. Sums are exact, hence
 
     - ``mean_``, ``var_`` and ``scale_`` are the float64 nearest to the true values;
     - `partial_fit` over any batches, in any order, gives the bits of one `fit`;
@@ -32,48 +32,47 @@ class StandardScaler(preprocessing.StandardScaler):
     Parameters
     ----------
     copy
-        False scales floating arrays in place. Choose it when the unscaled data is not
-        needed again, and its memory is.
+        False scales floating-point arrays in place. Choose it to save memory when the
+        unscaled data is not needed again.
     with_mean
-        Subtract the mean. False is for sparse matrices, which would lose their zeros, and
-        for data whose zero means something.
+        Subtract the mean. Choose False for sparse matrices, which would become dense, and
+        for data in which zero has a meaning.
     with_std
-        Divide by the standard deviation. False keeps the data's unit.
+        Divide by the standard deviation. False keeps the unit of the data.
 
     Attributes
     ----------
     moments_
-        `evenly.Moments`: what was fitted, exactly. Saves as JSON, adds up, never changes
-        (`partial_fit` puts another in its label).
+        `evenly.Moments`: the exact statistics of the fitted data. They can be saved as JSON
+        and added, and are never modified (`partial_fit` assigns a new object).
     mean_, var_, scale_, n_samples_seen_
-        As scikit-learn has them, read from ``moments_`` when asked for. They cannot be set.
+        As in scikit-learn, computed from ``moments_`` on access. They cannot be set.
     n_features_in_, feature_names_in_
-        As everywhere in scikit-learn.
+        As in all scikit-learn estimators.
 
     Notes
     -----
-    Where scikit-learn 1.9's scaler goes wrong, and this one differs on purpose (each is shown
-    in ``tests/sklearn/test_peer_numbers.py``):
+    This scaler differs on purpose where scikit-learn 1.9's is wrong (each case is shown in
+    ``tests/sklearn/test_peer_numbers.py``):
 
     - Its test for a constant column has a tolerance that grows with the square of the number
       of rows: 10 million rows of mean 1.7e9 and std 3 are left unscaled. Here a column is
       constant when its variance is exactly 0.
-    - A column of which one batch has no value at all gets ``var_`` NaN for ever in
-      `partial_fit`. Here such a batch adds nothing but its count of missing values.
-    - `partial_fit` loses digits at an offset: single rows at 1e12 give a ``var_`` that is wrong in
-      the fifth or sixth digit.
-    - float32 data at an offset is rounded to the mean of float32 when it is transformed: a
-      column of Unix timestamps is off by up to 64 seconds. Here the mean is subtracted as two
-      float64, and the result is rounded once.
-    - Integers beyond 2**53 are rounded before they are looked at. Here they are not.
+    - After one batch without a value in a column, the column's ``var_`` stays NaN in
+      `partial_fit`. Here such a batch adds only its count of missing values.
+    - `partial_fit` loses digits at an offset: fitting single rows around 1e12 gives a ``var_``
+      that is wrong in the fifth or sixth digit.
+    - `transform` subtracts a float32 mean from float32 data: a column of Unix timestamps is
+      off by up to 64 seconds. Here the mean is subtracted as two float64 numbers, and the
+      result is rounded once.
+    - Integers beyond 2**53 are rounded to float64 first. Here they are read exactly.
     - Variances beyond the range of float64 are infinite, or 0 where values are below
-      1e-162. ``var_`` can say no better, but ``scale_`` and `transform` are right.
-    - Sparse matrices with several entries at one place are fitted as if those were values of
-      their own; here, as their sum.
+      1e-162. ``var_`` cannot represent them, but ``scale_`` and `transform` are right.
+    - Duplicate entries of a sparse matrix are fitted as separate values; here, as their sum.
     - ``float16`` is scaled in float16; here in float64, rounded once.
 
-    Also stricter: negative weights are refused, and an error says column and row of an
-    infinity. A `fit` that fails leaves the scaler as it was.
+    It is also stricter: negative weights are rejected, and the error for an infinity names
+    its column and row. A failed `fit` leaves the scaler unchanged.
 
     Examples
     --------
@@ -110,22 +109,23 @@ class StandardScaler(preprocessing.StandardScaler):
     def from_moments(
         cls, moments: Moments, *, copy: bool = True, with_mean: bool = True, with_std: bool = True
     ) -> Self:
-        """Return a fitted scaler of moments that came from elsewhere.
+        """Create a fitted scaler from existing moments.
 
-        From `evenly.fit`, which reads files and streams that a scaler cannot; from
-        `evenly.load`; from a cluster.
+        They can come from `evenly.fit`, which reads files and streams that a scaler cannot,
+        from `evenly.load`, or from a cluster.
 
         Parameters
         ----------
         moments
-            At least one column. Its names, if it has any, become ``feature_names_in_``.
+            Moments of at least one column. Column names, if any, become
+            ``feature_names_in_``.
         copy, with_mean, with_std
-            As of the class.
+            As in the constructor.
 
         Raises
         ------
         DataError
-            When the moments have no columns.
+            If the moments have no columns.
 
         Examples
         --------
@@ -136,7 +136,7 @@ class StandardScaler(preprocessing.StandardScaler):
         """
         if not moments.num_features:
             raise DataError(
-                "A scaler needs moments of at least one column. Received: moments of none. "
+                "A scaler needs moments of at least one column. Received: moments without columns. "
                 "Fit some data first."
             )
         scaler = cls(copy=copy, with_mean=with_mean, with_std=with_std)
@@ -144,46 +144,46 @@ class StandardScaler(preprocessing.StandardScaler):
         return scaler
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: N803
-        """Take the statistics of ``X``, and forget what was fitted before.
+        """Compute the statistics of ``X``, discarding those of earlier fits.
 
         Parameters
         ----------
         X
-            Array-like or CSR, CSC matrix of shape (n_samples, n_features). NaN is missing.
+            Array-like, or CSR or CSC matrix, of shape (n_samples, n_features). NaN is missing.
         y
             Ignored.
         sample_weight
-            One number a row, 0 or more: a weight of 2 equals the row twice, bit for bit.
+            One non-negative weight per row. A weight of 2 is bit-identical to the row twice.
 
         Raises
         ------
         DataError
-            For an infinity, and for negative weights.
+            For an infinity or a negative weight.
         ValueError
-            For whatever else scikit-learn refuses.
+            For all other input that scikit-learn rejects.
         """
-        before = self._reset()
+        previous = self._reset()
         try:
             return self.partial_fit(X, y, sample_weight)
         except BaseException:
             self._reset()
-            self.__dict__.update(before)
+            self.__dict__.update(previous)
             raise
 
     def _reset(self) -> dict[str, Any]:
-        """Be unfitted, and return what was learned."""
+        """Remove the fitted state, and return it."""
         return {name: self.__dict__.pop(name) for name in _STATE if name in vars(self)}
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: N803
-        """Add the rows of ``X`` to what was fitted before; parameters and errors as of `fit`.
+        """Add the rows of ``X`` to the statistics; parameters and errors as in `fit`.
 
-        In any batches and any order: the same bits as one `fit` of all rows.
+        Any batches in any order give the same bits as one `fit` of all rows.
         """
         first = "moments_" not in vars(self)
         x = validation.validate_fit(self, X, reset=first)
         validation.check_sparse(x, with_mean=self.with_mean, verb="center")
-        with fit_callbacks(self, x, y, sample_weight):
+        with _fit_callbacks(self, x, y, sample_weight):
             weights = None
             if sample_weight is not None:
                 weights = as_weights(array_api.to_numpy(_check_sample_weight(sample_weight, x)))
@@ -194,33 +194,33 @@ class StandardScaler(preprocessing.StandardScaler):
         return self
 
     def _names(self) -> ColumnNames:
-        """Return the names that the first batch brought, if any."""
+        """Return the column names of the first batch, if any."""
         return tuple(getattr(self, "feature_names_in_", ())) or None
 
     def transform(self, X: Any, copy: bool | None = None) -> Any:  # noqa: N803
-        """Return ``(X - mean) / std``: floats keep their dtype, all else becomes float64.
+        """Return ``(X - mean) / std``; floats keep their dtype, others become float64.
 
         Parameters
         ----------
         X
-            Array-like or sparse matrix (which becomes CSR), of the columns that were fitted.
+            Array-like or sparse matrix (which becomes CSR) with the fitted columns.
         copy
-            None: as the parameter of the class says.
+            None uses the ``copy`` of the constructor.
         """
         check_is_fitted(self)
         x = validation.validate_transform(self, X)
-        return self._scaled(x, copy, inverse=False)
+        return self._scale(x, copy, inverse=False)
 
     def inverse_transform(self, X: Any, copy: bool | None = None) -> Any:  # noqa: N803
-        """Return ``X * std + mean``: what `transform` made, to rounding; constants exactly.
+        """Return ``X * std + mean``: undo `transform`, to rounding; constants exactly.
 
-        Parameters are as of `transform`.
+        Parameters are as in `transform`.
         """
         check_is_fitted(self)
         x = validation.validate_inverse(self, X)
-        return self._scaled(x, copy, inverse=True)
+        return self._scale(x, copy, inverse=True)
 
-    def _scaled(self, x: Any, copy: bool | None, *, inverse: bool) -> Any:
+    def _scale(self, x: Any, copy: bool | None, *, inverse: bool) -> Any:
         validation.check_sparse(
             x, with_mean=self.with_mean, verb="uncenter" if inverse else "center"
         )
@@ -231,29 +231,34 @@ class StandardScaler(preprocessing.StandardScaler):
         return apply_scaling(x, scaling, in_place=in_place)
 
     def __add__(self, other: object) -> Self:
-        """Return the fitted scaler of both data sets, with the parameters of the first.
+        """Return the scaler fitted on both data sets, with the parameters of the first.
 
-        Bit for bit that of one fit of all rows. Columns with names are matched by name.
+        It is bit-identical to one fit of all rows. Named columns are matched by name.
         """
         if not isinstance(other, StandardScaler):
-            # sum() begins with 0
-            return self._sum(self.moments_) if type(other) is int and other == 0 else NotImplemented
+            # sum() starts with 0
+            return (
+                self._with_moments(self.moments_)
+                if type(other) is int and other == 0
+                else NotImplemented
+            )
         for scaler in (self, other):
             check_is_fitted(scaler)
-        result = self._sum(self.moments_ + other.moments_)
+        result = self._with_moments(self.moments_ + other.moments_)
         result._weighted = self._weighted or other._weighted
         return result
 
     __radd__ = __add__
 
-    def _sum(self, moments: Moments) -> Self:
+    def _with_moments(self, moments: Moments) -> Self:
+        """Return a scaler with these moments and the parameters of this one."""
         result = clone(self)
         result._set_moments(moments)
         result._weighted, result._like = self._weighted, self._like
         return result
 
     def _set_moments(self, moments: Moments) -> None:
-        """Be fitted, by these moments."""
+        """Set the fitted state from moments."""
         self.moments_ = moments
         self._weighted, self._like = moments.count.dtype == np.float64, None
         self.n_features_in_ = moments.num_features
@@ -261,22 +266,38 @@ class StandardScaler(preprocessing.StandardScaler):
             self.feature_names_in_ = np.array(moments.columns, dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Whether there are moments: a first batch that was refused leaves none."""
+        """Return whether there are moments; a rejected first batch leaves none."""
         return "moments_" in vars(self)
 
-    # What skl2onnx looks for; nothing of it is imported before it asks.
+    # skl2onnx looks these methods up; it is not imported before it calls them.
 
     def onnx_parser(self) -> Callable[..., Any]:
-        """Return what declares the output of the ONNX graph."""
+        """Return the function that declares the output of the ONNX graph."""
         return onnx.declare
 
     def onnx_shape_calculator(self) -> Callable[..., Any]:
-        """Return what gives the output of the ONNX graph its shape."""
+        """Return the function that sets the output shape of the ONNX graph."""
         return onnx.shape
 
     def onnx_converter(self) -> Callable[..., Any]:
-        """Return what adds the nodes of the ONNX graph."""
+        """Return the function that adds the nodes of the ONNX graph."""
         return onnx.convert
 
 
 _STATE = ("moments_", "_weighted", "_like", "n_features_in_", "feature_names_in_")
+
+
+@contextmanager
+def _fit_callbacks(scaler: Any, x: Any, y: Any, sample_weight: Any) -> Iterator[None]:
+    """Call scikit-learn's callbacks (1.9 and later) at the start and end of a fit.
+
+    A fit that fails does not call the end callback, as in scikit-learn's own scaler.
+    """
+    if not hasattr(scaler, "_init_callback_context"):  # before 1.9
+        yield
+        return
+    task = {"estimator": scaler, "X": x, "y": y, "metadata": {"sample_weight": sample_weight}}
+    context = scaler._init_callback_context()
+    context.call_on_fit_task_begin(**task)
+    yield
+    context.call_on_fit_task_end(**task, reconstruction_attributes={})

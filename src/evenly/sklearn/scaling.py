@@ -1,4 +1,4 @@
-"""A scaler's parameters and moments into numbers a column, and those into scaled data."""
+"""Compute a scaler's offsets and factors for each column, and apply them."""
 
 from typing import Any
 
@@ -13,37 +13,37 @@ from evenly.transform import Scaling, transform
 
 
 def scaling_of(moments: Moments, *, with_mean: bool, with_std: bool, inverse: bool) -> Scaling:
-    """Return what scaling takes off and multiplies by.
+    """Return the offset and the factor of each column.
 
-    A constant column is divided by 1, as in scikit-learn, and one without a value becomes
-    NaN. (Where `Scaling.power` is not 0, the unit of a column is a power of two.)
+    A constant column is divided by 1, as in scikit-learn, and a column without a value
+    becomes NaN. (Where `Scaling.power` is not 0, the unit of a column is a power of two.)
     """
-    found = moments._scaling(inverse=inverse, constant="zero", correction=0, too_few="constant")
-    power = found.power
-    unit = np.ones(len(found)) if power is None else np.exp2(power if inverse else -power)
-    scaled = (found.factor != 0) & with_std
-    factor = np.where(scaled, found.factor, unit)
-    hi, lo = (part.copy() if with_mean else np.zeros(len(found)) for part in (found.hi, found.lo))
-    unknown = moments.count == 0
-    hi[unknown] = np.nan if with_mean else 0.0
-    factor[unknown] = np.nan if with_std else 1.0
-    return Scaling(moments.columns, hi, lo, factor, inverse, power, found.dtypes)
+    base = moments._scaling(inverse=inverse, constant="zero", correction=0, too_few="constant")
+    power = base.power
+    unit = np.ones(len(base)) if power is None else np.exp2(power if inverse else -power)
+    use_std = (base.factor != 0) & with_std
+    factor = np.where(use_std, base.factor, unit)
+    hi, lo = (x.copy() if with_mean else np.zeros(len(base)) for x in (base.hi, base.lo))
+    empty = moments.count == 0
+    hi[empty] = np.nan if with_mean else 0.0
+    factor[empty] = np.nan if with_std else 1.0
+    return Scaling(moments.columns, hi, lo, factor, inverse, power, base.dtypes)
 
 
 def apply_scaling(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
-    """Return validated data scaled: floats keep their dtype, all else becomes float64."""
+    """Scale validated data; floats keep their dtype, others become float64."""
     if sparse.issparse(x):
         return sparse_columns.scale(x, scaling, in_place=in_place)
     if array_api.is_array_api(x) and container_kind(x) != "tensor":
-        host = apply_scaling(array_api.to_numpy(x), scaling, in_place=False)
-        return array_api.to_namespace(host, x)
+        scaled = apply_scaling(array_api.to_numpy(x), scaling, in_place=False)
+        return array_api.to_namespace(scaled, x)
     dtype = str(x.dtype).removeprefix("torch.")
     floating = dtype.startswith("float")
-    out = x if in_place and floating and _writable(x) else None
+    out = x if in_place and floating and _is_writable(x) else None
     return transform(x, scaling, out=out, dtype=None if floating else "float64")
 
 
-def _writable(x: Any) -> bool:
+def _is_writable(x: Any) -> bool:
     if isinstance(x, np.ndarray):
         return bool(x.flags.writeable) and is_native(x)
     return not x.requires_grad

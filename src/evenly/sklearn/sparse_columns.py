@@ -1,4 +1,4 @@
-"""CSR and CSC matrices: exact sums of the stored values, and zeros that are only counted."""
+"""Fit and scale CSR and CSC matrices; zeros are only counted."""
 
 from typing import Any
 
@@ -17,28 +17,28 @@ Weights = npt.NDArray[np.float64] | None
 
 
 def moments_of(x: Any, weights: Weights, names: ColumnNames) -> Moments:
-    """Return the exact moments of the columns of a CSR or CSC matrix, zeros included.
+    """Return the exact moments of the columns of a CSR or CSC matrix, including zeros.
 
-    A NaN that is stored is missing. Entries at the same index are added up first, since
-    their sum is the matrix' value there.
+    A stored NaN is missing. Duplicate entries are added first, since their sum is the value
+    of the matrix at that position.
     """
     if weights is not None:
         check_weights(weights, 0, "sample_weight")
     columns = _canonical(x)
     state = _core.State(x.shape[1])
     starts = columns.indptr.astype(np.int64)
-    some = None if weights is None else weights[columns.indices]
-    found = state.update_slices(columns.data, starts, some)
-    if found is not None:
-        index, column = found
+    stored_weights = None if weights is None else weights[columns.indices]
+    infinity = state.update_slices(columns.data, starts, stored_weights)
+    if infinity is not None:
+        index, column = infinity
         raise infinity_error(int(columns.indices[index]), column, names)
-    state.fill_with_zeros(_rows(x.shape[0], weights))
+    state.fill_with_zeros(_count_rows(x.shape[0], weights))
     dtypes = (dtype_name(x.dtype),) * x.shape[1]
     return Moments(state, names, dtypes, rows=x.shape[0])
 
 
 def _canonical(x: Any) -> Any:
-    """Return a matrix as CSC with no index twice; a matrix that is so already as it is."""
+    """Return a matrix as CSC without duplicate entries; do not copy it needlessly."""
     columns = x.tocsc()
     if columns.has_canonical_format:
         return columns
@@ -47,34 +47,33 @@ def _canonical(x: Any) -> Any:
     return columns
 
 
-def _rows(count: int, weights: Weights) -> _core.State:
-    """Return the state of a column of which every row is there."""
-    rows = _core.State(1)
+def _count_rows(num_rows: int, weights: Weights) -> _core.State:
+    """Return the state of a column without missing rows."""
+    state = _core.State(1)
     if weights is None:
-        rows.set_column(0, (count, 0), (0, 0), (0, 0), (0, 0), 0.0, 0.0)
+        state.set_column(0, (num_rows, 0), (0, 0), (0, 0), (0, 0), 0.0, 0.0)
     else:
-        rows.update(np.zeros((count, 1), np.uint8), -1, weights)
-    return rows
+        state.update(np.zeros((num_rows, 1), np.uint8), -1, weights)
+    return state
 
 
 def scale(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
-    """Return a CSR matrix with its stored values multiplied, column by column.
+    """Multiply the stored values of a CSR matrix by the factors of their columns.
 
-    With ``in_place`` it is ``x`` itself, if that is of floats.
+    With ``in_place`` the result is ``x`` itself if its values are floats.
     """
     floating = x.dtype.kind == "f"
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # silent, as the kernel is
-        data = _scaled(x, scaling)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # like the dense kernel
+        data = _scale_stored(x, scaling)
         data = data.astype(x.dtype if floating else np.float64, copy=False)
     if in_place and floating:
         x.data[:] = data
         return x
-    pattern = x.indices.copy(), x.indptr.copy()
-    return type(x)((data, *pattern), shape=x.shape)
+    return type(x)((data, x.indices.copy(), x.indptr.copy()), shape=x.shape)
 
 
-def _scaled(x: Any, scaling: Scaling) -> npt.NDArray[np.float64]:
-    """Return the stored values times the factors of their columns (of ``x * 2**power``)."""
+def _scale_stored(x: Any, scaling: Scaling) -> npt.NDArray[np.float64]:
+    """Multiply the stored values by the factors of their columns."""
     factor = scaling.factor[x.indices]
     if scaling.power is None:
         return np.multiply(x.data, factor, out=factor)

@@ -1,7 +1,7 @@
-"""What a scaler is given: checked as scikit-learn checks it, but neither converted nor copied.
+"""Validate a scaler's input like scikit-learn, but without converting it.
 
-scikit-learn makes float64 of integers before it looks at them: eight times the memory of
-uint8. The core reads every dtype as it is, so only what it cannot read is converted.
+scikit-learn converts integers to float64 first, which takes eight times the memory of
+uint8. The core reads most dtypes directly, so only the others are converted.
 """
 
 from typing import Any
@@ -20,13 +20,14 @@ from evenly.sklearn import array_api, sparse_columns
 from evenly.sklearn.finite import check_finite
 
 FLOATS = (np.float64, np.float32, np.float16)
-"""The dtypes that scikit-learn's scaler keeps; the first is what others become."""
+"""The dtypes that scikit-learn's scaler keeps; others become the first."""
 
 
 def validate_fit(scaler: Any, x: Any, *, reset: bool) -> Any:
-    """Return ``x`` as a dense array, CSR or CSC; names and number of features are checked.
+    """Validate ``x`` for fitting; return a dense array, CSR or CSC matrix.
 
-    With ``reset`` they are noted instead: it is the first batch.
+    With ``reset`` (for the first batch) the feature names and the number of features are
+    stored, else they are checked.
     """
     return validate_data(
         scaler,
@@ -34,12 +35,12 @@ def validate_fit(scaler: Any, x: Any, *, reset: bool) -> Any:
         reset=reset,
         accept_sparse=("csr", "csc"),
         dtype=_conversion(x),
-        ensure_all_finite=False,  # the core looks at every value anyway
+        ensure_all_finite=False,  # the core checks every value anyway
     )
 
 
 def validate_transform(scaler: Any, x: Any) -> Any:
-    """Return ``x`` as a dense array or CSR, checked to be of the features that were fitted."""
+    """Check that ``x`` has the fitted features; return a dense array or CSR matrix."""
     x = validate_data(
         scaler,
         x,
@@ -53,7 +54,7 @@ def validate_transform(scaler: Any, x: Any) -> Any:
 
 
 def validate_inverse(scaler: Any, x: Any) -> Any:
-    """Return ``x`` likewise; scikit-learn looks at no names on the way back."""
+    """Validate ``x`` likewise; scikit-learn ignores feature names in the inverse."""
     x = check_array(
         x,
         accept_sparse="csr",
@@ -72,18 +73,19 @@ def validate_inverse(scaler: Any, x: Any) -> Any:
 
 
 def _conversion(x: Any) -> Any:
-    """Return scikit-learn's ``dtype=``: None where the core can read the data as it is.
+    """Return scikit-learn's ``dtype=``: None if the core can read the data directly.
 
-    A frame of one NumPy dtype is one array too; of several, pandas would make objects.
+    A frame with a single NumPy dtype becomes one array without conversion; from several
+    dtypes pandas would make an object array.
     """
     if get_config()["array_api_dispatch"] and hasattr(x, "__dlpack__"):
-        return None if array_api.is_array_api(x) or _readable(x.dtype) else FLOATS
+        return None if array_api.is_array_api(x) or _is_readable(x.dtype) else FLOATS
     dtype = getattr(x, "dtype", None)
     dtypes = {dtype} if dtype is not None else set(getattr(x, "dtypes", ()))
-    return None if len(dtypes) == 1 and _readable(*dtypes) else FLOATS
+    return None if len(dtypes) == 1 and _is_readable(*dtypes) else FLOATS
 
 
-def _readable(dtype: Any) -> bool:
+def _is_readable(dtype: Any) -> bool:
     if not isinstance(dtype, np.dtype):
         return False
     return dtype.kind in "iub" or dtype in FLOATS
@@ -95,7 +97,7 @@ def moments_of(x: Any, weights: npt.NDArray[np.float64] | None, names: ColumnNam
     Raises
     ------
     DataError
-        For an infinity, by its column and row, and for weights below 0.
+        For an infinity, naming its column and row, and for negative weights.
     """
     if sparse.issparse(x):
         return sparse_columns.moments_of(x, weights, names)
@@ -103,12 +105,12 @@ def moments_of(x: Any, weights: npt.NDArray[np.float64] | None, names: ColumnNam
     try:
         return moments.update(Block(names, array_api.to_numpy(x), weights=weights, label="X"))
     except DataError:
-        check_finite(x, names)  # says it in the words of this room
+        check_finite(x, names)  # raises scikit-learn's message for an infinity
         raise
 
 
 def check_sparse(x: Any, *, with_mean: bool, verb: str) -> None:
-    """Raise for a sparse matrix that would have to be centred, in scikit-learn's words."""
+    """Raise scikit-learn's error for a sparse matrix that would have to be centered."""
     if with_mean and sparse.issparse(x):
         raise DataError(
             f"Cannot {verb} sparse matrices: pass `with_mean=False` instead. "

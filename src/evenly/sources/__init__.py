@@ -6,8 +6,8 @@ The README beside this file says what goes in and why it is so.
 from typing import Any
 
 from evenly.errors import without_context
-from evenly.sources.group_by import parse_by
-from evenly.sources.group_keys import KeyedSource, factorize_array
+from evenly.sources.group_by import factorize_array, parse_by
+from evenly.sources.group_keys import KeyedSource
 from evenly.sources.images import ImageOptions, ImageSource, reject_weights_and_keys
 from evenly.sources.options import ReadOptions
 from evenly.sources.resolve import SourceResolver

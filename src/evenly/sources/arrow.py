@@ -1,21 +1,21 @@
-"""Arrow's C data into columns: views of the buffers, without copying where it can be.
+"""Convert Arrow C data to columns that are views of its buffers where possible.
 
-Any library's frames come here, through the PyCapsule protocol. The letters are those of
+Frames of all libraries are read here, through the PyCapsule protocol. Format strings are those of
 the Arrow C data interface (https://arrow.apache.org/docs/format/CDataInterface.html).
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from evenly.block import Column
-from evenly.errors import DataError, EvenlyError, UnsupportedTypeError
-from evenly.sources.arrow_input import Error, decoding_names, invalid
+from evenly.block import Column, mask_to_validity, missing_column, validity_to_mask
+from evenly.errors import DataError, EvenlyError
+from evenly.sources.arrow_input import Error, decoding_names, invalid_arrow_error
 from evenly.sources.decimals import decimal_column
-from evenly.sources.group_keys import KeyName, locate_error
+from evenly.sources.group_keys import locate_error
 from evenly.sources.selection import NULL, NUMBER, Field
 
 _NUMBERS = {
@@ -34,7 +34,7 @@ _NUMBERS = {
 _TIMES = {"tdD": "i4", "tdm": "i8", "tts": "i4", "ttm": "i4", "ttu": "i8", "ttn": "i8"}
 _UNITS = {"s": "s", "m": "ms", "u": "us", "n": "ns"}
 _MAX_DIGITS = {128: 38, 256: 76}
-"""The digits of a decimal by its bits, which also bound its scale."""
+"""Maximum digits of a decimal by its bits, which also limit its scale."""
 _TEXT = {"u", "U", "vu"}
 _BINARY = {"z", "Z", "vz"}
 
@@ -43,163 +43,89 @@ def column_kind(schema: Any) -> str:
     """Return the kind of a column, as `Field` has it, from its Arrow schema."""
     if schema.dictionary is not None:
         return NUMBER if column_kind(schema.dictionary) == NUMBER else "category"
-    letters = schema.format
-    if letters in _NUMBERS or letters == "b":
+    arrow_format = schema.format
+    if arrow_format in _NUMBERS or arrow_format == "b":
         return NUMBER
-    if letters == "n":
+    if arrow_format == "n":
         return NULL
-    if letters in _TEXT:
+    if arrow_format in _TEXT:
         return "text"
-    if letters in _BINARY or letters.startswith("w:"):
+    if arrow_format in _BINARY or arrow_format.startswith("w:"):
         return "binary"
-    if letters.startswith("d:"):
-        return NUMBER if _decimal_bits(letters) in (128, 256) else "small decimal"
-    return _time_kind(letters) or ("run-end encoded" if letters == "+r" else "nested")
+    if arrow_format.startswith("d:"):
+        return NUMBER if _decimal_bits(arrow_format) in (128, 256) else "small decimal"
+    return _time_kind(arrow_format) or ("run-end encoded" if arrow_format == "+r" else "nested")
 
 
-def _time_kind(letters: str) -> str | None:
-    if letters in ("tdD", "tdm"):
-        return "date[day]" if letters == "tdD" else "date[ms]"
+def _time_kind(arrow_format: str) -> str | None:
+    if arrow_format in ("tdD", "tdm"):
+        return "date[day]" if arrow_format == "tdD" else "date[ms]"
     for start, kind in (("tt", "time"), ("ts", "timestamp"), ("tD", "duration")):
-        if letters.startswith(start):
-            return f"{kind}[{_UNITS[letters[2]]}]"
-    return "interval" if letters.startswith("ti") else None
+        if arrow_format.startswith(start):
+            return f"{kind}[{_UNITS[arrow_format[2]]}]"
+    return "interval" if arrow_format.startswith("ti") else None
 
 
 def fields_of(schema: Any, label: str, error: Error = DataError) -> tuple[Field, ...]:
-    """Return the fields of a table's Arrow schema; an index that pandas stored is marked.
+    """Return the fields of a table's Arrow schema; an index stored by pandas is marked.
 
     Raises
     ------
     EvenlyError
-        Of the class ``error``, when a column's name is not UTF-8.
+        Of the class ``error``, if a column name is not UTF-8.
     """
     index = _index_names(schema)
-    names = _names(schema, label, error)
+    names = names_of(schema, label, error)
     return tuple(
         Field(name, "index" if name in index else column_kind(child))
         for name, child in zip(names, schema.children, strict=True)
     )
 
 
-def _names(schema: Any, label: str, error: Error) -> list[str]:
+def names_of(schema: Any, label: str, error: Error) -> list[str]:
+    """Return the names of a table's columns, checked to be UTF-8."""
     with decoding_names(label, error):
         return [child.name or "" for child in schema.children]
 
 
 def _index_names(schema: Any) -> set[str]:
-    """Return the names of columns that are the index of a pandas frame, by its metadata."""
+    """Return the names of the columns that pandas metadata marks as the index."""
     metadata = dict(schema.metadata or {})
     try:
         stored = json.loads(metadata.get(b"pandas", b"{}"))
         return {name for name in stored.get("index_columns", []) if isinstance(name, str)}
     except (ValueError, AttributeError, TypeError, RecursionError):
-        return set()  # metadata of someone else under the same key
+        return set()  # other metadata under the same key
 
 
 Reader = Callable[[Any], Column]
 
 
-class ColumnReader:
-    """Takes named columns out of struct arrays that have one schema.
-
-    Parameters
-    ----------
-    schema
-        The Arrow schema of the table.
-    names
-        The columns wanted, in this order.
-    label
-        What messages call the table.
-    error
-        The class of the error for invalid data.
-    """
-
-    def __init__(
-        self, schema: Any, names: Sequence[str], label: str, error: Error = DataError
-    ) -> None:
-        children = list(schema.children)
-        index = {name: i for i, name in enumerate(_names(schema, label, error))}
-        self._label = label
-        self._error = error
-        self._readers = [
-            (name, index[name], self._reader(children[index[name]], name)) for name in names
-        ]
-
-    def _reader(self, schema: Any, name: str) -> Callable[[Any], Any]:
-        try:
-            return _reader(schema, name)
-        except ValueError as why:
-            raise column_error(why, name, self._label, self._error) from None
-
-    def read(self, array: Any) -> tuple[Any, ...]:
-        """Return the columns of one struct array: a `Column` each, or `Keys` where asked for.
-
-        Raises
-        ------
-        UnsupportedTypeError
-            When whole rows are null, as only nested data can have it.
-        EvenlyError
-            Of the class ``error``, for data that breaks the rules of Arrow.
-        """
-        if array.null_count > 0:
-            raise UnsupportedTypeError(
-                f"A table's rows must not be null as a whole. Received: {self._label}, an Arrow "
-                f"struct array with {array.null_count} null rows. Flatten it first."
-            )
-        start, rows = array.offset, len(array)
-        columns = []
-        for name, index, read in self._readers:
-            try:
-                column = read(array.child(index))
-                check_length(column, start + rows)
-            except (ValueError, TypeError, RuntimeError) as why:
-                raise column_error(why, name, self._label, self._error) from None
-            columns.append(column)
-        if start or any(len(column) != rows for column in columns):
-            return tuple(column[start : start + rows] for column in columns)
-        return tuple(columns)
-
-
-def check_length(column: Sequence[Any], rows: int) -> None:
-    """Raise when a column is shorter than its table."""
-    if len(column) < rows:
-        raise ValueError(f"{len(column)} values for {rows} rows")
-
-
 def column_error(why: Exception, name: str, label: str, error: Error = DataError) -> Exception:
-    """Return an error of reading a column that also says which column it was, and of what.
+    """Return the error for an exception raised while a column is read; it names the column.
 
-    Evenly's own is about a key; any other one, such as nanoarrow's, is about the Arrow data.
+    An error of evenly is about a group key; any other one, such as nanoarrow's, is about the Arrow
+    data.
     """
     if isinstance(why, EvenlyError):
         return locate_error(why, name, label)
-    return invalid(str(name), label, why, error)
-
-
-def _reader(schema: Any, name: str) -> Callable[[Any], Any]:
-    """Return the function that reads arrays of a column's schema, as keys if the name says so."""
-    if isinstance(name, KeyName):
-        from evenly.sources.arrow_group_keys import factorize_arrow
-
-        return lambda array: factorize_arrow(schema, array)
-    return reader_of(schema)
+    return invalid_arrow_error(str(name), label, why, error)
 
 
 def reader_of(schema: Any, *, codes: bool = False) -> Reader:
-    """Return the function that reads arrays of a column's schema; of a dictionary's, its codes."""
-    letters = schema.format
+    """Return the function that reads a column, or the codes of a dictionary column."""
+    arrow_format = schema.format
     if schema.dictionary is not None and not codes:
-        return _dictionary_reader(letters, reader_of(schema.dictionary))
-    if letters == "n":
+        return _dictionary_reader(arrow_format, reader_of(schema.dictionary))
+    if arrow_format == "n":
         return lambda array: missing_column(len(array))
-    if letters == "b":
+    if arrow_format == "b":
         return _read_bits
-    if letters.startswith("d:"):
-        scale = _decimal_scale(letters)
+    if arrow_format.startswith("d:"):
+        scale = _decimal_scale(arrow_format)
         return lambda array: _read_decimals(array, scale)
-    dtype = np.dtype(_NUMBERS.get(letters) or _TIMES.get(letters) or "i8")
-    time = _time_kind(letters) or ""
+    dtype = np.dtype(_NUMBERS.get(arrow_format) or _TIMES.get(arrow_format) or "i8")
+    time = _time_kind(arrow_format) or ""
     return lambda array: _read_numbers(array, dtype, time)
 
 
@@ -211,10 +137,10 @@ def _read_numbers(array: Any, dtype: np.dtype[Any], time: str = "") -> Column:
 
 
 def _read_bits(array: Any) -> Column:
-    """Return booleans as 0 and 1 in bytes."""
+    """Return a column of booleans, one byte per value."""
     view = array.view()
     start, stop = array.offset, array.offset + len(array)
-    first = start // 8  # only the bytes that these rows touch are unpacked
+    first = start // 8  # unpack only the bytes of these rows
     packed = buffer_array(view, 1, np.dtype(np.uint8))[first : -(-stop // 8)]
     bits = np.unpackbits(packed, bitorder="little")[start - 8 * first : stop - 8 * first]
     return Column(bits.view(np.bool_), validity_of(array, view), start)
@@ -231,8 +157,8 @@ def _read_decimals(array: Any, scale: int) -> Column:
     )
 
 
-def _dictionary_reader(letters: str, read_values: Reader) -> Reader:
-    dtype = np.dtype(_NUMBERS[letters])
+def _dictionary_reader(arrow_format: str, read_values: Reader) -> Reader:
+    dtype = np.dtype(_NUMBERS[arrow_format])
 
     def read(array: Any) -> Column:
         codes = _read_numbers(array, dtype)
@@ -247,98 +173,53 @@ def _dictionary_reader(letters: str, read_values: Reader) -> Reader:
 
 
 def checked_codes(codes: Column, entries: int) -> npt.NDArray[np.intp]:
-    """Return a dictionary's codes as indices into its entries; those of null rows may be any.
+    """Return dictionary codes as valid indices; codes of null rows can have any value.
 
     Raises
     ------
     ValueError
-        When a code of a row that is not null has no entry.
+        If the code of a row that is not null is out of range.
     """
     values = codes.values
     outside = (values < 0) | (values >= entries)
     if not outside.any():
         return values.astype(np.intp)
-    wrong = np.flatnonzero(outside & validity_to_mask(codes))
-    if len(wrong):
-        raise ValueError(f"the code {values[wrong[0]]} in a dictionary of {entries} entries")
+    invalid = np.flatnonzero(outside & validity_to_mask(codes))
+    if len(invalid):
+        raise ValueError(f"the code {values[invalid[0]]} in a dictionary of {entries} entries")
     return np.where(outside, 0, values).astype(np.intp)
 
 
-def validity_to_mask(column: Column) -> npt.NDArray[np.bool_]:
-    """Return for each row whether the validity bitmap has it."""
-    if column.validity is None:
-        return np.ones(len(column), np.bool_)
-    start = column.bit_offset
-    bits = np.unpackbits(column.validity, bitorder="little")[start : start + len(column)]
-    return bits.view(np.bool_)
-
-
-def mask_to_validity(present: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8] | None:
-    """Return a validity bitmap; None when all rows are present."""
-    return None if present.all() else np.packbits(present, bitorder="little")
-
-
-def missing_column(rows: int) -> Column:
-    """Return a column of which every row is missing."""
-    return Column(np.zeros(rows), np.zeros(-(-rows // 8), np.uint8), 0)
-
-
 def validity_of(array: Any, view: Any) -> npt.NDArray[np.uint8] | None:
-    """Return the validity bitmap of an array; None when all rows are there."""
+    """Return the validity bitmap of an array; None if all rows are valid."""
     if array.null_count == 0 or not view.buffer(0).size_bytes:
         return None
     return buffer_array(view, 0, np.dtype(np.uint8))
 
 
 def buffer_array(view: Any, index: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return a buffer as an array that keeps the Arrow array alive."""
+    """Return a view of a buffer that keeps the Arrow array alive."""
     buffer = view.buffer(index)
     if not buffer.size_bytes:
         return np.empty(0, dtype)
     return np.frombuffer(buffer, dtype)
 
 
-def _decimal_bits(letters: str) -> int:
-    parts = letters[2:].split(",")
-    return int(parts[2]) if len(parts) > 2 else 128
+def _decimal_bits(arrow_format: str) -> int:
+    fields = arrow_format[2:].split(",")
+    return int(fields[2]) if len(fields) > 2 else 128
 
 
-def _decimal_scale(letters: str) -> int:
+def _decimal_scale(arrow_format: str) -> int:
     """Return the scale of a decimal type.
 
     Raises
     ------
     ValueError
-        When it is beyond the digits that the type has: ``10**scale`` is computed for each value.
+        If it exceeds the digits of the type: ``10**scale`` is computed for each value.
     """
-    scale = int(letters[2:].split(",")[1])
-    most = _MAX_DIGITS[_decimal_bits(letters)]
-    if abs(scale) > most:
-        raise ValueError(f"decimals of scale {scale}, where at most {most} is possible")
+    scale = int(arrow_format[2:].split(",")[1])
+    limit = _MAX_DIGITS[_decimal_bits(arrow_format)]
+    if abs(scale) > limit:
+        raise ValueError(f"decimals of scale {scale}, where at most {limit} is possible")
     return scale
-
-
-def series_reader(schema: Any, name: str, label: str) -> Reader:
-    """Return the function that reads arrays that are a column themselves.
-
-    Raises
-    ------
-    UnsupportedTypeError
-        When the column holds no numbers.
-    DataError
-        By the function, too: when the data breaks the rules of Arrow.
-    """
-    kind = column_kind(schema)
-    if not Field("", kind).is_selectable:
-        raise UnsupportedTypeError(
-            "Only columns of numbers, booleans or times can be fitted. "
-            f"Received: a column of kind {kind}."
-        )
-
-    def read(array: Any) -> Column:
-        try:
-            return reader_of(schema)(array)
-        except (ValueError, RuntimeError) as why:
-            raise column_error(why, name, label) from None
-
-    return read

@@ -1,6 +1,6 @@
-"""Arrow's columns as keys: texts are compared where they lie, in Arrow's buffers.
+"""Factorize Arrow columns to group keys; strings are compared in Arrow's buffers.
 
-Bytes of a text that are not UTF-8 are kept as Python's surrogateescape has them (PEP 383).
+Bytes that are not valid UTF-8 are decoded with surrogateescape (PEP 383).
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evenly import _core
-from evenly.block import Column, GroupKeys
+from evenly.block import Column, GroupKeys, validity_to_mask
 from evenly.errors import UnsupportedTypeError
 from evenly.sources.arrow import (
     buffer_array,
@@ -17,44 +17,43 @@ from evenly.sources.arrow import (
     column_kind,
     reader_of,
     validity_of,
-    validity_to_mask,
 )
 from evenly.sources.arrow_input import open_stream
 from evenly.sources.group_keys import factorize_column, factorize_words, from_codes
 from evenly.sources.selection import NULL, NUMBER
 
 _INLINE = 12
-"""Bytes of a text that its view holds itself (Arrow's variable-size binary view)."""
+"""Maximum length of a string stored inline in its view (Arrow's binary view layout)."""
 
 
 def factorize_arrow(schema: Any, array: Any) -> GroupKeys:
-    """Return an array of a column's schema as keys.
+    """Factorize an array of a column.
 
     Raises
     ------
     UnsupportedTypeError
-        For what can be no key: bytes, durations, nested values.
+        If the type cannot be a key: bytes, durations, nested values.
     """
     if schema.dictionary is not None:
         return _factorize_dictionary(schema, array)
-    letters, kind = schema.format, column_kind(schema)
+    arrow_format, kind = schema.format, column_kind(schema)
     if kind == NULL:
         return from_codes(np.empty(0, np.int64), (), np.zeros(len(array), np.bool_))
-    if letters in ("u", "U"):
-        return _factorize_strings(array, np.int32 if letters == "u" else np.int64)
-    if letters == "vu":
+    if arrow_format in ("u", "U"):
+        return _factorize_strings(array, np.int32 if arrow_format == "u" else np.int64)
+    if arrow_format == "vu":
         return _factorize_string_views(array)
     if kind == NUMBER or kind.startswith(("date", "timestamp")):
-        zone = letters.partition(":")[2] if letters.startswith("ts") else ""
+        zone = arrow_format.partition(":")[2] if arrow_format.startswith("ts") else ""
         return factorize_column(reader_of(schema)(array), zone)
     raise UnsupportedTypeError(
         "A group's key must be text, a number, a boolean, a date or a timestamp. "
-        f"Received: a column of kind {kind}. Convert the column of by= first."
+        f"Received: a column of type {kind}. Convert the column of by= first."
     )
 
 
 def factorize_series(x: Any, name: str = "", label: str = "the keys") -> GroupKeys:
-    """Return something that is one column of Arrow data as keys."""
+    """Factorize a single column of Arrow data."""
     stream = open_stream(x, label)
     schema = stream.get_schema()
     try:
@@ -63,16 +62,16 @@ def factorize_series(x: Any, name: str = "", label: str = "the keys") -> GroupKe
         raise column_error(why, name, label) from None
 
 
-def concat_keys(parts: list[GroupKeys]) -> GroupKeys:
-    """Return the keys of rows below each other."""
-    if len(parts) == 1:
-        return parts[0]
-    numbers: dict[Any, int] = {}
+def concat_keys(keys: list[GroupKeys]) -> GroupKeys:
+    """Concatenate the keys of consecutive rows."""
+    if len(keys) == 1:
+        return keys[0]
+    positions: dict[Any, int] = {}
     codes = [np.empty(0, np.int64)]
-    for part in parts:
-        known = [numbers.setdefault(entry, len(numbers)) for entry in part.uniques]
-        codes.append(np.array(known, np.int64)[part.codes])
-    return GroupKeys(np.concatenate(codes), tuple(numbers))
+    for piece in keys:
+        merged = [positions.setdefault(entry, len(positions)) for entry in piece.uniques]
+        codes.append(np.array(merged, np.int64)[piece.codes])
+    return GroupKeys(np.concatenate(codes), tuple(positions))
 
 
 def _factorize_dictionary(schema: Any, array: Any) -> GroupKeys:
@@ -110,27 +109,27 @@ def _factorize_string_views(array: Any) -> GroupKeys:
     lengths = views[:, 0].astype(np.int64)
     inline = lengths <= _INLINE
     more = [buffer_array(view, i, np.dtype(np.uint8)) for i in range(2, view.n_buffers - 1)]
-    which = np.where(inline, 0, views[:, 2] + 1).astype(np.int32)
+    buffer_indices = np.where(inline, 0, views[:, 2] + 1).astype(np.int32)
     offsets = np.where(inline, np.arange(rows, dtype=np.int64) * 16 + 4, views[:, 3])
     buffers = [views.reshape(-1).view(np.uint8), *more]
-    return _factorize_buffers(array, view, buffers, which, offsets, lengths)
+    return _factorize_buffers(array, view, buffers, buffer_indices, offsets, lengths)
 
 
 def _factorize_buffers(
-    array: Any, view: Any, buffers: Any, which: Any, offsets: Any, lengths: Any
+    array: Any, view: Any, buffers: Any, buffer_indices: Any, offsets: Any, lengths: Any
 ) -> GroupKeys:
     validity = validity_of(array, view)
     present = None
     if validity is not None:
         present = validity_to_mask(Column(lengths, validity, array.offset))
-        which, offsets, lengths = (
-            np.ascontiguousarray(part[present]) for part in (which, offsets, lengths)
+        buffer_indices, offsets, lengths = (
+            np.ascontiguousarray(part[present]) for part in (buffer_indices, offsets, lengths)
         )
-    codes, first = _core.number_texts(buffers, which, offsets.astype(np.int64), lengths)
-    texts = [
-        buffers[which[row]][offsets[row] : offsets[row] + lengths[row]]
+    codes, first = _core.number_texts(buffers, buffer_indices, offsets.astype(np.int64), lengths)
+    strings = [
+        buffers[buffer_indices[row]][offsets[row] : offsets[row] + lengths[row]]
         .tobytes()
         .decode(errors="surrogateescape")
         for row in first.tolist()
     ]
-    return from_codes(codes, texts, present)
+    return from_codes(codes, strings, present)

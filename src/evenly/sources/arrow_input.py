@@ -1,11 +1,11 @@
-"""Arrow data from outside: checked here, once, before its buffers are used.
+"""Validate Arrow data from outside once, before its buffers are used.
 
-The Arrow C data interface does not carry the sizes of buffers, so that a wrong length leads
-beyond them. PyArrow knows the sizes: its data, which is what comes from files, networks and
-databases, is validated before it is exported. The capsules of other libraries in this process,
-such as Polars, cannot be checked and are trusted to have buffers of the lengths that they say.
+The Arrow C data interface does not transmit buffer sizes, so a wrong length leads to reads out of
+bounds. PyArrow knows the sizes: its data, including all data from files, networks and databases, is
+validated before it is exported. The capsules of other libraries in this process, such as Polars,
+cannot be validated; they are trusted to have buffers of the declared lengths.
 
-Nothing else in ``sources`` imports Arrow arrays by nanoarrow.
+No other module in ``sources`` imports Arrow arrays with nanoarrow.
 """
 
 import contextlib
@@ -14,25 +14,26 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from evenly.errors import DataError, EvenlyError
+from evenly.sources.read_errors import reason
 
 Error = type[EvenlyError]
 """The class of the error for invalid data: `DataError`, or `SourceError` for a file."""
 
 
 def open_stream(x: Any, label: str, error: Error = DataError) -> Any:
-    """Return a stream of nanoarrow's arrays of anything with a capsule: its schema, and arrays.
+    """Open an object with an Arrow capsule as a nanoarrow stream of arrays with one schema.
 
     Parameters
     ----------
     label
-        What messages call it.
+        The name of the object, for messages.
     error
         The class of the error for invalid data.
 
     Raises
     ------
     EvenlyError
-        Of that class, when PyArrow's data does not fit its buffers.
+        Of the class ``error``, if PyArrow data does not fit its buffers.
     """
     import nanoarrow
 
@@ -49,7 +50,7 @@ def open_stream(x: Any, label: str, error: Error = DataError) -> Any:
 class OneArray:
     """A stream of one array.
 
-    nanoarrow's own has a copy of the array, and making it of string views ends the process
+    The stream of nanoarrow copies the array, and crashes the process for string views
     (nanoarrow 0.9.0, ``nanoarrow.c_array_stream(pyarrow.array(["a"], pyarrow.string_view()))``).
     """
 
@@ -65,7 +66,7 @@ class OneArray:
 
 
 def open_array(x: Any, label: str, error: Error = DataError) -> Any:
-    """Return a nanoarrow array of anything with a capsule, as `open_stream` does a stream."""
+    """Open an object with an Arrow capsule as a nanoarrow array; see `open_stream`."""
     import nanoarrow
 
     with decoding_names(label, error):
@@ -74,12 +75,12 @@ def open_array(x: Any, label: str, error: Error = DataError) -> Any:
 
 @contextlib.contextmanager
 def decoding_names(label: str, error: Error) -> Iterator[None]:
-    """Raise an error of the class ``error`` for a column's name that is not UTF-8."""
+    """Raise an error of the class ``error`` for a column name that is not UTF-8."""
     try:
         yield
     except UnicodeDecodeError as why:
         raise error(
-            f"A column's name must be UTF-8. Received: {why.object!r} in {label}. Rename it."
+            f"A column name must be UTF-8. Received: {why.object!r} in {label}. Rename it."
         ) from None
 
 
@@ -89,7 +90,7 @@ def schema_of(x: Any, label: str = "", error: Error = DataError) -> Any:
     Raises
     ------
     EvenlyError
-        Of the class ``error``, for a name that the C data interface would cut.
+        Of the class ``error``, for a name that the C data interface would truncate.
     """
     import nanoarrow
 
@@ -99,7 +100,7 @@ def schema_of(x: Any, label: str = "", error: Error = DataError) -> Any:
 
 
 def _names_of(x: Any) -> list[str]:
-    """Return the names that a schema or a frame of PyArrow's, or a frame of Polars', has."""
+    """Return the column names of a PyArrow schema or table, or of a Polars frame."""
     for names in (getattr(getattr(x, "schema", x), "names", None), getattr(x, "columns", None)):
         if isinstance(names, list) and all(isinstance(name, str) for name in names):
             return names
@@ -107,23 +108,23 @@ def _names_of(x: Any) -> list[str]:
 
 
 def _check_names(names: Iterable[str], label: str, error: Error) -> None:
-    """Check that no name has the character U+0000, at which the C data interface ends it."""
+    """Check that no name contains U+0000, where the C data interface would truncate it."""
     for name in names:
         if "\0" in name:
             raise error(
-                "A column's name must not have the character U+0000. "
+                "A column name must not contain the character U+0000. "
                 f"Received: {name!r} in {label}. Rename it."
             )
 
 
 def checked(x: Any, label: str, error: Error = DataError, *, full: bool = False) -> Any:
-    """Return PyArrow's data after validating it; other things as they are.
+    """Validate PyArrow data, and return it; return other objects unchanged.
 
     Parameters
     ----------
     full
-        Check every offset and index, not only the sizes of buffers. Choose it where PyArrow
-        follows them: for lists, and for columns that are copied or written.
+        Check every offset and index, not only the sizes of buffers. Required where PyArrow uses
+        them: for lists, and for columns that are copied or written.
     """
     pyarrow = sys.modules.get("pyarrow")
     if pyarrow is None:
@@ -132,8 +133,8 @@ def checked(x: Any, label: str, error: Error = DataError, *, full: bool = False)
         try:
             x.validate()
         except pyarrow.ArrowException as why:
-            _check_columns(x, label, error)  # to name the column
-            raise invalid("", label, why, error) from None
+            _check_columns(x, label, error)  # names the column
+            raise invalid_arrow_error("", label, why, error) from None
         if full:
             _check_columns(x, label, error, full=True)
     elif isinstance(x, (pyarrow.Array, pyarrow.ChunkedArray)):
@@ -154,11 +155,11 @@ def _check(column: Any, name: str, label: str, error: Error, full: bool) -> None
         if full:
             _as_bytes(column).validate(full=True)
     except pyarrow.ArrowException as why:
-        raise invalid(name, label, why, error) from None
+        raise invalid_arrow_error(name, label, why, error) from None
 
 
 def _as_bytes(column: Any) -> Any:
-    """Return a column of texts as one of bytes: texts need not be UTF-8 to be safe."""
+    """View a column of strings as bytes: strings may contain invalid UTF-8."""
     import pyarrow
 
     chunks = getattr(column, "chunks", None)
@@ -167,20 +168,20 @@ def _as_bytes(column: Any) -> Any:
     if pyarrow.types.is_dictionary(column.type):
         entries = _as_bytes(column.dictionary)
         return pyarrow.DictionaryArray.from_arrays(column.indices, entries, safe=False)
-    same = {
+    bytes_types = {
         pyarrow.string(): pyarrow.binary(),
         pyarrow.large_string(): pyarrow.large_binary(),
         pyarrow.string_view(): pyarrow.binary_view(),
     }
-    return column.view(same[column.type]) if column.type in same else column
+    return column.view(bytes_types[column.type]) if column.type in bytes_types else column
 
 
-def invalid(name: str, label: str, why: object, error: Error = DataError) -> EvenlyError:
-    """Return the error for Arrow data that breaks the rules of its format."""
-    from evenly.sources.read_errors import reason
-
+def invalid_arrow_error(
+    name: str, label: str, why: object, error: Error = DataError
+) -> EvenlyError:
+    """Return the error for invalid Arrow data."""
     column = f"column {name!r} of {label}" if name else label
     return error(
         f"Arrow data must be valid. Received: {column}: {reason(why)}. "
-        "The data may be damaged; get it again."
+        "The data may be corrupt; get it again."
     )

@@ -1,4 +1,4 @@
-"""Which part of a batch is fitted: batches are often (x, y), or dicts."""
+"""Select the part of a batch to fit; batches are often tuples (x, y), or dicts."""
 
 import logging
 from collections.abc import Mapping
@@ -19,23 +19,23 @@ def select_part(batch: Any, select: Any, label: str) -> Any:
     batch
         A tuple, a list, a mapping, or an object with attributes; these may be nested.
     select
-        A position, a key, or a tuple of these that leads from the outside to the inside.
+        A position, a key, or a tuple of these, from the outermost to the innermost.
 
     Raises
     ------
     ColumnError
-        When there is no such part.
+        If there is no such part.
 
     >>> select_part({"image": ["pixels", "mask"]}, ("image", 0), "batch 0")
     'pixels'
     """
     for step in select if isinstance(select, tuple | list) else (select,):
-        batch = _step(batch, step, label)
+        batch = _select_step(batch, step, label)
     return batch
 
 
 def descend_mappings(x: Any, select: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Return what is inside mappings in mappings, and the steps of ``select`` that are left.
+    """Follow ``select`` through nested mappings; return the value and the remaining steps.
 
     >>> descend_mappings({"train": {"x": [1, 2]}}, ("train", "x", 0))
     ([1, 2], (0,))
@@ -46,7 +46,7 @@ def descend_mappings(x: Any, select: Any) -> tuple[Any, tuple[Any, ...]]:
     return x, steps
 
 
-def _step(batch: Any, step: Any, label: str) -> Any:
+def _select_step(batch: Any, step: Any, label: str) -> Any:
     if isinstance(batch, Mapping):
         if step in batch:
             return batch[step]
@@ -67,44 +67,45 @@ def _step(batch: Any, step: Any, label: str) -> Any:
     return batch[step]
 
 
-def _missing_part_error(step: Any, label: str, there: str, hint: str) -> ColumnError:
+def _missing_part_error(step: Any, label: str, available: str, hint: str) -> ColumnError:
     return ColumnError(
-        f"select= must name a part of every batch. Received: {step!r}; {label} has {there}.{hint}"
+        f"select= must name a part of every batch. Received: {step!r}; {label} has "
+        f"{available}.{hint}"
     )
 
 
 class DefaultPart:
-    """The part of a batch that is fitted when none is selected.
+    """Select the part of a batch to fit if there is no ``select``.
 
-    Of a tuple or list of arrays it is the first, as training loops unpack ``x, y``; that is
-    remarked once in the log when there are several. A mapping has no first part: its keys
-    must be chosen from.
+    It is the first of a tuple or list of arrays, as training loops unpack ``x, y``; if there are
+    several, a warning is logged once. A mapping has no first part, so one of its keys must be
+    selected.
     """
 
     def __init__(self) -> None:
-        self._remarked = False
+        self._warned = False
 
     def __call__(self, batch: Any, label: str) -> Any:
-        """Return the part.
+        """Return the part to fit.
 
         Raises
         ------
         DataError
-            For a mapping.
+            If the batch is a mapping.
         """
         if isinstance(batch, Mapping):
             raise DataError(
-                "Of a dict one part must be selected. "
+                "A dict needs select= to choose one of its values. "
                 f"Received: {label} with keys {format_names(batch)}. "
                 f"Pass select={next(iter(batch), 'key')!r}, for example."
             )
         if not is_tuple_of_parts(batch):
             return batch
-        if len(batch) > 1 and not self._remarked:
-            self._remarked = True
+        if len(batch) > 1 and not self._warned:
+            self._warned = True
             _log.warning(
-                "%s has %d parts; the first one is fitted. Pass select= to choose, select=0 "
-                "to be silent about it.",
+                "%s has %d parts; the first one is fitted. Pass select= to choose one, or "
+                "select=0 to suppress this message.",
                 printable(label.capitalize()),
                 len(batch),
             )
@@ -112,9 +113,9 @@ class DefaultPart:
 
 
 def is_tuple_of_parts(batch: Any) -> bool:
-    """Whether a batch is a tuple or list whose first part is an array, or has parts itself.
+    """Return whether a batch is a tuple or list whose first item is an array or has parts.
 
-    Images alone are a batch of images; before a label, an image is a part.
+    A list of only images is a batch of images; an image followed by a label is a part.
     """
     if not isinstance(batch, tuple | list) or not batch:
         return False

@@ -1,4 +1,4 @@
-"""Iterables of anything that is a source: generators, lists, a PyTorch DataLoader."""
+"""Read iterables of sources: generators, lists, a PyTorch DataLoader."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
@@ -9,14 +9,14 @@ from evenly.sources.source import Source
 
 
 class BatchSource:
-    """The blocks of an iterable's items.
+    """A source of the blocks of all items of an iterable.
 
     Parameters
     ----------
     items
-        Read once, item by item.
+        An iterable that is read once.
     open_item
-        Makes a source of an item and its label, which is ``"batch 0"`` and so on.
+        Convert an item and its label, ``"batch 0"`` and so on, to a source.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class BatchSource:
         Raises
         ------
         DataError
-            When an item has another number of columns.
+            If an item has a different number of columns.
         ColumnError
-            When an item has columns of other names.
+            If an item has columns with different names.
         """
         first: Block | None = None
         unseen: set[str] | None = None
-        for number, item in enumerate(self._each()):
+        for number, item in enumerate(self._iter_items()):
             source = self._open(item, f"batch {number}")
             for block in source.blocks():
                 if first is None:
@@ -57,11 +57,11 @@ class BatchSource:
                 check_same_columns(first, block, number)
                 self._rows_read += block.rows
                 yield block
-            unseen = self._leave_out(source.left_out, unseen)
+            unseen = self._add_left_out(source.left_out, unseen)
         self.left_out |= dict.fromkeys(sorted(unseen or ()), "no values")
 
-    def _each(self) -> Iterator[Any]:
-        """Yield the items; an exception of the iterable's own gets a note, and goes on."""
+    def _iter_items(self) -> Iterator[Any]:
+        """Yield the items; add a note to an exception of the iterable, and raise it again."""
         number = 0
         iterator = iter(self._items)
         while True:
@@ -72,21 +72,21 @@ class BatchSource:
             except Exception as error:
                 error.add_note(
                     f"evenly: raised by {self.description} when asked for batch {number}, "
-                    f"after {self._rows_read} rows. Nothing of it was kept."
+                    f"after {self._rows_read} rows. None of them were kept."
                 )
                 raise
             yield item
             number += 1
 
-    def _leave_out(self, columns: dict[str, str], unseen: set[str] | None) -> set[str]:
-        """Return the columns in which no batch so far has had a value."""
+    def _add_left_out(self, columns: dict[str, str], unseen: set[str] | None) -> set[str]:
+        """Record columns that are not fitted; return those without a value in any batch so far."""
         empty = {name for name, reason in columns.items() if reason == "no values"}
         self.left_out |= {name: reason for name, reason in columns.items() if name not in empty}
         return empty if unseen is None else unseen & empty
 
 
 class Samples:
-    """A map-style dataset: ``data[0]``, ``data[1]``, … to its length, each one sample."""
+    """The samples of a map-style dataset: ``data[0]``, ``data[1]``, … up to its length."""
 
     def __init__(self, data: Any) -> None:
         self._data = data
@@ -97,7 +97,7 @@ class Samples:
 
 
 def check_same_columns(first: Block, block: Block, number: int) -> None:
-    """Check that a block has the columns of the first one."""
+    """Check that a block has the same columns as the first one."""
     if first.names is not None and block.names is not None:
         missing = [name for name in first.names if name not in block.names]
         unknown = [name for name in block.names if name not in first.names]
@@ -105,17 +105,17 @@ def check_same_columns(first: Block, block: Block, number: int) -> None:
             raise ColumnError(
                 "All batches must have the same columns. Received: batch "
                 f"{number} ({block.label}), missing: {format_names(missing) or 'none'}; unknown: "
-                f"{format_names(unknown) or 'none'}. Choose common ones with columns=[...]."
+                f"{format_names(unknown) or 'none'}. Select common ones with columns=[...]."
             )
     elif first.features != block.features or (first.names is None) != (block.names is None):
         raise DataError(
             "All batches must have the same columns. Received: batch "
-            f"{number} ({block.label}) with {_described(block)}; those before it have "
-            f"{_described(first)}."
+            f"{number} ({block.label}) with {_describe_columns(block)}; those before it have "
+            f"{_describe_columns(first)}."
         )
 
 
-def _described(block: Block) -> str:
+def _describe_columns(block: Block) -> str:
     number = block.features
     names = "" if block.names is None else f" ({format_names(block.names)})"
     return f"{number} column{'s' * (number != 1)}{names}"

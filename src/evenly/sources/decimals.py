@@ -1,7 +1,7 @@
-"""Arrow's decimals as float64: integers in two or four words, over a power of ten.
+"""Convert Arrow decimals, integers of two or four words over a power of ten, to float64.
 
-A decimal such as 0.1 has no exact float64, so each value is rounded once, correctly; whole
-numbers of up to 53 bits, and dyadic ones such as 0.25, are exact.
+A decimal such as 0.1 has no exact float64 representation, so each value is correctly rounded once.
+Integers of up to 53 bits and dyadic fractions such as 0.25 are exact.
 """
 
 import logging
@@ -23,16 +23,16 @@ def decimal_column(
     validity: npt.NDArray[np.uint8] | None,
     bit_offset: int,
 ) -> Column:
-    """Return a column of the values ``integer / 10**scale``.
+    """Return a column with the values ``integer / 10**scale``.
 
     Parameters
     ----------
     words
-        A row a value, the least significant word first, in two's complement.
+        One row per value, in two's complement, with the least significant word first.
     scale
-        How many digits stand behind the point.
+        The number of digits after the decimal point.
     validity, bit_offset
-        As of `Column`.
+        See `Column`.
     """
     low = words[:, 0].view(np.int64)
     one_word = (words[:, 1:].view(np.int64) == (low >> 63)[:, None]).all(axis=1)
@@ -42,17 +42,17 @@ def decimal_column(
         _log.debug("Decimals are read as the nearest float64.")
     small = one_word & (low <= 2**53) & (low >= -(2**53))
     if 0 <= scale <= _EXACT_POWER:
-        # Both operands are exact, so that the division rounds once (IEEE 754).
+        # Both operands are exact, so the division rounds only once (IEEE 754).
         values = low.astype(np.float64) / 10.0**scale
-        rest = np.flatnonzero(~small)
+        remaining = np.flatnonzero(~small)
     else:
-        values, rest = np.zeros(len(low)), np.arange(len(low))
-    for row in rest:
-        values[row] = _quotient(words[row], scale)
+        values, remaining = np.zeros(len(low)), np.arange(len(low))
+    for row in remaining:
+        values[row] = _divide_exactly(words[row], scale)
     return Column(values, validity, bit_offset)
 
 
-def _quotient(words: npt.NDArray[Any], scale: int) -> float:
-    """Return one value by Python's integers, whose division rounds correctly."""
+def _divide_exactly(words: npt.NDArray[Any], scale: int) -> float:
+    """Return one value, computed with Python integers, whose division is correctly rounded."""
     integer = int.from_bytes(words.astype("<u8").tobytes(), "little", signed=True)
     return integer / 10**scale if scale >= 0 else float(integer * 10**-scale)

@@ -1,7 +1,7 @@
-"""Data frames of any library, by the Arrow PyCapsule protocol; nothing is imported for it.
+"""Read data frames of any library with the Arrow PyCapsule protocol, without importing it.
 
-pandas has its own file, since most of its columns are NumPy arrays already. For the others
-only this differs: how to leave out columns before they are made into Arrow data.
+pandas has its own module because most of its columns are NumPy arrays already. Other libraries
+differ only in how they select columns before converting them to Arrow data.
 """
 
 import sys
@@ -9,32 +9,34 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from evenly.errors import DataError
-from evenly.sources.arrow import ColumnReader, column_kind, fields_of, series_reader
+from evenly.sources.arrow import column_kind, fields_of
 from evenly.sources.arrow_input import Error, open_stream, schema_of
+from evenly.sources.arrow_reader import ColumnReader, series_reader
+from evenly.sources.pandas_frames import PandasTable
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.read_errors import Describe, object_errors
+from evenly.sources.read_errors import MakeError, object_errors
 from evenly.sources.selection import Field
 from evenly.sources.tables import ColumnBatch, Table
 
 Project = Callable[[list[str]], Iterable[Any]]
-"""From names to things with a capsule, that have at least these columns."""
+"""Take column names; return objects with Arrow capsules that have at least these columns."""
 
 
 class CapsuleTable:
-    """A table of anything with ``__arrow_c_stream__`` or ``__arrow_c_array__``.
+    """A table of objects with ``__arrow_c_stream__`` or ``__arrow_c_array__``.
 
     Parameters
     ----------
     schema
         The Arrow schema.
     project
-        Gives the data, when it is read.
+        Return the data with some of the columns; called when the table is read.
     rows
-        How many, if that is known.
+        The number of rows; None if unknown.
     """
 
-    refusal: Describe | None = None
-    """Makes the error for what the library of the data raises."""
+    make_error: MakeError | None = None
+    """Create the error for an exception of the library of the data."""
 
     def __init__(self, schema: Any, project: Project, *, rows: int | None, label: str) -> None:
         self.fields = fields_of(schema, label)
@@ -43,15 +45,18 @@ class CapsuleTable:
         self.nbytes: int | None = None
         self._project = project
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
-        """Yield the chunks as they come."""
-        with object_errors(self.label, self.refusal):
-            for data in self._project(list(names)):
-                yield from stream_column_batches(open_stream(data, self.label), names, self.label)
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
+        """Yield the chunks in order."""
+        with object_errors(self.label, self.make_error):
+            for data in self._project([*names, *keys]):
+                stream = open_stream(data, self.label)
+                yield from stream_column_batches(stream, names, self.label, keys=keys)
 
 
 class SeriesTable:
-    """A column that has its table to itself: a Series, a ChunkedArray."""
+    """A table with a single column: a Series, a ChunkedArray."""
 
     def __init__(self, stream: Any, *, name: str, rows: int | None, label: str) -> None:
         self._schema = stream.get_schema()
@@ -61,8 +66,10 @@ class SeriesTable:
         self.nbytes: int | None = None
         self._stream = stream
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
-        """Yield the chunks as they come."""
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
+        """Yield the chunks in order."""
         read = series_reader(self._schema, self.fields[0].name, self.label)
         with object_errors(self.label):
             for array in self._stream:
@@ -71,17 +78,21 @@ class SeriesTable:
 
 
 def stream_column_batches(
-    stream: Any, names: tuple[str, ...], label: str, error: Error = DataError
+    stream: Any,
+    names: tuple[str, ...],
+    label: str,
+    error: Error = DataError,
+    keys: tuple[str, ...] = (),
 ) -> Iterator[ColumnBatch]:
-    """Yield the named columns of each array of a stream; errors have this label and class."""
-    reader = ColumnReader(stream.get_schema(), names, label, error)
+    """Yield the named columns of each array in a stream; errors have this label and class."""
+    reader = ColumnReader(stream.get_schema(), names, label, error, keys)
     for array in stream:
         columns = reader.read(array)
         yield ColumnBatch(columns, sum(column.values.nbytes for column in columns))
 
 
 def is_frame(x: Any) -> bool:
-    """Whether something has named columns, or a column that is Arrow data."""
+    """Return whether an object is a data frame, or a column of Arrow data."""
     return (
         hasattr(x, "__arrow_c_stream__")
         or hasattr(x, "__arrow_c_array__")
@@ -98,7 +109,7 @@ def open_frame(x: Any, label: str) -> Table:
     Raises
     ------
     SourceError
-        When its library cannot read what the frame describes, such as the files of a lazy one.
+        If the library cannot read the frame's data, such as the files of a lazy frame.
     """
     with object_errors(label):
         return _open(x, label)
@@ -106,8 +117,6 @@ def open_frame(x: Any, label: str) -> Table:
 
 def _open(x: Any, label: str) -> Table:
     if _is_instance(x, "pandas", "DataFrame", "Series"):
-        from evenly.sources.pandas_frames import PandasTable
-
         return PandasTable(x, label)
     if _is_instance(x, "polars", "LazyFrame"):
         empty = sys.modules["polars"].DataFrame(schema=x.collect_schema())
@@ -124,7 +133,7 @@ def _open(x: Any, label: str) -> Table:
 
 
 def _capsule_table(x: Any, label: str) -> Table:
-    """Return a table of what has a capsule and nothing else that we know of."""
+    """Return a table of an object with a capsule, without special handling of its library."""
     stream = open_stream(x, label)
     schema = stream.get_schema()
     if schema.format != "+s":
@@ -132,29 +141,29 @@ def _capsule_table(x: Any, label: str) -> Table:
         return SeriesTable(stream, name=name, rows=_length(x), label=label)
     if hasattr(x, "select") and _is_instance(x, "polars", "DataFrame"):
         return CapsuleTable(schema, lambda names: [x.select(names)], rows=len(x), label=label)
-    # A reader gives its stream once: keep the one from which the schema was taken.
+    # A reader can be exported only once: keep the stream that provided the schema.
     return CapsuleTable(schema, lambda names: [stream], rows=_length(x), label=label)
 
 
 def _lazy_batches(frame: Any, names: list[str]) -> Iterable[Any]:
-    chosen = frame.select(names)
-    if hasattr(chosen, "collect_batches"):
-        return chosen.collect_batches()  # type: ignore[no-any-return]
-    return [chosen.collect(engine="streaming")]
+    selected = frame.select(names)
+    if hasattr(selected, "collect_batches"):
+        return selected.collect_batches()  # type: ignore[no-any-return]
+    return [selected.collect(engine="streaming")]
 
 
 def _duckdb_reader(relation: Any, names: list[str]) -> Any:
-    """Return the columns of a DuckDB relation, as a reader of its running query."""
+    """Return a reader of some columns of a DuckDB relation."""
     quoted = ['"' + name.replace('"', '""') + '"' for name in names]
-    chosen = relation.project(", ".join(quoted))
+    projection = relation.project(", ".join(quoted))
     for method in ("to_arrow_reader", "fetch_arrow_reader", "fetch_record_batch"):
-        if hasattr(chosen, method):
-            return getattr(chosen, method)(2**17)
-    return chosen
+        if hasattr(projection, method):
+            return getattr(projection, method)(2**17)
+    return projection
 
 
 def _has_batches(x: Any) -> bool:
-    """Whether it has batches to be asked for: PyArrow's reader, a Flight stream, an ADBC cursor."""
+    """Return whether x yields batches: a PyArrow reader, a Flight stream, an ADBC cursor."""
     return (
         _is_instance(x, "pyarrow", "RecordBatchReader")
         or (hasattr(x, "read_chunk") and hasattr(x, "to_reader"))
@@ -163,10 +172,10 @@ def _has_batches(x: Any) -> bool:
 
 
 def _reader_table(x: Any, label: str) -> Table:
-    """Return the batches as a table.
+    """Return the batches of a reader as a table.
 
-    PyArrow asks for them, since it lets other threads run while it waits for the network; one
-    is fetched ahead.
+    They are read with PyArrow, which releases the GIL while it waits for the network, and one
+    batch is read ahead.
     """
     for method in ("to_reader", "fetch_record_batch"):
         if hasattr(x, method):
@@ -176,7 +185,7 @@ def _reader_table(x: Any, label: str) -> Table:
 
 
 def _dataset_table(dataset: Any, label: str) -> Table:
-    """Return a PyArrow dataset as a table; it does its own reading ahead."""
+    """Return a PyArrow dataset as a table; it reads ahead by itself."""
     schema = schema_of(dataset.schema, label)
     return CapsuleTable(
         schema, lambda names: dataset.to_batches(columns=names), rows=None, label=label
@@ -188,8 +197,8 @@ def _length(x: Any) -> int | None:
 
 
 def _is_instance(x: Any, module: str, *classes: str) -> bool:
-    """Whether x is of a class of a module, which is imported if it is."""
-    there = sys.modules.get(module)
-    return there is not None and isinstance(
-        x, tuple(getattr(there, name) for name in classes if hasattr(there, name))
+    """Return whether x is an instance of a class of a module, without importing it."""
+    imported = sys.modules.get(module)
+    return imported is not None and isinstance(
+        x, tuple(getattr(imported, name) for name in classes if hasattr(imported, name))
     )

@@ -3,8 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from evenly.block import GroupKeys
-from evenly.sources.group_keys import cross_keys, factorize_array, factorize_objects
+from evenly.errors import DataError
+from evenly.sources.arrow_group_keys import factorize_series
+from evenly.sources.group_keys import cross_keys, factorize_numpy, factorize_objects
+from evenly.sources.pandas_frames import pandas_keys
 
 GroupBy = tuple[str | int, ...]
 
@@ -66,3 +72,44 @@ def group_label(by: Any) -> str | tuple[str, ...] | None:
         return by
     names: Sequence[Any] = parse_by(by)
     return tuple(names) if names and not isinstance(by, int) else None
+
+
+def factorize_array(x: Any) -> GroupKeys:
+    """Factorize an array, a tensor, a series or a list with one key per row.
+
+    Raises
+    ------
+    DataError
+        When it has more than one dimension.
+    UnsupportedTypeError
+        When a value cannot be a key.
+    """
+    if isinstance(x, GroupKeys):
+        return x
+    if isinstance(x, str | bytes) or not hasattr(x, "__len__"):
+        raise DataError(
+            f"by= must have one key per row, as an array or a list. Received: {x!r}. "
+            "A text names a column, which only frames and files have."
+        )
+    if hasattr(x, "detach"):  # a tensor that requires grad turns into no array
+        x = x.detach().cpu()
+    if hasattr(x, "factorize"):  # pandas
+        return pandas_keys(x)
+    if hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__"):
+        return factorize_series(x)
+    array = x if hasattr(x, "__array__") or hasattr(x, "__array_interface__") else _objects(x)
+    array = np.asarray(array)
+    if array.ndim != 1:
+        raise DataError(
+            "by= must have one key per row, or be names of columns. "
+            f"Received: {type(x).__name__} of shape {array.shape}."
+        )
+    return factorize_numpy(array)
+
+
+def _objects(x: Any) -> npt.NDArray[Any]:
+    """Return a list as an array that keeps each value as it is: NumPy would make 1 text."""
+    values = list(x)
+    result = np.empty(len(values), object)
+    result[:] = values
+    return result

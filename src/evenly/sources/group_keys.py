@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
-from evenly.block import Block, Column, GroupKeys
+from evenly.block import Block, Column, GroupKeys, validity_to_mask
 from evenly.errors import DataError, EvenlyError, UnsupportedTypeError
 from evenly.group_keys import normalize_keys, sub_microsecond_error, year_out_of_range_error
 from evenly.sources.source import Source
@@ -24,12 +24,6 @@ Codes = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 _STEPS = {"s": "s", "ms": "ms", "us": "us", "ns": "ns", "day": "D"}
-
-
-class KeyName(str):
-    """The name of a column that a table is asked for as `GroupKeys`, and not as a `Column`."""
-
-    __slots__ = ()
 
 
 def from_codes(codes: Codes, values: Sequence[Any], present: Mask | None = None) -> GroupKeys:
@@ -60,8 +54,6 @@ def factorize_words(
 
 def factorize_column(column: Column, zone: str = "") -> GroupKeys:
     """Return a column of numbers, booleans or times as keys."""
-    from evenly.sources.arrow import validity_to_mask
-
     values = column.values
     present = None if column.validity is None else validity_to_mask(column)
     if column.dtype:
@@ -136,52 +128,8 @@ def cross_keys(parts: Sequence[GroupKeys]) -> GroupKeys:
     return result
 
 
-def factorize_array(x: Any) -> GroupKeys:
-    """Return one key per row, given as an array, a tensor, a series or a list.
-
-    Raises
-    ------
-    DataError
-        When it has more than one dimension.
-    UnsupportedTypeError
-        When it holds what can be no key.
-    """
-    if isinstance(x, GroupKeys):
-        return x
-    if isinstance(x, str | bytes) or not hasattr(x, "__len__"):
-        raise DataError(
-            f"by= must have one key per row, as an array or a list. Received: {x!r}. "
-            "A text names a column, which only frames and files have."
-        )
-    if hasattr(x, "detach"):  # a tensor that requires grad turns into no array
-        x = x.detach().cpu()
-    if hasattr(x, "factorize"):  # pandas
-        from evenly.sources.pandas_frames import pandas_keys
-
-        return pandas_keys(x)
-    if hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__"):
-        from evenly.sources.arrow_group_keys import factorize_series
-
-        return factorize_series(x)
-    array = x if hasattr(x, "__array__") or hasattr(x, "__array_interface__") else _objects(x)
-    array = np.asarray(array)
-    if array.ndim != 1:
-        raise DataError(
-            "by= must have one key per row, or be names of columns. "
-            f"Received: {type(x).__name__} of shape {array.shape}."
-        )
-    return _factorize_numpy(array)
-
-
-def _objects(x: Any) -> npt.NDArray[Any]:
-    """Return a list as an array that keeps each value as it is: NumPy would make 1 text."""
-    values = list(x)
-    result = np.empty(len(values), object)
-    result[:] = values
-    return result
-
-
-def _factorize_numpy(array: npt.NDArray[Any]) -> GroupKeys:
+def factorize_numpy(array: npt.NDArray[Any]) -> GroupKeys:
+    """Factorize an array of one dimension."""
     kind = array.dtype.kind
     if kind == "b" or (kind in "iuf" and array.dtype.itemsize <= 8):
         return factorize_column(Column(array.astype(array.dtype.newbyteorder("="))))
@@ -224,10 +172,10 @@ def _check_text(array: npt.NDArray[Any]) -> None:
         )
 
 
-def factorize_named(x: Any, name: str, label: str) -> GroupKeys:
-    """Return one key per row, as `factorize_array` does; errors say which column it was."""
+def factorize_named(array: npt.NDArray[Any], name: str, label: str) -> GroupKeys:
+    """Factorize an array of one dimension; errors name the column."""
     try:
-        return factorize_array(x)
+        return factorize_numpy(array)
     except (DataError, UnsupportedTypeError) as error:
         raise locate_error(error, name, label) from None
 

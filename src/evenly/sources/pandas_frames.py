@@ -1,7 +1,7 @@
-"""pandas: columns that are NumPy arrays are read where they stand, the others as Arrow data.
+"""Read pandas frames: NumPy columns without a copy, other columns as Arrow data.
 
-The detour over Arrow would copy every float column to look for NaN, need PyArrow for plain
-numbers, and refuse the whole frame for one column of mixed objects.
+Converting all columns to Arrow would copy every float column to look for NaN, require PyArrow for
+plain numbers, and fail for a whole frame because of one column of mixed objects.
 """
 
 from collections.abc import Iterator
@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 
 from evenly import extras
-from evenly.block import Column, GroupKeys
-from evenly.sources.arrow import column_kind, mask_to_validity, series_reader
+from evenly.block import Column, GroupKeys, mask_to_validity
+from evenly.sources.arrow import column_kind
+from evenly.sources.arrow_group_keys import factorize_series
 from evenly.sources.arrow_input import checked, open_array, schema_of
-from evenly.sources.group_keys import KeyName, factorize_column, from_codes
+from evenly.sources.arrow_reader import series_reader
+from evenly.sources.group_keys import factorize_column, from_codes
 from evenly.sources.selection import NULL, NUMBER, Field
 from evenly.sources.tables import ColumnBatch
 
 
 class PandasTable:
-    """A DataFrame, or a Series as a frame of one column; the index is no column."""
+    """A DataFrame, or a Series as a frame with one column; the index is not a column."""
 
     def __init__(self, frame: Any, label: str) -> None:
         if frame.ndim == 1:
@@ -29,44 +31,45 @@ class PandasTable:
         self.rows: int | None = len(frame)
         self.nbytes: int | None = None
         self.fields = tuple(
-            Field(str(name), _kind(frame.iloc[:, index].dtype, frame, index))
+            Field(str(name), _kind_of_dtype(frame.iloc[:, index].dtype, frame, index))
             for index, name in enumerate(frame.columns)
         )
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
-        """Yield everything at once; who wants less can cut it without copying."""
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
+        """Yield all rows at once; they can be sliced without a copy."""
         indices = {field.name: index for index, field in enumerate(self.fields)}
-        columns = tuple(
-            (pandas_keys if isinstance(name, KeyName) else _column)(
-                self._frame.iloc[:, indices[name]]
-            )
-            for name in names
+        series = {name: self._frame.iloc[:, indices[name]] for name in (*names, *keys)}
+        columns: tuple[Column | GroupKeys, ...] = (
+            *(_read_column(series[name]) for name in names),
+            *(pandas_keys(series[name]) for name in keys),
         )
         yield ColumnBatch(columns, sum(column.values.nbytes for column in columns))
 
 
 def pandas_keys(series: Any) -> GroupKeys:
-    """Return a series as keys: pandas numbers its own objects, texts and categories quickest."""
+    """Return a series as keys; pandas factorizes its own objects, strings and categories."""
     dtype = series.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
         return factorize_column(Column(series.to_numpy()))
     if getattr(dtype, "kind", "") in "mM" and not hasattr(dtype, "pyarrow_dtype"):
-        return factorize_column(_times(series), str(getattr(dtype, "tz", None) or ""))
+        return factorize_column(_time_column(series), str(getattr(dtype, "tz", None) or ""))
     if _is_arrow(dtype):
         return _arrow_keys(series)
     codes, values = series.factorize()
     present = codes >= 0
-    kept = codes if present.all() else codes[present]
-    return from_codes(kept.astype(np.int64), values.tolist(), present)
+    known = codes if present.all() else codes[present]
+    return from_codes(known.astype(np.int64), values.tolist(), present)
 
 
-def _kind(dtype: Any, frame: Any, index: int) -> str:
+def _kind_of_dtype(dtype: Any, frame: Any, index: int) -> str:
     if isinstance(dtype, np.dtype):
         if dtype.kind in "fiub":
             return NUMBER if dtype.itemsize <= 8 else str(dtype)
         if dtype.kind in "mM":
-            kind = "timestamp" if dtype.kind == "M" else "duration"
-            return f"{kind}[{np.datetime_data(dtype)[0]}]"
+            name = "timestamp" if dtype.kind == "M" else "duration"
+            return f"{name}[{np.datetime_data(dtype)[0]}]"
         return _kind_of_objects(frame.iloc[:, index]) if dtype.kind == "O" else str(dtype)
     name = str(dtype)
     if name.startswith("datetime64["):  # with a time zone
@@ -76,7 +79,7 @@ def _kind(dtype: Any, frame: Any, index: int) -> str:
     if name == "category":
         return (
             NUMBER
-            if _kind(dtype.categories.dtype, dtype.categories.to_frame(), 0) == NUMBER
+            if _kind_of_dtype(dtype.categories.dtype, dtype.categories.to_frame(), 0) == NUMBER
             else "category"
         )
     if _is_masked(dtype):
@@ -87,7 +90,7 @@ def _kind(dtype: Any, frame: Any, index: int) -> str:
 
 
 def _kind_of_objects(series: Any) -> str:
-    """Return what Python objects are, by a look at the first ones that are not missing."""
+    """Return the kind of a column of objects, by its first values that are not missing."""
     first = series.dropna().head(100)
     if not len(first):
         return NULL
@@ -95,7 +98,7 @@ def _kind_of_objects(series: Any) -> str:
 
 
 def _is_masked(dtype: Any) -> bool:
-    """Whether it is one of pandas' numbers with a mask: Int64, Float32, boolean."""
+    """Return whether a dtype is a masked numeric dtype of pandas: Int64, Float32, boolean."""
     return (
         getattr(dtype, "kind", "") in "fiub"
         and hasattr(dtype, "numpy_dtype")
@@ -103,34 +106,34 @@ def _is_masked(dtype: Any) -> bool:
     )
 
 
-def _column(series: Any) -> Column:
+def _read_column(series: Any) -> Column:
     dtype = series.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
         return Column(series.to_numpy())
     if isinstance(dtype, np.dtype) and dtype.kind == "O":
-        return Column(np.full(len(series), np.nan))  # of kind NULL, or it would not be here
+        return Column(np.full(len(series), np.nan))  # its kind is NULL
     if isinstance(dtype, np.dtype) or str(dtype).startswith("datetime64["):
-        return _times(series)
+        return _time_column(series)
     if _is_masked(dtype):
         missing = series.isna().to_numpy()
         return Column(
             series.array.to_numpy(dtype.numpy_dtype, na_value=0), mask_to_validity(~missing)
         )
     if str(dtype) == "category":
-        return _categories(series)
-    return _by_arrow(series)
+        return _category_column(series)
+    return _read_arrow(series)
 
 
-def _times(series: Any) -> Column:
-    """Return timestamps and durations as whole numbers of their unit."""
+def _time_column(series: Any) -> Column:
+    """Return timestamps or durations as integers in their unit."""
     missing = series.isna().to_numpy()
     values = series.array.asi8 if hasattr(series.array, "asi8") else series.to_numpy().view("i8")
     unit = getattr(series.dtype, "unit", None) or np.datetime_data(series.dtype)[0]
-    kind = "duration" if series.dtype.kind == "m" else "timestamp"
-    return Column(np.asarray(values), mask_to_validity(~missing), dtype=f"{kind}[{unit}]")
+    name = "duration" if series.dtype.kind == "m" else "timestamp"
+    return Column(np.asarray(values), mask_to_validity(~missing), dtype=f"{name}[{unit}]")
 
 
-def _categories(series: Any) -> Column:
+def _category_column(series: Any) -> Column:
     codes = series.cat.codes.to_numpy()
     entries = series.cat.categories.to_numpy()
     if not len(entries):
@@ -139,26 +142,24 @@ def _categories(series: Any) -> Column:
 
 
 def _is_arrow(dtype: Any) -> bool:
-    """Whether pandas keeps a column as Arrow data: of any type, or of texts."""
+    """Return whether pandas stores a dtype as Arrow data, including Arrow strings."""
     return hasattr(dtype, "pyarrow_dtype") or getattr(dtype, "storage", "") == "pyarrow"
 
 
 def _arrow_keys(series: Any) -> GroupKeys:
-    from evenly.sources.arrow_group_keys import factorize_series
-
-    return factorize_series(_arrow(series), str(series.name), "the frame")
+    return factorize_series(_to_pyarrow(series), str(series.name), "the frame")
 
 
-def _by_arrow(series: Any) -> Column:
-    """Return a column that pandas keeps as Arrow data."""
-    array = _arrow(series)
+def _read_arrow(series: Any) -> Column:
+    """Return a column that pandas stores as Arrow data."""
+    array = _to_pyarrow(series)
     if hasattr(array, "chunks"):
         array = array.combine_chunks()
-    whole = open_array(array, "the frame")
-    return series_reader(whole.schema, str(series.name), "the frame")(whole)
+    opened = open_array(array, "the frame")
+    return series_reader(opened.schema, str(series.name), "the frame")(opened)
 
 
-def _arrow(series: Any) -> Any:
-    """Return PyArrow's data of a column, after checking it, since PyArrow may copy it."""
+def _to_pyarrow(series: Any) -> Any:
+    """Return a column as a validated PyArrow array; PyArrow may copy it afterwards."""
     pyarrow = extras.require("pyarrow", extra="files", feature=f"Reading pandas' {series.dtype}")
     return checked(pyarrow.array(series), f"column {series.name!r} of the frame")

@@ -1,4 +1,4 @@
-"""Reading ahead: the next piece is decoded while the current one is summed."""
+"""Read ahead: decode the next item while the current one is processed."""
 
 from collections.abc import Generator, Iterator
 from queue import SimpleQueue
@@ -12,11 +12,11 @@ _DEPTH = 1
 
 
 def read_ahead(items: Iterator[T]) -> Generator[T]:
-    """Yield the items of an iterator that runs in a thread of its own, one ahead.
+    """Yield the items of an iterator that runs one item ahead in a separate thread.
 
-    Two items are alive at a time besides the one being made: that bounds the memory. An
-    exception is raised where its item would have come. When the consumer stops early, the
-    thread ends, and the iterator is closed, before the generator is.
+    At most two items are alive in addition to the one being produced, which bounds the memory. An
+    exception is raised in the place of its item. When the consumer stops early, the thread ends
+    and the iterator is closed before the generator is.
     """
     ahead = _Ahead(items)
     workers = ThreadGroup(ahead.work, 1, ahead.stop)
@@ -25,12 +25,12 @@ def read_ahead(items: Iterator[T]) -> Generator[T]:
             yield from ahead.items()
             return
         while True:
-            item, error = ahead.made.get()
+            item, error = ahead.ready.get()
             if isinstance(error, _ExhaustedError):
                 return
             if error is not None:
                 raise error
-            ahead.room.put(None)
+            ahead.permits.put(None)
             yield item  # type: ignore[misc]
             del item
     finally:
@@ -38,26 +38,26 @@ def read_ahead(items: Iterator[T]) -> Generator[T]:
 
 
 class _ExhaustedError(Exception):
-    """No more items."""
+    """Marks the end of the items."""
 
 
 class _Ahead(Generic[T]):
-    """What the thread and the consumer share.
+    """State shared by the thread and the consumer.
 
-    Its queues are made in C, so that an exception from a signal's handler leaves them whole.
+    Its queues are implemented in C, so an exception in a signal handler cannot corrupt them.
     """
 
     def __init__(self, items: Iterator[T]) -> None:
         self._items = items
         self._stopped = False
-        self.made: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
-        self.room: SimpleQueue[None] = SimpleQueue()
-        """One entry for each item that may be made before it is asked for."""
+        self.ready: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+        self.permits: SimpleQueue[None] = SimpleQueue()
+        """One entry for each item that may be produced before it is requested."""
         for _ in range(_DEPTH):
-            self.room.put(None)
+            self.permits.put(None)
 
     def items(self) -> Generator[T]:
-        """Yield the items where there is no thread to make them."""
+        """Yield the items without a thread."""
         try:
             for item in self._items:
                 yield item
@@ -66,14 +66,14 @@ class _Ahead(Generic[T]):
             self._close()
 
     def work(self) -> None:
-        """Make items, until there are no more or nobody wants them."""
+        """Produce items until the iterator ends or the consumer stops."""
         end: BaseException = _ExhaustedError()
         try:
             for item in self._items:
-                self.room.get()
+                self.permits.get()
                 if self._stopped:
                     break
-                self.made.put((item, None))
+                self.ready.put((item, None))
                 del item
         except BaseException as error:
             end = error
@@ -81,7 +81,7 @@ class _Ahead(Generic[T]):
             self._close()
         except BaseException as error:
             end = error
-        self.made.put((None, end))
+        self.ready.put((None, end))
 
     def _close(self) -> None:
         close = getattr(self._items, "close", None)
@@ -89,6 +89,6 @@ class _Ahead(Generic[T]):
             close()
 
     def stop(self) -> None:
-        """Let the thread end after the item that it is making."""
+        """Make the thread end after the item that it is producing."""
         self._stopped = True
-        self.room.put(None)
+        self.permits.put(None)

@@ -1,7 +1,7 @@
-"""Turn what libraries raise while they open or decode a source into one error that names it.
+"""Convert exceptions that libraries raise while they read a source to `SourceError`.
 
-Every reader works inside `decode_errors`. Errors of evenly and MemoryError pass through it, and so
-does whatever is not an `Exception`, such as KeyboardInterrupt.
+Every reader works inside `decode_errors`. Errors of evenly, MemoryError, and exceptions that do not
+derive from `Exception`, such as KeyboardInterrupt, pass through it unchanged.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ from evenly.redaction import redact
 from evenly.system.errors import is_system_error, system_error
 from evenly.system.regular_files import NotRegularError, not_regular_error
 
-Describe = Callable[[str, object], SourceError]
-"""Makes an error from the name of a source and what a library raised."""
+MakeError = Callable[[str, object], SourceError]
+"""Create an error from the label of a source and the exception of a library."""
 
 _DECODING = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError),
@@ -29,46 +29,46 @@ _DECODING = (
     *(csv.Error, lzma.LZMAError, struct.error, tarfile.TarError, tokenize.TokenError),
     *(zipfile.BadZipFile, zlib.error),
 )
-"""What decoders raise for bytes that they cannot decode; subclasses include PyArrow's errors."""
+"""Exceptions that decoders raise for invalid data; subclasses include those of PyArrow."""
 
 _UNNAMED = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError)
-"""Exceptions whose message alone says little: ``KeyError('a')``."""
+"""Exceptions whose message is unclear without the class: ``KeyError('a')``."""
 
 
 @contextlib.contextmanager
 def decode_errors(
     label: str,
-    damage: Describe | None = None,
-    refusal: Describe | None = None,
+    make_corrupt: MakeError | None = None,
+    make_unreadable: MakeError | None = None,
     *,
     url: str = "",
 ) -> Iterator[None]:
-    """Turn the exceptions of libraries into a `SourceError` that names the source.
+    """Convert exceptions of libraries to a `SourceError` that names the source.
 
-    An error of the operating system or of a network, such as too many open files, is reported as
-    one; any other exception means that the source cannot be decoded.
+    An error of the operating system or the network, such as too many open files, is reported as
+    such; any other exception means that the source cannot be decoded.
 
     Parameters
     ----------
     label
-        The source's name, without secrets.
-    damage
-        Makes the error for a source that cannot be decoded; `corrupt_file_error` by default.
-    refusal
-        Makes the error for one that the system does not let us read; `unreadable_error` by default.
+        The name of the source, without secrets.
+    make_corrupt
+        Create the error for a source that cannot be decoded; `corrupt_file_error` by default.
+    make_unreadable
+        Create the error for a source that the system cannot read; `unreadable_error` by default.
     url
-        What that name was made of: its secrets are masked in the library's message as well.
+        The URL of the source. Its secrets are masked in the message of the library as well.
 
     Raises
     ------
     MissingExtraError
-        When a library says that it needs a package that is not installed.
+        If a library needs a package that is not installed.
 
     >>> with decode_errors("x.csv"):
     ...     raise KeyError("a")
     Traceback (most recent call last):
-    evenly.errors.SourceError: A file must be whole, and of its format. Received: x.csv, which
-    cannot be read: KeyError: 'a'. It may be truncated or damaged; get it again.
+    evenly.errors.SourceError: A file must be complete and valid. Received: x.csv, which cannot
+    be read: KeyError: 'a'. It may be truncated or corrupt; get it again.
     """
     try:
         yield
@@ -81,22 +81,22 @@ def decode_errors(
             name=error.name,
         ) from None
     except Exception as error:
-        raise read_error(label, error, damage, refusal, url=url) from None
+        raise read_error(label, error, make_corrupt, make_unreadable, url=url) from None
 
 
 @contextlib.contextmanager
-def object_errors(label: str, refusal: Describe | None = None) -> Iterator[None]:
-    """Turn the exceptions of the library of an object that the user passes into a `SourceError`.
+def object_errors(label: str, make_error: MakeError | None = None) -> Iterator[None]:
+    """Convert exceptions of the library behind a user's object to a `SourceError`.
 
-    Exceptions of Python's own classes are raised as they are, except for `OSError`: they come
-    from the user's code, for example from a generator of record batches.
+    Built-in exceptions other than `OSError` are not converted: they come from the user's code, for
+    example from a generator of record batches.
 
     Parameters
     ----------
     label
-        The object's name, for messages.
-    refusal
-        Makes the error; `unreadable_error` by default.
+        The name of the object, for messages.
+    make_error
+        Create the error; `unreadable_error` by default.
     """
     try:
         yield
@@ -105,35 +105,34 @@ def object_errors(label: str, refusal: Describe | None = None) -> Iterator[None]
     except Exception as error:
         if type(error).__module__ == "builtins" and not isinstance(error, OSError):
             raise
-        make = refusal or unreadable_error
+        make = make_error or unreadable_error
         raise read_error(label, error, make, make) from None
 
 
 def read_error(
     label: str,
     error: Exception,
-    damage: Describe | None = None,
-    refusal: Describe | None = None,
+    make_corrupt: MakeError | None = None,
+    make_unreadable: MakeError | None = None,
     *,
     url: str = "",
 ) -> SourceError:
-    """Return the error for what a library raised; the parameters are those of `decode_errors`."""
+    """Return the `SourceError` for an exception; the parameters are those of `decode_errors`."""
     if isinstance(error, NotRegularError):
         return not_regular_error(label)
     if is_system_error(error):
         return system_error(label, error, url=url)
-    make = (
-        (damage or corrupt_file_error)
-        if is_decoding_error(error)
-        else (refusal or unreadable_error)
-    )
-    raised = make(label, redact(reason(error), url))
-    raised.errno = getattr(error, "errno", None)
-    return raised
+    if is_decoding_error(error):
+        make = make_corrupt or corrupt_file_error
+    else:
+        make = make_unreadable or unreadable_error
+    result = make(label, redact(reason(error), url))
+    result.errno = getattr(error, "errno", None)
+    return result
 
 
 def is_decoding_error(error: Exception) -> bool:
-    """Return whether an exception is about the bytes read, not about the system that reads them.
+    """Return whether an exception is about invalid data, and not about the system.
 
     >>> is_decoding_error(OSError("Invalid data stream")), is_decoding_error(OSError(24, "…"))
     (True, False)
@@ -145,7 +144,7 @@ def is_decoding_error(error: Exception) -> bool:
 
 
 def reason(error: object) -> str:
-    """Return the first line of an exception's message, without the full stop and secrets."""
+    """Return the first line of an exception message, without its final period and secrets."""
     text = first_line(getattr(error, "strerror", None) or error)
     plain = isinstance(error, str) or (text and not isinstance(error, _UNNAMED))
     return redact(text if plain else f"{type(error).__name__}{': ' * bool(text)}{text}")
@@ -154,19 +153,24 @@ def reason(error: object) -> str:
 def corrupt_file_error(label: str, error: object) -> SourceError:
     """Return the error for a file that cannot be decoded."""
     return SourceError(
-        f"A file must be whole, and of its format. Received: {label}, which cannot be read: "
-        f"{reason(error)}. It may be truncated or damaged; get it again."
+        f"A file must be complete and valid. Received: {label}, which cannot be read: "
+        f"{reason(error)}. It may be truncated or corrupt; get it again."
     )
 
 
 def corrupt_store_error(label: str, error: object) -> SourceError:
     """Return the error for a store that cannot be decoded."""
     return SourceError(
-        f"A store must be whole, and of its format. Received: {label}, which cannot be read: "
-        f"{reason(error)}. It may be truncated or damaged, or need a codec; get it again."
+        f"A store must be complete and valid. Received: {label}, which cannot be read: "
+        f"{reason(error)}. It may be truncated or corrupt, or need a codec; get it again."
     )
 
 
+def empty_file_error(label: str) -> SourceError:
+    """Return the error for a file without data."""
+    return SourceError(f"A file must not be empty. Received: {label}, of 0 bytes.")
+
+
 def unreadable_error(label: str, error: object) -> SourceError:
-    """Return the error for a source that the system or the network does not let us read."""
+    """Return the error for a source that the system or the network cannot read."""
     return SourceError(f"A source must be readable. Received: {label!r}: {reason(error)}.")

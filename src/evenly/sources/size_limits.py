@@ -1,7 +1,7 @@
-"""The bound on what is unpacked into memory in one piece.
+"""Limit the size of a single piece of data that is decompressed into memory.
 
-A few bytes of a compressed file can stand for gigabytes. Whatever a file says of the size of a
-member, a chunk or a buffer is held against one bound before it is unpacked.
+A few bytes of a compressed file can expand to gigabytes. The declared size of a member, a chunk or
+a buffer is checked against one limit before it is decompressed.
 """
 
 import os
@@ -10,17 +10,17 @@ from evenly.errors import DataError, SourceError
 
 VARIABLE = "EVENLY_MAX_MEMBER_BYTES"
 DEFAULT = 2**30
-"""1 GiB. Chunks, pages and members that people write have at most some hundred megabytes; each
-thread may hold one of them, and two threads with one of 1 GiB still fit into 4 GB of memory."""
+"""1 GiB. Real chunks, pages and members have at most a few hundred megabytes. Each thread may hold
+one, and two threads with 1 GiB each still fit into 4 GB of memory."""
 
 
 def max_member_bytes() -> int:
-    """Return the bound: that of the environment variable, or 1 GiB.
+    """Return the limit in bytes: the environment variable, or 1 GiB.
 
     Raises
     ------
     DataError
-        When the variable is not a positive number of bytes.
+        If the variable is not a positive number of bytes.
     """
     text = os.environ.get(VARIABLE, "").strip()
     if not text:
@@ -34,19 +34,19 @@ def max_member_bytes() -> int:
 
 
 class TooLargeError(SourceError):
-    """A piece is larger than the bound: it is an error, also where broken images are not."""
+    """A piece exceeds the limit; an error even if broken images are skipped."""
 
 
 def check_size(nbytes: int, label: str) -> None:
-    """Check what is to be unpacked in one piece against the bound.
+    """Check the size of a piece of data that will be decompressed at once.
 
     Raises
     ------
     TooLargeError
-        When it is larger. It names the piece, its size, and the variable to set.
+        If it exceeds the limit. The message names the piece, its size and the variable to set.
     """
-    if nbytes > (most := max_member_bytes()):
+    if nbytes > (limit := max_member_bytes()):
         raise TooLargeError(
-            f"What is unpacked in one piece must have at most {most:,} bytes. Received: {label}, "
+            f"Data decompressed at once must have at most {limit:,} bytes. Received: {label}, "
             f"with {nbytes:,}. If you trust the file and have the memory, set {VARIABLE}={nbytes}."
         )

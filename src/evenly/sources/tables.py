@@ -13,12 +13,11 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from evenly.block import Block, Column, GroupKeys
+from evenly.block import Block, Column, GroupKeys, validity_to_mask
 from evenly.errors import ColumnError, UnsupportedTypeError, format_names
 from evenly.group_keys import has_undecoded
 from evenly.printable import printable
-from evenly.sources.arrow import validity_to_mask
-from evenly.sources.group_keys import KeyName, cross_keys
+from evenly.sources.group_keys import cross_keys
 from evenly.sources.selection import (
     NULL,
     ColumnSelection,
@@ -41,7 +40,7 @@ costs what its groups cost: 0.1 µs for each column of each.)"""
 class ColumnBatch(NamedTuple):
     """Some rows of the columns that were asked for, and the bytes that were read for them.
 
-    A column whose name was a `KeyName` is `GroupKeys`.
+    Columns that were asked for as keys are `GroupKeys`.
     """
 
     columns: tuple[Any, ...]
@@ -69,7 +68,9 @@ class Table(Protocol):
     def fields(self) -> tuple[Field, ...]:
         """The columns, as they are known so far."""
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield the rows in order, with these columns."""
 
 
@@ -107,7 +108,9 @@ class ResumedSchema:
         self.label = label
         self.fields = fields
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield nothing."""
         return iter(())
 
@@ -220,12 +223,12 @@ class TableSource:
             self.left_out |= dict.fromkeys(sorted(unseen), "no values")
 
     def _blocks_of(self, table: Table, what: ResolvedColumns) -> Iterator[Block]:
-        wanted = (*what.names, *filter(None, [what.weights]), *map(KeyName, what.by))
+        wanted = (*what.names, *filter(None, [what.weights]))
         row = 0
-        for columns, nbytes in table.column_batches(wanted):
+        for columns, nbytes in table.column_batches(wanted, what.by):
             for part, share in split_large(columns, nbytes):
                 number = len(what.names)
-                keys = cross_keys(part[len(wanted) - len(what.by) :]) if what.by else None
+                keys = cross_keys(part[len(wanted) :]) if what.by else None
                 self._log_missing_keys(keys, table.label)
                 weights = None
                 if what.weights is not None:

@@ -1,4 +1,4 @@
-"""Weights given as an array: one a row, handed out as the blocks go by."""
+"""Weights given as an array with one value per row."""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -16,21 +16,21 @@ Weights = npt.NDArray[np.float64]
 
 
 class WeightedSource(AlignedSource):
-    """A source whose rows get weights from an array.
+    """A source whose rows have weights from an array.
 
     Raises
     ------
     DataError
-        When there are more or fewer weights than rows, which may show only at the end;
-        or when one is negative or not finite.
+        If the numbers of weights and rows differ, which may be known only at the end, or if a
+        weight is negative or not finite.
     """
 
     def __init__(self, source: Source, weights: Any) -> None:
-        checked = as_weights(weights)
-        super().__init__(source, checked, rule="weights must have one number", noun="weights")
+        array = as_weights(weights)
+        super().__init__(source, array, rule="weights must have one number", noun="weights")
         if source.rows is not None:
             self.check_number(source.rows)
-        self.rows = len(checked)
+        self.rows = len(array)
 
     def blocks(self) -> Generator[Block]:
         """Yield the blocks with their weights."""
@@ -39,13 +39,13 @@ class WeightedSource(AlignedSource):
 
 
 def as_weights(weights: Any) -> Weights:
-    """Return weights as a float64 array, checked."""
-    if hasattr(weights, "detach"):  # a tensor that requires grad turns into no array
+    """Return validated weights as a float64 array."""
+    if hasattr(weights, "detach"):  # NumPy cannot convert a tensor that requires grad
         weights = weights.detach().cpu()
     array = np.asarray(weights)
     if array.dtype.kind not in "fiub" or array.ndim != 1:
         raise UnsupportedTypeError(
-            "weights must be numbers in one dimension, or the name of a column. "
+            "weights must be a one-dimensional numeric array or a column name. "
             f"Received: {type(weights).__name__} of dtype {array.dtype}, shape {array.shape}."
         )
     result = np.ascontiguousarray(array, np.float64)
@@ -54,18 +54,18 @@ def as_weights(weights: Any) -> Weights:
 
 
 def check_weights(weights: Weights, first_row: int, label: str) -> None:
-    """Check that all weights are finite, and 0 or more.
+    """Check that all weights are finite and not negative.
 
     Raises
     ------
     DataError
-        It names the row, counted from ``first_row``, and the label.
+        If a weight is invalid. The message names its row, counted from ``first_row``.
     """
-    good = np.isfinite(weights) & (weights >= 0)
-    if not good.all():
-        row = int(np.argmin(good))
+    is_valid = np.isfinite(weights) & (weights >= 0)
+    if not is_valid.all():
+        row = int(np.argmin(is_valid))
         raise DataError(
-            "Weights must be finite, and 0 or more. "
+            "Weights must be finite and not negative. "
             f"Received: {weights[row]} in row {first_row + row} of {label}. "
-            "A weight of 0 leaves a row out."
+            "A weight of 0 omits a row."
         )

@@ -1,4 +1,4 @@
-"""The statistics file: exact moments as one JSON file. Its format: ``docs/format.md``."""
+"""The statistics file: exact moments in a JSON file, specified in ``docs/format.md``."""
 
 from evenly.statistics_file.column import ColumnRecord as ColumnRecord
 from evenly.statistics_file.document import Header as Header

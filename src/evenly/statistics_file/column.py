@@ -1,13 +1,13 @@
-"""One column of a statistics file: its line, and what makes it believable.
+"""Write, read and validate a column of a statistics file.
 
-The keys and their meaning are specified in ``docs/format.md``.
+``docs/format.md`` specifies the keys and their meaning.
 """
 
 import json
 import math
 import re
 from fractions import Fraction
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from evenly import exact_stats
 from evenly.errors import StatisticsFileError
@@ -17,25 +17,25 @@ Number = int | float
 
 _EXACT = re.compile(r"(-?0x(?:0|[1-9a-f][0-9a-f]*))p(0|-?[1-9][0-9]*)", re.ASCII)
 _MAX_DIGITS = 1_800
-"""Characters of an exact number. The widest sum is one of weighted squares: from
+"""Maximum length of an exact number. The widest sum is a sum of weighted squares: from
 2**-3222 (three times the smallest subnormal's exponent) to 2**3135 (three times the
-largest exponent, and a count of 63 bits), that is 1,590 hexadecimal digits."""
+largest exponent, plus a 63-bit count), which is 1,590 hexadecimal digits."""
 _MAX_EXPONENT = 3_400
-"""All bits of an exact number lie between 2**-3400 and 2**3400."""
+"""All bits of an exact number are between 2**-3400 and 2**3400."""
 _REQUIRED = ("count", "dtype", "max", "min", "missing", "sum", "sum_of_squares")
 _READABLE = ("mean", "std", "weight")
 _KEYS = frozenset((*_REQUIRED, *_READABLE, "name"))
-_AGREE = 1e-6
+_TOLERANCE = 1e-6
 
 
 class InvalidNumber(str):
-    """A JSON number that cannot be one here (NaN, 1e999, 500 digits), as it was written."""
+    """The text of a JSON number that is not allowed in the file: NaN, 1e999, 500 digits."""
 
     __slots__ = ()
 
 
 class ColumnRecord(NamedTuple):
-    """What the file knows of a column. Numbers ``(m, e)`` mean ``m * 2**e``, exactly."""
+    """The statistics of a column in the file. A number ``(m, e)`` is ``m * 2**e``, exactly."""
 
     name: str | None
     dtype: str
@@ -48,12 +48,12 @@ class ColumnRecord(NamedTuple):
 
 
 def write(column: ColumnRecord) -> str:
-    """Return the line of a column: a JSON object with its keys sorted, no line end."""
+    """Return the line of a column: a JSON object with sorted keys, without a line break."""
     sums = column.present, column.sum, column.squares
     weight = exact_stats.to_float(column.present)
-    # A total weight beyond float64 has no decimal: its exact count says it.
-    shown = math.isfinite(weight) and not exact_stats.fits_int64(column.present)
-    decimal = f', "weight": {_decimal(weight)}' if shown else ""
+    # A total weight beyond float64 has no decimal; the exact count has its value.
+    has_weight = math.isfinite(weight) and not exact_stats.fits_int64(column.present)
+    decimal = f', "weight": {_decimal(weight)}' if has_weight else ""
     name = "" if column.name is None else f', "name": {_string(column.name)}'
     return (
         f'{{"count": {_count(column.present)}, "dtype": {_string(column.dtype)}, '
@@ -82,13 +82,13 @@ def _decimal(value: Number | None) -> str:
 
 
 def read(entry: Any, index: int) -> ColumnRecord:
-    """Return the column that a parsed JSON value describes, after checking all of it.
+    """Validate a parsed JSON value and return the column that it describes.
 
     Raises
     ------
     StatisticsFileError
-        When a key is missing, unknown, or of the wrong type or size, or when no data
-        at all can have these statistics.
+        When a key is missing or unknown, a value has the wrong type or size, or no data can
+        have these statistics.
     """
     if not isinstance(entry, dict):
         raise StatisticsFileError(
@@ -112,7 +112,7 @@ def read(entry: Any, index: int) -> ColumnRecord:
 
 
 def abbreviate(value: Any) -> str:
-    """Return a short text for a value from the file, to put into an error."""
+    """Return a value from the file as short text for an error message."""
     if isinstance(value, (list, dict)):
         kind = "an object" if isinstance(value, dict) else "an array"
         return f"{kind} with {len(value)} entries"
@@ -133,13 +133,13 @@ def _read_name(entry: dict[str, Any], label: str) -> str | None:
     if "name" not in entry:
         return None
     if type(entry["name"]) is not str:
-        _wrong(label, "name", "a string", entry)
+        raise _invalid_value_error(label, "name", "a string", entry)
     return str(entry["name"])
 
 
 def _read_dtype(entry: dict[str, Any], label: str) -> str:
     if type(entry["dtype"]) is not str or len(entry["dtype"]) > 200:
-        _wrong(label, "dtype", "a string of at most 200 characters", entry)
+        raise _invalid_value_error(label, "dtype", "a string of at most 200 characters", entry)
     return str(entry["dtype"])
 
 
@@ -151,22 +151,23 @@ def _read_count(entry: dict[str, Any], key: str, label: str) -> Dyadic:
         exact = _read_exact(entry, key, label)
         if exact[0] > 0 and not exact_stats.fits_int64(exact):
             return exact
-    rule = "an integer from 0 to 2**63 - 1 (else an exact positive number that is none)"
-    _wrong(label, key, rule, entry)
+    rule = "an integer from 0 to 2**63 - 1, or an exact positive number that is not one"
+    raise _invalid_value_error(label, key, rule, entry)
 
 
 def _read_exact(entry: dict[str, Any], key: str, label: str) -> Dyadic:
     value = entry[key]
     match = _EXACT.fullmatch(value) if type(value) is str and len(value) <= _MAX_DIGITS else None
     if match is None:
-        _wrong(label, key, 'an exact number such as "-0x3fa1p-40"', entry)
+        rule = 'an exact number such as "-0x3fa1p-40"'
+        raise _invalid_value_error(label, key, rule, entry)
     m, e = int(match[1], 16), int(match[2])
     if match[1] == "-0x0" or (m % 2 == 0 and (m, e) != (0, 0)):
-        _wrong(label, key, 'an exact number with an odd mantissa, or "0x0p0"', entry)
+        rule = 'an exact number with an odd mantissa, or "0x0p0"'
+        raise _invalid_value_error(label, key, rule, entry)
     if e < -_MAX_EXPONENT or e + m.bit_length() > _MAX_EXPONENT:
-        _wrong(
-            label, key, f"an exact number between 2**-{_MAX_EXPONENT} and 2**{_MAX_EXPONENT}", entry
-        )
+        rule = f"an exact number between 2**-{_MAX_EXPONENT} and 2**{_MAX_EXPONENT}"
+        raise _invalid_value_error(label, key, rule, entry)
     return m, e
 
 
@@ -174,22 +175,24 @@ def _read_extreme(entry: dict[str, Any], key: str, label: str) -> Number | None:
     value = entry[key]
     if value is None or type(value) is float or (type(value) is int and -(2**63) <= value < 2**64):
         return value
-    _wrong(label, key, "a finite number of 64 bits, or null", entry)
+    raise _invalid_value_error(label, key, "a finite 64-bit number, or null", entry)
 
 
-def _wrong(label: str, key: str, rule: str, entry: dict[str, Any]) -> NoReturn:
-    raise StatisticsFileError(
+def _invalid_value_error(
+    label: str, key: str, rule: str, entry: dict[str, Any]
+) -> StatisticsFileError:
+    return StatisticsFileError(
         f"{label}: {key!r} must be {rule}. Received: {abbreviate(entry[key])}."
     )
 
 
 def _check_consistent(column: ColumnRecord, label: str) -> None:
-    """Hold that some data could have these statistics.
+    """Check that data with these statistics can exist.
 
-    For values x within [min, max], with positive weights, two sums cannot be negative:
-    that of ``(x - mean)**2``, and that of ``(max - x) * (x - min)`` (Bhatia and Davis,
-    American Mathematical Monthly 107, 2000). Together they put the mean within
-    [min, max]. Both are decided in integers.
+    For values x within [min, max] and positive weights, two sums are not negative:
+    the sum of ``(x - mean)**2`` and the sum of ``(max - x) * (x - min)`` (Bhatia and Davis,
+    American Mathematical Monthly 107, 2000). Together they imply that the mean is within
+    [min, max]. Both are computed in integers.
     """
     n, s, q = column.present, column.sum, column.squares
     if n[0] == 0:
@@ -200,7 +203,7 @@ def _check_consistent(column: ColumnRecord, label: str) -> None:
         return
     if column.min is None or column.max is None or not column.min <= column.max:
         raise StatisticsFileError(
-            f"{label}: min must not be above max. "
+            f"{label}: min must not exceed max. "
             f"Received: {abbreviate(column.min)} and {abbreviate(column.max)}."
         )
     if exact_stats.squared_deviations(n, s, q)[0] < 0:
@@ -208,10 +211,10 @@ def _check_consistent(column: ColumnRecord, label: str) -> None:
             f"{label}: count * sum_of_squares must be at least sum**2; no data has these sums."
         )
     low, high = exact_stats.dyadic(column.min), exact_stats.dyadic(column.max)
-    inside = exact_stats.add(
+    bhatia_davis = exact_stats.add(
         _product(low, s), _product(high, s), _negate(_product(n, _product(low, high))), _negate(q)
     )
-    if inside[0] < 0:
+    if bhatia_davis[0] < 0:
         raise StatisticsFileError(f"{label}: no values between min and max have these sums.")
 
 
@@ -224,7 +227,7 @@ def _negate(a: Dyadic) -> Dyadic:
 
 
 def _check_readable(column: ColumnRecord, entry: dict[str, Any], label: str) -> None:
-    """Hold that the decimals for people, where present, say what the exact numbers say."""
+    """Check that the optional decimals agree with the exact numbers."""
     std = exact_stats.std(column.present, column.sum, column.squares, Fraction(0))
     for key in _READABLE:
         if key not in entry:
@@ -236,11 +239,11 @@ def _check_readable(column: ColumnRecord, entry: dict[str, Any], label: str) -> 
         value = entry[key]
         if value is None and math.isnan(exact):
             continue
-        slack = 0.0 if math.isnan(std) else _AGREE * std
+        tolerance = 0.0 if math.isnan(std) else _TOLERANCE * std
         if type(value) not in (int, float) or not math.isclose(
-            value, exact, rel_tol=_AGREE, abs_tol=slack
+            value, exact, rel_tol=_TOLERANCE, abs_tol=tolerance
         ):
             raise StatisticsFileError(
-                f"{label}: {key!r} is {abbreviate(value)}, but its exact sums say {exact!r}. "
-                f"{key!r} is there for people to read; remove it, or restore the file."
+                f"{label}: {key!r} is {abbreviate(value)}, but the exact sums give {exact!r}. "
+                f"{key!r} is for readers only; remove it, or restore the file."
             )

@@ -1,7 +1,7 @@
-"""The statistics file: exact moments as text, one column a line.
+"""Write and read the statistics file: exact moments as text, one line per column.
 
-``docs/format.md`` specifies it byte by byte. It is plain JSON, nothing in it is ever
-executed or unpickled, and a reader believes nothing that it has not checked.
+``docs/format.md`` specifies it byte by byte. It is plain JSON: nothing in it is executed or
+unpickled, and the reader checks every value before it is used.
 """
 
 import json
@@ -15,8 +15,8 @@ from typing import Any
 from evenly.columns import first_duplicate
 from evenly.errors import SourceError, StatisticsFileError
 from evenly.redaction import redact, redact_url
-from evenly.statistics_file import column as one_column
-from evenly.statistics_file import manifest as files_in_sums
+from evenly.statistics_file import column as column_format
+from evenly.statistics_file import manifest as manifest_format
 from evenly.statistics_file.column import ColumnRecord, InvalidNumber, abbreviate
 from evenly.statistics_file.manifest import Manifest
 from evenly.statistics_file.structure import check_structure
@@ -24,29 +24,29 @@ from evenly.system.regular_files import NotRegularError, RegularFile, not_regula
 
 FORMAT = "evenly statistics"
 FORMAT_VERSION = 1
-NEWEST_VERSION = 2  # that of groups
+NEWEST_VERSION = 2  # the version of grouped files
 MAX_BYTES = 2**31
-"""No larger file is read: some six million columns."""
+"""Maximum size of a file that is read: about six million columns."""
 
 _KEYS = ("columns", "evenly_version", "extremes", "format", "format_version", "rows", "sources")
 
 
 @dataclass(slots=True, frozen=True)
 class Header:
-    """What the file says of all columns together.
+    """The values of a statistics file that concern all columns.
 
     Attributes
     ----------
     rows
-        Rows that were read, whatever they weighed.
+        Number of rows read, whatever their weights.
     sources
-        Where they came from: file names, addresses. Information only.
+        Names of the sources, such as file names and URLs. Information only.
     extremes_are_bounds
-        Whether min and max may belong to values that were subtracted since.
+        Whether min and max may belong to rows that were subtracted later.
     evenly_version
-        The version of the program that wrote the file.
-    ledger
-        Which files are in the sums, where that was kept.
+        The version of evenly that wrote the file.
+    manifest
+        The files included in the statistics, if they were recorded.
     """
 
     rows: int
@@ -57,24 +57,24 @@ class Header:
 
 
 def lines(header: Header, columns: Iterable[ColumnRecord]) -> Iterator[bytes]:
-    """Yield the bytes of a statistics file, piece by piece."""
+    """Yield the bytes of a statistics file in chunks."""
     parts = header_parts(header, FORMAT_VERSION)
-    parts |= {"columns": json_array(map(one_column.write, columns))}
+    parts |= {"columns": json_array(map(column_format.write, columns))}
     if header.manifest is not None:
-        parts |= files_in_sums.serialize(header.manifest)
+        parts |= manifest_format.serialize(header.manifest)
     return json_object(parts)
 
 
 def encode(text: str) -> bytes:
-    """Return text as it stands in the file."""
-    # A lone surrogate (a file name that is no UTF-8) has no UTF-8 form. This handler
-    # writes it as \udc80, which inside a JSON string is the escape for just that.
+    """Encode text for the file."""
+    # A lone surrogate (in a file name that is not UTF-8) has no UTF-8 form. This error handler
+    # writes it as \udc80, which is its escape sequence in a JSON string.
     return text.encode("utf-8", "backslashreplace")
 
 
 def header_parts(header: Header, version: int) -> dict[str, Iterable[str]]:
-    """Return the text of each key of the header, in pieces."""
-    rest: dict[str, Any] = {
+    """Return the text of each key of the header, in chunks."""
+    values: dict[str, Any] = {
         "evenly_version": header.evenly_version,
         "extremes": "bounds" if header.extremes_are_bounds else "exact",
         "format": FORMAT,
@@ -82,31 +82,31 @@ def header_parts(header: Header, version: int) -> dict[str, Iterable[str]]:
         "rows": header.rows,
         "sources": sorted(map(redact, header.sources)),
     }
-    return {key: [json.dumps(value, ensure_ascii=False)] for key, value in rest.items()}
+    return {key: [json.dumps(value, ensure_ascii=False)] for key, value in values.items()}
 
 
 def json_array(entries: Iterable[str]) -> Iterator[str]:
-    """Yield an array, each entry on a line of its own."""
+    """Yield a JSON array with one entry per line."""
     yield "["
-    before = "\n"
+    separator = "\n"
     for entry in entries:
-        yield before + entry
-        before = ",\n"
+        yield separator + entry
+        separator = ",\n"
     yield "\n]"
 
 
 def json_object(parts: dict[str, Iterable[str]]) -> Iterator[bytes]:
-    """Yield the whole file: its keys, sorted, and the text of each."""
-    before = "{\n"
+    """Yield a JSON object with sorted keys from the text of each value."""
+    separator = "{\n"
     for key in sorted(parts):
-        yield encode(f'{before}"{key}": ')
+        yield encode(f'{separator}"{key}": ')
         yield from map(encode, parts[key])
-        before = ",\n"
+        separator = ",\n"
     yield b"\n}\n"
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a file, but no more than a statistics file may have."""
+    """Return the bytes of a file, up to just above the maximum size."""
     try:
         with BufferedReader(RegularFile(path)) as file:
             content = file.read(MAX_BYTES + 1)
@@ -121,12 +121,12 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def parse(content: bytes) -> tuple[Header, list[ColumnRecord]]:
-    """Return what the bytes of a statistics file say; `load` without the file."""
+    """Parse and validate the bytes of a statistics file."""
     return read(parse_document(content))
 
 
 def read(document: dict[str, Any]) -> tuple[Header, list[ColumnRecord]]:
-    """Return what a parsed file says, after checking all of it."""
+    """Validate a parsed file; return its header and columns."""
     if document["format_version"] != FORMAT_VERSION:
         raise StatisticsFileError(
             "this statistics file has groups. Read it with evenly.load or "
@@ -137,59 +137,59 @@ def read(document: dict[str, Any]) -> tuple[Header, list[ColumnRecord]]:
 
 
 def parse_document(content: bytes) -> dict[str, Any]:
-    """Return the JSON object in a statistics file; only its version has been checked."""
+    """Parse the JSON object of a statistics file, checking its version only."""
     if len(content) > MAX_BYTES:
         raise StatisticsFileError(f"a statistics file has at most {MAX_BYTES:,} bytes.")
     check_structure(content)
-    document = _json(content)
+    document = _parse_json(content)
     del content
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise StatisticsFileError(
-            f'this is no statistics file: it has no "format": "{FORMAT}". '
+            f'this is not a statistics file: it has no "format": "{FORMAT}". '
             "Make one with `evenly fit -o FILE` or `moments.save(FILE)`."
         )
     _check_version(document.get("format_version"))
     return document
 
 
-def _json(content: bytes) -> Any:
+def _parse_json(content: bytes) -> Any:
     try:
         return json.loads(
             content.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_int=_integer,
-            parse_float=_float,
+            object_pairs_hook=_parse_object,
+            parse_int=_parse_integer,
+            parse_float=_parse_float,
             parse_constant=InvalidNumber,
         )
     except UnicodeDecodeError as error:
         raise StatisticsFileError(
-            f"this is no statistics file: not UTF-8, as text is ({error.reason} at byte "
-            f"{error.start}). Make one of data with `evenly fit -o FILE`."
+            f"this is not a statistics file: not UTF-8 text ({error.reason} at byte "
+            f"{error.start}). Make one with `evenly fit -o FILE`."
         ) from None
     except json.JSONDecodeError as error:
         raise StatisticsFileError(
-            "this is no statistics file, or one that was cut short: not JSON "
+            "this is not a statistics file, or it is truncated: not JSON "
             f"({error.msg} at line {error.lineno}, column {error.colno}). "
-            "Make one of data with `evenly fit -o FILE`."
+            "Make one with `evenly fit -o FILE`."
         ) from None
     except RecursionError:
         raise StatisticsFileError("nested too deeply.") from None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _parse_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     entry = dict(pairs)
     if len(entry) != len(pairs):
-        twice = first_duplicate(key for key, _ in pairs)
+        duplicate = first_duplicate(key for key, _ in pairs)
         label = f" of column {abbreviate(entry['name'])}" if "name" in entry else ""
-        raise StatisticsFileError(f"the key {abbreviate(twice)}{label} stands there twice.")
+        raise StatisticsFileError(f"the key {abbreviate(duplicate)}{label} occurs twice.")
     return entry
 
 
-def _integer(text: str) -> int | InvalidNumber:
+def _parse_integer(text: str) -> int | InvalidNumber:
     return int(text) if len(text) <= 20 else InvalidNumber(text)
 
 
-def _float(text: str) -> float | InvalidNumber:
+def _parse_float(text: str) -> float | InvalidNumber:
     value = float(text)
     return value if math.isfinite(value) else InvalidNumber(text)
 
@@ -201,16 +201,16 @@ def _check_version(version: Any) -> None:
         )
     if version > NEWEST_VERSION:
         raise StatisticsFileError(
-            f"the file has format version {version}; this evenly reads up to {NEWEST_VERSION}. "
-            "Install a newer one: pip install -U evenly"
+            f"the file has format version {version}; this version of evenly reads up to "
+            f"{NEWEST_VERSION}. Install a newer one: pip install -U evenly"
         )
 
 
 def header_of(document: dict[str, Any], keys: tuple[str, ...]) -> Header:
-    """Return what a file says of all columns, after checking it; it must have just these keys."""
+    """Validate the header of a file, which must have exactly these keys, and return it."""
     if missing := [key for key in keys if key not in document]:
         raise StatisticsFileError(f"the file has no {missing[0]!r}.")
-    if unknown := sorted(document.keys() - {*keys, *files_in_sums.KEYS}):
+    if unknown := sorted(document.keys() - {*keys, *manifest_format.KEYS}):
         raise StatisticsFileError(f"the file has an unknown key, {abbreviate(unknown[0])}.")
     rows, sources = document["rows"], document["sources"]
     extremes, writer = document["extremes"], document["evenly_version"]
@@ -226,18 +226,18 @@ def header_of(document: dict[str, Any], keys: tuple[str, ...]) -> Header:
         )
     if type(writer) is not str:
         raise StatisticsFileError(f"'evenly_version' must be text. Received: {abbreviate(writer)}.")
-    ledger = files_in_sums.read(document, rows)
-    return Header(rows, tuple(map(redact, sources)), extremes == "bounds", writer, ledger)
+    manifest = manifest_format.read(document, rows)
+    return Header(rows, tuple(map(redact, sources)), extremes == "bounds", writer, manifest)
 
 
 def columns_of(entries: Any) -> list[ColumnRecord]:
-    """Return the columns in a parsed array, after checking all of them."""
+    """Validate a parsed array of columns and return them."""
     if type(entries) is not list:
         raise StatisticsFileError(f"'columns' must be an array. Received: {abbreviate(entries)}.")
     columns = []
     for index, entry in enumerate(entries):
-        columns.append(one_column.read(entry, index))
-        entries[index] = None  # a million columns: do not hold them twice
+        columns.append(column_format.read(entry, index))
+        entries[index] = None  # do not keep a million columns twice
     _check_names([column.name for column in columns])
     return columns
 
@@ -245,8 +245,8 @@ def columns_of(entries: Any) -> list[ColumnRecord]:
 def _check_names(names: list[str | None]) -> None:
     if (unnamed := names.count(None)) not in (0, len(names)):
         raise StatisticsFileError(
-            f"either all columns have a 'name' or none. {unnamed} of {len(names)} have none."
+            f"all columns must have a 'name', or none. {unnamed} of {len(names)} do not have one."
         )
     if not unnamed and len(set(names)) != len(names):
-        twice = first_duplicate(map(str, names))
-        raise StatisticsFileError(f"two columns have the same name, {abbreviate(twice)}.")
+        duplicate = first_duplicate(map(str, names))
+        raise StatisticsFileError(f"two columns have the same name, {abbreviate(duplicate)}.")

@@ -1,7 +1,7 @@
-"""The statistics file of groups: format version 2, specified in ``docs/format.md``.
+"""Write and read the statistics file of grouped moments: format version 2.
 
-Its lines are those of an ordinary file, a group's together. Everything about a column is checked
-by the same code.
+``docs/format.md`` specifies it. The lines of columns are those of an ordinary file, and the same
+code validates them.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from evenly.errors import StatisticsFileError
 from evenly.group_keys import Key, KeyPart, first_surrogate
 from evenly.key_index import KeyIndex
-from evenly.statistics_file import column as one_column
+from evenly.statistics_file import column as column_format
 from evenly.statistics_file import manifest
 from evenly.statistics_file.column import ColumnRecord, InvalidNumber, abbreviate
 from evenly.statistics_file.document import (
@@ -43,7 +43,7 @@ _TIMES = {"date": date, "timestamp": datetime}
 
 
 class GroupRecord(NamedTuple):
-    """What the file knows of a group."""
+    """The statistics of a group in the file."""
 
     key: Key
     rows: int
@@ -51,54 +51,53 @@ class GroupRecord(NamedTuple):
 
 
 def lines(header: Header, by: By, groups: Iterable[GroupRecord]) -> Iterator[bytes]:
-    """Yield the bytes of a statistics file of groups, piece by piece."""
-    named = list(by) if isinstance(by, tuple) else by
+    """Yield the bytes of a statistics file of groups in chunks."""
+    by_value = list(by) if isinstance(by, tuple) else by
     parts = header_parts(header, VERSION)
     parts |= {
-        "by": [json.dumps(named, ensure_ascii=False)],
-        "groups": json_array(_text(group, by) for group in groups),
+        "by": [json.dumps(by_value, ensure_ascii=False)],
+        "groups": json_array(_group_text(group, by) for group in groups),
     }
     if header.manifest is not None:
         parts |= manifest.serialize(header.manifest)
     return json_object(parts)
 
 
-def _text(group: GroupRecord, by: By) -> str:
-    columns = "".join(json_array(map(one_column.write, group.columns)))
-    key = [_written(part) for part in group.key]
+def _group_text(group: GroupRecord, by: By) -> str:
+    columns = "".join(json_array(map(column_format.write, group.columns)))
+    key = [_key_part_to_json(part) for part in group.key]
     text = json.dumps(key if isinstance(by, tuple) else key[0], ensure_ascii=False)
     return f'{{"columns": {columns}, "key": {text}, "rows": {group.rows}}}'
 
 
-def _written(part: KeyPart) -> Any:
+def _key_part_to_json(part: KeyPart) -> Any:
     if isinstance(part, datetime):
         return {"timestamp": part.isoformat()}
     return {"date": part.isoformat()} if isinstance(part, date) else part
 
 
 def has_groups(document: dict[str, Any]) -> bool:
-    """Whether a parsed file, of a version that we know, is one of groups."""
+    """Return whether a parsed file of a known version has groups."""
     return bool(document["format_version"] == VERSION)
 
 
 def parse(content: bytes) -> tuple[Header, By, list[GroupRecord]]:
-    """Return what the bytes of a statistics file of groups say."""
+    """Parse and validate the bytes of a statistics file of groups."""
     document = parse_document(content)
     if not has_groups(document):
         raise StatisticsFileError(
-            "this statistics file has no groups: it is one of Moments. Read it with evenly.load "
-            "or Moments.from_bytes."
+            "this statistics file has no groups. Read it with evenly.load or Moments.from_bytes."
         )
     return read(document)
 
 
 def read(document: dict[str, Any]) -> tuple[Header, By, list[GroupRecord]]:
-    """Return what a parsed file says, after checking all of it.
+    """Validate a parsed file; return its header, ``by`` and groups.
 
     Raises
     ------
     StatisticsFileError
-        When it is not as ``docs/format.md`` says, or no data can have produced it.
+        When it violates ``docs/format.md``, or no data can have these statistics.
     """
     header = header_of(document, _KEYS)
     by = _read_by(document["by"])
@@ -109,10 +108,10 @@ def read(document: dict[str, Any]) -> tuple[Header, By, list[GroupRecord]]:
     for index, entry in enumerate(entries):
         groups.append(_read_group(entry, index, by))
         entries[index] = None  # a million columns: do not hold them twice
-    _check_alike(groups)
+    _check_groups(groups)
     if header.rows != sum(group.rows for group in groups):
         raise StatisticsFileError(
-            f"'rows' must be the sum of those of the groups. Received: {header.rows}."
+            f"'rows' must be the sum of the rows of the groups. Received: {header.rows}."
         )
     return header, by, groups
 
@@ -122,7 +121,9 @@ def _read_by(by: Any) -> By:
         return by
     if type(by) is list and by and all(type(name) is str for name in by):
         return tuple(by)
-    raise StatisticsFileError(f"'by' must be a name, names or null. Received: {abbreviate(by)}.")
+    raise StatisticsFileError(
+        f"'by' must be a name, an array of names or null. Received: {abbreviate(by)}."
+    )
 
 
 def _read_group(entry: Any, index: int, by: By) -> GroupRecord:
@@ -131,10 +132,10 @@ def _read_group(entry: Any, index: int, by: By) -> GroupRecord:
             f"group {index} must be an object. Received: {abbreviate(entry)}."
         )
     if set(entry) != set(_GROUP_KEYS):
-        wrong = sorted(set(entry) ^ set(_GROUP_KEYS))[0]
+        key = sorted(set(entry) ^ set(_GROUP_KEYS))[0]
         raise StatisticsFileError(
-            f"group {index} must have just the keys {', '.join(_GROUP_KEYS)}. "
-            f"Received: {'an unknown' if wrong in entry else 'no'} {abbreviate(wrong)}."
+            f"group {index} must have exactly the keys {', '.join(_GROUP_KEYS)}. "
+            f"Received: {'an unknown' if key in entry else 'no'} {abbreviate(key)}."
         )
     rows = entry["rows"]
     if type(rows) is not int or not 0 <= rows < 2**63:
@@ -151,16 +152,16 @@ def _read_group(entry: Any, index: int, by: By) -> GroupRecord:
 
 def _read_key(key: Any, index: int, by: By) -> Key:
     if not isinstance(by, tuple):
-        return (_read_part(key, index),)
+        return (_read_key_part(key, index),)
     if type(key) is not list or len(key) != len(by):
         raise StatisticsFileError(
-            f"group {index}: 'key' must have {len(by)} parts, as 'by' has names. "
+            f"group {index}: 'key' must be an array of {len(by)} values, one per name in 'by'. "
             f"Received: {abbreviate(key)}."
         )
-    return tuple(_read_part(part, index) for part in key)
+    return tuple(_read_key_part(part, index) for part in key)
 
 
-def _read_part(part: Any, index: int) -> KeyPart:
+def _read_key_part(part: Any, index: int) -> KeyPart:
     if part is None or type(part) is bool or (type(part) is str and not first_surrogate(part)):
         return part
     if type(part) is int and -(2**63) <= part < 2**64:
@@ -168,23 +169,23 @@ def _read_part(part: Any, index: int) -> KeyPart:
     if type(part) is float and (not part.is_integer() or abs(part) >= 2**63):
         return part
     if type(part) is dict and len(part) == 1 and not isinstance(part, InvalidNumber):
-        ((kind, text),) = part.items()
-        time = _read_time(kind, text)
+        ((type_name, text),) = part.items()
+        time = _read_time(type_name, text)
         if time is not None:
             return time
     raise StatisticsFileError(
-        f"group {index}: a key must be text, a number (whole ones without a point), true, false, "
+        f"group {index}: a key must be text, a number (integers without a point), true, false, "
         'null, {"date": "2013-01-31"} or {"timestamp": "2013-01-31T05:00:00"}. '
         f"Received: {abbreviate(part)}."
     )
 
 
-def _read_time(kind: str, text: Any) -> date | datetime | None:
-    """Return a date or a timestamp, if it is written as we write it."""
-    if kind not in _TIMES or type(text) is not str or len(text) > 40:
+def _read_time(type_name: str, text: Any) -> date | datetime | None:
+    """Return a date or timestamp; None unless `text` is its canonical form."""
+    if type_name not in _TIMES or type(text) is not str or len(text) > 40:
         return None
     try:
-        time: date | datetime = _TIMES[kind].fromisoformat(text)
+        time: date | datetime = _TIMES[type_name].fromisoformat(text)
     except ValueError:
         return None
     if isinstance(time, datetime) and time.tzinfo is not None:
@@ -192,8 +193,8 @@ def _read_time(kind: str, text: Any) -> date | datetime | None:
     return time if time.isoformat() == text else None
 
 
-def _check_alike(groups: list[GroupRecord]) -> None:
-    """Hold that all groups have the same columns, and keys of their own."""
+def _check_groups(groups: list[GroupRecord]) -> None:
+    """Check that all groups have the same columns and different keys."""
     if not groups:
         return
     names = [column.name for column in groups[0].columns]
@@ -201,9 +202,9 @@ def _check_alike(groups: list[GroupRecord]) -> None:
     for index, group in enumerate(groups):
         if not names or [column.name for column in group.columns] != names:
             raise StatisticsFileError(
-                f"all groups must have the same columns, at least one, in the same order. Group "
+                "all groups must have the same columns, at least one, in the same order. Group "
                 f"{index} differs from the first."
             )
         if group.key in seen:
-            raise StatisticsFileError(f"group {index} has the key of another one before it.")
+            raise StatisticsFileError(f"group {index} has the same key as an earlier group.")
         seen[group.key] = index

@@ -1,6 +1,6 @@
-"""Which files are in the sums: what a statistics file may say so that a fit can go on.
+"""Write and read the manifest of a statistics file: the files already included.
 
-The keys and their meaning are specified in ``docs/format.md``.
+A fit resumes from it. ``docs/format.md`` specifies the keys and their meaning.
 """
 
 import json
@@ -13,7 +13,7 @@ from evenly.redaction import redact_url
 from evenly.statistics_file.column import abbreviate
 
 KEYS = ("fields", "files", "options")
-"""All of them are there, or none."""
+"""A file has either all of these keys or none."""
 
 _FILE_KEYS = frozenset(("bytes", "complete", "members", "modified", "path", "rows"))
 _OPTION_KEYS = frozenset(
@@ -27,21 +27,21 @@ _MAX_PATH_LENGTH = 65_536
 
 
 class FileRecord(NamedTuple):
-    """A file that is in the sums, or the first rows of it.
+    """A file that is included in the statistics, completely or up to a row.
 
     Attributes
     ----------
     path
-        As a `Manifest` names it; of a URL what `redact_url` returns.
+        Path relative to the statistics file; for a URL the result of `redact_url`.
     bytes, modified
-        What tells whether it is still the same: see `evenly.sources.files.fingerprint.Fingerprint`.
+        Identity of the file: see `evenly.sources.files.fingerprint.Fingerprint`.
     rows
-        How many of its rows, from the first on, are in the sums.
+        Number of rows, from the first on, that are included.
     complete
-        Whether these are all.
+        Whether all rows are included.
     members
-        Of an archive of images that is not complete: how many of them, from the first on, were
-        read, also those that are broken and have no rows.
+        Number of members of an incomplete archive of images that were read, including broken
+        images, which have no rows.
     """
 
     path: str
@@ -54,17 +54,17 @@ class FileRecord(NamedTuple):
 
 @dataclass(slots=True, frozen=True)
 class Manifest:
-    """Which files are in the sums, and how they were read.
+    """The files included in the statistics, and the options with which they were read.
 
     Attributes
     ----------
     files
-        No path twice.
+        Records of files with different paths.
     options
-        What decides the result: the options of `evenly.fit` by their names.
+        The options of `evenly.fit` that affect the result, by name.
     fields
-        Name and kind of each column that the files have, fitted or not, in their order; None
-        for arrays, whose columns have no names.
+        Name and kind of each column of the files in order, fitted or not; None for arrays, whose
+        columns have no names.
     """
 
     files: Iterable[FileRecord] = ()
@@ -72,78 +72,78 @@ class Manifest:
     fields: tuple[tuple[str, str], ...] | None = None
 
 
-def serialize(ledger: Manifest) -> dict[str, Iterable[str]]:
-    """Return the text of each key's value, in pieces: one field and one file a line."""
-    fields = ["null"] if ledger.fields is None else _array(map(_dumped, ledger.fields))
+def serialize(manifest: Manifest) -> dict[str, Iterable[str]]:
+    """Return the text of each key's value in chunks, with one field or file per line."""
+    fields = ["null"] if manifest.fields is None else _json_array(map(_dumps, manifest.fields))
     return {
         "fields": fields,
-        "files": _array(map(_line, ledger.files)),
-        "options": [_dumped(ledger.options)],
+        "files": _json_array(map(_file_line, manifest.files)),
+        "options": [_dumps(manifest.options)],
     }
 
 
-def _array(lines: Iterable[str]) -> Iterator[str]:
-    before = "[\n"
+def _json_array(lines: Iterable[str]) -> Iterator[str]:
+    separator = "[\n"
     for line in lines:
-        yield before + line
-        before = ",\n"
-    yield "[]" if before == "[\n" else "\n]"
+        yield separator + line
+        separator = ",\n"
+    yield "[]" if separator == "[\n" else "\n]"
 
 
-def _line(file: FileRecord) -> str:
+def _file_line(file: FileRecord) -> str:
     path, size, modified, rows, complete, members = file
-    several = f'"members": {members}, ' if members else ""
-    time = str(modified) if isinstance(modified, int) else _dumped(modified)  # twice as quick
+    members_item = f'"members": {members}, ' if members else ""
+    time = str(modified) if isinstance(modified, int) else _dumps(modified)  # twice as fast
     return (
         f'{{"bytes": {"null" if size is None else size}, '
-        f'"complete": {"true" if complete else "false"}, {several}"modified": {time}, '
-        f'"path": {_dumped(path)}, "rows": {rows}}}'
+        f'"complete": {"true" if complete else "false"}, {members_item}"modified": {time}, '
+        f'"path": {_dumps(path)}, "rows": {rows}}}'
     )
 
 
-_dumped = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+_dumps = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 
 def read(document: dict[str, Any], rows: int) -> Manifest | None:
-    """Return what a document says of files, or None, after checking it.
+    """Validate the manifest of a parsed file and return it; None if there is none.
 
     Raises
     ------
     StatisticsFileError
-        When only some of the keys are there, when something is of the wrong type or size, or
-        when the files' rows are not those of the whole.
+        When only some of the keys are present, a value has the wrong type or size, or the rows
+        of the files do not add up to `rows`.
     """
-    there = [key for key in KEYS if key in document]
-    if not there:
+    present = [key for key in KEYS if key in document]
+    if not present:
         return None
-    if missing := sorted(set(KEYS) - set(there)):
-        raise StatisticsFileError(f"the file has {there[0]!r}, but no {missing[0]!r}.")
-    files = _files(document["files"])
+    if missing := sorted(set(KEYS) - set(present)):
+        raise StatisticsFileError(f"the file has {present[0]!r}, but no {missing[0]!r}.")
+    files = _read_files(document["files"])
     if (total := sum(file.rows for file in files)) != rows:
         raise StatisticsFileError(
-            f"the files have {total:,} rows together, but 'rows' is {rows:,}. A file cannot be "
-            "taken out of the sums by taking out its line."
+            f"the files have {total:,} rows in total, but 'rows' is {rows:,}. Deleting the line of "
+            "a file does not remove it from the sums."
         )
-    return Manifest(files, _options(document["options"]), _fields(document["fields"]))
+    return Manifest(files, _read_options(document["options"]), _read_fields(document["fields"]))
 
 
-def _files(entries: Any) -> list[FileRecord]:
+def _read_files(entries: Any) -> list[FileRecord]:
     _check(type(entries) is list, "'files' must be an array", entries)
     files = []
     for index, entry in enumerate(entries):
-        files.append(_file(entry, f"file {index}"))
-        entries[index] = None  # ten million files: do not hold them twice
-    _check_once(file.path for file in files)
+        files.append(_read_file(entry, f"file {index}"))
+        entries[index] = None  # do not keep ten million files twice
+    _check_unique_paths(file.path for file in files)
     return files
 
 
-def _file(entry: Any, label: str) -> FileRecord:
+def _read_file(entry: Any, label: str) -> FileRecord:
     _check(type(entry) is dict, f"{label} must be an object", entry)
     entry.setdefault("members", 0)
     _check_keys(entry, _FILE_KEYS, label)
-    for key, (good, rule) in _FILE_RULES.items():
-        _check(good(entry[key]), f"{label}: {key!r} must be {rule}", entry[key])
-    entry["path"] = redact_url(entry["path"])  # older writers, and others, may not have
+    for key, (is_valid, rule) in _FILE_RULES.items():
+        _check(is_valid(entry[key]), f"{label}: {key!r} must be {rule}", entry[key])
+    entry["path"] = redact_url(entry["path"])  # other writers may not have redacted it
     return FileRecord(*(entry[key] for key in FileRecord._fields))
 
 
@@ -151,8 +151,8 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**63
 
 
-def _is_text(value: Any, longest: int) -> bool:
-    return type(value) is str and len(value) <= longest
+def _is_text(value: Any, max_length: int) -> bool:
+    return type(value) is str and len(value) <= max_length
 
 
 _FILE_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -161,7 +161,7 @@ _FILE_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "members": (_is_count, "an integer from 0 to 2**63 - 1"),
     "modified": (
         lambda x: x is None or _is_text(x, 200) or (type(x) is int and abs(x) < 2**63),
-        "an integer of 64 bits, a string of at most 200 characters, or null",
+        "a 64-bit integer, a string of at most 200 characters, or null",
     ),
     "path": (
         lambda x: _is_text(x, _MAX_PATH_LENGTH) and x != "",
@@ -171,7 +171,7 @@ _FILE_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def _check_once(paths: Iterable[str]) -> None:
+def _check_unique_paths(paths: Iterable[str]) -> None:
     seen: set[str] = set()
     for path in paths:
         if path in seen:
@@ -179,7 +179,7 @@ def _check_once(paths: Iterable[str]) -> None:
         seen.add(path)
 
 
-def _options(options: Any) -> dict[str, Any]:
+def _read_options(options: Any) -> dict[str, Any]:
     _check(type(options) is dict, "'options' must be an object", options)
     _check_keys(options, _OPTION_KEYS, "'options'")
     for key, value in options.items():
@@ -195,14 +195,14 @@ def _is_name(value: Any) -> bool:
     return type(value) is str or (type(value) is int and abs(value) < 2**63)
 
 
-def _fields(fields: Any) -> tuple[tuple[str, str], ...] | None:
+def _read_fields(fields: Any) -> tuple[tuple[str, str], ...] | None:
     if fields is None:
         return None
     _check(type(fields) is list, "'fields' must be an array or null", fields)
     for index, pair in enumerate(fields):
-        good = type(pair) is list and len(pair) == 2 and type(pair[0]) is str
+        is_pair = type(pair) is list and len(pair) == 2 and type(pair[0]) is str
         _check(
-            good and _is_text(pair[1], _MAX_KIND_LENGTH),
+            is_pair and _is_text(pair[1], _MAX_KIND_LENGTH),
             f"field {index} must be an array of a name and a kind",
             pair,
         )
@@ -216,6 +216,6 @@ def _check_keys(entry: dict[str, Any], keys: frozenset[str], label: str) -> None
         raise StatisticsFileError(f"{label} has an unknown key, {abbreviate(unknown[0])}.")
 
 
-def _check(good: bool, rule: str, value: Any) -> None:
-    if not good:
+def _check(is_valid: bool, rule: str, value: Any) -> None:
+    if not is_valid:
         raise StatisticsFileError(f"{rule}. Received: {abbreviate(value)}.")

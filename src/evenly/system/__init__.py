@@ -1,1 +1,1 @@
-"""What evenly needs of the operating system: files, signals, locks, threads and errors."""
+"""Operating system services: files, signals, locks, threads and errors."""

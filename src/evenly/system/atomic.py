@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all."""
+"""Write files atomically."""
 
 import contextlib
 import errno
@@ -15,15 +15,16 @@ from evenly.system.temporary import PREFIX, TemporaryFile, create_temporary_sibl
 
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a binary file that takes the name ``path`` only when the block succeeds.
+    """Open a binary file that replaces ``path`` only if the block succeeds.
 
-    The bytes go to a new file in the same folder, are forced to the disk (`fsync`),
-    and then renamed over ``path``: a reader sees the old file or the new one, after a
-    crash too. When the block raises, the new file is removed and the old one stays. What a
-    killed process has left of the same output is removed.
-    A symbolic link stays a link (what it points to is replaced), an existing file
-    keeps its permissions. What is no regular file (a pipe, ``/dev/stdout``) is written
-    straight: it cannot be replaced.
+    The data are written to a new file in the same folder, flushed to the disk (`fsync`), and
+    renamed to ``path``, so a reader sees either the old file or the new one, even after a crash.
+    If the block raises, the new file is removed and the old one stays. Temporary files left by
+    killed processes are removed.
+
+    A symbolic link stays a link (its target is replaced), and an existing file keeps its
+    permissions. Paths that are not regular files (a pipe, ``/dev/stdout``) cannot be replaced
+    and are written directly.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def _concerns(error: OSError, target: Path) -> bool:
-    """Whether it is the output's error: the block may also read, and fail at that."""
+    """Return whether an error concerns the output; the block may also fail to read a file."""
     if error.errno is None or isinstance(error, SourceError):
         return False
     name = error.filename
@@ -66,7 +67,7 @@ def _mode(target: Path) -> int | None:
 def _temporary_sibling(target: Path, mode: int | None) -> Iterator[BinaryIO]:
     temporary: TemporaryFile | None = None
     try:
-        with DeferredSignals():  # so that no file is made whose name is not known here
+        with DeferredSignals():  # a signal must not separate a file from its name here
             temporary = create_temporary_sibling(target, 0o666 if mode is None else 0o600)
         file = temporary.file
         if mode is not None:
@@ -83,7 +84,7 @@ def _temporary_sibling(target: Path, mode: int | None) -> Iterator[BinaryIO]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Force the rename itself to the disk, where the file system can."""
+    """Flush the rename to the disk, if the file system supports it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -96,10 +97,10 @@ def _write_error_message(path: str | os.PathLike[str], target: Path, error: OSEr
     if not target.parent.is_dir():
         return (
             f"The folder of an output file must exist. Received: {os.fspath(path)!r}, "
-            f"and there is no folder {str(target.parent)!r}. Create it first."
+            f"but there is no folder {str(target.parent)!r}. Create it first."
         )
     reason = (error.strerror or str(error)).lower()
     return (
         f"Cannot write {os.fspath(path)!r}: {reason}. "
-        "What was there before is unchanged; choose another label, or make room."
+        "An existing file is unchanged. Choose another path, or free disk space."
     )

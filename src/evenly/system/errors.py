@@ -1,7 +1,7 @@
-"""Which errors say something about the system at this moment, and nothing about a file.
+"""Distinguish errors of the system from errors of a file.
 
-A missing or damaged file stays so: it may be left out and named. A process that has no file
-descriptor left says "cannot open" of every file: to leave those out would give wrong statistics.
+A missing or damaged file can be skipped and reported. A process without free file descriptors
+cannot open any file; skipping those files would give wrong statistics.
 """
 
 import errno
@@ -11,7 +11,7 @@ from evenly.errors import SourceError, first_line
 from evenly.redaction import redact
 
 OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
-"""Too many files are open at once: fewer at a time may succeed."""
+"""Too many files are open at the same time."""
 
 _FILE_ERRORS = frozenset(
     {
@@ -21,16 +21,16 @@ _FILE_ERRORS = frozenset(
         getattr(errno, "EFTYPE", errno.EINVAL),
     }
 )
-"""What an open, a seek or a read says of one file, and says of it again the next time."""
+"""Errors of open, seek and read that are due to the file and will recur."""
 
 MISSING_OR_FORBIDDEN = FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError
-"""The same of file systems far away, whose errors often have a class and no number."""
+"""The same for remote file systems, whose errors often have a class but no ``errno``."""
 
 
 def is_system_error(error: BaseException) -> bool:
-    """Return whether an error is due to the system, and not to the file that was read.
+    """Return whether an error is due to the system rather than to the file being read.
 
-    Decoders raise `OSError` without a number for damaged data; that is the file's.
+    Decoders raise `OSError` without ``errno`` for damaged data, which is an error of the file.
 
     >>> is_system_error(OSError(errno.EMFILE, "Too many open files"))
     True
@@ -45,29 +45,29 @@ def is_system_error(error: BaseException) -> bool:
 
 
 def system_error(label: str, error: BaseException, *, url: str = "") -> SourceError:
-    """Return the error for a source that cannot be read because the system fails.
+    """Return the error for a source that cannot be read because of a system error.
 
-    Its ``errno`` is that of the cause, or EIO, so that `is_system_error` is true of it, too.
+    Its ``errno`` is that of the cause, or EIO, so `is_system_error` is also true for it.
 
     Parameters
     ----------
     label
-        The source's name, without secrets.
+        Name of the source without secrets.
     url
-        What that name was made of: its secrets are masked in the cause's message as well.
+        URL from which the name was derived; its secrets are masked in the message of the cause.
     """
     number = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)
     reason = redact(_reason(error, number), url)
-    raised = SourceError(
+    result = SourceError(
         f"The system must be able to read a source. Received: {label!r}: {reason}. This is a limit "
-        f"or a failure of the system, and not a fault of the file. {_advice(number)}"
+        f"or a failure of the system, not of the file. {_advice(number)}"
     )
-    raised.errno = errno.EIO if number is None else number
-    return raised
+    result.errno = errno.EIO if number is None else number
+    return result
 
 
 def _reason(error: BaseException, number: int | None) -> str:
-    """Return what happened in the system's words, with the error's name for a search."""
+    """Return the system's message with the name of the error, such as ENOSPC."""
     name = "" if number is None else f" ({errno.errorcode.get(number, number)})"
     if isinstance(error, MemoryError):
         return f"{os.strerror(errno.ENOMEM)}{name}"
@@ -77,7 +77,7 @@ def _reason(error: BaseException, number: int | None) -> str:
 
 def _advice(number: int | None) -> str:
     if number in OUT_OF_DESCRIPTORS:
-        return "Close other files, raise the limit (ulimit -n), or take fewer threads: threads=1."
+        return "Close other files, raise the limit (ulimit -n), or use fewer threads: threads=1."
     if number == errno.ENOMEM:
-        return "Free memory, raise the limit (ulimit -v), or take fewer threads: threads=1."
+        return "Free memory, raise the limit (ulimit -v), or use fewer threads: threads=1."
     return "Check the disk or the connection, and fit again."

@@ -1,15 +1,15 @@
-"""Locks that a forked child has for itself, whatever its parent's threads were at."""
+"""Locks that are free in a forked child, whatever the threads of its parent held."""
 
 import os
 import threading
 
 
 class ForkSafeLock:
-    """A reentrant lock that is free in a child process.
+    """A reentrant lock that is free in a forked child process.
 
-    A thread that holds a lock while another one forks does not exist in the child, where nobody
-    would ever release it. So a child gets another lock. What the lock guards must be consistent at
-    every moment, for the child may see it as that thread left it.
+    If a thread holds a lock while another thread forks, it does not exist in the child and cannot
+    release the lock there. So a child gets a new lock. The data that the lock guards must be
+    consistent at every moment, since the child may see them as that thread left them.
 
     >>> guard = ForkSafeLock()
     >>> with guard.lock:
@@ -18,8 +18,8 @@ class ForkSafeLock:
 
     __slots__ = ("_forks", "_lock")
 
-    # No registry of all locks: its weak references would run Python code wherever a lock ends, and
-    # an exception that a signal's handler raises there is lost.
+    # No registry of all locks: its weak references would run Python code wherever a lock is
+    # destroyed, and an exception raised there by a signal handler is lost.
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -36,7 +36,7 @@ class ForkSafeLock:
 
 
 _forks = 0
-"""How many forks there are between this process and the first one."""
+"""Number of forks between the first process and this one."""
 _replacing = threading.Lock()
 
 

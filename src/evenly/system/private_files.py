@@ -1,8 +1,8 @@
-"""Files that evenly makes beside those of the user: locks and temporary files.
+"""Lock files and temporary files that evenly creates next to files of the user.
 
-A folder may be writable by others, who can put links there under the names that evenly uses.
-So no link is followed, and a file counts as ours when it is a regular one, belongs to this user
-(or to root) and has no second name.
+If other users can write to the folder, they can create links with the names that evenly uses.
+So no link is followed, and a file is treated as evenly's only if it is regular, belongs to this
+user (or to root) and has no second hard link.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 CAN_LOCK = fcntl is not None
-"""Whether the system has locks that end with their process."""
+"""Whether the system has locks that are released when their process ends."""
 
 _OPEN = (
     os.O_RDWR
@@ -27,24 +27,24 @@ _OPEN = (
 
 
 def create(path: str, mode: int) -> int:
-    """Create a file and return its descriptor; `FileExistsError` when there is anything."""
+    """Create a file and return its descriptor; raise `FileExistsError` if the path exists."""
     return os.open(path, _OPEN | os.O_CREAT | os.O_EXCL, mode)
 
 
 def open_or_create(path: str, mode: int) -> tuple[int, bool]:
-    """Return the descriptor of a file, whoever's it is, and whether it was created.
+    """Open or create a file; return its descriptor and whether it was created.
 
-    A symbolic link is an `OSError`.
+    The file may belong to any user. A symbolic link raises `OSError`.
     """
     while True:
         with contextlib.suppress(FileExistsError):
             return create(path, mode), True
-        with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+        with contextlib.suppress(FileNotFoundError):  # removed in the meantime
             return os.open(path, _OPEN), False
 
 
 def lock(descriptor: int) -> bool:
-    """Lock a file until it is closed; whether nobody else has it locked."""
+    """Lock a file until it is closed; return False if another process holds the lock."""
     if fcntl is None:
         return True
     try:
@@ -55,7 +55,7 @@ def lock(descriptor: int) -> bool:
 
 
 def is_at(descriptor: int, path: str) -> bool:
-    """Whether an open file still has this name."""
+    """Return whether `path` still refers to an open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:
@@ -63,32 +63,32 @@ def is_at(descriptor: int, path: str) -> bool:
 
 
 def not_private_reason(descriptor: int) -> str:
-    """Return why an open file is not ours, or nothing.
+    """Return why an open file is not evenly's own, or an empty string if it is.
 
     >>> descriptor = os.open(os.devnull, os.O_RDONLY)
     >>> not_private_reason(descriptor)
     'is not a regular file'
     >>> os.close(descriptor)
     """
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         return "is not a regular file"
-    if found.st_nlink > 1:
+    if status.st_nlink > 1:
         return "has a second name (a hard link)"
-    if hasattr(os, "geteuid") and found.st_uid not in (0, os.geteuid()):
-        return f"belongs to another user ({found.st_uid})"
+    if hasattr(os, "geteuid") and status.st_uid not in (0, os.geteuid()):
+        return f"belongs to another user ({status.st_uid})"
     return ""
 
 
 def remove_if_dead(path: str) -> None:
-    """Remove a file of ours that no process has locked: its writer was killed."""
+    """Remove a private file that no process has locked, since its writer was killed."""
     if not CAN_LOCK:
-        with contextlib.suppress(OSError):  # Windows removes no file that is open
+        with contextlib.suppress(OSError):  # Windows does not remove open files
             os.unlink(path)
         return
     try:
         descriptor = os.open(path, _OPEN)
-    except OSError:  # a link, a folder, somebody else's, or gone
+    except OSError:  # a link, a folder, a file of another user, or removed
         return
     try:
         if not not_private_reason(descriptor) and lock(descriptor) and is_at(descriptor, path):

@@ -1,8 +1,8 @@
-"""Open a local file for reading: a regular one, and nothing that waits or never ends.
+"""Open local files for reading if they are regular files.
 
-A named pipe, a socket or a device may lie in a folder of data under any name. To ask what a file
-is before it is opened is no protection, as it may be replaced in between: so it is opened in a way
-that never waits, and then the open file is asked.
+A named pipe, a socket or a device in a folder of data can have any name; reading it may block or
+never end. Checking the path before opening it does not help, since it can be replaced in between.
+So the path is opened without blocking, and then the open file is checked.
 """
 
 import errno
@@ -16,26 +16,26 @@ _FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_BINARY", 0)
     | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NONBLOCK", 0)  # else opening a pipe waits for a writer; else without effect
-    | getattr(os, "O_NOCTTY", 0)  # a terminal does not become that of this process
+    | getattr(os, "O_NONBLOCK", 0)  # opening a pipe must not wait for a writer
+    | getattr(os, "O_NOCTTY", 0)  # a terminal must not become the controlling terminal
 )
 _REFUSED = frozenset({errno.ENXIO, errno.EOPNOTSUPP, errno.ENODEV})
-"""What the system says when a socket, or a device that is not there, is opened."""
+"""Error numbers of opening a socket or an absent device."""
 
 _LARGE = 1 << 20
-"""A read of more bytes than this is cut to what the file has: a damaged header may ask for any
-number, and memory for all of them would be taken at once."""
+"""Larger reads are limited to the size of the file: a damaged header may request any number of
+bytes, and Python would allocate all of them."""
 
 
 class NotRegularError(OSError):
-    """A path leads to a pipe, a socket or a device."""
+    """A path refers to a pipe, a socket or a device."""
 
     def __init__(self, path: str) -> None:
         super().__init__(errno.EINVAL, "it is not a regular file", path)
 
 
 def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
-    """Open a regular file; return its descriptor and its status. Opening it never waits.
+    """Open a regular file without blocking; return its descriptor and status.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
         When it cannot be opened, or is a folder.
     """
     try:
-        descriptor = _open(path)
+        descriptor = _open_nonblocking(path)
     except OSError as error:
         if error.errno in _REFUSED:
             raise NotRegularError(os.fspath(path)) from None
@@ -59,25 +59,25 @@ def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
     return descriptor, status
 
 
-def _open(path: str | os.PathLike[str]) -> int:
+def _open_nonblocking(path: str | os.PathLike[str]) -> int:
     try:
         return os.open(path, _FLAGS)
     except BlockingIOError:
-        # Another process, such as Samba, has a lease on the file, and has been asked to end it.
-        # Only a regular file can have one, so that waiting for the end is safe.
+        # Another process, such as Samba, has a lease on the file, and was asked to release it.
+        # Only regular files have leases, so it is safe to wait.
         check_regular(os.stat(path), path)
         return os.open(path, _FLAGS & ~os.O_NONBLOCK)
 
 
 def check_regular(status: os.stat_result, path: str | os.PathLike[str]) -> None:
-    """Check that a status is that of a regular file.
+    """Check that a status describes a regular file.
 
     Raises
     ------
     NotRegularError
-        When it is that of a pipe, a socket or a device.
+        When it is a pipe, a socket or a device.
     IsADirectoryError
-        When it is that of a folder.
+        When it is a folder.
     """
     if stat.S_ISREG(status.st_mode):
         return
@@ -87,7 +87,7 @@ def check_regular(status: os.stat_result, path: str | os.PathLike[str]) -> None:
 
 
 class RegularFile(io.FileIO):
-    """A regular file, open for reading; it may be dropped unread, without a warning.
+    """A regular file, open for reading; dropping it unclosed emits no warning.
 
     Raises
     ------
@@ -101,7 +101,7 @@ class RegularFile(io.FileIO):
         super().__init__(path, opener=lambda path, _: open_regular(path)[0])
 
     def read(self, size: int | None = -1) -> bytes:
-        """Return at most that many bytes; -1 stands for the rest."""
+        """Return at most `size` bytes; -1 reads to the end."""
         if size is not None and size > _LARGE:
             size = min(size, max(_LARGE, os.fstat(self.fileno()).st_size - self.tell()))
         return super().read(size)
@@ -111,7 +111,7 @@ class RegularFile(io.FileIO):
 
 
 def not_regular_error(label: str) -> SourceError:
-    """Return the error for a path that leads to a pipe, a socket or a device."""
+    """Return the error for a path that refers to a pipe, a socket or a device."""
     return SourceError(
         "A source must be a regular file, not a pipe, socket or device. "
         f"Received: {label!r}. Write its data to a file first."

@@ -1,4 +1,4 @@
-"""Signal handlers that run between two steps of ours, and not in the middle of one."""
+"""Defer signal handlers to safe points of the program."""
 
 import signal
 import threading
@@ -12,23 +12,24 @@ _SIGNALS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2")
     if hasattr(signal, name)
 )
-"""Those for which people install handlers that raise: Ctrl-C, the end, a time limit."""
+"""Signals whose handlers may raise: Ctrl-C, termination, time limits."""
 
 
 class DeferredSignals:
-    """Hold back the handlers of signals within the context.
+    """Defer signal handlers within the context.
 
-    Python runs a handler between any two bytecodes of the main thread, and what it raises
-    (`KeyboardInterrupt` as a rule) then comes out of there. Some code of the standard library is
-    not made for that: before Python 3.13 a `threading.Thread.join` that is left by an exception
+    Python runs a handler between any two bytecodes of the main thread, and an exception that it
+    raises (usually `KeyboardInterrupt`) propagates from there. Some code of the standard library
+    does not support that: before Python 3.13 a `threading.Thread.join` interrupted by an exception
     marks its thread as ended while it still runs, and a `threading.Condition` may stay locked.
-    Within the context a signal is only noted; `raise_pending` runs the handlers of those noted,
-    and so does the end of the context. Signals without a handler in Python act as always. Outside the
-    main thread, in which Python runs handlers, the context does nothing.
+
+    Within the context signals are only recorded; `raise_pending` and the end of the context run
+    the handlers of recorded signals. Signals without a Python handler are not affected. Outside
+    the main thread, where Python runs no handlers, the context does nothing.
     """
 
     def __init__(self) -> None:
-        self._before: dict[int, Callable[[int, FrameType | None], Any]] = {}
+        self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
         self._noted: deque[tuple[int, FrameType | None]] = deque()
 
     def __enter__(self) -> Self:
@@ -37,9 +38,9 @@ class DeferredSignals:
                 for number in _SIGNALS:
                     handler = signal.getsignal(number)
                     if callable(handler):
-                        self._before[number] = handler
+                        self._handlers[number] = handler
                         signal.signal(number, self._note)
-            except BaseException:  # one that came before all were held
+            except BaseException:  # of a signal that arrived before all handlers were replaced
                 self._restore()
                 raise
         return self
@@ -47,14 +48,14 @@ class DeferredSignals:
     def __exit__(self, *_: object) -> None:
         try:
             self._restore()
-        except BaseException:  # of a handler that is back already
+        except BaseException:  # of a handler that was restored already
             self._restore()
             raise
         self.raise_pending()
 
     def _restore(self) -> None:
-        """Put the handlers back, except where somebody has installed another one meanwhile."""
-        for number, handler in self._before.items():
+        """Restore the handlers, except where another one was installed in the meantime."""
+        for number, handler in self._handlers.items():
             if signal.getsignal(number) == self._note:
                 signal.signal(number, handler)
 
@@ -62,7 +63,7 @@ class DeferredSignals:
         self._noted.append((number, frame))
 
     def raise_pending(self) -> None:
-        """Run the handlers of the signals noted so far; what one raises goes through."""
+        """Run the handlers of the recorded signals; an exception of one propagates."""
         while self._noted:
             number, frame = self._noted.popleft()
-            self._before[number](number, frame)
+            self._handlers[number](number, frame)

@@ -1,7 +1,7 @@
-"""Threads that are always waited for, whatever signal comes meanwhile.
+"""Threads that are always joined, also when a signal arrives.
 
-A thread that still runs while Python ends dies where it asks for Python's lock. Beneath C++ code
-that ends the process: "terminate called without an active exception".
+A thread that still runs while Python shuts down is terminated when it acquires the GIL. With C++
+frames on its stack that aborts the process: "terminate called without an active exception".
 """
 
 import atexit
@@ -14,23 +14,23 @@ from evenly.system.signals import DeferredSignals
 T = TypeVar("T")
 
 _POLL_SECONDS = 0.1
-"""Seconds after which the caller, who waits for a thread, runs the handlers of signals."""
+"""Interval in seconds at which a joining caller runs signal handlers."""
 
 
 class ThreadGroup:
-    """Threads that run one function.
+    """A group of threads that run one function.
 
-    They are daemons, so that one that waits for a caller who has forgotten it does not keep the
-    process alive; those that are left when Python ends are stopped and waited for.
+    The threads are daemons, so that a thread whose caller never joins it does not keep the
+    process alive; threads that remain when Python exits are stopped and joined.
 
     Parameters
     ----------
     work
-        What each thread runs; it must not raise.
+        Function that each thread runs; it must not raise.
     number
-        How many threads.
+        Number of threads.
     stop
-        Asks `work` to return soon; may be called again.
+        Function that makes `work` return soon; it may be called several times.
     """
 
     def __init__(self, work: Callable[[], None], number: int, stop: Callable[[], None]) -> None:
@@ -41,7 +41,7 @@ class ThreadGroup:
         self._started: list[threading.Thread] = []
 
     def start(self) -> int:
-        """Start the threads; return how many, fewer than asked for where the system has no more."""
+        """Start the threads; return how many were started, fewer if the system has no more."""
         with DeferredSignals():
             _unfinished.add(self)
             for thread in self._threads:
@@ -55,36 +55,36 @@ class ThreadGroup:
     def join(self) -> None:
         """Wait until all threads have ended.
 
-        When the handler of a signal raises meanwhile, the threads are stopped first, and waited
-        for; a second signal goes through at once.
+        If a signal handler raises in the meantime, the threads are stopped and joined first; an
+        exception of a second signal propagates immediately.
         """
-        with DeferredSignals() as held:
+        with DeferredSignals() as signals:
             try:
-                self._join(held)
+                self._join(signals)
             except BaseException:
                 self._stop()
-                self._join(held)
+                self._join(signals)
                 raise
 
     def end(self) -> None:
         """Stop the threads and wait until they have ended."""
-        with DeferredSignals() as held:
+        with DeferredSignals() as signals:
             self._stop()
-            self._join(held)
+            self._join(signals)
 
-    def _join(self, held: DeferredSignals) -> None:
+    def _join(self, signals: DeferredSignals) -> None:
         for thread in self._started:
             while thread.is_alive():
                 thread.join(_POLL_SECONDS)
-                held.raise_pending()
+                signals.raise_pending()
         _unfinished.discard(self)
 
 
 def outside_main_thread(work: Callable[[], T]) -> T:
-    """Return what a function returns that must not run in the main thread, as PyArrow's readers.
+    """Call a function that must not run in the main thread, and return its result.
 
-    In the main thread some libraries take over signals for as long as they work. The function
-    runs in a thread of its own then, else in this one.
+    Some libraries, such as PyArrow's readers, replace signal handlers while they run in the main
+    thread. In the main thread `work` runs in a new thread, otherwise in the current one.
     """
     if threading.current_thread() is not threading.main_thread():
         return work()

@@ -1,4 +1,4 @@
-"""PyTorch layers: batch normalisation that is right and fast on CPUs, and an input layer."""
+"""PyTorch layers for batch normalization on CPUs and input normalization."""
 
 from evenly.torch import functional as functional
 from evenly.torch.allocator import empty_cache as empty_cache
@@ -6,10 +6,10 @@ from evenly.torch.batch_norm import BatchNorm1d as BatchNorm1d
 from evenly.torch.batch_norm import BatchNorm2d as BatchNorm2d
 from evenly.torch.batch_norm import BatchNorm3d as BatchNorm3d
 from evenly.torch.convert import convert as convert
-from evenly.torch.denormalize import Denormalize as Denormalize
 from evenly.torch.gather import gather as gather
 from evenly.torch.lazy import LazyBatchNorm1d as LazyBatchNorm1d
 from evenly.torch.lazy import LazyBatchNorm2d as LazyBatchNorm2d
 from evenly.torch.lazy import LazyBatchNorm3d as LazyBatchNorm3d
+from evenly.torch.normalize import Denormalize as Denormalize
 from evenly.torch.normalize import Normalize as Normalize
 from evenly.torch.sync import SyncBatchNorm as SyncBatchNorm

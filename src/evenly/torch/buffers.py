@@ -1,4 +1,4 @@
-"""Statistics as float64 tensors that a model's moves take along and its casts leave alone."""
+"""Keep scaling constants as float64 buffers that follow moves but not casts."""
 
 from collections.abc import Callable
 
@@ -11,10 +11,10 @@ ScalingTensors = tuple[Tensor, Tensor, Tensor]
 
 
 def scaling_tensors(scaling: Scaling) -> ScalingTensors:
-    """Return hi, lo and factor as tensors, a power of two put back into them.
+    """Return hi, lo and factor as tensors that include the power of two.
 
-    A standard deviation below 2**-1024 has no inverse in float64; the largest float64 takes
-    its place.
+    The inverse of a standard deviation below 2**-1024 overflows float64; it is clamped to the
+    largest float64.
     """
     hi, lo, factor = map(torch.from_numpy, (scaling.hi, scaling.lo, scaling.factor))
     if scaling.power is not None:
@@ -26,14 +26,14 @@ def scaling_tensors(scaling: Scaling) -> ScalingTensors:
 
 
 def dtype_on(device: torch.device) -> torch.dtype:
-    """Return float64, or float32 where the device knows no other (Apple's GPUs)."""
+    """Return float64, or float32 on devices without float64 (Apple's GPUs)."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
 def apply_move(fn: Callable[[Tensor], Tensor], buffer: Tensor) -> Tensor:
-    """Return a buffer moved by fn. It shows its bits, as whole numbers: casts leave those alone."""
+    """Apply ``fn`` to a buffer's bits as int64, which moves apply to and casts do not."""
     result = fn(buffer.view(torch.int64) if buffer.dtype == torch.float64 else buffer)
-    wanted = dtype_on(result.device)
-    if result.dtype == torch.int64 and wanted == torch.float64:
+    dtype = dtype_on(result.device)
+    if result.dtype == torch.int64 and dtype == torch.float64:
         return result.view(torch.float64)
-    return torch.empty(buffer.shape, dtype=wanted, device=result.device)  # and written anew
+    return torch.empty(buffer.shape, dtype=dtype, device=result.device)  # written again

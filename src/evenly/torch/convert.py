@@ -1,14 +1,14 @@
-"""A model's batch norms: torch's become ours in place, and ours torch's."""
+"""Convert a model's batch norms between torch's and evenly's classes."""
 
 import warnings
 from typing import Any
 
 from torch import nn
 
-from evenly.errors import DataError
+from evenly.errors import DataError, check_choice
 from evenly.torch import module_class, running_stats
 from evenly.torch.batch_norm import EXTRAS, BatchNorm, BatchNorm1d
-from evenly.torch.sync import SyncBatchNorm
+from evenly.torch.sync import SyncBatchNorm, virtual_batch_error
 
 TO_EVENLY: module_class.Pairs = {
     **module_class.PAIRS,
@@ -19,37 +19,36 @@ TO_TORCH: module_class.Pairs = {new: old for old, new in TO_EVENLY.items()}
 
 
 def convert(model: nn.Module, to: str = "evenly", **extras: Any) -> nn.Module:
-    """Make all batch norms of a model evenly's, or torch's again, in place.
+    """Convert a model's batch norms to evenly's classes, or back, in place.
 
-    A layer changes its class and nothing else: parameters, buffers, hooks, mode, device,
-    dtype, parametrizations stay the same objects, so that an optimiser goes on working.
+    Only the class of a layer changes: parameters, buffers, hooks, mode, device, dtype and
+    parametrizations stay the same objects, so existing optimizers keep working.
 
     Parameters
     ----------
     model
-        Any module; it may be a batch norm itself.
+        Any module, including a single batch norm.
     to
-        ``"evenly"``, or ``"torch"``: choose that to hand the model to someone without evenly.
+        ``"evenly"`` or ``"torch"``. Choose ``"torch"`` to use the model without evenly.
     extras
-        What `BatchNorm1d` has and torch's has not, for all layers converted to evenly's:
-        ``non_finite="skip"``, for example.
+        Options of `BatchNorm1d` that torch's layers do not have, such as
+        ``non_finite="skip"``, for all layers converted to evenly's classes.
 
     Returns
     -------
     nn.Module
-        The model that was given.
+        The same model.
 
     Raises
     ------
     DataError
-        (a ValueError) For a wrong option, before anything is changed.
+        (a ValueError) For an invalid option, before anything is changed.
 
     Warns
     -----
     UserWarning
-        That names batch norms of other people's classes: they are left alone. On the way to
-        torch's also those layers that lose extras: they train without them; evaluation is
-        the same.
+        For batch norms of other classes, which are not converted. With ``to="torch"``, also
+        for layers that lose options: they train without them; evaluation does not change.
 
     Examples
     --------
@@ -59,59 +58,59 @@ def convert(model: nn.Module, to: str = "evenly", **extras: Any) -> nn.Module:
     BatchNorm1d(2, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True,
       non_finite='skip')
     """
-    _check(to, extras)
+    _check_arguments(to, extras)
     pairs = TO_EVENLY if to == "evenly" else TO_TORCH
-    found = module_class.find_batch_norms(model, pairs, fine=pairs.values())
+    layers = module_class.find_batch_norms(model, pairs, allowed=pairs.values())
     if to == "evenly":
-        _to_evenly(found, extras)
+        _to_evenly(layers, extras)
     else:
-        _to_torch(found)
+        _to_torch(layers)
     return model
 
 
-def _check(to: str, extras: dict[str, Any]) -> None:
-    if to not in ("evenly", "torch"):
-        raise DataError(f"to must be 'evenly' or 'torch'. Received: {to!r}.")
+def _check_arguments(to: str, extras: dict[str, Any]) -> None:
+    check_choice("to", to, ("evenly", "torch"))
     if to == "torch" and extras:
         raise DataError(
-            f"torch's layers have no extras. Received: {', '.join(extras)}. Leave them out."
+            "torch's layers do not have evenly's options. "
+            f"Received: {', '.join(extras)}. Omit them."
         )
-    BatchNorm1d(1, **extras)  # says what is wrong with them
+    BatchNorm1d(1, **extras)  # raises for invalid options
 
 
-def _to_evenly(found: module_class.Named, extras: dict[str, Any]) -> None:
-    synchronised = any(isinstance(layer, nn.SyncBatchNorm) for _, layer in found)
-    if synchronised and "virtual_batch_size" in extras:
-        raise DataError(
-            "A synchronised layer takes the statistics of all ranks, not of virtual batches. "
-            "Received: virtual_batch_size for a model with SyncBatchNorm. Leave it out."
+def _to_evenly(layers: module_class.NamedLayers, extras: dict[str, Any]) -> None:
+    synchronized = any(isinstance(layer, nn.SyncBatchNorm) for _, layer in layers)
+    if synchronized and "virtual_batch_size" in extras:
+        raise virtual_batch_error(
+            "virtual_batch_size for a model with SyncBatchNorm", advice="Omit it."
         )
-    choices = {"virtual_batch_size": None, **extras}
-    for _, layer in found:
-        module_class.set_class(layer, TO_EVENLY[module_class.class_of(layer)])
-        layer._set_options(**choices)
+    options = {"virtual_batch_size": None, **extras}
+    for _, layer in layers:
+        module_class.set_class(layer, TO_EVENLY[module_class.original_class(layer)])
+        layer._set_options(**options)
 
 
-def _to_torch(found: module_class.Named) -> None:
-    losses = []
-    for name, layer in found:
-        if lost := _remove_extras(layer):
-            losses.append(f"{name or 'the model'} ({', '.join(lost)})")
-        module_class.set_class(layer, TO_TORCH[module_class.class_of(layer)])
-    if losses:
+def _to_torch(layers: module_class.NamedLayers) -> None:
+    removed = []
+    for name, layer in layers:
+        if options := _remove_extras(layer):
+            removed.append(f"{name or 'the model'} ({', '.join(options)})")
+        module_class.set_class(layer, TO_TORCH[module_class.original_class(layer)])
+    if removed:
         warnings.warn(
-            f"torch's layers have no extras; in training, these go without: {', '.join(losses)}.",
+            "torch's layers do not have evenly's options; these layers lose theirs in training: "
+            f"{', '.join(removed)}.",
             stacklevel=3,
         )
 
 
 def _remove_extras(layer: BatchNorm) -> list[str]:
-    """Take from a layer what torch's has not, and return the names of what was in use."""
+    """Remove evenly's attributes; return the names of those with changed values."""
     layer.after_step()
     running_stats.unregister_step_hook(layer)
-    used = [name for name in EXTRAS if getattr(layer, name) != getattr(BatchNorm, name)]
+    changed = [name for name in EXTRAS if getattr(layer, name) != getattr(BatchNorm, name)]
     for name in (*EXTRAS, "_pending"):
         layer.__dict__.pop(name, None)
     if "skipped" in layer._buffers:
         del layer.skipped
-    return used
+    return changed

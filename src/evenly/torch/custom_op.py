@@ -1,4 +1,4 @@
-"""Learning from a batch as one opaque operation, so that it may stand in a compiled graph."""
+"""Update a layer's statistics in a custom operation, for compiled graphs."""
 
 import itertools
 import weakref
@@ -10,30 +10,30 @@ from torch import Tensor
 from evenly.errors import DataError
 
 _layers: "weakref.WeakValueDictionary[int, Any]" = weakref.WeakValueDictionary()
-_numbers = itertools.count()
+_ids = itertools.count()
 
 
 def register_layer(layer: Any) -> int:
-    """Return a number by which `update_statistics` finds the layer while it is alive."""
-    number = next(_numbers)
-    _layers[number] = layer
-    return number
+    """Return an id by which `update_statistics` finds the layer while it is alive."""
+    layer_id = next(_ids)
+    _layers[layer_id] = layer
+    return layer_id
 
 
 @torch.library.custom_op("evenly::learn", mutates_args=("hi", "lo", "scale"))
 def update_statistics(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, layer: int) -> None:
-    """Have the layer of that number learn from a batch, and write its statistics.
+    """Add a batch to the statistics of the layer with this id, and write its buffers.
 
-    A graph holds numbers and tensors only; and whoever compiles one must know which tensors
-    an operation changes.
+    Arguments of an operation are numbers and tensors, and the compiler must know which
+    tensors it changes.
     """
-    known = _layers.get(layer)
-    if known is None:
+    registered = _layers.get(layer)
+    if registered is None:
         raise DataError(
-            "A graph can learn only for a layer that is there. Received: a graph whose Normalize "
-            "has gone. Keep the model for as long as what was compiled from it."
+            "A compiled graph can only update a layer that still exists. Received: a graph whose "
+            "Normalize was deleted. Keep the model while its compiled graph is in use."
         )
-    known.learn(x, (hi, lo, scale))
+    registered.learn(x, (hi, lo, scale))
 
 
 @update_statistics.register_fake
@@ -44,15 +44,15 @@ def _(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, layer: int) -> None:
 @update_statistics.register_vmap
 def _(info: Any, in_dims: Any, *args: Any) -> None:
     raise DataError(
-        "A Normalize must not be learning under vmap. Received: one in training mode. Call "
+        "A Normalize layer cannot learn under vmap. Received: a layer in training mode. Call "
         ".eval() or .freeze() first."
     )
 
 
 def check_not_exporting() -> None:
-    """Raise in an export: the number of a layer means nothing in another process."""
+    """Raise an error during an export: a layer's id has no meaning in another process."""
     if getattr(torch.compiler, "is_exporting", bool)():
         raise DataError(
-            "A Normalize must not be learning when it is exported. Received: one in training "
+            "A Normalize layer cannot learn in an exported graph. Received: a layer in training "
             "mode. Export after .eval() or .freeze()."
         )

@@ -1,7 +1,7 @@
-"""Batch normalisation of a batch that lies on several ranks, each with its own rows.
+"""Batch normalization of a batch whose rows are distributed over several ranks.
 
-One collective forwards, one backwards, and every decision is taken from gathered numbers: on
-all ranks alike, so that none waits for another in vain. A rank without rows takes part.
+It needs one collective in the forward and one in the backward pass. Every branch depends only on
+gathered numbers, so all ranks take the same one and none hangs. A rank without rows takes part.
 """
 
 from typing import Any, NamedTuple
@@ -16,67 +16,67 @@ from evenly.torch.reference import along_channels
 
 
 class EmptyBatch(NamedTuple):
-    """The batch has no value on any rank; ``padded``: it has padding on some."""
+    """A batch without values on any rank; ``padded`` if some rank has padding."""
 
     padded: bool
 
 
-def statistics(
-    x: Tensor, mask: Tensor | None, eps: float, taken: bool, group: Any
+def gather_statistics(
+    x: Tensor, mask: Tensor | None, eps: float, use_kernels: bool, group: Any
 ) -> GlobalStatistics | EmptyBatch:
-    """Return the statistics of all ranks' batches together: the same bits on each of them."""
+    """Return the statistics of the batch of all ranks, bit-identical on each rank."""
     with torch.no_grad():
-        own = distributed_steps.statistics(x, mask, taken)
-        parts = [torch.empty_like(own) for _ in range(dist.get_world_size(group))]
-        dist.all_gather(parts, own, group=group)
-        rows = torch.stack(parts)
-        filled = rows[rows[:, 0] > 0]
+        local = distributed_steps.local_statistics(x, mask, use_kernels)
+        gathered = [torch.empty_like(local) for _ in range(dist.get_world_size(group))]
+        dist.all_gather(gathered, local, group=group)
+        rows = torch.stack(gathered)
+        non_empty = rows[rows[:, 0] > 0]
         return (
-            merge_ranks(filled, eps, x.dtype)
-            if len(filled)
+            merge_ranks(non_empty, eps, x.dtype)
+            if len(non_empty)
             else EmptyBatch(padded=bool(rows[:, 1].any()))
         )
 
 
 def merge_ranks(rows: Tensor, eps: float, dtype: torch.dtype) -> GlobalStatistics:
-    """Add up the ranks' `steps.statistics`: Chan, Golub and LeVeque (1983), section 3.
+    """Merge the `local_statistics` of the ranks.
 
-    Means are compared with the first one, so that an offset costs no digits, and a channel
-    that is constant on all ranks has variance 0.
+    Chan, Golub and LeVeque (1983), section 3. Means are taken relative to the first rank's, so
+    an offset costs no precision, and a channel that is constant on all ranks has variance 0.
     """
     counts = rows[:, :1]
     high, low, squares = rows[:, 2:].view(len(rows), 3, -1).unbind(1)
-    number = counts.sum()
-    apart = (high - high[0]) + low
-    mean = (counts * apart).sum(0) / number
-    between = apart - mean
-    variance = (squares + counts * between * between).sum(0) / number
+    total = counts.sum()
+    differences = (high - high[0]) + low
+    mean = (counts * differences).sum(0) / total
+    deviations = differences - mean
+    variance = (squares + counts * deviations * deviations).sum(0) / total
     inverse = (variance + eps).rsqrt()
-    return GlobalStatistics(high[0], mean, variance, inverse, int(number), dtype)
+    return GlobalStatistics(high[0], mean, variance, inverse, int(total), dtype)
 
 
 class Context(NamedTuple):
-    """What a call needs beside its tensors."""
+    """The arguments of a call other than its tensors."""
 
-    whole: GlobalStatistics
+    batch: GlobalStatistics
     eps: float
-    taken: bool
+    use_kernels: bool
     group: Any
 
 
 def normalize(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None, call: Context
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None, context: Context
 ) -> Tensor:
-    """Normalise this rank's rows with the statistics of all ranks.
+    """Normalize this rank's rows with the statistics of all ranks.
 
-    The gradient of ``x`` is that of the sum of all ranks' losses; those of ``weight`` and
-    ``bias`` are this rank's share of it: their sum over the ranks is the whole batch's.
+    The gradient of ``x`` is that of the sum of all ranks' losses. Those of ``weight`` and
+    ``bias`` are this rank's terms: their sum over the ranks is the gradient for the whole batch.
     """
-    return _Normalize.apply(x, weight, bias, mask, call)
+    return _Normalize.apply(x, weight, bias, mask, context)
 
 
 class _Normalize(torch.autograd.Function):
-    """The statistics are given, and depend on x all the same: backward knows how."""
+    """Normalize with given statistics; backward includes their dependence on x."""
 
     @staticmethod
     def forward(
@@ -85,66 +85,76 @@ class _Normalize(torch.autograd.Function):
         weight: Tensor | None,
         bias: Tensor | None,
         mask: Tensor | None,
-        call: Context,
+        context: Context,
     ) -> Tensor:
         ctx.save_for_backward(x, weight, bias, mask)
-        ctx.call = call
-        return distributed_steps.normalize(x, weight, bias, mask, call.whole, call.taken)
+        ctx.context = context
+        return distributed_steps.normalize(
+            x, weight, bias, mask, context.batch, context.use_kernels
+        )
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         x, weight, bias, mask = ctx.saved_tensors
-        call: Context = ctx.call
-        wanted = ctx.needs_input_grad[:3]
+        context: Context = ctx.context
+        needs_gradient = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():  # create_graph=True
-            return *_double_backward((x, weight, bias), wanted, mask, gradient, call), None, None
-        own = distributed_steps.gradient_sums(x, gradient, mask, call.whole, call.taken)
-        for_x = None
-        if wanted[0]:
-            total = own.clone()
-            dist.all_reduce(total, group=call.group)
-            for_x = distributed_steps.gradient(
-                x, gradient, weight, mask, call.whole, total, call.taken
+            return (
+                *_double_backward((x, weight, bias), needs_gradient, mask, gradient, context),
+                None,
+                None,
             )
-        for_weight = (own[1] * call.whole.inverse).to(weight.dtype) if wanted[1] else None
-        for_bias = own[0].to(bias.dtype) if wanted[2] else None
+        sums = distributed_steps.gradient_sums(
+            x, gradient, mask, context.batch, context.use_kernels
+        )
+        for_x = None
+        if needs_gradient[0]:
+            total = sums.clone()
+            dist.all_reduce(total, group=context.group)
+            for_x = distributed_steps.gradient(
+                x, gradient, weight, mask, context.batch, total, context.use_kernels
+            )
+        for_weight = (
+            (sums[1] * context.batch.inverse).to(weight.dtype) if needs_gradient[1] else None
+        )
+        for_bias = sums[0].to(bias.dtype) if needs_gradient[2] else None
         return for_x, for_weight, for_bias, None, None
 
 
 def _double_backward(
     inputs: tuple[Tensor, Tensor | None, Tensor | None],
-    wanted: tuple[bool, ...],
+    needs_gradient: tuple[bool, ...],
     mask: Tensor | None,
     gradient: Tensor,
-    call: Context,
+    context: Context,
 ) -> list[Tensor | None]:
-    """Return the gradients in operations that can be differentiated once more."""
-    y = _differentiable(*inputs, mask, call)
-    parts = [part for part, ok in zip(inputs, wanted, strict=True) if ok]
-    found = iter(torch.autograd.grad(y, parts, gradient, create_graph=True))
-    return [next(found) if ok else None for ok in wanted]
+    """Return the gradients computed with differentiable operations."""
+    y = _differentiable(*inputs, mask, context)
+    selected = [x for x, needed in zip(inputs, needs_gradient, strict=True) if needed]
+    gradients = iter(torch.autograd.grad(y, selected, gradient, create_graph=True))
+    return [next(gradients) if needed else None for needed in needs_gradient]
 
 
 def _differentiable(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None, call: Context
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None, context: Context
 ) -> Tensor:
-    """Normalise in operations all of whose derivatives torch knows."""
+    """Normalize with torch operations, which can be differentiated repeatedly."""
     axes = [0, *range(2, x.ndim)]
-    centred = distributed_steps.centre(x, mask, call.whole)
-    sums = torch.stack([centred.sum(axes), (centred * centred).sum(axes)])
-    mean, squares = _AllReduceSum.apply(sums, call.group) / call.whole.num_values
-    centred = centred - along_channels(mean, x)
-    inverse = (squares - mean * mean + call.eps).rsqrt()
-    return reference.affine(centred, inverse, weight, bias, mask).to(x.dtype)
+    centered = distributed_steps.center(x, mask, context.batch)
+    sums = torch.stack([centered.sum(axes), (centered * centered).sum(axes)])
+    mean, squares = _AllReduceSum.apply(sums, context.group) / context.batch.num_values
+    centered = centered - along_channels(mean, x)
+    inverse = (squares - mean * mean + context.eps).rsqrt()
+    return reference.affine(centered, inverse, weight, bias, mask).to(x.dtype)
 
 
 class _AllReduceSum(torch.autograd.Function):
-    """The sum over all ranks; its gradient is the sum of all ranks' gradients."""
+    """Sum over all ranks; its gradient is the sum of all ranks' gradients."""
 
     @staticmethod
-    def forward(ctx: Any, own: Tensor, group: Any) -> Tensor:
+    def forward(ctx: Any, local: Tensor, group: Any) -> Tensor:
         ctx.group = group
-        total = own.clone()
+        total = local.clone()
         dist.all_reduce(total, group=group)
         return total
 

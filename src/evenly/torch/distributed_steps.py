@@ -1,7 +1,7 @@
-"""A batch norm's steps one at a time, so that ranks can add up their numbers in between.
+"""The steps of a distributed batch norm, with collectives between them.
 
-Each step runs on the core's kernels where they have ``taken`` the batch (`kernels.take`; never
-with a mask), else in plain torch operations.
+With ``use_kernels`` each step runs on the core's kernels (if `native.supports` the batch; never
+with a mask), else in torch operations.
 """
 
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from evenly.torch.reference import Statistics, along_channels, work_dtype
 
 @dataclass(frozen=True)
 class GlobalStatistics:
-    """Statistics of a batch that lies on several ranks.
+    """Statistics of a batch that is distributed over several ranks.
 
     Attributes
     ----------
     high, low
-        The mean of each channel, as a sum: rounded once, it loses digits at large offsets.
+        The mean of each channel as a sum of two numbers, which is precise at large offsets.
     variance, inverse
         The biased variance, and 1 / sqrt(variance + eps).
     num_values
-        How many values each channel has.
+        The number of values per channel.
     dtype
-        Of the values.
+        The dtype of the values.
     """
 
     high: Tensor
@@ -41,32 +41,34 @@ class GlobalStatistics:
 
     @cached_property
     def saved(self) -> bytearray:
-        """The statistics as the kernels keep them: high has the precision of their map."""
-        mapped = torch.promote_types(self.dtype, torch.float32)
-        high = (self.high + self.low).to(mapped).to(torch.float64)
+        """The statistics in the kernels' format; high is rounded to their compute dtype."""
+        compute_dtype = torch.promote_types(self.dtype, torch.float32)
+        high = (self.high + self.low).to(compute_dtype).to(torch.float64)
         low = (self.high - high) + self.low
         return bytearray(torch.stack([high, low, self.variance, self.inverse]).numpy())
 
     @property
     def statistics(self) -> Statistics:
-        """What running statistics take in."""
+        """The statistics for the update of the running statistics."""
         return Statistics(self.high + self.low, self.variance, self.num_values)
 
 
-def statistics(x: Tensor, mask: Tensor | None, taken: bool) -> Tensor:
-    """Return this rank's statistics as one row: how many values a channel has, how many with
-    padding; then for each channel the mean's high, its low, and the squares about it.
-    """  # noqa: D205
+def local_statistics(x: Tensor, mask: Tensor | None, use_kernels: bool) -> Tensor:
+    """Return this rank's statistics as one row of numbers.
+
+    They are the numbers of values per channel without and with padding; then, for all channels,
+    the high parts of the means, the low parts, and the sums of squared deviations.
+    """
     channels = x.shape[1]
     row = torch.zeros(2 + 3 * channels, dtype=work_dtype(x), device=x.device)
     if x.numel() == 0:
         return row
     row[:2] = x.numel() // channels
     high, low, squares = row[2:].view(3, channels)
-    if taken:
-        kept = BatchStatistics(x)
-        _core.batch_norm(_core.dense(x), None, None, 0.0, kept.saved, False)
-        high[:], low[:], squares[:], _ = as_tensor(kept.saved)
+    if use_kernels:
+        batch = BatchStatistics(x)
+        _core.batch_norm(_core.dense(x), None, None, 0.0, batch.saved, False)
+        high[:], low[:], squares[:], _ = as_tensor(batch.saved)
     else:
         _, high[:], low[:], squares[:], row[0] = reference.center(x, mask)
     squares *= row[0]
@@ -78,25 +80,25 @@ def normalize(
     weight: Tensor | None,
     bias: Tensor | None,
     mask: Tensor | None,
-    whole: GlobalStatistics,
-    taken: bool,
+    batch: GlobalStatistics,
+    use_kernels: bool,
 ) -> Tensor:
     """Return ``(x - mean) * inverse * weight + bias``."""
-    if not taken:
-        centred = centre(x, mask, whole)
-        return reference.affine(centred, whole.inverse, weight, bias, mask).to(x.dtype)
-    return _core.batch_norm_apply(_core.dense(x), weight, bias, whole.saved)
+    if not use_kernels:
+        centered = center(x, mask, batch)
+        return reference.affine(centered, batch.inverse, weight, bias, mask).to(x.dtype)
+    return _core.batch_norm_apply(_core.dense(x), weight, bias, batch.saved)
 
 
 def gradient_sums(
-    x: Tensor, gradient: Tensor, mask: Tensor | None, whole: GlobalStatistics, taken: bool
+    x: Tensor, gradient: Tensor, mask: Tensor | None, batch: GlobalStatistics, use_kernels: bool
 ) -> Tensor:
-    """Return each channel's sums of gradient and of gradient * (x - mean), shape (2, C)."""
-    if not taken:
-        wide, axes = _counting(gradient.to(work_dtype(x)), mask), [0, *range(2, x.ndim)]
-        return torch.stack([wide.sum(axes), (wide * centre(x, mask, whole)).sum(axes)])
+    """Return the sums of gradient and gradient * (x - mean) per channel: shape (2, C)."""
+    if not use_kernels:
+        wide, axes = _apply_mask(gradient.to(work_dtype(x)), mask), [0, *range(2, x.ndim)]
+        return torch.stack([wide.sum(axes), (wide * center(x, mask, batch)).sum(axes)])
     sums = torch.empty(2, x.size(1), dtype=torch.float64)
-    _core.batch_norm_gradient_sums(_core.dense(x), gradient, whole.saved, sums)
+    _core.batch_norm_gradient_sums(_core.dense(x), gradient, batch.saved, sums)
     return sums
 
 
@@ -105,29 +107,29 @@ def gradient(
     gradient: Tensor,
     weight: Tensor | None,
     mask: Tensor | None,
-    whole: GlobalStatistics,
+    batch: GlobalStatistics,
     sums: Tensor,
-    taken: bool,
+    use_kernels: bool,
 ) -> Tensor:
-    """Return the gradient of ``x`` from the `gradient_sums` of all ranks together::
+    """Return the gradient of ``x`` from the sums of all ranks' `gradient_sums`.
 
-    inverse * weight * (gradient - sum / n - (x - mean) * inverse^2 * product / n)
+    ``inverse * weight * (gradient - sum / n - (x - mean) * inverse^2 * product / n)``
     """
-    if not taken:
-        scale = whole.inverse if weight is None else whole.inverse * weight
-        mean, slope = sums[0] / whole.num_values, sums[1] / whole.num_values * whole.inverse**2
-        rest = centre(x, mask, whole) * along_channels(slope, x) + along_channels(mean, x)
-        own = (gradient.to(rest.dtype) - rest) * along_channels(scale, x)
-        return _counting(own, mask).to(x.dtype)
+    if not use_kernels:
+        scale = batch.inverse if weight is None else batch.inverse * weight
+        mean, slope = sums[0] / batch.num_values, sums[1] / batch.num_values * batch.inverse**2
+        correction = center(x, mask, batch) * along_channels(slope, x) + along_channels(mean, x)
+        result = (gradient.to(correction.dtype) - correction) * along_channels(scale, x)
+        return _apply_mask(result, mask).to(x.dtype)
     x = _core.dense(x)
-    return _core.batch_norm_gradient(x, gradient, weight, whole.saved, sums, whole.num_values)
+    return _core.batch_norm_gradient(x, gradient, weight, batch.saved, sums, batch.num_values)
 
 
-def centre(x: Tensor, mask: Tensor | None, whole: GlobalStatistics) -> Tensor:
-    """Return the values less the mean of all ranks, and 0 for padding."""
-    shifted = x.to(work_dtype(x)) - along_channels(whole.high, x)
-    return _counting(shifted - along_channels(whole.low, x), mask)
+def center(x: Tensor, mask: Tensor | None, batch: GlobalStatistics) -> Tensor:
+    """Subtract the mean of all ranks; return 0 for padding."""
+    shifted = x.to(work_dtype(x)) - along_channels(batch.high, x)
+    return _apply_mask(shifted - along_channels(batch.low, x), mask)
 
 
-def _counting(values: Tensor, mask: Tensor | None) -> Tensor:
+def _apply_mask(values: Tensor, mask: Tensor | None) -> Tensor:
     return values if mask is None else torch.where(mask, values, 0.0)

@@ -1,4 +1,4 @@
-"""`batch_norm` as a function: the statistics are the caller's, as in `torch.nn.functional`."""
+"""`batch_norm` as a function of given statistics, as in `torch.nn.functional`."""
 
 import torch
 from torch import Tensor
@@ -21,33 +21,35 @@ def batch_norm(
     *,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Return ``(input - mean) / sqrt(variance + eps) * weight + bias``, channel by channel.
+    """Apply batch normalization to each channel.
 
-    The signature, the results (to rounding) and the errors of
-    ``torch.nn.functional.batch_norm``.
+    ``(input - mean) / sqrt(variance + eps) * weight + bias``, with the signature, the results
+    (to rounding) and the errors of ``torch.nn.functional.batch_norm``.
 
     Parameters
     ----------
     input
         Shape (N, C, *): float64, float32, bfloat16 or float16.
     running_mean, running_var
-        Shape (C,). With ``training`` they are moved in place, and may be None; without, they
-        are what the input is normalised with.
+        Shape (C,). With ``training`` they are updated in place, and may be None; otherwise
+        they are the statistics with which the input is normalized.
     weight, bias
-        Shape (C,), or None for 1 and 0; of the input's dtype, or float32 for half types.
+        Shape (C,), or None for 1 and 0. Their dtype is the input's, or float32 for
+        half-precision input.
     training
-        Whether the statistics are those of the input.
+        Whether to use the statistics of the input.
     momentum
         The weight of the new batch in the running statistics.
     eps
         Added to the variance; above 0 in training.
     mask
-        Boolean, shape (N,) or (N, *): True where a value counts. Padding comes out as 0.
+        Boolean, shape (N,) or (N, *): True where a value counts. The output of padding is 0.
 
     Raises
     ------
     DataError
-        (a ValueError) For one value a channel in training, a wrong ``eps`` or mask.
+        (a ValueError) For a single value per channel in training, or an invalid ``eps`` or
+        mask.
     RuntimeError
         torch's own, for wrong shapes, dtypes and devices.
 
@@ -59,16 +61,16 @@ def batch_norm(
     tensor([[-1.],
             [ 1.]])
     """
-    if input.ndim < 2:  # no channels: torch has its errors, and an answer for no values at all
+    if input.ndim < 2:  # no channels: torch raises an error, or returns an empty tensor
         return torch.nn.functional.batch_norm(
             input, running_mean, running_var, weight, bias, training, momentum, eps
         )
-    over = broadcast_mask(input, mask, None)
+    mask = broadcast_mask(input, mask, None)
     if not training:
-        return normalize_fixed(input, running_mean, running_var, weight, bias, eps, over)
-    if has_single_value(input, over):
+        return normalize_fixed(input, running_mean, running_var, weight, bias, eps, mask)
+    if has_single_value(input, mask):
         raise single_value_error(input)
-    y, batch = normalize_batch(input, weight, bias, eps, over, (running_mean, running_var))
+    y, batch = normalize_batch(input, weight, bias, eps, mask, (running_mean, running_var))
     if batch is not None and running_mean is not None and running_var is not None:
         running_stats.update_running_stats(running_mean, running_var, None, batch, momentum)
     return y
@@ -82,9 +84,9 @@ def normalize_batch(
     mask: Tensor | None = None,
     running_stats: tuple[Tensor | None, Tensor | None] = (None, None),
 ) -> tuple[Tensor, Statistics | native.BatchStatistics | None]:
-    """Normalise with the batch's own statistics, and return those: None for an empty batch.
+    """Normalize with the batch's statistics, and return both; None for an empty batch.
 
-    ``running`` is not used, but what torch refuses of it is refused.
+    ``running_stats`` are only checked, with torch's errors.
     """
     if mask is None and eps > 0.0 and native.supports(x, weight, bias, *running_stats):
         return native.normalize_batch(x, weight, bias, eps)
@@ -103,7 +105,7 @@ def normalize_fixed(
     eps: float,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Normalise with given statistics."""
+    """Normalize with given statistics."""
     if eps < 0.0:
         raise DataError(f"batch_norm eps must be non-negative, but got {eps}")
     if mean is None or variance is None:
@@ -117,16 +119,16 @@ def normalize_fixed(
 
 
 def has_single_value(x: Tensor, mask: Tensor | None) -> bool:
-    """Whether there is one value a channel, so that a batch has no variance."""
+    """Return whether there is one value per channel, so a batch has no variance."""
     if mask is None:
         return x.numel() == x.size(1)
     if torch.compiler.is_compiling():
-        return False  # that would break the graph; the running statistics then stay
+        return False  # reading the sum would break the graph; the update is then skipped
     return int(mask.expand(x.shape[0], 1, *x.shape[2:]).sum()) == 1
 
 
 def single_value_error(x: Tensor, advice: str = "") -> DataError:
-    """Return torch's error for one value a channel."""
+    """Return torch's error for a single value per channel."""
     return DataError(
         f"Expected more than 1 value per channel when training, got input size {x.size()}{advice}"
     )
@@ -140,7 +142,7 @@ def check_training(
     running_var: Tensor | None,
     eps: float,
 ) -> None:
-    """Raise what torch raises in training."""
+    """Raise torch's errors for invalid arguments in training."""
     if eps <= 0.0:
         raise DataError(f"batch_norm eps must be positive during training, but got {eps}")
     check_as_torch(x, weight, bias, running_mean, running_var, training=True, eps=eps)
@@ -156,17 +158,17 @@ def check_as_torch(
     training: bool,
     eps: float,
 ) -> None:
-    """Raise what torch raises for shapes, dtypes and devices that do not go together.
+    """Raise torch's errors for incompatible shapes, dtypes and devices.
 
-    What looks odd is given to torch; if torch takes it after all, so do we.
+    Unusual combinations are passed to torch; those that it accepts are accepted here.
     """
-    parts = [part for part in (weight, bias, running_mean, running_var) if part is not None]
+    tensors = [t for t in (weight, bias, running_mean, running_var) if t is not None]
     if x.is_floating_point() and (training or (running_mean, running_var).count(None) == 0):
         half = x.dtype in (torch.bfloat16, torch.float16)
-        dtypes = {part.dtype for part in parts}
-        alike = dtypes <= {x.dtype} or (half and dtypes == {torch.float32})
-        if alike and all(p.shape == x.shape[1:2] and p.device == x.device for p in parts):
+        dtypes = {t.dtype for t in tensors}
+        compatible = dtypes <= {x.dtype} or (half and dtypes == {torch.float32})
+        if compatible and all(t.shape == x.shape[1:2] and t.device == x.device for t in tensors):
             return
-    mean = None if running_mean is None else running_mean.clone()  # torch would move them
+    mean = None if running_mean is None else running_mean.clone()  # torch would update them
     variance = None if running_var is None else running_var.clone()
     torch.batch_norm(x, weight, bias, mean, variance, training, 0.0, eps, False)

@@ -1,9 +1,9 @@
-"""Beneath the transforms of `torch.func`: where running statistics move.
+"""Update running statistics outside `torch.func` transforms.
 
-`grad`, `jacrev` and `jvp` forbid a function to change what was not given to it, and so torch's own
-layers fail in training (pytorch #85533). But running statistics are not differentiated: they
-take in the values of the batch, once for each time that the function runs, as without a
-transform. `vmap` is another matter: which of its batches should come first?
+Under `grad`, `jacrev` and `jvp` a function must not modify tensors that are not its arguments,
+so torch's own layers fail in training (pytorch #85533). But running statistics are not
+differentiated: they can be updated with the values of the batch, once per call of the function,
+as without a transform. This does not hold for `vmap`, whose batches have no order.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from evenly.torch.reference import Statistics
 
 
 def is_outside_transforms(running: Tensor) -> bool:
-    """Whether transforms are at work, and these running statistics are beneath them."""
+    """Return whether transforms are active that do not wrap these running statistics."""
     if torch.compiler.is_compiling() or peek_interpreter_stack() is None:
         return False
     return not is_functorch_wrapped_tensor(running)
@@ -32,29 +32,29 @@ def is_outside_transforms(running: Tensor) -> bool:
 
 @contextmanager
 def without_transforms() -> Iterator[None]:
-    """Go beneath all transforms, for a while."""
+    """Suspend all transforms within the context."""
     with temporarily_clear_interpreter_stack(), forward_ad._set_fwd_grad_enabled(False):
         yield
 
 
-def statistics(batch: Statistics) -> Statistics:
-    """Return the values that transforms have wrapped."""
-    number = batch.num_values
+def unwrap_statistics(batch: Statistics) -> Statistics:
+    """Return the statistics without the wrappers of transforms."""
+    count = batch.num_values
     return Statistics(
-        _value(batch.mean),
-        _value(batch.variance),
-        _value(number) if isinstance(number, Tensor) else number,
+        _unwrap(batch.mean),
+        _unwrap(batch.variance),
+        _unwrap(count) if isinstance(count, Tensor) else count,
     )
 
 
-def _value(wrapped: Tensor) -> Tensor:
+def _unwrap(wrapped: Tensor) -> Tensor:
     while is_functorch_wrapped_tensor(wrapped):
         if is_batchedtensor(wrapped):
             raise RuntimeError(
-                "Under vmap, running_mean and running_var must be mapped over together with the "
-                "input. Received: an input that is mapped over, and running statistics that are "
-                "not. Build the layer with track_running_stats=False, call eval(), or give each "
-                "its own by torch.func.stack_module_state."
+                "Under vmap, running_mean and running_var must be mapped together with the input. "
+                "Received: a mapped input and running statistics that are not mapped. Build the "
+                "layer with track_running_stats=False, call eval(), or stack the statistics with "
+                "torch.func.stack_module_state."
             )
         wrapped = get_unwrapped(wrapped)
     return wrapped

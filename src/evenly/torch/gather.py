@@ -1,4 +1,4 @@
-"""Moments of several ranks, added up."""
+"""Merge the moments of all ranks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,51 +10,52 @@ from evenly.moments import Moments
 
 
 def gather(moments: Moments, group: Any = None) -> Moments:
-    """Return the sum of all ranks' moments: the same bits on each of them, and on one machine.
+    """Return the merged moments of all ranks.
 
-    Each rank receives the moments of all others, as pickles: some 45 KB from each for a
-    thousand columns.
+    The result is bit-identical on every rank, and to a fit in one process. Each rank receives
+    the pickled moments of all others: about 45 KB from each for a thousand columns.
 
     Parameters
     ----------
     moments
-        This rank's, of its own part of the data; a rank without data has empty ones. All
-        ranks of the group must call.
+        The moments of this rank's data; a rank without data passes empty moments. All ranks
+        of the group must call.
     group
-        A ``torch.distributed`` process group, of any backend; None: all ranks.
+        A ``torch.distributed`` process group of any backend; None for all ranks.
 
     Raises
     ------
     ColumnError
-        When the ranks have different columns; on every rank, so that none waits for another.
+        If the ranks have different columns. Every rank raises it, so none hangs.
     DataError
-        When this rank is not in the group; when one column is a time in different units.
+        If this rank is not in the group, or if a time column has different units.
 
     Examples
     --------
-    With one rank for each part of a data set::
+    With one file per rank::
 
-        moments = evenly.torch.gather(evenly.fit(parts[torch.distributed.get_rank()]))
+        moments = evenly.torch.gather(evenly.fit(files[torch.distributed.get_rank()]))
     """
     if dist.get_rank(group) < 0:
         raise DataError(
             "Only the ranks of a group can gather over it. Received: a group without rank "
-            f"{dist.get_rank()}. Call gather on its members only."
+            f"{dist.get_rank()}. Call gather only on members of the group."
         )
-    parts: list[Any] = [None] * dist.get_world_size(group)
-    dist.all_gather_object(parts, moments, group=group)
-    return _merge_ranks(parts, group)
+    gathered: list[Any] = [None] * dist.get_world_size(group)
+    dist.all_gather_object(gathered, moments, group=group)
+    return _merge_ranks(gathered, group)
 
 
-def _merge_ranks(parts: Sequence[Moments], group: Any) -> Moments:
-    """Return the sum; all ranks come upon the same misfit, and name the same rank."""
-    total = parts[0]
-    for index, part in enumerate(parts[1:], 1):
+def _merge_ranks(gathered: Sequence[Moments], group: Any) -> Moments:
+    """Merge the moments of all ranks.
+
+    On a mismatch every rank raises the same error, naming the same rank.
+    """
+    total = gathered[0]
+    for index, moments in enumerate(gathered[1:], 1):
         try:
-            total = total + part
+            total = total + moments
         except (ColumnError, DataError) as error:
             rank = dist.get_global_rank(group or dist.group.WORLD, index)
-            raise type(error)(
-                f"{error} It is rank {rank} that differs from those before."
-            ) from None
+            raise type(error)(f"{error} Rank {rank} differs from the ranks before it.") from None
     return total

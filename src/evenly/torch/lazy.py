@@ -1,4 +1,4 @@
-"""Layers that learn their number of channels from the first batch."""
+"""Batch norms that take their number of channels from the first batch."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from evenly.torch.batch_norm import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNo
 
 
 class LazyBatchNorm(BatchNorm):
-    """What the lazy layers share: the constructor, without ``num_features``."""
+    """Base class of the lazy layers, whose constructor has no ``num_features``."""
 
     def __init__(
         self,
@@ -32,23 +32,23 @@ class LazyBatchNorm(BatchNorm):
         self._set_options(virtual_batch_size, non_finite=non_finite, single=single, update=update)
 
     def initialize_parameters(self, input: Tensor, **padding: Tensor | None) -> None:
-        """Take the number of channels from the input, with a mask or without."""
+        """Set the number of channels from the input; a mask is ignored."""
         super().initialize_parameters(input)
 
 
 class LazyBatchNorm1d(LazyBatchNorm, nn.LazyBatchNorm1d):
-    """`BatchNorm1d` that takes ``num_features`` from its first input, and becomes one."""
+    """Become a `BatchNorm1d` with ``num_features`` from the first input."""
 
     cls_to_become = BatchNorm1d
 
 
 class LazyBatchNorm2d(LazyBatchNorm, nn.LazyBatchNorm2d):
-    """`BatchNorm2d` that takes ``num_features`` from its first input, and becomes one."""
+    """Become a `BatchNorm2d` with ``num_features`` from the first input."""
 
     cls_to_become = BatchNorm2d
 
 
 class LazyBatchNorm3d(LazyBatchNorm, nn.LazyBatchNorm3d):
-    """`BatchNorm3d` that takes ``num_features`` from its first input, and becomes one."""
+    """Become a `BatchNorm3d` with ``num_features`` from the first input."""
 
     cls_to_become = BatchNorm3d

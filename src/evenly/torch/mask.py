@@ -1,4 +1,4 @@
-"""Which values count, and which are padding: one form for masks and for lengths."""
+"""Convert masks and lengths to one form that tells values from padding."""
 
 import torch
 from torch import Tensor
@@ -7,18 +7,18 @@ from evenly.errors import DataError
 
 
 def broadcast_mask(x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor | None:
-    """Return the mask in the form that broadcasts over ``x`` of shape (N, C, *): (N, 1, *).
+    """Return a mask of shape (N, 1, *), broadcastable to ``x`` of shape (N, C, *).
 
     Parameters
     ----------
     mask
-        Boolean, True where a value counts: (N,), or whatever broadcasts to (N, *), or the
-        same with an axis of length 1 for the channels.
+        Boolean, True where a value counts: shape (N,), a shape that broadcasts to (N, *), or
+        one with an additional channel axis of length 1.
     lengths
-        How much of the last axis counts for each sample: whole numbers, shape (N,).
+        The valid length of each sample along the last axis: integers, shape (N,).
     """
     if mask is not None and lengths is not None:
-        raise DataError("Padding is said by mask= or by lengths=. Received: both. Pass one.")
+        raise DataError("Padding is given by mask= or lengths=. Received: both. Pass one of them.")
     if lengths is not None:
         return _mask_from_lengths(x, lengths)
     if mask is None:
@@ -26,15 +26,15 @@ def broadcast_mask(x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Te
     if mask.dtype != torch.bool:
         raise DataError(
             f"mask must be boolean, True where a value counts. Received: {mask.dtype}. "
-            "Compare to get one: mask = tokens != padding."
+            "Create one by a comparison: mask = tokens != padding."
         )
     shape = tuple(mask.shape)
     if mask.ndim == 1:
         shape = (*shape, *[1] * (x.ndim - 1))
     elif mask.ndim == x.ndim - 1:
         shape = (shape[0], 1, *shape[1:])
-    wanted = (x.shape[0], 1, *x.shape[2:])
-    fits = len(shape) == x.ndim and all(a in (1, b) for a, b in zip(shape, wanted, strict=True))
+    target = (x.shape[0], 1, *x.shape[2:])
+    fits = len(shape) == x.ndim and all(a in (1, b) for a, b in zip(shape, target, strict=True))
     if not fits:
         raise DataError(
             f"mask must have the shape (N,) or (N, *) of the input, {(x.shape[0], *x.shape[2:])}, "
@@ -46,7 +46,7 @@ def broadcast_mask(x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Te
 def _mask_from_lengths(x: Tensor, lengths: Tensor) -> Tensor:
     if x.ndim != 3 or lengths.shape != x.shape[:1] or lengths.is_floating_point():
         raise DataError(
-            "lengths must be whole numbers of shape (N,), for an input of shape (N, C, L). "
+            "lengths must be integers of shape (N,), for an input of shape (N, C, L). "
             f"Received: {lengths.dtype} of shape {tuple(lengths.shape)}, and an input of shape "
             f"{tuple(x.shape)}. Pass mask= for other shapes."
         )

@@ -1,4 +1,4 @@
-"""A layer that becomes one of another class, with all that it holds."""
+"""Change the class of a layer in place."""
 
 import warnings
 from collections.abc import Collection
@@ -9,62 +9,65 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
 from evenly.errors import format_names
-from evenly.torch import batch_norm as ours
-from evenly.torch import lazy
+from evenly.torch import batch_norm, lazy
 
 Pairs = dict[type[nn.Module], type[nn.Module]]
-Named = list[tuple[str, Any]]
+NamedLayers = list[tuple[str, Any]]
 
 PAIRS: Pairs = {
-    nn.BatchNorm1d: ours.BatchNorm1d,
-    nn.BatchNorm2d: ours.BatchNorm2d,
-    nn.BatchNorm3d: ours.BatchNorm3d,
+    nn.BatchNorm1d: batch_norm.BatchNorm1d,
+    nn.BatchNorm2d: batch_norm.BatchNorm2d,
+    nn.BatchNorm3d: batch_norm.BatchNorm3d,
 }
-"""Torch's classes and ours."""
+"""torch's classes and the corresponding classes of evenly."""
 
 LAZY_PAIRS: Pairs = {
     nn.LazyBatchNorm1d: lazy.LazyBatchNorm1d,
     nn.LazyBatchNorm2d: lazy.LazyBatchNorm2d,
     nn.LazyBatchNorm3d: lazy.LazyBatchNorm3d,
 }
-"""Torch's classes and ours, before their first batch."""
+"""The same for lazy layers, before their first batch."""
 
 
-def class_of(module: nn.Module) -> type[nn.Module]:
-    """Return a module's class; for one with parametrizations, that without."""
+def original_class(module: nn.Module) -> type[nn.Module]:
+    """Return a module's class, before parametrizations."""
     return parametrize.type_before_parametrizations(module)
 
 
 def set_class(module: nn.Module, new: type[nn.Module]) -> None:
     """Change a module's class, and nothing else.
 
-    Whoever holds the module or its tensors (optimisers, hooks, other modules) notices nothing.
+    References to the module and its tensors (optimizers, hooks, other modules) stay valid.
     """
     if parametrize.is_parametrized(module):
-        # Its class is its own, made by torch: a subclass that has the properties.
-        kept = {k: v for k, v in vars(type(module)).items() if k not in ("__dict__", "__weakref__")}
-        new = type(f"Parametrized{new.__name__}", (new,), kept)
+        # torch created a subclass for this module, with the properties: create one of `new`.
+        namespace = {
+            k: v for k, v in vars(type(module)).items() if k not in ("__dict__", "__weakref__")
+        }
+        new = type(f"Parametrized{new.__name__}", (new,), namespace)
     module.__class__ = new
 
 
 def find_batch_norms(
-    model: nn.Module, classes: Collection[type[nn.Module]], fine: Collection[type[nn.Module]] = ()
-) -> Named:
-    """Return the batch norms of just these classes, by name, each once.
+    model: nn.Module,
+    classes: Collection[type[nn.Module]],
+    allowed: Collection[type[nn.Module]] = (),
+) -> NamedLayers:
+    """Return the names and layers of exactly these classes, each layer once.
 
-    Subclasses do something of their own: they are left alone, with a warning that names
-    them, unless they are ``fine``.
+    Subclasses may behave differently: they are excluded with a warning that names them,
+    unless they are ``allowed``.
     """
-    found, others = [], []
+    layers, others = [], []
     for name, module in model.named_modules():
-        if class_of(module) in classes:
-            found.append((name, module))
-        elif isinstance(module, _BatchNorm) and class_of(module) not in fine:
+        if original_class(module) in classes:
+            layers.append((name, module))
+        elif isinstance(module, _BatchNorm) and original_class(module) not in allowed:
             others.append(f"{name or 'the model'} ({type(module).__name__})")
     if others:
         warnings.warn(
-            "Batch norms of classes that are neither torch's nor evenly's were left alone: "
+            "Batch norms of classes that are neither torch's nor evenly's were not converted: "
             f"{format_names(others)}.",
             stacklevel=3,
         )
-    return found
+    return layers

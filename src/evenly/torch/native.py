@@ -1,7 +1,7 @@
-"""Batch normalisation on the core's kernels: dense tensors on CPUs.
+"""Batch normalization on the core's kernels, for dense tensors on CPUs.
 
-Between torch and the kernels stands one `autograd.Function`, and nothing else: at small
-batches it is Python that takes the time, a microsecond an operation.
+Only one `autograd.Function` stands between torch and the kernels: small batches are limited by
+Python, which takes about a microsecond per operation.
 """
 
 from typing import Any
@@ -21,12 +21,12 @@ from evenly import _core
 from evenly.torch import reference
 
 
-def supports(x: Tensor, *parts: Tensor | None) -> bool:
-    """Return whether the kernels take a batch with these per-channel parts.
+def supports(x: Tensor, *channel_tensors: Tensor | None) -> bool:
+    """Return whether the kernels support a batch with these per-channel tensors.
 
-    Not for them is what torch wants to see the operations of (compiling, tracing,
-    `torch.func`, forward-mode derivatives, dispatch modes, subclasses), what is on other
-    devices, and what torch may refuse. (Nor anything in a torch without DLPack's exchange API.)
+    They do not if torch has to see the single operations (compiling, tracing, `torch.func`,
+    forward-mode derivatives, dispatch modes, tensor subclasses), for other devices, and for
+    arguments that torch may reject. (Nor in a torch without DLPack's exchange API.)
     """
     if (
         is_compiling()
@@ -37,19 +37,19 @@ def supports(x: Tensor, *parts: Tensor | None) -> bool:
         or _get_tracing_state() is not None
     ):
         return False
-    return _core.takes(x, *parts)
+    return _core.takes(x, *channel_tensors)
 
 
 class BatchStatistics:
-    """Statistics of a batch as the kernels keep them.
+    """Statistics of a batch in the kernels' format.
 
     Attributes
     ----------
     saved
-        Four float64 a channel: the mean as all highs and all lows, the biased variances, and
-        1 / sqrt(variance + eps).
+        Four float64 arrays with one number per channel: the high and the low parts of the
+        means, the biased variances, and 1 / sqrt(variance + eps).
     num_values
-        How many values each channel has.
+        The number of values per channel.
     """
 
     __slots__ = ("num_values", "saved")
@@ -72,19 +72,19 @@ class BatchStatistics:
 
 
 def as_tensor(saved: bytearray) -> Tensor:
-    """Return the saved numbers, float64 of shape (4, C)."""
+    """Return the saved numbers as a float64 tensor of shape (4, C)."""
     return torch.frombuffer(saved, dtype=torch.float64).view(4, -1)
 
 
 def normalize_batch(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> tuple[Tensor, BatchStatistics]:
-    """Normalise what they `supports` with the batch's own statistics, and return those."""
+    """Normalize a supported batch with its own statistics, and return both."""
     x = _core.dense(x)
-    kept = BatchStatistics(x)
-    if _differentiable(x, weight, bias):
-        return _apply(x, weight, bias, (kept, eps, None)), kept
-    return _core.batch_norm(x, weight, bias, eps, kept.saved, True), kept
+    batch = BatchStatistics(x)
+    if _needs_grad(x, weight, bias):
+        return _apply(x, weight, bias, (batch, eps, None)), batch
+    return _core.batch_norm(x, weight, bias, eps, batch.saved, True), batch
 
 
 def normalize_fixed(
@@ -95,19 +95,18 @@ def normalize_fixed(
     bias: Tensor | None,
     eps: float,
 ) -> Tensor:
-    """Normalise what they `supports` with given statistics."""
+    """Normalize a supported batch with given statistics."""
     x = _core.dense(x)
-    if _differentiable(x, weight, bias):
+    if _needs_grad(x, weight, bias):
         return _apply(x, weight, bias, (BatchStatistics(x), eps, (mean, variance)))
     return _core.batch_norm_fixed(x, mean, variance, weight, bias, eps, None)
 
 
 _Context = tuple[BatchStatistics, float, tuple[Tensor, Tensor] | None]
-"""What a call needs beside its differentiable inputs: where statistics are kept, and last the
-fixed ones, if any."""
+"""The batch's statistics, eps, and the given mean and variance, if any."""
 
 
-def _differentiable(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
+def _needs_grad(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
     return torch.is_grad_enabled() and (
         x.requires_grad
         or (weight is not None and weight.requires_grad)
@@ -116,57 +115,56 @@ def _differentiable(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bo
 
 
 class _BatchNorm(torch.autograd.Function):
-    """Both directions on the kernels; the second derivative in plain operations."""
+    """Forward and backward pass on the kernels; second derivatives in torch."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, call: _Context
+        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, context: _Context
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.bias, ctx.call = bias, call  # of bias only the kind is used: it may change meanwhile
-        kept, eps, fixed = call
+        ctx.bias, ctx.context = bias, context  # bias may change: only its dtype is used
+        batch, eps, fixed = context
         if fixed is None:
-            return _core.batch_norm(x, weight, bias, eps, kept.saved, True)
-        return _core.batch_norm_fixed(x, *fixed, weight, bias, eps, kept.saved)
+            return _core.batch_norm(x, weight, bias, eps, batch.saved, True)
+        return _core.batch_norm_fixed(x, *fixed, weight, bias, eps, batch.saved)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         x, weight = ctx.saved_tensors
         bias = ctx.bias
-        if torch.is_grad_enabled() or _is_batched(
-            gradient
-        ):  # create_graph=True, is_grads_batched=True
+        # create_graph=True or is_grads_batched=True
+        if torch.is_grad_enabled() or _is_batched(gradient):
             return *_double_backward(x, weight, bias, gradient, ctx), None
-        kept, _, fixed = ctx.call
+        batch, _, fixed = ctx.context
         for_x, for_weight, for_bias, _ = ctx.needs_input_grad
-        found = _core.batch_norm_backward(
-            x, gradient, weight, bias, kept.saved, for_x, for_weight, for_bias, fixed is not None
+        gradients = _core.batch_norm_backward(
+            x, gradient, weight, bias, batch.saved, for_x, for_weight, for_bias, fixed is not None
         )
-        return *found, None
+        return *gradients, None
 
 
-# Function.apply without its own first step, which looks for torch.func's transforms in 3 us;
-# `supports` has seen that there are none.
+# Function.apply without its first step, which checks for torch.func's transforms in 3 us;
+# `supports` has checked that there are none.
 _apply = super(torch.autograd.Function, _BatchNorm).apply
 
 
 def _is_batched(gradient: Tensor) -> bool:
-    """Whether it stands for many gradients at once, and has no memory of its own."""
+    """Return whether the tensor is a batch of gradients (of `vmap`), without storage."""
     return bool(is_legacy_batchedtensor(gradient) or is_functorch_wrapped_tensor(gradient))
 
 
 def _double_backward(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, gradient: Tensor, ctx: Any
 ) -> list[Tensor | None]:
-    """Return the gradients in operations that can be differentiated once more, and mapped."""
-    kept, eps, fixed = ctx.call
-    again = torch.is_grad_enabled()
+    """Return the gradients, computed with differentiable and mappable operations."""
+    batch, eps, fixed = ctx.context
+    create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
         if fixed is None:
             y, _ = reference.normalize_batch(x, weight, bias, eps)
         else:
-            y = reference.normalize_fixed(x, kept.mean, kept.variance, weight, bias, eps)
-    wanted = ctx.needs_input_grad[:3]
-    inputs = [part for part, ok in zip((x, weight, bias), wanted, strict=True) if ok]
-    found = iter(torch.autograd.grad(y, inputs, gradient, create_graph=again))
-    return [next(found) if ok else None for ok in wanted]
+            y = reference.normalize_fixed(x, batch.mean, batch.variance, weight, bias, eps)
+    needs_gradient = ctx.needs_input_grad[:3]
+    inputs = [t for t, needed in zip((x, weight, bias), needs_gradient, strict=True) if needed]
+    gradients = iter(torch.autograd.grad(y, inputs, gradient, create_graph=create_graph))
+    return [next(gradients) if needed else None for needed in needs_gradient]

@@ -1,15 +1,14 @@
-"""The input layer: mean 0 and variance 1 from exact statistics, fitted or learned on the way."""
+"""Layers that normalize a model's input with exact statistics, and undo it."""
 
 from typing import Any, Self
 
 from torch import Tensor
 
-from evenly.errors import DataError
+from evenly.errors import check_choice
 from evenly.fit import fit
 from evenly.moments.statistics import Correction
 from evenly.torch import custom_op
 from evenly.torch.buffers import ScalingTensors
-from evenly.torch.denormalize import Denormalize
 from evenly.torch.moments_layer import MomentsLayer
 from evenly.torch.running_stats import is_recomputing
 from evenly.torch.scaling import apply_scaling, is_plain_cpu
@@ -17,79 +16,80 @@ from evenly.typing import Constant, Infinite, Missing
 
 
 class Normalize(MomentsLayer):
-    """Gives every feature mean 0 and variance 1; stands right after the input.
+    """Normalize each feature of the input to mean 0 and variance 1.
 
     ::
 
         y = (x - mean) / std = ((x - hi) - lo) * scale
 
-    with mean and standard deviation of *all rows so far*, exactly (`evenly.Moments`), not of a
-    batch as in batch normalisation. There is no epsilon.
+    with the exact mean and standard deviation (`evenly.Moments`) of *all rows so far*, not of the
+    current batch as in batch normalization. There is no epsilon.
 
-    - ``Normalize.fit(source)`` reads them beforehand from anything that `evenly.fit` takes.
-    - ``Normalize(num_features)`` learns them on the way: in training mode every batch is added
-      to the statistics, then normalised with them. However the data were cut into batches, an
-      epoch ends with the statistics, to the bit, that `evenly.fit` has of the whole. ``freeze()``
-      ends the learning, or else a second epoch counts the same rows again.
+    - ``Normalize.fit(source)`` computes them in advance from any source of `evenly.fit`.
+    - ``Normalize(num_features)`` learns them during training: in training mode every batch is
+      added to the statistics, then normalized with them. For any batch size, the statistics
+      after an epoch are bit-identical to those of `evenly.fit` on all data. Call ``freeze()``
+      then to stop learning, or a second epoch counts the same rows again.
 
     Parameters
     ----------
     num_features
-        The length of the axis of features.
+        The number of features.
     feature_axis
-        That axis. 1 is right for N×F, N×C×L and N×C×H×W; choose -1 for features last.
-        One dimension is a single row, and needs -1.
+        The axis of the features: 1 for N×F, N×C×L and N×C×H×W; choose -1 if the features are
+        last. A one-dimensional input is a single row, and needs -1.
     correction
-        What the variance subtracts from the count: see `Moments.variance`.
+        The number subtracted from the count in the variance: see `Moments.variance`.
     constant
-        For features of variance exactly 0. ``"zero"``: they become 0. ``"center"``: only the
-        mean is subtracted; choose it when later data may vary. ``"error"``: evaluation and
-        ``freeze()`` refuse them; choose it when a constant feature means something is broken.
+        How to treat features with a variance of exactly 0. ``"zero"``: they become 0.
+        ``"center"``: only the mean is subtracted; choose it when later data may vary.
+        ``"error"``: evaluation and ``freeze()`` raise an error; choose it when a constant
+        feature indicates a fault.
     missing
-        ``"keep"``: NaN stays NaN. ``"zero"`` puts 0, the mean; choose it before layers that
-        cannot take NaN, which are nearly all. In the statistics, NaN is never a value.
+        ``"keep"`` keeps NaN. ``"zero"`` replaces it by 0, the mean; choose it before layers
+        that cannot handle NaN, which are nearly all. NaN never counts in the statistics.
     infinite
-        ``"error"``: a batch with an infinity is refused in learning, and leaves the statistics
-        as they were. ``"missing"``: infinities are no values in the statistics, and stay what
-        they are in the output.
+        ``"error"``: learning from a batch with an infinity raises an error, and leaves the
+        statistics unchanged. ``"missing"``: infinities do not count in the statistics, and
+        stay infinite in the output.
     device
-        Of the buffers.
+        The device of the buffers.
 
     Attributes
     ----------
     hi, lo, scale
-        Buffers in float64: the mean as a sum of two, and 1 / std (0 for a constant feature).
-        ``.half()`` and other casts of the model leave them alone, moves take them along.
+        Buffers in float64: the mean as a sum of two numbers, and 1 / std (0 for a constant
+        feature). Moves of the model apply to them; ``.half()`` and other casts do not.
     moments
-        The exact statistics: a copy.
+        A copy of the exact statistics.
     frozen
-        Whether learning has ended for good.
+        Whether learning has stopped.
 
     Raises
     ------
     DataError
-        For another shape, for an infinity in learning, and in evaluation when no row has been
-        seen. ``fit``, ``from_moments`` and ``freeze()`` check more: every feature needs a value,
-        and more values than ``correction``.
+        For an invalid shape, for an infinity during learning, and for evaluation without any
+        statistics. ``fit``, ``from_moments`` and ``freeze()`` check more: every feature needs a
+        value, and more values than ``correction``.
 
     Notes
     -----
-    Floating input keeps its type, others come out in torch's default dtype. The arithmetic is in
-    float64, rounded once: a float32 result is within a few ulp of the exact one, at any offset.
-    Gradients flow to the input (times ``scale``), none to the statistics.
+    Floating-point input keeps its dtype; other input becomes torch's default dtype. Results are
+    computed in float64 and rounded once: a float32 result is within a few ulp of the exact one,
+    at any offset. Gradients flow to the input (times ``scale``), but not to the statistics.
 
-    While it learns nothing is refused for want of rows: until a feature has more values than
-    ``correction``, and two different ones, it counts as constant. So a first batch of one row
-    gives 0 (with ``correction=0``, the default), not an error and not NaN. A batch of no rows
-    teaches nothing. Activation checkpointing's second forward pass counts nothing.
+    Learning needs no minimum number of rows: until a feature has more values than
+    ``correction``, and two different ones, it is treated as constant. So a first batch of one
+    row becomes 0 (with ``correction=0``, the default), not an error or NaN. A batch without rows
+    changes nothing, nor does a forward pass that activation checkpointing recomputes.
 
-    The statistics and ``frozen`` travel in ``state_dict``: the buffers, and under
-    ``_extra_state`` the bytes of a statistics file (``docs/format.md``) in a tensor. Options
-    do not. Nothing is unpickled; what is loaded is checked.
+    ``state_dict`` contains the buffers and, under ``_extra_state``, a tensor with ``frozen`` and
+    the bytes of a statistics file (``docs/format.md``), but not the options. Loading it
+    unpickles nothing and checks everything.
 
-    ``torch.compile(fullgraph=True)`` takes it learning or not; ``torch.export`` and ONNX after
-    ``.eval()`` or ``.freeze()``. Under DistributedDataParallel each process learns its own
-    rows, and `moments` shows how to add them up. No GPU was measured.
+    ``torch.compile(fullgraph=True)`` supports the layer, also while it learns; ``torch.export``
+    and ONNX support it after ``.eval()`` or ``.freeze()``. Under DistributedDataParallel each
+    process learns from its own rows, and `moments` shows how to merge them. No GPU was measured.
 
     Examples
     --------
@@ -128,8 +128,7 @@ class Normalize(MomentsLayer):
             missing=missing,
             device=device,
         )
-        if infinite not in ("error", "missing"):
-            raise DataError(f"infinite must be 'error' or 'missing'. Received: {infinite!r}.")
+        check_choice("infinite", infinite, ("error", "missing"))
         self.infinite: Infinite = infinite
 
     @classmethod
@@ -147,21 +146,22 @@ class Normalize(MomentsLayer):
         feature_axis: int = 1,
         **options: Any,
     ) -> Self:
-        """Return a frozen layer with the statistics of a source, read once.
+        """Create a frozen layer with the statistics of a source, which is read once.
 
         Parameters
         ----------
         source, columns, exclude, weights, select, infinite, threads, progress
-            As for `evenly.fit`: arrays, tensors, frames, files, a ``DataLoader``.
+            As in `evenly.fit`; sources include arrays, tensors, frames, files and a
+            ``DataLoader``.
         feature_axis
-            As for the constructor; for arrays, the source's too.
+            As in the constructor; also the axis of an array source.
         options
-            The constructor's.
+            Other options of the constructor.
 
         Raises
         ------
         DataError, ColumnError, SourceError, UnsupportedTypeError
-            As `evenly.fit` does, and `from_moments`.
+            As `evenly.fit` and `from_moments`.
 
         Examples
         --------
@@ -187,15 +187,15 @@ class Normalize(MomentsLayer):
         return cls.from_moments(moments, feature_axis=feature_axis, infinite=infinite, **options)
 
     def unfreeze(self) -> Self:
-        """Go on learning in training mode, on top of what is known, and return the layer.
+        """Continue learning in training mode, and return the layer.
 
-        To forget what is known, ``layer.moments = Moments.empty(num_features)``.
+        To discard the statistics, assign ``layer.moments = Moments.empty(num_features)``.
         """
         self.frozen = False
         return self
 
-    def inverse(self) -> Denormalize:
-        """Return the layer that undoes this one, with a copy of the statistics as they are now."""
+    def inverse(self) -> "Denormalize":
+        """Return the layer that undoes this one, with a copy of the current statistics."""
         return Denormalize.from_moments(
             self._moments,
             feature_axis=self.feature_axis,
@@ -205,30 +205,56 @@ class Normalize(MomentsLayer):
         )
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return the input normalised, after learning from it when that is on."""
+        """Normalize the input, after learning from it in training mode."""
         axis = self._resolve_axis(input)
-        hi, lo, scale = self._numbers
+        hi, lo, scale = self._scaling_buffers
         if self.training and not self.frozen:
-            self._take_in(input)
+            self._update_statistics(input)
             if input.requires_grad:
-                scale = scale.clone()  # the next batch changes it, and backward needs this one
-        elif not self._ready:
+                scale = scale.clone()  # backward needs it after the next batch changes it
+        elif not self._is_ready:
             self._check_ready()
         return apply_scaling(input, hi, lo, scale, axis, inverse=False, missing=self.missing)
 
-    def _take_in(self, x: Tensor) -> None:
+    def _update_statistics(self, x: Tensor) -> None:
         if x.requires_grad:
             x = x.detach()
         if is_plain_cpu(x):
-            self.learn(x, self._numbers)
+            self.learn(x, self._scaling_buffers)
         else:
             custom_op.check_not_exporting()
-            custom_op.update_statistics(x, *self._numbers, self._number)
+            custom_op.update_statistics(x, *self._scaling_buffers, self._layer_id)
 
     def learn(self, x: Tensor, into: ScalingTensors) -> None:
-        """Add a batch to the statistics, and write those."""
+        """Add a batch to the statistics, and write the buffers."""
         if is_recomputing():
             return
         rows = x.unsqueeze(0) if x.ndim == 1 else x
         self._moments.update(rows.cpu(), feature_axis=self.feature_axis, infinite=self.infinite)
-        self._write(into)
+        self._write_buffers(into)
+
+
+class Denormalize(MomentsLayer):
+    """Undo `Normalize`: ``y = x * std + mean`` for each feature.
+
+    Put it at the end of a model whose target was normalized; create it with
+    ``Normalize.inverse()``. It never learns. Options, shapes, dtypes, ``state_dict`` and errors
+    are those of `Normalize`; a constant feature is restored exactly.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from evenly.torch import Normalize
+    >>> layer = Normalize.fit(torch.tensor([[1.0, 7.0], [3.0, 7.0]]))
+    >>> layer.inverse()(torch.tensor([[0.5, 0.0]]))
+    tensor([[2.5000, 7.0000]])
+    """
+
+    _is_inverse = True
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the input times the standard deviation plus the mean."""
+        axis = self._resolve_axis(input)
+        if not self._is_ready:
+            self._check_ready()
+        return apply_scaling(input, *self._scaling_buffers, axis, inverse=True, missing="keep")

@@ -1,7 +1,7 @@
-"""Batch normalisation in plain torch operations: any device, any derivative, any transform.
+"""Batch normalization in torch operations, for any device and transform.
 
-What the kernels compute, said again in operations that torch can differentiate (twice,
-forwards and backwards), map, trace, compile and export. Statistics are taken in float64.
+It computes the same as the kernels, in operations that torch can differentiate (twice, in
+forward and reverse mode), map, trace, compile and export. Statistics are computed in float64.
 """
 
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Statistics(NamedTuple):
-    """Mean and (biased) variance of each channel, and how many values each has."""
+    """Mean, biased variance and number of values of each channel."""
 
     mean: Tensor
     variance: Tensor
@@ -19,19 +19,21 @@ class Statistics(NamedTuple):
 
 
 def work_dtype(x: Tensor) -> torch.dtype:
-    """Return the dtype of statistics: float64, or float32 where the device has no other."""
+    """Return the dtype of statistics: float64, or float32 on devices without float64."""
     return torch.float32 if x.device.type == "mps" else torch.float64
 
 
 def along_channels(values: Tensor, x: Tensor) -> Tensor:
-    """Return one value a channel so that it broadcasts over ``x``."""
+    """Reshape one value per channel so that it broadcasts over ``x``."""
     return values.view(1, -1, *[1] * (x.ndim - 2))
 
 
 def normalize_batch(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, mask: Tensor | None = None
 ) -> tuple[Tensor, Statistics]:
-    """Return ``(x - mean) / sqrt(variance + eps) * weight + bias`` and the batch's statistics.
+    """Normalize a batch with its own statistics, and return both.
+
+    The result is ``(x - mean) / sqrt(variance + eps) * weight + bias``.
 
     Parameters
     ----------
@@ -40,19 +42,19 @@ def normalize_batch(
     weight, bias
         Shape (C,), or None.
     mask
-        Boolean, broadcastable to ``x``, the same for all channels: which values count. The
-        others come out as 0 and get no gradient, whatever they are.
+        Boolean, broadcastable to ``x``, the same for all channels: True where a value counts.
+        Other values, even NaN, become 0 and have no gradient.
     """
-    centred, pivot, mean, variance, count = center(x, mask)
-    y = affine(centred, (variance + eps).rsqrt(), weight, bias, mask)
+    centered, pivot, mean, variance, count = center(x, mask)
+    y = affine(centered, (variance + eps).rsqrt(), weight, bias, mask)
     return y.to(x.dtype), Statistics((pivot + mean).detach(), variance.detach(), count)
 
 
 def center(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, int | Tensor]:
-    """Return the values less their mean; that mean as pivot + rest; variance; count.
+    """Center the values; return them, pivot, mean - pivot, variance and count.
 
-    Values are shifted by one of their own, the pivot, before they are summed, so that a
-    constant channel is exactly 0, and an offset costs no digits (Chan, Golub and LeVeque,
+    A value of each channel, the pivot, is subtracted before summation, so a constant channel
+    becomes exactly 0, and an offset costs no precision (Chan, Golub and LeVeque,
     *The American Statistician* 37 (1983), section 2).
     """
     axes = [0, *range(2, x.ndim)]
@@ -65,17 +67,17 @@ def center(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tens
     else:
         shifted = torch.where(mask, shifted, 0.0)
         count = mask.expand(x.shape[0], 1, *x.shape[2:]).sum(dtype=wide.dtype)
-    divisor = count if mask is None else count.clamp(min=1)  # all padding: 0 everywhere
+    divisor = count if mask is None else count.clamp(min=1)  # 0 if all is padding
     mean = shifted.sum(axes) / divisor
-    centred = shifted - along_channels(mean, x)
+    centered = shifted - along_channels(mean, x)
     if mask is not None:
-        centred = torch.where(mask, centred, 0.0)
-    variance = (centred * centred).sum(axes) / divisor
-    return centred, pivot, mean, variance, count
+        centered = torch.where(mask, centered, 0.0)
+    variance = (centered * centered).sum(axes) / divisor
+    return centered, pivot, mean, variance, count
 
 
 def _pivot(wide: Tensor, axes: list[int], mask: Tensor | None) -> Tensor:
-    """Return a value of each channel: the first, or the smallest of those that count."""
+    """Return a value of each channel: the first, or with a mask the smallest."""
     if mask is None:
         return wide[(slice(0, 1), slice(None), *[slice(0, 1)] * (wide.ndim - 2))].reshape(-1)
     smallest = torch.where(mask, wide, torch.inf).amin(axes)
@@ -91,27 +93,27 @@ def normalize_fixed(
     eps: float,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Return ``(x - mean) / sqrt(variance + eps) * weight + bias`` for given statistics.
+    """Normalize with given statistics.
 
-    The mean is subtracted first, in float32 or better: ``x * a + b``, which saves an
-    operation, loses all digits at large offsets.
+    The mean is subtracted first, in float32 or better: ``x * a + b`` would save an operation,
+    but lose all digits at large offsets.
     """
-    work = torch.promote_types(x.dtype, torch.float32)
+    compute_dtype = torch.promote_types(x.dtype, torch.float32)
     inverse = (variance.to(work_dtype(x)) + eps).rsqrt()
-    centred = x.to(work) - along_channels(mean.to(work), x)
-    return affine(centred, inverse, weight, bias, mask).to(x.dtype)
+    centered = x.to(compute_dtype) - along_channels(mean.to(compute_dtype), x)
+    return affine(centered, inverse, weight, bias, mask).to(x.dtype)
 
 
 def affine(
-    centred: Tensor,
+    centered: Tensor,
     inverse: Tensor,
     weight: Tensor | None,
     bias: Tensor | None,
     mask: Tensor | None,
 ) -> Tensor:
-    """Return ``centred * inverse * weight + bias``, and 0 for padding."""
+    """Return ``centered * inverse * weight + bias``, and 0 for padding."""
     scale = inverse if weight is None else inverse * weight
-    y = centred * along_channels(scale.to(centred.dtype), centred)
+    y = centered * along_channels(scale.to(centered.dtype), centered)
     if bias is not None:
-        y = y + along_channels(bias.to(centred.dtype), centred)
+        y = y + along_channels(bias.to(centered.dtype), centered)
     return y if mask is None else torch.where(mask, y, 0.0)

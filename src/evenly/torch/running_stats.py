@@ -1,4 +1,4 @@
-"""How running statistics move: by momentum, by whole batches, once an optimiser step."""
+"""Update running statistics: per forward pass, batch or optimizer step."""
 
 import math
 import weakref
@@ -18,72 +18,72 @@ from evenly.torch.reference import Statistics
 def update_running_stats(
     mean: Tensor,
     variance: Tensor,
-    tracked: Tensor | None,
+    num_batches: Tensor | None,
     batch: Statistics | BatchStatistics,
     momentum: float | None,
     skipped: Tensor | None = None,
 ) -> None:
-    """Move the running mean and variance towards those of a batch, in place.
+    """Update the running mean and variance with those of a batch, in place.
 
     ``running = running + momentum * (batch - running)``, in float64, rounded once; the
     batch's variance is the unbiased one, with n - 1 (Ioffe and Szegedy 2015, algorithm 2).
 
     Parameters
     ----------
-    mean, variance, tracked
-        The running statistics, and how many batches they have seen.
+    mean, variance, num_batches
+        The running statistics, and their number of batches.
     momentum
-        The weight of the new batch; None: 1 / ``tracked``, so that all batches weigh the same.
+        The weight of the new batch; None means 1 / ``num_batches``: equal weights.
     skipped
-        With a counter, a batch whose statistics are not finite in the dtype of the running
-        ones only moves that counter.
+        An optional counter. If given, a batch whose statistics are not finite in the dtype of
+        the running statistics only increments it.
     """
     if isinstance(batch, BatchStatistics):
-        weight = math.nan if momentum is None else momentum  # NaN: 1 / tracked
+        weight = math.nan if momentum is None else momentum  # NaN: 1 / num_batches
         skip = skipped is not None
-        moved = _core.batch_norm_move(
-            batch.saved, batch.num_values, weight, skip, mean, variance, tracked
+        is_updated = _core.batch_norm_move(
+            batch.saved, batch.num_values, weight, skip, mean, variance, num_batches
         )
-        if skipped is not None and not moved:
+        if skipped is not None and not is_updated:
             skipped.add_(1)
         return
     if functorch.is_outside_transforms(mean):
-        batch = functorch.statistics(batch)
+        batch = functorch.unwrap_statistics(batch)
         with functorch.without_transforms():
-            update_running_stats(mean, variance, tracked, batch, momentum, skipped)
+            update_running_stats(mean, variance, num_batches, batch, momentum, skipped)
         return
     work = batch.mean.dtype
     unbiased = batch.variance * (batch.num_values / (batch.num_values - 1))
-    fine = None
+    valid = None  # a scalar tensor, or None if the batch is valid
     if isinstance(batch.num_values, Tensor):
-        fine = batch.num_values > 1
+        valid = batch.num_values > 1
     if skipped is not None:
         finite = torch.isfinite(batch.mean.to(mean.dtype)).all()
         finite = finite & torch.isfinite(unbiased.to(variance.dtype)).all()
         skipped.add_((~finite).to(skipped.dtype))
-        fine = finite if fine is None else fine & finite
-    if tracked is not None:
-        tracked.add_(1 if fine is None else fine.to(tracked.dtype))
+        valid = finite if valid is None else valid & finite
+    if num_batches is not None:
+        num_batches.add_(1 if valid is None else valid.to(num_batches.dtype))
     factor: Any = momentum
     if momentum is None:
-        factor = 0.0 if tracked is None else 1.0 / tracked.to(work)
+        factor = 0.0 if num_batches is None else 1.0 / num_batches.to(work)
     for running, new in ((mean, batch.mean), (variance, unbiased)):
         wide = running.to(work)
-        moved = wide + factor * (new - wide)
-        running.copy_(moved if fine is None else torch.where(fine, moved, wide))
+        updated = wide + factor * (new - wide)
+        running.copy_(updated if valid is None else torch.where(valid, updated, wide))
 
 
 def is_recomputing() -> bool:
-    """Whether a backward pass is running on this thread.
+    """Return whether a backward pass is running on this thread.
 
-    A forward pass within it is activation checkpointing's second one of the same batch. (A
-    compiled graph moves buffers in its first one only.)
+    A forward pass within it is a recomputation by activation checkpointing. (A compiled graph
+    updates buffers only in the first forward pass.)
     """
     return not is_compiling() and bool(torch._C._current_graph_task_id() != -1)
 
 
 class AccumulatedStatistics:
-    """The statistics of all rows since the last optimiser step, in float64."""
+    """Statistics of all rows since the last optimizer step, in float64."""
 
     def __init__(self, batch: Statistics | BatchStatistics) -> None:
         self.num_values = batch.num_values
@@ -91,17 +91,17 @@ class AccumulatedStatistics:
         self.squares = batch.variance * batch.num_values
 
     def add(self, batch: Statistics | BatchStatistics) -> None:
-        """Add a batch: the pairwise update of Chan, Golub and LeVeque (1983), section 3."""
+        """Add a batch by the pairwise update of Chan, Golub and LeVeque (1983, section 3)."""
         total = self.num_values + batch.num_values
-        apart = batch.mean - self.mean
-        self.mean = self.mean + apart * (batch.num_values / total)
-        between = apart * apart * (self.num_values * (batch.num_values / total))
+        delta = batch.mean - self.mean
+        self.mean = self.mean + delta * (batch.num_values / total)
+        between = delta * delta * (self.num_values * (batch.num_values / total))
         self.squares = self.squares + batch.variance * batch.num_values + between
         self.num_values = total
 
     @property
     def statistics(self) -> Statistics:
-        """The mean and variance of them all."""
+        """The mean and variance of all rows."""
         return Statistics(self.mean, self.squares / self.num_values, self.num_values)
 
 
@@ -110,23 +110,24 @@ _hooks: list[Any] = []
 
 
 def register_step_hook(layer: Any) -> None:
-    """Have ``layer.after_step()`` called whenever an optimiser that is the layer's has stepped.
+    """Call ``layer.after_step()`` after each step of the layer's optimizer.
 
-    That is one that holds a parameter of the layer; any, when the layer trains none.
+    That is every optimizer with a trainable parameter of the layer, or any optimizer if the
+    layer has no trainable parameters.
     """
     if not _hooks:
-        _hooks.append(register_optimizer_step_post_hook(_stepped))
+        _hooks.append(register_optimizer_step_post_hook(_notify_layers))
     _layers.add(layer)
 
 
 def unregister_step_hook(layer: Any) -> None:
-    """End `register_step_hook`."""
+    """Undo `register_step_hook`."""
     _layers.discard(layer)
 
 
-def _stepped(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+def _notify_layers(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    optimized = {id(p) for group in optimizer.param_groups for p in group["params"]}
     for layer in list(_layers):
-        own = [id(p) for p in layer.parameters(recurse=False) if p.requires_grad]
-        if not own or held.intersection(own):
+        trainable = [id(p) for p in layer.parameters(recurse=False) if p.requires_grad]
+        if not trainable or optimized.intersection(trainable):
             layer.after_step()

@@ -1,4 +1,4 @@
-"""``((x - hi) - lo) * scale`` and back, for tensors: by the core's kernel or torch's operations."""
+"""Scale tensors: ``((x - hi) - lo) * scale``, and the inverse."""
 
 from typing import Any
 
@@ -14,23 +14,23 @@ from evenly.transform.tensors import as_core_buffer
 def apply_scaling(
     x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, axis: int, *, inverse: bool, missing: str
 ) -> Tensor:
-    """Return ``x`` normalised, or with ``inverse`` brought back, in its own floating type.
+    """Normalize ``x``, or undo that with ``inverse``, in its own floating-point dtype.
 
     Parameters
     ----------
     x
-        Any real dtype; integers and booleans come out in torch's default dtype.
+        Any real dtype; the result of integers and booleans has torch's default dtype.
     hi, lo, scale
-        One number a feature, in float64 (in float32 where the device knows no float64).
+        One number per feature, in float64 (float32 on devices without float64).
     axis
-        The axis of ``x`` along which the features lie.
+        The axis of the features.
     missing
-        ``"keep"`` or ``"zero"``: what becomes of NaN.
+        ``"keep"`` keeps NaN, ``"zero"`` replaces it by 0.
     """
     dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
-    wide = hi.dtype is lo.dtype is scale.dtype is torch.float64
-    if wide and x.ndim > 1 and is_plain_cpu(x) and not _needs_grad(x, hi, lo, scale):
-        return _native(x, hi, lo, scale, axis, dtype, inverse, missing)
+    is_float64 = hi.dtype is lo.dtype is scale.dtype is torch.float64
+    if is_float64 and x.ndim > 1 and is_plain_cpu(x) and not _needs_grad(x, hi, lo, scale):
+        return _scale_native(x, hi, lo, scale, axis, dtype, inverse, missing)
     if axis not in (-1, x.ndim - 1):
         shape = [1] * x.ndim
         shape[axis] = -1
@@ -43,7 +43,7 @@ def apply_scaling(
 
 
 def is_plain_cpu(x: Tensor) -> bool:
-    """Whether x is a plain tensor on the CPU, which no transform, trace or mode looks at."""
+    """Return whether x is a plain CPU tensor without transforms, tracing or modes."""
     return (
         not torch.compiler.is_compiling()
         and type(x) is Tensor
@@ -55,13 +55,13 @@ def is_plain_cpu(x: Tensor) -> bool:
 
 
 def _needs_grad(*tensors: Tensor) -> bool:
-    """Whether derivatives are taken, backward or forward."""
+    """Return whether reverse- or forward-mode derivatives are needed."""
     if torch.autograd.forward_ad._current_level >= 0:
         return True
     return torch.is_grad_enabled() and True in [tensor.requires_grad for tensor in tensors]
 
 
-def _native(
+def _scale_native(
     x: Tensor,
     hi: Tensor,
     lo: Tensor,
@@ -72,20 +72,22 @@ def _native(
     missing: str,
 ) -> Tensor:
     out = empty_like(x, dtype)
-    (source, source_name), (target, target_name) = _view(x), _view(out)
-    constants = array(hi), array(lo), array(scale)
-    zero = missing == "zero"
-    _core.scale(source, target, axis, *constants, inverse, zero, 0, source_name, target_name)
+    (source, source_dtype), (target, target_dtype) = _core_view(x), _core_view(out)
+    constants = as_numpy(hi), as_numpy(lo), as_numpy(scale)
+    zero_missing = missing == "zero"
+    _core.scale(
+        source, target, axis, *constants, inverse, zero_missing, 0, source_dtype, target_dtype
+    )
     return out
 
 
-def _view(x: Tensor) -> CoreView:
-    """Return what the core takes; for the usual dtype in the quickest way."""
+def _core_view(x: Tensor) -> CoreView:
+    """Return a view that the core accepts, with a fast path for float32."""
     if x.dtype is torch.float32 and not x.requires_grad and not x.is_neg():
         return x.numpy(), None
     return as_core_buffer(x)
 
 
-def array(numbers: Tensor) -> Any:
+def as_numpy(buffer: Tensor) -> Any:
     """Return a NumPy view of a buffer."""
-    return (numbers.detach() if numbers.requires_grad else numbers).numpy()
+    return (buffer.detach() if buffer.requires_grad else buffer).numpy()

@@ -1,49 +1,50 @@
-"""`SyncBatchNorm`: batch normalisation over the batches of all ranks, on CPUs too."""
+"""`SyncBatchNorm`: batch normalization over all ranks' batches, also on CPUs."""
 
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from evenly.errors import DataError, format_names
-from evenly.torch import ddp, distributed, functional, module_class, native
+from evenly.torch import distributed, functional, module_class, native
 from evenly.torch.batch_norm import BatchNorm
 
 
 class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
-    """Batch normalisation over the batches of all ranks: ``torch.nn.SyncBatchNorm``, and more.
+    """Apply batch normalization over all ranks, as ``torch.nn.SyncBatchNorm``.
 
-    As `BatchNorm1d`, for inputs (N, C, *), with the mean and the variance of all ranks' rows
-    together. Outputs, running statistics and gradients are those of one process that has
-    the whole batch, whatever share of it each rank has; a rank may have no rows at all, and
-    each may have a mask. The gradient of the input is that of the sum of all ranks' losses.
-    Those of ``weight`` and ``bias`` are this rank's share of the whole batch's, which is
-    their sum over the ranks: as torch's, and as DistributedDataParallel expects.
+    It works like `BatchNorm1d`, for inputs (N, C, *), with the mean and the variance of the rows
+    of all ranks. Outputs, running statistics and gradients are those of one process with the
+    whole batch, however its rows are distributed; a rank may have no rows, and each may have a
+    mask. The gradient of the input is that of the sum of all ranks' losses. Those of ``weight``
+    and ``bias`` are this rank's terms, whose sum over the ranks is the gradient for the whole
+    batch, as in torch and as DistributedDataParallel expects.
 
-    Same constructor, buffers and ``state_dict`` as torch's, which refuses CPUs; this layer runs
-    wherever ``torch.distributed`` does (tested with gloo on CPUs; no GPU was measured).
-    In evaluation, without an initialised process group, or in a group of one, it is the
-    plain layer.
+    The constructor, buffers and ``state_dict`` are those of torch's layer, which rejects CPUs;
+    this layer runs wherever ``torch.distributed`` does (tested with gloo on CPUs; no GPU was
+    measured). In evaluation, without an initialized process group, and in a group of one rank,
+    it works like `BatchNorm1d`.
 
     Parameters
     ----------
     num_features, eps, momentum, affine, track_running_stats, process_group, device, dtype, bias
-        As torch's. ``process_group`` None: all ranks.
+        As in torch. ``process_group=None`` means all ranks.
     non_finite, single, update
-        As in `BatchNorm1d`; what counts is the batch of all ranks. There is no
-        ``virtual_batch_size``, which is the contrary of this layer.
+        As in `BatchNorm1d`, applied to the batch of all ranks. There is no
+        ``virtual_batch_size``, which is the opposite of this layer.
 
     Raises
     ------
     DataError
-        (a ValueError) On all ranks alike, when all of them together have one value a channel.
+        (a ValueError) On every rank, if all ranks together have a single value per channel.
 
     Notes
     -----
-    A training step gathers 2 + 3C float64 numbers of each rank forwards, and sums 2C
-    backwards (not at all when the input needs no gradient); all ranks must take part in both.
-    ``torch.compile`` leaves the layer out of its graph. Second derivatives work.
+    A training step gathers 2 + 3C float64 numbers from each rank in the forward pass, and sums
+    2C numbers in the backward pass (none if the input needs no gradient); all ranks must take
+    part in both. ``torch.compile`` breaks the graph at the layer. Second derivatives work.
 
     Examples
     --------
@@ -90,7 +91,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         )
 
     def _group(self) -> Any:
-        """Return the process group, or None where there is no other rank."""
+        """Return the process group, or None if there is no other rank."""
         if not (dist.is_available() and dist.is_initialized()):
             return None
         group = self.process_group or dist.group.WORLD
@@ -99,46 +100,46 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
     @torch.compiler.disable
     def _normalize_with_group(self, x: Tensor, mask: Tensor | None, group: Any) -> Tensor:
         weight, bias = self._affine()
-        functional.check_training(x, weight, bias, *self._tracked(), self.eps)
-        taken = mask is None and native.supports(x, weight, bias)
-        batch = distributed.statistics(x, mask, self.eps, taken, group)
+        functional.check_training(x, weight, bias, *self._running_buffers(), self.eps)
+        use_kernels = mask is None and native.supports(x, weight, bias)
+        batch = distributed.gather_statistics(x, mask, self.eps, use_kernels, group)
         if isinstance(batch, distributed.EmptyBatch):
-            if not batch.padded and self._tracked() != (None, None):
-                self._move(None)
+            if not batch.padded and self._running_buffers() != (None, None):
+                self._update_running_stats(None)
             return x.clone() if mask is None else torch.where(mask, x, 0.0)
         if batch.num_values == 1:
             if self.single == "running" and self.running_mean is not None:
-                return self._by_running(x, mask)
-            raise functional.single_value_error(x, " on this rank, and one on all of them")
-        call = distributed.Context(batch, self.eps, taken, group)
-        y = distributed.normalize(x, weight, bias, mask, call)
-        if self._tracked() != (None, None):
-            self._move(batch.statistics)
+                return self._normalize_with_running_stats(x, mask)
+            raise functional.single_value_error(x, " on this rank, and one value on all ranks")
+        context = distributed.Context(batch, self.eps, use_kernels, group)
+        y = distributed.normalize(x, weight, bias, mask, context)
+        if self._running_buffers() != (None, None):
+            self._update_running_stats(batch.statistics)
         return y
 
-    def _tracked(self) -> tuple[Tensor | None, Tensor | None]:
+    def _running_buffers(self) -> tuple[Tensor | None, Tensor | None]:
         if not self.track_running_stats:
             return None, None
         return self._buffers["running_mean"], self._buffers["running_var"]
 
     @classmethod
     def convert_sync_batchnorm(cls, module: nn.Module, process_group: Any = None) -> nn.Module:
-        """Make all batch norms of a model, torch's and ours, synchronised ones, in place.
+        """Convert a model's batch norms, torch's and evenly's, in place.
 
-        They keep all that they hold: parameters, buffers, hooks, mode, and the extras of ours.
+        Parameters, buffers, hooks, mode and evenly's options are kept.
 
         Parameters
         ----------
         module
-            The model, which may be a batch norm itself.
+            The model, or a single batch norm.
         process_group
-            Whose batches count; None: all ranks'.
+            The ranks whose batches are normalized together; None for all ranks.
 
         Returns
         -------
         nn.Module
-            The model that was given. (torch's makes new layers, which share their tensors
-            with the old.)
+            The same model. (torch's method creates new layers, which share the tensors of
+            the old ones.)
 
         Raises
         ------
@@ -148,31 +149,62 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         Warns
         -----
         UserWarning
-            That names batch norms of other people's classes: they are left alone.
+            For batch norms of other classes, which are not converted.
         """
         lazy = module_class.LAZY_PAIRS
         plain = [*module_class.PAIRS, *module_class.PAIRS.values(), nn.SyncBatchNorm, cls]
-        found = module_class.find_batch_norms(module, {*plain, *lazy, *lazy.values()})
-        _refuse_virtual_batches(found)
-        for _, layer in found:
-            own = module_class.class_of(layer)
-            if own in plain:
+        layers = module_class.find_batch_norms(module, {*plain, *lazy, *lazy.values()})
+        _reject_virtual_batches(layers)
+        for _, layer in layers:
+            old = module_class.original_class(layer)
+            if old in plain:
                 module_class.set_class(layer, cls)
-            else:  # becomes one with its first batch
-                module_class.set_class(layer, lazy.get(own, own))
+            else:  # a lazy layer changes its class with its first batch
+                module_class.set_class(layer, lazy.get(old, old))
                 layer.cls_to_become = cls
             layer.process_group = process_group
         return module
 
 
-ddp._allow_in_ddp(SyncBatchNorm)
+def virtual_batch_error(received: str, *, advice: str) -> DataError:
+    """Return the error for virtual batches in a synchronized layer."""
+    return DataError(
+        "A synchronized layer uses the statistics of all ranks, not of virtual batches. "
+        f"Received: {received}. {advice}"
+    )
 
 
-def _refuse_virtual_batches(layers: module_class.Named) -> None:
-    virtual = [name for name, layer in layers if getattr(layer, "virtual_batch_size", None)]
-    if virtual:
-        raise DataError(
-            "A synchronised layer takes the statistics of all ranks, not of virtual batches. "
-            f"Received: layers with virtual_batch_size: {format_names(virtual)}. "
-            "Set their virtual_batch_size to None first."
+def _reject_virtual_batches(layers: module_class.NamedLayers) -> None:
+    names = [name for name, layer in layers if getattr(layer, "virtual_batch_size", None)]
+    if names:
+        raise virtual_batch_error(
+            f"layers with virtual_batch_size: {format_names(names)}",
+            advice="Set their virtual_batch_size to None first.",
         )
+
+
+DDP_CHECK = "_passing_sync_batchnorm_handle"
+"""The method with which `DistributedDataParallel` checks the layers of a module."""
+
+
+def _allow_in_ddp(layer_class: type[nn.SyncBatchNorm]) -> None:
+    """Make `DistributedDataParallel` on CPUs accept layers of a class.
+
+    It rejects every instance of ``torch.nn.SyncBatchNorm`` on CPUs, because torch's layer cannot
+    run there. `SyncBatchNorm` can, and has to be an instance for ``isinstance`` checks of other
+    tools. DDP has no option for this, so its check is wrapped: it skips layers of the class.
+    torch's own layers, and all other devices, are checked as before. Call it once per class.
+    """
+    check = getattr(DistributedDataParallel, DDP_CHECK, None)
+    if check is None:
+        return
+
+    def check_others(self: Any, module: nn.Module) -> None:
+        synchronized = [m for m in module.modules() if isinstance(m, nn.SyncBatchNorm)]
+        if self.device_type != "cpu" or not all(isinstance(m, layer_class) for m in synchronized):
+            check(self, module)
+
+    setattr(DistributedDataParallel, DDP_CHECK, check_others)
+
+
+_allow_in_ddp(SyncBatchNorm)

@@ -10,7 +10,7 @@ from typing import Any
 
 from evenly.dispatch import container_kind, engine_of
 from evenly.errors import DataError, UnsupportedTypeError
-from evenly.sources.group_keys import factorize_array
+from evenly.sources.group_by import factorize_array
 from evenly.transform.group_scaling import GroupScaling
 from evenly.transform.scaling import CONSTANT_POLICIES, Scaling, fast_scaling, scaling
 

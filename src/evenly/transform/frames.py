@@ -24,7 +24,8 @@ from evenly.errors import (
 from evenly.sources.arrow_group_keys import concat_keys
 from evenly.sources.arrow_input import checked
 from evenly.sources.frames import open_frame
-from evenly.sources.group_keys import KeyName, cross_keys, factorize_array
+from evenly.sources.group_by import factorize_array
+from evenly.sources.group_keys import cross_keys
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.group_scaling import GroupScaling, RowIndices
 from evenly.transform.scaling import MISSING_POLICIES, Scaling
@@ -224,8 +225,8 @@ def _keys(x: Any, scaling: GroupScaling, by: Any) -> GroupKeys:
             f"The frame must have every column of keys. Missing: {format_names(absent)}. "
             f"Received: {format_names(present)}. Rename one, or pass by=keys."
         )
-    wanted = tuple(map(KeyName, names))
-    return concat_keys([cross_keys(columns) for columns, _ in table.column_batches(wanted)])
+    batches = table.column_batches((), tuple(names))
+    return concat_keys([cross_keys(columns) for columns, _ in batches])
 
 
 def _check_defined(series: Any, scaling: GroupScaling, index: int, rows: RowIndices) -> None:

@@ -1,4 +1,4 @@
-"""Arrow IPC files and streams: read a batch at a time, whole or refused."""
+"""Tests of Arrow IPC files and streams."""
 
 import contextlib
 import io
@@ -34,7 +34,7 @@ def path(request, table, tmp_path):
     return path
 
 
-def test_columns_are_projected(path):
+def test_read_selected_columns(path):
     source = open_source(path)
     moments = evenly.fit(source)
     assert moments.columns == ("x", "b")
@@ -42,27 +42,27 @@ def test_columns_are_projected(path):
     assert source.left_out == {"t": "text"}
 
 
-def test_progress_ends_at_the_size_of_the_file(path):
+def test_progress_ends_at_file_size(path):
     seen = []
     evenly.fit(path, progress=seen.append)
     assert 0.8 * seen[-1].total_bytes < seen[-1].bytes <= seen[-1].total_bytes
 
 
 @pytest.mark.parametrize("keep", [0.05, 0.5, 0.9])
-def test_a_truncated_file_is_refused(path, keep):
+def test_truncated_file_is_rejected(path, keep):
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
-    with pytest.raises(evenly.SourceError, match=r"must be whole.*truncated or damaged"):
+    with pytest.raises(evenly.SourceError, match=r"must be complete.*truncated or corrupt"):
         evenly.fit(path)
 
 
-def test_feather_of_version_1_is_refused(tmp_path):
+def test_feather_version_1_is_rejected(tmp_path):
     (tmp_path / "x.feather").write_bytes(b"FEA1" + b"\0" * 100)
     with pytest.raises(evenly.SourceError, match="Feather must be of version 2"):
         evenly.fit(tmp_path / "x.feather")
 
 
-def test_a_compressed_archive_of_a_file_is_refused(tmp_path, table):
+def test_compressed_arrow_file_is_rejected(tmp_path, table):
     import gzip
 
     pa.feather.write_feather(table, tmp_path / "x.feather")
@@ -72,7 +72,7 @@ def test_a_compressed_archive_of_a_file_is_refused(tmp_path, table):
         evenly.fit(path)
 
 
-def test_columns_that_are_not_fitted_are_not_read(tmp_path):
+def test_unselected_columns_are_not_read(tmp_path):
     wide = pa.table({"x": np.arange(1000.0), "t": ["a" * 10_000] * 1000})
     pa.feather.write_feather(wide, tmp_path / "x.arrow", compression="uncompressed")
     with _Counted(tmp_path / "x.arrow") as file:
@@ -82,7 +82,7 @@ def test_columns_that_are_not_fitted_are_not_read(tmp_path):
 
 
 class _Counted(io.FileIO):
-    """A file that counts what is read of it."""
+    """A file that counts the bytes read."""
 
     bytes = 0
 
@@ -92,7 +92,7 @@ class _Counted(io.FileIO):
         return data
 
 
-def test_one_batch_is_in_memory_at_a_time_and_one_ahead(tmp_path):
+def test_two_batches_are_in_memory(tmp_path):
     table = pa.table({"x": np.zeros(1_000_000)})
     pa.feather.write_feather(table, tmp_path / "x.arrow", compression="lz4", chunksize=20_000)
     del table
@@ -103,7 +103,7 @@ def test_one_batch_is_in_memory_at_a_time_and_one_ahead(tmp_path):
 
 
 @pytest.mark.parametrize("compression", ["uncompressed", "lz4"])
-def test_a_file_that_becomes_shorter_while_it_is_read_is_an_error(tmp_path, compression):
+def test_file_truncated_while_reading_is_an_error(tmp_path, compression):
     path = tmp_path / "x.arrow"
     x = np.random.default_rng(0).normal(size=100_000)
     pa.feather.write_feather(pa.table({"x": x}), path, compression=compression, chunksize=10_000)
@@ -112,16 +112,16 @@ def test_a_file_that_becomes_shorter_while_it_is_read_is_an_error(tmp_path, comp
     os.truncate(path, 4096)
     with pytest.raises(evenly.SourceError, match=r"x\.arrow.*truncated"):
         list(blocks)
-    assert (first.data[0].values == x[:10_000]).all()  # what was read does not change with it
+    assert (first.data[0].values == x[:10_000]).all()  # the data read so far does not change
 
 
 @pytest.mark.parametrize("compression", ["lz4", "zstd"])
 @pytest.mark.parametrize("kind", ["file", "stream"])
 @pytest.mark.parametrize("dictionary", [False, True])
-def test_compressed_batches_are_unpacked_within_the_bound(
+def test_compressed_batches_beyond_size_limit_are_rejected(
     tmp_path, monkeypatch, kind, compression, dictionary
 ):
-    """Zeros: a thousandth of what they become."""
+    """Zeros are compressed to a thousandth of their size."""
     values = pa.array(np.zeros(100_000))
     if dictionary:
         values = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int8()), values)
@@ -143,8 +143,8 @@ def test_compressed_batches_are_unpacked_within_the_bound(
         evenly.fit(path)
 
 
-def test_damaged_messages_raise_nothing_but_source_errors(table):
-    """Every byte of the metadata may be anything."""
+def test_corrupt_messages_raise_only_source_errors(table):
+    """Every byte of the metadata can be corrupt."""
     buffer = io.BytesIO()
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with pa.ipc.new_file(buffer, table.schema, options=options) as writer:

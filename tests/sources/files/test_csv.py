@@ -1,4 +1,4 @@
-"""CSV: kinds of columns, types that widen, and every fault to its line."""
+"""Tests of CSV files: type inference, widening types, and line numbers in errors."""
 
 import io
 import zipfile
@@ -17,7 +17,7 @@ from evenly.sources.files.csv_chunks import chunks
 
 @pytest.fixture
 def written(tmp_path):
-    """Writes a CSV file, and returns its path."""
+    """Return a function that writes a CSV file and returns its path."""
 
     def write(text, name="x.csv"):
         path = tmp_path / name
@@ -29,7 +29,7 @@ def written(tmp_path):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    """Chunks of 64 bytes instead of 8 MB."""
+    """Use chunks of 64 bytes instead of 8 MB."""
     monkeypatch.setattr(csv_file, "chunks", lambda file: chunks(file, 64))
 
 
@@ -38,19 +38,19 @@ def numbers(count):
 
 
 def refusal(error, path, **options):
-    """The message of a fit that must fail."""
+    """Return the message of a fit that must fail."""
     with pytest.raises(error) as caught:
         evenly.fit(path, **options)
     return str(caught.value)
 
 
-def test_text_is_left_out_and_named(written):
+def test_text_columns_are_left_out(written):
     source = open_source(written("x,name,when\n1,UA,2013-01-01 05:00:00\n"))
     assert evenly.fit(source).columns == ("x",)
     assert source.left_out == {"name": "text", "when": "timestamp"}
 
 
-def test_missing_values_are_written_in_many_ways(written):
+def test_missing_value_spellings(written):
     path = written("x,y\n1,1\nNA,1\nNaN,1\n,1\nnull,1\nN/A,1\nNone,1\n<NA>,1\n3, NA\n")
     moments = evenly.fit(path)
     assert moments.count.tolist() == [2, 8]
@@ -61,13 +61,13 @@ def test_booleans_are_0_and_1(written):
     assert evenly.fit(written("x\ntrue\nfalse\nTrue\ntrue\n")).mean.tolist() == [0.75]
 
 
-def test_times_are_fitted_when_named(written):
+def test_selected_times(written):
     path = written("x,when,day\n1,1970-01-01 00:01:40,1970-01-03\n")
     moments = evenly.fit(path, columns=["when", "day"])
     assert moments.mean.tolist() == [100.0, 2.0]
 
 
-def test_whole_numbers_that_become_decimals_are_counted_once(written, small_chunks):
+def test_integers_followed_by_decimals(written, small_chunks):
     path = written("x\n" + numbers(100) + "0.5\n" + numbers(100))
     moments = evenly.fit(path)
     assert moments.count.tolist() == [201]
@@ -75,15 +75,13 @@ def test_whole_numbers_that_become_decimals_are_counted_once(written, small_chun
     assert moments.dtypes == ("float64|int64",)
 
 
-def test_whole_numbers_beyond_53_bits_stay_exact(written, small_chunks):
+def test_integers_beyond_53_bits_are_exact(written, small_chunks):
     path = written(f"x\n{2**60 + 1}\n" + "1\n" * 100 + "0.5\n")
     assert evenly.fit(path).sum[0] == 2**60 + 1 + 100 + Fraction(1, 2)
 
 
 @pytest.mark.parametrize(("late", "mean"), [("7", 7.0), ("0.5", 0.5), ("true", 1.0)])
-def test_a_column_that_is_empty_at_first_is_judged_when_it_gets_a_value(
-    written, small_chunks, late, mean
-):
+def test_type_of_column_that_is_empty_at_first(written, small_chunks, late, mean):
     path = written("x,y\n" + "1,\n" * 200 + f"1,{late}\n" + "1,\n" * 200)
     moments = evenly.fit(path)
     assert moments.columns == ("x", "y")
@@ -93,9 +91,7 @@ def test_a_column_that_is_empty_at_first_is_judged_when_it_gets_a_value(
 
 
 @pytest.mark.parametrize(("late", "reason"), [("text", "text"), ("2013-01-01", "date")])
-def test_a_column_that_is_empty_at_first_and_then_no_number_is_left_out(
-    written, small_chunks, late, reason
-):
+def test_column_that_is_empty_and_then_text_is_left_out(written, small_chunks, late, reason):
     source = open_source(written("x,y\n" + "1,\n" * 200 + f"1,{late}\n" + "2,\n" * 200))
     moments = evenly.fit(source)
     assert moments.columns == ("x",)
@@ -103,18 +99,18 @@ def test_a_column_that_is_empty_at_first_and_then_no_number_is_left_out(
     assert source.left_out == {"y": reason}
 
 
-def test_a_named_column_that_is_empty_at_first_and_then_text_is_refused(written, small_chunks):
+def test_selected_column_that_is_empty_and_then_text_is_rejected(written, small_chunks):
     path = written("x,y\n" + "1,\n" * 200 + "1,text\n")
     assert "column 'y'" in refusal(evenly.UnsupportedTypeError, path, columns=["x", "y"])
 
 
-def test_a_column_without_any_value_is_left_out(written):
+def test_empty_column_is_left_out(written):
     source = open_source(written("x,y\n1,\n2,NA\n"))
     assert evenly.fit(source).columns == ("x",)
     assert source.left_out == {"y": "no values"}
 
 
-def test_a_column_without_any_value_is_kept_when_named(written):
+def test_selected_empty_column_is_kept(written):
     moments = evenly.fit(written("x,y\n1,\n2,NA\n"), columns=["y"])
     assert moments.missing.tolist() == [2]
 
@@ -127,7 +123,7 @@ def test_a_column_without_any_value_is_kept_when_named(written):
     ),
     st.integers(16, 64),
 )
-def test_any_chunks_give_the_same_moments(fields, size):
+def test_chunk_size_does_not_change_moments(fields, size):
     text = "x,y\n" + "".join(f"5,{field}\n" for field in fields)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_file, "chunks", lambda file: chunks(file, size))
@@ -150,16 +146,16 @@ def csv_file_choice():
     return ColumnSelection(columns=("x", "y"))
 
 
-def test_text_in_a_numeric_column_is_named_to_the_line(written):
+def test_text_in_numeric_column_names_line(written):
     path = written("x,y\n1,2\n\n3,oops\n5,6\n")
     assert refusal(evenly.DataError, path) == (
-        "A numeric column must hold numbers; missing ones are empty, NA, NaN or null. "
-        f"Received: 'oops' in line 4, column 'y' of {path}. Correct it, or leave the column "
-        "out: exclude=['y']."
+        "A numeric column must hold numbers; missing values are empty, NA, NaN or null. "
+        f"Received: 'oops' in line 4, column 'y' of {path}. Fix it, or exclude the column: "
+        "exclude=['y']."
     )
 
 
-def test_text_far_down_is_named_to_the_line(written, small_chunks):
+def test_text_in_later_chunk_names_line(written, small_chunks):
     message = refusal(evenly.DataError, written("x\n" + numbers(500) + "12a\n"))
     assert "'12a' in line 502, column 'x'" in message
 
@@ -169,118 +165,118 @@ def test_line_numbers_count_line_breaks_inside_quotes(written, small_chunks):
     assert "'oops' in line 154, column 'x'" in refusal(evenly.DataError, path)
 
 
-def test_text_in_a_column_that_is_not_wanted_is_no_error(written):
+def test_text_in_excluded_column_is_ignored(written):
     path = written("x,y\n1,2\n3,oops\n")
     assert evenly.fit(path, columns=["x"]).mean.tolist() == [2.0]
     assert evenly.fit(path, exclude=["y"]).mean.tolist() == [2.0]
 
 
-def test_codes_that_begin_with_text_are_text(written):
+def test_column_with_text_first_is_text(written):
     source = open_source(written("x,ticket\n1,A/5\n2,113803\n"))
     assert source.left_out == {"ticket": "text"}
 
 
 @pytest.mark.parametrize("text", ["x,y\n1,2\n3\n", "x,y\n1,2\n3,4,5\n"])
-def test_a_ragged_line_is_named(written, text):
+def test_ragged_line_names_line(written, text):
     path = written(text)
     message = refusal(evenly.DataError, path)
     number = text.splitlines()[2].count(",") + 1
     assert f"as many fields as the header: 2. Received: {number} in line 3 of {path}" in message
 
 
-def test_a_ragged_line_far_down_is_named(written, small_chunks):
+def test_ragged_line_in_later_chunk_names_line(written, small_chunks):
     message = refusal(evenly.DataError, written("x,y\n" + "1,2\n" * 500 + "3\n"))
     assert "Received: 1 in line 502" in message
 
 
-def test_quotes_within_text_do_no_harm(written):
+def test_quotes_within_text(written):
     path = written('x,size\n1,5" pipe\n2,"a, ""b"""\n')
     assert evenly.fit(path).mean.tolist() == [1.5]
 
 
-def test_line_ends_of_windows_and_a_byte_order_mark_do_no_harm(written):
+def test_crlf_line_endings_and_byte_order_mark(written):
     moments = evenly.fit(written(b"\xef\xbb\xbfx,y\r\n1,2\r\n3,4"))
     assert moments.columns == ("x", "y")
     assert moments.mean.tolist() == [2.0, 3.0]
 
 
-def test_line_ends_of_old_macs_do_no_harm(written, small_chunks):
+def test_cr_line_endings(written, small_chunks):
     assert evenly.fit(written("x\r" + "1\r" * 99 + "3\r")).count.tolist() == [100]
 
 
 @pytest.mark.parametrize(
     ("name", "text"), [("x.tsv", "x\ty\n1\t2\n"), ("x.csv", "x;y\n1;2\n"), ("x.csv", "x|y\n1|2\n")]
 )
-def test_other_separators_are_seen(written, name, text):
+def test_delimiter_detection(written, name, text):
     assert evenly.fit(written(text, name)).columns == ("x", "y")
 
 
-def test_an_empty_file_is_refused(written):
+def test_empty_file_is_rejected(written):
     path = written("")
     message = refusal(evenly.SourceError, path)
     assert message == f"A file must not be empty. Received: {path}, of 0 bytes."
 
 
 @pytest.mark.parametrize("text", ["x,y\n", "x,y"])
-def test_a_header_without_rows_is_refused(written, text):
+def test_header_without_rows_is_rejected(written, text):
     path = written(text)
     assert refusal(evenly.DataError, path) == (
         f"At least one row is needed. Received: {path}, with none."
     )
 
 
-def test_a_file_of_text_only_is_refused(written):
+def test_file_without_numeric_columns_is_rejected(written):
     message = refusal(evenly.DataError, written("name,when\nUA,2013-01-01\n"))
     assert "with 'name' (text), 'when' (date). Times are fitted when named" in message
 
 
-def test_a_file_without_header_is_refused(written):
+def test_file_without_header_is_rejected(written):
     message = refusal(evenly.DataError, written("1,2\n3,4\n"))
     assert "must begin with the names of its columns. Received: numbers (1, 2) in line 1" in message
 
 
-def test_a_name_that_comes_twice_is_refused(written):
+def test_duplicate_column_name_is_rejected(written):
     assert "'x' 2 times in line 1" in refusal(evenly.ColumnError, written("x,y,x\n1,2,3\n"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
-def test_another_encoding_is_refused(written, encoding):
+def test_utf16_is_rejected(written, encoding):
     message = refusal(evenly.SourceError, written("x\n1\n".encode(encoding)))
     assert f"must be encoded in UTF-8. Received: {written(b'')}" in message
     assert encoding.upper() in message
 
 
-def test_a_header_of_another_encoding_is_refused(written):
+def test_header_that_is_not_utf8_is_rejected(written):
     message = refusal(evenly.SourceError, written("größe\n1\n".encode("latin-1")))
-    assert "its header has the byte 0xf6" in message
+    assert "its header contains the byte 0xf6" in message
 
 
-def test_text_of_another_encoding_is_left_out_like_any_text(written):
+def test_text_that_is_not_utf8_is_left_out(written):
     source = open_source(written("x,name\n1,Zoë\n".encode("latin-1")))
     assert evenly.fit(source).mean.tolist() == [1.0]
     assert source.left_out == {"name": "text"}
 
 
-def test_binary_data_is_refused(written):
-    assert "holds zero bytes" in refusal(evenly.SourceError, written(b"ab\0\1\2\n"))
+def test_binary_data_is_rejected(written):
+    assert "contains null bytes" in refusal(evenly.SourceError, written(b"ab\0\1\2\n"))
 
 
-def test_infinity_is_named_by_row(written):
+def test_infinity_names_row(written):
     path = written("x\n1\ninf\n")
     message = refusal(evenly.DataError, path)
     assert f"infinity in column 'x', row 1 of {path}" in message
 
 
-def test_a_truncated_gzip_file_is_refused(written):
+def test_truncated_gzip_file_is_rejected(written):
     import gzip
 
     data = gzip.compress(("x\n" + numbers(50_000)).encode())
     path = written(data[: len(data) // 2], "x.csv.gz")
     message = refusal(evenly.SourceError, path)
-    assert message.startswith(f"A file must be whole, and of its format. Received: {path}")
+    assert message.startswith(f"A file must be complete and valid. Received: {path}")
 
 
-def test_a_damaged_zip_file_is_refused(written, tmp_path):
+def test_corrupt_zip_file_is_rejected(written, tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.csv", "x\n" + numbers(5_000))
     data = bytearray((tmp_path / "a.zip").read_bytes())
@@ -288,7 +284,7 @@ def test_a_damaged_zip_file_is_refused(written, tmp_path):
     assert "cannot be read" in refusal(evenly.SourceError, written(bytes(data), "b.csv.zip"))
 
 
-def test_members_of_a_zip_file_are_one_fit(tmp_path):
+def test_zip_with_several_members(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("b/two.csv", "y,x\n4,3\n")
         archive.writestr("one.csv", "x,y\n1,2\n")
@@ -298,7 +294,7 @@ def test_members_of_a_zip_file_are_one_fit(tmp_path):
     assert sorted(zip(moments.columns, moments.mean.tolist(), strict=True)) == [("x", 2), ("y", 3)]
 
 
-def test_a_zip_file_without_data_is_refused(tmp_path):
+def test_zip_without_data_files_is_rejected(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("README.md", "no data")
     message = refusal(evenly.SourceError, tmp_path / "a.zip")
@@ -306,19 +302,19 @@ def test_a_zip_file_without_data_is_refused(tmp_path):
     assert "'README.md'" in message
 
 
-def test_weights_are_a_column(written):
+def test_weights_column(written):
     path = written("x,w\n1,2\n5,0\n3,1\n")
     assert evenly.fit(path, weights="w") == evenly.fit(written("x\n1\n1\n3\n", "y.csv"))
 
 
 @pytest.mark.parametrize(("weight", "shown"), [("-1", "-1.0"), ("NA", "nan"), ("inf", "inf")])
-def test_a_wrong_weight_is_named_to_the_row(written, weight, shown):
+def test_invalid_weight_names_row(written, weight, shown):
     path = written(f"x,w\n1,2\n5,{weight}\n")
     message = refusal(evenly.DataError, path, weights="w")
     assert f"Received: {shown} in row 1 of column 'w' of {path}" in message
 
 
-def test_progress_counts_bytes_of_the_file(written, small_chunks):
+def test_progress_counts_file_bytes(written, small_chunks):
     path = written("x\n" + numbers(10_000))
     seen = []
     evenly.fit(path, progress=seen.append)

@@ -1,4 +1,4 @@
-"""Where records end: the cut never goes through quotes, and nothing is lost."""
+"""Tests of splitting CSV files between records."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ def written(rows, end):
 
 
 @given(tables, st.sampled_from(["\n", "\r\n"]), st.integers(1, 40))
-def test_chunks_are_whole_records_and_together_the_file(rows, end, size):
+def test_chunks_are_complete_records(rows, end, size):
     data = written(rows, end)
     parts = list(chunks(io.BytesIO(data), size))
     assert b"".join(part.data for part in parts) == data
@@ -30,7 +30,7 @@ def test_chunks_are_whole_records_and_together_the_file(rows, end, size):
 
 
 @given(tables, st.integers(1, 40))
-def test_each_chunk_knows_its_first_line(rows, size):
+def test_chunk_line_numbers(rows, size):
     data = written(rows, "\n")
     before = b""
     for part in chunks(io.BytesIO(data), size):
@@ -39,12 +39,12 @@ def test_each_chunk_knows_its_first_line(rows, size):
 
 
 @given(tables)
-def test_the_first_record_ends_where_the_reader_says(rows):
+def test_first_record_end_equals_csv_reader(rows):
     data = written(rows, "\n")
     assert data[: first_record_end(data)] == written(rows[:1], "\n")
 
 
-def test_a_quote_that_is_never_closed_does_not_take_the_whole_file(monkeypatch):
+def test_unclosed_quote_limits_record_size(monkeypatch):
     from evenly.sources.files import csv_chunks
 
     monkeypatch.setattr(csv_chunks, "_MAX_RECORD_BYTES", 1_000)

@@ -1,4 +1,4 @@
-"""A little of fuzz/fuzz_files.py, which runs for ten minutes by hand: each format, mutated."""
+"""A short version of fuzz/fuzz_files.py: mutated files of each format."""
 
 import gc
 import importlib.util
@@ -21,25 +21,25 @@ def fuzz():
     return module
 
 
-# Zarr leaves coroutines of its own behind when a group in a damaged archive contains itself.
+# Zarr leaves coroutines unawaited if a group in a corrupt archive contains itself.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize(
     "name", ["arrow", "arrows", "parquet", "csv", "npy", "zip", "hdf5", "zarr"]
 )
-def test_a_mutated_file_is_read_or_refused_by_name(fuzz, name):
+def test_mutated_file_is_read_or_rejected(fuzz, name):
     assert name in fuzz.SEEDS
-    # What the HDF5 library does with damage is not ours: the same files each time.
+    # The HDF5 library may crash on corrupt files: use the same files each time.
     seed = 0 if name == "hdf5" else time.time_ns()
     print("seed", seed)
     seeds = fuzz.seeds_of([name])
-    mutants = fuzz.mutated(random.Random(seed), seeds)
+    mutants = fuzz.mutate_seeds(random.Random(seed), seeds)
     taken = sum(fuzz.read(next(mutants)) for _ in range(60))
-    gc.collect()  # so that what is left behind is collected here
+    gc.collect()  # collect unawaited coroutines here
     assert taken < 60
 
 
-def test_the_seeds_are_read(fuzz):
+def test_unmutated_files_are_read(fuzz):
     for name in fuzz.SEEDS:
         for seed in fuzz.seeds_of([name]):
             fuzz.read(seed)

@@ -1,4 +1,4 @@
-"""NPY and NPZ: mapped, streamed, whole or refused; nothing is ever unpickled."""
+"""Tests of NPY and NPZ files: memory-mapped, streamed, truncated and pickled."""
 
 import gzip
 import os
@@ -20,7 +20,7 @@ def array():
     return np.random.default_rng(1).normal(size=(100, 3))
 
 
-def test_a_file_is_mapped_not_read(tmp_path, array):
+def test_npy_file_is_memory_mapped(tmp_path, array):
     np.save(tmp_path / "x.npy", array)
     (block,) = open_source(tmp_path / "x.npy").blocks()
     base = block.data
@@ -39,7 +39,7 @@ def test_any_dtype_can_be_saved(tmp_path, array, dtype):
 @pytest.mark.parametrize("axis", [0, 1, 2, 3, -1])
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("suffix", [".npy", ".npy.gz", ".npz"])
-def test_images_are_fitted_along_any_axis(tmp_path, monkeypatch, axis, order, suffix):
+def test_feature_axis_of_image_arrays(tmp_path, monkeypatch, axis, order, suffix):
     monkeypatch.setattr(npy, "_BYTES", 100)
     x = np.asarray(np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5), order=order)
     path = tmp_path / f"x{suffix}"
@@ -61,7 +61,7 @@ def test_several_files_are_one_fit(tmp_path, array):
     assert evenly.fit(tmp_path) == expected
 
 
-def test_files_of_other_shapes_are_refused(tmp_path, array):
+def test_files_of_different_widths_are_rejected(tmp_path, array):
     np.save(tmp_path / "a.npy", array)
     np.save(tmp_path / "b.npy", array[:, :2])
     with pytest.raises(evenly.DataError, match=r"batch 1 \(.*b.npy\) with 2 columns; those before"):
@@ -70,37 +70,37 @@ def test_files_of_other_shapes_are_refused(tmp_path, array):
 
 @pytest.mark.parametrize("suffix", [".npy", ".npy.gz"])
 @pytest.mark.parametrize("keep", [20, 200, -8])
-def test_a_truncated_file_is_refused(tmp_path, array, suffix, keep):
+def test_truncated_file_is_rejected(tmp_path, array, suffix, keep):
     np.save(tmp_path / "x.npy", array)
     data = (tmp_path / "x.npy").read_bytes()[:keep]
     path = tmp_path / f"x{suffix}"
     path.write_bytes(gzip.compress(data) if suffix == ".npy.gz" else data)
-    with pytest.raises(evenly.SourceError, match="A file must be whole"):
+    with pytest.raises(evenly.SourceError, match="A file must be complete"):
         evenly.fit(path)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
-def test_objects_are_never_unpickled(tmp_path, suffix):
+def test_pickled_objects_are_rejected(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     x = np.array([[1, "a"]], object)
     np.savez(path, x=x) if suffix == ".npz" else np.save(path, x)
-    with pytest.raises(evenly.UnsupportedTypeError, match="evenly unpickles nothing"):
+    with pytest.raises(evenly.UnsupportedTypeError, match="evenly does not unpickle"):
         evenly.fit(path)
 
 
-def test_text_is_refused(tmp_path):
+def test_text_is_rejected(tmp_path):
     np.save(tmp_path / "x.npy", np.array(["a"]))
     with pytest.raises(evenly.UnsupportedTypeError, match=r"x.npy of dtype <U1"):
         evenly.fit(tmp_path / "x.npy")
 
 
-def test_an_array_without_rows_is_refused(tmp_path):
+def test_array_without_rows_is_rejected(tmp_path):
     np.save(tmp_path / "x.npy", np.ones((0, 3)))
     with pytest.raises(evenly.DataError, match=r"Received: .*x.npy, with none"):
         evenly.fit(tmp_path / "x.npy")
 
 
-def test_one_array_of_several_must_be_selected(tmp_path, array):
+def test_npz_with_several_arrays_needs_select(tmp_path, array):
     np.savez(tmp_path / "x.npz", train=array, test=array[:2])
     with pytest.raises(
         evenly.DataError, match=r"'train', 'test'. Pass select='train', for example."
@@ -111,15 +111,15 @@ def test_one_array_of_several_must_be_selected(tmp_path, array):
     assert evenly.fit(tmp_path / "x.npz", select="test").rows == 2
 
 
-def test_bfloat16_is_saved_without_its_name_and_refused(tmp_path):
-    """NumPy writes it as raw bytes of two, which could be anything."""
+def test_saved_bfloat16_is_rejected(tmp_path):
+    """NumPy saves bfloat16 as raw bytes without its dtype."""
     np.save(tmp_path / "x.npy", np.ones((2, 2), ml_dtypes.bfloat16))
     with pytest.raises(evenly.UnsupportedTypeError, match="of dtype"):
         evenly.fit(tmp_path / "x.npy")
 
 
-def test_memory_of_a_mapped_file_is_given_back(tmp_path):
-    """Resident memory must not grow with the file, though every page of it is touched."""
+def test_mapped_pages_are_released(tmp_path):
+    """Resident memory must not grow with the file, although every page is read."""
     np.save(tmp_path / "x.npy", np.zeros((100_000_000 // 8, 1)))
     source = open_source(tmp_path / "x.npy")
     for block in source.blocks():
@@ -165,8 +165,8 @@ for name, (array, options) in cases.items():
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_file_that_becomes_shorter_while_it_is_read_is_an_error(tmp_path, threads):
-    """In a process of its own: by default the system ends it with SIGBUS."""
+def test_file_truncated_while_reading_is_an_error(tmp_path, threads):
+    """Run in a subprocess: by default the system ends the process with SIGBUS."""
     path = tmp_path / "x.npy"
     command = [sys.executable, "-c", _SHRINKING, str(path), str(threads)]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -176,12 +176,12 @@ def test_a_file_that_becomes_shorter_while_it_is_read_is_an_error(tmp_path, thre
     ]
     for line in lines:
         assert "A file must not become shorter while it is read" in line
-        assert f"Received: {path}, of which a part was gone" in line
+        assert f"Received: {path}, which was truncated" in line
         assert "Read it again when it is complete" in line
 
 
-def test_a_fault_outside_of_files_still_ends_the_process(tmp_path):
-    """The handler is for mapped files; what comes elsewhere goes to the handler before it."""
+def test_other_bus_error_ends_process(tmp_path):
+    """The handler passes faults outside of mapped files to the previous handler."""
     np.save(tmp_path / "x.npy", np.ones((3, 2)))
     code = f"""
 import ctypes, mmap, os
@@ -198,8 +198,8 @@ with open({str(tmp_path / "y")!r}, "w+b") as file:
     assert found.returncode == -signal.SIGBUS
 
 
-def test_a_checkpoint_has_nothing_of_a_part_that_was_gone(tmp_path, monkeypatch, array):
-    """The zeros that stand for missing pages are in no sums that are saved."""
+def test_checkpoint_excludes_missing_pages(tmp_path, monkeypatch, array):
+    """The zeros in place of missing pages are not in any saved sums."""
     monkeypatch.setattr(arrays, "_BYTES", 2**16)
     monkeypatch.setattr(arrays, "_LEAST_ROWS", 1)
     x = np.arange(400_000.0).reshape(-1, 8) + 1.0
@@ -216,7 +216,7 @@ def test_a_checkpoint_has_nothing_of_a_part_that_was_gone(tmp_path, monkeypatch,
         assert moments.rows == 0 or moments == evenly.fit(x[: moments.rows])
 
 
-def test_an_array_that_is_read_whole_is_bounded(tmp_path, monkeypatch):
+def test_array_read_at_once_is_limited(tmp_path, monkeypatch):
     x = np.asfortranarray(np.zeros((1000, 10)))
     np.savez_compressed(tmp_path / "x.npz", x=x)
     monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", "80000")
@@ -232,7 +232,7 @@ def test_an_array_that_is_read_whole_is_bounded(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_a_structured_array_in_an_archive_is_read_in_parts(tmp_path, monkeypatch, order):
+def test_structured_array_in_archive_is_streamed(tmp_path, monkeypatch, order):
     monkeypatch.setattr(npy, "_BYTES", 100)
     x = np.zeros((5, 4), [("a", "f8"), ("b", "i4")], order=order)
     x["a"] = np.arange(20.0).reshape(5, 4)

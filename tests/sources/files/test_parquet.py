@@ -1,4 +1,4 @@
-"""Parquet: streamed, projected, whole or refused."""
+"""Tests of Parquet files: streaming, column selection, corrupt files."""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ def write(table, path, **options):
     return path
 
 
-def test_rows_and_bytes_are_known_beforehand(path):
+def test_row_count_and_size_are_known(path):
     write(pa.table({"x": np.arange(100)}), path, row_group_size=7)
     seen = []
     evenly.fit(path, progress=seen.append)
@@ -31,13 +31,13 @@ def test_rows_and_bytes_are_known_beforehand(path):
     assert seen[-1].place == str(path)
 
 
-def test_batches_are_small_whatever_the_row_groups(path):
+def test_batch_size_with_large_row_groups(path):
     write(pa.table({"x": np.arange(300_000.0)}), path, row_group_size=300_000)
     assert max(block.rows for block in open_source(path).blocks()) <= 2**16
 
 
-def test_what_is_not_fitted_is_not_read(path):
-    """A text column of which one page is damaged does no harm."""
+def test_unselected_columns_are_not_read(path):
+    """A corrupt page of an unselected text column is not an error."""
     table = pa.table({"x": np.arange(1000.0), "t": ["text"] * 1000})
     write(table, path, use_dictionary=False, compression="none")
     data = bytearray(path.read_bytes())
@@ -47,7 +47,7 @@ def test_what_is_not_fitted_is_not_read(path):
     assert evenly.fit(path).rows == 1000
 
 
-def test_an_index_of_pandas_is_no_column(path):
+def test_pandas_index_is_not_a_column(path):
     frame = pd.DataFrame({"x": [1.0, 2.0]}, index=pd.Index([7, 9], name="key"))
     frame.to_parquet(path)
     source = open_source(path)
@@ -64,14 +64,14 @@ def test_nested_columns_are_left_out_and_names_may_have_dots(path):
 
 
 @pytest.mark.parametrize("keep", [4, 100, -1, -30])
-def test_a_truncated_file_is_refused(path, keep):
+def test_truncated_file_is_rejected(path, keep):
     write(pa.table({"x": np.arange(1000.0)}), path)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(evenly.SourceError, match=f"must be whole.*{path}.*truncated or damaged"):
+    with pytest.raises(evenly.SourceError, match=f"must be complete.*{path}.*truncated or corrupt"):
         evenly.fit(path)
 
 
-def test_a_damaged_file_is_refused(path):
+def test_corrupt_file_is_rejected(path):
     write(pa.table({"x": np.arange(1000.0)}), path, use_dictionary=False, compression="gzip")
     data = bytearray(path.read_bytes())
     data[100:200] = b"\xff" * 100
@@ -80,15 +80,15 @@ def test_a_damaged_file_is_refused(path):
         evenly.fit(path)
 
 
-def test_times_in_another_unit_are_refused(tmp_path):
-    """A sum of microseconds and nanoseconds would be nonsense."""
+def test_different_time_units_are_rejected(tmp_path):
+    """A sum of microseconds and nanoseconds has no meaning."""
     for name, unit in (("a", "us"), ("b", "ns")):
         write(pa.table({"t": pa.array([1], pa.timestamp(unit))}), tmp_path / f"{name}.parquet")
     with pytest.raises(evenly.UnsupportedTypeError, match=r"timestamp\[us\] in .*a.parquet and"):
         evenly.fit(tmp_path, columns=["t"])
 
 
-def test_a_file_without_rows_is_refused(path):
+def test_file_without_rows_is_rejected(path):
     write(pa.table({"x": pa.array([], pa.float64())}), path)
     with pytest.raises(
         evenly.DataError, match=r"At least one row is needed. Received: .*x.parquet"
@@ -96,13 +96,13 @@ def test_a_file_without_rows_is_refused(path):
         evenly.fit(path)
 
 
-def test_a_file_without_rows_beside_others_does_no_harm(tmp_path):
+def test_empty_file_among_others(tmp_path):
     write(pa.table({"x": pa.array([], pa.float64())}), tmp_path / "a.parquet")
     write(pa.table({"x": [1.0]}), tmp_path / "b.parquet")
     assert evenly.fit(tmp_path).rows == 1
 
 
-def test_the_row_of_an_infinity_counts_from_the_beginning_of_its_file(tmp_path):
+def test_infinity_row_number_is_relative_to_file(tmp_path):
     write(pa.table({"x": np.zeros(100)}), tmp_path / "a.parquet")
     x = np.zeros(100)
     x[70] = np.inf
@@ -111,16 +111,16 @@ def test_the_row_of_an_infinity_counts_from_the_beginning_of_its_file(tmp_path):
         evenly.fit(tmp_path)
 
 
-def test_parts_cover_each_row_of_each_column_once(path, monkeypatch):
-    """Whatever the size of a part and of a row group, and with columns in another order."""
+def test_column_chunks_cover_each_value_once(path, monkeypatch):
+    """For any size of chunks and row groups, and any order of columns."""
     names = [f"c{i}" for i in range(7)]
     x = np.arange(7 * 1000, dtype=np.float64).reshape(1000, 7)
     write(pa.table(dict(zip(names, x.T, strict=True))), path, row_group_size=300)
     wanted = ["c5", "c0", "c3", "c1"]
     whole = evenly.fit(x[:, [5, 0, 3, 1]])
-    for part_bytes, part_rows in [(1, 7), (4000, 100), (2**20, 2**17)]:
-        monkeypatch.setattr(parquet, "_PART_BYTES", part_bytes)
-        monkeypatch.setattr(parquet, "_PART_ROWS", part_rows)
+    for chunk_bytes, chunk_rows in [(1, 7), (4000, 100), (2**20, 2**17)]:
+        monkeypatch.setattr(parquet, "_CHUNK_BYTES", chunk_bytes)
+        monkeypatch.setattr(parquet, "_CHUNK_ROWS", chunk_rows)
         for threads in (1, 3):
             found = evenly.fit(path, columns=wanted, threads=threads)
             assert found.columns == tuple(wanted)
@@ -130,7 +130,7 @@ def test_parts_cover_each_row_of_each_column_once(path, monkeypatch):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_an_infinity_is_named_by_its_row_in_the_file_whichever_thread_meets_it(path, threads):
+def test_infinity_row_number_with_threads(path, threads):
     x = np.zeros(1000)
     x[[450, 950]] = np.inf
     write(pa.table({"a": np.zeros(1000), "b": x}), path, row_group_size=100)
@@ -139,7 +139,7 @@ def test_an_infinity_is_named_by_its_row_in_the_file_whichever_thread_meets_it(p
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_progress_counts_each_row_once_and_never_more_bytes_than_the_file_has(path, threads):
+def test_progress_counts_rows_and_bytes(path, threads):
     write(pa.table({"a": np.zeros(1000), "b": np.ones(1000)}), path, row_group_size=100)
     heard = []
     evenly.fit(path, threads=threads, progress=heard.append)

@@ -1,4 +1,4 @@
-"""Parquet pages are held against the bound before they are decompressed."""
+"""Tests of size limits of Parquet pages."""
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import evenly
-from evenly.sources.files.parquet_pages import PageCheck, _page_sizes, _struct
+from evenly import _core
+from evenly.sources.files.parquet_pages import PageCheck, _largest_page
 
 
 def write(path, columns, **options):
@@ -18,7 +19,7 @@ def write(path, columns, **options):
 
 @pytest.mark.parametrize("compression", ["zstd", "gzip", "snappy", "brotli", "lz4"])
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
-def test_a_page_beyond_the_bound_is_refused_by_name(compression, version, tmp_path, monkeypatch):
+def test_page_beyond_size_limit_is_rejected(compression, version, tmp_path, monkeypatch):
     path = write(
         tmp_path / "x.parquet",
         {"big": np.zeros(2**18), "small": np.zeros(2**18, np.uint8)},
@@ -46,7 +47,7 @@ def test_a_page_beyond_the_bound_is_refused_by_name(compression, version, tmp_pa
     compression=st.sampled_from(["zstd", "none"]),
     index=st.booleans(),
 )
-def test_pages_of_a_chunk_end_where_the_chunk_ends(
+def test_page_sizes_stop_at_end_of_chunk(
     rows, page, dictionary, compression, index, tmp_path_factory
 ):
     path = write(
@@ -68,24 +69,23 @@ def test_pages_of_a_chunk_end_where_the_chunk_ends(
         for group in range(metadata.num_row_groups):
             for column in range(metadata.num_columns):
                 chunk = metadata.row_group(group).column(column)
-                sizes = list(_page_sizes(file, chunk, "x"))
-                assert sizes
-                assert 0 < sum(sizes) <= chunk.total_uncompressed_size
+                size = _largest_page(file.fileno(), chunk, 2**40)
+                assert 0 < size <= chunk.total_uncompressed_size
     check = PageCheck(str(path), metadata, "x")
     for name in ("x.y", "text", "lists", "no such column"):
         check.check(0, [name])
 
 
-@given(st.binary(max_size=60))
-def test_a_page_header_of_any_bytes_ends_in_one_of_two_errors(data):
-    try:
-        _, end = _struct(data, 0, 0)
-        assert 0 < end <= len(data)
-    except (IndexError, ValueError):
-        pass
+@given(data=st.binary(max_size=60), size=st.integers(0, 70))
+def test_page_headers_of_random_bytes_are_decoded_or_invalid(data, size, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / "pages"
+    path.write_bytes(data)
+    with open(path, "rb") as file:
+        largest = _core.largest_parquet_page(file.fileno(), 0, size, 2**40)
+    assert -1 <= largest < 2**63
 
 
-def test_a_damaged_page_header_is_named(tmp_path):
+def test_corrupt_page_header_names_file(tmp_path):
     path = write(tmp_path / "x.parquet", {"x": np.zeros(100)}, compression="zstd")
     offset = pq.read_metadata(path).row_group(0).column(0).data_page_offset
     content = bytearray(path.read_bytes())
@@ -94,3 +94,17 @@ def test_a_damaged_page_header_is_named(tmp_path):
         path.write_bytes(content)
         with pytest.raises(evenly.SourceError, match="x\\.parquet"):
             evenly.fit(path, columns=["x"])
+
+
+def test_page_larger_than_its_chunk_in_the_footer_is_refused(tmp_path, monkeypatch):
+    path = write(tmp_path / "x.parquet", {"x": np.arange(100.0)}, compression="none")
+    chunk = pq.read_metadata(path).row_group(0).column(0)
+    start = chunk.dictionary_page_offset
+    content = bytearray(path.read_bytes())
+    assert content[start : start + 5] == b"\x15\x04\x15\xc0\x0c"  # a dictionary, of 800 bytes
+    content[start + 3 : start + 5] = b"\xfe\x7f"
+    path.write_bytes(content)
+    assert chunk.total_uncompressed_size < 4096
+    monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", "4096")
+    with pytest.raises(evenly.SourceError, match="column 'x' has a page, with 8,191"):
+        evenly.fit(path)

@@ -1,4 +1,4 @@
-"""Paths, patterns, folders, URLs: which files they stand for, and what is no file."""
+"""Tests of paths, patterns, folders and URLs, and of the files they stand for."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from evenly.sources.files.locate import expand
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two files of data, and what writers leave beside them."""
+    """Return a folder with two data files, and hidden files of writers."""
     for name in ["b.csv", "a.csv", "deep/c.csv", "_SUCCESS", ".hidden.csv", "_tmp/x.csv"]:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -34,63 +34,65 @@ def refusal(error, source, **options):
     return str(caught.value)
 
 
-def test_a_folder_is_all_data_files_below_it_sorted(folder):
+def test_expand_folder(folder):
     assert relative(expand(folder), folder) == ["a.csv", "b.csv", "deep/c.csv"]
     assert evenly.fit(folder).rows == 3
 
 
-def test_a_pattern_is_the_files_that_match_sorted(folder):
+def test_expand_pattern(folder):
     assert relative(expand(f"{folder}/*.csv"), folder) == ["a.csv", "b.csv"]
     assert relative(expand(f"{folder}/**/c.csv"), folder) == ["deep/c.csv"]
 
 
-def test_a_file_with_the_name_of_a_pattern_is_that_file(tmp_path):
+def test_file_name_with_pattern_characters(tmp_path):
     path = tmp_path / "x[1].csv"
     path.write_text("x\n7\n")
     assert evenly.fit(path).mean.tolist() == [7.0]
 
 
-def test_several_paths_are_one_fit(folder):
+def test_list_of_paths(folder):
     moments = evenly.fit([folder / "a.csv", str(folder / "b.csv")])
     assert moments.rows == 2
     assert moments.sources == (f"{folder}/a.csv and 1 more",)
 
 
-def test_a_path_from_a_generator_is_a_batch(folder):
-    assert evenly.fit(path for path in sorted(folder.glob("*.csv"))).rows == 3  # .hidden.csv too
+def test_generator_of_paths(folder):
+    assert (
+        evenly.fit(path for path in sorted(folder.glob("*.csv"))).rows == 3
+    )  # .hidden.csv as well
 
 
-def test_a_missing_file_is_refused_with_a_hint(folder):
+def test_missing_file_suggests_name(folder):
     message = refusal(evenly.SourceError, folder / "aa.csv")
     assert "there is no such file. Did you mean 'a.csv'" in message
     assert message.endswith(" Check the path.")
 
 
-def test_a_file_in_a_missing_folder_is_refused(folder):
-    assert "Nor is there a folder" in refusal(evenly.SourceError, folder / "no" / "x.csv")
+def test_missing_folder_is_rejected(folder):
+    assert "does not exist either" in refusal(evenly.SourceError, folder / "no" / "x.csv")
 
 
-def test_a_pattern_without_match_is_refused(folder):
+def test_pattern_without_match_is_rejected(folder):
     assert "which matches none" in refusal(evenly.SourceError, f"{folder}/*.npz")
 
 
-def test_a_folder_without_data_is_refused(tmp_path):
+def test_folder_without_data_files_is_rejected(tmp_path):
     (tmp_path / "notes.md").touch()
     message = refusal(evenly.SourceError, tmp_path)
     assert "A folder must hold data files" in message
     assert "'notes.md'" in message
 
 
-def test_an_empty_folder_is_refused(tmp_path):
+def test_empty_folder_is_rejected(tmp_path):
     assert "which holds nothing" in refusal(evenly.SourceError, tmp_path)
 
 
-def test_a_folder_of_hidden_files_is_refused(tmp_path):
+def test_folder_of_hidden_files_is_rejected(tmp_path):
     (tmp_path / "_SUCCESS").touch()
     assert "which holds hidden files" in refusal(evenly.SourceError, tmp_path)
 
 
-def test_a_file_that_cannot_be_read_is_refused(folder, monkeypatch):
+def test_unreadable_file_is_rejected(folder, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied")
 
@@ -102,28 +104,28 @@ def test_a_file_that_cannot_be_read_is_refused(folder, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="of Unix")
-def test_a_pipe_is_refused(tmp_path):
-    """Formats are told by the first bytes, and read again from the beginning."""
+def test_pipe_is_rejected(tmp_path):
+    """Format detection reads the first bytes, and needs to seek back."""
     os.mkfifo(tmp_path / "x.csv")
     assert "must be a regular file" in refusal(evenly.SourceError, tmp_path / "x.csv")
 
 
-def test_an_unknown_suffix_is_refused(tmp_path):
+def test_unknown_suffix_is_rejected(tmp_path):
     (tmp_path / "x.json").write_text('{"x": 1}')
     message = refusal(evenly.SourceError, tmp_path / "x.json")
-    assert "must be of a known format: .parquet" in message
+    assert "must be in a known format: .parquet" in message
     assert "begins with b'{\"x\": 1}'" in message
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".feather", ".npy", ".npz", ".zip"])
-def test_another_format_than_the_suffix_says_is_refused(tmp_path, suffix):
+def test_format_different_from_suffix_is_rejected(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     path.write_text("x,y\n1,2\n")
     assert f"A {suffix} file must be" in refusal(evenly.SourceError, path)
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".feather", ".npy", ".npz", ".zip", ".csv.gz"])
-def test_an_empty_file_is_refused(tmp_path, suffix):
+def test_empty_file_is_rejected(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     path.touch()
     assert refusal(evenly.SourceError, path) == (
@@ -131,20 +133,20 @@ def test_an_empty_file_is_refused(tmp_path, suffix):
     )
 
 
-def test_the_format_is_told_by_the_bytes_before_the_suffix(tmp_path):
+def test_format_is_detected_by_content_first(tmp_path):
     np.save(tmp_path / "x.npy", np.ones((3, 2)))
     (tmp_path / "x.npy").rename(tmp_path / "x.csv")
     assert evenly.fit(tmp_path / "x.csv").rows == 3
 
 
-def test_files_may_have_their_columns_in_any_order(tmp_path):
+def test_files_with_different_column_order(tmp_path):
     (tmp_path / "a.csv").write_text("x,y,t\n1,2,u\n")
     (tmp_path / "b.csv").write_text("t,y,x\nv,4,3\n")
     moments = evenly.fit(tmp_path)
     assert dict(zip(moments.columns, moments.mean, strict=True)) == {"x": 2.0, "y": 3.0}
 
 
-def test_files_of_other_columns_are_refused_by_name(tmp_path):
+def test_files_with_different_columns_are_rejected(tmp_path):
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
     (tmp_path / "b.csv").write_text("x,z\n3,4\n")
     assert refusal(evenly.ColumnError, tmp_path) == (
@@ -155,7 +157,7 @@ def test_files_of_other_columns_are_refused_by_name(tmp_path):
     assert evenly.fit(tmp_path, columns=["x"]).rows == 2
 
 
-def test_a_column_that_is_text_in_another_file_is_refused(tmp_path):
+def test_column_that_is_text_in_another_file_is_rejected(tmp_path):
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
     (tmp_path / "b.csv").write_text("x,y\n3,none at all\n")
     message = refusal(evenly.UnsupportedTypeError, tmp_path)
@@ -164,7 +166,7 @@ def test_a_column_that_is_text_in_another_file_is_refused(tmp_path):
     assert evenly.fit(tmp_path, exclude=["y"]).rows == 2
 
 
-def test_a_column_that_is_empty_in_one_file_is_that_of_the_others(tmp_path):
+def test_column_that_is_empty_in_one_file(tmp_path):
     (tmp_path / "a.csv").write_text("x,y\n1,\n")
     (tmp_path / "b.csv").write_text("x,y\n3,4\n")
     (tmp_path / "c.csv").write_text("x,y\n3,\n")
@@ -173,7 +175,7 @@ def test_a_column_that_is_empty_in_one_file_is_that_of_the_others(tmp_path):
     assert moments.missing.tolist() == [0, 2]
 
 
-def test_tables_and_arrays_do_not_mix(tmp_path):
+def test_tables_and_arrays_are_rejected_together(tmp_path):
     (tmp_path / "a.csv").write_text("x\n1\n")
     np.save(tmp_path / "b.npy", np.ones((3, 1)))
     message = refusal(evenly.SourceError, tmp_path)
@@ -184,7 +186,7 @@ def test_tables_and_arrays_do_not_mix(tmp_path):
 
 @pytest.fixture
 def memory():
-    """A file system in memory, empty before and after."""
+    """Return an in-memory file system, which is empty before and after the test."""
     filesystem = fsspec.filesystem("memory")
     filesystem.store.clear()
     yield filesystem
@@ -192,7 +194,7 @@ def memory():
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".feather", ".npy", ".csv.gz", ".npz"])
-def test_files_elsewhere_are_the_same(tmp_path, memory, suffix):
+def test_remote_files(tmp_path, memory, suffix):
     import gzip
 
     import pyarrow as pa
@@ -221,7 +223,7 @@ def test_files_elsewhere_are_the_same(tmp_path, memory, suffix):
         assert moments.rows == 3, url
 
 
-def test_a_url_into_an_archive(tmp_path, memory):
+def test_url_of_file_in_archive(tmp_path, memory):
     import zipfile
 
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
@@ -233,12 +235,12 @@ def test_a_url_into_an_archive(tmp_path, memory):
     assert evenly.fit("memory://x.zip").mean.tolist() == [2.0]
 
 
-def test_a_missing_url_is_refused(memory):
+def test_missing_url_is_rejected(memory):
     message = refusal(evenly.SourceError, "memory://nothing.csv")
     assert message.startswith("A URL must lead to a file. Received: 'memory://nothing.csv'")
 
 
-def test_an_unknown_protocol_is_refused():
+def test_unknown_protocol_is_rejected():
     message = refusal(evenly.SourceError, "quux://x.csv")
     assert "'quux://x.csv'" in message
 

@@ -1,4 +1,4 @@
-"""Folders and patterns: each file once, whatever links lead to it; for tables and images alike."""
+"""Tests of folders, patterns and links: each file occurs once, for tables and images."""
 
 import glob
 import os
@@ -32,19 +32,19 @@ def write(folder, suffix):
 
 @pytest.fixture(params=[".csv", ".png"])
 def suffix(request):
-    """Of tables, and of images."""
+    """Return the suffix of a table and of an image."""
     return request.param
 
 
 @pytest.fixture
 def data(tmp_path, suffix):
-    """A folder with four files, and another one beside it."""
+    """Return a folder with four files, next to another folder."""
     return write(tmp_path / "data", suffix)
 
 
 @pytest.fixture
 def names(tmp_path, suffix):
-    """Return a function that gives the files of a source, without folder and suffix."""
+    """Return a function that lists the files of a source without folder and suffix."""
 
     def names(source):
         found = expand(source) if suffix == ".csv" else [file.path for file in ImageScan([source])]
@@ -73,7 +73,7 @@ def names(tmp_path, suffix):
         ("[ax]{}", ["a"]),
     ],
 )
-def test_a_source_has_each_file_once(pattern, expected, data, names, suffix):
+def test_each_file_occurs_once(pattern, expected, data, names, suffix):
     assert names(f"{data}/{pattern.format(suffix)}") == expected
 
 
@@ -86,12 +86,12 @@ def test_links_to_folders_are_not_followed(pattern, data, names, suffix):
 
 
 @pytest.mark.parametrize("pattern", ["out", "out/", "out/*{}", "ou*/*{}", "*t", "out/**", "o*/e*"])
-def test_a_link_to_a_folder_that_is_named_is_followed(pattern, data, names, suffix):
+def test_named_link_to_folder_is_followed(pattern, data, names, suffix):
     (data / "out").symlink_to(data.parent / "elsewhere")
     assert "out/e" in names(f"{data}/{pattern.format(suffix)}")
 
 
-def test_two_links_to_one_folder_are_one(data, names, suffix):
+def test_two_links_to_one_folder_count_once(data, names, suffix):
     for name in ("out", "out2"):
         (data / name).symlink_to(data.parent / "elsewhere")
     assert names(f"{data}/*/*{suffix}") == ["deep/c", "out/e"]
@@ -99,32 +99,32 @@ def test_two_links_to_one_folder_are_one(data, names, suffix):
 
 
 @pytest.mark.parametrize("pattern", ["", "**", "**/*{}", "*"])
-def test_a_link_to_a_file_of_the_source_counts_once(pattern, data, names, suffix):
+def test_link_to_file_in_source_counts_once(pattern, data, names, suffix):
     (data / f"0{suffix}").symlink_to(f"a{suffix}")
     (data / "deep" / f"0{suffix}").symlink_to(data / f"0{suffix}")  # by another link
     assert names(f"{data}/{pattern.format(suffix)}") == FILES
 
 
 @pytest.mark.parametrize("pattern", ["", "**/*{}"])
-def test_links_to_one_file_elsewhere_count_once(pattern, data, names, suffix):
-    """As the snapshots of the Hugging Face Hub are: links to blobs without a suffix."""
+def test_links_to_one_file_outside_count_once(pattern, data, names, suffix):
+    """Snapshots of the Hugging Face Hub are links to blobs without a suffix."""
     (data / f"l{suffix}").symlink_to(data.parent / "elsewhere/blob")
     (data / "deep" / f"m{suffix}").symlink_to(data.parent / "elsewhere/blob")
     assert names(f"{data}/{pattern.format(suffix)}") == sorted([*FILES, "deep/m"])
 
 
-def test_a_link_to_a_hidden_file_counts(data, names, suffix):
+def test_link_to_hidden_file_is_read(data, names, suffix):
     shutil.copy(data / f"a{suffix}", data / f".hidden{suffix}")
     (data / f"l{suffix}").symlink_to(f".hidden{suffix}")
     assert names(data) == sorted([*FILES, "l"])
 
 
-def test_several_sources_are_what_the_user_wants(data, suffix):
+def test_file_in_several_sources_is_read_for_each(data, suffix):
     rows = evenly.fit(data).rows
     assert evenly.fit([data, f"{data}/*{suffix}"]).rows > rows
 
 
-def test_a_folder_and_a_pattern_have_the_same_statistics_with_loops(data, suffix):
+def test_folder_and_pattern_with_link_loops(data, suffix):
     alone = evenly.fit(data)
     (data / "loop").symlink_to(".")
     (data / "deep/up").symlink_to("..")
@@ -136,8 +136,8 @@ def test_a_folder_and_a_pattern_have_the_same_statistics_with_loops(data, suffix
 @pytest.mark.parametrize(
     "pattern", ["*", "*/*", "**/c*", ".*", "deep/../*", "./*", "[ab]*", "no*/*"]
 )
-def test_patterns_match_as_those_of_the_standard_library(pattern, data, names, suffix, monkeypatch):
-    """But for what follows links, and comes more than once."""
+def test_patterns_match_like_glob(pattern, data, names, suffix, monkeypatch):
+    """Except for followed links and duplicates."""
     (data / f".h{suffix}").write_bytes((data / f"a{suffix}").read_bytes())
     monkeypatch.chdir(data)
     expected = sorted(filter(os.path.isfile, glob.glob(pattern + suffix, recursive=True)))
@@ -148,7 +148,7 @@ def test_patterns_match_as_those_of_the_standard_library(pattern, data, names, s
     assert names(pattern + suffix) == [name.removesuffix(suffix) for name in expected]
 
 
-def test_a_zarr_store_is_one_file_by_each_link(tmp_path):
+def test_links_to_zarr_store_count_once(tmp_path):
     zarr = pytest.importorskip("zarr")
     zarr.save(str(tmp_path / "data/x.zarr"), np.array([[1.0], [3.0]]))
     (tmp_path / "data/y.zarr").symlink_to("x.zarr")
@@ -156,8 +156,8 @@ def test_a_zarr_store_is_one_file_by_each_link(tmp_path):
         assert len(expand(f"{tmp_path}/{pattern}")) == 1
 
 
-def test_a_folder_that_the_system_cannot_read_is_an_error(data, suffix, monkeypatch):
-    """`glob` and `os.walk` take it for an empty one."""
+def test_folder_system_error_is_raised(data, suffix, monkeypatch):
+    """`glob` and `os.walk` treat it as an empty folder."""
 
     def scandir(path):
         if str(path).endswith("deep"):
@@ -171,7 +171,7 @@ def test_a_folder_that_the_system_cannot_read_is_an_error(data, suffix, monkeypa
             evenly.fit(f"{data}/{pattern}")
 
 
-def test_a_folder_that_may_not_be_read_is_an_error_and_matches_nothing(data, suffix, monkeypatch):
+def test_forbidden_folder_is_an_error_but_skipped_by_patterns(data, suffix, monkeypatch):
     def scandir(path):
         if str(path).endswith("deep"):
             raise PermissionError(13, "Permission denied", path)
@@ -187,7 +187,7 @@ def test_a_folder_that_may_not_be_read_is_an_error_and_matches_nothing(data, suf
     assert evenly.fit(f"{data}/**/*{suffix}").rows > 0  # as in a shell
 
 
-def test_a_file_that_the_system_cannot_look_at_is_not_called_missing(data, suffix, monkeypatch):
+def test_stat_system_error_is_not_reported_as_missing_file(data, suffix, monkeypatch):
     path = f"{data}/a{suffix}"
 
     def stat(name, **options):

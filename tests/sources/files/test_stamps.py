@@ -1,4 +1,4 @@
-"""What tells that a file has changed: on this machine, and in what fsspec's systems say."""
+"""Tests of fingerprints of local and remote files."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ import evenly
 from evenly.sources.files.fingerprint import Fingerprint, Watch, fingerprint
 
 
-def test_a_file_has_its_size_and_its_time_to_the_nanosecond(tmp_path):
+def test_fingerprint_has_size_and_time(tmp_path):
     path = tmp_path / "x.csv"
     path.write_bytes(b"x\n1\n")
     os.utime(path, ns=(0, 1_767_225_600_123_456_789))
@@ -29,20 +29,20 @@ def test_a_file_has_its_size_and_its_time_to_the_nanosecond(tmp_path):
         ({}, None),
     ],
 )
-def test_far_away_a_version_counts_before_a_time(info, modified, monkeypatch):
+def test_remote_fingerprint_prefers_version(info, modified, monkeypatch):
     memory = fsspec.filesystem("memory")
     monkeypatch.setattr(type(memory), "info", lambda *_, **__: {"size": 7, **info})
     assert fingerprint("memory://x.csv") == Fingerprint(7, modified)
 
 
-def test_a_file_that_is_not_there_is_an_error(tmp_path):
+def test_fingerprint_of_missing_file_is_an_error(tmp_path):
     with pytest.raises(evenly.SourceError, match=r"must be readable. Received: '.*absent'"):
         fingerprint(str(tmp_path / "absent"))
 
 
 @pytest.mark.parametrize("call", [1, 2])
-def test_a_failure_of_the_system_is_not_taken_for_a_change(call, tmp_path, monkeypatch):
-    """Of two calls, the first asks for size and time, the second for device and inode."""
+def test_watch_raises_system_error(call, tmp_path, monkeypatch):
+    """The first of two calls reads size and time, the second device and inode."""
     path = tmp_path / "x.csv"
     path.write_bytes(b"x\n1\n")
     watch = Watch()

@@ -1,4 +1,4 @@
-"""Damaged archives: whatever the decoders raise is an error that names the archive or a member."""
+"""Tests of corrupt archives of images: errors name the archive or the member."""
 
 import gzip
 import io
@@ -19,13 +19,13 @@ IMAGES = {f"{i}.png": PNG for i in range(5)}
 
 
 def checked(header):
-    """Return a tar header with the checksum that it ought to have."""
+    """Return a tar header with its correct checksum."""
     total = sum(header[:148]) + sum(header[156:]) + 8 * 32
     return header[:148] + b"%06o\0 " % total + header[156:]
 
 
 def with_field(path, member, start, value):
-    """Change a field of a member's header, and mend the header's checksum."""
+    """Change a field of a member's header, and update the checksum."""
     with tarfile.open(path) as archive:
         offset = archive.getmembers()[member].offset
     content = bytearray(path.read_bytes())
@@ -36,8 +36,8 @@ def with_field(path, member, start, value):
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz"])
-def test_a_damaged_header_within_a_tar_archive_is_not_its_end(suffix, tmp_path):
-    """tarfile takes it for the end: the images after it were left out, and nothing was said."""
+def test_corrupt_tar_header_is_an_error(suffix, tmp_path):
+    """tarfile takes it for the end of the archive, and later images were silently omitted."""
     path = write_tar(IMAGES, tmp_path / "x.tar")
     with tarfile.open(path) as archive:
         offset = archive.getmembers()[2].offset
@@ -47,7 +47,7 @@ def test_a_damaged_header_within_a_tar_archive_is_not_its_end(suffix, tmp_path):
     if suffix == ".tar.gz":
         path = tmp_path / "y.tar.gz"
         path.write_bytes(gzip.compress(bytes(content)))
-    with pytest.raises(evenly.SourceError, match=r"A file must be whole.*y?\.tar.*bad checksum"):
+    with pytest.raises(evenly.SourceError, match=r"A file must be complete.*y?\.tar.*bad checksum"):
         evenly.fit(path)
 
 
@@ -64,14 +64,14 @@ NEGATIVE = b"\xff" * 11 + b"\x00"
         (SIZE, b"hello world\0", "invalid header|bad"),
     ],
 )
-def test_an_absurd_header_of_a_tar_archive_is_an_error(start, value, reason, tmp_path):
+def test_invalid_tar_member_size_is_an_error(start, value, reason, tmp_path):
     path = with_field(write_tar(IMAGES, tmp_path / "x.tar"), 1, start, value)
     with pytest.raises(evenly.SourceError, match=f"x.tar, which cannot be read: .*({reason})"):
         evenly.fit(path)
 
 
-def test_a_long_chain_of_long_names_is_an_error(tmp_path):
-    """tarfile calls itself for each."""
+def test_tar_long_name_recursion_is_an_error(tmp_path):
+    """tarfile recurses for each long name."""
     header = tarfile.TarInfo("././@LongLink")
     header.type, header.size = tarfile.GNUTYPE_LONGNAME, 2
     block = header.tobuf(tarfile.GNU_FORMAT) + b"a\0".ljust(512, b"\0")
@@ -81,7 +81,7 @@ def test_a_long_chain_of_long_names_is_an_error(tmp_path):
         evenly.fit(path)
 
 
-def test_names_that_are_empty_or_no_text_are_passed_over(tmp_path):
+def test_tar_members_with_empty_or_undecodable_names(tmp_path):
     path = tmp_path / "x.tar"
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
         for name in ("", "caf\udce9.png", "a.png"):
@@ -91,8 +91,8 @@ def test_names_that_are_empty_or_no_text_are_passed_over(tmp_path):
     assert evenly.fit(path).rows == 2 * 81
 
 
-def test_an_empty_name_in_a_zip_archive_is_passed_over(tmp_path):
-    """Which makes `ZipInfo.is_dir` raise in some versions of Python."""
+def test_zip_member_with_empty_name_is_skipped(tmp_path):
+    """`ZipInfo.is_dir` raises for it in some versions of Python."""
     path = write_zip({"a.png": PNG}, tmp_path / "x.zip")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("Z", b"no image")
@@ -116,7 +116,7 @@ def test_an_empty_name_in_a_zip_archive_is_passed_over(tmp_path):
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_damaged_member_is_named_whatever_its_compression(method, tmp_path, caplog):
+def test_corrupt_zip_member_is_named(method, tmp_path, caplog):
     path = write_zip({"bad.png": PNG * 9, "good.png": PNG}, tmp_path / "x.zip", method)
     content = bytearray(path.read_bytes())
     content[60:90] = b"\xff" * 30
@@ -126,7 +126,7 @@ def test_a_damaged_member_is_named_whatever_its_compression(method, tmp_path, ca
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyError, OverflowError, UnicodeError, IndexError])
-def test_whatever_tarfile_raises_names_the_archive(error, tmp_path, monkeypatch):
+def test_tarfile_exception_names_archive(error, tmp_path, monkeypatch):
     path = write_tar(IMAGES, tmp_path / "x.tar")
 
     def next_member(archive):
@@ -137,7 +137,7 @@ def test_whatever_tarfile_raises_names_the_archive(error, tmp_path, monkeypatch)
         evenly.fit(path)
 
 
-def test_what_a_member_raises_is_its_own(tmp_path, monkeypatch, caplog):
+def test_zip_member_exception_names_member(tmp_path, monkeypatch, caplog):
     path = write_zip(IMAGES, tmp_path / "x.zip")
 
     def read(archive, info, place):
@@ -151,7 +151,7 @@ def test_what_a_member_raises_is_its_own(tmp_path, monkeypatch, caplog):
     assert "x.zip/3.png: IndexError: odd" in caplog.text
 
 
-def test_an_archive_that_the_system_cannot_read_is_not_called_damaged(tmp_path, monkeypatch):
+def test_archive_system_error_is_not_reported_as_corrupt(tmp_path, monkeypatch):
     path = write_tar(IMAGES, tmp_path / "x.tar")
 
     def pread(*_):
@@ -164,7 +164,7 @@ def test_an_archive_that_the_system_cannot_read_is_not_called_damaged(tmp_path, 
 
 
 @pytest.mark.parametrize("form", ["tar", "zip"])
-def test_no_mutation_of_an_archive_raises_anything_else(form, tmp_path):
+def test_mutated_archives_raise_only_evenly_errors(form, tmp_path):
     rng = random.Random(5)
     write = write_tar if form == "tar" else write_zip
     whole = write({"a.png": PNG, "b/b.png": PNG}, tmp_path / f"x.{form}").read_bytes()
@@ -186,17 +186,15 @@ def test_no_mutation_of_an_archive_raises_anything_else(form, tmp_path):
             assert "y." in str(error)  # noqa: PT017
 
 
-def test_bzip2_member_beyond_the_bound_is_an_error_also_where_broken_images_are_skipped(
-    tmp_path, monkeypatch
-):
+def test_bzip2_member_beyond_size_limit_is_an_error(tmp_path, monkeypatch):
     path = tmp_path / "x.zip"
     large = encoded(np.zeros((1500, 1500, 3), np.uint8), "BMP")
     write_zip({"good.png": encoded(noise(0, 2, 2, 3), "PNG"), "b.bmp": large}, path, ZIP_BZIP2)
     assert evenly.fit(path).count[0] == 4 + 1500 * 1500
     with zipfile.ZipFile(path) as archive:
         size = archive.getinfo("b.bmp").file_size
-    content = path.read_bytes()  # which understates the size
+    content = path.read_bytes()  # declare a smaller size
     path.write_bytes(content.replace(size.to_bytes(4, "little"), (1000).to_bytes(4, "little")))
     monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", str(2**20))
-    with pytest.raises(evenly.SourceError, match="What is unpacked in one piece"):
+    with pytest.raises(evenly.SourceError, match="Data decompressed at once"):
         evenly.fit(path, broken="skip")

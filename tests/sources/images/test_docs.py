@@ -1,4 +1,4 @@
-"""The sessions of docs/images.md run, and print what it says."""
+"""Test the sessions of docs/images.md and their output."""
 
 import doctest
 import shutil
@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "images.md"
 
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
-    """Two photographs, a grey one, one with alpha, a truncated one, and labels."""
+    """Create two photographs, a gray image, one with alpha, a truncated one, and labels."""
     folder = tmp_path / "photos"
     folder.mkdir()
     sklearns = Path(sklearn.datasets.__file__).parent / "images"
@@ -35,7 +35,7 @@ def blocks(language):
 
 
 @pytest.mark.usefixtures("photos")
-def test_the_shells_session_runs_to_the_letter():
+def test_docs_images_shell_session():
     (block,) = blocks("console")
     for part in block.split("$ evenly ")[1:]:
         arguments, _, printed = part.partition("\n")
@@ -50,7 +50,7 @@ def test_the_shells_session_runs_to_the_letter():
 
 
 @pytest.mark.usefixtures("photos")
-def test_pythons_session_runs():
+def test_docs_images_python_session():
     block = next(block for block in blocks("python") if block.startswith(">>>"))
     test = doctest.DocTestParser().get_doctest(block, {}, PAGE.name, None, 0)
     failures = []

@@ -1,4 +1,4 @@
-"""A failure of the system is not taken for a broken image: it is retried, or raised."""
+"""Tests of system failures, which are retried or raised, and not skipped as broken images."""
 
 import errno
 import io
@@ -9,13 +9,13 @@ import textwrap
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image
+from PIL import ImageFile as PillowImageFile
 
 import evenly
-from evenly.sources.images import decode, jpeg, scan
-from evenly.sources.images import image_file as image_pictures
+from evenly.sources.images import decode, image_file, scan
 from evenly.sources.images import source as image_source
-from evenly.sources.images.image_file import Reader, of_file, read_remote
+from evenly.sources.images.image_file import Reader, from_path, read_remote
 from image_files import encoded, noise, write_folder, write_tar, write_zip
 
 PNG = encoded(noise(0, 9, 9, 3), "PNG")
@@ -23,7 +23,7 @@ JPEG = encoded(noise(0, 9, 9, 3), "JPEG")
 
 
 def failing(monkeypatch, number, times):
-    """Let the first opens of an image fail; return the list of all that were tried."""
+    """Make the first opens of an image fail; return the list of all attempts."""
     tried = []
 
     def open_regular(path):
@@ -32,17 +32,15 @@ def failing(monkeypatch, number, times):
             raise OSError(number, os.strerror(number), path)
         return opened(path)
 
-    opened = image_pictures.open_regular
-    monkeypatch.setattr(image_pictures, "open_regular", open_regular)
-    monkeypatch.setattr(image_pictures, "_RETRY_DELAYS", (0.0,) * 4)
+    opened = image_file.open_regular
+    monkeypatch.setattr(image_file, "open_regular", open_regular)
+    monkeypatch.setattr(image_file, "_RETRY_DELAYS", (0.0,) * 4)
     return tried
 
 
 @pytest.mark.parametrize("name", ["EMFILE", "ENFILE", "EIO", "ESTALE", "ENOMEM", "ENOTCONN"])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_a_failure_of_the_system_is_an_error_whatever_becomes_of_broken_images(
-    name, threads, tmp_path, monkeypatch
-):
+def test_system_error_is_not_skipped_as_broken_image(name, threads, tmp_path, monkeypatch):
     write_folder({f"{i}.png": PNG for i in range(9)}, tmp_path)
     number = getattr(errno, name)
     failing(monkeypatch, number, 10**9)
@@ -55,14 +53,14 @@ def test_a_failure_of_the_system_is_an_error_whatever_becomes_of_broken_images(
 
 
 @pytest.mark.parametrize("name", ["ENOENT", "EACCES", "ELOOP"])
-def test_a_failure_of_a_file_is_named_with_its_own_reason(name, tmp_path, monkeypatch, caplog):
+def test_inaccessible_image_is_skipped_with_reason(name, tmp_path, monkeypatch, caplog):
     write_folder({"a.png": PNG, "b.png": PNG}, tmp_path)
     failing(monkeypatch, getattr(errno, name), 1)
     assert evenly.fit(tmp_path, threads=1).rows == 81
     assert f".png: {os.strerror(getattr(errno, name))})" in caplog.text
 
 
-def test_too_many_open_files_are_retried_one_at_a_time(tmp_path, monkeypatch):
+def test_too_many_open_files_is_retried(tmp_path, monkeypatch):
     write_folder({f"{i}.png": PNG for i in range(9)}, tmp_path)
     expected = evenly.fit(tmp_path)
     tried = failing(monkeypatch, errno.EMFILE, 4)
@@ -70,20 +68,20 @@ def test_too_many_open_files_are_retried_one_at_a_time(tmp_path, monkeypatch):
     assert len(tried) == 13
 
 
-def test_once_descriptors_are_scarce_one_file_is_open_at_a_time(tmp_path):
+def test_reader_opens_one_file_at_a_time_without_descriptors(tmp_path):
     path = str(tmp_path / "x.png")
     locked = []
     reader = Reader()
 
     def read(picture):
-        locked.append(reader._alone.locked())
+        locked.append(reader._lock.locked())
         if len(locked) == 2:
             error = evenly.SourceError("too many")
             error.errno = errno.EMFILE
             raise error
         return b""
 
-    assert [reader.read(read, of_file(path)) for _ in range(3)] == [b""] * 3
+    assert [reader.read(read, from_path(path)) for _ in range(3)] == [b""] * 3
     assert locked == [False, False, True, True]
 
 
@@ -93,7 +91,7 @@ IN_A_CHILD = textwrap.dedent(
     import evenly
 
     folder, spare, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    evenly.fit(folder)  # imports what is imported late
+    evenly.fit(folder)  # triggers lazy imports
     used = max(map(int, os.listdir("/proc/self/fd")))
     resource.setrlimit(resource.RLIMIT_NOFILE, (used + spare, used + spare))
     try:
@@ -110,16 +108,14 @@ IN_A_CHILD = textwrap.dedent(
     [
         *(("files", 0, False), ("files", 1, True), ("files", 3, True)),
         *(("zip", 2, True), ("tar", 2, True)),
-        *(("archives", 2, False), ("archives", 8, True)),  # one a thread, and the next ones
+        *(("archives", 2, False), ("archives", 8, True)),  # one per thread, and the next ones
     ],
 )
-def test_with_few_descriptors_all_images_are_counted_or_that_is_an_error(
-    form, spare, enough, tmp_path
-):
+def test_few_file_descriptors(form, spare, enough, tmp_path):
     images = {f"{i}.png": PNG for i in range(60)} | {f"{i}.jpg": JPEG for i in range(60)}
     if form == "files":
         write_folder(images, tmp_path)
-    elif form == "archives":  # which were open as long as one of their images was left
+    elif form == "archives":  # these stay open until their last image is released
         for number, (name, content) in enumerate(images.items()):
             write = (write_zip, write_tar)[number % 2]
             write({name: content}, tmp_path / f"{number}.{('zip', 'tar')[number % 2]}")
@@ -137,15 +133,15 @@ def test_with_few_descriptors_all_images_are_counted_or_that_is_an_error(
         assert done.stdout == f"{120 * 81}\n", done.stdout + done.stderr
 
 
-def test_a_task_has_the_images_of_one_archive(tmp_path):
+def test_task_reads_one_archive(tmp_path):
     for number in range(5):
         write_zip({"a.jpg": JPEG, "b.jpg": JPEG}, tmp_path / f"{number}.zip")
     source = evenly.sources.open_source(tmp_path)
     source._task_size = 16
-    assert [sum(len(shot.array) for shot in task) for task in source.tasks()] == [162] * 5
+    assert [sum(len(batch.array) for batch in task) for task in source.tasks()] == [162] * 5
 
 
-def test_a_folder_that_cannot_be_read_for_lack_of_descriptors_is_an_error(tmp_path, monkeypatch):
+def test_contains_images_raises_without_descriptors(tmp_path, monkeypatch):
     write_zip({"a.png": PNG}, tmp_path / "x.zip")
 
     def refuse(path):
@@ -165,15 +161,15 @@ def test_a_folder_that_cannot_be_read_for_lack_of_descriptors_is_an_error(tmp_pa
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF"])
-def test_no_memory_to_decode_is_an_error_that_names_the_image(form, tmp_path, monkeypatch):
+def test_memory_error_in_pillow_names_image(form, tmp_path, monkeypatch):
     name = f"x.{form.lower()}"
     write_folder({name: encoded(noise(0, 9, 9, 3), form)}, tmp_path)
-    monkeypatch.setattr(image_source, "decoder", lambda: None)
+    monkeypatch.setattr(image_source, "jpeg_decoder", lambda: None)
 
     def load(image):
         raise MemoryError
 
-    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    monkeypatch.setattr(PillowImageFile.ImageFile, "load", load)
     monkeypatch.setattr("PIL.TiffImagePlugin.TiffImageFile.load", load)
     with pytest.raises(evenly.SourceError) as caught:
         evenly.fit(tmp_path)
@@ -181,23 +177,23 @@ def test_no_memory_to_decode_is_an_error_that_names_the_image(form, tmp_path, mo
     assert "raise the limit (ulimit -v)" in str(caught.value)
 
 
-def test_no_memory_within_simplejpeg_is_an_error_that_names_the_image(tmp_path, monkeypatch):
+def test_memory_error_in_simplejpeg_names_image(tmp_path, monkeypatch):
     pytest.importorskip("simplejpeg")
     write_folder({"x.jpg": JPEG}, tmp_path)
 
     class Decoder:
-        decode_jpeg_header = staticmethod(jpeg.decoder().decode_jpeg_header)
+        decode_jpeg_header = staticmethod(decode.jpeg_decoder().decode_jpeg_header)
 
         @staticmethod
         def decode_jpeg(*_, **__):
             raise MemoryError
 
-    monkeypatch.setattr(image_source, "decoder", lambda: Decoder)
+    monkeypatch.setattr(image_source, "jpeg_decoder", lambda: Decoder)
     with pytest.raises(evenly.SourceError, match=r"x\.jpg': Cannot allocate memory"):
         evenly.fit(tmp_path)
 
 
-def test_a_codec_without_memory_that_calls_the_data_damaged_is_asked_again(tmp_path, monkeypatch):
+def test_broken_image_is_decoded_again(tmp_path, monkeypatch):
     write_folder({"x.png": PNG}, tmp_path)
     expected = evenly.fit(tmp_path)
     loads = []
@@ -208,14 +204,14 @@ def test_a_codec_without_memory_that_calls_the_data_damaged_is_asked_again(tmp_p
             raise OSError("broken data stream when reading image file")
         return loaded(image)
 
-    loaded = ImageFile.ImageFile.load
-    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    loaded = PillowImageFile.ImageFile.load
+    monkeypatch.setattr(PillowImageFile.ImageFile, "load", load)
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", load, raising=False)
     assert evenly.fit(tmp_path, threads=1) == expected
     assert len(loads) > 1
 
 
-def test_an_image_is_not_called_broken_when_there_is_no_memory_to_know(tmp_path, monkeypatch):
+def test_memory_error_before_decoding_again(tmp_path, monkeypatch):
     write_folder({"x.jpg": JPEG[:-100]}, tmp_path)
 
     def empty(shape, dtype):
@@ -227,8 +223,8 @@ def test_an_image_is_not_called_broken_when_there_is_no_memory_to_know(tmp_path,
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits are those of Linux")
-def test_under_a_limit_of_memory_no_image_is_left_out(tmp_path):
-    """libjpeg without memory says "broken data stream"; the image is none the worse for it."""
+def test_memory_limit_skips_no_image(tmp_path):
+    """libjpeg reports "broken data stream" when it runs out of memory."""
     large = io.BytesIO()
     Image.fromarray(np.zeros((3000, 3000, 3), np.uint8)).save(large, "JPEG", progressive=True)
     write_folder({f"{i}.jpg": large.getvalue() for i in range(4)}, tmp_path)
@@ -258,11 +254,11 @@ def test_under_a_limit_of_memory_no_image_is_left_out(tmp_path):
         assert "skipped" not in done.stderr
 
 
-# Far away
+# Remote file systems
 
 
-def test_what_a_file_system_far_away_cannot_do_now_is_an_error():
-    """Its errors are of any class, and say with theirs whether a file is missing."""
+def test_remote_failure_is_a_system_error():
+    """Remote errors can be of any class; the class says whether a file is missing."""
 
     class ClientError(Exception):
         pass
@@ -282,7 +278,7 @@ def test_what_a_file_system_far_away_cannot_do_now_is_an_error():
     assert read_remote(lambda: b"x", "s3://bucket/x.jpg", "s3://bucket/x.jpg") == b"x"
 
 
-def test_images_far_away_are_named_when_missing_and_an_error_when_unavailable(caplog, monkeypatch):
+def test_missing_and_unavailable_remote_images(caplog, monkeypatch):
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")
     memory.pipe({"/album/a.png": PNG, "/album/b.png": PNG})
@@ -307,7 +303,7 @@ def test_images_far_away_are_named_when_missing_and_an_error_when_unavailable(ca
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="of Unix")
-def test_a_pipe_among_images_is_named_and_not_waited_for(tmp_path, caplog):
+def test_pipe_among_images_is_skipped(tmp_path, caplog):
     write_folder({"ok.png": PNG}, tmp_path)
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "zero.png").symlink_to("/dev/zero")
@@ -321,16 +317,16 @@ def test_a_pipe_among_images_is_named_and_not_waited_for(tmp_path, caplog):
         evenly.fit(tmp_path, broken="error")
 
 
-def test_the_reason_of_a_broken_image_has_no_secrets(monkeypatch):
-    """fsspec's HTTP file system raises FileNotFoundError with the URL, signature and all."""
+def test_broken_image_reason_is_redacted(monkeypatch):
+    """fsspec's HTTP file system raises FileNotFoundError with the signed URL."""
     url = "memory://me:hunter2xyz@host/b.png"
 
     def read(path):
         raise FileNotFoundError(f"https://host/b.png?X-Amz-Signature=0f3c hunter2xyz: {'a' * 400}")
 
-    monkeypatch.setattr(image_pictures, "_remote_content", read)
+    monkeypatch.setattr(image_file, "_read_url", read)
     with pytest.raises(decode.UnreadableError) as caught:
-        image_pictures.read(of_file(url))
+        image_file.read(from_path(url))
     text = str(caught.value)
     assert text.startswith("https://host/b.png?X-Amz-Signature=… …: aaa")
     assert len(text) < 310

@@ -1,4 +1,4 @@
-"""The same images in a folder, a list, an archive or in memory: the same bits."""
+"""Tests of the same images in a folder, a list, an archive or in memory."""
 
 import functools
 import random
@@ -51,7 +51,7 @@ def tar(suffix, tmp_path):
 
 
 def several(tmp_path):
-    """A folder that has two shards and a file, as data sets are cut up."""
+    """Write a folder with two archives and a file, like a sharded dataset."""
     names = list(FILES)
     write_tar({name: FILES[name] for name in names[:3]}, tmp_path / "0.tar")
     write_zip({name: FILES[name] for name in names[3:6]}, tmp_path / "1.zip")
@@ -77,7 +77,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("threads", [1, 3])
-def test_every_form_has_the_bits_of_all_pixels_in_one_array(form, threads, tmp_path):
+def test_images_from_any_source_have_same_moments(form, threads, tmp_path):
     moments = evenly.fit(FORMS[form](tmp_path), threads=threads)
     assert moments == EXPECTED
     assert moments.rows == EXPECTED.rows
@@ -88,7 +88,7 @@ def test_every_form_has_the_bits_of_all_pixels_in_one_array(form, threads, tmp_p
 
 
 @pytest.mark.parametrize("form", ["folder", "list", "zip", ".tar", ".tar.gz"])
-def test_progress_counts_pixels_and_the_bytes_of_files(form, tmp_path):
+def test_image_progress(form, tmp_path):
     seen = []
     evenly.fit(FORMS[form](tmp_path), progress=seen.append)
     total = sum(
@@ -101,46 +101,46 @@ def test_progress_counts_pixels_and_the_bytes_of_files(form, tmp_path):
         assert seen[-1].bytes == seen[-1].total_bytes == total - hidden
 
 
-def test_files_that_a_loader_yields_in_batches_are_images(tmp_path):
+def test_batches_of_image_paths(tmp_path):
     paths = listed(tmp_path)
     assert evenly.fit([paths[:4], paths[4:]]) == EXPECTED
 
 
-def test_a_folder_in_parts_adds_up_to_the_whole(tmp_path):
+def test_merged_image_subsets_equal_whole(tmp_path):
     folder(tmp_path)
     parts = [evenly.fit(tmp_path / name) for name in ("cat", "dog", "3.bmp", "4.gif")]
     assert sum(parts) == EXPECTED
 
 
-def test_images_weigh_by_their_pixels(tmp_path):
-    """A black one of 300 pixels and a white one of 100: the mean is a quarter."""
+def test_image_mean_weights_pixels_equally(tmp_path):
+    """The mean of 300 black and 100 white pixels is a quarter."""
     Image.new("RGB", (30, 10)).save(tmp_path / "black.png")
     Image.new("RGB", (10, 10), "white").save(tmp_path / "white.png")
     assert evenly.fit(tmp_path).mean.tolist() == [63.75] * 3
 
 
-def test_a_compressed_shard_is_named_with_its_member(tmp_path):
+def test_error_names_archive_and_member(tmp_path):
     path = write_tar({"a.jpg": b"no image"} | FILES, tmp_path / "x.tar.gz")
-    with pytest.raises(evenly.SourceError, match=r"x\.tar\.gz/a\.jpg: it is no image"):
+    with pytest.raises(evenly.SourceError, match=r"x\.tar\.gz/a\.jpg: it is not an image"):
         evenly.fit(path, broken="error")
 
 
-def test_names_that_begin_with_an_underscore_are_images_and_hidden_ones_are_not(tmp_path):
-    """Cameras write _DSC0001.JPG, and macOS ._DSC0001.JPG beside it."""
+def test_underscore_images_are_read_and_hidden_images_skipped(tmp_path):
+    """Cameras write _DSC0001.JPG, and macOS adds ._DSC0001.JPG."""
     image = encoded(noise(1, 4, 4, 3), "PNG")
     files = {"_DSC1.png": image, ".x.png": b"", "__MACOSX/y.png": b"", ".cache/z.png": b""}
     assert evenly.fit(write_folder(files, tmp_path / "f"), broken="error").rows == 16
     assert evenly.fit(write_zip(files, tmp_path / "x.zip"), broken="error").rows == 16
 
 
-def test_columns_are_chosen_by_name(tmp_path):
+def test_select_color_columns(tmp_path):
     assert evenly.fit(folder(tmp_path), columns=["blue", "red"]) == EXPECTED["blue", "red"]
     assert evenly.fit(tmp_path, exclude="green") == EXPECTED["red", "blue"]
     with pytest.raises(evenly.ColumnError, match="Did you mean 'green'"):
         evenly.fit(tmp_path, columns="gren")
 
 
-# What is in memory already
+# Images in memory
 
 IMAGES = [Image.fromarray(noise(seed, 6 + seed, 5, 3)) for seed in range(4)]
 IN_MEMORY = Moments.empty(COLOURS).update(
@@ -149,7 +149,7 @@ IN_MEMORY = Moments.empty(COLOURS).update(
 
 
 class Labelled(torch.utils.data.Dataset):
-    """As torchvision's ImageFolder is without a transform."""
+    """A dataset like torchvision's ImageFolder without a transform."""
 
     def __len__(self):
         return len(IMAGES)
@@ -169,11 +169,11 @@ class Labelled(torch.utils.data.Dataset):
         Labelled,
     ],
 )
-def test_images_of_pillow_are_fitted_by_the_same_rule(source):
+def test_pillow_images(source):
     assert evenly.fit(source()) == IN_MEMORY
 
 
-def test_one_image_and_a_part_of_a_batch_are_images_too():
+def test_single_pillow_image_and_selected_part():
     assert evenly.fit(IMAGES[0]) == Moments.empty(COLOURS).update(np.asarray(IMAGES[0]))
     batches = [{"image": image, "label": 1} for image in IMAGES]
     assert evenly.fit(batches, select="image") == IN_MEMORY
@@ -184,7 +184,7 @@ def test_moments_are_updated_by_images(tmp_path):
     assert Moments.empty().update(folder(tmp_path)) == EXPECTED
 
 
-def test_an_image_is_not_changed_by_being_fitted():
+def test_fit_does_not_change_pillow_image():
     image = Image.fromarray(noise(0, 4, 4)).convert("P")
     image.info["transparency"] = bytes(range(256))
     evenly.fit([image])

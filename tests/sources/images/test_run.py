@@ -1,4 +1,4 @@
-"""Images that are summed together: the bits of each alone, whatever lies between them."""
+"""Tests of images that are decoded into one buffer and summed together."""
 
 import sys
 from pathlib import Path
@@ -10,17 +10,17 @@ from skimage import data
 
 import evenly
 from evenly.sources.images import ImageOptions, ImageScan, from_files
-from evenly.sources.images.batch_buffer import _MOST, BatchBuilder, ThreadBuffer
+from evenly.sources.images.batch_buffer import _MAX_BATCH_BYTES, BatchBuilder, ThreadBuffer
+from evenly.sources.images.decode import jpeg_decoder
 from evenly.sources.images.image_file import ImageFile
-from evenly.sources.images.jpeg import decoder
 from evenly.sources.selection import ColumnSelection
 from image_files import encoded
 
 PHOTO = Image.fromarray(data.astronaut())
 
 
-def picture(place):
-    return ImageFile(place, bytes)
+def image_file(label):
+    return ImageFile(label, bytes)
 
 
 def jpeg(side, mode="RGB"):
@@ -29,7 +29,7 @@ def jpeg(side, mode="RGB"):
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("broken", [False, True])
-def test_all_kinds_and_sizes_in_one_folder(threads, broken, tmp_path, monkeypatch):
+def test_batched_images_of_mixed_modes_and_sizes(threads, broken, tmp_path, monkeypatch):
     damaged = jpeg(200)[:-3000]
     contents = [
         jpeg(200), jpeg(200), jpeg(64, "L"), jpeg(200), damaged, jpeg(7), jpeg(900), jpeg(511),
@@ -41,7 +41,7 @@ def test_all_kinds_and_sizes_in_one_folder(threads, broken, tmp_path, monkeypatc
             (tmp_path / f"{number:02}.jpg").write_bytes(content)
     found = evenly.fit(tmp_path, threads=threads)
     monkeypatch.setitem(sys.modules, "simplejpeg", None)
-    assert decoder() is None
+    assert jpeg_decoder() is None
     alone = evenly.fit(tmp_path, threads=threads)
     assert found == alone
     assert found.rows == alone.rows
@@ -49,7 +49,7 @@ def test_all_kinds_and_sizes_in_one_folder(threads, broken, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("together", [1, 5_000])
-def test_how_many_files_are_read_at_once_changes_nothing(together, tmp_path, monkeypatch):
+def test_read_size_does_not_change_result(together, tmp_path, monkeypatch):
     for number, side in enumerate([200, 7, 300, 64, 64, 1, 900] * 5):
         (tmp_path / f"{number:02}.jpg").write_bytes(jpeg(side, "L" if number % 4 == 3 else "RGB"))
     (tmp_path / "cut.jpg").write_bytes(jpeg(200)[:-3000])
@@ -60,40 +60,40 @@ def test_how_many_files_are_read_at_once_changes_nothing(together, tmp_path, mon
     assert evenly.fit(tmp_path, threads=2) == expected
 
 
-def test_a_task_is_of_one_large_file_or_of_many_small_ones(tmp_path, monkeypatch):
+def test_task_sizes(tmp_path, monkeypatch):
     large, small = jpeg(512), jpeg(64)
     monkeypatch.setattr("evenly.sources.images.source._MAX_READ_BYTES", len(large))
     names = [str(tmp_path / f"{number:02}.jpg") for number in range(36)]
     for number, name in enumerate(names):
         Path(name).write_bytes(large if number < 3 else small)
     tasks = from_files(names, ImageOptions(ColumnSelection())).tasks()
-    rows = [sum(len(shot.array) for shot in task) for task in tasks]  # by one thread
+    rows = [sum(len(batch.array) for batch in task) for task in tasks]  # by one thread
     assert rows == [*[512**2] * 3, *[n * 64**2 for n in (1, 16, 16)]]
 
 
-def test_a_folder_of_more_files_than_are_held_is_looked_up_again(tmp_path, monkeypatch):
+def test_scan_of_more_files_than_cached(tmp_path, monkeypatch):
     for number in range(7):
         (tmp_path / f"{number}.jpg").write_bytes(jpeg(number + 1))
     (tmp_path / "notes.txt").write_text("no image")
     expected = evenly.fit(tmp_path)
-    for most in (3, 7, 8):
-        monkeypatch.setattr("evenly.sources.images.scan._HELD", most)
+    for limit in (3, 7, 8):
+        monkeypatch.setattr("evenly.sources.images.scan._MAX_CACHED", limit)
         listing = ImageScan([tmp_path])
         assert listing.files == len(list(listing.image_files())) == len(list(listing)) == 7
         assert listing.passed_over == {".txt": 2}
         assert evenly.fit(tmp_path) == expected
 
 
-@pytest.mark.parametrize("nbytes", [1, _MOST, 10 * _MOST])
-def test_memory_is_not_written_past_the_cache(nbytes):
-    room = ThreadBuffer()
+@pytest.mark.parametrize("nbytes", [1, _MAX_BATCH_BYTES, 10 * _MAX_BATCH_BYTES])
+def test_buffer_alignment(nbytes):
+    buffer = ThreadBuffer()
     for more in (0, 1, 1000):
-        memory = room.of(nbytes + more)
+        memory = buffer.get(nbytes + more)
         assert len(memory) >= nbytes + more
         assert memory.ctypes.data % 64 == 16
 
 
-def test_the_first_broken_image_is_named_whatever_is_read_before_it_is_decoded(tmp_path):
+def test_first_broken_image_is_named(tmp_path):
     (tmp_path / "whole.jpg").write_bytes(jpeg(64))
     (tmp_path / "cut.jpg").write_bytes(jpeg(200)[:-3000])
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
@@ -104,7 +104,7 @@ def test_the_first_broken_image_is_named_whatever_is_read_before_it_is_decoded(t
         evenly.fit([names[0], names[2], names[1]], broken="error", threads=1)
 
 
-def test_progress_counts_every_byte_and_pixel(tmp_path):
+def test_progress_of_batched_images(tmp_path):
     sizes = [200] * 7 + [900] + [64] * 30
     for number, side in enumerate(sizes):
         (tmp_path / f"{number:02}.jpg").write_bytes(jpeg(side))
@@ -114,29 +114,29 @@ def test_progress_counts_every_byte_and_pixel(tmp_path):
     assert seen[-1].bytes == sum(path.stat().st_size for path in tmp_path.iterdir())
 
 
-def test_images_lie_one_after_the_other_until_there_is_no_room():
-    run = BatchBuilder(ThreadBuffer())
-    third = _MOST // 3 // 3 * 3
+def test_batch_builder_fills_buffer():
+    builder = BatchBuilder(ThreadBuffer())
+    third = _MAX_BATCH_BYTES // 3 // 3 * 3
     for value in range(3):
-        assert not value or run.memory("L", third) is None
-        run.memory("RGB", third)[:] = value
-        run.add("RGB", third, picture(f"image {value}"), 10)
-    assert run.memory("RGB", third) is None
-    assert run.image_files == [(picture(f"image {value}"), third // 3) for value in range(3)]
-    shot = run.flush()
-    assert not run.image_files
-    assert (shot.kind, shot.label, shot.nbytes) == ("RGB", "image 0", 30)
-    np.testing.assert_array_equal(shot.array, np.repeat(range(3), third // 3)[:, None] * [1, 1, 1])
-    assert len(run.memory("L", 10 * _MOST)) == 10 * _MOST
-    assert not run.image_files
+        assert not value or builder.memory("L", third) is None
+        builder.memory("RGB", third)[:] = value
+        builder.add("RGB", third, image_file(f"image {value}"), 10)
+    assert builder.memory("RGB", third) is None
+    assert builder.image_files == [(image_file(f"image {value}"), third // 3) for value in range(3)]
+    batch = builder.flush()
+    assert not builder.image_files
+    assert (batch.kind, batch.label, batch.nbytes) == ("RGB", "image 0", 30)
+    np.testing.assert_array_equal(batch.array, np.repeat(range(3), third // 3)[:, None] * [1, 1, 1])
+    assert len(builder.memory("L", 10 * _MAX_BATCH_BYTES)) == 10 * _MAX_BATCH_BYTES
+    assert not builder.image_files
 
 
-def test_what_could_not_be_decoded_leaves_no_trace():
-    run = BatchBuilder(ThreadBuffer())
-    run.memory("L", 4)[:] = 1
-    run.add("L", 4, picture("whole"), 1)
-    run.memory("L", 4)[:] = 9  # and then it was damaged
-    run.memory("L", 2)[:] = 2
-    run.add("L", 2, picture("next"), 1)
-    shot = run.flush()
-    assert shot.array.tolist() == [1, 1, 1, 1, 2, 2]
+def test_batch_builder_drops_failed_image():
+    builder = BatchBuilder(ThreadBuffer())
+    builder.memory("L", 4)[:] = 1
+    builder.add("L", 4, image_file("whole"), 1)
+    builder.memory("L", 4)[:] = 9  # as if decoding failed here
+    builder.memory("L", 2)[:] = 2
+    builder.add("L", 2, image_file("next"), 1)
+    batch = builder.flush()
+    assert batch.array.tolist() == [1, 1, 1, 1, 2, 2]

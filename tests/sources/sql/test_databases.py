@@ -1,4 +1,4 @@
-"""DuckDB and SQLite by URL, and cursors: a table or a query, read only, or a clear refusal."""
+"""Tests of DuckDB and SQLite URLs and of cursors."""
 
 import sqlite3
 import sys
@@ -19,7 +19,7 @@ WEIRD = 'odd"; DROP TABLE t; --'
 
 @pytest.fixture(params=["duckdb", "sqlite"])
 def database(request, tmp_path, monkeypatch):
-    """The beginning of a URL of a database in this folder, with two tables."""
+    """Return the beginning of the URL of a database with two tables in this folder."""
     monkeypatch.chdir(tmp_path)
     connect = duckdb.connect if request.param == "duckdb" else sqlite3.connect
     connection = connect("x.db")
@@ -36,7 +36,7 @@ def database(request, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("table", ["t", "main.t", WEIRD])
-def test_a_table_is_read_whatever_its_name(database, table):
+def test_table_with_any_name(database, table):
     if database.startswith("sqlite") and table == "main.t":
         table = "t"
     moments = evenly.fit(f"{database}?table={table}")
@@ -50,81 +50,83 @@ def test_a_query_is_read(database):
     assert (moments.columns, moments.mean.tolist()) == (("c",), [1.5])
 
 
-def test_a_table_that_is_not_there_is_refused_with_those_that_are(database):
-    with pytest.raises(evenly.ColumnError, match=r"There must be a table.*'tt'.*'empty'.*'t'\?"):
+def test_missing_table_lists_known_tables(database):
+    with pytest.raises(evenly.ColumnError, match=r"must name a table.*'tt'.*'empty'.*'t'\?"):
         evenly.fit(f"{database}?table=tt")
 
 
-def test_no_rows_are_refused(database):
+def test_empty_source_is_rejected(database):
     with pytest.raises(evenly.DataError, match=r"At least one row.*x\.db\?table=empty, with none"):
         evenly.fit(f"{database}?table=empty")
 
 
 @pytest.mark.parametrize("query", ["SELECT no FROM t", "SELEC", "DROP TABLE t"])
-def test_a_query_that_does_not_run_is_refused(database, query):
-    with pytest.raises(evenly.SourceError, match=r"its query run\. Received: .*x\.db\?query="):
+def test_invalid_query_is_rejected(database, query):
+    with pytest.raises(evenly.SourceError, match=r"its query valid\. Received: .*x\.db\?query="):
         evenly.fit(f"{database}?query={query}")
     assert evenly.fit(f"{database}?table=t").rows == 10
 
 
-def test_a_query_that_fails_half_way_is_refused(database):
+def test_query_error_while_reading(database):
     bad = "error('half' || 'way')" if database.startswith("duckdb") else "abs(-9223372036854775808)"
     query = f'SELECT CASE WHEN "a b" = 9 THEN {bad} ELSE 1 END AS c FROM t'
-    with pytest.raises(evenly.SourceError, match=r"its query run\. Received: .*(halfway|overflow)"):
+    with pytest.raises(
+        evenly.SourceError, match=r"its query valid\. Received: .*(halfway|overflow)"
+    ):
         evenly.fit(f"{database}?query={query}")
 
 
-def test_a_file_that_is_no_database_is_refused(database, tmp_path):
+def test_file_that_is_not_a_database_is_rejected(database, tmp_path):
     (tmp_path / "x.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(evenly.SourceError, match="A database must be readable"):
         evenly.fit(f"{database}?table=t")
 
 
-def test_a_database_without_a_table_named_says_how(database, tmp_path):
+def test_database_without_table_or_query_is_rejected(database, tmp_path):
     with pytest.raises(evenly.SourceError, match=rf"Pass the URL {database[:9]}.*\?table=NAME"):
         evenly.fit("x.db")
 
 
-def test_select_is_not_for_tables(database):
+def test_select_is_rejected_for_database_tables(database):
     with pytest.raises(evenly.DataError, match="select= chooses a part"):
         evenly.fit(f"{database}?table=t", select="t")
 
 
-def test_the_file_stays_as_it_is(database, tmp_path):
+def test_database_file_is_not_changed(database, tmp_path):
     before = (tmp_path / "x.db").read_bytes()
     (tmp_path / "x.db").chmod(0o444)
     evenly.fit(f"{database}?table=t")
     assert (tmp_path / "x.db").read_bytes() == before
 
 
-def test_the_command_line_takes_it(database, tmp_path):
+def test_command_line(database, tmp_path):
     assert main(["fit", f"{database}?table=t", "--columns", "a b", "-q", "-o", "o.json"]) == 0
     moments = evenly.load("o.json")
     assert moments == evenly.fit(pa.table({"a b": A}))
     assert moments.sources == (f"{database}?table=t",)
 
 
-def test_a_table_and_a_file_may_be_fitted_as_one(database, tmp_path):
+def test_fit_table_and_file_together(database, tmp_path):
     pa.csv.write_csv(pa.table({"a b": A}), "x.csv")
     both = evenly.fit([f"{database}?table=t", "x.csv"], columns=["a b"])
     assert both == evenly.fit(pa.table({"a b": np.tile(A, 2)}))
 
 
-def test_rows_of_a_duckdb_table_are_known_beforehand(database):
+def test_duckdb_table_row_count_is_known(database):
     seen = []
     evenly.fit(f"{database}?table=t", progress=seen.append)
     assert seen[-1].total_rows == (10 if database.startswith("duckdb") else None)
 
 
-def test_an_adbc_cursor_is_read_as_arrow(tmp_path):
+def test_adbc_cursor(tmp_path):
     with dbapi.connect() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT 1 AS a, 2.5 AS b UNION ALL SELECT 3, 4.5")
         assert evenly.fit(cursor).mean.tolist() == [2, 3.5]
 
 
 @pytest.mark.parametrize("connect", [sqlite3.connect, duckdb.connect])
-def test_rows_of_python_objects_are_refused(connect):
-    """A row of two numbers is no batch of two rows."""
+def test_dbapi_cursor_is_rejected(connect):
+    """A row of two numbers is not a batch of two rows."""
     connection = connect(":memory:")
     with pytest.raises(evenly.UnsupportedTypeError, match=r"come as Arrow data.*Python objects"):
         evenly.fit(connection.execute("SELECT 1, 2"))
@@ -145,7 +147,7 @@ def test_a_missing_package_names_the_command(tmp_path, monkeypatch, package):
 @pytest.mark.parametrize(
     "end", [" -- note", "; -- note", " ;; ", " /* a\n-- note */", "\n-- a ' quote\n;", ";\n"]
 )
-def test_what_follows_a_query_is_harmless(database, end):
+def test_query_injection_is_rejected(database, end):
     assert evenly.fit(f"{database}?query=SELECT \"a b\" AS c, '; --' AS t FROM t{end}").rows == 10
 
 
@@ -162,7 +164,7 @@ WRITES = [
 
 
 @pytest.mark.parametrize("query", WRITES)
-def test_a_query_that_is_not_one_that_reads_is_refused(database, query, tmp_path):
+def test_statement_that_is_not_a_query_is_rejected(database, query, tmp_path):
     files = {path: path.read_bytes() for path in tmp_path.iterdir()}
     url = f"{database}?query={query.format(tmp_path / 'new')}"
     with pytest.raises(evenly.SourceError):
@@ -177,7 +179,7 @@ READS = [
 
 
 @pytest.mark.parametrize("function", READS)
-def test_a_query_of_duckdb_reaches_nothing_but_its_database(tmp_path, function):
+def test_duckdb_query_cannot_access_other_files(tmp_path, function):
     private = tmp_path / "private.csv"
     private.write_text("a\n77\n")
     with duckdb.connect(str(tmp_path / "x.db")) as connection:
@@ -187,7 +189,7 @@ def test_a_query_of_duckdb_reaches_nothing_but_its_database(tmp_path, function):
             evenly.fit(f"duckdb:///{tmp_path}/x.db?{end}")
 
 
-def test_the_user_may_allow_a_query_to_reach_other_files(tmp_path, monkeypatch):
+def test_external_access_can_be_allowed(tmp_path, monkeypatch):
     monkeypatch.setenv("EVENLY_ALLOW_EXTERNAL_ACCESS", "1")
     (tmp_path / "x.csv").write_text("a\n77\n")
     duckdb.connect(str(tmp_path / "x.db")).close()
@@ -198,13 +200,13 @@ def test_the_user_may_allow_a_query_to_reach_other_files(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["memory.db", "main.db", 'it\'s "odd".db', "a.b.db"])
-def test_a_duckdb_database_may_have_any_name(tmp_path, name):
+def test_duckdb_database_with_any_name(tmp_path, name):
     with duckdb.connect(str(tmp_path / name)) as connection:
         connection.execute("CREATE TABLE t AS SELECT 1.5 AS a")
     assert evenly.fit(f"duckdb:///{tmp_path}/{name}?table=t").mean == 1.5
 
 
-def test_a_duckdb_database_may_be_open_for_reading(database):
+def test_duckdb_database_already_open_for_reading(database):
     with duckdb.connect("other.db") as connection:
         connection.execute("CREATE TABLE t AS SELECT 1.5 AS a")
     with duckdb.connect("other.db", read_only=True):
@@ -212,7 +214,7 @@ def test_a_duckdb_database_may_be_open_for_reading(database):
 
 
 @pytest.mark.parametrize("query", ["FROM t", "VALUES (1)", "PIVOT t ON s USING sum(a)", "TABLE t"])
-def test_forms_of_a_query_of_duckdb_are_read(tmp_path, query):
+def test_duckdb_query_forms(tmp_path, query):
     with duckdb.connect(str(tmp_path / "x.db")) as connection:
         connection.execute("CREATE TABLE t AS SELECT 1.5 AS a, 'x' AS s")
     assert evenly.fit(f"duckdb:///{tmp_path}/x.db?query={query}").rows == 1

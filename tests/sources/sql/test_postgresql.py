@@ -1,4 +1,4 @@
-"""PostgreSQL, from a real server of our own, where one is installed."""
+"""Tests of PostgreSQL with a local server, if it is installed."""
 
 import os
 import shutil
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.skipif(FOUND is None, reason="PostgreSQL is not install
 
 @pytest.fixture(scope="module")
 def server():
-    """The beginning of a URL; the server listens on a socket in its folder, and nowhere else."""
+    """Return the beginning of a URL; the server listens only on a socket in its folder."""
     dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi")
     folder = tempfile.mkdtemp(prefix="evenly")
     user = {}
-    if os.getuid() == 0:  # as root it would refuse to run
+    if os.getuid() == 0:  # PostgreSQL does not run as root
         shutil.chown(folder, "postgres")
         user = {"user": "postgres"}
 
@@ -56,7 +56,7 @@ def test_a_query_is_read(server):
     assert evenly.fit(f"{server}&query=SELECT a FROM t WHERE a < 4;").mean.tolist() == [2]
 
 
-def test_the_password_is_in_no_message_and_no_statistics(server):
+def test_password_is_redacted_in_messages_and_statistics(server):
     assert "secret" not in evenly.fit(f"{server}&table=t").sources[0]
     for bad in ("&table=no", "&query=SELECT no FROM t", "_&table=t"):
         with pytest.raises(evenly.EvenlyError) as caught:
@@ -64,12 +64,12 @@ def test_the_password_is_in_no_message_and_no_statistics(server):
         assert "secret" not in str(caught.value)
 
 
-def test_a_query_that_fails_half_way_says_why(server):
+def test_query_error_while_reading(server):
     with pytest.raises(evenly.SourceError, match="division by zero"):
         evenly.fit(f"{server}&query=SELECT 1 / (a - 99999)::int AS q FROM t")
 
 
-def test_nothing_is_changed(server):
+def test_postgresql_database_is_not_changed(server):
     with pytest.raises(evenly.SourceError):
         evenly.fit(f"{server}&query=DELETE FROM t RETURNING *")
     assert evenly.fit(f"{server}&table=t").rows == 100_000
@@ -77,7 +77,7 @@ def test_nothing_is_changed(server):
 
 @pytest.fixture
 def writers(server):
-    """Functions that write, and a sequence."""
+    """Create functions that write, and a sequence."""
     dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi")
     with dbapi.connect(server) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE SEQUENCE IF NOT EXISTS numbers")
@@ -100,20 +100,20 @@ def writers(server):
         ("WITH gone AS (DELETE FROM t RETURNING *) SELECT * FROM gone", "data-modifying"),
     ],
 )
-def test_the_server_refuses_what_writes(server, writers, query, why):
+def test_writing_query_is_rejected(server, writers, query, why):
     with pytest.raises(evenly.SourceError, match=why):
         evenly.fit(f"{server}&query={query}")
     assert evenly.fit(f"{server}&table=t").rows == 100_000
 
 
 @pytest.mark.parametrize("end", [" -- note", "; -- note", " /* a */ ;", "\n"])
-def test_what_follows_a_query_is_harmless(server, end):
+def test_query_injection_is_rejected(server, end):
     query = f"SELECT a, E'it\\'s; --' AS t, $$; --$$ AS u FROM t WHERE a < 4{end}"
     assert evenly.fit(f"{server}&query={query}").mean.tolist() == [2]
 
 
 @pytest.mark.parametrize("part", ["pass/word", "pass%zzword"])
-def test_no_part_of_a_password_that_cannot_be_parsed_is_shown(server, part):
+def test_unparsable_password_is_redacted(server, part):
     with pytest.raises(evenly.SourceError) as caught:
         evenly.fit(f"{server.replace('secret', part)}&table=t")
     assert "word" not in str(caught.value).replace("password", "")

@@ -1,19 +1,19 @@
-"""URLs of databases: what they name, and what of them may be shown."""
+"""Tests of database URLs: parsing and redaction."""
 
 import pytest
 
 import evenly
 from evenly.redaction import redact_url
-from evenly.sources.sql.identifiers import found_table, quoted
+from evenly.sources.sql.identifiers import find_table, quoted
 from evenly.sources.sql.url import parse
 
 
 @pytest.mark.parametrize("sql", ["SELECT a + b FROM t WHERE c = '%41&table=x?'", "SELECT 1;  "])
-def test_a_query_is_taken_to_the_letter(sql):
+def test_query_is_not_decoded(sql):
     assert parse(f"postgresql://host/db?sslmode=require&query={sql}").query == sql.rstrip("; ")
 
 
-def test_options_of_the_server_stay_with_it():
+def test_server_options_are_kept_in_target():
     asked = parse("postgres://host/db?sslmode=require&table=t")
     assert (asked.scheme, asked.target, asked.table) == (
         "postgresql",
@@ -31,12 +31,12 @@ def test_options_of_the_server_stay_with_it():
         "ftp://me:secret@host/x.csv",
     ],
 )
-def test_a_password_is_not_redact_url(url):
+def test_password_is_redacted(url):
     assert "cret" not in redact_url(url)
     assert "host/" in redact_url(url)
 
 
-def test_what_follows_the_database_is_shown_whole():
+def test_table_and_query_are_not_redacted():
     query = "?query=SELECT 'a:b@c' FROM t"
     assert redact_url(f"duckdb:///x.db{query}") == f"duckdb:///x.db{query}"
 
@@ -46,33 +46,33 @@ def test_a_table_or_a_query_must_be_named():
         evenly.fit("postgresql://me:secret@host/db")
 
 
-def test_a_database_that_is_not_there_is_refused(tmp_path, monkeypatch):
+def test_missing_database_is_rejected(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flights.db").touch()
     with pytest.raises(evenly.SourceError, match=r"no file 'flight.db'. Did you mean 'flights.db'"):
         evenly.fit("duckdb:///flight.db?table=t")
 
 
-def test_a_path_from_the_root_has_four_slashes(tmp_path):
+def test_absolute_path_needs_four_slashes(tmp_path):
     (tmp_path / "x.db").touch()
-    with pytest.raises(evenly.SourceError, match="path from the root is written with four slashes"):
+    with pytest.raises(evenly.SourceError, match="Write an absolute path with four slashes"):
         evenly.fit(f"duckdb://{tmp_path}/x.db?table=t")
 
 
-def test_two_slashes_are_refused():
-    with pytest.raises(evenly.SourceError, match="has three slashes"):
+def test_two_slashes_are_rejected():
+    with pytest.raises(evenly.SourceError, match="must have three slashes"):
         evenly.fit("sqlite://x.db?table=t")
 
 
 @pytest.mark.parametrize("name", ['a"; DROP TABLE b; --', "we.ird", "é ' \\", "select"])
-def test_any_name_is_one_identifier(name):
+def test_quoted_name_is_one_identifier(name):
     assert quoted(name).replace('""', "")[1:-1].count('"') == 0
-    assert found_table(name, [("main", name)], "x") == quoted("main", name)
+    assert find_table(name, [("main", name)], "x") == quoted("main", name)
 
 
-def test_a_name_in_several_schemas_needs_one():
+def test_table_name_in_several_schemas_is_ambiguous():
     known = [("a", "t"), ("b", "t")]
     with pytest.raises(evenly.DataError, match=r"must be unique.*'a\.t', 'b\.t'"):
-        found_table("t", known, "x")
-    assert found_table("b.t", known, "x") == '"b"."t"'
-    assert found_table("t", [*known, ("main", "t")], "x") == '"main"."t"'
+        find_table("t", known, "x")
+    assert find_table("b.t", known, "x") == '"b"."t"'
+    assert find_table("t", [*known, ("main", "t")], "x") == '"main"."t"'

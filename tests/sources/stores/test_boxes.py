@@ -1,4 +1,4 @@
-"""Boxes: every value once, whole chunks, of a size that memory bears."""
+"""Tests of splitting chunked arrays into blocks."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ MB = 2**20
 
 @st.composite
 def arrays(draw):
-    """A shape, its chunks, the axis of features; values that are large enough to be cut."""
+    """Draw a shape, its chunks and the feature axis, with values large enough to be split."""
     shape = tuple(draw(st.lists(st.integers(1, 9), min_size=1, max_size=4)))
     chunks = tuple(draw(st.integers(1, length)) for length in shape)
     axis = draw(st.sampled_from([None, *range(len(shape))]))
@@ -23,43 +23,45 @@ def arrays(draw):
 
 
 @given(arrays(), st.booleans())
-def test_every_value_is_in_one_box(array, in_order):
+def test_every_value_is_in_one_block(array, in_order):
     shape, chunks, axis, itemsize = array
     seen = np.zeros(shape, int)
-    for box in plan_slices(shape, chunks, itemsize=itemsize, feature_axis=axis, in_order=in_order):
-        seen[box] += 1
+    for block in plan_slices(
+        shape, chunks, itemsize=itemsize, feature_axis=axis, in_order=in_order
+    ):
+        seen[block] += 1
     assert (seen == 1).all()
 
 
 @given(arrays())
-def test_a_chunk_is_in_one_box(array):
+def test_chunk_is_in_one_block(array):
     shape, chunks, axis, itemsize = array
-    boxes = plan_slices(shape, chunks, itemsize=itemsize, feature_axis=axis)
+    blocks = plan_slices(shape, chunks, itemsize=itemsize, feature_axis=axis)
     grid = itertools.product(*(range(0, n, c) for n, c in zip(shape, chunks, strict=True)))
     for start in grid:
         holding = [
-            box
-            for box in boxes
+            block
+            for block in blocks
             if all(
-                b.start < s + c and s < b.stop for b, s, c in zip(box, start, chunks, strict=True)
+                b.start < s + c and s < b.stop for b, s, c in zip(block, start, chunks, strict=True)
             )
         ]
-        assert len(holding) == 1 or boxes.in_order  # one row may be more than memory bears
+        assert len(holding) == 1 or blocks.in_order  # one row may exceed the maximum
 
 
 @given(arrays(), st.booleans())
-def test_boxes_in_order_have_rows_in_order(array, in_order):
+def test_in_order_blocks_keep_row_order(array, in_order):
     shape, chunks, axis, itemsize = array
-    boxes = plan_slices(shape, chunks, itemsize=itemsize, feature_axis=axis, in_order=in_order)
-    assert boxes.in_order or not in_order
+    blocks = plan_slices(shape, chunks, itemsize=itemsize, feature_axis=axis, in_order=in_order)
+    assert blocks.in_order or not in_order
     x = np.arange(math.prod(shape)).reshape(shape)
     last = 0 if axis is None else axis
-    rows = [np.moveaxis(x[box], last, 0).reshape(x[box].shape[last], -1) for box in boxes]
-    if boxes.in_order and axis is not None:
+    rows = [np.moveaxis(x[block], last, 0).reshape(x[block].shape[last], -1) for block in blocks]
+    if blocks.in_order and axis is not None:
         whole = np.moveaxis(x, axis, 0).reshape(shape[axis], -1)
         assert np.concatenate(rows, axis=1).tolist() == whole.tolist()
-    elif boxes.in_order:
-        assert [v for box in boxes for v in x[box].ravel()] == list(range(x.size))
+    elif blocks.in_order:
+        assert [v for block in blocks for v in x[block].ravel()] == list(range(x.size))
 
 
 @pytest.mark.parametrize(
@@ -73,14 +75,14 @@ def test_boxes_in_order_have_rows_in_order(array, in_order):
         ((3, 10**8), (3, 10**6), 0, (3, 1_000_000)),
     ],
 )
-def test_boxes_are_chunks_of_some_megabytes(shape, chunks, axis, steps):
-    boxes = plan_slices(shape, chunks, itemsize=4, feature_axis=axis)
-    assert tuple(min(s, n) for s, n in zip(boxes.steps, shape, strict=True)) == steps
-    assert 4 * math.prod(steps) <= 14 * MB  # one chunk at least
+def test_block_shapes(shape, chunks, axis, steps):
+    blocks = plan_slices(shape, chunks, itemsize=4, feature_axis=axis)
+    assert tuple(min(s, n) for s, n in zip(blocks.steps, shape, strict=True)) == steps
+    assert 4 * math.prod(steps) <= 14 * MB  # at least one chunk
 
 
-def test_weights_cost_memory_of_one_row_at_least():
-    """In order, chunks that are long in time are read again and again, row by row."""
-    boxes = plan_slices((8760, 721, 1440), (8760, 20, 20), itemsize=4, in_order=True)
-    assert boxes.in_order
-    assert 4 * math.prod(boxes.steps) <= 256 * MB
+def test_in_order_block_size_is_limited():
+    """In row order, chunks that are long in time are read again for each block."""
+    blocks = plan_slices((8760, 721, 1440), (8760, 20, 20), itemsize=4, in_order=True)
+    assert blocks.in_order
+    assert 4 * math.prod(blocks.steps) <= 256 * MB

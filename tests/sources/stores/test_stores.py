@@ -1,4 +1,4 @@
-"""Zarr, HDF5, xarray: which array of a store is fitted, and how it is read."""
+"""Tests of Zarr, HDF5 and xarray."""
 
 import sys
 
@@ -24,7 +24,7 @@ def library(request):
 
 @pytest.fixture
 def store(library, tmp_path):
-    """Write arrays by their paths, and return the path of the store."""
+    """Return a function that writes arrays by their paths and returns the path of the store."""
 
     def write(**arrays):
         if library == "zarr":
@@ -57,22 +57,22 @@ def test_an_array_is_selected_by_its_path(store, select):
     assert moments.columns is None
 
 
-def test_the_only_array_of_numbers_needs_no_selection(store):
+def test_single_numeric_array_is_selected(store):
     assert evenly.fit(store(deep__inside__x=X)) == evenly.fit(X)
 
 
-def test_the_only_array_of_a_selected_group_is_fitted(store):
+def test_single_array_of_selected_group(store):
     assert evenly.fit(store(a__x=X, b=np.ones(4)), select="a") == evenly.fit(X)
 
 
-def test_arrays_of_one_dimension_and_length_are_columns(store):
+def test_one_dimensional_arrays_are_columns(store):
     moments = evenly.fit(store(a=np.arange(4), b=np.ones(4)))
     assert moments.columns == ("a", "b")
     assert moments.mean.tolist() == [1.5, 1]
 
 
-def test_named_arrays_of_one_shape_are_columns_and_their_values_rows(store):
-    """Variables of a climate data set: one mean each, whatever their dimensions."""
+def test_named_arrays_of_equal_shape_are_columns(store):
+    """Variables of a climate dataset have one mean each, whatever their dimensions."""
     path = store(t=X, u=X + 1, lat=np.arange(20.0))
     moments = evenly.fit(path, columns=["u", "t"])
     assert moments == evenly.Moments.empty(("u", "t")).update(
@@ -81,62 +81,62 @@ def test_named_arrays_of_one_shape_are_columns_and_their_values_rows(store):
     assert (moments.columns, moments.rows) == (("u", "t"), 60)
 
 
-def test_several_arrays_must_be_chosen_from(store):
+def test_several_arrays_need_select(store):
     path = store(x=X, y=np.ones(20))
-    with pytest.raises(evenly.DataError, match=r"one must be selected.*'x 20×3 float64', 'y 20 fl"):
+    with pytest.raises(evenly.DataError, match=r"needs select=.*'x 20×3 float64', 'y 20 fl"):
         evenly.fit(path)
 
 
-def test_named_arrays_of_unlike_shapes_are_refused(store):
-    with pytest.raises(evenly.DataError, match=r"must have one shape.*'x' of shape \(20, 3\)"):
+def test_named_arrays_of_different_shapes_are_rejected(store):
+    with pytest.raises(evenly.DataError, match=r"must have the same shape.*'x' of shape \(20, 3\)"):
         evenly.fit(store(x=X, y=np.ones(20)), columns=["x", "y"])
 
 
-def test_an_array_that_is_not_there_is_refused_with_those_that_are(store):
+def test_missing_array_lists_known_arrays(store):
     with pytest.raises(
-        evenly.ColumnError, match=r"array of that name.*'dta'.*has 'data'.*'data'\?"
+        evenly.ColumnError, match=r"name an array in the store.*'dta'.*has 'data'.*'data'\?"
     ):
         evenly.fit(store(data=X), select="dta")
 
 
-def test_a_store_without_arrays_is_refused(store):
-    with pytest.raises(evenly.SourceError, match=r"must hold an array.*holds none"):
+def test_store_without_arrays_is_rejected(store):
+    with pytest.raises(evenly.SourceError, match=r"must contain an array.*contains none"):
         evenly.fit(store())
 
 
 @pytest.mark.filterwarnings("ignore:The data type")
-def test_text_is_refused_by_name(store):
+def test_text_array_is_rejected(store):
     with pytest.raises(evenly.UnsupportedTypeError, match=r"integers, booleans or floats.*/name"):
         evenly.fit(store(name=np.array([b"a", b"b"])))
 
 
-def test_no_rows_are_refused(store):
+def test_empty_source_is_rejected(store):
     with pytest.raises(evenly.DataError, match="At least one row is needed"):
         evenly.fit(store(x=np.ones((0, 3))))
 
 
-def test_feature_axis_counts(store):
+def test_feature_axis(store):
     images = np.arange(2 * 3 * 4 * 5.0).reshape(2, 3, 4, 5)
     assert evenly.fit(store(x=images), feature_axis=1) == evenly.fit(images, feature_axis=1)
 
 
 @pytest.mark.parametrize("fill", [{"_FillValue": -9}, {"missing_value": -9.0}])
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
-def test_values_that_stand_for_no_value_are_missing(store, fill, dtype):
+def test_fill_values_are_missing(store, fill, dtype):
     path = store(t=np.array([1, -9, 3], dtype))
     attribute(path, "t", **fill)
     moments = evenly.fit(path)
     assert (moments.mean.tolist(), moments.missing.tolist()) == ([2], [1])
 
 
-def test_a_fill_value_of_nan_is_what_nan_is_anyway(library, store):
+def test_nan_fill_value(library, store):
     path = store(t=np.array([1, np.nan, 3]))
     attribute(path, "t", _FillValue=np.nan)
     assert evenly.fit(path).missing.tolist() == [1]
 
 
 @pytest.mark.parametrize("packing", [{"scale_factor": 0.1}, {"add_offset": 273.15}])
-def test_packed_values_are_refused(store, packing):
+def test_packed_values_are_rejected(store, packing):
     path = store(t=np.array([1, 2], np.int16))
     attribute(path, "t", **packing)
     with pytest.raises(
@@ -145,13 +145,13 @@ def test_packed_values_are_refused(store, packing):
         evenly.fit(path)
 
 
-def test_rows_are_known_beforehand(store):
+def test_row_count_is_known(store):
     seen = []
     evenly.fit(store(x=X), progress=seen.append)
     assert (seen[-1].rows, seen[-1].total_rows) == (20, 20)
 
 
-def test_the_command_line_takes_it(store, tmp_path, capsys):
+def test_command_line(store, tmp_path, capsys):
     path = store(group__data=X, y=np.ones(4))
     output = tmp_path / "x.json"
     assert main(["fit", str(path), "--select", "/group/data", "-q", "-o", str(output)]) == 0
@@ -160,15 +160,15 @@ def test_the_command_line_takes_it(store, tmp_path, capsys):
     assert "--select group/data or --columns" in capsys.readouterr().err
 
 
-def test_a_folder_may_have_stores_among_its_files(store, tmp_path):
+def test_folder_with_stores_and_files(store, tmp_path):
     store(x=X)
     np.save(tmp_path / "y.npy", X + 1)
     assert evenly.fit(tmp_path) == evenly.fit(np.concatenate([X, X + 1]))
 
 
 @pytest.mark.parametrize("in_order", [False, True])
-def test_chunks_too_large_for_whole_rows_are_read_by_chunks(tmp_path, monkeypatch, in_order):
-    """Rows come in another order then; weights, which have one, are still right."""
+def test_large_chunks_are_read_out_of_row_order(tmp_path, monkeypatch, in_order):
+    """Weights, which need the row order, are still correct."""
     monkeypatch.setattr("evenly.sources.stores.chunking._MAX_BYTES", 500)
     monkeypatch.setattr("evenly.sources.stores.chunking._BYTES", 200)
     x = np.random.default_rng(0).normal(size=(8, 6, 5)).astype(np.float32)
@@ -180,17 +180,17 @@ def test_chunks_too_large_for_whole_rows_are_read_by_chunks(tmp_path, monkeypatc
         assert places == {"the Zarr array /, in the order of its chunks"}
 
 
-def test_a_damaged_hdf5_file_is_refused(tmp_path):
+def test_corrupt_hdf5_file_is_rejected(tmp_path):
     path = tmp_path / "x.h5"
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
-    with pytest.raises(evenly.SourceError, match=r"must be whole.*x\.h5"):
+    with pytest.raises(evenly.SourceError, match=r"must be complete.*x\.h5"):
         evenly.fit(path)
     path.write_bytes(b"hello")
     with pytest.raises(evenly.SourceError, match=r"A \.h5 file must be HDF5"):
         evenly.fit(path)
 
 
-def test_a_chunk_that_is_damaged_is_refused(store, library):
+def test_corrupt_chunk_is_rejected(store, library):
     path = store(x=X)
     if library == "hdf5":
         with h5py.File(path, "w") as file:
@@ -203,18 +203,18 @@ def test_a_chunk_that_is_damaged_is_refused(store, library):
         next(file for file in (path / "x" / "c").rglob("*") if file.is_file()).write_bytes(
             b"no chunk"
         )
-    with pytest.raises(evenly.SourceError, match=r"must be whole.*/x, which cannot be read"):
+    with pytest.raises(evenly.SourceError, match=r"must be complete.*/x, which cannot be read"):
         evenly.fit(path)
 
 
-def test_a_zarr_store_without_its_metadata_is_refused(tmp_path):
+def test_zarr_store_without_metadata_is_rejected(tmp_path):
     (tmp_path / "x.zarr").mkdir()
     (tmp_path / "x.zarr" / "zarr.json").write_text("{")
-    with pytest.raises(evenly.SourceError, match="A store must be whole"):
+    with pytest.raises(evenly.SourceError, match="A store must be complete"):
         evenly.fit(tmp_path / "x.zarr")
 
 
-def test_netcdf_3_is_refused(tmp_path):
+def test_netcdf_3_is_rejected(tmp_path):
     (tmp_path / "x.nc").write_bytes(b"CDF\x01" + bytes(20))
     with pytest.raises(evenly.SourceError, match="NetCDF must be of version 4"):
         evenly.fit(tmp_path / "x.nc")
@@ -239,7 +239,7 @@ def test_hdf5_is_read_by_url(tmp_path):
     assert evenly.fit("memory://stores/x.h5") == evenly.fit(X)
 
 
-def test_hdf5_that_may_not_be_written_is_read(tmp_path):
+def test_read_only_hdf5_file(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["x"] = X
     (tmp_path / "x.h5").chmod(0o444)
@@ -248,25 +248,25 @@ def test_hdf5_that_may_not_be_written_is_read(tmp_path):
     assert (tmp_path / "x.h5").read_bytes() == before
 
 
-def test_a_variable_of_xarray_is_read_by_name():
+def test_xarray_variable():
     data = xarray.Dataset({"t": (("x", "y"), X), "u": (("x", "y"), X + 1)})
     assert evenly.fit(data, select="t") == evenly.fit(X)
     assert evenly.fit(data, columns=["t", "u"]).columns == ("t", "u")
 
 
-def test_arrays_in_memory_are_no_stores():
+def test_numpy_array_is_not_a_store():
     assert not is_stored(X)
 
 
-def test_no_more_than_some_boxes_are_in_memory(tmp_path, monkeypatch):
-    """One is summed, one waits, one is being read."""
+def test_few_blocks_are_in_memory(tmp_path, monkeypatch):
+    """One is summed, one waits, and one is being read."""
     monkeypatch.setattr("evenly.sources.stores.chunking._BYTES", 240)
     alive, most = 0, 0
 
     class Counted:
         shape, dtype, chunks = (1000, 3), np.dtype(float), (10, 3)
 
-        def read(self, box):
+        def read(self, slices):
             nonlocal alive, most
             alive += 1
             most = max(most, alive)

@@ -1,4 +1,4 @@
-"""Zip archives: each member that is data is read like a file of its own, one by one."""
+"""Read the data files in zip archives one by one, like separate files."""
 
 import bz2
 import io
@@ -16,60 +16,60 @@ from evenly.sources.stores import zarr
 MAGIC = b"PK\x03\x04"
 EMPTY_MAGIC = b"PK\x05\x06"
 _STEP = 2**16
-"""Bytes that are read of a member at a time."""
+"""Bytes of a member to read at a time."""
 
 
 def open_archive(raw: BinaryIO, label: str) -> zipfile.ZipFile:
-    """Return the archive in a file.
+    """Open the zip archive in a file.
 
     Raises
     ------
     SourceError
-        When it is damaged.
+        If the archive is corrupt.
     """
     with decode_errors(label):
         return zipfile.ZipFile(raw)
 
 
 def is_npz(archive: zipfile.ZipFile) -> bool:
-    """Whether all members are NPY files, as `numpy.savez` writes them."""
+    """Return whether all members are NPY files, as `numpy.savez` writes them."""
     names = archive.namelist()
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
 def is_zarr(archive: zipfile.ZipFile) -> bool:
-    """Whether it is a Zarr store: at its root is a file that says so."""
+    """Return whether an archive is a Zarr store, by the metadata file at its root."""
     return any(mark in archive.namelist() for mark in zarr.MARKS)
 
 
 def selected_array(archive: zipfile.ZipFile, select: object, label: str) -> str:
-    """Return the member of an NPZ file that holds the array to be fitted.
+    """Return the name of the member of an NPZ file that holds the array to fit.
 
     Raises
     ------
     DataError
-        When there are several and none was selected.
+        If there are several arrays and none was selected.
     ColumnError
-        When there is none of that name.
+        If there is no array with the selected name.
     """
     names = [name.removesuffix(".npy") for name in archive.namelist()]
     if select is None and len(names) == 1:
         return f"{names[0]}.npy"
     if select is None:
         raise DataError(
-            "Of an NPZ file with several arrays one must be selected. "
+            "An NPZ file with several arrays needs select= to choose one. "
             f"Received: {label} with {format_names(names)}. Pass select={names[0]!r}, for example."
         )
     if select not in names:
         raise ColumnError(
-            f"There must be an array of that name. Received: select={select!r}; {label} has "
+            f"select= must name an array in the file. Received: select={select!r}; {label} has "
             f"{format_names(names)}.{suggest(str(select), names)}"
         )
     return f"{select}.npy"
 
 
 def member_names(archive: zipfile.ZipFile, label: str) -> list[tuple[str, str]]:
-    """Return the names of the members that are data, with their places for messages."""
+    """Return the names of the data members, each with its label for messages."""
     names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
     data = [name for name in names if is_data_file(name)]
     if not data:
@@ -81,35 +81,35 @@ def member_names(archive: zipfile.ZipFile, label: str) -> list[tuple[str, str]]:
 
 
 def member_stream(archive: zipfile.ZipFile, name: str, raw: BinaryIO, label: str) -> Stream:
-    """Return a member's bytes; its progress is that of the archive's file."""
+    """Return a stream of a member; its progress is that of the archive file."""
     with decode_errors(label):
         member = _open_member(archive, archive.getinfo(name), label)
         return Stream(raw, label, io.BufferedReader(member, _STEP), owned=False)
 
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) -> bytes:
-    """Return the whole content of a member whose size has been checked."""
-    parts = []
+    """Return the contents of a member whose size has been checked."""
+    pieces = []
     with _open_member(archive, info, label) as member:
-        while part := member.read(_STEP):
-            parts.append(part)
-    return b"".join(parts)
+        while piece := member.read(_STEP):
+            pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) -> Any:
-    """Return a member for reading, in steps that are unpacked within bounds.
+    """Open a member so that each read decompresses a bounded amount of data.
 
-    zipfile stops at the size asked for only when it unpacks deflated data. A step of LZMA becomes
-    at most some 7,000 times as large; for bzip2 there is no such limit.
+    zipfile stops at the requested size only for deflate. LZMA expands one read at most about
+    7,000 times; bzip2 has no such limit.
     """
     member: Any = archive.open(info)
     if info.compress_type == zipfile.ZIP_BZIP2:
-        member._decompressor = _Bzip2(label)
+        member._decompressor = _BoundedBZ2Decompressor(label)
     return member
 
 
-class _Bzip2:
-    """A decompressor for zipfile that refuses to unpack more than the bound in one step."""
+class _BoundedBZ2Decompressor:
+    """A bzip2 decompressor for zipfile that limits the output of one call."""
 
     def __init__(self, label: str) -> None:
         self._label = label
@@ -121,7 +121,7 @@ class _Bzip2:
         return self._decompressor.eof
 
     def decompress(self, data: bytes) -> bytes:
-        """Return what some bytes stand for."""
+        """Return the decompressed data."""
         result = self._decompressor.decompress(data, max_member_bytes() + 1)
         check_size(len(result), f"{self._label}, unpacked from {len(data)} bytes")
         return result
@@ -130,6 +130,6 @@ class _Bzip2:
 def iter_members(
     archive: zipfile.ZipFile, raw: BinaryIO, label: str
 ) -> Iterator[tuple[str, str, Stream]]:
-    """Yield each member that is data: its name, its label, its bytes."""
+    """Yield the name, label and stream of each data member."""
     for name, member_label in member_names(archive, label):
         yield name, member_label, member_stream(archive, name, raw, member_label)

@@ -1,4 +1,4 @@
-"""Arrow IPC files (Feather is their other name) and streams, by PyArrow."""
+"""Read Arrow IPC files, also called Feather files, and IPC streams with PyArrow."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,18 +21,18 @@ OLD_FEATHER_MAGIC = b"FEA1"
 
 
 class IpcFileTable:
-    """An IPC file: its batches are found by the footer, so it must be seekable.
+    """A table in an IPC file, which must be seekable because its footer locates the batches.
 
-    Batches are read into memory one at a time, with just the columns asked for. They are not
-    mapped: what was checked of offsets and indices must hold until they have been followed, even
-    if the file changes meanwhile.
+    Batches are read into memory one at a time, with only the requested columns. They are not
+    memory-mapped: offsets and indices must stay as they were checked until they have been used,
+    even if the file changes meanwhile.
 
     Parameters
     ----------
     file
-        A path on this machine, or an open file.
+        A local path, or an open file.
     label
-        Its name, for messages.
+        The name of the file, for messages.
     """
 
     def __init__(self, file: str | BinaryIO, label: str, nbytes: int | None) -> None:
@@ -50,7 +50,7 @@ class IpcFileTable:
 
     @contextmanager
     def _open(self, names: list[str] | None) -> Iterator[tuple[Any, FileCheck]]:
-        """Give PyArrow's reader of these columns, or of all, and what checks its batches."""
+        """Open a PyArrow reader of some or all columns, and a check of its batches."""
         import pyarrow
 
         fields = None if names is None else [self._indices[name] for name in names]
@@ -60,17 +60,19 @@ class IpcFileTable:
             file = stack.enter_context(pyarrow.OSFile(self._file)) if local else self._file
             yield self._ipc.open_file(file, options=options), FileCheck(file, self.label)
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
-        """Yield the batches, cut where they are large."""
-        for number, batch in enumerate(read_ahead(self.batches(list(names)))):
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
+        """Yield the batches; large ones are split."""
+        for number, batch in enumerate(read_ahead(self.batches([*names, *keys]))):
             total = self.nbytes or 0
-            share = total * (number + 1) // self._count - total * number // self._count
-            for columns in _columns(batch, names, self.label):
-                yield from (ColumnBatch(*part) for part in split_large(columns, share))
+            nbytes = total * (number + 1) // self._count - total * number // self._count
+            for columns in _columns(batch, names, keys, self.label):
+                yield from (ColumnBatch(*piece) for piece in split_large(columns, nbytes))
             del batch, columns  # before the next one is decoded
 
     def batches(self, names: list[str]) -> Iterator[Any]:
-        """Yield PyArrow's record batches."""
+        """Yield PyArrow record batches."""
         with self._open(names) as (reader, check):
             for number in range(reader.num_record_batches):
                 check.check_batch(number)
@@ -78,7 +80,7 @@ class IpcFileTable:
 
 
 class IpcStreamTable:
-    """An IPC stream: batches as they come, from anything that can be read."""
+    """A table in an IPC stream, which is read sequentially."""
 
     def __init__(self, stream: Stream, label: str, nbytes: int | None) -> None:
         ipc = extras.require("pyarrow.ipc", extra="files", feature="Reading Arrow streams")
@@ -92,29 +94,33 @@ class IpcStreamTable:
                 schema_of(self._reader.schema, label, SourceError), label, SourceError
             )
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield the batches."""
         with decode_errors(self.label):
-            for batch in read_ahead(self.batches(list(names))):
-                for columns in _columns(batch, names, self.label):
+            for batch in read_ahead(self.batches([*names, *keys])):
+                for columns in _columns(batch, names, keys, self.label):
                     yield ColumnBatch(columns, self._stream.progress())
 
     def batches(self, names: list[str]) -> Iterator[Any]:
-        """Yield PyArrow's record batches."""
+        """Yield PyArrow record batches."""
         with decode_errors(self.label):
             for batch in self._reader:
                 yield batch.select(names)
 
 
-def _columns(batch: Any, names: tuple[str, ...], label: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the named columns of PyArrow's record batch, after checking it."""
+def _columns(
+    batch: Any, names: tuple[str, ...], keys: tuple[str, ...], label: str
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the named columns of a PyArrow record batch after validating it."""
     stream = open_stream(batch, label, SourceError)
-    for columns, _ in stream_column_batches(stream, names, label, SourceError):
+    for columns, _ in stream_column_batches(stream, names, label, SourceError, keys):
         yield columns
 
 
 class _Readable:
-    """A `Stream` as PyArrow wants to see a file, whose messages are checked as they come."""
+    """A file object for PyArrow that reads a `Stream` and checks its messages."""
 
     closed = False
 
@@ -124,7 +130,7 @@ class _Readable:
 
     def read(self, size: int) -> bytes:
         data = self._stream.read(size)
-        self._check.see(data)
+        self._check.check_next(data)
         return data
 
     def readable(self) -> bool:

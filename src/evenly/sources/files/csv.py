@@ -1,26 +1,26 @@
-"""CSV, by PyArrow, a chunk at a time, with types that may widen as the file goes on.
+"""Read CSV with PyArrow, one chunk at a time, with column types that may widen.
 
-PyArrow's own streaming reader fixes every type by the first block, and then fails at the
-first decimal in a column of whole numbers. Here a chunk that does not convert is looked at
-afresh. Nothing need be read twice: sums are exact, so a column may be whole numbers in one
-chunk and floats in the next.
+PyArrow's streaming reader fixes every type after the first block, and fails at the first decimal
+in a column of integers. Here, types are inferred again for a chunk that does not convert. No data
+has to be read twice: sums are exact, so a column may be integers in one chunk and floats in the
+next.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from evenly import extras
+from evenly.block import missing_column
 from evenly.errors import DataError, SourceError
-from evenly.sources.arrow import missing_column
 from evenly.sources.arrow_input import open_stream
 from evenly.sources.files.csv_chunks import Chunk, chunks
 from evenly.sources.files.csv_diagnostics import find_bad_field, find_bad_length
 from evenly.sources.files.csv_header import is_number, split_header
 from evenly.sources.files.streams import Stream
 from evenly.sources.frames import stream_column_batches
-from evenly.sources.group_keys import KeyName, empty_as_missing
+from evenly.sources.group_keys import empty_as_missing
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.read_errors import decode_errors
+from evenly.sources.read_errors import decode_errors, empty_file_error
 from evenly.sources.selection import NULL, NUMBER, Field
 from evenly.sources.tables import ColumnBatch
 from evenly.system.workers import outside_main_thread
@@ -31,7 +31,7 @@ MISSING = frozenset(
         *("null", "NULL", "Null", "None", "none"),
     ]
 )
-"""The fields that stand for no value, after PyArrow's list and pandas'."""
+"""The fields that mean a missing value, following PyArrow and pandas."""
 
 _NULL_SPELLINGS = sorted(MISSING | {f" {text}" for text in MISSING})
 
@@ -41,18 +41,18 @@ _BLOCK = 2**20
 
 
 class CsvTable:
-    """One CSV file.
+    """A table in a CSV file.
 
-    A column is numeric when the first value in it that is not missing is a number: text
-    further down is then an error. Kinds are judged by the first 8 MB, in which a column may
-    have no value at all; it is judged when it gets one.
+    A column is numeric if its first non-missing value is a number; text further down is then an
+    error. Types are inferred from the first 8 MB. The type of a column without values there is
+    inferred when its first value is read.
 
     Parameters
     ----------
     stream
         The decompressed file.
     delimiter
-        None to take what the header has.
+        The field separator; None to detect it in the header.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class CsvTable:
         self._chunks = chunks(stream)
         first = next(self._chunks, None)
         if first is None:
-            raise SourceError(f"A file must not be empty. Received: {label}, of 0 bytes.")
+            raise empty_file_error(label)
         self._names, self._delimiter, self._first = split_header(first, delimiter, label)
         self._types: dict[str, Any] = {}
         self._skipped: set[str] = set()
@@ -80,44 +80,51 @@ class CsvTable:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The columns, as they are known so far."""
+        """The columns, with their types as known so far."""
         return tuple(Field(name, self._kinds[name]) for name in self._names)
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
-        """Yield the chunks' columns, the next chunk being decoded meanwhile."""
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
+        """Yield the columns of each chunk while the next chunk is decoded."""
         with decode_errors(self.label):
-            yield from self._column_batches(names)
+            yield from self._column_batches(names, keys)
 
-    def _column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
-        keyed = {name: name for name in names if isinstance(name, KeyName)}
-        self._pin_key_types(keyed)
-        for table, nbytes in read_ahead(self._tables(names)):
-            there = tuple(
-                keyed.get(name, name) for name in table.column_names if name not in self._skipped
+    def _column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...]
+    ) -> Iterator[ColumnBatch]:
+        self._pin_key_types(keys)
+        for table, nbytes in read_ahead(self._tables((*names, *keys))):
+            available = tuple(
+                name for name in names if name in table.column_names and name not in self._skipped
             )
             for batch in table.to_batches():
-                found: dict[str, Any] = {}
+                by_name: dict[str, Any] = {}
+                found: list[Any] = []
                 stream = open_stream(batch, self.label, SourceError)
-                for columns, _ in stream_column_batches(stream, there, self.label, SourceError):
-                    found = dict(zip(there, columns, strict=True))
-                found |= {name: empty_as_missing(found[name]) for name in keyed}
+                for columns, _ in stream_column_batches(
+                    stream, available, self.label, SourceError, keys
+                ):
+                    by_name = dict(zip(available, columns, strict=False))
+                    found = [empty_as_missing(key) for key in columns[len(available) :]]
                 missing = missing_column(batch.num_rows)
-                yield ColumnBatch(tuple(found.get(name, missing) for name in names), nbytes)
+                values = (by_name.get(name, missing) for name in names)
+                yield ColumnBatch((*values, *found), nbytes)
                 nbytes = 0
 
-    def _pin_key_types(self, keyed: Iterable[str]) -> None:
-        """Hold columns of keys to the kind that they have at first; what has none is text.
+    def _pin_key_types(self, keys: Iterable[str]) -> None:
+        """Fix the types of key columns as inferred first; without a type, use text.
 
-        A column that is whole numbers in one chunk and text in the next would have 1 and "1" as
-        two keys.
+        A column that is integers in one chunk and text in the next would have both 1 and "1" as
+        keys.
         """
-        for name in keyed:
+        for name in keys:
             if self._kinds[name] in (NULL, "text") or name not in self._types:
                 self._kinds[name] = "text"
                 self._types[name] = self._pyarrow.string()
 
     def text(self, numbers: list[str]) -> Iterator[Any]:
-        """Yield record batches of all columns: these as float64, the others as they stand."""
+        """Yield record batches with the given columns as float64 and all others as text."""
         types = {name: self._pyarrow.string() for name in self._names}
         types |= {name: self._pyarrow.float64() for name in numbers if name in types}
         with decode_errors(self.label):
@@ -130,14 +137,14 @@ class CsvTable:
 
     def _tables(self, names: tuple[str, ...]) -> Iterator[tuple[Any, int]]:
         for chunk in self._all_chunks():
-            # What was empty at first, and then no number, is no longer read.
+            # Skip columns that were empty at first and then turned out not to be numeric.
             wanted = [name for name in names if name not in self._skipped]
             table = self._decode(chunk, wanted or list(names[:1]))
             if table.num_rows:
                 yield table, self._stream.progress()
 
     def _decode(self, chunk: Chunk, names: list[str]) -> Any:
-        """Return a chunk's columns, in wider types than before where that is needed."""
+        """Return the columns of a chunk, with wider types than before if necessary."""
         known = {name: self._types[name] for name in names if name in self._types}
         try:
             table = self._read(chunk, names, known)
@@ -148,9 +155,9 @@ class CsvTable:
             self._update_type(name, table.schema.field(name).type, chunk)
         return table
 
-    def _update_type(self, name: str, found: Any, chunk: Chunk) -> None:
-        """Remember what a column turned out to be; text in a numeric column is an error."""
-        kind, known = self._kind(found), self._kinds[name]
+    def _update_type(self, name: str, arrow_type: Any, chunk: Chunk) -> None:
+        """Record the inferred type of a column; text in a numeric column is an error."""
+        kind, known = self._column_kind(arrow_type), self._kinds[name]
         if kind == NULL:
             return
         if known == NUMBER and kind != NUMBER:
@@ -158,10 +165,10 @@ class CsvTable:
         if known == NULL and kind != NUMBER:
             self._skipped.add(name)
         self._kinds[name] = kind
-        self._types[name] = found
+        self._types[name] = arrow_type
 
     def _convert(self, chunk: Chunk, names: list[str], types: dict[str, Any]) -> Any:
-        """Read a chunk; what makes that impossible is an error with its line."""
+        """Read a chunk, and raise an error with the line number if that fails."""
         try:
             return self._read(chunk, names, types, len(chunk.data))
         except self._pyarrow.ArrowInvalid as error:
@@ -174,8 +181,8 @@ class CsvTable:
         if not chunk.data.strip(b"\r\n"):
             empty = {name: self._pyarrow.nulls(0, types.get(name)) for name in names}
             return self._pyarrow.table(empty)
-        # In the main thread PyArrow would take over SIGINT and SIGTERM, and raise ArrowCancelled
-        # even where Python's handler does not; and after one the process could abort at its end.
+        # In the main thread PyArrow would handle SIGINT and SIGTERM, and raise ArrowCancelled
+        # even if Python's handler does not raise; afterwards the process could abort at exit.
         data = self._arrow_copy(chunk.data)
         return outside_main_thread(
             lambda: self._csv.read_csv(
@@ -194,21 +201,21 @@ class CsvTable:
         )
 
     def _arrow_copy(self, data: bytes) -> Any:
-        """Return a copy in memory that PyArrow owns.
+        """Return a copy of the data in memory owned by PyArrow.
 
         PyArrow's threads may release the last reference to the data after the reader has returned.
-        For memory that Python owns they need the GIL, and abort the process while Python exits.
+        For memory owned by Python they need the GIL, and abort the process if Python is exiting.
         """
         buffer = self._pyarrow.allocate_buffer(len(data))
         memoryview(buffer).cast("B")[:] = data
         return buffer
 
     def _infer_types(self, chunk: Chunk) -> dict[str, str]:
-        """Return the kinds of all columns, by the first chunk."""
+        """Return the kinds of all columns, inferred from the first chunk."""
         table = self._convert(chunk, self._names, {})
         kinds = {}
         for name, column in zip(self._names, table.columns, strict=True):
-            kind = self._kind(column.type)
+            kind = self._column_kind(column.type)
             if kind == "text" and self._begins_with_number(column):
                 kind = NUMBER
             elif kind not in (NULL, "text"):
@@ -223,38 +230,41 @@ class CsvTable:
                 return is_number(text)
         return False
 
-    def _kind(self, found: Any) -> str:
+    def _column_kind(self, arrow_type: Any) -> str:
+        """Return the kind of a column, as `Field` has it, from its PyArrow type."""
         types = self._pyarrow.types
-        if types.is_null(found):
+        if types.is_null(arrow_type):
             return NULL
-        if types.is_integer(found) or types.is_floating(found) or types.is_boolean(found):
+        if types.is_integer(arrow_type) or types.is_floating(arrow_type):
             return NUMBER
-        if types.is_timestamp(found):
-            return f"timestamp[{found.unit}]"
-        if types.is_time(found):
-            return f"time[{found.unit}]"
-        return "date[day]" if types.is_date(found) else "text"
+        if types.is_boolean(arrow_type):
+            return NUMBER
+        if types.is_timestamp(arrow_type):
+            return f"timestamp[{arrow_type.unit}]"
+        if types.is_time(arrow_type):
+            return f"time[{arrow_type.unit}]"
+        return "date[day]" if types.is_date(arrow_type) else "text"
 
     def _conversion_error(self, chunk: Chunk, types: dict[str, Any], why: str = "") -> Exception:
         """Return the error for a field that does not fit its column."""
-        checks = {name: self._check(kind) for name, kind in types.items()}
-        found = find_bad_field(chunk, self._delimiter, self._names, checks, self.label)
-        return found or DataError(
-            "A CSV file must have the same columns in every line. "
+        checks = {name: self._field_check(arrow_type) for name, arrow_type in types.items()}
+        error = find_bad_field(chunk, self._delimiter, self._names, checks, self.label)
+        return error or DataError(
+            "All lines of a CSV file must have the same columns. "
             f"Received: {self.label}, which cannot be read at line {chunk.line} or later: {why}"
         )
 
-    def _check(self, kind: Any) -> Any:
-        """Return what says whether a field is of a type; numbers when it is None."""
-        if kind is None or self._kind(kind) == NUMBER:
+    def _field_check(self, arrow_type: Any) -> Any:
+        """Return a function that checks fields against a type; None means numbers."""
+        if arrow_type is None or self._column_kind(arrow_type) == NUMBER:
             return lambda text: text.strip() in MISSING or is_number(text) or text in _BOOLEANS
         array, invalid = self._pyarrow.array, self._pyarrow.ArrowInvalid
 
-        def fits(text: str) -> bool:
+        def is_valid(text: str) -> bool:
             try:
-                array([text]).cast(kind)
+                array([text]).cast(arrow_type)
             except invalid:
                 return text in MISSING
             return True
 
-        return fits
+        return is_valid

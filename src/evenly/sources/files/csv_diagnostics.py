@@ -1,4 +1,7 @@
-"""What is wrong with a chunk of CSV, to the line: looked for slowly, once something is."""
+"""Locate the offending line of a CSV chunk.
+
+Slow; called only after PyArrow has failed to read the chunk.
+"""
 
 import csv
 import io
@@ -11,7 +14,7 @@ Check = Callable[[str], bool]
 
 
 def records(chunk: Chunk, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record with the line on which it begins; empty lines are none."""
+    """Yield each record with the number of its first line; empty lines are skipped."""
     text = chunk.data.decode(errors="replace")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     line = chunk.line
@@ -27,11 +30,11 @@ def find_bad_length(
     """Return the error for the first record with too many or too few fields, if any."""
     for line, record in _until_csv_error(records(chunk, delimiter)):
         if len(record) != len(names):
-            shown = delimiter.join(record)
+            text = delimiter.join(record)
             return DataError(
                 f"Every line must have as many fields as the header: {len(names)}. "
-                f"Received: {len(record)} in line {line} of {label}: {_short(shown)}. "
-                "Correct the line; text that holds the separator must be quoted."
+                f"Received: {len(record)} in line {line} of {label}: {_short(text)}. "
+                "Fix the line; text that contains the separator must be quoted."
             )
     return None
 
@@ -43,29 +46,31 @@ def find_bad_field(
     checks: Mapping[str, Check],
     label: str,
 ) -> DataError | None:
-    """Return the error for the first field that its column's check refuses, if any.
+    """Return the error for the first field that fails the check of its column, if any.
 
     Parameters
     ----------
     checks
-        For some columns, what says whether a field may be there.
+        For some columns, a function that returns whether a field is valid.
     """
-    at = [(names.index(name), name, check) for name, check in checks.items()]
+    indexed = [(names.index(name), name, check) for name, check in checks.items()]
     for line, record in _until_csv_error(records(chunk, delimiter)):
-        for index, name, check in at:
+        for index, name, check in indexed:
             if index < len(record) and not check(record[index]):
                 return DataError(
-                    "A numeric column must hold numbers; missing ones are empty, NA, NaN or "
+                    "A numeric column must hold numbers; missing values are empty, NA, NaN or "
                     f"null. Received: {_short(record[index])} in line {line}, column {name!r} of "
-                    f"{label}. Correct it, or leave the column out: exclude=[{name!r}]."
+                    f"{label}. Fix it, or exclude the column: exclude=[{name!r}]."
                 )
     return None
 
 
-def _until_csv_error(found: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    """Stop where Python's reader gives up: a field of more than 128 kB, say."""
+def _until_csv_error(
+    numbered: Iterator[tuple[int, list[str]]],
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield records until Python's csv reader fails, as for a field of more than 128 kB."""
     try:
-        yield from found
+        yield from numbered
     except csv.Error:
         return
 

@@ -1,4 +1,4 @@
-"""The first record of a CSV file: its columns' names, and what separates them."""
+"""Parse the header of a CSV file: the column names and the delimiter."""
 
 import codecs
 import csv
@@ -7,7 +7,7 @@ import io
 from evenly.errors import ColumnError, DataError, SourceError
 from evenly.sources.files.csv_chunks import Chunk, first_record_end, line_breaks
 
-_FOREIGN = {
+_BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
     codecs.BOM_UTF16_LE: "UTF-16",
@@ -21,18 +21,18 @@ def split_header(chunk: Chunk, delimiter: str | None, label: str) -> tuple[list[
     Parameters
     ----------
     chunk
-        The first of the file.
+        The first chunk of the file.
     delimiter
-        None to take the first of comma, semicolon, tab and bar that the header has.
+        None to use the first of comma, semicolon, tab and bar that occurs in the header.
 
     Raises
     ------
     SourceError
-        When it is not text in UTF-8.
+        If the header is not UTF-8 text.
     DataError
-        When the first line holds numbers: it would be lost as a row.
+        If the first line holds numbers, which would be lost as a row.
     ColumnError
-        When a name comes twice.
+        If a name is not unique.
     """
     check_text(chunk.data, label)
     data = chunk.data.removeprefix(codecs.BOM_UTF8)
@@ -42,9 +42,8 @@ def split_header(chunk: Chunk, delimiter: str | None, label: str) -> tuple[list[
     try:
         text = stripped[:end].decode()
     except UnicodeDecodeError as error:
-        raise SourceError(
-            _not_utf8(label, f"its header has the byte {error.object[error.start]:#x}")
-        ) from None
+        byte = error.object[error.start]
+        raise _encoding_error(label, f"its header contains the byte {byte:#x}") from None
     if delimiter is None:
         delimiter = next((mark for mark in ",;\t|" if mark in text), ",")
     names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
@@ -53,19 +52,19 @@ def split_header(chunk: Chunk, delimiter: str | None, label: str) -> tuple[list[
 
 
 def check_text(data: bytes, label: str) -> None:
-    """Check that a file's beginning is text, of one byte a letter."""
-    for mark, encoding in _FOREIGN.items():
+    """Check that the beginning of a file is text, and not UTF-16 or UTF-32."""
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
         if data.startswith(mark):
-            raise SourceError(_not_utf8(label, f"it begins with the mark of {encoding}"))
+            raise _encoding_error(label, f"it begins with the byte order mark of {encoding}")
     if b"\0" in data[:4096]:
         raise SourceError(
-            f"A CSV file must be text. Received: {label}, which holds zero bytes. If it is of "
+            f"A CSV file must be text. Received: {label}, which contains null bytes. If it is in "
             "another format, give it the suffix of that format."
         )
 
 
-def _not_utf8(label: str, why: str) -> str:
-    return (
+def _encoding_error(label: str, why: str) -> SourceError:
+    return SourceError(
         f"A CSV file must be encoded in UTF-8. Received: {label}: {why}. "
         "Convert it, with iconv for example."
     )
@@ -76,20 +75,20 @@ def _check_names(names: list[str], line: int, label: str) -> None:
         raise DataError(
             "A CSV file must begin with the names of its columns. "
             f"Received: numbers ({', '.join(names[:5])}) in line {line} of {label}. "
-            "Put a line of names before them."
+            "Insert a line with the column names."
         )
-    twice = (
+    duplicates = (
         [name for name in names if names.count(name) > 1] if len(set(names)) < len(names) else []
     )
-    if twice:
+    if duplicates:
         raise ColumnError(
-            "Every column needs a name of its own. "
-            f"Received: {twice[0]!r} {names.count(twice[0])} times in line {line} of {label}."
+            "Every column needs a name of its own. Received: "
+            f"{duplicates[0]!r} {names.count(duplicates[0])} times in line {line} of {label}."
         )
 
 
 def is_number(text: str) -> bool:
-    """Whether a field of a CSV file is a number.
+    """Return whether a field of a CSV file is a number.
 
     >>> is_number(" -1.5e3"), is_number("1_000"), is_number("NA"), is_number("inf")
     (True, False, False, True)

@@ -1,4 +1,4 @@
-"""What tells whether a file is still the one that was read: its size, and when it changed."""
+"""Detect changes of files by their size and modification time or version."""
 
 import os
 from datetime import datetime
@@ -12,20 +12,20 @@ from evenly.system.errors import is_system_error
 
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "md5", "version_id", "generation")
 _TIMES = ("mtime", "modified", "LastModified", "last_modified", "updated", "created")
-"""What fsspec's file systems call them: S3, GCS, Azure, HTTP, SFTP, local, memory."""
+"""Their names in fsspec's file systems: S3, GCS, Azure, HTTP, SFTP, local, memory."""
 _MAX_VERSION_LENGTH = 200
 
 
 class Fingerprint(NamedTuple):
-    """A file's size and state.
+    """The size of a file, and its modification time or version.
 
     Attributes
     ----------
     bytes
-        None where it is not known.
+        The size in bytes; None if unknown.
     modified
-        When it was changed, in nanoseconds since 1970; or, where a file system far away has
-        one, its version of the file (an ETag, a checksum). None where neither is known.
+        The modification time in nanoseconds since 1970, or the version (an ETag, a checksum) if
+        a remote file system has one. None if both are unknown.
     """
 
     bytes: int | None
@@ -33,44 +33,48 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprint(path: str) -> Fingerprint:
-    """Return the stamp of a file or URL, or of a Zarr folder: all bytes, and the last change.
+    """Return the fingerprint of a file or URL.
+
+    That of a folder, such as a Zarr store, has the total size and the latest modification time.
 
     Raises
     ------
     SourceError
-        When it is not there or cannot be read.
+        If the file does not exist or cannot be read.
     """
     with open_errors(path):
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             return _remote_fingerprint(filesystem.info(inner))
-        found = os.stat(path)
-        if S_ISDIR(found.st_mode):
+        status = os.stat(path)
+        if S_ISDIR(status.st_mode):
             return _folder_fingerprint(path)
-        return Fingerprint(found.st_size, found.st_mtime_ns)
+        return Fingerprint(status.st_size, status.st_mtime_ns)
 
 
 class Watch:
-    """What files were when they were opened, to tell whether they have changed since."""
+    """Fingerprints of files when they were opened, to detect changes since then."""
 
     def __init__(self) -> None:
         self._opened: dict[str, tuple[Fingerprint, object]] = {}
 
     def open(self, path: str) -> None:
-        """Note what a file is, before it is opened."""
+        """Record the fingerprint of a file before it is opened."""
         self._opened[path] = _fingerprint_and_inode(path)
 
     def opened(self, path: str) -> Fingerprint | None:
-        """Return what a file was when it was opened; None when it has not been."""
+        """Return the recorded fingerprint of a file; None if it has not been opened."""
         return self._opened[path][0] if path in self._opened else None
 
     def changed(self, path: str) -> Fingerprint | None:
-        """Return what an opened file is now, if that is not what it was; a missing one is empty.
+        """Return the new fingerprint of an opened file that has changed, otherwise None.
+
+        A missing file counts as empty.
 
         Raises
         ------
         SourceError
-            When the system cannot tell.
+            If the system fails to read the file's status.
         """
         if path not in self._opened:
             return None
@@ -84,35 +88,35 @@ class Watch:
 
 
 def _fingerprint_and_inode(path: str) -> tuple[Fingerprint, object]:
-    """Return a file's stamp, and what differs once another file has replaced it."""
+    """Return the fingerprint of a file, and its device and inode if it is local."""
     with open_errors(path):
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             filesystem.invalidate_cache(inner)
             return _remote_fingerprint(filesystem.info(inner)), None
-        stamp = fingerprint(path)
-        found = os.stat(path)
-        return stamp, (found.st_dev, found.st_ino)
+        current = fingerprint(path)
+        status = os.stat(path)
+        return current, (status.st_dev, status.st_ino)
 
 
 class ChangedError(SourceError):
-    """A file has changed while it was read: it is an error, also where broken images are not."""
+    """A file has changed while it was read; an error even if broken images are skipped."""
 
 
 class ChangeCheck:
-    """Check that a file, a folder (a Zarr store) or a URL is what it was when it was opened.
+    """Check that a file, a folder (a Zarr store) or a URL has not changed since it was opened.
 
     Parameters
     ----------
     path
         Path or URL.
     file
-        The open file, if it is on this machine.
+        The open file, if it is local.
 
     Attributes
     ----------
     size
-        Its size in bytes when it was opened; None when it is not known.
+        The size in bytes when the file was opened; None if unknown.
     """
 
     def __init__(self, path: str, file: Any = None) -> None:
@@ -129,12 +133,12 @@ class ChangeCheck:
         Parameters
         ----------
         reopened
-            Whether the path was opened again: by now it could lead to another file.
+            Whether the path was opened again, and may lead to another file by now.
 
         Raises
         ------
         ChangedError
-            When it has changed.
+            If the file has changed.
         """
         if self._file is None or reopened:
             now, size = self._now()
@@ -146,20 +150,20 @@ class ChangeCheck:
             raise ChangedError(
                 f"A file must not change while it is read. Received: {redact_url(self._path)!r}, "
                 f"{_size(self.size)} when it was opened, which has changed since and now has "
-                f"{_size(size, '')}. Read it again when nobody writes to it, or read a copy."
+                f"{_size(size, '')}. Read it again when no process writes to it, or read a copy."
             )
 
     def _now(self) -> tuple[object, int | None]:
         if is_url(self._path) or os.path.isdir(self._path):
-            stamp = _fingerprint_and_inode(self._path)[0]
-            return stamp, stamp.bytes
+            current = _fingerprint_and_inode(self._path)[0]
+            return current, current.bytes
         with open_errors(self._path):
             return _identity(os.stat(self._path))
 
 
-def _identity(found: os.stat_result) -> tuple[object, int]:
-    """Return what differs once a file has been changed or replaced, and its size."""
-    return (found.st_size, found.st_mtime_ns, found.st_dev, found.st_ino), found.st_size
+def _identity(status: os.stat_result) -> tuple[object, int]:
+    """Return a value that differs after a file is changed or replaced, and its size."""
+    return (status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino), status.st_size
 
 
 def _size(nbytes: int | None, prefix: str = "of ") -> str:
@@ -170,14 +174,14 @@ def _folder_fingerprint(path: str) -> Fingerprint:
     nbytes, modified = 0, 0
     for root, _, files in os.walk(path):
         for name in files:
-            found = os.stat(os.path.join(root, name))
-            nbytes += found.st_size
-            modified = max(modified, found.st_mtime_ns)
+            status = os.stat(os.path.join(root, name))
+            nbytes += status.st_size
+            modified = max(modified, status.st_mtime_ns)
     return Fingerprint(nbytes, modified)
 
 
 def fingerprint_or_empty(path: str) -> Fingerprint:
-    """Return the stamp of a file, or of none, as a link that leads nowhere has it: no bytes."""
+    """Return the fingerprint of a file; an empty one for a missing file or a dangling link."""
     try:
         return fingerprint(path)
     except SourceError as error:
@@ -187,7 +191,7 @@ def fingerprint_or_empty(path: str) -> Fingerprint:
 
 
 def _remote_fingerprint(info: dict[str, Any]) -> Fingerprint:
-    """Return a stamp from what a file system says of a file: a version before a time.
+    """Return a fingerprint from fsspec's information; a version takes precedence over a time.
 
     >>> _remote_fingerprint({"size": 5, "ETag": '"9b2c"', "LastModified": datetime(2026, 1, 1)})
     Fingerprint(bytes=5, modified='"9b2c"')

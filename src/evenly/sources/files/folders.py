@@ -1,4 +1,4 @@
-"""Read folders: their entries, and which two paths lead to the same one."""
+"""List folders, and tell whether two paths lead to the same one."""
 
 import os
 from collections.abc import Iterator
@@ -12,50 +12,50 @@ Identity = tuple[int, int]
 
 
 def identity(path: str) -> Identity:
-    """Return what a path leads to; the empty path to the working directory.
+    """Return the identity of a file or folder; the empty path is the working directory.
 
     Raises
     ------
     SourceError
-        When it leads nowhere.
+        If the path does not exist.
     """
     try:
         status = os.stat(path or os.curdir)
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise _unreadable_error(path, error) from None
     return status.st_dev, status.st_ino
 
 
 def scan(folder: str) -> Iterator["os.DirEntry[str]"]:
-    """Yield the entries of a folder, in no order.
+    """Yield the entries of a folder in arbitrary order.
 
     Raises
     ------
     SourceError
-        When it cannot be read.
+        If the folder cannot be read.
     """
     try:
         with os.scandir(folder or os.curdir) as entries:
             yield from entries
     except OSError as error:
-        raise _unreadable(folder, error) from None
+        raise _unreadable_error(folder, error) from None
 
 
-def _unreadable(folder: str, error: OSError) -> SourceError:
+def _unreadable_error(folder: str, error: OSError) -> SourceError:
     if is_system_error(error):
         return system_error(folder, error)
-    raised = SourceError(f"A folder must be readable. Received: {folder!r}: {error.strerror}.")
-    raised.errno = error.errno
-    return raised
+    result = SourceError(f"A folder must be readable. Received: {folder!r}: {error.strerror}.")
+    result.errno = error.errno
+    return result
 
 
 def scan_if_allowed(folder: str) -> Iterator["os.DirEntry[str]"]:
-    """Yield the entries of a folder; none when it is gone or may not be read.
+    """Yield the entries of a folder; none if it is missing or access is denied.
 
     Raises
     ------
     SourceError
-        When the system fails to read it.
+        If the system fails to read the folder.
     """
     try:
         yield from scan(folder)
@@ -65,7 +65,7 @@ def scan_if_allowed(folder: str) -> Iterator["os.DirEntry[str]"]:
 
 
 def leads_to_folder(entry: "os.DirEntry[str]") -> bool:
-    """Return whether an entry is a folder or a link to one; not if the link leads nowhere."""
+    """Return whether an entry is a folder or a link to one; False for a dangling link."""
     try:
         return entry.is_dir()
     except OSError as error:
@@ -75,5 +75,5 @@ def leads_to_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def is_store_folder(path: str) -> bool:
-    """Return whether a folder is a Zarr store, by the file that each has."""
+    """Return whether a folder is a Zarr store, by its metadata file."""
     return any(os.path.isfile(os.path.join(path, mark)) for mark in zarr.MARKS)

@@ -1,4 +1,4 @@
-"""Paths, patterns, folders and URLs, into a sorted list of files."""
+"""Expand paths, patterns, folders and URLs into a sorted list of files."""
 
 import contextlib
 import glob
@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
 from evenly import extras
-from evenly.errors import SourceError
+from evenly.errors import SourceError, suggest
 from evenly.redaction import redact_url
 from evenly.sources.files.folders import is_store_folder
 from evenly.sources.files.remote import RemoteFile
@@ -38,25 +38,25 @@ _SUFFIXES = (
 
 
 class FileList(list[str]):
-    """Files that were looked for already: far away, each look takes its time."""
+    """Files that have been expanded already; each remote lookup is a slow request."""
 
 
 def is_path(x: Any) -> bool:
-    """Whether something names a file."""
+    """Return whether an object is a path."""
     return isinstance(x, str | os.PathLike)
 
 
 def expand(source: str | os.PathLike[str]) -> list[str]:
-    """Return the files that a path, a pattern, a folder or a URL stands for, sorted.
+    """Return the sorted files that a path, a pattern, a folder or a URL stands for.
 
-    Of a folder, all files below it are taken whose suffix names a format; names that begin
-    with a dot or an underscore are passed over, as Spark and Hive write them for themselves.
-    Each file comes once, whatever links lead to it: see `Search`.
+    A folder stands for all files below it whose suffix names a format. Names that begin with a
+    dot or an underscore are skipped: Spark and Hive use them for internal files. Each file occurs
+    once, even if several links lead to it: see `Search`.
 
     Raises
     ------
     SourceError
-        When there is none.
+        If there is no such file.
     """
     text = os.fspath(source)
     if is_database(text):
@@ -66,17 +66,21 @@ def expand(source: str | os.PathLike[str]) -> list[str]:
     if is_store(text):
         return [text]
     search = Search(
-        hidden=_is_hidden, kind_of=lambda name: "table" if is_data_file(name) else "other"
+        is_hidden=_is_hidden, file_kind=lambda name: "table" if is_data_file(name) else "other"
     )
     if os.path.isdir(text):
         files = _data_files(text, search.below([text]))
-        return files or _empty_folder_error(
-            text, [], "hidden files" if search.some_hidden else "nothing"
-        )
+        if not files:
+            contents = "hidden files" if search.skipped_hidden else "nothing"
+            raise _empty_folder_error(text, [], contents)
+        return files
     if exists(text):
         return [text]
     if glob.has_magic(text):
-        return _data_files(text, search.matching(text)) or _no_match_error(text)
+        files = _data_files(text, search.matching(text))
+        if not files:
+            raise _no_match_error(text)
+        return files
     raise SourceError(
         f"A source must be a file, a folder, a pattern or a URL. Received: {text!r}, and there is "
         f"no such file.{_suggest_file(text)} Check the path."
@@ -84,14 +88,14 @@ def expand(source: str | os.PathLike[str]) -> list[str]:
 
 
 def is_store(path: str) -> bool:
-    """Whether a folder is a Zarr store, by the file that each has. Of a URL, its name says so."""
+    """Return whether a folder is a Zarr store, by its metadata file; a URL, by its suffix."""
     if is_url(path):
         return "::" not in path and suffixes_of(path.rstrip("/"))[0] == ".zarr"
     return is_store_folder(path)
 
 
 def expand_all(sources: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """Return the files of several sources, in order."""
+    """Return the files that several sources stand for, in order."""
     if isinstance(sources, FileList):
         return sources
     return FileList(file for source in sources for file in expand(source))
@@ -103,7 +107,7 @@ def open_file(path: str) -> BinaryIO:
     Raises
     ------
     SourceError
-        When it cannot be opened, or is a pipe, a socket or a device.
+        If it cannot be opened, or is a pipe, a socket or a device.
     """
     with open_errors(path):
         if not is_url(path):
@@ -114,15 +118,15 @@ def open_file(path: str) -> BinaryIO:
 
 
 def open_in(filesystem: Any, path: str) -> Any:
-    """Open a file of one of fsspec's file systems, which must be kept for as long as the file.
+    """Open a file in an fsspec file system, which must be kept alive as long as the file.
 
-    What is raised is that of fsspec or of the system.
+    Exceptions of fsspec and the system are not converted.
     """
     return RegularFile(path) if is_local(filesystem) else filesystem.open(path, "rb")
 
 
 def size_of(path: str) -> int | None:
-    """Return a file's size in bytes; None when it is not known."""
+    """Return the size of a file in bytes; None if unknown."""
     if is_database(path) or is_store(path):
         return None
     with open_errors(path):
@@ -135,9 +139,9 @@ def size_of(path: str) -> int | None:
 
 
 def name_of(path: str) -> str:
-    """Return what names the file of a path or URL: of a URL its path, without a query.
+    """Return the part of a path or URL that names the file: a URL without its query.
 
-    Where that ends in no known suffix, a value in the query may: ``?file=x.csv``.
+    If that does not end with a known suffix, a value in the query may: ``?file=x.csv``.
 
     >>> name_of("days/1.csv"), name_of("https://host/x.csv?sig=0f3c")
     ('days/1.csv', 'https://host/x.csv')
@@ -149,7 +153,7 @@ def name_of(path: str) -> str:
 
 
 def suffixes_of(path: str) -> tuple[str, str]:
-    """Return the suffix that names the format, and that of the compression, if any.
+    """Return the suffix of the format, and that of the compression, if any.
 
     >>> suffixes_of("flights.CSV.gz"), suffixes_of("x.npy")
     (('.csv', '.gz'), ('.npy', ''))
@@ -161,14 +165,14 @@ def suffixes_of(path: str) -> tuple[str, str]:
 
 
 def is_data_file(path: str) -> bool:
-    """Whether a file in a folder or an archive is one to be read."""
+    """Return whether a file in a folder or an archive is a data file."""
     parts = PurePath(name_of(path)).parts
     hidden = any(part.startswith((".", "_")) for part in parts)
     return not hidden and suffixes_of(path)[0] in DATA_SUFFIXES
 
 
 def is_image_file(path: str) -> bool:
-    """Whether a file is an image, by its suffix.
+    """Return whether a file is an image, by its suffix.
 
     >>> is_image_file("n01440764_10026.JPEG"), is_image_file("labels.json")
     (True, False)
@@ -178,9 +182,9 @@ def is_image_file(path: str) -> bool:
 
 
 def is_hidden_image(path: str) -> bool:
-    """Whether an image lies where systems put copies of their own: ``._cat.jpg``, ``__MACOSX/``.
+    """Return whether an image is a system's hidden copy: ``._cat.jpg``, ``__MACOSX/``.
 
-    Other names may begin with an underscore, as cameras give them: ``_DSC0042.JPG``.
+    Other names may begin with an underscore, such as those of cameras: ``_DSC0042.JPG``.
     """
     parts = path.replace(os.sep, "/").split("/")
     return any(
@@ -189,47 +193,53 @@ def is_hidden_image(path: str) -> bool:
 
 
 def is_tar(path: str) -> bool:
-    """Whether a file is a tar archive, compressed or not, by its suffix."""
+    """Return whether a file is a tar archive, compressed or not, by its suffix."""
     return name_of(path).lower().endswith(TAR_SUFFIXES)
 
 
 def is_local(filesystem: Any) -> bool:
-    """Return whether one of fsspec's file systems is that of this machine: ``file://``."""
+    """Return whether an fsspec file system is the local one: ``file://``."""
     names = filesystem.protocol
     return "file" in ((names,) if isinstance(names, str) else names)
 
 
 def filesystem_of(url: str) -> tuple[Any, str]:
-    """Return fsspec's file system of a URL, and the path in it."""
+    """Return the fsspec file system of a URL, and the path in it."""
     fsspec = extras.require("fsspec", extra="files", feature=f"Reading {redact_url(url)}")
     return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
 
 
-def expand_url(url: str, wanted: Callable[[str], bool] = is_data_file) -> list[str]:
-    """Return the files that a URL stands for; of a folder, those that are wanted."""
+def expand_url(url: str, is_wanted: Callable[[str], bool] = is_data_file) -> list[str]:
+    """Return the files that a URL stands for; in a folder, those with a wanted name."""
     with open_errors(url):
         filesystem, inner = filesystem_of(url)
         if is_pattern(url):
             matches = [with_path(url, inner, str(path)) for path in filesystem.glob(inner)]
-            return sorted(matches) or ([url] if filesystem.exists(inner) else _no_match_error(url))
+            if not matches and not filesystem.exists(inner):
+                raise _no_match_error(url)
+            return sorted(matches) or [url]
         if not _is_one_file(url) and filesystem.isdir(inner):
-            return [url] if is_store(url) else _list_remote_folder(filesystem, inner, url, wanted)
+            if is_store(url):
+                return [url]
+            return _list_remote_folder(filesystem, inner, url, is_wanted)
         if filesystem.exists(inner):
             return [url]
         with contextlib.suppress(FileNotFoundError):
-            filesystem.info(inner)  # `exists` is False on any exception, such as a failed login
+            filesystem.info(
+                inner
+            )  # `exists` returns False on any exception, such as a failed login
     raise SourceError(
         f"A URL must lead to a file. Received: {redact_url(url)!r}, and there is no such file."
     )
 
 
 def exists(path: str) -> bool:
-    """Return whether a path leads to something.
+    """Return whether a path exists.
 
     Raises
     ------
     SourceError
-        When the system cannot tell.
+        If the system fails to read its status.
     """
     try:
         os.stat(path)
@@ -241,18 +251,20 @@ def exists(path: str) -> bool:
 
 
 def _is_one_file(url: str) -> bool:
-    """Whether a URL's name says that it is a file, where looking for a folder would download it."""
+    """Return whether a URL is a file by its name; looking for a folder would download it."""
     return url.startswith(("http://", "https://")) and name_of(url).lower().endswith(_SUFFIXES)
 
 
 def _list_remote_folder(
-    filesystem: Any, inner: str, url: str, wanted: Callable[[str], bool]
+    filesystem: Any, inner: str, url: str, is_wanted: Callable[[str], bool]
 ) -> list[str]:
     paths = [str(path) for path in sorted(filesystem.find(inner))]
     root = inner.rstrip("/")
     relative = [path[len(root) :].lstrip("/") for path in paths]
-    kept = [path for path, name in zip(paths, relative, strict=True) if wanted(name)]
-    return [with_path(url, inner, path) for path in kept] or _empty_folder_error(url, relative)
+    kept = [path for path, name in zip(paths, relative, strict=True) if is_wanted(name)]
+    if not kept:
+        raise _empty_folder_error(url, relative)
+    return [with_path(url, inner, path) for path in kept]
 
 
 def _is_hidden(name: str) -> bool:
@@ -260,35 +272,36 @@ def _is_hidden(name: str) -> bool:
 
 
 def _data_files(source: str, entries: Iterable[Entry]) -> list[str]:
-    """Return the paths of those that are read, sorted; those that a pattern names always are."""
+    """Return the sorted paths of data files and of files named by a pattern."""
     files: list[str] = []
     others: list[str] = []
     for entry in entries:
         wanted = entry.named or is_data_file(os.path.basename(entry.path))
         (files if wanted and entry.kind != "link" else others).append(entry.path)
     if others and not files:
-        return _empty_folder_error(source, sorted(os.path.relpath(path, source) for path in others))
+        raise _empty_folder_error(source, sorted(os.path.relpath(path, source) for path in others))
     return sorted(files)
 
 
-def _empty_folder_error(folder: str, files: list[str], otherwise: str = "nothing") -> list[str]:
-    found = ", ".join(map(repr, files[:5])) or otherwise
-    raise SourceError(
+def _empty_folder_error(folder: str, files: list[str], otherwise: str = "nothing") -> SourceError:
+    contents = ", ".join(map(repr, files[:5])) or otherwise
+    return SourceError(
         f"A folder must hold data files ({' '.join(DATA_SUFFIXES)}, compressed or not) or images "
         f"({' '.join((*IMAGE_SUFFIXES, '.tar'))}). "
-        f"Received: {redact_url(folder)!r}, which holds {found}{' and more' * (len(files) > 5)}."
+        f"Received: {redact_url(folder)!r}, which holds {contents}"
+        f"{' and more' * (len(files) > 5)}."
     )
 
 
-def _no_match_error(pattern: str) -> list[str]:
-    raise SourceError(
+def _no_match_error(pattern: str) -> SourceError:
+    return SourceError(
         "A pattern must match at least one file. "
         f"Received: {redact_url(pattern)!r}, which matches none."
     )
 
 
 def open_errors(path: str) -> contextlib.AbstractContextManager[None]:
-    """Turn what is raised while a file or URL is looked for or opened into a `SourceError`."""
+    """Convert exceptions raised while a file or URL is located or opened to `SourceError`."""
     return decode_errors(redact_url(path), unreadable_error, url=path)
 
 
@@ -297,11 +310,9 @@ def _opening_error(path: str, error: Exception) -> SourceError:
 
 
 def _suggest_file(path: str) -> str:
-    """Return the names beside a missing file that are most like it."""
-    from evenly.errors import suggest
-
+    """Return a hint with the most similar names in the folder of a missing file."""
     folder = os.path.dirname(path) or "."
     try:
         return suggest(os.path.basename(path), os.listdir(folder))
     except OSError:
-        return f" Nor is there a folder {folder!r}."
+        return f" The folder {folder!r} does not exist either."

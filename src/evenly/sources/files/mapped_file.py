@@ -1,14 +1,14 @@
-"""A file mapped into memory that may become shorter while it is read.
+"""Map files into memory, and detect when a file becomes shorter while it is read.
 
-The system sends SIGBUS to a thread that touches a page of a mapping that the file no longer has,
-or that the disk cannot deliver; by default that ends the process. The core's handler puts zeros
-in place of the rest of the mapping, so that the thread can continue, and records the fault
-(``cpp/mapping_guard.h``). `MappedFile.check` then raises: nothing may be kept of what was read
-before `check` has passed.
+The system sends SIGBUS to a thread that accesses a mapped page that is no longer part of the file,
+or that the disk cannot deliver; by default that ends the process. The core's handler replaces the
+rest of the mapping by zeros, so that the thread can continue, and records the fault
+(``cpp/base/mapping_guard.h``). `MappedFile.check` then raises, so results must not be used before
+`check` has passed.
 
-Reading by ``pread`` into private buffers needs no handler, but costs too much: a fit runs at the
-speed of memory, and the copy is another pass over it. 1 GiB of float32 in the page cache, two
-threads: 0.38 s of processor time instead of 0.16 s.
+Reading with ``pread`` into private buffers needs no handler but is too slow: a fit runs at memory
+speed, and the copy is another pass over the data. For 1 GiB of float32 in the page cache and two
+threads it takes 0.38 s of processor time instead of 0.16 s.
 """
 
 import mmap
@@ -23,28 +23,28 @@ from evenly.errors import SourceError
 from evenly.sources.read_errors import corrupt_file_error
 
 CAN_MAP = hasattr(signal, "SIGBUS")
-"""Whether a mapping can be guarded. Elsewhere files are read in order instead."""
+"""Whether a mapping can be guarded; otherwise files are read sequentially."""
 
 
 class MappedFile:
-    """A file on this machine that is mapped into memory for reading.
+    """A local file that is mapped into memory for reading.
 
     Parameters
     ----------
     file
-        Open for reading; it may be closed afterwards.
+        A file opened for reading; it may be closed afterwards.
     label
-        Its name, for messages.
+        The name of the file, for messages.
 
     Attributes
     ----------
     pages
-        The mapping. Arrays over it keep it alive.
+        The mapping. Arrays that view it keep it alive.
 
     Raises
     ------
     SourceError
-        When the file is empty, or so many files are mapped that this one cannot be guarded.
+        If the file is empty, or too many files are mapped to guard another one.
     """
 
     def __init__(self, file: BinaryIO, label: str) -> None:
@@ -57,26 +57,26 @@ class MappedFile:
         if self._number < 0:
             raise SourceError(
                 "At most 4,096 NPY files can be open at once. "
-                f"Received: {label}, beside as many others. Read them one after the other."
+                f"Received: {label}, in addition to as many others. Read them one after the other."
             )
         weakref.finalize(self.pages, _core.unguard_mapping, self._number)
 
     def check(self) -> None:
-        """Check that everything read so far came from the file.
+        """Check that all data read so far came from the file.
 
         Raises
         ------
         SourceError
-            When a page was missing.
+            If a page was missing.
         """
         if _core.mapping_failed(self._number):
             raise SourceError(
                 "A file must not become shorter while it is read. Received: "
-                f"{self._label}, of which a part was gone, or could not be read from its disk. "
+                f"{self._label}, which was truncated or could not be read from the disk. "
                 "Read it again when it is complete."
             )
 
     def release(self) -> None:
-        """Give the pages back. They stay in the system's cache, not in this process."""
+        """Release the pages from this process; they stay in the system's page cache."""
         if hasattr(mmap, "MADV_DONTNEED"):
             self.pages.madvise(mmap.MADV_DONTNEED)

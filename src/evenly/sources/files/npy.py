@@ -1,4 +1,4 @@
-"""NPY files: mapped into memory on this machine, read in order elsewhere."""
+"""Read NPY files: local ones are memory-mapped, others are read sequentially."""
 
 import math
 from collections.abc import Generator, Iterator
@@ -28,20 +28,19 @@ from evenly.sources.tables import ColumnBatch
 MAGIC = b"\x93NUMPY"
 
 _BYTES = 16 * 2**20
-"""How much is read at a time of a file that cannot be mapped."""
+"""Bytes to read at a time from a file that cannot be mapped."""
 _MAPPED_BYTES = 256 * 2**20
-"""How much of a mapped table is read before its pages are given back."""
+"""Bytes of a mapped table to read before its pages are released."""
 
+_MAX_VALUES = 2**60
+"""Maximum number of values, ignoring axes of length 0; close to NumPy's limit."""
 
-_MOST_VALUES = 2**60
-"""No array has more values, those of axes of length 0 not counted; NumPy's limit is near."""
-
-_LONGEST_HEADER = 2**20
-"""NumPy reads a header of up to 4 GB into memory before it refuses more than 10,000 bytes."""
+_MAX_HEADER_BYTES = 2**20
+"""NumPy reads up to 4 GB into memory before it rejects a header of more than 10,000 bytes."""
 
 
 class Header(NamedTuple):
-    """What an NPY file says at its beginning."""
+    """The header of an NPY file."""
 
     shape: tuple[int, ...]
     fortran: bool
@@ -49,19 +48,19 @@ class Header(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """The bytes that must follow."""
+        """The size of the data that must follow."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 def read_header(file: Any, label: str) -> Header:
-    """Read the header; the file then stands at the first value.
+    """Read the header; the file is then positioned at the first value.
 
     Raises
     ------
     SourceError
-        When it is no NPY file.
+        If the file is not a valid NPY file.
     UnsupportedTypeError
-        For Python objects, which only unpickling could read, and other non-numbers.
+        If the dtype is not numeric, such as that of pickled Python objects.
     """
     with decode_errors(label):
         version = npy.read_magic(file)
@@ -71,7 +70,7 @@ def read_header(file: Any, label: str) -> Header:
     if header.dtype.hasobject:
         raise UnsupportedTypeError(
             f"An NPY file must hold numbers. Received: {label}, which holds Python objects. "
-            "evenly unpickles nothing: save it with a numeric dtype."
+            "evenly does not unpickle data: save it with a numeric dtype."
         )
     if header.dtype.names is None:
         check_dtype(header.dtype, label)
@@ -79,15 +78,15 @@ def read_header(file: Any, label: str) -> Header:
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
-    """Raise when a shape is none; NumPy checks only that its lengths are integers."""
-    if any(length < 0 for length in shape) or math.prod(filter(None, shape)) > _MOST_VALUES:
-        raise ValueError(f"its header asks for an array of shape {shape}")
+    """Raise ValueError for an invalid shape; NumPy checks only that lengths are integers."""
+    if any(length < 0 for length in shape) or math.prod(filter(None, shape)) > _MAX_VALUES:
+        raise ValueError(f"its header has the invalid shape {shape}")
 
 
 def open_mapped(file: BinaryIO, choice: ColumnSelection, *, feature_axis: int, label: str) -> Any:
-    """Return an NPY file on this machine: as a table, if its dtype is structured."""
+    """Open a local NPY file; one with a structured dtype is a table."""
     pages = MappedFile(file, label)
-    array = mapped(file, pages, label)
+    array = map_array(file, pages, label)
     if array.dtype.names is not None:
         return MappedTable(array, pages, label)
     return MappedArray(array, pages, choice, feature_axis=feature_axis, label=label)
@@ -96,7 +95,7 @@ def open_mapped(file: BinaryIO, choice: ColumnSelection, *, feature_axis: int, l
 def open_stream(
     stream: Stream, choice: ColumnSelection, *, feature_axis: int, label: str, nbytes: int | None
 ) -> Any:
-    """Return an NPY file that is read in order: as a table, if its dtype is structured."""
+    """Open an NPY file that is read sequentially; one with a structured dtype is a table."""
     header = read_header(_Readable(stream), label)
     if header.dtype.names is not None:
         return StreamedTable(stream, header, label)
@@ -106,10 +105,10 @@ def open_stream(
 
 
 class MappedArray(ArraySource):
-    """An NPY file on this machine: its rows are read where they are, without a copy.
+    """An array in a local NPY file, whose rows are read without a copy.
 
-    The pages are given back after each block, so that the memory of the process does not grow
-    with the file. A block is right only if its `verify` passes after it was read.
+    Pages are released after each block, so that the memory of the process does not grow with the
+    file. A block is valid only if its `verify` passes after it was read.
     """
 
     def __init__(
@@ -125,7 +124,7 @@ class MappedArray(ArraySource):
         super().__init__(array, choice, feature_axis=feature_axis, label=label)
 
     def blocks(self) -> Generator[Block]:
-        """Yield ranges of rows."""
+        """Yield ranges of rows, as views of the mapping."""
         for block in super().blocks():
             yield replace(block, verify=self._pages.check)
             self._pages.check()
@@ -133,48 +132,50 @@ class MappedArray(ArraySource):
 
 
 class MappedTable(StructuredTable):
-    """A structured array in an NPY file on this machine."""
+    """A structured array in a local NPY file."""
 
     def __init__(self, array: Any, pages: MappedFile, label: str) -> None:
         super().__init__(array, label)
         self._pages = pages
         self.verify = pages.check
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield ranges of rows, as views of the mapping."""
         step = max(1, _MAPPED_BYTES // self._array.itemsize)
         for start in range(0, len(self._array), step):
             yield from StructuredTable(
                 self._array[start : start + step], self.label
-            ).column_batches(names)
+            ).column_batches(names, keys)
             self._pages.check()
             self._pages.release()
 
 
-def mapped(file: BinaryIO, pages: MappedFile, label: str) -> Any:
-    """Return the array of an NPY file that is mapped into memory.
+def map_array(file: BinaryIO, pages: MappedFile, label: str) -> Any:
+    """Return the array in a memory-mapped NPY file.
 
     Raises
     ------
     SourceError
-        When the file is shorter than its header says.
+        If the file is shorter than its header says.
     """
     with decode_errors(label):
         header = read_header(file, label)
     start, size = file.tell(), len(pages.pages)
     if size - start < header.nbytes:
         raise corrupt_file_error(
-            label, f"its header asks for {header.nbytes} bytes, {size - start} follow"
+            label, f"its header declares {header.nbytes} bytes, but {size - start} follow"
         )
     flat = np.frombuffer(pages.pages, header.dtype, math.prod(header.shape), start)
     return flat.reshape(header.shape, order="F" if header.fortran else "C")
 
 
 class StreamedArray:
-    """An NPY file that can only be read in order: compressed, in an archive, far away.
+    """An array in an NPY file that is read sequentially: compressed, archived or remote.
 
-    When its rows do not lie in order (Fortran's order, or features on the first axis),
-    it is read whole.
+    If its rows are not stored in order (Fortran order, or features on the first axis), it is read
+    at once.
     """
 
     names: tuple[str, ...] | None = None
@@ -194,7 +195,7 @@ class StreamedArray:
         self._header = header
         shape = header.shape
         self._axis, number = resolve_feature_axis(shape, feature_axis, label)
-        self._picked = resolve_positions(choice, number, label)
+        self._selected = resolve_positions(choice, number, label)
         self._choice = choice
         self.description = f"{label} of shape {shape}"
         self.rows: int | None = math.prod(shape) // number if number else 0
@@ -215,10 +216,10 @@ class StreamedArray:
             ).blocks()
             return
         row = 0
-        for part in _ranges(self._stream, self._header, self._label):
+        for rows in _read_ranges(self._stream, self._header, self._label):
             block = Block(
                 None,
-                to_native(take_columns(part, self._axis, self._picked)),
+                to_native(take_columns(rows, self._axis, self._selected)),
                 feature_axis=self._axis if len(shape) > 1 else -1,
                 label=self._label,
                 first_row=row,
@@ -229,26 +230,28 @@ class StreamedArray:
 
 
 class StreamedTable(StructuredTable):
-    """A structured array in an NPY file that can only be read in order."""
+    """A structured array in an NPY file that is read sequentially."""
 
     def __init__(self, stream: Stream, header: Header, label: str) -> None:
         super().__init__(np.empty(0, header.dtype), label)
         self._stream, self._header = stream, header
         self.rows, self.nbytes = math.prod(header.shape), header.nbytes
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
         """Yield ranges of rows, as they are read."""
         dimensions = len(self._header.shape)
         if not dimensions or (self._header.fortran and dimensions > 1):
-            parts = iter([read_array(self._stream, self._header, self.label)])
+            ranges = iter([read_array(self._stream, self._header, self.label)])
         else:
-            parts = _ranges(self._stream, self._header, self.label)
-        for part in parts:
-            yield from StructuredTable(part, self.label).column_batches(names)
+            ranges = _read_ranges(self._stream, self._header, self.label)
+        for rows in ranges:
+            yield from StructuredTable(rows, self.label).column_batches(names, keys)
 
 
-def _ranges(stream: Stream, header: Header, label: str) -> Iterator[Any]:
-    """Yield ranges of the first axis, of some megabytes."""
+def _read_ranges(stream: Stream, header: Header, label: str) -> Iterator[Any]:
+    """Yield ranges of the first axis, a few megabytes each."""
     shape = header.shape
     width = header.dtype.itemsize * math.prod(shape[1:])
     step = max(1, min(_BYTES, max_member_bytes()) // max(1, width))
@@ -258,18 +261,18 @@ def _ranges(stream: Stream, header: Header, label: str) -> Iterator[Any]:
 
 
 def read_array(stream: Stream, header: Header, label: str) -> Any:
-    """Return the array that follows, of the header's shape.
+    """Read an array with the shape of the header from a stream.
 
     Raises
     ------
     SourceError
-        When it ends too early, or is larger than what may be unpacked in one piece.
+        If the file is truncated, or the array exceeds ``EVENLY_MAX_MEMBER_BYTES``.
     """
     check_size(header.nbytes, label)
     data = stream.read(header.nbytes)
     if len(data) < header.nbytes:
         raise SourceError(
-            f"A file must be whole. Received: {label}, which ends {header.nbytes - len(data)} "
+            f"A file must be complete. Received: {label}, which ends {header.nbytes - len(data)} "
             "bytes too early. It is truncated; get it again."
         )
     order = "F" if header.fortran else "C"
@@ -277,12 +280,12 @@ def read_array(stream: Stream, header: Header, label: str) -> Any:
 
 
 class _Readable:
-    """A `Stream` as NumPy wants to see a file."""
+    """A file object for NumPy that reads a `Stream`."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
 
     def read(self, size: int) -> bytes:
-        if size > _LONGEST_HEADER:
+        if size > _MAX_HEADER_BYTES:
             raise ValueError(f"its header has {size} bytes")
         return self._stream.read(size)

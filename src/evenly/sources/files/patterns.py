@@ -1,7 +1,8 @@
-"""Patterns such as ``data/**/part-*.csv``: the folders that they lead to, step by step.
+"""Match patterns such as ``data/**/part-*.csv``, one path component at a time.
 
-As `glob.glob` has it, with three differences: a failure of the system is an error and not an empty
-folder, no folder is searched twice, and ``**`` does not follow links, so that no loop is entered.
+The rules are those of `glob.glob` with three differences: a failure of the system is an error and
+not an empty folder, no folder is searched twice, and ``**`` does not follow links, so there are no
+infinite loops.
 """
 
 import fnmatch
@@ -17,17 +18,17 @@ _SEPARATORS = re.compile(r"[\\/]+" if os.sep == "\\" else "/+")
 
 
 def last_steps(pattern: str) -> Iterator[tuple[str, str]]:
-    """Yield each folder that all but the last step of a pattern lead to, and that step.
+    """Yield the folders matched by all but the last step of a pattern, each with that step.
 
-    The step is empty where the folder itself is meant: the pattern ends with ``**`` or a slash.
+    The step is empty if the pattern ends with ``**`` or a slash and stands for the folder itself.
 
     Raises
     ------
     SourceError
-        When the system cannot read a folder. One that may not be read leads nowhere.
+        If the system fails to read a folder. Folders without access permission are skipped.
     """
-    drive, rest = os.path.splitdrive(pattern)
-    steps = _SEPARATORS.split(rest)
+    drive, path = os.path.splitdrive(pattern)
+    steps = _SEPARATORS.split(path)
     root = drive
     if not steps[0]:
         root, steps = drive + os.sep, steps[1:]
@@ -55,21 +56,23 @@ def _descend(
 
 
 def _folders(base: str, step: str) -> list[str]:
-    """Return the names of the folders in a folder that a step matches; links come last."""
+    """Return the names of the subfolders that match a step; links come last."""
     if not glob.has_magic(step):
         return [step] if os.path.isdir(os.path.join(base, step)) else []
-    rule, links = matcher("*" if step == "**" else step), step != "**"
-    found = [
+    is_match, follow_links = matcher("*" if step == "**" else step), step != "**"
+    folders = [
         (entry.is_symlink(), entry.name)
         for entry in scan_if_allowed(base)
-        if rule(entry.name) and (links or not entry.is_symlink()) and leads_to_folder(entry)
+        if is_match(entry.name)
+        and (follow_links or not entry.is_symlink())
+        and leads_to_folder(entry)
     ]
-    return [name for _, name in sorted(found)]
+    return [name for _, name in sorted(folders)]
 
 
 @lru_cache(64)
 def matcher(step: str) -> Callable[[str], bool]:
-    """Return whether a step of a pattern matches a name; the same function for the same step.
+    """Return the function that matches names against a step; steps share their functions.
 
     >>> matcher("*.csv")("a.csv"), matcher("*.csv")(".a.csv"), matcher(".*")(".a.csv")
     (True, False, True)
@@ -83,14 +86,14 @@ def matcher(step: str) -> Callable[[str], bool]:
     return matches
 
 
-def matched(base: str, step: str) -> Iterator[tuple[str, bool, bool]]:
-    """Yield what the last step matches in a folder: its name, if it is a link, if a folder."""
+def match_entries(base: str, step: str) -> Iterator[tuple[str, bool, bool]]:
+    """Yield the name of each match of the last step; whether it is a link; whether a folder."""
     if not glob.has_magic(step):
         path = os.path.join(base, step)
         if os.path.lexists(path):
             yield step, os.path.islink(path), os.path.isdir(path)
         return
-    rule = matcher(step)
+    is_match = matcher(step)
     for entry in scan_if_allowed(base):
-        if rule(entry.name):
+        if is_match(entry.name):
             yield entry.name, entry.is_symlink(), leads_to_folder(entry)

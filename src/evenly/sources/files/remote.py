@@ -1,4 +1,4 @@
-"""Files that fsspec opens, whose errors name them and quote no secrets."""
+"""Wrap files opened by fsspec, so that errors name the file and do not contain secrets."""
 
 import io
 from collections.abc import Callable
@@ -8,53 +8,53 @@ from evenly.errors import EvenlyError, SourceError
 
 
 class RemoteFile(io.RawIOBase):
-    """A file of fsspec's, whose errors name it and have no secrets.
+    """A file opened by fsspec, whose errors name it and do not contain secrets.
 
     Parameters
     ----------
     file
-        What fsspec has opened.
+        The file object of fsspec.
     filesystem
-        The file system that it is of, which is kept as long as the file: an archive's would be
-        closed.
-    refused
-        Makes the error from what the file raised.
+        Its file system, which is kept alive as long as the file: that of an archive would be
+        closed otherwise.
+    make_error
+        Convert an exception of the file to a `SourceError`.
     """
 
     def __init__(
-        self, file: Any, filesystem: Any, refused: Callable[[Exception], SourceError]
+        self, file: Any, filesystem: Any, make_error: Callable[[Exception], SourceError]
     ) -> None:
         self._file = file
         self._filesystem = filesystem
-        self._refused = refused
+        self._make_error = make_error
 
     def _call(self, name: str, *arguments: Any) -> Any:
-        """Call a method of the file; its error becomes one without a context, which has the URL."""
+        """Call a method of the file; convert exceptions, without the original as context."""
         try:
             return getattr(self._file, name)(*arguments)
         except (EvenlyError, MemoryError):
             raise
         except Exception as error:
-            refusal = self._refused(error)
-        raise refusal
+            converted = self._make_error(error)
+        raise converted
 
     def read(self, size: int | None = -1) -> bytes:
-        """Return up to so many bytes."""
+        """Return up to ``size`` bytes."""
         return self._call("read", -1 if size is None else size)  # type: ignore[no-any-return]
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer, and return the number of bytes."""
+        """Read into a buffer; return the number of bytes."""
         view = memoryview(buffer).cast("B")
         content = self.read(len(view))
         view[: len(content)] = content
         return len(content)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place."""
+        """Move to a position; return it."""
         return self._call("seek", offset, whence)  # type: ignore[no-any-return]
 
     def tell(self) -> int:
-        """Return the label."""
+        """Return the current position."""
         return self._call("tell")  # type: ignore[no-any-return]
 
     def readable(self) -> bool:
@@ -62,7 +62,7 @@ class RemoteFile(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        """Whether it can be read from any label."""
+        """Return whether the file can be read from any position."""
         return bool(self._call("seekable"))
 
     def close(self) -> None:

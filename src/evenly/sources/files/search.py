@@ -1,9 +1,9 @@
-"""Search folders and patterns for files, so that each file comes once.
+"""Search folders and patterns for files, so that each file occurs once.
 
-One rule holds for folders and patterns, of tables and of images. A link to a folder is followed
-where the user names it (as a source, or by a part of a pattern other than ``**``), and nowhere
-else, as in Bash: no loop of links is entered. A link to a file is that file: if the file itself, or
-another link to it, belongs to the same source, it counts once.
+The same rules hold for folders and patterns, and for tables and images. A link to a folder is
+followed only if the user names it, as a source or by a component of a pattern other than ``**``.
+That is also what Bash does; it avoids infinite loops. A link to a file stands for that file: if the
+file itself, or another link to it, belongs to the same source, it occurs once.
 """
 
 import os
@@ -12,24 +12,24 @@ from stat import S_ISDIR
 from typing import NamedTuple
 
 from evenly.sources.files.folders import Identity, identity, is_store_folder, scan
-from evenly.sources.files.patterns import last_steps, matched, matcher
+from evenly.sources.files.patterns import last_steps, match_entries, matcher
 
-Rule = Callable[[str], object]
-"""Whether a file in a folder belongs to the source, by its name."""
+NamePredicate = Callable[[str], object]
+"""Return whether a file in a folder belongs to the source, by its name."""
 
 
 class Entry(NamedTuple):
-    """What a search has found.
+    """A file found by a search.
 
     Attributes
     ----------
     path
-        Its path, which begins as the source does.
+        The path, which begins with the source.
     kind
-        What its name says that it is; of a Zarr store ``"table"``, and of a link to a folder, which
-        is not followed, ``"link"``.
+        The type of the file by its name; ``"table"`` for a Zarr store, and ``"link"`` for a link
+        to a folder, which is not followed.
     named
-        Whether it is a source, or matches a pattern; otherwise it was found in a folder.
+        Whether the file is a source itself or matches a pattern, and was not found in a folder.
     """
 
     path: str
@@ -42,125 +42,125 @@ class Search:
 
     Parameters
     ----------
-    hidden
-        Whether a file or folder of this name, found in a folder, is passed over.
-    kind_of
-        What the name of a file says that it is; ``"other"`` is not read.
+    is_hidden
+        Return whether a file or folder in a folder is skipped, by its name.
+    file_kind
+        Return the type of a file by its name; ``"other"`` is not read.
 
     Attributes
     ----------
-    some_hidden
-        Whether there was one.
+    skipped_hidden
+        Whether a hidden file or folder was skipped.
     """
 
-    def __init__(self, *, hidden: Rule, kind_of: Callable[[str], str]) -> None:
-        self._hidden = hidden
-        self._kind_of = kind_of
-        self.some_hidden = False
-        self._rules: dict[Identity, list[Rule]] = {}  # by folder: which of its files were found
-        self._links: list[Entry] = []  # to files; decided when all folders are known
-        self._targets: set[Identity] = set()  # of links that were found
+    def __init__(self, *, is_hidden: NamePredicate, file_kind: Callable[[str], str]) -> None:
+        self._is_hidden = is_hidden
+        self._file_kind = file_kind
+        self.skipped_hidden = False
+        self._predicates: dict[Identity, list[NamePredicate]] = {}  # by folder, already applied
+        self._links: list[Entry] = []  # links to files; resolved after all folders are known
+        self._targets: set[Identity] = set()  # targets of links that were yielded
 
     def below(self, folders: Iterable[str]) -> Iterator[Entry]:
-        """Yield what is below folders, at any depth, in no order.
+        """Yield the files below folders, at any depth, in arbitrary order.
 
         Raises
         ------
         SourceError
-            When a folder cannot be read.
+            If a folder cannot be read.
         """
         pending = [(folder, True) for folder in folders]
         while pending:
             yield from self._in_folder(*pending.pop(), pending)
         for link in sorted(self._links, key=lambda link: (not link.named, link.path)):
             if link.named or link.kind != "other":
-                yield from self._resolved(link)
+                yield from self._resolve_link(link)
             else:
                 yield link
 
     def matching(self, pattern: str) -> Iterator[Entry]:
-        """Yield the files that a pattern matches, and what is below the folders that it matches.
+        """Yield the files that a pattern matches, and the files below matching folders.
 
         Raises
         ------
         SourceError
-            When a folder that it matches cannot be read, or the system fails to read another.
+            If a matching folder cannot be read, or the system fails to read another one.
         """
         folders: list[str] = []
         for base, step in last_steps(pattern):
             if not step:
                 folders.append(base or os.curdir)
-            elif self._is_first(base, matcher(step)):
-                yield from self._matched(base, step, folders)
-        # Of several paths to one folder, the first one that is taken names its files.
+            elif self._add_predicate(base, matcher(step)):
+                yield from self._match_files(base, step, folders)
+        # If several paths lead to one folder, the first one processed names its files.
         yield from self.below(sorted(folders, key=lambda path: (os.path.islink(path), path))[::-1])
 
     def _in_folder(
         self, folder: str, named: bool, pending: list[tuple[str, bool]]
     ) -> Iterator[Entry]:
         """Yield the files in a folder; add the folders in it to `pending`."""
-        before = tuple(self._rules.get(identity(folder), ()))
-        if not self._is_first(folder, self._wanted):
+        before = tuple(self._predicates.get(identity(folder), ()))
+        if not self._add_predicate(folder, self._is_wanted):
             return
         if is_store_folder(folder):
             yield Entry(folder, "table", named)
             return
         for entry in scan(folder):
             name = entry.name
-            if self._hidden(name):
-                self.some_hidden = True
+            if self._is_hidden(name):
+                self.skipped_hidden = True
             elif entry.is_symlink():
-                self._links.append(Entry(entry.path, self._kind_of(name), False))
+                self._links.append(Entry(entry.path, self._file_kind(name), False))
             elif entry.is_dir(follow_symlinks=False):
                 pending.append((entry.path, False))
-            elif not before or not any(rule(name) for rule in before):
-                yield Entry(entry.path, self._kind_of(name), False)
+            elif not any(is_match(name) for is_match in before):
+                yield Entry(entry.path, self._file_kind(name), False)
 
-    def _wanted(self, name: str) -> bool:
-        """Return whether a file of this name, found in a folder, is read."""
-        return not self._hidden(name) and self._kind_of(name) != "other"
+    def _is_wanted(self, name: str) -> bool:
+        """Return whether a file in a folder is read, by its name."""
+        return not self._is_hidden(name) and self._file_kind(name) != "other"
 
-    def _matched(self, base: str, step: str, folders: list[str]) -> Iterator[Entry]:
-        """Yield the files in a folder that the last step matches; add the folders to `folders`."""
-        for name, is_link, is_folder in matched(base, step):
+    def _match_files(self, base: str, step: str, folders: list[str]) -> Iterator[Entry]:
+        """Yield the files in a folder that match the last step; add folders to `folders`."""
+        for name, is_link, is_folder in match_entries(base, step):
             path = os.path.join(base, name)
             if is_folder:
                 folders.append(path)
                 continue
-            entry = Entry(path, self._kind_of(name), True)
+            entry = Entry(path, self._file_kind(name), True)
             if is_link:
                 self._links.append(entry)
             else:
                 yield entry
 
-    def _is_first(self, folder: str, rule: Rule) -> bool:
-        """Note that the files of a folder are found by a rule; return whether that is new."""
-        rules = self._rules.setdefault(identity(folder), [])
-        if rule in rules:
+    def _add_predicate(self, folder: str, predicate: NamePredicate) -> bool:
+        """Record that a predicate was applied to a folder; return whether it is new."""
+        predicates = self._predicates.setdefault(identity(folder), [])
+        if predicate in predicates:
             return False
-        rules.append(rule)
+        predicates.append(predicate)
         return True
 
-    def _resolved(self, link: Entry) -> Iterator[Entry]:
-        """Yield a link to a file, if that does not come under another name."""
+    def _resolve_link(self, link: Entry) -> Iterator[Entry]:
+        """Yield a link to a file, unless the file is found under another name."""
         try:
             status = os.stat(link.path)
             target = status.st_dev, status.st_ino
             if S_ISDIR(status.st_mode):
                 if not is_store_folder(link.path):
                     yield link._replace(kind="link")
-                elif self._is_first(link.path, self._wanted):
+                elif self._add_predicate(link.path, self._is_wanted):
                     yield link._replace(kind="table")
             elif target not in self._targets and not self._is_found(link.path):
                 self._targets.add(target)
                 yield link
         except OSError:
-            yield link  # opening it will say what is wrong
+            yield link  # opening it raises the error
 
     def _is_found(self, link: str) -> bool:
-        """Return whether the file that a link leads to is found under its own name."""
+        """Return whether the target of a link is found under its own name."""
         target = os.path.join(os.path.dirname(link), os.readlink(link))
         if os.path.islink(target):
             target = os.path.realpath(link)
         folder, name = os.path.split(target)
-        return any(rule(name) for rule in self._rules.get(identity(folder), ()))
+        return any(is_match(name) for is_match in self._predicates.get(identity(folder), ()))

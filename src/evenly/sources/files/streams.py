@@ -1,4 +1,4 @@
-"""Bytes of a file, decompressed if need be, with how far it has been read."""
+"""Read a file sequentially, decompressed if necessary, and track the progress."""
 
 import bz2
 import gzip
@@ -17,24 +17,25 @@ COMPRESSIONS = {
     b"\x28\xb5\x2f\xfd": "zstd",
 }
 
-
 _CHUNK = 2**16
-"""Compressed bytes that are read at a time."""
+"""Compressed bytes to read at a time."""
 _STEP = 64 * 2**20
-"""Bytes of a single read: Python makes room for all that is asked for, whatever the file has."""
+"""Maximum bytes of one read: Python allocates the requested size even if the file is smaller."""
 
 
 class Stream:
-    """A file that is read from its beginning to its end.
+    """A file that is read sequentially.
 
     Parameters
     ----------
     raw
-        The file as it lies on the disk.
-    file
-        The same, decompressed; by default as it is.
+        The file as stored.
     label
-        Its name, for messages.
+        The name of the file, for messages.
+    file
+        The decompressed file; by default ``raw``.
+    owned
+        Whether `close` also closes ``raw``.
     """
 
     def __init__(self, raw: BinaryIO, label: str, file: Any = None, owned: bool = True) -> None:
@@ -46,33 +47,33 @@ class Stream:
         self._head = b""
 
     def read(self, size: int) -> bytes:
-        """Return that many bytes; fewer only at the end.
+        """Return ``size`` bytes; fewer only at the end of the file.
 
         Raises
         ------
         SourceError
-            When more is to be unpacked in one piece than the bound allows.
+            If the file is compressed and ``size`` exceeds ``EVENLY_MAX_MEMBER_BYTES``.
         """
         if self._file is not self._raw:
             check_size(size, self._label)
-        parts = []
+        pieces = []
         if self._head:
-            parts.append(self._head[:size])
+            pieces.append(self._head[:size])
             self._head = self._head[size:]
-            size -= len(parts[0])
+            size -= len(pieces[0])
         with decode_errors(self._label):
-            while size > 0 and (part := self._file.read(min(size, _STEP))):
-                parts.append(part)
-                size -= len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            while size > 0 and (piece := self._file.read(min(size, _STEP))):
+                pieces.append(piece)
+                size -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def peek(self, size: int) -> bytes:
-        """Return the first bytes, before anything has been read."""
+        """Return the first bytes without consuming them."""
         self._head = self.read(size)
         return self._head
 
     def progress(self) -> int:
-        """Return how many bytes of the raw file were read since the last call."""
+        """Return the number of bytes of the raw file read since the last call."""
         position = self._raw.tell()
         new, self._seen = max(0, position - self._seen), position
         return new
@@ -85,32 +86,32 @@ class Stream:
 
 
 def decompressed(raw: BinaryIO, head: bytes) -> Any:
-    """Return the decompressed file; None when it is not compressed."""
-    for magic, kind in COMPRESSIONS.items():
+    """Return a decompressed view of a file; None if it is not compressed."""
+    for magic, codec in COMPRESSIONS.items():
         if head.startswith(magic):
-            return _decompressor(raw, kind)
+            return _open_decompressor(raw, codec)
     return None
 
 
-def _decompressor(raw: BinaryIO, kind: str) -> Any:
-    if kind == "gzip":
+def _open_decompressor(raw: BinaryIO, codec: str) -> Any:
+    if codec == "gzip":
         return gzip.GzipFile(fileobj=raw)
-    if kind == "bzip2":
+    if codec == "bzip2":
         return bz2.BZ2File(raw)
-    if kind == "xz":
-        return io.BufferedReader(_Xz(raw), _CHUNK)
+    if codec == "xz":
+        return io.BufferedReader(_XzFile(raw), _CHUNK)
     pyarrow = extras.require("pyarrow", extra="files", feature="Reading .zst files")
     return pyarrow.CompressedInputStream(pyarrow.PythonFile(raw, mode="r"), "zstd")
 
 
-class _Xz(io.RawIOBase):
-    """A decompressed .xz file. `lzma.LZMAFile` has no limit for the size of the dictionary."""
+class _XzFile(io.RawIOBase):
+    """A decompressed .xz file; `lzma.LZMAFile` does not limit the size of the dictionary."""
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
-        self._decompressor = self._next_stream()
+        self._decompressor = self._new_decompressor()
 
-    def _next_stream(self) -> lzma.LZMADecompressor:
+    def _new_decompressor(self) -> lzma.LZMADecompressor:
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=max_member_bytes())
 
     def readable(self) -> bool:
@@ -118,23 +119,23 @@ class _Xz(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Unpack into a buffer; return how many bytes, 0 at the end."""
-        rest = b""
+        """Decompress into a buffer; return the number of bytes, 0 at the end."""
+        chunk = b""
         while True:
-            if self._decompressor.eof:  # streams may follow each other, with zeros between them
-                rest = self._decompressor.unused_data
-                while not rest.strip(b"\0") and (rest := self._raw.read(_CHUNK)):
+            if self._decompressor.eof:  # another stream may follow, after padding with zeros
+                chunk = self._decompressor.unused_data
+                while not chunk.strip(b"\0") and (chunk := self._raw.read(_CHUNK)):
                     pass
-                rest = rest.lstrip(b"\0")
-                if not rest:
+                chunk = chunk.lstrip(b"\0")
+                if not chunk:
                     return 0
-                self._decompressor = self._next_stream()
-            elif self._decompressor.needs_input and not rest:
-                rest = self._raw.read(_CHUNK)
-                if not rest:
+                self._decompressor = self._new_decompressor()
+            elif self._decompressor.needs_input and not chunk:
+                chunk = self._raw.read(_CHUNK)
+                if not chunk:
                     raise EOFError("it ends before the end of its compressed data")
-            data = self._decompressor.decompress(rest, len(buffer))
-            rest = b""
+            data = self._decompressor.decompress(chunk, len(buffer))
+            chunk = b""
             if data:
                 buffer[: len(data)] = data
                 return len(data)

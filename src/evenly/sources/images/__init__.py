@@ -1,4 +1,4 @@
-"""Images: files, archives and Pillow's own, into pixels by a stated rule (``docs/images.md``)."""
+"""Read images from files, archives and memory; ``docs/images.md`` defines the pixel values."""
 
 from evenly.sources.images.batch_buffer import DecodedBatch as DecodedBatch
 from evenly.sources.images.image_file import ImageFile as ImageFile

@@ -1,7 +1,7 @@
-"""Zip and tar archives of images, such as the shards of WebDataset.
+"""Read images from zip and tar archives, such as the shards of a WebDataset.
 
-Members that are no images are passed over, and counted. An archive that is itself damaged is
-an error whatever is to become of broken images: nobody knows how many are missing.
+Members that are not images are skipped and counted. A corrupt archive is an error even if broken
+images are skipped, because the number of missing images is unknown.
 """
 
 import os
@@ -34,12 +34,12 @@ _EXTENDED = (
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
 )
-_LONGEST_HEADER = 2**20
-"""Bytes of an extended header: long names, times, attributes."""
+_MAX_HEADER_BYTES = 2**20
+"""Maximum size of an extended header, for long names, times and attributes."""
 
 
 def zip_contains_images(path: str) -> bool:
-    """Whether a zip archive has a member that is an image; one that is damaged has none."""
+    """Return whether a zip archive contains an image; False for a corrupt archive."""
     try:
         with open_file(path) as raw:
             return any(_is_wanted(name) for name in open_archive(raw, redact_url(path)).namelist())
@@ -49,22 +49,22 @@ def zip_contains_images(path: str) -> bool:
         return False
 
 
-def iter_zip(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterator[ImageFile]:
-    """Yield the images of a zip archive; threads may read several at a time.
+def iter_zip(path: str, skipped: "Counter[str]", check: bool = True) -> Iterator[ImageFile]:
+    """Yield the images in a zip archive; threads can read several at a time.
 
     Parameters
     ----------
     path
         Path or URL of the archive.
-    passed_over
-        Counts the other members by their suffix.
+    skipped
+        Counter of the other members by suffix.
     check
         Whether to check after each image that the archive has not changed.
     """
     label = redact_url(path)
     raw = open_file(path)
     unchanged = ChangeCheck(path, raw) if check else None
-    archive = open_archive(raw, label)  # open for as long as a picture is left
+    archive = open_archive(raw, label)  # stays open until its last image is released
     for info in archive.infolist():
         if info.filename.endswith("/"):  # `is_dir` raises for an empty name
             continue
@@ -74,26 +74,26 @@ def iter_zip(path: str, passed_over: "Counter[str]", check: bool = True) -> Iter
             read: Callable[[], bytes] = partial(read_member, archive, info, member_label)
             read = partial(read_remote, read, member_label, path) if is_url(path) else read
             if unchanged and not is_url(path):
-                read = partial(_checked, read, unchanged)
+                read = partial(_read_and_check, read, unchanged)
             yield ImageFile(member_label, read, info.compress_size, path)
         else:
-            _count_skipped(info.filename, passed_over)
-    if unchanged and is_url(path):  # once: each check is a request
+            _count_skipped(info.filename, skipped)
+    if unchanged and is_url(path):  # only once, because each check is a request
         unchanged.check()
 
 
-def _checked(read: Callable[[], bytes], unchanged: ChangeCheck) -> bytes:
-    """Return what `read` returns, after checking the archive that it reads from."""
+def _read_and_check(read: Callable[[], bytes], unchanged: ChangeCheck) -> bytes:
+    """Return the result of `read` after checking that the archive has not changed."""
     content = read()
     unchanged.check()
     return content
 
 
-def iter_tar(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterator[ImageFile]:
-    """Yield the images of a tar archive, compressed or not.
+def iter_tar(path: str, skipped: "Counter[str]", check: bool = True) -> Iterator[ImageFile]:
+    """Yield the images in a tar archive, compressed or not.
 
-    Threads read several members of an uncompressed local archive at a time. Other archives are
-    read in order. The parameters are those of `iter_zip`; other archives are checked at their end.
+    Threads can read several members of an uncompressed local archive at a time. Other archives are
+    read sequentially and checked at their end. The parameters are those of `iter_zip`.
     """
     raw, label = open_file(path), redact_url(path)
     unchanged = ChangeCheck(path, raw) if check else None
@@ -102,52 +102,52 @@ def iter_tar(path: str, passed_over: "Counter[str]", check: bool = True) -> Iter
         raw.seek(0)
     packed = decompressed(raw, head)
     if packed is None and not is_url(path) and hasattr(os, "pread"):
-        yield from _of_plain_tar(raw, path, passed_over, unchanged)
+        yield from _iter_plain_tar(raw, path, skipped, unchanged)
         return
-    seen = 0
-    with raw, _opened(packed or raw, label, "r|") as archive:
-        for info in _members(archive, label, passed_over):
+    previous = 0
+    with raw, _open_tar(packed or raw, label, "r|") as archive:
+        for info in _iter_image_members(archive, label, skipped):
             check_size(info.size, f"{label}/{info.name}")
             with decode_errors(label):
                 content = archive.extractfile(info).read()  # type: ignore[union-attr]
             position = raw.tell()
             yield ImageFile(
-                f"{label}/{info.name}", partial(_identity, content), position - seen, path
+                f"{label}/{info.name}", partial(_identity, content), position - previous, path
             )
-            seen = position
+            previous = position
         if unchanged:
             unchanged.check()
 
 
-def _of_plain_tar(
-    raw: Any, path: str, passed_over: "Counter[str]", unchanged: ChangeCheck | None
+def _iter_plain_tar(
+    raw: Any, path: str, skipped: "Counter[str]", unchanged: ChangeCheck | None
 ) -> Iterator[ImageFile]:
-    """Yield pictures that are read at their place in the file, which stays open until then."""
-    archive = _opened(raw, path, "r:")
+    """Yield the images in an uncompressed local archive, each read at its own offset."""
+    archive = _open_tar(raw, path, "r:")
     end = os.fstat(raw.fileno()).st_size
-    for info in _members(archive, path, passed_over):
+    for info in _iter_image_members(archive, path, skipped):
         if info.offset_data + info.size > end:
             raise corrupt_file_error(path, f"it ends within its member {info.name!r}")
         check_size(info.size, f"{path}/{info.name}")
         read: Callable[[], bytes] = partial(_read_at, raw, info.offset_data, info.size)
-        read = partial(_checked, read, unchanged) if unchanged else read
+        read = partial(_read_and_check, read, unchanged) if unchanged else read
         yield ImageFile(f"{path}/{info.name}", read, info.size + _BLOCK, path)
 
 
-def _opened(file: Any, path: str, mode: Any) -> tarfile.TarFile:
+def _open_tar(file: Any, path: str, mode: Any) -> tarfile.TarFile:
     with decode_errors(path):
-        return tarfile.open(fileobj=file, mode=mode, tarinfo=_Member)
+        return tarfile.open(fileobj=file, mode=mode, tarinfo=_TarMember)
 
 
-class _Member(tarfile.TarInfo):
-    """A member of a tar archive; a damaged header is an error, and extended ones are bounded.
+class _TarMember(tarfile.TarInfo):
+    """A tar member with stricter checks of its header.
 
-    tarfile takes all damaged headers but the first for the end of the archive, and says nothing.
-    Extended headers are read whole, whatever size they declare.
+    tarfile silently takes any corrupt header after the first for the end of the archive; here it
+    is an error. tarfile reads extended headers of any declared size; here the size is limited.
     """
 
     @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> "_Member":
+    def fromtarfile(cls, archive: tarfile.TarFile) -> "_TarMember":
         """Return the next member."""
         try:
             return super().fromtarfile(archive)
@@ -159,49 +159,49 @@ class _Member(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from None
 
     @classmethod
-    def frombuf(cls, buf: Any, encoding: str, errors: str) -> "_Member":
-        """Return the member that a header describes.
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> "_TarMember":
+        """Return the member described by a header.
 
         Raises
         ------
         tarfile.TarError
-            For an extended header that no archive needs.
+            If an extended header is too large.
         """
         member = super().frombuf(buf, encoding, errors)
-        if member.type in _EXTENDED and member.size > _LONGEST_HEADER:
+        if member.type in _EXTENDED and member.size > _MAX_HEADER_BYTES:
             raise tarfile.TarError(
-                f"an extended header of {member.size:,} bytes, more than {_LONGEST_HEADER:,}"
+                f"an extended header of {member.size:,} bytes, more than {_MAX_HEADER_BYTES:,}"
             )
         return member
 
 
-def _members(
-    archive: tarfile.TarFile, path: str, passed_over: "Counter[str]"
+def _iter_image_members(
+    archive: tarfile.TarFile, path: str, skipped: "Counter[str]"
 ) -> Iterator[tarfile.TarInfo]:
     """Yield the members that are images."""
-    last = -1
+    previous_offset = -1
     while True:
         with decode_errors(path):
             info = archive.next()
         if info is None:
             return
-        if info.size < 0 or archive.offset <= last:  # which tarfile would read again and again
+        if info.size < 0 or archive.offset <= previous_offset:  # would be an endless loop
             raise corrupt_file_error(path, f"its member {info.name!r} has a negative size")
-        last = archive.offset
-        archive.members.clear()  # type: ignore[attr-defined] # else it would keep all of them
+        previous_offset = archive.offset
+        archive.members.clear()  # type: ignore[attr-defined] # tarfile keeps all members otherwise
         if info.isreg() and not info.issparse() and _is_wanted(info.name):
             yield info
         elif not info.isdir():
-            _count_skipped(info.name, passed_over)
+            _count_skipped(info.name, skipped)
 
 
 def _is_wanted(name: str) -> bool:
     return is_image_file(name) and not is_hidden_image(name)
 
 
-def _count_skipped(name: str, passed_over: "Counter[str]") -> None:
+def _count_skipped(name: str, skipped: "Counter[str]") -> None:
     if not is_hidden_image(name):
-        passed_over[suffixes_of(name)[0] or "no suffix"] += 1
+        skipped[suffixes_of(name)[0] or "no suffix"] += 1
 
 
 def _read_at(raw: Any, offset: int, size: int) -> bytes:

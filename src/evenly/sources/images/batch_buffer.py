@@ -1,8 +1,8 @@
-"""Images of one kind that lie one after the other in memory, to be summed as one.
+"""Decode several small images into one buffer, so that they are summed as one batch.
 
-A sum begins cold after each decoding, and decoding after each sum: of photographs of 256x256, three
-at a time take a tenth less. The memory is each thread's own, and used again: new memory takes a
-sixth of the decoding.
+Decoding and summing evict each other's code and data from the cache: with three photographs of
+256x256 pixels at a time a fit takes a tenth less. Each thread reuses its own buffer, because
+allocating new memory takes a sixth of the decoding time.
 """
 
 import threading
@@ -14,23 +14,23 @@ import numpy.typing as npt
 from evenly.block import Block
 from evenly.sources.images.image_file import ImageFile
 
-_MOST = 768 << 10
-"""Bytes of a run of several: a part of an L2 cache."""
+_MAX_BATCH_BYTES = 768 << 10
+"""Maximum size of a batch of several images, a fraction of an L2 cache."""
 
 
 class DecodedBatch(NamedTuple):
-    """Images that have been decoded, all of one kind.
+    """Decoded images that all have the same mode.
 
     Attributes
     ----------
     kind
-        Pillow's mode.
+        The Pillow mode.
     array
-        Their pixels: rows, or rows x bands; until the thread takes the next shot.
+        The pixels: rows, or rows x bands. Valid until the thread decodes its next batch.
     label, nbytes
-        As of a `Block`; the label is the first one's.
+        See `Block`; the label is that of the first image.
     archive
-        The archive that all of them are in; nothing when they are in none.
+        The archive that contains all of the images; empty if there is none.
     """
 
     kind: str
@@ -44,71 +44,71 @@ class DecodedBatch(NamedTuple):
         return Block(None, self.array, label=self.label, nbytes=self.nbytes)
 
 
-_LINE, _PAST = 64, 16
-"""Bytes of a cache line, and how far past the beginning of one the memory begins.
+_CACHE_LINE, _OFFSET = 64, 16
+"""Size of a cache line, and the offset of the buffer from its beginning, in bytes.
 
-Where rows begin with a whole vector, libjpeg-turbo writes them past the cache, from which they are
-to be summed: that would take a tenth of a fit's time (256x256).
+libjpeg-turbo writes rows that are aligned to vectors with streaming stores, which bypass the cache.
+Reading them back from memory would take a tenth of the time of a fit (256x256 pixels).
 """
 
 
 class ThreadBuffer(threading.local):
-    """Memory, each thread's own."""
+    """A reusable buffer for each thread."""
 
     def __init__(self) -> None:
         self._memory = np.empty(0, np.uint8)
 
-    def of(self, nbytes: int) -> npt.NDArray[np.uint8]:
-        """Return so many bytes or more; what was in them is lost."""
+    def get(self, nbytes: int) -> npt.NDArray[np.uint8]:
+        """Return a buffer of at least ``nbytes`` bytes, with undefined contents."""
         if len(self._memory) < nbytes:
-            memory = np.empty(nbytes + _LINE, np.uint8)
-            self._memory = memory[(_PAST - memory.ctypes.data) % _LINE :]
+            memory = np.empty(nbytes + _CACHE_LINE, np.uint8)
+            self._memory = memory[(_OFFSET - memory.ctypes.data) % _CACHE_LINE :]
         return self._memory
 
 
 class BatchBuilder:
-    """A run of images in a room, of 8 bits; one at a time is added and all are taken.
+    """Collect 8-bit images in a buffer, one at a time, to return them as one batch.
 
     Attributes
     ----------
     kind
-        Pillow's mode of all of them.
+        The Pillow mode of all images.
     archive
-        The archive that all of them are in, or nothing.
-    pictures
-        What was added, each with its number of rows.
+        The archive that contains all images; empty if there is none.
+    image_files
+        The images added so far, each with its number of rows.
     """
 
-    def __init__(self, room: ThreadBuffer) -> None:
-        self._room = room
-        self._memory = room.of(0)
+    def __init__(self, buffer: ThreadBuffer) -> None:
+        self._buffer = buffer
+        self._memory = buffer.get(0)
         self._used = self._nbytes = 0
         self.kind = self.archive = ""
         self.image_files: list[tuple[ImageFile, int]] = []
 
     def memory(self, kind: str, nbytes: int, archive: str = "") -> npt.NDArray[np.uint8] | None:
-        """Return the memory for the next image; None when all must be taken first."""
+        """Return memory for the next image; None if the batch must be flushed first."""
         used = self._used
         if not used:
-            self._memory = self._room.of(max(nbytes, _MOST))
-        elif (kind, archive) != (self.kind, self.archive) or used + nbytes > _MOST:
+            self._memory = self._buffer.get(max(nbytes, _MAX_BATCH_BYTES))
+        elif (kind, archive) != (self.kind, self.archive) or used + nbytes > _MAX_BATCH_BYTES:
             return None
         return self._memory[used : used + nbytes]
 
-    def add(self, kind: str, nbytes: int, picture: ImageFile, file_nbytes: int) -> None:
-        """Count the image that has been decoded there."""
-        self.kind, self.archive = kind, picture.archive
-        self.image_files.append((picture, nbytes // len(kind)))
+    def add(self, kind: str, nbytes: int, image_file: ImageFile, file_nbytes: int) -> None:
+        """Add the image that was decoded into the memory."""
+        self.kind, self.archive = kind, image_file.archive
+        self.image_files.append((image_file, nbytes // len(kind)))
         self._used += nbytes
         self._nbytes += file_nbytes
 
     def flush(self) -> DecodedBatch:
-        """Return the images, of which there are some, as one shot, and begin anew."""
+        """Return the images as one batch, and start an empty one."""
         pixels = self._memory[: self._used]
         array = pixels if len(self.kind) == 1 else pixels.reshape(-1, len(self.kind))
-        shot = DecodedBatch(
+        batch = DecodedBatch(
             self.kind, array, self.image_files[0][0].label, self._nbytes, self.archive
         )
         self._used = self._nbytes = 0
         self.image_files = []
-        return shot
+        return batch

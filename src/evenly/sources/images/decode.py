@@ -1,6 +1,11 @@
-"""An image file's bytes into Pillow's image; or, in words, why not."""
+"""Decode image files with Pillow, and most JPEG files faster with simplejpeg.
+
+Both use libjpeg-turbo, and the pixels are the same. Pillow parses the header in Python and passes
+the data to the decoder in pieces, which takes as long as decoding a small photograph.
+"""
 
 import io
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,26 +15,26 @@ from evenly.sources.read_errors import reason
 from evenly.system.errors import is_system_error
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
-"""What Pillow is allowed to take a file for: its other readers start programs, or draw."""
+"""The formats that Pillow may detect; its other readers start programs or render drawings."""
 
 _PLUGINS = ("Jpeg", "Png", "WebP", "Tiff", "Bmp", "Gif", "Ppm")
 
 
 class UnreadableError(Exception):
-    """One image cannot be counted; its message says why, without its name."""
+    """An image cannot be read; the message is the reason, without the name of the image."""
 
 
 class Decoded(NamedTuple):
-    """An image as Pillow has decoded it.
+    """An image decoded by Pillow.
 
     Attributes
     ----------
     image
-        Its first frame.
-    several
-        Whether it has more frames, or pages.
-    cut
-        Whether the file holds 16 bits a colour, of which Pillow keeps the upper 8.
+        The first frame.
+    multi_frame
+        Whether the file has more frames or pages.
+    truncated_depth
+        Whether the file has 16 bits per channel, of which Pillow keeps the upper 8.
     """
 
     image: Any
@@ -38,12 +43,12 @@ class Decoded(NamedTuple):
 
 
 def pillow() -> Any:
-    """Return Pillow's module of images, with the readers of our formats.
+    """Return the module ``PIL.Image`` after importing the readers of all `FORMATS`.
 
     Raises
     ------
     MissingExtraError
-        When Pillow is not installed.
+        If Pillow is not installed.
     """
     module = extras.require("PIL.Image", extra="images", feature="Reading images")
     for name in _PLUGINS:
@@ -52,20 +57,20 @@ def pillow() -> Any:
 
 
 def decode(pillow: Any, content: Any) -> Decoded:
-    """Return the image in a file's bytes, decoded in full size; or Pillow's own, loaded.
+    """Decode the contents of an image file in full size, or load a Pillow image.
 
     Raises
     ------
     UnreadableError
-        When it is broken, truncated, no image at all, or too large for Pillow's limit.
+        If it is corrupt, truncated, not an image, or exceeds Pillow's limit.
     MemoryError, OSError
-        When the system has not enough memory, or cannot read Pillow's own.
+        If there is not enough memory, or the system cannot read the Pillow image.
     """
     if not isinstance(content, bytes):
         try:
             content.load()
         except Exception as error:
-            raise reason_of(error) from None
+            raise as_unreadable(error) from None
         return Decoded(content, False, False)
     if not content:
         raise UnreadableError("it is empty")
@@ -73,55 +78,120 @@ def decode(pillow: Any, content: Any) -> Decoded:
     try:
         image = pillow.open(io.BytesIO(content), formats=FORMATS)
         spare += 8 * image.width * image.height
-        return _loaded(image)
+        return _load(image)
     except pillow.UnidentifiedImageError:
-        raise UnreadableError(f"it is no image: it begins with {content[:8]!r}") from None
+        raise UnreadableError(f"it is not an image: it begins with {content[:8]!r}") from None
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
         text = str(error).partition(", could be")[0]
-        raise UnreadableError(f"{text}; raise PIL.Image.MAX_IMAGE_PIXELS if it is meant") from None
+        raise UnreadableError(f"{text}; increase PIL.Image.MAX_IMAGE_PIXELS to allow it") from None
     except Exception as error:
-        why = reason_of(error)
-    if isinstance(why, UnreadableError):
-        return _decoded_again(pillow, content, spare)
-    raise why
+        converted = as_unreadable(error)
+    if isinstance(converted, UnreadableError):
+        return _decode_again(pillow, content, spare)
+    raise converted
 
 
 _SPARE_BYTES = 64 << 20
-"""Bytes of memory with which, besides those of an image and a copy, decoding lacks none."""
+"""Memory that is sufficient for decoding in addition to an image and a copy of it, in bytes."""
 
 
-def _decoded_again(pillow: Any, content: bytes, spare: int) -> Decoded:
-    """Decode once more, when there is memory, before an image is called broken.
+def _decode_again(pillow: Any, content: bytes, spare: int) -> Decoded:
+    """Decode once more with enough memory before an image is reported as broken.
 
-    Codecs that get no memory often say that the data are damaged.
+    Codecs often report corrupt data when they run out of memory.
     """
     np.empty(spare, np.uint8)
     try:
-        return _loaded(pillow.open(io.BytesIO(content), formats=FORMATS))
+        return _load(pillow.open(io.BytesIO(content), formats=FORMATS))
     except Exception as error:
-        raise reason_of(error) from None
+        raise as_unreadable(error) from None
 
 
-def _loaded(image: Any) -> Decoded:
-    several = image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False)
-    cut = _is_cut(image)
+def _load(image: Any) -> Decoded:
+    multi_frame = image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False)
+    truncated_depth = _has_truncated_depth(image)
     image.load()
-    return Decoded(image, several, cut)
+    return Decoded(image, multi_frame, truncated_depth)
 
 
-def reason_of(error: Exception) -> Exception:
-    """Return why an image cannot be counted; the error itself, if it says nothing of the image.
+def as_unreadable(error: Exception) -> Exception:
+    """Convert an exception of a decoder to `UnreadableError`; return system errors unchanged.
 
-    Damaged bytes make Pillow raise almost anything.
+    Pillow raises almost any exception for corrupt data.
     """
     if isinstance(error, UnreadableError | ImportError) or is_system_error(error):
         return error
     return UnreadableError(reason(error))
 
 
-def _is_cut(image: Any) -> bool:
+def _has_truncated_depth(image: Any) -> bool:
     if image.mode.startswith("I") or not image.tile:
         return False
     arguments = image.tile[0][3]
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return isinstance(first, str) and ";16" in first
+
+
+_SIMPLEJPEG_MODES = {"YCbCr": ("RGB", "RGB"), "RGB": ("RGB", "RGB"), "Gray": ("L", "GRAY")}
+"""Color spaces of JPEG files, each with the modes of Pillow and of simplejpeg to decode to."""
+
+
+def jpeg_decoder() -> Any:
+    """Return the module ``simplejpeg``; None if it is not installed and Pillow decodes JPEG."""
+    try:
+        return import_module("simplejpeg")
+    except ImportError:
+        return None
+
+
+class JpegHeader(NamedTuple):
+    """The header of a JPEG file.
+
+    Attributes
+    ----------
+    kind
+        The Pillow mode.
+    target
+        The name of that mode in simplejpeg.
+    nbytes
+        The size of the pixels in bytes.
+    """
+
+    kind: str
+    target: str
+    nbytes: int
+
+
+def fast_header(decoder: Any, content: Any, mode: str, max_pixels: int | None) -> JpegHeader | None:
+    """Return the header of a JPEG file; None if Pillow has to decode the file.
+
+    Pillow decodes files that are not JPEG, have an unusual color space or more than ``max_pixels``
+    pixels, or must be converted to another mode.
+    """
+    if decoder is None or not isinstance(content, bytes) or not content.startswith(b"\xff\xd8"):
+        return None
+    try:
+        height, width, color_space, _ = decoder.decode_jpeg_header(content)
+    except MemoryError:
+        raise
+    except Exception:  # for corrupt files, which Pillow diagnoses
+        return None
+    kind, target = _SIMPLEJPEG_MODES.get(color_space, ("", ""))
+    too_large = max_pixels is not None and height * width > max_pixels
+    if not kind or too_large or (mode == "L" and kind != "L"):
+        return None
+    return JpegHeader(kind, target, height * width * len(kind))
+
+
+def decode_into(decoder: Any, content: bytes, header: JpegHeader, memory: Any) -> bool:
+    """Decode a JPEG file into memory; return False if Pillow has to decode the file.
+
+    That is the case for any corrupt file.
+    """
+    try:
+        decoder.decode_jpeg(content, header.target, buffer=memory)
+    except MemoryError:
+        raise
+    except Exception:  # also raised for warnings of libjpeg, where Pillow may accept the file
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""A picture: where it comes from, and how to get its bytes, or Pillow's image of it."""
+"""Image files: where an image comes from, and how to read its bytes."""
 
 import lzma
 import os
@@ -28,18 +28,18 @@ from evenly.system.regular_files import open_regular
 
 
 class ImageFile(NamedTuple):
-    """One image that has not been read yet.
+    """An image that has not been read yet.
 
     Attributes
     ----------
     label
-        Its name, for messages.
+        The name of the image, for messages.
     read
-        Gives its file's bytes, or an image of Pillow's. Any thread may call it.
+        Return the contents of the file, or a Pillow image. Any thread may call it.
     nbytes
-        The bytes that it takes of its source's; None when that is what is read.
+        The size of the image in its source; None if it is the size of the contents.
     file
-        The path of the file that it is, or lies in.
+        The path of the file or of the archive that contains it.
     """
 
     label: str
@@ -49,107 +49,107 @@ class ImageFile(NamedTuple):
 
     @property
     def archive(self) -> str:
-        """The path of the archive that it is in; empty for a file of its own."""
+        """The path of the archive that contains the image; empty for a separate file."""
         return self.file if self.nbytes is not None else ""
 
 
-def of_file(path: str) -> ImageFile:
-    """Return the picture in a file; it is opened when it is read."""
+def from_path(path: str) -> ImageFile:
+    """Return the image in a file, which is opened when the image is read."""
     return ImageFile(redact_url(path), partial(_read_bytes, path), None, path)
 
 
-def of_images(images: Iterable[Any]) -> Iterator[ImageFile]:
-    """Yield Pillow's images as pictures."""
+def from_images(images: Iterable[Any]) -> Iterator[ImageFile]:
+    """Yield Pillow images as `ImageFile` objects."""
     for number, image in enumerate(images):
         yield ImageFile(f"image {number}", partial(_identity, image), 0)
 
 
 def is_pillow_image(x: Any) -> bool:
-    """Whether it is an image of Pillow's: who holds one has imported Pillow."""
+    """Return whether an object is a Pillow image, without importing Pillow."""
     pillow = sys.modules.get("PIL.Image")
     return pillow is not None and isinstance(x, pillow.Image)
 
 
 class Reader:
-    """Reads for several threads; for one at a time once the system ran out of descriptors."""
+    """Read images in several threads, or in one at a time after file descriptors run out."""
 
     def __init__(self) -> None:
-        self._scarce = False
-        self._alone = threading.Lock()
+        self._out_of_descriptors = False
+        self._lock = threading.Lock()
 
-    def read(self, read: Callable[[ImageFile], Any], picture: ImageFile) -> Any:
-        """Return what `read` returns of a picture.
+    def read(self, read: Callable[[ImageFile], Any], image_file: ImageFile) -> Any:
+        """Return the result of `read` for an image.
 
         Raises
         ------
         SourceError
-            When too many files are open, also after those that this reader opens are closed.
+            If too many files are open even after this reader has closed all of its own.
         """
-        if not self._scarce:
+        if not self._out_of_descriptors:
             try:
-                return read(picture)
+                return read(image_file)
             except SourceError as error:
                 if error.errno not in OUT_OF_DESCRIPTORS:
                     raise
-                self._scarce = True
-        with self._alone:
-            return _read_with_retries(read, picture)
+                self._out_of_descriptors = True
+        with self._lock:
+            return _read_with_retries(read, image_file)
 
 
 _RETRY_DELAYS = 0.001, 0.01, 0.1, 0.5
-"""Seconds to wait for other threads, and other libraries, to close files."""
+"""Seconds to wait for other threads and libraries to close files."""
 
 
-def _read_with_retries(read: Callable[[ImageFile], Any], picture: ImageFile) -> Any:
-    for pause in _RETRY_DELAYS:
+def _read_with_retries(read: Callable[[ImageFile], Any], image_file: ImageFile) -> Any:
+    for delay in _RETRY_DELAYS:
         try:
-            return read(picture)
+            return read(image_file)
         except SourceError as error:
             if error.errno not in OUT_OF_DESCRIPTORS:
                 raise
-            time.sleep(pause)
-    return read(picture)
+            time.sleep(delay)
+    return read(image_file)
 
 
-def read(picture: ImageFile) -> Any:
-    """Return what a picture reads: bytes, or an image of Pillow's.
+def read(image_file: ImageFile) -> Any:
+    """Read an image: return the contents of its file, or a Pillow image.
 
     Raises
     ------
     UnreadableError
-        When its file is gone or may not be read, or its member of an archive is damaged.
+        If the file is missing or not accessible, or the archive member is corrupt.
     SourceError
-        When the system cannot read it now, its archive has changed, or it is too large.
+        If the system fails to read the file, the archive has changed, or the file is too large.
     """
     try:
-        return picture.read()
+        return image_file.read()
     except (ImportError, ChangedError, TooLargeError):
         raise
-    except Exception as error:  # damaged members make zipfile and codecs raise almost anything
+    except Exception as error:  # zipfile and codecs raise almost any class for corrupt members
         if is_system_error(error):
             if isinstance(error, SourceError):
                 raise
-            raise system_error(picture.label, error, url=picture.file) from None
-        raise UnreadableError(redact(reason(error), picture.file)) from None
+            raise system_error(image_file.label, error, url=image_file.file) from None
+        raise UnreadableError(redact(reason(error), image_file.file)) from None
 
 
-_DAMAGE = zlib.error, zipfile.BadZipFile, lzma.LZMAError, EOFError, RuntimeError, ValueError
-"""What the decoders of archives raise; RuntimeError for encrypted members."""
+_CORRUPT_DATA = zlib.error, zipfile.BadZipFile, lzma.LZMAError, EOFError, RuntimeError, ValueError
+"""Exceptions of archive decoders for corrupt data; RuntimeError for encrypted members."""
 
 
 def read_remote(read: Callable[[], bytes], label: str, url: str) -> bytes:
-    """Return what `read` returns from a file system far away, whose own failures are the system's.
+    """Return the result of `read` from a remote file system; its failures are system errors.
 
-    They are of any class: of aiohttp, botocore, requests and others.
+    Their classes are those of aiohttp, botocore, requests and others.
 
     Raises
     ------
     SourceError
-        When it fails, but for files that are missing, forbidden or damaged.
+        If the file system fails. Missing, forbidden and corrupt files are other errors.
     """
     try:
         return read()
-    except (SourceError, ImportError, *MISSING_OR_FORBIDDEN, *_DAMAGE):
+    except (SourceError, ImportError, *MISSING_OR_FORBIDDEN, *_CORRUPT_DATA):
         raise
     except Exception as error:
         raise system_error(label, error, url=url) from None
@@ -161,40 +161,42 @@ def _identity(image: Any) -> Any:
 
 def _read_bytes(path: str) -> bytes:
     if is_url(path):
-        return read_remote(partial(_remote_content, path), redact_url(path), path)
+        return read_remote(partial(_read_url, path), redact_url(path), path)
     return read_file(path)[0]
 
 
 def read_file(path: str) -> tuple[bytes, Fingerprint]:
-    """Return the bytes of a file on this machine, and its stamp.
+    """Return the contents and the fingerprint of a local file.
 
     Raises
     ------
     UnreadableError
-        When it changes meanwhile.
+        If the file changes while it is read.
     """
-    # Each call to the system lets go of Python's lock, for which the other threads wait: so
-    # there are few, and `open` would make twice as many.
+    # Each system call releases the GIL, and must wait for other threads to acquire it again. So
+    # use as few calls as possible; `open` would make twice as many.
     descriptor, before = open_regular(path)
     try:
         pieces = [os.read(descriptor, before.st_size + 1)]
-        while pieces[-1] and len(pieces[0]) != before.st_size:  # it grows, or a read returns less
+        while (
+            pieces[-1] and len(pieces[0]) != before.st_size
+        ):  # it has grown, or a read returned less
             pieces.append(os.read(descriptor, 1 << 20))
-        stamp = Fingerprint(before.st_size, before.st_mtime_ns)
-        now = os.fstat(descriptor)
-        if stamp != Fingerprint(now.st_size, now.st_mtime_ns):
+        fingerprint = Fingerprint(before.st_size, before.st_mtime_ns)
+        after = os.fstat(descriptor)
+        if fingerprint != Fingerprint(after.st_size, after.st_mtime_ns):
             raise UnreadableError("it changed while it was read")
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces), stamp
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces), fingerprint
     finally:
         os.close(descriptor)
 
 
-def _remote_content(path: str) -> bytes:
+def _read_url(path: str) -> bytes:
     filesystem, inner = filesystem_of(path)
     with open_in(filesystem, inner) as file:
         if (getattr(file, "size", None) or 0) <= getattr(file, "blocksize", 0):
             return file.read()  # type: ignore[no-any-return]
-        check = ChangeCheck(path)  # reading takes several requests
+        check = ChangeCheck(path)  # reading needs several requests
         content: bytes = file.read()
     try:
         check.check()

@@ -1,7 +1,7 @@
-"""Which files are images: found as they are asked for, and held only when they are few.
+"""Find image files lazily; the list of files is kept in memory only if it is short.
 
-Ten million paths in a list are gigabytes, and no order is needed: sums are exact. So the
-files come in the order in which the file system gives them.
+A list of ten million paths takes gigabytes. Because sums are exact, the order does not matter, so
+files are read in the order of the file system.
 """
 
 import contextlib
@@ -27,15 +27,15 @@ from evenly.sources.files.locate import (
 )
 from evenly.sources.files.search import Entry, Search
 from evenly.sources.images.archives import iter_tar, iter_zip, zip_contains_images
-from evenly.sources.images.image_file import ImageFile, of_file
+from evenly.sources.images.image_file import ImageFile, from_path
 from evenly.sources.sql.url import is_database
 
 IMAGE, TAR, ZIP, TABLE, OTHER = "image", "tar", "zip", "table", "other"
 _ARCHIVES = TAR, ZIP
 _WANTED = IMAGE, *_ARCHIVES
 
-_HELD = 1 << 16
-"""Files that a listing holds, of up to some hundred bytes; more are looked up each time."""
+_MAX_CACHED = 1 << 16
+"""Maximum number of files that a scan keeps; more files are searched for each time."""
 
 
 def scan(source: str | os.PathLike[str]) -> Iterator[Entry]:
@@ -44,24 +44,24 @@ def scan(source: str | os.PathLike[str]) -> Iterator[Entry]:
     Raises
     ------
     SourceError
-        When there is none.
+        If there is no such file.
     """
     text = os.fspath(source)
-    search = Search(hidden=_is_hidden, kind_of=file_kind)
+    search = Search(is_hidden=_is_hidden, file_kind=file_kind)
     if is_database(text):
         yield Entry(text, TABLE, True)
     elif is_url(text):
         yield from (Entry(path, file_kind(path), False) for path in expand_url(text, _is_wanted))
     elif os.path.isdir(text):
         yield from search.below([text])
-    elif exists(text) or os.path.islink(text):  # a link that leads nowhere is a broken image
+    elif exists(text) or os.path.islink(text):  # a dangling link is a broken image
         yield Entry(text, file_kind(text), True)
     else:
         file = None
         for file in search.matching(text) if glob.has_magic(text) else ():
             yield file
         if file is None:
-            expand(text)  # says what is wrong
+            expand(text)  # raises the error
 
 
 def _is_hidden(name: str) -> bool:
@@ -73,7 +73,7 @@ def _is_wanted(path: str) -> bool:
 
 
 def file_kind(path: str) -> str:
-    """Return what a file is by its suffix.
+    """Return the type of a file by its suffix.
 
     >>> [file_kind(name) for name in ("cat.JPG", "shard-000.tar.gz", "flights.csv", "cat.json")]
     ['image', 'tar', 'table', 'other']
@@ -89,32 +89,36 @@ def file_kind(path: str) -> str:
 
 
 def is_archive(path: str) -> bool:
-    """Whether a file that is read for its images may have several of them."""
+    """Return whether a file is an archive of images, by its suffix."""
     return file_kind(path) in _ARCHIVES
 
 
-def iter_images(path: str, passed_over: "Counter[str]", check: bool = True) -> Iterator[ImageFile]:
-    """Yield the picture that a file is, or those in an archive, always in the same order.
+def iter_images(path: str, skipped: "Counter[str]", check: bool = True) -> Iterator[ImageFile]:
+    """Yield the image in a file, or the images in an archive, always in the same order.
 
     Parameters
     ----------
+    path
+        Path or URL of the file.
+    skipped
+        Counter of the other members of an archive by suffix.
     check
-        Whether to raise an error when an archive changes while it is read.
+        Whether to raise an error if an archive changes while it is read.
     """
-    what = file_kind(path)
-    if what == TAR:
-        yield from iter_tar(path, passed_over, check)
-    elif what == ZIP:
-        yield from iter_zip(path, passed_over, check)
+    kind = file_kind(path)
+    if kind == TAR:
+        yield from iter_tar(path, skipped, check)
+    elif kind == ZIP:
+        yield from iter_zip(path, skipped, check)
     else:
-        yield of_file(path)
+        yield from_path(path)
 
 
 def contains_images(sources: Sequence[str | os.PathLike[str]]) -> bool:
-    """Whether there is an image in some files, folders, patterns or archives.
+    """Return whether some files, folders, patterns or archives contain an image.
 
-    It looks no further than the first one. A zip archive is looked into when nothing else
-    decides: it may hold tables.
+    The search stops at the first image. A zip archive, which can also hold tables, is opened only
+    if no other file decides.
     """
     first = ""
     for file in (file for source in sources for file in scan(source)):
@@ -131,7 +135,7 @@ class ImageScan:
     Raises
     ------
     SourceError
-        When there are tables among them: neither is obviously meant.
+        If there are both images and tables.
     """
 
     def __init__(self, sources: Sequence[str | os.PathLike[str]]) -> None:
@@ -141,7 +145,7 @@ class ImageScan:
         self.passed_over: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[Entry]:
-        """Yield them; what is none of them is counted by its suffix in `passed_over`."""
+        """Yield the images and archives; count other files by suffix in `passed_over`."""
         for file in self._all():
             if file.kind in _WANTED or file.named:
                 yield file
@@ -149,12 +153,12 @@ class ImageScan:
                 self.passed_over[suffixes_of(file.path)[0] or "no suffix"] += 1
 
     def image_files(self) -> Iterator[ImageFile]:
-        """Yield the pictures that they are, and those in the archives."""
+        """Yield the images in all files and archives."""
         for file in self:
             if file.kind in _ARCHIVES:
                 yield from iter_images(file.path, self.passed_over)
             else:
-                yield of_file(file.path)
+                yield from_path(file.path)
 
     def _all(self) -> Iterable[Entry]:
         if self._cached is not None:
@@ -162,42 +166,42 @@ class ImageScan:
         return (file for source in self.sources for file in scan(source))
 
     def _count(self) -> tuple[int, str]:
-        """Return the number of images and archives, and the first; hold all, if they are few."""
-        held: list[Entry] = []
-        number = {IMAGE: 0, TABLE: 0}
+        """Return the number of images and archives, and the first one; cache a short list."""
+        entries: list[Entry] = []
+        counts = {IMAGE: 0, TABLE: 0}
         first: dict[str, str] = {}
         for source in self.sources:
-            before = sum(number.values())
+            before = sum(counts.values())
             for file in scan(source):
-                if len(held) <= _HELD:
-                    held.append(file)
-                if _counts(file) or file.kind == TABLE:
-                    what = TABLE if file.kind == TABLE else IMAGE
-                    number[what] += 1
-                    first.setdefault(what, file.path)
-            if sum(number.values()) == before:
-                expand(source)  # says that this one has nothing
-        if number[TABLE]:
-            raise _mixed(number, first)
-        self._cached = held if len(held) <= _HELD else None
-        return number[IMAGE], first[IMAGE]
+                if len(entries) <= _MAX_CACHED:
+                    entries.append(file)
+                if _is_counted(file) or file.kind == TABLE:
+                    kind = TABLE if file.kind == TABLE else IMAGE
+                    counts[kind] += 1
+                    first.setdefault(kind, file.path)
+            if sum(counts.values()) == before:
+                expand(source)  # raises the error for a source without files
+        if counts[TABLE]:
+            raise _mixed_error(counts, first)
+        self._cached = entries if len(entries) <= _MAX_CACHED else None
+        return counts[IMAGE], first[IMAGE]
 
     @property
     def description(self) -> str:
-        """What was asked for, in words."""
+        """A short description of the sources."""
         first = redact_url(self.sources[0] if len(self.sources) == 1 else self._first)
         several = len(self.sources) > 1 and self.files > 1
         return f"{first} and {self.files - 1} more" if several else first
 
     def nbytes(self) -> int | None:
-        """Return the bytes of all files; None when they are not known.
+        """Return the total size of all files in bytes; None if unknown.
 
-        The files are looked up once more, which is a good part of what opening them costs:
-        so only who shows a progress bar should ask.
+        This is slow, because each file's status is read once more. Call it only to show a
+        progress bar.
         """
         total = 0
-        for file in filter(_counts, self._all()):
-            with contextlib.suppress(SourceError):  # a link that leads nowhere is skipped later
+        for file in filter(_is_counted, self._all()):
+            with contextlib.suppress(SourceError):  # a dangling link is skipped later
                 size = size_of(file.path)
                 if size is None:
                     return None
@@ -205,22 +209,22 @@ class ImageScan:
         return total
 
 
-def _counts(file: Entry) -> bool:
+def _is_counted(file: Entry) -> bool:
     return file.kind in _WANTED or (file.named and file.kind == OTHER)
 
 
-def _mixed(number: dict[str, int], first: dict[str, str]) -> SourceError:
+def _mixed_error(counts: dict[str, int], first: dict[str, str]) -> SourceError:
     image, table = redact_url(first[IMAGE]), redact_url(first[TABLE])
     return SourceError(
-        "A fit is of images or of tables, not of both. Received: "
-        f"{number[IMAGE]:,} images or archives such as {image!r}, and {number[TABLE]:,} tables "
+        "A fit reads either images or tables, not both. Received: "
+        f"{counts[IMAGE]:,} images or archives such as {image!r}, and {counts[TABLE]:,} tables "
         f"such as {table!r}. Choose with a pattern, such as "
         f"'{_pattern(image)}' or '{_pattern(table)}'."
     )
 
 
 def _pattern(path: str) -> str:
-    """Return a pattern for the files like this one.
+    """Return a pattern for files with the same suffix in the same folder.
 
     >>> _pattern("photos/cats/1.jpg")
     'photos/cats/*.jpg'

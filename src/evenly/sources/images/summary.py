@@ -1,19 +1,19 @@
-"""What there is to say of a folder of images when it has been read."""
+"""Count images by mode, and collect warnings about them."""
 
 import heapq
 import threading
 from collections import Counter
 from collections.abc import Mapping
 
-_NAMED = 3
-"""Broken images that are named; of more, only the number is said."""
+_MAX_NAMED = 3
+"""Maximum number of broken images to name."""
 
 
 class ImageSummary:
-    """How many images were counted, of which kinds, and which could not be.
+    """The number of images by mode, and the images that could not be read.
 
-    Threads count at the same time, and in no order: the names kept are the first ones of the
-    alphabet, so that a message is the same each time.
+    Several threads count at the same time, in no fixed order. The alphabetically first names of
+    broken images are kept, so that messages are deterministic.
     """
 
     def __init__(self) -> None:
@@ -27,34 +27,34 @@ class ImageSummary:
     def count(
         self, kind: str, number: int = 1, multi_frame: bool = False, truncated_depth: bool = False
     ) -> None:
-        """Note an image that was counted, or a number of plain ones."""
+        """Count one image, or a number of images, with a Pillow mode."""
         with self._lock:
             self.kinds[kind] += number
             self.multi_frame += multi_frame
             self.truncated_depth += truncated_depth
 
     def add_broken(self, label: str, reason: str) -> None:
-        """Note an image that could not be counted."""
+        """Count a broken image."""
         with self._lock:
             self.broken += 1
-            push = heapq.heappush if len(self._named) < _NAMED else heapq.heappushpop
+            push = heapq.heappush if len(self._named) < _MAX_NAMED else heapq.heappushpop
             push(self._named, (_ReverseKey(label), reason))
 
     @property
     def images(self) -> int:
-        """How many images were counted."""
+        """The number of images that were read."""
         return self.kinds.total()
 
     @property
     def reasons(self) -> str:
-        """The first broken images by name, each with its reason."""
+        """The first broken images in alphabetical order, each with its reason."""
         ordered = sorted(self._named, reverse=True)
         named = [f"{label.text}: {reason}" for label, reason in ordered]
-        rest = self.broken - len(named)
-        return "; ".join(named) + (f"; and {rest:,} more" if rest else "")
+        unnamed = self.broken - len(named)
+        return "; ".join(named) + (f"; and {unnamed:,} more" if unnamed else "")
 
     def warnings(self) -> list[str]:
-        """Return what one should know before one uses the figures, a sentence a line."""
+        """Return warnings about the statistics, one sentence per line."""
         lines = []
         if self.broken:
             total = self.images + self.broken
@@ -63,24 +63,24 @@ class ImageSummary:
             lines.append(f"first frame or page only: {_images(self.multi_frame)}")
         if self.truncated_depth:
             lines.append(
-                "upper 8 of 16 bits a colour only, as Pillow reads: "
+                "only the upper 8 of 16 bits per channel, as Pillow reads them: "
                 f"{_images(self.truncated_depth)}"
             )
         deep = self.kinds["I;16"]
         if 0 < deep < self.images:
             lines.append(
                 f"scale 0 to 65535: {_images(deep)} of 16 bits among {_images(self.images)}; "
-                "of the others each value counts 257-fold"
+                "values of the others are multiplied by 257"
             )
         return lines
 
-    def grey(self) -> int:
-        """Return how many of the images counted were grey."""
+    def gray(self) -> int:
+        """Return the number of grayscale images."""
         return sum(self.kinds[kind] for kind in ("L", "LA", "I;16"))
 
 
 class _ReverseKey:
-    """A name that sorts the other way round, for a heap whose top is the last name."""
+    """A name that sorts in reverse, for a heap whose top is the last name."""
 
     __slots__ = ("text",)
 
@@ -97,13 +97,23 @@ class _ReverseKey:
 
 
 def format_skipped(suffixes: Mapping[str, int]) -> list[str]:
-    """Return a line that says which files were no images.
+    """Return a line with the number of files that are not images, by suffix.
 
     >>> format_skipped({".json": 1200, ".cls": 3})
-    ['passed over: 3 .cls, 1,200 .json']
+    ['skipped 3 .cls files, 1,200 .json files (not images)']
     """
-    texts = [f"{number:,} {suffix}" for suffix, number in sorted(suffixes.items())]
-    return [f"passed over: {', '.join(texts)}"] if texts else []
+    if not suffixes:
+        return []
+    texts = [_files(number, suffix) for suffix, number in sorted(suffixes.items())]
+    reason = "not an image" if sum(suffixes.values()) == 1 else "not images"
+    return [f"skipped {', '.join(texts)} ({reason})"]
+
+
+def _files(number: int, suffix: str) -> str:
+    noun = "file" if number == 1 else "files"
+    if suffix == "no suffix":
+        return f"{number:,} {noun} without a suffix"
+    return f"{number:,} {suffix} {noun}"
 
 
 def _images(number: int) -> str:

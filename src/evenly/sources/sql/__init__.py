@@ -1,4 +1,4 @@
-"""Databases: a URL that names a table or a query, read as Arrow data, never as Python rows."""
+"""Read a table or a query of a database as Arrow data, never as Python rows."""
 
 from typing import Any
 
@@ -9,6 +9,6 @@ __all__ = ["is_database", "open_database"]
 
 
 def open_database(url: str) -> Any:
-    """Return what a database's URL names as a `Table`."""
-    asked = parse(url)
-    return duckdb.open_table(asked) if asked.scheme == "duckdb" else adbc.open_table(asked)
+    """Return the table or query that a database URL names as a `Table`."""
+    target = parse(url)
+    return duckdb.open_table(target) if target.scheme == "duckdb" else adbc.open_table(target)

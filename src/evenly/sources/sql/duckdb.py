@@ -1,4 +1,4 @@
-"""DuckDB: a table or a query of a database file, opened for reading only."""
+"""Read a table or a query of a DuckDB database file, which is opened read-only."""
 
 import os
 import re
@@ -9,23 +9,23 @@ from evenly import extras
 from evenly.errors import SourceError
 from evenly.sources.frames import open_frame
 from evenly.sources.read_errors import decode_errors
-from evenly.sources.sql.identifiers import found_table, query_error, quoted, selection
+from evenly.sources.sql.identifiers import find_table, query_error, quoted, selection
 from evenly.sources.sql.url import DatabaseTarget
 from evenly.sources.tables import ColumnBatch
 
-ALLOWED = "EVENLY_ALLOW_EXTERNAL_ACCESS"
-"""The environment variable that lets queries and views reach beyond the database, if it is 1."""
+ALLOW_VARIABLE = "EVENLY_ALLOW_EXTERNAL_ACCESS"
+"""Environment variable: 1 allows queries and views to access data outside the database."""
 
 _NO_EXTENSIONS = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 _LOCK = ("SET enable_external_access = false", "SET lock_configuration = true")
-"""No other file, no network, no extension; and no query can change that."""
+"""Disable other files, the network and extensions, and lock that configuration."""
 
 _DENIED = re.compile("disabled (by|through) configuration|exists in the .* extension")
 
 _ATTACHED = "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND path IS NOT NULL"
 
 _QUERIES = ("SELECT", "MULTI", "MULTI_STATEMENT")
-"""Types of statements that give rows; PIVOT is one of several parts."""
+"""Types of statements that return rows; PIVOT consists of several statements."""
 
 _TABLES = """
 SELECT table_schema, table_name FROM information_schema.tables
@@ -33,36 +33,37 @@ WHERE table_catalog = current_database() ORDER BY ALL
 """
 
 
-def open_table(asked: DatabaseTarget) -> "DuckdbTable":
-    """Return what was asked for as a table."""
+def open_table(target: DatabaseTarget) -> "DuckdbTable":
+    """Open the table or query of a target."""
     duckdb = extras.require("duckdb", extra="sql", feature="Reading a DuckDB database")
-    with decode_errors(asked.label, _query_error, _query_error):
-        connection = _connection(duckdb, asked.target)
+    with decode_errors(target.label, _query_error, _query_error):
+        connection = _connection(duckdb, target.target)
         rows = None
-        query = asked.query
-        if asked.table:
+        query = target.query
+        if target.table:
             known = connection.execute(_TABLES).fetchall()
-            table = found_table(asked.table, known, asked.label)
+            table = find_table(target.table, known, target.label)
             query = selection((), table)
             ((rows,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
-        _check_one_query(connection, query, asked.label)
+        _check_one_query(connection, query, target.label)
         relation = connection.sql(query)
         if relation is None:
             raise SourceError(
-                f"A query must give rows. Received: {asked.label}, which gives none. Use SELECT."
+                f"A query must return rows. Received: {target.label}, which returns none. "
+                "Use SELECT."
             )
-        frame: Any = open_frame(relation, asked.label)
-        frame.refusal = _query_error
+        frame: Any = open_frame(relation, target.label)
+        frame.make_error = _query_error
         return DuckdbTable(connection, frame, rows)
 
 
 def _connection(duckdb: Any, path: str) -> Any:
-    """Return a connection that can write nothing, and that reaches nothing but its database.
+    """Return a read-only connection that can access only its database.
 
-    It is attached to an empty database, because this process may have opened it with other
-    settings, which DuckDB refuses to mix.
+    The database is attached to an empty one, because this process may have opened it with other
+    settings, and DuckDB does not allow both.
     """
-    locked = os.environ.get(ALLOWED) != "1"
+    locked = os.environ.get(ALLOW_VARIABLE) != "1"
     connection = duckdb.connect(":memory:", config=_NO_EXTENSIONS if locked else {})
     name = " AS memory_db" if os.path.basename(path).split(".")[0] == "memory" else ""
     literal = path.replace("'", "''")
@@ -75,17 +76,17 @@ def _connection(duckdb: Any, path: str) -> Any:
 
 
 def _check_one_query(connection: Any, query: str, label: str) -> None:
-    """Refuse what is not one query that gives rows, such as COPY, ATTACH and SET."""
-    kinds = [statement.type.name for statement in connection.extract_statements(query)]
-    if len(kinds) != 1 or kinds[0] not in _QUERIES:
-        found = " and ".join(kinds) or "none"
+    """Reject anything but a single query that returns rows, such as COPY, ATTACH and SET."""
+    types = [statement.type.name for statement in connection.extract_statements(query)]
+    if len(types) != 1 or types[0] not in _QUERIES:
+        received = " and ".join(types) or "none"
         raise query_error(
-            label, f"it must be one statement that reads, such as SELECT, and is {found}"
+            label, f"it must be one statement that reads, such as SELECT, but is {received}"
         )
 
 
 class DuckdbTable:
-    """A relation of a connection of our own; it is closed when everything has been read."""
+    """A relation with its own connection, which is closed after all rows have been read."""
 
     def __init__(self, connection: Any, table: Any, rows: int | None) -> None:
         self._connection = connection
@@ -95,18 +96,21 @@ class DuckdbTable:
         self.rows = rows
         self.nbytes: int | None = None
 
-    def column_batches(self, names: tuple[str, ...]) -> Iterator[ColumnBatch]:
-        """Yield the rows as the query runs."""
+    def column_batches(
+        self, names: tuple[str, ...], keys: tuple[str, ...] = ()
+    ) -> Iterator[ColumnBatch]:
+        """Yield the rows while the query runs."""
         with decode_errors(self.label, _query_error, _query_error), self._connection:
-            yield from self._table.column_batches(names)
+            yield from self._table.column_batches(names, keys)
 
 
 def _query_error(label: str, error: object) -> SourceError:
-    """Return the error, with what to do where access beyond the database was refused."""
-    refusal = query_error(label, error)
+    """Return the error for a failed query, with advice if access outside was denied."""
+    result = query_error(label, error)
     if _DENIED.search(str(error)) is None:
-        return refusal
+        return result
     return SourceError(
-        f"{refusal} Only the database itself is read. If you trust the query, and the views that "
-        f"it reads, to reach other files and the network, set {ALLOWED}=1 in the environment."
+        f"{result} Only the database itself is read. If you trust the query and the views that "
+        "it reads to access other files and the network, set "
+        f"{ALLOW_VARIABLE}=1 in the environment."
     )

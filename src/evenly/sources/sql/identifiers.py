@@ -1,4 +1,4 @@
-"""Names of tables and columns in SQL: looked up in what is there, and always quoted."""
+"""Look up names of tables and columns in a database, and quote them for SQL."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,11 +6,11 @@ from evenly.errors import ColumnError, DataError, SourceError, format_names, sug
 from evenly.sources.read_errors import reason
 
 _DEFAULT = ("main", "public")
-"""The schemas whose tables need no schema's name."""
+"""Schemas whose tables can be named without the schema."""
 
 
 def quoted(*names: str) -> str:
-    """Return a name as SQL has it, whatever is in it.
+    """Return a name quoted for SQL, whatever characters it contains.
 
     >>> quoted("main", 'a"; DROP TABLE b')
     '"main"."a""; DROP TABLE b"'
@@ -19,39 +19,39 @@ def quoted(*names: str) -> str:
 
 
 def selection(names: Iterable[str], source: str) -> str:
-    """Return the query for some columns of a table or of another query."""
+    """Return the query for some columns of a table or a subquery."""
     return f"SELECT {', '.join(map(quoted, names)) or '*'} FROM {source}"
 
 
-def found_table(name: str, known: Sequence[tuple[str, str]], label: str) -> str:
-    """Return the quoted name of a table, which may be written with its schema.
+def find_table(name: str, known: Sequence[tuple[str, str]], label: str) -> str:
+    """Return the quoted name of a table, which can be given with its schema.
 
     Raises
     ------
     ColumnError
-        When there is none of that name.
+        If there is no table with that name.
     DataError
-        When several schemas have one.
+        If several schemas have a table with that name.
     """
-    found = [pair for pair in known if name in (pair[1], ".".join(pair))]
-    usual = [pair for pair in found if pair[0] in ("", *_DEFAULT)]
-    if len(usual or found) == 1:
-        return quoted(*(usual or found)[0])
-    if found:
+    matches = [pair for pair in known if name in (pair[1], ".".join(pair))]
+    default = [pair for pair in matches if pair[0] in ("", *_DEFAULT)]
+    if len(default or matches) == 1:
+        return quoted(*(default or matches)[0])
+    if matches:
         raise DataError(
-            "A table's name must be unique. Received: "
-            f"{name!r} in {label}, which may be {format_names(map('.'.join, found))}. "
+            "A table name must be unique. Received: "
+            f"{name!r} in {label}, which may be {format_names(map('.'.join, matches))}. "
             "Name the schema."
         )
     names = [table if schema in ("", *_DEFAULT) else f"{schema}.{table}" for schema, table in known]
     raise ColumnError(
-        f"There must be a table of that name. Received: {name!r}; {label} has "
+        f"table= must name a table of the database. Received: {name!r}; {label} has "
         f"{format_names(names) or 'no tables'}.{suggest(name, names)}"
     )
 
 
 def query_error(label: str, error: object) -> SourceError:
-    """Return the error for a database that cannot be read, or a query that does not run."""
+    """Return the error for a database that cannot be read, or a query that fails."""
     return SourceError(
-        f"A database must be readable, and its query run. Received: {label}: {reason(error)}."
+        f"A database must be readable, and its query valid. Received: {label}: {reason(error)}."
     )

@@ -1,10 +1,10 @@
-"""The text of a query: where it ends."""
+"""Find the end of a SQL query."""
 
 import re
 
 _TOKEN = re.compile(
     r"""
-    (?P<nothing> \s+ | ; | --[^\n]* | /\*.*?(?:\*/|\Z) )
+    (?P<blank> \s+ | ; | --[^\n]* | /\*.*?(?:\*/|\Z) )
     | \b[eE]'(?:[^'\\]|\\.|'')*(?:'|\Z)
     | '(?:[^']|'')*(?:'|\Z)
     | "[^"]*(?:"|\Z)
@@ -15,20 +15,20 @@ _TOKEN = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
-"""A comment, a space or a semicolon; or a string, a name or another character."""
+"""A token: a comment, spaces or a semicolon; or a string, a name or another character."""
 
 
-def without_end(query: str) -> str:
-    """Return a query without the comments, spaces and semicolons at its end.
+def strip_end(query: str) -> str:
+    """Remove comments, spaces and semicolons at the end of a query.
 
-    It only serves to make the query a part of another one; that it is one statement, and a whole
-    one, is for the database to say.
+    This allows using the query as a subquery. The database checks that it is a single, complete
+    statement.
 
-    >>> without_end("SELECT '--;' AS a; -- all of it")
+    >>> strip_end("SELECT '--;' AS a; -- all of it")
     "SELECT '--;' AS a"
     """
     end = 0
     for token in _TOKEN.finditer(query):
-        if token["nothing"] is None:
+        if token["blank"] is None:
             end = token.end()
     return query[:end]

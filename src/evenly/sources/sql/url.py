@@ -1,4 +1,4 @@
-"""The URL of a database, with the table or the query that is fitted at its end."""
+"""Parse database URLs, which end with the table or the query to read."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from evenly.errors import SourceError, suggest
 from evenly.redaction import redact_url
-from evenly.sources.sql.statement import without_end
+from evenly.sources.sql.statement import strip_end
 
 SCHEMES = ("duckdb", "sqlite", "postgresql", "postgres")
 _IN_FILES = ("duckdb", "sqlite")
@@ -14,18 +14,18 @@ _LAST = re.compile(r"[?&](table|query)=(.+)$", re.DOTALL)
 
 
 class DatabaseTarget(NamedTuple):
-    """A database, and what of it.
+    """A table or a query of a database.
 
     Attributes
     ----------
     scheme
         ``"duckdb"``, ``"sqlite"`` or ``"postgresql"``.
     target
-        The database's file, or the URL of its server.
+        The database file, or the URL of the server.
     table, query
-        What is read; one is empty.
+        The table or query to read; the other one is empty.
     label
-        The URL as messages and statistics may have it: without a password.
+        The URL without secrets, for messages and statistics.
     """
 
     scheme: str
@@ -36,7 +36,7 @@ class DatabaseTarget(NamedTuple):
 
 
 def is_database(path: str) -> bool:
-    """Whether a URL leads to a database.
+    """Return whether a path is the URL of a database.
 
     >>> is_database("duckdb:///flights.db?table=flights"), is_database("s3://bucket/x.csv")
     (True, False)
@@ -45,20 +45,20 @@ def is_database(path: str) -> bool:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Return what leads to the database, and the rest, which may be any SQL."""
+    """Split a URL before the table or the query, which may be any SQL."""
     last = _LAST.search(url)
     return (url, "") if last is None else (url[: last.start()], url[last.start() :])
 
 
 def parse(url: str) -> DatabaseTarget:
-    """Return the parts of a URL. What follows ``table=`` or ``query=`` is taken to the letter.
+    """Parse a database URL. The text after ``table=`` or ``query=`` is not decoded.
 
-    Of a query, comments and semicolons at its end are left out.
+    Comments and semicolons at the end of a query are removed.
 
     Raises
     ------
     SourceError
-        When it names no table and no query, or a file that is not there.
+        If the URL does not name a table or a query, or its file does not exist.
 
     >>> parse("postgresql://host/db?query=SELECT a & 1 FROM t").query
     'SELECT a & 1 FROM t'
@@ -66,41 +66,41 @@ def parse(url: str) -> DatabaseTarget:
     scheme = url.partition("://")[0]
     scheme = "postgresql" if scheme == "postgres" else scheme
     head, last = _split(url)
-    found = _LAST.search(last)
+    match = _LAST.search(last)
     label = redact_url(url)
-    if found is None:
+    if match is None:
         raise SourceError(
-            "A database's URL must end with a table or a query. "
+            "A database URL must end with a table or a query. "
             f"Received: {label!r}. Write {label}?table=NAME, or {label}?query=SELECT ..."
         )
-    target = _file(head, label) if scheme in _IN_FILES else head
-    table, query = (found[2], "") if found[1] == "table" else ("", without_end(found[2]))
+    target = _database_file(head, label) if scheme in _IN_FILES else head
+    table, query = (match[2], "") if match[1] == "table" else ("", strip_end(match[2]))
     return DatabaseTarget(scheme, target, table, query, label)
 
 
-def _file(head: str, label: str) -> str:
-    """Return the file of a URL: three slashes and a relative path, or four and one from the root.
+def _database_file(head: str, label: str) -> str:
+    """Return the file of a URL: a relative path after three slashes, an absolute one after four.
 
-    That is how SQLAlchemy has it.
+    SQLAlchemy uses the same rule.
     """
     path = head.partition("://")[2]
     if not path.startswith("/") or "?" in path:
         raise SourceError(
-            "The URL of a database in a file has three slashes, or four before a path from the "
-            f"root, and no options but table= or query=. Received: {label!r}."
+            "The URL of a database file must have three slashes before a relative path, or four "
+            f"before an absolute path, and no options but table= or query=. Received: {label!r}."
         )
     path = path[1:]
     if not os.path.isfile(path):
-        hint = suggest(os.path.basename(path), _beside(path))
+        hint = suggest(os.path.basename(path), _list_folder_of(path))
         if os.path.isfile(f"/{path}"):
-            hint = " A path from the root is written with four slashes."
+            hint = " Write an absolute path with four slashes."
         raise SourceError(
-            f"A database must be there. Received: {label!r}, and there is no file {path!r}.{hint}"
+            f"A database must exist. Received: {label!r}, and there is no file {path!r}.{hint}"
         )
     return path
 
 
-def _beside(path: str) -> list[str]:
+def _list_folder_of(path: str) -> list[str]:
     try:
         return os.listdir(os.path.dirname(path) or ".")
     except OSError:

@@ -1,4 +1,4 @@
-"""Arrays that lie in chunks, in files or objects: which library's, and what is fitted of them."""
+"""Read chunked arrays of Zarr, HDF5 and xarray."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from evenly.sources.stores.contents import open_arrays
 
 __all__ = ["hdf5", "is_stored", "open_arrays", "open_stored", "zarr"]
 
-_KINDS = (zarr, hdf5, xarray)
+_LIBRARIES = (zarr, hdf5, xarray)
 
 
 def is_stored(x: Any) -> bool:
-    """Whether something is an array, or a group of arrays, in a store."""
-    return any(kind.matches(x) for kind in _KINDS)
+    """Return whether an object is an array or a group of arrays in a store."""
+    return any(library.matches(x) for library in _LIBRARIES)
 
 
 def open_stored(x: Any, request: ReadOptions) -> Any:
-    """Return it as a source of blocks or as a `Table`."""
-    kind = next(kind for kind in _KINDS if kind.matches(x))
-    label = kind.label_of(x)
-    return open_arrays(kind.arrays(x, label), request, label=label)
+    """Open an array or a group as a source of blocks or as a `Table`."""
+    library = next(library for library in _LIBRARIES if library.matches(x))
+    label = library.label_of(x)
+    return open_arrays(library.arrays(x, label), request, label=label)

@@ -1,4 +1,4 @@
-"""One array that lies in chunks, as blocks: box after box, one decoded ahead."""
+"""Read the blocks of one chunked array; the next block is decoded ahead."""
 
 import math
 from collections.abc import Generator, Iterator
@@ -18,47 +18,53 @@ from evenly.sources.stores.chunking import Slices, plan_slices
 
 
 class StoredArray(Protocol):
-    """An array in a store: what Zarr, HDF5 and xarray look like from here."""
+    """The interface of an array in Zarr, HDF5 or xarray."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Its shape."""
+        """The shape of the array."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of what is read of it."""
+        """The dtype of the values returned by `read`."""
 
     @property
     def chunks(self) -> tuple[int, ...] | None:
-        """The shape of a chunk; None for an array in one piece."""
+        """The shape of a chunk; None for an array without chunks."""
 
-    def read(self, box: Slices) -> npt.NDArray[Any]:
-        """Return the values in a box."""
+    def read(self, slices: Slices) -> npt.NDArray[Any]:
+        """Return the values in a range of each axis."""
 
 
-def check_slices(box: Slices, array: StoredArray, label: str) -> None:
-    """Check the size of a box, and of the chunks that are unpacked for it, before it is read.
+def check_slices(slices: Slices, array: StoredArray, label: str) -> None:
+    """Check the sizes of a range of an array and of its chunks before it is read.
 
     Raises
     ------
     SourceError
-        When one is larger than what may be unpacked in one piece.
+        If a size exceeds ``EVENLY_MAX_MEMBER_BYTES``.
     """
     size = array.dtype.itemsize
     if array.chunks is not None:
         chunk = tuple(map(int, array.chunks))
         check_size(size * math.prod(chunk), f"{label}, in chunks of shape {chunk}")
-    shape = tuple(part.stop - part.start for part in box)
-    check_size(size * math.prod(shape), f"{label}, of which a part of shape {shape} is read")
+    shape = tuple(axis.stop - axis.start for axis in slices)
+    check_size(size * math.prod(shape), f"{label}, read in blocks of shape {shape}")
 
 
 class ChunkedSource:
-    """The blocks of an array in a store.
+    """A source of the blocks of an array in a store.
 
     Parameters
     ----------
+    array
+        The array.
+    request
+        The options of the user.
+    label
+        The name of the array, for messages.
     nbytes
-        What the blocks count as read in all; by default the bytes of the values.
+        The total of the bytes read that blocks report; by default the size of the values.
     """
 
     names: tuple[str, ...] | None = None
@@ -70,15 +76,15 @@ class ChunkedSource:
         shape = tuple(array.shape)
         self._array = array
         self._axis, number = resolve_feature_axis(shape, request.feature_axis, label)
-        self._picked = resolve_positions(request.choice, number, label)
-        self._boxes = plan_slices(
+        self._selected = resolve_positions(request.choice, number, label)
+        self._slices = plan_slices(
             shape,
             array.chunks,
             itemsize=array.dtype.itemsize,
             feature_axis=self._axis if len(shape) > 1 else None,
             in_order=request.in_order,
         )
-        self._label = label if self._boxes.in_order else f"{label}, in the order of its chunks"
+        self._label = label if self._slices.in_order else f"{label}, in the order of its chunks"
         self.description = f"{label} of shape {shape}"
         self.rows: int | None = math.prod(shape) // number
         self.nbytes: int | None = nbytes
@@ -87,27 +93,27 @@ class ChunkedSource:
         self.left_out: dict[str, str] = {}
 
     def blocks(self) -> Generator[Block]:
-        """Yield the boxes; in the order of rows, unless its label says otherwise."""
+        """Yield the blocks in the order of rows, or of chunks if the label says so."""
         row = read = 0
-        with closing(read_ahead(self._read())) as parts:
-            for part in parts:
-                done = read + part.size
+        with closing(read_ahead(self._read())) as pieces:
+            for values in pieces:
+                done = read + values.size
                 block = Block(
                     None,
-                    to_native(take_columns(part, self._axis, self._picked)),
-                    feature_axis=self._axis if part.ndim > 1 else -1,
+                    to_native(take_columns(values, self._axis, self._selected)),
+                    feature_axis=self._axis if values.ndim > 1 else -1,
                     label=self._label,
                     first_row=row,
-                    nbytes=self._share(done) - self._share(read),
+                    nbytes=self._bytes_before(done) - self._bytes_before(read),
                 )
                 read = done
                 yield block
                 row += block.rows
-                del part, block  # so that their memory is free when the next ones are made
+                del values, block  # to free their memory before the next ones are created
 
     def _read(self) -> Iterator[npt.NDArray[Any]]:
-        for box in self._boxes:
-            yield self._array.read(box)
+        for slices in self._slices:
+            yield self._array.read(slices)
 
-    def _share(self, cells: int) -> int:
-        return (self.nbytes or 0) * cells // max(1, self._boxes.size)
+    def _bytes_before(self, values: int) -> int:
+        return (self.nbytes or 0) * values // max(1, self._slices.size)

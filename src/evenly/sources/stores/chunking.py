@@ -1,4 +1,4 @@
-"""In which boxes a chunked array is read: along its chunks, so that each is decoded once."""
+"""Split a chunked array into blocks along its chunks, so that each chunk is decoded once."""
 
 import math
 from collections.abc import Iterator
@@ -6,28 +6,28 @@ from dataclasses import dataclass
 from itertools import product
 
 _BYTES = 8 * 2**20
-"""A box's size: some chunks, that are decoded while the ones before are summed.
+"""Size of a block: a few chunks, which are decoded while the previous block is summed.
 
-Beyond 32 MB the C library asks the system for new pages each time.
+Beyond 32 MB the C library requests new pages from the system for each block.
 """
 _MAX_BYTES = 256 * 2**20
-"""What a box may take so that rows come in their order; beyond it they come by chunks."""
+"""Maximum size of a block that keeps rows in order; otherwise blocks follow the chunks."""
 
 Slices = tuple[slice, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadSlices:
-    """The boxes that an array is cut into.
+    """The slices that split an array into blocks.
 
     Attributes
     ----------
     shape
-        Of the array.
+        The shape of the array.
     steps
-        Of a box; those at the array's ends may be smaller.
+        The shape of a block; blocks at the end of an axis may be smaller.
     in_order
-        Whether rows come in their order, that of C, when box follows box.
+        Whether the blocks yield the rows in C order.
     """
 
     shape: tuple[int, ...]
@@ -35,7 +35,7 @@ class ReadSlices:
     in_order: bool
 
     def __iter__(self) -> Iterator[Slices]:
-        """Yield the boxes, the last axis first."""
+        """Yield the slices of each block; the last axis varies fastest."""
         pairs = list(zip(self.shape, self.steps, strict=True))
         for starts in product(*(range(0, length, step) for length, step in pairs)):
             yield tuple(
@@ -45,7 +45,7 @@ class ReadSlices:
 
     @property
     def size(self) -> int:
-        """The number of values in all."""
+        """The total number of values."""
         return math.prod(self.shape)
 
 
@@ -57,20 +57,24 @@ def plan_slices(
     feature_axis: int | None = None,
     in_order: bool = False,
 ) -> ReadSlices:
-    """Return the boxes of an array.
+    """Return the slices that split an array into blocks.
 
-    A box has whole chunks and all features. It has whole rows of the first axis, where that
-    takes 256 MB at most; else, as with chunks that are long in time and small in space, it
-    has as many chunks as fit.
+    A block has whole chunks and all features. It has complete rows of the first axis if that takes
+    at most 256 MB. Otherwise, for example if chunks are long in time and small in space, it has as
+    many chunks as fit.
 
     Parameters
     ----------
+    shape
+        The shape of the array.
     chunks
-        The shape of a chunk; None for an array in one piece.
+        The shape of a chunk; None for an array without chunks.
+    itemsize
+        The size of a value in bytes.
     feature_axis
-        The axis that is not cut; None when all axes are rows.
+        The axis that is not split; None if all axes are rows.
     in_order
-        Rows must come in their order, though chunks be read more than once for it.
+        Whether rows must be in order, even if chunks are read more than once.
 
     >>> list(plan_slices((5, 2), (2, 1), itemsize=2**24, feature_axis=1))[0]
     (slice(0, 2, None), slice(0, 2, None))
@@ -89,7 +93,7 @@ def plan_slices(
         return ReadSlices(shape, lengths, True)
     row = itemsize * math.prod(lengths) // lengths[rows[0]]
     if in_order or row * unit[rows[0]] <= _MAX_BYTES:
-        step = _aligned(_BYTES // row, unit[rows[0]])
+        step = _round_to_chunks(_BYTES // row, unit[rows[0]])
         if row * step > _MAX_BYTES:
             step = max(1, _MAX_BYTES // row)
         return ReadSlices(shape, (*lengths[: rows[0]], step, *lengths[rows[0] + 1 :]), True)
@@ -99,16 +103,16 @@ def plan_slices(
 def _grow_to_budget(
     lengths: tuple[int, ...], unit: tuple[int, ...], rows: list[int], itemsize: int
 ) -> tuple[int, ...]:
-    """Return a chunk's shape, grown from the last axis on to what a box may take."""
+    """Return the shape of a chunk, extended from the last axis on to the size of a block."""
     steps = list(unit)
     for axis in reversed(rows):
         times = _BYTES // (itemsize * math.prod(steps))
-        steps[axis] = min(lengths[axis], _aligned(times * unit[axis], unit[axis]))
+        steps[axis] = min(lengths[axis], _round_to_chunks(times * unit[axis], unit[axis]))
         if steps[axis] < lengths[axis]:
             break
     return tuple(steps)
 
 
-def _aligned(rows: int, chunk: int) -> int:
-    """Return the largest number of rows that has whole chunks; one chunk at least."""
+def _round_to_chunks(rows: int, chunk: int) -> int:
+    """Round a number of rows down to whole chunks, but at least one chunk."""
     return max(1, rows // chunk) * chunk

@@ -1,4 +1,4 @@
-"""What a store holds, and which of it is fitted: one array, or several as columns."""
+"""Choose the arrays of a store to fit: one array, or several as columns."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,32 +20,35 @@ def open_arrays(
     label: str,
     nbytes: int | None = None,
 ) -> Any:
-    """Return the arrays of a store, by their paths inside, as a source or a `Table`.
+    """Open arrays of a store, given by their paths in it, as a source or a `Table`.
 
-    - the array that ``select`` leads to; or all of the group that it leads to, as here;
-    - the only one that holds numbers;
-    - those that ``columns`` names: each is a column, and each of its values a row;
-    - all of them, as columns, when each has one dimension and all one length.
+    The arrays are the first of these that applies:
+
+    - the array with the path ``select``, or an array in the group with that path;
+    - the only numeric array;
+    - the arrays in ``columns``, each as a column with one row per value;
+    - all arrays, as columns, if they are one-dimensional and have the same length.
 
     Raises
     ------
     DataError
-        When there are several, and none of this says which.
+        If there are several arrays, and none of these rules applies.
     ColumnError
-        When there is none of that name.
+        If there is no array with a selected name.
     SourceError
-        When there is no array at all.
+        If there are no arrays at all.
     """
     if not arrays:
-        raise SourceError(f"A store must hold an array. Received: {label}, which holds none.")
-    arrays, label = _selected(arrays, request.select, label)
+        raise SourceError(f"A store must contain an array. Received: {label}, which contains none.")
+    arrays, label = _select_arrays(arrays, request.select, label)
     numeric = {name: array for name, array in arrays.items() if _has_numbers(array)}
-    one = arrays if len(arrays) == 1 else numeric
-    if len(one) == 1 and one.keys().isdisjoint(_names(request.choice)):
-        ((name, array),) = one.items()
+    candidates = arrays if len(arrays) == 1 else numeric
+    if len(candidates) == 1 and candidates.keys().isdisjoint(_column_names(request.choice)):
+        ((name, array),) = candidates.items()
         return _open_one(array, request, f"{label}/{name}" if name else label, nbytes)
     if request.choice.columns is None and numeric:
-        _check_columns({n: a for n, a in numeric.items() if n not in _names(request.choice)}, label)
+        named = _column_names(request.choice)
+        _check_columns({n: a for n, a in numeric.items() if n not in named}, label)
     return ArraysTable(arrays, label=label, nbytes=nbytes, in_order=request.in_order)
 
 
@@ -55,33 +58,33 @@ def _open_one(array: StoredArray, request: ReadOptions, label: str, nbytes: int 
     return ChunkedSource(array, request, label=label, nbytes=nbytes)
 
 
-def _selected(
+def _select_arrays(
     arrays: Mapping[str, StoredArray], select: Any, label: str
 ) -> tuple[Mapping[str, StoredArray], str]:
-    """Return the one array that was selected, under no name, or those of a group."""
+    """Return the selected array under an empty name, or the arrays of a selected group."""
     path = "/".join(map(str, select if isinstance(select, tuple | list) else (select,)))
     path = "" if select is None else path.strip("/")
     if not path:
         return arrays, label
     if path in arrays:
         return {"": arrays[path]}, f"{label}/{path}"
-    inside = {
+    members = {
         name.removeprefix(f"{path}/"): array
         for name, array in arrays.items()
         if name.startswith(f"{path}/")
     }
-    if inside:
-        return inside, f"{label}/{path}"
+    if members:
+        return members, f"{label}/{path}"
     raise ColumnError(
-        f"There must be an array of that name. Received: select={select!r}; {label} has "
+        f"select= must name an array in the store. Received: select={select!r}; {label} has "
         f"{format_names(arrays)}.{suggest(path, arrays)}"
     )
 
 
-def _names(choice: ColumnSelection) -> list[str]:
-    """Return the columns that were named; positions are those of an array as well."""
-    asked = (*(choice.columns or ()), *choice.exclude, choice.weights)
-    return [name for name in asked if isinstance(name, str)]
+def _column_names(choice: ColumnSelection) -> list[str]:
+    """Return the columns selected by name; positions can be those of an array."""
+    columns = (*(choice.columns or ()), *choice.exclude, choice.weights)
+    return [name for name in columns if isinstance(name, str)]
 
 
 def _has_numbers(array: StoredArray) -> bool:
@@ -89,17 +92,18 @@ def _has_numbers(array: StoredArray) -> bool:
 
 
 def _check_columns(arrays: Mapping[str, StoredArray], label: str) -> None:
-    """Check that arrays are plainly columns: of one dimension, of one length."""
+    """Check that arrays are one-dimensional and have the same length."""
     shapes = {tuple(array.shape) for array in arrays.values()}
     if not shapes or (len(shapes) == 1 and len(shapes.pop()) == 1):
         return
-    found = [f"{name} {_described(array)}" for name, array in arrays.items()]
+    received = [f"{name} {_describe(array)}" for name, array in arrays.items()]
     raise DataError(
-        "Of several arrays one must be selected, or some of equal shape be named as columns. "
-        f"Received: {label} with {format_names(found)}. Pass select={next(iter(arrays))!r} or "
+        "A store with several arrays needs select= to choose one, or columns= to name some of "
+        f"equal shape. Received: {label} with {format_names(received)}. "
+        f"Pass select={next(iter(arrays))!r} or "
         f"columns=[{next(iter(arrays))!r}], for example."
     )
 
 
-def _described(array: StoredArray) -> str:
+def _describe(array: StoredArray) -> str:
     return f"{'×'.join(map(str, array.shape))} {np.dtype(array.dtype).name}"

@@ -1,4 +1,4 @@
-"""HDF5: datasets and groups of files; NetCDF 4 is HDF5 too."""
+"""Read HDF5 datasets and groups; NetCDF 4 files are HDF5 as well."""
 
 import sys
 from typing import Any
@@ -16,27 +16,27 @@ MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 def matches(x: Any) -> bool:
-    """Whether something is a dataset, a group or a file of h5py."""
+    """Return whether an object is an h5py dataset, group or file."""
     h5py = sys.modules.get("h5py")
     return h5py is not None and isinstance(x, h5py.Dataset | h5py.Group)
 
 
 def open_path(file: Any, label: str, url: str = "") -> Any:
-    """Return the file at a path, or an open one, for reading.
+    """Open an HDF5 file for reading.
 
     Parameters
     ----------
     file
         Path, or an open file.
     label
-        Its name, for messages, without secrets.
+        The name of the file without secrets, for messages.
     url
-        The URL that is read, whose secrets are masked in the messages of libraries.
+        The URL of the file. Its secrets are masked in the messages of libraries.
 
     Raises
     ------
     SourceError
-        When it cannot be read.
+        If the file cannot be read.
     """
     h5py = extras.require("h5py", extra="hdf5", feature="Reading HDF5")
     with decode_errors(label, corrupt_store_error, url=url):
@@ -44,7 +44,7 @@ def open_path(file: Any, label: str, url: str = "") -> Any:
 
 
 def arrays(x: Any, label: str, url: str = "") -> dict[str, StoredArray]:
-    """Return the datasets by their paths below a group; one that was given itself has none."""
+    """Return the datasets by their paths in a group; the path of a single dataset is empty."""
     with decode_errors(label, corrupt_store_error, url=url):
         return _arrays(x, label, url)
 
@@ -53,19 +53,19 @@ def _arrays(x: Any, label: str, url: str) -> dict[str, StoredArray]:
     import h5py
 
     if isinstance(x, h5py.Dataset):
-        return {"": _stored(x, label, url)}
-    found: dict[str, StoredArray] = {}
+        return {"": _as_stored(x, label, url)}
+    stored: dict[str, StoredArray] = {}
 
     def visit(name: str, member: Any) -> None:
         if isinstance(member, h5py.Dataset) and member.shape:
-            found[name] = _stored(member, f"{label}/{name}", url)
+            stored[name] = _as_stored(member, f"{label}/{name}", url)
 
     x.visititems(visit)
-    return found
+    return stored
 
 
 def label_of(x: Any) -> str:
-    """Return what messages call it."""
+    """Return the name of an object for messages."""
     return f"{x.file.filename}{x.name}".rstrip("/")
 
 
@@ -75,7 +75,7 @@ def _is_text(dataset: Any) -> bool:
     return h5py.check_string_dtype(dataset.dtype) is not None
 
 
-def _stored(dataset: Any, label: str, url: str) -> StoredArray:
+def _as_stored(dataset: Any, label: str, url: str) -> StoredArray:
     return mask_fill_values(Hdf5Array(dataset, label, url), dataset.attrs, label)
 
 
@@ -83,18 +83,18 @@ class Hdf5Array:
     """A dataset in an HDF5 file."""
 
     def __init__(self, dataset: Any, label: str, url: str) -> None:
-        # Texts, which may be keys, as Python's and not as bytes; of those that are not UTF-8
-        # the bytes are kept, as in Arrow's texts.
-        text = _is_text(dataset)
-        self._dataset = dataset.asstr(errors="surrogateescape") if text else dataset
+        # Read strings, which can be group keys, as str and not as bytes. Bytes that are not valid
+        # UTF-8 are escaped, as in Arrow strings.
+        is_text = _is_text(dataset)
+        self._dataset = dataset.asstr(errors="surrogateescape") if is_text else dataset
         self._label = label
         self._url = url
         self.shape: tuple[int, ...] = tuple(dataset.shape or ())
         self.dtype: np.dtype[Any] = dataset.dtype
         self.chunks: tuple[int, ...] | None = dataset.chunks
 
-    def read(self, box: Slices) -> npt.NDArray[Any]:
-        """Return the values in a box."""
-        check_slices(box, self, self._label)
+    def read(self, slices: Slices) -> npt.NDArray[Any]:
+        """Return the values in a range of each axis."""
+        check_slices(slices, self, self._label)
         with decode_errors(self._label, corrupt_store_error, url=self._url):
-            return np.asarray(self._dataset[box])
+            return np.asarray(self._dataset[slices])

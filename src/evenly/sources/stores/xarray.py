@@ -1,4 +1,4 @@
-"""xarray: a DataArray, or a Dataset, read box by box even where it is not yet in memory."""
+"""Read xarray DataArrays and Datasets block by block, without loading them at once."""
 
 import sys
 from typing import Any
@@ -11,26 +11,26 @@ from evenly.sources.stores.chunking import Slices
 
 
 def matches(x: Any) -> bool:
-    """Whether something is a DataArray or a Dataset."""
+    """Return whether an object is an xarray DataArray or Dataset."""
     xarray = sys.modules.get("xarray")
     return xarray is not None and isinstance(x, xarray.DataArray | xarray.Dataset)
 
 
 def arrays(x: Any, label: str) -> dict[str, StoredArray]:
-    """Return the data variables by their names; a DataArray has none. Coordinates are no data."""
+    """Return the data variables by name, without coordinates; a DataArray has an empty name."""
     if not hasattr(x, "data_vars"):
-        return {"": LabelledArray(x)}
-    return {str(name): LabelledArray(member) for name, member in x.data_vars.items()}
+        return {"": LabeledArray(x)}
+    return {str(name): LabeledArray(member) for name, member in x.data_vars.items()}
 
 
 def label_of(x: Any) -> str:
-    """Return what messages call it."""
+    """Return the name of an object for messages."""
     name = getattr(x, "name", None)
     return f"the {type(x).__name__} {name}" if name else f"the {type(x).__name__}"
 
 
-class LabelledArray:
-    """A DataArray, by position."""
+class LabeledArray:
+    """A DataArray, indexed by position."""
 
     def __init__(self, array: Any) -> None:
         self._array = array
@@ -38,13 +38,13 @@ class LabelledArray:
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.chunks = _chunks(array)
 
-    def read(self, box: Slices) -> npt.NDArray[Any]:
-        """Return the values in a box."""
-        return np.asarray(self._array[box])
+    def read(self, slices: Slices) -> npt.NDArray[Any]:
+        """Return the values in a range of each axis."""
+        return np.asarray(self._array[slices])
 
 
 def _chunks(array: Any) -> tuple[int, ...] | None:
-    """Return the chunk as Dask has it, or as it lies in the file."""
+    """Return the shape of a chunk of Dask, or of the file."""
     if array.chunks is not None:
         return tuple(max(lengths) for lengths in array.chunks)
     stored = array.encoding.get("preferred_chunks") or {}

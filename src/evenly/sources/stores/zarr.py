@@ -1,4 +1,4 @@
-"""Zarr: arrays and groups, in folders, zip files, and wherever fsspec leads."""
+"""Read Zarr arrays and groups from folders, zip files and fsspec URLs."""
 
 import sys
 from typing import Any
@@ -13,31 +13,31 @@ from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.fill_values import mask_fill_values
 
 MARKS = ("zarr.json", ".zgroup", ".zarray")
-"""The files of which a store has one: of version 3, or of version 2."""
+"""The metadata files at the root of a store, for Zarr versions 3 and 2."""
 
 
 def matches(x: Any) -> bool:
-    """Whether something is a Zarr array or group."""
+    """Return whether an object is a Zarr array or group."""
     zarr = sys.modules.get("zarr")
     return zarr is not None and isinstance(x, zarr.Array | zarr.Group)
 
 
 def open_path(path: str, label: str, url: str = "") -> Any:
-    """Return the array or group in a folder, a zip file or a URL, for reading.
+    """Open the array or group in a folder, a zip file or a URL for reading.
 
     Parameters
     ----------
     path
         Path or URL.
     label
-        Its name, for messages, without secrets.
+        The name of the store without secrets, for messages.
     url
-        The URL that is read, whose secrets are masked in the messages of libraries.
+        The URL of the store. Its secrets are masked in the messages of libraries.
 
     Raises
     ------
     SourceError
-        When it cannot be read.
+        If the store cannot be read.
     """
     zarr = extras.require("zarr", extra="zarr", feature="Reading Zarr")
     store = path
@@ -48,7 +48,7 @@ def open_path(path: str, label: str, url: str = "") -> Any:
 
 
 def arrays(x: Any, label: str, url: str = "") -> dict[str, StoredArray]:
-    """Return the arrays by their paths below a group; one that was given itself has none."""
+    """Return the arrays by their paths in a group; the path of a single array is empty."""
     with decode_errors(label, corrupt_store_error, url=url):
         return _arrays(x, label, url)
 
@@ -57,25 +57,28 @@ def _arrays(x: Any, label: str, url: str) -> dict[str, StoredArray]:
     import zarr
 
     if isinstance(x, zarr.Array):
-        return {"": _stored(x, label, url)}
-    found = x.members(max_depth=None)
-    members = sorted((name, member) for name, member in found if isinstance(member, zarr.Array))
+        return {"": _as_stored(x, label, url)}
+    members = sorted(
+        (name, member)
+        for name, member in x.members(max_depth=None)
+        if isinstance(member, zarr.Array)
+    )
     return {
-        name: _stored(member, f"{label}/{name}", url) for name, member in members if member.shape
+        name: _as_stored(member, f"{label}/{name}", url) for name, member in members if member.shape
     }
 
 
 def label_of(x: Any) -> str:
-    """Return what messages call it."""
+    """Return the name of an object for messages."""
     return f"the Zarr {type(x).__name__.lower()} {x.name or '/'}"
 
 
-def _stored(array: Any, label: str, url: str) -> StoredArray:
+def _as_stored(array: Any, label: str, url: str) -> StoredArray:
     return mask_fill_values(ZarrArray(array, label, url), array.attrs, label)
 
 
 class ZarrArray:
-    """A Zarr array; Zarr decodes the chunks of a box side by side."""
+    """A Zarr array, whose chunks Zarr decodes in parallel."""
 
     def __init__(self, array: Any, label: str, url: str) -> None:
         self._array = array
@@ -85,8 +88,8 @@ class ZarrArray:
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.chunks: tuple[int, ...] | None = tuple(array.chunks)
 
-    def read(self, box: Slices) -> npt.NDArray[Any]:
-        """Return the values in a box."""
-        check_slices(box, self, self._label)
+    def read(self, slices: Slices) -> npt.NDArray[Any]:
+        """Return the values in a range of each axis."""
+        check_slices(slices, self, self._label)
         with decode_errors(self._label, corrupt_store_error, url=self._url):
-            return np.asarray(self._array[box])
+            return np.asarray(self._array[slices])

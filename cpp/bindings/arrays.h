@@ -1,0 +1,36 @@
+// Converts Python arrays into the core's array views.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/array_view.h"
+#include "sum/accumulate.h"
+
+namespace evenly {
+
+using AnyArray = nanobind::ndarray<nanobind::ro, nanobind::device::cpu>;
+template <class T>
+using Vector = nanobind::ndarray<T, nanobind::shape<-1>, nanobind::c_contig, nanobind::device::cpu>;
+using Weights = Vector<const double>;
+using Bitmap = Vector<const uint8_t>;
+
+// `dtype` may be "bfloat16" for 16-bit elements; by default the array's own dtype is used.
+Array to_array(const AnyArray& x, int feature_axis, const std::optional<std::string>& name);
+
+// Columns of equal length, each with an Arrow validity bitmap or None.
+std::vector<ArrowColumn> to_columns(const std::vector<AnyArray>& values,
+                                    const std::vector<std::optional<Bitmap>>& validity,
+                                    const std::vector<int64_t>& bit_offsets);
+
+// Checks that there is one finite, non-negative weight per row. Returns null for None.
+const double* to_weights(const std::optional<Weights>& weights, int64_t rows);
+
+// The given number of threads, or the default if it is 0.
+int thread_count(int threads);
+
+}  // namespace evenly

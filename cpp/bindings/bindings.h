@@ -1,0 +1,12 @@
+// The parts of the Python module `evenly._core`.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace evenly {
+
+void bind_state(nanobind::module_& m);
+void bind_batch_norm(nanobind::module_& m);
+void bind_factorize(nanobind::module_& m);
+
+}  // namespace evenly

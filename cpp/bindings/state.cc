@@ -1,0 +1,458 @@
+// The class `State`: moments and their metadata.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/fp_environment.h"
+#include "bindings/arrays.h"
+#include "bindings/bindings.h"
+#include "bindings/numbers.h"
+#include "exact/consistency.h"
+#include "exact/finalize.h"
+#include "exact/moments.h"
+#include "exact/serialize.h"
+#include "sum/accumulate.h"
+#include "sum/grouped_sum.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace evenly {
+namespace {
+
+using Indices = Vector<const int64_t>;
+
+// Moments and the metadata that Python attaches to them: names, dtypes, sources. Both change in one
+// step.
+//
+// The lock is only taken by a thread that holds the GIL (or, on free-threaded builds, is attached
+// to the interpreter), and no Python code runs while it is held. So an exception raised by a signal
+// handler occurs before or after a change but never during it, and a fork, which also requires the
+// GIL, never happens while the lock is held.
+struct State : Moments {
+  using Moments::Moments;
+  State(const Moments& other) : Moments(other) {}
+  State(Moments&& other) : Moments(std::move(other)) {}
+
+  nb::object metadata = nb::none();
+};
+
+nb::object get_metadata(const State& state) {
+  return state.with_lock([&] { return state.metadata; });
+}
+
+// A precondition for Moments: installs the new metadata, unless the current object is not the
+// expected one.
+struct ReplaceMetadata {
+  State& state;
+  nb::object& metadata;  // receives the old object, which is freed after the lock is released
+  nb::handle expected;
+
+  bool operator()() const {
+    if (expected.is_valid() && state.metadata.ptr() != expected.ptr()) return false;
+    std::swap(state.metadata, metadata);
+    return true;
+  }
+};
+
+Moments::Precondition make_precondition(State& state, nb::object& metadata,
+                                        const nb::object& expected) {
+  if (metadata.is_none()) return {};
+  return ReplaceMetadata{state, metadata, expected.is_none() ? nb::handle() : nb::handle(expected)};
+}
+
+using Infinity = std::optional<std::pair<int64_t, int64_t>>;  // (row, column)
+
+// Adds data to the moments, unless it contains an infinity.
+template <class Data>
+Infinity add_data(State& moments, const Data& data, const AccumulateOptions& options, int64_t rows,
+                  int64_t first_column = 0) {
+  bool infinite = false;
+  std::vector<Column> columns;
+  {
+    nb::gil_scoped_release release;
+    columns = accumulate(data, options, infinite);
+    if (infinite) {
+      Location location = find_infinity(data, options.weights);
+      return std::pair(location.row, location.column);
+    }
+  }
+  moments.add(std::move(columns), rows, first_column);
+  return {};
+}
+
+Infinity update(State& moments, const AnyArray& x, int feature_axis,
+                const std::optional<Weights>& weights, bool infinite_as_missing, int threads,
+                const std::optional<std::string>& dtype) {
+  Array array = to_array(x, feature_axis, dtype);
+  if (array.columns() != moments.size()) {
+    std::string text = "expected " + std::to_string(moments.size()) + " columns, received " +
+                       std::to_string(array.columns());
+    throw nb::value_error(text.c_str());
+  }
+  return add_data(moments, array,
+                  {infinite_as_missing, thread_count(threads), to_weights(weights, array.rows())},
+                  array.rows());
+}
+
+Infinity update_columns(State& moments, const std::vector<AnyArray>& values,
+                        const std::vector<std::optional<Bitmap>>& validity,
+                        const std::vector<int64_t>& bit_offsets,
+                        const std::optional<Weights>& weights, bool infinite_as_missing,
+                        int threads, int64_t first_column) {
+  if (first_column < 0 || first_column > moments.size() - int64_t(values.size()))
+    throw nb::value_error("there must be a column in the state for each of the values");
+  std::vector<ArrowColumn> columns = to_columns(values, validity, bit_offsets);
+  int64_t rows = columns.empty() ? 0 : columns[0].values.shape[0];
+  return add_data(moments, columns,
+                  {infinite_as_missing, thread_count(threads), to_weights(weights, rows)},
+                  first_column == 0 ? rows : 0, first_column);
+}
+
+void check_indices(const State& moments, const Indices& indices, int64_t width) {
+  const int64_t most = moments.size() / width + int64_t(indices.shape(0));
+  for (size_t i = 0; i < indices.shape(0); ++i) {
+    if (indices.data()[i] < 0 || indices.data()[i] >= most)
+      throw nb::value_error("a group's place must be one in the state, or one of as many new ones");
+  }
+}
+
+Infinity update_groups(State& moments, const std::vector<AnyArray>& values,
+                       const std::vector<std::optional<Bitmap>>& validity,
+                       const std::vector<int64_t>& bit_offsets, const Indices& codes,
+                       const Indices& indices, const std::optional<Weights>& weights,
+                       bool infinite_as_missing, int threads, nb::object metadata) {
+  std::vector<ArrowColumn> columns = to_columns(values, validity, bit_offsets);
+  if (columns.empty()) throw nb::value_error("there must be at least one column");
+  RowGroups groups{codes.data(), int64_t(codes.shape(0)), int64_t(indices.shape(0))};
+  if (groups.rows != columns[0].values.shape[0])
+    throw nb::value_error("codes must have one value for each row");
+  std::vector<int64_t> rows(std::size_t(groups.count));
+  for (int64_t row = 0; row < groups.rows; ++row) {
+    if (groups.codes[row] < 0 || groups.codes[row] >= groups.count)
+      throw nb::value_error("there must be a place for each code");
+    ++rows[std::size_t(groups.codes[row])];
+  }
+  check_indices(moments, indices, int64_t(columns.size()));
+  AccumulateOptions options{infinite_as_missing, thread_count(threads),
+                            to_weights(weights, groups.rows)};
+  std::vector<Column> sums;
+  {
+    nb::gil_scoped_release release;
+    bool infinite = false;
+    sums = accumulate_groups(columns, groups, options, infinite);
+    if (infinite) {
+      Location location = find_infinity(columns, options.weights);
+      return std::pair(location.row, location.column);
+    }
+  }
+  moments.add_groups(std::move(sums), rows, int64_t(columns.size()), indices.data(), false,
+                     make_precondition(moments, metadata, nb::none()));
+  return {};
+}
+
+Infinity update_slices(State& moments, const AnyArray& values, const Indices& starts,
+                       const std::optional<Weights>& weights, bool infinite_as_missing,
+                       int threads) {
+  if (values.ndim() != 1) throw nb::value_error("values must be one-dimensional");
+  Array array = to_array(values, 0, std::nullopt);
+  int64_t count = int64_t(starts.shape(0)) - 1;
+  if (count != moments.size())
+    throw nb::value_error("starts must have one value more than the state has columns");
+  for (int64_t i = 0; i < count; ++i) {
+    if (starts.data()[i] > starts.data()[i + 1]) throw nb::value_error("starts must not fall");
+  }
+  if (starts.data()[0] != 0 || starts.data()[count] != array.rows())
+    throw nb::value_error("starts must go from 0 to the number of values");
+  return add_data(moments, Slices{array, starts.data(), count},
+                  {infinite_as_missing, thread_count(threads), to_weights(weights, array.rows())},
+                  0);
+}
+
+bool merge(State& state, State& other, nb::object metadata, const nb::object& expected,
+           bool consume, bool all_or_nothing) {
+  Moments::Precondition precondition = make_precondition(state, metadata, expected);
+  return consume && &other != &state ? state.merge(std::move(other), precondition)
+                                     : state.add(other, precondition, all_or_nothing);
+}
+
+void merge_groups(State& state, State& other, int64_t width, const Indices& indices,
+                  nb::object metadata, bool consume) {
+  std::vector<int64_t> rows = other.group_rows();
+  if (width < 1 || rows.size() != indices.shape(0) || other.size() != width * int64_t(rows.size()))
+    throw nb::value_error("other must have `width` columns for each place");
+  check_indices(state, indices, width);
+  state.add_groups(consume ? other.release() : other.snapshot(), rows, width, indices.data(),
+                   other.extremes_are_bounds(), make_precondition(state, metadata, nb::none()));
+}
+
+State* take_groups(const State& state, const Indices& indices, int64_t width) {
+  const int64_t groups = state.groups(), count = int64_t(indices.shape(0));
+  if (width < 0 || state.size() != width * groups)
+    throw nb::value_error("the state must have `width` columns for each group");
+  for (int64_t i = 0; i < count; ++i) {
+    if (indices.data()[i] >= groups) throw nb::index_error("no such group");
+  }
+  return new State(state.take_groups(indices.data(), count, width));
+}
+
+State* total(const State& state, int64_t width) {
+  if (width < 1) throw nb::value_error("a group must have at least one column");
+  return new State(state.total(width));
+}
+
+void fill_with_zeros(State& moments, const State& rows) {
+  if (rows.size() != 1) throw nb::value_error("rows must be a state of one column");
+  if (moments.fill_with_zeros(rows.column(0)) >= 0)
+    throw nb::value_error("a column must not have more rows than there are");
+}
+
+void check_same_size(const State& a, const State& b) {
+  if (a.size() != b.size())
+    throw nb::value_error("the states must have the same number of columns");
+}
+
+template <class Read>
+std::vector<ScaledInt> to_scaled_ints(const State& moments, Read&& read) {
+  std::vector<ScaledInt> numbers;
+  for (const Column& column : moments.snapshot()) numbers.push_back(to_scaled_int(read(column)));
+  return numbers;
+}
+
+nb::list extremes_of(const State& moments) {
+  nb::list pairs;
+  for (const Column& column : moments.snapshot()) {
+    if (column.has_values()) {
+      pairs.append(nb::make_tuple(to_object(column.min), to_object(column.max)));
+    } else {
+      pairs.append(nb::make_tuple(nb::none(), nb::none()));
+    }
+  }
+  return pairs;
+}
+
+void set_column(State& moments, int64_t index, const ScaledInt& count, const ScaledInt& missing,
+                const ScaledInt& sum, const ScaledInt& squares, nb::object min, nb::object max) {
+  if (index < 0 || index >= moments.size()) throw nb::index_error("no such column");
+  ScopedFpEnvironment fp_environment;
+  Column column;
+  column.add_count(to_exact_sum(count));
+  column.add_missing(to_exact_sum(missing));
+  column.sum = to_exact_sum(sum);
+  column.squares = to_exact_sum(squares);
+  if (!min.is_none()) {
+    column.include(extreme_value_of_object(min));
+    column.include(extreme_value_of_object(max));
+  }
+  moments.set_column(index, std::move(column));
+}
+
+State* take(const State& state, const std::vector<int64_t>& indices) {
+  for (int64_t index : indices) {
+    if (index < 0 || index >= state.size()) throw nb::index_error("no such column");
+  }
+  return new State(state.take(indices));
+}
+
+State* take_columns(const State& state, const std::vector<int64_t>& indices, int64_t width) {
+  if (width < 1 || state.size() != width * state.groups())
+    throw nb::value_error("the state must have `width` columns for each group");
+  for (int64_t index : indices) {
+    if (index < 0 || index >= width) throw nb::index_error("no such column");
+  }
+  return new State(state.take_columns(indices, width));
+}
+
+State* copy(const State& state) {
+  auto copied = std::make_unique<State>(static_cast<const Moments&>(state));
+  copied->metadata = get_metadata(state);
+  return copied.release();
+}
+
+void set_group_rows(State& state, std::vector<int64_t> rows) {
+  if (rows.size() != size_t(state.groups()))
+    throw nb::value_error("there must be a number of rows for each group");
+  state.set_group_rows(std::move(rows));
+}
+
+void set_metadata(State& state, nb::object metadata) {
+  state.with_lock([&] { std::swap(state.metadata, metadata); });
+}
+
+bool replace_metadata(State& state, nb::object metadata, const nb::object& expected) {
+  return state.with_lock(ReplaceMetadata{state, metadata, expected});
+}
+
+int64_t first_impossible(const State& state) {
+  const std::vector<Column> columns = state.snapshot();
+  nb::gil_scoped_release release;
+  auto found = std::find_if_not(columns.begin(), columns.end(), is_possible);
+  return found == columns.end() ? -1 : found - columns.begin();
+}
+
+using ScalingOutput = Vector<double>;
+
+const char* read_scaling(const State& moments, int64_t correction, bool inverse,
+                         const ScalingOutput& high, const ScalingOutput& low,
+                         const ScalingOutput& factor) {
+  auto columns = size_t(moments.size());
+  if (high.shape(0) != columns || low.shape(0) != columns || factor.shape(0) != columns) {
+    throw nb::value_error("hi, lo and factor must have one value for each column");
+  }
+  static const char* const words[] = {"certain", "undefined", "unsure"};
+  return words[int(moments.with_columns([&](const std::vector<Column>& all) {
+    return finalize(all, correction, inverse, high.data(), low.data(), factor.data());
+  }))];
+}
+
+}  // namespace
+
+void bind_state(nb::module_& m) {
+  nb::class_<State>(m, "State",
+                    "Count, missing, sum, sum of squares and extremes of each column, exactly; "
+                    "with groups, of the columns of each group. What adds rows does so as a whole, "
+                    "with the metadata, or not at all.")
+      .def(nb::init<int64_t, int64_t>(), "columns"_a, "groups"_a = 1)
+      .def_prop_ro("columns", &State::size, "The number of columns, of all groups together.")
+      .def_prop_ro("groups", &State::groups, "The number of groups: 1, unless it is of groups.")
+      .def_prop_ro("nbytes", &State::bytes, "Bytes that the state takes.")
+      .def_prop_ro("version", &State::version,
+                   "A number that goes up with each change of the sums.")
+      .def_prop_rw(
+          "rows", &State::rows, [](State& self, int64_t rows) { set_group_rows(self, {rows}); },
+          "Rows that were added, whatever they weighed. To be set where there is one group.")
+      .def_prop_rw("group_rows", &State::group_rows, &set_group_rows, "The same of each group.")
+      .def_prop_rw("metadata", &get_metadata, &set_metadata,
+                   nb::for_getter(nb::sig("def metadata(self) -> typing.Any")),
+                   nb::for_setter(nb::sig("def metadata(self, value: object, /) -> None")),
+                   nb::for_setter(nb::arg("value").none()),
+                   "An immutable object that belongs to the sums: names, for example.")
+      .def("replace_metadata", &replace_metadata, "metadata"_a, "expected"_a,
+           "Puts another object there; False, and nothing done, when `expected` is not there.")
+      .def_prop_rw("extremes_are_bounds", &State::extremes_are_bounds,
+                   &State::set_extremes_are_bounds,
+                   "Whether a subtraction has made the extremes bounds.")
+      .def("update", &update, "x"_a, "feature_axis"_a = -1, "weights"_a = nb::none(),
+           "infinite_as_missing"_a = false, "threads"_a = 0, "dtype"_a = nb::none(),
+           "Adds the rows of an array. Returns None, or (row, column) of the first infinity, and "
+           "then nothing was added.")
+      .def("update_columns", &update_columns, "values"_a, "validity"_a, "bit_offsets"_a,
+           "weights"_a = nb::none(), "infinite_as_missing"_a = false, "threads"_a = 0,
+           "first_column"_a = 0,
+           "The same for columns of equal length, each with an Arrow validity bitmap or None: "
+           "the state's from first_column on. The first column counts the rows.")
+      .def("update_groups", &update_groups, "values"_a, "validity"_a, "bit_offsets"_a, "codes"_a,
+           "places"_a, "weights"_a = nb::none(), "infinite_as_missing"_a = false, "threads"_a = 0,
+           "metadata"_a = nb::none(),
+           "The same for rows of groups, each of which has len(values) columns of the state: a row "
+           "of code c adds to group places[c]. New groups get columns at the end. With the rows "
+           "comes new metadata, unless it is None.")
+      .def("update_slices", &update_slices, "values"_a, "starts"_a, "weights"_a = nb::none(),
+           "infinite_as_missing"_a = false, "threads"_a = 0,
+           "The same for columns whose values follow each other: column i has those from starts[i] "
+           "to starts[i + 1]. The row of an infinity is its place among all values. It adds to no "
+           "number of rows.")
+      .def("fill_with_zeros", &fill_with_zeros, "rows"_a,
+           "Adds to each column as many zeros as `rows`, a state of one column, has rows more.")
+      .def("merge_groups", &merge_groups, "other"_a, "width"_a, "places"_a,
+           "metadata"_a = nb::none(), "consume"_a = false,
+           "Adds other in place, its i-th group of `width` columns to ours at places[i], and new "
+           "metadata with it, unless it is None. With `consume`, other is of no use afterwards.")
+      .def(
+          "merge", &merge, "other"_a, "metadata"_a = nb::none(), "expected"_a = nb::none(),
+          "consume"_a = false, "all_or_nothing"_a = true,
+          "Adds other in place, and new metadata with it, unless it is None. A state without "
+          "rows becomes other, whatever columns it had. Returns False, and nothing is done, when "
+          "the metadata are not `expected`. With `consume`, other is of no use afterwards; without "
+          "`all_or_nothing`, this state is not after a MemoryError.")
+      .def("total", &total, "width"_a, "A new state: all groups of `width` columns as one.")
+      .def(
+          "remove",
+          [](State& self, const State& other) {
+            check_same_size(self, other);
+            return self.subtract(other);
+          },
+          "other"_a,
+          "Subtracts other, in place. Returns -1, or the first column that does not contain it, "
+          "and then nothing was subtracted.")
+      .def("copy", &copy, "A new state, with the same metadata.")
+      .def("take_columns", &take_columns, "indices"_a, "width"_a,
+           "A new state of these columns of each group of `width`.")
+      .def("take_groups", &take_groups, "places"_a, "width"_a,
+           "A new state of these groups of `width` columns, in this order; of a place below 0, a "
+           "group without rows.")
+      .def("take", &take, "indices"_a, "A new state of these columns, as one group.")
+      .def(
+          "__eq__",
+          [](const State& self, const State& other) {
+            return static_cast<const Moments&>(self) == other;
+          },
+          "Equal count, missing, sum and sum of squares.")
+      .def(
+          "counts",
+          [](const State& m) {
+            return to_scaled_ints(m, [](const Column& c) { return c.total_count(); });
+          },
+          "Total weight of the values, as (mantissa, exponent).")
+      .def(
+          "missings",
+          [](const State& m) {
+            return to_scaled_ints(m, [](const Column& c) { return c.total_missing(); });
+          },
+          "Total weight of the rows without a value, as (mantissa, exponent).")
+      .def(
+          "sums",
+          [](const State& m) {
+            return to_scaled_ints(m, [](const Column& c) -> const ExactSum& { return c.sum; });
+          },
+          "Sum of the values, as (mantissa, exponent).")
+      .def(
+          "squares",
+          [](const State& m) {
+            return to_scaled_ints(m, [](const Column& c) -> const ExactSum& { return c.squares; });
+          },
+          "Sum of the values' squares, as (mantissa, exponent).")
+      .def("read_scaling", &read_scaling, "correction"_a, "inverse"_a, "hi"_a, "lo"_a, "factor"_a,
+           "Writes the mean as hi + lo and 1 / std (or std), correctly rounded. Returns "
+           "\"certain\"; "
+           "\"undefined\" when a column has not more values than correction (factor 0); or "
+           "\"unsure\", and then nothing that was written counts.")
+      .def("first_impossible", &first_impossible,
+           "The first column whose numbers no data can have, or -1.")
+      .def("extremes", &extremes_of, "(min, max) of each column, (None, None) without values.")
+      .def(
+          "pack",
+          [](const State& self) {
+            const Moments snapshot(self);
+            std::string bytes;
+            {
+              nb::gil_scoped_release release;
+              bytes = serialize(snapshot);
+            }
+            return nb::bytes(bytes.data(), bytes.size());
+          },
+          "The state as bytes, for this version only.")
+      .def_static(
+          "unpack",
+          [](const nb::bytes& packed, int64_t groups) {
+            auto bytes = static_cast<const uint8_t*>(packed.data());
+            nb::gil_scoped_release release;
+            bool bounds = false;
+            std::vector<Column> columns = deserialize(bytes, packed.size(), bounds);
+            return new State(std::move(columns), bounds, groups);
+          },
+          "packed"_a, "groups"_a = 1,
+          "The state in bytes of `pack`; ValueError for any that it cannot have made.")
+      .def("set_column", &set_column, "index"_a, "count"_a, "missing"_a, "sum"_a, "squares"_a,
+           "min"_a.none(), "max"_a.none(), "Replaces a column's state.");
+}
+
+}  // namespace evenly

@@ -1,0 +1,482 @@
+#include "exact/moments.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <stdexcept>
+#include <unordered_map>
+#include <utility>
+
+#include "base/fp_environment.h"
+
+namespace evenly {
+namespace {
+
+// Adds to the integer part; what would overflow it is added to the exact part.
+void add_integer(int64_t& whole, std::unique_ptr<FractionalWeights>& fraction,
+                 ExactSum FractionalWeights::* part, int64_t more) {
+  int64_t sum = 0;
+  if (!__builtin_add_overflow(whole, more, &sum)) {
+    whole = sum;
+    return;
+  }
+  if (!fraction) fraction = std::make_unique<FractionalWeights>();
+  ((*fraction).*part).add(more, 0);
+}
+
+// Adds the weight to the integer part if it is an integer that fits, otherwise to the exact part.
+void add_weight(int64_t& whole, std::unique_ptr<FractionalWeights>& fraction,
+                ExactSum FractionalWeights::* part, const ExactSum& weight) {
+  Dyadic value = weight.dyadic();
+  bool fits =
+      value.limbs.empty() ||
+      (value.exponent >= 0 && value.limbs.size() == 1 && value.exponent < 62 &&
+       value.limbs[0] <= uint64_t(std::numeric_limits<int64_t>::max() / 2) >> value.exponent);
+  if (fits) {
+    int64_t integer = value.limbs.empty() ? 0 : int64_t(value.limbs[0] << value.exponent);
+    return add_integer(whole, fraction, part, value.negative ? -integer : integer);
+  }
+  if (!fraction) fraction = std::make_unique<FractionalWeights>();
+  ((*fraction).*part).add(weight);
+}
+
+ExactSum total(int64_t whole, const ExactSum* part) {
+  ExactSum sum;
+  sum.add(whole, 0);
+  if (part) sum.add(*part);
+  return sum;
+}
+
+// Adds columns in two steps: prepare() allocates all memory, commit() cannot fail.
+class Addition {
+ public:
+  void prepare(Column& column, const Column& more) {
+    if (column.adds_in_place(more) && !finished_.contains(&column)) return column.reserve_for(more);
+    finished_.try_emplace(&column, column).first->second.add(more);
+  }
+  // Must be called with the same pairs as prepare(), and followed by finish().
+  void commit(Column& column, const Column& more) noexcept {
+    if (finished_.empty() || !finished_.contains(&column)) column.add(more);
+  }
+  void finish() noexcept {
+    for (auto& [column, sum] : finished_) *column = std::move(sum);
+  }
+
+ private:
+  // Sums that need new memory because a count is no longer a 64-bit integer.
+  std::unordered_map<Column*, Column> finished_;
+};
+
+// Reserves capacity, so that elements can be appended without an exception.
+template <class T>
+void reserve_more(std::vector<T>& values, std::size_t wanted) {
+  if (wanted > values.capacity()) values.reserve(std::max(wanted, 2 * values.capacity()));
+}
+
+}  // namespace
+
+Column::Column(const Column& other) { *this = other; }
+
+Column& Column::operator=(const Column& other) {
+  if (this == &other) return *this;
+  count = other.count;
+  missing = other.missing;
+  min = other.min;
+  max = other.max;
+  sum = other.sum;
+  squares = other.squares;
+  fraction = other.fraction ? std::make_unique<FractionalWeights>(*other.fraction) : nullptr;
+  return *this;
+}
+
+void Column::clear_extremes() {
+  min = {std::numeric_limits<double>::infinity(), 0};
+  max = {-std::numeric_limits<double>::infinity(), 0};
+}
+
+ExactSum Column::total_count() const { return total(count, fraction ? &fraction->count : nullptr); }
+ExactSum Column::total_missing() const {
+  return total(missing, fraction ? &fraction->missing : nullptr);
+}
+void Column::add_count(const ExactSum& weight) {
+  add_weight(count, fraction, &FractionalWeights::count, weight);
+}
+void Column::add_missing(const ExactSum& weight) {
+  add_weight(missing, fraction, &FractionalWeights::missing, weight);
+}
+
+void Column::add(const Column& other) {
+  add_integer(count, fraction, &FractionalWeights::count, other.count);
+  add_integer(missing, fraction, &FractionalWeights::missing, other.missing);
+  include(other);
+  sum.add(other.sum);
+  squares.add(other.squares);
+  if (other.fraction) {
+    add_count(other.fraction->count);
+    add_missing(other.fraction->missing);
+  }
+}
+
+bool Column::adds_in_place(const Column& other) const {
+  int64_t sum = 0;
+  return !fraction && !other.fraction && !__builtin_add_overflow(count, other.count, &sum) &&
+         !__builtin_add_overflow(missing, other.missing, &sum);
+}
+
+bool Column::subtract(const Column& other) {
+  bool whole = !fraction && !other.fraction;
+  if (whole) {
+    if (count < other.count || missing < other.missing) return false;
+  } else {
+    ExactSum left = total_count(), left_missing = total_missing();
+    left.subtract(other.total_count());
+    left_missing.subtract(other.total_missing());
+    if (left.is_negative() || left_missing.is_negative()) return false;
+  }
+  ExactSum left_squares = squares, left_sum = sum;
+  left_squares.subtract(other.squares);
+  left_sum.subtract(other.sum);
+  // Sums of squares are not negative, and no values have a sum of 0: otherwise `other` was never
+  // added.
+  bool empty = whole ? count == other.count : total_count() == other.total_count();
+  if (left_squares.is_negative()) return false;
+  if (empty && !(left_squares.is_zero() && left_sum.is_zero())) return false;
+  sum = std::move(left_sum);
+  squares = std::move(left_squares);
+  add_integer(count, fraction, &FractionalWeights::count, -other.count);
+  add_integer(missing, fraction, &FractionalWeights::missing, -other.missing);
+  if (!whole) {
+    if (!fraction) fraction = std::make_unique<FractionalWeights>();
+    if (other.fraction) {
+      fraction->count.subtract(other.fraction->count);
+      fraction->missing.subtract(other.fraction->missing);
+    }
+    if (fraction->count.is_zero() && fraction->missing.is_zero()) fraction.reset();
+  }
+  if (empty) clear_extremes();
+  return true;
+}
+
+bool Column::fill_with_zeros(const Column& whole) {
+  if (!fraction && !whole.fraction) {
+    int64_t rest = whole.count - count - missing;
+    if (rest < 0) return false;
+    if (rest > 0) include(extreme_value(0.0));
+    count += rest;
+    return true;
+  }
+  ExactSum rest = whole.total_count();
+  rest.subtract(total_count());
+  rest.subtract(total_missing());
+  if (rest.is_negative()) return false;
+  if (!rest.is_zero()) include(extreme_value(0.0));
+  add_count(rest);
+  return true;
+}
+
+bool Column::equal_sums(const Column& other) const {
+  if (!fraction && !other.fraction) {
+    if (count != other.count || missing != other.missing) return false;
+  } else if (!(total_count() == other.total_count() && total_missing() == other.total_missing())) {
+    return false;
+  }
+  return sum == other.sum && squares == other.squares;
+}
+
+Moments::Moments(const Moments& other) {
+  std::lock_guard lock(other.mutex_);
+  columns_ = other.columns_;
+  rows_ = other.rows_;
+  version_ = other.version_;
+  extremes_are_bounds_ = other.extremes_are_bounds_;
+}
+
+Moments::Moments(Moments&& other) noexcept
+    : columns_(std::move(other.columns_)),
+      rows_(std::move(other.rows_)),
+      version_(other.version_),
+      extremes_are_bounds_(other.extremes_are_bounds_) {}
+
+int64_t Moments::size() const {
+  std::lock_guard lock(mutex_);
+  return int64_t(columns_.size());
+}
+
+int64_t Moments::groups() const {
+  std::lock_guard lock(mutex_);
+  return int64_t(rows_.size());
+}
+
+int64_t Moments::bytes() const {
+  std::lock_guard lock(mutex_);
+  std::size_t bytes =
+      sizeof(Moments) + columns_.capacity() * sizeof(Column) + rows_.capacity() * sizeof(int64_t);
+  for (const Column& column : columns_) {
+    bytes += column.sum.heap_bytes() + column.squares.heap_bytes();
+    if (column.fraction) {
+      bytes += sizeof(FractionalWeights) + column.fraction->count.heap_bytes() +
+               column.fraction->missing.heap_bytes();
+    }
+  }
+  return int64_t(bytes);
+}
+
+uint64_t Moments::version() const {
+  std::lock_guard lock(mutex_);
+  return version_;
+}
+
+int64_t Moments::rows() const {
+  std::lock_guard lock(mutex_);
+  return std::accumulate(rows_.begin(), rows_.end(), int64_t(0));
+}
+
+std::vector<int64_t> Moments::group_rows() const {
+  std::lock_guard lock(mutex_);
+  return rows_;
+}
+
+void Moments::set_group_rows(std::vector<int64_t> rows) {
+  std::lock_guard lock(mutex_);
+  rows_ = std::move(rows);
+  ++version_;
+}
+
+bool Moments::has_rows() const {
+  return std::any_of(columns_.begin(), columns_.end(),
+                     [](const Column& column) { return column.has_rows(); });
+}
+
+void Moments::add(std::vector<Column> more, int64_t rows, int64_t first) {
+  ScopedFpEnvironment fp_environment;
+  std::lock_guard lock(mutex_);
+  if (more.size() == columns_.size() && !has_rows()) {
+    columns_ = std::move(more);
+  } else {
+    Addition addition;
+    for (std::size_t i = 0; i < more.size(); ++i) {
+      addition.prepare(columns_[std::size_t(first) + i], more[i]);
+    }
+    for (std::size_t i = 0; i < more.size(); ++i) {
+      addition.commit(columns_[std::size_t(first) + i], more[i]);
+    }
+    addition.finish();
+  }
+  rows_.front() += rows;
+  ++version_;
+}
+
+bool Moments::add(const Moments& other, const Precondition& precondition, bool all_or_nothing) {
+  if (&other == this) return merge(Moments(other), precondition);
+  std::scoped_lock lock(mutex_, other.mutex_);
+  if (has_rows()) return add_columns(other, precondition, all_or_nothing);
+  std::vector<Column> columns = other.columns_;
+  std::vector<int64_t> rows = other.rows_;
+  if (!adopt(columns, rows, precondition)) return false;
+  extremes_are_bounds_ |= other.extremes_are_bounds_;
+  return true;
+}
+
+bool Moments::merge(Moments&& other, const Precondition& precondition) {
+  std::lock_guard lock(mutex_);
+  if (has_rows()) return add_columns(other, precondition, true);
+  if (!adopt(other.columns_, other.rows_, precondition)) return false;
+  extremes_are_bounds_ |= other.extremes_are_bounds_;
+  return true;
+}
+
+bool Moments::add_columns(const Moments& other, const Precondition& precondition,
+                          bool all_or_nothing) {
+  ScopedFpEnvironment fp_environment;
+  if (columns_.size() != other.columns_.size() || rows_.size() != other.rows_.size())
+    throw std::invalid_argument("the states must have the same number of columns");
+  Addition addition;
+  for (std::size_t i = 0; all_or_nothing && i < columns_.size(); ++i) {
+    addition.prepare(columns_[i], other.columns_[i]);
+  }
+  if (precondition && !precondition()) return false;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    if (all_or_nothing) {
+      addition.commit(columns_[i], other.columns_[i]);
+    } else {
+      columns_[i].add(other.columns_[i]);
+    }
+  }
+  addition.finish();
+  for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i] += other.rows_[i];
+  extremes_are_bounds_ |= other.extremes_are_bounds_;
+  ++version_;
+  return true;
+}
+
+bool Moments::adopt(std::vector<Column>& columns, std::vector<int64_t>& rows,
+                    const Precondition& precondition) {
+  if (precondition && !precondition()) return false;
+  for (std::size_t i = 0; i < std::min(rows_.size(), rows.size()); ++i) {
+    rows[i] += rows_[i];  // rows whose weights are all zero
+  }
+  columns_.swap(columns);
+  rows_.swap(rows);
+  ++version_;
+  return true;
+}
+
+void Moments::grow(int64_t columns) {
+  std::lock_guard lock(mutex_);
+  if (columns > int64_t(columns_.size())) columns_.resize(std::size_t(columns));
+  ++version_;
+}
+
+bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& rows, int64_t width,
+                         const int64_t* indices, bool bounds, const Precondition& precondition) {
+  ScopedFpEnvironment fp_environment;
+  std::lock_guard lock(mutex_);
+  const std::size_t w = std::size_t(width);
+  std::size_t end = rows_.size();
+  for (std::size_t i = 0; i < rows.size(); ++i) end = std::max(end, std::size_t(indices[i]) + 1);
+  reserve_more(columns_, end * w);
+  reserve_more(rows_, end);
+  Addition addition;
+  auto each = [&](auto&& f) {
+    for (std::size_t i = 0; i < more.size(); ++i) {
+      std::size_t at = std::size_t(indices[i / w]) * w + i % w;
+      f(at, more[i]);
+    }
+  };
+  const std::size_t known = columns_.size();
+  each([&](std::size_t at, Column& column) {
+    if (at < known) addition.prepare(columns_[at], column);
+  });
+  if (precondition && !precondition()) return false;
+  columns_.resize(end * w);
+  rows_.resize(end);
+  each([&](std::size_t at, Column& column) {
+    if (at < known) {
+      addition.commit(columns_[at], column);
+    } else {
+      columns_[at] = std::move(column);
+    }
+  });
+  addition.finish();
+  for (std::size_t i = 0; i < rows.size(); ++i) rows_[std::size_t(indices[i])] += rows[i];
+  extremes_are_bounds_ |= bounds;
+  ++version_;
+  return true;
+}
+
+Moments Moments::total(int64_t width) const {
+  ScopedFpEnvironment fp_environment;
+  std::lock_guard lock(mutex_);
+  Moments sum(width);
+  sum.extremes_are_bounds_ = extremes_are_bounds_;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    sum.columns_[i % std::size_t(width)].add(columns_[i]);
+  }
+  sum.rows_.front() = std::accumulate(rows_.begin(), rows_.end(), int64_t(0));
+  return sum;
+}
+
+Moments Moments::take(const std::vector<int64_t>& indices) const {
+  std::lock_guard lock(mutex_);
+  std::vector<Column> taken;
+  taken.reserve(indices.size());
+  for (int64_t index : indices) taken.push_back(columns_.at(std::size_t(index)));
+  Moments result(std::move(taken), extremes_are_bounds_);
+  result.rows_.front() = std::accumulate(rows_.begin(), rows_.end(), int64_t(0));
+  return result;
+}
+
+Moments Moments::take_columns(const std::vector<int64_t>& indices, int64_t width) const {
+  std::lock_guard lock(mutex_);
+  std::vector<Column> taken;
+  taken.reserve(indices.size() * rows_.size());
+  for (std::size_t first = 0; first < columns_.size(); first += std::size_t(width)) {
+    for (int64_t index : indices) taken.push_back(columns_.at(first + std::size_t(index)));
+  }
+  Moments result(std::move(taken), extremes_are_bounds_);
+  result.rows_ = rows_;
+  return result;
+}
+
+Moments Moments::take_groups(const int64_t* indices, int64_t count, int64_t width) const {
+  std::lock_guard lock(mutex_);
+  Moments taken(count * width, count);
+  taken.extremes_are_bounds_ = extremes_are_bounds_;
+  for (int64_t i = 0; i < count; ++i) {
+    if (indices[i] < 0) continue;
+    auto from = columns_.begin() + indices[i] * width;
+    std::copy(from, from + width, taken.columns_.begin() + i * width);
+    taken.rows_[std::size_t(i)] = rows_[std::size_t(indices[i])];
+  }
+  return taken;
+}
+
+int64_t Moments::subtract(const Moments& other) {
+  if (&other == this) return subtract(Moments(other.snapshot()));
+  std::scoped_lock lock(mutex_, other.mutex_);
+  std::vector<Column> rest = columns_;
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    if (!rest[i].subtract(other.columns_[i])) return int64_t(i);
+  }
+  columns_ = std::move(rest);
+  for (std::size_t i = 0; i < std::min(rows_.size(), other.rows_.size()); ++i) {
+    rows_[i] = std::max<int64_t>(0, rows_[i] - other.rows_[i]);
+  }
+  extremes_are_bounds_ = true;
+  ++version_;
+  return -1;
+}
+
+int64_t Moments::fill_with_zeros(const Column& whole) {
+  ScopedFpEnvironment fp_environment;
+  std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    if (!columns_[i].fill_with_zeros(whole)) return int64_t(i);
+  }
+  ++version_;
+  return -1;
+}
+
+bool Moments::operator==(const Moments& other) const {
+  if (&other == this) return true;
+  std::scoped_lock lock(mutex_, other.mutex_);
+  if (columns_.size() != other.columns_.size()) return false;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    if (!columns_[i].equal_sums(other.columns_[i])) return false;
+  }
+  return true;
+}
+
+std::vector<Column> Moments::snapshot() const {
+  std::lock_guard lock(mutex_);
+  return columns_;
+}
+
+std::vector<Column> Moments::release() {
+  std::lock_guard lock(mutex_);
+  ++version_;
+  return std::exchange(columns_, {});
+}
+
+Column Moments::column(int64_t index) const {
+  std::lock_guard lock(mutex_);
+  return columns_[std::size_t(index)];
+}
+
+void Moments::set_column(int64_t index, Column column) {
+  std::lock_guard lock(mutex_);
+  columns_[std::size_t(index)] = std::move(column);
+  ++version_;
+}
+
+bool Moments::extremes_are_bounds() const {
+  std::lock_guard lock(mutex_);
+  return extremes_are_bounds_;
+}
+
+void Moments::set_extremes_are_bounds(bool bounds) {
+  std::lock_guard lock(mutex_);
+  extremes_are_bounds_ = bounds;
+}
+
+}  // namespace evenly
