@@ -84,7 +84,7 @@ def test_merge_groups_with_plain_moments_raises(statistics, tmp_path, source, ca
     plain = tmp_path / "plain.json"
     assert run("fit", source, "-q", "-o", plain) == 0
     assert run("merge", statistics, plain, "-o", tmp_path / "x.json") == 1
-    assert "Moments with groups can be added to such only" in capsys.readouterr().err
+    assert "Moments with groups can only be added to moments with groups" in capsys.readouterr().err
     assert run("subtract", statistics, plain, "-o", tmp_path / "x.json") == 1
     assert "Moments with groups" in capsys.readouterr().err
 
@@ -113,7 +113,7 @@ def test_apply_unknown_groups(statistics, tmp_path, capsys):
     assert run("apply", statistics, other, "-o", tmp_path / "m.csv", "--unknown", "missing") == 0
     (tmp_path / "none.csv").write_text("day,v\n1,2\n")
     assert run("apply", statistics, tmp_path / "none.csv", "-o", tmp_path / "n.csv") == 1
-    assert "every column of keys. Missing: 'station'" in capsys.readouterr().err
+    assert "every key column. Missing: 'station'" in capsys.readouterr().err
 
 
 def test_unknown_by_column_raises(source, capsys):

@@ -145,7 +145,7 @@ def test_constant_group_becomes_exactly_zero():
     assert moments.denormalize(moments.normalize(x, by=keys), by=keys).tolist() == x.tolist()
     later = np.array([[8.1], [7.1], [1.0], [3.0]])
     assert moments.normalize(later, by=keys, constant="center")[0] == 1.0
-    with pytest.raises(evenly.DataError, match="Column 0 of group 'a' of variance exactly 0"):
+    with pytest.raises(evenly.DataError, match="variance of exactly 0 in column 0 of group 'a'"):
         moments.normalize(x, by=keys, constant="error")
 
 
@@ -187,7 +187,9 @@ def test_unknown_missing_and_total():
 
 def test_key_of_another_type_raises():
     moments = evenly.fit([[1.0], [2.0]], by=[2013, 2014])
-    with pytest.raises(evenly.DataError, match=r"group '2013' \(a text; those known .* number\)"):
+    with pytest.raises(
+        evenly.DataError, match=r"group '2013' \(a text; the fitted keys have type number\)"
+    ):
         moments.normalize([[1.0]], by=["2013"])
 
 
@@ -195,11 +197,11 @@ def test_value_in_column_without_values_in_group():
     frame = pl.DataFrame({"k": ["a", "a", "b"], "v": [None, None, 1.0]})
     moments = evenly.fit(frame, by="k")
     assert moments.normalize(frame)["v"].to_list() == [None, None, 0.0]
-    with pytest.raises(evenly.DataError, match=r"at least one value.*Column 'v' of group 'a'"):
+    with pytest.raises(evenly.DataError, match=r"at least one value.*column 'v' of group 'a'"):
         moments.normalize(pl.DataFrame({"k": ["a"], "v": [1.0]}))
-    with pytest.raises(evenly.DataError, match=r"than correction=1. Column 'v' of group 'b'"):
+    with pytest.raises(evenly.DataError, match=r"than correction=1.*column 'v' of group 'b'"):
         moments.normalize(frame, correction=1)
-    with pytest.raises(evenly.DataError, match=r"than correction=1. Column 0 of group 'b'"):
+    with pytest.raises(evenly.DataError, match=r"than correction=1.*column 0 of group 'b'"):
         evenly.fit([[1.0]], by=np.array(["b"])).normalize([[1.0]], by=np.array(["b"]), correction=1)
 
 
@@ -208,7 +210,7 @@ def test_value_in_column_without_values_in_group():
 
 def test_frame_without_column_raises():
     moments = evenly.fit(table_of(), by="station")
-    with pytest.raises(evenly.ColumnError, match=r"every column of keys. Missing: 'station'"):
+    with pytest.raises(evenly.ColumnError, match=r"every key column. Missing: 'station'"):
         moments.normalize(table_of().drop_columns("station"))
     with pytest.raises(evenly.ColumnError, match=r"every column of the moments. Missing: 'v'"):
         moments.normalize(table_of().drop_columns("v"))
@@ -263,7 +265,7 @@ def test_normalize_tensor_by_group_with_gradients(shape):
 def test_tensor_by_group_errors():
     torch = pytest.importorskip("torch")
     moments = evenly.fit([[np.nan], [1.0]], by=np.array(["a", "b"]))
-    with pytest.raises(evenly.DataError, match="Column 0 of group 'a'"):
+    with pytest.raises(evenly.DataError, match="column 0 of group 'a'"):
         moments.normalize(torch.ones(1, 1), by=["a"])
     nan = torch.tensor([[float("nan")]])
     assert moments.normalize(nan, by=["a"], missing="zero").tolist() == [[0.0]]

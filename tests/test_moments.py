@@ -319,7 +319,7 @@ def test_add_with_different_names_raises(monday):
 
 
 def test_subtract_rows_never_added_raises(monday, tuesday):
-    with pytest.raises(DataError, match=r"more of column 'a' than there is: count 3 of 1"):
+    with pytest.raises(DataError, match=r"exceed the total in column 'a': count 3 of 1"):
         tuesday - monday
     with pytest.raises(DataError, match=r"sum of squares 1e\+10 of 130"):
         monday - fitted([[1.0, 1e5]], ["a", "b"])

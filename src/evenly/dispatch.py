@@ -1,7 +1,7 @@
-"""Which library an object belongs to, without importing that library.
+"""Determine the library of an object without importing that library.
 
-An object of a library exists only if the library has been imported: it is looked up in
-`sys.modules`, or by the module of the object's class.
+If an object of a library exists, the library has been imported. So libraries are looked up in
+`sys.modules`, or by the module of the class of the object.
 """
 
 import sys
@@ -15,11 +15,11 @@ import numpy as np
 from evenly.errors import format_names
 
 _ENGINES = {"dask": "dask", "distributed": "dask", "pyspark": "spark", "ray": "ray"}
-"""Top-level package of a collection's class -> the module in `evenly.engines`."""
+"""Top-level package of the class of a collection -> module in `evenly.engines`."""
 
 
 def engine_of(x: Any) -> ModuleType | None:
-    """Return the module of the distributed engine that holds a collection's data, or None.
+    """Return the module of the distributed engine of a collection, or None.
 
     For a list the first item decides: a list of Delayed objects is a Dask collection.
 
@@ -35,8 +35,8 @@ def engine_of(x: Any) -> ModuleType | None:
 
 
 @lru_cache(maxsize=1024)
-def _engine_name(kind: type) -> str | None:
-    packages = (parent.__module__.partition(".")[0] for parent in kind.__mro__)
+def _engine_name(cls: type) -> str | None:
+    packages = (parent.__module__.partition(".")[0] for parent in cls.__mro__)
     return next((_ENGINES[package] for package in packages if package in _ENGINES), None)
 
 
@@ -52,8 +52,8 @@ def container_kind(x: Any) -> Literal["tensor", "frame", "array"]:
         return "tensor"
     if hasattr(x, "dtype") or hasattr(x, "__array_interface__"):
         return "array"
-    named = hasattr(type(x), "columns") or hasattr(type(x), "schema")
-    return "frame" if named else "array"
+    has_columns = hasattr(type(x), "columns") or hasattr(type(x), "schema")
+    return "frame" if has_columns else "array"
 
 
 def is_array(x: Any) -> bool:
@@ -64,7 +64,7 @@ def is_array(x: Any) -> bool:
 
 
 def is_dbapi_cursor(x: Any) -> bool:
-    """Return whether an object is a cursor of Python's database API, which yields rows."""
+    """Return whether an object is a DB-API cursor, which yields rows."""
     return hasattr(x, "fetchmany") and hasattr(x, "description")
 
 
@@ -73,8 +73,8 @@ def is_list_of_numbers(x: Any) -> bool:
     first = x[0]
     while isinstance(first, list | tuple) and first:
         first = first[0]
-    plain = (bool, int, float, complex, str, type(None), np.generic, list, tuple)
-    return isinstance(first, plain)
+    scalars = (bool, int, float, complex, str, type(None), np.generic, list, tuple)
+    return isinstance(first, scalars)
 
 
 def is_dataset(x: Any) -> bool:
@@ -92,10 +92,10 @@ def is_iterable_dataset(x: Any) -> bool:
 
 
 def array_attributes_hint(x: Any) -> str:
-    """Return a hint that names the attributes of an object that are arrays."""
-    names = [name for name, part in getattr(x, "__dict__", {}).items() if is_array(part)]
+    """Return a hint that names the array attributes of an object; may be empty."""
+    names = [name for name, value in getattr(x, "__dict__", {}).items() if is_array(value)]
     return (
-        f" Of its parts {format_names(names)} pass select={names[0]!r}, for example."
+        f" Its array attributes are {format_names(names)}: pass select={names[0]!r}, for example."
         if names
         else ""
     )

@@ -1,4 +1,4 @@
-"""Sources into moments: `evenly.fit`."""
+"""The function `evenly.fit`, which computes the moments of a source."""
 
 import logging
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _log = logging.getLogger("evenly")
 
 
 class FitKeywords(TypedDict, total=False):
-    """Keyword arguments of `fit` apart from ``by``; see there."""
+    """Keyword arguments of `fit` other than ``by``; see `fit`."""
 
     columns: Columns | None
     exclude: Columns
@@ -59,75 +59,78 @@ def fit(
     checkpoint: Path | None = None,
     update: Path | None = None,
 ) -> Moments | GroupedMoments:
-    """Return the exact moments of every row of a source, read once.
+    """Compute the exact moments of all rows of a source.
+
+    The source is read once.
 
     Parameters
     ----------
     source
-        - an array or tensor: NumPy, torch, whatever has ``__array__`` or ``__dlpack__``, a
-          list of numbers. One dimension is one column; fields of a structured array are
-          named columns.
-        - a data frame or series: pandas, polars (lazy too), PyArrow, DuckDB, whatever has
-          ``__arrow_c_stream__`` or ``__arrow_c_array__``; a Hugging Face data set, a record
+        - an array or tensor: NumPy, torch, any object with ``__array__`` or ``__dlpack__``, a
+          list of numbers. A one-dimensional array is one column; the fields of a structured
+          array are named columns.
+        - a data frame or series: pandas, polars (also lazy), PyArrow, DuckDB, any object with
+          ``__arrow_c_stream__`` or ``__arrow_c_array__``; a Hugging Face dataset, a record
           batch reader, an Arrow Flight stream, an ADBC cursor.
         - an array or a group of Zarr, h5py or xarray, read along its chunks.
         - a path, a pattern, a folder or an fsspec URL of Parquet, Arrow IPC or Feather, CSV
-          (also compressed), NPY, NPZ, HDF5 or Zarr, or a list of them. Files are read as a
-          stream; of a folder, every file whose suffix names a format.
+          (also compressed), NPY, NPZ, HDF5 or Zarr, or a list of them. Files are read as
+          streams; in a folder, every file with the suffix of one of these formats is read.
         - images: files, folders, patterns, zip and tar archives of JPEG, PNG, WebP, TIFF, BMP
-          and GIF, or Pillow's own. A row is a pixel, in columns red, green and blue.
-        - the URL of a table or a query: ``"duckdb:///x.db?table=t"``, also ``sqlite`` and
-          ``postgresql``.
+          and GIF, or Pillow images. One row per pixel, with columns red, green and blue.
+        - the URL of a database table or query: ``"duckdb:///x.db?table=t"``, also ``sqlite``
+          and ``postgresql``.
         - an iterable of any of these: a generator, a PyTorch ``DataLoader``. Each item is
-          a batch of rows; one of one dimension is one column. A PyTorch ``Dataset`` is read
+          a batch of rows; a one-dimensional item is one column. A PyTorch ``Dataset`` is read
           sample by sample, and its samples have no axis of rows.
-        - a Dask array, data frame or bag, or a list of Delayed: each partition is fitted
-          where it is, and only its moments travel.
+        - a Dask array, data frame or bag, or a list of Delayed objects: each partition is
+          fitted on its worker, and only its moments are transferred.
     columns
-        Names or positions of the columns to fit. Without it all numeric columns are
-        fitted, booleans as 0 and 1. Timestamps, dates, times and durations are fitted when
-        they are named here, as whole numbers of their unit.
+        Names or positions of the columns to fit. None: all numeric columns, booleans as 0 and
+        1. Timestamps, dates, times and durations are fitted only if they are listed here, as
+        integers in their unit.
     exclude
         Names or positions of the columns not to fit.
     weights
-        One finite number a row, 0 or more, as an array over all rows; or the name of the
-        column that has them, which is then not fitted. A weight of 2 equals the row twice.
+        One finite, nonnegative number per row, as an array over all rows; or the name of the
+        column of weights, which is then not fitted. A weight of 2 equals the row twice.
     select
-        Which part of each batch: a position of ``(x, y)``, a key of a dict, or a tuple of
-        these for nested ones (``()`` for the whole of a list of tensors); or the array in an
-        NPZ, HDF5 or Zarr file, or the column of arrays in a data set. Without it the first
-        part of a tuple is fitted, with a remark in the log.
+        The part of each batch to fit: an index into ``(x, y)``, a key of a dict, or a tuple of
+        these for nested batches (``()`` for an entire list of tensors); or the array in an
+        NPZ, HDF5 or Zarr file, or the array column of a dataset. None: the first item of a
+        tuple, with a message in the log.
     feature_axis
-        The axis of arrays along which their columns lie: 1 for images N×C×H×W.
+        The axis of the columns in arrays: 1 for N×C×H×W images.
     infinite
         ``"error"``, or ``"missing"`` to count infinities as missing: choose it when they
         stand for "no value" in your data.
     mode
-        What the pixels of images count as. ``"RGB"``: colours, grey in each of them, alpha
-        ignored; it is what most loaders make of them. ``"L"``: one column, grey. ``"native"``:
-        as they are, which must be alike in all; choose it for alpha, CMYK and floats.
+        The mode that images are converted to. ``"RGB"``: three columns, with gray repeated in
+        each and alpha ignored, as in most data loaders. ``"L"``: one column, gray.
+        ``"native"``: no conversion, and all images must have the same bands; choose it for
+        alpha, CMYK and floats.
     broken
-        What becomes of an image that cannot be read. ``"skip"``: it is left out, counted, and
-        named in the log. ``"error"``: it is an error; choose it when none may be missing.
+        How to handle images that cannot be read. ``"skip"``: omit and count them, and name
+        them in the log. ``"error"``: raise an error; choose it when no image may be missing.
     threads
-        How many threads sum. None: as many as ``evenly.threads()`` says. The result is the
-        same bits for any number.
+        The number of threads. None: ``evenly.threads()``. The result is bit-identical for any
+        number.
     progress
         Called with a `Progress` after each block, by one thread at a time.
     by
-        The column, or list of columns, whose values say which group a row belongs to; they
-        are not fitted. Or one key per row, as an array (of N×C×H×W one an image); or the key or
-        the place of that part of batches. `GroupedMoments` come back: choose it when each
-        sensor, station or class is to have mean 0 and variance 1 by itself.
+        The column, or list of columns, with the group keys, which are not fitted. Or one key
+        per row, as an array (for N×C×H×W images one per image); or the key or the index of
+        the part of each batch that has the keys. The result is a `GroupedMoments`: choose it
+        to normalize each sensor, station or class separately.
     checkpoint
-        A path, for files that take long, images too: the sums so far are saved there every
-        few seconds, as a statistics file that also says which files are in them, and the same
-        call goes on from it after a crash, with the same bits in the end. Files that are new
-        since then are fitted; one that has changed or vanished is an error.
+        The path of a checkpoint, for long fits of files or images: the sums so far are saved
+        there every few seconds, as a statistics file that also records which files are
+        included. After a crash the same call resumes from it, with a bit-identical result.
+        New files are fitted; a file that has changed or is missing is an error. See
         ``docs/checkpoints.md``.
     update
-        The same, when the source is not all files but those that may be new: choose it for
-        the daily job. The result is the moments of all files that ever came this way.
+        Like ``checkpoint``, but the source is only the files that may be new: choose it for
+        daily jobs. The result is the moments of all files that were ever added.
 
     Returns
     -------
@@ -136,22 +139,22 @@ def fit(
     Raises
     ------
     DataError
-        For an infinity, text in a numeric CSV column, lines of unequal length, wrong
-        weights, no numeric column, no rows.
+        For an infinity, text in a numeric CSV column, lines of unequal length, invalid
+        weights, no numeric column, or no rows.
     ColumnError
-        For unknown columns, and parts whose columns differ.
+        For unknown columns, and batches or files whose columns differ.
     SourceError
-        For a file that is missing, empty, truncated or of another format, a folder of images
-        and tables, and a file that has changed since the checkpoint.
+        For a file that is missing, empty, truncated or of another format, a folder of both
+        images and tables, and a file that has changed since the checkpoint.
     UnsupportedTypeError
-        For what holds no numbers.
+        For a source that is not numeric.
     MissingExtraError
         When reading needs a package that is not installed.
 
     Notes
     -----
-    An exception that an iterable raises comes through, with a note that says where. Nothing
-    is kept of a fit that fails.
+    An exception that an iterable raises propagates, with a note that names the batch. A fit that
+    fails returns nothing.
 
     Examples
     --------
@@ -167,9 +170,9 @@ def fit(
     """
     if threads is not None and threads < 1:
         raise DataError(
-            f"threads must be 1 or more. Received: {threads}. Leave it away for the usual number."
+            f"threads must be 1 or more. Received: {threads}. Omit it to use the default."
         )
-    asked: dict[str, Any] = {
+    read_options: dict[str, Any] = {
         "columns": columns,
         "exclude": exclude,
         "weights": weights,
@@ -181,16 +184,16 @@ def fit(
     }
     given = source
     if checkpoint is not None or update is not None:
-        source = open_resumed(source, checkpoint, update, infinite=infinite, **asked)
+        source = open_resumed(source, checkpoint, update, infinite=infinite, **read_options)
     engine = engine_of(source)
     if engine is not None:
         check_distributable(weights, progress, by)
-        options = FitOptions(**asked, infinite=infinite, threads=threads)
+        options = FitOptions(**read_options, infinite=infinite, threads=threads)
         return engine.fit(source, options)  # type: ignore[no-any-return]
-    opened = open_source(source, **asked)
+    opened = open_source(source, **read_options)
     moments: Moments | GroupedMoments = run_fit(opened, infinite, threads, by=by, progress=progress)
-    asks_itself = opened is given  # who has opened it
-    if isinstance(opened, ImageSource | ResumedImageSource) and not asks_itself:
-        for doubt in opened.summary.warnings():
-            _log.warning("%s: %s", printable(opened.description), printable(doubt))
+    caller_opened = opened is given  # then the caller (the CLI) reports warnings
+    if isinstance(opened, ImageSource | ResumedImageSource) and not caller_opened:
+        for warning in opened.summary.warnings():
+            _log.warning("%s: %s", printable(opened.description), printable(warning))
     return finalize(moments, opened.left_out, opened.description)

@@ -1,4 +1,4 @@
-"""Types for annotations: named options, and protocols for what a function takes and returns."""
+"""Types for annotations: named options, and protocols for arguments and results."""
 
 import os
 from collections.abc import Iterable, Sized
@@ -8,24 +8,24 @@ import numpy as np
 import numpy.typing as npt
 
 Infinite: TypeAlias = Literal["error", "missing"]
-"""What becomes of infinities: an error, or they count as missing."""
+"""How to handle infinities: raise an error, or count them as missing."""
 Missing: TypeAlias = Literal["keep", "zero"]
-"""What becomes of NaN and null: they stay, or become 0."""
+"""How to handle NaN and null: keep them, or replace them with 0."""
 Constant: TypeAlias = Literal["zero", "center", "error"]
-"""What becomes of columns whose variance is 0."""
+"""How to handle columns whose variance is 0."""
 Unknown: TypeAlias = Literal["error", "missing", "total"]
-"""What becomes of rows whose group was not fitted."""
+"""How to handle rows whose group was not fitted."""
 ImageMode: TypeAlias = Literal["RGB", "L", "native"]
-"""The columns that the pixels of images are converted to."""
+"""The mode that images are converted to."""
 Broken: TypeAlias = Literal["skip", "error"]
-"""What becomes of images that cannot be read."""
+"""How to handle images that cannot be read."""
 
 ColumnName: TypeAlias = str | int
 """The name of a column, or its position."""
 Columns: TypeAlias = ColumnName | Iterable[ColumnName]
 """One column or several."""
 GroupBy: TypeAlias = str | int | Sized
-"""Columns of keys by name, the part of a batch that has the keys, or one key per row."""
+"""The names of key columns, the part of a batch that has the keys, or one key per row."""
 Path: TypeAlias = str | os.PathLike[str]
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -38,15 +38,15 @@ class Tensor(Protocol):
     def requires_grad(self) -> bool:
         """Whether operations are recorded for the gradient."""
 
-    def detach(self) -> Any:  # of its own type, which a protocol with Self would not match
+    def detach(self) -> Any:  # not Self, which torch's annotations would not match
         """Return the values without a gradient."""
 
 
 class Frame(Protocol):
-    """A table with named columns: of pandas, polars, PyArrow, DuckDB, Dask, Spark."""
+    """A table with named columns: pandas, polars, PyArrow, DuckDB, Dask or Spark."""
 
     @property
-    def columns(self) -> Any:  # a list, an Index, a method: each library has its own
+    def columns(self) -> Any:  # a list, an Index or a method, depending on the library
         """The columns or their names."""
 
 
@@ -58,18 +58,18 @@ class DaskCollection(Protocol):
 
 
 class RayDataset(Protocol):
-    """A dataset of Ray."""
+    """A Ray dataset."""
 
     def iter_batches(self) -> Any:
         """Iterate over batches of rows."""
 
 
 ContainerT = TypeVar("ContainerT", bound=Tensor | Frame | DaskCollection | RayDataset)
-"""What `normalize` returns in the type that it was given."""
+"""A container whose type `normalize` preserves."""
 
 
 class ScaleKeywords(TypedDict, total=False):
-    """Keyword arguments of `normalize` apart from ``out``; see `evenly.Moments.normalize`."""
+    """Keyword arguments of `evenly.Moments.normalize` other than ``out``."""
 
     dtype: object
     missing: Missing
@@ -79,7 +79,7 @@ class ScaleKeywords(TypedDict, total=False):
 
 
 class UnscaleKeywords(TypedDict, total=False):
-    """Keyword arguments of `denormalize` apart from ``out``; see `evenly.Moments.denormalize`."""
+    """Keyword arguments of `evenly.Moments.denormalize` other than ``out``."""
 
     dtype: object
     constant: Constant
@@ -88,14 +88,14 @@ class UnscaleKeywords(TypedDict, total=False):
 
 
 class GroupScaleKeywords(ScaleKeywords, total=False):
-    """Keyword arguments of `evenly.GroupedMoments.normalize`; see there."""
+    """Keyword arguments of `evenly.GroupedMoments.normalize`."""
 
     by: GroupBy | None
     unknown: Unknown
 
 
 class GroupUnscaleKeywords(UnscaleKeywords, total=False):
-    """Keyword arguments of `evenly.GroupedMoments.denormalize`; see there."""
+    """Keyword arguments of `evenly.GroupedMoments.denormalize`."""
 
     by: GroupBy | None
     unknown: Unknown

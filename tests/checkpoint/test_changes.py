@@ -75,8 +75,8 @@ def test_a_file_that_is_replaced_while_it_is_read_is_named_and_dropped(rule, fil
     message = refused(evenly.SourceError, files, **{rule: state}, progress=change, threads=1)
     assert message.startswith(f"A file must not change while it is read. Received: '{files[1]}', ")
     assert message.endswith(
-        f"No row of it is in '{state}', which has all other files. Run the same command "
-        "again when nothing writes to it any more."
+        f"None of its rows are included in '{state}'; all other files are. Run the same command "
+        "again when no other program writes to the file."
     )
     assert ledger(state) == {files[0].name: 20, files[2].name: 22}
     assert evenly.load(state) == evenly.fit([files[0], files[2]])
@@ -108,7 +108,7 @@ def test_a_file_that_changes_after_an_earlier_run_read_a_part_is_refused(files, 
     assert 0 < ledger(state)[files[0].name] < 20
     rewrite(files[0], 50)
     message = refused(evenly.SourceError, files[:1], checkpoint=state)
-    assert message.startswith("A file that is in the sums must stay as it was")
+    assert message.startswith("A file that is already included must not change.")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -82,7 +82,7 @@ def test_groups_go_on_in_the_middle_of_a_file(kind, columns, tmp_path, monkeypat
     assert moments == expected == evenly.load(state)
     assert moments.by == "k"
     assert number > 1
-    with pytest.raises(evenly.DataError, match=r"Received: no by=; .* was begun with by='k'"):
+    with pytest.raises(evenly.DataError, match=r"Received: no by=; .* was started with by='k'"):
         evenly.fit(path, checkpoint=state, weights="a")
 
 

@@ -131,7 +131,7 @@ def test_a_changed_image_is_an_error(rule, photos, state):
     evenly.fit(photos, **{rule: state})
     (photos / "0/00.png").write_bytes(MANY["0/03.png"])
     message = refused(evenly.SourceError, photos, **{rule: state})
-    assert message.startswith("A file that is in the sums must stay as it was when it was read.")
+    assert message.startswith("A file that is already included must not change.")
     assert f"'{photos}/0/00.png', then " in message
 
 
@@ -141,7 +141,7 @@ def test_a_vanished_image_is_an_error_and_none_for_an_update(photos, state):
     message = refused(evenly.SourceError, photos, checkpoint=state)
     assert "'photos/0/00.png'" not in message
     assert f"{photos}/0/00.png" in message
-    assert message.endswith(f"begin anew without them: remove '{state}'.")
+    assert message.endswith(f"start again without them: remove '{state}'.")
     assert evenly.fit(photos, update=state) == whole
 
 
@@ -246,8 +246,9 @@ def test_strict_stops_and_going_on_may_leave_it_away(photos, state):
     assert message.startswith(f"Every image must be readable. Received: {photos}/broken.jpg")
     assert evenly.fit(photos, update=state) == whole
     assert refused(evenly.DataError, photos, update=state, broken="error") == (
-        "A fit goes on with the options that it was begun with. Received: broken='error'; "
-        f"'{state}' was begun with broken='skip'. Pass the same, or begin anew with another "
+        "A fit must be resumed with the options that it was started with. Received: "
+        f"broken='error'; '{state}' was started with broken='skip'. Pass the same options, or "
+        "start again with another "
         "checkpoint."
     )
 
@@ -258,7 +259,7 @@ def test_strict_stops_and_going_on_may_leave_it_away(photos, state):
 def test_another_mode_is_refused(photos, state):
     evenly.fit(photos, checkpoint=state)
     message = refused(evenly.DataError, photos, checkpoint=state, mode="L")
-    assert f"Received: mode='L'; '{state}' was begun with mode='RGB'." in message
+    assert f"Received: mode='L'; '{state}' was started with mode='RGB'." in message
 
 
 def test_options_of_images_do_not_matter_to_tables(days, state):
@@ -269,12 +270,12 @@ def test_options_of_images_do_not_matter_to_tables(days, state):
 def test_images_and_tables_have_checkpoints_of_their_own(photos, days, state, tmp_path):
     evenly.fit(photos, checkpoint=state)
     assert refused(evenly.DataError, days, update=state) == (
-        "A checkpoint is of images or of tables and arrays, not of both. Received: tables or "
-        f"arrays; in '{state}' are images. Take another checkpoint."
+        "A checkpoint holds either images or tables and arrays. Received: tables or arrays; "
+        f"'{state}' holds images. Use another checkpoint."
     )
     evenly.fit(days, checkpoint=tmp_path / "days.json")
     message = refused(evenly.DataError, photos, update=tmp_path / "days.json")
-    assert "Received: images; in " in message
+    assert "Received: images; " in message
 
 
 @pytest.mark.parametrize("columns", [["green"], ["blue", "red"], [2, 0]])
@@ -304,7 +305,7 @@ def test_what_has_no_white_is_not_added_to_16_bits_of_before(tmp_path, state):
     Image.fromarray(np.ones((3, 3), np.float32)).save(tmp_path / "b.tiff")
     evenly.fit(tmp_path / "b.tiff", update=state, mode="native")
     message = refused(evenly.DataError, tmp_path / "a.png", update=state, mode="native")
-    assert f"Received: {tmp_path}/a.png, with float32 and uint16. Fit them apart." in message
+    assert f"Received: {tmp_path}/a.png, with float32 and uint16. Fit them separately." in message
     assert ledger(state) == {"b.tiff": 9}
 
 
@@ -343,7 +344,7 @@ def test_an_interrupt_saves_what_is_summed(threads, photos, state, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt) as caught:
         evenly.fit(photos, checkpoint=state, progress=once(interrupt), threads=threads)
-    assert str(caught.value) == f"interrupted; the same again goes on from what '{state}' has."
+    assert str(caught.value) == f"interrupted. Run the same command again to resume from '{state}'."
     assert 0 < len(ledger(state)) < len(MANY)
     assert evenly.fit(photos, checkpoint=state) == whole
 
@@ -381,12 +382,13 @@ def test_the_command_says_what_of_it_is_of_this_run(photos, state, capsys):
     assert capsys.readouterr().err == (
         "in this run: 2 images, one row per pixel\n"
         f"skipped: 1 of 3 images ({photos}/broken.jpg: it is empty)\n"
-        f"in {state} already: 2 files\n"
+        f"resumed from {state}: 2 files already included\n"
     )
     assert main(["fit", str(photos), "--checkpoint", str(state), "--strict"]) == 1
     assert capsys.readouterr().err == (
-        "evenly: A fit goes on with the options that it was begun with. Received: --strict; "
-        f"'{state}' was begun with no --strict. Pass the same, or begin anew with another "
+        "evenly: A fit must be resumed with the options that it was started with. Received: "
+        f"--strict; '{state}' was started with no --strict. Pass the same options, or start again "
+        "with another "
         "checkpoint.\n"
     )
 

@@ -62,7 +62,7 @@ def test_the_command_goes_on_and_says_so(folder):
     assert first.returncode == 0
     again = run("fit", *files, "--checkpoint", state)
     assert again.stdout == first.stdout
-    assert again.stderr == f"left out: t (text)\nin {state} already: 2 files\n"
+    assert again.stderr == f"left out: t (text)\nresumed from {state}: 2 files already included\n"
     assert evenly.load(state) == evenly.load(output)
     assert "files" not in json.loads(output.read_text())
     assert run("show", state).stdout == first.stdout
@@ -72,7 +72,7 @@ def test_the_daily_job_adds_what_is_new(folder):
     state = folder / "state.json"
     assert run("fit", folder / "0.csv", "--update", state, "-q").returncode == 0
     done = run("fit", folder / "*.csv", "--update", state)
-    assert done.stderr == f"left out: t (text)\nin {state} already: 1 file\n"
+    assert done.stderr == f"left out: t (text)\nresumed from {state}: 1 file already included\n"
     assert evenly.load(state) == evenly.fit([folder / "0.csv", folder / "1.csv"])
 
 
@@ -117,6 +117,8 @@ def test_a_signal_saves_before_the_end(number, status, tmp_path):
         _, err = process.communicate()
     assert process.returncode == status
     if number == signal.SIGINT:
-        assert err == f"evenly: interrupted; the same again goes on from what '{state}' has.\n"
+        assert err == (
+            f"evenly: interrupted. Run the same command again to resume from '{state}'.\n"
+        )
     assert 0 < evenly.load(state).rows < 3_000_000_000
     assert os.listdir(tmp_path).count(".state.json.lock") == 0

@@ -25,8 +25,9 @@ def test_two_processes_at_once_are_noticed(days, state):
     lock = Lock(str(state))
     try:
         assert refused(evenly.SourceError, days, checkpoint=state) == (
-            f"A checkpoint is for one process at a time. Received: '{state}', which process "
-            f"{os.getpid()} is working with. Wait until it has ended, or take another "
+            "A checkpoint can be used by only one process at a time. Received: "
+            f"'{state}', which process {os.getpid()} is using. Wait until it has ended, or use "
+            "another "
             "checkpoint and merge the two."
         )
     finally:
@@ -67,7 +68,7 @@ def test_a_lock_that_is_not_ours_is_refused_and_not_touched(put, reason, days, s
     other, lock = state.with_name("other.txt"), state.with_name(".state.json.lock")
     other.write_text("precious\n")
     put(lock, other)
-    with pytest.raises(evenly.SourceError, match=f"{reason}. Somebody else may have put it there"):
+    with pytest.raises(evenly.SourceError, match=f"{reason}. Another user may have created it"):
         evenly.fit(days, checkpoint=state)
     assert other.read_text() == "precious\n"
     assert lock.lstat()
@@ -79,7 +80,7 @@ def test_a_checkpoint_has_a_lock_however_long_its_name_is(name, days, state):
     path = state.with_name(name)
     lock = Lock(str(path))
     try:
-        assert "for one process at a time" in refused(evenly.SourceError, days, checkpoint=path)
+        assert "only one process at a time" in refused(evenly.SourceError, days, checkpoint=path)
     finally:
         lock.release()
     assert evenly.fit(days, checkpoint=path).rows == 3
@@ -186,7 +187,7 @@ def test_an_interrupt_saves_what_is_summed(suffix, tmp_path, state, monkeypatch)
 
     with pytest.raises(KeyboardInterrupt) as caught:
         evenly.fit(path, checkpoint=state, progress=interrupt, threads=1)
-    assert str(caught.value) == f"interrupted; the same again goes on from what '{state}' has."
+    assert str(caught.value) == f"interrupted. Run the same command again to resume from '{state}'."
     assert 15 <= ledger(state)[path.name] < 60
     assert evenly.fit(path, checkpoint=state) == whole
 

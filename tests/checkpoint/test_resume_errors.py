@@ -31,10 +31,10 @@ def test_a_changed_file_is_an_error_that_says_what_it_was(rule, days, state):
     day(days / "2.csv", 4)
     before = state.read_bytes()
     assert refused(evenly.SourceError, days, **{rule: state}) == (
-        "A file that is in the sums must stay as it was when it was read. Received: "
+        "A file that is already included must not change. Received: "
         f"'{days}/2.csv', then 6 bytes of 2026-01-01 00:00:00.000000002 UTC; now 10 bytes of "
-        "2026-01-01 00:00:00.000000004 UTC. Its old rows cannot be taken out any more. Put the "
-        f"old file back, or begin anew: remove '{state}'."
+        "2026-01-01 00:00:00.000000004 UTC. Its old rows cannot be removed. Restore the old "
+        f"file, or start again: remove '{state}'."
     )
     assert state.read_bytes() == before
 
@@ -61,9 +61,9 @@ def test_a_vanished_file_is_an_error_that_says_what_to_do(days, state):
     evenly.fit(days, checkpoint=state)
     (days / "2.csv").unlink()
     assert refused(evenly.SourceError, days, checkpoint=state) == (
-        f"All files whose rows are in '{state}' must be among the sources. Missing: "
-        f"'{days}/2.csv' (6 bytes of 2026-01-01 00:00:00.000000002 UTC), which is gone. Put them "
-        f"back; or, if the sources are only what is new, pass update='{state}'; or begin anew "
+        f"All files that '{state}' includes must be among the sources. Missing: "
+        f"'{days}/2.csv' (6 bytes of 2026-01-01 00:00:00.000000002 UTC), which is gone. Restore "
+        f"them; or, if the sources are only the new files, pass update='{state}'; or start again "
         f"without them: remove '{state}'."
     )
 
@@ -79,7 +79,7 @@ def test_many_vanished_files_are_counted(days, state):
         day(days / f"{number}.csv", number)
     evenly.fit(days, checkpoint=state)
     message = refused(evenly.SourceError, days / "1.csv", checkpoint=state)
-    assert "and 3 more. Put" in message
+    assert "and 3 more. Restore" in message
 
 
 def test_an_update_needs_only_what_is_new(days, state):
@@ -107,7 +107,7 @@ def test_an_update_refuses_a_file_that_was_moved(days, state):
     (days / "2.csv").rename(days / "old" / "2.csv")
     message = refused(evenly.SourceError, days / "old" / "2.csv", update=state)
     assert message.startswith("A file must not be read twice. Received: ")
-    assert f"time of '{days}/2.csv'" in message
+    assert f"modification time of '{days}/2.csv'" in message
 
 
 def test_an_update_takes_a_file_that_looks_like_one_that_is_there(days, state):
@@ -123,7 +123,7 @@ def test_a_file_is_named_once(days, state):
     message = refused(evenly.SourceError, [days / "1.csv", days / "link.csv"], checkpoint=state)
     assert message == (
         f"With a checkpoint every file is read once. Received twice: '{days}/1.csv', also as "
-        f"'{days}/link.csv'. Name it once."
+        f"'{days}/link.csv'. Pass it once."
     )
 
 
@@ -174,18 +174,18 @@ def test_files_beside_the_folder_have_their_absolute_names(days, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"columns": "x"}, "columns=['x']; '{}' was begun with no columns=."),
-        ({"exclude": ["y"]}, "exclude=['y']; '{}' was begun with no exclude=."),
-        ({"feature_axis": 1}, "feature_axis=1; '{}' was begun with feature_axis=-1."),
-        ({"weights": "w"}, "weights='w'; '{}' was begun with no weights=."),
-        ({"select": ("a", 0)}, "select=['a', 0]; '{}' was begun with no select=."),
+        ({"columns": "x"}, "columns=['x']; '{}' was started with no columns=."),
+        ({"exclude": ["y"]}, "exclude=['y']; '{}' was started with no exclude=."),
+        ({"feature_axis": 1}, "feature_axis=1; '{}' was started with feature_axis=-1."),
+        ({"weights": "w"}, "weights='w'; '{}' was started with no weights=."),
+        ({"select": ("a", 0)}, "select=['a', 0]; '{}' was started with no select=."),
     ],
 )
 def test_other_options_are_refused(options, said, days, state):
     evenly.fit(days, checkpoint=state)
     assert refused(evenly.DataError, days, checkpoint=state, **options) == (
-        "A fit goes on with the options that it was begun with. Received: "
-        f"{said.format(state)} Pass the same, or begin anew with another checkpoint."
+        "A fit must be resumed with the options that it was started with. Received: "
+        f"{said.format(state)} Pass the same options, or start again with another checkpoint."
     )
 
 
@@ -196,7 +196,7 @@ def test_infinity_may_become_missing_and_not_an_error_again(days, state):
     whole = evenly.fit(days, infinite="missing")
     assert evenly.fit(days, checkpoint=state, infinite="missing") == whole
     message = refused(evenly.DataError, days, checkpoint=state, infinite="error")
-    assert f"infinite='error'; '{state}' was begun with infinite='missing'." in message
+    assert f"infinite='error'; '{state}' was started with infinite='missing'." in message
 
 
 def test_the_same_options_in_other_words_are_the_same(days, state):
@@ -210,7 +210,7 @@ def test_the_same_options_in_other_words_are_the_same(days, state):
 )
 def test_what_is_no_file_is_an_error_that_says_what_to_do(rule, source, state):
     message = refused(evenly.UnsupportedTypeError, source, **{rule: state})
-    assert message.startswith(f"{rule}= keeps account of files: a source must be a path")
+    assert message.startswith(f"{rule}= records files: a source must be a path")
     assert message.endswith("evenly.fit(part).save(path); evenly.merge(map(evenly.load, paths)).")
     assert not state.exists()
 
@@ -229,7 +229,7 @@ def test_statistics_without_files_are_no_checkpoint(days, state):
     evenly.fit(days).save(state)
     before = state.read_bytes()
     message = refused(evenly.SourceError, days, checkpoint=state)
-    assert message.startswith("A checkpoint must say which files are in its sums. Received: ")
+    assert message.startswith("A checkpoint must record which files are included. Received: ")
     assert state.read_bytes() == before
 
 
@@ -262,12 +262,12 @@ def test_a_checkpoint_that_claims_too_many_rows_is_refused(days, state):
 def test_a_checkpoint_in_no_folder_is_known_before_anything_is_read(days, tmp_path):
     path = tmp_path / "absent" / "state.json"
     message = refused(evenly.SourceError, days, checkpoint=path, progress=pytest.fail)
-    assert message.startswith("A checkpoint must be in a folder that can be written. Received: ")
+    assert message.startswith("A checkpoint must be in a writable folder. Received: ")
 
 
 def test_a_checkpoint_far_away_is_refused(days):
     message = refused(evenly.SourceError, days, checkpoint="s3://bucket/state.json")
-    assert message.startswith("A checkpoint must be a file on this machine, to be replaced and ")
+    assert message.startswith("A checkpoint must be a local file, which can be replaced and ")
 
 
 def test_no_rows_yet_are_an_error_and_a_checkpoint(tmp_path, state):
@@ -298,9 +298,7 @@ def test_a_zarr_folder_that_has_changed_is_noticed(change, tmp_path, state):
         array[5] = 2.0
     else:
         chunks[-1].unlink()
-    assert "must stay as it was" in refused(
-        evenly.SourceError, tmp_path / "a.zarr", checkpoint=state
-    )
+    assert "must not change" in refused(evenly.SourceError, tmp_path / "a.zarr", checkpoint=state)
 
 
 def test_what_has_no_size_and_no_time_is_refused(tmp_path):

@@ -102,10 +102,10 @@ def test_what_is_given_again_is_finished(folder):
     with pytest.raises(evenly.SourceError) as caught:
         evenly.fit(folder / "data" / "2.csv", update=state)
     assert str(caught.value) == (
-        "A file that was read in part must be among the sources, if it is not below the folder of "
-        f"'{state}': nothing else is opened only because a statistics file names it. Missing: "
-        f"'{begun}', of which 0 rows are in the sums. Pass it again together with the new "
-        "sources, and it is finished."
+        f"A partly read file must be among the sources unless it is below the folder of '{state}': "
+        "other files are not opened only because a statistics file names them. Missing: "
+        f"'{begun}', of which 0 rows are included. Pass it together with the new sources to "
+        "finish it."
     )
     moments = evenly.fit([folder / "data" / "2.csv", begun], update=state)
     assert moments == evenly.fit([folder / "data" / "1.csv", folder / "data" / "2.csv", begun])

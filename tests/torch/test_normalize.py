@@ -231,18 +231,22 @@ class _Normalized(torch.utils.data.Dataset):
 
 
 def test_fit_from_moments_and_freeze_check_statistics():
-    with pytest.raises(DataError, match=r"at least one value a column. Column 1 without"):
+    with pytest.raises(
+        DataError, match=r"at least one value per column. Received: no value in column 1"
+    ):
         Normalize.fit(torch.tensor([[1.0, torch.nan]]))
-    with pytest.raises(DataError, match=r"more values a column than correction=1"):
+    with pytest.raises(DataError, match=r"more values per column than correction=1"):
         Normalize.from_moments(evenly.fit(ROWS[:1]), correction=1)
     layer = Normalize(3, constant="error")
     layer(ROWS)
-    with pytest.raises(DataError, match=r"no column may be constant. Column 2 of variance"):
+    with pytest.raises(
+        DataError, match=r"no column may be constant. Received: a variance of exactly 0 in column 2"
+    ):
         layer.freeze()
     assert not layer.frozen
     with pytest.raises(DataError, match=r"no column may be constant"):
         layer.eval()(ROWS)
-    with pytest.raises(DataError, match=r"at least one value a column"):
+    with pytest.raises(DataError, match=r"at least one value per column"):
         Normalize(3).freeze()
 
 

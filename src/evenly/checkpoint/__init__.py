@@ -1,1 +1,1 @@
-"""Checkpoints: a statistics file with a manifest of the files in it. See README.md here."""
+"""Checkpoints: statistics files with a manifest of the files. See README.md here."""

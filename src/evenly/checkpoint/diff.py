@@ -1,15 +1,15 @@
-"""The files that are there now, against those of a ledger."""
+"""Compare the source files with the files of a manifest."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from evenly.checkpoint.errors import (
     changed_error,
     duplicate_error,
-    incomplete,
+    incomplete_error,
     missing_error,
-    moved,
+    moved_error,
 )
 from evenly.checkpoint.relative_paths import PathMapper
 from evenly.sources.files.fingerprint import Fingerprint, fingerprint
@@ -17,21 +17,21 @@ from evenly.sources.files.locate import FileList, is_url
 from evenly.statistics_file import FileRecord
 
 Rule = Literal["checkpoint", "update"]
-"""What the files that are given stand for: all that the sums shall have (``"checkpoint"``: one
-that is missing is an error), or what may be new (``"update"``)."""
+"""``"checkpoint"``: the given files are all files, and a missing one is an error. ``"update"``:
+the given files are those that may be new."""
 
 
 class FileDiff(NamedTuple):
-    """What is still to be read, and what is not.
+    """The files that remain to be read, and the number of those that do not.
 
     Attributes
     ----------
     paths, files
-        To be read, in this order: the path, and what the ledger has of it so far.
+        The files to read, in this order: their paths, and their records so far.
     skipped
-        How many of those given are in the sums already.
+        The number of given files that are already included.
     nbytes
-        Of all that are to be read; None when unknown.
+        The size of all files to read; None when unknown.
     """
 
     paths: list[str]
@@ -49,36 +49,51 @@ def compare(
     *,
     fingerprint_of: Callable[[str], Fingerprint] = fingerprint,
 ) -> FileDiff:
-    """Return what is to be read of the files given, after the rule.
+    """Return the files that remain to be read.
 
-    With ``"update"``, a file that was begun and is not given is finished first, if it is below the
-    folder of the checkpoint. No other file or URL that only the checkpoint names is looked at: it
-    may come from somebody else. `fingerprint` looks at a file.
+    With ``"update"``, a partly read file that is not given is finished first if it is below the
+    folder of the checkpoint. No other file or URL that only the checkpoint names is accessed,
+    since the checkpoint may come from an untrusted source.
+
+    Parameters
+    ----------
+    given
+        The paths of the source files.
+    known
+        The files of the manifest by their stored paths.
+    names
+        Converts between paths and stored paths.
+    rule
+        The meaning of the given files.
+    checkpoint
+        The path of the statistics file, for messages.
+    fingerprint_of
+        Returns the fingerprint of a file.
 
     Raises
     ------
     SourceError
-        When a file has changed since it was read, is given twice, has vanished (with
-        ``"checkpoint"``), was moved to where it would be read again, or was begun and is to be
-        given.
+        When a file has changed since it was read, is given twice, is missing (with
+        ``"checkpoint"``), was moved to where it would be read again, or was partly read and must
+        be given again.
     """
-    there = _named(given, names)
-    missing = [file for file in known.values() if file.path not in there]
+    given_paths = _paths_by_stored(given, names)
+    missing = [file for file in known.values() if file.path not in given_paths]
     if rule == "checkpoint" and missing:
         raise missing_error(missing, names, checkpoint)
-    begun = [file for file in missing if not file.complete]
-    if distant := [file for file in begun if not names.is_below(file.path)]:
-        raise incomplete(distant, names, checkpoint)
-    unfinished = {file.path: names.path(file.path) for file in begun}
+    incomplete = [file for file in missing if not file.complete]
+    if outside := [file for file in incomplete if not names.is_below(file.path)]:
+        raise incomplete_error(outside, names, checkpoint)
+    unfinished = {file.path: names.path(file.path) for file in incomplete}
     paths, files, skipped = FileList(), [], 0
-    elsewhere = _by_looks(missing)
-    for stored, path in (unfinished | there).items():
-        stamp, file = fingerprint_of(path), known.get(stored)
+    missing_by_identity = {_identity(file): file for file in missing}
+    for stored, path in (unfinished | given_paths).items():
+        now, file = fingerprint_of(path), known.get(stored)
         if file is None:
-            file = FileRecord(stored, *stamp, 0, False)
-            _check_not_moved(file, path, elsewhere, names, checkpoint)
-        elif stamp != (file.bytes, file.modified):
-            raise changed_error(path, file, stamp, checkpoint)
+            file = FileRecord(stored, *now, 0, False)
+            _check_not_moved(file, path, missing_by_identity, names, checkpoint)
+        elif now != (file.bytes, file.modified):
+            raise changed_error(path, file, now, checkpoint)
         if file.complete:
             skipped += 1
         else:
@@ -88,45 +103,41 @@ def compare(
     return FileDiff(paths, files, skipped, None if None in sizes else sum(filter(None, sizes)))
 
 
-def _named(given: Sequence[str], names: PathMapper) -> dict[str, str]:
-    """Return the paths by their names in the ledger."""
-    there: dict[str, str] = {}
+def _paths_by_stored(given: Sequence[str], names: PathMapper) -> dict[str, str]:
+    """Return the paths by their stored paths."""
+    paths: dict[str, str] = {}
     for path in given:
         stored = names.to_stored(path)
-        if stored in there:
-            raise duplicate_error(there[stored], path)
-        there[stored] = path
-    return there
+        if stored in paths:
+            raise duplicate_error(paths[stored], path)
+        paths[stored] = path
+    return paths
 
 
-Looks = tuple[str, int | None, int | str | None]
+Identity = tuple[str, int | None, int | str | None]
 
 
-def _by_looks(files: Iterable[FileRecord]) -> dict[Looks, FileRecord]:
-    """Return the files of the ledger by what a file keeps when it is moved."""
-    return {_looks(file): file for file in files}
-
-
-def _looks(file: FileRecord) -> Looks:
+def _identity(file: FileRecord) -> Identity:
+    """Return the properties that a file keeps when it is moved: name, size and time."""
     return file.path.rpartition("/")[2], file.bytes, file.modified
 
 
 def _check_not_moved(
     new: FileRecord,
     path: str,
-    elsewhere: dict[Looks, FileRecord],
+    missing_by_identity: dict[Identity, FileRecord],
     names: PathMapper,
     checkpoint: str,
 ) -> None:
-    """Refuse a file that looks as one in the sums which is no longer where it was.
+    """Reject a new file that seems to be an included file that was moved.
 
-    Nothing but its path would tell that it is not new, and its rows would count twice.
+    Only its path differs from that of the included file, and its rows would count twice.
     """
-    file = elsewhere.get(_looks(new))
+    file = missing_by_identity.get(_identity(new))
     if file is None or is_url(file.path):
         return
     before = names.path(file.path)
     if not names.is_below(file.path):
-        raise moved(path, before, "not among the sources", checkpoint)
+        raise moved_error(path, before, "not among the sources", checkpoint)
     if not os.path.exists(before):
-        raise moved(path, before, "no longer there", checkpoint)
+        raise moved_error(path, before, "no longer there", checkpoint)

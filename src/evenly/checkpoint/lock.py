@@ -1,4 +1,4 @@
-"""One process at a time works with a checkpoint."""
+"""Lock a checkpoint, so that only one process uses it at a time."""
 
 import contextlib
 import hashlib
@@ -7,25 +7,31 @@ import os
 from evenly.errors import SourceError
 from evenly.system import private_files
 
-_LONGEST = 255
-"""Bytes of a file's name, on most file systems."""
+_MAX_NAME = 255
+"""Maximum length of a file name in bytes, on most file systems."""
 
 
 class Lock:
-    """A lock on a file beside the checkpoint, which itself is replaced at each save.
+    """A lock on a file next to the checkpoint.
 
-    The system lets go of it when the process ends, by `kill -9` too: a file that was left
-    behind locks nothing. Where the system has no such locks, nothing is locked.
+    The checkpoint itself is not locked, since each save replaces it. The system releases the lock
+    when the process ends, also by ``kill -9``: a lock file that was left behind has no effect. On
+    systems without such locks, nothing is locked.
+
+    Parameters
+    ----------
+    checkpoint
+        The path of the checkpoint.
 
     Raises
     ------
     SourceError
-        When another process has it, or the file cannot be made.
+        When another process holds the lock, or the lock file cannot be created.
     """
 
     def __init__(self, checkpoint: str) -> None:
         folder, name = os.path.split(os.path.realpath(checkpoint))
-        self._path = os.path.join(folder, _name(name))
+        self._path = os.path.join(folder, _lock_name(name))
         self._descriptor = -1
         if private_files.CAN_LOCK:
             self._acquire(checkpoint)
@@ -35,33 +41,33 @@ class Lock:
             try:
                 descriptor, created = private_files.open_or_create(self._path, 0o666)
             except OSError as error:
-                raise _unopened(checkpoint, self._path, error) from None
+                raise _open_error(checkpoint, self._path, error) from None
             try:
-                self._take(descriptor, created, checkpoint)
+                self._lock_file(descriptor, created, checkpoint)
             finally:
                 if self._descriptor < 0:
                     os.close(descriptor)
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
 
-    def _take(self, descriptor: int, created: bool, checkpoint: str) -> None:
-        """Keep a file that was opened, locked; not one that was removed before it was locked.
+    def _lock_file(self, descriptor: int, created: bool, checkpoint: str) -> None:
+        """Lock an open file, and keep it unless it was removed before it was locked.
 
-        Nothing is written to it before it is known to be ours.
+        Nothing is written to the file before it is known to be a private file of this user.
         """
         if not private_files.lock(descriptor):
             raise _locked_error(checkpoint, _holder(descriptor))
         if not private_files.is_at(descriptor, self._path):
             return
         if not created and (reason := private_files.not_private_reason(descriptor)):
-            raise _foreign(checkpoint, self._path, reason)
+            raise _not_private_error(checkpoint, self._path, reason)
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Let go of the lock; again does nothing."""
+        """Release the lock; further calls have no effect."""
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):
-                os.unlink(self._path)  # before it is unlocked: else it may be another's by then
+                os.unlink(self._path)  # first: once unlocked, another process may have locked it
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -69,20 +75,20 @@ class Lock:
         self.release()
 
 
-def _name(checkpoint: str) -> str:
-    """Return the name of the lock of a checkpoint, which need not fit into that of a file.
+def _lock_name(checkpoint: str) -> str:
+    """Return the name of the lock file, with a digest if the name would be too long.
 
-    >>> _name("state.json"), len(_name(250 * "x"))
+    >>> _lock_name("state.json"), len(_lock_name(250 * "x"))
     ('.state.json.lock', 45)
     """
     name = f".{checkpoint}.lock"
-    if len(os.fsencode(name)) <= _LONGEST:
+    if len(os.fsencode(name)) <= _MAX_NAME:
         return name
     return f".evenly-{hashlib.blake2b(os.fsencode(checkpoint), digest_size=16).hexdigest()}.lock"
 
 
 def _holder(descriptor: int) -> str:
-    """Return the process that has written its number into a lock; nothing when none has."""
+    """Return the process number written in a lock file, or an empty string."""
     text = (
         ""
         if private_files.not_private_reason(descriptor)
@@ -94,26 +100,26 @@ def _holder(descriptor: int) -> str:
 def _locked_error(checkpoint: str, holder: str) -> SourceError:
     who = f"process {holder}" if holder else "another process"
     return SourceError(
-        "A checkpoint is for one process at a time. "
-        f"Received: {checkpoint!r}, which {who} is working with. Wait until it has ended, or "
-        "take another checkpoint and merge the two."
+        "A checkpoint can be used by only one process at a time. "
+        f"Received: {checkpoint!r}, which {who} is using. Wait until it has ended, or "
+        "use another checkpoint and merge the two."
     )
 
 
-def _unopened(checkpoint: str, path: str, error: OSError) -> SourceError:
+def _open_error(checkpoint: str, path: str, error: OSError) -> SourceError:
     if os.path.islink(path):
-        return _foreign(checkpoint, path, "is a symbolic link")
+        return _not_private_error(checkpoint, path, "is a symbolic link")
     folder = os.path.dirname(path)
     reason = (error.strerror or str(error)).lower()
     return SourceError(
-        f"A checkpoint must be in a folder that can be written. Received: {checkpoint!r}, and in "
-        f"{folder!r} nothing can be written: {reason}. Choose another path, or create the folder."
+        f"A checkpoint must be in a writable folder. Received: {checkpoint!r}, and "
+        f"{folder!r} cannot be written: {reason}. Choose another path, or create the folder."
     )
 
 
-def _foreign(checkpoint: str, path: str, reason: str) -> SourceError:
+def _not_private_error(checkpoint: str, path: str, reason: str) -> SourceError:
     return SourceError(
         "The lock of a checkpoint must be a regular file of this user, with one name. Received: "
-        f"{checkpoint!r}, whose lock {path!r} {reason}. Somebody else may have put it there: look "
-        "at it and remove it, or choose a folder that only you can write."
+        f"{checkpoint!r}, whose lock {path!r} {reason}. Another user may have created it: inspect "
+        "and remove it, or choose a folder that only you can write."
     )

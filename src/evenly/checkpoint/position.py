@@ -1,30 +1,30 @@
-"""How far the reading has come: which file, which row."""
+"""The read position of a fit: the current file and row."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from evenly.checkpoint.errors import Change, changed_error
-from evenly.errors import SourceError
+from evenly.checkpoint.errors import Change, changed_error, truncated_error
 from evenly.redaction import redact_url
 from evenly.sources.files.fingerprint import Watch
 from evenly.statistics_file import FileRecord
 
 
 class ReadPosition:
-    """Follows blocks, which come file by file and row by row, and knows those read before.
+    """Track the blocks of a fit, and which of their rows were read in an earlier run.
 
-    A block says by its `label` which file it is from: the file's label, or in an archive this
-    and the member's name. A file without rows is passed when the one after it begins.
+    Blocks arrive file by file, rows in order. The `label` of a block names its file: it is the
+    label of the file, followed by the name of the member if the file is an archive. A file
+    without rows ends when the next one starts.
 
     Parameters
     ----------
     paths, files
-        The paths that are read, in order, with what the ledger has of each: the rows that
-        are in the sums already are those to be passed over.
+        The paths to read, in order, and their records in the manifest. The rows that are
+        already included are skipped.
     watch
-        Tells whether a file is still what it was when it was opened.
+        Detects whether a file has changed since it was opened.
     checkpoint
-        For messages.
+        The path of the checkpoint, for messages.
 
     Attributes
     ----------
@@ -33,16 +33,18 @@ class ReadPosition:
 
     Examples
     --------
-    >>> course = ReadPosition(["a.csv", "b.zip"], [FileRecord("a", 9, 0, 20, False),
-    ...                                      FileRecord("b", 9, 0, 0, False)])
-    >>> course.enter("a.csv"), course.known(0, 30)
+    >>> position = ReadPosition(
+    ...     ["a.csv", "b.zip"],
+    ...     [FileRecord("a", 9, 0, 20, False), FileRecord("b", 9, 0, 0, False)],
+    ... )
+    >>> position.enter_file("a.csv"), position.already_read(0, 30)
     (False, 20)
-    >>> course.reach(30)
-    >>> course.enter("b.zip/x.csv")
+    >>> position.advance(30)
+    >>> position.enter_file("b.zip/x.csv")
     True
-    >>> list(course.settle())
+    >>> list(position.finish_files())
     ['a.csv']
-    >>> [(file.path, file.rows, file.complete) for file in course.read()]
+    >>> [(file.path, file.rows, file.complete) for file in position.records()]
     [('a', 30, True)]
     """
 
@@ -59,105 +61,102 @@ class ReadPosition:
         self._watch = Watch() if watch is None else watch
         self._checkpoint = checkpoint
         self.changed: dict[str, Change] = {}
-        self._ended: deque[tuple[str, FileRecord]] = deque()  # until `settle`
+        self._ended: deque[tuple[str, FileRecord]] = deque()  # until `finish_files`
         self._number = -1 if paths else 0
         self._label: str | None = None
-        self._base = 0  # rows of the file in places before this one
+        self._base = 0  # rows of the file under earlier labels
         self._row = 0  # rows of this label that were read
-        self._read: list[FileRecord] = []
+        self._records: list[FileRecord] = []
 
     def enter_file(self, label: str) -> bool:
-        """Go to a place; return whether a file has ended before it."""
+        """Move to the file of a label; return whether another file has ended."""
         if label == self._label:
             return False
         number = self._number
-        if number < 0 or not self._holds(label):
-            self._end()
-            while not self._holds(label):
-                self._end()
+        if number < 0 or not self._is_in_file(label):
+            self._end_file()
+            while not self._is_in_file(label):
+                self._end_file()
         else:
             self._base += self._row
         self._label, self._row = label, 0
         return -1 < number < self._number
 
-    def _holds(self, block_label: str) -> bool:
+    def _is_in_file(self, block_label: str) -> bool:
         label = self._labels[self._number]
         return block_label == label or block_label.startswith(f"{label}/")
 
-    def _end(self) -> None:
-        """Leave the file, whose rows were all read, for the next one."""
+    def _end_file(self) -> None:
+        """Move to the next file, after all rows of the current one were read."""
         if self._number >= 0:
             before = self._before[self._number]
             rows = self._base + self._row
             if rows < before.rows:
-                raise SourceError(
-                    "A file must have all the rows that were read of it before. Received: "
-                    f"{self._labels[self._number]!r}, with {rows:,} rows, of which the checkpoint "
-                    f"has read {before.rows:,}. Begin anew with another checkpoint."
-                )
-            file = self._as_opened(self._number)._replace(rows=rows, complete=True)
+                raise truncated_error(self._labels[self._number], rows, before.rows)
+            file = self._record_as_opened(self._number)._replace(rows=rows, complete=True)
             self._ended.append((self._paths[self._number], file))
         self._number += 1
         self._label, self._base, self._row = None, 0, 0
 
     def already_read(self, first_row: int, rows: int) -> int:
-        """Return how many of these rows of the label, the first ones, were summed before."""
+        """Return how many of the next rows of the label were read in an earlier run."""
         known = self._before[self._number].rows - self._base - first_row
         return min(max(known, 0), rows)
 
     def advance(self, row: int) -> None:
-        """Note that the label's rows up to this one are summed."""
+        """Record that the rows of the label up to ``row`` were read."""
         self._row = row
 
     @property
     def finished(self) -> bool:
-        """Whether there are no more rows."""
+        """Whether all files have ended."""
         return self._number == len(self._labels)
 
     def finish(self) -> None:
-        """Note that there are no more rows."""
+        """End all files."""
         while self._number < len(self._labels):
-            self._end()
+            self._end_file()
 
     @property
     def path(self) -> str:
         """The path of the file that is being read."""
         return self._paths[self._number]
 
-    def _as_opened(self, number: int) -> FileRecord:
-        """Return what the ledger will have of a file: its stamp is that of what was opened.
+    def _record_as_opened(self, number: int) -> FileRecord:
+        """Return the record of a file, with the fingerprint from when it was opened.
 
         Raises
         ------
         SourceError
-            When some of its rows are in the sums since an earlier run, and it has changed.
+            When the file has changed since an earlier run that read some of its rows.
         """
-        file, stamp = self._before[number], self._watch.opened(self._paths[number])
-        if stamp is None:
+        file, opened = self._before[number], self._watch.opened(self._paths[number])
+        if opened is None:
             return file
-        if file.rows and stamp != (file.bytes, file.modified):
-            raise changed_error(self._paths[number], file, stamp, self._checkpoint)
-        return file._replace(bytes=stamp.bytes, modified=stamp.modified)
+        if file.rows and opened != (file.bytes, file.modified):
+            raise changed_error(self._paths[number], file, opened, self._checkpoint)
+        return file._replace(bytes=opened.bytes, modified=opened.modified)
 
-    def settle(self) -> Iterator[str]:
-        """Yield the files that have ended and are what they were when they were opened.
+    def finish_files(self) -> Iterator[str]:
+        """Yield the paths of the files that have ended and have not changed.
 
-        After each, its rows must be in the sums: then it is among those of `read`.
+        The caller must add the rows of a file to the sums before it requests the next path; then
+        `records` includes the file.
         """
         while self._ended:
             path, file = self._ended[0]
-            if self.stays(path, file):
+            if self.check_unchanged(path, file):
                 yield path
-                self._read.append(file)
+                self._records.append(file)
             self._ended.popleft()
 
-    def stays(self, path: str, file: FileRecord) -> bool:
-        """Whether a file is what it was when it was opened; if not, note that.
+    def check_unchanged(self, path: str, file: FileRecord) -> bool:
+        """Return whether a file has not changed since it was opened; if it has, record that.
 
         Raises
         ------
         SourceError
-            When it is not, and some of its rows are in the sums since an earlier run.
+            When the file has changed and some of its rows were read in an earlier run.
         """
         now = None if path in self.changed else self._watch.changed(path)
         if now is not None:
@@ -167,21 +166,21 @@ class ReadPosition:
             self.changed[path] = Change(file, now)
         return path not in self.changed
 
-    def begun(self) -> list[str]:
-        """Return the path of the file that is being read, if it is what it was when opened."""
+    def open_files(self) -> list[str]:
+        """Return the path of the file that is being read, if it has not changed."""
         if not 0 <= self._number < len(self._paths):
             return []
-        file = self._as_opened(self._number)
-        return [self.path] if self.stays(self.path, file) else []
+        file = self._record_as_opened(self._number)
+        return [self.path] if self.check_unchanged(self.path, file) else []
 
-    def read(self) -> Iterator[FileRecord]:
-        """Yield the files that were read since the start, and the one that is being read.
+    def records(self) -> Iterator[FileRecord]:
+        """Yield the records of the files that were read, and of the one that is being read.
 
-        Not one of which no row is in the sums: it may still change, to be mended for example.
+        A file without included rows is omitted, since it may still change, for example to be fixed.
         """
-        yield from self._read
+        yield from self._records
         if 0 <= self._number < len(self._paths) and self.path not in self.changed:
-            file = self._as_opened(self._number)
+            file = self._record_as_opened(self._number)
             rows = max(file.rows, self._base + self._row)
             if rows:
                 yield file._replace(rows=rows)

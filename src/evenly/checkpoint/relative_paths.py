@@ -1,4 +1,4 @@
-"""What a ledger calls a file: the same from wherever the command is run."""
+"""Convert between paths and their stored form in a manifest."""
 
 import functools
 import os
@@ -9,47 +9,47 @@ from evenly.sources.urls import is_url, without_caches
 
 
 class PathMapper:
-    """Between paths as they are given and as a ledger writes them.
+    """Convert between paths as they are given and as a manifest stores them.
 
-    A file below the ledger's own folder is named from there, so that both can be moved
-    together; any other by its absolute path. Symbolic links are resolved: one file has one
-    name, by whatever way it is reached, and cannot come in twice. URLs are written as their
-    file system writes them, without passwords, tokens and signatures: a file whose URL is
-    signed again keeps its name.
+    The stored path of a file below the folder of the statistics file is relative to that folder,
+    so that both can be moved together; any other stored path is absolute. Symbolic links are
+    resolved, so that each file has one stored path and is not included twice. URLs are stored in
+    the form of their file system, without passwords, tokens and signatures: a file whose URL is
+    signed again keeps its stored path.
 
     Parameters
     ----------
-    ledger
-        The path of the statistics file.
+    statistics_file
+        The path of the statistics file with the manifest.
 
     Examples
     --------
     >>> names = PathMapper("/data/state.json")
-    >>> names.stored("/data/2026/a.csv"), names.stored("/elsewhere/a.csv")
+    >>> names.to_stored("/data/2026/a.csv"), names.to_stored("/elsewhere/a.csv")
     ('2026/a.csv', '/elsewhere/a.csv')
     >>> names.path("2026/a.csv")
     '/data/2026/a.csv'
     """
 
-    def __init__(self, ledger: str | os.PathLike[str]) -> None:
-        self._folder = os.path.dirname(os.path.realpath(ledger))
+    def __init__(self, statistics_file: str | os.PathLike[str]) -> None:
+        self._folder = os.path.dirname(os.path.realpath(statistics_file))
         self._below = os.path.join(self._folder, "")
 
     def to_stored(self, path: str) -> str:
-        """Return the name of a path that was given."""
+        """Return the stored path of a path or URL."""
         if is_url(path):
-            return _address(path)
-        return _real(path).removeprefix(self._below).replace(os.sep, "/")
+            return _stored_url(path)
+        return _real_path(path).removeprefix(self._below).replace(os.sep, "/")
 
     def path(self, stored: str) -> str:
-        """Return a path that leads to a file, by its name."""
+        """Return the path of a file from its stored path."""
         return stored if is_url(stored) else os.path.join(self._folder, stored)
 
     def is_below(self, stored: str) -> bool:
-        """Return whether a name is that of a file below the ledger's folder.
+        """Return whether a stored path is below the folder of the statistics file.
 
-        Nothing outside of it is looked at to find that out, so that a ledger of unknown origin
-        cannot choose what is.
+        No path outside of the folder is accessed, so that a statistics file of unknown origin
+        cannot choose which paths are.
         """
         if is_url(stored):
             return False
@@ -57,15 +57,15 @@ class PathMapper:
         if not path.startswith(self._below):
             return False
         parts = path[len(self._below) :].split(os.sep)
-        ways = (os.path.join(self._folder, *parts[:end]) for end in range(1, len(parts) + 1))
-        return not any(map(os.path.islink, ways))  # `to_stored` never writes the name of a link
+        prefixes = (os.path.join(self._folder, *parts[:end]) for end in range(1, len(parts) + 1))
+        return not any(map(os.path.islink, prefixes))  # `to_stored` never returns a link
 
 
-def _address(url: str) -> str:
-    """Return the name of a URL.
+def _stored_url(url: str) -> str:
+    """Return the stored form of a URL.
 
-    It is the form of its file system, where that has all there is in the URL: a host, a user or an
-    account would be missing, and a chain has no other form.
+    It is the form of its file system, unless that lacks a host, a user or an account of the URL.
+    A chain has no other form.
     """
     url = without_caches(url)
     label = redact_url(url)
@@ -77,8 +77,8 @@ def _address(url: str) -> str:
     return redact_url(str(filesystem.unstrip_protocol(inner)))
 
 
-def _real(path: str) -> str:
-    """Return `os.path.realpath`, which for each file would look at each folder above it."""
+def _real_path(path: str) -> str:
+    """Return `os.path.realpath`, but resolve each folder only once."""
     folder, name = os.path.split(path)
     real = os.path.join(_real_folder(os.path.abspath(folder)), name)
     return os.path.realpath(real) if os.path.islink(real) else real

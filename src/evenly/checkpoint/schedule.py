@@ -1,24 +1,24 @@
-"""When to save: often enough to lose little, seldom enough to cost little."""
+"""Decide when to save a checkpoint."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 INTERVAL = 3.0
-"""Seconds of work that a kill may cost, where saving is cheap."""
+"""Seconds between two saves while saving is cheap."""
 MAX_SHARE = 50
-"""Saving takes at most one part in so many of the time."""
+"""Saving takes at most 1 / MAX_SHARE of the time."""
 SECONDS_PER_COLUMN = 8e-6
-"""Seconds that a column takes to be saved, until it has been measured: a million take 8 s."""
+"""Estimated seconds to save a column, used until a save has been measured."""
 
 
 class SaveSchedule:
-    """Says when to save, by what the last save took.
+    """Decide when to save from the duration of the last save.
 
     Parameters
     ----------
     clock
-        Seconds, as `time.monotonic` gives them.
+        Returns the time in seconds, like `time.monotonic`.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -27,14 +27,22 @@ class SaveSchedule:
         self._cost = 0.0
 
     def due(self, columns: int, *, least: float | None = None) -> bool:
-        """Whether to save now; never before `least` seconds, `INTERVAL` by default."""
+        """Return whether to save now.
+
+        Parameters
+        ----------
+        columns
+            The number of columns, for an estimate before the first save.
+        least
+            The minimum time since the last save in seconds; None: `INTERVAL`.
+        """
         cost = self._cost or SECONDS_PER_COLUMN * columns
         wait = max(INTERVAL if least is None else least, MAX_SHARE * cost)
         return self._clock() - self._last >= wait
 
     @contextmanager
     def saving(self) -> Iterator[None]:
-        """Measure a save."""
+        """Measure the duration of a save."""
         start = self._clock()
         yield
         self._last = self._clock()

@@ -1,4 +1,4 @@
-"""Ctrl-C waits until the sums agree with the ledger."""
+"""Defer Ctrl-C until the sums agree with the manifest."""
 
 from types import FrameType
 
@@ -6,23 +6,23 @@ from evenly.system.signals import DeferredSignals
 
 
 class InterruptRequest(DeferredSignals):
-    """Holds back what would raise an exception in the middle of a step.
+    """Defer signals whose handlers would raise an exception in the middle of a step.
 
-    Within the context the first signal is only noted: whoever works asks `pending` where it is
-    safe, and calls `raise_pending`. The second one goes through at once. Signals that end the
-    process without Python (SIGTERM by default) are left alone, and so is everything outside of
-    the main thread, where Python handles none.
+    Within the context the first signal is only recorded: the fit checks `pending` where it can
+    stop, and calls `raise_pending`. The second signal is handled immediately. Signals without a
+    Python handler (SIGTERM by default) are not deferred. Outside of the main thread, where Python
+    handles no signals, the context has no effect.
     """
 
     @property
     def pending(self) -> bool:
-        """Whether a signal has come."""
+        """Whether a signal was received."""
         return bool(self._noted)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        again = self.pending
+        is_second = self.pending
         self._noted.clear()
         super()._note(number, frame)
-        if again:
+        if is_second:
             self._restore()
             self.raise_pending()

@@ -1,4 +1,4 @@
-"""What a checkpoint holds: the sums, and which files are in them."""
+"""The content of a checkpoint: exact sums, and the manifest of the files in them."""
 
 import os
 from collections.abc import Iterable
@@ -13,27 +13,28 @@ from evenly.statistics_file import FileRecord, Manifest
 from evenly.system.temporary import remove_stale_temp_files
 
 _ALLOWED_CHANGES = {"infinite": ("error", "missing"), "broken": ("error", "skip")}
-"""What may change on the way: where infinity, or a broken image, was an error, there was none."""
+"""Options that may change, from the first value to the second: as long as infinities or broken
+images are errors, the included rows have none."""
 
 
 class CheckpointStore:
-    """A statistics file with a ledger: as it was, as it becomes, and to nobody else meanwhile.
+    """An exclusively locked statistics file with its manifest of included files.
 
     Parameters
     ----------
     path
-        The file, which is there already or will be.
+        The path of the statistics file, which need not exist yet.
     options
-        Those of the fit, by name. They must be those that the file was begun with.
+        The options of the fit by name; they must equal those of the first run.
 
     Attributes
     ----------
     moments
-        The sums; whoever adds to them calls `save` when they agree with the files.
+        The exact sums. `save` must be called only when they agree with the files.
     files
-        What is in them, by the files' names.
+        The records of the included files by their stored paths.
     fields
-        All columns that the files have; None when they have no names.
+        All columns of the files; None when they have no names.
     """
 
     def __init__(self, path: str, options: dict[str, Any]) -> None:
@@ -42,40 +43,39 @@ class CheckpointStore:
         self._lock = Lock(path)
         remove_stale_temp_files(Path(os.path.realpath(path)))
         try:
-            self.moments, ledger = self._before()
+            self.moments, manifest = self._load()
         except BaseException:
             self.close()
             raise
-        self.files = {file.path: file for file in ledger.files}
-        self.fields = ledger.fields
+        self.files = {file.path: file for file in manifest.files}
+        self.fields = manifest.fields
 
-    def _before(self) -> tuple[Any, Manifest]:
-        """Return what the file has; nothing, when it is not there yet."""
+    def _load(self) -> tuple[Any, Manifest]:
+        """Return the content of the file, or empty moments if it does not exist yet."""
         if not os.path.lexists(self.path):
-            return self._nothing, Manifest(options=self._options)
-        moments, ledger = load_with_manifest(self.path)
-        if ledger is None:
-            raise errors.no_ledger(self.path)
-        self._check(ledger.options)
-        return moments, ledger
+            return self._empty_moments(), Manifest(options=self._options)
+        moments, manifest = load_with_manifest(self.path)
+        if manifest is None:
+            raise errors.no_manifest_error(self.path)
+        self._check_options(manifest.options)
+        return moments, manifest
 
-    def _check(self, then: dict[str, Any]) -> None:
-        """Check that rows read with the options of then are those that the options of now give.
+    def _check_options(self, then: dict[str, Any]) -> None:
+        """Check that the rows read with earlier options equal those of the current options.
 
         Raises
         ------
         DataError
-            When they may be others.
+            When they may differ.
         """
         now = self._options
         if (then["mode"] is None) != (now["mode"] is None):
-            raise errors.other_kind(_describe(now), _describe(then), self.path)
+            raise errors.source_type_error(_source_type(now), _source_type(then), self.path)
         for key in sorted(now):
             if now[key] != then[key] and (then[key], now[key]) != _ALLOWED_CHANGES.get(key):
-                raise errors.other_option(key, now[key], then[key], self.path)
+                raise errors.option_error(key, now[key], then[key], self.path)
 
-    @property
-    def _nothing(self) -> Moments | GroupedMoments:
+    def _empty_moments(self) -> Moments | GroupedMoments:
         by = self._options["by"]
         return Moments.empty() if by is None else GroupedMoments.empty(by)
 
@@ -84,54 +84,60 @@ class CheckpointStore:
         read: Iterable[FileRecord],
         fields: tuple[Field, ...] | None,
         description: str,
-        begun: Iterable[Any] = (),
+        partial: Iterable[Any] = (),
         dropped: Iterable[FileRecord] = (),
     ) -> None:
-        """Save the sums, and what is in them since the last time.
+        """Save the sums, and update the manifest.
 
         Parameters
         ----------
-        begun
-            The sums of files that are being read, which are not in `moments` yet.
+        read
+            The records of the files that were read since the last save.
+        fields
+            The columns of the files; None: those of the last save.
+        description
+            The source of the moments.
+        partial
+            The moments of files that are being read, which `moments` does not include yet.
         dropped
-            The files whose rows are not in the sums any more.
+            The records of the files whose rows are no longer included.
         """
         self.files |= {file.path: file for file in read}
         for file in dropped:
             self.files.pop(file.path, None)
         if fields is not None:
             self.fields = tuple((field.name, field.kind) for field in fields)
-        moments = sum(begun, start=self.moments)
+        moments = sum(partial, start=self.moments)
         moments.sources = [description]
-        ledger = Manifest(sorted(self.files.values()), self._options, self.fields)
-        moments.save_with_manifest(self.path, ledger)
+        manifest = Manifest(sorted(self.files.values()), self._options, self.fields)
+        moments.save_with_manifest(self.path, manifest)
 
     def close(self) -> None:
-        """Let others have the file."""
+        """Release the lock."""
         self._lock.release()
 
 
-def _describe(options: dict[str, Any]) -> str:
+def _source_type(options: dict[str, Any]) -> str:
     return "tables or arrays" if options["mode"] is None else "images"
 
 
 def fingerprint_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Return what of the options of a fit decides its result, as JSON has it."""
-    asked = parse_selection(options["columns"], options["exclude"], options["weights"])
+    """Return the options that affect the result of a fit, as JSON values."""
+    selection = parse_selection(options["columns"], options["exclude"], options["weights"])
     select = options["select"]
     by = options["by"]
     return {
         "broken": options["broken"],
         "by": by if by is None or isinstance(by, str) else list(by),
-        "columns": None if asked.columns is None else _plain(asked.columns),
-        "exclude": _plain(asked.exclude),
+        "columns": None if selection.columns is None else _json_names(selection.columns),
+        "exclude": _json_names(selection.exclude),
         "feature_axis": int(options["feature_axis"]),
         "infinite": options["infinite"],
         "mode": options["mode"],
-        "select": _plain(select) if isinstance(select, tuple) else select,
-        "weights": asked.weights,
+        "select": _json_names(select) if isinstance(select, tuple) else select,
+        "weights": selection.weights,
     }
 
 
-def _plain(names: Iterable[Any]) -> list[str | int]:
+def _json_names(names: Iterable[Any]) -> list[str | int]:
     return [name if isinstance(name, str) else int(name) for name in names]

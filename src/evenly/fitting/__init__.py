@@ -1,1 +1,1 @@
-"""Fitting: blocks into moments, one after the other or in threads, with checkpoints."""
+"""Fit moments on blocks, sequentially or in threads, optionally with checkpoints."""

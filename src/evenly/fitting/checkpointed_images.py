@@ -1,4 +1,4 @@
-"""Adding images that are still to be read, with a save now and then."""
+"""Fit the remaining images of a resumed fit, with periodic saves."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
@@ -15,54 +15,57 @@ from evenly.sources.images import DecodedBatch
 
 
 class CheckpointedImageFit(CheckpointSaver):
-    """Adds images so that, whenever it saves, the sums have just those that were given out.
+    """Add images to moments. At each save all images that were yielded have been added.
 
     Parameters
     ----------
     before
-        The moments to which they are added.
+        The moments of the images read before.
+    accumulator
+        The accumulator of the remaining images.
     save
-        Saves both, and which they are.
+        Saves the sum of both, and the manifest.
     report
         Called with each block.
+    threads
+        As in `evenly.fit`.
     """
 
     def __init__(
         self,
         before: Moments,
-        sums: ImageAccumulator,
+        accumulator: ImageAccumulator,
         save: Callable[[list[Any]], None],
         *,
         report: Callable[[Block], None],
         threads: int | None,
     ) -> None:
         super().__init__(before, save)
-        self._sums = sums
+        self._accumulator = accumulator
         self._report = report
         self._threads = threads or _core.num_threads()
 
-    def sum(self, tasks: Generator[Iterable[DecodedBatch]]) -> None:
-        """Add tasks of some images each, which threads take one after the other.
+    def run(self, tasks: Generator[Iterable[DecodedBatch]]) -> None:
+        """Add tasks of some images each, which are distributed to the threads.
 
-        A save waits until they have done all that they have taken.
+        A save waits until the threads have finished all tasks that they have started.
         """
-        with self._interruption, closing(tasks):
+        with self._interrupt, closing(tasks):
             while (task := next(tasks, None)) is not None:
-                stretch = self._until_next_save(chain([task], tasks))
-                run_tasks(stretch, self._add, self._threads)
+                run_tasks(self._until_next_save(chain([task], tasks)), self._add, self._threads)
                 self._checkpoint_if_due()
             self._raise_if_interrupted()
 
     def _until_next_save(
         self, tasks: Iterator[Iterable[DecodedBatch]]
     ) -> Iterator[Iterable[DecodedBatch]]:
-        """Yield what is to be added until the next save."""
+        """Yield the tasks until the next save."""
         for task in tasks:
             yield task
-            if self._interruption.pending or self._due():
+            if self._interrupt.pending or self._is_save_due():
                 return
 
-    def _add(self, shot: DecodedBatch) -> None:
-        self._sums.add(shot)
+    def _add(self, batch: DecodedBatch) -> None:
+        self._accumulator.add(batch)
         self._added = True
-        self._report(shot.block())
+        self._report(batch.block())

@@ -1,4 +1,4 @@
-"""Images into moments: each kind summed apart, by each thread, and put together exactly."""
+"""Fit moments on images: per thread and per pixel format, merged exactly."""
 
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -16,43 +16,49 @@ from evenly.sources.images.pixels import FULL_SCALE, columns
 from evenly.statistics_file.column import ColumnRecord
 from evenly.typing import Infinite
 
-_Kind: TypeAlias = tuple[str, tuple[int, ...]]
-"""Pillow's mode, and the bands as they lie in memory: three of colour, or four, one to spare."""
+_Format: TypeAlias = tuple[str, tuple[int, ...]]
+"""Pillow's mode, and the shape of a pixel in memory: RGB has three bands, or four with padding."""
 
 
 def fit_images(
     source: ImageSource, report: Callable[[Block], None] | None, infinite: Infinite, threads: int
 ) -> Moments:
-    """Return the moments of images, a row a pixel; a thread decodes one and sums it.
+    """Return the moments of images, one row per pixel.
+
+    One thread decodes and adds each image.
 
     Raises
     ------
     DataError
-        When none can be read, or with ``mode="native"`` they have different bands.
+        When no image can be read, or with ``mode="native"`` the images have different bands.
     """
-    sums = ImageAccumulator(source, infinite)
+    accumulator = ImageAccumulator(source, infinite)
 
-    def take(shot: DecodedBatch) -> None:
-        sums.add(shot)
+    def add(batch: DecodedBatch) -> None:
+        accumulator.add(batch)
         if report is not None:
-            report(shot.block())
+            report(batch.block())
 
-    run_tasks(source.tasks(), take, threads)
-    return require_images(sums.result(), source)
+    run_tasks(source.tasks(), add, threads)
+    return require_images(accumulator.result(), source)
 
 
 class ImageAccumulator:
-    """Moments by thread, by kind and by archive; their columns are its bands as they lie in memory.
+    """Moments per thread, pixel format and archive, with one column per band in memory.
 
-    No thread waits for another, and nothing is moved: a grey image becomes three columns, an
-    8-bit value one of 16 bits, and alpha is left out, when all is there and exactly.
+    Threads do not wait for each other, and no pixel is converted: `result` exactly expands gray
+    to three columns, scales 8-bit values to 16 bits and drops alpha.
 
     Parameters
     ----------
+    source
+        The source of the images.
+    infinite
+        As in `evenly.fit`.
     before
         The moments of other images, to which these are added.
     bands
-        The columns that each of those has, and what to call them in a message.
+        The columns of each of those, and their name in messages.
     """
 
     def __init__(
@@ -65,28 +71,28 @@ class ImageAccumulator:
         self._source = source
         self._infinite = infinite
         self._before = Moments.empty() if before is None else before
-        self._parts: dict[tuple[int, _Kind, str], Moments] = {}
+        self._parts: dict[tuple[int, _Format, str], Moments] = {}
         names, example = bands
         self._example: dict[tuple[str, ...], str] = {} if names is None else {names: example}
 
     @property
     def bands(self) -> ColumnNames:
-        """The columns that each image has, those that are not fitted too; None without images."""
+        """The columns of each image, whether fitted or not; None without images."""
         return next(iter(self._example), None)
 
-    def add(self, shot: DecodedBatch) -> None:
-        """Add an image; this thread only has the moments that it goes to."""
-        key = threading.get_ident(), (shot.kind, shot.array.shape[1:]), shot.archive
+    def add(self, batch: DecodedBatch) -> None:
+        """Add a batch of images to moments that only the calling thread uses."""
+        key = threading.get_ident(), (batch.kind, batch.array.shape[1:]), batch.archive
         part = self._parts.get(key)
         if part is None:
-            self._check_bands(shot)
+            self._check_bands(batch)
             part = self._parts[key] = Moments.empty()
-        part.update(shot.array, infinite=self._infinite, threads=1)
+        part.update(batch.array, infinite=self._infinite, threads=1)
 
-    def _check_bands(self, shot: DecodedBatch) -> None:
-        """Check that all images have the same columns, which only native ones may not have."""
-        names, _ = columns(shot.kind, self._source.mode)
-        self._example.setdefault(names, shot.label)
+    def _check_bands(self, batch: DecodedBatch) -> None:
+        """Check that all images have the same columns; with ``mode="native"`` they may differ."""
+        names, _ = columns(batch.kind, self._source.mode)
+        self._example.setdefault(names, batch.label)
         if len(self._example) > 1:
             (ours, first), (theirs, other) = list(self._example.items())[:2]
             raise DataError(
@@ -96,47 +102,56 @@ class ImageAccumulator:
             )
 
     def drop(self, archive: str) -> None:
-        """Take out the images of an archive, of which none was in a total that did not hold it."""
+        """Drop the images of an archive that was in `held` of every `result` so far."""
         for key in [key for key in self._parts if key[2] == archive]:
             del self._parts[key]
 
     def result(self, held: Collection[str] = ()) -> Moments:
-        """Return the moments of all images so far; no thread may add any meanwhile.
+        """Return the moments of all images so far; no thread may add images meanwhile.
 
-        Those of archives that are `held` stay apart, and may be dropped later.
+        Parameters
+        ----------
+        held
+            The archives whose moments are kept separately, so that they can be dropped later.
         """
         ended = {key: part for key, part in self._parts.items() if key[2] not in held}
         self._parts = {key: part for key, part in self._parts.items() if key not in ended}
-        self._before = self._with(ended)
-        return self._with(self._parts)
+        self._before = self._merge(ended)
+        return self._merge(self._parts)
 
-    def _with(self, parts: dict[tuple[int, _Kind, str], Moments]) -> Moments:
-        kinds = sorted({kind for _, kind, _ in parts})
-        found = [self._select_bands(kind[0], merge(_of_kind(parts, kind))) for kind in kinds]
-        found += [self._before] if self._before.rows else []
-        return merge(_to_common_bit_depth(found, self._source.description))
+    def _merge(self, parts: dict[tuple[int, _Format, str], Moments]) -> Moments:
+        """Return the moments of earlier images and of parts, with the fitted columns."""
+        formats = sorted({pixel_format for _, pixel_format, _ in parts})
+        merged = [
+            self._select_bands(pixel_format[0], merge(_parts_of_format(parts, pixel_format)))
+            for pixel_format in formats
+        ]
+        merged += [self._before] if self._before.rows else []
+        return merge(_to_common_bit_depth(merged, self._source.description))
 
     def _select_bands(self, mode: str, bands: Moments) -> Moments:
-        """Return those of the columns that the bands of a kind count as which are asked for."""
+        """Return the moments of the selected columns from those of the bands in memory."""
         names, indices = columns(mode, self._source.mode)
-        found = list(records(bands._state, None, bands.dtypes))
-        ours = [
-            found[index]._replace(name=name) for name, index in zip(names, indices, strict=True)
+        by_band = list(records(bands._state, None, bands.dtypes))
+        by_name = [
+            by_band[index]._replace(name=name) for name, index in zip(names, indices, strict=True)
         ]
-        return _moments(ours, bands.rows).select(self._source.chosen(names))
+        return _moments_from_records(by_name, bands.rows).select(self._source.chosen(names))
 
 
-def _of_kind(parts: dict[tuple[int, _Kind, str], Moments], kind: _Kind) -> Iterator[Moments]:
-    return (part for (_, other, _), part in parts.items() if other == kind)
+def _parts_of_format(
+    parts: dict[tuple[int, _Format, str], Moments], pixel_format: _Format
+) -> Iterator[Moments]:
+    return (part for (_, other, _), part in parts.items() if other == pixel_format)
 
 
 def _to_common_bit_depth(parts: list[Moments], description: str) -> Iterator[Moments]:
-    """Yield moments on the scale of the deepest, if there are some of 16 bits.
+    """Yield moments scaled to 16 bits if some of them are of 16-bit images.
 
     Raises
     ------
     DataError
-        When others have no scale.
+        When others are of floats or 32-bit integers, which have no full scale.
     """
     dtypes = sorted({part.dtypes[0] for part in parts})
     if "uint16" not in dtypes:
@@ -144,24 +159,25 @@ def _to_common_bit_depth(parts: list[Moments], description: str) -> Iterator[Mom
         return
     if not FULL_SCALE.keys() >= set(dtypes):
         raise DataError(
-            "Images of 16 bits have a white, and those of floats or 32 bits have none, so that "
-            f"they cannot be added. Received: {description}, with {' and '.join(dtypes)}. "
-            "Fit them apart."
+            "16-bit images cannot be combined with images of floats or 32-bit integers, which have "
+            f"no defined white level. Received: {description}, with {' and '.join(dtypes)}. "
+            "Fit them separately."
         )
     for part in parts:
         factor = FULL_SCALE["uint16"] // FULL_SCALE[part.dtypes[0]]
-        ours = records(part._state, part.columns, ("uint16",) * part.num_features)
-        yield _moments([_scale_column(column, factor) for column in ours], part.rows)
+        unscaled = records(part._state, part.columns, ("uint16",) * part.num_features)
+        scaled = [_scale_column(column, factor) for column in unscaled]
+        yield _moments_from_records(scaled, part.rows)
 
 
-def _moments(found: list[ColumnRecord], rows: int) -> Moments:
-    state = state_from_records(found, extremes_are_bounds=False)
-    names = tuple(str(column.name) for column in found)
-    return Moments(state, names, tuple(column.dtype for column in found), (), rows)
+def _moments_from_records(columns: list[ColumnRecord], rows: int) -> Moments:
+    state = state_from_records(columns, extremes_are_bounds=False)
+    names = tuple(str(column.name) for column in columns)
+    return Moments(state, names, tuple(column.dtype for column in columns), (), rows)
 
 
 def _scale_column(column: ColumnRecord, factor: int) -> ColumnRecord:
-    """Return what a column is when each of its values is multiplied by a whole number."""
+    """Return the record of a column after multiplying each value by an integer."""
     (total, e), (squares, f) = column.sum, column.squares
     return column._replace(
         sum=(total * factor, e),
@@ -177,15 +193,15 @@ def require_images(moments: Moments, source: ImageSource) -> Moments:
     Raises
     ------
     DataError
-        When there are none, or none can be read.
+        When there are no images, or none can be read.
     """
     if moments.rows:
         return moments
-    tally = source.summary
-    if tally.broken:
+    summary = source.summary
+    if summary.broken:
         raise DataError(
             f"At least one image must be readable. Received: {source.description}, whose "
-            f"{tally.broken:,} images are not: {tally.reasons}."
+            f"{summary.broken:,} images are not: {summary.reasons}."
         )
     raise DataError(
         "At least one image is needed. Received: "

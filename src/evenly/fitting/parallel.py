@@ -1,4 +1,4 @@
-"""Tasks side by side: threads take one after the other."""
+"""Run tasks in a pool of threads."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -10,11 +10,20 @@ T = TypeVar("T")
 
 
 def run_tasks(tasks: Iterator[Iterable[T]], consume: Callable[[T], object], threads: int) -> None:
-    """Hand each item of each task to `consume`; the items of a task in order, on one thread.
+    """Call `consume` with each item of each task.
 
-    `tasks` is asked for the next one by one thread at a time, in order. When tasks fail, the
-    first one's exception is raised, as if they had been done one after the other: those before
-    it end, and those after it stop.
+    Each task is run by one thread, its items in order. Tasks are requested in order, by one thread
+    at a time. When tasks fail, the exception of the first one is raised, as in a sequential run:
+    earlier tasks are completed, later ones stop.
+
+    Parameters
+    ----------
+    tasks
+        The tasks, each an iterable of items.
+    consume
+        Called with each item.
+    threads
+        The number of threads; 1 runs the tasks in the calling thread.
     """
     if threads == 1:
         for task in tasks:
@@ -22,39 +31,39 @@ def run_tasks(tasks: Iterator[Iterable[T]], consume: Callable[[T], object], thre
                 consume(item)
                 del item  # so that its memory is free when the next one is made
         return
-    crew = _WorkerPool(tasks, consume)
-    workers = ThreadGroup(crew.work, threads, crew.stop)
+    pool = _WorkerPool(tasks, consume)
+    workers = ThreadGroup(pool.work, threads, pool.stop)
     try:
         if not workers.start():
-            crew.work()
+            pool.work()
         workers.join()
     except BaseException:
         workers.end()
         raise
-    if crew.error is not None:
-        raise crew.error
+    if pool.error is not None:
+        raise pool.error
 
 
 class _WorkerPool:
-    """What the threads share."""
+    """The state that the threads share."""
 
     def __init__(self, tasks: Iterator[Iterable[T]], consume: Callable[[T], object]) -> None:
         self._tasks = tasks
-        self._asked = 0
+        self._next_number = 0
         self._consume = consume
         self._lock = threading.Lock()
-        self._end = float("inf")  # tasks from this one on are not wanted any more
+        self._end = float("inf")  # tasks from this number on are stopped
         self.error: BaseException | None = None
 
     def work(self) -> None:
-        """Do tasks until there are no more."""
+        """Run tasks until there are no more."""
         number = 0
         try:
             while True:
                 with self._lock:
                     if self._end < float("inf"):
                         return
-                    number, self._asked = self._asked, self._asked + 1
+                    number, self._next_number = self._next_number, self._next_number + 1
                     task = next(self._tasks, None)
                 if task is None:
                     return
@@ -67,7 +76,7 @@ class _WorkerPool:
             self._fail(number, error)
 
     def stop(self) -> None:
-        """End all tasks at their next item."""
+        """Stop all tasks at their next item."""
         self._end = -1
 
     def _fail(self, number: int, error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""The door: files, held against a checkpoint, into a source of what is still to be read."""
+"""Compare source files with a checkpoint, and open the remaining ones."""
 
 import os
 from collections.abc import Sequence
@@ -33,47 +33,47 @@ def open_resumed(
     infinite: Infinite = "error",
     **options: Any,
 ) -> ResumedSource:
-    """Return the files of a source as one that knows what of them was read before.
+    """Return a source of the files that a checkpoint does not include yet.
 
-    Nobody else can open the checkpoint until the end of `ResumedSource.summed`.
+    The checkpoint stays locked until the end of `ResumedSource.fit`.
 
     Parameters
     ----------
     source
         A path, a pattern, a folder, a URL, or a list of them.
     checkpoint, update
-        The statistics file to go on from, or to begin: under one of its two rules, see `Rule`.
+        The statistics file to resume from or to create: exactly one of them, see `Rule`.
     infinite, **options
-        Those of `evenly.fit`. The same ones as when the checkpoint was begun.
+        As in `evenly.fit`. They must equal those of the first run.
 
     Raises
     ------
     SourceError
-        When a file has changed or vanished, the checkpoint cannot be read or written, or
-        another process has it.
+        When a file has changed or is missing, the checkpoint cannot be read or written, or
+        another process uses it.
     DataError
-        When the options differ from those before.
+        When the options differ from those of the first run.
     UnsupportedTypeError
-        When the source is no file.
+        When the source is not a file or a list of files.
     """
     path, rule = _path_and_rule(checkpoint, update)
     if is_url(path):
         raise errors.remote_error(path)
-    paths = _paths(source, rule)
+    paths = _check_paths(source, rule)
     images = contains_images(paths)
-    given: ImageScan | list[str] = ImageScan(paths) if images else _files(paths, rule)
+    given: ImageScan | list[str] = ImageScan(paths) if images else _expand_files(paths, rule)
     if not isinstance(options["weights"], str | None):
-        raise errors.no_column("weights", rule)
+        raise errors.not_a_column_error("weights", rule)
     if options["by"] is not None and not is_column_names(options["by"]):
-        raise errors.no_column("by", rule)
-    of_images = {} if images else {"mode": None, "broken": None}
-    state = CheckpointStore(path, options | {"infinite": infinite} | of_images)
+        raise errors.not_a_column_error("by", rule)
+    no_image_options = {} if images else {"mode": None, "broken": None}
+    store = CheckpointStore(path, options | {"infinite": infinite} | no_image_options)
     try:
         if isinstance(given, ImageScan):
-            return _of_images(given, state, rule, infinite, options)
-        return _of_files(given, state, rule, infinite, options)
+            return _resume_images(given, store, rule, infinite, options)
+        return _resume_files(given, store, rule, infinite, options)
     except BaseException:
-        state.close()
+        store.close()
         raise
 
 
@@ -85,93 +85,98 @@ def _path_and_rule(checkpoint: Any, update: Any) -> tuple[str, Rule]:
     return os.fspath(update), "update"
 
 
-def _paths(source: Any, rule: Rule) -> Sequence[Any]:
+def _check_paths(source: Any, rule: Rule) -> Sequence[Any]:
+    """Return the paths of a source, after checking that it consists of paths."""
     paths = [source] if is_path(source) else source
     if not isinstance(paths, list | tuple) or not paths or not all(map(is_path, paths)):
-        raise errors.no_files(source, rule)
+        raise errors.not_files_error(source, rule)
     return paths
 
 
-def _files(paths: Sequence[Any], rule: Rule) -> list[str]:
+def _expand_files(paths: Sequence[Any], rule: Rule) -> list[str]:
     files = expand_all(paths)
     for path in files:
         if is_database(path) or (is_url(path) and is_store(path)):
-            raise errors.no_stamp(path, rule)
+            raise errors.no_fingerprint_error(path, rule)
     return files
 
 
-def _of_files(
+def _resume_files(
     given: list[str],
-    state: CheckpointStore,
+    store: CheckpointStore,
     rule: Rule,
     infinite: Infinite,
     options: dict[str, Any],
 ) -> ResumedSource:
-    rest = compare(given, state.files, PathMapper(state.path), rule, state.path)
-    everything = given if rule == "checkpoint" else _all(rest, state)
+    diff = compare(given, store.files, PathMapper(store.path), rule, store.path)
+    included = given if rule == "checkpoint" else _included_files(diff, store)
     watch = Watch()
     return ResumedSource(
-        _opened(rest, state, options | {"watch": watch}),
-        ReadPosition(rest.paths, rest.files, watch, state.path),
-        state,
+        _open_remaining(diff, store, options | {"watch": watch}),
+        ReadPosition(diff.paths, diff.files, watch, store.path),
+        store,
         infinite=infinite,
-        before=_describe_skipped(rest, state.path),
-        description=_and_more(everything),
-        nbytes=rest.nbytes,
+        before=_describe_skipped(diff, store.path),
+        description=_describe_paths(included),
+        nbytes=diff.nbytes,
     )
 
 
-def _of_images(
+def _resume_images(
     given: ImageScan,
-    state: CheckpointStore,
+    store: CheckpointStore,
     rule: Rule,
     infinite: Infinite,
     options: dict[str, Any],
 ) -> ResumedSource:
     paths = [file.path for file in given]
-    names = PathMapper(state.path)
-    rest = compare(paths, state.files, names, rule, state.path, fingerprint_of=fingerprint_or_empty)
-    album = ImagePositions(rest, given, state.path)
+    names = PathMapper(store.path)
+    diff = compare(paths, store.files, names, rule, store.path, fingerprint_of=fingerprint_or_empty)
+    positions = ImagePositions(diff, given, store.path)
     return ResumedImageSource(
-        open_source(given.sources, known=album, **options),
-        album,
-        state,
+        open_source(given.sources, known=positions, **options),
+        positions,
+        store,
         infinite=infinite,
-        before=_describe_skipped(rest, state.path),
-        description=given.description if rule == "checkpoint" else _and_more(_all(rest, state)),
-        nbytes=rest.nbytes,
+        before=_describe_skipped(diff, store.path),
+        description=(
+            given.description
+            if rule == "checkpoint"
+            else _describe_paths(_included_files(diff, store))
+        ),
+        nbytes=diff.nbytes,
     )
 
 
-def _opened(rest: FileDiff, state: CheckpointStore, options: dict[str, Any]) -> Source:
-    """Return what is still to be read; its columns are those that were read before."""
+def _open_remaining(diff: FileDiff, store: CheckpointStore, options: dict[str, Any]) -> Source:
+    """Return a source of the remaining files, with the columns of the earlier runs."""
     known = None
-    if state.fields is not None:
-        known = ResumedSchema(state.path, tuple(Field(*field) for field in state.fields))
-    if rest.paths or known is None:
-        return open_source(rest.paths or iter(()), known=known, **options)
+    if store.fields is not None:
+        known = ResumedSchema(store.path, tuple(Field(*field) for field in store.fields))
+    if diff.paths or known is None:
+        return open_source(diff.paths or iter(()), known=known, **options)
     by = parse_by(options["by"])
-    asked = parse_selection(options["columns"], options["exclude"], options["weights"], by)
-    return TableSource([known], asked, description=state.path, known=known)
+    selection = parse_selection(options["columns"], options["exclude"], options["weights"], by)
+    return TableSource([known], selection, description=store.path, known=known)
 
 
-def _all(rest: FileDiff, state: CheckpointStore) -> list[str]:
-    """Return the names of the files that the sums will have."""
-    return sorted({*state.files, *(file.path for file in rest.files)})
+def _included_files(diff: FileDiff, store: CheckpointStore) -> list[str]:
+    """Return the stored paths of all files that will be included."""
+    return sorted({*store.files, *(file.path for file in diff.files)})
 
 
-def _and_more(paths: Sequence[str]) -> str:
+def _describe_paths(paths: Sequence[str]) -> str:
     first = redact_url(paths[0])
     return f"{first} and {len(paths) - 1} more" if len(paths) > 1 else first
 
 
-def _describe_skipped(rest: FileDiff, checkpoint: str) -> str:
-    """Return what was read before, in words; nothing when nothing was."""
-    begun = [
+def _describe_skipped(diff: FileDiff, checkpoint: str) -> str:
+    """Return a line that says what was read before; empty when nothing was."""
+    partly_read = [
         f"{file.rows:,} rows of {redact_url(path)}"
-        for path, file in zip(rest.paths, rest.files, strict=True)
+        for path, file in zip(diff.paths, diff.files, strict=True)
         if file.rows
     ]
-    whole = [f"{rest.skipped:,} file{'s' * (rest.skipped != 1)}"] if rest.skipped else []
-    there = " and ".join([*whole, *begun])
-    return there and f"in {checkpoint} already: {there}"
+    files = [f"{diff.skipped:,} file{'s' * (diff.skipped != 1)}"] if diff.skipped else []
+    included = " and ".join([*files, *partly_read])
+    return included and f"resumed from {checkpoint}: {included} already included"

@@ -1,4 +1,4 @@
-"""The source of what is still to be read of some files, and their moments with all before."""
+"""A source of the remaining files, which are added to a checkpoint."""
 
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
@@ -15,28 +15,36 @@ from evenly.typing import Infinite
 
 
 class ResumedSource(WrappedSource):
-    """A `Source` of the files that are still to be read, which adds them to those before.
+    """A `Source` of the files that remain to be read, fitted with a checkpoint.
 
     Parameters
     ----------
     source
-        What is still to be read.
-    course
-        A `ReadPosition` or, for images, `ImagePositions`: the files, and how much of them was read.
-    state
-        The sums so far, and which files are in them.
+        The source of the remaining files.
+    position
+        The read position: a `ReadPosition` or, for images, `ImagePositions`.
+    store
+        The moments so far, and the manifest.
+    infinite
+        As in `evenly.fit`.
+    before
+        A line that says which of the files were included before; may be empty.
+    description
+        The description of all included files.
+    nbytes
+        The size of the remaining files; None when unknown.
 
     Attributes
     ----------
     before
-        What of the files given was in the sums already, in words.
+        As above.
     """
 
     def __init__(
         self,
         source: Source,
-        course: Any,
-        state: CheckpointStore,
+        position: Any,
+        store: CheckpointStore,
         *,
         infinite: Infinite,
         before: str,
@@ -44,73 +52,73 @@ class ResumedSource(WrappedSource):
         nbytes: int | None,
     ) -> None:
         super().__init__(source)
-        self._course = course
-        self._state = state
+        self._position = position
+        self._store = store
         self._infinite = infinite
-        if state.files:
+        if store.files:
             self.rows = None
         self.nbytes = nbytes
         self.before = before
         self.description = description
 
     def blocks(self) -> Generator[Block]:
-        """Yield the rows of the files that are still to be read."""
+        """Yield the blocks of the remaining files."""
         return self._source.blocks()
 
-    def summed(self, report: Report, threads: int | None) -> Any:
-        """Return the moments of all files, after adding what is still to be read.
+    def fit(self, report: Report, threads: int | None) -> Any:
+        """Return the moments of all files, after reading the remaining ones.
 
-        The checkpoint is saved now and then, and at the end; and before an exception, where
-        it is known what the sums have. Files that change while they are read are not in them;
-        when all others are, that is an error.
+        The checkpoint is saved periodically, at the end, and before an exception if the moments
+        agree with the read position. Files that change while they are read are not included; this
+        is reported as an error after all other files.
         """
         try:
-            self._sum(report, threads)
+            self._run(report, threads)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"interrupted; the same again goes on from what {self._state.path!r} has."
+                f"interrupted. Run the same command again to resume from {self._store.path!r}."
             ) from None
         finally:
-            self._state.close()
-        if self._course.changed:
-            raise errors.changed_while_read_error(self._course.changed, self._state.path)
-        return self._state.moments
+            self._store.close()
+        if self._position.changed:
+            raise errors.changed_while_read_error(self._position.changed, self._store.path)
+        return self._store.moments
 
-    def _sum(self, report: Report, threads: int | None) -> None:
+    def _run(self, report: Report, threads: int | None) -> None:
         tasks = self._source.tasks() if isinstance(self._source, TableSource) else None
-        self._take_columns(all_at_once=tasks is not None)
-        summing = CheckpointedFit(
-            self._state.moments,
-            self._course,
+        self._set_columns(all_at_once=tasks is not None)
+        fit = CheckpointedFit(
+            self._store.moments,
+            self._position,
             self._save,
-            empty=self._empty(all_at_once=tasks is not None),
+            empty=self._empty_factory(all_at_once=tasks is not None),
             report=report,
             infinite=self._infinite,
             threads=threads,
         )
         if tasks is None:
-            summing.sum(self._source.blocks())
+            fit.run(self._source.blocks())
         else:
-            summing.run_parallel(tasks)
-        summing.finish()
+            fit.run_parallel(tasks)
+        fit.finish()
 
-    def _empty(self, *, all_at_once: bool) -> Callable[[], Any]:
-        """Return what makes moments for the rows of one file, of the same kind as all."""
-        moments = self._state.moments
+    def _empty_factory(self, *, all_at_once: bool) -> Callable[[], Any]:
+        """Return a function that returns empty moments for the rows of one file."""
+        moments = self._store.moments
         if isinstance(moments, GroupedMoments):
             return lambda: GroupedMoments.empty(moments.by)
         names = (self._source.names or 1) if all_at_once else None
         return lambda: Moments.empty(names or moments.columns or moments.num_features)
 
-    def _take_columns(self, *, all_at_once: bool) -> None:
-        """Give the sums the source's columns: one that became text has been left out."""
-        names, moments = self._source.names, self._state.moments
+    def _set_columns(self, *, all_at_once: bool) -> None:
+        """Select the columns of the source, which lacks columns that became text."""
+        names, moments = self._source.names, self._store.moments
         if not moments.num_features and all_at_once:
-            self._state.moments = Moments.empty(names or 1)
+            self._store.moments = Moments.empty(names or 1)
         elif moments.num_features and names is not None and names != moments.columns:
-            self._state.moments = moments.select(names)
+            self._store.moments = moments.select(names)
 
-    def _save(self, begun: Iterable[Any] = ()) -> None:
+    def _save(self, partial: Iterable[Any] = ()) -> None:
         fields = self._source.fields if isinstance(self._source, TableSource) else None
-        dropped = [change.file for change in self._course.changed.values()]
-        self._state.save(self._course.read(), fields, self.description, begun, dropped)
+        dropped = [change.file for change in self._position.changed.values()]
+        self._store.save(self._position.records(), fields, self.description, partial, dropped)

@@ -1,4 +1,4 @@
-"""The source of the images that are still to be read, and their moments with all before."""
+"""A source of the remaining images, which are added to a checkpoint."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,44 +14,44 @@ from evenly.sources.selection import NUMBER, Field
 
 
 class ResumedImageSource(ResumedSource):
-    """As `ResumedSource`; its source is of images, and its course an `ImagePositions`."""
+    """A `ResumedSource` of images, whose read position is an `ImagePositions`."""
 
     _source: ImageSource
 
     @property
     def summary(self) -> ImageSummary:
-        """What was counted in this run, and what could not be read."""
+        """The images read in this run, and those that could not be read."""
         return self._source.summary
 
     def remarks(self) -> list[str]:
-        """Return what there is to say of those that were read in this run, a sentence a line."""
-        first, *rest = self._source.remarks()
-        return [f"in this run: {first}" if self.before else first, *rest]
+        """Return the remarks on the images that were read in this run, one per line."""
+        first, *others = self._source.remarks()
+        return [f"in this run: {first}" if self.before else first, *others]
 
-    def summed(self, report: Report, threads: int | None) -> Moments:
-        """Return the moments of all images, after adding those that are still to be read."""
-        return require_images(super().summed(report, threads), self._source)
+    def fit(self, report: Report, threads: int | None) -> Moments:
+        """Return the moments of all images, after reading the remaining ones."""
+        return require_images(super().fit(report, threads), self._source)
 
-    def _sum(self, report: Report, threads: int | None) -> None:
-        before, fields = self._state.moments, self._state.fields
+    def _run(self, report: Report, threads: int | None) -> None:
+        before, fields = self._store.moments, self._store.fields
         bands = None if fields is None else tuple(name for name, _ in fields)
-        self._sums = ImageAccumulator(
-            self._source, self._infinite, before, (bands, self._state.path)
+        self._accumulator = ImageAccumulator(
+            self._source, self._infinite, before, (bands, self._store.path)
         )
-        summing = CheckpointedImageFit(
-            before, self._sums, self._save, report=report, threads=threads
+        fit = CheckpointedImageFit(
+            before, self._accumulator, self._save, report=report, threads=threads
         )
-        summing.sum(self._source.tasks())
-        if not self._course.finished:
-            self._course.finish()
+        fit.run(self._source.tasks())
+        if not self._position.finished:
+            self._position.finish()
             self._save()
 
-    def _save(self, begun: Iterable[Any] = ()) -> None:
-        held = self._course.settle()
-        for archive in self._course.changed:
-            self._sums.drop(archive)
-        self._state.moments = self._sums.result(held)
-        bands = self._sums.bands
+    def _save(self, partial: Iterable[Any] = ()) -> None:
+        incomplete = self._position.finish_files()
+        for archive in self._position.changed:
+            self._accumulator.drop(archive)
+        self._store.moments = self._accumulator.result(incomplete)
+        bands = self._accumulator.bands
         fields = None if bands is None else tuple(Field(name, NUMBER) for name in bands)
-        dropped = [change.file for change in self._course.changed.values()]
-        self._state.save(self._course.read(), fields, self.description, begun, dropped)
+        dropped = [change.file for change in self._position.changed.values()]
+        self._store.save(self._position.records(), fields, self.description, partial, dropped)

@@ -1,4 +1,4 @@
-"""A source's blocks into moments: one after the other, or side by side."""
+"""Run a fit: add the blocks of a source to moments, sequentially or in parallel."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
@@ -29,19 +29,23 @@ def run_fit(
     by: Any = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> Any:
-    """Return the moments of a source, and of every column that it began with.
+    """Return the moments of a source, with every column of its first block.
 
     Parameters
     ----------
+    source
+        The source, which is read once.
+    infinite, threads, progress
+        As in `evenly.fit`.
     by
-        What the rows are grouped by: `GroupedMoments` are returned. None: `Moments`.
+        The keys that the rows are grouped by, for `GroupedMoments`. None: `Moments`.
     """
     report = make_reporter(progress, source)
     if isinstance(source, ResumedSource):
-        return source.summed(report, threads)
+        return source.fit(report, threads)
     if isinstance(source, ImageSource):
-        watched = None if progress is None else report
-        return fit_images(source, watched, infinite, threads or _core.num_threads())
+        image_report = None if progress is None else report
+        return fit_images(source, image_report, infinite, threads or _core.num_threads())
     tasks = source.tasks() if isinstance(source, TableSource) else None
     if tasks is not None:
         return _run_parallel(source, tasks, report, infinite, threads)
@@ -53,8 +57,8 @@ def run_fit(
 def _run_sequential(
     moments: Sums, source: Source, report: Report, infinite: Infinite, threads: int | None
 ) -> Sums:
-    """Add blocks to moments, one after the other, each summed by all threads."""
-    # Closed at once after a failure, so that nothing is read ahead for nobody.
+    """Add blocks to moments sequentially, each with all threads."""
+    # Closed immediately after a failure, so that no further block is read ahead.
     with closing(source.blocks()) as blocks:
         for block in blocks:
             moments.update(block, infinite=infinite, threads=threads)
@@ -70,29 +74,38 @@ def _run_parallel(
     infinite: Infinite,
     threads: int | None,
 ) -> Moments:
-    """Return the moments of blocks of some columns each; a thread reads one and sums it."""
+    """Return the moments of blocks of some columns each, one thread per block."""
     moments = Moments.empty(source.names or 1)  # a table without names is one column
 
-    def take(block: Block) -> None:
+    def add_block(block: Block) -> None:
         moments.add_partial_block(block, infinite=infinite)
         report(block)
 
     blocks = (task.blocks for task in tasks)
-    run_tasks(blocks, take, threads or _core.num_threads())
+    run_tasks(blocks, add_block, threads or _core.num_threads())
     return moments
 
 
 def finalize(
     moments: Moments | GroupedMoments, left_out: Collection[str], description: str
 ) -> Moments | GroupedMoments:
-    """Return the moments without columns that turned out, late, to hold no numbers.
+    """Return the moments without the columns that turned out not to be numeric.
 
-    Columns do not know of one another, so leaving one out afterwards is exact.
+    Columns are independent of each other, so dropping one afterwards is exact.
+
+    Parameters
+    ----------
+    moments
+        The moments of all columns.
+    left_out
+        The names of the columns to drop.
+    description
+        The description of the source, for messages and the statistics file.
 
     Raises
     ------
     DataError
-        When there is no row, or no column is left.
+        When there are no rows, or no columns are left.
     """
     if not moments.rows:
         raise DataError(f"At least one row is needed. Received: {description}, with none.")

@@ -1,4 +1,4 @@
-"""Between two steps of a sum: it is saved when it is time to, and ends when that is asked for."""
+"""Checkpoint policy: save periodically, and stop cleanly when a signal is pending."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,40 +9,44 @@ from evenly.moments import Moments
 
 
 class CheckpointSaver:
-    """Saves sums now and then; who sums calls `_checkpoint_if_due` where they agree with the files.
+    """Save moments periodically.
+
+    Subclasses call `_checkpoint_if_due` when the moments agree with the read position.
 
     Parameters
     ----------
+    moments
+        The moments that are fitted.
     save
-        Saves them together with the sums of what is being read, which `_begun` returns.
+        Saves the moments together with the partial moments that `_partial_moments` returns.
     """
 
     def __init__(self, moments: Moments, save: Callable[[list[Any]], None]) -> None:
         self._moments = moments
         self._save_with = save
-        self._pace = SaveSchedule()
-        self._interruption = InterruptRequest()
+        self._schedule = SaveSchedule()
+        self._interrupt = InterruptRequest()
         self._added = False  # since the last save
 
     def _checkpoint_if_due(self) -> None:
-        """Stop when that was asked for, and save when it is time to."""
+        """Save and stop if a signal is pending, or save if a save is due."""
         self._raise_if_interrupted()
-        if self._due():
+        if self._is_save_due():
             self._save()
 
     def _raise_if_interrupted(self) -> None:
-        if self._interruption.pending:
+        if self._interrupt.pending:
             self._save()
-            self._interruption.raise_pending()
+            self._interrupt.raise_pending()
 
-    def _due(self, least: float | None = None) -> bool:
-        return self._added and self._pace.due(self._moments.num_features, least=least)
+    def _is_save_due(self, least: float | None = None) -> bool:
+        return self._added and self._schedule.due(self._moments.num_features, least=least)
 
     def _save(self) -> None:
-        with self._pace.saving():
-            self._save_with(self._begun())
+        with self._schedule.saving():
+            self._save_with(self._partial_moments())
         self._added = False
 
-    def _begun(self) -> list[Any]:
-        """Return the sums that are to be saved and are not in the moments yet."""
+    def _partial_moments(self) -> list[Any]:
+        """Return moments to save that have not been merged yet."""
         return []

@@ -1,4 +1,4 @@
-"""Exact moments: the state that adds up, and what is read from it."""
+"""Exact moments: a mergeable state, and the statistics computed from it."""
 
 from evenly.moments.grouped import GroupedMoments as GroupedMoments
 from evenly.moments.load import load as load

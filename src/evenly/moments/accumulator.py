@@ -1,4 +1,4 @@
-"""What adds up: rows into moments, moments into moments, and out of them again."""
+"""Update, merge and subtract moments."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ from evenly.typing import Infinite
 
 
 class Accumulator(StatisticsMixin):
-    """The state of `Moments` and its group: `update`, ``+``, ``-``, ``==``, and parts."""
+    """The state of `Moments`, with `update`, `copy`, ``+``, ``-`` and ``==``."""
 
     __slots__ = ("_fast_path",)
     __hash__ = None  # type: ignore[assignment]
@@ -50,14 +50,14 @@ class Accumulator(StatisticsMixin):
     def empty(
         cls, columns: int | Sequence[str] | None = None, *, sources: Iterable[str] = ()
     ) -> Self:
-        """Return moments of no rows yet.
+        """Return moments without rows.
 
         Parameters
         ----------
         columns
             The number of columns, or their names. None: those of the first update.
         sources
-            Where the rows will come from, for the statistics file.
+            The sources of the rows, for the statistics file.
         """
         if columns is None or isinstance(columns, int):
             names, number = None, columns or 0
@@ -75,41 +75,41 @@ class Accumulator(StatisticsMixin):
         infinite: Infinite = "error",
         threads: int | None = None,
     ) -> Self:
-        """Add rows in label, and return itself. What is refused leaves it as it was.
+        """Add rows in place, and return self. The state is unchanged when an error is raised.
 
         Parameters
         ----------
         x
-            An array, a tensor, a frame, a `Block`, or any source that `evenly.fit` takes.
-            Names are matched by name; without names, columns are matched by position.
-            An array of one dimension is one column.
+            An array, a tensor, a frame, a `Block`, or any source that `evenly.fit` accepts.
+            Columns are matched by name; without names, by position. A one-dimensional array is
+            one column.
         weights
-            One finite number a row, 0 or more: a weight of 2 equals the row twice.
+            One finite, nonnegative number per row: a weight of 2 equals the row twice.
         feature_axis
-            The axis of an array along which its columns lie: 1 for images N×C×H×W.
+            The axis of the columns in an array: 1 for N×C×H×W images.
         infinite
             ``"error"``, or ``"missing"`` to count infinities as missing: choose it when
             they stand for "no value" in your data.
         threads
-            How many threads sum. None: as many as ``evenly.threads()`` says. The result is
-            the same bits for any number.
+            The number of threads. None: ``evenly.threads()``. The result is bit-identical for any
+            number.
 
         Raises
         ------
         DataError
-            For an infinity, wrong weights, or a shape that does not fit.
+            For an infinity, invalid weights, or a shape that does not match.
         ColumnError
-            For missing or unknown names.
+            For missing or unknown columns.
         UnsupportedTypeError
-            For values that are no numbers.
+            For values that are not numeric.
         """
-        # A plain array or tensor of a dtype seen before: no object between it and the core.
-        # Whatever is wrong with it is found again, and explained, on the long way.
-        kind, dtype = self._fast_path
-        if type(x) is kind and x.dtype is dtype and weights is None and infinite == "error":
+        # An array or tensor of the same type and dtype as the last one goes to the core directly.
+        # In case of an error it is updated again on the slow path, which raises a clear message.
+        cls, dtype = self._fast_path
+        if type(x) is cls and x.dtype is dtype and weights is None and infinite == "error":
             try:
-                plain = x if kind is np.ndarray else x.numpy()
-                if self._state.update(plain, feature_axis, None, False, threads or 0) is None:
+                array = x if cls is np.ndarray else x.numpy()
+                if self._state.update(array, feature_axis, None, False, threads or 0) is None:
                     return self
             except (ValueError, TypeError, RuntimeError):
                 pass
@@ -131,12 +131,12 @@ class Accumulator(StatisticsMixin):
             part._add_block(block, infinite, threads)
         rows = part._state.rows
         self._merge_inplace(part, consume=True)
-        plain = type(x) is np.ndarray or type(x).__name__ == "Tensor"
-        if plain and rows:  # no rows leave no dtype in the metadata
+        is_array = type(x) is np.ndarray or type(x).__name__ == "Tensor"
+        if is_array and rows:  # without rows the metadata has no dtype yet
             self._fast_path = (type(x), x.dtype)
 
     def _add_block(self, block: Block, infinite: str, threads: int) -> None:
-        """Add a block, in one step of the core; our first block brings our columns."""
+        """Add a block in one call of the core; the first block defines the columns."""
         number = num_columns(block)
         metadata = self._metadata
         names = metadata.columns if block.names is None else block.names
@@ -158,10 +158,10 @@ class Accumulator(StatisticsMixin):
         self._merge_inplace(part, consume=True)
 
     def add_partial_block(self, block: Block, *, infinite: str = "error") -> None:
-        """Add a block of some of our columns, those from ``block.first_column`` on.
+        """Add a block of some columns, those from ``block.first_column`` on.
 
-        For whoever reads a table by columns, and sees to it that all of them get the same
-        rows. It takes this thread only, and others may do the same meanwhile.
+        The caller must add the same rows to all columns. It uses only the calling thread, and
+        several threads may call it at the same time.
         """
         add_block(self._state, block, infinite, block.names, threads=1)
         first, stop = block.first_column, block.first_column + block.features
@@ -169,8 +169,8 @@ class Accumulator(StatisticsMixin):
         while not done:
             metadata = self._metadata
             before, own, after = (
-                metadata.dtypes[part]
-                for part in (slice(first), slice(first, stop), slice(stop, None))
+                metadata.dtypes[columns]
+                for columns in (slice(first), slice(first, stop), slice(stop, None))
             )
             dtypes = before + merge_dtypes(own, block.dtypes) + after
             done = dtypes == metadata.dtypes or self._state.replace_metadata(
@@ -178,11 +178,16 @@ class Accumulator(StatisticsMixin):
             )
 
     def _merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
-        """Add other in label, in one step of the core; with ``consume``, other is used up.
+        """Add other in place, in one call of the core.
 
-        With ``private`` nobody else has us yet, and after a MemoryError nobody will.
+        It is retried when another thread changes the metadata of self meanwhile.
 
-        When another thread changes our metadata meanwhile, we begin again.
+        Parameters
+        ----------
+        consume
+            Whether the state of other may be reused.
+        private
+            Whether no other code refers to self, which is then discarded after a MemoryError.
         """
         done = False
         while not done:
@@ -205,9 +210,9 @@ class Accumulator(StatisticsMixin):
             )
 
     def _align(self, other: Self) -> Self | None:
-        """Return other in our order of columns; None when it is the zero, of other columns.
+        """Return other with its columns in the order of self.
 
-        When we are the zero, its columns will be ours.
+        If the columns differ, the result is None if other is empty, and other if self is empty.
         """
         state, columns = self._state, self._metadata.columns
         if not state.columns:
@@ -227,14 +232,14 @@ class Accumulator(StatisticsMixin):
         return not any(m for m, _ in state.counts()) and not any(m for m, _ in state.missings())
 
     def __sub__(self, other: Self) -> Self:
-        """Return the moments without the rows of other: the inverse of adding, bit for bit.
+        """Return the moments without the rows of other: the exact inverse of addition.
 
-        Min and max cannot be un-merged. They become bounds, and say so.
+        Min and max cannot be subtracted: they become bounds (`extremes_are_bounds`).
 
         Raises
         ------
         DataError
-            When other was never added: some column would have less than nothing.
+            When other was not added before: some count or sum of squares would be negative.
         """
         if not isinstance(other, type(self)):
             return NotImplemented
@@ -250,7 +255,7 @@ class Accumulator(StatisticsMixin):
         return result
 
     def __eq__(self, other: object) -> bool:
-        """Whether both have the same columns, counts, sums and sums of squares, exactly."""
+        """Return whether columns, counts, sums and sums of squares are exactly equal."""
         if not isinstance(other, type(self)):
             return NotImplemented
         try:
@@ -270,7 +275,7 @@ class Accumulator(StatisticsMixin):
         return type(self)(state.take(indices), names, dtypes, sources, state.rows)
 
     def copy(self) -> Self:
-        """Return moments of their own: updating one does not change the other."""
+        """Return an independent copy."""
         return type(self).__new__(type(self))._set_state(self._state.copy())
 
     @property
@@ -282,13 +287,13 @@ class Accumulator(StatisticsMixin):
 def _subtraction_error(whole: Accumulator, part: Accumulator, index: int) -> DataError:
     name = index if whole.columns is None else repr(whole.columns[index])
     # Python's float() raises where these are beyond float64's range.
-    less, more = (
+    whole_squares, part_squares = (
         exact_stats.to_float(state.squares()[index]) for state in (whole._state, part._state)
     )
     return DataError(
-        "Only what was added can be subtracted. Received: moments that have more of column "
-        f"{name} than there is: count {part.count[index]} of {whole.count[index]}, missing "
+        "Only moments that were added can be subtracted. Received: moments that exceed the total "
+        f"in column {name}: count {part.count[index]} of {whole.count[index]}, missing "
         f"{part.missing[index]} of {whole.missing[index]}, sum of squares "
-        f"{more:.6g} of {less:.6g}. "
-        "Subtract from the sum that they are part of."
+        f"{part_squares:.6g} of {whole_squares:.6g}. "
+        "Subtract them from a sum that includes them."
     )

@@ -1,4 +1,4 @@
-"""What moments have beside their numbers, by group or not: names, sources, a file; and ``+``."""
+"""Metadata, addition and persistence shared by `Moments` and `GroupedMoments`."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -17,8 +17,8 @@ T = TypeVar("T")
 class MomentsBase:
     """The columns and sources of moments, copies, ``+``, and the statistics file.
 
-    The core's state has the sums, the number of rows and the metadata. Each change of them is one
-    call of the core: an interrupt never leaves a part of it.
+    The state of the core holds the sums, the number of rows and the metadata. Each change is one
+    call of the core, so that an interrupt never leaves a partial update.
     """
 
     __slots__ = ("_cache", "_state")
@@ -27,22 +27,27 @@ class MomentsBase:
     _cache: tuple[int, dict[object, Any]]
 
     def copy(self) -> Self:
-        """Return moments of their own: updating one does not change the other."""
+        """Return an independent copy."""
         raise NotImplementedError
 
     def _merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
-        """Add other in place; with ``consume``, other is used up.
+        """Add other in place.
 
-        With ``private`` nobody else has us yet, and after a MemoryError nobody will.
+        Parameters
+        ----------
+        consume
+            Whether the state of other may be reused.
+        private
+            Whether no other code refers to self, which is then discarded after a MemoryError.
         """
         raise NotImplementedError
 
-    def _serialize(self, ledger: Manifest | None) -> Iterator[bytes]:
-        """Yield the statistics file, with which files are in the sums, if that is known."""
+    def _serialize(self, manifest: Manifest | None) -> Iterator[bytes]:
+        """Yield the lines of the statistics file, with a manifest if there is one."""
         raise NotImplementedError
 
     def _cached(self, key: object, compute: Callable[[], T]) -> T:
-        """Return what was computed since the last change of the sums, or compute it now."""
+        """Return the cached result for a key, or compute it if the sums have changed."""
         version = self._state.version
         known, cache = self._cache
         if known != version:
@@ -59,17 +64,17 @@ class MomentsBase:
 
     @property
     def columns(self) -> ColumnNames:
-        """The names of the columns, in order; None when they have none."""
+        """The names of the columns, in order; None for columns without names."""
         return self._metadata.columns
 
     @property
     def dtypes(self) -> tuple[str, ...]:
-        """The dtype that each column came in (several are joined by ``|``)."""
+        """The input dtype of each column (several are joined by ``|``)."""
         return self._metadata.dtypes
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Where the rows came from, sorted. Information only: nothing is computed from it."""
+        """The sources of the rows, sorted. Information only: nothing is computed from it."""
         return tuple(sorted(self._metadata.sources))
 
     @sources.setter
@@ -81,7 +86,7 @@ class MomentsBase:
 
     @property
     def extremes_are_bounds(self) -> bool:
-        """Whether min and max may belong to rows that were subtracted since."""
+        """Whether min and max may be values of rows that were subtracted later."""
         return bool(self._state.extremes_are_bounds)
 
     def __copy__(self) -> Self:
@@ -93,7 +98,7 @@ class MomentsBase:
     def __add__(self, other: Self | Literal[0]) -> Self:
         """Return the moments of both sets of rows together."""
         if not isinstance(other, type(self)):
-            # sum() begins with 0
+            # sum() starts with 0
             zero = type(other) is int and other == 0
             return self.copy() if zero else NotImplemented
         result = self.copy()
@@ -104,24 +109,24 @@ class MomentsBase:
         return self.__add__(other)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a statistics file, whole or not at all (its format: ``docs/format.md``).
+        """Write a statistics file atomically (the format is in ``docs/format.md``).
 
         Raises
         ------
         SourceError
-            When it cannot be written; what was there before is unchanged.
+            When it cannot be written; an existing file is then unchanged.
         """
         self.save_with_manifest(path, None)
 
-    def save_with_manifest(self, path: str | os.PathLike[str], ledger: Manifest | None) -> None:
-        """Save, and say which files are in the sums; `save` says nothing of files."""
+    def save_with_manifest(self, path: str | os.PathLike[str], manifest: Manifest | None) -> None:
+        """Write a statistics file like `save`, with a manifest of the included files."""
         self._check_possible()
-        lines = self._serialize(ledger)
+        lines = self._serialize(manifest)
         with atomic_file(path) as file, _core.ExactMode():
             file.writelines(lines)
 
     def to_bytes(self) -> bytes:
-        """Return the statistics file that `save` writes, for a place that is no file.
+        """Return the content of the statistics file that `save` writes.
 
         >>> import evenly
         >>> moments = evenly.fit([[1.0], [2.0]])
@@ -133,27 +138,28 @@ class MomentsBase:
             return b"".join(self._serialize(None))
 
     def _check_possible(self) -> None:
-        """Check that what is to be written can be read again.
+        """Check that the statistics file could be read again.
 
         Raises
         ------
         DataError
-            When no data can have these sums: bytes that were unpickled were damaged.
+            When no data can have these sums, because corrupt bytes were unpickled.
         """
         index = self._state.first_impossible()
         if index >= 0:
             columns, width = self.columns, max(1, len(self.dtypes))
             name = index % width if columns is None else repr(columns[index % width])
             raise DataError(
-                "Statistics can be saved only if some data can have them. Received: moments with "
-                f"sums of column {name} that no values have. They come from damaged bytes, such as "
+                "Statistics can be saved only if some data can have them. Received: moments whose "
+                f"sums of column {name} no data can have. They come from corrupt bytes, such as "
                 "a pickle: fit the data again."
             )
 
 
 def mixed_grouping_error(received: str) -> DataError:
-    """Return the error for moments with groups beside some without."""
+    """Return the error for adding moments with groups and moments without."""
     return DataError(
-        f"Moments with groups can be added to such only. Received: {received}. Fit both by the "
-        "same columns, or add the moments of all groups together, in Python grouped.total()."
+        "Moments with groups can only be added to moments with groups. Received: "
+        f"{received}. Fit both by the same columns, or add the moments of all groups together, in "
+        "Python grouped.total()."
     )

@@ -1,4 +1,4 @@
-"""What adds up by group: one wide state, in which each group has columns of its own."""
+"""Update, merge and subtract moments by group, stored in one state."""
 
 import threading
 from collections import Counter
@@ -30,11 +30,13 @@ IndexArray = npt.NDArray[np.int64]
 
 
 class GroupAccumulator(MomentsBase):
-    """The state of `GroupedMoments`: `update`, ``+``, ``-`` and ``==``.
+    """The state of `GroupedMoments`, with `update`, `copy`, ``+``, ``-`` and ``==``.
 
-    ``_index`` has the index of each group's columns in the state, in the order of the groups. The
-    first ``_state.groups`` of them count: those of an update that was interrupted or refused may
-    follow, until the next one drops them.
+    The state of the core has the columns of each group.
+
+    ``_index`` maps the key of each group to its index in the state. Only the first
+    ``_state.groups`` keys are valid: keys of an update that failed or was interrupted may follow
+    them until the next update removes these.
     """
 
     __slots__ = ("_guard", "_index")
@@ -66,13 +68,13 @@ class GroupAccumulator(MomentsBase):
 
     @classmethod
     def empty(cls, by: str | Sequence[str] | None = None) -> Self:
-        """Return moments of no rows yet.
+        """Return moments without rows.
 
         Parameters
         ----------
         by
-            The name of the column that says which group a row belongs to, or several; None
-            when keys will be given as arrays.
+            The name or names of the columns with the group keys; None if keys will be passed as
+            arrays.
         """
         return cls(_empty_metadata(group_label(by)))
 
@@ -86,36 +88,36 @@ class GroupAccumulator(MomentsBase):
         infinite: Infinite = "error",
         threads: int | None = None,
     ) -> Self:
-        """Add rows in label, and return itself. What is refused leaves it as it was.
+        """Add rows in place, and return self. The state is unchanged when an error is raised.
 
         Parameters
         ----------
         x
-            Any source that `evenly.fit` takes. A frame must have the columns that `by` names.
+            Any source that `evenly.fit` accepts. A frame must have the columns that `by` names.
         by
-            One key a row, for arrays. None: the columns of `GroupedMoments.by`.
+            One key per row, for arrays. None: the columns of `GroupedMoments.by`.
         weights, feature_axis, infinite, threads
-            As of `Moments.update`.
+            As in `Moments.update`.
 
         Raises
         ------
         DataError
-            For an infinity, a key of another kind than before, or a shape that does not fit.
+            For an infinity, a key of another type than before, or a shape that does not match.
         ColumnError
-            For missing or unknown names.
+            For missing or unknown columns.
         """
         if isinstance(x, Block):
             self._add_block(x, infinite, threads or 0)
             return self
-        ours = self._metadata.by
-        if by is None and ours is None:
+        key_columns = self._metadata.by
+        if by is None and key_columns is None:
             raise DataError(
-                "by= must have one key per row: these groups have no columns by name. Received: no "
-                "by=. Pass by=keys."
+                "by= must have one key per row, since these groups have no key columns. Received: "
+                "no by=. Pass by=keys."
             )
-        named = [*ours] if isinstance(ours, tuple) else ours
+        names = [*key_columns] if isinstance(key_columns, tuple) else key_columns
         opened = open_source(
-            x, weights=weights, feature_axis=feature_axis, by=named if by is None else by
+            x, weights=weights, feature_axis=feature_axis, by=names if by is None else by
         )
         part = type(self)(self._metadata._replace(sources=()))
         for block in opened.blocks():
@@ -124,7 +126,7 @@ class GroupAccumulator(MomentsBase):
         return self
 
     def _add_block(self, block: Block, infinite: str, threads: int) -> None:
-        """Add a block, in one step of the core."""
+        """Add a block in one call of the core."""
         if block.verify is not None:
             part = type(self)(self._metadata._replace(sources=()))
             part._add_block(replace(block, verify=None), infinite, threads)
@@ -135,7 +137,7 @@ class GroupAccumulator(MomentsBase):
             number = num_columns(block)
             assert block.keys is not None
             metadata = self._metadata
-            if not metadata.width:  # the columns of the first rows are ours
+            if not metadata.width:  # the first block defines the columns
                 metadata = metadata._replace(columns=block.names, dtypes=("",) * number)
             names = metadata.columns if block.names is None else block.names
             order = match_columns(metadata.columns, metadata.width, names, number)
@@ -153,9 +155,9 @@ class GroupAccumulator(MomentsBase):
     def _indices_for(
         self, keys: Sequence[Key], metadata: GroupMetadata, label: str
     ) -> tuple[IndexArray, tuple[str, ...]]:
-        """Return where the groups of these keys are, and the kinds of all keys together.
+        """Return the indices of the groups of some keys, and the types of all keys together.
 
-        New ones get an index at the end. They count from when the state has them.
+        New keys get indices at the end, which are valid once the state has their groups.
         """
         known = self._state.groups
         while len(self._index) > known:
@@ -177,16 +179,13 @@ class GroupAccumulator(MomentsBase):
         return indices
 
     def _merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
-        """Add other in label, in one step of the core; with ``consume``, other is used up.
-
-        Groups are added all or none, also with ``private``.
-        """
+        """Add other in place, in one call of the core: all groups or, after an error, none."""
         theirs = other if consume else other.copy()
         with self._lock:
             if not theirs._index:
                 return
             metadata, more = self._metadata, theirs._metadata
-            if not self._state.groups and metadata.by is None:  # the zero of all groups
+            if not self._state.groups and metadata.by is None:  # empty, and by is not known yet
                 metadata = metadata._replace(by=more.by, kinds=("",) * len(more.kinds))
             _check_by(metadata, more)
             if not metadata.width or (not self._state.groups and more.columns != metadata.columns):
@@ -194,7 +193,7 @@ class GroupAccumulator(MomentsBase):
             theirs = theirs._align(metadata)
             more = theirs._metadata
             check_time_units(metadata.columns, metadata.dtypes, more.dtypes)
-            indices, kinds = self._indices_for(list(theirs._index), metadata, "what is added")
+            indices, kinds = self._indices_for(list(theirs._index), metadata, "the added moments")
             new = metadata._replace(
                 dtypes=merge_dtypes(metadata.dtypes, more.dtypes),
                 kinds=kinds,
@@ -203,7 +202,7 @@ class GroupAccumulator(MomentsBase):
             self._state.merge_groups(theirs._state, new.width, indices, new, consume=True)
 
     def _align(self, metadata: GroupMetadata) -> Self:
-        """Return the same groups with the columns in the order of other moments'."""
+        """Return the same groups with the columns in the order of the metadata."""
         own = self._metadata
         order = match_columns(metadata.columns, metadata.width, own.columns, own.width)
         return self if order is None else self._with_columns(order)
@@ -225,7 +224,7 @@ class GroupAccumulator(MomentsBase):
             )
 
     def copy(self) -> Self:
-        """Return moments of their own: updating one does not change the other."""
+        """Return an independent copy."""
         with self._lock:
             state = self._state.copy()
             return type(self)(state.metadata, self._index_of_groups(), state)
@@ -241,26 +240,26 @@ class GroupAccumulator(MomentsBase):
         GroupAccumulator.__init__(self, metadata, KeyIndex.of(keys), state)
 
     def _reindexed(self, keys: Iterable[Key]) -> _core.State:
-        """Return the state of these groups, in this order; of a group that is not here, zeros."""
+        """Return the state of the groups of some keys in order; zeros for unknown groups."""
         indices = [self._index.get(key, -1) for key in keys]
         return self._state.take_groups(np.array(indices, np.int64), self._width)
 
     def __add__(self, other: Self | Literal[0]) -> Self:
         """Return the moments of both sets of rows together."""
-        _refuse_plain(other)
+        _check_grouped(other)
         return super().__add__(other)
 
     def __sub__(self, other: Self) -> Self:
-        """Return the moments without the rows of other: the inverse of adding, bit for bit.
+        """Return the moments without the rows of other: the exact inverse of addition.
 
-        A group of which nothing is left is gone.
+        Groups without remaining rows are removed.
 
         Raises
         ------
         DataError
-            When other was never added: some group would have less than nothing.
+            When other was not added before: some count or sum of squares would be negative.
         """
-        _refuse_plain(other)
+        _check_grouped(other)
         if not isinstance(other, type(self)):
             return NotImplemented
         _check_by(self._metadata, other._metadata)
@@ -276,23 +275,23 @@ class GroupAccumulator(MomentsBase):
         if index >= 0:
             group, column = divmod(index, metadata.width)
             raise _subtraction_error(keys[group], metadata.columns, column)
-        left = Counter(metadata.sources) - Counter(theirs._metadata.sources)
-        there = np.flatnonzero(has_rows(state, metadata.width))
+        sources = Counter(metadata.sources) - Counter(theirs._metadata.sources)
+        remaining = np.flatnonzero(has_rows(state, metadata.width))
         return type(self)(
-            metadata._replace(sources=tuple(left.elements())),
-            KeyIndex.of(keys[index] for index in there),
-            state.take_groups(there, metadata.width),
+            metadata._replace(sources=tuple(sources.elements())),
+            KeyIndex.of(keys[index] for index in remaining),
+            state.take_groups(remaining, metadata.width),
         )
 
     def __rsub__(self, other: object) -> Self:
-        _refuse_plain(other)
+        _check_grouped(other)
         return NotImplemented
 
     def _is_zero(self) -> bool:
         return not has_rows(self._state, max(1, self._width)).any()
 
     def __eq__(self, other: object) -> bool:
-        """Whether both have the same groups, each with equal moments, in whatever order."""
+        """Return whether both have the same groups, with equal moments, in any order."""
         if not isinstance(other, type(self)):
             return NotImplemented
         ours, theirs = self.copy(), other.copy()
@@ -315,41 +314,43 @@ def _empty_metadata(by: By) -> GroupMetadata:
 def _check_by(ours: GroupMetadata, theirs: GroupMetadata) -> None:
     if ours.by != theirs.by:
         raise ColumnError(
-            "Groups must be by the same columns, in the same order. "
+            "Groups must have the same key columns, in the same order. "
             f"Received: by={ours.by!r} and by={theirs.by!r}. Fit both with the same by=."
         )
 
 
-def _refuse_plain(other: object) -> None:
+def _check_grouped(other: object) -> None:
     if isinstance(other, StatisticsMixin):
-        raise mixed_grouping_error("moments without")
+        raise mixed_grouping_error("moments without groups")
 
 
 def drop_unused(keys: GroupKeys) -> GroupKeys:
-    """Return keys without entries that no row has."""
-    there = np.bincount(keys.codes, minlength=len(keys.uniques)) > 0
-    if there.all():
+    """Return keys without unique values that no row has."""
+    is_used = np.bincount(keys.codes, minlength=len(keys.uniques)) > 0
+    if is_used.all():
         return keys
-    codes = (np.cumsum(there) - 1)[keys.codes]
+    codes = (np.cumsum(is_used) - 1)[keys.codes]
     return GroupKeys(
-        codes, tuple(entry for entry, some in zip(keys.uniques, there, strict=True) if some)
+        codes, tuple(key for key, used in zip(keys.uniques, is_used, strict=True) if used)
     )
 
 
 def has_rows(state: _core.State, width: int) -> npt.NDArray[np.bool_]:
-    """Return for each group whether it has a row of any weight."""
-    there = [
+    """Return whether each group has a row with a weight above 0."""
+    by_column = [
         bool(count[0] or missing[0])
         for count, missing in zip(state.counts(), state.missings(), strict=True)
     ]
-    some: npt.NDArray[np.bool_] = np.logical_or.reduce(np.reshape(there, (-1, width)), axis=1)
-    return some.astype(np.bool_)
+    by_group: npt.NDArray[np.bool_] = np.logical_or.reduce(
+        np.reshape(by_column, (-1, width)), axis=1
+    )
+    return by_group.astype(np.bool_)
 
 
 def _subtraction_error(key: Key, columns: ColumnNames, column: int) -> DataError:
     name = column if columns is None else repr(columns[column])
     return DataError(
-        "Only what was added can be subtracted. Received: moments that have more of column "
-        f"{name} in group {format_key(key)!r} than there is. "
-        "Subtract from the sum that they are part of."
+        "Only moments that were added can be subtracted. Received: moments that exceed the total "
+        f"in column {name} of group {format_key(key)!r}. "
+        "Subtract them from a sum that includes them."
     )

@@ -1,4 +1,4 @@
-"""Keys of a CSV file that is copied as text: read as the kinds that the groups have."""
+"""Convert the group keys of a CSV file that is copied as text to their fitted types."""
 
 from datetime import date, datetime
 from typing import Any
@@ -17,7 +17,7 @@ def keys_from_batch(batch: Any, moments: GroupedMoments) -> GroupKeys | None:
     Raises
     ------
     ColumnError
-        When it lacks a column of keys.
+        When the batch lacks a key column.
     """
     if moments.by is None or not hasattr(batch, "schema"):
         return None
@@ -25,28 +25,29 @@ def keys_from_batch(batch: Any, moments: GroupedMoments) -> GroupKeys | None:
     present = batch.schema.names
     if absent := [name for name in names if name not in present]:
         raise ColumnError(
-            f"The source must have every column of keys. Missing: {format_names(absent)}. "
-            f"Received: {format_names(present)}. Rename one."
+            f"The source must have every key column. Missing: {format_names(absent)}. "
+            f"Received: {format_names(present)}. Rename a column."
         )
-    parts = [factorize_array(batch.column(name)) for name in names]
-    return cross_keys([_read(keys, moments, index) for index, keys in enumerate(parts)])
+    columns = [factorize_array(batch.column(name)) for name in names]
+    return cross_keys([_convert_keys(keys, moments, index) for index, keys in enumerate(columns)])
 
 
-def _read(keys: GroupKeys, moments: GroupedMoments, index: int) -> GroupKeys:
-    """Return keys as parts of groups' keys; an empty text is missing, unless a group has it.
+def _convert_keys(keys: GroupKeys, moments: GroupedMoments, index: int) -> GroupKeys:
+    """Return the keys of a column in the type of fitted keys.
 
-    A CSV file cannot tell one from the other; Arrow data can.
+    Empty text counts as missing unless a group has it as its key: unlike Arrow data, a CSV file
+    does not distinguish them.
     """
     if ("",) in keys.uniques and any(key[index] == "" for key in moments._keys()):
         return keys
     kind = moments._metadata.kinds[index]
-    return from_codes(keys.codes, [_part(key[0], kind) for key in keys.uniques])
+    return from_codes(keys.codes, [_parse_part(key[0], kind) for key in keys.uniques])
 
 
-def _part(part: KeyPart, kind: str) -> KeyPart:
-    """Return a text as a part of this kind; as it is, when it is none, or of that kind already.
+def _parse_part(part: KeyPart, kind: str) -> KeyPart:
+    """Return a text converted to a key type, or unchanged if it cannot be converted.
 
-    >>> _part("01", "number"), _part("01", "text"), _part("", "number")
+    >>> _parse_part("01", "number"), _parse_part("01", "text"), _parse_part("", "number")
     (1, '01', None)
     """
     if part == "":

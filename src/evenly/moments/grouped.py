@@ -1,4 +1,4 @@
-"""`GroupedMoments`: the moments of each group of rows, as one thing that adds up."""
+"""The class `GroupedMoments`: the moments of each group of rows."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, Unpack, overload
@@ -36,9 +36,9 @@ GroupKey = KeyPart | Key
 class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
     """A mapping from the key of each group to the `Moments` of its rows.
 
-    Get one from ``evenly.fit(x, by="station")``. Groups are in the order of their keys; rows
-    whose key is missing are the group None, which comes last. Like `Moments` they add up: any
-    split of the rows, any order and any number of threads give the same bits, and
+    It is returned by ``evenly.fit(x, by="station")``. Groups are sorted by key; rows with a
+    missing key form the group None, which comes last. Like `Moments` they can be added: any
+    split of the rows, any order and any number of threads give bit-identical results, and
     ``(a + b) - b == a``.
 
     With ``by=["a", "b"]`` keys are tuples.
@@ -64,7 +64,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
 
     @property
     def by(self) -> By:
-        """The column whose values are the keys, a tuple of several, or None for keys of no name."""
+        """The name of the key column, a tuple of several names, or None for unnamed keys."""
         return self._metadata.by
 
     @property
@@ -74,13 +74,13 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
 
     @property
     def rows(self) -> int:
-        """Rows that were read, of all groups together."""
+        """The number of rows of all groups together."""
         return self._state.rows
 
     # The mapping
 
     def __getitem__(self, key: GroupKey) -> Moments:
-        """Return the moments of a group, as they are now."""
+        """Return a copy of the moments of a group."""
         with self._lock:
             index = self._find(key)
             if index is None:
@@ -107,38 +107,38 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         parts = key if self._tuple_keys and isinstance(key, tuple) else (key,)
         try:
             index = self._index.get(tuple(map(normalize_key, parts)), -1)
-        except EvenlyError:  # what can be no key is no group's
+        except EvenlyError:  # a value that cannot be a key
             return None
         return index if 0 <= index < self._state.groups else None
 
     def _unknown_key_error(self, key: GroupKey) -> ColumnError:
-        near = (
+        hint = (
             suggest(key, [k for (k,) in self._keys() if type(k) is str])
             if (isinstance(key, str) and not self._tuple_keys)
             else ""
         )
         example = next(iter(self), None)
         return ColumnError(
-            f"There must be a group of that key. Received: {key!r}; there are {len(self):,} "
-            f"groups{f', {example!r} for example' if len(self) else ''}.{near}"
+            f"The key must be that of a group. Received: {key!r}; there are {len(self):,} "
+            f"groups{f', {example!r} for example' if len(self) else ''}.{hint}"
         )
 
-    # All groups together, and parts
+    # The total, and selected columns
 
     def total(self) -> Moments:
-        """Return the moments of all rows together: what `evenly.fit` gives without ``by=``."""
+        """Return the moments of all rows together, as `evenly.fit` without ``by=`` does."""
         with self._lock:
             columns, dtypes, sources, *_ = self._metadata
             state = self._state.total(len(dtypes)) if dtypes else _core.State(0)
             return Moments(state, columns, dtypes, sources, state.rows)
 
     def select(self, names: Iterable[str | int]) -> Self:
-        """Return the moments of some columns, of every group, in the order asked for.
+        """Return the moments of some columns of every group, in the given order.
 
         Raises
         ------
         ColumnError
-            For a column that is not there, or named twice.
+            For an unknown or repeated column.
         """
         with self._lock:
             return self._with_columns(column_indices(list(names), self.columns, self._width))
@@ -147,27 +147,27 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
 
     @staticmethod
     def from_bytes(content: bytes) -> "GroupedMoments":
-        """Return the groups in the bytes of a statistics file, trusting nothing in them.
+        """Return the groups in the content of a statistics file, after validating it.
 
         Raises
         ------
         StatisticsFileError
-            When they are no statistics file of groups, or no data can have such statistics.
+            When it is not a statistics file of groups, or no data can have such statistics.
         """
         with _core.ExactMode():
             return GroupedMoments(*groups_from_records(*group_file.parse(content)))
 
-    def _serialize(self, ledger: Manifest | None) -> Iterator[bytes]:
+    def _serialize(self, manifest: Manifest | None) -> Iterator[bytes]:
         snapshot = self.copy()
         bounds = snapshot.extremes_are_bounds
-        header = Header(snapshot.rows, snapshot.sources, bounds, program_version(), ledger)
+        header = Header(snapshot.rows, snapshot.sources, bounds, program_version(), manifest)
         return group_file.lines(
             header,
             snapshot.by,
             group_records(snapshot._metadata, snapshot._sorted_keys(), snapshot._reindexed),
         )
 
-    # Normalising
+    # Normalization
 
     @overload
     def normalize(self, x: FloatArray, **options: Unpack[GroupScaleKeywords]) -> FloatArray: ...
@@ -189,36 +189,36 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         correction: Correction = 0,
         feature_axis: int = -1,
     ) -> Any:
-        """Return ``(x - mean) / std``, each row by the moments of its own group.
+        """Return ``(x - mean) / std``, with the mean and std of the group of each row.
 
         Parameters
         ----------
         x
-            A frame of pandas, polars (lazy too) or PyArrow with the columns of `by`; or an
-            array or a tensor, with ``by=``. What comes back is as of `Moments.normalize`: the
-            same kind, rows in their order, other columns untouched.
+            A pandas, polars (also lazy) or PyArrow frame with the columns of `by`; or an array or
+            a tensor, with ``by=``. As in `Moments.normalize`, the result has the same type, rows
+            are kept in order, and other columns are unchanged.
         by
-            One key a row (one for each image of N×C×H×W), or the name of the frame's column of
-            keys. None: the columns of `GroupedMoments.by`.
+            One key per row (for N×C×H×W images one per image), or the name of the key column of
+            the frame. None: the columns of `GroupedMoments.by`.
         unknown
-            What becomes of rows of a group that was never fitted. ``"error"``: it is named.
-            ``"missing"``: they become NaN (null in a frame that has null); choose it when such
-            rows are left out afterwards. ``"total"``: all rows' statistics together; choose it
-            when a rough answer for a new station is better than none.
+            How to handle rows of unknown groups. ``"error"``: raise an error that names them.
+            ``"missing"``: fill them with NaN (null in a frame that has null); choose it when
+            such rows are dropped later. ``"total"``: use the statistics of all rows together;
+            choose it when an approximation is better than no result.
         dtype, missing, constant, correction, feature_axis
-            As of `Moments.normalize`. A column that is constant in a group is constant there.
+            As in `Moments.normalize`. Whether a column is constant is determined per group.
 
         Raises
         ------
         DataError
-            For an unknown group, or a value in a column of which its group has none (or not more
-            than ``correction``).
+            For an unknown group, or a value in a column of which its group has no more than
+            ``correction`` values.
         ColumnError
             When the frame lacks a column.
 
         Notes
         -----
-        Float64 arithmetic, as of `Moments.normalize`: within 2 ulp of the exact answer in float32.
+        Float64 arithmetic, as in `Moments.normalize`: within 2 ulp of the exact result in float32.
         """
         options = {"dtype": dtype, "missing": missing, "feature_axis": feature_axis}
         return transform_by_group(
@@ -248,9 +248,9 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         correction: Correction = 0,
         feature_axis: int = -1,
     ) -> Any:
-        """Return ``x * std + mean``: what `normalize` made, to rounding; constants exactly.
+        """Return ``x * std + mean``: the inverse of `normalize` up to rounding.
 
-        The parameters, the result and the errors are as there.
+        The parameters, the result and the errors are those of `normalize`.
         """
         options = {"dtype": dtype, "feature_axis": feature_axis}
         return transform_by_group(
@@ -306,8 +306,8 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
     def _table_rows(self, key: Key) -> list[text_table.Row]:
         own = self[key if isinstance(self.by, tuple) else key[0]]
         names = own.columns or tuple(map(str, range(own.num_features)))
-        found = records(own._state, names, own.dtypes)
-        return [(format_key(key), *text_table.row(record)) for record in found]
+        columns = records(own._state, names, own.dtypes)
+        return [(format_key(key), *text_table.row(record)) for record in columns]
 
     def _title(self) -> str:
         numbers = (len(self), "group"), (self.rows, "row"), (self.num_features, "column")

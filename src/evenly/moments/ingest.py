@@ -1,4 +1,4 @@
-"""Pass the rows of a block to the core, and explain its errors."""
+"""Pass the rows of a block to the core, and convert its errors to clear messages."""
 
 import sys
 from collections.abc import Sequence
@@ -24,24 +24,29 @@ INFINITE_POLICIES = ("error", "missing")
 def add_block(
     state: _core.State, block: Block, infinite: str, names: ColumnNames, threads: int = 0
 ) -> None:
-    """Add a block to a state that has its columns; a refused block leaves it as it was.
+    """Add a block to a state that has its columns, from ``block.first_column`` on.
 
-    Columns go to the state's from ``block.first_column`` on; `names` are those of the block.
+    The state is unchanged when an error is raised.
+
+    Parameters
+    ----------
+    names
+        The columns of the block.
 
     Raises
     ------
     DataError
-        For an infinity (unless ``infinite="missing"``), weights that are negative, not
-        finite or too few, or a shape that does not fit.
+        For an infinity (unless ``infinite="missing"``), invalid weights, or a shape that does not
+        match.
     UnsupportedTypeError
-        For a dtype that is no number.
+        For a dtype that is not numeric.
     """
     check_choice("infinite", infinite, INFINITE_POLICIES)
     weights = None if block.weights is None else check_weights_array(block.weights, block.rows)
     as_missing = infinite == "missing"
     try:
         if isinstance(block.data, tuple):
-            found = state.update_columns(
+            infinity = state.update_columns(
                 [as_core_buffer(column.values)[0] for column in block.data],
                 [column.validity for column in block.data],
                 [column.bit_offset for column in block.data],
@@ -53,16 +58,13 @@ def add_block(
         else:
             x, dtype = as_core_buffer(block.data)
             axis = -1 if x.ndim == 1 else block.feature_axis
-            found = state.update(x, axis, weights, as_missing, threads, dtype)
+            infinity = state.update(x, axis, weights, as_missing, threads, dtype)
     except ValueError as error:
         raise DataError(f"{_label(block)} cannot be added: {error}") from None
     except TypeError:
-        raise UnsupportedTypeError(
-            "Columns must hold integers, booleans or floats of at most 64 bits. Received: "
-            f"{', '.join(sorted(set(block.dtypes)))} in {_label(block)}. Convert them first."
-        ) from None
-    if found is not None:
-        raise infinity_error(block, names, *found)
+        raise _dtype_error(block) from None
+    if infinity is not None:
+        raise infinity_error(block, names, *infinity)
 
 
 def add_grouped_block(
@@ -87,7 +89,7 @@ def add_grouped_block(
     order
         The indices of the state's columns in the block; None when they are the same.
     names
-        The block's columns.
+        The columns of the block.
     metadata
         The metadata of the state after the update.
 
@@ -103,7 +105,7 @@ def add_grouped_block(
     columns = columns_of(block)
     chosen = columns if order is None else [columns[i] for i in order]
     try:
-        found = state.update_groups(
+        infinity = state.update_groups(
             [as_core_buffer(column.values)[0] for column in chosen],
             [column.validity for column in chosen],
             [column.bit_offset for column in chosen],
@@ -116,15 +118,15 @@ def add_grouped_block(
         )
     except TypeError:
         raise _dtype_error(block) from None
-    if found is not None:
-        row, column = found
+    if infinity is not None:
+        row, column = infinity
         key = keys.uniques[keys.codes[row]]
-        at = column if order is None else order[column]
-        raise infinity_error(block, names, row, at, f", group {format_key(key)!r}")
+        index = column if order is None else order[column]
+        raise infinity_error(block, names, row, index, f", group {format_key(key)!r}")
 
 
 def columns_of(block: Block) -> list[Column]:
-    """Return the columns of a block, without copying them if the rows are on one axis."""
+    """Return the columns of a block; they are copied if rows are on several axes."""
     if isinstance(block.data, tuple):
         return list(block.data)
     x, dtype = as_core_buffer(block.data)
@@ -145,14 +147,14 @@ def _column(x: npt.NDArray[Any], axis: int, index: int) -> npt.NDArray[Any]:
 
 
 def _bfloat16_to_float32(bits: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
-    """Return bfloat16 values, given as bits, as float32, whose upper half they are."""
+    """Convert bfloat16 values, given as bits, to float32; they are its upper 16 bits."""
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def infinity_error(
     block: Block, names: ColumnNames, row: int, column: int, group: str = ""
 ) -> DataError:
-    """Return the error for an infinite value, by its column's name, its row and its group."""
+    """Return the error for an infinite value, with its column, row and group."""
     labels = range(block.features) if block.column_numbers is None else block.column_numbers
     name = labels[column] if names is None else repr(names[column])
     return DataError(
@@ -167,7 +169,7 @@ def _label(block: Block) -> str:
 
 
 def check_weights_array(weights: Any, rows: int) -> npt.NDArray[np.float64]:
-    """Return weights as float64, one a row, after checking that they can be weights."""
+    """Return weights as float64, after checking their shape and values."""
     result = np.ascontiguousarray(weights, np.float64)
     if result.shape != (rows,):
         raise DataError(
@@ -179,7 +181,7 @@ def check_weights_array(weights: Any, rows: int) -> npt.NDArray[np.float64]:
 
 
 def as_core_buffer(x: Any) -> CoreView:
-    """Return a CPU array or tensor as the core takes it: bfloat16 as bits, its name beside."""
+    """Return an array and a dtype name for the core; bfloat16 becomes uint16 bits."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
         from evenly.transform import tensors
@@ -194,7 +196,7 @@ def num_columns(block: Block) -> int:
     Raises
     ------
     DataError
-        When ``feature_axis`` is no axis of the array.
+        When ``feature_axis`` is not an axis of the array.
     """
     if not isinstance(block.data, tuple):
         shape = tuple(block.data.shape)
@@ -209,6 +211,5 @@ def num_columns(block: Block) -> int:
 def _dtype_error(block: Block) -> UnsupportedTypeError:
     return UnsupportedTypeError(
         "Columns must hold integers, booleans or floats of at most 64 bits. Received: "
-        f"{', '.join(sorted(set(block.dtypes)))} in {block.label or 'the array'}. "
-        "Convert them first."
+        f"{', '.join(sorted(set(block.dtypes)))} in {_label(block)}. Convert them first."
     )

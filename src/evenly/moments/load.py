@@ -1,4 +1,4 @@
-"""Moments from files, and many as one: plain ones and groups."""
+"""Load and merge moments, with or without groups."""
 
 import os
 from collections.abc import Iterable
@@ -14,20 +14,20 @@ from evenly.statistics_file import Manifest, groups
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """Return what a statistics file holds: `Moments`, or `GroupedMoments` if it has groups.
+    """Load a statistics file: `Moments`, or `GroupedMoments` if it has groups.
 
     Raises
     ------
     SourceError
         When the file is missing or cannot be read.
     StatisticsFileError
-        When it is no statistics file, or no data at all can have such statistics.
+        When it is not a statistics file, or no data can have such statistics.
     """
     return load_with_manifest(path)[0]
 
 
 def load_with_manifest(path: str | os.PathLike[str]) -> tuple[Any, Manifest | None]:
-    """Return `load`, and which files are in the sums, where the statistics file says it."""
+    """Load a statistics file and its manifest, which is None if it has none."""
     content = statistics_file.read_bytes(path)
     try:
         return _read(content)
@@ -36,7 +36,7 @@ def load_with_manifest(path: str | os.PathLike[str]) -> tuple[Any, Manifest | No
 
 
 def from_bytes(content: bytes) -> Moments | GroupedMoments:
-    """Return what the bytes of a statistics file hold; `load` without the file."""
+    """Return the moments in the content of a statistics file, like `load`."""
     return _read(content)[0]
 
 
@@ -51,8 +51,8 @@ def _read_exactly(content: bytes) -> tuple[Moments | GroupedMoments, Manifest | 
     if not groups.has_groups(document):
         header, columns = statistics_file.read(document)
         return from_records(header, columns), header.manifest
-    header, by, found = groups.read(document)
-    return GroupedMoments(*groups_from_records(header, by, found)), header.manifest
+    header, by, group_records = groups.read(document)
+    return GroupedMoments(*groups_from_records(header, by, group_records)), header.manifest
 
 
 @overload
@@ -60,16 +60,16 @@ def merge(moments: Iterable[Moments]) -> Moments: ...
 @overload
 def merge(moments: Iterable[GroupedMoments]) -> GroupedMoments: ...
 def merge(moments: Iterable[Any]) -> Any:
-    """Return the sum of many moments, in one pass and one copy; or of many groups of moments.
+    """Return the sum of many moments, with or without groups.
 
-    The same bits as adding them with ``+`` in any order, and faster.
+    The result is bit-identical to adding them with ``+`` in any order, and computed faster.
 
     Raises
     ------
     ColumnError
-        When the columns of one differ from those before it.
+        When their columns differ.
     DataError
-        When some have groups, and others none.
+        When only some of them have groups.
     """
     total: Any = None
     for part in moments:

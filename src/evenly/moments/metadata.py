@@ -1,7 +1,7 @@
-"""What moments know beside their numbers: immutable, and replaced as a whole.
+"""The metadata of moments, which is immutable and replaced as a whole.
 
-The core keeps it with the sums and changes both in one step. So an exception that a signal's
-handler raises comes before or after an update, and finds names, dtypes and sums that agree.
+The core stores it with the sums and changes both in one step. So an exception raised by a signal
+handler comes before or after an update, when names, dtypes and sums agree.
 """
 
 from collections.abc import Iterable
@@ -11,16 +11,16 @@ from evenly.columns import ColumnNames
 
 
 class Metadata(NamedTuple):
-    """What `Moments` know.
+    """The metadata of `Moments`.
 
     Attributes
     ----------
     columns
-        The names of the columns; None when they have none.
+        The names of the columns; None for columns without names.
     dtypes
-        The dtypes that each column came in, joined by ``|``; ``""`` before the first row.
+        The input dtypes of each column, joined by ``|``; ``""`` before the first row.
     sources
-        Where the rows came from. Information only.
+        The sources of the rows. Information only.
     """
 
     columns: ColumnNames
@@ -29,16 +29,16 @@ class Metadata(NamedTuple):
 
 
 class GroupMetadata(NamedTuple):
-    """What `GroupedMoments` know.
+    """The metadata of `GroupedMoments`.
 
     Attributes
     ----------
     columns, dtypes, sources
-        As of `Metadata`; the columns are those of each group.
+        As in `Metadata`; the columns are those of each group.
     by
-        The columns whose values are the keys; None for keys that have no name.
+        The key columns; None for unnamed keys.
     kinds
-        The type of each part of a key; ``""`` while none is known.
+        The type of each part of a key; ``""`` while it is unknown.
     """
 
     columns: ColumnNames
@@ -54,7 +54,7 @@ class GroupMetadata(NamedTuple):
 
 
 def merge_dtypes(ours: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the dtypes of columns that came in both.
+    """Merge the dtypes of the columns of two moments.
 
     >>> merge_dtypes(("float32", ""), ("float64", "int8"))
     ('float32|float64', 'int8')
@@ -62,17 +62,17 @@ def merge_dtypes(ours: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, .
     if ours == theirs or not any(ours):
         return theirs
     pairs = list(zip(ours, theirs, strict=True))
-    known = {pair: _merge_dtype(*pair) for pair in set(pairs)}  # of a wide array one, not thousands
-    return tuple(known[pair] for pair in pairs)
+    merged = {pair: _merge_dtype(*pair) for pair in set(pairs)}  # few, even for a wide array
+    return tuple(merged[pair] for pair in pairs)
 
 
 def _merge_dtype(ours: str, theirs: str) -> str:
-    """Return two columns' dtypes as one text, whatever the order they came in."""
+    """Merge the dtypes of two columns into one text, independent of their order."""
     if ours == theirs or not theirs:
         return ours
     return common_dtype([ours, theirs])
 
 
 def common_dtype(names: Iterable[str]) -> str:
-    """Return all dtypes in some texts as one."""
+    """Join the distinct dtypes of several columns, sorted."""
     return "|".join(sorted({dtype for name in names for dtype in name.split("|")} - {""}))

@@ -1,11 +1,11 @@
-"""`Moments`: what the user holds. Exact sums that add up, and are divided only when read."""
+"""The class `Moments`: exact sums, and the statistics computed from them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Unpack, overload
 
 from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
-from evenly.errors import DataError, StatisticsFileError
+from evenly.errors import StatisticsFileError
 from evenly.moments.accumulator import Accumulator
 from evenly.moments.records import records, state_from_records
 from evenly.moments.statistics import Correction
@@ -13,21 +13,22 @@ from evenly.program_version import program_version
 from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file.column import ColumnRecord
 from evenly.transform import Scaling, fast_scaling, scaling, transform
+from evenly.transform.scaling import not_fitted_error
 from evenly.typing import Constant, ContainerT, FloatArray, Missing, ScaleKeywords, UnscaleKeywords
 
 
 class Moments(Accumulator):
-    """Per column a count, the exact sum of x and the exact sum of x².
+    """The count, the exact sum of x and the exact sum of x² of each column.
 
-    *Exact* means without any rounding, as real numbers. So moments are a commutative
-    group: any order, any batches and any number of threads give the same bits, and
-    ``(a + b) - b == a``. The mean, the variance and the standard deviation that are
-    read from it are the float64 nearest to the true value for the data as given.
+    *Exact* means without any rounding, as real numbers. So moments are a commutative group:
+    any order, any batches and any number of threads give bit-identical results, and
+    ``(a + b) - b == a``. The mean, the variance and the standard deviation are the float64
+    nearest to the exact value for the given data.
 
-    Get one from `evenly.fit`, `evenly.load` or `Moments.empty`. Several threads may use
-    one at a time. Comparing looks at what adds up (names, counts, sums, sums of squares),
-    not at min, max, dtypes and sources. All moments of no rows are one and the same: the
-    zero of the group, which takes the columns of whatever is added to it.
+    Moments are returned by `evenly.fit`, `evenly.load` and `Moments.empty`. They are safe to use
+    from several threads. Two moments are equal if their names, counts, sums and sums of squares
+    are; min, max, dtypes and sources are not compared. All moments without rows are equal: they
+    are the zero of the group, which adopts the columns of the moments that are added to it.
 
     Examples
     --------
@@ -51,25 +52,25 @@ class Moments(Accumulator):
 
     @property
     def rows(self) -> int:
-        """Rows that were read, whatever they weighed, missing ones too."""
+        """The number of rows that were read, regardless of weights and missing values."""
         return self._state.rows
 
-    # Taking part of it, and copies
+    # Selection and serialization
 
     def select(self, names: Iterable[str | int]) -> "Moments":
-        """Return the moments of some columns, in the order asked for.
+        """Return the moments of some columns, in the given order.
 
-        Columns without names are selected by their numbers.
+        Columns without names are selected by their positions.
 
         Raises
         ------
         ColumnError
-            For a column that is not there, or named twice.
+            For an unknown or repeated column.
         """
         return self._take_columns(column_indices(list(names), self.columns, self.num_features))
 
     def __getitem__(self, names: str | int | Sequence[str | int]) -> "Moments":
-        """Return ``moments["a"]`` or ``moments["a", "b"]``: `select` in short."""
+        """Return ``moments["a"]`` or ``moments["a", "b"]``, like `select`."""
         return self.select([names] if isinstance(names, str | int) else names)
 
     def __reduce__(self) -> Any:
@@ -79,21 +80,21 @@ class Moments(Accumulator):
 
     @staticmethod
     def from_bytes(content: bytes) -> "Moments":
-        """Return the moments in the bytes of a statistics file, trusting nothing in them.
+        """Return the moments in the content of a statistics file, after validating it.
 
         Raises
         ------
         StatisticsFileError
-            When they are no statistics file, or no data at all can have such statistics.
+            When it is not a statistics file, or no data can have such statistics.
         """
         with _core.ExactMode():
             return from_records(*statistics_file.parse(content))
 
-    def _serialize(self, ledger: Manifest | None) -> Iterator[bytes]:
+    def _serialize(self, manifest: Manifest | None) -> Iterator[bytes]:
         state = self._state.copy()
         columns, dtypes, sources = state.metadata
         bounds = state.extremes_are_bounds
-        header = Header(state.rows, tuple(sorted(sources)), bounds, program_version(), ledger)
+        header = Header(state.rows, tuple(sorted(sources)), bounds, program_version(), manifest)
         return statistics_file.lines(header, records(state, columns, dtypes))
 
     @overload
@@ -119,49 +120,49 @@ class Moments(Accumulator):
         correction: Correction = 0,
         feature_axis: int = -1,
     ) -> Any:
-        """Return ``(x - mean) / std``, column by column, as the kind of thing that x is.
+        """Return ``(x - mean) / std`` for each column, in the container type of x.
 
         Parameters
         ----------
         x
-            A NumPy array, a torch tensor, anything with ``__array__`` or ``__dlpack__``
-            (a NumPy array comes back), or a frame of pandas, polars, PyArrow or DuckDB. A
-            frame is matched by name and comes back with all its columns, those that the
-            moments do not know untouched. A tensor that requires grad, or on another
-            device than the CPU, takes torch's operations, and gradients flow.
+            A NumPy array, a torch tensor, any object with ``__array__`` or ``__dlpack__`` (the
+            result is a NumPy array), or a pandas, polars, PyArrow or DuckDB frame. Frames are
+            matched by column name; columns that the moments do not have are unchanged. A tensor
+            that requires grad, or is not on the CPU, is scaled by torch operations, and
+            gradients flow.
         out
             An array or tensor to write into, of the shape of x; x itself is allowed.
         dtype
-            float16, bfloat16, float32 or float64. None: the type of floating x, and
-            float32 for integers and booleans. Choose float64 for integers beyond 2**24
-            whose last digits matter. Frames have float32 and float64 only.
+            float16, bfloat16, float32 or float64. None: the dtype of x if it is floating, and
+            float32 for integers and booleans. Choose float64 for integers above 2**24
+            whose last digits matter. Frames support float32 and float64 only.
         missing
-            ``"keep"``: NaN and null stay what they are. ``"zero"`` puts 0, the mean:
-            choose it before a model that cannot take NaN.
+            ``"keep"``: NaN and null are kept. ``"zero"``: they are replaced by 0, the mean;
+            choose it for models that do not support NaN.
         constant
-            For columns whose variance is exactly 0. ``"zero"``: they become 0, whatever
-            x holds; a feature that never varied says nothing. ``"center"``: only the mean
-            is subtracted; choose it when later data may vary, in the unit of the data.
-            ``"error"``: choose it when a constant column means that something is broken.
+            How to handle columns whose variance is exactly 0. ``"zero"``: set them to 0 for any
+            x, since a constant feature carries no information. ``"center"``: subtract the mean
+            only; choose it when later data may vary, in the unit of the data. ``"error"``: raise
+            an error; choose it when a constant column indicates a problem.
         correction
-            What the variance subtracts from the count: see `variance`.
+            Subtracted from the count in the variance: see `variance`.
         feature_axis
-            The axis of an array along which its columns lie.
+            The axis of the columns in an array.
 
         Returns
         -------
         array, tensor or frame of the shape of x
-            Within 2 ulp of the exact answer in float32, whatever the offset of the data:
-            the mean is subtracted as two float64, hi + lo.
+            Within 2 ulp of the exact result in float32, at any offset of the data: the mean is
+            subtracted as a sum of two float64, hi + lo.
 
         Raises
         ------
         DataError
-            When a column has no value or no more than ``correction``, or x another shape.
+            When a column has no more than ``correction`` values, or the shape of x does not match.
         ColumnError
             When a frame lacks a column.
         UnsupportedTypeError
-            For what is no number.
+            For data that is not numeric.
 
         Examples
         --------
@@ -203,10 +204,11 @@ class Moments(Accumulator):
         correction: Correction = 0,
         feature_axis: int = -1,
     ) -> Any:
-        """Return ``x * std + mean``: what `normalize` made, to rounding; constants exactly.
+        """Return ``x * std + mean``: the inverse of `normalize` up to rounding.
 
-        Pass the same ``constant`` and ``correction`` as to `normalize`; the other
-        parameters, the result and the errors are as there. NaN and null stay.
+        Constant columns are restored exactly. Pass the same ``constant`` and ``correction`` as to
+        `normalize`; the other parameters, the result and the errors are those of `normalize`.
+        NaN and null are kept.
         """
         return transform(
             x,
@@ -220,7 +222,7 @@ class Moments(Accumulator):
         self, *, inverse: bool, constant: str, correction: Correction, too_few: str = "error"
     ) -> Scaling:
         if not self.num_features:
-            raise DataError("Normalising needs rows to have been fitted. Received: none yet.")
+            raise not_fitted_error()
 
         options: dict[str, Any] = {
             "inverse": inverse,
@@ -231,8 +233,8 @@ class Moments(Accumulator):
         }
 
         def compute() -> Scaling:
-            quick = fast_scaling(self._state, self.columns, **options)
-            return quick or scaling(self.columns, self._sums(), **options)
+            fast = fast_scaling(self._state, self.columns, **options)
+            return fast or scaling(self.columns, self._sums(), **options)
 
         return self._cached((inverse, constant, correction, too_few), compute)
 
@@ -244,15 +246,15 @@ def _restore(
 
 
 def from_records(header: Header, columns: list[ColumnRecord]) -> Moments:
-    """Return the moments of a file that has been checked.
+    """Return the moments of a statistics file that has been validated.
 
     Raises
     ------
     StatisticsFileError
-        When a number is out of the core's reach.
+        When a number is out of range for the core.
     """
-    named = bool(columns) and columns[0].name is not None
-    names = tuple(str(column.name) for column in columns) if named else None
+    has_names = bool(columns) and columns[0].name is not None
+    names = tuple(str(column.name) for column in columns) if has_names else None
     try:
         state = state_from_records(columns, extremes_are_bounds=header.extremes_are_bounds)
     except (ValueError, OverflowError) as error:

@@ -1,4 +1,4 @@
-"""Convert between the state of the core and portable records: one per column, or per group."""
+"""Convert between the state of the core and records per column or per group."""
 
 from collections.abc import Callable, Iterator, Sequence
 

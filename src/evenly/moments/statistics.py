@@ -1,4 +1,4 @@
-"""What moments say when they are read: mean, variance, std, and a table."""
+"""The statistics of moments: mean, variance, std and others, and a table of them."""
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
@@ -19,12 +19,12 @@ Correction = int | float | Fraction
 
 
 class StatisticsMixin(MomentsBase):
-    """The read-outs of `Moments`; each is computed once, until the moments change."""
+    """The statistics of `Moments`; each is cached until the moments change."""
 
     __slots__ = ()
 
     def _compute(self, key: object, function: Callable[..., float], *more: Any) -> Floats:
-        """Return function(count, sum, squares, *more) for each column, as a new array."""
+        """Return ``function(count, sum, squares, *more)`` for each column, as a new array."""
 
         def compute() -> Floats:
             return np.array([function(*sums, *more) for sums in self._sums()], np.float64)
@@ -32,27 +32,26 @@ class StatisticsMixin(MomentsBase):
         return self._cached(key, compute).copy()
 
     def _sums(self) -> Iterable[tuple[Dyadic, Dyadic, Dyadic]]:
-        """Return count, sum and sum of squares of each column, of one moment in time."""
+        """Return count, sum and sum of squares of each column, from a snapshot of the state."""
         state = self._state.copy()
         return zip(state.counts(), state.sums(), state.squares(), strict=True)
 
     @property
     def mean(self) -> Floats:
-        """The mean of each column: the nearest float64. NaN when it has no value."""
+        """The mean of each column: the float64 nearest to the exact one. NaN without values."""
         return self._compute("mean", lambda count, total, _: exact_stats.mean(count, total))
 
     def variance(self, correction: Correction = 0) -> Floats:
         """Return the variance of each column: the float64 nearest to the exact one.
 
-        ``sum((x - mean)**2) / (count - correction)``, in which nothing is rounded before
-        the division.
+        It is ``sum((x - mean)**2) / (count - correction)``, rounded only once, at the end.
 
         Parameters
         ----------
         correction
-            Subtracted from the count; any number of 0 or more. Choose 0 (the default) to
-            describe the data as given, as batch normalisation does, and 1 to estimate the
-            variance of what the rows are a sample of.
+            Subtracted from the count; any nonnegative number. Choose 0 (the default) to
+            describe the given data, as batch normalization does, and 1 to estimate the variance
+            of the population from which the rows are sampled.
 
         Returns
         -------
@@ -72,60 +71,60 @@ class StatisticsMixin(MomentsBase):
 
     @property
     def constant(self) -> npt.NDArray[np.bool_]:
-        """Which columns have values that are all the same: a variance of exactly 0."""
+        """Whether all values of each column are equal, so that its variance is exactly 0."""
 
-        def same(count: Dyadic, total: Dyadic, squares: Dyadic) -> bool:
+        def is_constant(count: Dyadic, total: Dyadic, squares: Dyadic) -> bool:
             return count[0] > 0 and exact_stats.squared_deviations(count, total, squares)[0] == 0
 
-        return self._compute("constant", same).astype(np.bool_)
+        return self._compute("constant", is_constant).astype(np.bool_)
 
     @property
     def count(self) -> Counts:
-        """How many values each column has; with weights, their total weight.
+        """The number of values of each column; with weights, their total weight.
 
-        int64 when all are whole, float64 otherwise.
+        int64 if all are integers, float64 otherwise.
         """
         counts = self._cached("count", lambda: _counts(self._state.counts()))
         return counts.copy()
 
     @property
     def missing(self) -> Counts:
-        """How many values each column lacks (NaN, null); with weights, their weight."""
+        """The number of missing values (NaN, null) of each column, or their total weight."""
         counts = self._cached("missing", lambda: _counts(self._state.missings()))
         return counts.copy()
 
     @property
     def min(self) -> Floats:
-        """The smallest value of each column; NaN when it has none.
+        """The smallest value of each column; NaN without values.
 
-        A lower bound of it after a subtraction: see `extremes_are_bounds`.
+        After a subtraction it is a lower bound: see `extremes_are_bounds`.
         """
         return self._extremes(0)
 
     @property
     def max(self) -> Floats:
-        """The largest value of each column; NaN when it has none.
+        """The largest value of each column; NaN without values.
 
-        An upper bound of it after a subtraction: see `extremes_are_bounds`.
+        After a subtraction it is an upper bound: see `extremes_are_bounds`.
         """
         return self._extremes(1)
 
     @property
     def sum(self) -> list[Fraction]:
-        """The sum of each column, exactly."""
+        """The exact sum of each column."""
         return [exact_stats.fraction(value) for value in self._state.sums()]
 
     @property
     def sum_of_squares(self) -> list[Fraction]:
-        """The sum of the squares of each column, exactly."""
+        """The exact sum of squares of each column."""
         return [exact_stats.fraction(value) for value in self._state.squares()]
 
-    def _extremes(self, which: int) -> Floats:
+    def _extremes(self, index: int) -> Floats:
         def compute() -> Floats:
-            # None becomes NaN, an integer beyond 2**53 the nearest float64
+            # None becomes NaN, an integer above 2**53 the nearest float64
             return np.array(self._state.extremes(), np.float64).reshape(-1, 2)
 
-        return self._cached("extremes", compute)[:, which].copy()
+        return self._cached("extremes", compute)[:, index].copy()
 
     def __repr__(self) -> str:
         with _core.ExactMode():
@@ -140,11 +139,11 @@ class StatisticsMixin(MomentsBase):
         number, columns = state.columns, state.metadata.columns
         indices = text_table.visible_columns(number)
         names = tuple(str(i) if columns is None else columns[i] for i in indices)
-        found = records(state.take(indices), names, ("",) * len(indices))
-        rows = [text_table.row(record) for record in found]
-        of = f"{number:,} column{'' if number == 1 else 's'}, {state.rows:,} row"
+        columns_shown = records(state.take(indices), names, ("",) * len(indices))
+        rows = [text_table.row(record) for record in columns_shown]
+        shape = f"{number:,} column{'' if number == 1 else 's'}, {state.rows:,} row"
         return text_table.TableView(
-            f"Moments of {of}{'' if state.rows == 1 else 's'}",
+            f"Moments of {shape}{'' if state.rows == 1 else 's'}",
             rows,
             number - len(indices),
             text_table.BOUNDS if state.extremes_are_bounds else "",

@@ -1,4 +1,4 @@
-"""Moments at a glance: the short table of a `repr`, as text and for notebooks."""
+"""The short table of a `repr` of moments, as text and as HTML for notebooks."""
 
 import html
 import math
@@ -28,20 +28,20 @@ def visible_columns(num_features: int) -> list[int]:
 
 
 class TableView(NamedTuple):
-    """A short table, and what stands around it.
+    """A short table with its title and remark.
 
     Attributes
     ----------
     title, remark
-        The lines above and below.
+        The lines above and below the table.
     rows
-        The lines shown.
+        The rows shown.
     left_out
-        How many lines are not.
+        The number of rows that are not shown.
     head
-        How many lines stand before those.
+        The number of rows before those that are not shown.
     headings
-        `HEADINGS`, and before them those of more names.
+        `HEADINGS`, optionally preceded by headings of other names.
     """
 
     title: str
@@ -52,19 +52,19 @@ class TableView(NamedTuple):
     headings: Row = HEADINGS
 
 
-def text(glance: TableView) -> str:
-    """Return the table as text: names to the left, numbers to the right."""
-    title, rows, left_out, remark, head, headings = glance
+def text(table: TableView) -> str:
+    """Return a table as text: names aligned left, numbers aligned right."""
+    title, rows, left_out, remark, head, headings = table
     cells: list[Row] = [headings, *rows]
     if left_out:
         cells.insert(1 + head, (f"({left_out:,} more)", *[""] * (len(headings) - 1)))
     widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
-    named = len(headings) - len(HEADINGS) + 1
+    num_names = len(headings) - len(HEADINGS) + 1
     lines = [
         "  ".join(
             [
-                *map(str.ljust, row[:named], widths[:named]),
-                *map(str.rjust, row[named:], widths[named:]),
+                *map(str.ljust, row[:num_names], widths[:num_names]),
+                *map(str.rjust, row[num_names:], widths[num_names:]),
             ]
         ).rstrip()
         for row in cells
@@ -72,9 +72,9 @@ def text(glance: TableView) -> str:
     return "\n".join([title, *(lines if rows else ()), *([remark] if remark else ())])
 
 
-def to_html(glance: TableView) -> str:
-    """Return the table as HTML, for notebooks."""
-    title, rows, left_out, remark, head, headings = glance
+def to_html(view: TableView) -> str:
+    """Return a table as HTML, for notebooks."""
+    title, rows, left_out, remark, head, headings = view
     body = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
     if left_out:
         body.insert(head, f'<td colspan="{len(headings)}">({left_out:,} more)</td>')
@@ -87,7 +87,7 @@ def to_html(glance: TableView) -> str:
 
 
 def row(column: ColumnRecord) -> Row:
-    """Return the cells of a column."""
+    """Return the cells of the row of a column."""
     name = printable(column.name or "")
     name = name if len(name) <= _MAX_WIDTH else name[: _MAX_WIDTH - 1] + "…"
     sums = column.present, column.sum, column.squares
@@ -103,8 +103,8 @@ def row(column: ColumnRecord) -> Row:
 
 
 def _count(value: Dyadic) -> str:
-    whole = exact_stats.fits_int64(value)
-    return f"{value[0] << value[1]:,}" if whole else _number(exact_stats.to_float(value))
+    is_integer = exact_stats.fits_int64(value)
+    return f"{value[0] << value[1]:,}" if is_integer else _number(exact_stats.to_float(value))
 
 
 def _number(value: float | None) -> str:
@@ -112,7 +112,7 @@ def _number(value: float | None) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with six digits, and with all that stand before the decimal point.
+    """Format a number with six digits, and with all digits before the decimal point.
 
     >>> [number(x) for x in (0.0, 2013.0, 1356998400.25, 12.639070257, 1e-9, 1e300)]
     ['0', '2013', '1356998400', '12.6391', '1e-09', '1e+300']

@@ -59,7 +59,7 @@ def transform_by_group(
         One key per row, or for a frame the names of the columns of keys; None for those of the
         scaling.
     unknown
-        What becomes of rows whose group is not in the scaling: see `GroupScaling.row_indices`.
+        How to handle rows whose group is not in the scaling: see `GroupScaling.row_indices`.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def transform_by_group(
         return scale_frame_by_group(x, scaling, by=by, unknown=unknown, **options)
     if by is None:
         raise DataError(
-            "An array has no columns of keys, so by= must have one key per row. "
+            "An array has no key columns, so by= must have one key per row. "
             f"Received: {type(x).__name__}, and no by=. Pass by=keys, or a frame."
         )
     rows = scaling.row_indices(factorize_array(by), unknown)

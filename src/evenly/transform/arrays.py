@@ -83,21 +83,21 @@ def _unstructured(x: Any) -> Array:
     Raises
     ------
     UnsupportedTypeError
-        When it is a structured array.
+        When ``x`` is a structured array.
     """
     array: Array = to_native(as_array(x, "x"))
     if array.dtype.names is not None:
         raise UnsupportedTypeError(
             "A structured array has no features along an axis. Received: fields "
-            f"{format_names(array.dtype.names)}. Make a frame of it, or take its fields one by one."
+            f"{format_names(array.dtype.names)}. Convert it to a frame, or pass single fields."
         )
     return array
 
 
 def check_shape(shape: tuple[int, ...], num_features: int, feature_axis: int) -> int:
-    """Return the axis of the features, after checking that it has as many as it should.
+    """Return the axis of the features, after checking its length.
 
-    One dimension is one column: as if there were a second axis, of length 1.
+    A one-dimensional array is one column, as if it had a second axis of length 1.
     """
     ndim = len(shape)
     if ndim == 1 and feature_axis in (-1, 1):
@@ -109,9 +109,7 @@ def check_shape(shape: tuple[int, ...], num_features: int, feature_axis: int) ->
             f"feature_axis must be an axis of x. Received: {feature_axis}, and x of shape {shape}."
         )
     if features != num_features:
-        hint = (
-            "A single row has two dimensions: x[None, :]" if ndim == 1 else "Else pass feature_axis"
-        )
+        hint = "A single row has two dimensions: x[None, :]" if ndim == 1 else "Pass feature_axis"
         raise DataError(
             f"x must have as many features as the moments, {num_features}. "
             f"Received: {features}, x of shape {shape}. {hint}."
@@ -123,12 +121,12 @@ def output_dtype(array: Any, dtype: Any) -> np.dtype[Any]:
     """Return the dtype of the result for an array, and a ``dtype=`` option."""
     name = result_dtype(array.dtype.name, dtype)
     if name == array.dtype.name:
-        return array.dtype  # type: ignore[no-any-return]  # bfloat16 too, which NumPy alone has no name for
+        return array.dtype  # type: ignore[no-any-return]  # also bfloat16, which NumPy does not define
     try:
         return np.dtype(dtype) if name == "bfloat16" else np.dtype(name)
     except TypeError:
         raise UnsupportedTypeError(
-            "NumPy has no bfloat16 of its own. Pass dtype=ml_dtypes.bfloat16 (pip install "
+            "NumPy does not define bfloat16. Pass dtype=ml_dtypes.bfloat16 (pip install "
             "ml_dtypes), or a torch tensor."
         ) from None
 
@@ -136,21 +134,21 @@ def output_dtype(array: Any, dtype: Any) -> np.dtype[Any]:
 def _check_out(out: Any, x: Array, dtype: Any) -> None:
     if not isinstance(out, np.ndarray) or not out.flags.writeable or not is_native(out):
         raise UnsupportedTypeError(
-            "out must be a writable NumPy array, aligned and in native byte order, as x is one. "
-            f"Received: {type(out).__name__}."
+            "If x is an array, out must be a writable NumPy array, aligned and in native byte "
+            f"order. Received: {type(out).__name__}."
         )
     if out.shape != x.shape:
         raise DataError(f"out must have the shape of x, {x.shape}. Received: {out.shape}.")
     wanted = result_dtype(out.dtype.name, dtype)
     if out.dtype.name != wanted:
         raise UnsupportedTypeError(
-            f"out must have a floating dtype{'' if dtype is None else f', {wanted} as asked'}. "
+            f"out must have a floating dtype{'' if dtype is None else f', {wanted} as requested'}. "
             f"Received: {out.dtype}."
         )
 
 
 def overlaps(x: Array, out: Array) -> bool:
-    """Whether writing out would change values of x that are still to be read."""
+    """Return whether writing ``out`` would change values of ``x`` not yet read."""
     if not np.may_share_memory(x, out):
         return False
     return not (
@@ -161,40 +159,41 @@ def overlaps(x: Array, out: Array) -> bool:
 
 
 def scale_into(x: Array, out: Array, scaling: Scaling, axis: int, missing: str) -> None:
-    """Scale ``x`` into ``out``, of one shape; ``axis`` comes from `check_shape`."""
+    """Scale ``x`` into ``out`` of the same shape; ``axis`` comes from `check_shape`."""
     if scaling.power is None:
         call_kernel(as_core_buffer(x), as_core_buffer(out), scaling, axis, missing)
     elif not scaling.inverse:
-        near = _times_power(x, scaling.power, axis)
-        call_kernel((near, None), as_core_buffer(out), scaling, axis, missing)
+        scaled = _multiply_by_power(x, scaling.power, axis)
+        call_kernel((scaled, None), as_core_buffer(out), scaling, axis, missing)
     else:
         wide = np.empty_like(out, np.float64)
         call_kernel(as_core_buffer(x), (wide, None), scaling, axis, missing)
         with np.errstate(over="ignore", under="ignore"):
-            out[...] = _times_power(wide, -scaling.power, axis)
+            out[...] = _multiply_by_power(wide, -scaling.power, axis)
 
 
-def _broadcast(part: npt.NDArray[Any], ndim: int, axis: int) -> npt.NDArray[Any]:
-    """Return one number a column so that it broadcasts along the axis of the features."""
+def _broadcast(numbers: npt.NDArray[Any], ndim: int, axis: int) -> npt.NDArray[Any]:
+    """Return one number per column in a shape that broadcasts along the features."""
     shape = [1] * ndim
     if ndim > 1:
         shape[axis] = -1
-    return part.reshape(shape)
+    return numbers.reshape(shape)
 
 
-def _times_power(x: Array, power: npt.NDArray[np.int64], axis: int) -> Array:
+def _multiply_by_power(x: Array, power: npt.NDArray[np.int64], axis: int) -> Array:
+    """Return ``x * 2**power`` in float64, with one exponent per column."""
     with np.errstate(over="ignore", under="ignore"):
-        times: Array = np.ldexp(x.astype(np.float64), _broadcast(power, x.ndim, axis))
-        return times
+        product: Array = np.ldexp(x.astype(np.float64), _broadcast(power, x.ndim, axis))
+        return product
 
 
 def as_core_buffer(x: Array) -> CoreView:
-    """Return an array as the core takes it: bfloat16 as its bits, with its name beside."""
+    """Return an array and a dtype name for the core: bfloat16 is passed as uint16 bits."""
     return (x.view(np.uint16), "bfloat16") if x.dtype.name == "bfloat16" else (x, None)
 
 
 def call_kernel(x: CoreView, out: CoreView, scaling: Scaling, axis: int, missing: str) -> None:
-    """Call the core: ``((x - hi) - lo) * factor``, or back, rounded once to out's dtype."""
+    """Compute ``((x - hi) - lo) * factor``, or its inverse, in the core, rounded once."""
     x_bits, x_dtype = x
     out_bits, out_dtype = out
     _core.scale(
@@ -212,7 +211,7 @@ def call_kernel(x: CoreView, out: CoreView, scaling: Scaling, axis: int, missing
 
 
 def check_rows(shape: tuple[int, ...], axis: int, rows: RowIndices) -> int:
-    """Return the length of the first axis of rows, after checking that each entry has a key."""
+    """Return the number of entries of x, after checking that each has a key."""
     entries = shape[1 if axis == 0 and len(shape) > 1 else 0]
     if len(rows) != entries:
         raise DataError(
@@ -225,14 +224,14 @@ def check_rows(shape: tuple[int, ...], axis: int, rows: RowIndices) -> int:
 def _scale_column(
     x: Array, scaling: GroupScaling, column: int, rows: RowIndices, missing: str
 ) -> Array:
-    """Return one column's values scaled by group, in float64."""
+    """Return the values of a column scaled by group, in float64."""
     wide = x.astype(np.float64)
     present = ~np.isnan(wide)
-    some: Any = present if x.ndim == 1 else present.reshape(len(x), -1).any(axis=1)
-    scaling.check_defined(column, rows, some)
+    any_present: Any = present if x.ndim == 1 else present.reshape(len(x), -1).any(axis=1)
+    scaling.check_defined(column, rows, any_present)
     shape = (-1, *[1] * (x.ndim - 1))
     hi, lo, factor, power = scaling.lookup(column, rows)
-    hi, lo, factor = (part.reshape(shape) for part in (hi, lo, factor))
+    hi, lo, factor = (numbers.reshape(shape) for numbers in (hi, lo, factor))
     power = None if power is None else power.reshape(shape)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         if scaling.inverse:
@@ -248,7 +247,7 @@ def _scale_column(
 
 
 def _subtract_int64(x: Array, hi: Any) -> Array:
-    """Return ``x - hi`` for 64-bit integers, which float64 may not hold: in two parts."""
+    """Return ``x - hi`` for 64-bit integers, which float64 may round, in two parts."""
     upper = x // 4096
     lower = (x - upper * 4096).astype(np.float64)
     difference: Array = (upper.astype(np.float64) * 4096.0 - hi) + lower

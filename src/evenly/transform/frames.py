@@ -1,7 +1,7 @@
-"""Frames of any kind, through narwhals: pandas, polars, PyArrow, DuckDB relations.
+"""Scale data frames with narwhals: pandas, polars, PyArrow, DuckDB relations.
 
-A frame comes back as its own kind: the columns of the moments scaled, all others
-untouched, nulls still null, order and index kept. The arithmetic is that of the kernel,
+The result has the type of the input: the columns of the moments are scaled, all others are
+unchanged, nulls stay null, and order and index are kept. The arithmetic is that of the kernel,
 written as expressions, so that a lazy frame stays lazy.
 """
 
@@ -41,18 +41,18 @@ _TEMP_COLUMN = "evenly {} of {}"
 def scale_frame(
     x: Any, scaling: Scaling, *, dtype: Any = None, missing: str = "keep", feature_axis: int = -1
 ) -> Any:
-    """Return a frame of the kind of ``x`` with its columns scaled by name.
+    """Return a frame of the type of ``x``, with its columns scaled by name.
 
     Raises
     ------
     ColumnError
         When the frame lacks a column of the moments, or the moments have no names.
     UnsupportedTypeError
-        When a column is not numeric, or narwhals does not know the kind of frame.
+        When a column is not numeric, or narwhals does not support the frame.
     """
     check_choice("missing", missing, MISSING_POLICIES)
     frame, back = to_narwhals(x)
-    schema = {str(name): (name, kind) for name, kind in frame.collect_schema().items()}
+    schema = {str(name): (name, given) for name, given in frame.collect_schema().items()}
     names = match_columns(scaling.columns, list(schema))
     if not scaling.inverse:
         check_time_units(names, scaling.dtypes, [dtype_of(schema[name][1]) for name in names])
@@ -64,7 +64,7 @@ def scale_frame(
 
 
 def to_narwhals(x: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """Return a narwhals frame, and the function that makes its native kind of one."""
+    """Return a narwhals frame, and a function that converts it to the type of ``x``."""
     x = checked(x, "the frame")  # before PyArrow's kernels use its buffers
     pyarrow = sys.modules.get("pyarrow")
     if pyarrow is not None and isinstance(x, pyarrow.RecordBatch):
@@ -73,8 +73,9 @@ def to_narwhals(x: Any) -> tuple[Any, Callable[[Any], Any]]:
         return nw.from_native(x), nw.to_native
     except TypeError:
         raise UnsupportedTypeError(
-            "A frame must be one of pandas, polars, PyArrow, DuckDB or another that narwhals "
-            f"knows. Received: {type(x).__module__}.{type(x).__name__}. Convert it first."
+            "A frame must come from pandas, polars, PyArrow, DuckDB or another library that "
+            f"narwhals supports. Received: {type(x).__module__}.{type(x).__name__}. "
+            "Convert it first."
         ) from None
 
 
@@ -86,42 +87,49 @@ def _record_batch(frame: Any) -> Any:
 
 
 def match_columns(columns: tuple[str, ...] | None, present: list[str]) -> tuple[str, ...]:
-    """Return the moments' columns, after checking that a frame has them all."""
+    """Return the columns of the moments, after checking that a frame has them all."""
     if columns is None:
         raise ColumnError(
-            "A frame is matched by name, and these moments have no column names: they were "
+            "Frames are matched by name, and these moments have no column names, since they were "
             f"fitted on an array. Received: a frame with {format_names(present)}. Pass an array "
-            "(frame.to_numpy()), or fit on a frame."
+            "(frame.to_numpy()), or fit a frame."
         )
     if absent := [name for name in columns if name not in set(present)]:
         unknown = [name for name in present if name not in set(columns)]
         raise ColumnError(
             f"The frame must have every column of the moments. Missing: {format_names(absent)}. "
             f"Unknown to the moments: {format_names(unknown) or 'none'}. Rename the frame's "
-            "columns, or take part of the moments with moments.select(...)."
+            "columns, or select columns of the moments with moments.select(...)."
         )
     return columns
 
 
 def _constants(scaling: Scaling, index: int) -> Numbers:
-    hi, lo, factor = (float(part[index]) for part in (scaling.hi, scaling.lo, scaling.factor))
+    hi, lo, factor = (float(table[index]) for table in (scaling.hi, scaling.lo, scaling.factor))
     return hi, lo, factor, None if scaling.power is None else 2.0 ** int(scaling.power[index])
 
 
 def expression(
-    name: Any, kind: Any, numbers: Numbers, inverse: bool, dtype: Any, missing: str
+    name: Any, given: Any, numbers: Numbers, inverse: bool, dtype: Any, missing: str
 ) -> Any:
-    """Return the expression of one column; a division by a power of two is exact.
+    """Return the expression of a scaled column; a division by a power of two is exact.
 
-    The numbers are hi, lo, factor and power: floats, or expressions of one a row.
+    Parameters
+    ----------
+    name, given
+        The name of the column and its narwhals dtype.
+    numbers
+        hi, lo, factor and ``2**power``: floats, or expressions of one number per row.
+    inverse, dtype, missing
+        As in `scale_frame`.
     """
-    result = _result(name, kind, dtype)
+    result = _result_dtype(name, given, dtype)
     hi, lo, factor, scale = numbers
     power = 1.0 if scale is None else scale
     if inverse:
         y = (nw.col(name).cast(nw.Float64) * factor + lo + hi) / power
-    elif kind in _INT64 and scale is None:
-        y = (_subtract_int64(nw.col(name), kind, hi) - lo) * factor
+    elif given in _INT64 and scale is None:
+        y = (_subtract_int64(nw.col(name), given, hi) - lo) * factor
     else:
         y = (nw.col(name).cast(nw.Float64) * power - hi - lo) * factor
     if missing == "zero":
@@ -129,24 +137,24 @@ def expression(
     return y.cast(result)
 
 
-def dtype_of(kind: Any) -> str:
-    """Return the name that moments have for a dtype of narwhals, as far as its unit goes."""
-    if kind == nw.Datetime:
-        return f"timestamp[{kind.time_unit}]"
-    if kind == nw.Duration:
-        return f"duration[{kind.time_unit}]"
-    return "" if kind in (nw.Date, nw.Time) else str(kind).lower()
+def dtype_of(given: Any) -> str:
+    """Return the name in moments of a narwhals dtype, including its unit of time."""
+    if given == nw.Datetime:
+        return f"timestamp[{given.time_unit}]"
+    if given == nw.Duration:
+        return f"duration[{given.time_unit}]"
+    return "" if given in (nw.Date, nw.Time) else str(given).lower()
 
 
-def _result(name: Any, kind: Any, dtype: Any) -> Any:
-    """Return narwhals' dtype for the result of a column of this kind."""
-    if not (kind.is_numeric() or kind == nw.Boolean or kind in _TIMES):
+def _result_dtype(name: Any, given: Any, dtype: Any) -> Any:
+    """Return the narwhals dtype of the result for a column of a narwhals dtype."""
+    if not (given.is_numeric() or given == nw.Boolean or given in _TIMES):
         raise UnsupportedTypeError(
-            f"Only numbers and booleans can be scaled. Received: column {name!r} of type {kind}. "
+            f"Only numbers and booleans can be scaled. Received: column {name!r} of type {given}. "
             "Convert it, or leave it out with moments.select(...)."
         )
-    given = "float64" if kind in (nw.Float64, nw.Decimal) else "float32"
-    result = result_dtype(given, dtype)
+    default = "float64" if given in (nw.Float64, nw.Decimal) else "float32"
+    result = result_dtype(default, dtype)
     if result not in _RESULTS:
         raise UnsupportedTypeError(
             f"A frame's result is float32 or float64. Received: dtype={dtype!r}."
@@ -154,18 +162,19 @@ def _result(name: Any, kind: Any, dtype: Any) -> Any:
     return _RESULTS[result]
 
 
-def _subtract_int64(x: Any, kind: Any, hi: Any) -> Any:
-    """Return ``x - hi`` for integers of 64 bits, which a float64 need not hold: in two parts.
+def _subtract_int64(x: Any, given: Any, hi: Any) -> Any:
+    """Return ``x - hi`` for 64-bit integers, which float64 may round, in two parts.
 
-    A timestamp is the integer that counts its unit, as it was when it was fitted.
+    A timestamp is the integer that counts its unit, as when it was fitted.
     """
-    kind, null = (nw.Int64, x.is_null()) if kind in _TIMES else (kind, None)
+    dtype, null = (nw.Int64, x.is_null()) if given in _TIMES else (given, None)
     x = x if null is None else x.cast(nw.Int64)
-    parts = nw.lit(4096, kind)  # of x's type: Arrow would look for a common, smaller one
-    upper = x // parts
-    lower = (x - upper * parts).cast(nw.Float64)
-    centred = (upper.cast(nw.Float64) * 4096.0 - hi) + lower
-    return centred if null is None else nw.when(~null).then(centred)  # pandas: NaT was a number
+    divisor = nw.lit(4096, dtype)  # in the dtype of x: Arrow would choose a smaller common dtype
+    upper = x // divisor
+    lower = (x - upper * divisor).cast(nw.Float64)
+    difference = (upper.cast(nw.Float64) * 4096.0 - hi) + lower
+    # pandas: NaT became an integer
+    return difference if null is None else nw.when(~null).then(difference)
 
 
 def scale_frame_by_group(
@@ -178,12 +187,12 @@ def scale_frame_by_group(
     missing: str = "keep",
     feature_axis: int = -1,
 ) -> Any:
-    """Return a frame of the kind of ``x`` with its columns scaled by name, each row by its group.
+    """Return a frame of the type of ``x``, with each row scaled by its group.
 
     Raises
     ------
     ColumnError
-        When the frame lacks a column of the moments, or of keys.
+        When the frame lacks a column of the moments, or a column of keys.
     UnsupportedTypeError
         When a column is not numeric.
     """
@@ -192,7 +201,7 @@ def scale_frame_by_group(
     frame, back = to_narwhals(x)
     if isinstance(frame, nw.LazyFrame):
         return _scale_lazy(x, scaling, options)
-    schema = {str(name): (name, kind) for name, kind in frame.schema.items()}
+    schema = {str(name): (name, given) for name, given in frame.schema.items()}
     names = match_columns(scaling.columns, list(schema))
     if not scaling.inverse:
         check_time_units(names, scaling.dtypes, [dtype_of(schema[name][1]) for name in names])
@@ -208,41 +217,41 @@ def scale_frame_by_group(
 
 
 def _keys(x: Any, scaling: GroupScaling, by: Any) -> GroupKeys:
-    """Return the keys of a frame's rows: those given, or its own columns."""
+    """Return the keys of the rows of a frame: the given keys, or columns of the frame."""
     if by is not None and not isinstance(by, str):
         return factorize_array(by)
-    named = scaling.by if by is None else by
-    if named is None:
+    key_columns = scaling.by if by is None else by
+    if key_columns is None:
         raise DataError(
-            "These groups have no columns by name, so by= must have one key per row. "
+            "These groups have no key columns, so by= must have one key per row. "
             "Received: a frame, and no by=. Pass by=keys."
         )
-    names = (named,) if isinstance(named, str) else named
+    names = (key_columns,) if isinstance(key_columns, str) else key_columns
     table = open_frame(x, "the frame")
     present = [field.name for field in table.fields]
     if absent := [name for name in names if name not in present]:
         raise ColumnError(
-            f"The frame must have every column of keys. Missing: {format_names(absent)}. "
-            f"Received: {format_names(present)}. Rename one, or pass by=keys."
+            f"The frame must have every key column. Missing: {format_names(absent)}. "
+            f"Received: {format_names(present)}. Rename a column, or pass by=keys."
         )
     batches = table.column_batches((), tuple(names))
     return concat_keys([cross_keys(columns) for columns, _ in batches])
 
 
 def _check_defined(series: Any, scaling: GroupScaling, index: int, rows: RowIndices) -> None:
-    """Check that the values of a column that are there can be scaled."""
+    """Check that the present values of a column can be scaled."""
     if not np.isnan(scaling.factor[:-1, index]).any() and scaling.constant != "error":
         return
-    there = ~series.is_null().to_numpy().astype(bool)
+    present = ~series.is_null().to_numpy().astype(bool)
     if series.dtype.is_float():
-        there &= ~series.is_nan().fill_null(True).to_numpy().astype(bool)
-    scaling.check_defined(index, rows, there)
+        present &= ~series.is_nan().fill_null(True).to_numpy().astype(bool)
+    scaling.check_defined(index, rows, present)
 
 
 def _scale_column(
     frame: Any,
     name: Any,
-    kind: Any,
+    given: Any,
     scaling: GroupScaling,
     index: int,
     rows: RowIndices,
@@ -252,25 +261,21 @@ def _scale_column(
     """Return the frame with one column scaled."""
     hi, lo, factor, power = scaling.lookup(index, rows)
     scale = None if power is None else np.exp2(power.astype(np.float64))
-    parts = {"hi": hi, "lo": lo, "factor": factor, "scale": scale}
-    ours = {
-        part: _TEMP_COLUMN.format(part, name)
-        for part, values in parts.items()
-        if values is not None
-    }
+    values = {"hi": hi, "lo": lo, "factor": factor, "scale": scale}
+    names = {key: _TEMP_COLUMN.format(key, name) for key in values if values[key] is not None}
     backend = frame.implementation
-    columns = [nw.new_series(ours[part], parts[part], nw.Float64, backend=backend) for part in ours]
-    numbers: Any = [nw.col(ours[part]) if part in ours else None for part in parts]
-    y = expression(name, kind, tuple(numbers), scaling.inverse, dtype, missing)
-    return frame.with_columns(*columns).with_columns(y).drop(*ours.values())
+    columns = [nw.new_series(names[key], values[key], nw.Float64, backend=backend) for key in names]
+    numbers: Any = [nw.col(names[key]) if key in names else None for key in values]
+    y = expression(name, given, tuple(numbers), scaling.inverse, dtype, missing)
+    return frame.with_columns(*columns).with_columns(y).drop(*names.values())
 
 
 def _scale_lazy(x: Any, scaling: GroupScaling, options: dict[str, Any]) -> Any:
-    """Return a lazy frame of polars that is scaled when it is collected; a relation of DuckDB."""
+    """Return a polars frame that is scaled when collected, or a DuckDB relation."""
     if options["by"] is not None:
         raise UnsupportedTypeError(
-            "A lazy frame has no rows yet that keys could belong to. Received: by= with "
-            f"{type(x).__name__}. Put the keys into a column of it, or collect it."
+            "A lazy frame has no rows yet, so keys must be a column. Received: by= with "
+            f"{type(x).__name__}. Add the keys as a column, or collect the frame."
         )
     if type(x).__name__ == "DuckDBPyRelation":
         table = x.to_arrow_table() if hasattr(x, "to_arrow_table") else x.arrow()
@@ -278,10 +283,10 @@ def _scale_lazy(x: Any, scaling: GroupScaling, options: dict[str, Any]) -> Any:
     polars = sys.modules.get("polars")
     if polars is None or not isinstance(x, polars.LazyFrame):
         raise UnsupportedTypeError(
-            "A lazy frame must be one of polars or DuckDB to be scaled by group. "
+            "To be scaled by group, a lazy frame must come from polars or DuckDB. "
             f"Received: {type(x).__module__}.{type(x).__name__}. Collect it first."
         )
     empty = scale_frame_by_group(polars.DataFrame(schema=x.collect_schema()), scaling, **options)
     return x.map_batches(
-        lambda part: scale_frame_by_group(part, scaling, **options), schema=empty.schema
+        lambda batch: scale_frame_by_group(batch, scaling, **options), schema=empty.schema
     )

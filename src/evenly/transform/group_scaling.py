@@ -1,7 +1,8 @@
-"""Each row by the moments of its own group: ``(x - mean[group]) / std[group]``, and back.
+"""Tables to normalize each row by the moments of its group.
 
-The three numbers a column of `Scaling` become three rows of numbers a group. The arithmetic is the
-kernel's, in float64, with the numbers looked up row by row.
+The result is ``(x - mean[group]) / std[group]``. The three numbers per column of a `Scaling`
+become three tables with one row per group. The arithmetic is that of the kernel, in float64, with
+the numbers looked up for each row.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from evenly.transform.scaling import (
     Floats,
     Scaling,
     fast_scaling,
+    not_fitted_error,
     scaling,
 )
 
@@ -30,20 +32,22 @@ RowIndices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class GroupScaling:
-    """What normalising by group needs.
+    """The numbers to normalize rows by group, or to denormalize them.
 
     Attributes
     ----------
     by
         The names of the columns of keys; None for keys without a name.
     indices
-        Of each key its row in the tables below. After all groups come those of all rows
-        together, and of nothing.
-    columns, dtypes, inverse, constant
-        As of `Scaling`.
+        Maps each key to its row in the tables below. Two more rows follow those of the groups:
+        the numbers of all groups together, and NaN.
+    columns, dtypes, inverse
+        As in `Scaling`.
+    constant, correction
+        As in `evenly.Moments.normalize`.
     hi, lo, factor, power
-        Tables of a row a group and a column a feature, as of `Scaling`; hi is NaN where there is
-        no value, and factor NaN where the variance is undefined.
+        Tables with one row per group and one column per feature, as in `Scaling`; hi is NaN for
+        a column without values, and factor is NaN if the variance is undefined.
     """
 
     by: str | tuple[str, ...] | None
@@ -69,7 +73,14 @@ class GroupScaling:
         return int(self.hi.shape[1])
 
     def row_indices(self, keys: GroupKeys, unknown: str) -> RowIndices:
-        """Return for each row of data its row in the tables.
+        """Return the row in the tables for each row of data.
+
+        Parameters
+        ----------
+        keys
+            The group keys of the rows of data.
+        unknown
+            The row for unknown groups: ``"missing"`` is NaN, ``"total"`` is all groups together.
 
         Raises
         ------
@@ -77,28 +88,29 @@ class GroupScaling:
             When a group is unknown, and ``unknown="error"``.
         """
         check_choice("unknown", unknown, UNKNOWN_POLICIES)
-        other = len(self.indices) + (unknown == "missing")
-        found = np.array([self.indices.get(key, other) for key in keys.uniques], np.int64)
+        default = len(self.indices) + (unknown == "missing")
+        indices = np.array([self.indices.get(key, default) for key in keys.uniques], np.int64)
         if unknown == "error":
-            self._check_known(keys, found)
-        return found[keys.codes]
+            self._check_known(keys, indices)
+        return indices[keys.codes]
 
-    def _check_known(self, keys: GroupKeys, found: RowIndices) -> None:
-        there = np.bincount(keys.codes, minlength=len(found)) > 0
-        strange = [keys.uniques[i] for i in np.flatnonzero(there & (found == len(self.indices)))]
-        if not strange:
+    def _check_known(self, keys: GroupKeys, indices: RowIndices) -> None:
+        is_used = np.bincount(keys.codes, minlength=len(indices)) > 0
+        is_unknown = is_used & (indices == len(self.indices))
+        unknown = [keys.uniques[i] for i in np.flatnonzero(is_unknown)]
+        if not unknown:
             return
-        texts = [repr(format_key(key)) for key in strange[:5]]
-        more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
-        kinds = [key_type(part) for part in self.keys[0]] if self.indices else []
-        other = [key_type(part) for part in strange[0]] != kinds and "None" not in kinds
-        near = suggest(format_key(strange[0]), map(format_key, self.keys[:1000]))
-        why = f" (a {key_type(strange[0][0])}; those known are of kind {kinds[0]})" * bool(
-            other and kinds and kinds[0] and key_type(strange[0][0])
+        texts = [repr(format_key(key)) for key in unknown[:5]]
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        types = [key_type(part) for part in self.keys[0]] if self.indices else []
+        differ = [key_type(part) for part in unknown[0]] != types and "None" not in types
+        hint = suggest(format_key(unknown[0]), map(format_key, self.keys[:1000]))
+        reason = f" (a {key_type(unknown[0][0])}; the fitted keys have type {types[0]})" * bool(
+            differ and types and types[0] and key_type(unknown[0][0])
         )
         raise DataError(
-            f"Every row must be of a group that was fitted. Received: group {', '.join(texts)}"
-            f'{more}{why}.{near} Fit rows of it, or pass unknown="missing" for NaN, or '
+            f"The group of every row must have been fitted. Received: group {', '.join(texts)}"
+            f'{more}{reason}.{hint} Fit rows of it, or pass unknown="missing" for NaN, or '
             'unknown="total" for the statistics of all rows together.'
         )
 
@@ -108,42 +120,43 @@ class GroupScaling:
         return self.hi[rows, column], self.lo[rows, column], self.factor[rows, column], power
 
     def check_defined(self, column: int, rows: RowIndices, present: npt.NDArray[np.bool_]) -> None:
-        """Check that each value that is there can be scaled.
+        """Check that all present values of a column can be scaled.
 
         Raises
         ------
         DataError
-            When its group has no value in this column, or not more than ``correction``, or a
-            constant one with ``constant="error"``.
+            When the group of a value has no more than ``correction`` values in this column, or
+            equal values and ``constant="error"``.
         """
-        known = rows <= len(self.indices)  # of the last row of the tables nothing is expected
+        known = rows <= len(self.indices)  # the last row of the tables is NaN by design
         undefined = np.isnan(self.factor[:, column])
         if undefined[:-1].any() and (bad := undefined[rows] & present & known).any():
-            raise self._refusal(column, rows[bad][0])
+            raise self._undefined_error(column, rows[bad][0])
         if self.constant != "error":
             return
         if (bad := (self.factor[:, column] == 0)[rows] & present).any():
             raise DataError(
-                'With constant="error" no column may be constant in a group. '
-                f"{self._named(column, rows[bad][0])} of variance exactly 0. "
+                'With constant="error" no column may be constant in a group. Received: a variance '
+                f"of exactly 0 in {self._format_cell(column, rows[bad][0])}. "
                 'Leave it out with moments.select(...), or pass constant="zero".'
             )
 
-    def _refusal(self, column: int, row: int) -> DataError:
+    def _undefined_error(self, column: int, row: int) -> DataError:
         if np.isnan(self.hi[row, column]):
-            rule, what = "at least one value a column in a group", "every row was missing"
+            rule, received = "at least one value per column in each group", "no value"
         else:
-            rule = f"more values a column in a group than correction={self.correction}"
-            what = "the variance is undefined"
+            rule = f"more values per column in each group than correction={self.correction}"
+            received = "too few"
         return DataError(
-            f"Normalising needs {rule}. {self._named(column, row)} without: {what}. Fit more rows, "
-            "leave it out with moments.select(...), or make its values missing."
+            f"Normalizing needs {rule}. Received: {received} in {self._format_cell(column, row)}. "
+            "Fit more rows, leave the column out with moments.select(...), or make its values "
+            "missing."
         )
 
-    def _named(self, column: int, row: int) -> str:
+    def _format_cell(self, column: int, row: int) -> str:
         name = repr(self.columns[column]) if self.columns else str(column)
         group = format_key(self.keys[row]) if row < len(self.indices) else "all rows together"
-        return f"Column {name} of group {group!r}"
+        return f"column {name} of group {group!r}"
 
 
 def group_scaling(
@@ -156,19 +169,35 @@ def group_scaling(
     inverse: bool,
     **more: Any,
 ) -> GroupScaling:
-    """Return the tables of a state in which each group has as many columns as ``total``."""
+    """Compute the tables of a state of groups.
+
+    Parameters
+    ----------
+    state
+        The state of all groups, in which each group has as many columns as ``total``.
+    total
+        The state of all groups together.
+    indices, constant, correction, inverse, **more
+        Attributes of the result.
+
+    Raises
+    ------
+    DataError
+        When there are no columns, or an option is invalid.
+    """
     check_choice("constant", constant, CONSTANT_POLICIES)
     exact_stats.as_correction(correction)
     if not total.columns:
-        raise DataError("Normalising needs rows to have been fitted. Received: none yet.")
+        raise not_fitted_error()
+    starts = range(0, state.columns, _CHUNK_COLUMNS)
     parts = [
-        *(_slice(state, start, inverse, correction) for start in range(0, state.columns, _PIECE)),
-        _slice(total, 0, inverse, correction),
+        *(_scale_chunk(state, start, inverse, correction) for start in starts),
+        _scale_chunk(total, 0, inverse, correction),
     ]
     shape = len(indices) + 1, total.columns
-    none = np.full((1, total.columns), np.nan)
+    nan_row = np.full((1, total.columns), np.nan)
     hi, lo, factor = (
-        np.vstack([np.concatenate([getattr(part, name) for part in parts]).reshape(shape), none])
+        np.vstack([np.concatenate([getattr(part, name) for part in parts]).reshape(shape), nan_row])
         for name in ("hi", "lo", "factor")
     )
     if constant == "center":
@@ -190,38 +219,38 @@ def group_scaling(
     )
 
 
-_PIECE = 4096
-"""Columns read out together: where one needs Python's integers, its piece is halved again."""
-_SMALLEST = 8
+_CHUNK_COLUMNS = 4096
+"""Columns computed at a time; a chunk with a column that the core does not support is halved."""
+_MIN_CHUNK_COLUMNS = 8
 
 
-def _slice(state: _core.State, start: int, inverse: bool, correction: Any) -> Scaling:
-    stop = min(start + _PIECE, state.columns)
+def _scale_chunk(state: _core.State, start: int, inverse: bool, correction: Any) -> Scaling:
+    stop = min(start + _CHUNK_COLUMNS, state.columns)
     part = state if stop - start == state.columns else state.take(list(range(start, stop)))
     return _fast_or_exact(part, inverse, correction)
 
 
 def _fast_or_exact(state: _core.State, inverse: bool, correction: Any) -> Scaling:
-    """Return a scaling whose undefined numbers are NaN: the quick way, for as much as it can."""
+    """Return a scaling with NaN for undefined numbers, from the core if possible."""
     options: dict[str, Any] = {"inverse": inverse, "correction": correction, "constant": "zero"}
     options |= {"too_few": "constant", "dtypes": ()}
-    found = fast_scaling(state, None, **options)
-    if found is None and state.columns > _SMALLEST:
+    result = fast_scaling(state, None, **options)
+    if result is None and state.columns > _MIN_CHUNK_COLUMNS:
         half = state.columns // 2
         return _concat(
             _fast_or_exact(state.take(list(range(half))), inverse, correction),
             _fast_or_exact(state.take(list(range(half, state.columns))), inverse, correction),
         )
     sums = list(zip(state.counts(), state.sums(), state.squares(), strict=True))
-    found = found or scaling(None, sums, **options)
+    result = result or scaling(None, sums, **options)
     exact = exact_stats.as_correction(correction)
-    for index in np.flatnonzero(found.factor == 0):
+    for index in np.flatnonzero(result.factor == 0):
         count = exact_stats.fraction(sums[index][0])
         if count <= exact or not count:
-            found.factor[index] = np.nan
+            result.factor[index] = np.nan
         if not count:
-            found.hi[index] = np.nan
-    return found
+            result.hi[index] = np.nan
+    return result
 
 
 def _concat(a: Scaling, b: Scaling) -> Scaling:

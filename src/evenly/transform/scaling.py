@@ -1,4 +1,4 @@
-"""The three float64 numbers a column that normalising needs, and their theory."""
+"""The three float64 numbers per column that normalizing needs, and their theory."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,30 +22,30 @@ _POWER_HUGE, _POWER_TINY = -4, 600
 
 @dataclass(slots=True, frozen=True)
 class Scaling:
-    """Columns to be normalised as ``((x - hi) - lo) * factor``, or back.
+    """The numbers to normalize as ``((x - hi) - lo) * factor``, or to denormalize.
 
     Attributes
     ----------
     columns
-        The columns' names, or None.
+        The names of the columns, or None.
     hi, lo
-        The mean as a sum of two float64: the nearest one, and the nearest to the rest.
+        The mean as a sum of two float64: the nearest one, and the nearest to the remainder.
     factor
-        1 / std to normalise; std to go back (``x * factor + lo + hi``). For a constant
-        column 0 (it becomes 0), or what takes ``power`` back (it is centred).
+        1 / std to normalize; std to denormalize (``x * factor + lo + hi``). For a constant
+        column 0 (the column becomes 0), or the inverse of ``2**power`` (it is centered).
     inverse
-        Whether it goes back.
+        Whether to denormalize.
     power
-        None, or for each column a power of two: hi, lo and factor are those of
+        None, or for each column the exponent of a power of two: hi, lo and factor are those of
         ``x * 2**power``. Only columns near the limits of float64 need it.
     dtypes
-        The dtype that each column was fitted in; it says the unit of times.
+        The dtype in which each column was fitted, which includes the unit of times.
 
     Notes
     -----
-    For ``x`` near the mean, ``x - hi`` is exact (Sterbenz' lemma, 1974) and ``lo`` puts
-    back what rounding the mean took away; so the result has an error of at most 2 ulp
-    of float64, and rounding it to float32 adds half an ulp of float32: at any offset.
+    For ``x`` near the mean, ``x - hi`` is exact (Sterbenz' lemma, 1974) and ``lo`` compensates
+    the rounding error of ``hi``; so the result has an error of at most 2 ulp of float64, and
+    rounding it to float32 adds half an ulp of float32, at any offset.
     """
 
     columns: tuple[str, ...] | None
@@ -60,7 +60,7 @@ class Scaling:
         return len(self.hi)
 
     def __getitem__(self, columns: slice) -> "Scaling":
-        """Return the scaling of some columns that follow one another."""
+        """Return the scaling of a slice of the columns."""
         return Scaling(
             self.columns and self.columns[columns],
             self.hi[columns],
@@ -82,29 +82,41 @@ def scaling(
     too_few: str = "error",
     dtypes: tuple[str, ...] = (),
 ) -> Scaling:
-    """Return the scaling for columns of the given exact count, sum and sum of squares.
+    """Compute the scaling of columns from their exact counts, sums and sums of squares.
 
-    With ``too_few="constant"``, for statistics that are still being learned, a column of no
-    value, or of not more than ``correction``, counts as a constant one of mean 0 or of its mean,
-    and no column is refused.
+    Parameters
+    ----------
+    columns
+        The names of the columns, or None.
+    sums
+        The count, sum and sum of squares of each column.
+    inverse
+        Whether to denormalize.
+    correction, constant
+        As in `evenly.Moments.normalize`.
+    too_few
+        ``"error"``, or ``"constant"`` for statistics that are still being learned: a column with
+        no more than ``correction`` values counts as constant, with its mean, or 0 without values.
+    dtypes
+        The dtype in which each column was fitted.
 
     Raises
     ------
     DataError
-        When a column has no value, or not more than ``correction``; when one is
-        constant and ``constant="error"``; when an option is none of those allowed.
+        When a column has no more than ``correction`` values; when a column is constant and
+        ``constant="error"``; when an option is invalid.
     """
     check_choice("constant", constant, CONSTANT_POLICIES)
     exact = exact_stats.as_correction(correction)
-    rows = [_column(*column, exact, inverse) for column in sums]
+    rows = [_scale_numbers(*column, exact, inverse) for column in sums]
     if too_few == "error":
-        _check(columns, rows, exact, constant)
+        _check_defined(columns, rows, exact, constant)
     numbers = np.array(rows, np.float64).reshape(-1, 4)
     numbers[np.isnan(numbers)] = 0.0
     hi, lo, factor, power = (np.ascontiguousarray(part) for part in numbers.T)
     if constant == "center":
-        same = factor == 0
-        factor[same] = np.exp2(power[same] if inverse else -power[same])
+        is_constant = factor == 0
+        factor[is_constant] = np.exp2(power[is_constant] if inverse else -power[is_constant])
     powers = power.astype(np.int64) if power.any() else None
     return Scaling(columns, hi, lo, factor, inverse, powers, dtypes)
 
@@ -119,38 +131,38 @@ def fast_scaling(
     too_few: str,
     dtypes: tuple[str, ...],
 ) -> Scaling | None:
-    """Return what `scaling` returns, bit for bit, from the core; None where only that one can.
+    """Compute the same result as `scaling`, bit for bit, in the core; None if it cannot.
 
-    That is for fractional counts and corrections, columns near the limits of float64,
-    everything that is refused, and a rounding too close to call.
+    The core does not support fractional counts and corrections, columns near the limits of
+    float64, errors, and results that are too close to a rounding boundary.
     """
     if not isinstance(correction, int) or not 0 <= correction < 2**62:
         return None
     if constant not in CONSTANT_POLICIES:
         return None
     hi, lo, factor = np.zeros((3, state.columns))
-    word = state.read_scaling(correction, inverse, hi, lo, factor)
-    if word == "unsure" or (word == "undefined" and too_few == "error"):
+    status = state.read_scaling(correction, inverse, hi, lo, factor)
+    if status == "unsure" or (status == "undefined" and too_few == "error"):
         return None
     if constant != "zero":
-        same = factor == 0
-        if constant != "center" and too_few == "error" and same.any():
+        is_constant = factor == 0
+        if constant != "center" and too_few == "error" and is_constant.any():
             return None
         if constant == "center":
-            factor[same] = 1.0
+            factor[is_constant] = 1.0
     return Scaling(columns, hi, lo, factor, inverse, None, dtypes)
 
 
-def _column(
+def _scale_numbers(
     count: Dyadic, total: Dyadic, squares: Dyadic, correction: Fraction, inverse: bool
 ) -> tuple[float, float, float, int]:
-    """Return hi, lo, factor and power of a column; factor NaN when it is undefined."""
+    """Return hi, lo, factor and power of a column; factor is NaN when it is undefined."""
     ratio = exact_stats.variance_ratio(count, total, squares, correction)
     hi = exact_stats.mean(count, total)
     if ratio is None:
         return hi, exact_stats.mean_remainder(count, total, hi), float("nan"), 0
     p, q, e = ratio
-    power = _power(abs(hi), exact_stats.sqrt_rounded(p, q, e), constant=p == 0)
+    power = _scale_power(abs(hi), exact_stats.sqrt_rounded(p, q, e), constant=p == 0)
     if power:
         total, e = (total[0], total[1] + power), e + 2 * power
         hi = exact_stats.mean(count, total)
@@ -165,18 +177,18 @@ def _column(
     )
 
 
-def _power(mean: float, std: float, *, constant: bool) -> int:
-    """Return the power of two that keeps a column clear of over- and underflow.
+def _scale_power(mean: float, std: float, *, constant: bool) -> int:
+    """Return the exponent of the power of two that prevents overflow and underflow.
 
-    Above 2**970, ``x - hi`` can overflow, and 1 / std be subnormal. Below 2**-960,
-    1 / std can overflow, and ``lo`` vanish. Multiplying by a power of two is exact.
+    Above 2**970, ``x - hi`` can overflow, and 1 / std can be subnormal. Below 2**-960,
+    1 / std can overflow, and ``lo`` can underflow. Multiplying by a power of two is exact.
     """
     if max(mean, std) >= _HUGE:
         return _POWER_HUGE
     return _POWER_TINY if std < _TINY and not constant else 0
 
 
-def _check(
+def _check_defined(
     columns: tuple[str, ...] | None,
     rows: list[tuple[float, float, float, int]],
     correction: Fraction,
@@ -184,25 +196,33 @@ def _check(
 ) -> None:
     if empty := [i for i, row in enumerate(rows) if row[0] != row[0]]:
         raise DataError(
-            f"Normalising needs at least one value a column. {_named(columns, empty)} without: "
-            "every row was missing, or none was read. Fit data that has some, or leave out "
-            "with moments.select(...)."
+            "Normalizing needs at least one value per column. Received: no value in "
+            f"{_format_columns(columns, empty)}: every row was missing, or no rows were read. Fit "
+            "data with values, or leave out such columns with moments.select(...)."
         )
-    if few := [i for i, row in enumerate(rows) if row[2] != row[2]]:
+    if too_few := [i for i, row in enumerate(rows) if row[2] != row[2]]:
         raise DataError(
-            f"Normalising needs more values a column than correction={correction}, or the "
-            f"variance is undefined. {_named(columns, few)} without. Fit more rows, or pass a "
-            "smaller correction."
+            f"Normalizing needs more values per column than correction={correction}, since the "
+            f"variance is undefined otherwise. Received: too few in "
+            f"{_format_columns(columns, too_few)}. Fit more rows, or pass a smaller correction."
         )
-    if constant == "error" and (same := [i for i, row in enumerate(rows) if row[2] == 0]):
+    if constant == "error" and (constants := [i for i, row in enumerate(rows) if row[2] == 0]):
         raise DataError(
-            f'With constant="error" no column may be constant. {_named(columns, same)} of variance '
-            'exactly 0. Leave out with moments.select(...), or pass constant="zero".'
+            'With constant="error" no column may be constant. Received: a variance of exactly 0 in '
+            f"{_format_columns(columns, constants)}. Leave out such columns with "
+            'moments.select(...), or pass constant="zero".'
         )
 
 
-def _named(columns: tuple[str, ...] | None, indices: list[int]) -> str:
-    shown = [repr(columns[i]) if columns else str(i) for i in indices[:5]]
+def not_fitted_error() -> DataError:
+    """Return the error for normalizing with moments of no rows."""
+    return DataError(
+        "Normalizing needs moments of at least one row. Received: none yet. Fit data first."
+    )
+
+
+def _format_columns(columns: tuple[str, ...] | None, indices: list[int]) -> str:
+    names = [repr(columns[i]) if columns else str(i) for i in indices[:5]]
     more = f" and {len(indices) - 5} more" if len(indices) > 5 else ""
-    are = "Column" if len(indices) == 1 else "Columns"
-    return f"{are} {', '.join(shown)}{more}"
+    noun = "column" if len(indices) == 1 else "columns"
+    return f"{noun} {', '.join(names)}{more}"

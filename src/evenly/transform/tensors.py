@@ -23,8 +23,8 @@ def scale_tensor(
 ) -> torch.Tensor:
     """Return ``x`` scaled, as a tensor on the same device, or written into ``out``.
 
-    A tensor that requires grad, or is not on the CPU, takes plain torch operations with
-    the same formula; gradients flow through. ``out=`` cannot carry a gradient.
+    A tensor that requires grad, or is not on the CPU, is scaled by torch operations with the
+    same formula; gradients flow through. ``out=`` cannot carry a gradient.
     """
     check_choice("missing", missing, MISSING_POLICIES)
     _check_dense(x)
@@ -32,10 +32,10 @@ def scale_tensor(
     tracked = x.requires_grad and torch.is_grad_enabled()
     if out is not None:
         _check_out(out, x, dtype, tracked)
-    by_torch = tracked or x.device.type != "cpu" or scaling.power is not None
+    use_torch = tracked or x.device.type != "cpu" or scaling.power is not None
     given = str(x.dtype if out is None else out.dtype).removeprefix("torch.")
     wanted = getattr(torch, result_dtype(given, dtype))
-    if by_torch:
+    if use_torch:
         result = by_operations(x, scaling, axis, missing).to(wanted)
         return result if out is None else out.copy_(result)
     if out is None:
@@ -104,7 +104,7 @@ def _check_defined(y: torch.Tensor, scaling: GroupScaling, rows: RowIndices, axi
 def _check_out(out: Any, x: torch.Tensor, dtype: Any, tracked: bool) -> None:
     if not isinstance(out, torch.Tensor) or out.device != x.device:
         raise UnsupportedTypeError(
-            f"out must be a tensor on {x.device}, since x is one. Received: {type(out).__name__}"
+            f"out must be a tensor on {x.device}, like x. Received: {type(out).__name__}"
             f"{f' on {out.device}' if isinstance(out, torch.Tensor) else ''}."
         )
     if tracked or out.requires_grad:
@@ -120,13 +120,13 @@ def _check_out(out: Any, x: torch.Tensor, dtype: Any, tracked: bool) -> None:
     wanted = result_dtype(given, dtype)
     if given != wanted:
         raise UnsupportedTypeError(
-            f"out must have a floating dtype{'' if dtype is None else f', {wanted} as asked'}. "
+            f"out must have a floating dtype{'' if dtype is None else f', {wanted} as requested'}. "
             f"Received: {out.dtype}."
         )
 
 
 def as_core_buffer(x: torch.Tensor) -> arrays.CoreView:
-    """Return a CPU tensor as the core takes it: a NumPy view of the same memory."""
+    """Return a NumPy view of a CPU tensor and a dtype name for the core."""
     x = x.detach()
     if x.dtype == torch.bfloat16:
         return x.view(torch.int16).numpy().view(np.uint16), "bfloat16"
@@ -155,7 +155,7 @@ def _work_dtype(x: torch.Tensor) -> torch.dtype:
 
 
 def _split(hi: Any, lo: Any, work: torch.dtype) -> tuple[Any, Any]:
-    """Return hi and lo split again for float32, so that their sum is the mean to 48 bits."""
+    """Return hi and lo, split again for float32: their sum is the mean to 48 bits."""
     if work == torch.float64:
         return hi, lo
     short = hi.astype(np.float32).astype(np.float64)
@@ -171,7 +171,7 @@ def _broadcast(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:
 
 
 def _broadcast_rows(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:
-    """Return a table of one row per entry and one column per feature in the shape of ``y``."""
+    """Return a table, with one row per entry, in the shape of ``y``."""
     shape = [1] * y.ndim
     shape[1 if axis == 0 and y.ndim > 1 else 0] = part.shape[0]
     if y.ndim > 1:

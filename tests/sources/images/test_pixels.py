@@ -163,8 +163,8 @@ def test_16bit_images_reject_float_images(tmp_path):
     with pytest.raises(evenly.DataError) as caught:
         evenly.fit(tmp_path, mode="native")
     assert str(caught.value) == (
-        "Images of 16 bits have a white, and those of floats or 32 bits have none, so that they "
-        f"cannot be added. Received: {tmp_path}, with float32 and uint16. Fit them apart."
+        "16-bit images cannot be combined with images of floats or 32-bit integers, which have no "
+        f"defined white level. Received: {tmp_path}, with float32 and uint16. Fit them separately."
     )
 
 
