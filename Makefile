@@ -3,6 +3,8 @@
 #
 #   make demo      New York's flights of 2013, from CSV to mean 0 and variance 1
 #   make test      all tests; make lint: all checks of style and types
+#   make test-fast the tests that are not marked slow, without the C++ tests
+#   make coverage  the lines and branches of Python that the tests run
 #   make bench     every peer on the same work, in one run
 #   make sanitize  the C++ tests under the address, undefined and thread sanitizers
 #   make fuzz      the readers of statistics files and of data files, FUZZ_SECONDS for each target
@@ -17,7 +19,7 @@ FUZZ_SECONDS ?= 600
 CPP_ALL := $(wildcard cpp/*/*.cc cpp/*/*.h)
 CPP := $(filter-out cpp/tests/% %_test.cc,$(CPP_ALL))
 
-.PHONY: demo test bench lint format stub sanitize fuzz clean
+.PHONY: demo test test-fast coverage bench lint format stub sanitize fuzz clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMPS)/demo
@@ -28,6 +30,13 @@ test: $(STAMPS)/test
 	$(BIN)/cmake --build build/tests --parallel 2
 	$(BIN)/ctest --test-dir build/tests --output-on-failure
 	$(BIN)/python -m pytest
+
+# The doctests of the modules, which import every optional package, are left to `make test`.
+test-fast: $(STAMPS)/test
+	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile tests
+
+coverage: $(STAMPS)/coverage
+	$(BIN)/python -m pytest --cov --cov-report=term
 
 bench: $(STAMPS)/bench
 	$(BIN)/python -m benchmarks
@@ -101,6 +110,10 @@ $(STAMPS)/demo: $(STAMPS)/evenly
 $(STAMPS)/test: $(STAMPS)/demo
 	$(PIP) install "torch==2.13.0"
 	$(INSTALL) ".[$(PARTNERS),test]"
+	touch $@
+
+$(STAMPS)/coverage: $(STAMPS)/test
+	$(INSTALL) ".[$(PARTNERS),coverage]"
 	touch $@
 
 $(STAMPS)/bench: $(STAMPS)/test

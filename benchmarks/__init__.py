@@ -1,1 +1,4 @@
-"""Every peer on the same work, in one run: ``make bench``, or ``python -m benchmarks --help``."""
+"""Compare evenly with other systems on the same workloads.
+
+Run ``make bench`` or ``python -m benchmarks --help``.
+"""

@@ -1,4 +1,4 @@
-"""The command line: choose groups and sizes, see tables, keep the record."""
+"""Run suites of benchmarks, print tables and save a record of all times."""
 
 import json
 import os
@@ -9,65 +9,66 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks import machine
-from benchmarks.child import run_apart
-from benchmarks.groups import NAMES, group
+from benchmarks import environment
+from benchmarks.subprocess_runner import run_in_subprocess
+from benchmarks.suites import NAMES, load_suite
 
 RESULTS = Path(__file__).with_name("results")
-LEAST_ROUNDS = 7
+DEFAULT_ROUNDS = 7
 WIDTH = 220
-"""Of the widest table: a terminal wraps what would otherwise be cut."""
+"""The width of the widest table. A terminal wraps lines that would otherwise be truncated."""
 
 
 @click.command(help=__doc__)
-@click.argument("groups", nargs=-1, type=click.Choice(NAMES), metavar="[GROUP]...")
+@click.argument("suites", nargs=-1, type=click.Choice(NAMES), metavar="[SUITE]...")
 @click.option("--quick", "size", flag_value="quick", help="Small sizes.")
-@click.option("--tiny", "size", flag_value="tiny", help="Hardly any data: does it run at all?")
+@click.option("--tiny", "size", flag_value="tiny", help="Minimal sizes, to check that it runs.")
 @click.option("--threads", default=os.cpu_count(), show_default=True, type=click.IntRange(1))
-@click.option("--rounds", default=LEAST_ROUNDS, show_default=True, type=click.IntRange(1))
+@click.option("--rounds", default=DEFAULT_ROUNDS, show_default=True, type=click.IntRange(1))
 @click.option("--json", "as_json", is_flag=True, help="Print the record instead of tables.")
-@click.option("--results", default=RESULTS, type=Path, help="The folder of the records.")
-def main(groups, size, threads, rounds, as_json, results):
-    chosen = [name for name in NAMES if not groups or name in groups]
-    facts = machine.facts() | {"size": size or "full", "threads": threads, "rounds": rounds}
+@click.option("--results", default=RESULTS, type=Path, help="The folder for records.")
+def main(suites, size, threads, rounds, as_json, results):
+    names = [name for name in NAMES if not suites or name in suites]
+    facts = environment.describe() | {"size": size or "full", "threads": threads, "rounds": rounds}
     console = Console(stderr=as_json, width=max(WIDTH, Console().width))
     console.print(_headline(facts))
-    record = {"machine": facts, "groups": {}}
+    record = {"machine": facts, "suites": {}}
     path = results / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}.json"
-    for name in chosen:
-        record["groups"][name] = _run(name, facts, console)
-        _show(name, record["groups"][name], console)
+    for name in names:
+        record["suites"][name] = _run(name, facts, console)
+        show(name, record["suites"][name], console)
         facts["load_after"] = os.getloadavg()
-        _keep(record, path)  # again after each group: what is interrupted has what it has
+        _save(record, path)  # after each suite, so that an interrupted run keeps its results
     console.print(f"record: {path.name} in the folder {results.name}/")
     if as_json:
         click.echo(json.dumps(record))
-    if any("failed" in case for cases in record["groups"].values() for case in cases):
+    if any("failed" in case for cases in record["suites"].values() for case in cases):
         raise SystemExit(1)
 
 
 def _run(name, facts, console):
-    """Every case of a group, each in its own process."""
-    cases = group(name).cases(facts["size"])
+    """Run every case of a suite, each in its own process."""
+    cases = load_suite(name).cases(facts["size"])
     records = []
     for i, case in enumerate(cases, 1):
         console.print(f"{name} {i}/{len(cases)} …", style="dim", highlight=False)
-        environment = case.pop("environment", {})
+        variables = case.pop("environment", {})
         case |= {"threads": facts["threads"], "rounds": facts["rounds"]}
-        record = run_apart(name, case, environment)
-        records.append(record | {"environment": environment, "load": os.getloadavg()[0]})
+        record = run_in_subprocess(name, case, variables)
+        records.append(record | {"environment": variables, "load": os.getloadavg()[0]})
     return records
 
 
-def _show(name, records, console):
-    good = [record for record in records if "failed" not in record]
-    for table in group(name).show(good) if good else ():
+def show(name, records, console):
+    """Print the tables of a suite, and the errors of the cases that failed."""
+    succeeded = [record for record in records if "failed" not in record]
+    for table in load_suite(name).show(succeeded) if succeeded else ():
         console.print(table, highlight=False)
     failures = Counter(record["failed"] for record in records if "failed" in record)
     for message, times in failures.items():
         console.print(f"{name} failed: {message} ({times}×)", style="bold red", markup=False)
     loads = [record["load"] for record in records]
-    console.print(f"load average meanwhile: {min(loads):.1f} to {max(loads):.1f}\n")
+    console.print(f"load average during the suite: {min(loads):.1f} to {max(loads):.1f}\n")
 
 
 def _headline(facts):
@@ -78,7 +79,7 @@ def _headline(facts):
     )
 
 
-def _keep(record, path):
+def _save(record, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=1))
 

@@ -1,4 +1,4 @@
-"""What flows through a layer: a batch, and the gradient that comes back to its output."""
+"""The inputs of a layer: a batch, and the gradient with respect to its output."""
 
 from dataclasses import dataclass
 from math import prod
@@ -11,7 +11,7 @@ LAYOUTS = "contiguous", CHANNELS_LAST
 
 @dataclass(frozen=True)
 class Activations:
-    """A batch: channels are the second axis, and have different means and scales."""
+    """A batch whose channels, the second axis, have different means and scales."""
 
     shape: tuple[int, ...]
     dtype: str = "float32"
@@ -26,11 +26,11 @@ class Activations:
         return prod(self.shape) * BYTES[self.dtype]
 
     @property
-    def strip(self) -> int:
-        """The bytes of a channel, or of the columns that share the cache's lines with its own."""
+    def channel_bytes(self) -> int:
+        """The bytes of a channel, or of the channels that share its cache lines."""
         samples, _, *positions = self.shape
-        apart = not positions or self.layout == CHANNELS_LAST
-        return samples * prod(positions) * (64 if apart else BYTES[self.dtype])
+        is_interleaved = not positions or self.layout == CHANNELS_LAST
+        return samples * prod(positions) * (64 if is_interleaved else BYTES[self.dtype])
 
     @property
     def channels(self) -> int:
@@ -38,23 +38,24 @@ class Activations:
 
     @property
     def dimensions(self) -> int:
-        """The 1, 2 or 3 of the layer's name."""
+        """The 1, 2 or 3 in the name of the layer."""
         return max(1, len(self.shape) - 2)
 
     def make(self):
-        """Return the batch, and the gradient of its output."""
+        """Return the batch and the gradient with respect to its output."""
         import torch
 
-        draw = torch.Generator().manual_seed(SEED)
+        generator = torch.Generator().manual_seed(SEED)
         per_channel = (1, self.channels, *(1 for _ in self.shape[2:]))
-        scale = 10 ** (torch.rand(per_channel, generator=draw) - 0.5)
-        mean = scale * (torch.rand(per_channel, generator=draw) * 6 - 3)
-        x = torch.randn(self.shape, generator=draw) * scale + mean
-        return self._lay_out(x), self._lay_out(torch.randn(self.shape, generator=draw))
+        scale = 10 ** (torch.rand(per_channel, generator=generator) - 0.5)
+        mean = scale * (torch.rand(per_channel, generator=generator) * 6 - 3)
+        x = torch.randn(self.shape, generator=generator) * scale + mean
+        return self._convert(x), self._convert(torch.randn(self.shape, generator=generator))
 
-    def _lay_out(self, x):
+    def _convert(self, x):
         import torch
 
         x = x.to(getattr(torch, self.dtype))
-        last = self.layout == CHANNELS_LAST
-        return x.contiguous(memory_format=torch.channels_last) if last else x
+        if self.layout == CHANNELS_LAST:
+            return x.contiguous(memory_format=torch.channels_last)
+        return x

@@ -1,4 +1,4 @@
-"""One workload, every system: a race without torch, and one with it."""
+"""Time every system on one workload: first without torch, then with it."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers import installed, peer
-from benchmarks.race import Entry, race, warm_up
+from benchmarks.timing import Candidate, time_interleaved, warm_up
 
 PEERS = "scikit-learn", "numpy", "polars", "duckdb"
 
@@ -15,61 +15,70 @@ def compare(
     verb: str,
     arguments: tuple[Any, ...],
     *,
-    ours: Callable[[], list[Entry]],
+    own: Callable[[], list[Candidate]],
     threads: int,
     rounds: int,
 ) -> list[dict[str, Any]]:
-    """The records of two races: ours against all but torch, then ours against torch.
+    """Return two records: evenly with all peers but torch, then evenly with torch.
 
-    ``ours`` makes evenly's entries and the limits; it is asked once, before any peer is there.
+    ``own`` returns evenly's candidates and the limits. It is called once, before any peer is
+    loaded.
     """
-    own = ours()
-    first = own + list(entries(PEERS, verb, (*arguments, threads)))
-    records = [_record(first, rounds, verb)]
-    del first
-    if torch := list(entries(["torch"], verb, (*arguments, threads))):
-        records.append(_record(own + torch, rounds, verb))
+    ours = own()
+    candidates = ours + list(peer_candidates(PEERS, verb, (*arguments, threads)))
+    records = [_record(candidates, rounds, verb)]
+    del candidates
+    if torch := list(peer_candidates(["torch"], verb, (*arguments, threads))):
+        records.append(_record(ours + torch, rounds, verb))
     return records
 
 
-def entries(names: Iterable[str], verb: str, arguments: tuple[Any, ...]) -> Iterable[Entry]:
-    """Yield an entry for each system that is installed and can do it."""
+def peer_candidates(
+    names: Iterable[str], verb: str, arguments: tuple[Any, ...]
+) -> Iterable[Candidate]:
+    """Yield a candidate for each installed system that supports the verb."""
     for name in filter(installed, names):
         prepare = getattr(peer(name), verb, None)
-        work = prepare(*arguments) if prepare else None
-        if work:
-            yield Entry(name, work)
+        function = prepare(*arguments) if prepare else None
+        if function:
+            yield Candidate(name, function)
 
 
-def _record(entries: list[Entry], rounds: int, verb: str) -> dict[str, Any]:
-    results = warm_up(entries)
+def _record(candidates: list[Candidate], rounds: int, verb: str) -> dict[str, Any]:
+    results = warm_up(candidates)
     errors = errors_of(results) if verb.startswith("fit") else {}
     del results
-    seconds = race(entries, rounds)
+    seconds = time_interleaved(candidates, rounds)
     return {"runtime": runtime(), "kernel": kernel(), "seconds": seconds, "errors": errors}
 
 
 def errors_of(results: dict[str, Any]) -> dict[str, tuple[float, float]]:
-    """How far each peer's answer is from evenly's, at most: the mean in std, the std relatively."""
+    """Return the largest errors of each peer, measured against evenly's answer.
+
+    The first is the error of the mean in standard deviations, the second the relative error of
+    the standard deviation.
+    """
     mean, variance = peer("evenly").answer(results["evenly"])
     std = np.sqrt(variance)
     errors = {}
     for name in results.keys() & {*PEERS, "torch", "pandas"}:
-        its_mean, its_variance = peer(name).answer(results[name])
-        off = abs(its_mean - mean) / std, abs(np.sqrt(its_variance) / std - 1)
-        errors[name] = float(off[0].max()), float(off[1].max())
+        peer_mean, peer_variance = peer(name).answer(results[name])
+        mean_error = abs(peer_mean - mean) / std
+        std_error = abs(np.sqrt(peer_variance) / std - 1)
+        # The std of a group of one row is NaN.
+        errors[name] = float(np.nanmax(mean_error)), float(np.nanmax(std_error))
     return errors
 
 
 def runtime() -> str:
-    """Whose threads evenly uses, now that what is loaded is loaded."""
+    """Return the name of the thread pool that evenly uses, given the libraries now loaded."""
     from evenly import _core
 
     return _core.runtime()
 
 
 def kernel() -> str:
-    """The instruction set that evenly uses."""
+    """Return the instruction set that evenly uses."""
     from evenly import _core
 
     return _core.kernel()

@@ -1,4 +1,4 @@
-"""Records -> tables. No measuring here."""
+"""Turn records into tables. Nothing is measured here."""
 
 from statistics import median
 
@@ -10,7 +10,7 @@ MISSING = "–"
 
 
 def plain(title: str, columns: list[str], rows: list[list[str]], note: str = "") -> Group:
-    """A table whose first column is words and whose others are figures."""
+    """Return a table with text in the first column and numbers in the others."""
     table = Table(title=title, title_justify="left", box=MARKDOWN)
     for i, name in enumerate(columns):
         table.add_column(name, justify="right" if i else "left", no_wrap=True)
@@ -19,21 +19,20 @@ def plain(title: str, columns: list[str], rows: list[list[str]], note: str = "")
     return Group(table, note, "") if note else Group(table, "")
 
 
-def speeds(title, records, limit, peers, also=()):
-    """One workload a row: evenly and the limit in GB/s, and how many times each peer."""
-    head = ["GB", f"{limit} 1", limit, "evenly 1", "evenly", "threads ×"]
-    head += [f"/ {limit}", f"/ {limit} 1"]
-    columns = ["", *head, *also, *(f"× {peer}" for peer in peers)]
-    rows = [_speed_row(record, limit, peers, also) for record in records]
-    runtimes = {race["runtime"] for record in records for race in record.get("races", ())}
+def speeds(title, records, limit, peers, more=()):
+    """Return a table with one workload per row: evenly, the limit, and the ratio to each peer."""
+    columns = ["", "GB", f"{limit} 1", limit, "evenly 1", "evenly", "threads ×"]
+    columns += [f"/ {limit}", f"/ {limit} 1", *more, *(f"× {peer}" for peer in peers)]
+    rows = [_speed_row(record, limit, peers, more) for record in records]
+    runtimes = {timing["runtime"] for record in records for timing in record.get("timings", ())}
     note = (
-        "GB/s of the input; 1: one thread; threads ×: all against one; × peer: times as fast, "
-        f"each in one race. evenly's threads: {', '.join(sorted(runtimes))}."
+        "GB/s of the input; 1: one thread; threads ×: all threads relative to one; × peer: speed "
+        f"relative to it, timed together. evenly's threads: {', '.join(sorted(runtimes))}."
     )
     return plain(title, columns, rows, note)
 
 
-def _speed_row(record, limit, peers, also):
+def _speed_row(record, limit, peers, more):
     if "failed" in record:
         return [record.get("label", "failed"), record["failed"]]
     times = seconds(record)
@@ -46,36 +45,41 @@ def _speed_row(record, limit, peers, also):
     row += [f"{times['evenly 1'] / times['evenly']:.2f}"]
     row += [f"{times[limit] / times['evenly']:.2f}"]
     row += [f"{times[f'{limit} 1'] / times['evenly 1']:.2f}"]
-    row += [speed(name) if name in times else MISSING for name in also]
+    row += [speed(name) if name in times else MISSING for name in more]
     return row + [_ratio(record, peer) for peer in peers]
 
 
-def seconds(record, race=0):
-    """The median of every system in a race."""
-    return {name: median(times) for name, times in record["races"][race]["seconds"].items()}
+def seconds(record, index=0):
+    """Return the median seconds of every system in one of a record's timings."""
+    return medians(record["timings"][index])
 
 
-def of_one_call(contest):
-    """The median seconds of every system, where a measurement was of many calls."""
-    return {name: median(some) / contest["calls"] for name, some in contest["seconds"].items()}
+def medians(timing):
+    """Return the median seconds of every system."""
+    return {name: median(times) for name, times in timing["seconds"].items()}
+
+
+def seconds_per_call(timing):
+    """Return the median seconds of every system for one call, where several were timed as one."""
+    return {name: time / timing["calls"] for name, time in medians(timing).items()}
 
 
 def _ratio(record, peer):
-    """Times as fast as a peer, by the race in which both ran."""
-    for race in range(len(record["races"])):
-        times = seconds(record, race)
+    """Return the speed relative to a peer, from the timing that contains it."""
+    for timing in record["timings"]:
+        times = medians(timing)
         if peer in times:
             return f"{times[peer] / times['evenly']:.1f}"
     return MISSING
 
 
 def errors(records, peers):
-    """One workload a row: how far each peer's means are from the exact ones."""
+    """Return a table with one workload per row: the error of each peer's means."""
     rows = []
     for record in records:
         found = {}
-        for race in record.get("races", ()):
-            found |= race["errors"]
+        for timing in record.get("timings", ()):
+            found |= timing["errors"]
         cells = [f"{found[peer][0]:.0e}" if peer in found else MISSING for peer in peers]
         rows.append([record.get("label", "failed"), *cells])
     note = "Largest error of the mean, in standard deviations of its column."

@@ -1,4 +1,4 @@
-"""The data that everyone works on, drawn from a fixed seed."""
+"""The data of the benchmarks, drawn from a fixed seed."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 SEED = 20130101
-PIECE = 1 << 22
-"""Values drawn at a time: the draw's float64 copies stay small beside the data."""
+CHUNK = 1 << 22
+"""The values that are drawn at a time, so that temporary copies stay small."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows in memory: columns of different means and scales, as data sets have them."""
+    """Rows in memory, with columns of different means and scales."""
 
     rows: int
     columns: int
@@ -32,12 +32,12 @@ class Table:
         scale = (10.0 ** rng.uniform(-1, 2, self.columns)).astype(self.dtype)
         mean = (scale * rng.uniform(-3, 3, self.columns)).astype(self.dtype)
         x = np.empty((self.rows, self.columns), self.dtype)
-        step = max(1, PIECE // self.columns)
+        step = max(1, CHUNK // self.columns)
         for start in range(0, self.rows, step):
-            part = x[start : start + step]
-            rng.standard_normal(out=part, dtype=part.dtype)
-            part *= scale
-            part += mean
+            chunk = x[start : start + step]
+            rng.standard_normal(out=chunk, dtype=chunk.dtype)
+            chunk *= scale
+            chunk += mean
         return x
 
 
@@ -65,10 +65,10 @@ class Images:
 
 @dataclass(frozen=True)
 class ParquetFile:
-    """A Parquet file of float32 and float64 columns, in row groups as pyarrow makes by itself.
+    """A Parquet file of float32 and float64 columns, with row groups of pyarrow's default size.
 
-    Much smaller ones would keep a dictionary of values that never repeat: larger than plain
-    numbers, and slower to decode.
+    In much smaller row groups pyarrow would keep a dictionary of values that never repeat, which
+    is larger than plain values and slower to decode.
     """
 
     rows: int
@@ -93,15 +93,15 @@ class ParquetFile:
         with pq.ParquetWriter(path, schema) as writer:
             for start in range(0, self.rows, self.group_rows):
                 rows = min(self.group_rows, self.rows - start)
-                draw = [rng.standard_normal(rows, dtype) for dtype in types.values()]
-                writer.write_table(pa.table(draw, schema=schema), row_group_size=rows)
+                columns = [rng.standard_normal(rows, dtype) for dtype in types.values()]
+                writer.write_table(pa.table(columns, schema=schema), row_group_size=rows)
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Rows of eight columns, and a whole number a row that says its group.
+    """Rows of eight columns, and the integer key of each row's group.
 
-    All columns are far from 0 by ``offset`` standard deviations.
+    The mean of every column is ``offset`` standard deviations.
     """
 
     rows: int
@@ -129,23 +129,23 @@ TINY_SHAPES = ((500, 3),)
 
 
 def shapes(size: str) -> tuple[tuple[int, int], ...]:
-    """The shapes of rows in memory at a size: ``full``, ``quick`` or ``tiny``."""
+    """Return the shapes of rows in memory at a size: ``full``, ``quick`` or ``tiny``."""
     return {"full": SHAPES, "quick": QUICK_SHAPES, "tiny": TINY_SHAPES}[size]
 
 
 def images(size: str) -> Images:
-    """The images at a size."""
+    """Return the images at a size."""
     return {"full": Images(5_000), "quick": Images(300), "tiny": Images(3, 8)}[size]
 
 
 def parquet_files(size: str) -> tuple[ParquetFile, ...]:
-    """A file of half the size, and one of the whole, to show whether memory grows."""
+    """Return a file and one twice as large, to show whether memory grows."""
     rows = {"full": 5_600_000, "quick": 400_000, "tiny": 2_000}[size]
     return ParquetFile(rows // 2), ParquetFile(rows)
 
 
 def groups(size: str) -> tuple[Groups, ...]:
-    """Few, some and very many groups at a size; and few of a large offset."""
+    """Return few, some and very many groups at a size, and few groups with a large offset."""
     rows = {"full": 2_000_000, "quick": 200_000, "tiny": 500}[size]
     numbers = (10, 1000, rows // 20)
     return (*(Groups(rows, number, 10.0) for number in numbers), Groups(rows, 10, 1e9))
@@ -153,7 +153,7 @@ def groups(size: str) -> tuple[Groups, ...]:
 
 @dataclass(frozen=True)
 class ParquetFolder:
-    """float64 columns of deviation 1 whose means are 0, 1e3, 1e6 and 1.7e9 in turn."""
+    """float64 columns of standard deviation 1, whose means cycle through 0, 1e3, 1e6 and 1.7e9."""
 
     rows: int
     files: int = 8
@@ -168,10 +168,10 @@ class ParquetFolder:
         return self.files * self.rows * self.columns * 8
 
     def make(self, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-        """Write the files, and return the exact means and variances, rounded once.
+        """Write the files and return the exact means and variances, rounded once.
 
-        Values are multiples of 2**-20 below 2**31, so whole numbers of 51 bits add up to them
-        exactly; evenly has no part in it.
+        Values are multiples of 2**-20 below 2**31, so they are summed exactly as integers of
+        51 bits, without evenly.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -181,11 +181,11 @@ class ParquetFolder:
         sums, squares = [0] * self.columns, [0] * self.columns
         for file in range(self.files):
             x = rng.standard_normal((self.columns, self.rows)) + offsets[:, None]
-            whole = np.rint(x * 2**20).astype(np.int64)
+            integers = np.rint(x * 2**20).astype(np.int64)
             names = [f"c{i}" for i in range(self.columns)]
-            data = pa.table(list(whole * 2.0**-20), names=names)
+            data = pa.table(list(integers * 2.0**-20), names=names)
             pq.write_table(data, folder / f"{file}.parquet")
-            for i, column in enumerate(whole):
+            for i, column in enumerate(integers):
                 sums[i] += _exact_sum(column, np.ones_like(column))
                 upper, lower = column >> 26, column & (2**26 - 1)
                 squares[i] += _exact_sum(upper, upper) << 52
@@ -194,20 +194,19 @@ class ParquetFolder:
 
 
 def _exact_sum(a: np.ndarray, b: np.ndarray) -> int:
-    """The sum of products below 2**53, in pieces that int64 holds."""
-    return sum(int(a[at : at + 512] @ b[at : at + 512]) for at in range(0, len(a), 512))
+    """Return the sum of products below 2**53, in chunks whose sums fit int64."""
+    return sum(int(a[i : i + 512] @ b[i : i + 512]) for i in range(0, len(a), 512))
 
 
 def _mean_and_variance(
     sums: list[int], squares: list[int], rows: int
 ) -> tuple[np.ndarray, np.ndarray]:
     mean = [float(Fraction(s, rows << 20)) for s in sums]
-    both = zip(sums, squares, strict=True)
-    return np.array(mean), np.array(
-        [float(Fraction(rows * q - s * s, rows * rows << 40)) for s, q in both]
-    )
+    pairs = zip(sums, squares, strict=True)
+    variance = [float(Fraction(rows * q - s * s, rows * rows << 40)) for s, q in pairs]
+    return np.array(mean), np.array(variance)
 
 
 def parquet_folder(size: str) -> ParquetFolder:
-    """One folder, for engines: its files are the partitions."""
+    """Return the folder for engines at a size; its files are the partitions."""
     return ParquetFolder({"full": 500_000, "quick": 50_000, "tiny": 200}[size])

@@ -1,14 +1,82 @@
-"""What every test has: random tests say how to repeat them."""
+"""Settings of all tests: Hypothesis profiles, the marker `slow` and SIGINT."""
 
 import os
+import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "evenly",
-    deadline=None,  # a shared machine has slow moments
+    max_examples=40,
+    deadline=None,  # a shared machine is slow now and then
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+settings.register_profile("fast", settings.get_profile("evenly"), max_examples=10)
 settings.register_profile("thorough", settings.get_profile("evenly"), max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "evenly"))
+
+collect_ignore = ["helpers", "typing/program.py"]  # have no doctests
+
+ROOT = Path(__file__).parent
+SLOW = (
+    "checkpoint/test_changes.py",
+    "checkpoint/test_formats.py",
+    "checkpoint/test_images.py",
+    "checkpoint/test_kills.py",
+    "checkpoint/test_resume_errors.py",
+    "engines",
+    "sklearn",
+    "sources/files/test_mutations.py",
+    "sources/files/test_npy.py",
+    "sources/images/test_docs.py",
+    "sources/images/test_failing_systems.py",
+    "sources/images/test_jpeg.py",
+    "sources/sql",
+    "sources/stores",
+    "sources/test_datasets.py",
+    "sources/test_every_source.py",
+    "sources/test_urls.py",
+    "test_benchmarks.py",
+    "test_cli.py",
+    "test_docs.py",
+    "test_docs_sources.py",
+    "test_examples.py",
+    "test_interrupted_update.py",
+    "test_interruption.py",
+    "test_key_index.py",
+    "test_out_of_memory.py",
+    "test_pitfalls.py",
+    "test_readme.py",
+    "test_redaction.py",
+    "test_statistics_file_structure.py",
+    "test_terminal.py",
+    "test_threads.py",
+    "test_typing.py",
+    "torch",
+)
+"""Files and folders whose tests are marked `slow`. `-m "not slow"` does not import them."""
+
+
+def is_slow(path: Path) -> bool:
+    """Return whether a file or folder is listed in `SLOW`."""
+    return path.is_relative_to(ROOT) and any(path.is_relative_to(ROOT / name) for name in SLOW)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A shell ignores SIGINT in the background jobs of a script, and their children inherit that.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    is_ignored = config.option.markexpr == "not slow" and is_slow(collection_path)
+    return True if is_ignored else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_slow(item.path):
+            item.add_marker(pytest.mark.slow)

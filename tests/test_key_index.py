@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colliding import colliding_keys
+from colliding_keys import colliding_keys
 from evenly.key_index import KeyIndex
 
 PARTS = st.one_of(

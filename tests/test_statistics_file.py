@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import evenly
 import strategies
-from alike import same
+from assertions import same
 from evenly import Moments, SourceError, StatisticsFileError, statistics_file
 from evenly.system.atomic import atomic_file
 

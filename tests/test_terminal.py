@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import evenly
-from photos import encoded, noise, write_zip
+from image_files import encoded, noise, write_zip
 
 NAMES = ["\x1b[2J\x1b]0;owned\x07", "a\rb", "\u202egnp.x", "c\x9b31m", "two\nlines", "größe 身長"]
 CONTROL = re.compile(

@@ -1,15 +1,15 @@
-"""The systems: one file each, with the same verbs in the same order.
+"""The systems: one module each, with the same verbs in the same order.
 
-``fit(x, threads)`` prepares what the system needs and returns the work to be timed. So do
-``fit_images(x, threads)``, ``fit_groups(x, keys, threads)``, ``normalize(x, out, threads)``,
-``fit_parquet(path, threads)``, ``fit_photos(paths, threads)`` and ``update(batch)``.
-``batch_norm(dimensions, channels)`` is a
-layer; ``input_layer(x)`` normalises batches with the statistics of ``x``, as soon as it returns.
-An engine's ``fit_files(folder, threads)`` is its own way with a folder's files,
-``fit_files_with_evenly`` is evenly, sent to it.
-``answer`` makes (mean, variance) of what a fit returns, after the clock has stopped. A system
-has the verbs that it can do; a fit that it cannot do at a shape returns None. What they import,
-they import when asked for work.
+Each verb prepares the data as the system prefers it and returns the function to time:
+``fit(x, threads)``, ``fit_images(x, threads)``, ``fit_groups(x, keys, threads)``,
+``normalize(x, out, threads)``, ``fit_parquet(path, threads)``, ``fit_photos(paths, threads)`` and
+``update(batch)``. ``batch_norm(dimensions, channels)`` returns a layer; ``input_layer(x)`` returns
+a function that normalizes batches with the statistics of ``x``. For an engine,
+``fit_files(folder, threads)`` uses its own implementation and ``fit_files_with_evenly`` uses
+evenly on the engine. ``answer`` turns the result of a fit into (mean, variance), and is not timed.
+
+A module has only the verbs that its system supports; a fit that a system does not support at a
+shape returns None. Modules import their system only when a verb is called.
 """
 
 from importlib import import_module
@@ -35,10 +35,10 @@ PACKAGES = {
 
 
 def installed(name: str) -> bool:
-    """Whether a system's package is there, found without importing it."""
+    """Return whether the package of a system is installed, without importing it."""
     return find_spec(PACKAGES[name]) is not None
 
 
 def peer(name: str) -> ModuleType:
-    """The file of a system."""
+    """Import the module of a system."""
     return import_module(f"benchmarks.peers.{PACKAGES[name]}")

@@ -1,20 +1,21 @@
-"""Dask on a cluster of as many processes as there are threads, each with one."""
+"""Dask on a local cluster, with one process of one thread for each thread."""
 
+from contextlib import suppress
 from functools import cache
 
 SCALER = "dask-ml"
 
 
 def fit_files(folder, threads):
-    """Dask's own, in one pass: all means and all variances."""
+    """Compute all means and variances in one pass of Dask."""
     import dask
 
     table = _table(folder, threads)
 
-    def work():
+    def run():
         return dask.compute(table.mean(), table.var(ddof=0))
 
-    return work
+    return run
 
 
 def answer(result):
@@ -23,7 +24,7 @@ def answer(result):
 
 
 def fit_files_scaler(folder, threads):
-    """dask-ml's StandardScaler, where it is installed; None where it is not."""
+    """Fit dask-ml's StandardScaler, or return None if it is not installed."""
     from importlib.util import find_spec
 
     if find_spec("dask_ml") is None:
@@ -41,7 +42,7 @@ def answer_scaler(scaler):
 
 
 def fit_files_with_evenly(folder, threads):
-    """evenly, sent to the partitions."""
+    """Fit the partitions by evenly."""
     import evenly
 
     table = _table(folder, threads)
@@ -57,8 +58,11 @@ def _table(folder, threads):
 
 @cache
 def _client(threads):
-    """Started once, before the clock; it ends with this process."""
-    from distributed import Client, LocalCluster
+    """Return the client of this process, or start a cluster that ends with it."""
+    from distributed import Client, LocalCluster, default_client
+
+    with suppress(ValueError):
+        return default_client()
 
     cluster = LocalCluster(
         n_workers=threads,

@@ -1,14 +1,14 @@
-"""DuckDB: avg and var_pop over an Arrow table, or over a file."""
+"""DuckDB: avg and var_pop of an Arrow table or a file."""
 
 import numpy as np
 
 QUERY = "SELECT avg(COLUMNS(*)), var_pop(COLUMNS(*)) FROM "
-MOST_COLUMNS = 1_000
-"""A query of tens of thousands of aggregates is planned for longer than the data is read."""
+MAX_COLUMNS = 1_000
+"""Planning a query of tens of thousands of aggregates takes longer than reading the data."""
 
 
 def fit(x, threads):
-    if x.shape[1] > MOST_COLUMNS:
+    if x.shape[1] > MAX_COLUMNS:
         return None
     import pyarrow as pa
 

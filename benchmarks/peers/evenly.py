@@ -9,61 +9,61 @@ import numpy as np
 def fit(x, threads):
     import evenly
 
-    def work():
-        _use(threads)
+    def run():
+        _set_threads(threads)
         return evenly.fit(x)
 
-    return work
+    return run
 
 
-def fit_and_read(x, threads):
-    """The same with the division: correctly rounded, by Python's integers, column by column."""
+def fit_with_results(x, threads):
+    """Fit and compute the correctly rounded mean and variance, column by column."""
     import evenly
 
-    def work():
-        _use(threads)
+    def run():
+        _set_threads(threads)
         moments = evenly.fit(x)
         return moments.mean, moments.variance()
 
-    return work
+    return run
 
 
 def fit_frame(x, threads):
-    """What polars has: the same rows, column by column, through Arrow."""
+    """Fit the same rows as a polars DataFrame, through Arrow."""
     import evenly
     from benchmarks.peers.polars import frame
 
     columns = frame(x)
 
-    def work():
-        _use(threads)
+    def run():
+        _set_threads(threads)
         return evenly.fit(columns)
 
-    return work
+    return run
 
 
 def fit_images(x, threads):
     import evenly
 
-    def work():
-        _use(threads)
+    def run():
+        _set_threads(threads)
         return evenly.fit(x, feature_axis=1)
 
-    return work
+    return run
 
 
 def fit_photos(folder, threads):
     import evenly
 
-    def work():
-        _use(threads)
+    def run():
+        _set_threads(threads)
         return evenly.fit(folder)
 
-    return work
+    return run
 
 
 def fit_groups(x, keys, threads):
-    """Of a frame, as polars has it."""
+    """Fit a polars DataFrame by group."""
     import polars as pl
 
     import evenly
@@ -71,41 +71,41 @@ def fit_groups(x, keys, threads):
 
     columns = frame(x).with_columns(key=pl.Series(keys))
 
-    def work():
-        _use(threads)
+    def run():
+        _set_threads(threads)
         return evenly.fit(columns, by="key")
 
-    return work
+    return run
 
 
 def normalize(x, out, threads):
     import evenly
 
     moments = evenly.fit(x)
-    return lambda: (_use(threads), moments.normalize(x, out=out))[1]
+    return lambda: (_set_threads(threads), moments.normalize(x, out=out))[1]
 
 
 def fit_parquet(path: Path, threads):
     import evenly
 
-    def work():
-        _use(threads)
+    def run():
+        _set_threads(threads)
         return evenly.fit(path)
 
-    return work
+    return run
 
 
 def fit_parquet_unchecked(path: Path, threads):
-    """The same without validating Arrow data: what the checks cost."""
+    """Fit without validating Arrow data, which gives the cost of the checks."""
     from unittest.mock import patch
 
     fit = fit_parquet(path, threads)
 
-    def work():
+    def run():
         with patch("evenly.sources.arrow_input.checked", lambda x, *_, **__: x):
             return fit()
 
-    return work
+    return run
 
 
 def update(batch):
@@ -122,14 +122,14 @@ def batch_norm(dimensions, channels):
 
 
 def learning_layer(x):
-    """An input layer that adds every batch to its exact statistics."""
+    """Return an input layer that adds every batch to its exact statistics."""
     from evenly.torch import Normalize
 
     return Normalize(x.shape[1])
 
 
 def input_layer(x):
-    """One that has learned, and is frozen."""
+    """Return a frozen input layer with the statistics of ``x``."""
     layer = learning_layer(x)
     layer(x)
     return layer.freeze()
@@ -139,10 +139,10 @@ def answer(moments):
     if isinstance(moments, tuple):
         return moments
     if hasattr(moments, "by"):
-        rows = [(own.mean, own.variance(correction=1)) for own in moments.values()]
-        return tuple(np.array(part) for part in zip(*rows, strict=True))
+        rows = [(group.mean, group.variance(correction=1)) for group in moments.values()]
+        return tuple(map(np.array, zip(*rows, strict=True)))
     return np.asarray(moments.mean), np.asarray(moments.variance())
 
 
-def _use(threads):
-    os.environ["EVENLY_NUM_THREADS"] = str(threads)  # read at each call; takes 1 µs
+def _set_threads(threads):
+    os.environ["EVENLY_NUM_THREADS"] = str(threads)  # read at each call; setting it takes 1 µs

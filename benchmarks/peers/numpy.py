@@ -1,4 +1,4 @@
-"""NumPy: mean and var along the rows; images in pieces, which is what fits into memory."""
+"""NumPy: mean and var along the rows; images in batches, since all would not fit in memory."""
 
 import numpy as np
 
@@ -10,15 +10,15 @@ def fit(x, threads):
 
 
 def fit_images(x, threads):
-    def work():
+    def run():
         sums = np.zeros((2, x.shape[1]))
         for start in range(0, len(x), BATCH):
-            part = x[start : start + BATCH].astype(np.float32)
-            sums += part.sum((0, 2, 3)), np.square(part, out=part).sum((0, 2, 3))
+            batch = x[start : start + BATCH].astype(np.float32)
+            sums += batch.sum((0, 2, 3)), np.square(batch, out=batch).sum((0, 2, 3))
         mean, square = sums / (x.size // x.shape[1])
         return mean, square - mean**2
 
-    return work
+    return run
 
 
 def normalize(x, out, threads):

@@ -1,17 +1,17 @@
-"""Pillow alone: decoding, the part of the work that no statistics can save."""
+"""Pillow alone: decoding, which every way to compute statistics includes."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 
 def decode(paths, threads):
-    """Open and decode every file on so many threads, and do nothing with it.
+    """Open and decode every file on a number of threads, and discard the pixels.
 
-    A task is of several files, so that the pool's own work does not show.
+    A task contains several files, so that the overhead of the pool is negligible.
     """
     from PIL import Image
 
-    def load(some):
-        for path in some:
+    def load(batch):
+        for path in batch:
             with Image.open(path) as image:
                 image.load()
 
@@ -19,12 +19,12 @@ def decode(paths, threads):
 
 
 def decode_to_arrays(paths, threads):
-    """The same with the copy that NumPy needs: what every loop in Python begins with."""
+    """Decode every file into a NumPy array, as the usual loop does first."""
     import numpy as np
     from PIL import Image
 
-    def load(some):
-        for path in some:
+    def load(batch):
+        for path in batch:
             with Image.open(path) as image:
                 np.asarray(image)
 
@@ -35,11 +35,11 @@ _FILES = 16
 
 
 def by_tasks(load, paths, threads):
-    """Hand the files to so many threads, a few at a time."""
+    """Load the files on a number of threads, several files per task."""
     tasks = [paths[start : start + _FILES] for start in range(0, len(paths), _FILES)]
 
-    def work():
+    def run():
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(load, tasks))
 
-    return work
+    return run

@@ -1,10 +1,10 @@
-"""polars: mean and var of every column. Its threads are set by the process's environment."""
+"""polars: mean and var of every column. The environment of the process sets its threads."""
 
 import numpy as np
 
 
 def frame(x):
-    """The rows as polars holds them: column by column."""
+    """Return the rows as a DataFrame, which stores them column by column."""
     import polars as pl
 
     return pl.DataFrame({f"c{i}": column for i, column in enumerate(np.asfortranarray(x).T)})

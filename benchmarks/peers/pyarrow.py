@@ -1,38 +1,38 @@
-"""pyarrow: nothing but decoding, the limit for files. The quickest of its three ways counts."""
+"""pyarrow: decoding alone, the limit for files. The fastest of its three ways counts."""
 
 
 def fit_parquet(path, threads):
-    """By row groups: what `evenly` is compared with is the quickest of this and the others."""
+    """Decode one row group after the other."""
     parquet = _parquet(threads)
 
-    def work():
+    def run():
         file = parquet.ParquetFile(path)
         for group in range(file.num_row_groups):
             file.read_row_group(group, use_threads=True)
 
-    return work
+    return run
 
 
 def fit_parquet_by_batches(path, threads):
     parquet = _parquet(threads)
 
-    def work():
+    def run():
         with parquet.ParquetFile(path, pre_buffer=True) as file:
             for _ in file.iter_batches(use_threads=True):
                 pass
 
-    return work
+    return run
 
 
 def fit_parquet_by_dataset(path, threads):
     _parquet(threads)
     from pyarrow import dataset
 
-    def work():
+    def run():
         for _ in dataset.dataset(path).to_batches():
             pass
 
-    return work
+    return run
 
 
 def _parquet(threads):

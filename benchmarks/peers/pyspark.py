@@ -1,10 +1,10 @@
-"""Spark in this process, with as many tasks at a time as there are threads."""
+"""Spark in local mode, with one concurrent task for each thread."""
 
 from functools import cache
 
 
 def fit_files(folder, threads):
-    """Spark's own StandardScaler, which takes a column of vectors."""
+    """Fit Spark's own StandardScaler, which takes a column of vectors."""
     from pyspark.ml.feature import StandardScaler, VectorAssembler
 
     table = _table(folder, threads)
@@ -15,13 +15,13 @@ def fit_files(folder, threads):
 
 
 def answer(result):
-    """Its variance is divided by n - 1: here by n, as everyone else's is."""
+    """Return the variance divided by n, as the others do; Spark divides by n - 1."""
     model, count = result
     return model.mean.toArray(), model.std.toArray() ** 2 * ((count - 1) / count)
 
 
 def fit_files_with_evenly(folder, threads):
-    """evenly, sent to the partitions."""
+    """Fit the partitions by evenly."""
     import evenly
 
     table = _table(folder, threads)
@@ -34,7 +34,7 @@ def _table(folder, threads):
 
 @cache
 def _session(threads):
-    """Started once, before the clock; it ends with this process."""
+    """Return the session of this process, started once; it ends with this process."""
     import os
     import sys
 

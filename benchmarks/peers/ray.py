@@ -1,10 +1,10 @@
-"""Ray on this machine, with as many workers as there are threads."""
+"""Ray on this machine, with one worker for each thread."""
 
 from functools import cache
 
 
 def fit_files(folder, threads):
-    """Ray's own StandardScaler."""
+    """Fit Ray's own StandardScaler."""
     from ray.data.preprocessors import StandardScaler
 
     data = _data(folder, threads)
@@ -15,13 +15,13 @@ def fit_files(folder, threads):
 def answer(result):
     import numpy as np
 
-    found, columns = result
-    mean = np.array([found[f"mean({name})"] for name in columns])
-    return mean, np.array([found[f"std({name})"] for name in columns]) ** 2
+    stats, columns = result
+    mean = np.array([stats[f"mean({name})"] for name in columns])
+    return mean, np.array([stats[f"std({name})"] for name in columns]) ** 2
 
 
 def fit_files_with_evenly(folder, threads):
-    """evenly, sent to the blocks."""
+    """Fit the blocks by evenly."""
     import evenly
 
     data = _data(folder, threads)
@@ -37,13 +37,15 @@ def _data(folder, threads):
 
 @cache
 def _start(threads):
-    """Started once, before the clock; it ends with this process."""
+    """Start Ray once, unless this process has started it; it ends with this process."""
     import logging
     import os
 
     import ray
     import ray.data
 
+    if ray.is_initialized():
+        return
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(
         num_cpus=threads,

@@ -1,14 +1,14 @@
-"""simplejpeg alone: libjpeg-turbo without what Pillow has around it."""
+"""simplejpeg alone: libjpeg-turbo without the overhead of Pillow."""
 
 from benchmarks.peers import pillow
 
 
 def decode(paths, threads):
-    """Read and decode every file into an array on so many threads, and do nothing with it."""
+    """Read and decode every file into an array on a number of threads."""
     from simplejpeg import decode_jpeg
 
-    def load(some):
-        for path in some:
+    def load(batch):
+        for path in batch:
             with open(path, "rb") as file:
                 decode_jpeg(file.read())
 

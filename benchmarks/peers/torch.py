@@ -1,4 +1,4 @@
-"""PyTorch on the CPU: var_mean, and its layers."""
+"""PyTorch on the CPU: var_mean, and layers."""
 
 import numpy as np
 
@@ -12,29 +12,29 @@ def fit(x, threads):
 
 
 def fit_images(x, threads):
-    """Batch by batch, as a data loader brings them; the batches are of equal size but for one."""
+    """Fit batch by batch, as from a data loader; all batches but the last have the same size."""
     torch = _torch(threads)
     tensor = torch.from_numpy(x)
 
-    def work():
-        parts = [
+    def run():
+        batches = [
             (len(batch), *torch.var_mean(batch.float(), dim=(0, 2, 3), correction=0))
             for batch in tensor.split(BATCH)
         ]
-        mean = sum(n * mean.double() for n, _, mean in parts) / len(tensor)
-        square = sum(n * (var + mean**2).double() for n, var, mean in parts) / len(tensor)
+        mean = sum(n * mean.double() for n, _, mean in batches) / len(tensor)
+        square = sum(n * (var + mean**2).double() for n, var, mean in batches) / len(tensor)
         return square - mean**2, mean
 
-    return work
+    return run
 
 
 def fit_photos(paths, threads):
-    """The most copied recipe: each image's mean and std, averaged. Its std is wrong."""
+    """Average the mean and std of each image, the most copied recipe. Its std is wrong."""
     from PIL import Image
 
     torch = _torch(threads)
 
-    def work():
+    def run():
         mean, std = torch.zeros(3), torch.zeros(3)
         for path in paths:
             with Image.open(path) as image:
@@ -44,7 +44,7 @@ def fit_photos(paths, threads):
             std += pixels.std((1, 2))
         return (mean / len(paths)).numpy(), (std / len(paths)).numpy()
 
-    return work
+    return run
 
 
 def normalize(x, out, threads):
@@ -66,7 +66,7 @@ def batch_norm(dimensions, channels):
 
 
 def input_layer(x):
-    """What people write, with statistics that are there."""
+    """Normalize by the usual expression, with precomputed statistics."""
     import torch
 
     others = tuple(axis for axis in range(x.ndim) if axis != 1)
@@ -76,7 +76,7 @@ def input_layer(x):
 
 
 def compiled(layer):
-    """The layer by inductor; what was compiled before is forgotten, with its guards."""
+    """Compile a layer by inductor, after discarding earlier compilations and their guards."""
     import torch
 
     torch.compiler.reset()

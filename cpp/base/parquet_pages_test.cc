@@ -49,7 +49,7 @@ std::string page(int64_t uncompressed, int64_t compressed, size_t padding = 0) {
 
 }  // namespace
 
-TEST("the largest of several Parquet pages") {
+TEST(largest_of_several_parquet_pages) {
   std::string chunk = page(100, 20) + page(3000, 7, 100) + page(5, 0);
   File file("PAR1" + chunk);
   CHECK(file.largest(4, 4 + int64_t(chunk.size())) == 3000);
@@ -57,7 +57,7 @@ TEST("the largest of several Parquet pages") {
   CHECK(file.largest(4, 4) == 0);
 }
 
-TEST("Parquet page headers that are cut or invalid") {
+TEST(parquet_page_headers_that_are_cut_or_invalid) {
   std::string whole = page(100, 3);
   for (size_t size = 0; size < whole.size() - 3; ++size) {
     CHECK(File(whole.substr(0, size)).largest(0, 1) == kInvalidPageHeader);
@@ -69,7 +69,7 @@ TEST("Parquet page headers that are cut or invalid") {
   CHECK(File(std::string(20, '\xff')).largest(0, 1) == kInvalidPageHeader);
 }
 
-TEST("Parquet page headers of random bytes") {
+TEST(parquet_page_headers_of_random_bytes) {
   Random random(seed());
   for (int round = 0; round < portion(20000); ++round) {
     std::string bytes = round % 2 ? page(random.below(1 << 20), random.below(40)) : "";

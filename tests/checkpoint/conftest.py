@@ -1,6 +1,6 @@
 import pytest
 
-from checkpoint.days import day
+from csv_files import day
 
 
 @pytest.fixture

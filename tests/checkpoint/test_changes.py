@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 import evenly
-from checkpoint.days import day, ledger, refused
-from checkpoint.deaths import save_everywhere
+from csv_files import day, ledger, refused
 from evenly.sources.files.remote import RemoteFile
-from photos import write_zip
+from image_files import write_zip
+from simulated_crash import save_everywhere
 
 
 def rewrite(path, rows):

@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 import evenly
-from alike import same
-from checkpoint.days import ledger, refused
-from checkpoint.deaths import lives, raising, save_everywhere
+from assertions import same
+from csv_files import ledger, refused
 from evenly.checkpoint.signals import InterruptRequest
 from evenly.cli import main
 from evenly.fitting.resume import open_resumed
 from evenly.sources.images import source as image_source
-from photos import collection, encoded, noise, write_folder, write_tar, write_zip
+from image_files import collection, encoded, noise, write_folder, write_tar, write_zip
+from simulated_crash import lives, raising, save_everywhere
 
 MANY = {f"{i % 3}/{i:02}.png": encoded(noise(i, 3 + i % 4, 5, 3), "PNG") for i in range(20)}
 ALL = collection() | MANY | {"1/broken.jpg": b"", "0/deep.png": encoded(noise(9, 4, 4), "PNG")}

@@ -1,4 +1,4 @@
-"""A few real kills; ``kills.py`` beside this file has as many as one likes."""
+"""A few real kills; ``tests/helpers/kill_process.py`` does as many as one likes."""
 
 import itertools
 import json
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import evenly
-from checkpoint.kills import KINDS, killed_at, killed_until_done, write
+from kill_process import KINDS, killed_at, killed_until_done, write
 
 EVENLY = [sys.executable, "-m", "evenly"]
 

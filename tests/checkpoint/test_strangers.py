@@ -6,9 +6,9 @@ import os
 import pytest
 
 import evenly
-from checkpoint.days import day
+from csv_files import day
 from evenly.checkpoint.relative_paths import PathMapper
-from web import serving
+from http_server import serving
 
 pytest.importorskip("aiohttp")
 

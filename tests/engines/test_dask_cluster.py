@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 import evenly
-from deaths import PARTS, cluster, killed_from_outside, parts, whole
+from benchmark_runner import check_engine
 from evenly.errors import DataError
+from kill_dask import PARTS, cluster, killed_from_outside, parts, whole
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +101,9 @@ def test_worker_killed_in_task_changes_no_bits(tmp_path, when):
 @pytest.mark.parametrize("seed", [1])
 def test_worker_killed_from_outside_changes_no_bits(seed):
     killed_from_outside(seed, np.random.default_rng(seed).uniform(0.1, 0.5))
+
+
+@pytest.mark.usefixtures("client")
+@pytest.mark.filterwarnings("default")  # the engine may warn
+def test_benchmark_compares_dask_with_evenly():
+    check_engine("dask")

@@ -16,8 +16,9 @@ import ray.data
 import ray.exceptions
 
 import evenly
+from benchmark_runner import check_engine
 from evenly.errors import ColumnError, DataError, MissingExtraError, UnsupportedTypeError
-from ray_deaths import PARTS, cluster, killed_from_outside, parts, whole
+from kill_ray import PARTS, cluster, killed_from_outside, parts, whole
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:ray", "ignore::FutureWarning:ray"
@@ -353,3 +354,8 @@ def test_worker_killed_in_task_changes_no_bits(tmp_path):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_worker_killed_from_outside_changes_no_bits(tmp_path, seed):
     killed_from_outside(tmp_path, seed, 0.4 * seed)
+
+
+@pytest.mark.filterwarnings("default")  # the engine may warn
+def test_benchmark_compares_ray_with_evenly():
+    check_engine("ray")

@@ -13,10 +13,11 @@ from pyspark.ml.functions import array_to_vector
 from pyspark.sql import functions as F
 
 import evenly
+from benchmark_runner import check_engine
 from evenly.engines import spark as engine
 from evenly.engines.spark_types import column_kind
 from evenly.errors import ColumnError, DataError, MissingExtraError, UnsupportedTypeError
-from spark_deaths import PARTS, killed_from_outside, parts, session, victims, whole
+from kill_spark import PARTS, killed_from_outside, parts, session, victims, whole
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:PySpark does not yet fully support pandas:FutureWarning"
@@ -398,3 +399,9 @@ def test_worker_killed_from_outside_changes_no_bits(spark):
     evenly.fit(parts(spark, 0, lambda number: None))
     assert victims(spark)
     killed_from_outside(spark, 4, 0.3)
+
+
+@pytest.mark.usefixtures("spark")
+@pytest.mark.filterwarnings("default")  # the engine may warn
+def test_benchmark_compares_spark_with_evenly():
+    check_engine("spark")

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evenly
-from containers import NAMED, UNNAMED, arrow, rows
 from evenly.sources import open_source
+from source_factories import NAMED, UNNAMED, arrow, rows
 from strategies import splits
 
 KINDS = NAMED | UNNAMED

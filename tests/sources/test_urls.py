@@ -20,7 +20,7 @@ from evenly.cli import main
 from evenly.sources.files.locate import suffixes_of
 from evenly.sources.images.scan import file_kind
 from evenly.sources.urls import is_pattern, with_path, without_caches
-from web import serving
+from http_server import serving
 
 pytest.importorskip("aiohttp")
 

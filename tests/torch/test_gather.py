@@ -10,7 +10,7 @@ import torch.distributed as dist
 import evenly
 from evenly.errors import ColumnError, DataError
 from evenly.torch import gather
-from ranks import Run, ranks
+from process_group import Run, ranks
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from evenly.errors import DataError
 from evenly.torch import BatchNorm1d, BatchNorm2d, LazyBatchNorm1d, SyncBatchNorm
-from ranks import Run, ranks
+from process_group import Run, ranks
 
 CHANNELS = 3
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-6, torch.bfloat16: 2e-2}

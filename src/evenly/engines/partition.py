@@ -2,7 +2,8 @@
 
 A `PartialFit` holds the moments of one or more partitions. Its pickle has about 45 bytes per
 column, written and read in 0.1 µs per column. (A statistics file would take 260 bytes, 13 µs to
-write and 18 µs to read; compression would save a quarter, for 0.5 µs: ``benchmarks/petabyte.py``.)
+write and 18 µs to read; compression would save a quarter, for 0.5 µs:
+``benchmarks/merge_scale.py``.)
 """
 
 import pickle

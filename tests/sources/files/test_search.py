@@ -11,7 +11,7 @@ import evenly
 from evenly.sources.files import folders
 from evenly.sources.files.locate import expand
 from evenly.sources.images.scan import ImageScan
-from photos import encoded, noise
+from image_files import encoded, noise
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 

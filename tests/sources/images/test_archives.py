@@ -12,7 +12,7 @@ import pytest
 
 import evenly
 from evenly.sources.images import archives
-from photos import encoded, noise, write_tar, write_zip
+from image_files import encoded, noise, write_tar, write_zip
 
 PNG = encoded(noise(0, 9, 9, 3), "PNG")
 IMAGES = {f"{i}.png": PNG for i in range(5)}

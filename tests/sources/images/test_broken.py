@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 import evenly
 from evenly.moments import Moments
 from evenly.sources import open_source
-from photos import collection, encoded, noise, write_folder, write_tar, write_zip
+from image_files import collection, encoded, noise, write_folder, write_tar, write_zip
 
 GOOD = encoded(noise(0, 30, 40, 3), "JPEG")
 PIXELS = Moments.empty(["red", "green", "blue"]).update(np.asarray(Image.open(io.BytesIO(GOOD))))

@@ -5,7 +5,7 @@ from PIL import Image
 
 import evenly
 from evenly.cli import main
-from photos import collection, encoded, noise, write_folder, write_tar
+from image_files import collection, encoded, noise, write_folder, write_tar
 
 
 @pytest.fixture

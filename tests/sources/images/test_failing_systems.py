@@ -16,7 +16,7 @@ import evenly
 from evenly.sources.images import decode, image_file, scan
 from evenly.sources.images import source as image_source
 from evenly.sources.images.image_file import Reader, from_path, read_remote
-from photos import encoded, noise, write_folder, write_tar, write_zip
+from image_files import encoded, noise, write_folder, write_tar, write_zip
 
 PNG = encoded(noise(0, 9, 9, 3), "PNG")
 JPEG = encoded(noise(0, 9, 9, 3), "JPEG")

@@ -12,7 +12,16 @@ from PIL import Image
 import evenly
 from evenly.moments import Moments
 from evenly.sources.images.scan import file_kind
-from photos import COLOURS, collection, encoded, noise, stacked, write_folder, write_tar, write_zip
+from image_files import (
+    COLOURS,
+    collection,
+    encoded,
+    noise,
+    stacked,
+    write_folder,
+    write_tar,
+    write_zip,
+)
 
 FILES = collection()
 EXPECTED = Moments.empty(COLOURS).update(stacked(FILES))

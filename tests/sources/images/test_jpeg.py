@@ -12,7 +12,7 @@ from skimage import data
 import evenly
 from evenly.sources.images.decode import decode_into, fast_header, jpeg_decoder
 from evenly.sources.images.pixels import Pixels
-from photos import encoded
+from image_files import encoded
 
 SIMPLEJPEG = jpeg_decoder()
 pytestmark = pytest.mark.skipif(SIMPLEJPEG is None, reason="simplejpeg has no wheel here")

@@ -8,7 +8,7 @@ from PIL import Image
 
 import evenly
 from evenly.moments import Moments
-from photos import COLOURS, decoded, encoded, noise, write_folder
+from image_files import COLOURS, decoded, encoded, noise, write_folder
 
 GRAY = noise(10, 9, 11)
 DEEP = noise(11, 6, 5, dtype=np.uint16)

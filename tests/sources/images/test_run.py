@@ -14,7 +14,7 @@ from evenly.sources.images.batch_buffer import _MAX_BATCH_BYTES, BatchBuilder, T
 from evenly.sources.images.decode import jpeg_decoder
 from evenly.sources.images.image_file import ImageFile
 from evenly.sources.selection import ColumnSelection
-from photos import encoded
+from image_files import encoded
 
 PHOTO = Image.fromarray(data.astronaut())
 
