@@ -239,7 +239,7 @@ def test_time_unit_must_match_by_group():
     frame = pl.DataFrame({"t": times, "k": [1, 1, 2, 2]})
     moments = evenly.fit(frame, by="k", columns=["t"])
     assert moments.normalize(frame)["t"].to_list() == [-1.0, 1.0, -1.0, 1.0]
-    with pytest.raises(evenly.DataError, match="one unit throughout"):
+    with pytest.raises(evenly.DataError, match="same unit throughout"):
         moments.normalize(frame.with_columns(pl.col("t").cast(pl.Datetime("ms"))))
 
 

@@ -390,7 +390,7 @@ def test_select_unknown_column_raises(monday, names):
 
 
 def test_select_column_twice_raises(monday):
-    with pytest.raises(ColumnError, match=r"selected once. Received: 'a', 'a'"):
+    with pytest.raises(ColumnError, match=r"selected only once. Received: 'a', 'a'"):
         monday["a", "a"]
 
 

@@ -143,7 +143,7 @@ def test_infinities_pass_with_assume_finite(x):
 
 
 def test_negative_weights_raise(x):
-    with pytest.raises(DataError, match=r"0 or more. Received: -1.0 in row 0"):
+    with pytest.raises(DataError, match=r"not negative. Received: -1.0 in row 0"):
         StandardScaler().fit(x, sample_weight=np.full(50, -1))
 
 
