@@ -108,3 +108,12 @@ def test_page_larger_than_its_chunk_in_the_footer_is_refused(tmp_path, monkeypat
     monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", "4096")
     with pytest.raises(evenly.SourceError, match="column 'x' has a page, with 8,191"):
         evenly.fit(path)
+
+
+def test_row_groups_without_rows_are_read(tmp_path):
+    path = tmp_path / "x.parquet"
+    table = pa.table({"x": pa.array([1.0, 3.0])})
+    with pq.ParquetWriter(path, table.schema) as writer:
+        for part in (table.slice(0, 0), table, table.slice(0, 0)):
+            writer.write_table(part)
+    assert evenly.fit(path).rows == 2

@@ -70,6 +70,8 @@ def _leaves(schema: Any) -> dict[str, list[int]]:
 
 def _largest_page(file: int, chunk: Any, limit: int) -> int:
     """Return the largest uncompressed size of a column chunk's pages; -1 for invalid headers."""
+    if not chunk.num_values:  # whose offset of data pages is 0
+        return 0
     start = chunk.data_page_offset
     if chunk.has_dictionary_page and chunk.dictionary_page_offset:
         start = min(start, chunk.dictionary_page_offset)
