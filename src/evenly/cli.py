@@ -163,13 +163,14 @@ def fit(
     from evenly.report.progress_bar import ProgressBar
     from evenly.sources import open_source
     from evenly.sources.files import expand_all
-    from evenly.sources.images import contains_images
+    from evenly.sources.images import scan_images
 
-    paths = list(sources) if contains_images(sources) else expand_all(sources)
+    images = scan_images(sources)
+    paths = expand_all(sources) if images is None else list(sources)
     for file in (output, checkpoint, update):
         _check_statistics(file, paths)
     _check_output(output, list(filter(None, [checkpoint, update])))
-    source: Any = list(sources) if len(sources) > 1 else sources[0]
+    source: Any = images or (list(sources) if len(sources) > 1 else sources[0])
     options["columns"] = _parse_columns(columns, paths) or None
     options["exclude"] = _parse_columns(exclude, paths)
     options |= {"broken": "error" if strict else "skip", "by": _parse_by(by)}

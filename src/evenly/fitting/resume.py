@@ -18,7 +18,7 @@ from evenly.sources.files import expand_all, is_path
 from evenly.sources.files.fingerprint import Watch, fingerprint_or_empty
 from evenly.sources.files.locate import is_store, is_url
 from evenly.sources.group_by import is_column_names, parse_by
-from evenly.sources.images import ImageScan, contains_images
+from evenly.sources.images import ImageScan, scan_images
 from evenly.sources.selection import Field, parse_selection
 from evenly.sources.sql import is_database
 from evenly.sources.tables import ResumedSchema, TableSource
@@ -59,9 +59,13 @@ def open_resumed(
     path, rule = _path_and_rule(checkpoint, update)
     if is_url(path):
         raise errors.remote_error(path)
-    paths = _check_paths(source, rule)
-    images = contains_images(paths)
-    given: ImageScan | list[str] = ImageScan(paths) if images else _expand_files(paths, rule)
+    given: ImageScan | list[str]
+    if isinstance(source, ImageScan):
+        given = source
+    else:
+        paths = _check_paths(source, rule)
+        given = scan_images(paths) or _expand_files(paths, rule)
+    images = isinstance(given, ImageScan)
     if not isinstance(options["weights"], str | None):
         raise errors.not_a_column_error("weights", rule)
     if options["by"] is not None and not is_column_names(options["by"]):
@@ -134,7 +138,7 @@ def _resume_images(
     diff = compare(paths, store.files, names, rule, store.path, fingerprint_of=fingerprint_or_empty)
     positions = ImagePositions(diff, given, store.path)
     return ResumedImageSource(
-        open_source(given.sources, known=positions, **options),
+        open_source(given, known=positions, **options),
         positions,
         store,
         infinite=infinite,

@@ -1,7 +1,4 @@
-"""Data that is brought here: one door, `open_source`, and blocks come out.
-
-The README beside this file says what goes in and why it is so.
-"""
+"""Sources: `open_source` turns any data into blocks. README.md describes the design."""
 
 from typing import Any
 
@@ -39,13 +36,13 @@ def open_source(
     Parameters
     ----------
     source
-        See `evenly.fit`. A `Source` comes back as it is.
+        See `evenly.fit`. A `Source` is returned unchanged.
     columns, exclude, weights, select, feature_axis, mode, broken, by
         See `evenly.fit`.
     label
-        What messages call it: ``"partition 3"``.
+        The name of the data, for messages: ``"partition 3"``.
     known
-        A `ResumedSchema` of files that were read before these; or, of images, the `ImagePositions`.
+        See `ReadOptions`.
     watch
         See `ReadOptions`.
 
@@ -53,7 +50,7 @@ def open_source(
     ------
     EvenlyError
         DataError, ColumnError, SourceError, UnsupportedTypeError or MissingExtraError,
-        for what can be seen before the data are read.
+        for errors that are known before data is read.
 
     >>> source = open_source([[1.0, 2.0], [3.0, 4.0]], columns=[1])
     >>> [block.data.tolist() for block in source.blocks()]

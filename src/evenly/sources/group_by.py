@@ -1,4 +1,4 @@
-"""What ``by=`` may be: names of columns, parts of batches, or the keys themselves."""
+"""The ``by=`` argument: names of columns, parts of batches, or an array of keys."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,9 +16,9 @@ GroupBy = tuple[str | int, ...]
 
 
 def parse_by(by: Any) -> GroupBy:
-    """Return the columns that ``by=`` names; nothing when it is None, or keys.
+    """Return the names or positions in ``by=``; an empty tuple if it is None or an array of keys.
 
-    A text, or a list of nothing but texts, is names; a number is the place of a part of batches
+    A string, or a list of strings, has names; an integer is the position of a part of batches
     ``(x, y)``. Anything else is one key per row.
 
     >>> parse_by("station"), parse_by(["year", "month"]), parse_by([2013, 2014])
@@ -32,7 +32,7 @@ def parse_by(by: Any) -> GroupBy:
 
 
 def is_column_names(by: Any) -> bool:
-    """Whether ``by=`` names columns of a table: it is no place of a part, and no keys.
+    """Return whether ``by=`` has names of columns of a table.
 
     >>> is_column_names("station"), is_column_names(1), is_column_names([2013, 2014])
     (True, False, False)
@@ -41,7 +41,7 @@ def is_column_names(by: Any) -> bool:
 
 
 def batch_has_keys(batch: Any, names: GroupBy) -> bool:
-    """Whether a batch has parts of these names, or places, beside the one that is fitted."""
+    """Return whether a batch has parts with these names or positions."""
     if isinstance(batch, Mapping):
         return bool(names) and all(name in batch for name in names)
     if not isinstance(batch, tuple | list):
@@ -50,12 +50,12 @@ def batch_has_keys(batch: Any, names: GroupBy) -> bool:
 
 
 def keys_from_batch(batch: Any, names: GroupBy) -> GroupKeys:
-    """Return the keys of a batch that stand in parts of it."""
+    """Return the group keys that are parts of a batch."""
     return cross_keys([_keys(batch[name]) for name in names])
 
 
 def _keys(part: Any) -> GroupKeys:
-    """Return one key per row; of a sample, one key."""
+    """Return one key per row; a sample has one key."""
     single = (
         isinstance(part, str) or not hasattr(part, "__len__") or getattr(part, "shape", 1) == ()
     )
@@ -63,7 +63,7 @@ def _keys(part: Any) -> GroupKeys:
 
 
 def group_label(by: Any) -> str | tuple[str, ...] | None:
-    """Return the names for `GroupedMoments.by`: None for keys that have no name.
+    """Return the names for `GroupedMoments.by`; None for keys without a name.
 
     >>> group_label("station"), group_label(["year"]), group_label(1)
     ('station', ('year',), None)
@@ -108,7 +108,7 @@ def factorize_array(x: Any) -> GroupKeys:
 
 
 def _objects(x: Any) -> npt.NDArray[Any]:
-    """Return a list as an array that keeps each value as it is: NumPy would make 1 text."""
+    """Return a list as an object array; NumPy would convert 1 to text next to text."""
     values = list(x)
     result = np.empty(len(values), object)
     result[:] = values

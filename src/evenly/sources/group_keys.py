@@ -1,7 +1,7 @@
-"""Columns and arrays of keys: of each row, the group that it belongs to.
+"""Factorize columns and arrays of group keys.
 
-Everything becomes words of 64 bits, or texts in buffers, of which the core numbers the equal
-ones alike; only the distinct ones are made into Python values.
+Keys are converted to 64-bit words, or are strings in buffers, which the core factorizes; only
+the unique ones become Python values.
 """
 
 import sys
@@ -27,7 +27,7 @@ _STEPS = {"s": "s", "ms": "ms", "us": "us", "ns": "ns", "day": "D"}
 
 
 def from_codes(codes: Codes, values: Sequence[Any], present: Mask | None = None) -> GroupKeys:
-    """Return keys of one part, of codes into values as they were found."""
+    """Return keys from codes and the values that they index, which may have duplicates."""
     keys = list(zip(normalize_keys(values), strict=True))
     numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
     distinct = len(numbers) == len(keys)
@@ -43,7 +43,7 @@ def from_codes(codes: Codes, values: Sequence[Any], present: Mask | None = None)
 def factorize_words(
     words: npt.NDArray[Any], present: Mask | None, values_of: Callable[[Codes], Sequence[Any]]
 ) -> GroupKeys:
-    """Return the keys of rows of 64 bits; ``values_of`` takes those of some of the rows."""
+    """Factorize 64-bit words; ``values_of`` returns the Python values of some rows."""
     if present is not None:
         kept = np.flatnonzero(present)
         codes, first = _core.number_words(np.ascontiguousarray(words[kept]).view(np.uint64))
@@ -53,7 +53,7 @@ def factorize_words(
 
 
 def factorize_column(column: Column, zone: str = "") -> GroupKeys:
-    """Return a column of numbers, booleans or times as keys."""
+    """Factorize a column of numbers, booleans or times."""
     values = column.values
     present = None if column.validity is None else validity_to_mask(column)
     if column.dtype:
@@ -97,27 +97,27 @@ def _date(day: Any) -> date:
 
 
 def _to_datetime(time: Any, zone: str) -> Any:
-    if isinstance(time, int):  # NumPy's way to say that datetime does not reach so far
+    if isinstance(time, int):  # NumPy returns integers beyond the range of datetime
         raise sub_microsecond_error(np.datetime64(time, "us"))
-    if time is None:  # the integer that NumPy has for NaT, in a row that is not missing
+    if time is None:  # NaT in a row that is valid
         raise sub_microsecond_error(f"{-(2**63)} microseconds since 1970")
     return time.replace(tzinfo=UTC) if zone else time
 
 
 def factorize_objects(values: Sequence[Any]) -> GroupKeys:
-    """Return any Python values as keys, one by one."""
+    """Factorize Python values, one key per value."""
     return from_codes(np.arange(len(values)), values)
 
 
 def empty_as_missing(keys: GroupKeys) -> GroupKeys:
-    """Return keys in which an empty text is missing: a CSV file has no other way to say so."""
+    """Return keys with empty strings as missing, which CSV cannot express otherwise."""
     if ("",) not in keys.uniques:
         return keys
     return from_codes(keys.codes, [None if entry[0] == "" else entry[0] for entry in keys.uniques])
 
 
 def cross_keys(parts: Sequence[GroupKeys]) -> GroupKeys:
-    """Return the keys of several columns as one, of as many parts."""
+    """Combine the keys of several columns into tuples."""
     result = parts[0]
     for more in parts[1:]:
         words = result.codes * len(more.uniques) + more.codes
@@ -148,10 +148,10 @@ def factorize_numpy(array: npt.NDArray[Any]) -> GroupKeys:
 
 
 def _in_whole_units(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return times in a unit that keys know: in seconds, where theirs is another."""
+    """Return times in a supported unit; other units are converted to seconds."""
     unit, _ = np.datetime_data(array.dtype)
     there = ~np.isnat(array)
-    if unit in ("Y", "M", "W", "h", "m"):  # NumPy does not say when a conversion overflows
+    if unit in ("Y", "M", "W", "h", "m"):  # NumPy does not check for overflow in conversions
         first, last = np.array(["0001-01-01", "9999-12-31T23:59"], "M8[m]").astype(array.dtype)
         if (outside := there & ((array < first) | (array > last))).any():
             raise year_out_of_range_error(array[outside][0])
@@ -162,7 +162,7 @@ def _in_whole_units(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _check_text(array: npt.NDArray[Any]) -> None:
-    """Raise when an array of texts, which may be bytes of a file, holds what is no letter."""
+    """Check that the strings of an array, which may come from a file, are valid Unicode."""
     whole = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("=")))
     letters = whole.view(np.uint32) if array.dtype.itemsize else np.empty(0, np.uint32)
     if len(letters) and letters.max() > sys.maxunicode:
@@ -181,18 +181,18 @@ def factorize_named(array: npt.NDArray[Any], name: str, label: str) -> GroupKeys
 
 
 def locate_error(error: EvenlyError, name: str, label: str) -> EvenlyError:
-    """Return an error about a column's values that also says where they are."""
+    """Return an error about values that also names their column."""
     column = f"column {str(name)!r} of " if name else ""
     return type(error)(f"{error} It is in {column}{label}.")
 
 
 class KeyedSource(AlignedSource):
-    """A source whose rows get their groups from an array of keys.
+    """A source with an array of group keys.
 
     Raises
     ------
     DataError
-        When there are more or fewer keys than rows, which may show only at the end.
+        If there are more or fewer keys than rows, which may be known only at the end.
     """
 
     def __init__(self, source: Source, keys: GroupKeys) -> None:
@@ -207,7 +207,7 @@ class KeyedSource(AlignedSource):
 
 
 def keys_per_block(block: Block) -> int:
-    """Return how many keys a block needs: one a row, or one for each image of N×C×H×W."""
+    """Return how many keys a block needs: one per row, or one per image of N×C×H×W."""
     if isinstance(block.data, tuple) or block.data.ndim < 3:
         return block.rows
     shape = tuple(block.data.shape)

@@ -1,4 +1,4 @@
-"""What was asked for, in one value that goes from the door to who reads."""
+"""The options of a read, passed as one value from `open_source` to the readers."""
 
 from typing import Any, NamedTuple
 
@@ -6,26 +6,25 @@ from evenly.sources.selection import ColumnSelection
 
 
 class ReadOptions(NamedTuple):
-    """How to look at data.
+    """How to read data.
 
     Attributes
     ----------
     choice
-        Which columns.
+        The columns to fit.
     select
-        Which part of batches, or which array of a file by its path inside; None when none was
-        named.
+        The part of batches, or the path of an array inside a file; None if not given.
     feature_axis
-        The axis along which an array's columns lie.
+        The axis of an array that holds the columns.
     in_order
-        Whether rows must come in their order, since weights or keys do.
+        Whether rows must be read in order, because weights or keys are.
     images
-        The `Rule` for images, one for all of a fit.
+        The `ImageOptions`.
     known
-        A `ResumedSchema` of files that were read before these; or, of images, the `ImagePositions`.
+        A `ResumedSchema` of files read in an earlier run; for images, the `ImagePositions`.
     watch
-        A `Watch` that is told of each file before it is opened, and used by whoever checks
-        whether it has changed. None: whoever reads a file does that.
+        A `Watch` that records the state of each file before it is opened, to check for
+        changes later. None: each reader checks its own file.
     """
 
     choice: ColumnSelection = ColumnSelection()

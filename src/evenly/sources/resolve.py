@@ -1,6 +1,5 @@
-"""The door: looks at what was passed and hands it to the file of that kind."""
+"""Find the source for an object: an ordered list of checks, the first that applies decides."""
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import chain
@@ -22,7 +21,7 @@ from evenly.sources.batch_parts import DefaultPart, descend_mappings, select_par
 from evenly.sources.batches import BatchSource, Samples
 from evenly.sources.group_by import batch_has_keys, keys_from_batch
 from evenly.sources.group_keys import KeyedSource
-from evenly.sources.images import contains_images, from_files, from_memory, is_pillow_image
+from evenly.sources.images import ImageScan, from_files, from_memory, is_pillow_image, scan_images
 from evenly.sources.options import ReadOptions
 from evenly.sources.source import Source
 
@@ -34,36 +33,41 @@ _NO_ROWS = (
 
 
 class SourceResolver:
-    """Looks at what was passed and hands it to the file of that kind."""
+    """Open any object as a source.
+
+    The order of the checks matters: a data frame may also be iterable, a dataset a mapping.
+    """
 
     def __init__(self, request: ReadOptions) -> None:
         self._request = request
         self._default = DefaultPart()
 
     def open(self, x: Any, label: str) -> Source:
-        """Return a source; of an item of an iterable, ``label`` says which."""
+        """Return the source for an object; ``label`` names it in messages."""
         from evenly.sources import datasets
         from evenly.sources.files.locate import is_path
         from evenly.sources.frames import is_frame
         from evenly.sources.stores import is_stored, open_stored
 
-        if engine_of(x) is not None:  # __array__ or a stream of it would bring all of it here
+        if engine_of(x) is not None:  # converting it would load all of it
             raise UnsupportedTypeError(
                 "A distributed collection is fitted where it is, by itself. Received: "
                 f"{label} of type {type(x).__name__}. Pass it to evenly.fit, and add up: a + b."
             )
         if hasattr(x, "blocks") and hasattr(x, "left_out"):
             return x  # type: ignore[no-any-return]
+        if isinstance(x, ImageScan):
+            return self._open_scan(x)
         if is_path(x):
             return self._open_files([x])
         if is_pillow_image(x):
             return self._open_images([x], label)
         if is_stored(x):
-            return self._open_opened(open_stored(x, self._request))
+            return self._as_source(open_stored(x, self._request))
         if is_frame(x):
             return self._open_frame(x, label)
         if datasets.matches(x):
-            return self._open_opened(datasets.open_dataset(x, self._request))
+            return self._as_source(datasets.open_dataset(x, self._request))
         if isinstance(x, Mapping):
             return self._open_mapping(x, label)
         if is_dbapi_cursor(x):
@@ -80,24 +84,24 @@ class SourceResolver:
         if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
             return self._open_batches(Samples(x), x, self._open_sample)
         if self._request.select is not None:
-            return self._inside.open(self._part(x, label), label)
+            return self._unselected.open(self._part(x, label), label)
         raise UnsupportedTypeError(
             "A source must be an array, a tensor, a data frame, a path, or an iterable of these. "
             f"Received: {type(x).__module__}.{type(x).__qualname__}.{array_attributes_hint(x)}"
         )
 
     def _open_mapping(self, x: Any, label: str) -> Source:
-        """Open the part that was selected; of a data set in it, the rest says which column."""
+        """Open the selected part; for a dataset in it, the rest of the path selects a column."""
         from evenly.sources import datasets
 
         select = self._request.select
         part, rest = (x, ()) if select is None else descend_mappings(x, select)
         if rest and datasets.matches(part):
-            return self._selecting(rest).open(part, label)
-        return self._open_beside(x, self._part(x, "the dict"), label)
+            return self._with_select(rest).open(part, label)
+        return self._open_keyed(x, self._part(x, "the dict"), label)
 
-    def _open_opened(self, opened: Any) -> Source:
-        """Return a source as it is; a table becomes one."""
+    def _as_source(self, opened: Any) -> Source:
+        """Return a source unchanged, or a table as a source."""
         if hasattr(opened, "column_batches"):
             return self._open_tables([opened], opened.label, opened.rows, opened.nbytes)
         return opened  # type: ignore[no-any-return]
@@ -151,14 +155,17 @@ class SourceResolver:
         self._check_no_select(images)
         return from_memory(images, self._request.images, description)
 
+    def _open_scan(self, images: ImageScan) -> Source:
+        self._check_no_select(redact_url(images.sources[0]))
+        return from_files(images, self._request.images, self._request.known)
+
     def _open_files(self, paths: Any) -> Source:
         from evenly.sources.files import FileOpener, expand_all, size_of
         from evenly.sources.files.locate import suffixes_of
         from evenly.sources.stores.tables import ArraysTable, RecordsTable
 
-        if contains_images(paths):
-            self._check_no_select(redact_url(os.fspath(paths[0])))
-            return from_files(paths, self._request.images, self._request.known)
+        if (images := scan_images(paths)) is not None:
+            return self._open_scan(images)
         files = expand_all(paths)
         sizes = [size_of(path) for path in files]
         nbytes = None if None in sizes else sum(filter(None, sizes))
@@ -180,37 +187,37 @@ class SourceResolver:
         return BatchSource(items, open_item, description=with_article(type(x).__name__))
 
     def _open_batch(self, batch: Any, label: str) -> Source:
-        return self._open_beside(batch, self._part(batch, label), label)
+        return self._open_keyed(batch, self._part(batch, label), label)
 
-    def _open_beside(self, batch: Any, part: Any, label: str) -> Source:
-        """Open a part of a batch, of which another part may be the keys that by= names."""
+    def _open_keyed(self, batch: Any, part: Any, label: str) -> Source:
+        """Open a part of a batch; another part may be the group keys."""
         by = self._request.choice.by
         if not batch_has_keys(batch, by):
-            return self._inside.open(part, label)
+            return self._unselected.open(part, label)
         choice = replace(self._request.choice, by=())
-        door = SourceResolver(self._request._replace(choice=choice, select=None, in_order=True))
-        return KeyedSource(door.open(part, label), keys_from_batch(batch, by))
+        resolver = SourceResolver(self._request._replace(choice=choice, select=None, in_order=True))
+        return KeyedSource(resolver.open(part, label), keys_from_batch(batch, by))
 
     def _open_sample(self, sample: Any, label: str) -> Source:
-        """Open one sample as a batch of one: the axis of features counts with the batch's."""
+        """Open a sample as a batch of one row; ``feature_axis`` includes the axis of the batch."""
         from evenly.sources.arrays import as_array
 
         label = label.replace("batch", "sample")
         part = self._part(sample, label)
         row = part if is_pillow_image(part) else as_array(part, label)[None]
-        return self._open_beside(sample, row, label)
+        return self._open_keyed(sample, row, label)
 
     @property
-    def _inside(self) -> "SourceResolver":
-        """The door for what was selected: nothing is to be selected of it again."""
-        return self._selecting(None)
+    def _unselected(self) -> "SourceResolver":
+        """A resolver without ``select=``, for a part that was already selected."""
+        return self._with_select(None)
 
-    def _selecting(self, select: Any) -> "SourceResolver":
+    def _with_select(self, select: Any) -> "SourceResolver":
         return SourceResolver(self._request._replace(select=select))
 
     def _part(self, batch: Any, label: str) -> Any:
-        beside = not isinstance(batch, Mapping) and batch_has_keys(batch, self._request.choice.by)
-        if self._request.select is None and beside:
+        has_keys = not isinstance(batch, Mapping) and batch_has_keys(batch, self._request.choice.by)
+        if self._request.select is None and has_keys:
             return batch[0]
         if self._request.select is None:
             return self._default(batch, label)

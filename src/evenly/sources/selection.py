@@ -1,4 +1,4 @@
-"""Which columns are fitted: what the user asked for, held against what is there."""
+"""Resolve the columns to fit: the selection of the user against the columns of the data."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,15 +15,15 @@ _TEMPORAL = ("timestamp", "date", "time", "duration")
 
 @dataclass(slots=True, frozen=True)
 class Field:
-    """A column that a table offers.
+    """A column of a table.
 
     Attributes
     ----------
     name
-        Its name.
+        The name of the column.
     kind
-        ``"number"``; ``"null"`` when no value has been seen yet; or why it is left out:
-        ``"text"``, ``"index"``, ``"timestamp[us]"``.
+        ``"number"``; ``"null"`` if no value has been seen yet; or the reason why it is not
+        fitted by default: ``"text"``, ``"index"``, ``"timestamp[us]"``.
     """
 
     name: str
@@ -36,18 +36,18 @@ class Field:
 
     @property
     def is_numeric(self) -> bool:
-        """Whether it is fitted without being named."""
+        """Whether the column is fitted by default."""
         return self.kind in (NUMBER, NULL)
 
     @property
     def is_selectable(self) -> bool:
-        """Whether it is fitted when it is named: times are whole numbers of their unit."""
+        """Whether the column can be fitted if it is named: times are integers in their unit."""
         return self.is_numeric or self.reason in (*_TEMPORAL, "index")
 
 
 @dataclass(slots=True, frozen=True)
 class ResolvedColumns:
-    """What is read of a table: columns, weights, keys; and what is left out, and why."""
+    """The columns to read: values, weights and keys; and the omitted ones with the reason."""
 
     names: tuple[str, ...]
     weights: str | None
@@ -57,18 +57,18 @@ class ResolvedColumns:
 
 @dataclass(slots=True, frozen=True)
 class ColumnSelection:
-    """What the user asked for.
+    """The columns that the user selected.
 
     Attributes
     ----------
     columns
-        Names or positions; None means every numeric column.
+        Names or positions; None selects every numeric column.
     exclude
         Names or positions.
     weights
         The name of the column of weights, if any.
     by
-        The names of the columns that say which group a row belongs to.
+        The names of the columns of group keys.
     """
 
     columns: tuple[str | int, ...] | None = None
@@ -78,7 +78,7 @@ class ColumnSelection:
 
     @property
     def everything(self) -> bool:
-        """Whether nothing was asked for."""
+        """Whether all columns are selected."""
         return self.columns is None and not self.exclude and self.weights is None and not self.by
 
 
@@ -88,7 +88,7 @@ def parse_selection(
     weights: str | None,
     by: tuple[str | int, ...] = (),
 ) -> ColumnSelection:
-    """Return a choice from what users write: one name is as good as a list of one.
+    """Return a selection from arguments; a single name is treated as a list of one.
 
     >>> parse_selection("height", (), None).columns
     ('height',)
@@ -110,16 +110,16 @@ def _several(names: str | int | Iterable[str | int]) -> tuple[str | int, ...]:
 
 
 def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str) -> ResolvedColumns:
-    """Return what to read of a table with named columns.
+    """Return the columns to read from a table with named columns.
 
     Raises
     ------
     ColumnError
         For an unknown name or position, or one that is not unique.
     UnsupportedTypeError
-        When a column that was named holds no numbers.
+        If a column that was named is not numeric.
     DataError
-        When no numeric column is left.
+        If no numeric column is left.
     """
     known = {column.name: column for column in fields}
     names = [column.name for column in fields]
@@ -153,12 +153,12 @@ def _by_key_name(name: str | int, names: list[str], label: str) -> str:
 
 
 def resolve_positions(asked: ColumnSelection, number: int, label: str) -> list[int] | None:
-    """Return which of an array's columns to read; None for all of them.
+    """Return the positions of the columns to read from an array; None for all columns.
 
     Raises
     ------
     ColumnError
-        For a name, since arrays have none, or a position that is not there.
+        For a name, because the columns of arrays have none, or a position out of range.
     """
     if asked.by:
         raise ColumnError(
@@ -173,10 +173,12 @@ def resolve_positions(asked: ColumnSelection, number: int, label: str) -> list[i
             )
     if asked.everything:
         return None
-    places = list(range(number))
-    excluded = {_by_position(name, places, label) for name in asked.exclude}
+    positions = list(range(number))
+    excluded = {_by_position(name, positions, label) for name in asked.exclude}
     wanted = (
-        places if asked.columns is None else [_by_position(p, places, label) for p in asked.columns]
+        positions
+        if asked.columns is None
+        else [_by_position(p, positions, label) for p in asked.columns]
     )
     chosen = [p for p in wanted if p not in excluded]
     if len(set(chosen)) != len(chosen):
@@ -222,7 +224,7 @@ def _check_unique(chosen: list[str], names: list[str], label: str) -> None:
 
 
 def not_numeric_error(column: Field, label: str) -> UnsupportedTypeError:
-    """Return the error for a named column that holds no numbers."""
+    """Return the error for a named column that is not numeric."""
     return UnsupportedTypeError(
         "Only columns of numbers, booleans or times can be fitted. "
         f"Received: column {column.name!r} of {label}, which is {column.kind}. "

@@ -1,4 +1,4 @@
-"""What comes out of the door: a `Source`."""
+"""The protocol of sources."""
 
 from collections.abc import Generator
 from typing import Protocol
@@ -7,30 +7,30 @@ from evenly.block import Block
 
 
 class Source(Protocol):
-    """Data that blocks can be read from, once."""
+    """Data that can be read once, as blocks."""
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """The columns' names; None while they are not known, or when there are none."""
+        """The names of the columns; None if they are not known yet, or have no names."""
 
     @property
     def rows(self) -> int | None:
-        """The rows in all; None when unknown."""
+        """The total number of rows; None if unknown."""
 
     @property
     def nbytes(self) -> int | None:
-        """The bytes in all, as the blocks count them; None when unknown."""
+        """The total number of bytes, as counted by the blocks; None if unknown."""
 
     @property
     def description(self) -> str:
-        """What it is, in words: a file's path, ``"a DataFrame"``."""
+        """A description for messages: the path of a file, or ``"a DataFrame"``."""
 
     @property
     def left_out(self) -> dict[str, str]:
         """The columns that are not fitted, with the reason.
 
-        It is complete after the last block: a column without any value is known only then.
+        Complete only after the last block, when columns without values are known.
         """
 
     def blocks(self) -> Generator[Block]:
-        """Yield the rows, with just the columns to be fitted."""
+        """Yield the rows of the columns to fit."""

@@ -1,7 +1,7 @@
-"""Tables with named columns, one after the other, into blocks of the columns to be fitted.
+"""Convert tables with named columns to blocks of the columns to fit.
 
-Frames and files with columns are alike from here on: each offers its fields, and then the
-columns that are asked for, in pieces. Several files of one fit must agree.
+Frames and files with columns are treated alike: each has fields, and yields batches of the
+selected columns. All files of a fit must have the same columns.
 """
 
 import logging
@@ -33,14 +33,14 @@ _log = logging.getLogger("evenly")
 T = TypeVar("T")
 
 _BYTES = 256 * 2**20
-"""A block's size: 20 ms of work, so that progress and Ctrl-C come through. (By group each block
-costs what its groups cost: 0.1 µs for each column of each.)"""
+"""Maximum size of a block, about 20 ms of work, so that progress is shown and Ctrl-C is handled.
+(With groups, each block also costs 0.1 µs per column of each of its groups.)"""
 
 
 class ColumnBatch(NamedTuple):
-    """Some rows of the columns that were asked for, and the bytes that were read for them.
+    """Rows of the selected columns, and the number of bytes read for them.
 
-    Columns that were asked for as keys are `GroupKeys`.
+    Columns that were selected as keys are `GroupKeys`.
     """
 
     columns: tuple[Any, ...]
@@ -48,16 +48,16 @@ class ColumnBatch(NamedTuple):
 
 
 class Table(Protocol):
-    """Named columns that can be read in pieces.
+    """Named columns that can be read in batches.
 
     Attributes
     ----------
     label
-        Where it comes from, for messages.
+        The name of the table, for messages.
     fields
-        Its columns. A kind of ``"null"`` may become another one as values are seen.
+        The columns. A kind of ``"null"`` may change while values are read.
     rows, nbytes
-        What there is in all; None when unknown.
+        The totals; None if unknown.
     """
 
     label: str
@@ -66,16 +66,16 @@ class Table(Protocol):
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The columns, as they are known so far."""
+        """The columns, as far as known."""
 
     def column_batches(
         self, names: tuple[str, ...], keys: tuple[str, ...] = ()
     ) -> Iterator[ColumnBatch]:
-        """Yield the rows in order, with these columns."""
+        """Yield the rows in order: the columns in `names`, then the keys in `keys`."""
 
 
 class ColumnChunk(NamedTuple):
-    """The pieces of some of a table's columns and rows: which ones, and what to read."""
+    """Some columns of a range of rows, and the batches to read."""
 
     first_row: int
     rows: int
@@ -84,7 +84,7 @@ class ColumnChunk(NamedTuple):
 
 
 class ReadTask(NamedTuple):
-    """The blocks of a part: of these rows of a label, with some of the columns or all."""
+    """The blocks of a range of rows, with some or all of the columns."""
 
     label: str
     first_row: int
@@ -93,7 +93,7 @@ class ReadTask(NamedTuple):
 
 
 class ResumedSchema:
-    """A table that was read before: of its rows nothing is left but what its columns were.
+    """The columns of files that were read in an earlier run; it has no rows.
 
     Parameters
     ----------
@@ -111,32 +111,31 @@ class ResumedSchema:
     def column_batches(
         self, names: tuple[str, ...], keys: tuple[str, ...] = ()
     ) -> Iterator[ColumnBatch]:
-        """Yield nothing."""
+        """Return an empty iterator."""
         return iter(())
 
 
 @runtime_checkable
 class ChunkedTable(Table, Protocol):
-    """A table that keeps its columns apart, so that parts of it can be read side by side."""
+    """A table stored by column, whose chunks can be read in parallel."""
 
     def column_chunks(self, names: tuple[str, ...]) -> Iterator[ColumnChunk]:
-        """Yield the parts in order; each has some of these columns, which follow one another."""
+        """Yield chunks in order; each has some consecutive columns of `names`."""
 
 
 class TableSource:
-    """The blocks of one table or several.
+    """A source of the blocks of one or several tables.
 
     Parameters
     ----------
     tables
-        At least one. The second is not opened before the first has been read.
+        At least one. Each is opened after the one before it has been read.
     choice
-        Which columns.
+        The columns to fit.
     rows, nbytes
-        Of all tables; None when unknown.
+        The totals over all tables; None if unknown.
     known
-        A table that was read before these, and with which they must agree. Without it the
-        first one takes its label.
+        The columns that all tables must have. By default those of the first table.
     """
 
     def __init__(
@@ -155,7 +154,7 @@ class TableSource:
         self._choice = choice
         self._plan = resolve_columns(choice, self._reference.fields, self._reference.label)
         self._missing_keys_logged = False
-        self._late_types: dict[str, str] = {}  # kinds of columns that held only nulls at first
+        self._late_types: dict[str, str] = {}  # kinds of columns that began with nulls only
         self.description = description
         self.left_out = dict(self._plan.left_out)
         self.rows = rows
@@ -164,23 +163,23 @@ class TableSource:
         self.names = None if self._plan.names == ("",) else self._plan.names
 
     def blocks(self) -> Generator[Block]:
-        """Yield blocks; then `left_out` also has the columns in which no value was."""
+        """Yield blocks. After the last one, `left_out` has the columns without values too."""
         for blocks in self._read_all(lambda table: iter([self._blocks_of(table, self._plan)])):
             yield from blocks
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The columns of the tables, by what has been read of them so far."""
+        """The columns of the tables, as far as known from the rows read."""
         return tuple(
             replace(f, kind=self._late_types[f.name]) if f.name in self._late_types else f
             for f in self._reference.fields
         )
 
     def tasks(self) -> Generator[ReadTask] | None:
-        """Yield the blocks of some of the columns and rows, to be read side by side.
+        """Yield tasks that can be read in parallel.
 
-        None where a table is not read so, or its rows have weights or keys: these go with all
-        columns.
+        None if the first table is not stored by column, or rows have weights or keys, which
+        belong to all columns.
         """
         if (
             self._plan.weights is not None
@@ -209,10 +208,10 @@ class TableSource:
                 names, columns, label=label, first_row=row, nbytes=nbytes, first_column=first
             )
             row += len(columns[0])
-            del columns  # so that their memory is free when the next ones are made
+            del columns  # free the memory before the next batch
 
     def _read_all(self, read: Callable[[Table], Iterator[T]]) -> Generator[T]:
-        """Yield what is read of each table; then note the columns in which no value was."""
+        """Yield the items read from each table; then record the columns without values."""
         unseen = {f.name for f in self._reference.fields if f.kind == NULL} & set(self._plan.names)
         for table in chain([self._first], self._rest):
             if table is not self._reference:
@@ -244,10 +243,10 @@ class TableSource:
                     verify=getattr(table, "verify", None),
                 )
                 row += len(part[0])
-            del columns, part  # so that their memory is free when the next ones are made
+            del columns, part  # free the memory before the next batch
 
     def _log_missing_keys(self, keys: GroupKeys | None, label: str) -> None:
-        """Say once that there are keys of bytes that are not UTF-8: they may be other letters."""
+        """Warn once about keys that are not UTF-8, whose bytes are kept as escapes."""
         if keys is None or self._missing_keys_logged or not has_undecoded(chain(*keys.uniques)):
             return
         self._missing_keys_logged = True
@@ -258,12 +257,12 @@ class TableSource:
         )
 
     def _unresolved_nulls(self, table: Table, unseen: set[str]) -> set[str]:
-        """Return what was only null so far, after what became text has been left out.
+        """Return the columns that are null so far; omit those that turned out to be text.
 
         Raises
         ------
         UnsupportedTypeError
-            When a column that was named turns out to hold no numbers.
+            If a column that was named turns out not to be numeric.
         """
         kinds = {field.name: field for field in table.fields}
         for name in sorted(unseen):
@@ -277,7 +276,7 @@ class TableSource:
 
 
 def split_large(columns: tuple[Any, ...], nbytes: int) -> Iterator[tuple[tuple[Any, ...], int]]:
-    """Cut columns that are larger than a block should be, without copying."""
+    """Split columns that are larger than a block, without a copy."""
     rows = len(columns[0])
     width = sum(column.values.itemsize for column in columns)
     step = max(1, _BYTES // width)
@@ -293,12 +292,12 @@ def split_large(columns: tuple[Any, ...], nbytes: int) -> Iterator[tuple[tuple[A
 def check_weights_column(
     column: Column, name: str, first_row: int, label: str
 ) -> npt.NDArray[np.float64]:
-    """Return a column of weights as float64.
+    """Return a column of weights as float64, after checking it.
 
     Raises
     ------
     DataError
-        When one is missing, negative or not finite.
+        If a weight is missing, negative or not finite.
     """
     weights = column.values.astype(np.float64)
     if column.validity is not None:
@@ -310,14 +309,14 @@ def check_weights_column(
 def check_same_schema(
     first: Table, table: Table, choice: ColumnSelection, what: ResolvedColumns
 ) -> None:
-    """Check that a table has the columns of the first one, in whatever order.
+    """Check that a table has the same columns as the first one, in any order.
 
     Raises
     ------
     ColumnError
-        When columns are missing, or unknown while none were chosen by name.
+        If columns are missing, or unknown and no columns were selected by name.
     UnsupportedTypeError
-        When a column is of another kind: text, or times in another unit.
+        If a column has another type, such as text, or times in another unit.
     """
     ours = {field.name: field for field in first.fields}
     theirs = {field.name: field for field in table.fields}
@@ -351,7 +350,7 @@ def check_same_schema(
 
 
 def _same_keys(ours: Field, theirs: Field) -> bool:
-    """Whether the keys of two columns can be equal; of a category it shows only in its values."""
+    """Return whether the keys of two columns can be equal; the values of a category decide."""
     kinds = {ours.reason, theirs.reason} - {NULL, "category", "index", "object"}
     return len(kinds) <= 1
 

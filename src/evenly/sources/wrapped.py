@@ -1,4 +1,4 @@
-"""Sources around another one: what it is, and an array beside its rows."""
+"""Sources that wrap another one: its metadata, and an array aligned with its rows."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from evenly.sources.source import Source
 
 
 class WrappedSource:
-    """A source that says of itself what another one says."""
+    """A source that forwards the metadata of the source it wraps."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -19,7 +19,7 @@ class WrappedSource:
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """The columns' names; None while they are not known, or when there are none."""
+        """The names of the columns; None if they are not known yet, or have no names."""
         return self._source.names
 
     @property
@@ -29,14 +29,14 @@ class WrappedSource:
 
 
 class AlignedSource(WrappedSource):
-    """A source with an array beside it, of which each block gets the part for its rows.
+    """A source with an array that has one value per row.
 
     Parameters
     ----------
     values
-        Whatever has a length and can be sliced.
+        A sequence that can be sliced.
     rule, noun
-        For messages: what there must be one of a row, and what the values are.
+        For messages: the rule that is checked, and what the values are called.
     """
 
     def __init__(self, source: Source, values: Any, *, rule: str, noun: str) -> None:
@@ -46,12 +46,12 @@ class AlignedSource(WrappedSource):
         self._noun = noun
 
     def zip_blocks(self, entries_of: Callable[[Block], int]) -> Iterator[tuple[Block, Any]]:
-        """Yield each block with its part, of as many values as ``entries_of(block)``.
+        """Yield each block with its ``entries_of(block)`` values.
 
         Raises
         ------
         DataError
-            When there are more or fewer values than rows, which may show only at the end.
+            If there are more or fewer values than rows, which may be known only at the end.
         """
         start = 0
         for block in self._source.blocks():
@@ -64,7 +64,7 @@ class AlignedSource(WrappedSource):
         self.check_number(start)
 
     def check_number(self, rows: int, at_least: bool = False) -> None:
-        """Raise when there is another number of values than of rows."""
+        """Check that there are as many values as rows."""
         if rows != len(self._values):
             raise DataError(
                 f"{self._rule} per row. Received: {len(self._values)} {self._noun} for "

@@ -7,6 +7,7 @@ from evenly.sources.images.scan import ImageScan as ImageScan
 from evenly.sources.images.scan import contains_images as contains_images
 from evenly.sources.images.scan import is_archive as is_archive
 from evenly.sources.images.scan import iter_images as iter_images
+from evenly.sources.images.scan import scan_images as scan_images
 from evenly.sources.images.source import ImageOptions as ImageOptions
 from evenly.sources.images.source import ImageSource as ImageSource
 from evenly.sources.images.source import from_files as from_files

@@ -129,20 +129,59 @@ def contains_images(sources: Sequence[str | os.PathLike[str]]) -> bool:
     return file_kind(first) == ZIP and zip_contains_images(first)
 
 
-class ImageScan:
-    """The images and archives in some files, folders and patterns.
+def scan_images(sources: Sequence[str | os.PathLike[str]]) -> "ImageScan | None":
+    """Return the images in some files, folders, patterns or archives; None if there are none.
+
+    Each folder is listed once. A zip archive, which can also hold tables, is opened only if no
+    other file decides.
 
     Raises
     ------
     SourceError
-        If there are both images and tables.
+        If there are both images and tables, or a source without files.
+    """
+    scan = ImageScan(sources)
+    if not scan.has_images:
+        return None
+    if scan.counts[TABLE]:
+        raise _mixed_error(scan.counts, scan.first)
+    return scan
+
+
+class ImageScan:
+    """The images and archives in some files, folders and patterns.
+
+    Attributes
+    ----------
+    counts
+        The number of images and archives, and of tables.
+    first
+        The path of the first image or archive, and of the first table.
+    passed_over
+        The number of other files by suffix, counted while the images are read.
     """
 
     def __init__(self, sources: Sequence[str | os.PathLike[str]]) -> None:
         self.sources = tuple(os.fspath(source) for source in sources)
-        self._cached: list[Entry] | None = None
-        self.files, self._first = self._count()
+        self.counts = {IMAGE: 0, TABLE: 0}
+        self.first: dict[str, str] = {}
         self.passed_over: Counter[str] = Counter()
+        self._decisive: Entry | None = None  # the first image, else the first file
+        self._cached = self._list()
+
+    @property
+    def files(self) -> int:
+        """The number of images and archives."""
+        return self.counts[IMAGE]
+
+    @property
+    def has_images(self) -> bool:
+        """Whether there is an image; opens a zip archive only if no other file decides."""
+        if self._decisive is None:
+            return False
+        if self._decisive.kind == ZIP:
+            return zip_contains_images(self._decisive.path)
+        return self._decisive.kind in (IMAGE, TAR)
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield the images and archives; count other files by suffix in `passed_over`."""
@@ -165,31 +204,33 @@ class ImageScan:
             return self._cached
         return (file for source in self.sources for file in scan(source))
 
-    def _count(self) -> tuple[int, str]:
-        """Return the number of images and archives, and the first one; cache a short list."""
+    def _list(self) -> list[Entry] | None:
+        """Count the files of all sources; return them if there are few enough to cache."""
         entries: list[Entry] = []
-        counts = {IMAGE: 0, TABLE: 0}
-        first: dict[str, str] = {}
         for source in self.sources:
-            before = sum(counts.values())
+            before = sum(self.counts.values())
             for file in scan(source):
                 if len(entries) <= _MAX_CACHED:
                     entries.append(file)
                 if _is_counted(file) or file.kind == TABLE:
                     kind = TABLE if file.kind == TABLE else IMAGE
-                    counts[kind] += 1
-                    first.setdefault(kind, file.path)
-            if sum(counts.values()) == before:
+                    self.counts[kind] += 1
+                    self.first.setdefault(kind, file.path)
+                if self._decides(file):
+                    self._decisive = file
+            if sum(self.counts.values()) == before:
                 expand(source)  # raises the error for a source without files
-        if counts[TABLE]:
-            raise _mixed_error(counts, first)
-        self._cached = entries if len(entries) <= _MAX_CACHED else None
-        return counts[IMAGE], first[IMAGE]
+        return entries if len(entries) <= _MAX_CACHED else None
+
+    def _decides(self, file: Entry) -> bool:
+        if self._decisive is None:
+            return file.kind in (IMAGE, TAR, TABLE, ZIP)
+        return self._decisive.kind in (TABLE, ZIP) and file.kind in (IMAGE, TAR)
 
     @property
     def description(self) -> str:
         """A short description of the sources."""
-        first = redact_url(self.sources[0] if len(self.sources) == 1 else self._first)
+        first = redact_url(self.sources[0] if len(self.sources) == 1 else self.first[IMAGE])
         several = len(self.sources) > 1 and self.files > 1
         return f"{first} and {self.files - 1} more" if several else first
 

@@ -1,7 +1,7 @@
 """Read images as tasks for several threads, or as blocks in order."""
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import Any
@@ -299,7 +299,7 @@ def _group_by_archive(image_files: Iterable[ImageFile]) -> Iterator[Iterator[Ima
     return (group for _, group in groupby(image_files, lambda image: image.archive))
 
 
-def from_files(sources: Sequence[Any], rule: ImageOptions, known: Any = None) -> ImageSource:
+def from_files(scan: ImageScan, rule: ImageOptions, known: Any = None) -> ImageSource:
     """Return the images in files, folders, patterns and archives as a source.
 
     Parameters
@@ -309,8 +309,6 @@ def from_files(sources: Sequence[Any], rule: ImageOptions, known: Any = None) ->
 
     Raises
     ------
-    SourceError
-        If there are tables among the files.
     MissingExtraError
         If Pillow is not installed.
     """
@@ -323,7 +321,6 @@ def from_files(sources: Sequence[Any], rule: ImageOptions, known: Any = None) ->
             skipped=known.listing.passed_over,
             counted=known.count,
         )
-    scan = ImageScan(sources)
     return ImageSource(
         scan.image_files,
         rule,
