@@ -138,7 +138,7 @@ def _resume_images(
     diff = compare(paths, store.files, names, rule, store.path, fingerprint_of=fingerprint_or_empty)
     positions = ImagePositions(diff, given, store.path)
     return ResumedImageSource(
-        open_source(given, known=positions, **options),
+        open_source(given, resume_from=positions, **options),
         positions,
         store,
         infinite=infinite,
@@ -158,10 +158,10 @@ def _open_remaining(diff: FileDiff, store: CheckpointStore, options: dict[str, A
     if store.fields is not None:
         known = ResumedSchema(store.path, tuple(Field(*field) for field in store.fields))
     if diff.paths or known is None:
-        return open_source(diff.paths or iter(()), known=known, **options)
+        return open_source(diff.paths or iter(()), resume_from=known, **options)
     by = parse_by(options["by"])
     selection = parse_selection(options["columns"], options["exclude"], options["weights"], by)
-    return TableSource([known], selection, description=store.path, known=known)
+    return TableSource([known], selection, description=store.path, resume_from=known)
 
 
 def _included_files(diff: FileDiff, store: CheckpointStore) -> list[str]:

@@ -28,7 +28,7 @@ def open_source(
     broken: str = "skip",
     by: Any = None,
     label: str = "the array",
-    known: Any = None,
+    resume_from: Any = None,
     watch: Any = None,
 ) -> Source:
     """Return anything that `evenly.fit` takes as a source of blocks.
@@ -41,7 +41,7 @@ def open_source(
         See `evenly.fit`.
     label
         The name of the data, for messages: ``"partition 3"``.
-    known
+    resume_from
         See `ReadOptions`.
     watch
         See `ReadOptions`.
@@ -61,7 +61,7 @@ def open_source(
     in_order = (weights is not None and by_name is None) or (by is not None and not named)
     asked = parse_selection(columns, exclude, by_name, named)
     rule = ImageOptions(asked, mode, broken)
-    request = ReadOptions(asked, select, feature_axis, in_order, rule, known, watch)
+    request = ReadOptions(asked, select, feature_axis, in_order, rule, resume_from, watch)
     opened = SourceResolver(request).open(source, label)
     if isinstance(opened, ImageSource):
         reject_weights_and_keys(opened.description, weights, by)

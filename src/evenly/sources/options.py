@@ -20,7 +20,7 @@ class ReadOptions(NamedTuple):
         Whether rows must be read in order, because weights or keys are.
     images
         The `ImageOptions`.
-    known
+    resume_from
         A `ResumedSchema` of files read in an earlier run; for images, the `ImagePositions`.
     watch
         A `Watch` that records the state of each file before it is opened, to check for
@@ -32,5 +32,5 @@ class ReadOptions(NamedTuple):
     feature_axis: int = -1
     in_order: bool = False
     images: Any = None
-    known: Any = None
+    resume_from: Any = None
     watch: Any = None

@@ -148,7 +148,7 @@ class SourceResolver:
             description=label,
             rows=rows,
             nbytes=nbytes,
-            known=self._request.known,
+            resume_from=self._request.resume_from,
         )
 
     def _open_images(self, images: Any, description: str) -> Source:
@@ -157,7 +157,7 @@ class SourceResolver:
 
     def _open_scan(self, images: ImageScan) -> Source:
         self._check_no_select(redact_url(images.sources[0]))
-        return from_files(images, self._request.images, self._request.known)
+        return from_files(images, self._request.images, self._request.resume_from)
 
     def _open_files(self, paths: Any) -> Source:
         from evenly.sources.files import FileOpener, expand_all, size_of

@@ -134,7 +134,7 @@ class TableSource:
         The columns to fit.
     rows, nbytes
         The totals over all tables; None if unknown.
-    known
+    resume_from
         The columns that all tables must have. By default those of the first table.
     """
 
@@ -146,11 +146,11 @@ class TableSource:
         description: str,
         rows: int | None = None,
         nbytes: int | None = None,
-        known: Table | None = None,
+        resume_from: Table | None = None,
     ) -> None:
         self._rest = iter(tables)
         self._first = next(self._rest)
-        self._reference = known or self._first
+        self._reference = resume_from or self._first
         self._choice = choice
         self._plan = resolve_columns(choice, self._reference.fields, self._reference.label)
         self._missing_keys_logged = False

@@ -299,12 +299,12 @@ def _group_by_archive(image_files: Iterable[ImageFile]) -> Iterator[Iterator[Ima
     return (group for _, group in groupby(image_files, lambda image: image.archive))
 
 
-def from_files(scan: ImageScan, rule: ImageOptions, known: Any = None) -> ImageSource:
+def from_files(scan: ImageScan, rule: ImageOptions, resume_from: Any = None) -> ImageSource:
     """Return the images in files, folders, patterns and archives as a source.
 
     Parameters
     ----------
-    known
+    resume_from
         The `ImagePositions` of files that were partly read before; only the rest is read.
 
     Raises
@@ -312,14 +312,14 @@ def from_files(scan: ImageScan, rule: ImageOptions, known: Any = None) -> ImageS
     MissingExtraError
         If Pillow is not installed.
     """
-    if known is not None:
+    if resume_from is not None:
         return ImageSource(
-            known.image_files,
+            resume_from.image_files,
             rule,
-            description=known.listing.description,
-            nbytes=known.nbytes,
-            skipped=known.listing.passed_over,
-            counted=known.count,
+            description=resume_from.listing.description,
+            nbytes=resume_from.nbytes,
+            skipped=resume_from.listing.passed_over,
+            counted=resume_from.count,
         )
     return ImageSource(
         scan.image_files,
