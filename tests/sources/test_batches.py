@@ -312,7 +312,9 @@ def test_select_part_of_single_object():
 
 
 def test_object_with_arrays_suggests_select():
-    with pytest.raises(evenly.UnsupportedTypeError, match=r"parts 'pixels' pass select='pixels'"):
+    with pytest.raises(
+        evenly.UnsupportedTypeError, match=r"attributes are 'pixels': pass select='pixels'"
+    ):
         evenly.fit([Scan(np.ones(2), "a")])
 
 

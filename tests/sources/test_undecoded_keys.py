@@ -172,7 +172,7 @@ DATES = [
     (pa.date32(), 10**8, "A date that is a key must be in the years 1 to 9999"),
     (pa.date64(), 86_400_000 * 10**9, "A date that is a key must be in the years"),
     (pa.timestamp("us"), 2**62, "A timestamp that is a key must be in whole microseconds"),
-    (pa.timestamp("us"), -(2**63), "A timestamp that is a key must be one of whole micro"),
+    (pa.timestamp("us"), -(2**63), "A timestamp that is a key must be in whole micro"),
     (pa.timestamp("s"), 2**60, "A timestamp that is a key must be in whole microseconds"),
 ]
 
@@ -202,7 +202,7 @@ def test_dates_out_of_range_are_rejected(tmp_path, kind, value, rule):
     ids=str,
 )
 def test_numpy_times_out_of_range_are_rejected(keys):
-    with pytest.raises(evenly.UnsupportedTypeError, match="that is a key must be one of"):
+    with pytest.raises(evenly.UnsupportedTypeError, match="that is a key must be in"):
         evenly.fit(np.ones(1), by=keys)
 
 

@@ -43,6 +43,6 @@ def test_unmutated_files_are_read(fuzz):
     for name in fuzz.SEEDS:
         for seed in fuzz.seeds_of([name]):
             fuzz.read(seed)
-    for options in fuzz.ARROW[:-1]:
+    for options in fuzz.ARROW_OPTIONS[:-1]:
         if options.get("by") != "view":
             fuzz.evenly.fit(fuzz.table(), **options)

@@ -66,7 +66,7 @@ def test_task_sizes(tmp_path, monkeypatch):
     names = [str(tmp_path / f"{number:02}.jpg") for number in range(36)]
     for number, name in enumerate(names):
         Path(name).write_bytes(large if number < 3 else small)
-    tasks = from_files(names, ImageOptions(ColumnSelection())).tasks()
+    tasks = from_files(ImageScan(names), ImageOptions(ColumnSelection())).tasks()
     rows = [sum(len(batch.array) for batch in task) for task in tasks]  # by one thread
     assert rows == [*[512**2] * 3, *[n * 64**2 for n in (1, 16, 16)]]
 
