@@ -79,6 +79,7 @@ def test_func_transforms_of_training_layer(x, transform):
 
 
 def test_func_grad_by_parameters_of_training_model(x):
+    torch.manual_seed(0)  # gradients that are all but 0 are compared absolutely
     torchs, ours = (nn.Sequential(nn.Linear(3, 3), layer) for layer in pair())
     ours.load_state_dict(torchs.state_dict())
 
@@ -89,7 +90,8 @@ def test_func_grad_by_parameters_of_training_model(x):
         grad(lambda p: loss(torchs, p))(dict(torchs.named_parameters()))
     gradients = grad(lambda p: loss(ours, p))(dict(ours.named_parameters()))
     loss(torchs, {}).backward()
-    close(gradients, {name: p.grad for name, p in torchs.named_parameters()})
+    expected = {name: p.grad for name, p in torchs.named_parameters()}
+    torch.testing.assert_close(gradients, expected, rtol=1e-4, atol=1e-3)
     close(ours.state_dict(), torchs.state_dict())
 
 
