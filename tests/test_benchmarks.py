@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks import trace_calls
 from benchmarks.subprocess_runner import run_in_subprocess
 from benchmarks.suites import NAMES, load_suite
 from rich.console import Console
 
+import evenly
 from benchmark_runner import print_tables, run_suite
 from evenly import _core
 
@@ -245,3 +247,14 @@ def test_input_layer_is_timed_frozen_and_learning() -> None:
         assert names == ["torch", "evenly", "learning", "copies"]
         assert max(record["comparison"]["differences"].values()) < 1e-5
     assert "learning µs" in print_tables("input_layer", records)
+
+
+def test_trace_counts_calls_files_and_scans(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a\n1\n2\n", encoding="utf-8")
+    plain = trace_calls.trace(lambda: sum([1, 2]))
+    assert plain == (0, 0, 0, 0)
+    file = trace_calls.trace(lambda: evenly.fit(tmp_path / "x.csv", threads=1))
+    assert file.calls > file.files > 10
+    assert file.moves >= file.files - 1
+    folder = trace_calls.trace(lambda: evenly.fit(tmp_path, threads=1))
+    assert folder.scans > file.scans == 0

@@ -16,7 +16,7 @@ from evenly.sinks import check_suffix, open_sink
 from evenly.sources import open_source
 from evenly.sources.files import expand, tables
 from evenly.sources.files.locate import suffixes_of
-from evenly.sources.images import contains_images
+from evenly.sources.images import ImageScan
 from evenly.system.atomic import atomic_file
 
 _CHUNK_VALUES = 2**22
@@ -94,7 +94,7 @@ def input_files(source: str) -> list[str]:
     SourceError
         When there is no file.
     """
-    if contains_images([source]):
+    if ImageScan([source]).has_images:
         raise UnsupportedTypeError(
             "Images cannot be rewritten, since a PNG file has no negative values. Received: "
             f"{redact_url(source)}. Normalize them when they are loaded: `evenly show` prints the "

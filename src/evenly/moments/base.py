@@ -7,6 +7,7 @@ from typing import Any, Literal, Self, TypeVar
 from evenly import _core
 from evenly.columns import ColumnNames
 from evenly.errors import DataError
+from evenly.moments import text_table
 from evenly.moments.metadata import GroupMetadata, Metadata
 from evenly.statistics_file import Manifest
 from evenly.system.atomic import atomic_file
@@ -45,6 +46,18 @@ class MomentsBase:
     def _serialize(self, manifest: Manifest | None) -> Iterator[bytes]:
         """Yield the lines of the statistics file, with a manifest if there is one."""
         raise NotImplementedError
+
+    def _table_view(self) -> text_table.TableView:
+        """Return the table that `repr` shows."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        with _core.ExactMode():
+            return text_table.text(self._table_view())
+
+    def _repr_html_(self) -> str:
+        with _core.ExactMode():
+            return text_table.to_html(self._table_view())
 
     def _cached(self, key: object, compute: Callable[[], T]) -> T:
         """Return the cached result for a key, or compute it if the sums have changed."""

@@ -275,14 +275,6 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         with self._lock:
             return self._cached((inverse, constant, correction), compute)
 
-    def __repr__(self) -> str:
-        with _core.ExactMode():
-            return text_table.text(self._table_view())
-
-    def _repr_html_(self) -> str:
-        with _core.ExactMode():
-            return text_table.to_html(self._table_view())
-
     def _table_view(self, head: int = 20, tail: int = 4) -> text_table.TableView:
         """Return a table of one line per group and column; used by `evenly.report` too.
 

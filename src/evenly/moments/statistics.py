@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly import _core, exact_stats
+from evenly import exact_stats
 from evenly.exact_stats import Dyadic
 from evenly.moments import text_table
 from evenly.moments.base import MomentsBase
@@ -126,15 +126,7 @@ class StatisticsMixin(MomentsBase):
 
         return self._cached("extremes", compute)[:, index].copy()
 
-    def __repr__(self) -> str:
-        with _core.ExactMode():
-            return text_table.text(self._summary())
-
-    def _repr_html_(self) -> str:
-        with _core.ExactMode():
-            return text_table.to_html(self._summary())
-
-    def _summary(self) -> text_table.TableView:
+    def _table_view(self) -> text_table.TableView:
         state = self._state.copy()
         number, columns = state.columns, state.metadata.columns
         indices = text_table.visible_columns(number)

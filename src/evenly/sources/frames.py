@@ -33,23 +33,31 @@ class CapsuleTable:
         Return the data with some of the columns; called when the table is read.
     rows
         The number of rows; None if unknown.
+    make_error
+        Create the error for an exception of the library of the data; see `object_errors`.
     """
 
-    make_error: MakeError | None = None
-    """Create the error for an exception of the library of the data."""
-
-    def __init__(self, schema: Any, project: Project, *, rows: int | None, label: str) -> None:
+    def __init__(
+        self,
+        schema: Any,
+        project: Project,
+        *,
+        rows: int | None,
+        label: str,
+        make_error: MakeError | None = None,
+    ) -> None:
         self.fields = fields_of(schema, label)
         self.label = label
         self.rows = rows
         self.nbytes: int | None = None
         self._project = project
+        self._make_error = make_error
 
     def column_batches(
         self, names: tuple[str, ...], keys: tuple[str, ...] = ()
     ) -> Iterator[ColumnBatch]:
         """Yield the chunks in order."""
-        with object_errors(self.label, self.make_error):
+        with object_errors(self.label, self._make_error):
             for data in self._project([*names, *keys]):
                 stream = open_stream(data, self.label)
                 yield from stream_column_batches(stream, names, self.label, keys=keys)
@@ -125,11 +133,20 @@ def _open(x: Any, label: str) -> Table:
     if _is_instance(x, "pyarrow.dataset", "Dataset"):
         return _dataset_table(x, label)
     if _is_instance(x, "duckdb", "DuckDBPyRelation"):
-        schema = open_stream(x.limit(0), label).get_schema()
-        return CapsuleTable(
-            schema, lambda names: [_duckdb_reader(x, names)], rows=None, label=label
-        )
+        return relation_table(x, label)
     return _reader_table(x, label) if _has_batches(x) else _capsule_table(x, label)
+
+
+def relation_table(relation: Any, label: str, make_error: MakeError | None = None) -> Table:
+    """Return a DuckDB relation as a table; its query runs when the table is read."""
+    schema = open_stream(relation.limit(0), label).get_schema()
+    return CapsuleTable(
+        schema,
+        lambda names: [_duckdb_reader(relation, names)],
+        rows=None,
+        label=label,
+        make_error=make_error,
+    )
 
 
 def _capsule_table(x: Any, label: str) -> Table:

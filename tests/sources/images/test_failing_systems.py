@@ -141,7 +141,7 @@ def test_task_reads_one_archive(tmp_path):
     assert [sum(len(batch.array) for batch in task) for task in source.tasks()] == [162] * 5
 
 
-def test_contains_images_raises_without_descriptors(tmp_path, monkeypatch):
+def test_scan_images_raises_without_descriptors(tmp_path, monkeypatch):
     write_zip({"a.png": PNG}, tmp_path / "x.zip")
 
     def refuse(path):
@@ -154,7 +154,7 @@ def test_contains_images_raises_without_descriptors(tmp_path, monkeypatch):
 
     monkeypatch.setattr("evenly.sources.images.archives.open_file", refuse)
     with pytest.raises(evenly.SourceError, match="Too many open files"):
-        scan.contains_images([tmp_path / "x.zip"])
+        scan.scan_images([tmp_path / "x.zip"])
 
 
 # Memory

@@ -93,7 +93,7 @@ def _fingerprint_and_inode(path: str) -> tuple[Fingerprint, object]:
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             filesystem.invalidate_cache(inner)
-            return _remote_fingerprint(filesystem.info(inner)), None
+            return fingerprint(path), None
         current = fingerprint(path)
         status = os.stat(path)
         return current, (status.st_dev, status.st_ino)

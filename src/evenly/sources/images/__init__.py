@@ -4,7 +4,6 @@ from evenly.sources.images.batch_buffer import DecodedBatch as DecodedBatch
 from evenly.sources.images.image_file import ImageFile as ImageFile
 from evenly.sources.images.image_file import is_pillow_image as is_pillow_image
 from evenly.sources.images.scan import ImageScan as ImageScan
-from evenly.sources.images.scan import contains_images as contains_images
 from evenly.sources.images.scan import is_archive as is_archive
 from evenly.sources.images.scan import iter_images as iter_images
 from evenly.sources.images.scan import scan_images as scan_images

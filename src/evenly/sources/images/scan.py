@@ -114,21 +114,6 @@ def iter_images(path: str, skipped: "Counter[str]", check: bool = True) -> Itera
         yield from_path(path)
 
 
-def contains_images(sources: Sequence[str | os.PathLike[str]]) -> bool:
-    """Return whether some files, folders, patterns or archives contain an image.
-
-    The search stops at the first image. A zip archive, which can also hold tables, is opened only
-    if no other file decides.
-    """
-    first = ""
-    for file in (file for source in sources for file in scan(source)):
-        if file.kind in (IMAGE, TAR):
-            return True
-        if not first and file.kind in (TABLE, ZIP):
-            first = file.path
-    return file_kind(first) == ZIP and zip_contains_images(first)
-
-
 def scan_images(sources: Sequence[str | os.PathLike[str]]) -> "ImageScan | None":
     """Return the images in some files, folders, patterns or archives; None if there are none.
 

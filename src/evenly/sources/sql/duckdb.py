@@ -7,7 +7,7 @@ from typing import Any
 
 from evenly import extras
 from evenly.errors import SourceError
-from evenly.sources.frames import open_frame
+from evenly.sources.frames import relation_table
 from evenly.sources.read_errors import decode_errors
 from evenly.sources.sql.identifiers import find_table, query_error, quoted, selection
 from evenly.sources.sql.url import DatabaseTarget
@@ -42,9 +42,9 @@ def open_table(target: DatabaseTarget) -> "DuckdbTable":
         query = target.query
         if target.table:
             known = connection.execute(_TABLES).fetchall()
-            table = find_table(target.table, known, target.label)
-            query = selection((), table)
-            ((rows,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+            name = find_table(target.table, known, target.label)
+            query = selection((), name)
+            ((rows,),) = connection.execute(f"SELECT count(*) FROM {name}").fetchall()
         _check_one_query(connection, query, target.label)
         relation = connection.sql(query)
         if relation is None:
@@ -52,9 +52,8 @@ def open_table(target: DatabaseTarget) -> "DuckdbTable":
                 f"A query must return rows. Received: {target.label}, which returns none. "
                 "Use SELECT."
             )
-        frame: Any = open_frame(relation, target.label)
-        frame.make_error = _query_error
-        return DuckdbTable(connection, frame, rows)
+        table = relation_table(relation, target.label, _query_error)
+        return DuckdbTable(connection, table, rows)
 
 
 def _connection(duckdb: Any, path: str) -> Any:
