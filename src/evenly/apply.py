@@ -14,8 +14,8 @@ from evenly.progress import Progress
 from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
 from evenly.sources import open_source
-from evenly.sources.files import expand, tables
-from evenly.sources.files.locate import suffixes_of
+from evenly.sources.files.formats import tables
+from evenly.sources.files.locate import expand, suffixes_of
 from evenly.sources.images import ImageScan
 from evenly.system.atomic import atomic_file
 

@@ -162,7 +162,7 @@ def fit(
     from evenly.fitting.resume import open_resumed
     from evenly.report.progress_bar import ProgressBar
     from evenly.sources import open_source
-    from evenly.sources.files import expand_all
+    from evenly.sources.files.locate import expand_all
     from evenly.sources.images import scan_images
 
     images = scan_images(sources)

@@ -14,9 +14,8 @@ from evenly.fitting.resumed import ResumedSource
 from evenly.fitting.resumed_images import ResumedImageSource
 from evenly.redaction import redact_url
 from evenly.sources import Source, open_source
-from evenly.sources.files import expand_all, is_path
 from evenly.sources.files.fingerprint import Watch, fingerprint_or_empty
-from evenly.sources.files.locate import is_store, is_url
+from evenly.sources.files.locate import expand_all, is_path, is_store, is_url
 from evenly.sources.group_by import is_column_names, parse_by
 from evenly.sources.images import ImageScan, scan_images
 from evenly.sources.selection import Field, parse_selection

@@ -160,8 +160,8 @@ class SourceResolver:
         return from_files(images, self._request.images, self._request.resume_from)
 
     def _open_files(self, paths: Any) -> Source:
-        from evenly.sources.files import FileOpener, expand_all, size_of
-        from evenly.sources.files.locate import suffixes_of
+        from evenly.sources.files.formats import FileOpener
+        from evenly.sources.files.locate import expand_all, size_of, suffixes_of
         from evenly.sources.stores.tables import ArraysTable, RecordsTable
 
         if (images := scan_images(paths)) is not None:

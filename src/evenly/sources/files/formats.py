@@ -1,0 +1,261 @@
+"""Detect a file's format by its first bytes, or else by its suffix, and open it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from evenly.errors import SourceError
+from evenly.redaction import redact_url
+from evenly.sources.arrow_input import checked
+from evenly.sources.files import archives, arrow_ipc, npy
+from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
+from evenly.sources.files.csv import CsvTable
+from evenly.sources.files.fingerprint import ChangeCheck
+from evenly.sources.files.locate import (
+    DATA_SUFFIXES,
+    is_store,
+    is_url,
+    open_file,
+    size_of,
+    suffixes_of,
+)
+from evenly.sources.files.mapped_file import CAN_MAP
+from evenly.sources.files.parquet import ParquetTable
+from evenly.sources.files.streams import Stream, decompressed
+from evenly.sources.options import ReadOptions
+from evenly.sources.read_errors import decode_errors, empty_file_error
+from evenly.sources.sql import is_database, open_database
+from evenly.sources.stores import hdf5, open_arrays, zarr
+from evenly.sources.tables import Table
+
+_MAGIC = {
+    b"PAR1": "parquet",
+    arrow_ipc.FILE_MAGIC: "ipc file",
+    arrow_ipc.STREAM_MAGIC: "ipc stream",
+    arrow_ipc.OLD_FEATHER_MAGIC: "feather 1",
+    npy.MAGIC: "npy",
+    archives.MAGIC: "zip",
+    archives.EMPTY_MAGIC: "zip",
+    hdf5.MAGIC: "HDF5",
+    b"CDF": "NetCDF 3",
+    b"SQLite f": "SQLite",
+}
+_BINARY = {
+    **dict.fromkeys((".parquet", ".pq"), "Parquet"),
+    **dict.fromkeys((".arrow", ".arrows", ".feather", ".ipc"), "Arrow"),
+    **dict.fromkeys((".npy",), "NPY"),
+    **dict.fromkeys((".npz", ".zip"), "zip"),
+    **dict.fromkeys((".h5", ".hdf5", ".nc"), "HDF5"),
+}
+_REJECTED = {
+    "NetCDF 3": (
+        "NetCDF must be of version 4, which is HDF5. Received: {}, of version 3. Convert it "
+        "(nccopy -k nc4), or open it with xarray and pass the result."
+    ),
+    "SQLite": (
+        "A database source needs a table or a query. Received: {0}, which is SQLite. "
+        "Pass the URL sqlite:///{0}?table=NAME."
+    ),
+    "DuckDB": (
+        "A database source needs a table or a query. Received: {0}, which is DuckDB. "
+        "Pass the URL duckdb:///{0}?table=NAME."
+    ),
+}
+_TEXT = {".csv": None, ".tsv": "\t", ".tab": "\t", ".txt": None}
+
+
+class FileOpener:
+    """Open files as tables or as sources of arrays, one after the other.
+
+    Parameters
+    ----------
+    request
+        How to read arrays. Tables are selected from when they are read.
+    """
+
+    def __init__(self, request: ReadOptions) -> None:
+        self._request = request
+
+    def iter_tables(self, paths: Sequence[str]) -> Iterator[Any]:
+        """Yield the contents of each file: a `Table`, or a source of arrays."""
+        for path in paths:
+            yield from self.open(path)
+
+    def open(self, path: str) -> Iterator[Any]:
+        """Yield the contents of one file; an archive can hold several tables.
+
+        Raises
+        ------
+        SourceError
+            If the file is missing, empty, or in an unknown format.
+        """
+        if is_database(path):
+            yield open_database(path)
+            return
+        if self._request.watch is not None:
+            self._request.watch.open(path)
+        with decode_errors(redact_url(path), url=path):
+            yield from self._open(path, redact_url(path))
+
+    def _open(self, path: str, label: str) -> Iterator[Any]:
+        if is_store(path):
+            check = None if is_url(path) else self._change_check(path)
+            yield self._open_store(zarr, zarr.open_path(path, label, path), path, None)
+            _check(check)
+            return
+        check = self._change_check(path) if is_url(path) else None
+        nbytes = check.size if check else size_of(path)
+        if nbytes == 0:
+            raise empty_file_error(label)
+        raw = open_file(path)
+        keep = False
+        check = check or self._change_check(path, raw)
+        try:
+            head = raw.read(12)
+            raw.seek(0)
+            file_format = "DuckDB" if head[8:] == b"DUCK" else _detect_format(head)
+            if file_format == "zip":
+                yield from self._open_archive(raw, path, nbytes)
+            elif file_format == "HDF5":
+                keep = is_url(path)
+                yield self._open_store(
+                    hdf5, hdf5.open_path(raw if keep else path, label, path), path, nbytes
+                )
+            elif file_format in _REJECTED:
+                raise SourceError(_REJECTED[file_format].format(label))
+            elif file_format in ("parquet", "ipc file"):
+                keep = is_url(path)
+                yield self._open_seekable(file_format, raw, path, nbytes, partial(_check, check))
+            elif file_format == "npy" and CAN_MAP and not is_url(path):
+                yield self._open_mapped(raw, label)
+            else:
+                stream = Stream(raw, label, decompressed(raw, head))
+                opened = self._open_stream(stream, path, label, nbytes)
+                keep = True  # the stream closes it
+                yield opened
+            if check is not None:
+                check.check(reopened=file_format in ("parquet", "HDF5", "ipc file"))
+        finally:
+            if not keep:
+                raw.close()
+
+    def _change_check(self, path: str, file: Any = None) -> ChangeCheck | None:
+        return None if self._request.watch else ChangeCheck(path, file)
+
+    def _open_seekable(
+        self, file_format: str, raw: Any, path: str, nbytes: int | None, check: Callable[[], None]
+    ) -> Table:
+        file = raw if is_url(path) else path
+        if file_format == "parquet":
+            return ParquetTable(file, redact_url(path), nbytes, check)
+        return IpcFileTable(file, redact_url(path), nbytes)
+
+    def _open_store(self, library: Any, root: Any, path: str, nbytes: int | None) -> Any:
+        label = redact_url(path)
+        return open_arrays(
+            library.arrays(root, label, path), self._request, label=label, nbytes=nbytes
+        )
+
+    def _open_archive(self, raw: Any, path: str, nbytes: int | None) -> Iterator[Any]:
+        label = redact_url(path)
+        archive = archives.open_archive(raw, label)
+        if archives.is_zarr(archive):
+            if is_url(path):
+                raise SourceError(
+                    "A zipped Zarr store must be a local file. "
+                    f"Received: {label}. Download it, or unzip it on the remote side."
+                )
+            yield self._open_store(zarr, zarr.open_path(path, label, path), path, nbytes)
+            return
+        if archives.is_npz(archive):
+            name = archives.selected_array(archive, self._request.select, label)
+            stream = archives.member_stream(archive, name, raw, label)
+            yield self._open_array(stream, label, nbytes)
+            return
+        for name, member_label, stream in archives.iter_members(archive, raw, label):
+            yield self._open_stream(stream, name, member_label, nbytes)
+
+    def _open_stream(self, stream: Stream, name: str, label: str, nbytes: int | None) -> Any:
+        """Return the table or array in a sequential stream: CSV, an Arrow stream or NPY."""
+        head = stream.peek(8)
+        if not head:
+            raise empty_file_error(label)
+        file_format = _detect_format(head)
+        if file_format == "feather 1":
+            raise SourceError(
+                f"Feather must be of version 2. Received: {label}, of version 1. "
+                "Convert it, with an old pyarrow for example."
+            )
+        if file_format == "npy":
+            return self._open_array(stream, label, nbytes)
+        if file_format == "ipc stream":
+            return IpcStreamTable(stream, label, nbytes)
+        if file_format is not None:
+            raise SourceError(
+                "Only CSV, NPY and Arrow streams can be read from compressed and zipped files. "
+                f"Received: {label}, which is {file_format}. Decompress it first."
+            )
+        suffix, _ = suffixes_of(name)
+        if suffix not in _TEXT:
+            raise _unknown_format_error(label, suffix, head)
+        return CsvTable(stream, label, nbytes, _TEXT[suffix])
+
+    def _open_array(self, stream: Stream, label: str, nbytes: int | None) -> Any:
+        return npy.open_stream(
+            stream,
+            self._request.choice,
+            feature_axis=self._request.feature_axis,
+            label=label,
+            nbytes=nbytes,
+        )
+
+    def _open_mapped(self, raw: Any, label: str) -> Any:
+        return npy.open_mapped(
+            raw, self._request.choice, feature_axis=self._request.feature_axis, label=label
+        )
+
+
+def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any]:
+    """Yield PyArrow record batches with all columns of files.
+
+    Parameters
+    ----------
+    numbers
+        The columns of CSV files to read as float64; all others are read as text.
+
+    Raises
+    ------
+    SourceError
+        If a file does not hold a table.
+    """
+    for table in FileOpener(ReadOptions()).iter_tables(paths):
+        if isinstance(table, CsvTable):
+            yield from table.text(list(numbers))
+        elif hasattr(table, "batches"):
+            for batch in table.batches([field.name for field in table.fields]):
+                yield checked(batch, table.label, SourceError, full=True)
+        else:
+            name = getattr(table, "description", None) or table.label
+            raise SourceError(f"A file must be Parquet, Arrow or CSV. Received: {name}.")
+
+
+def _check(check: ChangeCheck | None) -> None:
+    """Check that a file or store that a library opens by its path has not changed."""
+    if check is not None:
+        check.check(reopened=True)
+
+
+def _detect_format(head: bytes) -> str | None:
+    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+
+
+def _unknown_format_error(label: str, suffix: str, head: bytes) -> SourceError:
+    if suffix in _BINARY:
+        return SourceError(
+            f"A {suffix} file must be {_BINARY[suffix]}. Received: {label}, which begins with "
+            f"{head!r}. It is corrupt, or in another format: give it the right suffix."
+        )
+    return SourceError(
+        f"A file must be in a known format: {' '.join(DATA_SUFFIXES)} (CSV also .gz, .bz2, .xz, "
+        f".zst). Received: {label}, which begins with {head!r}."
+    )
