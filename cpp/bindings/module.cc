@@ -1,6 +1,7 @@
 // The Python module: names, types and docstrings. No arithmetic.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -115,6 +116,22 @@ NB_MODULE(_core, m) {
       "Returns the largest uncompressed size of the Parquet pages in a range of an open file, or "
       "of "
       "the first one beyond the limit; -1 for headers that cannot be decoded.");
+  m.def(
+      "parquet_chunks",
+      [](int file, int64_t size) -> std::optional<std::vector<std::pair<int64_t, int64_t>>> {
+        std::optional<std::vector<FileRange>> chunks;
+        {
+          nb::gil_scoped_release release;
+          chunks = parquet_chunks(file, size);
+        }
+        if (!chunks) return {};
+        std::vector<std::pair<int64_t, int64_t>> ranges;
+        for (const FileRange& chunk : *chunks) ranges.emplace_back(chunk.start, chunk.stop);
+        return ranges;
+      },
+      "file"_a, "size"_a,
+      "Returns the start and the stop of each column chunk of an open Parquet file, by row group; "
+      "None if its footer cannot be decoded.");
   m.def("num_threads", &default_threads, "Threads used when none are named.");
   m.def("runtime", &runtime_name, "Whose threads are used.");
   m.def("kernel", [] { return std::string(chosen_kernel_name()); }, "The kernels in use.");

@@ -257,6 +257,11 @@ def largest_parquet_page(file: int, start: int, stop: int, limit: int) -> int:
     Returns the largest uncompressed size of the Parquet pages in a range of an open file, or of the first one beyond the limit; -1 for headers that cannot be decoded.
     """
 
+def parquet_chunks(file: int, size: int) -> list[tuple[int, int]] | None:
+    """
+    Returns the start and the stop of each column chunk of an open Parquet file, by row group; None if its footer cannot be decoded.
+    """
+
 def num_threads() -> int:
     """Threads used when none are named."""
 
