@@ -114,8 +114,8 @@ def test_size_statistics_that_do_not_match_the_schema_are_refused(tmp_path):
     path = write(tmp_path / "x.parquet", {"x": [1.0, None, 3.0]}, use_dictionary=False)
     content = path.read_bytes()
     # field 3 of SizeStatistics: the histogram of definition levels, from two values to one
-    levels = content.rindex(b"\x39\x26\x02\x04")
-    path.write_bytes(content[:levels] + b"\x39\x16\x82\x00" + content[levels + 4 :])
+    levels = content.rindex(b"\x19\x26\x02\x04")
+    path.write_bytes(content[:levels] + b"\x19\x16\x82\x00" + content[levels + 4 :])
     with pytest.raises(evenly.SourceError, match="x\\.parquet"):
         evenly.fit(path)
 
