@@ -17,7 +17,9 @@ from evenly.printable import printable, printable_json
 from evenly.redaction import redact_url
 
 if TYPE_CHECKING:
+    from evenly.fitting.checkpoint import Checkpoint
     from evenly.moments import GroupedMoments, Moments
+    from evenly.sources import Source
     from evenly.typing import Infinite
 
 Names = tuple[str, ...]
@@ -158,8 +160,8 @@ def fit(
     database table: 'duckdb:///x.db?table=t'. Several sources are fitted as one. Text columns
     and images that cannot be read are left out and reported.
     """
-    from evenly.fit import fit as fit_source
     from evenly.fitting.resume import open_resumed
+    from evenly.fitting.run import fit_source
     from evenly.report.progress_bar import ProgressBar
     from evenly.sources import open_source
     from evenly.sources.files.locate import expand_all
@@ -170,21 +172,28 @@ def fit(
     for file in (output, checkpoint, update):
         _check_statistics(file, paths)
     _check_output(output, list(filter(None, [checkpoint, update])))
-    source: Any = images or (list(sources) if len(sources) > 1 else sources[0])
+    given: Any = images or (list(sources) if len(sources) > 1 else sources[0])
     options["columns"] = _parse_columns(columns, paths) or None
     options["exclude"] = _parse_columns(exclude, paths)
     options |= {"broken": "error" if strict else "skip", "by": _parse_by(by)}
+    saved: Checkpoint | None = None
     if checkpoint or update:
-        source = open_resumed(source, checkpoint, update, infinite=infinite, **options)
-    source = open_source(source, **options)
+        source, saved = open_resumed(given, checkpoint, update, infinite=infinite, **options)
+    else:
+        source = open_source(given, **options)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
-        how: dict[str, Any] = {"infinite": infinite, "threads": threads, "by": options["by"]}
-        moments = fit_source(source, progress=progress, **how)
+        moments = fit_source(
+            source,
+            infinite=infinite,
+            threads=threads,
+            by=options["by"],
+            progress=progress,
+            checkpoint=saved,
+        )
     _save_and_print(moments, output, quiet)
     if not quiet:
         _print_left_out(source.left_out)
-        _print_notes(getattr(source, "remarks", list)())
-        _print_resumed(source)
+        _print_notes(source, saved.files.skipped if saved else "")
 
 
 @evenly.command()
@@ -343,17 +352,17 @@ def _print(moments: "Moments | GroupedMoments") -> None:
     click.echo(printable(output, keep="\n"))
 
 
-def _print_notes(lines: Sequence[str]) -> None:
+def _print_notes(source: "Source", skipped: str) -> None:
+    """Print remarks on images, and which files a checkpoint already included."""
     from evenly.cli_errors import to_cli_options
+    from evenly.sources.images import ImageSource
 
-    for line in lines:
-        click.echo(printable(to_cli_options(line)), err=True)
-
-
-def _print_resumed(source: Any) -> None:
-    """Print which files a checkpoint already included, which explains a short run."""
-    if getattr(source, "before", ""):
-        click.echo(printable(source.before), err=True)
+    if isinstance(source, ImageSource):
+        first, *others = map(to_cli_options, source.remarks())
+        for line in (f"in this run: {first}" if skipped else first, *others):
+            click.echo(printable(line), err=True)
+    if skipped:
+        click.echo(printable(skipped), err=True)
 
 
 def _print_left_out(columns: dict[str, str]) -> None:

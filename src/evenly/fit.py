@@ -7,13 +7,13 @@ from typing import Any, TypedDict, Unpack, overload
 from evenly.dispatch import engine_of
 from evenly.engines.options import FitOptions, check_distributable
 from evenly.errors import DataError, without_context
+from evenly.fitting.checkpoint import Checkpoint
 from evenly.fitting.resume import open_resumed
-from evenly.fitting.resumed_images import ResumedImageSource
-from evenly.fitting.run import finalize, run_fit
+from evenly.fitting.run import fit_source
 from evenly.moments import GroupedMoments, Moments
 from evenly.printable import printable
 from evenly.progress import Progress
-from evenly.sources import open_source
+from evenly.sources import Source, open_source
 from evenly.sources.images import ImageSource
 from evenly.typing import Broken, Columns, GroupBy, ImageMode, Infinite, Path
 
@@ -182,18 +182,36 @@ def fit(
         "broken": broken,
         "by": by,
     }
-    given = source
     if checkpoint is not None or update is not None:
-        source = open_resumed(source, checkpoint, update, infinite=infinite, **read_options)
+        remaining = open_resumed(source, checkpoint, update, infinite=infinite, **read_options)
+        return _fit_local(*remaining, infinite, threads, by, progress)
     engine = engine_of(source)
     if engine is not None:
         check_distributable(weights, progress, by)
         options = FitOptions(**read_options, infinite=infinite, threads=threads)
         return engine.fit(source, options)  # type: ignore[no-any-return]
-    opened = open_source(source, **read_options)
-    moments: Moments | GroupedMoments = run_fit(opened, infinite, threads, by=by, progress=progress)
-    caller_opened = opened is given  # then the caller (the CLI) reports warnings
-    if isinstance(opened, ImageSource | ResumedImageSource) and not caller_opened:
-        for warning in opened.summary.warnings():
-            _log.warning("%s: %s", printable(opened.description), printable(warning))
-    return finalize(moments, opened.left_out, opened.description)
+    return _fit_local(open_source(source, **read_options), None, infinite, threads, by, progress)
+
+
+def _fit_local(
+    source: Source,
+    checkpoint: Checkpoint | None,
+    infinite: Infinite,
+    threads: int | None,
+    by: GroupBy | None,
+    progress: Callable[[Progress], object] | None,
+) -> Moments | GroupedMoments:
+    """Fit a source that this process reads, and log what was odd about its images."""
+    moments = fit_source(
+        source,
+        infinite=infinite,
+        threads=threads,
+        by=by,
+        progress=progress,
+        checkpoint=checkpoint,
+    )
+    if isinstance(source, ImageSource):
+        description = source.description if checkpoint is None else checkpoint.files.description
+        for warning in source.summary.warnings():
+            _log.warning("%s: %s", printable(description), printable(warning))
+    return moments

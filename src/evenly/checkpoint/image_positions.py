@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import TypedDict, Unpack
 
 from evenly.checkpoint.diff import FileDiff
 from evenly.checkpoint.errors import Change, changed_error
@@ -14,6 +14,16 @@ from evenly.sources.files.locate import is_url
 from evenly.sources.images import ImageFile, ImageScan, is_archive, iter_images
 from evenly.sources.images.image_file import read_file
 from evenly.statistics_file import FileRecord
+
+
+class _Changes(TypedDict, total=False):
+    """Fields of a `FileRecord` that change while its file is read."""
+
+    bytes: int | None
+    modified: int | str | None
+    rows: int
+    complete: bool
+    members: int
 
 
 class ImagePositions:
@@ -97,7 +107,7 @@ class ImagePositions:
         self._update_record(path, bytes=now.bytes, modified=now.modified)
         return content
 
-    def _update_record(self, path: str, **changes: Any) -> None:
+    def _update_record(self, path: str, **changes: Unpack[_Changes]) -> None:
         self._files[path] = self._files[path]._replace(**changes)
 
     def count(self, image: ImageFile, rows: int) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 from evenly.checkpoint import errors
 from evenly.checkpoint.lock import Lock
 from evenly.moments import GroupedMoments, Moments, load_with_manifest
+from evenly.moments.base import MomentsBase
 from evenly.sources.selection import Field, parse_selection
 from evenly.statistics_file import FileRecord, Manifest
 from evenly.system.temporary import remove_stale_temp_files
+from evenly.typing import ColumnName
 
 _ALLOWED_CHANGES = {"infinite": ("error", "missing"), "broken": ("error", "skip")}
 """Options that may change, from the first value to the second: as long as infinities or broken
@@ -37,6 +39,10 @@ class CheckpointStore:
         All columns of the files; None when they have no names.
     """
 
+    moments: Moments | GroupedMoments
+    files: dict[str, FileRecord]
+    fields: tuple[tuple[str, str], ...] | None
+
     def __init__(self, path: str, options: dict[str, Any]) -> None:
         self.path = path
         self._options = fingerprint_options(options)
@@ -50,7 +56,7 @@ class CheckpointStore:
         self.files = {file.path: file for file in manifest.files}
         self.fields = manifest.fields
 
-    def _load(self) -> tuple[Any, Manifest]:
+    def _load(self) -> tuple[Moments | GroupedMoments, Manifest]:
         """Return the content of the file, or empty moments if it does not exist yet."""
         if not os.path.lexists(self.path):
             return self._empty_moments(), Manifest(options=self._options)
@@ -84,7 +90,7 @@ class CheckpointStore:
         read: Iterable[FileRecord],
         fields: tuple[Field, ...] | None,
         description: str,
-        partial: Iterable[Any] = (),
+        partial: Iterable[MomentsBase] = (),
         dropped: Iterable[FileRecord] = (),
     ) -> None:
         """Save the sums, and update the manifest.
@@ -107,8 +113,9 @@ class CheckpointStore:
             self.files.pop(file.path, None)
         if fields is not None:
             self.fields = tuple((field.name, field.kind) for field in fields)
-        moments = sum(partial, start=self.moments)
-        moments.sources = [description]
+        total: MomentsBase = self.moments
+        moments = sum(partial, start=total)
+        moments.sources = (description,)
         manifest = Manifest(sorted(self.files.values()), self._options, self.fields)
         moments.save_with_manifest(self.path, manifest)
 
@@ -139,5 +146,5 @@ def fingerprint_options(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _json_names(names: Iterable[Any]) -> list[str | int]:
+def _json_names(names: Iterable[ColumnName]) -> list[str | int]:
     return [name if isinstance(name, str) else int(name) for name in names]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from evenly.checkpoint import errors
 from evenly.checkpoint.diff import FileDiff, Rule, compare
@@ -10,31 +10,47 @@ from evenly.checkpoint.image_positions import ImagePositions
 from evenly.checkpoint.position import ReadPosition
 from evenly.checkpoint.relative_paths import PathMapper
 from evenly.checkpoint.store import CheckpointStore
-from evenly.fitting.resumed import ResumedSource
-from evenly.fitting.resumed_images import ResumedImageSource
+from evenly.fitting.checkpoint import Checkpoint, IncludedFiles
+from evenly.fitting.image_checkpoint import ImageCheckpoint
+from evenly.fitting.table_checkpoint import TableCheckpoint
 from evenly.redaction import redact_url
 from evenly.sources import Source, open_source
 from evenly.sources.files.fingerprint import Watch, fingerprint_or_empty
 from evenly.sources.files.locate import expand_all, is_path, is_store, is_url
 from evenly.sources.group_by import is_column_names, parse_by
-from evenly.sources.images import ImageScan, scan_images
+from evenly.sources.images import ImageScan, ImageSource, scan_images
 from evenly.sources.selection import Field, parse_selection
 from evenly.sources.sql import is_database
 from evenly.sources.tables import ResumedSchema, TableSource
-from evenly.typing import Infinite
+from evenly.typing import Infinite, Path
+
+
+class Resumed(NamedTuple):
+    """What remains of a fit.
+
+    Attributes
+    ----------
+    source
+        The files that remain to be read.
+    checkpoint
+        The sums of the files that were read before, for `run_fit`.
+    """
+
+    source: Source
+    checkpoint: Checkpoint
 
 
 def open_resumed(
-    source: Any,
-    checkpoint: str | os.PathLike[str] | None = None,
-    update: str | os.PathLike[str] | None = None,
+    source: object,
+    checkpoint: Path | None = None,
+    update: Path | None = None,
     *,
     infinite: Infinite = "error",
-    **options: Any,
-) -> ResumedSource:
-    """Return a source of the files that a checkpoint does not include yet.
+    **options: Any,  # of open_source
+) -> Resumed:
+    """Open the files that a checkpoint does not include yet, and the checkpoint.
 
-    The checkpoint stays locked until the end of `ResumedSource.fit`.
+    The checkpoint stays locked until the end of the fit.
 
     Parameters
     ----------
@@ -73,22 +89,23 @@ def open_resumed(
     store = CheckpointStore(path, options | {"infinite": infinite} | no_image_options)
     try:
         if isinstance(given, ImageScan):
-            return _resume_images(given, store, rule, infinite, options)
-        return _resume_files(given, store, rule, infinite, options)
+            return _resume_images(given, store, rule, options)
+        return _resume_files(given, store, rule, options)
     except BaseException:
         store.close()
         raise
 
 
-def _path_and_rule(checkpoint: Any, update: Any) -> tuple[str, Rule]:
+def _path_and_rule(checkpoint: Path | None, update: Path | None) -> tuple[str, Rule]:
     if checkpoint is not None and update is not None:
         raise errors.both_given_error(checkpoint, update)
-    if update is None:
+    if checkpoint is not None:
         return os.fspath(checkpoint), "checkpoint"
+    assert update is not None
     return os.fspath(update), "update"
 
 
-def _check_paths(source: Any, rule: Rule) -> Sequence[Any]:
+def _check_paths(source: object, rule: Rule) -> Sequence[Path]:
     """Return the paths of a source, after checking that it consists of paths."""
     paths = [source] if is_path(source) else source
     if not isinstance(paths, list | tuple) or not paths or not all(map(is_path, paths)):
@@ -96,7 +113,7 @@ def _check_paths(source: Any, rule: Rule) -> Sequence[Any]:
     return paths
 
 
-def _expand_files(paths: Sequence[Any], rule: Rule) -> list[str]:
+def _expand_files(paths: Sequence[Path], rule: Rule) -> list[str]:
     files = expand_all(paths)
     for path in files:
         if is_database(path) or (is_url(path) and is_store(path)):
@@ -105,50 +122,27 @@ def _expand_files(paths: Sequence[Any], rule: Rule) -> list[str]:
 
 
 def _resume_files(
-    given: list[str],
-    store: CheckpointStore,
-    rule: Rule,
-    infinite: Infinite,
-    options: dict[str, Any],
-) -> ResumedSource:
+    given: list[str], store: CheckpointStore, rule: Rule, options: dict[str, Any]
+) -> Resumed:
     diff = compare(given, store.files, PathMapper(store.path), rule, store.path)
-    included = given if rule == "checkpoint" else _included_files(diff, store)
     watch = Watch()
-    return ResumedSource(
-        _open_remaining(diff, store, options | {"watch": watch}),
-        ReadPosition(diff.paths, diff.files, watch, store.path),
-        store,
-        infinite=infinite,
-        before=_describe_skipped(diff, store.path),
-        description=_describe_paths(included),
-        nbytes=diff.nbytes,
-    )
+    source = _open_remaining(diff, store, options | {"watch": watch})
+    position = ReadPosition(diff.paths, diff.files, watch, store.path)
+    files = _included_files(diff, store, rule, _describe_paths(given))
+    return Resumed(source, TableCheckpoint(source, store, position, files))
 
 
 def _resume_images(
-    given: ImageScan,
-    store: CheckpointStore,
-    rule: Rule,
-    infinite: Infinite,
-    options: dict[str, Any],
-) -> ResumedSource:
+    given: ImageScan, store: CheckpointStore, rule: Rule, options: dict[str, Any]
+) -> Resumed:
     paths = [file.path for file in given]
     names = PathMapper(store.path)
     diff = compare(paths, store.files, names, rule, store.path, fingerprint_of=fingerprint_or_empty)
     positions = ImagePositions(diff, given, store.path)
-    return ResumedImageSource(
-        open_source(given, resume_from=positions, **options),
-        positions,
-        store,
-        infinite=infinite,
-        before=_describe_skipped(diff, store.path),
-        description=(
-            given.description
-            if rule == "checkpoint"
-            else _describe_paths(_included_files(diff, store))
-        ),
-        nbytes=diff.nbytes,
-    )
+    source = open_source(given, resume_from=positions, **options)
+    assert isinstance(source, ImageSource)
+    files = _included_files(diff, store, rule, given.description)
+    return Resumed(source, ImageCheckpoint(source, store, positions, files))
 
 
 def _open_remaining(diff: FileDiff, store: CheckpointStore, options: dict[str, Any]) -> Source:
@@ -163,9 +157,13 @@ def _open_remaining(diff: FileDiff, store: CheckpointStore, options: dict[str, A
     return TableSource([known], selection, description=store.path, resume_from=known)
 
 
-def _included_files(diff: FileDiff, store: CheckpointStore) -> list[str]:
-    """Return the stored paths of all files that will be included."""
-    return sorted({*store.files, *(file.path for file in diff.files)})
+def _included_files(
+    diff: FileDiff, store: CheckpointStore, rule: Rule, given: str
+) -> IncludedFiles:
+    """Return what is reported of the files; ``given`` describes those that were given."""
+    stored = sorted({*store.files, *(file.path for file in diff.files)})
+    description = given if rule == "checkpoint" else _describe_paths(stored)
+    return IncludedFiles(description, _describe_skipped(diff, store.path), diff.nbytes)
 
 
 def _describe_paths(paths: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """The statistics of moments: mean, variance, std and others, and a table of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +12,7 @@ from evenly.exact_stats import Dyadic
 from evenly.moments import text_table
 from evenly.moments.base import MomentsBase
 from evenly.moments.records import records
+from evenly.statistics_file.column import ColumnRecord
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
@@ -35,6 +36,12 @@ class StatisticsMixin(MomentsBase):
         """Return count, sum and sum of squares of each column, from a snapshot of the state."""
         state = self._state.copy()
         return zip(state.counts(), state.sums(), state.squares(), strict=True)
+
+    def column_records(self) -> Iterator[ColumnRecord]:
+        """Yield the exact statistics of each column, as a statistics file stores them."""
+        state = self._state.copy()
+        columns, dtypes, _ = state.metadata
+        return records(state, columns, dtypes)
 
     @property
     def mean(self) -> Floats:

@@ -13,6 +13,7 @@ from evenly.errors import DataError, UnsupportedTypeError
 from evenly.sources.arrow_input import checked
 from evenly.sources.group_keys import factorize_named
 from evenly.sources.selection import NUMBER, ColumnSelection, Field, resolve_positions
+from evenly.sources.source import SequentialSource
 from evenly.sources.tables import ColumnBatch
 
 _log = logging.getLogger("evenly")
@@ -25,7 +26,7 @@ _LEAST_ROWS = 16_384
 """Minimum rows of a block that is not copied: the overhead is 0.1 µs per block and column."""
 
 
-class ArraySource:
+class ArraySource(SequentialSource):
     """A source of blocks that are ranges of the rows of an array, without a copy.
 
     Parameters
