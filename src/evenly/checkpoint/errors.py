@@ -150,6 +150,15 @@ def no_manifest_error(checkpoint: str) -> SourceError:
     )
 
 
+def contradictory_error(checkpoint: str, stored: object, option: object) -> SourceError:
+    """Return the error for a checkpoint whose groups are not those of its options."""
+    return SourceError(
+        "The moments and the options of a checkpoint must have the same key columns. Received: "
+        f"{checkpoint!r}, with moments by {stored!r} and options with by={option!r}. The file was "
+        "edited: restore it, or start another checkpoint."
+    )
+
+
 def not_files_error(source: object, option: str) -> UnsupportedTypeError:
     """Return the error for a source that is not a file or a list of files."""
     return UnsupportedTypeError(

@@ -63,6 +63,9 @@ class CheckpointStore:
         moments, manifest = load_with_manifest(self.path)
         if manifest is None:
             raise errors.no_manifest_error(self.path)
+        stored, option = getattr(moments, "by", None), manifest.options["by"]
+        if stored != (tuple(option) if isinstance(option, list) else option):
+            raise errors.contradictory_error(self.path, stored, option)
         self._check_options(manifest.options)
         return moments, manifest
 
