@@ -68,7 +68,7 @@ class Accumulator(StatisticsMixin):
 
     def update(
         self,
-        x: Any,
+        x: Any,  # an array, a tensor, or anything that open_source accepts
         *,
         weights: object = None,
         feature_axis: int = -1,

@@ -24,7 +24,7 @@ from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import open_source
 from evenly.sources.group_by import group_label
 from evenly.system.locks import ForkSafeLock
-from evenly.typing import Infinite
+from evenly.typing import GroupBy, Infinite
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -82,7 +82,7 @@ class GroupAccumulator(MomentsBase):
         self,
         x: object,
         *,
-        by: Any = None,
+        by: GroupBy | None = None,
         weights: object = None,
         feature_axis: int = -1,
         infinite: Infinite = "error",

@@ -169,7 +169,7 @@ def _label(block: Block) -> str:
     return block.label or "the array"
 
 
-def check_weights_array(weights: Any, rows: int) -> npt.NDArray[np.float64]:
+def check_weights_array(weights: npt.ArrayLike, rows: int) -> npt.NDArray[np.float64]:
     """Return weights as float64, after checking their shape and values."""
     result = np.ascontiguousarray(weights, np.float64)
     if result.shape != (rows,):

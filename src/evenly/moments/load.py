@@ -13,7 +13,7 @@ from evenly.moments.records import groups_from_records
 from evenly.statistics_file import Manifest, groups
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str]) -> Any:  # a union would need a check before each use
     """Load a statistics file: `Moments`, or `GroupedMoments` if it has groups.
 
     Raises

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +23,15 @@ class StatisticsMixin(MomentsBase):
 
     __slots__ = ()
 
-    def _compute(self, key: object, function: Callable[..., float], *more: Any) -> Floats:
+    def _compute(self, key: object, function: Callable[..., float], *more: Fraction) -> Floats:
         """Return ``function(count, sum, squares, *more)`` for each column, as a new array."""
 
         def compute() -> Floats:
-            return np.array([function(*sums, *more) for sums in self._sums()], np.float64)
+            return np.array([function(*sums, *more) for sums in self.exact_sums()], np.float64)
 
         return self._cached(key, compute).copy()
 
-    def _sums(self) -> Iterable[tuple[Dyadic, Dyadic, Dyadic]]:
+    def exact_sums(self) -> Iterable[tuple[Dyadic, Dyadic, Dyadic]]:
         """Return count, sum and sum of squares of each column, from a snapshot of the state."""
         state = self._state.copy()
         return zip(state.counts(), state.sums(), state.squares(), strict=True)
