@@ -13,7 +13,7 @@ from evenly.moments.records import groups_from_records
 from evenly.statistics_file import Manifest, groups
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str]) -> Any:  # a union would need a check before each use
     """Load a statistics file: `Moments`, or `GroupedMoments` if it has groups.
 
     Raises
@@ -26,7 +26,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     return load_with_manifest(path)[0]
 
 
-def load_with_manifest(path: str | os.PathLike[str]) -> tuple[Any, Manifest | None]:
+def load_with_manifest(
+    path: str | os.PathLike[str],
+) -> tuple[Moments | GroupedMoments, Manifest | None]:
     """Load a statistics file and its manifest, which is None if it has none."""
     content = statistics_file.read_bytes(path)
     try:
@@ -76,5 +78,5 @@ def merge(moments: Iterable[Any]) -> Any:
         total = type(part).empty() if total is None else total
         if not isinstance(part, type(total)):
             raise mixed_grouping_error(f"{type(total).__name__} and {type(part).__name__}")
-        total._merge_inplace(part, private=True)
+        total.merge_inplace(part, private=True)
     return Moments.empty() if total is None else total
