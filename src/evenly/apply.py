@@ -14,10 +14,13 @@ from evenly.progress import Progress
 from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
 from evenly.sources import open_source
-from evenly.sources.files.formats import tables
+from evenly.sources.files.csv_options import parse_csv_options
+from evenly.sources.files.formats import batches_to_scale
 from evenly.sources.files.locate import expand, suffixes_of
 from evenly.sources.images import ImageScan
+from evenly.sources.options import ReadOptions
 from evenly.system.atomic import atomic_file
+from evenly.typing import CsvOptions
 
 _CHUNK_VALUES = 2**22
 """Values of an array that are normalized at a time: 32 MB of float64."""
@@ -34,6 +37,7 @@ def apply(
     dtype: str | None = None,
     missing: str = "keep",
     feature_axis: int = -1,
+    csv: CsvOptions | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> None:
     """Normalize a file into an output file, whose suffix determines its format.
@@ -44,15 +48,19 @@ def apply(
         Moments whose columns are matched by name, or by position for an array. With groups, each
         row is normalized by the moments of its group.
     source
-        A path that `evenly.fit` accepts. All columns are read. Columns that the moments do not
-        have are copied, from a CSV file as text.
+        A path, or the URL of a database table or query, that `evenly.fit` accepts. All columns
+        are read. Columns that the moments do not have are copied, from a CSV file as text.
     output
         Path of the output. It is written to a temporary file and renamed at the end, so an
         existing file stays unchanged until the output is complete.
     inverse
         Denormalize instead.
     dtype, missing, feature_axis, unknown
-        See `Moments.normalize` and `GroupedMoments.normalize`.
+        See `Moments.normalize` and `GroupedMoments.normalize`. Numbers in CSV files become
+        float64 by default.
+    csv
+        How CSV files are written; see `evenly.fit`. The output is always written with commas and
+        decimal points, and without a header if the source has none.
     progress
         Callback that receives the progress after each batch.
 
@@ -66,15 +74,21 @@ def apply(
         When the file cannot be read, or the output cannot be written.
     """
     suffix = check_suffix(output)
+    read = ReadOptions(feature_axis=feature_axis, csv=parse_csv_options(csv))
     function = moments.denormalize if inverse else moments.normalize
     options: dict[str, Any] = {} if inverse else {"missing": missing}
     label = redact_url(source)
     current = Progress(0, None, 0, None, label)
-    with atomic_file(output) as file, open_sink(file, suffix) as sink:
-        for batch in _batches(source, moments, feature_axis):
+    with (
+        atomic_file(output) as file,
+        open_sink(file, suffix, header=read.csv.header is not False) as sink,
+    ):
+        for batch, default in _batches(source, moments, read):
             if isinstance(moments, GroupedMoments):
                 options |= {"by": keys_from_batch(batch, moments), "unknown": unknown}
-            sink.write(function(batch, dtype=dtype, feature_axis=feature_axis, **options))
+            sink.write(
+                function(batch, dtype=dtype or default, feature_axis=feature_axis, **options)
+            )
             current = replace(
                 current, rows=current.rows + len(batch), bytes=current.bytes + batch.nbytes
             )
@@ -103,13 +117,23 @@ def input_files(source: str) -> list[str]:
     return expand(source)
 
 
-def _batches(source: str, moments: Moments | GroupedMoments, feature_axis: int) -> Iterator[Any]:
-    """Yield the record batches of the source, or arrays of a few megabytes."""
+def _batches(
+    source: str, moments: Moments | GroupedMoments, options: ReadOptions
+) -> Iterator[tuple[Any, str | None]]:
+    """Yield record batches of the source, or arrays of a few megabytes, with a default dtype."""
     paths = input_files(source)
     if suffixes_of(paths[0])[0] not in (".npy", ".npz"):
-        yield from tables(paths, numbers=moments.columns or ())
+        dtypes = dict(zip(moments.columns or (), moments.dtypes, strict=False))
+        yield from batches_to_scale(paths, options, dtypes)
         return
-    array_source = open_source(source, feature_axis=feature_axis)
+    for array in _arrays(source, options):
+        yield array, None
+
+
+def _arrays(source: str, options: ReadOptions) -> Iterator[Any]:
+    """Yield the array in an NPY or NPZ file in parts."""
+    feature_axis = options.feature_axis
+    array_source = open_source(source, feature_axis=feature_axis, csv=options.csv)
     if array_source.names is not None:
         raise UnsupportedTypeError(
             "An NPY file to be normalized must hold an array without named fields. Received: "

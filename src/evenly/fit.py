@@ -15,7 +15,7 @@ from evenly.printable import printable
 from evenly.progress import Progress
 from evenly.sources import open_source
 from evenly.sources.images import ImageSource
-from evenly.typing import Broken, Columns, GroupBy, ImageMode, Infinite, Path
+from evenly.typing import Broken, Columns, CsvOptions, GroupBy, ImageMode, Infinite, Path
 
 _log = logging.getLogger("evenly")
 
@@ -35,6 +35,7 @@ class FitKeywords(TypedDict, total=False):
     progress: Callable[[Progress], object] | None
     checkpoint: Path | None
     update: Path | None
+    csv: CsvOptions | None
 
 
 @overload
@@ -58,6 +59,7 @@ def fit(
     by: GroupBy | None = None,
     checkpoint: Path | None = None,
     update: Path | None = None,
+    csv: CsvOptions | None = None,
 ) -> Moments | GroupedMoments:
     """Compute the exact moments of all rows of a source.
 
@@ -131,6 +133,10 @@ def fit(
     update
         Like ``checkpoint``, but the source is only the files that may be new: choose it for
         daily jobs. The result is the moments of all files that were ever added.
+    csv
+        How CSV files are written, where that is not detected: a dict with any of the options
+        ``delimiter``, ``decimal``, ``thousands``, ``missing``, ``encoding``, ``comment`` and
+        ``header``; see `evenly.typing.CsvOptions`.
 
     Returns
     -------
@@ -181,6 +187,7 @@ def fit(
         "mode": mode,
         "broken": broken,
         "by": by,
+        "csv": csv,
     }
     given = source
     if checkpoint is not None or update is not None:

@@ -8,6 +8,7 @@ from typing import Any
 from evenly.checkpoint import errors
 from evenly.checkpoint.lock import Lock
 from evenly.moments import GroupedMoments, Moments, load_with_manifest
+from evenly.sources.files.csv_options import parse_csv_options
 from evenly.sources.selection import Field, parse_selection
 from evenly.statistics_file import FileRecord, Manifest
 from evenly.system.temporary import remove_stale_temp_files
@@ -71,9 +72,10 @@ class CheckpointStore:
         now = self._options
         if (then["mode"] is None) != (now["mode"] is None):
             raise errors.source_type_error(_source_type(now), _source_type(then), self.path)
-        for key in sorted(now):
-            if now[key] != then[key] and (then[key], now[key]) != _ALLOWED_CHANGES.get(key):
-                raise errors.option_error(key, now[key], then[key], self.path)
+        for key in sorted(now.keys() | then.keys()):
+            before, after = then.get(key), now.get(key)
+            if before != after and (before, after) != _ALLOWED_CHANGES.get(key):
+                raise errors.option_error(key, after, before, self.path)
 
     def _empty_moments(self) -> Moments | GroupedMoments:
         by = self._options["by"]
@@ -126,7 +128,9 @@ def fingerprint_options(options: dict[str, Any]) -> dict[str, Any]:
     selection = parse_selection(options["columns"], options["exclude"], options["weights"])
     select = options["select"]
     by = options["by"]
+    csv = parse_csv_options(options.get("csv")).to_json()
     return {
+        **({} if csv is None else {"csv": csv}),
         "broken": options["broken"],
         "by": by if by is None or isinstance(by, str) else list(by),
         "columns": None if selection.columns is None else _json_names(selection.columns),

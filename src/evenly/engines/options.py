@@ -32,6 +32,7 @@ class FitOptions:
     broken: str = "skip"
     threads: int | None = None
     by: Any = None
+    csv: Any = None
 
 
 def check_distributable(weights: Any, progress: Any, by: Any) -> None:

@@ -73,6 +73,7 @@ def _fit(part: Any, options: FitOptions, label: str) -> PartialFit:
         mode=options.mode,
         broken=options.broken,
         by=options.by,
+        csv=options.csv,
         label=label,
     )
     moments = run_fit(source, options.infinite, options.threads or 1, by=options.by)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from evenly.errors import without_context
+from evenly.sources.files.csv_options import parse_csv_options
 from evenly.sources.group_by import factorize_array, parse_by
 from evenly.sources.group_keys import KeyedSource
 from evenly.sources.images import ImageOptions, ImageSource, reject_weights_and_keys
@@ -30,6 +31,7 @@ def open_source(
     label: str = "the array",
     resume_from: Any = None,
     watch: Any = None,
+    csv: Any = None,
 ) -> Source:
     """Return anything that `evenly.fit` takes as a source of blocks.
 
@@ -45,6 +47,8 @@ def open_source(
         See `ReadOptions`.
     watch
         See `ReadOptions`.
+    csv
+        See `evenly.fit`.
 
     Raises
     ------
@@ -61,7 +65,9 @@ def open_source(
     in_order = (weights is not None and by_name is None) or (by is not None and not named)
     asked = parse_selection(columns, exclude, by_name, named)
     rule = ImageOptions(asked, mode, broken)
-    request = ReadOptions(asked, select, feature_axis, in_order, rule, resume_from, watch)
+    request = ReadOptions(
+        asked, select, feature_axis, in_order, rule, resume_from, watch, parse_csv_options(csv)
+    )
     opened = SourceResolver(request).open(source, label)
     if isinstance(opened, ImageSource):
         reject_weights_and_keys(opened.description, weights, by)

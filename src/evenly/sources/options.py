@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from evenly.sources.files.csv_options import DEFAULT_FORMAT, CsvFormat
 from evenly.sources.selection import ColumnSelection
 
 
@@ -25,6 +26,8 @@ class ReadOptions(NamedTuple):
     watch
         A `Watch` that records the state of each file before it is opened, to check for
         changes later. None: each reader checks its own file.
+    csv
+        How CSV files are written.
     """
 
     choice: ColumnSelection = ColumnSelection()
@@ -34,3 +37,4 @@ class ReadOptions(NamedTuple):
     images: Any = None
     resume_from: Any = None
     watch: Any = None
+    csv: CsvFormat = DEFAULT_FORMAT

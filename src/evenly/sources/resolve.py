@@ -19,6 +19,7 @@ from evenly.errors import DataError, SourceError, UnsupportedTypeError
 from evenly.redaction import redact_url
 from evenly.sources.batch_parts import DefaultPart, descend_mappings, select_part
 from evenly.sources.batches import BatchSource, Samples
+from evenly.sources.files.csv_options import DEFAULT_FORMAT, not_csv_error
 from evenly.sources.group_by import batch_has_keys, keys_from_batch
 from evenly.sources.group_keys import KeyedSource
 from evenly.sources.images import ImageScan, from_files, from_memory, is_pillow_image, scan_images
@@ -63,6 +64,7 @@ class SourceResolver:
         if is_pillow_image(x):
             return self._open_images([x], label)
         if is_stored(x):
+            self._check_no_csv(x)
             return self._as_source(open_stored(x, self._request))
         if is_frame(x):
             return self._open_frame(x, label)
@@ -123,6 +125,7 @@ class SourceResolver:
         from evenly.sources.arrays import ArraySource, StructuredTable, as_array
 
         self._check_no_select(x)
+        self._check_no_csv(x)
         array = as_array(x, label)
         if getattr(array.dtype, "names", None) is not None:
             return self._open_tables([StructuredTable(array, label)], label)
@@ -133,6 +136,7 @@ class SourceResolver:
         from evenly.sources.frames import open_frame
 
         self._check_no_select(x)
+        self._check_no_csv(x)
         table = open_frame(x, "the table" if label == "the array" else label)
         description = with_article(type(x).__name__)
         return self._open_tables([table], description, table.rows, table.nbytes)
@@ -153,10 +157,12 @@ class SourceResolver:
 
     def _open_images(self, images: Any, description: str) -> Source:
         self._check_no_select(images)
+        self._check_no_csv(images)
         return from_memory(images, self._request.images, description)
 
     def _open_scan(self, images: ImageScan) -> Source:
         self._check_no_select(redact_url(images.sources[0]))
+        self._check_no_csv(images)
         return from_files(images, self._request.images, self._request.resume_from)
 
     def _open_files(self, paths: Any) -> Source:
@@ -222,6 +228,10 @@ class SourceResolver:
         if self._request.select is None:
             return self._default(batch, label)
         return select_part(batch, self._request.select, label)
+
+    def _check_no_csv(self, x: Any) -> None:
+        if self._request.csv != DEFAULT_FORMAT:
+            raise not_csv_error(with_article(type(x).__name__))
 
     def _check_no_select(self, x: Any) -> None:
         if self._request.select is not None:

@@ -1,6 +1,6 @@
 """Detect a file's format by its first bytes, or else by its suffix, and open it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ from evenly.sources.arrow_input import checked
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
 from evenly.sources.files.csv import CsvTable
+from evenly.sources.files.csv_options import DEFAULT_FORMAT, not_csv_error
 from evenly.sources.files.fingerprint import ChangeCheck
 from evenly.sources.files.locate import (
     DATA_SUFFIXES,
@@ -90,6 +91,7 @@ class FileOpener:
             If the file is missing, empty, or in an unknown format.
         """
         if is_database(path):
+            self._check_no_csv(redact_url(path))
             yield open_database(path)
             return
         if self._request.watch is not None:
@@ -99,6 +101,7 @@ class FileOpener:
 
     def _open(self, path: str, label: str) -> Iterator[Any]:
         if is_store(path):
+            self._check_no_csv(label)
             check = None if is_url(path) else self._change_check(path)
             yield self._open_store(zarr, zarr.open_path(path, label, path), path, None)
             _check(check)
@@ -117,6 +120,7 @@ class FileOpener:
             if file_format == "zip":
                 yield from self._open_archive(raw, path, nbytes)
             elif file_format == "HDF5":
+                self._check_no_csv(label)
                 keep = is_url(path)
                 yield self._open_store(
                     hdf5, hdf5.open_path(raw if keep else path, label, path), path, nbytes
@@ -124,9 +128,11 @@ class FileOpener:
             elif file_format in _REJECTED:
                 raise SourceError(_REJECTED[file_format].format(label))
             elif file_format in ("parquet", "ipc file"):
+                self._check_no_csv(label)
                 keep = is_url(path)
                 yield self._open_seekable(file_format, raw, path, nbytes, partial(_check, check))
             elif file_format == "npy" and CAN_MAP and not is_url(path):
+                self._check_no_csv(label)
                 yield self._open_mapped(raw, label)
             else:
                 stream = Stream(raw, label, decompressed(raw, head))
@@ -138,6 +144,11 @@ class FileOpener:
         finally:
             if not keep:
                 raw.close()
+
+    def _check_no_csv(self, label: str) -> None:
+        """Check that options for CSV are not given for another format, where they do nothing."""
+        if self._request.csv != DEFAULT_FORMAT:
+            raise not_csv_error(label)
 
     def _change_check(self, path: str, file: Any = None) -> ChangeCheck | None:
         return None if self._request.watch else ChangeCheck(path, file)
@@ -181,6 +192,8 @@ class FileOpener:
         if not head:
             raise empty_file_error(label)
         file_format = _detect_format(head)
+        if file_format is not None:
+            self._check_no_csv(label)
         if file_format == "feather 1":
             raise SourceError(
                 f"Feather must be of version 2. Received: {label}, of version 1. "
@@ -198,7 +211,7 @@ class FileOpener:
         suffix, _ = suffixes_of(name)
         if suffix not in _TEXT:
             raise _unknown_format_error(label, suffix, head)
-        return CsvTable(stream, label, nbytes, _TEXT[suffix])
+        return CsvTable(stream, label, nbytes, _TEXT[suffix], self._request.csv)
 
     def _open_array(self, stream: Stream, label: str, nbytes: int | None) -> Any:
         return npy.open_stream(
@@ -215,28 +228,35 @@ class FileOpener:
         )
 
 
-def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any]:
-    """Yield PyArrow record batches with all columns of files.
+def batches_to_scale(
+    paths: Sequence[str], options: ReadOptions, dtypes: Mapping[str, str]
+) -> Iterator[tuple[Any, str | None]]:
+    """Yield PyArrow record batches with all columns of tables, and the dtype of their results.
+
+    The dtype is float64 for CSV, whose numbers have no type, and None for the default.
 
     Parameters
     ----------
-    numbers
-        The columns of CSV files to read as float64; all others are read as text.
+    dtypes
+        The columns to scale, and the dtypes with which they were fitted. All other columns of
+        CSV files are read as text.
 
     Raises
     ------
     SourceError
         If a file does not hold a table.
     """
-    for table in FileOpener(ReadOptions()).iter_tables(paths):
+    for table in FileOpener(options).iter_tables(paths):
         if isinstance(table, CsvTable):
-            yield from table.text(list(numbers))
+            yield from ((batch, "float64") for batch in table.batches_to_scale(dtypes))
         elif hasattr(table, "batches"):
             for batch in table.batches([field.name for field in table.fields]):
-                yield checked(batch, table.label, SourceError, full=True)
+                yield checked(batch, table.label, SourceError, full=True), None
         else:
             name = getattr(table, "description", None) or table.label
-            raise SourceError(f"A file must be Parquet, Arrow or CSV. Received: {name}.")
+            raise SourceError(
+                f"A file must be Parquet, Arrow or CSV, or a database. Received: {name}."
+            )
 
 
 def _check(check: ChangeCheck | None) -> None:
