@@ -13,12 +13,10 @@ from evenly.moments.group_text import keys_from_batch
 from evenly.progress import Progress
 from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
-from evenly.sources import open_source
-from evenly.sources.files.csv_options import parse_csv_options
+from evenly.sources import ReadOptions, open_source
 from evenly.sources.files.formats import batches_to_scale
 from evenly.sources.files.locate import expand, suffixes_of
 from evenly.sources.images import ImageScan
-from evenly.sources.options import ReadOptions
 from evenly.system.atomic import atomic_file
 from evenly.typing import CsvOptions
 
@@ -74,14 +72,14 @@ def apply(
         When the file cannot be read, or the output cannot be written.
     """
     suffix = check_suffix(output)
-    read = ReadOptions(feature_axis=feature_axis, csv=parse_csv_options(csv))
+    read = ReadOptions(feature_axis=feature_axis, csv=csv)
     function = moments.denormalize if inverse else moments.normalize
     options: dict[str, Any] = {} if inverse else {"missing": missing}
     label = redact_url(source)
     current = Progress(0, None, 0, None, label)
     with (
         atomic_file(output) as file,
-        open_sink(file, suffix, header=read.csv.header is not False) as sink,
+        open_sink(file, suffix, header=read.csv_format.header is not False) as sink,
     ):
         for batch, default in _batches(source, moments, read):
             if isinstance(moments, GroupedMoments):
@@ -133,7 +131,7 @@ def _batches(
 def _arrays(source: str, options: ReadOptions) -> Iterator[Any]:
     """Yield the array in an NPY or NPZ file in parts."""
     feature_axis = options.feature_axis
-    array_source = open_source(source, feature_axis=feature_axis, csv=options.csv)
+    array_source = open_source(source, options)
     if array_source.names is not None:
         raise UnsupportedTypeError(
             "An NPY file to be normalized must hold an array without named fields. Received: "

@@ -90,12 +90,19 @@ def parse_csv_options(options: CsvOptions | CsvFormat | None) -> CsvFormat:
     return result
 
 
-def not_csv_error(label: str) -> DataError:
-    """Return the error for ``csv=`` with a source that is not CSV."""
-    return DataError(
-        f"csv= is for CSV files. Received: csv= and {label}. Omit csv=, or fit the sources "
-        "separately and add the moments."
-    )
+def check_no_csv(options: CsvFormat, label: str) -> None:
+    """Check that there are no options for CSV with another source, where they would do nothing.
+
+    Raises
+    ------
+    DataError
+        If there are.
+    """
+    if options != DEFAULT_FORMAT:
+        raise DataError(
+            f"csv= is for CSV files. Received: csv= and {label}. Omit csv=, or fit the sources "
+            "separately and add the moments."
+        )
 
 
 def _error(name: str, rule: str, value: object) -> DataError:

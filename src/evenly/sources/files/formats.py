@@ -10,8 +10,8 @@ from evenly.sources.arrow_input import checked
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
 from evenly.sources.files.csv import CsvTable
-from evenly.sources.files.csv_options import DEFAULT_FORMAT, not_csv_error
-from evenly.sources.files.fingerprint import ChangeCheck
+from evenly.sources.files.csv_options import check_no_csv
+from evenly.sources.files.fingerprint import ChangeCheck, Watch
 from evenly.sources.files.locate import (
     DATA_SUFFIXES,
     is_store,
@@ -70,12 +70,16 @@ class FileOpener:
 
     Parameters
     ----------
-    request
-        How to read arrays. Tables are selected from when they are read.
+    options
+        The options of the user. Columns of tables are selected when they are read.
+    watch
+        Records the state of each file before it is opened, to check for changes later. None:
+        each file is checked after it was read.
     """
 
-    def __init__(self, request: ReadOptions) -> None:
-        self._request = request
+    def __init__(self, options: ReadOptions, watch: Watch | None = None) -> None:
+        self._options = options
+        self._watch = watch
 
     def iter_tables(self, paths: Sequence[str]) -> Iterator[Any]:
         """Yield the contents of each file: a `Table`, or a source of arrays."""
@@ -91,17 +95,17 @@ class FileOpener:
             If the file is missing, empty, or in an unknown format.
         """
         if is_database(path):
-            self._check_no_csv(redact_url(path))
+            check_no_csv(self._options.csv_format, redact_url(path))
             yield open_database(path)
             return
-        if self._request.watch is not None:
-            self._request.watch.open(path)
+        if self._watch is not None:
+            self._watch.open(path)
         with decode_errors(redact_url(path), url=path):
             yield from self._open(path, redact_url(path))
 
     def _open(self, path: str, label: str) -> Iterator[Any]:
         if is_store(path):
-            self._check_no_csv(label)
+            check_no_csv(self._options.csv_format, label)
             check = None if is_url(path) else self._change_check(path)
             yield self._open_store(zarr, zarr.open_path(path, label, path), path, None)
             _check(check)
@@ -117,10 +121,11 @@ class FileOpener:
             head = raw.read(12)
             raw.seek(0)
             file_format = "DuckDB" if head[8:] == b"DUCK" else _detect_format(head)
+            if file_format not in (None, "zip"):
+                check_no_csv(self._options.csv_format, label)
             if file_format == "zip":
                 yield from self._open_archive(raw, path, nbytes)
             elif file_format == "HDF5":
-                self._check_no_csv(label)
                 keep = is_url(path)
                 yield self._open_store(
                     hdf5, hdf5.open_path(raw if keep else path, label, path), path, nbytes
@@ -128,12 +133,10 @@ class FileOpener:
             elif file_format in _REJECTED:
                 raise SourceError(_REJECTED[file_format].format(label))
             elif file_format in ("parquet", "ipc file"):
-                self._check_no_csv(label)
                 keep = is_url(path)
                 yield self._open_seekable(file_format, raw, path, nbytes, partial(_check, check))
             elif file_format == "npy" and CAN_MAP and not is_url(path):
-                self._check_no_csv(label)
-                yield self._open_mapped(raw, label)
+                yield npy.open_mapped(raw, self._options, label=label)
             else:
                 stream = Stream(raw, label, decompressed(raw, head))
                 opened = self._open_stream(stream, path, label, nbytes)
@@ -145,13 +148,8 @@ class FileOpener:
             if not keep:
                 raw.close()
 
-    def _check_no_csv(self, label: str) -> None:
-        """Check that options for CSV are not given for another format, where they do nothing."""
-        if self._request.csv != DEFAULT_FORMAT:
-            raise not_csv_error(label)
-
     def _change_check(self, path: str, file: Any = None) -> ChangeCheck | None:
-        return None if self._request.watch else ChangeCheck(path, file)
+        return None if self._watch else ChangeCheck(path, file)
 
     def _open_seekable(
         self, file_format: str, raw: Any, path: str, nbytes: int | None, check: Callable[[], None]
@@ -164,7 +162,7 @@ class FileOpener:
     def _open_store(self, library: Any, root: Any, path: str, nbytes: int | None) -> Any:
         label = redact_url(path)
         return open_arrays(
-            library.arrays(root, label, path), self._request, label=label, nbytes=nbytes
+            library.arrays(root, label, path), self._options, label=label, nbytes=nbytes
         )
 
     def _open_archive(self, raw: Any, path: str, nbytes: int | None) -> Iterator[Any]:
@@ -179,7 +177,7 @@ class FileOpener:
             yield self._open_store(zarr, zarr.open_path(path, label, path), path, nbytes)
             return
         if archives.is_npz(archive):
-            name = archives.selected_array(archive, self._request.select, label)
+            name = archives.selected_array(archive, self._options.select, label)
             stream = archives.member_stream(archive, name, raw, label)
             yield self._open_array(stream, label, nbytes)
             return
@@ -193,7 +191,7 @@ class FileOpener:
             raise empty_file_error(label)
         file_format = _detect_format(head)
         if file_format is not None:
-            self._check_no_csv(label)
+            check_no_csv(self._options.csv_format, label)
         if file_format == "feather 1":
             raise SourceError(
                 f"Feather must be of version 2. Received: {label}, of version 1. "
@@ -211,21 +209,10 @@ class FileOpener:
         suffix, _ = suffixes_of(name)
         if suffix not in _TEXT:
             raise _unknown_format_error(label, suffix, head)
-        return CsvTable(stream, label, nbytes, _TEXT[suffix], self._request.csv)
+        return CsvTable(stream, label, nbytes, _TEXT[suffix], self._options.csv_format)
 
     def _open_array(self, stream: Stream, label: str, nbytes: int | None) -> Any:
-        return npy.open_stream(
-            stream,
-            self._request.choice,
-            feature_axis=self._request.feature_axis,
-            label=label,
-            nbytes=nbytes,
-        )
-
-    def _open_mapped(self, raw: Any, label: str) -> Any:
-        return npy.open_mapped(
-            raw, self._request.choice, feature_axis=self._request.feature_axis, label=label
-        )
+        return npy.open_stream(stream, self._options, label=label, nbytes=nbytes)
 
 
 def batches_to_scale(

@@ -15,7 +15,7 @@ from evenly.sources.stores.tables import ArraysTable, RecordsTable
 
 def open_arrays(
     arrays: Mapping[str, StoredArray],
-    request: ReadOptions,
+    options: ReadOptions,
     *,
     label: str,
     nbytes: int | None = None,
@@ -40,22 +40,22 @@ def open_arrays(
     """
     if not arrays:
         raise SourceError(f"A store must contain an array. Received: {label}, which contains none.")
-    arrays, label = _select_arrays(arrays, request.select, label)
+    arrays, label = _select_arrays(arrays, options.select, label)
     numeric = {name: array for name, array in arrays.items() if _has_numbers(array)}
     candidates = arrays if len(arrays) == 1 else numeric
-    if len(candidates) == 1 and candidates.keys().isdisjoint(_column_names(request.choice)):
+    if len(candidates) == 1 and candidates.keys().isdisjoint(_column_names(options.selection)):
         ((name, array),) = candidates.items()
-        return _open_one(array, request, f"{label}/{name}" if name else label, nbytes)
-    if request.choice.columns is None and numeric:
-        named = _column_names(request.choice)
+        return _open_one(array, options, f"{label}/{name}" if name else label, nbytes)
+    if options.selection.columns is None and numeric:
+        named = _column_names(options.selection)
         _check_columns({n: a for n, a in numeric.items() if n not in named}, label)
-    return ArraysTable(arrays, label=label, nbytes=nbytes, in_order=request.in_order)
+    return ArraysTable(arrays, label=label, nbytes=nbytes, in_order=options.in_order)
 
 
-def _open_one(array: StoredArray, request: ReadOptions, label: str, nbytes: int | None) -> Any:
+def _open_one(array: StoredArray, options: ReadOptions, label: str, nbytes: int | None) -> Any:
     if array.dtype.names is not None:
         return RecordsTable(array, label=label, nbytes=nbytes)
-    return ChunkedSource(array, request, label=label, nbytes=nbytes)
+    return ChunkedSource(array, options, label=label, nbytes=nbytes)
 
 
 def _select_arrays(

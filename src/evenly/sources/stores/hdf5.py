@@ -1,6 +1,5 @@
 """Read HDF5 datasets and groups; NetCDF 4 files are HDF5 as well."""
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,6 @@ from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.fill_values import mask_fill_values
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-
-
-def matches(x: Any) -> bool:
-    """Return whether an object is an h5py dataset, group or file."""
-    h5py = sys.modules.get("h5py")
-    return h5py is not None and isinstance(x, h5py.Dataset | h5py.Group)
 
 
 def open_path(file: Any, label: str, url: str = "") -> Any:

@@ -1,6 +1,5 @@
 """Read xarray DataArrays and Datasets block by block, without loading them at once."""
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -8,12 +7,6 @@ import numpy.typing as npt
 
 from evenly.sources.stores.array_source import StoredArray
 from evenly.sources.stores.chunking import Slices
-
-
-def matches(x: Any) -> bool:
-    """Return whether an object is an xarray DataArray or Dataset."""
-    xarray = sys.modules.get("xarray")
-    return xarray is not None and isinstance(x, xarray.DataArray | xarray.Dataset)
 
 
 def arrays(x: Any, label: str) -> dict[str, StoredArray]:

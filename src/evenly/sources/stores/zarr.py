@@ -1,6 +1,5 @@
 """Read Zarr arrays and groups from folders, zip files and fsspec URLs."""
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,6 @@ from evenly.sources.read_errors import corrupt_store_error, decode_errors
 from evenly.sources.stores.array_source import StoredArray, check_slices
 from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.fill_values import mask_fill_values
-
-MARKS = ("zarr.json", ".zgroup", ".zarray")
-"""The metadata files at the root of a store, for Zarr versions 3 and 2."""
-
-
-def matches(x: Any) -> bool:
-    """Return whether an object is a Zarr array or group."""
-    zarr = sys.modules.get("zarr")
-    return zarr is not None and isinstance(x, zarr.Array | zarr.Group)
 
 
 def open_path(path: str, label: str, url: str = "") -> Any:
