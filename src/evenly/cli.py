@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from evenly.cli_errors import OK, exit_now, run_command
+from evenly.cli_csv import csv_options, parse_csv
+from evenly.cli_errors import OK, StderrLog, exit_now, run_command
 from evenly.printable import printable, printable_json
 from evenly.redaction import redact_url
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> None:
     try:
-        with evenly.make_context("evenly", arguments) as context:
+        with StderrLog(), evenly.make_context("evenly", arguments) as context:
             evenly.invoke(context)
     finally:
         sys.stdout.flush()
@@ -64,7 +65,9 @@ _files_argument = click.argument("files", metavar="FILE...", nargs=-1, required=
 _output_option = click.option(
     "-o", "--output", metavar="OUT", required=True, help="Write this file."
 )
-_quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+_quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, callback=StderrLog.set_quiet, help="Print nothing but errors."
+)
 _feature_axis_option = click.option(
     "--feature-axis",
     type=int,
@@ -104,6 +107,7 @@ def evenly() -> None:
 @click.option("--select", metavar="NAME", help="The array to fit in an NPZ, Zarr or HDF5 file.")
 @_names_option("--by", "Fit each group of rows separately, grouped by the values of these columns.")
 @_feature_axis_option
+@csv_options("--missing", "--missing-mark")
 @click.option(
     "--infinite",
     type=click.Choice(["error", "missing"]),
@@ -173,6 +177,7 @@ def fit(
         exclude=_parse_columns(exclude, paths),
         broken="error" if strict else "skip",
         by=_parse_by(by),
+        csv=parse_csv(others),
         **others,
     )
     if checkpoint or update:
@@ -232,10 +237,11 @@ def show(statistics: str, as_json: bool) -> None:
     show_default=True,
     help="How to treat rows of unknown groups; total uses the statistics of all rows.",
 )
+@csv_options("--missing-mark")
 @_feature_axis_option
 @_quiet_option
 def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any) -> None:
-    """Normalize a file, and write the result to OUT.
+    """Normalize a file or a database table, and write the result to OUT.
 
     The suffix of OUT determines its format: Parquet, Arrow, CSV or NPY. Columns that the
     statistics do not have are copied. With statistics by group, each row is normalized by the
@@ -251,10 +257,11 @@ def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any
         raise click.UsageError(
             "--missing cannot be used with --inverse, which keeps missing values."
         )
+    csv = parse_csv(options)
     _check_output(output, [statistics, *input_files(source)])
     moments = load(statistics)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
-        apply_file(moments, source, output, progress=progress, **options)
+        apply_file(moments, source, output, csv=csv, progress=progress, **options)
 
 
 @evenly.command()

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any, NoReturn
 
 from evenly import extras
+from evenly.errors import ColumnError
 from evenly.printable import printable
 from evenly.sources.files.csv_chunks import Chunk
 from evenly.sources.files.csv_diagnostics import (
@@ -243,7 +244,19 @@ class ColumnDecoder:
                 *(index for index in unnamed if kinds[index] == NULL),
                 *range(len(self._header.names), self._header.width),
             )
+        self._check_named([index for index in unnamed if index not in self._fillers])
         return kinds
+
+    def _check_named(self, unnamed: list[int]) -> None:
+        """Check that at most one column with values has no name, such as an index of pandas."""
+        if len(unnamed) > 1:
+            header = self._header
+            raise ColumnError(
+                "Every column with values needs a name of its own. Received: no names for "
+                f"columns {unnamed[0] + 1} and {unnamed[1] + 1} in line {header.line} of "
+                f"{self._label}. If the names are in another line, pass csv={{'header': N}}, the "
+                "number of lines before it."
+            )
 
     def _detect_notation(self, table: Any) -> bool:
         """Detect decimal commas and separators of thousands; return whether there are any."""

@@ -14,6 +14,9 @@ DELIMITERS = ",;\t|"
 """The delimiters that are detected, in the order of preference."""
 NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
+_OTHERS = " :"
+"""Delimiters that are proposed, since they also occur in text."""
+
 _NUMBER = {
     mark: re.compile(rf"\s*[+-]?(\d+[{decimals}]?\d*|[{decimals}]\d+)([eE][+-]?\d+)?\s*")
     for mark, decimals in zip(DELIMITERS, (".", ".,", ".,", ".,"), strict=True)
@@ -51,6 +54,10 @@ def detect_delimiter(lines: Sequence[str], label: str) -> str:
     """
     scores = {mark: _score(lines, mark) for mark in DELIMITERS}
     best = max(DELIMITERS, key=lambda mark: scores[mark])
+    if not scores[best].splits:
+        _propose_delimiter(lines, label)
+        found = names_after_preamble(lines)
+        return best if found is None else found[1]
     rivals = [
         NAMES[mark]
         for mark, score in scores.items()
@@ -65,9 +72,44 @@ def detect_delimiter(lines: Sequence[str], label: str) -> str:
             " or ".join(rivals),
             best,
         )
-    elif scores[best].splits:
+    else:
         _log.info("%s: the fields are separated by a %s.", printable(label), NAMES[best])
     return best
+
+
+def names_after_preamble(lines: Sequence[str]) -> tuple[int, str] | None:
+    """Return the index of the line that seems to have the names, and its delimiter.
+
+    Lines about the file may come before the header. They have other fields than the header, which
+    is followed by rows like itself.
+
+    >>> names_after_preamble(["Station 7", "time;temperature", "1;20", "2;21"])
+    (1, ';')
+    """
+    for mark in DELIMITERS:
+        rows = [_fields(line, mark) if line else [] for line in lines]
+        for index, row in enumerate(rows[1:], 1):
+            following = [len(other) for other in rows[index + 1 : index + 4] if other]
+            if len(row) > 1 and following and set(following) == {len(row)} != {len(rows[0])}:
+                if any(_NUMBER[mark].fullmatch(field) for field in row):
+                    break  # these rows have no header
+                return index, mark
+    return None
+
+
+def _propose_delimiter(lines: Sequence[str], label: str) -> None:
+    """Say in the log that a file has one column, if other characters split all lines alike."""
+    for mark in _OTHERS:
+        widths = {len([field for field in line.split(mark) if field]) for line in lines}
+        if len(lines) > 1 and len(widths) == 1 and widths.pop() > 1:
+            _log.warning(
+                "%s: the file has one column, %r. If its fields are separated by %r, pass "
+                "csv={'delimiter': %r}.",
+                printable(label),
+                lines[0],
+                mark,
+                mark,
+            )
 
 
 def _score(lines: Sequence[str], mark: str) -> _Score:

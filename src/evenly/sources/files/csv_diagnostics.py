@@ -11,14 +11,15 @@ from typing import NamedTuple
 
 from evenly.errors import DataError
 from evenly.sources.files.csv_chunks import Chunk
-from evenly.sources.files.csv_delimiter import DELIMITERS
+from evenly.sources.files.csv_delimiter import DELIMITERS, names_after_preamble
 from evenly.sources.files.csv_header import Header
 from evenly.sources.files.csv_notation import comma_use
 from evenly.sources.files.csv_numbers import Notation
 
 _COMMENT = re.compile(r"\s*(#|//|%)")
 _REASON = re.compile(r"conversion error to (?P<type>.*?): (?:invalid value '(?P<value>.*)')?")
-_MAX_PREAMBLE = 30
+_PREAMBLE = 30
+"""Lines at the beginning that are searched for the names."""
 
 
 class Check(NamedTuple):
@@ -76,10 +77,13 @@ def _length_hints(chunk: Chunk, header: Header, record: Sequence[str]) -> str:
             break
     if (line := _line_of_names(chunk, header)) is not None:
         hints.append(f"If line {line} has the names, pass csv={{'header': {line - 1}}}.")
-    text = header.delimiter.join(header.names)
+    text = header.delimiter.join([*header.names, *record])
     others = [mark for mark in DELIMITERS if mark != header.delimiter and mark in text]
     if others:
-        hints.append(f"For another delimiter, pass csv={{'delimiter': {others[0]!r}}}.")
+        hints.append(
+            f"If the fields are separated by {others[0]!r}, pass "
+            f"csv={{'delimiter': {others[0]!r}}}."
+        )
     if header.delimiter == "," and len(record) > len(header.names):
         hints.append("If the comma is a decimal mark, pass csv={'delimiter': ';', 'decimal': ','}.")
     return "".join(f" {hint}" for hint in hints)
@@ -87,16 +91,10 @@ def _length_hints(chunk: Chunk, header: Header, record: Sequence[str]) -> str:
 
 def _line_of_names(chunk: Chunk, header: Header) -> int | None:
     """Return the line that may have the names, if the first lines are only about the file."""
-    lines = chunk.data.split(b"\n")[:_MAX_PREAMBLE]
-    texts = [line.decode(errors="replace").rstrip("\r") for line in lines]
-    for mark in DELIMITERS:
-        widths = [text.count(mark) if text else -1 for text in texts]
-        for index, width in enumerate(widths):
-            following = [other for other in widths[index + 1 : index + 4] if other >= 0]
-            if width > 0 and following and set(following) == {width}:
-                first = chunk.line + index
-                return first if first > header.line and width + 1 != len(header.names) else None
-    return None
+    data = chunk.data if b"\n" in chunk.data else chunk.data.replace(b"\r", b"\n")
+    lines = [line.decode(errors="replace").rstrip("\r") for line in data.split(b"\n", _PREAMBLE)]
+    found = names_after_preamble([header.delimiter.join(header.names), *lines[:_PREAMBLE]])
+    return None if found is None else chunk.line + found[0] - 1
 
 
 def find_bad_field(
