@@ -10,6 +10,7 @@ import numpy as np
 from evenly.errors import UnsupportedTypeError, format_names, no_rows_error, without_context
 from evenly.moments import GroupedMoments, Moments
 from evenly.moments.group_text import keys_from_batch
+from evenly.outputs import open_output
 from evenly.progress import Progress
 from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
@@ -17,8 +18,8 @@ from evenly.sources import ReadOptions, open_source
 from evenly.sources.files.formats import batches_to_scale
 from evenly.sources.files.locate import expand, suffixes_of
 from evenly.sources.images import ImageScan
-from evenly.system.atomic import atomic_file
-from evenly.typing import CsvOptions
+from evenly.sources.urls import is_url, with_storage
+from evenly.typing import CsvOptions, StorageOptions
 
 _CHUNK_VALUES = 2**22
 """Values of an array that are normalized at a time: 32 MB of float64."""
@@ -36,6 +37,7 @@ def apply(
     missing: str = "keep",
     feature_axis: int = -1,
     csv: CsvOptions | None = None,
+    storage_options: StorageOptions | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> None:
     """Normalize a file into an output file, whose suffix determines its format.
@@ -49,8 +51,8 @@ def apply(
         A path, or the URL of a database table or query, that `evenly.fit` accepts. All columns
         are read. Columns that the moments do not have are copied, from a CSV file as text.
     output
-        Path of the output. It is written to a temporary file and renamed at the end, so an
-        existing file stays unchanged until the output is complete.
+        Path or URL of the output. It is written to a temporary file and renamed or uploaded at
+        the end, so an existing file stays unchanged until the output is complete.
     inverse
         Denormalize instead.
     dtype, missing, feature_axis, unknown
@@ -59,6 +61,8 @@ def apply(
     csv
         How CSV files are written; see `evenly.fit`. The output is always written with commas and
         decimal points, and without a header if the source has none.
+    storage_options
+        The options of the file systems of URLs, for the source and the output.
     progress
         Callback that receives the progress after each batch.
 
@@ -72,13 +76,15 @@ def apply(
         When the file cannot be read, or the output cannot be written.
     """
     suffix = check_suffix(output)
+    if is_url(source):
+        (source,) = with_storage([source], storage_options)
     read = ReadOptions(feature_axis=feature_axis, csv=csv)
     function = moments.denormalize if inverse else moments.normalize
     options: dict[str, Any] = {} if inverse else {"missing": missing}
     label = redact_url(source)
     current = Progress(0, None, 0, None, label)
     with (
-        atomic_file(output) as file,
+        open_output(output, storage_options if is_url(output) else None) as file,
         open_sink(file, suffix, header=read.csv_format.header is not False) as sink,
     ):
         for batch, default in _batches(source, moments, read):

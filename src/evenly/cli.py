@@ -14,6 +14,7 @@ import click
 
 from evenly.cli_csv import csv_options, parse_csv
 from evenly.cli_errors import OK, StderrLog, exit_now, run_command
+from evenly.cli_storage import as_path, storage_option
 from evenly.printable import printable, printable_json
 from evenly.redaction import redact_url
 
@@ -60,10 +61,17 @@ def _names_option(option: str, help_text: str) -> Callable[[Command], Command]:
     return click.option(option, multiple=True, callback=_split_names, metavar="A,B", help=help_text)
 
 
-_statistics_argument = click.argument("statistics", metavar="FILE")
-_files_argument = click.argument("files", metavar="FILE...", nargs=-1, required=True)
+_statistics_argument = click.argument("statistics", metavar="FILE", callback=as_path)
+_files_argument = click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, callback=as_path
+)
 _output_option = click.option(
-    "-o", "--output", metavar="OUT", required=True, help="Write this file."
+    "-o",
+    "--output",
+    metavar="OUT",
+    required=True,
+    callback=as_path,
+    help="Write this file, which may be a URL.",
 )
 _quiet_option = click.option(
     "-q", "--quiet", is_flag=True, callback=StderrLog.set_quiet, help="Print nothing but errors."
@@ -95,8 +103,14 @@ def evenly() -> None:
 
 
 @evenly.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("-o", "--output", metavar="FILE", help="Save the statistics in this file (JSON).")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", callback=as_path)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    callback=as_path,
+    help="Save the statistics in this file (JSON), which may be a URL.",
+)
 @_names_option("--columns", "Fit only these columns. Timestamps are fitted only if named here.")
 @_names_option("--exclude", "Fit all columns except these.")
 @click.option(
@@ -139,6 +153,7 @@ def evenly() -> None:
     metavar="FILE",
     help="Add sources that are not yet included to the statistics in FILE, e.g. every day.",
 )
+@storage_option
 @_quiet_option
 def fit(
     sources: Names,
@@ -195,6 +210,7 @@ def fit(
 @evenly.command()
 @_statistics_argument
 @click.option("--json", "as_json", is_flag=True, help="All columns and digits, for programs.")
+@storage_option
 def show(statistics: str, as_json: bool) -> None:
     """Print a statistics file as a table."""
     from evenly.moments import load
@@ -213,7 +229,7 @@ def show(statistics: str, as_json: bool) -> None:
 
 @evenly.command()
 @_statistics_argument
-@click.argument("source")
+@click.argument("source", callback=as_path)
 @_output_option
 @click.option(
     "--inverse", is_flag=True, help="Convert normalized values back to the original ones."
@@ -239,6 +255,7 @@ def show(statistics: str, as_json: bool) -> None:
 )
 @csv_options("--missing-mark")
 @_feature_axis_option
+@storage_option
 @_quiet_option
 def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any) -> None:
     """Normalize a file or a database table, and write the result to OUT.
@@ -267,6 +284,7 @@ def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any
 @evenly.command()
 @_files_argument
 @_output_option
+@storage_option
 @_quiet_option
 def merge(files: Names, output: str, quiet: bool) -> None:
     """Add statistics files.
@@ -281,9 +299,10 @@ def merge(files: Names, output: str, quiet: bool) -> None:
 
 
 @evenly.command()
-@click.argument("whole", metavar="A")
-@click.argument("part", metavar="B")
+@click.argument("whole", metavar="A", callback=as_path)
+@click.argument("part", metavar="B", callback=as_path)
 @_output_option
+@storage_option
 @_quiet_option
 def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
     """Remove the rows of B from A.
@@ -312,26 +331,28 @@ def _parse_columns(columns: Names, paths: Sequence[str]) -> tuple[str | int, ...
 
 def _check_statistics(output: str | None, inputs: Sequence[str]) -> None:
     """Check that statistics do not overwrite data, as in ``fit -o *.csv``."""
+    from evenly.outputs import read_start
+
     _check_output(output, inputs)
-    if output is not None and os.path.isfile(output):
-        with open(output, "rb") as file:
-            if file.read(1) not in (b"", b"{"):
-                raise click.UsageError(
-                    "Only a statistics file can be overwritten with statistics. "
-                    f"Received: -o {redact_url(output)!r}, which is not a statistics file. "
-                    "Choose another name."
-                )
+    if output is not None and read_start(output) not in (None, b"", b"{"):
+        raise click.UsageError(
+            "Only a statistics file can be overwritten with statistics. "
+            f"Received: -o {redact_url(output)!r}, which is not a statistics file. "
+            "Choose another name."
+        )
 
 
 def _check_output(output: str | None, inputs: Sequence[str]) -> None:
     """Check that the output is not also an input, before anything is read."""
     for path in inputs if output is not None else ():
+        same = path == output
         with contextlib.suppress(OSError):
-            if os.path.samefile(path, str(output)):
-                raise click.UsageError(
-                    "The output and the input must be different files. "
-                    f"Received: {redact_url(str(output))!r} as both. Choose another name after -o."
-                )
+            same = same or os.path.samefile(path, str(output))
+        if same:
+            raise click.UsageError(
+                "The output and the input must be different files. "
+                f"Received: {redact_url(str(output))!r} as both. Choose another name after -o."
+            )
 
 
 def _save_and_print(moments: "Moments | GroupedMoments", output: str | None, quiet: bool) -> None:

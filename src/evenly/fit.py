@@ -15,7 +15,16 @@ from evenly.printable import printable
 from evenly.progress import Progress
 from evenly.sources import FitOptions, Source, open_source
 from evenly.sources.images import ImageSource
-from evenly.typing import Broken, Columns, CsvOptions, GroupBy, ImageMode, Infinite, Path
+from evenly.typing import (
+    Broken,
+    Columns,
+    CsvOptions,
+    GroupBy,
+    ImageMode,
+    Infinite,
+    Path,
+    StorageOptions,
+)
 
 _log = logging.getLogger("evenly")
 
@@ -36,6 +45,7 @@ class FitKeywords(TypedDict, total=False):
     checkpoint: Path | None
     update: Path | None
     csv: CsvOptions | None
+    storage_options: StorageOptions | None
 
 
 @overload
@@ -60,6 +70,7 @@ def fit(
     checkpoint: Path | None = None,
     update: Path | None = None,
     csv: CsvOptions | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Moments | GroupedMoments:
     """Compute the exact moments of all rows of a source.
 
@@ -137,6 +148,9 @@ def fit(
         How CSV files are written, where that is not detected: a dict with any of the options
         ``delimiter``, ``decimal``, ``thousands``, ``missing``, ``encoding``, ``comment`` and
         ``header``; see `evenly.typing.CsvOptions`.
+    storage_options
+        The options of the file systems of URLs, such as keys and endpoints, as fsspec takes
+        them: ``{"anon": True}``. They are not stored in statistics or checkpoints.
 
     Returns
     -------
@@ -188,6 +202,7 @@ def fit(
         broken=broken,
         by=by,
         csv=csv,
+        storage_options=storage_options,
         infinite=infinite,
         threads=threads,
     )

@@ -1,7 +1,7 @@
 """Types for annotations: named options, and protocols for arguments and results."""
 
 import os
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar
 
 import numpy as np
@@ -27,6 +27,8 @@ Columns: TypeAlias = ColumnName | Iterable[ColumnName]
 GroupBy: TypeAlias = str | int | Sized
 """The names of key columns, the part of a batch that has the keys, or one key per row."""
 Path: TypeAlias = str | os.PathLike[str]
+StorageOptions: TypeAlias = Mapping[str, object]
+"""Options of the file system of a URL, as fsspec takes them."""
 
 
 class CsvOptions(TypedDict, total=False):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from evenly.checkpoint import errors
@@ -22,6 +23,7 @@ from evenly.sources.images import ImageScan, scan_images
 from evenly.sources.selection import Field
 from evenly.sources.sql import is_database
 from evenly.sources.tables import ResumedSchema, TableSource
+from evenly.sources.urls import with_storage
 
 
 def open_resumed(
@@ -61,7 +63,8 @@ def open_resumed(
     if isinstance(source, ImageScan):
         given = source
     else:
-        paths = _check_paths(source, rule)
+        paths = with_storage(_check_paths(source, rule), options.storage_options)
+        options = replace(options, storage_options=None)  # the paths have them
         given = scan_images(paths) or _expand_files(paths, rule)
     if options.has_weights_array:
         raise errors.not_a_column_error("weights", rule)

@@ -105,7 +105,7 @@ def stream_column_batches(
 def open_frame(x: Any, label: str, opener: SourceOpener) -> Source:
     """Open a frame as a source."""
     opener.check_no_select(x)
-    opener.check_no_csv(x)
+    opener.check_no_file_options(x)
     label = "the table" if label == "the array" else label
     table = open_table(x, label)
     return opener.open_tables([table], with_article(type(x).__name__), table.rows, table.nbytes)

@@ -73,9 +73,21 @@ class SourceOpener:
                 "Choose columns with columns=."
             )
 
-    def check_no_csv(self, x: object) -> None:
-        """Check that there is no ``csv=`` for an object in memory."""
-        check_no_csv(self.options.csv_format, with_article(type(x).__name__))
+    def check_no_file_options(self, x: object) -> None:
+        """Check that there is neither ``csv=`` nor ``storage_options=`` for an object in memory.
+
+        Raises
+        ------
+        DataError
+            If there is.
+        """
+        name = with_article(type(x).__name__)
+        check_no_csv(self.options.csv_format, name)
+        if self.options.storage_options:
+            raise DataError(
+                f"storage_options= is for URLs, such as s3://bucket/x.csv. Received: {name}. "
+                "Omit it."
+            )
 
     def as_source(self, opened: Table | Source) -> Source:
         """Return a table as a source, and a source unchanged."""

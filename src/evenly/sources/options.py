@@ -1,13 +1,21 @@
 """The options of `evenly.fit`, made once and passed as one value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from evenly.errors import ColumnError, DataError
 from evenly.sources.files.csv_options import CsvFormat, parse_csv_options
 from evenly.sources.group_by import parse_by
 from evenly.sources.selection import ColumnSelection
-from evenly.typing import Broken, ColumnName, Columns, CsvOptions, ImageMode, Infinite
+from evenly.typing import (
+    Broken,
+    ColumnName,
+    Columns,
+    CsvOptions,
+    ImageMode,
+    Infinite,
+    StorageOptions,
+)
 
 MODES = get_args(ImageMode)
 
@@ -35,6 +43,8 @@ class ReadOptions:
         The names of key columns, the part of a batch that has the keys, or one key per row.
     csv
         How CSV files are written.
+    storage_options
+        The options of the file systems of URLs, which may be secret.
 
     Raises
     ------
@@ -51,6 +61,7 @@ class ReadOptions:
     broken: Broken = "skip"
     by: Any = None  # any array-like object
     csv: CsvOptions | CsvFormat | None = None
+    storage_options: StorageOptions | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.columns is not None:  # an iterator could be read only once

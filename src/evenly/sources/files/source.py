@@ -9,18 +9,21 @@ from evenly.errors import SourceError
 from evenly.redaction import redact_url
 from evenly.sources.batches import BatchSource
 from evenly.sources.files.formats import FileOpener
-from evenly.sources.files.locate import expand_all, size_of, suffixes_of
+from evenly.sources.files.locate import FileList, expand_all, size_of, suffixes_of
 from evenly.sources.images import open_scan, scan_images
 from evenly.sources.opener import SourceOpener
 from evenly.sources.source import Source
 from evenly.sources.stores.tables import ArraysTable, RecordsTable
 from evenly.sources.tables import Table, is_table
+from evenly.sources.urls import with_storage
 from evenly.typing import Path
 
 
 def open_paths(x: Path | Sequence[Path], label: str, opener: SourceOpener) -> Source:
     """Open the files that a path, or a list of paths, stands for."""
     paths = [x] if isinstance(x, str | os.PathLike) else x
+    if not isinstance(paths, FileList):
+        paths = with_storage(paths, opener.options.storage_options)
     if (images := scan_images(paths)) is not None:
         return open_scan(images, label, opener)
     files = expand_all(paths)

@@ -13,6 +13,7 @@ from evenly.errors import DataError, SourceError
 from evenly.printable import printable
 from evenly.redaction import redact_url
 from evenly.sources.bit_depth import BitDepth
+from evenly.sources.files.csv_options import check_no_csv
 from evenly.sources.images import image_file
 from evenly.sources.images.batch_buffer import BatchBuilder, DecodedBatch, ThreadBuffer
 from evenly.sources.images.decode import (
@@ -261,7 +262,7 @@ def _group_by_archive(image_files: Iterable[ImageFile]) -> Iterator[Iterator[Ima
 def open_images(images: Any, label: str, opener: SourceOpener) -> ImageSource:
     """Open one Pillow image, or a list of them."""
     opener.check_no_select(images)
-    opener.check_no_csv(images)
+    opener.check_no_file_options(images)
     if isinstance(images, list | tuple):
         label = f"a list of {len(images):,} images"
     else:
@@ -283,7 +284,7 @@ def open_scan(scan: ImageScan, label: str, opener: SourceOpener) -> ImageSource:
         If Pillow is not installed.
     """
     opener.check_no_select(redact_url(scan.sources[0]))
-    opener.check_no_csv(scan)
+    check_no_csv(opener.options.csv_format, redact_url(scan.sources[0]))
     remaining = opener.remaining
     if remaining is None:
         return ImageSource(
