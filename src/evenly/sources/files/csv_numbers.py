@@ -119,6 +119,8 @@ def numbers_from_text(column: Any, notation: Notation) -> TextNumbers:
                 return TextNumbers(None)
             marks.add(text)
         texts.append(number)
+    if not any(texts):
+        return TextNumbers(pyarrow.nulls(len(column)), frozenset(marks))
     values = _cast(pyarrow.array(texts, pyarrow.string()), pyarrow)
     return TextNumbers(values.take(encoded.indices), frozenset(marks))
 
