@@ -1,11 +1,12 @@
 """The command line options that describe how CSV files are written."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from evenly.typing import CsvOptions
+if TYPE_CHECKING:
+    from evenly.typing import CsvOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -51,7 +52,7 @@ def csv_options(*missing: str) -> Callable[[Command], Command]:
     return decorate
 
 
-def parse_csv(options: dict[str, Any]) -> CsvOptions | None:
+def parse_csv(options: dict[str, Any]) -> "CsvOptions | None":
     """Remove the options of `csv_options` from those of a command; return them as ``csv=``."""
     marks = options.pop("missing_marks")
     names = ("delimiter", "decimal", "thousands", "encoding", "comment", "header")

@@ -106,7 +106,7 @@ def without_caches(url: str) -> str:
     """
     links = url.split("::")
     kept = [link for link in links[:-1] if link.removesuffix("://") not in _CACHES]
-    return "::".join([*kept, links[-1]])
+    return _with_options_of(url, "::".join([*kept, links[-1]]))
 
 
 def names_in(url: str) -> Iterator[str]:
@@ -165,7 +165,10 @@ def with_path(url: str, inner: str, path: str) -> str:
     links = url.split("::")
     index = _naming_index(links)
     links[index] = _link_with_path(links[index], inner, path)
-    other = "::".join(links)
+    return _with_options_of(url, "::".join(links))
+
+
+def _with_options_of(url: str, other: str) -> str:
     return StorageUrl(other, url.storage_options) if isinstance(url, StorageUrl) else other
 
 

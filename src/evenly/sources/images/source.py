@@ -11,9 +11,7 @@ import numpy as np
 from evenly.block import Block
 from evenly.errors import DataError, SourceError
 from evenly.printable import printable
-from evenly.redaction import redact_url
 from evenly.sources.bit_depth import BitDepth
-from evenly.sources.files.csv_options import check_no_csv
 from evenly.sources.images import image_file
 from evenly.sources.images.batch_buffer import BatchBuilder, DecodedBatch, ThreadBuffer
 from evenly.sources.images.decode import (
@@ -28,7 +26,6 @@ from evenly.sources.images.decode import (
 from evenly.sources.images.image_file import ImageFile, Reader
 from evenly.sources.images.image_file import read as read_image
 from evenly.sources.images.pixels import COLORS, GRAY, columns, pixels
-from evenly.sources.images.scan import ImageScan
 from evenly.sources.images.summary import ImageSummary, format_skipped
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
@@ -272,36 +269,6 @@ def open_images(images: Any, label: str, opener: SourceOpener) -> ImageSource:
         opener.options,
         description=label,
         bit_depth=opener.bit_depth,
-    )
-
-
-def open_scan(scan: ImageScan, label: str, opener: SourceOpener) -> ImageSource:
-    """Open the images in files, folders, patterns and archives.
-
-    Raises
-    ------
-    MissingExtraError
-        If Pillow is not installed.
-    """
-    opener.check_no_select(redact_url(scan.sources[0]))
-    check_no_csv(opener.options.csv_format, redact_url(scan.sources[0]))
-    remaining = opener.remaining
-    if remaining is None:
-        return ImageSource(
-            scan.image_files,
-            opener.options,
-            description=scan.description,
-            nbytes=scan.nbytes,
-            skipped=scan.skipped,
-            bit_depth=opener.bit_depth,
-        )
-    return ImageSource(
-        remaining.image_files,
-        opener.options,
-        description=scan.description,
-        nbytes=remaining.nbytes,
-        skipped=scan.skipped,
-        counted=remaining.count,
     )
 
 

@@ -9,8 +9,10 @@ from evenly.errors import ColumnError, DataError, SourceError, format_names, sug
 from evenly.sources.arrays import field_of
 from evenly.sources.options import ReadOptions
 from evenly.sources.selection import ColumnSelection
+from evenly.sources.source import Source
 from evenly.sources.stores.array_source import ChunkedSource, StoredArray
 from evenly.sources.stores.tables import ArraysTable, RecordsTable
+from evenly.sources.tables import Table
 
 
 def open_arrays(
@@ -19,7 +21,7 @@ def open_arrays(
     *,
     label: str,
     nbytes: int | None = None,
-) -> Any:
+) -> Table | Source:
     """Open arrays of a store, given by their paths in it, as a source or a `Table`.
 
     The arrays are the first of these that applies:
@@ -52,7 +54,9 @@ def open_arrays(
     return ArraysTable(arrays, label=label, nbytes=nbytes, in_order=options.in_order)
 
 
-def _open_one(array: StoredArray, options: ReadOptions, label: str, nbytes: int | None) -> Any:
+def _open_one(
+    array: StoredArray, options: ReadOptions, label: str, nbytes: int | None
+) -> Table | Source:
     if array.dtype.names is not None:
         return RecordsTable(array, label=label, nbytes=nbytes)
     return ChunkedSource(array, options, label=label, nbytes=nbytes)
@@ -81,9 +85,9 @@ def _select_arrays(
     )
 
 
-def _column_names(choice: ColumnSelection) -> list[str]:
+def _column_names(selection: ColumnSelection) -> list[str]:
     """Return the columns selected by name; positions can be those of an array."""
-    columns = (*(choice.columns or ()), *choice.exclude, choice.weights)
+    columns = (*(selection.columns or ()), *selection.exclude, selection.weights)
     return [name for name in columns if isinstance(name, str)]
 
 
