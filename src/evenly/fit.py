@@ -15,7 +15,16 @@ from evenly.printable import printable
 from evenly.progress import Progress
 from evenly.sources import FitOptions, Source, open_source
 from evenly.sources.images import ImageSource
-from evenly.typing import Broken, Columns, GroupBy, ImageMode, Infinite, Path
+from evenly.typing import (
+    Broken,
+    Columns,
+    CsvOptions,
+    GroupBy,
+    ImageMode,
+    Infinite,
+    Path,
+    StorageOptions,
+)
 
 _log = logging.getLogger("evenly")
 
@@ -35,6 +44,8 @@ class FitKeywords(TypedDict, total=False):
     progress: Callable[[Progress], object] | None
     checkpoint: Path | None
     update: Path | None
+    csv: CsvOptions | None
+    storage_options: StorageOptions | None
 
 
 @overload
@@ -58,6 +69,8 @@ def fit(
     by: GroupBy | None = None,
     checkpoint: Path | None = None,
     update: Path | None = None,
+    csv: CsvOptions | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Moments | GroupedMoments:
     """Compute the exact moments of all rows of a source.
 
@@ -131,6 +144,13 @@ def fit(
     update
         Like ``checkpoint``, but the source is only the files that may be new: choose it for
         daily jobs. The result is the moments of all files that were ever added.
+    csv
+        How CSV files are written, where that is not detected: a dict with any of the options
+        ``delimiter``, ``decimal``, ``thousands``, ``missing``, ``encoding``, ``comment`` and
+        ``header``; see `evenly.typing.CsvOptions`.
+    storage_options
+        The options of the file systems of URLs, such as keys and endpoints, as fsspec takes
+        them: ``{"anon": True}``. They are not stored in statistics or checkpoints.
 
     Returns
     -------
@@ -181,6 +201,8 @@ def fit(
         mode=mode,
         broken=broken,
         by=by,
+        csv=csv,
+        storage_options=storage_options,
         infinite=infinite,
         threads=threads,
     )

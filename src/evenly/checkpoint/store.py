@@ -83,9 +83,10 @@ class CheckpointStore:
         now = self._options
         if (then["mode"] is None) != (now["mode"] is None):
             raise errors.source_type_error(_source_type(now), _source_type(then), self.path)
-        for key in sorted(now):
-            if now[key] != then[key] and (then[key], now[key]) != _ALLOWED_CHANGES.get(key):
-                raise errors.option_error(key, now[key], then[key], self.path)
+        for key in sorted(now.keys() | then.keys()):
+            before, after = then.get(key), now.get(key)
+            if before != after and (before, after) != _ALLOWED_CHANGES.get(key):
+                raise errors.option_error(key, after, before, self.path)
 
     def _empty_moments(self) -> Moments | GroupedMoments:
         by = self._options["by"]
@@ -137,7 +138,9 @@ def _source_type(options: dict[str, Any]) -> str:
 def fingerprint_options(options: FitOptions, *, images: bool) -> dict[str, Any]:
     """Return the options that affect the result of a fit, as JSON values."""
     selection, select, by = options.selection, options.select, options.by
+    csv = options.csv_format.to_json()
     return {
+        **({} if csv is None else {"csv": csv}),
         "broken": options.broken if images else None,
         "by": by if by is None or isinstance(by, str) else list(by),
         "columns": None if selection.columns is None else _json_names(selection.columns),

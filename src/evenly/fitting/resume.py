@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from evenly.checkpoint import errors
@@ -24,7 +25,7 @@ from evenly.sources.images import ImageSource
 from evenly.sources.scan import FileScan
 from evenly.sources.selection import Field
 from evenly.sources.tables import ResumedSchema, TableSource
-from evenly.sources.urls import is_url
+from evenly.sources.urls import is_url, with_storage
 from evenly.typing import Path
 
 
@@ -76,7 +77,11 @@ def open_resumed(
     path, rule = _path_and_rule(checkpoint, update)
     if is_url(path):
         raise errors.remote_error(path)
-    scan = source if isinstance(source, FileScan) else FileScan(_check_paths(source, rule))
+    if isinstance(source, FileScan):
+        scan = source
+    else:
+        scan = FileScan(with_storage(_check_paths(source, rule), options.storage_options))
+    options = replace(options, storage_options=None)  # the paths have them
     images = scan.decide() == "images"
     files = [] if images else _check_fingerprints(scan.tables(), rule)
     if options.has_weights_array:

@@ -263,6 +263,7 @@ def _group_by_archive(image_files: Iterable[ImageFile]) -> Iterator[Iterator[Ima
 def open_images(images: Any, label: str, opener: SourceOpener) -> ImageSource:
     """Open one Pillow image, or a list of them."""
     opener.check_no_select(images)
+    opener.check_no_file_options(images)
     if isinstance(images, list | tuple):
         label = f"a list of {len(images):,} images"
     else:

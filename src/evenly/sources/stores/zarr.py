@@ -10,6 +10,7 @@ from evenly.sources.read_errors import corrupt_store_error, decode_errors
 from evenly.sources.stores.array_source import StoredArray, check_slices
 from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.fill_values import mask_fill_values
+from evenly.sources.urls import storage_options_of
 
 
 def open_path(path: str, label: str, url: str = "") -> Any:
@@ -34,7 +35,8 @@ def open_path(path: str, label: str, url: str = "") -> Any:
     with decode_errors(label, corrupt_store_error, url=url):
         if "://" not in path and path.endswith(".zip"):
             store = zarr.storage.ZipStore(path, mode="r")
-        return zarr.open(store, mode="r")
+        options = storage_options_of(path)
+        return zarr.open(store, mode="r", storage_options=options or None)
 
 
 def arrays(x: Any, label: str, url: str = "") -> dict[str, StoredArray]:
