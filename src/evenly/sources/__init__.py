@@ -8,6 +8,7 @@ from evenly.sources.group_keys import KeyedSource
 from evenly.sources.images import ImageOptions, ImageSource, reject_weights_and_keys
 from evenly.sources.options import ReadOptions
 from evenly.sources.resolve import SourceResolver
+from evenly.sources.row_weights import weights_of_rows
 from evenly.sources.selection import parse_selection
 from evenly.sources.source import Source
 from evenly.sources.weights import WeightedSource
@@ -69,4 +70,4 @@ def open_source(
         opened = KeyedSource(opened, factorize_array(by))
     if weights is None or by_name is not None:
         return opened
-    return WeightedSource(opened, weights)
+    return WeightedSource(opened, weights_of_rows(weights, opened))

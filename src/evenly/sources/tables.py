@@ -159,6 +159,7 @@ class TableSource:
         self.left_out = dict(self._plan.left_out)
         self.rows = rows
         self.nbytes = nbytes
+        self.row_axes = getattr(self._first, "row_axes", None)
         # A series without a name is one column without a name.
         self.names = None if self._plan.names == ("",) else self._plan.names
 

@@ -25,7 +25,7 @@ from evenly.sources.files.streams import Stream, decompressed
 from evenly.sources.options import ReadOptions
 from evenly.sources.read_errors import decode_errors, empty_file_error
 from evenly.sources.sql import is_database, open_database
-from evenly.sources.stores import hdf5, open_arrays, zarr
+from evenly.sources.stores import hdf5, open_store, zarr
 from evenly.sources.tables import Table
 
 _MAGIC = {
@@ -152,9 +152,7 @@ class FileOpener:
 
     def _open_store(self, library: Any, root: Any, path: str, nbytes: int | None) -> Any:
         label = redact_url(path)
-        return open_arrays(
-            library.arrays(root, label, path), self._request, label=label, nbytes=nbytes
-        )
+        return open_store(library.Store(root, label, path), self._request, nbytes=nbytes)
 
     def _open_archive(self, raw: Any, path: str, nbytes: int | None) -> Iterator[Any]:
         label = redact_url(path)

@@ -4,9 +4,9 @@ from typing import Any
 
 from evenly.sources.options import ReadOptions
 from evenly.sources.stores import hdf5, xarray, zarr
-from evenly.sources.stores.contents import open_arrays
+from evenly.sources.stores.contents import open_store
 
-__all__ = ["hdf5", "is_stored", "open_arrays", "open_stored", "zarr"]
+__all__ = ["hdf5", "is_stored", "open_store", "open_stored", "zarr"]
 
 _LIBRARIES = (zarr, hdf5, xarray)
 
@@ -19,5 +19,4 @@ def is_stored(x: Any) -> bool:
 def open_stored(x: Any, request: ReadOptions) -> Any:
     """Open an array or a group as a source of blocks or as a `Table`."""
     library = next(library for library in _LIBRARIES if library.matches(x))
-    label = library.label_of(x)
-    return open_arrays(library.arrays(x, label), request, label=label)
+    return open_store(library.Store(x, library.label_of(x)), request)
