@@ -178,7 +178,14 @@ class SourceResolver:
             if not isinstance(first, ArraysTable | RecordsTable):
                 self._check_no_select(name)
             return self._open_tables(_only_tables(everything), name, rows, nbytes)
-        return BatchSource(everything, self._open_part, description=name, rows=rows, nbytes=nbytes)
+        return BatchSource(
+            everything,
+            self._open_part,
+            description=name,
+            rows=rows,
+            nbytes=nbytes,
+            only=first if len(files) == 1 else None,
+        )
 
     def _open_part(self, part: Any, label: str) -> Source:
         return self._open_tables([part], label) if hasattr(part, "column_batches") else part

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.sources.source import Source
@@ -115,9 +114,8 @@ def weights_of_rows(weights: Any, source: Source) -> Any:
             raise _no_axes_error(weights, source.description)
         return repeat_weights(weights, axes)
     values = as_weights(weights)
-    if axes is not None and len(axes.rows) > 1 and len(values) in axes.rows:
-        if len(values) != math.prod(axes.rows):
-            raise _shape_error(values, axes, "")
+    if axes is not None and len(values) in axes.rows and len(values) != math.prod(axes.rows):
+        raise _shape_error(values, axes, "")
     return values
 
 
@@ -145,17 +143,17 @@ def repeat_weights(weights: Any, axes: RowAxes) -> RepeatedWeights:
     if isinstance(weights, Mapping):
         if not weights:
             raise DataError("weights by axis must name an axis. Received: an empty dict.")
-        factors = [_along(np.asarray(w), (axis,), axes) for axis, w in weights.items()]
+        factors = [_along(as_floats(w), (axis,), axes) for axis, w in weights.items()]
         factor = math.prod(factors[1:], start=factors[0])
     elif hasattr(weights, "dims"):
-        factor = _along(np.asarray(weights), tuple(weights.dims), axes)
+        factor = _along(as_floats(weights), tuple(weights.dims), axes)
     else:
         factor = _numbered(weights, axes)
     check_weights(factor.reshape(-1), 0, "weights=, in C order")
     return RepeatedWeights(factor, axes.rows)
 
 
-def _along(values: npt.NDArray[Any], names: tuple[Any, ...], axes: RowAxes) -> Weights:
+def _along(values: Weights, names: tuple[Any, ...], axes: RowAxes) -> Weights:
     """Return weights with one axis for each axis of rows, which is of length 1 if not named."""
     numbers = [axes.index_of(name) for name in names]
     if values.shape != tuple(axes.shape[number] for number in numbers):
@@ -163,7 +161,7 @@ def _along(values: npt.NDArray[Any], names: tuple[Any, ...], axes: RowAxes) -> W
     shape = [1] * len(axes.shape)
     for number in numbers:
         shape[number] = axes.shape[number]
-    whole = as_floats(values).transpose(np.argsort(numbers)).reshape(shape)
+    whole = values.transpose(np.argsort(numbers)).reshape(shape)
     return whole if axes.feature_axis is None else whole.squeeze(axes.feature_axis)
 
 
@@ -179,11 +177,11 @@ def _numbered(weights: Any, axes: RowAxes) -> Weights:
     return values
 
 
-def _shape_error(values: npt.NDArray[Any], axes: RowAxes, where: str) -> DataError:
+def _shape_error(values: Weights, axes: RowAxes, where: str) -> DataError:
     return DataError(
-        "weights must have the lengths of the axes of rows, or 1 where they are repeated. Received: "
-        f"shape {values.shape}{where}, for {axes.describe()}. Pass a dict of weights by axis, such "
-        "as weights={'lat': w} or weights={0: w}."
+        "weights must have the lengths of the axes of rows, or 1 where they are repeated. "
+        f"Received: shape {values.shape}{where}, for {axes.describe()}. Pass a dict of weights by "
+        "axis, such as weights={'lat': w} or weights={0: w}."
     )
 
 

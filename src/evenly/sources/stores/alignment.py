@@ -103,7 +103,9 @@ def keys_of(values: npt.NDArray[Any], shape: tuple[int, ...], name: str, label: 
         keys = factorize_column(column_of(values, values.shape))
     else:
         keys = factorize_named(values.reshape(-1), name, label)
-    return GroupKeys(np.broadcast_to(keys.codes.reshape(values.shape), shape).reshape(-1), keys.uniques)
+    return GroupKeys(
+        np.broadcast_to(keys.codes.reshape(values.shape), shape).reshape(-1), keys.uniques
+    )
 
 
 def _shapes_error(variables: Mapping[str, Variable], label: str) -> DataError:

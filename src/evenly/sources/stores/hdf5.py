@@ -75,13 +75,13 @@ class Store:
     def _find(self, path: str) -> Mapping[str, Variable]:
         import h5py
 
-        group, _, name = path.rpartition("/")
         found = follow(self._x, path, self.label)
-        if found is None:
+        if path and (found is None or _is_dimension(found)):
+            group, _, name = path.rpartition("/")
             found = follow(self._x, f"{group}/{_RENAMED}{name}", self.label)
         label = f"{self.label}/{path}" if path else self.label
         if isinstance(found, h5py.Dataset):
-            return {} if path and _is_dimension(found) else {"": self._variable(found, label)}
+            return {"": self._variable(found, label)}
         if not isinstance(found, h5py.Group):
             return {}
         variables = {
@@ -98,7 +98,9 @@ class Store:
             _check_virtual_sources(dataset, label)
             with decode_errors(label, corrupt_store_error, url=self._url):
                 array = Hdf5Array(dataset, label, self._url)
-                attributes = {name: dataset.attrs[name] for name in ATTRIBUTES if name in dataset.attrs}
+                attributes = {
+                    name: dataset.attrs[name] for name in ATTRIBUTES if name in dataset.attrs
+                }
                 return Variable(array, label, attributes, _dims(dataset))
         except SourceError as error:
             return Variable(None, label, error=error)

@@ -19,6 +19,7 @@ from evenly.sources.stores.stored_array import StoredArray
 from evenly.sources.stores.variables import Variable
 from evenly.sources.tables import ColumnBatch
 
+
 class ArraysTable:
     """A table whose columns are variables of equal shape, with one row per value.
 

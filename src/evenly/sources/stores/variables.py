@@ -16,7 +16,7 @@ from evenly.sources.stores.cf import AttributeValueError, encoding_of, is_time, 
 from evenly.sources.stores.decoded_array import DecodedArray
 from evenly.sources.stores.stored_array import StoredArray
 
-COORDINATE, BOUNDS = "coordinate", "bounds of a coordinate"
+COORDINATE, BOUNDS = "coordinate", "bounds"
 
 
 @dataclass(frozen=True)

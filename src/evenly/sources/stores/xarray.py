@@ -34,13 +34,13 @@ class Store:
         """Return the variables at a path; see `evenly.sources.stores.variables.Store`."""
         if not hasattr(self._x, "data_vars"):
             return {} if path else {"": self._variable(self._x, self.label)}
-        members = {str(name): x for name, x in (*self._x.data_vars.items(), *self._x.coords.items())}
+        members = {
+            str(name): x for name, x in (*self._x.data_vars.items(), *self._x.coords.items())
+        }
         if path:
             found = members.get(path)
             return {} if found is None else {"": self._variable(found, f"{self.label}/{path}")}
-        variables = {
-            name: self._variable(x, f"{self.label}/{name}") for name, x in members.items()
-        }
+        variables = {name: self._variable(x, f"{self.label}/{name}") for name, x in members.items()}
         return with_roles(variables, coordinates=map(str, self._x.coords))
 
     def _variable(self, x: Any, label: str) -> Variable:
