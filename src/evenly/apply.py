@@ -13,7 +13,7 @@ from evenly.moments.group_text import keys_from_batch
 from evenly.progress import Progress
 from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
-from evenly.sources import open_source
+from evenly.sources import ReadOptions, open_source
 from evenly.sources.files.formats import tables
 from evenly.sources.files.locate import expand, suffixes_of
 from evenly.sources.images import ImageScan
@@ -109,7 +109,7 @@ def _batches(source: str, moments: Moments | GroupedMoments, feature_axis: int) 
     if suffixes_of(paths[0])[0] not in (".npy", ".npz"):
         yield from tables(paths, numbers=moments.columns or ())
         return
-    array_source = open_source(source, feature_axis=feature_axis)
+    array_source = open_source(source, ReadOptions(feature_axis=feature_axis))
     if array_source.names is not None:
         raise UnsupportedTypeError(
             "An NPY file to be normalized must hold an array without named fields. Received: "

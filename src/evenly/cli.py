@@ -18,7 +18,6 @@ from evenly.redaction import redact_url
 
 if TYPE_CHECKING:
     from evenly.moments import GroupedMoments, Moments
-    from evenly.typing import Infinite
 
 Names = tuple[str, ...]
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -145,11 +144,9 @@ def fit(
     columns: Names,
     exclude: Names,
     by: Names,
-    infinite: "Infinite",
     strict: bool,
-    threads: int | None,
     quiet: bool,
-    **options: Any,
+    **others: Any,
 ) -> None:
     """Print the exact statistics of files.
 
@@ -158,10 +155,10 @@ def fit(
     database table: 'duckdb:///x.db?table=t'. Several sources are fitted as one. Text columns
     and images that cannot be read are left out and reported.
     """
-    from evenly.fit import fit as fit_source
+    from evenly.fit import fit_opened
     from evenly.fitting.resume import open_resumed
     from evenly.report.progress_bar import ProgressBar
-    from evenly.sources import open_source
+    from evenly.sources import FitOptions, open_source
     from evenly.sources.files.locate import expand_all
     from evenly.sources.images import scan_images
 
@@ -171,15 +168,18 @@ def fit(
         _check_statistics(file, paths)
     _check_output(output, list(filter(None, [checkpoint, update])))
     source: Any = images or (list(sources) if len(sources) > 1 else sources[0])
-    options["columns"] = _parse_columns(columns, paths) or None
-    options["exclude"] = _parse_columns(exclude, paths)
-    options |= {"broken": "error" if strict else "skip", "by": _parse_by(by)}
+    options = FitOptions(
+        columns=_parse_columns(columns, paths) or None,
+        exclude=_parse_columns(exclude, paths),
+        broken="error" if strict else "skip",
+        by=_parse_by(by),
+        **others,
+    )
     if checkpoint or update:
-        source = open_resumed(source, checkpoint, update, infinite=infinite, **options)
-    source = open_source(source, **options)
+        source = open_resumed(source, checkpoint, update, options=options)
+    source = open_source(source, options)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
-        how: dict[str, Any] = {"infinite": infinite, "threads": threads, "by": options["by"]}
-        moments = fit_source(source, progress=progress, **how)
+        moments = fit_opened(source, options, progress)
     _save_and_print(moments, output, quiet)
     if not quiet:
         _print_left_out(source.left_out)

@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any, TypedDict, Unpack, overload
+from typing import TypedDict, Unpack, overload
 
 from evenly.dispatch import engine_of
-from evenly.engines.options import FitOptions, check_distributable
+from evenly.engines.options import check_distributable
 from evenly.errors import DataError, without_context
 from evenly.fitting.resume import open_resumed
 from evenly.fitting.resumed_images import ResumedImageSource
@@ -13,7 +13,7 @@ from evenly.fitting.run import finalize, run_fit
 from evenly.moments import GroupedMoments, Moments
 from evenly.printable import printable
 from evenly.progress import Progress
-from evenly.sources import open_source
+from evenly.sources import FitOptions, Source, open_source
 from evenly.sources.images import ImageSource
 from evenly.typing import Broken, Columns, GroupBy, ImageMode, Infinite, Path
 
@@ -172,28 +172,37 @@ def fit(
         raise DataError(
             f"threads must be 1 or more. Received: {threads}. Omit it to use the default."
         )
-    read_options: dict[str, Any] = {
-        "columns": columns,
-        "exclude": exclude,
-        "weights": weights,
-        "select": select,
-        "feature_axis": feature_axis,
-        "mode": mode,
-        "broken": broken,
-        "by": by,
-    }
-    given = source
+    options = FitOptions(
+        columns=columns,
+        exclude=exclude,
+        weights=weights,
+        select=select,
+        feature_axis=feature_axis,
+        mode=mode,
+        broken=broken,
+        by=by,
+        infinite=infinite,
+        threads=threads,
+    )
     if checkpoint is not None or update is not None:
-        source = open_resumed(source, checkpoint, update, infinite=infinite, **read_options)
+        source = open_resumed(source, checkpoint, update, options=options)
     engine = engine_of(source)
     if engine is not None:
-        check_distributable(weights, progress, by)
-        options = FitOptions(**read_options, infinite=infinite, threads=threads)
+        check_distributable(options, progress)
         return engine.fit(source, options)  # type: ignore[no-any-return]
-    opened = open_source(source, **read_options)
-    moments: Moments | GroupedMoments = run_fit(opened, infinite, threads, by=by, progress=progress)
-    caller_opened = opened is given  # then the caller (the CLI) reports warnings
-    if isinstance(opened, ImageSource | ResumedImageSource) and not caller_opened:
+    opened = open_source(source, options)
+    moments = fit_opened(opened, options, progress)
+    if isinstance(opened, ImageSource | ResumedImageSource):
         for warning in opened.summary.warnings():
             _log.warning("%s: %s", printable(opened.description), printable(warning))
-    return finalize(moments, opened.left_out, opened.description)
+    return moments
+
+
+@without_context()
+def fit_opened(
+    source: Source,
+    options: FitOptions,
+    progress: Callable[[Progress], object] | None = None,
+) -> Moments | GroupedMoments:
+    """Return the moments of a source; the caller reports its warnings."""
+    return finalize(run_fit(source, options, progress), source.left_out, source.description)

@@ -61,7 +61,7 @@ class ImagePositions:
         for path, file in self._files.items():
             if is_archive(path):
                 self._open_archive(path)
-            images = iter_images(path, self.listing.passed_over, check=False)
+            images = iter_images(path, self.listing.skipped, check=False)
             if not is_archive(path):
                 read = partial(self._read_image, path)
                 yield from (

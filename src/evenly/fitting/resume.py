@@ -10,18 +10,18 @@ from evenly.checkpoint.image_positions import ImagePositions
 from evenly.checkpoint.position import ReadPosition
 from evenly.checkpoint.relative_paths import PathMapper
 from evenly.checkpoint.store import CheckpointStore
+from evenly.dispatch import is_path
 from evenly.fitting.resumed import ResumedSource
 from evenly.fitting.resumed_images import ResumedImageSource
 from evenly.redaction import redact_url
-from evenly.sources import Source, open_source
+from evenly.sources import FitOptions, Source, open_source
 from evenly.sources.files.fingerprint import Watch, fingerprint_or_empty
-from evenly.sources.files.locate import expand_all, is_path, is_store, is_url
-from evenly.sources.group_by import is_column_names, parse_by
+from evenly.sources.files.locate import expand_all, is_store, is_url
+from evenly.sources.group_by import is_column_names
 from evenly.sources.images import ImageScan, scan_images
-from evenly.sources.selection import Field, parse_selection
+from evenly.sources.selection import Field
 from evenly.sources.sql import is_database
 from evenly.sources.tables import ResumedSchema, TableSource
-from evenly.typing import Infinite
 
 
 def open_resumed(
@@ -29,8 +29,7 @@ def open_resumed(
     checkpoint: str | os.PathLike[str] | None = None,
     update: str | os.PathLike[str] | None = None,
     *,
-    infinite: Infinite = "error",
-    **options: Any,
+    options: FitOptions,
 ) -> ResumedSource:
     """Return a source of the files that a checkpoint does not include yet.
 
@@ -42,7 +41,7 @@ def open_resumed(
         A path, a pattern, a folder, a URL, or a list of them.
     checkpoint, update
         The statistics file to resume from or to create: exactly one of them, see `Rule`.
-    infinite, **options
+    options
         As in `evenly.fit`. They must equal those of the first run.
 
     Raises
@@ -64,17 +63,15 @@ def open_resumed(
     else:
         paths = _check_paths(source, rule)
         given = scan_images(paths) or _expand_files(paths, rule)
-    images = isinstance(given, ImageScan)
-    if not isinstance(options["weights"], str | None):
+    if options.has_weights_array:
         raise errors.not_a_column_error("weights", rule)
-    if options["by"] is not None and not is_column_names(options["by"]):
+    if options.by is not None and not is_column_names(options.by):
         raise errors.not_a_column_error("by", rule)
-    no_image_options = {} if images else {"mode": None, "broken": None}
-    store = CheckpointStore(path, options | {"infinite": infinite} | no_image_options)
+    store = CheckpointStore(path, options, images=isinstance(given, ImageScan))
     try:
         if isinstance(given, ImageScan):
-            return _resume_images(given, store, rule, infinite, options)
-        return _resume_files(given, store, rule, infinite, options)
+            return _resume_images(given, store, rule, options)
+        return _resume_files(given, store, rule, options)
     except BaseException:
         store.close()
         raise
@@ -105,20 +102,16 @@ def _expand_files(paths: Sequence[Any], rule: Rule) -> list[str]:
 
 
 def _resume_files(
-    given: list[str],
-    store: CheckpointStore,
-    rule: Rule,
-    infinite: Infinite,
-    options: dict[str, Any],
+    given: list[str], store: CheckpointStore, rule: Rule, options: FitOptions
 ) -> ResumedSource:
     diff = compare(given, store.files, PathMapper(store.path), rule, store.path)
     included = given if rule == "checkpoint" else _included_files(diff, store)
     watch = Watch()
     return ResumedSource(
-        _open_remaining(diff, store, options | {"watch": watch}),
+        _open_remaining(diff, store, options, watch),
         ReadPosition(diff.paths, diff.files, watch, store.path),
         store,
-        infinite=infinite,
+        infinite=options.infinite,
         before=_describe_skipped(diff, store.path),
         description=_describe_paths(included),
         nbytes=diff.nbytes,
@@ -126,21 +119,17 @@ def _resume_files(
 
 
 def _resume_images(
-    given: ImageScan,
-    store: CheckpointStore,
-    rule: Rule,
-    infinite: Infinite,
-    options: dict[str, Any],
+    given: ImageScan, store: CheckpointStore, rule: Rule, options: FitOptions
 ) -> ResumedSource:
     paths = [file.path for file in given]
     names = PathMapper(store.path)
     diff = compare(paths, store.files, names, rule, store.path, fingerprint_of=fingerprint_or_empty)
     positions = ImagePositions(diff, given, store.path)
     return ResumedImageSource(
-        open_source(given, resume_from=positions, **options),
+        open_source(given, options, remaining=positions),
         positions,
         store,
-        infinite=infinite,
+        infinite=options.infinite,
         before=_describe_skipped(diff, store.path),
         description=(
             given.description
@@ -151,16 +140,16 @@ def _resume_images(
     )
 
 
-def _open_remaining(diff: FileDiff, store: CheckpointStore, options: dict[str, Any]) -> Source:
+def _open_remaining(
+    diff: FileDiff, store: CheckpointStore, options: FitOptions, watch: Watch
+) -> Source:
     """Return a source of the remaining files, with the columns of the earlier runs."""
     known = None
     if store.fields is not None:
         known = ResumedSchema(store.path, tuple(Field(*field) for field in store.fields))
     if diff.paths or known is None:
-        return open_source(diff.paths or iter(()), resume_from=known, **options)
-    by = parse_by(options["by"])
-    selection = parse_selection(options["columns"], options["exclude"], options["weights"], by)
-    return TableSource([known], selection, description=store.path, resume_from=known)
+        return open_source(diff.paths or iter(()), options, resume_from=known, watch=watch)
+    return TableSource([known], options.selection, description=store.path, resume_from=known)
 
 
 def _included_files(diff: FileDiff, store: CheckpointStore) -> list[str]:

@@ -12,7 +12,7 @@ from evenly.fitting.parallel import run_tasks
 from evenly.fitting.resumed import ResumedSource
 from evenly.moments import GroupedMoments, Moments
 from evenly.progress import Progress, make_reporter
-from evenly.sources import Source
+from evenly.sources import FitOptions, Source
 from evenly.sources.images import ImageSource
 from evenly.sources.tables import ReadTask, TableSource
 from evenly.typing import Infinite
@@ -23,10 +23,7 @@ Report = Callable[[Block], None]
 
 def run_fit(
     source: Source,
-    infinite: Infinite,
-    threads: int | None,
-    *,
-    by: Any = None,
+    options: FitOptions,
     progress: Callable[[Progress], object] | None = None,
 ) -> Any:
     """Return the moments of a source, with every column of its first block.
@@ -35,11 +32,10 @@ def run_fit(
     ----------
     source
         The source, which is read once.
-    infinite, threads, progress
-        As in `evenly.fit`.
-    by
-        The keys that the rows are grouped by, for `GroupedMoments`. None: `Moments`.
+    options, progress
+        As in `evenly.fit`. With ``by=`` the result is a `GroupedMoments`.
     """
+    infinite, threads, by = options.infinite, options.threads, options.by
     report = make_reporter(progress, source)
     if isinstance(source, ResumedSource):
         return source.fit(report, threads)

@@ -14,7 +14,7 @@ from evenly.errors import ColumnError, DataError
 from evenly.moments.ingest import add_block, num_columns
 from evenly.moments.metadata import Metadata, merge_dtypes
 from evenly.moments.statistics import StatisticsMixin
-from evenly.sources import open_source
+from evenly.sources import ReadOptions, open_source
 from evenly.typing import Infinite
 
 
@@ -125,7 +125,9 @@ class Accumulator(StatisticsMixin):
         if isinstance(x, Block):
             blocks: Iterable[Block] = [x]
         else:
-            blocks = open_source(x, weights=weights, feature_axis=feature_axis).blocks()
+            blocks = open_source(
+                x, ReadOptions(weights=weights, feature_axis=feature_axis)
+            ).blocks()
         part = self.empty(self.columns or self.num_features)
         for block in blocks:
             part._add_block(block, infinite, threads)

@@ -21,7 +21,7 @@ from evenly.moments.ingest import add_grouped_block, num_columns
 from evenly.moments.metadata import GroupMetadata, merge_dtypes
 from evenly.moments.records import By
 from evenly.moments.statistics import StatisticsMixin
-from evenly.sources import open_source
+from evenly.sources import ReadOptions, open_source
 from evenly.sources.group_by import group_label
 from evenly.system.locks import ForkSafeLock
 from evenly.typing import Infinite
@@ -116,9 +116,9 @@ class GroupAccumulator(MomentsBase):
                 "no by=. Pass by=keys."
             )
         names = [*key_columns] if isinstance(key_columns, tuple) else key_columns
-        opened = open_source(
-            x, weights=weights, feature_axis=feature_axis, by=names if by is None else by
-        )
+        by = names if by is None else by
+        options = ReadOptions(weights=weights, feature_axis=feature_axis, by=by)
+        opened = open_source(x, options)
         part = type(self)(self._metadata._replace(sources=()))
         for block in opened.blocks():
             part._add_block(block, infinite, threads or 0)

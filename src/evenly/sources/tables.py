@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +74,11 @@ class Table(Protocol):
         """Yield the rows in order: the columns in `names`, then the keys in `keys`."""
 
 
+def is_table(x: object) -> TypeGuard[Table]:
+    """Return whether an object is a table, and not a source of arrays."""
+    return hasattr(x, "column_batches")
+
+
 class ColumnChunk(NamedTuple):
     """Some columns of a range of rows, and the batches to read."""
 
@@ -130,7 +135,7 @@ class TableSource:
     ----------
     tables
         At least one. Each is opened after the one before it has been read.
-    choice
+    selection
         The columns to fit.
     rows, nbytes
         The totals over all tables; None if unknown.
@@ -141,7 +146,7 @@ class TableSource:
     def __init__(
         self,
         tables: Iterable[Table],
-        choice: ColumnSelection,
+        selection: ColumnSelection,
         *,
         description: str,
         rows: int | None = None,
@@ -151,8 +156,8 @@ class TableSource:
         self._rest = iter(tables)
         self._first = next(self._rest)
         self._reference = resume_from or self._first
-        self._choice = choice
-        self._plan = resolve_columns(choice, self._reference.fields, self._reference.label)
+        self._selection = selection
+        self._plan = resolve_columns(selection, self._reference.fields, self._reference.label)
         self._missing_keys_logged = False
         self._late_types: dict[str, str] = {}  # kinds of columns that began with nulls only
         self.description = description
@@ -216,10 +221,10 @@ class TableSource:
         unseen = {f.name for f in self._reference.fields if f.kind == NULL} & set(self._plan.names)
         for table in chain([self._first], self._rest):
             if table is not self._reference:
-                check_same_schema(self._reference, table, self._choice, self._plan)
+                check_same_schema(self._reference, table, self._selection, self._plan)
             yield from read(table)
             unseen = self._unresolved_nulls(table, unseen)
-        if self._choice.columns is None:
+        if self._selection.columns is None:
             self.left_out |= dict.fromkeys(sorted(unseen), "no values")
 
     def _blocks_of(self, table: Table, what: ResolvedColumns) -> Iterator[Block]:
@@ -268,7 +273,7 @@ class TableSource:
         kinds = {field.name: field for field in table.fields}
         for name in sorted(unseen):
             if not kinds[name].is_numeric:
-                if self._choice.columns is not None:
+                if self._selection.columns is not None:
                     raise not_numeric_error(kinds[name], table.label)
                 self.left_out[name] = kinds[name].reason
             if kinds[name].kind != NULL:
@@ -308,7 +313,7 @@ def check_weights_column(
 
 
 def check_same_schema(
-    first: Table, table: Table, choice: ColumnSelection, what: ResolvedColumns
+    first: Table, table: Table, selection: ColumnSelection, what: ResolvedColumns
 ) -> None:
     """Check that a table has the same columns as the first one, in any order.
 
@@ -322,7 +327,7 @@ def check_same_schema(
     ours = {field.name: field for field in first.fields}
     theirs = {field.name: field for field in table.fields}
     wanted = {*what.names, *filter(None, [what.weights]), *what.by}
-    named = choice.columns is not None
+    named = selection.columns is not None
     missing = [name for name in ours if name not in theirs and (name in wanted or not named)]
     unknown = [] if named else [name for name in theirs if name not in ours]
     if missing or unknown:

@@ -9,11 +9,11 @@ from PIL import Image
 from skimage import data
 
 import evenly
-from evenly.sources.images import ImageOptions, ImageScan, from_files
+from evenly.sources import open_source
+from evenly.sources.images import ImageScan
 from evenly.sources.images.batch_buffer import _MAX_BATCH_BYTES, BatchBuilder, ThreadBuffer
 from evenly.sources.images.decode import jpeg_decoder
 from evenly.sources.images.image_file import ImageFile
-from evenly.sources.selection import ColumnSelection
 from image_files import encoded
 
 PHOTO = Image.fromarray(data.astronaut())
@@ -66,7 +66,7 @@ def test_task_sizes(tmp_path, monkeypatch):
     names = [str(tmp_path / f"{number:02}.jpg") for number in range(36)]
     for number, name in enumerate(names):
         Path(name).write_bytes(large if number < 3 else small)
-    tasks = from_files(ImageScan(names), ImageOptions(ColumnSelection())).tasks()
+    tasks = open_source(names).tasks()
     rows = [sum(len(batch.array) for batch in task) for task in tasks]  # by one thread
     assert rows == [*[512**2] * 3, *[n * 64**2 for n in (1, 16, 16)]]
 
@@ -80,7 +80,7 @@ def test_scan_of_more_files_than_cached(tmp_path, monkeypatch):
         monkeypatch.setattr("evenly.sources.images.scan._MAX_CACHED", limit)
         listing = ImageScan([tmp_path])
         assert listing.files == len(list(listing.image_files())) == len(list(listing)) == 7
-        assert listing.passed_over == {".txt": 2}
+        assert listing.skipped == {".txt": 2}
         assert evenly.fit(tmp_path) == expected
 
 

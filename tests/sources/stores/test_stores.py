@@ -11,8 +11,9 @@ import zarr
 
 import evenly
 from evenly.cli import main
-from evenly.sources import open_source
-from evenly.sources.stores import ReadOptions, array_source, is_stored
+from evenly.dispatch import is_stored
+from evenly.sources import ReadOptions, open_source
+from evenly.sources.stores import array_source
 
 X = np.arange(60.0).reshape(20, 3)
 

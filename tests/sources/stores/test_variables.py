@@ -10,7 +10,7 @@ import xarray
 import zarr
 
 import evenly
-from evenly.sources import open_source
+from evenly.sources import ReadOptions, open_source
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Consolidated metadata"),
@@ -55,7 +55,7 @@ def climate(request, tmp_path):
 
 def test_the_only_data_variable_is_fitted(climate):
     """Coordinates, their bounds, times and scalars are left out, and the result says so."""
-    source = open_source(climate, feature_axis=1)
+    source = open_source(climate, ReadOptions(feature_axis=1))
     assert evenly.fit(climate, feature_axis=1) == evenly.fit(T, feature_axis=1)
     left_out = {k: v.replace("datetime", "timestamp") for k, v in source.left_out.items()}
     assert left_out == {

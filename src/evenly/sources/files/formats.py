@@ -10,7 +10,7 @@ from evenly.sources.arrow_input import checked
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
 from evenly.sources.files.csv import CsvTable
-from evenly.sources.files.fingerprint import ChangeCheck
+from evenly.sources.files.fingerprint import ChangeCheck, Watch
 from evenly.sources.files.locate import (
     DATA_SUFFIXES,
     is_store,
@@ -69,12 +69,16 @@ class FileOpener:
 
     Parameters
     ----------
-    request
-        How to read arrays. Tables are selected from when they are read.
+    options
+        The options of the user. Columns of tables are selected when they are read.
+    watch
+        Records the state of each file before it is opened, to check for changes later. None:
+        each file is checked after it was read.
     """
 
-    def __init__(self, request: ReadOptions) -> None:
-        self._request = request
+    def __init__(self, options: ReadOptions, watch: Watch | None = None) -> None:
+        self._options = options
+        self._watch = watch
 
     def iter_tables(self, paths: Sequence[str]) -> Iterator[Any]:
         """Yield the contents of each file: a `Table`, or a source of arrays."""
@@ -92,8 +96,8 @@ class FileOpener:
         if is_database(path):
             yield open_database(path)
             return
-        if self._request.watch is not None:
-            self._request.watch.open(path)
+        if self._watch is not None:
+            self._watch.open(path)
         with decode_errors(redact_url(path), url=path):
             yield from self._open(path, redact_url(path))
 
@@ -127,7 +131,7 @@ class FileOpener:
                 keep = is_url(path)
                 yield self._open_seekable(file_format, raw, path, nbytes, partial(_check, check))
             elif file_format == "npy" and CAN_MAP and not is_url(path):
-                yield self._open_mapped(raw, label)
+                yield npy.open_mapped(raw, self._options, label=label)
             else:
                 stream = Stream(raw, label, decompressed(raw, head))
                 opened = self._open_stream(stream, path, label, nbytes)
@@ -140,7 +144,7 @@ class FileOpener:
                 raw.close()
 
     def _change_check(self, path: str, file: Any = None) -> ChangeCheck | None:
-        return None if self._request.watch else ChangeCheck(path, file)
+        return None if self._watch else ChangeCheck(path, file)
 
     def _open_seekable(
         self, file_format: str, raw: Any, path: str, nbytes: int | None, check: Callable[[], None]
@@ -152,7 +156,7 @@ class FileOpener:
 
     def _open_store(self, library: Any, root: Any, path: str, nbytes: int | None) -> Any:
         label = redact_url(path)
-        return open_store(library.Store(root, label, path), self._request, nbytes=nbytes)
+        return open_store(library.Store(root, label, path), self._options, nbytes=nbytes)
 
     def _open_archive(self, raw: Any, path: str, nbytes: int | None) -> Iterator[Any]:
         label = redact_url(path)
@@ -166,7 +170,7 @@ class FileOpener:
             yield self._open_store(zarr, zarr.open_path(path, label, path), path, nbytes)
             return
         if archives.is_npz(archive):
-            name = archives.selected_array(archive, self._request.select, label)
+            name = archives.selected_array(archive, self._options.select, label)
             stream = archives.member_stream(archive, name, raw, label)
             yield self._open_array(stream, label, nbytes)
             return
@@ -199,18 +203,7 @@ class FileOpener:
         return CsvTable(stream, label, nbytes, _TEXT[suffix])
 
     def _open_array(self, stream: Stream, label: str, nbytes: int | None) -> Any:
-        return npy.open_stream(
-            stream,
-            self._request.choice,
-            feature_axis=self._request.feature_axis,
-            label=label,
-            nbytes=nbytes,
-        )
-
-    def _open_mapped(self, raw: Any, label: str) -> Any:
-        return npy.open_mapped(
-            raw, self._request.choice, feature_axis=self._request.feature_axis, label=label
-        )
+        return npy.open_stream(stream, self._options, label=label, nbytes=nbytes)
 
 
 def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any]:

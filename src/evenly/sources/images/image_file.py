@@ -2,7 +2,6 @@
 
 import lzma
 import os
-import sys
 import threading
 import time
 import zipfile
@@ -62,12 +61,6 @@ def from_images(images: Iterable[Any]) -> Iterator[ImageFile]:
     """Yield Pillow images as `ImageFile` objects."""
     for number, image in enumerate(images):
         yield ImageFile(f"image {number}", partial(_identity, image), 0)
-
-
-def is_pillow_image(x: Any) -> bool:
-    """Return whether an object is a Pillow image, without importing Pillow."""
-    pillow = sys.modules.get("PIL.Image")
-    return pillow is not None and isinstance(x, pillow.Image)
 
 
 class Reader:

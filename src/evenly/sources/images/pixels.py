@@ -5,10 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from evenly.errors import DataError
 from evenly.sources.images.decode import UnreadableError, as_unreadable
 
-MODES = ("RGB", "L", "native")
 COLORS = ("red", "green", "blue")
 GRAY = ("grey",)
 FULL_SCALE = {"uint8": 255, "uint16": 65535}
@@ -44,15 +42,6 @@ class Pixels(NamedTuple):
 
     kind: str
     array: npt.NDArray[Any]
-
-
-def check_mode(mode: str) -> None:
-    """Check that a mode is valid."""
-    if mode not in MODES:
-        raise DataError(
-            f"mode must be one of {', '.join(map(repr, MODES))}. Received: {mode!r}. "
-            "'RGB' reads all images as color, 'L' as grayscale, 'native' as stored."
-        )
 
 
 def columns(kind: str, mode: str) -> tuple[tuple[str, ...], tuple[int, ...]]:

@@ -142,7 +142,7 @@ class ImageScan:
         The number of images and archives, and of tables.
     first
         The path of the first image or archive, and of the first table.
-    passed_over
+    skipped
         The number of other files by suffix, counted while the images are read.
     """
 
@@ -150,7 +150,7 @@ class ImageScan:
         self.sources = tuple(os.fspath(source) for source in sources)
         self.counts = {IMAGE: 0, TABLE: 0}
         self.first: dict[str, str] = {}
-        self.passed_over: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
         self._decisive: Entry | None = None  # the first image, else the first file
         self._cached = self._list()
 
@@ -169,18 +169,18 @@ class ImageScan:
         return self._decisive.kind in (IMAGE, TAR)
 
     def __iter__(self) -> Iterator[Entry]:
-        """Yield the images and archives; count other files by suffix in `passed_over`."""
+        """Yield the images and archives; count other files by suffix in `skipped`."""
         for file in self._all():
             if file.kind in _WANTED or file.named:
                 yield file
             else:
-                self.passed_over[suffixes_of(file.path)[0] or "no suffix"] += 1
+                self.skipped[suffixes_of(file.path)[0] or "no suffix"] += 1
 
     def image_files(self) -> Iterator[ImageFile]:
         """Yield the images in all files and archives."""
         for file in self:
             if file.kind in _ARCHIVES:
-                yield from iter_images(file.path, self.passed_over)
+                yield from iter_images(file.path, self.skipped)
             else:
                 yield from_path(file.path)
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby, islice
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 from evenly.block import Block
 from evenly.errors import DataError, SourceError
 from evenly.printable import printable
+from evenly.redaction import redact_url
+from evenly.sources.bit_depth import BitDepth
 from evenly.sources.images import image_file
 from evenly.sources.images.batch_buffer import BatchBuilder, DecodedBatch, ThreadBuffer
 from evenly.sources.images.decode import (
@@ -24,60 +26,15 @@ from evenly.sources.images.decode import (
 )
 from evenly.sources.images.image_file import ImageFile, Reader
 from evenly.sources.images.image_file import read as read_image
-from evenly.sources.images.pixels import COLORS, GRAY, check_mode, columns, pixels
+from evenly.sources.images.pixels import COLORS, GRAY, columns, pixels
 from evenly.sources.images.scan import ImageScan
 from evenly.sources.images.summary import ImageSummary, format_skipped
-from evenly.sources.selection import NUMBER, ColumnSelection, Field, resolve_columns
+from evenly.sources.opener import SourceOpener
+from evenly.sources.options import ReadOptions
+from evenly.sources.selection import NUMBER, Field, resolve_columns
 from evenly.system.errors import system_error
 
 _log = logging.getLogger("evenly")
-
-
-@dataclass(slots=True)
-class ImageOptions:
-    """The options of the user for all images of a fit.
-
-    Attributes
-    ----------
-    choice
-        The selected columns.
-    mode
-        ``"RGB"``, ``"L"`` or ``"native"``; see ``docs/images.md``.
-    broken
-        ``"skip"`` or ``"error"``: how to handle images that cannot be read.
-    depth
-        The dtype of the first block of `ImageSource.blocks`.
-    """
-
-    choice: ColumnSelection
-    mode: str = "RGB"
-    broken: str = "skip"
-    depth: str = ""
-
-    def __post_init__(self) -> None:
-        check_mode(self.mode)
-        if self.broken not in ("skip", "error"):
-            raise DataError(
-                f"broken must be 'skip' or 'error'. Received: {self.broken!r}. 'skip' counts and "
-                "names images that cannot be read, 'error' stops at the first."
-            )
-
-    def check_depth(self, block: Block) -> None:
-        """Check that all images in batches have the same bit depth.
-
-        Raises
-        ------
-        DataError
-            If there are both 8-bit and 16-bit images.
-        """
-        dtype = block.dtypes[0]
-        self.depth = self.depth or dtype
-        if dtype != self.depth:
-            raise DataError(
-                "All images in batches must have the same bit depth. "
-                f"Received: {block.label} of {dtype}, "
-                f"after others of {self.depth}. Pass a list, a folder or an archive of them."
-            )
 
 
 _MAX_TASK_SIZE = 16
@@ -95,7 +52,7 @@ class ImageSource:
     ----------
     iter_files
         Yield the images; called when they are read.
-    rule
+    options
         The options of the user.
     description
         The name of the source, for messages.
@@ -103,6 +60,8 @@ class ImageSource:
         Return the total size in bytes; called only if it is needed.
     skipped
         Counter of the files that are not images by suffix.
+    bit_depth
+        Checks the images that `blocks` yields.
     counted
         Called by any thread with each image that was read and its number of rows.
     """
@@ -112,34 +71,34 @@ class ImageSource:
     def __init__(
         self,
         iter_files: Callable[[], Iterable[ImageFile]],
-        rule: ImageOptions,
+        options: ReadOptions,
         *,
         description: str,
+        bit_depth: BitDepth | None = None,
         nbytes: Callable[[], int | None] = lambda: None,
         skipped: Any = None,
         counted: Callable[[ImageFile, int], object] | None = None,
     ) -> None:
-        reject_weights_and_keys(description, rule.choice.weights, rule.choice.by or None)
+        selection = options.selection
+        reject_weights_and_keys(description, selection.weights, selection.by or None)
         self._pillow = pillow()
         self._decoder = jpeg_decoder()
         self._reader = Reader()
         self._buffer = ThreadBuffer()
         self._task_size = 1  # images of the next task
         self._iter_files = iter_files
-        self._rule = rule
+        self._selection = selection
+        self._broken = options.broken
+        self._bit_depth = bit_depth or BitDepth()
         self._nbytes = nbytes
         self._skipped = {} if skipped is None else skipped
         self._counted = counted
+        self.mode = options.mode
         self.description = description
         self.left_out: dict[str, str] = {}
         self.summary = ImageSummary()
-        known = {"RGB": COLORS, "L": GRAY}.get(rule.mode)
+        known = {"RGB": COLORS, "L": GRAY}.get(options.mode)
         self.names = known and self.chosen(known)
-
-    @property
-    def mode(self) -> str:
-        """The mode in which images are read."""
-        return self._rule.mode
 
     @property
     def nbytes(self) -> int | None:
@@ -155,7 +114,7 @@ class ImageSource:
             If there is no column with a selected name.
         """
         fields = [Field(name, NUMBER) for name in names]
-        return resolve_columns(self._rule.choice, fields, self.description).names
+        return resolve_columns(self._selection, fields, self.description).names
 
     def tasks(self) -> Generator[Iterable[DecodedBatch]]:
         """Yield tasks of a few images each."""
@@ -176,7 +135,7 @@ class ImageSource:
         for image in self._iter_files():
             for batch in self._decode_images([image]):
                 block = self._to_block(batch)
-                self._rule.check_depth(block)
+                self._bit_depth.check(block)
                 yield block
         for warning in self.summary.warnings():
             _log.warning("%s: %s", printable(self.description), printable(warning))
@@ -283,7 +242,7 @@ class ImageSource:
         yield DecodedBatch(kind, array, image.label, nbytes, image.archive)
 
     def _on_broken(self, label: str, reason: str) -> None:
-        if self._rule.broken == "error":
+        if self._broken == "error":
             raise SourceError(
                 f"Every image must be readable. Received: {label}: {reason}. Fix or remove it, "
                 "or pass broken='skip' to skip, count and name images that cannot be read."
@@ -299,40 +258,48 @@ def _group_by_archive(image_files: Iterable[ImageFile]) -> Iterator[Iterator[Ima
     return (group for _, group in groupby(image_files, lambda image: image.archive))
 
 
-def from_files(scan: ImageScan, rule: ImageOptions, resume_from: Any = None) -> ImageSource:
-    """Return the images in files, folders, patterns and archives as a source.
+def open_images(images: Any, label: str, opener: SourceOpener) -> ImageSource:
+    """Open one Pillow image, or a list of them."""
+    opener.check_no_select(images)
+    if isinstance(images, list | tuple):
+        label = f"a list of {len(images):,} images"
+    else:
+        images = [images]
+    return ImageSource(
+        lambda: image_file.from_images(images),
+        opener.options,
+        description=label,
+        bit_depth=opener.bit_depth,
+    )
 
-    Parameters
-    ----------
-    resume_from
-        The `ImagePositions` of files that were partly read before; only the rest is read.
+
+def open_scan(scan: ImageScan, label: str, opener: SourceOpener) -> ImageSource:
+    """Open the images in files, folders, patterns and archives.
 
     Raises
     ------
     MissingExtraError
         If Pillow is not installed.
     """
-    if resume_from is not None:
+    opener.check_no_select(redact_url(scan.sources[0]))
+    remaining = opener.remaining
+    if remaining is None:
         return ImageSource(
-            resume_from.image_files,
-            rule,
-            description=resume_from.listing.description,
-            nbytes=resume_from.nbytes,
-            skipped=resume_from.listing.passed_over,
-            counted=resume_from.count,
+            scan.image_files,
+            opener.options,
+            description=scan.description,
+            nbytes=scan.nbytes,
+            skipped=scan.skipped,
+            bit_depth=opener.bit_depth,
         )
     return ImageSource(
-        scan.image_files,
-        rule,
+        remaining.image_files,
+        opener.options,
         description=scan.description,
-        nbytes=scan.nbytes,
-        skipped=scan.passed_over,
+        nbytes=remaining.nbytes,
+        skipped=scan.skipped,
+        counted=remaining.count,
     )
-
-
-def from_memory(images: Iterable[Any], rule: ImageOptions, description: str) -> ImageSource:
-    """Return Pillow images as a source."""
-    return ImageSource(lambda: image_file.from_images(images), rule, description=description)
 
 
 def reject_weights_and_keys(description: str, weights: object, by: object) -> None:

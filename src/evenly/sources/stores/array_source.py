@@ -26,7 +26,7 @@ class ChunkedSource:
     ----------
     array
         The array.
-    request
+    options
         The options of the user.
     label
         The name of the array, for messages.
@@ -43,7 +43,7 @@ class ChunkedSource:
     def __init__(
         self,
         array: StoredArray,
-        request: ReadOptions,
+        options: ReadOptions,
         *,
         label: str,
         nbytes: int | None = None,
@@ -53,14 +53,14 @@ class ChunkedSource:
         check_dtype(array.dtype, label)
         shape = tuple(array.shape)
         self._array = array
-        self._axis, number = resolve_feature_axis(shape, request.feature_axis, label)
-        self._selected = resolve_positions(request.choice, number, label)
+        self._axis, number = resolve_feature_axis(shape, options.feature_axis, label)
+        self._selected = resolve_positions(options.selection, number, label)
         self._slices = plan_slices(
             shape,
             array.chunks,
             itemsize=array.dtype.itemsize,
             feature_axis=self._axis if len(shape) > 1 else None,
-            in_order=request.in_order,
+            in_order=options.in_order,
         )
         self._label = label if self._slices.in_order else f"{label}, in the order of its chunks"
         self.description = f"{label} of shape {shape}"

@@ -13,7 +13,7 @@ from evenly.sources.stores.tables import ArraysTable, RecordsTable
 from evenly.sources.stores.variables import Store, Variable
 
 
-def open_store(store: Store, request: ReadOptions, *, nbytes: int | None = None) -> Any:
+def open_store(store: Store, options: ReadOptions, *, nbytes: int | None = None) -> Any:
     """Open variables of a store as a source or a `Table`.
 
     They are the first of these that applies:
@@ -35,27 +35,27 @@ def open_store(store: Store, request: ReadOptions, *, nbytes: int | None = None)
     SourceError
         If there are no variables at all.
     """
-    variables, label = _select(store, request)
+    variables, label = _select(store, options)
     fields = {name: variable.field(name) for name, variable in variables.items()}
-    named = [name for name in _names_in(request.choice) if name in variables]
+    named = [name for name in _names_in(options.selection) if name in variables]
     numeric = [name for name in variables if _is_fitted(variables[name], fields[name])]
     candidates = list(variables) if len(variables) == 1 else numeric
     if len(candidates) == 1 and not named:
         name = candidates[0]
         left_out = {other: fields[other].reason for other in variables if other != name}
         path = f"{label}/{name}" if name else label
-        return _open_one(variables[name], request, path, nbytes, left_out)
-    if request.choice.columns is None and numeric:
+        return _open_one(variables[name], options, path, nbytes, left_out)
+    if options.selection.columns is None and numeric:
         _check_columns({n: variables[n] for n in numeric if n not in named}, label)
-    for name in _read_names(request.choice):
+    for name in _read_names(options.selection):
         if name in variables:
             _ = variables[name].decoded  # raises its own error
-    return ArraysTable(variables, request, label=label, nbytes=nbytes)
+    return ArraysTable(variables, options, label=label, nbytes=nbytes)
 
 
 def _open_one(
     variable: Variable,
-    request: ReadOptions,
+    options: ReadOptions,
     label: str,
     nbytes: int | None,
     left_out: dict[str, str],
@@ -64,20 +64,20 @@ def _open_one(
     if array.dtype.names is not None:
         return RecordsTable(array, label=label, nbytes=nbytes)
     return ChunkedSource(
-        array, request, label=label, nbytes=nbytes, dims=variable.dims, left_out=left_out
+        array, options, label=label, nbytes=nbytes, dims=variable.dims, left_out=left_out
     )
 
 
-def _select(store: Store, request: ReadOptions) -> tuple[Mapping[str, Variable], str]:
+def _select(store: Store, options: ReadOptions) -> tuple[Mapping[str, Variable], str]:
     """Return the variables that `select` and `columns` choose from, and where they are.
 
     If all columns are named, no other variables are opened.
     """
-    select = request.select
+    select = options.select
     path = "/".join(map(str, select if isinstance(select, tuple | list) else (select,)))
     path = "" if select is None else path.strip("/")
     label = f"{store.label}/{path}" if path else store.label
-    named = _find_named(store, path, request.choice)
+    named = _find_named(store, path, options.selection)
     if named is not None:
         return named, label
     variables = store.find(path)

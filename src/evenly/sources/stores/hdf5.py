@@ -1,7 +1,6 @@
 """Read HDF5 datasets and groups; NetCDF 4 files are HDF5 as well."""
 
 import os
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,12 +23,6 @@ _NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 
 _RENAMED = "_nc4_non_coord_"
 """NetCDF's prefix of a variable that has the name of a dimension, but not that axis."""
-
-
-def matches(x: Any) -> bool:
-    """Return whether an object is an h5py dataset, group or file."""
-    h5py = sys.modules.get("h5py")
-    return h5py is not None and isinstance(x, h5py.Dataset | h5py.Group)
 
 
 def open_path(file: Any, label: str, url: str = "") -> Any:

@@ -29,17 +29,17 @@ class ArraysTable:
     def __init__(
         self,
         variables: Mapping[str, Variable],
-        request: ReadOptions,
+        options: ReadOptions,
         *,
         label: str,
         nbytes: int | None,
     ) -> None:
         self._variables = dict(variables)
-        self._in_order = request.in_order
-        self._weights = request.choice.weights
+        self._in_order = options.in_order
+        self._weights = options.selection.weights
         self.label = label
         self.fields = tuple(variable.field(name) for name, variable in variables.items())
-        self.row_axes = self._find_axes(request.choice)
+        self.row_axes = self._find_axes(options.selection)
         self.rows = None if self.row_axes is None else math.prod(self.row_axes.shape)
         self.nbytes = nbytes
 

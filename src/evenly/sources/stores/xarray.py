@@ -1,6 +1,5 @@
 """Read xarray DataArrays and Datasets block by block, without loading them at once."""
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,12 +8,6 @@ import numpy.typing as npt
 
 from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.variables import Variable, with_roles
-
-
-def matches(x: Any) -> bool:
-    """Return whether an object is an xarray DataArray or Dataset."""
-    xarray = sys.modules.get("xarray")
-    return xarray is not None and isinstance(x, xarray.DataArray | xarray.Dataset)
 
 
 def label_of(x: Any) -> str:

@@ -1,6 +1,5 @@
 """Read Zarr arrays and groups from folders, zip files and fsspec URLs."""
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,17 +13,8 @@ from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.stored_array import check_slices
 from evenly.sources.stores.variables import Variable, with_roles
 
-MARKS = ("zarr.json", ".zgroup", ".zarray")
-"""The metadata files at the root of a store, for Zarr versions 3 and 2."""
-
 _DIMENSIONS = "_ARRAY_DIMENSIONS"
 """The attribute in which xarray and NetCDF-C store the names of axes in Zarr version 2."""
-
-
-def matches(x: Any) -> bool:
-    """Return whether an object is a Zarr array or group."""
-    zarr = sys.modules.get("zarr")
-    return zarr is not None and isinstance(x, zarr.Array | zarr.Group)
 
 
 def open_path(path: str, label: str, url: str = "") -> Any:
