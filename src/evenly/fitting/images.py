@@ -87,7 +87,7 @@ class ImageAccumulator:
         if part is None:
             self._check_bands(batch)
             part = self._parts[key] = Moments.empty()
-        part.update(batch.array, infinite=self._infinite, threads=1)
+        part.update(batch.block(), infinite=self._infinite, threads=1)
 
     def _check_bands(self, batch: DecodedBatch) -> None:
         """Check that all images have the same columns; with ``mode="native"`` they may differ."""

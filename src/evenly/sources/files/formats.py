@@ -21,6 +21,7 @@ from evenly.sources.files.locate import (
 )
 from evenly.sources.files.mapped_file import CAN_MAP
 from evenly.sources.files.parquet import ParquetTable
+from evenly.sources.files.recordings import recording_error_text, recording_of
 from evenly.sources.files.streams import Stream, decompressed
 from evenly.sources.options import ReadOptions
 from evenly.sources.read_errors import decode_errors, empty_file_error
@@ -179,7 +180,7 @@ class FileOpener:
 
     def _open_stream(self, stream: Stream, name: str, label: str, nbytes: int | None) -> Any:
         """Return the table or array in a sequential stream: CSV, an Arrow stream or NPY."""
-        head = stream.peek(8)
+        head = stream.peek(12)
         if not head:
             raise empty_file_error(label)
         file_format = _detect_format(head)
@@ -241,6 +242,10 @@ def _detect_format(head: bytes) -> str | None:
 
 
 def _unknown_format_error(label: str, suffix: str, head: bytes) -> SourceError:
+    found = recording_of(head)
+    if found:
+        return SourceError(recording_error_text(label, found))
+    head = head[:8]
     if suffix in _BINARY:
         return SourceError(
             f"A {suffix} file must be {_BINARY[suffix]}. Received: {label}, which begins with "

@@ -12,8 +12,10 @@ from evenly import extras
 from evenly.errors import SourceError, suggest
 from evenly.redaction import redact_url
 from evenly.sources.files.folders import is_store_folder
+from evenly.sources.files.recordings import is_recording, recording_error_text
 from evenly.sources.files.remote import RemoteFile
 from evenly.sources.files.search import Entry, Search
+from evenly.sources.files.table_logs import check_paths, check_remote_pattern
 from evenly.sources.read_errors import decode_errors, read_error, unreadable_error
 from evenly.sources.sql.url import is_database
 from evenly.sources.urls import is_pattern, names_in, with_path
@@ -214,6 +216,8 @@ def expand_url(url: str, is_wanted: Callable[[str], bool] = is_data_file) -> lis
     with open_errors(url):
         filesystem, inner = filesystem_of(url)
         if is_pattern(url):
+            if not url.startswith(("http://", "https://")):  # it has no folders
+                check_remote_pattern(filesystem, inner, redact_url(url))
             matches = [with_path(url, inner, str(path)) for path in filesystem.glob(inner)]
             if not matches and not filesystem.exists(inner):
                 raise _no_match_error(url)
@@ -261,6 +265,7 @@ def _list_remote_folder(
     paths = [str(path) for path in sorted(filesystem.find(inner))]
     root = inner.rstrip("/")
     relative = [path[len(root) :].lstrip("/") for path in paths]
+    check_paths(redact_url(url), relative)
     kept = [path for path, name in zip(paths, relative, strict=True) if is_wanted(name)]
     if not kept:
         raise _empty_folder_error(url, relative)
@@ -285,6 +290,8 @@ def _data_files(source: str, entries: Iterable[Entry]) -> list[str]:
 
 def _empty_folder_error(folder: str, files: list[str], otherwise: str = "nothing") -> SourceError:
     contents = ", ".join(map(repr, files[:5])) or otherwise
+    if files and all(map(is_recording, files)):
+        return SourceError(recording_error_text(redact_url(folder), f"a folder of {contents}"))
     return SourceError(
         f"A folder must hold data files ({' '.join(DATA_SUFFIXES)}, compressed or not) or images "
         f"({' '.join((*IMAGE_SUFFIXES, '.tar'))}). "

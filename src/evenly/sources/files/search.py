@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from evenly.sources.files.folders import Identity, identity, is_store_folder, scan
 from evenly.sources.files.patterns import last_steps, match_entries, matcher
+from evenly.sources.files.table_logs import check_folder
 
 NamePredicate = Callable[[str], object]
 """Return whether a file in a folder belongs to the source, by its name."""
@@ -60,6 +61,7 @@ class Search:
         self._predicates: dict[Identity, list[NamePredicate]] = {}  # by folder, already applied
         self._links: list[Entry] = []  # links to files; resolved after all folders are known
         self._targets: set[Identity] = set()  # targets of links that were yielded
+        self._checked: set[str] = set()  # folders that are not tables with a log
 
     def below(self, folders: Iterable[str]) -> Iterator[Entry]:
         """Yield the files below folders, at any depth, in arbitrary order.
@@ -105,6 +107,7 @@ class Search:
         if is_store_folder(folder):
             yield Entry(folder, "table", named)
             return
+        self._check_logs(folder, parents=named)
         for entry in scan(folder):
             name = entry.name
             if self._is_hidden(name):
@@ -122,6 +125,7 @@ class Search:
 
     def _match_files(self, base: str, step: str, folders: list[str]) -> Iterator[Entry]:
         """Yield the files in a folder that match the last step; add folders to `folders`."""
+        self._check_logs(base, parents=True)
         for name, is_link, is_folder in match_entries(base, step):
             path = os.path.join(base, name)
             if is_folder:
@@ -132,6 +136,16 @@ class Search:
                 self._links.append(entry)
             else:
                 yield entry
+
+    def _check_logs(self, folder: str, *, parents: bool) -> None:
+        """Check that a folder is not a table with a log, or a part of one."""
+        path = os.path.abspath(folder)
+        while path not in self._checked:
+            self._checked.add(path)
+            check_folder(path, folder if path == os.path.abspath(folder) else path)
+            if not parents:
+                return
+            path = os.path.dirname(path)
 
     def _add_predicate(self, folder: str, predicate: NamePredicate) -> bool:
         """Record that a predicate was applied to a folder; return whether it is new."""

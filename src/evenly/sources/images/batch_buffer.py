@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Block
+from evenly.sources.fill_values import column_of
 from evenly.sources.images.image_file import ImageFile
 
 _MAX_BATCH_BYTES = 768 << 10
@@ -41,7 +42,15 @@ class DecodedBatch(NamedTuple):
 
     def block(self) -> Block:
         """Return the bands as a block, without names."""
-        return Block(None, self.array, label=self.label, nbytes=self.nbytes)
+        return Block(None, self.data, label=self.label, nbytes=self.nbytes)
+
+    @property
+    def data(self) -> Any:
+        """The pixels as the data of a block: columns if some pixels have no value."""
+        if not isinstance(self.array, np.ma.MaskedArray):
+            return self.array
+        bands = self.array.reshape(len(self.array), -1)
+        return tuple(column_of(bands[:, band]) for band in range(bands.shape[1]))
 
 
 _CACHE_LINE, _OFFSET = 64, 16

@@ -7,6 +7,7 @@ from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from evenly.block import Block
 from evenly.errors import DataError, SourceError
@@ -29,6 +30,7 @@ from evenly.sources.images.image_file import read as read_image
 from evenly.sources.images.pixels import COLORS, GRAY, columns, pixels
 from evenly.sources.images.scan import ImageScan
 from evenly.sources.images.summary import ImageSummary, format_skipped
+from evenly.sources.images.tiff import is_tiff, read_tiff
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
 from evenly.sources.selection import NUMBER, Field, resolve_columns
@@ -154,8 +156,11 @@ class ImageSource:
     def _to_block(self, batch: DecodedBatch) -> Block:
         names, indices = columns(batch.kind, self.mode)
         chosen = self.chosen(names)
-        bands = batch.array.reshape(len(batch.array), -1)
         order = [indices[names.index(name)] for name in chosen]
+        data = batch.data
+        if isinstance(data, tuple):
+            return replace(batch.block(), names=chosen, data=tuple(data[band] for band in order))
+        bands = data.reshape(len(data), -1)
         return replace(batch.block(), names=chosen, data=np.ascontiguousarray(bands[:, order]))
 
     def _decode_images(self, image_files: Iterable[ImageFile]) -> Iterator[DecodedBatch]:
@@ -229,17 +234,28 @@ class ImageSource:
     ) -> Iterator[DecodedBatch]:
         """Decode and count one image with Pillow; yield it if it can be read."""
         try:
-            decoded = decode(self._pillow, content)
-            kind, array = pixels(decoded.image, self.mode)
+            kind, array, multi_frame, truncated_depth = self._pixels_of(content)
         except UnreadableError as reason:
             self._on_broken(image.label, str(reason))
             return
         self.summary.count(
-            kind, multi_frame=decoded.multi_frame, truncated_depth=decoded.truncated_depth
+            kind,
+            multi_frame=multi_frame,
+            truncated_depth=truncated_depth,
+            is_tiff=is_tiff(content),
         )
         if self._counted is not None:
             self._counted(image, len(array))
         yield DecodedBatch(kind, array, image.label, nbytes, image.archive)
+
+    def _pixels_of(self, content: Any) -> tuple[str, npt.NDArray[Any], bool, bool]:
+        """Return the kind and the pixels of an image, and what is not read of it."""
+        found = read_tiff(self._pillow, content, self.mode) if is_tiff(content) else None
+        if found is not None:
+            return found.kind, found.array, found.multi_frame, False
+        decoded = decode(self._pillow, content)
+        kind, array = pixels(decoded.image, self.mode)
+        return kind, array, decoded.multi_frame, decoded.truncated_depth
 
     def _on_broken(self, label: str, reason: str) -> None:
         if self._broken == "error":

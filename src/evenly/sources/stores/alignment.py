@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from evenly.block import GroupKeys
 from evenly.errors import DataError
+from evenly.sources.fill_values import column_of
 from evenly.sources.group_keys import factorize_column, factorize_named
 from evenly.sources.stores.chunking import Slices
-from evenly.sources.stores.decoded_array import column_of
 from evenly.sources.stores.stored_array import StoredArray
 from evenly.sources.stores.variables import Variable
 
@@ -100,7 +100,7 @@ def common_chunks(arrays: Sequence[AlignedArray], axes: int) -> tuple[int, ...] 
 def keys_of(values: npt.NDArray[Any], shape: tuple[int, ...], name: str, label: str) -> GroupKeys:
     """Return the group keys of a block, repeated along axes of length 1."""
     if isinstance(values, np.ma.MaskedArray):
-        keys = factorize_column(column_of(values, values.shape))
+        keys = factorize_column(column_of(values))
     else:
         keys = factorize_named(values.reshape(-1), name, label)
     return GroupKeys(

@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from evenly.block import Block
 from evenly.sources.arrays import check_dtype, resolve_feature_axis, take_columns, to_native
+from evenly.sources.fill_values import column_of
 from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.row_weights import RowAxes
 from evenly.sources.selection import resolve_positions
 from evenly.sources.stores.chunking import plan_slices
-from evenly.sources.stores.decoded_array import column_of, log_remarks
+from evenly.sources.stores.decoded_array import log_remarks
 from evenly.sources.stores.stored_array import StoredArray
 
 
@@ -105,4 +106,4 @@ def _block_data(values: npt.NDArray[Any], axis: int) -> Any:
     if not isinstance(values, np.ma.MaskedArray):
         return to_native(values)
     columns = [values] if values.ndim == 1 else np.moveaxis(values, axis, 0)
-    return tuple(column_of(column, column.shape) for column in columns)
+    return tuple(column_of(column) for column in columns)

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from evenly.sources.fill_values import value_in
+
 ENCODING = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned")
 VALID = ("valid_min", "valid_max", "valid_range")
 ATTRIBUTES = (*ENCODING, *VALID, "units", "coordinates", "bounds", "climatology")
@@ -169,30 +171,15 @@ def _number_in_text(text: str) -> Any:
 
 
 def _to_stored(value: Any, stored: np.dtype[Any], integers: np.dtype[Any]) -> Iterable[Any]:
-    """Yield the value of the dtype of the variable that a fill value stands for, if there is one.
+    """Yield the value of the dtype `integers` that a fill value stands for, if there is one.
 
-    A float is rounded to the precision of the variable. An integer variable has no value for a
-    fraction, or for a number that is out of range. NaN is missing without being declared.
+    With ``_Unsigned``, a value of the stored dtype stands for the value with the same bits.
     """
-    if np.isnan(value):
-        return
-    if integers.kind == "f":
-        with np.errstate(over="ignore"):
-            rounded = integers.newbyteorder("=").type(value)
-        if np.isinf(rounded) == np.isinf(value):
-            yield rounded.item()
-    elif value == np.floor(value) and not np.isinf(value):
-        number = int(value)
-        if number not in _range(integers) and number in _range(stored):
-            number %= 2 ** (8 * stored.itemsize)  # the same bits as an unsigned integer
-            number -= 2 ** (8 * stored.itemsize) if integers.kind == "i" else 0
-        if number in _range(integers):
-            yield number
-
-
-def _range(dtype: np.dtype[Any]) -> range:
-    limits = np.iinfo(dtype)
-    return range(int(limits.min), int(limits.max) + 1)
+    found = value_in(value, integers)
+    if found is None and integers != stored and (found := value_in(value, stored)) is not None:
+        found = np.array(found, stored).view(integers).item()
+    if found is not None:
+        yield found
 
 
 def _masked_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.block import Column, mask_to_validity
 from evenly.printable import printable
-from evenly.sources.arrays import to_native
+from evenly.sources.fill_values import find_values
 from evenly.sources.stores.cf import Encoding, ValidRange
 from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.stored_array import StoredArray
@@ -42,7 +41,7 @@ class DecodedArray:
     def read(self, slices: Slices) -> npt.NDArray[Any]:
         """Return the decoded values in a range of each axis."""
         stored = self._array.read(slices).view(self._encoding.integers)
-        missing = _find(stored, self._encoding.fills)
+        missing = find_values(stored, self._encoding.fills)
         decoded = self._decode(stored, missing)
         valid = self._encoding.valid
         if valid is not None:
@@ -76,29 +75,11 @@ class DecodedArray:
         return values
 
 
-def column_of(values: npt.NDArray[Any], shape: tuple[int, ...]) -> Column:
-    """Return the values of a block as a column, repeated along axes of length 1."""
-    if isinstance(values, np.ma.MaskedArray):
-        present = np.broadcast_to(~np.ma.getmaskarray(values), shape).reshape(-1)
-        whole = np.broadcast_to(values.data, shape).reshape(-1)
-        return Column(to_native(whole), mask_to_validity(present))
-    return Column(to_native(np.broadcast_to(values, shape).reshape(-1)))
-
-
 def log_remarks(arrays: Iterable[StoredArray]) -> None:
     """Warn about suspect values of arrays that were read."""
     for array in arrays:
         if isinstance(array, DecodedArray) and (remark := array.remark()):
             _log.warning("%s", printable(remark))
-
-
-def _find(values: npt.NDArray[Any], fills: tuple[Any, ...]) -> npt.NDArray[np.bool_] | None:
-    """Return which values are fill values; None if there are no fill values."""
-    found = None
-    for fill in fills:
-        matches = values == values.dtype.type(fill)
-        found = matches if found is None else found | matches
-    return found
 
 
 def _count_outside(values: npt.NDArray[Any], valid: ValidRange, missing: Any) -> int:

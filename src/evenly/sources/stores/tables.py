@@ -8,13 +8,14 @@ from typing import Any
 import numpy.typing as npt
 
 from evenly.sources.arrays import StructuredTable, field_of
+from evenly.sources.fill_values import column_of
 from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.row_weights import RowAxes
 from evenly.sources.selection import ColumnSelection, Field
 from evenly.sources.stores.alignment import AlignedArray, align, common_chunks, keys_of
 from evenly.sources.stores.chunking import Slices, plan_slices
-from evenly.sources.stores.decoded_array import column_of, log_remarks
+from evenly.sources.stores.decoded_array import log_remarks
 from evenly.sources.stores.stored_array import StoredArray
 from evenly.sources.stores.variables import Variable
 from evenly.sources.tables import ColumnBatch
