@@ -15,7 +15,7 @@ from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
 from evenly.sources import ReadOptions, open_source
 from evenly.sources.files.formats import tables
-from evenly.sources.files.locate import expand, suffixes_of
+from evenly.sources.files.locate import expand_all, suffixes_of
 from evenly.sources.images import ImageScan
 from evenly.system.atomic import atomic_file
 
@@ -100,7 +100,7 @@ def input_files(source: str) -> list[str]:
             f"{redact_url(source)}. Normalize them when they are loaded: `evenly show` prints the "
             "line transforms.Normalize(...) for this."
         )
-    return expand(source)
+    return expand_all([source])
 
 
 def _batches(source: str, moments: Moments | GroupedMoments, feature_axis: int) -> Iterator[Any]:

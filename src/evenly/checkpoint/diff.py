@@ -85,7 +85,7 @@ def compare(
     if outside := [file for file in incomplete if not names.is_below(file.path)]:
         raise incomplete_error(outside, names, checkpoint)
     unfinished = {file.path: names.path(file.path) for file in incomplete}
-    paths, files, skipped = FileList(), [], 0
+    paths, files, skipped = FileList(partitions=getattr(given, "partitions", None)), [], 0
     missing_by_identity = {_identity(file): file for file in missing}
     for stored, path in (unfinished | given_paths).items():
         now, file = fingerprint_of(path), known.get(stored)

@@ -11,7 +11,7 @@ NUMBER, NULL = "number", "null"
 NameOrIndex = TypeVar("NameOrIndex", str, int)
 
 _TEMPORAL = ("timestamp", "date", "time", "duration")
-_DESCRIPTIVE = ("index", "coordinate", "bounds")
+_DESCRIPTIVE = ("index", "coordinate", "bounds", "partition")
 """Kinds of numeric columns that describe rows, and are fitted only if they are named."""
 
 
@@ -44,7 +44,8 @@ class Field:
     @property
     def is_selectable(self) -> bool:
         """Whether the column can be fitted if it is named: times are integers in their unit."""
-        return self.is_numeric or self.reason in (*_TEMPORAL, *_DESCRIPTIVE)
+        is_named = self.reason in (*_TEMPORAL, *_DESCRIPTIVE)
+        return self.is_numeric or (is_named and self.kind != "partition[string]")
 
 
 @dataclass(slots=True, frozen=True)

@@ -1,10 +1,12 @@
 """Detect a file's format by its first bytes, or else by its suffix, and open it."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from evenly.errors import SourceError
+from evenly.errors import SourceError, format_names
+from evenly.printable import printable
 from evenly.redaction import redact_url
 from evenly.sources.arrow_input import checked
 from evenly.sources.files import archives, arrow_ipc, npy
@@ -13,6 +15,7 @@ from evenly.sources.files.csv import CsvTable
 from evenly.sources.files.fingerprint import ChangeCheck, Watch
 from evenly.sources.files.locate import (
     DATA_SUFFIXES,
+    FileList,
     is_store,
     is_url,
     open_file,
@@ -21,13 +24,20 @@ from evenly.sources.files.locate import (
 )
 from evenly.sources.files.mapped_file import CAN_MAP
 from evenly.sources.files.parquet import ParquetTable
+from evenly.sources.files.partitioned_table import with_partition
+from evenly.sources.files.partitions import Partitions
 from evenly.sources.files.recordings import recording_error_text, recording_of
 from evenly.sources.files.streams import Stream, decompressed
 from evenly.sources.options import ReadOptions
 from evenly.sources.read_errors import decode_errors, empty_file_error
 from evenly.sources.sql import is_database, open_database
 from evenly.sources.stores import hdf5, open_store, zarr
-from evenly.sources.tables import Table
+from evenly.sources.stores.tables import ArraysTable, RecordsTable
+from evenly.sources.tables import Table, is_table
+
+_log = logging.getLogger("evenly")
+
+_ARRAYS = ArraysTable, RecordsTable
 
 _MAGIC = {
     b"PAR1": "parquet",
@@ -75,16 +85,42 @@ class FileOpener:
     watch
         Records the state of each file before it is opened, to check for changes later. None:
         each file is checked after it was read.
+    partitions
+        The columns in the names of folders.
     """
 
-    def __init__(self, options: ReadOptions, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        options: ReadOptions,
+        watch: Watch | None = None,
+        partitions: Partitions | None = None,
+    ) -> None:
         self._options = options
         self._watch = watch
+        self._partitions = partitions or Partitions({})
+        self._has_warned = False
 
     def iter_tables(self, paths: Sequence[str]) -> Iterator[Any]:
         """Yield the contents of each file: a `Table`, or a source of arrays."""
         for path in paths:
-            yield from self.open(path)
+            for opened in self.open(path):
+                yield self._with_partition(opened, path)
+
+    def _with_partition(self, opened: Any, path: str) -> Any:
+        """Return a table with the columns of its partition, and other contents unchanged."""
+        if not self._partitions or not is_table(opened) or isinstance(opened, _ARRAYS):
+            return opened
+        own = {field.name for field in opened.fields}
+        both = [field.name for field in self._partitions.fields if field.name in own]
+        if both and not self._has_warned:
+            self._has_warned = True
+            _log.warning(
+                "%s has the columns %s, which are also in the names of folders; the values in "
+                "the files are read.",
+                printable(opened.label),
+                printable(format_names(both)),
+            )
+        return with_partition(opened, self._partitions.fields, self._partitions.values(path))
 
     def open(self, path: str) -> Iterator[Any]:
         """Yield the contents of one file; an archive can hold several tables.
@@ -220,15 +256,24 @@ def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any
     SourceError
         If a file does not hold a table.
     """
-    for table in FileOpener(ReadOptions()).iter_tables(paths):
-        if isinstance(table, CsvTable):
-            yield from table.text(list(numbers))
-        elif hasattr(table, "batches"):
-            for batch in table.batches([field.name for field in table.fields]):
-                yield checked(batch, table.label, SourceError, full=True)
-        else:
-            name = getattr(table, "description", None) or table.label
-            raise SourceError(f"A file must be Parquet, Arrow or CSV. Received: {name}.")
+    partitions = paths.partitions if isinstance(paths, FileList) else Partitions({})
+    opener = FileOpener(ReadOptions())
+    for path in paths:
+        for table in opener.open(path):
+            for batch in _record_batches(table, list(numbers)):
+                yield partitions.add_to(batch, path)
+
+
+def _record_batches(table: Any, numbers: list[str]) -> Iterator[Any]:
+    """Yield the record batches of a table in a file."""
+    if isinstance(table, CsvTable):
+        yield from table.text(numbers)
+    elif hasattr(table, "batches"):
+        for batch in table.batches([field.name for field in table.fields]):
+            yield checked(batch, table.label, SourceError, full=True)
+    else:
+        name = getattr(table, "description", None) or table.label
+        raise SourceError(f"A file must be Parquet, Arrow or CSV. Received: {name}.")
 
 
 def _check(check: ChangeCheck | None) -> None:

@@ -12,6 +12,7 @@ from evenly import extras
 from evenly.errors import SourceError, suggest
 from evenly.redaction import redact_url
 from evenly.sources.files.folders import is_store_folder
+from evenly.sources.files.partitions import Partitions, find_partitions
 from evenly.sources.files.recordings import is_recording, recording_error_text
 from evenly.sources.files.remote import RemoteFile
 from evenly.sources.files.search import Entry, Search
@@ -40,7 +41,17 @@ _SUFFIXES = (
 
 
 class FileList(list[str]):
-    """Files that have been expanded already; each remote lookup is a slow request."""
+    """Files that have been expanded already; each remote lookup is a slow request.
+
+    Attributes
+    ----------
+    partitions
+        The columns in the names of their folders.
+    """
+
+    def __init__(self, files: Iterable[str] = (), partitions: Partitions | None = None) -> None:
+        super().__init__(files)
+        self.partitions = partitions or Partitions({})
 
 
 def is_path(x: Any) -> bool:
@@ -96,11 +107,13 @@ def is_store(path: str) -> bool:
     return is_store_folder(path)
 
 
-def expand_all(sources: Iterable[str | os.PathLike[str]]) -> list[str]:
+def expand_all(sources: Iterable[str | os.PathLike[str]]) -> FileList:
     """Return the files that several sources stand for, in order."""
     if isinstance(sources, FileList):
         return sources
-    return FileList(file for source in sources for file in expand(source))
+    found = [(os.fspath(source), expand(source)) for source in sources]
+    files = [file for _, part in found for file in part]
+    return FileList(files, find_partitions((s, part) for s, part in found if part != [s]))
 
 
 def open_file(path: str) -> BinaryIO:

@@ -26,7 +26,7 @@ def open_paths(x: Path | Sequence[Path], label: str, opener: SourceOpener) -> So
     files = expand_all(paths)
     sizes = [size_of(path) for path in files]
     nbytes = None if None in sizes else sum(filter(None, sizes))
-    parts = FileOpener(opener.options, opener.watch).iter_tables(files)
+    parts = FileOpener(opener.options, opener.watch, files.partitions).iter_tables(files)
     first = next(parts)
     rows = first.rows if len(files) == 1 and suffixes_of(files[0])[0] != ".zip" else None
     everything = chain([first], parts)
