@@ -1,6 +1,6 @@
 """Normalize a file into another one, in chunks and atomically."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -14,9 +14,9 @@ from evenly.progress import Progress
 from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
 from evenly.sources import ReadOptions, open_source
+from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.formats import tables
-from evenly.sources.files.locate import expand_all, suffixes_of
-from evenly.sources.images import ImageScan
+from evenly.sources.scan import FileScan
 from evenly.system.atomic import atomic_file
 
 _CHUNK_VALUES = 2**22
@@ -65,13 +65,42 @@ def apply(
     SourceError
         When the file cannot be read, or the output cannot be written.
     """
+    check_suffix(output)
+    apply_files(
+        moments,
+        source,
+        scan_tables(source),
+        output,
+        unknown=unknown,
+        inverse=inverse,
+        dtype=dtype,
+        missing=missing,
+        feature_axis=feature_axis,
+        progress=progress,
+    )
+
+
+def apply_files(
+    moments: Moments | GroupedMoments,
+    source: str,
+    files: Sequence[FileRef],
+    output: str,
+    *,
+    unknown: str = "error",
+    inverse: bool = False,
+    dtype: str | None = None,
+    missing: str = "keep",
+    feature_axis: int = -1,
+    progress: Callable[[Progress], object] | None = None,
+) -> None:
+    """Normalize the files of a source; see `apply` and `scan_tables`."""
     suffix = check_suffix(output)
     function = moments.denormalize if inverse else moments.normalize
     options: dict[str, Any] = {} if inverse else {"missing": missing}
     label = redact_url(source)
     current = Progress(0, None, 0, None, label)
     with atomic_file(output) as file, open_sink(file, suffix) as sink:
-        for batch in _batches(source, moments, feature_axis):
+        for batch in _batches(source, files, moments, feature_axis):
             if isinstance(moments, GroupedMoments):
                 options |= {"by": keys_from_batch(batch, moments), "unknown": unknown}
             sink.write(function(batch, dtype=dtype, feature_axis=feature_axis, **options))
@@ -84,7 +113,7 @@ def apply(
             raise no_rows_error(label)
 
 
-def input_files(source: str) -> list[str]:
+def scan_tables(source: str) -> list[FileRef]:
     """Return the files of a source that can be normalized.
 
     Raises
@@ -94,22 +123,27 @@ def input_files(source: str) -> list[str]:
     SourceError
         When there is no file.
     """
-    if ImageScan([source]).has_images:
+    scan = FileScan([source])
+    if scan.has_images:
         raise UnsupportedTypeError(
             "Images cannot be rewritten, since a PNG file has no negative values. Received: "
             f"{redact_url(source)}. Normalize them when they are loaded: `evenly show` prints the "
             "line transforms.Normalize(...) for this."
         )
-    return expand_all([source])
+    return scan.tables()
 
 
-def _batches(source: str, moments: Moments | GroupedMoments, feature_axis: int) -> Iterator[Any]:
+def _batches(
+    source: str,
+    files: Sequence[FileRef],
+    moments: Moments | GroupedMoments,
+    feature_axis: int,
+) -> Iterator[Any]:
     """Yield the record batches of the source, or arrays of a few megabytes."""
-    paths = input_files(source)
-    if suffixes_of(paths[0])[0] not in (".npy", ".npz"):
-        yield from tables(paths, numbers=moments.columns or ())
+    if files[0].suffix not in (".npy", ".npz"):
+        yield from tables(files, numbers=moments.columns or ())
         return
-    array_source = open_source(source, ReadOptions(feature_axis=feature_axis))
+    array_source = open_source(files, ReadOptions(feature_axis=feature_axis))
     if array_source.names is not None:
         raise UnsupportedTypeError(
             "An NPY file to be normalized must hold an array without named fields. Received: "

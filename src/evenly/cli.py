@@ -19,6 +19,7 @@ from evenly.redaction import redact_url
 if TYPE_CHECKING:
     from evenly.moments import GroupedMoments, Moments
 
+ARRAY_SUFFIXES = (".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc")
 Names = tuple[str, ...]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -159,25 +160,25 @@ def fit(
     from evenly.fitting.resume import open_resumed
     from evenly.report.progress_bar import ProgressBar
     from evenly.sources import FitOptions, open_source
-    from evenly.sources.files.locate import expand_all
-    from evenly.sources.images import scan_images
+    from evenly.sources.scan import FileScan
 
-    images = scan_images(sources)
-    paths = expand_all(sources) if images is None else list(sources)
+    scan = FileScan(sources)
+    files = [] if scan.decide() == "images" else scan.tables()
     for file in (output, checkpoint, update):
-        _check_statistics(file, paths)
+        _check_statistics(file, [file.path for file in files] or sources)
     _check_output(output, list(filter(None, [checkpoint, update])))
-    source: Any = images or (list(sources) if len(sources) > 1 else sources[0])
+    arrays = bool(files) and files[0].suffix in ARRAY_SUFFIXES
     options = FitOptions(
-        columns=_parse_columns(columns, paths) or None,
-        exclude=_parse_columns(exclude, paths),
+        columns=_parse_columns(columns, arrays) or None,
+        exclude=_parse_columns(exclude, arrays),
         broken="error" if strict else "skip",
         by=_parse_by(by),
         **others,
     )
     if checkpoint or update:
-        source = open_resumed(source, checkpoint, update, options=options)
-    source = open_source(source, options)
+        source: Any = open_resumed(scan, checkpoint, update, options=options)
+    else:
+        source = open_source(scan, options)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
         moments = fit_opened(source, options, progress)
     _save_and_print(moments, output, quiet)
@@ -242,8 +243,7 @@ def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any
     statistics of its group. The file is read and written in chunks, and OUT is replaced only
     when it is complete.
     """
-    from evenly.apply import apply as apply_file
-    from evenly.apply import input_files
+    from evenly.apply import apply_files, scan_tables
     from evenly.moments import load
     from evenly.report.progress_bar import ProgressBar
 
@@ -251,10 +251,11 @@ def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any
         raise click.UsageError(
             "--missing cannot be used with --inverse, which keeps missing values."
         )
-    _check_output(output, [statistics, *input_files(source)])
+    files = scan_tables(source)
+    _check_output(output, [statistics, *(file.path for file in files)])
     moments = load(statistics)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
-        apply_file(moments, source, output, progress=progress, **options)
+        apply_files(moments, source, files, output, progress=progress, **options)
 
 
 @evenly.command()
@@ -295,11 +296,8 @@ def _parse_by(by: Names) -> str | list[str] | None:
     return None if not by else by[0] if len(by) == 1 else list(by)
 
 
-def _parse_columns(columns: Names, paths: Sequence[str]) -> tuple[str | int, ...]:
-    """Return column names, as positions if the data are an array."""
-    from evenly.sources.files.locate import suffixes_of
-
-    arrays = suffixes_of(paths[0])[0] in (".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc")
+def _parse_columns(columns: Names, arrays: bool) -> tuple[str | int, ...]:
+    """Return column names, as positions if the data are arrays."""
     return tuple(int(name) if arrays and name.isdecimal() else name for name in columns)
 
 

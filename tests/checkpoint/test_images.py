@@ -14,7 +14,9 @@ from assertions import same
 from csv_files import ledger, refused
 from evenly.checkpoint.signals import InterruptRequest
 from evenly.cli import main
+from evenly.fit import fit_opened
 from evenly.fitting.resume import open_resumed
+from evenly.sources import FitOptions
 from evenly.sources.images import source as image_source
 from image_files import collection, encoded, noise, write_folder, write_tar, write_zip
 from simulated_crash import lives, raising, save_everywhere
@@ -401,11 +403,10 @@ def test_the_output_is_that_of_one_run(photos, state, tmp_path, capsys):
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 
 
-def test_who_opens_it_asks_for_what_is_odd(photos, state, caplog):
+def test_caller_that_opens_a_source_reports_its_warnings(photos, state, caplog):
     (photos / "broken.jpg").write_bytes(b"")
-    options = {"columns": None, "exclude": (), "weights": None, "select": None, "by": None}
-    source = open_resumed(photos, state, **options, feature_axis=-1, mode="RGB", broken="skip")
+    source = open_resumed(photos, state, options=FitOptions())
     with caplog.at_level(logging.WARNING, "evenly"):
-        evenly.fit(source)
+        fit_opened(source, FitOptions())
     assert caplog.messages == []
     assert source.summary.broken == 1

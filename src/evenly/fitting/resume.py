@@ -15,13 +15,15 @@ from evenly.fitting.resumed import ResumedSource
 from evenly.fitting.resumed_images import ResumedImageSource
 from evenly.redaction import redact_url
 from evenly.sources import FitOptions, Source, open_source
+from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.fingerprint import Watch, fingerprint_or_empty
-from evenly.sources.files.locate import expand_all, is_store, is_url
+from evenly.sources.files.locate import scan as scan_path
+from evenly.sources.files.partitions import Partitions
 from evenly.sources.group_by import is_column_names
-from evenly.sources.images import ImageScan, scan_images
+from evenly.sources.scan import FileScan
 from evenly.sources.selection import Field
-from evenly.sources.sql import is_database
 from evenly.sources.tables import ResumedSchema, TableSource
+from evenly.sources.urls import is_url
 
 
 def open_resumed(
@@ -57,21 +59,18 @@ def open_resumed(
     path, rule = _path_and_rule(checkpoint, update)
     if is_url(path):
         raise errors.remote_error(path)
-    given: ImageScan | list[str]
-    if isinstance(source, ImageScan):
-        given = source
-    else:
-        paths = _check_paths(source, rule)
-        given = scan_images(paths) or _expand_files(paths, rule)
+    scan = source if isinstance(source, FileScan) else FileScan(_check_paths(source, rule))
+    images = scan.decide() == "images"
+    files = [] if images else _check_fingerprints(scan.tables(), rule)
     if options.has_weights_array:
         raise errors.not_a_column_error("weights", rule)
     if options.by is not None and not is_column_names(options.by):
         raise errors.not_a_column_error("by", rule)
-    store = CheckpointStore(path, options, images=isinstance(given, ImageScan))
+    store = CheckpointStore(path, options, images=images)
     try:
-        if isinstance(given, ImageScan):
-            return _resume_images(given, store, rule, options)
-        return _resume_files(given, store, rule, options)
+        if images:
+            return _resume_images(scan, store, rule, options)
+        return _resume_files(files, store, rule, options)
     except BaseException:
         store.close()
         raise
@@ -93,22 +92,23 @@ def _check_paths(source: Any, rule: Rule) -> Sequence[Any]:
     return paths
 
 
-def _expand_files(paths: Sequence[Any], rule: Rule) -> list[str]:
-    files = expand_all(paths)
-    for path in files:
-        if is_database(path) or (is_url(path) and is_store(path)):
-            raise errors.no_fingerprint_error(path, rule)
+def _check_fingerprints(files: list[FileRef], rule: Rule) -> list[FileRef]:
+    """Return the files, after checking that changes of each can be detected."""
+    for file in files:
+        if file.kind == "database" or (file.kind == "store" and file.is_url):
+            raise errors.no_fingerprint_error(file.path, rule)
     return files
 
 
 def _resume_files(
-    given: list[str], store: CheckpointStore, rule: Rule, options: FitOptions
+    given: list[FileRef], store: CheckpointStore, rule: Rule, options: FitOptions
 ) -> ResumedSource:
-    diff = compare(given, store.files, PathMapper(store.path), rule, store.path)
-    included = given if rule == "checkpoint" else _included_files(diff, store)
+    paths = [file.path for file in given]
+    diff = compare(paths, store.files, PathMapper(store.path), rule, store.path)
+    included = paths if rule == "checkpoint" else _included_files(diff, store)
     watch = Watch()
     return ResumedSource(
-        _open_remaining(diff, store, options, watch),
+        _open_remaining(_refs(diff.paths, given), store, options, watch),
         ReadPosition(diff.paths, diff.files, watch, store.path),
         store,
         infinite=options.infinite,
@@ -119,20 +119,20 @@ def _resume_files(
 
 
 def _resume_images(
-    given: ImageScan, store: CheckpointStore, rule: Rule, options: FitOptions
+    scan: FileScan, store: CheckpointStore, rule: Rule, options: FitOptions
 ) -> ResumedSource:
-    paths = [file.path for file in given]
+    paths = [file.path for file in scan.images()]
     names = PathMapper(store.path)
     diff = compare(paths, store.files, names, rule, store.path, fingerprint_of=fingerprint_or_empty)
-    positions = ImagePositions(diff, given, store.path)
+    positions = ImagePositions(diff, scan, store.path)
     return ResumedImageSource(
-        open_source(given, options, remaining=positions),
+        open_source(scan, options, remaining=positions),
         positions,
         store,
         infinite=options.infinite,
         before=_describe_skipped(diff, store.path),
         description=(
-            given.description
+            scan.description
             if rule == "checkpoint"
             else _describe_paths(_included_files(diff, store))
         ),
@@ -140,15 +140,26 @@ def _resume_images(
     )
 
 
+def _refs(paths: Sequence[str], given: Sequence[FileRef]) -> list[FileRef]:
+    """Return the files to read; one that was partly read may not be given again."""
+    by_path = {file.path: file for file in given}
+    columns = given[0].partition if given else ()
+    partitions = Partitions({column.name: column.is_integer for column in columns})
+    return [
+        by_path.get(path) or next(scan_path(path))._replace(partition=partitions.of(path))
+        for path in paths
+    ]
+
+
 def _open_remaining(
-    diff: FileDiff, store: CheckpointStore, options: FitOptions, watch: Watch
+    files: list[FileRef], store: CheckpointStore, options: FitOptions, watch: Watch
 ) -> Source:
     """Return a source of the remaining files, with the columns of the earlier runs."""
     known = None
     if store.fields is not None:
         known = ResumedSchema(store.path, tuple(Field(*field) for field in store.fields))
-    if diff.paths or known is None:
-        return open_source(diff.paths or iter(()), options, resume_from=known, watch=watch)
+    if files or known is None:
+        return open_source(files or iter(()), options, resume_from=known, watch=watch)
     return TableSource([known], options.selection, description=store.path, resume_from=known)
 
 

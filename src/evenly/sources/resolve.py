@@ -23,8 +23,9 @@ from evenly.dispatch import (
     is_stored,
 )
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.images import ImageScan
+from evenly.sources.files.file_ref import FileRef
 from evenly.sources.opener import SourceOpener
+from evenly.sources.scan import FileScan
 from evenly.sources.source import Source
 
 Open: TypeAlias = Callable[[Any, str, SourceOpener], Source]
@@ -47,9 +48,14 @@ class Reader(NamedTuple):
     open: str
 
 
+def _is_file(x: object) -> bool:
+    return isinstance(x, FileRef)
+
+
 READERS = (
     Reader(lambda x: engine_of(x) is not None, "refusals.refuse_collection"),  # may be an array
-    Reader(lambda x: isinstance(x, ImageScan), "images.open_scan"),
+    Reader(lambda x: isinstance(x, FileScan), "files.source.open_scan"),
+    Reader(partial(is_list_of, matches=_is_file), "files.source.open_files"),
     Reader(is_path, "files.source.open_paths"),  # a text is iterable
     Reader(is_pillow_image, "images.open_images"),  # has __array_interface__
     Reader(is_stored, "stores.open_stored"),  # an xarray Dataset is a mapping

@@ -128,6 +128,14 @@ class ChunkedTable(Table, Protocol):
         """Yield chunks in order; each has some consecutive columns of `names`."""
 
 
+@runtime_checkable
+class RecordBatchTable(Table, Protocol):
+    """A table whose columns of any type can be read as PyArrow record batches."""
+
+    def batches(self, names: list[str]) -> Iterator[Any]:
+        """Yield record batches with some columns."""
+
+
 class TableSource:
     """A source of the blocks of one or several tables.
 

@@ -168,7 +168,7 @@ def test_value_that_does_not_fit_the_others():
     from evenly.sources.files.partitions import Partitions
 
     with pytest.raises(evenly.DataError, match=r"must be integers in all folders.*year=x"):
-        Partitions({"year": True}).values("year=x/a.csv")
+        Partitions({"year": True}).of("year=x/a.csv")
 
 
 def test_stores_and_arrays_have_no_partitions(tmp_path):

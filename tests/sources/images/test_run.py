@@ -10,10 +10,10 @@ from skimage import data
 
 import evenly
 from evenly.sources import open_source
-from evenly.sources.images import ImageScan
 from evenly.sources.images.batch_buffer import _MAX_BATCH_BYTES, BatchBuilder, ThreadBuffer
 from evenly.sources.images.decode import jpeg_decoder
 from evenly.sources.images.image_file import ImageFile
+from evenly.sources.scan import FileScan
 from image_files import encoded
 
 PHOTO = Image.fromarray(data.astronaut())
@@ -77,10 +77,10 @@ def test_scan_of_more_files_than_cached(tmp_path, monkeypatch):
     (tmp_path / "notes.txt").write_text("no image")
     expected = evenly.fit(tmp_path)
     for limit in (3, 7, 8):
-        monkeypatch.setattr("evenly.sources.images.scan._MAX_CACHED", limit)
-        listing = ImageScan([tmp_path])
-        assert listing.files == len(list(listing.image_files())) == len(list(listing)) == 7
-        assert listing.skipped == {".txt": 2}
+        monkeypatch.setattr("evenly.sources.scan._MAX_CACHED", limit)
+        scan = FileScan([tmp_path])
+        assert scan.files == len(list(scan.image_files())) == len(list(scan.images())) == 7
+        assert scan.skipped == {".txt": 2}
         assert evenly.fit(tmp_path) == expected
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from evenly.errors import ColumnError, DataError, SourceError, format_names, suggest
+from evenly.sources.files.file_ref import is_data_file
 from evenly.sources.files.folders import STORE_MARKS
-from evenly.sources.files.locate import is_data_file
 from evenly.sources.files.streams import Stream
 from evenly.sources.read_errors import decode_errors
 from evenly.sources.size_limits import check_size, max_member_bytes

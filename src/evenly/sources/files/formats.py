@@ -1,39 +1,32 @@
 """Detect a file's format by its first bytes, or else by its suffix, and open it."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from evenly.errors import SourceError, format_names
 from evenly.printable import printable
-from evenly.redaction import redact_url
 from evenly.sources.arrow_input import checked
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
 from evenly.sources.files.csv import CsvTable
+from evenly.sources.files.file_ref import DATA_SUFFIXES, FileRef, suffixes_of
 from evenly.sources.files.fingerprint import ChangeCheck, Watch
-from evenly.sources.files.locate import (
-    DATA_SUFFIXES,
-    FileList,
-    is_store,
-    is_url,
-    open_file,
-    size_of,
-    suffixes_of,
-)
+from evenly.sources.files.locate import open_file
 from evenly.sources.files.mapped_file import CAN_MAP
 from evenly.sources.files.parquet import ParquetTable
 from evenly.sources.files.partitioned_table import with_partition
-from evenly.sources.files.partitions import Partitions
+from evenly.sources.files.partitions import add_to_batch
 from evenly.sources.files.recordings import recording_error_text, recording_of
 from evenly.sources.files.streams import Stream, decompressed
 from evenly.sources.options import ReadOptions
 from evenly.sources.read_errors import decode_errors, empty_file_error
-from evenly.sources.sql import is_database, open_database
+from evenly.sources.source import Source
+from evenly.sources.sql import open_database
 from evenly.sources.stores import hdf5, open_store, zarr
 from evenly.sources.stores.tables import ArraysTable, RecordsTable
-from evenly.sources.tables import Table, is_table
+from evenly.sources.tables import RecordBatchTable, Table, is_table
 
 _log = logging.getLogger("evenly")
 
@@ -85,33 +78,25 @@ class FileOpener:
     watch
         Records the state of each file before it is opened, to check for changes later. None:
         each file is checked after it was read.
-    partitions
-        The columns in the names of folders.
     """
 
-    def __init__(
-        self,
-        options: ReadOptions,
-        watch: Watch | None = None,
-        partitions: Partitions | None = None,
-    ) -> None:
+    def __init__(self, options: ReadOptions, watch: Watch | None = None) -> None:
         self._options = options
         self._watch = watch
-        self._partitions = partitions or Partitions({})
         self._has_warned = False
 
-    def iter_tables(self, paths: Sequence[str]) -> Iterator[Any]:
+    def iter_tables(self, files: Iterable[FileRef]) -> Iterator[Table | Source]:
         """Yield the contents of each file: a `Table`, or a source of arrays."""
-        for path in paths:
-            for opened in self.open(path):
-                yield self._with_partition(opened, path)
+        for file in files:
+            for opened in self.open(file):
+                yield self._with_partition(opened, file)
 
-    def _with_partition(self, opened: Any, path: str) -> Any:
+    def _with_partition(self, opened: Table | Source, file: FileRef) -> Table | Source:
         """Return a table with the columns of its partition, and other contents unchanged."""
-        if not self._partitions or not is_table(opened) or isinstance(opened, _ARRAYS):
+        if not file.partition or not is_table(opened) or isinstance(opened, _ARRAYS):
             return opened
         own = {field.name for field in opened.fields}
-        both = [field.name for field in self._partitions.fields if field.name in own]
+        both = [column.name for column in file.partition if column.name in own]
         if both and not self._has_warned:
             self._has_warned = True
             _log.warning(
@@ -120,9 +105,9 @@ class FileOpener:
                 printable(opened.label),
                 printable(format_names(both)),
             )
-        return with_partition(opened, self._partitions.fields, self._partitions.values(path))
+        return with_partition(opened, file.partition)
 
-    def open(self, path: str) -> Iterator[Any]:
+    def open(self, file: FileRef) -> Iterator[Table | Source]:
         """Yield the contents of one file; an archive can hold several tables.
 
         Raises
@@ -130,48 +115,50 @@ class FileOpener:
         SourceError
             If the file is missing, empty, or in an unknown format.
         """
-        if is_database(path):
-            yield open_database(path)
+        if file.kind == "database":
+            yield open_database(file.path)
             return
         if self._watch is not None:
-            self._watch.open(path)
-        with decode_errors(redact_url(path), url=path):
-            yield from self._open(path, redact_url(path))
+            self._watch.open(file.path)
+        with decode_errors(file.label, url=file.path):
+            yield from self._open_store_path(file) if file.kind == "store" else self._open(file)
 
-    def _open(self, path: str, label: str) -> Iterator[Any]:
-        if is_store(path):
-            check = None if is_url(path) else self._change_check(path)
-            yield self._open_store(zarr, zarr.open_path(path, label, path), path, None)
-            _check(check)
-            return
-        check = self._change_check(path) if is_url(path) else None
-        nbytes = check.size if check else size_of(path)
-        if nbytes == 0:
-            raise empty_file_error(label)
-        raw = open_file(path)
+    def _open_store_path(self, file: FileRef) -> Iterator[Table | Source]:
+        check = None if file.is_url else self._change_check(file.path)
+        root = zarr.open_path(file.path, file.label, file.path)
+        yield self._open_store(zarr, root, file, None)
+        _check(check)
+
+    def _open(self, file: FileRef) -> Iterator[Table | Source]:
+        check = self._change_check(file.path) if file.is_url else None
+        if check is not None and check.size == 0:
+            raise empty_file_error(file.label)
+        raw = open_file(file.path)
         keep = False
-        check = check or self._change_check(path, raw)
+        check = check or self._change_check(file.path, raw)
         try:
+            nbytes = check.size if check else self._watched_size(file.path)
+            if nbytes == 0:
+                raise empty_file_error(file.label)
             head = raw.read(12)
             raw.seek(0)
             file_format = "DuckDB" if head[8:] == b"DUCK" else _detect_format(head)
             if file_format == "zip":
-                yield from self._open_archive(raw, path, nbytes)
+                yield from self._open_archive(raw, file, nbytes)
             elif file_format == "HDF5":
-                keep = is_url(path)
-                yield self._open_store(
-                    hdf5, hdf5.open_path(raw if keep else path, label, path), path, nbytes
-                )
+                keep = file.is_url
+                root = hdf5.open_path(raw if keep else file.path, file.label, file.path)
+                yield self._open_store(hdf5, root, file, nbytes)
             elif file_format in _REJECTED:
-                raise SourceError(_REJECTED[file_format].format(label))
+                raise SourceError(_REJECTED[file_format].format(file.label))
             elif file_format in ("parquet", "ipc file"):
-                keep = is_url(path)
-                yield self._open_seekable(file_format, raw, path, nbytes, partial(_check, check))
-            elif file_format == "npy" and CAN_MAP and not is_url(path):
-                yield npy.open_mapped(raw, self._options, label=label)
+                keep = file.is_url
+                yield self._open_seekable(file_format, raw, file, nbytes, partial(_check, check))
+            elif file_format == "npy" and CAN_MAP and not file.is_url:
+                yield npy.open_mapped(raw, self._options, label=file.label)
             else:
-                stream = Stream(raw, label, decompressed(raw, head))
-                opened = self._open_stream(stream, path, label, nbytes)
+                stream = Stream(raw, file.label, decompressed(raw, head))
+                opened = self._open_stream(stream, file.suffix, file.label, nbytes)
                 keep = True  # the stream closes it
                 yield opened
             if check is not None:
@@ -180,41 +167,58 @@ class FileOpener:
             if not keep:
                 raw.close()
 
+    def _watched_size(self, path: str) -> int | None:
+        """Return the size of a file when the watch recorded it."""
+        opened = self._watch and self._watch.opened(path)
+        return opened.bytes if opened else None
+
     def _change_check(self, path: str, file: Any = None) -> ChangeCheck | None:
         return None if self._watch else ChangeCheck(path, file)
 
     def _open_seekable(
-        self, file_format: str, raw: Any, path: str, nbytes: int | None, check: Callable[[], None]
+        self,
+        file_format: str,
+        raw: Any,
+        file: FileRef,
+        nbytes: int | None,
+        check: Callable[[], None],
     ) -> Table:
-        file = raw if is_url(path) else path
+        opened = raw if file.is_url else file.path
         if file_format == "parquet":
-            return ParquetTable(file, redact_url(path), nbytes, check)
-        return IpcFileTable(file, redact_url(path), nbytes)
+            return ParquetTable(opened, file.label, nbytes, check)
+        return IpcFileTable(opened, file.label, nbytes)
 
-    def _open_store(self, library: Any, root: Any, path: str, nbytes: int | None) -> Any:
-        label = redact_url(path)
-        return open_store(library.Store(root, label, path), self._options, nbytes=nbytes)
+    def _open_store(
+        self, library: Any, root: Any, file: FileRef, nbytes: int | None
+    ) -> Table | Source:
+        store = library.Store(root, file.label, file.path)
+        return open_store(store, self._options, nbytes=nbytes)
 
-    def _open_archive(self, raw: Any, path: str, nbytes: int | None) -> Iterator[Any]:
-        label = redact_url(path)
+    def _open_archive(
+        self, raw: Any, file: FileRef, nbytes: int | None
+    ) -> Iterator[Table | Source]:
+        label = file.label
         archive = archives.open_archive(raw, label)
         if archives.is_zarr(archive):
-            if is_url(path):
+            if file.is_url:
                 raise SourceError(
                     "A zipped Zarr store must be a local file. "
                     f"Received: {label}. Download it, or unzip it on the remote side."
                 )
-            yield self._open_store(zarr, zarr.open_path(path, label, path), path, nbytes)
+            root = zarr.open_path(file.path, label, file.path)
+            yield self._open_store(zarr, root, file, nbytes)
             return
         if archives.is_npz(archive):
             name = archives.selected_array(archive, self._options.select, label)
             stream = archives.member_stream(archive, name, raw, label)
-            yield self._open_array(stream, label, nbytes)
+            yield npy.open_stream(stream, self._options, label=label, nbytes=nbytes)
             return
         for name, member_label, stream in archives.iter_members(archive, raw, label):
-            yield self._open_stream(stream, name, member_label, nbytes)
+            yield self._open_stream(stream, suffixes_of(name)[0], member_label, nbytes)
 
-    def _open_stream(self, stream: Stream, name: str, label: str, nbytes: int | None) -> Any:
+    def _open_stream(
+        self, stream: Stream, suffix: str, label: str, nbytes: int | None
+    ) -> Table | Source:
         """Return the table or array in a sequential stream: CSV, an Arrow stream or NPY."""
         head = stream.peek(12)
         if not head:
@@ -226,7 +230,7 @@ class FileOpener:
                 "Convert it, with an old pyarrow for example."
             )
         if file_format == "npy":
-            return self._open_array(stream, label, nbytes)
+            return npy.open_stream(stream, self._options, label=label, nbytes=nbytes)
         if file_format == "ipc stream":
             return IpcStreamTable(stream, label, nbytes)
         if file_format is not None:
@@ -234,16 +238,12 @@ class FileOpener:
                 "Only CSV, NPY and Arrow streams can be read from compressed and zipped files. "
                 f"Received: {label}, which is {file_format}. Decompress it first."
             )
-        suffix, _ = suffixes_of(name)
         if suffix not in _TEXT:
             raise _unknown_format_error(label, suffix, head)
         return CsvTable(stream, label, nbytes, _TEXT[suffix])
 
-    def _open_array(self, stream: Stream, label: str, nbytes: int | None) -> Any:
-        return npy.open_stream(stream, self._options, label=label, nbytes=nbytes)
 
-
-def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any]:
+def tables(files: Iterable[FileRef], *, numbers: Iterable[str] = ()) -> Iterator[Any]:
     """Yield PyArrow record batches with all columns of files.
 
     Parameters
@@ -256,23 +256,22 @@ def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any
     SourceError
         If a file does not hold a table.
     """
-    partitions = paths.partitions if isinstance(paths, FileList) else Partitions({})
     opener = FileOpener(ReadOptions())
-    for path in paths:
-        for table in opener.open(path):
-            for batch in _record_batches(table, list(numbers)):
-                yield partitions.add_to(batch, path)
+    for file in files:
+        for opened in opener.open(file):
+            for batch in _record_batches(opened, list(numbers)):
+                yield add_to_batch(batch, file.partition)
 
 
-def _record_batches(table: Any, numbers: list[str]) -> Iterator[Any]:
+def _record_batches(opened: Table | Source, numbers: list[str]) -> Iterator[Any]:
     """Yield the record batches of a table in a file."""
-    if isinstance(table, CsvTable):
-        yield from table.text(numbers)
-    elif hasattr(table, "batches"):
-        for batch in table.batches([field.name for field in table.fields]):
-            yield checked(batch, table.label, SourceError, full=True)
+    if isinstance(opened, CsvTable):
+        yield from opened.text(numbers)
+    elif isinstance(opened, RecordBatchTable):
+        for batch in opened.batches([field.name for field in opened.fields]):
+            yield checked(batch, opened.label, SourceError, full=True)
     else:
-        name = getattr(table, "description", None) or table.label
+        name = opened.label if is_table(opened) else cast(Source, opened).description
         raise SourceError(f"A file must be Parquet, Arrow or CSV. Received: {name}.")
 
 

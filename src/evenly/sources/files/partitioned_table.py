@@ -1,12 +1,11 @@
 """Read a file with the columns of its partition, which have one value in all of its rows."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from evenly.block import Column, GroupKeys, missing_column
-from evenly.sources.files.partitions import Value
+from evenly.sources.files.partitions import PartitionValue
 from evenly.sources.group_keys import factorize_objects
 from evenly.sources.selection import Field
 from evenly.sources.tables import ChunkedTable, ColumnBatch, ColumnChunk, Table
@@ -19,19 +18,16 @@ class PartitionedTable:
     ----------
     table
         The table in the file. Its own columns have priority.
-    fields
+    partition
         The columns of the partition.
-    values
-        The values of these columns.
     """
 
-    def __init__(
-        self, table: Table, fields: tuple[Field, ...], values: Mapping[str, Value]
-    ) -> None:
+    def __init__(self, table: Table, partition: Sequence[PartitionValue]) -> None:
         self._table = table
         own = {field.name for field in table.fields}
-        self._added = tuple(field for field in fields if field.name not in own)
-        self._values = {field.name: values[field.name] for field in self._added}
+        added = [column for column in partition if column.name not in own]
+        self._added = tuple(column.field for column in added)
+        self._values = {column.name: column.value for column in added}
         self.label = table.label
         self.rows = table.rows
         self.nbytes = table.nbytes
@@ -79,8 +75,8 @@ class PartitionedTable:
 class PartitionedChunks(PartitionedTable):
     """A table stored by column with columns that have one value each."""
 
-    def __init__(self, table: ChunkedTable, fields: Any, values: Mapping[str, Value]) -> None:
-        super().__init__(table, fields, values)
+    def __init__(self, table: ChunkedTable, partition: Sequence[PartitionValue]) -> None:
+        super().__init__(table, partition)
         self._chunks = table
 
     def column_chunks(self, names: tuple[str, ...]) -> Iterator[ColumnChunk]:
@@ -91,10 +87,8 @@ class PartitionedChunks(PartitionedTable):
             yield ColumnChunk(0, self.rows or 0, 0, self.column_batches(names))
 
 
-def with_partition(
-    table: Table, fields: tuple[Field, ...], values: Mapping[str, Value]
-) -> PartitionedTable:
+def with_partition(table: Table, partition: Sequence[PartitionValue]) -> PartitionedTable:
     """Return a table with the columns of its partition."""
     if isinstance(table, ChunkedTable):
-        return PartitionedChunks(table, fields, values)
-    return PartitionedTable(table, fields, values)
+        return PartitionedChunks(table, partition)
+    return PartitionedTable(table, partition)

@@ -6,8 +6,8 @@ URL-escaped, and a column is of 32-bit integers if all of its values are.
 
 import glob
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from evenly.errors import DataError
@@ -23,60 +23,46 @@ _INTEGER = re.compile(r"-?\d{1,10}")
 Value = int | str | None
 
 
-class Partitions:
-    """The columns in the names of folders.
+class PartitionValue(NamedTuple):
+    """The value of a column in all rows of a file; None if it is missing."""
 
-    Parameters
-    ----------
-    are_integers
-        For each column, whether its values are integers and not text.
-    """
-
-    def __init__(self, are_integers: Mapping[str, bool]) -> None:
-        self._are_integers = dict(are_integers)
-
-    def __bool__(self) -> bool:
-        return bool(self._are_integers)
+    name: str
+    is_integer: bool
+    value: Value
 
     @property
-    def fields(self) -> tuple[Field, ...]:
-        """The columns, which are fitted only if they are named."""
-        return tuple(
-            Field(name, f"partition[{'int32' if is_integer else 'string'}]")
-            for name, is_integer in self._are_integers.items()
-        )
+    def field(self) -> Field:
+        """The column, which is fitted only if it is named."""
+        return Field(self.name, f"partition[{'int32' if self.is_integer else 'string'}]")
 
-    def values(self, path: str) -> dict[str, Value]:
-        """Return the values of all rows of a file; None for a column that its path lacks.
+
+class Partitions(dict[str, bool]):
+    """The columns in the names of folders: whether the values of each are integers."""
+
+    def of(self, path: str) -> tuple[PartitionValue, ...]:
+        """Return the values of a file; a value is missing if its path lacks the column.
 
         Raises
         ------
         DataError
             If a value is text, and those of other files are integers.
         """
-        found = {name: value for name, value in _pairs(path) if name in self._are_integers}
-        return {name: self._convert(name, found.get(name), path) for name in self._are_integers}
+        found = {name: value for name, value in _pairs(path) if name in self}
+        return tuple(
+            PartitionValue(name, is_integer, _convert(name, is_integer, found.get(name), path))
+            for name, is_integer in self.items()
+        )
 
-    def add_to(self, batch: Any, path: str) -> Any:
-        """Return a PyArrow record batch of a file with the columns that it does not have."""
-        import pyarrow
 
-        for name, value in self.values(path).items():
-            if name not in batch.schema.names:
-                dtype = pyarrow.int32() if self._are_integers[name] else pyarrow.string()
-                column = pyarrow.repeat(pyarrow.scalar(value, dtype), len(batch))
-                batch = batch.append_column(pyarrow.field(name, dtype), column)
-        return batch
-
-    def _convert(self, name: str, text: str | None, path: str) -> Value:
-        if text is None or not self._are_integers[name]:
-            return text
-        if not _is_integer(text):
-            raise DataError(
-                "The values of a partition must be integers in all folders, or text in all. "
-                f"Received: {name}={text} in {path!r}. Fit all folders from the beginning."
-            )
-        return int(text)
+def _convert(name: str, is_integer: bool, text: str | None, path: str) -> Value:
+    if text is None or not is_integer:
+        return text
+    if not _is_integer(text):
+        raise DataError(
+            "The values of a partition must be integers in all folders, or text in all. "
+            f"Received: {name}={text} in {path!r}. Fit all folders from the beginning."
+        )
+    return int(text)
 
 
 def find_partitions(sources: Iterable[tuple[str, Iterable[str]]]) -> Partitions:
@@ -126,3 +112,15 @@ def _steps(path: str) -> list[str]:
 
 def _is_integer(text: str) -> bool:
     return _INTEGER.fullmatch(text) is not None and -(2**31) <= int(text) < 2**31
+
+
+def add_to_batch(batch: Any, partition: Iterable[PartitionValue]) -> Any:
+    """Return a PyArrow record batch with the columns of a partition that it does not have."""
+    import pyarrow
+
+    for name, is_integer, value in partition:
+        if name not in batch.schema.names:
+            dtype = pyarrow.int32() if is_integer else pyarrow.string()
+            column = pyarrow.repeat(pyarrow.scalar(value, dtype), len(batch))
+            batch = batch.append_column(pyarrow.field(name, dtype), column)
+    return batch

@@ -8,10 +8,12 @@ from typing import cast
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
 from evenly.sources.batches import BatchSource
+from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.formats import FileOpener
-from evenly.sources.files.locate import expand_all, size_of, suffixes_of
-from evenly.sources.images import open_scan, scan_images
+from evenly.sources.files.locate import size_of
+from evenly.sources.images import ImageSource
 from evenly.sources.opener import SourceOpener
+from evenly.sources.scan import FileScan
 from evenly.sources.source import Source
 from evenly.sources.stores.tables import ArraysTable, RecordsTable
 from evenly.sources.tables import Table, is_table
@@ -21,16 +23,39 @@ from evenly.typing import Path
 def open_paths(x: Path | Sequence[Path], label: str, opener: SourceOpener) -> Source:
     """Open the files that a path, or a list of paths, stands for."""
     paths = [x] if isinstance(x, str | os.PathLike) else x
-    if (images := scan_images(paths)) is not None:
-        return open_scan(images, label, opener)
-    files = expand_all(paths)
-    sizes = [size_of(path) for path in files]
+    return open_scan(FileScan(paths), label, opener)
+
+
+def open_scan(scan: FileScan, label: str, opener: SourceOpener) -> Source:
+    """Open the files of a scan, which are images or tables."""
+    if scan.decide() == "images":
+        return _open_images(scan, opener)
+    return open_files(scan.tables(), label, opener)
+
+
+def _open_images(scan: FileScan, opener: SourceOpener) -> ImageSource:
+    opener.check_no_select(redact_url(scan.sources[0]))
+    remaining = opener.remaining
+    return ImageSource(
+        scan.image_files if remaining is None else remaining.image_files,
+        opener.options,
+        description=scan.description,
+        nbytes=scan.nbytes if remaining is None else remaining.nbytes,
+        skipped=scan.skipped,
+        bit_depth=opener.bit_depth,
+        counted=None if remaining is None else remaining.count,
+    )
+
+
+def open_files(files: Sequence[FileRef], _: str, opener: SourceOpener) -> Source:
+    """Open files with tables, or with arrays, as one source."""
+    sizes = [size_of(file) for file in files]
     nbytes = None if None in sizes else sum(filter(None, sizes))
-    parts = FileOpener(opener.options, opener.watch, files.partitions).iter_tables(files)
+    parts = FileOpener(opener.options, opener.watch).iter_tables(files)
     first = next(parts)
-    rows = first.rows if len(files) == 1 and suffixes_of(files[0])[0] != ".zip" else None
+    rows = first.rows if len(files) == 1 and files[0].kind != "zip" else None
     everything = chain([first], parts)
-    name = redact_url(files[0]) + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+    name = files[0].label + (f" and {len(files) - 1} more" if len(files) > 1 else "")
     if is_table(first):
         if not isinstance(first, ArraysTable | RecordsTable):
             opener.check_no_select(name)
@@ -41,7 +66,7 @@ def open_paths(x: Path | Sequence[Path], label: str, opener: SourceOpener) -> So
         description=name,
         rows=rows,
         nbytes=nbytes,
-        only=first if len(files) == 1 else None,
+        only=cast(Source, first) if len(files) == 1 else None,
     )
 
 

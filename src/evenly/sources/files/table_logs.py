@@ -16,6 +16,9 @@ from evenly.errors import SourceError
 _LOGS = {"_delta_log": "Delta Lake", ".hoodie": "Apache Hudi"}
 """The folder of the log of a format."""
 
+LOG_FOLDERS = (*_LOGS, "metadata")
+"""The names of folders that may be logs."""
+
 _ICEBERG_METADATA = re.compile(r"(v\d+|\d{5}-[0-9a-f-]{36})(\.gz)?\.metadata\.json(\.gz)?")
 """The names of metadata files of Iceberg tables, which are in the folder `metadata`."""
 
@@ -27,7 +30,7 @@ _READ = {
 """The call that returns the rows of a table, given its folder and its last metadata file."""
 
 
-def check_folder(folder: str, label: str) -> None:
+def check_folder(folder: str) -> None:
     """Check that a local folder is not a table with a log.
 
     Raises
@@ -37,11 +40,11 @@ def check_folder(folder: str, label: str) -> None:
     """
     for name, kind in _LOGS.items():
         if os.path.isdir(os.path.join(folder, name)):
-            raise _table_error(kind, label)
+            raise _table_error(kind, folder)
     names: list[str] = []
     with contextlib.suppress(OSError):
         names = os.listdir(os.path.join(folder, "metadata"))
-    _check_metadata(label, names)
+    _check_metadata(folder, names)
 
 
 def check_remote_pattern(filesystem: Any, pattern: str, url: str) -> None:

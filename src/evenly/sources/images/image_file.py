@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from evenly.errors import SourceError
 from evenly.redaction import redact, redact_url
 from evenly.sources.files.fingerprint import ChangeCheck, ChangedError, Fingerprint
-from evenly.sources.files.locate import filesystem_of, is_url, open_in
+from evenly.sources.files.locate import filesystem_of, open_in
 from evenly.sources.images.decode import UnreadableError
 from evenly.sources.read_errors import reason
 from evenly.sources.size_limits import TooLargeError
+from evenly.sources.urls import is_url
 from evenly.system.errors import (
     MISSING_OR_FORBIDDEN,
     OUT_OF_DESCRIPTORS,

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from evenly.block import Block
 from evenly.errors import DataError, SourceError
 from evenly.printable import printable
-from evenly.redaction import redact_url
 from evenly.sources.bit_depth import BitDepth
 from evenly.sources.images import image_file
 from evenly.sources.images.batch_buffer import BatchBuilder, DecodedBatch, ThreadBuffer
@@ -28,7 +27,6 @@ from evenly.sources.images.decode import (
 from evenly.sources.images.image_file import ImageFile, Reader
 from evenly.sources.images.image_file import read as read_image
 from evenly.sources.images.pixels import COLORS, GRAY, columns, pixels
-from evenly.sources.images.scan import ImageScan
 from evenly.sources.images.summary import ImageSummary, format_skipped
 from evenly.sources.images.tiff import is_tiff, read_tiff
 from evenly.sources.opener import SourceOpener
@@ -286,35 +284,6 @@ def open_images(images: Any, label: str, opener: SourceOpener) -> ImageSource:
         opener.options,
         description=label,
         bit_depth=opener.bit_depth,
-    )
-
-
-def open_scan(scan: ImageScan, label: str, opener: SourceOpener) -> ImageSource:
-    """Open the images in files, folders, patterns and archives.
-
-    Raises
-    ------
-    MissingExtraError
-        If Pillow is not installed.
-    """
-    opener.check_no_select(redact_url(scan.sources[0]))
-    remaining = opener.remaining
-    if remaining is None:
-        return ImageSource(
-            scan.image_files,
-            opener.options,
-            description=scan.description,
-            nbytes=scan.nbytes,
-            skipped=scan.skipped,
-            bit_depth=opener.bit_depth,
-        )
-    return ImageSource(
-        remaining.image_files,
-        opener.options,
-        description=scan.description,
-        nbytes=remaining.nbytes,
-        skipped=scan.skipped,
-        counted=remaining.count,
     )
 
 

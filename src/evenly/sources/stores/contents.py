@@ -1,19 +1,20 @@
 """Choose the variables of a store to fit: one array, or several as columns."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from evenly.errors import ColumnError, DataError, SourceError, format_names, suggest
 from evenly.sources.options import ReadOptions
 from evenly.sources.selection import ColumnSelection, Field
+from evenly.sources.source import Source
 from evenly.sources.stores.array_source import ChunkedSource
 from evenly.sources.stores.tables import ArraysTable, RecordsTable
 from evenly.sources.stores.variables import Store, Variable
+from evenly.sources.tables import Table
 
 
-def open_store(store: Store, options: ReadOptions, *, nbytes: int | None = None) -> Any:
+def open_store(store: Store, options: ReadOptions, *, nbytes: int | None = None) -> Table | Source:
     """Open variables of a store as a source or a `Table`.
 
     They are the first of these that applies:
@@ -59,7 +60,7 @@ def _open_one(
     label: str,
     nbytes: int | None,
     left_out: dict[str, str],
-) -> Any:
+) -> Table | Source:
     array = variable.decoded
     if array.dtype.names is not None:
         return RecordsTable(array, label=label, nbytes=nbytes)
