@@ -99,7 +99,7 @@ def stream_column_batches(
     reader = ColumnReader(stream.get_schema(), names, label, error, keys)
     for array in stream:
         columns = reader.read(array)
-        yield ColumnBatch(columns, sum(column.values.nbytes for column in columns))
+        yield ColumnBatch(columns, sum(column.nbytes for column in columns))
 
 
 def open_frame(x: Any, label: str, opener: SourceOpener) -> Source:

@@ -43,7 +43,7 @@ class ColumnBatch(NamedTuple):
     Columns that were selected as keys are `GroupKeys`.
     """
 
-    columns: tuple[Any, ...]
+    columns: tuple[Any, ...]  # a Column or GroupKeys, depending on the position
     nbytes: int
 
 
@@ -292,7 +292,7 @@ class TableSource:
 def split_large(columns: tuple[Any, ...], nbytes: int) -> Iterator[tuple[tuple[Any, ...], int]]:
     """Split columns that are larger than a block, without a copy."""
     rows = len(columns[0])
-    width = sum(column.values.itemsize for column in columns)
+    width = sum(column.itemsize for column in columns)
     step = max(1, _BYTES // width)
     if rows <= step:
         yield columns, nbytes
