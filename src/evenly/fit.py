@@ -106,7 +106,10 @@ def fit(
         Names or positions of the columns not to fit.
     weights
         One finite, nonnegative number per row, as an array over all rows; or the name of the
-        column of weights, which is then not fitted. A weight of 2 equals the row twice.
+        column of weights, which is then not fitted. A weight of 2 equals the row twice. For an
+        array of several dimensions also weights along some axes, repeated along the others:
+        a dict of weights by the name or number of the axis, an xarray DataArray, or an array
+        whose lengths are those of the axes or 1.
     select
         The part of each batch to fit: an index into ``(x, y)``, a key of a dict, or a tuple of
         these for nested batches (``()`` for an entire list of tensors); or the array in an

@@ -20,6 +20,7 @@ from evenly.sources import FitOptions, Source, open_source
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.fingerprint import Watch, fingerprint_or_empty
 from evenly.sources.files.locate import scan as scan_path
+from evenly.sources.files.partitions import Partitions
 from evenly.sources.group_by import is_column_names
 from evenly.sources.images import ImageSource
 from evenly.sources.scan import FileScan
@@ -151,7 +152,12 @@ def _resume_images(
 def _refs(paths: Sequence[str], given: Sequence[FileRef]) -> list[FileRef]:
     """Return the files to read; one that was partly read may not be given again."""
     by_path = {file.path: file for file in given}
-    return [by_path.get(path) or next(scan_path(path)) for path in paths]
+    columns = given[0].partition if given else ()
+    partitions = Partitions({column.name: column.is_integer for column in columns})
+    return [
+        by_path.get(path) or next(scan_path(path))._replace(partition=partitions.of(path))
+        for path in paths
+    ]
 
 
 def _open_remaining(

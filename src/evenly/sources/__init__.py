@@ -9,6 +9,7 @@ from evenly.sources.images import ImageSource, reject_weights_and_keys
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import FitOptions, ReadOptions
 from evenly.sources.resolve import resolve
+from evenly.sources.row_weights import weights_of_rows
 from evenly.sources.source import Source
 from evenly.sources.tables import Table
 from evenly.sources.weights import WeightedSource
@@ -67,4 +68,6 @@ def open_source(
         reject_weights_and_keys(opened.description, options.weights, options.by)
     if options.has_keys_array:
         opened = KeyedSource(opened, factorize_array(options.by))
-    return WeightedSource(opened, options.weights) if options.has_weights_array else opened
+    if not options.has_weights_array:
+        return opened
+    return WeightedSource(opened, weights_of_rows(options.weights, opened))

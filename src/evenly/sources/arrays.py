@@ -14,6 +14,7 @@ from evenly.sources.arrow_input import checked
 from evenly.sources.group_keys import factorize_named
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
+from evenly.sources.row_weights import RowAxes
 from evenly.sources.selection import NUMBER, Field, resolve_positions
 from evenly.sources.source import SequentialSource, Source
 from evenly.sources.tables import ColumnBatch
@@ -46,11 +47,13 @@ class ArraySource(SequentialSource):
     def __init__(self, array: Any, options: ReadOptions, *, label: str) -> None:
         self._array = array
         self._label = label
-        self._axis, number = resolve_feature_axis(tuple(array.shape), options.feature_axis, label)
+        shape = tuple(array.shape)
+        self._axis, number = resolve_feature_axis(shape, options.feature_axis, label)
         self._selected = resolve_positions(options.selection, number, label)
-        self.description = f"{label} of shape {tuple(array.shape)}"
+        self.description = f"{label} of shape {shape}"
         self.rows: int | None = math.prod(array.shape) // number if number else 0
         self.nbytes: int | None = int(array.nbytes)
+        self.row_axes = RowAxes(shape, None, self._axis if len(shape) > 1 else None)
         self.left_out: dict[str, str] = {}
 
     def blocks(self) -> Generator[Block]:

@@ -16,6 +16,7 @@ from evenly.errors import SourceError
 from evenly.redaction import redact_url
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.locate import no_files_error, scan, size_of
+from evenly.sources.files.partitions import find_partitions
 from evenly.sources.images.archives import iter_archive, zip_contains_images
 from evenly.sources.images.image_file import ImageFile, from_path
 
@@ -95,7 +96,13 @@ class FileScan:
         for source, files in zip(self.sources, self._tables, strict=True):
             if not files:
                 raise no_files_error(source)
-        return [file for files in self._tables for file in files]
+        paths = [[file.path for file in files] for files in self._tables]
+        partitions = find_partitions(zip(self.sources, paths, strict=True))
+        return [
+            file._replace(partition=partitions.of(file.path)) if partitions else file
+            for files in self._tables
+            for file in files
+        ]
 
     def images(self) -> Iterator[FileRef]:
         """Yield the images and archives; count other files by suffix in `skipped`."""

@@ -11,6 +11,8 @@ NUMBER, NULL = "number", "null"
 NameOrIndex = TypeVar("NameOrIndex", str, int)
 
 _TEMPORAL = ("timestamp", "date", "time", "duration")
+_DESCRIPTIVE = ("index", "coordinate", "bounds", "partition")
+"""Kinds of numeric columns that describe rows, and are fitted only if they are named."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -42,7 +44,8 @@ class Field:
     @property
     def is_selectable(self) -> bool:
         """Whether the column can be fitted if it is named: times are integers in their unit."""
-        return self.is_numeric or self.reason in (*_TEMPORAL, "index")
+        is_named = self.reason in (*_TEMPORAL, *_DESCRIPTIVE)
+        return self.is_numeric or (is_named and self.kind != "partition[string]")
 
 
 @dataclass(slots=True, frozen=True)

@@ -164,6 +164,7 @@ class TableSource:
         self.left_out = dict(self._plan.left_out)
         self.rows = rows
         self.nbytes = nbytes
+        self.row_axes = getattr(self._first, "row_axes", None)
         # A series without a name is one column without a name.
         self.names = None if self._plan.names == ("",) else self._plan.names
 
@@ -326,8 +327,10 @@ def check_same_schema(
     theirs = {field.name: field for field in table.fields}
     wanted = {*what.names, *filter(None, [what.weights]), *what.by}
     named = selection.columns is not None
-    missing = [name for name in ours if name not in theirs and (name in wanted or not named)]
-    unknown = [] if named else [name for name in theirs if name not in ours]
+    both = {**ours, **theirs}  # a partition belongs to the folder, and not to the file
+    checked = {name for name, field in both.items() if not named and field.reason != "partition"}
+    missing = [name for name in ours if name not in theirs and name in checked | wanted]
+    unknown = [name for name in theirs if name not in ours and name in checked]
     if missing or unknown:
         raise ColumnError(
             f"All parts of a fit must have the same columns, as {first.label} has them. "

@@ -170,16 +170,19 @@ def test_warning_of_multi_frame_images(tmp_path):
     assert evenly.fit(tmp_path / "x.tiff") == evenly.fit(frames[:1])
 
 
-def test_warning_of_truncated_color_depth(tmp_path):
+@pytest.mark.parametrize("installed", [True, False])
+def test_warning_of_truncated_color_depth(tmp_path, monkeypatch, installed):
+    if not installed:
+        monkeypatch.setitem(sys.modules, "tifffile", None)
     content = bytearray(encoded(noise(0, 4, 4, 3), "TIFF"))
     bits = content.index((8).to_bytes(2, "little") * 3)
     content[bits : bits + 6] = (16).to_bytes(2, "little") * 3
     (tmp_path / "deep.tif").write_bytes(bytes(content) + bytes(200))
     source = open_source(tmp_path, ReadOptions(broken="error"))
     evenly.fit(source)
-    assert source.summary.warnings() == [
-        "only the upper 8 of 16 bits per channel, as Pillow reads them: 1 image"
-    ]
+    hint = "pip install 'evenly[tiff]' to read all bits of TIFF files"
+    warning = "only the upper 8 of 16 bits per channel, as Pillow reads them: 1 image"
+    assert source.summary.warnings() == ([] if installed else [f"{warning}; {hint}"])
 
 
 def test_warning_of_mixed_bit_depths(tmp_path):

@@ -137,13 +137,11 @@ def test_nan_fill_value(library, store):
 
 
 @pytest.mark.parametrize("packing", [{"scale_factor": 0.1}, {"add_offset": 273.15}])
-def test_packed_values_are_rejected(store, packing):
+def test_packed_values_are_unpacked(store, packing):
     path = store(t=np.array([1, 2], np.int16))
     attribute(path, "t", **packing)
-    with pytest.raises(
-        evenly.UnsupportedTypeError, match=f"must be decoded.*{next(iter(packing))}"
-    ):
-        evenly.fit(path)
+    unpacked = np.array([1, 2]) * packing.get("scale_factor", 1) + packing.get("add_offset", 0)
+    assert evenly.fit(path) == evenly.fit(unpacked)
 
 
 def test_row_count_is_known(store):

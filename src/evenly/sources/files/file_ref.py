@@ -4,6 +4,7 @@ import os
 from typing import Literal, NamedTuple, TypeAlias
 
 from evenly.redaction import redact_url
+from evenly.sources.files.partitions import PartitionValue
 from evenly.sources.sql.url import is_database
 from evenly.sources.urls import is_url, names_in
 
@@ -47,6 +48,8 @@ class FileRef(NamedTuple):
     internal
         Whether its name, or that of a folder on the way to it, begins with an underscore. Spark
         and Hive use such names for files that are not part of a table.
+    partition
+        The columns in the names of its folders.
     """
 
     path: str
@@ -56,6 +59,7 @@ class FileRef(NamedTuple):
     named: bool
     size: int | None = None
     internal: bool = False
+    partition: tuple[PartitionValue, ...] = ()
 
     @property
     def is_url(self) -> bool:

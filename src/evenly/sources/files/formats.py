@@ -1,10 +1,12 @@
 """Detect a file's format by its first bytes, or else by its suffix, and open it."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, cast
 
-from evenly.errors import SourceError
+from evenly.errors import SourceError, format_names
+from evenly.printable import printable
 from evenly.sources.arrow_input import checked
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
@@ -15,13 +17,21 @@ from evenly.sources.files.fingerprint import ChangeCheck, Watch
 from evenly.sources.files.locate import open_file
 from evenly.sources.files.mapped_file import CAN_MAP
 from evenly.sources.files.parquet import ParquetTable
+from evenly.sources.files.partitioned_table import with_partition
+from evenly.sources.files.partitions import add_to_batch
+from evenly.sources.files.recordings import recording_error_text, recording_of
 from evenly.sources.files.streams import Stream, decompressed
 from evenly.sources.options import ReadOptions
 from evenly.sources.read_errors import decode_errors, empty_file_error
 from evenly.sources.source import Source
 from evenly.sources.sql import open_database
-from evenly.sources.stores import hdf5, open_arrays, zarr
+from evenly.sources.stores import hdf5, open_store, zarr
+from evenly.sources.stores.tables import ArraysTable, RecordsTable
 from evenly.sources.tables import RecordBatchTable, Table, is_table
+
+_log = logging.getLogger("evenly")
+
+_ARRAYS = ArraysTable, RecordsTable
 
 _MAGIC = {
     b"PAR1": "parquet",
@@ -74,11 +84,29 @@ class FileOpener:
     def __init__(self, options: ReadOptions, watch: Watch | None = None) -> None:
         self._options = options
         self._watch = watch
+        self._has_warned = False
 
     def iter_tables(self, files: Iterable[FileRef]) -> Iterator[Table | Source]:
         """Yield the contents of each file: a `Table`, or a source of arrays."""
         for file in files:
-            yield from self.open(file)
+            for opened in self.open(file):
+                yield self._with_partition(opened, file)
+
+    def _with_partition(self, opened: Table | Source, file: FileRef) -> Table | Source:
+        """Return a table with the columns of its partition, and other contents unchanged."""
+        if not file.partition or not is_table(opened) or isinstance(opened, _ARRAYS):
+            return opened
+        own = {field.name for field in opened.fields}
+        both = [column.name for column in file.partition if column.name in own]
+        if both and not self._has_warned:
+            self._has_warned = True
+            _log.warning(
+                "%s has the columns %s, which are also in the names of folders; the values in "
+                "the files are read.",
+                printable(opened.label),
+                printable(format_names(both)),
+            )
+        return with_partition(opened, file.partition)
 
     def open(self, file: FileRef) -> Iterator[Table | Source]:
         """Yield the contents of one file; an archive can hold several tables.
@@ -168,8 +196,8 @@ class FileOpener:
     def _open_store(
         self, library: Any, root: Any, file: FileRef, nbytes: int | None
     ) -> Table | Source:
-        arrays = library.arrays(root, file.label, file.path)
-        return open_arrays(arrays, self._options, label=file.label, nbytes=nbytes)
+        store = library.Store(root, file.label, file.path)
+        return open_store(store, self._options, nbytes=nbytes)
 
     def _open_archive(
         self, raw: Any, file: FileRef, nbytes: int | None
@@ -197,7 +225,7 @@ class FileOpener:
         self, stream: Stream, suffix: str, label: str, nbytes: int | None
     ) -> Table | Source:
         """Return the table or array in a sequential stream: CSV, an Arrow stream or NPY."""
-        head = stream.peek(8)
+        head = stream.peek(12)
         if not head:
             raise empty_file_error(label)
         file_format = _detect_format(head)
@@ -240,17 +268,25 @@ def batches_to_scale(
     SourceError
         If a file does not hold a table.
     """
-    for table in FileOpener(options).iter_tables(files):
-        if isinstance(table, CsvTable):
-            yield from ((batch, "float64") for batch in table.batches_to_scale(dtypes))
-        elif isinstance(table, RecordBatchTable):
-            for batch in table.batches([field.name for field in table.fields]):
-                yield checked(batch, table.label, SourceError, full=True), None
-        else:
-            name = table.label if is_table(table) else cast(Source, table).description
-            raise SourceError(
-                f"A file must be Parquet, Arrow or CSV, or a database. Received: {name}."
-            )
+    opener = FileOpener(options)
+    for file in files:
+        for opened in opener.open(file):
+            for batch, dtype in _batches_to_scale(opened, dtypes):
+                yield add_to_batch(batch, file.partition), dtype
+
+
+def _batches_to_scale(
+    opened: Table | Source, dtypes: Mapping[str, str]
+) -> Iterator[tuple[Any, str | None]]:
+    """Yield the record batches of a table in a file, with the dtype of numbers that are text."""
+    if isinstance(opened, CsvTable):
+        yield from ((batch, "float64") for batch in opened.batches_to_scale(dtypes))
+    elif isinstance(opened, RecordBatchTable):
+        for batch in opened.batches([field.name for field in opened.fields]):
+            yield checked(batch, opened.label, SourceError, full=True), None
+    else:
+        name = opened.label if is_table(opened) else cast(Source, opened).description
+        raise SourceError(f"A file must be Parquet, Arrow or CSV, or a database. Received: {name}.")
 
 
 def _check(check: ChangeCheck | None) -> None:
@@ -264,6 +300,10 @@ def _detect_format(head: bytes) -> str | None:
 
 
 def _unknown_format_error(label: str, suffix: str, head: bytes) -> SourceError:
+    found = recording_of(head)
+    if found:
+        return SourceError(recording_error_text(label, found))
+    head = head[:8]
     if suffix in _BINARY:
         return SourceError(
             f"A {suffix} file must be {_BINARY[suffix]}. Received: {label}, which begins with "

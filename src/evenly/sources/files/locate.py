@@ -25,8 +25,10 @@ from evenly.sources.files.file_ref import (
     is_tar,
     name_of,
 )
+from evenly.sources.files.recordings import is_recording, recording_error_text
 from evenly.sources.files.remote import RemoteFile
 from evenly.sources.files.search import Search
+from evenly.sources.files.table_logs import check_paths, check_remote_pattern
 from evenly.sources.read_errors import decode_errors, read_error, unreadable_error
 from evenly.sources.sql.url import check_supported, is_database
 from evenly.sources.urls import is_pattern, is_url, storage_options_of, with_path
@@ -165,6 +167,8 @@ def _scan_url(url: str) -> Iterator[FileRef]:
 
 def _match_url(filesystem: Any, inner: str, url: str) -> Iterator[FileRef]:
     """Yield the files that match a pattern, or the file whose name looks like one."""
+    if not is_web_page(url):
+        check_remote_pattern(filesystem, inner, redact_url(url))
     found: dict[str, Info] = filesystem.glob(inner, detail=True)
     if not found and not filesystem.exists(inner):
         raise _no_match_error(url)
@@ -178,6 +182,7 @@ def _scan_remote_folder(filesystem: Any, inner: str, url: str) -> Iterator[FileR
     found: dict[str, Info] = filesystem.find(inner, detail=True)
     root = inner.rstrip("/")
     relative = {path: path[len(root) :].lstrip("/") for path in sorted(found)}
+    check_paths(redact_url(url), relative.values())
     if not any(map(_is_wanted, relative.values())):
         raise _empty_folder_error(url, list(relative.values()))
     for path, name in relative.items():
@@ -218,6 +223,8 @@ def _is_one_file(url: str) -> bool:
 
 def _empty_folder_error(folder: str, files: list[str], otherwise: str = "nothing") -> SourceError:
     contents = ", ".join(map(repr, files[:5])) or otherwise
+    if files and all(map(is_recording, files)):
+        return SourceError(recording_error_text(redact_url(folder), f"a folder of {contents}"))
     return SourceError(
         f"A folder must hold data files ({' '.join(DATA_SUFFIXES)}, compressed or not) or images "
         f"({' '.join((*IMAGE_SUFFIXES, '.tar'))}). "

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from evenly.sources.files.file_ref import FileRef, file_kind, file_ref
 from evenly.sources.files.folders import Identity, identity, is_store_folder, scan
 from evenly.sources.files.patterns import last_steps, match_entries, matcher
+from evenly.sources.files.table_logs import LOG_FOLDERS, check_folder
 
 NamePredicate = Callable[[str], object]
 """Return whether a file in a folder belongs to the source, by its name."""
@@ -33,6 +34,7 @@ class Search:
         self._predicates: dict[Identity, list[NamePredicate]] = {}  # by folder, already applied
         self._links: list[FileRef] = []  # links to files; resolved after all folders are known
         self._targets: set[Identity] = set()  # targets of links that were yielded
+        self._checked: set[str] = set()  # folders that are not tables with a log
 
     def below(self, folders: Iterable[str]) -> Iterator[FileRef]:
         """Yield the files below folders, at any depth, in arbitrary order.
@@ -78,8 +80,12 @@ class Search:
         if is_store_folder(folder.path):
             yield _store_ref(folder)
             return
+        if folder.named:
+            self._check_parents(folder.path)
         for entry in scan(folder.path):
             name = entry.name
+            if name in LOG_FOLDERS:
+                check_folder(folder.path)
             internal = folder.internal or name.startswith("_")
             self.skipped_hidden |= is_hidden(name) or internal
             if is_hidden(name):
@@ -93,6 +99,7 @@ class Search:
 
     def _match_files(self, base: str, step: str, folders: list[str]) -> Iterator[FileRef]:
         """Yield the files in a folder that match the last step; add folders to `folders`."""
+        self._check_parents(base)
         for name, is_link, is_folder in match_entries(base, step):
             path = os.path.join(base, name)
             if is_folder:
@@ -103,6 +110,14 @@ class Search:
                 self._links.append(file)
             else:
                 yield file
+
+    def _check_parents(self, folder: str) -> None:
+        """Check that a folder is not a table with a log, or a part of one."""
+        path = os.path.abspath(folder)
+        while path not in self._checked:
+            self._checked.add(path)
+            check_folder(path)
+            path = os.path.dirname(path)
 
     def _add_predicate(self, folder: str, predicate: NamePredicate) -> bool:
         """Record that a predicate was applied to a folder; return whether it is new."""

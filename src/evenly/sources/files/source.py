@@ -69,6 +69,7 @@ def open_files(files: Sequence[FileRef], _: str, opener: SourceOpener) -> Source
         description=name,
         rows=rows,
         nbytes=nbytes,
+        only=cast(Source, first) if len(files) == 1 else None,
     )
 
 

@@ -6,13 +6,14 @@ from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from evenly.block import Block
 from evenly.errors import DataError, SourceError
 from evenly.printable import printable
 from evenly.sources.bit_depth import BitDepth
 from evenly.sources.images import image_file
-from evenly.sources.images.batch_buffer import BatchBuilder, ImageBlock, ThreadBuffer
+from evenly.sources.images.batch_buffer import BatchBuilder, ImageBlock, ThreadBuffer, band_data
 from evenly.sources.images.decode import (
     JpegHeader,
     UnreadableError,
@@ -26,6 +27,7 @@ from evenly.sources.images.image_file import ImageFile, Reader
 from evenly.sources.images.image_file import read as read_image
 from evenly.sources.images.pixels import COLORS, GRAY, columns, pixels
 from evenly.sources.images.summary import ImageSummary, format_skipped
+from evenly.sources.images.tiff import is_tiff, read_tiff
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
 from evenly.sources.selection import NUMBER, Field, resolve_columns
@@ -153,10 +155,13 @@ class ImageSource:
     def _select_columns(self, images: ImageBlock) -> Block:
         names, indices = columns(images.kind, self.mode)
         chosen = self.chosen(names)
-        bands = images.data.reshape(len(images.data), -1)
         order = [indices[names.index(name)] for name in chosen]
-        data = np.ascontiguousarray(bands[:, order])
-        return Block(chosen, data, label=images.label, nbytes=images.nbytes)
+        data = images.data
+        if isinstance(data, tuple):
+            columns_of_bands: Any = tuple(data[band] for band in order)
+            return Block(chosen, columns_of_bands, label=images.label, nbytes=images.nbytes)
+        bands = np.ascontiguousarray(data.reshape(len(data), -1)[:, order])
+        return Block(chosen, bands, label=images.label, nbytes=images.nbytes)
 
     def _decode_images(self, image_files: Iterable[ImageFile]) -> Iterator[ImageBlock]:
         """Yield blocks of the images that can be read."""
@@ -229,19 +234,35 @@ class ImageSource:
     ) -> Iterator[ImageBlock]:
         """Decode and count one image with Pillow; yield it if it can be read."""
         try:
-            decoded = decode(self._pillow, content)
-            kind, array = pixels(decoded.image, self.mode)
+            kind, array, multi_frame, truncated_depth = self._pixels_of(content)
         except UnreadableError as reason:
             self._on_broken(image.label, str(reason))
             return
         self.summary.count(
-            kind, multi_frame=decoded.multi_frame, truncated_depth=decoded.truncated_depth
+            kind,
+            multi_frame=multi_frame,
+            truncated_depth=truncated_depth,
+            is_tiff=is_tiff(content),
         )
         if self._counted is not None:
             self._counted(image, len(array))
         yield ImageBlock(
-            None, array, label=image.label, nbytes=nbytes, kind=kind, archive=image.archive
+            None,
+            band_data(array),
+            label=image.label,
+            nbytes=nbytes,
+            kind=kind,
+            archive=image.archive,
         )
+
+    def _pixels_of(self, content: Any) -> tuple[str, npt.NDArray[Any], bool, bool]:
+        """Return the kind and the pixels of an image, and what is not read of it."""
+        found = read_tiff(self._pillow, content, self.mode) if is_tiff(content) else None
+        if found is not None:
+            return found.kind, found.array, found.multi_frame, False
+        decoded = decode(self._pillow, content)
+        kind, array = pixels(decoded.image, self.mode)
+        return kind, array, decoded.multi_frame, decoded.truncated_depth
 
     def _on_broken(self, label: str, reason: str) -> None:
         if self._broken == "error":
