@@ -19,7 +19,9 @@ from evenly.printable import printable, printable_json
 from evenly.redaction import redact_url
 
 if TYPE_CHECKING:
+    from evenly.fitting.checkpoint import Checkpoint
     from evenly.moments import GroupedMoments, Moments
+    from evenly.sources import Source
 
 ARRAY_SUFFIXES = (".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc")
 Names = tuple[str, ...]
@@ -175,8 +177,8 @@ def fit(
     database table: 'duckdb:///x.db?table=t'. Several sources are fitted as one. Text columns
     and images that cannot be read are left out and reported.
     """
-    from evenly.fit import fit_opened
     from evenly.fitting.resume import open_resumed
+    from evenly.fitting.run import fit_source
     from evenly.report.progress_bar import ProgressBar
     from evenly.sources import FitOptions, open_source
     from evenly.sources.scan import FileScan
@@ -195,17 +197,17 @@ def fit(
         csv=parse_csv(others),
         **others,
     )
+    saved: Checkpoint | None = None
     if checkpoint or update:
-        source: Any = open_resumed(scan, checkpoint, update, options=options)
+        source, saved = open_resumed(scan, checkpoint, update, options=options)
     else:
         source = open_source(scan, options)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
-        moments = fit_opened(source, options, progress)
+        moments = fit_source(source, options, progress=progress, checkpoint=saved)
     _save_and_print(moments, output, quiet)
     if not quiet:
         _print_left_out(source.left_out)
-        _print_notes(getattr(source, "remarks", list)())
-        _print_resumed(source)
+        _print_notes(source, saved.files.skipped if saved else "")
 
 
 @evenly.command()
@@ -369,17 +371,17 @@ def _print(moments: "Moments | GroupedMoments") -> None:
     click.echo(printable(output, keep="\n"))
 
 
-def _print_notes(lines: Sequence[str]) -> None:
+def _print_notes(source: "Source", skipped: str) -> None:
+    """Print remarks on images, and which files a checkpoint already included."""
     from evenly.cli_errors import to_cli_options
+    from evenly.sources.images import ImageSource
 
-    for line in lines:
-        click.echo(printable(to_cli_options(line)), err=True)
-
-
-def _print_resumed(source: Any) -> None:
-    """Print which files a checkpoint already included, which explains a short run."""
-    if getattr(source, "before", ""):
-        click.echo(printable(source.before), err=True)
+    if isinstance(source, ImageSource):
+        first, *others = map(to_cli_options, source.remarks())
+        for line in (f"in this run: {first}" if skipped else first, *others):
+            click.echo(printable(line), err=True)
+    if skipped:
+        click.echo(printable(skipped), err=True)
 
 
 def _print_left_out(columns: dict[str, str]) -> None:

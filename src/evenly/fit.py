@@ -7,9 +7,9 @@ from typing import TypedDict, Unpack, overload
 from evenly.dispatch import engine_of
 from evenly.engines.options import check_distributable
 from evenly.errors import DataError, without_context
+from evenly.fitting.checkpoint import Checkpoint
 from evenly.fitting.resume import open_resumed
-from evenly.fitting.resumed_images import ResumedImageSource
-from evenly.fitting.run import finalize, run_fit
+from evenly.fitting.run import fit_source
 from evenly.moments import GroupedMoments, Moments
 from evenly.printable import printable
 from evenly.progress import Progress
@@ -207,24 +207,25 @@ def fit(
         threads=threads,
     )
     if checkpoint is not None or update is not None:
-        source = open_resumed(source, checkpoint, update, options=options)
+        remaining = open_resumed(source, checkpoint, update, options=options)
+        return _fit_local(*remaining, options, progress)
     engine = engine_of(source)
     if engine is not None:
         check_distributable(options, progress)
         return engine.fit(source, options)  # type: ignore[no-any-return]
-    opened = open_source(source, options)
-    moments = fit_opened(opened, options, progress)
-    if isinstance(opened, ImageSource | ResumedImageSource):
-        for warning in opened.summary.warnings():
-            _log.warning("%s: %s", printable(opened.description), printable(warning))
-    return moments
+    return _fit_local(open_source(source, options), None, options, progress)
 
 
-@without_context()
-def fit_opened(
+def _fit_local(
     source: Source,
+    checkpoint: Checkpoint | None,
     options: FitOptions,
-    progress: Callable[[Progress], object] | None = None,
+    progress: Callable[[Progress], object] | None,
 ) -> Moments | GroupedMoments:
-    """Return the moments of a source; the caller reports its warnings."""
-    return finalize(run_fit(source, options, progress), source.left_out, source.description)
+    """Fit a source that this process reads, and log what was odd about its images."""
+    moments = fit_source(source, options, progress=progress, checkpoint=checkpoint)
+    if isinstance(source, ImageSource):
+        description = source.description if checkpoint is None else checkpoint.files.description
+        for warning in source.summary.warnings():
+            _log.warning("%s: %s", printable(description), printable(warning))
+    return moments

@@ -8,10 +8,12 @@ from typing import Any
 from evenly.checkpoint import errors
 from evenly.checkpoint.lock import Lock
 from evenly.moments import GroupedMoments, Moments, load_with_manifest
+from evenly.moments.base import MomentsBase
 from evenly.sources import FitOptions
 from evenly.sources.selection import Field
 from evenly.statistics_file import FileRecord, Manifest
 from evenly.system.temporary import remove_stale_temp_files
+from evenly.typing import ColumnName
 
 _ALLOWED_CHANGES = {"infinite": ("error", "missing"), "broken": ("error", "skip")}
 """Options that may change, from the first value to the second: as long as infinities or broken
@@ -40,6 +42,10 @@ class CheckpointStore:
         All columns of the files; None when they have no names.
     """
 
+    moments: Moments | GroupedMoments
+    files: dict[str, FileRecord]
+    fields: tuple[tuple[str, str], ...] | None
+
     def __init__(self, path: str, options: FitOptions, *, images: bool) -> None:
         self.path = path
         self._options = fingerprint_options(options, images=images)
@@ -53,13 +59,16 @@ class CheckpointStore:
         self.files = {file.path: file for file in manifest.files}
         self.fields = manifest.fields
 
-    def _load(self) -> tuple[Any, Manifest]:
+    def _load(self) -> tuple[Moments | GroupedMoments, Manifest]:
         """Return the content of the file, or empty moments if it does not exist yet."""
         if not os.path.lexists(self.path):
             return self._empty_moments(), Manifest(options=self._options)
         moments, manifest = load_with_manifest(self.path)
         if manifest is None:
             raise errors.no_manifest_error(self.path)
+        stored, option = getattr(moments, "by", None), manifest.options["by"]
+        if stored != (tuple(option) if isinstance(option, list) else option):
+            raise errors.contradictory_error(self.path, stored, option)
         self._check_options(manifest.options)
         return moments, manifest
 
@@ -88,7 +97,7 @@ class CheckpointStore:
         read: Iterable[FileRecord],
         fields: tuple[Field, ...] | None,
         description: str,
-        partial: Iterable[Any] = (),
+        partial: Iterable[MomentsBase] = (),
         dropped: Iterable[FileRecord] = (),
     ) -> None:
         """Save the sums, and update the manifest.
@@ -111,8 +120,9 @@ class CheckpointStore:
             self.files.pop(file.path, None)
         if fields is not None:
             self.fields = tuple((field.name, field.kind) for field in fields)
-        moments = sum(partial, start=self.moments)
-        moments.sources = [description]
+        total: MomentsBase = self.moments
+        moments = sum(partial, start=total)
+        moments.sources = (description,)
         manifest = Manifest(sorted(self.files.values()), self._options, self.fields)
         moments.save_with_manifest(self.path, manifest)
 
@@ -143,5 +153,5 @@ def fingerprint_options(options: FitOptions, *, images: bool) -> dict[str, Any]:
     }
 
 
-def _json_names(names: Iterable[Any]) -> list[str | int]:
+def _json_names(names: Iterable[ColumnName]) -> list[str | int]:
     return [name if isinstance(name, str) else int(name) for name in names]

@@ -31,7 +31,7 @@ class MomentsBase:
         """Return an independent copy."""
         raise NotImplementedError
 
-    def _merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
+    def merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
         """Add other in place.
 
         Parameters
@@ -115,7 +115,7 @@ class MomentsBase:
             zero = type(other) is int and other == 0
             return self.copy() if zero else NotImplemented
         result = self.copy()
-        result._merge_inplace(other, private=True)
+        result.merge_inplace(other, private=True)
         return result
 
     def __radd__(self, other: Literal[0]) -> Self:

@@ -37,7 +37,7 @@ def load(path: Path, *, storage_options: StorageOptions | None = None) -> Any:
 
 def load_with_manifest(
     path: Path, storage_options: StorageOptions | None = None
-) -> tuple[Any, Manifest | None]:
+) -> tuple[Moments | GroupedMoments, Manifest | None]:
     """Load a statistics file and its manifest, which is None if it has none."""
     content = statistics_file.read_bytes(path, storage_options)
     try:
@@ -87,5 +87,5 @@ def merge(moments: Iterable[Any]) -> Any:
         total = type(part).empty() if total is None else total
         if not isinstance(part, type(total)):
             raise mixed_grouping_error(f"{type(total).__name__} and {type(part).__name__}")
-        total._merge_inplace(part, private=True)
+        total.merge_inplace(part, private=True)
     return Moments.empty() if total is None else total

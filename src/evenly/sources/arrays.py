@@ -15,7 +15,7 @@ from evenly.sources.group_keys import factorize_named
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
 from evenly.sources.selection import NUMBER, Field, resolve_positions
-from evenly.sources.source import Source
+from evenly.sources.source import SequentialSource, Source
 from evenly.sources.tables import ColumnBatch
 
 _log = logging.getLogger("evenly")
@@ -28,7 +28,7 @@ _LEAST_ROWS = 16_384
 """Minimum rows of a block that is not copied: the overhead is 0.1 µs per block and column."""
 
 
-class ArraySource:
+class ArraySource(SequentialSource):
     """A source of blocks that are ranges of the rows of an array, without a copy.
 
     Parameters

@@ -67,7 +67,7 @@ def test_task_sizes(tmp_path, monkeypatch):
     for number, name in enumerate(names):
         Path(name).write_bytes(large if number < 3 else small)
     tasks = open_source(names).tasks()
-    rows = [sum(len(batch.array) for batch in task) for task in tasks]  # by one thread
+    rows = [sum(block.rows for block in task.blocks) for task in tasks]  # by one thread
     assert rows == [*[512**2] * 3, *[n * 64**2 for n in (1, 16, 16)]]
 
 

@@ -14,6 +14,7 @@ from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.selection import resolve_positions
 from evenly.sources.size_limits import check_size
+from evenly.sources.source import SequentialSource
 from evenly.sources.stores.chunking import Slices, plan_slices
 
 
@@ -52,7 +53,7 @@ def check_slices(slices: Slices, array: StoredArray, label: str) -> None:
     check_size(size * math.prod(shape), f"{label}, read in blocks of shape {shape}")
 
 
-class ChunkedSource:
+class ChunkedSource(SequentialSource):
     """A source of the blocks of an array in a store.
 
     Parameters
