@@ -12,7 +12,7 @@ from evenly.torch.buffers import ScalingTensors
 from evenly.torch.moments_layer import MomentsLayer
 from evenly.torch.running_stats import is_recomputing
 from evenly.torch.scaling import apply_scaling, is_plain_cpu
-from evenly.typing import Constant, Infinite, Missing
+from evenly.typing import Constant, CsvOptions, Infinite, Missing, StorageOptions
 
 
 class Normalize(MomentsLayer):
@@ -143,6 +143,8 @@ class Normalize(MomentsLayer):
         infinite: Infinite = "error",
         threads: int | None = None,
         progress: Any = None,
+        csv: CsvOptions | None = None,
+        storage_options: StorageOptions | None = None,
         feature_axis: int = 1,
         **options: Any,
     ) -> Self:
@@ -150,7 +152,7 @@ class Normalize(MomentsLayer):
 
         Parameters
         ----------
-        source, columns, exclude, weights, select, infinite, threads, progress
+        source, columns, exclude, weights, select, infinite, threads, progress, csv, storage_options
             As in `evenly.fit`; sources include arrays, tensors, frames, files and a
             ``DataLoader``.
         feature_axis
@@ -183,6 +185,8 @@ class Normalize(MomentsLayer):
             infinite=infinite,
             threads=threads,
             progress=progress,
+            csv=csv,
+            storage_options=storage_options,
         )
         return cls.from_moments(moments, feature_axis=feature_axis, infinite=infinite, **options)
 

@@ -1,12 +1,10 @@
-"""Infer the types of CSV columns, and decode chunks with types that may widen."""
+"""Decode the columns of CSV chunks with types that may widen."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Any, NoReturn
 
 from evenly import extras
-from evenly.errors import ColumnError
 from evenly.printable import printable
 from evenly.sources.files.csv_chunks import Chunk
 from evenly.sources.files.csv_diagnostics import (
@@ -16,7 +14,12 @@ from evenly.sources.files.csv_diagnostics import (
     unreadable_error,
 )
 from evenly.sources.files.csv_header import Header
-from evenly.sources.files.csv_notation import detect_notation
+from evenly.sources.files.csv_inference import (
+    infer_kinds,
+    infer_notation,
+    kind_of,
+    unnamed_columns,
+)
 from evenly.sources.files.csv_numbers import (
     MISSING,
     Notation,
@@ -31,10 +34,6 @@ from evenly.sources.files.csv_reader import ChunkReader
 from evenly.sources.selection import NULL, NUMBER
 
 _log = logging.getLogger("evenly")
-
-_FIRST_ROWS = 1000
-_MAX_WORDS = 3
-"""Distinct texts among numbers that may be marks of missing values."""
 
 
 class ColumnDecoder:
@@ -137,7 +136,7 @@ class ColumnDecoder:
     def _check(self, arrow_type: Any) -> Check:
         """Return the check of fields for a type; None means numbers."""
         notation = self._reader.notation
-        if arrow_type is None or self._kind_of(arrow_type) == NUMBER:
+        if arrow_type is None or kind_of(arrow_type) == NUMBER:
             return Check(
                 lambda text: (
                     notation.is_missing(text) or is_mark(text) or notation.parse(text) is not None
@@ -149,7 +148,7 @@ class ColumnDecoder:
         def is_valid(text: str) -> bool:
             return notation.is_missing(text) or self._reader.converts(text, arrow_type)
 
-        return Check(is_valid, self._kind_of(arrow_type))
+        return Check(is_valid, kind_of(arrow_type))
 
     def _numbers_of(self, table: Any, chunk: Chunk, columns: Sequence[int]) -> Any:
         """Return a table whose numeric columns are numbers, also those that PyArrow left as text.
@@ -161,7 +160,7 @@ class ColumnDecoder:
             column = table.column(position)
             if self.kinds[index] not in (NUMBER, NULL):
                 continue
-            if self._kind_of(column.type) == "text":
+            if kind_of(column.type) == "text":
                 column = self._convert_text(column, index, chunk)
             column = as_missing(column, notation)
             if column is not table.column(position):
@@ -195,7 +194,7 @@ class ColumnDecoder:
 
     def _update_type(self, index: int, arrow_type: Any, chunk: Chunk) -> None:
         """Record the inferred type of a column; text in a numeric column is an error."""
-        kind, known = self._kind_of(arrow_type), self.kinds[index]
+        kind, known = kind_of(arrow_type), self.kinds[index]
         if kind == NULL:
             return
         if known == NUMBER and kind != NUMBER:
@@ -205,6 +204,24 @@ class ColumnDecoder:
             self.skipped.add(index)
         self.kinds[index] = kind
         self._types[index] = arrow_type
+
+    def _infer_kinds(self, chunk: Chunk, detect: bool) -> list[str]:
+        """Return the kinds of all columns, inferred from the first chunk."""
+        everything = range(self._header.width)
+        table = self._read_whole(chunk, everything, {})
+        if detect:
+            before = self._reader.notation
+            self._reader.notation = infer_notation(table, self._header, before, self._label)
+            if self._reader.notation != before:
+                table = self._read_whole(chunk, everything, {})
+        kinds = infer_kinds(table, self._header, self._reader.notation, self._label)
+        self._types = {
+            index: column.type
+            for index, column in enumerate(table.columns)
+            if kinds[index] not in (NULL, "text") and kind_of(column.type) != "text"
+        }
+        self._fillers = unnamed_columns(self._header, kinds, self._label)
+        return kinds
 
     def _exact_parts(self, table: Any, chunk: Chunk, columns: Sequence[int]) -> Iterator[Any]:
         """Yield the rows of a table, split where 64-bit integers are rounded by float64."""
@@ -227,113 +244,3 @@ class ColumnDecoder:
                 column = values.slice(start - first, stop - start)
                 part = part.set_column(columns.index(index), str(index), column)
             yield part
-
-    def _infer_kinds(self, chunk: Chunk, detect: bool) -> list[str]:
-        """Return the kinds of all columns, inferred from the first chunk."""
-        everything = range(self._header.width)
-        table = self._read_whole(chunk, everything, {})
-        if detect and self._detect_notation(table):
-            table = self._read_whole(chunk, everything, {})
-        kinds = [self._kind_in(column, index) for index, column in enumerate(table.columns)]
-        for index, column in enumerate(table.columns):
-            if kinds[index] not in (NULL, "text") and self._kind_of(column.type) != "text":
-                self._types[index] = column.type
-        unnamed = [index for index, name in enumerate(self._header.names) if not name]
-        if len(unnamed) > 1 or self._header.width > len(self._header.names):
-            self._fillers = (
-                *(index for index in unnamed if kinds[index] == NULL),
-                *range(len(self._header.names), self._header.width),
-            )
-        self._check_named([index for index in unnamed if index not in self._fillers])
-        return kinds
-
-    def _check_named(self, unnamed: list[int]) -> None:
-        """Check that at most one column with values has no name, such as an index of pandas."""
-        if len(unnamed) > 1:
-            header = self._header
-            raise ColumnError(
-                "Every column with values needs a name of its own. Received: no names for "
-                f"columns {unnamed[0] + 1} and {unnamed[1] + 1} in line {header.line} of "
-                f"{self._label}. If the names are in another line, pass csv={{'header': N}}, the "
-                "number of lines before it."
-            )
-
-    def _detect_notation(self, table: Any) -> bool:
-        """Detect decimal commas and separators of thousands; return whether there are any."""
-        notation = self._reader.notation
-        texts = {}
-        for index, column in enumerate(table.columns):
-            if self._kind_of(column.type) == "text" and "," in _first_value(column, notation):
-                texts[self._name(index)] = list(_distinct(column))
-        points = any(self._pyarrow.types.is_floating(column.type) for column in table.columns)
-        may_be_decimal = self._header.delimiter != "," and not points
-        self._reader.notation = detect_notation(texts, notation, may_be_decimal, self._label)
-        return self._reader.notation != notation
-
-    def _kind_in(self, column: Any, index: int) -> str:
-        """Return the kind of a column; text that begins with a number is an error when read."""
-        kind = self._kind_of(column.type)
-        if kind != "text":
-            return kind
-        notation = self._reader.notation
-        first = _first_value(column, notation)
-        if not first:
-            return NULL
-        if notation.parse(first) is not None:
-            return NUMBER
-        self._log_words(column, index)
-        return kind
-
-    def _log_words(self, column: Any, index: int) -> None:
-        """Say so in the log if a column of text has more numbers than words."""
-        notation = self._reader.notation
-        words: list[str] = []
-        numbers = 0
-        for text in _distinct(column):
-            if notation.parse(text) is not None:
-                numbers += 1
-            elif not notation.is_missing(text) and not is_mark(text):
-                words.append(text)
-            if len(words) > _MAX_WORDS:
-                return
-        if numbers > len(words):
-            _log.warning(
-                "%s: column %r is left out as text: it begins with %r, and has numbers. If that "
-                "means a missing value, pass csv={'missing': %r}.",
-                printable(self._label),
-                self._name(index),
-                words[0],
-                words,
-            )
-
-    def _name(self, index: int) -> str:
-        return self._header.names[index] if index < len(self._header.names) else ""
-
-    def _kind_of(self, arrow_type: Any) -> str:
-        """Return the kind of a column, as `Field` has it, from its PyArrow type."""
-        types = self._pyarrow.types
-        if types.is_null(arrow_type):
-            return NULL
-        if types.is_integer(arrow_type) or types.is_floating(arrow_type):
-            return NUMBER
-        if types.is_boolean(arrow_type):
-            return NUMBER
-        if types.is_timestamp(arrow_type):
-            return f"timestamp[{arrow_type.unit}]"
-        if types.is_time(arrow_type):
-            return f"time[{arrow_type.unit}]"
-        return "date[day]" if types.is_date(arrow_type) else "text"
-
-
-def _distinct(column: Any) -> Iterator[str]:
-    """Yield the distinct texts of a column, which may not be UTF-8."""
-    for value in column.unique():
-        yield value.as_buffer().to_pybytes().decode(errors="replace").strip()
-
-
-def _first_value(column: Any, notation: Notation) -> str:
-    """Return the first text of a column that is neither missing nor a mark; ``""`` if none is."""
-    for text in chain(_distinct(column.slice(0, _FIRST_ROWS)), _distinct(column)):
-        if not notation.is_missing(text) and not is_mark(text):
-            return text
-    return ""

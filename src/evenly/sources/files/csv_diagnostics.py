@@ -112,7 +112,7 @@ def find_bad_field(
     for line, record in records(chunk, header.delimiter):
         for index, check in checks.items():
             if index < len(record) and not check.is_valid(record[index]):
-                name = header.names[index] if index < len(header.names) else ""
+                name = header.name(index)
                 where = f"in line {line}, column {name!r} of {label}"
                 return _field_error(record[index], where, name, check, notation)
     return None

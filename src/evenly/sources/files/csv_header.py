@@ -37,6 +37,10 @@ class Header(NamedTuple):
     line: int
     width: int
 
+    def name(self, column: int) -> str:
+        """Return the name of a column; that of a field after the last name is empty."""
+        return self.names[column] if column < len(self.names) else ""
+
 
 def split_header(
     chunk: Chunk, options: CsvFormat, label: str, delimiter: str | None = None
