@@ -123,10 +123,10 @@ def test_batch_builder_fills_buffer():
         builder.add("RGB", third, image_file(f"image {value}"), 10)
     assert builder.memory("RGB", third) is None
     assert builder.image_files == [(image_file(f"image {value}"), third // 3) for value in range(3)]
-    batch = builder.flush()
+    block = builder.flush()
     assert not builder.image_files
-    assert (batch.kind, batch.label, batch.nbytes) == ("RGB", "image 0", 30)
-    np.testing.assert_array_equal(batch.array, np.repeat(range(3), third // 3)[:, None] * [1, 1, 1])
+    assert (block.kind, block.label, block.nbytes) == ("RGB", "image 0", 30)
+    np.testing.assert_array_equal(block.data, np.repeat(range(3), third // 3)[:, None] * [1, 1, 1])
     assert len(builder.memory("L", 10 * _MAX_BATCH_BYTES)) == 10 * _MAX_BATCH_BYTES
     assert not builder.image_files
 
@@ -138,5 +138,5 @@ def test_batch_builder_drops_failed_image():
     builder.memory("L", 4)[:] = 9  # as if decoding failed here
     builder.memory("L", 2)[:] = 2
     builder.add("L", 2, image_file("next"), 1)
-    batch = builder.flush()
-    assert batch.array.tolist() == [1, 1, 1, 1, 2, 2]
+    block = builder.flush()
+    assert block.data.tolist() == [1, 1, 1, 1, 2, 2]
