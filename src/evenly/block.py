@@ -34,6 +34,16 @@ class Column:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def itemsize(self) -> int:
+        """The number of bytes of a value."""
+        return self.values.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes of all values."""
+        return self.values.nbytes
+
     def __getitem__(self, rows: slice) -> "Column":
         """Return a range of rows without copying."""
         start, _, _ = rows.indices(len(self))
@@ -63,9 +73,14 @@ class GroupKeys:
         return GroupKeys(self.codes[rows], self.uniques)
 
     @property
-    def values(self) -> npt.NDArray[np.int64]:
-        """The codes, under the name that a column has for what it keeps of each row."""
-        return self.codes
+    def itemsize(self) -> int:
+        """The number of bytes of a code."""
+        return self.codes.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes of all codes."""
+        return self.codes.nbytes
 
 
 @dataclass(slots=True, frozen=True, eq=False)

@@ -6,6 +6,7 @@ import pytest
 import evenly
 from evenly.block import Block, Column
 from evenly.fitting.run import fit_source, run_fit
+from evenly.sources import FitOptions
 from evenly.sources.source import ReadTask, SequentialSource
 
 X = np.random.default_rng(5).normal(1e6, 1, (40, 3))
@@ -44,7 +45,7 @@ def test_blocks_of_some_columns_and_of_all_columns_add_up(threads):
         ReadTask([part(slice(0, 9), slice(2, 3), first_column=2)]),
         ReadTask([part(slice(9, 20), slice(0, 3)), part(slice(20, 40), slice(0, 3))]),
     ]
-    moments = fit_source(TaskSource(tasks), threads=threads)
+    moments = fit_source(TaskSource(tasks), FitOptions(threads=threads))
     assert moments == evenly.Moments.empty().update(part(slice(0, 40), slice(0, 3)))
     assert (moments.rows, moments.dtypes) == (40, ("float64",) * 3)
 
@@ -56,7 +57,7 @@ def test_changed_file_is_an_error_in_a_task_too(threads):
 
     source = TaskSource([ReadTask([part(slice(0, 9), slice(0, 3), verify=changed)])])
     with pytest.raises(evenly.SourceError, match=r"^changed$"):
-        run_fit(source, "error", threads)
+        run_fit(source, FitOptions(threads=threads))
     assert source.closed
 
 
@@ -67,5 +68,9 @@ def test_progress_counts_the_rows_of_the_first_columns_only():
         ReadTask([part(slice(0, 9), slice(2, 3), first_column=2)]),
         ReadTask([part(slice(9, 20), slice(0, 3))]),
     ]
-    run_fit(TaskSource(tasks), "error", 1, progress=lambda progress: seen.append(progress.rows))
+    run_fit(
+        TaskSource(tasks),
+        FitOptions(threads=1),
+        progress=lambda progress: seen.append(progress.rows),
+    )
     assert seen == [9, 9, 20]

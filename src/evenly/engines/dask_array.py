@@ -10,12 +10,13 @@ import dask
 import numpy as np
 
 from evenly.engines.dask_graph import Leaf, tree_reduce
-from evenly.engines.partition import FitOptions, finalize_partials
+from evenly.engines.partition import finalize_partials
 from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.moments.records import state_from_records
+from evenly.sources import FitOptions
 from evenly.sources.arrays import resolve_feature_axis
-from evenly.sources.selection import parse_selection, resolve_positions
+from evenly.sources.selection import resolve_positions
 from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
 from evenly.transform.arrays import check_shape, output_dtype
@@ -27,7 +28,7 @@ def fit(x: Any, options: FitOptions) -> Moments:
     """Return the moments of an array: merge chunks of the same columns, then concatenate."""
     axis, num_columns = resolve_feature_axis(x.shape, options.feature_axis, LABEL)
     bounds = _chunk_bounds(x, axis)
-    selection = parse_selection(options.columns, options.exclude, options.weights)
+    selection = replace(options.selection, by=())  # each chunk reports keys itself
     selected = resolve_positions(selection, num_columns, LABEL)
     blocks = _blocks_by_columns(x, axis)
     in_order = range(num_columns) if selected is None else sorted(selected)

@@ -8,17 +8,16 @@ write and 18 µs to read; compression would save a quarter, for 0.5 µs:
 
 import pickle
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
-from evenly.engines.options import FitOptions as FitOptions
 from evenly.errors import ColumnError, DataError, EvenlyError
 from evenly.fitting.protocols import AnyMoments
 from evenly.fitting.run import finalize, run_fit
 from evenly.moments import Moments
 from evenly.moments.base import MomentsBase
-from evenly.sources import open_source
+from evenly.sources import FitOptions, open_source
 
 NO_VALUES = "no values"
 
@@ -65,19 +64,8 @@ def fit_partition(part: Any, options: FitOptions, label: str) -> bytes:
 def _fit(part: Any, options: FitOptions, label: str) -> PartialFit:
     if hasattr(part, "__len__") and len(part) == 0:
         return PartialFit(Moments.empty(), {}, frozenset(), label)
-    source = open_source(
-        part,
-        columns=options.columns,
-        exclude=options.exclude,
-        weights=options.weights,
-        select=options.select,
-        feature_axis=options.feature_axis,
-        mode=options.mode,
-        broken=options.broken,
-        by=options.by,
-        label=label,
-    )
-    moments = run_fit(source, options.infinite, options.threads or 1, by=options.by)
+    source = open_source(part, options, label=label)
+    moments = run_fit(source, replace(options, threads=options.threads or 1))
     moments.sources = ()
     left_out = {name: why for name, why in source.left_out.items() if why != NO_VALUES}
     return PartialFit(moments, left_out, frozenset(source.left_out.keys() - left_out.keys()), label)

@@ -55,12 +55,12 @@ class ImageAccumulator:
     def update(self, block: Block, /, *, infinite: Infinite, threads: int | None) -> None:
         """Add images to moments that only the calling thread uses."""
         assert isinstance(block, ImageBlock)
-        key = threading.get_ident(), (block.kind, block.data.shape[1:]), block.archive
+        key = threading.get_ident(), (block.kind, block.band_shape), block.archive
         part = self._parts.get(key)
         if part is None:
             self._check_bands(block)
             part = self._parts[key] = Moments.empty()
-        part.update(block.data, infinite=infinite, threads=threads)
+        part.update(block, infinite=infinite, threads=threads)
 
     def _check_bands(self, block: ImageBlock) -> None:
         """Check that all images have the same columns; with ``mode="native"`` they may differ."""

@@ -14,7 +14,7 @@ from evenly.fitting.parallel import run_tasks
 from evenly.fitting.protocols import Accumulator, AnyMoments, Step, Steps, steps_of
 from evenly.moments import GroupedMoments, Moments
 from evenly.progress import Progress, make_reporter
-from evenly.sources import Source
+from evenly.sources import FitOptions, Source
 from evenly.sources.group_by import group_label
 from evenly.sources.images import ImageSource
 from evenly.sources.source import ReadTask
@@ -26,25 +26,21 @@ ProgressCallback = Callable[[Progress], object]
 
 def fit_source(
     source: Source,
+    options: FitOptions,
     *,
-    infinite: Infinite = "error",
-    threads: int | None = None,
-    by: GroupBy | None = None,
     progress: ProgressCallback | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> AnyMoments:
     """Return the moments of the numeric columns of a source; see `run_fit`."""
-    moments = run_fit(source, infinite, threads, by=by, progress=progress, checkpoint=checkpoint)
+    moments = run_fit(source, options, progress=progress, checkpoint=checkpoint)
     description = source.description if checkpoint is None else checkpoint.files.description
     return finalize(moments, source.left_out, description)
 
 
 def run_fit(
     source: Source,
-    infinite: Infinite,
-    threads: int | None,
+    options: FitOptions,
     *,
-    by: GroupBy | None = None,
     progress: ProgressCallback | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> AnyMoments:
@@ -54,16 +50,14 @@ def run_fit(
     ----------
     source
         The source, which is read once.
-    infinite, threads, progress
-        As in `evenly.fit`.
-    by
-        The keys that the rows are grouped by, for `GroupedMoments`. None: `Moments`.
+    options, progress
+        As in `evenly.fit`. With ``by=`` the result is a `GroupedMoments`.
     checkpoint
         The sums of earlier runs, which the source is added to, and which are saved periodically.
         None: there is nothing to resume from or to save.
     """
     report = _make_reporter(progress, source, checkpoint)
-    loop = FitLoop(source.tasks(), infinite, threads, report, checkpoint)
+    loop = FitLoop(source.tasks(), options.infinite, options.threads, report, checkpoint)
     moments: AnyMoments
     if checkpoint is not None:
         with checkpoint.running():
@@ -74,7 +68,7 @@ def run_fit(
         loop.run(source, images)
         moments = images.result()
     else:
-        moments = _empty_moments(source, by, by_column=loop.tasks is not None)
+        moments = _empty_moments(source, options.by, by_column=loop.tasks is not None)
         loop.run(source, moments)
     return require_images(moments, source) if isinstance(source, ImageSource) else moments
 

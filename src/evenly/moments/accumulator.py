@@ -14,7 +14,7 @@ from evenly.errors import ColumnError, DataError
 from evenly.moments.ingest import add_block, num_columns
 from evenly.moments.metadata import Metadata, merge_dtypes
 from evenly.moments.statistics import StatisticsMixin
-from evenly.sources import open_source
+from evenly.sources import ReadOptions, open_source
 from evenly.typing import Infinite
 
 
@@ -124,7 +124,8 @@ class Accumulator(StatisticsMixin):
             self._add_block(block, infinite, threads)
             return
         part = self.empty(self.columns or self.num_features)
-        for block in open_source(x, weights=weights, feature_axis=feature_axis).blocks():
+        options = ReadOptions(weights=weights, feature_axis=feature_axis)
+        for block in open_source(x, options).blocks():
             part._add_block(block, infinite, threads)
         rows = part._state.rows
         self.merge_inplace(part, consume=True)

@@ -17,6 +17,8 @@ class BatchSource(SequentialSource):
         An iterable that is read once.
     open_item
         Convert an item and its label, ``"batch 0"`` and so on, to a source.
+    only
+        The source of the only item, if its axes and the arrays that it leaves out are known.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class BatchSource(SequentialSource):
         description: str,
         rows: int | None = None,
         nbytes: int | None = None,
+        only: Source | None = None,
     ) -> None:
         self._items = items
         self._open = open_item
@@ -35,7 +38,8 @@ class BatchSource(SequentialSource):
         self.names: tuple[str, ...] | None = None
         self.rows = rows
         self.nbytes = nbytes
-        self.left_out: dict[str, str] = {}
+        self.left_out: dict[str, str] = dict(getattr(only, "left_out", {}))
+        self.row_axes = getattr(only, "row_axes", None)
 
     def blocks(self) -> Generator[Block]:
         """Yield the blocks of each item, which must all have the same columns.

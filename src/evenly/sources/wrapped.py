@@ -16,6 +16,7 @@ class WrappedSource(SequentialSource):
         self.rows: int | None = source.rows
         self.nbytes = source.nbytes
         self.description = source.description
+        self.row_axes = getattr(source, "row_axes", None)
 
     @property
     def names(self) -> tuple[str, ...] | None:

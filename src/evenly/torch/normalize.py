@@ -204,7 +204,11 @@ class Normalize(MomentsLayer):
             device=self.hi.device,
         )
 
-    def forward(self, input: Tensor) -> Tensor:
+    @property
+    def _learns(self) -> bool:
+        return not self.frozen
+
+    def _scale(self, input: Tensor) -> Tensor:
         """Normalize the input, after learning from it in training mode."""
         axis = self._resolve_axis(input)
         hi, lo, scale = self._scaling_buffers
@@ -212,7 +216,7 @@ class Normalize(MomentsLayer):
             self._update_statistics(input)
             if input.requires_grad:
                 scale = scale.clone()  # backward needs it after the next batch changes it
-        elif not self._is_ready:
+        else:
             self._check_ready()
         return apply_scaling(input, hi, lo, scale, axis, inverse=False, missing=self.missing)
 
@@ -252,9 +256,12 @@ class Denormalize(MomentsLayer):
 
     _is_inverse = True
 
-    def forward(self, input: Tensor) -> Tensor:
+    @property
+    def _learns(self) -> bool:
+        return False
+
+    def _scale(self, input: Tensor) -> Tensor:
         """Return the input times the standard deviation plus the mean."""
         axis = self._resolve_axis(input)
-        if not self._is_ready:
-            self._check_ready()
+        self._check_ready()
         return apply_scaling(input, *self._scaling_buffers, axis, inverse=True, missing="keep")

@@ -7,11 +7,13 @@ allocating new memory takes a sixth of the decoding time.
 
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Block
+from evenly.sources.fill_values import column_of
 from evenly.sources.images.image_file import ImageFile
 
 _MAX_BATCH_BYTES = 768 << 10
@@ -35,6 +37,19 @@ class ImageBlock(Block):
 
     kind: str = ""
     archive: str = ""
+
+    @property
+    def band_shape(self) -> tuple[int, ...]:
+        """The shape of a pixel."""
+        return (len(self.data),) if isinstance(self.data, tuple) else self.data.shape[1:]
+
+
+def band_data(array: npt.NDArray[Any]) -> Any:
+    """Return pixels as the data of a block: columns if some pixels have no value."""
+    if not isinstance(array, np.ma.MaskedArray):
+        return array
+    bands = array.reshape(len(array), -1)
+    return tuple(column_of(bands[:, band]) for band in range(bands.shape[1]))
 
 
 _CACHE_LINE, _OFFSET = 64, 16
