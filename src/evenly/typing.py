@@ -13,6 +13,10 @@ Missing: TypeAlias = Literal["keep", "zero"]
 """How to handle NaN and null: keep them, or replace them with 0."""
 Constant: TypeAlias = Literal["zero", "center", "error"]
 """How to handle columns whose variance is 0."""
+InputScale: TypeAlias = Literal["data", "0..1"]
+"""The scale of a layer's input: that of the data that was fitted, or 0 to 1."""
+Unfitted: TypeAlias = Literal["error", "identity"]
+"""How a layer without statistics evaluates: raise an error, or return the input unchanged."""
 Unknown: TypeAlias = Literal["error", "missing", "total"]
 """How to handle rows whose group was not fitted."""
 ImageMode: TypeAlias = Literal["RGB", "L", "native"]
