@@ -52,6 +52,20 @@ def _(info: Any, in_dims: Any, *args: Any) -> None:
     )
 
 
+@torch.compiler.assume_constant_result
+def check_ready(layer: int) -> None:
+    """Call ``check_ready`` of a layer outside of the graph that is being traced.
+
+    The graph has the buffers as inputs, so it stays right when they are changed.
+    """
+    registered = _layers[layer]
+    before = registered._is_ready
+    try:
+        registered.check_ready()
+    finally:
+        registered._is_ready = before  # the tracer has already read it
+
+
 def check_not_exporting() -> None:
     """Raise an error during an export: a layer's id has no meaning in another process."""
     if getattr(torch.compiler, "is_exporting", bool)():

@@ -13,18 +13,19 @@ from evenly.errors import DataError, check_choice
 from evenly.exact_stats import as_correction
 from evenly.moments import Moments, load
 from evenly.moments.statistics import Correction
-from evenly.torch import ranks, units
-from evenly.torch.scaling import as_numpy
+from evenly.torch import custom_op, ranks, units
+from evenly.torch.scaling import as_numpy, is_plain
 from evenly.torch.state_layer import StateLayer
 from evenly.transform import CONSTANT_POLICIES, Scaling
 from evenly.transform.scaling import MISSING_POLICIES
-from evenly.typing import Constant, InputScale, Missing
+from evenly.typing import Constant, InputScale, Missing, Unfitted
 
 
 class MomentsLayer(StateLayer):
     """Base class of layers whose scaling constants are computed from `Moments`."""
 
     _is_inverse = False
+    unfitted: Unfitted = "error"
     _defaults: dict[str, Any] = {
         "feature_axis": 1,
         "correction": 0,
@@ -132,7 +133,7 @@ class MomentsLayer(StateLayer):
         """
         if self._synchronize():
             self._scaling(too_few="error")
-        elif not self._refresh():
+        elif not self.refresh():
             raise self._not_ready_error()
         if ranks.are_several() and self._statistics.learned.rows:
             warnings.warn(
@@ -161,6 +162,17 @@ class MomentsLayer(StateLayer):
         state = self._statistics.total._state
         return bool(state.read_scaling(correction, self._is_inverse, *arrays) != "unsure")
 
+    def _check_ready(self, x: Tensor) -> None:
+        if is_plain(x):
+            self.check_ready()
+        else:
+            custom_op.check_ready(self._layer_id)
+
+    def check_ready(self) -> None:
+        """Raise an error if the statistics are insufficient for evaluation."""
+        if not self.refresh() and (self.unfitted == "error" or self._is_fitted(self._tensors)):
+            raise self._not_ready_error()
+
     def _not_ready_error(self) -> DataError:
         """Return the error for evaluation with insufficient statistics."""
         is_known = self._synchronize()
@@ -174,7 +186,7 @@ class MomentsLayer(StateLayer):
         return DataError(
             f"{type(self).__name__} needs statistics before it is used in evaluation. "
             "Received: no rows yet. Train it, create it with .fit(...) or .from_moments(...), "
-            "load a state_dict, or pass unfitted=\"identity\" to return such input unchanged."
+            "load a state_dict, or pass unfitted=\"identity\" to return the input as it is."
         )
 
     def _set_frozen(self, frozen: bool) -> None:

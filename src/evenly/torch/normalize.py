@@ -56,9 +56,9 @@ class Normalize(MomentsLayer):
         statistics unchanged. ``"missing"``: infinities do not count in the statistics, and
         stay infinite in the output.
     unfitted
-        Evaluation without any statistics. ``"error"`` raises an error. ``"identity"`` returns
-        the input unchanged; choose it for trainers that evaluate before they train, as
-        Lightning's sanity check does.
+        Evaluation without any statistics. ``"error"`` raises an error. ``"identity"`` uses a
+        mean of 0 and a standard deviation of 1, so it returns the input; choose it for trainers
+        that evaluate before they train, as Lightning's sanity check does.
     clip
         None, or a number: the output is limited to the range from ``-clip`` to ``clip``. NaN
         stays NaN. Choose it where inputs far outside of the training data occur, as in
@@ -267,17 +267,12 @@ class Normalize(MomentsLayer):
             self._update_statistics(input)
             if input.requires_grad:
                 scale = scale.clone()  # backward needs it after the next batch changes it
-        elif not self._is_ready and not self._refresh():
-            return self._unfitted_output(input)
+        elif not self._is_ready:
+            self._check_ready(input)
         elif not self._is_scale_checked:
             self._check_scale(input)
         y = apply_scaling(input, hi, lo, scale, axis, inverse=False, missing=self.missing)
         return y if self.clip is None else y.clamp(-self.clip, self.clip)
-
-    def _unfitted_output(self, x: Tensor) -> Tensor:
-        if self.unfitted == "error" or self._is_fitted(self._tensors):
-            raise self._not_ready_error()
-        return x if x.is_floating_point() else x.to(torch.get_default_dtype())
 
     def _check_scale(self, x: Tensor) -> None:
         """Warn if the first batch and the statistics are on the scales of 0 to 1 and 0 to 255."""
@@ -349,6 +344,6 @@ class Denormalize(MomentsLayer):
     def forward(self, input: Tensor) -> Tensor:
         """Return the input times the standard deviation plus the mean."""
         axis = self._resolve_axis(input)
-        if not self._is_ready and not self._refresh():
-            raise self._not_ready_error()
+        if not self._is_ready:
+            self._check_ready(input)
         return apply_scaling(input, *self._tensors.scaling, axis, inverse=True, missing="keep")

@@ -52,12 +52,12 @@ class StateLayer(nn.Module):
     lo: Tensor
     scale: Tensor
     exact: Tensor
-    _is_ready = False
     _is_replica = False  # nn.DataParallel sets it on its replicas
 
     def _create_state(self, num_features: int, device: Any) -> None:
         self.frozen = False
         self._white = 1
+        self._is_ready = False
         self._statistics = ExactState(Moments.empty(num_features))
         for name in _SCALING:
             zeros = torch.zeros(num_features, dtype=torch.float64, device=device)
@@ -153,15 +153,18 @@ class StateLayer(nn.Module):
 
     def _has_statistics(self, tensors: StateTensors) -> bool:
         """Return whether the layer can evaluate."""
-        if not tensors.have_values or not self._is_fitted(tensors):
-            return self._statistics.total.rows > 0
-        return self.constant != "error" or bool((tensors.scale != 0).all())
+        if not self._is_fitted(tensors):
+            return False
+        may_be_constant = self.constant != "error" or not tensors.have_values
+        return may_be_constant or bool((tensors.scale != 0).all())
 
     def _is_fitted(self, tensors: StateTensors) -> bool:
         """Return whether the layer has statistics, known or not."""
-        return self._statistics.total.rows > 0 or not are_unfitted(*tensors.scaling)
+        if self._statistics.total.rows > 0:
+            return True
+        return tensors.have_values and not are_unfitted(*tensors.scaling)
 
-    def _refresh(self) -> bool:
+    def refresh(self) -> bool:
         """Look at the buffers, and return whether the layer can evaluate."""
         self._synchronize()
         return self._set_ready(self._tensors)
@@ -174,7 +177,7 @@ class StateLayer(nn.Module):
 
     def train(self, mode: bool = True) -> Self:
         """Set the training mode, as in every module."""
-        self._refresh()
+        self.refresh()
         return super().train(mode)
 
     # Copies, moves and serialization
@@ -274,4 +277,4 @@ class StateLayer(nn.Module):
         self._statistics.is_written = True
         for buffer, value in zip(self._tensors.scaling, given, strict=True):
             buffer.detach().copy_(value)
-        self._refresh()
+        self.refresh()
