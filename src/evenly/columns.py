@@ -101,9 +101,16 @@ def first_duplicate(names: Iterable[str]) -> str | None:
 
 
 def column_indices(names: Sequence[str | int], ours: ColumnNames, number: int) -> list[int]:
-    """Return the indices of columns given by name, or by number if they have no names."""
+    """Return the indices of columns given by name, or by number if they have no names.
+
+    Labels of pandas that are no strings, such as integers, are names as well.
+
+    >>> column_indices([2], ("1", "2"), 2)
+    [1]
+    """
     known: Sequence[str | int] = range(number) if ours is None else ours
     index = {name: i for i, name in enumerate(known)}
+    names = [*names] if ours is None else [str(name) for name in names]
     if unknown := [name for name in names if name not in index]:
         raise ColumnError(
             f"Unknown: {format_names(unknown)}. The moments have "

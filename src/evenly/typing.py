@@ -20,8 +20,10 @@ ImageMode: TypeAlias = Literal["RGB", "L", "native"]
 Broken: TypeAlias = Literal["skip", "error"]
 """How to handle images that cannot be read."""
 
-ColumnName: TypeAlias = str | int
-"""The name of a column, or its position."""
+ColumnName: TypeAlias = str | int | tuple[object, ...]
+"""The name of a column, a label of pandas, or a position in an array."""
+FeatureAxis: TypeAlias = int | str | None
+"""The axis of the columns in an array, or its name in xarray. None: the last one of at most two."""
 Columns: TypeAlias = ColumnName | Iterable[ColumnName]
 """One column or several."""
 GroupBy: TypeAlias = str | int | Sized
@@ -75,7 +77,7 @@ class ScaleKeywords(TypedDict, total=False):
     missing: Missing
     constant: Constant
     correction: Any  # int, float or Fraction
-    feature_axis: int
+    feature_axis: FeatureAxis
 
 
 class UnscaleKeywords(TypedDict, total=False):
@@ -84,7 +86,7 @@ class UnscaleKeywords(TypedDict, total=False):
     dtype: object
     constant: Constant
     correction: Any  # int, float or Fraction
-    feature_axis: int
+    feature_axis: FeatureAxis
 
 
 class GroupScaleKeywords(ScaleKeywords, total=False):

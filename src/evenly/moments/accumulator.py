@@ -15,7 +15,8 @@ from evenly.moments.ingest import add_block, num_columns
 from evenly.moments.metadata import Metadata, merge_dtypes
 from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import open_source
-from evenly.typing import Infinite
+from evenly.sources.feature_axis import axis_number
+from evenly.typing import FeatureAxis, Infinite
 
 
 class Accumulator(StatisticsMixin):
@@ -71,7 +72,7 @@ class Accumulator(StatisticsMixin):
         x: Any,
         *,
         weights: object = None,
-        feature_axis: int = -1,
+        feature_axis: FeatureAxis = None,
         infinite: Infinite = "error",
         threads: int | None = None,
     ) -> Self:
@@ -86,7 +87,8 @@ class Accumulator(StatisticsMixin):
         weights
             One finite, nonnegative number per row: a weight of 2 equals the row twice.
         feature_axis
-            The axis of the columns in an array: 1 for N×C×H×W images.
+            The axis of the columns in an array: 1 for N×C×H×W images. Required for three and
+            more dimensions.
         infinite
             ``"error"``, or ``"missing"`` to count infinities as missing: choose it when
             they stand for "no value" in your data.
@@ -109,14 +111,17 @@ class Accumulator(StatisticsMixin):
         if type(x) is cls and x.dtype is dtype and weights is None and infinite == "error":
             try:
                 array = x if cls is np.ndarray else x.numpy()
-                if self._state.update(array, feature_axis, None, False, threads or 0) is None:
+                axis = axis_number(array.shape, feature_axis, "x")
+                if self._state.update(array, axis, None, False, threads or 0) is None:
                     return self
             except (ValueError, TypeError, RuntimeError):
                 pass
         self._update(x, weights, feature_axis, infinite, threads or 0)
         return self
 
-    def _update(self, x: Any, weights: Any, feature_axis: int, infinite: str, threads: int) -> None:
+    def _update(
+        self, x: Any, weights: Any, feature_axis: FeatureAxis, infinite: str, threads: int
+    ) -> None:
         if isinstance(x, Block) and weights is not None:
             x = replace(x, weights=weights)
         if isinstance(x, Block) and self.num_features:

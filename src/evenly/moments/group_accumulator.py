@@ -24,7 +24,7 @@ from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import open_source
 from evenly.sources.group_by import group_label
 from evenly.system.locks import ForkSafeLock
-from evenly.typing import Infinite
+from evenly.typing import FeatureAxis, Infinite
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -84,7 +84,7 @@ class GroupAccumulator(MomentsBase):
         *,
         by: Any = None,
         weights: object = None,
-        feature_axis: int = -1,
+        feature_axis: FeatureAxis = None,
         infinite: Infinite = "error",
         threads: int | None = None,
     ) -> Self:

@@ -23,6 +23,7 @@ from evenly.transform.group_scaling import GroupScaling, group_scaling
 from evenly.typing import (
     Constant,
     ContainerT,
+    FeatureAxis,
     FloatArray,
     GroupScaleKeywords,
     GroupUnscaleKeywords,
@@ -187,7 +188,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         missing: Missing = "keep",
         constant: Constant = "zero",
         correction: Correction = 0,
-        feature_axis: int = -1,
+        feature_axis: FeatureAxis = None,
     ) -> Any:
         """Return ``(x - mean) / std``, with the mean and std of the group of each row.
 
@@ -246,7 +247,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         dtype: Any = None,
         constant: Constant = "zero",
         correction: Correction = 0,
-        feature_axis: int = -1,
+        feature_axis: FeatureAxis = None,
     ) -> Any:
         """Return ``x * std + mean``: the inverse of `normalize` up to rounding.
 

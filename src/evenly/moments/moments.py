@@ -14,7 +14,15 @@ from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file.column import ColumnRecord
 from evenly.transform import Scaling, fast_scaling, scaling, transform
 from evenly.transform.scaling import not_fitted_error
-from evenly.typing import Constant, ContainerT, FloatArray, Missing, ScaleKeywords, UnscaleKeywords
+from evenly.typing import (
+    Constant,
+    ContainerT,
+    FeatureAxis,
+    FloatArray,
+    Missing,
+    ScaleKeywords,
+    UnscaleKeywords,
+)
 
 
 class Moments(Accumulator):
@@ -70,8 +78,12 @@ class Moments(Accumulator):
         return self._take_columns(column_indices(list(names), self.columns, self.num_features))
 
     def __getitem__(self, names: str | int | Sequence[str | int]) -> "Moments":
-        """Return ``moments["a"]`` or ``moments["a", "b"]``, like `select`."""
-        return self.select([names] if isinstance(names, str | int) else names)
+        """Return ``moments["a"]`` or ``moments["a", "b"]``, like `select`.
+
+        A tuple that is the label of a column of pandas selects that column.
+        """
+        is_label = isinstance(names, tuple) and str(names) in (self.columns or ())
+        return self.select([str(names)] if is_label or isinstance(names, str) else _several(names))
 
     def __reduce__(self) -> Any:
         state = self._state.copy()
@@ -118,7 +130,7 @@ class Moments(Accumulator):
         missing: Missing = "keep",
         constant: Constant = "zero",
         correction: Correction = 0,
-        feature_axis: int = -1,
+        feature_axis: FeatureAxis = None,
     ) -> Any:
         """Return ``(x - mean) / std`` for each column, in the container type of x.
 
@@ -202,7 +214,7 @@ class Moments(Accumulator):
         dtype: Any = None,
         constant: Constant = "zero",
         correction: Correction = 0,
-        feature_axis: int = -1,
+        feature_axis: FeatureAxis = None,
     ) -> Any:
         """Return ``x * std + mean``: the inverse of `normalize` up to rounding.
 
@@ -237,6 +249,10 @@ class Moments(Accumulator):
             return fast or scaling(self.columns, self._sums(), **options)
 
         return self._cached((inverse, constant, correction, too_few), compute)
+
+
+def _several(names: int | Sequence[str | int]) -> Sequence[str | int]:
+    return [names] if isinstance(names, int) else names
 
 
 def _restore(

@@ -17,11 +17,18 @@ from evenly.dispatch import (
 )
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
 from evenly.redaction import redact_url
-from evenly.sources.batch_parts import DefaultPart, descend_mappings, select_part
+from evenly.sources.batch_parts import (
+    DefaultPart,
+    descend_mappings,
+    mapping_error,
+    select_part,
+)
 from evenly.sources.batches import BatchSource, Samples
+from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.group_by import batch_has_keys, keys_from_batch
 from evenly.sources.group_keys import KeyedSource
 from evenly.sources.images import ImageScan, from_files, from_memory, is_pillow_image, scan_images
+from evenly.sources.mappings import MappingTable, is_table
 from evenly.sources.options import ReadOptions
 from evenly.sources.source import Source
 
@@ -95,6 +102,8 @@ class SourceResolver:
         from evenly.sources import datasets
 
         select = self._request.select
+        if select is None and is_table(x):
+            return self._open_tables([MappingTable(x, label)], label)
         part, rest = (x, ()) if select is None else descend_mappings(x, select)
         if rest and datasets.matches(part):
             return self._with_select(rest).open(part, label)
@@ -192,7 +201,7 @@ class SourceResolver:
     def _open_keyed(self, batch: Any, part: Any, label: str) -> Source:
         """Open a part of a batch; another part may be the group keys."""
         by = self._request.choice.by
-        if not batch_has_keys(batch, by):
+        if not batch_has_keys(batch, by) or is_table(part):
             return self._unselected.open(part, label)
         choice = replace(self._request.choice, by=())
         resolver = SourceResolver(self._request._replace(choice=choice, select=None, in_order=True))
@@ -204,7 +213,13 @@ class SourceResolver:
 
         label = label.replace("batch", "sample")
         part = self._part(sample, label)
-        row = part if is_pillow_image(part) else as_array(part, label)[None]
+        if is_pillow_image(part):
+            return self._open_keyed(sample, part, label)
+        if isinstance(part, Mapping):
+            raise mapping_error(part, label)
+        row = as_array(part, label)[None]
+        axis, name = self._request.feature_axis, f"{label}, with the axis of the batch first,"
+        resolve_feature_axis(tuple(row.shape), axis, name)  # its error counts that axis
         return self._open_keyed(sample, row, label)
 
     @property

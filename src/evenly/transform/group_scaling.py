@@ -6,7 +6,7 @@ the numbers looked up for each row.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -71,6 +71,18 @@ class GroupScaling:
     def num_features(self) -> int:
         """The number of columns of the tables."""
         return int(self.hi.shape[1])
+
+    def __getitem__(self, columns: slice) -> "GroupScaling":
+        """Return the scaling of a slice of the columns."""
+        return replace(
+            self,
+            columns=self.columns and self.columns[columns],
+            dtypes=self.dtypes[columns],
+            hi=self.hi[:, columns],
+            lo=self.lo[:, columns],
+            factor=self.factor[:, columns],
+            power=None if self.power is None else self.power[:, columns],
+        )
 
     def row_indices(self, keys: GroupKeys, unknown: str) -> RowIndices:
         """Return the row in the tables for each row of data.

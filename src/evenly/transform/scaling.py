@@ -59,6 +59,11 @@ class Scaling:
     def __len__(self) -> int:
         return len(self.hi)
 
+    @property
+    def num_features(self) -> int:
+        """The number of columns."""
+        return len(self.hi)
+
     def __getitem__(self, columns: slice) -> "Scaling":
         """Return the scaling of a slice of the columns."""
         return Scaling(
