@@ -110,14 +110,15 @@ def column_indices(names: Sequence[str | int], ours: ColumnNames, number: int) -
     """
     known: Sequence[str | int] = range(number) if ours is None else ours
     index = {name: i for i, name in enumerate(known)}
-    names = [*names] if ours is None else [str(name) for name in names]
-    if unknown := [name for name in names if name not in index]:
+    labels = [name if ours is None else str(name) for name in names]
+    unknown = [name for name, label in zip(names, labels, strict=True) if label not in index]
+    if unknown:
         raise ColumnError(
             f"Unknown: {format_names(unknown)}. The moments have "
             f"{format_names(ours) if ours is not None else f'{number} columns without names'}."
         )
-    if len(set(names)) != len(names):
+    if len(set(labels)) != len(labels):
         raise ColumnError(
             f"Each column can be selected only once. Received: {format_names(names)}."
         )
-    return [index[name] for name in names]
+    return [index[label] for label in labels]

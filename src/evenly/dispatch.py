@@ -5,6 +5,7 @@ If an object of a library exists, the library has been imported. So libraries ar
 """
 
 import sys
+from array import array
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
@@ -58,10 +59,10 @@ def container_kind(x: Any) -> Container:
         return "series"
     if is_instance(x, "xarray", "DataArray", "Dataset"):
         return "labeled"
-    if isinstance(x, Mapping):
-        return "mapping"
     if hasattr(x, "dtype") or hasattr(x, "__array_interface__"):
         return "array"
+    if isinstance(x, Mapping):
+        return "mapping"
     has_columns = hasattr(type(x), "columns") or hasattr(type(x), "schema")
     return "frame" if has_columns else "array"
 
@@ -85,9 +86,15 @@ def is_instance(x: Any, module: str, *classes: str) -> bool:
 
 def is_array(x: Any) -> bool:
     """Return whether an object is a number, or supports one of the array protocols."""
-    return isinstance(x, bool | int | float | complex | np.generic) or any(
+    scalars = (bool, int, float, complex, np.generic, range, array)
+    return isinstance(x, scalars) or any(
         hasattr(x, name) for name in ("__array__", "__dlpack__", "__array_interface__", "tocsr")
     )
+
+
+def is_open_file(x: Any) -> bool:
+    """Return whether an object is an open file, also of fsspec or in memory."""
+    return hasattr(x, "read") and hasattr(x, "readline")
 
 
 def is_dbapi_cursor(x: Any) -> bool:

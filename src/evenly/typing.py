@@ -76,6 +76,7 @@ class ScaleKeywords(TypedDict, total=False):
     dtype: object
     missing: Missing
     constant: Constant
+    tolerance: float
     correction: Any  # int, float or Fraction
     feature_axis: FeatureAxis
 
@@ -85,6 +86,7 @@ class UnscaleKeywords(TypedDict, total=False):
 
     dtype: object
     constant: Constant
+    tolerance: float
     correction: Any  # int, float or Fraction
     feature_axis: FeatureAxis
 

@@ -83,7 +83,7 @@ class Accumulator(StatisticsMixin):
         x
             An array, a tensor, a frame, a `Block`, or any source that `evenly.fit` accepts.
             Columns are matched by name; without names, by position. A one-dimensional array is
-            one column.
+            one column; so moments whose columns are not known yet refuse it.
         weights
             One finite, nonnegative number per row: a weight of 2 equals the row twice.
         feature_axis
@@ -133,12 +133,37 @@ class Accumulator(StatisticsMixin):
             blocks = open_source(x, weights=weights, feature_axis=feature_axis).blocks()
         part = self.empty(self.columns or self.num_features)
         for block in blocks:
+            self._check_dimensions(block)
             part._add_block(block, infinite, threads)
         rows = part._state.rows
         self._merge_inplace(part, consume=True)
         is_array = type(x) is np.ndarray or type(x).__name__ == "Tensor"
         if is_array and rows:  # without rows the metadata has no dtype yet
             self._fast_path = (type(x), x.dtype)
+
+    def _check_dimensions(self, block: Block) -> None:
+        """Check that a one-dimensional array can only be one column.
+
+        Raises
+        ------
+        DataError
+            When the number of columns is not known.
+        ColumnError
+            When there are several columns.
+        """
+        if isinstance(block.data, tuple) or len(block.data.shape) != 1 or self.num_features == 1:
+            return
+        received = f"{block.label} of shape {tuple(block.data.shape)}"
+        if not self.num_features:
+            raise DataError(
+                "Moments without columns need two dimensions to know how many there are. "
+                f"Received: {received}. Pass x[None, :] for one row, x[:, None] for one column; or "
+                "begin with Moments.empty(1), for which it is one column."
+            )
+        raise ColumnError(
+            f"A one-dimensional array is one column, and these moments have {self.num_features}. "
+            f"Received: {received}. A single row has two dimensions: x[None, :]."
+        )
 
     def _add_block(self, block: Block, infinite: str, threads: int) -> None:
         """Add a block in one call of the core; the first block defines the columns."""

@@ -1,7 +1,7 @@
 """The class `GroupedMoments`: the moments of each group of rows."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self, Unpack, overload
+from typing import Any, Never, Self, Unpack, overload
 
 import numpy as np
 
@@ -62,6 +62,14 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
     """
 
     __slots__ = ()
+
+    def __getattr__(self, name: str) -> Never:
+        """Raise an error, which says where the statistics are."""
+        hint = ""
+        if not name.startswith("_") and (name == "var" or hasattr(Moments, name)):
+            own = "variance()" if name == "var" else name
+            hint = f" Write moments[key].{own} for one group, or moments.total().{own} for all."
+        raise AttributeError(f"'GroupedMoments' object has no attribute {name!r}.{hint}")
 
     @property
     def by(self) -> By:
@@ -187,6 +195,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         dtype: Any = None,
         missing: Missing = "keep",
         constant: Constant = "zero",
+        tolerance: float = 0.0,
         correction: Correction = 0,
         feature_axis: FeatureAxis = None,
     ) -> Any:
@@ -206,7 +215,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
             ``"missing"``: fill them with NaN (null in a frame that has null); choose it when
             such rows are dropped later. ``"total"``: use the statistics of all rows together;
             choose it when an approximation is better than no result.
-        dtype, missing, constant, correction, feature_axis
+        dtype, missing, constant, tolerance, correction, feature_axis
             As in `Moments.normalize`. Whether a column is constant is determined per group.
 
         Raises
@@ -224,7 +233,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         options = {"dtype": dtype, "missing": missing, "feature_axis": feature_axis}
         return transform_by_group(
             x,
-            self._scaling(False, constant, correction),
+            self._scaling(False, constant, correction, tolerance),
             by=by,
             unknown=unknown,
             **options,
@@ -246,6 +255,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         unknown: Unknown = "error",
         dtype: Any = None,
         constant: Constant = "zero",
+        tolerance: float = 0.0,
         correction: Correction = 0,
         feature_axis: FeatureAxis = None,
     ) -> Any:
@@ -255,10 +265,16 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         """
         options = {"dtype": dtype, "feature_axis": feature_axis}
         return transform_by_group(
-            x, self._scaling(True, constant, correction), by=by, unknown=unknown, **options
+            x,
+            self._scaling(True, constant, correction, tolerance),
+            by=by,
+            unknown=unknown,
+            **options,
         )
 
-    def _scaling(self, inverse: bool, constant: str, correction: Correction) -> GroupScaling:
+    def _scaling(
+        self, inverse: bool, constant: str, correction: Correction, tolerance: float
+    ) -> GroupScaling:
         def compute() -> GroupScaling:
             metadata = self._metadata
             return group_scaling(
@@ -271,10 +287,11 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
                 inverse=inverse,
                 constant=constant,
                 correction=correction,
+                tolerance=tolerance,
             )
 
         with self._lock:
-            return self._cached((inverse, constant, correction), compute)
+            return self._cached((inverse, constant, correction, tolerance), compute)
 
     def _table_view(self, head: int = 20, tail: int = 4) -> text_table.TableView:
         """Return a table of one line per group and column; used by `evenly.report` too.

@@ -1,7 +1,7 @@
 """The class `Moments`: exact sums, and the statistics computed from them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Unpack, overload
+from typing import Any, Never, Unpack, overload
 
 from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
@@ -57,6 +57,11 @@ class Moments(Accumulator):
 
     __slots__ = ()
     __iter__ = None
+
+    def __getattr__(self, name: str) -> Never:
+        """Raise an error, which says what to write instead of a name of another library."""
+        hint = " Write moments.variance()." if name == "var" else ""
+        raise AttributeError(f"'Moments' object has no attribute {name!r}.{hint}")
 
     @property
     def rows(self) -> int:
@@ -129,6 +134,7 @@ class Moments(Accumulator):
         dtype: Any = None,
         missing: Missing = "keep",
         constant: Constant = "zero",
+        tolerance: float = 0.0,
         correction: Correction = 0,
         feature_axis: FeatureAxis = None,
     ) -> Any:
@@ -156,6 +162,10 @@ class Moments(Accumulator):
             x, since a constant feature carries no information. ``"center"``: subtract the mean
             only; choose it when later data may vary, in the unit of the data. ``"error"``: raise
             an error; choose it when a constant column indicates a problem.
+        tolerance
+            Columns whose standard deviation is at most this fraction of their size (the root of
+            the mean of x²) are constant too. 0: only columns of equal values. Choose 1e-12, for
+            example, for float64 columns that differ in their last digits only.
         correction
             Subtracted from the count in the variance: see `variance`.
         feature_axis
@@ -187,7 +197,9 @@ class Moments(Accumulator):
         """
         return transform(
             x,
-            self._scaling(inverse=False, constant=constant, correction=correction),
+            self._scaling(
+                inverse=False, constant=constant, correction=correction, tolerance=tolerance
+            ),
             out=out,
             dtype=dtype,
             missing=missing,
@@ -213,25 +225,34 @@ class Moments(Accumulator):
         out: Any = None,
         dtype: Any = None,
         constant: Constant = "zero",
+        tolerance: float = 0.0,
         correction: Correction = 0,
         feature_axis: FeatureAxis = None,
     ) -> Any:
         """Return ``x * std + mean``: the inverse of `normalize` up to rounding.
 
-        Constant columns are restored exactly. Pass the same ``constant`` and ``correction`` as to
-        `normalize`; the other parameters, the result and the errors are those of `normalize`.
+        Constant columns are restored exactly. Pass the same ``constant``, ``tolerance`` and
+        ``correction`` as to `normalize`; the other parameters, the result and the errors are those of `normalize`.
         NaN and null are kept.
         """
         return transform(
             x,
-            self._scaling(inverse=True, constant=constant, correction=correction),
+            self._scaling(
+                inverse=True, constant=constant, correction=correction, tolerance=tolerance
+            ),
             out=out,
             dtype=dtype,
             feature_axis=feature_axis,
         )
 
     def _scaling(
-        self, *, inverse: bool, constant: str, correction: Correction, too_few: str = "error"
+        self,
+        *,
+        inverse: bool,
+        constant: str,
+        correction: Correction,
+        tolerance: float = 0.0,
+        too_few: str = "error",
     ) -> Scaling:
         if not self.num_features:
             raise not_fitted_error()
@@ -240,6 +261,7 @@ class Moments(Accumulator):
             "inverse": inverse,
             "constant": constant,
             "correction": correction,
+            "tolerance": tolerance,
             "too_few": too_few,
             "dtypes": self.dtypes,
         }
@@ -248,7 +270,7 @@ class Moments(Accumulator):
             fast = fast_scaling(self._state, self.columns, **options)
             return fast or scaling(self.columns, self._sums(), **options)
 
-        return self._cached((inverse, constant, correction, too_few), compute)
+        return self._cached((inverse, constant, correction, tolerance, too_few), compute)
 
 
 def _several(names: int | Sequence[str | int]) -> Sequence[str | int]:

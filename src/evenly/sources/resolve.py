@@ -13,6 +13,7 @@ from evenly.dispatch import (
     is_dbapi_cursor,
     is_iterable_dataset,
     is_list_of_numbers,
+    is_open_file,
     with_article,
 )
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
@@ -31,6 +32,7 @@ from evenly.sources.images import ImageScan, from_files, from_memory, is_pillow_
 from evenly.sources.mappings import MappingTable, is_table
 from evenly.sources.options import ReadOptions
 from evenly.sources.source import Source
+from evenly.sources.sparse import SparseSource, is_sparse
 
 _NO_ROWS = (
     "The rows of a query must come as Arrow data. Received: {}.{}, which gives Python objects. "
@@ -75,8 +77,10 @@ class SourceResolver:
             return self._open_frame(x, label)
         if datasets.matches(x):
             return self._as_source(datasets.open_dataset(x, self._request))
-        if isinstance(x, Mapping):
+        if isinstance(x, Mapping) and not is_sparse(x):
             return self._open_mapping(x, label)
+        if is_open_file(x) or isinstance(x, bytes | bytearray | memoryview):
+            raise bytes_error(x)
         if is_dbapi_cursor(x):
             raise UnsupportedTypeError(_NO_ROWS.format(type(x).__module__, type(x).__qualname__))
         if is_dataset(x):
@@ -132,6 +136,8 @@ class SourceResolver:
         from evenly.sources.arrays import ArraySource, StructuredTable, as_array
 
         self._check_no_select(x)
+        if is_sparse(x):
+            return SparseSource(x, self._request.choice, label=label)
         array = as_array(x, label)
         if getattr(array.dtype, "names", None) is not None:
             return self._open_tables([StructuredTable(array, label)], label)
@@ -246,6 +252,21 @@ class SourceResolver:
                 f"Received: select={self._request.select!r} for {what}. "
                 "Choose columns with columns=."
             )
+
+
+def bytes_error(x: Any) -> UnsupportedTypeError:
+    """Return the error for an open file, or for bytes."""
+    name = getattr(x, "name", None)
+    way_out = (
+        f"Pass its path: evenly.fit({name!r})."
+        if isinstance(name, str)
+        else "Write the bytes to a file, and pass its path; or pass what another library reads "
+        "from them: evenly.fit(pyarrow.parquet.read_table(file)), np.frombuffer(data, dtype)."
+    )
+    return UnsupportedTypeError(
+        "A source must not be an open file or bytes, whose format is not known. "
+        f"Received: {type(x).__module__}.{type(x).__qualname__}. {way_out}"
+    )
 
 
 def _only_tables(parts: Iterable[Any]) -> Iterable[Any]:

@@ -54,9 +54,9 @@ def _pandas_array(column: Column, given: Any) -> Any:
 def replace_in_polars(frame: Any, positions: Sequence[int], scale: ScaleColumn) -> Any:
     """Return a polars frame with columns scaled."""
     columns = frame.get_columns()
-    for index, position in enumerate(positions):
-        columns[position] = _scale_series(columns[position], index, scale)
-    return type(frame)(columns)
+    return frame.with_columns(
+        _scale_series(columns[position], index, scale) for index, position in enumerate(positions)
+    )
 
 
 def _scale_series(series: Any, index: int, scale: ScaleColumn) -> Any:
