@@ -290,19 +290,21 @@ bool Moments::add_columns(const Moments& other, const Precondition& precondition
   ScopedFpEnvironment fp_environment;
   if (columns_.size() != other.columns_.size() || rows_.size() != other.rows_.size())
     throw std::invalid_argument("the states must have the same number of columns");
-  Addition addition;
-  for (std::size_t i = 0; all_or_nothing && i < columns_.size(); ++i) {
-    addition.prepare(columns_[i], other.columns_[i]);
-  }
-  if (precondition && !precondition()) return false;
-  for (std::size_t i = 0; i < columns_.size(); ++i) {
-    if (all_or_nothing) {
-      addition.commit(columns_[i], other.columns_[i]);
-    } else {
-      columns_[i].add(other.columns_[i]);
+  if (!all_or_nothing) {
+    if (precondition && !precondition()) return false;
+    Column* column = columns_.data();
+    for (const Column& more : other.columns_) (column++)->add(more);
+  } else {
+    Addition addition;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      addition.prepare(columns_[i], other.columns_[i]);
     }
+    if (precondition && !precondition()) return false;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      addition.commit(columns_[i], other.columns_[i]);
+    }
+    addition.finish();
   }
-  addition.finish();
   for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i] += other.rows_[i];
   extremes_are_bounds_ |= other.extremes_are_bounds_;
   ++version_;

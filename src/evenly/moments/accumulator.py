@@ -221,23 +221,28 @@ class Accumulator(StatisticsMixin):
         """
         done = False
         while not done:
-            metadata = self._metadata
-            theirs = self._align(other)
-            if theirs is None:
-                return
-            more = theirs._metadata
-            columns = metadata.columns if self.num_features else more.columns
-            if columns != more.columns or len(metadata.dtypes) != len(more.dtypes):
-                columns, ours = more.columns, ("",) * len(more.dtypes)
+            metadata, more = self._metadata, other._metadata
+            if metadata[:2] == more[:2] and self._state.columns == other._state.columns:
+                theirs = other
+                new = Metadata(metadata.columns, metadata.dtypes, metadata.sources + more.sources)
             else:
-                ours = metadata.dtypes
-            check_time_units(columns, ours, more.dtypes)
-            new = Metadata(
-                columns, merge_dtypes(ours, more.dtypes), metadata.sources + more.sources
-            )
+                aligned = self._align(other)
+                if aligned is None:
+                    return
+                theirs = aligned
+                new = self._merge_metadata(metadata, theirs._metadata)
             done = self._state.merge(
                 theirs._state, new, metadata, consume and theirs is other, not private
             )
+
+    def _merge_metadata(self, metadata: Metadata, more: Metadata) -> Metadata:
+        columns = metadata.columns if self.num_features else more.columns
+        if columns != more.columns or len(metadata.dtypes) != len(more.dtypes):
+            columns, dtypes = more.columns, ("",) * len(more.dtypes)
+        else:
+            dtypes = metadata.dtypes
+        check_time_units(columns, dtypes, more.dtypes)
+        return Metadata(columns, merge_dtypes(dtypes, more.dtypes), metadata.sources + more.sources)
 
     def _align(self, other: Self) -> Self | None:
         """Return other with its columns in the order of self.

@@ -47,13 +47,13 @@ class MomentsBase:
         """Yield the lines of the statistics file, with a manifest if there is one."""
         raise NotImplementedError
 
-    def _table_view(self) -> text_table.TableView:
+    def _table_view(self) -> text_table.Table:
         """Return the table that `repr` shows."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
         with _core.ExactMode():
-            return text_table.text(self._table_view())
+            return text_table.to_text(self._table_view())
 
     def _repr_html_(self) -> str:
         with _core.ExactMode():

@@ -126,7 +126,7 @@ class StatisticsMixin(MomentsBase):
 
         return self._cached("extremes", compute)[:, index].copy()
 
-    def _table_view(self) -> text_table.TableView:
+    def _table_view(self) -> text_table.Table:
         state = self._state.copy()
         number, columns = state.columns, state.metadata.columns
         indices = text_table.visible_columns(number)
@@ -134,11 +134,13 @@ class StatisticsMixin(MomentsBase):
         columns_shown = records(state.take(indices), names, ("",) * len(indices))
         rows = [text_table.row(record) for record in columns_shown]
         shape = f"{number:,} column{'' if number == 1 else 's'}, {state.rows:,} row"
-        return text_table.TableView(
+        return text_table.Table(
             f"Moments of {shape}{'' if state.rows == 1 else 's'}",
+            text_table.HEADINGS,
             rows,
-            number - len(indices),
-            text_table.BOUNDS if state.extremes_are_bounds else "",
+            text_table.ALIGNMENT,
+            omitted=text_table.omitted(number - len(indices)),
+            footer=[text_table.BOUNDS] if state.extremes_are_bounds else [],
         )
 
 
