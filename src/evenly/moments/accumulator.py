@@ -12,7 +12,7 @@ from evenly.block import Block
 from evenly.columns import ColumnNames, check_time_units, match_columns, unique_names
 from evenly.errors import ColumnError, DataError
 from evenly.moments.ingest import add_block, num_columns
-from evenly.moments.metadata import Metadata, merge_dtypes
+from evenly.moments.metadata import Metadata, merge_dtypes, merge_left_out
 from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import open_source
 from evenly.sources.feature_axis import axis_number
@@ -127,14 +127,15 @@ class Accumulator(StatisticsMixin):
         if isinstance(x, Block) and self.num_features:
             self._add_block(x, infinite, threads)
             return
-        if isinstance(x, Block):
-            blocks: Iterable[Block] = [x]
-        else:
-            blocks = open_source(x, weights=weights, feature_axis=feature_axis).blocks()
         part = self.empty(self.columns or self.num_features)
-        for block in blocks:
-            self._check_dimensions(block)
-            part._add_block(block, infinite, threads)
+        if isinstance(x, Block):
+            part._add_block(x, infinite, threads)
+        else:
+            source = open_source(x, weights=weights, feature_axis=feature_axis)
+            for block in source.blocks():
+                self._check_dimensions(block)
+                part._add_block(block, infinite, threads)
+            part.left_out = source.left_out
         rows = part._state.rows
         self._merge_inplace(part, consume=True)
         is_array = type(x) is np.ndarray or type(x).__name__ == "Tensor"
@@ -224,7 +225,10 @@ class Accumulator(StatisticsMixin):
             metadata, more = self._metadata, other._metadata
             if metadata[:2] == more[:2] and self._state.columns == other._state.columns:
                 theirs = other
-                new = Metadata(metadata.columns, metadata.dtypes, metadata.sources + more.sources)
+                new = metadata._replace(
+                    sources=metadata.sources + more.sources,
+                    left_out=merge_left_out(metadata.left_out, more.left_out, metadata.columns),
+                )
             else:
                 aligned = self._align(other)
                 if aligned is None:
@@ -242,7 +246,12 @@ class Accumulator(StatisticsMixin):
         else:
             dtypes = metadata.dtypes
         check_time_units(columns, dtypes, more.dtypes)
-        return Metadata(columns, merge_dtypes(dtypes, more.dtypes), metadata.sources + more.sources)
+        return Metadata(
+            columns,
+            merge_dtypes(dtypes, more.dtypes),
+            metadata.sources + more.sources,
+            merge_left_out(metadata.left_out, more.left_out, columns),
+        )
 
     def _align(self, other: Self) -> Self | None:
         """Return other with its columns in the order of self.
@@ -304,10 +313,12 @@ class Accumulator(StatisticsMixin):
 
     def _take_columns(self, indices: list[int]) -> Self:
         state = self._state.copy()
-        columns, dtypes, sources = state.metadata
+        columns, dtypes, sources, left_out = state.metadata
         names = None if columns is None else tuple(columns[i] for i in indices)
         dtypes = tuple(dtypes[i] for i in indices)
-        return type(self)(state.take(indices), names, dtypes, sources, state.rows)
+        result = type(self)(state.take(indices), names, dtypes, sources, state.rows)
+        result.left_out = dict(left_out)
+        return result
 
     def copy(self) -> Self:
         """Return an independent copy."""

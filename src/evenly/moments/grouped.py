@@ -96,7 +96,11 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
                 raise self._unknown_key_error(key)
             columns, dtypes, sources, *_ = self._metadata
             state = self._state.take_groups(np.array([index], np.int64), len(dtypes))
-            return Moments(state, columns, dtypes, sources, state.rows)
+            return self._ungrouped(Moments(state, columns, dtypes, sources, state.rows))
+
+    def _ungrouped(self, moments: Moments) -> Moments:
+        moments.left_out = self.left_out
+        return moments
 
     def __iter__(self) -> Iterator[GroupKey]:
         return iter([key if self._tuple_keys else key[0] for key in self._sorted_keys()])
@@ -139,7 +143,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         with self._lock:
             columns, dtypes, sources, *_ = self._metadata
             state = self._state.total(len(dtypes)) if dtypes else _core.State(0)
-            return Moments(state, columns, dtypes, sources, state.rows)
+            return self._ungrouped(Moments(state, columns, dtypes, sources, state.rows))
 
     def select(self, names: Iterable[str | int]) -> Self:
         """Return the moments of some columns of every group, in the given order.
@@ -334,5 +338,5 @@ def group_table(moments: GroupedMoments, head: int, tail: int) -> text_table.Tab
         "l" + text_table.ALIGNMENT,
         omitted=text_table.omitted(omitted),
         head=head,
-        footer=[text_table.BOUNDS] if moments.extremes_are_bounds else [],
+        footer=text_table.footer_of(moments.left_out, moments.extremes_are_bounds),
     )

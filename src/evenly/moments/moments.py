@@ -7,6 +7,7 @@ from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
 from evenly.errors import StatisticsFileError
 from evenly.moments.accumulator import Accumulator
+from evenly.moments.metadata import LeftOut
 from evenly.moments.records import records, state_from_records
 from evenly.moments.statistics import Correction
 from evenly.program_version import program_version
@@ -92,8 +93,9 @@ class Moments(Accumulator):
 
     def __reduce__(self) -> Any:
         state = self._state.copy()
-        columns, dtypes, sources = state.metadata
-        return _restore, (state.pack(), columns, dtypes, tuple(sorted(sources)), state.rows)
+        columns, dtypes, sources, left_out = state.metadata
+        more = tuple(sorted(sources)), state.rows, left_out
+        return _restore, (state.pack(), columns, dtypes, *more)
 
     @staticmethod
     def from_bytes(content: bytes) -> "Moments":
@@ -109,7 +111,7 @@ class Moments(Accumulator):
 
     def _serialize(self, manifest: Manifest | None) -> Iterator[bytes]:
         state = self._state.copy()
-        columns, dtypes, sources = state.metadata
+        columns, dtypes, sources, _ = state.metadata
         bounds = state.extremes_are_bounds
         header = Header(state.rows, tuple(sorted(sources)), bounds, program_version(), manifest)
         return statistics_file.lines(header, records(state, columns, dtypes))
@@ -232,8 +234,9 @@ class Moments(Accumulator):
         """Return ``x * std + mean``: the inverse of `normalize` up to rounding.
 
         Constant columns are restored exactly. Pass the same ``constant``, ``tolerance`` and
-        ``correction`` as to `normalize`; the other parameters, the result and the errors are those of `normalize`.
-        NaN and null are kept.
+        ``correction`` as to `normalize`; the other parameters, the result and the errors are those
+        of `normalize`. NaN and null are kept. A result of float32 cannot hold large numbers such as
+        Unix seconds exactly; pass ``dtype="float64"`` if x is float32.
         """
         return transform(
             x,
@@ -278,9 +281,16 @@ def _several(names: int | Sequence[str | int]) -> Sequence[str | int]:
 
 
 def _restore(
-    packed: bytes, names: ColumnNames, dtypes: tuple[str, ...], sources: tuple[str, ...], rows: int
+    packed: bytes,
+    names: ColumnNames,
+    dtypes: tuple[str, ...],
+    sources: tuple[str, ...],
+    rows: int,
+    left_out: LeftOut = (),
 ) -> Moments:
-    return Moments(_core.State.unpack(packed), names, dtypes, sources, rows)
+    result = Moments(_core.State.unpack(packed), names, dtypes, sources, rows)
+    result.left_out = dict(left_out)
+    return result
 
 
 def from_records(header: Header, columns: list[ColumnRecord]) -> Moments:

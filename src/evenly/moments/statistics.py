@@ -75,8 +75,21 @@ class StatisticsMixin(MomentsBase):
     @property
     def constant(self) -> npt.NDArray[np.bool_]:
         """Whether all values of each column are equal, so that its variance is exactly 0."""
+        return self.nearly_constant(0)
 
-        return self._compute("constant", exact_stats.is_constant).astype(np.bool_)
+    def nearly_constant(self, tolerance: float) -> npt.NDArray[np.bool_]:
+        """Return whether the values of each column are equal within a tolerance.
+
+        They are if the standard deviation is at most ``tolerance`` times the size of the values,
+        the root of the mean of x². The comparison is exact.
+
+        >>> import evenly
+        >>> evenly.fit([[0.1], [0.1 + 2e-17]]).nearly_constant(1e-12)
+        array([ True])
+        """
+        exact = exact_stats.as_tolerance(tolerance)
+        key = "constant", exact
+        return self._compute(key, exact_stats.is_constant, exact).astype(np.bool_)
 
     @property
     def count(self) -> Counts:
@@ -140,7 +153,9 @@ class StatisticsMixin(MomentsBase):
             rows,
             text_table.ALIGNMENT,
             omitted=text_table.omitted(number - len(indices)),
-            footer=[text_table.BOUNDS] if state.extremes_are_bounds else [],
+            footer=text_table.footer_of(
+                dict(state.metadata.left_out), bool(state.extremes_are_bounds)
+            ),
         )
 
 

@@ -5,7 +5,6 @@ from typing import Any, Never
 
 import numpy as np
 
-from evenly import exact_stats
 from evenly.sklearn import array_api
 
 
@@ -60,9 +59,6 @@ def scale(scaler: Any) -> Any:
     """Return ``scale_``: the standard deviation, or 1 for a constant column."""
     if not scaler.with_std:
         return None
-    moments, tolerance = scaler.moments_, exact_stats.as_tolerance(scaler.tolerance)
-    std = moments.std()
-    std[moments.constant] = 1.0
-    if tolerance:
-        std[[exact_stats.is_constant(*sums, tolerance) for sums in moments._sums()]] = 1.0
+    std = scaler.moments_.std()
+    std[scaler.moments_.nearly_constant(scaler.tolerance)] = 1.0
     return std
