@@ -14,10 +14,12 @@ from evenly.progress import Progress
 from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
 from evenly.sources import open_source
+from evenly.sources.feature_axis import axis_number
 from evenly.sources.files.formats import tables
 from evenly.sources.files.locate import expand, suffixes_of
 from evenly.sources.images import ImageScan
 from evenly.system.atomic import atomic_file
+from evenly.typing import FeatureAxis
 
 _CHUNK_VALUES = 2**22
 """Values of an array that are normalized at a time: 32 MB of float64."""
@@ -33,7 +35,7 @@ def apply(
     inverse: bool = False,
     dtype: str | None = None,
     missing: str = "keep",
-    feature_axis: int = -1,
+    feature_axis: FeatureAxis = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> None:
     """Normalize a file into an output file, whose suffix determines its format.
@@ -103,7 +105,9 @@ def input_files(source: str) -> list[str]:
     return expand(source)
 
 
-def _batches(source: str, moments: Moments | GroupedMoments, feature_axis: int) -> Iterator[Any]:
+def _batches(
+    source: str, moments: Moments | GroupedMoments, feature_axis: FeatureAxis
+) -> Iterator[Any]:
     """Yield the record batches of the source, or arrays of a few megabytes."""
     paths = input_files(source)
     if suffixes_of(paths[0])[0] not in (".npy", ".npz"):
@@ -118,7 +122,8 @@ def _batches(source: str, moments: Moments | GroupedMoments, feature_axis: int) 
         )
     arrays = (block.data for block in array_source.blocks())
     first = next(arrays, None)
-    if first is not None and first.ndim > 1 and feature_axis % first.ndim == 0:
+    axis = 0 if first is None else axis_number(first.shape, feature_axis, source) % first.ndim
+    if first is not None and first.ndim > 1 and axis == 0:
         yield np.concatenate([first, *arrays], axis=1)
     elif first is not None:
         for array in chain([first], arrays):

@@ -15,7 +15,7 @@ from evenly.printable import printable
 from evenly.progress import Progress
 from evenly.sources import open_source
 from evenly.sources.images import ImageSource
-from evenly.typing import Broken, Columns, GroupBy, ImageMode, Infinite, Path
+from evenly.typing import Broken, Columns, FeatureAxis, GroupBy, ImageMode, Infinite, Path
 
 _log = logging.getLogger("evenly")
 
@@ -27,7 +27,7 @@ class FitKeywords(TypedDict, total=False):
     exclude: Columns
     weights: object
     select: object
-    feature_axis: int
+    feature_axis: FeatureAxis
     infinite: Infinite
     mode: ImageMode
     broken: Broken
@@ -49,7 +49,7 @@ def fit(
     exclude: Columns = (),
     weights: object = None,
     select: object = None,
-    feature_axis: int = -1,
+    feature_axis: FeatureAxis = None,
     infinite: Infinite = "error",
     mode: ImageMode = "RGB",
     broken: Broken = "skip",
@@ -100,7 +100,10 @@ def fit(
         NPZ, HDF5 or Zarr file, or the array column of a dataset. None: the first item of a
         tuple, with a message in the log.
     feature_axis
-        The axis of the columns in arrays: 1 for N×C×H×W images.
+        The axis of the columns in arrays: 1 for N×C×H×W images, -1 for N×H×W×C. For data of
+        xarray also the name of a dimension, whose labels become the names of the columns.
+        Required for three and more dimensions. None: the last axis of two dimensions; one
+        dimension is one column. The samples of a ``Dataset`` have the axis of the batch first.
     infinite
         ``"error"``, or ``"missing"`` to count infinities as missing: choose it when they
         stand for "no value" in your data.

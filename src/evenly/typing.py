@@ -24,8 +24,10 @@ ImageMode: TypeAlias = Literal["RGB", "L", "native"]
 Broken: TypeAlias = Literal["skip", "error"]
 """How to handle images that cannot be read."""
 
-ColumnName: TypeAlias = str | int
-"""The name of a column, or its position."""
+ColumnName: TypeAlias = str | int | tuple[object, ...]
+"""The name of a column, a label of pandas, or a position in an array."""
+FeatureAxis: TypeAlias = int | str | None
+"""The axis of the columns in an array, or its name in xarray. None: the last one of at most two."""
 Columns: TypeAlias = ColumnName | Iterable[ColumnName]
 """One column or several."""
 GroupBy: TypeAlias = str | int | Sized
@@ -78,8 +80,9 @@ class ScaleKeywords(TypedDict, total=False):
     dtype: object
     missing: Missing
     constant: Constant
+    tolerance: float
     correction: Any  # int, float or Fraction
-    feature_axis: int
+    feature_axis: FeatureAxis
 
 
 class UnscaleKeywords(TypedDict, total=False):
@@ -87,8 +90,9 @@ class UnscaleKeywords(TypedDict, total=False):
 
     dtype: object
     constant: Constant
+    tolerance: float
     correction: Any  # int, float or Fraction
-    feature_axis: int
+    feature_axis: FeatureAxis
 
 
 class GroupScaleKeywords(ScaleKeywords, total=False):

@@ -11,6 +11,7 @@ from evenly.moments import GroupedMoments, Moments, load_with_manifest
 from evenly.sources.selection import Field, parse_selection
 from evenly.statistics_file import FileRecord, Manifest
 from evenly.system.temporary import remove_stale_temp_files
+from evenly.typing import FeatureAxis
 
 _ALLOWED_CHANGES = {"infinite": ("error", "missing"), "broken": ("error", "skip")}
 """Options that may change, from the first value to the second: as long as infinities or broken
@@ -131,12 +132,17 @@ def fingerprint_options(options: dict[str, Any]) -> dict[str, Any]:
         "by": by if by is None or isinstance(by, str) else list(by),
         "columns": None if selection.columns is None else _json_names(selection.columns),
         "exclude": _json_names(selection.exclude),
-        "feature_axis": int(options["feature_axis"]),
+        "feature_axis": _json_axis(options["feature_axis"]),
         "infinite": options["infinite"],
         "mode": options["mode"],
         "select": _json_names(select) if isinstance(select, tuple) else select,
         "weights": selection.weights,
     }
+
+
+def _json_axis(axis: FeatureAxis) -> int | str:
+    """Return the axis as it is stored; the last one stands for None, which only it can mean."""
+    return -1 if axis is None else axis if isinstance(axis, str) else int(axis)
 
 
 def _json_names(names: Iterable[Any]) -> list[str | int]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from evenly.errors import UnsupportedTypeError
 from evenly.sources.group_by import is_column_names, parse_by
-from evenly.typing import Infinite
+from evenly.typing import FeatureAxis, Infinite
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class FitOptions:
     exclude: Any = ()
     weights: str | None = None
     select: Any = None
-    feature_axis: int = -1
+    feature_axis: FeatureAxis = None
     infinite: Infinite = "error"
     mode: str = "RGB"
     broken: str = "skip"

@@ -1,6 +1,6 @@
 """Run a fit: add the blocks of a source to moments, sequentially or in parallel."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, TypeVar
 
@@ -87,7 +87,7 @@ def _run_parallel(
 
 
 def finalize(
-    moments: Moments | GroupedMoments, left_out: Collection[str], description: str
+    moments: Moments | GroupedMoments, left_out: Mapping[str, str], description: str
 ) -> Moments | GroupedMoments:
     """Return the moments without the columns that turned out not to be numeric.
 
@@ -98,7 +98,7 @@ def finalize(
     moments
         The moments of all columns.
     left_out
-        The names of the columns to drop.
+        The columns to drop and those that were not read, each with the reason.
     description
         The description of the source, for messages and the statistics file.
 
@@ -118,4 +118,5 @@ def finalize(
         )
     result = moments if names is None or len(kept) == len(names) else moments.select(kept)
     result.sources = (description,)
+    result.left_out = left_out
     return result

@@ -11,6 +11,7 @@ from evenly.sources.resolve import SourceResolver
 from evenly.sources.selection import parse_selection
 from evenly.sources.source import Source
 from evenly.sources.weights import WeightedSource
+from evenly.typing import FeatureAxis
 
 __all__ = ["Source", "open_source"]
 
@@ -23,7 +24,7 @@ def open_source(
     exclude: Any = (),
     weights: Any = None,
     select: Any = None,
-    feature_axis: int = -1,
+    feature_axis: FeatureAxis = None,
     mode: str = "RGB",
     broken: str = "skip",
     by: Any = None,

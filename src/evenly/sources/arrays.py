@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from evenly.block import Block, Column
-from evenly.errors import DataError, UnsupportedTypeError
+from evenly.errors import UnsupportedTypeError
 from evenly.sources.arrow_input import checked
+from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.group_keys import factorize_named
 from evenly.sources.selection import NUMBER, ColumnSelection, Field, resolve_positions
 from evenly.sources.tables import ColumnBatch
+from evenly.typing import FeatureAxis
 
 _log = logging.getLogger("evenly")
 
@@ -47,7 +49,7 @@ class ArraySource:
         array: Any,
         choice: ColumnSelection,
         *,
-        feature_axis: int = -1,
+        feature_axis: FeatureAxis = None,
         label: str = "the array",
     ) -> None:
         self._array = array
@@ -83,33 +85,6 @@ class ArraySource:
             )
             yield block
             row += block.rows
-
-
-def resolve_feature_axis(shape: tuple[int, ...], feature_axis: int, label: str) -> tuple[int, int]:
-    """Return the nonnegative axis of the features, and the number of features.
-
-    Raises
-    ------
-    DataError
-        If the array does not have that axis, or has no axes at all.
-    """
-    if not shape:
-        raise DataError(
-            "An array must have rows. Received: a single number. "
-            "Pass batches with at least one row."
-        )
-    if len(shape) == 1 and feature_axis in (-1, 1):
-        return 1, 1
-    if len(shape) == 1 or not -len(shape) <= feature_axis < len(shape):
-        raise DataError(
-            "feature_axis must be an axis of the array. "
-            f"Received: {feature_axis}, and {label} of shape {shape}."
-        )
-    if shape[feature_axis] == 0:
-        raise DataError(
-            f"An array must have at least one column. Received: {label} of shape {shape}."
-        )
-    return feature_axis % len(shape), shape[feature_axis]
 
 
 def take_columns(array: Any, axis: int, positions: list[int] | None) -> Any:

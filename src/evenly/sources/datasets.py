@@ -22,6 +22,7 @@ from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.selection import ColumnSelection, Field
 from evenly.sources.tables import ColumnBatch
+from evenly.typing import FeatureAxis
 
 _log = logging.getLogger("evenly")
 
@@ -187,7 +188,7 @@ def _arrays(x: Any, schema: Any) -> dict[str, str]:
 
 
 def _open_column(
-    x: Any, choice: ColumnSelection, name: str, feature_axis: int, label: str
+    x: Any, choice: ColumnSelection, name: str, feature_axis: FeatureAxis, label: str
 ) -> BatchSource:
     data, schema = _with_schema(x, label)
     if name not in schema.names:

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from evenly.dispatch import is_instance
 from evenly.errors import DataError
 from evenly.sources.arrow import column_kind, fields_of
 from evenly.sources.arrow_input import Error, open_stream, schema_of
 from evenly.sources.arrow_reader import ColumnReader, series_reader
 from evenly.sources.pandas_frames import PandasTable
+from evenly.sources.polars_frames import exportable
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import MakeError, object_errors
 from evenly.sources.selection import Field
@@ -104,9 +106,9 @@ def is_frame(x: Any) -> bool:
     return (
         hasattr(x, "__arrow_c_stream__")
         or hasattr(x, "__arrow_c_array__")
-        or _is_instance(x, "pandas", "DataFrame", "Series")
-        or _is_instance(x, "polars", "LazyFrame")
-        or _is_instance(x, "pyarrow.dataset", "Dataset")
+        or is_instance(x, "pandas", "DataFrame", "Series")
+        or is_instance(x, "polars", "LazyFrame")
+        or is_instance(x, "pyarrow.dataset", "Dataset")
         or _has_batches(x)
     )
 
@@ -124,15 +126,15 @@ def open_frame(x: Any, label: str) -> Table:
 
 
 def _open(x: Any, label: str) -> Table:
-    if _is_instance(x, "pandas", "DataFrame", "Series"):
+    if is_instance(x, "pandas", "DataFrame", "Series"):
         return PandasTable(x, label)
-    if _is_instance(x, "polars", "LazyFrame"):
-        empty = sys.modules["polars"].DataFrame(schema=x.collect_schema())
+    if is_instance(x, "polars", "LazyFrame"):
+        empty = exportable(sys.modules["polars"].DataFrame(schema=x.collect_schema()))
         schema = open_stream(empty, label).get_schema()
         return CapsuleTable(schema, lambda names: _lazy_batches(x, names), rows=None, label=label)
-    if _is_instance(x, "pyarrow.dataset", "Dataset"):
+    if is_instance(x, "pyarrow.dataset", "Dataset"):
         return _dataset_table(x, label)
-    if _is_instance(x, "duckdb", "DuckDBPyRelation"):
+    if is_instance(x, "duckdb", "DuckDBPyRelation"):
         return relation_table(x, label)
     return _reader_table(x, label) if _has_batches(x) else _capsule_table(x, label)
 
@@ -151,13 +153,18 @@ def relation_table(relation: Any, label: str, make_error: MakeError | None = Non
 
 def _capsule_table(x: Any, label: str) -> Table:
     """Return a table of an object with a capsule, without special handling of its library."""
+    if is_instance(x, "polars", "DataFrame"):
+        schema = open_stream(exportable(x.clear()), label).get_schema()
+        return CapsuleTable(
+            schema, lambda names: [exportable(x.select(names))], rows=len(x), label=label
+        )
+    if is_instance(x, "polars", "Series"):
+        x = exportable(x.to_frame())[x.name]
     stream = open_stream(x, label)
     schema = stream.get_schema()
     if schema.format != "+s":
         name = schema.name or getattr(x, "name", None) or ""
         return SeriesTable(stream, name=name, rows=_length(x), label=label)
-    if hasattr(x, "select") and _is_instance(x, "polars", "DataFrame"):
-        return CapsuleTable(schema, lambda names: [x.select(names)], rows=len(x), label=label)
     # A reader can be exported only once: keep the stream that provided the schema.
     return CapsuleTable(schema, lambda names: [stream], rows=_length(x), label=label)
 
@@ -165,8 +172,8 @@ def _capsule_table(x: Any, label: str) -> Table:
 def _lazy_batches(frame: Any, names: list[str]) -> Iterable[Any]:
     selected = frame.select(names)
     if hasattr(selected, "collect_batches"):
-        return selected.collect_batches()  # type: ignore[no-any-return]
-    return [selected.collect(engine="streaming")]
+        return map(exportable, selected.collect_batches())
+    return [exportable(selected.collect(engine="streaming"))]
 
 
 def _duckdb_reader(relation: Any, names: list[str]) -> Any:
@@ -182,7 +189,7 @@ def _duckdb_reader(relation: Any, names: list[str]) -> Any:
 def _has_batches(x: Any) -> bool:
     """Return whether x yields batches: a PyArrow reader, a Flight stream, an ADBC cursor."""
     return (
-        _is_instance(x, "pyarrow", "RecordBatchReader")
+        is_instance(x, "pyarrow", "RecordBatchReader")
         or (hasattr(x, "read_chunk") and hasattr(x, "to_reader"))
         or hasattr(x, "fetch_record_batch")
     )
@@ -211,11 +218,3 @@ def _dataset_table(dataset: Any, label: str) -> Table:
 
 def _length(x: Any) -> int | None:
     return len(x) if hasattr(x, "__len__") else getattr(x, "num_rows", None)
-
-
-def _is_instance(x: Any, module: str, *classes: str) -> bool:
-    """Return whether x is an instance of a class of a module, without importing it."""
-    imported = sys.modules.get(module)
-    return imported is not None and isinstance(
-        x, tuple(getattr(imported, name) for name in classes if hasattr(imported, name))
-    )

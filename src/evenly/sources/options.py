@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from evenly.sources.selection import ColumnSelection
+from evenly.typing import FeatureAxis
 
 
 class ReadOptions(NamedTuple):
@@ -15,7 +16,7 @@ class ReadOptions(NamedTuple):
     select
         The part of batches, or the path of an array inside a file; None if not given.
     feature_axis
-        The axis of an array that holds the columns.
+        The axis of an array that holds the columns; see `evenly.fit`.
     in_order
         Whether rows must be read in order, because weights or keys are.
     images
@@ -29,7 +30,7 @@ class ReadOptions(NamedTuple):
 
     choice: ColumnSelection = ColumnSelection()
     select: Any = None
-    feature_axis: int = -1
+    feature_axis: FeatureAxis = None
     in_order: bool = False
     images: Any = None
     resume_from: Any = None

@@ -13,17 +13,26 @@ from evenly.dispatch import (
     is_dbapi_cursor,
     is_iterable_dataset,
     is_list_of_numbers,
+    is_open_file,
     with_article,
 )
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
 from evenly.redaction import redact_url
-from evenly.sources.batch_parts import DefaultPart, descend_mappings, select_part
+from evenly.sources.batch_parts import (
+    DefaultPart,
+    descend_mappings,
+    mapping_error,
+    select_part,
+)
 from evenly.sources.batches import BatchSource, Samples
+from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.group_by import batch_has_keys, keys_from_batch
 from evenly.sources.group_keys import KeyedSource
 from evenly.sources.images import ImageScan, from_files, from_memory, is_pillow_image, scan_images
+from evenly.sources.mappings import MappingTable, is_table
 from evenly.sources.options import ReadOptions
 from evenly.sources.source import Source
+from evenly.sources.sparse import SparseSource, is_sparse
 
 _NO_ROWS = (
     "The rows of a query must come as Arrow data. Received: {}.{}, which gives Python objects. "
@@ -68,8 +77,10 @@ class SourceResolver:
             return self._open_frame(x, label)
         if datasets.matches(x):
             return self._as_source(datasets.open_dataset(x, self._request))
-        if isinstance(x, Mapping):
+        if isinstance(x, Mapping) and not is_sparse(x):
             return self._open_mapping(x, label)
+        if is_open_file(x) or isinstance(x, bytes | bytearray | memoryview):
+            raise bytes_error(x)
         if is_dbapi_cursor(x):
             raise UnsupportedTypeError(_NO_ROWS.format(type(x).__module__, type(x).__qualname__))
         if is_dataset(x):
@@ -95,6 +106,8 @@ class SourceResolver:
         from evenly.sources import datasets
 
         select = self._request.select
+        if select is None and is_table(x):
+            return self._open_tables([MappingTable(x, label)], label)
         part, rest = (x, ()) if select is None else descend_mappings(x, select)
         if rest and datasets.matches(part):
             return self._with_select(rest).open(part, label)
@@ -123,6 +136,8 @@ class SourceResolver:
         from evenly.sources.arrays import ArraySource, StructuredTable, as_array
 
         self._check_no_select(x)
+        if is_sparse(x):
+            return SparseSource(x, self._request.choice, label=label)
         array = as_array(x, label)
         if getattr(array.dtype, "names", None) is not None:
             return self._open_tables([StructuredTable(array, label)], label)
@@ -192,7 +207,7 @@ class SourceResolver:
     def _open_keyed(self, batch: Any, part: Any, label: str) -> Source:
         """Open a part of a batch; another part may be the group keys."""
         by = self._request.choice.by
-        if not batch_has_keys(batch, by):
+        if not batch_has_keys(batch, by) or is_table(part):
             return self._unselected.open(part, label)
         choice = replace(self._request.choice, by=())
         resolver = SourceResolver(self._request._replace(choice=choice, select=None, in_order=True))
@@ -204,7 +219,13 @@ class SourceResolver:
 
         label = label.replace("batch", "sample")
         part = self._part(sample, label)
-        row = part if is_pillow_image(part) else as_array(part, label)[None]
+        if is_pillow_image(part):
+            return self._open_keyed(sample, part, label)
+        if isinstance(part, Mapping):
+            raise mapping_error(part, label)
+        row = as_array(part, label)[None]
+        axis, name = self._request.feature_axis, f"{label}, with the axis of the batch first,"
+        resolve_feature_axis(tuple(row.shape), axis, name)  # its error counts that axis
         return self._open_keyed(sample, row, label)
 
     @property
@@ -231,6 +252,21 @@ class SourceResolver:
                 f"Received: select={self._request.select!r} for {what}. "
                 "Choose columns with columns=."
             )
+
+
+def bytes_error(x: Any) -> UnsupportedTypeError:
+    """Return the error for an open file, or for bytes."""
+    name = getattr(x, "name", None)
+    way_out = (
+        f"Pass its path: evenly.fit({name!r})."
+        if isinstance(name, str)
+        else "Write the bytes to a file, and pass its path; or pass what another library reads "
+        "from them: evenly.fit(pyarrow.parquet.read_table(file)), np.frombuffer(data, dtype)."
+    )
+    return UnsupportedTypeError(
+        "A source must not be an open file or bytes, whose format is not known. "
+        f"Received: {type(x).__module__}.{type(x).__qualname__}. {way_out}"
+    )
 
 
 def _only_tables(parts: Iterable[Any]) -> Iterable[Any]:

@@ -14,16 +14,17 @@ from evenly.sources.arrays import (
     ArraySource,
     StructuredTable,
     check_dtype,
-    resolve_feature_axis,
     take_columns,
     to_native,
 )
+from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.files.mapped_file import MappedFile
 from evenly.sources.files.streams import Stream
 from evenly.sources.read_errors import corrupt_file_error, decode_errors
 from evenly.sources.selection import ColumnSelection, resolve_positions
 from evenly.sources.size_limits import check_size, max_member_bytes
 from evenly.sources.tables import ColumnBatch
+from evenly.typing import FeatureAxis
 
 MAGIC = b"\x93NUMPY"
 
@@ -83,7 +84,9 @@ def _check_shape(shape: tuple[int, ...]) -> None:
         raise ValueError(f"its header has the invalid shape {shape}")
 
 
-def open_mapped(file: BinaryIO, choice: ColumnSelection, *, feature_axis: int, label: str) -> Any:
+def open_mapped(
+    file: BinaryIO, choice: ColumnSelection, *, feature_axis: FeatureAxis, label: str
+) -> Any:
     """Open a local NPY file; one with a structured dtype is a table."""
     pages = MappedFile(file, label)
     array = map_array(file, pages, label)
@@ -93,7 +96,12 @@ def open_mapped(file: BinaryIO, choice: ColumnSelection, *, feature_axis: int, l
 
 
 def open_stream(
-    stream: Stream, choice: ColumnSelection, *, feature_axis: int, label: str, nbytes: int | None
+    stream: Stream,
+    choice: ColumnSelection,
+    *,
+    feature_axis: FeatureAxis,
+    label: str,
+    nbytes: int | None,
 ) -> Any:
     """Open an NPY file that is read sequentially; one with a structured dtype is a table."""
     header = read_header(_Readable(stream), label)
@@ -117,7 +125,7 @@ class MappedArray(ArraySource):
         pages: MappedFile,
         choice: ColumnSelection,
         *,
-        feature_axis: int,
+        feature_axis: FeatureAxis,
         label: str,
     ) -> None:
         self._pages = pages
@@ -186,7 +194,7 @@ class StreamedArray:
         header: Header,
         choice: ColumnSelection,
         *,
-        feature_axis: int,
+        feature_axis: FeatureAxis,
         label: str,
         nbytes: int | None,
     ) -> None:

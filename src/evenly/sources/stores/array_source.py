@@ -3,18 +3,20 @@
 import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Block
-from evenly.sources.arrays import check_dtype, resolve_feature_axis, take_columns, to_native
+from evenly.sources.arrays import check_dtype, take_columns, to_native
+from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.selection import resolve_positions
+from evenly.sources.selection import resolve_labels
 from evenly.sources.size_limits import check_size
 from evenly.sources.stores.chunking import Slices, plan_slices
+from evenly.typing import FeatureAxis
 
 
 class StoredArray(Protocol):
@@ -34,6 +36,17 @@ class StoredArray(Protocol):
 
     def read(self, slices: Slices) -> npt.NDArray[Any]:
         """Return the values in a range of each axis."""
+
+
+@runtime_checkable
+class LabeledAxes(Protocol):
+    """An array whose dimensions and positions have names, as in xarray."""
+
+    def axis_of(self, feature_axis: FeatureAxis) -> int:
+        """Return the axis of the columns, which can be given by name."""
+
+    def names_along(self, axis: int) -> tuple[str, ...] | None:
+        """Return the names of the columns along an axis, if it has labels."""
 
 
 def check_slices(slices: Slices, array: StoredArray, label: str) -> None:
@@ -67,16 +80,17 @@ class ChunkedSource:
         The total of the bytes read that blocks report; by default the size of the values.
     """
 
-    names: tuple[str, ...] | None = None
-
     def __init__(
         self, array: StoredArray, request: ReadOptions, *, label: str, nbytes: int | None = None
     ) -> None:
         check_dtype(array.dtype, label)
         shape = tuple(array.shape)
         self._array = array
-        self._axis, number = resolve_feature_axis(shape, request.feature_axis, label)
-        self._selected = resolve_positions(request.choice, number, label)
+        labeled = array if isinstance(array, LabeledAxes) else None
+        axis = labeled.axis_of(request.feature_axis) if labeled else request.feature_axis
+        self._axis, number = resolve_feature_axis(shape, axis, label)
+        labels = labeled.names_along(self._axis) if labeled and len(shape) > 1 else None
+        self._selected, self.names = resolve_labels(request.choice, labels, number, label)
         self._slices = plan_slices(
             shape,
             array.chunks,
@@ -99,7 +113,7 @@ class ChunkedSource:
             for values in pieces:
                 done = read + values.size
                 block = Block(
-                    None,
+                    self.names,
                     to_native(take_columns(values, self._axis, self._selected)),
                     feature_axis=self._axis if values.ndim > 1 else -1,
                     label=self._label,

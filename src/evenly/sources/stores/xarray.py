@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from evenly.errors import DataError, format_names, suggest
+from evenly.sources.feature_axis import axis_number
 from evenly.sources.stores.array_source import StoredArray
 from evenly.sources.stores.chunking import Slices
+from evenly.typing import FeatureAxis
 
 
 def matches(x: Any) -> bool:
@@ -19,8 +22,8 @@ def matches(x: Any) -> bool:
 def arrays(x: Any, label: str) -> dict[str, StoredArray]:
     """Return the data variables by name, without coordinates; a DataArray has an empty name."""
     if not hasattr(x, "data_vars"):
-        return {"": LabeledArray(x)}
-    return {str(name): LabeledArray(member) for name, member in x.data_vars.items()}
+        return {"": LabeledArray(x, label)}
+    return {str(name): LabeledArray(x, f"{label}/{name}") for name, x in x.data_vars.items()}
 
 
 def label_of(x: Any) -> str:
@@ -30,13 +33,48 @@ def label_of(x: Any) -> str:
 
 
 class LabeledArray:
-    """A DataArray, indexed by position."""
+    """A DataArray, indexed by position.
 
-    def __init__(self, array: Any) -> None:
+    Parameters
+    ----------
+    label
+        The name of the array, for messages.
+    """
+
+    def __init__(self, array: Any, label: str) -> None:
         self._array = array
+        self._label = label
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.chunks = _chunks(array)
+
+    def axis_of(self, feature_axis: FeatureAxis) -> int:
+        """Return the axis of the columns, which can be given by the name of a dimension.
+
+        Raises
+        ------
+        DataError
+            If there is no such dimension, or it is not given for three or more dimensions.
+        """
+        dims = [str(dim) for dim in self._array.dims]
+        if not isinstance(feature_axis, str):
+            names = f"{self._label}, with dimensions {format_names(dims)} that may be named too,"
+            return axis_number(self.shape, feature_axis, names)
+        if feature_axis not in dims:
+            raise DataError(
+                "feature_axis must be a dimension of the array. "
+                f"Received: {feature_axis!r}; {self._label} has {format_names(dims)}."
+                f"{suggest(feature_axis, dims)}"
+            )
+        return dims.index(feature_axis)
+
+    def names_along(self, axis: int) -> tuple[str, ...] | None:
+        """Return the labels along an axis as names of columns; None if they are not unique."""
+        dim = self._array.dims[axis]
+        if len(self.shape) < 2 or dim not in self._array.coords:
+            return None
+        names = tuple(str(label) for label in self._array.coords[dim].values)
+        return names if len(set(names)) == len(names) else None
 
     def read(self, slices: Slices) -> npt.NDArray[Any]:
         """Return the values in a range of each axis."""
