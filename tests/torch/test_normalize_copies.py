@@ -70,7 +70,9 @@ def test_averaged_model_evaluates_with_statistics_of_model(begin):
     assert average.module[0].moments == model[0].moments == evenly.fit(X)
 
 
-@pytest.mark.parametrize("change", [nn.Module.eval, nn.Module.train, nn.Module.double, nn.Module.half])
+@pytest.mark.parametrize(
+    "change", [nn.Module.eval, nn.Module.train, nn.Module.double, nn.Module.half]
+)
 def test_changes_of_a_copy_do_not_undo_copied_buffers(change):
     model = model_of()
     average = AveragedModel(model)
@@ -213,7 +215,9 @@ def test_inverse_of_an_average_undoes_it():
 def test_edited_buffers_are_used_and_moments_raise():
     layer = Normalize.fit(X)
     layer.hi.add_(10)
-    assert torch.equal(layer.eval()(X + 10).round(decimals=4), Normalize.fit(X)(X).round(decimals=4))
+    assert torch.equal(
+        layer.eval()(X + 10).round(decimals=4), Normalize.fit(X)(X).round(decimals=4)
+    )
     with pytest.raises(DataError, match=UNKNOWN):
         _ = layer.moments
 

@@ -76,8 +76,8 @@ def continue_from_state_of_rank_0(state: Any) -> Any:
     ddp = DistributedDataParallel(model)
     for batch in my_batches():
         step(ddp, batch)
-    first = gather(ddp)[0] if isinstance(gather(ddp), nn.Sequential) else model[0]
-    return first.moments, gather(model)[0].moments
+    gather(ddp)
+    return model[0].moments, gather(model)[0].moments
 
 
 def continue_on_every_rank(state: Any) -> Any:
@@ -156,10 +156,10 @@ def load_ranks_that_differ(folder: str) -> Any:
     dcp.load(state, checkpoint_id=folder)
     fresh.load_state_dict(state)
     try:
-        moments = repr(fresh[0].moments)
+        found = fresh[0].moments
     except DataError as error:
-        moments = str(error).split("buffers that were ")[1].partition(",  ")[0][:35]
-    return fresh[0].eval()(X), Normalize.fit(X)(X), moments
+        found = str(error)
+    return fresh[0].eval()(X), Normalize.fit(X)(X), found
 
 
 def shard(kind: str) -> Any:
@@ -219,7 +219,9 @@ def test_loaded_statistics_count_once(run: Run, function: Any):
 
 
 def test_rank_without_rows_at_first(run: Run):
-    for part, (mine, merged) in zip(PARTS, run(learn_with_empty_first_batches, [0, 0]), strict=True):
+    for part, (mine, merged) in zip(
+        PARTS, run(learn_with_empty_first_batches, [0, 0]), strict=True
+    ):
         assert mine == evenly.fit(part)
         assert merged == evenly.fit(X)
 
@@ -262,12 +264,10 @@ def test_distributed_checkpoint_at_every_stage_of_learning(run: Run, tmp_path: P
 
 def test_checkpoint_of_ranks_that_differ_is_not_stale(run: Run, tmp_path: Path):
     """torch.distributed.checkpoint saves each tensor from any one of the ranks."""
-    for y, expected, moments in run(load_ranks_that_differ, [str(tmp_path)] * 2):
+    fits = [evenly.fit(part) for part in PARTS]
+    for y, expected, found in run(load_ranks_that_differ, [str(tmp_path)] * 2):
         assert (y - expected).abs().max() < 1
-        assert moments in [
-            *(repr(evenly.fit(part)) for part in PARTS),
-            "averaged, edited, or copied in part",
-        ]
+        assert found in fits or "before several ranks save a checkpoint, call evenly.t" in found
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -21,6 +21,7 @@ from evenly import _core
 from evenly.columns import ColumnNames
 from evenly.errors import DataError, StatisticsFileError
 from evenly.moments import Moments
+from evenly.moments.metadata import LeftOut
 from evenly.sources.images.pixels import FULL_SCALE
 from evenly.torch.scaling import as_numpy
 
@@ -50,6 +51,15 @@ class State(NamedTuple):
     moments: Moments
     frozen: bool
     white: int = 1
+
+
+class Description(NamedTuple):
+    """What moments have besides numbers: names, and information about the fit."""
+
+    columns: ColumnNames
+    dtypes: tuple[str, ...] | str  # one for all columns, if they have the same
+    sources: tuple[str, ...]
+    left_out: LeftOut
 
 
 class Stored(NamedTuple):
@@ -103,11 +113,12 @@ def encode(state: State, constants: bytes, capacity: int) -> bytes:
     DataError
         If they need more than the capacity, because of long column names.
     """
-    _, (sums, columns, dtypes, sources, rows) = state.moments.__reduce__()
+    _, (sums, columns, dtypes, sources, rows, left_out) = state.moments.__reduce__()
+    described = Description(columns, dtypes, sources, left_out)
     space = capacity - _HEADER.size - len(sums)
-    names = _encode_names(columns, dtypes, sources)
+    names = _encode_names(described)
     if len(names) > space:
-        names = _encode_few_names(columns, dtypes, sources, space)
+        names = _shorten(described, space)
     sizes = len(names), len(sums)
     head = _HEADER.pack(_MAGIC, bytes(16), constants, state.frozen, state.white, rows, *sizes)
     content = head[_DIGEST.stop :] + names + sums
@@ -119,28 +130,34 @@ def _digest(content: bytes) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def _encode_names(
-    columns: ColumnNames, dtypes: tuple[str, ...], sources: tuple[str, ...]
-) -> bytes:
-    one_dtype = dtypes[0] if len(set(dtypes)) == 1 else dtypes
-    return json.dumps([columns, one_dtype, sources], ensure_ascii=False).encode()
+def _encode_names(described: Description) -> bytes:
+    dtypes = described.dtypes
+    one = dtypes[0] if len(set(dtypes)) == 1 else dtypes
+    return json.dumps(described._replace(dtypes=one), ensure_ascii=False).encode()
 
 
-def _encode_few_names(
-    columns: ColumnNames, dtypes: tuple[str, ...], sources: tuple[str, ...], space: int
-) -> bytes:
-    """Encode as many sources as there is room for, and how many there are beside them."""
-    kept = len(sources)
+def _shorten(described: Description, space: int) -> bytes:
+    """Encode as many sources and left out columns as there is room for, and say how many are not.
+
+    Both are for information only.
+    """
+    sources, left_out = described.sources, described.left_out
+    kept = max(len(sources), len(left_out))
     while kept:
         kept //= 2
-        note = f"and {len(sources) - kept} more"
-        content = _encode_names(columns, dtypes, (*sources[:kept], note))
+        note = f"and {max(0, len(sources) - kept)} more"
+        columns = f"and {max(0, len(left_out) - kept)} more", "there is no room for their names"
+        short = described._replace(
+            sources=(*sources[:kept], note) if kept < len(sources) else sources,
+            left_out=(*left_out[:kept], columns) if kept < len(left_out) else left_out,
+        )
+        content = _encode_names(short)
         if len(content) <= space:
             return content
     raise DataError(
         f"The exact statistics of a layer have {space} bytes for the names of the columns. "
-        f"Received: names of {len(_encode_names(columns, dtypes, ()))} bytes. Fit the data with "
-        "shorter names."
+        f"Received: names of {len(_encode_names(described))} bytes. Fit the data with shorter "
+        "names."
     )
 
 
@@ -154,12 +171,13 @@ def decode(exact: Tensor) -> Stored | None:
     end = names_end + sizes[1]
     if digest != _digest(content[_DIGEST.stop : end]):
         return None
-    columns, dtypes, sources = json.loads(content[_HEADER.size : names_end])
+    columns, dtypes, sources, left_out = json.loads(content[_HEADER.size : names_end])
     sums = _core.State.unpack(content[names_end:end])
     if isinstance(dtypes, str):
         dtypes = [dtypes] * sums.columns
     names = None if columns is None else tuple(columns)
     moments = Moments(sums, names, tuple(dtypes), tuple(sources), rows)
+    moments.left_out = dict(left_out)
     return Stored(State(moments, frozen, white), constants)
 
 
@@ -196,6 +214,8 @@ def _load_current(value: Tensor) -> State:
         state = stored.state
         if state.white not in (1, *FULL_SCALE.values()):
             raise ValueError(f"{state.white} for white")
-        return state._replace(moments=Moments.from_bytes(state.moments.to_bytes()))
+        checked = Moments.from_bytes(state.moments.to_bytes())
+        checked.left_out = state.moments.left_out
+        return state._replace(moments=checked)
     except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
         raise StatisticsFileError(f"exact statistics as written. Received: {error}.") from None

@@ -4,13 +4,13 @@ import operator
 import os
 import warnings
 from collections.abc import Sized
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from evenly.errors import DataError, check_choice
-from evenly.exact_stats import as_correction
+from evenly.exact_stats import as_correction, as_tolerance
 from evenly.moments import Moments, load
 from evenly.moments.statistics import Correction
 from evenly.torch import custom_op, ranks, units
@@ -26,11 +26,12 @@ class MomentsLayer(StateLayer):
 
     _is_inverse = False
     unfitted: Unfitted = "error"
-    _defaults: dict[str, Any] = {
+    _defaults: ClassVar[dict[str, Any]] = {
         "feature_axis": 1,
         "correction": 0,
         "constant": "zero",
         "missing": "keep",
+        "tolerance": 0.0,
     }
 
     def __init__(
@@ -41,19 +42,23 @@ class MomentsLayer(StateLayer):
         correction: Correction = 0,
         constant: Constant = "zero",
         missing: Missing = "keep",
+        tolerance: float = 0.0,
         device: Any = None,
     ) -> None:
         super().__init__()
         check_choice("missing", missing, MISSING_POLICIES)
         check_choice("constant", constant, CONSTANT_POLICIES)
         as_correction(correction)
+        as_tolerance(tolerance)
         is_native = isinstance(correction, int) and correction < 2**62 and constant != "center"
+        is_native = is_native and not tolerance
         self._native_correction: Any = correction if is_native else None
         self.num_features = _as_num_features(num_features)
         self.feature_axis = feature_axis
         self.correction = correction
         self.constant = constant
         self.missing = missing
+        self.tolerance = tolerance
         self._create_state(self.num_features, device)
 
     @classmethod
@@ -149,6 +154,7 @@ class MomentsLayer(StateLayer):
             inverse=self._is_inverse,
             constant=self.constant,
             correction=self.correction,
+            tolerance=self.tolerance,
             too_few=too_few,
         )
         return scaling if self._white == 1 else units.per_white(scaling, self._white)
@@ -181,12 +187,12 @@ class MomentsLayer(StateLayer):
                 self._scaling(too_few="error")
             return DataError(
                 'With constant="error" no feature may be constant. Received: a scale of 0 in '
-                "the buffers. Train with data that varies, or pass constant=\"zero\"."
+                'the buffers. Train with data that varies, or pass constant="zero".'
             )
         return DataError(
             f"{type(self).__name__} needs statistics before it is used in evaluation. "
             "Received: no rows yet. Train it, create it with .fit(...) or .from_moments(...), "
-            "load a state_dict, or pass unfitted=\"identity\" to return the input as it is."
+            'load a state_dict, or pass unfitted="identity" to return the input as it is.'
         )
 
     def _set_frozen(self, frozen: bool) -> None:
@@ -220,9 +226,7 @@ class MomentsLayer(StateLayer):
         """Return the options that differ from the defaults, and whether it is frozen."""
         options = {name: getattr(self, name) for name in self._defaults}
         changed = [
-            f"{name}={value!r}"
-            for name, value in options.items()
-            if value != self._defaults[name]
+            f"{name}={value!r}" for name, value in options.items() if value != self._defaults[name]
         ]
         scale = ["scale='0..1'"] if self._white != 1 else []
         frozen = ["frozen"] if self.frozen else []

@@ -1,7 +1,7 @@
 """Layers that normalize a model's input with exact statistics, and undo it."""
 
 import warnings
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -48,6 +48,10 @@ class Normalize(MomentsLayer):
         ``"center"``: only the mean is subtracted; choose it when later data may vary.
         ``"error"``: evaluation and ``freeze()`` raise an error; choose it when a constant
         feature indicates a fault.
+    tolerance
+        A feature is constant if its standard deviation is at most ``tolerance`` times the root
+        of its mean square, the size of its values: see `Moments.normalize`. 0: only if all
+        values are equal.
     missing
         ``"keep"`` keeps NaN. ``"zero"`` replaces it by 0, the mean; choose it before layers
         that cannot handle NaN, which are nearly all. NaN never counts in the statistics.
@@ -128,6 +132,13 @@ class Normalize(MomentsLayer):
     0           3        0  1700000128  104.512  1700000000  1700000256
     """
 
+    _defaults: ClassVar[dict[str, Any]] = {
+        **MomentsLayer._defaults,
+        "infinite": "error",
+        "unfitted": "error",
+        "clip": None,
+    }
+
     def __init__(
         self,
         num_features: int,
@@ -136,6 +147,7 @@ class Normalize(MomentsLayer):
         correction: Correction = 0,
         constant: Constant = "zero",
         missing: Missing = "keep",
+        tolerance: float = 0.0,
         infinite: Infinite = "error",
         unfitted: Unfitted = "error",
         clip: float | None = None,
@@ -147,6 +159,7 @@ class Normalize(MomentsLayer):
             correction=correction,
             constant=constant,
             missing=missing,
+            tolerance=tolerance,
             device=device,
         )
         check_choice("infinite", infinite, ("error", "missing"))
@@ -249,6 +262,7 @@ class Normalize(MomentsLayer):
             feature_axis=self.feature_axis,
             correction=self.correction,
             constant=self.constant,
+            tolerance=self.tolerance,
             device=self.hi.device,
         )
         if self._synchronize():

@@ -31,7 +31,6 @@ from evenly.torch.buffers import (
     write_unfitted,
 )
 from evenly.torch.exact_state import ExactState, Fingerprint
-from evenly.torch.scaling import as_numpy
 from evenly.transform import Scaling
 from evenly.typing import Constant
 

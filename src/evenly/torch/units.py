@@ -38,8 +38,7 @@ def check_white(moments: Moments, white: int) -> None:
 def per_white(scaling: Scaling, white: int) -> Scaling:
     """Return the scaling of ``x / white`` for that of x, each number rounded once more."""
     means = [
-        (Fraction(hi) + Fraction(lo)) / white
-        for hi, lo in zip(scaling.hi, scaling.lo, strict=True)
+        (Fraction(hi) + Fraction(lo)) / white for hi, lo in zip(scaling.hi, scaling.lo, strict=True)
     ]
     hi = [float(mean) for mean in means]
     lo = [float(mean - Fraction(nearest)) for mean, nearest in zip(means, hi, strict=True)]
