@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import nn
-from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
+from torch.distributed.fsdp import FullyShardedDataParallel, MixedPrecision, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
@@ -183,6 +183,20 @@ def shard(kind: str) -> Any:
     return one.moments, two.moments, outputs, gather(model) is model, one.moments
 
 
+def shard_with_casts(learn: bool) -> Any:
+    """Let FSDP cast the buffers."""
+    precision = MixedPrecision(buffer_dtype=torch.bfloat16, cast_root_forward_inputs=False)
+    cpu = torch.device("cpu")
+    wide = X.double() + 1e6
+    layer = Normalize(3) if learn else Normalize.fit(wide)
+    model = FullyShardedDataParallel(
+        model_of(layer).double(), device_id=cpu, mixed_precision=precision
+    )
+    with torch.no_grad():
+        model(wide)
+        return layer(wide), layer.moments, Normalize.fit(wide)(wide)
+
+
 # ---- In this process ---------------------------------------------------------------------
 
 
@@ -280,3 +294,13 @@ def test_sharded_model_learns_and_loads(run: Run, kind: str):
         assert is_equal
         assert is_same
         assert merged == evenly.fit(X)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("learn", [False, True])
+def test_buffers_that_fsdp_casts_keep_their_precision(run: Run, learn: bool):
+    for result in run(shard_with_casts, [learn] * 2):
+        assert not isinstance(result, Exception), result
+        y, moments, expected = result
+        assert torch.equal(y, expected)
+        assert moments.rows == len(X) * (2 if learn else 1)

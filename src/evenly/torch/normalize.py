@@ -277,6 +277,9 @@ class Normalize(MomentsLayer):
         """Normalize the input, after learning from it in training mode."""
         axis = self._resolve_axis(input)
         hi, lo, scale, _ = self._tensors
+        if hi.dtype is not torch.float64 and is_plain(input):
+            self._undo_casts()
+            hi, lo, scale, _ = self._tensors
         if self.training and not self.frozen:
             self._update_statistics(input)
             if input.requires_grad:

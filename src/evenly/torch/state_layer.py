@@ -84,7 +84,9 @@ class StateLayer(nn.Module):
 
     def _synchronize(self, tensors: StateTensors | None = None) -> bool:
         """Follow a change of the buffers; return whether the exact statistics are known."""
-        tensors = tensors or self._tensors
+        if tensors is None:
+            self._undo_casts()
+            tensors = self._tensors
         if self._is_replica or not tensors.have_values:
             return True
         state = self._statistics
@@ -269,6 +271,20 @@ class StateLayer(nn.Module):
             dtype = dtype_on(buffer.device)
             if buffer.dtype != dtype:
                 setattr(self, name, buffer.to(dtype))
+
+    def _undo_casts(self) -> None:
+        """Restore float64 after a cast that bypassed ``.to()``, as FSDP's ``buffer_dtype``."""
+        tensors = self._tensors
+        if all(x.dtype is dtype_on(x.device) for x in tensors.scaling):
+            return
+        self._restore_dtypes()
+        written = self._statistics.written
+        if written is None or not tensors.have_values:
+            return
+        if extra_state.stored_digest(tensors.exact) == written.exact:
+            self._write()
+            if not state_loading.agree(tensors.scaling, tensors.exact, self._tensors.scaling):
+                self._use_constants(tensors.scaling)
 
     def _use_constants(self, given: ScalingTensors) -> None:
         """Evaluate with constants whose exact statistics are unknown."""
