@@ -78,7 +78,12 @@ def arrow_arrays():
         values = [None if x is None else np.float16(x) for x in SMALL]
         yield str(kind), pa.chunked_array([pa.array(values, kind)]), SMALL
     yield "bool", pa.chunked_array([[True, None], [False]]), [1, None, 0]
-    for kind in (pa.decimal32(5, 2), pa.decimal64(9, 2), pa.decimal128(20, 2), pa.decimal256(50, 2)):
+    for kind in (
+        pa.decimal32(5, 2),
+        pa.decimal64(9, 2),
+        pa.decimal128(20, 2),
+        pa.decimal256(50, 2),
+    ):
         yield str(kind), pa.chunked_array([pa.array(DECIMALS, kind)]), DECIMALS
     wide = [None if x is None else Decimal(x) for x in whole(2**62)]
     yield "decimal128 of scale 0", pa.chunked_array([pa.array(wide, pa.decimal128(38, 0))]), wide
@@ -107,7 +112,11 @@ def polars_series():
     for name in (*INTS, "Int128", "UInt128", "Float32", "Float64"):
         yield name, pl.Series(SMALL, dtype=getattr(pl, name)), SMALL
     yield "Int128 of 2**62", pl.Series(whole(2**62), dtype=pl.Int128), whole(2**62)
-    yield "Int128 of 2**126", pl.Series([2**126, None, 2**125], dtype=pl.Int128), [2**126, None, 2**125]
+    yield (
+        "Int128 of 2**126",
+        pl.Series([2**126, None, 2**125], dtype=pl.Int128),
+        [2**126, None, 2**125],
+    )
     yield "Boolean", pl.Series([True, None, False]), [1, None, 0]
     yield "Decimal", pl.Series(DECIMALS, dtype=pl.Decimal(20, 2)), DECIMALS
 
