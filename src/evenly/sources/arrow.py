@@ -4,6 +4,7 @@ Frames of all libraries are read here, through the PyCapsule protocol. Format st
 the Arrow C data interface (https://arrow.apache.org/docs/format/CDataInterface.html).
 """
 
+import ctypes
 import json
 from collections.abc import Callable
 from typing import Any
@@ -135,8 +136,8 @@ def reader_of(schema: Any, *, codes: bool = False) -> Reader:
     if arrow_format == "b":
         return _read_bits
     if arrow_format.startswith("d:"):
-        scale = _decimal_scale(arrow_format)
-        return lambda array: _read_decimals(array, scale)
+        scale, bits = _decimal_scale(arrow_format), _decimal_bits(arrow_format)
+        return lambda array: _read_decimals(array, scale, bits)
     dtype = np.dtype(_NUMBERS.get(arrow_format) or _TIMES.get(arrow_format) or "i8")
     time = _time_kind(arrow_format) or ""
     return lambda array: _read_numbers(array, dtype, time)
@@ -159,19 +160,28 @@ def _read_bits(array: Any) -> Column:
     return Column(bits.view(np.bool_), validity_of(array, view), start)
 
 
-def _read_decimals(array: Any, scale: int) -> Column:
+def _read_decimals(array: Any, scale: int, bits: int) -> Column:
     view = array.view()
     start, rows = array.offset, len(array)
-    bits = view.buffer(1).element_size_bits
-    if bits == 32:
-        words = buffer_array(view, 1, np.dtype("<i4")).astype("<i8").view("<u8")
-    else:
-        words = buffer_array(view, 1, np.dtype("<u8"))
-    width = max(1, bits // 64)
     validity = validity_of(array, view)
+    if bits < 128:
+        integers = _small_integers(array, np.dtype(f"<i{bits // 8}"))
+        return decimal_column(integers.view("<u8")[:, np.newaxis], scale, validity, start)
+    words = buffer_array(view, 1, np.dtype("<u8"))
+    width = bits // 64
     return decimal_column(
         words[start * width : (start + rows) * width].reshape(rows, width), scale, validity, start
     )
+
+
+def _small_integers(array: Any, dtype: np.dtype[Any]) -> npt.NDArray[np.int64]:
+    """Return a copy of the integers of decimals of 32 or 64 bits.
+
+    nanoarrow 0.9.0 has no views of their buffers: "Unsupported Arrow type_id".
+    """
+    start, rows, address = array.offset, len(array), array.buffers[1]
+    content = ctypes.string_at(address, (start + rows) * dtype.itemsize) if rows else b""
+    return np.frombuffer(content, dtype)[start:].astype(np.int64)
 
 
 def _dictionary_reader(arrow_format: str, read_values: Reader) -> Reader:
