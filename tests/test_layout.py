@@ -120,6 +120,7 @@ def test_there_are_no_import_cycles() -> None:
 
 LAZY = {
     "cli.py": "each command imports what it needs, so that --help is fast",
+    "cli_storage.py": "as in cli.py",
     "moments/ingest.py": "tensors, which need torch",
     "transform/__init__.py": "rows of the dispatch: optional packages",
     "sinks/__init__.py": "rows of the dispatch: optional packages",

@@ -104,8 +104,8 @@ class Block:
     nbytes
         Bytes read for the block, out of the ``nbytes`` of its source, for progress.
     first_column
-        Index of the first column in the source. A table that is read by columns yields blocks of
-        some of its columns.
+        If the block has only some consecutive columns of its source: the index of the first. None
+        if it has all columns.
     keys
         The group of each row, or None. In an array of more than two dimensions, all rows with
         the same index along the first axis (except the feature axis) have the same key.
@@ -124,7 +124,7 @@ class Block:
     label: str = ""
     first_row: int = 0
     nbytes: int = 0
-    first_column: int = 0
+    first_column: int | None = None
     keys: GroupKeys | None = None
     column_numbers: Sequence[int] | None = None
     verify: Callable[[], None] | None = None

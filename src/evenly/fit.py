@@ -7,15 +7,24 @@ from typing import TypedDict, Unpack, overload
 from evenly.dispatch import engine_of
 from evenly.engines.options import check_distributable
 from evenly.errors import DataError, without_context
+from evenly.fitting.checkpoint import Checkpoint
 from evenly.fitting.resume import open_resumed
-from evenly.fitting.resumed_images import ResumedImageSource
-from evenly.fitting.run import finalize, run_fit
+from evenly.fitting.run import fit_source
 from evenly.moments import GroupedMoments, Moments
 from evenly.printable import printable
 from evenly.progress import Progress
 from evenly.sources import FitOptions, Source, open_source
 from evenly.sources.images import ImageSource
-from evenly.typing import Broken, Columns, GroupBy, ImageMode, Infinite, Path
+from evenly.typing import (
+    Broken,
+    Columns,
+    CsvOptions,
+    GroupBy,
+    ImageMode,
+    Infinite,
+    Path,
+    StorageOptions,
+)
 
 _log = logging.getLogger("evenly")
 
@@ -35,6 +44,8 @@ class FitKeywords(TypedDict, total=False):
     progress: Callable[[Progress], object] | None
     checkpoint: Path | None
     update: Path | None
+    csv: CsvOptions | None
+    storage_options: StorageOptions | None
 
 
 @overload
@@ -58,6 +69,8 @@ def fit(
     by: GroupBy | None = None,
     checkpoint: Path | None = None,
     update: Path | None = None,
+    csv: CsvOptions | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Moments | GroupedMoments:
     """Compute the exact moments of all rows of a source.
 
@@ -134,6 +147,13 @@ def fit(
     update
         Like ``checkpoint``, but the source is only the files that may be new: choose it for
         daily jobs. The result is the moments of all files that were ever added.
+    csv
+        How CSV files are written, where that is not detected: a dict with any of the options
+        ``delimiter``, ``decimal``, ``thousands``, ``missing``, ``encoding``, ``comment`` and
+        ``header``; see `evenly.typing.CsvOptions`.
+    storage_options
+        The options of the file systems of URLs, such as keys and endpoints, as fsspec takes
+        them: ``{"anon": True}``. They are not stored in statistics or checkpoints.
 
     Returns
     -------
@@ -184,28 +204,31 @@ def fit(
         mode=mode,
         broken=broken,
         by=by,
+        csv=csv,
+        storage_options=storage_options,
         infinite=infinite,
         threads=threads,
     )
     if checkpoint is not None or update is not None:
-        source = open_resumed(source, checkpoint, update, options=options)
+        remaining = open_resumed(source, checkpoint, update, options=options)
+        return _fit_local(*remaining, options, progress)
     engine = engine_of(source)
     if engine is not None:
         check_distributable(options, progress)
         return engine.fit(source, options)  # type: ignore[no-any-return]
-    opened = open_source(source, options)
-    moments = fit_opened(opened, options, progress)
-    if isinstance(opened, ImageSource | ResumedImageSource):
-        for warning in opened.summary.warnings():
-            _log.warning("%s: %s", printable(opened.description), printable(warning))
-    return moments
+    return _fit_local(open_source(source, options), None, options, progress)
 
 
-@without_context()
-def fit_opened(
+def _fit_local(
     source: Source,
+    checkpoint: Checkpoint | None,
     options: FitOptions,
-    progress: Callable[[Progress], object] | None = None,
+    progress: Callable[[Progress], object] | None,
 ) -> Moments | GroupedMoments:
-    """Return the moments of a source; the caller reports its warnings."""
-    return finalize(run_fit(source, options, progress), source.left_out, source.description)
+    """Fit a source that this process reads, and log what was odd about its images."""
+    moments = fit_source(source, options, progress=progress, checkpoint=checkpoint)
+    if isinstance(source, ImageSource):
+        description = source.description if checkpoint is None else checkpoint.files.description
+        for warning in source.summary.warnings():
+            _log.warning("%s: %s", printable(description), printable(warning))
+    return moments

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import TypedDict, Unpack
 
 from evenly.checkpoint.diff import FileDiff
 from evenly.checkpoint.errors import Change, changed_error
@@ -17,6 +17,16 @@ from evenly.sources.images.image_file import from_path, read_file
 from evenly.sources.scan import FileScan
 from evenly.sources.urls import is_url
 from evenly.statistics_file import FileRecord
+
+
+class _Changes(TypedDict, total=False):
+    """Fields of a `FileRecord` that change while its file is read."""
+
+    bytes: int | None
+    modified: int | str | None
+    rows: int
+    complete: bool
+    members: int
 
 
 class ImagePositions:
@@ -102,7 +112,7 @@ class ImagePositions:
         self._update_record(path, bytes=now.bytes, modified=now.modified)
         return content
 
-    def _update_record(self, path: str, **changes: Any) -> None:
+    def _update_record(self, path: str, **changes: Unpack[_Changes]) -> None:
         self._files[path] = self._files[path]._replace(**changes)
 
     def count(self, image: ImageFile, rows: int) -> None:

@@ -13,8 +13,10 @@ from functools import reduce
 from typing import Any
 
 from evenly.errors import ColumnError, DataError, EvenlyError
+from evenly.fitting.protocols import AnyMoments
 from evenly.fitting.run import finalize, run_fit
 from evenly.moments import Moments
+from evenly.moments.base import MomentsBase
 from evenly.sources import FitOptions, open_source
 
 NO_VALUES = "no values"
@@ -37,7 +39,7 @@ class PartialFit:
         Name of the partition, or of the first one, for messages.
     """
 
-    moments: Moments
+    moments: AnyMoments
     left_out: dict[str, str]
     unseen: frozenset[str]
     label: str
@@ -79,21 +81,22 @@ def _merge_two(a: PartialFit, b: PartialFit) -> PartialFit:
         return a if a.moments.rows else b
     left_out = b.left_out | a.left_out
     moments, other = _drop_columns(a.moments, left_out), _drop_columns(b.moments, left_out)
+    total: MomentsBase = moments
     try:
-        moments._merge_inplace(other)  # both were unpickled for this
+        total.merge_inplace(other)  # both were unpickled for this
     except (ColumnError, DataError) as error:
         raise type(error)(f"{error} This merges {a.label} and {b.label}.") from None
     return PartialFit(moments, left_out, a.unseen & b.unseen, a.label)
 
 
-def _drop_columns(moments: Moments, left_out: dict[str, str]) -> Moments:
+def _drop_columns(moments: AnyMoments, left_out: dict[str, str]) -> AnyMoments:
     names = moments.columns
     if not left_out or names is None or left_out.keys().isdisjoint(names):
         return moments
     return moments.select([name for name in names if name not in left_out])
 
 
-def finalize_partials(partials: Iterable[bytes], description: str) -> Any:
+def finalize_partials(partials: Iterable[bytes], description: str) -> AnyMoments:
     """Return the moments of all partitions, or grouped moments: the root of the tree.
 
     Parameters

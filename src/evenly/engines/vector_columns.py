@@ -18,6 +18,7 @@ from evenly.sources import FitOptions, open_source
 from evenly.sources.group_by import factorize_array, parse_by
 from evenly.sources.group_keys import cross_keys
 from evenly.sources.selection import NULL, Field
+from evenly.sources.source import SequentialSource
 from evenly.typing import ColumnName
 
 
@@ -71,7 +72,7 @@ def single_vector_column(fields: Sequence[Field], label: str) -> str:
     )
 
 
-class VectorSource:
+class VectorSource(SequentialSource):
     """A `Source` of the blocks of a column of vectors.
 
     Parameters

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import NamedTuple
 
 from evenly.checkpoint import errors
 from evenly.checkpoint.diff import FileDiff, Rule, compare
@@ -11,8 +12,9 @@ from evenly.checkpoint.position import ReadPosition
 from evenly.checkpoint.relative_paths import PathMapper
 from evenly.checkpoint.store import CheckpointStore
 from evenly.dispatch import is_path
-from evenly.fitting.resumed import ResumedSource
-from evenly.fitting.resumed_images import ResumedImageSource
+from evenly.fitting.checkpoint import Checkpoint, IncludedFiles
+from evenly.fitting.image_checkpoint import ImageCheckpoint
+from evenly.fitting.table_checkpoint import TableCheckpoint
 from evenly.redaction import redact_url
 from evenly.sources import FitOptions, Source, open_source
 from evenly.sources.files.file_ref import FileRef
@@ -20,22 +22,39 @@ from evenly.sources.files.fingerprint import Watch, fingerprint_or_empty
 from evenly.sources.files.locate import scan as scan_path
 from evenly.sources.files.partitions import Partitions
 from evenly.sources.group_by import is_column_names
+from evenly.sources.images import ImageSource
 from evenly.sources.scan import FileScan
 from evenly.sources.selection import Field
 from evenly.sources.tables import ResumedSchema, TableSource
-from evenly.sources.urls import is_url
+from evenly.sources.urls import is_url, with_storage
+from evenly.typing import Path
+
+
+class Resumed(NamedTuple):
+    """What remains of a fit.
+
+    Attributes
+    ----------
+    source
+        The files that remain to be read.
+    checkpoint
+        The sums of the files that were read before, for `run_fit`.
+    """
+
+    source: Source
+    checkpoint: Checkpoint
 
 
 def open_resumed(
-    source: Any,
-    checkpoint: str | os.PathLike[str] | None = None,
-    update: str | os.PathLike[str] | None = None,
+    source: object,
+    checkpoint: Path | None = None,
+    update: Path | None = None,
     *,
     options: FitOptions,
-) -> ResumedSource:
-    """Return a source of the files that a checkpoint does not include yet.
+) -> Resumed:
+    """Open the files that a checkpoint does not include yet, and the checkpoint.
 
-    The checkpoint stays locked until the end of `ResumedSource.fit`.
+    The checkpoint stays locked until the end of the fit.
 
     Parameters
     ----------
@@ -59,7 +78,11 @@ def open_resumed(
     path, rule = _path_and_rule(checkpoint, update)
     if is_url(path):
         raise errors.remote_error(path)
-    scan = source if isinstance(source, FileScan) else FileScan(_check_paths(source, rule))
+    if isinstance(source, FileScan):
+        scan = source
+    else:
+        scan = FileScan(with_storage(_check_paths(source, rule), options.storage_options))
+    options = replace(options, storage_options=None)  # the paths have them
     images = scan.decide() == "images"
     files = [] if images else _check_fingerprints(scan.tables(), rule)
     if options.has_weights_array:
@@ -76,15 +99,16 @@ def open_resumed(
         raise
 
 
-def _path_and_rule(checkpoint: Any, update: Any) -> tuple[str, Rule]:
+def _path_and_rule(checkpoint: Path | None, update: Path | None) -> tuple[str, Rule]:
     if checkpoint is not None and update is not None:
         raise errors.both_given_error(checkpoint, update)
-    if update is None:
+    if checkpoint is not None:
         return os.fspath(checkpoint), "checkpoint"
+    assert update is not None
     return os.fspath(update), "update"
 
 
-def _check_paths(source: Any, rule: Rule) -> Sequence[Any]:
+def _check_paths(source: object, rule: Rule) -> Sequence[Path]:
     """Return the paths of a source, after checking that it consists of paths."""
     paths = [source] if is_path(source) else source
     if not isinstance(paths, list | tuple) or not paths or not all(map(is_path, paths)):
@@ -102,42 +126,27 @@ def _check_fingerprints(files: list[FileRef], rule: Rule) -> list[FileRef]:
 
 def _resume_files(
     given: list[FileRef], store: CheckpointStore, rule: Rule, options: FitOptions
-) -> ResumedSource:
+) -> Resumed:
     paths = [file.path for file in given]
     diff = compare(paths, store.files, PathMapper(store.path), rule, store.path)
-    included = paths if rule == "checkpoint" else _included_files(diff, store)
     watch = Watch()
-    return ResumedSource(
-        _open_remaining(_refs(diff.paths, given), store, options, watch),
-        ReadPosition(diff.paths, diff.files, watch, store.path),
-        store,
-        infinite=options.infinite,
-        before=_describe_skipped(diff, store.path),
-        description=_describe_paths(included),
-        nbytes=diff.nbytes,
-    )
+    source = _open_remaining(_refs(diff.paths, given), store, options, watch)
+    position = ReadPosition(diff.paths, diff.files, watch, store.path)
+    files = _included_files(diff, store, rule, _describe_paths(paths))
+    return Resumed(source, TableCheckpoint(source, store, position, files))
 
 
 def _resume_images(
     scan: FileScan, store: CheckpointStore, rule: Rule, options: FitOptions
-) -> ResumedSource:
+) -> Resumed:
     paths = [file.path for file in scan.images()]
     names = PathMapper(store.path)
     diff = compare(paths, store.files, names, rule, store.path, fingerprint_of=fingerprint_or_empty)
     positions = ImagePositions(diff, scan, store.path)
-    return ResumedImageSource(
-        open_source(scan, options, remaining=positions),
-        positions,
-        store,
-        infinite=options.infinite,
-        before=_describe_skipped(diff, store.path),
-        description=(
-            scan.description
-            if rule == "checkpoint"
-            else _describe_paths(_included_files(diff, store))
-        ),
-        nbytes=diff.nbytes,
-    )
+    source = open_source(scan, options, remaining=positions)
+    assert isinstance(source, ImageSource)
+    files = _included_files(diff, store, rule, scan.description)
+    return Resumed(source, ImageCheckpoint(source, store, positions, files))
 
 
 def _refs(paths: Sequence[str], given: Sequence[FileRef]) -> list[FileRef]:
@@ -163,9 +172,13 @@ def _open_remaining(
     return TableSource([known], options.selection, description=store.path, resume_from=known)
 
 
-def _included_files(diff: FileDiff, store: CheckpointStore) -> list[str]:
-    """Return the stored paths of all files that will be included."""
-    return sorted({*store.files, *(file.path for file in diff.files)})
+def _included_files(
+    diff: FileDiff, store: CheckpointStore, rule: Rule, given: str
+) -> IncludedFiles:
+    """Return what is reported of the files; ``given`` describes those that were given."""
+    stored = sorted({*store.files, *(file.path for file in diff.files)})
+    description = given if rule == "checkpoint" else _describe_paths(stored)
+    return IncludedFiles(description, _describe_skipped(diff, store.path), diff.nbytes)
 
 
 def _describe_paths(paths: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import ReadOptions, open_source
 from evenly.sources.group_by import group_label
 from evenly.system.locks import ForkSafeLock
-from evenly.typing import Infinite
+from evenly.typing import GroupBy, Infinite
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -82,7 +82,7 @@ class GroupAccumulator(MomentsBase):
         self,
         x: object,
         *,
-        by: Any = None,
+        by: GroupBy | None = None,
         weights: object = None,
         feature_axis: int = -1,
         infinite: Infinite = "error",
@@ -122,16 +122,16 @@ class GroupAccumulator(MomentsBase):
         part = type(self)(self._metadata._replace(sources=()))
         for block in opened.blocks():
             part._add_block(block, infinite, threads or 0)
-        self._merge_inplace(part, consume=True)
+        self.merge_inplace(part, consume=True)
         return self
 
-    def _add_block(self, block: Block, infinite: str, threads: int) -> None:
+    def _add_block(self, block: Block, infinite: Infinite, threads: int) -> None:
         """Add a block in one call of the core."""
         if block.verify is not None:
             part = type(self)(self._metadata._replace(sources=()))
             part._add_block(replace(block, verify=None), infinite, threads)
             block.verify()
-            self._merge_inplace(part, consume=True)
+            self.merge_inplace(part, consume=True)
             return
         with self._lock:
             number = num_columns(block)
@@ -178,7 +178,7 @@ class GroupAccumulator(MomentsBase):
             indices.popitem()
         return indices
 
-    def _merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
+    def merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
         """Add other in place, in one call of the core: all groups or, after an error, none."""
         theirs = other if consume else other.copy()
         with self._lock:

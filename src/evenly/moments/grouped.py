@@ -24,6 +24,7 @@ from evenly.typing import (
     Constant,
     ContainerT,
     FloatArray,
+    GroupBy,
     GroupScaleKeywords,
     GroupUnscaleKeywords,
     Missing,
@@ -103,7 +104,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         with self._lock:
             return sorted(self._keys(), key=sort_key)
 
-    def _find(self, key: Any) -> int | None:
+    def _find(self, key: object) -> int | None:
         parts = key if self._tuple_keys and isinstance(key, tuple) else (key,)
         try:
             index = self._index.get(tuple(map(normalize_key, parts)), -1)
@@ -181,9 +182,9 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         self,
         x: Any,  # the overloads have the types
         *,
-        by: Any = None,
+        by: GroupBy | None = None,
         unknown: Unknown = "error",
-        dtype: Any = None,
+        dtype: object = None,
         missing: Missing = "keep",
         constant: Constant = "zero",
         correction: Correction = 0,
@@ -241,9 +242,9 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         self,
         x: Any,  # the overloads have the types
         *,
-        by: Any = None,
+        by: GroupBy | None = None,
         unknown: Unknown = "error",
-        dtype: Any = None,
+        dtype: object = None,
         constant: Constant = "zero",
         correction: Correction = 0,
         feature_axis: int = -1,

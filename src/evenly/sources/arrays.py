@@ -16,7 +16,7 @@ from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
 from evenly.sources.row_weights import RowAxes
 from evenly.sources.selection import NUMBER, Field, resolve_positions
-from evenly.sources.source import Source
+from evenly.sources.source import SequentialSource, Source
 from evenly.sources.tables import ColumnBatch
 
 _log = logging.getLogger("evenly")
@@ -29,7 +29,7 @@ _LEAST_ROWS = 16_384
 """Minimum rows of a block that is not copied: the overhead is 0.1 µs per block and column."""
 
 
-class ArraySource:
+class ArraySource(SequentialSource):
     """A source of blocks that are ranges of the rows of an array, without a copy.
 
     Parameters
@@ -123,6 +123,7 @@ def take_columns(array: Any, axis: int, positions: list[int] | None) -> Any:
 def open_array(x: Any, label: str, opener: SourceOpener) -> Source:
     """Open an array-like object; the fields of a structured array are columns."""
     opener.check_no_select(x)
+    opener.check_no_file_options(x)
     array = as_array(x, label)
     if getattr(array.dtype, "names", None) is not None:
         return opener.open_tables([StructuredTable(array, label)], label)

@@ -5,10 +5,10 @@ from typing import Any
 
 from evenly.block import Block
 from evenly.errors import ColumnError, DataError, format_names
-from evenly.sources.source import Source
+from evenly.sources.source import SequentialSource, Source
 
 
-class BatchSource:
+class BatchSource(SequentialSource):
     """A source of the blocks of all items of an iterable.
 
     Parameters

@@ -5,7 +5,7 @@ differ only in how they select columns before converting them to Arrow data.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from evenly.dispatch import has_record_batches, is_instance, with_article
@@ -105,6 +105,7 @@ def stream_column_batches(
 def open_frame(x: Any, label: str, opener: SourceOpener) -> Source:
     """Open a frame as a source."""
     opener.check_no_select(x)
+    opener.check_no_file_options(x)
     label = "the table" if label == "the array" else label
     table = open_table(x, label)
     return opener.open_tables([table], with_article(type(x).__name__), table.rows, table.nbytes)
@@ -141,7 +142,7 @@ def relation_table(relation: Any, label: str, make_error: MakeError | None = Non
     schema = open_stream(relation.limit(0), label).get_schema()
     return CapsuleTable(
         schema,
-        lambda names: [_duckdb_reader(relation, names)],
+        lambda names: [relation_reader(relation, names)],
         rows=None,
         label=label,
         make_error=make_error,
@@ -168,7 +169,7 @@ def _lazy_batches(frame: Any, names: list[str]) -> Iterable[Any]:
     return [selected.collect(engine="streaming")]
 
 
-def _duckdb_reader(relation: Any, names: list[str]) -> Any:
+def relation_reader(relation: Any, names: Sequence[str]) -> Any:
     """Return a reader of some columns of a DuckDB relation."""
     quoted = ['"' + name.replace('"', '""') + '"' for name in names]
     projection = relation.project(", ".join(quoted))

@@ -8,6 +8,7 @@ from evenly.dispatch import with_article
 from evenly.errors import DataError
 from evenly.sources.batch_parts import DefaultPart
 from evenly.sources.bit_depth import BitDepth
+from evenly.sources.files.csv_options import check_no_csv
 from evenly.sources.options import ReadOptions
 from evenly.sources.source import Source
 from evenly.sources.tables import Table, TableSource, is_table
@@ -70,6 +71,22 @@ class SourceOpener:
                 "select= chooses a part of batches, of a dict, or an array in a file. "
                 f"Received: select={self.options.select!r} for {what}. "
                 "Choose columns with columns=."
+            )
+
+    def check_no_file_options(self, x: object) -> None:
+        """Check that there is neither ``csv=`` nor ``storage_options=`` for an object in memory.
+
+        Raises
+        ------
+        DataError
+            If there is.
+        """
+        name = with_article(type(x).__name__)
+        check_no_csv(self.options.csv_format, name)
+        if self.options.storage_options:
+            raise DataError(
+                f"storage_options= is for URLs, such as s3://bucket/x.csv. Received: {name}. "
+                "Omit it."
             )
 
     def as_source(self, opened: Table | Source) -> Source:

@@ -1,12 +1,21 @@
 """The options of `evenly.fit`, made once and passed as one value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from evenly.errors import ColumnError, DataError
+from evenly.sources.files.csv_options import CsvFormat, parse_csv_options
 from evenly.sources.group_by import parse_by
 from evenly.sources.selection import ColumnSelection
-from evenly.typing import Broken, ColumnName, Columns, ImageMode, Infinite
+from evenly.typing import (
+    Broken,
+    ColumnName,
+    Columns,
+    CsvOptions,
+    ImageMode,
+    Infinite,
+    StorageOptions,
+)
 
 MODES = get_args(ImageMode)
 
@@ -32,6 +41,10 @@ class ReadOptions:
         How to read images.
     by
         The names of key columns, the part of a batch that has the keys, or one key per row.
+    csv
+        How CSV files are written.
+    storage_options
+        The options of the file systems of URLs, which may be secret.
 
     Raises
     ------
@@ -47,11 +60,15 @@ class ReadOptions:
     mode: ImageMode = "RGB"
     broken: Broken = "skip"
     by: Any = None  # any array-like object
+    csv: CsvOptions | CsvFormat | None = None
+    storage_options: StorageOptions | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.columns is not None:  # an iterator could be read only once
             object.__setattr__(self, "columns", _as_tuple(self.columns))
         object.__setattr__(self, "exclude", _as_tuple(self.exclude))
+        if self.csv is not None:
+            object.__setattr__(self, "csv", parse_csv_options(self.csv))
         if self.mode not in MODES:
             raise DataError(
                 f"mode must be one of {', '.join(map(repr, MODES))}. Received: {self.mode!r}. "
@@ -62,6 +79,11 @@ class ReadOptions:
                 f"broken must be 'skip' or 'error'. Received: {self.broken!r}. 'skip' counts and "
                 "names images that cannot be read, 'error' stops at the first."
             )
+
+    @property
+    def csv_format(self) -> CsvFormat:
+        """How CSV files are written."""
+        return parse_csv_options(self.csv)
 
     @property
     def weights_column(self) -> str | None:

@@ -26,6 +26,7 @@ from evenly.sources.selection import (
     not_numeric_error,
     resolve_columns,
 )
+from evenly.sources.source import ReadTask
 from evenly.sources.weights import check_weights
 
 _log = logging.getLogger("evenly")
@@ -86,15 +87,6 @@ class ColumnChunk(NamedTuple):
     rows: int
     first_column: int
     column_batches: Iterator[ColumnBatch]
-
-
-class ReadTask(NamedTuple):
-    """The blocks of a range of rows, with some or all of the columns."""
-
-    label: str
-    first_row: int
-    rows: int
-    blocks: Iterable[Block]
 
 
 class ResumedSchema:
@@ -206,12 +198,11 @@ class TableSource:
     def _tasks_of(self, table: Table) -> Iterator[ReadTask]:
         if not isinstance(table, ChunkedTable):
             for block in self._blocks_of(table, self._plan):
-                yield ReadTask(table.label, block.first_row, block.rows, (block,))
+                yield ReadTask((block,), table.label, block.first_row, block.rows)
             return
         for part in table.column_chunks(self._plan.names):
-            yield ReadTask(
-                table.label, part.first_row, part.rows, self._blocks_of_chunk(table, part)
-            )
+            blocks = self._blocks_of_chunk(table, part)
+            yield ReadTask(blocks, table.label, part.first_row, part.rows)
 
     def _blocks_of_chunk(self, table: Table, part: ColumnChunk) -> Iterator[Block]:
         row, first = part.first_row, part.first_column

@@ -5,10 +5,10 @@ from typing import Any
 
 from evenly.block import Block
 from evenly.errors import DataError
-from evenly.sources.source import Source
+from evenly.sources.source import SequentialSource, Source
 
 
-class WrappedSource:
+class WrappedSource(SequentialSource):
     """A source that forwards the metadata of the source it wraps."""
 
     def __init__(self, source: Source) -> None:

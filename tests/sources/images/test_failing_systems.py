@@ -139,7 +139,7 @@ def test_task_reads_one_archive(tmp_path):
         write_zip({"a.jpg": JPEG, "b.jpg": JPEG}, tmp_path / f"{number}.zip")
     source = evenly.sources.open_source(tmp_path)
     source._task_size = 16
-    assert [sum(len(batch.array) for batch in task) for task in source.tasks()] == [162] * 5
+    assert [sum(block.rows for block in task.blocks) for task in source.tasks()] == [162] * 5
 
 
 def test_scan_raises_without_descriptors(tmp_path, monkeypatch):

@@ -67,7 +67,7 @@ def test_task_sizes(tmp_path, monkeypatch):
     for number, name in enumerate(names):
         Path(name).write_bytes(large if number < 3 else small)
     tasks = open_source(names).tasks()
-    rows = [sum(len(batch.array) for batch in task) for task in tasks]  # by one thread
+    rows = [sum(block.rows for block in task.blocks) for task in tasks]  # by one thread
     assert rows == [*[512**2] * 3, *[n * 64**2 for n in (1, 16, 16)]]
 
 
@@ -126,7 +126,7 @@ def test_batch_builder_fills_buffer():
     batch = builder.flush()
     assert not builder.image_files
     assert (batch.kind, batch.label, batch.nbytes) == ("RGB", "image 0", 30)
-    np.testing.assert_array_equal(batch.array, np.repeat(range(3), third // 3)[:, None] * [1, 1, 1])
+    np.testing.assert_array_equal(batch.data, np.repeat(range(3), third // 3)[:, None] * [1, 1, 1])
     assert len(builder.memory("L", 10 * _MAX_BATCH_BYTES)) == 10 * _MAX_BATCH_BYTES
     assert not builder.image_files
 
@@ -139,4 +139,4 @@ def test_batch_builder_drops_failed_image():
     builder.memory("L", 2)[:] = 2
     builder.add("L", 2, image_file("next"), 1)
     batch = builder.flush()
-    assert batch.array.tolist() == [1, 1, 1, 1, 2, 2]
+    assert batch.data.tolist() == [1, 1, 1, 1, 2, 2]

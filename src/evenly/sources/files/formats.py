@@ -1,7 +1,7 @@
 """Detect a file's format by its first bytes, or else by its suffix, and open it."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from evenly.sources.arrow_input import checked
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
 from evenly.sources.files.csv import CsvTable
+from evenly.sources.files.csv_options import check_no_csv
 from evenly.sources.files.file_ref import DATA_SUFFIXES, FileRef, suffixes_of
 from evenly.sources.files.fingerprint import ChangeCheck, Watch
 from evenly.sources.files.locate import open_file
@@ -115,6 +116,8 @@ class FileOpener:
         SourceError
             If the file is missing, empty, or in an unknown format.
         """
+        if file.kind in ("database", "store"):
+            check_no_csv(self._options.csv_format, file.label)
         if file.kind == "database":
             yield open_database(file.path)
             return
@@ -143,6 +146,8 @@ class FileOpener:
             head = raw.read(12)
             raw.seek(0)
             file_format = "DuckDB" if head[8:] == b"DUCK" else _detect_format(head)
+            if file_format not in (None, "zip"):
+                check_no_csv(self._options.csv_format, file.label)
             if file_format == "zip":
                 yield from self._open_archive(raw, file, nbytes)
             elif file_format == "HDF5":
@@ -224,6 +229,8 @@ class FileOpener:
         if not head:
             raise empty_file_error(label)
         file_format = _detect_format(head)
+        if file_format is not None:
+            check_no_csv(self._options.csv_format, label)
         if file_format == "feather 1":
             raise SourceError(
                 f"Feather must be of version 2. Received: {label}, of version 1. "
@@ -240,39 +247,46 @@ class FileOpener:
             )
         if suffix not in _TEXT:
             raise _unknown_format_error(label, suffix, head)
-        return CsvTable(stream, label, nbytes, _TEXT[suffix])
+        return CsvTable(stream, label, nbytes, _TEXT[suffix], self._options.csv_format)
 
 
-def tables(files: Iterable[FileRef], *, numbers: Iterable[str] = ()) -> Iterator[Any]:
-    """Yield PyArrow record batches with all columns of files.
+def batches_to_scale(
+    files: Iterable[FileRef], options: ReadOptions, dtypes: Mapping[str, str]
+) -> Iterator[tuple[Any, str | None]]:
+    """Yield PyArrow record batches with all columns of tables, and the dtype of their results.
+
+    The dtype is float64 for CSV, whose numbers have no type, and None for the default.
 
     Parameters
     ----------
-    numbers
-        The columns of CSV files to read as float64; all others are read as text.
+    dtypes
+        The columns to scale, and the dtypes with which they were fitted. All other columns of
+        CSV files are read as text.
 
     Raises
     ------
     SourceError
         If a file does not hold a table.
     """
-    opener = FileOpener(ReadOptions())
+    opener = FileOpener(options)
     for file in files:
         for opened in opener.open(file):
-            for batch in _record_batches(opened, list(numbers)):
-                yield add_to_batch(batch, file.partition)
+            for batch, dtype in _batches_to_scale(opened, dtypes):
+                yield add_to_batch(batch, file.partition), dtype
 
 
-def _record_batches(opened: Table | Source, numbers: list[str]) -> Iterator[Any]:
-    """Yield the record batches of a table in a file."""
+def _batches_to_scale(
+    opened: Table | Source, dtypes: Mapping[str, str]
+) -> Iterator[tuple[Any, str | None]]:
+    """Yield the record batches of a table in a file, with the dtype of numbers that are text."""
     if isinstance(opened, CsvTable):
-        yield from opened.text(numbers)
+        yield from ((batch, "float64") for batch in opened.batches_to_scale(dtypes))
     elif isinstance(opened, RecordBatchTable):
         for batch in opened.batches([field.name for field in opened.fields]):
-            yield checked(batch, opened.label, SourceError, full=True)
+            yield checked(batch, opened.label, SourceError, full=True), None
     else:
         name = opened.label if is_table(opened) else cast(Source, opened).description
-        raise SourceError(f"A file must be Parquet, Arrow or CSV. Received: {name}.")
+        raise SourceError(f"A file must be Parquet, Arrow or CSV, or a database. Received: {name}.")
 
 
 def _check(check: ChangeCheck | None) -> None:

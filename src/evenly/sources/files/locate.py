@@ -30,8 +30,8 @@ from evenly.sources.files.remote import RemoteFile
 from evenly.sources.files.search import Search
 from evenly.sources.files.table_logs import check_paths, check_remote_pattern
 from evenly.sources.read_errors import decode_errors, read_error, unreadable_error
-from evenly.sources.sql.url import is_database
-from evenly.sources.urls import is_pattern, is_url, with_path
+from evenly.sources.sql.url import check_supported, is_database
+from evenly.sources.urls import is_pattern, is_url, storage_options_of, with_path
 from evenly.system.errors import is_system_error
 from evenly.system.regular_files import RegularFile, check_regular
 
@@ -140,8 +140,9 @@ def is_local(filesystem: Any) -> bool:
 
 def filesystem_of(url: str) -> tuple[Any, str]:
     """Return the fsspec file system of a URL, and the path in it."""
-    fsspec = extras.require("fsspec", extra="files", feature=f"Reading {redact_url(url)}")
-    return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
+    check_supported(url)
+    fsspec = extras.require("fsspec", extra="files", feature=f"Opening {redact_url(url)}")
+    return fsspec.core.url_to_fs(str(url), **storage_options_of(url))  # type: ignore[no-any-return]
 
 
 def _scan_url(url: str) -> Iterator[FileRef]:

@@ -24,7 +24,7 @@ from evenly.sources.options import ReadOptions
 from evenly.sources.read_errors import corrupt_file_error, decode_errors
 from evenly.sources.selection import resolve_positions
 from evenly.sources.size_limits import check_size, max_member_bytes
-from evenly.sources.source import Source
+from evenly.sources.source import SequentialSource, Source
 from evenly.sources.tables import ColumnBatch, Table
 
 MAGIC = b"\x93NUMPY"
@@ -163,7 +163,7 @@ def map_array(file: BinaryIO, pages: MappedFile, label: str) -> Any:
     return flat.reshape(header.shape, order="F" if header.fortran else "C")
 
 
-class StreamedArray:
+class StreamedArray(SequentialSource):
     """An array in an NPY file that is read sequentially: compressed, archived or remote.
 
     If its rows are not stored in order (Fortran order, or features on the first axis), it is read

@@ -8,6 +8,7 @@ from typing import cast
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
 from evenly.sources.batches import BatchSource
+from evenly.sources.files.csv_options import check_no_csv
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.formats import FileOpener
 from evenly.sources.files.locate import size_of
@@ -17,13 +18,14 @@ from evenly.sources.scan import FileScan
 from evenly.sources.source import Source
 from evenly.sources.stores.tables import ArraysTable, RecordsTable
 from evenly.sources.tables import Table, is_table
+from evenly.sources.urls import with_storage
 from evenly.typing import Path
 
 
 def open_paths(x: Path | Sequence[Path], label: str, opener: SourceOpener) -> Source:
     """Open the files that a path, or a list of paths, stands for."""
     paths = [x] if isinstance(x, str | os.PathLike) else x
-    return open_scan(FileScan(paths), label, opener)
+    return open_scan(FileScan(with_storage(paths, opener.options.storage_options)), label, opener)
 
 
 def open_scan(scan: FileScan, label: str, opener: SourceOpener) -> Source:
@@ -35,6 +37,7 @@ def open_scan(scan: FileScan, label: str, opener: SourceOpener) -> Source:
 
 def _open_images(scan: FileScan, opener: SourceOpener) -> ImageSource:
     opener.check_no_select(redact_url(scan.sources[0]))
+    check_no_csv(opener.options.csv_format, redact_url(scan.sources[0]))
     remaining = opener.remaining
     return ImageSource(
         scan.image_files if remaining is None else remaining.image_files,

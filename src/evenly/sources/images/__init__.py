@@ -1,6 +1,6 @@
 """Read images from files, archives and memory; ``docs/images.md`` defines the pixel values."""
 
-from evenly.sources.images.batch_buffer import DecodedBatch as DecodedBatch
+from evenly.sources.images.batch_buffer import ImageBlock as ImageBlock
 from evenly.sources.images.image_file import ImageFile as ImageFile
 from evenly.sources.images.source import ImageSource as ImageSource
 from evenly.sources.images.source import open_images as open_images

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import replace
 from itertools import groupby, islice
 from typing import Any
 
@@ -14,7 +13,7 @@ from evenly.errors import DataError, SourceError
 from evenly.printable import printable
 from evenly.sources.bit_depth import BitDepth
 from evenly.sources.images import image_file
-from evenly.sources.images.batch_buffer import BatchBuilder, DecodedBatch, ThreadBuffer
+from evenly.sources.images.batch_buffer import BatchBuilder, ImageBlock, ThreadBuffer, band_data
 from evenly.sources.images.decode import (
     JpegHeader,
     UnreadableError,
@@ -32,6 +31,7 @@ from evenly.sources.images.tiff import is_tiff, read_tiff
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
 from evenly.sources.selection import NUMBER, Field, resolve_columns
+from evenly.sources.source import ReadTask
 from evenly.system.errors import system_error
 
 _log = logging.getLogger("evenly")
@@ -67,6 +67,7 @@ class ImageSource:
     """
 
     rows: int | None = None
+    fields: tuple[Field, ...] | None = None
 
     def __init__(
         self,
@@ -116,11 +117,11 @@ class ImageSource:
         fields = [Field(name, NUMBER) for name in names]
         return resolve_columns(self._selection, fields, self.description).names
 
-    def tasks(self) -> Generator[Iterable[DecodedBatch]]:
-        """Yield tasks of a few images each."""
+    def tasks(self) -> Generator[ReadTask]:
+        """Yield tasks of a few images each, whose blocks are `ImageBlock`."""
         for group in _group_by_archive(self._iter_files()):
             while image_files := list(islice(group, self._task_size)):
-                yield self._decode_images(image_files)
+                yield ReadTask(self._decode_images(image_files))
 
     def blocks(self) -> Generator[Block]:
         """Yield one block per image, all with the same bit depth.
@@ -133,8 +134,8 @@ class ImageSource:
             If there are both 8-bit and 16-bit images.
         """
         for image in self._iter_files():
-            for batch in self._decode_images([image]):
-                block = self._to_block(batch)
+            for images in self._decode_images([image]):
+                block = self._select_columns(images)
                 self._bit_depth.check(block)
                 yield block
         for warning in self.summary.warnings():
@@ -151,18 +152,19 @@ class ImageSource:
             lines.append(f"gray: {which}, counted in each column{hint}")
         return lines
 
-    def _to_block(self, batch: DecodedBatch) -> Block:
-        names, indices = columns(batch.kind, self.mode)
+    def _select_columns(self, images: ImageBlock) -> Block:
+        names, indices = columns(images.kind, self.mode)
         chosen = self.chosen(names)
         order = [indices[names.index(name)] for name in chosen]
-        data = batch.data
+        data = images.data
         if isinstance(data, tuple):
-            return replace(batch.block(), names=chosen, data=tuple(data[band] for band in order))
-        bands = data.reshape(len(data), -1)
-        return replace(batch.block(), names=chosen, data=np.ascontiguousarray(bands[:, order]))
+            columns_of_bands: Any = tuple(data[band] for band in order)
+            return Block(chosen, columns_of_bands, label=images.label, nbytes=images.nbytes)
+        bands = np.ascontiguousarray(data.reshape(len(data), -1)[:, order])
+        return Block(chosen, bands, label=images.label, nbytes=images.nbytes)
 
-    def _decode_images(self, image_files: Iterable[ImageFile]) -> Iterator[DecodedBatch]:
-        """Yield batches of the images that can be read."""
+    def _decode_images(self, image_files: Iterable[ImageFile]) -> Iterator[ImageBlock]:
+        """Yield blocks of the images that can be read."""
         builder, decoder, mode = BatchBuilder(self._buffer), self._decoder, self.mode
         for contents in self._read(image_files):
             max_pixels = self._pillow.MAX_IMAGE_PIXELS
@@ -178,8 +180,8 @@ class ImageSource:
 
     def _decode(
         self, builder: BatchBuilder, image: ImageFile, content: Any, header: JpegHeader | None
-    ) -> Iterator[DecodedBatch]:
-        """Decode an image into the builder; yield batches that are full or decoded by Pillow."""
+    ) -> Iterator[ImageBlock]:
+        """Decode an image into the builder; yield blocks that are full or decoded by Pillow."""
         nbytes = len(content) if image.nbytes is None else image.nbytes
         if header is not None:
             memory = builder.memory(header.kind, header.nbytes, image.archive)
@@ -218,8 +220,8 @@ class ImageSource:
                 contents, nbytes = [], 0
         yield contents
 
-    def _flush(self, builder: BatchBuilder) -> Iterator[DecodedBatch]:
-        """Yield the images in a builder as one batch, if there are any, and count them."""
+    def _flush(self, builder: BatchBuilder) -> Iterator[ImageBlock]:
+        """Yield the images in a builder as one block, if there are any, and count them."""
         if builder.image_files:
             self.summary.count(builder.kind, len(builder.image_files))
             if self._counted is not None:
@@ -229,7 +231,7 @@ class ImageSource:
 
     def _decode_with_pillow(
         self, image: ImageFile, content: Any, nbytes: int
-    ) -> Iterator[DecodedBatch]:
+    ) -> Iterator[ImageBlock]:
         """Decode and count one image with Pillow; yield it if it can be read."""
         try:
             kind, array, multi_frame, truncated_depth = self._pixels_of(content)
@@ -244,7 +246,14 @@ class ImageSource:
         )
         if self._counted is not None:
             self._counted(image, len(array))
-        yield DecodedBatch(kind, array, image.label, nbytes, image.archive)
+        yield ImageBlock(
+            None,
+            band_data(array),
+            label=image.label,
+            nbytes=nbytes,
+            kind=kind,
+            archive=image.archive,
+        )
 
     def _pixels_of(self, content: Any) -> tuple[str, npt.NDArray[Any], bool, bool]:
         """Return the kind and the pixels of an image, and what is not read of it."""
@@ -275,6 +284,7 @@ def _group_by_archive(image_files: Iterable[ImageFile]) -> Iterator[Iterator[Ima
 def open_images(images: Any, label: str, opener: SourceOpener) -> ImageSource:
     """Open one Pillow image, or a list of them."""
     opener.check_no_select(images)
+    opener.check_no_file_options(images)
     if isinstance(images, list | tuple):
         label = f"a list of {len(images):,} images"
     else:

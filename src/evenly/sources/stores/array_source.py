@@ -15,12 +15,13 @@ from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.row_weights import RowAxes
 from evenly.sources.selection import resolve_positions
+from evenly.sources.source import SequentialSource
 from evenly.sources.stores.chunking import plan_slices
 from evenly.sources.stores.decoded_array import log_remarks
 from evenly.sources.stores.stored_array import StoredArray
 
 
-class ChunkedSource:
+class ChunkedSource(SequentialSource):
     """A source of the blocks of an array in a store.
 
     Parameters

@@ -12,6 +12,7 @@ from evenly.sources.stores.cf import ATTRIBUTES, text_of
 from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.stored_array import check_slices
 from evenly.sources.stores.variables import Variable, with_roles
+from evenly.sources.urls import storage_options_of
 
 _DIMENSIONS = "_ARRAY_DIMENSIONS"
 """The attribute in which xarray and NetCDF-C store the names of axes in Zarr version 2."""
@@ -39,7 +40,8 @@ def open_path(path: str, label: str, url: str = "") -> Any:
     with decode_errors(label, corrupt_store_error, url=url):
         if "://" not in path and path.endswith(".zip"):
             store = zarr.storage.ZipStore(path, mode="r")
-        return zarr.open(store, mode="r")
+        options = storage_options_of(path)
+        return zarr.open(store, mode="r", storage_options=options or None)
 
 
 def label_of(x: Any) -> str:
