@@ -78,6 +78,25 @@ def is_series(x: Any) -> bool:
     )
 
 
+def is_mapping_of_columns(x: Any) -> bool:
+    """Return whether an object is a dict of equally long one-dimensional columns.
+
+    >>> is_mapping_of_columns({"a": [1, 2], "b": ["x", None]})
+    True
+    >>> is_mapping_of_columns({"a": [1, 2], "b": [1]})
+    False
+    """
+    if not isinstance(x, Mapping) or not x:
+        return False
+    return all(map(_is_column, x.values())) and len({len(column) for column in x.values()}) == 1
+
+
+def _is_column(x: Any) -> bool:
+    if isinstance(x, list | tuple | range):
+        return not any(hasattr(value, "__len__") and not isinstance(value, str) for value in x)
+    return is_series(x) or len(getattr(x, "shape", ())) == 1
+
+
 def is_instance(x: Any, module: str, *classes: str) -> bool:
     """Return whether x is an instance of a class of a module, without importing it."""
     imported = sys.modules.get(module)

@@ -6,6 +6,7 @@ from typing import Any
 from evenly.dispatch import (
     is_hugging_face_dataset,
     is_iterable_dataset,
+    is_mapping_of_columns,
     is_pillow_image,
     with_article,
 )
@@ -16,7 +17,7 @@ from evenly.sources.batches import BatchSource, Samples
 from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.group_by import batch_has_keys, keys_from_batch, parse_by
 from evenly.sources.group_keys import KeyedSource
-from evenly.sources.mappings import MappingTable, is_table
+from evenly.sources.mappings import MappingTable
 from evenly.sources.opener import SourceOpener
 from evenly.sources.source import Source
 
@@ -24,7 +25,7 @@ from evenly.sources.source import Source
 def open_mapping(x: Mapping[Any, Any], label: str, opener: SourceOpener) -> Source:
     """Open the selected part; for a dataset in it, the rest of the path selects a column."""
     select = opener.options.select
-    if select is None and is_table(x):
+    if select is None and is_mapping_of_columns(x):
         return opener.open_tables([MappingTable(x, label)], label)
     part, rest = (x, ()) if select is None else descend_mappings(x, select)
     if rest and is_hugging_face_dataset(part):
@@ -91,7 +92,7 @@ def _open_sample(sample: Any, label: str, opener: SourceOpener) -> Source:
 def _open_keyed(batch: Any, part: Any, label: str, opener: SourceOpener) -> Source:
     """Open a part of a batch; another part may be the group keys."""
     names = parse_by(opener.options.by)
-    if not batch_has_keys(batch, names) or is_table(part):
+    if not batch_has_keys(batch, names) or is_mapping_of_columns(part):
         return opener.with_options(select=None).open(part, label)
     keys = keys_from_batch(batch, names)
     return KeyedSource(opener.with_options(select=None, by=keys).open(part, label), keys)

@@ -16,30 +16,13 @@ from evenly.sources.selection import Field
 from evenly.sources.tables import ColumnBatch
 
 
-def is_table(x: Any) -> bool:
-    """Return whether an object is a dict of equally long one-dimensional columns.
-
-    >>> is_table({"a": [1, 2], "b": ["x", None]}), is_table({"a": [1, 2], "b": [1]})
-    (True, False)
-    """
-    if not isinstance(x, Mapping) or not x:
-        return False
-    return all(map(_is_column, x.values())) and len({len(column) for column in x.values()}) == 1
-
-
-def _is_column(x: Any) -> bool:
-    if isinstance(x, list | tuple | range):
-        return not any(hasattr(value, "__len__") and not isinstance(value, str) for value in x)
-    return is_series(x) or len(getattr(x, "shape", ())) == 1
-
-
 class MappingTable:
     """A dict of columns as a table.
 
     Parameters
     ----------
     columns
-        A mapping for which `is_table` is true.
+        A mapping for which `is_mapping_of_columns` is true.
     label
         The name of the table, for messages.
     """

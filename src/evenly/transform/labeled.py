@@ -48,7 +48,7 @@ def _scale_array(
     if x.name is not None and str(x.name) in columns:
         index = columns.index(str(x.name))
         return _scale_whole(x, scaling[index : index + 1], scale_array)
-    array = LabeledArray(x)
+    array = LabeledArray(x, label_of(x))
     dims = tuple(map(str, x.dims))
     axis = axis_number(x.shape, axis_by_name(feature_axis, dims, x.shape, label_of(x)), label_of(x))
     names = array.names_along(axis)
