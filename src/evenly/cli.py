@@ -6,6 +6,7 @@ fast. The table is printed to stdout, progress and notes to stderr.
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from evenly.fitting.checkpoint import Checkpoint
     from evenly.moments import GroupedMoments, Moments
     from evenly.sources import Source
+    from evenly.sources.scan import FileScan
 
 ARRAY_SUFFIXES = (".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc")
 Names = tuple[str, ...]
@@ -56,8 +58,8 @@ def _print_version(context: click.Context, _: click.Parameter, requested: bool) 
 
 
 def _split_names(_: click.Context, __: click.Parameter, values: Names) -> Names:
-    """Split names at commas; the option may also be repeated."""
-    return tuple(name for value in values for name in value.split(",") if name)
+    """Split names at commas, which may have spaces around them; the option may be repeated."""
+    return tuple(name for value in values for name in re.split(r"\s*,\s*", value) if name)
 
 
 def _names_option(option: str, help_text: str) -> Callable[[Command], Command]:
@@ -78,6 +80,12 @@ _output_option = click.option(
 )
 _quiet_option = click.option(
     "-q", "--quiet", is_flag=True, callback=StderrLog.set_quiet, help="Print nothing but errors."
+)
+_json_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print all columns and digits as JSON, for programs, also with --quiet.",
 )
 _feature_axis_option = click.option(
     "--feature-axis",
@@ -155,6 +163,12 @@ def evenly() -> None:
     metavar="FILE",
     help="Add sources that are not yet included to the statistics in FILE, e.g. every day.",
 )
+@click.option(
+    "--allow-empty",
+    is_flag=True,
+    help="Succeed if there are no files: patterns without a match, folders without data files.",
+)
+@_json_option
 @storage_option
 @_quiet_option
 def fit(
@@ -166,6 +180,8 @@ def fit(
     exclude: Names,
     by: Names,
     strict: bool,
+    allow_empty: bool,
+    as_json: bool,
     quiet: bool,
     **others: Any,
 ) -> None:
@@ -182,10 +198,14 @@ def fit(
     from evenly.sources import FitOptions, open_source
     from evenly.sources.scan import FileScan
 
-    scan = FileScan(sources)
+    scan = FileScan(sources, allow_empty=allow_empty)
+    _print_empty(scan, quiet)
+    if not scan.sources:
+        _keep_statistics(scan, output, checkpoint, update, as_json=as_json, quiet=quiet)
+        return
     files = [] if scan.decide() == "images" else scan.tables()
     for file in (output, checkpoint, update):
-        _check_statistics(file, [file.path for file in files] or sources)
+        _check_statistics(file, [file.path for file in files] or scan.sources)
     _check_output(output, list(filter(None, [checkpoint, update])))
     arrays = bool(files) and files[0].suffix in ARRAY_SUFFIXES
     options = FitOptions(
@@ -203,7 +223,7 @@ def fit(
         source = open_source(scan, options)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
         moments = fit_source(source, options, progress=progress, checkpoint=saved)
-    _save_and_print(moments, output, quiet)
+    _save_and_print(moments, output, quiet, as_json=as_json)
     if not quiet:
         _print_left_out(source.left_out)
         _print_notes(source, saved.files.skipped if saved else "")
@@ -217,16 +237,7 @@ def show(statistics: str, as_json: bool) -> None:
     """Print a statistics file as a table."""
     from evenly.moments import load
 
-    moments = load(statistics)
-    if as_json:
-        import json
-
-        from evenly.report.as_json import group_to_dict, to_dict
-
-        document = group_to_dict(moments) if hasattr(moments, "by") else to_dict(moments)
-        click.echo(printable_json(json.dumps(document, indent=2, ensure_ascii=False)))
-    else:
-        _print(moments)
+    _print(load(statistics), as_json=as_json)
 
 
 @evenly.command()
@@ -287,9 +298,10 @@ def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any
 @evenly.command()
 @_files_argument
 @_output_option
+@_names_option("--columns", "Keep only these columns, for files with other columns besides.")
 @storage_option
 @_quiet_option
-def merge(files: Names, output: str, quiet: bool) -> None:
+def merge(files: Names, output: str, columns: Names, quiet: bool) -> None:
     """Add statistics files.
 
     The result is bit for bit the statistics of all their rows.
@@ -297,8 +309,13 @@ def merge(files: Names, output: str, quiet: bool) -> None:
     from evenly.moments import load
     from evenly.moments import merge as merge_all
 
+    def load_columns(file: str) -> "Moments | GroupedMoments":
+        moments: Moments | GroupedMoments = load(file)
+        names = _parse_columns(columns, arrays=moments.columns is None)
+        return moments.select(names) if names else moments
+
     _check_statistics(output, files)
-    _save_and_print(merge_all(map(load, files)), output, quiet)
+    _save_and_print(merge_all(map(load_columns, files)), output, quiet)
 
 
 @evenly.command()
@@ -355,18 +372,63 @@ def _check_output(output: str | None, inputs: Sequence[str]) -> None:
             )
 
 
-def _save_and_print(moments: "Moments | GroupedMoments", output: str | None, quiet: bool) -> None:
+def _print_empty(scan: "FileScan", quiet: bool) -> None:
+    """Print which sources have no files."""
+    for source in () if quiet else scan.empty:
+        click.echo(printable(f"no files: {redact_url(source)}"), err=True)
+
+
+def _keep_statistics(
+    scan: "FileScan",
+    output: str | None,
+    checkpoint: str | None,
+    update: str | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print the statistics to be updated, which do not change without files.
+
+    Raises
+    ------
+    NoFilesError
+        For a checkpoint that has files: the source must still have them.
+    """
+    from evenly.moments import load
+
+    if checkpoint is not None and os.path.exists(checkpoint):
+        raise next(iter(scan.empty.values()))
+    kept = update is not None and os.path.exists(update)
+    if kept:
+        _check_output(output, [str(update)])
+        _save_and_print(load(str(update)), output, quiet, as_json=as_json)
+    if not quiet:
+        line = f"{update} is unchanged" if kept else "no statistics were written"
+        click.echo(printable(f"nothing to fit: {line}"), err=True)
+
+
+def _save_and_print(
+    moments: "Moments | GroupedMoments", output: str | None, quiet: bool, *, as_json: bool = False
+) -> None:
     """Save the moments first, then print them, so that a failed print loses nothing."""
     if output is not None:
         moments.save(output)
-    if not quiet:
-        _print(moments)
+    if as_json or not quiet:
+        _print(moments, as_json=as_json)
 
 
-def _print(moments: "Moments | GroupedMoments") -> None:
+def _print(moments: "Moments | GroupedMoments", *, as_json: bool = False) -> None:
     from evenly.moments import Moments
     from evenly.report.table import group_table, table
 
+    if as_json:
+        import json
+
+        from evenly.report.as_json import group_to_dict, to_dict
+
+        document = to_dict(moments) if isinstance(moments, Moments) else group_to_dict(moments)
+        click.echo(printable_json(json.dumps(document, indent=2, ensure_ascii=False)))
+        return
     output = table(moments) if isinstance(moments, Moments) else group_table(moments)
     click.echo(printable(output, keep="\n"))
 

@@ -200,6 +200,9 @@ def _by_name(name: str | int, names: list[str], label: str) -> str:
     name = str(name)
     if name in names:
         return name
+    padded = [other for other in names if other.strip() == name]  # the header "a, b" of a CSV file
+    if len(padded) == 1:
+        return padded[0]
     raise ColumnError(
         f"There must be a column of that name. Received: {name!r}; {label} has "
         f"{format_names(names)}.{suggest(name, names)}"
