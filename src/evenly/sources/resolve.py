@@ -27,6 +27,7 @@ from evenly.errors import UnsupportedTypeError
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.opener import SourceOpener
 from evenly.sources.scan import FileScan
+from evenly.sources.selected_column import SelectedColumn
 from evenly.sources.source import Source
 from evenly.sources.sparse import is_sparse
 
@@ -55,6 +56,7 @@ def _is_file(x: object) -> bool:
 
 
 READERS = (
+    Reader(lambda x: isinstance(x, SelectedColumn), "array_columns.open_column"),  # a tuple
     Reader(lambda x: engine_of(x) is not None, "refusals.refuse_collection"),  # may be an array
     Reader(lambda x: isinstance(x, FileScan), "files.source.open_scan"),
     Reader(partial(is_list_of, matches=_is_file), "files.source.open_files"),
