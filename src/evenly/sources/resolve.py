@@ -12,6 +12,7 @@ from evenly.dispatch import (
     array_attributes_hint,
     engine_of,
     is_array,
+    is_data_loader,
     is_dataset,
     is_dbapi_cursor,
     is_frame,
@@ -71,6 +72,7 @@ READERS = (
     Reader(lambda x: isinstance(x, bytes | bytearray | memoryview), "refusals.refuse_bytes"),
     Reader(is_dbapi_cursor, "refusals.refuse_cursor"),  # is iterable
     Reader(is_dataset, "batch_items.open_samples"),  # may be iterable
+    Reader(is_data_loader, "loaders.open_loader"),  # is iterable
     Reader(is_array, "arrays.open_array"),
     Reader(partial(is_list_of, matches=is_path), "files.source.open_paths"),
     Reader(partial(is_list_of, matches=is_pillow_image), "images.open_images"),

@@ -14,6 +14,7 @@ from typing import Literal
 
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
+from evenly.sources.files.braces import expand_braces
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.locate import NoFilesError, no_files_error, scan, size_of
 from evenly.sources.files.partitions import find_partitions
@@ -39,7 +40,7 @@ class FileScan:
     Attributes
     ----------
     sources
-        The paths as given, without those that are empty.
+        The paths as given, with numbers in braces expanded, without those that are empty.
     empty
         The errors for the sources that are empty.
     counts
@@ -58,7 +59,7 @@ class FileScan:
     def __init__(
         self, sources: Sequence[str | os.PathLike[str]], *, allow_empty: bool = False
     ) -> None:
-        self.sources = tuple(os.fspath(source) for source in sources)
+        self.sources = tuple(path for x in sources for path in expand_braces(os.fspath(x)))
         self.empty: dict[str, NoFilesError] = {}
         self.counts = {"image": 0, "table": 0}
         self.first: dict[str, str] = {}
