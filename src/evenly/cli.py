@@ -15,6 +15,14 @@ import click
 
 from evenly.cli_csv import csv_options, parse_csv
 from evenly.cli_errors import OK, StderrLog, exit_now, run_command
+from evenly.cli_pipes import (
+    STANDARD,
+    input_format_option,
+    load_statistics,
+    open_input,
+    output_format_option,
+    output_suffix,
+)
 from evenly.cli_storage import as_path, storage_option
 from evenly.printable import printable, printable_json
 from evenly.redaction import redact_url
@@ -169,6 +177,7 @@ def evenly() -> None:
     help="Succeed if there are no files: patterns without a match, folders without data files.",
 )
 @_json_option
+@input_format_option
 @storage_option
 @_quiet_option
 def fit(
@@ -182,6 +191,7 @@ def fit(
     strict: bool,
     allow_empty: bool,
     as_json: bool,
+    input_format: str | None,
     quiet: bool,
     **others: Any,
 ) -> None:
@@ -189,8 +199,8 @@ def fit(
 
     Formats are Parquet, Arrow, CSV, NPY, NPZ, Zarr, HDF5, and images, also in zip and tar
     archives. A SOURCE is a file, a folder, a pattern such as 'day-*.csv', or a URL, also of a
-    database table: 'duckdb:///x.db?table=t'. Several sources are fitted as one. Text columns
-    and images that cannot be read are left out and reported.
+    database table: 'duckdb:///x.db?table=t'; or - for standard input. Several sources are
+    fitted as one. Text columns and images that cannot be read are left out and reported.
     """
     from evenly.fitting.resume import open_resumed
     from evenly.fitting.run import fit_source
@@ -198,16 +208,23 @@ def fit(
     from evenly.sources import FitOptions, open_source
     from evenly.sources.scan import FileScan
 
-    scan = FileScan(sources, allow_empty=allow_empty)
+    if as_json and output == STANDARD:
+        raise click.UsageError("--json and -o - both print to standard output. Choose one.")
+    pipe = open_input(sources, input_format)
+    if pipe is not None and (checkpoint or update):
+        raise click.UsageError(
+            "Standard input cannot be fitted with --checkpoint or --update, which record files."
+        )
+    scan = FileScan(() if pipe else sources, allow_empty=allow_empty)
     _print_empty(scan, quiet)
-    if not scan.sources:
+    if not scan.sources and pipe is None:
         _keep_statistics(scan, output, checkpoint, update, as_json=as_json, quiet=quiet)
         return
     files = [] if scan.decide() == "images" else scan.tables()
     for file in (output, checkpoint, update):
         _check_statistics(file, [file.path for file in files] or scan.sources)
     _check_output(output, list(filter(None, [checkpoint, update])))
-    arrays = bool(files) and files[0].suffix in ARRAY_SUFFIXES
+    arrays = pipe.is_array if pipe else bool(files) and files[0].suffix in ARRAY_SUFFIXES
     options = FitOptions(
         columns=_parse_columns(columns, arrays) or None,
         exclude=_parse_columns(exclude, arrays),
@@ -220,7 +237,7 @@ def fit(
     if checkpoint or update:
         source, saved = open_resumed(scan, checkpoint, update, options=options)
     else:
-        source = open_source(scan, options)
+        source = open_source(pipe or scan, options)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
         moments = fit_source(source, options, progress=progress, checkpoint=saved)
     _save_and_print(moments, output, quiet, as_json=as_json)
@@ -234,10 +251,8 @@ def fit(
 @click.option("--json", "as_json", is_flag=True, help="All columns and digits, for programs.")
 @storage_option
 def show(statistics: str, as_json: bool) -> None:
-    """Print a statistics file as a table."""
-    from evenly.moments import load
-
-    _print(load(statistics), as_json=as_json)
+    """Print a statistics file, or standard input for -, as a table."""
+    _print(load_statistics(statistics), as_json=as_json)
 
 
 @evenly.command()
@@ -269,30 +284,54 @@ def show(statistics: str, as_json: bool) -> None:
 )
 @csv_options("--missing-mark")
 @_feature_axis_option
+@input_format_option
+@output_format_option
 @storage_option
 @_quiet_option
-def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any) -> None:
+def apply(
+    statistics: str,
+    source: str,
+    output: str,
+    input_format: str | None,
+    output_format: str | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Normalize a file or a database table, and write the result to OUT.
 
-    The suffix of OUT determines its format: Parquet, Arrow, CSV or NPY. Columns that the
+    The suffix of OUT determines its format: Parquet, Arrow, CSV or NPY. A source - is standard
+    input, and -o - standard output. Columns that the
     statistics do not have are copied. With statistics by group, each row is normalized by the
     statistics of its group. The file is read and written in chunks, and OUT is replaced only
     when it is complete.
     """
     from evenly.apply import apply_files, scan_tables
-    from evenly.moments import load
     from evenly.report.progress_bar import ProgressBar
+    from evenly.sources.files.standard_input import LABEL
 
     if options["inverse"] and options["missing"] != "keep":
         raise click.UsageError(
             "--missing cannot be used with --inverse, which keeps missing values."
         )
     csv = parse_csv(options)
-    files = scan_tables(source)
-    _check_output(output, [statistics, *(file.path for file in files)])
-    moments = load(statistics)
+    if statistics == STANDARD == source:
+        raise click.UsageError("Standard input cannot be both the statistics and the source.")
+    moments = load_statistics(statistics)
+    pipe = open_input((source,), input_format)
+    files = pipe or scan_tables(source)
+    _check_output(output, [statistics, *(() if pipe else (file.path for file in files))])
+    suffix = output_suffix(output, output_format, pipe.format_suffix if pipe else files[0].suffix)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
-        apply_files(moments, source, files, output, csv=csv, progress=progress, **options)
+        apply_files(
+            moments,
+            LABEL if pipe else source,
+            files,
+            output,
+            standard_output=suffix,
+            csv=csv,
+            progress=progress,
+            **options,
+        )
 
 
 @evenly.command()
@@ -306,11 +345,10 @@ def merge(files: Names, output: str, columns: Names, quiet: bool) -> None:
 
     The result is bit for bit the statistics of all their rows.
     """
-    from evenly.moments import load
     from evenly.moments import merge as merge_all
 
     def load_columns(file: str) -> "Moments | GroupedMoments":
-        moments: Moments | GroupedMoments = load(file)
+        moments = load_statistics(file)
         names = _parse_columns(columns, arrays=moments.columns is None)
         return moments.select(names) if names else moments
 
@@ -330,10 +368,9 @@ def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
     They must have been added before. The result has the same bits as if they had never been
     added, except min and max, which become bounds.
     """
-    from evenly.moments import load
-
     _check_statistics(output, [whole, part])
-    _save_and_print(load(whole) - load(part), output, quiet)
+    difference = load_statistics(whole) - load_statistics(part)  # type: ignore[operator]
+    _save_and_print(difference, output, quiet)
 
 
 def _parse_by(by: Names) -> str | list[str] | None:
@@ -351,7 +388,7 @@ def _check_statistics(output: str | None, inputs: Sequence[str]) -> None:
     from evenly.outputs import read_start
 
     _check_output(output, inputs)
-    if output is not None and read_start(output) not in (None, b"", b"{"):
+    if output not in (None, STANDARD) and read_start(output) not in (None, b"", b"{"):
         raise click.UsageError(
             "Only a statistics file can be overwritten with statistics. "
             f"Received: -o {redact_url(output)!r}, which is not a statistics file. "
@@ -361,7 +398,7 @@ def _check_statistics(output: str | None, inputs: Sequence[str]) -> None:
 
 def _check_output(output: str | None, inputs: Sequence[str]) -> None:
     """Check that the output is not also an input, before anything is read."""
-    for path in inputs if output is not None else ():
+    for path in inputs if output not in (None, STANDARD) else ():
         same = path == output
         with contextlib.suppress(OSError):
             same = same or os.path.samefile(path, str(output))
@@ -411,6 +448,9 @@ def _save_and_print(
     moments: "Moments | GroupedMoments", output: str | None, quiet: bool, *, as_json: bool = False
 ) -> None:
     """Save the moments first, then print them, so that a failed print loses nothing."""
+    if output == STANDARD:
+        sys.stdout.buffer.write(moments.to_bytes())
+        return
     if output is not None:
         moments.save(output)
     if as_json or not quiet:

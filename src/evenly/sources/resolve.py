@@ -17,6 +17,7 @@ from evenly.dispatch import (
     is_dbapi_cursor,
     is_frame,
     is_hugging_face_dataset,
+    is_instance,
     is_list_of,
     is_list_of_numbers,
     is_open_file,
@@ -56,11 +57,17 @@ def _is_file(x: object) -> bool:
     return isinstance(x, FileRef)
 
 
+def _is_pipe(x: object) -> bool:
+    """Return whether an object is a `Pipe`, whose module imports the readers of formats."""
+    return is_instance(x, "evenly.sources.files.standard_input", "Pipe")
+
+
 READERS = (
     Reader(lambda x: isinstance(x, SelectedColumn), "array_columns.open_column"),  # a tuple
     Reader(lambda x: engine_of(x) is not None, "refusals.refuse_collection"),  # may be an array
     Reader(lambda x: isinstance(x, FileScan), "files.source.open_scan"),
     Reader(partial(is_list_of, matches=_is_file), "files.source.open_files"),
+    Reader(_is_pipe, "files.standard_input.open_pipe"),
     Reader(is_path, "files.source.open_paths"),  # a text is iterable
     Reader(is_pillow_image, "images.open_images"),  # has __array_interface__
     Reader(is_stored, "stores.open_stored"),  # an xarray Dataset is a mapping

@@ -59,5 +59,5 @@ def test_numbered_urls():
 
 
 def test_too_many_files_are_refused():
-    with pytest.raises(evenly.SourceError, match="at most 1,000,000 files.*which are 2,000,000"):
+    with pytest.raises(evenly.SourceError, match=r"at most 1,000,000 files.*which are 2,000,000"):
         evenly.fit("x-{0..1}{1..1000000}.csv")

@@ -218,12 +218,12 @@ class ParquetTable:
             for index in range(len(metadata.schema))
             if metadata.schema.column(index).path.startswith(f"{name}.")
         ]
-        nbytes = sum(
+        nbytes: int = sum(
             metadata.row_group(group).column(index).total_uncompressed_size
             for group in range(metadata.num_row_groups)
             for index in leaves
         )
-        return max(8, nbytes // max(1, metadata.num_rows))
+        return max(8, nbytes // max(1, self.rows or 0))
 
     def _width_of(self, names: Iterable[str]) -> int:
         """Return the number of bytes per row of some columns."""
