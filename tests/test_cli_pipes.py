@@ -149,7 +149,7 @@ def test_output_format_of_a_file_is_refused(tmp_path, capsys):
     (tmp_path / "x.csv").write_bytes(content("csv"))
     files = [str(tmp_path / name) for name in ("s.json", "x.csv", "y.csv")]
     assert main(["apply", *files[:2], "-o", files[2], "--output-format", "csv"]) == 2
-    assert "--output-format is for standard output" in capsys.readouterr().err
+    assert "--output-format is for standard output, -o -, and" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("data", "found"), [(b"", "empty"), (b"PK\x03\x04" + b"x" * 20, "zip")])

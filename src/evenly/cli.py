@@ -17,7 +17,9 @@ from evenly.cli_csv import csv_options, parse_csv
 from evenly.cli_errors import OK, StderrLog, exit_now, run_command
 from evenly.cli_pipes import (
     STANDARD,
+    folder_suffix,
     input_format_option,
+    is_folder,
     load_statistics,
     open_input,
     output_format_option,
@@ -257,7 +259,7 @@ def show(statistics: str, as_json: bool) -> None:
 
 @evenly.command()
 @_statistics_argument
-@click.argument("source", callback=as_path)
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", callback=as_path)
 @_output_option
 @click.option(
     "--inverse", is_flag=True, help="Convert normalized values back to the original ones."
@@ -290,22 +292,24 @@ def show(statistics: str, as_json: bool) -> None:
 @_quiet_option
 def apply(
     statistics: str,
-    source: str,
+    sources: Names,
     output: str,
     input_format: str | None,
     output_format: str | None,
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Normalize a file or a database table, and write the result to OUT.
+    """Normalize files or a database table, and write the result to OUT.
 
     The suffix of OUT determines its format: Parquet, Arrow, CSV or NPY. A source - is standard
     input, and -o - standard output. Columns that the
     statistics do not have are copied. With statistics by group, each row is normalized by the
-    statistics of its group. The file is read and written in chunks, and OUT is replaced only
-    when it is complete.
+    statistics of its group. If OUT is a folder, or ends with a slash, each file of the sources
+    becomes a file in it, at the same relative path. A file is read and written in chunks, and an
+    output is replaced only when it is complete.
     """
     from evenly.apply import apply_files, scan_tables
+    from evenly.apply_folder import apply_into_folder, find_targets
     from evenly.report.progress_bar import ProgressBar
     from evenly.sources.files.standard_input import LABEL
 
@@ -314,18 +318,30 @@ def apply(
             "--missing cannot be used with --inverse, which keeps missing values."
         )
     csv = parse_csv(options)
-    if statistics == STANDARD == source:
+    if statistics == STANDARD in sources:
         raise click.UsageError("Standard input cannot be both the statistics and the source.")
     moments = load_statistics(statistics)
-    pipe = open_input((source,), input_format)
-    files = pipe or scan_tables(source)
-    _check_output(output, [statistics, *(() if pipe else (file.path for file in files))])
+    if is_folder(output):
+        targets = find_targets(sources, output, folder_suffix(output_format))
+        for target in targets:
+            _check_output(target.output, [statistics, *(other.file.path for other in targets)])
+        with ProgressBar(sys.stderr, quiet=quiet) as progress:
+            apply_into_folder(moments, targets, csv=csv, progress=progress, **options)
+        return
+    if len(sources) > 1:
+        raise click.UsageError(
+            "Several sources are normalized into a folder, one file each. "
+            f"Received: -o {redact_url(output)}. Pass -o {redact_url(output)}/ for a folder."
+        )
+    pipe = open_input(sources, input_format)
+    files = [] if pipe else scan_tables(sources[0])
+    _check_output(output, [statistics, *(file.path for file in files)])
     suffix = output_suffix(output, output_format, pipe.format_suffix if pipe else files[0].suffix)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
         apply_files(
             moments,
-            LABEL if pipe else source,
-            files,
+            LABEL if pipe else sources[0],
+            pipe or files,
             output,
             standard_output=suffix,
             csv=csv,

@@ -1,5 +1,6 @@
 """``-`` on the command line: standard input and standard output."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,7 +38,8 @@ def output_format_option(command: Command) -> Command:
     return click.option(
         "--output-format",
         type=click.Choice([name for name in _SUFFIXES if name != "tsv"]),
-        help="The format of standard output, for -o -. [default: that of the source]",
+        help="The format of standard output, or of the files in a folder. [default: that of the "
+        "source]",
     )(command)
 
 
@@ -68,12 +70,25 @@ def output_suffix(output: str, output_format: str | None, source: str) -> str | 
 
     if output != STANDARD:
         if output_format is not None:
-            raise click.UsageError("--output-format is for standard output, -o -.")
+            raise click.UsageError(
+                "--output-format is for standard output, -o -, and for folders, -o out/."
+            )
         return None
     suffix = _SUFFIXES[output_format] if output_format else source
     if suffix in SUFFIXES:
         return ".arrows" if suffix in (".arrow", ".feather", ".ipc") else suffix
     return ".csv"
+
+
+def is_folder(output: str) -> bool:
+    """Return whether an output is a folder: it exists, or its path ends with a slash."""
+    return output.endswith(("/", os.sep)) or os.path.isdir(output)
+
+
+def folder_suffix(output_format: str | None) -> str | None:
+    """Return the suffix of the files in an output folder; None for that of each source."""
+    suffix = _SUFFIXES[output_format] if output_format else None
+    return ".arrow" if suffix == ".arrows" else suffix
 
 
 def load_statistics(file: str) -> "Moments | GroupedMoments":
