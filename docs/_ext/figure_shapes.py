@@ -152,7 +152,7 @@ def draw_rows(model: Model, text: Text) -> list[Shape]:
         label(
             place,
             max(TOP + 12, y(ratio) - 12),
-            f"{rows}/{rows - 1} = {format_number(ratio)}",
+            format_number(ratio),
             "value",
         ),
     ]

@@ -21,6 +21,7 @@ extensions = [
     "command_line",
     "outside_pages",
     "japanese",
+    "japanese_search",
     "languages",
     "mathml",
     "pictures",
@@ -35,6 +36,7 @@ html_theme = "furo"
 html_title = "evenly"
 html_show_sphinx = False
 html_copy_source = False
+html_show_search_summary = False  # it would fetch pages, which browsers forbid for file://
 html_favicon = str(DOCS / "_static" / "icon.svg")
 html_theme_options = {
     "light_css_variables": {

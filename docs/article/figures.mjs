@@ -253,7 +253,7 @@ export const drawings = {
       ? [line(x(rows), y(ratio), x(rows), BOTTOM, "guide"), dots([[x(rows), y(ratio)]], "dot large")]
       : [line(x(1), TOP, x(1), BOTTOM, "guide wrong")];
     const place = Math.max(LEFT + 60, Math.min(RIGHT - 60, x(rows)));
-    const words = Number.isFinite(ratio) ? `${rows}/${rows - 1} = ${format(ratio)}` : text.none;
+    const words = Number.isFinite(ratio) ? format(ratio) : text.none;
     const height = Number.isFinite(ratio) ? Math.max(TOP + 12, y(ratio) - 12) : TOP + 12;
     return [...shapes, curve(points, "curve"), ...mark, label(place, height, words, "value")];
   },
@@ -375,7 +375,7 @@ export const controls = {
     { name: "constant", value: false },
     { name: "nan", value: false },
   ],
-  rows: [{ name: "rows", value: 100, min: 1, max: 100, step: 1 }],
+  rows: [{ name: "rows", value: 100, min: 1, max: 100, step: 1, below: (n) => `n / (n − 1) = ${n}/${n - 1}` }],
   offset: [{ name: "exponent", value: 6, min: 0, max: 7, step: 0.25, shown: (k) => Math.round(10 ** k).toLocaleString("en-US") }],
   constant: [
     { name: "exponent", value: 6.25, min: 0, max: 7, step: 0.25, shown: (k) => (Math.round(7.1 * 10 ** k) / 10).toLocaleString("en-US") },
@@ -417,11 +417,12 @@ function define() {
       const form = make("form", { class: "live-controls" });
       form.append(...controls[this.name].map((control) => this.control(control)));
       form.addEventListener("submit", (event) => event.preventDefault());
-      this.svg.before(form);
+      if (controls[this.name][0].below) this.svg.after(form);
+      else this.svg.before(form);
       this.draw();
     }
 
-    control({ name, value, min, max, step, shown = String }) {
+    control({ name, value, min, max, step, below, shown = String }) {
       this.values[name] = value;
       const row = make("label", { class: "live-control" });
       const isCheckbox = typeof value === "boolean";
@@ -437,7 +438,21 @@ function define() {
         this.draw();
       });
       row.append(make("span", {}, this.text.controls[name]), input, output);
+      if (below) this.below(row, input, below);
       return row;
+    }
+
+    /** Aligns a slider with the axis above it, and writes a text under its thumb. */
+    below(row, input, words) {
+      row.classList.add("live-axis");
+      const text = make("span", { class: "live-below", "aria-hidden": "true" });
+      const place = () => {
+        text.textContent = words(input.valueAsNumber);
+        text.style.setProperty("--place", (input.value - input.min) / (input.max - input.min));
+      };
+      input.addEventListener("input", place);
+      place();
+      row.append(text);
     }
 
     shown(name, value, shown) {
