@@ -7,6 +7,7 @@
 #endif
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 
 namespace evenly {
@@ -33,8 +34,7 @@ enum Type {
   kStruct
 };
 
-constexpr int kUncompressedSize = 2;  // field numbers of PageHeader
-constexpr int kCompressedSize = 3;
+constexpr int64_t kTrailerBytes = 8;  // the length of the footer, and PAR1
 
 int64_t read_at(int file, uint8_t* data, int64_t size, int64_t offset) {
 #ifdef _WIN32
@@ -45,14 +45,17 @@ int64_t read_at(int file, uint8_t* data, int64_t size, int64_t offset) {
 #endif
 }
 
-// Decodes one header. A value that does not exist, because the file ends or the header is invalid,
-// sets `failed`.
-class HeaderReader {
+// Decodes values in the compact protocol. A value that does not exist, because the file ends, the
+// value is invalid or more than `most` bytes were read, sets `failed`.
+class CompactReader {
  public:
-  HeaderReader(int file, int64_t offset) : file_(file), begin_(offset), position_(offset) {}
+  CompactReader(int file, int64_t offset, int64_t most)
+      : file_(file), most_(most), begin_(offset), position_(offset) {}
 
-  // Reads a struct; keeps the two sizes of the outermost one.
-  void read_struct(int depth) {
+  // Reads a struct. Calls read_field(field, type), which must read the value and return true, or
+  // return false to skip it.
+  template <class ReadField>
+  void read_struct(int depth, ReadField&& read_field) {
     int64_t field = 0;
     while (!failed_) {
       uint8_t head = byte();
@@ -60,17 +63,26 @@ class HeaderReader {
       if (type == kStop) return;
       int delta = head >> 4;
       field = delta ? field + delta : signed_integer();
-      if (depth == 0 && type == kI32 && (field == kUncompressedSize || field == kCompressedSize)) {
-        (field == kUncompressedSize ? uncompressed_ : compressed_) = signed_integer();
-      } else if (type != kTrue && type != kFalse) {  // whose value is the type
+      if (!read_field(field, type) && type != kTrue && type != kFalse) {  // whose value is the type
         skip(type, depth + 1);
       }
     }
   }
 
-  bool failed() const { return failed_ || !uncompressed_ || !compressed_; }
-  int64_t uncompressed() const { return *uncompressed_; }
-  int64_t compressed() const { return *compressed_; }
+  // Reads a list of structs; calls read_element() for each of them.
+  template <class ReadElement>
+  void read_structs(ReadElement&& read_element) {
+    uint64_t count = read_count();
+    if (last_type_ != kStruct) failed_ = true;
+    for (; count && !failed_; --count) read_element();
+  }
+
+  int64_t signed_integer() {
+    uint64_t value = integer();
+    return int64_t(value >> 1) ^ -int64_t(value & 1);
+  }
+
+  bool failed() const { return failed_; }
   int64_t position() const { return position_; }
 
  private:
@@ -95,24 +107,32 @@ class HeaderReader {
         advance(integer());
         return;
       case kStruct:
-        read_struct(depth);
+        read_struct(depth, [](int64_t, int) { return false; });
         return;
       case kList:
       case kSet: {
-        uint8_t head = byte();
-        uint64_t count = head >> 4;
-        if (count == 15) count = integer();
-        if (count > uint64_t(kMaxHeaderBytes)) failed_ = true;
-        for (; count && !failed_; --count) skip(head & 15, depth + 1);
+        uint64_t count = read_count();
+        const int element = last_type_;
+        for (; count && !failed_; --count) skip(element, depth + 1);
         return;
       }
       default:
-        failed_ = true;  // PageHeader has no maps
+        failed_ = true;  // the structs of Parquet have no maps
     }
   }
 
+  // Returns the number of elements of a list, whose type is then `last_type_`.
+  uint64_t read_count() {
+    uint8_t head = byte();
+    last_type_ = head & 15;
+    uint64_t count = head >> 4;
+    if (count == 15) count = integer();
+    if (count > uint64_t(most_)) failed_ = true;
+    return failed_ ? 0 : count;
+  }
+
   uint8_t byte() {
-    if (position_ - begin_ >= kMaxHeaderBytes) failed_ = true;
+    if (position_ - begin_ >= most_) failed_ = true;
     if (failed_) return 0;
     if (position_ < buffered_ || position_ >= buffered_ + size_) {
       buffered_ = position_;
@@ -126,7 +146,7 @@ class HeaderReader {
   }
 
   void advance(uint64_t bytes) {
-    if (bytes > uint64_t(kMaxHeaderBytes)) failed_ = true;
+    if (bytes > uint64_t(most_)) failed_ = true;
     if (!failed_) position_ += int64_t(bytes);
   }
 
@@ -141,36 +161,108 @@ class HeaderReader {
     return 0;
   }
 
-  int64_t signed_integer() {
-    uint64_t value = integer();
-    return int64_t(value >> 1) ^ -int64_t(value & 1);
-  }
-
   int file_;
+  int64_t most_;
   int64_t begin_;
   int64_t position_;
   int64_t buffered_ = 0;  // offset of buffer_ in the file
   int64_t size_ = 0;
   uint8_t buffer_[kBufferBytes];
   bool failed_ = false;
-  std::optional<int64_t> uncompressed_;
-  std::optional<int64_t> compressed_;
+  int last_type_ = kStop;
 };
 
+// The fields of PageHeader that are needed.
+struct PageSizes {
+  std::optional<int64_t> uncompressed;
+  std::optional<int64_t> compressed;
+};
+
+PageSizes read_page_header(CompactReader& reader) {
+  PageSizes sizes;
+  reader.read_struct(0, [&](int64_t field, int type) {
+    if (type != kI32 || (field != 2 && field != 3)) return false;
+    (field == 2 ? sizes.uncompressed : sizes.compressed) = reader.signed_integer();
+    return true;
+  });
+  return sizes;
+}
+
+// Reads ColumnMetaData.
+FileRange read_column_metadata(CompactReader& reader) {
+  int64_t values = 0, bytes = 0, data = 0, dictionary = 0;
+  reader.read_struct(3, [&](int64_t field, int type) {
+    int64_t* number = field == 5    ? &values
+                      : field == 7  ? &bytes
+                      : field == 9  ? &data
+                      : field == 11 ? &dictionary
+                                    : nullptr;
+    if (!number || type != kI64) return false;
+    *number = reader.signed_integer();
+    return true;
+  });
+  if (!values) return {};  // the offset of whose data is 0
+  const int64_t start = dictionary > 0 ? std::min(data, dictionary) : data;
+  int64_t stop = 0;
+  if (start < 0 || bytes < 0 || __builtin_add_overflow(start, bytes, &stop)) return {-1, -1};
+  return {start, stop};
+}
+
+// Reads the list of ColumnChunk of a RowGroup.
+void read_columns(CompactReader& reader, std::vector<FileRange>& chunks) {
+  reader.read_structs([&] {
+    FileRange range{-1, -1};
+    reader.read_struct(2, [&](int64_t field, int type) {
+      if (field != 3 || type != kStruct) return false;
+      range = read_column_metadata(reader);
+      return true;
+    });
+    chunks.push_back(range);
+  });
+}
+
 }  // namespace
+
+std::optional<std::vector<FileRange>> parquet_chunks(int file, int64_t size) {
+  uint8_t trailer[kTrailerBytes];
+  if (size < kTrailerBytes ||
+      read_at(file, trailer, kTrailerBytes, size - kTrailerBytes) != kTrailerBytes) {
+    return {};
+  }
+  uint32_t bytes = 0;
+  std::memcpy(&bytes, trailer, sizeof bytes);
+  if (int64_t(bytes) > size - kTrailerBytes) return {};
+  std::vector<FileRange> chunks;
+  CompactReader reader(file, size - kTrailerBytes - int64_t(bytes), int64_t(bytes));
+  reader.read_struct(0, [&](int64_t field, int type) {
+    if (field != 4 || type != kList) return false;
+    reader.read_structs([&] {
+      reader.read_struct(1, [&](int64_t part, int part_type) {
+        if (part != 1 || part_type != kList) return false;
+        read_columns(reader, chunks);
+        return true;
+      });
+    });
+    return true;
+  });
+  const bool valid = std::all_of(chunks.begin(), chunks.end(),
+                                 [](const FileRange& range) { return range.start >= 0; });
+  if (reader.failed() || !valid) return {};
+  return chunks;
+}
 
 int64_t largest_parquet_page(int file, int64_t start, int64_t stop, int64_t limit) {
   int64_t largest = 0;
   while (start < stop) {
-    HeaderReader header(file, start);
-    header.read_struct(0);
-    if (header.failed() || header.uncompressed() < 0 || header.compressed() < 0 ||
-        header.compressed() > INT32_MAX) {
+    CompactReader reader(file, start, kMaxHeaderBytes);
+    const auto [uncompressed, compressed] = read_page_header(reader);
+    if (reader.failed() || uncompressed.value_or(-1) < 0 || compressed.value_or(-1) < 0 ||
+        *compressed > INT32_MAX) {
       return kInvalidPageHeader;
     }
-    largest = std::max(largest, header.uncompressed());
+    largest = std::max(largest, *uncompressed);
     if (largest > limit) return largest;
-    start = header.position() + header.compressed();
+    start = reader.position() + *compressed;
   }
   return largest;
 }

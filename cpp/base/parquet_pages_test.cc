@@ -79,3 +79,59 @@ TEST(parquet_page_headers_of_random_bytes) {
     File(bytes).largest(0, int64_t(bytes.size()));
   }
 }
+
+namespace {
+
+std::string footer(const std::string& metadata, const std::string& magic = "PAR1") {
+  uint32_t size = uint32_t(metadata.size());
+  return metadata + std::string(reinterpret_cast<const char*>(&size), 4) + magic;
+}
+
+// One row group of one column chunk, with an unknown field before each field that is read.
+std::string metadata(int64_t values, int64_t bytes, int64_t data, int64_t dictionary) {
+  std::string column = "\x15" + integer(2);
+  column += "\x46" + integer(values) + "\x26" + integer(bytes) + "\x26" + integer(data);
+  if (dictionary) column += "\x26" + integer(dictionary);
+  column += '\0';
+  std::string chunk = "\x26" + integer(9) + "\x1c" + column + '\0';
+  return "\x15" + integer(1) + "\x39\x1c\x19\x1c" + chunk + '\0' + '\0';
+}
+
+std::optional<std::vector<FileRange>> chunks_of(const std::string& content) {
+  return parquet_chunks(fileno(File(content).file), int64_t(content.size()));
+}
+
+}  // namespace
+
+TEST(parquet_footer_has_the_ranges_of_chunks) {
+  auto range = [](const std::string& text) { return (*chunks_of(footer(text)))[0]; };
+  CHECK(range(metadata(5, 100, 40, 0)).start == 40);
+  CHECK(range(metadata(5, 100, 40, 4)).start == 4);
+  CHECK(range(metadata(5, 100, 40, 4)).stop == 104);
+  CHECK(range(metadata(0, 100, 40, 4)).stop == 0);
+  CHECK(chunks_of(footer(std::string(1, '\0')))->empty());
+}
+
+TEST(parquet_footers_that_are_cut_or_invalid) {
+  const std::string whole = metadata(5, 100, 40, 4);
+  for (size_t size = 0; size < whole.size(); ++size) {
+    CHECK(!chunks_of(footer(whole.substr(0, size))));
+  }
+  CHECK(!chunks_of(""));
+  CHECK(!chunks_of("PAR1"));
+  CHECK(!chunks_of("\xff\xff\xff\xffPAR1"));
+  CHECK(!chunks_of(footer(metadata(5, -1, 40, 4))));
+  CHECK(!chunks_of(footer(metadata(5, 100, -40, 0))));
+  CHECK(!chunks_of(footer(metadata(5, INT64_MAX, 40, 4))));
+}
+
+TEST(parquet_footers_of_random_bytes) {
+  Random random(seed());
+  for (int round = 0; round < portion(20000); ++round) {
+    std::string bytes = metadata(random.below(9), random.below(1 << 20), random.below(99), 4);
+    for (int change = 0; change < 3; ++change) {
+      bytes[random.below(bytes.size())] = char(random.below(256));
+    }
+    chunks_of(footer(bytes));
+  }
+}

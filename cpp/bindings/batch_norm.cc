@@ -241,40 +241,43 @@ nb::object empty(const std::vector<int64_t>& shape, const std::vector<int64_t>& 
 
 void bind_batch_norm(nb::module_& m) {
   m.def("takes", &takes, nb::sig("def takes(x: object, *parts: object) -> bool"),
-        "Whether the kernels can take a batch with these per-channel parts (None for none).");
+        "Returns whether the kernels support a batch with these per-channel tensors (None if "
+        "absent).");
   m.def("dense", &dense, "x"_a,
-        "A batch of the same values that lie without a gap: contiguous, or channels last.");
+        "Returns the batch, or a copy that is contiguous or channels last.");
   m.def("batch_norm", &forward, "x"_a, "weight"_a.none(), "bias"_a.none(), "eps"_a, "saved"_a,
         "wanted"_a,
-        "Takes a dense batch's statistics into saved, four float64 a channel, and returns it "
-        "normalised if that is wanted.");
+        "Writes the statistics of a dense batch to saved, four float64 per channel. Returns the "
+        "normalized batch, or None unless wanted.");
   m.def("batch_norm_fixed", &forward_fixed, "x"_a, "mean"_a, "variance"_a, "weight"_a.none(),
         "bias"_a.none(), "eps"_a, "saved"_a.none(),
-        "Normalises with a given mean and variance, which saved then has, if given.");
+        "Returns the batch normalized with this mean and variance, which are written to saved "
+        "unless it is None.");
   m.def("batch_norm_apply", &apply, "x"_a, "weight"_a.none(), "bias"_a.none(), "saved"_a,
-        "Normalises with saved statistics.");
+        "Returns the batch normalized with saved statistics.");
   m.def("batch_norm_backward", &backward, "x"_a, "gradient"_a, "weight"_a.none(), "bias"_a.none(),
         "saved"_a, "for_x"_a, "for_weight"_a, "for_bias"_a, "fixed"_a,
-        "The gradients of x, weight and bias; None for those that are not wanted.");
+        "Returns the gradients of x, weight and bias; None for those that are not requested.");
   m.def("batch_norm_gradient_sums", &gradient_sums, "x"_a, "gradient"_a, "saved"_a, "sums"_a,
-        "Per channel the sums of gradient, then of gradient * (x - mean).");
+        "Writes the sums of gradient, then those of gradient * (x - mean), per channel.");
   m.def("batch_norm_gradient", &gradient, "x"_a, "gradient"_a, "weight"_a.none(), "saved"_a,
-        "sums"_a, "count"_a, "The gradient of x, from sums over count values a channel.");
-  m.def("batch_norm_move", &move, "saved"_a, "count"_a, "momentum"_a, "skip_non_finite"_a, "mean"_a,
-        "variance"_a, "tracked"_a.none(),
-        "Moves running statistics (momentum NaN: 1 / batches tracked); whether it did.");
+        "sums"_a, "count"_a, "Returns the gradient of x from sums over count values per channel.");
+  m.def(
+      "batch_norm_move", &move, "saved"_a, "count"_a, "momentum"_a, "skip_non_finite"_a, "mean"_a,
+      "variance"_a, "tracked"_a.none(),
+      "Updates running statistics (momentum NaN: 1 / number of batches). Returns whether it did.");
   m.def("empty", &empty, "shape"_a, "strides"_a, "dtype"_a,
-        "A dense tensor, as a DLPack capsule, in memory that is kept, when it is freed, "
-        "for the next of its size. Dtypes: 0 float16, 1 bfloat16, 2 float32, 3 float64.");
+        "Returns an uninitialized dense tensor as a DLPack capsule. Its memory is cached when it "
+        "is freed. Dtypes: 0 float16, 1 bfloat16, 2 float32, 3 float64.");
   m.def(
       "empty_cache", [] { return CachingAllocator::shared().empty(); },
-      "Gives what is kept back to the system; returns how many bytes those were.");
+      "Frees the cached memory. Returns its size in bytes.");
   m.def(
       "least_cached", [] { return kMinCached; },
-      "How many values a tensor has at least whose memory is worth keeping.");
+      "The minimum number of elements of a tensor whose memory is cached.");
   m.def(
       "most_cached", [] { return CachingAllocator::shared().max_kept(); },
-      "How many bytes are kept at most.");
+      "The maximum size of the cache in bytes.");
 }
 
 }  // namespace evenly

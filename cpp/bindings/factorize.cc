@@ -67,10 +67,11 @@ std::pair<Codes, Codes> factorize_buffers(const std::vector<Row<uint8_t>>& buffe
 
 void bind_factorize(nb::module_& m) {
   m.def("number_words", &factorize_array, "words"_a,
-        "Numbers equal words alike: 0, 1, 2, … as they appear. Returns the number of each row, and "
-        "the first row of each number.");
+        "Factorizes 64-bit words: equal words get equal codes 0, 1, 2, … in order of appearance. "
+        "Returns the code of each row and the first row of each code.");
   m.def("number_texts", &factorize_buffers, "buffers"_a, "buffer"_a, "offset"_a, "length"_a,
-        "The same for texts: of each row which buffer it lies in, where, and its bytes.");
+        "Factorizes texts. Each row has the index of its buffer, its offset in it and its length "
+        "in bytes.");
 }
 
 }  // namespace evenly

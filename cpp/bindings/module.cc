@@ -1,6 +1,7 @@
 // The Python module: names, types and docstrings. No arithmetic.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -71,7 +72,7 @@ void check_forced_kernel() {
 }  // namespace
 
 NB_MODULE(_core, m) {
-  m.doc() = "evenly's core: exact sums and the kernels that make them, without Python.";
+  m.doc() = "Exact sums, normalization kernels and factorization, implemented in C++.";
   check_forced_kernel();
   // At exit, Python may not collect objects that are still referenced elsewhere; these are not
   // leaks.
@@ -81,8 +82,8 @@ NB_MODULE(_core, m) {
 
   nb::class_<FloatingPointMode>(
       m, "ExactMode",
-      "Round to nearest and keep subnormal numbers, in this thread, within a `with` statement: "
-      "somebody may have called torch.set_flush_denormal(True).")
+      "A context manager that sets rounding to nearest and keeps subnormal numbers in this thread, "
+      "in case of torch.set_flush_denormal(True).")
       .def(nb::init<>())
       .def("__enter__", &FloatingPointMode::enter)
       .def("__exit__", &FloatingPointMode::exit,
@@ -91,7 +92,7 @@ NB_MODULE(_core, m) {
   m.def("scale", &scale_array, "x"_a, "out"_a, "feature_axis"_a, "hi"_a, "lo"_a, "factor"_a,
         "inverse"_a = false, "nan_to_zero"_a = false, "threads"_a = 0, "x_dtype"_a = nb::none(),
         "out_dtype"_a = nb::none(),
-        "out = ((x - hi) - lo) * factor, or with inverse x * factor + lo + hi.");
+        "Writes ((x - hi) - lo) * factor to out, or x * factor + lo + hi if inverse.");
   bind_batch_norm(m);
   bind_factorize(m);
   m.def(
@@ -100,11 +101,12 @@ NB_MODULE(_core, m) {
         return guard_mapping(pages.data(), pages.size());
       },
       "pages"_a,
-      "Guards a file that is mapped: where it becomes shorter, zeros are read, and no signal ends "
-      "the process. Returns a number for the calls below, or -1 where it cannot be guarded.");
-  m.def("unguard_mapping", &unguard_mapping, "number"_a, "Before the file is unmapped.");
+      "Guards a memory-mapped file: where the file has become shorter, zeros are read instead of a "
+      "SIGBUS. Returns a number for the functions below, or -1 if guards are not supported.");
+  m.def("unguard_mapping", &unguard_mapping, "number"_a,
+        "Removes the guard; called before the file is unmapped.");
   m.def("mapping_failed", &mapping_failed, "number"_a,
-        "Whether a page was not there when it was read.");
+        "Returns whether a page that was read did not exist.");
   m.def(
       "largest_parquet_page",
       [](int file, int64_t start, int64_t stop, int64_t limit) {
@@ -115,10 +117,29 @@ NB_MODULE(_core, m) {
       "Returns the largest uncompressed size of the Parquet pages in a range of an open file, or "
       "of "
       "the first one beyond the limit; -1 for headers that cannot be decoded.");
-  m.def("num_threads", &default_threads, "Threads used when none are named.");
-  m.def("runtime", &runtime_name, "Whose threads are used.");
-  m.def("kernel", [] { return std::string(chosen_kernel_name()); }, "The kernels in use.");
-  m.def("kernels", &available_kernels, "The kernels that EVENLY_KERNEL may name here.");
+  m.def(
+      "parquet_chunks",
+      [](int file, int64_t size) -> std::optional<std::vector<std::pair<int64_t, int64_t>>> {
+        std::optional<std::vector<FileRange>> chunks;
+        {
+          nb::gil_scoped_release release;
+          chunks = parquet_chunks(file, size);
+        }
+        if (!chunks) return {};
+        std::vector<std::pair<int64_t, int64_t>> ranges;
+        for (const FileRange& chunk : *chunks) ranges.emplace_back(chunk.start, chunk.stop);
+        return ranges;
+      },
+      "file"_a, "size"_a,
+      "Returns the start and the stop of each column chunk of an open Parquet file, by row group; "
+      "None if its footer cannot be decoded.");
+  m.def("num_threads", &default_threads, "Returns the default number of threads.");
+  m.def("runtime", &runtime_name, "Returns the name of the thread runtime.");
+  m.def(
+      "kernel", [] { return std::string(chosen_kernel_name()); },
+      "Returns the name of the kernels in use.");
+  m.def("kernels", &available_kernels,
+        "Returns the values of EVENLY_KERNEL that this CPU supports.");
 }
 
 }  // namespace evenly

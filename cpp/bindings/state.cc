@@ -121,7 +121,8 @@ void check_indices(const State& moments, const Indices& indices, int64_t width) 
   const int64_t most = moments.size() / width + int64_t(indices.shape(0));
   for (size_t i = 0; i < indices.shape(0); ++i) {
     if (indices.data()[i] < 0 || indices.data()[i] >= most)
-      throw nb::value_error("a group's place must be one in the state, or one of as many new ones");
+      throw nb::value_error(
+          "group indices must refer to groups of the state, or to as many new ones");
   }
 }
 
@@ -138,7 +139,7 @@ Infinity update_groups(State& moments, const std::vector<AnyArray>& values,
   std::vector<int64_t> rows(std::size_t(groups.count));
   for (int64_t row = 0; row < groups.rows; ++row) {
     if (groups.codes[row] < 0 || groups.codes[row] >= groups.count)
-      throw nb::value_error("there must be a place for each code");
+      throw nb::value_error("codes must be less than the number of indices");
     ++rows[std::size_t(groups.codes[row])];
   }
   check_indices(moments, indices, int64_t(columns.size()));
@@ -317,63 +318,68 @@ const char* read_scaling(const State& moments, int64_t correction, bool inverse,
 
 void bind_state(nb::module_& m) {
   nb::class_<State>(m, "State",
-                    "Count, missing, sum, sum of squares and extremes of each column, exactly; "
-                    "with groups, of the columns of each group. What adds rows does so as a whole, "
-                    "with the metadata, or not at all.")
+                    "Exact count, number of missing values, sum, sum of squares and extremes of "
+                    "each column, or of each column of each group. A method that adds rows adds "
+                    "all of them, with the metadata, or none.")
       .def(nb::init<int64_t, int64_t>(), "columns"_a, "groups"_a = 1)
-      .def_prop_ro("columns", &State::size, "The number of columns, of all groups together.")
-      .def_prop_ro("groups", &State::groups, "The number of groups: 1, unless it is of groups.")
-      .def_prop_ro("nbytes", &State::bytes, "Bytes that the state takes.")
+      .def_prop_ro("columns", &State::size, "The number of columns of all groups together.")
+      .def_prop_ro("groups", &State::groups, "The number of groups; 1 for a state without groups.")
+      .def_prop_ro("nbytes", &State::bytes, "The size of the state in bytes.")
       .def_prop_ro("version", &State::version,
-                   "A number that goes up with each change of the sums.")
+                   "A number that increases with each change of the sums.")
       .def_prop_rw(
           "rows", &State::rows, [](State& self, int64_t rows) { set_group_rows(self, {rows}); },
-          "Rows that were added, whatever they weighed. To be set where there is one group.")
-      .def_prop_rw("group_rows", &State::group_rows, &set_group_rows, "The same of each group.")
-      .def_prop_rw("metadata", &get_metadata, &set_metadata,
-                   nb::for_getter(nb::sig("def metadata(self) -> typing.Any")),
-                   nb::for_setter(nb::sig("def metadata(self, value: object, /) -> None")),
-                   nb::for_setter(nb::arg("value").none()),
-                   "An immutable object that belongs to the sums: names, for example.")
+          "The number of rows that were added, regardless of weights. Can be set if there is one "
+          "group.")
+      .def_prop_rw("group_rows", &State::group_rows, &set_group_rows,
+                   "The number of rows of each group.")
+      .def_prop_rw(
+          "metadata", &get_metadata, &set_metadata,
+          nb::for_getter(nb::sig("def metadata(self) -> typing.Any")),
+          nb::for_setter(nb::sig("def metadata(self, value: object, /) -> None")),
+          nb::for_setter(nb::arg("value").none()),
+          "An immutable object that is changed together with the sums, such as column names.")
       .def("replace_metadata", &replace_metadata, "metadata"_a, "expected"_a,
-           "Puts another object there; False, and nothing done, when `expected` is not there.")
+           "Replaces the metadata. Returns False, without a change, if the current object is not "
+           "`expected`.")
       .def_prop_rw("extremes_are_bounds", &State::extremes_are_bounds,
                    &State::set_extremes_are_bounds,
-                   "Whether a subtraction has made the extremes bounds.")
+                   "Whether the extremes are only bounds because rows were subtracted.")
       .def("update", &update, "x"_a, "feature_axis"_a = -1, "weights"_a = nb::none(),
            "infinite_as_missing"_a = false, "threads"_a = 0, "dtype"_a = nb::none(),
-           "Adds the rows of an array. Returns None, or (row, column) of the first infinity, and "
+           "Adds the rows of an array. Returns None, or the (row, column) of the first infinity; "
            "then nothing was added.")
       .def("update_columns", &update_columns, "values"_a, "validity"_a, "bit_offsets"_a,
            "weights"_a = nb::none(), "infinite_as_missing"_a = false, "threads"_a = 0,
            "first_column"_a = 0,
-           "The same for columns of equal length, each with an Arrow validity bitmap or None: "
-           "the state's from first_column on. The first column counts the rows.")
+           "Adds columns of equal length, each with an Arrow validity bitmap or None, to the "
+           "columns from first_column on. Rows are counted if first_column is 0.")
       .def("update_groups", &update_groups, "values"_a, "validity"_a, "bit_offsets"_a, "codes"_a,
-           "places"_a, "weights"_a = nb::none(), "infinite_as_missing"_a = false, "threads"_a = 0,
+           "indices"_a, "weights"_a = nb::none(), "infinite_as_missing"_a = false, "threads"_a = 0,
            "metadata"_a = nb::none(),
-           "The same for rows of groups, each of which has len(values) columns of the state: a row "
-           "of code c adds to group places[c]. New groups get columns at the end. With the rows "
-           "comes new metadata, unless it is None.")
+           "Adds rows to groups of len(values) columns: a row with code c is added to group "
+           "indices[c]. New groups are created at the end. The metadata is replaced unless it is "
+           "None.")
       .def("update_slices", &update_slices, "values"_a, "starts"_a, "weights"_a = nb::none(),
            "infinite_as_missing"_a = false, "threads"_a = 0,
-           "The same for columns whose values follow each other: column i has those from starts[i] "
-           "to starts[i + 1]. The row of an infinity is its place among all values. It adds to no "
-           "number of rows.")
+           "Adds columns whose values are stored one after the other: column i from starts[i] to "
+           "starts[i + 1]. The row of an infinity is its index among all values. The number of "
+           "rows is not changed.")
       .def("fill_with_zeros", &fill_with_zeros, "rows"_a,
-           "Adds to each column as many zeros as `rows`, a state of one column, has rows more.")
-      .def("merge_groups", &merge_groups, "other"_a, "width"_a, "places"_a,
-           "metadata"_a = nb::none(), "consume"_a = false,
-           "Adds other in place, its i-th group of `width` columns to ours at places[i], and new "
-           "metadata with it, unless it is None. With `consume`, other is of no use afterwards.")
+           "Adds zeros to each column until it has as many rows as `rows`, a state of one column.")
       .def(
-          "merge", &merge, "other"_a, "metadata"_a = nb::none(), "expected"_a = nb::none(),
-          "consume"_a = false, "all_or_nothing"_a = true,
-          "Adds other in place, and new metadata with it, unless it is None. A state without "
-          "rows becomes other, whatever columns it had. Returns False, and nothing is done, when "
-          "the metadata are not `expected`. With `consume`, other is of no use afterwards; without "
-          "`all_or_nothing`, this state is not after a MemoryError.")
-      .def("total", &total, "width"_a, "A new state: all groups of `width` columns as one.")
+          "merge_groups", &merge_groups, "other"_a, "width"_a, "indices"_a,
+          "metadata"_a = nb::none(), "consume"_a = false,
+          "Adds group i of `other`, of `width` columns, to group indices[i] in place. The metadata "
+          "is replaced unless it is None. With `consume`, other must not be used afterwards.")
+      .def("merge", &merge, "other"_a, "metadata"_a = nb::none(), "expected"_a = nb::none(),
+           "consume"_a = false, "all_or_nothing"_a = true,
+           "Adds `other` in place. The metadata is replaced unless it is None. A state without "
+           "rows becomes a copy of `other`. Returns False, without a change, if the current "
+           "metadata is not `expected`. With `consume`, other must not be used afterwards. Without "
+           "`all_or_nothing`, this state must not be used after a MemoryError.")
+      .def("total", &total, "width"_a,
+           "Returns a new state with all groups of `width` columns merged into one.")
       .def(
           "remove",
           [](State& self, const State& other) {
@@ -381,53 +387,53 @@ void bind_state(nb::module_& m) {
             return self.subtract(other);
           },
           "other"_a,
-          "Subtracts other, in place. Returns -1, or the first column that does not contain it, "
-          "and then nothing was subtracted.")
-      .def("copy", &copy, "A new state, with the same metadata.")
+          "Subtracts `other` in place. Returns -1, or the first column that does not contain it; "
+          "then nothing was subtracted.")
+      .def("copy", &copy, "Returns a copy with the same metadata.")
       .def("take_columns", &take_columns, "indices"_a, "width"_a,
-           "A new state of these columns of each group of `width`.")
-      .def("take_groups", &take_groups, "places"_a, "width"_a,
-           "A new state of these groups of `width` columns, in this order; of a place below 0, a "
-           "group without rows.")
-      .def("take", &take, "indices"_a, "A new state of these columns, as one group.")
+           "Returns a new state with these columns of each group of `width` columns.")
+      .def("take_groups", &take_groups, "indices"_a, "width"_a,
+           "Returns a new state with these groups of `width` columns, in this order. A negative "
+           "index yields a group without rows.")
+      .def("take", &take, "indices"_a, "Returns a new state with these columns, as one group.")
       .def(
           "__eq__",
           [](const State& self, const State& other) {
             return static_cast<const Moments&>(self) == other;
           },
-          "Equal count, missing, sum and sum of squares.")
+          "Returns whether count, missing, sum and sum of squares of all columns are equal.")
       .def(
           "counts",
           [](const State& m) {
             return to_scaled_ints(m, [](const Column& c) { return c.total_count(); });
           },
-          "Total weight of the values, as (mantissa, exponent).")
+          "The total weight of the values of each column, as (mantissa, exponent).")
       .def(
           "missings",
           [](const State& m) {
             return to_scaled_ints(m, [](const Column& c) { return c.total_missing(); });
           },
-          "Total weight of the rows without a value, as (mantissa, exponent).")
+          "The total weight of the missing values of each column, as (mantissa, exponent).")
       .def(
           "sums",
           [](const State& m) {
             return to_scaled_ints(m, [](const Column& c) -> const ExactSum& { return c.sum; });
           },
-          "Sum of the values, as (mantissa, exponent).")
+          "The sum of each column, as (mantissa, exponent).")
       .def(
           "squares",
           [](const State& m) {
             return to_scaled_ints(m, [](const Column& c) -> const ExactSum& { return c.squares; });
           },
-          "Sum of the values' squares, as (mantissa, exponent).")
+          "The sum of squares of each column, as (mantissa, exponent).")
       .def("read_scaling", &read_scaling, "correction"_a, "inverse"_a, "hi"_a, "lo"_a, "factor"_a,
-           "Writes the mean as hi + lo and 1 / std (or std), correctly rounded. Returns "
-           "\"certain\"; "
-           "\"undefined\" when a column has not more values than correction (factor 0); or "
-           "\"unsure\", and then nothing that was written counts.")
+           "Writes the mean as hi + lo, and 1 / std (or std if inverse), correctly rounded. "
+           "Returns \"certain\", \"undefined\" if a column has no more values than the correction "
+           "(factor 0), or \"unsure\" if the output must not be used.")
       .def("first_impossible", &first_impossible,
-           "The first column whose numbers no data can have, or -1.")
-      .def("extremes", &extremes_of, "(min, max) of each column, (None, None) without values.")
+           "Returns the first column whose sums no data can have, or -1.")
+      .def("extremes", &extremes_of,
+           "The (min, max) of each column; (None, None) for columns without values.")
       .def(
           "pack",
           [](const State& self) {
@@ -439,7 +445,7 @@ void bind_state(nb::module_& m) {
             }
             return nb::bytes(bytes.data(), bytes.size());
           },
-          "The state as bytes, for this version only.")
+          "Returns the state as bytes, for this version only.")
       .def_static(
           "unpack",
           [](const nb::bytes& packed, int64_t groups) {
@@ -450,9 +456,9 @@ void bind_state(nb::module_& m) {
             return new State(std::move(columns), bounds, groups);
           },
           "packed"_a, "groups"_a = 1,
-          "The state in bytes of `pack`; ValueError for any that it cannot have made.")
+          "Returns the state from the bytes of `pack`. Raises ValueError for other bytes.")
       .def("set_column", &set_column, "index"_a, "count"_a, "missing"_a, "sum"_a, "squares"_a,
-           "min"_a.none(), "max"_a.none(), "Replaces a column's state.");
+           "min"_a.none(), "max"_a.none(), "Replaces the sums of a column.");
 }
 
 }  // namespace evenly

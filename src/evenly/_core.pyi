@@ -1,5 +1,5 @@
 """
-evenly's core: exact sums and the kernels that make them, without Python.
+Exact sums, normalization kernels and factorization, implemented in C++.
 """
 
 from collections.abc import Sequence
@@ -11,31 +11,31 @@ from numpy.typing import NDArray
 
 class State:
     """
-    Count, missing, sum, sum of squares and extremes of each column, exactly; with groups, of the columns of each group. What adds rows does so as a whole, with the metadata, or not at all.
+    Exact count, number of missing values, sum, sum of squares and extremes of each column, or of each column of each group. A method that adds rows adds all of them, with the metadata, or none.
     """
 
     def __init__(self, columns: int, groups: int = 1) -> None: ...
 
     @property
     def columns(self) -> int:
-        """The number of columns, of all groups together."""
+        """The number of columns of all groups together."""
 
     @property
     def groups(self) -> int:
-        """The number of groups: 1, unless it is of groups."""
+        """The number of groups; 1 for a state without groups."""
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the state takes."""
+        """The size of the state in bytes."""
 
     @property
     def version(self) -> int:
-        """A number that goes up with each change of the sums."""
+        """A number that increases with each change of the sums."""
 
     @property
     def rows(self) -> int:
         """
-        Rows that were added, whatever they weighed. To be set where there is one group.
+        The number of rows that were added, regardless of weights. Can be set if there is one group.
         """
 
     @rows.setter
@@ -43,128 +43,142 @@ class State:
 
     @property
     def group_rows(self) -> list[int]:
-        """The same of each group."""
+        """The number of rows of each group."""
 
     @group_rows.setter
     def group_rows(self, arg: Sequence[int], /) -> None: ...
 
     @property
     def metadata(self) -> Any:
-        """An immutable object that belongs to the sums: names, for example."""
+        """
+        An immutable object that is changed together with the sums, such as column names.
+        """
 
     @metadata.setter
     def metadata(self, value: object, /) -> None: ...
 
     def replace_metadata(self, metadata: object, expected: object) -> bool:
         """
-        Puts another object there; False, and nothing done, when `expected` is not there.
+        Replaces the metadata. Returns False, without a change, if the current object is not `expected`.
         """
 
     @property
     def extremes_are_bounds(self) -> bool:
-        """Whether a subtraction has made the extremes bounds."""
+        """Whether the extremes are only bounds because rows were subtracted."""
 
     @extremes_are_bounds.setter
     def extremes_are_bounds(self, arg: bool, /) -> None: ...
 
     def update(self, x: Annotated[NDArray, dict(device='cpu', writable=False)], feature_axis: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0, dtype: str | None = None) -> tuple[int, int] | None:
         """
-        Adds the rows of an array. Returns None, or (row, column) of the first infinity, and then nothing was added.
+        Adds the rows of an array. Returns None, or the (row, column) of the first infinity; then nothing was added.
         """
 
     def update_columns(self, values: Sequence[Annotated[NDArray, dict(device='cpu', writable=False)]], validity: Sequence[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None], bit_offsets: Sequence[int], weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0, first_column: int = 0) -> tuple[int, int] | None:
         """
-        The same for columns of equal length, each with an Arrow validity bitmap or None: the state's from first_column on. The first column counts the rows.
+        Adds columns of equal length, each with an Arrow validity bitmap or None, to the columns from first_column on. Rows are counted if first_column is 0.
         """
 
-    def update_groups(self, values: Sequence[Annotated[NDArray, dict(device='cpu', writable=False)]], validity: Sequence[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None], bit_offsets: Sequence[int], codes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], places: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0, metadata: object | None = None) -> tuple[int, int] | None:
+    def update_groups(self, values: Sequence[Annotated[NDArray, dict(device='cpu', writable=False)]], validity: Sequence[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None], bit_offsets: Sequence[int], codes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], indices: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0, metadata: object | None = None) -> tuple[int, int] | None:
         """
-        The same for rows of groups, each of which has len(values) columns of the state: a row of code c adds to group places[c]. New groups get columns at the end. With the rows comes new metadata, unless it is None.
+        Adds rows to groups of len(values) columns: a row with code c is added to group indices[c]. New groups are created at the end. The metadata is replaced unless it is None.
         """
 
     def update_slices(self, values: Annotated[NDArray, dict(device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0) -> tuple[int, int] | None:
         """
-        The same for columns whose values follow each other: column i has those from starts[i] to starts[i + 1]. The row of an infinity is its place among all values. It adds to no number of rows.
+        Adds columns whose values are stored one after the other: column i from starts[i] to starts[i + 1]. The row of an infinity is its index among all values. The number of rows is not changed.
         """
 
     def fill_with_zeros(self, rows: State) -> None:
         """
-        Adds to each column as many zeros as `rows`, a state of one column, has rows more.
+        Adds zeros to each column until it has as many rows as `rows`, a state of one column.
         """
 
-    def merge_groups(self, other: State, width: int, places: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], metadata: object | None = None, consume: bool = False) -> None:
+    def merge_groups(self, other: State, width: int, indices: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], metadata: object | None = None, consume: bool = False) -> None:
         """
-        Adds other in place, its i-th group of `width` columns to ours at places[i], and new metadata with it, unless it is None. With `consume`, other is of no use afterwards.
+        Adds group i of `other`, of `width` columns, to group indices[i] in place. The metadata is replaced unless it is None. With `consume`, other must not be used afterwards.
         """
 
     def merge(self, other: State, metadata: object | None = None, expected: object | None = None, consume: bool = False, all_or_nothing: bool = True) -> bool:
         """
-        Adds other in place, and new metadata with it, unless it is None. A state without rows becomes other, whatever columns it had. Returns False, and nothing is done, when the metadata are not `expected`. With `consume`, other is of no use afterwards; without `all_or_nothing`, this state is not after a MemoryError.
+        Adds `other` in place. The metadata is replaced unless it is None. A state without rows becomes a copy of `other`. Returns False, without a change, if the current metadata is not `expected`. With `consume`, other must not be used afterwards. Without `all_or_nothing`, this state must not be used after a MemoryError.
         """
 
     def total(self, width: int) -> State:
-        """A new state: all groups of `width` columns as one."""
+        """
+        Returns a new state with all groups of `width` columns merged into one.
+        """
 
     def remove(self, other: State) -> int:
         """
-        Subtracts other, in place. Returns -1, or the first column that does not contain it, and then nothing was subtracted.
+        Subtracts `other` in place. Returns -1, or the first column that does not contain it; then nothing was subtracted.
         """
 
     def copy(self) -> State:
-        """A new state, with the same metadata."""
+        """Returns a copy with the same metadata."""
 
     def take_columns(self, indices: Sequence[int], width: int) -> State:
-        """A new state of these columns of each group of `width`."""
-
-    def take_groups(self, places: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], width: int) -> State:
         """
-        A new state of these groups of `width` columns, in this order; of a place below 0, a group without rows.
+        Returns a new state with these columns of each group of `width` columns.
+        """
+
+    def take_groups(self, indices: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], width: int) -> State:
+        """
+        Returns a new state with these groups of `width` columns, in this order. A negative index yields a group without rows.
         """
 
     def take(self, indices: Sequence[int]) -> State:
-        """A new state of these columns, as one group."""
+        """Returns a new state with these columns, as one group."""
 
     def __eq__(self, arg: State, /) -> bool:
-        """Equal count, missing, sum and sum of squares."""
+        """
+        Returns whether count, missing, sum and sum of squares of all columns are equal.
+        """
 
     def counts(self) -> list[tuple[int, int]]:
-        """Total weight of the values, as (mantissa, exponent)."""
+        """
+        The total weight of the values of each column, as (mantissa, exponent).
+        """
 
     def missings(self) -> list[tuple[int, int]]:
-        """Total weight of the rows without a value, as (mantissa, exponent)."""
+        """
+        The total weight of the missing values of each column, as (mantissa, exponent).
+        """
 
     def sums(self) -> list[tuple[int, int]]:
-        """Sum of the values, as (mantissa, exponent)."""
+        """The sum of each column, as (mantissa, exponent)."""
 
     def squares(self) -> list[tuple[int, int]]:
-        """Sum of the values' squares, as (mantissa, exponent)."""
+        """The sum of squares of each column, as (mantissa, exponent)."""
 
     def read_scaling(self, correction: int, inverse: bool, hi: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')], lo: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')], factor: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]) -> str:
         """
-        Writes the mean as hi + lo and 1 / std (or std), correctly rounded. Returns "certain"; "undefined" when a column has not more values than correction (factor 0); or "unsure", and then nothing that was written counts.
+        Writes the mean as hi + lo, and 1 / std (or std if inverse), correctly rounded. Returns "certain", "undefined" if a column has no more values than the correction (factor 0), or "unsure" if the output must not be used.
         """
 
     def first_impossible(self) -> int:
-        """The first column whose numbers no data can have, or -1."""
+        """Returns the first column whose sums no data can have, or -1."""
 
     def extremes(self) -> list:
-        """(min, max) of each column, (None, None) without values."""
+        """
+        The (min, max) of each column; (None, None) for columns without values.
+        """
 
     def pack(self) -> bytes:
-        """The state as bytes, for this version only."""
+        """Returns the state as bytes, for this version only."""
 
     @staticmethod
     def unpack(packed: bytes, groups: int = 1) -> State:
         """
-        The state in bytes of `pack`; ValueError for any that it cannot have made.
+        Returns the state from the bytes of `pack`. Raises ValueError for other bytes.
         """
 
     def set_column(self, index: int, count: tuple[int, int], missing: tuple[int, int], sum: tuple[int, int], squares: tuple[int, int], min: object | None, max: object | None) -> None:
-        """Replaces a column's state."""
+        """Replaces the sums of a column."""
 
 class ExactMode:
     """
-    Round to nearest and keep subnormal numbers, in this thread, within a `with` statement: somebody may have called torch.set_flush_denormal(True).
+    A context manager that sets rounding to nearest and keeps subnormal numbers in this thread, in case of torch.set_flush_denormal(True).
     """
 
     def __init__(self) -> None: ...
@@ -174,97 +188,102 @@ class ExactMode:
     def __exit__(self, *args: object) -> None: ...
 
 def scale(x: Annotated[NDArray, dict(device='cpu', writable=False)], out: Annotated[NDArray, dict(device='cpu')], feature_axis: int, hi: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], lo: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], factor: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], inverse: bool = False, nan_to_zero: bool = False, threads: int = 0, x_dtype: str | None = None, out_dtype: str | None = None) -> None:
-    """out = ((x - hi) - lo) * factor, or with inverse x * factor + lo + hi."""
+    """
+    Writes ((x - hi) - lo) * factor to out, or x * factor + lo + hi if inverse.
+    """
 
 def takes(x: object, *parts: object) -> bool:
     """
-    Whether the kernels can take a batch with these per-channel parts (None for none).
+    Returns whether the kernels support a batch with these per-channel tensors (None if absent).
     """
 
 def dense(x: object) -> object:
-    """
-    A batch of the same values that lie without a gap: contiguous, or channels last.
-    """
+    """Returns the batch, or a copy that is contiguous or channels last."""
 
 def batch_norm(x: object, weight: object | None, bias: object | None, eps: float, saved: bytearray, wanted: bool) -> object:
     """
-    Takes a dense batch's statistics into saved, four float64 a channel, and returns it normalised if that is wanted.
+    Writes the statistics of a dense batch to saved, four float64 per channel. Returns the normalized batch, or None unless wanted.
     """
 
 def batch_norm_fixed(x: object, mean: object, variance: object, weight: object | None, bias: object | None, eps: float, saved: bytearray | None) -> object:
     """
-    Normalises with a given mean and variance, which saved then has, if given.
+    Returns the batch normalized with this mean and variance, which are written to saved unless it is None.
     """
 
 def batch_norm_apply(x: object, weight: object | None, bias: object | None, saved: bytearray) -> object:
-    """Normalises with saved statistics."""
+    """Returns the batch normalized with saved statistics."""
 
 def batch_norm_backward(x: object, gradient: object, weight: object | None, bias: object | None, saved: bytearray, for_x: bool, for_weight: bool, for_bias: bool, fixed: bool) -> tuple:
     """
-    The gradients of x, weight and bias; None for those that are not wanted.
+    Returns the gradients of x, weight and bias; None for those that are not requested.
     """
 
 def batch_norm_gradient_sums(x: object, gradient: object, saved: bytearray, sums: object) -> None:
-    """Per channel the sums of gradient, then of gradient * (x - mean)."""
+    """
+    Writes the sums of gradient, then those of gradient * (x - mean), per channel.
+    """
 
 def batch_norm_gradient(x: object, gradient: object, weight: object | None, saved: bytearray, sums: object, count: float) -> object:
-    """The gradient of x, from sums over count values a channel."""
+    """Returns the gradient of x from sums over count values per channel."""
 
 def batch_norm_move(saved: bytearray, count: float, momentum: float, skip_non_finite: bool, mean: object, variance: object, tracked: object | None) -> bool:
     """
-    Moves running statistics (momentum NaN: 1 / batches tracked); whether it did.
+    Updates running statistics (momentum NaN: 1 / number of batches). Returns whether it did.
     """
 
 def empty(shape: Sequence[int], strides: Sequence[int], dtype: int) -> object:
     """
-    A dense tensor, as a DLPack capsule, in memory that is kept, when it is freed, for the next of its size. Dtypes: 0 float16, 1 bfloat16, 2 float32, 3 float64.
+    Returns an uninitialized dense tensor as a DLPack capsule. Its memory is cached when it is freed. Dtypes: 0 float16, 1 bfloat16, 2 float32, 3 float64.
     """
 
 def empty_cache() -> int:
-    """
-    Gives what is kept back to the system; returns how many bytes those were.
-    """
+    """Frees the cached memory. Returns its size in bytes."""
 
 def least_cached() -> int:
-    """How many values a tensor has at least whose memory is worth keeping."""
+    """The minimum number of elements of a tensor whose memory is cached."""
 
 def most_cached() -> int:
-    """How many bytes are kept at most."""
+    """The maximum size of the cache in bytes."""
 
 def number_words(words: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None,))], Annotated[NDArray[numpy.int64], dict(shape=(None,))]]:
     """
-    Numbers equal words alike: 0, 1, 2, … as they appear. Returns the number of each row, and the first row of each number.
+    Factorizes 64-bit words: equal words get equal codes 0, 1, 2, … in order of appearance. Returns the code of each row and the first row of each code.
     """
 
 def number_texts(buffers: Sequence[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)]], buffer: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], offset: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], length: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None,))], Annotated[NDArray[numpy.int64], dict(shape=(None,))]]:
     """
-    The same for texts: of each row which buffer it lies in, where, and its bytes.
+    Factorizes texts. Each row has the index of its buffer, its offset in it and its length in bytes.
     """
 
 def guard_mapping(pages: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> int:
     """
-    Guards a file that is mapped: where it becomes shorter, zeros are read, and no signal ends the process. Returns a number for the calls below, or -1 where it cannot be guarded.
+    Guards a memory-mapped file: where the file has become shorter, zeros are read instead of a SIGBUS. Returns a number for the functions below, or -1 if guards are not supported.
     """
 
 def unguard_mapping(number: int) -> None:
-    """Before the file is unmapped."""
+    """Removes the guard; called before the file is unmapped."""
 
 def mapping_failed(number: int) -> bool:
-    """Whether a page was not there when it was read."""
+    """Returns whether a page that was read did not exist."""
 
 def largest_parquet_page(file: int, start: int, stop: int, limit: int) -> int:
     """
     Returns the largest uncompressed size of the Parquet pages in a range of an open file, or of the first one beyond the limit; -1 for headers that cannot be decoded.
     """
 
+def parquet_chunks(file: int, size: int) -> list[tuple[int, int]] | None:
+    """
+    Returns the start and the stop of each column chunk of an open Parquet file, by row group; None if its footer cannot be decoded.
+    """
+
 def num_threads() -> int:
-    """Threads used when none are named."""
+    """Returns the default number of threads."""
 
 def runtime() -> str:
-    """Whose threads are used."""
+    """Returns the name of the thread runtime."""
 
 def kernel() -> str:
-    """The kernels in use."""
+    """Returns the name of the kernels in use."""
 
 def kernels() -> list[str]:
-    """The kernels that EVENLY_KERNEL may name here."""
+    """Returns the values of EVENLY_KERNEL that this CPU supports."""

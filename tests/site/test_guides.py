@@ -5,6 +5,7 @@ from importlib.metadata import files
 from pathlib import Path
 
 import pytest
+
 from site_build import DOCS
 
 for package in ("torch", "sklearn", "pandas", "polars", "PIL", "xarray", "zarr", "duckdb", "dask"):

@@ -24,6 +24,7 @@ from evenly.typing import (
     Constant,
     ContainerT,
     FloatArray,
+    GroupBy,
     GroupScaleKeywords,
     GroupUnscaleKeywords,
     Missing,
@@ -103,7 +104,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         with self._lock:
             return sorted(self._keys(), key=sort_key)
 
-    def _find(self, key: Any) -> int | None:
+    def _find(self, key: object) -> int | None:
         parts = key if self._tuple_keys and isinstance(key, tuple) else (key,)
         try:
             index = self._index.get(tuple(map(normalize_key, parts)), -1)
@@ -181,9 +182,9 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         self,
         x: Any,  # the overloads have the types
         *,
-        by: Any = None,
+        by: GroupBy | None = None,
         unknown: Unknown = "error",
-        dtype: Any = None,
+        dtype: object = None,
         missing: Missing = "keep",
         constant: Constant = "zero",
         correction: Correction = 0,
@@ -241,9 +242,9 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         self,
         x: Any,  # the overloads have the types
         *,
-        by: Any = None,
+        by: GroupBy | None = None,
         unknown: Unknown = "error",
-        dtype: Any = None,
+        dtype: object = None,
         constant: Constant = "zero",
         correction: Correction = 0,
         feature_axis: int = -1,
@@ -275,25 +276,8 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         with self._lock:
             return self._cached((inverse, constant, correction), compute)
 
-    def _table_view(self, head: int = 20, tail: int = 4) -> text_table.TableView:
-        """Return a table of one line per group and column; used by `evenly.report` too.
-
-        Parameters
-        ----------
-        head, tail
-            Number of lines at the start and the end, if there are more than both.
-        """
-        keys, width = self._sorted_keys(), self.num_features
-        omitted = max(0, len(keys) * width - head - tail)
-        if omitted:
-            first = [row for key in keys[: 1 + head // width] for row in self._table_rows(key)]
-            last = [row for key in keys[-1 - tail // width :] for row in self._table_rows(key)]
-            rows = first[:head] + last[-tail:]
-        else:
-            rows = [row for key in keys for row in self._table_rows(key)]
-        remark = text_table.BOUNDS if self.extremes_are_bounds else ""
-        headings = ("group", *text_table.HEADINGS)
-        return text_table.TableView(self._title(), rows, omitted, remark, head, headings)
+    def _table_view(self) -> text_table.Table:
+        return group_table(self, 20, 4)
 
     def _table_rows(self, key: Key) -> list[text_table.Row]:
         own = self[key if isinstance(self.by, tuple) else key[0]]
@@ -308,3 +292,30 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
             return counts
         by = self.by if isinstance(self.by, str) else ", ".join(self.by)
         return printable(f"{counts}, by {by}")
+
+
+def group_table(moments: GroupedMoments, head: int, tail: int) -> text_table.Table:
+    """Return a table of one line per group and column.
+
+    Parameters
+    ----------
+    head, tail
+        Number of lines at the start and the end, if there are more than both.
+    """
+    keys, width = moments._sorted_keys(), moments.num_features
+    omitted = max(0, len(keys) * width - head - tail)
+    if omitted:
+        first = [row for key in keys[: 1 + head // width] for row in moments._table_rows(key)]
+        last = [row for key in keys[-1 - tail // width :] for row in moments._table_rows(key)]
+        rows = first[:head] + last[-tail:]
+    else:
+        rows = [row for key in keys for row in moments._table_rows(key)]
+    return text_table.Table(
+        moments._title(),
+        ("group", *text_table.HEADINGS),
+        rows,
+        "l" + text_table.ALIGNMENT,
+        omitted=text_table.omitted(omitted),
+        head=head,
+        footer=[text_table.BOUNDS] if moments.extremes_are_bounds else [],
+    )

@@ -114,7 +114,7 @@ class Moments(Accumulator):
         x: Any,  # the overloads have the types
         *,
         out: Any = None,
-        dtype: Any = None,
+        dtype: object = None,
         missing: Missing = "keep",
         constant: Constant = "zero",
         correction: Correction = 0,
@@ -199,7 +199,7 @@ class Moments(Accumulator):
         x: Any,  # the overloads have the types
         *,
         out: Any = None,
-        dtype: Any = None,
+        dtype: object = None,
         constant: Constant = "zero",
         correction: Correction = 0,
         feature_axis: int = -1,
@@ -234,7 +234,7 @@ class Moments(Accumulator):
 
         def compute() -> Scaling:
             fast = fast_scaling(self._state, self.columns, **options)
-            return fast or scaling(self.columns, self._sums(), **options)
+            return fast or scaling(self.columns, self.exact_sums(), **options)
 
         return self._cached((inverse, constant, correction, too_few), compute)
 

@@ -1,7 +1,8 @@
-"""The short table of a `repr` of moments, as text and as HTML for notebooks."""
+"""Tables as text and as HTML; the cells of the row of a column."""
 
 import html
 import math
+import unicodedata
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
@@ -12,6 +13,7 @@ from evenly.printable import printable
 from evenly.statistics_file.column import ColumnRecord
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max")
+ALIGNMENT = "lrrrrrr"
 HEAD, TAIL = 12, 4
 """Columns shown at the start and at the end when there are more than both."""
 _MAX_WIDTH = 40
@@ -20,79 +22,111 @@ BOUNDS = "min and max are bounds: rows were subtracted"
 Row: TypeAlias = tuple[str, ...]
 
 
-def visible_columns(num_features: int) -> list[int]:
+def visible_columns(num_features: int, head: int = HEAD, tail: int = TAIL) -> list[int]:
     """Return the indices of the columns to show, in order."""
-    if num_features <= HEAD + TAIL:
+    if num_features <= head + tail:
         return list(range(num_features))
-    return [*range(HEAD), *range(num_features - TAIL, num_features)]
+    return [*range(head), *range(num_features - tail, num_features)]
 
 
-class TableView(NamedTuple):
-    """A short table with its title and remark.
+def omitted(rows: int) -> str:
+    """Return the line that stands for rows that are not shown; empty if all are shown."""
+    return f"({rows:,} more)" if rows else ""
+
+
+class Table(NamedTuple):
+    """A table with lines above and below it, shown as text or as HTML.
 
     Attributes
     ----------
-    title, remark
-        The lines above and below the table.
-    rows
-        The rows shown.
-    left_out
-        The number of rows that are not shown.
+    title, footer
+        The line above the table, and those below it.
+    headings, rows
+        The cells. All rows have one cell per heading.
+    alignment
+        One letter per column: ``l`` left, ``r`` right, ``d`` decimal points below each other.
+    omitted
+        The line that stands for rows that are not shown; empty if all are shown.
     head
-        The number of rows before those that are not shown.
-    headings
-        `HEADINGS`, optionally preceded by headings of other names.
+        The number of rows before the omitted ones.
     """
 
     title: str
+    headings: Row
     rows: Sequence[Row]
-    left_out: int
-    remark: str
+    alignment: str
+    omitted: str = ""
     head: int = HEAD
-    headings: Row = HEADINGS
+    footer: Sequence[str] = ()
 
 
-def text(table: TableView) -> str:
-    """Return a table as text: names aligned left, numbers aligned right."""
-    title, rows, left_out, remark, head, headings = table
-    cells: list[Row] = [headings, *rows]
-    if left_out:
-        cells.insert(1 + head, (f"({left_out:,} more)", *[""] * (len(headings) - 1)))
-    widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
-    num_names = len(headings) - len(HEADINGS) + 1
-    lines = [
-        "  ".join(
-            [
-                *map(str.ljust, row[:num_names], widths[:num_names]),
-                *map(str.rjust, row[num_names:], widths[num_names:]),
-            ]
-        ).rstrip()
-        for row in cells
-    ]
-    return "\n".join([title, *(lines if rows else ()), *([remark] if remark else ())])
+def to_text(table: Table) -> str:
+    """Return a table as text, without a trailing line break."""
+    if not table.rows:
+        return "\n".join([table.title, *table.footer])
+    columns = zip(table.headings, *table.rows, strict=True)
+    aligned = map(_align, columns, table.alignment)
+    lines = ["  ".join(cells).rstrip() for cells in zip(*aligned, strict=True)]
+    if table.omitted:
+        lines.insert(1 + table.head, table.omitted)
+    return "\n".join([table.title, *lines, *table.footer])
 
 
-def to_html(view: TableView) -> str:
+def to_html(table: Table) -> str:
     """Return a table as HTML, for notebooks."""
-    title, rows, left_out, remark, head, headings = view
-    body = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
-    if left_out:
-        body.insert(head, f'<td colspan="{len(headings)}">({left_out:,} more)</td>')
-    top = "".join(f"<th>{heading}</th>" for heading in headings)
-    table = "".join(f"<tr>{row}</tr>" for row in body)
+    body = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in table.rows]
+    if table.omitted:
+        omitted = html.escape(table.omitted)
+        body.insert(table.head, f'<td colspan="{len(table.headings)}">{omitted}</td>')
+    top = "".join(f"<th>{heading}</th>" for heading in table.headings)
+    lines = "".join(f"<tr>{row}</tr>" for row in body)
     return (
-        f"<div><p>{html.escape(title)}</p><table><thead><tr>{top}</tr></thead>"
-        f"<tbody>{table}</tbody></table><p>{html.escape(remark)}</p></div>"
+        f"<div><p>{html.escape(table.title)}</p><table><thead><tr>{top}</tr></thead>"
+        f"<tbody>{lines}</tbody></table><p>{html.escape('; '.join(table.footer))}</p></div>"
     )
+
+
+def _align(cells: Row, alignment: str) -> list[str]:
+    """Pad the cells of a column, of which the first is its heading, to one width."""
+    padded = [cells[0], *_align_decimal(cells[1:])] if alignment == "d" else list(cells)
+    width = max(map(_width, padded))
+    spaces = [" " * (width - _width(cell)) for cell in padded]
+    if alignment == "l":
+        return [cell + space for cell, space in zip(padded, spaces, strict=True)]
+    return [space + cell for cell, space in zip(padded, spaces, strict=True)]
+
+
+def _align_decimal(cells: Row) -> list[str]:
+    """Pad numbers on the right so that right-aligned decimal points line up.
+
+    Numbers with an exponent are not padded, so that they end in the last column.
+    """
+    fractions = [0 if "e" in cell else len(cell) - len(cell.partition(".")[0]) for cell in cells]
+    width = max(fractions, default=0)
+    return [
+        cell if "e" in cell else cell + " " * (width - fraction)
+        for cell, fraction in zip(cells, fractions, strict=True)
+    ]
+
+
+def _width(text: str) -> int:
+    """Return the width of text in terminal cells: wide letters take two, accents none."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    zero_width = sum(unicodedata.category(letter) in ("Mn", "Me", "Cf") for letter in text)
+    return len(text) + wide - zero_width
+
+
+def label(name: str) -> str:
+    """Return a printable name, shortened if it is long."""
+    name = printable(name)
+    return name if len(name) <= _MAX_WIDTH else name[: _MAX_WIDTH - 1] + "…"
 
 
 def row(column: ColumnRecord) -> Row:
     """Return the cells of the row of a column."""
-    name = printable(column.name or "")
-    name = name if len(name) <= _MAX_WIDTH else name[: _MAX_WIDTH - 1] + "…"
     sums = column.present, column.sum, column.squares
     return (
-        name,
+        label(column.name or ""),
         _count(column.present),
         _count(column.missing),
         _number(exact_stats.mean(column.present, column.sum)),

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from evenly.dispatch import is_pillow_image
 from evenly.errors import ColumnError, DataError, format_names, suggest
 from evenly.printable import printable
-from evenly.sources.images.image_file import is_pillow_image
 
 _log = logging.getLogger("evenly")
 

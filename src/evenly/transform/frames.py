@@ -23,7 +23,7 @@ from evenly.errors import (
 )
 from evenly.sources.arrow_group_keys import concat_keys
 from evenly.sources.arrow_input import checked
-from evenly.sources.frames import open_frame
+from evenly.sources.frames import open_table
 from evenly.sources.group_by import factorize_array
 from evenly.sources.group_keys import cross_keys
 from evenly.transform.dtypes import result_dtype
@@ -227,7 +227,7 @@ def _keys(x: Any, scaling: GroupScaling, by: Any) -> GroupKeys:
             "Received: a frame, and no by=. Pass by=keys."
         )
     names = (key_columns,) if isinstance(key_columns, str) else key_columns
-    table = open_frame(x, "the frame")
+    table = open_table(x, "the frame")
     present = [field.name for field in table.fields]
     if absent := [name for name in names if name not in present]:
         raise ColumnError(

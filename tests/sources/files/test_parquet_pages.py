@@ -1,5 +1,7 @@
 """Tests of size limits of Parquet pages."""
 
+import contextlib
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 import evenly
 from evenly import _core
-from evenly.sources.files.parquet_pages import PageCheck, _largest_page
+from evenly.sources.files.parquet_pages import PageCheck
 
 
 def write(path, columns, **options):
@@ -65,12 +67,18 @@ def test_page_sizes_stop_at_end_of_chunk(
         row_group_size=1000,
     )
     metadata = pq.read_metadata(path)
+    columns = [
+        metadata.row_group(group).column(column)
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    ]
     with open(path, "rb") as file:
-        for group in range(metadata.num_row_groups):
-            for column in range(metadata.num_columns):
-                chunk = metadata.row_group(group).column(column)
-                size = _largest_page(file.fileno(), chunk, 2**40)
-                assert 0 < size <= chunk.total_uncompressed_size
+        chunks = _core.parquet_chunks(file.fileno(), path.stat().st_size)
+        for (start, stop), column in zip(chunks, columns, strict=True):
+            assert start == (column.dictionary_page_offset or column.data_page_offset)
+            assert stop - start == column.total_compressed_size
+            size = _core.largest_parquet_page(file.fileno(), start, stop, 2**40)
+            assert 0 < size <= column.total_uncompressed_size
     check = PageCheck(str(path), metadata, "x")
     for name in ("x.y", "text", "lists", "no such column"):
         check.check(0, [name])
@@ -83,6 +91,33 @@ def test_page_headers_of_random_bytes_are_decoded_or_invalid(data, size, tmp_pat
     with open(path, "rb") as file:
         largest = _core.largest_parquet_page(file.fileno(), 0, size, 2**40)
     assert -1 <= largest < 2**63
+
+
+@given(data=st.data())
+def test_corrupt_footers_are_refused(data, tmp_path_factory):
+    path = write(
+        tmp_path_factory.getbasetemp() / "footer.parquet",
+        {"x": [1.0, None], "text": ["a", None]},
+        write_page_index=True,
+    )
+    content = bytearray(path.read_bytes())
+    footer = int.from_bytes(content[-8:-4], "little") + 8
+    changes = st.lists(st.tuples(st.integers(1, footer), st.integers(0, 255)), max_size=3)
+    for position, byte in data.draw(changes):
+        content[-position] = byte
+    path.write_bytes(content)
+    with contextlib.suppress(evenly.errors.EvenlyError):
+        evenly.fit(path, by="text")
+
+
+def test_size_statistics_that_do_not_match_the_schema_are_refused(tmp_path):
+    path = write(tmp_path / "x.parquet", {"x": [1.0, None, 3.0]}, use_dictionary=False)
+    content = path.read_bytes()
+    # field 3 of SizeStatistics: the histogram of definition levels, from two values to one
+    levels = content.rindex(b"\x19\x26\x02\x04")
+    path.write_bytes(content[:levels] + b"\x19\x16\x82\x00" + content[levels + 4 :])
+    with pytest.raises(evenly.SourceError, match="x\\.parquet"):
+        evenly.fit(path)
 
 
 def test_corrupt_page_header_names_file(tmp_path):

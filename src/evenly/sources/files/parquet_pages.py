@@ -1,9 +1,10 @@
 """Check the sizes of Parquet pages before they are decompressed.
 
-PyArrow allocates any size that a page header declares. The core reads the headers
+PyArrow allocates any size that a page header declares. The core reads the footer and the headers
 (``cpp/base/parquet_pages.h``), which takes 1 µs for each page.
 """
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,6 +32,7 @@ class PageCheck:
         self._metadata = metadata
         self._label = label
         self._leaves: dict[str, list[int]] | None = None
+        self._chunks: list[tuple[int, int]] = []
 
     def check(self, group: int, names: Iterable[str]) -> None:
         """Check the sizes of the pages that hold some columns of a row group.
@@ -40,21 +42,29 @@ class PageCheck:
         TooLargeError
             If a page is larger than ``EVENLY_MAX_MEMBER_BYTES``.
         SourceError
-            If the page headers cannot be decoded.
+            If the footer or the page headers cannot be decoded.
         """
-        if self._leaves is None:
-            self._leaves = _leaves(self._metadata.schema)
-        row_group = self._metadata.row_group(group)
-        indices = (index for name in names for index in self._leaves.get(name, ()))
         limit = max_member_bytes()
         with RegularFile(self._path) as file:
-            for chunk in map(row_group.column, indices):
-                size = _largest_page(file.fileno(), chunk, limit)
+            leaves = self._leaves or self._read_footer(file)
+            width = len(self._metadata.schema)
+            for index in (index for name in names for index in leaves.get(name, ())):
+                column = self._metadata.schema.column(index).path
+                start, stop = self._chunks[group * width + index]
+                size = _core.largest_parquet_page(file.fileno(), start, stop, limit)
                 if size < 0:
-                    raise corrupt_file_error(
-                        self._label, f"the page headers of column {chunk.path_in_schema!r}"
-                    )
-                check_size(size, f"{self._label}, whose column {chunk.path_in_schema!r} has a page")
+                    raise corrupt_file_error(self._label, f"the page headers of column {column!r}")
+                check_size(size, f"{self._label}, whose column {column!r} has a page")
+
+    def _read_footer(self, file: RegularFile) -> dict[str, list[int]]:
+        """Read the ranges of the column chunks, and return the leaf columns by name."""
+        schema, groups = self._metadata.schema, self._metadata.num_row_groups
+        chunks = _core.parquet_chunks(file.fileno(), os.fstat(file.fileno()).st_size)
+        if chunks is None or len(chunks) != groups * len(schema):
+            raise corrupt_file_error(self._label, "the footer")
+        self._chunks = chunks
+        self._leaves = _leaves(schema)
+        return self._leaves
 
 
 def _leaves(schema: Any) -> dict[str, list[int]]:
@@ -66,13 +76,3 @@ def _leaves(schema: Any) -> dict[str, list[int]]:
         for end in ends:
             indices.setdefault(path[:end], []).append(index)
     return indices
-
-
-def _largest_page(file: int, chunk: Any, limit: int) -> int:
-    """Return the largest uncompressed size of a column chunk's pages; -1 for invalid headers."""
-    if not chunk.num_values:  # whose offset of data pages is 0
-        return 0
-    start = chunk.data_page_offset
-    if chunk.has_dictionary_page and chunk.dictionary_page_offset:
-        start = min(start, chunk.dictionary_page_offset)
-    return _core.largest_parquet_page(file, start, start + chunk.total_compressed_size, limit)

@@ -1,32 +1,51 @@
 """Read xarray DataArrays and Datasets block by block, without loading them at once."""
 
-import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from evenly.sources.stores.array_source import StoredArray
 from evenly.sources.stores.chunking import Slices
-
-
-def matches(x: Any) -> bool:
-    """Return whether an object is an xarray DataArray or Dataset."""
-    xarray = sys.modules.get("xarray")
-    return xarray is not None and isinstance(x, xarray.DataArray | xarray.Dataset)
-
-
-def arrays(x: Any, label: str) -> dict[str, StoredArray]:
-    """Return the data variables by name, without coordinates; a DataArray has an empty name."""
-    if not hasattr(x, "data_vars"):
-        return {"": LabeledArray(x)}
-    return {str(name): LabeledArray(member) for name, member in x.data_vars.items()}
+from evenly.sources.stores.variables import Variable, with_roles
 
 
 def label_of(x: Any) -> str:
     """Return the name of an object for messages."""
     name = getattr(x, "name", None)
     return f"the {type(x).__name__} {name}" if name else f"the {type(x).__name__}"
+
+
+class Store:
+    """A DataArray, or the data variables and then the coordinates of a Dataset."""
+
+    def __init__(self, x: Any, label: str, url: str = "") -> None:
+        self._x = x
+        self.label = label
+
+    def find(self, path: str) -> Mapping[str, Variable]:
+        """Return the variables at a path; see `evenly.sources.stores.variables.Store`."""
+        if not hasattr(self._x, "data_vars"):
+            return {} if path else {"": self._variable(self._x, self.label)}
+        members = {
+            str(name): x for name, x in (*self._x.data_vars.items(), *self._x.coords.items())
+        }
+        if path:
+            found = members.get(path)
+            return {} if found is None else {"": self._variable(found, f"{self.label}/{path}")}
+        variables = {name: self._variable(x, f"{self.label}/{name}") for name, x in members.items()}
+        return with_roles(variables, coordinates=map(str, self._x.coords))
+
+    def _variable(self, x: Any, label: str) -> Variable:
+        dims = tuple(map(str, x.dims))
+        # xarray has decoded the values; bounds are in the encoding once it has decoded times
+        attributes = {
+            name: found[name]
+            for name in ("bounds", "climatology")
+            for found in (x.encoding, x.attrs)
+            if name in found
+        }
+        return Variable(LabeledArray(x), label, attributes, dims)
 
 
 class LabeledArray:
