@@ -1,12 +1,14 @@
 """Patterns such as ``*.csv`` in the help of the command line, which is not reStructuredText."""
 
+import re
+
 import click
 from sphinx.application import Sphinx
 
 
 def escape(app: Sphinx, context: click.Context, lines: list[str]) -> None:
-    """Escape the stars, which would begin an emphasis."""
-    lines[:] = [line.replace("*", r"\*") for line in lines]
+    """Escape single stars, which would begin an emphasis; ``**Required**`` is sphinx-click's."""
+    lines[:] = [re.sub(r"(?<!\*)\*(?!\*)", r"\\*", line) for line in lines]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

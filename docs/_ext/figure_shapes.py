@@ -167,7 +167,7 @@ def draw_offset(model: Model, text: Text) -> list[Shape]:
         *axes(x, y, ticks([-3, -2, -1, 0, 1, 2, 3]), ticks([-2, 0, 2]), text["axis"]),
         line(x(-3), y(-3), x(3), y(3), "exact"),
         dots(points, "dot wrong"),
-        label(x(2.9), y(2.1), text["exact"], "legend exact-text", "end"),
+        label(x(2.9), y(-2.5), text["exact"], "legend exact-text", "end"),
         label(x(-2.9), y(2.55), text["torch"], "legend wrong-text", "start"),
     ]
 

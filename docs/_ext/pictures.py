@@ -63,11 +63,16 @@ def site_style() -> Iterator[None]:
         yield
 
 
-def svg_text(figure: Figure, identifier: str) -> str:
-    """Return a figure as SVG of the size of its contents; `identifier` keeps its ids apart."""
+def svg_text(figure: Figure, identifier: str, facecolor: str = "none") -> str:
+    """Return a figure as SVG; `identifier` keeps its ids apart from those of other figures."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": identifier}):
-        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator")))
+        figure.savefig(
+            buffer,
+            format="svg",
+            facecolor=facecolor,
+            metadata=dict.fromkeys(("Date", "Creator")),
+        )
     return buffer.getvalue()
 
 

@@ -104,7 +104,7 @@ def public_names():
                 continue
             yield f"{module.__name__}.{name}"
             if inspect.isclass(value) and module is evenly and not issubclass(value, Exception):
-                members = (name for member in dir(value) if not is_private(member))
+                members = (member for member in dir(value) if not is_private(member))
                 yield from (f"evenly.{name}.{member}" for member in members)
 
 
