@@ -25,7 +25,7 @@ axes.plot(temperature[::24], color="#9aa3b0", linewidth=0.8, label="temperature,
 axes.plot(running, color="#c2410c", linewidth=1.8, label="running mean, BatchNorm1d")
 axes.plot(settled, color="#1f5fbf", linewidth=1.8, label="mean so far, Normalize")
 axes.set(xlabel="day of 2013", ylim=(0, 105))
-axes.legend(ncols=3, loc="upper center", columnspacing=1)
+axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1)
 
 print(f"mean of the year:     {temperature.double().mean():.2f}")
 print(f"Normalize:            {settled[-1]:.2f}")

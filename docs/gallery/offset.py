@@ -24,4 +24,4 @@ for layer, color in ((nn.BatchNorm1d, "#c2410c"), (BatchNorm1d, "#1f5fbf")):
     axes.plot(errors, ".", color=color, label=f"{name}'s BatchNorm1d", markersize=4)
     print(f"{name}: largest error {max(errors):.1e} standard deviations")
 axes.set(xlabel="day of 2013", ylabel="largest error, standard deviations")
-axes.legend()
+axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, markerscale=2)
