@@ -23,6 +23,7 @@ def folder(tmp_path):
 LOGS = {
     "_delta_log/00000000000000000000.json": r"deltalake.DeltaTable\('{0}'\).to_pyarrow_dataset\(\)",
     ".hoodie/hoodie.properties": r"hudi.HudiTable\('{0}'\).read_snapshot\(\)",
+    "_spark_metadata/0": r"spark.read.load\('{0}'\)",
     "metadata/v3.metadata.json": r"polars.scan_iceberg\('{0}/metadata/v3.metadata.json'\)",
     "metadata/00001-9c12d441-03fe-4693-9a96-a0705ddf69c1.gz.metadata.json": "polars.scan_iceberg",
 }

@@ -223,3 +223,25 @@ def test_virtual_dataset_with_a_missing_file(tmp_path):
     (tmp_path / "1.h5").unlink()
     with pytest.raises(evenly.SourceError, match=r"virtual dataset must exist.*x.h5/v.*'1.h5'"):
         evenly.fit(tmp_path / "x.h5")
+
+
+def test_values_that_xarray_has_not_decoded_are_named(tmp_path, caplog):
+    """Whoever opens a file without decoding may not know that the numbers are packed."""
+    data = xarray.Dataset({"v": ("x", np.array([1, -9], np.int16), {"_FillValue": -9})})
+    with caplog.at_level("WARNING", "evenly"):
+        assert evenly.fit(data).mean.tolist() == [-4]
+    assert "v has the attributes '_FillValue', which xarray has not applied" in caplog.text
+    caplog.clear()
+    with caplog.at_level("WARNING", "evenly"):
+        assert evenly.fit(xarray.decode_cf(data)).mean.tolist() == [1]
+    assert not caplog.text
+
+
+def test_data_array_is_a_column_by_its_name():
+    array = xarray.DataArray(T[0], dims=("x", "y"), name="t")
+    weights = xarray.DataArray([1.0, 2.0, 3.0], dims="x")
+    moments = evenly.fit(array, columns=["t"], weights=weights)
+    assert moments.columns == ("t",)
+    assert moments.mean.tolist() == [
+        np.average(T[0], weights=np.repeat([1, 2, 3], 4).reshape(3, 4))
+    ]

@@ -1,4 +1,4 @@
-"""Refuse folders that are tables with a log: Delta Lake, Apache Iceberg and Apache Hudi.
+"""Refuse folders that are tables with a log: Delta Lake, Apache Iceberg, Apache Hudi, Spark.
 
 The log says which files belong to the table. Others in the folder hold rows that were deleted or
 replaced, so reading all of them would count these rows again.
@@ -13,7 +13,11 @@ from typing import Any
 
 from evenly.errors import SourceError
 
-_LOGS = {"_delta_log": "Delta Lake", ".hoodie": "Apache Hudi"}
+_LOGS = {
+    "_delta_log": "Delta Lake",
+    ".hoodie": "Apache Hudi",
+    "_spark_metadata": "Spark Structured Streaming",
+}
 """The folder of the log of a format."""
 
 LOG_FOLDERS = (*_LOGS, "metadata")
@@ -25,6 +29,7 @@ _ICEBERG_METADATA = re.compile(r"(v\d+|\d{5}-[0-9a-f-]{36})(\.gz)?\.metadata\.js
 _READ = {
     "Delta Lake": "deltalake.DeltaTable({0!r}).to_pyarrow_dataset()",
     "Apache Iceberg": "polars.scan_iceberg({1!r})",
+    "Spark Structured Streaming": "spark.read.load({0!r})",
     "Apache Hudi": "hudi.HudiTable({0!r}).read_snapshot()",
 }
 """The call that returns the rows of a table, given its folder and its last metadata file."""

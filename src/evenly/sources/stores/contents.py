@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from evenly.errors import ColumnError, DataError, SourceError, format_names, suggest
+from evenly.errors import ColumnError, DataError, EvenlyError, SourceError, format_names, suggest
 from evenly.sources.options import ReadOptions
 from evenly.sources.selection import ColumnSelection, Field
 from evenly.sources.source import Source
@@ -119,8 +119,9 @@ def _is_fitted(variable: Variable, column: Field) -> bool:
     """Return whether a variable is fitted by default."""
     if column.is_numeric:
         return True
-    array = variable.array
-    return array is not None and array.dtype.names is not None and bool(array.shape)
+    if not variable.shape or isinstance(variable.array, EvenlyError):
+        return False
+    return variable.array.dtype.names is not None
 
 
 def _check_columns(variables: Mapping[str, Variable], label: str) -> None:

@@ -15,6 +15,7 @@ from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.hdf5_links import find_datasets, follow
 from evenly.sources.stores.stored_array import check_slices
 from evenly.sources.stores.variables import Variable, with_roles
+from evenly.system.errors import is_system_error
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -86,7 +87,7 @@ class Store:
 
     def _variable(self, dataset: Any, label: str) -> Variable:
         if isinstance(dataset, SourceError):
-            return Variable(None, label, error=dataset)
+            return Variable(dataset, label)
         try:
             _check_virtual_sources(dataset, label)
             with decode_errors(label, corrupt_store_error, url=self._url):
@@ -96,7 +97,9 @@ class Store:
                 }
                 return Variable(array, label, attributes, _dims(dataset))
         except SourceError as error:
-            return Variable(None, label, error=error)
+            if is_system_error(error):
+                raise
+            return Variable(error, label)
 
 
 def _is_dimension(dataset: Any) -> bool:

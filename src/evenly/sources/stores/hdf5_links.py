@@ -11,6 +11,7 @@ from typing import Any
 
 from evenly.errors import SourceError
 from evenly.sources.read_errors import reason
+from evenly.system.errors import is_system_error
 from evenly.system.regular_files import check_regular
 
 Place = tuple[int, int]
@@ -106,6 +107,8 @@ def _resolve(group: Any, name: str, label: str) -> Any:
             _check_file(link.filename, group.file.filename)
         return group[name]
     except (KeyError, OSError) as error:
+        if is_system_error(error):
+            raise
         target = link.path if isinstance(link, h5py.SoftLink | h5py.ExternalLink) else ""
         return _dangling_error(label, f"{getattr(link, 'filename', '')}{target}", error)
 

@@ -26,7 +26,7 @@ class Variable:
     Attributes
     ----------
     array
-        The array, with the values as they are stored. None if it cannot be opened.
+        The array, with the values as they are stored; or the error that opening it caused.
     label
         The name of the variable, for messages.
     attributes
@@ -35,21 +35,18 @@ class Variable:
         The names of the axes; None if they have none.
     role
         `COORDINATE` or `BOUNDS` for a variable that describes the axes of others, else empty.
-    error
-        The error that opening the array caused.
     """
 
-    array: StoredArray | None
+    array: StoredArray | EvenlyError
     label: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
     dims: tuple[str, ...] | None = None
     role: str = ""
-    error: EvenlyError | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the array."""
-        return () if self.array is None else tuple(self.array.shape)
+        return () if isinstance(self.array, EvenlyError) else tuple(self.array.shape)
 
     @cached_property
     def decoded(self) -> StoredArray:
@@ -60,8 +57,8 @@ class Variable:
         EvenlyError
             If it cannot be opened, or its attributes are invalid.
         """
-        if self.array is None or self.error is not None:
-            raise self.error or UnsupportedTypeError(self.label)
+        if isinstance(self.array, EvenlyError):
+            raise self.array
         try:
             encoding = encoding_of(self.array.dtype, self.attributes)
         except AttributeValueError as error:
@@ -75,7 +72,8 @@ class Variable:
         try:
             dtype = self.decoded.dtype
         except EvenlyError:
-            return Field(name, "invalid attributes" if self.error is None else "not readable")
+            is_open = not isinstance(self.array, EvenlyError)
+            return Field(name, "invalid attributes" if is_open else "not readable")
         plain = field_of(name, dtype)
         if self.role and plain.is_numeric:
             return Field(name, self.role)

@@ -1,11 +1,15 @@
 """Read xarray DataArrays and Datasets block by block, without loading them at once."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from evenly.errors import format_names
+from evenly.printable import printable
+from evenly.sources.stores.cf import ENCODING
 from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.variables import Variable, with_roles
 
@@ -14,6 +18,9 @@ def label_of(x: Any) -> str:
     """Return the name of an object for messages."""
     name = getattr(x, "name", None)
     return f"the {type(x).__name__} {name}" if name else f"the {type(x).__name__}"
+
+
+_log = logging.getLogger("evenly")
 
 
 class Store:
@@ -26,7 +33,8 @@ class Store:
     def find(self, path: str) -> Mapping[str, Variable]:
         """Return the variables at a path; see `evenly.sources.stores.variables.Store`."""
         if not hasattr(self._x, "data_vars"):
-            return {} if path else {"": self._variable(self._x, self.label)}
+            is_found = path in ("", self._x.name)
+            return {"": self._variable(self._x, self.label)} if is_found else {}
         members = {
             str(name): x for name, x in (*self._x.data_vars.items(), *self._x.coords.items())
         }
@@ -45,20 +53,38 @@ class Store:
             for found in (x.encoding, x.attrs)
             if name in found
         }
-        return Variable(LabeledArray(x), label, attributes, dims)
+        return Variable(LabeledArray(x, label), label, attributes, dims)
 
 
 class LabeledArray:
     """A DataArray, indexed by position."""
 
-    def __init__(self, array: Any) -> None:
+    def __init__(self, array: Any, label: str) -> None:
         self._array = array
+        self._label = label
+        self._encoded = [name for name in ENCODING if name in array.attrs]
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.chunks = _chunks(array)
 
+    def names_along(self, axis: int) -> tuple[str, ...] | None:
+        """Return the labels along an axis as names of columns; None if they are not unique."""
+        dim = self._array.dims[axis]
+        if len(self.shape) < 2 or dim not in self._array.coords:
+            return None
+        names = tuple(str(label) for label in self._array.coords[dim].values)
+        return names if len(set(names)) == len(names) else None
+
     def read(self, slices: Slices) -> npt.NDArray[Any]:
         """Return the values in a range of each axis."""
+        if self._encoded:
+            _log.warning(
+                "%s has the attributes %s, which xarray has not applied; its values are read as "
+                "they are. To decode them, pass xarray.decode_cf(dataset).",
+                printable(self._label),
+                printable(format_names(self._encoded)),
+            )
+            self._encoded = []
         return np.asarray(self._array[slices])
 
 
