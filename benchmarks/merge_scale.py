@@ -29,12 +29,12 @@ import evenly
 from benchmarks import environment
 from evenly import Moments
 from evenly.engines.partition import (
-    FitOptions,
     PartialFit,
     finalize_partials,
     fit_partition,
     merge_partials,
 )
+from evenly.sources import FitOptions
 
 FAN_IN = 16
 TEMPLATES = 1024

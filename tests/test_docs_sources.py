@@ -16,7 +16,6 @@ import pyarrow.dataset
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
-import scipy.sparse
 import torch
 import xarray
 import zarr
@@ -51,6 +50,9 @@ def folder(tmp_path_factory):
         for name in ("group/x", "t", "u"):
             group.create_array(name, data=x)
             file[name] = x
+    for year in (2020, 2021):
+        (folder / f"hive/year={year}").mkdir(parents=True)
+        pa.parquet.write_table(table, folder / f"hive/year={year}/x.parquet")
     with duckdb.connect(str(folder / "x.db")) as connection:
         connection.execute("CREATE TABLE t AS SELECT 1.5::DOUBLE AS a")
     with sqlite3.connect(folder / "x.sqlite") as connection:

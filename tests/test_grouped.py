@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import evenly
 from evenly import GroupedMoments
-from evenly.sources import open_source
+from evenly.sources import ReadOptions, open_source
 from strategies import arrays, splits, whole_weights
 
 GROUPS = st.sampled_from(["a", "b", "c", None])
@@ -254,7 +254,7 @@ def test_rejected_block_leaves_no_key_type_or_columns():
     """Regression: after a rejected block with text keys, numeric keys were rejected."""
 
     def block(frame):
-        return next(open_source(frame, by="k").blocks())
+        return next(open_source(frame, ReadOptions(by="k")).blocks())
 
     moments = GroupedMoments.empty("k")
     with pytest.raises(evenly.DataError, match="infinity in column 'v'"):

@@ -130,10 +130,10 @@ CALLS = {
     "update with weights": (lambda: evenly.fit(X), lambda m: m.update(X, weights=np.ones(60) / 3)),
     "update of groups": (lambda: evenly.fit(X, by=OLD_KEYS), lambda m: m.update(X, by=NEW_KEYS)),
     "first update of groups": (GroupedMoments.empty, lambda m: m.update(X, by=NEW_KEYS)),
-    "absorb": (lambda: evenly.fit(X), lambda m: m._merge_inplace(evenly.fit(NEW_DTYPE))),
+    "absorb": (lambda: evenly.fit(X), lambda m: m.merge_inplace(evenly.fit(NEW_DTYPE))),
     "absorb groups": (
         lambda: evenly.fit(X, by=OLD_KEYS),
-        lambda m: m._merge_inplace(evenly.fit(NEW_DTYPE, by=NEW_KEYS)),
+        lambda m: m.merge_inplace(evenly.fit(NEW_DTYPE, by=NEW_KEYS)),
     ),
 }
 

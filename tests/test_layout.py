@@ -120,8 +120,8 @@ def test_there_are_no_import_cycles() -> None:
 
 LAZY = {
     "cli.py": "each command imports what it needs, so that --help is fast",
+    "cli_storage.py": "as in cli.py",
     "moments/ingest.py": "tensors, which need torch",
-    "sources/resolve.py": "rows of the dispatch: optional packages",
     "transform/__init__.py": "rows of the dispatch: optional packages",
     "sinks/__init__.py": "rows of the dispatch: optional packages",
 }

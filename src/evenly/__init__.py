@@ -1,11 +1,15 @@
 """Mean 0 and variance 1 for your data: exactly, from wherever it lives, at memory speed."""
 
-import importlib
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from evenly.public_names import MODULES, resolve
+
 if TYPE_CHECKING:
+    from evenly import sklearn as sklearn
+    from evenly import torch as torch
+    from evenly import typing as typing
     from evenly.errors import *  # noqa: F403
     from evenly.fit import fit as fit
     from evenly.moments import *  # noqa: F403
@@ -13,25 +17,17 @@ if TYPE_CHECKING:
     from evenly.unit_scale import unit_scale as unit_scale
     from evenly.window import Window as Window
 
-_ERRORS = "Evenly Data Column Source StatisticsFile UnsupportedType MissingExtra"
-_MODULES = dict.fromkeys(("Moments", "GroupedMoments", "load", "merge"), "moments")
-_MODULES |= {name: name for name in ("fit", "threads", "unit_scale")} | {"Window": "window"}
-_MODULES |= {f"{name}Error": "errors" for name in _ERRORS.split()}
-__all__ = list(_MODULES)
+__all__ = list(MODULES)
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use (PEP 562); NumPy alone takes 0.1 s."""
-    if name == "__version__":
-        return importlib.import_module("importlib.metadata").version("evenly")
-    if name not in _MODULES:
-        raise AttributeError(f"module 'evenly' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"evenly.{_MODULES[name]}"), name)
+    return resolve(name)
 
 
 class _Package(ModuleType):
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in _MODULES:  # evenly.fit is the function, also after `import evenly.fit`
+        if name not in MODULES:  # evenly.fit is the function, also after `import evenly.fit`
             super().__setattr__(name, value)
 
 

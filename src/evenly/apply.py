@@ -1,6 +1,6 @@
 """Normalize a file into another one, in chunks and atomically."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -10,16 +10,17 @@ import numpy as np
 from evenly.errors import UnsupportedTypeError, format_names, no_rows_error, without_context
 from evenly.moments import GroupedMoments, Moments
 from evenly.moments.group_text import keys_from_batch
+from evenly.outputs import open_output
 from evenly.progress import Progress
 from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
-from evenly.sources import open_source
+from evenly.sources import ReadOptions, open_source
 from evenly.sources.feature_axis import axis_number
-from evenly.sources.files.formats import tables
-from evenly.sources.files.locate import expand, suffixes_of
-from evenly.sources.images import ImageScan
-from evenly.system.atomic import atomic_file
-from evenly.typing import FeatureAxis
+from evenly.sources.files.file_ref import FileRef
+from evenly.sources.files.formats import batches_to_scale
+from evenly.sources.scan import FileScan
+from evenly.sources.urls import is_url, with_storage
+from evenly.typing import CsvOptions, FeatureAxis, StorageOptions
 
 _CHUNK_VALUES = 2**22
 """Values of an array that are normalized at a time: 32 MB of float64."""
@@ -36,6 +37,8 @@ def apply(
     dtype: str | None = None,
     missing: str = "keep",
     feature_axis: FeatureAxis = None,
+    csv: CsvOptions | None = None,
+    storage_options: StorageOptions | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> None:
     """Normalize a file into an output file, whose suffix determines its format.
@@ -46,15 +49,21 @@ def apply(
         Moments whose columns are matched by name, or by position for an array. With groups, each
         row is normalized by the moments of its group.
     source
-        A path that `evenly.fit` accepts. All columns are read. Columns that the moments do not
-        have are copied, from a CSV file as text.
+        A path, or the URL of a database table or query, that `evenly.fit` accepts. All columns
+        are read. Columns that the moments do not have are copied, from a CSV file as text.
     output
-        Path of the output. It is written to a temporary file and renamed at the end, so an
-        existing file stays unchanged until the output is complete.
+        Path or URL of the output. It is written to a temporary file and renamed or uploaded at
+        the end, so an existing file stays unchanged until the output is complete.
     inverse
         Denormalize instead.
     dtype, missing, feature_axis, unknown
-        See `Moments.normalize` and `GroupedMoments.normalize`.
+        See `Moments.normalize` and `GroupedMoments.normalize`. Numbers in CSV files become
+        float64 by default.
+    csv
+        How CSV files are written; see `evenly.fit`. The output is always written with commas and
+        decimal points, and without a header if the source has none.
+    storage_options
+        The options of the file systems of URLs, for the source and the output.
     progress
         Callback that receives the progress after each batch.
 
@@ -67,16 +76,57 @@ def apply(
     SourceError
         When the file cannot be read, or the output cannot be written.
     """
+    check_suffix(output)
+    if is_url(source):
+        (source,) = with_storage([source], storage_options)
+    if is_url(output):
+        (output,) = with_storage([output], storage_options)
+    apply_files(
+        moments,
+        source,
+        scan_tables(source),
+        output,
+        unknown=unknown,
+        inverse=inverse,
+        dtype=dtype,
+        missing=missing,
+        feature_axis=feature_axis,
+        csv=csv,
+        progress=progress,
+    )
+
+
+def apply_files(
+    moments: Moments | GroupedMoments,
+    source: str,
+    files: Sequence[FileRef],
+    output: str,
+    *,
+    unknown: str = "error",
+    inverse: bool = False,
+    dtype: str | None = None,
+    missing: str = "keep",
+    feature_axis: FeatureAxis = None,
+    csv: CsvOptions | None = None,
+    progress: Callable[[Progress], object] | None = None,
+) -> None:
+    """Normalize the files of a source; see `apply` and `scan_tables`."""
     suffix = check_suffix(output)
+    read = ReadOptions(feature_axis=feature_axis, csv=csv)
     function = moments.denormalize if inverse else moments.normalize
     options: dict[str, Any] = {} if inverse else {"missing": missing}
     label = redact_url(source)
     current = Progress(0, None, 0, None, label)
-    with atomic_file(output) as file, open_sink(file, suffix) as sink:
-        for batch in _batches(source, moments, feature_axis):
+    with (
+        open_output(output) as file,
+        open_sink(file, suffix, header=read.csv_format.header is not False) as sink,
+    ):
+        for batch, default in _batches(source, files, moments, read):
             if isinstance(moments, GroupedMoments):
                 options |= {"by": keys_from_batch(batch, moments), "unknown": unknown}
-            sink.write(function(batch, dtype=dtype, feature_axis=feature_axis, **options))
+            sink.write(
+                function(batch, dtype=dtype or default, feature_axis=feature_axis, **options)
+            )
             current = replace(
                 current, rows=current.rows + len(batch), bytes=current.bytes + batch.nbytes
             )
@@ -86,7 +136,7 @@ def apply(
             raise no_rows_error(label)
 
 
-def input_files(source: str) -> list[str]:
+def scan_tables(source: str) -> list[FileRef]:
     """Return the files of a source that can be normalized.
 
     Raises
@@ -96,24 +146,35 @@ def input_files(source: str) -> list[str]:
     SourceError
         When there is no file.
     """
-    if ImageScan([source]).has_images:
+    scan = FileScan([source])
+    if scan.has_images:
         raise UnsupportedTypeError(
             "Images cannot be rewritten, since a PNG file has no negative values. Received: "
             f"{redact_url(source)}. Normalize them when they are loaded: `evenly show` prints the "
             "line transforms.Normalize(...) for this."
         )
-    return expand(source)
+    return scan.tables()
 
 
 def _batches(
-    source: str, moments: Moments | GroupedMoments, feature_axis: FeatureAxis
-) -> Iterator[Any]:
-    """Yield the record batches of the source, or arrays of a few megabytes."""
-    paths = input_files(source)
-    if suffixes_of(paths[0])[0] not in (".npy", ".npz"):
-        yield from tables(paths, numbers=moments.columns or ())
+    source: str,
+    files: Sequence[FileRef],
+    moments: Moments | GroupedMoments,
+    options: ReadOptions,
+) -> Iterator[tuple[Any, str | None]]:
+    """Yield record batches of the source, or arrays of a few megabytes, with a default dtype."""
+    if files[0].suffix not in (".npy", ".npz"):
+        dtypes = dict(zip(moments.columns or (), moments.dtypes, strict=False))
+        yield from batches_to_scale(files, options, dtypes)
         return
-    array_source = open_source(source, feature_axis=feature_axis)
+    for array in _arrays(source, files, options):
+        yield array, None
+
+
+def _arrays(source: str, files: Sequence[FileRef], options: ReadOptions) -> Iterator[Any]:
+    """Yield the array in an NPY or NPZ file in parts."""
+    feature_axis = options.feature_axis
+    array_source = open_source(files, options)
     if array_source.names is not None:
         raise UnsupportedTypeError(
             "An NPY file to be normalized must hold an array without named fields. Received: "

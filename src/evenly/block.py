@@ -34,6 +34,16 @@ class Column:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def itemsize(self) -> int:
+        """The number of bytes of a value."""
+        return self.values.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes of all values."""
+        return self.values.nbytes
+
     def __getitem__(self, rows: slice) -> "Column":
         """Return a range of rows without copying."""
         start, _, _ = rows.indices(len(self))
@@ -63,9 +73,14 @@ class GroupKeys:
         return GroupKeys(self.codes[rows], self.uniques)
 
     @property
-    def values(self) -> npt.NDArray[np.int64]:
-        """The codes, under the name that a column has for what it keeps of each row."""
-        return self.codes
+    def itemsize(self) -> int:
+        """The number of bytes of a code."""
+        return self.codes.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes of all codes."""
+        return self.codes.nbytes
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -89,8 +104,8 @@ class Block:
     nbytes
         Bytes read for the block, out of the ``nbytes`` of its source, for progress.
     first_column
-        Index of the first column in the source. A table that is read by columns yields blocks of
-        some of its columns.
+        If the block has only some consecutive columns of its source: the index of the first. None
+        if it has all columns.
     keys
         The group of each row, or None. In an array of more than two dimensions, all rows with
         the same index along the first axis (except the feature axis) have the same key.
@@ -109,7 +124,7 @@ class Block:
     label: str = ""
     first_row: int = 0
     nbytes: int = 0
-    first_column: int = 0
+    first_column: int | None = None
     keys: GroupKeys | None = None
     column_numbers: Sequence[int] | None = None
     verify: Callable[[], None] | None = None

@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from evenly.cli_errors import OK, exit_now, run_command
+from evenly.cli_csv import csv_options, parse_csv
+from evenly.cli_errors import OK, StderrLog, exit_now, run_command
+from evenly.cli_storage import as_path, storage_option
 from evenly.printable import printable, printable_json
 from evenly.redaction import redact_url
 
 if TYPE_CHECKING:
+    from evenly.fitting.checkpoint import Checkpoint
     from evenly.moments import GroupedMoments, Moments
-    from evenly.typing import Infinite
+    from evenly.sources import Source
 
+ARRAY_SUFFIXES = (".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc")
 Names = tuple[str, ...]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> None:
     try:
-        with evenly.make_context("evenly", arguments) as context:
+        with StderrLog(), evenly.make_context("evenly", arguments) as context:
             evenly.invoke(context)
     finally:
         sys.stdout.flush()
@@ -56,22 +60,37 @@ def _split_names(_: click.Context, __: click.Parameter, values: Names) -> Names:
     return tuple(name for value in values for name in value.split(",") if name)
 
 
+def _parse_axis(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
+    """Return the number of an axis, or its name."""
+    is_number = value is not None and value.removeprefix("-").isdecimal()
+    return int(value) if value is not None and is_number else value
+
+
 def _names_option(option: str, help_text: str) -> Callable[[Command], Command]:
     return click.option(option, multiple=True, callback=_split_names, metavar="A,B", help=help_text)
 
 
-_statistics_argument = click.argument("statistics", metavar="FILE")
-_files_argument = click.argument("files", metavar="FILE...", nargs=-1, required=True)
-_output_option = click.option(
-    "-o", "--output", metavar="OUT", required=True, help="Write this file."
+_statistics_argument = click.argument("statistics", metavar="FILE", callback=as_path)
+_files_argument = click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, callback=as_path
 )
-_quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+_output_option = click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    required=True,
+    callback=as_path,
+    help="Write this file, which may be a URL.",
+)
+_quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, callback=StderrLog.set_quiet, help="Print nothing but errors."
+)
 _feature_axis_option = click.option(
     "--feature-axis",
-    type=int,
+    callback=_parse_axis,
     metavar="AXIS",
-    help="Axis of an array that holds its columns: 1 for images N×C×H×W, -1 for N×H×W×C. "
-    "Required for three and more dimensions.",
+    help="Axis of an array that holds its columns: 1 for images N×C×H×W, -1 for N×H×W×C, or the "
+    "name of a dimension. Required for three and more dimensions.",
 )
 
 
@@ -92,8 +111,14 @@ def evenly() -> None:
 
 
 @evenly.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("-o", "--output", metavar="FILE", help="Save the statistics in this file (JSON).")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", callback=as_path)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    callback=as_path,
+    help="Save the statistics in this file (JSON), which may be a URL.",
+)
 @_names_option("--columns", "Fit only these columns. Timestamps are fitted only if named here.")
 @_names_option("--exclude", "Fit all columns except these.")
 @click.option(
@@ -104,6 +129,7 @@ def evenly() -> None:
 @click.option("--select", metavar="NAME", help="The array to fit in an NPZ, Zarr or HDF5 file.")
 @_names_option("--by", "Fit each group of rows separately, grouped by the values of these columns.")
 @_feature_axis_option
+@csv_options("--missing", "--missing-mark")
 @click.option(
     "--infinite",
     type=click.Choice(["error", "missing"]),
@@ -135,6 +161,7 @@ def evenly() -> None:
     metavar="FILE",
     help="Add sources that are not yet included to the statistics in FILE, e.g. every day.",
 )
+@storage_option
 @_quiet_option
 def fit(
     sources: Names,
@@ -144,11 +171,9 @@ def fit(
     columns: Names,
     exclude: Names,
     by: Names,
-    infinite: "Infinite",
     strict: bool,
-    threads: int | None,
     quiet: bool,
-    **options: Any,
+    **others: Any,
 ) -> None:
     """Print the exact statistics of files.
 
@@ -157,38 +182,43 @@ def fit(
     database table: 'duckdb:///x.db?table=t'. Several sources are fitted as one. Text columns
     and images that cannot be read are left out and reported.
     """
-    from evenly.fit import fit as fit_source
     from evenly.fitting.resume import open_resumed
+    from evenly.fitting.run import fit_source
     from evenly.report.progress_bar import ProgressBar
-    from evenly.sources import open_source
-    from evenly.sources.files.locate import expand_all
-    from evenly.sources.images import scan_images
+    from evenly.sources import FitOptions, open_source
+    from evenly.sources.scan import FileScan
 
-    images = scan_images(sources)
-    paths = expand_all(sources) if images is None else list(sources)
+    scan = FileScan(sources)
+    files = [] if scan.decide() == "images" else scan.tables()
     for file in (output, checkpoint, update):
-        _check_statistics(file, paths)
+        _check_statistics(file, [file.path for file in files] or sources)
     _check_output(output, list(filter(None, [checkpoint, update])))
-    source: Any = images or (list(sources) if len(sources) > 1 else sources[0])
-    options["columns"] = _parse_columns(columns, paths) or None
-    options["exclude"] = _parse_columns(exclude, paths)
-    options |= {"broken": "error" if strict else "skip", "by": _parse_by(by)}
+    arrays = bool(files) and files[0].suffix in ARRAY_SUFFIXES
+    options = FitOptions(
+        columns=_parse_columns(columns, arrays) or None,
+        exclude=_parse_columns(exclude, arrays),
+        broken="error" if strict else "skip",
+        by=_parse_by(by),
+        csv=parse_csv(others),
+        **others,
+    )
+    saved: Checkpoint | None = None
     if checkpoint or update:
-        source = open_resumed(source, checkpoint, update, infinite=infinite, **options)
-    source = open_source(source, **options)
+        source, saved = open_resumed(scan, checkpoint, update, options=options)
+    else:
+        source = open_source(scan, options)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
-        how: dict[str, Any] = {"infinite": infinite, "threads": threads, "by": options["by"]}
-        moments = fit_source(source, progress=progress, **how)
+        moments = fit_source(source, options, progress=progress, checkpoint=saved)
     _save_and_print(moments, output, quiet)
     if not quiet:
         _print_left_out(source.left_out)
-        _print_notes(getattr(source, "remarks", list)())
-        _print_resumed(source)
+        _print_notes(source, saved.files.skipped if saved else "")
 
 
 @evenly.command()
 @_statistics_argument
 @click.option("--json", "as_json", is_flag=True, help="All columns and digits, for programs.")
+@storage_option
 def show(statistics: str, as_json: bool) -> None:
     """Print a statistics file as a table."""
     from evenly.moments import load
@@ -207,7 +237,7 @@ def show(statistics: str, as_json: bool) -> None:
 
 @evenly.command()
 @_statistics_argument
-@click.argument("source")
+@click.argument("source", callback=as_path)
 @_output_option
 @click.option(
     "--inverse", is_flag=True, help="Convert normalized values back to the original ones."
@@ -232,18 +262,19 @@ def show(statistics: str, as_json: bool) -> None:
     show_default=True,
     help="How to treat rows of unknown groups; total uses the statistics of all rows.",
 )
+@csv_options("--missing-mark")
 @_feature_axis_option
+@storage_option
 @_quiet_option
 def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any) -> None:
-    """Normalize a file, and write the result to OUT.
+    """Normalize a file or a database table, and write the result to OUT.
 
     The suffix of OUT determines its format: Parquet, Arrow, CSV or NPY. Columns that the
     statistics do not have are copied. With statistics by group, each row is normalized by the
     statistics of its group. The file is read and written in chunks, and OUT is replaced only
     when it is complete.
     """
-    from evenly.apply import apply as apply_file
-    from evenly.apply import input_files
+    from evenly.apply import apply_files, scan_tables
     from evenly.moments import load
     from evenly.report.progress_bar import ProgressBar
 
@@ -251,15 +282,18 @@ def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any
         raise click.UsageError(
             "--missing cannot be used with --inverse, which keeps missing values."
         )
-    _check_output(output, [statistics, *input_files(source)])
+    csv = parse_csv(options)
+    files = scan_tables(source)
+    _check_output(output, [statistics, *(file.path for file in files)])
     moments = load(statistics)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
-        apply_file(moments, source, output, progress=progress, **options)
+        apply_files(moments, source, files, output, csv=csv, progress=progress, **options)
 
 
 @evenly.command()
 @_files_argument
 @_output_option
+@storage_option
 @_quiet_option
 def merge(files: Names, output: str, quiet: bool) -> None:
     """Add statistics files.
@@ -274,9 +308,10 @@ def merge(files: Names, output: str, quiet: bool) -> None:
 
 
 @evenly.command()
-@click.argument("whole", metavar="A")
-@click.argument("part", metavar="B")
+@click.argument("whole", metavar="A", callback=as_path)
+@click.argument("part", metavar="B", callback=as_path)
 @_output_option
+@storage_option
 @_quiet_option
 def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
     """Remove the rows of B from A.
@@ -295,36 +330,35 @@ def _parse_by(by: Names) -> str | list[str] | None:
     return None if not by else by[0] if len(by) == 1 else list(by)
 
 
-def _parse_columns(columns: Names, paths: Sequence[str]) -> tuple[str | int, ...]:
-    """Return column names, as positions if the data are an array."""
-    from evenly.sources.files.locate import suffixes_of
-
-    arrays = suffixes_of(paths[0])[0] in (".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc")
+def _parse_columns(columns: Names, arrays: bool) -> tuple[str | int, ...]:
+    """Return column names, as positions if the data are arrays."""
     return tuple(int(name) if arrays and name.isdecimal() else name for name in columns)
 
 
 def _check_statistics(output: str | None, inputs: Sequence[str]) -> None:
     """Check that statistics do not overwrite data, as in ``fit -o *.csv``."""
+    from evenly.outputs import read_start
+
     _check_output(output, inputs)
-    if output is not None and os.path.isfile(output):
-        with open(output, "rb") as file:
-            if file.read(1) not in (b"", b"{"):
-                raise click.UsageError(
-                    "Only a statistics file can be overwritten with statistics. "
-                    f"Received: -o {redact_url(output)!r}, which is not a statistics file. "
-                    "Choose another name."
-                )
+    if output is not None and read_start(output) not in (None, b"", b"{"):
+        raise click.UsageError(
+            "Only a statistics file can be overwritten with statistics. "
+            f"Received: -o {redact_url(output)!r}, which is not a statistics file. "
+            "Choose another name."
+        )
 
 
 def _check_output(output: str | None, inputs: Sequence[str]) -> None:
     """Check that the output is not also an input, before anything is read."""
     for path in inputs if output is not None else ():
+        same = path == output
         with contextlib.suppress(OSError):
-            if os.path.samefile(path, str(output)):
-                raise click.UsageError(
-                    "The output and the input must be different files. "
-                    f"Received: {redact_url(str(output))!r} as both. Choose another name after -o."
-                )
+            same = same or os.path.samefile(path, str(output))
+        if same:
+            raise click.UsageError(
+                "The output and the input must be different files. "
+                f"Received: {redact_url(str(output))!r} as both. Choose another name after -o."
+            )
 
 
 def _save_and_print(moments: "Moments | GroupedMoments", output: str | None, quiet: bool) -> None:
@@ -343,17 +377,17 @@ def _print(moments: "Moments | GroupedMoments") -> None:
     click.echo(printable(output, keep="\n"))
 
 
-def _print_notes(lines: Sequence[str]) -> None:
+def _print_notes(source: "Source", skipped: str) -> None:
+    """Print remarks on images, and which files a checkpoint already included."""
     from evenly.cli_errors import to_cli_options
+    from evenly.sources.images import ImageSource
 
-    for line in lines:
-        click.echo(printable(to_cli_options(line)), err=True)
-
-
-def _print_resumed(source: Any) -> None:
-    """Print which files a checkpoint already included, which explains a short run."""
-    if getattr(source, "before", ""):
-        click.echo(printable(source.before), err=True)
+    if isinstance(source, ImageSource):
+        first, *others = map(to_cli_options, source.remarks())
+        for line in (f"in this run: {first}" if skipped else first, *others):
+            click.echo(printable(line), err=True)
+    if skipped:
+        click.echo(printable(skipped), err=True)
 
 
 def _print_left_out(columns: dict[str, str]) -> None:

@@ -2,8 +2,10 @@
 
 import contextlib
 import io
+import logging
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -23,12 +25,46 @@ _OPTION = re.compile(
     r"(?:\[([^]]*)\]|\"([^\"]*)\"|'([^']*)'|(-?\w+))?"
 )
 
+_CSV = re.compile(r"csv=\{([^{}]*)\}")
+_CSV_OPTION = re.compile(r"'(\w+)': (\[[^]]*\]|'[^']*'|\"[^\"]*\"|\w+)")
+_TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
+
 _STRICT = {
     "broken='error'": "--strict",
     "pass broken='skip'": "omit --strict",
     "broken='skip'": "no --strict",
 }
 """Text about the option ``broken`` in messages, and its equivalent on the command line."""
+
+
+class StderrLog(logging.Handler):
+    """Print what evenly logs to stderr while a command runs, with the options of the command.
+
+    Attributes
+    ----------
+    quiet
+        Whether only errors are printed.
+    """
+
+    quiet = False
+
+    @classmethod
+    def set_quiet(cls, _: click.Context, __: click.Parameter, quiet: bool) -> bool:
+        """Set whether only errors are printed, as the callback of an option."""
+        cls.quiet = quiet
+        return quiet
+
+    def __enter__(self) -> None:
+        StderrLog.quiet = False
+        logging.getLogger("evenly").addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("evenly").removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message."""
+        if record.levelno >= (logging.ERROR if self.quiet else logging.WARNING):
+            click.echo(printable(redact(to_cli_options(record.getMessage()))), err=True)
 
 
 def run_command(command: Callable[[], None]) -> int:
@@ -88,7 +124,30 @@ def to_cli_options(message: str) -> str:
     """
     for python_text, cli_text in _STRICT.items():
         message = message.replace(python_text, cli_text)
-    return _OPTION.sub(_to_flag, message)
+    return _OPTION.sub(_to_flag, _CSV.sub(_to_csv_flags, message))
+
+
+def _to_csv_flags(csv: re.Match[str]) -> str:
+    """Return the command line form of ``csv={...}``.
+
+    >>> to_cli_options("pass csv={'decimal': ',', 'missing': ['?', 'n a']} or csv={'header': 2}.")
+    "pass --decimal , --missing-mark '?' --missing-mark 'n a' or --header 2."
+    """
+    flags = []
+    for name, value in _CSV_OPTION.findall(csv[1]):
+        if name == "missing":
+            flags += [f"--missing-mark {_quoted(text)}" for text in _TEXT.findall(value)]
+        elif name == "header" and value == "False":
+            flags.append("--no-header")
+        else:
+            flags.append(f"--{name} {_quoted(value)}")
+    return " ".join(flags) or csv[0]
+
+
+def _quoted(literal: str) -> str:
+    """Return a Python literal as a word of a shell."""
+    text = literal[1:-1] if literal[:1] in ("'", '"') else literal
+    return shlex.quote(text)
 
 
 def _to_flag(option: re.Match[str]) -> str:

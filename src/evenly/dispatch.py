@@ -4,17 +4,19 @@ If an object of a library exists, the library has been imported. So libraries ar
 `sys.modules`, or by the module of the class of the object.
 """
 
+import os
 import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 
 from evenly.errors import format_names
+from evenly.typing import Path
 
 _ENGINES = {"dask": "dask", "distributed": "dask", "pyspark": "spark", "ray": "ray"}
 """Top-level package of the class of a collection -> module in `evenly.engines`."""
@@ -84,6 +86,25 @@ def is_instance(x: Any, module: str, *classes: str) -> bool:
     )
 
 
+def is_dict_of_columns(x: Any) -> bool:
+    """Return whether an object is a dict of equally long one-dimensional columns.
+
+    >>> is_dict_of_columns({"a": [1, 2], "b": ["x", None]})
+    True
+    >>> is_dict_of_columns({"a": [1, 2], "b": [1]})
+    False
+    """
+    if not isinstance(x, Mapping) or not x:
+        return False
+    return all(map(_is_column, x.values())) and len({len(column) for column in x.values()}) == 1
+
+
+def _is_column(x: Any) -> bool:
+    if isinstance(x, list | tuple | range):
+        return not any(hasattr(value, "__len__") and not isinstance(value, str) for value in x)
+    return is_series(x) or len(getattr(x, "shape", ())) == 1
+
+
 def is_array(x: Any) -> bool:
     """Return whether an object is a number, or supports one of the array protocols."""
     scalars = (bool, int, float, complex, np.generic, range, array)
@@ -92,9 +113,65 @@ def is_array(x: Any) -> bool:
     )
 
 
+def is_path(x: Any) -> TypeGuard[Path]:
+    """Return whether an object is a path."""
+    return isinstance(x, str | os.PathLike)
+
+
+def is_list_of(x: Any, matches: Callable[[Any], bool]) -> bool:
+    """Return whether an object is a list or tuple, not empty, of matching items."""
+    return isinstance(x, list | tuple) and bool(x) and all(map(matches, x))
+
+
+def is_pillow_image(x: Any) -> bool:
+    """Return whether an object is a Pillow image."""
+    return is_instance(x, "PIL.Image", "Image")
+
+
+def stored_library(x: Any) -> Literal["zarr", "hdf5", "xarray"] | None:
+    """Return the library of a chunked array, or of a group of arrays, in a store; or None."""
+    if is_instance(x, "zarr", "Array", "Group"):
+        return "zarr"
+    if is_instance(x, "h5py", "Dataset", "Group"):
+        return "hdf5"
+    return "xarray" if is_instance(x, "xarray", "DataArray", "Dataset") else None
+
+
+def is_stored(x: Any) -> bool:
+    """Return whether an object is an array or a group of arrays in a store."""
+    return stored_library(x) is not None
+
+
+def is_frame(x: Any) -> bool:
+    """Return whether an object is a data frame, or a column of Arrow data."""
+    return (
+        hasattr(x, "__arrow_c_stream__")
+        or hasattr(x, "__arrow_c_array__")
+        or is_instance(x, "pandas", "DataFrame", "Series")
+        or is_instance(x, "polars", "LazyFrame")
+        or is_instance(x, "pyarrow.dataset", "Dataset")
+        or has_record_batches(x)
+    )
+
+
+def has_record_batches(x: Any) -> bool:
+    """Return whether x yields batches: a PyArrow reader, a Flight stream, an ADBC cursor."""
+    return (
+        is_instance(x, "pyarrow", "RecordBatchReader")
+        or (hasattr(x, "read_chunk") and hasattr(x, "to_reader"))
+        or hasattr(x, "fetch_record_batch")
+    )
+
+
+def is_hugging_face_dataset(x: Any) -> bool:
+    """Return whether an object is a Hugging Face Dataset or IterableDataset."""
+    return is_instance(x, "datasets", "Dataset", "IterableDataset")
+
+
 def is_open_file(x: Any) -> bool:
-    """Return whether an object is an open file, also of fsspec or in memory."""
-    return hasattr(x, "read") and hasattr(x, "readline")
+    """Return whether an object is an open file, also of fsspec or in memory, or bytes."""
+    is_file = hasattr(x, "read") and hasattr(x, "readline")
+    return is_file or isinstance(x, bytes | bytearray | memoryview)
 
 
 def is_dbapi_cursor(x: Any) -> bool:
@@ -103,7 +180,9 @@ def is_dbapi_cursor(x: Any) -> bool:
 
 
 def is_list_of_numbers(x: Any) -> bool:
-    """Return whether a list, or a nested list, holds scalars rather than arrays."""
+    """Return whether an object is a list or nested list of scalars rather than arrays."""
+    if not isinstance(x, list | tuple) or not x:
+        return False
     first = x[0]
     while isinstance(first, list | tuple) and first:
         first = first[0]

@@ -2,20 +2,30 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any, TypedDict, Unpack, overload
+from typing import TypedDict, Unpack, overload
 
 from evenly.dispatch import engine_of
-from evenly.engines.options import FitOptions, check_distributable
+from evenly.engines.options import check_distributable
 from evenly.errors import DataError, without_context
+from evenly.fitting.checkpoint import Checkpoint
 from evenly.fitting.resume import open_resumed
-from evenly.fitting.resumed_images import ResumedImageSource
-from evenly.fitting.run import finalize, run_fit
+from evenly.fitting.run import fit_source
 from evenly.moments import GroupedMoments, Moments
 from evenly.printable import printable
 from evenly.progress import Progress
-from evenly.sources import open_source
+from evenly.sources import FitOptions, Source, open_source
 from evenly.sources.images import ImageSource
-from evenly.typing import Broken, Columns, FeatureAxis, GroupBy, ImageMode, Infinite, Path
+from evenly.typing import (
+    Broken,
+    Columns,
+    CsvOptions,
+    FeatureAxis,
+    GroupBy,
+    ImageMode,
+    Infinite,
+    Path,
+    StorageOptions,
+)
 
 _log = logging.getLogger("evenly")
 
@@ -35,6 +45,8 @@ class FitKeywords(TypedDict, total=False):
     progress: Callable[[Progress], object] | None
     checkpoint: Path | None
     update: Path | None
+    csv: CsvOptions | None
+    storage_options: StorageOptions | None
 
 
 @overload
@@ -58,6 +70,8 @@ def fit(
     by: GroupBy | None = None,
     checkpoint: Path | None = None,
     update: Path | None = None,
+    csv: CsvOptions | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Moments | GroupedMoments:
     """Compute the exact moments of all rows of a source.
 
@@ -93,7 +107,10 @@ def fit(
         Names or positions of the columns not to fit.
     weights
         One finite, nonnegative number per row, as an array over all rows; or the name of the
-        column of weights, which is then not fitted. A weight of 2 equals the row twice.
+        column of weights, which is then not fitted. A weight of 2 equals the row twice. For an
+        array of several dimensions also weights along some axes, repeated along the others:
+        a dict of weights by the name or number of the axis, an xarray DataArray, or an array
+        whose lengths are those of the axes or 1.
     select
         The part of each batch to fit: an index into ``(x, y)``, a key of a dict, or a tuple of
         these for nested batches (``()`` for an entire list of tensors); or the array in an
@@ -134,6 +151,13 @@ def fit(
     update
         Like ``checkpoint``, but the source is only the files that may be new: choose it for
         daily jobs. The result is the moments of all files that were ever added.
+    csv
+        How CSV files are written, where that is not detected: a dict with any of the options
+        ``delimiter``, ``decimal``, ``thousands``, ``missing``, ``encoding``, ``comment`` and
+        ``header``; see `evenly.typing.CsvOptions`.
+    storage_options
+        The options of the file systems of URLs, such as keys and endpoints, as fsspec takes
+        them: ``{"anon": True}``. They are not stored in statistics or checkpoints.
 
     Returns
     -------
@@ -175,28 +199,40 @@ def fit(
         raise DataError(
             f"threads must be 1 or more. Received: {threads}. Omit it to use the default."
         )
-    read_options: dict[str, Any] = {
-        "columns": columns,
-        "exclude": exclude,
-        "weights": weights,
-        "select": select,
-        "feature_axis": feature_axis,
-        "mode": mode,
-        "broken": broken,
-        "by": by,
-    }
-    given = source
+    options = FitOptions(
+        columns=columns,
+        exclude=exclude,
+        weights=weights,
+        select=select,
+        feature_axis=feature_axis,
+        mode=mode,
+        broken=broken,
+        by=by,
+        csv=csv,
+        storage_options=storage_options,
+        infinite=infinite,
+        threads=threads,
+    )
     if checkpoint is not None or update is not None:
-        source = open_resumed(source, checkpoint, update, infinite=infinite, **read_options)
+        remaining = open_resumed(source, checkpoint, update, options=options)
+        return _fit_local(*remaining, options, progress)
     engine = engine_of(source)
     if engine is not None:
-        check_distributable(weights, progress, by)
-        options = FitOptions(**read_options, infinite=infinite, threads=threads)
+        check_distributable(options, progress)
         return engine.fit(source, options)  # type: ignore[no-any-return]
-    opened = open_source(source, **read_options)
-    moments: Moments | GroupedMoments = run_fit(opened, infinite, threads, by=by, progress=progress)
-    caller_opened = opened is given  # then the caller (the CLI) reports warnings
-    if isinstance(opened, ImageSource | ResumedImageSource) and not caller_opened:
-        for warning in opened.summary.warnings():
-            _log.warning("%s: %s", printable(opened.description), printable(warning))
-    return finalize(moments, opened.left_out, opened.description)
+    return _fit_local(open_source(source, options), None, options, progress)
+
+
+def _fit_local(
+    source: Source,
+    checkpoint: Checkpoint | None,
+    options: FitOptions,
+    progress: Callable[[Progress], object] | None,
+) -> Moments | GroupedMoments:
+    """Fit a source that this process reads, and log what was odd about its images."""
+    moments = fit_source(source, options, progress=progress, checkpoint=checkpoint)
+    if isinstance(source, ImageSource):
+        description = source.description if checkpoint is None else checkpoint.files.description
+        for warning in source.summary.warnings():
+            _log.warning("%s: %s", printable(description), printable(warning))
+    return moments

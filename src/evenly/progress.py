@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from evenly.block import Block
-from evenly.sources import Source
 
 
 @dataclass(slots=True, frozen=True)
@@ -30,12 +29,10 @@ class Progress:
 
 
 def make_reporter(
-    progress: Callable[[Progress], object] | None, source: Source
+    progress: Callable[[Progress], object], total_rows: int | None, total_bytes: int | None
 ) -> Callable[[Block], None]:
     """Return a thread-safe function that reports each block to `progress`."""
-    if progress is None:
-        return lambda block: None
-    current = Progress(0, source.rows, 0, source.nbytes, "")
+    current = Progress(0, total_rows, 0, total_bytes, "")
     lock = threading.Lock()
 
     def report(block: Block) -> None:

@@ -1,7 +1,7 @@
 """Types for annotations: named options, and protocols for arguments and results."""
 
 import os
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar
 
 import numpy as np
@@ -29,6 +29,42 @@ Columns: TypeAlias = ColumnName | Iterable[ColumnName]
 GroupBy: TypeAlias = str | int | Sized
 """The names of key columns, the part of a batch that has the keys, or one key per row."""
 Path: TypeAlias = str | os.PathLike[str]
+StorageOptions: TypeAlias = Mapping[str, object]
+"""Options of the file system of a URL, as fsspec takes them."""
+
+
+class CsvOptions(TypedDict, total=False):
+    """How CSV files are written, for ``csv=``. What is omitted is detected.
+
+    Attributes
+    ----------
+    delimiter
+        The character between fields.
+    decimal
+        The decimal mark, ``"."`` or ``","``.
+    thousands
+        The character between groups of digits, such as ``","`` in 1,234.5.
+    missing
+        Fields that mean a missing value, in addition to empty ones, NA, NaN and null. A number
+        such as -999 also stands for -999.0.
+    encoding
+        The encoding of the text, such as ``"latin-1"``. UTF-8 by default.
+    comment
+        The text that begins a comment, up to the end of the line.
+    header
+        True. False if the first line is a row; columns are then named by position, "0", "1", ….
+        A number of lines to skip before the header. Or the names of all columns of a file that
+        has no header.
+    """
+
+    delimiter: str
+    decimal: str
+    thousands: str
+    missing: Sequence[str | float] | str
+    encoding: str
+    comment: str
+    header: bool | int | Sequence[str]
+
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 

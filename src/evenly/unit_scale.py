@@ -51,7 +51,7 @@ def unit_scale(moments: "Moments", *, correction: int = 0) -> UnitScale:
     exact_correction = exact_stats.as_correction(correction)
     means, stds = [], []
     with _core.ExactMode():
-        for count, total, squares in moments._sums():
+        for count, total, squares in moments.exact_sums():
             n, e = count
             means.append(exact_stats.mean((n * white, e), total) if n else float("nan"))
             ratio = exact_stats.variance_ratio(count, total, squares, exact_correction)

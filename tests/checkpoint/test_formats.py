@@ -1,5 +1,6 @@
 """Every kind of file goes on after every death, with every bit."""
 
+import json
 import os
 
 import numpy as np
@@ -188,3 +189,41 @@ def test_files_from_elsewhere_go_on_too(columns, tmp_path, monkeypatch):
     with pytest.raises(evenly.SourceError, match=r"memory://\S*days/2.csv', then"):
         evenly.fit("memory://days/*.csv", checkpoint=state)
     memory.rm("/days", recursive=True)
+
+
+CSV_TEXT = "a;b\n1,5;2\n2,5;?\n"
+CSV_OPTIONS = {"decimal": ",", "missing": ["?"], "header": 0}
+
+
+def test_csv_options_are_recorded_and_must_stay_the_same(tmp_path):
+    state, path = tmp_path / "state.json", tmp_path / "1.csv"
+    path.write_text(CSV_TEXT)
+    first = evenly.fit(path, checkpoint=state, csv=CSV_OPTIONS)
+    assert json.loads(state.read_text())["options"]["csv"] == {"decimal": ",", "missing": ["?"]}
+    (tmp_path / "2.csv").write_text(CSV_TEXT)
+    again = evenly.fit([path, tmp_path / "2.csv"], checkpoint=state, csv=CSV_OPTIONS)
+    assert again == first + first
+    for other in (None, {"decimal": ","}, {**CSV_OPTIONS, "missing": ["?", "-"]}):
+        with pytest.raises(evenly.DataError, match="resumed with the options that it was started"):
+            evenly.fit([path, tmp_path / "2.csv"], checkpoint=state, csv=other)
+
+
+def test_checkpoint_without_csv_options_has_no_key_for_them(tmp_path):
+    path, state = tmp_path / "1.csv", tmp_path / "state.json"
+    path.write_text("a\n1\n2\n")
+    evenly.fit(path, checkpoint=state, csv={"header": True})
+    assert "csv" not in json.loads(state.read_text())["options"]
+    with pytest.raises(evenly.DataError, match=r"Received: csv=\{'decimal': ','\}; .*with no csv="):
+        evenly.fit(path, checkpoint=state, csv={"decimal": ","})
+
+
+@pytest.mark.parametrize("csv", [3, {}, {"decimals": ","}, {"missing": [[1]]}])
+def test_invalid_csv_options_in_a_checkpoint_are_rejected(tmp_path, csv):
+    path, state = tmp_path / "1.csv", tmp_path / "state.json"
+    path.write_text(CSV_TEXT)
+    evenly.fit(path, checkpoint=state, csv=CSV_OPTIONS)
+    document = json.loads(state.read_text())
+    document["options"]["csv"] = csv
+    state.write_text(json.dumps(document))
+    with pytest.raises(evenly.StatisticsFileError, match="the option 'csv' must"):
+        evenly.fit(path, checkpoint=state, csv=CSV_OPTIONS)

@@ -14,7 +14,6 @@ from assertions import same
 from csv_files import ledger, refused
 from evenly.checkpoint.signals import InterruptRequest
 from evenly.cli import main
-from evenly.fitting.resume import open_resumed
 from evenly.sources.images import source as image_source
 from image_files import collection, encoded, noise, write_folder, write_tar, write_zip
 from simulated_crash import lives, raising, save_everywhere
@@ -401,11 +400,15 @@ def test_the_output_is_that_of_one_run(photos, state, tmp_path, capsys):
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 
 
-def test_who_opens_it_asks_for_what_is_odd(photos, state, caplog):
+def test_images_that_cannot_be_read_are_logged_only_by_the_python_function(
+    photos, state, caplog, capsys
+):
     (photos / "broken.jpg").write_bytes(b"")
-    options = {"columns": None, "exclude": (), "weights": None, "select": None, "by": None}
-    source = open_resumed(photos, state, **options, feature_axis=-1, mode="RGB", broken="skip")
+    line = f"skipped: 1 of 5 images ({photos}/broken.jpg: it is empty)"
     with caplog.at_level(logging.WARNING, "evenly"):
-        evenly.fit(source)
+        assert main(["fit", str(photos), "--checkpoint", str(state)]) == 0
     assert caplog.messages == []
-    assert source.summary.broken == 1
+    assert line in capsys.readouterr().err.splitlines()
+    with caplog.at_level(logging.WARNING, "evenly"):
+        evenly.fit(photos, checkpoint=state.with_name("other.json"))
+    assert caplog.messages == [f"{photos}: {line}"]

@@ -259,6 +259,18 @@ def test_a_checkpoint_that_claims_too_many_rows_is_refused(days, state):
     assert "2.csv', with 2 rows, of which the checkpoint has read 3." in message
 
 
+def test_checkpoint_whose_groups_are_not_those_of_its_options_is_refused(tmp_path, state):
+    path = tmp_path / "x.csv"
+    path.write_text("k,x\na,1\nb,2\n")
+    evenly.fit(path, by="k", update=state)
+    state.write_text(state.read_text().replace('"by": "k", "columns"', '"by": null, "columns"'))
+    assert refused(evenly.SourceError, path, update=state) == (
+        "The moments and the options of a checkpoint must have the same key columns. Received: "
+        f"'{state}', with moments by 'k' and options with by=None. The file was edited: restore "
+        "it, or start another checkpoint."
+    )
+
+
 def test_a_checkpoint_in_no_folder_is_known_before_anything_is_read(days, tmp_path):
     path = tmp_path / "absent" / "state.json"
     message = refused(evenly.SourceError, days, checkpoint=path, progress=pytest.fail)

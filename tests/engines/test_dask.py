@@ -19,9 +19,9 @@ import evenly
 from evenly.dispatch import engine_of
 from evenly.engines import partition
 from evenly.engines.dask import project
-from evenly.engines.options import FitOptions
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError
 from evenly.fitting import run
+from evenly.sources import FitOptions
 from strategies import arrays, splits
 
 
@@ -192,9 +192,9 @@ def test_tasks_use_one_thread_by_default(monkeypatch):
     """Dask already runs one task per core."""
     seen = []
 
-    def recording_fit(source, infinite, threads, by):
-        seen.append(threads)
-        return run.run_fit(source, infinite, threads, by=by)
+    def recording_fit(source, options):
+        seen.append(options.threads)
+        return run.run_fit(source, options)
 
     monkeypatch.setattr(partition, "run_fit", recording_fit)
     evenly.fit(da.ones((4, 2)))

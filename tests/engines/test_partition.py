@@ -8,8 +8,9 @@ import pytest
 
 import evenly
 from evenly.engines.dask_array import concat_columns
-from evenly.engines.partition import FitOptions, finalize_partials, fit_partition, merge_partials
+from evenly.engines.partition import finalize_partials, fit_partition, merge_partials
 from evenly.errors import ColumnError, DataError
+from evenly.sources import FitOptions
 
 
 def fit_and_merge(*parts, **options):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import evenly
+from evenly.sources import ReadOptions, open_source
 from evenly.sources import arrays as array_file
-from evenly.sources import open_source
 from strategies import DTYPES, arrays, in_layout
 
 
@@ -69,7 +69,7 @@ def test_block_size_does_not_change_result(monkeypatch, axis, size):
 def test_blocks_are_views():
     x = np.ones((10, 3))
     for options in [{}, {"columns": [0, 1]}, {"columns": [2]}]:
-        (block,) = open_source(x, **options).blocks()
+        (block,) = open_source(x, ReadOptions(**options)).blocks()
         assert np.shares_memory(block.data, x)
 
 

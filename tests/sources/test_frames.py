@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evenly
-from evenly.sources import open_source
+from evenly.sources import ReadOptions, open_source
 
 DAY = datetime.date(1970, 1, 11)
 TIME = datetime.datetime(1970, 1, 1, 0, 0, 7)
@@ -226,7 +226,9 @@ def test_unknown_exclude_and_weights_are_rejected():
 
 
 def test_excluded_columns_are_not_left_out():
-    source = open_source(pa.table({"a": [1.0], "b": [1.0], "t": ["x"]}), exclude=["b", "t"])
+    source = open_source(
+        pa.table({"a": [1.0], "b": [1.0], "t": ["x"]}), ReadOptions(exclude=["b", "t"])
+    )
     assert source.left_out == {}
 
 

@@ -92,10 +92,22 @@ def test_missing_package_is_named():
     with pytest.raises(evenly.MissingExtraError) as caught, decode_errors("s3://b/x.csv"):
         raise ImportError("Install s3fs to access S3", name="s3fs")
     assert str(caught.value) == (
-        "Reading s3://b/x.csv needs a package that cannot be imported: Install s3fs to access S3. "
+        "Opening s3://b/x.csv needs a package that cannot be imported: Install s3fs to access S3. "
         "Install it."
     )
     assert caught.value.name == "s3fs"
+
+
+@pytest.mark.parametrize(
+    ("module", "package"), [("s3fs", "s3fs"), ("smbclient.path", "smbprotocol")]
+)
+def test_missing_package_is_the_one_of_the_cause(module, package):
+    with pytest.raises(evenly.MissingExtraError) as caught, decode_errors("s3://b/x.csv"):
+        raise ImportError("Install it") from ModuleNotFoundError("No module", name=module)
+    assert str(caught.value) == (
+        f"Opening s3://b/x.csv needs the package {package}. It is not installed. "
+        f"Run: pip install {package}"
+    )
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ from PIL import Image
 
 import evenly
 from evenly.cli import main
-from evenly.sources.files.locate import suffixes_of
-from evenly.sources.images.scan import file_kind
+from evenly.sources.files.file_ref import file_kind, suffixes_of
 from evenly.sources.urls import is_pattern, with_path, without_caches
 from http_server import serving
 

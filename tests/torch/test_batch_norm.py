@@ -5,6 +5,7 @@ import inspect
 import io
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -113,6 +114,38 @@ def test_single_value_per_channel_raises_torchs_error() -> None:
         et.BatchNorm1d(3)(torch.zeros(1, 3))
     with pytest.raises(ValueError, match=r"got input size torch.Size\(\[1, 3, 1, 1\]\)"):
         et.BatchNorm2d(3)(torch.zeros(1, 3, 1, 1))
+
+
+ONE_ROW = "Expected more than 1 value per channel when training, got input size torch.Size([1, 3])"
+
+
+@pytest.mark.parametrize("layer_class", [et.BatchNorm1d, et.LazyBatchNorm1d, et.SyncBatchNorm])
+def test_error_for_one_row_says_how_to_allow_it(layer_class: Any) -> None:
+    layer = layer_class() if layer_class is et.LazyBatchNorm1d else layer_class(3)
+    with pytest.raises(DataError) as caught:
+        layer(torch.zeros(1, 3))
+    assert str(caught.value) == (
+        f'{ONE_ROW}. Set single="running" in the constructor or as layer.single = "running" to '
+        "normalize such a batch with the running statistics, or drop it with drop_last=True in the "
+        "DataLoader."
+    )
+    layer.single = "running"
+    assert torch.equal(layer(torch.zeros(1, 3)), layer.eval()(torch.zeros(1, 3)))
+
+
+@pytest.mark.parametrize("options", [{}, {"single": "running"}, {"virtual_batch_size": 2}])
+def test_error_for_one_row_without_running_statistics(options: dict[str, Any]) -> None:
+    layer = et.BatchNorm1d(3, track_running_stats=False, **options)
+    with pytest.raises(DataError) as caught:
+        layer(torch.zeros(1, 3))
+    assert str(caught.value) == (
+        f"{ONE_ROW}. Pass larger batches: the layer has no running statistics to use instead."
+    )
+
+
+def test_error_of_function_for_one_row() -> None:
+    with pytest.raises(DataError, match=r"training=False to use the running statistics\.$"):
+        et.functional.batch_norm(torch.zeros(1, 3), None, None, training=True)
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (0, 3, 5), (4, 3, 0)], ids=str)
@@ -268,7 +301,7 @@ def test_virtual_batch_size_of_one_raises() -> None:
 
 
 def test_repr_lists_changed_options() -> None:
-    assert repr(et.BatchNorm1d(3)) == repr(nn.BatchNorm1d(3))
+    assert repr(et.BatchNorm1d(3)) == f"evenly.torch.{nn.BatchNorm1d(3)!r}"
     assert repr(et.BatchNorm1d(3, update="step").freeze()).endswith("update='step', frozen=True)")
 
 

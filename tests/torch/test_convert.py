@@ -144,6 +144,71 @@ def test_convert_warns_about_subclasses_and_skips_them() -> None:
     assert [type(layer) for layer in model] == classes
 
 
+def test_report_names_the_changed_layers() -> None:
+    shared = nn.BatchNorm2d(4)
+    block = nn.Sequential(shared, Activated(4), BatchNorm1d(4))
+    model = nn.Sequential(block, nn.LazyBatchNorm1d(), shared, nn.SyncBatchNorm(4))
+    with pytest.warns(UserWarning, match="were not converted"):
+        result, report = convert(model, report=True)
+    assert result is model
+    expected = {"0.0": "BatchNorm2d", "1": "LazyBatchNorm1d", "3": "SyncBatchNorm"}
+    assert report.changed == expected
+    assert len(report) == 3
+    assert report.skipped == {"0.1": "Activated"}
+    assert str(report) == (
+        "3 batch norms were converted to evenly's classes: '0.0', '1', '3'. "
+        "Not converted, because of their classes: '0.1 (Activated)'."
+    )
+
+
+def test_report_of_a_layer_of_a_parametrized_one_and_of_none() -> None:
+    layer = nn.BatchNorm1d(4)
+    parametrize.register_parametrization(layer, "weight", Doubled())
+    _, report = convert(layer, report=True)
+    assert report.changed == {"": "BatchNorm1d"}
+    assert str(report) == "1 batch norm was converted to evenly's class: 'the model'."
+    _, again = convert(layer, report=True)
+    assert (len(again), str(again)) == (0, "No batch norm was converted to evenly's classes.")
+    assert again, "a report must be true, also without changed layers"
+
+
+def test_report_of_conversion_to_torch_names_lost_options() -> None:
+    model = convert(network(), non_finite="skip", update="step")
+    with pytest.warns(UserWarning, match="lose theirs in training"):
+        _, report = convert(model, to="torch", report=True)
+    assert report.lost == {"1": ["non_finite", "update"]}
+    assert str(report) == "1 batch norm was converted to torch's class: '1'."
+
+
+def test_convert_logs_the_report(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="evenly"):
+        convert(network())
+    assert caplog.messages == ["1 batch norm was converted to evenly's class: '1'."]
+
+
+def test_print_shows_converted_layers_as_evenlys() -> None:
+    model = network()
+    before = str(model)
+    convert(model)
+    assert str(model) == before.replace("BatchNorm1d", "evenly.torch.BatchNorm1d")
+    parametrize.register_parametrization(model[1], "weight", Doubled())
+    assert repr(model[1]).startswith("evenly.torch.ParametrizedBatchNorm1d(")
+    assert str(convert(network(), to="torch")) == before
+
+    class Own(BatchNorm1d):
+        pass
+
+    assert repr(Own(4)).startswith("Own(4, ")
+
+
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm`:FutureWarning")
+def test_convert_keeps_weight_norm_by_a_hook() -> None:
+    layer = torch.nn.utils.weight_norm(nn.BatchNorm1d(4))
+    nn.init.normal_(layer.weight_g, generator=torch.Generator().manual_seed(0))
+    expected = layer(batch())
+    torch.testing.assert_close(convert(layer)(batch()), expected)
+
+
 def test_convert_sets_options_on_converted_layers() -> None:
     model = nn.Sequential(nn.BatchNorm1d(4), BatchNorm1d(4))
     convert(model, non_finite="skip", single="running")

@@ -230,6 +230,14 @@ class _Normalized(torch.utils.data.Dataset):
         return self.layer(ROWS[row : row + 1])[0]
 
 
+def test_fit_reads_csv_with_options(tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "x.csv").write_text("a;b\n1,5;?\n3,5;2\n")
+    csv = {"decimal": ",", "missing": ["?"]}
+    layer = Normalize.fit(tmp_path / "x.csv", csv=csv, feature_axis=-1)
+    assert layer.moments == evenly.fit(tmp_path / "x.csv", csv=csv)
+
+
 def test_fit_from_moments_and_freeze_check_statistics():
     with pytest.raises(
         DataError, match=r"at least one value per column. Received: no value in column 1"

@@ -13,7 +13,7 @@ from evenly.checkpoint.errors import (
 )
 from evenly.checkpoint.relative_paths import PathMapper
 from evenly.sources.files.fingerprint import Fingerprint, fingerprint
-from evenly.sources.files.locate import FileList, is_url
+from evenly.sources.urls import is_url
 from evenly.statistics_file import FileRecord
 
 Rule = Literal["checkpoint", "update"]
@@ -85,7 +85,9 @@ def compare(
     if outside := [file for file in incomplete if not names.is_below(file.path)]:
         raise incomplete_error(outside, names, checkpoint)
     unfinished = {file.path: names.path(file.path) for file in incomplete}
-    paths, files, skipped = FileList(), [], 0
+    paths: list[str] = []
+    files: list[FileRecord] = []
+    skipped = 0
     missing_by_identity = {_identity(file): file for file in missing}
     for stored, path in (unfinished | given_paths).items():
         now, file = fingerprint_of(path), known.get(stored)

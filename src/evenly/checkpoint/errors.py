@@ -3,13 +3,14 @@
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from evenly.checkpoint.relative_paths import PathMapper
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
 from evenly.redaction import redact_url
 from evenly.sources.files.fingerprint import Fingerprint
 from evenly.statistics_file import FileRecord
+from evenly.typing import Path
 
 _MAX_LISTED = 3
 """Files named in a message; the others are counted."""
@@ -114,7 +115,7 @@ def truncated_error(label: str, rows: int, already_read: int) -> SourceError:
     )
 
 
-def option_error(key: str, now: Any, then: Any, checkpoint: str) -> DataError:
+def option_error(key: str, now: object, then: object, checkpoint: str) -> DataError:
     """Return the error for an option that differs from that of the rows read before."""
     return DataError(
         "A fit must be resumed with the options that it was started with. Received: "
@@ -149,7 +150,16 @@ def no_manifest_error(checkpoint: str) -> SourceError:
     )
 
 
-def not_files_error(source: Any, option: str) -> UnsupportedTypeError:
+def contradictory_error(checkpoint: str, stored: object, option: object) -> SourceError:
+    """Return the error for a checkpoint whose groups are not those of its options."""
+    return SourceError(
+        "The moments and the options of a checkpoint must have the same key columns. Received: "
+        f"{checkpoint!r}, with moments by {stored!r} and options with by={option!r}. The file was "
+        "edited: restore it, or start another checkpoint."
+    )
+
+
+def not_files_error(source: object, option: str) -> UnsupportedTypeError:
     """Return the error for a source that is not a file or a list of files."""
     return UnsupportedTypeError(
         f"{option}= records files: a source must be a path, a pattern, a folder, or a "
@@ -175,7 +185,7 @@ def no_fingerprint_error(path: str, option: str) -> UnsupportedTypeError:
     )
 
 
-def both_given_error(checkpoint: Any, update: Any) -> DataError:
+def both_given_error(checkpoint: Path, update: Path) -> DataError:
     """Return the error for ``checkpoint=`` together with ``update=``."""
     return DataError(
         "A fit has either a checkpoint= or an update=. Received: "
@@ -188,7 +198,7 @@ def _and_more(files: Sequence[FileRecord]) -> str:
     return f", and {len(files) - _MAX_LISTED:,} more" if len(files) > _MAX_LISTED else ""
 
 
-def _format_option(key: str, value: Any) -> str:
+def _format_option(key: str, value: object) -> str:
     return f"no {key}=" if value in (None, []) else f"{key}={value!r}"
 
 

@@ -5,15 +5,28 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import TypedDict, Unpack
 
 from evenly.checkpoint.diff import FileDiff
 from evenly.checkpoint.errors import Change, changed_error
+from evenly.sources.files.file_ref import is_archive
 from evenly.sources.files.fingerprint import Watch
-from evenly.sources.files.locate import is_url
-from evenly.sources.images import ImageFile, ImageScan, is_archive, iter_images
-from evenly.sources.images.image_file import read_file
+from evenly.sources.images import ImageFile
+from evenly.sources.images.archives import iter_archive
+from evenly.sources.images.image_file import from_path, read_file
+from evenly.sources.scan import FileScan
+from evenly.sources.urls import is_url
 from evenly.statistics_file import FileRecord
+
+
+class _Changes(TypedDict, total=False):
+    """Fields of a `FileRecord` that change while its file is read."""
+
+    bytes: int | None
+    modified: int | str | None
+    rows: int
+    complete: bool
+    members: int
 
 
 class ImagePositions:
@@ -27,7 +40,7 @@ class ImagePositions:
     ----------
     diff
         The files to read, and their records in the manifest.
-    listing
+    scan
         The scan that returned the files.
     checkpoint
         The path of the checkpoint, for messages.
@@ -39,8 +52,8 @@ class ImagePositions:
         broken.)
     """
 
-    def __init__(self, diff: FileDiff, listing: ImageScan, checkpoint: str) -> None:
-        self.listing = listing
+    def __init__(self, diff: FileDiff, scan: FileScan, checkpoint: str) -> None:
+        self._scan = scan
         self.changed: dict[str, Change] = {}
         self._checkpoint = checkpoint
         self._watch = Watch()
@@ -60,19 +73,21 @@ class ImagePositions:
         """Yield the images that are not included, and those that could not be read before."""
         for path, file in self._files.items():
             if is_archive(path):
-                self._open_archive(path)
-            images = iter_images(path, self.listing.passed_over, check=False)
-            if not is_archive(path):
-                read = partial(self._read_image, path)
-                yield from (
-                    images if is_url(path) else (image._replace(read=read) for image in images)
-                )
+                yield from self._archived_images(path, file.members)
                 continue
-            for number, image in enumerate(islice(images, file.members, None), file.members):
-                self._update_record(path, members=number + 1)
-                yield image
-            self._update_record(path, members=0, complete=True)
-            self._ended.append(path)
+            image = from_path(path)
+            read = image.read if is_url(path) else partial(self._read_image, path)
+            yield image._replace(read=read)
+
+    def _archived_images(self, path: str, members: int) -> Iterator[ImageFile]:
+        """Yield the images in an archive after the members that are included."""
+        self._open_archive(path)
+        images = iter_archive(path, self._scan.skipped, check=False)
+        for number, image in enumerate(islice(images, members, None), members):
+            self._update_record(path, members=number + 1)
+            yield image
+        self._update_record(path, members=0, complete=True)
+        self._ended.append(path)
 
     def _open_archive(self, path: str) -> None:
         """Record the fingerprint of an archive before it is opened.
@@ -97,7 +112,7 @@ class ImagePositions:
         self._update_record(path, bytes=now.bytes, modified=now.modified)
         return content
 
-    def _update_record(self, path: str, **changes: Any) -> None:
+    def _update_record(self, path: str, **changes: Unpack[_Changes]) -> None:
         self._files[path] = self._files[path]._replace(**changes)
 
     def count(self, image: ImageFile, rows: int) -> None:

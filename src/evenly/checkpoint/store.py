@@ -8,7 +8,9 @@ from typing import Any
 from evenly.checkpoint import errors
 from evenly.checkpoint.lock import Lock
 from evenly.moments import GroupedMoments, Moments, load_with_manifest
-from evenly.sources.selection import Field, parse_selection
+from evenly.moments.base import MomentsBase
+from evenly.sources import FitOptions
+from evenly.sources.selection import Field
 from evenly.statistics_file import FileRecord, Manifest
 from evenly.system.temporary import remove_stale_temp_files
 from evenly.typing import FeatureAxis
@@ -26,7 +28,9 @@ class CheckpointStore:
     path
         The path of the statistics file, which need not exist yet.
     options
-        The options of the fit by name; they must equal those of the first run.
+        The options of the fit; they must equal those of the first run.
+    images
+        Whether the files are images.
 
     Attributes
     ----------
@@ -38,9 +42,13 @@ class CheckpointStore:
         All columns of the files; None when they have no names.
     """
 
-    def __init__(self, path: str, options: dict[str, Any]) -> None:
+    moments: Moments | GroupedMoments
+    files: dict[str, FileRecord]
+    fields: tuple[tuple[str, str], ...] | None
+
+    def __init__(self, path: str, options: FitOptions, *, images: bool) -> None:
         self.path = path
-        self._options = fingerprint_options(options)
+        self._options = fingerprint_options(options, images=images)
         self._lock = Lock(path)
         remove_stale_temp_files(Path(os.path.realpath(path)))
         try:
@@ -51,13 +59,16 @@ class CheckpointStore:
         self.files = {file.path: file for file in manifest.files}
         self.fields = manifest.fields
 
-    def _load(self) -> tuple[Any, Manifest]:
+    def _load(self) -> tuple[Moments | GroupedMoments, Manifest]:
         """Return the content of the file, or empty moments if it does not exist yet."""
         if not os.path.lexists(self.path):
             return self._empty_moments(), Manifest(options=self._options)
         moments, manifest = load_with_manifest(self.path)
         if manifest is None:
             raise errors.no_manifest_error(self.path)
+        stored, option = getattr(moments, "by", None), manifest.options["by"]
+        if stored != (tuple(option) if isinstance(option, list) else option):
+            raise errors.contradictory_error(self.path, stored, option)
         self._check_options(manifest.options)
         return moments, manifest
 
@@ -72,9 +83,10 @@ class CheckpointStore:
         now = self._options
         if (then["mode"] is None) != (now["mode"] is None):
             raise errors.source_type_error(_source_type(now), _source_type(then), self.path)
-        for key in sorted(now):
-            if now[key] != then[key] and (then[key], now[key]) != _ALLOWED_CHANGES.get(key):
-                raise errors.option_error(key, now[key], then[key], self.path)
+        for key in sorted(now.keys() | then.keys()):
+            before, after = then.get(key), now.get(key)
+            if before != after and (before, after) != _ALLOWED_CHANGES.get(key):
+                raise errors.option_error(key, after, before, self.path)
 
     def _empty_moments(self) -> Moments | GroupedMoments:
         by = self._options["by"]
@@ -85,7 +97,7 @@ class CheckpointStore:
         read: Iterable[FileRecord],
         fields: tuple[Field, ...] | None,
         description: str,
-        partial: Iterable[Any] = (),
+        partial: Iterable[MomentsBase] = (),
         dropped: Iterable[FileRecord] = (),
     ) -> None:
         """Save the sums, and update the manifest.
@@ -108,8 +120,9 @@ class CheckpointStore:
             self.files.pop(file.path, None)
         if fields is not None:
             self.fields = tuple((field.name, field.kind) for field in fields)
-        moments = sum(partial, start=self.moments)
-        moments.sources = [description]
+        total: MomentsBase = self.moments
+        moments = sum(partial, start=total)
+        moments.sources = (description,)
         manifest = Manifest(sorted(self.files.values()), self._options, self.fields)
         moments.save_with_manifest(self.path, manifest)
 
@@ -122,19 +135,19 @@ def _source_type(options: dict[str, Any]) -> str:
     return "tables or arrays" if options["mode"] is None else "images"
 
 
-def fingerprint_options(options: dict[str, Any]) -> dict[str, Any]:
+def fingerprint_options(options: FitOptions, *, images: bool) -> dict[str, Any]:
     """Return the options that affect the result of a fit, as JSON values."""
-    selection = parse_selection(options["columns"], options["exclude"], options["weights"])
-    select = options["select"]
-    by = options["by"]
+    selection, select, by = options.selection, options.select, options.by
+    csv = options.csv_format.to_json()
     return {
-        "broken": options["broken"],
+        **({} if csv is None else {"csv": csv}),
+        "broken": options.broken if images else None,
         "by": by if by is None or isinstance(by, str) else list(by),
         "columns": None if selection.columns is None else _json_names(selection.columns),
         "exclude": _json_names(selection.exclude),
-        "feature_axis": _json_axis(options["feature_axis"]),
-        "infinite": options["infinite"],
-        "mode": options["mode"],
+        "feature_axis": _json_axis(options.feature_axis),
+        "infinite": options.infinite,
+        "mode": options.mode if images else None,
         "select": _json_names(select) if isinstance(select, tuple) else select,
         "weights": selection.weights,
     }
@@ -145,5 +158,5 @@ def _json_axis(axis: FeatureAxis) -> int | str:
     return -1 if axis is None else axis if isinstance(axis, str) else int(axis)
 
 
-def _json_names(names: Iterable[Any]) -> list[str | int]:
+def _json_names(names: Iterable[str | int]) -> list[str | int]:
     return [name if isinstance(name, str) else int(name) for name in names]

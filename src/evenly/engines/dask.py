@@ -14,9 +14,9 @@ from dask.delayed import Delayed
 
 from evenly.engines import dask_array
 from evenly.engines.dask_graph import tree_reduce
-from evenly.engines.options import FitOptions, auxiliary_columns
+from evenly.engines.options import auxiliary_columns
 from evenly.engines.partition import finalize_partials
-from evenly.sources import open_source
+from evenly.sources import FitOptions, open_source
 from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
 
@@ -99,15 +99,7 @@ def project(x: Any, options: FitOptions) -> tuple[Any, FitOptions]:
 
     Unknown names raise here, before anything runs.
     """
-    source = open_source(
-        _empty_like(x),
-        columns=options.columns,
-        exclude=options.exclude,
-        weights=options.weights,
-        select=options.select,
-        by=options.by,
-        label=f"the Dask {type(x).__name__}",
-    )
+    source = open_source(_empty_like(x), options, label=f"the Dask {type(x).__name__}")
     if x.ndim == 1:
         return x, options
     names = list(source.names or ())

@@ -4,18 +4,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, cast
 
 import dask
 import numpy as np
 
 from evenly.engines.dask_graph import Leaf, tree_reduce
-from evenly.engines.partition import FitOptions, finalize_partials
+from evenly.engines.partition import finalize_partials
 from evenly.errors import DataError
 from evenly.moments import Moments
-from evenly.moments.records import records, state_from_records
+from evenly.moments.records import state_from_records
+from evenly.sources import FitOptions
 from evenly.sources.feature_axis import resolve_feature_axis
-from evenly.sources.selection import parse_selection, resolve_positions
+from evenly.sources.selection import resolve_positions
 from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
 from evenly.transform.arrays import check_shape, output_dtype
@@ -28,7 +29,7 @@ def fit(x: Any, options: FitOptions) -> Moments:
     """Return the moments of an array: merge chunks of the same columns, then concatenate."""
     axis, num_columns = resolve_feature_axis(x.shape, options.feature_axis, LABEL)
     bounds = _chunk_bounds(x, axis)
-    selection = parse_selection(options.columns, options.exclude, options.weights)
+    selection = replace(options.selection, by=())  # each chunk reports keys itself
     selected = resolve_positions(selection, num_columns, LABEL)
     blocks = _blocks_by_columns(x, axis)
     in_order = range(num_columns) if selected is None else sorted(selected)
@@ -37,9 +38,8 @@ def fit(x: Any, options: FitOptions) -> Moments:
         for chunk, (start, columns) in _columns_by_chunk(in_order, bounds).items()
     ]
     description = f"a Dask Array of shape {x.shape} in {x.npartitions} chunks"
-    moments = concat_columns(
-        [finalize_partials(partials, description) for partials in tree_reduce(trees)]
-    )
+    parts = [finalize_partials(partials, description) for partials in tree_reduce(trees)]
+    moments = concat_columns(cast(list[Moments], parts))  # an array has no column of keys
     moments.sources = (description,)
     if selected is None or selected == in_order:
         return moments
@@ -60,9 +60,7 @@ def concat_columns(parts: Sequence[Moments]) -> Moments:
     """
     if len(parts) == 1:
         return parts[0]
-    columns = [
-        record for part in parts for record in records(part._state, part.columns, part.dtypes)
-    ]
+    columns = [record for part in parts for record in part.column_records()]
     extremes_are_bounds = any(part.extremes_are_bounds for part in parts)
     state = state_from_records(columns, extremes_are_bounds=extremes_are_bounds)
     dtypes = tuple(column.dtype for column in columns)

@@ -8,7 +8,8 @@ from dask._task_spec import List, Task, TaskRef
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
-from evenly.engines.partition import FitOptions, fit_partition, merge_partials
+from evenly.engines.partition import fit_partition, merge_partials
+from evenly.sources import FitOptions
 
 FAN_IN = 16
 """Partial fits merged by one task: with 1,000 columns, 0.7 MB in and 45 kB out."""

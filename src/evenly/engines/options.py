@@ -1,40 +1,11 @@
-"""The options of `evenly.fit` that are sent to each partition."""
-
-from dataclasses import dataclass
-from typing import Any
+"""Check the options of `evenly.fit` before they are sent to each partition."""
 
 from evenly.errors import UnsupportedTypeError
 from evenly.sources.group_by import is_column_names, parse_by
-from evenly.typing import FeatureAxis, Infinite
+from evenly.sources.options import FitOptions, ReadOptions
 
 
-@dataclass(frozen=True, slots=True)
-class FitOptions:
-    """Options of a distributed fit; see `evenly.fit`.
-
-    Attributes
-    ----------
-    weights
-        The name of a column: an array of weights has no partitions.
-    threads
-        Threads of each task. None means one, since engines run one task per core.
-    by
-        A column name or a list of them: an array of keys has no partitions.
-    """
-
-    columns: Any = None
-    exclude: Any = ()
-    weights: str | None = None
-    select: Any = None
-    feature_axis: FeatureAxis = None
-    infinite: Infinite = "error"
-    mode: str = "RGB"
-    broken: str = "skip"
-    threads: int | None = None
-    by: Any = None
-
-
-def check_distributable(weights: Any, progress: Any, by: Any) -> None:
+def check_distributable(options: FitOptions, progress: object) -> None:
     """Check that options of `evenly.fit` can be sent to another process.
 
     Raises
@@ -42,15 +13,16 @@ def check_distributable(weights: Any, progress: Any, by: Any) -> None:
     UnsupportedTypeError
         For weights and keys that are not column names, and for ``progress=``.
     """
-    if weights is not None and not isinstance(weights, str):
+    if options.has_weights_array:
         raise UnsupportedTypeError(
             "weights= of a distributed collection must be the name of a column. Received: "
-            f"weights of type {type(weights).__name__}. Add them to the collection as a column."
+            f"weights of type {type(options.weights).__name__}. "
+            "Add them to the collection as a column."
         )
-    if by is not None and not is_column_names(by):
+    if options.by is not None and not is_column_names(options.by):
         raise UnsupportedTypeError(
             "by= of a distributed collection must be the name of a column, or several. Received: "
-            f"by= of type {type(by).__name__}. Add the keys to the collection as a column."
+            f"by= of type {type(options.by).__name__}. Add the keys to the collection as a column."
         )
     if progress is not None:
         raise UnsupportedTypeError(
@@ -60,6 +32,6 @@ def check_distributable(weights: Any, progress: Any, by: Any) -> None:
         )
 
 
-def auxiliary_columns(options: FitOptions) -> list[str]:
+def auxiliary_columns(options: ReadOptions) -> list[str]:
     """Return the auxiliary columns (weights and group keys) that must also be read."""
     return [*filter(None, [options.weights]), *map(str, parse_by(options.by))]

@@ -8,15 +8,16 @@ write and 18 µs to read; compression would save a quarter, for 0.5 µs:
 
 import pickle
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
-from evenly.engines.options import FitOptions as FitOptions
 from evenly.errors import ColumnError, DataError, EvenlyError
+from evenly.fitting.protocols import AnyMoments
 from evenly.fitting.run import finalize, run_fit
 from evenly.moments import Moments
-from evenly.sources import open_source
+from evenly.moments.base import MomentsBase
+from evenly.sources import FitOptions, open_source
 
 NO_VALUES = "no values"
 
@@ -38,7 +39,7 @@ class PartialFit:
         Name of the partition, or of the first one, for messages.
     """
 
-    moments: Moments
+    moments: AnyMoments
     left_out: dict[str, str]
     unseen: frozenset[str]
     label: str
@@ -63,19 +64,8 @@ def fit_partition(part: Any, options: FitOptions, label: str) -> bytes:
 def _fit(part: Any, options: FitOptions, label: str) -> PartialFit:
     if hasattr(part, "__len__") and len(part) == 0:
         return PartialFit(Moments.empty(), {}, frozenset(), label)
-    source = open_source(
-        part,
-        columns=options.columns,
-        exclude=options.exclude,
-        weights=options.weights,
-        select=options.select,
-        feature_axis=options.feature_axis,
-        mode=options.mode,
-        broken=options.broken,
-        by=options.by,
-        label=label,
-    )
-    moments = run_fit(source, options.infinite, options.threads or 1, by=options.by)
+    source = open_source(part, options, label=label)
+    moments = run_fit(source, replace(options, threads=options.threads or 1))
     moments.sources = ()
     left_out = {name: why for name, why in source.left_out.items() if why != NO_VALUES}
     return PartialFit(moments, left_out, frozenset(source.left_out.keys() - left_out.keys()), label)
@@ -91,21 +81,22 @@ def _merge_two(a: PartialFit, b: PartialFit) -> PartialFit:
         return a if a.moments.rows else b
     left_out = b.left_out | a.left_out
     moments, other = _drop_columns(a.moments, left_out), _drop_columns(b.moments, left_out)
+    total: MomentsBase = moments
     try:
-        moments._merge_inplace(other)  # both were unpickled for this
+        total.merge_inplace(other)  # both were unpickled for this
     except (ColumnError, DataError) as error:
         raise type(error)(f"{error} This merges {a.label} and {b.label}.") from None
     return PartialFit(moments, left_out, a.unseen & b.unseen, a.label)
 
 
-def _drop_columns(moments: Moments, left_out: dict[str, str]) -> Moments:
+def _drop_columns(moments: AnyMoments, left_out: dict[str, str]) -> AnyMoments:
     names = moments.columns
     if not left_out or names is None or left_out.keys().isdisjoint(names):
         return moments
     return moments.select([name for name in names if name not in left_out])
 
 
-def finalize_partials(partials: Iterable[bytes], description: str) -> Any:
+def finalize_partials(partials: Iterable[bytes], description: str) -> AnyMoments:
     """Return the moments of all partitions, or grouped moments: the root of the tree.
 
     Parameters

@@ -12,13 +12,13 @@ import ray.exceptions
 from ray.data.extensions import ArrowTensorArray
 
 from evenly.engines.arrow_vectors import as_array, fields_of, is_tensor, lists_like
-from evenly.engines.options import FitOptions, auxiliary_columns
+from evenly.engines.options import auxiliary_columns
 from evenly.engines.partition import finalize_partials, fit_partition
 from evenly.engines.remote_errors import unwrap_remote_error
 from evenly.engines.vector_columns import VectorSource, select_vector_column, single_vector_column
 from evenly.errors import DataError
-from evenly.sources.group_by import parse_by
-from evenly.sources.selection import parse_selection, resolve_columns
+from evenly.sources import FitOptions
+from evenly.sources.selection import resolve_columns
 from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
 
@@ -92,10 +92,7 @@ def _project(x: Any, options: FitOptions) -> tuple[Any, FitOptions]:
     auxiliary = auxiliary_columns(options)
     if vectors is not None:
         return x.select_columns([vectors, *auxiliary]), replace(options, select=vectors)
-    selection = parse_selection(
-        options.columns, options.exclude, options.weights, parse_by(options.by)
-    )
-    names = list(resolve_columns(selection, fields, LABEL).names)
+    names = list(resolve_columns(options.selection, fields, LABEL).names)
     columns = None if options.columns is None else names
     return x.select_columns([*names, *auxiliary]), replace(options, columns=columns, exclude=())
 

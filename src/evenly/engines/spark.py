@@ -14,7 +14,7 @@ from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import DataFrame
 
 from evenly.engines import spark_task
-from evenly.engines.options import FitOptions, auxiliary_columns
+from evenly.engines.options import auxiliary_columns
 from evenly.engines.partition import finalize_partials
 from evenly.engines.remote_errors import unwrap_remote_error
 from evenly.engines.spark_sql import scaled
@@ -22,8 +22,8 @@ from evenly.engines.spark_task import LABEL, RESULT_SCHEMA
 from evenly.engines.spark_types import fields_of, quoted, types_of
 from evenly.engines.vector_columns import select_vector_column
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.group_by import parse_by
-from evenly.sources.selection import NUMBER, Field, parse_selection, resolve_columns
+from evenly.sources import FitOptions
+from evenly.sources.selection import NUMBER, Field, resolve_columns
 from evenly.transform import Scaling
 
 WIDE = 256
@@ -101,14 +101,10 @@ def _project(x: DataFrame, options: FitOptions) -> tuple[list[str], str | None, 
         as_numbers = [
             Field(vectors, NUMBER) if field.name == vectors else field for field in fields
         ]
-        resolve_columns(
-            parse_selection(vectors, (), options.weights, parse_by(options.by)), as_numbers, LABEL
-        )
+        selection = replace(options.selection, columns=(vectors,), exclude=())
+        resolve_columns(selection, as_numbers, LABEL)
         return [vectors, *auxiliary], vectors, options
-    selection = parse_selection(
-        options.columns, options.exclude, options.weights, parse_by(options.by)
-    )
-    names = list(resolve_columns(selection, fields, LABEL).names)
+    names = list(resolve_columns(options.selection, fields, LABEL).names)
     columns = None if options.columns is None else names
     return [*names, *auxiliary], None, replace(options, columns=columns, exclude=())
 

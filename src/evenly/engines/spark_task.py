@@ -7,8 +7,9 @@ from typing import Any
 import pyarrow as pa
 from pyspark import TaskContext
 
-from evenly.engines.partition import FitOptions, fit_partition, merge_partials
+from evenly.engines.partition import fit_partition, merge_partials
 from evenly.engines.vector_columns import VectorSource
+from evenly.sources import FitOptions
 
 LABEL = "the Spark DataFrame"
 

@@ -5,6 +5,7 @@ batch. The columns of the resulting array have no names.
 """
 
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ import numpy.typing as npt
 
 from evenly.block import Block, GroupKeys
 from evenly.engines.arrow_vectors import VECTOR, as_array
-from evenly.engines.options import FitOptions
 from evenly.errors import ColumnError, format_names
-from evenly.sources import open_source
+from evenly.sources import FitOptions, open_source
 from evenly.sources.group_by import factorize_array, parse_by
 from evenly.sources.group_keys import cross_keys
 from evenly.sources.selection import NULL, Field
+from evenly.sources.source import SequentialSource
+from evenly.typing import ColumnName
 
 
 def select_vector_column(fields: Sequence[Field], options: FitOptions, label: str) -> str | None:
@@ -33,7 +35,7 @@ def select_vector_column(fields: Sequence[Field], options: FitOptions, label: st
     """
     vectors = [field.name for field in fields if field.kind == VECTOR]
     if options.select is None:
-        _check_no_vectors_named(options.columns, vectors, label)
+        _check_no_vectors_named(options.selection.columns or (), vectors, label)
         is_only = len(vectors) == 1 and not any(field.is_selectable for field in fields)
         return vectors[0] if is_only else None
     if options.select in [*vectors, *(field.name for field in fields if field.kind == NULL)]:
@@ -46,9 +48,10 @@ def select_vector_column(fields: Sequence[Field], options: FitOptions, label: st
     )
 
 
-def _check_no_vectors_named(columns: Any, vectors: Sequence[str], label: str) -> None:
-    names = [columns] if isinstance(columns, str | int) else columns or ()
-    if vectors_named := [name for name in names if name in vectors]:
+def _check_no_vectors_named(
+    columns: Sequence[ColumnName], vectors: Sequence[str], label: str
+) -> None:
+    if vectors_named := [name for name in columns if name in vectors]:
         raise ColumnError(
             "columns= takes numeric columns; a column of vectors is fitted separately, as an "
             f"array. Received: columns={vectors_named[0]!r}, of {label}. "
@@ -69,7 +72,7 @@ def single_vector_column(fields: Sequence[Field], label: str) -> str:
     )
 
 
-class VectorSource:
+class VectorSource(SequentialSource):
     """A `Source` of the blocks of a column of vectors.
 
     Parameters
@@ -132,11 +135,7 @@ class VectorSource:
             return ()
         return open_source(
             array,
-            columns=self._options.columns,
-            exclude=self._options.exclude,
-            weights=weights,
-            feature_axis=self._options.feature_axis,
-            by=keys,
+            replace(self._options, weights=weights, select=None, by=keys),
             label=self._label,
         ).blocks()
 

@@ -1,46 +1,22 @@
 """Fit moments on images: per thread and per pixel format, merged exactly."""
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import TypeAlias
 
 from evenly.block import Block
 from evenly.columns import ColumnNames
 from evenly.errors import DataError, format_names
-from evenly.fitting.parallel import run_tasks
+from evenly.fitting.protocols import AnyMoments
 from evenly.moments import Moments, merge
-from evenly.moments.records import records, state_from_records
-from evenly.sources.images import ImageSource
-from evenly.sources.images.batch_buffer import DecodedBatch
+from evenly.moments.records import state_from_records
+from evenly.sources.images import ImageBlock, ImageSource
 from evenly.sources.images.pixels import FULL_SCALE, columns
 from evenly.statistics_file.column import ColumnRecord
 from evenly.typing import Infinite
 
 _Format: TypeAlias = tuple[str, tuple[int, ...]]
 """Pillow's mode, and the shape of a pixel in memory: RGB has three bands, or four with padding."""
-
-
-def fit_images(
-    source: ImageSource, report: Callable[[Block], None] | None, infinite: Infinite, threads: int
-) -> Moments:
-    """Return the moments of images, one row per pixel.
-
-    One thread decodes and adds each image.
-
-    Raises
-    ------
-    DataError
-        When no image can be read, or with ``mode="native"`` the images have different bands.
-    """
-    accumulator = ImageAccumulator(source, infinite)
-
-    def add(batch: DecodedBatch) -> None:
-        accumulator.add(batch)
-        if report is not None:
-            report(batch.block())
-
-    run_tasks(source.tasks(), add, threads)
-    return require_images(accumulator.result(), source)
 
 
 class ImageAccumulator:
@@ -53,8 +29,6 @@ class ImageAccumulator:
     ----------
     source
         The source of the images.
-    infinite
-        As in `evenly.fit`.
     before
         The moments of other images, to which these are added.
     bands
@@ -64,12 +38,10 @@ class ImageAccumulator:
     def __init__(
         self,
         source: ImageSource,
-        infinite: Infinite,
         before: Moments | None = None,
         bands: tuple[ColumnNames, str] = (None, ""),
     ) -> None:
         self._source = source
-        self._infinite = infinite
         self._before = Moments.empty() if before is None else before
         self._parts: dict[tuple[int, _Format, str], Moments] = {}
         names, example = bands
@@ -80,19 +52,20 @@ class ImageAccumulator:
         """The columns of each image, whether fitted or not; None without images."""
         return next(iter(self._example), None)
 
-    def add(self, batch: DecodedBatch) -> None:
-        """Add a batch of images to moments that only the calling thread uses."""
-        key = threading.get_ident(), (batch.kind, batch.array.shape[1:]), batch.archive
+    def update(self, block: Block, /, *, infinite: Infinite, threads: int | None) -> None:
+        """Add images to moments that only the calling thread uses."""
+        assert isinstance(block, ImageBlock)
+        key = threading.get_ident(), (block.kind, block.band_shape), block.archive
         part = self._parts.get(key)
         if part is None:
-            self._check_bands(batch)
+            self._check_bands(block)
             part = self._parts[key] = Moments.empty()
-        part.update(batch.array, infinite=self._infinite, threads=1)
+        part.update(block, infinite=infinite, threads=threads)
 
-    def _check_bands(self, batch: DecodedBatch) -> None:
+    def _check_bands(self, block: ImageBlock) -> None:
         """Check that all images have the same columns; with ``mode="native"`` they may differ."""
-        names, _ = columns(batch.kind, self._source.mode)
-        self._example.setdefault(names, batch.label)
+        names, _ = columns(block.kind, self._source.mode)
+        self._example.setdefault(names, block.label)
         if len(self._example) > 1:
             (ours, first), (theirs, other) = list(self._example.items())[:2]
             raise DataError(
@@ -102,21 +75,21 @@ class ImageAccumulator:
             )
 
     def drop(self, archive: str) -> None:
-        """Drop the images of an archive that was in `held` of every `result` so far."""
+        """Drop the images of an archive that was in `held` of every `merge` so far."""
         for key in [key for key in self._parts if key[2] == archive]:
             del self._parts[key]
 
-    def result(self, held: Collection[str] = ()) -> Moments:
-        """Return the moments of all images so far; no thread may add images meanwhile.
+    def merge(self, held: Collection[str]) -> None:
+        """Merge the moments of all images but those in the archives `held`.
 
-        Parameters
-        ----------
-        held
-            The archives whose moments are kept separately, so that they can be dropped later.
+        These are kept separately, so that they can be dropped later.
         """
         ended = {key: part for key, part in self._parts.items() if key[2] not in held}
         self._parts = {key: part for key, part in self._parts.items() if key not in ended}
         self._before = self._merge(ended)
+
+    def result(self) -> Moments:
+        """Return the moments of all images so far; no thread may add images meanwhile."""
         return self._merge(self._parts)
 
     def _merge(self, parts: dict[tuple[int, _Format, str], Moments]) -> Moments:
@@ -132,7 +105,7 @@ class ImageAccumulator:
     def _select_bands(self, mode: str, bands: Moments) -> Moments:
         """Return the moments of the selected columns from those of the bands in memory."""
         names, indices = columns(mode, self._source.mode)
-        by_band = list(records(bands._state, None, bands.dtypes))
+        by_band = list(bands.column_records())
         by_name = [
             by_band[index]._replace(name=name) for name, index in zip(names, indices, strict=True)
         ]
@@ -165,8 +138,10 @@ def _to_common_bit_depth(parts: list[Moments], description: str) -> Iterator[Mom
         )
     for part in parts:
         factor = FULL_SCALE["uint16"] // FULL_SCALE[part.dtypes[0]]
-        unscaled = records(part._state, part.columns, ("uint16",) * part.num_features)
-        scaled = [_scale_column(column, factor) for column in unscaled]
+        scaled = [
+            _scale_column(column, factor)._replace(dtype="uint16")
+            for column in part.column_records()
+        ]
         yield _moments_from_records(scaled, part.rows)
 
 
@@ -187,7 +162,7 @@ def _scale_column(column: ColumnRecord, factor: int) -> ColumnRecord:
     )
 
 
-def require_images(moments: Moments, source: ImageSource) -> Moments:
+def require_images(moments: AnyMoments, source: ImageSource) -> AnyMoments:
     """Return the moments of images, after checking that there are any.
 
     Raises

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import NamedTuple
 
 from evenly.checkpoint import errors
 from evenly.checkpoint.diff import FileDiff, Rule, compare
@@ -10,31 +11,50 @@ from evenly.checkpoint.image_positions import ImagePositions
 from evenly.checkpoint.position import ReadPosition
 from evenly.checkpoint.relative_paths import PathMapper
 from evenly.checkpoint.store import CheckpointStore
-from evenly.fitting.resumed import ResumedSource
-from evenly.fitting.resumed_images import ResumedImageSource
+from evenly.dispatch import is_path
+from evenly.fitting.checkpoint import Checkpoint, IncludedFiles
+from evenly.fitting.image_checkpoint import ImageCheckpoint
+from evenly.fitting.table_checkpoint import TableCheckpoint
 from evenly.redaction import redact_url
-from evenly.sources import Source, open_source
+from evenly.sources import FitOptions, Source, open_source
+from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.fingerprint import Watch, fingerprint_or_empty
-from evenly.sources.files.locate import expand_all, is_path, is_store, is_url
-from evenly.sources.group_by import is_column_names, parse_by
-from evenly.sources.images import ImageScan, scan_images
-from evenly.sources.selection import Field, parse_selection
-from evenly.sources.sql import is_database
+from evenly.sources.files.locate import scan as scan_path
+from evenly.sources.files.partitions import Partitions
+from evenly.sources.group_by import is_column_names
+from evenly.sources.images import ImageSource
+from evenly.sources.scan import FileScan
+from evenly.sources.selection import Field
 from evenly.sources.tables import ResumedSchema, TableSource
-from evenly.typing import Infinite
+from evenly.sources.urls import is_url, with_storage
+from evenly.typing import Path
+
+
+class Resumed(NamedTuple):
+    """What remains of a fit.
+
+    Attributes
+    ----------
+    source
+        The files that remain to be read.
+    checkpoint
+        The sums of the files that were read before, for `run_fit`.
+    """
+
+    source: Source
+    checkpoint: Checkpoint
 
 
 def open_resumed(
-    source: Any,
-    checkpoint: str | os.PathLike[str] | None = None,
-    update: str | os.PathLike[str] | None = None,
+    source: object,
+    checkpoint: Path | None = None,
+    update: Path | None = None,
     *,
-    infinite: Infinite = "error",
-    **options: Any,
-) -> ResumedSource:
-    """Return a source of the files that a checkpoint does not include yet.
+    options: FitOptions,
+) -> Resumed:
+    """Open the files that a checkpoint does not include yet, and the checkpoint.
 
-    The checkpoint stays locked until the end of `ResumedSource.fit`.
+    The checkpoint stays locked until the end of the fit.
 
     Parameters
     ----------
@@ -42,7 +62,7 @@ def open_resumed(
         A path, a pattern, a folder, a URL, or a list of them.
     checkpoint, update
         The statistics file to resume from or to create: exactly one of them, see `Rule`.
-    infinite, **options
+    options
         As in `evenly.fit`. They must equal those of the first run.
 
     Raises
@@ -58,37 +78,37 @@ def open_resumed(
     path, rule = _path_and_rule(checkpoint, update)
     if is_url(path):
         raise errors.remote_error(path)
-    given: ImageScan | list[str]
-    if isinstance(source, ImageScan):
-        given = source
+    if isinstance(source, FileScan):
+        scan = source
     else:
-        paths = _check_paths(source, rule)
-        given = scan_images(paths) or _expand_files(paths, rule)
-    images = isinstance(given, ImageScan)
-    if not isinstance(options["weights"], str | None):
+        scan = FileScan(with_storage(_check_paths(source, rule), options.storage_options))
+    options = replace(options, storage_options=None)  # the paths have them
+    images = scan.decide() == "images"
+    files = [] if images else _check_fingerprints(scan.tables(), rule)
+    if options.has_weights_array:
         raise errors.not_a_column_error("weights", rule)
-    if options["by"] is not None and not is_column_names(options["by"]):
+    if options.by is not None and not is_column_names(options.by):
         raise errors.not_a_column_error("by", rule)
-    no_image_options = {} if images else {"mode": None, "broken": None}
-    store = CheckpointStore(path, options | {"infinite": infinite} | no_image_options)
+    store = CheckpointStore(path, options, images=images)
     try:
-        if isinstance(given, ImageScan):
-            return _resume_images(given, store, rule, infinite, options)
-        return _resume_files(given, store, rule, infinite, options)
+        if images:
+            return _resume_images(scan, store, rule, options)
+        return _resume_files(files, store, rule, options)
     except BaseException:
         store.close()
         raise
 
 
-def _path_and_rule(checkpoint: Any, update: Any) -> tuple[str, Rule]:
+def _path_and_rule(checkpoint: Path | None, update: Path | None) -> tuple[str, Rule]:
     if checkpoint is not None and update is not None:
         raise errors.both_given_error(checkpoint, update)
-    if update is None:
+    if checkpoint is not None:
         return os.fspath(checkpoint), "checkpoint"
+    assert update is not None
     return os.fspath(update), "update"
 
 
-def _check_paths(source: Any, rule: Rule) -> Sequence[Any]:
+def _check_paths(source: object, rule: Rule) -> Sequence[Path]:
     """Return the paths of a source, after checking that it consists of paths."""
     paths = [source] if is_path(source) else source
     if not isinstance(paths, list | tuple) or not paths or not all(map(is_path, paths)):
@@ -96,76 +116,69 @@ def _check_paths(source: Any, rule: Rule) -> Sequence[Any]:
     return paths
 
 
-def _expand_files(paths: Sequence[Any], rule: Rule) -> list[str]:
-    files = expand_all(paths)
-    for path in files:
-        if is_database(path) or (is_url(path) and is_store(path)):
-            raise errors.no_fingerprint_error(path, rule)
+def _check_fingerprints(files: list[FileRef], rule: Rule) -> list[FileRef]:
+    """Return the files, after checking that changes of each can be detected."""
+    for file in files:
+        if file.kind == "database" or (file.kind == "store" and file.is_url):
+            raise errors.no_fingerprint_error(file.path, rule)
     return files
 
 
 def _resume_files(
-    given: list[str],
-    store: CheckpointStore,
-    rule: Rule,
-    infinite: Infinite,
-    options: dict[str, Any],
-) -> ResumedSource:
-    diff = compare(given, store.files, PathMapper(store.path), rule, store.path)
-    included = given if rule == "checkpoint" else _included_files(diff, store)
+    given: list[FileRef], store: CheckpointStore, rule: Rule, options: FitOptions
+) -> Resumed:
+    paths = [file.path for file in given]
+    diff = compare(paths, store.files, PathMapper(store.path), rule, store.path)
     watch = Watch()
-    return ResumedSource(
-        _open_remaining(diff, store, options | {"watch": watch}),
-        ReadPosition(diff.paths, diff.files, watch, store.path),
-        store,
-        infinite=infinite,
-        before=_describe_skipped(diff, store.path),
-        description=_describe_paths(included),
-        nbytes=diff.nbytes,
-    )
+    source = _open_remaining(_refs(diff.paths, given), store, options, watch)
+    position = ReadPosition(diff.paths, diff.files, watch, store.path)
+    files = _included_files(diff, store, rule, _describe_paths(paths))
+    return Resumed(source, TableCheckpoint(source, store, position, files))
 
 
 def _resume_images(
-    given: ImageScan,
-    store: CheckpointStore,
-    rule: Rule,
-    infinite: Infinite,
-    options: dict[str, Any],
-) -> ResumedSource:
-    paths = [file.path for file in given]
+    scan: FileScan, store: CheckpointStore, rule: Rule, options: FitOptions
+) -> Resumed:
+    paths = [file.path for file in scan.images()]
     names = PathMapper(store.path)
     diff = compare(paths, store.files, names, rule, store.path, fingerprint_of=fingerprint_or_empty)
-    positions = ImagePositions(diff, given, store.path)
-    return ResumedImageSource(
-        open_source(given, resume_from=positions, **options),
-        positions,
-        store,
-        infinite=infinite,
-        before=_describe_skipped(diff, store.path),
-        description=(
-            given.description
-            if rule == "checkpoint"
-            else _describe_paths(_included_files(diff, store))
-        ),
-        nbytes=diff.nbytes,
-    )
+    positions = ImagePositions(diff, scan, store.path)
+    source = open_source(scan, options, remaining=positions)
+    assert isinstance(source, ImageSource)
+    files = _included_files(diff, store, rule, scan.description)
+    return Resumed(source, ImageCheckpoint(source, store, positions, files))
 
 
-def _open_remaining(diff: FileDiff, store: CheckpointStore, options: dict[str, Any]) -> Source:
+def _refs(paths: Sequence[str], given: Sequence[FileRef]) -> list[FileRef]:
+    """Return the files to read; one that was partly read may not be given again."""
+    by_path = {file.path: file for file in given}
+    columns = given[0].partition if given else ()
+    partitions = Partitions({column.name: column.is_integer for column in columns})
+    return [
+        by_path.get(path) or next(scan_path(path))._replace(partition=partitions.of(path))
+        for path in paths
+    ]
+
+
+def _open_remaining(
+    files: list[FileRef], store: CheckpointStore, options: FitOptions, watch: Watch
+) -> Source:
     """Return a source of the remaining files, with the columns of the earlier runs."""
     known = None
     if store.fields is not None:
         known = ResumedSchema(store.path, tuple(Field(*field) for field in store.fields))
-    if diff.paths or known is None:
-        return open_source(diff.paths or iter(()), resume_from=known, **options)
-    by = parse_by(options["by"])
-    selection = parse_selection(options["columns"], options["exclude"], options["weights"], by)
-    return TableSource([known], selection, description=store.path, resume_from=known)
+    if files or known is None:
+        return open_source(files or iter(()), options, resume_from=known, watch=watch)
+    return TableSource([known], options.selection, description=store.path, resume_from=known)
 
 
-def _included_files(diff: FileDiff, store: CheckpointStore) -> list[str]:
-    """Return the stored paths of all files that will be included."""
-    return sorted({*store.files, *(file.path for file in diff.files)})
+def _included_files(
+    diff: FileDiff, store: CheckpointStore, rule: Rule, given: str
+) -> IncludedFiles:
+    """Return what is reported of the files; ``given`` describes those that were given."""
+    stored = sorted({*store.files, *(file.path for file in diff.files)})
+    description = given if rule == "checkpoint" else _describe_paths(stored)
+    return IncludedFiles(description, _describe_skipped(diff, store.path), diff.nbytes)
 
 
 def _describe_paths(paths: Sequence[str]) -> str:

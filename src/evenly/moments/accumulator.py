@@ -14,7 +14,7 @@ from evenly.errors import ColumnError, DataError
 from evenly.moments.ingest import add_block, num_columns
 from evenly.moments.metadata import Metadata, merge_dtypes, merge_left_out
 from evenly.moments.statistics import StatisticsMixin
-from evenly.sources import open_source
+from evenly.sources import ReadOptions, open_source
 from evenly.sources.feature_axis import axis_number
 from evenly.typing import FeatureAxis, Infinite
 
@@ -69,7 +69,7 @@ class Accumulator(StatisticsMixin):
 
     def update(
         self,
-        x: Any,
+        x: Any,  # an array, a tensor, or anything that open_source accepts
         *,
         weights: object = None,
         feature_axis: FeatureAxis = None,
@@ -120,24 +120,21 @@ class Accumulator(StatisticsMixin):
         return self
 
     def _update(
-        self, x: Any, weights: Any, feature_axis: FeatureAxis, infinite: str, threads: int
+        self, x: Any, weights: Any, feature_axis: FeatureAxis, infinite: Infinite, threads: int
     ) -> None:
-        if isinstance(x, Block) and weights is not None:
-            x = replace(x, weights=weights)
-        if isinstance(x, Block) and self.num_features:
-            self._add_block(x, infinite, threads)
+        if isinstance(x, Block):
+            block = x if weights is None else replace(x, weights=weights)
+            self._add_block(block, infinite, threads)
             return
         part = self.empty(self.columns or self.num_features)
-        if isinstance(x, Block):
-            part._add_block(x, infinite, threads)
-        else:
-            source = open_source(x, weights=weights, feature_axis=feature_axis)
-            for block in source.blocks():
-                self._check_dimensions(block)
-                part._add_block(block, infinite, threads)
-            part.left_out = source.left_out
+        options = ReadOptions(weights=weights, feature_axis=feature_axis)
+        source = open_source(x, options)
+        for block in source.blocks():
+            self._check_dimensions(block)
+            part._add_block(block, infinite, threads)
+        part.left_out = source.left_out
         rows = part._state.rows
-        self._merge_inplace(part, consume=True)
+        self.merge_inplace(part, consume=True)
         is_array = type(x) is np.ndarray or type(x).__name__ == "Tensor"
         if is_array and rows:  # without rows the metadata has no dtype yet
             self._fast_path = (type(x), x.dtype)
@@ -166,8 +163,11 @@ class Accumulator(StatisticsMixin):
             f"Received: {received}. A single row has two dimensions: x[None, :]."
         )
 
-    def _add_block(self, block: Block, infinite: str, threads: int) -> None:
+    def _add_block(self, block: Block, infinite: Infinite, threads: int) -> None:
         """Add a block in one call of the core; the first block defines the columns."""
+        if block.first_column is not None:
+            self._add_columns(block, block.first_column, infinite, threads)
+            return
         number = num_columns(block)
         metadata = self._metadata
         names = metadata.columns if block.names is None else block.names
@@ -186,16 +186,16 @@ class Accumulator(StatisticsMixin):
         add_block(part._state, block, infinite, names, threads)
         if block.verify is not None:
             block.verify()
-        self._merge_inplace(part, consume=True)
+        self.merge_inplace(part, consume=True)
 
-    def add_partial_block(self, block: Block, *, infinite: str = "error") -> None:
-        """Add a block of some columns, those from ``block.first_column`` on.
+    def _add_columns(self, block: Block, first: int, infinite: Infinite, threads: int) -> None:
+        """Add a block of some columns, those from `first` on; it must match these.
 
-        The caller must add the same rows to all columns. It uses only the calling thread, and
-        several threads may call it at the same time.
+        The caller must add the same rows to all columns. Several threads may add blocks at the
+        same time.
         """
-        add_block(self._state, block, infinite, block.names, threads=1)
-        first, stop = block.first_column, block.first_column + block.features
+        add_block(self._state, block, infinite, block.names, threads)
+        stop = first + block.features
         done = False
         while not done:
             metadata = self._metadata
@@ -208,7 +208,7 @@ class Accumulator(StatisticsMixin):
                 metadata._replace(dtypes=dtypes), metadata
             )
 
-    def _merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
+    def merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
         """Add other in place, in one call of the core.
 
         It is retried when another thread changes the metadata of self meanwhile.

@@ -1,6 +1,5 @@
 """Metadata, addition and persistence shared by `Moments` and `GroupedMoments`."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, Self, TypeVar
 
@@ -9,8 +8,9 @@ from evenly.columns import ColumnNames
 from evenly.errors import DataError
 from evenly.moments import text_table
 from evenly.moments.metadata import GroupMetadata, Metadata
+from evenly.outputs import open_output
 from evenly.statistics_file import Manifest
-from evenly.system.atomic import atomic_file
+from evenly.typing import Path, StorageOptions
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class MomentsBase:
         """Return an independent copy."""
         raise NotImplementedError
 
-    def _merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
+    def merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
         """Add other in place.
 
         Parameters
@@ -130,27 +130,41 @@ class MomentsBase:
             zero = type(other) is int and other == 0
             return self.copy() if zero else NotImplemented
         result = self.copy()
-        result._merge_inplace(other, private=True)
+        result.merge_inplace(other, private=True)
         return result
 
     def __radd__(self, other: Literal[0]) -> Self:
         return self.__add__(other)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: Path, *, storage_options: StorageOptions | None = None) -> None:
         """Write a statistics file atomically (the format is in ``docs/format.md``).
+
+        Parameters
+        ----------
+        path
+            A path, or a URL for fsspec such as ``s3://bucket/x.json``.
+        storage_options
+            The options of the file system of a URL, as in `evenly.fit`.
 
         Raises
         ------
         SourceError
             When it cannot be written; an existing file is then unchanged.
+        MissingExtraError
+            When a URL needs a package that is not installed.
         """
-        self.save_with_manifest(path, None)
+        self.save_with_manifest(path, None, storage_options)
 
-    def save_with_manifest(self, path: str | os.PathLike[str], manifest: Manifest | None) -> None:
+    def save_with_manifest(
+        self,
+        path: Path,
+        manifest: Manifest | None,
+        storage_options: StorageOptions | None = None,
+    ) -> None:
         """Write a statistics file like `save`, with a manifest of the included files."""
         self._check_possible()
         lines = self._serialize(manifest)
-        with atomic_file(path) as file, _core.ExactMode():
+        with open_output(path, storage_options) as file, _core.ExactMode():
             file.writelines(lines)
 
     def to_bytes(self) -> bytes:

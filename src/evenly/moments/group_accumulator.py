@@ -21,10 +21,10 @@ from evenly.moments.ingest import add_grouped_block, num_columns
 from evenly.moments.metadata import GroupMetadata, merge_dtypes, merge_left_out
 from evenly.moments.records import By
 from evenly.moments.statistics import StatisticsMixin
-from evenly.sources import open_source
+from evenly.sources import ReadOptions, open_source
 from evenly.sources.group_by import group_label
 from evenly.system.locks import ForkSafeLock
-from evenly.typing import FeatureAxis, Infinite
+from evenly.typing import FeatureAxis, GroupBy, Infinite
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -82,7 +82,7 @@ class GroupAccumulator(MomentsBase):
         self,
         x: object,
         *,
-        by: Any = None,
+        by: GroupBy | None = None,
         weights: object = None,
         feature_axis: FeatureAxis = None,
         infinite: Infinite = "error",
@@ -116,23 +116,23 @@ class GroupAccumulator(MomentsBase):
                 "no by=. Pass by=keys."
             )
         names = [*key_columns] if isinstance(key_columns, tuple) else key_columns
-        opened = open_source(
-            x, weights=weights, feature_axis=feature_axis, by=names if by is None else by
-        )
+        by = names if by is None else by
+        options = ReadOptions(weights=weights, feature_axis=feature_axis, by=by)
+        opened = open_source(x, options)
         part = type(self)(self._metadata._replace(sources=()))
         for block in opened.blocks():
             part._add_block(block, infinite, threads or 0)
         part.left_out = opened.left_out
-        self._merge_inplace(part, consume=True)
+        self.merge_inplace(part, consume=True)
         return self
 
-    def _add_block(self, block: Block, infinite: str, threads: int) -> None:
+    def _add_block(self, block: Block, infinite: Infinite, threads: int) -> None:
         """Add a block in one call of the core."""
         if block.verify is not None:
             part = type(self)(self._metadata._replace(sources=()))
             part._add_block(replace(block, verify=None), infinite, threads)
             block.verify()
-            self._merge_inplace(part, consume=True)
+            self.merge_inplace(part, consume=True)
             return
         with self._lock:
             number = num_columns(block)
@@ -146,9 +146,9 @@ class GroupAccumulator(MomentsBase):
             dtypes = dtypes if order is None else tuple(dtypes[i] for i in order)
             check_time_units(metadata.columns, metadata.dtypes, dtypes)
             keys = drop_unused(block.keys)
-            indices, kinds = self._indices_for(keys.uniques, metadata, block.label)
+            indices, key_types = self._indices_for(keys.uniques, metadata, block.label)
             dtypes = merge_dtypes(metadata.dtypes, dtypes)
-            new = metadata._replace(dtypes=dtypes, kinds=kinds)
+            new = metadata._replace(dtypes=dtypes, key_types=key_types)
             add_grouped_block(
                 self._state, block, keys, indices, order, infinite, names, threads, new
             )
@@ -165,8 +165,8 @@ class GroupAccumulator(MomentsBase):
             self._index.popitem()
         indices = self._index.numbers(keys)
         new = [key for key, index in zip(keys, indices, strict=True) if index >= known]
-        kinds = merge_key_types(metadata.kinds, new, metadata.by, label)
-        return np.array(indices, np.int64), kinds
+        key_types = merge_key_types(metadata.key_types, new, metadata.by, label)
+        return np.array(indices, np.int64), key_types
 
     def _keys(self) -> Iterator[Key]:
         """Yield the keys of the groups, in the order of their indices."""
@@ -179,7 +179,7 @@ class GroupAccumulator(MomentsBase):
             indices.popitem()
         return indices
 
-    def _merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
+    def merge_inplace(self, other: Self, *, consume: bool = False, private: bool = False) -> None:
         """Add other in place, in one call of the core: all groups or, after an error, none."""
         theirs = other if consume else other.copy()
         with self._lock:
@@ -187,17 +187,19 @@ class GroupAccumulator(MomentsBase):
                 return
             metadata, more = self._metadata, theirs._metadata
             if not self._state.groups and metadata.by is None:  # empty, and by is not known yet
-                metadata = metadata._replace(by=more.by, kinds=("",) * len(more.kinds))
+                metadata = metadata._replace(by=more.by, key_types=("",) * len(more.key_types))
             _check_by(metadata, more)
             if not metadata.width or (not self._state.groups and more.columns != metadata.columns):
                 metadata = metadata._replace(columns=more.columns, dtypes=("",) * more.width)
             theirs = theirs._align(metadata)
             more = theirs._metadata
             check_time_units(metadata.columns, metadata.dtypes, more.dtypes)
-            indices, kinds = self._indices_for(list(theirs._index), metadata, "the added moments")
+            indices, key_types = self._indices_for(
+                list(theirs._index), metadata, "the added moments"
+            )
             new = metadata._replace(
                 dtypes=merge_dtypes(metadata.dtypes, more.dtypes),
-                kinds=kinds,
+                key_types=key_types,
                 sources=metadata.sources + more.sources,
                 left_out=merge_left_out(metadata.left_out, more.left_out, metadata.columns),
             )

@@ -40,7 +40,7 @@ def _convert_keys(keys: GroupKeys, moments: GroupedMoments, index: int) -> Group
     """
     if ("",) in keys.uniques and any(key[index] == "" for key in moments._keys()):
         return keys
-    kind = moments._metadata.kinds[index]
+    kind = moments._metadata.key_types[index]
     return from_codes(keys.codes, [_parse_part(key[0], kind) for key in keys.uniques])
 
 

@@ -25,6 +25,7 @@ from evenly.typing import (
     ContainerT,
     FeatureAxis,
     FloatArray,
+    GroupBy,
     GroupScaleKeywords,
     GroupUnscaleKeywords,
     Missing,
@@ -116,7 +117,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         with self._lock:
             return sorted(self._keys(), key=sort_key)
 
-    def _find(self, key: Any) -> int | None:
+    def _find(self, key: object) -> int | None:
         parts = key if self._tuple_keys and isinstance(key, tuple) else (key,)
         try:
             index = self._index.get(tuple(map(normalize_key, parts)), -1)
@@ -194,9 +195,9 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         self,
         x: Any,  # the overloads have the types
         *,
-        by: Any = None,
+        by: GroupBy | None = None,
         unknown: Unknown = "error",
-        dtype: Any = None,
+        dtype: object = None,
         missing: Missing = "keep",
         constant: Constant = "zero",
         tolerance: float = 0.0,
@@ -234,7 +235,8 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         -----
         Float64 arithmetic, as in `Moments.normalize`: within 2 ulp of the exact result in float32.
         """
-        options = {"dtype": dtype, "missing": missing, "feature_axis": feature_axis}
+        options: dict[str, Any] = {"dtype": dtype, "missing": missing}
+        options["feature_axis"] = feature_axis
         return transform_by_group(
             x,
             self._scaling(False, constant, correction, tolerance),
@@ -255,9 +257,9 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         self,
         x: Any,  # the overloads have the types
         *,
-        by: Any = None,
+        by: GroupBy | None = None,
         unknown: Unknown = "error",
-        dtype: Any = None,
+        dtype: object = None,
         constant: Constant = "zero",
         tolerance: float = 0.0,
         correction: Correction = 0,
@@ -267,7 +269,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
 
         The parameters, the result and the errors are those of `normalize`.
         """
-        options = {"dtype": dtype, "feature_axis": feature_axis}
+        options: dict[str, Any] = {"dtype": dtype, "feature_axis": feature_axis}
         return transform_by_group(
             x,
             self._scaling(True, constant, correction, tolerance),

@@ -19,12 +19,13 @@ from evenly.sources.sparse import is_sparse
 from evenly.sources.weights import check_weights
 from evenly.transform.arrays import CoreView
 from evenly.transform.arrays import as_core_buffer as array_buffer
+from evenly.typing import Infinite
 
 INFINITE_POLICIES = ("error", "missing")
 
 
 def add_block(
-    state: _core.State, block: Block, infinite: str, names: ColumnNames, threads: int = 0
+    state: _core.State, block: Block, infinite: Infinite, names: ColumnNames, threads: int = 0
 ) -> None:
     """Add a block to a state that has its columns, from ``block.first_column`` on.
 
@@ -55,7 +56,7 @@ def add_block(
                 weights,
                 as_missing,
                 threads,
-                block.first_column,
+                block.first_column or 0,
             )
         elif is_sparse(block.data):
             part, infinity = sparse_state(
@@ -81,7 +82,7 @@ def add_grouped_block(
     keys: GroupKeys,
     indices: npt.NDArray[np.int64],
     order: Sequence[int] | None,
-    infinite: str,
+    infinite: Infinite,
     names: ColumnNames,
     threads: int,
     metadata: GroupMetadata,
@@ -182,7 +183,7 @@ def _label(block: Block) -> str:
     return block.label or "the array"
 
 
-def check_weights_array(weights: Any, rows: int) -> npt.NDArray[np.float64]:
+def check_weights_array(weights: npt.ArrayLike, rows: int) -> npt.NDArray[np.float64]:
     """Return weights as float64, after checking their shape and values."""
     result = np.ascontiguousarray(weights, np.float64)
     if result.shape != (rows,):

@@ -10,12 +10,20 @@ from evenly.moments.base import mixed_grouping_error
 from evenly.moments.grouped import GroupedMoments
 from evenly.moments.moments import Moments, from_records
 from evenly.moments.records import groups_from_records
+from evenly.redaction import redact_url
 from evenly.statistics_file import Manifest, groups
-from evenly.typing import Path
+from evenly.typing import Path, StorageOptions
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: Path, *, storage_options: StorageOptions | None = None) -> Any:
     """Load a statistics file: `Moments`, or `GroupedMoments` if it has groups.
+
+    Parameters
+    ----------
+    path
+        A path, or a URL for fsspec such as ``s3://bucket/x.json``.
+    storage_options
+        The options of the file system of a URL, as in `evenly.fit`.
 
     Raises
     ------
@@ -24,16 +32,18 @@ def load(path: str | os.PathLike[str]) -> Any:
     StatisticsFileError
         When it is not a statistics file, or no data can have such statistics.
     """
-    return load_with_manifest(path)[0]
+    return load_with_manifest(path, storage_options)[0]
 
 
-def load_with_manifest(path: str | os.PathLike[str]) -> tuple[Any, Manifest | None]:
+def load_with_manifest(
+    path: Path, storage_options: StorageOptions | None = None
+) -> tuple[Moments | GroupedMoments, Manifest | None]:
     """Load a statistics file and its manifest, which is None if it has none."""
-    content = statistics_file.read_bytes(path)
+    content = statistics_file.read_bytes(path, storage_options)
     try:
         return _read(content)
     except StatisticsFileError as error:
-        raise StatisticsFileError(f"{os.fspath(path)}: {error}") from None
+        raise StatisticsFileError(f"{redact_url(os.fspath(path))}: {error}") from None
 
 
 def from_bytes(content: bytes) -> Moments | GroupedMoments:
@@ -95,7 +105,7 @@ def merge(moments: Iterable[Any]) -> Any:
         total = type(part).empty() if total is None else total
         if not isinstance(part, type(total)):
             raise mixed_grouping_error(f"{type(total).__name__} and {type(part).__name__}")
-        total._merge_inplace(part, private=True)
+        total.merge_inplace(part, private=True)
     return Moments.empty() if total is None else total
 
 

@@ -42,7 +42,7 @@ class GroupMetadata(NamedTuple):
         As in `Metadata`; the columns are those of each group.
     by
         The key columns; None for unnamed keys.
-    kinds
+    key_types
         The type of each part of a key; ``""`` while it is unknown.
     """
 
@@ -50,7 +50,7 @@ class GroupMetadata(NamedTuple):
     dtypes: tuple[str, ...]
     sources: tuple[str, ...]
     by: str | tuple[str, ...] | None
-    kinds: tuple[str, ...]
+    key_types: tuple[str, ...]
     left_out: LeftOut = ()
 
     @property

@@ -133,7 +133,7 @@ class Moments(Accumulator):
         x: Any,  # the overloads have the types
         *,
         out: Any = None,
-        dtype: Any = None,
+        dtype: object = None,
         missing: Missing = "keep",
         constant: Constant = "zero",
         tolerance: float = 0.0,
@@ -227,7 +227,7 @@ class Moments(Accumulator):
         x: Any,  # the overloads have the types
         *,
         out: Any = None,
-        dtype: Any = None,
+        dtype: object = None,
         constant: Constant = "zero",
         tolerance: float = 0.0,
         correction: Correction = 0,
@@ -273,7 +273,7 @@ class Moments(Accumulator):
 
         def compute() -> Scaling:
             fast = fast_scaling(self._state, self.columns, **options)
-            return fast or scaling(self.columns, self._sums(), **options)
+            return fast or scaling(self.columns, self.exact_sums(), **options)
 
         return self._cached((inverse, constant, correction, tolerance, too_few), compute)
 

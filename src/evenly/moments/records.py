@@ -97,12 +97,12 @@ def groups_from_records(
     keys = [group.key for group in groups]
     try:
         parts = len(by) if isinstance(by, tuple) else 1
-        kinds = merge_key_types(("",) * parts, keys, by, "the file")
+        key_types = merge_key_types(("",) * parts, keys, by, "the file")
         state = state_from_records(
             columns, groups=len(groups), extremes_are_bounds=header.extremes_are_bounds
         )
     except (DataError, ValueError, OverflowError) as error:
         raise StatisticsFileError(str(error)) from None
     state.group_rows = [group.rows for group in groups]
-    metadata = GroupMetadata(names, dtypes, header.sources, by, kinds)
+    metadata = GroupMetadata(names, dtypes, header.sources, by, key_types)
     return metadata, KeyIndex.of(keys), state

@@ -1,8 +1,7 @@
 """The statistics of moments: mean, variance, std and others, and a table of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ from evenly.exact_stats import Dyadic
 from evenly.moments import text_table
 from evenly.moments.base import MomentsBase
 from evenly.moments.records import records
+from evenly.statistics_file.column import ColumnRecord
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
@@ -24,18 +24,24 @@ class StatisticsMixin(MomentsBase):
 
     __slots__ = ()
 
-    def _compute(self, key: object, function: Callable[..., float], *more: Any) -> Floats:
+    def _compute(self, key: object, function: Callable[..., float], *more: Fraction) -> Floats:
         """Return ``function(count, sum, squares, *more)`` for each column, as a new array."""
 
         def compute() -> Floats:
-            return np.array([function(*sums, *more) for sums in self._sums()], np.float64)
+            return np.array([function(*sums, *more) for sums in self.exact_sums()], np.float64)
 
         return self._cached(key, compute).copy()
 
-    def _sums(self) -> Iterable[tuple[Dyadic, Dyadic, Dyadic]]:
+    def exact_sums(self) -> Iterable[tuple[Dyadic, Dyadic, Dyadic]]:
         """Return count, sum and sum of squares of each column, from a snapshot of the state."""
         state = self._state.copy()
         return zip(state.counts(), state.sums(), state.squares(), strict=True)
+
+    def column_records(self) -> Iterator[ColumnRecord]:
+        """Yield the exact statistics of each column, as a statistics file stores them."""
+        state = self._state.copy()
+        columns, dtypes, _ = state.metadata
+        return records(state, columns, dtypes)
 
     @property
     def mean(self) -> Floats:

@@ -45,13 +45,15 @@ def check_suffix(path: str) -> str:
 
 
 @contextlib.contextmanager
-def open_sink(file: BinaryIO, suffix: str) -> Iterator[Sink]:
+def open_sink(file: BinaryIO, suffix: str, *, header: bool = True) -> Iterator[Sink]:
     """Yield the sink for a suffix from `check_suffix`, and close it at the end.
+
+    A CSV file begins with the names of its columns if ``header`` is true.
 
     The sink is closed after an error as well, since PyArrow's writers must not outlive the file;
     then errors of closing are suppressed.
     """
-    sink = _make_sink(file, suffix)
+    sink = _make_sink(file, suffix, header)
     try:
         yield sink
     except BaseException:
@@ -61,11 +63,11 @@ def open_sink(file: BinaryIO, suffix: str) -> Iterator[Sink]:
     sink.close()
 
 
-def _make_sink(file: BinaryIO, suffix: str) -> Sink:
+def _make_sink(file: BinaryIO, suffix: str, header: bool) -> Sink:
     if suffix == ".npy":
         from evenly.sinks.npy import NpySink
 
         return NpySink(file)
     from evenly.sinks.tables import TableSink
 
-    return TableSink(file, suffix)
+    return TableSink(file, suffix, header=header)

@@ -11,9 +11,10 @@ from evenly.errors import DataError, UnsupportedTypeError, first_line, format_na
 class TableSink:
     """A `Sink` that appends record batches with the schema of the first one."""
 
-    def __init__(self, file: BinaryIO, suffix: str) -> None:
+    def __init__(self, file: BinaryIO, suffix: str, *, header: bool = True) -> None:
         self._file = file
         self._suffix = suffix
+        self._header = header
         self._writer: Any = None
         self._schema: Any = None
 
@@ -33,7 +34,7 @@ class TableSink:
                 self._schema = batch.schema
                 if _WRITERS[self._suffix] is _arrow:
                     self._schema = _without_categories(batch.schema)
-                self._writer = _WRITERS[self._suffix](self._file, self._schema)
+                self._writer = _WRITERS[self._suffix](self._file, self._schema, self._header)
             self._writer.write_batch(self._conform(batch))
 
     def _conform(self, batch: Any) -> Any:
@@ -71,11 +72,11 @@ def _pyarrow(module: str = "pyarrow") -> Any:
     return extras.require(module, extra="files", feature="Writing Parquet, Arrow and CSV")
 
 
-def _parquet(file: BinaryIO, schema: Any) -> Any:
+def _parquet(file: BinaryIO, schema: Any, _: bool) -> Any:
     return _pyarrow("pyarrow.parquet").ParquetWriter(file, schema)
 
 
-def _arrow(file: BinaryIO, schema: Any) -> Any:
+def _arrow(file: BinaryIO, schema: Any, _: bool) -> Any:
     return _pyarrow("pyarrow.ipc").new_file(file, schema)
 
 
@@ -93,12 +94,13 @@ def _without_categories(schema: Any) -> Any:
     return pyarrow.schema(fields, schema.metadata)
 
 
-def _csv(file: BinaryIO, schema: Any) -> Any:
+def _csv(file: BinaryIO, schema: Any, header: bool) -> Any:
     csv = _pyarrow("pyarrow.csv")
-    return csv.CSVWriter(file, schema, write_options=csv.WriteOptions(quoting_style="needed"))
+    options = csv.WriteOptions(include_header=header, quoting_style="needed")
+    return csv.CSVWriter(file, schema, write_options=options)
 
 
-_WRITERS: dict[str, Callable[[BinaryIO, Any], Any]] = {
+_WRITERS: dict[str, Callable[[BinaryIO, Any, bool], Any]] = {
     ".parquet": _parquet,
     ".pq": _parquet,
     ".arrow": _arrow,

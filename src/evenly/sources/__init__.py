@@ -1,36 +1,37 @@
 """Sources: `open_source` turns any data into blocks. README.md describes the design."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evenly.errors import without_context
-from evenly.sources.group_by import factorize_array, parse_by
+from evenly.sources.group_by import factorize_array
 from evenly.sources.group_keys import KeyedSource
-from evenly.sources.images import ImageOptions, ImageSource, reject_weights_and_keys
-from evenly.sources.options import ReadOptions
-from evenly.sources.resolve import SourceResolver
-from evenly.sources.selection import parse_selection
+from evenly.sources.images import ImageSource, reject_weights_and_keys
+from evenly.sources.opener import SourceOpener
+from evenly.sources.options import FitOptions, ReadOptions
+from evenly.sources.resolve import resolve
+from evenly.sources.row_weights import weights_of_rows
 from evenly.sources.source import Source
+from evenly.sources.tables import Table
 from evenly.sources.weights import WeightedSource
-from evenly.typing import FeatureAxis
 
-__all__ = ["Source", "open_source"]
+if TYPE_CHECKING:
+    from evenly.sources.files.fingerprint import Watch
+    from evenly.sources.images.remaining import RemainingImages
+
+__all__ = ["FitOptions", "ReadOptions", "Source", "open_source"]
+
+_DEFAULTS = ReadOptions()
 
 
 @without_context()
 def open_source(
     source: Any,
+    options: ReadOptions = _DEFAULTS,
     *,
-    columns: Any = None,
-    exclude: Any = (),
-    weights: Any = None,
-    select: Any = None,
-    feature_axis: FeatureAxis = None,
-    mode: str = "RGB",
-    broken: str = "skip",
-    by: Any = None,
     label: str = "the array",
-    resume_from: Any = None,
-    watch: Any = None,
+    resume_from: Table | None = None,
+    remaining: "RemainingImages | None" = None,
+    watch: "Watch | None" = None,
 ) -> Source:
     """Return anything that `evenly.fit` takes as a source of blocks.
 
@@ -38,14 +39,12 @@ def open_source(
     ----------
     source
         See `evenly.fit`. A `Source` is returned unchanged.
-    columns, exclude, weights, select, feature_axis, mode, broken, by
+    options
         See `evenly.fit`.
     label
         The name of the data, for messages: ``"partition 3"``.
-    resume_from
-        See `ReadOptions`.
-    watch
-        See `ReadOptions`.
+    resume_from, remaining, watch
+        See `SourceOpener`.
 
     Raises
     ------
@@ -53,21 +52,22 @@ def open_source(
         DataError, ColumnError, SourceError, UnsupportedTypeError or MissingExtraError,
         for errors that are known before data is read.
 
-    >>> source = open_source([[1.0, 2.0], [3.0, 4.0]], columns=[1])
+    >>> source = open_source([[1.0, 2.0], [3.0, 4.0]], ReadOptions(columns=[1]))
     >>> [block.data.tolist() for block in source.blocks()]
     [[[2.0], [4.0]]]
     """
-    by_name = weights if isinstance(weights, str) else None
-    named = parse_by(by)
-    in_order = (weights is not None and by_name is None) or (by is not None and not named)
-    asked = parse_selection(columns, exclude, by_name, named)
-    rule = ImageOptions(asked, mode, broken)
-    request = ReadOptions(asked, select, feature_axis, in_order, rule, resume_from, watch)
-    opened = SourceResolver(request).open(source, label)
+    opener = SourceOpener(
+        options=options,
+        resolve=resolve,
+        resume_from=resume_from,
+        remaining=remaining,
+        watch=watch,
+    )
+    opened = opener.open(source, label)
     if isinstance(opened, ImageSource):
-        reject_weights_and_keys(opened.description, weights, by)
-    if by is not None and not named:
-        opened = KeyedSource(opened, factorize_array(by))
-    if weights is None or by_name is not None:
+        reject_weights_and_keys(opened.description, options.weights, options.by)
+    if options.has_keys_array:
+        opened = KeyedSource(opened, factorize_array(options.by))
+    if not options.has_weights_array:
         return opened
-    return WeightedSource(opened, weights)
+    return WeightedSource(opened, weights_of_rows(options.weights, opened))

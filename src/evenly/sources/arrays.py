@@ -13,9 +13,12 @@ from evenly.errors import UnsupportedTypeError
 from evenly.sources.arrow_input import checked
 from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.group_keys import factorize_named
-from evenly.sources.selection import NUMBER, ColumnSelection, Field, resolve_positions
+from evenly.sources.opener import SourceOpener
+from evenly.sources.options import ReadOptions
+from evenly.sources.row_weights import RowAxes
+from evenly.sources.selection import NUMBER, Field, resolve_positions
+from evenly.sources.source import SequentialSource, Source
 from evenly.sources.tables import ColumnBatch
-from evenly.typing import FeatureAxis
 
 _log = logging.getLogger("evenly")
 
@@ -27,38 +30,31 @@ _LEAST_ROWS = 16_384
 """Minimum rows of a block that is not copied: the overhead is 0.1 µs per block and column."""
 
 
-class ArraySource:
+class ArraySource(SequentialSource):
     """A source of blocks that are ranges of the rows of an array, without a copy.
 
     Parameters
     ----------
     array
         A NumPy array or a CPU tensor, from `as_array`.
-    choice
-        The columns to read, by position.
-    feature_axis
-        The axis of the columns.
+    options
+        The columns to read, by position, and their axis.
     label
         The name of the array, for messages.
     """
 
     names: tuple[str, ...] | None = None
 
-    def __init__(
-        self,
-        array: Any,
-        choice: ColumnSelection,
-        *,
-        feature_axis: FeatureAxis = None,
-        label: str = "the array",
-    ) -> None:
+    def __init__(self, array: Any, options: ReadOptions, *, label: str) -> None:
         self._array = array
         self._label = label
-        self._axis, number = resolve_feature_axis(tuple(array.shape), feature_axis, label)
-        self._selected = resolve_positions(choice, number, label)
-        self.description = f"{label} of shape {tuple(array.shape)}"
+        shape = tuple(array.shape)
+        self._axis, number = resolve_feature_axis(shape, options.feature_axis, label)
+        self._selected = resolve_positions(options.selection, number, label)
+        self.description = f"{label} of shape {shape}"
         self.rows: int | None = math.prod(array.shape) // number if number else 0
         self.nbytes: int | None = int(array.nbytes)
+        self.row_axes = RowAxes(shape, None, self._axis if len(shape) > 1 else None)
         self.left_out: dict[str, str] = {}
 
     def blocks(self) -> Generator[Block]:
@@ -96,6 +92,16 @@ def take_columns(array: Any, axis: int, positions: list[int] | None) -> Any:
     if positions == list(range(first, last + 1)):
         indices = slice(first, last + 1)
     return array[(slice(None),) * axis + (indices,)]
+
+
+def open_array(x: Any, label: str, opener: SourceOpener) -> Source:
+    """Open an array-like object; the fields of a structured array are columns."""
+    opener.check_no_select(x)
+    opener.check_no_file_options(x)
+    array = as_array(x, label)
+    if getattr(array.dtype, "names", None) is not None:
+        return opener.open_tables([StructuredTable(array, label)], label)
+    return ArraySource(array, opener.options, label=label)
 
 
 class StructuredTable:

@@ -4,10 +4,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from evenly.dispatch import is_dict_of_columns, is_pillow_image
 from evenly.errors import ColumnError, DataError, format_names, suggest
 from evenly.printable import printable
-from evenly.sources.images.image_file import is_pillow_image
-from evenly.sources.mappings import is_table
 
 _log = logging.getLogger("evenly")
 
@@ -94,7 +93,7 @@ class DefaultPart:
         DataError
             If the batch is a mapping, and not a dict of columns.
         """
-        if is_table(batch):
+        if is_dict_of_columns(batch):
             return batch
         if isinstance(batch, Mapping):
             raise mapping_error(batch, label)

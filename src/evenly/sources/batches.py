@@ -5,10 +5,10 @@ from typing import Any
 
 from evenly.block import Block
 from evenly.errors import ColumnError, DataError, format_names
-from evenly.sources.source import Source
+from evenly.sources.source import SequentialSource, Source
 
 
-class BatchSource:
+class BatchSource(SequentialSource):
     """A source of the blocks of all items of an iterable.
 
     Parameters
@@ -17,6 +17,8 @@ class BatchSource:
         An iterable that is read once.
     open_item
         Convert an item and its label, ``"batch 0"`` and so on, to a source.
+    only
+        The source of the only item, if its axes and the arrays that it leaves out are known.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class BatchSource:
         description: str,
         rows: int | None = None,
         nbytes: int | None = None,
+        only: Source | None = None,
     ) -> None:
         self._items = items
         self._open = open_item
@@ -35,7 +38,8 @@ class BatchSource:
         self.names: tuple[str, ...] | None = None
         self.rows = rows
         self.nbytes = nbytes
-        self.left_out: dict[str, str] = {}
+        self.left_out: dict[str, str] = dict(getattr(only, "left_out", {}))
+        self.row_axes = getattr(only, "row_axes", None)
 
     def blocks(self) -> Generator[Block]:
         """Yield the blocks of each item, which must all have the same columns.

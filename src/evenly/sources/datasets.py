@@ -4,7 +4,6 @@ Datasets whose rows were selected, shuffled or filtered have a separate array of
 """
 
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import chain
@@ -18,11 +17,12 @@ from evenly.sources.arrow_input import checked, open_stream, schema_of
 from evenly.sources.batches import BatchSource
 from evenly.sources.frames import stream_column_batches
 from evenly.sources.list_columns import lists_to_array
+from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.selection import ColumnSelection, Field
+from evenly.sources.source import Source
 from evenly.sources.tables import ColumnBatch
-from evenly.typing import FeatureAxis
 
 _log = logging.getLogger("evenly")
 
@@ -31,21 +31,15 @@ _BYTES = 16 * 2**20
 _COMPUTED_FORMATS = ("custom",)
 
 
-def matches(x: Any) -> bool:
-    """Return whether an object is a Hugging Face Dataset or IterableDataset."""
-    datasets = sys.modules.get("datasets")
-    return datasets is not None and isinstance(x, datasets.Dataset | datasets.IterableDataset)
-
-
-def open_dataset(x: Any, request: ReadOptions) -> Any:
-    """Open a dataset as a `Table`, or one selected column as a source of arrays.
+def open_dataset(x: Any, label: str, opener: SourceOpener) -> Source:
+    """Open the columns of a dataset, or one selected column of arrays.
 
     Raises
     ------
     UnsupportedTypeError
         If a transform computes the rows when they are read.
     """
-    label = f"the {type(x).__name__}"
+    label = f"the {type(x).__name__}"  # also in a batch
     if _format(x).get("type") in _COMPUTED_FORMATS:
         raise UnsupportedTypeError(
             "A dataset must store the data to fit. "
@@ -53,16 +47,16 @@ def open_dataset(x: Any, request: ReadOptions) -> Any:
             "Pass its batches, evenly.fit(x.iter(batch_size=1000), select=...), or fit the stored "
             "data: x.with_format(None)."
         )
-    choice, axis = request.choice, request.feature_axis
-    if request.select is None:
-        return DatasetTable(x, choice, label)
-    return _open_column(x, choice, _single_name(request.select), axis, label)
+    options = opener.options
+    if options.select is None:
+        return opener.as_source(DatasetTable(x, options.selection, label))
+    return _open_column(x, _single_name(options.select), options, label)
 
 
 class DatasetTable:
     """The columns of a dataset with one value per row."""
 
-    def __init__(self, x: Any, choice: ColumnSelection, label: str) -> None:
+    def __init__(self, x: Any, selection: ColumnSelection, label: str) -> None:
         self._data, schema = _with_schema(x, label)
         self.label = label
         self.rows = len(x) if hasattr(x, "__len__") else None
@@ -72,7 +66,7 @@ class DatasetTable:
             Field(field.name, arrays.get(field.name, field.kind))
             for field in fields_of(schema_of(schema, label), label)
         )
-        if choice.columns is None and arrays:
+        if selection.columns is None and arrays:
             self._warn_of_arrays(arrays)
 
     def _warn_of_arrays(self, arrays: dict[str, str]) -> None:
@@ -187,9 +181,7 @@ def _arrays(x: Any, schema: Any) -> dict[str, str]:
     return kinds
 
 
-def _open_column(
-    x: Any, choice: ColumnSelection, name: str, feature_axis: FeatureAxis, label: str
-) -> BatchSource:
+def _open_column(x: Any, name: str, options: ReadOptions, label: str) -> BatchSource:
     data, schema = _with_schema(x, label)
     if name not in schema.names:
         raise ColumnError(
@@ -205,7 +197,7 @@ def _open_column(
 
     def open_rows(column: Any, item_label: str) -> ArraySource:
         array = lists_to_array(column, name, f"{item_label} of {label}")
-        return ArraySource(array, choice, feature_axis=feature_axis, label=item_label)
+        return ArraySource(array, options, label=item_label)
 
     columns = (rows for table in data.batches((name,)) for rows in _split(table[name], label))
     return BatchSource(columns, open_rows, description=label, rows=None)

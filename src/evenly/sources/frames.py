@@ -5,19 +5,21 @@ differ only in how they select columns before converting them to Arrow data.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from evenly.dispatch import is_instance
+from evenly.dispatch import has_record_batches, is_instance, with_article
 from evenly.errors import DataError
 from evenly.sources.arrow import column_kind, fields_of
 from evenly.sources.arrow_input import Error, open_stream, schema_of
 from evenly.sources.arrow_reader import ColumnReader, series_reader
+from evenly.sources.opener import SourceOpener
 from evenly.sources.pandas_frames import PandasTable
 from evenly.sources.polars_frames import exportable
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import MakeError, object_errors
 from evenly.sources.selection import Field
+from evenly.sources.source import Source
 from evenly.sources.tables import ColumnBatch, Table
 
 Project = Callable[[list[str]], Iterable[Any]]
@@ -98,22 +100,19 @@ def stream_column_batches(
     reader = ColumnReader(stream.get_schema(), names, label, error, keys)
     for array in stream:
         columns = reader.read(array)
-        yield ColumnBatch(columns, sum(column.values.nbytes for column in columns))
+        yield ColumnBatch(columns, sum(column.nbytes for column in columns))
 
 
-def is_frame(x: Any) -> bool:
-    """Return whether an object is a data frame, or a column of Arrow data."""
-    return (
-        hasattr(x, "__arrow_c_stream__")
-        or hasattr(x, "__arrow_c_array__")
-        or is_instance(x, "pandas", "DataFrame", "Series")
-        or is_instance(x, "polars", "LazyFrame")
-        or is_instance(x, "pyarrow.dataset", "Dataset")
-        or _has_batches(x)
-    )
+def open_frame(x: Any, label: str, opener: SourceOpener) -> Source:
+    """Open a frame as a source."""
+    opener.check_no_select(x)
+    opener.check_no_file_options(x)
+    label = "the table" if label == "the array" else label
+    table = open_table(x, label)
+    return opener.open_tables([table], with_article(type(x).__name__), table.rows, table.nbytes)
 
 
-def open_frame(x: Any, label: str) -> Table:
+def open_table(x: Any, label: str) -> Table:
     """Return a frame as a table.
 
     Raises
@@ -122,21 +121,21 @@ def open_frame(x: Any, label: str) -> Table:
         If the library cannot read the frame's data, such as the files of a lazy frame.
     """
     with object_errors(label):
-        return _open(x, label)
+        return _open_table(x, label)
 
 
-def _open(x: Any, label: str) -> Table:
+def _open_table(x: Any, label: str) -> Table:
     if is_instance(x, "pandas", "DataFrame", "Series"):
         return PandasTable(x, label)
     if is_instance(x, "polars", "LazyFrame"):
-        empty = exportable(sys.modules["polars"].DataFrame(schema=x.collect_schema()))
+        empty = sys.modules["polars"].DataFrame(schema=x.collect_schema())
         schema = open_stream(empty, label).get_schema()
         return CapsuleTable(schema, lambda names: _lazy_batches(x, names), rows=None, label=label)
     if is_instance(x, "pyarrow.dataset", "Dataset"):
         return _dataset_table(x, label)
     if is_instance(x, "duckdb", "DuckDBPyRelation"):
         return relation_table(x, label)
-    return _reader_table(x, label) if _has_batches(x) else _capsule_table(x, label)
+    return _reader_table(x, label) if has_record_batches(x) else _capsule_table(x, label)
 
 
 def relation_table(relation: Any, label: str, make_error: MakeError | None = None) -> Table:
@@ -144,7 +143,7 @@ def relation_table(relation: Any, label: str, make_error: MakeError | None = Non
     schema = open_stream(relation.limit(0), label).get_schema()
     return CapsuleTable(
         schema,
-        lambda names: [_duckdb_reader(relation, names)],
+        lambda names: [relation_reader(relation, names)],
         rows=None,
         label=label,
         make_error=make_error,
@@ -165,6 +164,8 @@ def _capsule_table(x: Any, label: str) -> Table:
     if schema.format != "+s":
         name = schema.name or getattr(x, "name", None) or ""
         return SeriesTable(stream, name=name, rows=_length(x), label=label)
+    if hasattr(x, "select") and is_instance(x, "polars", "DataFrame"):
+        return CapsuleTable(schema, lambda names: [x.select(names)], rows=len(x), label=label)
     # A reader can be exported only once: keep the stream that provided the schema.
     return CapsuleTable(schema, lambda names: [stream], rows=_length(x), label=label)
 
@@ -176,7 +177,7 @@ def _lazy_batches(frame: Any, names: list[str]) -> Iterable[Any]:
     return [exportable(selected.collect(engine="streaming"))]
 
 
-def _duckdb_reader(relation: Any, names: list[str]) -> Any:
+def relation_reader(relation: Any, names: Sequence[str]) -> Any:
     """Return a reader of some columns of a DuckDB relation."""
     quoted = ['"' + name.replace('"', '""') + '"' for name in names]
     projection = relation.project(", ".join(quoted))
@@ -184,15 +185,6 @@ def _duckdb_reader(relation: Any, names: list[str]) -> Any:
         if hasattr(projection, method):
             return getattr(projection, method)(2**17)
     return projection
-
-
-def _has_batches(x: Any) -> bool:
-    """Return whether x yields batches: a PyArrow reader, a Flight stream, an ADBC cursor."""
-    return (
-        is_instance(x, "pyarrow", "RecordBatchReader")
-        or (hasattr(x, "read_chunk") and hasattr(x, "to_reader"))
-        or hasattr(x, "fetch_record_batch")
-    )
 
 
 def _reader_table(x: Any, label: str) -> Table:

@@ -9,28 +9,11 @@ import numpy as np
 from evenly.block import Column, GroupKeys, mask_to_validity, validity_to_mask
 from evenly.dispatch import is_series
 from evenly.sources.arrays import as_array, field_of, to_native
-from evenly.sources.frames import open_frame
+from evenly.sources.frames import open_table
 from evenly.sources.group_by import factorize_array
 from evenly.sources.object_columns import kind_of_objects, object_column
 from evenly.sources.selection import Field
 from evenly.sources.tables import ColumnBatch
-
-
-def is_table(x: Any) -> bool:
-    """Return whether an object is a dict of equally long one-dimensional columns.
-
-    >>> is_table({"a": [1, 2], "b": ["x", None]}), is_table({"a": [1, 2], "b": [1]})
-    (True, False)
-    """
-    if not isinstance(x, Mapping) or not x:
-        return False
-    return all(map(_is_column, x.values())) and len({len(column) for column in x.values()}) == 1
-
-
-def _is_column(x: Any) -> bool:
-    if isinstance(x, list | tuple | range):
-        return not any(hasattr(value, "__len__") and not isinstance(value, str) for value in x)
-    return is_series(x) or len(getattr(x, "shape", ())) == 1
 
 
 class MappingTable:
@@ -39,7 +22,7 @@ class MappingTable:
     Parameters
     ----------
     columns
-        A mapping for which `is_table` is true.
+        A mapping for which `is_dict_of_columns` is true.
     label
         The name of the table, for messages.
     """
@@ -59,13 +42,13 @@ class MappingTable:
             *(self.read(name) for name in names),
             *(factorize_array(self._columns[name]) for name in keys),
         )
-        yield ColumnBatch(columns, sum(column.values.nbytes for column in columns))
+        yield ColumnBatch(columns, sum(column.nbytes for column in columns))
 
     def read(self, name: str) -> Column:
         """Return the values of one column."""
         values = self._columns[name]
         if is_series(values):
-            batches = open_frame(values, self.label).column_batches((_name_of(values),))
+            batches = open_table(values, self.label).column_batches((_name_of(values),))
             return _concat([columns[0] for columns, _ in batches])
         if values.dtype == object:
             return object_column(values, f"column {name!r}")
@@ -90,7 +73,7 @@ def _as_numpy(array: Any) -> Any:
 
 def _kind(values: Any) -> str:
     if is_series(values):
-        return open_frame(values, "").fields[0].kind
+        return open_table(values, "").fields[0].kind
     if values.dtype == object:
         return kind_of_objects(values)
     return field_of("", _as_numpy(values[:0]).dtype).kind
@@ -98,7 +81,7 @@ def _kind(values: Any) -> str:
 
 def _name_of(series: Any) -> str:
     """Return the name that the table of a series has for its column."""
-    return open_frame(series, "").fields[0].name
+    return open_table(series, "").fields[0].name
 
 
 def _concat(columns: list[Column]) -> Column:

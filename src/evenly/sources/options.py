@@ -1,37 +1,149 @@
-"""The options of a read, passed as one value from `open_source` to the readers."""
+"""The options of `evenly.fit`, made once and passed as one value."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, get_args
 
+from evenly.errors import ColumnError, DataError
+from evenly.sources.files.csv_options import CsvFormat, parse_csv_options
+from evenly.sources.group_by import parse_by
 from evenly.sources.selection import ColumnSelection
-from evenly.typing import FeatureAxis
+from evenly.typing import (
+    Broken,
+    Columns,
+    CsvOptions,
+    FeatureAxis,
+    ImageMode,
+    Infinite,
+    StorageOptions,
+)
+
+MODES = get_args(ImageMode)
 
 
-class ReadOptions(NamedTuple):
-    """How to read data.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """The options of `evenly.fit` that decide which data is read, and how.
+
+    An option that has its default costs a few bytes in a pickle, which engines send with each
+    task.
 
     Attributes
     ----------
-    choice
-        The columns to fit.
+    columns, exclude
+        Names and positions, as tuples; see `evenly.fit`.
+    weights
+        The name of the column of weights, or one number per row.
     select
-        The part of batches, or the path of an array inside a file; None if not given.
+        The part of batches, or the path of an array inside a file.
     feature_axis
         The axis of an array that holds the columns; see `evenly.fit`.
-    in_order
-        Whether rows must be read in order, because weights or keys are.
-    images
-        The `ImageOptions`.
-    resume_from
-        A `ResumedSchema` of files read in an earlier run; for images, the `ImagePositions`.
-    watch
-        A `Watch` that records the state of each file before it is opened, to check for
-        changes later. None: each reader checks its own file.
+    mode, broken
+        How to read images.
+    by
+        The names of key columns, the part of a batch that has the keys, or one key per row.
+    csv
+        How CSV files are written.
+    storage_options
+        The options of the file systems of URLs, which may be secret.
+
+    Raises
+    ------
+    DataError, ColumnError
+        For a value that is not allowed.
     """
 
-    choice: ColumnSelection = ColumnSelection()
-    select: Any = None
+    columns: Columns | None = None
+    exclude: Columns = ()
+    weights: Any = None  # any array-like object
+    select: Any = None  # any key of a mapping
     feature_axis: FeatureAxis = None
-    in_order: bool = False
-    images: Any = None
-    resume_from: Any = None
-    watch: Any = None
+    mode: ImageMode = "RGB"
+    broken: Broken = "skip"
+    by: Any = None  # any array-like object
+    csv: CsvOptions | CsvFormat | None = None
+    storage_options: StorageOptions | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.columns is not None:  # an iterator could be read only once
+            object.__setattr__(self, "columns", _as_tuple(self.columns))
+        object.__setattr__(self, "exclude", _as_tuple(self.exclude))
+        if self.csv is not None:
+            object.__setattr__(self, "csv", parse_csv_options(self.csv))
+        if self.mode not in MODES:
+            raise DataError(
+                f"mode must be one of {', '.join(map(repr, MODES))}. Received: {self.mode!r}. "
+                "'RGB' reads all images as color, 'L' as grayscale, 'native' as stored."
+            )
+        if self.broken not in ("skip", "error"):
+            raise DataError(
+                f"broken must be 'skip' or 'error'. Received: {self.broken!r}. 'skip' counts and "
+                "names images that cannot be read, 'error' stops at the first."
+            )
+
+    @property
+    def csv_format(self) -> CsvFormat:
+        """How CSV files are written."""
+        return parse_csv_options(self.csv)
+
+    @property
+    def weights_column(self) -> str | None:
+        """The name of the column of weights; None without weights, or if they are an array."""
+        return self.weights if isinstance(self.weights, str) else None
+
+    @property
+    def selection(self) -> ColumnSelection:
+        """The columns to read, as far as they are given by names and positions."""
+        columns: Any = self.columns  # tuples since `__post_init__`
+        exclude: Any = self.exclude
+        return ColumnSelection(columns, exclude, self.weights_column, parse_by(self.by))
+
+    @property
+    def has_weights_array(self) -> bool:
+        """Whether there is one weight per row."""
+        return self.weights is not None and self.weights_column is None
+
+    @property
+    def has_keys_array(self) -> bool:
+        """Whether there is one group key per row."""
+        return self.by is not None and not parse_by(self.by)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether rows must be read in order, because weights or keys are given per row."""
+        return self.has_weights_array or self.has_keys_array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitOptions(ReadOptions):
+    """The options of `evenly.fit` for reading and for fitting.
+
+    Attributes
+    ----------
+    infinite
+        How to handle infinities.
+    threads
+        The number of threads. None: `evenly.threads` here, and one in each task of an engine,
+        since engines run one task per core.
+    """
+
+    infinite: Infinite = "error"
+    threads: int | None = None
+
+
+def _as_tuple(names: Columns) -> tuple[str | int, ...]:
+    """Return names and positions as a tuple; a single one is treated as a list of one.
+
+    Integers are labels of pandas, or positions in arrays; tuples are labels of several levels.
+
+    >>> _as_tuple("height"), _as_tuple([2]), _as_tuple([("close", "AAA")])
+    (('height',), (2,), ("('close', 'AAA')",))
+    """
+    several: tuple[Any, ...] = (names,) if isinstance(names, str | int) else tuple(names)
+    result = tuple(str(name) if isinstance(name, tuple) else name for name in several)
+    for name in result:
+        if not (isinstance(name, str) or hasattr(name, "__index__")):
+            raise ColumnError(
+                "columns= and exclude= take names and positions. "
+                f"Received: {name!r} of type {type(name).__name__}."
+            )
+    return result

@@ -46,7 +46,7 @@ class PandasTable:
             *(read_series(series[name]) for name in names),
             *(pandas_keys(series[name]) for name in keys),
         )
-        yield ColumnBatch(columns, sum(column.values.nbytes for column in columns))
+        yield ColumnBatch(columns, sum(column.nbytes for column in columns))
 
 
 def pandas_keys(series: Any) -> GroupKeys:

@@ -16,7 +16,8 @@ import zlib
 from collections.abc import Callable, Iterator
 
 from evenly.errors import EvenlyError, MissingExtraError, SourceError, first_line
-from evenly.redaction import redact
+from evenly.redaction import MASK, redact
+from evenly.sources.urls import storage_secrets
 from evenly.system.errors import is_system_error, system_error
 from evenly.system.regular_files import NotRegularError, not_regular_error
 
@@ -75,13 +76,38 @@ def decode_errors(
     except (EvenlyError, MemoryError, Warning):
         raise
     except ImportError as error:
-        raise MissingExtraError(
-            f"Reading {label} needs a package that cannot be imported: {reason(error)}. "
-            "Install it.",
-            name=error.name,
-        ) from None
+        raise missing_package_error(label, error) from None
     except Exception as error:
         raise read_error(label, error, make_corrupt, make_unreadable, url=url) from None
+
+
+_PACKAGES = {
+    "gdrive_fsspec": "gdrive-fsspec",
+    "huggingface_hub": "huggingface-hub",
+    "libarchive": "libarchive-c",
+    "smbclient": "smbprotocol",
+}
+"""The names of packages that differ from those of their modules."""
+
+
+def missing_package_error(label: str, error: ImportError) -> MissingExtraError:
+    """Return the error for a package that a library needs to read a source: s3fs for ``s3://``."""
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, ModuleNotFoundError) and cause.name):
+        cause = cause.__cause__ or cause.__context__
+    if not isinstance(cause, ModuleNotFoundError) or cause.name is None:
+        return MissingExtraError(
+            f"Opening {label} needs a package that cannot be imported: {reason(error)}. "
+            "Install it.",
+            name=error.name,
+        )
+    module = cause.name.partition(".")[0]
+    package = _PACKAGES.get(module, module)
+    return MissingExtraError(
+        f"Opening {label} needs the package {package}. It is not installed. "
+        f"Run: pip install {package}",
+        name=module,
+    )
 
 
 @contextlib.contextmanager
@@ -126,7 +152,10 @@ def read_error(
         make = make_corrupt or corrupt_file_error
     else:
         make = make_unreadable or unreadable_error
-    result = make(label, redact(reason(error), url))
+    text = redact(reason(error), url)
+    for secret in storage_secrets(url):
+        text = text.replace(secret, MASK)
+    result = make(label, text)
     result.errno = getattr(error, "errno", None)
     return result
 

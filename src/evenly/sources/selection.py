@@ -1,7 +1,7 @@
 """Resolve the columns to fit: the selection of the user against the columns of the data."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -11,6 +11,8 @@ NUMBER, NULL = "number", "null"
 NameOrIndex = TypeVar("NameOrIndex", str, int)
 
 _TEMPORAL = ("timestamp", "date", "time", "duration")
+_DESCRIPTIVE = ("index", "coordinate", "bounds", "partition")
+"""Kinds of numeric columns that describe rows, and are fitted only if they are named."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -42,7 +44,8 @@ class Field:
     @property
     def is_selectable(self) -> bool:
         """Whether the column can be fitted if it is named: times are integers in their unit."""
-        return self.is_numeric or self.reason in (*_TEMPORAL, "index")
+        is_named = self.reason in (*_TEMPORAL, *_DESCRIPTIVE)
+        return self.is_numeric or (is_named and self.kind != "partition[string]")
 
 
 @dataclass(slots=True, frozen=True)
@@ -80,38 +83,6 @@ class ColumnSelection:
     def everything(self) -> bool:
         """Whether all columns are selected."""
         return self.columns is None and not self.exclude and self.weights is None and not self.by
-
-
-def parse_selection(
-    columns: str | int | Iterable[str | int] | None,
-    exclude: str | int | Iterable[str | int],
-    weights: str | None,
-    by: tuple[str | int, ...] = (),
-) -> ColumnSelection:
-    """Return a selection from arguments; a single name is treated as a list of one.
-
-    Integers are labels of pandas, or positions in arrays; tuples are labels of several levels.
-
-    >>> parse_selection("height", (), None).columns, parse_selection([2], (), None).columns
-    (('height',), (2,))
-    >>> parse_selection([("close", "AAA")], (), None).columns
-    ("('close', 'AAA')",)
-    """
-    return ColumnSelection(
-        None if columns is None else _several(columns), _several(exclude), weights, by
-    )
-
-
-def _several(names: str | int | Iterable[str | int]) -> tuple[str | int, ...]:
-    result = (names,) if isinstance(names, str | int) else tuple(names)
-    result = tuple(str(name) if isinstance(name, tuple) else name for name in result)
-    for name in result:
-        if not (isinstance(name, str) or hasattr(name, "__index__")):
-            raise ColumnError(
-                "columns= and exclude= take names and positions. "
-                f"Received: {name!r} of type {type(name).__name__}."
-            )
-    return result
 
 
 def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str) -> ResolvedColumns:

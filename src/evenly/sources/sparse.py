@@ -5,7 +5,9 @@ from typing import Any
 
 from evenly.block import Block
 from evenly.sources.arrays import check_dtype
+from evenly.sources.opener import SourceOpener
 from evenly.sources.selection import ColumnSelection, resolve_positions
+from evenly.sources.source import SequentialSource, Source
 
 
 def is_sparse(x: Any) -> bool:
@@ -13,7 +15,14 @@ def is_sparse(x: Any) -> bool:
     return hasattr(x, "tocsc") and hasattr(x, "nnz")
 
 
-class SparseSource:
+def open_sparse(x: Any, label: str, opener: SourceOpener) -> Source:
+    """Open a sparse matrix as a source."""
+    opener.check_no_select(x)
+    opener.check_no_file_options(x)
+    return SparseSource(x, opener.options.selection, label=label)
+
+
+class SparseSource(SequentialSource):
     """A source of one block, whose data is a CSC matrix without duplicate entries.
 
     Parameters

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from evenly.sources.selection import (
     not_numeric_error,
     resolve_columns,
 )
+from evenly.sources.source import ReadTask
 from evenly.sources.weights import check_weights
 
 _log = logging.getLogger("evenly")
@@ -43,7 +44,7 @@ class ColumnBatch(NamedTuple):
     Columns that were selected as keys are `GroupKeys`.
     """
 
-    columns: tuple[Any, ...]
+    columns: tuple[Any, ...]  # a Column or GroupKeys, depending on the position
     nbytes: int
 
 
@@ -74,6 +75,11 @@ class Table(Protocol):
         """Yield the rows in order: the columns in `names`, then the keys in `keys`."""
 
 
+def is_table(x: object) -> TypeGuard[Table]:
+    """Return whether an object is a table, and not a source of arrays."""
+    return hasattr(x, "column_batches")
+
+
 class ColumnChunk(NamedTuple):
     """Some columns of a range of rows, and the batches to read."""
 
@@ -81,15 +87,6 @@ class ColumnChunk(NamedTuple):
     rows: int
     first_column: int
     column_batches: Iterator[ColumnBatch]
-
-
-class ReadTask(NamedTuple):
-    """The blocks of a range of rows, with some or all of the columns."""
-
-    label: str
-    first_row: int
-    rows: int
-    blocks: Iterable[Block]
 
 
 class ResumedSchema:
@@ -123,6 +120,14 @@ class ChunkedTable(Table, Protocol):
         """Yield chunks in order; each has some consecutive columns of `names`."""
 
 
+@runtime_checkable
+class RecordBatchTable(Table, Protocol):
+    """A table whose columns of any type can be read as PyArrow record batches."""
+
+    def batches(self, names: list[str]) -> Iterator[Any]:
+        """Yield record batches with some columns."""
+
+
 class TableSource:
     """A source of the blocks of one or several tables.
 
@@ -130,7 +135,7 @@ class TableSource:
     ----------
     tables
         At least one. Each is opened after the one before it has been read.
-    choice
+    selection
         The columns to fit.
     rows, nbytes
         The totals over all tables; None if unknown.
@@ -141,7 +146,7 @@ class TableSource:
     def __init__(
         self,
         tables: Iterable[Table],
-        choice: ColumnSelection,
+        selection: ColumnSelection,
         *,
         description: str,
         rows: int | None = None,
@@ -151,14 +156,15 @@ class TableSource:
         self._rest = iter(tables)
         self._first = next(self._rest)
         self._reference = resume_from or self._first
-        self._choice = choice
-        self._plan = resolve_columns(choice, self._reference.fields, self._reference.label)
+        self._selection = selection
+        self._plan = resolve_columns(selection, self._reference.fields, self._reference.label)
         self._missing_keys_logged = False
         self._late_types: dict[str, str] = {}  # kinds of columns that began with nulls only
         self.description = description
         self.left_out = dict(self._plan.left_out)
         self.rows = rows
         self.nbytes = nbytes
+        self.row_axes = getattr(self._first, "row_axes", None)
         # A series without a name is one column without a name.
         self.names = None if self._plan.names == ("",) else self._plan.names
 
@@ -192,12 +198,11 @@ class TableSource:
     def _tasks_of(self, table: Table) -> Iterator[ReadTask]:
         if not isinstance(table, ChunkedTable):
             for block in self._blocks_of(table, self._plan):
-                yield ReadTask(table.label, block.first_row, block.rows, (block,))
+                yield ReadTask((block,), table.label, block.first_row, block.rows)
             return
         for part in table.column_chunks(self._plan.names):
-            yield ReadTask(
-                table.label, part.first_row, part.rows, self._blocks_of_chunk(table, part)
-            )
+            blocks = self._blocks_of_chunk(table, part)
+            yield ReadTask(blocks, table.label, part.first_row, part.rows)
 
     def _blocks_of_chunk(self, table: Table, part: ColumnChunk) -> Iterator[Block]:
         row, first = part.first_row, part.first_column
@@ -215,10 +220,10 @@ class TableSource:
         unseen = {f.name for f in self._reference.fields if f.kind == NULL} & set(self._plan.names)
         for table in chain([self._first], self._rest):
             if table is not self._reference:
-                check_same_schema(self._reference, table, self._choice, self._plan)
+                check_same_schema(self._reference, table, self._selection, self._plan)
             yield from read(table)
             unseen = self._unresolved_nulls(table, unseen)
-        if self._choice.columns is None:
+        if self._selection.columns is None:
             self.left_out |= dict.fromkeys(sorted(unseen), "no values")
 
     def _blocks_of(self, table: Table, what: ResolvedColumns) -> Iterator[Block]:
@@ -267,7 +272,7 @@ class TableSource:
         kinds = {field.name: field for field in table.fields}
         for name in sorted(unseen):
             if not kinds[name].is_numeric:
-                if self._choice.columns is not None:
+                if self._selection.columns is not None:
                     raise not_numeric_error(kinds[name], table.label)
                 self.left_out[name] = kinds[name].reason
             if kinds[name].kind != NULL:
@@ -278,7 +283,7 @@ class TableSource:
 def split_large(columns: tuple[Any, ...], nbytes: int) -> Iterator[tuple[tuple[Any, ...], int]]:
     """Split columns that are larger than a block, without a copy."""
     rows = len(columns[0])
-    width = sum(column.values.itemsize for column in columns)
+    width = sum(column.itemsize for column in columns)
     step = max(1, _BYTES // width)
     if rows <= step:
         yield columns, nbytes
@@ -307,7 +312,7 @@ def check_weights_column(
 
 
 def check_same_schema(
-    first: Table, table: Table, choice: ColumnSelection, what: ResolvedColumns
+    first: Table, table: Table, selection: ColumnSelection, what: ResolvedColumns
 ) -> None:
     """Check that a table has the same columns as the first one, in any order.
 
@@ -321,9 +326,11 @@ def check_same_schema(
     ours = {field.name: field for field in first.fields}
     theirs = {field.name: field for field in table.fields}
     wanted = {*what.names, *filter(None, [what.weights]), *what.by}
-    named = choice.columns is not None
-    missing = [name for name in ours if name not in theirs and (name in wanted or not named)]
-    unknown = [] if named else [name for name in theirs if name not in ours]
+    named = selection.columns is not None
+    both = {**ours, **theirs}  # a partition belongs to the folder, and not to the file
+    checked = {name for name, field in both.items() if not named and field.reason != "partition"}
+    missing = [name for name in ours if name not in theirs and name in checked | wanted]
+    unknown = [name for name in theirs if name not in ours and name in checked]
     if missing or unknown:
         raise ColumnError(
             f"All parts of a fit must have the same columns, as {first.label} has them. "

@@ -5,18 +5,92 @@ file that the next link names. The first link with a path names the file.
 """
 
 import glob
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import unquote
+
+from evenly.errors import DataError, format_names
+from evenly.typing import StorageOptions
 
 _CACHES = frozenset(("blockcache", "cached", "filecache", "simplecache"))
 """File systems that cache the file of the next link."""
+
+_MIN_SECRET = 6
+"""Shorter values of options, such as a region, are not masked in messages."""
 
 _QUERIES = frozenset(("http", "https"))
 """Schemes in which every question mark begins a query."""
 _QUERY = re.compile(r"\?[\w.%~\-]+=")
 """The beginning of a query in other schemes, after the last slash: ``?versionId=``. Any other
 question mark is a wildcard for one character."""
+
+
+class StorageUrl(str):
+    """A URL with the options of its file system, such as keys and endpoints.
+
+    Every function that takes the path of a file takes it alike.
+
+    Attributes
+    ----------
+    storage_options
+        Keyword arguments of fsspec's file system.
+    """
+
+    storage_options: dict[str, object]
+
+    def __new__(cls, url: str, storage_options: StorageOptions) -> "StorageUrl":
+        """Return the URL with its options."""
+        self = super().__new__(cls, url)
+        self.storage_options = dict(storage_options)
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return StorageUrl, (str(self), self.storage_options)
+
+
+def with_storage(
+    paths: Iterable[str | os.PathLike[str]], storage_options: StorageOptions | None
+) -> list[str]:
+    """Return paths whose URLs have the options of their file system.
+
+    Raises
+    ------
+    DataError
+        If there are options and no URL, for which they would do nothing.
+    """
+    texts = [os.fspath(path) for path in paths]
+    if not storage_options:
+        return texts
+    if not isinstance(storage_options, Mapping):
+        raise DataError(
+            "storage_options= takes a dict of options of the file system. Received: a value of "
+            f"type {type(storage_options).__name__}."
+        )
+    if not any(map(is_url, texts)):
+        raise DataError(
+            "storage_options= is for URLs, such as s3://bucket/x.csv. Received: "
+            f"{format_names(texts, 3)}. Omit it."
+        )
+    return [StorageUrl(text, storage_options) if is_url(text) else text for text in texts]
+
+
+def storage_options_of(url: str) -> dict[str, object]:
+    """Return the options of the file system of a URL."""
+    return url.storage_options if isinstance(url, StorageUrl) else {}
+
+
+def storage_secrets(url: str) -> Iterator[str]:
+    """Yield the values in the options of a URL, which may be secret, for `redact`."""
+    pending: list[object] = [storage_options_of(url)]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Mapping):
+            pending.extend(value.values())
+        elif isinstance(value, list | tuple):
+            pending.extend(value)
+        elif isinstance(value, str) and len(value) >= _MIN_SECRET:
+            yield value
 
 
 def is_url(path: str) -> bool:
@@ -32,7 +106,7 @@ def without_caches(url: str) -> str:
     """
     links = url.split("::")
     kept = [link for link in links[:-1] if link.removesuffix("://") not in _CACHES]
-    return "::".join([*kept, links[-1]])
+    return _with_options_of(url, "::".join([*kept, links[-1]]))
 
 
 def names_in(url: str) -> Iterator[str]:
@@ -91,7 +165,11 @@ def with_path(url: str, inner: str, path: str) -> str:
     links = url.split("::")
     index = _naming_index(links)
     links[index] = _link_with_path(links[index], inner, path)
-    return "::".join(links)
+    return _with_options_of(url, "::".join(links))
+
+
+def _with_options_of(url: str, other: str) -> str:
+    return StorageUrl(other, url.storage_options) if isinstance(url, StorageUrl) else other
 
 
 def _link_with_path(link: str, inner: str, path: str) -> str:

@@ -1,4 +1,4 @@
-"""Weights given as an array with one value per row."""
+"""Weights with one value per row."""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -16,21 +16,24 @@ Weights = npt.NDArray[np.float64]
 
 
 class WeightedSource(AlignedSource):
-    """A source whose rows have weights from an array.
+    """A source whose rows have weights.
+
+    Parameters
+    ----------
+    weights
+        A sequence of valid weights that can be sliced; see `weights_of_rows`.
 
     Raises
     ------
     DataError
-        If the numbers of weights and rows differ, which may be known only at the end, or if a
-        weight is negative or not finite.
+        If the numbers of weights and rows differ, which may be known only at the end.
     """
 
     def __init__(self, source: Source, weights: Any) -> None:
-        array = as_weights(weights)
-        super().__init__(source, array, rule="weights must have one number", noun="weights")
+        super().__init__(source, weights, rule="weights must have one number", noun="weights")
         if source.rows is not None:
             self.check_number(source.rows)
-        self.rows = len(array)
+        self.rows = len(weights)
 
     def blocks(self) -> Generator[Block]:
         """Yield the blocks with their weights."""
@@ -39,18 +42,35 @@ class WeightedSource(AlignedSource):
 
 
 def as_weights(weights: Any) -> Weights:
-    """Return validated weights as a float64 array."""
+    """Return validated weights of rows as a one-dimensional float64 array."""
+    result = as_floats(weights)
+    if result.ndim != 1:
+        raise _not_numeric_error(weights, result)
+    check_weights(result, 0, "weights=")
+    return result
+
+
+def as_floats(weights: Any) -> Weights:
+    """Return weights as a float64 array of any number of dimensions.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        If they are not numbers.
+    """
     if hasattr(weights, "detach"):  # NumPy cannot convert a tensor that requires grad
         weights = weights.detach().cpu()
     array = np.asarray(weights)
-    if array.dtype.kind not in "fiub" or array.ndim != 1:
-        raise UnsupportedTypeError(
-            "weights must be a one-dimensional numeric array or a column name. "
-            f"Received: {type(weights).__name__} of dtype {array.dtype}, shape {array.shape}."
-        )
-    result = np.ascontiguousarray(array, np.float64)
-    check_weights(result, 0, "weights=")
-    return result
+    if array.dtype.kind not in "fiub":
+        raise _not_numeric_error(weights, array)
+    return np.ascontiguousarray(array, np.float64).reshape(array.shape)
+
+
+def _not_numeric_error(weights: Any, array: npt.NDArray[Any]) -> UnsupportedTypeError:
+    return UnsupportedTypeError(
+        "weights must be a one-dimensional numeric array or a column name. "
+        f"Received: {type(weights).__name__} of dtype {array.dtype}, shape {array.shape}."
+    )
 
 
 def check_weights(weights: Weights, first_row: int, label: str) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 from evenly.block import Block
 from evenly.errors import DataError
-from evenly.sources.source import Source
+from evenly.sources.source import SequentialSource, Source
 
 
-class WrappedSource:
+class WrappedSource(SequentialSource):
     """A source that forwards the metadata of the source it wraps."""
 
     def __init__(self, source: Source) -> None:
@@ -16,6 +16,7 @@ class WrappedSource:
         self.rows: int | None = source.rows
         self.nbytes = source.nbytes
         self.description = source.description
+        self.row_axes = getattr(source, "row_axes", None)
 
     @property
     def names(self) -> tuple[str, ...] | None:

@@ -15,12 +15,15 @@ from typing import Any
 from evenly.columns import first_duplicate
 from evenly.errors import SourceError, StatisticsFileError
 from evenly.redaction import redact, redact_url
+from evenly.sources.files.locate import open_errors, open_file
+from evenly.sources.urls import is_url, with_storage
 from evenly.statistics_file import column as column_format
 from evenly.statistics_file import manifest as manifest_format
 from evenly.statistics_file.column import ColumnRecord, InvalidNumber, abbreviate
 from evenly.statistics_file.manifest import Manifest
 from evenly.statistics_file.structure import check_structure
 from evenly.system.regular_files import NotRegularError, RegularFile, not_regular_error
+from evenly.typing import Path, StorageOptions
 
 FORMAT = "evenly statistics"
 FORMAT_VERSION = 1
@@ -105,8 +108,12 @@ def json_object(parts: dict[str, Iterable[str]]) -> Iterator[bytes]:
     yield b"\n}\n"
 
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a file, up to just above the maximum size."""
+def read_bytes(path: Path, storage_options: StorageOptions | None = None) -> bytes:
+    """Return the bytes of a file or URL, up to just above the maximum size."""
+    (text,) = with_storage([path], storage_options)
+    if is_url(text):
+        with open_errors(text), open_file(text) as remote:
+            return remote.read(MAX_BYTES + 1)
     try:
         with BufferedReader(RegularFile(path)) as file:
             content = file.read(MAX_BYTES + 1)

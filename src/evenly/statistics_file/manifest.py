@@ -22,6 +22,7 @@ _OPTION_KEYS = frozenset(
         *("infinite", "mode", "select", "weights"),
     )
 )
+CSV_KEYS = ("comment", "decimal", "delimiter", "encoding", "header", "missing", "thousands")
 _MAX_KIND_LENGTH = 200
 _MAX_PATH_LENGTH = 65_536
 
@@ -181,14 +182,30 @@ def _check_unique_paths(paths: Iterable[str]) -> None:
 
 def _read_options(options: Any) -> dict[str, Any]:
     _check(type(options) is dict, "'options' must be an object", options)
-    _check_keys(options, _OPTION_KEYS, "'options'")
-    for key, value in options.items():
+    values = {key: value for key, value in options.items() if key != "csv"}
+    _check_keys(values, _OPTION_KEYS, "'options'")
+    if "csv" in options:
+        _check_csv(options["csv"])
+    for key, value in values.items():
         _check(
             value is None or _is_name(value) or (type(value) is list and all(map(_is_name, value))),
             f"the option {key!r} must be a name, a number, an array of these, or null",
             value,
         )
     return dict(options)
+
+
+def _check_csv(csv: Any) -> None:
+    """Check how CSV files were read: options whose values are texts, numbers or arrays of texts."""
+    _check(type(csv) is dict and len(csv) > 0, "the option 'csv' must be an object", csv)
+    for key, value in csv.items():
+        values = value if type(value) is list else [value]
+        _check(
+            key in CSV_KEYS and all(_is_name(x) or type(x) is bool for x in values),
+            f"the option 'csv' must have only the keys {', '.join(CSV_KEYS)}, each a text, a "
+            "number, true, false or an array of these",
+            {key: value},
+        )
 
 
 def _is_name(value: Any) -> bool:

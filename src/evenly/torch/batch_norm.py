@@ -4,13 +4,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils import parametrize
 
 from evenly.errors import DataError, check_choice
-from evenly.torch import functional, running_stats
+from evenly.torch import functional, fx_tracing, running_stats
 from evenly.torch.mask import broadcast_mask
 from evenly.torch.native import BatchStatistics
 from evenly.torch.reference import Statistics
+from evenly.torch.scripting import ScriptableBatchNorm
 
 CHOICES = {
     "non_finite": ("propagate", "skip"),
@@ -23,7 +24,7 @@ EXTRAS = ("virtual_batch_size", *CHOICES, "frozen")
 """The attributes that torch's layers do not have."""
 
 
-class BatchNorm(_BatchNorm):
+class BatchNorm(ScriptableBatchNorm):
     """Base class of the batch normalization layers; see `BatchNorm1d`."""
 
     # Class-level defaults: `convert` changes `__class__` and never calls `__init__`.
@@ -101,10 +102,24 @@ class BatchNorm(_BatchNorm):
         self.frozen = False
         return self
 
+    # TorchScript compiles this method: it has no keyword-only arguments with defaults, and skips
+    # the `else` of `is_scripting()`, but would compile statements after it.
     def forward(
-        self, input: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, input: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         """Normalize the input; see the class for shapes and ``mask``."""
+        if torch.jit.is_scripting():
+            return self._scripted_forward(input, mask, lengths)
+        else:  # noqa: RET505
+            return self._forward(input, mask, lengths)
+
+    def _forward(self, input: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
+        """Choose the statistics, and normalize with them."""
+        if fx_tracing.is_proxy(input):
+            padding = {"mask": mask, "lengths": lengths}
+            return fx_tracing.record_call(
+                self, input, **{name: value for name, value in padding.items() if value is not None}
+            )
         self._check_input_dim(input)
         if mask is not None or lengths is not None:
             mask = broadcast_mask(input, mask, lengths)
@@ -133,13 +148,23 @@ class BatchNorm(_BatchNorm):
         if functional.has_single_value(x, mask):
             if self.single == "running" and mean is not None:
                 return self._normalize_with_running_stats(x, mask)
-            raise functional.single_value_error(x)
+            raise functional.single_value_error(x, self._single_value_advice())
         if not self.training or not self.track_running_stats:
             mean, variance = None, None
         y, batch = functional.normalize_batch(x, *self._affine(), self.eps, mask, (mean, variance))
         if mean is not None and variance is not None:
             self._update_running_stats(batch)
         return y
+
+    def _single_value_advice(self) -> str:
+        """Return what to do about a single value per channel."""
+        if self._buffers["running_mean"] is None:
+            return "Pass larger batches: the layer has no running statistics to use instead."
+        return (
+            'Set single="running" in the constructor or as layer.single = "running" to normalize '
+            "such a batch with the running statistics, or drop it with drop_last=True in the "
+            "DataLoader."
+        )
 
     def _normalize_virtual_batches(self, x: Tensor, mask: Tensor | None, size: int) -> Tensor:
         """Normalize ``size`` samples at a time; a single last one joins the previous."""
@@ -194,11 +219,23 @@ class BatchNorm(_BatchNorm):
         if "skipped" in self._buffers:
             self.skipped.zero_()
 
+    def _changed_options(self) -> dict[str, Any]:
+        """Return evenly's options that differ from the defaults."""
+        options = {name: getattr(self, name) for name in EXTRAS}
+        return {n: v for n, v in options.items() if v != getattr(BatchNorm, n)}
+
+    def _options_in_training(self) -> list[str]:
+        return list(self._changed_options())
+
     def extra_repr(self) -> str:
         """Return torch's description and the options that differ from the defaults."""
-        options = {name: getattr(self, name) for name in EXTRAS}
-        changed = {n: v for n, v in options.items() if v != getattr(BatchNorm, n)}
+        changed = self._changed_options()
         return ", ".join([super().extra_repr(), *(f"{n}={v!r}" for n, v in changed.items())])
+
+    def __repr__(self) -> str:
+        original = parametrize.type_before_parametrizations(self)
+        package = "evenly.torch." if original.__module__.startswith("evenly.") else ""
+        return package + super().__repr__()
 
 
 class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
@@ -252,7 +289,7 @@ class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
 
     Notes
     -----
-    ``forward(input, *, mask=None, lengths=None)``: with ``mask`` (boolean, (N,) or (N, L), True
+    ``forward(input, mask=None, lengths=None)``: with ``mask`` (boolean, (N,) or (N, L), True
     where a value counts) or ``lengths`` ((N,), the valid length of each sample), padding is
     excluded from the statistics and the gradient, and the output there is 0.
 

@@ -1,14 +1,18 @@
 """Convert a model's batch norms between torch's and evenly's classes."""
 
+import logging
 import warnings
-from typing import Any
+from typing import Any, Literal, overload
 
 from torch import nn
 
 from evenly.errors import DataError, check_choice
-from evenly.torch import module_class, running_stats
+from evenly.torch import fusion, module_class, running_stats
 from evenly.torch.batch_norm import EXTRAS, BatchNorm, BatchNorm1d
+from evenly.torch.conversion_report import ConversionReport
 from evenly.torch.sync import SyncBatchNorm, virtual_batch_error
+
+_log = logging.getLogger("evenly")
 
 TO_EVENLY: module_class.Pairs = {
     **module_class.PAIRS,
@@ -18,7 +22,17 @@ TO_EVENLY: module_class.Pairs = {
 TO_TORCH: module_class.Pairs = {new: old for old, new in TO_EVENLY.items()}
 
 
-def convert(model: nn.Module, to: str = "evenly", **extras: Any) -> nn.Module:
+@overload
+def convert(
+    model: nn.Module, to: str = "evenly", *, report: Literal[False] = False, **extras: Any
+) -> nn.Module: ...
+@overload
+def convert(
+    model: nn.Module, to: str = "evenly", *, report: Literal[True], **extras: Any
+) -> tuple[nn.Module, ConversionReport]: ...
+def convert(
+    model: nn.Module, to: str = "evenly", *, report: bool = False, **extras: Any
+) -> nn.Module | tuple[nn.Module, ConversionReport]:
     """Convert a model's batch norms to evenly's classes, or back, in place.
 
     Only the class of a layer changes: parameters, buffers, hooks, mode, device, dtype and
@@ -29,7 +43,11 @@ def convert(model: nn.Module, to: str = "evenly", **extras: Any) -> nn.Module:
     model
         Any module, including a single batch norm.
     to
-        ``"evenly"`` or ``"torch"``. Choose ``"torch"`` to use the model without evenly.
+        ``"evenly"`` or ``"torch"``. Choose ``"torch"`` to use the model without evenly, and
+        before tools that recognize torch's classes: quantization and fusion by `torch.fx`.
+    report
+        Whether to return a `ConversionReport` too: how many layers were changed, and which. Its
+        text is also logged (``logging.getLogger("evenly")``, level INFO).
     extras
         Options of `BatchNorm1d` that torch's layers do not have, such as
         ``non_finite="skip"``, for all layers converted to evenly's classes.
@@ -37,7 +55,7 @@ def convert(model: nn.Module, to: str = "evenly", **extras: Any) -> nn.Module:
     Returns
     -------
     nn.Module
-        The same model.
+        The same model; with ``report=True`` a tuple of the model and the report.
 
     Raises
     ------
@@ -55,17 +73,26 @@ def convert(model: nn.Module, to: str = "evenly", **extras: Any) -> nn.Module:
     >>> from torch import nn
     >>> from evenly.torch import convert
     >>> convert(nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)), non_finite="skip")[1]
-    BatchNorm1d(2, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True,
-      non_finite='skip')
+    evenly.torch.BatchNorm1d(2, eps=1e-05, momentum=0.1, affine=True, bias=True,
+      track_running_stats=True, non_finite='skip')
     """
     _check_arguments(to, extras)
     pairs = TO_EVENLY if to == "evenly" else TO_TORCH
-    layers = module_class.find_batch_norms(model, pairs, allowed=pairs.values())
+    layers, others = module_class.find_batch_norms(model, pairs, allowed=pairs.values())
+    module_class.warn_about_others(others)
+    lost = {}
     if to == "evenly":
         _to_evenly(layers, extras)
     else:
-        _to_torch(layers)
-    return model
+        lost = {name: options for name, layer in layers if (options := _to_torch(layer))}
+        _warn_about_lost_options(lost)
+    done = ConversionReport(to, _class_names(layers), _class_names(others), lost)
+    _log.info("%s", done)
+    return (model, done) if report else model
+
+
+def _class_names(layers: module_class.NamedLayers) -> dict[str, str]:
+    return {name: module_class.original_class(layer).__name__ for name, layer in layers}
 
 
 def _check_arguments(to: str, extras: dict[str, Any]) -> None:
@@ -90,16 +117,19 @@ def _to_evenly(layers: module_class.NamedLayers, extras: dict[str, Any]) -> None
         layer._set_options(**options)
 
 
-def _to_torch(layers: module_class.NamedLayers) -> None:
-    removed = []
-    for name, layer in layers:
-        if options := _remove_extras(layer):
-            removed.append(f"{name or 'the model'} ({', '.join(options)})")
-        module_class.set_class(layer, TO_TORCH[module_class.original_class(layer)])
-    if removed:
+def _to_torch(layer: BatchNorm) -> list[str]:
+    """Convert a layer; return the names of evenly's options that it had."""
+    lost = _remove_extras(layer)
+    module_class.set_class(layer, TO_TORCH[module_class.original_class(layer)])
+    return lost
+
+
+def _warn_about_lost_options(lost: dict[str, list[str]]) -> None:
+    layers = [f"{name or 'the model'} ({', '.join(options)})" for name, options in lost.items()]
+    if layers:
         warnings.warn(
             "torch's layers do not have evenly's options; these layers lose theirs in training: "
-            f"{', '.join(removed)}.",
+            f"{', '.join(layers)}.",
             stacklevel=3,
         )
 
@@ -108,9 +138,21 @@ def _remove_extras(layer: BatchNorm) -> list[str]:
     """Remove evenly's attributes; return the names of those with changed values."""
     layer.after_step()
     running_stats.unregister_step_hook(layer)
-    changed = [name for name in EXTRAS if getattr(layer, name) != getattr(BatchNorm, name)]
+    changed = list(layer._changed_options())
     for name in (*EXTRAS, "_pending"):
         layer.__dict__.pop(name, None)
     if "skipped" in layer._buffers:
         del layer.skipped
     return changed
+
+
+def _as_torchs(is_trained: bool, layer: nn.Module) -> nn.Module:
+    """Convert a layer of evenly's before it is fused with others."""
+    if isinstance(layer, BatchNorm):
+        lost = _to_torch(layer)
+        if is_trained and lost:
+            _warn_about_lost_options({type(layer).__name__: lost})
+    return layer
+
+
+fusion.allow_fusing(TO_TORCH, _as_torchs)

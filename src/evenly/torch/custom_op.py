@@ -51,8 +51,8 @@ def _(info: Any, in_dims: Any, *args: Any) -> None:
 
 def check_not_exporting() -> None:
     """Raise an error during an export: a layer's id has no meaning in another process."""
-    if getattr(torch.compiler, "is_exporting", bool)():
+    if getattr(torch.compiler, "is_exporting", bool)() or torch.jit.is_tracing():
         raise DataError(
             "A Normalize layer cannot learn in an exported graph. Received: a layer in training "
-            "mode. Export after .eval() or .freeze()."
+            "mode. Export or trace it after .eval() or .freeze()."
         )

@@ -2,9 +2,11 @@
 
 import torch
 from torch import Tensor
+from torch._C import _get_tracing_state
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from evenly.errors import DataError
-from evenly.torch import native, reference, running_stats
+from evenly.torch import fx_tracing, native, reference, running_stats
 from evenly.torch.mask import broadcast_mask
 from evenly.torch.reference import Statistics
 
@@ -61,6 +63,9 @@ def batch_norm(
     tensor([[-1.],
             [ 1.]])
     """
+    if fx_tracing.is_proxy(input):
+        statistics = (running_mean, running_var, weight, bias, training, momentum, eps)
+        return fx_tracing.record_function(batch_norm, input, *statistics, mask=mask)
     if input.ndim < 2:  # no channels: torch raises an error, or returns an empty tensor
         return torch.nn.functional.batch_norm(
             input, running_mean, running_var, weight, bias, training, momentum, eps
@@ -69,7 +74,9 @@ def batch_norm(
     if not training:
         return normalize_fixed(input, running_mean, running_var, weight, bias, eps, mask)
     if has_single_value(input, mask):
-        raise single_value_error(input)
+        raise single_value_error(
+            input, "Pass a larger batch, or training=False to use the running statistics."
+        )
     y, batch = normalize_batch(input, weight, bias, eps, mask, (running_mean, running_var))
     if batch is not None and running_mean is not None and running_var is not None:
         running_stats.update_running_stats(running_mean, running_var, None, batch, momentum)
@@ -114,8 +121,23 @@ def normalize_fixed(
     assert variance is not None
     if mask is None and native.supports(x, weight, bias, mean, variance):
         return native.normalize_fixed(x, mean, variance, weight, bias, eps)
+    if mask is None and is_exporting():
+        return torch.nn.functional.batch_norm(x, mean, variance, weight, bias, eps=eps)
     check_as_torch(x, weight, bias, mean, variance, training=False, eps=eps)
     return reference.normalize_fixed(x, mean, variance, weight, bias, eps, mask)
+
+
+def is_exporting() -> bool:
+    """Return whether operations are recorded in a graph that another program will run.
+
+    These are `torch.export`, both ONNX exporters, `torch.jit.trace` and `make_fx`. Optimizers of
+    such graphs recognize the operator ``batch_norm``, and fold it into a convolution before it.
+    (`torch.compile` gets the elementwise operations, which it fuses.)
+    """
+    exporting = getattr(torch.compiler, "is_exporting", bool)  # torch 2.7
+    if exporting() or torch.compiler.is_compiling():
+        return bool(exporting())
+    return _get_tracing_state() is not None or get_proxy_mode() is not None
 
 
 def has_single_value(x: Tensor, mask: Tensor | None) -> bool:
@@ -127,10 +149,11 @@ def has_single_value(x: Tensor, mask: Tensor | None) -> bool:
     return int(mask.expand(x.shape[0], 1, *x.shape[2:]).sum()) == 1
 
 
-def single_value_error(x: Tensor, advice: str = "") -> DataError:
-    """Return torch's error for a single value per channel."""
+def single_value_error(x: Tensor, advice: str, *, where: str = "") -> DataError:
+    """Return torch's error for a single value per channel, and what to do."""
     return DataError(
-        f"Expected more than 1 value per channel when training, got input size {x.size()}{advice}"
+        "Expected more than 1 value per channel when training, got input size "
+        f"{x.size()}{where}. {advice}"
     )
 
 

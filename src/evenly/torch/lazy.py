@@ -5,6 +5,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _LazyNormBase
 
+from evenly.errors import DataError
+from evenly.torch import fx_tracing
 from evenly.torch.batch_norm import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
 
 
@@ -31,8 +33,15 @@ class LazyBatchNorm(BatchNorm):
         )
         self._set_options(virtual_batch_size, non_finite=non_finite, single=single, update=update)
 
-    def initialize_parameters(self, input: Tensor, **padding: Tensor | None) -> None:
+    def initialize_parameters(
+        self, input: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
+    ) -> None:
         """Set the number of channels from the input; a mask is ignored."""
+        if fx_tracing.is_proxy(input):
+            raise DataError(
+                "A lazy layer needs the number of channels of a batch. Received: a torch.fx proxy, "
+                "which has no shape. Call the model with one batch before tracing it."
+            )
         super().initialize_parameters(input)
 
 

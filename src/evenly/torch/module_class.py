@@ -52,10 +52,10 @@ def find_batch_norms(
     model: nn.Module,
     classes: Collection[type[nn.Module]],
     allowed: Collection[type[nn.Module]] = (),
-) -> NamedLayers:
-    """Return the names and layers of exactly these classes, each layer once.
+) -> tuple[NamedLayers, NamedLayers]:
+    """Return the names and layers of exactly these classes, and other batch norms.
 
-    Subclasses may behave differently: they are excluded with a warning that names them,
+    Each layer is returned once. Subclasses may behave differently: they are among the others,
     unless they are ``allowed``.
     """
     layers, others = [], []
@@ -63,11 +63,16 @@ def find_batch_norms(
         if original_class(module) in classes:
             layers.append((name, module))
         elif isinstance(module, _BatchNorm) and original_class(module) not in allowed:
-            others.append(f"{name or 'the model'} ({type(module).__name__})")
+            others.append((name, module))
+    return layers, others
+
+
+def warn_about_others(others: NamedLayers) -> None:
+    """Warn about batch norms that the caller's caller does not convert."""
     if others:
+        names = [f"{name or 'the model'} ({type(layer).__name__})" for name, layer in others]
         warnings.warn(
             "Batch norms of classes that are neither torch's nor evenly's were not converted: "
-            f"{format_names(others)}.",
+            f"{format_names(names)}.",
             stacklevel=3,
         )
-    return layers

@@ -1,10 +1,11 @@
 """Base class of `Normalize` and `Denormalize`: moments, buffers and serialization."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from evenly.errors import DataError, EvenlyError, StatisticsFileError, check_choice
 from evenly.exact_stats import as_correction
@@ -12,13 +13,15 @@ from evenly.moments import Moments
 from evenly.moments.statistics import Correction
 from evenly.torch import custom_op, extra_state
 from evenly.torch.buffers import ScalingTensors, apply_move, dtype_on, scaling_tensors
+from evenly.torch.fx_tracing import is_proxy, record_call
 from evenly.torch.scaling import as_numpy
+from evenly.torch.scripting import ScriptableScaling
 from evenly.transform import CONSTANT_POLICIES, Scaling
 from evenly.transform.scaling import MISSING_POLICIES
 from evenly.typing import Constant, Missing
 
 
-class MomentsLayer(nn.Module):
+class MomentsLayer(ScriptableScaling):
     """Base class of layers whose scaling constants are computed from `Moments`.
 
     The buffers ``hi``, ``lo`` and ``scale`` stay float64 under ``.half()`` and other casts of the
@@ -146,8 +149,30 @@ class MomentsLayer(nn.Module):
         status = self._moments._state.read_scaling(correction, self._is_inverse, *arrays)
         return bool(status != "unsure")
 
+    def forward(self, input: Tensor) -> Tensor:
+        """Scale the input; see the class."""
+        if torch.jit.is_scripting():
+            return self._scripted_forward(input)
+        else:  # noqa: RET505 (TorchScript would compile statements after it)
+            return self._forward(input)
+
+    def _forward(self, input: Tensor) -> Tensor:
+        """Scale the input, or the proxy that `torch.fx` traces."""
+        if is_proxy(input):
+            return record_call(self, input)
+        if torch.jit.is_tracing():
+            with warnings.catch_warnings():  # raised by checks of the number of features
+                warnings.simplefilter("ignore", torch.jit.TracerWarning)
+                return self._scale(input)
+        return self._scale(input)
+
+    def _scale(self, input: Tensor) -> Tensor:
+        raise NotImplementedError
+
     def _check_ready(self) -> None:
         """Raise an error if the statistics are insufficient for evaluation."""
+        if self._is_ready:
+            return
         if not self._moments.rows:
             raise DataError(
                 f"{type(self).__name__} needs statistics before it is used in evaluation. "

@@ -12,7 +12,7 @@ from evenly.torch.buffers import ScalingTensors
 from evenly.torch.moments_layer import MomentsLayer
 from evenly.torch.running_stats import is_recomputing
 from evenly.torch.scaling import apply_scaling, is_plain_cpu
-from evenly.typing import Constant, Infinite, Missing
+from evenly.typing import Constant, CsvOptions, Infinite, Missing, StorageOptions
 
 
 class Normalize(MomentsLayer):
@@ -143,6 +143,8 @@ class Normalize(MomentsLayer):
         infinite: Infinite = "error",
         threads: int | None = None,
         progress: Any = None,
+        csv: CsvOptions | None = None,
+        storage_options: StorageOptions | None = None,
         feature_axis: int = 1,
         **options: Any,
     ) -> Self:
@@ -150,7 +152,7 @@ class Normalize(MomentsLayer):
 
         Parameters
         ----------
-        source, columns, exclude, weights, select, infinite, threads, progress
+        source, columns, exclude, weights, select, infinite, threads, progress, csv, storage_options
             As in `evenly.fit`; sources include arrays, tensors, frames, files and a
             ``DataLoader``.
         feature_axis
@@ -183,6 +185,8 @@ class Normalize(MomentsLayer):
             infinite=infinite,
             threads=threads,
             progress=progress,
+            csv=csv,
+            storage_options=storage_options,
         )
         return cls.from_moments(moments, feature_axis=feature_axis, infinite=infinite, **options)
 
@@ -204,7 +208,11 @@ class Normalize(MomentsLayer):
             device=self.hi.device,
         )
 
-    def forward(self, input: Tensor) -> Tensor:
+    @property
+    def _learns(self) -> bool:
+        return not self.frozen
+
+    def _scale(self, input: Tensor) -> Tensor:
         """Normalize the input, after learning from it in training mode."""
         axis = self._resolve_axis(input)
         hi, lo, scale = self._scaling_buffers
@@ -212,7 +220,7 @@ class Normalize(MomentsLayer):
             self._update_statistics(input)
             if input.requires_grad:
                 scale = scale.clone()  # backward needs it after the next batch changes it
-        elif not self._is_ready:
+        else:
             self._check_ready()
         return apply_scaling(input, hi, lo, scale, axis, inverse=False, missing=self.missing)
 
@@ -252,9 +260,12 @@ class Denormalize(MomentsLayer):
 
     _is_inverse = True
 
-    def forward(self, input: Tensor) -> Tensor:
+    @property
+    def _learns(self) -> bool:
+        return False
+
+    def _scale(self, input: Tensor) -> Tensor:
         """Return the input times the standard deviation plus the mean."""
         axis = self._resolve_axis(input)
-        if not self._is_ready:
-            self._check_ready()
+        self._check_ready()
         return apply_scaling(input, *self._scaling_buffers, axis, inverse=True, missing="keep")

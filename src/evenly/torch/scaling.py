@@ -31,7 +31,21 @@ def apply_scaling(
     is_float64 = hi.dtype is lo.dtype is scale.dtype is torch.float64
     if is_float64 and x.ndim > 1 and is_plain_cpu(x) and not _needs_grad(x, hi, lo, scale):
         return _scale_native(x, hi, lo, scale, axis, dtype, inverse, missing)
-    if axis not in (-1, x.ndim - 1):
+    return scale_in_operations(x, hi, lo, scale, axis, dtype, inverse, missing)
+
+
+def scale_in_operations(
+    x: Tensor,
+    hi: Tensor,
+    lo: Tensor,
+    scale: Tensor,
+    axis: int,
+    dtype: torch.dtype,
+    inverse: bool,
+    missing: str,
+) -> Tensor:
+    """Do the same as `apply_scaling` in operations of torch, which TorchScript can compile."""
+    if axis != -1 and axis != x.ndim - 1:
         shape = [1] * x.ndim
         shape[axis] = -1
         hi, lo, scale = hi.view(shape), lo.view(shape), scale.view(shape)

@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from evenly.errors import DataError, format_names
 from evenly.torch import distributed, functional, module_class, native
 from evenly.torch.batch_norm import BatchNorm
+from evenly.torch.scripting import rename
 
 
 class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
@@ -78,9 +79,14 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         )  # fmt: skip
         self._set_options(None, non_finite=non_finite, single=single, update=update)
 
-    def _check_input_dim(self, input: Tensor) -> None:
-        super()._check_input_dim(input)
+    _check_dimensions = rename(nn.SyncBatchNorm._check_input_dim, "_check_dimensions")
+
+    def _check_input_dim(self, input: Tensor) -> None:  # TorchScript compiles it: no super()
+        self._check_dimensions(input)
         self._check_non_zero_input_channels(input)
+
+    def _options_in_training(self) -> list[str]:
+        return ["synchronization", *super()._options_in_training()]
 
     def _normalize_with_batch(self, x: Tensor, mask: Tensor | None) -> Tensor:
         group = self._group() if self.training else None
@@ -110,7 +116,9 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         if batch.num_values == 1:
             if self.single == "running" and self.running_mean is not None:
                 return self._normalize_with_running_stats(x, mask)
-            raise functional.single_value_error(x, " on this rank, and one value on all ranks")
+            raise functional.single_value_error(
+                x, self._single_value_advice(), where=" on this rank, and one value on all ranks"
+            )
         context = distributed.Context(batch, self.eps, use_kernels, group)
         y = distributed.normalize(x, weight, bias, mask, context)
         if self._running_buffers() != (None, None):
@@ -153,7 +161,8 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         """
         lazy = module_class.LAZY_PAIRS
         plain = [*module_class.PAIRS, *module_class.PAIRS.values(), nn.SyncBatchNorm, cls]
-        layers = module_class.find_batch_norms(module, {*plain, *lazy, *lazy.values()})
+        layers, others = module_class.find_batch_norms(module, {*plain, *lazy, *lazy.values()})
+        module_class.warn_about_others(others)
         _reject_virtual_batches(layers)
         for _, layer in layers:
             old = module_class.original_class(layer)

@@ -11,6 +11,7 @@ from typing import Any
 
 from evenly.block import GroupKeys
 from evenly.columns import check_time_units
+from evenly.dispatch import is_frame
 from evenly.errors import (
     ColumnError,
     DataError,
@@ -20,7 +21,7 @@ from evenly.errors import (
 )
 from evenly.sources.arrow_group_keys import concat_keys
 from evenly.sources.arrow_input import checked
-from evenly.sources.frames import is_frame, open_frame
+from evenly.sources.frames import open_table
 from evenly.sources.group_by import factorize_array
 from evenly.sources.group_keys import cross_keys
 from evenly.sources.selection import NULL, Field
@@ -97,7 +98,7 @@ def _open(x: Any) -> Table:
             f"narwhals supports. Received: {type(x).__module__}.{type(x).__name__}. "
             "Convert it first."
         )
-    return open_frame(checked(x, _LABEL), _LABEL)
+    return open_table(checked(x, _LABEL), _LABEL)
 
 
 def find_columns(scaling: Scaling | GroupScaling, fields: tuple[Field, ...]) -> list[int]:

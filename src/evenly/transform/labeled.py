@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from evenly.sources.feature_axis import axis_number
 from evenly.sources.stores.xarray import LabeledArray, label_of
 from evenly.transform.frames import match_columns
 from evenly.transform.group_scaling import GroupScaling
@@ -47,9 +48,8 @@ def _scale_array(
     if x.name is not None and str(x.name) in columns:
         index = columns.index(str(x.name))
         return _scale_whole(x, scaling[index : index + 1], scale_array)
-    array = LabeledArray(x, label_of(x))
-    axis = array.axis_of(feature_axis)
-    names = array.names_along(axis)
+    axis = axis_number(tuple(x.shape), feature_axis, label_of(x), tuple(map(str, x.dims)))
+    names = LabeledArray(x).names_along(axis)
     if columns and names is not None:
         order = [names.index(name) for name in match_columns(columns, list(names))]
         if len(order) == len(names):

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from evenly.dispatch import is_series
+from evenly.dispatch import is_dict_of_columns, is_series
 from evenly.errors import DataError, format_names
-from evenly.sources.mappings import MappingTable, is_table
+from evenly.sources.mappings import MappingTable
 from evenly.transform.columns import ScaleColumn, with_nan
 from evenly.transform.frames import find_columns
 from evenly.transform.group_scaling import GroupScaling
@@ -35,7 +35,7 @@ def scale_mapping(
     DataError
         If it is not a dict of equally long one-dimensional columns.
     """
-    if not is_table(x):
+    if not is_dict_of_columns(x):
         raise DataError(
             "A dict to be scaled must have one-dimensional columns of the same length. "
             f"Received: a dict with {format_names(x)}. Pass one of its values."

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from evenly.block import Column, validity_to_mask
-from evenly.sources.frames import open_frame
+from evenly.sources.frames import open_table
 from evenly.sources.pandas_frames import read_series
 from evenly.transform.columns import ScaleColumn, with_nan
 
@@ -100,7 +100,7 @@ def _scaled_chunks(series: Any, index: int, scale: ScaleColumn) -> Iterable[Colu
     if getattr(series, "num_chunks", 1) == 0:  # a ChunkedArray
         series = series.combine_chunks()
     first_row = 0
-    for (column,), _ in open_frame(series, "the column").column_batches(("",)):
+    for (column,), _ in open_table(series, "the column").column_batches(("",)):
         yield scale(index, column, first_row)
         first_row += len(column)
 

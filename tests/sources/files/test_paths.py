@@ -10,7 +10,7 @@ import pytest
 import evenly
 from evenly.sources import open_source
 from evenly.sources.files import locate
-from evenly.sources.files.locate import expand
+from evenly.sources.scan import FileScan
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def relative(files, folder):
-    return [str(file).removeprefix(f"{folder}/") for file in files]
+def tables(source, folder):
+    return [file.path.removeprefix(f"{folder}/") for file in FileScan([source]).tables()]
 
 
 def refusal(error, source, **options):
@@ -35,13 +35,13 @@ def refusal(error, source, **options):
 
 
 def test_expand_folder(folder):
-    assert relative(expand(folder), folder) == ["a.csv", "b.csv", "deep/c.csv"]
+    assert tables(folder, folder) == ["a.csv", "b.csv", "deep/c.csv"]
     assert evenly.fit(folder).rows == 3
 
 
 def test_expand_pattern(folder):
-    assert relative(expand(f"{folder}/*.csv"), folder) == ["a.csv", "b.csv"]
-    assert relative(expand(f"{folder}/**/c.csv"), folder) == ["deep/c.csv"]
+    assert tables(f"{folder}/*.csv", folder) == ["a.csv", "b.csv"]
+    assert tables(f"{folder}/**/c.csv", folder) == ["deep/c.csv"]
 
 
 def test_file_name_with_pattern_characters(tmp_path):

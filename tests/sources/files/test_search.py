@@ -9,8 +9,7 @@ import pytest
 
 import evenly
 from evenly.sources.files import folders
-from evenly.sources.files.locate import expand
-from evenly.sources.images.scan import ImageScan
+from evenly.sources.scan import FileScan
 from image_files import encoded, noise
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
@@ -47,10 +46,11 @@ def names(tmp_path, suffix):
     """Return a function that lists the files of a source without folder and suffix."""
 
     def names(source):
-        found = expand(source) if suffix == ".csv" else [file.path for file in ImageScan([source])]
+        scan = FileScan([source])
+        found = scan.tables() if suffix == ".csv" else scan.images()
         return sorted(
-            path.removeprefix(f"{tmp_path}/").removeprefix("data/").removesuffix(suffix)
-            for path in found
+            file.path.removeprefix(f"{tmp_path}/").removeprefix("data/").removesuffix(suffix)
+            for file in found
         )
 
     return names
@@ -143,7 +143,7 @@ def test_patterns_match_like_glob(pattern, data, names, suffix, monkeypatch):
     expected = sorted(filter(os.path.isfile, glob.glob(pattern + suffix, recursive=True)))
     if not expected:
         with pytest.raises(evenly.SourceError, match="which matches none"):
-            expand(pattern + suffix)
+            FileScan([pattern + suffix])
         return
     assert names(pattern + suffix) == [name.removesuffix(suffix) for name in expected]
 
@@ -153,7 +153,7 @@ def test_links_to_zarr_store_count_once(tmp_path):
     zarr.save(str(tmp_path / "data/x.zarr"), np.array([[1.0], [3.0]]))
     (tmp_path / "data/y.zarr").symlink_to("x.zarr")
     for pattern in ("data", "data/**", "data/*.zarr", "data/*"):
-        assert len(expand(f"{tmp_path}/{pattern}")) == 1
+        assert len(FileScan([f"{tmp_path}/{pattern}"]).tables()) == 1
 
 
 def test_folder_system_error_is_raised(data, suffix, monkeypatch):

@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 
 import evenly
 from evenly.moments import Moments
-from evenly.sources import open_source
+from evenly.sources import ReadOptions, open_source
 from image_files import collection, encoded, noise, write_folder, write_tar, write_zip
 
 GOOD = encoded(noise(0, 30, 40, 3), "JPEG")
@@ -163,23 +163,26 @@ def test_warning_of_multi_frame_images(tmp_path):
         (tmp_path / f"x.{form.lower()}").write_bytes(encoded(frames[0], form, **more, **options))
     (tmp_path / "x.gif").write_bytes(encoded(frames[0], "GIF", **more))
     (tmp_path / "one.gif").write_bytes(encoded(frames[0], "GIF"))
-    source = open_source(tmp_path, broken="error")
+    source = open_source(tmp_path, ReadOptions(broken="error"))
     moments = evenly.fit(source)
     assert source.summary.warnings() == ["first frame or page only: 4 images"]
     assert moments.rows == 5 * 64
     assert evenly.fit(tmp_path / "x.tiff") == evenly.fit(frames[:1])
 
 
-def test_warning_of_truncated_color_depth(tmp_path):
+@pytest.mark.parametrize("installed", [True, False])
+def test_warning_of_truncated_color_depth(tmp_path, monkeypatch, installed):
+    if not installed:
+        monkeypatch.setitem(sys.modules, "tifffile", None)
     content = bytearray(encoded(noise(0, 4, 4, 3), "TIFF"))
     bits = content.index((8).to_bytes(2, "little") * 3)
     content[bits : bits + 6] = (16).to_bytes(2, "little") * 3
     (tmp_path / "deep.tif").write_bytes(bytes(content) + bytes(200))
-    source = open_source(tmp_path, broken="error")
+    source = open_source(tmp_path, ReadOptions(broken="error"))
     evenly.fit(source)
-    assert source.summary.warnings() == [
-        "only the upper 8 of 16 bits per channel, as Pillow reads them: 1 image"
-    ]
+    hint = "pip install 'evenly[tiff]' to read all bits of TIFF files"
+    warning = "only the upper 8 of 16 bits per channel, as Pillow reads them: 1 image"
+    assert source.summary.warnings() == ([] if installed else [f"{warning}; {hint}"])
 
 
 def test_warning_of_mixed_bit_depths(tmp_path):

@@ -13,9 +13,10 @@ from PIL import Image
 from PIL import ImageFile as PillowImageFile
 
 import evenly
-from evenly.sources.images import decode, image_file, scan
+from evenly.sources.images import decode, image_file
 from evenly.sources.images import source as image_source
 from evenly.sources.images.image_file import Reader, from_path, read_remote
+from evenly.sources.scan import FileScan
 from image_files import encoded, noise, write_folder, write_tar, write_zip
 
 PNG = encoded(noise(0, 9, 9, 3), "PNG")
@@ -138,10 +139,10 @@ def test_task_reads_one_archive(tmp_path):
         write_zip({"a.jpg": JPEG, "b.jpg": JPEG}, tmp_path / f"{number}.zip")
     source = evenly.sources.open_source(tmp_path)
     source._task_size = 16
-    assert [sum(len(batch.array) for batch in task) for task in source.tasks()] == [162] * 5
+    assert [sum(block.rows for block in task.blocks) for task in source.tasks()] == [162] * 5
 
 
-def test_scan_images_raises_without_descriptors(tmp_path, monkeypatch):
+def test_scan_raises_without_descriptors(tmp_path, monkeypatch):
     write_zip({"a.png": PNG}, tmp_path / "x.zip")
 
     def refuse(path):
@@ -154,7 +155,7 @@ def test_scan_images_raises_without_descriptors(tmp_path, monkeypatch):
 
     monkeypatch.setattr("evenly.sources.images.archives.open_file", refuse)
     with pytest.raises(evenly.SourceError, match="Too many open files"):
-        scan.scan_images([tmp_path / "x.zip"])
+        FileScan([tmp_path / "x.zip"]).decide()
 
 
 # Memory

@@ -11,7 +11,7 @@ from PIL import Image
 
 import evenly
 from evenly.moments import Moments
-from evenly.sources.images.scan import file_kind
+from evenly.sources.files.file_ref import file_kind
 from image_files import (
     COLOURS,
     collection,

@@ -9,11 +9,11 @@ from PIL import Image
 from skimage import data
 
 import evenly
-from evenly.sources.images import ImageOptions, ImageScan, from_files
+from evenly.sources import open_source
 from evenly.sources.images.batch_buffer import _MAX_BATCH_BYTES, BatchBuilder, ThreadBuffer
 from evenly.sources.images.decode import jpeg_decoder
 from evenly.sources.images.image_file import ImageFile
-from evenly.sources.selection import ColumnSelection
+from evenly.sources.scan import FileScan
 from image_files import encoded
 
 PHOTO = Image.fromarray(data.astronaut())
@@ -66,8 +66,8 @@ def test_task_sizes(tmp_path, monkeypatch):
     names = [str(tmp_path / f"{number:02}.jpg") for number in range(36)]
     for number, name in enumerate(names):
         Path(name).write_bytes(large if number < 3 else small)
-    tasks = from_files(ImageScan(names), ImageOptions(ColumnSelection())).tasks()
-    rows = [sum(len(batch.array) for batch in task) for task in tasks]  # by one thread
+    tasks = open_source(names).tasks()
+    rows = [sum(block.rows for block in task.blocks) for task in tasks]  # by one thread
     assert rows == [*[512**2] * 3, *[n * 64**2 for n in (1, 16, 16)]]
 
 
@@ -77,10 +77,10 @@ def test_scan_of_more_files_than_cached(tmp_path, monkeypatch):
     (tmp_path / "notes.txt").write_text("no image")
     expected = evenly.fit(tmp_path)
     for limit in (3, 7, 8):
-        monkeypatch.setattr("evenly.sources.images.scan._MAX_CACHED", limit)
-        listing = ImageScan([tmp_path])
-        assert listing.files == len(list(listing.image_files())) == len(list(listing)) == 7
-        assert listing.passed_over == {".txt": 2}
+        monkeypatch.setattr("evenly.sources.scan._MAX_CACHED", limit)
+        scan = FileScan([tmp_path])
+        assert scan.files == len(list(scan.image_files())) == len(list(scan.images())) == 7
+        assert scan.skipped == {".txt": 2}
         assert evenly.fit(tmp_path) == expected
 
 
@@ -126,7 +126,7 @@ def test_batch_builder_fills_buffer():
     batch = builder.flush()
     assert not builder.image_files
     assert (batch.kind, batch.label, batch.nbytes) == ("RGB", "image 0", 30)
-    np.testing.assert_array_equal(batch.array, np.repeat(range(3), third // 3)[:, None] * [1, 1, 1])
+    np.testing.assert_array_equal(batch.data, np.repeat(range(3), third // 3)[:, None] * [1, 1, 1])
     assert len(builder.memory("L", 10 * _MAX_BATCH_BYTES)) == 10 * _MAX_BATCH_BYTES
     assert not builder.image_files
 
@@ -139,4 +139,4 @@ def test_batch_builder_drops_failed_image():
     builder.memory("L", 2)[:] = 2
     builder.add("L", 2, image_file("next"), 1)
     batch = builder.flush()
-    assert batch.array.tolist() == [1, 1, 1, 1, 2, 2]
+    assert batch.data.tolist() == [1, 1, 1, 1, 2, 2]

@@ -1,19 +1,35 @@
 """Tests of PostgreSQL with a local server, if it is installed."""
 
+import contextlib
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet
 import pytest
 
 import evenly
+from evenly.apply import apply
 
 POOL = [Path(path) for path in ("/usr/lib/postgresql", "/usr/local/bin", "/usr/bin")]
 FOUND = next((file for folder in POOL for file in sorted(folder.glob("**/initdb"))), None)
 
 pytestmark = pytest.mark.skipif(FOUND is None, reason="PostgreSQL is not installed here")
+
+
+def ordinary_user():
+    """Return the user that the package of PostgreSQL creates; without it, one without rights."""
+    return next(entry.pw_name for entry in map(find_user, ("postgres", "nobody")) if entry)
+
+
+def find_user(name):
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(name)
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +39,8 @@ def server():
     folder = tempfile.mkdtemp(prefix="evenly")
     user = {}
     if os.getuid() == 0:  # PostgreSQL does not run as root
-        shutil.chown(folder, "postgres")
-        user = {"user": "postgres"}
+        user = {"user": ordinary_user()}
+        shutil.chown(folder, user["user"])
 
     def run(program, *options):
         command = [FOUND.with_name(program), "-D", f"{folder}/data", *options]
@@ -54,6 +70,18 @@ def test_a_table_is_read(server):
 
 def test_a_query_is_read(server):
     assert evenly.fit(f"{server}&query=SELECT a FROM t WHERE a < 4;").mean.tolist() == [2]
+
+
+@pytest.mark.parametrize("end", ["&table=t", "&query=SELECT * FROM t WHERE a < 5"])
+def test_table_is_normalized_into_a_file(server, tmp_path, end):
+    moments = evenly.fit(f"{server}&table=t")
+    apply(moments, f"{server}{end}", str(tmp_path / "y.parquet"))
+    result = pyarrow.parquet.read_table(tmp_path / "y.parquet")
+    assert result.column_names == ["a", 'b"x', "c", "s", "d"]
+    assert result["s"][0].as_py() == "x"
+    np.testing.assert_allclose(
+        result["a"].to_numpy()[:4], (np.arange(1, 5) - 50000.5) / moments.std()[0], rtol=1e-12
+    )
 
 
 def test_password_is_redacted_in_messages_and_statistics(server):

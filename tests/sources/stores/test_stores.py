@@ -11,8 +11,9 @@ import zarr
 
 import evenly
 from evenly.cli import main
-from evenly.sources import open_source
-from evenly.sources.stores import ReadOptions, array_source, is_stored
+from evenly.dispatch import is_stored
+from evenly.sources import ReadOptions, open_source
+from evenly.sources.stores import array_source
 
 X = np.arange(60.0).reshape(20, 3)
 
@@ -136,13 +137,11 @@ def test_nan_fill_value(library, store):
 
 
 @pytest.mark.parametrize("packing", [{"scale_factor": 0.1}, {"add_offset": 273.15}])
-def test_packed_values_are_rejected(store, packing):
+def test_packed_values_are_unpacked(store, packing):
     path = store(t=np.array([1, 2], np.int16))
     attribute(path, "t", **packing)
-    with pytest.raises(
-        evenly.UnsupportedTypeError, match=f"must be decoded.*{next(iter(packing))}"
-    ):
-        evenly.fit(path)
+    unpacked = np.array([1, 2]) * packing.get("scale_factor", 1) + packing.get("add_offset", 0)
+    assert evenly.fit(path) == evenly.fit(unpacked)
 
 
 def test_row_count_is_known(store):

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from evenly.errors import ColumnError, DataError, SourceError, format_names, suggest
-from evenly.sources.files.locate import is_data_file
+from evenly.sources.files.file_ref import is_data_file
+from evenly.sources.files.folders import STORE_MARKS
 from evenly.sources.files.streams import Stream
 from evenly.sources.read_errors import decode_errors
 from evenly.sources.size_limits import check_size, max_member_bytes
-from evenly.sources.stores import zarr
 
 MAGIC = b"PK\x03\x04"
 EMPTY_MAGIC = b"PK\x05\x06"
@@ -39,7 +39,7 @@ def is_npz(archive: zipfile.ZipFile) -> bool:
 
 def is_zarr(archive: zipfile.ZipFile) -> bool:
     """Return whether an archive is a Zarr store, by the metadata file at its root."""
-    return any(mark in archive.namelist() for mark in zarr.MARKS)
+    return any(mark in archive.namelist() for mark in STORE_MARKS)
 
 
 def selected_array(archive: zipfile.ZipFile, select: object, label: str) -> str:

@@ -51,10 +51,10 @@ def last_record_end(buffer: bytes) -> int:
     A quote inside a quoted field is doubled, so the number of quotes before the end of a record
     is even.
     """
-    end = _last_break(buffer, len(buffer))
+    end = last_break(buffer, len(buffer))
     quotes = buffer.count(b'"', 0, end)
     while end and quotes % 2:
-        earlier = _last_break(buffer, buffer.rfind(b'"', 0, end))
+        earlier = last_break(buffer, buffer.rfind(b'"', 0, end))
         quotes -= buffer.count(b'"', earlier, end)
         end = earlier
     return end
@@ -79,7 +79,7 @@ def _first_break(buffer: bytes, start: int) -> int:
     return end or buffer.find(b"\r", start) + 1 or len(buffer)
 
 
-def _last_break(buffer: bytes, stop: int) -> int:
+def last_break(buffer: bytes, stop: int) -> int:
     """Return the position after the last line break, which is CR if there is no LF."""
     end = buffer.rfind(b"\n", 0, max(0, stop)) + 1
     # A CR at the very end may be the first half of CR LF.

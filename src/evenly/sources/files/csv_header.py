@@ -1,29 +1,58 @@
 """Parse the header of a CSV file: the column names and the delimiter."""
 
-import codecs
 import csv
 import io
+import re
+from typing import NamedTuple
 
-from evenly.errors import ColumnError, DataError, SourceError
+from evenly.errors import DataError, SourceError
 from evenly.sources.files.csv_chunks import Chunk, first_record_end, line_breaks
+from evenly.sources.files.csv_delimiter import detect_delimiter
+from evenly.sources.files.csv_numbers import is_number
+from evenly.sources.files.csv_options import CsvFormat
 
-_BYTE_ORDER_MARKS = {
-    codecs.BOM_UTF32_LE: "UTF-32",
-    codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
-}
+_SAMPLE_RECORDS = 100
+_SAMPLE_BYTES = 2**16
+_DIRECTIVE = re.compile(rb'"?sep=([^\r\n"])"?\r?\n?')
+"""The first line of a file that tells spreadsheets the delimiter."""
 
 
-def split_header(chunk: Chunk, delimiter: str | None, label: str) -> tuple[list[str], str, Chunk]:
-    """Return the names, the delimiter, and the chunk without its header.
+class Header(NamedTuple):
+    """The header of a file.
+
+    Attributes
+    ----------
+    names
+        The names of the columns, which may occur several times.
+    delimiter
+        The delimiter.
+    line
+        The number of the line with the names.
+    width
+        The number of fields of a row: one more than names if every row ends with a delimiter.
+    """
+
+    names: list[str]
+    delimiter: str
+    line: int
+    width: int
+
+    def name(self, column: int) -> str:
+        """Return the name of a column; that of a field after the last name is empty."""
+        return self.names[column] if column < len(self.names) else ""
+
+
+def split_header(
+    chunk: Chunk, options: CsvFormat, label: str, delimiter: str | None = None
+) -> tuple[Header, Chunk]:
+    """Return the header, and the chunk without it.
 
     Parameters
     ----------
     chunk
         The first chunk of the file.
     delimiter
-        None to use the first of comma, semicolon, tab and bar that occurs in the header.
+        The delimiter that the name of the file implies; None to detect it.
 
     Raises
     ------
@@ -31,70 +60,98 @@ def split_header(chunk: Chunk, delimiter: str | None, label: str) -> tuple[list[
         If the header is not UTF-8 text.
     DataError
         If the first line holds numbers, which would be lost as a row.
-    ColumnError
-        If a name is not unique.
     """
-    check_text(chunk.data, label)
-    data = chunk.data.removeprefix(codecs.BOM_UTF8)
-    stripped = data.lstrip(b"\r\n")
-    line = chunk.line + line_breaks(data, len(data) - len(stripped))
-    end = first_record_end(stripped)
+    chunk = _skip_blank(chunk)
+    if directive := _DIRECTIVE.fullmatch(chunk.data[: first_record_end(chunk.data)]):
+        delimiter = directive[1].decode(errors="replace")
+        chunk = _skip_blank(_skip(chunk, directive.end()))
+    if type(options.header) is int:
+        chunk = _skip_blank(_skip_lines(chunk, options.header))
+    records = _sample(chunk.data, label)
+    delimiter = options.delimiter or delimiter or detect_delimiter(records, label)
+    rows = [_fields(record, delimiter) for record in records]
+    names = rows[0] if rows else []
+    if options.header is False:
+        names = [str(index) for index in range(len(names))]
+        return Header(names, delimiter, chunk.line, len(names)), chunk
+    if isinstance(options.header, tuple):
+        names = _given_names(options.header, rows, label)
+        return Header(names, delimiter, chunk.line, _width(names, rows)), chunk
+    _check_not_numbers(names, chunk.line, label)
+    header = Header(names, delimiter, chunk.line, _width(names, rows[1:]))
+    return header, _skip(chunk, first_record_end(chunk.data))
+
+
+def _skip(chunk: Chunk, end: int) -> Chunk:
+    return Chunk(chunk.data[end:], chunk.line + line_breaks(chunk.data, end))
+
+
+def _skip_blank(chunk: Chunk) -> Chunk:
+    """Return a chunk without the empty lines at its beginning."""
+    return _skip(chunk, len(chunk.data) - len(chunk.data.lstrip(b"\r\n")))
+
+
+def _skip_lines(chunk: Chunk, number: int) -> Chunk:
+    """Return a chunk without its first lines, where quotes have no meaning."""
+    line_break = b"\n" if b"\n" in chunk.data else b"\r"
+    end = 0
+    for _ in range(number):
+        end = chunk.data.find(line_break, end) + 1 or len(chunk.data)
+    return _skip(chunk, end)
+
+
+def _sample(data: bytes, label: str) -> list[str]:
+    """Return the header and some rows as text."""
+    records: list[str] = []
+    start = 0
+    part = data[:_SAMPLE_BYTES]
+    while start < len(part) and len(records) < _SAMPLE_RECORDS:
+        # A record that is cut off would have fewer fields; the header is needed in any case.
+        end = start + first_record_end(part[start:] if records else data)
+        if records and end == len(part) < len(data):
+            break
+        record = data[start:end].rstrip(b"\r\n")
+        if record:
+            records.append(_header_text(record, label) if not records else record.decode("latin-1"))
+        start = end
+    return records
+
+
+def _header_text(record: bytes, label: str) -> str:
     try:
-        text = stripped[:end].decode()
+        return record.decode()
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
-        raise _encoding_error(label, f"its header contains the byte {byte:#x}") from None
-    if delimiter is None:
-        delimiter = next((mark for mark in ",;\t|" if mark in text), ",")
-    names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-    _check_names(names, line, label)
-    return names, delimiter, Chunk(stripped[end:], line + line_breaks(stripped, end))
-
-
-def check_text(data: bytes, label: str) -> None:
-    """Check that the beginning of a file is text, and not UTF-16 or UTF-32."""
-    for mark, encoding in _BYTE_ORDER_MARKS.items():
-        if data.startswith(mark):
-            raise _encoding_error(label, f"it begins with the byte order mark of {encoding}")
-    if b"\0" in data[:4096]:
         raise SourceError(
-            f"A CSV file must be text. Received: {label}, which contains null bytes. If it is in "
-            "another format, give it the suffix of that format."
+            f"A CSV file must be encoded in UTF-8. Received: {label}: its header contains the "
+            f"byte {byte:#x}. Pass its encoding: csv={{'encoding': 'latin-1'}}, for example."
+        ) from None
+
+
+def _fields(record: str, delimiter: str) -> list[str]:
+    return next(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter), [])
+
+
+def _width(names: list[str], rows: list[list[str]]) -> int:
+    """Return the number of fields of a row, without counting on the header alone."""
+    longer = len(names) + 1
+    trailing = bool(rows) and all(len(row) == longer and not row[-1].strip() for row in rows)
+    return longer if trailing else len(names)
+
+
+def _given_names(names: tuple[str, ...], rows: list[list[str]], label: str) -> list[str]:
+    if rows and len(rows[0]) != _width(list(names), rows):
+        raise DataError(
+            "csv={'header': [...]} must name every column. Received: "
+            f"{len(names)} names for {label}, whose first line has {len(rows[0])} fields."
         )
+    return list(names)
 
 
-def _encoding_error(label: str, why: str) -> SourceError:
-    return SourceError(
-        f"A CSV file must be encoded in UTF-8. Received: {label}: {why}. "
-        "Convert it, with iconv for example."
-    )
-
-
-def _check_names(names: list[str], line: int, label: str) -> None:
+def _check_not_numbers(names: list[str], line: int, label: str) -> None:
     if names and all(is_number(name) for name in names):
         raise DataError(
             "A CSV file must begin with the names of its columns. "
-            f"Received: numbers ({', '.join(names[:5])}) in line {line} of {label}. "
-            "Insert a line with the column names."
+            f"Received: numbers ({', '.join(names[:5])}) in line {line} of {label}. Insert a "
+            "line with the names, or pass csv={'header': False} to read that line as a row."
         )
-    duplicates = (
-        [name for name in names if names.count(name) > 1] if len(set(names)) < len(names) else []
-    )
-    if duplicates:
-        raise ColumnError(
-            "Every column needs a name of its own. Received: "
-            f"{duplicates[0]!r} {names.count(duplicates[0])} times in line {line} of {label}."
-        )
-
-
-def is_number(text: str) -> bool:
-    """Return whether a field of a CSV file is a number.
-
-    >>> is_number(" -1.5e3"), is_number("1_000"), is_number("NA"), is_number("inf")
-    (True, False, False, True)
-    """
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text and not text.strip().lstrip("+-").lower().startswith("nan")

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
-from evenly.sources.files.locate import filesystem_of, is_url, open_errors
+from evenly.sources.files.locate import filesystem_of, open_errors
+from evenly.sources.urls import is_url
 from evenly.system.errors import is_system_error
 
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "md5", "version_id", "generation")
@@ -46,10 +47,13 @@ def fingerprint(path: str) -> Fingerprint:
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             return _remote_fingerprint(filesystem.info(inner))
-        status = os.stat(path)
-        if S_ISDIR(status.st_mode):
-            return _folder_fingerprint(path)
-        return Fingerprint(status.st_size, status.st_mtime_ns)
+        return _local_fingerprint(path, os.stat(path))
+
+
+def _local_fingerprint(path: str, status: os.stat_result) -> Fingerprint:
+    if S_ISDIR(status.st_mode):
+        return _folder_fingerprint(path)
+    return Fingerprint(status.st_size, status.st_mtime_ns)
 
 
 class Watch:
@@ -93,10 +97,12 @@ def _fingerprint_and_inode(path: str) -> tuple[Fingerprint, object]:
         if is_url(path):
             filesystem, inner = filesystem_of(path)
             filesystem.invalidate_cache(inner)
-            return fingerprint(path), None
-        current = fingerprint(path)
-        status = os.stat(path)
-        return current, (status.st_dev, status.st_ino)
+            return _remote_fingerprint(filesystem.info(inner)), None
+        return _local_state(path, os.stat(path))
+
+
+def _local_state(path: str, status: os.stat_result) -> tuple[Fingerprint, object]:
+    return _local_fingerprint(path, status), (status.st_dev, status.st_ino)
 
 
 class ChangedError(SourceError):
@@ -121,11 +127,9 @@ class ChangeCheck:
 
     def __init__(self, path: str, file: Any = None) -> None:
         self._path = path
-        self._file = None if is_url(path) else file
-        if is_url(path) or file is None:
-            self._before, self.size = self._now()
-        else:
-            self._before, self.size = _identity(os.fstat(file.fileno()))
+        self._file: Any = None if is_url(path) else file
+        self._before = self._now(reopened=self._file is None)
+        self.size = self._before[0].bytes
 
     def check(self, *, reopened: bool = False) -> None:
         """Check the file.
@@ -140,30 +144,22 @@ class ChangeCheck:
         ChangedError
             If the file has changed.
         """
-        if self._file is None or reopened:
-            now, size = self._now()
-        elif self._file.closed:
+        reopened = reopened or self._file is None
+        if not reopened and self._file.closed:
             return
-        else:
-            now, size = _identity(os.fstat(self._file.fileno()))
+        now = self._now(reopened=reopened)
         if now != self._before:
             raise ChangedError(
                 f"A file must not change while it is read. Received: {redact_url(self._path)!r}, "
                 f"{_size(self.size)} when it was opened, which has changed since and now has "
-                f"{_size(size, '')}. Read it again when no process writes to it, or read a copy."
+                f"{_size(now[0].bytes, '')}. Read it again when no process writes to it, or read a "
+                "copy."
             )
 
-    def _now(self) -> tuple[object, int | None]:
-        if is_url(self._path) or os.path.isdir(self._path):
-            current = _fingerprint_and_inode(self._path)[0]
-            return current, current.bytes
-        with open_errors(self._path):
-            return _identity(os.stat(self._path))
-
-
-def _identity(status: os.stat_result) -> tuple[object, int]:
-    """Return a value that differs after a file is changed or replaced, and its size."""
-    return (status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino), status.st_size
+    def _now(self, *, reopened: bool) -> tuple[Fingerprint, object]:
+        if reopened:
+            return _fingerprint_and_inode(self._path)
+        return _local_state(self._path, os.fstat(self._file.fileno()))
 
 
 def _size(nbytes: int | None, prefix: str = "of ") -> str:

@@ -4,8 +4,10 @@ import os
 from collections.abc import Iterator
 
 from evenly.errors import SourceError
-from evenly.sources.stores import zarr
 from evenly.system.errors import is_system_error, system_error
+
+STORE_MARKS = ("zarr.json", ".zgroup", ".zarray")
+"""The metadata files at the root of a Zarr store, for Zarr versions 3 and 2."""
 
 Identity = tuple[int, int]
 """Device and inode: the same for all names of a file or folder."""
@@ -76,4 +78,4 @@ def leads_to_folder(entry: "os.DirEntry[str]") -> bool:
 
 def is_store_folder(path: str) -> bool:
     """Return whether a folder is a Zarr store, by its metadata file."""
-    return any(os.path.isfile(os.path.join(path, mark)) for mark in zarr.MARKS)
+    return any(os.path.isfile(os.path.join(path, mark)) for mark in STORE_MARKS)

@@ -1,32 +1,37 @@
 """Detect a file's format by its first bytes, or else by its suffix, and open it."""
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from evenly.errors import SourceError
-from evenly.redaction import redact_url
+from evenly.errors import SourceError, format_names
+from evenly.printable import printable
 from evenly.sources.arrow_input import checked
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
 from evenly.sources.files.csv import CsvTable
-from evenly.sources.files.fingerprint import ChangeCheck
-from evenly.sources.files.locate import (
-    DATA_SUFFIXES,
-    is_store,
-    is_url,
-    open_file,
-    size_of,
-    suffixes_of,
-)
+from evenly.sources.files.csv_options import check_no_csv
+from evenly.sources.files.file_ref import DATA_SUFFIXES, FileRef, suffixes_of
+from evenly.sources.files.fingerprint import ChangeCheck, Watch
+from evenly.sources.files.locate import open_file
 from evenly.sources.files.mapped_file import CAN_MAP
 from evenly.sources.files.parquet import ParquetTable
+from evenly.sources.files.partitioned_table import with_partition
+from evenly.sources.files.partitions import add_to_batch
+from evenly.sources.files.recordings import recording_error_text, recording_of
 from evenly.sources.files.streams import Stream, decompressed
 from evenly.sources.options import ReadOptions
 from evenly.sources.read_errors import decode_errors, empty_file_error
-from evenly.sources.sql import is_database, open_database
-from evenly.sources.stores import hdf5, open_arrays, zarr
-from evenly.sources.tables import Table
+from evenly.sources.source import Source
+from evenly.sources.sql import open_database
+from evenly.sources.stores import hdf5, open_store, zarr
+from evenly.sources.stores.tables import ArraysTable, RecordsTable
+from evenly.sources.tables import RecordBatchTable, Table, is_table
+
+_log = logging.getLogger("evenly")
+
+_ARRAYS = ArraysTable, RecordsTable
 
 _MAGIC = {
     b"PAR1": "parquet",
@@ -69,19 +74,41 @@ class FileOpener:
 
     Parameters
     ----------
-    request
-        How to read arrays. Tables are selected from when they are read.
+    options
+        The options of the user. Columns of tables are selected when they are read.
+    watch
+        Records the state of each file before it is opened, to check for changes later. None:
+        each file is checked after it was read.
     """
 
-    def __init__(self, request: ReadOptions) -> None:
-        self._request = request
+    def __init__(self, options: ReadOptions, watch: Watch | None = None) -> None:
+        self._options = options
+        self._watch = watch
+        self._has_warned = False
 
-    def iter_tables(self, paths: Sequence[str]) -> Iterator[Any]:
+    def iter_tables(self, files: Iterable[FileRef]) -> Iterator[Table | Source]:
         """Yield the contents of each file: a `Table`, or a source of arrays."""
-        for path in paths:
-            yield from self.open(path)
+        for file in files:
+            for opened in self.open(file):
+                yield self._with_partition(opened, file)
 
-    def open(self, path: str) -> Iterator[Any]:
+    def _with_partition(self, opened: Table | Source, file: FileRef) -> Table | Source:
+        """Return a table with the columns of its partition, and other contents unchanged."""
+        if not file.partition or not is_table(opened) or isinstance(opened, _ARRAYS):
+            return opened
+        own = {field.name for field in opened.fields}
+        both = [column.name for column in file.partition if column.name in own]
+        if both and not self._has_warned:
+            self._has_warned = True
+            _log.warning(
+                "%s has the columns %s, which are also in the names of folders; the values in "
+                "the files are read.",
+                printable(opened.label),
+                printable(format_names(both)),
+            )
+        return with_partition(opened, file.partition)
+
+    def open(self, file: FileRef) -> Iterator[Table | Source]:
         """Yield the contents of one file; an archive can hold several tables.
 
         Raises
@@ -89,48 +116,54 @@ class FileOpener:
         SourceError
             If the file is missing, empty, or in an unknown format.
         """
-        if is_database(path):
-            yield open_database(path)
+        if file.kind in ("database", "store"):
+            check_no_csv(self._options.csv_format, file.label)
+        if file.kind == "database":
+            yield open_database(file.path)
             return
-        if self._request.watch is not None:
-            self._request.watch.open(path)
-        with decode_errors(redact_url(path), url=path):
-            yield from self._open(path, redact_url(path))
+        if self._watch is not None:
+            self._watch.open(file.path)
+        with decode_errors(file.label, url=file.path):
+            yield from self._open_store_path(file) if file.kind == "store" else self._open(file)
 
-    def _open(self, path: str, label: str) -> Iterator[Any]:
-        if is_store(path):
-            check = None if is_url(path) else self._change_check(path)
-            yield self._open_store(zarr, zarr.open_path(path, label, path), path, None)
-            _check(check)
-            return
-        check = self._change_check(path) if is_url(path) else None
-        nbytes = check.size if check else size_of(path)
-        if nbytes == 0:
-            raise empty_file_error(label)
-        raw = open_file(path)
+    def _open_store_path(self, file: FileRef) -> Iterator[Table | Source]:
+        check = None if file.is_url else self._change_check(file.path)
+        root = zarr.open_path(file.path, file.label, file.path)
+        yield self._open_store(zarr, root, file, None)
+        _check(check)
+
+    def _open(self, file: FileRef) -> Iterator[Table | Source]:
+        check = self._change_check(file.path) if file.is_url else None
+        if check is not None and check.size == 0:
+            raise empty_file_error(file.label)
+        raw = open_file(file.path)
         keep = False
-        check = check or self._change_check(path, raw)
+        check = check or self._change_check(file.path, raw)
         try:
+            nbytes = check.size if check else self._watched_size(file.path)
+            if nbytes == 0:
+                raise empty_file_error(file.label)
             head = raw.read(12)
             raw.seek(0)
             file_format = "DuckDB" if head[8:] == b"DUCK" else _detect_format(head)
+            if file_format not in (None, "zip"):
+                check_no_csv(self._options.csv_format, file.label)
             if file_format == "zip":
-                yield from self._open_archive(raw, path, nbytes)
+                yield from self._open_archive(raw, file, nbytes)
             elif file_format == "HDF5":
-                keep = is_url(path)
-                yield self._open_store(
-                    hdf5, hdf5.open_path(raw if keep else path, label, path), path, nbytes
-                )
+                keep = file.is_url
+                root = hdf5.open_path(raw if keep else file.path, file.label, file.path)
+                yield self._open_store(hdf5, root, file, nbytes)
             elif file_format in _REJECTED:
-                raise SourceError(_REJECTED[file_format].format(label))
+                raise SourceError(_REJECTED[file_format].format(file.label))
             elif file_format in ("parquet", "ipc file"):
-                keep = is_url(path)
-                yield self._open_seekable(file_format, raw, path, nbytes, partial(_check, check))
-            elif file_format == "npy" and CAN_MAP and not is_url(path):
-                yield self._open_mapped(raw, label)
+                keep = file.is_url
+                yield self._open_seekable(file_format, raw, file, nbytes, partial(_check, check))
+            elif file_format == "npy" and CAN_MAP and not file.is_url:
+                yield npy.open_mapped(raw, self._options, label=file.label)
             else:
-                stream = Stream(raw, label, decompressed(raw, head))
-                opened = self._open_stream(stream, path, label, nbytes)
+                stream = Stream(raw, file.label, decompressed(raw, head))
+                opened = self._open_stream(stream, file.suffix, file.label, nbytes)
                 keep = True  # the stream closes it
                 yield opened
             if check is not None:
@@ -139,55 +172,72 @@ class FileOpener:
             if not keep:
                 raw.close()
 
+    def _watched_size(self, path: str) -> int | None:
+        """Return the size of a file when the watch recorded it."""
+        opened = self._watch and self._watch.opened(path)
+        return opened.bytes if opened else None
+
     def _change_check(self, path: str, file: Any = None) -> ChangeCheck | None:
-        return None if self._request.watch else ChangeCheck(path, file)
+        return None if self._watch else ChangeCheck(path, file)
 
     def _open_seekable(
-        self, file_format: str, raw: Any, path: str, nbytes: int | None, check: Callable[[], None]
+        self,
+        file_format: str,
+        raw: Any,
+        file: FileRef,
+        nbytes: int | None,
+        check: Callable[[], None],
     ) -> Table:
-        file = raw if is_url(path) else path
+        opened = raw if file.is_url else file.path
         if file_format == "parquet":
-            return ParquetTable(file, redact_url(path), nbytes, check)
-        return IpcFileTable(file, redact_url(path), nbytes)
+            return ParquetTable(opened, file.label, nbytes, check)
+        return IpcFileTable(opened, file.label, nbytes)
 
-    def _open_store(self, library: Any, root: Any, path: str, nbytes: int | None) -> Any:
-        label = redact_url(path)
-        return open_arrays(
-            library.arrays(root, label, path), self._request, label=label, nbytes=nbytes
-        )
+    def _open_store(
+        self, library: Any, root: Any, file: FileRef, nbytes: int | None
+    ) -> Table | Source:
+        store = library.Store(root, file.label, file.path)
+        return open_store(store, self._options, nbytes=nbytes)
 
-    def _open_archive(self, raw: Any, path: str, nbytes: int | None) -> Iterator[Any]:
-        label = redact_url(path)
+    def _open_archive(
+        self, raw: Any, file: FileRef, nbytes: int | None
+    ) -> Iterator[Table | Source]:
+        label = file.label
         archive = archives.open_archive(raw, label)
         if archives.is_zarr(archive):
-            if is_url(path):
+            if file.is_url:
                 raise SourceError(
                     "A zipped Zarr store must be a local file. "
                     f"Received: {label}. Download it, or unzip it on the remote side."
                 )
-            yield self._open_store(zarr, zarr.open_path(path, label, path), path, nbytes)
+            root = zarr.open_path(file.path, label, file.path)
+            yield self._open_store(zarr, root, file, nbytes)
             return
         if archives.is_npz(archive):
-            name = archives.selected_array(archive, self._request.select, label)
+            name = archives.selected_array(archive, self._options.select, label)
             stream = archives.member_stream(archive, name, raw, label)
-            yield self._open_array(stream, label, nbytes)
+            yield npy.open_stream(stream, self._options, label=label, nbytes=nbytes)
             return
         for name, member_label, stream in archives.iter_members(archive, raw, label):
-            yield self._open_stream(stream, name, member_label, nbytes)
+            yield self._open_stream(stream, suffixes_of(name)[0], member_label, nbytes)
 
-    def _open_stream(self, stream: Stream, name: str, label: str, nbytes: int | None) -> Any:
+    def _open_stream(
+        self, stream: Stream, suffix: str, label: str, nbytes: int | None
+    ) -> Table | Source:
         """Return the table or array in a sequential stream: CSV, an Arrow stream or NPY."""
-        head = stream.peek(8)
+        head = stream.peek(12)
         if not head:
             raise empty_file_error(label)
         file_format = _detect_format(head)
+        if file_format is not None:
+            check_no_csv(self._options.csv_format, label)
         if file_format == "feather 1":
             raise SourceError(
                 f"Feather must be of version 2. Received: {label}, of version 1. "
                 "Convert it, with an old pyarrow for example."
             )
         if file_format == "npy":
-            return self._open_array(stream, label, nbytes)
+            return npy.open_stream(stream, self._options, label=label, nbytes=nbytes)
         if file_format == "ipc stream":
             return IpcStreamTable(stream, label, nbytes)
         if file_format is not None:
@@ -195,48 +245,48 @@ class FileOpener:
                 "Only CSV, NPY and Arrow streams can be read from compressed and zipped files. "
                 f"Received: {label}, which is {file_format}. Decompress it first."
             )
-        suffix, _ = suffixes_of(name)
         if suffix not in _TEXT:
             raise _unknown_format_error(label, suffix, head)
-        return CsvTable(stream, label, nbytes, _TEXT[suffix])
-
-    def _open_array(self, stream: Stream, label: str, nbytes: int | None) -> Any:
-        return npy.open_stream(
-            stream,
-            self._request.choice,
-            feature_axis=self._request.feature_axis,
-            label=label,
-            nbytes=nbytes,
-        )
-
-    def _open_mapped(self, raw: Any, label: str) -> Any:
-        return npy.open_mapped(
-            raw, self._request.choice, feature_axis=self._request.feature_axis, label=label
-        )
+        return CsvTable(stream, label, nbytes, _TEXT[suffix], self._options.csv_format)
 
 
-def tables(paths: Sequence[str], *, numbers: Sequence[str] = ()) -> Iterator[Any]:
-    """Yield PyArrow record batches with all columns of files.
+def batches_to_scale(
+    files: Iterable[FileRef], options: ReadOptions, dtypes: Mapping[str, str]
+) -> Iterator[tuple[Any, str | None]]:
+    """Yield PyArrow record batches with all columns of tables, and the dtype of their results.
+
+    The dtype is float64 for CSV, whose numbers have no type, and None for the default.
 
     Parameters
     ----------
-    numbers
-        The columns of CSV files to read as float64; all others are read as text.
+    dtypes
+        The columns to scale, and the dtypes with which they were fitted. All other columns of
+        CSV files are read as text.
 
     Raises
     ------
     SourceError
         If a file does not hold a table.
     """
-    for table in FileOpener(ReadOptions()).iter_tables(paths):
-        if isinstance(table, CsvTable):
-            yield from table.text(list(numbers))
-        elif hasattr(table, "batches"):
-            for batch in table.batches([field.name for field in table.fields]):
-                yield checked(batch, table.label, SourceError, full=True)
-        else:
-            name = getattr(table, "description", None) or table.label
-            raise SourceError(f"A file must be Parquet, Arrow or CSV. Received: {name}.")
+    opener = FileOpener(options)
+    for file in files:
+        for opened in opener.open(file):
+            for batch, dtype in _batches_to_scale(opened, dtypes):
+                yield add_to_batch(batch, file.partition), dtype
+
+
+def _batches_to_scale(
+    opened: Table | Source, dtypes: Mapping[str, str]
+) -> Iterator[tuple[Any, str | None]]:
+    """Yield the record batches of a table in a file, with the dtype of numbers that are text."""
+    if isinstance(opened, CsvTable):
+        yield from ((batch, "float64") for batch in opened.batches_to_scale(dtypes))
+    elif isinstance(opened, RecordBatchTable):
+        for batch in opened.batches([field.name for field in opened.fields]):
+            yield checked(batch, opened.label, SourceError, full=True), None
+    else:
+        name = opened.label if is_table(opened) else cast(Source, opened).description
+        raise SourceError(f"A file must be Parquet, Arrow or CSV, or a database. Received: {name}.")
 
 
 def _check(check: ChangeCheck | None) -> None:
@@ -250,6 +300,10 @@ def _detect_format(head: bytes) -> str | None:
 
 
 def _unknown_format_error(label: str, suffix: str, head: bytes) -> SourceError:
+    found = recording_of(head)
+    if found:
+        return SourceError(recording_error_text(label, found))
+    head = head[:8]
     if suffix in _BINARY:
         return SourceError(
             f"A {suffix} file must be {_BINARY[suffix]}. Received: {label}, which begins with "

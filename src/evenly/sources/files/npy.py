@@ -20,11 +20,12 @@ from evenly.sources.arrays import (
 from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.files.mapped_file import MappedFile
 from evenly.sources.files.streams import Stream
+from evenly.sources.options import ReadOptions
 from evenly.sources.read_errors import corrupt_file_error, decode_errors
-from evenly.sources.selection import ColumnSelection, resolve_positions
+from evenly.sources.selection import resolve_positions
 from evenly.sources.size_limits import check_size, max_member_bytes
-from evenly.sources.tables import ColumnBatch
-from evenly.typing import FeatureAxis
+from evenly.sources.source import SequentialSource, Source
+from evenly.sources.tables import ColumnBatch, Table
 
 MAGIC = b"\x93NUMPY"
 
@@ -84,32 +85,23 @@ def _check_shape(shape: tuple[int, ...]) -> None:
         raise ValueError(f"its header has the invalid shape {shape}")
 
 
-def open_mapped(
-    file: BinaryIO, choice: ColumnSelection, *, feature_axis: FeatureAxis, label: str
-) -> Any:
+def open_mapped(file: BinaryIO, options: ReadOptions, *, label: str) -> Table | Source:
     """Open a local NPY file; one with a structured dtype is a table."""
     pages = MappedFile(file, label)
     array = map_array(file, pages, label)
     if array.dtype.names is not None:
         return MappedTable(array, pages, label)
-    return MappedArray(array, pages, choice, feature_axis=feature_axis, label=label)
+    return MappedArray(array, pages, options, label=label)
 
 
 def open_stream(
-    stream: Stream,
-    choice: ColumnSelection,
-    *,
-    feature_axis: FeatureAxis,
-    label: str,
-    nbytes: int | None,
-) -> Any:
+    stream: Stream, options: ReadOptions, *, label: str, nbytes: int | None
+) -> Table | Source:
     """Open an NPY file that is read sequentially; one with a structured dtype is a table."""
     header = read_header(_Readable(stream), label)
     if header.dtype.names is not None:
         return StreamedTable(stream, header, label)
-    return StreamedArray(
-        stream, header, choice, feature_axis=feature_axis, label=label, nbytes=nbytes
-    )
+    return StreamedArray(stream, header, options, label=label, nbytes=nbytes)
 
 
 class MappedArray(ArraySource):
@@ -119,17 +111,9 @@ class MappedArray(ArraySource):
     file. A block is valid only if its `verify` passes after it was read.
     """
 
-    def __init__(
-        self,
-        array: Any,
-        pages: MappedFile,
-        choice: ColumnSelection,
-        *,
-        feature_axis: FeatureAxis,
-        label: str,
-    ) -> None:
+    def __init__(self, array: Any, pages: MappedFile, options: ReadOptions, *, label: str) -> None:
         self._pages = pages
-        super().__init__(array, choice, feature_axis=feature_axis, label=label)
+        super().__init__(array, options, label=label)
 
     def blocks(self) -> Generator[Block]:
         """Yield ranges of rows, as views of the mapping."""
@@ -179,7 +163,7 @@ def map_array(file: BinaryIO, pages: MappedFile, label: str) -> Any:
     return flat.reshape(header.shape, order="F" if header.fortran else "C")
 
 
-class StreamedArray:
+class StreamedArray(SequentialSource):
     """An array in an NPY file that is read sequentially: compressed, archived or remote.
 
     If its rows are not stored in order (Fortran order, or features on the first axis), it is read
@@ -192,9 +176,8 @@ class StreamedArray:
         self,
         stream: Stream,
         header: Header,
-        choice: ColumnSelection,
+        options: ReadOptions,
         *,
-        feature_axis: FeatureAxis,
         label: str,
         nbytes: int | None,
     ) -> None:
@@ -202,9 +185,9 @@ class StreamedArray:
         self._label = label
         self._header = header
         shape = header.shape
-        self._axis, number = resolve_feature_axis(shape, feature_axis, label)
-        self._selected = resolve_positions(choice, number, label)
-        self._choice = choice
+        self._axis, number = resolve_feature_axis(shape, options.feature_axis, label)
+        self._selected = resolve_positions(options.selection, number, label)
+        self._options = options
         self.description = f"{label} of shape {shape}"
         self.rows: int | None = math.prod(shape) // number if number else 0
         self.nbytes = nbytes
@@ -219,9 +202,7 @@ class StreamedArray:
         shape = self._header.shape
         if (self._header.fortran and len(shape) > 1) or self._axis == 0:
             array = read_array(self._stream, self._header, self._label)
-            yield from ArraySource(
-                array, self._choice, feature_axis=self._axis, label=self._label
-            ).blocks()
+            yield from ArraySource(array, self._options, label=self._label).blocks()
             return
         row = 0
         for rows in _read_ranges(self._stream, self._header, self._label):

@@ -1,14 +1,7 @@
 """Read images from files, archives and memory; ``docs/images.md`` defines the pixel values."""
 
-from evenly.sources.images.batch_buffer import DecodedBatch as DecodedBatch
+from evenly.sources.images.batch_buffer import ImageBlock as ImageBlock
 from evenly.sources.images.image_file import ImageFile as ImageFile
-from evenly.sources.images.image_file import is_pillow_image as is_pillow_image
-from evenly.sources.images.scan import ImageScan as ImageScan
-from evenly.sources.images.scan import is_archive as is_archive
-from evenly.sources.images.scan import iter_images as iter_images
-from evenly.sources.images.scan import scan_images as scan_images
-from evenly.sources.images.source import ImageOptions as ImageOptions
 from evenly.sources.images.source import ImageSource as ImageSource
-from evenly.sources.images.source import from_files as from_files
-from evenly.sources.images.source import from_memory as from_memory
+from evenly.sources.images.source import open_images as open_images
 from evenly.sources.images.source import reject_weights_and_keys as reject_weights_and_keys

@@ -14,18 +14,19 @@ from typing import Any
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
 from evenly.sources.files.archives import open_archive, read_member
-from evenly.sources.files.fingerprint import ChangeCheck
-from evenly.sources.files.locate import (
+from evenly.sources.files.file_ref import (
     is_hidden_image,
     is_image_file,
-    is_url,
-    open_file,
+    is_tar,
     suffixes_of,
 )
+from evenly.sources.files.fingerprint import ChangeCheck
+from evenly.sources.files.locate import open_file
 from evenly.sources.files.streams import decompressed
 from evenly.sources.images.image_file import ImageFile, read_remote
 from evenly.sources.read_errors import corrupt_file_error, decode_errors
 from evenly.sources.size_limits import check_size
+from evenly.sources.urls import is_url
 from evenly.system.errors import is_system_error
 
 _BLOCK = 512
@@ -49,8 +50,8 @@ def zip_contains_images(path: str) -> bool:
         return False
 
 
-def iter_zip(path: str, skipped: "Counter[str]", check: bool = True) -> Iterator[ImageFile]:
-    """Yield the images in a zip archive; threads can read several at a time.
+def iter_archive(path: str, skipped: "Counter[str]", check: bool = True) -> Iterator[ImageFile]:
+    """Yield the images in an archive, always in the same order.
 
     Parameters
     ----------
@@ -59,8 +60,13 @@ def iter_zip(path: str, skipped: "Counter[str]", check: bool = True) -> Iterator
     skipped
         Counter of the other members by suffix.
     check
-        Whether to check after each image that the archive has not changed.
+        Whether to raise an error if the archive changes while it is read.
     """
+    return (_iter_tar if is_tar(path) else _iter_zip)(path, skipped, check)
+
+
+def _iter_zip(path: str, skipped: "Counter[str]", check: bool) -> Iterator[ImageFile]:
+    """Yield the images in a zip archive; threads can read several at a time."""
     label = redact_url(path)
     raw = open_file(path)
     unchanged = ChangeCheck(path, raw) if check else None
@@ -89,11 +95,11 @@ def _read_and_check(read: Callable[[], bytes], unchanged: ChangeCheck) -> bytes:
     return content
 
 
-def iter_tar(path: str, skipped: "Counter[str]", check: bool = True) -> Iterator[ImageFile]:
+def _iter_tar(path: str, skipped: "Counter[str]", check: bool) -> Iterator[ImageFile]:
     """Yield the images in a tar archive, compressed or not.
 
     Threads can read several members of an uncompressed local archive at a time. Other archives are
-    read sequentially and checked at their end. The parameters are those of `iter_zip`.
+    read sequentially and checked at their end.
     """
     raw, label = open_file(path), redact_url(path)
     unchanged = ChangeCheck(path, raw) if check else None

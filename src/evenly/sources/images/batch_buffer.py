@@ -6,42 +6,50 @@ allocating new memory takes a sixth of the decoding time.
 """
 
 import threading
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Block
+from evenly.sources.fill_values import column_of
 from evenly.sources.images.image_file import ImageFile
 
 _MAX_BATCH_BYTES = 768 << 10
 """Maximum size of a batch of several images, a fraction of an L2 cache."""
 
 
-class DecodedBatch(NamedTuple):
-    """Decoded images that all have the same mode.
+@dataclass(slots=True, frozen=True, eq=False)
+class ImageBlock(Block):
+    """Decoded images that all have the same mode: rows, or rows x bands, without names.
+
+    The data are valid until the thread decodes its next block. The label is that of the first
+    image.
 
     Attributes
     ----------
     kind
         The Pillow mode.
-    array
-        The pixels: rows, or rows x bands. Valid until the thread decodes its next batch.
-    label, nbytes
-        See `Block`; the label is that of the first image.
     archive
         The archive that contains all of the images; empty if there is none.
     """
 
-    kind: str
-    array: npt.NDArray[Any]
-    label: str
-    nbytes: int
+    kind: str = ""
     archive: str = ""
 
-    def block(self) -> Block:
-        """Return the bands as a block, without names."""
-        return Block(None, self.array, label=self.label, nbytes=self.nbytes)
+    @property
+    def band_shape(self) -> tuple[int, ...]:
+        """The shape of a pixel."""
+        return (len(self.data),) if isinstance(self.data, tuple) else self.data.shape[1:]
+
+
+def band_data(array: npt.NDArray[Any]) -> Any:
+    """Return pixels as the data of a block: columns if some pixels have no value."""
+    if not isinstance(array, np.ma.MaskedArray):
+        return array
+    bands = array.reshape(len(array), -1)
+    return tuple(column_of(bands[:, band]) for band in range(bands.shape[1]))
 
 
 _CACHE_LINE, _OFFSET = 64, 16
@@ -102,13 +110,14 @@ class BatchBuilder:
         self._used += nbytes
         self._nbytes += file_nbytes
 
-    def flush(self) -> DecodedBatch:
+    def flush(self) -> ImageBlock:
         """Return the images as one batch, and start an empty one."""
         pixels = self._memory[: self._used]
         array = pixels if len(self.kind) == 1 else pixels.reshape(-1, len(self.kind))
-        batch = DecodedBatch(
-            self.kind, array, self.image_files[0][0].label, self._nbytes, self.archive
+        label = self.image_files[0][0].label
+        block = ImageBlock(
+            None, array, label=label, nbytes=self._nbytes, kind=self.kind, archive=self.archive
         )
         self._used = self._nbytes = 0
         self.image_files = []
-        return batch
+        return block

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from evenly import extras
+from evenly.sources.files.recordings import recording_of
 from evenly.sources.read_errors import reason
 from evenly.system.errors import is_system_error
 
@@ -80,15 +81,27 @@ def decode(pillow: Any, content: Any) -> Decoded:
         spare += 8 * image.width * image.height
         return _load(image)
     except pillow.UnidentifiedImageError:
-        raise UnreadableError(f"it is not an image: it begins with {content[:8]!r}") from None
+        raise UnreadableError(_describe(content)) from None
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
-        text = str(error).partition(", could be")[0]
-        raise UnreadableError(f"{text}; increase PIL.Image.MAX_IMAGE_PIXELS to allow it") from None
+        raise too_many_pixels(str(error).partition(", could be")[0]) from None
     except Exception as error:
         converted = as_unreadable(error)
     if isinstance(converted, UnreadableError):
         return _decode_again(pillow, content, spare)
     raise converted
+
+
+def too_many_pixels(text: str) -> UnreadableError:
+    """Return the error for an image that exceeds Pillow's limit."""
+    return UnreadableError(f"{text}; increase PIL.Image.MAX_IMAGE_PIXELS to allow it")
+
+
+def _describe(content: bytes) -> str:
+    """Return what a file is that Pillow does not recognize."""
+    found = recording_of(content)
+    if found:
+        return f"it is {found}, which must be decoded to an array first"
+    return f"it is not an image: it begins with {content[:8]!r}"
 
 
 _SPARE_BYTES = 64 << 20
@@ -109,7 +122,7 @@ def _decode_again(pillow: Any, content: bytes, spare: int) -> Decoded:
 
 def _load(image: Any) -> Decoded:
     multi_frame = image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False)
-    truncated_depth = _has_truncated_depth(image)
+    truncated_depth = has_truncated_depth(image)
     image.load()
     return Decoded(image, multi_frame, truncated_depth)
 
@@ -124,7 +137,8 @@ def as_unreadable(error: Exception) -> Exception:
     return UnreadableError(reason(error))
 
 
-def _has_truncated_depth(image: Any) -> bool:
+def has_truncated_depth(image: Any) -> bool:
+    """Return whether an image has 16 bits per channel, of which Pillow keeps the upper 8."""
     if image.mode.startswith("I") or not image.tile:
         return False
     arguments = image.tile[0][3]

@@ -2,7 +2,6 @@
 
 import lzma
 import os
-import sys
 import threading
 import time
 import zipfile
@@ -14,10 +13,11 @@ from typing import Any, NamedTuple
 from evenly.errors import SourceError
 from evenly.redaction import redact, redact_url
 from evenly.sources.files.fingerprint import ChangeCheck, ChangedError, Fingerprint
-from evenly.sources.files.locate import filesystem_of, is_url, open_in
+from evenly.sources.files.locate import filesystem_of, open_in
 from evenly.sources.images.decode import UnreadableError
 from evenly.sources.read_errors import reason
 from evenly.sources.size_limits import TooLargeError
+from evenly.sources.urls import is_url
 from evenly.system.errors import (
     MISSING_OR_FORBIDDEN,
     OUT_OF_DESCRIPTORS,
@@ -62,12 +62,6 @@ def from_images(images: Iterable[Any]) -> Iterator[ImageFile]:
     """Yield Pillow images as `ImageFile` objects."""
     for number, image in enumerate(images):
         yield ImageFile(f"image {number}", partial(_identity, image), 0)
-
-
-def is_pillow_image(x: Any) -> bool:
-    """Return whether an object is a Pillow image, without importing Pillow."""
-    pillow = sys.modules.get("PIL.Image")
-    return pillow is not None and isinstance(x, pillow.Image)
 
 
 class Reader:

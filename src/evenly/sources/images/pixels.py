@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from evenly.errors import DataError
 from evenly.sources.images.decode import UnreadableError, as_unreadable
+from evenly.sources.images.nodata import TAG as GDAL_NODATA
+from evenly.sources.images.nodata import mask_pixels
 
-MODES = ("RGB", "L", "native")
 COLORS = ("red", "green", "blue")
 GRAY = ("grey",)
 FULL_SCALE = {"uint8": 255, "uint16": 65535}
@@ -46,27 +46,39 @@ class Pixels(NamedTuple):
     array: npt.NDArray[Any]
 
 
-def check_mode(mode: str) -> None:
-    """Check that a mode is valid."""
-    if mode not in MODES:
-        raise DataError(
-            f"mode must be one of {', '.join(map(repr, MODES))}. Received: {mode!r}. "
-            "'RGB' reads all images as color, 'L' as grayscale, 'native' as stored."
-        )
-
-
 def columns(kind: str, mode: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Return the names of the columns of an image, and the index of the band of each.
 
     >>> columns("RGBA", "RGB"), columns("L", "RGB")
     ((('red', 'green', 'blue'), (0, 1, 2)), (('red', 'green', 'blue'), (0, 0, 0)))
     """
-    bands = _BANDS[kind]
+    bands = _BANDS.get(kind) or tuple(kind.partition(";")[0].split(","))
     if mode == "native":
         return bands, tuple(range(len(bands)))
     if mode == "L":
         return GRAY, (0,)
     return COLORS, ((0, 0, 0) if bands[0] == "grey" else (0, 1, 2))
+
+
+def kind_of_bands(names: tuple[str, ...], dtype: str) -> str:
+    """Return the kind of an image that Pillow has no mode for, from its bands and their dtype.
+
+    >>> kind_of_bands(("band_1", "band_2"), "int16"), kind_of_bands(("grey",), "uint16")
+    ('band_1,band_2;int16', 'I;16')
+    """
+    return {"uint8": "L", "uint16": "I;16"}.get(dtype if names == GRAY else "") or (
+        f"{','.join(names)};{dtype}"
+    )
+
+
+def to_gray(colors: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the luma of red, green and blue by the formula of Pillow's mode "L".
+
+    A pixel with a missing band is missing.
+    """
+    red, green, blue = (colors[:, band].astype(np.uint64) for band in range(3))
+    luma = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
+    return luma.astype(colors.dtype)
 
 
 def pixels(image: Any, mode: str) -> Pixels:
@@ -84,9 +96,12 @@ def pixels(image: Any, mode: str) -> Pixels:
     try:
         kind = _pillow_mode(image)
         target = _target_mode(image, kind, mode)
-        if target != kind:
-            image, kind = _convert(image, target), target
-        return Pixels(kind, _to_array(image, kind))
+        nodata = image.tag_v2.get(GDAL_NODATA) if image.format == "TIFF" else None
+        if target == kind:
+            return Pixels(kind, mask_pixels(_to_array(image, kind), nodata))
+        array = _to_array(_convert(image, target), target)
+        stored = None if nodata is None else np.asarray(image)
+        return Pixels(target, mask_pixels(array, nodata, stored))
     except Exception as error:
         raise as_unreadable(error) from None
 

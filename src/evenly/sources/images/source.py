@@ -2,17 +2,18 @@
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from evenly.block import Block
 from evenly.errors import DataError, SourceError
 from evenly.printable import printable
+from evenly.sources.bit_depth import BitDepth
 from evenly.sources.images import image_file
-from evenly.sources.images.batch_buffer import BatchBuilder, DecodedBatch, ThreadBuffer
+from evenly.sources.images.batch_buffer import BatchBuilder, ImageBlock, ThreadBuffer, band_data
 from evenly.sources.images.decode import (
     JpegHeader,
     UnreadableError,
@@ -24,60 +25,16 @@ from evenly.sources.images.decode import (
 )
 from evenly.sources.images.image_file import ImageFile, Reader
 from evenly.sources.images.image_file import read as read_image
-from evenly.sources.images.pixels import COLORS, GRAY, check_mode, columns, pixels
-from evenly.sources.images.scan import ImageScan
+from evenly.sources.images.pixels import COLORS, GRAY, columns, pixels
 from evenly.sources.images.summary import ImageSummary, format_skipped
-from evenly.sources.selection import NUMBER, ColumnSelection, Field, resolve_columns
+from evenly.sources.images.tiff import is_tiff, read_tiff
+from evenly.sources.opener import SourceOpener
+from evenly.sources.options import ReadOptions
+from evenly.sources.selection import NUMBER, Field, resolve_columns
+from evenly.sources.source import ReadTask
 from evenly.system.errors import system_error
 
 _log = logging.getLogger("evenly")
-
-
-@dataclass(slots=True)
-class ImageOptions:
-    """The options of the user for all images of a fit.
-
-    Attributes
-    ----------
-    choice
-        The selected columns.
-    mode
-        ``"RGB"``, ``"L"`` or ``"native"``; see ``docs/images.md``.
-    broken
-        ``"skip"`` or ``"error"``: how to handle images that cannot be read.
-    depth
-        The dtype of the first block of `ImageSource.blocks`.
-    """
-
-    choice: ColumnSelection
-    mode: str = "RGB"
-    broken: str = "skip"
-    depth: str = ""
-
-    def __post_init__(self) -> None:
-        check_mode(self.mode)
-        if self.broken not in ("skip", "error"):
-            raise DataError(
-                f"broken must be 'skip' or 'error'. Received: {self.broken!r}. 'skip' counts and "
-                "names images that cannot be read, 'error' stops at the first."
-            )
-
-    def check_depth(self, block: Block) -> None:
-        """Check that all images in batches have the same bit depth.
-
-        Raises
-        ------
-        DataError
-            If there are both 8-bit and 16-bit images.
-        """
-        dtype = block.dtypes[0]
-        self.depth = self.depth or dtype
-        if dtype != self.depth:
-            raise DataError(
-                "All images in batches must have the same bit depth. "
-                f"Received: {block.label} of {dtype}, "
-                f"after others of {self.depth}. Pass a list, a folder or an archive of them."
-            )
 
 
 _MAX_TASK_SIZE = 16
@@ -95,7 +52,7 @@ class ImageSource:
     ----------
     iter_files
         Yield the images; called when they are read.
-    rule
+    options
         The options of the user.
     description
         The name of the source, for messages.
@@ -103,43 +60,46 @@ class ImageSource:
         Return the total size in bytes; called only if it is needed.
     skipped
         Counter of the files that are not images by suffix.
+    bit_depth
+        Checks the images that `blocks` yields.
     counted
         Called by any thread with each image that was read and its number of rows.
     """
 
     rows: int | None = None
+    fields: tuple[Field, ...] | None = None
 
     def __init__(
         self,
         iter_files: Callable[[], Iterable[ImageFile]],
-        rule: ImageOptions,
+        options: ReadOptions,
         *,
         description: str,
+        bit_depth: BitDepth | None = None,
         nbytes: Callable[[], int | None] = lambda: None,
         skipped: Any = None,
         counted: Callable[[ImageFile, int], object] | None = None,
     ) -> None:
-        reject_weights_and_keys(description, rule.choice.weights, rule.choice.by or None)
+        selection = options.selection
+        reject_weights_and_keys(description, selection.weights, selection.by or None)
         self._pillow = pillow()
         self._decoder = jpeg_decoder()
         self._reader = Reader()
         self._buffer = ThreadBuffer()
         self._task_size = 1  # images of the next task
         self._iter_files = iter_files
-        self._rule = rule
+        self._selection = selection
+        self._broken = options.broken
+        self._bit_depth = bit_depth or BitDepth()
         self._nbytes = nbytes
         self._skipped = {} if skipped is None else skipped
         self._counted = counted
+        self.mode = options.mode
         self.description = description
         self.left_out: dict[str, str] = {}
         self.summary = ImageSummary()
-        known = {"RGB": COLORS, "L": GRAY}.get(rule.mode)
+        known = {"RGB": COLORS, "L": GRAY}.get(options.mode)
         self.names = known and self.chosen(known)
-
-    @property
-    def mode(self) -> str:
-        """The mode in which images are read."""
-        return self._rule.mode
 
     @property
     def nbytes(self) -> int | None:
@@ -155,13 +115,13 @@ class ImageSource:
             If there is no column with a selected name.
         """
         fields = [Field(name, NUMBER) for name in names]
-        return resolve_columns(self._rule.choice, fields, self.description).names
+        return resolve_columns(self._selection, fields, self.description).names
 
-    def tasks(self) -> Generator[Iterable[DecodedBatch]]:
-        """Yield tasks of a few images each."""
+    def tasks(self) -> Generator[ReadTask]:
+        """Yield tasks of a few images each, whose blocks are `ImageBlock`."""
         for group in _group_by_archive(self._iter_files()):
             while image_files := list(islice(group, self._task_size)):
-                yield self._decode_images(image_files)
+                yield ReadTask(self._decode_images(image_files))
 
     def blocks(self) -> Generator[Block]:
         """Yield one block per image, all with the same bit depth.
@@ -174,9 +134,9 @@ class ImageSource:
             If there are both 8-bit and 16-bit images.
         """
         for image in self._iter_files():
-            for batch in self._decode_images([image]):
-                block = self._to_block(batch)
-                self._rule.check_depth(block)
+            for images in self._decode_images([image]):
+                block = self._select_columns(images)
+                self._bit_depth.check(block)
                 yield block
         for warning in self.summary.warnings():
             _log.warning("%s: %s", printable(self.description), printable(warning))
@@ -192,15 +152,19 @@ class ImageSource:
             lines.append(f"gray: {which}, counted in each column{hint}")
         return lines
 
-    def _to_block(self, batch: DecodedBatch) -> Block:
-        names, indices = columns(batch.kind, self.mode)
+    def _select_columns(self, images: ImageBlock) -> Block:
+        names, indices = columns(images.kind, self.mode)
         chosen = self.chosen(names)
-        bands = batch.array.reshape(len(batch.array), -1)
         order = [indices[names.index(name)] for name in chosen]
-        return replace(batch.block(), names=chosen, data=np.ascontiguousarray(bands[:, order]))
+        data = images.data
+        if isinstance(data, tuple):
+            columns_of_bands: Any = tuple(data[band] for band in order)
+            return Block(chosen, columns_of_bands, label=images.label, nbytes=images.nbytes)
+        bands = np.ascontiguousarray(data.reshape(len(data), -1)[:, order])
+        return Block(chosen, bands, label=images.label, nbytes=images.nbytes)
 
-    def _decode_images(self, image_files: Iterable[ImageFile]) -> Iterator[DecodedBatch]:
-        """Yield batches of the images that can be read."""
+    def _decode_images(self, image_files: Iterable[ImageFile]) -> Iterator[ImageBlock]:
+        """Yield blocks of the images that can be read."""
         builder, decoder, mode = BatchBuilder(self._buffer), self._decoder, self.mode
         for contents in self._read(image_files):
             max_pixels = self._pillow.MAX_IMAGE_PIXELS
@@ -216,8 +180,8 @@ class ImageSource:
 
     def _decode(
         self, builder: BatchBuilder, image: ImageFile, content: Any, header: JpegHeader | None
-    ) -> Iterator[DecodedBatch]:
-        """Decode an image into the builder; yield batches that are full or decoded by Pillow."""
+    ) -> Iterator[ImageBlock]:
+        """Decode an image into the builder; yield blocks that are full or decoded by Pillow."""
         nbytes = len(content) if image.nbytes is None else image.nbytes
         if header is not None:
             memory = builder.memory(header.kind, header.nbytes, image.archive)
@@ -256,8 +220,8 @@ class ImageSource:
                 contents, nbytes = [], 0
         yield contents
 
-    def _flush(self, builder: BatchBuilder) -> Iterator[DecodedBatch]:
-        """Yield the images in a builder as one batch, if there are any, and count them."""
+    def _flush(self, builder: BatchBuilder) -> Iterator[ImageBlock]:
+        """Yield the images in a builder as one block, if there are any, and count them."""
         if builder.image_files:
             self.summary.count(builder.kind, len(builder.image_files))
             if self._counted is not None:
@@ -267,23 +231,41 @@ class ImageSource:
 
     def _decode_with_pillow(
         self, image: ImageFile, content: Any, nbytes: int
-    ) -> Iterator[DecodedBatch]:
+    ) -> Iterator[ImageBlock]:
         """Decode and count one image with Pillow; yield it if it can be read."""
         try:
-            decoded = decode(self._pillow, content)
-            kind, array = pixels(decoded.image, self.mode)
+            kind, array, multi_frame, truncated_depth = self._pixels_of(content)
         except UnreadableError as reason:
             self._on_broken(image.label, str(reason))
             return
         self.summary.count(
-            kind, multi_frame=decoded.multi_frame, truncated_depth=decoded.truncated_depth
+            kind,
+            multi_frame=multi_frame,
+            truncated_depth=truncated_depth,
+            is_tiff=is_tiff(content),
         )
         if self._counted is not None:
             self._counted(image, len(array))
-        yield DecodedBatch(kind, array, image.label, nbytes, image.archive)
+        yield ImageBlock(
+            None,
+            band_data(array),
+            label=image.label,
+            nbytes=nbytes,
+            kind=kind,
+            archive=image.archive,
+        )
+
+    def _pixels_of(self, content: Any) -> tuple[str, npt.NDArray[Any], bool, bool]:
+        """Return the kind and the pixels of an image, and what is not read of it."""
+        found = read_tiff(self._pillow, content, self.mode) if is_tiff(content) else None
+        if found is not None:
+            return found.kind, found.array, found.multi_frame, False
+        decoded = decode(self._pillow, content)
+        kind, array = pixels(decoded.image, self.mode)
+        return kind, array, decoded.multi_frame, decoded.truncated_depth
 
     def _on_broken(self, label: str, reason: str) -> None:
-        if self._rule.broken == "error":
+        if self._broken == "error":
             raise SourceError(
                 f"Every image must be readable. Received: {label}: {reason}. Fix or remove it, "
                 "or pass broken='skip' to skip, count and name images that cannot be read."
@@ -299,40 +281,20 @@ def _group_by_archive(image_files: Iterable[ImageFile]) -> Iterator[Iterator[Ima
     return (group for _, group in groupby(image_files, lambda image: image.archive))
 
 
-def from_files(scan: ImageScan, rule: ImageOptions, resume_from: Any = None) -> ImageSource:
-    """Return the images in files, folders, patterns and archives as a source.
-
-    Parameters
-    ----------
-    resume_from
-        The `ImagePositions` of files that were partly read before; only the rest is read.
-
-    Raises
-    ------
-    MissingExtraError
-        If Pillow is not installed.
-    """
-    if resume_from is not None:
-        return ImageSource(
-            resume_from.image_files,
-            rule,
-            description=resume_from.listing.description,
-            nbytes=resume_from.nbytes,
-            skipped=resume_from.listing.passed_over,
-            counted=resume_from.count,
-        )
+def open_images(images: Any, label: str, opener: SourceOpener) -> ImageSource:
+    """Open one Pillow image, or a list of them."""
+    opener.check_no_select(images)
+    opener.check_no_file_options(images)
+    if isinstance(images, list | tuple):
+        label = f"a list of {len(images):,} images"
+    else:
+        images = [images]
     return ImageSource(
-        scan.image_files,
-        rule,
-        description=scan.description,
-        nbytes=scan.nbytes,
-        skipped=scan.passed_over,
+        lambda: image_file.from_images(images),
+        opener.options,
+        description=label,
+        bit_depth=opener.bit_depth,
     )
-
-
-def from_memory(images: Iterable[Any], rule: ImageOptions, description: str) -> ImageSource:
-    """Return Pillow images as a source."""
-    return ImageSource(lambda: image_file.from_images(images), rule, description=description)
 
 
 def reject_weights_and_keys(description: str, weights: object, by: object) -> None:

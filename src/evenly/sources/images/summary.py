@@ -5,6 +5,8 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 
+from evenly.sources.files.recordings import is_recording
+
 _MAX_NAMED = 3
 """Maximum number of broken images to name."""
 
@@ -20,18 +22,25 @@ class ImageSummary:
         self._lock = threading.Lock()
         self.kinds: Counter[str] = Counter()
         self.multi_frame = 0
-        self.truncated_depth = 0
+        self.truncated_depth = self.truncated_tiff = 0
         self.broken = 0
         self._named: list[tuple[_ReverseKey, str]] = []
 
     def count(
-        self, kind: str, number: int = 1, multi_frame: bool = False, truncated_depth: bool = False
+        self,
+        kind: str,
+        number: int = 1,
+        *,
+        multi_frame: bool = False,
+        truncated_depth: bool = False,
+        is_tiff: bool = False,
     ) -> None:
-        """Count one image, or a number of images, with a Pillow mode."""
+        """Count one image, or a number of images, of one kind."""
         with self._lock:
             self.kinds[kind] += number
             self.multi_frame += multi_frame
             self.truncated_depth += truncated_depth
+            self.truncated_tiff += truncated_depth and is_tiff
 
     def add_broken(self, label: str, reason: str) -> None:
         """Count a broken image."""
@@ -62,11 +71,12 @@ class ImageSummary:
         if self.multi_frame:
             lines.append(f"first frame or page only: {_images(self.multi_frame)}")
         if self.truncated_depth:
+            hint = "; pip install 'evenly[tiff]' to read all bits of TIFF files"
             lines.append(
                 "only the upper 8 of 16 bits per channel, as Pillow reads them: "
-                f"{_images(self.truncated_depth)}"
+                f"{_images(self.truncated_depth)}{hint if self.truncated_tiff else ''}"
             )
-        deep = self.kinds["I;16"]
+        deep = sum(n for kind, n in self.kinds.items() if kind.endswith((";16", ";uint16")))
         if 0 < deep < self.images:
             lines.append(
                 f"scale 0 to 65535: {_images(deep)} of 16 bits among {_images(self.images)}; "
@@ -76,7 +86,8 @@ class ImageSummary:
 
     def gray(self) -> int:
         """Return the number of grayscale images."""
-        return sum(self.kinds[kind] for kind in ("L", "LA", "I;16"))
+        gray = ("L", "LA", "I;16")
+        return sum(n for kind, n in self.kinds.items() if kind in gray or kind.startswith("grey"))
 
 
 class _ReverseKey:
@@ -97,16 +108,26 @@ class _ReverseKey:
 
 
 def format_skipped(suffixes: Mapping[str, int]) -> list[str]:
-    """Return a line with the number of files that are not images, by suffix.
+    """Return lines with the number of files that are not images, by suffix.
 
     >>> format_skipped({".json": 1200, ".cls": 3})
     ['skipped 3 .cls files, 1,200 .json files (not images)']
+    >>> format_skipped({".wav": 1})
+    ['skipped 1 .wav file (sound or video; pass the samples as arrays)']
     """
-    if not suffixes:
-        return []
-    texts = [_files(number, suffix) for suffix, number in sorted(suffixes.items())]
-    reason = "not an image" if sum(suffixes.values()) == 1 else "not images"
-    return [f"skipped {', '.join(texts)} ({reason})"]
+    recordings = {suffix: n for suffix, n in suffixes.items() if is_recording(f"x{suffix}")}
+    others = {suffix: n for suffix, n in suffixes.items() if suffix not in recordings}
+    lines = []
+    if recordings:
+        lines.append(f"skipped {_list(recordings)} (sound or video; pass the samples as arrays)")
+    if others:
+        reason = "not an image" if sum(others.values()) == 1 else "not images"
+        lines.append(f"skipped {_list(others)} ({reason})")
+    return lines
+
+
+def _list(suffixes: Mapping[str, int]) -> str:
+    return ", ".join(_files(number, suffix) for suffix, number in sorted(suffixes.items()))
 
 
 def _files(number: int, suffix: str) -> str:

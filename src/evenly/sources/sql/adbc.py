@@ -1,7 +1,7 @@
 """Read SQLite and PostgreSQL as Arrow data with their ADBC drivers."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -13,11 +13,18 @@ from evenly.sources.frames import stream_column_batches
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors
 from evenly.sources.sql.identifiers import find_table, query_error, selection
+from evenly.sources.sql.sqlite_types import (
+    BATCH_ROWS,
+    literals,
+    search_query,
+    typed_row,
+    uncertain_columns,
+    widest_types,
+)
 from evenly.sources.sql.url import DatabaseTarget
 from evenly.sources.tables import ColumnBatch
 
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
-_BATCH_ROWS = "65536"
 
 
 def open_table(target: DatabaseTarget) -> "AdbcTable":
@@ -47,12 +54,31 @@ class AdbcTable:
         else:
             self._check_one_statement()
             self._source = f"(\n{target.query}\n) AS q"
-        # A server knows the types without reading rows; SQLite infers them from the rows.
-        limit = "" if target.scheme == "sqlite" else " LIMIT 0"
-        with self._reader((), limit) as reader:
-            self.fields = fields_of(
-                schema_of(reader.schema, self.label, SourceError), self.label, SourceError
-            )
+        self._typed_row: dict[str, str] = {}
+        schema = self._sqlite_schema() if target.scheme == "sqlite" else self._server_schema()
+        self.fields = fields_of(schema_of(schema, self.label, SourceError), self.label, SourceError)
+
+    def _server_schema(self) -> Any:
+        """Return the Arrow schema, which a server knows without reading rows."""
+        with self._execute(selection((), self._source) + " LIMIT 0") as reader:
+            return reader.schema
+
+    def _sqlite_schema(self) -> Any:
+        """Return the Arrow schema, searching all rows for types that the first ones lack."""
+        with self._execute(selection((), self._source)) as reader:
+            schema = reader.schema
+            first = next(iter(reader), None)
+        names = uncertain_columns(schema, 0 if first is None else first.num_rows)
+        if not names:
+            return schema
+        with _closed_quietly(self._connection.cursor(), self._dbapi) as cursor:
+            cursor.execute(search_query(names, self._source))
+            types = widest_types(names, cursor.fetchone())
+        if not types:
+            return schema
+        self._typed_row = typed_row(schema, types)
+        with self._execute(f"SELECT {literals(self._typed_row, schema.names)}") as reader:
+            return reader.schema
 
     def _forbid_writing(self) -> None:
         """Make the server reject writes, in this transaction and in later ones."""
@@ -72,23 +98,35 @@ class AdbcTable:
         self, names: tuple[str, ...], keys: tuple[str, ...] = ()
     ) -> Iterator[ColumnBatch]:
         """Yield the rows while the query runs; one batch is read ahead."""
-        with (
-            _query_errors(self._target),
-            _closed_quietly(self._connection, self._dbapi),
-            self._reader((*names, *keys)) as reader,
-            contextlib.closing(read_ahead(iter(reader))) as batches,
-        ):
+        with contextlib.closing(self.batches((*names, *keys))) as batches:
             for batch in batches:
                 stream = open_stream(batch, self.label, SourceError)
                 yield from stream_column_batches(stream, names, self.label, SourceError, keys)
 
+    def batches(self, names: Sequence[str]) -> Generator[Any]:
+        """Yield columns as PyArrow record batches while the query runs."""
+        query = selection(names, self._source)
+        if self._typed_row:
+            query = f"SELECT {literals(self._typed_row, names)} UNION ALL {query}"
+        with (
+            _query_errors(self._target),
+            _closed_quietly(self._connection, self._dbapi),
+            self._execute(query) as reader,
+            contextlib.closing(read_ahead(iter(reader))) as batches,
+        ):
+            skipped = 1 if self._typed_row else 0
+            for batch in batches:
+                yield batch.slice(skipped)
+                skipped = 0
+
     @contextlib.contextmanager
-    def _reader(self, names: tuple[str, ...], limit: str = "") -> Iterator[Any]:
-        """Run the query. The SQLite driver infers column types from the rows of a batch."""
+    def _execute(self, query: str) -> Iterator[Any]:
+        """Run a query. The SQLite driver infers column types from the rows of a batch."""
         with _closed_quietly(self._connection.cursor(), self._dbapi) as cursor:
             if self._target.scheme == "sqlite":
-                cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
-            cursor.execute(selection(names, self._source) + limit)
+                rows = {"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)}
+                cursor.adbc_statement.set_options(**rows)
+            cursor.execute(query)
             with cursor.fetch_record_batch() as reader:
                 yield reader
 

@@ -2,12 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evenly import extras
 from evenly.errors import SourceError
-from evenly.sources.frames import relation_table
+from evenly.sources.frames import relation_reader, relation_table
 from evenly.sources.read_errors import decode_errors
 from evenly.sources.sql.identifiers import find_table, query_error, quoted, selection
 from evenly.sources.sql.url import DatabaseTarget
@@ -52,8 +52,7 @@ def open_table(target: DatabaseTarget) -> "DuckdbTable":
                 f"A query must return rows. Received: {target.label}, which returns none. "
                 "Use SELECT."
             )
-        table = relation_table(relation, target.label, _query_error)
-        return DuckdbTable(connection, table, rows)
+        return DuckdbTable(connection, relation, rows, target.label)
 
 
 def _connection(duckdb: Any, path: str) -> Any:
@@ -87,11 +86,12 @@ def _check_one_query(connection: Any, query: str, label: str) -> None:
 class DuckdbTable:
     """A relation with its own connection, which is closed after all rows have been read."""
 
-    def __init__(self, connection: Any, table: Any, rows: int | None) -> None:
+    def __init__(self, connection: Any, relation: Any, rows: int | None, label: str) -> None:
         self._connection = connection
-        self._table = table
-        self.label = table.label
-        self.fields = table.fields
+        self._relation = relation
+        self._table = relation_table(relation, label, _query_error)
+        self.label = label
+        self.fields = self._table.fields
         self.rows = rows
         self.nbytes: int | None = None
 
@@ -101,6 +101,12 @@ class DuckdbTable:
         """Yield the rows while the query runs."""
         with decode_errors(self.label, _query_error, _query_error), self._connection:
             yield from self._table.column_batches(names, keys)
+
+    def batches(self, names: Sequence[str]) -> Iterator[Any]:
+        """Yield columns as PyArrow record batches while the query runs."""
+        pyarrow = extras.require("pyarrow", extra="sql", feature="Reading a DuckDB database")
+        with decode_errors(self.label, _query_error, _query_error), self._connection:
+            yield from pyarrow.RecordBatchReader.from_stream(relation_reader(self._relation, names))
 
 
 def _query_error(label: str, error: object) -> SourceError:

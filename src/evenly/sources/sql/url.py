@@ -44,6 +44,47 @@ def is_database(path: str) -> bool:
     return path.partition("://")[0] in SCHEMES and "://" in path
 
 
+_DRIVERS = {
+    "snowflake": "adbc-driver-snowflake",
+    "bigquery": "adbc-driver-bigquery",
+    **dict.fromkeys(
+        ("mysql", "mariadb", "mssql", "sqlserver", "oracle", "redshift", "trino", "clickhouse"),
+        "adbc-driver-manager",
+    ),
+}
+"""Other databases by scheme, and the Python package with or for their ADBC driver."""
+
+
+def check_supported(url: str) -> None:
+    """Check that a URL is not that of a database which has no URLs here.
+
+    Raises
+    ------
+    SourceError
+        If it is; the message names its ADBC driver.
+
+    >>> check_supported("mysql://host/shop?table=t")
+    Traceback (most recent call last):
+    evenly.errors.SourceError: A database URL must be of DuckDB, SQLite or PostgreSQL. Received:
+    'mysql://host/shop?table=t'. Connect with its ADBC driver (pip install adbc-driver-manager),
+    and pass a cursor after cursor.execute(query).
+    """
+    scheme, mark, rest = url.partition("://")
+    database, plus, _ = scheme.partition("+")
+    if mark and plus and database in SCHEMES:
+        label = redact_url(f"{database}://{rest}")
+        raise SourceError(
+            "A database URL must not name a Python driver. Received: "
+            f"{redact_url(url)!r}. Write {label!r}."
+        )
+    if mark and database in _DRIVERS:
+        raise SourceError(
+            "A database URL must be of DuckDB, SQLite or PostgreSQL. Received: "
+            f"{redact_url(url)!r}. Connect with its ADBC driver (pip install "
+            f"{_DRIVERS[database]}), and pass a cursor after cursor.execute(query)."
+        )
+
+
 def _split(url: str) -> tuple[str, str]:
     """Split a URL before the table or the query, which may be any SQL."""
     last = _LAST.search(url)

@@ -2,22 +2,17 @@
 
 from typing import Any
 
-from evenly.sources.options import ReadOptions
+from evenly.dispatch import stored_library
+from evenly.sources.opener import SourceOpener
+from evenly.sources.source import Source
 from evenly.sources.stores import hdf5, xarray, zarr
-from evenly.sources.stores.contents import open_arrays
+from evenly.sources.stores.contents import open_store
 
-__all__ = ["hdf5", "is_stored", "open_arrays", "open_stored", "zarr"]
-
-_LIBRARIES = (zarr, hdf5, xarray)
+__all__ = ["hdf5", "open_store", "open_stored", "zarr"]
 
 
-def is_stored(x: Any) -> bool:
-    """Return whether an object is an array or a group of arrays in a store."""
-    return any(library.matches(x) for library in _LIBRARIES)
-
-
-def open_stored(x: Any, request: ReadOptions) -> Any:
-    """Open an array or a group as a source of blocks or as a `Table`."""
-    library = next(library for library in _LIBRARIES if library.matches(x))
+def open_stored(x: Any, label: str, opener: SourceOpener) -> Source:
+    """Open an array or a group in a store."""
+    library: Any = {"zarr": zarr, "hdf5": hdf5, "xarray": xarray}[stored_library(x) or ""]
     label = library.label_of(x)
-    return open_arrays(library.arrays(x, label), request, label=label)
+    return opener.as_source(open_store(library.Store(x, label), opener.options))

@@ -1,24 +1,28 @@
 """Read HDF5 datasets and groups; NetCDF 4 files are HDF5 as well."""
 
-import sys
+import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evenly import extras
+from evenly.errors import SourceError
 from evenly.sources.read_errors import corrupt_store_error, decode_errors
-from evenly.sources.stores.array_source import StoredArray, check_slices
+from evenly.sources.stores.cf import ATTRIBUTES, text_of
 from evenly.sources.stores.chunking import Slices
-from evenly.sources.stores.fill_values import mask_fill_values
+from evenly.sources.stores.hdf5_links import find_datasets, follow
+from evenly.sources.stores.stored_array import check_slices
+from evenly.sources.stores.variables import Variable, with_roles
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
+_NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
+"""The beginning of the name of a NetCDF dimension without a variable, a dataset of zeros."""
 
-def matches(x: Any) -> bool:
-    """Return whether an object is an h5py dataset, group or file."""
-    h5py = sys.modules.get("h5py")
-    return h5py is not None and isinstance(x, h5py.Dataset | h5py.Group)
+_RENAMED = "_nc4_non_coord_"
+"""NetCDF's prefix of a variable that has the name of a dimension, but not that axis."""
 
 
 def open_path(file: Any, label: str, url: str = "") -> Any:
@@ -43,40 +47,108 @@ def open_path(file: Any, label: str, url: str = "") -> Any:
         return h5py.File(file, "r")
 
 
-def arrays(x: Any, label: str, url: str = "") -> dict[str, StoredArray]:
-    """Return the datasets by their paths in a group; the path of a single dataset is empty."""
-    with decode_errors(label, corrupt_store_error, url=url):
-        return _arrays(x, label, url)
-
-
-def _arrays(x: Any, label: str, url: str) -> dict[str, StoredArray]:
-    import h5py
-
-    if isinstance(x, h5py.Dataset):
-        return {"": _as_stored(x, label, url)}
-    stored: dict[str, StoredArray] = {}
-
-    def visit(name: str, member: Any) -> None:
-        if isinstance(member, h5py.Dataset) and member.shape:
-            stored[name] = _as_stored(member, f"{label}/{name}", url)
-
-    x.visititems(visit)
-    return stored
-
-
 def label_of(x: Any) -> str:
     """Return the name of an object for messages."""
     return f"{x.file.filename}{x.name}".rstrip("/")
 
 
-def _is_text(dataset: Any) -> bool:
-    import h5py
+class Store:
+    """The datasets of an HDF5 group, or a single dataset."""
 
-    return h5py.check_string_dtype(dataset.dtype) is not None
+    def __init__(self, x: Any, label: str, url: str = "") -> None:
+        self._x = x
+        self._url = url
+        self.label = label
+
+    def find(self, path: str) -> Mapping[str, Variable]:
+        """Return the variables at a path; see `evenly.sources.stores.variables.Store`."""
+        with decode_errors(self.label, corrupt_store_error, url=self._url):
+            return self._find(path)
+
+    def _find(self, path: str) -> Mapping[str, Variable]:
+        import h5py
+
+        found = follow(self._x, path, self.label)
+        if path and (found is None or _is_dimension(found)):
+            group, _, name = path.rpartition("/")
+            found = follow(self._x, f"{group}/{_RENAMED}{name}", self.label)
+        label = f"{self.label}/{path}" if path else self.label
+        if isinstance(found, h5py.Dataset):
+            return {"": self._variable(found, label)}
+        if not isinstance(found, h5py.Group):
+            return {}
+        variables = {
+            _user_name(name): self._variable(dataset, f"{label}/{_user_name(name)}")
+            for name, dataset in find_datasets(found, label)
+            if not _is_dimension(dataset)
+        }
+        return with_roles(variables, coordinates=text_of(found.attrs.get("coordinates")).split())
+
+    def _variable(self, dataset: Any, label: str) -> Variable:
+        if isinstance(dataset, SourceError):
+            return Variable(None, label, error=dataset)
+        try:
+            _check_virtual_sources(dataset, label)
+            with decode_errors(label, corrupt_store_error, url=self._url):
+                array = Hdf5Array(dataset, label, self._url)
+                attributes = {
+                    name: dataset.attrs[name] for name in ATTRIBUTES if name in dataset.attrs
+                }
+                return Variable(array, label, attributes, _dims(dataset))
+        except SourceError as error:
+            return Variable(None, label, error=error)
 
 
-def _as_stored(dataset: Any, label: str, url: str) -> StoredArray:
-    return mask_fill_values(Hdf5Array(dataset, label, url), dataset.attrs, label)
+def _is_dimension(dataset: Any) -> bool:
+    """Return whether a dataset is a NetCDF dimension without a variable."""
+    attributes = getattr(dataset, "attrs", {})
+    return text_of(attributes.get("NAME")).startswith(_NO_VARIABLE)
+
+
+def _user_name(path: str) -> str:
+    """Return the path of a variable as NetCDF libraries show it.
+
+    >>> _user_name("group/_nc4_non_coord_lat")
+    'group/lat'
+    """
+    group, slash, name = path.rpartition("/")
+    return f"{group}{slash}{name.removeprefix(_RENAMED)}"
+
+
+def _dims(dataset: Any) -> tuple[str, ...] | None:
+    """Return the names of the axes: those of the dimension scales attached to them."""
+    if dataset.ndim == 1 and dataset.is_scale:
+        return (_basename(dataset),)
+    names = []
+    for axis in dataset.dims:
+        if not len(axis):
+            return None
+        names.append(_basename(axis[0]))
+    return tuple(names)
+
+
+def _basename(dataset: Any) -> str:
+    return str(dataset.name).rpartition("/")[2]
+
+
+def _check_virtual_sources(dataset: Any, label: str) -> None:
+    """Check that the files of a virtual dataset exist; HDF5 reads zeros from missing ones.
+
+    Raises
+    ------
+    SourceError
+        If a file is missing.
+    """
+    if not getattr(dataset, "is_virtual", False):
+        return
+    folder = os.path.dirname(dataset.file.filename)
+    for source in dataset.virtual_sources():
+        name = source.file_name
+        if name != "." and "%b" not in name and not os.path.exists(os.path.join(folder, name)):
+            raise SourceError(
+                "The files of a virtual dataset must exist, since HDF5 reads fill values instead. "
+                f"Received: {label}, with values in {name!r}, which is missing. Put it there."
+            )
 
 
 class Hdf5Array:
@@ -98,3 +170,9 @@ class Hdf5Array:
         check_slices(slices, self, self._label)
         with decode_errors(self._label, corrupt_store_error, url=self._url):
             return np.asarray(self._dataset[slices])
+
+
+def _is_text(dataset: Any) -> bool:
+    import h5py
+
+    return h5py.check_string_dtype(dataset.dtype) is not None

@@ -1,72 +1,92 @@
-"""Read arrays in a store as a table: arrays of equal shape, or a structured array."""
+"""Read variables of a store as a table: several of equal shape, or a structured array."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
 import numpy.typing as npt
 
-from evenly.block import Column
-from evenly.errors import DataError
-from evenly.sources.arrays import StructuredTable, field_of, to_native
-from evenly.sources.group_keys import factorize_named
+from evenly.sources.arrays import StructuredTable, field_of
+from evenly.sources.fill_values import column_of
+from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
-from evenly.sources.selection import Field
-from evenly.sources.stores.array_source import StoredArray
+from evenly.sources.row_weights import RowAxes
+from evenly.sources.selection import ColumnSelection, Field
+from evenly.sources.stores.alignment import AlignedArray, align, common_chunks, keys_of
 from evenly.sources.stores.chunking import Slices, plan_slices
+from evenly.sources.stores.decoded_array import log_remarks
+from evenly.sources.stores.stored_array import StoredArray
+from evenly.sources.stores.variables import Variable
 from evenly.sources.tables import ColumnBatch
 
 
 class ArraysTable:
-    """A table whose columns are arrays of equal shape, with one row per value.
+    """A table whose columns are variables of equal shape, with one row per value.
 
-    The shapes are compared when the table is read, because only the selected arrays must agree.
+    The shapes are compared when the table is read, because only the selected variables must agree.
     """
 
     def __init__(
-        self, arrays: Mapping[str, StoredArray], *, label: str, nbytes: int | None, in_order: bool
+        self,
+        variables: Mapping[str, Variable],
+        options: ReadOptions,
+        *,
+        label: str,
+        nbytes: int | None,
     ) -> None:
-        self._arrays = dict(arrays)
-        self._in_order = in_order
+        self._variables = dict(variables)
+        self._in_order = options.in_order
+        self._weights = options.selection.weights
         self.label = label
-        self.fields = tuple(field_of(name, array.dtype) for name, array in arrays.items())
-        shapes = {tuple(array.shape) for array in arrays.values()}
-        self.rows: int | None = math.prod(shapes.pop()) if len(shapes) == 1 else None
+        self.fields = tuple(variable.field(name) for name, variable in variables.items())
+        self.row_axes = self._find_axes(options.selection)
+        self.rows = None if self.row_axes is None else math.prod(self.row_axes.shape)
         self.nbytes = nbytes
 
     def column_batches(
         self, names: tuple[str, ...], keys: tuple[str, ...] = ()
     ) -> Iterator[ColumnBatch]:
         """Yield the values block by block, in C order unless the label says otherwise."""
-        arrays = [self._arrays[name] for name in (*names, *keys)]
-        shape = _common_shape(dict(zip((*names, *keys), arrays, strict=True)), self.label)
+        columns = [name for name in names if name != self._weights]
+        others = [name for name in names if name == self._weights]
+        grid, arrays = align(self._variables, columns, [*others, *keys], self.label)
         blocks = plan_slices(
-            shape,
-            _common_chunks(arrays),
-            itemsize=sum(array.dtype.itemsize for array in arrays),
+            grid.shape,
+            common_chunks(arrays, len(grid.shape)),
+            itemsize=sum(aligned.array.dtype.itemsize for aligned in arrays),
             in_order=self._in_order,
         )
         if not blocks.in_order:
             self.label += ", in the order of its chunks"
         read = 0
         with closing(read_ahead(_read_blocks(arrays, iter(blocks)))) as pieces:
-            for piece in pieces:
-                flat = [values.reshape(-1) for values in piece]
-                columns = (
-                    *(Column(to_native(values)) for values in flat[: len(names)]),
-                    *(
-                        factorize_named(values, name, self.label)
-                        for name, values in zip(keys, flat[len(names) :], strict=True)
-                    ),
-                )
-                done = read + len(flat[0])
+            for slices, piece in pieces:
+                shape = tuple(axis.stop - axis.start for axis in slices)
+                done = read + math.prod(shape)
                 yield ColumnBatch(
-                    columns,
+                    (
+                        *(column_of(values, shape) for values in piece[: len(names)]),
+                        *(
+                            keys_of(values, shape, name, self.label)
+                            for name, values in zip(keys, piece[len(names) :], strict=True)
+                        ),
+                    ),
                     self._bytes_before(done, blocks.size) - self._bytes_before(read, blocks.size),
                 )
                 read = done
-                del piece, flat, columns
+                del piece
+        log_remarks(aligned.array for aligned in arrays)
+
+    def _find_axes(self, choice: ColumnSelection) -> RowAxes | None:
+        """Return the axes of the variables to fit; None if they have different shapes."""
+        fitted = [field.name for field in self.fields if field.is_numeric]
+        others = {*choice.exclude, *choice.by, choice.weights}
+        names = [name for name in (choice.columns or fitted) if name not in others]
+        found = [self._variables[name] for name in names if name in self._variables]
+        if len({variable.shape for variable in found}) != 1:
+            return None
+        return RowAxes(found[0].shape, found[0].dims, None)
 
     def _bytes_before(self, rows: int, total: int) -> int:
         return (self.nbytes or 0) * rows // max(1, total)
@@ -90,8 +110,8 @@ class RecordsTable:
         shape = tuple(self._array.shape)
         size = self._array.dtype.itemsize
         blocks = plan_slices(shape, self._array.chunks, itemsize=size, in_order=True)
-        with closing(read_ahead(_read_blocks([self._array], iter(blocks)))) as pieces:
-            for (records,) in pieces:
+        with closing(read_ahead(map(self._array.read, blocks))) as pieces:
+            for records in pieces:
                 nbytes = (self.nbytes or 0) * records.size // max(1, blocks.size)
                 for columns, _ in StructuredTable(records, self.label).column_batches(names, keys):
                     yield ColumnBatch(columns, nbytes)
@@ -99,24 +119,7 @@ class RecordsTable:
 
 
 def _read_blocks(
-    arrays: list[StoredArray], blocks: Iterator[Slices]
-) -> Iterator[list[npt.NDArray[Any]]]:
+    arrays: Sequence[AlignedArray], blocks: Iterator[Slices]
+) -> Iterator[tuple[Slices, list[npt.NDArray[Any]]]]:
     for slices in blocks:
-        yield [array.read(slices) for array in arrays]
-
-
-def _common_chunks(arrays: list[StoredArray]) -> tuple[int, ...] | None:
-    """Return the largest chunk length of the arrays on each axis."""
-    chunks = [array.chunks for array in arrays if array.chunks is not None]
-    return tuple(map(max, zip(*chunks, strict=True))) if chunks else None
-
-
-def _common_shape(arrays: Mapping[str, StoredArray], label: str) -> tuple[int, ...]:
-    shapes = {tuple(array.shape) for array in arrays.values()}
-    if len(shapes) == 1:
-        return shapes.pop()
-    received = ", ".join(f"{name!r} of shape {tuple(a.shape)}" for name, a in arrays.items())
-    raise DataError(
-        f"Arrays used as columns must have the same shape. Received: {label} with {received}. "
-        "Name arrays of equal shape with columns=[...], or pass select= to choose one."
-    )
+        yield slices, [aligned.read(slices) for aligned in arrays]

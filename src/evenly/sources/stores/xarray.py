@@ -1,29 +1,13 @@
 """Read xarray DataArrays and Datasets block by block, without loading them at once."""
 
-import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from evenly.errors import DataError, format_names, suggest
-from evenly.sources.feature_axis import axis_number
-from evenly.sources.stores.array_source import StoredArray
 from evenly.sources.stores.chunking import Slices
-from evenly.typing import FeatureAxis
-
-
-def matches(x: Any) -> bool:
-    """Return whether an object is an xarray DataArray or Dataset."""
-    xarray = sys.modules.get("xarray")
-    return xarray is not None and isinstance(x, xarray.DataArray | xarray.Dataset)
-
-
-def arrays(x: Any, label: str) -> dict[str, StoredArray]:
-    """Return the data variables by name, without coordinates; a DataArray has an empty name."""
-    if not hasattr(x, "data_vars"):
-        return {"": LabeledArray(x, label)}
-    return {str(name): LabeledArray(x, f"{label}/{name}") for name, x in x.data_vars.items()}
+from evenly.sources.stores.variables import Variable, with_roles
 
 
 def label_of(x: Any) -> str:
@@ -32,41 +16,46 @@ def label_of(x: Any) -> str:
     return f"the {type(x).__name__} {name}" if name else f"the {type(x).__name__}"
 
 
+class Store:
+    """A DataArray, or the data variables and then the coordinates of a Dataset."""
+
+    def __init__(self, x: Any, label: str, url: str = "") -> None:
+        self._x = x
+        self.label = label
+
+    def find(self, path: str) -> Mapping[str, Variable]:
+        """Return the variables at a path; see `evenly.sources.stores.variables.Store`."""
+        if not hasattr(self._x, "data_vars"):
+            return {} if path else {"": self._variable(self._x, self.label)}
+        members = {
+            str(name): x for name, x in (*self._x.data_vars.items(), *self._x.coords.items())
+        }
+        if path:
+            found = members.get(path)
+            return {} if found is None else {"": self._variable(found, f"{self.label}/{path}")}
+        variables = {name: self._variable(x, f"{self.label}/{name}") for name, x in members.items()}
+        return with_roles(variables, coordinates=map(str, self._x.coords))
+
+    def _variable(self, x: Any, label: str) -> Variable:
+        dims = tuple(map(str, x.dims))
+        # xarray has decoded the values; bounds are in the encoding once it has decoded times
+        attributes = {
+            name: found[name]
+            for name in ("bounds", "climatology")
+            for found in (x.encoding, x.attrs)
+            if name in found
+        }
+        return Variable(LabeledArray(x), label, attributes, dims)
+
+
 class LabeledArray:
-    """A DataArray, indexed by position.
+    """A DataArray, indexed by position."""
 
-    Parameters
-    ----------
-    label
-        The name of the array, for messages.
-    """
-
-    def __init__(self, array: Any, label: str) -> None:
+    def __init__(self, array: Any) -> None:
         self._array = array
-        self._label = label
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.chunks = _chunks(array)
-
-    def axis_of(self, feature_axis: FeatureAxis) -> int:
-        """Return the axis of the columns, which can be given by the name of a dimension.
-
-        Raises
-        ------
-        DataError
-            If there is no such dimension, or it is not given for three or more dimensions.
-        """
-        dims = [str(dim) for dim in self._array.dims]
-        if not isinstance(feature_axis, str):
-            names = f"{self._label}, with dimensions {format_names(dims)} that may be named too,"
-            return axis_number(self.shape, feature_axis, names)
-        if feature_axis not in dims:
-            raise DataError(
-                "feature_axis must be a dimension of the array. "
-                f"Received: {feature_axis!r}; {self._label} has {format_names(dims)}."
-                f"{suggest(feature_axis, dims)}"
-            )
-        return dims.index(feature_axis)
 
     def names_along(self, axis: int) -> tuple[str, ...] | None:
         """Return the labels along an axis as names of columns; None if they are not unique."""

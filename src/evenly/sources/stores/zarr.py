@@ -1,6 +1,6 @@
 """Read Zarr arrays and groups from folders, zip files and fsspec URLs."""
 
-import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,18 +8,14 @@ import numpy.typing as npt
 
 from evenly import extras
 from evenly.sources.read_errors import corrupt_store_error, decode_errors
-from evenly.sources.stores.array_source import StoredArray, check_slices
+from evenly.sources.stores.cf import ATTRIBUTES, text_of
 from evenly.sources.stores.chunking import Slices
-from evenly.sources.stores.fill_values import mask_fill_values
+from evenly.sources.stores.stored_array import check_slices
+from evenly.sources.stores.variables import Variable, with_roles
+from evenly.sources.urls import storage_options_of
 
-MARKS = ("zarr.json", ".zgroup", ".zarray")
-"""The metadata files at the root of a store, for Zarr versions 3 and 2."""
-
-
-def matches(x: Any) -> bool:
-    """Return whether an object is a Zarr array or group."""
-    zarr = sys.modules.get("zarr")
-    return zarr is not None and isinstance(x, zarr.Array | zarr.Group)
+_DIMENSIONS = "_ARRAY_DIMENSIONS"
+"""The attribute in which xarray and NetCDF-C store the names of axes in Zarr version 2."""
 
 
 def open_path(path: str, label: str, url: str = "") -> Any:
@@ -44,28 +40,8 @@ def open_path(path: str, label: str, url: str = "") -> Any:
     with decode_errors(label, corrupt_store_error, url=url):
         if "://" not in path and path.endswith(".zip"):
             store = zarr.storage.ZipStore(path, mode="r")
-        return zarr.open(store, mode="r")
-
-
-def arrays(x: Any, label: str, url: str = "") -> dict[str, StoredArray]:
-    """Return the arrays by their paths in a group; the path of a single array is empty."""
-    with decode_errors(label, corrupt_store_error, url=url):
-        return _arrays(x, label, url)
-
-
-def _arrays(x: Any, label: str, url: str) -> dict[str, StoredArray]:
-    import zarr
-
-    if isinstance(x, zarr.Array):
-        return {"": _as_stored(x, label, url)}
-    members = sorted(
-        (name, member)
-        for name, member in x.members(max_depth=None)
-        if isinstance(member, zarr.Array)
-    )
-    return {
-        name: _as_stored(member, f"{label}/{name}", url) for name, member in members if member.shape
-    }
+        options = storage_options_of(path)
+        return zarr.open(store, mode="r", storage_options=options or None)
 
 
 def label_of(x: Any) -> str:
@@ -73,8 +49,49 @@ def label_of(x: Any) -> str:
     return f"the Zarr {type(x).__name__.lower()} {x.name or '/'}"
 
 
-def _as_stored(array: Any, label: str, url: str) -> StoredArray:
-    return mask_fill_values(ZarrArray(array, label, url), array.attrs, label)
+class Store:
+    """The arrays of a Zarr group, or a single array."""
+
+    def __init__(self, x: Any, label: str, url: str = "") -> None:
+        self._x = x
+        self._url = url
+        self.label = label
+
+    def find(self, path: str) -> Mapping[str, Variable]:
+        """Return the variables at a path; see `evenly.sources.stores.variables.Store`."""
+        with decode_errors(self.label, corrupt_store_error, url=self._url):
+            return self._find(path)
+
+    def _find(self, path: str) -> Mapping[str, Variable]:
+        import zarr
+
+        found = self._x
+        label = f"{self.label}/{path}" if path else self.label
+        if path:
+            found = found.get(path) if isinstance(found, zarr.Group) else None
+        if isinstance(found, zarr.Array):
+            return {"": self._variable(found, label)}
+        if found is None:
+            return {}
+        members = sorted(
+            (name, member)
+            for name, member in found.members(max_depth=None)
+            if isinstance(member, zarr.Array)
+        )
+        variables = {name: self._variable(x, f"{label}/{name}") for name, x in members}
+        named = text_of(found.attrs.get("coordinates")).split()
+        return with_roles(variables, coordinates=named)
+
+    def _variable(self, array: Any, label: str) -> Variable:
+        stored = ZarrArray(array, label, self._url)
+        attributes = {name: array.attrs[name] for name in ATTRIBUTES if name in array.attrs}
+        dims = getattr(array.metadata, "dimension_names", None)
+        if array.metadata.zarr_format == 2 and _DIMENSIONS in array.attrs:
+            dims = array.attrs[_DIMENSIONS]
+            if array.fill_value is not None:  # xarray does not store _FillValue separately
+                attributes["_FillValue"] = array.fill_value
+        names = tuple(map(str, filter(None, dims or ())))
+        return Variable(stored, label, attributes, names if len(names) == array.ndim else None)
 
 
 class ZarrArray:

@@ -1,0 +1,96 @@
+"""Write a file completely or not at all, on this machine or at a URL."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from evenly.errors import SourceError
+from evenly.redaction import redact_url
+from evenly.sources.files.locate import filesystem_of, is_local, open_errors
+from evenly.sources.read_errors import decode_errors, reason
+from evenly.sources.sql import is_database
+from evenly.sources.urls import is_url, with_storage
+from evenly.system.atomic import atomic_file
+from evenly.typing import Path, StorageOptions
+
+_READ_ONLY = ("http://", "https://", "data:")
+
+
+@contextlib.contextmanager
+def open_output(path: Path, storage_options: StorageOptions | None = None) -> Iterator[BinaryIO]:
+    """Open a binary file that replaces ``path`` only if the block succeeds.
+
+    A local file is written as `atomic_file` does. For a URL, the data are written to a temporary
+    file on this machine, and uploaded when they are complete.
+
+    Parameters
+    ----------
+    path
+        A path, or the URL of a file for fsspec: ``s3://bucket/x.json``.
+    storage_options
+        The options of the file system of a URL.
+
+    Raises
+    ------
+    SourceError
+        When it cannot be written.
+    MissingExtraError
+        When the file system needs a package that is not installed.
+    """
+    (text,) = with_storage([path], storage_options)
+    if not is_url(text):
+        with atomic_file(path) as file:
+            yield file
+        return
+    _check_is_file(text)
+    with open_errors(text):
+        filesystem, inner = filesystem_of(text)
+    if is_local(filesystem):
+        with atomic_file(inner) as file:
+            yield file
+        return
+    with tempfile.TemporaryDirectory(prefix="evenly-") as folder:
+        temporary = os.path.join(folder, "output")
+        with open(temporary, "wb+") as file:
+            yield file
+        with decode_errors(redact_url(text), _unwritable_error, _unwritable_error, url=text):
+            _upload(temporary, filesystem, inner)
+
+
+def _upload(temporary: str, filesystem: Any, inner: str) -> None:
+    """Upload a file; object stores show it when it is complete."""
+    filesystem.put_file(temporary, inner)
+    filesystem.invalidate_cache(filesystem._parent(inner))
+
+
+def _check_is_file(url: str) -> None:
+    if is_database(url) or url.endswith("/") or "::" in url or url.startswith(_READ_ONLY):
+        raise SourceError(
+            "An output must be a file that can be written, such as s3://bucket/x.json. Received: "
+            f"{redact_url(url)!r}. Choose another path."
+        )
+
+
+def _unwritable_error(label: str, error: object) -> SourceError:
+    """Return the error for a URL that cannot be written."""
+    return SourceError(
+        f"An output must be writable. Received: {label!r}: {reason(error)}. Choose another URL, "
+        "or pass credentials with storage_options=."
+    )
+
+
+def read_start(path: str, size: int = 1) -> bytes | None:
+    """Return the first bytes of an output that exists; None if there is no such file."""
+    if not is_url(path):
+        if not os.path.isfile(path):
+            return None
+        with open(path, "rb") as file:
+            return file.read(size)
+    with open_errors(path):
+        filesystem, inner = filesystem_of(path)
+        if not filesystem.isfile(inner):
+            return None
+        with filesystem.open(inner, "rb") as file:
+            return bytes(file.read(size))

@@ -1,0 +1,107 @@
+"""Open iterables and mappings: choose the part of each item to fit, and open it as a source."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from evenly.dispatch import (
+    is_dict_of_columns,
+    is_hugging_face_dataset,
+    is_iterable_dataset,
+    is_pillow_image,
+    with_article,
+)
+from evenly.errors import DataError
+from evenly.sources.arrays import as_array
+from evenly.sources.batch_parts import descend_mappings, mapping_error, select_part
+from evenly.sources.batches import BatchSource, Samples
+from evenly.sources.feature_axis import resolve_feature_axis
+from evenly.sources.group_by import batch_has_keys, keys_from_batch, parse_by
+from evenly.sources.group_keys import KeyedSource
+from evenly.sources.mappings import MappingTable
+from evenly.sources.opener import SourceOpener
+from evenly.sources.source import Source
+
+
+def open_mapping(x: Mapping[Any, Any], label: str, opener: SourceOpener) -> Source:
+    """Open the selected part; for a dataset in it, the rest of the path selects a column."""
+    select = opener.options.select
+    if select is None and is_dict_of_columns(x):
+        return opener.open_tables([MappingTable(x, label)], label)
+    part, rest = (x, ()) if select is None else descend_mappings(x, select)
+    if rest and is_hugging_face_dataset(part):
+        return opener.with_options(select=rest).open(part, label)
+    return _open_keyed(x, _part(x, "the dict", opener), label, opener)
+
+
+def open_list(x: Any, label: str, opener: SourceOpener) -> Source:
+    """Open a list or tuple of batches.
+
+    Raises
+    ------
+    DataError
+        If it is empty.
+    """
+    if not x:
+        raise DataError("At least one row is needed. Received: an empty list.")
+    return open_iterable(x, label, opener)
+
+
+def open_iterable(x: Iterable[Any], _: str, opener: SourceOpener) -> Source:
+    """Open an iterable of batches, or an iterable-style PyTorch dataset of samples."""
+    open_item = _open_sample if is_iterable_dataset(x) else _open_batch
+    return BatchSource(
+        x,
+        lambda item, label: open_item(item, label, opener),
+        description=with_article(type(x).__name__),
+    )
+
+
+def open_samples(x: Any, _: str, opener: SourceOpener) -> Source:
+    """Open the samples of a map-style dataset."""
+    return BatchSource(
+        Samples(x),
+        lambda item, label: _open_sample(item, label, opener),
+        description=with_article(type(x).__name__),
+    )
+
+
+def open_selected(x: Any, label: str, opener: SourceOpener) -> Source:
+    """Open the part of an object that ``select=`` names, such as an attribute."""
+    return opener.with_options(select=None).open(_part(x, label, opener), label)
+
+
+def _open_batch(batch: Any, label: str, opener: SourceOpener) -> Source:
+    return _open_keyed(batch, _part(batch, label, opener), label, opener)
+
+
+def _open_sample(sample: Any, label: str, opener: SourceOpener) -> Source:
+    """Open a sample as a batch of one row; ``feature_axis`` includes the axis of the batch."""
+    label = label.replace("batch", "sample")
+    part = _part(sample, label, opener)
+    if is_pillow_image(part):
+        return _open_keyed(sample, part, label, opener)
+    if isinstance(part, Mapping):
+        raise mapping_error(part, label)
+    row = as_array(part, label)[None]
+    axis, name = opener.options.feature_axis, f"{label}, with the axis of the batch first,"
+    resolve_feature_axis(tuple(row.shape), axis, name)  # its error counts that axis
+    return _open_keyed(sample, row, label, opener)
+
+
+def _open_keyed(batch: Any, part: Any, label: str, opener: SourceOpener) -> Source:
+    """Open a part of a batch; another part may be the group keys."""
+    names = parse_by(opener.options.by)
+    if not batch_has_keys(batch, names) or is_dict_of_columns(part):
+        return opener.with_options(select=None).open(part, label)
+    keys = keys_from_batch(batch, names)
+    return KeyedSource(opener.with_options(select=None, by=keys).open(part, label), keys)
+
+
+def _part(batch: Any, label: str, opener: SourceOpener) -> Any:
+    """Return the part of a batch to fit."""
+    select = opener.options.select
+    if select is not None:
+        return select_part(batch, select, label)
+    if not isinstance(batch, Mapping) and batch_has_keys(batch, parse_by(opener.options.by)):
+        return batch[0]
+    return opener.default_part(batch, label)

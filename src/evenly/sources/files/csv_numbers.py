@@ -1,0 +1,224 @@
+"""Read text that PyArrow's CSV reader does not take for numbers: 1,234 and true among numbers."""
+
+import re
+from typing import Any, NamedTuple
+
+from evenly import extras
+
+MISSING = frozenset(
+    [
+        *("", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "-NaN", "-nan"),
+        *("null", "NULL", "Null", "None", "none"),
+    ]
+)
+"""The fields that mean a missing value, following PyArrow and pandas."""
+
+_MARK = re.compile(r"[!-/:-@\[-`{-~]{1,4}|[–—…]|\\N")
+"""A field without letters and digits, such as ``?``, ``-`` or ``.``; and that of MySQL and Hive."""
+
+_BOOLEANS = {"true": "1", "True": "1", "TRUE": "1", "false": "0", "False": "0", "FALSE": "0"}
+
+_INTEGER = re.compile(r"[+-]?\d+")
+
+_EXACT = 2.0**53
+"""From here on, float64 does not represent every whole number."""
+_INT64 = 2.0**63
+
+
+def is_mark(text: str) -> bool:
+    """Return whether a field can only mean a missing value among numbers.
+
+    >>> is_mark("?"), is_mark("-"), is_mark("n/a?"), is_mark("-1")
+    (True, True, False, False)
+    """
+    return _MARK.fullmatch(text.strip()) is not None
+
+
+class Notation(NamedTuple):
+    """How the numbers of a file are written.
+
+    Attributes
+    ----------
+    decimal
+        The decimal mark.
+    thousands
+        The character between groups of digits; ``""`` if there is none.
+    missing
+        The fields that mean a missing value.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    missing: frozenset[str] = MISSING
+
+    def parse(self, text: str) -> str | None:
+        """Return the text of a number as Python writes it; None if it is not a number.
+
+        >>> Notation(",", ".").parse("1.234,5"), Notation().parse("1,5"), Notation().parse("true")
+        ('1234.5', None, '1')
+        """
+        text = text.strip()
+        if text in _BOOLEANS:
+            return _BOOLEANS[text]
+        if self.thousands and self.thousands in text:
+            mark, point = re.escape(self.thousands), re.escape(self.decimal)
+            grouped = rf"[+-]?\d{{1,3}}({mark}\d{{2,3}})*{mark}\d{{3}}({point}\d*)?([eE][+-]?\d+)?"
+            if re.fullmatch(grouped, text) is None:
+                return None
+            text = text.replace(self.thousands, "")
+        if self.decimal != ".":
+            if "." in text:
+                return None
+            text = text.replace(self.decimal, ".")
+        return text if is_number(text) else None
+
+    def is_missing(self, text: str) -> bool:
+        """Return whether a field of a numeric column means a missing value."""
+        return text.strip() in self.missing
+
+
+def is_number(text: str) -> bool:
+    """Return whether a field is a number with a decimal point.
+
+    >>> is_number(" -1.5e3"), is_number("1_000"), is_number("NA"), is_number("inf")
+    (True, False, False, True)
+    """
+    try:
+        float(text)
+    except ValueError:
+        return False
+    plain = text.isascii() and "_" not in text
+    return plain and not text.strip().lstrip("+-").lower().startswith("nan")
+
+
+class TextNumbers(NamedTuple):
+    """A column of text read as numbers.
+
+    Attributes
+    ----------
+    values
+        The PyArrow array; None if a field is not a number.
+    marks
+        The fields such as ``?`` that were counted as missing.
+    """
+
+    values: Any
+    marks: frozenset[str] = frozenset()
+
+
+def numbers_from_text(column: Any, notation: Notation) -> TextNumbers:
+    """Return a column of text as numbers, converting each distinct text once."""
+    pyarrow = extras.require("pyarrow", extra="files", feature="Reading CSV")
+    encoded = _as_bytes(column, pyarrow).dictionary_encode().combine_chunks()
+    texts, marks = [], set()
+    for entry in encoded.dictionary.to_pylist():
+        text = entry.decode(errors="replace").strip()
+        number = notation.parse(text)
+        if number is None and not notation.is_missing(text):
+            if not is_mark(text):
+                return TextNumbers(None)
+            marks.add(text)
+        texts.append(number)
+    if not any(texts):
+        return TextNumbers(pyarrow.nulls(len(column)), frozenset(marks))
+    values = _cast(pyarrow.array(texts, pyarrow.string()), pyarrow)
+    return TextNumbers(values.take(encoded.indices), frozenset(marks))
+
+
+def _as_bytes(column: Any, pyarrow: Any) -> Any:
+    """Return a column of strings, which may not be UTF-8, as bytes."""
+    return pyarrow.chunked_array(
+        [chunk.view(pyarrow.binary()) for chunk in column.chunks], pyarrow.binary()
+    )
+
+
+def _cast(texts: Any, pyarrow: Any) -> Any:
+    """Return texts as integers if all are, or else as float64."""
+    try:
+        return texts.cast(pyarrow.int64())
+    except pyarrow.ArrowInvalid:
+        return texts.cast(pyarrow.float64())
+
+
+def needs_integers(column: Any) -> bool:
+    """Return whether float64 may have rounded 64-bit integers in a column."""
+    compute = extras.require("pyarrow.compute", extra="files", feature="Reading CSV")
+    pyarrow = extras.require("pyarrow", extra="files", feature="Reading CSV")
+    if column.type != pyarrow.float64():
+        return False
+    size = compute.abs(column)
+    rounded = compute.and_(compute.greater_equal(size, _EXACT), compute.less_equal(size, _INT64))
+    return bool(compute.any(rounded).as_py())
+
+
+def integer_runs(column: Any, text: Any, notation: Notation) -> list[tuple[int, Any]]:
+    """Split a column of float64 at 64-bit integers that float64 rounds.
+
+    A column of integers and decimals then has the same exact sums in any order: an integer of 64
+    bits is exact, and every other number is the nearest float64.
+
+    Parameters
+    ----------
+    column
+        The values as float64.
+    text
+        The same values as text.
+
+    Returns
+    -------
+    list of (start, array)
+        The first row of each range of rows, and its values as int64 or float64.
+    """
+    pyarrow = extras.require("pyarrow", extra="files", feature="Reading CSV")
+    fields = _as_bytes(text, pyarrow).to_pylist()
+    values = column.to_pylist()
+    integers = [_as_int64(*pair, notation) for pair in zip(fields, values, strict=True)]
+    floats = column.combine_chunks()
+    return [
+        (
+            start,
+            pyarrow.array(integers[start:stop], pyarrow.int64())
+            if exact
+            else floats.slice(start, stop - start),
+        )
+        for start, stop, exact in _ranges(values, integers)
+    ]
+
+
+def _as_int64(field: bytes, value: float | None, notation: Notation) -> int | None:
+    """Return the integer of 64 bits that a field is; None if it is another number."""
+    if value is None or not value.is_integer() or abs(value) > _INT64:
+        return None
+    if abs(value) < _EXACT:
+        return int(value)
+    text = notation.parse(field.decode(errors="replace")) or ""
+    number = int(text) if _INTEGER.fullmatch(text) else int(value)
+    return number if -(2**63) <= number < 2**63 else None
+
+
+def _ranges(values: list[float | None], integers: list[int | None]) -> list[tuple[int, int, bool]]:
+    """Return the longest ranges of rows that are exact as float64, or else as int64."""
+    ranges: list[tuple[int, int, bool]] = []
+    start, as_integer, as_float = 0, True, True
+    for row, (value, integer) in enumerate(zip(values, integers, strict=True)):
+        fits_integer = value is None or integer is not None
+        fits_float = value is None or integer is None or integer == value
+        if not (as_integer and fits_integer) and not (as_float and fits_float):
+            ranges.append((start, row, not as_float))
+            start, as_integer, as_float = row, True, True
+        as_integer, as_float = as_integer and fits_integer, as_float and fits_float
+    ranges.append((start, len(values), not as_float))
+    return ranges
+
+
+def as_missing(column: Any, notation: Notation) -> Any:
+    """Return a column of numbers with null for those that mean a missing value: -999 and -999.0."""
+    marks = [float(text) for text in notation.missing if is_number(text)]
+    pyarrow = extras.require("pyarrow", extra="files", feature="Reading CSV")
+    if not marks or not (pyarrow.types.is_integer(column.type) or column.type == pyarrow.float64()):
+        return column
+    compute = extras.require("pyarrow.compute", extra="files", feature="Reading CSV")
+    if column.type != pyarrow.float64():
+        marks = [int(mark) for mark in marks if mark.is_integer() and abs(mark) < _INT64]
+    found = compute.is_in(column, pyarrow.array(marks, column.type))
+    return compute.if_else(found, None, column) if compute.any(found).as_py() else column

@@ -1,0 +1,131 @@
+"""Read a CSV file as UTF-8 text, without comments."""
+
+import codecs
+import io
+import re
+from typing import Protocol
+
+from evenly.errors import SourceError
+from evenly.sources.files.csv_chunks import Readable, last_break
+from evenly.sources.files.csv_options import CsvFormat
+
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark is its beginning
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_UTF8 = ("utf-8", "utf-8-sig", "ascii")
+_BLOCK = 2**20
+_QUOTE = ord('"')
+
+
+class PeekableFile(Readable, Protocol):
+    """A binary file whose first bytes can be read without consuming them."""
+
+    def peek(self, size: int) -> bytes:
+        """Return the first bytes."""
+
+
+def open_text(file: PeekableFile, options: CsvFormat, label: str) -> Readable:
+    """Return a file as UTF-8 text, with comments blanked.
+
+    The encoding is that of the options, or else that of the byte order mark, or else UTF-8.
+    Bytes that are not valid are kept if the file is read as UTF-8: only the names and the group
+    keys of a file have to be valid.
+
+    Raises
+    ------
+    SourceError
+        If the file is not text.
+    """
+    head = file.peek(4096)
+    marked = next((name for mark, name in _BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
+    encoding = options.encoding or marked or "utf-8"
+    if encoding in _UTF8:
+        _check_no_null_bytes(head, label)
+        text: Readable = file
+        if marked == "utf-8":
+            file.read(len(codecs.BOM_UTF8))
+    else:
+        text = DecodedFile(file, encoding, label)
+    return text if options.comment is None else UncommentedFile(text, options.comment.encode())
+
+
+def _check_no_null_bytes(head: bytes, label: str) -> None:
+    if b"\0" in head:
+        raise SourceError(
+            f"A CSV file must be text. Received: {label}, which contains null bytes. If it is in "
+            "another format, give it the suffix of that format; if it is text in UTF-16, pass "
+            "csv={'encoding': 'utf-16-le'}."
+        )
+
+
+class DecodedFile:
+    """A text file in any encoding, read as UTF-8."""
+
+    def __init__(self, file: Readable, encoding: str, label: str) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._encoding = encoding
+        self._label = label
+        self._at_end = False
+
+    def read(self, size: int) -> bytes:
+        """Return at least ``size`` bytes; fewer only at the end of the file."""
+        text = io.BytesIO()
+        while text.tell() < size and not self._at_end:
+            data = self._file.read(_BLOCK)
+            self._at_end = len(data) < _BLOCK
+            text.write(self._decode(data).encode("utf-8", "surrogatepass"))
+        return text.getvalue()
+
+    def _decode(self, data: bytes) -> str:
+        try:
+            return self._decoder.decode(data, self._at_end)
+        except UnicodeDecodeError as error:
+            wrong = error.object[error.start : error.start + 1]
+            raise SourceError(
+                f"A CSV file must be text in its encoding. Received: {self._label}, which "
+                f"contains the byte {wrong[0]:#x}, not valid in {self._encoding}. Pass its "
+                "encoding: csv={'encoding': 'latin-1'}, for example."
+            ) from None
+
+
+class UncommentedFile:
+    """A text file without the comments; their line breaks are kept.
+
+    An empty line is skipped by CSV readers, so line numbers in messages stay right. Within
+    quotes, a comment is text.
+    """
+
+    def __init__(self, file: Readable, comment: bytes) -> None:
+        self._file = file
+        self._token = re.compile(rb'"[^"]*(?:"|\Z)|' + re.escape(comment) + rb"[^\r\n]*")
+        self._rest = b""
+        self._at_end = False
+
+    def read(self, size: int) -> bytes:
+        """Return at least ``size`` bytes; fewer only at the end of the file."""
+        text = io.BytesIO()
+        while text.tell() < size and not self._at_end:
+            data = self._file.read(_BLOCK)
+            self._at_end = len(data) < _BLOCK
+            text.write(self._strip(self._rest + data))
+        return text.getvalue()
+
+    def _strip(self, data: bytes) -> bytes:
+        """Return the complete lines of the data without comments; keep the rest."""
+        end = len(data) if self._at_end else last_break(data, len(data))
+        kept, start = [], 0
+        for token in self._token.finditer(data, 0, end):
+            quoted = data[token.start()] == _QUOTE
+            if quoted and not self._at_end and token[0].count(b'"') < 2:
+                end = token.start()  # the quotes end in the next block
+                break
+            kept.append(data[start : token.end() if quoted else token.start()])
+            start = token.end()
+        kept.append(data[start:end])
+        self._rest = data[end:]
+        return b"".join(kept)

@@ -1,0 +1,83 @@
+"""Open files, folders, patterns and URLs as a source of images, tables or arrays."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import cast
+
+from evenly.errors import SourceError
+from evenly.redaction import redact_url
+from evenly.sources.batches import BatchSource
+from evenly.sources.files.csv_options import check_no_csv
+from evenly.sources.files.file_ref import FileRef
+from evenly.sources.files.formats import FileOpener
+from evenly.sources.files.locate import size_of
+from evenly.sources.images import ImageSource
+from evenly.sources.opener import SourceOpener
+from evenly.sources.scan import FileScan
+from evenly.sources.source import Source
+from evenly.sources.stores.tables import ArraysTable, RecordsTable
+from evenly.sources.tables import Table, is_table
+from evenly.sources.urls import with_storage
+from evenly.typing import Path
+
+
+def open_paths(x: Path | Sequence[Path], label: str, opener: SourceOpener) -> Source:
+    """Open the files that a path, or a list of paths, stands for."""
+    paths = [x] if isinstance(x, str | os.PathLike) else x
+    return open_scan(FileScan(with_storage(paths, opener.options.storage_options)), label, opener)
+
+
+def open_scan(scan: FileScan, label: str, opener: SourceOpener) -> Source:
+    """Open the files of a scan, which are images or tables."""
+    if scan.decide() == "images":
+        return _open_images(scan, opener)
+    return open_files(scan.tables(), label, opener)
+
+
+def _open_images(scan: FileScan, opener: SourceOpener) -> ImageSource:
+    opener.check_no_select(redact_url(scan.sources[0]))
+    check_no_csv(opener.options.csv_format, redact_url(scan.sources[0]))
+    remaining = opener.remaining
+    return ImageSource(
+        scan.image_files if remaining is None else remaining.image_files,
+        opener.options,
+        description=scan.description,
+        nbytes=scan.nbytes if remaining is None else remaining.nbytes,
+        skipped=scan.skipped,
+        bit_depth=opener.bit_depth,
+        counted=None if remaining is None else remaining.count,
+    )
+
+
+def open_files(files: Sequence[FileRef], _: str, opener: SourceOpener) -> Source:
+    """Open files with tables, or with arrays, as one source."""
+    sizes = [size_of(file) for file in files]
+    nbytes = None if None in sizes else sum(filter(None, sizes))
+    parts = FileOpener(opener.options, opener.watch).iter_tables(files)
+    first = next(parts)
+    rows = first.rows if len(files) == 1 and files[0].kind != "zip" else None
+    everything = chain([first], parts)
+    name = files[0].label + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+    if is_table(first):
+        if not isinstance(first, ArraysTable | RecordsTable):
+            opener.check_no_select(name)
+        return opener.open_tables(_only_tables(everything), name, rows, nbytes)
+    return BatchSource(
+        everything,
+        lambda part, _: opener.as_source(part),
+        description=name,
+        rows=rows,
+        nbytes=nbytes,
+        only=cast(Source, first) if len(files) == 1 else None,
+    )
+
+
+def _only_tables(parts: Iterable[Table | Source]) -> Iterator[Table]:
+    for part in parts:
+        if not is_table(part):
+            raise SourceError(
+                "All files of a fit must be tables, or all arrays. "
+                f"Received: tables, and then {cast(Source, part).description}."
+            )
+        yield part

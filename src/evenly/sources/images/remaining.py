@@ -1,0 +1,19 @@
+"""The protocol of the images that a resumed fit has yet to read."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from evenly.sources.images.image_file import ImageFile
+
+
+class RemainingImages(Protocol):
+    """The images that remain to be read after an earlier run."""
+
+    def nbytes(self) -> int | None:
+        """Return the size of all files to read; None when unknown."""
+
+    def image_files(self) -> Iterator[ImageFile]:
+        """Yield the images."""
+
+    def count(self, image: ImageFile, rows: int) -> None:
+        """Record that an image is being summed."""

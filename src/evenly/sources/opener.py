@@ -1,0 +1,113 @@
+"""Open any part of a source with the options of the whole: items, selected parts, files."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from evenly.dispatch import with_article
+from evenly.errors import DataError
+from evenly.sources.batch_parts import DefaultPart
+from evenly.sources.bit_depth import BitDepth
+from evenly.sources.files.csv_options import check_no_csv
+from evenly.sources.options import ReadOptions
+from evenly.sources.source import Source
+from evenly.sources.tables import Table, TableSource, is_table
+
+if TYPE_CHECKING:  # their packages import readers, which import this module
+    from evenly.sources.files.fingerprint import Watch
+    from evenly.sources.images.remaining import RemainingImages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOpener:
+    """The options of a source, and what all of its parts have in common.
+
+    Attributes
+    ----------
+    options
+        The options of the user.
+    resolve
+        Open any object, given its label and an opener: see `evenly.sources.resolve`.
+    resume_from
+        The columns of the files that were read in an earlier run.
+    remaining
+        The images that remain to be read after an earlier run; None: all.
+    watch
+        Records the state of each file before it is opened, to check for changes later. None: each
+        reader checks its own file.
+    default_part
+        Chooses a part of a batch without ``select=``, and warns once.
+    bit_depth
+        Checks the images in batches.
+    """
+
+    options: ReadOptions
+    resolve: "Callable[[Any, str, SourceOpener], Source]"
+    resume_from: Table | None = None
+    remaining: "RemainingImages | None" = None
+    watch: "Watch | None" = None
+    default_part: DefaultPart = field(default_factory=DefaultPart)
+    bit_depth: BitDepth = field(default_factory=BitDepth)
+
+    def open(self, x: Any, label: str) -> Source:
+        """Return the source for an object; ``label`` names it in messages."""
+        return self.resolve(x, label, self)
+
+    def with_options(self, **changes: Any) -> "SourceOpener":
+        """Return an opener with other options for a part of the source."""
+        return replace(self, options=replace(self.options, **changes))
+
+    def check_no_select(self, x: Any) -> None:
+        """Check that there is no ``select=`` for an object without parts, or its name.
+
+        Raises
+        ------
+        DataError
+            If there is.
+        """
+        if self.options.select is not None:
+            what = x if isinstance(x, str) else with_article(type(x).__name__)
+            raise DataError(
+                "select= chooses a part of batches, of a dict, or an array in a file. "
+                f"Received: select={self.options.select!r} for {what}. "
+                "Choose columns with columns=."
+            )
+
+    def check_no_file_options(self, x: object) -> None:
+        """Check that there is neither ``csv=`` nor ``storage_options=`` for an object in memory.
+
+        Raises
+        ------
+        DataError
+            If there is.
+        """
+        name = with_article(type(x).__name__)
+        check_no_csv(self.options.csv_format, name)
+        if self.options.storage_options:
+            raise DataError(
+                f"storage_options= is for URLs, such as s3://bucket/x.csv. Received: {name}. "
+                "Omit it."
+            )
+
+    def as_source(self, opened: Table | Source) -> Source:
+        """Return a table as a source, and a source unchanged."""
+        if is_table(opened):
+            return self.open_tables([opened], opened.label, opened.rows, opened.nbytes)
+        return cast(Source, opened)
+
+    def open_tables(
+        self,
+        tables: Iterable[Table],
+        description: str,
+        rows: int | None = None,
+        nbytes: int | None = None,
+    ) -> TableSource:
+        """Return the source of one or several tables with the same columns."""
+        return TableSource(
+            tables,
+            self.options.selection,
+            description=description,
+            rows=rows,
+            nbytes=nbytes,
+            resume_from=self.resume_from,
+        )

@@ -1,0 +1,57 @@
+"""Refuse objects that look like a source and cannot be read as one."""
+
+from typing import Any, NoReturn
+
+from evenly.errors import UnsupportedTypeError
+from evenly.sources.opener import SourceOpener
+
+
+def refuse_collection(x: Any, label: str, _: SourceOpener) -> NoReturn:
+    """Refuse a distributed collection inside of a source, since reading it would load all of it.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        Always.
+    """
+    raise UnsupportedTypeError(
+        "A distributed collection is fitted where it is, by itself. Received: "
+        f"{label} of type {type(x).__name__}. Pass it to evenly.fit, and add up: a + b."
+    )
+
+
+def refuse_cursor(x: Any, _: str, __: SourceOpener) -> NoReturn:
+    """Refuse a DB-API cursor, which yields Python objects.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        Always.
+    """
+    raise UnsupportedTypeError(
+        "The rows of a query must come as Arrow data. Received: "
+        f"{type(x).__module__}.{type(x).__qualname__}, which gives Python objects. "
+        "Pass a URL such as sqlite:///x.db?table=t, a cursor of an ADBC driver, DuckDB's "
+        "connection.sql(query), or frames: pandas.read_sql(..., chunksize=100_000)."
+    )
+
+
+def refuse_bytes(x: Any, _: str, __: SourceOpener) -> NoReturn:
+    """Refuse an open file or bytes, since formats are recognized by files.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        Always.
+    """
+    name = getattr(x, "name", None)
+    way_out = (
+        f"Pass its path: evenly.fit({name!r})."
+        if isinstance(name, str)
+        else "Write the bytes to a file, and pass its path; or pass what another library reads "
+        "from them: evenly.fit(pyarrow.parquet.read_table(file)), np.frombuffer(data, dtype)."
+    )
+    raise UnsupportedTypeError(
+        "A source must not be an open file or bytes, whose format is not known. "
+        f"Received: {type(x).__module__}.{type(x).__qualname__}. {way_out}"
+    )

@@ -1,0 +1,56 @@
+"""The interface of an array in a store, and the limit on what is read of it at once."""
+
+import math
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly.sources.size_limits import check_size
+from evenly.sources.stores.chunking import Slices
+
+
+class StoredArray(Protocol):
+    """The interface of an array in Zarr, HDF5 or xarray."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the values returned by `read`."""
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """The shape of a chunk; None for an array without chunks."""
+
+    def read(self, slices: Slices) -> npt.NDArray[Any]:
+        """Return the values in a range of each axis.
+
+        Missing values are NaN. If the dtype has none, the result is a masked array.
+        """
+
+
+def check_slices(slices: Slices, array: StoredArray, label: str) -> None:
+    """Check the sizes of a range of an array and of its chunks before it is read.
+
+    Raises
+    ------
+    SourceError
+        If a size exceeds ``EVENLY_MAX_MEMBER_BYTES``.
+    """
+    size = array.dtype.itemsize
+    if array.chunks is not None:
+        chunk = tuple(map(int, array.chunks))
+        check_size(size * math.prod(chunk), f"{label}, in chunks of shape {chunk}")
+    shape = tuple(axis.stop - axis.start for axis in slices)
+    check_size(size * math.prod(shape), f"{label}, read in blocks of shape {shape}")
+
+
+@runtime_checkable
+class LabeledArray(StoredArray, Protocol):
+    """An array whose positions along an axis can have names, as in xarray."""
+
+    def names_along(self, axis: int) -> tuple[str, ...] | None:
+        """Return the names of the columns along an axis, if it has labels."""

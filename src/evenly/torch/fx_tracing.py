@@ -1,0 +1,41 @@
+"""Record a layer or function as one node of a graph of `torch.fx`.
+
+`torch.fx.Tracer` does not trace through the layers of ``torch.nn``: it records a call of the
+module. It has no registration for layers of other packages, whose code it traces with proxies,
+which have no shape. So these layers record themselves.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+from torch.fx import Proxy
+
+from evenly.errors import DataError
+
+
+def is_proxy(x: Tensor) -> bool:
+    """Return whether the input stands for a value in a graph that is being traced."""
+    return isinstance(x, Proxy)
+
+
+def record_call(layer: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    """Add a call of the layer to the graph of the first argument, and return its proxy.
+
+    Raises
+    ------
+    DataError
+        If the layer is itself the traced model.
+    """
+    tracer = args[0].tracer
+    if getattr(tracer, "root", None) is layer:
+        raise DataError(
+            "A layer is traced as one operation of a model. Received: "
+            f"{type(layer).__name__} as the model itself. Trace nn.Sequential(layer)."
+        )
+    return tracer.create_proxy("call_module", tracer.path_of_module(layer), args, kwargs)
+
+
+def record_function(function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Any:
+    """Add a call of the function to the graph of the first argument, and return its proxy."""
+    return args[0].tracer.create_proxy("call_function", function, args, kwargs)

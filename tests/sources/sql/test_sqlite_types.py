@@ -1,0 +1,70 @@
+"""SQLite columns have no type: every row counts, wherever it is."""
+
+import sqlite3
+
+import pytest
+
+import evenly
+
+pytest.importorskip("adbc_driver_sqlite")
+
+BATCH = 65_536
+
+
+@pytest.fixture
+def database(tmp_path):
+    """Return a function that writes a table with one column and returns its URL."""
+
+    def write(values, declared=""):
+        path = tmp_path / "x.sqlite"
+        path.unlink(missing_ok=True)
+        with sqlite3.connect(path) as connection:
+            connection.execute(f'CREATE TABLE t (k INTEGER, "a ""b" {declared})')
+            connection.executemany("INSERT INTO t VALUES (?, ?)", enumerate(values))
+        connection.close()
+        return f"sqlite:///{path}?"
+
+    return write
+
+
+@pytest.mark.parametrize("end", ["table=t", 'query=SELECT k, "a ""b" FROM t', "cast"])
+@pytest.mark.parametrize("first", [None, 7])
+@pytest.mark.parametrize("declared", ["REAL", "NUMERIC", ""])
+def test_decimals_after_the_first_batch(database, end, first, declared):
+    url = database([first] * (BATCH + 9) + [0.5, 2.5], declared)
+    end = 'query=SELECT k, CAST("a ""b" AS REAL) AS "a ""b" FROM t' if end == "cast" else end
+    moments = evenly.fit(url + end)
+    assert moments.columns == ("k", 'a "b')
+    total = BATCH + 11
+    assert moments.missing.tolist() == [0, 0 if first else BATCH + 9]
+    assert float(moments.sum[1]) == 3.0 + (first or 0) * (BATCH + 9)
+    assert float(moments.sum[0]) == total * (total - 1) // 2  # no row is added or lost
+
+
+def test_integers_after_nulls_are_exact(database):
+    url = database([None] * BATCH + [2**60 + 1])
+    assert evenly.fit(f"{url}table=t").sum[1] == 2**60 + 1
+
+
+def test_text_after_the_first_batch_is_left_out(database):
+    from evenly.sources import open_source
+
+    source = open_source(database([None] * BATCH + ["text", 3]) + "table=t")
+    assert evenly.fit(source).columns == ("k",)
+    assert source.left_out == {'a "b': "text"}
+
+
+@pytest.mark.parametrize("rows", [0, 1, BATCH - 1, BATCH, BATCH + 1])
+def test_number_of_rows(database, rows):
+    url = database([*[None] * rows, 1.5])
+    moments = evenly.fit(f"{url}table=t")
+    assert moments.rows == rows + 1
+    assert float(moments.sum[1]) == 1.5
+
+
+def test_keys_and_weights_of_a_column_that_begins_with_nulls(database):
+    url = database([None] * BATCH + [1.5, 0.5])
+    groups = evenly.fit(f"{url}table=t", by='a "b')
+    assert sorted(moments.rows for moments in groups.values()) == [1, 1, BATCH]
+    weights = f'{url}query=SELECT k, COALESCE("a ""b", 0) AS w FROM t'
+    assert evenly.fit(weights, weights="w").mean.tolist() == [BATCH + 0.25]
