@@ -105,25 +105,6 @@ def is_instance(x: Any, module: str, *classes: str) -> bool:
     )
 
 
-def is_dict_of_columns(x: Any) -> bool:
-    """Return whether an object is a dict of equally long one-dimensional columns.
-
-    >>> is_dict_of_columns({"a": [1, 2], "b": ["x", None]})
-    True
-    >>> is_dict_of_columns({"a": [1, 2], "b": [1]})
-    False
-    """
-    if not isinstance(x, Mapping) or not x:
-        return False
-    return all(map(_is_column, x.values())) and len({len(column) for column in x.values()}) == 1
-
-
-def _is_column(x: Any) -> bool:
-    if isinstance(x, list | tuple | range):
-        return not any(hasattr(value, "__len__") and not isinstance(value, str) for value in x)
-    return is_series(x) or len(getattr(x, "shape", ())) == 1
-
-
 def is_array(x: Any) -> bool:
     """Return whether an object is a number, or supports one of the array protocols."""
     scalars = (bool, int, float, complex, np.generic, range, array)

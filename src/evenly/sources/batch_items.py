@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evenly.dispatch import (
-    is_dict_of_columns,
     is_hugging_face_dataset,
     is_iterable_dataset,
     is_mapping_of_columns,

@@ -12,17 +12,9 @@ _LAYOUTS = {
 
 
 def resolve_feature_axis(
-    shape: tuple[int, ...],
-    feature_axis: FeatureAxis,
-    label: str,
-    dims: tuple[str, ...] | None = None,
+    shape: tuple[int, ...], feature_axis: FeatureAxis, label: str
 ) -> tuple[int, int]:
     """Return the nonnegative axis of the features, and the number of features.
-
-    Parameters
-    ----------
-    dims
-        The names of the axes; None if they have none.
 
     Raises
     ------
@@ -35,7 +27,7 @@ def resolve_feature_axis(
             "An array must have rows. Received: a single number. "
             "Pass batches with at least one row."
         )
-    axis = axis_number(shape, feature_axis, label, dims)
+    axis = axis_number(shape, feature_axis, label)
     if len(shape) == 1 and axis in (-1, 1):
         return 1, 1
     if len(shape) == 1 or not -len(shape) <= axis < len(shape):
@@ -50,33 +42,30 @@ def resolve_feature_axis(
     return axis % len(shape), shape[axis]
 
 
-def axis_number(
-    shape: tuple[int, ...],
-    feature_axis: FeatureAxis,
-    label: str,
-    dims: tuple[str, ...] | None = None,
-) -> int:
+def axis_number(shape: tuple[int, ...], feature_axis: FeatureAxis, label: str) -> int:
     """Return ``feature_axis`` as an integer; None is the last axis of one or two dimensions.
 
     Raises
     ------
     DataError
-        If it is None for three or more dimensions, or not the name of an axis.
+        If it is None for three or more dimensions, or a name.
 
     >>> axis_number((5, 3), None, "x"), axis_number((5, 3, 8, 8), 1, "x")
     (-1, 1)
     """
     if isinstance(feature_axis, str):
-        return _axis_named(feature_axis, shape, label, dims)
+        raise DataError(
+            "feature_axis is the name of a dimension for data of xarray only. "
+            f"Received: {feature_axis!r}, and {label} of shape {shape}. Pass the axis as a number."
+        )
     if feature_axis is not None:
         return feature_axis
     if len(shape) <= 2:
         return -1
-    named = f", with dimensions {format_names(dims)} that may be named too," if dims else ""
     first, last = _LAYOUTS.get(len(shape), ("N×C×…", "N×…×C"))
     raise DataError(
         "An array of three or more dimensions needs feature_axis=, the axis of its columns. "
-        f"Received: {label}{named} of shape {shape}. "
+        f"Received: {label} of shape {shape}. "
         f"Pass feature_axis=1 for {first} ({shape[1]} columns), "
         f"or feature_axis=-1 for {last} ({shape[-1]} columns)."
     )

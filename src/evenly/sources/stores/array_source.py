@@ -19,7 +19,7 @@ from evenly.sources.selection import resolve_labels
 from evenly.sources.source import SequentialSource
 from evenly.sources.stores.chunking import plan_slices
 from evenly.sources.stores.decoded_array import log_remarks
-from evenly.sources.stores.stored_array import LabeledArray, StoredArray
+from evenly.sources.stores.stored_array import StoredArray
 
 
 @runtime_checkable

@@ -1,7 +1,7 @@
 """The interface of an array in a store, and the limit on what is read of it at once."""
 
 import math
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -46,11 +46,3 @@ def check_slices(slices: Slices, array: StoredArray, label: str) -> None:
         check_size(size * math.prod(chunk), f"{label}, in chunks of shape {chunk}")
     shape = tuple(axis.stop - axis.start for axis in slices)
     check_size(size * math.prod(shape), f"{label}, read in blocks of shape {shape}")
-
-
-@runtime_checkable
-class LabeledArray(StoredArray, Protocol):
-    """An array whose positions along an axis can have names, as in xarray."""
-
-    def names_along(self, axis: int) -> tuple[str, ...] | None:
-        """Return the names of the columns along an axis, if it has labels."""
