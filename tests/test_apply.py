@@ -136,8 +136,9 @@ def test_npy_to_npy_keeps_shape(tmp_path, shape):
     values = rng.normal(100.0, 5.0, shape).astype(np.float32)
     np.save(tmp_path / "x.npy", values)
     evenly.fit(rng.normal(100.0, 5.0, (9, 3))).save(tmp_path / "x.json")
-    apply(tmp_path / "x.json", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
-    expected = evenly.load(tmp_path / "x.json").normalize(values)
+    arguments = (tmp_path / "x.json", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    apply(*arguments, "--feature-axis", "-1")
+    expected = evenly.load(tmp_path / "x.json").normalize(values, feature_axis=-1)
     np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), expected, strict=True)
 
 
@@ -179,8 +180,9 @@ def test_arrays_with_different_shapes_raise(tmp_path, capsys):
     (tmp_path / "x").mkdir()
     for side in (2, 3):
         np.save(tmp_path / "x" / f"{side}.npy", np.ones((1, side, side, 3)))
-    evenly.fit(tmp_path / "x").save(tmp_path / "x.json")
-    message = error_message(capsys, tmp_path / "x.json", tmp_path / "x", "-o", tmp_path / "y.npy")
+    evenly.fit(tmp_path / "x", feature_axis=-1).save(tmp_path / "x.json")
+    arguments = (tmp_path / "x.json", tmp_path / "x", "-o", tmp_path / "y.npy")
+    message = error_message(capsys, *arguments, "--feature-axis", "-1")
     assert "the same shape" in message
     assert not (tmp_path / "y.npy").exists()
 

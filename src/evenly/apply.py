@@ -15,11 +15,12 @@ from evenly.progress import Progress
 from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
 from evenly.sources import ReadOptions, open_source
+from evenly.sources.feature_axis import axis_number
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.formats import batches_to_scale
 from evenly.sources.scan import FileScan
 from evenly.sources.urls import is_url, with_storage
-from evenly.typing import CsvOptions, StorageOptions
+from evenly.typing import CsvOptions, FeatureAxis, StorageOptions
 
 _CHUNK_VALUES = 2**22
 """Values of an array that are normalized at a time: 32 MB of float64."""
@@ -35,7 +36,7 @@ def apply(
     inverse: bool = False,
     dtype: str | None = None,
     missing: str = "keep",
-    feature_axis: int = -1,
+    feature_axis: FeatureAxis = None,
     csv: CsvOptions | None = None,
     storage_options: StorageOptions | None = None,
     progress: Callable[[Progress], object] | None = None,
@@ -105,7 +106,7 @@ def apply_files(
     inverse: bool = False,
     dtype: str | None = None,
     missing: str = "keep",
-    feature_axis: int = -1,
+    feature_axis: FeatureAxis = None,
     csv: CsvOptions | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> None:
@@ -182,7 +183,8 @@ def _arrays(source: str, files: Sequence[FileRef], options: ReadOptions) -> Iter
         )
     arrays = (block.data for block in array_source.blocks())
     first = next(arrays, None)
-    if first is not None and first.ndim > 1 and feature_axis % first.ndim == 0:
+    axis = 0 if first is None else axis_number(first.shape, feature_axis, source) % first.ndim
+    if first is not None and first.ndim > 1 and axis == 0:
         yield np.concatenate([first, *arrays], axis=1)
     elif first is not None:
         for array in chain([first], arrays):

@@ -82,10 +82,9 @@ _quiet_option = click.option(
 _feature_axis_option = click.option(
     "--feature-axis",
     type=int,
-    default=-1,
-    show_default=True,
     metavar="AXIS",
-    help="Axis of an array that holds its columns: 1 for images N×C×H×W.",
+    help="Axis of an array that holds its columns: 1 for images N×C×H×W, -1 for N×H×W×C. "
+    "Required for three and more dimensions.",
 )
 
 
@@ -240,7 +239,8 @@ def show(statistics: str, as_json: bool) -> None:
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float64"]),
-    help="Type of the result. [default: the type of the column; float32 for integers]",
+    help="Type of the result. [default: the type of the column; for integers float32 up to 16 "
+    "bits, float64 above]",
 )
 @click.option(
     "--missing",

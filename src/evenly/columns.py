@@ -101,16 +101,24 @@ def first_duplicate(names: Iterable[str]) -> str | None:
 
 
 def column_indices(names: Sequence[str | int], ours: ColumnNames, number: int) -> list[int]:
-    """Return the indices of columns given by name, or by number if they have no names."""
+    """Return the indices of columns given by name, or by number if they have no names.
+
+    Labels of pandas that are no strings, such as integers, are names as well.
+
+    >>> column_indices([2], ("1", "2"), 2)
+    [1]
+    """
     known: Sequence[str | int] = range(number) if ours is None else ours
     index = {name: i for i, name in enumerate(known)}
-    if unknown := [name for name in names if name not in index]:
+    labels = [name if ours is None else str(name) for name in names]
+    unknown = [name for name, label in zip(names, labels, strict=True) if label not in index]
+    if unknown:
         raise ColumnError(
             f"Unknown: {format_names(unknown)}. The moments have "
             f"{format_names(ours) if ours is not None else f'{number} columns without names'}."
         )
-    if len(set(names)) != len(names):
+    if len(set(labels)) != len(labels):
         raise ColumnError(
             f"Each column can be selected only once. Received: {format_names(names)}."
         )
-    return [index[name] for name in names]
+    return [index[label] for label in labels]

@@ -6,7 +6,8 @@ If an object of a library exists, the library has been imported. So libraries ar
 
 import os
 import sys
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib import import_module
 from types import ModuleType
@@ -43,8 +44,11 @@ def _engine_name(cls: type) -> str | None:
     return next((_ENGINES[package] for package in packages if package in _ENGINES), None)
 
 
-def container_kind(x: Any) -> Literal["tensor", "frame", "array"]:
-    """Return whether an object is a tensor, a data frame or an array.
+Container = Literal["tensor", "series", "labeled", "mapping", "frame", "array"]
+
+
+def container_kind(x: Any) -> Container:
+    """Return whether an object is a tensor, a series, data of xarray, a dict, a frame or an array.
 
     ``"array"`` is the fallback: conversion reports unsupported types. A frame is an object
     without a dtype whose class has columns or a schema. The class is inspected because a lazy
@@ -53,24 +57,59 @@ def container_kind(x: Any) -> Literal["tensor", "frame", "array"]:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
         return "tensor"
+    if is_series(x):
+        return "series"
+    if is_instance(x, "xarray", "DataArray", "Dataset"):
+        return "labeled"
     if hasattr(x, "dtype") or hasattr(x, "__array_interface__"):
         return "array"
+    if isinstance(x, Mapping):
+        return "mapping"
     has_columns = hasattr(type(x), "columns") or hasattr(type(x), "schema")
     return "frame" if has_columns else "array"
 
 
-def is_array(x: Any) -> bool:
-    """Return whether an object is a number, or supports one of the array protocols."""
-    return isinstance(x, bool | int | float | complex | np.generic) or any(
-        hasattr(x, name) for name in ("__array__", "__dlpack__", "__array_interface__", "tocsr")
+def is_series(x: Any) -> bool:
+    """Return whether an object is a single column of a library of data frames."""
+    return (
+        is_instance(x, "pandas", "Series")
+        or is_instance(x, "polars", "Series")
+        or is_instance(x, "pyarrow", "Array", "ChunkedArray")
     )
 
 
+def is_mapping_of_columns(x: Any) -> bool:
+    """Return whether an object is a dict of equally long one-dimensional columns.
+
+    >>> is_mapping_of_columns({"a": [1, 2], "b": ["x", None]})
+    True
+    >>> is_mapping_of_columns({"a": [1, 2], "b": [1]})
+    False
+    """
+    if not isinstance(x, Mapping) or not x:
+        return False
+    return all(map(_is_column, x.values())) and len({len(column) for column in x.values()}) == 1
+
+
+def _is_column(x: Any) -> bool:
+    if isinstance(x, list | tuple | range):
+        return not any(hasattr(value, "__len__") and not isinstance(value, str) for value in x)
+    return is_series(x) or len(getattr(x, "shape", ())) == 1
+
+
 def is_instance(x: Any, module: str, *classes: str) -> bool:
-    """Return whether an object is an instance of a class of a module, without importing it."""
+    """Return whether x is an instance of a class of a module, without importing it."""
     imported = sys.modules.get(module)
     return imported is not None and isinstance(
         x, tuple(getattr(imported, name) for name in classes if hasattr(imported, name))
+    )
+
+
+def is_array(x: Any) -> bool:
+    """Return whether an object is a number, or supports one of the array protocols."""
+    scalars = (bool, int, float, complex, np.generic, range, array)
+    return isinstance(x, scalars) or any(
+        hasattr(x, name) for name in ("__array__", "__dlpack__", "__array_interface__", "tocsr")
     )
 
 
@@ -127,6 +166,11 @@ def has_record_batches(x: Any) -> bool:
 def is_hugging_face_dataset(x: Any) -> bool:
     """Return whether an object is a Hugging Face Dataset or IterableDataset."""
     return is_instance(x, "datasets", "Dataset", "IterableDataset")
+
+
+def is_open_file(x: Any) -> bool:
+    """Return whether an object is an open file, also of fsspec or in memory."""
+    return hasattr(x, "read") and hasattr(x, "readline")
 
 
 def is_dbapi_cursor(x: Any) -> bool:

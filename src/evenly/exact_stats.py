@@ -19,6 +19,7 @@ from evenly.errors import DataError
 
 Dyadic: TypeAlias = tuple[int, int]
 
+_EXACTLY = Fraction(0)
 _SQRT_BITS = 56
 """Bits of the integer square root: 53 of a float64, one rounding bit, two spare bits."""
 
@@ -105,6 +106,23 @@ def squared_deviations(count: Dyadic, total: Dyadic, squares: Dyadic) -> Dyadic:
     return ((n * q) << (ne + qe - low)) - ((s * s) << (2 * se - low)), low
 
 
+def is_constant(
+    count: Dyadic, total: Dyadic, squares: Dyadic, tolerance: Fraction = _EXACTLY
+) -> bool:
+    """Return whether all values are the same, or nearly so.
+
+    They are nearly the same when the variance is at most ``tolerance**2`` times the mean of the
+    squares: when the standard deviation is at most ``tolerance`` times the size of the values.
+    The comparison is exact, so it does not depend on the order of the rows or on their unit.
+    """
+    if count[0] == 0:
+        return False
+    deviations = squared_deviations(count, total, squares)
+    if not tolerance or not deviations[0]:
+        return deviations[0] == 0
+    return fraction(deviations) <= tolerance**2 * fraction(count) * fraction(squares)
+
+
 def variance_ratio(
     count: Dyadic, total: Dyadic, squares: Dyadic, correction: Fraction
 ) -> tuple[int, int, int] | None:
@@ -185,5 +203,29 @@ def as_correction(correction: int | float | Fraction) -> Fraction:
         raise DataError(
             f"correction must be a finite number, 0 or more. Received: {correction!r}. "
             "Pass 0 for the variance of the data as given, 1 for the unbiased estimate."
+        )
+    return exact
+
+
+def as_tolerance(tolerance: int | float | Fraction) -> Fraction:
+    """Validate the tolerance of constant columns and return it as a Fraction.
+
+    Raises
+    ------
+    DataError
+        When it is not a number from 0 to less than 1.
+
+    >>> as_tolerance(0.5)
+    Fraction(1, 2)
+    """
+    try:
+        exact = Fraction(tolerance)
+    except (TypeError, ValueError, OverflowError):  # not a number, NaN, infinity
+        exact = Fraction(-1)
+    if not 0 <= exact < 1:
+        raise DataError(
+            f"tolerance must be a number from 0 to less than 1. Received: {tolerance!r}. "
+            "Pass 0 if only columns of equal values are constant; 1e-12, for example, if columns "
+            "of float64 that differ in their last digits are constant too."
         )
     return exact

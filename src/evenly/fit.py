@@ -19,6 +19,7 @@ from evenly.typing import (
     Broken,
     Columns,
     CsvOptions,
+    FeatureAxis,
     GroupBy,
     ImageMode,
     Infinite,
@@ -36,7 +37,7 @@ class FitKeywords(TypedDict, total=False):
     exclude: Columns
     weights: object
     select: object
-    feature_axis: int
+    feature_axis: FeatureAxis
     infinite: Infinite
     mode: ImageMode
     broken: Broken
@@ -60,7 +61,7 @@ def fit(
     exclude: Columns = (),
     weights: object = None,
     select: object = None,
-    feature_axis: int = -1,
+    feature_axis: FeatureAxis = None,
     infinite: Infinite = "error",
     mode: ImageMode = "RGB",
     broken: Broken = "skip",
@@ -116,7 +117,10 @@ def fit(
         NPZ, HDF5 or Zarr file, or the array column of a dataset. None: the first item of a
         tuple, with a message in the log.
     feature_axis
-        The axis of the columns in arrays: 1 for N×C×H×W images.
+        The axis of the columns in arrays: 1 for N×C×H×W images, -1 for N×H×W×C. For data of
+        xarray also the name of a dimension, whose labels become the names of the columns.
+        Required for three and more dimensions. None: the last axis of two dimensions; one
+        dimension is one column. The samples of a ``Dataset`` have the axis of the batch first.
     infinite
         ``"error"``, or ``"missing"`` to count infinities as missing: choose it when they
         stand for "no value" in your data.

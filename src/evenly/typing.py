@@ -13,6 +13,10 @@ Missing: TypeAlias = Literal["keep", "zero"]
 """How to handle NaN and null: keep them, or replace them with 0."""
 Constant: TypeAlias = Literal["zero", "center", "error"]
 """How to handle columns whose variance is 0."""
+InputScale: TypeAlias = Literal["data", "0..1"]
+"""The scale of a layer's input: that of the data that was fitted, or 0 to 1."""
+Unfitted: TypeAlias = Literal["error", "identity"]
+"""How a layer without statistics evaluates: raise an error, or return the input unchanged."""
 Unknown: TypeAlias = Literal["error", "missing", "total"]
 """How to handle rows whose group was not fitted."""
 ImageMode: TypeAlias = Literal["RGB", "L", "native"]
@@ -20,8 +24,10 @@ ImageMode: TypeAlias = Literal["RGB", "L", "native"]
 Broken: TypeAlias = Literal["skip", "error"]
 """How to handle images that cannot be read."""
 
-ColumnName: TypeAlias = str | int
-"""The name of a column, or its position."""
+ColumnName: TypeAlias = str | int | tuple[object, ...]
+"""The name of a column, a label of pandas, or a position in an array."""
+FeatureAxis: TypeAlias = int | str | None
+"""The axis of the columns in an array, or its name in xarray. None: the last one of at most two."""
 Columns: TypeAlias = ColumnName | Iterable[ColumnName]
 """One column or several."""
 GroupBy: TypeAlias = str | int | Sized
@@ -110,8 +116,9 @@ class ScaleKeywords(TypedDict, total=False):
     dtype: object
     missing: Missing
     constant: Constant
+    tolerance: float
     correction: Any  # int, float or Fraction
-    feature_axis: int
+    feature_axis: FeatureAxis
 
 
 class UnscaleKeywords(TypedDict, total=False):
@@ -119,8 +126,9 @@ class UnscaleKeywords(TypedDict, total=False):
 
     dtype: object
     constant: Constant
+    tolerance: float
     correction: Any  # int, float or Fraction
-    feature_axis: int
+    feature_axis: FeatureAxis
 
 
 class GroupScaleKeywords(ScaleKeywords, total=False):

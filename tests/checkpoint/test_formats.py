@@ -62,7 +62,7 @@ def test_a_file_goes_on_in_its_middle(kind, columns, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["CSV", "Parquet row groups", "Feather"])
-@pytest.mark.parametrize("options", [{"weights": "a"}, {"columns": ["c", "a"]}, {"exclude": 1}])
+@pytest.mark.parametrize("options", [{"weights": "a"}, {"columns": ["c", "a"]}, {"exclude": "b"}])
 def test_options_are_kept(kind, options, columns, tmp_path, monkeypatch):
     path = NAMED[kind](columns, tmp_path)
     expected = evenly.fit(path, **options)

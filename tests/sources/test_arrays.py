@@ -133,10 +133,12 @@ def test_ragged_list_is_rejected():
     assert "An array must be rectangular and numeric. Received: the array of type list" in message
 
 
-def test_sparse_data_is_rejected():
+def test_normalizing_sparse_data_is_rejected():
     sparse = pytest.importorskip("scipy.sparse")
-    message = refusal(evenly.UnsupportedTypeError, sparse.csr_matrix(np.eye(3)))
-    assert "csr_matrix, which is sparse. Pass x.toarray(), or a generator" in message
+    moments = evenly.fit(sparse.csr_matrix(np.eye(3)))
+    with pytest.raises(evenly.UnsupportedTypeError) as caught:
+        moments.normalize(sparse.csr_matrix(np.eye(3)))
+    assert "csr_matrix, which is sparse. Pass x.toarray(), or a generator" in str(caught.value)
     with pytest.warns(UserWarning, match="CSR"):
         tensor = torch.eye(3).to_sparse_csr()
     assert "Pass x.to_dense()" in refusal(evenly.UnsupportedTypeError, tensor)

@@ -89,8 +89,8 @@ def test_missing_part_is_rejected(batch, select, message):
 def test_dict_needs_select():
     message = refusal(evenly.DataError, [{"image": X, "label": Y}])
     assert message == (
-        "A dict needs select= to choose one of its values. Received: batch 0 with keys 'image', "
-        "'label'. "
+        "A dict needs select= to choose one of its values, unless they are columns: "
+        "one-dimensional and of the same length. Received: batch 0 with keys 'image', 'label'. "
         "Pass select='image', for example."
     )
     assert "Received: the dict with keys" in refusal(evenly.DataError, {"image": X})

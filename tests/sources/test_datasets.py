@@ -56,11 +56,14 @@ def test_columns_hidden_by_format_are_not_fitted():
 @pytest.mark.parametrize("view", [lambda x: x, lambda x: x.select([5, 0]), None])
 def test_a_column_of_arrays_is_selected(kind, view):
     x, values = vectors(kind)
+    axis = None if values.ndim < 3 else -1
     if view is None:
-        assert evenly.fit(x.to_iterable_dataset(), select="v") == evenly.fit(values)
+        moments = evenly.fit(x.to_iterable_dataset(), select="v", feature_axis=axis)
+        assert moments == evenly.fit(values, feature_axis=axis)
     else:
         rows = values if len(view(x)) == 6 else values[[5, 0]]
-        assert evenly.fit(view(x), select="v") == evenly.fit(rows)
+        moments = evenly.fit(view(x), select="v", feature_axis=axis)
+        assert moments == evenly.fit(rows, feature_axis=axis)
 
 
 def test_feature_axis_of_array_column():
@@ -116,11 +119,14 @@ def test_image_columns_are_rejected():
     x = datasets.Dataset.from_dict(
         {"image": [image]}, features=datasets.Features({"image": datasets.Image()})
     )
-    with pytest.raises(evenly.UnsupportedTypeError, match=r"decoded.*evenly\.fit\(numpy\.asarray"):
+    with pytest.raises(
+        evenly.UnsupportedTypeError, match=r"decoded.*evenly\.fit\(\(numpy\.asarray"
+    ):
         evenly.fit(x, select="image")
     with pytest.raises(evenly.DataError, match=r"need select=.*'image'"):
         evenly.fit(x)
-    assert evenly.fit(np.asarray(row["image"]) for row in x).mean.tolist() == [7, 7, 7]
+    pixels = (np.asarray(row["image"]) for row in x)
+    assert evenly.fit(pixels, feature_axis=-1).mean.tolist() == [7, 7, 7]
 
 
 def test_dataset_dict_needs_select():

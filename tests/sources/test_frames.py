@@ -65,7 +65,7 @@ def test_non_numeric_columns_are_left_out():
             "time": [datetime.time(1)],
             "timestamp": [TIME],
             "duration": [datetime.timedelta(1)],
-            "runs": pa.RunEndEncodedArray.from_arrays(pa.array([1], pa.int32()), pa.array([1.0])),
+            "runs": pa.RunEndEncodedArray.from_arrays(pa.array([1], pa.int32()), ["a"]),
             "none": pa.nulls(1),
         }
     )
@@ -82,7 +82,7 @@ def test_non_numeric_columns_are_left_out():
         "time": "time",
         "timestamp": "timestamp",
         "duration": "duration",
-        "runs": "run-end encoded",
+        "runs": "text",
         "none": "no values",
     }
 

@@ -13,7 +13,7 @@ from evenly.sources import FitOptions
 from evenly.sources.selection import Field
 from evenly.statistics_file import FileRecord, Manifest
 from evenly.system.temporary import remove_stale_temp_files
-from evenly.typing import ColumnName
+from evenly.typing import FeatureAxis
 
 _ALLOWED_CHANGES = {"infinite": ("error", "missing"), "broken": ("error", "skip")}
 """Options that may change, from the first value to the second: as long as infinities or broken
@@ -145,7 +145,7 @@ def fingerprint_options(options: FitOptions, *, images: bool) -> dict[str, Any]:
         "by": by if by is None or isinstance(by, str) else list(by),
         "columns": None if selection.columns is None else _json_names(selection.columns),
         "exclude": _json_names(selection.exclude),
-        "feature_axis": int(options.feature_axis),
+        "feature_axis": _json_axis(options.feature_axis),
         "infinite": options.infinite,
         "mode": options.mode if images else None,
         "select": _json_names(select) if isinstance(select, tuple) else select,
@@ -153,5 +153,10 @@ def fingerprint_options(options: FitOptions, *, images: bool) -> dict[str, Any]:
     }
 
 
-def _json_names(names: Iterable[ColumnName]) -> list[str | int]:
+def _json_axis(axis: FeatureAxis) -> int | str:
+    """Return the axis as it is stored; the last one stands for None, which only it can mean."""
+    return -1 if axis is None else axis if isinstance(axis, str) else int(axis)
+
+
+def _json_names(names: Iterable[Any]) -> list[str | int]:
     return [name if isinstance(name, str) else int(name) for name in names]

@@ -15,11 +15,12 @@ from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.moments.records import state_from_records
 from evenly.sources import FitOptions
-from evenly.sources.arrays import resolve_feature_axis
+from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.selection import resolve_positions
 from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
 from evenly.transform.arrays import check_shape, output_dtype
+from evenly.typing import FeatureAxis
 
 LABEL = "the Dask Array"
 
@@ -66,7 +67,7 @@ def concat_columns(parts: Sequence[Moments]) -> Moments:
     return Moments(state, None, dtypes, rows=parts[0].rows)
 
 
-def transform(x: Any, scaling: Scaling, *, feature_axis: int = -1, **options: Any) -> Any:
+def transform(x: Any, scaling: Scaling, *, feature_axis: FeatureAxis = None, **options: Any) -> Any:
     """Return x scaled, lazily and with the same chunks."""
     axis = check_shape(x.shape, len(scaling), feature_axis)
     dtype = output_dtype(x, options.get("dtype"))

@@ -120,12 +120,14 @@ def _literal(value: float) -> str:
 def _formula(x: str, spark_type: str, literals: ScalingLiterals, missing: str) -> str:
     """Return ``((x - hi) - lo) * factor`` or ``x * factor + lo + hi``, in double."""
     hi, lo, factor, power, inverse = literals
-    double = f"cast({x} as double)"
+    double = f"cast({f'unix_date({x})' if spark_type == 'date' else x} as double)"
     if inverse:
         y = f"({double} * {factor} + {lo} + {hi})"
         y = y if power is None else f"({y} / {power})"
     elif power is None and (spark_type in _INT64 or spark_type.startswith("interval")):
-        y = f"(({_subtract_int64(_as_int64(x, spark_type), hi)} - {lo}) * {factor})"
+        whole = _as_int64(x, spark_type)
+        double = f"cast({whole} as double)"
+        y = f"((({double} - {hi}) + ({_rest(whole, double)} - {lo})) * {factor})"
     else:
         double = double if power is None else f"{double} * {power}"
         y = f"(({double} - {hi} - {lo}) * {factor})"
@@ -144,23 +146,23 @@ def _as_int64(x: str, spark_type: str) -> str:
     return f"cast({seconds} * 1000000 as bigint)"
 
 
-def _subtract_int64(x: str, hi: str) -> str:
-    """Return ``x - hi`` for 64-bit integers, which may not fit a double: split in two."""
+def _rest(x: str, double: str) -> str:
+    """Return the exact difference of 64-bit integers and the double that they are rounded to."""
     upper, lower = f"cast(shiftright({x}, 12) as double)", f"cast({x} & 4095 as double)"
-    return f"(({upper} * 4096D - {hi}) + {lower})"
+    return f"(({upper} * 4096D - {double}) + {lower})"
 
 
 def _result_type(name: str, spark_type: str, dtype: object) -> str:
     """Return the Spark type of the result for a column of this type."""
     kind = column_kind(spark_type)
-    if kind != "number" and not kind.startswith(("timestamp", "duration")):
+    if kind != "number" and not kind.startswith(("timestamp", "duration", "date")):
         raise UnsupportedTypeError(
-            "Only numbers and booleans can be scaled. Received: column "
+            "Only numbers, booleans and times can be scaled. Received: column "
             f"{name!r} of type {spark_type}. "
             "Convert it, or leave it out with moments.select(...)."
         )
-    wide = spark_type == "double" or spark_type.startswith("decimal")
-    result = result_dtype("float64" if wide else "float32", dtype)
+    is_narrow = spark_type in ("boolean", "tinyint", "smallint", "float")
+    result = result_dtype("float32" if is_narrow else "float64", dtype)
     if result not in ("float32", "float64"):
         raise UnsupportedTypeError(
             f"A frame's result is float32 or float64. Received: dtype={dtype!r}."

@@ -1,6 +1,6 @@
 """Run a fit: add the blocks of a source to moments, sequentially or in parallel."""
 
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
@@ -150,7 +150,7 @@ class FitLoop:
             self.report(block)
 
 
-def finalize(moments: MomentsT, left_out: Collection[str], description: str) -> MomentsT:
+def finalize(moments: MomentsT, left_out: Mapping[str, str], description: str) -> MomentsT:
     """Return the moments without the columns that turned out not to be numeric.
 
     Columns are independent of each other, so dropping one afterwards is exact.
@@ -160,7 +160,7 @@ def finalize(moments: MomentsT, left_out: Collection[str], description: str) -> 
     moments
         The moments of all columns.
     left_out
-        The names of the columns to drop.
+        The columns to drop and those that were not read, each with the reason.
     description
         The description of the source, for messages and the statistics file.
 
@@ -180,4 +180,5 @@ def finalize(moments: MomentsT, left_out: Collection[str], description: str) -> 
         )
     result = moments if names is None or len(kept) == len(names) else moments.select(kept)
     result.sources = (description,)
+    result.left_out = left_out
     return result

@@ -12,10 +12,11 @@ from evenly.block import Block
 from evenly.columns import ColumnNames, check_time_units, match_columns, unique_names
 from evenly.errors import ColumnError, DataError
 from evenly.moments.ingest import add_block, num_columns
-from evenly.moments.metadata import Metadata, merge_dtypes
+from evenly.moments.metadata import Metadata, merge_dtypes, merge_left_out
 from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import ReadOptions, open_source
-from evenly.typing import Infinite
+from evenly.sources.feature_axis import axis_number
+from evenly.typing import FeatureAxis, Infinite
 
 
 class Accumulator(StatisticsMixin):
@@ -71,7 +72,7 @@ class Accumulator(StatisticsMixin):
         x: Any,  # an array, a tensor, or anything that open_source accepts
         *,
         weights: object = None,
-        feature_axis: int = -1,
+        feature_axis: FeatureAxis = None,
         infinite: Infinite = "error",
         threads: int | None = None,
     ) -> Self:
@@ -82,11 +83,12 @@ class Accumulator(StatisticsMixin):
         x
             An array, a tensor, a frame, a `Block`, or any source that `evenly.fit` accepts.
             Columns are matched by name; without names, by position. A one-dimensional array is
-            one column.
+            one column; so moments whose columns are not known yet refuse it.
         weights
             One finite, nonnegative number per row: a weight of 2 equals the row twice.
         feature_axis
-            The axis of the columns in an array: 1 for N×C×H×W images.
+            The axis of the columns in an array: 1 for N×C×H×W images. Required for three and
+            more dimensions.
         infinite
             ``"error"``, or ``"missing"`` to count infinities as missing: choose it when
             they stand for "no value" in your data.
@@ -109,7 +111,8 @@ class Accumulator(StatisticsMixin):
         if type(x) is cls and x.dtype is dtype and weights is None and infinite == "error":
             try:
                 array = x if cls is np.ndarray else x.numpy()
-                if self._state.update(array, feature_axis, None, False, threads or 0) is None:
+                axis = axis_number(array.shape, feature_axis, "x")
+                if self._state.update(array, axis, None, False, threads or 0) is None:
                     return self
             except (ValueError, TypeError, RuntimeError):
                 pass
@@ -117,21 +120,47 @@ class Accumulator(StatisticsMixin):
         return self
 
     def _update(
-        self, x: Any, weights: Any, feature_axis: int, infinite: Infinite, threads: int
+        self, x: Any, weights: Any, feature_axis: FeatureAxis, infinite: Infinite, threads: int
     ) -> None:
         if isinstance(x, Block):
             block = x if weights is None else replace(x, weights=weights)
             self._add_block(block, infinite, threads)
             return
         part = self.empty(self.columns or self.num_features)
-        options = ReadOptions(weights=weights, feature_axis=feature_axis)
-        for block in open_source(x, options).blocks():
+        source = open_source(x, ReadOptions(weights=weights, feature_axis=feature_axis))
+        for block in source.blocks():
+            self._check_dimensions(block)
             part._add_block(block, infinite, threads)
+        part.left_out = source.left_out
         rows = part._state.rows
         self.merge_inplace(part, consume=True)
         is_array = type(x) is np.ndarray or type(x).__name__ == "Tensor"
         if is_array and rows:  # without rows the metadata has no dtype yet
             self._fast_path = (type(x), x.dtype)
+
+    def _check_dimensions(self, block: Block) -> None:
+        """Check that a one-dimensional array can only be one column.
+
+        Raises
+        ------
+        DataError
+            When the number of columns is not known.
+        ColumnError
+            When there are several columns.
+        """
+        if isinstance(block.data, tuple) or len(block.data.shape) != 1 or self.num_features == 1:
+            return
+        received = f"{block.label} of shape {tuple(block.data.shape)}"
+        if not self.num_features:
+            raise DataError(
+                "Moments without columns need two dimensions to know how many there are. "
+                f"Received: {received}. Pass x[None, :] for one row, x[:, None] for one column; or "
+                "begin with Moments.empty(1), for which it is one column."
+            )
+        raise ColumnError(
+            f"A one-dimensional array is one column, and these moments have {self.num_features}. "
+            f"Received: {received}. A single row has two dimensions: x[None, :]."
+        )
 
     def _add_block(self, block: Block, infinite: Infinite, threads: int) -> None:
         """Add a block in one call of the core; the first block defines the columns."""
@@ -195,7 +224,10 @@ class Accumulator(StatisticsMixin):
             metadata, more = self._metadata, other._metadata
             if metadata[:2] == more[:2] and self._state.columns == other._state.columns:
                 theirs = other
-                new = Metadata(metadata.columns, metadata.dtypes, metadata.sources + more.sources)
+                new = metadata._replace(
+                    sources=metadata.sources + more.sources,
+                    left_out=merge_left_out(metadata.left_out, more.left_out, metadata.columns),
+                )
             else:
                 aligned = self._align(other)
                 if aligned is None:
@@ -213,7 +245,12 @@ class Accumulator(StatisticsMixin):
         else:
             dtypes = metadata.dtypes
         check_time_units(columns, dtypes, more.dtypes)
-        return Metadata(columns, merge_dtypes(dtypes, more.dtypes), metadata.sources + more.sources)
+        return Metadata(
+            columns,
+            merge_dtypes(dtypes, more.dtypes),
+            metadata.sources + more.sources,
+            merge_left_out(metadata.left_out, more.left_out, columns),
+        )
 
     def _align(self, other: Self) -> Self | None:
         """Return other with its columns in the order of self.
@@ -275,10 +312,12 @@ class Accumulator(StatisticsMixin):
 
     def _take_columns(self, indices: list[int]) -> Self:
         state = self._state.copy()
-        columns, dtypes, sources = state.metadata
+        columns, dtypes, sources, left_out = state.metadata
         names = None if columns is None else tuple(columns[i] for i in indices)
         dtypes = tuple(dtypes[i] for i in indices)
-        return type(self)(state.take(indices), names, dtypes, sources, state.rows)
+        result = type(self)(state.take(indices), names, dtypes, sources, state.rows)
+        result.left_out = dict(left_out)
+        return result
 
     def copy(self) -> Self:
         """Return an independent copy."""

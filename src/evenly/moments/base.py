@@ -1,6 +1,6 @@
 """Metadata, addition and persistence shared by `Moments` and `GroupedMoments`."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, Self, TypeVar
 
 from evenly import _core
@@ -95,6 +95,21 @@ class MomentsBase:
         new = tuple(sources)
         metadata = self._metadata
         while not self._state.replace_metadata(metadata._replace(sources=new), metadata):
+            metadata = self._metadata
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The columns of the sources that are not fitted, each with the reason.
+
+        Information only, which is not saved in statistics files.
+        """
+        return dict(self._metadata.left_out)
+
+    @left_out.setter
+    def left_out(self, columns: Mapping[str, str]) -> None:
+        new = tuple(columns.items())
+        metadata = self._metadata
+        while not self._state.replace_metadata(metadata._replace(left_out=new), metadata):
             metadata = self._metadata
 
     @property

@@ -18,13 +18,13 @@ from evenly.group_keys import Key, format_key, merge_key_types
 from evenly.key_index import KeyIndex
 from evenly.moments.base import MomentsBase, mixed_grouping_error
 from evenly.moments.ingest import add_grouped_block, num_columns
-from evenly.moments.metadata import GroupMetadata, merge_dtypes
+from evenly.moments.metadata import GroupMetadata, merge_dtypes, merge_left_out
 from evenly.moments.records import By
 from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import ReadOptions, open_source
 from evenly.sources.group_by import group_label
 from evenly.system.locks import ForkSafeLock
-from evenly.typing import GroupBy, Infinite
+from evenly.typing import FeatureAxis, GroupBy, Infinite
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -84,7 +84,7 @@ class GroupAccumulator(MomentsBase):
         *,
         by: GroupBy | None = None,
         weights: object = None,
-        feature_axis: int = -1,
+        feature_axis: FeatureAxis = None,
         infinite: Infinite = "error",
         threads: int | None = None,
     ) -> Self:
@@ -122,6 +122,7 @@ class GroupAccumulator(MomentsBase):
         part = type(self)(self._metadata._replace(sources=()))
         for block in opened.blocks():
             part._add_block(block, infinite, threads or 0)
+        part.left_out = opened.left_out
         self.merge_inplace(part, consume=True)
         return self
 
@@ -200,6 +201,7 @@ class GroupAccumulator(MomentsBase):
                 dtypes=merge_dtypes(metadata.dtypes, more.dtypes),
                 key_types=key_types,
                 sources=metadata.sources + more.sources,
+                left_out=merge_left_out(metadata.left_out, more.left_out, metadata.columns),
             )
             self._state.merge_groups(theirs._state, new.width, indices, new, consume=True)
 

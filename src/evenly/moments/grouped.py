@@ -1,7 +1,7 @@
 """The class `GroupedMoments`: the moments of each group of rows."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self, Unpack, overload
+from typing import Any, Never, Self, Unpack, overload
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from evenly.transform.group_scaling import GroupScaling, group_scaling
 from evenly.typing import (
     Constant,
     ContainerT,
+    FeatureAxis,
     FloatArray,
     GroupBy,
     GroupScaleKeywords,
@@ -63,6 +64,14 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
 
     __slots__ = ()
 
+    def __getattr__(self, name: str) -> Never:
+        """Raise an error, which says where the statistics are."""
+        hint = ""
+        if not name.startswith("_") and (name == "var" or hasattr(Moments, name)):
+            own = "variance()" if name == "var" else name
+            hint = f" Write moments[key].{own} for one group, or moments.total().{own} for all."
+        raise AttributeError(f"'GroupedMoments' object has no attribute {name!r}.{hint}")
+
     @property
     def by(self) -> By:
         """The name of the key column, a tuple of several names, or None for unnamed keys."""
@@ -88,7 +97,11 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
                 raise self._unknown_key_error(key)
             columns, dtypes, sources, *_ = self._metadata
             state = self._state.take_groups(np.array([index], np.int64), len(dtypes))
-            return Moments(state, columns, dtypes, sources, state.rows)
+            return self._ungrouped(Moments(state, columns, dtypes, sources, state.rows))
+
+    def _ungrouped(self, moments: Moments) -> Moments:
+        moments.left_out = self.left_out
+        return moments
 
     def __iter__(self) -> Iterator[GroupKey]:
         return iter([key if self._tuple_keys else key[0] for key in self._sorted_keys()])
@@ -131,7 +144,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         with self._lock:
             columns, dtypes, sources, *_ = self._metadata
             state = self._state.total(len(dtypes)) if dtypes else _core.State(0)
-            return Moments(state, columns, dtypes, sources, state.rows)
+            return self._ungrouped(Moments(state, columns, dtypes, sources, state.rows))
 
     def select(self, names: Iterable[str | int]) -> Self:
         """Return the moments of some columns of every group, in the given order.
@@ -187,8 +200,9 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         dtype: object = None,
         missing: Missing = "keep",
         constant: Constant = "zero",
+        tolerance: float = 0.0,
         correction: Correction = 0,
-        feature_axis: int = -1,
+        feature_axis: FeatureAxis = None,
     ) -> Any:
         """Return ``(x - mean) / std``, with the mean and std of the group of each row.
 
@@ -206,7 +220,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
             ``"missing"``: fill them with NaN (null in a frame that has null); choose it when
             such rows are dropped later. ``"total"``: use the statistics of all rows together;
             choose it when an approximation is better than no result.
-        dtype, missing, constant, correction, feature_axis
+        dtype, missing, constant, tolerance, correction, feature_axis
             As in `Moments.normalize`. Whether a column is constant is determined per group.
 
         Raises
@@ -221,10 +235,10 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         -----
         Float64 arithmetic, as in `Moments.normalize`: within 2 ulp of the exact result in float32.
         """
-        options = {"dtype": dtype, "missing": missing, "feature_axis": feature_axis}
+        options: dict[str, Any] = {"dtype": dtype, "missing": missing, "feature_axis": feature_axis}
         return transform_by_group(
             x,
-            self._scaling(False, constant, correction),
+            self._scaling(False, constant, correction, tolerance),
             by=by,
             unknown=unknown,
             **options,
@@ -246,19 +260,26 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         unknown: Unknown = "error",
         dtype: object = None,
         constant: Constant = "zero",
+        tolerance: float = 0.0,
         correction: Correction = 0,
-        feature_axis: int = -1,
+        feature_axis: FeatureAxis = None,
     ) -> Any:
         """Return ``x * std + mean``: the inverse of `normalize` up to rounding.
 
         The parameters, the result and the errors are those of `normalize`.
         """
-        options = {"dtype": dtype, "feature_axis": feature_axis}
+        options: dict[str, Any] = {"dtype": dtype, "feature_axis": feature_axis}
         return transform_by_group(
-            x, self._scaling(True, constant, correction), by=by, unknown=unknown, **options
+            x,
+            self._scaling(True, constant, correction, tolerance),
+            by=by,
+            unknown=unknown,
+            **options,
         )
 
-    def _scaling(self, inverse: bool, constant: str, correction: Correction) -> GroupScaling:
+    def _scaling(
+        self, inverse: bool, constant: str, correction: Correction, tolerance: float
+    ) -> GroupScaling:
         def compute() -> GroupScaling:
             metadata = self._metadata
             return group_scaling(
@@ -271,10 +292,11 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
                 inverse=inverse,
                 constant=constant,
                 correction=correction,
+                tolerance=tolerance,
             )
 
         with self._lock:
-            return self._cached((inverse, constant, correction), compute)
+            return self._cached((inverse, constant, correction, tolerance), compute)
 
     def _table_view(self) -> text_table.Table:
         return group_table(self, 20, 4)
@@ -317,5 +339,5 @@ def group_table(moments: GroupedMoments, head: int, tail: int) -> text_table.Tab
         "l" + text_table.ALIGNMENT,
         omitted=text_table.omitted(omitted),
         head=head,
-        footer=[text_table.BOUNDS] if moments.extremes_are_bounds else [],
+        footer=text_table.footer_of(moments.left_out, moments.extremes_are_bounds),
     )

@@ -13,7 +13,9 @@ from evenly.columns import ColumnNames
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.group_keys import format_key
 from evenly.moments.metadata import GroupMetadata
+from evenly.moments.sparse import sparse_state
 from evenly.sources.arrays import to_native
+from evenly.sources.sparse import is_sparse
 from evenly.sources.weights import check_weights
 from evenly.transform.arrays import CoreView
 from evenly.transform.arrays import as_core_buffer as array_buffer
@@ -56,6 +58,12 @@ def add_block(
                 threads,
                 block.first_column or 0,
             )
+        elif is_sparse(block.data):
+            part, infinity = sparse_state(
+                block.data, weights, infinite_as_missing=as_missing, threads=threads
+            )
+            if infinity is None:
+                state.merge(part, consume=True)
         else:
             x, dtype = as_core_buffer(block.data)
             axis = -1 if x.ndim == 1 else block.feature_axis
@@ -130,6 +138,8 @@ def columns_of(block: Block) -> list[Column]:
     """Return the columns of a block; they are copied if rows are on several axes."""
     if isinstance(block.data, tuple):
         return list(block.data)
+    if is_sparse(block.data):
+        return [Column(column.toarray().reshape(-1)) for column in _sparse_columns(block.data)]
     x, dtype = as_core_buffer(block.data)
     if dtype == "bfloat16":
         x = _bfloat16_to_float32(x)
@@ -140,6 +150,10 @@ def columns_of(block: Block) -> list[Column]:
         Column(x.take(i, axis).reshape(-1) if x.ndim > 2 else _column(x, axis, i))
         for i in range(x.shape[axis])
     ]
+
+
+def _sparse_columns(x: Any) -> list[Any]:
+    return [x[:, [index]] for index in range(x.shape[1])]
 
 
 def _column(x: npt.NDArray[Any], axis: int, index: int) -> npt.NDArray[Any]:

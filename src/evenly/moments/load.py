@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, overload
 
 from evenly import _core, statistics_file
-from evenly.errors import StatisticsFileError
+from evenly.errors import StatisticsFileError, UnsupportedTypeError
 from evenly.moments.base import mixed_grouping_error
 from evenly.moments.grouped import GroupedMoments
 from evenly.moments.moments import Moments, from_records
@@ -70,10 +70,17 @@ def _read_exactly(content: bytes) -> tuple[Moments | GroupedMoments, Manifest | 
 def merge(moments: Iterable[Moments]) -> Moments: ...
 @overload
 def merge(moments: Iterable[GroupedMoments]) -> GroupedMoments: ...
+@overload
+def merge(moments: Iterable[Path]) -> Any: ...
 def merge(moments: Iterable[Any]) -> Any:
     """Return the sum of many moments, with or without groups.
 
     The result is bit-identical to adding them with ``+`` in any order, and computed faster.
+
+    Parameters
+    ----------
+    moments
+        Moments, or paths of statistics files, which are loaded one after the other.
 
     Raises
     ------
@@ -81,11 +88,34 @@ def merge(moments: Iterable[Any]) -> Any:
         When their columns differ.
     DataError
         When only some of them have groups.
+    UnsupportedTypeError
+        When one of them is something else.
+    SourceError
+        When a statistics file cannot be read.
+    StatisticsFileError
+        When a file is not a statistics file.
     """
+    if isinstance(moments, str | bytes | os.PathLike):
+        raise UnsupportedTypeError(
+            "merge adds several moments or statistics files. "
+            f"Received: {moments!r}. Pass a list of paths, or evenly.load(path) for a single one."
+        )
     total: Any = None
-    for part in moments:
+    for part in map(_loaded, moments):
         total = type(part).empty() if total is None else total
         if not isinstance(part, type(total)):
             raise mixed_grouping_error(f"{type(total).__name__} and {type(part).__name__}")
         total.merge_inplace(part, private=True)
     return Moments.empty() if total is None else total
+
+
+def _loaded(part: Any) -> Any:
+    """Return moments unchanged; load those of a path."""
+    if isinstance(part, str | os.PathLike):
+        return load(part)
+    if isinstance(part, Moments | GroupedMoments):
+        return part
+    raise UnsupportedTypeError(
+        "merge adds moments and paths of statistics files. "
+        f"Received: {type(part).__name__}. Pass evenly.fit(...) of data."
+    )

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from evenly.columns import ColumnNames
 
+LeftOut = tuple[tuple[str, str], ...]
+
 
 class Metadata(NamedTuple):
     """The metadata of `Moments`.
@@ -21,11 +23,14 @@ class Metadata(NamedTuple):
         The input dtypes of each column, joined by ``|``; ``""`` before the first row.
     sources
         The sources of the rows. Information only.
+    left_out
+        The columns of the sources that are not fitted, each with the reason. Information only.
     """
 
     columns: ColumnNames
     dtypes: tuple[str, ...]
     sources: tuple[str, ...] = ()
+    left_out: LeftOut = ()
 
 
 class GroupMetadata(NamedTuple):
@@ -33,7 +38,7 @@ class GroupMetadata(NamedTuple):
 
     Attributes
     ----------
-    columns, dtypes, sources
+    columns, dtypes, sources, left_out
         As in `Metadata`; the columns are those of each group.
     by
         The key columns; None for unnamed keys.
@@ -46,11 +51,25 @@ class GroupMetadata(NamedTuple):
     sources: tuple[str, ...]
     by: str | tuple[str, ...] | None
     key_types: tuple[str, ...]
+    left_out: LeftOut = ()
 
     @property
     def width(self) -> int:
         """The number of columns of each group."""
         return len(self.dtypes)
+
+
+def merge_left_out(ours: LeftOut, theirs: LeftOut, columns: ColumnNames) -> LeftOut:
+    """Merge the columns that are not fitted, except those that are fitted in one of the parts.
+
+    >>> merge_left_out((("a", "text"),), (("a", "text"), ("b", "text")), ("b",))
+    (('a', 'text'),)
+    """
+    if ours == theirs:
+        return ours
+    fitted = set(columns or ())
+    merged = dict(theirs) | dict(ours)
+    return tuple((name, reason) for name, reason in merged.items() if name not in fitted)
 
 
 def merge_dtypes(ours: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, ...]:

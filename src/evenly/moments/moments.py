@@ -1,12 +1,13 @@
 """The class `Moments`: exact sums, and the statistics computed from them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Unpack, overload
+from typing import Any, Never, Unpack, overload
 
 from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
 from evenly.errors import StatisticsFileError
 from evenly.moments.accumulator import Accumulator
+from evenly.moments.metadata import LeftOut
 from evenly.moments.records import records, state_from_records
 from evenly.moments.statistics import Correction
 from evenly.program_version import program_version
@@ -14,7 +15,15 @@ from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file.column import ColumnRecord
 from evenly.transform import Scaling, fast_scaling, scaling, transform
 from evenly.transform.scaling import not_fitted_error
-from evenly.typing import Constant, ContainerT, FloatArray, Missing, ScaleKeywords, UnscaleKeywords
+from evenly.typing import (
+    Constant,
+    ContainerT,
+    FeatureAxis,
+    FloatArray,
+    Missing,
+    ScaleKeywords,
+    UnscaleKeywords,
+)
 
 
 class Moments(Accumulator):
@@ -50,6 +59,11 @@ class Moments(Accumulator):
     __slots__ = ()
     __iter__ = None
 
+    def __getattr__(self, name: str) -> Never:
+        """Raise an error, which says what to write instead of a name of another library."""
+        hint = " Write moments.variance()." if name == "var" else ""
+        raise AttributeError(f"'Moments' object has no attribute {name!r}.{hint}")
+
     @property
     def rows(self) -> int:
         """The number of rows that were read, regardless of weights and missing values."""
@@ -70,13 +84,18 @@ class Moments(Accumulator):
         return self._take_columns(column_indices(list(names), self.columns, self.num_features))
 
     def __getitem__(self, names: str | int | Sequence[str | int]) -> "Moments":
-        """Return ``moments["a"]`` or ``moments["a", "b"]``, like `select`."""
-        return self.select([names] if isinstance(names, str | int) else names)
+        """Return ``moments["a"]`` or ``moments["a", "b"]``, like `select`.
+
+        A tuple that is the label of a column of pandas selects that column.
+        """
+        is_label = isinstance(names, tuple) and str(names) in (self.columns or ())
+        return self.select([str(names)] if is_label or isinstance(names, str) else _several(names))
 
     def __reduce__(self) -> Any:
         state = self._state.copy()
-        columns, dtypes, sources = state.metadata
-        return _restore, (state.pack(), columns, dtypes, tuple(sorted(sources)), state.rows)
+        columns, dtypes, sources, left_out = state.metadata
+        more = tuple(sorted(sources)), state.rows, left_out
+        return _restore, (state.pack(), columns, dtypes, *more)
 
     @staticmethod
     def from_bytes(content: bytes) -> "Moments":
@@ -92,7 +111,7 @@ class Moments(Accumulator):
 
     def _serialize(self, manifest: Manifest | None) -> Iterator[bytes]:
         state = self._state.copy()
-        columns, dtypes, sources = state.metadata
+        columns, dtypes, sources, _ = state.metadata
         bounds = state.extremes_are_bounds
         header = Header(state.rows, tuple(sorted(sources)), bounds, program_version(), manifest)
         return statistics_file.lines(header, records(state, columns, dtypes))
@@ -117,8 +136,9 @@ class Moments(Accumulator):
         dtype: object = None,
         missing: Missing = "keep",
         constant: Constant = "zero",
+        tolerance: float = 0.0,
         correction: Correction = 0,
-        feature_axis: int = -1,
+        feature_axis: FeatureAxis = None,
     ) -> Any:
         """Return ``(x - mean) / std`` for each column, in the container type of x.
 
@@ -144,6 +164,10 @@ class Moments(Accumulator):
             x, since a constant feature carries no information. ``"center"``: subtract the mean
             only; choose it when later data may vary, in the unit of the data. ``"error"``: raise
             an error; choose it when a constant column indicates a problem.
+        tolerance
+            Columns whose standard deviation is at most this fraction of their size (the root of
+            the mean of x²) are constant too. 0: only columns of equal values. Choose 1e-12, for
+            example, for float64 columns that differ in their last digits only.
         correction
             Subtracted from the count in the variance: see `variance`.
         feature_axis
@@ -175,7 +199,9 @@ class Moments(Accumulator):
         """
         return transform(
             x,
-            self._scaling(inverse=False, constant=constant, correction=correction),
+            self._scaling(
+                inverse=False, constant=constant, correction=correction, tolerance=tolerance
+            ),
             out=out,
             dtype=dtype,
             missing=missing,
@@ -201,25 +227,35 @@ class Moments(Accumulator):
         out: Any = None,
         dtype: object = None,
         constant: Constant = "zero",
+        tolerance: float = 0.0,
         correction: Correction = 0,
-        feature_axis: int = -1,
+        feature_axis: FeatureAxis = None,
     ) -> Any:
         """Return ``x * std + mean``: the inverse of `normalize` up to rounding.
 
-        Constant columns are restored exactly. Pass the same ``constant`` and ``correction`` as to
-        `normalize`; the other parameters, the result and the errors are those of `normalize`.
-        NaN and null are kept.
+        Constant columns are restored exactly. Pass the same ``constant``, ``tolerance`` and
+        ``correction`` as to `normalize`; the other parameters, the result and the errors are those
+        of `normalize`. NaN and null are kept. A result of float32 cannot hold large numbers such as
+        Unix seconds exactly; pass ``dtype="float64"`` if x is float32.
         """
         return transform(
             x,
-            self._scaling(inverse=True, constant=constant, correction=correction),
+            self._scaling(
+                inverse=True, constant=constant, correction=correction, tolerance=tolerance
+            ),
             out=out,
             dtype=dtype,
             feature_axis=feature_axis,
         )
 
     def _scaling(
-        self, *, inverse: bool, constant: str, correction: Correction, too_few: str = "error"
+        self,
+        *,
+        inverse: bool,
+        constant: str,
+        correction: Correction,
+        tolerance: float = 0.0,
+        too_few: str = "error",
     ) -> Scaling:
         if not self.num_features:
             raise not_fitted_error()
@@ -228,6 +264,7 @@ class Moments(Accumulator):
             "inverse": inverse,
             "constant": constant,
             "correction": correction,
+            "tolerance": tolerance,
             "too_few": too_few,
             "dtypes": self.dtypes,
         }
@@ -236,13 +273,24 @@ class Moments(Accumulator):
             fast = fast_scaling(self._state, self.columns, **options)
             return fast or scaling(self.columns, self.exact_sums(), **options)
 
-        return self._cached((inverse, constant, correction, too_few), compute)
+        return self._cached((inverse, constant, correction, tolerance, too_few), compute)
+
+
+def _several(names: int | Sequence[str | int]) -> Sequence[str | int]:
+    return [names] if isinstance(names, int) else names
 
 
 def _restore(
-    packed: bytes, names: ColumnNames, dtypes: tuple[str, ...], sources: tuple[str, ...], rows: int
+    packed: bytes,
+    names: ColumnNames,
+    dtypes: tuple[str, ...],
+    sources: tuple[str, ...],
+    rows: int,
+    left_out: LeftOut = (),
 ) -> Moments:
-    return Moments(_core.State.unpack(packed), names, dtypes, sources, rows)
+    result = Moments(_core.State.unpack(packed), names, dtypes, sources, rows)
+    result.left_out = dict(left_out)
+    return result
 
 
 def from_records(header: Header, columns: list[ColumnRecord]) -> Moments:

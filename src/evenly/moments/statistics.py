@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import exact_stats
+from evenly.errors import DataError
 from evenly.exact_stats import Dyadic
 from evenly.moments import text_table
 from evenly.moments.base import MomentsBase
@@ -47,7 +48,7 @@ class StatisticsMixin(MomentsBase):
         """The mean of each column: the float64 nearest to the exact one. NaN without values."""
         return self._compute("mean", lambda count, total, _: exact_stats.mean(count, total))
 
-    def variance(self, correction: Correction = 0) -> Floats:
+    def variance(self, correction: Correction = 0, *, ddof: Correction | None = None) -> Floats:
         """Return the variance of each column: the float64 nearest to the exact one.
 
         It is ``sum((x - mean)**2) / (count - correction)``, rounded only once, at the end.
@@ -58,31 +59,43 @@ class StatisticsMixin(MomentsBase):
             Subtracted from the count; any nonnegative number. Choose 0 (the default) to
             describe the given data, as batch normalization does, and 1 to estimate the variance
             of the population from which the rows are sampled.
+        ddof
+            The same, by the name that NumPy and pandas have for it.
 
         Returns
         -------
         array of float64, shape (num_features,)
             NaN where ``count <= correction``; exactly 0 for a constant column.
         """
-        exact = exact_stats.as_correction(correction)
+        exact = _exact_correction(correction, ddof)
         return self._compute(("variance", exact), exact_stats.variance, exact)
 
-    def std(self, correction: Correction = 0) -> Floats:
+    def std(self, correction: Correction = 0, *, ddof: Correction | None = None) -> Floats:
         """Return the standard deviation: the float64 nearest to the exact square root.
 
-        It is not the root of the rounded variance. See `variance` for ``correction``.
+        It is not the root of the rounded variance. See `variance` for ``correction`` and ``ddof``.
         """
-        exact = exact_stats.as_correction(correction)
+        exact = _exact_correction(correction, ddof)
         return self._compute(("std", exact), exact_stats.std, exact)
 
     @property
     def constant(self) -> npt.NDArray[np.bool_]:
         """Whether all values of each column are equal, so that its variance is exactly 0."""
+        return self.nearly_constant(0)
 
-        def is_constant(count: Dyadic, total: Dyadic, squares: Dyadic) -> bool:
-            return count[0] > 0 and exact_stats.squared_deviations(count, total, squares)[0] == 0
+    def nearly_constant(self, tolerance: float) -> npt.NDArray[np.bool_]:
+        """Return whether the values of each column are equal within a tolerance.
 
-        return self._compute("constant", is_constant).astype(np.bool_)
+        They are if the standard deviation is at most ``tolerance`` times the size of the values,
+        the root of the mean of x². The comparison is exact.
+
+        >>> import evenly
+        >>> evenly.fit([[0.1], [0.1 + 2e-17]]).nearly_constant(1e-12)
+        array([ True])
+        """
+        exact = exact_stats.as_tolerance(tolerance)
+        key = "constant", exact
+        return self._compute(key, exact_stats.is_constant, exact).astype(np.bool_)
 
     @property
     def count(self) -> Counts:
@@ -146,8 +159,19 @@ class StatisticsMixin(MomentsBase):
             rows,
             text_table.ALIGNMENT,
             omitted=text_table.omitted(number - len(indices)),
-            footer=[text_table.BOUNDS] if state.extremes_are_bounds else [],
+            footer=text_table.footer_of(
+                dict(state.metadata.left_out), bool(state.extremes_are_bounds)
+            ),
         )
+
+
+def _exact_correction(correction: Correction, ddof: Correction | None) -> Fraction:
+    if ddof is not None and correction != 0:
+        raise DataError(
+            "correction and ddof are two names of one parameter. "
+            f"Received: correction={correction} and ddof={ddof}. Pass one of them."
+        )
+    return exact_stats.as_correction(correction if ddof is None else ddof)
 
 
 def _counts(values: list[Dyadic]) -> Counts:

@@ -3,7 +3,7 @@
 import html
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
@@ -27,6 +27,12 @@ def visible_columns(num_features: int, head: int = HEAD, tail: int = TAIL) -> li
     if num_features <= head + tail:
         return list(range(num_features))
     return [*range(head), *range(num_features - tail, num_features)]
+
+
+def footer_of(left_out: Mapping[str, str], extremes_are_bounds: bool) -> list[str]:
+    """Return the lines below the table of moments."""
+    lines = [BOUNDS] if extremes_are_bounds else []
+    return [*lines, format_skipped(left_out)] if left_out else lines
 
 
 def omitted(rows: int) -> str:
@@ -120,6 +126,24 @@ def label(name: str) -> str:
     """Return a printable name, shortened if it is long."""
     name = printable(name)
     return name if len(name) <= _MAX_WIDTH else name[: _MAX_WIDTH - 1] + "…"
+
+
+def format_skipped(columns: Mapping[str, str]) -> str:
+    """Return a line that names the columns that were left out, grouped by reason.
+
+    >>> format_skipped({"carrier": "text", "time_hour": "timestamp", "origin": "text"})
+    'left out: carrier, origin (text); time_hour (timestamp)'
+    """
+    reasons: dict[str, list[str]] = {}
+    for name, reason in columns.items():
+        reasons.setdefault(reason, []).append(label(name))
+    groups = [f"{_shorten(names)} ({printable(reason)})" for reason, names in reasons.items()]
+    return f"left out: {'; '.join(groups)}"
+
+
+def _shorten(names: list[str]) -> str:
+    more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
+    return ", ".join(names[:20]) + more
 
 
 def row(column: ColumnRecord) -> Row:

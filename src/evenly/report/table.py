@@ -1,14 +1,13 @@
 """Moments as a text table: one line per column, numbers aligned at the decimal point."""
 
-from collections.abc import Mapping
-
 from evenly.moments import GroupedMoments, Moments, grouped, text_table
 from evenly.moments.text_table import BOUNDS, Table, label, number, to_text, visible_columns
-from evenly.printable import printable
+from evenly.moments.text_table import format_skipped as format_skipped
 from evenly.report.torchvision import normalize_lines
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks")
 HEAD, TAIL = 50, 10
+_SPACINGS = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23, "float64": 2.0**-52}
 """Columns shown at the start and at the end of a longer table."""
 
 
@@ -50,19 +49,6 @@ def group_table(moments: GroupedMoments) -> str:
     return to_text(grouped.group_table(moments, HEAD, TAIL))
 
 
-def format_skipped(columns: Mapping[str, str]) -> str:
-    """Return a line that names the columns that were left out, grouped by reason.
-
-    >>> format_skipped({"carrier": "text", "time_hour": "timestamp", "origin": "text"})
-    'left out: carrier, origin (text); time_hour (timestamp)'
-    """
-    reasons: dict[str, list[str]] = {}
-    for name, reason in columns.items():
-        reasons.setdefault(reason, []).append(label(name))
-    groups = [f"{_shorten(names)} ({printable(reason)})" for reason, names in reasons.items()]
-    return f"left out: {'; '.join(groups)}"
-
-
 def remarks(moments: Moments) -> list[str]:
     """Return a remark on each column, which is empty for most.
 
@@ -70,14 +56,33 @@ def remarks(moments: Moments) -> list[str]:
     >>> remarks(Moments.empty(2).update(np.array([[np.nan, 1.0], [np.nan, 2.0]])))
     ['all missing', '']
     """
-    facts = zip(moments.count, moments.missing, moments.constant, strict=True)
+    facts = zip(
+        moments.count, moments.missing, moments.constant, _nearly_constant(moments), strict=True
+    )
     return [_remark(*fact) for fact in facts]
 
 
-def _remark(count: float, missing: float, constant: bool) -> str:
+def _remark(count: float, missing: float, constant: bool, nearly: bool) -> str:
     if not count:
         return "all missing" if missing else "no rows"
-    return "one value" if count == 1 else "constant" if constant else ""
+    if count == 1:
+        return "one value"
+    return "constant" if constant else "nearly constant" if nearly else ""
+
+
+def _nearly_constant(moments: Moments) -> list[bool]:
+    """Return whether the values of each column differ in their last digits only.
+
+    Integers and times are exact, so they never do.
+    """
+    sizes = [_spacing(dtype) for dtype in moments.dtypes]
+    within = {size: moments.nearly_constant(4 * size) for size in {*sizes} - {0.0}}
+    return [bool(size and within[size][index]) for index, size in enumerate(sizes)]
+
+
+def _spacing(dtype: str) -> float:
+    """Return the relative distance of the numbers of a dtype; 0 for integers and times."""
+    return max(_SPACINGS.get(name, 0.0) for name in dtype.split("|"))
 
 
 def _title(moments: Moments) -> str:
@@ -107,8 +112,3 @@ def _rows(moments: Moments, labels: list[str]) -> list[text_table.Row]:
 def _format_count(value: float) -> str:
     """Format a count, or a total of weights, which may have a fraction."""
     return f"{int(value):,}" if float(value).is_integer() else number(value)
-
-
-def _shorten(names: list[str]) -> str:
-    more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
-    return ", ".join(names[:20]) + more

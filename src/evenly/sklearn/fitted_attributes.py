@@ -60,5 +60,5 @@ def scale(scaler: Any) -> Any:
     if not scaler.with_std:
         return None
     std = scaler.moments_.std()
-    std[scaler.moments_.constant] = 1.0
+    std[scaler.moments_.nearly_constant(scaler.tolerance)] = 1.0
     return std

@@ -42,7 +42,11 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
 
     scaler = operator.raw_operator
     scaling = scaling_of(
-        scaler.moments_, with_mean=scaler.with_mean, with_std=scaler.with_std, inverse=False
+        scaler.moments_,
+        with_mean=scaler.with_mean,
+        with_std=scaler.with_std,
+        tolerance=scaler.tolerance,
+        inverse=False,
     )
     all_float32 = all(isinstance(variable.type, FloatTensorType) for variable in operator.inputs)
     use_float32 = all_float32 and _fits_float32(scaling)

@@ -1,21 +1,26 @@
 """scikit-learn's `StandardScaler`, with exact moments as its only state."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from numbers import Real
+from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from sklearn import preprocessing
 from sklearn.base import _fit_context, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from evenly.columns import ColumnNames
-from evenly.errors import DataError
-from evenly.moments import Moments
+from evenly.errors import DataError, UnsupportedTypeError
+from evenly.moments import Moments, load
 from evenly.sklearn import array_api, fitted_attributes, onnx, validation
 from evenly.sklearn.fitted_attributes import FittedAttribute
 from evenly.sklearn.scaling import apply_scaling, scaling_of
 from evenly.sources.weights import as_weights
+from evenly.typing import Path
 
 
 class StandardScaler(preprocessing.StandardScaler):
@@ -39,6 +44,11 @@ class StandardScaler(preprocessing.StandardScaler):
         for data in which zero has a meaning.
     with_std
         Divide by the standard deviation. False keeps the unit of the data.
+    tolerance
+        Columns whose standard deviation is at most this fraction of their size (the root of the
+        mean of x²) count as constant: they are only centered, and ``scale_`` is 1. 0: only columns
+        of equal values. Choose 1e-12, for example, for columns of float64 that differ in their
+        last digits only.
 
     Attributes
     ----------
@@ -92,6 +102,25 @@ class StandardScaler(preprocessing.StandardScaler):
 
     moments_: Moments
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **preprocessing.StandardScaler._parameter_constraints,
+        "tolerance": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        copy: bool = True,
+        with_mean: bool = True,
+        with_std: bool = True,
+        tolerance: float = 0.0,
+    ) -> None:
+        super().__init__(copy=copy, with_mean=with_mean, with_std=with_std)
+        self.tolerance = tolerance
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({"tolerance": 0.0, **state})  # pickles from before it existed
+
     @FittedAttribute
     def mean_(self) -> Any:
         """The mean of each column; None when neither mean nor std is used."""
@@ -105,10 +134,34 @@ class StandardScaler(preprocessing.StandardScaler):
     scale_ = FittedAttribute(fitted_attributes.scale)
     n_samples_seen_ = FittedAttribute(fitted_attributes.n_samples_seen)
 
+    @overload
     @classmethod
     def from_moments(
-        cls, moments: Moments, *, copy: bool = True, with_mean: bool = True, with_std: bool = True
-    ) -> Self:
+        cls,
+        moments: Moments | Path,
+        *,
+        copy: bool = True,
+        with_mean: bool = True,
+        with_std: bool = True,
+        tolerance: float = 0.0,
+        frozen: Literal[False] = False,
+    ) -> Self: ...
+    @overload
+    @classmethod
+    def from_moments(
+        cls,
+        moments: Moments | Path,
+        *,
+        copy: bool = True,
+        with_mean: bool = True,
+        with_std: bool = True,
+        tolerance: float = 0.0,
+        frozen: Literal[True],
+    ) -> FrozenEstimator: ...
+    @classmethod
+    def from_moments(
+        cls, moments: Moments | Path, *, frozen: bool = False, **parameters: Any
+    ) -> Any:
         """Create a fitted scaler from existing moments.
 
         They can come from `evenly.fit`, which reads files and streams that a scaler cannot,
@@ -117,15 +170,21 @@ class StandardScaler(preprocessing.StandardScaler):
         Parameters
         ----------
         moments
-            Moments of at least one column. Column names, if any, become
-            ``feature_names_in_``.
-        copy, with_mean, with_std
+            Moments of at least one column, or the path of a statistics file. Column names, if
+            any, become ``feature_names_in_``.
+        copy, with_mean, with_std, tolerance
             As in the constructor.
+        frozen
+            Return the scaler in scikit-learn's ``FrozenEstimator``, whose `fit` does nothing.
+            Choose it for pipelines and searches, which otherwise fit the scaler again on their own
+            rows.
 
         Raises
         ------
         DataError
             If the moments have no columns.
+        UnsupportedTypeError
+            If they are the moments of groups.
 
         Examples
         --------
@@ -134,14 +193,22 @@ class StandardScaler(preprocessing.StandardScaler):
         >>> StandardScaler.from_moments(moments).transform([[4.0]])
         array([[2.]])
         """
+        if isinstance(moments, str | os.PathLike):
+            moments = load(moments)
+        if not isinstance(moments, Moments):
+            raise UnsupportedTypeError(
+                "A scaler is made from Moments, or from the path of their statistics file. "
+                f"Received: {type(moments).__name__}. Pass grouped.total(), or one group: "
+                "grouped[key]."
+            )
         if not moments.num_features:
             raise DataError(
                 "A scaler needs moments of at least one column. Received: moments without columns. "
                 "Fit some data first."
             )
-        scaler = cls(copy=copy, with_mean=with_mean, with_std=with_std)
+        scaler = cls(**parameters)
         scaler._set_moments(moments.copy())
-        return scaler
+        return FrozenEstimator(scaler) if frozen else scaler
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: N803
         """Compute the statistics of ``X``, discarding those of earlier fits.
@@ -225,7 +292,11 @@ class StandardScaler(preprocessing.StandardScaler):
             x, with_mean=self.with_mean, verb="uncenter" if inverse else "center"
         )
         scaling = scaling_of(
-            self.moments_, with_mean=self.with_mean, with_std=self.with_std, inverse=inverse
+            self.moments_,
+            with_mean=self.with_mean,
+            with_std=self.with_std,
+            tolerance=self.tolerance,
+            inverse=inverse,
         )
         in_place = not (self.copy if copy is None else copy)
         return apply_scaling(x, scaling, in_place=in_place)

@@ -12,13 +12,17 @@ from evenly.sources.arrays import is_native
 from evenly.transform import Scaling, transform
 
 
-def scaling_of(moments: Moments, *, with_mean: bool, with_std: bool, inverse: bool) -> Scaling:
+def scaling_of(
+    moments: Moments, *, with_mean: bool, with_std: bool, tolerance: float, inverse: bool
+) -> Scaling:
     """Return the offset and the factor of each column.
 
     A constant column is divided by 1, as in scikit-learn, and a column without a value
     becomes NaN. (Where `Scaling.power` is not 0, the unit of a column is a power of two.)
     """
-    base = moments._scaling(inverse=inverse, constant="zero", correction=0, too_few="constant")
+    base = moments._scaling(
+        inverse=inverse, constant="zero", correction=0, tolerance=tolerance, too_few="constant"
+    )
     power = base.power
     unit = np.ones(len(base)) if power is None else np.exp2(power if inverse else -power)
     use_std = (base.factor != 0) & with_std

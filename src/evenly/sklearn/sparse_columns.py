@@ -5,56 +5,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly import _core
 from evenly.block import dtype_name
 from evenly.columns import ColumnNames
 from evenly.moments import Moments
+from evenly.moments.sparse import Weights, sparse_state
 from evenly.sklearn.finite import infinity_error
+from evenly.sources.sparse import canonical
 from evenly.sources.weights import check_weights
 from evenly.transform import Scaling
 
-Weights = npt.NDArray[np.float64] | None
-
 
 def moments_of(x: Any, weights: Weights, names: ColumnNames) -> Moments:
-    """Return the exact moments of the columns of a CSR or CSC matrix, including zeros.
-
-    A stored NaN is missing. Duplicate entries are added first, since their sum is the value
-    of the matrix at that position.
-    """
+    """Return the exact moments of the columns of a CSR or CSC matrix, including zeros."""
     if weights is not None:
         check_weights(weights, 0, "sample_weight")
-    columns = _canonical(x)
-    state = _core.State(x.shape[1])
-    starts = columns.indptr.astype(np.int64)
-    stored_weights = None if weights is None else weights[columns.indices]
-    infinity = state.update_slices(columns.data, starts, stored_weights)
+    state, infinity = sparse_state(canonical(x), weights)
     if infinity is not None:
-        index, column = infinity
-        raise infinity_error(int(columns.indices[index]), column, names)
-    state.fill_with_zeros(_count_rows(x.shape[0], weights))
+        raise infinity_error(*infinity, names)
     dtypes = (dtype_name(x.dtype),) * x.shape[1]
     return Moments(state, names, dtypes, rows=x.shape[0])
-
-
-def _canonical(x: Any) -> Any:
-    """Return a matrix as CSC without duplicate entries; do not copy it needlessly."""
-    columns = x.tocsc()
-    if columns.has_canonical_format:
-        return columns
-    columns = columns.copy() if columns is x else columns
-    columns.sum_duplicates()
-    return columns
-
-
-def _count_rows(num_rows: int, weights: Weights) -> _core.State:
-    """Return the state of a column without missing rows."""
-    state = _core.State(1)
-    if weights is None:
-        state.set_column(0, (num_rows, 0), (0, 0), (0, 0), (0, 0), 0.0, 0.0)
-    else:
-        state.update(np.zeros((num_rows, 1), np.uint8), -1, weights)
-    return state
 
 
 def scale(x: Any, scaling: Scaling, *, in_place: bool) -> Any:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from evenly.block import Block, Column
-from evenly.errors import DataError, UnsupportedTypeError
+from evenly.errors import UnsupportedTypeError
 from evenly.sources.arrow_input import checked
+from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.group_keys import factorize_named
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
@@ -80,33 +81,6 @@ class ArraySource(SequentialSource):
             )
             yield block
             row += block.rows
-
-
-def resolve_feature_axis(shape: tuple[int, ...], feature_axis: int, label: str) -> tuple[int, int]:
-    """Return the nonnegative axis of the features, and the number of features.
-
-    Raises
-    ------
-    DataError
-        If the array does not have that axis, or has no axes at all.
-    """
-    if not shape:
-        raise DataError(
-            "An array must have rows. Received: a single number. "
-            "Pass batches with at least one row."
-        )
-    if len(shape) == 1 and feature_axis in (-1, 1):
-        return 1, 1
-    if len(shape) == 1 or not -len(shape) <= feature_axis < len(shape):
-        raise DataError(
-            "feature_axis must be an axis of the array. "
-            f"Received: {feature_axis}, and {label} of shape {shape}."
-        )
-    if shape[feature_axis] == 0:
-        raise DataError(
-            f"An array must have at least one column. Received: {label} of shape {shape}."
-        )
-    return feature_axis % len(shape), shape[feature_axis]
 
 
 def take_columns(array: Any, axis: int, positions: list[int] | None) -> Any:

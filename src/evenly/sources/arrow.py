@@ -4,6 +4,7 @@ Frames of all libraries are read here, through the PyCapsule protocol. Format st
 the Arrow C data interface (https://arrow.apache.org/docs/format/CDataInterface.html).
 """
 
+import ctypes
 import json
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +34,7 @@ _NUMBERS = {
 }
 _TIMES = {"tdD": "i4", "tdm": "i8", "tts": "i4", "ttm": "i4", "ttu": "i8", "ttn": "i8"}
 _UNITS = {"s": "s", "m": "ms", "u": "us", "n": "ns"}
-_MAX_DIGITS = {128: 38, 256: 76}
+_MAX_DIGITS = {32: 9, 64: 18, 128: 38, 256: 76}
 """Maximum digits of a decimal by its bits, which also limit its scale."""
 _TEXT = {"u", "U", "vu"}
 _BINARY = {"z", "Z", "vz"}
@@ -42,8 +43,10 @@ _BINARY = {"z", "Z", "vz"}
 def column_kind(schema: Any) -> str:
     """Return the kind of a column, as `Field` has it, from its Arrow schema."""
     if schema.dictionary is not None:
-        return NUMBER if column_kind(schema.dictionary) == NUMBER else "category"
+        return kind_of_category(column_kind(schema.dictionary))
     arrow_format = schema.format
+    if arrow_format == "+r":  # run ends and values
+        return column_kind(schema.child(1))
     if arrow_format in _NUMBERS or arrow_format == "b":
         return NUMBER
     if arrow_format == "n":
@@ -53,8 +56,17 @@ def column_kind(schema: Any) -> str:
     if arrow_format in _BINARY or arrow_format.startswith("w:"):
         return "binary"
     if arrow_format.startswith("d:"):
-        return NUMBER if _decimal_bits(arrow_format) in (128, 256) else "small decimal"
-    return _time_kind(arrow_format) or ("run-end encoded" if arrow_format == "+r" else "nested")
+        return NUMBER
+    return _time_kind(arrow_format) or "nested"
+
+
+def kind_of_category(kind: str) -> str:
+    """Return the kind of a column of categories from the kind of its categories.
+
+    >>> kind_of_category("number"), kind_of_category("date[day]"), kind_of_category("text")
+    ('number', 'date[day]', 'category')
+    """
+    return kind if kind != NULL and Field("", kind).is_selectable else "category"
 
 
 def _time_kind(arrow_format: str) -> str | None:
@@ -117,13 +129,15 @@ def reader_of(schema: Any, *, codes: bool = False) -> Reader:
     arrow_format = schema.format
     if schema.dictionary is not None and not codes:
         return _dictionary_reader(arrow_format, reader_of(schema.dictionary))
+    if arrow_format == "+r":
+        return _run_end_reader(schema.child(0).format, reader_of(schema.child(1)))
     if arrow_format == "n":
         return lambda array: missing_column(len(array))
     if arrow_format == "b":
         return _read_bits
     if arrow_format.startswith("d:"):
-        scale = _decimal_scale(arrow_format)
-        return lambda array: _read_decimals(array, scale)
+        scale, bits = _decimal_scale(arrow_format), _decimal_bits(arrow_format)
+        return lambda array: _read_decimals(array, scale, bits)
     dtype = np.dtype(_NUMBERS.get(arrow_format) or _TIMES.get(arrow_format) or "i8")
     time = _time_kind(arrow_format) or ""
     return lambda array: _read_numbers(array, dtype, time)
@@ -146,15 +160,28 @@ def _read_bits(array: Any) -> Column:
     return Column(bits.view(np.bool_), validity_of(array, view), start)
 
 
-def _read_decimals(array: Any, scale: int) -> Column:
+def _read_decimals(array: Any, scale: int, bits: int) -> Column:
     view = array.view()
     start, rows = array.offset, len(array)
-    words = buffer_array(view, 1, np.dtype("<u8"))
-    width = view.buffer(1).element_size_bits // 64
     validity = validity_of(array, view)
+    if bits < 128:
+        integers = _small_integers(array, np.dtype(f"<i{bits // 8}"))
+        return decimal_column(integers.view("<u8")[:, np.newaxis], scale, validity, start)
+    words = buffer_array(view, 1, np.dtype("<u8"))
+    width = bits // 64
     return decimal_column(
         words[start * width : (start + rows) * width].reshape(rows, width), scale, validity, start
     )
+
+
+def _small_integers(array: Any, dtype: np.dtype[Any]) -> npt.NDArray[np.int64]:
+    """Return a copy of the integers of decimals of 32 or 64 bits.
+
+    nanoarrow 0.9.0 has no views of their buffers: "Unsupported Arrow type_id".
+    """
+    start, rows, address = array.offset, len(array), array.buffers[1]
+    content = ctypes.string_at(address, (start + rows) * dtype.itemsize) if rows else b""
+    return np.frombuffer(content, dtype)[start:].astype(np.int64)
 
 
 def _dictionary_reader(arrow_format: str, read_values: Reader) -> Reader:
@@ -166,10 +193,31 @@ def _dictionary_reader(arrow_format: str, read_values: Reader) -> Reader:
         index = checked_codes(codes, len(entries))
         if not len(entries):
             return missing_column(len(codes))
-        present = validity_to_mask(codes) & validity_to_mask(entries)[index]
-        return Column(entries.values[index], mask_to_validity(present), 0)
+        return take(entries, index, validity_to_mask(codes))
 
     return read
+
+
+def _run_end_reader(arrow_format: str, read_values: Reader) -> Reader:
+    """Return the function that reads runs of equal values, each with the row where it ends."""
+    dtype = np.dtype(_NUMBERS[arrow_format])
+
+    def read(array: Any) -> Column:
+        ends = _read_numbers(array.child(0), dtype).values
+        runs = read_values(array.child(1))
+        rows = np.arange(array.offset, array.offset + len(array))
+        index = np.searchsorted(ends, rows, side="right")
+        if len(index) and index[-1] >= min(len(ends), len(runs)):
+            raise ValueError(f"{len(runs)} runs that end at row {ends[-1] if len(ends) else 0}")
+        return take(runs, index, np.ones(len(index), np.bool_))
+
+    return read
+
+
+def take(entries: Column, index: npt.NDArray[np.intp], present: npt.NDArray[np.bool_]) -> Column:
+    """Return the entries of a column at some positions, except where ``present`` is False."""
+    known = present & validity_to_mask(entries)[index]
+    return Column(entries.values[index], mask_to_validity(known), 0, entries.dtype)
 
 
 def checked_codes(codes: Column, entries: int) -> npt.NDArray[np.intp]:

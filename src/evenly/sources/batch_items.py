@@ -6,15 +6,18 @@ from typing import Any
 from evenly.dispatch import (
     is_hugging_face_dataset,
     is_iterable_dataset,
+    is_mapping_of_columns,
     is_pillow_image,
     with_article,
 )
 from evenly.errors import DataError
 from evenly.sources.arrays import as_array
-from evenly.sources.batch_parts import descend_mappings, select_part
+from evenly.sources.batch_parts import descend_mappings, mapping_error, select_part
 from evenly.sources.batches import BatchSource, Samples
+from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.group_by import batch_has_keys, keys_from_batch, parse_by
 from evenly.sources.group_keys import KeyedSource
+from evenly.sources.mappings import MappingTable
 from evenly.sources.opener import SourceOpener
 from evenly.sources.source import Source
 
@@ -22,6 +25,8 @@ from evenly.sources.source import Source
 def open_mapping(x: Mapping[Any, Any], label: str, opener: SourceOpener) -> Source:
     """Open the selected part; for a dataset in it, the rest of the path selects a column."""
     select = opener.options.select
+    if select is None and is_mapping_of_columns(x):
+        return opener.open_tables([MappingTable(x, label)], label)
     part, rest = (x, ()) if select is None else descend_mappings(x, select)
     if rest and is_hugging_face_dataset(part):
         return opener.with_options(select=rest).open(part, label)
@@ -73,14 +78,21 @@ def _open_sample(sample: Any, label: str, opener: SourceOpener) -> Source:
     """Open a sample as a batch of one row; ``feature_axis`` includes the axis of the batch."""
     label = label.replace("batch", "sample")
     part = _part(sample, label, opener)
-    row = part if is_pillow_image(part) else as_array(part, label)[None]
+    if is_pillow_image(part):
+        return _open_keyed(sample, part, label, opener)
+    if isinstance(part, Mapping):
+        raise mapping_error(part, label)
+    row = as_array(part, label)[None]
+    name = f"{label}, with the axis of the batch first,"
+    # its error counts that axis
+    resolve_feature_axis(tuple(row.shape), opener.options.feature_axis, name)
     return _open_keyed(sample, row, label, opener)
 
 
 def _open_keyed(batch: Any, part: Any, label: str, opener: SourceOpener) -> Source:
     """Open a part of a batch; another part may be the group keys."""
     names = parse_by(opener.options.by)
-    if not batch_has_keys(batch, names):
+    if not batch_has_keys(batch, names) or is_mapping_of_columns(part):
         return opener.with_options(select=None).open(part, label)
     keys = keys_from_batch(batch, names)
     return KeyedSource(opener.with_options(select=None, by=keys).open(part, label), keys)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from evenly.dispatch import is_pillow_image
+from evenly.dispatch import is_mapping_of_columns, is_pillow_image
 from evenly.errors import ColumnError, DataError, format_names, suggest
 from evenly.printable import printable
 
@@ -91,14 +91,12 @@ class DefaultPart:
         Raises
         ------
         DataError
-            If the batch is a mapping.
+            If the batch is a mapping, and not a dict of columns.
         """
+        if is_mapping_of_columns(batch):
+            return batch
         if isinstance(batch, Mapping):
-            raise DataError(
-                "A dict needs select= to choose one of its values. "
-                f"Received: {label} with keys {format_names(batch)}. "
-                f"Pass select={next(iter(batch), 'key')!r}, for example."
-            )
+            raise mapping_error(batch, label)
         if not is_tuple_of_parts(batch):
             return batch
         if len(batch) > 1 and not self._warned:
@@ -110,6 +108,15 @@ class DefaultPart:
                 len(batch),
             )
         return self(batch[0], label)
+
+
+def mapping_error(batch: Mapping[Any, Any], label: str) -> DataError:
+    """Return the error for a dict that is not a table."""
+    return DataError(
+        "A dict needs select= to choose one of its values, unless they are columns: "
+        f"one-dimensional and of the same length. Received: {label} with keys "
+        f"{format_names(batch)}. Pass select={next(iter(batch), 'key')!r}, for example."
+    )
 
 
 def is_tuple_of_parts(batch: Any) -> bool:

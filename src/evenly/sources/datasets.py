@@ -192,7 +192,7 @@ def _open_column(x: Any, name: str, options: ReadOptions, label: str) -> BatchSo
         raise UnsupportedTypeError(
             "Images in a dataset must be decoded first. "
             f"Received: column {name!r} of {label}. Pass the pixels of one image at a time: "
-            f"evenly.fit(numpy.asarray(row[{name!r}]) for row in x)."
+            f"evenly.fit((numpy.asarray(row[{name!r}]) for row in x), feature_axis=-1)."
         )
 
     def open_rows(column: Any, item_label: str) -> ArraySource:

@@ -15,6 +15,7 @@ from evenly.sources.arrow_input import Error, open_stream, schema_of
 from evenly.sources.arrow_reader import ColumnReader, series_reader
 from evenly.sources.opener import SourceOpener
 from evenly.sources.pandas_frames import PandasTable
+from evenly.sources.polars_frames import exportable
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import MakeError, object_errors
 from evenly.sources.selection import Field
@@ -127,7 +128,7 @@ def _open_table(x: Any, label: str) -> Table:
     if is_instance(x, "pandas", "DataFrame", "Series"):
         return PandasTable(x, label)
     if is_instance(x, "polars", "LazyFrame"):
-        empty = sys.modules["polars"].DataFrame(schema=x.collect_schema())
+        empty = exportable(sys.modules["polars"].DataFrame(schema=x.collect_schema()))
         schema = open_stream(empty, label).get_schema()
         return CapsuleTable(schema, lambda names: _lazy_batches(x, names), rows=None, label=label)
     if is_instance(x, "pyarrow.dataset", "Dataset"):
@@ -151,13 +152,18 @@ def relation_table(relation: Any, label: str, make_error: MakeError | None = Non
 
 def _capsule_table(x: Any, label: str) -> Table:
     """Return a table of an object with a capsule, without special handling of its library."""
+    if is_instance(x, "polars", "DataFrame"):
+        schema = open_stream(exportable(x.clear()), label).get_schema()
+        return CapsuleTable(
+            schema, lambda names: [exportable(x.select(names))], rows=len(x), label=label
+        )
+    if is_instance(x, "polars", "Series"):
+        x = exportable(x.to_frame())[x.name]
     stream = open_stream(x, label)
     schema = stream.get_schema()
     if schema.format != "+s":
         name = schema.name or getattr(x, "name", None) or ""
         return SeriesTable(stream, name=name, rows=_length(x), label=label)
-    if hasattr(x, "select") and is_instance(x, "polars", "DataFrame"):
-        return CapsuleTable(schema, lambda names: [x.select(names)], rows=len(x), label=label)
     # A reader can be exported only once: keep the stream that provided the schema.
     return CapsuleTable(schema, lambda names: [stream], rows=_length(x), label=label)
 
@@ -165,8 +171,8 @@ def _capsule_table(x: Any, label: str) -> Table:
 def _lazy_batches(frame: Any, names: list[str]) -> Iterable[Any]:
     selected = frame.select(names)
     if hasattr(selected, "collect_batches"):
-        return selected.collect_batches()  # type: ignore[no-any-return]
-    return [selected.collect(engine="streaming")]
+        return map(exportable, selected.collect_batches())
+    return [exportable(selected.collect(engine="streaming"))]
 
 
 def relation_reader(relation: Any, names: Sequence[str]) -> Any:

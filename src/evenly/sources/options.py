@@ -9,9 +9,9 @@ from evenly.sources.group_by import parse_by
 from evenly.sources.selection import ColumnSelection
 from evenly.typing import (
     Broken,
-    ColumnName,
     Columns,
     CsvOptions,
+    FeatureAxis,
     ImageMode,
     Infinite,
     StorageOptions,
@@ -36,7 +36,7 @@ class ReadOptions:
     select
         The part of batches, or the path of an array inside a file.
     feature_axis
-        The axis of an array that holds the columns.
+        The axis of an array that holds the columns; see `evenly.fit`.
     mode, broken
         How to read images.
     by
@@ -56,7 +56,7 @@ class ReadOptions:
     exclude: Columns = ()
     weights: Any = None  # any array-like object
     select: Any = None  # any key of a mapping
-    feature_axis: int = -1
+    feature_axis: FeatureAxis = None
     mode: ImageMode = "RGB"
     broken: Broken = "skip"
     by: Any = None  # any array-like object
@@ -130,9 +130,19 @@ class FitOptions(ReadOptions):
     threads: int | None = None
 
 
-def _as_tuple(names: Columns) -> tuple[ColumnName, ...]:
-    """Return names and positions as a tuple; a single one is treated as a list of one."""
-    result = (names,) if isinstance(names, str | int) else tuple(names)
+def _as_tuple(names: Columns) -> tuple[str | int, ...]:
+    """Return names and positions as a tuple; a single one is treated as a list of one.
+
+    Integers are labels of pandas, or positions in arrays; tuples are labels of several levels.
+
+    >>> _as_tuple("height"), _as_tuple([2]), _as_tuple([("close", "AAA")])
+    (('height',), (2,), ("('close', 'AAA')",))
+    """
+    several = (names,) if isinstance(names, str | int) else tuple(names)
+    result: tuple[str | int, ...] = tuple(
+        str(name) if isinstance(name, tuple) else name  # type: ignore[misc]  # checked below
+        for name in several
+    )
     for name in result:
         if not (isinstance(name, str) or hasattr(name, "__index__")):
             raise ColumnError(

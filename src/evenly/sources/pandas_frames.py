@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from evenly import extras
-from evenly.block import Column, GroupKeys, mask_to_validity
-from evenly.sources.arrow import column_kind
+from evenly.block import Column, GroupKeys, mask_to_validity, missing_column
+from evenly.sources.arrow import column_kind, kind_of_category, take
 from evenly.sources.arrow_group_keys import factorize_series
 from evenly.sources.arrow_input import checked, open_array, schema_of
 from evenly.sources.arrow_reader import series_reader
 from evenly.sources.group_keys import factorize_column, from_codes
-from evenly.sources.selection import NULL, NUMBER, Field
+from evenly.sources.object_columns import kind_of_objects, object_column
+from evenly.sources.selection import NUMBER, Field
 from evenly.sources.tables import ColumnBatch
 
 
@@ -31,7 +32,7 @@ class PandasTable:
         self.rows: int | None = len(frame)
         self.nbytes: int | None = None
         self.fields = tuple(
-            Field(str(name), _kind_of_dtype(frame.iloc[:, index].dtype, frame, index))
+            Field(str(name), kind_of_series(frame.iloc[:, index]))
             for index, name in enumerate(frame.columns)
         )
 
@@ -42,7 +43,7 @@ class PandasTable:
         indices = {field.name: index for index, field in enumerate(self.fields)}
         series = {name: self._frame.iloc[:, indices[name]] for name in (*names, *keys)}
         columns: tuple[Column | GroupKeys, ...] = (
-            *(_read_column(series[name]) for name in names),
+            *(read_series(series[name]) for name in names),
             *(pandas_keys(series[name]) for name in keys),
         )
         yield ColumnBatch(columns, sum(column.nbytes for column in columns))
@@ -63,25 +64,20 @@ def pandas_keys(series: Any) -> GroupKeys:
     return from_codes(known.astype(np.int64), values.tolist(), present)
 
 
-def _kind_of_dtype(dtype: Any, frame: Any, index: int) -> str:
+def kind_of_series(series: Any) -> str:
+    """Return the kind of a column of pandas, as `Field` has it."""
+    dtype = series.dtype
     if isinstance(dtype, np.dtype):
-        if dtype.kind in "fiub":
-            return NUMBER if dtype.itemsize <= 8 else str(dtype)
-        if dtype.kind in "mM":
-            name = "timestamp" if dtype.kind == "M" else "duration"
-            return f"{name}[{np.datetime_data(dtype)[0]}]"
-        return _kind_of_objects(frame.iloc[:, index]) if dtype.kind == "O" else str(dtype)
+        return _kind_of_numpy(series)
     name = str(dtype)
     if name.startswith("datetime64["):  # with a time zone
         return f"timestamp[{dtype.unit}]"
     if name in ("str", "string") or name.startswith("string["):
         return "text"
     if name == "category":
-        return (
-            NUMBER
-            if _kind_of_dtype(dtype.categories.dtype, dtype.categories.to_frame(), 0) == NUMBER
-            else "category"
-        )
+        return kind_of_category(kind_of_series(dtype.categories.to_series()))
+    if _is_sparse(dtype):
+        return kind_of_series(series.head(0).sparse.to_dense())
     if _is_masked(dtype):
         return NUMBER
     if hasattr(dtype, "pyarrow_dtype"):
@@ -89,12 +85,18 @@ def _kind_of_dtype(dtype: Any, frame: Any, index: int) -> str:
     return name
 
 
-def _kind_of_objects(series: Any) -> str:
-    """Return the kind of a column of objects, by its first values that are not missing."""
-    first = series.dropna().head(100)
-    if not len(first):
-        return NULL
-    return "text" if all(isinstance(value, str) for value in first) else "object"
+def _kind_of_numpy(series: Any) -> str:
+    dtype = series.dtype
+    if dtype.kind in "fiub":
+        return NUMBER if dtype.itemsize <= 8 else str(dtype)
+    if dtype.kind in "mM":
+        name = "timestamp" if dtype.kind == "M" else "duration"
+        return f"{name}[{np.datetime_data(dtype)[0]}]"
+    return kind_of_objects(series.to_numpy()) if dtype.kind == "O" else str(dtype)
+
+
+def _is_sparse(dtype: Any) -> bool:
+    return str(dtype).startswith("Sparse[")
 
 
 def _is_masked(dtype: Any) -> bool:
@@ -106,12 +108,13 @@ def _is_masked(dtype: Any) -> bool:
     )
 
 
-def _read_column(series: Any) -> Column:
+def read_series(series: Any) -> Column:
+    """Return a column of pandas whose kind is that of numbers or times."""
     dtype = series.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
         return Column(series.to_numpy())
     if isinstance(dtype, np.dtype) and dtype.kind == "O":
-        return Column(np.full(len(series), np.nan))  # its kind is NULL
+        return object_column(series.to_numpy(), f"column {str(series.name)!r}")
     if isinstance(dtype, np.dtype) or str(dtype).startswith("datetime64["):
         return _time_column(series)
     if _is_masked(dtype):
@@ -121,6 +124,8 @@ def _read_column(series: Any) -> Column:
         )
     if str(dtype) == "category":
         return _category_column(series)
+    if _is_sparse(dtype):
+        return read_series(series.sparse.to_dense())
     return _read_arrow(series)
 
 
@@ -135,10 +140,10 @@ def _time_column(series: Any) -> Column:
 
 def _category_column(series: Any) -> Column:
     codes = series.cat.codes.to_numpy()
-    entries = series.cat.categories.to_numpy()
+    entries = read_series(series.cat.categories.to_series())
     if not len(entries):
-        return Column(np.full(len(series), np.nan))
-    return Column(entries[np.maximum(codes, 0)], mask_to_validity(codes >= 0))
+        return missing_column(len(series))
+    return take(entries, np.maximum(codes, 0), codes >= 0)
 
 
 def _is_arrow(dtype: Any) -> bool:

@@ -34,3 +34,24 @@ def refuse_cursor(x: Any, _: str, __: SourceOpener) -> NoReturn:
         "Pass a URL such as sqlite:///x.db?table=t, a cursor of an ADBC driver, DuckDB's "
         "connection.sql(query), or frames: pandas.read_sql(..., chunksize=100_000)."
     )
+
+
+def refuse_bytes(x: Any, _: str, __: SourceOpener) -> NoReturn:
+    """Refuse an open file, or bytes, whose format is not known.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        Always.
+    """
+    name = getattr(x, "name", None)
+    advice = (
+        f"Pass its path: evenly.fit({name!r})."
+        if isinstance(name, str)
+        else "Write the bytes to a file, and pass its path; or pass what another library reads "
+        "from them: evenly.fit(pyarrow.parquet.read_table(file)), np.frombuffer(data, dtype)."
+    )
+    raise UnsupportedTypeError(
+        "A source must not be an open file or bytes, whose format is not known. "
+        f"Received: {type(x).__module__}.{type(x).__qualname__}. {advice}"
+    )

@@ -18,6 +18,7 @@ from evenly.dispatch import (
     is_hugging_face_dataset,
     is_list_of,
     is_list_of_numbers,
+    is_open_file,
     is_path,
     is_pillow_image,
     is_stored,
@@ -27,6 +28,7 @@ from evenly.sources.files.file_ref import FileRef
 from evenly.sources.opener import SourceOpener
 from evenly.sources.scan import FileScan
 from evenly.sources.source import Source
+from evenly.sources.sparse import is_sparse
 
 Open: TypeAlias = Callable[[Any, str, SourceOpener], Source]
 """Open an object, given its label for messages and an opener of its parts."""
@@ -61,7 +63,10 @@ READERS = (
     Reader(is_stored, "stores.open_stored"),  # an xarray Dataset is a mapping
     Reader(is_frame, "frames.open_frame"),  # may be iterable, and have __array__
     Reader(is_hugging_face_dataset, "datasets.open_dataset"),  # may be iterable
+    Reader(is_sparse, "sparse.open_sparse"),  # may be a mapping
     Reader(lambda x: isinstance(x, Mapping), "batch_items.open_mapping"),
+    Reader(is_open_file, "refusals.refuse_bytes"),  # is iterable
+    Reader(lambda x: isinstance(x, bytes | bytearray | memoryview), "refusals.refuse_bytes"),
     Reader(is_dbapi_cursor, "refusals.refuse_cursor"),  # is iterable
     Reader(is_dataset, "batch_items.open_samples"),  # may be iterable
     Reader(is_array, "arrays.open_array"),

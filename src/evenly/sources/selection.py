@@ -65,9 +65,9 @@ class ColumnSelection:
     Attributes
     ----------
     columns
-        Names or positions; None selects every numeric column.
+        Names, or positions in an array without names; None selects every numeric column.
     exclude
-        Names or positions.
+        Names, or positions in an array without names.
     weights
         The name of the column of weights, if any.
     by
@@ -126,7 +126,7 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
 
 
 def _by_key_name(name: str | int, names: list[str], label: str) -> str:
-    if not isinstance(name, str):
+    if not isinstance(name, str) and str(name) not in names:
         raise ColumnError(
             "by= takes the names of a table's columns; a number is for parts of batches (x, y). "
             f"Received: by={name!r}, for {label}, which has {format_names(names)}."
@@ -172,10 +172,38 @@ def resolve_positions(asked: ColumnSelection, number: int, label: str) -> list[i
     return chosen
 
 
+def resolve_labels(
+    asked: ColumnSelection, labels: tuple[str, ...] | None, number: int, label: str
+) -> tuple[list[int] | None, tuple[str, ...] | None]:
+    """Return the positions of the columns of an array to read, None for all; and their names.
+
+    Parameters
+    ----------
+    labels
+        The names of the columns; None for columns without names.
+    number
+        The number of columns.
+    """
+    if labels is None or asked.everything or asked.weights or asked.by:
+        return resolve_positions(asked, number, label), labels
+    fields = [Field(name, NUMBER) for name in labels]
+    names = resolve_columns(asked, fields, label).names
+    return [labels.index(name) for name in names], names
+
+
 def _by_name(name: str | int, names: list[str], label: str) -> str:
-    """Return the name of a column by its name or position."""
-    if not isinstance(name, str):
+    """Return the name of a column; an integer is a label, such as those of pandas.
+
+    The column of a series without a name is also at position 0.
+    """
+    if not isinstance(name, str) and names == [""]:
         return _by_position(name, names, label)
+    if not isinstance(name, str) and str(name) not in names:
+        raise ColumnError(
+            "Columns with names are chosen by name, and only those of arrays by position. "
+            f"Received: {name}; {label} has {format_names(names)}. Pass names."
+        )
+    name = str(name)
     if name in names:
         return name
     raise ColumnError(

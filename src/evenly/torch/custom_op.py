@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from evenly.errors import DataError
+from evenly.torch.buffers import StateTensors
 
 _layers: "weakref.WeakValueDictionary[int, Any]" = weakref.WeakValueDictionary()
 _ids = itertools.count()
@@ -20,8 +21,10 @@ def register_layer(layer: Any) -> int:
     return layer_id
 
 
-@torch.library.custom_op("evenly::learn", mutates_args=("hi", "lo", "scale"))
-def update_statistics(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, layer: int) -> None:
+@torch.library.custom_op("evenly::learn", mutates_args=("hi", "lo", "scale", "exact"))
+def update_statistics(
+    x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, exact: Tensor, layer: int
+) -> None:
     """Add a batch to the statistics of the layer with this id, and write its buffers.
 
     Arguments of an operation are numbers and tensors, and the compiler must know which
@@ -33,11 +36,11 @@ def update_statistics(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, layer: i
             "A compiled graph can only update a layer that still exists. Received: a graph whose "
             "Normalize was deleted. Keep the model while its compiled graph is in use."
         )
-    registered.learn(x, (hi, lo, scale))
+    registered.learn(x, StateTensors(hi, lo, scale, exact))
 
 
 @update_statistics.register_fake
-def _(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, layer: int) -> None:
+def _(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, exact: Tensor, layer: int) -> None:
     return None
 
 
@@ -47,6 +50,20 @@ def _(info: Any, in_dims: Any, *args: Any) -> None:
         "A Normalize layer cannot learn under vmap. Received: a layer in training mode. Call "
         ".eval() or .freeze() first."
     )
+
+
+@torch.compiler.assume_constant_result
+def check_ready(layer: int) -> None:
+    """Call ``check_ready`` of a layer outside of the graph that is being traced.
+
+    The graph has the buffers as inputs, so it stays right when they are changed.
+    """
+    registered = _layers[layer]
+    before = registered._is_ready
+    try:
+        registered.check_ready()
+    finally:
+        registered._is_ready = before  # the tracer has already read it
 
 
 def check_not_exporting() -> None:

@@ -1,37 +1,40 @@
-"""Base class of `Normalize` and `Denormalize`: moments, buffers and serialization."""
+"""Base class of `Normalize` and `Denormalize`: options, and access to the statistics."""
 
+import operator
+import os
 import warnings
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Sized
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from evenly.errors import DataError, EvenlyError, StatisticsFileError, check_choice
-from evenly.exact_stats import as_correction
-from evenly.moments import Moments
+from evenly.errors import DataError, check_choice
+from evenly.exact_stats import as_correction, as_tolerance
+from evenly.moments import Moments, load
 from evenly.moments.statistics import Correction
-from evenly.torch import custom_op, extra_state
-from evenly.torch.buffers import ScalingTensors, apply_move, dtype_on, scaling_tensors
+from evenly.torch import custom_op, ranks, units
 from evenly.torch.fx_tracing import is_proxy, record_call
-from evenly.torch.scaling import as_numpy
+from evenly.torch.scaling import as_numpy, is_plain
 from evenly.torch.scripting import ScriptableScaling
+from evenly.torch.state_layer import StateLayer
 from evenly.transform import CONSTANT_POLICIES, Scaling
 from evenly.transform.scaling import MISSING_POLICIES
-from evenly.typing import Constant, Missing
+from evenly.typing import Constant, InputScale, Missing, Unfitted
 
 
-class MomentsLayer(ScriptableScaling):
-    """Base class of layers whose scaling constants are computed from `Moments`.
-
-    The buffers ``hi``, ``lo`` and ``scale`` stay float64 under ``.half()`` and other casts of the
-    model, so the layer is precise for any input dtype; moves to other devices apply to them.
-    """
+class MomentsLayer(ScriptableScaling, StateLayer):
+    """Base class of layers whose scaling constants are computed from `Moments`."""
 
     _is_inverse = False
-    hi: Tensor
-    lo: Tensor
-    scale: Tensor
+    unfitted: Unfitted = "error"
+    _defaults: ClassVar[dict[str, Any]] = {
+        "feature_axis": 1,
+        "correction": 0,
+        "constant": "zero",
+        "missing": "keep",
+        "tolerance": 0.0,
+    }
 
     def __init__(
         self,
@@ -41,42 +44,56 @@ class MomentsLayer(ScriptableScaling):
         correction: Correction = 0,
         constant: Constant = "zero",
         missing: Missing = "keep",
+        tolerance: float = 0.0,
         device: Any = None,
     ) -> None:
         super().__init__()
         check_choice("missing", missing, MISSING_POLICIES)
         check_choice("constant", constant, CONSTANT_POLICIES)
-        if not isinstance(num_features, int) or num_features < 1:
-            raise DataError(
-                f"num_features must be an integer, 1 or more. Received: {num_features!r}."
-            )
         as_correction(correction)
+        as_tolerance(tolerance)
         is_native = isinstance(correction, int) and correction < 2**62 and constant != "center"
+        is_native = is_native and not tolerance
         self._native_correction: Any = correction if is_native else None
-        self.num_features = num_features
+        self.num_features = _as_num_features(num_features)
         self.feature_axis = feature_axis
         self.correction = correction
         self.constant = constant
         self.missing = missing
-        self.frozen = False
-        self._moments = Moments.empty(num_features)
-        for name in ("hi", "lo", "scale"):
-            zeros = torch.zeros(num_features, dtype=torch.float64, device=device)
-            self.register_buffer(name, zeros)
-        self._layer_id = custom_op.register_layer(self)
-        self._write_buffers()
+        self.tolerance = tolerance
+        self._create_state(self.num_features, device)
 
     @classmethod
-    def from_moments(cls, moments: Moments, **options: Any) -> Self:
-        """Create a frozen layer with these statistics; options as in the constructor.
+    def from_moments(
+        cls,
+        moments: Moments | str | os.PathLike[str],
+        *,
+        scale: InputScale = "data",
+        **options: Any,
+    ) -> Self:
+        """Create a frozen layer with these statistics; other options as in the constructor.
+
+        Parameters
+        ----------
+        moments
+            Moments, or the path of a statistics file.
+        scale
+            ``"data"``: the input has the unit of the data that was fitted. ``"0..1"``: the input
+            is on the scale of 0 to 1; statistics of 8-bit or 16-bit pixels (dtype uint8 or
+            uint16) are converted to it, and those of data in 0 to 1 are unchanged. Choose it
+            for images that torchvision's ``ToTensor`` or a similar transform has divided by 255.
 
         Raises
         ------
         DataError
             If a column has no value, or not more values than ``correction``, or if it is
-            constant and ``constant="error"``.
+            constant and ``constant="error"``; with ``scale="0..1"``, if the value of white is
+            unknown.
         """
+        check_choice("scale", scale, ("data", "0..1"))
+        moments = as_moments(moments)
         layer = cls(moments.num_features, **options)
+        layer._white = 1 if scale == "data" else units.white_of(moments)
         layer.moments = moments
         return layer.freeze()
 
@@ -84,70 +101,74 @@ class MomentsLayer(ScriptableScaling):
     def moments(self) -> Moments:
         """A copy of the exact statistics. Assign to it to replace them.
 
-        In distributed training every process learns from its own rows. To merge them::
+        In distributed training every process learns from its own rows, and has the statistics
+        of those: ``evenly.torch.gather(model)`` merges them.
 
-            parts = [None] * torch.distributed.get_world_size()
-            torch.distributed.all_gather_object(parts, layer.moments)
-            layer.moments = evenly.merge(parts)
+        Raises
+        ------
+        DataError
+            If ``hi``, ``lo`` and ``scale`` were averaged, edited or copied without the exact
+            statistics. Evaluation uses them as they are.
         """
-        return self._moments.copy()
+        if not self._synchronize():
+            raise DataError(
+                f"The exact statistics of {type(self).__name__} must be those of its buffers hi, "
+                "lo and scale. Received: buffers that were averaged, edited, or copied in part. "
+                "Evaluation uses them as they are. Read the moments of the original model, or "
+                "assign layer.moments = ...; before several ranks save a checkpoint, call "
+                "evenly.torch.gather(model)."
+            )
+        return self._statistics.total.copy()
 
     @moments.setter
     def moments(self, moments: Moments) -> None:
-        if moments.num_features != self.num_features:
-            raise DataError(
-                f"The moments must have {self.num_features} columns, the layer's num_features. "
-                f"Received: {moments.num_features}."
-            )
-        self._moments = moments.copy()
-        self._write_buffers()
+        moments = as_moments(moments)
+        if self._white != 1:
+            units.check_white(moments, self._white)
+        self._replace_statistics(moments)
 
     def freeze(self) -> Self:
         """Stop learning, even after ``model.train()``, and return the layer.
+
+        In distributed training, merge the statistics of all ranks before:
+        ``evenly.torch.gather(model)``.
 
         Raises
         ------
         DataError
             If the statistics are insufficient: see `from_moments`.
         """
-        self._scaling(too_few="error")
-        self.frozen = True
+        if self._synchronize():
+            self._scaling(too_few="error")
+        elif not self.refresh():
+            raise self._not_ready_error()
+        if ranks.are_several() and self._statistics.learned.rows:
+            warnings.warn(
+                f"{type(self).__name__} was frozen with the statistics of this rank's rows alone. "
+                "Call evenly.torch.gather(model) before, so that all ranks have the same.",
+                stacklevel=2,
+            )
+        self._set_frozen(True)
         return self
 
     def _scaling(self, too_few: str) -> Scaling:
-        return self._moments._scaling(
+        scaling = self._statistics.total._scaling(
             inverse=self._is_inverse,
             constant=self.constant,
             correction=self.correction,
+            tolerance=self.tolerance,
             too_few=too_few,
         )
+        return scaling if self._white == 1 else units.per_white(scaling, self._white)
 
-    @property
-    def _scaling_buffers(self) -> ScalingTensors:
-        # Read from the dict: nn.Module looks up buffers last, which takes 1 µs each.
-        buffers = self._buffers
-        return buffers["hi"], buffers["lo"], buffers["scale"]
-
-    def _write_buffers(self, buffers: ScalingTensors | None = None) -> None:
-        """Compute hi, lo and scale from the moments, and write them into the buffers."""
-        buffers = buffers or self._scaling_buffers
-        if not self._write_native(buffers):
-            values = scaling_tensors(self._scaling(too_few="constant"))
-            for buffer, value in zip(buffers, values, strict=True):
-                buffer.copy_(value)
-        self._is_ready = self._moments.rows > 0
-        if self.constant == "error" and self._is_ready:
-            self._is_ready = not bool((self._scaling(too_few="constant").factor == 0).any())
-
-    def _write_native(self, buffers: ScalingTensors) -> bool:
-        """Let the core write into the buffers' memory; return whether it succeeded."""
+    def _write_native(self, hi: Tensor, lo: Tensor, scale: Tensor) -> bool:
         correction = self._native_correction
-        is_supported = all(b.is_cpu and b.dtype is torch.float64 for b in buffers)
-        if correction is None or not is_supported:
+        is_supported = all(x.is_cpu and x.dtype is torch.float64 for x in (hi, lo, scale))
+        if correction is None or self._white != 1 or not is_supported:
             return False
-        arrays = map(as_numpy, buffers)
-        status = self._moments._state.read_scaling(correction, self._is_inverse, *arrays)
-        return bool(status != "unsure")
+        arrays = as_numpy(hi), as_numpy(lo), as_numpy(scale)
+        state = self._statistics.total._state
+        return bool(state.read_scaling(correction, self._is_inverse, *arrays) != "unsure")
 
     def forward(self, input: Tensor) -> Tensor:
         """Scale the input; see the class."""
@@ -169,21 +190,47 @@ class MomentsLayer(ScriptableScaling):
     def _scale(self, input: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def _check_ready(self) -> None:
+    def _check_ready(self, x: Tensor) -> None:
+        if is_plain(x):
+            self.check_ready()
+        else:
+            custom_op.check_ready(self._layer_id)
+
+    def check_ready(self) -> None:
         """Raise an error if the statistics are insufficient for evaluation."""
-        if self._is_ready:
-            return
-        if not self._moments.rows:
-            raise DataError(
-                f"{type(self).__name__} needs statistics before it is used in evaluation. "
-                "Received: no rows yet. Train it, create it with .fit(...) or .from_moments(...), "
-                "or load a state_dict."
+        if not self.refresh() and (self.unfitted == "error" or self._is_fitted(self._tensors)):
+            raise self._not_ready_error()
+
+    def _not_ready_error(self) -> DataError:
+        """Return the error for evaluation with insufficient statistics."""
+        is_known = self._synchronize()
+        if self._is_fitted(self._tensors):
+            if is_known:
+                self._scaling(too_few="error")
+            return DataError(
+                'With constant="error" no feature may be constant. Received: a scale of 0 in '
+                'the buffers. Train with data that varies, or pass constant="zero".'
             )
-        self._scaling(too_few="error")
+        return DataError(
+            f"{type(self).__name__} needs statistics before it is used in evaluation. "
+            "Received: no rows yet. Train it, create it with .fit(...) or .from_moments(...), "
+            'load a state_dict, or pass unfitted="identity" to return the input as it is.'
+        )
+
+    def _set_frozen(self, frozen: bool) -> None:
+        is_known = self._synchronize()
+        self.frozen = frozen
+        if is_known:
+            self._write()  # copies of the buffers are frozen too
 
     def _resolve_axis(self, x: Tensor) -> int:
-        """Check the input's dtype and shape, and return the axis of its features."""
+        """Check the input's type and shape, and return the axis of its features."""
         axis = self.feature_axis
+        if not isinstance(x, Tensor):
+            raise DataError(
+                f"The input must be a torch tensor. Received: {_describe(x)}. Pass "
+                "torch.as_tensor(x), or call layer.moments.normalize(x)."
+            )
         if not -x.ndim <= axis < x.ndim or x.shape[axis] != self.num_features:
             raise DataError(
                 f"The input must have {self.num_features} features along axis {axis}. Received: "
@@ -197,81 +244,54 @@ class MomentsLayer(ScriptableScaling):
             )
         return axis
 
-    # Serialization and moves
-
-    def get_extra_state(self) -> Tensor:
-        """Return the moments, and whether the layer is frozen, as a tensor of bytes."""
-        return extra_state.pack(self._moments, frozen=self.frozen)
-
-    def set_extra_state(self, state: Any) -> None:
-        """Restore the result of `get_extra_state`, after checking all of it.
-
-        Raises
-        ------
-        StatisticsFileError
-            If it is invalid, or has another number of columns. The layer is unchanged.
-        """
-        try:
-            self.moments, self.frozen = extra_state.unpack(state)
-        except EvenlyError as error:
-            self._write_buffers()
-            raise StatisticsFileError(
-                f"The extra state of {type(self).__name__}({self.num_features}) must come from "
-                f"such a layer: {error}"
-            ) from None
-
-    def _load_from_state_dict(
-        self,
-        state_dict: Any,
-        prefix: str,
-        local_metadata: Any,
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        try:
-            super()._load_from_state_dict(
-                state_dict,
-                prefix,
-                local_metadata,
-                strict,
-                missing_keys,
-                unexpected_keys,
-                error_msgs,
-            )
-        except StatisticsFileError as error:
-            error_msgs.append(f"{prefix}_extra_state: {error}")
-        self._restore_dtypes()
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        super()._apply(lambda buffer: apply_move(fn, buffer), recurse)
-        self._write_buffers()
-        return self
-
-    def _restore_dtypes(self) -> None:
-        """Convert the buffers back to float64 after loading a state_dict."""
-        for name in ("hi", "lo", "scale"):
-            buffer = getattr(self, name)
-            dtype = dtype_on(buffer.device)
-            if buffer.dtype != dtype:
-                setattr(self, name, buffer.to(dtype))
-        self._write_buffers()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._layer_id = custom_op.register_layer(self)
-
-    def train(self, mode: bool = True) -> Self:
-        """Set the training mode, as in every module."""
-        self._write_buffers()  # nn.DataParallel's replicas update our moments, not our buffers
-        return super().train(mode)
-
     def extra_repr(self) -> str:
         """Return the options that differ from the defaults, and whether it is frozen."""
-        defaults = {"feature_axis": 1, "correction": 0, "constant": "zero", "missing": "keep"}
-        options = {name: getattr(self, name) for name in defaults}
+        options = {name: getattr(self, name) for name in self._defaults}
         changed = [
-            f"{name}={value!r}" for name, value in options.items() if value != defaults[name]
+            f"{name}={value!r}" for name, value in options.items() if value != self._defaults[name]
         ]
-        return ", ".join([str(self.num_features), *changed, *(["frozen"] if self.frozen else [])])
+        scale = ["scale='0..1'"] if self._white != 1 else []
+        frozen = ["frozen"] if self.frozen else []
+        return ", ".join([str(self.num_features), *changed, *scale, *frozen])
+
+
+def as_moments(source: Moments | str | os.PathLike[str]) -> Moments:
+    """Return moments, or load those of one file.
+
+    Raises
+    ------
+    DataError
+        If they are not `Moments`.
+    """
+    moments = load(source) if isinstance(source, str | os.PathLike) else source
+    if isinstance(moments, Moments):
+        return moments
+    raise DataError(
+        f"The statistics of a layer must be evenly.Moments or the path of a statistics file. "
+        f"Received: {_describe(moments)}. Create a layer from data with Normalize.fit(data); of "
+        "groups, pass moments.total()."
+    )
+
+
+def _as_num_features(number: Any) -> int:
+    try:
+        value = operator.index(number)
+    except TypeError:
+        value = 0
+    if value < 1 or isinstance(number, bool | Tensor):
+        raise DataError(
+            f"num_features must be an integer, 1 or more. Received: {_describe(number)}. Pass the "
+            "number of features; to compute the statistics of data, call .fit(data); to use given "
+            "ones, .from_moments(moments)."
+        )
+    return value
+
+
+def _describe(value: Any) -> str:
+    """Return a number as text, or the type and shape of another value."""
+    if isinstance(value, int | float | None):
+        return repr(value)
+    if (shape := getattr(value, "shape", None)) is not None:
+        return f"{type(value).__name__} of shape {tuple(shape)}"
+    length = f" of length {len(value)}" if isinstance(value, Sized) else ""
+    return type(value).__name__ + length

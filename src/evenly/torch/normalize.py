@@ -1,18 +1,21 @@
 """Layers that normalize a model's input with exact statistics, and undo it."""
 
-from typing import Any, Self
+import warnings
+from typing import Any, ClassVar, Self
 
+import torch
 from torch import Tensor
 
-from evenly.errors import check_choice
+from evenly.errors import DataError, check_choice
 from evenly.fit import fit
+from evenly.moments import Moments
 from evenly.moments.statistics import Correction
-from evenly.torch import custom_op
-from evenly.torch.buffers import ScalingTensors
+from evenly.torch import custom_op, units
+from evenly.torch.buffers import StateTensors
 from evenly.torch.moments_layer import MomentsLayer
 from evenly.torch.running_stats import is_recomputing
-from evenly.torch.scaling import apply_scaling, is_plain_cpu
-from evenly.typing import Constant, CsvOptions, Infinite, Missing, StorageOptions
+from evenly.torch.scaling import apply_scaling, is_plain, is_plain_cpu
+from evenly.typing import Constant, CsvOptions, Infinite, Missing, StorageOptions, Unfitted
 
 
 class Normalize(MomentsLayer):
@@ -45,6 +48,10 @@ class Normalize(MomentsLayer):
         ``"center"``: only the mean is subtracted; choose it when later data may vary.
         ``"error"``: evaluation and ``freeze()`` raise an error; choose it when a constant
         feature indicates a fault.
+    tolerance
+        A feature is constant if its standard deviation is at most ``tolerance`` times the root
+        of its mean square, the size of its values: see `Moments.normalize`. 0: only if all
+        values are equal.
     missing
         ``"keep"`` keeps NaN. ``"zero"`` replaces it by 0, the mean; choose it before layers
         that cannot handle NaN, which are nearly all. NaN never counts in the statistics.
@@ -52,6 +59,14 @@ class Normalize(MomentsLayer):
         ``"error"``: learning from a batch with an infinity raises an error, and leaves the
         statistics unchanged. ``"missing"``: infinities do not count in the statistics, and
         stay infinite in the output.
+    unfitted
+        Evaluation without any statistics. ``"error"`` raises an error. ``"identity"`` uses a
+        mean of 0 and a standard deviation of 1, so it returns the input; choose it for trainers
+        that evaluate before they train, as Lightning's sanity check does.
+    clip
+        None, or a number: the output is limited to the range from ``-clip`` to ``clip``. NaN
+        stays NaN. Choose it where inputs far outside of the training data occur, as in
+        reinforcement learning.
     device
         The device of the buffers.
 
@@ -61,7 +76,10 @@ class Normalize(MomentsLayer):
         Buffers in float64: the mean as a sum of two numbers, and 1 / std (0 for a constant
         feature). Moves of the model apply to them; ``.half()`` and other casts do not.
     moments
-        A copy of the exact statistics.
+        A copy of the exact statistics. An error if ``hi``, ``lo`` and ``scale`` are not those
+        of the exact statistics, because they were averaged or edited.
+    exact
+        Buffer with the exact statistics as bytes: its size depends on ``num_features`` alone.
     frozen
         Whether learning has stopped.
 
@@ -83,13 +101,18 @@ class Normalize(MomentsLayer):
     row becomes 0 (with ``correction=0``, the default), not an error or NaN. A batch without rows
     changes nothing, nor does a forward pass that activation checkpointing recomputes.
 
-    ``state_dict`` contains the buffers and, under ``_extra_state``, a tensor with ``frozen`` and
-    the bytes of a statistics file (``docs/format.md``), but not the options. Loading it
+    ``state_dict`` contains the buffers ``hi``, ``lo`` and ``scale`` and, under ``_extra_state``,
+    the tensor ``exact`` (``docs/format.md``) with ``frozen``, but not the options. Loading it
     unpickles nothing and checks everything.
+
+    The buffers are the truth. So a copy of the model whose buffers are copied or averaged (EMA,
+    SWA) evaluates with the statistics in its buffers. Averaged statistics are not exact: then
+    `moments` raises an error, and a batch in training mode warns and changes nothing.
 
     ``torch.compile(fullgraph=True)`` supports the layer, also while it learns; ``torch.export``
     and ONNX support it after ``.eval()`` or ``.freeze()``. Under DistributedDataParallel each
-    process learns from its own rows, and `moments` shows how to merge them. No GPU was measured.
+    process learns from its own rows, whether buffers are broadcast or not;
+    ``evenly.torch.gather(model)`` merges the statistics of all ranks. No GPU was measured.
 
     Examples
     --------
@@ -109,6 +132,13 @@ class Normalize(MomentsLayer):
     0           3        0  1700000128  104.512  1700000000  1700000256
     """
 
+    _defaults: ClassVar[dict[str, Any]] = {
+        **MomentsLayer._defaults,
+        "infinite": "error",
+        "unfitted": "error",
+        "clip": None,
+    }
+
     def __init__(
         self,
         num_features: int,
@@ -117,7 +147,10 @@ class Normalize(MomentsLayer):
         correction: Correction = 0,
         constant: Constant = "zero",
         missing: Missing = "keep",
+        tolerance: float = 0.0,
         infinite: Infinite = "error",
+        unfitted: Unfitted = "error",
+        clip: float | None = None,
         device: Any = None,
     ) -> None:
         super().__init__(
@@ -126,10 +159,15 @@ class Normalize(MomentsLayer):
             correction=correction,
             constant=constant,
             missing=missing,
+            tolerance=tolerance,
             device=device,
         )
         check_choice("infinite", infinite, ("error", "missing"))
+        check_choice("unfitted", unfitted, ("error", "identity"))
         self.infinite: Infinite = infinite
+        self.unfitted: Unfitted = unfitted
+        self.clip = _as_clip(clip)
+        self._is_scale_checked = False
 
     @classmethod
     def fit(
@@ -158,7 +196,7 @@ class Normalize(MomentsLayer):
         feature_axis
             As in the constructor; also the axis of an array source.
         options
-            Other options of the constructor.
+            Other options of the constructor, and ``scale`` of `from_moments`.
 
         Raises
         ------
@@ -194,19 +232,50 @@ class Normalize(MomentsLayer):
         """Continue learning in training mode, and return the layer.
 
         To discard the statistics, assign ``layer.moments = Moments.empty(num_features)``.
+
+        Raises
+        ------
+        DataError
+            If the layer converts its input, because of ``scale="0..1"``.
         """
-        self.frozen = False
+        self._check_unit()
+        self._set_frozen(False)
         return self
+
+    def _check_unit(self) -> None:
+        if self._white != 1:
+            raise DataError(
+                "A layer can only learn from an input in the unit of its statistics. Received: "
+                'a layer that was created with scale="0..1" from pixels up to '
+                f"{self._white}. Create Normalize({self.num_features}) to learn from batches."
+            )
+
+    def parts(self) -> tuple[Moments, Moments] | None:
+        """Return what the layer was given, and what it learned since; None if unknown.
+
+        `evenly.torch.gather` counts what several ranks were given alike once.
+        """
+        if not self._synchronize():
+            return None
+        return self._statistics.given.copy(), self._statistics.learned.copy()
 
     def inverse(self) -> "Denormalize":
         """Return the layer that undoes this one, with a copy of the current statistics."""
-        return Denormalize.from_moments(
-            self._moments,
+        layer = Denormalize(
+            self.num_features,
             feature_axis=self.feature_axis,
             correction=self.correction,
             constant=self.constant,
+            tolerance=self.tolerance,
             device=self.hi.device,
         )
+        if self._synchronize():
+            layer._white = self._white
+            layer.moments = self._statistics.total
+            return layer.freeze()
+        hi, lo, scale = self._tensors.scaling
+        layer._use_constants((hi, lo, torch.where(scale == 0, 0.0, 1 / scale)))
+        return layer.freeze()
 
     @property
     def _learns(self) -> bool:
@@ -215,31 +284,68 @@ class Normalize(MomentsLayer):
     def _scale(self, input: Tensor) -> Tensor:
         """Normalize the input, after learning from it in training mode."""
         axis = self._resolve_axis(input)
-        hi, lo, scale = self._scaling_buffers
+        hi, lo, scale, _ = self._tensors
+        if hi.dtype is not torch.float64 and is_plain(input):
+            self._undo_casts()
+            hi, lo, scale, _ = self._tensors
         if self.training and not self.frozen:
             self._update_statistics(input)
             if input.requires_grad:
                 scale = scale.clone()  # backward needs it after the next batch changes it
-        else:
-            self._check_ready()
-        return apply_scaling(input, hi, lo, scale, axis, inverse=False, missing=self.missing)
+        elif not self._is_ready:
+            self._check_ready(input)
+        elif not self._is_scale_checked:
+            self._check_scale(input)
+        y = apply_scaling(input, hi, lo, scale, axis, inverse=False, missing=self.missing)
+        return y if self.clip is None else y.clamp(-self.clip, self.clip)
+
+    def _check_scale(self, x: Tensor) -> None:
+        """Warn if the first batch and the statistics are on the scales of 0 to 1 and 0 to 255."""
+        if not is_plain(x) or not self._synchronize() or not x.any():
+            return  # zeros tell nothing
+        self._is_scale_checked = True
+        if remark := units.mismatch(self._statistics.total, self._white, x.detach()):
+            warnings.warn(remark, stacklevel=2)
 
     def _update_statistics(self, x: Tensor) -> None:
         if x.requires_grad:
             x = x.detach()
-        if is_plain_cpu(x):
-            self.learn(x, self._scaling_buffers)
+        if self._is_replica or is_plain_cpu(x):
+            self.learn(x, self._tensors)
         else:
             custom_op.check_not_exporting()
-            custom_op.update_statistics(x, *self._scaling_buffers, self._layer_id)
+            custom_op.update_statistics(x, *self._tensors, self._layer_id)
 
-    def learn(self, x: Tensor, into: ScalingTensors) -> None:
+    def learn(self, x: Tensor, into: StateTensors) -> None:
         """Add a batch to the statistics, and write the buffers."""
         if is_recomputing():
             return
-        rows = x.unsqueeze(0) if x.ndim == 1 else x
-        self._moments.update(rows.cpu(), feature_axis=self.feature_axis, infinite=self.infinite)
-        self._write_buffers(into)
+        if not self._synchronize(into):
+            warnings.warn(_UNKNOWN, stacklevel=2)
+            return
+        self._statistics.enter_ddp()
+        if self.frozen:  # a copy of the buffers of a frozen layer
+            return
+        self._check_unit()
+        rows = (x.unsqueeze(0) if x.ndim == 1 else x).cpu()
+        self._statistics.learn(rows, feature_axis=self.feature_axis, infinite=self.infinite)
+        if self._is_scale_checked:
+            self._is_scale_checked = False
+        self._write(into)
+
+
+_UNKNOWN = (
+    "Normalize can only learn if the exact statistics of its buffers are known. Received: a batch "
+    "in training mode, and buffers that were averaged, edited, or copied in part. The batch was "
+    "normalized with the buffers, and not added to the statistics. Call .freeze() or .eval(), or "
+    "assign layer.moments = ... to learn."
+)
+
+
+def _as_clip(clip: float | None) -> float | None:
+    if clip is None or (isinstance(clip, int | float) and clip > 0):
+        return clip
+    raise DataError(f"clip must be a positive number, or None. Received: {clip!r}.")
 
 
 class Denormalize(MomentsLayer):
@@ -267,5 +373,6 @@ class Denormalize(MomentsLayer):
     def _scale(self, input: Tensor) -> Tensor:
         """Return the input times the standard deviation plus the mean."""
         axis = self._resolve_axis(input)
-        self._check_ready()
-        return apply_scaling(input, *self._scaling_buffers, axis, inverse=True, missing="keep")
+        if not self._is_ready:
+            self._check_ready(input)
+        return apply_scaling(input, *self._tensors.scaling, axis, inverse=True, missing="keep")

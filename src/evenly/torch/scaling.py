@@ -58,10 +58,14 @@ def scale_in_operations(
 
 def is_plain_cpu(x: Tensor) -> bool:
     """Return whether x is a plain CPU tensor without transforms, tracing or modes."""
+    return x.is_cpu and is_plain(x)
+
+
+def is_plain(x: Tensor) -> bool:
+    """Return whether x is a plain tensor without transforms, tracing or modes."""
     return (
         not torch.compiler.is_compiling()
         and type(x) is Tensor
-        and x.is_cpu
         and torch._C._functorch.peek_interpreter_stack() is None
         and torch._C._len_torch_dispatch_stack() == 0
         and not torch.jit.is_tracing()

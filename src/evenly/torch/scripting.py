@@ -90,7 +90,8 @@ class ScriptableScaling(Scriptable):
     def _default_dtype(self) -> torch.dtype:
         return torch.get_default_dtype()
 
-    def _check_ready(self) -> None:
+    def check_ready(self) -> None:
+        """Raise an error if the statistics are insufficient for evaluation."""
         raise NotImplementedError
 
     def __prepare_scriptable__(self) -> Self:
@@ -100,7 +101,7 @@ class ScriptableScaling(Scriptable):
                 f"TorchScript cannot learn statistics. Received: {type(self).__name__} in training "
                 "mode. Call .eval() or .freeze() first."
             )
-        self._check_ready()
+        self.check_ready()
         return self
 
     def _scripted_forward(self, input: Tensor) -> Tensor:

@@ -8,9 +8,11 @@ import numpy.typing as npt
 from evenly import _core
 from evenly.errors import DataError, UnsupportedTypeError, check_choice, format_names
 from evenly.sources.arrays import as_array, is_native, to_native
+from evenly.sources.feature_axis import axis_number
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.group_scaling import GroupScaling, RowIndices
 from evenly.transform.scaling import MISSING_POLICIES, Scaling
+from evenly.typing import FeatureAxis
 
 Array = npt.NDArray[Any]
 CoreView = tuple[Array, str | None]
@@ -26,7 +28,7 @@ def scale_array(
     out: Any = None,
     dtype: Any = None,
     missing: str = "keep",
-    feature_axis: int = -1,
+    feature_axis: FeatureAxis = None,
 ) -> Array:
     """Return ``x`` scaled, as a NumPy array of the same shape, or written into ``out``."""
     check_choice("missing", missing, MISSING_POLICIES)
@@ -49,7 +51,7 @@ def scale_array_by_group(
     *,
     dtype: Any = None,
     missing: str = "keep",
-    feature_axis: int = -1,
+    feature_axis: FeatureAxis = None,
 ) -> Array:
     """Return ``x`` scaled by group, as a NumPy array of the same shape.
 
@@ -73,7 +75,7 @@ def scale_array_by_group(
         )
         for start in range(0, entries, _GROUPED_ROWS):
             part = slice(start, start + _GROUPED_ROWS)
-            result[part] = _scale_column(column[part], scaling, index, rows[part], missing)
+            result[part] = scale_rows(column[part], scaling, index, rows[part], missing)
     return out
 
 
@@ -94,16 +96,17 @@ def _unstructured(x: Any) -> Array:
     return array
 
 
-def check_shape(shape: tuple[int, ...], num_features: int, feature_axis: int) -> int:
+def check_shape(shape: tuple[int, ...], num_features: int, feature_axis: FeatureAxis) -> int:
     """Return the axis of the features, after checking its length.
 
     A one-dimensional array is one column, as if it had a second axis of length 1.
     """
     ndim = len(shape)
-    if ndim == 1 and feature_axis in (-1, 1):
+    number = axis_number(shape, feature_axis, "x")
+    if ndim == 1 and number in (-1, 1):
         axis, features = 0, 1
-    elif ndim > 1 and -ndim <= feature_axis < ndim:
-        axis, features = feature_axis % ndim, shape[feature_axis]
+    elif ndim > 1 and -ndim <= number < ndim:
+        axis, features = number % ndim, shape[number]
     else:
         raise DataError(
             f"feature_axis must be an axis of x. Received: {feature_axis}, and x of shape {shape}."
@@ -221,12 +224,25 @@ def check_rows(shape: tuple[int, ...], axis: int, rows: RowIndices) -> int:
     return entries
 
 
-def _scale_column(
-    x: Array, scaling: GroupScaling, column: int, rows: RowIndices, missing: str
+def scale_rows(
+    x: Array,
+    scaling: GroupScaling,
+    column: int,
+    rows: RowIndices,
+    missing: str,
+    valid: npt.NDArray[np.bool_] | None = None,
 ) -> Array:
-    """Return the values of a column scaled by group, in float64."""
+    """Return the values of a column scaled by group, in float64.
+
+    Parameters
+    ----------
+    rows
+        For each entry, its row in the tables.
+    valid
+        Whether each entry has a value; None for all of them.
+    """
     wide = x.astype(np.float64)
-    present = ~np.isnan(wide)
+    present = ~np.isnan(wide) if valid is None else ~np.isnan(wide) & valid
     any_present: Any = present if x.ndim == 1 else present.reshape(len(x), -1).any(axis=1)
     scaling.check_defined(column, rows, any_present)
     shape = (-1, *[1] * (x.ndim - 1))
@@ -238,7 +254,7 @@ def _scale_column(
             y = wide * factor + lo + hi
             y = y if power is None else np.ldexp(y, -power)
         elif power is None and x.dtype.kind in "iu" and x.itemsize == 8:
-            y = (_subtract_int64(x, hi) - lo) * factor
+            y = ((wide - hi) + (_rest(x, wide) - lo)) * factor
         else:
             y = ((wide if power is None else np.ldexp(wide, power)) - hi - lo) * factor
     if missing == "zero":
@@ -246,9 +262,9 @@ def _scale_column(
     return y
 
 
-def _subtract_int64(x: Array, hi: Any) -> Array:
-    """Return ``x - hi`` for 64-bit integers, which float64 may round, in two parts."""
+def _rest(x: Array, wide: Array) -> Array:
+    """Return the exact difference of 64-bit integers and the float64 that they are rounded to."""
     upper = x // 4096
     lower = (x - upper * 4096).astype(np.float64)
-    difference: Array = (upper.astype(np.float64) * 4096.0 - hi) + lower
+    difference: Array = (upper.astype(np.float64) * 4096.0 - wide) + lower
     return difference

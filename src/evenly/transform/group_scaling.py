@@ -6,7 +6,7 @@ the numbers looked up for each row.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -71,6 +71,18 @@ class GroupScaling:
     def num_features(self) -> int:
         """The number of columns of the tables."""
         return int(self.hi.shape[1])
+
+    def __getitem__(self, columns: slice) -> "GroupScaling":
+        """Return the scaling of a slice of the columns."""
+        return replace(
+            self,
+            columns=self.columns and self.columns[columns],
+            dtypes=self.dtypes[columns],
+            hi=self.hi[:, columns],
+            lo=self.lo[:, columns],
+            factor=self.factor[:, columns],
+            power=None if self.power is None else self.power[:, columns],
+        )
 
     def row_indices(self, keys: GroupKeys, unknown: str) -> RowIndices:
         """Return the row in the tables for each row of data.
@@ -166,6 +178,7 @@ def group_scaling(
     indices: Mapping[Key, int],
     constant: str,
     correction: Any,
+    tolerance: Any,
     inverse: bool,
     **more: Any,
 ) -> GroupScaling:
@@ -179,6 +192,8 @@ def group_scaling(
         The state of all groups together.
     indices, constant, correction, inverse, **more
         Attributes of the result.
+    tolerance
+        As in `evenly.Moments.normalize`.
 
     Raises
     ------
@@ -187,12 +202,13 @@ def group_scaling(
     """
     check_choice("constant", constant, CONSTANT_POLICIES)
     exact_stats.as_correction(correction)
+    exact_stats.as_tolerance(tolerance)
     if not total.columns:
         raise not_fitted_error()
     starts = range(0, state.columns, _CHUNK_COLUMNS)
     parts = [
-        *(_scale_chunk(state, start, inverse, correction) for start in starts),
-        _scale_chunk(total, 0, inverse, correction),
+        *(_scale_chunk(state, start, inverse, correction, tolerance) for start in starts),
+        _scale_chunk(total, 0, inverse, correction, tolerance),
     ]
     shape = len(indices) + 1, total.columns
     nan_row = np.full((1, total.columns), np.nan)
@@ -224,22 +240,26 @@ _CHUNK_COLUMNS = 4096
 _MIN_CHUNK_COLUMNS = 8
 
 
-def _scale_chunk(state: _core.State, start: int, inverse: bool, correction: Any) -> Scaling:
+def _scale_chunk(
+    state: _core.State, start: int, inverse: bool, correction: Any, tolerance: Any
+) -> Scaling:
     stop = min(start + _CHUNK_COLUMNS, state.columns)
     part = state if stop - start == state.columns else state.take(list(range(start, stop)))
-    return _fast_or_exact(part, inverse, correction)
+    return _fast_or_exact(part, inverse, correction, tolerance)
 
 
-def _fast_or_exact(state: _core.State, inverse: bool, correction: Any) -> Scaling:
+def _fast_or_exact(state: _core.State, inverse: bool, correction: Any, tolerance: Any) -> Scaling:
     """Return a scaling with NaN for undefined numbers, from the core if possible."""
     options: dict[str, Any] = {"inverse": inverse, "correction": correction, "constant": "zero"}
-    options |= {"too_few": "constant", "dtypes": ()}
+    options |= {"too_few": "constant", "dtypes": (), "tolerance": tolerance}
     result = fast_scaling(state, None, **options)
     if result is None and state.columns > _MIN_CHUNK_COLUMNS:
         half = state.columns // 2
         return _concat(
-            _fast_or_exact(state.take(list(range(half))), inverse, correction),
-            _fast_or_exact(state.take(list(range(half, state.columns))), inverse, correction),
+            *(
+                _fast_or_exact(state.take(list(columns)), inverse, correction, tolerance)
+                for columns in (range(half), range(half, state.columns))
+            ),
         )
     sums = list(zip(state.counts(), state.sums(), state.squares(), strict=True))
     result = result or scaling(None, sums, **options)

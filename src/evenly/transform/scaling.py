@@ -59,6 +59,11 @@ class Scaling:
     def __len__(self) -> int:
         return len(self.hi)
 
+    @property
+    def num_features(self) -> int:
+        """The number of columns."""
+        return len(self.hi)
+
     def __getitem__(self, columns: slice) -> "Scaling":
         """Return the scaling of a slice of the columns."""
         return Scaling(
@@ -79,6 +84,7 @@ def scaling(
     inverse: bool,
     correction: int | float | Fraction = 0,
     constant: str = "zero",
+    tolerance: int | float | Fraction = 0,
     too_few: str = "error",
     dtypes: tuple[str, ...] = (),
 ) -> Scaling:
@@ -92,7 +98,7 @@ def scaling(
         The count, sum and sum of squares of each column.
     inverse
         Whether to denormalize.
-    correction, constant
+    correction, constant, tolerance
         As in `evenly.Moments.normalize`.
     too_few
         ``"error"``, or ``"constant"`` for statistics that are still being learned: a column with
@@ -108,9 +114,10 @@ def scaling(
     """
     check_choice("constant", constant, CONSTANT_POLICIES)
     exact = exact_stats.as_correction(correction)
-    rows = [_scale_numbers(*column, exact, inverse) for column in sums]
+    nearly = exact_stats.as_tolerance(tolerance)
+    rows = [_scale_numbers(*column, exact, inverse, nearly) for column in sums]
     if too_few == "error":
-        _check_defined(columns, rows, exact, constant)
+        _check_defined(columns, rows, exact, constant, tolerance)
     numbers = np.array(rows, np.float64).reshape(-1, 4)
     numbers[np.isnan(numbers)] = 0.0
     hi, lo, factor, power = (np.ascontiguousarray(part) for part in numbers.T)
@@ -128,6 +135,7 @@ def fast_scaling(
     inverse: bool,
     correction: int | float | Fraction,
     constant: str,
+    tolerance: int | float | Fraction,
     too_few: str,
     dtypes: tuple[str, ...],
 ) -> Scaling | None:
@@ -140,10 +148,14 @@ def fast_scaling(
         return None
     if constant not in CONSTANT_POLICIES:
         return None
+    nearly = exact_stats.as_tolerance(tolerance)
     hi, lo, factor = np.zeros((3, state.columns))
     status = state.read_scaling(correction, inverse, hi, lo, factor)
     if status == "unsure" or (status == "undefined" and too_few == "error"):
         return None
+    if nearly:
+        sums = zip(state.counts(), state.sums(), state.squares(), strict=True)
+        factor[[exact_stats.is_constant(*column, nearly) for column in sums]] = 0.0
     if constant != "zero":
         is_constant = factor == 0
         if constant != "center" and too_few == "error" and is_constant.any():
@@ -154,7 +166,12 @@ def fast_scaling(
 
 
 def _scale_numbers(
-    count: Dyadic, total: Dyadic, squares: Dyadic, correction: Fraction, inverse: bool
+    count: Dyadic,
+    total: Dyadic,
+    squares: Dyadic,
+    correction: Fraction,
+    inverse: bool,
+    tolerance: Fraction,
 ) -> tuple[float, float, float, int]:
     """Return hi, lo, factor and power of a column; factor is NaN when it is undefined."""
     ratio = exact_stats.variance_ratio(count, total, squares, correction)
@@ -162,6 +179,8 @@ def _scale_numbers(
     if ratio is None:
         return hi, exact_stats.mean_remainder(count, total, hi), float("nan"), 0
     p, q, e = ratio
+    if tolerance and exact_stats.is_constant(count, total, squares, tolerance):
+        p = 0
     power = _scale_power(abs(hi), exact_stats.sqrt_rounded(p, q, e), constant=p == 0)
     if power:
         total, e = (total[0], total[1] + power), e + 2 * power
@@ -193,6 +212,7 @@ def _check_defined(
     rows: list[tuple[float, float, float, int]],
     correction: Fraction,
     constant: str,
+    tolerance: int | float | Fraction,
 ) -> None:
     if empty := [i for i, row in enumerate(rows) if row[0] != row[0]]:
         raise DataError(
@@ -207,8 +227,10 @@ def _check_defined(
             f"{_format_columns(columns, too_few)}. Fit more rows, or pass a smaller correction."
         )
     if constant == "error" and (constants := [i for i, row in enumerate(rows) if row[2] == 0]):
+        within = f"a standard deviation within tolerance={tolerance}"
+        received = within if tolerance else "a variance of exactly 0"
         raise DataError(
-            'With constant="error" no column may be constant. Received: a variance of exactly 0 in '
+            f'With constant="error" no column may be constant. Received: {received} in '
             f"{_format_columns(columns, constants)}. Leave out such columns with "
             'moments.select(...), or pass constant="zero".'
         )

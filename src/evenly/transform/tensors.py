@@ -10,6 +10,7 @@ from evenly.transform import arrays
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.group_scaling import GroupScaling, RowIndices
 from evenly.transform.scaling import MISSING_POLICIES, Scaling
+from evenly.typing import FeatureAxis
 
 
 def scale_tensor(
@@ -19,7 +20,7 @@ def scale_tensor(
     out: torch.Tensor | None = None,
     dtype: Any = None,
     missing: str = "keep",
-    feature_axis: int = -1,
+    feature_axis: FeatureAxis = None,
 ) -> torch.Tensor:
     """Return ``x`` scaled, as a tensor on the same device, or written into ``out``.
 
@@ -33,8 +34,7 @@ def scale_tensor(
     if out is not None:
         _check_out(out, x, dtype, tracked)
     use_torch = tracked or x.device.type != "cpu" or scaling.power is not None
-    given = str(x.dtype if out is None else out.dtype).removeprefix("torch.")
-    wanted = getattr(torch, result_dtype(given, dtype))
+    wanted = output_dtype(x if out is None else out, dtype)
     if use_torch:
         result = by_operations(x, scaling, axis, missing).to(wanted)
         return result if out is None else out.copy_(result)
@@ -54,7 +54,7 @@ def scale_tensor_by_group(
     *,
     dtype: Any = None,
     missing: str = "keep",
-    feature_axis: int = -1,
+    feature_axis: FeatureAxis = None,
 ) -> torch.Tensor:
     """Return ``x`` scaled by group, as a tensor on the same device; gradients flow through.
 
@@ -79,7 +79,15 @@ def scale_tensor_by_group(
         y = y * factor + lo + hi if scaling.inverse else ((y - hi) - lo) * factor
     if missing == "zero":
         y = torch.where(torch.isnan(x.to(work)), torch.zeros_like(y), y)
-    return y.to(getattr(torch, result_dtype(str(x.dtype).removeprefix("torch."), dtype)))
+    return y.to(output_dtype(x, dtype))
+
+
+def output_dtype(x: torch.Tensor, dtype: Any) -> torch.dtype:
+    """Return the dtype of the result for a tensor: integers get the default dtype of torch."""
+    if dtype is None and not x.is_floating_point():
+        return torch.get_default_dtype()
+    name = result_dtype(str(x.dtype).removeprefix("torch."), dtype)
+    return getattr(torch, name)
 
 
 def _check_dense(x: torch.Tensor) -> None:
@@ -116,12 +124,11 @@ def _check_out(out: Any, x: torch.Tensor, dtype: Any, tracked: bool) -> None:
         raise DataError(
             f"out must have the shape of x, {tuple(x.shape)}. Received: {tuple(out.shape)}."
         )
-    given = str(out.dtype).removeprefix("torch.")
-    wanted = result_dtype(given, dtype)
-    if given != wanted:
+    wanted = output_dtype(out, dtype)
+    if out.dtype != wanted:
+        requested = "" if dtype is None else f", {wanted} as requested"
         raise UnsupportedTypeError(
-            f"out must have a floating dtype{'' if dtype is None else f', {wanted} as requested'}. "
-            f"Received: {out.dtype}."
+            f"out must have a floating dtype{requested}. Received: {out.dtype}."
         )
 
 

@@ -250,7 +250,7 @@ def test_unknown_protocol_is_rejected():
     [
         ("pyarrow", "x.csv", "Reading CSV"),
         ("pyarrow", "x.parquet", "Reading Parquet"),
-        ("fsspec", "memory://x.csv", "Reading memory://x.csv"),
+        ("fsspec", "memory://x.csv", "Opening memory://x.csv"),
     ],
 )
 def test_a_missing_package_names_the_command(tmp_path, monkeypatch, package, name, feature):

@@ -173,9 +173,10 @@ def test_large_chunks_are_read_out_of_row_order(tmp_path, monkeypatch, in_order)
     x = np.random.default_rng(0).normal(size=(8, 6, 5)).astype(np.float32)
     array = zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(8, 2, 5))
     weights = np.arange(48.0) if in_order else None
-    assert evenly.fit(array, weights=weights) == evenly.fit(x, weights=weights)
+    options = {"weights": weights, "feature_axis": -1}
+    assert evenly.fit(array, **options) == evenly.fit(x, **options)
     if not in_order:
-        places = {block.label for block in open_source(array).blocks()}
+        places = {block.label for block in open_source(array, feature_axis=-1).blocks()}
         assert places == {"the Zarr array /, in the order of its chunks"}
 
 

@@ -14,10 +14,10 @@ from evenly.sources.arrays import (
     ArraySource,
     StructuredTable,
     check_dtype,
-    resolve_feature_axis,
     take_columns,
     to_native,
 )
+from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.files.mapped_file import MappedFile
 from evenly.sources.files.streams import Stream
 from evenly.sources.options import ReadOptions

@@ -3,22 +3,31 @@
 import math
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Block
-from evenly.sources.arrays import check_dtype, resolve_feature_axis, take_columns, to_native
+from evenly.sources.arrays import check_dtype, take_columns, to_native
+from evenly.sources.feature_axis import axis_by_name, resolve_feature_axis
 from evenly.sources.fill_values import column_of
 from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.row_weights import RowAxes
-from evenly.sources.selection import resolve_positions
+from evenly.sources.selection import resolve_labels
 from evenly.sources.source import SequentialSource
 from evenly.sources.stores.chunking import plan_slices
 from evenly.sources.stores.decoded_array import log_remarks
 from evenly.sources.stores.stored_array import StoredArray
+
+
+@runtime_checkable
+class LabeledAxes(Protocol):
+    """An array whose positions have names, as in xarray."""
+
+    def names_along(self, axis: int) -> tuple[str, ...] | None:
+        """Return the names of the columns along an axis, if it has labels."""
 
 
 class ChunkedSource(SequentialSource):
@@ -40,8 +49,6 @@ class ChunkedSource(SequentialSource):
         The other arrays of the store, with the reason why they are not fitted.
     """
 
-    names: tuple[str, ...] | None = None
-
     def __init__(
         self,
         array: StoredArray,
@@ -55,8 +62,12 @@ class ChunkedSource(SequentialSource):
         check_dtype(array.dtype, label)
         shape = tuple(array.shape)
         self._array = array
-        self._axis, number = resolve_feature_axis(shape, options.feature_axis, label)
-        self._selected = resolve_positions(options.selection, number, label)
+        axis = axis_by_name(options.feature_axis, dims, shape, label)
+        self._axis, number = resolve_feature_axis(shape, axis, label)
+        labels = None
+        if isinstance(array, LabeledAxes) and len(shape) > 1:
+            labels = array.names_along(self._axis)
+        self._selected, self.names = resolve_labels(options.selection, labels, number, label)
         self._slices = plan_slices(
             shape,
             array.chunks,
@@ -80,7 +91,7 @@ class ChunkedSource(SequentialSource):
             for values in pieces:
                 done = read + values.size
                 block = Block(
-                    None,
+                    self.names,
                     _block_data(take_columns(values, self._axis, self._selected), self._axis),
                     feature_axis=self._axis if values.ndim > 1 else -1,
                     label=self._label,

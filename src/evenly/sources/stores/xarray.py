@@ -67,6 +67,14 @@ class LabeledArray:
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.chunks = _chunks(array)
 
+    def names_along(self, axis: int) -> tuple[str, ...] | None:
+        """Return the labels along an axis as names of columns; None if they are not unique."""
+        dim = self._array.dims[axis]
+        if len(self.shape) < 2 or dim not in self._array.coords:
+            return None
+        names = tuple(str(label) for label in self._array.coords[dim].values)
+        return names if len(set(names)) == len(names) else None
+
     def read(self, slices: Slices) -> npt.NDArray[Any]:
         """Return the values in a range of each axis."""
         if self._encoded:

@@ -1,0 +1,295 @@
+"""Base class of layers whose exact statistics survive whatever copies buffers.
+
+The buffers are the truth. Evaluation uses ``hi``, ``lo`` and ``scale`` alone. ``exact`` has the
+statistics from which they were computed, and a digest of both. Before the exact statistics are
+used, the layer looks at its buffers (`_synchronize`):
+
+- As the layer wrote them: nothing to do.
+- Another layer's buffers, copied: the layer continues with the statistics of that layer.
+- Averaged, edited, or copied in part: the exact statistics are unknown. Reading them is an
+  error, and evaluation uses the buffers.
+- Rank 0's, copied by DistributedDataParallel: each rank continues with its own rows.
+"""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from evenly.errors import DataError, EvenlyError, StatisticsFileError
+from evenly.moments import Moments
+from evenly.torch import custom_op, extra_state, state_loading
+from evenly.torch.buffers import (
+    ScalingTensors,
+    StateTensors,
+    apply_move,
+    are_unfitted,
+    dtype_on,
+    scaling_tensors,
+    write_bytes,
+    write_unfitted,
+)
+from evenly.torch.exact_state import ExactState, Fingerprint
+from evenly.transform import Scaling
+from evenly.typing import Constant
+
+_SCALING = ("hi", "lo", "scale")
+
+
+class StateLayer(nn.Module):
+    """A layer with exact statistics, and buffers that are computed from them.
+
+    The buffers ``hi``, ``lo`` and ``scale`` stay float64 under ``.half()`` and other casts of the
+    model, so the layer is precise for any input dtype; moves to other devices apply to them.
+    """
+
+    num_features: int
+    constant: Constant
+    frozen: bool
+    hi: Tensor
+    lo: Tensor
+    scale: Tensor
+    exact: Tensor
+    _is_replica = False  # nn.DataParallel sets it on its replicas
+
+    def _create_state(self, num_features: int, device: Any) -> None:
+        self.frozen = False
+        self._white = 1
+        self._is_ready = False
+        self._statistics = ExactState(Moments.empty(num_features))
+        for name in _SCALING:
+            zeros = torch.zeros(num_features, dtype=torch.float64, device=device)
+            self.register_buffer(name, zeros)
+        exact = torch.zeros(extra_state.size(num_features), dtype=torch.uint8, device=device)
+        self.register_buffer("exact", exact, persistent=False)  # it is the extra state
+        self._layer_id = custom_op.register_layer(self)
+        self._write()
+
+    def _scaling(self, too_few: str) -> Scaling:
+        """Compute the constants from the exact statistics."""
+        raise NotImplementedError
+
+    def _write_native(self, hi: Tensor, lo: Tensor, scale: Tensor) -> bool:
+        """Let the core write the constants; return whether it succeeded."""
+        raise NotImplementedError
+
+    @property
+    def _tensors(self) -> StateTensors:
+        # Read from the dict: nn.Module looks up buffers last, which takes 1 µs each.
+        buffers: Any = self._buffers  # none of them is None
+        return StateTensors(buffers["hi"], buffers["lo"], buffers["scale"], buffers["exact"])
+
+    # Exact statistics and buffers
+
+    def _synchronize(self, tensors: StateTensors | None = None) -> bool:
+        """Follow a change of the buffers; return whether the exact statistics are known."""
+        if tensors is None:
+            self._undo_casts()
+            tensors = self._tensors
+        if self._is_replica or not tensors.have_values:
+            return True
+        state = self._statistics
+        found = Fingerprint.of(*tensors)
+        if state.written in (None, found):
+            if not state.is_written:
+                self._write(tensors)
+            return True
+        return state.keeps_rows or self._adopt(tensors, found)
+
+    def _adopt(self, tensors: StateTensors, found: Fingerprint) -> bool:
+        """Take the statistics from the buffers, and return whether they are exact."""
+        stored = extra_state.decode(tensors.exact)
+        if stored is not None and stored.constants == found.constants:
+            state = stored.state
+            self.frozen, self._white = state.frozen, state.white
+            self._statistics.replace(state.moments)
+            self._statistics.written, self._statistics.is_written = found, True
+        elif are_unfitted(*tensors.scaling):
+            self._replace_statistics(Moments.empty(self.num_features), tensors)
+        else:
+            return False
+        self._set_ready(tensors)
+        return True
+
+    def _replace_statistics(self, moments: Moments, tensors: StateTensors | None = None) -> None:
+        self._check_num_features(moments)
+        self._statistics.replace(moments.copy())
+        self._write(tensors)
+
+    def _check_num_features(self, moments: Moments) -> None:
+        if moments.num_features != self.num_features:
+            raise DataError(
+                f"The moments must have {self.num_features} columns, the layer's num_features. "
+                f"Received: {moments.num_features}."
+            )
+
+    def _write(self, tensors: StateTensors | None = None) -> None:
+        """Write all buffers from the exact statistics."""
+        tensors = tensors or self._tensors
+        state = self._statistics
+        if tensors.have_values:
+            state.written, state.is_written = None, False  # a signal may interrupt this
+            self._write_scaling(*tensors.scaling)
+            if not self._is_replica:
+                self._write_exact(tensors)
+        self._set_ready(tensors)
+
+    def _write_scaling(self, hi: Tensor, lo: Tensor, scale: Tensor) -> None:
+        if not self._statistics.total.rows:
+            write_unfitted(hi, lo, scale)
+        elif not self._write_native(hi, lo, scale):
+            values = scaling_tensors(self._scaling(too_few="constant"))
+            for buffer, value in zip((hi, lo, scale), values, strict=True):
+                buffer.detach().copy_(value)
+
+    def _write_exact(self, tensors: StateTensors) -> None:
+        state = self._statistics
+        digest = extra_state.constants_digest(tensors.scaling)
+        stored = extra_state.State(state.total, self.frozen, self._white)
+        content = extra_state.encode(stored, digest, len(tensors.exact))
+        write_bytes(content, tensors.exact)
+        state.written = Fingerprint(extra_state.digest_in(content), digest)
+        state.is_written = True
+
+    def _has_statistics(self, tensors: StateTensors) -> bool:
+        """Return whether the layer can evaluate."""
+        if not self._is_fitted(tensors):
+            return False
+        may_be_constant = self.constant != "error" or not tensors.have_values
+        return may_be_constant or bool((tensors.scale != 0).all())
+
+    def _is_fitted(self, tensors: StateTensors) -> bool:
+        """Return whether the layer has statistics, known or not."""
+        if self._statistics.total.rows > 0:
+            return True
+        return tensors.have_values and not are_unfitted(*tensors.scaling)
+
+    def refresh(self) -> bool:
+        """Look at the buffers, and return whether the layer can evaluate."""
+        self._synchronize()
+        return self._set_ready(self._tensors)
+
+    def _set_ready(self, tensors: StateTensors) -> bool:
+        is_ready = self._has_statistics(tensors)
+        if is_ready != self._is_ready:  # nn.Module takes 2 µs to set an attribute
+            self._is_ready = is_ready
+        return is_ready
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the training mode, as in every module."""
+        self.refresh()
+        return super().train(mode)
+
+    # Copies, moves and serialization
+
+    def _replicate_for_data_parallel(self) -> Any:
+        self._synchronize()  # the replicas add rows to our statistics, not to our buffers
+        replica: Any = super()._replicate_for_data_parallel()
+        for name, buffer in replica._buffers.items():
+            replica._buffers[name] = buffer.clone()
+        return replica
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._synchronize()
+        return self.__dict__.copy()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._layer_id = custom_op.register_layer(self)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        is_known = self._synchronize()
+        super()._apply(lambda buffer: apply_move(fn, buffer), recurse)
+        if is_known:
+            self._write()
+        return self
+
+    def get_extra_state(self) -> Tensor:
+        """Return the exact statistics, and whether the layer is frozen, as a tensor of bytes.
+
+        Its size depends on ``num_features`` alone. It is the buffer itself, as the other tensors
+        in a ``state_dict`` are: what is written into it is loaded.
+        """
+        self._synchronize()
+        return self.exact.detach()
+
+    def set_extra_state(self, state: Any) -> None:
+        """Restore the result of `get_extra_state`, after checking all of it.
+
+        Raises
+        ------
+        StatisticsFileError
+            If it is invalid, or has another number of columns. The layer is unchanged.
+        """
+        try:
+            stored = extra_state.load(state)
+            self._check_num_features(stored.moments)
+        except EvenlyError as error:
+            raise StatisticsFileError(
+                f"The extra state of {type(self).__name__}({self.num_features}) must come from "
+                f"such a layer: {error}"
+            ) from None
+        self.frozen, self._white = stored.frozen, stored.white
+        if self.exact.device != self.hi.device:  # assign=True, to a layer on the meta device
+            self.exact = torch.zeros_like(self.exact, device=self.hi.device)
+        self._restore_dtypes()
+        self._replace_statistics(stored.moments)
+
+    def _load_from_state_dict(
+        self,
+        state_dict: Any,
+        prefix: str,
+        local_metadata: Any,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        before = {name: buffer.clone() for name, buffer in self.named_buffers(recurse=False)}
+        key = f"{prefix}_extra_state"
+        extra = state_dict.get(key)
+        given = state_loading.scaling_in(state_dict, prefix, self.num_features)
+        if given is not None and state_loading.is_averaged(extra, self.num_features):
+            nothing = state_loading.nothing(self.num_features, frozen=self.frozen)
+            state_dict = {**state_dict, key: nothing}
+        arguments = (strict, missing_keys, unexpected_keys, error_msgs)
+        try:
+            super()._load_from_state_dict(state_dict, prefix, local_metadata, *arguments)
+        except StatisticsFileError as error:
+            error_msgs.append(f"{key}: {error}")
+            self._buffers.update(before)
+            return
+        self._restore_dtypes()
+        if given is not None and not state_loading.agree(given, extra, self._tensors.scaling):
+            self._use_constants(given)
+
+    def _restore_dtypes(self) -> None:
+        """Convert the buffers back to float64 after loading a state_dict."""
+        for name in _SCALING:
+            buffer = getattr(self, name)
+            dtype = dtype_on(buffer.device)
+            if buffer.dtype != dtype:
+                setattr(self, name, buffer.to(dtype))
+
+    def _undo_casts(self) -> None:
+        """Restore float64 after a cast that bypassed ``.to()``, as FSDP's ``buffer_dtype``."""
+        tensors = self._tensors
+        if all(x.dtype is dtype_on(x.device) for x in tensors.scaling):
+            return
+        self._restore_dtypes()
+        written = self._statistics.written
+        if written is None or not tensors.have_values:
+            return
+        if extra_state.stored_digest(tensors.exact) == written.exact:
+            self._write()
+            if not state_loading.agree(tensors.scaling, tensors.exact, self._tensors.scaling):
+                self._use_constants(tensors.scaling)
+
+    def _use_constants(self, given: ScalingTensors) -> None:
+        """Evaluate with constants whose exact statistics are unknown."""
+        self._statistics.replace(self._statistics.total)
+        self._statistics.is_written = True
+        for buffer, value in zip(self._tensors.scaling, given, strict=True):
+            buffer.detach().copy_(value)
+        self.refresh()

@@ -1,0 +1,119 @@
+"""Scale lazy frames by expressions of narwhals, such as DuckDB relations.
+
+The arithmetic is that of the kernel, written as expressions, so that nothing is read before the
+result is.
+"""
+
+import sys
+from typing import Any
+
+import narwhals as nw
+
+from evenly.errors import UnsupportedTypeError
+from evenly.sources.selection import NUMBER, Field
+from evenly.transform.dtypes import result_dtype
+from evenly.transform.scaling import Scaling
+
+_RESULTS = {"float32": nw.Float32, "float64": nw.Float64}
+_INT64 = (nw.Int64, nw.UInt64)
+_TIMES = {
+    "date[day]": "{} - date '1970-01-01'",
+    "time[us]": "epoch_us({})",
+    "time[ns]": "epoch_ns({})",
+    "timestamp[s]": "epoch_us({}) // 1000000",
+    "timestamp[ms]": "epoch_us({}::timestamp) // 1000",
+    "timestamp[us]": "epoch_us({})",
+    "timestamp[ns]": "epoch_ns({})",
+}
+"""DuckDB's expressions for the integers that times are fitted as."""
+
+
+def scale_by_expressions(
+    x: Any,
+    fields: tuple[Field, ...],
+    names: tuple[str, ...],
+    scaling: Scaling,
+    *,
+    dtype: Any,
+    missing: str,
+) -> Any:
+    """Return a frame of the type of ``x``, with the named columns scaled.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        When narwhals does not support the frame, or the library the type of a column.
+    """
+    frame = _to_narwhals(_times_as_integers(x, fields, names))
+    schema = {str(name): (name, given) for name, given in frame.collect_schema().items()}
+    columns = [
+        _expression(*schema[name], scaling, index, dtype, missing)
+        for index, name in enumerate(names)
+    ]
+    return nw.to_native(frame.with_columns(*columns))
+
+
+def _to_narwhals(x: Any) -> Any:
+    try:
+        return nw.from_native(x)
+    except TypeError:
+        raise UnsupportedTypeError(
+            "A frame must come from pandas, polars, PyArrow, DuckDB or another library that "
+            f"narwhals supports. Received: {type(x).__module__}.{type(x).__name__}. "
+            "Convert it first."
+        ) from None
+
+
+def _times_as_integers(x: Any, fields: tuple[Field, ...], names: tuple[str, ...]) -> Any:
+    """Return a DuckDB relation with the columns of times as integers; other frames unchanged."""
+    duckdb = sys.modules.get("duckdb")
+    if duckdb is None or not isinstance(x, duckdb.DuckDBPyRelation):
+        return x
+    times = {f.name: f.kind for f in fields if f.name in names and f.kind != NUMBER}
+    replaced = []
+    for name, kind in times.items():
+        if kind not in _TIMES:
+            raise UnsupportedTypeError(
+                "DuckDB cannot convert every type of time to an integer. Received: column "
+                f"{name!r}, which is {kind}. Pass relation.to_arrow_table()."
+            )
+        quoted = '"' + name.replace('"', '""') + '"'
+        replaced.append(f"{_TIMES[kind].format(quoted)} as {quoted}")
+    return x.project(f"* replace ({', '.join(replaced)})") if replaced else x
+
+
+def _expression(
+    name: Any, given: Any, scaling: Scaling, index: int, dtype: Any, missing: str
+) -> Any:
+    """Return the expression of a scaled column; a division by a power of two is exact."""
+    hi, lo, factor = (float(table[index]) for table in (scaling.hi, scaling.lo, scaling.factor))
+    power = 1.0 if scaling.power is None else 2.0 ** int(scaling.power[index])
+    if scaling.inverse:
+        y = (nw.col(name).cast(nw.Float64) * factor + lo + hi) / power
+    elif given in _INT64 and power == 1.0:
+        wide = nw.col(name).cast(nw.Float64)
+        y = ((wide - hi) + (_rest(nw.col(name), given, wide) - lo)) * factor
+    else:
+        y = (nw.col(name).cast(nw.Float64) * power - hi - lo) * factor
+    if missing == "zero":
+        y = y.fill_null(0.0).fill_nan(0.0)
+    return y.cast(_RESULTS[_result_dtype(given, dtype)])
+
+
+def _result_dtype(given: Any, dtype: Any) -> str:
+    name = str(given).lower()
+    name = name if given.is_float() or given == nw.Boolean or given.is_integer() else "float64"
+    result = result_dtype({"float16": "float32", "boolean": "bool"}.get(name, name), dtype)
+    if result not in _RESULTS:
+        raise UnsupportedTypeError(
+            f"A frame's result is float32 or float64. Received: dtype={dtype!r}."
+        )
+    return result
+
+
+def _rest(x: Any, given: Any, wide: Any) -> Any:
+    """Return the exact difference of 64-bit integers and the float64 that they are rounded to."""
+    divisor = nw.lit(4096, given)  # in the dtype of x: some libraries choose a smaller one
+    upper = x // divisor
+    lower = (x - upper * divisor).cast(nw.Float64)
+    return (upper.cast(nw.Float64) * 4096.0 - wide) + lower

@@ -1,0 +1,54 @@
+"""Scale a dict of columns."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from evenly.dispatch import is_mapping_of_columns, is_series
+from evenly.errors import DataError, format_names
+from evenly.sources.mappings import MappingTable
+from evenly.transform.columns import ScaleColumn, with_nan
+from evenly.transform.frames import find_columns
+from evenly.transform.group_scaling import GroupScaling
+from evenly.transform.scaling import Scaling
+
+AnyScaling = TypeVar("AnyScaling", Scaling, GroupScaling)
+
+
+def scale_mapping(
+    x: Mapping[Any, Any],
+    scaling: AnyScaling,
+    *,
+    scale_values: Callable[[Any, AnyScaling], Any],
+    scale_column: ScaleColumn,
+) -> dict[Any, Any]:
+    """Return a dict with the columns of the moments scaled, and all others unchanged.
+
+    Parameters
+    ----------
+    scale_values
+        Scale an array, a tensor or a series by the scaling of one column.
+    scale_column
+        Scale a list, which becomes a NumPy array.
+
+    Raises
+    ------
+    DataError
+        If it is not a dict of equally long one-dimensional columns.
+    """
+    if not is_mapping_of_columns(x):
+        raise DataError(
+            "A dict to be scaled must have one-dimensional columns of the same length. "
+            f"Received: a dict with {format_names(x)}. Pass one of its values."
+        )
+    table = MappingTable(x, "the dict")
+    keys = list(x)
+    result = dict(x)
+    for index, position in enumerate(find_columns(scaling, table.fields)):
+        values = x[keys[position]]
+        is_list = isinstance(values, list | tuple | range)
+        if is_list or (str(getattr(values, "dtype", "")) == "object" and not is_series(values)):
+            column = table.read(table.fields[position].name)
+            result[keys[position]] = with_nan(scale_column(index, column, 0))
+        else:
+            result[keys[position]] = scale_values(values, scaling[index : index + 1])
+    return result
