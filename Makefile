@@ -84,7 +84,7 @@ clean:
 # The extension is built in place of a download (no isolation, so that a rebuild is quick);
 # Python files are used where they stand.
 INSTALL := $(PIP) install --no-build-isolation --editable
-PARTNERS := files,torch,sklearn,images,datasets,zarr,hdf5,sql,dask,spark,ray
+PARTNERS := files,torch,sklearn,images,tiff,datasets,zarr,hdf5,sql,dask,spark,ray
 
 $(STAMPS)/venv:
 	./.ci/venv "$(PYTHON)" "$(VENV)"
