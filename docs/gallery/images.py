@@ -5,9 +5,9 @@ from sklearn.datasets import load_sample_images
 import evenly
 
 images = load_sample_images().images  # a temple and a flower, 427 x 640 x 3
-moments = evenly.fit(images)  # the last axis has the channels
+moments = evenly.fit(images, feature_axis=-1)  # the last axis has the channels
 pixels = np.stack(images)
-normalized = moments.normalize(pixels)
+normalized = moments.normalize(pixels, feature_axis=-1)
 
 figure, axes = plt.subplots(1, 2, figsize=(6.2, 2.7))
 colors = {"red": "#c2410c", "green": "#0f766e", "blue": "#1f5fbf"}

@@ -50,7 +50,7 @@ class Normalize(MomentsLayer):
         feature indicates a fault.
     tolerance
         A feature is constant if its standard deviation is at most ``tolerance`` times the root
-        of its mean square, the size of its values: see `Moments.normalize`. 0: only if all
+        of its mean square, the size of its values: see `evenly.Moments.normalize`. 0: only if all
         values are equal.
     missing
         ``"keep"`` keeps NaN. ``"zero"`` replaces it by 0, the mean; choose it before layers
