@@ -138,7 +138,7 @@ def fit(
         The number of threads. None: ``evenly.threads()``. The result is bit-identical for any
         number.
     progress
-        Called with a `Progress` after each block, by one thread at a time.
+        Called with an `evenly.progress.Progress` after each block, by one thread at a time.
     by
         The column, or list of columns, with the group keys, which are not fitted. Or one key
         per row, as an array (for N×C×H×W images one per image); or the key or the index of

@@ -40,7 +40,8 @@ class StatisticsMixin(MomentsBase):
     def column_records(self) -> Iterator[ColumnRecord]:
         """Yield the exact statistics of each column, as a statistics file stores them."""
         state = self._state.copy()
-        return records(state, state.metadata.columns, state.metadata.dtypes)
+        columns, dtypes = state.metadata[:2]
+        return records(state, columns, dtypes)
 
     @property
     def mean(self) -> Floats:
