@@ -96,9 +96,7 @@ def test_samples_of_a_dataset_count_the_axis_of_the_batch():
     message = r"sample 0, with the axis of the batch first, of shape \(1, 3, 5, 7\).*=1 for N×C×H×W"
     with pytest.raises(evenly.DataError, match=message):
         evenly.fit(Images())
-    with pytest.raises(
-        evenly.DataError, match=r"Received: 4, and sample 0, with the axis of the b"
-    ):
+    with pytest.raises(evenly.DataError, match=r"Received: 4, and sample 0, with the axis of"):
         evenly.fit(Images(), feature_axis=4)
     assert evenly.fit(Images(), feature_axis=1) == evenly.fit(IMAGES, feature_axis=1)
 
