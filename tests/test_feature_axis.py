@@ -102,7 +102,7 @@ def test_samples_of_a_dataset_count_the_axis_of_the_batch():
 
 
 def test_name_of_a_dimension_is_for_xarray():
-    with pytest.raises(evenly.DataError, match=r"of xarray only. Received: 'level', and the array"):
+    with pytest.raises(evenly.DataError, match=r"as in xarray. Received: 'level', and the array"):
         evenly.fit(IMAGES, feature_axis="level")
 
 

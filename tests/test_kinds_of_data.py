@@ -278,9 +278,7 @@ def test_names_of_other_libraries_are_explained():
     with pytest.raises(AttributeError, match=r"'var'. Write moments.variance\(\)"):
         _ = MOMENTS.var
     groups = evenly.fit(X, by=[1, 1, 2])
-    with pytest.raises(
-        AttributeError, match=r"moments\[key\].mean for one group, or moments"
-    ):
+    with pytest.raises(AttributeError, match=r"moments\[key\].mean for one group, or moments"):
         _ = groups.mean
     assert not hasattr(MOMENTS, "blocks")
     assert not hasattr(groups, "blocks")
