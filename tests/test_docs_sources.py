@@ -16,6 +16,7 @@ import pyarrow.dataset
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
+import scipy.sparse
 import torch
 import xarray
 import zarr

@@ -91,7 +91,8 @@ def replace_in_arrow(table: Any, positions: Sequence[int], scale: ScaleColumn) -
         name, column = table.schema.names[position], table.column(position)
         own = table.select([position])  # with the metadata of its field, unlike the column
         if getattr(column, "num_chunks", 1) == 0:
-            own = own.schema.empty_table()  # with a chunk, which has a type
+            empty = pyarrow.array([], column.type)  # a chunk, which has a type
+            own = pyarrow.Table.from_arrays([empty], schema=own.schema)
         parts = [pyarrow.array(arrow_array(x)) for x in _scaled_chunks(own, index, scale)]
         whole = parts[0] if isinstance(column, pyarrow.Array) else pyarrow.chunked_array(parts)
         table = table.set_column(position, name, whole)
