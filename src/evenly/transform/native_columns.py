@@ -90,9 +90,9 @@ def replace_in_arrow(table: Any, positions: Sequence[int], scale: ScaleColumn) -
     for index, position in enumerate(positions):
         name, column = table.schema.names[position], table.column(position)
         own = table.select([position])  # with the metadata of its field, unlike the column
-        if getattr(column, "num_chunks", 1) == 0:
-            empty = pyarrow.array([], column.type)  # a chunk, which has a type
-            own = pyarrow.Table.from_arrays([empty], schema=own.schema)
+        if not len(column):  # a table without rows is a stream without chunks, which have types
+            empty = pyarrow.array([], column.type)
+            own = pyarrow.RecordBatch.from_arrays([empty], schema=own.schema)
         parts = [pyarrow.array(arrow_array(x)) for x in _scaled_chunks(own, index, scale)]
         whole = parts[0] if isinstance(column, pyarrow.Array) else pyarrow.chunked_array(parts)
         table = table.set_column(position, name, whole)
