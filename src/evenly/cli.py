@@ -61,10 +61,9 @@ def _split_names(_: click.Context, __: click.Parameter, values: Names) -> Names:
 
 
 def _parse_axis(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
-    """Return the number of an axis, or the name of a dimension."""
-    if value is not None and value.removeprefix("-").isdecimal():
-        return int(value)
-    return value
+    """Return the number of an axis, or its name."""
+    is_number = value is not None and value.removeprefix("-").isdecimal()
+    return int(value) if value is not None and is_number else value
 
 
 def _names_option(option: str, help_text: str) -> Callable[[Command], Command]:

@@ -92,7 +92,7 @@ def replace_in_arrow(table: Any, positions: Sequence[int], scale: ScaleColumn) -
         own = table.select([position])  # with the metadata of its field, unlike the column
         if not len(column):  # a table without rows is a stream without chunks, which have types
             empty = pyarrow.array([], column.type)
-            own = pyarrow.RecordBatch.from_arrays([empty], schema=own.schema)
+            own = pyarrow.StructArray.from_arrays([empty], fields=list(own.schema))
         parts = [pyarrow.array(arrow_array(x)) for x in _scaled_chunks(own, index, scale)]
         whole = parts[0] if isinstance(column, pyarrow.Array) else pyarrow.chunked_array(parts)
         table = table.set_column(position, name, whole)
