@@ -57,6 +57,13 @@ class ExactSum {
   void assign(const Dyadic& value);
 
   Dyadic dyadic() const;
+  // The words in use, valid until the next change: a two's-complement integer of `size` limbs,
+  // least significant first, times 2^(64 * low).
+  struct Words {
+    const uint64_t* limbs;
+    int size, low;
+  };
+  Words words() const { return {limbs(), size_, low_}; }
   bool is_zero() const;
   bool is_negative() const { return size_ != 0 && int64_t(limbs()[size_ - 1]) < 0; }
   bool operator==(const ExactSum& other) const;
