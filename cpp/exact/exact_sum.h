@@ -51,6 +51,12 @@ class ExactSum {
   void add(double value);
   void add(const ExactSum& other);
   void subtract(const ExactSum& other);
+  // Whether add_wide(mantissa, exponent) neither allocates memory nor adds words.
+  bool has_room_for(int128 mantissa, int exponent) const {
+    if (mantissa == 0) return true;
+    int first = exponent >> 6, words = int128(int64_t(mantissa)) == mantissa ? 2 : 3;
+    return size_ != 0 && first >= low_ && first + words < low_ + int(size_) && size_ < capacity_;
+  }
   // Allocates all the memory that adding `other` needs, so that add(other) cannot fail.
   void reserve_for(const ExactSum& other);
   // Replaces the value.
