@@ -15,6 +15,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 STAMPS := $(VENV)/stamps
 FUZZ_SECONDS ?= 600
+# The tests of a file share what is expensive to start, such as Spark.
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
 
 CPP_ALL := $(wildcard cpp/*/*.cc cpp/*/*.h)
 CPP := $(filter-out cpp/tests/% %_test.cc,$(CPP_ALL))
@@ -29,14 +31,14 @@ test: $(STAMPS)/test
 	$(BIN)/cmake -S . -B build/tests -DCMAKE_BUILD_TYPE=Release -DEVENLY_CPP_TESTS=ON >/dev/null
 	$(BIN)/cmake --build build/tests --parallel 2
 	$(BIN)/ctest --test-dir build/tests --output-on-failure
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # The doctests of the modules, which import every optional package, are left to `make test`.
 test-fast: $(STAMPS)/test
-	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile tests
+	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests
 
 coverage: $(STAMPS)/coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
 bench: $(STAMPS)/bench
 	$(BIN)/python -m benchmarks
@@ -84,7 +86,7 @@ clean:
 # The extension is built in place of a download (no isolation, so that a rebuild is quick);
 # Python files are used where they stand.
 INSTALL := $(PIP) install --no-build-isolation --editable
-PARTNERS := files,torch,sklearn,images,datasets,zarr,hdf5,sql,dask,spark,ray
+PARTNERS := files,torch,sklearn,images,tiff,datasets,zarr,hdf5,sql,dask,spark,ray
 
 $(STAMPS)/venv:
 	./.ci/venv "$(PYTHON)" "$(VENV)"

@@ -60,6 +60,12 @@ def _split_names(_: click.Context, __: click.Parameter, values: Names) -> Names:
     return tuple(name for value in values for name in value.split(",") if name)
 
 
+def _parse_axis(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
+    """Return the number of an axis, or its name."""
+    is_number = value is not None and value.removeprefix("-").isdecimal()
+    return int(value) if value is not None and is_number else value
+
+
 def _names_option(option: str, help_text: str) -> Callable[[Command], Command]:
     return click.option(option, multiple=True, callback=_split_names, metavar="A,B", help=help_text)
 
@@ -81,10 +87,10 @@ _quiet_option = click.option(
 )
 _feature_axis_option = click.option(
     "--feature-axis",
-    type=int,
+    callback=_parse_axis,
     metavar="AXIS",
-    help="Axis of an array that holds its columns: 1 for images N×C×H×W, -1 for N×H×W×C. "
-    "Required for three and more dimensions.",
+    help="Axis of an array that holds its columns: 1 for images N×C×H×W, -1 for N×H×W×C, or the "
+    "name of a dimension. Required for three and more dimensions.",
 )
 
 

@@ -160,9 +160,10 @@ def test_select_images_by_name(axis):
 def test_images_of_different_sizes():
     images = [RNG.integers(0, 256, (3 + i, 5, 3)).astype(np.uint8) for i in range(6)]
     data = photos(images).select_columns(["image"]).repartition(2)
-    moments = evenly.fit(data)
-    assert moments == evenly.fit(image[None] for image in images)
-    back = moments.denormalize(moments.normalize(data)).take_all()
+    moments = evenly.fit(data, feature_axis=-1)
+    assert moments == evenly.fit((image[None] for image in images), feature_axis=-1)
+    normal = moments.normalize(data, feature_axis=-1)
+    back = moments.denormalize(normal, feature_axis=-1).take_all()
     shapes = sorted(row["image"].shape for row in back)  # Ray does not keep the order of blocks
     assert shapes == sorted(image.shape for image in images)
     np.testing.assert_allclose(back[5]["image"], images[5], atol=1e-4)

@@ -256,12 +256,15 @@ def test_invalid_weight_names_row(wrong, shown):
     )
 
 
-@pytest.mark.parametrize(
-    "weights", [np.ones((10, 1)), np.array(["a"] * 10), 2.0], ids=["2-D", "text", "a number"]
-)
+@pytest.mark.parametrize("weights", [np.array(["a"] * 10), 2.0], ids=["text", "a number"])
 def test_invalid_weights_are_rejected(weights):
     message = refusal(evenly.UnsupportedTypeError, X, weights=weights)
     assert "weights must be a one-dimensional numeric array or a column name" in message
+
+
+def test_weights_array_with_an_axis_of_one_column():
+    weights = np.arange(10.0)
+    assert evenly.fit(X, weights=weights[:, None]) == evenly.fit(X, weights=weights)
 
 
 @pytest.mark.parametrize(("number", "text"), [(9, "at least 10"), (11, "10")])

@@ -99,7 +99,10 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
     """
     known = {column.name: column for column in fields}
     names = [column.name for column in fields]
-    excluded = {_by_name(name, names, label) for name in asked.exclude}
+    in_file = [column.name for column in fields if column.reason != "partition"]  # positions
+    excluded = {
+        _by_name(name, names if isinstance(name, str) else in_file, label) for name in asked.exclude
+    }
     weights = None if asked.weights is None else _by_name(asked.weights, names, label)
     by = tuple(_by_key_name(name, names, label) for name in asked.by)
     excluded |= {*by, *filter(None, [weights])}
@@ -107,7 +110,10 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
         chosen = [c.name for c in fields if c.is_numeric and c.name not in excluded]
         left_out = {c.name: c.reason for c in fields if not c.is_numeric and c.name not in excluded}
     else:
-        chosen = [_by_name(name, names, label) for name in asked.columns]
+        chosen = [
+            _by_name(name, names if isinstance(name, str) else in_file, label)
+            for name in asked.columns
+        ]
         chosen = [name for name in chosen if name not in excluded]
         left_out = {}
     _check_unique([*chosen, *filter(None, [weights]), *by], names, label)
