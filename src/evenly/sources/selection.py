@@ -206,6 +206,9 @@ def _by_name(name: str | int, names: list[str], label: str) -> str:
     name = str(name)
     if name in names:
         return name
+    padded = [other for other in names if other.strip() == name]  # the header "a, b" of a CSV file
+    if len(padded) == 1:
+        return padded[0]
     raise ColumnError(
         f"There must be a column of that name. Received: {name!r}; {label} has "
         f"{format_names(names)}.{suggest(name, names)}"
@@ -235,10 +238,12 @@ def _check_unique(chosen: list[str], names: list[str], label: str) -> None:
 
 def not_numeric_error(column: Field, label: str) -> UnsupportedTypeError:
     """Return the error for a named column that is not numeric."""
+    way_out = "Convert it first, or leave it out of columns=."
+    if column.kind in ("nested", "object"):
+        way_out = f"If it holds lists of equal length, pass select={column.name!r}. {way_out}"
     return UnsupportedTypeError(
         "Only columns of numbers, booleans or times can be fitted. "
-        f"Received: column {column.name!r} of {label}, which is {column.kind}. "
-        "Convert it first, or leave it out of columns=."
+        f"Received: column {column.name!r} of {label}, which is {column.kind}. {way_out}"
     )
 
 

@@ -6,7 +6,7 @@ from torch._C import _get_tracing_state
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from evenly.errors import DataError
-from evenly.torch import fx_tracing, native, reference, running_stats
+from evenly.torch import fx_tracing, native, operators, reference, running_stats
 from evenly.torch.mask import broadcast_mask
 from evenly.torch.reference import Statistics
 
@@ -31,7 +31,7 @@ def batch_norm(
     Parameters
     ----------
     input
-        Shape (N, C, *): float64, float32, bfloat16 or float16.
+        Shape ``(N, C, *)``: float64, float32, bfloat16 or float16.
     running_mean, running_var
         Shape (C,). With ``training`` they are updated in place, and may be None; otherwise
         they are the statistics with which the input is normalized.
@@ -45,7 +45,8 @@ def batch_norm(
     eps
         Added to the variance; above 0 in training.
     mask
-        Boolean, shape (N,) or (N, *): True where a value counts. The output of padding is 0.
+        Boolean, shape ``(N,)`` or ``(N, *)``: True where a value counts. The output of padding
+        is 0.
 
     Raises
     ------
@@ -100,6 +101,8 @@ def normalize_batch(
     check_training(x, weight, bias, *running_stats, eps)
     if x.numel() == 0:
         return x.clone(), None
+    if mask is None and operators.supports(x, weight, bias):
+        return operators.normalize_batch(x, weight, bias, eps)
     return reference.normalize_batch(x, weight, bias, eps, mask)
 
 

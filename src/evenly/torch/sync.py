@@ -9,15 +9,15 @@ from torch.nn.parallel import DistributedDataParallel
 
 from evenly.errors import DataError, format_names
 from evenly.torch import distributed, functional, module_class, native
-from evenly.torch.batch_norm import BatchNorm
+from evenly.torch.batch_norm import BatchNorm, as_num_channels
 from evenly.torch.scripting import rename
 
 
 class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
     """Apply batch normalization over all ranks, as ``torch.nn.SyncBatchNorm``.
 
-    It works like `BatchNorm1d`, for inputs (N, C, *), with the mean and the variance of the rows
-    of all ranks. Outputs, running statistics and gradients are those of one process with the
+    It works like `BatchNorm1d`, for inputs ``(N, C, *)``, with the mean and the variance of the
+    rows of all ranks. Outputs, running statistics and gradients are those of one process with the
     whole batch, however its rows are distributed; a rank may have no rows, and each may have a
     mask. The gradient of the input is that of the sum of all ranks' losses. Those of ``weight``
     and ``bias`` are this rank's terms, whose sum over the ranks is the gradient for the whole
@@ -73,6 +73,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         single: str = "error",
         update: str = "forward",
     ) -> None:
+        num_features = as_num_channels(num_features)
         nn.SyncBatchNorm.__init__(
             self, num_features, eps, momentum, affine, track_running_stats, process_group,
             device, dtype, bias=bias,
