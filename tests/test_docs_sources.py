@@ -17,6 +17,7 @@ import pyarrow.dataset
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
+import scipy.sparse
 import torch
 import xarray
 import zarr
@@ -70,7 +71,7 @@ def test_line_of_table_runs(line, folder, monkeypatch):
     assert line.startswith("evenly.fit(")
     partners = (datasets, duckdb, h5py, os, pd, pl, pyarrow, torch, xarray, zarr)
     names = {module.__name__: module for module in partners}
-    names |= {"np": np, "pa": pa, "pd": pd, "pl": pl, "evenly": evenly}
+    names |= {"scipy": scipy, "np": np, "pa": pa, "pd": pd, "pl": pl, "evenly": evenly}
     names |= {"image": PIL.Image.new("RGB", (4, 3))}
     names |= {"DataLoader": DataLoader, "TensorDataset": TensorDataset}
     moments = eval(line, names)

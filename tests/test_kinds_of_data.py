@@ -48,8 +48,22 @@ def test_arrow_arrays_keep_their_chunks_and_nulls():
     assert [chunk.to_pylist() for chunk in result.chunks] == [[-1.0], [], [None, 1.0]]
     whole = pa.array([1.0, None, 3.0])
     assert evenly.fit(whole).normalize(whole).to_pylist() == [-1.0, None, 1.0]
-    empty = pa.chunked_array([], pa.int32())
-    assert evenly.fit(whole).normalize(empty).type == pa.float64()
+    for empty in (pa.chunked_array([], pa.int32()), pa.array([], pa.int32())):
+        result = evenly.fit(whole).normalize(empty)
+        assert isinstance(result, pa.ChunkedArray) is isinstance(empty, pa.ChunkedArray)
+        assert (result.type, len(result)) == (pa.float64(), 0)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pl.LazyFrame, pa.table])
+def test_frames_without_rows(make):
+    frame = make({"a": np.array([1, 3]), "t": ["x", "y"]})
+    empty = frame.slice(0, 0) if hasattr(frame, "slice") else frame.head(0)
+    result = evenly.fit(frame).normalize(empty)
+    assert type(result) is type(frame)
+    result = result.collect() if isinstance(result, pl.LazyFrame) else result
+    assert len(result) == 0
+    column = result["a"]
+    assert getattr(column, "dtype", None) in (np.float64, pl.Float64) or column.type == pa.float64()
 
 
 def test_series_is_matched_by_name_among_several_columns():

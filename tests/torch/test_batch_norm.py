@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -97,6 +98,36 @@ def test_wrong_dimensions_raise_torchs_error(
         with pytest.raises(ValueError) as mine:  # noqa: PT011
             ours(3)(wrong)
         assert str(mine.value) == str(its.value)
+
+
+@pytest.mark.parametrize("layer", [et.BatchNorm1d, et.BatchNorm3d, et.SyncBatchNorm])
+@pytest.mark.parametrize(
+    ("number", "received"),
+    [
+        (np.zeros((3, 4)), r"ndarray of shape \(3, 4\)"),
+        (torch.zeros(3, 4), r"Tensor of shape \(3, 4\)"),
+        ([1, 2], "list of length 2"),
+        ((3,), "tuple of length 1"),
+        (3.0, "3.0"),
+        (True, "True"),
+        (None, "None"),
+        (-1, "-1"),
+    ],
+    ids=str,
+)
+def test_num_features_must_be_an_integer(layer: type, number: object, received: str) -> None:
+    message = (
+        rf"^num_features must be an integer, 0 or more\. Received: {received}\. "
+        r"Pass the number of channels, x\.shape\[1\], and call the layer with the data\.$"
+    )
+    with pytest.raises(DataError, match=message):
+        layer(number)
+
+
+@pytest.mark.parametrize("number", [3, np.int64(3), torch.tensor(3)], ids=type)
+def test_num_features_may_be_any_integer(number: object) -> None:
+    assert type(et.BatchNorm1d(number).num_features) is int
+    assert et.SyncBatchNorm(number).weight.shape == (3,)
 
 
 def test_wrong_num_features_and_dtypes_raise_torchs_error() -> None:

@@ -169,6 +169,24 @@ def test_scripted_normalize_is_bit_identical(missing: Any, inverse: bool) -> Non
     assert torch.equal(torch.jit.script(last)(rows[0]), last(rows[0]))
 
 
+@pytest.mark.parametrize("missing", ["keep", "zero"])
+@pytest.mark.parametrize("clip", [1, 0.5])
+def test_scripted_normalize_clips(missing: Any, clip: float) -> None:
+    rows = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
+    layer = et.Normalize.fit(rows, missing=missing, clip=clip)
+    scripted = torch.jit.script(layer)
+    for x in (rows, rows.half(), torch.tensor([[100, -100, 0]]), torch.full((1, 3), torch.nan)):
+        torch.testing.assert_close(scripted(x), layer(x), rtol=0, atol=0, equal_nan=True)
+    assert scripted(rows).abs().max() == clip
+
+
+def test_scripted_normalize_without_statistics_is_the_identity_if_asked_for() -> None:
+    x = torch.tensor([[9.0, -9.0, 0.5]])
+    assert torch.equal(torch.jit.script(et.Normalize(3, unfitted="identity").eval())(x), x)
+    both = torch.jit.script(et.Normalize(3, unfitted="identity", clip=2.0).eval())
+    assert both(x).tolist() == [[2.0, -2.0, 0.5]]
+
+
 def test_script_of_normalize_needs_statistics_and_never_learns() -> None:
     with pytest.raises(DataError, match=r"TorchScript cannot learn statistics\. Received: Nor"):
         torch.jit.script(et.Normalize(3))

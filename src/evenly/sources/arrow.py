@@ -54,7 +54,7 @@ def column_kind(schema: Any) -> str:
     if arrow_format == "n":
         return NULL
     if arrow_format in _TEXT:
-        return NUMBER if _is_numeric_text(schema) else "text"
+        return NUMBER if arrow_format != "vu" and _is_numeric_text(schema) else "text"
     if arrow_format in _BINARY or arrow_format.startswith("w:"):
         return "binary"
     if arrow_format.startswith("d:"):
@@ -149,8 +149,8 @@ def reader_of(schema: Any, *, codes: bool = False) -> Reader:
         return lambda array: missing_column(len(array))
     if arrow_format == "b":
         return _read_bits
-    if arrow_format in _TEXT:
-        return _read_numeric_text
+    if arrow_format in ("u", "U"):
+        return _numeric_text_reader(arrow_format)
     if arrow_format.startswith("d:"):
         scale, bits = _decimal_scale(arrow_format), _decimal_bits(arrow_format)
         return lambda array: _read_decimals(array, scale, bits)
@@ -190,13 +190,22 @@ def _read_decimals(array: Any, scale: int, bits: int) -> Column:
     )
 
 
-def _read_numeric_text(array: Any) -> Column:
-    from nanoarrow.iterator import iter_py
+def _numeric_text_reader(arrow_format: str) -> Reader:
+    """Return the function that reads numbers as texts, whose ends are in another buffer."""
+    dtype = np.dtype("i4" if arrow_format == "u" else "i8")
 
-    texts = [None if x is None else Decimal(x) for x in iter_py(array)]
-    values = np.empty(len(texts), object)
-    values[:] = texts
-    return object_column(values, "a column of numeric")
+    def read(array: Any) -> Column:
+        view = array.view()
+        start, rows = array.offset, len(array)
+        ends = buffer_array(view, 1, dtype)[start : start + rows + 1].tolist()
+        text = buffer_array(view, 2, np.dtype(np.uint8)).tobytes()
+        present = validity_to_mask(Column(np.empty(rows), validity_of(array, view), start))
+        values = np.empty(rows, object)
+        for row in np.flatnonzero(present):
+            values[row] = Decimal(text[ends[row] : ends[row + 1]].decode())
+        return object_column(values, "a column of numeric")
+
+    return read
 
 
 def _small_integers(array: Any, dtype: np.dtype[Any]) -> npt.NDArray[np.int64]:

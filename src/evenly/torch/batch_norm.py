@@ -10,6 +10,7 @@ from evenly.errors import DataError, check_choice
 from evenly.torch import functional, fx_tracing, running_stats
 from evenly.torch.mask import broadcast_mask
 from evenly.torch.native import BatchStatistics
+from evenly.torch.num_features import as_num_features
 from evenly.torch.reference import Statistics
 from evenly.torch.scripting import ScriptableBatchNorm
 
@@ -22,6 +23,15 @@ CHOICES = {
 
 EXTRAS = ("virtual_batch_size", *CHOICES, "frozen")
 """The attributes that torch's layers do not have."""
+
+
+def as_num_channels(num_features: Any) -> int:
+    """Return ``num_features`` as an int, or raise an error: torch would accept a shape."""
+    return as_num_features(
+        num_features,
+        minimum=0,
+        advice="Pass the number of channels, x.shape[1], and call the layer with the data.",
+    )
 
 
 class BatchNorm(ScriptableBatchNorm):
@@ -51,6 +61,7 @@ class BatchNorm(ScriptableBatchNorm):
         single: str = "error",
         update: str = "forward",
     ) -> None:
+        num_features = as_num_channels(num_features)
         super().__init__(
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
         )

@@ -6,7 +6,7 @@ from torch._C import _get_tracing_state
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from evenly.errors import DataError
-from evenly.torch import fx_tracing, native, reference, running_stats
+from evenly.torch import fx_tracing, native, operators, reference, running_stats
 from evenly.torch.mask import broadcast_mask
 from evenly.torch.reference import Statistics
 
@@ -101,6 +101,8 @@ def normalize_batch(
     check_training(x, weight, bias, *running_stats, eps)
     if x.numel() == 0:
         return x.clone(), None
+    if mask is None and operators.supports(x, weight, bias):
+        return operators.normalize_batch(x, weight, bias, eps)
     return reference.normalize_batch(x, weight, bias, eps, mask)
 
 

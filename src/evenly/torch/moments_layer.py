@@ -1,9 +1,7 @@
 """Base class of `Normalize` and `Denormalize`: options, and access to the statistics."""
 
-import operator
 import os
 import warnings
-from collections.abc import Sized
 from typing import Any, ClassVar, Self
 
 import torch
@@ -15,6 +13,7 @@ from evenly.moments import Moments, load
 from evenly.moments.statistics import Correction
 from evenly.torch import custom_op, ranks, units
 from evenly.torch.fx_tracing import is_proxy, record_call
+from evenly.torch.num_features import as_num_features, describe
 from evenly.torch.scaling import as_numpy, is_plain
 from evenly.torch.scripting import ScriptableScaling
 from evenly.torch.state_layer import StateLayer
@@ -22,12 +21,18 @@ from evenly.transform import CONSTANT_POLICIES, Scaling
 from evenly.transform.scaling import MISSING_POLICIES
 from evenly.typing import Constant, InputScale, Missing, Unfitted
 
+_ADVICE = (
+    "Pass the number of features; to compute the statistics of data, call .fit(data); to use given "
+    "ones, .from_moments(moments)."
+)
+
 
 class MomentsLayer(ScriptableScaling, StateLayer):
     """Base class of layers whose scaling constants are computed from `Moments`."""
 
     _is_inverse = False
     unfitted: Unfitted = "error"
+    clip: float | None = None
     _defaults: ClassVar[dict[str, Any]] = {
         "feature_axis": 1,
         "correction": 0,
@@ -55,7 +60,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         is_native = isinstance(correction, int) and correction < 2**62 and constant != "center"
         is_native = is_native and not tolerance
         self._native_correction: Any = correction if is_native else None
-        self.num_features = _as_num_features(num_features)
+        self.num_features = as_num_features(num_features, minimum=1, advice=_ADVICE)
         self.feature_axis = feature_axis
         self.correction = correction
         self.constant = constant
@@ -228,7 +233,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         axis = self.feature_axis
         if not isinstance(x, Tensor):
             raise DataError(
-                f"The input must be a torch tensor. Received: {_describe(x)}. Pass "
+                f"The input must be a torch tensor. Received: {describe(x)}. Pass "
                 "torch.as_tensor(x), or call layer.moments.normalize(x)."
             )
         if not -x.ndim <= axis < x.ndim or x.shape[axis] != self.num_features:
@@ -268,30 +273,6 @@ def as_moments(source: Moments | str | os.PathLike[str]) -> Moments:
         return moments
     raise DataError(
         f"The statistics of a layer must be evenly.Moments or the path of a statistics file. "
-        f"Received: {_describe(moments)}. Create a layer from data with Normalize.fit(data); of "
+        f"Received: {describe(moments)}. Create a layer from data with Normalize.fit(data); of "
         "groups, pass moments.total()."
     )
-
-
-def _as_num_features(number: Any) -> int:
-    try:
-        value = operator.index(number)
-    except TypeError:
-        value = 0
-    if value < 1 or isinstance(number, bool | Tensor):
-        raise DataError(
-            f"num_features must be an integer, 1 or more. Received: {_describe(number)}. Pass the "
-            "number of features; to compute the statistics of data, call .fit(data); to use given "
-            "ones, .from_moments(moments)."
-        )
-    return value
-
-
-def _describe(value: Any) -> str:
-    """Return a number as text, or the type and shape of another value."""
-    if isinstance(value, int | float | None):
-        return repr(value)
-    if (shape := getattr(value, "shape", None)) is not None:
-        return f"{type(value).__name__} of shape {tuple(shape)}"
-    length = f" of length {len(value)}" if isinstance(value, Sized) else ""
-    return type(value).__name__ + length

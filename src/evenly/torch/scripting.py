@@ -79,7 +79,7 @@ class ScriptableBatchNorm(Scriptable, _BatchNorm):
 class ScriptableScaling(Scriptable):
     """Base class of layers that TorchScript computes with fixed statistics."""
 
-    __constants__ = ("_is_inverse", "_learns", "_default_dtype")
+    __constants__ = ("_is_inverse", "_learns", "_default_dtype", "clip")
 
     @property
     def _learns(self) -> bool:
@@ -116,7 +116,7 @@ class ScriptableScaling(Scriptable):
                 "The input must have the layer's number of features along feature_axis. Received: "
                 "another shape. Set the axis with feature_axis=."
             )
-        return scale_in_operations(
+        y = scale_in_operations(
             input,
             self.hi,
             self.lo,
@@ -126,3 +126,4 @@ class ScriptableScaling(Scriptable):
             self._is_inverse,
             self.missing,
         )
+        return y if self.clip is None else y.clamp(-self.clip, self.clip)

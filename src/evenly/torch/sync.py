@@ -9,7 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from evenly.errors import DataError, format_names
 from evenly.torch import distributed, functional, module_class, native
-from evenly.torch.batch_norm import BatchNorm
+from evenly.torch.batch_norm import BatchNorm, as_num_channels
 from evenly.torch.scripting import rename
 
 
@@ -73,6 +73,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         single: str = "error",
         update: str = "forward",
     ) -> None:
+        num_features = as_num_channels(num_features)
         nn.SyncBatchNorm.__init__(
             self, num_features, eps, momentum, affine, track_running_stats, process_group,
             device, dtype, bias=bias,
