@@ -152,6 +152,15 @@ def test_a_column_of_images_is_selected(tmp_path, kind):
     assert moments.mean.tolist() == pixels.mean(axis=(0, 1)).tolist()
 
 
+def test_paths_of_images_in_a_file_are_not_opened(tmp_path):
+    PIL.Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
+    image = {"bytes": None, "path": str(tmp_path / "a.png")}
+    images = pa.array([image], pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    path = parquet(tmp_path, pa.table({"image": images}))
+    with pytest.raises(evenly.SourceError, match="paths in a file or frame are not opened"):
+        evenly.fit(path, select="image", broken="error")
+
+
 def test_a_column_of_images_with_a_checkpoint_is_refused(tmp_path):
     path = parquet(tmp_path, pa.table({"image": [b"..."]}))
     with pytest.raises(evenly.DataError, match=r"A column of images cannot be resumed"):

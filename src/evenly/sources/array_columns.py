@@ -42,7 +42,7 @@ def open_column(x: SelectedColumn, description: str, opener: SourceOpener) -> So
             f"select={x.name!r} for {description}. Fit it without, or save the images as files."
         )
     return ImageSource(
-        partial(_image_files, everything),
+        partial(_image_files, everything, x.open_paths),
         opener.options,
         description=description,
         bit_depth=opener.bit_depth,
@@ -121,28 +121,30 @@ def _split(column: Any, label: str) -> Iterator[Any]:
             yield chunk.slice(start, step)
 
 
-def _image_files(chunks: Iterable[tuple[str, Any]]) -> Iterator[ImageFile]:
+def _image_files(chunks: Iterable[tuple[str, Any]], open_paths: bool) -> Iterator[ImageFile]:
     """Yield the images, which are read by the threads that decode them."""
     row, last = 0, ""
     for label, chunk in chunks:
         row = row if label == last else 0
         last = label
         for index in range(len(chunk)):
-            yield _image_file(f"image {row} of {label}", chunk[index])
+            yield _image_file(f"image {row} of {label}", chunk[index], open_paths)
             row += 1
 
 
-def _image_file(label: str, scalar: Any) -> ImageFile:
+def _image_file(label: str, scalar: Any, open_paths: bool) -> ImageFile:
     value = scalar.as_py()
     content, path = (value, None)
     if isinstance(value, dict):
         content, path = value.get("bytes"), value.get("path")
-    if content is None and path is not None:
+    if content is None and path is not None and open_paths:
         return from_path(path)
-    return ImageFile(label, partial(_content, content))
+    return ImageFile(label, partial(_content, content, path))
 
 
-def _content(content: bytes | None) -> bytes:
-    if content is None:
-        raise ValueError("the value is missing")
-    return content
+def _content(content: bytes | None, path: str | None) -> bytes:
+    if content is not None:
+        return content
+    if path is not None:
+        raise ValueError("it has a path and no bytes; paths in a file or frame are not opened")
+    raise ValueError("the value is missing")

@@ -202,7 +202,7 @@ def _open_column(x: Any, label: str, opener: SourceOpener) -> Source:
     is_image = _arrays(x, schema).get(name) == "image"
     tables = data.images(name) if is_image else data.batches((name,))
     rows = len(x) if hasattr(x, "__len__") else None
-    return opener.open(SelectedColumn(name, [Part(label, tables)], rows), label)
+    return opener.open(SelectedColumn(name, [Part(label, tables)], rows, True), label)
 
 
 def _format(x: Any) -> dict[str, Any]:

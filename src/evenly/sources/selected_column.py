@@ -35,11 +35,15 @@ class SelectedColumn(NamedTuple):
         The tables that have it.
     rows
         The number of rows; None if unknown.
+    open_paths
+        Whether images without bytes are read from their paths. A file from an untrusted source
+        may name any path.
     """
 
     name: str
     parts: Iterable[Part]
     rows: int | None
+    open_paths: bool = False
 
 
 def array_column(select: Any, fields: Sequence[Field]) -> str | None:
