@@ -21,6 +21,7 @@ MODULES = {
     "small": "overhead",
     "between": "thread_contention",
     "batch_norm": "batch_norm",
+    "compile": "compile",
     "network": "training_step",
     "input_layer": "input_layer",
 }
