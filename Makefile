@@ -6,6 +6,7 @@
 #   make test-fast the tests that are not marked slow, without the C++ tests
 #   make coverage  the lines and branches of Python that the tests run
 #   make bench     every peer on the same work, in one run
+#   make docs      this project's site, in English and Japanese: build/site/index.html
 #   make sanitize  the C++ tests under the address, undefined and thread sanitizers
 #   make fuzz      the readers of statistics files and of data files, FUZZ_SECONDS for each target
 
@@ -14,12 +15,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 STAMPS := $(VENV)/stamps
+SPHINX := $(BIN)/python -m sphinx --builder html --fail-on-warning --quiet
 FUZZ_SECONDS ?= 600
+# The tests of a file share what is expensive to start, such as Spark.
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
 
 CPP_ALL := $(wildcard cpp/*/*.cc cpp/*/*.h)
 CPP := $(filter-out cpp/tests/% %_test.cc,$(CPP_ALL))
 
-.PHONY: demo test test-fast coverage bench lint format stub sanitize fuzz clean
+.PHONY: demo test test-fast coverage bench docs lint format stub sanitize fuzz clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMPS)/demo
@@ -29,17 +33,23 @@ test: $(STAMPS)/test
 	$(BIN)/cmake -S . -B build/tests -DCMAKE_BUILD_TYPE=Release -DEVENLY_CPP_TESTS=ON >/dev/null
 	$(BIN)/cmake --build build/tests --parallel 2
 	$(BIN)/ctest --test-dir build/tests --output-on-failure
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # The doctests of the modules, which import every optional package, are left to `make test`.
 test-fast: $(STAMPS)/test
-	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile tests
+	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests
 
 coverage: $(STAMPS)/coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
 bench: $(STAMPS)/bench
 	$(BIN)/python -m benchmarks
+
+# Warnings are errors. The pages run the gallery's scripts, which draw the pictures.
+docs: $(STAMPS)/test
+	$(SPHINX) -d build/doctrees/en docs build/site
+	$(SPHINX) -d build/doctrees/ja docs/ja build/site/ja
+	@echo "The site is build/site/index.html."
 
 lint: $(STAMPS)/lint
 	$(BIN)/ruff check .
@@ -84,7 +94,7 @@ clean:
 # The extension is built in place of a download (no isolation, so that a rebuild is quick);
 # Python files are used where they stand.
 INSTALL := $(PIP) install --no-build-isolation --editable
-PARTNERS := files,torch,sklearn,images,datasets,zarr,hdf5,sql,dask,spark,ray
+PARTNERS := files,torch,sklearn,images,tiff,datasets,zarr,hdf5,sql,dask,spark,ray
 
 $(STAMPS)/venv:
 	./.ci/venv "$(PYTHON)" "$(VENV)"
@@ -109,7 +119,7 @@ $(STAMPS)/demo: $(STAMPS)/evenly
 # The README's session, which a test runs, is about the demo's data.
 $(STAMPS)/test: $(STAMPS)/demo
 	$(PIP) install "torch==2.13.0"
-	$(INSTALL) ".[$(PARTNERS),test]"
+	$(INSTALL) ".[$(PARTNERS),test,docs]"
 	touch $@
 
 $(STAMPS)/coverage: $(STAMPS)/test

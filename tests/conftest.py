@@ -29,6 +29,7 @@ SLOW = (
     "checkpoint/test_resume_errors.py",
     "engines",
     "sklearn",
+    "site",
     "sources/files/test_mutations.py",
     "sources/files/test_npy.py",
     "sources/images/test_docs.py",

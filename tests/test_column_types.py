@@ -78,12 +78,8 @@ def arrow_arrays():
         values = [None if x is None else np.float16(x) for x in SMALL]
         yield str(kind), pa.chunked_array([pa.array(values, kind)]), SMALL
     yield "bool", pa.chunked_array([[True, None], [False]]), [1, None, 0]
-    for kind in (
-        pa.decimal32(5, 2),
-        pa.decimal64(9, 2),
-        pa.decimal128(20, 2),
-        pa.decimal256(50, 2),
-    ):
+    small, large = (pa.decimal32(5, 2), pa.decimal64(9, 2)), pa.decimal256(50, 2)
+    for kind in (*small, pa.decimal128(20, 2), large):
         yield str(kind), pa.chunked_array([pa.array(DECIMALS, kind)]), DECIMALS
     wide = [None if x is None else Decimal(x) for x in whole(2**62)]
     yield "decimal128 of scale 0", pa.chunked_array([pa.array(wide, pa.decimal128(38, 0))]), wide
@@ -112,11 +108,8 @@ def polars_series():
     for name in (*INTS, "Int128", "UInt128", "Float32", "Float64"):
         yield name, pl.Series(SMALL, dtype=getattr(pl, name)), SMALL
     yield "Int128 of 2**62", pl.Series(whole(2**62), dtype=pl.Int128), whole(2**62)
-    yield (
-        "Int128 of 2**126",
-        pl.Series([2**126, None, 2**125], dtype=pl.Int128),
-        [2**126, None, 2**125],
-    )
+    large = [2**126, None, 2**125]
+    yield "Int128 of 2**126", pl.Series(large, dtype=pl.Int128), large
     yield "Boolean", pl.Series([True, None, False]), [1, None, 0]
     yield "Decimal", pl.Series(DECIMALS, dtype=pl.Decimal(20, 2)), DECIMALS
 
@@ -325,6 +318,29 @@ def test_objects_that_are_text_are_left_out_visibly():
         "nothing": "no values",
     }
     assert list(moments.normalize(frame).columns) == list(frame.columns)
+
+
+METADATA = [
+    {"ADBC:postgresql:typname": "numeric"},
+    {
+        "ARROW:extension:name": "arrow.opaque",
+        "ARROW:extension:metadata": '{"type_name": "numeric", "vendor_name": "PostgreSQL"}',
+    },
+]
+
+
+@pytest.mark.parametrize("metadata", METADATA)
+def test_numeric_of_postgresql_is_read_from_text(metadata):
+    """ADBC's driver has no type for it: https://arrow.apache.org/adbc, PostgreSQL, numeric."""
+    schema = pa.schema([pa.field("x", pa.string(), metadata=metadata), pa.field("t", pa.string())])
+    values = ["12.50", None, "NaN", "4611686018427387905"]
+    table = pa.table([values, ["1"] * 4], schema=schema)
+    moments = evenly.fit(table)
+    assert moments.columns == ("x",)
+    assert moments.sum == [Fraction(25, 2) + Fraction(2.0**62)]
+    assert moments.missing.tolist() == [2]
+    assert moments.left_out == {"t": "text"}
+    assert type(moments.normalize(table)) is pa.Table
 
 
 def test_text_that_replaces_numbers_is_refused():

@@ -9,6 +9,7 @@ import duckdb
 import h5py
 import numpy as np
 import pandas as pd
+import PIL.Image
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv
@@ -16,6 +17,7 @@ import pyarrow.dataset
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
+import scipy.sparse
 import torch
 import xarray
 import zarr
@@ -38,6 +40,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sources")
     table = pa.table({"a": [1.0, 2.0], "b": [3, 4]})
     pa.parquet.write_table(table, folder / "x.parquet")
+    vectors = pa.table({"state": pa.array([[1.0, 2.0], [3.0, 4.0]])})
+    pa.parquet.write_table(vectors, folder / "v.parquet")
     pa.feather.write_feather(table, str(folder / "x.arrow"))
     for name in ("x.csv", "part-1.csv", "x.csv.gz"):
         with pa.output_stream(str(folder / name)) as stream:  # compressed, if its name says so
@@ -67,7 +71,8 @@ def test_line_of_table_runs(line, folder, monkeypatch):
     assert line.startswith("evenly.fit(")
     partners = (datasets, duckdb, h5py, os, pd, pl, pyarrow, torch, xarray, zarr)
     names = {module.__name__: module for module in partners}
-    names |= {"np": np, "pa": pa, "pd": pd, "pl": pl, "evenly": evenly}
+    names |= {"scipy": scipy, "np": np, "pa": pa, "pd": pd, "pl": pl, "evenly": evenly}
+    names |= {"image": PIL.Image.new("RGB", (4, 3))}
     names |= {"DataLoader": DataLoader, "TensorDataset": TensorDataset}
     moments = eval(line, names)
     assert moments.rows > 0

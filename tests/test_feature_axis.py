@@ -96,15 +96,13 @@ def test_samples_of_a_dataset_count_the_axis_of_the_batch():
     message = r"sample 0, with the axis of the batch first, of shape \(1, 3, 5, 7\).*=1 for N×C×H×W"
     with pytest.raises(evenly.DataError, match=message):
         evenly.fit(Images())
-    with pytest.raises(
-        evenly.DataError, match=r"Received: 4, and sample 0, with the axis of the b"
-    ):
+    with pytest.raises(evenly.DataError, match=r"Received: 4, and sample 0, with the axis of"):
         evenly.fit(Images(), feature_axis=4)
     assert evenly.fit(Images(), feature_axis=1) == evenly.fit(IMAGES, feature_axis=1)
 
 
 def test_name_of_a_dimension_is_for_xarray():
-    with pytest.raises(evenly.DataError, match=r"of xarray only. Received: 'level', and the array"):
+    with pytest.raises(evenly.DataError, match=r"as in xarray. Received: 'level', and the array"):
         evenly.fit(IMAGES, feature_axis="level")
 
 

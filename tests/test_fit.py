@@ -21,7 +21,7 @@ def test_fit_records_sources(tmp_path):
     assert evenly.fit(tmp_path / "x.csv").sources == (f"{tmp_path}/x.csv",)
     assert evenly.fit(pa.table({"x": [1.0]})).sources == ("a Table",)
     assert evenly.fit(np.ones((2, 3))).sources == ("the array of shape (2, 3)",)
-    assert evenly.fit(iter([np.ones(2)])).sources == ("a list_iterator",)
+    assert evenly.fit(iter([np.ones((2, 1))])).sources == ("a list_iterator",)
 
 
 def test_progress_is_reported_after_each_block():

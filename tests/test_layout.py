@@ -119,6 +119,7 @@ def test_there_are_no_import_cycles() -> None:
 
 
 LAZY = {
+    "cli_pipes.py": "as in cli.py",
     "cli.py": "each command imports what it needs, so that --help is fast",
     "cli_storage.py": "as in cli.py",
     "moments/ingest.py": "tensors, which need torch",

@@ -91,7 +91,7 @@ def test_mean_of_huge_numbers_does_not_overflow():
 
 
 def test_integers_beyond_float64_are_summed_exactly():
-    moments = Moments.empty().update(np.array([2**63 - 1, 2**63 - 2], np.int64))
+    moments = Moments.empty(1).update(np.array([2**63 - 1, 2**63 - 2], np.int64))
     assert moments.sum == [2**64 - 3]
     assert moments.max[0] == 2.0**63
 

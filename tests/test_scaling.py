@@ -20,7 +20,7 @@ def both(moments, *, inverse=False, correction=0, constant="zero", too_few="cons
         "dtypes": (),
     }
     quick = fast_scaling(moments._state, None, **options)
-    return quick, scaling(None, moments._sums(), **options)
+    return quick, scaling(None, moments.exact_sums(), **options)
 
 
 def check_same(quick, slow):

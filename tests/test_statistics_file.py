@@ -87,7 +87,7 @@ def test_no_rows_round_trip(columns, path):
 
 
 def test_integers_beyond_float64_round_trip(path):
-    moments = Moments.empty().update(np.array([2**64 - 1, 2**64 - 3], np.uint64))
+    moments = Moments.empty(1).update(np.array([2**64 - 1, 2**64 - 3], np.uint64))
     moments.save(path)
     assert evenly.load(path)._state.extremes() == [(2**64 - 3, 2**64 - 1)]
 

@@ -278,7 +278,7 @@ def test_feature_axis(shape, axis):
 @pytest.mark.parametrize("axis", [-1, 1])
 def test_1d_array_is_one_column(axis):
     column_ = np.array([1.0, 3.0])
-    moments = Moments.empty().update(column_, feature_axis=axis)
+    moments = Moments.empty(1).update(column_, feature_axis=axis)
     np.testing.assert_array_equal(moments.normalize(column_, feature_axis=axis), [-1, 1])
 
 
@@ -650,7 +650,7 @@ def test_mean_needs_two_float64():
 
 
 def test_hi_and_lo_are_correctly_rounded():
-    moments = copy.deepcopy(fitted(np.array([0.1, 0.2, 0.4, 0.3e9])))
+    moments = copy.deepcopy(fitted(np.array([[0.1], [0.2], [0.4], [0.3e9]])))
     scaling = moments._scaling(inverse=True, constant="zero", correction=0)
     mean = moments.sum[0] / 4
     assert scaling.hi[0] == rounded(mean)

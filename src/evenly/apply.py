@@ -10,7 +10,7 @@ import numpy as np
 from evenly.errors import UnsupportedTypeError, format_names, no_rows_error, without_context
 from evenly.moments import GroupedMoments, Moments
 from evenly.moments.group_text import keys_from_batch
-from evenly.outputs import open_output
+from evenly.outputs import open_output, open_standard_output
 from evenly.progress import Progress
 from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
@@ -18,6 +18,7 @@ from evenly.sources import ReadOptions, open_source
 from evenly.sources.feature_axis import axis_number
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.formats import batches_to_scale
+from evenly.sources.files.standard_input import Pipe, pipe_to_scale
 from evenly.sources.scan import FileScan
 from evenly.sources.urls import is_url, with_storage
 from evenly.typing import CsvOptions, FeatureAxis, StorageOptions
@@ -99,9 +100,10 @@ def apply(
 def apply_files(
     moments: Moments | GroupedMoments,
     source: str,
-    files: Sequence[FileRef],
+    files: Sequence[FileRef] | Pipe,
     output: str,
     *,
+    standard_output: str | None = None,
     unknown: str = "error",
     inverse: bool = False,
     dtype: str | None = None,
@@ -110,15 +112,21 @@ def apply_files(
     csv: CsvOptions | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> None:
-    """Normalize the files of a source; see `apply` and `scan_tables`."""
-    suffix = check_suffix(output)
+    """Normalize the files of a source; see `apply` and `scan_tables`.
+
+    Parameters
+    ----------
+    standard_output
+        The suffix of the format of standard output, which is written instead of a file.
+    """
+    suffix = standard_output or check_suffix(output)
     read = ReadOptions(feature_axis=feature_axis, csv=csv)
     function = moments.denormalize if inverse else moments.normalize
     options: dict[str, Any] = {} if inverse else {"missing": missing}
     label = redact_url(source)
     current = Progress(0, None, 0, None, label)
     with (
-        open_output(output) as file,
+        open_standard_output() if standard_output else open_output(output) as file,
         open_sink(file, suffix, header=read.csv_format.header is not False) as sink,
     ):
         for batch, default in _batches(source, files, moments, read):
@@ -158,20 +166,24 @@ def scan_tables(source: str) -> list[FileRef]:
 
 def _batches(
     source: str,
-    files: Sequence[FileRef],
+    files: Sequence[FileRef] | Pipe,
     moments: Moments | GroupedMoments,
     options: ReadOptions,
 ) -> Iterator[tuple[Any, str | None]]:
     """Yield record batches of the source, or arrays of a few megabytes, with a default dtype."""
-    if files[0].suffix not in (".npy", ".npz"):
-        dtypes = dict(zip(moments.columns or (), moments.dtypes, strict=False))
+    dtypes = dict(zip(moments.columns or (), moments.dtypes, strict=False))
+    if isinstance(files, Pipe):
+        if not files.is_array:
+            yield from pipe_to_scale(files, options, dtypes)
+            return
+    elif files[0].suffix not in (".npy", ".npz"):
         yield from batches_to_scale(files, options, dtypes)
         return
     for array in _arrays(source, files, options):
         yield array, None
 
 
-def _arrays(source: str, files: Sequence[FileRef], options: ReadOptions) -> Iterator[Any]:
+def _arrays(source: str, files: Sequence[FileRef] | Pipe, options: ReadOptions) -> Iterator[Any]:
     """Yield the array in an NPY or NPZ file in parts."""
     feature_axis = options.feature_axis
     array_source = open_source(files, options)

@@ -6,6 +6,7 @@ fast. The table is printed to stdout, progress and notes to stderr.
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +15,16 @@ import click
 
 from evenly.cli_csv import csv_options, parse_csv
 from evenly.cli_errors import OK, StderrLog, exit_now, run_command
+from evenly.cli_pipes import (
+    STANDARD,
+    folder_suffix,
+    input_format_option,
+    is_folder,
+    load_statistics,
+    open_input,
+    output_format_option,
+    output_suffix,
+)
 from evenly.cli_storage import as_path, storage_option
 from evenly.printable import printable, printable_json
 from evenly.redaction import redact_url
@@ -22,6 +33,7 @@ if TYPE_CHECKING:
     from evenly.fitting.checkpoint import Checkpoint
     from evenly.moments import GroupedMoments, Moments
     from evenly.sources import Source
+    from evenly.sources.scan import FileScan
 
 ARRAY_SUFFIXES = (".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc")
 Names = tuple[str, ...]
@@ -56,8 +68,14 @@ def _print_version(context: click.Context, _: click.Parameter, requested: bool) 
 
 
 def _split_names(_: click.Context, __: click.Parameter, values: Names) -> Names:
-    """Split names at commas; the option may also be repeated."""
-    return tuple(name for value in values for name in value.split(",") if name)
+    """Split names at commas, which may have spaces around them; the option may be repeated."""
+    return tuple(name for value in values for name in re.split(r"\s*,\s*", value) if name)
+
+
+def _parse_axis(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
+    """Return the number of an axis, or its name."""
+    is_number = value is not None and value.removeprefix("-").isdecimal()
+    return int(value) if value is not None and is_number else value
 
 
 def _names_option(option: str, help_text: str) -> Callable[[Command], Command]:
@@ -79,12 +97,18 @@ _output_option = click.option(
 _quiet_option = click.option(
     "-q", "--quiet", is_flag=True, callback=StderrLog.set_quiet, help="Print nothing but errors."
 )
+_json_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print all columns and digits as JSON, for programs, also with --quiet.",
+)
 _feature_axis_option = click.option(
     "--feature-axis",
-    type=int,
+    callback=_parse_axis,
     metavar="AXIS",
-    help="Axis of an array that holds its columns: 1 for images N×C×H×W, -1 for N×H×W×C. "
-    "Required for three and more dimensions.",
+    help="Axis of an array that holds its columns: 1 for images N×C×H×W, -1 for N×H×W×C, or the "
+    "name of a dimension. Required for three and more dimensions.",
 )
 
 
@@ -155,6 +179,13 @@ def evenly() -> None:
     metavar="FILE",
     help="Add sources that are not yet included to the statistics in FILE, e.g. every day.",
 )
+@click.option(
+    "--allow-empty",
+    is_flag=True,
+    help="Succeed if there are no files: patterns without a match, folders without data files.",
+)
+@_json_option
+@input_format_option
 @storage_option
 @_quiet_option
 def fit(
@@ -166,6 +197,9 @@ def fit(
     exclude: Names,
     by: Names,
     strict: bool,
+    allow_empty: bool,
+    as_json: bool,
+    input_format: str | None,
     quiet: bool,
     **others: Any,
 ) -> None:
@@ -173,8 +207,8 @@ def fit(
 
     Formats are Parquet, Arrow, CSV, NPY, NPZ, Zarr, HDF5, and images, also in zip and tar
     archives. A SOURCE is a file, a folder, a pattern such as 'day-*.csv', or a URL, also of a
-    database table: 'duckdb:///x.db?table=t'. Several sources are fitted as one. Text columns
-    and images that cannot be read are left out and reported.
+    database table: 'duckdb:///x.db?table=t'; or - for standard input. Several sources are
+    fitted as one. Text columns and images that cannot be read are left out and reported.
     """
     from evenly.fitting.resume import open_resumed
     from evenly.fitting.run import fit_source
@@ -182,12 +216,23 @@ def fit(
     from evenly.sources import FitOptions, open_source
     from evenly.sources.scan import FileScan
 
-    scan = FileScan(sources)
+    if as_json and output == STANDARD:
+        raise click.UsageError("--json and -o - both print to standard output. Choose one.")
+    pipe = open_input(sources, input_format)
+    if pipe is not None and (checkpoint or update):
+        raise click.UsageError(
+            "Standard input cannot be fitted with --checkpoint or --update, which record files."
+        )
+    scan = FileScan(() if pipe else sources, allow_empty=allow_empty)
+    _print_empty(scan, quiet)
+    if not scan.sources and pipe is None:
+        _keep_statistics(scan, output, checkpoint, update, as_json=as_json, quiet=quiet)
+        return
     files = [] if scan.decide() == "images" else scan.tables()
     for file in (output, checkpoint, update):
-        _check_statistics(file, [file.path for file in files] or sources)
+        _check_statistics(file, [file.path for file in files] or scan.sources)
     _check_output(output, list(filter(None, [checkpoint, update])))
-    arrays = bool(files) and files[0].suffix in ARRAY_SUFFIXES
+    arrays = pipe.is_array if pipe else bool(files) and files[0].suffix in ARRAY_SUFFIXES
     options = FitOptions(
         columns=_parse_columns(columns, arrays) or None,
         exclude=_parse_columns(exclude, arrays),
@@ -200,10 +245,10 @@ def fit(
     if checkpoint or update:
         source, saved = open_resumed(scan, checkpoint, update, options=options)
     else:
-        source = open_source(scan, options)
+        source = open_source(pipe or scan, options)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
         moments = fit_source(source, options, progress=progress, checkpoint=saved)
-    _save_and_print(moments, output, quiet)
+    _save_and_print(moments, output, quiet, as_json=as_json)
     if not quiet:
         _print_left_out(source.left_out)
         _print_notes(source, saved.files.skipped if saved else "")
@@ -214,24 +259,13 @@ def fit(
 @click.option("--json", "as_json", is_flag=True, help="All columns and digits, for programs.")
 @storage_option
 def show(statistics: str, as_json: bool) -> None:
-    """Print a statistics file as a table."""
-    from evenly.moments import load
-
-    moments = load(statistics)
-    if as_json:
-        import json
-
-        from evenly.report.as_json import group_to_dict, to_dict
-
-        document = group_to_dict(moments) if hasattr(moments, "by") else to_dict(moments)
-        click.echo(printable_json(json.dumps(document, indent=2, ensure_ascii=False)))
-    else:
-        _print(moments)
+    """Print a statistics file, or standard input for -, as a table."""
+    _print(load_statistics(statistics), as_json=as_json)
 
 
 @evenly.command()
 @_statistics_argument
-@click.argument("source", callback=as_path)
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", callback=as_path)
 @_output_option
 @click.option(
     "--inverse", is_flag=True, help="Convert normalized values back to the original ones."
@@ -258,47 +292,90 @@ def show(statistics: str, as_json: bool) -> None:
 )
 @csv_options("--missing-mark")
 @_feature_axis_option
+@input_format_option
+@output_format_option
 @storage_option
 @_quiet_option
-def apply(statistics: str, source: str, output: str, quiet: bool, **options: Any) -> None:
-    """Normalize a file or a database table, and write the result to OUT.
+def apply(
+    statistics: str,
+    sources: Names,
+    output: str,
+    input_format: str | None,
+    output_format: str | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Normalize files or a database table, and write the result to OUT.
 
-    The suffix of OUT determines its format: Parquet, Arrow, CSV or NPY. Columns that the
+    The suffix of OUT determines its format: Parquet, Arrow, CSV or NPY. A source - is standard
+    input, and -o - standard output. Columns that the
     statistics do not have are copied. With statistics by group, each row is normalized by the
-    statistics of its group. The file is read and written in chunks, and OUT is replaced only
-    when it is complete.
+    statistics of its group. If OUT is a folder, or ends with a slash, each file of the sources
+    becomes a file in it, at the same relative path. A file is read and written in chunks, and an
+    output is replaced only when it is complete.
     """
     from evenly.apply import apply_files, scan_tables
-    from evenly.moments import load
+    from evenly.apply_folder import apply_into_folder, find_targets
     from evenly.report.progress_bar import ProgressBar
+    from evenly.sources.files.standard_input import LABEL
 
     if options["inverse"] and options["missing"] != "keep":
         raise click.UsageError(
             "--missing cannot be used with --inverse, which keeps missing values."
         )
     csv = parse_csv(options)
-    files = scan_tables(source)
+    if statistics == STANDARD in sources:
+        raise click.UsageError("Standard input cannot be both the statistics and the source.")
+    moments = load_statistics(statistics)
+    if is_folder(output):
+        targets = find_targets(sources, output, folder_suffix(output_format))
+        for target in targets:
+            _check_output(target.output, [statistics, *(other.file.path for other in targets)])
+        with ProgressBar(sys.stderr, quiet=quiet) as progress:
+            apply_into_folder(moments, targets, csv=csv, progress=progress, **options)
+        return
+    if len(sources) > 1:
+        raise click.UsageError(
+            "Several sources are normalized into a folder, one file each. "
+            f"Received: -o {redact_url(output)}. Pass -o {redact_url(output)}/ for a folder."
+        )
+    pipe = open_input(sources, input_format)
+    files = [] if pipe else scan_tables(sources[0])
     _check_output(output, [statistics, *(file.path for file in files)])
-    moments = load(statistics)
+    suffix = output_suffix(output, output_format, pipe.format_suffix if pipe else files[0].suffix)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
-        apply_files(moments, source, files, output, csv=csv, progress=progress, **options)
+        apply_files(
+            moments,
+            LABEL if pipe else sources[0],
+            pipe or files,
+            output,
+            standard_output=suffix,
+            csv=csv,
+            progress=progress,
+            **options,
+        )
 
 
 @evenly.command()
 @_files_argument
 @_output_option
+@_names_option("--columns", "Keep only these columns, for files with other columns besides.")
 @storage_option
 @_quiet_option
-def merge(files: Names, output: str, quiet: bool) -> None:
+def merge(files: Names, output: str, columns: Names, quiet: bool) -> None:
     """Add statistics files.
 
     The result is bit for bit the statistics of all their rows.
     """
-    from evenly.moments import load
     from evenly.moments import merge as merge_all
 
+    def load_columns(file: str) -> "Moments | GroupedMoments":
+        moments = load_statistics(file)
+        names = _parse_columns(columns, arrays=moments.columns is None)
+        return moments.select(names) if names else moments
+
     _check_statistics(output, files)
-    _save_and_print(merge_all(map(load, files)), output, quiet)
+    _save_and_print(merge_all(map(load_columns, files)), output, quiet)
 
 
 @evenly.command()
@@ -313,10 +390,9 @@ def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
     They must have been added before. The result has the same bits as if they had never been
     added, except min and max, which become bounds.
     """
-    from evenly.moments import load
-
     _check_statistics(output, [whole, part])
-    _save_and_print(load(whole) - load(part), output, quiet)
+    difference = load_statistics(whole) - load_statistics(part)  # type: ignore[operator]
+    _save_and_print(difference, output, quiet)
 
 
 def _parse_by(by: Names) -> str | list[str] | None:
@@ -334,7 +410,7 @@ def _check_statistics(output: str | None, inputs: Sequence[str]) -> None:
     from evenly.outputs import read_start
 
     _check_output(output, inputs)
-    if output is not None and read_start(output) not in (None, b"", b"{"):
+    if output not in (None, STANDARD) and read_start(output) not in (None, b"", b"{"):
         raise click.UsageError(
             "Only a statistics file can be overwritten with statistics. "
             f"Received: -o {redact_url(output)!r}, which is not a statistics file. "
@@ -344,7 +420,7 @@ def _check_statistics(output: str | None, inputs: Sequence[str]) -> None:
 
 def _check_output(output: str | None, inputs: Sequence[str]) -> None:
     """Check that the output is not also an input, before anything is read."""
-    for path in inputs if output is not None else ():
+    for path in inputs if output not in (None, STANDARD) else ():
         same = path == output
         with contextlib.suppress(OSError):
             same = same or os.path.samefile(path, str(output))
@@ -355,18 +431,66 @@ def _check_output(output: str | None, inputs: Sequence[str]) -> None:
             )
 
 
-def _save_and_print(moments: "Moments | GroupedMoments", output: str | None, quiet: bool) -> None:
+def _print_empty(scan: "FileScan", quiet: bool) -> None:
+    """Print which sources have no files."""
+    for source in () if quiet else scan.empty:
+        click.echo(printable(f"no files: {redact_url(source)}"), err=True)
+
+
+def _keep_statistics(
+    scan: "FileScan",
+    output: str | None,
+    checkpoint: str | None,
+    update: str | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print the statistics to be updated, which do not change without files.
+
+    Raises
+    ------
+    NoFilesError
+        For a checkpoint that has files: the source must still have them.
+    """
+    from evenly.moments import load
+
+    if checkpoint is not None and os.path.exists(checkpoint):
+        raise next(iter(scan.empty.values()))
+    kept = update is not None and os.path.exists(update)
+    if kept:
+        _check_output(output, [str(update)])
+        _save_and_print(load(str(update)), output, quiet, as_json=as_json)
+    if not quiet:
+        line = f"{update} is unchanged" if kept else "no statistics were written"
+        click.echo(printable(f"nothing to fit: {line}"), err=True)
+
+
+def _save_and_print(
+    moments: "Moments | GroupedMoments", output: str | None, quiet: bool, *, as_json: bool = False
+) -> None:
     """Save the moments first, then print them, so that a failed print loses nothing."""
+    if output == STANDARD:
+        sys.stdout.buffer.write(moments.to_bytes())
+        return
     if output is not None:
         moments.save(output)
-    if not quiet:
-        _print(moments)
+    if as_json or not quiet:
+        _print(moments, as_json=as_json)
 
 
-def _print(moments: "Moments | GroupedMoments") -> None:
+def _print(moments: "Moments | GroupedMoments", *, as_json: bool = False) -> None:
     from evenly.moments import Moments
     from evenly.report.table import group_table, table
 
+    if as_json:
+        import json
+
+        from evenly.report.as_json import group_to_dict, to_dict
+
+        document = to_dict(moments) if isinstance(moments, Moments) else group_to_dict(moments)
+        click.echo(printable_json(json.dumps(document, indent=2, ensure_ascii=False)))
+        return
     output = table(moments) if isinstance(moments, Moments) else group_table(moments)
     click.echo(printable(output, keep="\n"))
 

@@ -29,12 +29,13 @@ _CSV = re.compile(r"csv=\{([^{}]*)\}")
 _CSV_OPTION = re.compile(r"'(\w+)': (\[[^]]*\]|'[^']*'|\"[^\"]*\"|\w+)")
 _TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
 
-_STRICT = {
+_TEXTS = {
+    "moments.select(...)": "--columns",
     "broken='error'": "--strict",
     "pass broken='skip'": "omit --strict",
     "broken='skip'": "no --strict",
 }
-"""Text about the option ``broken`` in messages, and its equivalent on the command line."""
+"""Texts about options in messages, and their equivalents on the command line."""
 
 
 class StderrLog(logging.Handler):
@@ -122,7 +123,7 @@ def to_cli_options(message: str) -> str:
     >>> to_cli_options("stop at it: broken='error'; or pass mode='L'.")
     'stop at it: --strict; or pass --mode L.'
     """
-    for python_text, cli_text in _STRICT.items():
+    for python_text, cli_text in _TEXTS.items():
         message = message.replace(python_text, cli_text)
     return _OPTION.sub(_to_flag, _CSV.sub(_to_csv_flags, message))
 

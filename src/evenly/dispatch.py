@@ -213,6 +213,11 @@ def array_attributes_hint(x: Any) -> str:
     )
 
 
+def is_data_loader(x: Any) -> bool:
+    """Return whether an object is a PyTorch DataLoader."""
+    return is_instance(x, "torch.utils.data", "DataLoader")
+
+
 def with_article(name: str) -> str:
     """Return a noun with its indefinite article."""
     return f"{'an' if name[:1].lower() in tuple('aeiou') else 'a'} {name}"

@@ -95,8 +95,10 @@ def fit(
         - the URL of a database table or query: ``"duckdb:///x.db?table=t"``, also ``sqlite``
           and ``postgresql``.
         - an iterable of any of these: a generator, a PyTorch ``DataLoader``. Each item is
-          a batch of rows; a one-dimensional item is one column. A PyTorch ``Dataset`` is read
-          sample by sample, and its samples have no axis of rows.
+          a batch of rows. A one-dimensional item needs ``feature_axis``: 0 if it is one row, 1 if
+          it is one column; the batches of a ``DataLoader`` are columns. A PyTorch ``Dataset``,
+          and a ``DataLoader`` that makes no batches of it, is read sample by sample, and its
+          samples have no axis of rows. What a ``DataLoader`` drops or repeats is logged.
         - a Dask array, data frame or bag, or a list of Delayed objects: each partition is
           fitted on its worker, and only its moments are transferred.
     columns
@@ -136,7 +138,7 @@ def fit(
         The number of threads. None: ``evenly.threads()``. The result is bit-identical for any
         number.
     progress
-        Called with a `Progress` after each block, by one thread at a time.
+        Called with an `evenly.progress.Progress` after each block, by one thread at a time.
     by
         The column, or list of columns, with the group keys, which are not fitted. Or one key
         per row, as an array (for N×C×H×W images one per image); or the key or the index of

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -57,6 +59,16 @@ def open_output(path: Path, storage_options: StorageOptions | None = None) -> It
             yield file
         with decode_errors(redact_url(text), _unwritable_error, _unwritable_error, url=text):
             _upload(temporary, filesystem, inner)
+
+
+@contextlib.contextmanager
+def open_standard_output() -> Iterator[BinaryIO]:
+    """Open a temporary file that is copied to standard output only if the block succeeds."""
+    with tempfile.TemporaryFile(prefix="evenly-") as file:
+        yield file
+        file.seek(0)
+        shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
 
 
 def _upload(temporary: str, filesystem: Any, inner: str) -> None:

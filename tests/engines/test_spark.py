@@ -71,7 +71,7 @@ def frame(spark):
     "options",
     [
         {},
-        {"columns": [0, "long"]},
+        {"columns": ["double", "long"]},
         {"exclude": "double", "weights": "weight"},
         {"columns": ["utc", "wall", "took", "day"], "weights": "weight"},
     ],

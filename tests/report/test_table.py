@@ -45,7 +45,8 @@ def test_fractional_weights_are_shown_as_total():
     [
         ([5.0, 5.0], "constant"),
         ([0.1, 0.1, 0.1], "constant"),
-        ([1e300, np.nextafter(1e300, 0)], ""),
+        ([1e300, np.nextafter(1e300, 0)], "nearly constant"),
+        ([1e9, 1e9 + 1e-3], ""),
         ([5.0], "one value"),
         ([np.nan], "all missing"),
         ([], "no rows"),

@@ -225,8 +225,45 @@ def test_copies_and_pickles_are_fitted_and_equal(frame, copy_function):
 
 def test_clone_has_parameters_and_no_moments(x):
     twin = clone(StandardScaler(with_std=False, copy=False).fit(x))
-    assert twin.get_params() == {"copy": False, "with_mean": True, "with_std": False}
+    expected = {"copy": False, "with_mean": True, "with_std": False, "tolerance": 0.0}
+    assert twin.get_params() == expected
     assert not hasattr(twin, "moments_")
+
+
+def test_tolerance_leaves_nearly_constant_columns_unscaled():
+    x = np.array([[0.1, 1.0], [np.nextafter(0.1, 1), 2.0], [0.1, 6.0]])
+    scaler = StandardScaler(tolerance=1e-12).fit(x)
+    assert scaler.scale_[0] == 1
+    assert np.abs(scaler.transform(x)[:, 0]).max() < 1e-16
+    np.testing.assert_array_equal(scaler.inverse_transform(scaler.transform(x))[:, 0], x[:, 0])
+    assert StandardScaler().fit(x).scale_[0] < 1e-17
+    with pytest.raises(ValueError, match="'tolerance' parameter"):
+        StandardScaler(tolerance=1).fit(x)
+
+
+def test_pickle_from_before_tolerance_existed(x):
+    state = StandardScaler().fit(x).__getstate__()
+    del state["tolerance"]
+    old = StandardScaler.__new__(StandardScaler)
+    old.__setstate__(state)
+    np.testing.assert_array_equal(old.transform(x), StandardScaler().fit_transform(x))
+
+
+def test_frozen_scaler_is_not_fitted_again(x):
+    moments = evenly.fit(x)
+    frozen = StandardScaler.from_moments(moments, frozen=True)
+    pipeline = make_pipeline(frozen).fit(x + 100)
+    np.testing.assert_array_equal(pipeline.transform(x), StandardScaler().fit_transform(x))
+    assert clone(frozen).moments_ == moments
+    assert make_pipeline(StandardScaler.from_moments(moments)).fit(x + 100)[0].moments_ != moments
+
+
+def test_scaler_from_a_statistics_file(x, tmp_path):
+    evenly.fit(x).save(tmp_path / "x.json")
+    assert StandardScaler.from_moments(tmp_path / "x.json").moments_ == evenly.fit(x)
+    groups = evenly.fit(x, by=np.arange(len(x)))
+    with pytest.raises(evenly.UnsupportedTypeError, match=r"Received: GroupedMoments. Pass"):
+        StandardScaler.from_moments(groups)
 
 
 def test_fit_rejects_wrong_parameters(x):

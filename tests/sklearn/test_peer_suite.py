@@ -26,10 +26,16 @@ MODULES = (
     "sklearn.utils.tests.test_set_output",
 )
 
+_PARAMETERS = "It compares all parameters with those of scikit-learn, without tolerance=."
+
 EXCEPTIONS = {
     "test_data_standard_scaler_near_constant_features": "It expects a column to be constant if it "
     "varies by less than a bound, which grows with the number of rows. Here a column is constant "
     "only if all its values are equal: test_peer_numbers.py has the same columns.",
+    "test_common_missing_value_handling": "It passes all parameters of the scaler to the function "
+    "scale, which has no tolerance=.",
+    "test_transformer_column_transformer_get_set_params": _PARAMETERS,
+    "test_transformer_column_transformer_get_set_params_with_remainder": _PARAMETERS,
 }
 
 

@@ -10,7 +10,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    SequentialSampler,
+    TensorDataset,
+)
 
 import evenly
 from evenly.sources import open_source
@@ -141,20 +148,68 @@ def test_scalar_samples():
     assert evenly.fit(TensorDataset(Y)).mean.tolist() == [4.5]
 
 
-def test_one_dimensional_batch_is_one_column():
-    moments = evenly.fit(iter([np.arange(3), np.arange(3, 7)]))
-    assert (moments.num_features, moments.rows) == (1, 7)
+ROWS = [np.arange(3.0), np.arange(3.0, 6.0)]
+
+
+class Rows(IterableDataset):
+    """A dataset that yields rows of one dimension."""
+
+    def __iter__(self):
+        yield from map(torch.from_numpy, ROWS)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        lambda: iter(ROWS),
+        lambda: ROWS,
+        lambda: (row.tolist() for row in ROWS),
+        lambda: ((row, 1) for row in ROWS),
+        lambda: DataLoader(Rows(), batch_size=None),
+    ],
+    ids=["iterator", "list", "lists", "tuples", "loader"],
+)
+def test_one_dimensional_items_are_asked_for(items):
+    assert refusal(evenly.DataError, items()) == (
+        "A one-dimensional item of an iterable may be one row or one column. Received: batch 0 of "
+        "shape (3,). Pass feature_axis=0 for a row of 3 columns, or feature_axis=1 for 3 rows of "
+        "one column."
+    )
+    assert evenly.fit(items(), feature_axis=0) == evenly.fit(np.stack(ROWS))
+    assert evenly.fit(items(), feature_axis=1) == evenly.fit(np.concatenate(ROWS))
+
+
+def test_one_number_is_a_row_and_a_column():
+    assert evenly.fit(iter([np.ones(1), [3.0]])).mean.tolist() == [2.0]
+
+
+def test_series_and_batches_of_a_loader_are_columns():
+    assert evenly.fit(iter([pd.Series([1.0, 3.0])])).mean.tolist() == [2.0]
+    loader = DataLoader(TensorDataset(torch.arange(4.0)), batch_size=2)
+    assert evenly.fit(loader).mean.tolist() == [1.5]
+
+
+def test_loader_without_batches_equals_its_dataset():
+    data = TensorDataset(torch.from_numpy(np.stack(ROWS)))
+    assert evenly.fit(DataLoader(data, batch_size=None)) == evenly.fit(data)
+    images = DataLoader(Images(), batch_size=None)
+    assert evenly.fit(images, select=0, feature_axis=1) == evenly.fit(
+        Images(), select=0, feature_axis=1
+    )
+
+
+def test_loader_with_batches_of_its_sampler():
+    """Its sampler yields lists of indices, so the dataset returns batches."""
+    data = torch.utils.data.dataset.TensorDataset(torch.arange(4.0))
+    sampler = BatchSampler(SequentialSampler(data), 2, drop_last=False)
+    loader = DataLoader(data, sampler=sampler, batch_size=None)
+    assert evenly.fit(loader).mean.tolist() == [1.5]
 
 
 def test_iterable_of_numbers_is_rejected():
     assert "must have rows. Received: a single number" in refusal(
         evenly.DataError, (float(x) for x in range(3))
     )
-
-
-def test_lists_are_batches_of_one_column():
-    """Like one-dimensional arrays: a row of a table must be written as ``[row]``."""
-    assert evenly.fit(iter([[1.0, 2.0], [3.0]])).num_features == 1
 
 
 def test_batches_of_different_types(tmp_path):
@@ -256,12 +311,15 @@ def test_invalid_weight_names_row(wrong, shown):
     )
 
 
-@pytest.mark.parametrize(
-    "weights", [np.ones((10, 1)), np.array(["a"] * 10), 2.0], ids=["2-D", "text", "a number"]
-)
+@pytest.mark.parametrize("weights", [np.array(["a"] * 10), 2.0], ids=["text", "a number"])
 def test_invalid_weights_are_rejected(weights):
     message = refusal(evenly.UnsupportedTypeError, X, weights=weights)
     assert "weights must be a one-dimensional numeric array or a column name" in message
+
+
+def test_weights_array_with_an_axis_of_one_column():
+    weights = np.arange(10.0)
+    assert evenly.fit(X, weights=weights[:, None]) == evenly.fit(X, weights=weights)
 
 
 @pytest.mark.parametrize(("number", "text"), [(9, "at least 10"), (11, "10")])

@@ -1,5 +1,6 @@
 """Tests of Hugging Face datasets: views, formats and columns of arrays."""
 
+import io
 import logging
 
 import datasets
@@ -75,16 +76,15 @@ def test_missing_numbers_in_lists():
     assert evenly.fit(data_set(v=[[1.0, None], [3.0, 4.0]]), select="v").missing.tolist() == [0, 1]
 
 
-@pytest.mark.parametrize(
-    ("rows", "found"), [([[1.0], [1.0, 2.0]], "from 1 to 2"), ([[1.0], None], "a missing list")]
-)
-def test_ragged_lists_are_rejected(rows, found):
-    with pytest.raises(evenly.DataError, match=rf"have the same length\. Received: 'v' .*{found}"):
-        evenly.fit(data_set(v=rows), select="v")
+def test_ragged_lists_are_rejected():
+    with pytest.raises(
+        evenly.DataError, match=r"have the same length\. Received: 'v' .*from 1 to 2"
+    ):
+        evenly.fit(data_set(v=[[1.0], [1.0, 2.0]]), select="v")
 
 
 def test_lists_of_text_are_rejected():
-    with pytest.raises(evenly.UnsupportedTypeError, match="must hold numbers or lists of numbers"):
+    with pytest.raises(evenly.UnsupportedTypeError, match="must hold lists of numbers, or images"):
         evenly.fit(data_set(v=[["a"]]), select="v")
 
 
@@ -114,19 +114,56 @@ def test_dataset_with_transform_is_rejected():
     assert evenly.fit(x.iter(batch_size=10), select="a").mean.tolist() == [2]
 
 
-def test_image_columns_are_rejected():
-    image = PIL.Image.fromarray(np.full((2, 2, 3), 7, np.uint8))
-    x = datasets.Dataset.from_dict(
-        {"image": [image]}, features=datasets.Features({"image": datasets.Image()})
-    )
-    with pytest.raises(
-        evenly.UnsupportedTypeError, match=r"decoded.*evenly\.fit\(\(numpy\.asarray"
-    ):
-        evenly.fit(x, select="image")
+def png(pixels):
+    """Return pixels as a PNG file."""
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+COLOR = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+GRAY = np.array([[40, 41], [42, 43]], np.uint8)
+
+
+def images(rows, **options):
+    features = datasets.Features({"image": datasets.Image(**options)})
+    return datasets.Dataset.from_dict({"image": rows}, features=features)
+
+
+@pytest.mark.parametrize("options", [{}, {"decode": False}, {"mode": "RGB"}])
+@pytest.mark.parametrize("view", [lambda x: x, lambda x: x.select([1, 0]), None])
+def test_a_column_of_images_is_selected(tmp_path, options, view):
+    path = tmp_path / "gray.png"
+    path.write_bytes(png(GRAY))
+    x = images([{"bytes": png(COLOR), "path": None}, {"bytes": None, "path": str(path)}], **options)
+    x = x.to_iterable_dataset() if view is None else view(x)
+    pixels = np.concatenate([COLOR.reshape(-1, 3), np.repeat(GRAY.reshape(-1, 1), 3, axis=1)])
+    moments = evenly.fit(x, select="image")
+    assert moments.columns == ("red", "green", "blue")
+    assert moments.mean.tolist() == pixels.mean(axis=0).tolist()
+    assert (moments.min.tolist(), moments.max.tolist()) == ([0, 1, 2], [43, 43, 43])
+    assert evenly.fit(x, select="image", mode="L").columns == ("grey",)
+
+
+def test_images_of_a_dataset_are_read_by_several_threads():
+    x = images([PIL.Image.fromarray(COLOR + shift) for shift in range(100)])
+    expected = evenly.fit([PIL.Image.fromarray(COLOR + shift) for shift in range(100)])
+    for threads in (1, 3):
+        assert evenly.fit(x, select="image", threads=threads) == expected
+
+
+def test_broken_and_missing_images_of_a_dataset(caplog):
+    x = images([{"bytes": png(COLOR), "path": None}, {"bytes": b"no", "path": None}, None])
+    assert evenly.fit(x, select="image").rows == 4
+    assert "2 of 3 images" in caplog.text
+    assert "image 1 of the Dataset" in caplog.text
+    with pytest.raises(evenly.SourceError, match="image 1 of the Dataset"):
+        evenly.fit(x, select="image", broken="error")
+
+
+def test_images_need_select():
     with pytest.raises(evenly.DataError, match=r"need select=.*'image'"):
-        evenly.fit(x)
-    pixels = (np.asarray(row["image"]) for row in x)
-    assert evenly.fit(pixels, feature_axis=-1).mean.tolist() == [7, 7, 7]
+        evenly.fit(images([PIL.Image.fromarray(COLOR)]))
 
 
 def test_dataset_dict_needs_select():

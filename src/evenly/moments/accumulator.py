@@ -81,7 +81,7 @@ class Accumulator(StatisticsMixin):
         Parameters
         ----------
         x
-            An array, a tensor, a frame, a `Block`, or any source that `evenly.fit` accepts.
+            An array, a tensor, a frame, a ``Block``, or any source that `evenly.fit` accepts.
             Columns are matched by name; without names, by position. A one-dimensional array is
             one column; so moments whose columns are not known yet refuse it.
         weights

@@ -146,16 +146,18 @@ class Moments(Accumulator):
         ----------
         x
             A NumPy array, a torch tensor, any object with ``__array__`` or ``__dlpack__`` (the
-            result is a NumPy array), or a pandas, polars, PyArrow or DuckDB frame. Frames are
-            matched by column name; columns that the moments do not have are unchanged. A tensor
+            result is a NumPy array); a pandas, polars, PyArrow or DuckDB frame; a series, an
+            array of Arrow, data of xarray, or a dict of columns. Frames are matched by column
+            name; columns that the moments do not have are unchanged. A tensor
             that requires grad, or is not on the CPU, is scaled by torch operations, and
             gradients flow.
         out
             An array or tensor to write into, of the shape of x; x itself is allowed.
         dtype
-            float16, bfloat16, float32 or float64. None: the dtype of x if it is floating, and
-            float32 for integers and booleans. Choose float64 for integers above 2**24
-            whose last digits matter. Frames support float32 and float64 only.
+            float16, bfloat16, float32 or float64. None: the dtype of x if it is floating;
+            float32 for booleans and integers of 8 and 16 bits, float64 for larger integers,
+            decimals and times; PyTorch's default dtype for tensors of integers. Frames support
+            float32 and float64 only.
         missing
             ``"keep"``: NaN and null are kept. ``"zero"``: they are replaced by 0, the mean;
             choose it for models that do not support NaN.
@@ -171,7 +173,7 @@ class Moments(Accumulator):
         correction
             Subtracted from the count in the variance: see `variance`.
         feature_axis
-            The axis of the columns in an array.
+            The axis of the columns in an array, as in `evenly.fit`.
 
         Returns
         -------

@@ -40,7 +40,7 @@ class StatisticsMixin(MomentsBase):
     def column_records(self) -> Iterator[ColumnRecord]:
         """Yield the exact statistics of each column, as a statistics file stores them."""
         state = self._state.copy()
-        columns, dtypes, _ = state.metadata
+        columns, dtypes = state.metadata[:2]
         return records(state, columns, dtypes)
 
     @property

@@ -35,6 +35,7 @@ def to_dict(moments: Moments) -> dict[str, Any]:
         "rows": moments.rows,
         "sources": list(moments.sources),
         "extremes_are_bounds": moments.extremes_are_bounds,
+        "left_out": moments.left_out,
         "columns": [
             {
                 "name": name,
@@ -61,13 +62,14 @@ def group_to_dict(moments: GroupedMoments) -> dict[str, Any]:
     groups = []
     for key, group in moments.items():
         entry = {"key": _json_key(key), **to_dict(group)}
-        del entry["sources"], entry["extremes_are_bounds"]
+        del entry["sources"], entry["extremes_are_bounds"], entry["left_out"]
         groups.append(entry)
     return {
         "by": moments.by,
         "rows": moments.rows,
         "sources": list(moments.sources),
         "extremes_are_bounds": moments.extremes_are_bounds,
+        "left_out": moments.left_out,
         "groups": groups,
     }
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Protocol
 
 from evenly.errors import SourceError
 
-SUFFIXES = (".parquet", ".pq", ".arrow", ".feather", ".ipc", ".csv", ".npy")
+SUFFIXES = (".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc", ".csv", ".npy")
 
 
 class Sink(Protocol):

@@ -32,7 +32,7 @@ class TableSink:
         with self._convert_errors():
             if self._writer is None:
                 self._schema = batch.schema
-                if _WRITERS[self._suffix] is _arrow:
+                if _WRITERS[self._suffix] in (_arrow, _arrow_stream):
                     self._schema = _without_categories(batch.schema)
                 self._writer = _WRITERS[self._suffix](self._file, self._schema, self._header)
             self._writer.write_batch(self._conform(batch))
@@ -80,6 +80,10 @@ def _arrow(file: BinaryIO, schema: Any, _: bool) -> Any:
     return _pyarrow("pyarrow.ipc").new_file(file, schema)
 
 
+def _arrow_stream(file: BinaryIO, schema: Any, _: bool) -> Any:
+    return _pyarrow("pyarrow.ipc").new_stream(file, schema)
+
+
 def _without_categories(schema: Any) -> Any:
     """Return a schema with categories replaced by their values.
 
@@ -104,6 +108,7 @@ _WRITERS: dict[str, Callable[[BinaryIO, Any, bool], Any]] = {
     ".parquet": _parquet,
     ".pq": _parquet,
     ".arrow": _arrow,
+    ".arrows": _arrow_stream,
     ".feather": _arrow,
     ".ipc": _arrow,
     ".csv": _csv,

@@ -7,6 +7,7 @@ the Arrow C data interface (https://arrow.apache.org/docs/format/CDataInterface.
 import ctypes
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from evenly.errors import DataError, EvenlyError
 from evenly.sources.arrow_input import Error, decoding_names, invalid_arrow_error
 from evenly.sources.decimals import decimal_column
 from evenly.sources.group_keys import locate_error
+from evenly.sources.object_columns import object_column
 from evenly.sources.selection import NULL, NUMBER, Field
 
 _NUMBERS = {
@@ -52,12 +54,24 @@ def column_kind(schema: Any) -> str:
     if arrow_format == "n":
         return NULL
     if arrow_format in _TEXT:
-        return "text"
+        return NUMBER if arrow_format != "vu" and _is_numeric_text(schema) else "text"
     if arrow_format in _BINARY or arrow_format.startswith("w:"):
         return "binary"
     if arrow_format.startswith("d:"):
         return NUMBER
     return _time_kind(arrow_format) or "nested"
+
+
+def _is_numeric_text(schema: Any) -> bool:
+    """Return whether ADBC's driver sends texts for the type numeric of PostgreSQL.
+
+    The type allows 131,072 digits, for which Arrow has no type.
+    """
+    metadata = dict(schema.metadata or {})
+    if metadata.get(b"ADBC:postgresql:typname") == b"numeric":
+        return True
+    opaque = metadata.get(b"ARROW:extension:name") == b"arrow.opaque"
+    return opaque and b'"numeric"' in metadata.get(b"ARROW:extension:metadata", b"")
 
 
 def kind_of_category(kind: str) -> str:
@@ -135,6 +149,8 @@ def reader_of(schema: Any, *, codes: bool = False) -> Reader:
         return lambda array: missing_column(len(array))
     if arrow_format == "b":
         return _read_bits
+    if arrow_format in ("u", "U"):
+        return _numeric_text_reader(arrow_format)
     if arrow_format.startswith("d:"):
         scale, bits = _decimal_scale(arrow_format), _decimal_bits(arrow_format)
         return lambda array: _read_decimals(array, scale, bits)
@@ -172,6 +188,24 @@ def _read_decimals(array: Any, scale: int, bits: int) -> Column:
     return decimal_column(
         words[start * width : (start + rows) * width].reshape(rows, width), scale, validity, start
     )
+
+
+def _numeric_text_reader(arrow_format: str) -> Reader:
+    """Return the function that reads numbers as texts, whose ends are in another buffer."""
+    dtype = np.dtype("i4" if arrow_format == "u" else "i8")
+
+    def read(array: Any) -> Column:
+        view = array.view()
+        start, rows = array.offset, len(array)
+        ends = buffer_array(view, 1, dtype)[start : start + rows + 1].tolist()
+        text = buffer_array(view, 2, np.dtype(np.uint8)).tobytes()
+        present = validity_to_mask(Column(np.empty(rows), validity_of(array, view), start))
+        values = np.empty(rows, object)
+        for row in np.flatnonzero(present):
+            values[row] = Decimal(text[ends[row] : ends[row + 1]].decode())
+        return object_column(values, "a column of numeric")
+
+    return read
 
 
 def _small_integers(array: Any, dtype: np.dtype[Any]) -> npt.NDArray[np.int64]:

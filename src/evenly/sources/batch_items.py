@@ -1,13 +1,16 @@
 """Open iterables and mappings: choose the part of each item to fit, and open it as a source."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from evenly.dispatch import (
+    is_frame,
     is_hugging_face_dataset,
     is_iterable_dataset,
+    is_list_of_numbers,
     is_mapping_of_columns,
     is_pillow_image,
+    is_stored,
     with_article,
 )
 from evenly.errors import DataError
@@ -48,7 +51,22 @@ def open_list(x: Any, label: str, opener: SourceOpener) -> Source:
 
 def open_iterable(x: Iterable[Any], _: str, opener: SourceOpener) -> Source:
     """Open an iterable of batches, or an iterable-style PyTorch dataset of samples."""
-    open_item = _open_sample if is_iterable_dataset(x) else _open_batch
+    return _open_items(x, _open_sample if is_iterable_dataset(x) else _open_item, opener)
+
+
+def open_batches(x: Iterable[Any], opener: SourceOpener) -> Source:
+    """Open an iterable whose items are batches, so that one dimension is one column."""
+    return _open_items(x, _open_batch, opener)
+
+
+def open_loaded_samples(x: Iterable[Any], opener: SourceOpener) -> Source:
+    """Open an iterable of the samples of a dataset."""
+    return _open_items(x, _open_sample, opener)
+
+
+def _open_items(
+    x: Iterable[Any], open_item: Callable[[Any, str, SourceOpener], Source], opener: SourceOpener
+) -> Source:
     return BatchSource(
         x,
         lambda item, label: open_item(item, label, opener),
@@ -68,6 +86,32 @@ def open_samples(x: Any, _: str, opener: SourceOpener) -> Source:
 def open_selected(x: Any, label: str, opener: SourceOpener) -> Source:
     """Open the part of an object that ``select=`` names, such as an attribute."""
     return opener.with_options(select=None).open(_part(x, label, opener), label)
+
+
+def _open_item(item: Any, label: str, opener: SourceOpener) -> Source:
+    """Open an item that may be a batch or a row, which is asked for one dimension."""
+    part = _part(item, label, opener)
+    if not _is_one_dimensional(part):
+        return _open_keyed(item, part, label, opener)
+    if opener.options.feature_axis is None and len(part) > 1:
+        raise DataError(
+            "A one-dimensional item of an iterable may be one row or one column. Received: "
+            f"{label} of shape ({len(part)},). Pass feature_axis=0 for a row of {len(part)} "
+            f"columns, or feature_axis=1 for {len(part)} rows of one column."
+        )
+    if opener.options.feature_axis == 0:
+        row = as_array(part, label)[None]
+        return _open_keyed(item, row, label, opener.with_options(feature_axis=1))
+    return _open_keyed(item, part, label, opener)
+
+
+def _is_one_dimensional(x: Any) -> bool:
+    """Return whether an object is an array of one dimension, or a list of numbers."""
+    if is_frame(x) or is_stored(x) or getattr(getattr(x, "dtype", None), "names", None):
+        return False
+    if is_list_of_numbers(x):
+        return not isinstance(x[0], list | tuple)
+    return len(getattr(x, "shape", ())) == 1
 
 
 def _open_batch(batch: Any, label: str, opener: SourceOpener) -> Source:

@@ -9,17 +9,15 @@ from contextlib import closing
 from itertools import chain
 from typing import Any
 
-from evenly.errors import ColumnError, DataError, UnsupportedTypeError, format_names, suggest
+from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.printable import printable
-from evenly.sources.arrays import ArraySource
+from evenly.sources.array_columns import is_image_type
 from evenly.sources.arrow import fields_of
 from evenly.sources.arrow_input import checked, open_stream, schema_of
-from evenly.sources.batches import BatchSource
 from evenly.sources.frames import stream_column_batches
-from evenly.sources.list_columns import lists_to_array
 from evenly.sources.opener import SourceOpener
-from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
+from evenly.sources.selected_column import Part, SelectedColumn, selected_name
 from evenly.sources.selection import ColumnSelection, Field
 from evenly.sources.source import Source
 from evenly.sources.tables import ColumnBatch
@@ -28,6 +26,8 @@ _log = logging.getLogger("evenly")
 
 _ROWS = 2**14
 _BYTES = 16 * 2**20
+_IMAGES = 64
+"""Rows of a batch of encoded images, which are some 100 kB each."""
 _COMPUTED_FORMATS = ("custom",)
 
 
@@ -47,10 +47,9 @@ def open_dataset(x: Any, label: str, opener: SourceOpener) -> Source:
             "Pass its batches, evenly.fit(x.iter(batch_size=1000), select=...), or fit the stored "
             "data: x.with_format(None)."
         )
-    options = opener.options
-    if options.select is None:
-        return opener.as_source(DatasetTable(x, options.selection, label))
-    return _open_column(x, _single_name(options.select), options, label)
+    if opener.options.select is None:
+        return opener.as_source(DatasetTable(x, opener.options.selection, label))
+    return _open_column(x, label, opener)
 
 
 class DatasetTable:
@@ -104,6 +103,15 @@ class _MapDataset:
         self._x = x
         self._label = label
 
+    def images(self, name: str) -> Iterator[Any]:
+        """Yield PyArrow tables with a few encoded images each."""
+        selected = self._x.select_columns([name])
+        table = selected.data.table
+        if selected._indices is None:
+            yield from table.to_batches(_IMAGES)
+        else:
+            yield from _take_rows(table, selected._indices.column(0), self._label, _IMAGES)
+
     def batches(self, names: tuple[str, ...]) -> Iterator[Any]:
         """Yield PyArrow tables; without a selection of rows they are not copied."""
         selected = self._x.select_columns(list(names))
@@ -114,14 +122,14 @@ class _MapDataset:
         yield from read_ahead(_take_rows(selected.data.table, indices, self._label))
 
 
-def _take_rows(table: Any, indices: Any, label: str) -> Iterator[Any]:
+def _take_rows(table: Any, indices: Any, label: str, step: int = _ROWS) -> Iterator[Any]:
     """Yield rows of a table by their indices, some thousands at a time.
 
     The library gathers rows one by one, which takes 24 µs per row of 32 columns instead of 3.5 µs.
     """
     checked(table, label, full=True)  # PyArrow uses the offsets of strings and lists
-    for start in range(0, len(indices), _ROWS):
-        yield table.take(indices.slice(start, _ROWS))
+    for start in range(0, len(indices), step):
+        yield table.take(indices.slice(start, step))
 
 
 def _large_batches(table: Any, label: str) -> Iterator[Any]:
@@ -144,8 +152,13 @@ class _IterableDataset:
     """Batches of an iterable dataset."""
 
     def __init__(self, x: Any) -> None:
-        self._tables = iter(x.with_format("arrow").iter(_ROWS))
+        self._x = x.with_format("arrow")
+        self._tables = iter(self._x.iter(_ROWS))
         self.first = next(self._tables, None)
+
+    def images(self, name: str) -> Iterator[Any]:
+        """Yield PyArrow tables with a few encoded images each, from the start."""
+        return (table.select([name]) for table in self._x.iter(_IMAGES))
 
     def batches(self, names: tuple[str, ...]) -> Iterator[Any]:
         """Yield PyArrow tables."""
@@ -174,51 +187,24 @@ def _arrays(x: Any, schema: Any) -> dict[str, str]:
     features = x.features or {}
     kinds = {}
     for field in schema:
-        if type(features.get(field.name)).__name__ == "Image":
+        is_image = type(features.get(field.name)).__name__ == "Image"
+        if is_image or (field.name not in features and is_image_type(field.type)):
             kinds[field.name] = "image"
         elif hasattr(getattr(field.type, "storage_type", field.type), "value_type"):
             kinds[field.name] = "array"
     return kinds
 
 
-def _open_column(x: Any, name: str, options: ReadOptions, label: str) -> BatchSource:
+def _open_column(x: Any, label: str, opener: SourceOpener) -> Source:
+    """Open the column that ``select=`` names."""
     data, schema = _with_schema(x, label)
-    if name not in schema.names:
-        raise ColumnError(
-            f"select= must name a column of the dataset. Received: select={name!r}; {label} has "
-            f"{format_names(schema.names)}.{suggest(name, schema.names)}"
-        )
-    if _arrays(x, schema).get(name) == "image":
-        raise UnsupportedTypeError(
-            "Images in a dataset must be decoded first. "
-            f"Received: column {name!r} of {label}. Pass the pixels of one image at a time: "
-            f"evenly.fit((numpy.asarray(row[{name!r}]) for row in x), feature_axis=-1)."
-        )
-
-    def open_rows(column: Any, item_label: str) -> ArraySource:
-        array = lists_to_array(column, name, f"{item_label} of {label}")
-        return ArraySource(array, options, label=item_label)
-
-    columns = (rows for table in data.batches((name,)) for rows in _split(table[name], label))
-    return BatchSource(columns, open_rows, description=label, rows=None)
-
-
-def _split(column: Any, label: str) -> Iterator[Any]:
-    """Yield the chunks of a column, split to the size of a block."""
-    for chunk in getattr(column, "chunks", [column]):
-        checked(chunk, label, full=True)
-        step = max(1, _BYTES * len(chunk) // max(1, chunk.nbytes))
-        for start in range(0, len(chunk), step):
-            yield chunk.slice(start, step)
+    name = selected_name(opener.options.select, schema.names, label)
+    is_image = _arrays(x, schema).get(name) == "image"
+    tables = data.images(name) if is_image else data.batches((name,))
+    rows = len(x) if hasattr(x, "__len__") else None
+    return opener.open(SelectedColumn(name, [Part(label, tables)], rows), label)
 
 
 def _format(x: Any) -> dict[str, Any]:
     """Return the output format of a dataset, with its visible columns."""
     return dict(getattr(x, "format", None) or {})
-
-
-def _single_name(select: Any) -> str:
-    name = select[0] if isinstance(select, tuple | list) and len(select) == 1 else select
-    if not isinstance(name, str):
-        raise ColumnError(f"select= must be the name of one column. Received: {select!r}.")
-    return name

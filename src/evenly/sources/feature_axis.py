@@ -55,8 +55,8 @@ def axis_number(shape: tuple[int, ...], feature_axis: FeatureAxis, label: str) -
     """
     if isinstance(feature_axis, str):
         raise DataError(
-            "feature_axis is the name of a dimension for data of xarray only. "
-            f"Received: {feature_axis!r}, and {label} of shape {shape}. Pass the axis as a number."
+            "feature_axis is the name of a dimension only where dimensions have names, as in "
+            f"xarray. Received: {feature_axis!r}, and {label} of shape {shape}. Pass a number."
         )
     if feature_axis is not None:
         return feature_axis

@@ -8,19 +8,21 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from evenly import extras
 from evenly.dispatch import has_record_batches, is_instance, with_article
 from evenly.errors import DataError
 from evenly.sources.arrow import column_kind, fields_of
-from evenly.sources.arrow_input import Error, open_stream, schema_of
+from evenly.sources.arrow_input import Error, OneArray, open_stream, schema_of
 from evenly.sources.arrow_reader import ColumnReader, series_reader
 from evenly.sources.opener import SourceOpener
 from evenly.sources.pandas_frames import PandasTable
 from evenly.sources.polars_frames import exportable
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import MakeError, object_errors
+from evenly.sources.selected_column import Part, SelectedColumn, array_column
 from evenly.sources.selection import Field
 from evenly.sources.source import Source
-from evenly.sources.tables import ColumnBatch, Table
+from evenly.sources.tables import ColumnBatch, RecordBatchTable, Table
 
 Project = Callable[[list[str]], Iterable[Any]]
 """Take column names; return objects with Arrow capsules that have at least these columns."""
@@ -66,6 +68,17 @@ class CapsuleTable:
                 stream = open_stream(data, self.label)
                 yield from stream_column_batches(stream, names, self.label, keys=keys)
 
+    def batches(self, names: list[str]) -> Iterator[Any]:
+        """Yield PyArrow record batches with some columns."""
+        pyarrow = extras.require("pyarrow", extra="files", feature="Reading a column of arrays")
+        with object_errors(self.label, self._make_error):
+            for data in self._project(names):
+                stream = open_stream(data, self.label)
+                if isinstance(stream, OneArray):
+                    yield from map(pyarrow.record_batch, stream)
+                else:
+                    yield from pyarrow.RecordBatchReader.from_stream(stream)
+
 
 class SeriesTable:
     """A table with a single column: a Series, a ChunkedArray."""
@@ -105,10 +118,14 @@ def stream_column_batches(
 
 def open_frame(x: Any, label: str, opener: SourceOpener) -> Source:
     """Open a frame as a source."""
-    opener.check_no_select(x)
     opener.check_no_file_options(x)
     label = "the table" if label == "the array" else label
     table = open_table(x, label)
+    name = array_column(opener.options.select, table.fields)
+    if name is not None and isinstance(table, RecordBatchTable):
+        parts = [Part(label, table.batches([name]))]
+        return opener.open(SelectedColumn(name, parts, table.rows), label)
+    opener.check_no_select(x)
     return opener.open_tables([table], with_article(type(x).__name__), table.rows, table.nbytes)
 
 

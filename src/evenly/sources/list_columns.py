@@ -1,5 +1,6 @@
 """Convert columns of Arrow lists of equal length to arrays."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -7,31 +8,104 @@ import numpy.typing as npt
 
 from evenly.errors import DataError, UnsupportedTypeError
 
+Values = npt.NDArray[Any]
 
-def lists_to_array(column: Any, name: str, label: str) -> npt.NDArray[Any]:
-    """Convert a PyArrow array of lists to a NumPy array: rows first, then the list axes.
 
-    Missing numbers become NaN.
+class ListReader:
+    """Convert the chunks of a column of lists: rows first, then the axes of the lists.
 
-    Raises
-    ------
-    DataError
-        If a list is missing, or the lists differ in length.
-    UnsupportedTypeError
-        If the lists do not hold numbers.
+    Missing numbers become NaN, and so do the numbers of missing lists.
+
+    Parameters
+    ----------
+    name
+        The name of the column.
+    label
+        The name of the table, for messages.
     """
-    values, shape = _storage(column), [len(column)]
-    while hasattr(values.type, "value_type") and not hasattr(values.type, "index_type"):
-        if values.null_count:
-            raise _ragged_error(name, label, "a missing list")
-        shape.append(_length(values, name, label))
-        values = _storage(values.flatten())
-    if not _is_number(values.type):
-        raise UnsupportedTypeError(
-            "A selected column must hold numbers or lists of numbers. "
-            f"Received: {name!r} of {label}, of type {column.type}. Convert it first."
-        )
-    return values.to_numpy(zero_copy_only=False).reshape(shape)  # type: ignore[no-any-return]
+
+    def __init__(self, name: str, label: str) -> None:
+        self._name = name
+        self._label = label
+        self._lengths: dict[int, int] = {}  # of the lists at each level, once they are known
+
+    def arrays(self, chunks: Iterable[Any]) -> Iterator[Values]:
+        """Yield an array for each PyArrow array.
+
+        Raises
+        ------
+        DataError
+            If the lists differ in length, or all are missing.
+        UnsupportedTypeError
+            If the lists do not hold numbers.
+        """
+        waiting = 0  # rows before the first list, whose length is not known yet
+        for chunk in chunks:
+            array = self._convert(chunk, 0, str(chunk.type))
+            if array is None:
+                waiting += len(chunk)
+                continue
+            if waiting:
+                yield np.full((waiting, *array.shape[1:]), np.nan)
+                waiting = 0
+            yield array
+        if waiting:
+            raise DataError(
+                "A column of lists needs at least one list, for the number of columns. "
+                f"Received: {self._name!r} of {self._label}, with {waiting:,} missing ones."
+            )
+
+    def _convert(self, values: Any, level: int, dtype: str) -> Values | None:
+        """Return the array of nested lists; None if all are missing and of unknown length."""
+        values = _storage(values)
+        if not hasattr(values.type, "value_type") or hasattr(values.type, "index_type"):
+            return self._numbers(values, dtype)
+        present = values.is_valid().to_numpy(zero_copy_only=False) if values.null_count else None
+        lists = values if present is None else values.drop_null()
+        if len(lists) or hasattr(lists.type, "list_size"):
+            self._check_length(lists, level)
+        length = self._lengths.get(level)
+        inner = self._convert(lists.flatten(), level + 1, dtype)
+        if length is None or inner is None:
+            return None
+        array = inner.reshape(len(lists), length, *inner.shape[1:])
+        return array if present is None else _with_missing(array, present)
+
+    def _check_length(self, lists: Any, level: int) -> None:
+        """Check that all lists of a level have the same length."""
+        least, most = _lengths(lists)
+        least, most = (f(self._lengths.get(level, x), x) for f, x in ((min, least), (max, most)))
+        if least != most:
+            raise DataError(
+                "All lists in a column must have the same length. "
+                f"Received: {self._name!r} of {self._label}, with lengths from {least} to {most}. "
+                "Truncate or pad them, or pass them one by one from a generator."
+            )
+        self._lengths[level] = most
+
+    def _numbers(self, values: Any, dtype: str) -> Values:
+        """Return the numbers at the innermost level; integers with missing ones as float64."""
+        import pyarrow
+        import pyarrow.types as types
+
+        if types.is_null(values.type):
+            return np.full(len(values), np.nan)
+        if not _is_number(values.type):
+            raise UnsupportedTypeError(
+                "A selected column must hold lists of numbers, or images. "
+                f"Received: {self._name!r} of {self._label}, of type {dtype}. Convert it first."
+            )
+        if types.is_integer(values.type) and values.null_count:
+            try:
+                values = values.cast(pyarrow.float64())
+            except pyarrow.ArrowInvalid:
+                raise DataError(
+                    "Integers beyond 2**53 beside missing ones have no exact array. Received: "
+                    f"{self._name!r} of {self._label}, of type {dtype}. Fill the missing ones."
+                ) from None
+        array: Values = values.to_numpy(zero_copy_only=False)
+        # PyArrow makes objects of booleans with missing ones.
+        return array.astype(np.float64) if array.dtype == object else array
 
 
 def _storage(array: Any) -> Any:
@@ -39,25 +113,32 @@ def _storage(array: Any) -> Any:
     return array.storage if hasattr(array, "storage") else array
 
 
-def _length(lists: Any, name: str, label: str) -> int:
-    """Return the common length of the lists."""
+def _lengths(lists: Any) -> tuple[int, int]:
+    """Return the least and the greatest length of lists without a missing one."""
     if hasattr(lists.type, "list_size"):
-        return int(lists.type.list_size)
-    lengths = np.diff(lists.offsets.to_numpy())
-    if len(lengths) and lengths.min() != lengths.max():
-        raise _ragged_error(name, label, f"lengths from {lengths.min()} to {lengths.max()}")
-    return int(lengths[0]) if len(lengths) else 0
+        return lists.type.list_size, lists.type.list_size
+    lengths = np.asarray(lists.value_lengths())
+    return int(lengths.min()), int(lengths.max())
+
+
+def _with_missing(array: Values, present: npt.NDArray[np.bool_]) -> Values:
+    """Return an array with rows of NaN where lists are missing.
+
+    Integers of 64 bits become float64, which `evenly.fit` would not do without missing lists.
+    """
+    exact = array.dtype.kind == "f" or array.dtype.itemsize < 8
+    if not exact and np.abs(array.astype(np.float64)).max(initial=0) > 2**53:
+        raise DataError(
+            "Integers beyond 2**53 beside missing lists have no exact array. "
+            f"Received: {int(np.abs(array).max())}. Drop the rows of missing lists."
+        )
+    dtype = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)
+    full = np.full((len(present), *array.shape[1:]), np.nan, dtype)
+    full[present] = array
+    return full
 
 
 def _is_number(dtype: Any) -> bool:
     import pyarrow.types as types
 
     return bool(types.is_integer(dtype) or types.is_floating(dtype) or types.is_boolean(dtype))
-
-
-def _ragged_error(name: str, label: str, received: str) -> DataError:
-    return DataError(
-        "All lists in a column must have the same length. "
-        f"Received: {name!r} of {label}, with {received}. Truncate or pad them, or pass them one "
-        "by one from a generator."
-    )

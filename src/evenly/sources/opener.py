@@ -68,8 +68,8 @@ class SourceOpener:
         if self.options.select is not None:
             what = x if isinstance(x, str) else with_article(type(x).__name__)
             raise DataError(
-                "select= chooses a part of batches, of a dict, or an array in a file. "
-                f"Received: select={self.options.select!r} for {what}. "
+                "select= chooses a part of batches, of a dict, an array in a file, or a column of "
+                f"lists. Received: select={self.options.select!r} for {what}. "
                 "Choose columns with columns=."
             )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from evenly import extras
 from evenly.block import Column, GroupKeys, mask_to_validity, missing_column
+from evenly.errors import UnsupportedTypeError, first_line
 from evenly.sources.arrow import column_kind, kind_of_category, take
 from evenly.sources.arrow_group_keys import factorize_series
 from evenly.sources.arrow_input import checked, open_array, schema_of
@@ -47,6 +48,13 @@ class PandasTable:
             *(pandas_keys(series[name]) for name in keys),
         )
         yield ColumnBatch(columns, sum(column.nbytes for column in columns))
+
+    def batches(self, names: list[str]) -> Iterator[Any]:
+        """Yield the columns of arrays as one PyArrow table."""
+        pyarrow = extras.require("pyarrow", extra="files", feature="Reading a column of arrays")
+        indices = {field.name: index for index, field in enumerate(self.fields)}
+        columns = [self._frame.iloc[:, indices[name]] for name in names]
+        yield pyarrow.table([_arrays_to_pyarrow(column) for column in columns], names)
 
 
 def pandas_keys(series: Any) -> GroupKeys:
@@ -162,6 +170,35 @@ def _read_arrow(series: Any) -> Column:
         array = array.combine_chunks()
     opened = open_array(array, "the frame")
     return series_reader(opened.schema, str(series.name), "the frame")(opened)
+
+
+def _arrays_to_pyarrow(series: Any) -> Any:
+    """Return a column of arrays, lists or bytes as a PyArrow array.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        If the values are of several kinds, such as numbers beside lists.
+    """
+    import pyarrow
+
+    if _is_arrow(series.dtype):
+        return _to_pyarrow(series)
+    try:
+        return pyarrow.array([_nested(value) for value in series], from_pandas=True)
+    except pyarrow.ArrowException as why:
+        raise UnsupportedTypeError(
+            "A selected column must hold lists of numbers, or images. Received: column "
+            f"{series.name!r} of the frame: {first_line(why)}. Convert it first."
+        ) from None
+
+
+def _nested(value: Any) -> Any:
+    """Return an array as PyArrow accepts it: of one dimension, or a list of arrays."""
+    if not hasattr(value, "shape"):
+        return value
+    array = np.asarray(value)
+    return array if array.ndim < 2 else [_nested(part) for part in array]
 
 
 def _to_pyarrow(series: Any) -> Any:

@@ -12,10 +12,12 @@ from evenly.dispatch import (
     array_attributes_hint,
     engine_of,
     is_array,
+    is_data_loader,
     is_dataset,
     is_dbapi_cursor,
     is_frame,
     is_hugging_face_dataset,
+    is_instance,
     is_list_of,
     is_list_of_numbers,
     is_open_file,
@@ -27,6 +29,7 @@ from evenly.errors import UnsupportedTypeError
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.opener import SourceOpener
 from evenly.sources.scan import FileScan
+from evenly.sources.selected_column import SelectedColumn
 from evenly.sources.source import Source
 from evenly.sources.sparse import is_sparse
 
@@ -54,10 +57,17 @@ def _is_file(x: object) -> bool:
     return isinstance(x, FileRef)
 
 
+def _is_pipe(x: object) -> bool:
+    """Return whether an object is a `Pipe`, whose module imports the readers of formats."""
+    return is_instance(x, "evenly.sources.files.standard_input", "Pipe")
+
+
 READERS = (
+    Reader(lambda x: isinstance(x, SelectedColumn), "array_columns.open_column"),  # a tuple
     Reader(lambda x: engine_of(x) is not None, "refusals.refuse_collection"),  # may be an array
     Reader(lambda x: isinstance(x, FileScan), "files.source.open_scan"),
     Reader(partial(is_list_of, matches=_is_file), "files.source.open_files"),
+    Reader(_is_pipe, "files.standard_input.open_pipe"),
     Reader(is_path, "files.source.open_paths"),  # a text is iterable
     Reader(is_pillow_image, "images.open_images"),  # has __array_interface__
     Reader(is_stored, "stores.open_stored"),  # an xarray Dataset is a mapping
@@ -69,6 +79,7 @@ READERS = (
     Reader(lambda x: isinstance(x, bytes | bytearray | memoryview), "refusals.refuse_bytes"),
     Reader(is_dbapi_cursor, "refusals.refuse_cursor"),  # is iterable
     Reader(is_dataset, "batch_items.open_samples"),  # may be iterable
+    Reader(is_data_loader, "loaders.open_loader"),  # is iterable
     Reader(is_array, "arrays.open_array"),
     Reader(partial(is_list_of, matches=is_path), "files.source.open_paths"),
     Reader(partial(is_list_of, matches=is_pillow_image), "images.open_images"),

@@ -14,8 +14,9 @@ from typing import Literal
 
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
+from evenly.sources.files.braces import expand_braces
 from evenly.sources.files.file_ref import FileRef
-from evenly.sources.files.locate import no_files_error, scan, size_of
+from evenly.sources.files.locate import NoFilesError, no_files_error, scan, size_of
 from evenly.sources.files.partitions import find_partitions
 from evenly.sources.images.archives import iter_archive, zip_contains_images
 from evenly.sources.images.image_file import ImageFile, from_path
@@ -31,10 +32,17 @@ _MAX_CACHED = 1 << 16
 class FileScan:
     """The files of some paths, folders, patterns and URLs; each folder is listed once.
 
+    Parameters
+    ----------
+    allow_empty
+        Whether a pattern may match no file, and a folder may have no data files.
+
     Attributes
     ----------
     sources
-        The paths as given.
+        The paths as given, with numbers in braces expanded, without those that are empty.
+    empty
+        The errors for the sources that are empty.
     counts
         The number of images and archives, and of tables.
     first
@@ -48,14 +56,18 @@ class FileScan:
         For a source without files.
     """
 
-    def __init__(self, sources: Sequence[str | os.PathLike[str]]) -> None:
-        self.sources = tuple(os.fspath(source) for source in sources)
+    def __init__(
+        self, sources: Sequence[str | os.PathLike[str]], *, allow_empty: bool = False
+    ) -> None:
+        self.sources = tuple(path for x in sources for path in expand_braces(os.fspath(x)))
+        self.empty: dict[str, NoFilesError] = {}
         self.counts = {"image": 0, "table": 0}
         self.first: dict[str, str] = {}
         self.skipped: Counter[str] = Counter()
         self._decisive: FileRef | None = None  # the first image, else the first file
         self._tables: list[list[FileRef]] = []  # of each source
-        self._cached = self._list()
+        self._cached = self._list(allow_empty)
+        self.sources = tuple(source for source in self.sources if source not in self.empty)
 
     @property
     def files(self) -> int:
@@ -125,22 +137,31 @@ class FileScan:
             return self._cached
         return (file for source in self.sources for file in scan(source))
 
-    def _list(self) -> list[FileRef] | None:
+    def _list(self, allow_empty: bool) -> list[FileRef] | None:
         """Count the files of all sources; return them if there are few enough to cache."""
         cached: list[FileRef] = []
         for source in self.sources:
-            before = sum(self.counts.values())
-            tables = []
-            for file in scan(source):
-                self._count(file)
-                if len(cached) <= _MAX_CACHED:
-                    cached.append(file)
-                if file.is_table:
-                    tables.append(file)
-            self._tables.append(sorted(tables, key=lambda file: file.path))
-            if not tables and sum(self.counts.values()) == before:
-                raise no_files_error(source)
+            try:
+                self._tables.append(self._list_source(source, cached))
+            except NoFilesError as error:
+                if not allow_empty:
+                    raise
+                self.empty[source] = error
         return cached if len(cached) <= _MAX_CACHED else None
+
+    def _list_source(self, source: str, cached: list[FileRef]) -> list[FileRef]:
+        """Count the files of a source, add them to the cache, and return the tables."""
+        before = sum(self.counts.values())
+        tables = []
+        for file in scan(source):
+            self._count(file)
+            if len(cached) <= _MAX_CACHED:
+                cached.append(file)
+            if file.is_table:
+                tables.append(file)
+        if not tables and sum(self.counts.values()) == before:
+            raise no_files_error(source)
+        return sorted(tables, key=lambda file: file.path)
 
     def _count(self, file: FileRef) -> None:
         if _is_counted(file) or file.kind in _TABLES:

@@ -99,7 +99,10 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
     """
     known = {column.name: column for column in fields}
     names = [column.name for column in fields]
-    excluded = {_by_name(name, names, label) for name in asked.exclude}
+    in_file = [column.name for column in fields if column.reason != "partition"]  # positions
+    excluded = {
+        _by_name(name, names if isinstance(name, str) else in_file, label) for name in asked.exclude
+    }
     weights = None if asked.weights is None else _by_name(asked.weights, names, label)
     by = tuple(_by_key_name(name, names, label) for name in asked.by)
     excluded |= {*by, *filter(None, [weights])}
@@ -107,7 +110,10 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
         chosen = [c.name for c in fields if c.is_numeric and c.name not in excluded]
         left_out = {c.name: c.reason for c in fields if not c.is_numeric and c.name not in excluded}
     else:
-        chosen = [_by_name(name, names, label) for name in asked.columns]
+        chosen = [
+            _by_name(name, names if isinstance(name, str) else in_file, label)
+            for name in asked.columns
+        ]
         chosen = [name for name in chosen if name not in excluded]
         left_out = {}
     _check_unique([*chosen, *filter(None, [weights]), *by], names, label)
@@ -200,6 +206,9 @@ def _by_name(name: str | int, names: list[str], label: str) -> str:
     name = str(name)
     if name in names:
         return name
+    padded = [other for other in names if other.strip() == name]  # the header "a, b" of a CSV file
+    if len(padded) == 1:
+        return padded[0]
     raise ColumnError(
         f"There must be a column of that name. Received: {name!r}; {label} has "
         f"{format_names(names)}.{suggest(name, names)}"
@@ -229,10 +238,12 @@ def _check_unique(chosen: list[str], names: list[str], label: str) -> None:
 
 def not_numeric_error(column: Field, label: str) -> UnsupportedTypeError:
     """Return the error for a named column that is not numeric."""
+    way_out = "Convert it first, or leave it out of columns=."
+    if column.kind in ("nested", "object"):
+        way_out = f"If it holds lists of equal length, pass select={column.name!r}. {way_out}"
     return UnsupportedTypeError(
         "Only columns of numbers, booleans or times can be fitted. "
-        f"Received: column {column.name!r} of {label}, which is {column.kind}. "
-        "Convert it first, or leave it out of columns=."
+        f"Received: column {column.name!r} of {label}, which is {column.kind}. {way_out}"
     )
 
 

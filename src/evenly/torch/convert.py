@@ -46,8 +46,8 @@ def convert(
         ``"evenly"`` or ``"torch"``. Choose ``"torch"`` to use the model without evenly, and
         before tools that recognize torch's classes: quantization and fusion by `torch.fx`.
     report
-        Whether to return a `ConversionReport` too: how many layers were changed, and which. Its
-        text is also logged (``logging.getLogger("evenly")``, level INFO).
+        Whether to return an `evenly.torch.ConversionReport` too: how many layers were changed, and
+        which. Its text is also logged (``logging.getLogger("evenly")``, level INFO).
     extras
         Options of `BatchNorm1d` that torch's layers do not have, such as
         ``non_finite="skip"``, for all layers converted to evenly's classes.

@@ -31,7 +31,7 @@ def batch_norm(
     Parameters
     ----------
     input
-        Shape (N, C, *): float64, float32, bfloat16 or float16.
+        Shape ``(N, C, *)``: float64, float32, bfloat16 or float16.
     running_mean, running_var
         Shape (C,). With ``training`` they are updated in place, and may be None; otherwise
         they are the statistics with which the input is normalized.
@@ -45,7 +45,8 @@ def batch_norm(
     eps
         Added to the variance; above 0 in training.
     mask
-        Boolean, shape (N,) or (N, *): True where a value counts. The output of padding is 0.
+        Boolean, shape ``(N,)`` or ``(N, *)``: True where a value counts. The output of padding
+        is 0.
 
     Raises
     ------

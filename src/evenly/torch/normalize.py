@@ -42,7 +42,7 @@ class Normalize(MomentsLayer):
         The axis of the features: 1 for N×F, N×C×L and N×C×H×W; choose -1 if the features are
         last. A one-dimensional input is a single row, and needs -1.
     correction
-        The number subtracted from the count in the variance: see `Moments.variance`.
+        The number subtracted from the count in the variance: see `evenly.Moments.variance`.
     constant
         How to treat features with a variance of exactly 0. ``"zero"``: they become 0.
         ``"center"``: only the mean is subtracted; choose it when later data may vary.
@@ -50,7 +50,7 @@ class Normalize(MomentsLayer):
         feature indicates a fault.
     tolerance
         A feature is constant if its standard deviation is at most ``tolerance`` times the root
-        of its mean square, the size of its values: see `Moments.normalize`. 0: only if all
+        of its mean square, the size of its values: see `evenly.Moments.normalize`. 0: only if all
         values are equal.
     missing
         ``"keep"`` keeps NaN. ``"zero"`` replaces it by 0, the mean; choose it before layers

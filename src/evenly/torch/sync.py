@@ -16,8 +16,8 @@ from evenly.torch.scripting import rename
 class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
     """Apply batch normalization over all ranks, as ``torch.nn.SyncBatchNorm``.
 
-    It works like `BatchNorm1d`, for inputs (N, C, *), with the mean and the variance of the rows
-    of all ranks. Outputs, running statistics and gradients are those of one process with the
+    It works like `BatchNorm1d`, for inputs ``(N, C, *)``, with the mean and the variance of the
+    rows of all ranks. Outputs, running statistics and gradients are those of one process with the
     whole batch, however its rows are distributed; a rank may have no rows, and each may have a
     mask. The gradient of the input is that of the sum of all ranks' losses. Those of ``weight``
     and ``bias`` are this rank's terms, whose sum over the ranks is the gradient for the whole

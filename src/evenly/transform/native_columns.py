@@ -89,18 +89,22 @@ def replace_in_arrow(table: Any, positions: Sequence[int], scale: ScaleColumn) -
     pyarrow = sys.modules["pyarrow"]
     for index, position in enumerate(positions):
         name, column = table.schema.names[position], table.column(position)
-        parts = [pyarrow.array(arrow_array(x)) for x in _scaled_chunks(column, index, scale)]
+        own = table.select([position])  # with the metadata of its field, unlike the column
+        if not len(column):  # a table without rows is a stream without chunks, which have types
+            empty = pyarrow.array([], column.type)
+            own = pyarrow.StructArray.from_arrays([empty], fields=list(own.schema))
+        parts = [pyarrow.array(arrow_array(x)) for x in _scaled_chunks(own, index, scale)]
         whole = parts[0] if isinstance(column, pyarrow.Array) else pyarrow.chunked_array(parts)
         table = table.set_column(position, name, whole)
     return table
 
 
 def _scaled_chunks(series: Any, index: int, scale: ScaleColumn) -> Iterable[Column]:
-    """Yield the scaled chunks of a column; at least one, which can be empty."""
-    if getattr(series, "num_chunks", 1) == 0:  # a ChunkedArray
-        series = series.combine_chunks()
+    """Yield the scaled chunks of a series or a table of one column; at least one, maybe empty."""
     first_row = 0
-    for (column,), _ in open_table(series, "the column").column_batches(("",)):
+    table = open_table(series, "the column")
+    names = tuple(field.name for field in table.fields or ())
+    for (column,), _ in table.column_batches(names):
         yield scale(index, column, first_row)
         first_row += len(column)
 

@@ -135,9 +135,9 @@ def fast_scaling(
     inverse: bool,
     correction: int | float | Fraction,
     constant: str,
-    tolerance: int | float | Fraction,
     too_few: str,
     dtypes: tuple[str, ...],
+    tolerance: int | float | Fraction = 0,
 ) -> Scaling | None:
     """Compute the same result as `scaling`, bit for bit, in the core; None if it cannot.
 

@@ -17,7 +17,9 @@ from evenly.sources import ReadOptions, open_source
 from image_files import collection, encoded, noise, write_folder, write_tar, write_zip
 
 GOOD = encoded(noise(0, 30, 40, 3), "JPEG")
-PIXELS = Moments.empty(["red", "green", "blue"]).update(np.asarray(Image.open(io.BytesIO(GOOD))))
+PIXELS = Moments.empty(["red", "green", "blue"]).update(
+    np.asarray(Image.open(io.BytesIO(GOOD))), feature_axis=-1
+)
 
 
 def bomb():

@@ -174,7 +174,9 @@ def test_pillow_images(source):
 
 
 def test_single_pillow_image_and_selected_part():
-    assert evenly.fit(IMAGES[0]) == Moments.empty(COLOURS).update(np.asarray(IMAGES[0]))
+    assert evenly.fit(IMAGES[0]) == Moments.empty(COLOURS).update(
+        np.asarray(IMAGES[0]), feature_axis=-1
+    )
     batches = [{"image": image, "label": 1} for image in IMAGES]
     assert evenly.fit(batches, select="image") == IN_MEMORY
 

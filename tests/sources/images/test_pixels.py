@@ -63,7 +63,7 @@ def test_every_mode_as_rgb(name, tmp_path):
     if pixels.ndim == 2:
         pixels = np.stack([pixels] * 3, -1)
     moments = evenly.fit(tmp_path, broken="error")
-    assert moments == Moments.empty(COLOURS).update(pixels)
+    assert moments == Moments.empty(COLOURS).update(pixels, feature_axis=-1)
     assert moments.dtypes == (str(pixels.dtype),) * 3
 
 
@@ -129,7 +129,9 @@ NATIVE = {
 def test_native_mode_keeps_bands(name, tmp_path):
     names, pixels = NATIVE[name]
     (tmp_path / name).write_bytes(FILES[name][0])
-    assert evenly.fit(tmp_path, mode="native") == Moments.empty(names).update(pixels)
+    assert evenly.fit(tmp_path, mode="native") == Moments.empty(names).update(
+        pixels, feature_axis=-1
+    )
 
 
 def test_native_palette_images(tmp_path):
@@ -138,7 +140,7 @@ def test_native_palette_images(tmp_path):
     assert evenly.fit(tmp_path / "palette.png", mode="native").columns == COLOURS
     clear = np.asarray(Image.open(tmp_path / "clear-palette.png").convert("RGBA"))
     moments = evenly.fit(tmp_path / "clear-palette.png", mode="native")
-    assert moments == Moments.empty([*COLOURS, "alpha"]).update(clear)
+    assert moments == Moments.empty([*COLOURS, "alpha"]).update(clear, feature_axis=-1)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ def test_native_palette_images(tmp_path):
 )
 def test_float_images_need_native_mode(pixels, kind, tmp_path):
     Image.fromarray(pixels).save(tmp_path / "depth.tif")
-    expected = Moments.empty(["grey"]).update(pixels[..., None])
+    expected = Moments.empty(["grey"]).update(pixels[..., None], feature_axis=-1)
     assert evenly.fit(tmp_path, mode="native") == expected
     with pytest.raises(evenly.DataError, match=f"its values are {kind}.*mode='native'"):
         evenly.fit(tmp_path)
@@ -179,20 +181,20 @@ def test_native_mode_rejects_different_bands(tmp_path):
 
 def test_large_image_stored_in_pieces():
     image = Image.fromarray(noise(3, 1100, 2100, 3)).resize((4400, 2200))
-    assert evenly.fit([image]) == Moments.empty(COLOURS).update(np.asarray(image))
+    assert evenly.fit([image]) == Moments.empty(COLOURS).update(np.asarray(image), feature_axis=-1)
 
 
 def test_pillow_without_arrow_interface(monkeypatch):
     image = Image.fromarray(COLOR)
     monkeypatch.delattr(Image.Image, "__arrow_c_array__")
-    assert evenly.fit([image]) == Moments.empty(COLOURS).update(COLOR)
+    assert evenly.fit([image]) == Moments.empty(COLOURS).update(COLOR, feature_axis=-1)
 
 
 def test_jpeg_is_decoded_in_full_size(tmp_path):
     """Pillow's draft mode is faster but gives different pixels."""
     content = encoded(noise(1, 512, 512, 3), "JPEG")
     (tmp_path / "x.jpg").write_bytes(content)
-    assert evenly.fit(tmp_path) == Moments.empty(COLOURS).update(decoded(content))
+    assert evenly.fit(tmp_path) == Moments.empty(COLOURS).update(decoded(content), feature_axis=-1)
 
 
 def test_unknown_mode_is_rejected():

@@ -176,7 +176,9 @@ def test_large_chunks_are_read_out_of_row_order(tmp_path, monkeypatch, in_order)
     options = {"weights": weights, "feature_axis": -1}
     assert evenly.fit(array, **options) == evenly.fit(x, **options)
     if not in_order:
-        places = {block.label for block in open_source(array, feature_axis=-1).blocks()}
+        places = {
+            block.label for block in open_source(array, ReadOptions(feature_axis=-1)).blocks()
+        }
         assert places == {"the Zarr array /, in the order of its chunks"}
 
 

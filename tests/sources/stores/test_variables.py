@@ -56,7 +56,9 @@ def climate(request, tmp_path):
 def test_the_only_data_variable_is_fitted(climate):
     """Coordinates, their bounds, times and scalars are left out, and the result says so."""
     source = open_source(climate, ReadOptions(feature_axis=1))
-    assert evenly.fit(climate, feature_axis=1) == evenly.fit(T, feature_axis=1)
+    moments, right = evenly.fit(climate, feature_axis=1), evenly.fit(T, feature_axis=1)
+    assert moments.mean.tolist() == right.mean.tolist()
+    assert moments.std().tolist() == right.std().tolist()
     left_out = {k: v.replace("datetime", "timestamp") for k, v in source.left_out.items()}
     assert left_out == {
         **dict.fromkeys(("lat", "lon", "area", "height"), "coordinate"),

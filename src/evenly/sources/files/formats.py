@@ -163,7 +163,7 @@ class FileOpener:
                 yield npy.open_mapped(raw, self._options, label=file.label)
             else:
                 stream = Stream(raw, file.label, decompressed(raw, head))
-                opened = self._open_stream(stream, file.suffix, file.label, nbytes)
+                opened = self.open_stream(stream, file.suffix, file.label, nbytes)
                 keep = True  # the stream closes it
                 yield opened
             if check is not None:
@@ -219,10 +219,10 @@ class FileOpener:
             yield npy.open_stream(stream, self._options, label=label, nbytes=nbytes)
             return
         for name, member_label, stream in archives.iter_members(archive, raw, label):
-            yield self._open_stream(stream, suffixes_of(name)[0], member_label, nbytes)
+            yield self.open_stream(stream, suffixes_of(name)[0], member_label, nbytes)
 
-    def _open_stream(
-        self, stream: Stream, suffix: str, label: str, nbytes: int | None
+    def open_stream(
+        self, stream: Stream, suffix: str, label: str, nbytes: int | None = None
     ) -> Table | Source:
         """Return the table or array in a sequential stream: CSV, an Arrow stream or NPY."""
         head = stream.peek(12)
@@ -271,11 +271,11 @@ def batches_to_scale(
     opener = FileOpener(options)
     for file in files:
         for opened in opener.open(file):
-            for batch, dtype in _batches_to_scale(opened, dtypes):
+            for batch, dtype in table_to_scale(opened, dtypes):
                 yield add_to_batch(batch, file.partition), dtype
 
 
-def _batches_to_scale(
+def table_to_scale(
     opened: Table | Source, dtypes: Mapping[str, str]
 ) -> Iterator[tuple[Any, str | None]]:
     """Yield the record batches of a table in a file, with the dtype of numbers that are text."""

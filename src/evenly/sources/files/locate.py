@@ -39,6 +39,10 @@ Info = Mapping[str, Any]
 """The information of fsspec about a file."""
 
 
+class NoFilesError(SourceError):
+    """A pattern matches no file, or a folder has no data files."""
+
+
 def scan(source: str | os.PathLike[str]) -> Iterator[FileRef]:
     """Yield the files that a path, a pattern, a folder or a URL stands for, in arbitrary order.
 
@@ -77,7 +81,7 @@ def _scan_path(path: str) -> Iterator[FileRef]:
         )
 
 
-def no_files_error(source: str | os.PathLike[str]) -> SourceError:
+def no_files_error(source: str | os.PathLike[str]) -> NoFilesError:
     """Return the error for a source without a file of rows; its folder is listed again."""
     path = os.fspath(source)
     search = Search()
@@ -221,11 +225,11 @@ def _is_one_file(url: str) -> bool:
     return url.startswith(("http://", "https://")) and name_of(url).lower().endswith(KNOWN_SUFFIXES)
 
 
-def _empty_folder_error(folder: str, files: list[str], otherwise: str = "nothing") -> SourceError:
+def _empty_folder_error(folder: str, files: list[str], otherwise: str = "nothing") -> NoFilesError:
     contents = ", ".join(map(repr, files[:5])) or otherwise
     if files and all(map(is_recording, files)):
-        return SourceError(recording_error_text(redact_url(folder), f"a folder of {contents}"))
-    return SourceError(
+        return NoFilesError(recording_error_text(redact_url(folder), f"a folder of {contents}"))
+    return NoFilesError(
         f"A folder must hold data files ({' '.join(DATA_SUFFIXES)}, compressed or not) or images "
         f"({' '.join((*IMAGE_SUFFIXES, '.tar'))}). "
         f"Received: {redact_url(folder)!r}, which holds {contents}"
@@ -239,8 +243,8 @@ def _no_url_error(url: str) -> SourceError:
     )
 
 
-def _no_match_error(pattern: str) -> SourceError:
-    return SourceError(
+def _no_match_error(pattern: str) -> NoFilesError:
+    return NoFilesError(
         "A pattern must match at least one file. "
         f"Received: {redact_url(pattern)!r}, which matches none."
     )

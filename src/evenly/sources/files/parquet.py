@@ -71,7 +71,9 @@ class ParquetTable:
             self.rows: int | None = self._metadata.num_rows
             schema = opened.schema_arrow
             self.fields = fields_of(schema_of(schema, label, SourceError), label, SourceError)
-            self._widths = {field.name: _width(field.type) for field in schema}
+            self._widths = {
+                field.name: _width(field.type) or self._mean_width(field.name) for field in schema
+            }
         self._local = isinstance(file, str)
         self._pages = PageCheck(file, self._metadata, label) if isinstance(file, str) else None
 
@@ -208,14 +210,29 @@ class ParquetTable:
             rows, nbytes = _KEYED_ROWS, _KEYED_BYTES
         return max(1, min(rows, nbytes // self._width_of(names)))
 
+    def _mean_width(self, name: str) -> int:
+        """Return the number of bytes per value of variable width, from the sizes of its pages."""
+        metadata = self._metadata
+        leaves = [
+            index
+            for index in range(len(metadata.schema))
+            if metadata.schema.column(index).path.startswith(f"{name}.")
+        ]
+        nbytes: int = sum(
+            metadata.row_group(group).column(index).total_uncompressed_size
+            for group in range(metadata.num_row_groups)
+            for index in leaves
+        )
+        return max(8, nbytes // max(1, self.rows or 0))
+
     def _width_of(self, names: Iterable[str]) -> int:
         """Return the number of bytes per row of some columns."""
         return max(1, sum(self._widths.get(name, 8) for name in names))
 
 
 def _width(arrow_type: Any) -> int:
-    """Return the number of bytes per value; 8 for types of variable width."""
+    """Return the number of bytes per value; 8 for text and bytes, 0 for nested types."""
     try:
         return max(1, int(arrow_type.bit_width) // 8)
     except ValueError:
-        return 8
+        return 0 if arrow_type.num_fields else 8

@@ -20,10 +20,15 @@ class PartitionedTable:
         The table in the file. Its own columns have priority.
     partition
         The columns of the partition.
+
+    Attributes
+    ----------
+    table
+        The table in the file.
     """
 
     def __init__(self, table: Table, partition: Sequence[PartitionValue]) -> None:
-        self._table = table
+        self.table = table
         own = {field.name for field in table.fields}
         added = [column for column in partition if column.name not in own]
         self._added = tuple(column.field for column in added)
@@ -36,7 +41,7 @@ class PartitionedTable:
     @property
     def fields(self) -> tuple[Field, ...]:
         """The columns of the table, and then those of the partition."""
-        return (*self._table.fields, *self._added)
+        return (*self.table.fields, *self._added)
 
     def column_batches(
         self, names: tuple[str, ...], keys: tuple[str, ...] = ()
@@ -44,9 +49,9 @@ class PartitionedTable:
         """Yield the rows in order: the columns in `names`, then the keys in `keys`."""
         read, read_keys = self._own(names), self._own(keys)
         if not read and not read_keys:  # any column has the number of rows
-            first = next((f for f in self._table.fields if f.is_numeric), self._table.fields[0])
+            first = next((f for f in self.table.fields if f.is_numeric), self.table.fields[0])
             read, read_keys = ((first.name,), ()) if first.is_numeric else ((), (first.name,))
-        for columns, nbytes in self._table.column_batches(read, read_keys):
+        for columns, nbytes in self.table.column_batches(read, read_keys):
             rows = len(columns[0])
             values = dict(zip(read, columns, strict=False))
             groups = dict(zip(read_keys, columns[len(read) :], strict=True))

@@ -56,5 +56,5 @@ def recording_error_text(label: str, found: str) -> str:
     return (
         f"A file of sound or video must be decoded before it is fitted. Received: {label}, which "
         f"is {found}. Pass its samples as arrays, such as "
-        "evenly.fit(soundfile.read(path)[0] for path in paths)."
+        "evenly.fit(soundfile.read(path, always_2d=True)[0] for path in paths)."
     )

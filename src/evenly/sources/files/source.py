@@ -5,19 +5,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import cast
 
-from evenly.errors import SourceError
+from evenly.errors import ColumnError, SourceError
 from evenly.redaction import redact_url
 from evenly.sources.batches import BatchSource
 from evenly.sources.files.csv_options import check_no_csv
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.formats import FileOpener
 from evenly.sources.files.locate import size_of
+from evenly.sources.files.partitioned_table import PartitionedTable
 from evenly.sources.images import ImageSource
 from evenly.sources.opener import SourceOpener
 from evenly.sources.scan import FileScan
+from evenly.sources.selected_column import Part, SelectedColumn, array_column
 from evenly.sources.source import Source
 from evenly.sources.stores.tables import ArraysTable, RecordsTable
-from evenly.sources.tables import Table, is_table
+from evenly.sources.tables import RecordBatchTable, Table, is_table
 from evenly.sources.urls import with_storage
 from evenly.typing import Path
 
@@ -60,6 +62,10 @@ def open_files(files: Sequence[FileRef], _: str, opener: SourceOpener) -> Source
     everything = chain([first], parts)
     name = files[0].label + (f" and {len(files) - 1} more" if len(files) > 1 else "")
     if is_table(first):
+        column = array_column(opener.options.select, first.fields)
+        if column is not None and isinstance(_in_file(first), RecordBatchTable):
+            selected = SelectedColumn(column, _parts(_only_tables(everything), column), rows)
+            return opener.open(selected, name)
         if not isinstance(first, ArraysTable | RecordsTable):
             opener.check_no_select(name)
         return opener.open_tables(_only_tables(everything), name, rows, nbytes)
@@ -71,6 +77,28 @@ def open_files(files: Sequence[FileRef], _: str, opener: SourceOpener) -> Source
         nbytes=nbytes,
         only=cast(Source, first) if len(files) == 1 else None,
     )
+
+
+def _in_file(table: Table) -> Table:
+    """Return the table in a file, without the columns in the names of its folders."""
+    return table.table if isinstance(table, PartitionedTable) else table
+
+
+def _parts(tables: Iterable[Table], column: str) -> Iterator[Part]:
+    """Yield the column of each table.
+
+    Raises
+    ------
+    ColumnError
+        If a table lacks it.
+    """
+    for table in map(_in_file, tables):
+        if not isinstance(table, RecordBatchTable) or array_column(column, table.fields) is None:
+            raise ColumnError(
+                f"All parts of a fit must have the selected column. Received: {table.label}, "
+                f"where {column!r} is missing or holds no lists."
+            )
+        yield Part(table.label, table.batches([column]))
 
 
 def _only_tables(parts: Iterable[Table | Source]) -> Iterator[Table]:

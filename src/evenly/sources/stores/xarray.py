@@ -69,8 +69,8 @@ class LabeledArray:
 
     def names_along(self, axis: int) -> tuple[str, ...] | None:
         """Return the labels along an axis as names of columns; None if they are not unique."""
-        dim = self._array.dims[axis]
-        if len(self.shape) < 2 or dim not in self._array.coords:
+        dim = self._array.dims[axis] if len(self.shape) > 1 else None
+        if dim not in self._array.coords:
             return None
         names = tuple(str(label) for label in self._array.coords[dim].values)
         return names if len(set(names)) == len(names) else None

@@ -1,0 +1,102 @@
+"""``-`` on the command line: standard input and standard output."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from evenly.moments import GroupedMoments, Moments
+    from evenly.sources.files.standard_input import Pipe
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+STANDARD = "-"
+_SUFFIXES = {
+    "csv": ".csv",
+    "tsv": ".tsv",
+    "arrow": ".arrows",
+    "parquet": ".parquet",
+    "npy": ".npy",
+}
+
+
+def input_format_option(command: Command) -> Command:
+    """Add ``--input-format`` to a command."""
+    return click.option(
+        "--input-format",
+        type=click.Choice(list(_SUFFIXES)),
+        help="The format of standard input, for the source -. [default: recognized by its first "
+        "bytes; text is CSV]",
+    )(command)
+
+
+def output_format_option(command: Command) -> Command:
+    """Add ``--output-format`` to a command."""
+    return click.option(
+        "--output-format",
+        type=click.Choice([name for name in _SUFFIXES if name != "tsv"]),
+        help="The format of standard output, or of the files in a folder. [default: that of the "
+        "source]",
+    )(command)
+
+
+def open_input(sources: tuple[str, ...], input_format: str | None) -> "Pipe | None":
+    """Return standard input if it is the source, and None otherwise."""
+    if STANDARD not in sources:
+        if input_format is not None:
+            raise click.UsageError("--input-format is for standard input, the source -.")
+        return None
+    if len(sources) > 1:
+        raise click.UsageError("Standard input, the source -, must be the only source.")
+    from evenly.sources.files.standard_input import Pipe
+
+    pipe = Pipe(sys.stdin.buffer, _SUFFIXES[input_format or "csv"])
+    click.get_current_context().call_on_close(pipe.close)
+    return pipe
+
+
+def output_suffix(output: str, output_format: str | None, source: str) -> str | None:
+    """Return the suffix of the format of standard output; None for an output file.
+
+    Parameters
+    ----------
+    source
+        The suffix of the source.
+    """
+    from evenly.sinks import SUFFIXES
+
+    if output != STANDARD:
+        if output_format is not None:
+            raise click.UsageError(
+                "--output-format is for standard output, -o -, and for folders, -o out/."
+            )
+        return None
+    suffix = _SUFFIXES[output_format] if output_format else source
+    if suffix in SUFFIXES:
+        return ".arrows" if suffix in (".arrow", ".feather", ".ipc") else suffix
+    return ".csv"
+
+
+def is_folder(output: str) -> bool:
+    """Return whether an output is a folder: it exists, or its path ends with a slash."""
+    return output.endswith(("/", os.sep)) or os.path.isdir(output)
+
+
+def folder_suffix(output_format: str | None) -> str | None:
+    """Return the suffix of the files in an output folder; None for that of each source."""
+    suffix = _SUFFIXES[output_format] if output_format else None
+    return ".arrow" if suffix == ".arrows" else suffix
+
+
+def load_statistics(file: str) -> "Moments | GroupedMoments":
+    """Load a statistics file, which may be standard input."""
+    from evenly.moments import load
+    from evenly.moments.load import from_bytes
+
+    if file == STANDARD:
+        return from_bytes(sys.stdin.buffer.read())
+    moments: Moments | GroupedMoments = load(file)
+    return moments

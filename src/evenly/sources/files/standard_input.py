@@ -1,0 +1,118 @@
+"""Read a table or an array from a pipe, such as standard input."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+from evenly.sources.files.arrow_ipc import FILE_MAGIC, IpcFileTable
+from evenly.sources.files.formats import FileOpener, table_to_scale
+from evenly.sources.files.npy import MAGIC as NPY_MAGIC
+from evenly.sources.files.parquet import ParquetTable
+from evenly.sources.files.streams import Stream, decompressed
+from evenly.sources.opener import SourceOpener
+from evenly.sources.options import ReadOptions
+from evenly.sources.read_errors import decode_errors
+from evenly.sources.source import Source
+from evenly.sources.tables import Table
+
+LABEL = "standard input"
+_PARQUET_MAGIC = b"PAR1"
+
+
+class Pipe:
+    """A binary file that is read once, from its start to its end.
+
+    Parameters
+    ----------
+    file
+        The file, which need not be seekable.
+    suffix
+        The suffix of files of its format, such as ``".csv"``. Formats that can be recognized by
+        their first bytes take precedence, as in files.
+    """
+
+    def __init__(self, file: BinaryIO, suffix: str = ".csv") -> None:
+        self.suffix = suffix
+        self.head = file.read(12)
+        self._file = file
+        self._rest = self.head
+        self._position = 0
+        self._spooled: BinaryIO | None = None
+
+    @property
+    def is_array(self) -> bool:
+        """Whether it holds an NPY array."""
+        return self.head.startswith(NPY_MAGIC)
+
+    @property
+    def format_suffix(self) -> str:
+        """The suffix of files of the format that it has."""
+        if self.is_array:
+            return ".npy"
+        if self.head.startswith(_PARQUET_MAGIC):
+            return ".parquet"
+        is_arrow = self.head.startswith((FILE_MAGIC, b"\xff\xff\xff\xff"))
+        return ".arrows" if is_arrow else self.suffix
+
+    def read(self, size: int = -1) -> bytes:
+        """Return at most ``size`` bytes, and all that remain for -1."""
+        if not self._rest:
+            data = self._file.read(size)
+        elif size < 0:
+            data, self._rest = self._rest + self._file.read(), b""
+        else:
+            data, self._rest = self._rest[:size], self._rest[size:]
+        self._position += len(data)
+        return data
+
+    def tell(self) -> int:
+        """Return the number of bytes read."""
+        return self._position
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def spool(self) -> BinaryIO:
+        """Return the content as a temporary file, which is seekable; `close` closes it."""
+        self._spooled = tempfile.TemporaryFile(prefix="evenly-")  # noqa: SIM115
+        shutil.copyfileobj(self, self._spooled)
+        self._spooled.seek(0)
+        return self._spooled
+
+    def close(self) -> None:
+        """Close the temporary file; the pipe itself belongs to the process."""
+        if self._spooled is not None:
+            self._spooled.close()
+
+
+def open_pipe(x: Pipe, _: str, opener: SourceOpener) -> Source:
+    """Open a pipe as a source."""
+    return opener.as_source(_open(x, opener.options))
+
+
+def pipe_to_scale(
+    pipe: Pipe, options: ReadOptions, dtypes: Mapping[str, str]
+) -> Iterator[tuple[Any, str | None]]:
+    """Yield the record batches of a table in a pipe; see `formats.batches_to_scale`."""
+    with decode_errors(LABEL):
+        yield from table_to_scale(_open(pipe, options), dtypes)
+
+
+def _open(pipe: Pipe, options: ReadOptions) -> Table | Source:
+    """Return the table or array in a pipe; a format that needs seeking is spooled to a file.
+
+    Raises
+    ------
+    SourceError
+        If it is empty, or in a format that is not a table or array of one file.
+    """
+    if pipe.head.startswith((_PARQUET_MAGIC, FILE_MAGIC)):
+        file, size = pipe.spool(), pipe.tell()
+        if pipe.head.startswith(FILE_MAGIC):
+            return IpcFileTable(file, LABEL, size)
+        return ParquetTable(file, LABEL, size)
+    with decode_errors(LABEL):
+        stream = Stream(pipe, LABEL, decompressed(pipe, pipe.head))  # type: ignore[arg-type]
+        return FileOpener(options).open_stream(stream, pipe.suffix, LABEL)

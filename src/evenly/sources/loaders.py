@@ -1,0 +1,95 @@
+"""Read a PyTorch DataLoader, and say which rows it repeats or drops."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from evenly.dispatch import is_instance, is_iterable_dataset
+from evenly.sources.batch_items import open_batches, open_iterable, open_loaded_samples
+from evenly.sources.opener import SourceOpener
+from evenly.sources.source import Source
+
+_log = logging.getLogger("evenly")
+_DATA = "torch.utils.data"
+
+
+def open_loader(x: Any, label: str, opener: SourceOpener) -> Source:
+    """Open a DataLoader, whose items are batches, or samples if it makes no batches."""
+    for remark in remarks(x):
+        _log.warning("The DataLoader: %s", remark)
+    if x.batch_sampler is not None or is_instance(x.sampler, _DATA, "BatchSampler"):
+        return open_batches(x, opener)
+    if is_iterable_dataset(x.dataset):  # which may make batches itself
+        return open_iterable(x, label, opener)
+    return open_loaded_samples(x, opener)
+
+
+def remarks(loader: Any) -> Iterator[str]:
+    """Yield what a DataLoader does to the rows of its dataset: one sentence each."""
+    sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
+    if is_iterable_dataset(loader.dataset):
+        if loader.num_workers > 1 and not _may_be_sharded(loader):
+            yield (
+                f"each of the {loader.num_workers} workers reads the whole "
+                f"{type(loader.dataset).__name__}, so each row counts {loader.num_workers} times. "
+                "Pass num_workers=0, or split the rows with torch.utils.data.get_worker_info()."
+            )
+    elif is_instance(sampler, _DATA, "DistributedSampler"):
+        yield _describe_share(sampler)
+    elif _draws_with_replacement(sampler):
+        yield (
+            f"its {type(sampler).__name__} draws rows with replacement, so some rows count "
+            "several times and others not at all. Pass the dataset to count each row once."
+        )
+    yield from _describe_drop_last(loader)
+
+
+def _may_be_sharded(loader: Any) -> bool:
+    """Return whether the workers may read different rows: by code that asks which worker it is.
+
+    Datasets of libraries, such as Hugging Face and WebDataset, split their files themselves.
+    """
+    method = getattr(type(loader.dataset).__iter__, "__code__", None)
+    asks = method is None or "get_worker_info" in (*method.co_names, *method.co_freevars)
+    library = type(loader.dataset).__module__.partition(".")[0]
+    return asks or loader.worker_init_fn is not None or library in _SHARDING_LIBRARIES
+
+
+_SHARDING_LIBRARIES = ("datasets", "webdataset", "torchdata", "torch", "litdata", "streaming")
+
+
+def _draws_with_replacement(sampler: Any) -> bool:
+    random = is_instance(sampler, _DATA, "WeightedRandomSampler", "RandomSampler")
+    return random and bool(sampler.replacement)
+
+
+def _describe_share(sampler: Any) -> str:
+    """Return which rows a DistributedSampler yields on this rank."""
+    rows, total = len(sampler.dataset), sampler.total_size
+    share = f"its DistributedSampler yields {sampler.num_samples:,} of {rows:,} rows on this rank"
+    if total > rows:
+        share += f"; over all ranks {total - rows:,} rows count twice or more to make equal shares"
+    if total < rows:
+        share += f"; {rows - total:,} rows are dropped to make equal shares"
+    return f"{share}. Pass the dataset to one rank to count each row once."
+
+
+def _describe_drop_last(loader: Any) -> Iterator[str]:
+    """Yield a remark if the last rows are dropped."""
+    batches = loader.batch_sampler
+    if not getattr(batches, "drop_last", False) and not loader.drop_last:
+        return
+    size = getattr(batches, "batch_size", None) or loader.batch_size
+    sampler = getattr(batches, "sampler", loader.sampler)
+    dropped = "the last rows" if is_iterable_dataset(loader.dataset) else _remainder(sampler, size)
+    if dropped:
+        yield f"drop_last=True drops {dropped}, which are not fitted. Pass drop_last=False."
+
+
+def _remainder(sampler: Any, size: int) -> str:
+    """Return the number of rows after the last full batch; empty if there are none."""
+    try:
+        rows = len(sampler) % size
+    except TypeError:  # a sampler without a length
+        return "the last rows"
+    return f"the last {rows:,} row{'s' * (rows != 1)}" if rows else ""

@@ -1,0 +1,72 @@
+"""Name one column of a table by ``select=``, whose values are arrays or images."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from evenly.errors import ColumnError, format_names, suggest
+from evenly.sources.selection import Field
+
+_ARRAY_KINDS = ("nested", "object", "binary")
+
+
+class Part(NamedTuple):
+    """A table that has the column.
+
+    Attributes
+    ----------
+    label
+        The name of the table, for messages.
+    data
+        PyArrow tables or record batches with the column.
+    """
+
+    label: str
+    data: Iterable[Any]
+
+
+class SelectedColumn(NamedTuple):
+    """A column of one or several tables, which `array_columns` opens.
+
+    Attributes
+    ----------
+    name
+        The name of the column.
+    parts
+        The tables that have it.
+    rows
+        The number of rows; None if unknown.
+    """
+
+    name: str
+    parts: Iterable[Part]
+    rows: int | None
+
+
+def array_column(select: Any, fields: Sequence[Field]) -> str | None:
+    """Return the column that ``select=`` names, if it may hold lists or images; None otherwise."""
+    name = _single(select)
+    kinds = {field.name: field.reason for field in fields}
+    return name if isinstance(name, str) and kinds.get(name) in _ARRAY_KINDS else None
+
+
+def selected_name(select: Any, names: Sequence[str], label: str) -> str:
+    """Return the column that ``select=`` names.
+
+    Raises
+    ------
+    ColumnError
+        If it is not the name of one column.
+    """
+    name = _single(select)
+    if not isinstance(name, str):
+        raise ColumnError(f"select= must be the name of one column. Received: {select!r}.")
+    if name not in names:
+        raise ColumnError(
+            f"select= must name a column of the dataset. Received: select={name!r}; {label} has "
+            f"{format_names(names)}.{suggest(name, names)}"
+        )
+    return name
+
+
+def _single(select: Any) -> Any:
+    return select[0] if isinstance(select, tuple | list) and len(select) == 1 else select
