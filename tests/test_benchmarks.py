@@ -176,6 +176,19 @@ def test_small_operations_are_measured() -> None:
     assert "per column" in print_tables("small", records)
 
 
+def test_latency_compares_rows_steps_and_imports() -> None:
+    pytest.importorskip("sklearn")
+    records = run_suite("latency")
+    row, step, python, evenly_ = records
+    assert row["timings"][0]["seconds"].keys() == {"evenly", "evenly.sklearn", "scikit-learn"}
+    assert step["timings"][0]["seconds"].keys() == {"evenly", "Gymnasium's formula"}
+    assert all(bytes_ > 0 for record in (row, step) for bytes_ in record["memory"].values())
+    assert all(seconds > 0 for record in (python, evenly_) for seconds in record["seconds"])
+    text = print_tables("latency", records)
+    assert "normalize one row" in text
+    assert "import evenly" in text
+
+
 def test_thread_contention_uses_the_pool_of_each_case() -> None:
     pytest.importorskip("torch")
     cases = {case["pool"]: case for case in load_suite("between").cases("tiny")}

@@ -523,3 +523,39 @@ def test_tensor_with_lazy_negation():
     assert lazy.is_neg()
     assert Moments.empty().update(lazy).mean.tolist() == [-3.0]
     assert Moments.empty().update(Block(None, lazy)).mean.tolist() == [-3.0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("view", [np.array, lambda x: x[:, ::-1][:, ::-1], np.asfortranarray])
+def test_rows_added_one_by_one_equal_all_rows(dtype, view):
+    rng = np.random.default_rng(0)
+    x = view((rng.normal(size=(60, 7)) * 10.0 ** rng.integers(-9, 9, 7)).astype(dtype))
+    x[rng.random(x.shape) < 0.1] = np.nan
+    x[rng.random(x.shape) < 0.1] = -0.0
+    together, apart = Moments.empty(7).update(x), Moments.empty(7)
+    for row in range(60):
+        apart.update(x[row : row + 1])
+    assert apart == together
+    assert apart.rows == 60
+    assert apart.missing.tolist() == together.missing.tolist()
+    assert apart.min.tobytes() == together.min.tobytes()
+    assert apart.max.tobytes() == together.max.tobytes()
+    assert apart.to_bytes() == together.to_bytes()
+
+
+def test_row_with_an_infinity_leaves_the_moments_unchanged():
+    moments = Moments.empty(2).update(np.ones((3, 2))).update(np.ones((1, 2)))
+    before = moments.copy()
+    with pytest.raises(DataError, match=r"infinity in column 1, row 0"):
+        moments.update(np.array([[1.0, np.inf]]))
+    assert moments == before
+    assert moments.rows == 4
+
+
+def test_normalizing_after_each_row_uses_all_rows():
+    x = np.random.default_rng(0).normal(size=(30, 5)) + 1e9
+    moments = Moments.empty()
+    for row in range(30):
+        moments.update(x[row : row + 1])
+        expected = Moments.empty().update(x[: row + 1]).normalize(x[:1])
+        assert moments.normalize(x[:1]).tobytes() == expected.tobytes()

@@ -19,6 +19,7 @@ MODULES = {
     "estimator": "estimator",
     "engines": "engines",
     "small": "overhead",
+    "latency": "latency",
     "between": "thread_contention",
     "batch_norm": "batch_norm",
     "compile": "compile",

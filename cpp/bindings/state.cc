@@ -89,6 +89,20 @@ Infinity add_data(State& moments, const Data& data, const AccumulateOptions& opt
   return {};
 }
 
+// Adds the only row of an array of float32 or float64 in place. Returns false, without a change, if
+// the array is another, or if the row must be added in the general way.
+bool add_row(State& moments, const Array& array) {
+  bool wide = array.dtype == DType::kFloat64;
+  if (!(wide || array.dtype == DType::kFloat32) || array.rows() != 1) return false;
+  const int64_t columns = array.columns(), stride = feature_stride(array);
+  std::vector<double> row(static_cast<std::size_t>(columns));
+  for (int64_t i = 0; i < columns; ++i) {
+    row[std::size_t(i)] = wide ? static_cast<const double*>(array.data)[i * stride]
+                               : double(static_cast<const float*>(array.data)[i * stride]);
+  }
+  return moments.add_row(row.data(), columns);
+}
+
 Infinity update(State& moments, const AnyArray& x, int feature_axis,
                 const std::optional<Weights>& weights, bool infinite_as_missing, int threads,
                 const std::optional<std::string>& dtype) {
@@ -98,6 +112,7 @@ Infinity update(State& moments, const AnyArray& x, int feature_axis,
                        std::to_string(array.columns());
     throw nb::value_error(text.c_str());
   }
+  if (!weights && add_row(moments, array)) return {};
   return add_data(moments, array,
                   {infinite_as_missing, thread_count(threads), to_weights(weights, array.rows())},
                   array.rows());

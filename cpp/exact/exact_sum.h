@@ -51,12 +51,25 @@ class ExactSum {
   void add(double value);
   void add(const ExactSum& other);
   void subtract(const ExactSum& other);
+  // Whether add_wide(mantissa, exponent) neither allocates memory nor adds words.
+  bool has_room_for(int128 mantissa, int exponent) const {
+    if (mantissa == 0) return true;
+    int first = exponent >> 6, words = int128(int64_t(mantissa)) == mantissa ? 2 : 3;
+    return size_ != 0 && first >= low_ && first + words < low_ + int(size_) && size_ < capacity_;
+  }
   // Allocates all the memory that adding `other` needs, so that add(other) cannot fail.
   void reserve_for(const ExactSum& other);
   // Replaces the value.
   void assign(const Dyadic& value);
 
   Dyadic dyadic() const;
+  // The words in use, valid until the next change: a two's-complement integer of `size` limbs,
+  // least significant first, times 2^(64 * low).
+  struct Words {
+    const uint64_t* limbs;
+    int size, low;
+  };
+  Words words() const { return {limbs(), size_, low_}; }
   bool is_zero() const;
   bool is_negative() const { return size_ != 0 && int64_t(limbs()[size_ - 1]) < 0; }
   bool operator==(const ExactSum& other) const;

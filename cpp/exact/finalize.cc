@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "base/fp_environment.h"
+#include "exact/root_of_ratio.h"
+#include "exact/short_finalize.h"
 
 namespace evenly {
 namespace {
@@ -12,9 +14,6 @@ namespace {
 using uint128 = unsigned __int128;
 
 constexpr int kMaxLimbs = 48;  // sums of ordinary columns have two to six limbs
-constexpr double kHuge = 0x1p960,
-                 kTiny =
-                     0x1p-950;  // beyond these, a column would have to be scaled by a power of two
 
 // A natural number times a power of two. `fits` is false once it has exceeded kMaxLimbs.
 struct BigNatural {
@@ -155,46 +154,11 @@ double nearest(const BigNatural& x, BigNatural& rest, bool& above) {
   return std::ldexp(double(mantissa), x.exponent + cut);
 }
 
-// A number in [1, 2) as a sum of two doubles, with an error below 2^-105, times a power of two.
-struct Double2 {
-  double high, low;
-  int exponent;
-};
-
-Double2 double2(const BigNatural& x) {
+Double2 leading(const BigNatural& x) {
   BigNatural wide = x.bits() < 128 ? shifted(x, 128 - x.bits()) : x;
   int cut = wide.bits() - 128;
-  uint64_t top = wide.word_at(cut + 64), bottom = wide.word_at(cut);
-  uint64_t first = top >> 11;  // 53 bits
-  uint128 rest = uint128(top & 0x7ff) << 64 | bottom;
-  return {std::ldexp(double(first), -52), std::ldexp(double(rest), -127),
-          wide.exponent + cut + 127};
+  return double2(wide.word_at(cut + 64), wide.word_at(cut), wide.exponent + cut + 127);
 }
-
-// Computes sqrt(x / y) and returns whether it is certainly rounded to nearest. Quotient and root
-// are each one Newton step from the double results, whose residuals fma gives exactly (Markstein
-// 1990); the total error is below 2^-101 of the result. If both ends of an interval eight times as
-// wide round to the same double, so does the true value (Ziv 1991).
-bool root_of_ratio(const BigNatural& x, const BigNatural& y, double& result) {
-  Double2 a = double2(x), b = double2(y);
-  int exponent = a.exponent - b.exponent;
-  if (exponent & 1) {
-    a.high *= 2, a.low *= 2;
-    exponent -= 1;
-  }
-  double q = a.high / b.high;
-  double q_rest = (std::fma(-q, b.high, a.high) + (a.low - q * b.low)) / b.high;
-  double high = q + q_rest;
-  double low = q_rest - (high - q);
-  double root = std::sqrt(high);
-  double rest = (std::fma(-root, root, high) + low) / (2 * root);
-  double doubt = root * 0x1p-98;
-  double least = root + (rest - doubt), most = root + (rest + doubt);
-  result = std::ldexp(least, exponent / 2);
-  return least == most;
-}
-
-bool is_ordinary(double value) { return value == 0 || (value > kTiny && value < kHuge); }
 
 // Computes the mean; returns false if its rounding is uncertain.
 bool compute_mean(Statistics& statistics, const BigNatural& sum, uint64_t count, bool negative) {
@@ -217,14 +181,14 @@ bool compute_factor(Statistics& statistics, const BigNatural& deviations, uint64
   if (!deviations.fits) return false;
   if (deviations.is_zero()) return true;
   BigNatural divisor = product(big_natural(count), big_natural(left));
-  bool sure = inverse ? root_of_ratio(deviations, divisor, statistics.factor)
-                      : root_of_ratio(divisor, deviations, statistics.factor);
+  bool sure = inverse ? root_of_ratio(leading(deviations), leading(divisor), statistics.factor)
+                      : root_of_ratio(leading(divisor), leading(deviations), statistics.factor);
   return sure && is_ordinary(statistics.factor) && is_ordinary(1 / statistics.factor);
 }
 
 }  // namespace
 
-Statistics finalize(const Column& column, int64_t correction, bool inverse) {
+Statistics finalize_any(const Column& column, int64_t correction, bool inverse) {
   Statistics statistics;
   if (column.fraction) return statistics;
   if (column.count == 0) {
@@ -247,12 +211,23 @@ Statistics finalize(const Column& column, int64_t correction, bool inverse) {
   return statistics;
 }
 
+Statistics finalize(const Column& column, int64_t correction, bool inverse) {
+  Statistics statistics;
+  ShortFinalizer short_finalizer(correction, inverse);
+  if (short_finalizer(column, statistics)) return statistics;
+  return finalize_any(column, correction, inverse);
+}
+
 Status finalize(const std::vector<Column>& columns, int64_t correction, bool inverse, double* high,
                 double* low, double* factor) {
   ScopedFpEnvironment fp_environment;
   Status worst = Status::kCertain;
+  ShortFinalizer short_finalizer(correction, inverse);
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    Statistics statistics = finalize(columns[i], correction, inverse);
+    Statistics statistics;
+    if (!short_finalizer(columns[i], statistics)) {
+      statistics = finalize_any(columns[i], correction, inverse);
+    }
     high[i] = statistics.high;
     low[i] = statistics.low;
     factor[i] = statistics.factor;

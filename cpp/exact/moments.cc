@@ -1,6 +1,8 @@
 #include "exact/moments.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <stdexcept>
@@ -66,6 +68,46 @@ class Addition {
   // Sums that need new memory because a count is no longer a 64-bit integer.
   std::unordered_map<Column*, Column> finished_;
 };
+
+// A finite double: mantissa * 2^exponent, without trailing zeros, so that few words are touched.
+struct Term {
+  int64_t mantissa;
+  int exponent;
+
+  explicit Term(double value) {
+    uint64_t bits = std::bit_cast<uint64_t>(value), fraction = bits & ((uint64_t(1) << 52) - 1);
+    int field = int(bits >> 52) & 0x7ff;
+    if (field != 0) fraction |= uint64_t(1) << 52;
+    int zeros = fraction == 0 ? 0 : std::countr_zero(fraction);
+    mantissa = bits >> 63 ? -int64_t(fraction >> zeros) : int64_t(fraction >> zeros);
+    exponent = std::max(field, 1) - 1075 + zeros;
+  }
+  int128 square() const { return int128(mantissa) * mantissa; }
+};
+
+// Whether a value, or NaN, can be added without new memory.
+bool has_room_for(const Column& column, double value) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  if (column.fraction || column.count == kMost || column.missing == kMost) return false;
+  if (value != value) return true;
+  if (std::isinf(value)) return false;
+  Term term(value);
+  return column.sum.has_room_for(term.mantissa, term.exponent) &&
+         column.squares.has_room_for(term.square(), 2 * term.exponent);
+}
+
+// Adds a value, or NaN, for which there is room.
+void add_in_place(Column& column, double value) noexcept {
+  if (value != value) {
+    ++column.missing;
+    return;
+  }
+  Term term(value);
+  column.sum.add(term.mantissa, term.exponent);
+  column.squares.add_wide(term.square(), 2 * term.exponent);
+  column.include(extreme_value(value));
+  ++column.count;
+}
 
 // Reserves capacity, so that elements can be appended without an exception.
 template <class T>
@@ -264,6 +306,19 @@ void Moments::add(std::vector<Column> more, int64_t rows, int64_t first) {
   }
   rows_.front() += rows;
   ++version_;
+}
+
+bool Moments::add_row(const double* values, int64_t count) {
+  ScopedFpEnvironment fp_environment;
+  std::lock_guard lock(mutex_);
+  if (count != int64_t(columns_.size()) || rows_.size() != 1) return false;
+  for (int64_t i = 0; i < count; ++i) {
+    if (!has_room_for(columns_[std::size_t(i)], values[i])) return false;
+  }
+  for (int64_t i = 0; i < count; ++i) add_in_place(columns_[std::size_t(i)], values[i]);
+  rows_.front() += 1;
+  ++version_;
+  return true;
 }
 
 bool Moments::add(const Moments& other, const Precondition& precondition, bool all_or_nothing) {

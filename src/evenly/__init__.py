@@ -2,11 +2,13 @@
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
 from evenly.public_names import MODULES, resolve
 
+TYPE_CHECKING = False  # type checkers know the name; typing takes longer to import than the rest
 if TYPE_CHECKING:
+    from typing import Any
+
     from evenly import sklearn as sklearn
     from evenly import torch as torch
     from evenly import typing as typing
@@ -20,13 +22,13 @@ if TYPE_CHECKING:
 __all__ = list(MODULES)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import a public name on first use (PEP 562); NumPy alone takes 0.1 s."""
     return resolve(name)
 
 
 class _Package(ModuleType):
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if name not in MODULES:  # evenly.fit is the function, also after `import evenly.fit`
             super().__setattr__(name, value)
 

@@ -207,6 +207,9 @@ def as_correction(correction: int | float | Fraction) -> Fraction:
     return exact
 
 
+_NO_TOLERANCE = Fraction(0)
+
+
 def as_tolerance(tolerance: int | float | Fraction) -> Fraction:
     """Validate the tolerance of constant columns and return it as a Fraction.
 
@@ -218,6 +221,8 @@ def as_tolerance(tolerance: int | float | Fraction) -> Fraction:
     >>> as_tolerance(0.5)
     Fraction(1, 2)
     """
+    if type(tolerance) is float and tolerance == 0:  # the default
+        return _NO_TOLERANCE
     try:
         exact = Fraction(tolerance)
     except (TypeError, ValueError, OverflowError):  # not a number, NaN, infinity

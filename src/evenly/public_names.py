@@ -1,7 +1,10 @@
 """Public names of `evenly`: the module of each, and the error for a name that is elsewhere."""
 
 from importlib import import_module
-from typing import Any
+
+TYPE_CHECKING = False  # see evenly/__init__.py
+if TYPE_CHECKING:
+    from typing import Any
 
 _ERRORS = "Evenly Data Column Source StatisticsFile UnsupportedType MissingExtra"
 
@@ -25,7 +28,7 @@ SUBPACKAGES = {
 """Subpackages, imported on first use, and the names that are only there."""
 
 
-def resolve(name: str) -> Any:
+def resolve(name: str) -> "Any":
     """Return a public attribute of `evenly`, which is imported now.
 
     Raises

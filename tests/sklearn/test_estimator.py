@@ -321,3 +321,45 @@ def test_sum_has_parameters_of_first_scaler(frame):
     total = StandardScaler(with_std=False).fit(frame) + StandardScaler().fit(frame)
     assert not total.with_std
     assert total.get_feature_names_out().tolist() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_values_whose_sum_overflows_are_finite(dtype):
+    x = np.full((4, 3), np.finfo(dtype).max / 2, dtype)
+    scaler = StandardScaler().fit(x)
+    np.testing.assert_array_equal(scaler.transform(x), np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinity_in_one_row_is_reported_with_its_place(value, x):
+    row = np.array([[np.nan, 1.0, value]])
+    with pytest.raises(DataError, match=r"contains infinity.*column 2, row 0"):
+        StandardScaler().fit(x).transform(row)
+
+
+def test_scaling_follows_the_parameters_and_the_moments(x):
+    scaler = StandardScaler().fit(x)
+    first = scaler.transform(x)
+    scaler.set_params(with_mean=False)
+    assert np.nanmax(np.abs(scaler.transform(x) - x / scaler.scale_)) < 1e-12
+    scaler.set_params(with_mean=True)
+    np.testing.assert_array_equal(scaler.transform(x), first)
+    scaler.partial_fit(x * 7)
+    again = StandardScaler().fit(np.concatenate([x, x * 7]))
+    np.testing.assert_array_equal(scaler.transform(x), again.transform(x))
+
+
+@pytest.mark.parametrize("rows", [np.ones((2, 4)), np.ones(3), np.ones((0, 3)), np.ones((2, 2, 3))])
+def test_arrays_of_another_shape_are_refused_like_in_scikit_learn(rows, x):
+    messages = []
+    for cls in (StandardScaler, preprocessing.StandardScaler):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011  # the messages are compared
+            cls().fit(x).transform(rows)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+
+
+def test_array_without_names_warns_after_a_frame(frame):
+    scaler = StandardScaler().fit(frame)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        scaler.transform(frame.to_numpy())

@@ -262,16 +262,15 @@ class Moments(Accumulator):
         if not self.num_features:
             raise not_fitted_error()
 
-        options: dict[str, Any] = {
-            "inverse": inverse,
-            "constant": constant,
-            "correction": correction,
-            "tolerance": tolerance,
-            "too_few": too_few,
-            "dtypes": self.dtypes,
-        }
-
         def compute() -> Scaling:
+            options: dict[str, Any] = {
+                "inverse": inverse,
+                "constant": constant,
+                "correction": correction,
+                "tolerance": tolerance,
+                "too_few": too_few,
+                "dtypes": self.dtypes,
+            }
             fast = fast_scaling(self._state, self.columns, **options)
             return fast or scaling(self.columns, self.exact_sums(), **options)
 

@@ -8,7 +8,7 @@ from scipy import sparse
 from evenly.dispatch import container_kind
 from evenly.moments import Moments
 from evenly.sklearn import array_api, sparse_columns
-from evenly.sources.arrays import is_native
+from evenly.sources.arrays import is_native, is_plain
 from evenly.transform import Scaling, transform
 
 
@@ -19,7 +19,19 @@ def scaling_of(
 
     A constant column is divided by 1, as in scikit-learn, and a column without a value
     becomes NaN. (Where `Scaling.power` is not 0, the unit of a column is a power of two.)
+    It is cached until the moments change, so its arrays must not be modified.
     """
+    return moments._cached(
+        ("scikit-learn", with_mean, with_std, tolerance, inverse),
+        lambda: _compute(
+            moments, with_mean=with_mean, with_std=with_std, tolerance=tolerance, inverse=inverse
+        ),
+    )
+
+
+def _compute(
+    moments: Moments, *, with_mean: bool, with_std: bool, tolerance: float, inverse: bool
+) -> Scaling:
     base = moments._scaling(
         inverse=inverse, constant="zero", correction=0, tolerance=tolerance, too_few="constant"
     )
@@ -36,6 +48,8 @@ def scaling_of(
 
 def apply_scaling(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
     """Scale validated data; floats keep their dtype, others become float64."""
+    if type(x) is np.ndarray and is_plain(x.dtype):
+        return transform(x, scaling, out=x if in_place and _is_writable(x) else None)
     if sparse.issparse(x):
         return sparse_columns.scale(x, scaling, in_place=in_place)
     if array_api.is_array_api(x) and container_kind(x) != "tensor":

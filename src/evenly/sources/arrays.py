@@ -149,6 +149,8 @@ def as_array(x: Any, label: str = "the array") -> Any:
     UnsupportedTypeError
         If the values are not numbers of at most 64 bits, or the data is sparse.
     """
+    if type(x) is np.ndarray and is_plain(x.dtype):
+        return x
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
         return _as_tensor(x, label)
@@ -217,9 +219,17 @@ def _masked_to_nan(x: Any) -> Any:
     )
 
 
+def is_plain(dtype: np.dtype[Any]) -> bool:
+    """Return whether a dtype is NumPy's own, and a float of at most 64 bits, in native byte order.
+
+    The name of a dtype is computed on each access, which takes a microsecond; this does not.
+    """
+    return dtype.isbuiltin == 1 and dtype.char in "efd"
+
+
 def check_dtype(dtype: np.dtype[Any], label: str) -> None:
     """Check that a dtype is an integer, a boolean or a float of at most 64 bits."""
-    if dtype.name == "bfloat16" or (dtype.kind in "fiub" and dtype.itemsize <= 8):
+    if (dtype.kind in "fiub" and dtype.itemsize <= 8) or dtype.name == "bfloat16":
         return
     raise _not_numeric_error(str(dtype), label)
 

@@ -8,9 +8,12 @@ a table of those with one row per group.
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from evenly.dispatch import container_kind, engine_of
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.sources.group_by import factorize_array
+from evenly.transform.arrays import scale_array, scale_array_by_group
 from evenly.transform.group_scaling import GroupScaling
 from evenly.transform.scaling import (
     CONSTANT_POLICIES,
@@ -41,6 +44,10 @@ def transform(
     feature_axis: FeatureAxis = None,
 ) -> Any:
     """Return numeric data scaled, in the container type of ``x``."""
+    if type(x) is np.ndarray:
+        return scale_array(
+            x, scaling, out=out, dtype=dtype, missing=missing, feature_axis=feature_axis
+        )
     check_choice("missing", missing, MISSING_POLICIES)
     options: dict[str, Any] = {"dtype": dtype, "missing": missing}
     engine = engine_of(x)
@@ -57,8 +64,6 @@ def transform(
 
         return scale_tensor(x, scaling, out=out, feature_axis=feature_axis, **options)
     if kind == "array" or out is not None:
-        from evenly.transform.arrays import scale_array
-
         return scale_array(x, scaling, out=out, feature_axis=feature_axis, **options)
     if kind == "labeled":
         from evenly.transform.labeled import scale_labeled
@@ -155,8 +160,6 @@ def transform_by_group(
         from evenly.transform.tensors import scale_tensor_by_group
 
         return scale_tensor_by_group(x, scaling, rows, feature_axis=feature_axis, **options)
-    from evenly.transform.arrays import scale_array_by_group
-
     return scale_array_by_group(x, scaling, rows, feature_axis=feature_axis, **options)
 
 

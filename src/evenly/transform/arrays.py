@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from evenly import _core
 from evenly.errors import DataError, UnsupportedTypeError, check_choice, format_names
-from evenly.sources.arrays import as_array, is_native, to_native
+from evenly.sources.arrays import as_array, is_native, is_plain, to_native
 from evenly.sources.feature_axis import axis_number
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.group_scaling import GroupScaling, RowIndices
@@ -122,6 +122,8 @@ def check_shape(shape: tuple[int, ...], num_features: int, feature_axis: Feature
 
 def output_dtype(array: Any, dtype: Any) -> np.dtype[Any]:
     """Return the dtype of the result for an array, and a ``dtype=`` option."""
+    if dtype is None and is_plain(array.dtype):
+        return array.dtype  # type: ignore[no-any-return]
     name = result_dtype(array.dtype.name, dtype)
     if name == array.dtype.name:
         return array.dtype  # type: ignore[no-any-return]  # also bfloat16, which NumPy does not define
@@ -192,7 +194,9 @@ def _multiply_by_power(x: Array, power: npt.NDArray[np.int64], axis: int) -> Arr
 
 def as_core_buffer(x: Array) -> CoreView:
     """Return an array and a dtype name for the core: bfloat16 is passed as uint16 bits."""
-    return (x.view(np.uint16), "bfloat16") if x.dtype.name == "bfloat16" else (x, None)
+    if is_plain(x.dtype) or x.dtype.name != "bfloat16":
+        return x, None
+    return x.view(np.uint16), "bfloat16"
 
 
 def call_kernel(x: CoreView, out: CoreView, scaling: Scaling, axis: int, missing: str) -> None:
