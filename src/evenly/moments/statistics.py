@@ -147,10 +147,11 @@ class StatisticsMixin(MomentsBase):
 
     def _table_view(self) -> text_table.Table:
         state = self._state.copy()
-        number, columns = state.columns, state.metadata.columns
+        number, (columns, all_dtypes, *_) = state.columns, state.metadata
         indices = text_table.visible_columns(number)
         names = tuple(str(i) if columns is None else columns[i] for i in indices)
-        columns_shown = records(state.take(indices), names, ("",) * len(indices))
+        dtypes = tuple(all_dtypes[i] for i in indices)
+        columns_shown = records(state.take(indices), names, dtypes)
         rows = [text_table.row(record) for record in columns_shown]
         shape = f"{number:,} column{'' if number == 1 else 's'}, {state.rows:,} row"
         return text_table.Table(

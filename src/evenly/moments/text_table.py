@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from evenly import exact_stats
 from evenly.exact_stats import Dyadic
+from evenly.moments.time_text import duration_text, is_time, point_text
 from evenly.printable import printable
 from evenly.statistics_file.column import ColumnRecord
 
@@ -153,11 +154,29 @@ def row(column: ColumnRecord) -> Row:
         label(column.name or ""),
         _count(column.present),
         _count(column.missing),
-        _number(exact_stats.mean(column.present, column.sum)),
-        _number(exact_stats.std(*sums, Fraction(0))),
-        _number(column.min),
-        _number(column.max),
+        point(exact_stats.mean(column.present, column.sum), column.dtype),
+        spread(exact_stats.std(*sums, Fraction(0)), column.dtype),
+        point(column.min, column.dtype),
+        point(column.max, column.dtype),
     )
+
+
+def point(value: float | None, dtype: str) -> str:
+    """Format a mean or an extreme: a number, or the date and time that it stands for.
+
+    >>> point(1.0, "float64"), point(None, "date[day]"), point(0.0, "date[day]")
+    ('1', '-', '1970-01-01')
+    """
+    if value is not None and is_time(dtype):
+        return point_text(value, dtype) or _number(value)
+    return _number(value)
+
+
+def spread(value: float | None, dtype: str) -> str:
+    """Format a standard deviation: a number, or a duration for times."""
+    if value is not None and value == value and is_time(dtype):
+        return duration_text(value, dtype) or _number(value)
+    return _number(value)
 
 
 def _count(value: Dyadic) -> str:

@@ -1,8 +1,20 @@
 """Moments as a text table: one line per column, numbers aligned at the decimal point."""
 
+from collections.abc import Callable
+
 from evenly.moments import GroupedMoments, Moments, grouped, text_table
-from evenly.moments.text_table import BOUNDS, Table, label, number, to_text, visible_columns
+from evenly.moments.text_table import (
+    BOUNDS,
+    Table,
+    label,
+    number,
+    point,
+    spread,
+    to_text,
+    visible_columns,
+)
 from evenly.moments.text_table import format_skipped as format_skipped
+from evenly.moments.time_text import is_time
 from evenly.report.torchvision import normalize_lines
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks")
@@ -100,13 +112,18 @@ def _rows(moments: Moments, labels: list[str]) -> list[text_table.Row]:
         map(label, labels),
         map(_format_count, moments.count.tolist()),
         map(_format_count, moments.missing.tolist()),
-        map(number, moments.mean.tolist()),
-        map(number, moments.std().tolist()),
-        map(number, moments.min.tolist()),
-        map(number, moments.max.tolist()),
+        map(_number_or(point), moments.mean.tolist(), moments.dtypes),
+        map(_number_or(spread), moments.std().tolist(), moments.dtypes),
+        map(_number_or(point), moments.min.tolist(), moments.dtypes),
+        map(_number_or(point), moments.max.tolist(), moments.dtypes),
         remarks(moments),
     )
     return list(zip(*columns, strict=True))
+
+
+def _number_or(time_text: Callable[[float, str], str]) -> Callable[[float, str], str]:
+    """Return the function that formats numbers, and times with ``time_text``."""
+    return lambda value, dtype: time_text(value, dtype) if is_time(dtype) else number(value)
 
 
 def _format_count(value: float) -> str:
