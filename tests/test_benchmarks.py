@@ -220,6 +220,16 @@ def test_batch_norm_is_compared_with_torch_and_copies_in_every_pass() -> None:
     assert "geometric means" in print_tables("batch_norm", records)
 
 
+def test_compiled_batch_norm_is_compared_with_torchs_in_every_pass() -> None:
+    pytest.importorskip("torch")
+    (record,) = run_suite("compile")
+    assert list(record["passes"]) == PASSES
+    for comparison in record["passes"].values():
+        assert list(comparison["seconds"]) == ["torch", "evenly"]
+        assert comparison["differences"]["evenly"] < 1e-5
+    assert "Compiled batch normalization and ReLU" in print_tables("compile", [record])
+
+
 def test_torch_report_lists_slower_inaccurate_and_unsteady_cases() -> None:
     seconds = {"torch": [1.0], "evenly": [2.0], "copies": [0.5, 2.0, 2.0], "identity": [0.25]}
     comparison = {"calls": 1, "seconds": seconds, "differences": {"evenly": 0.5}}

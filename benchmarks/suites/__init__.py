@@ -22,6 +22,7 @@ MODULES = {
     "latency": "latency",
     "between": "thread_contention",
     "batch_norm": "batch_norm",
+    "compile": "compile",
     "network": "training_step",
     "input_layer": "input_layer",
 }

@@ -11,12 +11,15 @@ from torch.library import opcheck
 from torch.utils.checkpoint import checkpoint
 
 import evenly.torch as et
+from evenly.torch import operators
 
 FORWARD, BACKWARD = "evenly.batch_norm.default", "evenly.batch_norm_backward.default"
 
 
 @pytest.fixture(autouse=True)
-def fresh_compiler() -> None:
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let graphs call the operators for small batches too."""
+    monkeypatch.setattr(operators, "MIN_VALUES", 0)
     torch.compiler.reset()
 
 
@@ -101,6 +104,22 @@ def test_new_batch_sizes_compile_one_dynamic_graph() -> None:
         x = batch(rows, 3)
         assert_identical(*(step(f, x, layer.parameters()) for f in (compiled.call, layer)))
     assert compiled.count(FORWARD) == compiled.count(BACKWARD) == 2
+
+
+def test_small_batches_consist_of_operations_which_the_compiler_fuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(operators, "MIN_VALUES", 30)
+    layer, other = et.BatchNorm1d(3), et.BatchNorm1d(3)
+    compiled = Compiled(layer)
+    for rows, calls in ((4, 0), (9, 0), (10, 1), (33, 1), (8, 1)):
+        x = batch(rows, 3)
+        results = [step(other, x, other.parameters())]
+        results.append(step(compiled.call, x, layer.parameters()))
+        torch.testing.assert_close(*results, rtol=1e-5, atol=1e-5)
+        assert compiled.count(FORWARD) == compiled.count(BACKWARD) == calls
+    same_statistics(layer, other)
+    assert len(compiled.graphs) <= 2 * 3
 
 
 def test_only_the_needed_gradients() -> None:
