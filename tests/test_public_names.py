@@ -90,3 +90,9 @@ def test_names_of_subpackages_are_complete(package: str) -> None:
     public = {name for name in vars(module) if not name.startswith("_")}
     submodules = {name for name in public if isinstance(getattr(module, name), ModuleType)}
     assert public - submodules == set(SUBPACKAGES[package]) - {"functional"}
+
+
+def test_evenly_torch_does_not_import_dynamo():
+    pytest.importorskip("torch")
+    code = "import sys, torch, evenly.torch; sys.exit('torch._dynamo' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

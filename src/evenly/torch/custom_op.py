@@ -9,6 +9,7 @@ from torch import Tensor
 
 from evenly.errors import DataError
 from evenly.torch.buffers import StateTensors
+from evenly.torch.compiler import assume_constant_result
 
 _layers: "weakref.WeakValueDictionary[int, Any]" = weakref.WeakValueDictionary()
 _ids = itertools.count()
@@ -52,7 +53,7 @@ def _(info: Any, in_dims: Any, *args: Any) -> None:
     )
 
 
-@torch.compiler.assume_constant_result
+@assume_constant_result
 def check_ready(layer: int) -> None:
     """Call ``check_ready`` of a layer outside of the graph that is being traced.
 

@@ -15,6 +15,7 @@ from torch.compiler import is_compiling
 
 from evenly import _core
 from evenly.torch.allocator import CODES, is_channels_last
+from evenly.torch.compiler import assume_constant_result
 from evenly.torch.native import BatchStatistics, as_tensor
 from evenly.torch.reference import Statistics
 
@@ -60,7 +61,7 @@ def supports(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
     )
 
 
-@torch.compiler.assume_constant_result
+@assume_constant_result
 def _is_transformed() -> bool:
     """Return whether a transform of `torch.func` is active while the graph is traced.
 

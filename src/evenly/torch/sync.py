@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from evenly.errors import DataError, format_names
-from evenly.torch import distributed, functional, module_class, native
+from evenly.torch import compiler, distributed, functional, module_class, native
 from evenly.torch.batch_norm import BatchNorm, as_num_channels
 from evenly.torch.scripting import rename
 
@@ -104,7 +104,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         group = self.process_group or dist.group.WORLD
         return group if dist.get_world_size(group) > 1 else None
 
-    @torch.compiler.disable
+    @compiler.disable
     def _normalize_with_group(self, x: Tensor, mask: Tensor | None, group: Any) -> Tensor:
         weight, bias = self._affine()
         functional.check_training(x, weight, bias, *self._running_buffers(), self.eps)
