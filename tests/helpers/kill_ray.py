@@ -39,7 +39,9 @@ def cluster() -> Iterator[None]:
         logging_level=logging.CRITICAL,
         _node_ip_address="127.0.0.1",
     )
-    ray.data.DataContext.get_current().enable_progress_bars = False
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = True  # results are compared row by row
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     try:
         yield

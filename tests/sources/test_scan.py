@@ -126,3 +126,8 @@ def test_internal_folder_named_by_user_is_read(folder):
 def test_kind_is_known_from_name(name):
     kinds = {"s": "store", "d": "database", "x": "tar"}
     assert file_ref(name, named=True).kind == kinds[name[0]]
+
+
+def test_options_of_a_database_url_are_not_partitions():
+    (file,) = FileScan(["postgresql:///db?host=/tmp/a=b/c&table=t"]).tables()
+    assert file.partition == ()

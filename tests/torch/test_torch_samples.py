@@ -234,7 +234,7 @@ INVALID_INPUTS = {
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("input", INVALID_INPUTS.values(), ids=INVALID_INPUTS)
 def test_invalid_input_gives_torchs_error_or_result(input, training):
-    """The error has the same class and text."""
+    """The error has the same class, and begins with the same text."""
     outcomes = []
     for library in (nn, evenly.torch):
         layer = library.BatchNorm1d(3).train(training)
@@ -247,7 +247,7 @@ def test_invalid_input_gives_torchs_error_or_result(input, training):
         assert ours == torchs
     else:
         assert issubclass(ours[0], torchs[0])
-        assert ours[1] == torchs[1]
+        assert ours[1].startswith(torchs[1])
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -108,10 +108,13 @@ class FileScan:
         for source, files in zip(self.sources, self._tables, strict=True):
             if not files:
                 raise no_files_error(source)
-        paths = [[file.path for file in files] for files in self._tables]
+        in_folders = [[file for file in files if file.kind != "database"] for files in self._tables]
+        paths = [[file.path for file in files] for files in in_folders]
         partitions = find_partitions(zip(self.sources, paths, strict=True))
         return [
-            file._replace(partition=partitions.of(file.path)) if partitions else file
+            file._replace(partition=partitions.of(file.path))
+            if partitions and file.kind != "database"
+            else file
             for files in self._tables
             for file in files
         ]
