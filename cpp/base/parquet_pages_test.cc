@@ -38,7 +38,7 @@ std::string integer(int64_t value) {
 
 // A header of a data page, with statistics of `padding` bytes, and its data.
 std::string page(int64_t uncompressed, int64_t compressed, size_t padding = 0) {
-  std::string text = "\x15" + integer(0) + "\x15" + integer(uncompressed) + "\x15" +
+  std::string text = std::string("\x15") + integer(0) + "\x15" + integer(uncompressed) + "\x15" +
                      integer(compressed) + "\x2c\x15" + integer(7) + "\x18";
   text += char(padding);  // the length, below 128
   text += std::string(padding, 'x');
@@ -89,12 +89,13 @@ std::string footer(const std::string& metadata, const std::string& magic = "PAR1
 
 // One row group of one column chunk, with an unknown field before each field that is read.
 std::string metadata(int64_t values, int64_t bytes, int64_t data, int64_t dictionary) {
-  std::string column = "\x15" + integer(2);
-  column += "\x46" + integer(values) + "\x26" + integer(bytes) + "\x26" + integer(data);
-  if (dictionary) column += "\x26" + integer(dictionary);
+  std::string column = std::string("\x15") + integer(2);
+  column.append("\x46").append(integer(values)).append("\x26").append(integer(bytes));
+  column.append("\x26").append(integer(data));
+  if (dictionary) column.append("\x26").append(integer(dictionary));
   column += '\0';
-  std::string chunk = "\x26" + integer(9) + "\x1c" + column + '\0';
-  return "\x15" + integer(1) + "\x39\x1c\x19\x1c" + chunk + '\0' + '\0';
+  std::string chunk = std::string("\x26") + integer(9) + "\x1c" + column + '\0';
+  return std::string("\x15") + integer(1) + "\x39\x1c\x19\x1c" + chunk + '\0' + '\0';
 }
 
 std::optional<std::vector<FileRange>> chunks_of(const std::string& content) {
