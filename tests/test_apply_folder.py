@@ -1,6 +1,7 @@
 """Normalize several files into a folder."""
 
 import gzip
+import zipfile
 
 import numpy as np
 import pyarrow as pa
@@ -46,6 +47,17 @@ def test_several_sources_and_output_format(folder):
     assert main([*command, "--output-format", "arrow"]) == 0
     assert files_in(folder / "out") == ["days/1.arrow", "x.arrow"]
     assert evenly.fit("out/x.arrow").mean == pytest.approx([0, 0], abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "output"), [([], "3.csv"), (["csv"], "3.csv"), (["parquet"], "3.parquet")]
+)
+def test_archive_has_the_suffix_of_its_files(arguments, output, folder):
+    with zipfile.ZipFile("3.csv.zip", "w") as archive:
+        archive.writestr("3.csv", "a,b\n1,2\n")
+    options = [item for name in arguments for item in ("--output-format", name)]
+    assert main(["apply", "s.json", "3.csv.zip", "-o", "out/", "-q", *options]) == 0
+    assert files_in(folder / "out") == [output]
 
 
 def test_arrays(folder):

@@ -10,7 +10,7 @@ from evenly.errors import SourceError
 from evenly.moments import GroupedMoments, Moments
 from evenly.redaction import redact_url
 from evenly.sinks import SUFFIXES
-from evenly.sources.files.file_ref import FileRef, name_of
+from evenly.sources.files.file_ref import DATA_SUFFIXES, FileRef, name_of, suffixes_of
 from evenly.sources.urls import is_url
 
 _TEXT = (".tsv", ".tab", ".txt", ".zip")
@@ -96,9 +96,15 @@ def _relative(path: str, source: str) -> str:
 
 
 def _with_suffix(path: str, file: FileRef, suffix: str | None) -> str:
-    """Return a relative path with the suffix of the output."""
+    """Return a relative path with the suffix of the output.
+
+    The suffix of ``x.csv.zip`` is that of the files in the archive.
+    """
     stem = path[: len(path) - len(file.compression)]
     root, own = os.path.splitext(stem)
+    if own.lower() == ".zip" and suffixes_of(root)[0] in DATA_SUFFIXES:
+        stem = root
+        root, own = os.path.splitext(stem)
     if suffix is not None:
         return root + suffix
     if own.lower() in SUFFIXES:
