@@ -14,7 +14,7 @@ from evenly.sources.stores.cf import ATTRIBUTES, text_of
 from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.hdf5_links import find_datasets, follow
 from evenly.sources.stores.stored_array import check_slices
-from evenly.sources.stores.variables import Variable, with_roles
+from evenly.sources.stores.variables import LibraryStore, Variable, with_roles
 from evenly.system.errors import is_system_error
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -53,18 +53,8 @@ def label_of(x: Any) -> str:
     return f"{x.file.filename}{x.name}".rstrip("/")
 
 
-class Store:
+class Store(LibraryStore):
     """The datasets of an HDF5 group, or a single dataset."""
-
-    def __init__(self, x: Any, label: str, url: str = "") -> None:
-        self._x = x
-        self._url = url
-        self.label = label
-
-    def find(self, path: str) -> Mapping[str, Variable]:
-        """Return the variables at a path; see `evenly.sources.stores.variables.Store`."""
-        with decode_errors(self.label, corrupt_store_error, url=self._url):
-            return self._find(path)
 
     def _find(self, path: str) -> Mapping[str, Variable]:
         import h5py

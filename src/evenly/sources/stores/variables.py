@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from evenly.errors import EvenlyError, UnsupportedTypeError
 from evenly.sources.arrays import field_of
+from evenly.sources.read_errors import corrupt_store_error, decode_errors
 from evenly.sources.selection import Field
 from evenly.sources.stores.cf import AttributeValueError, encoding_of, is_time, text_of
 from evenly.sources.stores.decoded_array import DecodedArray
@@ -93,8 +94,35 @@ class Store(Protocol):
         """Return the variables in a group by their paths in it.
 
         The path of the whole store is empty. A path that leads to a variable gives that variable,
-        under an empty name; one that leads nowhere gives no variables.
+        under an empty name; a path that does not exist gives none.
         """
+
+
+class LibraryStore:
+    """Base class of stores that a library opened: its exceptions become a `SourceError`.
+
+    Parameters
+    ----------
+    x
+        The object of the library.
+    label
+        Its name, for messages.
+    url
+        The URL of the store, if it has one; its secrets are masked in messages.
+    """
+
+    def __init__(self, x: Any, label: str, url: str = "") -> None:
+        self._x = x
+        self._url = url
+        self.label = label
+
+    def find(self, path: str) -> Mapping[str, Variable]:
+        """Return the variables at a path; see `Store`."""
+        with decode_errors(self.label, corrupt_store_error, url=self._url):
+            return self._find(path)
+
+    def _find(self, path: str) -> Mapping[str, Variable]:
+        raise NotImplementedError
 
 
 def with_roles(

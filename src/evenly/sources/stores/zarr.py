@@ -11,7 +11,7 @@ from evenly.sources.read_errors import corrupt_store_error, decode_errors
 from evenly.sources.stores.cf import ATTRIBUTES, text_of
 from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.stored_array import check_slices
-from evenly.sources.stores.variables import Variable, with_roles
+from evenly.sources.stores.variables import LibraryStore, Variable, with_roles
 from evenly.sources.urls import storage_options_of
 
 _DIMENSIONS = "_ARRAY_DIMENSIONS"
@@ -49,18 +49,8 @@ def label_of(x: Any) -> str:
     return f"the Zarr {type(x).__name__.lower()} {x.name or '/'}"
 
 
-class Store:
+class Store(LibraryStore):
     """The arrays of a Zarr group, or a single array."""
-
-    def __init__(self, x: Any, label: str, url: str = "") -> None:
-        self._x = x
-        self._url = url
-        self.label = label
-
-    def find(self, path: str) -> Mapping[str, Variable]:
-        """Return the variables at a path; see `evenly.sources.stores.variables.Store`."""
-        with decode_errors(self.label, corrupt_store_error, url=self._url):
-            return self._find(path)
 
     def _find(self, path: str) -> Mapping[str, Variable]:
         import zarr
