@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from evenly.sources import Source
     from evenly.sources.scan import FileScan
 
-ARRAY_SUFFIXES = (".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc")
 Names = tuple[str, ...]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -232,7 +231,7 @@ def fit(
     for file in (output, checkpoint, update):
         _check_statistics(file, [file.path for file in files] or scan.sources)
     _check_output(output, list(filter(None, [checkpoint, update])))
-    arrays = pipe.is_array if pipe else bool(files) and files[0].suffix in ARRAY_SUFFIXES
+    arrays = pipe.is_array if pipe else bool(files) and files[0].is_array
     options = FitOptions(
         columns=_parse_columns(columns, arrays) or None,
         exclude=_parse_columns(exclude, arrays),
@@ -324,7 +323,7 @@ def apply(
             "--missing cannot be used with --inverse, which keeps missing values."
         )
     csv = parse_csv(options)
-    if statistics == STANDARD in sources:
+    if statistics == STANDARD and STANDARD in sources:
         raise click.UsageError("Standard input cannot be both the statistics and the source.")
     moments = load_statistics(statistics)
     if is_folder(output):

@@ -12,6 +12,7 @@ DATA_SUFFIXES = (
     *(".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc"),
     *(".csv", ".tsv", ".npy", ".npz", ".zip", ".h5", ".hdf5", ".nc", ".zarr"),
 )
+ARRAY_SUFFIXES = (".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc")
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff"),
@@ -65,6 +66,11 @@ class FileRef(NamedTuple):
     def is_url(self) -> bool:
         """Whether the path is a URL."""
         return is_url(self.path)
+
+    @property
+    def is_array(self) -> bool:
+        """Whether the file may hold arrays, whose columns are chosen by position."""
+        return self.suffix in ARRAY_SUFFIXES
 
     @property
     def is_table(self) -> bool:
