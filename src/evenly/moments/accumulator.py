@@ -224,9 +224,11 @@ class Accumulator(StatisticsMixin):
             metadata, more = self._metadata, other._metadata
             if metadata[:2] == more[:2] and self._state.columns == other._state.columns:
                 theirs = other
-                new = metadata._replace(
-                    sources=metadata.sources + more.sources,
-                    left_out=merge_left_out(metadata.left_out, more.left_out, metadata.columns),
+                new = Metadata(
+                    metadata.columns,
+                    metadata.dtypes,
+                    metadata.sources + more.sources,
+                    merge_left_out(metadata.left_out, more.left_out, metadata.columns),
                 )
             else:
                 aligned = self._align(other)
