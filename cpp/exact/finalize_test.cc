@@ -167,7 +167,7 @@ TEST(short_sums_of_any_bits_give_the_same_bits) {
   CHECK(handled > columns / 4, std::to_string(handled));
 }
 
-// count * squares - sum^2 is as small as it can be, and the mean is a tie, or beside one, or has
+// count * squares - sum^2 is as small as it can be, and the mean is a tie, or next to one, or has
 // a remainder that is one.
 TEST(short_sums_near_a_tie_give_the_same_bits) {
   Random random(seed());

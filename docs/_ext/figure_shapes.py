@@ -50,7 +50,7 @@ def scale(first: float, last: float, start: float, end: float) -> Callable[[floa
 
 
 def spread(row: int) -> float:
-    """Return the place of a row beside the others of its strip."""
+    """Return the horizontal position of a row in its strip."""
     return (row * 7 % 10 - 4.5) * 1.1
 
 
@@ -143,14 +143,14 @@ def draw_rows(model: Model, text: Text) -> list[Shape]:
     x, y = scale(1, 100, LEFT, RIGHT), scale(0.9, 2.1, BOTTOM, TOP)
     points = [(x(n), y(n / (n - 1))) for n in range(2, 101)]
     shapes = axes(x, y, ticks([1, 10, 20, 40, 60, 80, 100]), ticks([1, 1.5, 2]), text["axis"])
-    place = max(LEFT + 60, min(RIGHT - 60, x(rows)))
+    position = max(LEFT + 60, min(RIGHT - 60, x(rows)))
     return [
         *shapes,
         curve(points, "curve"),
         line(x(rows), y(ratio), x(rows), BOTTOM, "guide"),
         dots([(x(rows), y(ratio))], "dot large"),
         label(
-            place,
+            position,
             max(TOP + 12, y(ratio) - 12),
             format_number(ratio),
             "value",
@@ -175,15 +175,15 @@ def draw_offset(model: Model, text: Text) -> list[Shape]:
 def draw_constant(model: Model, text: Text) -> list[Shape]:
     """Draw what constant columns become, over their value."""
     x, y = scale(-0.5, 7.5, LEFT, RIGHT), scale(-1.2, 1.2, BOTTOM, TOP)
-    place, height = x(math.log10(model["value"])), y(clip(model["torch"], 1.2))
+    position, height = x(math.log10(model["value"])), y(clip(model["torch"], 1.2))
     others = [MODELS["constant"](exponent) for exponent in positions(0, 7, 0.25)]
     shapes = [(x(math.log10(other["value"])), y(clip(other["torch"], 1.2))) for other in others]
     return [
         *axes(x, y, powers(0, 7), ticks([-1, 0, 1]), text["axis"]),
         line(LEFT, y(0), RIGHT, y(0), "exact"),
         dots(shapes, "dot wrong faint"),
-        line(place, y(0), place, height, "guide wrong"),
-        dots([(place, height)], "dot large wrong"),
+        line(position, y(0), position, height, "guide wrong"),
+        dots([(position, height)], "dot large wrong"),
         label(RIGHT, y(0) - 6, text["exact"], "legend exact-text", "end"),
     ]
 
@@ -193,15 +193,15 @@ def draw_eps(model: Model, text: Text) -> list[Shape]:
     x, y = scale(-4, 1, LEFT, RIGHT), scale(0, 1.1, BOTTOM, TOP)
     spread = [(std, 10 ** (2 * std)) for std in positions(-4, 1, 0.05)]
     points = [(x(std), y(math.sqrt(s / (s + model["eps"])))) for std, s in spread]
-    place, after = x(math.log10(model["before"])), model["after"]
-    anchor = "end" if place > 300 else "start"
-    beside = place + (-4 if anchor == "end" else 4)
+    position, after = x(math.log10(model["before"])), model["after"]
+    anchor = "end" if position > 300 else "start"
+    label_x = position + (-4 if anchor == "end" else 4)
     return [
         *axes(x, y, powers(-4, 1), ticks([0, 0.5, 1]), text["axis"]),
         curve(points, "curve"),
-        line(place, y(after), place, BOTTOM, "guide"),
-        dots([(place, y(after))], "dot large"),
-        label(beside, y(after) + 18, format_number(after, 6), "value", anchor),
+        line(position, y(after), position, BOTTOM, "guide"),
+        dots([(position, y(after))], "dot large"),
+        label(label_x, y(after) + 18, format_number(after, 6), "value", anchor),
     ]
 
 

@@ -188,7 +188,7 @@ const dots = (points, kind) =>
 const curve = (points, kind) =>
   element("path", { d: `M${points.map(([x, y]) => `${number(x)} ${number(y)}`).join("L")}`, class: kind });
 const scale = (from, to, start, end) => (value) => start + ((value - from) / (to - from)) * (end - start);
-const spread = (row) => (((row * 7) % 10) - 4.5) * 1.1; // beside each other in a strip
+const spread = (row) => (((row * 7) % 10) - 4.5) * 1.1; // next to each other in a strip
 const clip = (value, limit) => Math.max(-limit, Math.min(limit, value));
 
 /** Returns the axes: grid lines and labels of both, each a list of [value, text]. */
@@ -252,10 +252,10 @@ export const drawings = {
     const mark = Number.isFinite(ratio)
       ? [line(x(rows), y(ratio), x(rows), BOTTOM, "guide"), dots([[x(rows), y(ratio)]], "dot large")]
       : [line(x(1), TOP, x(1), BOTTOM, "guide wrong")];
-    const place = Math.max(LEFT + 60, Math.min(RIGHT - 60, x(rows)));
+    const position = Math.max(LEFT + 60, Math.min(RIGHT - 60, x(rows)));
     const words = Number.isFinite(ratio) ? format(ratio) : text.none;
     const height = Number.isFinite(ratio) ? Math.max(TOP + 12, y(ratio) - 12) : TOP + 12;
-    return [...shapes, curve(points, "curve"), ...mark, label(place, height, words, "value")];
+    return [...shapes, curve(points, "curve"), ...mark, label(position, height, words, "value")];
   },
 
   offset({ right, torch }, text) {
@@ -274,7 +274,7 @@ export const drawings = {
   constant({ value, torch }, text) {
     const x = scale(-0.5, 7.5, LEFT, RIGHT);
     const y = scale(-1.2, 1.2, BOTTOM, TOP);
-    const place = x(Math.log10(value));
+    const position = x(Math.log10(value));
     const height = y(clip(torch, 1.2));
     const others = positions(0, 7, 0.25).map((exponent) => models.constant({ exponent }));
     const shapes = others.map((other) => [x(Math.log10(other.value)), y(clip(other.torch, 1.2))]);
@@ -282,8 +282,8 @@ export const drawings = {
       ...axes(x, y, powers(0, 7), ticks([-1, 0, 1]), text.axis),
       line(LEFT, y(0), RIGHT, y(0), "exact"),
       dots(shapes, "dot wrong faint"),
-      line(place, y(0), place, height, "guide wrong"),
-      dots([[place, height]], "dot large wrong"),
+      line(position, y(0), position, height, "guide wrong"),
+      dots([[position, height]], "dot large wrong"),
       label(RIGHT, y(0) - 6, text.exact, "legend exact-text", "end"),
     ];
   },
@@ -295,14 +295,14 @@ export const drawings = {
       const square = 10 ** (2 * std);
       return [x(std), y(Math.sqrt(square / (square + eps)))];
     });
-    const place = x(Math.log10(before));
-    const anchor = place > 300 ? "end" : "start";
+    const position = x(Math.log10(before));
+    const anchor = position > 300 ? "end" : "start";
     return [
       ...axes(x, y, powers(-4, 1), ticks([0, 0.5, 1]), text.axis),
       curve(points, "curve"),
-      line(place, y(after), place, BOTTOM, "guide"),
-      dots([[place, y(after)]], "dot large"),
-      label(place + (anchor === "end" ? -4 : 4), y(after) + 18, format(after, 6), "value", anchor),
+      line(position, y(after), position, BOTTOM, "guide"),
+      dots([[position, y(after)]], "dot large"),
+      label(position + (anchor === "end" ? -4 : 4), y(after) + 18, format(after, 6), "value", anchor),
     ];
   },
 
@@ -446,12 +446,12 @@ function define() {
     below(row, input, words) {
       row.classList.add("live-axis");
       const text = make("span", { class: "live-below", "aria-hidden": "true" });
-      const place = () => {
+      const position = () => {
         text.textContent = words(input.valueAsNumber);
-        text.style.setProperty("--place", (input.value - input.min) / (input.max - input.min));
+        text.style.setProperty("--position", (input.value - input.min) / (input.max - input.min));
       };
-      input.addEventListener("input", place);
-      place();
+      input.addEventListener("input", position);
+      position();
       row.append(text);
     }
 

@@ -231,7 +231,7 @@ def _fit_local(
     options: FitOptions,
     progress: Callable[[Progress], object] | None,
 ) -> Moments | GroupedMoments:
-    """Fit a source that this process reads, and log what was odd about its images."""
+    """Fit a source that this process reads, and log the warnings about its images."""
     moments = fit_source(source, options, progress=progress, checkpoint=checkpoint)
     if isinstance(source, ImageSource):
         description = source.description if checkpoint is None else checkpoint.files.description

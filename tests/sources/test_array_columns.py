@@ -100,7 +100,7 @@ def test_only_missing_lists_are_refused():
 @pytest.mark.parametrize("rows", [[[2**60 + 1], None], [[2**60 + 1, None]]])
 def test_large_integers_beside_missing_ones_are_refused(rows):
     source = table_of(pa.array(rows, pa.list_(pa.int64())))
-    with pytest.raises(evenly.DataError, match=r"Integers beyond 2\*\*53 beside missing"):
+    with pytest.raises(evenly.DataError, match=r"Integers beyond 2\*\*53 with missing"):
         evenly.fit(source, select="observation.state")
 
 

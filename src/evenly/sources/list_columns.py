@@ -100,8 +100,8 @@ class ListReader:
                 values = values.cast(pyarrow.float64())
             except pyarrow.ArrowInvalid:
                 raise DataError(
-                    "Integers beyond 2**53 beside missing ones have no exact array. Received: "
-                    f"{self._name!r} of {self._label}, of type {dtype}. Fill the missing ones."
+                    "Integers beyond 2**53 with missing values have no exact array. Received: "
+                    f"{self._name!r} of {self._label}, of type {dtype}. Fill the missing values."
                 ) from None
         array: Values = values.to_numpy(zero_copy_only=False)
         # PyArrow makes objects of booleans with missing ones.
@@ -129,7 +129,7 @@ def _with_missing(array: Values, present: npt.NDArray[np.bool_]) -> Values:
     exact = array.dtype.kind == "f" or array.dtype.itemsize < 8
     if not exact and np.abs(array.astype(np.float64)).max(initial=0) > 2**53:
         raise DataError(
-            "Integers beyond 2**53 beside missing lists have no exact array. "
+            "Integers beyond 2**53 with missing lists have no exact array. "
             f"Received: {int(np.abs(array).max())}. Drop the rows of missing lists."
         )
     dtype = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)

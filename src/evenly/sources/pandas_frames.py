@@ -178,7 +178,7 @@ def _arrays_to_pyarrow(series: Any) -> Any:
     Raises
     ------
     UnsupportedTypeError
-        If the values are of several kinds, such as numbers beside lists.
+        If the values are of several kinds, such as both numbers and lists.
     """
     import pyarrow
 

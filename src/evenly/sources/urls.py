@@ -29,7 +29,7 @@ question mark is a wildcard for one character."""
 class StorageUrl(str):
     """A URL with the options of its file system, such as keys and endpoints.
 
-    Every function that takes the path of a file takes it alike.
+    It can be passed to every function that takes the path of a file.
 
     Attributes
     ----------

@@ -26,8 +26,8 @@ def gather(moments: Moments | nn.Module, group: Any = None) -> Moments | nn.Modu
     moments
         The moments of this rank's data; a rank without data passes empty moments. Or a model:
         the rows that all ranks have learned since the last call are added up in each of its
-        `Normalize` layers, in place. What several ranks were given alike (a loaded
-        ``state_dict``, assigned moments) counts once. All ranks of the group must call.
+        `Normalize` layers, in place. Equal statistics that several ranks were given (a loaded
+        ``state_dict``, assigned moments) count once. All ranks of the group must call.
     group
         A ``torch.distributed`` process group of any backend; None for all ranks.
 
@@ -122,7 +122,7 @@ def _check_layers(gathered: Sequence[dict[str, Any]]) -> None:
 
 
 def _merge_parts(parts: Sequence[tuple[Moments, Moments]], group: Any) -> Moments:
-    """Merge what each rank has learned, and once what several ranks were given alike."""
+    """Merge the rows that each rank has learned; count equal given statistics once."""
     distinct: list[Moments] = []
     for given, _ in parts:
         distinct.append(Moments.empty(given.num_features) if given in distinct else given)

@@ -251,9 +251,9 @@ class Normalize(MomentsLayer):
             )
 
     def parts(self) -> tuple[Moments, Moments] | None:
-        """Return what the layer was given, and what it learned since; None if unknown.
+        """Return the statistics that were given, and those learned since; None if unknown.
 
-        `evenly.torch.gather` counts what several ranks were given alike once.
+        `evenly.torch.gather` counts statistics that several ranks were given only once.
         """
         if not self._synchronize():
             return None
@@ -302,7 +302,7 @@ class Normalize(MomentsLayer):
     def _check_scale(self, x: Tensor) -> None:
         """Warn if the first batch and the statistics are on the scales of 0 to 1 and 0 to 255."""
         if not is_plain(x) or not self._synchronize() or not x.any():
-            return  # zeros tell nothing
+            return  # zeros are on any scale
         self._is_scale_checked = True
         if remark := units.mismatch(self._statistics.total, self._white, x.detach()):
             warnings.warn(remark, stacklevel=2)

@@ -40,13 +40,13 @@ def nothing(num_features: int, *, frozen: bool) -> Tensor:
 
 
 def agree(given: ScalingTensors, extra: Any, own: ScalingTensors) -> bool:
-    """Return whether constants belong to the exact statistics beside them.
+    """Return whether constants belong to the exact statistics in the same state_dict.
 
     Parameters
     ----------
     given, extra
         The constants and the extra state in the state_dict. An extra state of an older version
-        has no digest of the constants, and those beside it are ignored.
+        has no digest of the constants, which are then ignored.
     own
         The constants computed from the extra state with the options of this layer. Those in a
         state_dict that was converted to another dtype are their rounded values.

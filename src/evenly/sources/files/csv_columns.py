@@ -179,7 +179,7 @@ class ColumnDecoder:
         return column
 
     def _add_marks(self, marks: Iterable[str], name: str) -> None:
-        """Count marks such as ``?`` as missing from now on, and say so in the log."""
+        """Count marks such as ``?`` as missing from now on, and log it."""
         notation = self._reader.notation
         for mark in sorted(marks):
             _log.warning(

@@ -45,7 +45,7 @@ class _Score(NamedTuple):
 
 
 def detect_delimiter(lines: Sequence[str], label: str) -> str:
-    """Return the delimiter that splits the rows like the header, and name it in the log.
+    """Return the delimiter that splits the rows like the header, and log it.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def names_after_preamble(lines: Sequence[str]) -> tuple[int, str] | None:
 
 
 def _propose_delimiter(lines: Sequence[str], label: str) -> None:
-    """Say in the log that a file has one column, if other characters split all lines alike."""
+    """Log that a file has one column, if another character splits all lines equally."""
     for mark in _OTHERS:
         widths = {len([field for field in line.split(mark) if field]) for line in lines}
         if len(lines) > 1 and len(widths) == 1 and widths.pop() > 1:

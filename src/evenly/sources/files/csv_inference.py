@@ -25,9 +25,8 @@ def kind_of(arrow_type: Any) -> str:
     types = extras.require("pyarrow", extra="files", feature="Reading CSV").types
     if types.is_null(arrow_type):
         return NULL
-    if types.is_integer(arrow_type) or types.is_floating(arrow_type):
-        return NUMBER
-    if types.is_boolean(arrow_type):
+    numeric = types.is_integer, types.is_floating, types.is_boolean
+    if any(is_kind(arrow_type) for is_kind in numeric):
         return NUMBER
     if types.is_timestamp(arrow_type):
         return f"timestamp[{arrow_type.unit}]"
@@ -69,7 +68,7 @@ def _infer_kind(column: Any, name: str, notation: Notation, label: str) -> str:
 
 
 def _log_words(column: Any, name: str, notation: Notation, label: str) -> None:
-    """Say so in the log if a column of text has more numbers than words."""
+    """Log a warning if a column of text has more numbers than words."""
     words: list[str] = []
     numbers = 0
     for text in _distinct(column):

@@ -65,7 +65,7 @@ def comma_use(texts: Sequence[str], notation: Notation) -> CommaUse:
 def detect_notation(
     columns: Mapping[str, Sequence[str]], notation: Notation, may_be_decimal: bool, label: str
 ) -> Notation:
-    """Return the notation of a file, and say in the log what was detected.
+    """Return the notation of a file, and log what was detected.
 
     Parameters
     ----------

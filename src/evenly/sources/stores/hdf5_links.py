@@ -14,14 +14,14 @@ from evenly.sources.read_errors import reason
 from evenly.system.errors import is_system_error
 from evenly.system.regular_files import check_regular
 
-Place = tuple[int, int]
+ObjectId = tuple[int, int]
 """The number of an open file, and the address of an object in it: the same for all its names."""
 
 
 def find_datasets(group: Any, label: str) -> Iterator[tuple[str, Any]]:
     """Yield the path of each dataset below a group, and the dataset or a `SourceError`.
 
-    The error is that of a link that leads nowhere.
+    The error is that of a link whose target does not exist.
     """
     yield from _Walk(label).below(group, "")
 
@@ -32,7 +32,7 @@ def follow(group: Any, path: str, label: str) -> Any:
     Raises
     ------
     SourceError
-        If a link in the path leads nowhere.
+        If the target of a link in the path does not exist.
     """
     found = group
     names = [name for name in path.split("/") if name]
@@ -45,8 +45,8 @@ def follow(group: Any, path: str, label: str) -> Any:
     return found
 
 
-def place_of(member: Any) -> Place:
-    """Return the place of a group or a dataset."""
+def object_id_of(member: Any) -> ObjectId:
+    """Return the identity of a group or a dataset."""
     import h5py
 
     information = h5py.h5o.get_info(member.id)
@@ -58,7 +58,7 @@ class _Walk:
 
     def __init__(self, label: str) -> None:
         self._label = label
-        self._seen: set[Place] = set()
+        self._seen: set[ObjectId] = set()
         self._links: list[tuple[Any, str, str]] = []  # group, name, path; of soft links
 
     def below(self, group: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -74,7 +74,7 @@ class _Walk:
     def _below(self, group: Any, path: str) -> Iterator[tuple[str, Any]]:
         import h5py
 
-        self._seen.add(place_of(group))
+        self._seen.add(object_id_of(group))
         for name in sorted(_names(group)):
             member_path = f"{path}/{name}" if path else name
             if isinstance(group.get(name, getlink=True), h5py.HardLink):
@@ -85,11 +85,11 @@ class _Walk:
     def _visit(self, member: Any, path: str) -> Iterator[tuple[str, Any]]:
         import h5py
 
-        if isinstance(member, h5py.Dataset | h5py.Group) and place_of(member) not in self._seen:
+        if isinstance(member, h5py.Dataset | h5py.Group) and object_id_of(member) not in self._seen:
             if isinstance(member, h5py.Group):
                 yield from self._below(member, path)
             else:
-                self._seen.add(place_of(member))
+                self._seen.add(object_id_of(member))
                 yield path, member
 
 
@@ -98,7 +98,7 @@ def _names(group: Any) -> list[str]:
 
 
 def _resolve(group: Any, name: str, label: str) -> Any:
-    """Return the member with a name, or the error of a link that leads nowhere."""
+    """Return the member with a name, or the error of a link without a target."""
     import h5py
 
     link = group.get(name, getlink=True)
@@ -114,7 +114,7 @@ def _resolve(group: Any, name: str, label: str) -> Any:
 
 
 def _check_file(filename: str, parent: str) -> None:
-    """Check that the file of an external link is a regular file, beside the file with the link."""
+    """Check that the file of an external link is a regular file."""
     path = os.path.join(os.path.dirname(parent), filename)
     check_regular(os.stat(path), path)
 
