@@ -58,16 +58,31 @@ class Addition {
   }
   // Must be called with the same pairs as prepare(), and followed by finish().
   void commit(Column& column, const Column& more) noexcept {
-    if (finished_.empty() || !finished_.contains(&column)) column.add(more);
+    if (finished_.empty() || !finished_.contains(&column)) {
+      column.add_sums(more);
+      if (more.histogram) column.histogram->add_known(*more.histogram);
+    }
+  }
+  // Prepares a smaller number of bins.
+  void limit(Column& column, int64_t most_bins) {
+    if (!column.histogram) return;
+    finished_.try_emplace(&column, column).first->second.histogram->limit(most_bins);
   }
   void finish() noexcept {
     for (auto& [column, sum] : finished_) *column = std::move(sum);
   }
 
  private:
-  // Sums that need new memory because a count is no longer a 64-bit integer.
+  // Sums that need new memory, because a histogram has new bins or a count is no longer a 64-bit
+  // integer.
   std::unordered_map<Column*, Column> finished_;
 };
+
+// The number of bins of the sum of two moments that both have rows; one of them may have no
+// histograms only if it has no rows.
+int64_t common_bins(int64_t ours, int64_t theirs) {
+  return ours == 0 || theirs == 0 ? std::max(ours, theirs) : std::min(ours, theirs);
+}
 
 // A finite double: mantissa * 2^exponent, without trailing zeros, so that few words are touched.
 struct Term {
@@ -128,6 +143,7 @@ Column& Column::operator=(const Column& other) {
   sum = other.sum;
   squares = other.squares;
   fraction = other.fraction ? std::make_unique<FractionalWeights>(*other.fraction) : nullptr;
+  histogram = other.histogram ? std::make_unique<Histogram>(*other.histogram) : nullptr;
   return *this;
 }
 
@@ -147,7 +163,31 @@ void Column::add_missing(const ExactSum& weight) {
   add_weight(missing, fraction, &FractionalWeights::missing, weight);
 }
 
+void Column::check_countable() const {
+  if (fraction) throw std::overflow_error("a distribution has at most 2**63 - 1 values per column");
+}
+
+std::unique_ptr<Histogram> Column::add_histograms(const Column& other) const {
+  if (!other.has_rows() && !other.histogram)
+    return histogram ? std::make_unique<Histogram>(*histogram) : nullptr;
+  if (!has_rows() && !histogram)
+    return other.histogram ? std::make_unique<Histogram>(*other.histogram) : nullptr;
+  if (!histogram && !other.histogram) return nullptr;
+  if (!histogram || !other.histogram)
+    throw std::invalid_argument("both or none of the states must have distributions");
+  auto sum = std::make_unique<Histogram>(*histogram);
+  sum->add(*other.histogram);
+  return sum;
+}
+
 void Column::add(const Column& other) {
+  std::unique_ptr<Histogram> counts = add_histograms(other);
+  add_sums(other);
+  histogram = std::move(counts);
+  if (histogram) check_countable();
+}
+
+void Column::add_sums(const Column& other) {
   add_integer(count, fraction, &FractionalWeights::count, other.count);
   add_integer(missing, fraction, &FractionalWeights::missing, other.missing);
   include(other);
@@ -161,7 +201,9 @@ void Column::add(const Column& other) {
 
 bool Column::adds_in_place(const Column& other) const {
   int64_t sum = 0;
-  return !fraction && !other.fraction && !__builtin_add_overflow(count, other.count, &sum) &&
+  const bool known = !histogram || (other.histogram && histogram->knows(*other.histogram));
+  return known && (histogram || !other.histogram) && !fraction && !other.fraction &&
+         !__builtin_add_overflow(count, other.count, &sum) &&
          !__builtin_add_overflow(missing, other.missing, &sum);
 }
 
@@ -176,6 +218,8 @@ bool Column::subtract(const Column& other) {
     if (left.is_negative() || left_missing.is_negative()) return false;
   }
   ExactSum left_squares = squares, left_sum = sum;
+  if (histogram && !other.histogram && other.has_rows())
+    throw std::invalid_argument("both or none of the states must have distributions");
   left_squares.subtract(other.squares);
   left_sum.subtract(other.sum);
   // Sums of squares are not negative, and no values have a sum of 0: otherwise `other` was never
@@ -183,6 +227,7 @@ bool Column::subtract(const Column& other) {
   bool empty = whole ? count == other.count : total_count() == other.total_count();
   if (left_squares.is_negative()) return false;
   if (empty && !(left_squares.is_zero() && left_sum.is_zero())) return false;
+  if (histogram && other.histogram && !histogram->subtract(*other.histogram)) return false;
   sum = std::move(left_sum);
   squares = std::move(left_squares);
   add_integer(count, fraction, &FractionalWeights::count, -other.count);
@@ -204,6 +249,7 @@ bool Column::fill_with_zeros(const Column& whole) {
     int64_t rest = whole.count - count - missing;
     if (rest < 0) return false;
     if (rest > 0) include(extreme_value(0.0));
+    if (histogram) histogram->add(0.0, rest);
     count += rest;
     return true;
   }
@@ -211,6 +257,7 @@ bool Column::fill_with_zeros(const Column& whole) {
   rest.subtract(total_count());
   rest.subtract(total_missing());
   if (rest.is_negative()) return false;
+  if (histogram) whole.check_countable();
   if (!rest.is_zero()) include(extreme_value(0.0));
   add_count(rest);
   return true;
@@ -229,6 +276,7 @@ Moments::Moments(const Moments& other) {
   std::lock_guard lock(other.mutex_);
   columns_ = other.columns_;
   rows_ = other.rows_;
+  most_bins_ = other.most_bins_;
   version_ = other.version_;
   extremes_are_bounds_ = other.extremes_are_bounds_;
 }
@@ -236,6 +284,7 @@ Moments::Moments(const Moments& other) {
 Moments::Moments(Moments&& other) noexcept
     : columns_(std::move(other.columns_)),
       rows_(std::move(other.rows_)),
+      most_bins_(other.most_bins_),
       version_(other.version_),
       extremes_are_bounds_(other.extremes_are_bounds_) {}
 
@@ -259,8 +308,14 @@ int64_t Moments::bytes() const {
       bytes += sizeof(FractionalWeights) + column.fraction->count.heap_bytes() +
                column.fraction->missing.heap_bytes();
     }
+    if (column.histogram) bytes += sizeof(Histogram) + column.histogram->heap_bytes();
   }
   return int64_t(bytes);
+}
+
+int64_t Moments::most_bins() const {
+  std::lock_guard lock(mutex_);
+  return most_bins_;
 }
 
 uint64_t Moments::version() const {
@@ -311,7 +366,7 @@ void Moments::add(std::vector<Column> more, int64_t rows, int64_t first) {
 bool Moments::add_row(const double* values, int64_t count) {
   ScopedFpEnvironment fp_environment;
   std::lock_guard lock(mutex_);
-  if (count != int64_t(columns_.size()) || rows_.size() != 1) return false;
+  if (count != int64_t(columns_.size()) || rows_.size() != 1 || most_bins_ != 0) return false;
   for (int64_t i = 0; i < count; ++i) {
     if (!has_room_for(columns_[std::size_t(i)], values[i])) return false;
   }
@@ -327,7 +382,9 @@ bool Moments::add(const Moments& other, const Precondition& precondition, bool a
   if (has_rows()) return add_columns(other, precondition, all_or_nothing);
   std::vector<Column> columns = other.columns_;
   std::vector<int64_t> rows = other.rows_;
+  const int64_t bins = other.has_rows() ? other.most_bins_ : common_bins(most_bins_, other.most_bins_);
   if (!adopt(columns, rows, precondition)) return false;
+  most_bins_ = bins;
   extremes_are_bounds_ |= other.extremes_are_bounds_;
   return true;
 }
@@ -335,7 +392,9 @@ bool Moments::add(const Moments& other, const Precondition& precondition, bool a
 bool Moments::merge(Moments&& other, const Precondition& precondition) {
   std::lock_guard lock(mutex_);
   if (has_rows()) return add_columns(other, precondition, true);
+  const int64_t bins = other.has_rows() ? other.most_bins_ : common_bins(most_bins_, other.most_bins_);
   if (!adopt(other.columns_, other.rows_, precondition)) return false;
+  most_bins_ = bins;
   extremes_are_bounds_ |= other.extremes_are_bounds_;
   return true;
 }
@@ -361,6 +420,7 @@ bool Moments::add_columns(const Moments& other, const Precondition& precondition
     addition.finish();
   }
   for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i] += other.rows_[i];
+  most_bins_ = common_bins(most_bins_, other.most_bins_);
   extremes_are_bounds_ |= other.extremes_are_bounds_;
   ++version_;
   return true;
@@ -385,7 +445,8 @@ void Moments::grow(int64_t columns) {
 }
 
 bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& rows, int64_t width,
-                         const int64_t* indices, bool bounds, const Precondition& precondition) {
+                         const int64_t* indices, bool bounds, const Precondition& precondition,
+                         int64_t most_bins) {
   ScopedFpEnvironment fp_environment;
   std::lock_guard lock(mutex_);
   const std::size_t w = std::size_t(width);
@@ -394,6 +455,15 @@ bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& r
   reserve_more(columns_, end * w);
   reserve_more(rows_, end);
   Addition addition;
+  const int64_t bins = rows.empty() ? most_bins_ : common_bins(most_bins_, most_bins);
+  if (bins < most_bins_) {  // before prepare(), which adds to the columns that have been limited
+    for (Column& column : columns_) addition.limit(column, bins);
+  }
+  if (bins < most_bins) {
+    for (Column& column : more) {
+      if (column.histogram) column.histogram->limit(bins);
+    }
+  }
   auto each = [&](auto&& f) {
     for (std::size_t i = 0; i < more.size(); ++i) {
       std::size_t at = std::size_t(indices[i / w]) * w + i % w;
@@ -416,15 +486,32 @@ bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& r
   });
   addition.finish();
   for (std::size_t i = 0; i < rows.size(); ++i) rows_[std::size_t(indices[i])] += rows[i];
+  most_bins_ = bins;
   extremes_are_bounds_ |= bounds;
   ++version_;
   return true;
 }
 
+Moments Moments::without_histograms() const {
+  Moments copy(*this);
+  for (Column& column : copy.columns_) column.histogram.reset();
+  copy.most_bins_ = 0;
+  return copy;
+}
+
+Moments Moments::limit_bins(int64_t most_bins) const {
+  Moments copy(*this);
+  for (Column& column : copy.columns_) {
+    if (column.histogram) column.histogram->limit(most_bins);
+  }
+  copy.most_bins_ = std::min(copy.most_bins_, most_bins);
+  return copy;
+}
+
 Moments Moments::total(int64_t width) const {
   ScopedFpEnvironment fp_environment;
   std::lock_guard lock(mutex_);
-  Moments sum(width);
+  Moments sum(width, 1, most_bins_);
   sum.extremes_are_bounds_ = extremes_are_bounds_;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     sum.columns_[i % std::size_t(width)].add(columns_[i]);
@@ -438,7 +525,7 @@ Moments Moments::take(const std::vector<int64_t>& indices) const {
   std::vector<Column> taken;
   taken.reserve(indices.size());
   for (int64_t index : indices) taken.push_back(columns_.at(std::size_t(index)));
-  Moments result(std::move(taken), extremes_are_bounds_);
+  Moments result(std::move(taken), extremes_are_bounds_, 1, most_bins_);
   result.rows_.front() = std::accumulate(rows_.begin(), rows_.end(), int64_t(0));
   return result;
 }
@@ -450,14 +537,14 @@ Moments Moments::take_columns(const std::vector<int64_t>& indices, int64_t width
   for (std::size_t first = 0; first < columns_.size(); first += std::size_t(width)) {
     for (int64_t index : indices) taken.push_back(columns_.at(first + std::size_t(index)));
   }
-  Moments result(std::move(taken), extremes_are_bounds_);
+  Moments result(std::move(taken), extremes_are_bounds_, 1, most_bins_);
   result.rows_ = rows_;
   return result;
 }
 
 Moments Moments::take_groups(const int64_t* indices, int64_t count, int64_t width) const {
   std::lock_guard lock(mutex_);
-  Moments taken(count * width, count);
+  Moments taken(count * width, count, most_bins_);
   taken.extremes_are_bounds_ = extremes_are_bounds_;
   for (int64_t i = 0; i < count; ++i) {
     if (indices[i] < 0) continue;
@@ -474,6 +561,12 @@ int64_t Moments::subtract(const Moments& other) {
   std::vector<Column> rest = columns_;
   for (std::size_t i = 0; i < rest.size(); ++i) {
     if (!rest[i].subtract(other.columns_[i])) return int64_t(i);
+  }
+  if (most_bins_ != 0) {
+    most_bins_ = common_bins(most_bins_, other.most_bins_);
+    for (Column& column : rest) {
+      if (column.histogram) column.histogram->limit(most_bins_);
+    }
   }
   columns_ = std::move(rest);
   for (std::size_t i = 0; i < std::min(rows_.size(), other.rows_.size()); ++i) {

@@ -1,0 +1,67 @@
+// Counts the values of one column, a block at a time.
+//
+// Values are first counted in a hash table. As soon as the bins are known approximately, most
+// values fall into a narrow range of bins, and are counted in a directly indexed table (the
+// window), which takes half the time. How a value is counted does not change the result, since the
+// histogram of the values is a function of their counts.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "distribution/histogram.h"
+
+namespace evenly {
+
+class ValueCounter {
+ public:
+  // The number of values of a block.
+  static constexpr int64_t kBlock = 2048;
+
+  explicit ValueCounter(int64_t most_bins);
+
+  // Adds up to kBlock values. NaN and infinities are missing values, which are not counted.
+  void add(const double* values, int64_t count);
+  // The same, with whole numbers as weights, whose sum is less than 2^63.
+  void add(const double* values, const double* weights, int64_t count);
+  // Returns the histogram, and starts again.
+  Histogram take();
+
+ private:
+  struct Slot {
+    uint64_t key;
+    int64_t count;  // 0: unused
+  };
+
+  void count_in_table(uint64_t key, int64_t count);
+  void count_in_window(const double* values, int64_t count);
+  void count_missed(const double* values, int64_t count);
+  void flush_if_full();
+  void flush();
+  void place_window();
+  bool place_window_at(int shift, int64_t enough);
+  void append_window_bins(std::vector<Bin>& bins);
+
+  int64_t most_bins_;
+  Histogram total_;  // of the values up to the last flush
+  int shift_ = 0;    // of the bins since the last flush
+
+  std::vector<Slot> slots_;  // a hash table with linear probing
+  std::vector<uint32_t> used_slots_;
+  int slot_bits_;
+  int64_t zeros_ = 0;  // that are not in the window
+
+  bool has_window_ = false;
+  int window_shift_ = 0;      // at least shift_; the bits between must be 0
+  uint64_t window_mask_ = 0;  // of these bits
+  uint64_t window_base_ = 0;
+  std::vector<uint32_t> window_;    // counts
+  std::vector<uint64_t> occupied_;  // a bit per count that is not 0
+  int64_t occupied_bins_ = 0;
+  int64_t in_window_ = 0, missed_ = 0;  // values since the last flush
+  int64_t until_retry_;                 // values in the table before a window is looked for
+  std::vector<uint32_t> indices_;
+  std::vector<double> rest_;
+};
+
+}  // namespace evenly
