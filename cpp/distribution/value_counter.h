@@ -7,11 +7,25 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <vector>
 
 #include "distribution/histogram.h"
 
 namespace evenly {
+
+// A range of magnitudes of both signs, at a shift of at least that of the histogram. It contains only
+// values whose bits between both shifts, those of the mask, are 0.
+struct Window {
+  int shift = 0;
+  uint64_t mask = 0, base = 0, size = 0;
+};
+
+struct FreeMemory {
+  void operator()(void* memory) const { std::free(memory); }
+};
+using WindowCounts = std::unique_ptr<uint32_t[], FreeMemory>;
 
 class ValueCounter {
  public:
@@ -34,13 +48,14 @@ class ValueCounter {
   };
 
   void count_in_table(uint64_t key, int64_t count);
+  template <bool kMasked>
   void count_in_window(const double* values, int64_t count);
   void count_missed(const double* values, int64_t count);
   void flush_if_full();
   void flush();
   void place_window();
-  bool place_window_at(int shift, int64_t enough);
-  void append_window_bins(std::vector<Bin>& bins);
+  bool place_window_at(int shift, const std::vector<Bin>& bins, int64_t enough);
+  std::vector<Bin> take_window_bins();
 
   int64_t most_bins_;
   Histogram total_;  // of the values up to the last flush
@@ -52,15 +67,12 @@ class ValueCounter {
   int64_t zeros_ = 0;  // that are not in the window
 
   bool has_window_ = false;
-  int window_shift_ = 0;      // at least shift_; the bits between must be 0
-  uint64_t window_mask_ = 0;  // of these bits
-  uint64_t window_base_ = 0;
-  std::vector<uint32_t> window_;    // counts
+  Window window_;
+  WindowCounts counts_;             // in the window, and one for the values outside
   std::vector<uint64_t> occupied_;  // a bit per count that is not 0
   int64_t occupied_bins_ = 0;
   int64_t in_window_ = 0, missed_ = 0;  // values since the last flush
   int64_t until_retry_;                 // values in the table before a window is looked for
-  std::vector<uint32_t> indices_;
   std::vector<double> rest_;
 };
 
