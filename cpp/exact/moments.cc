@@ -455,7 +455,9 @@ bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& r
   reserve_more(columns_, end * w);
   reserve_more(rows_, end);
   Addition addition;
-  const int64_t bins = rows.empty() ? most_bins_ : common_bins(most_bins_, most_bins);
+  const int64_t bins = rows.empty()  ? most_bins_
+                       : !has_rows() ? most_bins
+                                     : common_bins(most_bins_, most_bins);
   if (bins < most_bins_) {  // before prepare(), which adds to the columns that have been limited
     for (Column& column : columns_) addition.limit(column, bins);
   }

@@ -19,6 +19,8 @@ Unfitted: TypeAlias = Literal["error", "identity"]
 """How a layer without statistics evaluates: raise an error, or return the input unchanged."""
 Unknown: TypeAlias = Literal["error", "missing", "total"]
 """How to handle rows whose group was not fitted."""
+QuantileMethod: TypeAlias = Literal["linear", "lower", "higher", "midpoint", "nearest"]
+"""What a quantile is between two values."""
 ImageMode: TypeAlias = Literal["RGB", "L", "native"]
 """The mode that images are converted to."""
 Broken: TypeAlias = Literal["skip", "error"]

@@ -113,7 +113,9 @@ class Moments(Accumulator):
         state = self._state.copy()
         columns, dtypes, sources, _ = state.metadata
         bounds = state.extremes_are_bounds
-        header = Header(state.rows, tuple(sorted(sources)), bounds, program_version(), manifest)
+        header = Header(
+            state.rows, tuple(sorted(sources)), bounds, program_version(), manifest, state.bins
+        )
         return statistics_file.lines(header, records(state, columns, dtypes))
 
     @overload
@@ -305,7 +307,9 @@ def from_records(header: Header, columns: list[ColumnRecord]) -> Moments:
     has_names = bool(columns) and columns[0].name is not None
     names = tuple(str(column.name) for column in columns) if has_names else None
     try:
-        state = state_from_records(columns, extremes_are_bounds=header.extremes_are_bounds)
+        state = state_from_records(
+            columns, extremes_are_bounds=header.extremes_are_bounds, bins=header.bins
+        )
     except (ValueError, OverflowError) as error:
         raise StatisticsFileError(str(error)) from None
     dtypes = tuple(column.dtype for column in columns)
