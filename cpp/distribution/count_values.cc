@@ -153,8 +153,8 @@ void count_values(const Array& array, const AccumulateOptions& options, int64_t 
   const int64_t width = array.columns();
   with_type(array.dtype, [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;
-    const T* data = static_cast<const T*>(
-        in_order ? array.data : static_cast<const void*>(grid.data));
+    const T* data =
+        static_cast<const T*>(in_order ? array.data : static_cast<const void*>(grid.data));
     for (int64_t i = 0; i < width; ++i) {
       const int64_t at = !in_order && grid.feature_reversed ? width - 1 - i : i;
       readers.push_back(std::make_unique<StridedReader<T>>(data + at * step, axes));

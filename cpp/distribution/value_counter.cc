@@ -12,8 +12,8 @@
 namespace evenly {
 namespace {
 
-// 512 KB of counts, of which a column uses a few dozen KB: two for each magnitude, one per sign. From
-// a shift of 47 on, the window contains every number.
+// 512 KB of counts, of which a column uses a few dozen KB: two for each magnitude, one per sign.
+// From a shift of 47 on, the window contains every number.
 constexpr int64_t kWindow = 1 << 17;
 // A window is used if it contains this share of the values, in percent.
 constexpr int64_t kUsefulShare = 75;
@@ -144,8 +144,8 @@ std::vector<Bin> ValueCounter::take_window_bins() {
       const uint64_t magnitude = (index / 2 + window_.base) << (window_.shift - shift_);
       const bool negative = index % 2 != 0;
       (negative ? bins : positive)
-          .push_back({bin_key(magnitude, negative, shift_),
-                      int64_t(std::exchange(counts_[index], 0))});
+          .push_back(
+              {bin_key(magnitude, negative, shift_), int64_t(std::exchange(counts_[index], 0))});
     }
   }
   occupied_bins_ = 0;

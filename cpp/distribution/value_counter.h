@@ -15,8 +15,8 @@
 
 namespace evenly {
 
-// A range of magnitudes of both signs, at a shift of at least that of the histogram. It contains only
-// values whose bits between both shifts, those of the mask, are 0.
+// A range of magnitudes of both signs, at a shift of at least that of the histogram. It contains
+// only values whose bits between both shifts, those of the mask, are 0.
 struct Window {
   int shift = 0;
   uint64_t mask = 0, base = 0, size = 0;

@@ -110,8 +110,8 @@ bool is_possible(const Column& column) {
     if (!within_reach(*value)) return false;
   }
   if (column.histogram &&
-      (column.fraction || !column.histogram->is_possible(column.count, column.min.nearest,
-                                                         column.max.nearest))) {
+      (column.fraction ||
+       !column.histogram->is_possible(column.count, column.min.nearest, column.max.nearest))) {
     return false;
   }
   if (count.limbs.empty()) {

@@ -60,7 +60,7 @@ class Addition {
   void commit(Column& column, const Column& more) noexcept {
     if (finished_.empty() || !finished_.contains(&column)) {
       column.add_sums(more);
-      if (more.histogram) column.histogram->add_known(*more.histogram);
+      if (more.histogram && more.has_rows()) column.histogram->add_known(*more.histogram);
     }
   }
   // Prepares a smaller number of bins.
@@ -168,10 +168,11 @@ void Column::check_countable() const {
 }
 
 std::unique_ptr<Histogram> Column::add_histograms(const Column& other) const {
-  if (!other.has_rows() && !other.histogram)
-    return histogram ? std::make_unique<Histogram>(*histogram) : nullptr;
-  if (!has_rows() && !histogram)
-    return other.histogram ? std::make_unique<Histogram>(*other.histogram) : nullptr;
+  auto copy = [](const Column& column) {
+    return column.histogram ? std::make_unique<Histogram>(*column.histogram) : nullptr;
+  };
+  if (!other.has_rows()) return copy(has_rows() || histogram ? *this : other);
+  if (!has_rows()) return copy(other);
   if (!histogram && !other.histogram) return nullptr;
   if (!histogram || !other.histogram)
     throw std::invalid_argument("both or none of the states must have distributions");
@@ -201,9 +202,12 @@ void Column::add_sums(const Column& other) {
 
 bool Column::adds_in_place(const Column& other) const {
   int64_t sum = 0;
-  const bool known = !histogram || (other.histogram && histogram->knows(*other.histogram));
-  return known && (histogram || !other.histogram) && !fraction && !other.fraction &&
-         !__builtin_add_overflow(count, other.count, &sum) &&
+  if (other.has_rows() ? !histogram != !other.histogram
+                       : other.histogram && !has_rows() && !histogram) {
+    return false;
+  }
+  if (other.has_rows() && histogram && !histogram->knows(*other.histogram)) return false;
+  return !fraction && !other.fraction && !__builtin_add_overflow(count, other.count, &sum) &&
          !__builtin_add_overflow(missing, other.missing, &sum);
 }
 
@@ -382,7 +386,8 @@ bool Moments::add(const Moments& other, const Precondition& precondition, bool a
   if (has_rows()) return add_columns(other, precondition, all_or_nothing);
   std::vector<Column> columns = other.columns_;
   std::vector<int64_t> rows = other.rows_;
-  const int64_t bins = other.has_rows() ? other.most_bins_ : common_bins(most_bins_, other.most_bins_);
+  const int64_t bins =
+      other.has_rows() ? other.most_bins_ : common_bins(most_bins_, other.most_bins_);
   if (!adopt(columns, rows, precondition)) return false;
   most_bins_ = bins;
   extremes_are_bounds_ |= other.extremes_are_bounds_;
@@ -392,7 +397,8 @@ bool Moments::add(const Moments& other, const Precondition& precondition, bool a
 bool Moments::merge(Moments&& other, const Precondition& precondition) {
   std::lock_guard lock(mutex_);
   if (has_rows()) return add_columns(other, precondition, true);
-  const int64_t bins = other.has_rows() ? other.most_bins_ : common_bins(most_bins_, other.most_bins_);
+  const int64_t bins =
+      other.has_rows() ? other.most_bins_ : common_bins(most_bins_, other.most_bins_);
   if (!adopt(other.columns_, other.rows_, precondition)) return false;
   most_bins_ = bins;
   extremes_are_bounds_ |= other.extremes_are_bounds_;
@@ -420,7 +426,7 @@ bool Moments::add_columns(const Moments& other, const Precondition& precondition
     addition.finish();
   }
   for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i] += other.rows_[i];
-  most_bins_ = common_bins(most_bins_, other.most_bins_);
+  if (other.has_rows()) most_bins_ = common_bins(most_bins_, other.most_bins_);
   extremes_are_bounds_ |= other.extremes_are_bounds_;
   ++version_;
   return true;
@@ -455,13 +461,15 @@ bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& r
   reserve_more(columns_, end * w);
   reserve_more(rows_, end);
   Addition addition;
-  const int64_t bins = rows.empty()  ? most_bins_
-                       : !has_rows() ? most_bins
-                                     : common_bins(most_bins_, most_bins);
-  if (bins < most_bins_) {  // before prepare(), which adds to the columns that have been limited
+  const bool adds_rows =
+      std::any_of(more.begin(), more.end(), [](const Column& column) { return column.has_rows(); });
+  int64_t bins = most_bins_;
+  if (adds_rows) bins = has_rows() ? common_bins(most_bins_, most_bins) : most_bins;
+  if (bins != 0 &&
+      bins < most_bins_) {  // before prepare(), which adds to the columns that have been limited
     for (Column& column : columns_) addition.limit(column, bins);
   }
-  if (bins < most_bins) {
+  if (bins != 0 && bins < most_bins) {
     for (Column& column : more) {
       if (column.histogram) column.histogram->limit(bins);
     }

@@ -42,9 +42,10 @@ class Writer {
     for (std::size_t i = 0; i + 1 < value.limbs.size(); ++i) word(value.limbs[i]);
     word(value.limbs.back(), top);
   }
-  void column(const Column& column) {
+  void column(const Column& column, bool with_histograms) {
+    const bool counted = column.histogram && with_histograms;
     byte(uint8_t((column.has_values() ? kHasValues : 0) | (column.fraction ? kHasFractions : 0) |
-                 (column.histogram ? kHasHistogram : 0)));
+                 (counted ? kHasHistogram : 0)));
     zigzag(column.count);
     zigzag(column.missing);
     if (column.has_values()) {
@@ -57,7 +58,7 @@ class Writer {
       number(column.fraction->count);
       number(column.fraction->missing);
     }
-    if (column.histogram) histogram(*column.histogram);
+    if (counted) histogram(*column.histogram);
   }
   // Keys as differences, which are short.
   void histogram(const Histogram& histogram) {
@@ -165,8 +166,8 @@ class Reader {
       bins.push_back({key, int64_t(varint())});
     }
     auto histogram = std::make_unique<Histogram>(int64_t(most), shift, std::move(bins));
-    require(!column.fraction && histogram->is_possible(column.count, column.min.nearest,
-                                                       column.max.nearest));
+    require(!column.fraction &&
+            histogram->is_possible(column.count, column.min.nearest, column.max.nearest));
     return histogram;
   }
 
@@ -187,7 +188,7 @@ std::string serialize(const Moments& moments) {
     writer.byte(uint8_t((bounds ? kExtremesAreBounds : 0) | (most_bins ? kHasDistributions : 0)));
     if (most_bins) writer.varint(uint64_t(most_bins));
     writer.varint(columns.size());
-    for (const Column& column : columns) writer.column(column);
+    for (const Column& column : columns) writer.column(column, most_bins != 0);
   });
   return writer.take();
 }

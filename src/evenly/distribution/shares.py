@@ -106,7 +106,7 @@ def make_edges(bins: npt.ArrayLike, range: tuple[float, float] | None, ends: Flo
     if given.ndim or given.dtype.kind not in "iu" or given < 1:
         raise _bins_error(bins)
     low, high = map(float, ends if range is None else range)
-    if np.isnan(low):  # without values
+    if range is None and np.isnan(low):  # a column without values
         low, high = 0.0, 1.0
     if not low <= high or not np.isfinite([low, high]).all():
         raise DataError(

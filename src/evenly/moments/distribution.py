@@ -234,7 +234,7 @@ class DistributionMixin(StatisticsMixin):
             nothing = np.empty((*at.shape, 0))
             return Ranked(nothing, nothing, nothing)
         stacked = (np.stack(part, axis=-1) for part in zip(*columns, strict=True))
-        return Ranked(*(part.reshape(*at.shape, -1) for part in stacked))
+        return Ranked(*(part.reshape(*at.shape, self.num_features) for part in stacked))
 
     def _shares(
         self,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evenly import exact_stats
-from evenly.distribution.bins import Bins, ordered_bits
+from evenly.distribution.bins import Bins, Floats, ordered_bits
 from evenly.errors import StatisticsFileError
 from evenly.exact_stats import Dyadic
 
@@ -19,8 +19,9 @@ _KEYS = ("counts", "keys", "shift")
 _HEXADECIMAL = re.compile(r"(?:0|[1-9a-f][0-9a-f]{0,15})(?: [1-9a-f][0-9a-f]{0,15})*", re.ASCII)
 _DECIMAL = re.compile(r"[1-9][0-9]{0,18}(?: [1-9][0-9]{0,18})*", re.ASCII)
 _TOLERANCE = 1e-9
-_EXACT_INTEGERS = 2.0**53
-"""Integers beyond it are counted by the nearest float64, so bins do not bound their sum."""
+_SMALLEST, _EXACT_INTEGERS = 2.0**-400, 2.0**53
+"""Sums are compared with bins within this range. Below it squares may underflow; above it, integers
+are counted by the nearest float64."""
 
 
 def write_bins(bins: Bins) -> str:
@@ -80,22 +81,26 @@ def check_bins(
     first, last = ordered_bits([low, high]) >> np.uint64(bins.shift)
     if bins.keys[0] < first or bins.keys[-1] > last:
         raise _error(label, "must have no bin below min or above max")
-    if max(abs(low), abs(high)) <= _EXACT_INTEGERS and not _contain(bins, *sums):
+    lower, upper = np.maximum(bins.lower, low), np.minimum(bins.upper, high)
+    sizes = np.maximum(abs(lower), abs(upper))
+    is_tiny = (sizes > 0) & (sizes < _SMALLEST)
+    if max(abs(low), abs(high)) > _EXACT_INTEGERS or is_tiny.any():
+        return
+    if not _contain(bins.counts.astype(np.float64), lower, upper, *sums):
         raise _error(label, "must have bins that can have the sums of the column")
 
 
-def _contain(bins: Bins, total: Dyadic, squares: Dyadic) -> bool:
-    """Return whether values in the bins can have these sums, up to rounding."""
-    lower, upper = bins.lower, bins.upper
+def _contain(counts: Floats, lower: Floats, upper: Floats, total: Dyadic, squares: Dyadic) -> bool:
+    """Return whether values in bins can have these sums, up to rounding."""
     inner = np.where((lower < 0) & (upper > 0), 0.0, np.minimum(abs(lower), abs(upper)))
     outer = np.maximum(abs(lower), abs(upper))
-    slack = _TOLERANCE * (bins.counts @ outer)
-    in_range = (
-        bins.counts @ lower - slack <= exact_stats.to_float(total) <= (bins.counts @ upper + slack)
+    slack = _TOLERANCE * (counts @ outer)
+    value, square = exact_stats.to_float(total), exact_stats.to_float(squares)
+    least, most = counts @ inner**2, counts @ outer**2
+    return bool(
+        counts @ lower - slack <= value <= counts @ upper + slack
+        and least * (1 - _TOLERANCE) <= square <= most * (1 + _TOLERANCE)
     )
-    square = exact_stats.to_float(squares)
-    least, most = bins.counts @ inner**2, bins.counts @ outer**2
-    return bool(in_range and least * (1 - _TOLERANCE) <= square <= most * (1 + _TOLERANCE) + 5e-324)
 
 
 def _error(label: str, rule: str) -> StatisticsFileError:
