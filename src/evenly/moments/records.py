@@ -48,7 +48,9 @@ def bins_of(state: _core.State, index: int) -> Bins:
     found = state.histogram(index)
     if found is None:
         return Bins(0, np.empty(0, np.uint64), np.empty(0, np.int64))
-    return Bins(*found)
+    shift, keys, counts = found
+    # The core returns int64 as `long long`, which NumPy prints with its name.
+    return Bins(shift, keys.astype(np.uint64), counts.astype(np.int64))
 
 
 def state_from_records(
