@@ -112,6 +112,13 @@ void Histogram::add_known(const Histogram& other) noexcept {
   }
 }
 
+void Histogram::subtract_known(const Histogram& other) noexcept {
+  for (const Bin& bin : other.bins_) {
+    auto found = find(bins_, bin.key >> (shift_ - other.shift_));
+    bins_[std::size_t(found - bins_.begin())].count -= bin.count;
+  }
+}
+
 bool Histogram::subtract(const Histogram& other) {
   Histogram rest = *this, less = other;
   rest.drop_bits(std::max(shift_, other.shift_) - shift_);

@@ -36,6 +36,7 @@ class Histogram {
   // Whether all bins of `other` are bins of this one, so that add_known() can add them in place.
   bool knows(const Histogram& other) const;
   void add_known(const Histogram& other) noexcept;
+  void subtract_known(const Histogram& other) noexcept;
   // Subtracts exact counts, at the larger shift of both. Returns false and changes nothing if a
   // count would become negative.
   bool subtract(const Histogram& other);

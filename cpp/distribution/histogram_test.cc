@@ -104,6 +104,9 @@ TEST(known_bins_are_added_in_place) {
     Histogram expected = sum;
     expected.add(more);
     sum.add_known(more);
+    sum.subtract_known(more);
+    CHECK(sum.bins() == whole.histogram.bins());
+    sum.add_known(more);
     CHECK(sum.bins() == expected.bins() && sum.shift() == expected.shift());
   }
 }

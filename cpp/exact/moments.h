@@ -77,13 +77,16 @@ struct Column {
   // Returns the sum of both histograms, of which a column without rows needs none; null if there
   // are none. Throws std::invalid_argument if one of them is missing.
   std::unique_ptr<Histogram> add_histograms(const Column& other) const;
-  // Whether adding `other` needs no new memory for fractional weights. Then add(other) cannot fail
-  // after reserve_for(other).
+  // Whether adding `other` needs no new memory for fractional weights or bins. Then
+  // add_in_place(other) cannot fail after reserve_for(other).
   bool adds_in_place(const Column& other) const;
   void reserve_for(const Column& other) {
     sum.reserve_for(other.sum);
     squares.reserve_for(other.squares);
   }
+  void add_in_place(const Column& other);
+  // Undoes add_in_place(other); the extremes become those of `other`.
+  void undo_add(const Column& other) noexcept;
   // Returns false and changes nothing if a count would become negative.
   bool subtract(const Column& other);
   // Adds one zero for each row that `whole` has more; all rows of `whole` must have a value.
@@ -92,19 +95,20 @@ struct Column {
   bool equal_sums(const Column& other) const;
 };
 
+// Functions that Moments calls under its lock and that must not throw: before a change, which is
+// not made if `allow` returns false, and once the change can no longer fail.
+struct Hooks {
+  std::function<bool()> allow = [] { return true; };
+  std::function<void()> commit = [] {};
+};
+
 // The moments of columns. With groups, each group has its own columns, stored one group after the
 // other, and its own number of rows.
 //
 // Thread-safe: any number of threads may use the same Moments. Functions that add rows are
-// all-or-nothing: they allocate all memory before they change anything, so that an exception
-// (std::bad_alloc) leaves the moments unchanged.
-//
-// `precondition` is called under the lock just before the change; if it returns false, nothing
-// changes. It must not throw.
+// all-or-nothing: an exception (std::bad_alloc) leaves the moments unchanged.
 class Moments {
  public:
-  using Precondition = std::function<bool()>;
-
   // `most_bins`: of the histogram of each column; 0 for none.
   explicit Moments(int64_t columns, int64_t groups = 1, int64_t most_bins = 0)
       : columns_(std::size_t(columns)), rows_(std::size_t(groups)), most_bins_(most_bins) {}
@@ -138,15 +142,15 @@ class Moments {
   // Adds `other`. Moments without rows become a copy of `other`, whatever columns they had. Throws
   // std::invalid_argument if the numbers of columns or groups differ. If these moments are
   // discarded after an exception, all_or_nothing may be false, which saves one pass.
-  bool add(const Moments& other, const Precondition& precondition = {}, bool all_or_nothing = true);
+  bool add(const Moments& other, const Hooks& hooks = {}, bool all_or_nothing = true);
   // The same; `other` must not be used afterwards.
-  bool merge(Moments&& other, const Precondition& precondition = {});
+  bool merge(Moments&& other, const Hooks& hooks = {});
   // Adds groups of `width` columns: group i of `more`, with rows[i] rows, is added to our group
   // indices[i]. New groups are created at the end. `bounds`: whether their extremes are only
   // bounds. `most_bins`: that of their histograms.
   bool add_groups(std::vector<Column> more, const std::vector<int64_t>& rows, int64_t width,
-                  const int64_t* indices, bool bounds = false,
-                  const Precondition& precondition = {}, int64_t most_bins = 0);
+                  const int64_t* indices, bool bounds = false, const Hooks& hooks = {},
+                  int64_t most_bins = 0);
   // Merges all groups into one.
   Moments total(int64_t width) const;
   // Some columns, of any groups, as one group with all rows.
@@ -189,9 +193,13 @@ class Moments {
 
  private:
   bool has_rows() const;
-  bool add_columns(const Moments& other, const Precondition& precondition, bool all_or_nothing);
-  bool adopt(std::vector<Column>& columns, std::vector<int64_t>& rows,
-             const Precondition& precondition);
+  // The number of bins after adding columns that have `most_bins`.
+  int64_t bins_with(const std::vector<Column>& more, int64_t most_bins) const;
+  void check_same_size(const Moments& other) const;
+  bool add_columns(const Moments& other, const Hooks& hooks);
+  bool add_or_undo(Moments& other, const Hooks& hooks);  // other must not be used afterwards
+  void add_rows(const Moments& other);
+  bool adopt(std::vector<Column>& columns, std::vector<int64_t>& rows, const Hooks& hooks);
 
   mutable std::mutex mutex_;
   std::vector<Column> columns_;
