@@ -337,6 +337,19 @@ class Accumulator(DistributionMixin):
         result.left_out = dict(left_out)
         return result
 
+    def with_bins(self, most: int) -> Self:
+        """Return a copy with at most this many bins per column; 0 for no distribution.
+
+        Moments of rows that were fitted without distribution stay without.
+        """
+        if not most:
+            return self.without_distribution()
+        if self.distribution:
+            return self._with_state(self._state.limit_bins(most))
+        result = self.empty(self.columns or self.num_features, distribution=most)
+        result.merge_inplace(self)
+        return result
+
     def copy(self) -> Self:
         """Return an independent copy."""
         return self._with_state(self._state.copy())

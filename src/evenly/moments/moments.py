@@ -273,8 +273,9 @@ class Moments(Accumulator):
 
         Constant columns are restored exactly. Pass the same ``constant``, ``tolerance``,
         ``correction``, ``method``, ``range`` and ``q`` as to `normalize`; the other parameters,
-        the result and the errors are those of `normalize`. NaN and null are kept. A result of float32 cannot hold large numbers such as
-        Unix seconds exactly; pass ``dtype="float64"`` if x is float32.
+        the result and the errors are those of `normalize`. NaN and null are kept. A result of
+        float32 cannot hold large numbers such as Unix seconds exactly; pass ``dtype="float64"`` if
+        x is float32.
         """
         return transform(
             x,
