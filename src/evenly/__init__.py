@@ -9,6 +9,7 @@ TYPE_CHECKING = False  # type checkers know the name; typing takes longer to imp
 if TYPE_CHECKING:
     from typing import Any
 
+    from evenly import robotics as robotics
     from evenly import sklearn as sklearn
     from evenly import torch as torch
     from evenly import typing as typing

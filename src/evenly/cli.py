@@ -31,7 +31,7 @@ from evenly.redaction import redact_url
 
 if TYPE_CHECKING:
     from evenly.fitting.checkpoint import Checkpoint
-    from evenly.moments import GroupedMoments, Moments
+    from evenly.moments import GroupedMoments, Moments, MomentsByKey
     from evenly.sources import Source
     from evenly.sources.scan import FileScan
 
@@ -285,10 +285,27 @@ def fit(
 @evenly.command()
 @_statistics_argument
 @click.option("--json", "as_json", is_flag=True, help="All columns and digits, for programs.")
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["lerobot", "openpi"]),
+    help="Print statistics by key as LeRobot's meta/stats.json or openpi's norm_stats.json.",
+)
 @storage_option
-def show(statistics: str, as_json: bool) -> None:
+def show(statistics: str, as_json: bool, layout: str | None) -> None:
     """Print a statistics file, or standard input for -, as a table."""
-    _print(load_statistics(statistics), as_json=as_json)
+    if layout is not None and as_json:
+        raise click.UsageError("--format and --json print different JSON. Choose one.")
+    moments: Any = load_statistics(statistics)  # the layouts check the type
+    if layout is None:
+        _print(moments, as_json=as_json)
+        return
+    import json
+
+    from evenly.robotics import lerobot_stats, openpi_norm_stats
+
+    convert = lerobot_stats if layout == "lerobot" else openpi_norm_stats
+    click.echo(printable_json(json.dumps(convert(moments), indent=4, ensure_ascii=False)))
 
 
 @evenly.command()
@@ -355,6 +372,9 @@ def apply(
     if statistics == STANDARD and STANDARD in sources:
         raise click.UsageError("Standard input cannot be both the statistics and the source.")
     moments = load_statistics(statistics)
+    moments = _without_keys(
+        moments, "apply", "In Python, evenly.load(FILE).normalize(batch) scales batches"
+    )
     if is_folder(output):
         targets = find_targets(sources, output, folder_suffix(output_format))
         for target in targets:
@@ -397,10 +417,12 @@ def merge(files: Names, output: str, columns: Names, quiet: bool) -> None:
     """
     from evenly.moments import merge as merge_all
 
-    def load_columns(file: str) -> "Moments | GroupedMoments":
-        moments = load_statistics(file)
+    def load_columns(file: str) -> Any:  # moments of one kind, which `merge` checks
+        if not columns:
+            return load_statistics(file)
+        moments = _without_keys(load_statistics(file), "merge --columns", "Omit --columns")
         names = _parse_columns(columns, arrays=moments.columns is None)
-        return moments.select(names) if names else moments
+        return moments.select(names)
 
     _check_statistics(output, files)
     _save_and_print(merge_all(map(load_columns, files)), output, quiet)
@@ -494,8 +516,33 @@ def _keep_statistics(
         click.echo(printable(f"nothing to fit: {line}"), err=True)
 
 
+def _without_keys(
+    moments: "Moments | GroupedMoments | MomentsByKey", command: str, advice: str
+) -> "Moments | GroupedMoments":
+    """Return statistics unchanged.
+
+    Raises
+    ------
+    DataError
+        If they are by key.
+    """
+    from evenly.errors import DataError
+    from evenly.moments import MomentsByKey
+
+    if isinstance(moments, MomentsByKey):
+        raise DataError(
+            f"evenly {command} needs the statistics of one table. Received: statistics of "
+            f"{len(moments)} key{'s' * (len(moments) != 1)}. {advice}."
+        )
+    return moments
+
+
 def _save_and_print(
-    moments: "Moments | GroupedMoments", output: str | None, quiet: bool, *, as_json: bool = False
+    moments: "Moments | GroupedMoments | MomentsByKey",
+    output: str | None,
+    quiet: bool,
+    *,
+    as_json: bool = False,
 ) -> None:
     """Save the moments first, then print them, so that a failed print loses nothing."""
     if output == STANDARD:
@@ -507,20 +554,17 @@ def _save_and_print(
         _print(moments, as_json=as_json)
 
 
-def _print(moments: "Moments | GroupedMoments", *, as_json: bool = False) -> None:
-    from evenly.moments import Moments
-    from evenly.report.table import group_table, table
+def _print(moments: "Moments | GroupedMoments | MomentsByKey", *, as_json: bool = False) -> None:
+    from evenly.report.as_json import as_document
+    from evenly.report.table import any_table
 
     if as_json:
         import json
 
-        from evenly.report.as_json import group_to_dict, to_dict
-
-        document = to_dict(moments) if isinstance(moments, Moments) else group_to_dict(moments)
+        document = as_document(moments)
         click.echo(printable_json(json.dumps(document, indent=2, ensure_ascii=False)))
         return
-    output = table(moments) if isinstance(moments, Moments) else group_table(moments)
-    click.echo(printable(output, keep="\n"))
+    click.echo(printable(any_table(moments), keep="\n"))
 
 
 def _print_notes(source: "Source", skipped: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from evenly.moments import GroupedMoments, Moments
+    from evenly.moments import GroupedMoments, Moments, MomentsByKey
     from evenly.sources.files.standard_input import Pipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -91,12 +91,12 @@ def folder_suffix(output_format: str | None) -> str | None:
     return ".arrow" if suffix == ".arrows" else suffix
 
 
-def load_statistics(file: str) -> "Moments | GroupedMoments":
+def load_statistics(file: str) -> "Moments | GroupedMoments | MomentsByKey":
     """Load a statistics file, which may be standard input."""
     from evenly.moments import load
     from evenly.moments.load import from_bytes
 
     if file == STANDARD:
         return from_bytes(sys.stdin.buffer.read())
-    moments: Moments | GroupedMoments = load(file)
+    moments: Moments | GroupedMoments | MomentsByKey = load(file)
     return moments

@@ -1,21 +1,18 @@
 """The function `evenly.fit`, which computes the moments of a source."""
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypedDict, Unpack, overload
 
 from evenly.dispatch import engine_of
 from evenly.distribution.option import most_bins
 from evenly.engines.options import check_distributable
 from evenly.errors import DataError, without_context
-from evenly.fitting.checkpoint import Checkpoint
+from evenly.fitting.by_key import fit_by_key
 from evenly.fitting.resume import open_resumed
-from evenly.fitting.run import fit_source
-from evenly.moments import GroupedMoments, Moments
-from evenly.printable import printable
+from evenly.fitting.run import fit_and_warn
+from evenly.moments import GroupedMoments, Moments, MomentsByKey
 from evenly.progress import Progress
-from evenly.sources import FitOptions, Source, open_source
-from evenly.sources.images import ImageSource
+from evenly.sources import FitOptions, open_source
 from evenly.typing import (
     Broken,
     Columns,
@@ -28,7 +25,18 @@ from evenly.typing import (
     StorageOptions,
 )
 
-_log = logging.getLogger("evenly")
+
+class KeyFitKeywords(TypedDict, total=False):
+    """Keyword arguments of `fit` with a dict for ``select``; see `fit`."""
+
+    infinite: Infinite
+    distribution: bool | int
+    mode: ImageMode
+    broken: Broken
+    threads: int | None
+    progress: Callable[[Progress], object] | None
+    csv: CsvOptions | None
+    storage_options: StorageOptions | None
 
 
 class FitKeywords(TypedDict, total=False):
@@ -53,6 +61,15 @@ class FitKeywords(TypedDict, total=False):
 
 
 @overload
+def fit(  # type: ignore[overload-overlap]  # any other object selects one part
+    source: object,
+    *,
+    select: Mapping[str, object],
+    feature_axis: FeatureAxis | Mapping[str, FeatureAxis] = None,
+    by: None = None,
+    **options: Unpack[KeyFitKeywords],
+) -> MomentsByKey: ...
+@overload
 def fit(source: object, *, by: None = None, **options: Unpack[FitKeywords]) -> Moments: ...
 @overload
 def fit(source: object, *, by: GroupBy, **options: Unpack[FitKeywords]) -> GroupedMoments: ...
@@ -64,7 +81,7 @@ def fit(
     exclude: Columns = (),
     weights: object = None,
     select: object = None,
-    feature_axis: FeatureAxis = None,
+    feature_axis: FeatureAxis | Mapping[str, FeatureAxis] = None,
     infinite: Infinite = "error",
     distribution: bool | int = False,
     mode: ImageMode = "RGB",
@@ -77,7 +94,7 @@ def fit(
     accept_changed: bool = False,
     csv: CsvOptions | None = None,
     storage_options: StorageOptions | None = None,
-) -> Moments | GroupedMoments:
+) -> Moments | GroupedMoments | MomentsByKey:
     """Compute the exact moments of all rows of a source.
 
     The source is read once.
@@ -122,12 +139,16 @@ def fit(
         The part of each batch to fit: an index into ``(x, y)``, a key of a dict, or a tuple of
         these for nested batches (``()`` for an entire list of tensors); or the array in an
         NPZ, HDF5 or Zarr file, or the array column of a dataset. None: the first item of a
-        tuple, with a message in the log.
+        tuple, with a message in the log. A dict of these, ``{"state": "observation.state"}``,
+        fits several parts in one pass, each by its key: choose it for the state, the action and
+        the images of a robot. It cannot be combined with columns, exclude, weights, by,
+        checkpoint and update.
     feature_axis
         The axis of the columns in arrays: 1 for N×C×H×W images, -1 for N×H×W×C. For data of
         xarray also the name of a dimension, whose labels become the names of the columns.
         Required for three and more dimensions. None: the last axis of two dimensions; one
         dimension is one column. The samples of a ``Dataset`` have the axis of the batch first.
+        With a dict for ``select``, also a dict of the axes of some of its keys.
     infinite
         ``"error"``, or ``"missing"`` to count infinities as missing: choose it when they
         stand for "no value" in your data.
@@ -147,7 +168,8 @@ def fit(
         The number of threads. None: ``evenly.threads()``. The result is bit-identical for any
         number.
     progress
-        Called with an `evenly.progress.Progress` after each block, by one thread at a time.
+        Called with an `evenly.progress.Progress` after each block, by one thread at a time. With
+        a dict for ``select``, each key has a progress of its own.
     by
         The column, or list of columns, with the group keys, which are not fitted. Or one key
         per row, as an array (for N×C×H×W images one per image); or the key or the index of
@@ -177,7 +199,7 @@ def fit(
 
     Returns
     -------
-    Moments, or GroupedMoments with ``by=``
+    Moments, GroupedMoments with ``by=``, or MomentsByKey with a dict for ``select=``
 
     Raises
     ------
@@ -215,12 +237,18 @@ def fit(
         raise DataError(
             f"threads must be 1 or more. Received: {threads}. Omit it to use the default."
         )
+    keys = select if isinstance(select, Mapping) else None
+    if keys is None and isinstance(feature_axis, Mapping):
+        raise DataError(
+            "A dict for feature_axis= needs a dict for select=. "
+            f"Received: feature_axis={dict(feature_axis)!r} and select={select!r}. Pass one axis."
+        )
     options = FitOptions(
         columns=columns,
         exclude=exclude,
         weights=weights,
-        select=select,
-        feature_axis=feature_axis,
+        select=None if keys is not None else select,
+        feature_axis=None if isinstance(feature_axis, Mapping) else feature_axis,
         mode=mode,
         broken=broken,
         by=by,
@@ -230,11 +258,15 @@ def fit(
         threads=threads,
         distribution=most_bins(distribution),
     )
+    if keys is not None:
+        given = {"checkpoint": checkpoint, "update": update, "by": by, "weights": weights}
+        given |= {"columns": columns, "exclude": exclude or None}
+        return fit_by_key(source, options, keys, feature_axis, progress=progress, refused=given)
     if checkpoint is not None or update is not None:
         remaining = open_resumed(
             source, checkpoint, update, options=options, accept_changed=accept_changed
         )
-        return _fit_local(*remaining, options, progress)
+        return fit_and_warn(*remaining[:1], options, progress=progress, checkpoint=remaining[1])
     if accept_changed:
         raise DataError(
             "accept_changed= needs the record of a checkpoint. Received: neither checkpoint= nor "
@@ -244,19 +276,4 @@ def fit(
     if engine is not None:
         check_distributable(options, progress)
         return engine.fit(source, options)  # type: ignore[no-any-return]
-    return _fit_local(open_source(source, options), None, options, progress)
-
-
-def _fit_local(
-    source: Source,
-    checkpoint: Checkpoint | None,
-    options: FitOptions,
-    progress: Callable[[Progress], object] | None,
-) -> Moments | GroupedMoments:
-    """Fit a source that this process reads, and log the warnings about its images."""
-    moments = fit_source(source, options, progress=progress, checkpoint=checkpoint)
-    if isinstance(source, ImageSource):
-        description = source.description if checkpoint is None else checkpoint.files.description
-        for warning in source.summary.warnings():
-            _log.warning("%s: %s", printable(description), printable(warning))
-    return moments
+    return fit_and_warn(open_source(source, options), options, progress=progress)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 _ERRORS = "Evenly Data Column Source StatisticsFile UnsupportedType MissingExtra"
 
 MODULES = {
-    **dict.fromkeys(("Moments", "GroupedMoments", "load", "merge"), "moments"),
+    **dict.fromkeys(("Moments", "GroupedMoments", "MomentsByKey", "load", "merge"), "moments"),
     **{name: name for name in ("fit", "threads", "unit_scale")},
     "Window": "window",
     **{f"{name}Error": "errors" for name in _ERRORS.split()},
@@ -22,6 +22,7 @@ SUBPACKAGES = {
         "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d", "Normalize", "SyncBatchNorm",
         "convert", "empty_cache", "functional", "gather",
     ),
+    "robotics": ("FeatureStats", "lerobot_stats", "openpi_norm_stats", "read_stats"),
     "sklearn": ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler"),
     "typing": (),
 }  # fmt: skip

@@ -114,8 +114,8 @@ ContainerT = TypeVar("ContainerT", bound=Tensor | Frame | DaskCollection | RayDa
 """A container whose type `normalize` preserves."""
 
 
-class ScaleKeywords(TypedDict, total=False):
-    """Keyword arguments of `evenly.Moments.normalize` other than ``out``."""
+class KeyScaleKeywords(TypedDict, total=False):
+    """Keyword arguments of `evenly.MomentsByKey.normalize` other than ``feature_axis``."""
 
     dtype: object
     missing: Missing
@@ -126,11 +126,16 @@ class ScaleKeywords(TypedDict, total=False):
     range: tuple[float, float] | None
     q: tuple[float, float] | None
     clip: bool | float | None
+
+
+class ScaleKeywords(KeyScaleKeywords, total=False):
+    """Keyword arguments of `evenly.Moments.normalize` other than ``out``."""
+
     feature_axis: FeatureAxis
 
 
-class UnscaleKeywords(TypedDict, total=False):
-    """Keyword arguments of `evenly.Moments.denormalize` other than ``out``."""
+class KeyUnscaleKeywords(TypedDict, total=False):
+    """Keyword arguments of `evenly.MomentsByKey.denormalize` other than ``feature_axis``."""
 
     dtype: object
     constant: Constant
@@ -139,6 +144,11 @@ class UnscaleKeywords(TypedDict, total=False):
     method: NormalizeMethod
     range: tuple[float, float] | None
     q: tuple[float, float] | None
+
+
+class UnscaleKeywords(KeyUnscaleKeywords, total=False):
+    """Keyword arguments of `evenly.Moments.denormalize` other than ``out``."""
+
     feature_axis: FeatureAxis
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from evenly.checkpoint import errors
 from evenly.checkpoint.lock import Lock
-from evenly.moments import GroupedMoments, Moments, load_with_manifest
+from evenly.moments import GroupedMoments, Moments, MomentsByKey, load_with_manifest
 from evenly.moments.base import MomentsBase
 from evenly.sources import FitOptions
 from evenly.sources.selection import Field
@@ -64,7 +64,7 @@ class CheckpointStore:
         if not os.path.lexists(self.path):
             return self._empty_moments(), Manifest(options=self._options)
         moments, manifest = load_with_manifest(self.path)
-        if manifest is None:
+        if manifest is None or isinstance(moments, MomentsByKey):
             raise errors.no_manifest_error(self.path)
         stored, option = getattr(moments, "by", None), manifest.options["by"]
         if stored != (tuple(option) if isinstance(option, list) else option):

@@ -1,5 +1,6 @@
 """Run a fit: add the blocks of a source to moments, sequentially or in parallel."""
 
+import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from evenly.fitting.images import ImageAccumulator, require_images
 from evenly.fitting.parallel import run_tasks
 from evenly.fitting.protocols import Accumulator, AnyMoments, Step, Steps, steps_of
 from evenly.moments import GroupedMoments, Moments
+from evenly.printable import printable
 from evenly.progress import Progress, make_reporter
 from evenly.sources import FitOptions, Source
 from evenly.sources.group_by import group_label
@@ -22,6 +24,8 @@ from evenly.typing import Infinite
 
 MomentsT = TypeVar("MomentsT", Moments, GroupedMoments, AnyMoments)
 ProgressCallback = Callable[[Progress], object]
+
+_log = logging.getLogger("evenly")
 
 
 def fit_source(
@@ -35,6 +39,22 @@ def fit_source(
     moments = run_fit(source, options, progress=progress, checkpoint=checkpoint)
     description = source.description if checkpoint is None else checkpoint.files.description
     return finalize(moments, source.left_out, description)
+
+
+def fit_and_warn(
+    source: Source,
+    options: FitOptions,
+    *,
+    progress: ProgressCallback | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> AnyMoments:
+    """Return the moments of a source, and log the warnings about its images."""
+    moments = fit_source(source, options, progress=progress, checkpoint=checkpoint)
+    if isinstance(source, ImageSource):
+        description = source.description if checkpoint is None else checkpoint.files.description
+        for warning in source.summary.warnings():
+            _log.warning("%s: %s", printable(description), printable(warning))
+    return moments
 
 
 def run_fit(

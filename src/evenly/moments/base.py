@@ -205,3 +205,11 @@ def mixed_grouping_error(received: str) -> DataError:
         f"{received}. Fit both by the same columns, or add the moments of all groups together, in "
         "Python grouped.total()."
     )
+
+
+def mixed_keys_error(received: str) -> DataError:
+    """Return the error for adding moments by key and others."""
+    return DataError(
+        "Moments by key can only be added to moments by key. "
+        f"Received: {received}. Fit both with the same dict for select=."
+    )

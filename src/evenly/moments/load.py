@@ -6,17 +6,20 @@ from typing import Any, overload
 
 from evenly import _core, statistics_file
 from evenly.errors import StatisticsFileError, UnsupportedTypeError
-from evenly.moments.base import mixed_grouping_error
+from evenly.moments.base import mixed_grouping_error, mixed_keys_error
+from evenly.moments.by_key import MomentsByKey
 from evenly.moments.grouped import GroupedMoments
 from evenly.moments.moments import Moments, from_records
 from evenly.moments.records import groups_from_records
 from evenly.redaction import redact_url
-from evenly.statistics_file import Manifest, groups
+from evenly.statistics_file import Manifest, by_key, groups
 from evenly.typing import Path, StorageOptions
+
+_Loaded = Moments | GroupedMoments | MomentsByKey
 
 
 def load(path: Path, *, storage_options: StorageOptions | None = None) -> Any:
-    """Load a statistics file: `Moments`, or `GroupedMoments` if it has groups.
+    """Load a statistics file: `Moments`, `GroupedMoments` or `MomentsByKey`, as it was saved.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ def load(path: Path, *, storage_options: StorageOptions | None = None) -> Any:
 
 def load_with_manifest(
     path: Path, storage_options: StorageOptions | None = None
-) -> tuple[Moments | GroupedMoments, Manifest | None]:
+) -> tuple[_Loaded, Manifest | None]:
     """Load a statistics file and its manifest, which is None if it has none."""
     content = statistics_file.read_bytes(path, storage_options)
     try:
@@ -46,19 +49,21 @@ def load_with_manifest(
         raise StatisticsFileError(f"{redact_url(os.fspath(path))}: {error}") from None
 
 
-def from_bytes(content: bytes) -> Moments | GroupedMoments:
+def from_bytes(content: bytes) -> _Loaded:
     """Return the moments in the content of a statistics file, like `load`."""
     return _read(content)[0]
 
 
-def _read(content: bytes) -> tuple[Moments | GroupedMoments, Manifest | None]:
+def _read(content: bytes) -> tuple[_Loaded, Manifest | None]:
     with _core.ExactMode():  # to parse and compare subnormal numbers
         return _read_exactly(content)
 
 
-def _read_exactly(content: bytes) -> tuple[Moments | GroupedMoments, Manifest | None]:
+def _read_exactly(content: bytes) -> tuple[_Loaded, Manifest | None]:
     document = statistics_file.parse_document(content)
     del content
+    if document["format_version"] == statistics_file.KEY_VERSION:
+        return MomentsByKey.from_parts(by_key.read(document)), None
     if not statistics_file.has_groups(document):
         header, columns = statistics_file.read(document)
         return from_records(header, columns), header.manifest
@@ -71,9 +76,11 @@ def merge(moments: Iterable[Moments]) -> Moments: ...
 @overload
 def merge(moments: Iterable[GroupedMoments]) -> GroupedMoments: ...
 @overload
+def merge(moments: Iterable[MomentsByKey]) -> MomentsByKey: ...
+@overload
 def merge(moments: Iterable[Path]) -> Any: ...
 def merge(moments: Iterable[Any]) -> Any:
-    """Return the sum of many moments, with or without groups.
+    """Return the sum of many moments: all without groups, with groups, or by key.
 
     The result is bit-identical to adding them with ``+`` in any order, and computed faster.
 
@@ -85,9 +92,9 @@ def merge(moments: Iterable[Any]) -> Any:
     Raises
     ------
     ColumnError
-        When their columns differ.
+        When their columns or keys differ.
     DataError
-        When only some of them have groups.
+        When only some of them have groups, or keys.
     UnsupportedTypeError
         When one of them is something else.
     SourceError
@@ -104,7 +111,9 @@ def merge(moments: Iterable[Any]) -> Any:
     for part in map(_loaded, moments):
         total = type(part).empty() if total is None else total
         if not isinstance(part, type(total)):
-            raise mixed_grouping_error(f"{type(total).__name__} and {type(part).__name__}")
+            received = f"{type(total).__name__} and {type(part).__name__}"
+            has_keys = isinstance(total, MomentsByKey) or isinstance(part, MomentsByKey)
+            raise mixed_keys_error(received) if has_keys else mixed_grouping_error(received)
         total.merge_inplace(part, private=True)
     return Moments.empty() if total is None else total
 
@@ -113,7 +122,7 @@ def _loaded(part: Any) -> Any:
     """Return moments unchanged; load those of a path."""
     if isinstance(part, str | os.PathLike):
         return load(part)
-    if isinstance(part, Moments | GroupedMoments):
+    if isinstance(part, _Loaded):
         return part
     raise UnsupportedTypeError(
         "merge adds moments and paths of statistics files. "

@@ -114,13 +114,7 @@ class Moments(Accumulator):
             return from_records(*statistics_file.parse(content))
 
     def _serialize(self, manifest: Manifest | None) -> Iterator[bytes]:
-        state = self._state.copy()
-        columns, dtypes, sources, _ = state.metadata
-        bounds = state.extremes_are_bounds
-        header = Header(
-            state.rows, tuple(sorted(sources)), bounds, program_version(), manifest, state.bins
-        )
-        return statistics_file.lines(header, records(state, columns, dtypes))
+        return statistics_file.lines(*to_records(self, manifest))
 
     @overload
     def normalize(
@@ -367,6 +361,19 @@ def _restore(
     result = Moments(_core.State.unpack(packed), names, dtypes, sources, rows)
     result.left_out = dict(left_out)
     return result
+
+
+def to_records(
+    moments: Moments, manifest: Manifest | None = None
+) -> tuple[Header, Iterator[ColumnRecord]]:
+    """Return what a statistics file has of moments."""
+    state = moments._state.copy()
+    columns, dtypes, sources, _ = state.metadata
+    bounds = state.extremes_are_bounds
+    header = Header(
+        state.rows, tuple(sorted(sources)), bounds, program_version(), manifest, state.bins
+    )
+    return header, records(state, columns, dtypes)
 
 
 def from_records(header: Header, columns: list[ColumnRecord]) -> Moments:

@@ -4,8 +4,18 @@ import math
 from datetime import date
 from typing import Any
 
-from evenly.moments import GroupedMoments, Moments
+from evenly.moments import GroupedMoments, Moments, MomentsByKey
 from evenly.report.table import remarks
+
+
+def as_document(moments: Moments | GroupedMoments | MomentsByKey) -> dict[str, Any]:
+    """Return any moments as JSON-compatible values."""
+    if isinstance(moments, MomentsByKey):
+        paths = moments.paths
+        return {
+            "keys": {key: {"path": list(paths[key]), **to_dict(m)} for key, m in moments.items()}
+        }
+    return to_dict(moments) if isinstance(moments, Moments) else group_to_dict(moments)
 
 
 def to_dict(moments: Moments) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from evenly.moments import GroupedMoments, Moments, grouped, text_table
+from evenly.moments import GroupedMoments, Moments, MomentsByKey, grouped, text_table
 from evenly.moments.text_table import (
     BOUNDS,
     Table,
@@ -54,6 +54,13 @@ def table(moments: Moments) -> str:
             footer=_footer(moments),
         )
     )
+
+
+def any_table(moments: Moments | GroupedMoments | MomentsByKey) -> str:
+    """Return the table of any moments as text; with keys, one table for each."""
+    if isinstance(moments, MomentsByKey):
+        return "\n\n".join(f"{label(key)}: {table(m)}" for key, m in moments.items())
+    return table(moments) if isinstance(moments, Moments) else group_table(moments)
 
 
 def group_table(moments: GroupedMoments) -> str:

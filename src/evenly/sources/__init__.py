@@ -32,6 +32,7 @@ def open_source(
     resume_from: Table | None = None,
     remaining: "RemainingImages | None" = None,
     watch: "Watch | None" = None,
+    by_key: bool = False,
 ) -> Source:
     """Return anything that `evenly.fit` takes as a source of blocks.
 
@@ -43,7 +44,7 @@ def open_source(
         See `evenly.fit`.
     label
         The name of the data, for messages: ``"partition 3"``.
-    resume_from, remaining, watch
+    resume_from, remaining, watch, by_key
         See `SourceOpener`.
 
     Raises
@@ -62,6 +63,7 @@ def open_source(
         resume_from=resume_from,
         remaining=remaining,
         watch=watch,
+        by_key=by_key,
     )
     opened = opener.open(source, label)
     if isinstance(opened, ImageSource):

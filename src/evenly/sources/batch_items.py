@@ -67,20 +67,33 @@ def open_loaded_samples(x: Iterable[Any], opener: SourceOpener) -> Source:
 def _open_items(
     x: Iterable[Any], open_item: Callable[[Any, str, SourceOpener], Source], opener: SourceOpener
 ) -> Source:
+    return _batch_source(x, x, open_item, opener)
+
+
+def _batch_source(
+    x: Any,
+    items: Iterable[Any],
+    open_item: Callable[[Any, str, SourceOpener], Source],
+    opener: SourceOpener,
+) -> BatchSource:
+    """Return the source of the items of an object, of which several parts can be read together."""
+
+    def open_one(item: Any, label: str) -> Source:
+        if opener.by_key and is_frame(item):
+            return opener.open(item, label)
+        return open_item(item, label, opener)
+
     return BatchSource(
-        x,
-        lambda item, label: open_item(item, label, opener),
+        items,
+        open_one,
         description=with_article(type(x).__name__),
+        reopen=lambda options: _batch_source(x, items, open_item, opener.for_part(options)),
     )
 
 
 def open_samples(x: Any, _: str, opener: SourceOpener) -> Source:
     """Open the samples of a map-style dataset."""
-    return BatchSource(
-        Samples(x),
-        lambda item, label: _open_sample(item, label, opener),
-        description=with_article(type(x).__name__),
-    )
+    return _batch_source(x, Samples(x), _open_sample, opener)
 
 
 def open_selected(x: Any, label: str, opener: SourceOpener) -> Source:

@@ -5,6 +5,7 @@ from typing import Any
 
 from evenly.block import Block
 from evenly.errors import ColumnError, DataError, format_names
+from evenly.sources.options import ReadOptions
 from evenly.sources.source import SequentialSource, Source
 
 
@@ -19,6 +20,8 @@ class BatchSource(SequentialSource):
         Convert an item and its label, ``"batch 0"`` and so on, to a source.
     only
         The source of the only item, if its axes and the arrays that it leaves out are known.
+    reopen
+        Return the source of other parts of the same items, which may then be read together.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class BatchSource(SequentialSource):
         rows: int | None = None,
         nbytes: int | None = None,
         only: Source | None = None,
+        reopen: "Callable[[ReadOptions], BatchSource] | None" = None,
     ) -> None:
         self._items = items
         self._open = open_item
@@ -40,31 +44,40 @@ class BatchSource(SequentialSource):
         self.nbytes = nbytes
         self.left_out: dict[str, str] = dict(getattr(only, "left_out", {}))
         self.row_axes = getattr(only, "row_axes", None)
+        self.reopen = reopen
+        self._first: Block | None = None
+        self._unseen: set[str] | None = None
 
     def blocks(self) -> Generator[Block]:
-        """Yield the blocks of each item, which must all have the same columns.
+        """Yield the blocks of each item; see `blocks_of`."""
+        for number, item in enumerate(self.items()):
+            yield from self.blocks_of(item, number)
+        self.finish()
+
+    def blocks_of(self, item: Any, number: int) -> Generator[Block]:
+        """Yield the blocks of an item, which must have the columns of those before it.
 
         Raises
         ------
         DataError
-            If an item has a different number of columns.
+            If the item has a different number of columns.
         ColumnError
-            If an item has columns with different names.
+            If the item has columns with different names.
         """
-        first: Block | None = None
-        unseen: set[str] | None = None
-        for number, item in enumerate(self._iter_items()):
-            source = self._open(item, f"batch {number}")
-            for block in source.blocks():
-                if first is None:
-                    first, self.names = block, block.names
-                check_same_columns(first, block, number)
-                self._rows_read += block.rows
-                yield block
-            unseen = self._add_left_out(source.left_out, unseen)
-        self.left_out |= dict.fromkeys(sorted(unseen or ()), "no values")
+        source = self._open(item, f"batch {number}")
+        for block in source.blocks():
+            if self._first is None:
+                self._first, self.names = block, block.names
+            check_same_columns(self._first, block, number)
+            self._rows_read += block.rows
+            yield block
+        self._unseen = self._add_left_out(source.left_out, self._unseen)
 
-    def _iter_items(self) -> Iterator[Any]:
+    def finish(self) -> None:
+        """Record the columns without values, after the last item."""
+        self.left_out |= dict.fromkeys(sorted(self._unseen or ()), "no values")
+
+    def items(self) -> Iterator[Any]:
         """Yield the items; add a note to an exception of the iterable, and raise it again."""
         number = 0
         iterator = iter(self._items)

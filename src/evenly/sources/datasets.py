@@ -199,7 +199,10 @@ def _open_column(x: Any, label: str, opener: SourceOpener) -> Source:
     """Open the column that ``select=`` names."""
     data, schema = _with_schema(x, label)
     name = selected_name(opener.options.select, schema.names, label)
-    is_image = _arrays(x, schema).get(name) == "image"
+    kinds = _arrays(x, schema)
+    if opener.by_key and name not in kinds:
+        return opener.with_options(select=None, columns=(name,)).open(x, label)
+    is_image = kinds.get(name) == "image"
     tables = data.images(name) if is_image else data.batches((name,))
     rows = len(x) if hasattr(x, "__len__") else None
     return opener.open(SelectedColumn(name, [Part(label, tables)], rows, True), label)

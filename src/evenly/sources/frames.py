@@ -125,6 +125,7 @@ def open_frame(x: Any, label: str, opener: SourceOpener) -> Source:
     if name is not None and isinstance(table, RecordBatchTable):
         parts = [Part(label, table.batches([name]))]
         return opener.open(SelectedColumn(name, parts, table.rows), label)
+    opener = opener.for_numbers(table.fields)
     opener.check_no_select(x)
     return opener.open_tables([table], with_article(type(x).__name__), table.rows, table.nbytes)
 

@@ -1,6 +1,6 @@
 """Open any part of a source with the options of the whole: items, selected parts, files."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,6 +10,8 @@ from evenly.sources.batch_parts import DefaultPart
 from evenly.sources.bit_depth import BitDepth
 from evenly.sources.files.csv_options import check_no_csv
 from evenly.sources.options import ReadOptions
+from evenly.sources.selected_column import single_step
+from evenly.sources.selection import Field
 from evenly.sources.source import Source
 from evenly.sources.tables import Table, TableSource, is_table
 
@@ -39,6 +41,8 @@ class SourceOpener:
         Chooses a part of a batch without ``select=``, and warns once.
     bit_depth
         Checks the images in batches.
+    by_key
+        Whether ``select=`` is a part by key, which may also be a column of numbers of a table.
     """
 
     options: ReadOptions
@@ -48,6 +52,7 @@ class SourceOpener:
     watch: "Watch | None" = None
     default_part: DefaultPart = field(default_factory=DefaultPart)
     bit_depth: BitDepth = field(default_factory=BitDepth)
+    by_key: bool = False
 
     def open(self, x: Any, label: str) -> Source:
         """Return the source for an object; ``label`` names it in messages."""
@@ -56,6 +61,21 @@ class SourceOpener:
     def with_options(self, **changes: Any) -> "SourceOpener":
         """Return an opener with other options for a part of the source."""
         return replace(self, options=replace(self.options, **changes))
+
+    def for_part(self, options: ReadOptions) -> "SourceOpener":
+        """Return an opener of another part of the same data."""
+        return replace(self, options=options, default_part=DefaultPart(), bit_depth=BitDepth())
+
+    def for_numbers(self, fields: Sequence[Field]) -> "SourceOpener":
+        """Return an opener of the column of numbers that a part by key names.
+
+        For other parts, and without ``select=``, it is this opener.
+        """
+        name = single_step(self.options.select)
+        numbers = [field.name for field in fields if field.is_numeric]
+        if not self.by_key or name not in numbers:
+            return self
+        return self.with_options(select=None, columns=(name,))
 
     def check_no_select(self, x: Any) -> None:
         """Check that there is no ``select=`` for an object without parts, or its name.

@@ -48,7 +48,7 @@ class SelectedColumn(NamedTuple):
 
 def array_column(select: Any, fields: Sequence[Field]) -> str | None:
     """Return the column that ``select=`` names, if it may hold lists or images; None otherwise."""
-    name = _single(select)
+    name = single_step(select)
     kinds = {field.name: field.reason for field in fields}
     return name if isinstance(name, str) and kinds.get(name) in _ARRAY_KINDS else None
 
@@ -61,7 +61,7 @@ def selected_name(select: Any, names: Sequence[str], label: str) -> str:
     ColumnError
         If it is not the name of one column.
     """
-    name = _single(select)
+    name = single_step(select)
     if not isinstance(name, str):
         raise ColumnError(f"select= must be the name of one column. Received: {select!r}.")
     if name not in names:
@@ -72,5 +72,6 @@ def selected_name(select: Any, names: Sequence[str], label: str) -> str:
     return name
 
 
-def _single(select: Any) -> Any:
+def single_step(select: Any) -> Any:
+    """Return the only step of a path; several steps unchanged."""
     return select[0] if isinstance(select, tuple | list) and len(select) == 1 else select

@@ -1,6 +1,7 @@
 """The statistics file: exact moments in a JSON file, specified in ``docs/format.md``."""
 
 from evenly.statistics_file.column import ColumnRecord as ColumnRecord
+from evenly.statistics_file.document import KEY_VERSION as KEY_VERSION
 from evenly.statistics_file.document import Header as Header
 from evenly.statistics_file.document import has_groups as has_groups
 from evenly.statistics_file.document import lines as lines

@@ -30,7 +30,9 @@ FORMAT = "evenly statistics"
 FORMAT_VERSION = 1
 DISTRIBUTION_VERSION = 3
 """The version of files with distributions, whether grouped (otherwise version 2) or not."""
-NEWEST_VERSION = DISTRIBUTION_VERSION
+KEY_VERSION = 4
+"""The version of files of several keys."""
+NEWEST_VERSION = KEY_VERSION
 MAX_BYTES = 2**31
 """Maximum size of a file that is read: about six million columns."""
 
@@ -94,11 +96,16 @@ def header_parts(header: Header, version: int) -> dict[str, Iterable[str]]:
         **({"bins": header.bins} if header.bins else {}),
         "extremes": "bounds" if header.extremes_are_bounds else "exact",
         "format": FORMAT,
-        "format_version": DISTRIBUTION_VERSION if header.bins else version,
+        "format_version": header_version(header.bins, version),
         "rows": header.rows,
         "sources": sorted(map(redact, header.sources)),
     }
     return {key: [json.dumps(value, ensure_ascii=False)] for key, value in values.items()}
+
+
+def header_version(bins: object, version: int = FORMAT_VERSION) -> int:
+    """Return the format version of a file, given that of a file without distributions."""
+    return DISTRIBUTION_VERSION if bins else version
 
 
 def json_array(entries: Iterable[str]) -> Iterator[str]:
@@ -151,6 +158,11 @@ def read(document: dict[str, Any]) -> tuple[Header, list[ColumnRecord]]:
         raise StatisticsFileError(
             "this statistics file has groups. Read it with evenly.load or "
             "GroupedMoments.from_bytes."
+        )
+    if document["format_version"] == KEY_VERSION:
+        raise StatisticsFileError(
+            "this statistics file has several keys. Read it with evenly.load or "
+            "MomentsByKey.from_bytes."
         )
     header = header_of(document, _KEYS)
     return header, columns_of(document["columns"], header.bins)

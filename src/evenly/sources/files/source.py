@@ -66,6 +66,7 @@ def open_files(files: Sequence[FileRef], _: str, opener: SourceOpener) -> Source
         if column is not None and isinstance(_in_file(first), RecordBatchTable):
             selected = SelectedColumn(column, _parts(_only_tables(everything), column), rows)
             return opener.open(selected, name)
+        opener = opener.for_numbers(first.fields)
         if not isinstance(first, ArraysTable | RecordsTable):
             opener.check_no_select(name)
         return opener.open_tables(_only_tables(everything), name, rows, nbytes)
