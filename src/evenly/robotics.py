@@ -6,7 +6,8 @@
 import json
 import os
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,8 @@ Floats = npt.NDArray[np.float64]
 QUANTILES = {"q01": 0.01, "q10": 0.1, "q50": 0.5, "q90": 0.9, "q99": 0.99}
 
 
-class FeatureStats(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FeatureStats:
     """The statistics of a feature of LeRobot or openpi, as arrays of one dimension.
 
     They are rounded and have no sums, so they cannot be added. What a file lacks is None.
@@ -51,8 +53,8 @@ def lerobot_stats(
     """Return the content of LeRobot's ``meta/stats.json``, for data sets of versions 2.1 and 3.0.
 
     Each feature has ``min``, ``max``, ``mean``, ``std`` and ``count``, and with a distribution
-    ``q01``, ``q10``, ``q50``, ``q90`` and ``q99``, which LeRobot has had since version 3.0. The name
-    of a feature is the path of its key, joined by dots.
+    ``q01``, ``q10``, ``q50``, ``q90`` and ``q99``, which LeRobot has had since version 3.0. The
+    name of a feature is the path of its key, joined by dots.
 
     Parameters
     ----------
@@ -228,9 +230,8 @@ def _read_feature(name: str, feature: Any) -> FeatureStats:
         if feature.get(key) is not None
     }
     count = arrays.pop("count", None)
-    if len({array.shape for array in arrays.values()}) != 1 or (
-        count is not None and count.size != 1
-    ):
+    counts = 1 if count is None else count.size
+    if counts != 1 or len({array.shape for array in arrays.values()}) != 1:
         raise _layout_error(f"{name!r}, whose statistics have different lengths")
     return FeatureStats(
         arrays["mean"],
