@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from evenly.errors import StatisticsFileError
-from evenly.moments import GroupedMoments
+from evenly.moments import GroupedMoments, Moments, MomentsByKey
 from evenly.moments.load import from_bytes
 
 SEEDS = [
@@ -55,6 +55,13 @@ SEEDS = [
     b'{"counts": "1 2", "keys": "2ffc 4", "shift": 50}, "dtype": "int8", "max": 6, "min": 1, '
     b'"missing": 7, "sum": "0x9p0", "sum_of_squares": "0x29p0"}], "key": null, "rows": 10}], '
     b'"rows": 10, "sources": []}',
+    b'{"evenly_version": "x", "format": "evenly statistics", "format_version": 4, "parts": [{"columns"'
+    b': [{"count": 3, "dtype": "float64", "max": 6.0, "min": 1.0, "missing": 1, "sum": "0x9p0", '
+    b'"sum_of_squares": "0x29p0"}], "extremes": "exact", "feature_axis": null, "key": "action", '
+    b'"path": ["action"], "rows": 4, "sources": []}, {"bins": 2, "columns": [{"count": 3, '
+    b'"distribution": {"counts": "1 2", "keys": "2ffc 4", "shift": 50}, "dtype": "int8", "max": 6, '
+    b'"min": 1, "missing": 7, "sum": "0x9p0", "sum_of_squares": "0x29p0"}], "extremes": "bounds", '
+    b'"feature_axis": 1, "key": "image", "path": ["observation", 0], "rows": 10, "sources": []}]}',
 ]
 WORDS = [
     *b'{ } [ ] : , " \\ - + . 0 1 9 e p 0x1p0 -0x3p4096 0x0p0 NaN Infinity -Infinity null'.split(),
@@ -63,6 +70,7 @@ WORDS = [
     *b'"count" "sum" "name" "min" "max" "mean" "std" "weight" "columns" "rows" "format"'.split(),
     *b'"groups" "key" "by" "date" "timestamp" {"date":"2013-02-29"} ["EWR",1] true 0.5'.split(),
     *b'"bins" "distribution" "counts" "keys" "shift" 63 64 1024 "1 1" "f 0" "1 ffffffff"'.split(),
+    *b'"parts" "path" "feature_axis" ["a",0] "image" "action"'.split(),
     b"[" * 100_000,
     b'{"a":' * 5_000,
     b'"0x' + b"f" * 3_000 + b'p0"',
@@ -77,11 +85,18 @@ def read(content: bytes) -> bool:
     except StatisticsFileError:
         return False
     repr(moments)
-    whole = moments.total() if isinstance(moments, GroupedMoments) else moments
-    if whole.distribution:
-        whole.quantile_bounds([0, 0.3, 1])
-        whole.cdf_bounds(1.0)
+    for whole in parts_of(moments):
+        if whole.distribution:
+            whole.quantile_bounds([0, 0.3, 1])
+            whole.cdf_bounds(1.0)
     return True
+
+
+def parts_of(moments: Moments | GroupedMoments | MomentsByKey) -> list[Moments]:
+    """Return the moments of each key, or of all groups together."""
+    if isinstance(moments, MomentsByKey):
+        return list(moments.values())
+    return [moments.total() if isinstance(moments, GroupedMoments) else moments]
 
 
 def mutate_seeds(rng: random.Random) -> Iterator[bytes]:

@@ -57,3 +57,13 @@ def wrong(tensor: Any) -> None:
     groups.normalize(array, unknown="skip")  # error
     moments.update(array, infinite="keep")  # error
     moments + groups  # error
+
+
+keyed = evenly.fit([{"x": array}], select={"x": "x"}, feature_axis={"x": 1}, distribution=True)
+assert_type(keyed, evenly.MomentsByKey)
+assert_type(keyed["x"], evenly.Moments)
+assert_type(keyed + keyed - keyed, evenly.MomentsByKey)
+assert_type(evenly.merge([keyed, keyed]), evenly.MomentsByKey)
+assert_type(keyed.select(["x"]).paths, dict[str, tuple[str | int, ...]])
+assert_type(keyed.normalize({"x": array}, method="minmax", feature_axis={"x": 1}), Any)
+assert_type(evenly.fit([{"x": array}], select="x"), evenly.Moments)

@@ -9,6 +9,7 @@ from evenly.sources import open_source
 from evenly.sources.batches import BatchSource
 from evenly.sources.options import ReadOptions
 from evenly.sources.parts_by_key import BatchPart, key_errors
+from evenly.sources.selected_column import single_step
 from evenly.sources.source import Source
 
 Options = TypeVar("Options", bound=ReadOptions)
@@ -51,7 +52,8 @@ def are_shared(sources: Mapping[str, Source]) -> bool:
 
 def options_of(options: Options, part: BatchPart) -> Options:
     """Return the options for the part of a key."""
-    return replace(options, select=part.path, feature_axis=part.feature_axis)
+    select = single_step(part.path)  # of an array in a file
+    return replace(options, select=select, feature_axis=part.feature_axis)
 
 
 def _as_batches(x: Any) -> Any:

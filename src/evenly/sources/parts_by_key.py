@@ -4,7 +4,6 @@ import contextlib
 import copy
 import dataclasses
 from collections.abc import Iterator, Mapping, MutableMapping
-from itertools import permutations
 from typing import Any, NamedTuple
 
 from evenly.dispatch import with_article
@@ -20,6 +19,9 @@ from evenly.sources.batch_parts import select_part
 from evenly.typing import FeatureAxis
 
 Steps = tuple[str | int, ...]
+
+MAX_STEPS = 32
+"""Maximum length of a path, which may come from a statistics file."""
 
 
 class BatchPart(NamedTuple):
@@ -86,6 +88,11 @@ def _axes(select: Mapping[str, Any], feature_axis: Any) -> Mapping[str, FeatureA
 
 def _steps(key: str, path: Any) -> Steps:
     steps = tuple(path) if isinstance(path, tuple | list) else (path,)
+    if len(steps) > MAX_STEPS:
+        raise DataError(
+            f"A path in a dict for select= has at most {MAX_STEPS} steps. "
+            f"Received: {len(steps):,} for {key!r}."
+        )
     for step in steps:
         if type(step) not in (str, int) or (type(step) is int and not -(2**63) <= step < 2**63):
             raise DataError(
@@ -97,12 +104,22 @@ def _steps(key: str, path: Any) -> Steps:
 
 def _check_separate(parts: Mapping[str, BatchPart]) -> None:
     """Check that no part is inside another, which `normalize` would scale twice."""
-    for (key, part), (other, inner) in permutations(parts.items(), 2):
-        if inner.path[: len(part.path)] == part.path:
-            raise DataError(
-                "The paths of a dict for select= must lead to separate parts. Received: "
-                f"{part.path!r} for {key!r} and {inner.path!r} for {other!r}."
-            )
+    keys: dict[Steps, str] = {}
+    for key, part in parts.items():
+        if part.path in keys:
+            raise _overlap_error(parts, keys[part.path], key)
+        keys[part.path] = key
+    for key, part in parts.items():
+        for length in range(len(part.path)):
+            if part.path[:length] in keys:
+                raise _overlap_error(parts, keys[part.path[:length]], key)
+
+
+def _overlap_error(parts: Mapping[str, BatchPart], key: str, inner: str) -> DataError:
+    return DataError(
+        "The paths of a dict for select= must lead to separate parts. Received: "
+        f"{parts[key].path!r} for {key!r} and {parts[inner].path!r} for {inner!r}."
+    )
 
 
 @contextlib.contextmanager
