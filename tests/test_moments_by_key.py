@@ -2,6 +2,7 @@
 
 import copy
 import json
+import operator
 import pickle
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -77,8 +78,15 @@ def test_different_parts_are_not_added(other: MomentsByKey, message: str) -> Non
 
 
 def test_other_moments_are_not_added() -> None:
-    with pytest.raises(TypeError):
-        fitted() + evenly.fit([[1.0]])  # type: ignore[operator]
+    for other in (evenly.fit([[1.0]]), evenly.fit([[1.0]], by=np.array(["a"]))):
+        for combine in (operator.add, operator.sub):
+            for pair in ((fitted(), other), (other, fitted())):
+                with pytest.raises(evenly.DataError, match="only be added to moments by key"):
+                    combine(*pair)
+    for combine in (operator.add, operator.sub):
+        for pair in ((fitted(), 1), (1, fitted())):
+            with pytest.raises(TypeError):
+                combine(*pair)
     with pytest.raises(evenly.DataError, match=r"only be added to moments by key.*same"):
         evenly.merge([fitted(), evenly.fit([[1.0]])])  # type: ignore[list-item]
     with pytest.raises(evenly.DataError, match="by key can only be added to moments by key"):

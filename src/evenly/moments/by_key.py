@@ -6,6 +6,7 @@ from typing import Any, Literal, Self, Unpack
 from evenly import _core
 from evenly.errors import ColumnError, DataError, format_names, suggest
 from evenly.moments import text_table
+from evenly.moments.base import MomentsBase, mixed_keys_error
 from evenly.moments.moments import Moments, from_records, to_records
 from evenly.moments.records import records
 from evenly.outputs import open_output
@@ -150,8 +151,11 @@ class MomentsByKey(Mapping[str, Moments]):
         ------
         ColumnError
             When their keys, paths or columns differ.
+        DataError
+            For moments that are not by key.
         """
         if not isinstance(other, MomentsByKey):
+            _check_by_key(other)
             zero = type(other) is int and other == 0
             return self.copy() if zero else NotImplemented
         result = self.copy()
@@ -169,15 +173,20 @@ class MomentsByKey(Mapping[str, Moments]):
         ColumnError
             When their keys, paths or columns differ.
         DataError
-            When they cannot have been added before.
+            When they cannot have been added before, or are not by key.
         """
         if not isinstance(other, MomentsByKey):
+            _check_by_key(other)
             return NotImplemented
         if other._moments:
             self._check_same_parts(other)
         return self._of(
             {key: m - other[key] if other._moments else m.copy() for key, m in self.items()}
         )
+
+    def __rsub__(self, other: object) -> Self:
+        _check_by_key(other)
+        return NotImplemented
 
     def merge_inplace(self, other: Self, *, private: bool = False) -> None:
         """Add other in place; self must be discarded after an error.
@@ -361,6 +370,18 @@ class MomentsByKey(Mapping[str, Moments]):
 
     def _record(self, key: str) -> file_format.PartRecord:
         return file_format.PartRecord(key, self._parts[key], *to_records(self[key]))
+
+
+def _check_by_key(other: object) -> None:
+    """Check that an object is not moments of another kind.
+
+    Raises
+    ------
+    DataError
+        If it is.
+    """
+    if isinstance(other, MomentsBase):
+        raise mixed_keys_error(f"MomentsByKey and {type(other).__name__}")
 
 
 def _row(key: str, moments: Moments, column: int) -> text_table.Row:
