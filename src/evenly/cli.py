@@ -394,6 +394,105 @@ def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
     _save_and_print(difference, output, quiet)
 
 
+@evenly.command()
+@_files_argument
+@click.option(
+    "--fail-over",
+    type=click.FloatRange(min=0),
+    metavar="LIMIT",
+    help="Exit with status 1 if a column is over this limit: 0.1 is a tenth of a standard "
+    "deviation, 10 % more or less spread, or 10 percentage points of missing values. "
+    "[default: mark columns over 0.1, and exit with status 0]",
+)
+@_json_option
+@click.option(
+    "--report",
+    metavar="HTML",
+    callback=as_path,
+    help="Write the comparison as a web page that needs no other file.",
+)
+@storage_option
+@_quiet_option
+def diff(
+    files: Names, fail_over: float | None, as_json: bool, report: str | None, quiet: bool
+) -> None:
+    """Compare the columns of two statistics files: diff TRAIN SERVE.
+
+    A column is over the limit when the confidence bound nearest to "the same" is, at 99 %
+    confidence for all columns together. So two halves of one data set are not, at any size.
+    Columns are sorted by how much they changed. With more than two files, diff DAY... TODAY, the
+    last one is compared with all others, and what is usual among those is not over the limit.
+
+    Exit status: 0 success, 1 bad data or over the limit of --fail-over, 2 usage error.
+    """
+    from evenly.drift import compare
+
+    if len(files) < 2:
+        raise click.UsageError("A comparison needs two statistics files, or more. Received: one.")
+    _check_report(report, files)
+    *before, after = map(load_statistics, files)
+    comparison = compare(
+        before[0] if len(before) == 1 else before,  # type: ignore[arg-type]
+        after,
+        limit=0.1 if fail_over is None else fail_over,
+    )
+    if report is not None:
+        _write_page(comparison.to_html(_file_titles(files)), report)
+    if as_json:
+        _print_json(comparison.to_dict())
+    elif not quiet:
+        click.echo(printable(repr(comparison), keep="\n"))
+    if fail_over is not None and comparison.over:
+        click.get_current_context().exit(1)
+
+
+@evenly.command()
+@_files_argument
+@_output_option
+@storage_option
+@_quiet_option
+def report(files: Names, output: str, quiet: bool) -> None:
+    """Write statistics files as a web page, to look at each column.
+
+    The page is one file: it needs no server and loads nothing. It has a row for each column with
+    its numbers, its histogram if it was fitted with --distribution, and remarks on what needs
+    attention, such as constants, outliers and missing values. Rows can be searched and sorted.
+    """
+    from evenly.moments.page import report_page
+
+    _check_report(output, files)
+    titles = _file_titles(files)
+    _write_page(report_page(list(zip(titles, map(load_statistics, files), strict=True))), output)
+
+
+def _file_titles(files: Names) -> list[str]:
+    """Return the names of files without passwords of URLs."""
+    return [redact_url(file) for file in files]
+
+
+def _write_page(page: str, output: str) -> None:
+    """Write a web page to a file, a URL or standard output."""
+    from evenly.outputs import open_output, open_standard_output
+
+    with open_standard_output() if output == STANDARD else open_output(output) as file:
+        file.write(page.encode("utf-8", "replace"))
+
+
+def _check_report(output: str | None, inputs: Sequence[str]) -> None:
+    """Check that a web page does not overwrite data."""
+    from evenly.outputs import read_start
+
+    _check_output(output, inputs)
+    if output not in (None, STANDARD):
+        start = read_start(output, 1)
+        if start not in (None, b"", b"<"):
+            raise click.UsageError(
+                "Only a web page can be overwritten with a report. "
+                f"Received: {redact_url(str(output))!r}, which is not a web page. "
+                "Choose another name."
+            )
+
+
 def _parse_by(by: Names) -> str | list[str] | None:
     """Return the value for ``by=``: a name for one column, a list for several."""
     return None if not by else by[0] if len(by) == 1 else list(by)
@@ -483,15 +582,18 @@ def _print(moments: "Moments | GroupedMoments", *, as_json: bool = False) -> Non
     from evenly.report.table import group_table, table
 
     if as_json:
-        import json
-
         from evenly.report.as_json import group_to_dict, to_dict
 
-        document = to_dict(moments) if isinstance(moments, Moments) else group_to_dict(moments)
-        click.echo(printable_json(json.dumps(document, indent=2, ensure_ascii=False)))
+        _print_json(to_dict(moments) if isinstance(moments, Moments) else group_to_dict(moments))
         return
     output = table(moments) if isinstance(moments, Moments) else group_table(moments)
     click.echo(printable(output, keep="\n"))
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    import json
+
+    click.echo(printable_json(json.dumps(document, indent=2, ensure_ascii=False)))
 
 
 def _print_notes(source: "Source", skipped: str) -> None:

@@ -11,6 +11,7 @@ _ERRORS = "Evenly Data Column Source StatisticsFile UnsupportedType MissingExtra
 MODULES = {
     **dict.fromkeys(("Moments", "GroupedMoments", "load", "merge"), "moments"),
     **{name: name for name in ("fit", "threads", "unit_scale")},
+    **dict.fromkeys(("Comparison", "compare"), "drift"),
     "Window": "window",
     **{f"{name}Error": "errors" for name in _ERRORS.split()},
 }

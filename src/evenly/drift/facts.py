@@ -1,0 +1,108 @@
+"""What a comparison needs to know of each column of a data set."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from evenly import exact_stats
+from evenly.group_keys import format_key
+from evenly.moments import GroupedMoments, Moments
+from evenly.statistics_file.column import ColumnRecord
+
+Label = tuple[str | None, str | int]
+"""The text of a group's key, None without groups, and the name of a column."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """The exact statistics of a column.
+
+    Attributes
+    ----------
+    dtype
+        The input dtypes, joined by ``|``.
+    count, missing
+        The number of values and of missing ones.
+    mean, variance
+        None without values. The variance is that of the data as given.
+    min, max
+        None without values.
+    bins
+        The distribution (`evenly.Moments.bins`), or None.
+    """
+
+    dtype: str
+    count: Fraction
+    missing: Fraction
+    mean: Fraction | None
+    variance: Fraction | None
+    min: float | None
+    max: float | None
+    bins: Any = None  # `Bins` of drift/shape.py
+
+    @property
+    def rows(self) -> Fraction:
+        """The number of values, missing ones included."""
+        return self.count + self.missing
+
+    @property
+    def missing_share(self) -> float:
+        """The share of missing values; 0 without rows."""
+        return float(self.missing / self.rows) if self.rows else 0.0
+
+    @property
+    def std(self) -> float | None:
+        """The standard deviation, None without values."""
+        return None if self.variance is None else sqrt(self.variance)
+
+
+def facts_of(moments: Moments | GroupedMoments) -> dict[Label, ColumnFacts]:
+    """Return the facts of each column, or of each column of each group."""
+    if isinstance(moments, Moments):
+        return {(None, name): facts for name, facts in _columns(moments)}
+    return {
+        (format_key(key if isinstance(key, tuple) else (key,)), name): facts
+        for key, group in moments.items()
+        for name, facts in _columns(group)
+    }
+
+
+def _columns(moments: Moments) -> Iterator[tuple[str | int, ColumnFacts]]:
+    names = moments.columns or range(moments.num_features)
+    for name, record in zip(names, moments.column_records(), strict=True):
+        yield name, _facts(record, bins_of(moments, name))
+
+
+def bins_of(moments: Moments, name: str | int) -> Any:
+    """Return the bins of a column, or None if the moments have no distribution."""
+    return moments.bins(name) if getattr(moments, "distribution", 0) else None
+
+
+def _facts(record: ColumnRecord, bins: Any) -> ColumnFacts:
+    count, missing = exact_stats.fraction(record.present), exact_stats.fraction(record.missing)
+    mean = variance = None
+    if count:
+        mean = exact_stats.fraction(record.sum) / count
+        variance = exact_stats.fraction(record.squares) / count - mean**2
+    low, high = (None if value is None else float(value) for value in (record.min, record.max))
+    return ColumnFacts(record.dtype, count, missing, mean, variance, low, high, bins)
+
+
+def sqrt(value: Fraction) -> float:
+    """Return the float64 nearest to the square root."""
+    return exact_stats.sqrt_rounded(value.numerator, value.denominator, 0)
+
+
+def together(a: ColumnFacts, b: ColumnFacts) -> ColumnFacts:
+    """Return the count, mean, variance and extremes of both columns together."""
+    count = a.count + b.count
+    sides = [side for side in (a, b) if side.mean is not None and side.variance is not None]
+    mean = sum((side.count * (side.mean or 0) for side in sides), Fraction(0)) / count
+    squares = sum(side.count * ((side.variance or 0) + (side.mean or 0) ** 2) for side in sides)
+    lows = [side.min for side in sides if side.min is not None]
+    highs = [side.max for side in sides if side.max is not None]
+    missing = a.missing + b.missing
+    return ColumnFacts(
+        a.dtype, count, missing, mean, squares / count - mean**2, min(lows), max(highs)
+    )
