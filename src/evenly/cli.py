@@ -458,7 +458,7 @@ def report(files: Names, output: str, quiet: bool) -> None:
     its numbers, its histogram if it was fitted with --distribution, and remarks on what needs
     attention, such as constants, outliers and missing values. Rows can be searched and sorted.
     """
-    from evenly.moments.page import report_page
+    from evenly.report.pages import report_page
 
     _check_report(output, files)
     titles = _file_titles(files)

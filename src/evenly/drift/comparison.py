@@ -10,6 +10,7 @@ from evenly import _core
 from evenly.drift.as_json import comparison_to_dict
 from evenly.drift.column import MEASURES, ColumnDrift, attention, compare_column, over_limits
 from evenly.drift.facts import ColumnFacts, Label, facts_of
+from evenly.drift.page import comparison_page
 from evenly.drift.text import comparison_table
 from evenly.drift.yardstick import Yardstick, measure_yardstick, pool
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError
@@ -51,6 +52,19 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Return all numbers as JSON-compatible values, as ``evenly diff --json`` prints them."""
         return comparison_to_dict(self)
+
+    def to_html(self, sources: Sequence[str] = ()) -> str:
+        """Return the comparison as a web page, as ``evenly diff --report`` writes it.
+
+        The page is complete and loads no other file. With distributions it shows the histograms
+        of both data sets.
+
+        Parameters
+        ----------
+        sources
+            The names of the data sets, in order, to be shown.
+        """
+        return comparison_page(self, sources)
 
     def __repr__(self) -> str:
         return to_text(comparison_table(self))

@@ -1,9 +1,11 @@
 """What a comparison needs to know of each column of a data set."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
+
+import numpy as np
 
 from evenly import exact_stats
 from evenly.group_keys import format_key
@@ -30,6 +32,11 @@ class ColumnFacts:
         None without values.
     bins
         The distribution (`evenly.Moments.bins`), or None.
+    quartiles
+        The first and the third quartile, or None without a distribution.
+    histogram
+        Returns the counts of values in some equal bins between two numbers; None without a
+        distribution.
     """
 
     dtype: str
@@ -40,6 +47,8 @@ class ColumnFacts:
     min: float | None
     max: float | None
     bins: Any = None  # `Bins` of drift/shape.py
+    quartiles: tuple[float, float] | None = None
+    histogram: Callable[[int, tuple[float, float]], list[float]] | None = None
 
     @property
     def rows(self) -> Fraction:
@@ -70,23 +79,39 @@ def facts_of(moments: Moments | GroupedMoments) -> dict[Label, ColumnFacts]:
 
 def _columns(moments: Moments) -> Iterator[tuple[str | int, ColumnFacts]]:
     names = moments.columns or range(moments.num_features)
-    for name, record in zip(names, moments.column_records(), strict=True):
-        yield name, _facts(record, bins_of(moments, name))
+    facts = zip(names, map(_facts, moments.column_records()), strict=True)
+    yield from _with_distributions(moments, facts) if getattr(moments, "distribution", 0) else facts
 
 
-def bins_of(moments: Moments, name: str | int) -> Any:
-    """Return the bins of a column, or None if the moments have no distribution."""
-    return moments.bins(name) if getattr(moments, "distribution", 0) else None
+def _with_distributions(
+    moments: Any, facts: Iterable[tuple[str | int, ColumnFacts]]
+) -> Iterator[tuple[str | int, ColumnFacts]]:
+    """Add the distribution of each column."""
+    quartiles = moments.quantile(np.array([0.25, 0.75])).T.tolist()
+
+    def histogram_of(name: str | int) -> Callable[[int, tuple[float, float]], list[float]]:
+        return lambda bins, ends: moments.histogram(bins, column=name, range=ends).counts.tolist()
+
+    for (name, own), (first, third) in zip(facts, quartiles, strict=True):
+        yield (
+            name,
+            replace(
+                own,
+                bins=moments.bins(name),
+                quartiles=(first, third),
+                histogram=histogram_of(name),
+            ),
+        )
 
 
-def _facts(record: ColumnRecord, bins: Any) -> ColumnFacts:
+def _facts(record: ColumnRecord) -> ColumnFacts:
     count, missing = exact_stats.fraction(record.present), exact_stats.fraction(record.missing)
     mean = variance = None
     if count:
         mean = exact_stats.fraction(record.sum) / count
         variance = exact_stats.fraction(record.squares) / count - mean**2
     low, high = (None if value is None else float(value) for value in (record.min, record.max))
-    return ColumnFacts(record.dtype, count, missing, mean, variance, low, high, bins)
+    return ColumnFacts(record.dtype, count, missing, mean, variance, low, high)
 
 
 def sqrt(value: Fraction) -> float:

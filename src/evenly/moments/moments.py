@@ -6,10 +6,12 @@ from typing import Any, Never, Unpack, overload
 from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
 from evenly.errors import StatisticsFileError
+from evenly.html_report.summary import ColumnSummary
 from evenly.moments.accumulator import Accumulator
 from evenly.moments.metadata import LeftOut
 from evenly.moments.records import records, state_from_records
 from evenly.moments.statistics import Correction
+from evenly.moments.summaries import summaries
 from evenly.program_version import program_version
 from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file.column import ColumnRecord
@@ -115,6 +117,9 @@ class Moments(Accumulator):
         bounds = state.extremes_are_bounds
         header = Header(state.rows, tuple(sorted(sources)), bounds, program_version(), manifest)
         return statistics_file.lines(header, records(state, columns, dtypes))
+
+    def _summaries(self) -> list[ColumnSummary]:
+        return summaries(self)
 
     @overload
     def normalize(

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from evenly import exact_stats
 from evenly.exact_stats import Dyadic
-from evenly.moments.time_text import duration_text, is_time, point_text
+from evenly.time_text import duration_text, is_time, point_text
 from evenly.printable import printable
 from evenly.statistics_file.column import ColumnRecord
 
