@@ -121,6 +121,8 @@ def test_there_are_no_import_cycles() -> None:
 LAZY = {
     "cli_pipes.py": "as in cli.py",
     "cli.py": "each command imports what it needs, so that --help is fast",
+    "cli_outputs.py": "as in cli.py",
+    "cli_pages.py": "as in cli.py",
     "cli_storage.py": "as in cli.py",
     "moments/ingest.py": "tensors, which need torch",
     "transform/__init__.py": "rows of the dispatch: optional packages",

@@ -4,7 +4,6 @@ Commands import large modules themselves, so that ``evenly --version`` and ``eve
 fast. The table is printed to stdout, progress and notes to stderr.
 """
 
-import contextlib
 import os
 import re
 import sys
@@ -15,6 +14,9 @@ import click
 
 from evenly.cli_csv import csv_options, parse_csv
 from evenly.cli_errors import OK, StderrLog, exit_now, run_command
+from evenly.cli_options import files_argument, json_option, output_option, quiet_option
+from evenly.cli_outputs import check_output, check_page, print_json, write_page
+from evenly.cli_pages import diff, report_command
 from evenly.cli_pipes import (
     STANDARD,
     folder_suffix,
@@ -26,7 +28,7 @@ from evenly.cli_pipes import (
     output_suffix,
 )
 from evenly.cli_storage import as_path, storage_option
-from evenly.printable import printable, printable_json
+from evenly.printable import printable
 from evenly.redaction import redact_url
 
 if TYPE_CHECKING:
@@ -82,26 +84,6 @@ def _names_option(option: str, help_text: str) -> Callable[[Command], Command]:
 
 
 _statistics_argument = click.argument("statistics", metavar="FILE", callback=as_path)
-_files_argument = click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, callback=as_path
-)
-_output_option = click.option(
-    "-o",
-    "--output",
-    metavar="OUT",
-    required=True,
-    callback=as_path,
-    help="Write this file, which may be a URL.",
-)
-_quiet_option = click.option(
-    "-q", "--quiet", is_flag=True, callback=StderrLog.set_quiet, help="Print nothing but errors."
-)
-_json_option = click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print all columns and digits as JSON, for programs, also with --quiet.",
-)
 _feature_axis_option = click.option(
     "--feature-axis",
     callback=_parse_axis,
@@ -183,10 +165,16 @@ def evenly() -> None:
     is_flag=True,
     help="Succeed if there are no files: patterns without a match, folders without data files.",
 )
-@_json_option
+@json_option
+@click.option(
+    "--report",
+    metavar="HTML",
+    callback=as_path,
+    help="Also write the statistics as a web page, as the command report does.",
+)
 @input_format_option
 @storage_option
-@_quiet_option
+@quiet_option
 def fit(
     sources: Names,
     output: str | None,
@@ -198,6 +186,7 @@ def fit(
     strict: bool,
     allow_empty: bool,
     as_json: bool,
+    report: str | None,
     input_format: str | None,
     quiet: bool,
     **others: Any,
@@ -217,6 +206,8 @@ def fit(
 
     if as_json and output == STANDARD:
         raise click.UsageError("--json and -o - both print to standard output. Choose one.")
+    if report == STANDARD:
+        raise click.UsageError("--report needs a file, such as --report report.html.")
     pipe = open_input(sources, input_format)
     if pipe is not None and (checkpoint or update):
         raise click.UsageError(
@@ -230,7 +221,9 @@ def fit(
     files = [] if scan.decide() == "images" else scan.tables()
     for file in (output, checkpoint, update):
         _check_statistics(file, [file.path for file in files] or scan.sources)
-    _check_output(output, list(filter(None, [checkpoint, update])))
+    check_output(output, list(filter(None, [checkpoint, update])))
+    inputs = [file.path for file in files] or scan.sources
+    check_page(report, [*inputs, *filter(None, [output, checkpoint, update])])
     arrays = pipe.is_array if pipe else bool(files) and files[0].is_array
     options = FitOptions(
         columns=_parse_columns(columns, arrays) or None,
@@ -247,6 +240,8 @@ def fit(
         source = open_source(pipe or scan, options)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
         moments = fit_source(source, options, progress=progress, checkpoint=saved)
+    if report is not None:
+        write_page(moments.to_html(redact_url(output or sources[0])), report)
     _save_and_print(moments, output, quiet, as_json=as_json)
     if not quiet:
         _print_left_out(source.left_out)
@@ -265,7 +260,7 @@ def show(statistics: str, as_json: bool) -> None:
 @evenly.command()
 @_statistics_argument
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", callback=as_path)
-@_output_option
+@output_option
 @click.option(
     "--inverse", is_flag=True, help="Convert normalized values back to the original ones."
 )
@@ -294,7 +289,7 @@ def show(statistics: str, as_json: bool) -> None:
 @input_format_option
 @output_format_option
 @storage_option
-@_quiet_option
+@quiet_option
 def apply(
     statistics: str,
     sources: Names,
@@ -329,7 +324,7 @@ def apply(
     if is_folder(output):
         targets = find_targets(sources, output, folder_suffix(output_format))
         for target in targets:
-            _check_output(target.output, [statistics, *(other.file.path for other in targets)])
+            check_output(target.output, [statistics, *(other.file.path for other in targets)])
         with ProgressBar(sys.stderr, quiet=quiet) as progress:
             apply_into_folder(moments, targets, csv=csv, progress=progress, **options)
         return
@@ -340,7 +335,7 @@ def apply(
         )
     pipe = open_input(sources, input_format)
     files = [] if pipe else scan_tables(sources[0])
-    _check_output(output, [statistics, *(file.path for file in files)])
+    check_output(output, [statistics, *(file.path for file in files)])
     suffix = output_suffix(output, output_format, pipe.format_suffix if pipe else files[0].suffix)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
         apply_files(
@@ -356,11 +351,11 @@ def apply(
 
 
 @evenly.command()
-@_files_argument
-@_output_option
+@files_argument
+@output_option
 @_names_option("--columns", "Keep only these columns, for files with other columns besides.")
 @storage_option
-@_quiet_option
+@quiet_option
 def merge(files: Names, output: str, columns: Names, quiet: bool) -> None:
     """Add statistics files.
 
@@ -380,9 +375,9 @@ def merge(files: Names, output: str, columns: Names, quiet: bool) -> None:
 @evenly.command()
 @click.argument("whole", metavar="A", callback=as_path)
 @click.argument("part", metavar="B", callback=as_path)
-@_output_option
+@output_option
 @storage_option
-@_quiet_option
+@quiet_option
 def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
     """Remove the rows of B from A.
 
@@ -394,103 +389,8 @@ def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
     _save_and_print(difference, output, quiet)
 
 
-@evenly.command()
-@_files_argument
-@click.option(
-    "--fail-over",
-    type=click.FloatRange(min=0),
-    metavar="LIMIT",
-    help="Exit with status 1 if a column is over this limit: 0.1 is a tenth of a standard "
-    "deviation, 10 % more or less spread, or 10 percentage points of missing values. "
-    "[default: mark columns over 0.1, and exit with status 0]",
-)
-@_json_option
-@click.option(
-    "--report",
-    metavar="HTML",
-    callback=as_path,
-    help="Write the comparison as a web page that needs no other file.",
-)
-@storage_option
-@_quiet_option
-def diff(
-    files: Names, fail_over: float | None, as_json: bool, report: str | None, quiet: bool
-) -> None:
-    """Compare the columns of two statistics files: diff TRAIN SERVE.
-
-    A column is over the limit when the confidence bound nearest to "the same" is, at 99 %
-    confidence for all columns together. So two halves of one data set are not, at any size.
-    Columns are sorted by how much they changed. With more than two files, diff DAY... TODAY, the
-    last one is compared with all others, and what is usual among those is not over the limit.
-
-    Exit status: 0 success, 1 bad data or over the limit of --fail-over, 2 usage error.
-    """
-    from evenly.drift import compare
-
-    if len(files) < 2:
-        raise click.UsageError("A comparison needs two statistics files, or more. Received: one.")
-    _check_report(report, files)
-    *before, after = map(load_statistics, files)
-    comparison = compare(
-        before[0] if len(before) == 1 else before,  # type: ignore[arg-type]
-        after,
-        limit=0.1 if fail_over is None else fail_over,
-    )
-    if report is not None:
-        _write_page(comparison.to_html(_file_titles(files)), report)
-    if as_json:
-        _print_json(comparison.to_dict())
-    elif not quiet:
-        click.echo(printable(repr(comparison), keep="\n"))
-    if fail_over is not None and comparison.over:
-        click.get_current_context().exit(1)
-
-
-@evenly.command()
-@_files_argument
-@_output_option
-@storage_option
-@_quiet_option
-def report(files: Names, output: str, quiet: bool) -> None:
-    """Write statistics files as a web page, to look at each column.
-
-    The page is one file: it needs no server and loads nothing. It has a row for each column with
-    its numbers, its histogram if it was fitted with --distribution, and remarks on what needs
-    attention, such as constants, outliers and missing values. Rows can be searched and sorted.
-    """
-    from evenly.report.pages import report_page
-
-    _check_report(output, files)
-    titles = _file_titles(files)
-    _write_page(report_page(list(zip(titles, map(load_statistics, files), strict=True))), output)
-
-
-def _file_titles(files: Names) -> list[str]:
-    """Return the names of files without passwords of URLs."""
-    return [redact_url(file) for file in files]
-
-
-def _write_page(page: str, output: str) -> None:
-    """Write a web page to a file, a URL or standard output."""
-    from evenly.outputs import open_output, open_standard_output
-
-    with open_standard_output() if output == STANDARD else open_output(output) as file:
-        file.write(page.encode("utf-8", "replace"))
-
-
-def _check_report(output: str | None, inputs: Sequence[str]) -> None:
-    """Check that a web page does not overwrite data."""
-    from evenly.outputs import read_start
-
-    _check_output(output, inputs)
-    if output not in (None, STANDARD):
-        start = read_start(output, 1)
-        if start not in (None, b"", b"<"):
-            raise click.UsageError(
-                "Only a web page can be overwritten with a report. "
-                f"Received: {redact_url(str(output))!r}, which is not a web page. "
-                "Choose another name."
-            )
+evenly.add_command(diff)
+evenly.add_command(report_command)
 
 
 def _parse_by(by: Names) -> str | list[str] | None:
@@ -507,26 +407,13 @@ def _check_statistics(output: str | None, inputs: Sequence[str]) -> None:
     """Check that statistics do not overwrite data, as in ``fit -o *.csv``."""
     from evenly.outputs import read_start
 
-    _check_output(output, inputs)
+    check_output(output, inputs)
     if output not in (None, STANDARD) and read_start(output) not in (None, b"", b"{"):
         raise click.UsageError(
             "Only a statistics file can be overwritten with statistics. "
             f"Received: -o {redact_url(output)!r}, which is not a statistics file. "
             "Choose another name."
         )
-
-
-def _check_output(output: str | None, inputs: Sequence[str]) -> None:
-    """Check that the output is not also an input, before anything is read."""
-    for path in inputs if output not in (None, STANDARD) else ():
-        same = path == output
-        with contextlib.suppress(OSError):
-            same = same or os.path.samefile(path, str(output))
-        if same:
-            raise click.UsageError(
-                "The output and the input must be different files. "
-                f"Received: {redact_url(str(output))!r} as both. Choose another name after -o."
-            )
 
 
 def _print_empty(scan: "FileScan", quiet: bool) -> None:
@@ -557,7 +444,7 @@ def _keep_statistics(
         raise next(iter(scan.empty.values()))
     kept = update is not None and os.path.exists(update)
     if kept:
-        _check_output(output, [str(update)])
+        check_output(output, [str(update)])
         _save_and_print(load(str(update)), output, quiet, as_json=as_json)
     if not quiet:
         line = f"{update} is unchanged" if kept else "no statistics were written"
@@ -584,16 +471,10 @@ def _print(moments: "Moments | GroupedMoments", *, as_json: bool = False) -> Non
     if as_json:
         from evenly.report.as_json import group_to_dict, to_dict
 
-        _print_json(to_dict(moments) if isinstance(moments, Moments) else group_to_dict(moments))
+        print_json(to_dict(moments) if isinstance(moments, Moments) else group_to_dict(moments))
         return
     output = table(moments) if isinstance(moments, Moments) else group_table(moments)
     click.echo(printable(output, keep="\n"))
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    import json
-
-    click.echo(printable_json(json.dumps(document, indent=2, ensure_ascii=False)))
 
 
 def _print_notes(source: "Source", skipped: str) -> None:

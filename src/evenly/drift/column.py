@@ -27,7 +27,8 @@ class ColumnDrift:
         The key of its group as text; None without groups.
     change
         ``"appeared"`` or ``"vanished"`` if only one data set has the column (or the group).
-        ``"incomparable"`` if it is a time in different units, or on one side only. ``""`` otherwise.
+        ``"incomparable"`` if it is a time in different units, or on one side only. Otherwise
+        empty.
     before, after
         The exact statistics of both data sets; None for a column that one does not have.
     shift

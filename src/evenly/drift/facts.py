@@ -1,6 +1,6 @@
 """What a comparison needs to know of each column of a data set."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -78,7 +78,7 @@ def facts_of(moments: Moments | GroupedMoments) -> dict[Label, ColumnFacts]:
 
 
 def _columns(moments: Moments) -> Iterator[tuple[str | int, ColumnFacts]]:
-    names = moments.columns or range(moments.num_features)
+    names: Sequence[str | int] = moments.columns or range(moments.num_features)
     facts = zip(names, map(_facts, moments.column_records()), strict=True)
     yield from _with_distributions(moments, facts) if getattr(moments, "distribution", 0) else facts
 

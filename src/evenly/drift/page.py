@@ -145,4 +145,3 @@ def _range(sides: Sequence[ColumnFacts]) -> tuple[float, float]:
         lows.append(max(side.min, side.quartiles[0] - margin))
         highs.append(min(side.max, side.quartiles[1] + margin))
     return min(lows), max(highs)
-

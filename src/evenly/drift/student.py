@@ -38,7 +38,7 @@ def _hill(error: float, n: int) -> float:
     b = 48 / a**2
     c = ((20700 * a / b - 98) * a - 16) * a + 96.36
     d = ((94.5 / (b + c) - 3) / b + 1) * math.sqrt(a * math.pi / 2) * n
-    y = (d * error) ** (2 / n)
+    y = math.pow(d * error, 2 / n)
     if y <= 0.05 + a:
         inner = 1 / (((n + 6) / (n * y) - 0.089 * d - 0.822) * (n + 2) * 3) + 0.5 / (n + 4)
         return (inner * y - 1) * (n + 1) / (n + 2) + 1 / y

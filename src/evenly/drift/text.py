@@ -79,7 +79,7 @@ def verdict(comparison: Compared) -> str:
 
 def _row(column: ColumnDrift, has_shapes: bool) -> tuple[str, ...]:
     shape = column.shape
-    shapes = (shape and shape.ks, shape and shape.wasserstein) if has_shapes else ()
+    shapes = (None, None) if shape is None else (shape.ks, shape.wasserstein)
     return (
         label(column.label),
         mean_text(column.before),
@@ -87,7 +87,7 @@ def _row(column: ColumnDrift, has_shapes: bool) -> tuple[str, ...]:
         interval_text(column.shift, signed=True),
         interval_text(column.std_ratio),
         missing_text(column),
-        *map(interval_text, shapes),
+        *(map(interval_text, shapes) if has_shapes else ()),
         "; ".join(remarks(column)),
     )
 
@@ -147,7 +147,7 @@ def short(value: float, *, signed: bool = False) -> str:
 
 def remarks(column: ColumnDrift) -> Sequence[str]:
     """Return what is said of a column: why it is over the limit, ranges and dtypes."""
-    lines = []
+    lines: list[str] = []
     before, after = column.before, column.after
     if column.change in ("appeared", "vanished"):
         lines.append(column.change)

@@ -60,7 +60,7 @@ def pool(days: Sequence[Moments] | Sequence[GroupedMoments]) -> Moments | Groupe
             f"A yardstick needs at least {LEAST} data sets before the one that is compared with "
             f"them. Received: {len(days)}. Add more days; or merge them, to compare two data sets."
         )
-    return merge(days)  # type: ignore[arg-type]
+    return merge(days)
 
 
 def measure_yardstick(

@@ -26,10 +26,11 @@ def svg(column: ColumnSummary) -> str:
     histogram = distribution.histogram
     marks = [_x(value, histogram) for value in distribution.quantiles]
     lines = "".join(f"M{x} 0V{HEIGHT}" for x in sorted({x for x in marks if 0 <= x <= WIDTH}))
+    axes = _axes(histogram, column.dtype, column.mean, column.std)
     return (
         f'<svg viewBox="-8 -2 {WIDTH + 16} {HEIGHT + BOTTOM + 2}" aria-hidden=true>'
         f'<path d="{steps(histogram.counts)}"/>'
-        f'<path d="{lines}"/>{_axes(histogram, column.dtype, column.mean, column.std)}{_outside(histogram)}</svg>'
+        f'<path d="{lines}"/>{axes}{_outside(histogram)}</svg>'
     )
 
 

@@ -10,7 +10,6 @@ from evenly.html_report.remarks import attention, remarks
 from evenly.html_report.summary import ColumnSummary
 from evenly.printable import printable
 
-
 _SHOWN_VALUES = 20
 
 

@@ -1,8 +1,10 @@
 """The summary of each column for the HTML page."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from evenly.html_report.histogram import BINS
 from evenly.html_report.summary import QUANTILES, TAILS, ColumnSummary, Distribution, Histogram
@@ -23,33 +25,39 @@ def summaries(moments: StatisticsMixin, group: str | None = None) -> list[Column
     group
         The key of the group of these moments as text.
     """
-    names = moments.columns or tuple(map(str, range(moments.num_features)))
+    names = moments.columns or tuple(map(str, range(len(moments.dtypes))))
     twins = _Twins()
+    facts = zip(
+        names,
+        moments.column_records(),
+        moments.count.tolist(),
+        moments.missing.tolist(),
+        moments.mean.tolist(),
+        moments.std().tolist(),
+        moments.min.tolist(),
+        moments.max.tolist(),
+        moments.constant.tolist(),
+        nearly_constant(moments),
+        _distributions(moments, names),
+        strict=True,
+    )
     return [
         ColumnSummary(
-            name,
-            group,
-            record.dtype,
-            *facts,
-            bool(constant),
-            nearly,
-            twins.of(name, record),
-            distribution,
+            name=name,
+            group=group,
+            dtype=record.dtype,
+            count=count,
+            missing=missing,
+            mean=mean,
+            std=std,
+            min=low,
+            max=high,
+            constant=constant,
+            nearly_constant=near,
+            twin=twins.of(name, record),
+            distribution=shape,
         )
-        for name, record, constant, nearly, distribution, *facts in zip(
-            names,
-            moments.column_records(),
-            moments.constant,
-            nearly_constant(moments),
-            _distributions(moments, names),
-            moments.count.tolist(),
-            moments.missing.tolist(),
-            moments.mean.tolist(),
-            moments.std().tolist(),
-            moments.min.tolist(),
-            moments.max.tolist(),
-            strict=True,
-        )
+        for name, record, count, missing, mean, std, low, high, constant, near, shape in facts
     ]
 
 
@@ -70,16 +78,22 @@ def _distributions(moments: Any, names: tuple[str, ...]) -> list[Distribution | 
     if not getattr(moments, "distribution", 0):
         return [None] * len(names)
     quantiles = moments.quantile(np.array([*QUANTILES, *TAILS])).T.tolist()
-    keys = names if moments.columns is not None else range(len(names))
+    keys: Sequence[str | int] = names if moments.columns is not None else range(len(names))
     lows, highs, counts = moments.min.tolist(), moments.max.tolist(), moments.count.tolist()
     found: list[Distribution | None] = []
     for key, known, *facts in zip(keys, quantiles, lows, highs, counts, strict=True):
         marks, tails = known[: len(QUANTILES)], known[len(QUANTILES) :]
         distinct = moments.distinct(key)
-        values = None if distinct is None else list(zip(*map(np.ndarray.tolist, distinct)))
+        values = None if distinct is None else _pairs(*distinct)
         histogram = _histogram(moments, key, marks, values, *facts)
         found.append(Distribution(marks, tails, histogram, values))
     return found
+
+
+def _pairs(
+    values: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]
+) -> list[tuple[float, int]]:
+    return list(zip(values.tolist(), counts.tolist(), strict=True))
 
 
 def _histogram(

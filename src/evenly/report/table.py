@@ -15,8 +15,8 @@ from evenly.moments.text_table import (
     visible_columns,
 )
 from evenly.moments.text_table import format_skipped as format_skipped
-from evenly.time_text import is_time
 from evenly.report.torchvision import normalize_lines
+from evenly.time_text import is_time
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks")
 HEAD, TAIL = 50, 10
