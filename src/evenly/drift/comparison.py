@@ -15,7 +15,6 @@ from evenly.drift.text import comparison_table
 from evenly.drift.yardstick import Yardstick, measure_yardstick, pool
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError
 from evenly.moments import GroupedMoments, Moments, load
-from evenly.moments.base import mixed_grouping_error
 from evenly.moments.text_table import to_html, to_text
 from evenly.typing import Path
 
@@ -217,7 +216,11 @@ def _type_error(received: object) -> UnsupportedTypeError:
 def _check_alike(a: AnyMoments, b: AnyMoments) -> None:
     """Check that both or neither have groups."""
     if type(a) is not type(b):
-        raise mixed_grouping_error(f"{type(a).__name__} and {type(b).__name__}")
+        raise DataError(
+            "Either both data sets must have groups, or neither. Received: "
+            f"{type(a).__name__} and {type(b).__name__}. Fit both by the same columns, or pass "
+            "grouped.total()."
+        )
 
 
 def _check_options(limit: float, confidence: float) -> None:
