@@ -31,9 +31,7 @@ def is_rounded_root(value, square):
     """Return whether a float is the nearest one to the root of a fraction."""
     low, high = (Fraction(math.nextafter(value, end)) for end in (-math.inf, math.inf))
     exact = Fraction(value)
-    return (
-        max(0, (low + exact) / 2) ** 2 <= square <= ((exact + high) / 2) ** 2
-    )  # the midpoints
+    return max(0, (low + exact) / 2) ** 2 <= square <= ((exact + high) / 2) ** 2  # the midpoints
 
 
 @given(values, values)
@@ -97,7 +95,9 @@ def test_interval_of_the_ratio_contains_the_truth_for_any_law(law):
 
 def test_ratio_is_found_in_spite_of_the_bound():
     rng = np.random.default_rng(6)
-    interval = std_ratio(facts(rng.normal(size=100_000)), facts(1.2 * rng.normal(size=100_000)), 1e-4)
+    interval = std_ratio(
+        facts(rng.normal(size=100_000)), facts(1.2 * rng.normal(size=100_000)), 1e-4
+    )
     assert 1.1 < interval.low < 1.2 < interval.high < 1.3
 
 

@@ -137,7 +137,13 @@ def test_row_opens_to_a_large_histogram(visit):
     large = opened.locator("svg").bounding_box()
     assert large["width"] > 2.5 * small["width"]
     texts = opened.locator("dt").all_inner_texts()
-    assert ["1 %", "25 %", "Median", "75 %", "99 %"] == [t for t in texts if "%" in t or t == "Median"][1:]
+    assert [t for t in texts if "%" in t or t == "Median"][1:] == [
+        "1 %",
+        "25 %",
+        "Median",
+        "75 %",
+        "99 %",
+    ]
     assert "normalized" in opened.locator("figcaption").inner_text()
     button.click()
     assert page.locator("td.opened").count() == 0
@@ -207,29 +213,29 @@ def test_everything_works_with_the_keyboard(visit):
 def test_long_tables_have_pages(visit):
     page = visit("wide")
     assert len(names(page)) == 100
-    assert page.locator(".dt-info").inner_text() == "1 to 100 of 255 columns"
+    assert page.locator(".dt-info").inner_text() == "1 to 100 of 254 columns"
     page.get_by_role("link", name="3", exact=True).or_(
         page.get_by_role("button", name="3", exact=True)
     ).click()
-    assert len(names(page)) == 55
+    assert len(names(page)) == 54
     page.get_by_label("per page").select_option("all")
-    assert len(names(page)) == 255
+    assert len(names(page)) == 254
 
 
 @pytest.mark.parametrize("name", ["report", "wide"])
 def test_page_is_complete_without_javascript(visit, name):
     page = visit(name, java_script_enabled=False)
     rows = page.locator("tbody tr")
-    assert rows.count() == {"report": 11, "wide": 255}[name]
+    assert rows.count() == {"report": 11, "wide": 254}[name]
     assert rows.last.is_visible()
     assert page.locator("svg").first.is_visible()
     assert page.locator("button:visible, input:visible").count() == 0
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["report", "plain", "groups", "diff", "wide"])
-def test_axe_finds_no_violation(visit, name, scheme, viewport):
+@pytest.mark.parametrize("name", ["report", "plain", "groups", "diff", "wide", "phone"])
+def test_axe_finds_no_violation(visit, name, scheme):
+    viewport, name = (PHONE, "report") if name == "phone" else (DESKTOP, name)
     page = visit(name, viewport, color_scheme=scheme, bypass_csp=True)  # to run axe in it
     for button in page.locator("button.open").all()[:3]:
         button.click()

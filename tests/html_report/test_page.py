@@ -33,7 +33,9 @@ VOID = {"meta", "path", "input", "img", "br"}
 def moments():
     rng = np.random.default_rng(0)
     return evenly.fit(
-        pd.DataFrame({"year": np.full(100, 2013), "x": rng.normal(size=100), "y": rng.normal(size=100)})
+        pd.DataFrame(
+            {"year": np.full(100, 2013), "x": rng.normal(size=100), "y": rng.normal(size=100)}
+        )
     )
 
 

@@ -25,9 +25,7 @@ def with_values(column, x):
     values, counts = np.unique(x, return_counts=True)
     quantiles = np.quantile(x, [0.01, 0.25, 0.5, 0.75, 0.99, 0.001, 0.999]).tolist()
     pairs = list(zip(values.tolist(), counts.tolist(), strict=True))
-    return replace(
-        column, distribution=Distribution(quantiles[:5], quantiles[5:], None, pairs)
-    )
+    return replace(column, distribution=Distribution(quantiles[:5], quantiles[5:], None, pairs))
 
 
 def with_quantiles(column, x):
@@ -101,7 +99,10 @@ def test_heavy_tails_are_seen_in_quantiles():
     x = np.random.default_rng(1).standard_t(1.5, 10_000)
     found = texts(with_quantiles(summary(x), x))
     assert found[0].startswith("heavy tails: mean and std say little about most values")
-    for light in (np.random.default_rng(1).exponential(size=10_000), np.random.default_rng(1).uniform(size=10_000)):
+    for light in (
+        np.random.default_rng(1).exponential(size=10_000),
+        np.random.default_rng(1).uniform(size=10_000),
+    ):
         assert texts(with_quantiles(summary(light), light)) == []
 
 
