@@ -30,8 +30,9 @@ def halves(law, seed, shape, **options):
 @pytest.mark.parametrize("limit", [0.0, 0.1])
 def test_two_halves_are_silent(law, shape, limit):
     """With a limit of 0, only the confidence of 99 % is left."""
-    seeds = range(SEEDS if limit else SEEDS)
-    over = sum(bool(evenly.compare(*halves(law, s, shape), limit=limit).over) for s in seeds)
+    over = sum(
+        bool(evenly.compare(*halves(law, seed, shape), limit=limit).over) for seed in range(SEEDS)
+    )
     assert over <= (1 if limit else 4)  # 1 expected; 5 or more have a probability of 0.3 %
 
 

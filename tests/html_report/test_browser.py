@@ -249,8 +249,9 @@ def test_labels_of_the_axes_have_contrast(visit, scheme):
     """Axe does not judge text in drawings."""
     page = visit("report", color_scheme=scheme)
     colors = page.evaluate(
-        """() => [document.body, ...["svg > text", "svg g text"].map((s) => document.querySelector(s))]
-        .map((e, i) => getComputedStyle(e)[i ? "fill" : "backgroundColor"])"""
+        """() => ["body", "svg > text", "svg g text"]
+        .map((selector) => getComputedStyle(document.querySelector(selector)))
+        .map((style, index) => index ? style.fill : style.backgroundColor)"""
     )
     paper, *inks = (luminance(color) for color in colors)
     for ink in inks:
