@@ -20,8 +20,8 @@ MODULES = {
 SUBPACKAGES = {
     "torch": (
         "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "ConversionReport", "Denormalize",
-        "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d", "Normalize", "SyncBatchNorm",
-        "convert", "empty_cache", "functional", "gather",
+        "DriftMonitor", "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d", "Normalize",
+        "SyncBatchNorm", "convert", "empty_cache", "functional", "gather",
     ),
     "sklearn": ("StandardScaler",),
     "typing": (),

@@ -42,7 +42,7 @@ def test_two_halves_of_100_000_rows_are_silent(law):
 
 def two_peaks(rng, rows):
     """Return values in two peaks, with mean 0 and standard deviation 1."""
-    return rng.choice([-0.9, 0.9], rows) + np.sqrt(1 - 0.81) * rng.normal(size=rows)
+    return rng.choice([-0.95, 0.95], rows) + np.sqrt(1 - 0.95**2) * rng.normal(size=rows)
 
 
 def test_change_of_shape_with_equal_mean_and_std_is_found():

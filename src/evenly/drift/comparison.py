@@ -147,7 +147,7 @@ def compare(
     >>> [(column.name, column.over) for column in comparison.over]
     [(1, ('mean',))]
     """
-    _check_options(limit, confidence)
+    check_options(limit, confidence)
     days, serve = _several(before), _loaded(after)
     for day in days or ():
         _check_alike(day, serve)
@@ -223,7 +223,14 @@ def _check_alike(a: AnyMoments, b: AnyMoments) -> None:
         )
 
 
-def _check_options(limit: float, confidence: float) -> None:
+def check_options(limit: float, confidence: float) -> None:
+    """Check the options of `compare`.
+
+    Raises
+    ------
+    DataError
+        When they are invalid.
+    """
     if not (isinstance(limit, int | float) and 0 <= limit < math.inf):
         raise DataError(
             f"limit must be a number, 0 or more. Received: {limit!r}. Pass 0.1 for a tenth of a "

@@ -77,6 +77,26 @@ def verdict(comparison: Compared) -> str:
     )
 
 
+def summary(comparison: Compared, most: int = 5) -> str:
+    """Return in one line which columns are over the limit, and by how much."""
+    over = comparison.over
+    shown = [f"{label(column.label)} ({'; '.join(_reasons(column))})" for column in over[:most]]
+    more = f" and {len(over) - most:,} more" if len(over) > most else ""
+    return f"{verdict(comparison)}: {', '.join(shown)}{more}"
+
+
+def _reasons(column: ColumnDrift) -> list[str]:
+    """Return the estimates that are over the limit."""
+    missing, shape = column.missing, column.shape
+    texts = {
+        "mean": column.shift and f"mean {short(column.shift.value, signed=True)} std",
+        "std": column.std_ratio and f"std × {short(column.std_ratio.value)}",
+        "missing": missing and f"missing {missing_text(column)}",
+        "distribution": shape and f"Kolmogorov-Smirnov distance {short(shape.ks.value)}",
+    }
+    return [texts.get(name) or name for name in column.over]
+
+
 def _row(column: ColumnDrift, has_shapes: bool) -> tuple[str, ...]:
     shape = column.shape
     shapes = (None, None) if shape is None else (shape.ks, shape.wasserstein)
