@@ -25,6 +25,7 @@ MODULES = {
     "compile": "compile",
     "network": "training_step",
     "input_layer": "input_layer",
+    "report": "report",
 }
 """The module of each suite, by the name that is given on the command line."""
 NAMES = list(MODULES)

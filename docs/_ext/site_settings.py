@@ -26,6 +26,7 @@ extensions = [
     "mathml",
     "pictures",
     "examples",
+    "reports",
     "live_figures",
 ]
 source_suffix = {".md": "markdown"}

@@ -182,13 +182,17 @@ def remarks(column: ColumnDrift) -> Sequence[str]:
 
 
 def _range(column: ColumnDrift) -> list[str]:
-    """Return whether values are outside of the earlier range, which has no confidence interval."""
+    """Return whether values are outside of the earlier range by more than a standard deviation.
+
+    Extremes have no confidence interval.
+    """
     before, after = column.before, column.after
     if before is None or after is None or None in (before.min, after.min):
         return []
     lines = []
-    if float(after.min or 0) < float(before.min or 0):
+    margin = before.std or 0.0
+    if float(after.min or 0) < float(before.min or 0) - margin:
         lines.append(f"min {point(before.min, before.dtype)} → {point(after.min, after.dtype)}")
-    if float(after.max or 0) > float(before.max or 0):
+    if float(after.max or 0) > float(before.max or 0) + margin:
         lines.append(f"max {point(before.max, before.dtype)} → {point(after.max, after.dtype)}")
     return lines
