@@ -65,7 +65,8 @@
       const cell = row.cells[index];
       if (cell.tagName === "TH" || cell.querySelector("svg, p") || name === "Remarks") return;
       if (name === "Median") add("25 %", first);
-      add(name, cell.textContent);
+      const interval = cell.querySelector("small");
+      add(name, interval ? `${cell.firstChild.textContent}(${interval.textContent})` : cell.textContent);
       if (name === "Median") add("75 %", third);
     });
     box.append(list);
