@@ -28,7 +28,7 @@ class Comparison:
     Attributes
     ----------
     columns
-        One `ColumnDrift` for each column of each group, the largest difference first.
+        One `evenly.drift.ColumnDrift` for each column of each group, the largest difference first.
     limit, confidence
         As passed to `evenly.compare`.
     rows
@@ -124,7 +124,7 @@ def compare(
         For an invalid limit or confidence, for too few data sets for a yardstick, or if only one
         of them has groups.
     ColumnError
-        If the columns of several data sets in `before` differ.
+        If the columns of several data sets in ``before`` differ.
     UnsupportedTypeError
         For anything but moments and paths.
     SourceError, StatisticsFileError
