@@ -168,3 +168,77 @@ def test_datatables_is_the_published_file():
     license_text = asset("dataTables.license.txt")
     assert license_text.startswith("The MIT License (MIT)")
     assert "Copyright SpryMedia Limited and other contributors" in license_text
+
+
+# ---- With distributions ----
+
+needs_distributions = pytest.mark.skipif(
+    not hasattr(evenly.Moments, "quantile"), reason="needs distributions"
+)
+
+
+@needs_distributions
+def test_histogram_is_one_path_of_steps_with_two_axes():
+    x = np.repeat([0.0, 1.0, 2.0, 3.0], [10, 20, 40, 10])
+    page = evenly.fit({"x": x}, distribution=True).to_html()
+    (drawing,) = re.findall(r"<svg.*?</svg>", page)
+    bars, _, axes = re.findall(r'<path d="(.*?)"', drawing)
+    assert bars == "M0 34v-8h48v-9h48v-17h48v26h48v8z"  # a quarter of 34 is 8
+    raw, normalized = drawing.split("<g>")
+    assert re.findall(r"<text x=(\d+)>([^<]*)", raw) == [
+        ("24", "0"), ("72", "1"), ("120", "2"), ("168", "3")
+    ]  # fmt: skip
+    mean, std = x.mean(), x.std()
+    for place, label in re.findall(r"<text x=(\d+)>([^<]*)", normalized):
+        value = mean + float(label) * std
+        assert int(place) == round((value + 0.5) / 4 * 192)
+    assert axes.startswith("M0 34H192M0 47H192")
+
+
+@needs_distributions
+def test_quantiles_are_in_the_table():
+    x = np.arange(101.0)
+    head, row = Page(evenly.fit({"x": x}, distribution=True).to_html()).rows
+    cells = dict(zip(map(str.strip, head), map(str.strip, row), strict=True))
+    assert [cells[name] for name in ("1 %", "Median", "99 %")] == ["1", "50", "99"]
+
+
+@needs_distributions
+def test_values_far_out_are_left_out_and_mentioned():
+    x = np.r_[np.random.default_rng(0).normal(size=990), np.full(10, 1e6)]
+    page = evenly.fit({"x": x}, distribution=True).to_html()
+    assert "<text class=out x=192>1 % outside</text>" in page
+
+
+@needs_distributions
+def test_2000_columns_are_less_than_one_and_a_half_megabytes():
+    x = np.random.default_rng(0).normal(size=(500, 2000)) * 10.0 ** (np.arange(2000) % 9 - 4)
+    names = [f"sensor_{i:04}" for i in range(2000)]
+    moments = evenly.Moments.empty(names, distribution=True).update(x)
+    assert len(moments.to_html("wide.json").encode()) < 1_500_000
+
+
+@needs_distributions
+def test_same_values_in_any_order_give_the_same_page():
+    x = np.random.default_rng(0).normal(size=(3000, 2))
+    one = evenly.fit(x, distribution=True)
+    two = sum(evenly.fit(part, distribution=True) for part in np.array_split(x[::-1], 7))
+    assert one.to_html("x") == two.to_html("x")
+
+
+@needs_distributions
+def test_notebook_shows_histograms_without_scripts():
+    rng = np.random.default_rng(0)
+    moments = evenly.fit(pd.DataFrame(rng.normal(size=(50, 30))), distribution=True)
+    fragment = moments._repr_html_()
+    assert fragment.count("<svg") == 16
+    assert "(14 more)" in fragment
+    assert "<script" not in fragment
+    hostile = evenly.fit({HOSTILE[0]: rng.normal(size=9)}, distribution=True)._repr_html_()
+    assert "<script" not in hostile
+
+
+@needs_distributions
+def test_extreme_ranges_can_be_drawn():
+    for x in ([-1.7e308, 1.7e308, 0.0], [5e-324, 0.0, 1e-320], [1e300, 1e300 * (1 + 1e-15)]):
+        assert evenly.fit({"x": np.array(x)}, distribution=True).to_html()

@@ -6,7 +6,9 @@ from typing import Any, Never, Unpack, overload
 from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
 from evenly.errors import StatisticsFileError
+from evenly.html_report.notebook import fragment
 from evenly.html_report.summary import ColumnSummary
+from evenly.moments import text_table
 from evenly.moments.accumulator import Accumulator
 from evenly.moments.metadata import LeftOut
 from evenly.moments.records import records, state_from_records
@@ -120,6 +122,16 @@ class Moments(Accumulator):
 
     def _summaries(self) -> list[ColumnSummary]:
         return summaries(self)
+
+    def _repr_html_(self) -> str:
+        """Return the table for notebooks, with histograms if there are distributions."""
+        if not getattr(self, "distribution", 0):
+            return super()._repr_html_()
+        with _core.ExactMode():
+            view = self._table_view()
+            shown = self._take_columns(text_table.visible_columns(self.num_features))
+            hidden = [view.omitted] if view.omitted else []
+            return fragment(view.title, shown._summaries(), [*hidden, *view.footer])
 
     @overload
     def normalize(
