@@ -83,6 +83,14 @@ def test_offset_that_float32_cannot_hold():
     assert texts(summary(1e5 + 100 * NORMAL)) == []
 
 
+def test_values_that_float32_does_not_have():
+    assert texts(summary(1e39 * NORMAL)) == ["values beyond the range of float32"]
+    assert texts(summary(1e-44 * NORMAL))[0].startswith("tiny values: float32 has only 7")
+    assert texts(summary([5e-324, 0.0, 1e-320]))[0].startswith(
+        "tiny values: float32 has less than 1 step per std"
+    )
+
+
 def test_small_integers_have_no_offset():
     assert texts(summary(np.arange(2000, 2030))) == []
 

@@ -25,6 +25,7 @@ FAR_VALUE = 30.0
 COARSE_FLOAT32 = 1e-3
 """Spacing of float32 numbers in standard deviations that is remarked on."""
 _EXACT_INTEGERS = 2.0**53
+_LARGEST_FLOAT32, _SMALLEST_FLOAT32 = (2 - 2.0**-23) * 2.0**127, 2.0**-149
 _SHOWN_VALUES = 3
 
 
@@ -127,14 +128,22 @@ def _offset(column: ColumnSummary) -> Iterator[Remark]:
     largest = max(abs(column.min), abs(column.max))
     if not column.std or not math.isfinite(largest) or not largest:
         return
-    spacing = 2.0 ** (math.floor(math.log2(largest)) - 23)
+    if largest > _LARGEST_FLOAT32:
+        yield Remark("look", "values beyond the range of float32")
+        return
+    spacing = max(2.0 ** (math.floor(math.log2(largest)) - 23), _SMALLEST_FLOAT32)
+    kind = "large offset" if largest >= 2.0**-126 else "tiny values"
     steps = column.std / spacing
     if steps < 1 / COARSE_FLOAT32 and not _is_small_integer(column, largest):
         yield Remark(
             "problem" if steps < 10 else "look",
-            f"large offset: float32 has only {number(float(f'{steps:.2g}'))} steps per std here; "
-            "normalize before converting to float32",
+            f"{kind}: float32 has {_steps_text(steps)} per std here; normalize before converting "
+            "to float32",
         )
+
+
+def _steps_text(steps: float) -> str:
+    return "less than 1 step" if steps < 1 else f"only {number(float(f'{steps:.2g}'))} steps"
 
 
 def _is_small_integer(column: ColumnSummary, largest: float) -> bool:
