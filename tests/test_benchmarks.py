@@ -281,3 +281,13 @@ def test_trace_counts_calls_files_and_scans(tmp_path: Path) -> None:
     assert file.moves >= file.files - 1
     folder = trace_calls.trace(lambda: evenly.fit(tmp_path, threads=1))
     assert folder.scans > file.scans == 0
+
+
+@pytest.mark.skipif(not hasattr(evenly.Moments, "quantile"), reason="needs distributions")
+def test_report_suite_measures_pages_and_halves() -> None:
+    records = run_suite("report")
+    assert records[0]["bytes"] > 100_000
+    assert [record["over"] for record in records[1:]] == [0, 0, 0]
+    text = print_tables("report", records)
+    assert "s to open" in text
+    assert "over the limit" in text
