@@ -19,7 +19,11 @@ from evenly.drift.intervals import (
 )
 
 stats = pytest.importorskip("scipy.stats")
-values = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30)
+values = st.lists(
+    st.one_of(st.floats(-1e6, 1e6), st.floats(allow_nan=False, allow_infinity=False)),
+    min_size=2,
+    max_size=30,
+)
 
 
 def facts(column):

@@ -24,6 +24,13 @@ def distances(a, b, bins=1024, error=0.01):
     return shape_distance(facts(a, bins), facts(b, bins), error)
 
 
+@given(*[st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2)] * 2)
+def test_any_numbers_have_distances(a, b):
+    shape = distances(a, b, bins=16)
+    assert 0 <= shape.ks.low <= shape.ks.value <= shape.ks.high <= 1
+    assert 0 <= shape.wasserstein.low <= shape.wasserstein.value <= shape.wasserstein.high
+
+
 def test_distances_of_few_values_are_scipys():
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 30, 500), rng.integers(3, 40, 400)

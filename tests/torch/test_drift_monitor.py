@@ -280,6 +280,12 @@ def test_exported_model_has_no_monitor(layer):
     assert monitor.moments.rows <= 20  # of tracing, which runs the model
 
 
+def test_vmap_is_observed(layer):
+    monitor, x = DriftMonitor(layer, every=None), batches(60).reshape(4, 15, 3)
+    assert torch.equal(torch.func.vmap(layer)(x), torch.stack([layer(part) for part in x]))
+    assert monitor.moments == evenly.fit(torch.cat([x, x]).reshape(120, 3))
+
+
 def test_copied_model_has_its_own_monitor(layer):
     monitor = DriftMonitor(layer, every=None)
     other = copy.deepcopy(layer)

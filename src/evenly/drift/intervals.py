@@ -40,20 +40,24 @@ def mean_shift(a: ColumnFacts, b: ColumnFacts, error: float) -> Interval | None:
     """
     if a.mean is None or b.mean is None or a.variance is None or b.variance is None:
         return None
-    difference = b.mean - a.mean
-    if min(a.count, b.count) <= 1:
-        width = math.inf
-    else:
-        both = together(a, b)
-        sides = [_with_spread(side, both) for side in (a, b)]
-        squares = [float((side.variance or 0) / (side.count - 1)) for side in sides]
-        freedom = _welch_freedom(squares, (float(a.count), float(b.count)))
-        width = two_sided_quantile(error, freedom) * math.sqrt(sum(squares))
+    difference, both = b.mean - a.mean, together(a, b)
+    unit = both.variance or Fraction(1)  # a variance may be beyond the range of float64
+    width = _welch_width([_with_spread(side, both) for side in (a, b)], unit, error)
     if not a.variance:
-        return _of_constant(difference, width)
+        return _of_constant(difference, math.sqrt(difference**2 / unit) <= width)
     shift = math.copysign(sqrt(difference**2 / a.variance), difference)
-    half = width / sqrt(a.variance)
+    half = width * sqrt(unit / a.variance)
     return Interval(shift, shift - half, shift + half)
+
+
+def _welch_width(sides: list[ColumnFacts], unit: Fraction, error: float) -> float:
+    """Return half of the width of Welch's interval; the variances are divided by a unit."""
+    counts = [float(side.count) for side in sides]
+    if min(counts) <= 1:
+        return math.inf
+    squares = [float((side.variance or 0) / unit / (side.count - 1)) for side in sides]
+    freedom = _welch_freedom(squares, counts)
+    return two_sided_quantile(error, freedom) * math.sqrt(sum(squares))
 
 
 def _with_spread(side: ColumnFacts, both: ColumnFacts) -> ColumnFacts:
@@ -61,17 +65,16 @@ def _with_spread(side: ColumnFacts, both: ColumnFacts) -> ColumnFacts:
     return side if side.variance else replace(both, count=side.count)
 
 
-def _of_constant(difference: Fraction, width: float) -> Interval:
+def _of_constant(difference: Fraction, is_uncertain: bool) -> Interval:
     """Return the interval of a shift in units of a standard deviation of 0."""
-    if not difference:
-        return Interval(0.0, -math.inf if width else 0.0, math.inf if width else 0.0)
-    shift = math.copysign(math.inf, difference)
-    if abs(float(difference)) <= width:
-        return Interval(shift, -math.inf, math.inf)
+    shift = math.copysign(math.inf, difference) if difference else 0.0
+    if is_uncertain:
+        end = math.inf if difference else 0.0
+        return Interval(shift, -end, end)
     return Interval(shift, shift, shift)
 
 
-def _welch_freedom(squares: list[float], counts: tuple[float, float]) -> float:
+def _welch_freedom(squares: list[float], counts: list[float]) -> float:
     """Return the degrees of freedom of Welch and Satterthwaite for squared standard errors."""
     total = sum(squares)
     if not total:
@@ -108,7 +111,7 @@ def _fieller(a: ColumnFacts, b: ColumnFacts, error: float) -> tuple[float, float
     va, vb = float(a.variance / unit), float(b.variance / unit)
     sides = [_with_spread(side, both) for side in (a, b)]
     squares = [_squared_error(side, unit) for side in sides]
-    freedom = _welch_freedom(squares, (float(a.count), float(b.count)))
+    freedom = _welch_freedom(squares, [float(a.count), float(b.count)])
     t = two_sided_quantile(error, freedom)
     sa, sb = (t**2 * square for square in squares)
     if not va:

@@ -119,7 +119,10 @@ def _wasserstein(common: _Common, band: float, std: float) -> Interval:
     far from those of the other sample as possible for the interval.
     """
     before, after = _differences(common)
-    width, gap = common.upper - common.lower, common.lower[1:] - common.upper[:-1]
+    lower, upper, unit = common.lower, common.upper, 1.0
+    if not math.isfinite(float(upper[-1]) - float(lower[0])):
+        lower, upper, unit = lower / 2, upper / 2, 2.0
+    width, gap = upper - lower, lower[1:] - upper[:-1]
     between = abs(after[:-1])
     least, most = before - common.a, before + common.b
     nearest = np.where((least < 0) & (most > 0), 0.0, np.minimum(abs(least), abs(most)))
@@ -127,7 +130,7 @@ def _wasserstein(common: _Common, band: float, std: float) -> Interval:
     value = between @ gap + _mean_size(before, after) @ width
     low = (between - band).clip(0) @ gap + (nearest - band).clip(0) @ width
     high = (between + band).clip(max=1) @ gap + (farthest + band).clip(max=1) @ width
-    return Interval(*(_over(float(distance), std) for distance in (value, low, high)))
+    return Interval(*(_over(float(distance), std / unit) for distance in (value, low, high)))
 
 
 def _mean_size(before: Floats, after: Floats) -> Floats:

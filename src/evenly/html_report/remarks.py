@@ -103,7 +103,7 @@ def _tails(column: ColumnSummary) -> Iterator[Remark]:
             "heavy tails: mean and std say little about most values; consider median and quartiles",
         )
     far = max(column.max - column.mean, column.mean - column.min) / (column.std or math.inf)
-    if far > FAR_VALUE:
+    if FAR_VALUE < far < math.inf:
         extreme = max((column.min, column.max), key=lambda x: abs(x - column.mean))
         where = f"{number(extreme, column.dtype)} is {count_text(round(far))} std from the mean"
         yield Remark("look", f"extreme value: {where}")

@@ -282,6 +282,16 @@ def _(x: Tensor, observed: Tensor, monitor: int) -> None:
     return None
 
 
+@_observe.register_vmap
+def _(info: Any, in_dims: Any, x: Tensor, observed: Tensor, monitor: int) -> Any:
+    """Observe the rows of all inputs of a vmap."""
+    if in_dims[0] is not None:
+        x = x.movedim(in_dims[0], 0)
+        x = x.flatten(0, 1) if x.ndim > 2 else x
+    _observe(x, observed, monitor)
+    return None, None
+
+
 def _is_exporting() -> bool:
     return getattr(torch.compiler, "is_exporting", bool)() or torch.jit.is_tracing()
 
