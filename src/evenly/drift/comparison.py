@@ -41,7 +41,7 @@ class Comparison:
     limit: float
     confidence: float
     rows: tuple[int, int]
-    earlier: int = 0
+    earlier: int
 
     @property
     def over(self) -> tuple[ColumnDrift, ...]:

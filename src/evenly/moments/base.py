@@ -86,9 +86,9 @@ class MomentsBase:
         >>> "constant: every value is 5" in page
         True
         """
-        return page(title, sections([self.report_section(title)]))
+        return page(title, sections([self._report_section(title)]))
 
-    def report_section(self, title: str) -> Section:
+    def _report_section(self, title: str) -> Section:
         """Return the section of a page for these statistics."""
         with _core.ExactMode():
             return Section(title, self._table_view().title, self._notes(), self._summaries())
