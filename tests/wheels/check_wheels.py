@@ -146,14 +146,16 @@ def make_environment(folder: Path, interpreter: Interpreter) -> Path:
 
 
 def pip(python: Path, *arguments: str | Path) -> None:
-    """Run pip for another environment, with the tools of this one on the PATH."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
+    """Run pip for another environment."""
     options = ("--quiet", "--disable-pip-version-check", "--python", python)
-    run(sys.executable, "-m", "pip", *options, *arguments, env=os.environ | {"PATH": path})
+    run(sys.executable, "-m", "pip", *options, *arguments)
 
 
 def run(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:
-    """Run a command; print what it printed, and stop, if it fails."""
+    """Run a command, with the tools of this environment; print its output, and stop, if it fails."""
+    if env is None:
+        path = os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
+        env = os.environ | {"PATH": path}
     done = subprocess.run(
         list(map(str, command)), cwd=cwd, env=env, capture_output=True, text=True, check=False
     )
