@@ -116,7 +116,7 @@ def check_contents(wheel: Path) -> None:
     """Check the size, the license texts, and that there is one extension and no library."""
     size = wheel.stat().st_size
     assert size < MAX_BYTES, f"A wheel must have less than {MAX_BYTES:,} bytes. Received: {size:,}"
-    names = zipfile.ZipFile(wheel).namelist()
+    names = [name for name in zipfile.ZipFile(wheel).namelist() if not name.endswith("/")]
     licenses = {name.partition(".dist-info/licenses/")[2] for name in names} - {""}
     assert licenses == LICENSES, licenses
     binaries = [name for name in names if name.endswith((".so", ".dylib", ".pyd", ".dll", ".a"))]
@@ -152,7 +152,7 @@ def pip(python: Path, *arguments: str | Path) -> None:
 
 
 def run(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:
-    """Run a command, with the tools of this environment; print its output, and stop, if it fails."""
+    """Run a command with the tools of this environment; stop with its output if it fails."""
     if env is None:
         path = os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
         env = os.environ | {"PATH": path}

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.arrow_input import checked
 
 _log = logging.getLogger("evenly")
 
@@ -62,6 +61,8 @@ def _as_numpy(x: Any, label: str) -> Any:
         _log.warning("%s is on another device; it is copied to the CPU.", type(x).__name__)
         if hasattr(x, "get"):  # CuPy does not convert implicitly
             return x.get()
+    from evenly.sources.arrow_input import checked
+
     checked(x, label)  # PyArrow arrays have __array__ as well
     try:
         return np.asarray(x)
