@@ -89,14 +89,14 @@ def check_sklearn() -> None:
 
 
 def run_evenly(*arguments: str, folder: Path) -> str:
-    """Run the installed program and return what it prints."""
+    """Run the installed program and return what it prints, on both streams."""
     program = shutil.which("evenly", path=sysconfig.get_path("scripts"))
     assert program, "the wheel must install the program evenly"
     done = subprocess.run(
         [program, *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 if __name__ == "__main__":
