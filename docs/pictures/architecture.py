@@ -8,14 +8,14 @@ from diagrams import parse
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 PLACES = {
-    "data": (2.1, 0), "remote": (7.0, 0),
-    "fit": (2.1, 1),
-    "dispatch": (2.1, 2),
-    "sources": (2.1, 3), "engines": (7.0, 3),
-    "fitting": (2.1, 4), "checkpoint": (7.0, 4),
-    "moments": (4.7, 5),
-    "core": (1.4, 6), "statistics": (4.7, 6), "file": (8.2, 6),
-    "transform": (1.4, 7), "layers": (4.7, 7), "report": (8.2, 7),
+    "data": (4.8, 0), "remote": (8.2, 0),
+    "fit": (4.8, 1),
+    "dispatch": (4.8, 2),
+    "sources": (4.8, 3), "engines": (8.2, 3),
+    "checkpoint": (1.4, 4), "fitting": (4.8, 4),
+    "moments": (4.8, 5),
+    "core": (1.4, 6), "statistics": (4.8, 6), "file": (8.2, 6),
+    "transform": (1.4, 7), "layers": (4.8, 7), "report": (8.2, 7),
     "sinks": (1.4, 8),
 }  # fmt: skip
 """The center of each box: columns and rows."""
@@ -56,5 +56,15 @@ for edge in edges:
     axes.add_patch(arrow)
     if edge.label:
         x, y = (x1 + x2) / 2, (y1 + y2) / 2
-        side = {"ha": "left", "va": "center"} if x1 == x2 else {"ha": "center", "va": "bottom"}
-        axes.text(x + 0.1 * (x1 == x2), y - 0.06 * (x1 != x2), edge.label, fontsize=7, **side)
+        ha, va = "left", "center" if x1 == x2 else "bottom" if x1 < x2 else "top"
+        if y1 == y2:
+            ha, va = "center", "bottom"
+        axes.annotate(
+            edge.label,
+            (x, y),
+            xytext=(5 * (ha == "left"), 3 * (va == "bottom")),
+            textcoords="offset points",
+            ha=ha,
+            va=va,
+            fontsize=7,
+        )
