@@ -8,24 +8,24 @@ from diagrams import parse
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 PLACES = {
-    "data": (4.8, 0), "remote": (8.2, 0),
-    "fit": (4.8, 1),
-    "dispatch": (4.8, 2),
-    "sources": (4.8, 3), "engines": (8.2, 3),
-    "checkpoint": (1.4, 4), "fitting": (4.8, 4),
-    "moments": (4.8, 5),
-    "core": (1.4, 6), "statistics": (4.8, 6), "file": (8.2, 6),
-    "transform": (1.4, 7), "layers": (4.8, 7), "report": (8.2, 7),
-    "sinks": (1.4, 8),
+    "data": (5.0, 0), "remote": (8.7, 0),
+    "fit": (5.0, 1),
+    "dispatch": (5.0, 2),
+    "sources": (5.0, 3), "engines": (8.7, 3),
+    "checkpoint": (1.3, 4), "fitting": (5.0, 4),
+    "moments": (5.0, 5),
+    "core": (1.3, 6), "statistics": (5.0, 6), "file": (8.7, 6),
+    "transform": (1.3, 7), "layers": (5.0, 7), "report": (8.7, 7),
+    "sinks": (1.3, 8),
 }  # fmt: skip
 """The center of each box: columns and rows."""
-WIDTH, HEIGHT = 2.6, 0.56
+WIDTH, HEIGHT = 2.4, 0.54
 INK, MUTED, FRAME = "#20242a", "#6b7280", "#9aa3b0"
 
 page = (Path(__file__).parents[1] / "architecture.md").read_text(encoding="utf-8")
 texts, edges = parse(page)
 figure, axes = plt.subplots(figsize=(7.2, 7.4))
-axes.set_xlim(0, 9.6)
+axes.set_xlim(0, 10)
 axes.set_ylim(8.5, -0.5)
 axes.set_axis_off()
 
@@ -36,7 +36,7 @@ for name, text in texts.items():
     style = "round,pad=0,rounding_size=0.08"
     boxes[name] = FancyBboxPatch(corner, WIDTH, HEIGHT, style, fc="none", ec=FRAME, lw=1)
     axes.add_patch(boxes[name])
-    lines = "\n".join(textwrap.wrap(text, 27))
+    lines = "\n".join(textwrap.wrap(text, 25))
     axes.text(x, y, lines, ha="center", va="center", fontsize=7.5, color=INK, linespacing=1.25)
 
 for edge in edges:
