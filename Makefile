@@ -24,7 +24,7 @@ FUZZ_SECONDS ?= 600
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # Each file of the core is compiled once for the extension, the C++ tests and all wheels.
-export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache)
+export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache 2>/dev/null)
 export CCACHE_BASEDIR ?= $(CURDIR)
 
 CPP_ALL := $(wildcard cpp/*/*.cc cpp/*/*.h)
