@@ -20,6 +20,7 @@ extensions = [
     "sphinx_click",
     "command_line",
     "outside_pages",
+    "diagrams",
     "japanese",
     "japanese_search",
     "languages",
@@ -27,6 +28,8 @@ extensions = [
     "pictures",
     "examples",
     "reports",
+    "thumbnails",
+    "accessibility",
     "live_figures",
 ]
 source_suffix = {".md": "markdown"}
