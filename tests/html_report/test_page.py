@@ -5,6 +5,7 @@ import re
 from base64 import b64encode
 from html.parser import HTMLParser
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -168,6 +169,9 @@ def test_datatables_is_the_published_file():
     license_text = asset("dataTables.license.txt")
     assert license_text.startswith("The MIT License (MIT)")
     assert "Copyright SpryMedia Limited and other contributors" in license_text
+    root = Path(__file__).parents[2]
+    assert (root / "licenses" / "DataTables.txt").read_text(encoding="utf-8") == license_text
+    assert license_text in evenly.Moments.empty(1).to_html()
 
 
 # ---- With distributions ----

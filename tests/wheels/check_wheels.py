@@ -22,7 +22,9 @@ SMOKE = Path(__file__).with_name("smoke.py")
 DEMO = ROOT / "examples" / "demo.py"
 OLDEST = (3, 11)
 MAX_BYTES = 5_000_000
-LICENSES = {"LICENSE", "licenses/nanobind.txt", "licenses/robin-map.txt"}
+LICENSES = {"LICENSE"} | {
+    f"licenses/{name}.txt" for name in ("DataTables", "nanobind", "robin-map")
+}
 DESCRIBE = """import os, platform, sys, sysconfig
 headers = os.path.join(sysconfig.get_path("include"), "Python.h")
 usable = platform.python_implementation() == "CPython" and os.path.exists(headers)

@@ -51,6 +51,7 @@ def page(title: str, body: str) -> str:
         '<button type="button" id="theme" hidden>Dark theme</button></header>\n'
         f"<main>\n{body}</main>\n"
         "<footer><p>Made by evenly. Tables by DataTables (MIT license).</p></footer>\n"
+        f"<!-- DataTables\n{asset('dataTables.license.txt')}-->\n"
         f"{''.join(f'<script>{script}</script>' for script in scripts[1:])}\n</body>\n</html>\n"
     )
 
