@@ -208,6 +208,18 @@ def test_quantiles_are_in_the_table():
 
 
 @needs_distributions
+def test_quantiles_have_the_digits_that_are_known():
+    x = np.random.default_rng(0).normal(1000, 100, 100_000)
+    moments = evenly.fit({"x": x}, distribution=64)
+    head, row = Page(moments.to_html()).rows
+    text = dict(zip(map(str.strip, head), map(str.strip, row), strict=True))["Median"]
+    low, high = (float(end[0]) for end in moments.quantile_bounds(0.5))
+    assert 10 <= high - low < 100
+    assert text.endswith("0")
+    assert low - 10 <= float(text) <= high + 10
+
+
+@needs_distributions
 def test_values_far_out_are_left_out_and_mentioned():
     x = np.r_[np.random.default_rng(0).normal(size=990), np.full(10, 1e6)]
     page = evenly.fit({"x": x}, distribution=True).to_html()

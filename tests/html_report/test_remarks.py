@@ -25,7 +25,9 @@ def with_values(column, x):
     values, counts = np.unique(x, return_counts=True)
     quantiles = np.quantile(x, [0.01, 0.25, 0.5, 0.75, 0.99, 0.001, 0.999]).tolist()
     pairs = list(zip(values.tolist(), counts.tolist(), strict=True))
-    return replace(column, distribution=Distribution(quantiles[:5], quantiles[5:], None, pairs))
+    bounds = [(quantile, quantile) for quantile in quantiles[:5]]
+    distribution = Distribution(quantiles[:5], bounds, quantiles[5:], None, pairs)
+    return replace(column, distribution=distribution)
 
 
 def with_quantiles(column, x):

@@ -7,6 +7,8 @@ from evenly.html_report.table import table, text
 
 _STYLE = """
 .evenly-columns td, .evenly-columns th { text-align: right; vertical-align: top; }
+.evenly-columns td, .evenly-columns th { padding: .4em .6em; }
+.evenly-columns th.text, .evenly-columns th.picture { text-align: left; }
 .evenly-columns td:nth-of-type(-n+2), .evenly-columns th[scope=row] { text-align: left; }
 .evenly-columns small { display: block; font-weight: normal; opacity: .7; }
 .evenly-columns td p { margin: 0; text-align: left; max-width: 15em; opacity: .8; }

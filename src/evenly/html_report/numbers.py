@@ -26,6 +26,18 @@ def number(value: float, dtype: str = "") -> str:
     return text.rstrip("0").rstrip(".") if decimals else text
 
 
+def between(value: float, low: float, high: float, dtype: str) -> str:
+    """Format an estimate to the digits that its bounds determine.
+
+    >>> between(551.48, 550.0, 552.0, "float64"), between(551.48, 551.48, 551.48, "float64")
+    ('551', '551.48')
+    """
+    width = high - low
+    if not (0 < width < math.inf) or is_time(dtype):
+        return number(value, dtype)
+    return number(round(value, -math.floor(math.log10(width))), dtype)
+
+
 def spread(value: float, dtype: str) -> str:
     """Format a standard deviation: a number, or a duration for times."""
     if math.isfinite(value) and is_time(dtype):

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from evenly.html_report.numbers import between
+
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 """The quantiles that are marked in a histogram."""
 TAILS = (0.001, 0.999)
@@ -37,6 +39,8 @@ class Distribution:
     ----------
     quantiles
         Those of `QUANTILES`, in order.
+    bounds
+        The interval that certainly contains each of them.
     tails
         Those of `TAILS`.
     histogram
@@ -46,9 +50,15 @@ class Distribution:
     """
 
     quantiles: Sequence[float]
+    bounds: Sequence[tuple[float, float]]
     tails: Sequence[float]
     histogram: Histogram | None
     values: Sequence[tuple[float, int]] | None
+
+    def quantile_texts(self, dtype: str) -> list[str]:
+        """Return the quantiles as text."""
+        pairs = zip(self.quantiles, self.bounds, strict=True)
+        return [between(value, low, high, dtype) for value, (low, high) in pairs]
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,8 +83,8 @@ def _cells(column: ColumnSummary, pictures: bool) -> list[str]:
     dtype, distribution = column.dtype, column.distribution
     quantiles: list[str] = []
     if pictures:
-        known = distribution.quantiles if distribution else ()
-        quantiles = [number(known[index], dtype) for index in (0, 2, 4)] if known else [""] * 3
+        known = distribution.quantile_texts(dtype) if distribution else [""] * 5
+        quantiles = known[::2]
     missing = share_text(column.missing_share).removesuffix(" %")
     return [
         *([svg(column)] if pictures else []),
@@ -103,7 +103,7 @@ def _details(column: ColumnSummary) -> str:
     distribution = column.distribution
     if distribution is None or not column.count:
         return ""
-    quartiles = "|".join(number(distribution.quantiles[i], column.dtype) for i in (1, 3))
+    quartiles = "|".join(distribution.quantile_texts(column.dtype)[1::2])
     attribute = f' data-quartiles="{escape(quartiles)}"'
     if distribution.values and len(distribution.values) <= _SHOWN_VALUES:
         values = "|".join(f"{number(v, column.dtype)}={n}" for v, n in distribution.values)

@@ -78,15 +78,17 @@ def _distributions(moments: Any, names: tuple[str, ...]) -> list[Distribution | 
     if not getattr(moments, "distribution", 0):
         return [None] * len(names)
     quantiles = moments.quantile(np.array([*QUANTILES, *TAILS])).T.tolist()
+    bounds = np.stack(moments.quantile_bounds(np.array(QUANTILES)), axis=-1)
     keys: Sequence[str | int] = names if moments.columns is not None else range(len(names))
     lows, highs, counts = moments.min.tolist(), moments.max.tolist(), moments.count.tolist()
     found: list[Distribution | None] = []
-    for key, known, *facts in zip(keys, quantiles, lows, highs, counts, strict=True):
+    ends = bounds.swapaxes(0, 1).tolist()
+    for key, known, within, *facts in zip(keys, quantiles, ends, lows, highs, counts, strict=True):
         marks, tails = known[: len(QUANTILES)], known[len(QUANTILES) :]
         distinct = moments.distinct(key)
         values = None if distinct is None else _pairs(*distinct)
         histogram = _histogram(moments, key, marks, values, *facts)
-        found.append(Distribution(marks, tails, histogram, values))
+        found.append(Distribution(marks, within, tails, histogram, values))
     return found
 
 
