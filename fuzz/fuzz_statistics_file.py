@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 
 from evenly.errors import StatisticsFileError
+from evenly.moments import GroupedMoments
 from evenly.moments.load import from_bytes
 
 SEEDS = [
@@ -43,6 +44,17 @@ SEEDS = [
     b'{"broken": "skip", "by": null, "columns": ["a", 0], "exclude": [], "feature_axis": -1, '
     b'"infinite": "error", "mode": "RGB", "select": null, "weights": "w"}, '
     b'"rows": 4, "sources": []}',
+    b'{\n"bins": 16,\n"columns": [\n{"count": 3, "distribution": {"counts": "1 1 1", "keys": '
+    b'"bff0000000000000 10000000000000 8000000000000", "shift": 0}, "dtype": "float64", '
+    b'"max": 6.0, "mean": 3.0, "min": 1.0, "missing": 1, "name": "height", '
+    b'"std": 2.160246899469287, "sum": "0x9p0", "sum_of_squares": "0x29p0"}\n],\n'
+    b'"evenly_version": "0.1.0",\n"extremes": "exact",\n"format": "evenly statistics",\n'
+    b'"format_version": 3,\n"rows": 4,\n"sources": ["p.csv"]\n}\n',
+    b'{"bins": 2, "by": null, "evenly_version": "", "extremes": "bounds", "format": "evenly '
+    b'statistics", "format_version": 3, "groups": [{"columns": [{"count": 3, "distribution": '
+    b'{"counts": "1 2", "keys": "2ffc 4", "shift": 50}, "dtype": "int8", "max": 6, "min": 1, '
+    b'"missing": 7, "sum": "0x9p0", "sum_of_squares": "0x29p0"}], "key": null, "rows": 10}], '
+    b'"rows": 10, "sources": []}',
 ]
 WORDS = [
     *b'{ } [ ] : , " \\ - + . 0 1 9 e p 0x1p0 -0x3p4096 0x0p0 NaN Infinity -Infinity null'.split(),
@@ -50,6 +62,7 @@ WORDS = [
     *b'"files" "fields" "options" "path" "bytes" "complete" "members" "modified" true'.split(),
     *b'"count" "sum" "name" "min" "max" "mean" "std" "weight" "columns" "rows" "format"'.split(),
     *b'"groups" "key" "by" "date" "timestamp" {"date":"2013-02-29"} ["EWR",1] true 0.5'.split(),
+    *b'"bins" "distribution" "counts" "keys" "shift" 63 64 1024 "1 1" "f 0" "1 ffffffff"'.split(),
     b"[" * 100_000,
     b'{"a":' * 5_000,
     b'"0x' + b"f" * 3_000 + b'p0"',
@@ -64,6 +77,10 @@ def read(content: bytes) -> bool:
     except StatisticsFileError:
         return False
     repr(moments)
+    whole = moments.total() if isinstance(moments, GroupedMoments) else moments
+    if whole.distribution:
+        whole.quantile_bounds([0, 0.3, 1])
+        whole.cdf_bounds(1.0)
     return True
 
 

@@ -304,8 +304,8 @@ def test_valid_file_is_read():
         (with_header(format='"tfx"'), "not a statistics file"),
         # The header
         (
-            with_header(format_version="3"),
-            "format version 3; this version of evenly reads up to 2. Install",
+            with_header(format_version="4"),
+            "format version 4; this version of evenly reads up to 3. Install",
         ),
         (with_header(format_version="0"), "'format_version' must be a positive integer"),
         (with_header(format_version="true"), "positive integer. Received: true"),

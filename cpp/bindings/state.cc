@@ -15,6 +15,7 @@
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 #include "bindings/numbers.h"
+#include "distribution/count_values.h"
 #include "exact/consistency.h"
 #include "exact/finalize.h"
 #include "exact/moments.h"
@@ -76,6 +77,9 @@ Infinity add_data(State& moments, const Data& data, const AccumulateOptions& opt
     if (infinite) {
       Location location = find_infinity(data, options.weights);
       return std::pair(location.row, location.column);
+    }
+    if (const int64_t most_bins = moments.most_bins()) {
+      count_values(data, options, most_bins, columns);
     }
   }
   moments.add(std::move(columns), rows, first_column);
@@ -154,6 +158,7 @@ Infinity update_groups(State& moments, const std::vector<AnyArray>& values,
   AccumulateOptions options{infinite_as_missing, thread_count(threads),
                             to_weights(weights, groups.rows)};
   std::vector<Column> sums;
+  const int64_t most_bins = moments.most_bins();
   {
     nb::gil_scoped_release release;
     bool infinite = false;
@@ -162,9 +167,10 @@ Infinity update_groups(State& moments, const std::vector<AnyArray>& values,
       Location location = find_infinity(columns, options.weights);
       return std::pair(location.row, location.column);
     }
+    if (most_bins) count_values(columns, groups, options, most_bins, sums);
   }
   moments.add_groups(std::move(sums), rows, int64_t(columns.size()), indices.data(), false,
-                     metadata_hooks(moments, metadata, nb::none()));
+                     metadata_hooks(moments, metadata, nb::none()), most_bins);
   return {};
 }
 
@@ -200,7 +206,8 @@ void merge_groups(State& state, State& other, int64_t width, const Indices& indi
     throw nb::value_error("other must have `width` columns for each place");
   check_indices(state, indices, width);
   state.add_groups(consume ? other.release() : other.snapshot(), rows, width, indices.data(),
-                   other.extremes_are_bounds(), metadata_hooks(state, metadata, nb::none()));
+                   other.extremes_are_bounds(), metadata_hooks(state, metadata, nb::none()),
+                   other.most_bins());
 }
 
 State* take_groups(const State& state, const Indices& indices, int64_t width) {
@@ -262,6 +269,64 @@ void set_column(State& moments, int64_t index, const ScaledInt& count, const Sca
     column.include(extreme_value_of_object(max));
   }
   moments.set_column(index, std::move(column));
+}
+
+using Keys = nb::ndarray<nb::numpy, uint64_t, nb::ndim<1>>;
+using Counts = nb::ndarray<nb::numpy, int64_t, nb::ndim<1>>;
+
+template <class Numpy, class T>
+Numpy to_numpy(std::vector<T> values) {
+  auto* kept = new std::vector<T>(std::move(values));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  return Numpy(kept->data(), {kept->size()}, owner);
+}
+
+nb::object histogram_of(const State& state, int64_t index) {
+  if (index < 0 || index >= state.size()) throw nb::index_error("no such column");
+  const Column column = state.column(index);
+  if (!column.histogram) return nb::none();
+  std::vector<uint64_t> keys;
+  std::vector<int64_t> counts;
+  for (const Bin& bin : column.histogram->bins()) {
+    keys.push_back(bin.key);
+    counts.push_back(bin.count);
+  }
+  return nb::make_tuple(column.histogram->shift(), to_numpy<Keys>(std::move(keys)),
+                        to_numpy<Counts>(std::move(counts)));
+}
+
+void set_histogram(State& state, int64_t index, int shift, const Vector<const uint64_t>& keys,
+                   const Vector<const int64_t>& counts) {
+  if (index < 0 || index >= state.size()) throw nb::index_error("no such column");
+  const int64_t most_bins = state.most_bins();
+  const std::size_t size = keys.shape(0);
+  if (shift < 0 || shift > 63 || counts.shape(0) != size || int64_t(size) > most_bins)
+    throw nb::value_error("there must be at most as many bins as the state has");
+  std::vector<Bin> bins;
+  for (std::size_t i = 0; i < size; ++i) bins.push_back({keys.data()[i], counts.data()[i]});
+  Column column = state.column(index);
+  column.check_countable();
+  column.histogram = std::make_unique<Histogram>(most_bins, shift, std::move(bins));
+  if (!column.histogram->is_possible(column.count, column.min.nearest, column.max.nearest))
+    throw nb::value_error("the bins must have the count and the extremes of the column");
+  state.set_column(index, std::move(column));
+}
+
+State* without_histograms(const State& state) {
+  auto copied = std::make_unique<State>(state.without_histograms());
+  copied->metadata = get_metadata(state);
+  return copied.release();
+}
+
+State* limit_bins(const State& state, int64_t most_bins) {
+  auto copied = std::make_unique<State>(state.limit_bins(most_bins));
+  copied->metadata = get_metadata(state);
+  return copied.release();
+}
+
+void check_bins(int64_t bins) {
+  if (bins != 0 && (bins < kMinBins || bins > kMaxBins))
+    throw nb::value_error("a distribution has from 2 to 65,536 bins");
 }
 
 State* take(const State& state, const std::vector<int64_t>& indices) {
@@ -333,7 +398,16 @@ void bind_state(nb::module_& m) {
                     "Exact count, number of missing values, sum, sum of squares and extremes of "
                     "each column, or of each column of each group. A method that adds rows adds "
                     "all of them, with the metadata, or none.")
-      .def(nb::init<int64_t, int64_t>(), "columns"_a, "groups"_a = 1)
+      .def(
+          "__init__",
+          [](State* self, int64_t columns, int64_t groups, int64_t bins) {
+            check_bins(bins);
+            new (self) State(columns, groups, bins);
+          },
+          "columns"_a, "groups"_a = 1, "bins"_a = 0,
+          "A state without rows. `bins`: the most bins of each distribution; 0 for none.")
+      .def_prop_ro("bins", &State::most_bins,
+                   "The most bins of the distribution of a column; 0 without distributions.")
       .def_prop_ro("columns", &State::size, "The number of columns of all groups together.")
       .def_prop_ro("groups", &State::groups, "The number of groups; 1 for a state without groups.")
       .def_prop_ro("nbytes", &State::bytes, "The size of the state in bytes.")
@@ -463,12 +537,20 @@ void bind_state(nb::module_& m) {
           [](const nb::bytes& packed, int64_t groups) {
             auto bytes = static_cast<const uint8_t*>(packed.data());
             nb::gil_scoped_release release;
-            bool bounds = false;
-            std::vector<Column> columns = deserialize(bytes, packed.size(), bounds);
-            return new State(std::move(columns), bounds, groups);
+            return new State(deserialize(bytes, packed.size(), groups));
           },
           "packed"_a, "groups"_a = 1,
           "Returns the state from the bytes of `pack`. Raises ValueError for other bytes.")
+      .def("histogram", &histogram_of, "index"_a,
+           nb::sig("def histogram(self, index: int) -> tuple[int, "
+                   "numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.int64]] | None"),
+           "Returns the shift, the keys and the counts of the bins of a column; None without.")
+      .def("set_histogram", &set_histogram, "index"_a, "shift"_a, "keys"_a, "counts"_a,
+           "Replaces the distribution of a column whose sums are set already.")
+      .def("without_histograms", &without_histograms,
+           "Returns a copy without distributions, with the same metadata.")
+      .def("limit_bins", &limit_bins, "bins"_a,
+           "Returns a copy with at most this many bins per column, with the same metadata.")
       .def("set_column", &set_column, "index"_a, "count"_a, "missing"_a, "sum"_a, "squares"_a,
            "min"_a.none(), "max"_a.none(), "Replaces the sums of a column.");
 }

@@ -109,6 +109,11 @@ bool is_possible(const Column& column) {
   for (const Dyadic* value : {&count, &missing, &sum, &squares}) {
     if (!within_reach(*value)) return false;
   }
+  if (column.histogram &&
+      (column.fraction ||
+       !column.histogram->is_possible(column.count, column.min.nearest, column.max.nearest))) {
+    return false;
+  }
   if (count.limbs.empty()) {
     return !column.has_values() && sum.limbs.empty() && squares.limbs.empty();
   }

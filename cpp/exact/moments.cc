@@ -69,6 +69,11 @@ class Addition {
   Addition& operator=(const Addition&) = delete;
   ~Addition() { undo(); }
 
+  // Prepares a smaller number of bins.
+  void limit(Column& column, int64_t most_bins) {
+    if (!column.histogram) return;
+    sums_.try_emplace(&column, column).first->second.histogram->limit(most_bins);
+  }
   void keep() noexcept {
     for (auto& [column, sum] : sums_) *column = std::move(sum);
     done_ = 0;
@@ -79,7 +84,7 @@ class Addition {
     const ExtremeValue min = column.min, max = column.max;
     if (column.adds_in_place(more) && (sums_.empty() || !sums_.contains(&column))) {
       column.reserve_for(more);
-      column.add(more);
+      column.add_in_place(more);
     } else {
       sums_.try_emplace(&column, column).first->second.add(more);
       more = Column();
@@ -97,9 +102,15 @@ class Addition {
   std::vector<Column>& more_;
   ColumnAt at_;
   std::size_t done_ = 0;
-  // Sums that need new memory because a count is no longer a 64-bit integer.
+  // Sums that need new memory, because a histogram has new bins or a count is no longer a 64-bit
+  // integer.
   std::unordered_map<Column*, Column> sums_;
 };
+
+bool any_rows(const std::vector<Column>& columns) {
+  return std::any_of(columns.begin(), columns.end(),
+                     [](const Column& column) { return column.has_rows(); });
+}
 
 // A finite double: mantissa * 2^exponent, without trailing zeros, so that few words are touched.
 struct Term {
@@ -160,6 +171,7 @@ Column& Column::operator=(const Column& other) {
   sum = other.sum;
   squares = other.squares;
   fraction = other.fraction ? std::make_unique<FractionalWeights>(*other.fraction) : nullptr;
+  histogram = other.histogram ? std::make_unique<Histogram>(*other.histogram) : nullptr;
   return *this;
 }
 
@@ -179,7 +191,32 @@ void Column::add_missing(const ExactSum& weight) {
   add_weight(missing, fraction, &FractionalWeights::missing, weight);
 }
 
+void Column::check_countable() const {
+  if (fraction) throw std::overflow_error("a distribution has at most 2**63 - 1 values per column");
+}
+
+std::unique_ptr<Histogram> Column::add_histograms(const Column& other) const {
+  auto copy = [](const Column& column) {
+    return column.histogram ? std::make_unique<Histogram>(*column.histogram) : nullptr;
+  };
+  if (!other.has_rows()) return copy(has_rows() || histogram ? *this : other);
+  if (!has_rows()) return copy(other);
+  if (!histogram && !other.histogram) return nullptr;
+  if (!histogram || !other.histogram)
+    throw std::invalid_argument("both or none of the states must have distributions");
+  auto sum = std::make_unique<Histogram>(*histogram);
+  sum->add(*other.histogram);
+  return sum;
+}
+
 void Column::add(const Column& other) {
+  std::unique_ptr<Histogram> counts = add_histograms(other);
+  add_sums(other);
+  histogram = std::move(counts);
+  if (histogram) check_countable();
+}
+
+void Column::add_sums(const Column& other) {
   add_integer(count, fraction, &FractionalWeights::count, other.count);
   add_integer(missing, fraction, &FractionalWeights::missing, other.missing);
   include(other);
@@ -191,7 +228,13 @@ void Column::add(const Column& other) {
   }
 }
 
+void Column::add_in_place(const Column& other) {
+  add_sums(other);
+  if (other.histogram && other.has_rows()) histogram->add_known(*other.histogram);
+}
+
 void Column::undo_add(const Column& other) noexcept {
+  if (other.histogram && other.has_rows()) histogram->subtract_known(*other.histogram);
   count -= other.count;
   missing -= other.missing;
   sum.subtract(other.sum);
@@ -202,6 +245,11 @@ void Column::undo_add(const Column& other) noexcept {
 
 bool Column::adds_in_place(const Column& other) const {
   int64_t sum = 0;
+  if (other.has_rows() ? !histogram != !other.histogram
+                       : other.histogram && !has_rows() && !histogram) {
+    return false;
+  }
+  if (other.has_rows() && histogram && !histogram->knows(*other.histogram)) return false;
   return !fraction && !other.fraction && !__builtin_add_overflow(count, other.count, &sum) &&
          !__builtin_add_overflow(missing, other.missing, &sum);
 }
@@ -217,6 +265,8 @@ bool Column::subtract(const Column& other) {
     if (left.is_negative() || left_missing.is_negative()) return false;
   }
   ExactSum left_squares = squares, left_sum = sum;
+  if (histogram && !other.histogram && other.has_rows())
+    throw std::invalid_argument("both or none of the states must have distributions");
   left_squares.subtract(other.squares);
   left_sum.subtract(other.sum);
   // Sums of squares are not negative, and no values have a sum of 0: otherwise `other` was never
@@ -224,6 +274,7 @@ bool Column::subtract(const Column& other) {
   bool empty = whole ? count == other.count : total_count() == other.total_count();
   if (left_squares.is_negative()) return false;
   if (empty && !(left_squares.is_zero() && left_sum.is_zero())) return false;
+  if (histogram && other.histogram && !histogram->subtract(*other.histogram)) return false;
   sum = std::move(left_sum);
   squares = std::move(left_squares);
   add_integer(count, fraction, &FractionalWeights::count, -other.count);
@@ -245,6 +296,7 @@ bool Column::fill_with_zeros(const Column& whole) {
     int64_t rest = whole.count - count - missing;
     if (rest < 0) return false;
     if (rest > 0) include(extreme_value(0.0));
+    if (histogram) histogram->add(0.0, rest);
     count += rest;
     return true;
   }
@@ -252,6 +304,7 @@ bool Column::fill_with_zeros(const Column& whole) {
   rest.subtract(total_count());
   rest.subtract(total_missing());
   if (rest.is_negative()) return false;
+  if (histogram) whole.check_countable();
   if (!rest.is_zero()) include(extreme_value(0.0));
   add_count(rest);
   return true;
@@ -270,6 +323,7 @@ Moments::Moments(const Moments& other) {
   std::lock_guard lock(other.mutex_);
   columns_ = other.columns_;
   rows_ = other.rows_;
+  most_bins_ = other.most_bins_;
   version_ = other.version_;
   extremes_are_bounds_ = other.extremes_are_bounds_;
 }
@@ -277,6 +331,7 @@ Moments::Moments(const Moments& other) {
 Moments::Moments(Moments&& other) noexcept
     : columns_(std::move(other.columns_)),
       rows_(std::move(other.rows_)),
+      most_bins_(other.most_bins_),
       version_(other.version_),
       extremes_are_bounds_(other.extremes_are_bounds_) {}
 
@@ -300,8 +355,14 @@ int64_t Moments::bytes() const {
       bytes += sizeof(FractionalWeights) + column.fraction->count.heap_bytes() +
                column.fraction->missing.heap_bytes();
     }
+    if (column.histogram) bytes += sizeof(Histogram) + column.histogram->heap_bytes();
   }
   return int64_t(bytes);
+}
+
+int64_t Moments::most_bins() const {
+  std::lock_guard lock(mutex_);
+  return most_bins_;
 }
 
 uint64_t Moments::version() const {
@@ -325,10 +386,7 @@ void Moments::set_group_rows(std::vector<int64_t> rows) {
   ++version_;
 }
 
-bool Moments::has_rows() const {
-  return std::any_of(columns_.begin(), columns_.end(),
-                     [](const Column& column) { return column.has_rows(); });
-}
+bool Moments::has_rows() const { return any_rows(columns_); }
 
 void Moments::add(std::vector<Column> more, int64_t rows, int64_t first) {
   ScopedFpEnvironment fp_environment;
@@ -346,7 +404,7 @@ void Moments::add(std::vector<Column> more, int64_t rows, int64_t first) {
 bool Moments::add_row(const double* values, int64_t count) {
   ScopedFpEnvironment fp_environment;
   std::lock_guard lock(mutex_);
-  if (count != int64_t(columns_.size()) || rows_.size() != 1) return false;
+  if (count != int64_t(columns_.size()) || rows_.size() != 1 || most_bins_ != 0) return false;
   for (int64_t i = 0; i < count; ++i) {
     if (!has_room_for(columns_[std::size_t(i)], values[i])) return false;
   }
@@ -361,13 +419,16 @@ bool Moments::add(const Moments& other, const Hooks& hooks, bool all_or_nothing)
   std::scoped_lock lock(mutex_, other.mutex_);
   if (has_rows() && !all_or_nothing) return add_columns(other, hooks);
   if (has_rows()) {
-    Moments copy(std::vector<Column>(other.columns_), other.extremes_are_bounds_);
+    Moments copy(std::vector<Column>(other.columns_), other.extremes_are_bounds_, 1,
+                 other.most_bins_);
     copy.rows_ = other.rows_;
     return add_or_undo(copy, hooks);
   }
   std::vector<Column> columns = other.columns_;
   std::vector<int64_t> rows = other.rows_;
+  const int64_t bins = bins_with(other.columns_, other.most_bins_);
   if (!adopt(columns, rows, hooks)) return false;
+  most_bins_ = bins;
   extremes_are_bounds_ |= other.extremes_are_bounds_;
   return true;
 }
@@ -375,7 +436,9 @@ bool Moments::add(const Moments& other, const Hooks& hooks, bool all_or_nothing)
 bool Moments::merge(Moments&& other, const Hooks& hooks) {
   std::lock_guard lock(mutex_);
   if (has_rows()) return add_or_undo(other, hooks);
+  const int64_t bins = bins_with(other.columns_, other.most_bins_);
   if (!adopt(other.columns_, other.rows_, hooks)) return false;
+  most_bins_ = bins;
   extremes_are_bounds_ |= other.extremes_are_bounds_;
   return true;
 }
@@ -385,6 +448,7 @@ bool Moments::add_columns(const Moments& other, const Hooks& hooks) {
   check_same_size(other);
   if (!hooks.allow()) return false;
   hooks.commit();
+  most_bins_ = bins_with(other.columns_, other.most_bins_);
   Column* column = columns_.data();
   for (const Column& more : other.columns_) (column++)->add(more);
   add_rows(other);
@@ -395,11 +459,23 @@ bool Moments::add_or_undo(Moments& other, const Hooks& hooks) {
   ScopedFpEnvironment fp_environment;
   check_same_size(other);
   if (!hooks.allow()) return false;
+  const int64_t bins = bins_with(other.columns_, other.most_bins_);
   Addition addition(other.columns_, [&](std::size_t i) { return &columns_[i]; });
+  if (0 < bins && bins < most_bins_) {
+    for (Column& column : columns_) addition.limit(column, bins);
+  }
   addition.keep();
   hooks.commit();
+  most_bins_ = bins;
   add_rows(other);
   return true;
+}
+
+int64_t Moments::bins_with(const std::vector<Column>& more, int64_t most_bins) const {
+  const bool theirs = any_rows(more), ours = has_rows();
+  if (ours != theirs) return ours ? most_bins_ : most_bins;
+  if (most_bins_ == 0 || most_bins == 0) return std::max(most_bins_, most_bins);
+  return std::min(most_bins_, most_bins);
 }
 
 void Moments::check_same_size(const Moments& other) const {
@@ -432,7 +508,8 @@ void Moments::grow(int64_t columns) {
 }
 
 bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& rows, int64_t width,
-                         const int64_t* indices, bool bounds, const Hooks& hooks) {
+                         const int64_t* indices, bool bounds, const Hooks& hooks,
+                         int64_t most_bins) {
   ScopedFpEnvironment fp_environment;
   std::lock_guard lock(mutex_);
   const std::size_t w = std::size_t(width);
@@ -443,8 +520,17 @@ bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& r
   auto index = [&](std::size_t i) { return std::size_t(indices[i / w]) * w + i % w; };
   const std::size_t known = columns_.size();
   if (!hooks.allow()) return false;
+  const int64_t bins = bins_with(more, most_bins);
+  if (0 < bins && bins < most_bins) {
+    for (Column& column : more) {
+      if (column.histogram) column.histogram->limit(bins);
+    }
+  }
   Addition addition(
       more, [&](std::size_t i) { return index(i) < known ? &columns_[index(i)] : nullptr; });
+  if (0 < bins && bins < most_bins_) {
+    for (Column& column : columns_) addition.limit(column, bins);
+  }
   columns_.resize(end * w);
   rows_.resize(end);
   for (std::size_t i = 0; i < more.size(); ++i) {
@@ -453,15 +539,32 @@ bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& r
   addition.keep();
   hooks.commit();
   for (std::size_t i = 0; i < rows.size(); ++i) rows_[std::size_t(indices[i])] += rows[i];
+  most_bins_ = bins;
   extremes_are_bounds_ |= bounds;
   ++version_;
   return true;
 }
 
+Moments Moments::without_histograms() const {
+  Moments copy(*this);
+  for (Column& column : copy.columns_) column.histogram.reset();
+  copy.most_bins_ = 0;
+  return copy;
+}
+
+Moments Moments::limit_bins(int64_t most_bins) const {
+  Moments copy(*this);
+  for (Column& column : copy.columns_) {
+    if (column.histogram) column.histogram->limit(most_bins);
+  }
+  copy.most_bins_ = std::min(copy.most_bins_, most_bins);
+  return copy;
+}
+
 Moments Moments::total(int64_t width) const {
   ScopedFpEnvironment fp_environment;
   std::lock_guard lock(mutex_);
-  Moments sum(width);
+  Moments sum(width, 1, most_bins_);
   sum.extremes_are_bounds_ = extremes_are_bounds_;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     sum.columns_[i % std::size_t(width)].add(columns_[i]);
@@ -475,7 +578,7 @@ Moments Moments::take(const std::vector<int64_t>& indices) const {
   std::vector<Column> taken;
   taken.reserve(indices.size());
   for (int64_t index : indices) taken.push_back(columns_.at(std::size_t(index)));
-  Moments result(std::move(taken), extremes_are_bounds_);
+  Moments result(std::move(taken), extremes_are_bounds_, 1, most_bins_);
   result.rows_.front() = std::accumulate(rows_.begin(), rows_.end(), int64_t(0));
   return result;
 }
@@ -487,14 +590,14 @@ Moments Moments::take_columns(const std::vector<int64_t>& indices, int64_t width
   for (std::size_t first = 0; first < columns_.size(); first += std::size_t(width)) {
     for (int64_t index : indices) taken.push_back(columns_.at(first + std::size_t(index)));
   }
-  Moments result(std::move(taken), extremes_are_bounds_);
+  Moments result(std::move(taken), extremes_are_bounds_, 1, most_bins_);
   result.rows_ = rows_;
   return result;
 }
 
 Moments Moments::take_groups(const int64_t* indices, int64_t count, int64_t width) const {
   std::lock_guard lock(mutex_);
-  Moments taken(count * width, count);
+  Moments taken(count * width, count, most_bins_);
   taken.extremes_are_bounds_ = extremes_are_bounds_;
   for (int64_t i = 0; i < count; ++i) {
     if (indices[i] < 0) continue;
@@ -511,6 +614,12 @@ int64_t Moments::subtract(const Moments& other) {
   std::vector<Column> rest = columns_;
   for (std::size_t i = 0; i < rest.size(); ++i) {
     if (!rest[i].subtract(other.columns_[i])) return int64_t(i);
+  }
+  if (most_bins_ != 0) {
+    most_bins_ = bins_with(other.columns_, other.most_bins_);
+    for (Column& column : rest) {
+      if (column.histogram) column.histogram->limit(most_bins_);
+    }
   }
   columns_ = std::move(rest);
   for (std::size_t i = 0; i < std::min(rows_.size(), other.rows_.size()); ++i) {

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <vector>
 
+#include "distribution/histogram.h"
 #include "exact/exact_sum.h"
 
 namespace evenly {
@@ -42,6 +43,7 @@ struct Column {
   ExactSum sum;
   ExactSum squares;
   std::unique_ptr<FractionalWeights> fraction;
+  std::unique_ptr<Histogram> histogram;  // optional; counts the same values as `count`
 
   Column() = default;
   Column(const Column& other);
@@ -65,15 +67,25 @@ struct Column {
   bool has_values() const { return min <= max; }
   bool has_rows() const { return count != 0 || missing != 0 || fraction; }
 
+  // Throws std::overflow_error unless the number of values is a 64-bit integer, which a histogram
+  // requires.
+  void check_countable() const;
+
   void add(const Column& other);
-  // Whether adding `other` needs no new memory for fractional weights. Then add(other) cannot fail
-  // after reserve_for(other).
+  // The same without the histogram.
+  void add_sums(const Column& other);
+  // Returns the sum of both histograms, of which a column without rows needs none; null if there
+  // are none. Throws std::invalid_argument if one of them is missing.
+  std::unique_ptr<Histogram> add_histograms(const Column& other) const;
+  // Whether adding `other` needs no new memory for fractional weights or bins. Then
+  // add_in_place(other) cannot fail after reserve_for(other).
   bool adds_in_place(const Column& other) const;
   void reserve_for(const Column& other) {
     sum.reserve_for(other.sum);
     squares.reserve_for(other.squares);
   }
-  // Undoes add(other), which added in place; the extremes become those of `other`.
+  void add_in_place(const Column& other);
+  // Undoes add_in_place(other); the extremes become those of `other`.
   void undo_add(const Column& other) noexcept;
   // Returns false and changes nothing if a count would become negative.
   bool subtract(const Column& other);
@@ -97,16 +109,23 @@ struct Hooks {
 // all-or-nothing: an exception (std::bad_alloc) leaves the moments unchanged.
 class Moments {
  public:
-  explicit Moments(int64_t columns, int64_t groups = 1)
-      : columns_(std::size_t(columns)), rows_(std::size_t(groups)) {}
-  explicit Moments(std::vector<Column> columns, bool bounds = false, int64_t groups = 1)
-      : columns_(std::move(columns)), rows_(std::size_t(groups)), extremes_are_bounds_(bounds) {}
+  // `most_bins`: of the histogram of each column; 0 for none.
+  explicit Moments(int64_t columns, int64_t groups = 1, int64_t most_bins = 0)
+      : columns_(std::size_t(columns)), rows_(std::size_t(groups)), most_bins_(most_bins) {}
+  explicit Moments(std::vector<Column> columns, bool bounds = false, int64_t groups = 1,
+                   int64_t most_bins = 0)
+      : columns_(std::move(columns)),
+        rows_(std::size_t(groups)),
+        most_bins_(most_bins),
+        extremes_are_bounds_(bounds) {}
   Moments(const Moments& other);
   Moments(Moments&& other) noexcept;  // which no other thread may use
 
   int64_t size() const;
   int64_t groups() const;
   int64_t bytes() const;
+  // The number of bins of each histogram at most; 0 if there are none.
+  int64_t most_bins() const;
   // Increases with each change.
   uint64_t version() const;
   // The number of rows of all groups together, and of each group.
@@ -128,9 +147,10 @@ class Moments {
   bool merge(Moments&& other, const Hooks& hooks = {});
   // Adds groups of `width` columns: group i of `more`, with rows[i] rows, is added to our group
   // indices[i]. New groups are created at the end. `bounds`: whether their extremes are only
-  // bounds.
+  // bounds. `most_bins`: that of their histograms.
   bool add_groups(std::vector<Column> more, const std::vector<int64_t>& rows, int64_t width,
-                  const int64_t* indices, bool bounds = false, const Hooks& hooks = {});
+                  const int64_t* indices, bool bounds = false, const Hooks& hooks = {},
+                  int64_t most_bins = 0);
   // Merges all groups into one.
   Moments total(int64_t width) const;
   // Some columns, of any groups, as one group with all rows.
@@ -139,6 +159,10 @@ class Moments {
   Moments take_columns(const std::vector<int64_t>& indices, int64_t width) const;
   // Some groups, in this order. A negative index yields a group without rows.
   Moments take_groups(const int64_t* indices, int64_t count, int64_t width) const;
+
+  Moments without_histograms() const;
+  // The same moments with fewer bins.
+  Moments limit_bins(int64_t most_bins) const;
 
   // Appends columns up to this number; never removes any.
   void grow(int64_t columns);
@@ -169,6 +193,8 @@ class Moments {
 
  private:
   bool has_rows() const;
+  // The number of bins after adding columns that have `most_bins`.
+  int64_t bins_with(const std::vector<Column>& more, int64_t most_bins) const;
   void check_same_size(const Moments& other) const;
   bool add_columns(const Moments& other, const Hooks& hooks);
   bool add_or_undo(Moments& other, const Hooks& hooks);  // other must not be used afterwards
@@ -178,6 +204,7 @@ class Moments {
   mutable std::mutex mutex_;
   std::vector<Column> columns_;
   std::vector<int64_t> rows_;
+  int64_t most_bins_ = 0;
   uint64_t version_ = 0;
   // After a subtraction, min and max may belong to values that were removed.
   bool extremes_are_bounds_ = false;

@@ -3,12 +3,15 @@
 #include <bit>
 #include <cmath>
 #include <stdexcept>
+#include <utility>
 
 namespace evenly {
 namespace {
 
 constexpr uint8_t kVersion = 1;
-constexpr uint8_t kHasValues = 1, kHasFractions = 2;
+constexpr uint8_t kHasValues = 1, kHasFractions = 2, kHasHistogram = 4;
+// Flags of the state.
+constexpr uint8_t kExtremesAreBounds = 1, kHasDistributions = 2;
 // The minimum size of a column: flags, two counts and two numbers that are 0.
 constexpr std::size_t kMinColumnBytes = 5;
 // The limits of State.set_column: a mantissa below 2^16384 and an exponent within ±4096.
@@ -39,8 +42,10 @@ class Writer {
     for (std::size_t i = 0; i + 1 < value.limbs.size(); ++i) word(value.limbs[i]);
     word(value.limbs.back(), top);
   }
-  void column(const Column& column) {
-    byte(uint8_t((column.has_values() ? kHasValues : 0) | (column.fraction ? kHasFractions : 0)));
+  void column(const Column& column, bool with_histograms) {
+    const bool counted = column.histogram && with_histograms;
+    byte(uint8_t((column.has_values() ? kHasValues : 0) | (column.fraction ? kHasFractions : 0) |
+                 (counted ? kHasHistogram : 0)));
     zigzag(column.count);
     zigzag(column.missing);
     if (column.has_values()) {
@@ -52,6 +57,18 @@ class Writer {
     if (column.fraction) {
       number(column.fraction->count);
       number(column.fraction->missing);
+    }
+    if (counted) histogram(*column.histogram);
+  }
+  // Keys as differences, which are short.
+  void histogram(const Histogram& histogram) {
+    byte(uint8_t(histogram.shift()));
+    varint(uint64_t(histogram.most_bins()));
+    varint(histogram.bins().size());
+    uint64_t last = 0;
+    for (const Bin& bin : histogram.bins()) {
+      varint(bin.key - std::exchange(last, bin.key));
+      varint(uint64_t(bin.count));
     }
   }
   void reserve(std::size_t bytes) { bytes_.reserve(bytes); }
@@ -118,7 +135,7 @@ class Reader {
   Column column() {
     Column column;
     uint8_t flags = byte();
-    require(flags <= (kHasValues | kHasFractions));
+    require(flags <= (kHasValues | kHasFractions | kHasHistogram));
     column.count = zigzag();
     column.missing = zigzag();
     if (flags & kHasValues) {
@@ -133,7 +150,25 @@ class Reader {
       column.fraction->count = number();
       column.fraction->missing = number();
     }
+    if (flags & kHasHistogram) column.histogram = histogram(column);
     return column;
+  }
+  std::unique_ptr<Histogram> histogram(const Column& column) {
+    const int shift = byte();
+    const uint64_t most = varint(), count = varint();
+    require(most >= kMinBins && most <= kMaxBins && count <= most && shift <= 63 &&
+            count <= left() / 2);
+    std::vector<Bin> bins;
+    bins.reserve(count);
+    uint64_t key = 0;
+    for (uint64_t i = 0; i < count; ++i) {
+      key += varint();
+      bins.push_back({key, int64_t(varint())});
+    }
+    auto histogram = std::make_unique<Histogram>(int64_t(most), shift, std::move(bins));
+    require(!column.fraction &&
+            histogram->is_possible(column.count, column.min.nearest, column.max.nearest));
+    return histogram;
   }
 
  private:
@@ -145,30 +180,37 @@ class Reader {
 
 std::string serialize(const Moments& moments) {
   Writer writer;
-  bool bounds = moments.extremes_are_bounds();
+  const bool bounds = moments.extremes_are_bounds();
+  const int64_t most_bins = moments.most_bins();
   moments.with_columns([&](const std::vector<Column>& columns) {
     writer.reserve(16 + 48 * columns.size());
     writer.byte(kVersion);
-    writer.byte(bounds);
+    writer.byte(uint8_t((bounds ? kExtremesAreBounds : 0) | (most_bins ? kHasDistributions : 0)));
+    if (most_bins) writer.varint(uint64_t(most_bins));
     writer.varint(columns.size());
-    for (const Column& column : columns) writer.column(column);
+    for (const Column& column : columns) writer.column(column, most_bins != 0);
   });
   return writer.take();
 }
 
-std::vector<Column> deserialize(const uint8_t* bytes, std::size_t size, bool& extremes_are_bounds) {
+Moments deserialize(const uint8_t* bytes, std::size_t size, int64_t groups) {
   Reader reader(bytes, size);
   Reader::require(reader.byte() == kVersion);
-  uint8_t bounds = reader.byte();
-  Reader::require(bounds <= 1);
-  extremes_are_bounds = bounds != 0;
+  const uint8_t flags = reader.byte();
+  Reader::require(flags <= (kExtremesAreBounds | kHasDistributions));
+  const uint64_t most_bins = flags & kHasDistributions ? reader.varint() : 0;
+  Reader::require(most_bins <= kMaxBins);
   uint64_t number = reader.varint();
   Reader::require(number <= reader.left() / kMinColumnBytes);
   std::vector<Column> columns;
   columns.reserve(number);
   for (uint64_t i = 0; i < number; ++i) columns.push_back(reader.column());
   Reader::require(reader.left() == 0);
-  return columns;
+  for (const Column& column : columns) {
+    Reader::require(column.histogram ? column.histogram->most_bins() <= int64_t(most_bins)
+                                     : most_bins == 0 || !column.has_rows());
+  }
+  return Moments(std::move(columns), (flags & kExtremesAreBounds) != 0, groups, int64_t(most_bins));
 }
 
 }  // namespace evenly

@@ -32,6 +32,21 @@ Column random_column(Random& random) {
   return column;
 }
 
+std::vector<Column> with_histograms(Random& random, int64_t most) {
+  std::vector<Column> columns(std::size_t(random.between(1, 4)));
+  for (Column& column : columns) {
+    column.histogram = std::make_unique<Histogram>(most);
+    for (int64_t i = random.between(1, 60); i > 0; --i) {
+      const double x = double(random.between(-9, 9)) * std::ldexp(1.0, int(random.below(9)));
+      const int64_t count = random.between(1, 300);
+      column.include(extreme_value(x));
+      column.count += count;
+      column.histogram->add(x, count);
+    }
+  }
+  return columns;
+}
+
 Moments random_moments(Random& random) {
   std::vector<Column> columns;
   for (int64_t i = random.below(5); i > 0; --i) columns.push_back(random_column(random));
@@ -39,9 +54,7 @@ Moments random_moments(Random& random) {
 }
 
 Moments deserialized(const std::string& bytes) {
-  bool bounds = false;
-  auto columns = deserialize(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), bounds);
-  return Moments(std::move(columns), bounds);
+  return deserialize(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
 }
 
 bool refused(const std::string& bytes) {
@@ -68,6 +81,45 @@ TEST(serialization_round_trip) {
       CHECK(again.column(i).max == moments.column(i).max);
     }
   }
+}
+
+TEST(histograms_round_trip) {
+  Random random(seed());
+  for (int64_t run = 0; run < portion(500); ++run) {
+    const int64_t most = random.between(kMinBins, 40);
+    Moments moments(with_histograms(random, most), random.one_in(2), 1, most);
+    Moments again = deserialized(serialize(moments));
+    CHECK(again.most_bins() == most);
+    CHECK(serialize(again) == serialize(moments));
+    for (int64_t i = 0; i < moments.size(); ++i) {
+      const Column ours = moments.column(i), theirs = again.column(i);
+      CHECK(ours.histogram->bins() == theirs.histogram->bins());
+      CHECK(ours.histogram->shift() == theirs.histogram->shift());
+    }
+  }
+}
+
+TEST(histograms_that_no_values_have_are_rejected) {
+  Random random(seed());
+  Moments moments(with_histograms(random, 8), false, 1, 8);
+  const std::string bytes = serialize(moments);
+  int64_t refusals = 0;
+  for (int64_t run = 0; run < portion(20000); ++run) {
+    std::string changed = bytes;
+    changed[std::size_t(random.below(int64_t(bytes.size())))] = char(random.bits());
+    if (refused(changed)) {
+      ++refusals;
+    } else {
+      CHECK(serialize(deserialized(changed)).size() > 0);  // for the sanitizers
+    }
+  }
+  CHECK(refusals > 0);
+  Column wrong = moments.column(0);
+  wrong.count += 1;
+  CHECK(refused(serialize(Moments({wrong}, false, 1, 8))));
+  CHECK(refused(serialize(Moments({moments.column(0)}, false, 1, 7))));
+  wrong.histogram.reset();
+  CHECK(refused(serialize(Moments({wrong}, false, 1, 8))));
 }
 
 TEST(truncated_or_extended_bytes_are_rejected) {

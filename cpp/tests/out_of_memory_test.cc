@@ -197,6 +197,44 @@ TEST(adding_groups_is_all_or_nothing) {
   CHECK(sum.group_rows() == (std::vector<int64_t>{2, 0, 1, 4, 0, 3}));
 }
 
+TEST(adding_distributions_is_all_or_nothing) {
+  auto counted = [](int64_t first) {
+    std::vector<Column> columns(5);
+    for (Column& column : columns) {
+      column.histogram = std::make_unique<Histogram>(16);
+      for (int64_t i = 0; i < 12; ++i) {
+        column.histogram->add(double(first + i) * 1.1, 2);
+        column.include(extreme_value(double(first + i) * 1.1));
+        column.count += 2;
+      }
+    }
+    return columns;
+  };
+  const Moments before(counted(0), false, 1, 16), more(counted(7), false, 1, 8);
+  Moments sum(before), expected(before);
+  expected.add(more);
+  CHECK(expected.most_bins() == 8);
+  auto same_bins = [](const Moments& a, const Moments& b) {
+    for (int64_t i = 0; i < a.size(); ++i) {
+      if (a.column(i).histogram->bins() != b.column(i).histogram->bins()) return false;
+    }
+    return a.most_bins() == b.most_bins();
+  };
+  int failures = fail_everywhere([&] { sum.add(more); },
+                                 [&] { return same(sum, before) && same_bins(sum, before); });
+  CHECK(failures > 0);
+  CHECK(same(sum, expected) && same_bins(sum, expected));
+  Moments without(far_apart(5, 0, false));
+  bool refused = false;
+  try {
+    without.add(before);
+  } catch (const std::invalid_argument&) {
+    refused = true;
+  }
+  CHECK(refused);
+  CHECK(same(without, Moments(far_apart(5, 0, false))));
+}
+
 TEST(merging_and_repeated_groups_are_all_or_nothing) {
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
   const int64_t indices[] = {1, 0, 1, 1};

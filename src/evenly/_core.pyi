@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy
+import numpy.typing
 from numpy.typing import NDArray
 
 
@@ -14,7 +15,16 @@ class State:
     Exact count, number of missing values, sum, sum of squares and extremes of each column, or of each column of each group. A method that adds rows adds all of them, with the metadata, or none.
     """
 
-    def __init__(self, columns: int, groups: int = 1) -> None: ...
+    def __init__(self, columns: int, groups: int = 1, bins: int = 0) -> None:
+        """
+        A state without rows. `bins`: the most bins of each distribution; 0 for none.
+        """
+
+    @property
+    def bins(self) -> int:
+        """
+        The most bins of the distribution of a column; 0 without distributions.
+        """
 
     @property
     def columns(self) -> int:
@@ -171,6 +181,22 @@ class State:
     def unpack(packed: bytes, groups: int = 1) -> State:
         """
         Returns the state from the bytes of `pack`. Raises ValueError for other bytes.
+        """
+
+    def histogram(self, index: int) -> tuple[int, numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.int64]] | None:
+        """
+        Returns the shift, the keys and the counts of the bins of a column; None without.
+        """
+
+    def set_histogram(self, index: int, shift: int, keys: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)], counts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
+        """Replaces the distribution of a column whose sums are set already."""
+
+    def without_histograms(self) -> State:
+        """Returns a copy without distributions, with the same metadata."""
+
+    def limit_bins(self, bins: int) -> State:
+        """
+        Returns a copy with at most this many bins per column, with the same metadata.
         """
 
     def set_column(self, index: int, count: tuple[int, int], missing: tuple[int, int], sum: tuple[int, int], squares: tuple[int, int], min: object | None, max: object | None) -> None:

@@ -143,6 +143,17 @@ def evenly() -> None:
     show_default=True,
     help="Mode in which images are read: color, one gray column, or the mode of each image.",
 )
+@click.option(
+    "--distribution",
+    is_flag=True,
+    help="Also count the values of each column in bins, for quantiles and histograms.",
+)
+@click.option(
+    "--bins",
+    type=int,
+    metavar="N",
+    help="The maximum number of bins of a --distribution. [default: 1024]",
+)
 @click.option("--strict", is_flag=True, help="Stop at an image that cannot be read.")
 @click.option(
     "--threads",
@@ -189,6 +200,8 @@ def fit(
     columns: Names,
     exclude: Names,
     by: Names,
+    distribution: bool,
+    bins: int | None,
     strict: bool,
     allow_empty: bool,
     as_json: bool,
@@ -204,12 +217,17 @@ def fit(
     database table: 'duckdb:///x.db?table=t'; or - for standard input. Several sources are
     fitted as one. Text columns and images that cannot be read are left out and reported.
     """
+    from evenly.distribution.option import most_bins
     from evenly.fitting.resume import open_resumed
     from evenly.fitting.run import fit_source
     from evenly.report.progress_bar import ProgressBar
     from evenly.sources import FitOptions, open_source
     from evenly.sources.scan import FileScan
 
+    if bins is not None and not distribution:
+        raise click.UsageError(
+            "--bins is the number of bins of a distribution. Pass --distribution."
+        )
     if as_json and output == STANDARD:
         raise click.UsageError("--json and -o - both print to standard output. Choose one.")
     if report == STANDARD:
@@ -239,6 +257,7 @@ def fit(
         broken="error" if strict else "skip",
         by=_parse_by(by),
         csv=parse_csv(others),
+        distribution=most_bins(distribution if bins is None else bins),
         **others,
     )
     saved: Checkpoint | None = None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypedDict, Unpack, overload
 
 from evenly.dispatch import engine_of
+from evenly.distribution.option import most_bins
 from evenly.engines.options import check_distributable
 from evenly.errors import DataError, without_context
 from evenly.fitting.checkpoint import Checkpoint
@@ -39,6 +40,7 @@ class FitKeywords(TypedDict, total=False):
     select: object
     feature_axis: FeatureAxis
     infinite: Infinite
+    distribution: bool | int
     mode: ImageMode
     broken: Broken
     threads: int | None
@@ -64,6 +66,7 @@ def fit(
     select: object = None,
     feature_axis: FeatureAxis = None,
     infinite: Infinite = "error",
+    distribution: bool | int = False,
     mode: ImageMode = "RGB",
     broken: Broken = "skip",
     threads: int | None = None,
@@ -128,6 +131,10 @@ def fit(
     infinite
         ``"error"``, or ``"missing"`` to count infinities as missing: choose it when they
         stand for "no value" in your data.
+    distribution
+        Whether to count the values of each column in bins as well, for quantiles, histograms and
+        robust scaling: see ``docs/distributions.md``. A number sets the maximum number of bins,
+        which is 1,024 by default. Weights must then be whole numbers.
     mode
         The mode that images are converted to. ``"RGB"``: three columns, with gray repeated in
         each and alpha ignored, as in most data loaders. ``"L"``: one column, gray.
@@ -221,6 +228,7 @@ def fit(
         storage_options=storage_options,
         infinite=infinite,
         threads=threads,
+        distribution=most_bins(distribution),
     )
     if checkpoint is not None or update is not None:
         remaining = open_resumed(

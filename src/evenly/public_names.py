@@ -23,7 +23,7 @@ SUBPACKAGES = {
         "DriftMonitor", "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d", "Normalize",
         "SyncBatchNorm", "convert", "empty_cache", "functional", "gather",
     ),
-    "sklearn": ("StandardScaler",),
+    "sklearn": ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler"),
     "typing": (),
 }  # fmt: skip
 """Subpackages, imported on first use, and the names that are only there."""

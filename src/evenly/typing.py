@@ -19,6 +19,10 @@ Unfitted: TypeAlias = Literal["error", "identity"]
 """How a layer without statistics evaluates: raise an error, or return the input unchanged."""
 Unknown: TypeAlias = Literal["error", "missing", "total"]
 """How to handle rows whose group was not fitted."""
+NormalizeMethod: TypeAlias = Literal["standard", "minmax", "maxabs", "robust", "quantile"]
+"""Which numbers of a column are subtracted and divided by."""
+QuantileMethod: TypeAlias = Literal["linear", "lower", "higher", "midpoint", "nearest"]
+"""What a quantile is between two values."""
 ImageMode: TypeAlias = Literal["RGB", "L", "native"]
 """The mode that images are converted to."""
 Broken: TypeAlias = Literal["skip", "error"]
@@ -118,6 +122,10 @@ class ScaleKeywords(TypedDict, total=False):
     constant: Constant
     tolerance: float
     correction: Any  # int, float or Fraction
+    method: NormalizeMethod
+    range: tuple[float, float] | None
+    q: tuple[float, float] | None
+    clip: bool | float | None
     feature_axis: FeatureAxis
 
 
@@ -128,18 +136,32 @@ class UnscaleKeywords(TypedDict, total=False):
     constant: Constant
     tolerance: float
     correction: Any  # int, float or Fraction
+    method: NormalizeMethod
+    range: tuple[float, float] | None
+    q: tuple[float, float] | None
     feature_axis: FeatureAxis
 
 
-class GroupScaleKeywords(ScaleKeywords, total=False):
+class GroupScaleKeywords(TypedDict, total=False):
     """Keyword arguments of `evenly.GroupedMoments.normalize`."""
 
     by: GroupBy | None
     unknown: Unknown
+    dtype: object
+    missing: Missing
+    constant: Constant
+    tolerance: float
+    correction: Any  # int, float or Fraction
+    feature_axis: FeatureAxis
 
 
-class GroupUnscaleKeywords(UnscaleKeywords, total=False):
+class GroupUnscaleKeywords(TypedDict, total=False):
     """Keyword arguments of `evenly.GroupedMoments.denormalize`."""
 
     by: GroupBy | None
     unknown: Unknown
+    dtype: object
+    constant: Constant
+    tolerance: float
+    correction: Any  # int, float or Fraction
+    feature_axis: FeatureAxis

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from evenly.distribution.option import most_bins
 from evenly.errors import DataError
 from evenly.moments import Moments
 
@@ -83,6 +84,9 @@ class Window:
     ----------
     size
         Number of parts, or a time span; with a time span each part needs a time.
+    distribution
+        Whether to keep the distribution of rows that are appended, as in `evenly.fit`. Moments
+        that are appended must then have distributions as well.
 
     Notes
     -----
@@ -103,8 +107,9 @@ class Window:
     (2, array([4.]), array([2.]))
     """
 
-    def __init__(self, size: int | timedelta) -> None:
+    def __init__(self, size: int | timedelta, *, distribution: bool | int = False) -> None:
         self._size = _check_size(size)
+        self._bins = most_bins(distribution)
         self._parts = _Parts([], [], 0, 0, Moments.empty())
 
     @property
@@ -146,7 +151,7 @@ class Window:
             When the columns differ from those in the window.
         """
         self._check_time(time)
-        new = part.copy() if isinstance(part, Moments) else Moments.empty().update(part)
+        new = part.copy() if isinstance(part, Moments) else self._fit(part)
         parts = self._parts.with_newest(time, new)
         parts.total()  # raises if the columns of older parts differ
         parts = parts._flip()
@@ -154,6 +159,9 @@ class Window:
             parts = parts.without_oldest()._flip()
         self._parts = parts
         del parts.older[parts.number_older :]
+
+    def _fit(self, rows: Any) -> Moments:
+        return Moments.empty(distribution=self._bins).update(rows)
 
     def _is_expired(self, parts: _Parts, now: Any) -> bool:
         """Return whether the oldest part is expired when the newest part has this time."""

@@ -1,7 +1,7 @@
-"""Run scikit-learn's own tests of its scaler on evenly's scaler.
+"""Run scikit-learn's own tests of its scalers on evenly's.
 
-The test modules come with scikit-learn's wheel. Each is loaded while
-``sklearn.preprocessing.StandardScaler`` is replaced, and every test that names the class, or is
+The test modules come with scikit-learn's wheel. Each is loaded while the classes of
+``sklearn.preprocessing`` are replaced, and every test that names one of them, or is
 parametrized with an instance, is collected here. `EXCEPTIONS` lists the excluded tests, with
 reasons.
 """
@@ -26,6 +26,8 @@ MODULES = (
     "sklearn.utils.tests.test_set_output",
 )
 
+SCALERS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler")
+
 _PARAMETERS = "It compares all parameters with those of scikit-learn, without tolerance=."
 
 EXCEPTIONS = {
@@ -46,7 +48,8 @@ def load_with_evenly(name):
     )
     module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sklearn.preprocessing, "StandardScaler", evenly.sklearn.StandardScaler)
+        for scaler in SCALERS:
+            patch.setattr(sklearn.preprocessing, scaler, getattr(evenly.sklearn, scaler))
         spec.loader.exec_module(module)
     return module
 
@@ -64,7 +67,8 @@ def marks(test):
 def is_about_the_scaler(test):
     """Return whether a test's source or parameters contain the scaler."""
     arguments = [mark.args for mark in getattr(test, "pytestmark", [])]
-    return "StandardScaler" in inspect.getsource(test) + repr(arguments)
+    text = inspect.getsource(test) + repr(arguments)
+    return any(scaler in text for scaler in SCALERS)
 
 
 def collect():

@@ -159,7 +159,7 @@ def test_clip_limits_the_output(tracked):
 
 @pytest.mark.parametrize("clip", [0, -1, torch.nan, "5", (1, 2)])
 def test_invalid_clip_raises(clip):
-    with pytest.raises(DataError, match=r"clip must be a positive number, or None. Received:"):
+    with pytest.raises(DataError, match=r"clip must be a positive number, which limits the result"):
         Normalize(3, clip=clip)
 
 

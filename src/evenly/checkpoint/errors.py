@@ -160,6 +160,15 @@ def contradictory_error(checkpoint: str, stored: object, option: object) -> Sour
     )
 
 
+def contradictory_bins_error(checkpoint: str, stored: int, option: int) -> SourceError:
+    """Return the error for a checkpoint whose distributions are not those of its options."""
+    return SourceError(
+        "The moments and the options of a checkpoint must have the same number of bins. Received: "
+        f"{checkpoint!r}, with moments of {stored:,} bins and options with {option:,}. The file "
+        "was edited: restore it, or start another checkpoint."
+    )
+
+
 def not_files_error(source: object, option: str) -> UnsupportedTypeError:
     """Return the error for a source that is not a file or a list of files."""
     return UnsupportedTypeError(

@@ -70,6 +70,9 @@ class CheckpointStore:
         if stored != (tuple(option) if isinstance(option, list) else option):
             raise errors.contradictory_error(self.path, stored, option)
         self._check_options(manifest.options)
+        bins = manifest.options.get("distribution", 0)
+        if moments.distribution != bins:
+            raise errors.contradictory_bins_error(self.path, moments.distribution, bins)
         return moments, manifest
 
     def _check_options(self, then: dict[str, Any]) -> None:
@@ -89,8 +92,10 @@ class CheckpointStore:
                 raise errors.option_error(key, after, before, self.path)
 
     def _empty_moments(self) -> Moments | GroupedMoments:
-        by = self._options["by"]
-        return Moments.empty() if by is None else GroupedMoments.empty(by)
+        by, bins = self._options["by"], self._options.get("distribution", 0)
+        if by is None:
+            return Moments.empty(distribution=bins)
+        return GroupedMoments.empty(by, distribution=bins)
 
     def save(
         self,
@@ -141,6 +146,7 @@ def fingerprint_options(options: FitOptions, *, images: bool) -> dict[str, Any]:
     csv = options.csv_format.to_json()
     return {
         **({} if csv is None else {"csv": csv}),
+        **({"distribution": options.distribution} if options.distribution else {}),
         "broken": options.broken if images else None,
         "by": by if by is None or isinstance(by, str) else list(by),
         "columns": None if selection.columns is None else _json_names(selection.columns),

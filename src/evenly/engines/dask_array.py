@@ -62,7 +62,9 @@ def concat_columns(parts: Sequence[Moments]) -> Moments:
         return parts[0]
     columns = [record for part in parts for record in part.column_records()]
     extremes_are_bounds = any(part.extremes_are_bounds for part in parts)
-    state = state_from_records(columns, extremes_are_bounds=extremes_are_bounds)
+    state = state_from_records(
+        columns, extremes_are_bounds=extremes_are_bounds, bins=parts[0].distribution
+    )
     dtypes = tuple(column.dtype for column in columns)
     return Moments(state, None, dtypes, rows=parts[0].rows)
 

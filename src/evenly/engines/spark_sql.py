@@ -14,7 +14,7 @@ from evenly.errors import UnsupportedTypeError, check_choice
 from evenly.transform import Scaling
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.frames import match_columns
-from evenly.transform.scaling import MISSING_POLICIES
+from evenly.transform.scaling import MISSING_POLICIES, check_not_clipped
 
 Types = list[tuple[str, str]]
 
@@ -45,6 +45,7 @@ def scaled(
     UnsupportedTypeError
         When a column is not numeric.
     """
+    check_not_clipped(scaling)
     check_choice("missing", missing, MISSING_POLICIES)
     type_of = dict(types)
     if scaling.columns is None:

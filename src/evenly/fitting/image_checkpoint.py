@@ -25,7 +25,9 @@ class ImageCheckpoint(Checkpoint):
         moments, fields = self.store.moments, self.store.fields
         assert isinstance(moments, Moments)
         bands = None if fields is None else tuple(name for name, _ in fields)
-        self._accumulator = ImageAccumulator(self.source, moments, (bands, self.store.path))
+        self._accumulator = ImageAccumulator(
+            self.source, moments, (bands, self.store.path), bins=moments.distribution
+        )
 
     @property
     def _num_features(self) -> int:

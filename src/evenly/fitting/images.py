@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from evenly.block import Block
 from evenly.columns import ColumnNames
+from evenly.distribution.bins import Bins, ordered_bits
 from evenly.errors import DataError, format_names
 from evenly.fitting.protocols import AnyMoments
 from evenly.moments import Moments, merge
@@ -34,6 +35,8 @@ class ImageAccumulator:
         The moments of other images, to which these are added.
     bands
         The columns of each of those, and their name in messages.
+    bins
+        The maximum number of bins of the distributions; 0 for none.
     """
 
     def __init__(
@@ -41,9 +44,12 @@ class ImageAccumulator:
         source: ImageSource,
         before: Moments | None = None,
         bands: tuple[ColumnNames, str] = (None, ""),
+        *,
+        bins: int = 0,
     ) -> None:
         self._source = source
-        self._before = Moments.empty() if before is None else before
+        self._bins = bins
+        self._before = Moments.empty(distribution=bins) if before is None else before
         self._parts: dict[tuple[int, _Format, str], Moments] = {}
         names, example = bands
         self._example: dict[tuple[str, ...], str] = {} if names is None else {names: example}
@@ -60,7 +66,7 @@ class ImageAccumulator:
         part = self._parts.get(key)
         if part is None:
             self._check_bands(block)
-            part = self._parts[key] = Moments.empty()
+            part = self._parts[key] = Moments.empty(distribution=self._bins)
         part.update(block, infinite=infinite, threads=threads)
 
     def _check_bands(self, block: ImageBlock) -> None:
@@ -110,7 +116,8 @@ class ImageAccumulator:
         by_name = [
             by_band[index]._replace(name=name) for name, index in zip(names, indices, strict=True)
         ]
-        return _moments_from_records(by_name, bands.rows).select(self._source.chosen(names))
+        moments = _moments_from_records(by_name, bands.rows, self._bins)
+        return moments.select(self._source.chosen(names))
 
 
 def _parts_of_format(
@@ -143,11 +150,11 @@ def _to_common_bit_depth(parts: list[Moments], description: str) -> Iterator[Mom
             _scale_column(column, factor)._replace(dtype="uint16")
             for column in part.column_records()
         ]
-        yield _moments_from_records(scaled, part.rows)
+        yield _moments_from_records(scaled, part.rows, part.distribution)
 
 
-def _moments_from_records(columns: list[ColumnRecord], rows: int) -> Moments:
-    state = state_from_records(columns, extremes_are_bounds=False)
+def _moments_from_records(columns: list[ColumnRecord], rows: int, bins: int) -> Moments:
+    state = state_from_records(columns, extremes_are_bounds=False, bins=bins)
     names = tuple(str(column.name) for column in columns)
     return Moments(state, names, tuple(column.dtype for column in columns), (), rows)
 
@@ -160,7 +167,21 @@ def _scale_column(column: ColumnRecord, factor: int) -> ColumnRecord:
         squares=(squares * factor**2, f),
         min=None if column.min is None else column.min * factor,
         max=None if column.max is None else column.max * factor,
+        bins=None if column.bins is None else _scale_bins(column.bins, factor),
     )
+
+
+def _scale_bins(bins: Bins, factor: int) -> Bins:
+    """Return the bins of a column after multiplying each value by an integer."""
+    if factor == 1:
+        return bins
+    if bins.shift:
+        raise DataError(
+            "Distributions of 8-bit and 16-bit images can be combined only if they have all 256 "
+            "values of 8-bit images. Received: distribution= of fewer bins. Pass "
+            "distribution=True, or a number of at least 256."
+        )
+    return Bins(0, ordered_bits(bins.lower * factor), bins.counts)
 
 
 def require_images(moments: AnyMoments, source: ImageSource) -> AnyMoments:

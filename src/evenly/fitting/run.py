@@ -18,7 +18,7 @@ from evenly.sources import FitOptions, Source
 from evenly.sources.group_names import group_label
 from evenly.sources.images.source import ImageSource
 from evenly.sources.source import ReadTask
-from evenly.typing import GroupBy, Infinite
+from evenly.typing import Infinite
 
 MomentsT = TypeVar("MomentsT", Moments, GroupedMoments, AnyMoments)
 ProgressCallback = Callable[[Progress], object]
@@ -64,11 +64,11 @@ def run_fit(
             loop.run(source, checkpoint)
         moments = checkpoint.moments
     elif isinstance(source, ImageSource):
-        images = ImageAccumulator(source)
+        images = ImageAccumulator(source, bins=options.distribution)
         loop.run(source, images)
         moments = images.result()
     else:
-        moments = _empty_moments(source, options.by, by_column=loop.tasks is not None)
+        moments = _empty_moments(source, options, by_column=loop.tasks is not None)
         loop.run(source, moments)
     return require_images(moments, source) if isinstance(source, ImageSource) else moments
 
@@ -85,11 +85,12 @@ def _make_reporter(
     )
 
 
-def _empty_moments(source: Source, by: GroupBy | None, *, by_column: bool) -> AnyMoments:
+def _empty_moments(source: Source, options: FitOptions, *, by_column: bool) -> AnyMoments:
     """Return moments without rows; blocks of some columns need the columns in advance."""
-    if by is not None:
-        return GroupedMoments.empty(group_label(by))
-    return Moments.empty((source.names or 1) if by_column else None)
+    bins = options.distribution
+    if options.by is not None:
+        return GroupedMoments.empty(group_label(options.by), distribution=bins)
+    return Moments.empty((source.names or 1) if by_column else None, distribution=bins)
 
 
 @dataclass(slots=True, frozen=True)

@@ -58,8 +58,9 @@ class TableCheckpoint(Checkpoint):
     def _select_columns(self) -> None:
         """Select the columns of the source, which lacks columns that became text."""
         names, moments = self.source.names, self.store.moments
+        bins = moments.distribution
         if not moments.num_features and self._by_column:
-            self.store.moments = Moments.empty(names or 1)
+            self.store.moments = Moments.empty(names or 1, distribution=bins)
         elif moments.num_features and names is not None and names != moments.columns:
             self.store.moments = moments.select(names)
         self._latest = self.store.moments
@@ -72,11 +73,12 @@ class TableCheckpoint(Checkpoint):
 
     def _empty_part(self) -> AnyMoments:
         moments = self.store.moments
+        bins = moments.distribution
         if isinstance(moments, GroupedMoments):
-            return GroupedMoments.empty(moments.by)
+            return GroupedMoments.empty(moments.by, distribution=bins)
         if self._by_column:
-            return Moments.empty(self.source.names or 1)
-        return Moments.empty(moments.columns or moments.num_features)
+            return Moments.empty(self.source.names or 1, distribution=bins)
+        return Moments.empty(moments.columns or moments.num_features, distribution=bins)
 
     def _next_block(self, blocks: Generator[Block]) -> Block | None:
         """Return the next block. If it is of another file, first finish the last file."""

@@ -10,16 +10,17 @@ import numpy as np
 from evenly import _core, exact_stats
 from evenly.block import Block
 from evenly.columns import ColumnNames, check_time_units, match_columns, unique_names
+from evenly.distribution.option import most_bins
 from evenly.errors import ColumnError, DataError
+from evenly.moments.distribution import DistributionMixin, distribution_error
 from evenly.moments.ingest import add_block, num_columns
 from evenly.moments.metadata import Metadata, merge_dtypes, merge_information, merge_left_out
-from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import ReadOptions, open_source
 from evenly.sources.feature_axis import axis_number
 from evenly.typing import FeatureAxis, Infinite
 
 
-class Accumulator(StatisticsMixin):
+class Accumulator(DistributionMixin):
     """The state of `Moments`, with `update`, `copy`, ``+``, ``-`` and ``==``."""
 
     __slots__ = ("_fast_path",)
@@ -37,6 +38,9 @@ class Accumulator(StatisticsMixin):
         state.rows = rows
         self._set_state(state)
 
+    def _with_state(self, state: _core.State) -> Self:
+        return type(self).__new__(type(self))._set_state(state)
+
     def _set_state(self, state: _core.State) -> Self:
         self._state = state
         self._cache = (-1, {})
@@ -49,7 +53,11 @@ class Accumulator(StatisticsMixin):
 
     @classmethod
     def empty(
-        cls, columns: int | Sequence[str] | None = None, *, sources: Iterable[str] = ()
+        cls,
+        columns: int | Sequence[str] | None = None,
+        *,
+        sources: Iterable[str] = (),
+        distribution: bool | int = False,
     ) -> Self:
         """Return moments without rows.
 
@@ -59,13 +67,16 @@ class Accumulator(StatisticsMixin):
             The number of columns, or their names. None: those of the first update.
         sources
             The sources of the rows, for the statistics file.
+        distribution
+            Whether to keep the distribution of each column, as in `evenly.fit`.
         """
         if columns is None or isinstance(columns, int):
             names, number = None, columns or 0
         else:
             names = unique_names(columns)
             number = len(names)
-        return cls(_core.State(number), names, ("",) * number, sources)
+        state = _core.State(number, bins=most_bins(distribution))
+        return cls(state, names, ("",) * number, sources)
 
     def update(
         self,
@@ -129,7 +140,7 @@ class Accumulator(StatisticsMixin):
             block = x if weights is None else replace(x, weights=weights)
             self._add_block(block, infinite, threads)
             return
-        part = self.empty(self.columns or self.num_features)
+        part = self.empty(self.columns or self.num_features, distribution=self.distribution)
         source = open_source(x, ReadOptions(weights=weights, feature_axis=feature_axis))
         for block in source.blocks():
             self._check_dimensions(block)
@@ -184,7 +195,7 @@ class Accumulator(StatisticsMixin):
             if known and block.verify is None:
                 add_block(self._state, block, infinite, names, threads)
                 return
-        part = type(self)(_core.State(number), names, dtypes)
+        part = type(self)(_core.State(number, bins=self.distribution), names, dtypes)
         add_block(part._state, block, infinite, names, threads)
         if block.verify is not None:
             block.verify()
@@ -222,6 +233,10 @@ class Accumulator(StatisticsMixin):
         private
             Whether no other code refers to self, which is then discarded after a MemoryError.
         """
+        if bool(self._state.bins) != bool(other._state.bins) and not (
+            self._is_zero() or other._is_zero()
+        ):
+            raise distribution_error()
         done = False
         while not done:
             metadata, more = self._metadata, other._metadata
@@ -277,7 +292,8 @@ class Accumulator(StatisticsMixin):
     def __sub__(self, other: Self) -> Self:
         """Return the moments without the rows of other: the exact inverse of addition.
 
-        Min and max cannot be subtracted: they become bounds (`extremes_are_bounds`).
+        Min and max cannot be subtracted: they become bounds (`extremes_are_bounds`). The counts of
+        distributions are exact, in the bins of the sum, which may be wider than those of the rest.
 
         Raises
         ------
@@ -291,6 +307,8 @@ class Accumulator(StatisticsMixin):
         if theirs is None or theirs._is_zero():
             return result
         check_time_units(result.columns, result.dtypes, theirs.dtypes)
+        if result.distribution and not theirs.distribution:
+            raise distribution_error()
         index = result._state.remove(theirs._state)
         if index >= 0:
             raise _subtraction_error(result, theirs, index)
@@ -319,14 +337,22 @@ class Accumulator(StatisticsMixin):
         result.left_out = dict(left_out)
         return result
 
+    def with_bins(self, most: int) -> Self:
+        """Return a copy with at most this many bins per column; 0 for no distribution.
+
+        Moments of rows that were fitted without distribution stay without.
+        """
+        if not most:
+            return self.without_distribution()
+        if self.distribution:
+            return self._with_state(self._state.limit_bins(most))
+        result = self.empty(self.columns or self.num_features, distribution=most)
+        result.merge_inplace(self)
+        return result
+
     def copy(self) -> Self:
         """Return an independent copy."""
-        return type(self).__new__(type(self))._set_state(self._state.copy())
-
-    @property
-    def num_features(self) -> int:
-        """The number of columns; 0 before the first update of `Moments.empty()`."""
-        return self._state.columns
+        return self._with_state(self._state.copy())
 
 
 def _subtraction_error(whole: Accumulator, part: Accumulator, index: int) -> DataError:

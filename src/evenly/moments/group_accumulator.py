@@ -13,10 +13,12 @@ import numpy.typing as npt
 from evenly import _core
 from evenly.block import Block, GroupKeys
 from evenly.columns import ColumnNames, check_time_units, match_columns
+from evenly.distribution.option import most_bins
 from evenly.errors import ColumnError, DataError
 from evenly.group_keys import Key, format_key, merge_key_types
 from evenly.key_index import KeyIndex
 from evenly.moments.base import MomentsBase, mixed_grouping_error
+from evenly.moments.distribution import distribution_error
 from evenly.moments.ingest import add_grouped_block, num_columns
 from evenly.moments.metadata import GroupMetadata, merge_dtypes, merge_left_out
 from evenly.moments.records import By
@@ -67,7 +69,9 @@ class GroupAccumulator(MomentsBase):
         return self._metadata.width
 
     @classmethod
-    def empty(cls, by: str | Sequence[str] | None = None) -> Self:
+    def empty(
+        cls, by: str | Sequence[str] | None = None, *, distribution: bool | int = False
+    ) -> Self:
         """Return moments without rows.
 
         Parameters
@@ -75,8 +79,21 @@ class GroupAccumulator(MomentsBase):
         by
             The name or names of the columns with the group keys; None if keys will be passed as
             arrays.
+        distribution
+            Whether to keep the distribution of each column, as in `evenly.fit`.
         """
-        return cls(_empty_metadata(group_label(by)))
+        state = _core.State(0, 0, most_bins(distribution))
+        return cls(_empty_metadata(group_label(by)), None, state)
+
+    @property
+    def distribution(self) -> int:
+        """The maximum number of bins of each column of a group; 0 without distributions."""
+        return self._state.bins
+
+    def _empty_part(self) -> Self:
+        """Return moments without rows, which have the same columns and options."""
+        state = _core.State(0, 0, self.distribution)
+        return type(self)(self._metadata._replace(sources=()), None, state)
 
     def update(
         self,
@@ -119,7 +136,7 @@ class GroupAccumulator(MomentsBase):
         by = names if by is None else by
         options = ReadOptions(weights=weights, feature_axis=feature_axis, by=by)
         opened = open_source(x, options)
-        part = type(self)(self._metadata._replace(sources=()))
+        part = self._empty_part()
         for block in opened.blocks():
             part._add_block(block, infinite, threads or 0)
         part.left_out = opened.left_out
@@ -129,7 +146,7 @@ class GroupAccumulator(MomentsBase):
     def _add_block(self, block: Block, infinite: Infinite, threads: int) -> None:
         """Add a block in one call of the core."""
         if block.verify is not None:
-            part = type(self)(self._metadata._replace(sources=()))
+            part = self._empty_part()
             part._add_block(replace(block, verify=None), infinite, threads)
             block.verify()
             self.merge_inplace(part, consume=True)
@@ -185,6 +202,10 @@ class GroupAccumulator(MomentsBase):
         with self._lock:
             if not theirs._index:
                 return
+            if bool(self.distribution) != bool(theirs.distribution) and not (
+                self._is_zero() or theirs._is_zero()
+            ):
+                raise distribution_error()
             metadata, more = self._metadata, theirs._metadata
             if not self._state.groups and metadata.by is None:  # empty, and by is not known yet
                 metadata = metadata._replace(by=more.by, key_types=("",) * len(more.key_types))
@@ -221,7 +242,7 @@ class GroupAccumulator(MomentsBase):
             state = (
                 self._state.take_columns(list(indices), metadata.width)
                 if self._state.groups
-                else None
+                else _core.State(0, 0, self.distribution)
             )
             return type(self)(
                 metadata._replace(columns=names, dtypes=dtypes), self._index_of_groups(), state
@@ -273,6 +294,8 @@ class GroupAccumulator(MomentsBase):
         metadata = result._metadata
         theirs = theirs._align(metadata)
         check_time_units(metadata.columns, metadata.dtypes, theirs.dtypes)
+        if result.distribution and not theirs.distribution:
+            raise distribution_error()
         keys = [*result._index, *(key for key in theirs._index if key not in result._index)]
         state = result._reindexed(keys)
         index = state.remove(theirs._reindexed(keys))

@@ -145,7 +145,9 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         """Return the moments of all rows together, as `evenly.fit` without ``by=`` does."""
         with self._lock:
             columns, dtypes, sources, *_ = self._metadata
-            state = self._state.total(len(dtypes)) if dtypes else _core.State(0)
+            state = (
+                self._state.total(len(dtypes)) if dtypes else _core.State(0, 1, self.distribution)
+            )
             return self._ungrouped(Moments(state, columns, dtypes, sources, state.rows))
 
     def select(self, names: Iterable[str | int]) -> Self:
@@ -176,7 +178,14 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
     def _serialize(self, manifest: Manifest | None) -> Iterator[bytes]:
         snapshot = self.copy()
         bounds = snapshot.extremes_are_bounds
-        header = Header(snapshot.rows, snapshot.sources, bounds, program_version(), manifest)
+        header = Header(
+            snapshot.rows,
+            snapshot.sources,
+            bounds,
+            program_version(),
+            manifest,
+            snapshot.distribution,
+        )
         return group_file.lines(
             header,
             snapshot.by,

@@ -45,7 +45,7 @@ def add_block(
         For a dtype that is not numeric.
     """
     check_choice("infinite", infinite, INFINITE_POLICIES)
-    weights = None if block.weights is None else check_weights_array(block.weights, block.rows)
+    weights = _weights_of(state, block)
     as_missing = infinite == "missing"
     try:
         if isinstance(block.data, tuple):
@@ -60,7 +60,11 @@ def add_block(
             )
         elif is_sparse(block.data):
             part, infinity = sparse_state(
-                block.data, weights, infinite_as_missing=as_missing, threads=threads
+                block.data,
+                weights,
+                infinite_as_missing=as_missing,
+                threads=threads,
+                bins=state.bins,
             )
             if infinity is None:
                 state.merge(part, consume=True)
@@ -68,7 +72,7 @@ def add_block(
             x, dtype = as_core_buffer(block.data)
             axis = -1 if x.ndim == 1 else block.feature_axis
             infinity = state.update(x, axis, weights, as_missing, threads, dtype)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise DataError(f"{_label(block)} cannot be added: {error}") from None
     except TypeError:
         raise _dtype_error(block) from None
@@ -110,7 +114,7 @@ def add_grouped_block(
         For a dtype that is not numeric.
     """
     check_choice("infinite", infinite, INFINITE_POLICIES)
-    weights = None if block.weights is None else check_weights_array(block.weights, block.rows)
+    weights = _weights_of(state, block)
     columns = columns_of(block)
     chosen = columns if order is None else [columns[i] for i in order]
     try:
@@ -125,6 +129,8 @@ def add_grouped_block(
             threads,
             metadata,
         )
+    except OverflowError as error:
+        raise DataError(f"{_label(block)} cannot be added: {error}") from None
     except TypeError:
         raise _dtype_error(block) from None
     if infinity is not None:
@@ -181,6 +187,29 @@ def infinity_error(
 
 def _label(block: Block) -> str:
     return block.label or "the array"
+
+
+def _weights_of(state: _core.State, block: Block) -> npt.NDArray[np.float64] | None:
+    """Return the weights of a block, which must be whole numbers if values are counted.
+
+    Raises
+    ------
+    DataError
+        When they are not, or not valid at all.
+    """
+    if block.weights is None:
+        return None
+    weights = check_weights_array(block.weights, block.rows)
+    if state.bins:
+        is_whole = weights == np.floor(weights)
+        if not is_whole.all():
+            row = int(np.argmin(is_whole))
+            raise DataError(
+                "Distributions count rows, so weights must be whole numbers. Received: "
+                f"{weights[row]} in row {block.first_row + row} of {_label(block)}. Fit without "
+                "distribution=, or with whole weights."
+            )
+    return weights
 
 
 def check_weights_array(weights: npt.ArrayLike, rows: int) -> npt.NDArray[np.float64]:

@@ -59,7 +59,7 @@ def _read(content: bytes) -> tuple[Moments | GroupedMoments, Manifest | None]:
 def _read_exactly(content: bytes) -> tuple[Moments | GroupedMoments, Manifest | None]:
     document = statistics_file.parse_document(content)
     del content
-    if not groups.has_groups(document):
+    if not statistics_file.has_groups(document):
         header, columns = statistics_file.read(document)
         return from_records(header, columns), header.manifest
     header, by, group_records = groups.read(document)

@@ -1,15 +1,17 @@
 """The class `Moments`: exact sums, and the statistics computed from them."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Never, Unpack, overload
 
 from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
-from evenly.errors import StatisticsFileError
+from evenly.errors import DataError, StatisticsFileError
 from evenly.html_report.notebook import fragment
 from evenly.html_report.summary import ColumnSummary
 from evenly.moments import text_table
 from evenly.moments.accumulator import Accumulator
+from evenly.moments.anchors import anchors
 from evenly.moments.metadata import LeftOut
 from evenly.moments.records import records, state_from_records
 from evenly.moments.statistics import Correction
@@ -18,6 +20,7 @@ from evenly.program_version import program_version
 from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file.column import ColumnRecord
 from evenly.transform import Scaling, fast_scaling, scaling, transform
+from evenly.transform.methods import STANDARD, Method, affine_scaling, parse_method
 from evenly.transform.scaling import not_fitted_error
 from evenly.typing import (
     Constant,
@@ -25,6 +28,7 @@ from evenly.typing import (
     FeatureAxis,
     FloatArray,
     Missing,
+    NormalizeMethod,
     ScaleKeywords,
     UnscaleKeywords,
 )
@@ -117,7 +121,9 @@ class Moments(Accumulator):
         state = self._state.copy()
         columns, dtypes, sources, _ = state.metadata
         bounds = state.extremes_are_bounds
-        header = Header(state.rows, tuple(sorted(sources)), bounds, program_version(), manifest)
+        header = Header(
+            state.rows, tuple(sorted(sources)), bounds, program_version(), manifest, state.bins
+        )
         return statistics_file.lines(header, records(state, columns, dtypes))
 
     def _summaries(self) -> list[ColumnSummary]:
@@ -155,9 +161,15 @@ class Moments(Accumulator):
         constant: Constant = "zero",
         tolerance: float = 0.0,
         correction: Correction = 0,
+        method: NormalizeMethod = "standard",
+        range: tuple[float, float] | None = None,
+        q: tuple[float, float] | None = None,
+        clip: bool | float | None = None,
         feature_axis: FeatureAxis = None,
     ) -> Any:
         """Return ``(x - mean) / std`` for each column, in the container type of x.
+
+        With ``method=`` another center and another spread are used.
 
         Parameters
         ----------
@@ -189,6 +201,21 @@ class Moments(Accumulator):
             example, for float64 columns that differ in their last digits only.
         correction
             Subtracted from the count in the variance: see `variance`.
+        method
+            ``"standard"``: subtract the mean, and divide by the standard deviation. ``"minmax"``:
+            the smallest and the largest value become the ends of ``range``. ``"maxabs"``: divide
+            by the largest absolute value. The others need a distribution
+            (``evenly.fit(x, distribution=True)``), whose quantiles are exact to `quantile_bounds`.
+            ``"robust"``: subtract the median, and divide by the distance of the two quantiles
+            ``q``. ``"quantile"``: the quantiles ``q`` become the ends of ``range``.
+        range
+            Two numbers. None: (0, 1) for ``"minmax"`` and (-1, 1) for ``"quantile"``.
+        q
+            Two numbers from 0 to 1. None: (0.25, 0.75) for ``"robust"`` and (0.01, 0.99) for
+            ``"quantile"``.
+        clip
+            A number: limit the result to the range from ``-clip`` to ``clip``. True: to the range
+            of the method. NaN is kept.
         feature_axis
             The axis of the columns in an array, as in `evenly.fit`.
 
@@ -201,7 +228,9 @@ class Moments(Accumulator):
         Raises
         ------
         DataError
-            When a column has no more than ``correction`` values, or the shape of x does not match.
+            When a column has no more than ``correction`` values, or the shape of x does not match;
+            for ``method="robust"`` and ``"quantile"`` when both quantiles of a column that is not
+            constant are equal, unless ``constant="center"``.
         ColumnError
             When a frame lacks a column.
         UnsupportedTypeError
@@ -219,7 +248,11 @@ class Moments(Accumulator):
         return transform(
             x,
             self._scaling(
-                inverse=False, constant=constant, correction=correction, tolerance=tolerance
+                inverse=False,
+                constant=constant,
+                correction=correction,
+                tolerance=tolerance,
+                method=parse_method(method, range, q, clip),
             ),
             out=out,
             dtype=dtype,
@@ -248,19 +281,27 @@ class Moments(Accumulator):
         constant: Constant = "zero",
         tolerance: float = 0.0,
         correction: Correction = 0,
+        method: NormalizeMethod = "standard",
+        range: tuple[float, float] | None = None,
+        q: tuple[float, float] | None = None,
         feature_axis: FeatureAxis = None,
     ) -> Any:
         """Return ``x * std + mean``: the inverse of `normalize` up to rounding.
 
-        Constant columns are restored exactly. Pass the same ``constant``, ``tolerance`` and
-        ``correction`` as to `normalize`; the other parameters, the result and the errors are those
-        of `normalize`. NaN and null are kept. A result of float32 cannot hold large numbers such as
-        Unix seconds exactly; pass ``dtype="float64"`` if x is float32.
+        Constant columns are restored exactly. Pass the same ``constant``, ``tolerance``,
+        ``correction``, ``method``, ``range`` and ``q`` as to `normalize`; the other parameters,
+        the result and the errors are those of `normalize`. NaN and null are kept. A result of
+        float32 cannot hold large numbers such as Unix seconds exactly; pass ``dtype="float64"`` if
+        x is float32.
         """
         return transform(
             x,
             self._scaling(
-                inverse=True, constant=constant, correction=correction, tolerance=tolerance
+                inverse=True,
+                constant=constant,
+                correction=correction,
+                tolerance=tolerance,
+                method=parse_method(method, range, q),
             ),
             out=out,
             dtype=dtype,
@@ -275,9 +316,12 @@ class Moments(Accumulator):
         correction: Correction,
         tolerance: float = 0.0,
         too_few: str = "error",
+        method: Method = STANDARD,
     ) -> Scaling:
         if not self.num_features:
             raise not_fitted_error()
+        if method.name != "standard":
+            return self._affine_scaling(inverse, constant, correction, tolerance, too_few, method)
 
         def compute() -> Scaling:
             options: dict[str, Any] = {
@@ -291,7 +335,38 @@ class Moments(Accumulator):
             fast = fast_scaling(self._state, self.columns, **options)
             return fast or scaling(self.columns, self.exact_sums(), **options)
 
-        return self._cached((inverse, constant, correction, tolerance, too_few), compute)
+        result = self._cached((inverse, constant, correction, tolerance, too_few), compute)
+        limits = None if inverse else method.clip
+        return result if limits is None else replace(result, clip=limits)
+
+    def _affine_scaling(
+        self,
+        inverse: bool,
+        constant: str,
+        correction: Correction,
+        tolerance: float,
+        too_few: str,
+        method: Method,
+    ) -> Scaling:
+        if correction or tolerance:
+            raise DataError(
+                "correction= and tolerance= concern the standard deviation, which only "
+                f"method='standard' uses. Received: correction={correction}, "
+                f"tolerance={tolerance} and method={method.name!r}. Omit them."
+            )
+
+        def compute() -> Scaling:
+            return affine_scaling(
+                self.columns,
+                anchors(self, method),
+                method,
+                inverse=inverse,
+                constant=constant,
+                too_few=too_few,
+                dtypes=self.dtypes,
+            )
+
+        return self._cached((inverse, constant, too_few, method), compute)
 
 
 def _several(names: int | Sequence[str | int]) -> Sequence[str | int]:
@@ -322,7 +397,9 @@ def from_records(header: Header, columns: list[ColumnRecord]) -> Moments:
     has_names = bool(columns) and columns[0].name is not None
     names = tuple(str(column.name) for column in columns) if has_names else None
     try:
-        state = state_from_records(columns, extremes_are_bounds=header.extremes_are_bounds)
+        state = state_from_records(
+            columns, extremes_are_bounds=header.extremes_are_bounds, bins=header.bins
+        )
     except (ValueError, OverflowError) as error:
         raise StatisticsFileError(str(error)) from None
     dtypes = tuple(column.dtype for column in columns)

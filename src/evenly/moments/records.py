@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+
 from evenly import _core
 from evenly.columns import ColumnNames
+from evenly.distribution import Bins
 from evenly.errors import DataError, StatisticsFileError
 from evenly.group_keys import Key, merge_key_types
 from evenly.key_index import KeyIndex
@@ -35,22 +38,46 @@ def records(
             strict=True,
         ):
             name = None if names is None else names[index]
-            yield ColumnRecord(name, dtypes[index], count, missing, total, squares, low, high)
+            sums = count, missing, total, squares
+            bins = bins_of(piece, index - start) if state.bins else None
+            yield ColumnRecord(name, dtypes[index], *sums, low, high, bins)
+
+
+def bins_of(state: _core.State, index: int) -> Bins:
+    """Return the bins of a column, which are none if it has no rows."""
+    found = state.histogram(index)
+    if found is None:
+        return Bins(0, np.empty(0, np.uint64), np.empty(0, np.int64))
+    shift, keys, counts = found
+    # The core returns int64 as `long long`, which NumPy prints with its name.
+    return Bins(shift, keys.astype(np.uint64), counts.astype(np.int64))
 
 
 def state_from_records(
-    columns: Sequence[ColumnRecord], *, extremes_are_bounds: bool, groups: int = 1
+    columns: Sequence[ColumnRecord],
+    *,
+    extremes_are_bounds: bool,
+    groups: int = 1,
+    bins: int = 0,
 ) -> _core.State:
     """Return the state with the statistics in the records, for the columns of some groups.
+
+    Parameters
+    ----------
+    bins
+        The maximum number of bins of the distributions; 0 without distributions.
 
     Raises
     ------
     ValueError
         When a number is out of range.
     """
-    state = _core.State(len(columns), groups)
+    state = _core.State(len(columns), groups, bins)
     for index, column in enumerate(columns):
-        state.set_column(index, *column[2:])
+        state.set_column(index, *column[2:8])
+        if bins and column.bins is not None:
+            parts = column.bins
+            state.set_histogram(index, parts.shift, parts.keys, parts.counts)
     state.extremes_are_bounds = extremes_are_bounds
     return state
 
@@ -99,7 +126,10 @@ def groups_from_records(
         parts = len(by) if isinstance(by, tuple) else 1
         key_types = merge_key_types(("",) * parts, keys, by, "the file")
         state = state_from_records(
-            columns, groups=len(groups), extremes_are_bounds=header.extremes_are_bounds
+            columns,
+            groups=len(groups),
+            extremes_are_bounds=header.extremes_are_bounds,
+            bins=header.bins,
         )
     except (DataError, ValueError, OverflowError) as error:
         raise StatisticsFileError(str(error)) from None

@@ -11,7 +11,12 @@ Weights = npt.NDArray[np.float64] | None
 
 
 def sparse_state(
-    columns: Any, weights: Weights, *, infinite_as_missing: bool = False, threads: int = 0
+    columns: Any,
+    weights: Weights,
+    *,
+    infinite_as_missing: bool = False,
+    threads: int = 0,
+    bins: int = 0,
 ) -> tuple[_core.State, tuple[int, int] | None]:
     """Return the exact sums of the columns of a CSC matrix, including zeros.
 
@@ -21,6 +26,8 @@ def sparse_state(
         A CSC matrix without duplicate entries. A stored NaN is missing.
     weights
         The weight of each row.
+    bins
+        The maximum number of bins of the distributions; 0 for none.
 
     Returns
     -------
@@ -29,7 +36,7 @@ def sparse_state(
     infinity
         The row and the column of an infinity, or None.
     """
-    state = _core.State(columns.shape[1])
+    state = _core.State(columns.shape[1], bins=bins)
     starts = columns.indptr.astype(np.int64)
     stored_weights = None if weights is None else weights[columns.indices]
     infinity = state.update_slices(

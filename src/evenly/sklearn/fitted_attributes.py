@@ -1,6 +1,7 @@
 """Attributes of a fitted scaler, all computed from ``moments_``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Never
 
 import numpy as np
@@ -62,3 +63,20 @@ def scale(scaler: Any) -> Any:
     std = scaler.moments_.std()
     std[scaler.moments_.nearly_constant(scaler.tolerance)] = 1.0
     return std
+
+
+@contextmanager
+def fit_callbacks(scaler: Any, x: Any, y: Any, sample_weight: Any = None) -> Iterator[None]:
+    """Call scikit-learn's callbacks (1.9 and later) at the start and end of a fit.
+
+    A fit that fails does not call the end callback, as in scikit-learn's own scalers.
+    """
+    if not hasattr(scaler, "_init_callback_context"):  # before 1.9, and for other scalers
+        yield
+        return
+    metadata = {"sample_weight": sample_weight}
+    task = {"estimator": scaler, "X": x, "y": y, "metadata": metadata}
+    context = scaler._init_callback_context()
+    context.call_on_fit_task_begin(**task)
+    yield
+    context.call_on_fit_task_end(**task, reconstruction_attributes={})

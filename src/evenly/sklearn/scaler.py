@@ -1,8 +1,7 @@
 """scikit-learn's `StandardScaler`, with exact moments as its only state."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self, overload
 
@@ -17,7 +16,7 @@ from evenly.columns import ColumnNames
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.moments import Moments, load
 from evenly.sklearn import array_api, fitted_attributes, onnx, validation
-from evenly.sklearn.fitted_attributes import FittedAttribute
+from evenly.sklearn.fitted_attributes import FittedAttribute, fit_callbacks
 from evenly.sklearn.scaling import apply_scaling, scaling_of
 from evenly.sources.weights import as_weights
 from evenly.typing import Path
@@ -250,7 +249,7 @@ class StandardScaler(preprocessing.StandardScaler):
         first = "moments_" not in vars(self)
         x = validation.validate_fit(self, X, reset=first)
         validation.check_sparse(x, with_mean=self.with_mean, verb="center")
-        with _fit_callbacks(self, x, y, sample_weight):
+        with fit_callbacks(self, x, y, sample_weight):
             weights = None
             if sample_weight is not None:
                 weights = as_weights(array_api.to_numpy(_check_sample_weight(sample_weight, x)))
@@ -360,19 +359,3 @@ class StandardScaler(preprocessing.StandardScaler):
 
 
 _STATE = ("moments_", "_weighted", "_like", "n_features_in_", "feature_names_in_")
-
-
-@contextmanager
-def _fit_callbacks(scaler: Any, x: Any, y: Any, sample_weight: Any) -> Iterator[None]:
-    """Call scikit-learn's callbacks (1.9 and later) at the start and end of a fit.
-
-    A fit that fails does not call the end callback, as in scikit-learn's own scaler.
-    """
-    if not hasattr(scaler, "_init_callback_context"):  # before 1.9
-        yield
-        return
-    task = {"estimator": scaler, "X": x, "y": y, "metadata": {"sample_weight": sample_weight}}
-    context = scaler._init_callback_context()
-    context.call_on_fit_task_begin(**task)
-    yield
-    context.call_on_fit_task_end(**task, reconstruction_attributes={})

@@ -15,11 +15,11 @@ from evenly.sources.weights import check_weights
 from evenly.transform import Scaling
 
 
-def moments_of(x: Any, weights: Weights, names: ColumnNames) -> Moments:
+def moments_of(x: Any, weights: Weights, names: ColumnNames, bins: int = 0) -> Moments:
     """Return the exact moments of the columns of a CSR or CSC matrix, including zeros."""
     if weights is not None:
         check_weights(weights, 0, "sample_weight")
-    state, infinity = sparse_state(canonical(x), weights)
+    state, infinity = sparse_state(canonical(x), weights, bins=bins)
     if infinity is not None:
         raise infinity_error(*infinity, names)
     dtypes = (dtype_name(x.dtype),) * x.shape[1]
@@ -35,6 +35,8 @@ def scale(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # like the dense kernel
         data = _scale_stored(x, scaling)
         data = data.astype(x.dtype if floating else np.float64, copy=False)
+    if scaling.clip is not None:
+        data = np.clip(data, *scaling.clip)
     if in_place and floating:
         x.data[:] = data
         return x

@@ -108,8 +108,10 @@ def _is_readable(dtype: Any) -> bool:
     return dtype.kind in "iub" or dtype in FLOATS
 
 
-def moments_of(x: Any, weights: npt.NDArray[np.float64] | None, names: ColumnNames) -> Moments:
-    """Return the exact moments of validated data.
+def moments_of(
+    x: Any, weights: npt.NDArray[np.float64] | None, names: ColumnNames, bins: int = 0
+) -> Moments:
+    """Return the exact moments of validated data, with distributions of this many bins.
 
     Raises
     ------
@@ -117,8 +119,8 @@ def moments_of(x: Any, weights: npt.NDArray[np.float64] | None, names: ColumnNam
         For an infinity, naming its column and row, and for negative weights.
     """
     if sparse.issparse(x):
-        return sparse_columns.moments_of(x, weights, names)
-    moments = Moments.empty(x.shape[1] if names is None else names)
+        return sparse_columns.moments_of(x, weights, names, bins)
+    moments = Moments.empty(x.shape[1] if names is None else names, distribution=bins)
     try:
         return moments.update(Block(names, array_api.to_numpy(x), weights=weights, label="X"))
     except DataError:

@@ -124,10 +124,13 @@ class FitOptions(ReadOptions):
     threads
         The number of threads. None: `evenly.threads` here, and one in each task of an engine,
         since engines run one task per core.
+    distribution
+        The maximum number of bins of each column's distribution; 0 for none.
     """
 
     infinite: Infinite = "error"
     threads: int | None = None
+    distribution: int = 0
 
 
 def _as_tuple(names: Columns) -> tuple[str | int, ...]:

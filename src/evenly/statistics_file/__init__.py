@@ -2,6 +2,7 @@
 
 from evenly.statistics_file.column import ColumnRecord as ColumnRecord
 from evenly.statistics_file.document import Header as Header
+from evenly.statistics_file.document import has_groups as has_groups
 from evenly.statistics_file.document import lines as lines
 from evenly.statistics_file.document import parse as parse
 from evenly.statistics_file.document import parse_document as parse_document

@@ -10,8 +10,10 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from evenly import exact_stats
+from evenly.distribution import Bins
 from evenly.errors import StatisticsFileError
 from evenly.exact_stats import Dyadic
+from evenly.statistics_file.distribution import check_bins, read_bins, write_bins
 
 Number = int | float
 
@@ -35,7 +37,10 @@ class InvalidNumber(str):
 
 
 class ColumnRecord(NamedTuple):
-    """The statistics of a column in the file. A number ``(m, e)`` is ``m * 2**e``, exactly."""
+    """The statistics of a column in the file. A number ``(m, e)`` is ``m * 2**e``, exactly.
+
+    ``bins`` has the distribution, if there is one.
+    """
 
     name: str | None
     dtype: str
@@ -45,6 +50,7 @@ class ColumnRecord(NamedTuple):
     squares: Dyadic
     min: Number | None
     max: Number | None
+    bins: Bins | None = None
 
 
 def write(column: ColumnRecord) -> str:
@@ -55,8 +61,9 @@ def write(column: ColumnRecord) -> str:
     has_weight = math.isfinite(weight) and not exact_stats.fits_int64(column.present)
     decimal = f', "weight": {_decimal(weight)}' if has_weight else ""
     name = "" if column.name is None else f', "name": {_string(column.name)}'
+    bins = "" if column.bins is None else f', "distribution": {write_bins(column.bins)}'
     return (
-        f'{{"count": {_count(column.present)}, "dtype": {_string(column.dtype)}, '
+        f'{{"count": {_count(column.present)}{bins}, "dtype": {_string(column.dtype)}, '
         f'"max": {_decimal(column.max)}, "mean": {_decimal(exact_stats.mean(*sums[:2]))}, '
         f'"min": {_decimal(column.min)}, "missing": {_count(column.missing)}{name}, '
         f'"std": {_decimal(exact_stats.std(*sums, Fraction(0)))}, "sum": "{_exact(column.sum)}", '
@@ -81,8 +88,13 @@ def _decimal(value: Number | None) -> str:
     return "null" if value is None or value != value else repr(value)
 
 
-def read(entry: Any, index: int) -> ColumnRecord:
+def read(entry: Any, index: int, most_bins: int = 0) -> ColumnRecord:
     """Validate a parsed JSON value and return the column that it describes.
+
+    Parameters
+    ----------
+    most_bins
+        The maximum number of bins of its distribution; 0 if it must not have one.
 
     Raises
     ------
@@ -95,7 +107,7 @@ def read(entry: Any, index: int) -> ColumnRecord:
             f"column {index} must be an object. Received: {abbreviate(entry)}."
         )
     label = f"column {abbreviate(entry['name'])}" if "name" in entry else f"column {index}"
-    _check_keys(entry, label)
+    _check_keys(entry, label, distribution=most_bins > 0)
     column = ColumnRecord(
         _read_name(entry, label),
         _read_dtype(entry, label),
@@ -105,8 +117,12 @@ def read(entry: Any, index: int) -> ColumnRecord:
         _read_exact(entry, "sum_of_squares", label),
         _read_extreme(entry, "min", label),
         _read_extreme(entry, "max", label),
+        read_bins(entry["distribution"], label, most_bins) if most_bins else None,
     )
     _check_consistent(column, label)
+    if column.bins is not None:
+        ends = column.min, column.max
+        check_bins(column.bins, column.present, (column.sum, column.squares), ends, label)
     _check_readable(column, entry, label)
     return column
 
@@ -120,12 +136,13 @@ def abbreviate(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} characters)"
 
 
-def _check_keys(entry: dict[str, Any], label: str) -> None:
-    for key in _REQUIRED:
+def _check_keys(entry: dict[str, Any], label: str, *, distribution: bool) -> None:
+    more = ("distribution",) if distribution else ()
+    for key in (*_REQUIRED, *more):
         if key not in entry:
             raise StatisticsFileError(f"{label} has no {key!r}.")
-    if not _KEYS.issuperset(entry):
-        unknown = min(entry.keys() - _KEYS)
+    if unknowns := entry.keys() - _KEYS - {*more}:
+        unknown = min(unknowns)
         raise StatisticsFileError(f"{label} has an unknown key, {abbreviate(unknown)}.")
 
 

@@ -13,6 +13,7 @@ from io import BufferedReader
 from typing import Any
 
 from evenly.columns import first_duplicate
+from evenly.distribution.option import MAX_BINS, MIN_BINS
 from evenly.errors import SourceError, StatisticsFileError
 from evenly.redaction import redact, redact_url
 from evenly.sources.urls import is_url, with_storage
@@ -26,7 +27,9 @@ from evenly.typing import Path, StorageOptions
 
 FORMAT = "evenly statistics"
 FORMAT_VERSION = 1
-NEWEST_VERSION = 2  # the version of grouped files
+DISTRIBUTION_VERSION = 3
+"""The version of files with distributions, whether grouped (otherwise version 2) or not."""
+NEWEST_VERSION = DISTRIBUTION_VERSION
 MAX_BYTES = 2**31
 """Maximum size of a file that is read: about six million columns."""
 
@@ -49,6 +52,8 @@ class Header:
         The version of evenly that wrote the file.
     manifest
         The files included in the statistics, if they were recorded.
+    bins
+        The maximum number of bins of each distribution; 0 without distributions.
     """
 
     rows: int
@@ -56,6 +61,7 @@ class Header:
     extremes_are_bounds: bool
     evenly_version: str
     manifest: Manifest | None = None
+    bins: int = 0
 
 
 def lines(header: Header, columns: Iterable[ColumnRecord]) -> Iterator[bytes]:
@@ -75,12 +81,19 @@ def encode(text: str) -> bytes:
 
 
 def header_parts(header: Header, version: int) -> dict[str, Iterable[str]]:
-    """Return the text of each key of the header, in chunks."""
+    """Return the text of each key of the header, in chunks.
+
+    Parameters
+    ----------
+    version
+        The format version of a file without distributions.
+    """
     values: dict[str, Any] = {
         "evenly_version": header.evenly_version,
+        **({"bins": header.bins} if header.bins else {}),
         "extremes": "bounds" if header.extremes_are_bounds else "exact",
         "format": FORMAT,
-        "format_version": version,
+        "format_version": DISTRIBUTION_VERSION if header.bins else version,
         "rows": header.rows,
         "sources": sorted(map(redact, header.sources)),
     }
@@ -135,13 +148,19 @@ def parse(content: bytes) -> tuple[Header, list[ColumnRecord]]:
 
 def read(document: dict[str, Any]) -> tuple[Header, list[ColumnRecord]]:
     """Validate a parsed file; return its header and columns."""
-    if document["format_version"] != FORMAT_VERSION:
+    if has_groups(document):
         raise StatisticsFileError(
             "this statistics file has groups. Read it with evenly.load or "
             "GroupedMoments.from_bytes."
         )
     header = header_of(document, _KEYS)
-    return header, columns_of(document["columns"])
+    return header, columns_of(document["columns"], header.bins)
+
+
+def has_groups(document: dict[str, Any]) -> bool:
+    """Return whether a parsed file of a known version has groups."""
+    version = document["format_version"]
+    return bool(version == 2 or (version == DISTRIBUTION_VERSION and "groups" in document))
 
 
 def parse_document(content: bytes) -> dict[str, Any]:
@@ -215,7 +234,12 @@ def _check_version(version: Any) -> None:
 
 
 def header_of(document: dict[str, Any], keys: tuple[str, ...]) -> Header:
-    """Validate the header of a file, which must have exactly these keys, and return it."""
+    """Validate the header of a file, which must have exactly these keys, and return it.
+
+    A file with distributions also has ``bins``.
+    """
+    if document["format_version"] == DISTRIBUTION_VERSION:
+        keys = ("bins", *keys)
     if missing := [key for key in keys if key not in document]:
         raise StatisticsFileError(f"the file has no {missing[0]!r}.")
     if unknown := sorted(document.keys() - {*keys, *manifest_format.KEYS}):
@@ -234,17 +258,30 @@ def header_of(document: dict[str, Any], keys: tuple[str, ...]) -> Header:
         )
     if type(writer) is not str:
         raise StatisticsFileError(f"'evenly_version' must be text. Received: {abbreviate(writer)}.")
+    bins = document.get("bins", 0)
+    if "bins" in document and (type(bins) is not int or not MIN_BINS <= bins <= MAX_BINS):
+        raise StatisticsFileError(
+            f"'bins' must be an integer from {MIN_BINS} to {MAX_BINS:,}. "
+            f"Received: {abbreviate(bins)}."
+        )
     manifest = manifest_format.read(document, rows)
-    return Header(rows, tuple(map(redact, sources)), extremes == "bounds", writer, manifest)
+    bounds = extremes == "bounds"
+    return Header(rows, tuple(map(redact, sources)), bounds, writer, manifest, bins)
 
 
-def columns_of(entries: Any) -> list[ColumnRecord]:
-    """Validate a parsed array of columns and return them."""
+def columns_of(entries: Any, most_bins: int = 0) -> list[ColumnRecord]:
+    """Validate a parsed array of columns and return them.
+
+    Parameters
+    ----------
+    most_bins
+        The maximum number of bins of their distributions; 0 without distributions.
+    """
     if type(entries) is not list:
         raise StatisticsFileError(f"'columns' must be an array. Received: {abbreviate(entries)}.")
     columns = []
     for index, entry in enumerate(entries):
-        columns.append(column_format.read(entry, index))
+        columns.append(column_format.read(entry, index, most_bins))
         entries[index] = None  # do not keep a million columns twice
     _check_names([column.name for column in columns])
     return columns

@@ -18,6 +18,7 @@ from evenly.statistics_file.column import ColumnRecord, InvalidNumber, abbreviat
 from evenly.statistics_file.document import (
     Header,
     columns_of,
+    has_groups,
     header_of,
     header_parts,
     json_array,
@@ -76,11 +77,6 @@ def _key_part_to_json(part: KeyPart) -> Any:
     return {"date": part.isoformat()} if isinstance(part, date) else part
 
 
-def has_groups(document: dict[str, Any]) -> bool:
-    """Return whether a parsed file of a known version has groups."""
-    return bool(document["format_version"] == VERSION)
-
-
 def parse(content: bytes) -> tuple[Header, By, list[GroupRecord]]:
     """Parse and validate the bytes of a statistics file of groups."""
     document = parse_document(content)
@@ -106,7 +102,7 @@ def read(document: dict[str, Any]) -> tuple[Header, By, list[GroupRecord]]:
         raise StatisticsFileError(f"'groups' must be an array. Received: {abbreviate(entries)}.")
     groups: list[GroupRecord] = []
     for index, entry in enumerate(entries):
-        groups.append(_read_group(entry, index, by))
+        groups.append(_read_group(entry, index, by, header.bins))
         entries[index] = None  # a million columns: do not hold them twice
     _check_groups(groups)
     if header.rows != sum(group.rows for group in groups):
@@ -126,7 +122,7 @@ def _read_by(by: Any) -> By:
     )
 
 
-def _read_group(entry: Any, index: int, by: By) -> GroupRecord:
+def _read_group(entry: Any, index: int, by: By, most_bins: int) -> GroupRecord:
     if not isinstance(entry, dict):
         raise StatisticsFileError(
             f"group {index} must be an object. Received: {abbreviate(entry)}."
@@ -145,7 +141,7 @@ def _read_group(entry: Any, index: int, by: By) -> GroupRecord:
         )
     key = _read_key(entry["key"], index, by)
     try:
-        return GroupRecord(key, rows, columns_of(entry["columns"]))
+        return GroupRecord(key, rows, columns_of(entry["columns"], most_bins))
     except StatisticsFileError as error:
         raise StatisticsFileError(f"group {index}: {error}") from None
 

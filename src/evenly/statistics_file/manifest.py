@@ -23,6 +23,8 @@ _OPTION_KEYS = frozenset(
         *("infinite", "mode", "select", "weights"),
     )
 )
+_MORE_OPTIONS = ("csv", "distribution")
+"""Options that are stored only if they are used."""
 CSV_KEYS = ("comment", "decimal", "delimiter", "encoding", "header", "missing", "thousands")
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 _MAX_KIND_LENGTH = 200
@@ -195,10 +197,13 @@ def _check_unique_paths(paths: Iterable[str]) -> None:
 
 def _read_options(options: Any) -> dict[str, Any]:
     _check(type(options) is dict, "'options' must be an object", options)
-    values = {key: value for key, value in options.items() if key != "csv"}
+    values = {key: value for key, value in options.items() if key not in _MORE_OPTIONS}
     _check_keys(values, _OPTION_KEYS, "'options'")
     if "csv" in options:
         _check_csv(options["csv"])
+    if "distribution" in options:
+        bins = options["distribution"]
+        _check(_is_count(bins), "the option 'distribution' must be a number of bins", bins)
     for key, value in values.items():
         _check(
             value is None or _is_name(value) or (type(value) is list and all(map(_is_name, value))),

@@ -49,7 +49,9 @@ class ExactState:
     def replace(self, given: Moments) -> None:
         """Replace all statistics."""
         self.given = self.total = given
-        self.learned = Moments.empty(given.columns or given.num_features)
+        self.learned = Moments.empty(
+            given.columns or given.num_features, distribution=given.distribution
+        )
         self.is_written = False
 
     def learn(self, rows: Any, **options: Any) -> None:

@@ -31,6 +31,8 @@ _HEADER = struct.Struct("<8s16s16s?xH4xqQQ")
 _DIGEST = slice(8, 24)
 _BYTES_PER_COLUMN = 1024
 """The sums of float64 values of any exponent need 860 bytes (unweighted)."""
+_BYTES_PER_BIN = 20
+"""A key and a count of up to 64 bits, as numbers of variable length."""
 _MODES = {b"learning": False, b"frozen": True}
 
 
@@ -69,9 +71,16 @@ class Stored(NamedTuple):
     constants: bytes
 
 
-def size(num_features: int) -> int:
-    """Return the number of bytes of the state of a layer."""
-    return _BYTES_PER_COLUMN * (num_features + 4)
+def size(num_features: int, bins: int = 0) -> int:
+    """Return the number of bytes of the state of a layer.
+
+    Parameters
+    ----------
+    bins
+        The maximum number of bins of the distribution of a column; 0 for none.
+    """
+    distributions = num_features * (bins + 1) * _BYTES_PER_BIN if bins else 0
+    return _BYTES_PER_COLUMN * (num_features + 4) + distributions
 
 
 def constants_digest(buffers: Sequence[Tensor]) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from evenly.distribution.option import most_bins
 from evenly.errors import DataError, check_choice
 from evenly.exact_stats import as_correction, as_tolerance
 from evenly.moments import Moments, load
@@ -18,8 +19,9 @@ from evenly.torch.scaling import as_numpy, is_plain
 from evenly.torch.scripting import ScriptableScaling
 from evenly.torch.state_layer import StateLayer
 from evenly.transform import CONSTANT_POLICIES, Scaling
+from evenly.transform.methods import parse_method
 from evenly.transform.scaling import MISSING_POLICIES
-from evenly.typing import Constant, InputScale, Missing, Unfitted
+from evenly.typing import Constant, InputScale, Missing, NormalizeMethod, Unfitted
 
 _ADVICE = (
     "Pass the number of features; to compute the statistics of data, call .fit(data); to use given "
@@ -32,13 +34,18 @@ class MomentsLayer(ScriptableScaling, StateLayer):
 
     _is_inverse = False
     unfitted: Unfitted = "error"
-    clip: float | None = None
+    clip: float | bool | None = None
+    _limits: tuple[float, float] | None = None
     _defaults: ClassVar[dict[str, Any]] = {
         "feature_axis": 1,
         "correction": 0,
         "constant": "zero",
         "missing": "keep",
         "tolerance": 0.0,
+        "method": "standard",
+        "range": None,
+        "q": None,
+        "distribution": 0,
     }
 
     def __init__(
@@ -50,15 +57,22 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         constant: Constant = "zero",
         missing: Missing = "keep",
         tolerance: float = 0.0,
+        method: NormalizeMethod = "standard",
+        range: tuple[float, float] | None = None,
+        q: tuple[float, float] | None = None,
+        distribution: bool | int | None = None,
         device: Any = None,
     ) -> None:
         super().__init__()
+        self._method = parse_method(method, range, q)
+        if self._method.q is not None and distribution is None:
+            distribution = True
         check_choice("missing", missing, MISSING_POLICIES)
         check_choice("constant", constant, CONSTANT_POLICIES)
         as_correction(correction)
         as_tolerance(tolerance)
         is_native = isinstance(correction, int) and correction < 2**62 and constant != "center"
-        is_native = is_native and not tolerance
+        is_native = is_native and not tolerance and method == "standard"
         self._native_correction: Any = correction if is_native else None
         self.num_features = as_num_features(num_features, minimum=1, advice=_ADVICE)
         self.feature_axis = feature_axis
@@ -66,6 +80,8 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         self.constant = constant
         self.missing = missing
         self.tolerance = tolerance
+        self.method, self.range, self.q = method, range, q
+        self.distribution = most_bins(distribution)
         self._create_state(self.num_features, device)
 
     @classmethod
@@ -97,6 +113,8 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         """
         check_choice("scale", scale, ("data", "0..1"))
         moments = as_moments(moments)
+        if moments.distribution:
+            options.setdefault("distribution", moments.distribution)
         layer = cls(moments.num_features, **options)
         layer._white = 1 if scale == "data" else units.white_of(moments)
         layer.moments = moments
@@ -163,6 +181,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
             correction=self.correction,
             tolerance=self.tolerance,
             too_few=too_few,
+            method=self._method,
         )
         return scaling if self._white == 1 else units.per_white(scaling, self._white)
 

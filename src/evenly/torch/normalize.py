@@ -14,7 +14,16 @@ from evenly.torch.buffers import StateTensors
 from evenly.torch.moments_layer import MomentsLayer
 from evenly.torch.running_stats import is_recomputing
 from evenly.torch.scaling import apply_scaling, is_plain, is_plain_cpu
-from evenly.typing import Constant, CsvOptions, Infinite, Missing, StorageOptions, Unfitted
+from evenly.transform.methods import parse_method
+from evenly.typing import (
+    Constant,
+    CsvOptions,
+    Infinite,
+    Missing,
+    NormalizeMethod,
+    StorageOptions,
+    Unfitted,
+)
 
 
 class Normalize(MomentsLayer):
@@ -62,10 +71,17 @@ class Normalize(MomentsLayer):
         Evaluation without any statistics. ``"error"`` raises an error. ``"identity"`` uses a
         mean of 0 and a standard deviation of 1, so it returns the input; choose it for trainers
         that evaluate before they train, as Lightning's sanity check does.
+    method, range, q
+        How the input is normalized, as in `evenly.Moments.normalize`: ``"minmax"`` maps it to 0
+        and 1, ``"quantile"`` the quantiles 0.01 and 0.99 to -1 and 1, for example. While it
+        learns, a feature whose spread is 0 so far is treated as constant.
     clip
-        None, or a number: the output is limited to the range from ``-clip`` to ``clip``. NaN
-        stays NaN. Choose it where inputs far outside of the training data occur, as in
-        reinforcement learning.
+        None, or a number: the output is limited to the range from ``-clip`` to ``clip``. True: to
+        the range of the method. NaN stays NaN. Choose it where inputs far outside of the training
+        data occur, as in reinforcement learning.
+    distribution
+        Whether the layer also keeps the distribution of each feature, as in `evenly.fit`. None:
+        only for the methods that need it. It adds up to 20 KB per feature to the ``state_dict``.
     device
         The device of the buffers.
 
@@ -149,7 +165,11 @@ class Normalize(MomentsLayer):
         tolerance: float = 0.0,
         infinite: Infinite = "error",
         unfitted: Unfitted = "error",
-        clip: float | None = None,
+        method: NormalizeMethod = "standard",
+        range: tuple[float, float] | None = None,
+        q: tuple[float, float] | None = None,
+        clip: float | bool | None = None,
+        distribution: bool | int | None = None,
         device: Any = None,
     ) -> None:
         super().__init__(
@@ -159,13 +179,18 @@ class Normalize(MomentsLayer):
             constant=constant,
             missing=missing,
             tolerance=tolerance,
+            method=method,
+            range=range,
+            q=q,
+            distribution=distribution,
             device=device,
         )
         check_choice("infinite", infinite, ("error", "missing"))
         check_choice("unfitted", unfitted, ("error", "identity"))
         self.infinite: Infinite = infinite
         self.unfitted: Unfitted = unfitted
-        self.clip = _as_clip(clip)
+        self.clip = clip
+        self._limits = parse_method(method, range, q, clip).clip
         self._is_scale_checked = False
 
     @classmethod
@@ -183,6 +208,8 @@ class Normalize(MomentsLayer):
         csv: CsvOptions | None = None,
         storage_options: StorageOptions | None = None,
         feature_axis: int = 1,
+        method: NormalizeMethod = "standard",
+        distribution: bool | int | None = None,
         **options: Any,
     ) -> Self:
         """Create a frozen layer with the statistics of a source, which is read once.
@@ -194,6 +221,8 @@ class Normalize(MomentsLayer):
             ``DataLoader``.
         feature_axis
             As in the constructor; also the axis of an array source.
+        method, distribution
+            As in the constructor.
         options
             Other options of the constructor, and ``scale`` of `from_moments`.
 
@@ -214,6 +243,8 @@ class Normalize(MomentsLayer):
         """
         from evenly.fit import fit  # the readers of all sources
 
+        if distribution is None:
+            distribution = method in ("robust", "quantile")
         moments = fit(
             source,
             columns=columns,
@@ -226,8 +257,10 @@ class Normalize(MomentsLayer):
             progress=progress,
             csv=csv,
             storage_options=storage_options,
+            distribution=distribution,
         )
-        return cls.from_moments(moments, feature_axis=feature_axis, infinite=infinite, **options)
+        options |= {"feature_axis": feature_axis, "infinite": infinite, "method": method}
+        return cls.from_moments(moments, **options)
 
     def unfreeze(self) -> Self:
         """Continue learning in training mode, and return the layer.
@@ -268,6 +301,10 @@ class Normalize(MomentsLayer):
             correction=self.correction,
             constant=self.constant,
             tolerance=self.tolerance,
+            method=self.method,
+            range=self.range,
+            q=self.q,
+            distribution=self.distribution,
             device=self.hi.device,
         )
         if self._synchronize():
@@ -298,7 +335,7 @@ class Normalize(MomentsLayer):
         elif not self._is_scale_checked:
             self._check_scale(input)
         y = apply_scaling(input, hi, lo, scale, axis, inverse=False, missing=self.missing)
-        return y if self.clip is None else y.clamp(-self.clip, self.clip)
+        return y if self._limits is None else y.clamp(*self._limits)
 
     def _check_scale(self, x: Tensor) -> None:
         """Warn if the first batch and the statistics are on the scales of 0 to 1 and 0 to 255."""
@@ -341,12 +378,6 @@ _UNKNOWN = (
     "normalized with the buffers, and not added to the statistics. Call .freeze() or .eval(), or "
     "assign layer.moments = ... to learn."
 )
-
-
-def _as_clip(clip: float | None) -> float | None:
-    if clip is None or (isinstance(clip, int | float) and clip > 0):
-        return clip
-    raise DataError(f"clip must be a positive number, or None. Received: {clip!r}.")
 
 
 class Denormalize(MomentsLayer):

@@ -79,7 +79,7 @@ class ScriptableBatchNorm(Scriptable, _BatchNorm):
 class ScriptableScaling(Scriptable):
     """Base class of layers that TorchScript computes with fixed statistics."""
 
-    __constants__ = ("_is_inverse", "_learns", "_default_dtype", "clip")
+    __constants__ = ("_is_inverse", "_learns", "_default_dtype", "_limits")
 
     @property
     def _learns(self) -> bool:
@@ -126,4 +126,4 @@ class ScriptableScaling(Scriptable):
             self._is_inverse,
             self.missing,
         )
-        return y if self.clip is None else y.clamp(-self.clip, self.clip)
+        return y if self._limits is None else y.clamp(self._limits[0], self._limits[1])

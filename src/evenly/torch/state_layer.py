@@ -46,6 +46,7 @@ class StateLayer(nn.Module):
 
     num_features: int
     constant: Constant
+    distribution: int
     frozen: bool
     hi: Tensor
     lo: Tensor
@@ -57,14 +58,18 @@ class StateLayer(nn.Module):
         self.frozen = False
         self._white = 1
         self._is_ready = False
-        self._statistics = ExactState(Moments.empty(num_features))
+        self._statistics = ExactState(self._empty_moments())
         for name in _SCALING:
             zeros = torch.zeros(num_features, dtype=torch.float64, device=device)
             self.register_buffer(name, zeros)
-        exact = torch.zeros(extra_state.size(num_features), dtype=torch.uint8, device=device)
+        size = extra_state.size(num_features, self.distribution)
+        exact = torch.zeros(size, dtype=torch.uint8, device=device)
         self.register_buffer("exact", exact, persistent=False)  # it is the extra state
         self._layer_id = custom_op.register_layer(self)
         self._write()
+
+    def _empty_moments(self) -> Moments:
+        return Moments.empty(self.num_features, distribution=self.distribution)
 
     def _scaling(self, too_few: str) -> Scaling:
         """Compute the constants from the exact statistics."""
@@ -106,7 +111,7 @@ class StateLayer(nn.Module):
             self._statistics.replace(state.moments)
             self._statistics.written, self._statistics.is_written = found, True
         elif are_unfitted(*tensors.scaling):
-            self._replace_statistics(Moments.empty(self.num_features), tensors)
+            self._replace_statistics(self._empty_moments(), tensors)
         else:
             return False
         self._set_ready(tensors)
@@ -114,7 +119,7 @@ class StateLayer(nn.Module):
 
     def _replace_statistics(self, moments: Moments, tensors: StateTensors | None = None) -> None:
         self._check_num_features(moments)
-        self._statistics.replace(moments.copy())
+        self._statistics.replace(moments.with_bins(self.distribution))
         self._write(tensors)
 
     def _check_num_features(self, moments: Moments) -> None:
@@ -250,8 +255,9 @@ class StateLayer(nn.Module):
         key = f"{prefix}_extra_state"
         extra = state_dict.get(key)
         given = state_loading.scaling_in(state_dict, prefix, self.num_features)
-        if given is not None and state_loading.is_averaged(extra, self.num_features):
-            nothing = state_loading.nothing(self.num_features, frozen=self.frozen)
+        if given is not None and state_loading.is_averaged(extra, len(self.exact)):
+            state = extra_state.State(self._empty_moments(), self.frozen)
+            nothing = state_loading.encoded(state, len(self.exact))
             state_dict = {**state_dict, key: nothing}
         arguments = (strict, missing_keys, unexpected_keys, error_msgs)
         try:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evenly.moments import Moments
 from evenly.torch import extra_state
 from evenly.torch.buffers import ScalingTensors
 
@@ -24,17 +23,15 @@ def scaling_in(state_dict: Mapping[str, Any], prefix: str, size: int) -> Scaling
     return hi, lo, scale
 
 
-def is_averaged(extra: Any, num_features: int) -> bool:
-    """Return whether an extra state is one whose bytes were averaged or rounded."""
-    if not isinstance(extra, Tensor) or extra.shape != (extra_state.size(num_features),):
+def is_averaged(extra: Any, size: int) -> bool:
+    """Return whether an extra state of some size is one whose bytes were averaged or rounded."""
+    if not isinstance(extra, Tensor) or extra.shape != (size,):
         return False
     return extra.dtype != torch.uint8 or extra_state.decode(extra) is None
 
 
-def nothing(num_features: int, *, frozen: bool) -> Tensor:
-    """Return the extra state of a layer without statistics."""
-    state = extra_state.State(Moments.empty(num_features), frozen)
-    size = extra_state.size(num_features)
+def encoded(state: extra_state.State, size: int) -> Tensor:
+    """Return the extra state of a layer that has not written its constants."""
     content = extra_state.encode(state, bytes(16), size)
     return torch.frombuffer(bytearray(content.ljust(size, b"\0")), dtype=torch.uint8)
 
@@ -51,7 +48,7 @@ def agree(given: ScalingTensors, extra: Any, own: ScalingTensors) -> bool:
         The constants computed from the extra state with the options of this layer. Those in a
         state_dict that was converted to another dtype are their rounded values.
     """
-    if not isinstance(extra, Tensor) or is_averaged(extra, len(own[0])):
+    if not isinstance(extra, Tensor) or is_averaged(extra, len(extra)):
         return False
     stored = extra_state.decode(extra)
     if stored is None or stored.constants == extra_state.constants_digest(given):

@@ -165,6 +165,12 @@ def overlaps(x: Array, out: Array) -> bool:
 
 def scale_into(x: Array, out: Array, scaling: Scaling, axis: int, missing: str) -> None:
     """Scale ``x`` into ``out`` of the same shape; ``axis`` comes from `check_shape`."""
+    _scale_into(x, out, scaling, axis, missing)
+    if scaling.clip is not None:
+        np.clip(out, *(out.dtype.type(limit) for limit in scaling.clip), out=out)
+
+
+def _scale_into(x: Array, out: Array, scaling: Scaling, axis: int, missing: str) -> None:
     if scaling.power is None:
         call_kernel(as_core_buffer(x), as_core_buffer(out), scaling, axis, missing)
     elif not scaling.inverse:

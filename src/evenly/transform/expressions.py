@@ -12,7 +12,7 @@ import narwhals as nw
 from evenly.errors import UnsupportedTypeError
 from evenly.sources.selection import NUMBER, Field
 from evenly.transform.dtypes import result_dtype
-from evenly.transform.scaling import Scaling
+from evenly.transform.scaling import Scaling, check_not_clipped
 
 _RESULTS = {"float32": nw.Float32, "float64": nw.Float64}
 _INT64 = (nw.Int64, nw.UInt64)
@@ -44,6 +44,7 @@ def scale_by_expressions(
     UnsupportedTypeError
         When narwhals does not support the frame, or the library the type of a column.
     """
+    check_not_clipped(scaling)
     frame = _to_narwhals(_times_as_integers(x, fields, names))
     schema = {str(name): (name, given) for name, given in frame.collect_schema().items()}
     columns = [

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core, exact_stats
-from evenly.errors import DataError, check_choice
+from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.exact_stats import Dyadic
 
 Floats = npt.NDArray[np.float64]
@@ -40,6 +40,8 @@ class Scaling:
         ``x * 2**power``. Only columns near the limits of float64 need it.
     dtypes
         The dtype in which each column was fitted, which includes the unit of times.
+    clip
+        The smallest and the largest result; None for no limits. NaN is kept.
 
     Notes
     -----
@@ -55,6 +57,7 @@ class Scaling:
     inverse: bool
     power: npt.NDArray[np.int64] | None = None
     dtypes: tuple[str, ...] = ()
+    clip: tuple[float, float] | None = None
 
     def __len__(self) -> int:
         return len(self.hi)
@@ -74,6 +77,7 @@ class Scaling:
             self.inverse,
             None if self.power is None else self.power[columns],
             self.dtypes[columns],
+            self.clip,
         )
 
 
@@ -181,7 +185,7 @@ def _scale_numbers(
     p, q, e = ratio
     if tolerance and exact_stats.is_constant(count, total, squares, tolerance):
         p = 0
-    power = _scale_power(abs(hi), exact_stats.sqrt_rounded(p, q, e), constant=p == 0)
+    power = scale_power(abs(hi), exact_stats.sqrt_rounded(p, q, e), constant=p == 0)
     if power:
         total, e = (total[0], total[1] + power), e + 2 * power
         hi = exact_stats.mean(count, total)
@@ -196,7 +200,7 @@ def _scale_numbers(
     )
 
 
-def _scale_power(mean: float, std: float, *, constant: bool) -> int:
+def scale_power(mean: float, std: float, *, constant: bool) -> int:
     """Return the exponent of the power of two that prevents overflow and underflow.
 
     Above 2**970, ``x - hi`` can overflow, and 1 / std can be subnormal. Below 2**-960,
@@ -215,24 +219,49 @@ def _check_defined(
     tolerance: int | float | Fraction,
 ) -> None:
     if empty := [i for i, row in enumerate(rows) if row[0] != row[0]]:
-        raise DataError(
-            "Normalizing needs at least one value per column. Received: no value in "
-            f"{_format_columns(columns, empty)}: every row was missing, or no rows were read. Fit "
-            "data with values, or leave out such columns with moments.select(...)."
-        )
+        raise no_values_error(columns, empty)
     if too_few := [i for i, row in enumerate(rows) if row[2] != row[2]]:
         raise DataError(
             f"Normalizing needs more values per column than correction={correction}, since the "
             f"variance is undefined otherwise. Received: too few in "
-            f"{_format_columns(columns, too_few)}. Fit more rows, or pass a smaller correction."
+            f"{format_columns(columns, too_few)}. Fit more rows, or pass a smaller correction."
         )
     if constant == "error" and (constants := [i for i, row in enumerate(rows) if row[2] == 0]):
         within = f"a standard deviation within tolerance={tolerance}"
         received = within if tolerance else "a variance of exactly 0"
-        raise DataError(
-            f'With constant="error" no column may be constant. Received: {received} in '
-            f"{_format_columns(columns, constants)}. Leave out such columns with "
-            'moments.select(...), or pass constant="zero".'
+        raise constant_error(received, columns, constants)
+
+
+def no_values_error(columns: tuple[str, ...] | None, indices: list[int]) -> DataError:
+    """Return the error for columns without values."""
+    return DataError(
+        "Normalizing needs at least one value per column. Received: no value in "
+        f"{format_columns(columns, indices)}: every row was missing, or no rows were read. Fit "
+        "data with values, or leave out such columns with moments.select(...)."
+    )
+
+
+def constant_error(received: str, columns: tuple[str, ...] | None, indices: list[int]) -> DataError:
+    """Return the error for constant columns with ``constant="error"``."""
+    return DataError(
+        f'With constant="error" no column may be constant. Received: {received} in '
+        f"{format_columns(columns, indices)}. Leave out such columns with "
+        'moments.select(...), or pass constant="zero".'
+    )
+
+
+def check_not_clipped(scaling: Scaling) -> None:
+    """Check that a result that is computed later by other software needs no limits.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        When it does.
+    """
+    if scaling.clip is not None:
+        raise UnsupportedTypeError(
+            "clip= needs data in memory. Received: clip= and a relation or a lazy or distributed "
+            "frame, whose values are computed later. Collect it first, or limit the result."
         )
 
 
@@ -243,7 +272,8 @@ def not_fitted_error() -> DataError:
     )
 
 
-def _format_columns(columns: tuple[str, ...] | None, indices: list[int]) -> str:
+def format_columns(columns: tuple[str, ...] | None, indices: list[int]) -> str:
+    """Return the names or numbers of some columns for a message."""
     names = [repr(columns[i]) if columns else str(i) for i in indices[:5]]
     more = f" and {len(indices) - 5} more" if len(indices) > 5 else ""
     noun = "column" if len(indices) == 1 else "columns"

@@ -44,7 +44,7 @@ def scale_tensor(
     if arrays.overlaps(source[0], target[0]):
         source = source[0].copy(), source[1]
     arrays.call_kernel(source, target, scaling, axis, missing)
-    return out
+    return out if scaling.clip is None else out.clamp_(*scaling.clip)
 
 
 def scale_tensor_by_group(
@@ -153,7 +153,7 @@ def by_operations(x: torch.Tensor, scaling: Scaling, axis: int, missing: str) ->
         y = ((y * power - hi) - lo) * factor
     if missing == "zero":
         y = torch.where(torch.isnan(y), torch.zeros_like(y), y)
-    return y
+    return y if scaling.clip is None else y.clamp(*scaling.clip)
 
 
 def _work_dtype(x: torch.Tensor) -> torch.dtype:

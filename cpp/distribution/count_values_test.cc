@@ -1,0 +1,207 @@
+// Values counted in arrays of every type and layout, against a map of their values.
+#include "distribution/count_values.h"
+
+#include <string>
+
+#include "distribution/value_counter.h"
+#include "tests/check.h"
+#include "tests/distribution_oracle.h"
+#include "tests/reference.h"
+
+using namespace evenly;
+using namespace evenly::testing;
+
+namespace {
+
+double value_at(const ArrowColumn& column, int64_t row) {
+  return with_type(column.values.dtype, [&](auto* type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    return double(
+        to_number(static_cast<const T*>(column.values.data)[row * column.values.strides[0]]));
+  });
+}
+
+std::vector<Column> sums_of(const TestArray& x, const AccumulateOptions& options) {
+  bool infinite = false;
+  return accumulate(x.array(), options, infinite);
+}
+
+std::vector<double> whole_weights(Random& random, int64_t rows) {
+  std::vector<double> weights(static_cast<std::size_t>(rows));
+  for (double& weight : weights) weight = double(random.below(4));
+  return weights;
+}
+
+void check_array(Random& random, DType dtype, const Layout& layout, Kind kind, int64_t most,
+                 bool weighted) {
+  TestArray x(dtype, layout, random.one_in(2) ? Edge::kBegin : Edge::kEnd);
+  fill(x, random, kind);
+  const std::vector<double> weights = whole_weights(random, x.array().rows());
+  std::vector<DistributionOracle> expected(std::size_t(layout.columns()));
+  with_type(dtype, [&](auto* type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    for_each_element(layout, [&](int64_t row, int64_t column, int64_t offset) {
+      expected[std::size_t(column)].add(double(to_number(x.data<T>()[offset])),
+                                        weighted ? int64_t(weights[std::size_t(row)]) : 1);
+    });
+  });
+  AccumulateOptions options;
+  options.infinite_as_missing = true;
+  options.weights = weighted ? weights.data() : nullptr;
+  for (int threads : {1, 3}) {
+    options.threads = threads;
+    std::vector<Column> columns = sums_of(x, options);
+    count_values(x.array(), options, most, columns);
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      CHECK(expected[i].equals(*columns[i].histogram),
+            std::string(name_of(dtype)) + ", " + layout.text() + ", bins " + std::to_string(most));
+      int64_t total = 0;
+      for (const Bin& bin : columns[i].histogram->bins()) total += bin.count;
+      CHECK(total == columns[i].count);
+    }
+  }
+}
+
+}  // namespace
+
+TEST(arrays_of_every_type_and_layout) {
+  Random random(seed());
+  for (DType dtype : kAllTypes) {
+    for (int64_t run = 0; run < portion(30); ++run) {
+      const int64_t rows = random.between(0, 40), columns = random.between(1, 20);
+      Layout layout = random.one_in(2)
+                          ? random_layout(random, {rows, columns}, 1)
+                          : random_layout(random, {rows, columns, random.between(1, 5)}, 1);
+      check_array(random, dtype, layout, Kind(random.below(kFiniteKinds)), random.between(2, 50),
+                  random.one_in(3));
+    }
+  }
+}
+
+TEST(long_columns_in_several_tasks) {
+  Random random(seed());
+  for (DType dtype : kAllTypes) {
+    for (int kind = 0; kind < kFiniteKinds; ++kind) {
+      if (portion(100) < 100 && !random.one_in(8)) continue;
+      check_array(random, dtype, contiguous({random.between(30'000, 50'000)}, -1), Kind(kind),
+                  random.one_of<int64_t>({2, 64, 1024}), random.one_in(4));
+    }
+  }
+}
+
+TEST(values_that_move_while_they_are_counted) {
+  Random random(seed());
+  for (int64_t run = 0; run < portion(20); ++run) {
+    const int64_t most = random.one_of<int64_t>({2, 16, 300});
+    ValueCounter counter(most);
+    for (int again = 0; again < 2; ++again) {  // a counter starts again
+      DistributionOracle expected;
+      for (int phase = 0; phase < 4; ++phase) {
+        const double scale = std::ldexp(1.0, int(random.between(-600, 600)));
+        const int64_t steps = random.one_of<int64_t>({1, 3, 100, int64_t(1) << 40});
+        for (int block = 0; block < 12; ++block) {
+          std::vector<double> values(std::size_t(random.between(1, ValueCounter::kBlock)));
+          for (double& value : values) {
+            value = double(random.between(-steps, steps)) * scale;
+            if (random.one_in(50)) value = std::numeric_limits<double>::quiet_NaN();
+            if (random.one_in(50)) value = -std::numeric_limits<double>::infinity();
+            expected.add(value);
+          }
+          counter.add(values.data(), int64_t(values.size()));
+        }
+      }
+      CHECK(expected.equals(counter.take()));
+    }
+  }
+}
+
+TEST(groups_of_columns_with_missing_values) {
+  Random random(seed());
+  for (int64_t run = 0; run < portion(60); ++run) {
+    const int64_t rows = random.one_in(6) ? random.between(3000, 9000) : random.between(0, 60);
+    const int64_t count = random.between(1, 4), most = random.between(2, 40);
+    std::vector<TestArray> arrays;
+    std::vector<ArrowColumn> columns;
+    std::vector<uint8_t> bitmap(std::size_t(rows / 8 + 1));
+    for (uint8_t& byte : bitmap) byte = uint8_t(random.below(256));
+    arrays.reserve(3);
+    for (std::size_t c = 0; c < 3; ++c) {
+      DType dtype = kAllTypes[random.below(std::size(kAllTypes))];
+      arrays.emplace_back(dtype, random_layout(random, {rows}, -1), Edge::kEnd);
+      fill(arrays.back(), random, Kind(random.below(kFiniteKinds)));
+      columns.push_back({arrays.back().array()});
+      if (c) columns.back().validity = bitmap.data();
+    }
+    std::vector<int64_t> codes(static_cast<std::size_t>(rows));
+    for (int64_t& code : codes) code = random.below(count);
+    const bool weighted = random.one_in(3);
+    const std::vector<double> weights = whole_weights(random, rows);
+    AccumulateOptions options;
+    options.infinite_as_missing = true;
+    options.threads = int(random.between(1, 3));
+    options.weights = weighted ? weights.data() : nullptr;
+    bool infinite = false;
+    const RowGroups groups{codes.data(), rows, count};
+    std::vector<Column> sums = accumulate_groups(columns, groups, options, infinite);
+    count_values(columns, groups, options, most, sums);
+    std::vector<Column> whole = accumulate(columns, options, infinite);
+    count_values(columns, options, most, whole);
+    for (std::size_t c = 0; c < 3; ++c) {
+      std::vector<DistributionOracle> expected(std::size_t(count) + 1);
+      for (int64_t row = 0; row < rows; ++row) {
+        if (!columns[c].has_value(row)) continue;
+        const double value = value_at(columns[c], row);
+        const int64_t weight = weighted ? int64_t(weights[std::size_t(row)]) : 1;
+        expected[std::size_t(codes[std::size_t(row)])].add(value, weight);
+        expected.back().add(value, weight);
+      }
+      CHECK(expected.back().equals(*whole[c].histogram));
+      for (std::size_t g = 0; g < std::size_t(count); ++g) {
+        CHECK(expected[g].equals(*sums[3 * g + c].histogram));
+      }
+    }
+  }
+}
+
+TEST(slices_of_an_array) {
+  Random random(seed());
+  for (int64_t run = 0; run < portion(60); ++run) {
+    std::vector<int64_t> starts{0};
+    for (int64_t i = random.between(1, 5); i > 0; --i) {
+      starts.push_back(starts.back() + random.below(40));
+    }
+    TestArray x(DType::kFloat32, contiguous({starts.back()}, -1), Edge::kEnd);
+    fill(x, random, Kind(random.below(kFiniteKinds)));
+    const Slices slices{x.array(), starts.data(), int64_t(starts.size()) - 1};
+    AccumulateOptions options;
+    const std::vector<double> weights = whole_weights(random, starts.back());
+    if (random.one_in(2)) options.weights = weights.data();
+    bool infinite = false;
+    std::vector<Column> columns = accumulate(slices, options, infinite);
+    count_values(slices, options, 16, columns);
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      DistributionOracle expected;
+      for (int64_t at = starts[i]; at < starts[i + 1]; ++at) {
+        expected.add(double(x.data<float>()[at]),
+                     options.weights ? int64_t(weights[std::size_t(at)]) : 1);
+      }
+      CHECK(expected.equals(*columns[i].histogram));
+    }
+  }
+}
+
+TEST(counts_that_are_no_integers_are_refused) {
+  const double values[] = {1.0, 2.0}, weights[] = {1e300, 1.0};
+  const Array array{values, DType::kFloat64, {2}, {1}, -1};
+  AccumulateOptions options;
+  options.weights = weights;
+  bool infinite = false;
+  std::vector<Column> columns = accumulate(array, options, infinite);
+  bool refused = false;
+  try {
+    count_values(array, options, 8, columns);
+  } catch (const std::overflow_error&) {
+    refused = true;
+  }
+  CHECK(refused);
+}

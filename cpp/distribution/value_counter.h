@@ -1,0 +1,79 @@
+// Counts the values of one column, a block at a time.
+//
+// Values are first counted in a hash table. As soon as the bins are known approximately, most
+// values fall into a narrow range of bins, and are counted in a directly indexed table (the
+// window), which takes half the time. How a value is counted does not change the result, since the
+// histogram of the values is a function of their counts.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "distribution/histogram.h"
+
+namespace evenly {
+
+// A range of magnitudes of both signs, at a shift of at least that of the histogram. It contains
+// only values whose bits between both shifts, those of the mask, are 0.
+struct Window {
+  int shift = 0;
+  uint64_t mask = 0, base = 0, size = 0;
+};
+
+struct FreeMemory {
+  void operator()(void* memory) const { std::free(memory); }
+};
+using WindowCounts = std::unique_ptr<uint32_t[], FreeMemory>;
+
+class ValueCounter {
+ public:
+  // The number of values of a block.
+  static constexpr int64_t kBlock = 2048;
+
+  explicit ValueCounter(int64_t most_bins);
+
+  // Adds up to kBlock values. NaN and infinities are missing values, which are not counted.
+  void add(const double* values, int64_t count);
+  // The same, with whole numbers as weights, whose sum is less than 2^63.
+  void add(const double* values, const double* weights, int64_t count);
+  // Returns the histogram, and starts again.
+  Histogram take();
+
+ private:
+  struct Slot {
+    uint64_t key;
+    int64_t count;  // 0: unused
+  };
+
+  void count_in_table(uint64_t key, int64_t count);
+  template <bool kMasked>
+  void count_in_window(const double* values, int64_t count);
+  void count_missed(const double* values, int64_t count);
+  void flush_if_full();
+  void flush();
+  void place_window();
+  bool place_window_at(int shift, const std::vector<Bin>& bins, int64_t enough);
+  std::vector<Bin> take_window_bins();
+
+  int64_t most_bins_;
+  Histogram total_;  // of the values up to the last flush
+  int shift_ = 0;    // of the bins since the last flush
+
+  std::vector<Slot> slots_;  // a hash table with linear probing
+  std::vector<uint32_t> used_slots_;
+  int slot_bits_;
+  int64_t zeros_ = 0;  // that are not in the window
+
+  bool has_window_ = false;
+  Window window_;
+  WindowCounts counts_;             // in the window, and one for the values outside
+  std::vector<uint64_t> occupied_;  // a bit per count that is not 0
+  int64_t occupied_bins_ = 0;
+  int64_t in_window_ = 0, missed_ = 0;  // values since the last flush
+  int64_t until_retry_;                 // values in the table before a window is looked for
+  std::vector<double> rest_;
+};
+
+}  // namespace evenly

@@ -1,0 +1,3 @@
+"""Distributions: counts of values in bins, and the quantiles and histograms computed from them."""
+
+from evenly.distribution.bins import Bins as Bins

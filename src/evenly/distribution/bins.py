@@ -1,0 +1,78 @@
+"""The bins of a column: values whose float64 bits agree but for the lowest ones."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Keys: TypeAlias = npt.NDArray[np.uint64]
+Counts: TypeAlias = npt.NDArray[np.int64]
+
+_SIGN = np.uint64(1 << 63)
+
+
+def ordered_bits(values: npt.ArrayLike) -> Keys:
+    """Return the bits of float64 values as integers that have the order of the values.
+
+    >>> ordered_bits([0.0]) == ordered_bits([-0.0])
+    array([ True])
+    """
+    bits = (np.asarray(values, np.float64) + 0.0).view(np.uint64)
+    return np.where(bits & _SIGN, ~bits, bits | _SIGN)
+
+
+def from_ordered_bits(keys: Keys) -> Floats:
+    """Return the values that have these ordered bits."""
+    return np.where(keys & _SIGN, keys ^ _SIGN, ~keys).view(np.float64)
+
+
+_LOWEST, _HIGHEST = ordered_bits([np.finfo(np.float64).min, np.finfo(np.float64).max])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bins:
+    """The counts of the values of a column, in ascending bins without gaps of their own.
+
+    Attributes
+    ----------
+    shift
+        The number of bits by which the values of a bin may differ, from 0 to 63. With 0, each
+        bin is one value.
+    keys
+        The ordered bits of each bin, without the lowest ``shift`` ones.
+    counts
+        The number of values in each bin, all positive.
+    """
+
+    shift: int
+    keys: Keys
+    counts: Counts
+
+    @property
+    def lower(self) -> Floats:
+        """The smallest float64 of each bin."""
+        return from_ordered_bits(np.maximum(self.keys << np.uint64(self.shift), _LOWEST))
+
+    @property
+    def upper(self) -> Floats:
+        """The largest float64 of each bin, which belongs to it."""
+        rest = np.uint64((1 << self.shift) - 1)
+        keys = (self.keys << np.uint64(self.shift)) | rest
+        return from_ordered_bits(np.minimum(keys, _HIGHEST))
+
+    @property
+    def total(self) -> int:
+        """The number of values."""
+        return int(self.counts.sum())
+
+    def coarsen(self, shift: int) -> "Bins":
+        """Return the exact counts at a larger shift.
+
+        Two columns have common bins at the larger of their shifts.
+        """
+        if shift == self.shift or not len(self.keys):
+            return Bins(shift, self.keys, self.counts)
+        keys, first = np.unique(self.keys >> np.uint64(shift - self.shift), return_index=True)
+        return Bins(shift, keys, np.add.reduceat(self.counts, first))

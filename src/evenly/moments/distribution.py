@@ -1,0 +1,257 @@
+"""The read-outs of distributions: quantiles, histograms and shares of the values of columns."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly import _core
+from evenly.columns import column_indices
+from evenly.distribution.bins import Bins, Counts, Floats
+from evenly.distribution.quantiles import (
+    OrderStatistics,
+    Ranked,
+    check_quantiles,
+    quantiles,
+)
+from evenly.distribution.shares import (
+    CumulativeCounts,
+    Histogram,
+    histogram,
+    make_edges,
+    shares,
+)
+from evenly.errors import ColumnError, DataError
+from evenly.moments.records import bins_of
+from evenly.moments.statistics import StatisticsMixin
+from evenly.typing import ColumnName, QuantileMethod
+
+T = TypeVar("T")
+
+
+def distribution_error() -> DataError:
+    """Return the error for moments of which only some have distributions."""
+    return DataError(
+        "Moments with distributions can only be combined with others that have them. Received: "
+        "moments with distributions and moments without. Fit both with distribution=True, or use "
+        "moments.without_distribution()."
+    )
+
+
+class Distinct(NamedTuple):
+    """The distinct values of a column, in ascending order, and how often each occurs."""
+
+    values: Floats
+    counts: Counts
+
+
+class DistributionMixin(StatisticsMixin):
+    """The quantiles, histograms and shares of `Moments` that have distributions."""
+
+    __slots__ = ()
+
+    @property
+    def distribution(self) -> int:
+        """The maximum number of bins of each column; 0 without distributions."""
+        return self._state.bins
+
+    def without_distribution(self) -> Self:
+        """Return a copy that has the sums only."""
+        return self._with_state(self._state.without_histograms())
+
+    def bins(self, column: ColumnName | None = None) -> Bins:
+        """Return the bins of a column, from which everything else is computed.
+
+        Parameters
+        ----------
+        column
+            The name of a column, or its position if columns have no names. None: the only one.
+
+        Raises
+        ------
+        DataError
+            Without distributions.
+        ColumnError
+            For an unknown column, and for None when there are several.
+        """
+        return self._bins(self._index_of(column))
+
+    def quantile(self, q: npt.ArrayLike, *, method: QuantileMethod = "linear") -> Floats:
+        """Return quantiles of each column, with the shape of q and then the columns.
+
+        They are exact for columns of at most `distribution` different values. For others they are
+        estimates, and `quantile_bounds` says how far they can be off.
+
+        Parameters
+        ----------
+        q
+            One or more numbers from 0 to 1.
+        method
+            What to return between two values, as in `numpy.quantile`.
+
+        Raises
+        ------
+        DataError
+            Without distributions, and when q is not from 0 to 1.
+
+        Examples
+        --------
+        >>> import evenly
+        >>> moments = evenly.fit([[1.0], [2.0], [10.0]], distribution=True)
+        >>> moments.quantile([0.25, 0.5])
+        array([[1.5],
+               [2. ]])
+        """
+        estimate: Floats = self._quantiles(q, method).estimate
+        return estimate
+
+    def quantile_bounds(
+        self, q: npt.ArrayLike, *, method: QuantileMethod = "linear"
+    ) -> tuple[Floats, Floats]:
+        """Return the ends of the interval that certainly contains each quantile.
+
+        They have the shape of the result of `quantile`, and are equal where it is exact.
+        """
+        ranked = self._quantiles(q, method)
+        return ranked.low, ranked.high
+
+    @property
+    def median(self) -> Floats:
+        """The median of each column, as ``quantile(0.5)``."""
+        return self.quantile(0.5)
+
+    @property
+    def iqr(self) -> Floats:
+        """The interquartile range of each column, ``quantile(0.75) - quantile(0.25)``."""
+        low, high = self.quantile([0.25, 0.75])
+        width: Floats = high - low
+        return width
+
+    def histogram(
+        self,
+        bins: npt.ArrayLike = 64,
+        *,
+        column: ColumnName | None = None,
+        range: tuple[float, float] | None = None,
+    ) -> Histogram:
+        """Return a histogram of a column, for plotting.
+
+        Parameters
+        ----------
+        bins
+            The number of bins of equal width, or all edges.
+        column
+            As in `bins`.
+        range
+            The first and the last edge. None: the smallest and the largest value.
+
+        Returns
+        -------
+        counts, edges
+            As from `numpy.histogram`; counts are fractions where an edge divides a bin of the
+            distribution.
+        """
+        index = self._index_of(column)
+        ends = np.array([self.min[index], self.max[index]])
+        return histogram(self._cumulative(index), make_edges(bins, range, ends))
+
+    def distinct(self, column: ColumnName | None = None) -> Distinct | None:
+        """Return the distinct values of a column and their counts.
+
+        None if it has more than `distribution` of them. Integers beyond 2**53 are rounded to
+        float64.
+        """
+        bins = self.bins(column)
+        return None if bins.shift else Distinct(bins.lower, bins.counts.copy())
+
+    def cdf(self, x: npt.ArrayLike, *, column: ColumnName | None = None) -> Floats:
+        """Return the share of values that are at most x.
+
+        It is exact unless x is inside a bin; see `cdf_bounds`.
+
+        Parameters
+        ----------
+        x
+            One or more numbers.
+        column
+            As in `bins`. None: all columns, which are then the last axis of the result, if there
+            are several.
+        """
+        return self._shares(x, column, lambda cumulative, at: (cumulative.up_to(at),))[0]
+
+    def cdf_bounds(
+        self, x: npt.ArrayLike, *, column: ColumnName | None = None
+    ) -> tuple[Floats, Floats]:
+        """Return the ends of the interval that certainly contains each share of `cdf`."""
+        low, high = self._shares(x, column, CumulativeCounts.bounds)
+        return low, high
+
+    def _with_state(self, state: _core.State) -> Self:
+        """Return moments with another state."""
+        raise NotImplementedError
+
+    def _index_of(self, column: ColumnName | None) -> int:
+        if column is not None:
+            name = column if isinstance(column, int) else str(column)
+            return column_indices([name], self.columns, self.num_features)[0]
+        if self.num_features != 1:
+            raise ColumnError(
+                f"column= must say which of the {self.num_features} columns is meant. "
+                "Received: no column=. Pass its name, or its position if columns have no names."
+            )
+        return 0
+
+    @property
+    def num_features(self) -> int:
+        """The number of columns; 0 before the first update of `Moments.empty()`."""
+        return self._state.columns
+
+    def _bins(self, index: int) -> Bins:
+        if not self._state.bins:
+            raise DataError(
+                "Quantiles, histograms and shares need a distribution. Received: moments without "
+                "one. Fit the data with evenly.fit(x, distribution=True)."
+            )
+
+        return self._cached(("bins", index), lambda: bins_of(self._state, index))
+
+    def _cumulative(self, index: int) -> CumulativeCounts:
+        return CumulativeCounts(self._bins(index), self.min[index], self.max[index])
+
+    def _quantiles(self, q: npt.ArrayLike, method: str) -> Ranked:
+        at = check_quantiles(q, method)
+        low, high, exact = self.min, self.max, not self.extremes_are_bounds
+        columns = [
+            quantiles(
+                OrderStatistics(self._bins(i), low[i], high[i], exact_ends=exact),
+                at.ravel(),
+                method,
+            )
+            for i in range(self.num_features)
+        ]
+        if not columns:
+            nothing = np.empty((*at.shape, 0))
+            return Ranked(nothing, nothing, nothing)
+        stacked = (np.stack(part, axis=-1) for part in zip(*columns, strict=True))
+        return Ranked(*(part.reshape(*at.shape, self.num_features) for part in stacked))
+
+    def _shares(
+        self,
+        x: npt.ArrayLike,
+        column: ColumnName | None,
+        count: Callable[[CumulativeCounts, Floats], tuple[Floats, ...]],
+    ) -> tuple[Floats, ...]:
+        at = np.asarray(x, np.float64)
+        one = column is not None or self.num_features == 1
+        indices = [self._index_of(column)] if one else [*range(self.num_features)]
+
+        def parts() -> Iterator[tuple[Floats, ...]]:
+            for index in indices:
+                cumulative = self._cumulative(index)
+                yield tuple(shares(cumulative, part, at) for part in count(cumulative, at))
+
+        columns = list(parts())
+        if one:
+            return columns[0]
+        return tuple(np.stack(part, axis=-1) for part in zip(*columns, strict=True))

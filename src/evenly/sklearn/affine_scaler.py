@@ -1,0 +1,152 @@
+"""Base class of the scalers that map two numbers of each column to a range."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    OneToOneFeatureMixin,
+    TransformerMixin,
+    _fit_context,
+    clone,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from evenly.moments import Moments
+from evenly.sklearn import array_api, validation
+from evenly.sklearn.fitted_attributes import fit_callbacks
+from evenly.sklearn.scaling import apply_scaling
+from evenly.transform import Scaling
+from evenly.transform.methods import Anchors, Method, affine_scaling
+
+_STATE = ("moments_", "_like", "n_features_in_", "feature_names_in_")
+
+
+class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """A scaler whose only state is ``moments_``, which parts of the data add up to."""
+
+    moments_: Moments
+    copy: bool
+
+    @property
+    def _bins(self) -> int:
+        """The maximum number of bins of each distribution; 0 for none."""
+        return 0
+
+    def _method(self) -> Method:
+        """Return the range of the result."""
+        return Method()
+
+    def _anchors(self) -> Iterator[Anchors]:
+        """Yield the numbers of each column that become the ends of the range."""
+        raise NotImplementedError
+
+    def _check(self, x: Any) -> None:
+        """Check the parameters, and whether the data may be sparse."""
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+        """Compute the statistics of ``X``, discarding those of earlier fits.
+
+        Parameters
+        ----------
+        X
+            Array-like of shape (n_samples, n_features). NaN is missing.
+        y
+            Ignored.
+
+        Raises
+        ------
+        DataError
+            For an infinity.
+        ValueError
+            For all other input that scikit-learn rejects.
+        """
+        previous = {name: self.__dict__.pop(name) for name in _STATE if name in vars(self)}
+        try:
+            return self.partial_fit(X, y)
+        except BaseException:
+            self._reset()
+            self.__dict__.update(previous)
+            raise
+
+    def _reset(self) -> None:
+        for name in _STATE:
+            self.__dict__.pop(name, None)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+        """Add the rows of ``X`` to the statistics; parameters and errors as in `fit`.
+
+        Any batches in any order give the same bits as one `fit` of all rows.
+        """
+        self._check(X)
+        first = "moments_" not in vars(self)
+        x = validation.validate_fit(self, X, reset=first)
+        with fit_callbacks(self, x, y):
+            names = tuple(getattr(self, "feature_names_in_", ())) or None
+            batch = validation.moments_of(x, None, names, self._bins)
+            self.moments_ = batch if first else self.moments_ + batch
+            self._like = array_api.prototype(x)
+        return self
+
+    def transform(self, X: Any) -> Any:  # noqa: N803
+        """Return ``X`` scaled; floats keep their dtype, others become float64."""
+        check_is_fitted(self)
+        x = validation.validate_transform(self, X)
+        return apply_scaling(x, self._scaling(inverse=False), in_place=not self.copy)
+
+    def inverse_transform(self, X: Any) -> Any:  # noqa: N803
+        """Undo `transform`, to rounding."""
+        check_is_fitted(self)
+        x = validation.validate_inverse(self, X)
+        return apply_scaling(x, self._scaling(inverse=True), in_place=not self.copy)
+
+    def _scaling(self, *, inverse: bool) -> Scaling:
+        scaling = affine_scaling(
+            self.moments_.columns,
+            self._anchors(),
+            self._method(),
+            inverse=inverse,
+            too_few="constant",
+            dtypes=self.moments_.dtypes,
+        )
+        empty = self.moments_.count == 0
+        scaling.hi[empty] = scaling.factor[empty] = np.nan
+        return scaling
+
+    def __add__(self, other: object) -> Self:
+        """Return the scaler fitted on both data sets, with the parameters of the first.
+
+        It is bit-identical to one fit of all rows. Named columns are matched by name.
+        """
+        if not isinstance(other, type(self)):
+            zero = type(other) is int and other == 0  # sum() starts with 0
+            return self._with_moments(self.moments_) if zero else NotImplemented
+        for scaler in (self, other):
+            check_is_fitted(scaler)
+        return self._with_moments(self.moments_ + other.moments_)
+
+    __radd__ = __add__
+
+    def _with_moments(self, moments: Moments) -> Self:
+        result = clone(self)
+        result.moments_, result._like = moments, self._like
+        result.n_features_in_ = self.n_features_in_
+        if moments.columns is not None:
+            result.feature_names_in_ = np.array(moments.columns, dtype=object)
+        return result
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether there are moments; a rejected first batch leaves none."""
+        return "moments_" in vars(self)
+
+
+def extremes(scaler: AffineScaler) -> Iterator[tuple[Fraction, Fraction] | None]:
+    """Yield the exact smallest and largest value of each column; None without values."""
+    for low, high in scaler.moments_._state.extremes():
+        yield None if low is None else (Fraction(low), Fraction(high))
+
+
+NO_VALUES = Anchors(None, None, None)

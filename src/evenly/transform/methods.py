@@ -1,0 +1,231 @@
+"""The methods of normalization: which two numbers of a column become which two of the result.
+
+Every method is affine: ``y = (x - center) / spread``, stretched to a range. So all of them are a
+`Scaling`, which arrays, tensors, frames and engines know.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import isfinite
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+
+from evenly.errors import DataError, check_choice
+from evenly.transform.scaling import (
+    CONSTANT_POLICIES,
+    Scaling,
+    constant_error,
+    format_columns,
+    no_values_error,
+    scale_power,
+)
+from evenly.typing import NormalizeMethod
+
+METHODS = get_args(NormalizeMethod)
+_RANGES = {"minmax": (0.0, 1.0), "quantile": (-1.0, 1.0)}
+_QUANTILES = {"robust": (0.25, 0.75), "quantile": (0.01, 0.99)}
+_BOUNDS = {"maxabs": (-1.0, 1.0), **_RANGES}
+"""The range of the result for ``clip=True``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of normalization and its options.
+
+    Attributes
+    ----------
+    name
+        The name of the method.
+    range
+        The numbers that the ends of a column become; None for methods without a range.
+    q
+        The quantiles that it uses; None for methods without quantiles.
+    clip
+        The smallest and the largest result; None for no limits.
+    """
+
+    name: str = "standard"
+    range: tuple[float, float] | None = None
+    q: tuple[float, float] | None = None
+    clip: tuple[float, float] | None = None
+
+
+STANDARD = Method()
+
+
+def parse_method(
+    method: str = "standard",
+    range: Sequence[float] | None = None,
+    q: Sequence[float] | None = None,
+    clip: object = None,
+) -> Method:
+    """Return the method that the options of `evenly.Moments.normalize` describe.
+
+    >>> parse_method("minmax", (-1, 1))
+    Method(name='minmax', range=(-1.0, 1.0), q=None, clip=None)
+
+    Raises
+    ------
+    DataError
+        For an unknown method, an option that it does not have, or an invalid value.
+    """
+    check_choice("method", method, METHODS)
+    for name, value, methods in (("range", range, _RANGES), ("q", q, _QUANTILES)):
+        if value is not None and method not in methods:
+            raise DataError(
+                f"{name}= is an option of the methods {' and '.join(map(repr, methods))}. "
+                f"Received: {name}={value!r} and method={method!r}. Omit it, or choose another "
+                "method."
+            )
+    limits = _pair("range", range or _RANGES.get(method))
+    quantiles = _pair("q", q or _QUANTILES.get(method))
+    if quantiles is not None and not (quantiles[0] >= 0 and quantiles[1] <= 1):
+        raise DataError(f"q must be two numbers from 0 to 1. Received: {q!r}. Pass (0.01, 0.99).")
+    return Method(method, limits, quantiles, _parse_clip(clip, method, limits))
+
+
+def _pair(name: str, values: Any) -> tuple[float, float] | None:
+    """Return two numbers in ascending order."""
+    if values is None:
+        return None
+    try:
+        low, high = map(float, values)
+    except (TypeError, ValueError):
+        low, high = 0.0, 0.0
+    if not (low < high and isfinite(low) and isfinite(high)):
+        raise DataError(
+            f"{name} must be two finite numbers in ascending order. Received: {values!r}. Pass "
+            f"{_QUANTILES['quantile'] if name == 'q' else (0, 1)}, for example."
+        )
+    return low, high
+
+
+def _parse_clip(
+    clip: Any, method: str, limits: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    if clip is None or clip is False:
+        return None
+    if clip is True:
+        bounds = limits or _BOUNDS.get(method)
+        if bounds is not None:
+            return bounds
+    elif isinstance(clip, int | float | np.integer | np.floating) and clip > 0:
+        return -float(clip), float(clip)
+    raise DataError(
+        "clip must be a positive number, which limits the result to that size, or True for a "
+        f"method with a range ('minmax', 'maxabs' or 'quantile'). Received: clip={clip!r} and "
+        f"method={method!r}. Omit it for no limits."
+    )
+
+
+class Anchors(NamedTuple):
+    """What a method needs to know about a column, exactly.
+
+    Attributes
+    ----------
+    low, high
+        The numbers of the column that become the ends of the range; None without values.
+    constant
+        The value of a constant column; None if it has several values.
+    """
+
+    low: Fraction | None
+    high: Fraction | None
+    constant: Fraction | None
+
+
+def affine_scaling(
+    columns: tuple[str, ...] | None,
+    anchors: Iterable[Anchors],
+    method: Method,
+    *,
+    inverse: bool,
+    constant: str = "zero",
+    too_few: str = "error",
+    dtypes: tuple[str, ...] = (),
+) -> Scaling:
+    """Compute the scaling that maps two numbers of each column to the ends of a range.
+
+    Parameters
+    ----------
+    columns
+        The names of the columns, or None.
+    anchors
+        The two numbers of each column.
+    method
+        The method, whose range is 0 to 1 if it has none.
+    inverse, constant, too_few, dtypes
+        As in `scaling`.
+
+    Raises
+    ------
+    DataError
+        When a column has no values; when a column is constant and ``constant="error"``; when the
+        two numbers are equal but the column is not constant, unless ``constant="center"``.
+    """
+    check_choice("constant", constant, CONSTANT_POLICIES)
+    found = list(anchors)
+    _check(columns, found, method, constant, too_few)
+    ends = tuple(map(Fraction, method.range or (0, 1)))
+    rows = [_numbers(column, ends, inverse=inverse, constant=constant) for column in found]
+    numbers = np.array(rows, np.float64).reshape(-1, 4)
+    hi, lo, factor, power = (np.ascontiguousarray(part) for part in numbers.T)
+    powers = power.astype(np.int64) if power.any() else None
+    clip = None if inverse else method.clip
+    return Scaling(columns, hi, lo, factor, inverse, powers, dtypes, clip)
+
+
+def _check(
+    columns: tuple[str, ...] | None,
+    anchors: list[Anchors],
+    method: Method,
+    constant: str,
+    too_few: str,
+) -> None:
+    if too_few != "error":
+        return
+    if empty := [i for i, column in enumerate(anchors) if column.low is None]:
+        raise no_values_error(columns, empty)
+    constants = [i for i, column in enumerate(anchors) if column.constant is not None]
+    if constant == "error" and constants:
+        raise constant_error("values that are all equal", columns, constants)
+    narrow = [i for i, c in enumerate(anchors) if c.constant is None and c.low == c.high]
+    if narrow and constant != "center":
+        raise DataError(
+            f"method={method.name!r} divides by the distance of two quantiles, q={method.q}, which "
+            f"must not be 0. Received: equal quantiles in {format_columns(columns, narrow)}, which "
+            "is not constant. Pass other quantiles with q=, constant='center' to subtract the "
+            "center of such columns only, or another method."
+        )
+
+
+def _numbers(
+    column: Anchors, ends: tuple[Fraction, ...], *, inverse: bool, constant: str
+) -> tuple[float, float, float, int]:
+    """Return hi, lo, factor and power of a column."""
+    if column.low is None or column.high is None:
+        return 0.0, 0.0, float(constant == "center"), 0
+    spread = (column.high - column.low) / (ends[1] - ends[0])
+    if column.constant is not None or not spread:
+        zero = column.low if column.constant is None else column.constant
+        power = scale_power(abs(float(zero)), 0.0, constant=True)
+        unit = 2.0**power if inverse else 2.0**-power
+        factor = unit if constant == "center" else 0.0
+    else:
+        zero = column.low - ends[0] * spread
+        power = scale_power(_float(abs(zero)), _float(spread), constant=False)
+        scaled = spread * Fraction(2) ** power
+        factor = float(scaled if inverse else 1 / scaled)
+    hi = _float(zero * Fraction(2) ** power)
+    lo = float(zero * Fraction(2) ** power - Fraction(hi))
+    return hi, lo, factor, power
+
+
+def _float(value: Fraction) -> float:
+    """Return the nearest float64, or the largest one."""
+    try:
+        return float(value)
+    except OverflowError:
+        return float(np.finfo(np.float64).max)
