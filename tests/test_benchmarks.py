@@ -287,7 +287,6 @@ def test_trace_counts_calls_files_and_scans(tmp_path: Path) -> None:
     assert folder.scans > file.scans == 0
 
 
-@pytest.mark.skipif(not hasattr(evenly.Moments, "quantile"), reason="needs distributions")
 def test_report_suite_measures_pages_and_halves() -> None:
     records = run_suite("report")
     assert records[0]["bytes"] > 100_000

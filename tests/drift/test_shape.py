@@ -9,7 +9,6 @@ import evenly
 from evenly.drift.facts import facts_of
 from evenly.drift.shape import shape_distance
 
-pytest.importorskip("evenly.distribution")
 stats = pytest.importorskip("scipy.stats")
 samples = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=200)
 

@@ -5,7 +5,6 @@ import pytest
 
 import evenly
 
-pytest.importorskip("evenly.distribution")
 SEEDS = 100
 LAWS = {
     "normal": lambda rng, n: rng.normal(size=n),

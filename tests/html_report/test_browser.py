@@ -9,7 +9,6 @@ import pytest
 
 import evenly
 
-pytest.importorskip("evenly.distribution")
 sync_api = pytest.importorskip("playwright.sync_api")
 AXE = files(pytest.importorskip("axe_playwright_python")) / "axe.min.js"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

@@ -176,12 +176,7 @@ def test_datatables_is_the_published_file():
 
 # ---- With distributions ----
 
-needs_distributions = pytest.mark.skipif(
-    not hasattr(evenly.Moments, "quantile"), reason="needs distributions"
-)
 
-
-@needs_distributions
 def test_histogram_is_one_path_of_steps_with_two_axes():
     x = np.repeat([0.0, 1.0, 2.0, 3.0], [10, 20, 40, 10])
     page = evenly.fit({"x": x}, distribution=True).to_html()
@@ -199,7 +194,6 @@ def test_histogram_is_one_path_of_steps_with_two_axes():
     assert axes.startswith("M0 34H192M0 47H192")
 
 
-@needs_distributions
 def test_quantiles_are_in_the_table():
     x = np.arange(101.0)
     head, row = Page(evenly.fit({"x": x}, distribution=True).to_html()).rows
@@ -207,7 +201,6 @@ def test_quantiles_are_in_the_table():
     assert [cells[name] for name in ("1 %", "Median", "99 %")] == ["1", "50", "99"]
 
 
-@needs_distributions
 def test_quantiles_have_the_digits_that_are_known():
     x = np.random.default_rng(0).normal(1000, 100, 100_000)
     moments = evenly.fit({"x": x}, distribution=64)
@@ -219,14 +212,12 @@ def test_quantiles_have_the_digits_that_are_known():
     assert low - 10 <= float(text) <= high + 10
 
 
-@needs_distributions
 def test_values_far_out_are_left_out_and_mentioned():
     x = np.r_[np.random.default_rng(0).normal(size=990), np.full(10, 1e6)]
     page = evenly.fit({"x": x}, distribution=True).to_html()
     assert "<text class=out x=192>1 % outside</text>" in page
 
 
-@needs_distributions
 def test_2000_columns_are_less_than_one_and_a_half_megabytes():
     x = np.random.default_rng(0).normal(size=(500, 2000)) * 10.0 ** (np.arange(2000) % 9 - 4)
     names = [f"sensor_{i:04}" for i in range(2000)]
@@ -234,7 +225,6 @@ def test_2000_columns_are_less_than_one_and_a_half_megabytes():
     assert len(moments.to_html("wide.json").encode()) < 1_500_000
 
 
-@needs_distributions
 def test_same_values_in_any_order_give_the_same_page():
     x = np.random.default_rng(0).normal(size=(3000, 2))
     one = evenly.fit(x, distribution=True)
@@ -242,7 +232,6 @@ def test_same_values_in_any_order_give_the_same_page():
     assert one.to_html("x") == two.to_html("x")
 
 
-@needs_distributions
 def test_notebook_shows_histograms_without_scripts():
     rng = np.random.default_rng(0)
     moments = evenly.fit(pd.DataFrame(rng.normal(size=(50, 30))), distribution=True)
@@ -254,7 +243,6 @@ def test_notebook_shows_histograms_without_scripts():
     assert "<script" not in hostile
 
 
-@needs_distributions
 def test_extreme_ranges_can_be_drawn():
     for x in ([-1.7e308, 1.7e308, 0.0], [5e-324, 0.0, 1e-320], [1e300, 1e300 * (1 + 1e-15)]):
         assert evenly.fit({"x": np.array(x)}, distribution=True).to_html()

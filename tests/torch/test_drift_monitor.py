@@ -113,7 +113,6 @@ def test_names_are_those_of_the_statistics():
 
 
 def test_distribution_is_kept_if_the_layer_has_one():
-    pytest.importorskip("evenly.distribution")
     layer = Normalize.from_moments(evenly.fit(batches(seed=0), distribution=True)).eval()
     monitor = DriftMonitor(layer, every=None)
     feed(layer, batches())

@@ -1,13 +1,11 @@
 """What a comparison needs to know of each column of a data set."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
-
-import numpy as np
 
 from evenly import exact_stats
+from evenly.distribution import Bins
 from evenly.group_keys import format_key
 from evenly.moments import GroupedMoments, Moments
 from evenly.statistics_file.column import ColumnRecord
@@ -34,9 +32,6 @@ class ColumnFacts:
         The distribution (`evenly.Moments.bins`), or None.
     quartiles
         The first and the third quartile, or None without a distribution.
-    histogram
-        Returns the counts of values in some equal bins between two numbers; None without a
-        distribution.
     """
 
     dtype: str
@@ -46,9 +41,8 @@ class ColumnFacts:
     variance: Fraction | None
     min: float | None
     max: float | None
-    bins: Any = None  # `Bins` of drift/shape.py
+    bins: Bins | None = None
     quartiles: tuple[float, float] | None = None
-    histogram: Callable[[int, tuple[float, float]], list[float]] | None = None
 
     @property
     def rows(self) -> Fraction:
@@ -79,29 +73,14 @@ def facts_of(moments: Moments | GroupedMoments) -> dict[Label, ColumnFacts]:
 
 def _columns(moments: Moments) -> Iterator[tuple[str | int, ColumnFacts]]:
     names: Sequence[str | int] = moments.columns or range(moments.num_features)
-    facts = zip(names, map(_facts, moments.column_records()), strict=True)
-    yield from _with_distributions(moments, facts) if getattr(moments, "distribution", 0) else facts
-
-
-def _with_distributions(
-    moments: Any, facts: Iterable[tuple[str | int, ColumnFacts]]
-) -> Iterator[tuple[str | int, ColumnFacts]]:
-    """Add the distribution of each column."""
-    quartiles = moments.quantile(np.array([0.25, 0.75])).T.tolist()
-
-    def histogram_of(name: str | int) -> Callable[[int, tuple[float, float]], list[float]]:
-        return lambda bins, ends: moments.histogram(bins, column=name, range=ends).counts.tolist()
-
-    for (name, own), (first, third) in zip(facts, quartiles, strict=True):
-        yield (
-            name,
-            replace(
-                own,
-                bins=moments.bins(name),
-                quartiles=(first, third),
-                histogram=histogram_of(name),
-            ),
+    facts: Iterable[ColumnFacts] = map(_facts, moments.column_records())
+    if moments.distribution:
+        quartiles = moments.quantile([0.25, 0.75]).T.tolist()
+        facts = (
+            replace(own, bins=moments._bins(index), quartiles=(first, third))
+            for index, (own, (first, third)) in enumerate(zip(facts, quartiles, strict=True))
         )
+    yield from zip(names, facts, strict=True)
 
 
 def _facts(record: ColumnRecord) -> ColumnFacts:

@@ -3,6 +3,10 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
+from evenly.distribution.bins import Floats
+from evenly.distribution.shares import CumulativeCounts, histogram
 from evenly.drift.column import ColumnDrift
 from evenly.drift.facts import ColumnFacts
 from evenly.drift.intervals import Interval
@@ -123,16 +127,26 @@ def _place(value: float, half: float) -> int:
 def _picture(column: ColumnDrift) -> str:
     """Return both histograms, over the range that most values of either side have."""
     a, b = column.before, column.after
-    if column.shape is None or a is None or b is None or not (a.histogram and b.histogram):
+    if column.shape is None or a is None or b is None:
         return ""
     low, high = _range([a, b])
     if not (math.isfinite(high - low) and high > low):
         return ""
-    sides = [side.histogram(BINS, (low, high)) for side in (a, b) if side.histogram]
+    sides = [_counts(side, np.linspace(low, high, BINS + 1)) for side in (a, b)]
     if not all(map(any, sides)):
         return ""
     before, after = (Histogram(low, high, counts, 0.0) for counts in sides)
     return overlay(before, after, a.dtype, float(a.mean or 0), a.std or 0.0)
+
+
+def _counts(side: ColumnFacts, edges: Floats) -> list[float]:
+    """Return the number of values between the edges."""
+    if side.bins is None or side.min is None or side.max is None:
+        return []
+    counts: list[float] = histogram(
+        CumulativeCounts(side.bins, side.min, side.max), edges
+    ).counts.tolist()
+    return counts
 
 
 def _range(sides: Sequence[ColumnFacts]) -> tuple[float, float]:

@@ -2,29 +2,16 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from evenly.distribution import Bins
+from evenly.distribution.bins import Floats
 from evenly.drift.facts import ColumnFacts
 from evenly.drift.intervals import Interval
 
-Floats = npt.NDArray[np.float64]
 _PSI_BINS = 10
-
-
-class Bins(Protocol):
-    """The occupied bins of a distribution, ascending; their ends are inclusive."""
-
-    keys: npt.NDArray[np.uint64]
-    lower: Floats
-    upper: Floats
-    counts: npt.NDArray[np.int64]
-    shift: int
-
-    def coarsen(self, shift: int) -> Self:
-        """Return the bins at a larger shift."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ class Moments(Accumulator):
 
     def _repr_html_(self) -> str:
         """Return the table for notebooks, with histograms if there are distributions."""
-        if not getattr(self, "distribution", 0):
+        if not self.distribution:
             return super()._repr_html_()
         with _core.ExactMode():
             view = self._table_view()

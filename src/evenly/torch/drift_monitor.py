@@ -200,7 +200,7 @@ class DriftMonitor:
                 "without any. Fit it first, or load its state_dict."
             )
         columns = fitted.columns or fitted.num_features
-        return Moments.empty(columns, **_distribution_option(fitted))
+        return Moments.empty(columns, distribution=fitted.distribution)
 
     # Workers
 
@@ -294,11 +294,6 @@ def _(info: Any, in_dims: Any, x: Tensor, observed: Tensor, monitor: int) -> Any
 
 def _is_exporting() -> bool:
     return getattr(torch.compiler, "is_exporting", bool)() or torch.jit.is_tracing()
-
-
-def _distribution_option(fitted: Any) -> dict[str, Any]:
-    bins = getattr(fitted, "distribution", 0)
-    return {"distribution": bins} if bins else {}
 
 
 def _without_dtypes(moments: Moments) -> Moments:
