@@ -217,7 +217,7 @@ def test_long_tables_have_pages(visit):
         page.get_by_role("button", name="3", exact=True)
     ).click()
     assert len(names(page)) == 54
-    page.get_by_label("per page").select_option("all")
+    page.get_by_label("per page").select_option("All")
     assert len(names(page)) == 254
 
 

@@ -112,7 +112,7 @@
       paging: isMany,
       info: isMany,
       pageLength: 100,
-      lengthMenu: [100, 500, { label: "all", value: -1 }],
+      lengthMenu: [100, 500, -1],
       language: {
         search: "Search",
         lengthMenu: "_MENU_ per page",
