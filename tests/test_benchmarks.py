@@ -168,6 +168,15 @@ def test_merge_scale_agrees_with_a_sum_of_multiples() -> None:
     assert json.loads(done.stdout)["merges"] == 40 + 3
 
 
+def test_distributions_are_compared_with_a_plain_fit_and_peers() -> None:
+    records = run_suite("distribution")
+    assert "Parquet, 16 columns" in [record["label"] for record in records]
+    seconds = records[0]["timings"][0]["seconds"]
+    assert {"fit 1", "distribution 1", "distribution", "numpy"} <= seconds.keys()
+    assert all(record["bytes"] > 0 for record in records if "bytes" in record)
+    assert "timestamps" in print_tables("distribution", records)
+
+
 def test_small_operations_are_measured() -> None:
     records = run_suite("small")
     figures = [figure for record in records for figure in record["figures"]]

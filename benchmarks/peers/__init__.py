@@ -2,8 +2,9 @@
 
 Each verb prepares the data as the system prefers it and returns the function to time:
 ``fit(x, threads)``, ``fit_images(x, threads)``, ``fit_groups(x, keys, threads)``,
-``normalize(x, out, threads)``, ``fit_parquet(path, threads)``, ``fit_photos(paths, threads)`` and
-``update(batch)``. ``batch_norm(dimensions, channels)`` returns a layer; ``input_layer(x)`` returns
+``normalize(x, out, threads)``, ``fit_parquet(path, threads)``, ``fit_photos(paths, threads)``,
+``fit_quantiles(x, q, threads)`` and ``update(batch)``. ``batch_norm(dimensions, channels)``
+returns a layer; ``input_layer(x)`` returns
 a function that normalizes batches with the statistics of ``x``. For an engine,
 ``fit_files(folder, threads)`` uses its own implementation and ``fit_files_with_evenly`` uses
 evenly on the engine. ``answer`` turns the result of a fit into (mean, variance), and is not timed.
@@ -31,6 +32,8 @@ PACKAGES = {
     "dask": "dask",
     "spark": "pyspark",
     "ray": "ray",
+    "datasketches": "datasketches",
+    "fastdigest": "fastdigest",
 }
 
 

@@ -16,6 +16,16 @@ def fit(x, threads):
     return run
 
 
+def fit_distribution(x, threads):
+    import evenly
+
+    def run():
+        _set_threads(threads)
+        return evenly.fit(x, distribution=True)
+
+    return run
+
+
 def fit_with_results(x, threads):
     """Fit and compute the correctly rounded mean and variance, column by column."""
     import evenly

@@ -9,6 +9,10 @@ def fit(x, threads):
     return lambda: (x.mean(axis=0), x.var(axis=0))
 
 
+def fit_quantiles(x, q, threads):
+    return lambda: np.quantile(x, q, axis=0)
+
+
 def fit_images(x, threads):
     def run():
         sums = np.zeros((2, x.shape[1]))

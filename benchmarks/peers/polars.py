@@ -18,6 +18,14 @@ def fit(x, threads):
     return lambda: columns.select(mean, variance)
 
 
+def fit_quantiles(x, q, threads):
+    import polars as pl
+
+    columns = frame(x)
+    wanted = [pl.all().quantile(share).name.suffix(f"_{share}") for share in q]
+    return lambda: columns.select(*wanted)
+
+
 def fit_parquet(path, threads):
     import polars as pl
 

@@ -12,6 +12,7 @@ MODULES = {
     "fit": "fit",
     "images": "images",
     "groups": "group_by",
+    "distribution": "distribution",
     "normalize": "normalize",
     "kernels": "kernels",
     "parquet": "parquet",

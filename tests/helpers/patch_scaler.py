@@ -1,20 +1,25 @@
-"""Make `evenly.sklearn.StandardScaler` scikit-learn's only estimator (a pytest plugin)."""
+"""Make the scalers of `evenly.sklearn` scikit-learn's only estimators (a pytest plugin)."""
 
 import sklearn.preprocessing
 import sklearn.utils
 import sklearn.utils.discovery
 
-from evenly.sklearn import StandardScaler
+import evenly.sklearn
+
+NAMES = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler")
 
 
 def all_estimators(type_filter=None):
-    """Return what scikit-learn's function would return with one estimator."""
+    """Return what scikit-learn's function would return with these estimators."""
     wanted = [type_filter] if isinstance(type_filter, str) else type_filter
-    return [("StandardScaler", StandardScaler)] if not wanted or "transformer" in wanted else []
+    if wanted and "transformer" not in wanted:
+        return []
+    return [(name, getattr(evenly.sklearn, name)) for name in NAMES]
 
 
 def pytest_configure(config):
-    """Replace scikit-learn's scaler and list of estimators before tests are imported."""
-    sklearn.preprocessing.StandardScaler = StandardScaler
+    """Replace scikit-learn's scalers and list of estimators before tests are imported."""
+    for name in NAMES:
+        setattr(sklearn.preprocessing, name, getattr(evenly.sklearn, name))
     sklearn.utils.all_estimators = all_estimators
     sklearn.utils.discovery.all_estimators = all_estimators

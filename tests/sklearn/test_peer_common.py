@@ -1,4 +1,4 @@
-"""Run scikit-learn's common estimator tests with evenly's scaler as the only estimator."""
+"""Run scikit-learn's common estimator tests with evenly's scalers as the only estimators."""
 
 import os
 import re
@@ -20,7 +20,7 @@ def test_scikit_learn_common_tests_pass(tmp_path):
     process = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-p", "patch_scaler", "-p", "no:cacheprovider"),
-            *("-c", os.devnull, "--rootdir", str(tmp_path), "-k", "StandardScaler", "-W", "ignore"),
+            *("-c", os.devnull, "--rootdir", str(tmp_path), "-k", "Scaler", "-W", "ignore"),
             *(find_spec(name).origin for name in MODULES),
         ],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "helpers")},
@@ -29,4 +29,4 @@ def test_scikit_learn_common_tests_pass(tmp_path):
         text=True,
     )
     assert process.returncode == 0, process.stdout
-    assert int(re.search(r"(\d+) passed", process.stdout)[1]) > 60
+    assert int(re.search(r"(\d+) passed", process.stdout)[1]) > 200

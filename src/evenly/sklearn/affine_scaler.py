@@ -104,6 +104,11 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return apply_scaling(x, self._scaling(inverse=True), in_place=not self.copy)
 
     def _scaling(self, *, inverse: bool) -> Scaling:
+        """Return the scaling, which is cached until the moments or the parameters change."""
+        key = type(self), inverse, tuple(self.get_params().values())
+        return self.moments_._cached(key, lambda: self._compute_scaling(inverse))
+
+    def _compute_scaling(self, inverse: bool) -> Scaling:
         scaling = affine_scaling(
             self.moments_.columns,
             self._anchors(),

@@ -1,0 +1,89 @@
+"""What the scalers of ranges and quantiles have beyond scikit-learn's."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn import preprocessing
+from sklearn.base import clone
+
+from evenly.errors import DataError
+from evenly.sklearn import MaxAbsScaler, MinMaxScaler, RobustScaler
+
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(300, 3)) * [1, 1e3, 1e-3] + [0, 1e9, 5]
+SCALERS = [
+    MinMaxScaler(),
+    MinMaxScaler(feature_range=(-1, 2), clip=True),
+    MaxAbsScaler(),
+    MaxAbsScaler(clip=True),
+    RobustScaler(),
+    RobustScaler(quantile_range=(10, 80), unit_variance=True),
+    RobustScaler(with_centering=False),
+    RobustScaler(with_scaling=False),
+]
+
+
+@pytest.mark.parametrize("scaler", SCALERS, ids=repr)
+def test_results_are_those_of_scikit_learn(scaler):
+    peer_class = getattr(preprocessing, type(scaler).__name__)
+    parameters = {k: v for k, v in scaler.get_params().items() if k != "bins"}
+    peer = peer_class(**parameters).fit(X)
+    scaler.fit(X)
+    beyond = X * 1.01
+    np.testing.assert_allclose(
+        scaler.transform(beyond), peer.transform(beyond), rtol=1e-6, atol=1e-6
+    )
+    y = scaler.transform(X)
+    np.testing.assert_allclose(scaler.inverse_transform(y), X, rtol=1e-12, atol=1e-12)
+    for name in ("center_", "scale_", "min_", "data_min_", "data_range_", "max_abs_"):
+        if getattr(peer, name, None) is not None:
+            np.testing.assert_allclose(getattr(scaler, name), getattr(peer, name), rtol=1e-9)
+
+
+@pytest.mark.parametrize("scaler", SCALERS, ids=repr)
+def test_parts_in_any_order_give_the_same_bits(scaler):
+    whole = clone(scaler).fit(X)
+    in_parts = clone(scaler)
+    for part in (X[200:], X[:50], X[50:200]):
+        in_parts.partial_fit(part)
+    added = sum(clone(scaler).fit(part) for part in (X[:7], X[7:]))
+    for other in (in_parts, added, pickle.loads(pickle.dumps(whole))):
+        np.testing.assert_array_equal(other.transform(X), whole.transform(X))
+        assert other.moments_ == whole.moments_
+
+
+def test_a_failed_fit_changes_nothing():
+    scaler = RobustScaler().fit(X)
+    before = scaler.transform(X)
+    with pytest.raises(DataError, match="infinity"):
+        scaler.fit(np.where(X[0, 0] == X, np.inf, X))
+    with pytest.raises(DataError, match="Invalid quantile range"):
+        scaler.set_params(quantile_range=(90, 10)).fit(X)
+    scaler.set_params(quantile_range=(25.0, 75.0))
+    np.testing.assert_array_equal(scaler.transform(X), before)
+
+
+def test_float32_at_a_large_offset():
+    x = (1.7e9 + 128 * np.arange(9)).astype(np.float32)[:, None]
+    y = MinMaxScaler().fit_transform(x)
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y[:, 0], np.arange(9) / 8, atol=1e-7)
+
+
+def test_sparse_matrices_are_not_centered():
+    x = sparse.random(200, 4, 0.2, format="csr", rng=1)
+    for scaler in (MaxAbsScaler(clip=True), RobustScaler(with_centering=False)):
+        dense = clone(scaler).fit(x.toarray())
+        found = scaler.fit(x).transform(x)
+        np.testing.assert_allclose(found.toarray(), dense.transform(x.toarray()))
+
+
+def test_many_values_have_quantiles_within_their_bounds():
+    x = RNG.lognormal(size=(50_000, 1))
+    scaler = RobustScaler(bins=256).fit(x)
+    low, high = scaler.moments_.quantile_bounds(0.5)
+    assert low <= np.median(x) <= high
+    assert low <= scaler.center_ <= high
+    assert scaler.moments_.distribution == 256

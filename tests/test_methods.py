@@ -1,0 +1,199 @@
+"""Methods of normalization: which numbers of a column become which of the result."""
+
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import preprocessing
+
+import evenly
+import strategies
+from evenly.errors import DataError, UnsupportedTypeError
+
+RNG = np.random.default_rng(3)
+X = np.column_stack([RNG.normal(1e9, 2, 500), RNG.integers(0, 9, 500), np.full(500, 7.25)])
+X[3, 0] = np.nan
+MOMENTS = evenly.fit(X, distribution=True)
+FRAME = pd.DataFrame(X, columns=["time", "code", "constant"])
+NAMED = evenly.fit(FRAME, distribution=True)
+METHODS = ["minmax", "maxabs", "robust", "quantile"]
+VARYING = X[:, :2]
+
+
+@pytest.mark.parametrize(
+    ("method", "scaler"),
+    [
+        ("minmax", preprocessing.MinMaxScaler()),
+        ("maxabs", preprocessing.MaxAbsScaler()),
+        ("robust", preprocessing.RobustScaler()),
+    ],
+)
+def test_methods_are_those_of_scikit_learn(method, scaler):
+    expected = scaler.fit_transform(VARYING)
+    found = MOMENTS.normalize(X, method=method)
+    np.testing.assert_allclose(found[:, :2], expected, rtol=1e-6, atol=1e-6)
+    assert (found[:, 2] == 0).all()
+
+
+def test_ends_become_the_ends_of_the_range():
+    y = MOMENTS.normalize(X, method="minmax", range=(-3, 5))
+    np.testing.assert_allclose(np.nanmin(y, 0), [-3, -3, 0], rtol=1e-12)
+    np.testing.assert_allclose(np.nanmax(y, 0), [5, 5, 0], rtol=1e-12)
+    ends = MOMENTS.quantile([0.1, 0.9])
+    y = MOMENTS.normalize(ends, method="quantile", q=(0.1, 0.9))
+    np.testing.assert_allclose(y, [[-1, -1, 0], [1, 1, 0]], atol=1e-12)
+    y = MOMENTS.normalize(ends, method="quantile", q=(0.1, 0.9), range=(0, 10))
+    np.testing.assert_allclose(y, [[0, 0, 0], [10, 10, 0]], atol=1e-12)
+
+
+@given(strategies.arrays(strategies.FLOATS, min_rows=1, missing=False), st.sampled_from(METHODS))
+def test_denormalize_restores_values(x, method):
+    x = x.astype(np.float64)
+    moments = evenly.fit(x, distribution=True)
+    options = {"method": method, "constant": "center"}
+    y = moments.normalize(x, **options)
+    assert np.isfinite(y).all() or np.abs(x).max() > 1e200
+    back = moments.denormalize(y, **options)
+    size = np.abs(x).max(0)
+    good = size < 1e200
+    np.testing.assert_allclose(
+        back[:, good], x[:, good], rtol=0, atol=1e-12 * max(size[good], default=0) + 1e-300
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_constant_columns(method):
+    x = np.full((3, 1), 7.25)
+    moments = evenly.fit(x, distribution=True)
+    assert moments.normalize(x + 1, method=method).tolist() == [[0]] * 3
+    assert moments.denormalize(np.zeros((1, 1)), method=method).tolist() == [[7.25]]
+    assert moments.normalize(x + 1, method=method, constant="center").tolist() == [[1]] * 3
+    with pytest.raises(DataError, match="Received: values that are all equal in column 0"):
+        moments.normalize(x, method=method, constant="error")
+
+
+def test_equal_quantiles_of_a_column_that_varies():
+    x = np.array([[0.0]] * 9 + [[4.0]])
+    moments = evenly.fit(x, distribution=True)
+    message = r"q=\(0.25, 0.75\), which must not be 0. Received: equal quantiles in column 0"
+    with pytest.raises(DataError, match=message):
+        moments.normalize(x, method="robust")
+    centered = moments.normalize(x, method="robust", constant="center")
+    np.testing.assert_array_equal(centered, x)
+    assert moments.normalize(x, method="quantile", q=(0, 1))[-1] == 1
+
+
+@pytest.mark.parametrize("convert", [np.array, torch.tensor, pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_container(convert, method):
+    moments = MOMENTS if convert in (np.array, torch.tensor) else NAMED
+    data = convert(X) if moments is MOMENTS else convert(FRAME)
+    expected = MOMENTS.normalize(X, method=method, clip=0.7)
+    found = moments.normalize(data, method=method, clip=0.7)
+    assert type(found) is type(data)
+    np.testing.assert_array_equal(np.asarray(found), expected)
+    assert np.nanmax(np.abs(expected)) == 0.7
+
+
+def test_a_tensor_with_a_gradient_is_limited():
+    x = torch.tensor(X, requires_grad=True)
+    y = MOMENTS.normalize(x, method="minmax", clip=True)
+    np.testing.assert_array_equal(
+        y.detach().numpy(), MOMENTS.normalize(X, method="minmax", clip=True)
+    )
+
+
+def test_clip_keeps_the_range_of_the_method():
+    beyond = X + 100
+    for method, low, high in (("minmax", 0, 1), ("maxabs", -1, 1), ("quantile", -1, 1)):
+        y = MOMENTS.normalize(beyond, method=method, clip=True)
+        assert low <= np.nanmin(y)
+        assert np.nanmax(y) == high
+    assert np.nanmax(MOMENTS.normalize(beyond, clip=2.0)) == 2
+    assert np.isnan(MOMENTS.normalize(X, method="minmax", clip=True)[3, 0])
+
+
+def test_clip_of_a_relation_is_refused():
+    duckdb = pytest.importorskip("duckdb")
+    relation = duckdb.from_df(FRAME)
+    with pytest.raises(UnsupportedTypeError, match=r"clip= needs data in memory\. Received"):
+        NAMED.normalize(relation, method="minmax", clip=True)
+    found = NAMED.normalize(relation, method="minmax").df()["code"]
+    np.testing.assert_allclose(found, MOMENTS.normalize(X, method="minmax")[:, 1])
+
+
+def test_float32_at_a_large_offset_is_correct():
+    x = (1.7e9 + 128 * np.arange(9)).astype(np.float32)[:, None]
+    y = evenly.fit(x).normalize(x, method="minmax")
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y[:, 0], np.arange(9) / 8, atol=1e-7)
+
+
+def test_numbers_near_the_limits_of_float64():
+    for low, high in ((-1.5e308, 1.5e308), (5e-324, 2e-323), (-1e-310, 1e-310)):
+        moments = evenly.fit([[low], [high]])
+        assert moments.normalize([[low], [high]], method="minmax").tolist() == [[0], [1]]
+        assert moments.denormalize([[0.0], [1.0]], method="minmax").tolist() == [[low], [high]]
+
+
+def test_integers_beyond_float64():
+    x = np.array([[2**62], [2**62 + 1], [2**62 + 3]])
+    y = evenly.fit(x).normalize(x, method="minmax")
+    np.testing.assert_allclose(y[:, 0], [0, 1 / 3, 1], rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "log"}, "method must be one of 'standard', 'minmax'"),
+        ({"method": "minmax", "q": (0, 1)}, "q= is an option of the methods 'robust' and"),
+        ({"method": "maxabs", "range": (0, 1)}, "range= is an option of the methods 'minmax'"),
+        ({"method": "minmax", "range": (1, 0)}, "range must be two finite numbers in ascending"),
+        ({"method": "minmax", "range": (0, np.inf)}, "range must be two finite numbers"),
+        ({"method": "minmax", "range": 3}, "range must be two finite numbers"),
+        ({"method": "quantile", "q": (0.9, 0.1)}, "q must be two finite numbers in ascending"),
+        ({"method": "quantile", "q": (1, 99)}, "q must be two numbers from 0 to 1. Received"),
+        ({"clip": True}, "True for a method with a range"),
+        ({"method": "robust", "clip": True}, "True for a method with a range"),
+        ({"clip": -1}, "clip must be a positive number"),
+        ({"clip": "yes"}, "clip must be a positive number"),
+        ({"method": "minmax", "correction": 1}, "which only method='standard' uses. Received"),
+        ({"method": "minmax", "tolerance": 0.1}, "which only method='standard' uses. Received"),
+    ],
+)
+def test_invalid_options_are_refused(options, message):
+    with pytest.raises(DataError, match=message):
+        MOMENTS.normalize(X, **options)
+
+
+def test_moments_that_do_not_suffice_are_refused():
+    with pytest.raises(DataError, match="Quantiles, histograms and shares need a distribution"):
+        evenly.fit(X).normalize(X, method="robust")
+    rest = MOMENTS - evenly.fit(X[:5], distribution=True)
+    with pytest.raises(DataError, match=r"whose extremes are bounds\. Fit the remaining rows"):
+        rest.normalize(X, method="minmax")
+    assert np.isfinite(rest.normalize(X[5:], method="robust", constant="center")).all()
+    empty = evenly.fit([[np.nan], [np.nan]], distribution=True)
+    for method in METHODS:
+        with pytest.raises(DataError, match="Normalizing needs at least one value per column"):
+            empty.normalize([[1.0]], method=method)
+
+
+def test_the_center_is_exact():
+    x = np.array([[0.1], [0.3], [0.7]])
+    scaling = evenly.fit(x)._scaling(
+        inverse=False,
+        constant="zero",
+        correction=0,
+        method=evenly.transform.methods.parse_method("minmax", (-1, 2)),
+    )
+    low, high = Fraction(0.1), Fraction(0.7)
+    zero = low + (high - low) / 3
+    assert scaling.hi[0] == float(zero)
+    assert scaling.lo[0] == float(zero - Fraction(scaling.hi[0]))
+    assert scaling.factor[0] == float(3 / (high - low))
