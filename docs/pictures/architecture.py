@@ -16,7 +16,7 @@ PLACES = {
     "moments": (5.0, 5),
     "core": (1.3, 6), "statistics": (5.0, 6), "file": (8.7, 6),
     "transform": (1.3, 7), "layers": (5.0, 7), "report": (8.7, 7),
-    "sinks": (1.3, 8),
+    "sinks": (1.3, 8), "drift": (8.7, 8),
 }  # fmt: skip
 """The center of each box: columns and rows."""
 WIDTH, HEIGHT = 2.4, 0.54

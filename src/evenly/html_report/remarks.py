@@ -100,7 +100,7 @@ def _tails(column: ColumnSummary) -> Iterator[Remark]:
     if ratio > HEAVY_TAILS and not (is_discrete and _is_short(distribution)):
         yield Remark(
             "look",
-            "heavy tails: mean and std say little about most values; consider median and quartiles",
+            'heavy tails: mean and std say little about most values; consider method="robust"',
         )
     far = max(column.max - column.mean, column.mean - column.min) / (column.std or math.inf)
     if FAR_VALUE < far < math.inf:
