@@ -231,6 +231,16 @@ def test_page_is_complete_without_javascript(visit, name):
     assert page.locator("button:visible, input:visible").count() == 0
 
 
+def test_table_is_shown_if_a_script_fails(browser, pages):
+    broken = pages / "broken.html"
+    text = (pages / "report.html").read_text(encoding="utf-8")
+    broken.write_text(text.replace("window.DataTable=", "window.Other="), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(broken.as_uri())
+    assert page.locator("tbody tr").last.is_visible()
+    page.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["report", "plain", "groups", "diff", "wide", "phone"])
 def test_axe_finds_no_violation(visit, name, scheme):

@@ -9,8 +9,11 @@ from evenly.html_report.table import text
 
 _ASSETS = files("evenly.html_report") / "assets"
 DATATABLES = "dataTables.min.js"
-_START = 'document.documentElement.className="starting"'
-"""Run before the table is read, so that report.css can hide all but its first page."""
+_START = (
+    'const page = document.documentElement.classList; page.add("starting"); '
+    'addEventListener("load", () => page.remove("starting"));'
+)
+"""Run before the table is read, so that report.css hides it until the scripts have run or failed."""
 
 
 @cache
