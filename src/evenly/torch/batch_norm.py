@@ -21,7 +21,7 @@ CHOICES = {
 }
 
 
-EXTRAS = ("virtual_batch_size", *CHOICES, "frozen")
+EXTRAS = ("virtual_batch_size", *CHOICES, "exact", "frozen")
 """The attributes that torch's layers do not have."""
 
 
@@ -42,6 +42,7 @@ class BatchNorm(ScriptableBatchNorm):
     non_finite: str = "propagate"
     single: str = "error"
     update: str = "forward"
+    exact: bool = False
     frozen: bool = False
     _pending: running_stats.AccumulatedStatistics | None = None
 
@@ -60,14 +61,18 @@ class BatchNorm(ScriptableBatchNorm):
         non_finite: str = "propagate",
         single: str = "error",
         update: str = "forward",
+        exact: bool = False,
     ) -> None:
         num_features = as_num_channels(num_features)
         super().__init__(
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
         )
-        self._set_options(virtual_batch_size, non_finite=non_finite, single=single, update=update)
+        choices = {"non_finite": non_finite, "single": single, "update": update}
+        self._set_options(virtual_batch_size, exact=exact, **choices)
 
-    def _set_options(self, virtual_batch_size: int | None, **choices: str) -> None:
+    def _set_options(
+        self, virtual_batch_size: int | None, *, exact: bool = False, **choices: str
+    ) -> None:
         """Check and store the additional options."""
         for option, value in choices.items():
             check_choice(option, value, CHOICES[option])
@@ -78,6 +83,7 @@ class BatchNorm(ScriptableBatchNorm):
                 f"Received: {virtual_batch_size}. Pass None for the whole batch."
             )
         self.virtual_batch_size = virtual_batch_size
+        self.exact = exact
         if self.non_finite == "skip":
             tracked = self._buffers["num_batches_tracked"]
             device = None if tracked is None else tracked.device
@@ -152,7 +158,9 @@ class BatchNorm(ScriptableBatchNorm):
 
     def _normalize_with_running_stats(self, x: Tensor, mask: Tensor | None) -> Tensor:
         mean, variance = self._buffers["running_mean"], self._buffers["running_var"]
-        return functional.normalize_fixed(x, mean, variance, *self._affine(), self.eps, mask)
+        return functional.normalize_fixed(
+            x, mean, variance, *self._affine(), self.eps, mask, exact=self.exact
+        )
 
     def _normalize_with_batch(self, x: Tensor, mask: Tensor | None) -> Tensor:
         mean, variance = self._buffers["running_mean"], self._buffers["running_var"]
@@ -162,7 +170,16 @@ class BatchNorm(ScriptableBatchNorm):
             raise functional.single_value_error(x, self._single_value_advice())
         if not self.training or not self.track_running_stats:
             mean, variance = None, None
-        y, batch = functional.normalize_batch(x, *self._affine(), self.eps, mask, (mean, variance))
+        is_plain_update = self.update == "forward" and self.non_finite == "propagate"
+        y, batch = functional.normalize_batch(
+            x,
+            *self._affine(),
+            self.eps,
+            mask,
+            (mean, variance),
+            exact=self.exact,
+            momentum=self.momentum if is_plain_update else None,
+        )
         if mean is not None and variance is not None:
             self._update_running_stats(batch)
         return y
@@ -193,7 +210,7 @@ class BatchNorm(ScriptableBatchNorm):
 
     def _update_running_stats(self, batch: Statistics | BatchStatistics | None) -> None:
         """Update the running statistics with a batch, now or at the optimizer's step."""
-        if batch is None:  # no rows: like torch, only count the batch
+        if batch is None:  # no rows, or torch's operator has updated them: count the batch
             if self.num_batches_tracked is not None:
                 self.num_batches_tracked.add_(1)
             return
