@@ -129,10 +129,10 @@ def normalize_batch(
     if mask is None and operators.supports(x, weight, bias):
         return operators.normalize_batch(x, weight, bias, eps)
     if mask is None and fused.supports(x):
-        mean, variance = running_stats
-        if exact or momentum is None or mean is None or variance is None:
+        has_none = all(part is None for part in running_stats)
+        if exact or (momentum is None and not has_none):
             return fused.normalize_batch(x, weight, bias, eps, exact=exact)
-        return fused.normalize_and_update(x, (mean, variance), weight, bias, momentum, eps), None
+        return fused.normalize_and_update(x, running_stats, weight, bias, momentum, eps), None
     return reference.normalize_batch(x, weight, bias, eps, mask)
 
 

@@ -56,13 +56,14 @@ def normalize_batch(
 
 def normalize_and_update(
     x: Tensor,
-    running: tuple[Tensor, Tensor],
+    running: tuple[Tensor | None, Tensor | None],
     weight: Tensor | None,
     bias: Tensor | None,
-    momentum: float,
+    momentum: float | None,
     eps: float,
 ) -> Tensor:
-    """Normalize a batch with its own statistics, and update the running ones, in one call."""
+    """Normalize a batch with its own statistics, and update the running ones, if any."""
+    momentum = 0.0 if momentum is None else momentum
     return batch_norm(x, *running, weight, bias, training=True, momentum=momentum, eps=eps)
 
 
@@ -105,4 +106,6 @@ def choose_pivot(x: Tensor) -> Tensor:
 def _statistics_dtype(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> torch.dtype:
     """Return the dtype that the operator accepts for statistics: the parameters', or float32."""
     parameter = bias if weight is None else weight
-    return torch.promote_types(x.dtype, torch.float32) if parameter is None else parameter.dtype
+    if parameter is not None:
+        return parameter.dtype
+    return torch.float64 if x.dtype is torch.float64 else torch.float32
