@@ -114,13 +114,19 @@ def test_options_agree_with_the_kernels(options: dict, dtype: torch.dtype) -> No
     torch.testing.assert_close([*layer.buffers()], [*other.buffers()], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("offset", [0.0, -3.0, 1e4, -1e6, 1.7e9])
-def test_exact_is_correct_at_any_offset(offset: float, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "offset"),
+    [(torch.float16, 1e4)]
+    + [
+        (dtype, offset)
+        for dtype in (torch.float64, torch.float32, torch.bfloat16)
+        for offset in (0.0, -3.0, 1e4, -1e6, 1.7e9)
+    ],
+    ids=str,
+)
+def test_exact_is_correct_at_any_offset(dtype: torch.dtype, offset: float) -> None:
     scale = max(1.0, abs(offset) * 2 * torch.finfo(dtype).eps)
     x = (batch(64, 8, 5, 5) * scale + offset).to(dtype)
-    if not x.isfinite().all():
-        pytest.skip("the values overflow the dtype")
     layer = et.BatchNorm2d(8, exact=True, dtype=dtype if dtype.itemsize > 2 else None)
     result, _, _, _, mean, variance, _ = trained(layer, x)
     wide = x.double()

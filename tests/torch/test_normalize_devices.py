@@ -21,6 +21,12 @@ DTYPES = [
     torch.bool,
 ]  # fmt: skip
 OFFSETS = [0.0, 300.0, -1e6, 1.7e9]
+CASES = [
+    (dtype, offset)
+    for dtype in DTYPES
+    for offset in OFFSETS
+    if dtype is not torch.float16 or abs(offset) < 1e4
+]
 
 
 def data(dtype: torch.dtype, offset: float) -> Tensor:
@@ -57,12 +63,9 @@ def test_evaluation_runs_two_operators_and_the_inverse_one(dtype: torch.dtype) -
     assert forward.nbytes / x.numel() < dtype.itemsize + 2 * result + y.element_size() + 1
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("offset", OFFSETS)
+@pytest.mark.parametrize(("dtype", "offset"), CASES, ids=str)
 def test_results_have_two_roundings(dtype: torch.dtype, offset: float) -> None:
     x = data(dtype, offset)
-    if not x.isfinite().all():
-        pytest.skip("the values overflow the dtype")
     layer = et.Normalize.fit(x)
     exact = et.Normalize.from_moments(layer.moments)(x.double())  # within 2**-52
     with Traffic():
@@ -79,12 +82,11 @@ def test_results_have_two_roundings(dtype: torch.dtype, offset: float) -> None:
         assert not y[:, 2].any() or dtype is torch.uint8
 
 
-@pytest.mark.parametrize("dtype", DTYPES[:4], ids=str)
-@pytest.mark.parametrize("offset", OFFSETS)
+@pytest.mark.parametrize(
+    ("dtype", "offset"), [case for case in CASES if case[0].is_floating_point], ids=str
+)
 def test_inverse_has_one_rounding(dtype: torch.dtype, offset: float) -> None:
     x = data(dtype, offset)
-    if not x.isfinite().all():
-        pytest.skip("the values overflow the dtype")
     layer = et.Normalize.fit(x)
     y = layer(x)
     expected = layer.inverse()(y)

@@ -68,9 +68,9 @@ def batch_norm(
             [ 1.]])
     """
     if fx_tracing.is_proxy(input):
-        statistics = (running_mean, running_var, weight, bias, training, momentum, eps)
+        arguments = (running_mean, running_var, weight, bias, training, momentum, eps)
         options = {"mask": mask, "exact": exact}
-        return fx_tracing.record_function(batch_norm, input, *statistics, **options)
+        return fx_tracing.record_function(batch_norm, input, *arguments, **options)
     if input.ndim < 2:  # no channels: torch raises an error, or returns an empty tensor
         return torch.nn.functional.batch_norm(
             input, running_mean, running_var, weight, bias, training, momentum, eps
