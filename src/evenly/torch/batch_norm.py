@@ -279,11 +279,12 @@ class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
     2015, algorithms 1 and 2).
 
     The constructor, buffers, ``state_dict``, errors and results (to rounding) are those of
-    torch's layer, of which this is a subclass. Statistics are computed in float64, and the
-    mean is subtracted before anything is rounded, so offsets of the data do not matter, and a
-    constant channel becomes exactly ``bias``. Dense tensors on CPUs use evenly's kernels, if
-    torch has DLPack's C exchange API; everything else uses equivalent torch operations
-    (tested on CPUs; no GPU was measured).
+    torch's layer, of which this is a subclass. On CPUs, statistics are computed in float64, and
+    the mean is subtracted before anything is rounded, so offsets of the data do not matter, and a
+    constant channel becomes exactly ``bias``. Dense tensors there use evenly's kernels, if torch
+    has DLPack's C exchange API, and equivalent torch operations otherwise. On other devices the
+    layer runs on torch's fused operator, which loses digits at large offsets unless ``exact`` is
+    set (no GPU was measured).
 
     Parameters
     ----------
@@ -308,6 +309,11 @@ class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
         as torch. ``"batch"``: once per batch, even if activation checkpointing recomputes the
         forward pass. ``"step"``: once per optimizer step, with all rows since the last step;
         choose it when gradients are accumulated over several batches.
+    exact
+        On accelerators, and under dispatch modes: subtract a value of each channel before the
+        operator computes in float32, so that results are correct at any offset and constant
+        channels become exactly ``bias``. It costs one more pass over the batch. Choose it for
+        data with a mean that is large compared with its standard deviation. CPUs do not need it.
 
     Raises
     ------

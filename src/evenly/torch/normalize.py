@@ -93,8 +93,9 @@ class Normalize(MomentsLayer):
     Notes
     -----
     Floating-point input keeps its dtype; other input becomes torch's default dtype. Results are
-    computed in float64 and rounded once: a float32 result is within a few ulp of the exact one,
-    at any offset. Gradients flow to the input (times ``scale``), but not to the statistics.
+    computed in float64 and rounded once (float32 results of other devices than CPUs twice): a
+    float32 result is within a few ulp of the exact one, at any offset. Gradients flow to the
+    input (times ``scale``), but not to the statistics.
 
     Learning needs no minimum number of rows: until a feature has more values than
     ``correction``, and two different ones, it is treated as constant. So a first batch of one
