@@ -5,6 +5,7 @@ from typing import Any, Never, Unpack, overload
 
 from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
+from evenly.dispatch import is_traced
 from evenly.errors import StatisticsFileError
 from evenly.moments.accumulator import Accumulator
 from evenly.moments.metadata import LeftOut
@@ -56,7 +57,7 @@ class Moments(Accumulator):
     height      3        0     3  2.16025    1    6
     """
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
     __iter__ = None
 
     def __getattr__(self, name: str) -> Never:
@@ -199,11 +200,10 @@ class Moments(Accumulator):
         array([[0., 0.],
                [3., 0.]])
         """
-        return transform(
+        options = {"constant": constant, "correction": correction, "tolerance": tolerance}
+        return self._transform(
             x,
-            self._scaling(
-                inverse=False, constant=constant, correction=correction, tolerance=tolerance
-            ),
+            {"inverse": False, **options},
             out=out,
             dtype=dtype,
             missing=missing,
@@ -240,15 +240,23 @@ class Moments(Accumulator):
         of `normalize`. NaN and null are kept. A result of float32 cannot hold large numbers such as
         Unix seconds exactly; pass ``dtype="float64"`` if x is float32.
         """
-        return transform(
+        options = {"constant": constant, "correction": correction, "tolerance": tolerance}
+        return self._transform(
             x,
-            self._scaling(
-                inverse=True, constant=constant, correction=correction, tolerance=tolerance
-            ),
+            {"inverse": True, **options},
             out=out,
             dtype=dtype,
+            missing="keep",
             feature_axis=feature_axis,
         )
+
+    def _transform(self, x: Any, options: dict[str, Any], **arguments: Any) -> Any:
+        """Scale x with the options of `_scaling`, now or in a graph that is being traced."""
+        if not is_traced(x):
+            return transform(x, self._scaling(**options), **arguments)
+        from evenly.transform.graphs import scale_in_graph  # imports torch
+
+        return scale_in_graph(self, x, options, **arguments)
 
     def _scaling(
         self,

@@ -15,7 +15,7 @@ from torch.compiler import is_compiling
 
 from evenly import _core
 from evenly.torch.allocator import CODES, is_channels_last
-from evenly.torch.compiler import assume_constant_result
+from evenly.transform.compiler import assume_constant_result
 from evenly.torch.native import BatchStatistics, as_tensor
 from evenly.torch.reference import Statistics
 

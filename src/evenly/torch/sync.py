@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from evenly.errors import DataError, format_names
-from evenly.torch import compiler, distributed, functional, module_class, native
+from evenly.torch import distributed, functional, module_class, native
 from evenly.torch.batch_norm import BatchNorm, as_num_channels
 from evenly.torch.scripting import rename
+from evenly.transform import compiler
 
 
 class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):

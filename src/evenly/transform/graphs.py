@@ -1,0 +1,115 @@
+"""Normalization in graphs of `torch.compile`: the constants are read when a graph runs.
+
+A graph consists of operations on tensors and numbers. So it has a number for the moments, and an
+operator that returns their constants, which may have changed since the graph was traced. The
+compiler fuses the operations with those constants into the loops around them.
+"""
+
+import itertools
+import weakref
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evenly.errors import DataError, check_choice
+from evenly.transform import arrays, tensors
+from evenly.transform.compiler import assume_constant_result
+from evenly.transform.scaling import CONSTANT_POLICIES, MISSING_POLICIES, Scaling
+from evenly.typing import FeatureAxis
+
+
+class _Registered(NamedTuple):
+    """Moments in a graph, and the options of their scaling."""
+
+    moments: Any  # a weak reference
+    options: dict[str, Any]
+
+    def scaling(self) -> Scaling:
+        """Return the current scaling."""
+        moments = self.moments()
+        if moments is None:
+            raise DataError(
+                "A compiled graph can only use moments that still exist. Received: a graph whose "
+                "moments were deleted. Keep the moments while their compiled graph is in use."
+            )
+        scaling: Scaling = moments._scaling(**self.options)
+        return scaling
+
+
+_registered: dict[int, _Registered] = {}
+_numbers = itertools.count()
+
+
+@assume_constant_result
+def _register(moments: Any, inverse: bool, constant: Any, correction: Any, tolerance: Any) -> int:
+    """Check the options, and return a number for the moments with these options."""
+    check_choice("constant", constant, CONSTANT_POLICIES)
+    options = {"constant": constant, "correction": correction, "tolerance": tolerance}
+    number = next(_numbers)
+    reference = weakref.ref(moments, lambda _: _registered.pop(number, None))
+    _registered[number] = _Registered(reference, {"inverse": inverse, **options})
+    _registered[number].scaling()  # raises an error for moments that cannot be used
+    return number
+
+
+@assume_constant_result
+def _count_columns(number: int) -> int:
+    return len(_registered[number].scaling())
+
+
+def scale_in_graph(
+    moments: Any,
+    x: Tensor,
+    options: dict[str, Any],
+    *,
+    out: Tensor | None,
+    dtype: Any,
+    missing: str,
+    feature_axis: FeatureAxis,
+) -> Tensor:
+    """Return a tensor scaled by moments, as `scale_tensor` does, in operations of a graph.
+
+    Parameters
+    ----------
+    options
+        The arguments of ``moments._scaling``.
+    """
+    check_choice("missing", missing, MISSING_POLICIES)
+    inverse = options["inverse"]
+    policies = options["constant"], options["correction"], options["tolerance"]
+    number = _register(moments, inverse, *policies)
+    columns = _count_columns(number)
+    axis = arrays.check_shape(tuple(x.shape), columns, feature_axis)
+    constants = torch.ops.evenly.scaling_constants(x.detach(), number, columns)
+    parts = [tensors.along_axis(part, x, axis) for part in constants.unbind()]
+    y = tensors.apply_constants(x.to(constants.dtype), parts, inverse, missing)
+    y = y.to(tensors.output_dtype(x if out is None else out, dtype))
+    return y if out is None else out.copy_(y)
+
+
+def _read_constants(x: Tensor, number: int, columns: int) -> Tensor:
+    """Return the current constants of moments, one row for each, on the device of ``x``."""
+    scaling = _registered[number].scaling()
+    if len(scaling) != columns:
+        raise DataError(
+            f"The moments of a compiled graph must keep their {columns} columns. Received: "
+            f"{len(scaling)} columns. Compile the function again."
+        )
+    work = tensors.work_dtype(x)
+    rows = np.array(tensors.constants_of(scaling, work))
+    return torch.from_numpy(rows).to(x.device, work)
+
+
+def _fake_constants(x: Tensor, number: int, columns: int) -> Tensor:
+    return x.new_empty((4, columns), dtype=tensors.work_dtype(x))
+
+
+_library = torch.library.Library("evenly", "FRAGMENT")
+_library.define(
+    "scaling_constants(Tensor x, int number, int columns) -> Tensor",
+    tags=torch.Tag.pt2_compliant_tag,
+)
+_library.impl("scaling_constants", _read_constants, "CompositeExplicitAutograd")
+torch.library.register_fake("evenly::scaling_constants", _fake_constants, lib=_library)
