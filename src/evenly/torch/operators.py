@@ -15,9 +15,9 @@ from torch.compiler import is_compiling
 
 from evenly import _core
 from evenly.torch.allocator import CODES, is_channels_last
-from evenly.transform.compiler import assume_constant_result
 from evenly.torch.native import BatchStatistics, as_tensor
 from evenly.torch.reference import Statistics
+from evenly.transform.compiler import assume_constant_result
 
 MIN_VALUES = 2**17
 """The minimum number of values of a batch for which a graph calls the operators.

@@ -7,33 +7,40 @@ compiler fuses the operations with those constants into the loops around them.
 
 import itertools
 import weakref
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from evenly.errors import DataError, check_choice
+from evenly.errors import check_choice
 from evenly.transform import arrays, tensors
 from evenly.transform.compiler import assume_constant_result
 from evenly.transform.scaling import CONSTANT_POLICIES, MISSING_POLICIES, Scaling
 from evenly.typing import FeatureAxis
 
 
-class _Registered(NamedTuple):
-    """Moments in a graph, and the options of their scaling."""
+@dataclass(slots=True)
+class _Registered:
+    """Moments in a graph, with the options of their scaling and the constants last returned."""
 
     moments: Any  # a weak reference
     options: dict[str, Any]
+    last: tuple[Scaling, Tensor] | None = None
+
+    def constants(self, x: Tensor) -> Tensor:
+        """Return the current constants, one row for each, on the device of ``x``."""
+        scaling = self.scaling()
+        if self.last is None or self.last[0] is not scaling or self.last[1].device != x.device:
+            work = tensors.work_dtype(x)
+            rows = np.array(tensors.constants_of(scaling, work))
+            self.last = scaling, torch.from_numpy(rows).to(x.device, work)
+        return self.last[1].clone()  # a graph may write into it
 
     def scaling(self) -> Scaling:
         """Return the current scaling."""
         moments = self.moments()
-        if moments is None:
-            raise DataError(
-                "A compiled graph can only use moments that still exist. Received: a graph whose "
-                "moments were deleted. Keep the moments while their compiled graph is in use."
-            )
         scaling: Scaling = moments._scaling(**self.options)
         return scaling
 
@@ -44,7 +51,10 @@ _numbers = itertools.count()
 
 @assume_constant_result
 def _register(moments: Any, inverse: bool, constant: Any, correction: Any, tolerance: Any) -> int:
-    """Check the options, and return a number for the moments with these options."""
+    """Check the options, and return a number for the moments with these options.
+
+    The number is dropped with the moments. The compiler traces the code again for other moments.
+    """
     check_choice("constant", constant, CONSTANT_POLICIES)
     options = {"constant": constant, "correction": correction, "tolerance": tolerance}
     number = next(_numbers)
@@ -74,32 +84,26 @@ def scale_in_graph(
     Parameters
     ----------
     options
-        The arguments of ``moments._scaling``.
+        The arguments of ``moments._scaling``, in the order of those of `_register`.
     """
     check_choice("missing", missing, MISSING_POLICIES)
-    inverse = options["inverse"]
-    policies = options["constant"], options["correction"], options["tolerance"]
-    number = _register(moments, inverse, *policies)
+    number = _register(moments, *[_specialized(option) for option in options.values()])
     columns = _count_columns(number)
     axis = arrays.check_shape(tuple(x.shape), columns, feature_axis)
     constants = torch.ops.evenly.scaling_constants(x.detach(), number, columns)
     parts = [tensors.along_axis(part, x, axis) for part in constants.unbind()]
-    y = tensors.apply_constants(x.to(constants.dtype), parts, inverse, missing)
+    y = tensors.apply_constants(x.to(constants.dtype), parts, options["inverse"], missing)
     y = y.to(tensors.output_dtype(x if out is None else out, dtype))
     return y if out is None else out.copy_(y)
 
 
+def _specialized(option: Any) -> Any:
+    """Return an option as a constant of the graph: with ``dynamic=True`` numbers are not."""
+    return 0 if option == 0 and option is not False else option
+
+
 def _read_constants(x: Tensor, number: int, columns: int) -> Tensor:
-    """Return the current constants of moments, one row for each, on the device of ``x``."""
-    scaling = _registered[number].scaling()
-    if len(scaling) != columns:
-        raise DataError(
-            f"The moments of a compiled graph must keep their {columns} columns. Received: "
-            f"{len(scaling)} columns. Compile the function again."
-        )
-    work = tensors.work_dtype(x)
-    rows = np.array(tensors.constants_of(scaling, work))
-    return torch.from_numpy(rows).to(x.device, work)
+    return _registered[number].constants(x)
 
 
 def _fake_constants(x: Tensor, number: int, columns: int) -> Tensor:
