@@ -28,7 +28,8 @@ def _pass(title, pass_name, records):
     columns += ["× compiled", "× torch, exact", "difference"]
     runtimes = ", ".join(sorted({record["runtime"] for record in records}))
     note = (
-        "× torch, × compiled: speed relative to it; exact: with exact=True, on accelerators. / copies: evenly's time relative to copying "
+        "× torch, × compiled: speed relative to it; exact: with exact=True, on accelerators. "
+        "/ copies: evenly's time relative to copying "
         f"the batch {COPIES[pass_name]}×, by torch, into allocated memory. difference: the largest "
         "difference from torch's output, gradients and running statistics, relative to each "
         f"tensor's largest value. evenly's threads: {runtimes}."

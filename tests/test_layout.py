@@ -123,6 +123,7 @@ LAZY = {
     "cli.py": "each command imports what it needs, so that --help is fast",
     "cli_storage.py": "as in cli.py",
     "moments/ingest.py": "tensors, which need torch",
+    "moments/moments.py": "tensors in compiled graphs, which need torch",
     "transform/__init__.py": "rows of the dispatch: optional packages",
     "sinks/__init__.py": "rows of the dispatch: optional packages",
 }

@@ -3,7 +3,7 @@
 Every pass is timed twice: torch's layer, evenly's, copies and an identity layer; then torch's
 compiled layer together with both. All run in one process and share torch's threads. Parameters
 are float32, as they are under autocast, where the batch may be bfloat16. On an accelerator
-(``--device``) evenly's layer with ``exact=True`` is timed too. No accelerator was at hand to run it.
+(``--device``) evenly's layer with ``exact=True`` is timed too. It has not run on one yet.
 """
 
 from benchmarks import torch_report
