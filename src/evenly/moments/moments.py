@@ -151,7 +151,8 @@ class Moments(Accumulator):
             array of Arrow, data of xarray, or a dict of columns. Frames are matched by column
             name; columns that the moments do not have are unchanged. A tensor
             that requires grad, or is not on the CPU, is scaled by torch operations, and
-            gradients flow.
+            gradients flow. A graph of ``torch.compile`` uses the moments as they are when it
+            runs.
         out
             An array or tensor to write into, of the shape of x; x itself is allowed.
         dtype
