@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from evenly.block import Column, dtype_name, mask_to_validity, validity_to_mask
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.arrays import to_native
+from evenly.sources.native_arrays import to_native
 from evenly.transform.arrays import scale_into, scale_rows
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.group_scaling import GroupScaling, RowIndices
