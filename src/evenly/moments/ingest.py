@@ -14,7 +14,7 @@ from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.group_keys import format_key
 from evenly.moments.metadata import GroupMetadata
 from evenly.moments.sparse import sparse_state
-from evenly.sources.arrays import to_native
+from evenly.sources.native_arrays import to_native
 from evenly.sources.sparse import is_sparse
 from evenly.sources.weights import check_weights
 from evenly.transform.arrays import CoreView

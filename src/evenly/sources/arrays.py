@@ -13,6 +13,7 @@ from evenly.errors import UnsupportedTypeError
 from evenly.sources.arrow_input import checked
 from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.group_keys import factorize_named
+from evenly.sources.native_arrays import is_native, to_native
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
 from evenly.sources.row_weights import RowAxes
@@ -239,15 +240,3 @@ def _not_numeric_error(dtype: str, label: str) -> UnsupportedTypeError:
         "An array must hold integers, booleans or floats of at most 64 bits. "
         f"Received: {label} of dtype {dtype}. Convert it first, to float64 for example."
     )
-
-
-def is_native(array: Any) -> bool:
-    """Return whether the core can read the array: native byte order, aligned."""
-    return not isinstance(array, np.ndarray) or (array.dtype.isnative and array.flags.aligned)
-
-
-def to_native(array: Any) -> Any:
-    """Return an array that the core can read, copied only if necessary."""
-    if is_native(array):
-        return array
-    return array.astype(array.dtype.newbyteorder("="), order="C")

@@ -1,14 +1,16 @@
 """Read columns and group keys of Arrow data by name."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from evenly.block import Column
+from evenly import _core
+from evenly.block import Column, GroupKeys
 from evenly.errors import DataError, UnsupportedTypeError
-from evenly.sources.arrow import Reader, column_error, column_kind, names_of, reader_of
+from evenly.sources.arrow import Reader, column_error, column_kind, reader_of, time_kind
 from evenly.sources.arrow_group_keys import factorize_arrow
-from evenly.sources.arrow_input import Error
+from evenly.sources.arrow_input import Error, decoding_names
+from evenly.sources.column_views import set_column
 from evenly.sources.selection import Field
 
 
@@ -37,22 +39,30 @@ class ColumnReader:
         error: Error = DataError,
         keys: Sequence[str] = (),
     ) -> None:
-        children = list(schema.children)
-        index = {name: i for i, name in enumerate(names_of(schema, label, error))}
+        with decoding_names(label, error):
+            fields = _core.read_fields(schema._addr())
+        index = {name: i for i, (name, _) in enumerate(fields)}
+        self._schema = schema
+        self._names = names
+        self._positions = [index[name] for name in names]
+        self._times = [time_kind(fields[position][1]) or "" for position in self._positions]
+        self._keys = [(name, index[name]) for name in keys]
         self._label = label
         self._error = error
-        self._readers: list[tuple[str, int, Callable[[Any], Any]]] = [
-            (name, index[name], self._reader(children[index[name]], name)) for name in names
-        ]
-        self._readers += [
-            (name, index[name], partial(factorize_arrow, children[index[name]])) for name in keys
-        ]
+        self._readers: dict[int, Reader] = {}  # those in use, by position
 
-    def _reader(self, schema: Any, name: str) -> Callable[[Any], Any]:
-        try:
-            return reader_of(schema)
-        except ValueError as why:
-            raise column_error(why, name, self._label, self._error) from None
+    def view(self, array: Any) -> _core.Columns:
+        """Return the columns of a struct array as the core takes them.
+
+        Raises
+        ------
+        UnsupportedTypeError, EvenlyError
+            As in `read`.
+        """
+        views, others = self._read(array)
+        for index, column in others.items():
+            set_column(views, index, column)
+        return views
 
     def read(self, array: Any) -> tuple[Any, ...]:
         """Return the columns of a struct array: a `Column` each, or `GroupKeys` for keys.
@@ -64,29 +74,55 @@ class ColumnReader:
         EvenlyError
             Of the class ``error``, if the Arrow data is invalid.
         """
+        views, others = self._read(array)
+        columns = (
+            others[index] if arrays is None else Column(*arrays, time)
+            for index, (arrays, time) in enumerate(zip(views.arrays(), self._times, strict=True))
+        )
+        keys = (self._read_keys(array, name, position) for name, position in self._keys)
+        return (*columns, *keys)
+
+    def _read(self, array: Any) -> tuple[_core.Columns, dict[int, Column]]:
+        """Return views of numbers and times in buffers, which are made at once, and the others."""
         if array.null_count > 0:
             raise UnsupportedTypeError(
                 f"A table must not have null rows. Received: {self._label}, an Arrow "
                 f"struct array with {array.null_count} null rows. Flatten it first."
             )
-        start, rows = array.offset, len(array)
-        columns = []
-        for name, index, read in self._readers:
-            try:
-                column = read(array.child(index))
-                check_length(column, start + rows)
-            except (ValueError, TypeError, RuntimeError) as why:
-                raise column_error(why, name, self._label, self._error) from None
-            columns.append(column)
-        if start or any(len(column) != rows for column in columns):
-            return tuple(column[start : start + rows] for column in columns)
-        return tuple(columns)
+        views = _core.Columns(len(self._names), len(array))
+        others = views.set_arrow(self._schema._addr(), array._addr(), self._positions, array)
+        return views, {index: self._read_column(array, index) for index in others}
+
+    def _read_column(self, array: Any, index: int) -> Column:
+        position = self._positions[index]
+        with self._locating(self._names[index]):
+            read = self._readers.get(position)
+            if read is None:
+                read = self._readers[position] = reader_of(self._schema.child(position))
+            column: Column = _rows_of(array, read(array.child(position)))
+            return column
+
+    def _read_keys(self, array: Any, name: str, position: int) -> GroupKeys:
+        with self._locating(name):
+            return _rows_of(
+                array, factorize_arrow(self._schema.child(position), array.child(position))
+            )
+
+    @contextlib.contextmanager
+    def _locating(self, name: str) -> Iterator[None]:
+        """Name the column in errors."""
+        try:
+            yield
+        except (ValueError, TypeError, RuntimeError) as why:
+            raise column_error(why, name, self._label, self._error) from None
 
 
-def check_length(column: Sequence[Any], rows: int) -> None:
-    """Raise ValueError if a column is shorter than its table."""
-    if len(column) < rows:
-        raise ValueError(f"{len(column)} values for {rows} rows")
+def _rows_of(array: Any, column: Any) -> Any:
+    """Return the rows of a struct array of one of its children, which may be longer."""
+    start, rows = array.offset, len(array)
+    if len(column) < start + rows:
+        raise ValueError(f"{len(column)} values for {start + rows} rows")
+    return column[start : start + rows] if start or len(column) > rows else column
 
 
 def series_reader(schema: Any, name: str, label: str) -> Reader:

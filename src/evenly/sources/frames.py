@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from evenly import extras
+from evenly import _core, extras
 from evenly.dispatch import has_record_batches, is_instance, with_article
 from evenly.errors import DataError
-from evenly.sources.arrow import column_kind, fields_of
+from evenly.sources.arrow import column_kind, fields_of, names_of
 from evenly.sources.arrow_input import Error, OneArray, open_stream, schema_of
 from evenly.sources.arrow_reader import ColumnReader, series_reader
 from evenly.sources.opener import SourceOpener
@@ -116,6 +116,15 @@ def stream_column_batches(
         yield ColumnBatch(columns, sum(column.nbytes for column in columns))
 
 
+def column_views(x: Any, label: str) -> Iterator[_core.Columns]:
+    """Yield the rows of all columns of a frame with Arrow capsules, chunk by chunk."""
+    with object_errors(label):
+        stream = open_stream(exportable(x) if is_instance(x, "polars", "DataFrame") else x, label)
+        schema = stream.get_schema()
+        reader = ColumnReader(schema, names_of(schema, label), label)
+        yield from map(reader.view, stream)
+
+
 def open_frame(x: Any, label: str, opener: SourceOpener) -> Source:
     """Open a frame as a source."""
     opener.check_no_file_options(x)
@@ -171,9 +180,7 @@ def _capsule_table(x: Any, label: str) -> Table:
     """Return a table of an object with a capsule, without special handling of its library."""
     if is_instance(x, "polars", "DataFrame"):
         schema = open_stream(exportable(x.clear()), label).get_schema()
-        return CapsuleTable(
-            schema, lambda names: [exportable(x.select(names))], rows=len(x), label=label
-        )
+        return CapsuleTable(schema, lambda names: [exportable(x[names])], rows=len(x), label=label)
     if is_instance(x, "polars", "Series"):
         x = exportable(x.to_frame())[x.name]
     stream = open_stream(x, label)

@@ -4,7 +4,7 @@ Converting all columns to Arrow would copy every float column to look for NaN, r
 plain numbers, and fail for a whole frame because of one column of mixed objects.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from evenly.sources.arrow_input import checked, open_array, schema_of
 from evenly.sources.arrow_reader import series_reader
 from evenly.sources.group_keys import factorize_column, from_codes
 from evenly.sources.object_columns import kind_of_objects, object_column
+from evenly.sources.pandas_blocks import number_blocks
 from evenly.sources.selection import NUMBER, Field
 from evenly.sources.tables import ColumnBatch
 
@@ -32,20 +33,17 @@ class PandasTable:
         self.label = label
         self.rows: int | None = len(frame)
         self.nbytes: int | None = None
-        self.fields = tuple(
-            Field(str(name), kind_of_series(frame.iloc[:, index]))
-            for index, name in enumerate(frame.columns)
-        )
+        names = map(str, frame.columns.tolist())
+        self.fields = tuple(map(Field, names, _kinds(frame)))
 
     def column_batches(
         self, names: tuple[str, ...], keys: tuple[str, ...] = ()
     ) -> Iterator[ColumnBatch]:
         """Yield all rows at once; they can be sliced without a copy."""
         indices = {field.name: index for index, field in enumerate(self.fields)}
-        series = {name: self._frame.iloc[:, indices[name]] for name in (*names, *keys)}
         columns: tuple[Column | GroupKeys, ...] = (
-            *(read_series(series[name]) for name in names),
-            *(pandas_keys(series[name]) for name in keys),
+            *_read_columns(self._frame, [indices[name] for name in names]),
+            *(pandas_keys(self._frame.iloc[:, indices[name]]) for name in keys),
         )
         yield ColumnBatch(columns, sum(column.nbytes for column in columns))
 
@@ -55,6 +53,30 @@ class PandasTable:
         indices = {field.name: index for index, field in enumerate(self.fields)}
         columns = [self._frame.iloc[:, indices[name]] for name in names]
         yield pyarrow.table([_arrays_to_pyarrow(column) for column in columns], names)
+
+
+def _kinds(frame: Any) -> Iterator[str]:
+    """Yield the kinds of the columns; only objects are looked at one by one."""
+    kinds: dict[int, str] = {}
+    dtypes = frame.dtypes.tolist()
+    for position, dtype in enumerate(dtypes):
+        if dtype == np.object_:
+            yield kind_of_series(frame.iloc[:, position])
+            continue
+        if id(dtype) not in kinds:
+            kinds[id(dtype)] = kind_of_series(frame.iloc[:0, position])
+        yield kinds[id(dtype)]
+
+
+def _read_columns(frame: Any, positions: Sequence[int]) -> list[Column]:
+    """Return columns whose kinds are those of numbers or times."""
+    columns: dict[int, Column] = {}
+    for indices, values in number_blocks(frame, positions):
+        columns.update(zip(indices, map(Column, values.T), strict=True))
+    return [
+        columns[index] if index in columns else read_series(frame.iloc[:, position])
+        for index, position in enumerate(positions)
+    ]
 
 
 def pandas_keys(series: Any) -> GroupKeys:

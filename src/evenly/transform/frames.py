@@ -26,7 +26,7 @@ from evenly.sources.group_by import factorize_array
 from evenly.sources.group_keys import cross_keys
 from evenly.sources.selection import NULL, Field
 from evenly.sources.tables import Table
-from evenly.transform.columns import column_scaler, group_column_scaler
+from evenly.transform.columns import ColumnScaler, GroupColumnScaler
 from evenly.transform.expressions import scale_by_expressions
 from evenly.transform.group_scaling import GroupScaling
 from evenly.transform.native_columns import replacer_of
@@ -51,7 +51,7 @@ def scale_frame(x: Any, scaling: Scaling, *, dtype: Any = None, missing: str = "
     if replace is None:
         names = tuple(fields[position].name for position in positions)
         return scale_by_expressions(x, fields, names, scaling, dtype=dtype, missing=missing)
-    return replace(x, positions, column_scaler(scaling, dtype=dtype, missing=missing))
+    return replace(x, positions, ColumnScaler(scaling, dtype=dtype, missing=missing))
 
 
 def scale_frame_by_group(
@@ -86,8 +86,8 @@ def scale_frame_by_group(
         raise DataError(
             f"by= must have one key per row. Received: {len(rows)} keys for {number} rows."
         )
-    scale = group_column_scaler(scaling, rows, dtype=dtype, missing=missing)
-    return replace(x, positions, scale)
+    scaler = GroupColumnScaler(scaling, rows, dtype=dtype, missing=missing)
+    return replace(x, positions, scaler)
 
 
 def _open(x: Any) -> Table:
