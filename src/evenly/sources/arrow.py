@@ -8,6 +8,7 @@ import ctypes
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,8 @@ def kind_of_category(kind: str) -> str:
 
 def time_kind(arrow_format: str) -> str | None:
     """Return the kind of a column of times, or None; see `Field`."""
+    if not arrow_format.startswith("t"):
+        return None
     if arrow_format in ("tdD", "tdm"):
         return "date[day]" if arrow_format == "tdD" else "date[ms]"
     for start, kind in (("tt", "time"), ("ts", "timestamp"), ("tD", "duration")):
@@ -116,8 +119,11 @@ def _kind_of_child(schema: Any, position: int, arrow_format: str) -> str:
 
     An object of Python per column takes longer than all else that is done with a short one.
     """
-    if not arrow_format:
-        return column_kind(schema.child(position))
+    return _kind_of_format(arrow_format) if arrow_format else column_kind(schema.child(position))
+
+
+@lru_cache(maxsize=256)
+def _kind_of_format(arrow_format: str) -> str:
     return NUMBER if arrow_format in _NUMBERS else time_kind(arrow_format) or ""
 
 

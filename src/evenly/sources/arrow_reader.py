@@ -104,9 +104,9 @@ class ColumnReader:
 
     def _read_keys(self, array: Any, name: str, position: int) -> GroupKeys:
         with self._locating(name):
-            return _rows_of(
-                array, factorize_arrow(self._schema.child(position), array.child(position))
-            )
+            keys = factorize_arrow(self._schema.child(position), array.child(position))
+            result: GroupKeys = _rows_of(array, keys)
+            return result
 
     @contextlib.contextmanager
     def _locating(self, name: str) -> Iterator[None]:

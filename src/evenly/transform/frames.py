@@ -45,13 +45,14 @@ def scale_frame(x: Any, scaling: Scaling, *, dtype: Any = None, missing: str = "
     UnsupportedTypeError
         When a column is not numeric, or the library of the frame is not supported.
     """
-    fields = _open(x).fields
+    table = _open(x)
+    fields = table.fields
     positions = find_columns(scaling, fields)
     replace = replacer_of(x)
     if replace is None:
         names = tuple(fields[position].name for position in positions)
         return scale_by_expressions(x, fields, names, scaling, dtype=dtype, missing=missing)
-    return replace(x, positions, ColumnScaler(scaling, dtype=dtype, missing=missing))
+    return replace(x, table, positions, ColumnScaler(scaling, dtype=dtype, missing=missing))
 
 
 def scale_frame_by_group(
@@ -87,7 +88,7 @@ def scale_frame_by_group(
             f"by= must have one key per row. Received: {len(rows)} keys for {number} rows."
         )
     scaler = GroupColumnScaler(scaling, rows, dtype=dtype, missing=missing)
-    return replace(x, positions, scaler)
+    return replace(x, table, positions, scaler)
 
 
 def _open(x: Any) -> Table:
@@ -116,12 +117,12 @@ def find_columns(scaling: Scaling | GroupScaling, fields: tuple[Field, ...]) -> 
     names = match_columns(scaling.columns, [field.name for field in fields])
     positions = {field.name: position for position, field in enumerate(fields)}
     kinds = [fields[positions[name]].kind for name in names]
-    for name, kind in zip(names, kinds, strict=True):
-        if not Field(name, kind).is_selectable:
-            raise UnsupportedTypeError(
-                "Only numbers, booleans and times can be scaled. Received: column "
-                f"{name!r} of type {kind}. Convert it, or leave it out with moments.select(...)."
-            )
+    if unsuitable := {kind for kind in set(kinds) if not Field("", kind).is_selectable}:
+        name, kind = next(pair for pair in zip(names, kinds, strict=True) if pair[1] in unsuitable)
+        raise UnsupportedTypeError(
+            "Only numbers, booleans and times can be scaled. Received: column "
+            f"{name!r} of type {kind}. Convert it, or leave it out with moments.select(...)."
+        )
     if not scaling.inverse:
         check_time_units(names, scaling.dtypes, ["" if kind == NULL else kind for kind in kinds])
     return [positions[name] for name in names]

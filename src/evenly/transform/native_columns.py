@@ -8,14 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from evenly import _core
-from evenly.sources.frames import column_views
+from evenly.sources.frames import CapsuleTable, open_table
 from evenly.transform.columns import TableScaler, scale_batches
 from evenly.transform.pandas_columns import replace_in_pandas
 
-Replace = Callable[[Any, Sequence[int], TableScaler], Any]
-"""Take a frame, the position in it of each column of the moments, and what scales them."""
-
-_LABEL = "the frame"
+Replace = Callable[[Any, Any, Sequence[int], TableScaler], Any]
+"""Take a frame, its table, the position of each column of the moments, and what scales them."""
 
 
 def replacer_of(x: Any) -> Replace | None:
@@ -43,19 +41,18 @@ class ArrowStruct:
         return self._columns.to_arrow(self._names)
 
 
-def replace_in_polars(frame: Any, positions: Sequence[int], scaler: TableScaler) -> Any:
+def replace_in_polars(
+    frame: Any, table: CapsuleTable, positions: Sequence[int], scaler: TableScaler
+) -> Any:
     """Return a polars frame with columns scaled."""
     polars = sys.modules["polars"]
-    present = frame.columns
-    names = [present[position] for position in positions]
-    whole = names == present
-    views = column_views(frame if whole else frame[names], _LABEL)
+    names = tuple(table.fields[position].name for position in positions)
     parts = [
         polars.Series(ArrowStruct(columns, names)).struct.unnest()
-        for columns in scale_batches(scaler, views)
+        for columns in scale_batches(scaler, table.views(names))
     ]
     scaled = polars.concat(parts) if len(parts) > 1 else parts[0]
-    if whole:
+    if list(positions) == list(range(frame.width)):
         return scaled
     columns = frame.get_columns()
     for position, series in zip(positions, scaled.get_columns(), strict=True):
@@ -63,53 +60,67 @@ def replace_in_polars(frame: Any, positions: Sequence[int], scaler: TableScaler)
     return polars.DataFrame(columns)
 
 
-def replace_in_lazy(frame: Any, positions: Sequence[int], scaler: TableScaler) -> Any:
+def replace_in_lazy(
+    frame: Any, table: CapsuleTable, positions: Sequence[int], scaler: TableScaler
+) -> Any:
     """Return a lazy frame of polars whose columns are scaled, batch by batch, when it is read."""
     polars = sys.modules["polars"]
-    schema = frame.collect_schema()
-    scaled = replace_in_polars(polars.DataFrame(schema=schema), positions, scaler).schema
-    names = list(schema)
+    names = [table.fields[position].name for position in positions]
+    schema = polars.DataFrame(schema=frame.collect_schema())
+    results = [_scale_series(schema[name], i, scaler).dtype for i, name in enumerate(names)]
     return frame.with_columns(
-        polars.selectors.by_name(names[position]).map_batches(
+        polars.selectors.by_name(name).map_batches(
             lambda series, index=index: _scale_series(series, index, scaler),
-            return_dtype=scaled[names[position]],
+            return_dtype=result,
             is_elementwise=True,
         )
-        for index, position in enumerate(positions)
+        for index, (name, result) in enumerate(zip(names, results, strict=True))
     )
 
 
 def _scale_series(series: Any, index: int, scaler: TableScaler) -> Any:
     """Return a series of polars scaled as one of the columns of the moments."""
     polars = sys.modules["polars"]
-    views = column_views(series.to_frame(), _LABEL)
+    names = (series.name,)
+    views = _open(series.to_frame()).views(names)
     parts = [
-        polars.Series(ArrowStruct(columns, [series.name])).struct.field(series.name)
+        polars.Series(ArrowStruct(columns, names)).struct.field(series.name)
         for columns in scale_batches(scaler, views, indices=[index])
     ]
     return polars.concat(parts) if len(parts) > 1 else parts[0]
 
 
-def replace_in_arrow(table: Any, positions: Sequence[int], scaler: TableScaler) -> Any:
+def replace_in_arrow(
+    frame: Any, table: CapsuleTable, positions: Sequence[int], scaler: TableScaler
+) -> Any:
     """Return a PyArrow table or record batch with columns scaled."""
     pyarrow = sys.modules["pyarrow"]
-    own = table.select(list(positions))
-    names = own.schema.names
+    names = tuple(table.fields[position].name for position in positions)
+    if not len(frame):
+        table = _open(_one_chunk(frame))
     batches = [
         pyarrow.record_batch(ArrowStruct(columns, names))
-        for columns in scale_batches(scaler, column_views(own if len(own) else _empty(own), _LABEL))
+        for columns in scale_batches(scaler, table.views(names))
     ]
-    is_batch = isinstance(table, pyarrow.RecordBatch)
+    is_batch = isinstance(frame, pyarrow.RecordBatch)
     scaled = batches[0] if is_batch else pyarrow.Table.from_batches(batches)
-    columns, fields = list(table.columns), list(table.schema)
+    if list(positions) == list(range(frame.num_columns)):
+        return scaled.replace_schema_metadata(frame.schema.metadata)
+    columns, fields = list(frame.columns), list(frame.schema)
     for position, column, field in zip(positions, scaled.columns, scaled.schema, strict=True):
         columns[position], fields[position] = column, field
-    schema = pyarrow.schema(fields, metadata=table.schema.metadata)
-    return type(table).from_arrays(columns, schema=schema)
+    schema = pyarrow.schema(fields, metadata=frame.schema.metadata)
+    return type(frame).from_arrays(columns, schema=schema)
 
 
-def _empty(table: Any) -> Any:
+def _one_chunk(table: Any) -> Any:
     """Return a batch without rows: a table without rows is a stream without chunks."""
     pyarrow = sys.modules["pyarrow"]
     columns = [pyarrow.array([], dtype) for dtype in table.schema.types]
     return pyarrow.RecordBatch.from_arrays(columns, schema=table.schema)
+
+
+def _open(x: Any) -> CapsuleTable:
+    table = open_table(x, "the frame")
+    assert isinstance(table, CapsuleTable)
+    return table

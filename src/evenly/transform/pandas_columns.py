@@ -23,7 +23,7 @@ _MAX_RUNS = 64
 """Runs of unchanged columns that are sliced, which is not a copy but takes 20 µs each."""
 
 
-def replace_in_pandas(frame: Any, positions: Sequence[int], scaler: TableScaler) -> Any:
+def replace_in_pandas(frame: Any, table: Any, positions: Sequence[int], scaler: TableScaler) -> Any:
     """Return a pandas frame with columns scaled; a column that can have NA still has it."""
     replaced: list[Replaced] = []
     remaining = dict(enumerate(positions))

@@ -15,11 +15,11 @@ from evenly.sources.arrays import (
     StructuredTable,
     check_dtype,
     take_columns,
-    to_native,
 )
 from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.files.mapped_file import MappedFile
 from evenly.sources.files.streams import Stream
+from evenly.sources.native_arrays import to_native
 from evenly.sources.options import ReadOptions
 from evenly.sources.read_errors import corrupt_file_error, decode_errors
 from evenly.sources.selection import resolve_positions
