@@ -81,17 +81,17 @@ const char* name_of(DType dtype) {
   return names[int(dtype)];
 }
 
-// The fields of a schema: names, and formats if nothing else is needed to know their types.
-nb::list read_fields(uintptr_t address) {
+// The names of the fields of a schema, and their formats if these say all about the type.
+nb::tuple read_fields(uintptr_t address) {
   const auto* schema = reinterpret_cast<const ArrowSchema*>(address);
-  nb::list fields;
+  nb::list names, formats;
   for (int64_t i = 0; i < schema->n_children; ++i) {
     const ArrowSchema& child = *schema->children[i];
     const bool plain = !child.dictionary && child.n_children == 0 && dtype_of_format(child.format);
-    fields.append(
-        nb::make_tuple(nb::str(child.name ? child.name : ""), nb::str(plain ? child.format : "")));
+    names.append(nb::str(child.name ? child.name : ""));
+    formats.append(nb::str(plain ? child.format : ""));
   }
-  return fields;
+  return nb::make_tuple(names, formats);
 }
 
 nb::dlpack::dtype dlpack_type(DType dtype) {
@@ -232,9 +232,9 @@ void bind_columns(nb::module_& m) {
            nb::sig("def present(self, index: int) -> numpy.typing.NDArray[numpy.bool_]"),
            "Returns whether each row of a column has a value.");
   m.def("read_fields", &read_fields, "schema"_a,
-        nb::sig("def read_fields(schema: int) -> list[tuple[str, str]]"),
-        "Returns the name and the format of each child of an Arrow schema, given by its address. "
-        "The format is empty if the child is not a column of numbers or times in a buffer.");
+        nb::sig("def read_fields(schema: int) -> tuple[list[str], list[str]]"),
+        "Returns the names and the formats of the children of an Arrow schema, given by its address. "
+        "A format is empty if the child is not a column of numbers or times in a buffer.");
 }
 
 }  // namespace evenly

@@ -221,9 +221,9 @@ class Columns:
     def present(self, index: int) -> numpy.typing.NDArray[numpy.bool_]:
         """Returns whether each row of a column has a value."""
 
-def read_fields(schema: int) -> list[tuple[str, str]]:
+def read_fields(schema: int) -> tuple[list[str], list[str]]:
     """
-    Returns the name and the format of each child of an Arrow schema, given by its address. The format is empty if the child is not a column of numbers or times in a buffer.
+    Returns the names and the formats of the children of an Arrow schema, given by its address. A format is empty if the child is not a column of numbers or times in a buffer.
     """
 
 class FloatColumns:

@@ -50,7 +50,7 @@ def add_block(
     try:
         if isinstance(block.data, tuple):
             infinity = state.update_columns(
-                [as_core_buffer(column.values)[0] for column in block.data],
+                [to_native(column.values) for column in block.data],
                 [column.validity for column in block.data],
                 [column.bit_offset for column in block.data],
                 weights,

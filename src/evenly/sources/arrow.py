@@ -21,7 +21,7 @@ from evenly.sources.arrow_input import Error, decoding_names, invalid_arrow_erro
 from evenly.sources.decimals import decimal_column
 from evenly.sources.group_keys import locate_error
 from evenly.sources.object_columns import object_column
-from evenly.sources.selection import NULL, NUMBER, Field
+from evenly.sources.selection import NULL, NUMBER, Field, is_selectable
 
 _NUMBERS = {
     "c": "i1",
@@ -82,7 +82,7 @@ def kind_of_category(kind: str) -> str:
     >>> kind_of_category("number"), kind_of_category("date[day]"), kind_of_category("text")
     ('number', 'date[day]', 'category')
     """
-    return kind if kind != NULL and Field("", kind).is_selectable else "category"
+    return kind if kind != NULL and is_selectable(kind) else "category"
 
 
 def time_kind(arrow_format: str) -> str | None:
@@ -106,20 +106,14 @@ def fields_of(schema: Any, label: str, error: Error = DataError) -> tuple[Field,
         Of the class ``error``, if a column name is not UTF-8.
     """
     index = _index_names(schema)
-    with decoding_names(label, error):
-        children = _core.read_fields(schema._addr())
-    return tuple(
-        Field(name, "index" if name in index else _kind_of_child(schema, position, arrow_format))
-        for position, (name, arrow_format) in enumerate(children)
-    )
-
-
-def _kind_of_child(schema: Any, position: int, arrow_format: str) -> str:
-    """Return the kind of a column; the format is empty if it is not numbers or times in a buffer.
-
-    An object of Python per column takes longer than all else that is done with a short one.
-    """
-    return _kind_of_format(arrow_format) if arrow_format else column_kind(schema.child(position))
+    names, formats = read_fields(schema, label, error)
+    kinds = [
+        _kind_of_format(arrow_format) if arrow_format else column_kind(schema.child(position))
+        for position, arrow_format in enumerate(formats)
+    ]
+    if index:
+        kinds = ["index" if name in index else k for name, k in zip(names, kinds, strict=True)]
+    return tuple(map(Field, names, kinds))
 
 
 @lru_cache(maxsize=256)
@@ -127,10 +121,19 @@ def _kind_of_format(arrow_format: str) -> str:
     return NUMBER if arrow_format in _NUMBERS else time_kind(arrow_format) or ""
 
 
-def names_of(schema: Any, label: str, error: Error = DataError) -> list[str]:
-    """Return the names of a table's columns, checked to be UTF-8."""
+def read_fields(schema: Any, label: str, error: Error = DataError) -> tuple[list[str], list[str]]:
+    """Return the names and the formats of a table's columns, without an object for each of them.
+
+    The format is empty if it does not say all: columns with a dictionary or children, and those
+    that are not numbers or times in a buffer.
+
+    Raises
+    ------
+    EvenlyError
+        Of the class ``error``, if a name is not UTF-8.
+    """
     with decoding_names(label, error):
-        return [name for name, _ in _core.read_fields(schema._addr())]
+        return _core.read_fields(schema._addr())
 
 
 def _index_names(schema: Any) -> set[str]:

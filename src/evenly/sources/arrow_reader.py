@@ -7,11 +7,18 @@ from typing import Any
 from evenly import _core
 from evenly.block import Column, GroupKeys
 from evenly.errors import DataError, UnsupportedTypeError
-from evenly.sources.arrow import Reader, column_error, column_kind, reader_of, time_kind
+from evenly.sources.arrow import (
+    Reader,
+    column_error,
+    column_kind,
+    read_fields,
+    reader_of,
+    time_kind,
+)
 from evenly.sources.arrow_group_keys import factorize_arrow
-from evenly.sources.arrow_input import Error, decoding_names
+from evenly.sources.arrow_input import Error
 from evenly.sources.column_views import set_column
-from evenly.sources.selection import Field
+from evenly.sources.selection import is_selectable
 
 
 class ColumnReader:
@@ -39,13 +46,12 @@ class ColumnReader:
         error: Error = DataError,
         keys: Sequence[str] = (),
     ) -> None:
-        with decoding_names(label, error):
-            fields = _core.read_fields(schema._addr())
-        index = {name: i for i, (name, _) in enumerate(fields)}
+        present, formats = read_fields(schema, label, error)
+        index = dict(zip(present, range(len(present)), strict=True))
         self._schema = schema
         self._names = names
         self._positions = [index[name] for name in names]
-        self._times = [time_kind(fields[position][1]) or "" for position in self._positions]
+        self._formats = formats
         self._keys = [(name, index[name]) for name in keys]
         self._label = label
         self._error = error
@@ -75,9 +81,12 @@ class ColumnReader:
             Of the class ``error``, if the Arrow data is invalid.
         """
         views, others = self._read(array)
+        times = {arrow_format: time_kind(arrow_format) or "" for arrow_format in set(self._formats)}
         columns = (
-            others[index] if arrays is None else Column(*arrays, time)
-            for index, (arrays, time) in enumerate(zip(views.arrays(), self._times, strict=True))
+            others[index] if arrays is None else Column(*arrays, times[self._formats[position]])
+            for index, (position, arrays) in enumerate(
+                zip(self._positions, views.arrays(), strict=True)
+            )
         )
         keys = (self._read_keys(array, name, position) for name, position in self._keys)
         return (*columns, *keys)
@@ -136,7 +145,7 @@ def series_reader(schema: Any, name: str, label: str) -> Reader:
         If the column is not numeric.
     """
     kind = column_kind(schema)
-    if not Field("", kind).is_selectable:
+    if not is_selectable(kind):
         raise UnsupportedTypeError(
             "Only columns of numbers, booleans or times can be fitted. "
             f"Received: a column of type {kind}."

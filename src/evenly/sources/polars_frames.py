@@ -15,8 +15,8 @@ def has_wide_integers(schema: Any) -> bool:
 
     Polars builds an object for each dtype of a frame, which takes longer than this.
     """
-    fields = _core.read_fields(schema._addr())
-    others = (position for position, (_, arrow_format) in enumerate(fields) if not arrow_format)
+    _, formats = _core.read_fields(schema._addr())
+    others = (position for position, arrow_format in enumerate(formats) if not arrow_format)
     return any(schema.child(position).format in _WIDE_FORMATS for position in others)
 
 

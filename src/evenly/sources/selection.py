@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
 
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError, format_names, suggest
 
@@ -15,9 +16,8 @@ _DESCRIPTIVE = ("index", "coordinate", "bounds", "partition")
 """Kinds of numeric columns that describe rows, and are fitted only if they are named."""
 
 
-@dataclass(slots=True, frozen=True)
-class Field:
-    """A column of a table.
+class Field(NamedTuple):
+    """A column of a table; a tuple, since a wide frame has thousands of them.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Field:
     @property
     def reason(self) -> str:
         """The kind without its unit."""
-        return self.kind.partition("[")[0]
+        return reason_of(self.kind)
 
     @property
     def is_numeric(self) -> bool:
@@ -44,8 +44,24 @@ class Field:
     @property
     def is_selectable(self) -> bool:
         """Whether the column can be fitted if it is named: times are integers in their unit."""
-        is_named = self.reason in (*_TEMPORAL, *_DESCRIPTIVE)
-        return self.is_numeric or (is_named and self.kind != "partition[string]")
+        return is_selectable(self.kind)
+
+
+@lru_cache(maxsize=1024)
+def reason_of(kind: str) -> str:
+    """Return a kind without its unit.
+
+    >>> reason_of("timestamp[us]")
+    'timestamp'
+    """
+    return kind.partition("[")[0]
+
+
+@lru_cache(maxsize=1024)
+def is_selectable(kind: str) -> bool:
+    """Return whether a column of this kind can be fitted; see `Field`."""
+    is_named = reason_of(kind) in (*_TEMPORAL, *_DESCRIPTIVE)
+    return kind in (NUMBER, NULL) or (is_named and kind != "partition[string]")
 
 
 @dataclass(slots=True, frozen=True)

@@ -6,7 +6,6 @@ selected columns. All files of a fit must have the same columns.
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar, runtime_checkable
 
@@ -177,7 +176,7 @@ class TableSource:
     def fields(self) -> tuple[Field, ...]:
         """The columns of the tables, as far as known from the rows read."""
         return tuple(
-            replace(f, kind=self._late_types[f.name]) if f.name in self._late_types else f
+            f._replace(kind=self._late_types[f.name]) if f.name in self._late_types else f
             for f in self._reference.fields
         )
 

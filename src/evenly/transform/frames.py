@@ -24,7 +24,7 @@ from evenly.sources.arrow_input import checked
 from evenly.sources.frames import open_table
 from evenly.sources.group_by import factorize_array
 from evenly.sources.group_keys import cross_keys
-from evenly.sources.selection import NULL, Field
+from evenly.sources.selection import NULL, Field, is_selectable
 from evenly.sources.tables import Table
 from evenly.transform.columns import ColumnScaler, GroupColumnScaler
 from evenly.transform.expressions import scale_by_expressions
@@ -114,10 +114,12 @@ def find_columns(scaling: Scaling | GroupScaling, fields: tuple[Field, ...]) -> 
     DataError
         When a column of times has another unit than when it was fitted.
     """
-    names = match_columns(scaling.columns, [field.name for field in fields])
-    positions = {field.name: position for position, field in enumerate(fields)}
-    kinds = [fields[positions[name]].kind for name in names]
-    if unsuitable := {kind for kind in set(kinds) if not Field("", kind).is_selectable}:
+    present = [field.name for field in fields]
+    names = match_columns(scaling.columns, present)
+    positions = dict(zip(present, range(len(present)), strict=True))
+    chosen = [positions[name] for name in names]
+    kinds = [fields[position].kind for position in chosen]
+    if unsuitable := {kind for kind in set(kinds) if not is_selectable(kind)}:
         name, kind = next(pair for pair in zip(names, kinds, strict=True) if pair[1] in unsuitable)
         raise UnsupportedTypeError(
             "Only numbers, booleans and times can be scaled. Received: column "
@@ -125,7 +127,7 @@ def find_columns(scaling: Scaling | GroupScaling, fields: tuple[Field, ...]) -> 
         )
     if not scaling.inverse:
         check_time_units(names, scaling.dtypes, ["" if kind == NULL else kind for kind in kinds])
-    return [positions[name] for name in names]
+    return chosen
 
 
 def match_columns(columns: tuple[str, ...] | None, present: list[str]) -> tuple[str, ...]:
@@ -136,6 +138,8 @@ def match_columns(columns: tuple[str, ...] | None, present: list[str]) -> tuple[
             f"fitted on an array. Received: a frame with {format_names(present)}. Pass an array "
             "(frame.to_numpy()), or fit a frame."
         )
+    if list(columns) == present:
+        return columns
     times = Counter(present)
     if absent := [name for name in columns if not times[name]]:
         unknown = [name for name in present if name not in set(columns)]
