@@ -20,6 +20,7 @@ MODULES = {
     "engines": "engines",
     "small": "overhead",
     "latency": "latency",
+    "frames": "frames",
     "between": "thread_contention",
     "batch_norm": "batch_norm",
     "compile": "compile",

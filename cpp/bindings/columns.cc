@@ -165,6 +165,34 @@ void Columns::set(int64_t index, const AnyArray& values, const std::optional<Bit
   if (validity) bitmaps_.push_back(*validity);
 }
 
+void Columns::set_matrix(const std::vector<int64_t>& indices, const AnyArray& values) {
+  if (values.ndim() != 2 || values.shape(1) != indices.size() || int64_t(values.shape(0)) != rows_)
+    throw nb::value_error("values must have two dimensions: these rows, and a column per index");
+  const Array array = to_array(values, 1, std::nullopt);
+  const int64_t size = size_of(array.dtype);
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    if (indices[i] < 0 || indices[i] >= this->size()) throw nb::index_error("no such column");
+    const char* first = static_cast<const char*>(array.data) + int64_t(i) * array.strides[1] * size;
+    columns_[std::size_t(indices[i])].values = {
+        first, array.dtype, {rows_}, {array.strides[0]}, -1};
+  }
+  arrays_.push_back(values);
+}
+
+Columns Columns::rows_from(int64_t start, int64_t stop) const {
+  if (start < 0 || stop < start || stop > rows_) throw nb::index_error("no such rows");
+  Columns part = *this;
+  part.rows_ = stop - start;
+  for (ArrowColumn& column : part.columns_) {
+    Array& values = column.values;
+    values.data = static_cast<const char*>(values.data) +
+                  start * values.strides.at(0) * size_of(values.dtype);
+    values.shape = {stop - start};
+    column.bit_offset += start;
+  }
+  return part;
+}
+
 std::vector<int64_t> Columns::set_arrow(const ArrowSchema& schema, const ArrowArray& array,
                                         const std::vector<int64_t>& positions,
                                         const nb::object& owner) {
@@ -209,9 +237,22 @@ void bind_columns(nb::module_& m) {
                       "Columns of equal length, as views of memory of other libraries.")
       .def(nb::init<int64_t, int64_t>(), "count"_a, "rows"_a)
       .def_prop_ro("rows", &Columns::rows, "The number of rows.")
+      .def_prop_ro(
+          "nbytes",
+          [](const Columns& self) {
+            int64_t width = 0;
+            for (const ArrowColumn& column : self.complete()) width += size_of(column.values.dtype);
+            return width * self.rows();
+          },
+          "The number of bytes of all values.")
       .def("dtypes", &Columns::dtypes, "Returns the names of the dtypes.")
       .def("set", &Columns::set, "index"_a, "values"_a, "validity"_a = nb::none(),
            "bit_offset"_a = 0, "Sets a column to an array with a validity bitmap or None.")
+      .def("set_matrix", &Columns::set_matrix, "indices"_a, "values"_a,
+           "Sets the columns at `indices` to those of an array of two dimensions.")
+      .def("rows_from", &Columns::rows_from, "start"_a, "stop"_a,
+           "Returns a range of rows without copying.")
+      .def("__len__", &Columns::size)
       .def(
           "set_arrow",
           [](Columns& self, uintptr_t schema, uintptr_t array,

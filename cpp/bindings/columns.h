@@ -20,13 +20,18 @@ class Columns {
 
   void set(int64_t index, const AnyArray& values, const std::optional<Bitmap>& validity,
            int64_t bit_offset);
+  // Sets the columns at `indices` to those of an array with two dimensions.
+  void set_matrix(const std::vector<int64_t>& indices, const AnyArray& values);
   // Sets column i to the child of a struct array at positions[i], where it has numbers or times in
   // a buffer; returns the other indices, which are not changed.
   std::vector<int64_t> set_arrow(const ArrowSchema& schema, const ArrowArray& array,
                                  const std::vector<int64_t>& positions,
                                  const nanobind::object& owner);
 
+  Columns rows_from(int64_t start, int64_t stop) const;
+
   int64_t rows() const { return rows_; }
+  int64_t size() const { return int64_t(columns_.size()); }
   std::vector<std::string> dtypes() const;
   const std::vector<ArrowColumn>& all() const { return columns_; }
   const std::vector<ArrowColumn>& complete() const;  // throws if a column is not set

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evenly import _core
-from evenly.block import Column, GroupKeys
+from evenly.block import Column, ColumnViews, GroupKeys
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.sources.arrow import (
     Reader,
@@ -51,27 +51,14 @@ class ColumnReader:
         self._schema = schema
         self._names = names
         self._positions = [index[name] for name in names]
-        self._formats = formats
+        self._times = _times([formats[position] for position in self._positions])
         self._keys = [(name, index[name]) for name in keys]
         self._label = label
         self._error = error
         self._readers: dict[int, Reader] = {}  # those in use, by position
 
-    def view(self, array: Any) -> _core.Columns:
-        """Return the columns of a struct array as the core takes them.
-
-        Raises
-        ------
-        UnsupportedTypeError, EvenlyError
-            As in `read`.
-        """
-        views, others = self._read(array)
-        for index, column in others.items():
-            set_column(views, index, column)
-        return views
-
-    def read(self, array: Any) -> tuple[Any, ...]:
-        """Return the columns of a struct array: a `Column` each, or `GroupKeys` for keys.
+    def view(self, array: Any) -> ColumnViews:
+        """Return the columns of a struct array; numbers and times in buffers stay there.
 
         Raises
         ------
@@ -80,19 +67,6 @@ class ColumnReader:
         EvenlyError
             Of the class ``error``, if the Arrow data is invalid.
         """
-        views, others = self._read(array)
-        times = {arrow_format: time_kind(arrow_format) or "" for arrow_format in set(self._formats)}
-        columns = (
-            others[index] if arrays is None else Column(*arrays, times[self._formats[position]])
-            for index, (position, arrays) in enumerate(
-                zip(self._positions, views.arrays(), strict=True)
-            )
-        )
-        keys = (self._read_keys(array, name, position) for name, position in self._keys)
-        return (*columns, *keys)
-
-    def _read(self, array: Any) -> tuple[_core.Columns, dict[int, Column]]:
-        """Return views of numbers and times in buffers, which are made at once, and the others."""
         if array.null_count > 0:
             raise UnsupportedTypeError(
                 f"A table must not have null rows. Received: {self._label}, an Arrow "
@@ -100,7 +74,21 @@ class ColumnReader:
             )
         views = _core.Columns(len(self._names), len(array))
         others = views.set_arrow(self._schema._addr(), array._addr(), self._positions, array)
-        return views, {index: self._read_column(array, index) for index in others}
+        times = dict(self._times)
+        for index in others:
+            set_column(views, times, index, self._read_column(array, index))
+        return ColumnViews(views, times)
+
+    def read(self, array: Any) -> tuple[Any, ...]:
+        """Return the columns of a struct array: a `Column` each, or `GroupKeys` for keys.
+
+        Raises
+        ------
+        UnsupportedTypeError, EvenlyError
+            As in `view`.
+        """
+        keys = (self._read_keys(array, name, position) for name, position in self._keys)
+        return (*self.view(array), *keys)
 
     def _read_column(self, array: Any, index: int) -> Column:
         position = self._positions[index]
@@ -124,6 +112,12 @@ class ColumnReader:
             yield
         except (ValueError, TypeError, RuntimeError) as why:
             raise column_error(why, name, self._label, self._error) from None
+
+
+def _times(formats: Sequence[str]) -> dict[int, str]:
+    """Return the units of the columns of times, by their index."""
+    units = {f: unit for f in set(formats) if (unit := time_kind(f)) is not None}
+    return {i: units[f] for i, f in enumerate(formats) if f in units} if units else {}
 
 
 def _rows_of(array: Any, column: Any) -> Any:

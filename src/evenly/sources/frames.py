@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from evenly import _core, extras
+from evenly import extras
+from evenly.block import ColumnViews
 from evenly.dispatch import has_record_batches, is_instance, with_article
 from evenly.errors import DataError
 from evenly.sources.arrow import column_kind, fields_of
@@ -68,7 +69,7 @@ class CapsuleTable:
                 stream = self._open(data)
                 yield from stream_column_batches(stream, names, self.label, keys=keys)
 
-    def views(self, names: tuple[str, ...]) -> Iterator[_core.Columns]:
+    def views(self, names: tuple[str, ...]) -> Iterator[ColumnViews]:
         """Yield the chunks in order, as the core takes them."""
         with object_errors(self.label, self._make_error):
             for data in self._project([*names]):

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from evenly import extras
-from evenly.block import Column, GroupKeys, mask_to_validity, missing_column
+from evenly import _core, extras
+from evenly.block import Column, ColumnViews, GroupKeys, mask_to_validity, missing_column
 from evenly.errors import UnsupportedTypeError, first_line
 from evenly.sources.arrow import column_kind, kind_of_category, take
 from evenly.sources.arrow_group_keys import factorize_series
 from evenly.sources.arrow_input import checked, open_array, schema_of
 from evenly.sources.arrow_reader import series_reader
+from evenly.sources.column_views import set_column
 from evenly.sources.group_keys import factorize_column, from_codes
+from evenly.sources.native_arrays import to_native
 from evenly.sources.object_columns import kind_of_objects, object_column
 from evenly.sources.pandas_blocks import number_blocks
 from evenly.sources.selection import NUMBER, Field
@@ -42,10 +44,15 @@ class PandasTable:
         """Yield all rows at once; they can be sliced without a copy."""
         indices = {field.name: index for index, field in enumerate(self.fields)}
         columns: tuple[Column | GroupKeys, ...] = (
-            *_read_columns(self._frame, [indices[name] for name in names]),
+            *_view_columns(self._frame, [indices[name] for name in names]),
             *(pandas_keys(self._frame.iloc[:, indices[name]]) for name in keys),
         )
         yield ColumnBatch(columns, sum(column.nbytes for column in columns))
+
+    def views(self, names: tuple[str, ...]) -> Iterator[ColumnViews]:
+        """Yield all rows at once, as the core takes them."""
+        indices = {field.name: index for index, field in enumerate(self.fields)}
+        yield _view_columns(self._frame, [indices[name] for name in names])
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         """Yield the columns of arrays as one PyArrow table."""
@@ -68,15 +75,17 @@ def _kinds(frame: Any) -> Iterator[str]:
         yield kinds[id(dtype)]
 
 
-def _read_columns(frame: Any, positions: Sequence[int]) -> list[Column]:
+def _view_columns(frame: Any, positions: Sequence[int]) -> ColumnViews:
     """Return columns whose kinds are those of numbers or times."""
-    columns: dict[int, Column] = {}
+    views, times = _core.Columns(len(positions), len(frame)), dict[int, str]()
+    others = dict(enumerate(positions))
     for indices, values in number_blocks(frame, positions):
-        columns.update(zip(indices, map(Column, values.T), strict=True))
-    return [
-        columns[index] if index in columns else read_series(frame.iloc[:, position])
-        for index, position in enumerate(positions)
-    ]
+        views.set_matrix(indices, to_native(values))
+        for index in indices:
+            del others[index]
+    for index, position in others.items():
+        set_column(views, times, index, read_series(frame.iloc[:, position]))
+    return ColumnViews(views, times)
 
 
 def pandas_keys(series: Any) -> GroupKeys:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
-from evenly.block import Column
+from evenly.block import Column, ColumnViews
 from evenly.errors import UnsupportedTypeError
 from evenly.sources.column_views import view_columns
 from evenly.sources.native_arrays import to_native
@@ -135,7 +135,9 @@ class GroupColumnScaler:
 
 def view_matrix(values: Array) -> _core.Columns:
     """Return the columns of a two-dimensional array."""
-    return view_columns(list(map(Column, values.T)), len(values))
+    columns = _core.Columns(values.shape[1], len(values))
+    columns.set_matrix(range(values.shape[1]), to_native(values))
+    return columns
 
 
 def stack(columns: _core.FloatColumns, number: int) -> Array:
@@ -169,17 +171,17 @@ def column_dtype(given: str, dtype: Any) -> str:
 def scale_list(scaler: TableScaler, index: int, column: Column) -> Array:
     """Return the values of one column scaled, with NaN in missing rows."""
     columns = view_columns([column], len(column))
-    return scaler.scale(columns, indices=[index]).values(0)
+    return scaler.scale(columns.views, indices=[index]).values(0)
 
 
 def scale_batches(
     scaler: TableScaler,
-    batches: Iterable[_core.Columns],
+    batches: Iterable[ColumnViews],
     indices: Sequence[int] | None = None,
 ) -> list[_core.FloatColumns]:
     """Return consecutive rows of columns scaled; see `TableScaler`."""
     results, first_row = [], 0
     for columns in batches:
-        results.append(scaler.scale(columns, indices=indices, first_row=first_row))
-        first_row += columns.rows
+        results.append(scaler.scale(columns.views, indices=indices, first_row=first_row))
+        first_row += columns.views.rows
     return results
