@@ -185,12 +185,13 @@ def _capsule_table(x: Any, label: str) -> Table:
         x = exportable(x.to_frame())[x.name]
     stream = open_stream(x, label)
     schema = stream.get_schema()
-    if is_instance(x, "polars", "DataFrame") and has_wide_integers(schema):
-        return _capsule_table(exportable(x), label)
     if schema.format != "+s":
         name = schema.name or getattr(x, "name", None) or ""
         return SeriesTable(stream, name=name, rows=_length(x), label=label)
-    return CapsuleTable(schema, _projection(x, stream), rows=_length(x), label=label)
+    table = CapsuleTable(schema, _projection(x, stream), rows=_length(x), label=label)
+    if any(kind == "nested" for _, kind in table.fields) and has_wide_integers(schema):
+        return _capsule_table(exportable(x), label)
+    return table
 
 
 def _projection(x: Any, stream: Any) -> Project:

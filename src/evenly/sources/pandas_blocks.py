@@ -1,7 +1,7 @@
 """Find the columns of a pandas frame that are one array, without an object for each of them."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -39,10 +39,13 @@ def _indices_by_dtype(frame: Any, positions: Sequence[int]) -> list[list[int]]:
 
     In that order pandas returns columns that lie together without a copy.
     """
-    groups: dict[Any, list[int]] = defaultdict(list)
     dtypes = frame.dtypes.tolist()
-    for index, position in sorted(enumerate(positions), key=lambda pair: pair[1]):
-        groups[dtypes[position]].append(index)
+    order: Sequence[int] = range(len(positions))
+    if any(a >= b for a, b in pairwise(positions)):
+        order = sorted(order, key=positions.__getitem__)
+    groups: dict[Any, list[int]] = {}
+    for index in order:
+        groups.setdefault(dtypes[positions[index]], []).append(index)
     return [indices for dtype, indices in groups.items() if is_number(dtype)]
 
 

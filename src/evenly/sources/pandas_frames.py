@@ -62,17 +62,19 @@ class PandasTable:
         yield pyarrow.table([_arrays_to_pyarrow(column) for column in columns], names)
 
 
-def _kinds(frame: Any) -> Iterator[str]:
-    """Yield the kinds of the columns; only objects are looked at one by one."""
-    kinds: dict[int, str] = {}
+def _kinds(frame: Any) -> list[str]:
+    """Return the kinds of the columns; only those of objects are looked at one by one."""
     dtypes = frame.dtypes.tolist()
-    for position, dtype in enumerate(dtypes):
-        if dtype == np.object_:
-            yield kind_of_series(frame.iloc[:, position])
-            continue
-        if id(dtype) not in kinds:
-            kinds[id(dtype)] = kind_of_series(frame.iloc[:0, position])
-        yield kinds[id(dtype)]
+    by_id = dict(zip(map(id, dtypes), range(len(dtypes)), strict=True))  # equal ones are mostly one
+    kinds = {key: kind_of_series(frame.iloc[:0, position]) for key, position in by_id.items()}
+    result = [kinds[key] for key in map(id, dtypes)]
+    objects = {
+        id(dtype) for dtype in map(dtypes.__getitem__, by_id.values()) if dtype == np.object_
+    }
+    for position, dtype in enumerate(dtypes) if objects else ():
+        if id(dtype) in objects:
+            result[position] = kind_of_series(frame.iloc[:, position])
+    return result
 
 
 def _view_columns(frame: Any, positions: Sequence[int]) -> ColumnViews:

@@ -113,9 +113,9 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
     DataError
         If no numeric column is left.
     """
-    known = {column.name: column for column in fields}
+    kinds = dict(fields)
     names = [column.name for column in fields]
-    in_file = [column.name for column in fields if column.reason != "partition"]  # positions
+    in_file = [name for name, kind in fields if reason_of(kind) != "partition"]  # positions
     excluded = {
         _by_name(name, names if isinstance(name, str) else in_file, label) for name in asked.exclude
     }
@@ -123,8 +123,10 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
     by = tuple(_by_key_name(name, names, label) for name in asked.by)
     excluded |= {*by, *filter(None, [weights])}
     if asked.columns is None:
-        chosen = [c.name for c in fields if c.is_numeric and c.name not in excluded]
-        left_out = {c.name: c.reason for c in fields if not c.is_numeric and c.name not in excluded}
+        numeric = (NUMBER, NULL)
+        chosen = [name for name, kind in fields if kind in numeric and name not in excluded]
+        others = (field for field in fields if field.kind not in numeric)
+        left_out = {name: reason_of(kind) for name, kind in others if name not in excluded}
     else:
         chosen = [
             _by_name(name, names if isinstance(name, str) else in_file, label)
@@ -134,8 +136,8 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
         left_out = {}
     _check_unique([*chosen, *filter(None, [weights]), *by], names, label)
     for name in [*chosen, *([weights] if weights else [])]:
-        if not known[name].is_selectable:
-            raise not_numeric_error(known[name], label)
+        if not is_selectable(kinds[name]):
+            raise not_numeric_error(Field(name, kinds[name]), label)
     if not chosen:
         raise _no_columns_left_error(fields, label)
     return ResolvedColumns(tuple(chosen), weights, left_out, by)
