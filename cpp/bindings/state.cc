@@ -50,24 +50,17 @@ nb::object get_metadata(const State& state) {
   return state.with_lock([&] { return state.metadata; });
 }
 
-// A precondition for Moments: installs the new metadata, unless the current object is not the
-// expected one.
-struct ReplaceMetadata {
-  State& state;
-  nb::object& metadata;  // receives the old object, which is freed after the lock is released
-  nb::handle expected;
+bool is_expected(const State& state, nb::handle expected) {
+  return !expected.is_valid() || state.metadata.ptr() == expected.ptr();
+}
 
-  bool operator()() const {
-    if (expected.is_valid() && state.metadata.ptr() != expected.ptr()) return false;
-    std::swap(state.metadata, metadata);
-    return true;
-  }
-};
-
-Moments::Precondition make_precondition(State& state, nb::object& metadata,
-                                        const nb::object& expected) {
+// Hooks that replace the metadata unless the current object is not the expected one. `metadata`
+// receives the old object, which is freed after the lock is released.
+Hooks metadata_hooks(State& state, nb::object& metadata, const nb::object& expected) {
   if (metadata.is_none()) return {};
-  return ReplaceMetadata{state, metadata, expected.is_none() ? nb::handle() : nb::handle(expected)};
+  nb::handle handle = expected.is_none() ? nb::handle() : nb::handle(expected);
+  return {[&state, handle] { return is_expected(state, handle); },
+          [&state, &metadata] { std::swap(state.metadata, metadata); }};
 }
 
 using Infinity = std::optional<std::pair<int64_t, int64_t>>;  // (row, column)
@@ -181,7 +174,7 @@ Infinity update_groups(State& moments, const std::vector<AnyArray>& values,
     }
   }
   moments.add_groups(std::move(sums), rows, int64_t(columns.size()), indices.data(), false,
-                     make_precondition(moments, metadata, nb::none()));
+                     metadata_hooks(moments, metadata, nb::none()));
   return {};
 }
 
@@ -205,9 +198,9 @@ Infinity update_slices(State& moments, const AnyArray& values, const Indices& st
 
 bool merge(State& state, State& other, nb::object metadata, const nb::object& expected,
            bool consume, bool all_or_nothing) {
-  Moments::Precondition precondition = make_precondition(state, metadata, expected);
-  return consume && &other != &state ? state.merge(std::move(other), precondition)
-                                     : state.add(other, precondition, all_or_nothing);
+  Hooks hooks = metadata_hooks(state, metadata, expected);
+  return consume && &other != &state ? state.merge(std::move(other), hooks)
+                                     : state.add(other, hooks, all_or_nothing);
 }
 
 void merge_groups(State& state, State& other, int64_t width, const Indices& indices,
@@ -217,7 +210,7 @@ void merge_groups(State& state, State& other, int64_t width, const Indices& indi
     throw nb::value_error("other must have `width` columns for each place");
   check_indices(state, indices, width);
   state.add_groups(consume ? other.release() : other.snapshot(), rows, width, indices.data(),
-                   other.extremes_are_bounds(), make_precondition(state, metadata, nb::none()));
+                   other.extremes_are_bounds(), metadata_hooks(state, metadata, nb::none()));
 }
 
 State* take_groups(const State& state, const Indices& indices, int64_t width) {
@@ -314,7 +307,11 @@ void set_metadata(State& state, nb::object metadata) {
 }
 
 bool replace_metadata(State& state, nb::object metadata, const nb::object& expected) {
-  return state.with_lock(ReplaceMetadata{state, metadata, expected});
+  return state.with_lock([&] {
+    if (!is_expected(state, expected)) return false;
+    std::swap(state.metadata, metadata);
+    return true;
+  });
 }
 
 int64_t first_impossible(const State& state) {

@@ -49,24 +49,56 @@ ExactSum total(int64_t whole, const ExactSum* part) {
   return sum;
 }
 
-// Adds columns in two steps: prepare() allocates all memory, commit() cannot fail.
+// Adds columns to others in one pass. Unless keep() is called, the destructor undoes it: so an
+// exception (std::bad_alloc) leaves the columns unchanged. Column i of `more`, which receives what
+// undoing needs, is added to *at(i), or not at all if that is null.
+template <class ColumnAt>
 class Addition {
  public:
-  void prepare(Column& column, const Column& more) {
-    if (column.adds_in_place(more) && !finished_.contains(&column)) return column.reserve_for(more);
-    finished_.try_emplace(&column, column).first->second.add(more);
+  Addition(std::vector<Column>& more, ColumnAt at) : more_(more), at_(std::move(at)) {
+    try {
+      for (; done_ < more_.size(); ++done_) {
+        if (Column* column = at_(done_)) add(*column, more_[done_]);
+      }
+    } catch (...) {
+      undo();
+      throw;
+    }
   }
-  // Must be called with the same pairs as prepare(), and followed by finish().
-  void commit(Column& column, const Column& more) noexcept {
-    if (finished_.empty() || !finished_.contains(&column)) column.add(more);
-  }
-  void finish() noexcept {
-    for (auto& [column, sum] : finished_) *column = std::move(sum);
+  Addition(const Addition&) = delete;
+  Addition& operator=(const Addition&) = delete;
+  ~Addition() { undo(); }
+
+  void keep() noexcept {
+    for (auto& [column, sum] : sums_) *column = std::move(sum);
+    done_ = 0;
   }
 
  private:
+  void add(Column& column, Column& more) {
+    const ExtremeValue min = column.min, max = column.max;
+    if (column.adds_in_place(more) && (sums_.empty() || !sums_.contains(&column))) {
+      column.reserve_for(more);
+      column.add(more);
+    } else {
+      sums_.try_emplace(&column, column).first->second.add(more);
+      more = Column();
+    }
+    more.min = min;
+    more.max = max;
+  }
+  void undo() noexcept {
+    while (done_ > 0) {
+      --done_;
+      if (Column* column = at_(done_)) column->undo_add(more_[done_]);
+    }
+  }
+
+  std::vector<Column>& more_;
+  ColumnAt at_;
+  std::size_t done_ = 0;
   // Sums that need new memory because a count is no longer a 64-bit integer.
-  std::unordered_map<Column*, Column> finished_;
+  std::unordered_map<Column*, Column> sums_;
 };
 
 // A finite double: mantissa * 2^exponent, without trailing zeros, so that few words are touched.
@@ -157,6 +189,15 @@ void Column::add(const Column& other) {
     add_count(other.fraction->count);
     add_missing(other.fraction->missing);
   }
+}
+
+void Column::undo_add(const Column& other) noexcept {
+  count -= other.count;
+  missing -= other.missing;
+  sum.subtract(other.sum);
+  squares.subtract(other.squares);
+  min = other.min;
+  max = other.max;
 }
 
 bool Column::adds_in_place(const Column& other) const {
@@ -295,14 +336,8 @@ void Moments::add(std::vector<Column> more, int64_t rows, int64_t first) {
   if (more.size() == columns_.size() && !has_rows()) {
     columns_ = std::move(more);
   } else {
-    Addition addition;
-    for (std::size_t i = 0; i < more.size(); ++i) {
-      addition.prepare(columns_[std::size_t(first) + i], more[i]);
-    }
-    for (std::size_t i = 0; i < more.size(); ++i) {
-      addition.commit(columns_[std::size_t(first) + i], more[i]);
-    }
-    addition.finish();
+    Addition addition(more, [&](std::size_t i) { return &columns_[std::size_t(first) + i]; });
+    addition.keep();
   }
   rows_.front() += rows;
   ++version_;
@@ -321,54 +356,66 @@ bool Moments::add_row(const double* values, int64_t count) {
   return true;
 }
 
-bool Moments::add(const Moments& other, const Precondition& precondition, bool all_or_nothing) {
-  if (&other == this) return merge(Moments(other), precondition);
+bool Moments::add(const Moments& other, const Hooks& hooks, bool all_or_nothing) {
+  if (&other == this) return merge(Moments(other), hooks);
   std::scoped_lock lock(mutex_, other.mutex_);
-  if (has_rows()) return add_columns(other, precondition, all_or_nothing);
+  if (has_rows() && !all_or_nothing) return add_columns(other, hooks);
+  if (has_rows()) {
+    Moments copy(std::vector<Column>(other.columns_), other.extremes_are_bounds_);
+    copy.rows_ = other.rows_;
+    return add_or_undo(copy, hooks);
+  }
   std::vector<Column> columns = other.columns_;
   std::vector<int64_t> rows = other.rows_;
-  if (!adopt(columns, rows, precondition)) return false;
+  if (!adopt(columns, rows, hooks)) return false;
   extremes_are_bounds_ |= other.extremes_are_bounds_;
   return true;
 }
 
-bool Moments::merge(Moments&& other, const Precondition& precondition) {
+bool Moments::merge(Moments&& other, const Hooks& hooks) {
   std::lock_guard lock(mutex_);
-  if (has_rows()) return add_columns(other, precondition, true);
-  if (!adopt(other.columns_, other.rows_, precondition)) return false;
+  if (has_rows()) return add_or_undo(other, hooks);
+  if (!adopt(other.columns_, other.rows_, hooks)) return false;
   extremes_are_bounds_ |= other.extremes_are_bounds_;
   return true;
 }
 
-bool Moments::add_columns(const Moments& other, const Precondition& precondition,
-                          bool all_or_nothing) {
+bool Moments::add_columns(const Moments& other, const Hooks& hooks) {
   ScopedFpEnvironment fp_environment;
+  check_same_size(other);
+  if (!hooks.allow()) return false;
+  hooks.commit();
+  Column* column = columns_.data();
+  for (const Column& more : other.columns_) (column++)->add(more);
+  add_rows(other);
+  return true;
+}
+
+bool Moments::add_or_undo(Moments& other, const Hooks& hooks) {
+  ScopedFpEnvironment fp_environment;
+  check_same_size(other);
+  if (!hooks.allow()) return false;
+  Addition addition(other.columns_, [&](std::size_t i) { return &columns_[i]; });
+  addition.keep();
+  hooks.commit();
+  add_rows(other);
+  return true;
+}
+
+void Moments::check_same_size(const Moments& other) const {
   if (columns_.size() != other.columns_.size() || rows_.size() != other.rows_.size())
     throw std::invalid_argument("the states must have the same number of columns");
-  if (!all_or_nothing) {
-    if (precondition && !precondition()) return false;
-    Column* column = columns_.data();
-    for (const Column& more : other.columns_) (column++)->add(more);
-  } else {
-    Addition addition;
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
-      addition.prepare(columns_[i], other.columns_[i]);
-    }
-    if (precondition && !precondition()) return false;
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
-      addition.commit(columns_[i], other.columns_[i]);
-    }
-    addition.finish();
-  }
+}
+
+void Moments::add_rows(const Moments& other) {
   for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i] += other.rows_[i];
   extremes_are_bounds_ |= other.extremes_are_bounds_;
   ++version_;
-  return true;
 }
 
-bool Moments::adopt(std::vector<Column>& columns, std::vector<int64_t>& rows,
-                    const Precondition& precondition) {
-  if (precondition && !precondition()) return false;
+bool Moments::adopt(std::vector<Column>& columns, std::vector<int64_t>& rows, const Hooks& hooks) {
+  if (!hooks.allow()) return false;
+  hooks.commit();
   for (std::size_t i = 0; i < std::min(rows_.size(), rows.size()); ++i) {
     rows[i] += rows_[i];  // rows whose weights are all zero
   }
@@ -385,7 +432,7 @@ void Moments::grow(int64_t columns) {
 }
 
 bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& rows, int64_t width,
-                         const int64_t* indices, bool bounds, const Precondition& precondition) {
+                         const int64_t* indices, bool bounds, const Hooks& hooks) {
   ScopedFpEnvironment fp_environment;
   std::lock_guard lock(mutex_);
   const std::size_t w = std::size_t(width);
@@ -393,28 +440,18 @@ bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& r
   for (std::size_t i = 0; i < rows.size(); ++i) end = std::max(end, std::size_t(indices[i]) + 1);
   reserve_more(columns_, end * w);
   reserve_more(rows_, end);
-  Addition addition;
-  auto each = [&](auto&& f) {
-    for (std::size_t i = 0; i < more.size(); ++i) {
-      std::size_t at = std::size_t(indices[i / w]) * w + i % w;
-      f(at, more[i]);
-    }
-  };
+  auto index = [&](std::size_t i) { return std::size_t(indices[i / w]) * w + i % w; };
   const std::size_t known = columns_.size();
-  each([&](std::size_t at, Column& column) {
-    if (at < known) addition.prepare(columns_[at], column);
-  });
-  if (precondition && !precondition()) return false;
+  if (!hooks.allow()) return false;
+  Addition addition(
+      more, [&](std::size_t i) { return index(i) < known ? &columns_[index(i)] : nullptr; });
   columns_.resize(end * w);
   rows_.resize(end);
-  each([&](std::size_t at, Column& column) {
-    if (at < known) {
-      addition.commit(columns_[at], column);
-    } else {
-      columns_[at] = std::move(column);
-    }
-  });
-  addition.finish();
+  for (std::size_t i = 0; i < more.size(); ++i) {
+    if (index(i) >= known) columns_[index(i)] = std::move(more[i]);
+  }
+  addition.keep();
+  hooks.commit();
   for (std::size_t i = 0; i < rows.size(); ++i) rows_[std::size_t(indices[i])] += rows[i];
   extremes_are_bounds_ |= bounds;
   ++version_;

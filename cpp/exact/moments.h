@@ -73,6 +73,8 @@ struct Column {
     sum.reserve_for(other.sum);
     squares.reserve_for(other.squares);
   }
+  // Undoes add(other), which added in place; the extremes become those of `other`.
+  void undo_add(const Column& other) noexcept;
   // Returns false and changes nothing if a count would become negative.
   bool subtract(const Column& other);
   // Adds one zero for each row that `whole` has more; all rows of `whole` must have a value.
@@ -81,19 +83,20 @@ struct Column {
   bool equal_sums(const Column& other) const;
 };
 
+// Functions that Moments calls under its lock and that must not throw: before a change, which is
+// not made if `allow` returns false, and once the change can no longer fail.
+struct Hooks {
+  std::function<bool()> allow = [] { return true; };
+  std::function<void()> commit = [] {};
+};
+
 // The moments of columns. With groups, each group has its own columns, stored one group after the
 // other, and its own number of rows.
 //
 // Thread-safe: any number of threads may use the same Moments. Functions that add rows are
-// all-or-nothing: they allocate all memory before they change anything, so that an exception
-// (std::bad_alloc) leaves the moments unchanged.
-//
-// `precondition` is called under the lock just before the change; if it returns false, nothing
-// changes. It must not throw.
+// all-or-nothing: an exception (std::bad_alloc) leaves the moments unchanged.
 class Moments {
  public:
-  using Precondition = std::function<bool()>;
-
   explicit Moments(int64_t columns, int64_t groups = 1)
       : columns_(std::size_t(columns)), rows_(std::size_t(groups)) {}
   explicit Moments(std::vector<Column> columns, bool bounds = false, int64_t groups = 1)
@@ -120,15 +123,14 @@ class Moments {
   // Adds `other`. Moments without rows become a copy of `other`, whatever columns they had. Throws
   // std::invalid_argument if the numbers of columns or groups differ. If these moments are
   // discarded after an exception, all_or_nothing may be false, which saves one pass.
-  bool add(const Moments& other, const Precondition& precondition = {}, bool all_or_nothing = true);
+  bool add(const Moments& other, const Hooks& hooks = {}, bool all_or_nothing = true);
   // The same; `other` must not be used afterwards.
-  bool merge(Moments&& other, const Precondition& precondition = {});
+  bool merge(Moments&& other, const Hooks& hooks = {});
   // Adds groups of `width` columns: group i of `more`, with rows[i] rows, is added to our group
   // indices[i]. New groups are created at the end. `bounds`: whether their extremes are only
   // bounds.
   bool add_groups(std::vector<Column> more, const std::vector<int64_t>& rows, int64_t width,
-                  const int64_t* indices, bool bounds = false,
-                  const Precondition& precondition = {});
+                  const int64_t* indices, bool bounds = false, const Hooks& hooks = {});
   // Merges all groups into one.
   Moments total(int64_t width) const;
   // Some columns, of any groups, as one group with all rows.
@@ -167,9 +169,11 @@ class Moments {
 
  private:
   bool has_rows() const;
-  bool add_columns(const Moments& other, const Precondition& precondition, bool all_or_nothing);
-  bool adopt(std::vector<Column>& columns, std::vector<int64_t>& rows,
-             const Precondition& precondition);
+  void check_same_size(const Moments& other) const;
+  bool add_columns(const Moments& other, const Hooks& hooks);
+  bool add_or_undo(Moments& other, const Hooks& hooks);  // other must not be used afterwards
+  void add_rows(const Moments& other);
+  bool adopt(std::vector<Column>& columns, std::vector<int64_t>& rows, const Hooks& hooks);
 
   mutable std::mutex mutex_;
   std::vector<Column> columns_;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <limits>
 #include <new>
 
 #include "base/thread_pool.h"
@@ -196,14 +197,56 @@ TEST(adding_groups_is_all_or_nothing) {
   CHECK(sum.group_rows() == (std::vector<int64_t>{2, 0, 1, 4, 0, 3}));
 }
 
-TEST(failed_precondition_changes_nothing) {
+TEST(merging_and_repeated_groups_are_all_or_nothing) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  const int64_t indices[] = {1, 0, 1, 1};
+  const std::vector<int64_t> rows = {1, 2, 3, 4};
+  for (bool weighted : {false, true}) {
+    Moments before(far_apart(30, 0, weighted), false, 3);
+    Column full = before.column(12);  // its count overflows in the second addition
+    full.count = kMost - 1;
+    before.set_column(12, full);
+    Moments sum(before), expected(before);
+    expected.merge(Moments(far_apart(30, -900, weighted), true, 3));
+    int failures =
+        fail_everywhere([&] { sum.merge(Moments(far_apart(30, -900, weighted), true, 3)); },
+                        [&] { return same(sum, before); });
+    CHECK(failures > 0);
+    CHECK(same(sum, expected));
+    CHECK(sum.extremes_are_bounds());
+
+    Moments grouped(before), one_by_one(before);
+    for (std::size_t i = 0; i < 4; ++i) {
+      std::vector<Column> all = far_apart(40, 700, weighted);
+      std::vector<Column> part(all.begin() + long(10 * i), all.begin() + long(10 * i) + 10);
+      one_by_one.add_groups(std::move(part), {rows[i]}, 10, &indices[i]);
+    }
+    failures = fail_everywhere(
+        [&] { grouped.add_groups(far_apart(40, 700, weighted), rows, 10, indices); },
+        [&] { return same(grouped, before); });
+    CHECK(failures > 0);
+    CHECK(same(grouped, one_by_one));
+  }
+}
+
+TEST(hooks_cancel_a_change_or_follow_it) {
   const Moments before(far_apart(30, 0, true), false, 3);
-  Moments sum(before);
+  Moments sum(before), more(before);
+  int commits = 0;
+  const Hooks cancel{[] { return false; }, [&] { ++commits; }};
   const int64_t indices[] = {7};
-  CHECK(!sum.add_groups(far_apart(10, 5, false), {1}, 10, indices, false, [] { return false; }));
+  CHECK(!sum.add_groups(far_apart(10, 5, false), {1}, 10, indices, false, cancel));
+  CHECK(!sum.add(before, cancel));
+  CHECK(!sum.merge(std::move(more), cancel));
+  CHECK(!Moments(30, 3).add(before, cancel));
   CHECK(same(sum, before));
-  CHECK(!sum.add(Moments(before), [] { return false; }));
-  CHECK(same(sum, before));
+  CHECK(same(more, before));
+  CHECK(commits == 0);
+  const Hooks count{[] { return true; }, [&] { ++commits; }};
+  CHECK(sum.add(before, count));
+  CHECK(sum.merge(std::move(more), count));
+  CHECK(sum.add_groups(far_apart(10, 5, false), {1}, 10, indices, false, count));
+  CHECK(commits == 3);
 }
 
 TEST(exceptions_reach_the_caller_after_all_threads_have_ended) {

@@ -179,6 +179,11 @@ def evenly() -> None:
     help="Add sources that are not yet included to the statistics in FILE, e.g. every day.",
 )
 @click.option(
+    "--accept-changed",
+    is_flag=True,
+    help="Keep the included rows of files that have changed since they were read.",
+)
+@click.option(
     "--allow-empty",
     is_flag=True,
     help="Succeed if there are no files: patterns without a match, folders without data files.",
@@ -192,6 +197,7 @@ def fit(
     output: str | None,
     checkpoint: str | None,
     update: str | None,
+    accept_changed: bool,
     columns: Names,
     exclude: Names,
     by: Names,
@@ -222,6 +228,8 @@ def fit(
         raise click.UsageError(
             "Standard input cannot be fitted with --checkpoint or --update, which record files."
         )
+    if accept_changed and not (checkpoint or update):
+        raise click.UsageError("--accept-changed needs --checkpoint or --update.")
     scan = FileScan(() if pipe else sources, allow_empty=allow_empty)
     _print_empty(scan, quiet)
     if not scan.sources and pipe is None:
@@ -242,7 +250,9 @@ def fit(
     )
     saved: Checkpoint | None = None
     if checkpoint or update:
-        source, saved = open_resumed(scan, checkpoint, update, options=options)
+        source, saved = open_resumed(
+            scan, checkpoint, update, options=options, accept_changed=accept_changed
+        )
     else:
         source = open_source(pipe or scan, options)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:

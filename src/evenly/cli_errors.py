@@ -31,6 +31,7 @@ _TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 _TEXTS = {
     "moments.select(...)": "--columns",
+    "accept_changed=True": "--accept-changed",
     "broken='error'": "--strict",
     "pass broken='skip'": "omit --strict",
     "broken='skip'": "no --strict",

@@ -45,6 +45,7 @@ class FitKeywords(TypedDict, total=False):
     progress: Callable[[Progress], object] | None
     checkpoint: Path | None
     update: Path | None
+    accept_changed: bool
     csv: CsvOptions | None
     storage_options: StorageOptions | None
 
@@ -70,6 +71,7 @@ def fit(
     by: GroupBy | None = None,
     checkpoint: Path | None = None,
     update: Path | None = None,
+    accept_changed: bool = False,
     csv: CsvOptions | None = None,
     storage_options: StorageOptions | None = None,
 ) -> Moments | GroupedMoments:
@@ -152,7 +154,12 @@ def fit(
         ``docs/checkpoints.md``.
     update
         Like ``checkpoint``, but the source is only the files that may be new: choose it for
-        daily jobs. The result is the moments of all files that were ever added.
+        daily jobs. The result is the moments of all files that were ever added. A file that
+        came back with another modification time is recognized by its digest.
+    accept_changed
+        Whether a file that has changed since it was completely read is accepted: its included
+        rows stay as they are, and the new version counts as read. Choose it when only the
+        form of the file has changed. By default, such a file is an error.
     csv
         How CSV files are written, where that is not detected: a dict with any of the options
         ``delimiter``, ``decimal``, ``thousands``, ``missing``, ``encoding``, ``comment`` and
@@ -216,8 +223,15 @@ def fit(
         threads=threads,
     )
     if checkpoint is not None or update is not None:
-        remaining = open_resumed(source, checkpoint, update, options=options)
+        remaining = open_resumed(
+            source, checkpoint, update, options=options, accept_changed=accept_changed
+        )
         return _fit_local(*remaining, options, progress)
+    if accept_changed:
+        raise DataError(
+            "accept_changed= needs the record of a checkpoint. Received: neither checkpoint= nor "
+            "update=. Pass one of them, or omit accept_changed=."
+        )
     engine = engine_of(source)
     if engine is not None:
         check_distributable(options, progress)

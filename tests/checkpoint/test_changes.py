@@ -18,6 +18,7 @@ from csv_files import day, ledger, refused
 from evenly.sources.files.remote import RemoteFile
 from image_files import write_zip
 from simulated_crash import save_everywhere
+from small_blocks import use_block_sizes
 
 
 def rewrite(path, rows):
@@ -141,7 +142,7 @@ def test_an_image_that_changes_before_its_turn_is_noted_as_it_was_read(
     tmp_path, state, monkeypatch
 ):
     save_everywhere(monkeypatch)
-    monkeypatch.setattr("evenly.sources.images.source._MAX_TASK_SIZE", 1)
+    use_block_sizes(monkeypatch, images_per_task=1)
     paths = [tmp_path / f"{number}.png" for number in range(4)]
     for number, path in enumerate(paths):
         path.write_bytes(picture(number))
@@ -171,7 +172,7 @@ def test_an_archive_that_changes_while_it_is_read_is_named_and_dropped(
     tmp_path, state, monkeypatch
 ):
     save_everywhere(monkeypatch)
-    monkeypatch.setattr("evenly.sources.images.source._MAX_TASK_SIZE", 1)
+    use_block_sizes(monkeypatch, images_per_task=1)
     paths = [tmp_path / "0.tar", tmp_path / "1.tar"]
     archive(paths[0], range(6))
     archive(paths[1], range(10, 16))
@@ -205,7 +206,7 @@ def packed(path, values):
 def test_archive_changed_while_read_without_checkpoint_is_an_error(
     name, broken, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("evenly.sources.images.source._MAX_TASK_SIZE", 1)
+    use_block_sizes(monkeypatch, images_per_task=1)
     path = tmp_path / name
     packed(path, range(9))
     change = once(lambda: os.utime(path, ns=(0, 77)), 16 * 3)
@@ -218,7 +219,7 @@ def test_archive_changed_while_read_without_checkpoint_is_an_error(
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "tar", "zip"])
 def test_url_changed_while_read_is_an_error(suffix, tmp_path, monkeypatch):
     save_everywhere(monkeypatch)
-    monkeypatch.setattr("evenly.sources.images.source._MAX_TASK_SIZE", 1)
+    use_block_sizes(monkeypatch, images_per_task=1)
     files = fsspec.filesystem("memory")
     url = f"memory://changing/x.{suffix}"
     for size in (4000, 4001):

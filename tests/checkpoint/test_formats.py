@@ -8,8 +8,8 @@ import pytest
 
 import evenly
 from assertions import same
-from evenly.sources.files.csv_chunks import chunks
 from simulated_crash import lives, save_everywhere
+from small_blocks import use_block_sizes
 from source_factories import NAMED, UNNAMED
 
 FILES = [
@@ -77,7 +77,7 @@ def test_groups_go_on_in_the_middle_of_a_file(kind, columns, tmp_path, monkeypat
     path = NAMED[kind](columns, tmp_path)
     expected = evenly.fit(path, by="k", weights="a")
     save_everywhere(monkeypatch)
-    monkeypatch.setattr(chunks, "__defaults__", (200,))  # the first one says what keys are
+    use_block_sizes(monkeypatch, csv_chunk_bytes=200)  # the first one says what keys are
     state = tmp_path / "state.json"
     moments, number = lives(monkeypatch, path, checkpoint=state, by="k", weights="a")
     assert moments == expected == evenly.load(state)

@@ -17,6 +17,7 @@ from evenly.cli import main
 from evenly.sources.images import source as image_source
 from image_files import collection, encoded, noise, write_folder, write_tar, write_zip
 from simulated_crash import lives, raising, save_everywhere
+from small_blocks import use_block_sizes
 
 MANY = {f"{i % 3}/{i:02}.png": encoded(noise(i, 3 + i % 4, 5, 3), "PNG") for i in range(20)}
 ALL = collection() | MANY | {"1/broken.jpg": b"", "0/deep.png": encoded(noise(9, 4, 4), "PNG")}
@@ -67,7 +68,7 @@ def read(monkeypatch):
 
 def dying(monkeypatch):
     save_everywhere(monkeypatch)
-    monkeypatch.setattr(image_source, "_MAX_TASK_SIZE", 2)
+    use_block_sizes(monkeypatch, images_per_task=2)
 
 
 FORMS = ["folder", "pattern", "list", "tar", "tar.gz", "zip", "shards", "shards and files"]
@@ -332,7 +333,7 @@ def test_what_images_do_not_take_is_refused_as_without_a_checkpoint(options, pho
 def test_an_interrupt_saves_what_is_summed(threads, photos, state, monkeypatch):
     write_folder(MANY, photos)
     whole = evenly.fit(photos)
-    monkeypatch.setattr(image_source, "_MAX_TASK_SIZE", 2)
+    use_block_sizes(monkeypatch, images_per_task=2)
     noted, note = threading.Event(), InterruptRequest._note
     monkeypatch.setattr(InterruptRequest, "_note", lambda *x: (note(*x), noted.set()))
 
@@ -356,7 +357,7 @@ def once(function):
 def test_an_interrupt_before_the_first_image_that_can_be_read(tmp_path, state, monkeypatch):
     files = {f"{i}.jpg": b"" for i in range(9)}
     folder = write_folder(files, tmp_path / "photos")
-    monkeypatch.setattr(image_source, "_MAX_TASK_SIZE", 1)
+    use_block_sizes(monkeypatch, images_per_task=1)
 
     def interrupt(picture):
         signal.raise_signal(signal.SIGINT)

@@ -77,6 +77,7 @@ records = st.builds(
     numbers,
     st.booleans(),
     numbers,
+    st.none() | st.from_regex("sha256:[0-9a-f]{64}", fullmatch=True),
 )
 
 

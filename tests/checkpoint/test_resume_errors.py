@@ -33,8 +33,9 @@ def test_a_changed_file_is_an_error_that_says_what_it_was(rule, days, state):
     assert refused(evenly.SourceError, days, **{rule: state}) == (
         "A file that is already included must not change. Received: "
         f"'{days}/2.csv', then 6 bytes of 2026-01-01 00:00:00.000000002 UTC; now 10 bytes of "
-        "2026-01-01 00:00:00.000000004 UTC. Its old rows cannot be removed. Restore the old "
-        f"file, or start again: remove '{state}'."
+        "2026-01-01 00:00:00.000000004 UTC. Its old rows cannot be removed. Restore the old file; "
+        "or keep its old rows as they are, if it was read completely: accept_changed=True; "
+        f"or start again: remove '{state}'."
     )
     assert state.read_bytes() == before
 

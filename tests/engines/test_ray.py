@@ -111,8 +111,9 @@ def test_fit_pandas_blocks():
     assert evenly.fit(ray.data.from_pandas(frame)) == evenly.fit(frame)
 
 
-def test_reads_only_selected_columns(tmp_path):
+def test_reads_only_selected_columns(tmp_path, monkeypatch):
     """The other column of the file is overwritten, so that reading it fails."""
+    monkeypatch.setattr(ray.data.DataContext.get_current(), "use_datasource_v2", True)  # default
     path = tmp_path / "x.parquet"
     pq.write_table(TABLE.select(["text", "float"]), path)
     chunk = pq.read_metadata(path).row_group(0).column(0)

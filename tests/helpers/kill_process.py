@@ -36,14 +36,15 @@ import itertools, signal, sys, time
 import evenly
 from evenly import cli_errors
 from evenly.checkpoint import schedule
-from evenly.sources import arrays
-from evenly.sources.files import csv_chunks
-from evenly.sources.images import source
+from evenly.sources import block_sizes
 schedule.INTERVAL, schedule.MAX_SHARE = 0.0, 0
-csv_chunks.chunks.__defaults__ = (2**12,)
-source._MAX_TASK_SIZE = 2
-arrays._BYTES = arrays._COPIED_BYTES = 2**10
-arrays._LEAST_ROWS = 1
+block_sizes.current = block_sizes.BlockSizes(
+    csv_chunk_bytes=2**12,
+    images_per_task=2,
+    array_bytes=2**10,
+    copied_array_bytes=2**10,
+    min_array_rows=1,
+)
 blocks, last = itertools.count(1), int(sys.argv[1])
 
 def slowly(_):

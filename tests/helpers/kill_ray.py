@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import ray
 import ray.data
+from ray.data.context import ShuffleStrategy
 
 import evenly
 from kill_harness import asked, check, death, loop, part, seconds, sent
@@ -41,6 +42,9 @@ def cluster() -> Iterator[None]:
     )
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
+    # Without processes that are started for each read and each aggregation, which takes seconds.
+    context.use_datasource_v2 = False
+    context.shuffle_strategy = ShuffleStrategy.SORT_SHUFFLE_PULL_BASED
     context.execution_options.preserve_order = True  # results are compared row by row
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     try:

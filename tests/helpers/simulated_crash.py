@@ -8,9 +8,7 @@ import os
 import evenly
 from evenly.checkpoint import schedule
 from evenly.checkpoint.store import CheckpointStore
-from evenly.sources import arrays, tables
-from evenly.sources.files import csv_chunks, npy, parquet
-from evenly.sources.stores import chunking
+from small_blocks import use_block_sizes
 
 
 class Died(BaseException):
@@ -37,14 +35,17 @@ def save_everywhere(monkeypatch):
     monkeypatch.setattr(
         os, "fsync", lambda descriptor: None
     )  # 5 ms each; the machine does not crash
-    monkeypatch.setattr(arrays, "_BYTES", 64)
-    monkeypatch.setattr(arrays, "_COPIED_BYTES", 64)
-    monkeypatch.setattr(arrays, "_LEAST_ROWS", 1)
-    monkeypatch.setattr(npy, "_BYTES", 64)
-    monkeypatch.setattr(tables, "_BYTES", 64)
-    monkeypatch.setattr(chunking, "_BYTES", 64)
-    monkeypatch.setattr(parquet, "_BATCH_ROWS", 2)
-    monkeypatch.setattr(csv_chunks.chunks, "__defaults__", (24,))
+    use_block_sizes(
+        monkeypatch,
+        array_bytes=64,
+        copied_array_bytes=64,
+        min_array_rows=1,
+        npy_bytes=64,
+        table_bytes=64,
+        store_bytes=64,
+        parquet_batch_rows=2,
+        csv_chunk_bytes=24,
+    )
 
 
 def lives(monkeypatch, source, saves=1, **options):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import evenly
 from evenly.sources import ReadOptions, open_source
-from evenly.sources import arrays as array_file
+from small_blocks import use_block_sizes
 from strategies import DTYPES, arrays, in_layout
 
 
@@ -37,7 +37,7 @@ def test_tensor_equals_array(dtype):
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i4", "u8", "?"])
 def test_swapped_byte_order(monkeypatch, dtype):
-    monkeypatch.setattr(array_file, "_COPIED_BYTES", 64)
+    use_block_sizes(monkeypatch, copied_array_bytes=64)
     x = np.arange(99).reshape(33, 3).astype(dtype)
     swapped = x.astype(x.dtype.newbyteorder())
     assert len(list(open_source(swapped).blocks())) > 1 or dtype == "?"
@@ -54,7 +54,7 @@ def test_unaligned_values():
 @pytest.mark.parametrize("axis", [0, 1, 2, 3, -1, -4])
 @pytest.mark.parametrize("size", [1, 100, 2**20])
 def test_block_size_does_not_change_result(monkeypatch, axis, size):
-    monkeypatch.setattr(array_file, "_BYTES", size)
+    use_block_sizes(monkeypatch, array_bytes=size)
     x = np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5)
     expected = evenly.fit(np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis]).copy())
     assert evenly.fit(x, feature_axis=axis) == expected
@@ -74,7 +74,7 @@ def test_blocks_are_views():
 
 
 def test_infinity_row_number_counts_all_blocks(monkeypatch):
-    monkeypatch.setattr(array_file, "_BYTES", 100)
+    use_block_sizes(monkeypatch, array_bytes=100)
     x = np.zeros((50, 2))
     x[41, 1] = -np.inf
     assert "infinity in column 1, row 41 of the array" in refusal(evenly.DataError, x)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import evenly
 from evenly.sources import ReadOptions, open_source
+from small_blocks import use_block_sizes
 
 DAY = datetime.date(1970, 1, 11)
 TIME = datetime.datetime(1970, 1, 1, 0, 0, 7)
@@ -255,9 +256,8 @@ def test_text_weights_are_rejected():
 
 
 def test_large_frames_are_split_without_copy(monkeypatch):
-    from evenly.sources import tables
 
-    monkeypatch.setattr(tables, "_BYTES", 1000)
+    use_block_sizes(monkeypatch, table_bytes=1000)
     x = np.arange(1000.0)
     bits = pa.array([None, True, False, True] * 250)
     source = open_source(pa.table({"x": pa.array(x), "b": bits}))

@@ -13,7 +13,7 @@ import pytest
 import evenly
 from evenly.sources.files.streams import Stream, decompressed
 from evenly.sources.size_limits import DEFAULT, check_size, max_member_bytes
-from evenly.sources.stores import chunking
+from small_blocks import use_block_sizes
 
 ADVICE = "If you trust the file and have the memory, set EVENLY_MAX_MEMBER_BYTES="
 
@@ -207,7 +207,7 @@ def test_zarr_chunk_truncated_while_reading(tmp_path, monkeypatch):
     path = tmp_path / "x.zarr"
     array = zarr.create_array(str(path), shape=(2_000_000,), chunks=(20_000,), dtype="f8")
     array[:] = np.random.default_rng(0).normal(size=2_000_000)
-    monkeypatch.setattr(chunking, "_BYTES", 2**18)
+    use_block_sizes(monkeypatch, store_bytes=2**18)
 
     def shorten(progress):
         for chunk in (path / "c").iterdir():

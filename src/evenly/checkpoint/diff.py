@@ -12,6 +12,7 @@ from evenly.checkpoint.errors import (
     moved_error,
 )
 from evenly.checkpoint.relative_paths import PathMapper
+from evenly.sources.files.digest import file_digest
 from evenly.sources.files.fingerprint import Fingerprint, fingerprint
 from evenly.sources.urls import is_url
 from evenly.statistics_file import FileRecord
@@ -30,6 +31,11 @@ class FileDiff(NamedTuple):
         The files to read, in this order: their paths, and their records so far.
     skipped
         The number of given files that are already included.
+    renewed
+        The new records of those with another modification time or version than before: their
+        content is the same, or the caller accepts that it has changed.
+    accepted
+        The paths of those that the caller accepts.
     nbytes
         The size of all files to read; None when unknown.
     """
@@ -37,6 +43,8 @@ class FileDiff(NamedTuple):
     paths: list[str]
     files: list[FileRecord]
     skipped: int
+    renewed: list[FileRecord]
+    accepted: list[str]
     nbytes: int | None
 
 
@@ -47,6 +55,7 @@ def compare(
     rule: Rule,
     checkpoint: str,
     *,
+    accept_changed: bool = False,
     fingerprint_of: Callable[[str], Fingerprint] = fingerprint,
 ) -> FileDiff:
     """Return the files that remain to be read.
@@ -67,6 +76,9 @@ def compare(
         The meaning of the given files.
     checkpoint
         The path of the statistics file, for messages.
+    accept_changed
+        Whether the included rows of completely read files stay as they are when the file has
+        changed since.
     fingerprint_of
         Returns the fingerprint of a file.
 
@@ -88,6 +100,8 @@ def compare(
     paths: list[str] = []
     files: list[FileRecord] = []
     skipped = 0
+    renewed: list[FileRecord] = []
+    accepted: list[str] = []
     missing_by_identity = {_identity(file): file for file in missing}
     for stored, path in (unfinished | given_paths).items():
         now, file = fingerprint_of(path), known.get(stored)
@@ -95,14 +109,25 @@ def compare(
             file = FileRecord(stored, *now, 0, False)
             _check_not_moved(file, path, missing_by_identity, names, checkpoint)
         elif now != (file.bytes, file.modified):
-            raise changed_error(path, file, now, checkpoint)
+            same = _has_same_content(path, file, now)
+            if not (same or (accept_changed and file.complete)):
+                raise changed_error(path, file, now, checkpoint)
+            digest = file.digest if same else file_digest(path)
+            renewed.append(file._replace(bytes=now.bytes, modified=now.modified, digest=digest))
+            accepted += [] if same else [path]
         if file.complete:
             skipped += 1
         else:
             paths.append(path)
             files.append(file)
     sizes = [file.bytes for file in files]
-    return FileDiff(paths, files, skipped, None if None in sizes else sum(filter(None, sizes)))
+    nbytes = None if None in sizes else sum(filter(None, sizes))
+    return FileDiff(paths, files, skipped, renewed, accepted, nbytes)
+
+
+def _has_same_content(path: str, file: FileRecord, now: Fingerprint) -> bool:
+    """Return whether a file has the content of its record, although its time has changed."""
+    return bool(file.digest) and now.bytes == file.bytes and file_digest(path) == file.digest
 
 
 def _paths_by_stored(given: Sequence[str], names: PathMapper) -> dict[str, str]:

@@ -21,7 +21,8 @@ def changed_error(path: str, file: FileRecord, now: Fingerprint, checkpoint: str
     return SourceError(
         "A file that is already included must not change. Received: "
         f"{redact_url(path)!r}, then {_version(file.bytes, file.modified)}; now {_version(*now)}. "
-        "Its old rows cannot be removed. Restore the old file, or start again: "
+        "Its old rows cannot be removed. Restore the old file; or keep its old rows as they are, "
+        "if it was read completely: accept_changed=True; or start again: "
         f"remove {checkpoint!r}."
     )
 

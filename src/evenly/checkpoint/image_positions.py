@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack
 
 from evenly.checkpoint.diff import FileDiff
 from evenly.checkpoint.errors import Change, changed_error
+from evenly.sources.files.digest import content_digest, file_digest
 from evenly.sources.files.file_ref import is_archive
 from evenly.sources.files.fingerprint import Watch
 from evenly.sources.images import ImageFile
@@ -27,6 +28,7 @@ class _Changes(TypedDict, total=False):
     rows: int
     complete: bool
     members: int
+    digest: str | None
 
 
 class ImagePositions:
@@ -44,6 +46,8 @@ class ImagePositions:
         The scan that returned the files.
     checkpoint
         The path of the checkpoint, for messages.
+    digests
+        Whether the records of completely read files have digests.
 
     Attributes
     ----------
@@ -52,10 +56,13 @@ class ImagePositions:
         broken.)
     """
 
-    def __init__(self, diff: FileDiff, scan: FileScan, checkpoint: str) -> None:
+    def __init__(
+        self, diff: FileDiff, scan: FileScan, checkpoint: str, *, digests: bool = False
+    ) -> None:
         self._scan = scan
         self.changed: dict[str, Change] = {}
         self._checkpoint = checkpoint
+        self._digests = digests
         self._watch = Watch()
         self._nbytes = diff.nbytes
         self._files = dict(zip(diff.paths, diff.files, strict=True))
@@ -109,7 +116,8 @@ class ImagePositions:
     def _read_image(self, path: str) -> bytes:
         """Return the content of an image file, and record its fingerprint."""
         content, now = read_file(path)
-        self._update_record(path, bytes=now.bytes, modified=now.modified)
+        digest = content_digest(content) if self._digests else None
+        self._update_record(path, bytes=now.bytes, modified=now.modified, digest=digest)
         return content
 
     def _update_record(self, path: str, **changes: Unpack[_Changes]) -> None:
@@ -136,6 +144,8 @@ class ImagePositions:
         SourceError
             When an archive has changed that was partly read in an earlier run.
         """
+        for path in self._ended if self._digests else ():
+            self._update_record(path, digest=file_digest(path))
         for path in {*self._rows, *self._ended, *self._open} - self.changed.keys():
             now = self._watch.changed(path)
             if now is not None and path in self._resumed:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from evenly.checkpoint.errors import Change, changed_error, truncated_error
 from evenly.redaction import redact_url
+from evenly.sources.files.digest import file_digest
 from evenly.sources.files.fingerprint import Watch
 from evenly.statistics_file import FileRecord
 
@@ -25,6 +26,8 @@ class ReadPosition:
         Detects whether a file has changed since it was opened.
     checkpoint
         The path of the checkpoint, for messages.
+    digests
+        Whether the records of completely read files have digests.
 
     Attributes
     ----------
@@ -54,12 +57,15 @@ class ReadPosition:
         files: Sequence[FileRecord],
         watch: Watch | None = None,
         checkpoint: str = "the checkpoint",
+        *,
+        digests: bool = False,
     ) -> None:
         self._paths = paths
         self._labels = [redact_url(path) for path in paths]
         self._before = files
         self._watch = Watch() if watch is None else watch
         self._checkpoint = checkpoint
+        self._digests = digests
         self.changed: dict[str, Change] = {}
         self._ended: deque[tuple[str, FileRecord]] = deque()  # until `finish_files`
         self._number = -1 if paths else 0
@@ -145,6 +151,8 @@ class ReadPosition:
         """
         while self._ended:
             path, file = self._ended[0]
+            if self._digests and path not in self.changed:
+                file = file._replace(digest=file_digest(path))
             if self.check_unchanged(path, file):
                 yield path
                 self._records.append(file)

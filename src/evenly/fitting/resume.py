@@ -51,6 +51,7 @@ def open_resumed(
     update: Path | None = None,
     *,
     options: FitOptions,
+    accept_changed: bool = False,
 ) -> Resumed:
     """Open the files that a checkpoint does not include yet, and the checkpoint.
 
@@ -64,6 +65,8 @@ def open_resumed(
         The statistics file to resume from or to create: exactly one of them, see `Rule`.
     options
         As in `evenly.fit`. They must equal those of the first run.
+    accept_changed
+        As in `evenly.fit`.
 
     Raises
     ------
@@ -92,8 +95,8 @@ def open_resumed(
     store = CheckpointStore(path, options, images=images)
     try:
         if images:
-            return _resume_images(scan, store, rule, options)
-        return _resume_files(files, store, rule, options)
+            return _resume_images(scan, store, rule, options, accept_changed)
+        return _resume_files(files, store, rule, options, accept_changed)
     except BaseException:
         store.close()
         raise
@@ -125,24 +128,41 @@ def _check_fingerprints(files: list[FileRef], rule: Rule) -> list[FileRef]:
 
 
 def _resume_files(
-    given: list[FileRef], store: CheckpointStore, rule: Rule, options: FitOptions
+    given: list[FileRef],
+    store: CheckpointStore,
+    rule: Rule,
+    options: FitOptions,
+    accept_changed: bool,
 ) -> Resumed:
     paths = [file.path for file in given]
-    diff = compare(paths, store.files, PathMapper(store.path), rule, store.path)
+    names = PathMapper(store.path)
+    diff = compare(paths, store.files, names, rule, store.path, accept_changed=accept_changed)
     watch = Watch()
     source = _open_remaining(_refs(diff.paths, given), store, options, watch)
-    position = ReadPosition(diff.paths, diff.files, watch, store.path)
+    position = ReadPosition(diff.paths, diff.files, watch, store.path, digests=rule == "update")
     files = _included_files(diff, store, rule, _describe_paths(paths))
     return Resumed(source, TableCheckpoint(source, store, position, files))
 
 
 def _resume_images(
-    scan: FileScan, store: CheckpointStore, rule: Rule, options: FitOptions
+    scan: FileScan,
+    store: CheckpointStore,
+    rule: Rule,
+    options: FitOptions,
+    accept_changed: bool,
 ) -> Resumed:
     paths = [file.path for file in scan.images()]
     names = PathMapper(store.path)
-    diff = compare(paths, store.files, names, rule, store.path, fingerprint_of=fingerprint_or_empty)
-    positions = ImagePositions(diff, scan, store.path)
+    diff = compare(
+        paths,
+        store.files,
+        names,
+        rule,
+        store.path,
+        accept_changed=accept_changed,
+        fingerprint_of=fingerprint_or_empty,
+    )
+    positions = ImagePositions(diff, scan, store.path, digests=rule == "update")
     source = open_source(scan, options, remaining=positions)
     assert isinstance(source, ImageSource)
     files = _included_files(diff, store, rule, scan.description)
@@ -178,6 +198,8 @@ def _included_files(
     """Return what is reported of the files; ``given`` describes those that were given."""
     stored = sorted({*store.files, *(file.path for file in diff.files)})
     description = given if rule == "checkpoint" else _describe_paths(stored)
+    if diff.renewed:
+        store.save(diff.renewed, None, description)
     return IncludedFiles(description, _describe_skipped(diff, store.path), diff.nbytes)
 
 
@@ -195,4 +217,9 @@ def _describe_skipped(diff: FileDiff, checkpoint: str) -> str:
     ]
     files = [f"{diff.skipped:,} file{'s' * (diff.skipped != 1)}"] if diff.skipped else []
     included = " and ".join([*files, *partly_read])
-    return included and f"resumed from {checkpoint}: {included} already included"
+    line = included and f"resumed from {checkpoint}: {included} already included"
+    if diff.accepted:
+        first = redact_url(diff.accepted[0])
+        more = f" and {len(diff.accepted) - 1:,} more" if len(diff.accepted) > 1 else ""
+        line += f"\nchanged since then, with the included rows kept: {first}{more}"
+    return line

@@ -12,7 +12,7 @@ from evenly.block import Block
 from evenly.columns import ColumnNames, check_time_units, match_columns, unique_names
 from evenly.errors import ColumnError, DataError
 from evenly.moments.ingest import add_block, num_columns
-from evenly.moments.metadata import Metadata, merge_dtypes, merge_left_out
+from evenly.moments.metadata import Metadata, merge_dtypes, merge_information, merge_left_out
 from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import ReadOptions, open_source
 from evenly.sources.feature_axis import axis_number
@@ -111,7 +111,10 @@ class Accumulator(StatisticsMixin):
         if type(x) is cls and x.dtype is dtype and weights is None and infinite == "error":
             try:
                 array = x if cls is np.ndarray else x.numpy()
-                axis = axis_number(array.shape, feature_axis, "x")
+                if feature_axis is None and array.ndim < 3:
+                    axis = -1
+                else:
+                    axis = axis_number(array.shape, feature_axis, "x")
                 if self._state.update(array, axis, None, False, threads or 0) is None:
                     return self
             except (ValueError, TypeError, RuntimeError):
@@ -224,12 +227,7 @@ class Accumulator(StatisticsMixin):
             metadata, more = self._metadata, other._metadata
             if metadata[:2] == more[:2] and self._state.columns == other._state.columns:
                 theirs = other
-                new = Metadata(
-                    metadata.columns,
-                    metadata.dtypes,
-                    metadata.sources + more.sources,
-                    merge_left_out(metadata.left_out, more.left_out, metadata.columns),
-                )
+                new = merge_information(metadata, more)
             else:
                 aligned = self._align(other)
                 if aligned is None:

@@ -59,6 +59,18 @@ class GroupMetadata(NamedTuple):
         return len(self.dtypes)
 
 
+def merge_information(ours: Metadata, theirs: Metadata) -> Metadata:
+    """Merge the sources and the columns left out of moments with the same columns and dtypes."""
+    if not theirs.sources and ours.left_out == theirs.left_out:
+        return ours
+    return Metadata(
+        ours.columns,
+        ours.dtypes,
+        ours.sources + theirs.sources,
+        merge_left_out(ours.left_out, theirs.left_out, ours.columns),
+    )
+
+
 def merge_left_out(ours: LeftOut, theirs: LeftOut, columns: ColumnNames) -> LeftOut:
     """Merge the columns that are not fitted, except those that are fitted in one of the parts.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from evenly.block import Block, Column
 from evenly.errors import UnsupportedTypeError
+from evenly.sources import block_sizes
 from evenly.sources.arrow_input import checked
 from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.group_keys import factorize_named
@@ -22,13 +23,6 @@ from evenly.sources.source import SequentialSource, Source
 from evenly.sources.tables import ColumnBatch
 
 _log = logging.getLogger("evenly")
-
-_BYTES = 256 * 2**20
-"""Size of a block: some 10 ms of work, so that progress and Ctrl-C are handled in time."""
-_COPIED_BYTES = 16 * 2**20
-"""Size of a block that must be copied to select columns or swap bytes."""
-_LEAST_ROWS = 16_384
-"""Minimum rows of a block that is not copied: the overhead is 0.1 µs per block and column."""
 
 
 class ArraySource(SequentialSource):
@@ -63,10 +57,11 @@ class ArraySource(SequentialSource):
         shape = tuple(self._array.shape)
         axis = 1 if self._axis == 0 and len(shape) > 1 else 0
         copied = self._selected is not None or not is_native(self._array)
-        size = _COPIED_BYTES if copied else _BYTES
+        sizes = block_sizes.current
+        size = sizes.copied_array_bytes if copied else sizes.array_bytes
         step = max(1, size * shape[axis] // max(1, self._array.nbytes))
         if not copied:
-            step = max(step, _LEAST_ROWS * shape[axis] // max(1, self.rows or 0))
+            step = max(step, sizes.min_array_rows * shape[axis] // max(1, self.rows or 0))
         row = 0
         for start in range(0, shape[axis], step):
             rows = self._array[(slice(None),) * axis + (slice(start, start + step),)]

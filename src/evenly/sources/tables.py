@@ -16,6 +16,7 @@ from evenly.block import Block, Column, ColumnViews, GroupKeys, validity_to_mask
 from evenly.errors import ColumnError, UnsupportedTypeError, format_names
 from evenly.group_keys import has_undecoded
 from evenly.printable import printable
+from evenly.sources import block_sizes
 from evenly.sources.group_keys import cross_keys
 from evenly.sources.selection import (
     NULL,
@@ -31,10 +32,6 @@ from evenly.sources.weights import check_weights
 _log = logging.getLogger("evenly")
 
 T = TypeVar("T")
-
-_BYTES = 256 * 2**20
-"""Maximum size of a block, about 20 ms of work, so that progress is shown and Ctrl-C is handled.
-(With groups, each block also costs 0.1 µs per column of each of its groups.)"""
 
 
 class ColumnBatch(NamedTuple):
@@ -301,7 +298,7 @@ def split_large(columns: tuple[Any, ...], nbytes: int) -> Iterator[tuple[tuple[A
     """Split columns that are larger than a block, without a copy."""
     rows = len(columns[0])
     width = sum(column.itemsize for column in columns)
-    step = max(1, _BYTES // width)
+    step = max(1, block_sizes.current.table_bytes // width)
     if rows <= step:
         yield columns, nbytes
         return

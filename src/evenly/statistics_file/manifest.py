@@ -4,6 +4,7 @@ A fit resumes from it. ``docs/format.md`` specifies the keys and their meaning.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from evenly.statistics_file.column import abbreviate
 KEYS = ("fields", "files", "options")
 """A file has either all of these keys or none."""
 
-_FILE_KEYS = frozenset(("bytes", "complete", "members", "modified", "path", "rows"))
+_FILE_KEYS = frozenset(("bytes", "complete", "digest", "members", "modified", "path", "rows"))
 _OPTION_KEYS = frozenset(
     (
         *("broken", "by", "columns", "exclude", "feature_axis"),
@@ -23,6 +24,7 @@ _OPTION_KEYS = frozenset(
     )
 )
 CSV_KEYS = ("comment", "decimal", "delimiter", "encoding", "header", "missing", "thousands")
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 _MAX_KIND_LENGTH = 200
 _MAX_PATH_LENGTH = 65_536
 
@@ -43,6 +45,9 @@ class FileRecord(NamedTuple):
     members
         Number of members of an incomplete archive of images that were read, including broken
         images, which have no rows.
+    digest
+        ``"sha256:"`` and the hexadecimal digest of the content of a complete file; None if it
+        was not computed.
     """
 
     path: str
@@ -51,6 +56,7 @@ class FileRecord(NamedTuple):
     rows: int
     complete: bool
     members: int = 0
+    digest: str | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -92,12 +98,14 @@ def _json_array(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _file_line(file: FileRecord) -> str:
-    path, size, modified, rows, complete, members = file
+    path, size, modified, rows, complete, members, digest = file
+    digest_item = f'"digest": "{digest}", ' if digest else ""
     members_item = f'"members": {members}, ' if members else ""
     time = str(modified) if isinstance(modified, int) else _dumps(modified)  # twice as fast
     return (
         f'{{"bytes": {"null" if size is None else size}, '
-        f'"complete": {"true" if complete else "false"}, {members_item}"modified": {time}, '
+        f'"complete": {"true" if complete else "false"}, {digest_item}{members_item}'
+        f'"modified": {time}, '
         f'"path": {_dumps(path)}, "rows": {rows}}}'
     )
 
@@ -141,6 +149,7 @@ def _read_files(entries: Any) -> list[FileRecord]:
 def _read_file(entry: Any, label: str) -> FileRecord:
     _check(type(entry) is dict, f"{label} must be an object", entry)
     entry.setdefault("members", 0)
+    entry.setdefault("digest", None)
     _check_keys(entry, _FILE_KEYS, label)
     for key, (is_valid, rule) in _FILE_RULES.items():
         _check(is_valid(entry[key]), f"{label}: {key!r} must be {rule}", entry[key])
@@ -159,6 +168,10 @@ def _is_text(value: Any, max_length: int) -> bool:
 _FILE_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "bytes": (lambda x: x is None or _is_count(x), "an integer from 0 to 2**63 - 1, or null"),
     "complete": (lambda x: type(x) is bool, "true or false"),
+    "digest": (
+        lambda x: x is None or (type(x) is str and bool(_DIGEST.fullmatch(x))),
+        "'sha256:' and 64 hexadecimal digits",
+    ),
     "members": (_is_count, "an integer from 0 to 2**63 - 1"),
     "modified": (
         lambda x: x is None or _is_text(x, 200) or (type(x) is int and abs(x) < 2**63),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly.sources.files.csv_chunks import chunks, first_record_end
+from small_blocks import use_block_sizes
 
 cells = st.text(st.sampled_from('ab,"\n\r'), max_size=6)
 tables = st.lists(st.lists(cells, min_size=2, max_size=2), min_size=1, max_size=12)
@@ -45,8 +46,7 @@ def test_first_record_end_equals_csv_reader(rows):
 
 
 def test_unclosed_quote_limits_record_size(monkeypatch):
-    from evenly.sources.files import csv_chunks
 
-    monkeypatch.setattr(csv_chunks, "_MAX_RECORD_BYTES", 1_000)
+    use_block_sizes(monkeypatch, max_csv_record_bytes=1_000)
     parts = list(chunks(io.BytesIO(b'a,"b\n' + b"1,2\n" * 10_000), 100))
     assert max(len(part.data) for part in parts) < 2_000

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import evenly
 from evenly.sources.files.csv_options import CsvFormat, parse_csv_options
 from evenly.sources.files.csv_text import DecodedFile, UncommentedFile
+from small_blocks import use_block_sizes
 
 TABLE = "a;b\n1,5;2\n2,5;?\n3,5;4\n"
 OPTIONS = {"delimiter": ";", "decimal": ",", "missing": ["?"]}
@@ -422,9 +423,8 @@ def test_numbers_of_other_scripts_are_text(written):
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 def test_comments_are_removed_and_lines_kept(monkeypatch, size):
-    from evenly.sources.files import csv_text
 
-    monkeypatch.setattr(csv_text, "_BLOCK", size)
+    use_block_sizes(monkeypatch, csv_text_bytes=size)
     text = b'# head, "open\na,b # note\n1,"#2"\n#\n"3 ""#""",4#end\r\n5,6\n# last'
     read = UncommentedFile(io.BytesIO(text), b"#")
     if size == 1000:
@@ -460,7 +460,7 @@ def test_wrong_encoding_is_rejected(written):
 @given(st.text(st.characters(codec="utf-8"), max_size=50), st.integers(1, 9))
 def test_decoded_file_is_the_text_in_utf8(text, size):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("evenly.sources.files.csv_text._BLOCK", size)
+        use_block_sizes(patch, csv_text_bytes=size)
         read = DecodedFile(io.BytesIO(text.encode("utf-16-le")), "utf-16-le", "x.csv")
         assert b"".join(iter(lambda: read.read(3), b"")).decode() == text
 

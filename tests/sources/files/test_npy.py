@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import evenly
-from evenly.sources import arrays, open_source
-from evenly.sources.files import npy
+from evenly.sources import open_source
+from small_blocks import use_block_sizes
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_any_dtype_can_be_saved(tmp_path, array, dtype):
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("suffix", [".npy", ".npy.gz", ".npz"])
 def test_feature_axis_of_image_arrays(tmp_path, monkeypatch, axis, order, suffix):
-    monkeypatch.setattr(npy, "_BYTES", 100)
+    use_block_sizes(monkeypatch, npy_bytes=100)
     x = np.asarray(np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5), order=order)
     path = tmp_path / f"x{suffix}"
     if suffix == ".npz":
@@ -132,11 +132,11 @@ _SHRINKING = """
 import os, sys
 import numpy as np
 import evenly
-from evenly.sources import arrays, open_source
-from evenly.sources.files import npy
+from evenly.sources import block_sizes, open_source
 
-arrays._BYTES = arrays._COPIED_BYTES = npy._MAPPED_BYTES = 2**16
-arrays._LEAST_ROWS = 1
+block_sizes.current = block_sizes.BlockSizes(
+    array_bytes=2**16, copied_array_bytes=2**16, mapped_npy_bytes=2**16, min_array_rows=1
+)
 path, threads = sys.argv[1], int(sys.argv[2])
 wide = np.arange(400_000.0).reshape(-1, 8)
 records = np.zeros(50_000, [("a", "f8"), ("b", "i4")])
@@ -200,8 +200,7 @@ with open({str(tmp_path / "y")!r}, "w+b") as file:
 
 def test_checkpoint_excludes_missing_pages(tmp_path, monkeypatch, array):
     """The zeros in place of missing pages are not in any saved sums."""
-    monkeypatch.setattr(arrays, "_BYTES", 2**16)
-    monkeypatch.setattr(arrays, "_LEAST_ROWS", 1)
+    use_block_sizes(monkeypatch, array_bytes=2**16, min_array_rows=1)
     x = np.arange(400_000.0).reshape(-1, 8) + 1.0
     np.save(tmp_path / "x.npy", x)
     saved = tmp_path / "s.json"
@@ -233,7 +232,7 @@ def test_array_read_at_once_is_limited(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_structured_array_in_archive_is_streamed(tmp_path, monkeypatch, order):
-    monkeypatch.setattr(npy, "_BYTES", 100)
+    use_block_sizes(monkeypatch, npy_bytes=100)
     x = np.zeros((5, 4), [("a", "f8"), ("b", "i4")], order=order)
     x["a"] = np.arange(20.0).reshape(5, 4)
     np.savez(tmp_path / "x.npz", x=x)

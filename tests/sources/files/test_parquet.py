@@ -8,7 +8,7 @@ import pytest
 
 import evenly
 from evenly.sources import open_source
-from evenly.sources.files import parquet
+from small_blocks import use_block_sizes
 
 
 @pytest.fixture
@@ -119,8 +119,7 @@ def test_column_chunks_cover_each_value_once(path, monkeypatch):
     wanted = ["c5", "c0", "c3", "c1"]
     whole = evenly.fit(x[:, [5, 0, 3, 1]])
     for chunk_bytes, chunk_rows in [(1, 7), (4000, 100), (2**20, 2**17)]:
-        monkeypatch.setattr(parquet, "_CHUNK_BYTES", chunk_bytes)
-        monkeypatch.setattr(parquet, "_CHUNK_ROWS", chunk_rows)
+        use_block_sizes(monkeypatch, parquet_chunk_bytes=chunk_bytes, parquet_chunk_rows=chunk_rows)
         for threads in (1, 3):
             found = evenly.fit(path, columns=wanted, threads=threads)
             assert found.columns == tuple(wanted)

@@ -15,6 +15,7 @@ from evenly.sources.images.decode import jpeg_decoder
 from evenly.sources.images.image_file import ImageFile
 from evenly.sources.scan import FileScan
 from image_files import encoded
+from small_blocks import use_block_sizes
 
 PHOTO = Image.fromarray(data.astronaut())
 
@@ -56,13 +57,13 @@ def test_read_size_does_not_change_result(together, tmp_path, monkeypatch):
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
     expected = evenly.fit(tmp_path, threads=2)
     assert expected.rows == 5 * (200**2 + 7**2 + 300**2 + 2 * 64**2 + 1 + 900**2)
-    monkeypatch.setattr("evenly.sources.images.source._MAX_READ_BYTES", together)
+    use_block_sizes(monkeypatch, image_bytes=together)
     assert evenly.fit(tmp_path, threads=2) == expected
 
 
 def test_task_sizes(tmp_path, monkeypatch):
     large, small = jpeg(512), jpeg(64)
-    monkeypatch.setattr("evenly.sources.images.source._MAX_READ_BYTES", len(large))
+    use_block_sizes(monkeypatch, image_bytes=len(large))
     names = [str(tmp_path / f"{number:02}.jpg") for number in range(36)]
     for number, name in enumerate(names):
         Path(name).write_bytes(large if number < 3 else small)

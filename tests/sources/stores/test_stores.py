@@ -14,6 +14,7 @@ from evenly.cli import main
 from evenly.dispatch import is_stored
 from evenly.sources import ReadOptions, open_source
 from evenly.sources.stores import array_source
+from small_blocks import use_block_sizes
 
 X = np.arange(60.0).reshape(20, 3)
 
@@ -168,8 +169,7 @@ def test_folder_with_stores_and_files(store, tmp_path):
 @pytest.mark.parametrize("in_order", [False, True])
 def test_large_chunks_are_read_out_of_row_order(tmp_path, monkeypatch, in_order):
     """Weights, which need the row order, are still correct."""
-    monkeypatch.setattr("evenly.sources.stores.chunking._MAX_BYTES", 500)
-    monkeypatch.setattr("evenly.sources.stores.chunking._BYTES", 200)
+    use_block_sizes(monkeypatch, store_bytes=200, max_store_bytes=500)
     x = np.random.default_rng(0).normal(size=(8, 6, 5)).astype(np.float32)
     array = zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(8, 2, 5))
     weights = np.arange(48.0) if in_order else None
@@ -262,7 +262,7 @@ def test_numpy_array_is_not_a_store():
 
 def test_few_blocks_are_in_memory(tmp_path, monkeypatch):
     """One is summed, one waits, and one is being read."""
-    monkeypatch.setattr("evenly.sources.stores.chunking._BYTES", 240)
+    use_block_sizes(monkeypatch, store_bytes=240)
     alive, most = 0, 0
 
     class Counted:

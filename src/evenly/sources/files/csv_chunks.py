@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-_CHUNK_BYTES = 8 * 2**20
-_MAX_RECORD_BYTES = 64 * 2**20
-"""Maximum length of a record; in a longer one a quote was never closed."""
+from evenly.sources import block_sizes
 
 
 class Readable(Protocol):
@@ -22,20 +20,22 @@ class Chunk(NamedTuple):
     line: int
 
 
-def chunks(file: Readable, size: int = _CHUNK_BYTES) -> Iterator[Chunk]:
-    r"""Yield the records of a file in chunks of about ``size`` bytes.
+def chunks(file: Readable, size: int | None = None) -> Iterator[Chunk]:
+    r"""Yield the records of a file in chunks of about ``size`` bytes, or of the usual size.
 
     >>> import io
     >>> [chunk.data for chunk in chunks(io.BytesIO(b'a\n"b\nc"\nd'), size=4)]
     [b'a\n', b'"b\nc"\n', b'd']
     """
+    sizes = block_sizes.current
+    size = sizes.csv_chunk_bytes if size is None else size
     remainder, line = b"", 1
     while True:
         data = file.read(size)
         buffer = remainder + data
         at_end = len(data) < size
         end = len(buffer) if at_end else last_record_end(buffer)
-        if not end and len(buffer) > _MAX_RECORD_BYTES:
+        if not end and len(buffer) > sizes.max_csv_record_bytes:
             end = buffer.rfind(b"\n") + 1 or len(buffer)
         if end:
             yield Chunk(buffer[:end], line)

@@ -6,6 +6,7 @@ import re
 from typing import Protocol
 
 from evenly.errors import SourceError
+from evenly.sources import block_sizes
 from evenly.sources.files.csv_chunks import Readable, last_break
 from evenly.sources.files.csv_options import CsvFormat
 
@@ -17,7 +18,6 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _UTF8 = ("utf-8", "utf-8-sig", "ascii")
-_BLOCK = 2**20
 _QUOTE = ord('"')
 
 
@@ -76,8 +76,9 @@ class DecodedFile:
         """Return at least ``size`` bytes; fewer only at the end of the file."""
         text = io.BytesIO()
         while text.tell() < size and not self._at_end:
-            data = self._file.read(_BLOCK)
-            self._at_end = len(data) < _BLOCK
+            size = block_sizes.current.csv_text_bytes
+            data = self._file.read(size)
+            self._at_end = len(data) < size
             text.write(self._decode(data).encode("utf-8", "surrogatepass"))
         return text.getvalue()
 
@@ -110,8 +111,9 @@ class UncommentedFile:
         """Return at least ``size`` bytes; fewer only at the end of the file."""
         text = io.BytesIO()
         while text.tell() < size and not self._at_end:
-            data = self._file.read(_BLOCK)
-            self._at_end = len(data) < _BLOCK
+            size = block_sizes.current.csv_text_bytes
+            data = self._file.read(size)
+            self._at_end = len(data) < size
             text.write(self._strip(self._rest + data))
         return text.getvalue()
 

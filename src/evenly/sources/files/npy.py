@@ -10,6 +10,7 @@ from numpy.lib import format as npy
 
 from evenly.block import Block
 from evenly.errors import SourceError, UnsupportedTypeError
+from evenly.sources import block_sizes
 from evenly.sources.arrays import (
     ArraySource,
     StructuredTable,
@@ -29,10 +30,6 @@ from evenly.sources.tables import ColumnBatch, Table
 
 MAGIC = b"\x93NUMPY"
 
-_BYTES = 16 * 2**20
-"""Bytes to read at a time from a file that cannot be mapped."""
-_MAPPED_BYTES = 256 * 2**20
-"""Bytes of a mapped table to read before its pages are released."""
 
 _MAX_VALUES = 2**60
 """Maximum number of values, ignoring axes of length 0; close to NumPy's limit."""
@@ -135,7 +132,7 @@ class MappedTable(StructuredTable):
         self, names: tuple[str, ...], keys: tuple[str, ...] = ()
     ) -> Iterator[ColumnBatch]:
         """Yield ranges of rows, as views of the mapping."""
-        step = max(1, _MAPPED_BYTES // self._array.itemsize)
+        step = max(1, block_sizes.current.mapped_npy_bytes // self._array.itemsize)
         for start in range(0, len(self._array), step):
             yield from StructuredTable(
                 self._array[start : start + step], self.label
@@ -243,7 +240,7 @@ def _read_ranges(stream: Stream, header: Header, label: str) -> Iterator[Any]:
     """Yield ranges of the first axis, a few megabytes each."""
     shape = header.shape
     width = header.dtype.itemsize * math.prod(shape[1:])
-    step = max(1, min(_BYTES, max_member_bytes()) // max(1, width))
+    step = max(1, min(block_sizes.current.npy_bytes, max_member_bytes()) // max(1, width))
     for start in range(0, shape[0], step):
         rows = min(step, shape[0] - start)
         yield read_array(stream, header._replace(shape=(rows, *shape[1:])), label)

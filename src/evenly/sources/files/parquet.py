@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 
 from evenly import extras
 from evenly.errors import SourceError
+from evenly.sources import block_sizes
 from evenly.sources.arrow import fields_of
 from evenly.sources.arrow_input import open_array, schema_of
 from evenly.sources.arrow_reader import ColumnReader
@@ -15,21 +16,12 @@ from evenly.sources.read_errors import corrupt_file_error, decode_errors
 from evenly.sources.tables import ColumnBatch, ColumnChunk
 
 _BATCH_BYTES = 32 * 2**20
-_BATCH_ROWS = 2**16
-"""Batch size: large enough that the overhead per column of a batch is small.
-
-With 5.6 million rows × 64 columns on two cores, batches of 2**14 rows reach 0.65 of the speed of
-decoding alone, 2**16 rows 0.86 and 2**17 rows 0.92; but the last take 460 MB instead of 380 MB.
-"""
 
 _KEYED_BYTES = 64 * 2**20
 _KEYED_ROWS = 2**20
 """Batch size with groups: each batch has an overhead per group and column, so a batch should have
 several rows of each group, even if there are many groups."""
 
-_CHUNK_BYTES = 4 * 2**20
-_CHUNK_ROWS = 2**17
-"""Batch size in a column chunk: it stays in the core's cache until it is summed."""
 
 _TOTAL_BUFFER_BYTES = 64 * 2**20
 _BUFFER_BYTES = 2**12, 2**18
@@ -129,8 +121,9 @@ class ParquetTable:
             row += rows
 
     def _split_columns(self, names: tuple[str, ...], rows: int) -> Iterator[tuple[int, int]]:
-        """Yield ranges of columns whose batches fit in ``_CHUNK_BYTES``."""
-        limit = max(1, _CHUNK_BYTES // max(1, min(_CHUNK_ROWS, rows)))
+        """Yield ranges of columns whose batches fit in ``parquet_chunk_bytes``."""
+        sizes = block_sizes.current
+        limit = max(1, sizes.parquet_chunk_bytes // max(1, min(sizes.parquet_chunk_rows, rows)))
         first = total = 0
         for index, name in enumerate(names):
             width = self._width_of((name,))
@@ -148,7 +141,10 @@ class ParquetTable:
             self._check_pages(group, names)
             opened = readers.pop() if readers else self._open(len(names))
             batches = opened.iter_batches(
-                _CHUNK_ROWS, row_groups=[group], columns=list(names), use_threads=False
+                block_sizes.current.parquet_chunk_rows,
+                row_groups=[group],
+                columns=list(names),
+                use_threads=False,
             )
             rows = self._metadata.row_group(group).num_rows
             yield from self._read(self._check_rows(batches, rows), names, nbytes)
@@ -205,7 +201,7 @@ class ParquetTable:
         )
 
     def _batch_rows(self, names: list[str], keyed: bool) -> int:
-        rows, nbytes = _BATCH_ROWS, _BATCH_BYTES
+        rows, nbytes = block_sizes.current.parquet_batch_rows, _BATCH_BYTES
         if keyed:
             rows, nbytes = _KEYED_ROWS, _KEYED_BYTES
         return max(1, min(rows, nbytes // self._width_of(names)))

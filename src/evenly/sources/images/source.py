@@ -11,6 +11,7 @@ import numpy.typing as npt
 from evenly.block import Block
 from evenly.errors import DataError, SourceError
 from evenly.printable import printable
+from evenly.sources import block_sizes
 from evenly.sources.bit_depth import BitDepth
 from evenly.sources.images import image_file
 from evenly.sources.images.batch_buffer import BatchBuilder, ImageBlock, ThreadBuffer, band_data
@@ -35,14 +36,6 @@ from evenly.sources.source import ReadTask
 from evenly.system.errors import system_error
 
 _log = logging.getLogger("evenly")
-
-
-_MAX_TASK_SIZE = 16
-"""Maximum number of images in a task. Images in an archive keep the archive open."""
-
-_MAX_READ_BYTES = 1 << 20
-"""Bytes of files to read before the first one is decoded, at least one file. It is also about the
-size of a task, so that a few large photographs are distributed over all threads."""
 
 
 class ImageSource:
@@ -200,6 +193,7 @@ class ImageSource:
         Decoding evicts Python's code and objects from the cache. So several files are read, then
         their headers, and then they are decoded, which makes a fit a twentieth faster.
         """
+        sizes = block_sizes.current
         contents: list[tuple[ImageFile, Any]] = []
         nbytes = 0
         for image in image_files:
@@ -213,9 +207,9 @@ class ImageSource:
             contents.append((image, content))
             nbytes += len(content) if isinstance(content, bytes) else 0
             self._task_size = max(
-                1, min(_MAX_TASK_SIZE, len(contents) * _MAX_READ_BYTES // (nbytes + 1))
+                1, min(sizes.images_per_task, len(contents) * sizes.image_bytes // (nbytes + 1))
             )
-            if nbytes >= _MAX_READ_BYTES:
+            if nbytes >= sizes.image_bytes:
                 yield contents
                 contents, nbytes = [], 0
         yield contents

@@ -5,13 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-_BYTES = 8 * 2**20
-"""Size of a block: a few chunks, which are decoded while the previous block is summed.
-
-Beyond 32 MB the C library requests new pages from the system for each block.
-"""
-_MAX_BYTES = 256 * 2**20
-"""Maximum size of a block that keeps rows in order; otherwise blocks follow the chunks."""
+from evenly.sources import block_sizes
 
 Slices = tuple[slice, ...]
 
@@ -91,11 +85,12 @@ def plan_slices(
     rows = [axis for axis in range(len(shape)) if axis != feature_axis]
     if not rows:
         return ReadSlices(shape, lengths, True)
+    sizes = block_sizes.current
     row = itemsize * math.prod(lengths) // lengths[rows[0]]
-    if in_order or row * unit[rows[0]] <= _MAX_BYTES:
-        step = _round_to_chunks(_BYTES // row, unit[rows[0]])
-        if row * step > _MAX_BYTES:
-            step = max(1, _MAX_BYTES // row)
+    if in_order or row * unit[rows[0]] <= sizes.max_store_bytes:
+        step = _round_to_chunks(sizes.store_bytes // row, unit[rows[0]])
+        if row * step > sizes.max_store_bytes:
+            step = max(1, sizes.max_store_bytes // row)
         return ReadSlices(shape, (*lengths[: rows[0]], step, *lengths[rows[0] + 1 :]), True)
     return ReadSlices(shape, _grow_to_budget(lengths, unit, rows, itemsize), False)
 
@@ -106,7 +101,7 @@ def _grow_to_budget(
     """Return the shape of a chunk, extended from the last axis on to the size of a block."""
     steps = list(unit)
     for axis in reversed(rows):
-        times = _BYTES // (itemsize * math.prod(steps))
+        times = block_sizes.current.store_bytes // (itemsize * math.prod(steps))
         steps[axis] = min(lengths[axis], _round_to_chunks(times * unit[axis], unit[axis]))
         if steps[axis] < lengths[axis]:
             break

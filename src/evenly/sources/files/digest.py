@@ -1,0 +1,35 @@
+"""The digest of a file's content, which shows that a file came back unchanged."""
+
+import hashlib
+import os
+
+from evenly.sources.files.locate import open_errors
+from evenly.sources.urls import is_url
+
+_CHUNK_BYTES = 2**20
+
+
+def file_digest(path: str) -> str | None:
+    """Return the digest of a local file; None for a URL or a folder, such as a Zarr store.
+
+    Raises
+    ------
+    SourceError
+        If the file does not exist or cannot be read.
+    """
+    if is_url(path) or os.path.isdir(path):
+        return None
+    digest = hashlib.sha256()
+    with open_errors(path), open(path, "rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def content_digest(content: bytes) -> str:
+    """Return the digest of the content of a file.
+
+    >>> content_digest(b"")[:20]
+    'sha256:e3b0c44298fc1'
+    """
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
