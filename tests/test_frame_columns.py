@@ -40,13 +40,9 @@ def make(library, data, missing=None, split=0):
     names = list(data)
     half = len(names) // 2
     if library == "pandas":
-        parts = {name: pd.Series(data[name]) for name in names}
-        parts = {
-            **dict(list(parts.items())[:half]),
-            "t": "text",
-            **dict(list(parts.items())[half:]),
-        }
-        return pd.DataFrame(parts)
+        frame = pd.DataFrame(data)
+        frame.insert(half, "t", "text")
+        return frame
     arrays = {name: pa.array(data[name], mask=missing) for name in names}
     text = pa.array(["text"] * len(arrays[names[0]]))
     table = pa.table(
@@ -152,7 +148,7 @@ def test_many_runs_of_unchanged_columns_keep_their_order():
 
 def test_columns_that_are_stored_together_are_not_copied():
     x = np.zeros((2**19, 4))
-    ((indices, block),) = number_blocks(pd.DataFrame(x), range(4))
+    ((indices, block),) = number_blocks(pd.DataFrame(x, copy=False), range(4))
     assert indices == [0, 1, 2, 3]
     assert np.shares_memory(block, x)
     frame = pd.DataFrame({"a": np.zeros(2**20)})

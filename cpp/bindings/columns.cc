@@ -272,10 +272,11 @@ void bind_columns(nb::module_& m) {
       .def("present", &present_rows, "index"_a,
            nb::sig("def present(self, index: int) -> numpy.typing.NDArray[numpy.bool_]"),
            "Returns whether each row of a column has a value.");
-  m.def("read_fields", &read_fields, "schema"_a,
-        nb::sig("def read_fields(schema: int) -> tuple[list[str], list[str]]"),
-        "Returns the names and the formats of the children of an Arrow schema, given by its address. "
-        "A format is empty if the child is not a column of numbers or times in a buffer.");
+  m.def(
+      "read_fields", &read_fields, "schema"_a,
+      nb::sig("def read_fields(schema: int) -> tuple[list[str], list[str]]"),
+      "Returns the names and the formats of the children of an Arrow schema, given by its address. "
+      "A format is empty if the child is not a column of numbers or times in a buffer.");
 }
 
 }  // namespace evenly

@@ -311,7 +311,7 @@ def split_large(columns: tuple[Any, ...], nbytes: int) -> Iterator[tuple[tuple[A
 def split_views(columns: ColumnViews) -> Iterator[tuple[ColumnViews, int]]:
     """Split columns that are larger than a block, without a copy."""
     rows, nbytes = columns.views.rows, columns.views.nbytes
-    step = max(1, _BYTES * rows // max(1, nbytes))
+    step = max(1, block_sizes.current.table_bytes * rows // max(1, nbytes))
     if rows <= step:
         yield columns, nbytes
         return

@@ -114,10 +114,10 @@ def replace_in_arrow(
 
 
 def _one_chunk(table: Any) -> Any:
-    """Return a batch without rows: a table without rows is a stream without chunks."""
+    """Return an array of structs without rows: a table without rows is a stream without chunks."""
     pyarrow = sys.modules["pyarrow"]
     columns = [pyarrow.array([], dtype) for dtype in table.schema.types]
-    return pyarrow.RecordBatch.from_arrays(columns, schema=table.schema)
+    return pyarrow.StructArray.from_arrays(columns, fields=list(table.schema))
 
 
 def _open(x: Any) -> CapsuleTable:

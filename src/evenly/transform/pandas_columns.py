@@ -81,12 +81,12 @@ def _build(frame: Any, replaced: Sequence[Replaced]) -> Any:
         return pandas.DataFrame(values, index=index, columns=frame.columns, copy=False)
     parts, order = [], []
     for positions, values in replaced:
-        data = dict(enumerate(values)) if isinstance(values, list) else values
-        parts.append(pandas.DataFrame(data, index=index, copy=False))
+        data = dict(zip(positions, values, strict=True)) if isinstance(values, list) else values
+        parts.append(pandas.DataFrame(data, index=index, columns=positions, copy=False))
         order += positions
     for positions in _runs(sorted(set(range(width)) - set(order))):
         part = slice_columns(frame, positions)
-        parts.append(part.set_axis(range(len(positions)), axis=1))
+        parts.append(part.set_axis(positions, axis=1))  # labels that are unique
         order += positions
     result = pandas.concat(parts, axis=1).take(np.argsort(order), axis=1)
     result.columns = frame.columns
