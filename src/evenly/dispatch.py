@@ -123,6 +123,11 @@ def is_list_of(x: Any, matches: Callable[[Any], bool]) -> bool:
     return isinstance(x, list | tuple) and bool(x) and all(map(matches, x))
 
 
+def is_sparse(x: Any) -> bool:
+    """Return whether an object is a sparse matrix or array of SciPy."""
+    return hasattr(x, "tocsc") and hasattr(x, "nnz")
+
+
 def is_pillow_image(x: Any) -> bool:
     """Return whether an object is a Pillow image."""
     return is_instance(x, "PIL.Image", "Image")

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from evenly import _core
 from evenly.block import Block, Column, ColumnViews, GroupKeys
 from evenly.columns import ColumnNames
+from evenly.dispatch import is_sparse
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.group_keys import format_key
 from evenly.moments.metadata import GroupMetadata
 from evenly.moments.sparse import sparse_state
 from evenly.sources.native_arrays import to_native
-from evenly.sources.sparse import is_sparse
 from evenly.sources.weights import check_weights
 from evenly.transform.arrays import CoreView
 from evenly.transform.arrays import as_core_buffer as array_buffer

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from evenly.errors import DataError, check_choice
-from evenly.fit import fit
 from evenly.moments import Moments
 from evenly.moments.statistics import Correction
 from evenly.torch import custom_op, units
@@ -213,6 +212,8 @@ class Normalize(MomentsLayer):
         >>> layer(torch.tensor([[5]]))
         tensor([[3.]])
         """
+        from evenly.fit import fit  # the readers of all sources
+
         moments = fit(
             source,
             columns=columns,

@@ -12,7 +12,6 @@ import numpy as np
 
 from evenly.dispatch import container_kind, engine_of
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
-from evenly.sources.group_by import factorize_array
 from evenly.transform.arrays import scale_array, scale_array_by_group
 from evenly.transform.group_scaling import GroupScaling
 from evenly.transform.scaling import (
@@ -139,6 +138,8 @@ def transform_by_group(
             "An array has no key columns, so by= must have one key per row. "
             f"Received: {type(x).__name__}, and no by=. Pass by=keys, or a frame."
         )
+    from evenly.sources.group_by import factorize_array
+
     keys = factorize_array(by)
     if kind == "series":
         from evenly.transform.frames import scale_frame_by_group

@@ -7,9 +7,8 @@ import numpy.typing as npt
 
 from evenly import _core
 from evenly.errors import DataError, UnsupportedTypeError, check_choice, format_names
-from evenly.sources.arrays import as_array, is_plain
 from evenly.sources.feature_axis import axis_number
-from evenly.sources.native_arrays import is_native, to_native
+from evenly.sources.native_arrays import as_array, is_native, is_plain, to_native
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.group_scaling import GroupScaling, RowIndices
 from evenly.transform.scaling import MISSING_POLICIES, Scaling
