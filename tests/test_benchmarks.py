@@ -193,6 +193,17 @@ def test_imports_and_first_calls_are_timed_with_cached_bytecode() -> None:
     assert "import evenly" in print_tables("imports", records)
 
 
+def test_frames_are_compared_with_scikit_learn() -> None:
+    pytest.importorskip("sklearn")
+    records = run_suite("frames")
+    found = {(record["operation"], record["library"]): record for record in records}
+    assert len(found) == 6
+    peers = found["normalize", "polars"]["timings"][0]["seconds"].keys()
+    assert peers == {"evenly", "scikit-learn, to an array", "scikit-learn, to a frame"}
+    assert "scikit-learn, to a frame" not in found["normalize", "pyarrow"]["timings"][0]["seconds"]
+    assert "normalize" in print_tables("frames", records)
+
+
 def test_thread_contention_uses_the_pool_of_each_case() -> None:
     pytest.importorskip("torch")
     cases = {case["pool"]: case for case in load_suite("between").cases("tiny")}
