@@ -526,7 +526,7 @@ def _print(moments: "Moments | GroupedMoments", *, as_json: bool = False) -> Non
 def _print_notes(source: "Source", skipped: str) -> None:
     """Print remarks on images, and which files a checkpoint already included."""
     from evenly.cli_errors import to_cli_options
-    from evenly.sources.images import ImageSource
+    from evenly.sources.images.source import ImageSource
 
     if isinstance(source, ImageSource):
         first, *others = map(to_cli_options, source.remarks())

@@ -15,7 +15,7 @@ from evenly.moments import GroupedMoments, Moments
 from evenly.printable import printable
 from evenly.progress import Progress
 from evenly.sources import FitOptions, Source, open_source
-from evenly.sources.images import ImageSource
+from evenly.sources.images.source import ImageSource
 from evenly.typing import (
     Broken,
     Columns,

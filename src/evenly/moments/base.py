@@ -8,7 +8,6 @@ from evenly.columns import ColumnNames
 from evenly.errors import DataError
 from evenly.moments import text_table
 from evenly.moments.metadata import GroupMetadata, Metadata
-from evenly.outputs import open_output
 from evenly.statistics_file import Manifest
 from evenly.typing import Path, StorageOptions
 
@@ -162,6 +161,8 @@ class MomentsBase:
         storage_options: StorageOptions | None = None,
     ) -> None:
         """Write a statistics file like `save`, with a manifest of the included files."""
+        from evenly.outputs import open_output
+
         self._check_possible()
         lines = self._serialize(manifest)
         with open_output(path, storage_options) as file, _core.ExactMode():
