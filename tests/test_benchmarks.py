@@ -202,6 +202,17 @@ def test_imports_and_first_calls_are_timed_with_cached_bytecode() -> None:
     assert "import evenly" in print_tables("imports", records)
 
 
+def test_frames_are_compared_with_scikit_learn() -> None:
+    pytest.importorskip("sklearn")
+    records = run_suite("frames")
+    found = {(record["operation"], record["library"]): record for record in records}
+    assert len(found) == 6
+    peers = found["normalize", "polars"]["timings"][0]["seconds"].keys()
+    assert peers == {"evenly", "scikit-learn, to an array", "scikit-learn, to a frame"}
+    assert "scikit-learn, to a frame" not in found["normalize", "pyarrow"]["timings"][0]["seconds"]
+    assert "normalize" in print_tables("frames", records)
+
+
 def test_thread_contention_uses_the_pool_of_each_case() -> None:
     pytest.importorskip("torch")
     cases = {case["pool"]: case for case in load_suite("between").cases("tiny")}
@@ -231,6 +242,33 @@ def test_batch_norm_is_compared_with_torch_and_copies_in_every_pass() -> None:
             tolerance = 1e-5 if record["dtype"] == "float32" else 2**-6
             assert max(comparison["differences"].values()) < tolerance
     assert "geometric means" in print_tables("batch_norm", records)
+
+
+def test_batch_norm_on_a_device_is_also_timed_with_exact() -> None:
+    """The CPU by another name: the suite waits for the device, and times another layer."""
+    pytest.importorskip("torch")
+    (record,) = load_suite("batch_norm").cases("tiny")[:1]
+    record |= load_suite("batch_norm").run(**record, threads=2, rounds=1, device="cpu:0")
+    for comparisons in record["passes"].values():
+        assert "evenly, exact" in comparisons[0]["seconds"]
+        assert comparisons[0]["differences"]["evenly, exact"] < 1e-3
+    assert "× torch, exact" in print_tables("batch_norm", [record | {"load": 0.0}])
+
+
+def test_suites_without_devices_reject_the_option(tmp_path: Path) -> None:
+    done = subprocess.run(
+        command(tmp_path, "fit", "--device", "cuda"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    message = " ".join(done.stderr.replace("│", " ").split())
+    assert (
+        "--device is for suites of layers that run on accelerators. Received: fit. Run python -m "
+        "benchmarks batch_norm --device cuda."
+    ) in message
 
 
 def test_compiled_batch_norm_is_compared_with_torchs_in_every_pass() -> None:

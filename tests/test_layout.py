@@ -126,6 +126,7 @@ LAZY = {
     "cli_storage.py": "as in cli.py",
     "moments/ingest.py": "tensors, which need torch",
     "moments/base.py": "files at URLs, as in sources/__init__.py",
+    "moments/moments.py": "tensors in compiled graphs, which need torch",
     "sources/native_arrays.py": "Arrow, as in sources/__init__.py",
     "statistics_file/document.py": "files at URLs, as in sources/__init__.py",
     "sources/__init__.py": "readers, so that importing evenly.torch is fast",

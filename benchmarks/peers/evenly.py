@@ -125,10 +125,10 @@ def update(batch):
     return lambda: moments.update(batch)
 
 
-def batch_norm(dimensions, channels):
+def batch_norm(dimensions, channels, **options):
     import evenly.torch
 
-    return getattr(evenly.torch, f"BatchNorm{dimensions}d")(channels)
+    return getattr(evenly.torch, f"BatchNorm{dimensions}d")(channels, **options)
 
 
 def learning_layer(x):

@@ -21,6 +21,7 @@ MODULES = {
     "engines": "engines",
     "small": "overhead",
     "latency": "latency",
+    "frames": "frames",
     "imports": "imports",
     "between": "thread_contention",
     "batch_norm": "batch_norm",

@@ -47,17 +47,12 @@ ValueCounter::ValueCounter(int64_t most_bins)
   // At most half of the slots are used: up to two times the bins before a block, and one block.
   slot_bits_ = std::bit_width(uint64_t(2 * (2 * most_bins + kBlock)) - 1) + 1;
   slots_.resize(std::size_t(1) << slot_bits_);
+  indices_.resize(kBlock);
   rest_.resize(kBlock);
 }
 
 void ValueCounter::add(const double* values, int64_t count) {
-  if (!has_window_) {
-    count_missed(values, count);
-  } else if (window_.mask == 0) {
-    count_in_window<false>(values, count);
-  } else {
-    count_in_window<true>(values, count);
-  }
+  has_window_ ? count_in_window(values, count) : count_missed(values, count);
   flush_if_full();
 }
 
@@ -79,35 +74,27 @@ void ValueCounter::count_in_table(uint64_t key, int64_t count) {
   slots_[i].count += count;
 }
 
-// The index of the count of a value in a window; that of the last one if it is outside, as
-// infinities and NaN always are.
-template <bool kMasked>
-static uint64_t window_index(double value, const Window& window) {
-  const uint64_t bits = std::bit_cast<uint64_t>(value + 0.0);  // + 0.0: no -0.0
-  const uint64_t magnitude = bits & ~kSignBit;
-  const uint64_t index = (magnitude >> window.shift) - window.base;
-  const bool outside = kMasked && (magnitude & window.mask) != 0;
-  return outside || index >= window.size ? 2 * window.size : 2 * index + (bits >> 63);
-}
-
-template <bool kMasked>
+// The block is processed in two loops: the first is vectorized, and in the second the processor
+// need not wait for a count before it continues with the next value.
 void ValueCounter::count_in_window(const double* values, int64_t count) {
-  const Window window = window_;
+  const uint32_t none = uint32_t(2 * window_.size);
   uint32_t* const counts = counts_.get();
-  counts[2 * window.size] = 1;  // counts the values outside
+  const uint32_t* const indices = indices_.data();
+  window_indices_(values, count, window_, indices_.data());
+  counts[none] = 1;  // counts the values outside
   for (int64_t i = 0; i < count; ++i) {
-    const uint64_t index = window_index<kMasked>(values[i], window);
+    const uint32_t index = indices[i];
     if (counts[index]++ == 0) {
       occupied_[index / 64] |= uint64_t(1) << index % 64;
       ++occupied_bins_;
     }
   }
-  const int64_t outside = int64_t(std::exchange(counts[2 * window.size], 0)) - 1;
+  const int64_t outside = int64_t(std::exchange(counts[none], 0)) - 1;
   in_window_ += count - outside;
   if (outside == 0) return;
   int64_t rest = 0, zeros = 0;
   for (int64_t i = 0; i < count; ++i) {  // without branches, which would be unpredictable
-    const bool missed = window_index<kMasked>(values[i], window) == 2 * window.size;
+    const bool missed = indices[i] == none;
     rest_[std::size_t(rest)] = values[i];
     zeros += missed && values[i] == 0;
     rest += missed && values[i] != 0 && is_finite_bits(values[i]);

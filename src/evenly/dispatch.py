@@ -44,6 +44,14 @@ def _engine_name(cls: type) -> str | None:
     return next((_ENGINES[package] for package in packages if package in _ENGINES), None)
 
 
+def is_traced(x: Any) -> bool:
+    """Return whether `torch.compile` is tracing the code that has x, which is then a tensor."""
+    if type(x) is np.ndarray:
+        return False
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.compiler.is_compiling()
+
+
 Container = Literal["tensor", "series", "labeled", "mapping", "frame", "array"]
 
 

@@ -72,12 +72,11 @@ def transform(
 
         return scale_labeled(x, scaling, feature_axis, scale_data)
     if kind == "mapping":
-        from evenly.transform.columns import column_scaler
+        from evenly.transform.columns import ColumnScaler
         from evenly.transform.mappings import scale_mapping
 
-        scale_column = column_scaler(scaling, **options)
-        scale_values = partial(transform, **options)
-        return scale_mapping(x, scaling, scale_values=scale_values, scale_column=scale_column)
+        scaler = ColumnScaler(scaling, **options)
+        return scale_mapping(x, scaling, scale_values=partial(transform, **options), scaler=scaler)
     from evenly.transform.frames import scale_frame
     from evenly.transform.series import scale_series
 
@@ -169,7 +168,7 @@ def _scale_mapping_by_group(
 ) -> Any:
     """Return a dict of columns scaled by group."""
     from evenly.sources.mappings import MappingTable
-    from evenly.transform.columns import group_column_scaler
+    from evenly.transform.columns import GroupColumnScaler
     from evenly.transform.frames import keys_of
     from evenly.transform.mappings import scale_mapping
 
@@ -179,5 +178,5 @@ def _scale_mapping_by_group(
         x,
         scaling,
         scale_values=partial(transform_by_group, by=keys, unknown=unknown, **options),
-        scale_column=group_column_scaler(scaling, rows, **options),
+        scaler=GroupColumnScaler(scaling, rows, **options),
     )
