@@ -28,6 +28,7 @@ PACKAGES = {
     "pillow": "PIL",
     "simplejpeg": "simplejpeg",
     "scikit-image": "skimage",
+    "datasets": "datasets",
     "dask": "dask",
     "spark": "pyspark",
     "ray": "ray",
