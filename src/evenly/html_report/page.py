@@ -13,7 +13,7 @@ _START = (
     'const page = document.documentElement.classList; page.add("starting"); '
     'addEventListener("load", () => page.remove("starting"));'
 )
-"""Run before the table is read, so that report.css hides it until the scripts have run or failed."""
+"""Run before the table is read: report.css hides it until the scripts have run, or failed."""
 
 
 @cache
