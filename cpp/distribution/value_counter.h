@@ -61,14 +61,13 @@ class ValueCounter {
 
   bool has_window_ = false;
   BinWindow window_;
-  WindowCounts counts_;             // in the window, and one for the values outside
+  WindowCounts counts_;             // in the window, and of the values outside
   std::vector<uint64_t> occupied_;  // a bit per count that is not 0
   int64_t occupied_bins_ = 0;
   int64_t in_window_ = 0, missed_ = 0;  // values since the last flush
   int64_t until_retry_;                 // values in the table before a window is looked for
   WindowIndices window_indices_ = window_indices();
   std::vector<uint32_t> indices_;
-  std::vector<double> rest_;
 };
 
 }  // namespace evenly

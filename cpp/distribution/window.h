@@ -13,7 +13,8 @@ struct BinWindow {
 };
 
 // Sets indices[i] to the index of the count of values[i]: twice the place of its magnitude in the
-// window, plus the sign; or twice the size of the window if it is outside.
+// window, plus the sign. After the window follow the counts of other values, of zeros outside of
+// the window, and of infinities and NaN: these are frequent, and known without a second look.
 using WindowIndices = void (*)(const double* values, int64_t count, const BinWindow& window,
                                uint32_t* indices);
 

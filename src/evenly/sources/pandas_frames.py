@@ -20,7 +20,7 @@ from evenly.sources.column_views import set_column
 from evenly.sources.group_keys import factorize_column, from_codes
 from evenly.sources.native_arrays import to_native
 from evenly.sources.object_columns import kind_of_objects, object_column
-from evenly.sources.pandas_blocks import number_blocks
+from evenly.sources.pandas_blocks import is_number, number_blocks
 from evenly.sources.selection import NUMBER, Field
 from evenly.sources.tables import ColumnBatch
 
@@ -66,7 +66,7 @@ def _kinds(frame: Any) -> list[str]:
     """Return the kinds of the columns; only those of objects are looked at one by one."""
     dtypes = frame.dtypes.tolist()
     by_id = dict(zip(map(id, dtypes), range(len(dtypes)), strict=True))  # equal ones are mostly one
-    kinds = {key: kind_of_series(frame.iloc[:0, position]) for key, position in by_id.items()}
+    kinds = {key: _kind_at(frame, dtypes[index], index) for key, index in by_id.items()}
     result = [kinds[key] for key in map(id, dtypes)]
     objects = {
         id(dtype) for dtype in map(dtypes.__getitem__, by_id.values()) if dtype == np.object_
@@ -75,6 +75,13 @@ def _kinds(frame: Any) -> list[str]:
         if id(dtype) in objects:
             result[position] = kind_of_series(frame.iloc[:, position])
     return result
+
+
+def _kind_at(frame: Any, dtype: Any, position: int) -> str:
+    """Return the kind of a column from its dtype; indexing a frame takes 100 µs."""
+    if is_number(dtype) and dtype.itemsize <= 8:
+        return NUMBER
+    return kind_of_series(frame.iloc[:0, position])
 
 
 def _view_columns(frame: Any, positions: Sequence[int]) -> ColumnViews:
