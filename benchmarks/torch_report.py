@@ -25,10 +25,11 @@ def tables(title, records):
 
 def _pass(title, pass_name, records):
     columns = ["", "layout", "dtype", "torch µs", "evenly µs", "× torch", "/ copies"]
-    columns += ["× compiled", "difference"]
+    columns += ["× compiled", "× torch, exact", "difference"]
     runtimes = ", ".join(sorted({record["runtime"] for record in records}))
     note = (
-        "× torch, × compiled: speed relative to it. / copies: evenly's time relative to copying "
+        "× torch, × compiled: speed relative to it; exact: with exact=True, on accelerators. "
+        "/ copies: evenly's time relative to copying "
         f"the batch {COPIES[pass_name]}×, by torch, into allocated memory. difference: the largest "
         "difference from torch's output, gradients and running statistics, relative to each "
         f"tensor's largest value. evenly's threads: {runtimes}."
@@ -44,6 +45,8 @@ def _row(pass_name, record):
     row += [f"{ratio:.2f}" for ratio in (vs_torch(pass_name, record), vs_copy(pass_name, record))]
     compiled = vs_compiled(pass_name, record)
     row += [f"{compiled:.2f}" if compiled else table.MISSING]
+    exact = seconds.get("evenly, exact")
+    row += [f"{seconds['torch'] / exact:.2f}" if exact else table.MISSING]
     return [*row, f"{_difference(pass_name, record):.0e}"]
 
 

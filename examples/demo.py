@@ -18,13 +18,15 @@ ROUNDING = {"float32": 2.0**-24, "float64": 2.0**-53}
 
 
 def main() -> None:
-    """Fit, save, apply and fit again, and check the result."""
+    """Fit, save, apply and fit again, write a report, and check the result."""
     OUTPUT.mkdir(exist_ok=True)
     flights = find_flights()
-    run("fit", flights, "-o", OUTPUT / "flights.json")
+    run("fit", flights, "--distribution", "-o", OUTPUT / "flights.json")
     run("apply", OUTPUT / "flights.json", flights, "-o", OUTPUT / "normalized.parquet")
     run("fit", OUTPUT / "normalized.parquet", "-o", OUTPUT / "normalized.json")
+    run("report", OUTPUT / "flights.json", "-o", OUTPUT / "report.html")
     check(evenly.load(OUTPUT / "flights.json"), evenly.load(OUTPUT / "normalized.json"))
+    print(f"\nLook at the data: open {OUTPUT / 'report.html'}")
 
 
 def find_flights() -> Path:

@@ -45,14 +45,14 @@ SEEDS = [
     b'"infinite": "error", "mode": "RGB", "select": null, "weights": "w"}, '
     b'"rows": 4, "sources": []}',
     b'{\n"bins": 16,\n"columns": [\n{"count": 3, "distribution": {"counts": "1 1 1", "keys": '
-    b'"bff0000000000000 10000000000000 8000000000000", "shift": 0}, "dtype": "float64", '
+    b'"bff0000000000000 10000000000000 18000000000000", "shift": 0}, "dtype": "float64", '
     b'"max": 6.0, "mean": 3.0, "min": 1.0, "missing": 1, "name": "height", '
     b'"std": 2.160246899469287, "sum": "0x9p0", "sum_of_squares": "0x29p0"}\n],\n'
     b'"evenly_version": "0.1.0",\n"extremes": "exact",\n"format": "evenly statistics",\n'
     b'"format_version": 3,\n"rows": 4,\n"sources": ["p.csv"]\n}\n',
     b'{"bins": 2, "by": null, "evenly_version": "", "extremes": "bounds", "format": "evenly '
     b'statistics", "format_version": 3, "groups": [{"columns": [{"count": 3, "distribution": '
-    b'{"counts": "1 2", "keys": "2ffc 4", "shift": 50}, "dtype": "int8", "max": 6, "min": 1, '
+    b'{"counts": "1 2", "keys": "5ff 1", "shift": 53}, "dtype": "int8", "max": 6, "min": 1, '
     b'"missing": 7, "sum": "0x9p0", "sum_of_squares": "0x29p0"}], "key": null, "rows": 10}], '
     b'"rows": 10, "sources": []}',
     b'{"evenly_version": "x", "format": "evenly statistics", "format_version": 4, "parts": [{'

@@ -18,7 +18,7 @@ settings.register_profile("fast", settings.get_profile("evenly"), max_examples=1
 settings.register_profile("thorough", settings.get_profile("evenly"), max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "evenly"))
 
-collect_ignore = ["helpers", "typing/program.py"]  # have no doctests
+collect_ignore = ["helpers", "typing/program.py", "wheels"]  # have no doctests
 
 ROOT = Path(__file__).parent
 SLOW = (
@@ -27,7 +27,10 @@ SLOW = (
     "checkpoint/test_images.py",
     "checkpoint/test_kills.py",
     "checkpoint/test_resume_errors.py",
+    "drift/test_two_halves.py",
+    "drift/test_shape_laws.py",
     "engines",
+    "html_report/test_browser.py",
     "sklearn",
     "site",
     "sources/files/test_mutations.py",

@@ -142,7 +142,9 @@ def test_photos_are_compared_with_decoding_and_with_the_usual_loop() -> None:
         pytest.importorskip(package)
     (record,) = run_suite("photos")
     first, second = record["timings"]
-    assert list(first["seconds"]) == ["decode", "arrays", "simplejpeg", "evenly"]
+    expected = ["decode", "arrays", "simplejpeg", "evenly"]
+    expected += ["evenly, dataset"] * bool(find_spec("datasets"))
+    assert list(first["seconds"]) == expected
     assert list(second["seconds"]) == ["evenly", "torch"]
     mean, std = record["errors"]
     assert mean < 1e-5
@@ -185,17 +187,32 @@ def test_small_operations_are_measured() -> None:
     assert "per column" in print_tables("small", records)
 
 
-def test_latency_compares_rows_steps_and_imports() -> None:
+def test_latency_compares_rows_and_steps() -> None:
     pytest.importorskip("sklearn")
     records = run_suite("latency")
-    row, step, python, evenly_ = records
+    row, step = records
     assert row["timings"][0]["seconds"].keys() == {"evenly", "evenly.sklearn", "scikit-learn"}
     assert step["timings"][0]["seconds"].keys() == {"evenly", "Gymnasium's formula"}
-    assert all(bytes_ > 0 for record in (row, step) for bytes_ in record["memory"].values())
-    assert all(seconds > 0 for record in (python, evenly_) for seconds in record["seconds"])
-    text = print_tables("latency", records)
-    assert "normalize one row" in text
-    assert "import evenly" in text
+    assert all(bytes_ > 0 for record in records for bytes_ in record["memory"].values())
+    assert "normalize one row" in print_tables("latency", records)
+
+
+def test_imports_and_first_calls_are_timed_with_cached_bytecode() -> None:
+    (record,) = records = run_suite("imports")
+    assert record["module"] == "evenly"
+    assert 0 < min(record["imports"]) < min(record["calls"])  # which imports NumPy
+    assert "import evenly" in print_tables("imports", records)
+
+
+def test_frames_are_compared_with_scikit_learn() -> None:
+    pytest.importorskip("sklearn")
+    records = run_suite("frames")
+    found = {(record["operation"], record["library"]): record for record in records}
+    assert len(found) == 6
+    peers = found["normalize", "polars"]["timings"][0]["seconds"].keys()
+    assert peers == {"evenly", "scikit-learn, to an array", "scikit-learn, to a frame"}
+    assert "scikit-learn, to a frame" not in found["normalize", "pyarrow"]["timings"][0]["seconds"]
+    assert "normalize" in print_tables("frames", records)
 
 
 def test_thread_contention_uses_the_pool_of_each_case() -> None:
@@ -227,6 +244,33 @@ def test_batch_norm_is_compared_with_torch_and_copies_in_every_pass() -> None:
             tolerance = 1e-5 if record["dtype"] == "float32" else 2**-6
             assert max(comparison["differences"].values()) < tolerance
     assert "geometric means" in print_tables("batch_norm", records)
+
+
+def test_batch_norm_on_a_device_is_also_timed_with_exact() -> None:
+    """The CPU by another name: the suite waits for the device, and times another layer."""
+    pytest.importorskip("torch")
+    (record,) = load_suite("batch_norm").cases("tiny")[:1]
+    record |= load_suite("batch_norm").run(**record, threads=2, rounds=1, device="cpu:0")
+    for comparisons in record["passes"].values():
+        assert "evenly, exact" in comparisons[0]["seconds"]
+        assert comparisons[0]["differences"]["evenly, exact"] < 1e-3
+    assert "× torch, exact" in print_tables("batch_norm", [record | {"load": 0.0}])
+
+
+def test_suites_without_devices_reject_the_option(tmp_path: Path) -> None:
+    done = subprocess.run(
+        command(tmp_path, "fit", "--device", "cuda"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    message = " ".join(done.stderr.replace("│", " ").split())
+    assert (
+        "--device is for suites of layers that run on accelerators. Received: fit. Run python -m "
+        "benchmarks batch_norm --device cuda."
+    ) in message
 
 
 def test_compiled_batch_norm_is_compared_with_torchs_in_every_pass() -> None:
@@ -290,3 +334,12 @@ def test_trace_counts_calls_files_and_scans(tmp_path: Path) -> None:
     assert file.moves >= file.files - 1
     folder = trace_calls.trace(lambda: evenly.fit(tmp_path, threads=1))
     assert folder.scans > file.scans == 0
+
+
+def test_report_suite_measures_pages_and_halves() -> None:
+    records = run_suite("report")
+    assert records[0]["bytes"] > 100_000
+    assert [record["over"] for record in records[1:]] == [0, 0, 0]
+    text = print_tables("report", records)
+    assert "s to open" in text
+    assert "over the limit" in text

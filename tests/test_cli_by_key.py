@@ -75,6 +75,13 @@ def test_merge_and_subtract(statistics: str, tmp_path: Path, capsys: Any) -> Non
     assert evenly.load(rest) == evenly.load(statistics)
 
 
+def test_report_has_a_section_for_each_key(statistics: str, tmp_path: Path) -> None:
+    assert main(["report", statistics, "-o", str(tmp_path / "r.html")]) == 0
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "s.json: actions" in page
+    assert "s.json: state" in page
+
+
 def test_commands_for_one_table_refuse_keys(statistics: str, tmp_path: Path, capsys: Any) -> None:
     np.save(tmp_path / "x.npy", np.ones((2, 2)))
     out = str(tmp_path / "out.npy")
@@ -83,6 +90,8 @@ def test_commands_for_one_table_refuse_keys(statistics: str, tmp_path: Path, cap
         "evenly apply needs the statistics of one table. Received: statistics of 2 keys." in error
     )
     assert "evenly.load(FILE).normalize(batch) scales batches." in error
+    error = failure(capsys, "diff", statistics, statistics)
+    assert "evenly diff needs the statistics of one table" in error
     error = failure(capsys, "merge", statistics, "-o", out, "--columns", "a")
     assert "evenly merge --columns needs the statistics of one table" in error
     evenly.fit([[1.0]]).save(tmp_path / "plain.json")

@@ -9,7 +9,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-SESSIONS = ["csv.md", "distributions.md", "faq.md", "migrating.md", "torch.md"]
+SESSIONS = [
+    "csv.md",
+    "distributions.md",
+    "drift.md",
+    "faq.md",
+    "migrating.md",
+    "report.md",
+    "torch.md",
+]
 """Pages whose Python sessions need no data; other pages have a test of their own."""
 PAGES = sorted(
     chain(

@@ -327,3 +327,10 @@ def test_a_checkpoint_must_not_be_by_key(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", DATA["a"])
     with pytest.raises(evenly.EvenlyError, match=r"m\.json"):
         evenly.fit(tmp_path / "x.npy", checkpoint=tmp_path / "m.json")
+
+
+def test_comparisons_take_one_key(tmp_path: Path) -> None:
+    fitted().save(tmp_path / "m.json")
+    for pair in ((fitted(), fitted()), (tmp_path / "m.json", tmp_path / "m.json")):
+        with pytest.raises(evenly.UnsupportedTypeError, match=r"by key the moments of one key"):
+            evenly.compare(*pair)  # type: ignore[arg-type]

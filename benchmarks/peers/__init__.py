@@ -29,6 +29,7 @@ PACKAGES = {
     "pillow": "PIL",
     "simplejpeg": "simplejpeg",
     "scikit-image": "skimage",
+    "datasets": "datasets",
     "dask": "dask",
     "spark": "pyspark",
     "ray": "ray",

@@ -72,6 +72,22 @@ def fit_photos(folder, threads):
     return run
 
 
+def fit_photo_dataset(paths, threads):
+    """Fit the image column of a dataset of Hugging Face, which decodes nothing itself."""
+    import datasets
+
+    import evenly
+
+    images = datasets.Dataset.from_dict({"image": paths})
+    images = images.cast_column("image", datasets.Image())
+
+    def run():
+        _set_threads(threads)
+        return evenly.fit(images, select="image")
+
+    return run
+
+
 def fit_groups(x, keys, threads):
     """Fit a polars DataFrame by group."""
     import polars as pl
@@ -125,10 +141,10 @@ def update(batch):
     return lambda: moments.update(batch)
 
 
-def batch_norm(dimensions, channels):
+def batch_norm(dimensions, channels, **options):
     import evenly.torch
 
-    return getattr(evenly.torch, f"BatchNorm{dimensions}d")(channels)
+    return getattr(evenly.torch, f"BatchNorm{dimensions}d")(channels, **options)
 
 
 def learning_layer(x):

@@ -21,11 +21,14 @@ MODULES = {
     "engines": "engines",
     "small": "overhead",
     "latency": "latency",
+    "frames": "frames",
+    "imports": "imports",
     "between": "thread_contention",
     "batch_norm": "batch_norm",
     "compile": "compile",
     "network": "training_step",
     "input_layer": "input_layer",
+    "report": "report",
 }
 """The module of each suite, by the name that is given on the command line."""
 NAMES = list(MODULES)

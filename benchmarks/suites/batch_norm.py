@@ -2,7 +2,8 @@
 
 Every pass is timed twice: torch's layer, evenly's, copies and an identity layer; then torch's
 compiled layer together with both. All run in one process and share torch's threads. Parameters
-are float32, as they are under autocast, where the batch may be bfloat16.
+are float32, as they are under autocast, where the batch may be bfloat16. On an accelerator
+(``--device``) evenly's layer with ``exact=True`` is timed too. It has not run on one yet.
 """
 
 from benchmarks import torch_report
@@ -21,6 +22,7 @@ from benchmarks.layer_passes import (
 from benchmarks.peers import installed, peer
 
 TITLE = "Batch normalization"
+HAS_DEVICES = True
 SHAPES = {
     "full": (
         (100, 10),
@@ -57,16 +59,17 @@ def cases(size):
     ]
 
 
-def run(shape, dtype, layout, compiled, min_seconds, threads, rounds):
+def run(shape, dtype, layout, compiled, min_seconds, threads, rounds, device="cpu"):
     import torch
 
     torch.set_num_threads(threads)
     workload = Activations(tuple(shape), dtype, layout)
-    batch = workload.make()
+    batch = tuple(tensor.to(device) for tensor in workload.make())
     timed = {}
     for pass_name in PASSES:
         with torch.set_grad_enabled(pass_name != "eval forward"):
-            timed[pass_name] = _time_pass(workload, batch, pass_name, compiled, min_seconds, rounds)
+            timing = {"min_seconds": min_seconds, "rounds": rounds, "device": device}
+            timed[pass_name] = _time_pass(workload, batch, pass_name, compiled, timing)
     return {
         "label": workload.label,
         "nbytes": workload.nbytes,
@@ -78,22 +81,23 @@ def run(shape, dtype, layout, compiled, min_seconds, threads, rounds):
     }
 
 
-def _time_pass(workload, batch, pass_name, compiled, min_seconds, rounds):
+def _time_pass(workload, batch, pass_name, compiled, timing):
     """Time a pass with the baselines, then with the compiled layer."""
-    layers = _layers(workload, batch[0])
+    device = timing["device"]
+    layers = _layers(workload, batch[0], device)
     systems = [pass_candidate(name, layer, pass_name, *batch) for name, layer in layers.items()]
     baselines = [make(pass_name, *batch) for make in (copies, identity_layer)]
-    comparisons = [compare_layers([*systems, *baselines], min_seconds, rounds)]
+    comparisons = [compare_layers([*systems, *baselines], **timing)]
     running = (tuple(layers[name].buffers()) for name in ("evenly", "torch"))
     comparisons[0]["differences"]["evenly, running"] = max_relative_error(*running)
     if compiled:
-        layer = peer("torch").compiled(_layers(workload, batch[0])["torch"])
+        layer = peer("torch").compiled(_layers(workload, batch[0], device)["torch"])
         candidate = pass_candidate("compiled", layer, pass_name, *batch)
-        comparisons.append(compare_layers([*systems, candidate], min_seconds, rounds))
+        comparisons.append(compare_layers([*systems, candidate], **timing))
     return comparisons
 
 
-def _layers(workload, x):
+def _layers(workload, x, device):
     """Return each system's layer, with the same parameters and running statistics."""
     import torch
 
@@ -104,8 +108,14 @@ def _layers(workload, x):
     torch.manual_seed(0)
     for parameter in layers["torch"].parameters():
         torch.nn.init.uniform_(parameter, 0.5, 1.5)
+    if device != "cpu":
+        layers["evenly, exact"] = peer("evenly").batch_norm(
+            workload.dimensions, workload.channels, exact=True
+        )
+    layers = {name: layer.to(device) for name, layer in layers.items()}
     layers["torch"](x)
-    layers["evenly"].load_state_dict(layers["torch"].state_dict())
+    for layer in layers.values():
+        layer.load_state_dict(layers["torch"].state_dict())
     return layers
 
 

@@ -1,11 +1,7 @@
-"""Measure one row at a time: normalizing it, a running normalizer's step, and importing."""
+"""Measure one row at a time: normalizing it, and a running normalizer's step."""
 
-import subprocess
-import sys
-import time
 import tracemalloc
 from importlib.util import find_spec
-from statistics import median
 
 import numpy as np
 
@@ -17,8 +13,6 @@ TITLE = "One row, many times"
 FEATURES = {"full": (4, 20, 200, 2_000), "quick": (20, 2_000), "tiny": (4,)}
 STEPS = {"full": (17, 376), "quick": (17, 376), "tiny": (3,)}
 CALLS = {"full": 2_000, "quick": 200, "tiny": 2}
-IMPORTS = {"": "", "evenly": "", "evenly.sklearn": "sklearn.preprocessing", "evenly.torch": "torch"}
-"""The module that is imported, and what a user of it has imported anyway."""
 
 
 def cases(size):
@@ -26,17 +20,10 @@ def cases(size):
     return [
         *({"question": "row", "features": n, "calls": calls} for n in FEATURES[size]),
         *({"question": "step", "features": n, "calls": calls} for n in STEPS[size]),
-        *(
-            {"question": "import", "module": module, "calls": 1}
-            for module in (("", "evenly") if size == "tiny" else IMPORTS)
-        ),
     ]
 
 
-def run(question, calls, threads, rounds, features=0, module=""):
-    if question == "import":
-        before = IMPORTS[module]
-        return {"before": before, "seconds": [_import_time(before, module) for _ in range(rounds)]}
+def run(question, calls, threads, rounds, features):
     candidates = {"row": row_candidates, "step": step_candidates}[question](features)
     results = warm_up(candidates)
     first, *others = results.values()
@@ -121,30 +108,11 @@ def _memory(function):
     return peak - before
 
 
-def _import_time(before, module):
-    """Return the seconds of importing a module in a new process, after the import of another."""
-    program = [f"import {before}"] if before else []
-    program += ["import time", "start = time.perf_counter()"]
-    program += [f"import {module}"] if module else []
-    program += ["print(time.perf_counter() - start)"]
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(program)], capture_output=True, text=True, check=True
-    )
-    return float(done.stdout) if module else time.perf_counter() - start
-
-
 def show(records):
-    calls = [record for record in records if record["question"] != "import"]
-    imports = [record for record in records if record["question"] == "import"]
     note = "µs per call (medians), and peak bytes of Python memory allocated by one call."
     columns = ["", "features", "", "µs", "bytes"]
-    rows = [row for record in calls for row in _rows(record)]
-    tables = [table.plain(TITLE, columns, rows, note)] if calls else []
-    if imports:
-        rows = [[_import_label(r), f"{median(r['seconds']) * 1e3:.0f}"] for r in imports]
-        tables.append(table.plain("Imports", ["", "ms"], rows, "Medians, each in a new process."))
-    return tables
+    rows = [row for record in records for row in _rows(record)]
+    return [table.plain(TITLE, columns, rows, note)]
 
 
 def _rows(record):
@@ -153,10 +121,3 @@ def _rows(record):
     for name, seconds in times.items():
         cells = [f"{record['features']:,}", name, f"{seconds * 1e6:.1f}"]
         yield [what, *cells, f"{record['memory'][name]:,}"]
-
-
-def _import_label(record):
-    if not record["module"]:
-        return "Python, start to end"
-    after = f" after import {record['before']}" if record["before"] else ""
-    return f"import {record['module']}{after}"

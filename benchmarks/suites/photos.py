@@ -12,6 +12,7 @@ from benchmarks.timing import Candidate, time_interleaved, warm_up
 
 TITLE = "Fit a folder of JPEGs"
 CANDIDATES = "decode", "arrays", "simplejpeg", "evenly"
+DATASET = "evenly, dataset"
 SIZES = {"full": 10_000, "quick": 1_000, "tiny": 12}
 
 
@@ -28,18 +29,22 @@ def run(number, threads, rounds):
         timings, errors = [_time(candidates, rounds)], {}
         if installed("torch"):
             loop = Candidate("torch", torch.fit_photos(paths, threads))
-            errors = _errors(candidates[-1].function(), loop.function())
-            timings.append(_time([candidates[-1], loop], rounds))
+            folder_fit = next(c for c in candidates if c.name == "evenly")
+            errors = _errors(folder_fit.function(), loop.function())
+            timings.append(_time([folder_fit, loop], rounds))
     return {"label": f"{number:,} JPEGs", "nbytes": nbytes, "timings": timings, "errors": errors}
 
 
 def own(folder, paths, threads):
-    return [
+    candidates = [
         Candidate("decode", pillow.decode(paths, threads)),
         Candidate("arrays", pillow.decode_to_arrays(paths, threads)),
         Candidate("simplejpeg", simplejpeg.decode(paths, threads)),
         Candidate("evenly", evenly.fit_photos(folder, threads)),
     ]
+    if installed("datasets"):
+        candidates.append(Candidate(DATASET, evenly.fit_photo_dataset(paths, threads)))
+    return candidates
 
 
 def _time(candidates, rounds):
@@ -62,12 +67,13 @@ def show(records):
         *(f"{name} /s" for name in CANDIDATES),
         *(f"/ {name}" for name in CANDIDATES[:-1]),
     ]
-    columns += ["× torch loop", "mean error", "std error"]
+    columns += ["dataset / folder", "× torch loop", "mean error", "std error"]
     note = (
         "Images per second. decode: Pillow on the same number of threads, discarding the pixels; "
         "arrays: the same, into NumPy arrays; simplejpeg: the decoder that evenly uses for JPEGs, "
-        "alone; / decode: evenly's speed relative to it. The loop averages the mean and std of "
-        "each image on one thread, which gives the errors shown."
+        "alone; / decode: evenly's speed relative to it; dataset / folder: the speed of the same "
+        "files as a Hugging Face dataset, relative to the folder. The loop averages the mean and "
+        "std of each image on one thread, which gives the errors shown."
     )
     return [table.plain(TITLE, columns, [_row(record) for record in records], note)]
 
@@ -77,6 +83,7 @@ def _row(record):
     row = [record["label"], f"{record['nbytes'] / 1e6:.0f}"]
     row += [f"{record['number'] / times[name]:.0f}" for name in CANDIDATES]
     row += [f"{times[name] / times['evenly']:.2f}" for name in CANDIDATES[:-1]]
+    row += [f"{times['evenly'] / times[DATASET]:.2f}" if DATASET in times else table.MISSING]
     if len(record["timings"]) < 2:
         return [*row, *[table.MISSING] * 3]
     loop = table.seconds(record, 1)

@@ -21,6 +21,19 @@ struct Array {
   int64_t rows() const;
 };
 
+// A column, optionally with an Arrow validity bitmap (a set bit means that there is a value).
+struct ArrowColumn {
+  Array values;  // one-dimensional
+  const uint8_t* validity = nullptr;
+  int64_t bit_offset = 0;
+
+  int64_t length() const { return values.shape[0]; }
+  bool has_value(int64_t row) const {
+    int64_t bit = bit_offset + row;
+    return !validity || validity[bit >> 3] >> (bit & 7) & 1;
+  }
+};
+
 struct Axis {
   int64_t extent;
   int64_t stride;

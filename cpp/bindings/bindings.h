@@ -7,6 +7,8 @@ namespace evenly {
 
 void bind_state(nanobind::module_& m);
 void bind_batch_norm(nanobind::module_& m);
+void bind_columns(nanobind::module_& m);
+void bind_float_columns(nanobind::module_& m);
 void bind_factorize(nanobind::module_& m);
 
 }  // namespace evenly

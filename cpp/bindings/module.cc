@@ -78,6 +78,7 @@ NB_MODULE(_core, m) {
   // leaks.
   nb::set_leak_warnings(false);
 
+  bind_columns(m);
   bind_state(m);
 
   nb::class_<FloatingPointMode>(
@@ -93,6 +94,7 @@ NB_MODULE(_core, m) {
         "inverse"_a = false, "nan_to_zero"_a = false, "threads"_a = 0, "x_dtype"_a = nb::none(),
         "out_dtype"_a = nb::none(),
         "Writes ((x - hi) - lo) * factor to out, or x * factor + lo + hi if inverse.");
+  bind_float_columns(m);
   bind_batch_norm(m);
   bind_factorize(m);
   m.def(

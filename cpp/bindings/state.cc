@@ -14,6 +14,7 @@
 #include "base/fp_environment.h"
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
+#include "bindings/columns.h"
 #include "bindings/numbers.h"
 #include "distribution/count_values.h"
 #include "exact/consistency.h"
@@ -127,6 +128,15 @@ Infinity update_columns(State& moments, const std::vector<AnyArray>& values,
   return add_data(moments, columns,
                   {infinite_as_missing, thread_count(threads), to_weights(weights, rows)},
                   first_column == 0 ? rows : 0, first_column);
+}
+
+Infinity update_views(State& moments, const Columns& columns, bool infinite_as_missing, int threads,
+                      int64_t first_column) {
+  if (first_column < 0 || first_column > moments.size() - columns.size())
+    throw nb::value_error("there must be a column in the state for each of the columns");
+  return add_data(moments, columns.complete(),
+                  {infinite_as_missing, thread_count(threads), nullptr},
+                  first_column == 0 ? columns.rows() : 0, first_column);
 }
 
 void check_indices(const State& moments, const Indices& indices, int64_t width) {
@@ -440,6 +450,8 @@ void bind_state(nb::module_& m) {
            "first_column"_a = 0,
            "Adds columns of equal length, each with an Arrow validity bitmap or None, to the "
            "columns from first_column on. Rows are counted if first_column is 0.")
+      .def("update_views", &update_views, "columns"_a, "infinite_as_missing"_a = false,
+           "threads"_a = 0, "first_column"_a = 0, "Adds columns; see update_columns.")
       .def("update_groups", &update_groups, "values"_a, "validity"_a, "bit_offsets"_a, "codes"_a,
            "indices"_a, "weights"_a = nb::none(), "infinite_as_missing"_a = false, "threads"_a = 0,
            "metadata"_a = nb::none(),

@@ -19,6 +19,8 @@ using Reader = std::unique_ptr<ColumnReader>;
 
 // A counter's tables take 0.2 to 0.8 MB. Fewer values are sorted instead.
 constexpr int64_t kMinCounterValues = 1024;
+// A counter needs some 0.2 ms to find the bins, the time of this many values.
+constexpr int64_t kMinPartRows = 1 << 17;
 
 // Counts rows [row0, row1) of a few columns, of which each reads the same cache lines.
 class RowCounter {
@@ -94,8 +96,8 @@ void count_columns(const std::vector<Reader>& readers, int64_t rows, int64_t tog
   const int useful =
       useful_threads(width * rows * int64_t(sizeof(double)), std::max(1, options.threads));
   const int64_t strips = (width + together - 1) / together;
-  const int64_t parts =
-      std::clamp<int64_t>(rows / (8 * ValueCounter::kBlock), 1, task_count(strips, useful));
+  int64_t parts = std::clamp<int64_t>(rows / kMinPartRows, 1, task_count(strips, useful));
+  if (strips == 1 && parts > useful) parts -= parts % useful;
   std::vector<Histogram> counts(std::size_t(width * parts), Histogram(most_bins));
   parallel(strips * parts, useful, [&](int64_t task) {
     ScopedFpEnvironment fp_environment;

@@ -15,6 +15,8 @@ namespace {
 // 512 KB of counts, of which a column uses a few dozen KB: two for each magnitude, one per sign.
 // From a shift of 47 on, the window contains every number.
 constexpr int64_t kWindow = 1 << 17;
+// The counts after the window: see WindowIndices.
+constexpr uint32_t kOthers = 3;
 // A window is used if it contains this share of the values, in percent.
 constexpr int64_t kUsefulShare = 75;
 // A window's counts have 32 bits.
@@ -33,9 +35,14 @@ uint64_t bin_key(uint64_t magnitude, bool negative, int shift) {
   return negative ? sign - 1 - magnitude : sign | magnitude;
 }
 
+// The place of a key in a hash table (Knuth's multiplicative hashing).
+std::size_t place_of(uint64_t key, int bits) {
+  return std::size_t(key * 0x9e3779b97f4a7c15u >> (64 - bits));
+}
+
 // Memory that the operating system provides, and sets to 0, only where it is used.
 WindowCounts allocate_counts() {
-  void* memory = std::calloc(kWindow + 1, sizeof(uint32_t));
+  void* memory = std::calloc(kWindow + kOthers, sizeof(uint32_t));
   if (!memory) throw std::bad_alloc();
   return WindowCounts(static_cast<uint32_t*>(memory));
 }
@@ -47,17 +54,11 @@ ValueCounter::ValueCounter(int64_t most_bins)
   // At most half of the slots are used: up to two times the bins before a block, and one block.
   slot_bits_ = std::bit_width(uint64_t(2 * (2 * most_bins + kBlock)) - 1) + 1;
   slots_.resize(std::size_t(1) << slot_bits_);
-  rest_.resize(kBlock);
+  indices_.resize(kBlock);
 }
 
 void ValueCounter::add(const double* values, int64_t count) {
-  if (!has_window_) {
-    count_missed(values, count);
-  } else if (window_.mask == 0) {
-    count_in_window<false>(values, count);
-  } else {
-    count_in_window<true>(values, count);
-  }
+  has_window_ ? count_in_window(values, count) : count_missed(values, count);
   flush_if_full();
 }
 
@@ -70,7 +71,7 @@ void ValueCounter::add(const double* values, const double* weights, int64_t coun
 }
 
 void ValueCounter::count_in_table(uint64_t key, int64_t count) {
-  std::size_t i = std::size_t(key * 0x9e3779b97f4a7c15u >> (64 - slot_bits_));
+  std::size_t i = place_of(key, slot_bits_);
   while (slots_[i].count != 0 && slots_[i].key != key) i = (i + 1) & (slots_.size() - 1);
   if (slots_[i].count == 0) {
     used_slots_.push_back(uint32_t(i));
@@ -79,55 +80,53 @@ void ValueCounter::count_in_table(uint64_t key, int64_t count) {
   slots_[i].count += count;
 }
 
-// The index of the count of a value in a window; that of the last one if it is outside, as
-// infinities and NaN always are.
-template <bool kMasked>
-static uint64_t window_index(double value, const Window& window) {
-  const uint64_t bits = std::bit_cast<uint64_t>(value + 0.0);  // + 0.0: no -0.0
-  const uint64_t magnitude = bits & ~kSignBit;
-  const uint64_t index = (magnitude >> window.shift) - window.base;
-  const bool outside = kMasked && (magnitude & window.mask) != 0;
-  return outside || index >= window.size ? 2 * window.size : 2 * index + (bits >> 63);
-}
-
-template <bool kMasked>
+// The block is processed in two loops: the first is vectorized, and in the second the processor
+// need not wait for a count before it continues with the next value.
 void ValueCounter::count_in_window(const double* values, int64_t count) {
-  const Window window = window_;
+  const uint32_t other = uint32_t(2 * window_.size);
   uint32_t* const counts = counts_.get();
-  counts[2 * window.size] = 1;  // counts the values outside
+  const uint32_t* const indices = indices_.data();
+  window_indices_(values, count, window_, indices_.data());
+  for (uint32_t i = 0; i < kOthers; ++i) counts[other + i] = 1;  // they are not bins
   for (int64_t i = 0; i < count; ++i) {
-    const uint64_t index = window_index<kMasked>(values[i], window);
+    const uint32_t index = indices[i];
     if (counts[index]++ == 0) {
       occupied_[index / 64] |= uint64_t(1) << index % 64;
       ++occupied_bins_;
     }
   }
-  const int64_t outside = int64_t(std::exchange(counts[2 * window.size], 0)) - 1;
-  in_window_ += count - outside;
-  if (outside == 0) return;
-  int64_t rest = 0, zeros = 0;
-  for (int64_t i = 0; i < count; ++i) {  // without branches, which would be unpredictable
-    const bool missed = window_index<kMasked>(values[i], window) == 2 * window.size;
-    rest_[std::size_t(rest)] = values[i];
-    zeros += missed && values[i] == 0;
-    rest += missed && values[i] != 0 && is_finite_bits(values[i]);
-  }
-  zeros_ += zeros;
-  missed_ += rest;
-  for (int64_t i = 0; i < rest; ++i) {
-    count_in_table(ordered_bits(rest_[std::size_t(i)]) >> shift_, 1);
+  in_window_ += count;
+  zeros_ += counts[other + 1] - 1;
+  int64_t others = int64_t(counts[other]) - 1;
+  missed_ += others;
+  for (uint32_t i = 0; i < kOthers; ++i) counts[other + i] = 0;
+  for (int64_t i = 0; others > 0; ++i) {
+    if (indices[i] != other) continue;
+    count_in_table(ordered_bits(values[i]) >> shift_, 1);
+    --others;
   }
 }
 
 void ValueCounter::count_missed(const double* values, int64_t count) {
+  Slot* const slots = slots_.data();
+  const int shift = shift_, bits = slot_bits_;
   for (int64_t i = 0; i < count; ++i) {
-    if (is_finite_bits(values[i])) count_in_table(ordered_bits(values[i]) >> shift_, 1);
+    if (!is_finite_bits(values[i])) continue;
+    const uint64_t key = ordered_bits(values[i]) >> shift;
+    Slot& slot = slots[place_of(key, bits)];
+    if (slot.count != 0 && slot.key == key) {
+      ++slot.count;
+    } else {
+      count_in_table(key, 1);
+    }
   }
   until_retry_ -= count;
 }
 
 void ValueCounter::flush_if_full() {
-  const bool full = int64_t(used_slots_.size()) + occupied_bins_ > 2 * most_bins_;
+  // Without a window, the bins are sought as soon as possible; with one, seldom.
+  const int64_t most = has_window_ ? 2 * most_bins_ : most_bins_;
+  const bool full = int64_t(used_slots_.size()) + occupied_bins_ > most;
   const bool misplaced = has_window_ && missed_ > kFirstRetry && missed_ > in_window_ / 4;
   const bool overflows = in_window_ > kMostInWindow - kBlock;
   const bool retry = !has_window_ && until_retry_ <= 0;

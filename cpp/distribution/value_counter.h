@@ -12,15 +12,9 @@
 #include <vector>
 
 #include "distribution/histogram.h"
+#include "distribution/window.h"
 
 namespace evenly {
-
-// A range of magnitudes of both signs, at a shift of at least that of the histogram. It contains
-// only values whose bits between both shifts, those of the mask, are 0.
-struct Window {
-  int shift = 0;
-  uint64_t mask = 0, base = 0, size = 0;
-};
 
 struct FreeMemory {
   void operator()(void* memory) const { std::free(memory); }
@@ -48,7 +42,6 @@ class ValueCounter {
   };
 
   void count_in_table(uint64_t key, int64_t count);
-  template <bool kMasked>
   void count_in_window(const double* values, int64_t count);
   void count_missed(const double* values, int64_t count);
   void flush_if_full();
@@ -67,13 +60,14 @@ class ValueCounter {
   int64_t zeros_ = 0;  // that are not in the window
 
   bool has_window_ = false;
-  Window window_;
-  WindowCounts counts_;             // in the window, and one for the values outside
+  BinWindow window_;
+  WindowCounts counts_;             // in the window, and of the values outside
   std::vector<uint64_t> occupied_;  // a bit per count that is not 0
   int64_t occupied_bins_ = 0;
   int64_t in_window_ = 0, missed_ = 0;  // values since the last flush
   int64_t until_retry_;                 // values in the table before a window is looked for
-  std::vector<double> rest_;
+  WindowIndices window_indices_ = window_indices();
+  std::vector<uint32_t> indices_;
 };
 
 }  // namespace evenly

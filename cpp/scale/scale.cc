@@ -9,11 +9,10 @@
 
 #include "base/cache.h"
 #include "base/fp_environment.h"
-#include "base/int128.h"
 #include "base/partition.h"
-#include "base/rounding.h"
 #include "base/thread_pool.h"
 #include "kernels/kernel_table.h"
+#include "scale/scale_run.h"
 
 namespace evenly {
 namespace {
@@ -247,7 +246,7 @@ class Scaler {
       row.out_step = line_gap_ * lines_.axes[0].out_stride;
       row.next = next * lines_.axes[0].x_stride - (to - from);
     }
-    if (contiguous()) return apply(x_ + x + from, out_ + out + from, to - from, row);
+    if (contiguous()) return scale_run(x_ + x + from, out_ + out + from, to - from, row);
     scale_strided(x_ + x, out_ + out, from, to, row);
   }
 
@@ -259,7 +258,7 @@ class Scaler {
     for (int64_t at = from; at < to; at += kBufferValues) {
       int64_t count = std::min(kBufferValues, to - at);
       for (int64_t i = 0; i < count; ++i) values[i] = x[(at + i) * lines_.line.x_stride];
-      apply(values, results, count, row);
+      scale_run<In, Out>(values, results, count, row);
       for (int64_t i = 0; i < count; ++i) out[(at + i) * lines_.line.out_stride] = results[i];
       if (!row.broadcast) {
         row.high += count;
@@ -267,35 +266,6 @@ class Scaler {
         row.factor += count;
       }
     }
-  }
-
-  void apply(const In* x, Out* out, int64_t count, const ScaleLines& row) {
-    const Kernels* kernels = chosen_kernels();
-    if constexpr (std::is_same_v<In, float> && std::is_same_v<Out, float>) {
-      if (kernels) return kernels->scale_float32(x, out, count, row);
-    } else if constexpr (std::is_same_v<In, double> && std::is_same_v<Out, double>) {
-      if (kernels) return kernels->scale_float64(x, out, count, row);
-    }
-    for (int line = 0; line < row.lines; ++line, x += row.x_step, out += row.out_step) {
-      for (int64_t i = 0; i < count; ++i) {
-        int64_t c = row.broadcast ? 0 : i;
-        round_to(scaled_value(x[i], row, c), out[i]);
-      }
-    }
-  }
-
-  static double scaled_value(In element, const ScaleLines& row, int64_t c) {
-    auto value = to_number(element);
-    double x = double(value);
-    if (row.nan_to_zero && x != x) return 0;
-    if (row.inverse) return (x * row.factor[c] + row.low[c]) + row.high[c];
-    double centered = (x - row.high[c]) - row.low[c];
-    // A 64-bit integer may not fit into a double; the difference is taken into account.
-    if constexpr (std::is_integral_v<decltype(value)> && sizeof(value) == 8) {
-      double rest = double(int64_t(int128(value) - int128(x)));
-      centered = (x - row.high[c]) + (rest - row.low[c]);
-    }
-    return centered * row.factor[c];
   }
 
   const In* x_;

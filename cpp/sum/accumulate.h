@@ -15,19 +15,6 @@ struct AccumulateOptions {
   const double* weights = nullptr;  // one per row, finite and not negative
 };
 
-// A column, optionally with an Arrow validity bitmap (a set bit means that there is a value).
-struct ArrowColumn {
-  Array values;  // one-dimensional
-  const uint8_t* validity = nullptr;
-  int64_t bit_offset = 0;
-
-  int64_t length() const { return values.shape[0]; }
-  bool has_value(int64_t row) const {
-    int64_t bit = bit_offset + row;
-    return !validity || validity[bit >> 3] >> (bit & 7) & 1;
-  }
-};
-
 // Both return the moments of the given data. `infinite` is set if the data contain an infinity that
 // may not be treated as missing; the moments are then invalid.
 std::vector<Column> accumulate(const Array& array, const AccumulateOptions& options,

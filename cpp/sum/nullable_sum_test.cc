@@ -1,6 +1,7 @@
 // Columns with validity bitmaps at any bit offset.
 #include "sum/accumulate.h"
 #include "tests/check.h"
+#include "tests/nullable_column.h"
 #include "tests/reference.h"
 
 using namespace evenly;
@@ -8,48 +9,8 @@ using namespace evenly::testing;
 
 namespace {
 
-// A column, its bitmap in separate guarded memory, and the expected values.
-struct TestColumn {
-  TestArray values;
-  int64_t bit_offset;
-  Guarded bitmap;
-  bool has_bitmap;
-
-  TestColumn(Random& random, DType dtype, int64_t rows, Kind kind)
-      : values(dtype, random_layout(random, {rows}, -1), Edge::kEnd),
-        bit_offset(random.below(20)),
-        bitmap(std::size_t((bit_offset + rows + 7) / 8), Edge::kEnd),
-        has_bitmap(!random.one_in(4)) {
-    fill(values, random, kind);
-    int64_t density = random.one_of<int64_t>({1, 2, 10, 1000});
-    for (int64_t bit = 0; bit < (bit_offset + rows + 7) / 8 * 8; ++bit) {
-      if (!random.one_in(density) || density == 1) bitmap.data()[bit / 8] |= char(1 << bit % 8);
-    }
-    if (random.one_in(10)) std::memset(bitmap.data(), 0, std::size_t((bit_offset + rows + 7) / 8));
-  }
-  ArrowColumn arrow() const {
-    ArrowColumn column{values.array()};
-    column.validity = has_bitmap ? reinterpret_cast<const uint8_t*>(bitmap.data()) : nullptr;
-    column.bit_offset = bit_offset;
-    return column;
-  }
-  bool has_value(int64_t row) const {
-    int64_t bit = bit_offset + row;
-    return !has_bitmap || (uint8_t(bitmap.data()[bit / 8]) >> bit % 8 & 1);
-  }
-  template <class F>
-  void add_to(F&& add) const {
-    with_type(values.array().dtype, [&](auto* type) {
-      using T = std::remove_pointer_t<decltype(type)>;
-      for_each_element(values.layout(), [&](int64_t row, int64_t, int64_t offset) {
-        add(row, values.data<T>()[offset], has_value(row));
-      });
-    });
-  }
-};
-
 void check(Random& random, int64_t rows, int64_t count, bool infinities, int threads) {
-  std::vector<TestColumn> columns;
+  std::vector<NullableColumn> columns;
   std::vector<ArrowColumn> arrow;
   Reference expected(count);
   for (int64_t c = 0; c < count; ++c) {
@@ -113,7 +74,7 @@ TEST(weights_of_rows_with_and_without_a_value) {
   for (int64_t run = 0; run < portion(100); ++run) {
     int64_t rows = random.between(1, 200);
     DType dtype = kAllTypes[random.below(std::size(kAllTypes))];
-    TestColumn column(random, dtype, rows, Kind(random.below(kFiniteKinds)));
+    NullableColumn column(random, dtype, rows, Kind(random.below(kFiniteKinds)));
     std::vector<double> weights;
     for (int64_t row = 0; row < rows; ++row) weights.push_back(double(random.below(3)));
     Reference expected(1);

@@ -12,6 +12,7 @@ import re
 import runpy
 import tempfile
 from contextlib import redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,8 +25,12 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 
+@cache
 def run_script(script: Path) -> tuple[str, list[Figure]]:
-    """Run a script in an empty folder, and return what it prints and the figures it draws."""
+    """Run a script in an empty folder, and return what it prints and the figures it draws.
+
+    It is cached, since an example is shown on its page and in the index of the gallery.
+    """
     printed, before = io.StringIO(), Path.cwd()
     plt.close("all")
     with tempfile.TemporaryDirectory() as folder, site_style(), redirect_stdout(printed):
@@ -67,12 +72,20 @@ class Script(SphinxDirective):
         """Return the figures as nodes."""
         names = (f"{self.script.stem}-{number}" for number in range(len(figures)))
         alt = self.options.get("alt", self.script.stem)
+        words = self.options.get("words", {})
         with site_style():
-            return [picture_node(*pair, alt) for pair in zip(figures, names, strict=False)]
+            return [picture_node(*pair, alt, words) for pair in zip(figures, names, strict=False)]
+
+
+def parse_words(argument: str) -> dict[str, str]:
+    """Return the words of ``:words: mean = 平均; std = 標準偏差``."""
+    return dict(pair.strip().split(" = ") for pair in argument.split(";"))
 
 
 class Picture(Script):
-    """Show only the figures."""
+    """Show only the figures, in which words may be replaced by those of another language."""
+
+    option_spec: ClassVar = {**Script.option_spec, "words": parse_words}
 
     def show(self, printed: str, figures: list[Figure]) -> list[nodes.Node]:
         """Return the figures."""

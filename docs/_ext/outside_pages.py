@@ -8,7 +8,6 @@ import os
 import re
 from pathlib import Path
 
-from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[2]
@@ -61,5 +60,4 @@ def read_page(app: Sphinx, name: str, content: list[str]) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension with Sphinx."""
     app.connect("source-read", read_page)
-    app.add_lexer("mermaid", TextLexer)
     return {"parallel_read_safe": True}

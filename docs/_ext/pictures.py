@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
 
@@ -98,9 +98,16 @@ def inline_svg(figure: Figure, identifier: str, description: str) -> str:
     return svg
 
 
-def picture_node(figure: Figure, identifier: str, description: str) -> nodes.raw:
-    """Return a figure as a node of the page."""
-    return nodes.raw("", inline_svg(figure, identifier, description), format="html")
+def picture_node(
+    figure: Figure, identifier: str, description: str, words: Mapping[str, str]
+) -> nodes.raw:
+    """Return a figure as a node of the page, with some of its texts replaced by others."""
+    svg = inline_svg(figure, identifier, description)
+    for text, translated in words.items():
+        if f">{text}</text>" not in svg:
+            raise ValueError(f"The picture must have the text that is translated: {text!r}")
+        svg = svg.replace(f">{text}</text>", f">{escape(translated)}</text>")
+    return nodes.raw("", svg, format="html")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

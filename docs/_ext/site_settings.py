@@ -20,12 +20,16 @@ extensions = [
     "sphinx_click",
     "command_line",
     "outside_pages",
+    "diagrams",
     "japanese",
     "japanese_search",
     "languages",
     "mathml",
     "pictures",
     "examples",
+    "reports",
+    "thumbnails",
+    "accessibility",
     "live_figures",
 ]
 source_suffix = {".md": "markdown"}

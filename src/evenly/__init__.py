@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from evenly import sklearn as sklearn
     from evenly import torch as torch
     from evenly import typing as typing
+    from evenly.drift import Comparison as Comparison
+    from evenly.drift import compare as compare
     from evenly.errors import *  # noqa: F403
     from evenly.fit import fit as fit
     from evenly.moments import *  # noqa: F403

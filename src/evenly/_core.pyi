@@ -10,6 +10,51 @@ import numpy.typing
 from numpy.typing import NDArray
 
 
+class Columns:
+    """Columns of equal length, as views of memory of other libraries."""
+
+    def __init__(self, count: int, rows: int) -> None: ...
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes of all values."""
+
+    def dtypes(self) -> list[str]:
+        """Returns the names of the dtypes."""
+
+    def set(self, index: int, values: Annotated[NDArray, dict(device='cpu', writable=False)], validity: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, bit_offset: int = 0) -> None:
+        """Sets a column to an array with a validity bitmap or None."""
+
+    def set_matrix(self, indices: Sequence[int], values: Annotated[NDArray, dict(device='cpu', writable=False)]) -> None:
+        """Sets the columns at `indices` to those of an array of two dimensions."""
+
+    def rows_from(self, start: int, stop: int) -> Columns:
+        """Returns a range of rows without copying."""
+
+    def __len__(self) -> int: ...
+
+    def set_arrow(self, schema: int, array: int, positions: Sequence[int], owner: object) -> list[int]:
+        """
+        Sets all columns to children of a struct array, given by the addresses of its Arrow C data, which the owner keeps alive. Returns the indices of columns that are not numbers or times in a buffer; these are not set.
+        """
+
+    def arrays(self) -> list[tuple[numpy.typing.NDArray[Any], numpy.typing.NDArray[numpy.uint8] | None, int] | None]:
+        """
+        Returns the values, the validity bitmap or None, and the bit offset of each column; None for a column that is not set.
+        """
+
+    def present(self, index: int) -> numpy.typing.NDArray[numpy.bool_]:
+        """Returns whether each row of a column has a value."""
+
+def read_fields(schema: int) -> tuple[list[str], list[str]]:
+    """
+    Returns the names and the formats of the children of an Arrow schema, given by its address. A format is empty if the child is not a column of numbers or times in a buffer.
+    """
+
 class State:
     """
     Exact count, number of missing values, sum, sum of squares and extremes of each column, or of each column of each group. A method that adds rows adds all of them, with the metadata, or none.
@@ -88,6 +133,9 @@ class State:
         """
         Adds columns of equal length, each with an Arrow validity bitmap or None, to the columns from first_column on. Rows are counted if first_column is 0.
         """
+
+    def update_views(self, columns: Columns, infinite_as_missing: bool = False, threads: int = 0, first_column: int = 0) -> tuple[int, int] | None:
+        """Adds columns; see update_columns."""
 
     def update_groups(self, values: Sequence[Annotated[NDArray, dict(device='cpu', writable=False)]], validity: Sequence[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None], bit_offsets: Sequence[int], codes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], indices: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, infinite_as_missing: bool = False, threads: int = 0, metadata: object | None = None) -> tuple[int, int] | None:
         """
@@ -216,6 +264,29 @@ class ExactMode:
 def scale(x: Annotated[NDArray, dict(device='cpu', writable=False)], out: Annotated[NDArray, dict(device='cpu')], feature_axis: int, hi: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], lo: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], factor: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], inverse: bool = False, nan_to_zero: bool = False, threads: int = 0, x_dtype: str | None = None, out_dtype: str | None = None) -> None:
     """
     Writes ((x - hi) - lo) * factor to out, or x * factor + lo + hi if inverse.
+    """
+
+class FloatColumns:
+    """Columns of float32 and float64, as results."""
+
+    def to_arrow(self, names: Sequence[str]) -> tuple[object, object]:
+        """
+        Returns a struct array as Arrow capsules, a schema and an array, without a copy.
+        """
+
+    def values(self, index: int) -> numpy.typing.NDArray[Any]:
+        """
+        Returns a column as a NumPy array, without a copy; NaN or 0 in missing rows.
+        """
+
+    def missing(self, index: int) -> numpy.typing.NDArray[numpy.bool_] | None:
+        """
+        Returns a mask of the missing rows of a column; None without a validity bitmap.
+        """
+
+def scale_columns(columns: Columns, wide: Sequence[bool], hi: Annotated[NDArray[numpy.float64], dict(order='C', device='cpu', writable=False)], lo: Annotated[NDArray[numpy.float64], dict(order='C', device='cpu', writable=False)], factor: Annotated[NDArray[numpy.float64], dict(order='C', device='cpu', writable=False)], power: Annotated[NDArray[numpy.int64], dict(order='C', device='cpu', writable=False)] | None = None, groups: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, inverse: bool = False, nan_to_zero: bool = False, threads: int = 0) -> FloatColumns:
+    """
+    Returns the columns normalized, as float64 where `wide`, else as float32. The tables have an entry per column or, with the row of each row of data in `groups`, a row per group. `power` has the exponents of the powers of two to multiply by before.
     """
 
 def takes(x: object, *parts: object) -> bool:

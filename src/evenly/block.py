@@ -1,12 +1,14 @@
 """Blocks of rows, which sources yield and moments consume."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
+
+from evenly import _core
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -48,6 +50,55 @@ class Column:
         """Return a range of rows without copying."""
         start, _, _ = rows.indices(len(self))
         return Column(self.values[rows], self.validity, self.bit_offset + start, self.dtype)
+
+
+class ColumnViews(Sequence[Column]):
+    """Columns of equal length that the core holds, without an object of Python for each.
+
+    Parameters
+    ----------
+    views
+        The columns.
+    times
+        The unit of integers that are times, by the index of their column; see `Column`.
+    """
+
+    __slots__ = ("times", "views")
+
+    def __init__(self, views: _core.Columns, times: Mapping[int, str]) -> None:
+        self.views = views
+        self.times = times
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    @overload
+    def __getitem__(self, index: int) -> Column: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "list[Column]": ...
+
+    def __getitem__(self, index: int | slice) -> "Column | list[Column]":
+        """Return one column, or a range of them."""
+        return list(self)[index]
+
+    def __iter__(self) -> Iterator[Column]:
+        for index, arrays in enumerate(self.views.arrays()):
+            assert arrays is not None
+            yield Column(*arrays, self.times.get(index, ""))
+
+    def rows_from(self, start: int, stop: int | None = None) -> "ColumnViews":
+        """Return a range of rows without copying."""
+        end = self.views.rows if stop is None else stop
+        return ColumnViews(self.views.rows_from(start, end), self.times)
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The names of the dtypes; see `Block`."""
+        names = self.views.dtypes()
+        for index, unit in self.times.items():
+            names[index] = unit
+        return tuple(names)
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -92,7 +143,8 @@ class Block:
     names
         The column names, or None.
     data
-        A NumPy array or CPU tensor of any number of dimensions, or columns of equal length.
+        A NumPy array or CPU tensor of any number of dimensions, or columns of equal length: a
+        tuple of `Column`, or `ColumnViews`.
     feature_axis
         The axis of the array that holds the columns. All other axes are rows.
     weights
@@ -130,12 +182,19 @@ class Block:
     verify: Callable[[], None] | None = None
 
     @property
+    def has_columns(self) -> bool:
+        """Whether the data are columns, and not an array."""
+        return isinstance(self.data, tuple | ColumnViews)
+
+    @property
     def rows(self) -> int:
         """The number of rows.
 
         >>> Block(None, np.zeros((2, 3, 4)), feature_axis=1).rows
         8
         """
+        if isinstance(self.data, ColumnViews):
+            return self.data.views.rows
         if isinstance(self.data, tuple):
             return len(self.data[0]) if self.data else 0
         shape = tuple(self.data.shape)
@@ -158,8 +217,10 @@ class Block:
         """
         if not rows:
             return self
-        if isinstance(self.data, tuple):
-            data: Any = tuple(column[rows:] for column in self.data)
+        if isinstance(self.data, ColumnViews):
+            data: Any = self.data.rows_from(rows)
+        elif isinstance(self.data, tuple):
+            data = tuple(column[rows:] for column in self.data)
         else:
             shape = tuple(self.data.shape)
             axis = 1 if len(shape) > 1 and self.feature_axis % len(shape) == 0 else 0
@@ -177,7 +238,7 @@ class Block:
         >>> Block(None, np.zeros((2, 3, 4)), feature_axis=1).features
         3
         """
-        if isinstance(self.data, tuple):
+        if self.has_columns:
             return len(self.data)
         shape = tuple(self.data.shape)
         return 1 if len(shape) == 1 else int(shape[self.feature_axis])
@@ -189,6 +250,8 @@ class Block:
         >>> Block(("a",), (Column(np.zeros(2, np.int8)),)).dtypes
         ('int8',)
         """
+        if isinstance(self.data, ColumnViews):
+            return self.data.dtypes
         if isinstance(self.data, tuple):
             return tuple(column.dtype or dtype_name(column.values.dtype) for column in self.data)
         return (dtype_name(self.data.dtype),)

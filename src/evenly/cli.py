@@ -4,7 +4,6 @@ Commands import large modules themselves, so that ``evenly --version`` and ``eve
 fast. The table is printed to stdout, progress and notes to stderr.
 """
 
-import contextlib
 import os
 import re
 import sys
@@ -15,6 +14,9 @@ import click
 
 from evenly.cli_csv import csv_options, parse_csv
 from evenly.cli_errors import OK, StderrLog, exit_now, run_command
+from evenly.cli_options import files_argument, json_option, output_option, quiet_option
+from evenly.cli_outputs import check_output, check_page, print_json, write_page
+from evenly.cli_pages import diff, report_command
 from evenly.cli_pipes import (
     STANDARD,
     folder_suffix,
@@ -24,9 +26,10 @@ from evenly.cli_pipes import (
     open_input,
     output_format_option,
     output_suffix,
+    without_keys,
 )
 from evenly.cli_storage import as_path, storage_option
-from evenly.printable import printable, printable_json
+from evenly.printable import printable
 from evenly.redaction import redact_url
 
 if TYPE_CHECKING:
@@ -82,26 +85,6 @@ def _names_option(option: str, help_text: str) -> Callable[[Command], Command]:
 
 
 _statistics_argument = click.argument("statistics", metavar="FILE", callback=as_path)
-_files_argument = click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, callback=as_path
-)
-_output_option = click.option(
-    "-o",
-    "--output",
-    metavar="OUT",
-    required=True,
-    callback=as_path,
-    help="Write this file, which may be a URL.",
-)
-_quiet_option = click.option(
-    "-q", "--quiet", is_flag=True, callback=StderrLog.set_quiet, help="Print nothing but errors."
-)
-_json_option = click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print all columns and digits as JSON, for programs, also with --quiet.",
-)
 _feature_axis_option = click.option(
     "--feature-axis",
     callback=_parse_axis,
@@ -199,10 +182,16 @@ def evenly() -> None:
     is_flag=True,
     help="Succeed if there are no files: patterns without a match, folders without data files.",
 )
-@_json_option
+@json_option
+@click.option(
+    "--report",
+    metavar="HTML",
+    callback=as_path,
+    help="Also write the statistics as a web page, as the command report does.",
+)
 @input_format_option
 @storage_option
-@_quiet_option
+@quiet_option
 def fit(
     sources: Names,
     output: str | None,
@@ -217,6 +206,7 @@ def fit(
     strict: bool,
     allow_empty: bool,
     as_json: bool,
+    report: str | None,
     input_format: str | None,
     quiet: bool,
     **others: Any,
@@ -241,6 +231,8 @@ def fit(
         )
     if as_json and output == STANDARD:
         raise click.UsageError("--json and -o - both print to standard output. Choose one.")
+    if report == STANDARD:
+        raise click.UsageError("--report needs a file, such as --report report.html.")
     pipe = open_input(sources, input_format)
     if pipe is not None and (checkpoint or update):
         raise click.UsageError(
@@ -256,7 +248,9 @@ def fit(
     files = [] if scan.decide() == "images" else scan.tables()
     for file in (output, checkpoint, update):
         _check_statistics(file, [file.path for file in files] or scan.sources)
-    _check_output(output, list(filter(None, [checkpoint, update])))
+    check_output(output, list(filter(None, [checkpoint, update])))
+    inputs = [file.path for file in files] or scan.sources
+    check_page(report, [*inputs, *filter(None, [output, checkpoint, update])])
     arrays = pipe.is_array if pipe else bool(files) and files[0].is_array
     options = FitOptions(
         columns=_parse_columns(columns, arrays) or None,
@@ -276,6 +270,8 @@ def fit(
         source = open_source(pipe or scan, options)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
         moments = fit_source(source, options, progress=progress, checkpoint=saved)
+    if report is not None:
+        write_page(moments.to_html(redact_url(output or sources[0])), report)
     _save_and_print(moments, output, quiet, as_json=as_json)
     if not quiet:
         _print_left_out(source.left_out)
@@ -300,18 +296,16 @@ def show(statistics: str, as_json: bool, layout: str | None) -> None:
     if layout is None:
         _print(moments, as_json=as_json)
         return
-    import json
-
     from evenly.robotics import lerobot_stats, openpi_norm_stats
 
     convert = lerobot_stats if layout == "lerobot" else openpi_norm_stats
-    click.echo(printable_json(json.dumps(convert(moments), indent=4, ensure_ascii=False)))
+    print_json(convert(moments))
 
 
 @evenly.command()
 @_statistics_argument
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", callback=as_path)
-@_output_option
+@output_option
 @click.option(
     "--inverse", is_flag=True, help="Convert normalized values back to the original ones."
 )
@@ -340,7 +334,7 @@ def show(statistics: str, as_json: bool, layout: str | None) -> None:
 @input_format_option
 @output_format_option
 @storage_option
-@_quiet_option
+@quiet_option
 def apply(
     statistics: str,
     sources: Names,
@@ -372,13 +366,13 @@ def apply(
     if statistics == STANDARD and STANDARD in sources:
         raise click.UsageError("Standard input cannot be both the statistics and the source.")
     moments = load_statistics(statistics)
-    moments = _without_keys(
+    moments = without_keys(
         moments, "apply", "In Python, evenly.load(FILE).normalize(batch) scales batches"
     )
     if is_folder(output):
         targets = find_targets(sources, output, folder_suffix(output_format))
         for target in targets:
-            _check_output(target.output, [statistics, *(other.file.path for other in targets)])
+            check_output(target.output, [statistics, *(other.file.path for other in targets)])
         with ProgressBar(sys.stderr, quiet=quiet) as progress:
             apply_into_folder(moments, targets, csv=csv, progress=progress, **options)
         return
@@ -389,7 +383,7 @@ def apply(
         )
     pipe = open_input(sources, input_format)
     files = [] if pipe else scan_tables(sources[0])
-    _check_output(output, [statistics, *(file.path for file in files)])
+    check_output(output, [statistics, *(file.path for file in files)])
     suffix = output_suffix(output, output_format, pipe.format_suffix if pipe else files[0].suffix)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
         apply_files(
@@ -405,11 +399,11 @@ def apply(
 
 
 @evenly.command()
-@_files_argument
-@_output_option
+@files_argument
+@output_option
 @_names_option("--columns", "Keep only these columns, for files with other columns besides.")
 @storage_option
-@_quiet_option
+@quiet_option
 def merge(files: Names, output: str, columns: Names, quiet: bool) -> None:
     """Add statistics files.
 
@@ -420,7 +414,7 @@ def merge(files: Names, output: str, columns: Names, quiet: bool) -> None:
     def load_columns(file: str) -> Any:  # moments of one kind, which `merge` checks
         if not columns:
             return load_statistics(file)
-        moments = _without_keys(load_statistics(file), "merge --columns", "Omit --columns")
+        moments = without_keys(load_statistics(file), "merge --columns", "Omit --columns")
         names = _parse_columns(columns, arrays=moments.columns is None)
         return moments.select(names)
 
@@ -431,9 +425,9 @@ def merge(files: Names, output: str, columns: Names, quiet: bool) -> None:
 @evenly.command()
 @click.argument("whole", metavar="A", callback=as_path)
 @click.argument("part", metavar="B", callback=as_path)
-@_output_option
+@output_option
 @storage_option
-@_quiet_option
+@quiet_option
 def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
     """Remove the rows of B from A.
 
@@ -443,6 +437,10 @@ def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
     _check_statistics(output, [whole, part])
     difference = load_statistics(whole) - load_statistics(part)  # type: ignore[operator]
     _save_and_print(difference, output, quiet)
+
+
+evenly.add_command(diff)
+evenly.add_command(report_command)
 
 
 def _parse_by(by: Names) -> str | list[str] | None:
@@ -459,26 +457,13 @@ def _check_statistics(output: str | None, inputs: Sequence[str]) -> None:
     """Check that statistics do not overwrite data, as in ``fit -o *.csv``."""
     from evenly.outputs import read_start
 
-    _check_output(output, inputs)
+    check_output(output, inputs)
     if output not in (None, STANDARD) and read_start(output) not in (None, b"", b"{"):
         raise click.UsageError(
             "Only a statistics file can be overwritten with statistics. "
             f"Received: -o {redact_url(output)!r}, which is not a statistics file. "
             "Choose another name."
         )
-
-
-def _check_output(output: str | None, inputs: Sequence[str]) -> None:
-    """Check that the output is not also an input, before anything is read."""
-    for path in inputs if output not in (None, STANDARD) else ():
-        same = path == output
-        with contextlib.suppress(OSError):
-            same = same or os.path.samefile(path, str(output))
-        if same:
-            raise click.UsageError(
-                "The output and the input must be different files. "
-                f"Received: {redact_url(str(output))!r} as both. Choose another name after -o."
-            )
 
 
 def _print_empty(scan: "FileScan", quiet: bool) -> None:
@@ -509,32 +494,11 @@ def _keep_statistics(
         raise next(iter(scan.empty.values()))
     kept = update is not None and os.path.exists(update)
     if kept:
-        _check_output(output, [str(update)])
+        check_output(output, [str(update)])
         _save_and_print(load(str(update)), output, quiet, as_json=as_json)
     if not quiet:
         line = f"{update} is unchanged" if kept else "no statistics were written"
         click.echo(printable(f"nothing to fit: {line}"), err=True)
-
-
-def _without_keys(
-    moments: "Moments | GroupedMoments | MomentsByKey", command: str, advice: str
-) -> "Moments | GroupedMoments":
-    """Return statistics unchanged.
-
-    Raises
-    ------
-    DataError
-        If they are by key.
-    """
-    from evenly.errors import DataError
-    from evenly.moments import MomentsByKey
-
-    if isinstance(moments, MomentsByKey):
-        raise DataError(
-            f"evenly {command} needs the statistics of one table. Received: statistics of "
-            f"{len(moments)} key{'s' * (len(moments) != 1)}. {advice}."
-        )
-    return moments
 
 
 def _save_and_print(
@@ -559,10 +523,7 @@ def _print(moments: "Moments | GroupedMoments | MomentsByKey", *, as_json: bool 
     from evenly.report.table import any_table
 
     if as_json:
-        import json
-
-        document = as_document(moments)
-        click.echo(printable_json(json.dumps(document, indent=2, ensure_ascii=False)))
+        print_json(as_document(moments))
         return
     click.echo(printable(any_table(moments), keep="\n"))
 
@@ -570,7 +531,7 @@ def _print(moments: "Moments | GroupedMoments | MomentsByKey", *, as_json: bool 
 def _print_notes(source: "Source", skipped: str) -> None:
     """Print remarks on images, and which files a checkpoint already included."""
     from evenly.cli_errors import to_cli_options
-    from evenly.sources.images import ImageSource
+    from evenly.sources.images.source import ImageSource
 
     if isinstance(source, ImageSource):
         first, *others = map(to_cli_options, source.remarks())

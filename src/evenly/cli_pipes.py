@@ -100,3 +100,24 @@ def load_statistics(file: str) -> "Moments | GroupedMoments | MomentsByKey":
         return from_bytes(sys.stdin.buffer.read())
     moments: Moments | GroupedMoments | MomentsByKey = load(file)
     return moments
+
+
+def without_keys(
+    moments: "Moments | GroupedMoments | MomentsByKey", command: str, advice: str
+) -> "Moments | GroupedMoments":
+    """Return statistics unchanged.
+
+    Raises
+    ------
+    DataError
+        If they are by key.
+    """
+    from evenly.errors import DataError
+    from evenly.moments import MomentsByKey
+
+    if isinstance(moments, MomentsByKey):
+        raise DataError(
+            f"evenly {command} needs the statistics of one table. Received: statistics of "
+            f"{len(moments)} key{'s' * (len(moments) != 1)}. {advice}."
+        )
+    return moments

@@ -44,6 +44,14 @@ def _engine_name(cls: type) -> str | None:
     return next((_ENGINES[package] for package in packages if package in _ENGINES), None)
 
 
+def is_traced(x: Any) -> bool:
+    """Return whether `torch.compile` is tracing the code that has x, which is then a tensor."""
+    if type(x) is np.ndarray:
+        return False
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.compiler.is_compiling()
+
+
 Container = Literal["tensor", "series", "labeled", "mapping", "frame", "array"]
 
 
@@ -121,6 +129,11 @@ def is_path(x: Any) -> TypeGuard[Path]:
 def is_list_of(x: Any, matches: Callable[[Any], bool]) -> bool:
     """Return whether an object is a list or tuple, not empty, of matching items."""
     return isinstance(x, list | tuple) and bool(x) and all(map(matches, x))
+
+
+def is_sparse(x: Any) -> bool:
+    """Return whether an object is a sparse matrix or array of SciPy."""
+    return hasattr(x, "tocsc") and hasattr(x, "nnz")
 
 
 def is_pillow_image(x: Any) -> bool:

@@ -12,7 +12,7 @@ from evenly.errors import SourceError
 from evenly.redaction import redact_url
 from evenly.sources.files.locate import filesystem_of, is_local, open_errors
 from evenly.sources.read_errors import decode_errors, reason
-from evenly.sources.sql import is_database
+from evenly.sources.sql.url import is_database
 from evenly.sources.urls import is_url, with_storage
 from evenly.system.atomic import atomic_file
 from evenly.typing import Path, StorageOptions

@@ -11,6 +11,7 @@ _ERRORS = "Evenly Data Column Source StatisticsFile UnsupportedType MissingExtra
 MODULES = {
     **dict.fromkeys(("Moments", "GroupedMoments", "MomentsByKey", "load", "merge"), "moments"),
     **{name: name for name in ("fit", "threads", "unit_scale")},
+    **dict.fromkeys(("Comparison", "compare"), "drift"),
     "Window": "window",
     **{f"{name}Error": "errors" for name in _ERRORS.split()},
 }
@@ -19,8 +20,8 @@ MODULES = {
 SUBPACKAGES = {
     "torch": (
         "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "ConversionReport", "Denormalize",
-        "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d", "Normalize", "SyncBatchNorm",
-        "convert", "empty_cache", "functional", "gather",
+        "DriftMonitor", "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d", "Normalize",
+        "SyncBatchNorm", "convert", "empty_cache", "functional", "gather",
     ),
     "robotics": ("FeatureStats", "lerobot_stats", "openpi_norm_stats", "read_stats"),
     "sklearn": ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler"),

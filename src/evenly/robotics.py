@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from evenly.errors import ColumnError, DataError, SourceError, format_names
 from evenly.moments import Moments, MomentsByKey
-from evenly.sources.images.pixels import COLORS, FULL_SCALE, GRAY
+from evenly.sources.images.bands import COLORS, FULL_SCALE, GRAY
 from evenly.typing import Path
 from evenly.unit_scale import unit_scale
 

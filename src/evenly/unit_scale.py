@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evenly import _core, exact_stats
 from evenly.errors import DataError, format_names
-from evenly.sources.images.pixels import COLORS, FULL_SCALE, GRAY
+from evenly.sources.images.bands import COLORS, FULL_SCALE, GRAY
 
 if TYPE_CHECKING:
     from evenly.moments import Moments

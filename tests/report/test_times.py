@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import evenly
-from evenly.moments.time_text import duration_text, point_text
 from evenly.report.table import table
+from evenly.time_text import duration_text, point_text
 
 DAYS = pd.DataFrame({"t": pd.to_datetime(["2013-01-31", "2013-02-02"]).astype("datetime64[us]")})
 

@@ -43,6 +43,8 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("folder")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the exporters of torch
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
 def test_session_prints_what_the_page_shows(page):
     if page == DOCS / "guides" / "index.md":

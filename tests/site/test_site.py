@@ -3,6 +3,8 @@
 import inspect
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from urllib.parse import unquote
@@ -124,6 +126,40 @@ def test_every_command_has_an_entry(site):
         assert f'id="evenly-{name}"' in page
         for option in (option for parameter in sub.params for option in parameter.opts):
             assert not option.startswith("--") or f"{option}</span>" in page, (name, option)
+
+
+def test_diagram_of_the_repository_is_a_picture_on_the_site(site):
+    nodes, edges = site_module("diagrams").parse((DOCS / "architecture.md").read_text("utf-8"))
+    assert len(nodes) > 10
+    assert {end for edge in edges for end in (edge.start, edge.end)} == nodes.keys()
+    page = (site / "architecture.html").read_text(encoding="utf-8")
+    assert "flowchart" not in page
+    assert nodes["core"] in re.findall(r"<text[^>]*>([^<]*)</text>", page)
+
+
+def test_gallery_shows_a_picture_of_every_example(site):
+    page = (site / "gallery" / "index.html").read_text(encoding="utf-8")
+    (shown,) = re.findall(r'<ul class="thumbnails">.*?</ul>', page, re.DOTALL)
+    examples = {f"{script.stem}.html" for script in (DOCS / "gallery").glob("*.py")}
+    assert set(re.findall(r'<a href="([^"]+)"><svg', shown)) == examples
+
+
+def test_picture_of_the_japanese_page_has_japanese_texts(site):
+    pages = [(site / name).read_text("utf-8") for name in ("index.html", "ja/index.html")]
+    english, japanese = (re.findall(r"<text[^>]*>([^<]*)</text>", page) for page in pages)
+    assert len(english) == len(japanese) > 20
+    assert [text for text in english if re.search("[a-z]{3}", text)]
+    assert [text for text in japanese if re.search("[a-z]{3}", text) and "mbar" not in text] == []
+
+
+def test_picture_of_the_readme_is_what_its_script_draws():
+    """If it differs, run `python docs/pictures/save_overview.py` and look at it."""
+    program = (
+        "import sys; sys.path.insert(0, 'docs/pictures'); import save_overview as script\n"
+        "sys.exit(script.draw() != script.FILE.read_text('utf-8'))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=DOCS.parent, check=False)
+    assert done.returncode == 0
 
 
 # ---- In a browser ----
@@ -294,3 +330,31 @@ def test_no_page_is_wider_than_a_phone(browser, site, name, width):
     page.goto((site / name).as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.close()
+
+
+ACCESSIBLE = [
+    "index.html",
+    "ja/index.html",
+    *ARTICLES.values(),
+    "guides/pytorch.html",
+    "reference/evenly.html",
+    "gallery/index.html",
+    "gallery/drift.html",
+    "architecture.html",
+]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ACCESSIBLE)
+def test_axe_finds_no_violation(browser, site, name, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.goto((site / name).as_uri())
+    if name in ARTICLES.values():
+        page.wait_for_selector("live-figure form")
+    results = axe.Axe().run(page)
+    context.close()
+    assert results.response["passes"]
+    violations = results.response["violations"]
+    assert [(found["id"], node["html"]) for found in violations for node in found["nodes"]] == []

@@ -12,9 +12,8 @@ from evenly.checkpoint.errors import Change, changed_error
 from evenly.sources.files.digest import content_digest, file_digest
 from evenly.sources.files.file_ref import is_archive
 from evenly.sources.files.fingerprint import Watch
-from evenly.sources.images import ImageFile
 from evenly.sources.images.archives import iter_archive
-from evenly.sources.images.image_file import from_path, read_file
+from evenly.sources.images.image_file import ImageFile, from_path, read_file
 from evenly.sources.scan import FileScan
 from evenly.sources.urls import is_url
 from evenly.statistics_file import FileRecord

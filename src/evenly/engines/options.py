@@ -1,7 +1,7 @@
 """Check the options of `evenly.fit` before they are sent to each partition."""
 
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.group_by import is_column_names, parse_by
+from evenly.sources.group_names import is_column_names, parse_by
 from evenly.sources.options import FitOptions, ReadOptions
 
 

@@ -11,8 +11,9 @@ from evenly.errors import DataError, format_names
 from evenly.fitting.protocols import AnyMoments
 from evenly.moments import Moments, merge
 from evenly.moments.records import state_from_records
-from evenly.sources.images import ImageBlock, ImageSource
-from evenly.sources.images.pixels import FULL_SCALE, columns
+from evenly.sources.images.bands import FULL_SCALE, columns
+from evenly.sources.images.batch_buffer import ImageBlock
+from evenly.sources.images.source import ImageSource
 from evenly.statistics_file.column import ColumnRecord
 from evenly.typing import Infinite
 

@@ -21,8 +21,8 @@ from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.fingerprint import Watch, fingerprint_or_empty
 from evenly.sources.files.locate import scan as scan_path
 from evenly.sources.files.partitions import Partitions
-from evenly.sources.group_by import is_column_names
-from evenly.sources.images import ImageSource
+from evenly.sources.group_names import is_column_names
+from evenly.sources.images.source import ImageSource
 from evenly.sources.scan import FileScan
 from evenly.sources.selection import Field
 from evenly.sources.tables import ResumedSchema, TableSource

@@ -17,8 +17,8 @@ from evenly.moments import GroupedMoments, Moments
 from evenly.printable import printable
 from evenly.progress import Progress, make_reporter
 from evenly.sources import FitOptions, Source
-from evenly.sources.group_by import group_label
-from evenly.sources.images import ImageSource
+from evenly.sources.group_names import group_label
+from evenly.sources.images.source import ImageSource
 from evenly.sources.source import ReadTask
 from evenly.typing import Infinite
 

@@ -162,7 +162,7 @@ class Accumulator(DistributionMixin):
         ColumnError
             When there are several columns.
         """
-        if isinstance(block.data, tuple) or len(block.data.shape) != 1 or self.num_features == 1:
+        if block.has_columns or len(block.data.shape) != 1 or self.num_features == 1:
             return
         received = f"{block.label} of shape {tuple(block.data.shape)}"
         if not self.num_features:

@@ -6,9 +6,11 @@ from typing import Any, Literal, Self, TypeVar
 from evenly import _core
 from evenly.columns import ColumnNames
 from evenly.errors import DataError
+from evenly.html_report.page import page
+from evenly.html_report.summary import ColumnSummary
+from evenly.html_report.table import Section, sections
 from evenly.moments import text_table
 from evenly.moments.metadata import GroupMetadata, Metadata
-from evenly.outputs import open_output
 from evenly.statistics_file import Manifest
 from evenly.typing import Path, StorageOptions
 
@@ -51,6 +53,10 @@ class MomentsBase:
         """Return the table that `repr` shows."""
         raise NotImplementedError
 
+    def _summaries(self) -> list[ColumnSummary]:
+        """Return what the HTML page shows of each column."""
+        raise NotImplementedError
+
     def __repr__(self) -> str:
         with _core.ExactMode():
             return text_table.to_text(self._table_view())
@@ -58,6 +64,37 @@ class MomentsBase:
     def _repr_html_(self) -> str:
         with _core.ExactMode():
             return text_table.to_html(self._table_view())
+
+    def to_html(self, title: str = "Statistics") -> str:
+        """Return the statistics as a web page, to look at each column.
+
+        The page is complete: it loads no other file, and its Content-Security-Policy forbids any
+        request. It has a row for each column with its numbers and remarks on what needs attention,
+        such as constants, missing values and large offsets; and its histogram and quantiles, if
+        the moments were fitted with ``distribution=True``. The same statistics give the same page.
+
+        Parameters
+        ----------
+        title
+            The title of the page.
+
+        Examples
+        --------
+        >>> import evenly
+        >>> page = evenly.fit([[1.0, 5.0], [2.0, 5.0]]).to_html()
+        >>> "constant: every value is 5" in page
+        True
+        """
+        return page(title, sections([self._report_section(title)]))
+
+    def _report_section(self, title: str) -> Section:
+        """Return the section of a page for these statistics."""
+        with _core.ExactMode():
+            return Section(title, self._table_view().title, self._notes(), self._summaries())
+
+    def _notes(self) -> list[str]:
+        """Return remarks on the statistics as a whole."""
+        return text_table.footer_of(self.left_out, self.extremes_are_bounds)
 
     def _cached(self, key: object, compute: Callable[[], T]) -> T:
         """Return the cached result for a key, or compute it if the sums have changed."""
@@ -162,6 +199,8 @@ class MomentsBase:
         storage_options: StorageOptions | None = None,
     ) -> None:
         """Write a statistics file like `save`, with a manifest of the included files."""
+        from evenly.outputs import open_output
+
         self._check_possible()
         lines = self._serialize(manifest)
         with open_output(path, storage_options) as file, _core.ExactMode():

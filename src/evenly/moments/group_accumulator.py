@@ -24,7 +24,7 @@ from evenly.moments.metadata import GroupMetadata, merge_dtypes, merge_left_out
 from evenly.moments.records import By
 from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import ReadOptions, open_source
-from evenly.sources.group_by import group_label
+from evenly.sources.group_names import group_label
 from evenly.system.locks import ForkSafeLock
 from evenly.typing import FeatureAxis, GroupBy, Infinite
 

@@ -9,11 +9,13 @@ from evenly import _core
 from evenly.columns import column_indices
 from evenly.errors import ColumnError, EvenlyError, suggest
 from evenly.group_keys import Key, KeyPart, format_key, normalize_key, sort_key
+from evenly.html_report.summary import ColumnSummary
 from evenly.moments import text_table
 from evenly.moments.group_accumulator import GroupAccumulator
 from evenly.moments.moments import Moments
 from evenly.moments.records import By, group_records, groups_from_records, records
 from evenly.moments.statistics import Correction
+from evenly.moments.summaries import summaries
 from evenly.printable import printable
 from evenly.program_version import program_version
 from evenly.statistics_file import Header, Manifest
@@ -306,6 +308,13 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
 
         with self._lock:
             return self._cached((inverse, constant, correction, tolerance), compute)
+
+    def _summaries(self) -> list[ColumnSummary]:
+        return [
+            summary
+            for key, group in self.items()
+            for summary in summaries(group, format_key(key if isinstance(key, tuple) else (key,)))
+        ]
 
     def _table_view(self) -> text_table.Table:
         return group_table(self, 20, 4)

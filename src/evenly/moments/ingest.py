@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
-from evenly.block import Block, Column, GroupKeys
+from evenly.block import Block, Column, ColumnViews, GroupKeys
 from evenly.columns import ColumnNames
+from evenly.dispatch import is_sparse
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.group_keys import format_key
 from evenly.moments.metadata import GroupMetadata
 from evenly.moments.sparse import sparse_state
-from evenly.sources.arrays import to_native
-from evenly.sources.sparse import is_sparse
+from evenly.sources.native_arrays import to_native
 from evenly.sources.weights import check_weights
 from evenly.transform.arrays import CoreView
 from evenly.transform.arrays import as_core_buffer as array_buffer
@@ -48,9 +48,13 @@ def add_block(
     weights = _weights_of(state, block)
     as_missing = infinite == "missing"
     try:
-        if isinstance(block.data, tuple):
+        if isinstance(block.data, ColumnViews) and weights is None:
+            infinity = state.update_views(
+                block.data.views, as_missing, threads, block.first_column or 0
+            )
+        elif block.has_columns:
             infinity = state.update_columns(
-                [as_core_buffer(column.values)[0] for column in block.data],
+                [to_native(column.values) for column in block.data],
                 [column.validity for column in block.data],
                 [column.bit_offset for column in block.data],
                 weights,
@@ -142,7 +146,7 @@ def add_grouped_block(
 
 def columns_of(block: Block) -> list[Column]:
     """Return the columns of a block; they are copied if rows are on several axes."""
-    if isinstance(block.data, tuple):
+    if block.has_columns:
         return list(block.data)
     if is_sparse(block.data):
         return [Column(column.toarray().reshape(-1)) for column in _sparse_columns(block.data)]
@@ -242,7 +246,7 @@ def num_columns(block: Block) -> int:
     DataError
         When ``feature_axis`` is not an axis of the array.
     """
-    if not isinstance(block.data, tuple):
+    if not block.has_columns:
         shape = tuple(block.data.shape)
         if not -len(shape) <= block.feature_axis < len(shape):
             raise DataError(

@@ -6,17 +6,28 @@ from typing import Any, Never, Unpack, overload
 
 from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
+from evenly.dispatch import is_traced
 from evenly.errors import DataError, StatisticsFileError
+from evenly.html_report.notebook import fragment
+from evenly.html_report.summary import ColumnSummary
+from evenly.moments import text_table
 from evenly.moments.accumulator import Accumulator
 from evenly.moments.anchors import anchors
 from evenly.moments.metadata import LeftOut
 from evenly.moments.records import records, state_from_records
 from evenly.moments.statistics import Correction
+from evenly.moments.summaries import summaries
 from evenly.program_version import program_version
 from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file.column import ColumnRecord
 from evenly.transform import Scaling, fast_scaling, scaling, transform
-from evenly.transform.methods import STANDARD, Method, affine_scaling, parse_method
+from evenly.transform.methods import (
+    STANDARD,
+    Method,
+    MethodOptions,
+    affine_scaling,
+    parse_method,
+)
 from evenly.transform.scaling import not_fitted_error
 from evenly.typing import (
     Constant,
@@ -60,7 +71,7 @@ class Moments(Accumulator):
     height      3        0     3  2.16025    1    6
     """
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
     __iter__ = None
 
     def __getattr__(self, name: str) -> Never:
@@ -116,6 +127,19 @@ class Moments(Accumulator):
     def _serialize(self, manifest: Manifest | None) -> Iterator[bytes]:
         return statistics_file.lines(*to_records(self, manifest))
 
+    def _summaries(self) -> list[ColumnSummary]:
+        return summaries(self)
+
+    def _repr_html_(self) -> str:
+        """Return the table for notebooks, with histograms if there are distributions."""
+        if not self.distribution:
+            return super()._repr_html_()
+        with _core.ExactMode():
+            view = self._table_view()
+            shown = self._take_columns(text_table.visible_columns(self.num_features))
+            hidden = [view.omitted] if view.omitted else []
+            return fragment(view.title, shown._summaries(), [*hidden, *view.footer])
+
     @overload
     def normalize(
         self, x: FloatArray, *, out: FloatArray | None = None, **options: Unpack[ScaleKeywords]
@@ -156,7 +180,8 @@ class Moments(Accumulator):
             array of Arrow, data of xarray, or a dict of columns. Frames are matched by column
             name; columns that the moments do not have are unchanged. A tensor
             that requires grad, or is not on the CPU, is scaled by torch operations, and
-            gradients flow.
+            gradients flow. A graph of ``torch.compile`` uses the moments as they are when it
+            runs.
         out
             An array or tensor to write into, of the shape of x; x itself is allowed.
         dtype
@@ -222,15 +247,11 @@ class Moments(Accumulator):
         array([[0., 0.],
                [3., 0.]])
         """
-        return transform(
+        options = {"constant": constant, "correction": correction, "tolerance": tolerance}
+        return self._transform(
             x,
-            self._scaling(
-                inverse=False,
-                constant=constant,
-                correction=correction,
-                tolerance=tolerance,
-                method=parse_method(method, range, q, clip),
-            ),
+            {"inverse": False, **options},
+            (method, range, q, clip),
             out=out,
             dtype=dtype,
             missing=missing,
@@ -271,19 +292,27 @@ class Moments(Accumulator):
         float32 cannot hold large numbers such as Unix seconds exactly; pass ``dtype="float64"`` if
         x is float32.
         """
-        return transform(
+        options = {"constant": constant, "correction": correction, "tolerance": tolerance}
+        return self._transform(
             x,
-            self._scaling(
-                inverse=True,
-                constant=constant,
-                correction=correction,
-                tolerance=tolerance,
-                method=parse_method(method, range, q),
-            ),
+            {"inverse": True, **options},
+            (method, range, q, None),
             out=out,
             dtype=dtype,
+            missing="keep",
             feature_axis=feature_axis,
         )
+
+    def _transform(
+        self, x: Any, options: dict[str, Any], method: MethodOptions, **arguments: Any
+    ) -> Any:
+        """Scale x with the options of `_scaling`, now or in a graph that is being traced."""
+        if not is_traced(x):
+            scaling = self._scaling(**options, method=parse_method(*method))
+            return transform(x, scaling, **arguments)
+        from evenly.transform.graphs import scale_in_graph  # imports torch
+
+        return scale_in_graph(self, x, options, method, **arguments)
 
     def _scaling(
         self,

@@ -9,9 +9,9 @@ from typing import NamedTuple, TypeAlias
 
 from evenly import exact_stats
 from evenly.exact_stats import Dyadic
-from evenly.moments.time_text import duration_text, is_time, point_text
 from evenly.printable import printable
 from evenly.statistics_file.column import ColumnRecord
+from evenly.time_text import duration_text, is_time, point_text
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max")
 ALIGNMENT = "lrrrrrr"

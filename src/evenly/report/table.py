@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from evenly.moments import GroupedMoments, Moments, MomentsByKey, grouped, text_table
+from evenly.moments.nearly_constant import nearly_constant
 from evenly.moments.text_table import (
     BOUNDS,
     Table,
@@ -14,12 +15,11 @@ from evenly.moments.text_table import (
     visible_columns,
 )
 from evenly.moments.text_table import format_skipped as format_skipped
-from evenly.moments.time_text import is_time
 from evenly.report.torchvision import normalize_lines
+from evenly.time_text import is_time
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks")
 HEAD, TAIL = 50, 10
-_SPACINGS = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23, "float64": 2.0**-52}
 """Columns shown at the start and at the end of a longer table."""
 
 
@@ -76,7 +76,7 @@ def remarks(moments: Moments) -> list[str]:
     ['all missing', '']
     """
     facts = zip(
-        moments.count, moments.missing, moments.constant, _nearly_constant(moments), strict=True
+        moments.count, moments.missing, moments.constant, nearly_constant(moments), strict=True
     )
     return [_remark(*fact) for fact in facts]
 
@@ -87,21 +87,6 @@ def _remark(count: float, missing: float, constant: bool, nearly: bool) -> str:
     if count == 1:
         return "one value"
     return "constant" if constant else "nearly constant" if nearly else ""
-
-
-def _nearly_constant(moments: Moments) -> list[bool]:
-    """Return whether the values of each column differ in their last digits only.
-
-    Integers and times are exact, so they never do.
-    """
-    sizes = [_spacing(dtype) for dtype in moments.dtypes]
-    within = {size: moments.nearly_constant(4 * size) for size in {*sizes} - {0.0}}
-    return [bool(size and within[size][index]) for index, size in enumerate(sizes)]
-
-
-def _spacing(dtype: str) -> float:
-    """Return the relative distance of the numbers of a dtype; 0 for integers and times."""
-    return max(_SPACINGS.get(name, 0.0) for name in dtype.split("|"))
 
 
 def _title(moments: Moments) -> str:

@@ -12,7 +12,7 @@ from sklearn import config_context
 from sklearn.utils._array_api import _convert_to_numpy, get_namespace
 
 from evenly.dispatch import container_kind
-from evenly.sources.arrays import as_array
+from evenly.sources.native_arrays import as_array
 
 
 def is_array_api(x: Any) -> bool:

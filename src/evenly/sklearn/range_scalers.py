@@ -152,7 +152,7 @@ class RobustScaler(AffineScaler, preprocessing.RobustScaler):
     """Scale columns by median and quantiles like scikit-learn's `RobustScaler`, also in parts.
 
     Parameters, attributes and errors are those of scikit-learn's scaler, of which this is a
-    subclass; only `partial_fit`, ``a + b`` and ``bins`` are new. Quantiles are read from exact
+    subclass; only ``partial_fit``, ``a + b`` and ``bins`` are new. Quantiles are read from exact
     counts in bins (`evenly.Moments.quantile`): they are exact for columns of at most ``bins``
     different values, and otherwise within ``moments_.quantile_bounds``, typically a percent of the
     interquartile range.

@@ -8,7 +8,7 @@ from scipy import sparse
 from evenly.dispatch import container_kind
 from evenly.moments import Moments
 from evenly.sklearn import array_api, sparse_columns
-from evenly.sources.arrays import is_native, is_plain
+from evenly.sources.native_arrays import is_native, is_plain
 from evenly.transform import Scaling, transform
 
 

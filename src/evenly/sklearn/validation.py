@@ -18,7 +18,7 @@ from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.sklearn import array_api, sparse_columns
 from evenly.sklearn.finite import check_finite
-from evenly.sources.arrays import is_plain
+from evenly.sources.native_arrays import is_plain
 
 FLOATS = (np.float64, np.float32, np.float16)
 """The dtypes that scikit-learn's scaler keeps; others become the first."""

@@ -3,20 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from evenly.errors import without_context
-from evenly.sources.group_by import factorize_array
-from evenly.sources.group_keys import KeyedSource
-from evenly.sources.images import ImageSource, reject_weights_and_keys
-from evenly.sources.opener import SourceOpener
 from evenly.sources.options import FitOptions, ReadOptions
-from evenly.sources.resolve import resolve
-from evenly.sources.row_weights import weights_of_rows
 from evenly.sources.source import Source
-from evenly.sources.tables import Table
-from evenly.sources.weights import WeightedSource
 
 if TYPE_CHECKING:
     from evenly.sources.files.fingerprint import Watch
     from evenly.sources.images.remaining import RemainingImages
+    from evenly.sources.tables import Table
 
 __all__ = ["FitOptions", "ReadOptions", "Source", "open_source"]
 
@@ -29,7 +22,7 @@ def open_source(
     options: ReadOptions = _DEFAULTS,
     *,
     label: str = "the array",
-    resume_from: Table | None = None,
+    resume_from: "Table | None" = None,
     remaining: "RemainingImages | None" = None,
     watch: "Watch | None" = None,
     by_key: bool = False,
@@ -57,19 +50,14 @@ def open_source(
     >>> [block.data.tolist() for block in source.blocks()]
     [[[2.0], [4.0]]]
     """
-    opener = SourceOpener(
-        options=options,
-        resolve=resolve,
+    from evenly.sources.opening import open_any  # readers, which a layer or a merge may never need
+
+    return open_any(
+        source,
+        options,
+        label=label,
         resume_from=resume_from,
         remaining=remaining,
         watch=watch,
         by_key=by_key,
     )
-    opened = opener.open(source, label)
-    if isinstance(opened, ImageSource):
-        reject_weights_and_keys(opened.description, options.weights, options.by)
-    if options.has_keys_array:
-        opened = KeyedSource(opened, factorize_array(options.by))
-    if not options.has_weights_array:
-        return opened
-    return WeightedSource(opened, weights_of_rows(options.weights, opened))

@@ -10,8 +10,8 @@ from evenly.block import Block
 from evenly.errors import DataError, no_rows_error
 from evenly.sources.arrays import ArraySource
 from evenly.sources.arrow_input import checked
-from evenly.sources.images import ImageSource
 from evenly.sources.images.image_file import ImageFile, from_path
+from evenly.sources.images.source import ImageSource
 from evenly.sources.list_columns import ListReader
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions

@@ -8,18 +8,20 @@ import ctypes
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from evenly import _core
 from evenly.block import Column, mask_to_validity, missing_column, validity_to_mask
 from evenly.errors import DataError, EvenlyError
 from evenly.sources.arrow_input import Error, decoding_names, invalid_arrow_error
 from evenly.sources.decimals import decimal_column
 from evenly.sources.group_keys import locate_error
 from evenly.sources.object_columns import object_column
-from evenly.sources.selection import NULL, NUMBER, Field
+from evenly.sources.selection import NULL, NUMBER, Field, is_selectable
 
 _NUMBERS = {
     "c": "i1",
@@ -59,7 +61,7 @@ def column_kind(schema: Any) -> str:
         return "binary"
     if arrow_format.startswith("d:"):
         return NUMBER
-    return _time_kind(arrow_format) or "nested"
+    return time_kind(arrow_format) or "nested"
 
 
 def _is_numeric_text(schema: Any) -> bool:
@@ -80,10 +82,13 @@ def kind_of_category(kind: str) -> str:
     >>> kind_of_category("number"), kind_of_category("date[day]"), kind_of_category("text")
     ('number', 'date[day]', 'category')
     """
-    return kind if kind != NULL and Field("", kind).is_selectable else "category"
+    return kind if kind != NULL and is_selectable(kind) else "category"
 
 
-def _time_kind(arrow_format: str) -> str | None:
+def time_kind(arrow_format: str) -> str | None:
+    """Return the kind of a column of times, or None; see `Field`."""
+    if not arrow_format.startswith("t"):
+        return None
     if arrow_format in ("tdD", "tdm"):
         return "date[day]" if arrow_format == "tdD" else "date[ms]"
     for start, kind in (("tt", "time"), ("ts", "timestamp"), ("tD", "duration")):
@@ -101,17 +106,34 @@ def fields_of(schema: Any, label: str, error: Error = DataError) -> tuple[Field,
         Of the class ``error``, if a column name is not UTF-8.
     """
     index = _index_names(schema)
-    names = names_of(schema, label, error)
-    return tuple(
-        Field(name, "index" if name in index else column_kind(child))
-        for name, child in zip(names, schema.children, strict=True)
-    )
+    names, formats = read_fields(schema, label, error)
+    kinds = [
+        _kind_of_format(arrow_format) if arrow_format else column_kind(schema.child(position))
+        for position, arrow_format in enumerate(formats)
+    ]
+    if index:
+        kinds = ["index" if name in index else k for name, k in zip(names, kinds, strict=True)]
+    return tuple(map(Field, names, kinds))
 
 
-def names_of(schema: Any, label: str, error: Error) -> list[str]:
-    """Return the names of a table's columns, checked to be UTF-8."""
+@lru_cache(maxsize=256)
+def _kind_of_format(arrow_format: str) -> str:
+    return NUMBER if arrow_format in _NUMBERS else time_kind(arrow_format) or ""
+
+
+def read_fields(schema: Any, label: str, error: Error = DataError) -> tuple[list[str], list[str]]:
+    """Return the names and the formats of a table's columns, without an object for each of them.
+
+    The format is empty if it does not say all: columns with a dictionary or children, and those
+    that are not numbers or times in a buffer.
+
+    Raises
+    ------
+    EvenlyError
+        Of the class ``error``, if a name is not UTF-8.
+    """
     with decoding_names(label, error):
-        return [child.name or "" for child in schema.children]
+        return _core.read_fields(schema._addr())
 
 
 def _index_names(schema: Any) -> set[str]:
@@ -155,7 +177,7 @@ def reader_of(schema: Any, *, codes: bool = False) -> Reader:
         scale, bits = _decimal_scale(arrow_format), _decimal_bits(arrow_format)
         return lambda array: _read_decimals(array, scale, bits)
     dtype = np.dtype(_NUMBERS.get(arrow_format) or _TIMES.get(arrow_format) or "i8")
-    time = _time_kind(arrow_format) or ""
+    time = time_kind(arrow_format) or ""
     return lambda array: _read_numbers(array, dtype, time)
 
 

@@ -1,15 +1,24 @@
 """Read columns and group keys of Arrow data by name."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from evenly.block import Column
+from evenly import _core
+from evenly.block import Column, ColumnViews, GroupKeys
 from evenly.errors import DataError, UnsupportedTypeError
-from evenly.sources.arrow import Reader, column_error, column_kind, names_of, reader_of
+from evenly.sources.arrow import (
+    Reader,
+    column_error,
+    column_kind,
+    read_fields,
+    reader_of,
+    time_kind,
+)
 from evenly.sources.arrow_group_keys import factorize_arrow
 from evenly.sources.arrow_input import Error
-from evenly.sources.selection import Field
+from evenly.sources.column_views import set_column
+from evenly.sources.selection import is_selectable
 
 
 class ColumnReader:
@@ -37,25 +46,19 @@ class ColumnReader:
         error: Error = DataError,
         keys: Sequence[str] = (),
     ) -> None:
-        children = list(schema.children)
-        index = {name: i for i, name in enumerate(names_of(schema, label, error))}
+        present, formats = read_fields(schema, label, error)
+        index = dict(zip(present, range(len(present)), strict=True))
+        self._schema = schema
+        self._names = names
+        self._positions = [index[name] for name in names]
+        self._times = _times([formats[position] for position in self._positions])
+        self._keys = [(name, index[name]) for name in keys]
         self._label = label
         self._error = error
-        self._readers: list[tuple[str, int, Callable[[Any], Any]]] = [
-            (name, index[name], self._reader(children[index[name]], name)) for name in names
-        ]
-        self._readers += [
-            (name, index[name], partial(factorize_arrow, children[index[name]])) for name in keys
-        ]
+        self._readers: dict[int, Reader] = {}  # those in use, by position
 
-    def _reader(self, schema: Any, name: str) -> Callable[[Any], Any]:
-        try:
-            return reader_of(schema)
-        except ValueError as why:
-            raise column_error(why, name, self._label, self._error) from None
-
-    def read(self, array: Any) -> tuple[Any, ...]:
-        """Return the columns of a struct array: a `Column` each, or `GroupKeys` for keys.
+    def view(self, array: Any) -> ColumnViews:
+        """Return the columns of a struct array; numbers and times in buffers stay there.
 
         Raises
         ------
@@ -69,24 +72,60 @@ class ColumnReader:
                 f"A table must not have null rows. Received: {self._label}, an Arrow "
                 f"struct array with {array.null_count} null rows. Flatten it first."
             )
-        start, rows = array.offset, len(array)
-        columns = []
-        for name, index, read in self._readers:
-            try:
-                column = read(array.child(index))
-                check_length(column, start + rows)
-            except (ValueError, TypeError, RuntimeError) as why:
-                raise column_error(why, name, self._label, self._error) from None
-            columns.append(column)
-        if start or any(len(column) != rows for column in columns):
-            return tuple(column[start : start + rows] for column in columns)
-        return tuple(columns)
+        views = _core.Columns(len(self._names), len(array))
+        others = views.set_arrow(self._schema._addr(), array._addr(), self._positions, array)
+        times = dict(self._times)
+        for index in others:
+            set_column(views, times, index, self._read_column(array, index))
+        return ColumnViews(views, times)
+
+    def read(self, array: Any) -> tuple[Any, ...]:
+        """Return the columns of a struct array: a `Column` each, or `GroupKeys` for keys.
+
+        Raises
+        ------
+        UnsupportedTypeError, EvenlyError
+            As in `view`.
+        """
+        keys = (self._read_keys(array, name, position) for name, position in self._keys)
+        return (*self.view(array), *keys)
+
+    def _read_column(self, array: Any, index: int) -> Column:
+        position = self._positions[index]
+        with self._locating(self._names[index]):
+            read = self._readers.get(position)
+            if read is None:
+                read = self._readers[position] = reader_of(self._schema.child(position))
+            column: Column = _rows_of(array, read(array.child(position)))
+            return column
+
+    def _read_keys(self, array: Any, name: str, position: int) -> GroupKeys:
+        with self._locating(name):
+            keys = factorize_arrow(self._schema.child(position), array.child(position))
+            result: GroupKeys = _rows_of(array, keys)
+            return result
+
+    @contextlib.contextmanager
+    def _locating(self, name: str) -> Iterator[None]:
+        """Name the column in errors."""
+        try:
+            yield
+        except (ValueError, TypeError, RuntimeError) as why:
+            raise column_error(why, name, self._label, self._error) from None
 
 
-def check_length(column: Sequence[Any], rows: int) -> None:
-    """Raise ValueError if a column is shorter than its table."""
-    if len(column) < rows:
-        raise ValueError(f"{len(column)} values for {rows} rows")
+def _times(formats: Sequence[str]) -> dict[int, str]:
+    """Return the units of the columns of times, by their index."""
+    units = {f: unit for f in set(formats) if (unit := time_kind(f)) is not None}
+    return {i: units[f] for i, f in enumerate(formats) if f in units} if units else {}
+
+
+def _rows_of(array: Any, column: Any) -> Any:
+    """Return the rows of a struct array of one of its children, which may be longer."""
+    start, rows = array.offset, len(array)
+    if len(column) < start + rows:
+        raise ValueError(f"{len(column)} values for {start + rows} rows")
+    return column[start : start + rows] if start or len(column) > rows else column
 
 
 def series_reader(schema: Any, name: str, label: str) -> Reader:
@@ -100,7 +139,7 @@ def series_reader(schema: Any, name: str, label: str) -> Reader:
         If the column is not numeric.
     """
     kind = column_kind(schema)
-    if not Field("", kind).is_selectable:
+    if not is_selectable(kind):
         raise UnsupportedTypeError(
             "Only columns of numbers, booleans or times can be fitted. "
             f"Received: a column of type {kind}."

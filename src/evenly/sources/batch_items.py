@@ -14,13 +14,14 @@ from evenly.dispatch import (
     with_article,
 )
 from evenly.errors import DataError
-from evenly.sources.arrays import as_array
 from evenly.sources.batch_parts import descend_mappings, mapping_error, select_part
 from evenly.sources.batches import BatchSource, Samples
 from evenly.sources.feature_axis import resolve_feature_axis
-from evenly.sources.group_by import batch_has_keys, keys_from_batch, parse_by
+from evenly.sources.group_by import keys_from_batch
 from evenly.sources.group_keys import KeyedSource
+from evenly.sources.group_names import batch_has_keys, parse_by
 from evenly.sources.mappings import MappingTable
+from evenly.sources.native_arrays import as_array
 from evenly.sources.opener import SourceOpener
 from evenly.sources.source import Source
 

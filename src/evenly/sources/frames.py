@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from evenly import extras
+from evenly.block import ColumnViews
 from evenly.dispatch import has_record_batches, is_instance, with_article
 from evenly.errors import DataError
 from evenly.sources.arrow import column_kind, fields_of
@@ -16,7 +17,7 @@ from evenly.sources.arrow_input import Error, OneArray, open_stream, schema_of
 from evenly.sources.arrow_reader import ColumnReader, series_reader
 from evenly.sources.opener import SourceOpener
 from evenly.sources.pandas_frames import PandasTable
-from evenly.sources.polars_frames import exportable
+from evenly.sources.polars_frames import exportable, has_wide_integers
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import MakeError, object_errors
 from evenly.sources.selected_column import Part, SelectedColumn, array_column
@@ -65,15 +66,26 @@ class CapsuleTable:
         """Yield the chunks in order."""
         with object_errors(self.label, self._make_error):
             for data in self._project([*names, *keys]):
-                stream = open_stream(data, self.label)
+                stream = self._open(data)
                 yield from stream_column_batches(stream, names, self.label, keys=keys)
+
+    def views(self, names: tuple[str, ...]) -> Iterator[ColumnViews]:
+        """Yield the chunks in order, as the core takes them."""
+        with object_errors(self.label, self._make_error):
+            for data in self._project([*names]):
+                stream = self._open(data)
+                reader = ColumnReader(stream.get_schema(), names, self.label)
+                yield from map(reader.view, stream)
+
+    def _open(self, data: Any) -> Any:
+        return data if hasattr(data, "get_schema") else open_stream(data, self.label)
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         """Yield PyArrow record batches with some columns."""
         pyarrow = extras.require("pyarrow", extra="files", feature="Reading a column of arrays")
         with object_errors(self.label, self._make_error):
             for data in self._project(names):
-                stream = open_stream(data, self.label)
+                stream = self._open(data)
                 if isinstance(stream, OneArray):
                     yield from map(pyarrow.record_batch, stream)
                 else:
@@ -170,11 +182,6 @@ def relation_table(relation: Any, label: str, make_error: MakeError | None = Non
 
 def _capsule_table(x: Any, label: str) -> Table:
     """Return a table of an object with a capsule, without special handling of its library."""
-    if is_instance(x, "polars", "DataFrame"):
-        schema = open_stream(exportable(x.clear()), label).get_schema()
-        return CapsuleTable(
-            schema, lambda names: [exportable(x.select(names))], rows=len(x), label=label
-        )
     if is_instance(x, "polars", "Series"):
         x = exportable(x.to_frame())[x.name]
     stream = open_stream(x, label)
@@ -182,8 +189,31 @@ def _capsule_table(x: Any, label: str) -> Table:
     if schema.format != "+s":
         name = schema.name or getattr(x, "name", None) or ""
         return SeriesTable(stream, name=name, rows=_length(x), label=label)
-    # A reader can be exported only once: keep the stream that provided the schema.
-    return CapsuleTable(schema, lambda names: [stream], rows=_length(x), label=label)
+    table = CapsuleTable(schema, _projection(x, stream), rows=_length(x), label=label)
+    if any(kind == "nested" for _, kind in table.fields) and has_wide_integers(schema):
+        return _capsule_table(exportable(x), label)
+    return table
+
+
+def _projection(x: Any, stream: Any) -> Project:
+    """Return the function that selects columns; all of them are the stream with the schema.
+
+    A reader can be exported only once, and exporting a wide frame takes a millisecond.
+    """
+    if is_instance(x, "polars", "DataFrame"):
+        present, select = x.columns, x.__getitem__
+    elif is_instance(x, "pyarrow", "Table", "RecordBatch"):
+        present, select = x.schema.names, x.select
+    else:
+        return lambda names: [stream]
+    unused = [stream]
+
+    def project(names: list[str]) -> list[Any]:
+        if names == present:
+            return [unused.pop() if unused else x]
+        return [select(names)]
+
+    return project
 
 
 def _lazy_batches(frame: Any, names: list[str]) -> Iterable[Any]:

@@ -1,6 +1,5 @@
-"""The ``by=`` argument: names of columns, parts of batches, or an array of keys."""
+"""Factorize the keys of the ``by=`` argument: parts of batches, or an array of keys."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,43 +9,8 @@ from evenly.block import GroupKeys
 from evenly.errors import DataError
 from evenly.sources.arrow_group_keys import factorize_series
 from evenly.sources.group_keys import cross_keys, factorize_numpy, factorize_objects
+from evenly.sources.group_names import GroupBy
 from evenly.sources.pandas_frames import pandas_keys
-
-GroupBy = tuple[str | int, ...]
-
-
-def parse_by(by: Any) -> GroupBy:
-    """Return the names or positions in ``by=``; an empty tuple if it is None or an array of keys.
-
-    A string, or a list of strings, has names; an integer is the position of a part of batches
-    ``(x, y)``. Anything else is one key per row.
-
-    >>> parse_by("station"), parse_by(["year", "month"]), parse_by([2013, 2014])
-    (('station',), ('year', 'month'), ())
-    """
-    if isinstance(by, str | int):
-        return (by,)
-    if isinstance(by, list | tuple) and by and all(isinstance(name, str) for name in by):
-        return tuple(by)
-    return ()
-
-
-def is_column_names(by: Any) -> bool:
-    """Return whether ``by=`` has names of columns of a table.
-
-    >>> is_column_names("station"), is_column_names(1), is_column_names([2013, 2014])
-    (True, False, False)
-    """
-    return not isinstance(by, int) and bool(parse_by(by))
-
-
-def batch_has_keys(batch: Any, names: GroupBy) -> bool:
-    """Return whether a batch has parts with these names or positions."""
-    if isinstance(batch, Mapping):
-        return bool(names) and all(name in batch for name in names)
-    if not isinstance(batch, tuple | list):
-        return False
-    return bool(names) and all(type(name) is int and name < len(batch) for name in names)
 
 
 def keys_from_batch(batch: Any, names: GroupBy) -> GroupKeys:
@@ -60,18 +24,6 @@ def _keys(part: Any) -> GroupKeys:
         isinstance(part, str) or not hasattr(part, "__len__") or getattr(part, "shape", 1) == ()
     )
     return factorize_objects([part]) if single else factorize_array(part)
-
-
-def group_label(by: Any) -> str | tuple[str, ...] | None:
-    """Return the names for `GroupedMoments.by`; None for keys without a name.
-
-    >>> group_label("station"), group_label(["year"]), group_label(1)
-    ('station', ('year',), None)
-    """
-    if isinstance(by, str):
-        return by
-    names: Sequence[Any] = parse_by(by)
-    return tuple(names) if names and not isinstance(by, int) else None
 
 
 def factorize_array(x: Any) -> GroupKeys:

@@ -208,7 +208,7 @@ class KeyedSource(AlignedSource):
 
 def keys_per_block(block: Block) -> int:
     """Return how many keys a block needs: one per row, or one per image of N×C×H×W."""
-    if isinstance(block.data, tuple) or block.data.ndim < 3:
+    if block.has_columns or block.data.ndim < 3:
         return block.rows
     shape = tuple(block.data.shape)
     return int(shape[1 if block.feature_axis % len(shape) == 0 else 0])

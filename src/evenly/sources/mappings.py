@@ -8,9 +8,10 @@ import numpy as np
 
 from evenly.block import Column, GroupKeys, mask_to_validity, validity_to_mask
 from evenly.dispatch import is_series
-from evenly.sources.arrays import as_array, field_of, to_native
+from evenly.sources.arrays import field_of
 from evenly.sources.frames import open_table
 from evenly.sources.group_by import factorize_array
+from evenly.sources.native_arrays import as_array, to_native
 from evenly.sources.object_columns import kind_of_objects, object_column
 from evenly.sources.selection import Field
 from evenly.sources.tables import ColumnBatch

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from evenly.errors import ColumnError, DataError
 from evenly.sources.files.csv_options import CsvFormat, parse_csv_options
-from evenly.sources.group_by import parse_by
+from evenly.sources.group_names import parse_by
 from evenly.sources.selection import ColumnSelection
 from evenly.typing import (
     Broken,

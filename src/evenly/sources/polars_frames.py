@@ -3,8 +3,21 @@
 import sys
 from typing import Any
 
+from evenly import _core
+
 _WIDE = ("Int128", "UInt128")
+_WIDE_FORMATS = ("_pli128", "_plu128")
 _MAX_DECIMAL = 10**38 - 1
+
+
+def has_wide_integers(schema: Any) -> bool:
+    """Return whether the Arrow schema of a polars frame has integers of 128 bits.
+
+    Polars builds an object for each dtype of a frame, which takes longer than this.
+    """
+    _, formats = _core.read_fields(schema._addr())
+    others = (position for position, arrow_format in enumerate(formats) if not arrow_format)
+    return any(schema.child(position).format in _WIDE_FORMATS for position in others)
 
 
 def exportable(frame: Any) -> Any:

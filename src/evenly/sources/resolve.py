@@ -23,6 +23,7 @@ from evenly.dispatch import (
     is_open_file,
     is_path,
     is_pillow_image,
+    is_sparse,
     is_stored,
 )
 from evenly.errors import UnsupportedTypeError
@@ -31,7 +32,6 @@ from evenly.sources.opener import SourceOpener
 from evenly.sources.scan import FileScan
 from evenly.sources.selected_column import SelectedColumn
 from evenly.sources.source import Source
-from evenly.sources.sparse import is_sparse
 
 Open: TypeAlias = Callable[[Any, str, SourceOpener], Source]
 """Open an object, given its label for messages and an opener of its parts."""
@@ -69,7 +69,7 @@ READERS = (
     Reader(partial(is_list_of, matches=_is_file), "files.source.open_files"),
     Reader(_is_pipe, "files.standard_input.open_pipe"),
     Reader(is_path, "files.source.open_paths"),  # a text is iterable
-    Reader(is_pillow_image, "images.open_images"),  # has __array_interface__
+    Reader(is_pillow_image, "images.source.open_images"),  # has __array_interface__
     Reader(is_stored, "stores.open_stored"),  # an xarray Dataset is a mapping
     Reader(is_frame, "frames.open_frame"),  # may be iterable, and have __array__
     Reader(is_hugging_face_dataset, "datasets.open_dataset"),  # may be iterable
@@ -82,7 +82,7 @@ READERS = (
     Reader(is_data_loader, "loaders.open_loader"),  # is iterable
     Reader(is_array, "arrays.open_array"),
     Reader(partial(is_list_of, matches=is_path), "files.source.open_paths"),
-    Reader(partial(is_list_of, matches=is_pillow_image), "images.open_images"),
+    Reader(partial(is_list_of, matches=is_pillow_image), "images.source.open_images"),
     Reader(is_list_of_numbers, "arrays.open_array"),
     Reader(lambda x: isinstance(x, list | tuple), "batch_items.open_list"),
     Reader(lambda x: isinstance(x, Iterable), "batch_items.open_iterable"),

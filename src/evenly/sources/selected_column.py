@@ -49,8 +49,10 @@ class SelectedColumn(NamedTuple):
 def array_column(select: Any, fields: Sequence[Field]) -> str | None:
     """Return the column that ``select=`` names, if it may hold lists or images; None otherwise."""
     name = single_step(select)
+    if not isinstance(name, str):
+        return None
     kinds = {field.name: field.reason for field in fields}
-    return name if isinstance(name, str) and kinds.get(name) in _ARRAY_KINDS else None
+    return name if kinds.get(name) in _ARRAY_KINDS else None
 
 
 def selected_name(select: Any, names: Sequence[str], label: str) -> str:

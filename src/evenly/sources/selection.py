@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
 
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError, format_names, suggest
 
@@ -15,9 +16,8 @@ _DESCRIPTIVE = ("index", "coordinate", "bounds", "partition")
 """Kinds of numeric columns that describe rows, and are fitted only if they are named."""
 
 
-@dataclass(slots=True, frozen=True)
-class Field:
-    """A column of a table.
+class Field(NamedTuple):
+    """A column of a table; a tuple, since a wide frame has thousands of them.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Field:
     @property
     def reason(self) -> str:
         """The kind without its unit."""
-        return self.kind.partition("[")[0]
+        return reason_of(self.kind)
 
     @property
     def is_numeric(self) -> bool:
@@ -44,8 +44,24 @@ class Field:
     @property
     def is_selectable(self) -> bool:
         """Whether the column can be fitted if it is named: times are integers in their unit."""
-        is_named = self.reason in (*_TEMPORAL, *_DESCRIPTIVE)
-        return self.is_numeric or (is_named and self.kind != "partition[string]")
+        return is_selectable(self.kind)
+
+
+@lru_cache(maxsize=1024)
+def reason_of(kind: str) -> str:
+    """Return a kind without its unit.
+
+    >>> reason_of("timestamp[us]")
+    'timestamp'
+    """
+    return kind.partition("[")[0]
+
+
+@lru_cache(maxsize=1024)
+def is_selectable(kind: str) -> bool:
+    """Return whether a column of this kind can be fitted; see `Field`."""
+    is_named = reason_of(kind) in (*_TEMPORAL, *_DESCRIPTIVE)
+    return kind in (NUMBER, NULL) or (is_named and kind != "partition[string]")
 
 
 @dataclass(slots=True, frozen=True)
@@ -97,9 +113,9 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
     DataError
         If no numeric column is left.
     """
-    known = {column.name: column for column in fields}
+    kinds = dict(fields)
     names = [column.name for column in fields]
-    in_file = [column.name for column in fields if column.reason != "partition"]  # positions
+    in_file = [name for name, kind in fields if reason_of(kind) != "partition"]  # positions
     excluded = {
         _by_name(name, names if isinstance(name, str) else in_file, label) for name in asked.exclude
     }
@@ -107,8 +123,10 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
     by = tuple(_by_key_name(name, names, label) for name in asked.by)
     excluded |= {*by, *filter(None, [weights])}
     if asked.columns is None:
-        chosen = [c.name for c in fields if c.is_numeric and c.name not in excluded]
-        left_out = {c.name: c.reason for c in fields if not c.is_numeric and c.name not in excluded}
+        numeric = (NUMBER, NULL)
+        chosen = [name for name, kind in fields if kind in numeric and name not in excluded]
+        others = (field for field in fields if field.kind not in numeric)
+        left_out = {name: reason_of(kind) for name, kind in others if name not in excluded}
     else:
         chosen = [
             _by_name(name, names if isinstance(name, str) else in_file, label)
@@ -118,8 +136,8 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
         left_out = {}
     _check_unique([*chosen, *filter(None, [weights]), *by], names, label)
     for name in [*chosen, *([weights] if weights else [])]:
-        if not known[name].is_selectable:
-            raise not_numeric_error(known[name], label)
+        if not is_selectable(kinds[name]):
+            raise not_numeric_error(Field(name, kinds[name]), label)
     if not chosen:
         raise _no_columns_left_error(fields, label)
     return ResolvedColumns(tuple(chosen), weights, left_out, by)

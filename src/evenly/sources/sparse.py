@@ -4,15 +4,10 @@ from collections.abc import Generator
 from typing import Any
 
 from evenly.block import Block
-from evenly.sources.arrays import check_dtype
+from evenly.sources.native_arrays import check_dtype
 from evenly.sources.opener import SourceOpener
 from evenly.sources.selection import ColumnSelection, resolve_positions
 from evenly.sources.source import SequentialSource
-
-
-def is_sparse(x: Any) -> bool:
-    """Return whether an object is a sparse matrix or array of SciPy."""
-    return hasattr(x, "tocsc") and hasattr(x, "nnz")
 
 
 def open_sparse(x: Any, label: str, opener: SourceOpener) -> "SparseSource":

@@ -6,14 +6,13 @@ selected columns. All files of a fit must have the same columns.
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from evenly.block import Block, Column, GroupKeys, validity_to_mask
+from evenly.block import Block, Column, ColumnViews, GroupKeys, validity_to_mask
 from evenly.errors import ColumnError, UnsupportedTypeError, format_names
 from evenly.group_keys import has_undecoded
 from evenly.printable import printable
@@ -118,6 +117,14 @@ class ChunkedTable(Table, Protocol):
 
 
 @runtime_checkable
+class ViewedTable(Table, Protocol):
+    """A table in memory, whose columns the core can read where they are."""
+
+    def views(self, names: tuple[str, ...]) -> Iterator[ColumnViews]:
+        """Yield the rows of some columns in order."""
+
+
+@runtime_checkable
 class RecordBatchTable(Table, Protocol):
     """A table whose columns of any type can be read as PyArrow record batches."""
 
@@ -174,7 +181,7 @@ class TableSource:
     def fields(self) -> tuple[Field, ...]:
         """The columns of the tables, as far as known from the rows read."""
         return tuple(
-            replace(f, kind=self._late_types[f.name]) if f.name in self._late_types else f
+            f._replace(kind=self._late_types[f.name]) if f.name in self._late_types else f
             for f in self._reference.fields
         )
 
@@ -224,6 +231,9 @@ class TableSource:
             self.left_out |= dict.fromkeys(sorted(unseen), "no values")
 
     def _blocks_of(self, table: Table, what: ResolvedColumns) -> Iterator[Block]:
+        if isinstance(table, ViewedTable) and not what.by and what.weights is None:
+            yield from self._blocks_of_views(table)
+            return
         wanted = (*what.names, *filter(None, [what.weights]))
         row = 0
         for columns, nbytes in table.column_batches(wanted, what.by):
@@ -246,6 +256,13 @@ class TableSource:
                 )
                 row += len(part[0])
             del columns, part  # free the memory before the next batch
+
+    def _blocks_of_views(self, table: "ViewedTable") -> Iterator[Block]:
+        row = 0
+        for columns in table.views(self._plan.names):
+            for part, nbytes in split_views(columns):
+                yield Block(self.names, part, label=table.label, first_row=row, nbytes=nbytes)
+                row += part.views.rows
 
     def _log_missing_keys(self, keys: GroupKeys | None, label: str) -> None:
         """Warn once about keys that are not UTF-8, whose bytes are kept as escapes."""
@@ -289,6 +306,18 @@ def split_large(columns: tuple[Any, ...], nbytes: int) -> Iterator[tuple[tuple[A
         stop = min(start + step, rows)
         share = nbytes * stop // rows - nbytes * start // rows
         yield tuple(column[start:stop] for column in columns), share
+
+
+def split_views(columns: ColumnViews) -> Iterator[tuple[ColumnViews, int]]:
+    """Split columns that are larger than a block, without a copy."""
+    rows, nbytes = columns.views.rows, columns.views.nbytes
+    step = max(1, block_sizes.current.table_bytes * rows // max(1, nbytes))
+    if rows <= step:
+        yield columns, nbytes
+        return
+    for start in range(0, rows, step):
+        part = columns.rows_from(start, min(start + step, rows))
+        yield part, part.views.nbytes
 
 
 def check_weights_column(

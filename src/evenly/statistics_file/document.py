@@ -16,7 +16,6 @@ from evenly.columns import first_duplicate
 from evenly.distribution.option import MAX_BINS, MIN_BINS
 from evenly.errors import SourceError, StatisticsFileError
 from evenly.redaction import redact, redact_url
-from evenly.sources.files.locate import open_errors, open_file
 from evenly.sources.urls import is_url, with_storage
 from evenly.statistics_file import column as column_format
 from evenly.statistics_file import manifest as manifest_format
@@ -132,6 +131,8 @@ def read_bytes(path: Path, storage_options: StorageOptions | None = None) -> byt
     """Return the bytes of a file or URL, up to just above the maximum size."""
     (text,) = with_storage([path], storage_options)
     if is_url(text):
+        from evenly.sources.files.locate import open_errors, open_file
+
         with open_errors(text), open_file(text) as remote:
             return remote.read(MAX_BYTES + 1)
     try:

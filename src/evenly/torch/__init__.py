@@ -11,6 +11,7 @@ from evenly.torch.batch_norm import BatchNorm2d as BatchNorm2d
 from evenly.torch.batch_norm import BatchNorm3d as BatchNorm3d
 from evenly.torch.conversion_report import ConversionReport as ConversionReport
 from evenly.torch.convert import convert as convert
+from evenly.torch.drift_monitor import DriftMonitor as DriftMonitor
 from evenly.torch.gather import gather as gather
 from evenly.torch.lazy import LazyBatchNorm1d as LazyBatchNorm1d
 from evenly.torch.lazy import LazyBatchNorm2d as LazyBatchNorm2d

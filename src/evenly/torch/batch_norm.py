@@ -21,7 +21,7 @@ CHOICES = {
 }
 
 
-EXTRAS = ("virtual_batch_size", *CHOICES, "frozen")
+EXTRAS = ("virtual_batch_size", *CHOICES, "exact", "frozen")
 """The attributes that torch's layers do not have."""
 
 
@@ -42,6 +42,7 @@ class BatchNorm(ScriptableBatchNorm):
     non_finite: str = "propagate"
     single: str = "error"
     update: str = "forward"
+    exact: bool = False
     frozen: bool = False
     _pending: running_stats.AccumulatedStatistics | None = None
 
@@ -60,14 +61,18 @@ class BatchNorm(ScriptableBatchNorm):
         non_finite: str = "propagate",
         single: str = "error",
         update: str = "forward",
+        exact: bool = False,
     ) -> None:
         num_features = as_num_channels(num_features)
         super().__init__(
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
         )
-        self._set_options(virtual_batch_size, non_finite=non_finite, single=single, update=update)
+        choices = {"non_finite": non_finite, "single": single, "update": update}
+        self._set_options(virtual_batch_size, exact=exact, **choices)
 
-    def _set_options(self, virtual_batch_size: int | None, **choices: str) -> None:
+    def _set_options(
+        self, virtual_batch_size: int | None, *, exact: bool = False, **choices: str
+    ) -> None:
         """Check and store the additional options."""
         for option, value in choices.items():
             check_choice(option, value, CHOICES[option])
@@ -78,6 +83,7 @@ class BatchNorm(ScriptableBatchNorm):
                 f"Received: {virtual_batch_size}. Pass None for the whole batch."
             )
         self.virtual_batch_size = virtual_batch_size
+        self.exact = exact
         if self.non_finite == "skip":
             tracked = self._buffers["num_batches_tracked"]
             device = None if tracked is None else tracked.device
@@ -152,7 +158,9 @@ class BatchNorm(ScriptableBatchNorm):
 
     def _normalize_with_running_stats(self, x: Tensor, mask: Tensor | None) -> Tensor:
         mean, variance = self._buffers["running_mean"], self._buffers["running_var"]
-        return functional.normalize_fixed(x, mean, variance, *self._affine(), self.eps, mask)
+        return functional.normalize_fixed(
+            x, mean, variance, *self._affine(), self.eps, mask, exact=self.exact
+        )
 
     def _normalize_with_batch(self, x: Tensor, mask: Tensor | None) -> Tensor:
         mean, variance = self._buffers["running_mean"], self._buffers["running_var"]
@@ -162,7 +170,16 @@ class BatchNorm(ScriptableBatchNorm):
             raise functional.single_value_error(x, self._single_value_advice())
         if not self.training or not self.track_running_stats:
             mean, variance = None, None
-        y, batch = functional.normalize_batch(x, *self._affine(), self.eps, mask, (mean, variance))
+        is_plain_update = self.update == "forward" and self.non_finite == "propagate"
+        y, batch = functional.normalize_batch(
+            x,
+            *self._affine(),
+            self.eps,
+            mask,
+            (mean, variance),
+            exact=self.exact,
+            momentum=self.momentum if is_plain_update else None,
+        )
         if mean is not None and variance is not None:
             self._update_running_stats(batch)
         return y
@@ -193,7 +210,7 @@ class BatchNorm(ScriptableBatchNorm):
 
     def _update_running_stats(self, batch: Statistics | BatchStatistics | None) -> None:
         """Update the running statistics with a batch, now or at the optimizer's step."""
-        if batch is None:  # no rows: like torch, only count the batch
+        if batch is None:  # no rows, or torch's operator has updated them: count the batch
             if self.num_batches_tracked is not None:
                 self.num_batches_tracked.add_(1)
             return
@@ -262,11 +279,12 @@ class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
     2015, algorithms 1 and 2).
 
     The constructor, buffers, ``state_dict``, errors and results (to rounding) are those of
-    torch's layer, of which this is a subclass. Statistics are computed in float64, and the
-    mean is subtracted before anything is rounded, so offsets of the data do not matter, and a
-    constant channel becomes exactly ``bias``. Dense tensors on CPUs use evenly's kernels, if
-    torch has DLPack's C exchange API; everything else uses equivalent torch operations
-    (tested on CPUs; no GPU was measured).
+    torch's layer, of which this is a subclass. On CPUs, statistics are computed in float64, and
+    the mean is subtracted before anything is rounded, so offsets of the data do not matter, and a
+    constant channel becomes exactly ``bias``. Dense tensors there use evenly's kernels, if torch
+    has DLPack's C exchange API, and equivalent torch operations otherwise. On other devices the
+    layer runs on torch's fused operator, which loses digits at large offsets unless ``exact`` is
+    set (no GPU was measured).
 
     Parameters
     ----------
@@ -291,6 +309,11 @@ class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
         as torch. ``"batch"``: once per batch, even if activation checkpointing recomputes the
         forward pass. ``"step"``: once per optimizer step, with all rows since the last step;
         choose it when gradients are accumulated over several batches.
+    exact
+        On accelerators, and under dispatch modes: subtract a value of each channel before the
+        operator computes in float32, so that results are correct at any offset and constant
+        channels become exactly ``bias``. It costs one more pass over the batch. Choose it for
+        data with a mean that is large compared with its standard deviation. CPUs do not need it.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evenly.errors import DataError
 from evenly.torch.buffers import StateTensors
-from evenly.torch.compiler import assume_constant_result
+from evenly.transform.compiler import assume_constant_result
 
 _layers: "weakref.WeakValueDictionary[int, Any]" = weakref.WeakValueDictionary()
 _ids = itertools.count()

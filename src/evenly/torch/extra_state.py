@@ -22,7 +22,7 @@ from evenly.columns import ColumnNames
 from evenly.errors import DataError, StatisticsFileError
 from evenly.moments import Moments
 from evenly.moments.metadata import LeftOut
-from evenly.sources.images.pixels import FULL_SCALE
+from evenly.sources.images.bands import FULL_SCALE
 from evenly.torch.scaling import as_numpy
 
 _MAGIC = b"evenly\x00\x01"

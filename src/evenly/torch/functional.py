@@ -6,7 +6,7 @@ from torch._C import _get_tracing_state
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from evenly.errors import DataError
-from evenly.torch import fx_tracing, native, operators, reference, running_stats
+from evenly.torch import fused, fx_tracing, native, operators, reference, running_stats
 from evenly.torch.mask import broadcast_mask
 from evenly.torch.reference import Statistics
 
@@ -22,6 +22,7 @@ def batch_norm(
     eps: float = 1e-5,
     *,
     mask: Tensor | None = None,
+    exact: bool = False,
 ) -> Tensor:
     """Apply batch normalization to each channel.
 
@@ -47,6 +48,8 @@ def batch_norm(
     mask
         Boolean, shape ``(N,)`` or ``(N, *)``: True where a value counts. The output of padding
         is 0.
+    exact
+        Whether accelerators subtract a value of each channel first: see `evenly.torch.BatchNorm1d`.
 
     Raises
     ------
@@ -65,20 +68,26 @@ def batch_norm(
             [ 1.]])
     """
     if fx_tracing.is_proxy(input):
-        statistics = (running_mean, running_var, weight, bias, training, momentum, eps)
-        return fx_tracing.record_function(batch_norm, input, *statistics, mask=mask)
+        arguments = (running_mean, running_var, weight, bias, training, momentum, eps)
+        options = {"mask": mask, "exact": exact}
+        return fx_tracing.record_function(batch_norm, input, *arguments, **options)
     if input.ndim < 2:  # no channels: torch raises an error, or returns an empty tensor
         return torch.nn.functional.batch_norm(
             input, running_mean, running_var, weight, bias, training, momentum, eps
         )
     mask = broadcast_mask(input, mask, None)
     if not training:
-        return normalize_fixed(input, running_mean, running_var, weight, bias, eps, mask)
+        return normalize_fixed(
+            input, running_mean, running_var, weight, bias, eps, mask, exact=exact
+        )
     if has_single_value(input, mask):
         raise single_value_error(
             input, "Pass a larger batch, or training=False to use the running statistics."
         )
-    y, batch = normalize_batch(input, weight, bias, eps, mask, (running_mean, running_var))
+    statistics = running_mean, running_var
+    y, batch = normalize_batch(
+        input, weight, bias, eps, mask, statistics, exact=exact, momentum=momentum
+    )
     if batch is not None and running_mean is not None and running_var is not None:
         running_stats.update_running_stats(running_mean, running_var, None, batch, momentum)
     return y
@@ -91,10 +100,26 @@ def normalize_batch(
     eps: float,
     mask: Tensor | None = None,
     running_stats: tuple[Tensor | None, Tensor | None] = (None, None),
+    *,
+    exact: bool = False,
+    momentum: float | None = None,
 ) -> tuple[Tensor, Statistics | native.BatchStatistics | None]:
-    """Normalize with the batch's statistics, and return both; None for an empty batch.
+    """Normalize with the batch's statistics, and return both.
 
-    ``running_stats`` are only checked, with torch's errors.
+    Parameters
+    ----------
+    running_stats
+        They are checked, with torch's errors.
+    exact
+        Whether torch's operator gets a batch from which a value of each channel was subtracted.
+    momentum
+        If given, torch's operator may update the running statistics in the same call.
+
+    Returns
+    -------
+    tuple
+        The result, and the statistics with which the running ones are still to be updated: None
+        for an empty batch, and if the operator has updated them.
     """
     if mask is None and eps > 0.0 and native.supports(x, weight, bias, *running_stats):
         return native.normalize_batch(x, weight, bias, eps)
@@ -103,6 +128,11 @@ def normalize_batch(
         return x.clone(), None
     if mask is None and operators.supports(x, weight, bias):
         return operators.normalize_batch(x, weight, bias, eps)
+    if mask is None and fused.supports(x):
+        has_none = all(part is None for part in running_stats)
+        if exact or (momentum is None and not has_none):
+            return fused.normalize_batch(x, weight, bias, eps, exact=exact)
+        return fused.normalize_and_update(x, running_stats, weight, bias, momentum, eps), None
     return reference.normalize_batch(x, weight, bias, eps, mask)
 
 
@@ -114,6 +144,8 @@ def normalize_fixed(
     bias: Tensor | None,
     eps: float,
     mask: Tensor | None = None,
+    *,
+    exact: bool = False,
 ) -> Tensor:
     """Normalize with given statistics."""
     if eps < 0.0:
@@ -127,6 +159,8 @@ def normalize_fixed(
     if mask is None and is_exporting():
         return torch.nn.functional.batch_norm(x, mean, variance, weight, bias, eps=eps)
     check_as_torch(x, weight, bias, mean, variance, training=False, eps=eps)
+    if mask is None and fused.supports(x):
+        return fused.normalize_fixed(x, mean, variance, weight, bias, eps, exact=exact)
     return reference.normalize_fixed(x, mean, variance, weight, bias, eps, mask)
 
 

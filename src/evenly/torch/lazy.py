@@ -27,11 +27,13 @@ class LazyBatchNorm(BatchNorm):
         non_finite: str = "propagate",
         single: str = "error",
         update: str = "forward",
+        exact: bool = False,
     ) -> None:
         _LazyNormBase.__init__(
             self, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
         )
-        self._set_options(virtual_batch_size, non_finite=non_finite, single=single, update=update)
+        choices = {"non_finite": non_finite, "single": single, "update": update}
+        self._set_options(virtual_batch_size, exact=exact, **choices)
 
     def initialize_parameters(
         self, input: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from evenly.errors import DataError, check_choice
-from evenly.fit import fit
 from evenly.moments import Moments
 from evenly.moments.statistics import Correction
-from evenly.torch import custom_op, units
+from evenly.torch import custom_op, transfer, units
 from evenly.torch.buffers import StateTensors
 from evenly.torch.moments_layer import MomentsLayer
 from evenly.torch.running_stats import is_recomputing
@@ -109,8 +108,9 @@ class Normalize(MomentsLayer):
     Notes
     -----
     Floating-point input keeps its dtype; other input becomes torch's default dtype. Results are
-    computed in float64 and rounded once: a float32 result is within a few ulp of the exact one,
-    at any offset. Gradients flow to the input (times ``scale``), but not to the statistics.
+    computed in float64 and rounded once (float32 results of other devices than CPUs twice): a
+    float32 result is within a few ulp of the exact one, at any offset. Gradients flow to the
+    input (times ``scale``), but not to the statistics.
 
     Learning needs no minimum number of rows: until a feature has more values than
     ``correction``, and two different ones, it is treated as constant. So a first batch of one
@@ -242,6 +242,8 @@ class Normalize(MomentsLayer):
         >>> layer(torch.tensor([[5]]))
         tensor([[3.]])
         """
+        from evenly.fit import fit  # the readers of all sources
+
         if distribution is None:
             distribution = method in ("robust", "quantile")
         moments = fit(
@@ -338,7 +340,7 @@ class Normalize(MomentsLayer):
 
     def _check_scale(self, x: Tensor) -> None:
         """Warn if the first batch and the statistics are on the scales of 0 to 1 and 0 to 255."""
-        if not is_plain(x) or not self._synchronize() or not x.any():
+        if x.is_meta or not is_plain(x) or not self._synchronize() or not x.any():
             return  # zeros are on any scale
         self._is_scale_checked = True
         if remark := units.mismatch(self._statistics.total, self._white, x.detach()):
@@ -354,9 +356,21 @@ class Normalize(MomentsLayer):
             custom_op.update_statistics(x, *self._tensors, self._layer_id)
 
     def learn(self, x: Tensor, into: StateTensors) -> None:
-        """Add a batch to the statistics, and write the buffers."""
+        """Add a batch to the statistics, and write the buffers.
+
+        The exact sums are on the CPU. What is on an accelerator is copied there together.
+        """
         if is_recomputing():
             return
+        if not transfer.is_remote(into.hi):
+            self._learn(x.cpu(), into)
+            return
+        rows, *state = transfer.to_host((x, *into))
+        self._learn(rows, StateTensors(*state))
+        transfer.to_device(state, into)
+
+    def _learn(self, x: Tensor, into: StateTensors) -> None:
+        """Add a batch that is on the CPU, as the buffers are."""
         if not self._synchronize(into):
             warnings.warn(_UNKNOWN, stacklevel=2)
             return
@@ -364,7 +378,7 @@ class Normalize(MomentsLayer):
         if self.frozen:  # a copy of the buffers of a frozen layer
             return
         self._check_unit()
-        rows = (x.unsqueeze(0) if x.ndim == 1 else x).cpu()
+        rows = x.unsqueeze(0) if x.ndim == 1 else x
         self._statistics.learn(rows, feature_axis=self.feature_axis, infinite=self.infinite)
         if self._is_scale_checked:
             self._is_scale_checked = False

@@ -15,9 +15,9 @@ from torch.compiler import is_compiling
 
 from evenly import _core
 from evenly.torch.allocator import CODES, is_channels_last
-from evenly.torch.compiler import assume_constant_result
 from evenly.torch.native import BatchStatistics, as_tensor
 from evenly.torch.reference import Statistics
+from evenly.transform.compiler import assume_constant_result
 
 MIN_VALUES = 2**17
 """The minimum number of values of a batch for which a graph calls the operators.
@@ -51,7 +51,7 @@ def supports(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
     if not is_compiling() or not _HAS_KERNELS or x.device.type != "cpu" or type(x) is not Tensor:
         return False
     exporting = getattr(torch.compiler, "is_exporting", bool)  # torch 2.7
-    if exporting() or _is_transformed():
+    if exporting() or is_transformed():
         return False
     if x.numel() < MIN_VALUES:
         return False
@@ -62,7 +62,7 @@ def supports(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
 
 
 @assume_constant_result
-def _is_transformed() -> bool:
+def is_transformed() -> bool:
     """Return whether a transform of `torch.func` is active while the graph is traced.
 
     The compiler cannot trace the call, and compiles again where the transforms differ.

@@ -69,7 +69,7 @@ def update_running_stats(
         factor = 0.0 if num_batches is None else 1.0 / num_batches.to(work)
     for running, new in ((mean, batch.mean), (variance, unbiased)):
         wide = running.to(work)
-        updated = wide + factor * (new - wide)
+        updated = torch.lerp(wide, new, factor)
         running.copy_(updated if valid is None else torch.where(valid, updated, wide))
 
 

@@ -4,11 +4,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from evenly import _core
 from evenly.torch.allocator import empty_like
 from evenly.transform.arrays import CoreView
 from evenly.transform.tensors import as_core_buffer
+
+_PROMOTED = {
+    torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.bool,
+    torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64,
+}  # fmt: skip
+"""The dtypes that operators of torch convert to the dtype of another argument."""
 
 
 def apply_scaling(
@@ -29,8 +36,12 @@ def apply_scaling(
     """
     dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
     is_float64 = hi.dtype is lo.dtype is scale.dtype is torch.float64
-    if is_float64 and x.ndim > 1 and is_plain_cpu(x) and not _needs_grad(x, hi, lo, scale):
+    needs_grad = _needs_grad(x, hi, lo, scale)
+    if is_float64 and x.ndim > 1 and is_plain_cpu(x) and not needs_grad:
         return _scale_native(x, hi, lo, scale, axis, dtype, inverse, missing)
+    if is_for_device(x) and not needs_grad:
+        constants = _along(axis, x.ndim, hi, lo, scale)
+        return _scale_on_device(x, constants, dtype, inverse, missing)
     return scale_in_operations(x, hi, lo, scale, axis, dtype, inverse, missing)
 
 
@@ -45,15 +56,38 @@ def scale_in_operations(
     missing: str,
 ) -> Tensor:
     """Do the same as `apply_scaling` in operations of torch, which TorchScript can compile."""
-    if axis != -1 and axis != x.ndim - 1:
-        shape = [1] * x.ndim
-        shape[axis] = -1
-        hi, lo, scale = hi.view(shape), lo.view(shape), scale.view(shape)
+    hi, lo, scale = _along(axis, x.ndim, hi, lo, scale)
     y = x.to(hi.dtype)
     y = y * scale + lo + hi if inverse else ((y - hi) - lo) * scale
     if missing == "zero":
         y = torch.where(torch.isnan(y), 0.0, y)
     return y.to(dtype)
+
+
+def _along(
+    axis: int, ndim: int, hi: Tensor, lo: Tensor, scale: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Reshape one number per feature so that it broadcasts along the axis of the features."""
+    if axis == -1 or axis == ndim - 1:
+        return hi, lo, scale
+    shape = [1] * ndim
+    shape[axis] = -1
+    return hi.view(shape), lo.view(shape), scale.view(shape)
+
+
+def is_for_device(x: Tensor) -> bool:
+    """Return whether to call operators of torch one by one, which write into given memory.
+
+    That is on accelerators, and on the CPU under dispatch modes, which see the same operators.
+    A graph that is traced gets operations in float64, which a compiler fuses.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or get_proxy_mode() is not None:
+        return False
+    if type(x) is not Tensor or x.dtype not in _PROMOTED:
+        return False
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        return False
+    return not x.is_cpu or torch._C._len_torch_dispatch_stack() > 0
 
 
 def is_plain_cpu(x: Tensor) -> bool:
@@ -97,6 +131,34 @@ def _scale_native(
         source, target, axis, *constants, inverse, zero_missing, 0, source_dtype, target_dtype
     )
     return out
+
+
+def _scale_on_device(
+    x: Tensor, constants: tuple[Tensor, ...], dtype: torch.dtype, inverse: bool, missing: str
+) -> Tensor:
+    """Scale with two operators (one for the inverse) that read and write the dtype of the batch.
+
+    An operator converts its arguments to float64 while it computes, and rounds its result to the
+    dtype of the memory that it is given. So a float32 result has two roundings, each at most
+    2**-24 of it, and lacks ``lo * scale``, which is at most 2**-53 of ``mean / std``. (It differs
+    more where ``x - mean`` is below 2**-126 or overflows.) float64 results include ``lo``.
+    """
+    hi, lo, scale = constants
+    x = x.view(torch.uint8) if x.dtype is torch.bool else x  # which cannot be subtracted
+    step = torch.float64 if dtype is torch.float64 else torch.float32
+    is_wide = torch.finfo(step).bits >= torch.finfo(hi.dtype).bits  # on Apple's GPUs always
+    if inverse and is_wide:
+        y = torch.addcmul(lo, x, scale).add_(hi)
+    elif inverse:
+        y = torch.addcmul(hi, x, scale, out=torch.empty_like(x, dtype=dtype))
+    elif is_wide:
+        y = torch.addcmul(lo * -scale, x - hi, scale)
+    else:
+        y = torch.sub(x, hi, out=torch.empty_like(x, dtype=step))
+        y = torch.mul(y, scale, out=y if step is dtype else torch.empty_like(x, dtype=dtype))
+    if missing == "zero":
+        y = y.nan_to_num_(0.0, posinf=torch.inf, neginf=-torch.inf)
+    return y.to(dtype)
 
 
 def _core_view(x: Tensor) -> CoreView:

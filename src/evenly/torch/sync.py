@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from evenly.errors import DataError, format_names
-from evenly.torch import compiler, distributed, functional, module_class, native
+from evenly.torch import distributed, functional, module_class, native
 from evenly.torch.batch_norm import BatchNorm, as_num_channels
 from evenly.torch.scripting import rename
+from evenly.transform import compiler
 
 
 class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
@@ -32,7 +33,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
     ----------
     num_features, eps, momentum, affine, track_running_stats, process_group, device, dtype, bias
         As in torch. ``process_group=None`` means all ranks.
-    non_finite, single, update
+    non_finite, single, update, exact
         As in `BatchNorm1d`, applied to the batch of all ranks. There is no
         ``virtual_batch_size``, which is the opposite of this layer.
 
@@ -72,13 +73,15 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         non_finite: str = "propagate",
         single: str = "error",
         update: str = "forward",
+        exact: bool = False,
     ) -> None:
         num_features = as_num_channels(num_features)
         nn.SyncBatchNorm.__init__(
             self, num_features, eps, momentum, affine, track_running_stats, process_group,
             device, dtype, bias=bias,
         )  # fmt: skip
-        self._set_options(None, non_finite=non_finite, single=single, update=update)
+        choices = {"non_finite": non_finite, "single": single, "update": update}
+        self._set_options(None, exact=exact, **choices)
 
     _check_dimensions = rename(nn.SyncBatchNorm._check_input_dim, "_check_dimensions")
 

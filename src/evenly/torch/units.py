@@ -8,7 +8,7 @@ from torch import Tensor
 
 from evenly.errors import DataError
 from evenly.moments import Moments
-from evenly.sources.images.pixels import FULL_SCALE
+from evenly.sources.images.bands import FULL_SCALE
 from evenly.transform import Scaling
 from evenly.unit_scale import white_level
 

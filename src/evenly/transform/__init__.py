@@ -12,7 +12,6 @@ import numpy as np
 
 from evenly.dispatch import container_kind, engine_of
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
-from evenly.sources.group_by import factorize_array
 from evenly.transform.arrays import scale_array, scale_array_by_group
 from evenly.transform.group_scaling import GroupScaling
 from evenly.transform.scaling import (
@@ -73,12 +72,11 @@ def transform(
 
         return scale_labeled(x, scaling, feature_axis, scale_data)
     if kind == "mapping":
-        from evenly.transform.columns import column_scaler
+        from evenly.transform.columns import ColumnScaler
         from evenly.transform.mappings import scale_mapping
 
-        scale_column = column_scaler(scaling, **options)
-        scale_values = partial(transform, **options)
-        return scale_mapping(x, scaling, scale_values=scale_values, scale_column=scale_column)
+        scaler = ColumnScaler(scaling, **options)
+        return scale_mapping(x, scaling, scale_values=partial(transform, **options), scaler=scaler)
     from evenly.transform.frames import scale_frame
     from evenly.transform.series import scale_series
 
@@ -140,6 +138,8 @@ def transform_by_group(
             "An array has no key columns, so by= must have one key per row. "
             f"Received: {type(x).__name__}, and no by=. Pass by=keys, or a frame."
         )
+    from evenly.sources.group_by import factorize_array
+
     keys = factorize_array(by)
     if kind == "series":
         from evenly.transform.frames import scale_frame_by_group
@@ -168,7 +168,7 @@ def _scale_mapping_by_group(
 ) -> Any:
     """Return a dict of columns scaled by group."""
     from evenly.sources.mappings import MappingTable
-    from evenly.transform.columns import group_column_scaler
+    from evenly.transform.columns import GroupColumnScaler
     from evenly.transform.frames import keys_of
     from evenly.transform.mappings import scale_mapping
 
@@ -178,5 +178,5 @@ def _scale_mapping_by_group(
         x,
         scaling,
         scale_values=partial(transform_by_group, by=keys, unknown=unknown, **options),
-        scale_column=group_column_scaler(scaling, rows, **options),
+        scaler=GroupColumnScaler(scaling, rows, **options),
     )

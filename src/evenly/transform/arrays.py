@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from evenly import _core
 from evenly.errors import DataError, UnsupportedTypeError, check_choice, format_names
-from evenly.sources.arrays import as_array, is_native, is_plain, to_native
 from evenly.sources.feature_axis import axis_number
+from evenly.sources.native_arrays import as_array, is_native, is_plain, to_native
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.group_scaling import GroupScaling, RowIndices
 from evenly.transform.scaling import MISSING_POLICIES, Scaling
@@ -167,7 +167,12 @@ def scale_into(x: Array, out: Array, scaling: Scaling, axis: int, missing: str) 
     """Scale ``x`` into ``out`` of the same shape; ``axis`` comes from `check_shape`."""
     _scale_into(x, out, scaling, axis, missing)
     if scaling.clip is not None:
-        np.clip(out, *(out.dtype.type(limit) for limit in scaling.clip), out=out)
+        limit(out, scaling.clip)
+
+
+def limit(values: Array, ends: tuple[float, float]) -> None:
+    """Limit values to a range in place; NaN is kept."""
+    np.clip(values, *(values.dtype.type(end) for end in ends), out=values)
 
 
 def _scale_into(x: Array, out: Array, scaling: Scaling, axis: int, missing: str) -> None:

@@ -1,28 +1,162 @@
-"""Scale single columns of tables, as the readers of sources return them.
+"""Scale the columns of tables, as the readers of sources return them, in one call of the core.
 
 A table is normalized from the same columns that it is fitted from, so both agree on what is a
 number, and on its value.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from evenly.block import Column, dtype_name, mask_to_validity, validity_to_mask
+from evenly import _core
+from evenly.block import Column, ColumnViews
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.arrays import to_native
-from evenly.transform.arrays import scale_into, scale_rows
+from evenly.sources.column_views import view_columns
+from evenly.sources.native_arrays import to_native
+from evenly.transform.arrays import limit, scale_into
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.group_scaling import GroupScaling, RowIndices
 from evenly.transform.scaling import Scaling
 
-ScaleColumn = Callable[[int, Column, int], Column]
-"""Take the index of a column of the moments, some rows of it, and the index of the first row."""
+Array = npt.NDArray[Any]
 
 
-def column_dtype(values: npt.NDArray[Any], dtype: Any) -> str:
+class TableScaler(Protocol):
+    """Scale rows of some or all columns of the moments."""
+
+    def scale(
+        self,
+        columns: _core.Columns,
+        *,
+        indices: Sequence[int] | None = None,
+        first_row: int = 0,
+    ) -> _core.FloatColumns:
+        """Return columns scaled.
+
+        Parameters
+        ----------
+        indices
+            The columns of the moments that these are; None for all of them.
+        first_row
+            The index of the first row in the table.
+        """
+
+    def scale_matrix(self, values: Array, indices: Sequence[int]) -> Array:
+        """Return all rows of columns of one dtype scaled, as an array of the same shape."""
+
+
+class ColumnScaler:
+    """Scale columns by the statistics of all rows."""
+
+    def __init__(self, scaling: Scaling, *, dtype: Any, missing: str) -> None:
+        self._scaling = scaling
+        self._dtype = dtype
+        self._missing = missing
+
+    def scale(
+        self,
+        columns: _core.Columns,
+        *,
+        indices: Sequence[int] | None = None,
+        first_row: int = 0,
+    ) -> _core.FloatColumns:
+        """Return columns scaled; see `TableScaler`."""
+        by = self._scaling if indices is None else self._scaling.take(indices)
+        result = _core.scale_columns(
+            columns,
+            are_wide(columns, self._dtype),
+            np.ascontiguousarray(by.hi),
+            np.ascontiguousarray(by.lo),
+            np.ascontiguousarray(by.factor),
+            by.power,
+            inverse=by.inverse,
+            nan_to_zero=self._missing == "zero",
+        )
+        if by.clip is not None:
+            for index in range(len(by)):
+                limit(result.values(index), by.clip)
+        return result
+
+    def scale_matrix(self, values: Array, indices: Sequence[int]) -> Array:
+        """Return columns of one dtype scaled; see `TableScaler`."""
+        by = self._scaling.take(indices)
+        if by.power is not None:
+            return stack(self.scale(view_matrix(values), indices=indices), len(indices))
+        given = to_native(values)
+        result = np.empty_like(given, column_dtype(given.dtype.name, self._dtype), subok=False)
+        scale_into(given, result, by, 1, self._missing)
+        return result
+
+
+class GroupColumnScaler:
+    """Scale columns by the statistics of the group of each row.
+
+    Parameters
+    ----------
+    rows
+        For each row of the table, its row in the tables of the scaling.
+    """
+
+    def __init__(
+        self, scaling: GroupScaling, rows: RowIndices, *, dtype: Any, missing: str
+    ) -> None:
+        self._scaling = scaling
+        self._rows = rows
+        self._dtype = dtype
+        self._missing = missing
+
+    def scale(
+        self,
+        columns: _core.Columns,
+        *,
+        indices: Sequence[int] | None = None,
+        first_row: int = 0,
+    ) -> _core.FloatColumns:
+        """Return columns scaled; see `TableScaler`."""
+        by = self._scaling if indices is None else self._scaling.take(indices)
+        rows = self._rows[first_row : first_row + columns.rows]
+        if by.may_be_undefined:
+            for column in range(by.num_features):
+                by.check_defined(column, rows, columns.present(column))
+        return _core.scale_columns(
+            columns,
+            are_wide(columns, self._dtype),
+            np.ascontiguousarray(by.hi),
+            np.ascontiguousarray(by.lo),
+            np.ascontiguousarray(by.factor),
+            None if by.power is None else np.ascontiguousarray(by.power),
+            groups=np.ascontiguousarray(rows),
+            inverse=by.inverse,
+            nan_to_zero=self._missing == "zero",
+        )
+
+    def scale_matrix(self, values: Array, indices: Sequence[int]) -> Array:
+        """Return columns of one dtype scaled; see `TableScaler`."""
+        return stack(self.scale(view_matrix(values), indices=indices), len(indices))
+
+
+def view_matrix(values: Array) -> _core.Columns:
+    """Return the columns of a two-dimensional array."""
+    columns = _core.Columns(values.shape[1], len(values))
+    columns.set_matrix(range(values.shape[1]), to_native(values))
+    return columns
+
+
+def stack(columns: _core.FloatColumns, number: int) -> Array:
+    """Return columns of one dtype as a two-dimensional array."""
+    return np.array([columns.values(index) for index in range(number)]).T
+
+
+def are_wide(columns: _core.Columns, dtype: Any) -> list[bool]:
+    """Return for each column whether its result is float64, and not float32."""
+    names = columns.dtypes()
+    results = {name: column_dtype(name, dtype) == "float64" for name in set(names)}
+    return [results[name] for name in names]
+
+
+def column_dtype(given: str, dtype: Any) -> str:
     """Return the name of the dtype of the result of a column, and of a ``dtype=`` option.
 
     Raises
@@ -30,7 +164,6 @@ def column_dtype(values: npt.NDArray[Any], dtype: Any) -> str:
     UnsupportedTypeError
         If it is not float32 or float64, the types that all libraries of frames have.
     """
-    given = dtype_name(values.dtype)
     result = result_dtype("float32" if given == "float16" else given, dtype)
     if result not in ("float32", "float64"):
         raise UnsupportedTypeError(
@@ -39,54 +172,20 @@ def column_dtype(values: npt.NDArray[Any], dtype: Any) -> str:
     return result
 
 
-def column_scaler(scaling: Scaling, *, dtype: Any, missing: str) -> ScaleColumn:
-    """Return the function that scales columns by the statistics of all rows."""
-
-    def scale(index: int, column: Column, first_row: int) -> Column:
-        values = np.ascontiguousarray(to_native(column.values))
-        result = np.empty(len(values), column_dtype(values, dtype))
-        scale_into(values, result, scaling[index : index + 1], 0, missing)
-        return _with_validity(result, column, missing)
-
-    return scale
+def scale_list(scaler: TableScaler, index: int, column: Column) -> Array:
+    """Return the values of one column scaled, with NaN in missing rows."""
+    columns = view_columns([column], len(column))
+    return scaler.scale(columns.views, indices=[index]).values(0)
 
 
-def group_column_scaler(
-    scaling: GroupScaling, rows: RowIndices, *, dtype: Any, missing: str
-) -> ScaleColumn:
-    """Return the function that scales columns by the group of each row.
-
-    Parameters
-    ----------
-    rows
-        For each row of the frame, its row in the tables of the scaling.
-    """
-
-    def scale(index: int, column: Column, first_row: int) -> Column:
-        values = to_native(column.values)
-        own = rows[first_row : first_row + len(values)]
-        valid = None if column.validity is None else validity_to_mask(column)
-        wide = scale_rows(values, scaling, index, own, missing, valid)
-        with np.errstate(over="ignore"):
-            result = wide.astype(column_dtype(values, dtype))
-        return _with_validity(result, column, missing)
-
-    return scale
-
-
-def _with_validity(result: npt.NDArray[Any], column: Column, missing: str) -> Column:
-    """Return the scaled values of a column with its missing rows."""
-    if column.validity is None:
-        return Column(result)
-    present = validity_to_mask(column)
-    if missing == "zero":
-        result[~present] = 0.0
-        return Column(result)
-    return Column(result, mask_to_validity(present))
-
-
-def with_nan(column: Column) -> npt.NDArray[Any]:
-    """Return the values of a scaled column, with NaN in missing rows."""
-    if column.validity is not None:
-        column.values[~validity_to_mask(column)] = np.nan
-    return column.values
+def scale_batches(
+    scaler: TableScaler,
+    batches: Iterable[ColumnViews],
+    indices: Sequence[int] | None = None,
+) -> list[_core.FloatColumns]:
+    """Return consecutive rows of columns scaled; see `TableScaler`."""
+    results, first_row = [], 0
+    for columns in batches:
+        results.append(scaler.scale(columns.views, indices=indices, first_row=first_row))
+        first_row += columns.views.rows
+    return results

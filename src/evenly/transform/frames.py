@@ -24,9 +24,9 @@ from evenly.sources.arrow_input import checked
 from evenly.sources.frames import open_table
 from evenly.sources.group_by import factorize_array
 from evenly.sources.group_keys import cross_keys
-from evenly.sources.selection import NULL, Field
+from evenly.sources.selection import NULL, Field, is_selectable
 from evenly.sources.tables import Table
-from evenly.transform.columns import column_scaler, group_column_scaler
+from evenly.transform.columns import ColumnScaler, GroupColumnScaler
 from evenly.transform.expressions import scale_by_expressions
 from evenly.transform.group_scaling import GroupScaling
 from evenly.transform.native_columns import replacer_of
@@ -45,13 +45,14 @@ def scale_frame(x: Any, scaling: Scaling, *, dtype: Any = None, missing: str = "
     UnsupportedTypeError
         When a column is not numeric, or the library of the frame is not supported.
     """
-    fields = _open(x).fields
+    table = _open(x)
+    fields = table.fields
     positions = find_columns(scaling, fields)
     replace = replacer_of(x)
     if replace is None:
         names = tuple(fields[position].name for position in positions)
         return scale_by_expressions(x, fields, names, scaling, dtype=dtype, missing=missing)
-    return replace(x, positions, column_scaler(scaling, dtype=dtype, missing=missing))
+    return replace(x, table, positions, ColumnScaler(scaling, dtype=dtype, missing=missing))
 
 
 def scale_frame_by_group(
@@ -86,8 +87,8 @@ def scale_frame_by_group(
         raise DataError(
             f"by= must have one key per row. Received: {len(rows)} keys for {number} rows."
         )
-    scale = group_column_scaler(scaling, rows, dtype=dtype, missing=missing)
-    return replace(x, positions, scale)
+    scaler = GroupColumnScaler(scaling, rows, dtype=dtype, missing=missing)
+    return replace(x, table, positions, scaler)
 
 
 def _open(x: Any) -> Table:
@@ -113,18 +114,20 @@ def find_columns(scaling: Scaling | GroupScaling, fields: tuple[Field, ...]) -> 
     DataError
         When a column of times has another unit than when it was fitted.
     """
-    names = match_columns(scaling.columns, [field.name for field in fields])
-    positions = {field.name: position for position, field in enumerate(fields)}
-    kinds = [fields[positions[name]].kind for name in names]
-    for name, kind in zip(names, kinds, strict=True):
-        if not Field(name, kind).is_selectable:
-            raise UnsupportedTypeError(
-                "Only numbers, booleans and times can be scaled. Received: column "
-                f"{name!r} of type {kind}. Convert it, or leave it out with moments.select(...)."
-            )
+    present = [field.name for field in fields]
+    names = match_columns(scaling.columns, present)
+    positions = dict(zip(present, range(len(present)), strict=True))
+    chosen = [positions[name] for name in names]
+    kinds = [fields[position].kind for position in chosen]
+    if unsuitable := {kind for kind in set(kinds) if not is_selectable(kind)}:
+        name, kind = next(pair for pair in zip(names, kinds, strict=True) if pair[1] in unsuitable)
+        raise UnsupportedTypeError(
+            "Only numbers, booleans and times can be scaled. Received: column "
+            f"{name!r} of type {kind}. Convert it, or leave it out with moments.select(...)."
+        )
     if not scaling.inverse:
         check_time_units(names, scaling.dtypes, ["" if kind == NULL else kind for kind in kinds])
-    return [positions[name] for name in names]
+    return chosen
 
 
 def match_columns(columns: tuple[str, ...] | None, present: list[str]) -> tuple[str, ...]:
@@ -135,6 +138,8 @@ def match_columns(columns: tuple[str, ...] | None, present: list[str]) -> tuple[
             f"fitted on an array. Received: a frame with {format_names(present)}. Pass an array "
             "(frame.to_numpy()), or fit a frame."
         )
+    if list(columns) == present:
+        return columns
     times = Counter(present)
     if absent := [name for name in columns if not times[name]]:
         unknown = [name for name in present if name not in set(columns)]

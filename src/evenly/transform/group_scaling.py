@@ -5,7 +5,7 @@ become three tables with one row per group. The arithmetic is that of the kernel
 the numbers looked up for each row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -84,6 +84,21 @@ class GroupScaling:
             power=None if self.power is None else self.power[:, columns],
         )
 
+    def take(self, indices: Sequence[int]) -> "GroupScaling":
+        """Return the scaling of the columns at some indices, in this order."""
+        if list(indices) == list(range(self.num_features)):
+            return self
+        order = np.asarray(indices, np.intp)
+        return replace(
+            self,
+            columns=self.columns and tuple(self.columns[i] for i in indices),
+            dtypes=tuple(self.dtypes[i] for i in indices) if self.dtypes else (),
+            hi=self.hi[:, order],
+            lo=self.lo[:, order],
+            factor=self.factor[:, order],
+            power=None if self.power is None else self.power[:, order],
+        )
+
     def row_indices(self, keys: GroupKeys, unknown: str) -> RowIndices:
         """Return the row in the tables for each row of data.
 
@@ -130,6 +145,11 @@ class GroupScaling:
         """Return hi, lo, factor and power of a column for rows of data."""
         power = None if self.power is None else self.power[rows, column]
         return self.hi[rows, column], self.lo[rows, column], self.factor[rows, column], power
+
+    @cached_property
+    def may_be_undefined(self) -> bool:
+        """Whether `check_defined` could raise an error for some rows."""
+        return self.constant == "error" or bool(np.isnan(self.factor[:-1]).any())
 
     def check_defined(self, column: int, rows: RowIndices, present: npt.NDArray[np.bool_]) -> None:
         """Check that all present values of a column can be scaled.

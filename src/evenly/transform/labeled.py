@@ -1,7 +1,6 @@
 """Scale data of xarray: dimensions, coordinates and attributes are kept."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -55,21 +54,8 @@ def _scale_array(
     if columns and names is not None:
         order = [names.index(name) for name in match_columns(columns, list(names))]
         if len(order) == len(names):
-            scaling = _reordered(scaling, np.argsort(order))
+            scaling = scaling.take(np.argsort(order).tolist())
     return _with_data(x, scale_array(x.data, scaling, axis))
-
-
-def _reordered(scaling: AnyScaling, order: Any) -> AnyScaling:
-    """Return the scaling of the columns at some positions."""
-    return replace(
-        scaling,
-        columns=None if scaling.columns is None else tuple(scaling.columns[i] for i in order),
-        hi=scaling.hi[..., order],
-        lo=scaling.lo[..., order],
-        factor=scaling.factor[..., order],
-        power=None if scaling.power is None else scaling.power[..., order],
-        dtypes=tuple(scaling.dtypes[i] for i in order) if scaling.dtypes else (),
-    )
 
 
 def _scale_whole(x: Any, scaling: AnyScaling, scale_array: ScaleArray[AnyScaling]) -> Any:

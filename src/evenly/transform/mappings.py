@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from evenly.dispatch import is_mapping_of_columns, is_series
 from evenly.errors import DataError, format_names
 from evenly.sources.mappings import MappingTable
-from evenly.transform.columns import ScaleColumn, with_nan
+from evenly.transform.columns import TableScaler, scale_list
 from evenly.transform.frames import find_columns
 from evenly.transform.group_scaling import GroupScaling
 from evenly.transform.scaling import Scaling
@@ -19,7 +19,7 @@ def scale_mapping(
     scaling: AnyScaling,
     *,
     scale_values: Callable[[Any, AnyScaling], Any],
-    scale_column: ScaleColumn,
+    scaler: TableScaler,
 ) -> dict[Any, Any]:
     """Return a dict with the columns of the moments scaled, and all others unchanged.
 
@@ -27,8 +27,8 @@ def scale_mapping(
     ----------
     scale_values
         Scale an array, a tensor or a series by the scaling of one column.
-    scale_column
-        Scale a list, which becomes a NumPy array.
+    scaler
+        Scales a list, which becomes a NumPy array.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def scale_mapping(
         is_list = isinstance(values, list | tuple | range)
         if is_list or (str(getattr(values, "dtype", "")) == "object" and not is_series(values)):
             column = table.read(table.fields[position].name)
-            result[keys[position]] = with_nan(scale_column(index, column, 0))
+            result[keys[position]] = scale_list(scaler, index, column)
         else:
             result[keys[position]] = scale_values(values, scaling[index : index + 1])
     return result

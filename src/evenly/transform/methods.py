@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
@@ -53,6 +53,8 @@ class Method:
 
 
 STANDARD = Method()
+MethodOptions: TypeAlias = tuple[str, Sequence[float] | None, Sequence[float] | None, object]
+"""The arguments of `parse_method`."""
 
 
 def parse_method(
@@ -71,6 +73,8 @@ def parse_method(
     DataError
         For an unknown method, an option that it does not have, or an invalid value.
     """
+    if method == "standard" and range is None and q is None and clip is None:
+        return STANDARD
     check_choice("method", method, METHODS)
     for name, value, methods in (("range", range, _RANGES), ("q", q, _QUANTILES)):
         if value is not None and method not in methods:

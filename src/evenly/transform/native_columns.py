@@ -1,18 +1,19 @@
-"""Replace columns of frames of pandas, polars and PyArrow; the type of the frame is kept."""
+"""Replace columns of frames of polars and PyArrow; the type of the frame is kept.
+
+All columns pass through the core together, as Arrow data in both directions.
+"""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
+from evenly import _core
+from evenly.sources.frames import CapsuleTable, open_table
+from evenly.transform.columns import TableScaler, scale_batches
+from evenly.transform.pandas_columns import replace_in_pandas
 
-from evenly.block import Column, validity_to_mask
-from evenly.sources.frames import open_table
-from evenly.sources.pandas_frames import read_series
-from evenly.transform.columns import ScaleColumn, with_nan
-
-Replace = Callable[[Any, Sequence[int], ScaleColumn], Any]
-"""Take a frame, the positions of columns in it, and the function to scale them."""
+Replace = Callable[[Any, Any, Sequence[int], TableScaler], Any]
+"""Take a frame, its table, the position of each column of the moments, and what scales them."""
 
 
 def replacer_of(x: Any) -> Replace | None:
@@ -29,91 +30,97 @@ def replacer_of(x: Any) -> Replace | None:
     return None
 
 
-def replace_in_pandas(frame: Any, positions: Sequence[int], scale: ScaleColumn) -> Any:
-    """Return a pandas frame with columns scaled; a column that can have NA still has it."""
-    result = frame.copy(deep=False)
-    for index, position in enumerate(positions):
-        series = frame.iloc[:, position]
-        scaled = scale(index, read_series(series), 0)
-        result.isetitem(position, _pandas_array(scaled, series.dtype))
-    return result
+class ArrowStruct:
+    """Columns of floats as an object with an Arrow capsule, without a copy."""
+
+    def __init__(self, columns: _core.FloatColumns, names: Sequence[str]) -> None:
+        self._columns = columns
+        self._names = names
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
+        return self._columns.to_arrow(self._names)
 
 
-def _pandas_array(column: Column, given: Any) -> Any:
-    """Return an array of pandas: of the kind of a given dtype if it is nullable, of NumPy else."""
-    pandas = sys.modules["pandas"]
-    if hasattr(given, "pyarrow_dtype"):
-        pyarrow = sys.modules["pyarrow"]
-        array = pyarrow.array(arrow_array(column))
-        return pandas.array(array, dtype=pandas.ArrowDtype(array.type))
-    if hasattr(given, "numpy_dtype"):
-        return pandas.arrays.FloatingArray(column.values, ~validity_to_mask(column))
-    return with_nan(column)
-
-
-def replace_in_polars(frame: Any, positions: Sequence[int], scale: ScaleColumn) -> Any:
+def replace_in_polars(
+    frame: Any, table: CapsuleTable, positions: Sequence[int], scaler: TableScaler
+) -> Any:
     """Return a polars frame with columns scaled."""
+    polars = sys.modules["polars"]
+    names = tuple(table.fields[position].name for position in positions)
+    parts = [
+        polars.Series(ArrowStruct(columns, names)).struct.unnest()
+        for columns in scale_batches(scaler, table.views(names))
+    ]
+    scaled = polars.concat(parts) if len(parts) > 1 else parts[0]
+    if list(positions) == list(range(frame.width)):
+        return scaled
     columns = frame.get_columns()
+    for position, series in zip(positions, scaled.get_columns(), strict=True):
+        columns[position] = series
+    return polars.DataFrame(columns)
+
+
+def replace_in_lazy(
+    frame: Any, table: CapsuleTable, positions: Sequence[int], scaler: TableScaler
+) -> Any:
+    """Return a lazy frame of polars whose columns are scaled, batch by batch, when it is read."""
+    polars = sys.modules["polars"]
+    names = [table.fields[position].name for position in positions]
+    schema = polars.DataFrame(schema=frame.collect_schema())
+    results = [_scale_series(schema[name], i, scaler).dtype for i, name in enumerate(names)]
     return frame.with_columns(
-        _scale_series(columns[position], index, scale) for index, position in enumerate(positions)
+        polars.selectors.by_name(name).map_batches(
+            lambda series, index=index: _scale_series(series, index, scaler),
+            return_dtype=result,
+            is_elementwise=True,
+        )
+        for index, (name, result) in enumerate(zip(names, results, strict=True))
     )
 
 
-def _scale_series(series: Any, index: int, scale: ScaleColumn) -> Any:
+def _scale_series(series: Any, index: int, scaler: TableScaler) -> Any:
+    """Return a series of polars scaled as one of the columns of the moments."""
     polars = sys.modules["polars"]
+    names = (series.name,)
+    views = _open(series.to_frame()).views(names)
     parts = [
-        polars.Series(arrow_array(scaled)).alias(series.name)
-        for scaled in _scaled_chunks(series, index, scale)
+        polars.Series(ArrowStruct(columns, names)).struct.field(series.name)
+        for columns in scale_batches(scaler, views, indices=[index])
     ]
     return polars.concat(parts) if len(parts) > 1 else parts[0]
 
 
-def replace_in_lazy(frame: Any, positions: Sequence[int], scale: ScaleColumn) -> Any:
-    """Return a lazy frame of polars whose columns are scaled, batch by batch, when it is read."""
-    polars = sys.modules["polars"]
-    schema = frame.collect_schema()
-    scaled = replace_in_polars(polars.DataFrame(schema=schema), positions, scale).schema
-    names = list(schema)
-    return frame.with_columns(
-        polars.selectors.by_name(names[position]).map_batches(
-            lambda series, index=index: _scale_series(series, index, scale),
-            return_dtype=scaled[names[position]],
-            is_elementwise=True,
-        )
-        for index, position in enumerate(positions)
-    )
-
-
-def replace_in_arrow(table: Any, positions: Sequence[int], scale: ScaleColumn) -> Any:
+def replace_in_arrow(
+    frame: Any, table: CapsuleTable, positions: Sequence[int], scaler: TableScaler
+) -> Any:
     """Return a PyArrow table or record batch with columns scaled."""
     pyarrow = sys.modules["pyarrow"]
-    for index, position in enumerate(positions):
-        name, column = table.schema.names[position], table.column(position)
-        own = table.select([position])  # with the metadata of its field, unlike the column
-        if not len(column):  # a table without rows is a stream without chunks, which have types
-            empty = pyarrow.array([], column.type)
-            own = pyarrow.StructArray.from_arrays([empty], fields=list(own.schema))
-        parts = [pyarrow.array(arrow_array(x)) for x in _scaled_chunks(own, index, scale)]
-        whole = parts[0] if isinstance(column, pyarrow.Array) else pyarrow.chunked_array(parts)
-        table = table.set_column(position, name, whole)
+    names = tuple(table.fields[position].name for position in positions)
+    if not len(frame):
+        table = _open(_one_chunk(frame))
+    batches = [
+        pyarrow.record_batch(ArrowStruct(columns, names))
+        for columns in scale_batches(scaler, table.views(names))
+    ]
+    is_batch = isinstance(frame, pyarrow.RecordBatch)
+    scaled = batches[0] if is_batch else pyarrow.Table.from_batches(batches)
+    if list(positions) == list(range(frame.num_columns)):
+        return scaled.replace_schema_metadata(frame.schema.metadata)
+    columns, fields = list(frame.columns), list(frame.schema)
+    for position, column, field in zip(positions, scaled.columns, scaled.schema, strict=True):
+        columns[position], fields[position] = column, field
+    schema = pyarrow.schema(fields, metadata=frame.schema.metadata)
+    return type(frame).from_arrays(columns, schema=schema)
+
+
+def _one_chunk(table: Any) -> Any:
+    """Return an array of structs without rows: a table without rows is a stream without chunks."""
+    pyarrow = sys.modules["pyarrow"]
+    columns = [pyarrow.array([], dtype) for dtype in table.schema.types]
+    return pyarrow.StructArray.from_arrays(columns, fields=list(table.schema))
+
+
+def _open(x: Any) -> CapsuleTable:
+    table = open_table(x, "the frame")
+    assert isinstance(table, CapsuleTable)
     return table
-
-
-def _scaled_chunks(series: Any, index: int, scale: ScaleColumn) -> Iterable[Column]:
-    """Yield the scaled chunks of a series or a table of one column; at least one, maybe empty."""
-    first_row = 0
-    table = open_table(series, "the column")
-    names = tuple(field.name for field in table.fields or ())
-    for (column,), _ in table.column_batches(names):
-        yield scale(index, column, first_row)
-        first_row += len(column)
-
-
-def arrow_array(column: Column) -> Any:
-    """Return a column of floats as an object with an Arrow capsule, without a copy."""
-    import nanoarrow
-
-    types = {np.dtype(np.float32): nanoarrow.float32(), np.dtype(np.float64): nanoarrow.float64()}
-    return nanoarrow.c_array_from_buffers(
-        types[column.values.dtype], len(column), [column.validity, column.values]
-    )

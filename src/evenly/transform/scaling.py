@@ -1,6 +1,6 @@
 """The three float64 numbers per column that normalizing needs, and their theory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -77,6 +77,22 @@ class Scaling:
             self.inverse,
             None if self.power is None else self.power[columns],
             self.dtypes[columns],
+            self.clip,
+        )
+
+    def take(self, indices: Sequence[int]) -> "Scaling":
+        """Return the scaling of the columns at some indices, in this order."""
+        if list(indices) == list(range(len(self))):
+            return self
+        order = np.asarray(indices, np.intp)
+        return Scaling(
+            self.columns and tuple(self.columns[i] for i in indices),
+            self.hi[order],
+            self.lo[order],
+            self.factor[order],
+            self.inverse,
+            None if self.power is None else self.power[order],
+            tuple(self.dtypes[i] for i in indices) if self.dtypes else (),
             self.clip,
         )
 

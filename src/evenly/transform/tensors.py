@@ -1,5 +1,6 @@
 """Scale torch tensors: by the kernel for plain CPU tensors, by torch operations otherwise."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def scale_tensor_by_group(
     _check_dense(x)
     axis = arrays.check_shape(tuple(x.shape), scaling.num_features, feature_axis)
     arrays.check_rows(tuple(x.shape), axis, rows)
-    work = _work_dtype(x)
+    work = work_dtype(x)
     y = x.to(work)
     _check_defined(y, scaling, rows, axis)
     hi, lo = _split(scaling.hi, scaling.lo, work)
@@ -142,21 +143,28 @@ def as_core_buffer(x: torch.Tensor) -> arrays.CoreView:
 
 def by_operations(x: torch.Tensor, scaling: Scaling, axis: int, missing: str) -> torch.Tensor:
     """Return ``x`` scaled by torch operations, in the widest dtype of the device."""
-    work = _work_dtype(x)
-    y = x.to(work)
-    power = np.ones(len(scaling)) if scaling.power is None else np.exp2(scaling.power)
-    parts = *_split(scaling.hi, scaling.lo, work), scaling.factor, power
-    hi, lo, factor, power = (_broadcast(part, y, axis) for part in parts)
-    if scaling.inverse:
-        y = (y * factor + lo + hi) / power
-    else:
-        y = ((y * power - hi) - lo) * factor
-    if missing == "zero":
-        y = torch.where(torch.isnan(y), torch.zeros_like(y), y)
+    y = x.to(work_dtype(x))
+    parts = [_broadcast(part, y, axis) for part in constants_of(scaling, y.dtype)]
+    y = apply_constants(y, parts, scaling.inverse, missing)
     return y if scaling.clip is None else y.clamp(*scaling.clip)
 
 
-def _work_dtype(x: torch.Tensor) -> torch.dtype:
+def constants_of(scaling: Scaling, work: torch.dtype) -> tuple[Any, Any, Any, Any]:
+    """Return hi, lo, factor and the power of two by which values are multiplied first."""
+    power = np.ones(len(scaling)) if scaling.power is None else np.exp2(scaling.power)
+    return *_split(scaling.hi, scaling.lo, work), scaling.factor, power
+
+
+def apply_constants(
+    y: torch.Tensor, constants: Sequence[torch.Tensor], inverse: bool, missing: str
+) -> torch.Tensor:
+    """Return values scaled by constants that broadcast along them."""
+    hi, lo, factor, power = constants
+    y = (y * factor + lo + hi) / power if inverse else ((y * power - hi) - lo) * factor
+    return torch.where(torch.isnan(y), torch.zeros_like(y), y) if missing == "zero" else y
+
+
+def work_dtype(x: torch.Tensor) -> torch.dtype:
     """Return float64, or float32 on Apple's GPUs, which have no float64."""
     return torch.float32 if x.device.type == "mps" else torch.float64
 
@@ -171,10 +179,15 @@ def _split(hi: Any, lo: Any, work: torch.dtype) -> tuple[Any, Any]:
 
 def _broadcast(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:
     """Return one number per feature in a shape that broadcasts along ``y``."""
+    return along_axis(torch.as_tensor(part, dtype=y.dtype, device=y.device), y, axis)
+
+
+def along_axis(part: torch.Tensor, y: torch.Tensor, axis: int) -> torch.Tensor:
+    """Reshape one number per feature so that it broadcasts along ``y``."""
     shape = [1] * y.ndim
     if y.ndim > 1:
         shape[axis] = -1
-    return torch.as_tensor(part, dtype=y.dtype, device=y.device).reshape(shape)
+    return part.reshape(shape)
 
 
 def _broadcast_rows(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:

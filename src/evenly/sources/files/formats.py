@@ -24,7 +24,7 @@ from evenly.sources.files.streams import Stream, decompressed
 from evenly.sources.options import ReadOptions
 from evenly.sources.read_errors import decode_errors, empty_file_error
 from evenly.sources.source import Source
-from evenly.sources.sql import open_database
+from evenly.sources.sql.database import open_database
 from evenly.sources.stores import hdf5, open_store, zarr
 from evenly.sources.stores.tables import ArraysTable, RecordsTable
 from evenly.sources.tables import RecordBatchTable, Table, is_table

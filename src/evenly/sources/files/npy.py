@@ -11,16 +11,11 @@ from numpy.lib import format as npy
 from evenly.block import Block
 from evenly.errors import SourceError, UnsupportedTypeError
 from evenly.sources import block_sizes
-from evenly.sources.arrays import (
-    ArraySource,
-    StructuredTable,
-    check_dtype,
-    take_columns,
-    to_native,
-)
+from evenly.sources.arrays import ArraySource, StructuredTable, take_columns
 from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.files.mapped_file import MappedFile
 from evenly.sources.files.streams import Stream
+from evenly.sources.native_arrays import check_dtype, to_native
 from evenly.sources.options import ReadOptions
 from evenly.sources.read_errors import corrupt_file_error, decode_errors
 from evenly.sources.selection import resolve_positions

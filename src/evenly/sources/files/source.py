@@ -13,7 +13,7 @@ from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.formats import FileOpener
 from evenly.sources.files.locate import size_of
 from evenly.sources.files.partitioned_table import PartitionedTable
-from evenly.sources.images import ImageSource
+from evenly.sources.images.source import ImageSource
 from evenly.sources.opener import SourceOpener
 from evenly.sources.scan import FileScan
 from evenly.sources.selected_column import Part, SelectedColumn, array_column

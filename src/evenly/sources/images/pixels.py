@@ -5,30 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from evenly.sources.images.bands import BANDS
 from evenly.sources.images.decode import UnreadableError, as_unreadable
 from evenly.sources.images.nodata import TAG as GDAL_NODATA
 from evenly.sources.images.nodata import mask_pixels
 
-COLORS = ("red", "green", "blue")
-GRAY = ("grey",)
-FULL_SCALE = {"uint8": 255, "uint16": 65535}
-"""The value that represents 1 by pixel dtype; ``v / 255 == 257 * v / 65535`` exactly."""
-
-_BANDS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("L", "I;16", "I", "F"), GRAY),
-    "LA": ("grey", "alpha"),
-    **dict.fromkeys(("RGB", "RGBX"), COLORS),
-    "RGBA": (*COLORS, "alpha"),
-    "CMYK": ("cyan", "magenta", "yellow", "black"),
-    "YCbCr": ("luma", "chroma blue", "chroma red"),
-    "LAB": ("lightness", "a", "b"),
-    "HSV": ("hue", "saturation", "value"),
-}
-"""The bands of Pillow modes, in the order of their arrays."""
-
 _DEPTHS = ("I;16", "I;16L", "I;16B", "I;16N")
 _FOUR_BYTE_MODES = ("RGB", "RGBX", "RGBA", "CMYK")
-"""The modes that Pillow stores with four bytes per pixel, in the order of `_BANDS`."""
+"""The modes that Pillow stores with four bytes per pixel, in the order of `BANDS`."""
 
 
 class Pixels(NamedTuple):
@@ -37,38 +21,13 @@ class Pixels(NamedTuple):
     Attributes
     ----------
     kind
-        The Pillow mode; `columns` returns its columns.
+        The Pillow mode; `evenly.sources.images.bands.columns` returns its columns.
     array
         The values, often a view of Pillow's memory.
     """
 
     kind: str
     array: npt.NDArray[Any]
-
-
-def columns(kind: str, mode: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Return the names of the columns of an image, and the index of the band of each.
-
-    >>> columns("RGBA", "RGB"), columns("L", "RGB")
-    ((('red', 'green', 'blue'), (0, 1, 2)), (('red', 'green', 'blue'), (0, 0, 0)))
-    """
-    bands = _BANDS.get(kind) or tuple(kind.partition(";")[0].split(","))
-    if mode == "native":
-        return bands, tuple(range(len(bands)))
-    if mode == "L":
-        return GRAY, (0,)
-    return COLORS, ((0, 0, 0) if bands[0] == "grey" else (0, 1, 2))
-
-
-def kind_of_bands(names: tuple[str, ...], dtype: str) -> str:
-    """Return the kind of an image that Pillow has no mode for, from its bands and their dtype.
-
-    >>> kind_of_bands(("band_1", "band_2"), "int16"), kind_of_bands(("grey",), "uint16")
-    ('band_1,band_2;int16', 'I;16')
-    """
-    return {"uint8": "L", "uint16": "I;16"}.get(dtype if names == GRAY else "") or (
-        f"{','.join(names)};{dtype}"
-    )
 
 
 def to_gray(colors: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -119,7 +78,7 @@ def _target_mode(image: Any, kind: str, mode: str) -> str:
         return {"1": "L", "La": "LA"}[kind]
     if mode == "native":
         has_alpha = kind in ("PA", "RGBa") or (kind == "P" and "transparency" in image.info)
-        return kind if kind in _BANDS else "RGBA" if has_alpha else "RGB"
+        return kind if kind in BANDS else "RGBA" if has_alpha else "RGB"
     if kind in ("I", "F"):
         raise UnreadableError(
             f"its values are {'32-bit integers' if kind == 'I' else 'floats'}, for which white is "

@@ -14,6 +14,7 @@ from evenly.printable import printable
 from evenly.sources import block_sizes
 from evenly.sources.bit_depth import BitDepth
 from evenly.sources.images import image_file
+from evenly.sources.images.bands import COLORS, GRAY, columns
 from evenly.sources.images.batch_buffer import BatchBuilder, ImageBlock, ThreadBuffer, band_data
 from evenly.sources.images.decode import (
     JpegHeader,
@@ -26,7 +27,7 @@ from evenly.sources.images.decode import (
 )
 from evenly.sources.images.image_file import ImageFile, Reader
 from evenly.sources.images.image_file import read as read_image
-from evenly.sources.images.pixels import COLORS, GRAY, columns, pixels
+from evenly.sources.images.pixels import pixels
 from evenly.sources.images.summary import ImageSummary, format_skipped
 from evenly.sources.images.tiff import is_tiff, read_tiff
 from evenly.sources.opener import SourceOpener

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import EvenlyError
+from evenly.sources.images.bands import COLORS, FULL_SCALE, GRAY, kind_of_bands
 from evenly.sources.images.decode import (
     UnreadableError,
     as_unreadable,
@@ -18,7 +19,7 @@ from evenly.sources.images.decode import (
     too_many_pixels,
 )
 from evenly.sources.images.nodata import TAG, mask_pixels
-from evenly.sources.images.pixels import COLORS, FULL_SCALE, GRAY, kind_of_bands, to_gray
+from evenly.sources.images.pixels import to_gray
 from evenly.sources.size_limits import check_size
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -41,7 +42,7 @@ class TiffImage(NamedTuple):
     Attributes
     ----------
     kind
-        The bands and the dtype; see `evenly.sources.images.pixels.kind_of_bands`.
+        The bands and the dtype; see `evenly.sources.images.bands.kind_of_bands`.
     array
         The values: rows, or rows x bands.
     multi_frame

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Block
-from evenly.sources.arrays import check_dtype, take_columns, to_native
+from evenly.sources.arrays import take_columns
 from evenly.sources.feature_axis import axis_by_name, resolve_feature_axis
 from evenly.sources.fill_values import column_of
+from evenly.sources.native_arrays import check_dtype, to_native
 from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.row_weights import RowAxes

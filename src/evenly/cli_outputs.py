@@ -1,0 +1,55 @@
+"""Outputs of commands: they must not overwrite data."""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from evenly.cli_pipes import STANDARD
+from evenly.printable import printable_json
+from evenly.redaction import redact_url
+
+
+def check_output(output: str | None, inputs: Sequence[str]) -> None:
+    """Check that the output is not also an input, before anything is read."""
+    for path in inputs if output not in (None, STANDARD) else ():
+        same = path == output
+        with contextlib.suppress(OSError):
+            same = same or os.path.samefile(path, str(output))
+        if same:
+            raise click.UsageError(
+                "The output and the input must be different files. "
+                f"Received: {redact_url(str(output))!r} as both. Choose another name after -o."
+            )
+
+
+def check_page(output: str | None, others: Sequence[str]) -> None:
+    """Check that a web page does not overwrite data, another output, or any other file."""
+    from evenly.outputs import read_start
+
+    if output in (None, STANDARD):
+        return
+    page = str(output)
+    check_output(page, others)
+    if read_start(page) not in (None, b"", b"<"):
+        raise click.UsageError(
+            "Only a web page can be overwritten with a web page. "
+            f"Received: {redact_url(page)!r}, which is not a web page. Choose another name."
+        )
+
+
+def write_page(page: str, output: str) -> None:
+    """Write a web page to a file, a URL or standard output."""
+    from evenly.outputs import open_output, open_standard_output
+
+    with open_standard_output() if output == STANDARD else open_output(output) as file:
+        file.write(page.encode())
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print a document as JSON that a terminal shows safely."""
+    import json
+
+    click.echo(printable_json(json.dumps(document, indent=2, ensure_ascii=False)))

@@ -1,0 +1,242 @@
+"""Compare two data sets, column by column."""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evenly import _core
+from evenly.drift.as_json import comparison_to_dict
+from evenly.drift.column import MEASURES, ColumnDrift, attention, compare_column, over_limits
+from evenly.drift.facts import ColumnFacts, Label, facts_of
+from evenly.drift.page import comparison_page
+from evenly.drift.text import comparison_table
+from evenly.drift.yardstick import Yardstick, measure_yardstick, pool
+from evenly.errors import ColumnError, DataError, UnsupportedTypeError
+from evenly.moments import GroupedMoments, Moments, load
+from evenly.moments.text_table import to_html, to_text
+from evenly.typing import Path
+
+AnyMoments = Moments | GroupedMoments
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """The result of `evenly.compare`: the columns, sorted by how much they differ.
+
+    Attributes
+    ----------
+    columns
+        One `evenly.drift.ColumnDrift` for each column of each group, the largest difference first.
+    limit, confidence
+        As passed to `evenly.compare`.
+    rows
+        The number of rows before and after.
+    earlier
+        The number of data sets that are the yardstick; 0 if two data sets are compared.
+    """
+
+    columns: tuple[ColumnDrift, ...]
+    limit: float
+    confidence: float
+    rows: tuple[int, int]
+    earlier: int
+
+    @property
+    def over(self) -> tuple[ColumnDrift, ...]:
+        """The columns that are over the limit."""
+        return tuple(column for column in self.columns if column.over)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all numbers as JSON-compatible values, as ``evenly diff --json`` prints them."""
+        return comparison_to_dict(self)
+
+    def to_html(self, sources: Sequence[str] = ()) -> str:
+        """Return the comparison as a web page, as ``evenly diff --report`` writes it.
+
+        The page is complete and loads no other file. With distributions it shows the histograms
+        of both data sets.
+
+        Parameters
+        ----------
+        sources
+            The names of the data sets, in order, to be shown.
+        """
+        return comparison_page(self, sources)
+
+    def __repr__(self) -> str:
+        return to_text(comparison_table(self))
+
+    def _repr_html_(self) -> str:
+        return to_html(comparison_table(self))
+
+    def __getitem__(self, name: str | int | tuple[str, str | int]) -> ColumnDrift:
+        """Return the column of a name; with groups, of the text of the key and a name."""
+        group, own = name if isinstance(name, tuple) else (None, name)
+        for column in self.columns:
+            if (column.group, column.name) == (group, own):
+                return column
+        raise ColumnError(
+            f"The name must be that of a compared column. Received: {name!r}. With groups, pass "
+            "the text of the key and the name: comparison['JFK', 'temp']."
+        )
+
+
+def compare(
+    before: AnyMoments | Path | Sequence[AnyMoments | Path],
+    after: AnyMoments | Path,
+    *,
+    limit: float = 0.1,
+    confidence: float = 0.99,
+) -> Comparison:
+    """Compare two data sets by their statistics: which columns changed, and by how much?
+
+    A column is over the limit when the bound of a confidence interval that is *nearest to "the
+    same"* is. So two halves of one data set are not, at any size, and a difference that matters is
+    found once there are enough rows to be sure of it. The measures are
+
+    - the shift of the mean, in standard deviations of the first data set (Welch's interval);
+    - the factor by which the standard deviation grew or shrank, less 1 (Fieller's interval);
+    - the difference of the shares of missing values (Newcombe's interval);
+    - if both were fitted with ``distribution=True``, the Kolmogorov-Smirnov distance and the
+      Wasserstein distance in standard deviations (the inequality of Dvoretzky, Kiefer, Wolfowitz
+      and Massart).
+
+    Parameters
+    ----------
+    before
+        Moments or the path of a statistics file. Or several, such as one for each day: their
+        differences among each other are the yardstick. The limit of each measure is then raised
+        to the mean plus three standard deviations of the days' own distances from all other days.
+    after
+        Moments or the path of a statistics file.
+    limit
+        How large a difference matters: 0.1 is a tenth of a standard deviation, 10 % more or less
+        spread, or 10 percentage points of missing values.
+    confidence
+        The probability that all intervals contain the true values, for all columns and measures
+        together (Bonferroni). The rows are taken to be independent.
+
+    Raises
+    ------
+    DataError
+        For an invalid limit or confidence, for too few data sets for a yardstick, or if only one
+        of them has groups.
+    ColumnError
+        If the columns of several data sets in ``before`` differ.
+    UnsupportedTypeError
+        For anything but moments and paths.
+    SourceError, StatisticsFileError
+        As `evenly.load`.
+
+    Notes
+    -----
+    A column or group that only one data set has, and a time column in another unit, is over any
+    limit. A change between dtypes of numbers is shown, and is not. Distances from a constant
+    column are infinite if they are certain.
+
+    Examples
+    --------
+    >>> import evenly
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> train = evenly.fit(rng.normal(size=(10_000, 2)))
+    >>> serve = evenly.fit(rng.normal([0, 0.5], size=(10_000, 2)))
+    >>> comparison = evenly.compare(train, serve)
+    >>> [(column.name, column.over) for column in comparison.over]
+    [(1, ('mean',))]
+    """
+    check_options(limit, confidence)
+    days, serve = _several(before), _loaded(after)
+    for day in days or ():
+        _check_alike(day, serve)
+    with _core.ExactMode():
+        if days is None:
+            train, yardstick = _loaded(before), None
+            _check_alike(train, serve)
+        else:
+            train = pool(days)  # type: ignore[arg-type]
+            yardstick = measure_yardstick(days, train)  # type: ignore[arg-type]
+        columns = _compare_columns(facts_of(train), facts_of(serve), limit, confidence, yardstick)
+    rows = train.rows, serve.rows
+    return Comparison(columns, limit, confidence, rows, len(days or ()))
+
+
+def _compare_columns(
+    a: dict[Label, ColumnFacts],
+    b: dict[Label, ColumnFacts],
+    limit: float,
+    confidence: float,
+    yardstick: Yardstick | None,
+) -> tuple[ColumnDrift, ...]:
+    labels = list({**a, **b})
+    has_shapes = any(side.bins is not None for side in (*a.values(), *b.values()))
+    measures = len(MEASURES) - (not has_shapes)
+    error = (1 - confidence) / max(1, len(labels) * measures)
+    columns = []
+    for label in labels:
+        group, name = label
+        column = compare_column(name, group, a.get(label), b.get(label), error)
+        limits = dict.fromkeys(MEASURES, limit)
+        ranks: tuple[tuple[str, int], ...] = ()
+        if yardstick is not None:
+            limits, ranks = yardstick.limits(label, limit), yardstick.ranks(label, column)
+        over = over_limits(column, limits)
+        columns.append(replace(column, over=over, limits=tuple(limits.items()), ranks=ranks))
+    return tuple(sorted(columns, key=attention, reverse=True))
+
+
+def _several(before: Any) -> list[AnyMoments] | None:
+    """Return several data sets as a list, and None for a single one."""
+    if isinstance(before, Moments | GroupedMoments | str | os.PathLike):
+        return None
+    if isinstance(before, Sequence):
+        return [_loaded(part) for part in before]
+    raise _type_error(before)
+
+
+def _loaded(part: Any) -> AnyMoments:
+    """Return moments unchanged; load those of a path."""
+    if isinstance(part, str | os.PathLike):
+        part = load(part)
+    if isinstance(part, Moments | GroupedMoments):
+        return part
+    raise _type_error(part)
+
+
+def _type_error(received: object) -> UnsupportedTypeError:
+    return UnsupportedTypeError(
+        "compare takes moments and paths of statistics files. "
+        f"Received: {type(received).__name__}. Pass evenly.fit(...) of data, "
+        "and of statistics by key the moments of one key, a[key]."
+    )
+
+
+def _check_alike(a: AnyMoments, b: AnyMoments) -> None:
+    """Check that both or neither have groups."""
+    if type(a) is not type(b):
+        raise DataError(
+            "Either both data sets must have groups, or neither. Received: "
+            f"{type(a).__name__} and {type(b).__name__}. Fit both by the same columns, or pass "
+            "grouped.total()."
+        )
+
+
+def check_options(limit: float, confidence: float) -> None:
+    """Check the options of `compare`.
+
+    Raises
+    ------
+    DataError
+        When they are invalid.
+    """
+    if not (isinstance(limit, int | float) and 0 <= limit < math.inf):
+        raise DataError(
+            f"limit must be a number, 0 or more. Received: {limit!r}. Pass 0.1 for a tenth of a "
+            "standard deviation."
+        )
+    if not (isinstance(confidence, int | float) and 0 < confidence < 1):
+        raise DataError(
+            f"confidence must be between 0 and 1. Received: {confidence!r}. Pass 0.99 for 99 %."
+        )

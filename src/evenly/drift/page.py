@@ -1,0 +1,161 @@
+"""A comparison as an HTML page, with the intervals and the histograms of both sides."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from evenly.distribution.bins import Floats
+from evenly.distribution.shares import CumulativeCounts, histogram
+from evenly.drift.column import ColumnDrift
+from evenly.drift.facts import ColumnFacts
+from evenly.drift.intervals import Interval
+from evenly.drift.text import (
+    Compared,
+    mean_text,
+    missing_text,
+    remarks,
+    short,
+    title,
+    verdict,
+)
+from evenly.html_report.histogram import BINS, overlay
+from evenly.html_report.page import page
+from evenly.html_report.summary import Histogram
+from evenly.html_report.table import Heading, remark_list, render, text
+
+_FENCE = 3.0
+_WIDTH, _HEIGHT, _MIDDLE = 120, 16, 8
+_SHOWN_LIMITS = 5.0
+"""Half the width of the picture of an interval, in limits."""
+
+
+def comparison_page(comparison: Compared, sources: Sequence[str]) -> str:
+    """Return the page of a comparison.
+
+    Parameters
+    ----------
+    sources
+        The names of the data sets that were compared, in order.
+    """
+    columns = comparison.columns
+    groups = any(column.group is not None for column in columns)
+    shapes = any(column.shape is not None for column in columns)
+    headings = [Heading("Group", "text")] * groups
+    headings += [Heading("Column", "text"), Heading("Remarks", "text")]
+    headings += [Heading("Distribution", "picture")] * shapes
+    headings += [Heading("Shift of the mean", "picture"), Heading("Shift, std")]
+    headings += [Heading(name) for name in ("Mean before", "Mean after", "Std ratio", "Missing %")]
+    headings += [Heading(name) for name in ("KS", "Wasserstein, std", "PSI")] * shapes
+    rows = (_row(column, groups, shapes) for column in columns)
+    legend = "Filled: before. Line: after." if shapes else ""
+    about = "".join(
+        f"<p class=lead>{text(line)}</p>"
+        for line in (" → ".join(_named(sources)), title(comparison), verdict(comparison))
+        if line
+    )
+    body = f"<section>{about}{render(headings, rows, 'Comparison', legend)}</section>"
+    return page("Comparison", body)
+
+
+def _named(sources: Sequence[str]) -> list[str]:
+    """Return at most the first and the last of the earlier sources, and the later one."""
+    *before, after = sources or ("",)
+    if len(before) > 2:
+        before = [f"{before[0]} … {before[-1]}"]
+    return [*before, after]
+
+
+def _row(column: ColumnDrift, groups: bool, shapes: bool) -> str:
+    dtype = next(side.dtype for side in (column.before, column.after) if side is not None)
+    level = "problem" if column.over else "note"
+    lines = [(level if index == 0 else "note", line) for index, line in enumerate(remarks(column))]
+    cells = [
+        *([_picture(column)] if shapes else []),
+        _interval_svg(column),
+        _cell(column.shift, signed=True),
+        *(text(mean_text(side)) if side else "" for side in (column.before, column.after)),
+        _cell(column.std_ratio),
+        text(missing_text(column).replace(" %", "")),
+        *(_shape_cells(column) if shapes else []),
+    ]
+    group = f"<td class=group>{text(column.group or '')}" if groups else ""
+    return (
+        f"<tr>{group}<th scope=row>{text(str(column.name))}<small>{text(dtype)}</small>"
+        f"<td>{remark_list(lines)}{''.join(f'<td>{cell}' for cell in cells)}\n"
+    )
+
+
+def _shape_cells(column: ColumnDrift) -> list[str]:
+    shape = column.shape
+    if shape is None:
+        return ["", "", ""]
+    return [_cell(shape.ks), _cell(shape.wasserstein), text(short(shape.psi))]
+
+
+def _cell(interval: Interval | None, *, signed: bool = False) -> str:
+    """Return an estimate, with its interval in small letters."""
+    if interval is None:
+        return ""
+    value, low, high = (short(number, signed=signed) for number in interval)
+    return value if low == high == value else f"{value} <small>{low} to {high}</small>"
+
+
+def _interval_svg(column: ColumnDrift) -> str:
+    """Return the interval of the shift as a line, on an axis with the limits."""
+    shift, limit = column.shift, dict(column.limits).get("mean", 0.0)
+    if shift is None or not math.isfinite(limit):
+        return ""
+    half = _SHOWN_LIMITS * limit or 1.0
+    low, value, high = (_place(x, half) for x in (shift.low, shift.value, shift.high))
+    ends = "".join(f"M{_place(x, half)} 3v10" for x in {-limit, limit})
+    axis = f"M0 {_MIDDLE}H{_WIDTH}M{_WIDTH // 2} 0v{_HEIGHT}{ends}"
+    bar = f"M{low} {_MIDDLE}H{max(high, low + 1)}M{value} 4v8"
+    over = " over" * ("mean" in column.over)
+    return (
+        f'<svg class="interval{over}" viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-hidden=true>'
+        f'<path d="{axis}"/><path d="{bar}"/></svg>'
+    )
+
+
+def _place(value: float, half: float) -> int:
+    """Return the place of a shift between ``-half`` and ``half``; others are at the ends."""
+    share = min(max((value / half + 1) / 2, 0.0), 1.0) if value == value else 0.5
+    return round(share * _WIDTH)
+
+
+def _picture(column: ColumnDrift) -> str:
+    """Return both histograms, over the range that most values of either side have."""
+    a, b = column.before, column.after
+    if column.shape is None or a is None or b is None:
+        return ""
+    low, high = _range([a, b])
+    if not (math.isfinite(high - low) and high > low):
+        return ""
+    sides = [_counts(side, np.linspace(low, high, BINS + 1)) for side in (a, b)]
+    if not all(map(any, sides)):
+        return ""
+    before, after = (Histogram(low, high, counts, 0.0) for counts in sides)
+    return overlay(before, after, a.dtype, float(a.mean or 0), a.std or 0.0)
+
+
+def _counts(side: ColumnFacts, edges: Floats) -> list[float]:
+    """Return the number of values between the edges."""
+    if side.bins is None or side.min is None or side.max is None:
+        return []
+    counts: list[float] = histogram(
+        CumulativeCounts(side.bins, side.min, side.max), edges
+    ).counts.tolist()
+    return counts
+
+
+def _range(sides: Sequence[ColumnFacts]) -> tuple[float, float]:
+    """Return the range between the outer fences of both sides."""
+    lows, highs = [], []
+    for side in sides:
+        if side.min is None or side.max is None or side.quartiles is None:
+            continue
+        margin = _FENCE * (side.quartiles[1] - side.quartiles[0]) or math.inf
+        lows.append(max(side.min, side.quartiles[0] - margin))
+        highs.append(min(side.max, side.quartiles[1] + margin))
+    return min(lows), max(highs)

@@ -1,0 +1,149 @@
+"""Distances between two distributions, from the bins that they have in common."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evenly.distribution import Bins
+from evenly.distribution.bins import Floats
+from evenly.drift.facts import ColumnFacts
+from evenly.drift.intervals import Interval
+
+_PSI_BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How far two distributions differ.
+
+    Attributes
+    ----------
+    ks
+        The Kolmogorov-Smirnov distance: the largest difference between the distribution
+        functions, of the samples at the ends of the bins.
+    ks_bounds
+        The interval that certainly contains the distance between the samples.
+    wasserstein
+        The Wasserstein-1 distance in standard deviations of the first: by how much the values
+        must move on average.
+    psi
+        The population stability index over the deciles of the first.
+    """
+
+    ks: Interval
+    ks_bounds: tuple[float, float]
+    wasserstein: Interval
+    psi: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """Shares of two samples in the bins that either occupies, and where the bins are."""
+
+    lower: Floats
+    upper: Floats
+    a: Floats
+    b: Floats
+
+
+def shape_distance(a: ColumnFacts, b: ColumnFacts, error: float) -> Shape | None:
+    """Return how far two distributions differ; None if one has no bins.
+
+    Both intervals follow from the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart (1990):
+    each distribution function is known to ``sqrt(log(4 / error) / (2 n))`` everywhere at once, for
+    any law, however heavy its tails.
+    """
+    if a.bins is None or b.bins is None or not (len(a.bins.keys) and len(b.bins.keys)):
+        return None
+    common = _common(a.bins, b.bins, _extremes(a, b))
+    band = sum(math.sqrt(math.log(4 / error) / 2 / float(side.count)) for side in (a, b))
+    low, high = _ks_bounds(common)
+    ks = Interval(low, max(0.0, low - band), min(1.0, high + band))
+    return Shape(ks, (low, high), _wasserstein(common, band, a.std or 0.0), _psi(common, a, b))
+
+
+def _extremes(a: ColumnFacts, b: ColumnFacts) -> tuple[float, float]:
+    lows = [side.min for side in (a, b) if side.min is not None]
+    highs = [side.max for side in (a, b) if side.max is not None]
+    return min(lows), max(highs)
+
+
+def _common(a: Bins, b: Bins, extremes: tuple[float, float]) -> _Common:
+    """Return both distributions on their common bins, which end at the extremes."""
+    shift = max(a.shift, b.shift)
+    a, b = a.coarsen(shift), b.coarsen(shift)
+    keys, first = np.unique(np.concatenate([a.keys, b.keys]), return_index=True)
+    lower = np.concatenate([a.lower, b.lower])[first]
+    upper = np.concatenate([a.upper, b.upper])[first]
+    shares = [np.zeros(len(keys)), np.zeros(len(keys))]
+    for side, share in zip((a, b), shares, strict=True):
+        share[np.searchsorted(keys, side.keys)] = side.counts / side.counts.sum()
+    return _Common(np.clip(lower, *extremes), np.clip(upper, *extremes), *shares)
+
+
+def _differences(common: _Common) -> tuple[Floats, Floats]:
+    """Return the difference of the distribution functions before and after each bin."""
+    after = np.cumsum(common.b) - np.cumsum(common.a)
+    after[-1] = 0.0
+    return np.concatenate([[0.0], after[:-1]]), after
+
+
+def _ks_bounds(common: _Common) -> tuple[float, float]:
+    """Return the bounds of the distance: at the ends of the bins, and within them."""
+    before, after = _differences(common)
+    is_wide = common.upper > common.lower
+    inside = np.maximum(abs(before - common.a), abs(before + common.b))
+    low = float(abs(after).max())
+    return low, max(low, float(inside.max(initial=0.0, where=is_wide)))
+
+
+def _wasserstein(common: _Common, band: float, std: float) -> Interval:
+    """Return the integral of the difference, over the standard deviation of the first.
+
+    Within a bin the values are taken to be spread evenly for the estimate, and as near to or as
+    far from those of the other sample as possible for the interval.
+    """
+    before, after = _differences(common)
+    lower, upper, unit = common.lower, common.upper, 1.0
+    if not math.isfinite(float(upper[-1]) - float(lower[0])):
+        lower, upper, unit = lower / 2, upper / 2, 2.0
+    width, gap = upper - lower, lower[1:] - upper[:-1]
+    between = abs(after[:-1])
+    least, most = before - common.a, before + common.b
+    nearest = np.where((least < 0) & (most > 0), 0.0, np.minimum(abs(least), abs(most)))
+    farthest = np.maximum(abs(least), abs(most))
+    value = between @ gap + _mean_size(before, after) @ width
+    low = (between - band).clip(0) @ gap + (nearest - band).clip(0) @ width
+    high = (between + band).clip(max=1) @ gap + (farthest + band).clip(max=1) @ width
+    return Interval(*(_over(float(distance), std / unit) for distance in (value, low, high)))
+
+
+def _mean_size(before: Floats, after: Floats) -> Floats:
+    """Return the mean of the absolute value of a line between two values."""
+    sizes = abs(before) + abs(after)
+    crosses = before * after < 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        crossing = (before**2 + after**2) / (2 * sizes)
+    return np.where(crosses, crossing, sizes / 2)
+
+
+def _over(distance: float, std: float) -> float:
+    return distance / std if std else math.inf if distance else 0.0
+
+
+def _psi(common: _Common, a: ColumnFacts, b: ColumnFacts) -> float:
+    """Return the sum of ``(q - p) log(q / p)`` over the deciles of the first.
+
+    Half a row is added to each decile, so that an empty one does not make it infinite.
+    """
+    before = np.cumsum(common.a) - common.a
+    decile = np.minimum((before * _PSI_BINS + 1e-9).astype(np.intp), _PSI_BINS - 1)
+    shares: list[Any] = []
+    for share, side in ((common.a, a), (common.b, b)):
+        n = float(side.count)
+        counts = np.bincount(decile, share, _PSI_BINS)[np.unique(decile)] * n + 0.5
+        shares.append(counts / counts.sum())
+    p, q = shares
+    return float(((q - p) * np.log(q / p)).sum())

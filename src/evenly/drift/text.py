@@ -1,0 +1,198 @@
+"""A comparison as a text table: one line per column, the largest difference first."""
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+from evenly.drift.column import ColumnDrift
+from evenly.drift.facts import ColumnFacts
+from evenly.drift.intervals import Interval
+from evenly.moments.text_table import Table, label, omitted, point
+
+HEAD = 60
+"""Lines that are shown of a longer table."""
+_HEADINGS = ("column", "mean before", "mean after", "shift (std)", "std ratio", "missing")
+_SHAPE_HEADINGS = ("KS", "W1 (std)")
+
+
+class Compared(Protocol):
+    """The attributes of `evenly.Comparison` that a table shows."""
+
+    @property
+    def columns(self) -> tuple[ColumnDrift, ...]:
+        """The columns, the largest difference first."""
+
+    @property
+    def over(self) -> tuple[ColumnDrift, ...]:
+        """The columns that are over the limit."""
+
+    @property
+    def limit(self) -> float:
+        """The limit of each measure."""
+
+    @property
+    def confidence(self) -> float:
+        """The confidence of all intervals together."""
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """The numbers of rows before and after."""
+
+    @property
+    def earlier(self) -> int:
+        """The number of data sets that are the yardstick, or 0."""
+
+
+def comparison_table(comparison: Compared, head: int = HEAD) -> Table:
+    """Return the table of a comparison."""
+    shown = comparison.columns[:head]
+    has_shapes = any(column.shape is not None for column in comparison.columns)
+    headings = (*_HEADINGS, *(_SHAPE_HEADINGS if has_shapes else ()), "remarks")
+    return Table(
+        title(comparison),
+        headings,
+        [_row(column, has_shapes) for column in shown],
+        "l" + "r" * (len(headings) - 2) + "l",
+        omitted=omitted(len(comparison.columns) - len(shown)),
+        head=head,
+        footer=[verdict(comparison)],
+    )
+
+
+def title(comparison: Compared) -> str:
+    """Return the line above the table."""
+    before, after = (f"{rows:,} row{'s' * (rows != 1)}" for rows in comparison.rows)
+    days = f" in {comparison.earlier:,} data sets" if comparison.earlier else ""
+    return f"{before}{days} before, {after} after"
+
+
+def verdict(comparison: Compared) -> str:
+    """Return the line that says how many columns are over the limit."""
+    over, total = len(comparison.over), len(comparison.columns)
+    count = f"{over:,} of {total:,} column{'s' * (total != 1)}"
+    yardstick = ", or what is usual among the data sets before" if comparison.earlier else ""
+    return (
+        f"over the limit of {comparison.limit:g}{yardstick}, at {comparison.confidence * 100:g} % "
+        f"confidence: {count}"
+    )
+
+
+def summary(comparison: Compared, most: int = 5) -> str:
+    """Return in one line which columns are over the limit, and by how much."""
+    over = comparison.over
+    shown = [f"{label(column.label)} ({'; '.join(_reasons(column))})" for column in over[:most]]
+    more = f" and {len(over) - most:,} more" if len(over) > most else ""
+    return f"{verdict(comparison)}: {', '.join(shown)}{more}"
+
+
+def _reasons(column: ColumnDrift) -> list[str]:
+    """Return the estimates that are over the limit."""
+    missing, shape = column.missing, column.shape
+    texts = {
+        "mean": column.shift and f"mean {short(column.shift.value, signed=True)} std",
+        "std": column.std_ratio and f"std × {short(column.std_ratio.value)}",
+        "missing": missing and f"missing {missing_text(column)}",
+        "distribution": shape and f"Kolmogorov-Smirnov distance {short(shape.ks.value)}",
+    }
+    return [texts.get(name) or name for name in column.over]
+
+
+def _row(column: ColumnDrift, has_shapes: bool) -> tuple[str, ...]:
+    shape = column.shape
+    shapes = (None, None) if shape is None else (shape.ks, shape.wasserstein)
+    return (
+        label(column.label),
+        mean_text(column.before),
+        mean_text(column.after),
+        interval_text(column.shift, signed=True),
+        interval_text(column.std_ratio),
+        missing_text(column),
+        *(map(interval_text, shapes) if has_shapes else ()),
+        "; ".join(remarks(column)),
+    )
+
+
+def mean_text(facts: ColumnFacts | None) -> str:
+    """Return the mean of one side, as a date or a number."""
+    if facts is None or facts.mean is None:
+        return "-"
+    return point(float(facts.mean), facts.dtype)
+
+
+def missing_text(column: ColumnDrift) -> str:
+    """Return the shares of missing values before and after; empty if both are 0."""
+    shares = [side.missing_share for side in (column.before, column.after) if side is not None]
+    if not any(shares):
+        return ""
+    return " → ".join(percent(share) for share in shares)
+
+
+def percent(share: float) -> str:
+    """Format a share.
+
+    >>> percent(0.0), percent(0.025), percent(1e-6), percent(0.99999), percent(1.0)
+    ('0 %', '2.5 %', '<0.1 %', '>99.9 %', '100 %')
+    """
+    if 0 < share < 0.0005 or 0.9995 < share < 1:
+        return "<0.1 %" if share < 0.5 else ">99.9 %"
+    return f"{share * 100:.1f}".removesuffix(".0") + " %"
+
+
+def interval_text(interval: Interval | None, *, signed: bool = False) -> str:
+    """Format an estimate with its interval.
+
+    >>> interval_text(Interval(0.25, 0.2, 0.3), signed=True)
+    '+0.25 (+0.2 to +0.3)'
+    """
+    if interval is None:
+        return "-"
+    value, low, high = (short(number, signed=signed) for number in interval)
+    return value if low == high == value else f"{value} ({low} to {high})"
+
+
+def short(value: float, *, signed: bool = False) -> str:
+    """Format a number with three digits.
+
+    >>> short(0.12345), short(-2.0, signed=True), short(float("inf")), short(1234.5)
+    ('0.123', '-2', '∞', '1,230')
+    """
+    sign = "+" if signed and value > 0 else ""
+    if not math.isfinite(value):
+        return f"{sign or '-' * (value < 0)}∞" if value == value else "-"
+    if 1e-3 <= abs(value) < 1e6:
+        rounded = float(f"{value:.3g}")
+        return f"{sign}{rounded:,.0f}" if abs(rounded) >= 1000 else f"{sign}{rounded:.3g}"
+    return f"{sign}{value + 0.0:.1e}" if value else "0"
+
+
+def remarks(column: ColumnDrift) -> Sequence[str]:
+    """Return what is said of a column: why it is over the limit, ranges and dtypes."""
+    lines: list[str] = []
+    before, after = column.before, column.after
+    if column.change in ("appeared", "vanished"):
+        lines.append(column.change)
+    elif column.over and not column.change:
+        lines.append(f"over: {', '.join(column.over)}")
+    if column.dtype_changed and before is not None and after is not None:
+        what = "not comparable" if column.change else "dtype"
+        lines.append(f"{what}: {before.dtype or 'none'} → {after.dtype or 'none'}")
+    if column.change == "":
+        lines += _range(column)
+    return lines
+
+
+def _range(column: ColumnDrift) -> list[str]:
+    """Return whether values are outside of the earlier range by more than a standard deviation.
+
+    Extremes have no confidence interval.
+    """
+    before, after = column.before, column.after
+    if before is None or after is None or None in (before.min, after.min):
+        return []
+    lines = []
+    margin = before.std or 0.0
+    if float(after.min or 0) < float(before.min or 0) - margin:
+        lines.append(f"min {point(before.min, before.dtype)} → {point(after.min, after.dtype)}")
+    if float(after.max or 0) > float(before.max or 0) + margin:
+        lines.append(f"max {point(before.max, before.dtype)} → {point(after.max, after.dtype)}")
+    return lines

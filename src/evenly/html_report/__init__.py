@@ -1,0 +1,1 @@
+"""One HTML page with a table of columns: numbers, histograms and remarks."""

@@ -1,0 +1,127 @@
+"""Convert objects with ``__array__`` or ``__dlpack__`` to arrays that the core can read."""
+
+import logging
+import sys
+from typing import Any
+
+import numpy as np
+
+from evenly.errors import UnsupportedTypeError
+
+_log = logging.getLogger("evenly")
+
+
+def as_array(x: Any, label: str = "the array") -> Any:
+    """Convert an array-like object to a NumPy array or a CPU tensor, without a copy if possible.
+
+    Data on another device is copied to the CPU, with a warning in the log.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        If the values are not numbers of at most 64 bits, or the data is sparse.
+    """
+    if type(x) is np.ndarray and is_plain(x.dtype):
+        return x
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(x, torch.Tensor):
+        return _as_tensor(x, label)
+    if hasattr(x, "tocsr") or hasattr(x, "todense"):
+        raise UnsupportedTypeError(
+            f"An array must be dense. Received: {type(x).__name__}, which is sparse. "
+            "Pass x.toarray(), or a generator of dense slices."
+        )
+    array = _as_numpy(x, label)
+    if array.dtype.names is None:
+        check_dtype(array.dtype, label)
+    return array
+
+
+def _as_tensor(x: Any, label: str) -> Any:
+    dtype = str(x.dtype).removeprefix("torch.")
+    if x.is_complex() or x.is_quantized or dtype.startswith("float8") or x.is_nested:
+        raise _not_numeric_error(dtype, label)
+    if str(x.layout) != "torch.strided":
+        raise UnsupportedTypeError(
+            f"A tensor must be dense. Received: layout {x.layout}. Pass x.to_dense()."
+        )
+    if x.device.type != "cpu":
+        _log.warning("The tensor is on %s; it is copied to the CPU.", x.device)
+    return x.detach().cpu().resolve_neg()
+
+
+def _as_numpy(x: Any, label: str) -> Any:
+    if isinstance(x, np.ma.MaskedArray):
+        return _masked_to_nan(x)
+    if isinstance(x, np.ndarray):
+        return x
+    if not hasattr(x, "__array__") and hasattr(x, "__dlpack__"):
+        return np.from_dlpack(x) if _on_cpu(x) else np.from_dlpack(x, device="cpu")
+    if not _on_cpu(x):
+        _log.warning("%s is on another device; it is copied to the CPU.", type(x).__name__)
+        if hasattr(x, "get"):  # CuPy does not convert implicitly
+            return x.get()
+    from evenly.sources.arrow_input import checked
+
+    checked(x, label)  # PyArrow arrays have __array__ as well
+    try:
+        return np.asarray(x)
+    except (ValueError, TypeError) as error:
+        raise UnsupportedTypeError(
+            "An array must be rectangular and numeric. "
+            f"Received: {label} of type {type(x).__name__}: {error}."
+        ) from None
+
+
+def _on_cpu(x: Any) -> bool:
+    if not hasattr(x, "__dlpack_device__"):
+        return True
+    return int(x.__dlpack_device__()[0]) in (1, 3)  # kDLCPU, kDLCUDAHost
+
+
+def _masked_to_nan(x: Any) -> Any:
+    """Return the values of a masked array, with NaN for masked values."""
+    if not np.ma.is_masked(x):
+        return x.data
+    if x.dtype.kind == "f":
+        return x.filled(np.nan)
+    if x.dtype.kind in "iub" and x.dtype.itemsize < 8:
+        return x.astype(np.float64).filled(np.nan)
+    raise UnsupportedTypeError(
+        f"A masked array must fit in float64 to use NaN. Received: dtype {x.dtype}. "
+        "Convert it with x.astype(float)."
+    )
+
+
+def is_plain(dtype: np.dtype[Any]) -> bool:
+    """Return whether a dtype is NumPy's own, and a float of at most 64 bits, in native byte order.
+
+    The name of a dtype is computed on each access, which takes a microsecond; this does not.
+    """
+    return dtype.isbuiltin == 1 and dtype.char in "efd"
+
+
+def check_dtype(dtype: np.dtype[Any], label: str) -> None:
+    """Check that a dtype is an integer, a boolean or a float of at most 64 bits."""
+    if (dtype.kind in "fiub" and dtype.itemsize <= 8) or dtype.name == "bfloat16":
+        return
+    raise _not_numeric_error(str(dtype), label)
+
+
+def _not_numeric_error(dtype: str, label: str) -> UnsupportedTypeError:
+    return UnsupportedTypeError(
+        "An array must hold integers, booleans or floats of at most 64 bits. "
+        f"Received: {label} of dtype {dtype}. Convert it first, to float64 for example."
+    )
+
+
+def is_native(array: Any) -> bool:
+    """Return whether the core can read the array: native byte order, aligned."""
+    return not isinstance(array, np.ndarray) or (array.dtype.isnative and array.flags.aligned)
+
+
+def to_native(array: Any) -> Any:
+    """Return an array that the core can read, copied only if necessary."""
+    if is_native(array):
+        return array
+    return array.astype(array.dtype.newbyteorder("="), order="C")
