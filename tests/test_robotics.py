@@ -150,3 +150,10 @@ def test_a_layer_with_statistics_of_lerobot() -> None:
     layer.freeze().eval()
     expected = fitted()["state"].normalize(STATE)
     assert layer(torch.from_numpy(STATE)).numpy() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_a_layer_takes_the_moments_of_one_key() -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(evenly.EvenlyError, match=r"of several keys, moments\[key\]"):
+        evenly.torch.Normalize.from_moments(fitted())  # type: ignore[arg-type]
+    assert evenly.torch.Normalize.from_moments(fitted()["state"]).num_features == 2

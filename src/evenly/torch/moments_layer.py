@@ -293,5 +293,5 @@ def as_moments(source: Moments | str | os.PathLike[str]) -> Moments:
     raise DataError(
         f"The statistics of a layer must be evenly.Moments or the path of a statistics file. "
         f"Received: {describe(moments)}. Create a layer from data with Normalize.fit(data); of "
-        "groups, pass moments.total()."
+        "groups, pass moments.total(); of several keys, moments[key]."
     )
