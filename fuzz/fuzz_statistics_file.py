@@ -60,7 +60,7 @@ SEEDS = [
     b'"sum": "0x9p0", "sum_of_squares": "0x29p0"}], "extremes": "exact", '
     b'"feature_axis": null, "key": "action", "path": ["action"], "rows": 4, "sources": []}, '
     b'{"bins": 2, "columns": [{"count": 3, '
-    b'"distribution": {"counts": "1 2", "keys": "2ffc 4", "shift": 50}, "dtype": "int8", "max": 6, '
+    b'"distribution": {"counts": "1 2", "keys": "5ff 1", "shift": 53}, "dtype": "int8", "max": 6, '
     b'"min": 1, "missing": 7, "sum": "0x9p0", "sum_of_squares": "0x29p0"}], "extremes": "bounds", '
     b'"feature_axis": 1, "key": "image", "path": ["observation", 0], "rows": 10, "sources": []}]}',
 ]
