@@ -33,7 +33,7 @@ def normal(number):
 
 def state_of(record):
     state = _core.State(1)
-    state.set_column(0, *record[2:])
+    state.set_column(0, *record[2:8])
     state.metadata = Metadata(None, ("float64",))
     return state
 

@@ -115,8 +115,13 @@ def check_consistent(moments, before, after):
     assert moments.columns == expected.columns
     assert moments.dtypes == expected.dtypes
     assert moments.sources == expected.sources
+    assert moments.distribution == expected.distribution
     if isinstance(moments, Moments):
         np.testing.assert_array_equal(moments.max, expected.max)
+        if moments.distribution:
+            for index in range(moments.num_features):
+                ours, theirs = (m.bins(index).counts.tolist() for m in (moments, expected))
+                assert ours == theirs
     else:
         assert list(moments) == list(expected)
         assert [own.rows for own in moments.values()] == [own.rows for own in expected.values()]
@@ -130,6 +135,14 @@ CALLS = {
     "update with weights": (lambda: evenly.fit(X), lambda m: m.update(X, weights=np.ones(60) / 3)),
     "update of groups": (lambda: evenly.fit(X, by=OLD_KEYS), lambda m: m.update(X, by=NEW_KEYS)),
     "first update of groups": (GroupedMoments.empty, lambda m: m.update(X, by=NEW_KEYS)),
+    "update with distributions": (
+        lambda: evenly.fit(X, distribution=16),
+        lambda m: m.update(NEW_DTYPE * 3),
+    ),
+    "absorb with distributions": (
+        lambda: evenly.fit(X, distribution=16),
+        lambda m: m.merge_inplace(evenly.fit(NEW_DTYPE * 3, distribution=8)),
+    ),
     "absorb": (lambda: evenly.fit(X), lambda m: m.merge_inplace(evenly.fit(NEW_DTYPE))),
     "absorb groups": (
         lambda: evenly.fit(X, by=OLD_KEYS),
