@@ -127,8 +127,8 @@ def openpi_norm_stats(moments: MomentsByKey) -> dict[str, dict[str, dict[str, An
 def read_stats(source: Path | Mapping[str, Any]) -> dict[str, FeatureStats]:
     """Read ``stats.json`` of LeRobot or ``norm_stats.json`` of openpi.
 
-    The result is not `Moments`: exact sums cannot be recovered from rounded statistics. Fit the
-    data itself to add statistics.
+    The result is not an `evenly.Moments`: exact sums cannot be recovered from rounded statistics.
+    Fit the data itself to add statistics.
 
     Parameters
     ----------
