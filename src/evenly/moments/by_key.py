@@ -353,10 +353,10 @@ class MomentsByKey(Mapping[str, Moments]):
             When it is not a statistics file of keys, or no data can have such statistics.
         """
         with _core.ExactMode():
-            return cls.from_parts(file_format.parse(content))
+            return cls._from_parts(file_format.parse(content))
 
     @classmethod
-    def from_parts(cls, parts: list[file_format.PartRecord]) -> Self:
+    def _from_parts(cls, parts: list[file_format.PartRecord]) -> Self:
         """Return the moments of a statistics file that has been validated."""
         result = cls.empty()
         result._parts = {record.key: record.part for record in parts}

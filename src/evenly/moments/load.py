@@ -63,7 +63,7 @@ def _read_exactly(content: bytes) -> tuple[_Loaded, Manifest | None]:
     document = statistics_file.parse_document(content)
     del content
     if document["format_version"] == statistics_file.KEY_VERSION:
-        return MomentsByKey.from_parts(by_key.read(document)), None
+        return MomentsByKey._from_parts(by_key.read(document)), None
     if not statistics_file.has_groups(document):
         header, columns = statistics_file.read(document)
         return from_records(header, columns), header.manifest
