@@ -162,7 +162,7 @@ def test_exact_with_a_first_value_far_from_the_others() -> None:
     y = trained(et.BatchNorm1d(2, exact=True), x)[0]
     variance, mean = torch.var_mean(x.double(), 0, correction=0)
     expected = (x - mean) * (variance + 1e-5).rsqrt()
-    torch.testing.assert_close(y.double(), expected, rtol=1e-5, atol=5 * 1000**0.5 * 2.0**-23)
+    torch.testing.assert_close(y.double(), expected, rtol=1e-4, atol=5 * 1000**0.5 * 2.0**-23)
 
 
 def test_pivot_is_a_value_near_the_others_or_zero() -> None:

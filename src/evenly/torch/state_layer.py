@@ -267,7 +267,9 @@ class StateLayer(nn.Module):
             self._buffers.update(before)
             return
         self._restore_dtypes()
-        if given is not None and not state_loading.agree(given, extra, self._tensors.scaling):
+        if given is not None and not state_loading.agree(
+            given, extra, self._tensors.scaling, len(self.exact)
+        ):
             self._use_constants(given)
 
     def _restore_dtypes(self) -> None:
@@ -289,7 +291,9 @@ class StateLayer(nn.Module):
             return
         if extra_state.stored_digest(tensors.exact) == written.exact:
             self._write()
-            if not state_loading.agree(tensors.scaling, tensors.exact, self._tensors.scaling):
+            if not state_loading.agree(
+                tensors.scaling, tensors.exact, self._tensors.scaling, len(self.exact)
+            ):
                 self._use_constants(tensors.scaling)
 
     def _use_constants(self, given: ScalingTensors) -> None:

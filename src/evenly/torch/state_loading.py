@@ -36,7 +36,7 @@ def encoded(state: extra_state.State, size: int) -> Tensor:
     return torch.frombuffer(bytearray(content.ljust(size, b"\0")), dtype=torch.uint8)
 
 
-def agree(given: ScalingTensors, extra: Any, own: ScalingTensors) -> bool:
+def agree(given: ScalingTensors, extra: Any, own: ScalingTensors, size: int) -> bool:
     """Return whether constants belong to the exact statistics in the same state_dict.
 
     Parameters
@@ -47,8 +47,10 @@ def agree(given: ScalingTensors, extra: Any, own: ScalingTensors) -> bool:
     own
         The constants computed from the extra state with the options of this layer. Those in a
         state_dict that was converted to another dtype are their rounded values.
+    size
+        The size of an extra state of this version.
     """
-    if not isinstance(extra, Tensor) or is_averaged(extra, len(extra)):
+    if not isinstance(extra, Tensor) or is_averaged(extra, size):
         return False
     stored = extra_state.decode(extra)
     if stored is None or stored.constants == extra_state.constants_digest(given):
