@@ -7,6 +7,7 @@ from typing import Protocol
 from evenly.drift.column import ColumnDrift
 from evenly.drift.facts import ColumnFacts
 from evenly.drift.intervals import Interval
+from evenly.html_report.numbers import share_text
 from evenly.moments.text_table import Table, label, omitted, point
 
 HEAD = 60
@@ -124,18 +125,7 @@ def missing_text(column: ColumnDrift) -> str:
     shares = [side.missing_share for side in (column.before, column.after) if side is not None]
     if not any(shares):
         return ""
-    return " → ".join(percent(share) for share in shares)
-
-
-def percent(share: float) -> str:
-    """Format a share.
-
-    >>> percent(0.0), percent(0.025), percent(1e-6), percent(0.99999), percent(1.0)
-    ('0 %', '2.5 %', '<0.1 %', '>99.9 %', '100 %')
-    """
-    if 0 < share < 0.0005 or 0.9995 < share < 1:
-        return "<0.1 %" if share < 0.5 else ">99.9 %"
-    return f"{share * 100:.1f}".removesuffix(".0") + " %"
+    return " → ".join(share_text(share) for share in shares)
 
 
 def interval_text(interval: Interval | None, *, signed: bool = False) -> str:
