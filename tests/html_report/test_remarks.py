@@ -41,7 +41,7 @@ NORMAL = np.random.default_rng(0).normal(size=10_000)
 
 def test_ordinary_columns_have_no_remark():
     assert texts(with_quantiles(summary(NORMAL), NORMAL)) == []
-    assert attention(summary(NORMAL)) == 0
+    assert attention(remarks(summary(NORMAL))) == 0
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_few_missing_values_are_not_remarked_on():
 
 
 def test_most_values_missing_is_a_problem():
-    assert attention(summary([1.0, 2.0, np.nan, np.nan, np.nan])) == 3
+    assert attention(remarks(summary([1.0, 2.0, np.nan, np.nan, np.nan]))) == 3
 
 
 def test_offset_that_float32_cannot_hold():
@@ -81,7 +81,7 @@ def test_offset_that_float32_cannot_hold():
         "large offset: float32 has only 190 steps per std here; normalize before converting to "
         "float32"
     )
-    assert attention(summary(1.7e9 + 100 * NORMAL)) == 3
+    assert attention(remarks(summary(1.7e9 + 100 * NORMAL))) == 3
     assert texts(summary(1e5 + 100 * NORMAL)) == []
 
 
@@ -136,7 +136,7 @@ def test_two_values_are_only_noted():
     x = np.tile([0, 0, 0, 1], 100)
     column = with_values(summary(x), x)
     assert texts(column) == ["2 distinct values: 0 (75 %), 1 (25 %)"]
-    assert attention(column) == 1
+    assert attention(remarks(column)) == 1
 
 
 def test_value_that_nearly_all_rows_have():

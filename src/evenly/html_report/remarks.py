@@ -1,7 +1,7 @@
 """Remarks in plain words on what needs attention in a column."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from evenly.html_report.numbers import count_text, number, share_text
@@ -45,9 +45,9 @@ def remarks(column: ColumnSummary) -> list[Remark]:
     return sorted(found, key=lambda remark: -LEVELS[remark.level])
 
 
-def attention(column: ColumnSummary) -> int:
-    """Return how much attention a column needs: 0 for none, 3 for the most."""
-    return max((LEVELS[remark.level] for remark in remarks(column)), default=0)
+def attention(found: Sequence[Remark]) -> int:
+    """Return how much attention a column with these remarks needs, from 0 to 3."""
+    return max((LEVELS[remark.level] for remark in found), default=0)
 
 
 def _constants(column: ColumnSummary) -> Iterator[Remark]:
