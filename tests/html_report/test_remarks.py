@@ -144,19 +144,19 @@ def test_value_that_nearly_all_rows_have():
     assert "nearly constant: 99.9 % of the values are 0" in texts(with_values(summary(x), x))
 
 
-def test_twins():
+def test_duplicates():
     x = NORMAL
     columns = evenly.fit({"a": x, "b": x[::-1].copy(), "c": -x})._summaries()
-    assert [column.twin for column in columns] == ["", "a", ""]
+    assert [column.duplicate_of for column in columns] == ["", "a", ""]
     assert texts(columns[1]) == ["the same distribution as a"]
 
 
-def test_constants_are_no_twins():
+def test_constants_are_not_duplicates():
     columns = evenly.fit({"a": np.ones(5), "b": np.ones(5)})._summaries()
     assert texts(columns[1]) == ["constant: every value is 1"]
 
 
 def test_remarks_that_need_most_attention_come_first():
     column = summary(np.r_[1e9 + NORMAL, [np.nan] * 9000])
-    assert [remark.level for remark in remarks(column)] == ["problem", "look"]
+    assert [remark.level for remark in remarks(column)] == ["problem", "warning"]
     assert isinstance(column, ColumnSummary)
