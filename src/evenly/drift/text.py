@@ -41,7 +41,7 @@ class Compared(Protocol):
 
     @property
     def earlier(self) -> int:
-        """The number of data sets that are the yardstick, or 0."""
+        """The number of data sets of the baseline, or 0."""
 
 
 def comparison_table(comparison: Compared, head: int = HEAD) -> Table:
@@ -71,9 +71,9 @@ def verdict(comparison: Compared) -> str:
     """Return the line that says how many columns are over the limit."""
     over, total = len(comparison.over), len(comparison.columns)
     count = f"{over:,} of {total:,} column{'s' * (total != 1)}"
-    yardstick = ", or what is usual among the data sets before" if comparison.earlier else ""
+    usual = ", or what is usual among the data sets before" if comparison.earlier else ""
     return (
-        f"over the limit of {comparison.limit:g}{yardstick}, at {comparison.confidence * 100:g} % "
+        f"over the limit of {comparison.limit:g}{usual}, at {comparison.confidence * 100:g} % "
         f"confidence: {count}"
     )
 
