@@ -227,5 +227,5 @@ def _describe_skipped(diff: FileDiff, checkpoint: str) -> str:
     if diff.accepted:
         first = redact_url(diff.accepted[0])
         more = f" and {len(diff.accepted) - 1:,} more" if len(diff.accepted) > 1 else ""
-        line += f"\nchanged since then, with the included rows kept: {first}{more}"
+        line += f"; changed since then, with the included rows kept: {first}{more}"
     return line
