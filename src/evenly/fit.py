@@ -255,10 +255,10 @@ def fit(
         given |= {"columns": columns, "exclude": exclude or None}
         return fit_by_key(source, options, keys, feature_axis, progress=progress, refused=given)
     if checkpoint is not None or update is not None:
-        remaining = open_resumed(
+        remaining, saved = open_resumed(
             source, checkpoint, update, options=options, accept_changed=accept_changed
         )
-        return fit_and_warn(*remaining[:1], options, progress=progress, checkpoint=remaining[1])
+        return fit_and_warn(remaining, options, progress=progress, checkpoint=saved)
     if accept_changed:
         raise DataError(
             "accept_changed= needs the record of a checkpoint. Received: neither checkpoint= nor "
