@@ -343,3 +343,15 @@ def test_show_on_ascii_terminal(flights):
     flights.write_text("größe\n1\n", encoding="utf-8")
     done = run("fit", flights, env=environment)
     assert done.returncode == 0, done.stderr
+
+
+def test_messages_about_distributions_name_options_of_the_command_line(flights, tmp_path, capsys):
+    plain, counted, state = (tmp_path / name for name in ("a.json", "b.json", "c.json"))
+    assert main(["fit", str(flights), "-o", str(plain), "--quiet", "--update", str(state)]) == 0
+    assert main(["fit", str(flights), "-o", str(counted), "--quiet", "--distribution"]) == 0
+    capsys.readouterr()
+    message = error_message(capsys, "merge", plain, counted, "-o", tmp_path / "d.json")
+    assert "Fit both with --distribution, or" in message
+    message = error_message(capsys, "fit", flights, "--update", state, "--distribution")
+    assert "Received: --distribution --bins 1024; " in message
+    assert "with no --distribution. Pass" in message

@@ -15,7 +15,7 @@ import click
 from evenly.cli_csv import csv_options, parse_csv
 from evenly.cli_errors import OK, StderrLog, exit_now, run_command
 from evenly.cli_options import files_argument, json_option, output_option, quiet_option
-from evenly.cli_outputs import check_output, check_page, print_json, write_page
+from evenly.cli_outputs import check_output, check_page, check_statistics, print_json, write_page
 from evenly.cli_pages import diff, report_command
 from evenly.cli_pipes import (
     STANDARD,
@@ -246,10 +246,10 @@ def fit(
         _keep_statistics(scan, output, checkpoint, update, as_json=as_json, quiet=quiet)
         return
     files = [] if scan.decide() == "images" else scan.tables()
-    for file in (output, checkpoint, update):
-        _check_statistics(file, [file.path for file in files] or scan.sources)
-    check_output(output, list(filter(None, [checkpoint, update])))
     inputs = [file.path for file in files] or scan.sources
+    for path in (output, checkpoint, update):
+        check_statistics(path, inputs)
+    check_output(output, list(filter(None, [checkpoint, update])))
     check_page(report, [*inputs, *filter(None, [output, checkpoint, update])])
     arrays = pipe.is_array if pipe else bool(files) and files[0].is_array
     options = FitOptions(
@@ -418,7 +418,7 @@ def merge(files: Names, output: str, columns: Names, quiet: bool) -> None:
         names = _parse_columns(columns, arrays=moments.columns is None)
         return moments.select(names)
 
-    _check_statistics(output, files)
+    check_statistics(output, files)
     _save_and_print(merge_all(map(load_columns, files)), output, quiet)
 
 
@@ -434,7 +434,7 @@ def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
     They must have been added before. The result has the same bits as if they had never been
     added, except min and max, which become bounds.
     """
-    _check_statistics(output, [whole, part])
+    check_statistics(output, [whole, part])
     difference = load_statistics(whole) - load_statistics(part)  # type: ignore[operator]
     _save_and_print(difference, output, quiet)
 
@@ -451,19 +451,6 @@ def _parse_by(by: Names) -> str | list[str] | None:
 def _parse_columns(columns: Names, arrays: bool) -> tuple[str | int, ...]:
     """Return column names, as positions if the data are arrays."""
     return tuple(int(name) if arrays and name.isdecimal() else name for name in columns)
-
-
-def _check_statistics(output: str | None, inputs: Sequence[str]) -> None:
-    """Check that statistics do not overwrite data, as in ``fit -o *.csv``."""
-    from evenly.outputs import read_start
-
-    check_output(output, inputs)
-    if output not in (None, STANDARD) and read_start(output) not in (None, b"", b"{"):
-        raise click.UsageError(
-            "Only a statistics file can be overwritten with statistics. "
-            f"Received: -o {redact_url(output)!r}, which is not a statistics file. "
-            "Choose another name."
-        )
 
 
 def _print_empty(scan: "FileScan", quiet: bool) -> None:

@@ -21,8 +21,8 @@ OK, BAD_DATA, INTERRUPTED, TERMINATED = 0, 1, 130, 143
 """Exit statuses; click uses 2 for usage errors, and shells 143 for SIGTERM."""
 
 _OPTION = re.compile(
-    r"\b(columns|exclude|weights|infinite|select|threads|feature_axis|dtype|mode|by|unknown|checkpoint|update)="
-    r"(?:\[([^]]*)\]|\"([^\"]*)\"|'([^']*)'|(-?\w+))?"
+    r"\b(columns|exclude|weights|infinite|select|threads|feature_axis|dtype|mode|by|unknown|checkpoint|update"
+    r"|distribution)=(?!\{)(?:\[([^]]*)\]|\"([^\"]*)\"|'([^']*)'|(-?\w+))?"
 )
 
 _CSV = re.compile(r"csv=\{([^{}]*)\}")
@@ -157,8 +157,12 @@ def _to_flag(option: re.Match[str]) -> str:
 
     >>> _OPTION.sub(_to_flag, "leave it out: exclude=['b'].")
     'leave it out: --exclude b.'
+    >>> _OPTION.sub(_to_flag, "distribution=True or distribution=64, in Python select={'a': 'b'}")
+    "--distribution or --distribution --bins 64, in Python select={'a': 'b'}"
     """
     value = next(filter(None, option.groups()[1:]), "").replace("'", "").replace(", ", ",")
+    if option[1] == "distribution":
+        return f"--distribution --bins {value}" if value.isdecimal() else "--distribution"
     return f"--{option[1].replace('_', '-')} {value}".rstrip()
 
 

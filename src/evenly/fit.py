@@ -39,7 +39,7 @@ class KeyFitKeywords(TypedDict, total=False):
     storage_options: StorageOptions | None
 
 
-class FitKeywords(TypedDict, total=False):
+class FitKeywords(KeyFitKeywords, total=False):
     """Keyword arguments of `fit` other than ``by``; see `fit`."""
 
     columns: Columns | None
@@ -47,17 +47,9 @@ class FitKeywords(TypedDict, total=False):
     weights: object
     select: object
     feature_axis: FeatureAxis
-    infinite: Infinite
-    distribution: bool | int
-    mode: ImageMode
-    broken: Broken
-    threads: int | None
-    progress: Callable[[Progress], object] | None
     checkpoint: Path | None
     update: Path | None
     accept_changed: bool
-    csv: CsvOptions | None
-    storage_options: StorageOptions | None
 
 
 @overload
@@ -263,10 +255,10 @@ def fit(
         given |= {"columns": columns, "exclude": exclude or None}
         return fit_by_key(source, options, keys, feature_axis, progress=progress, refused=given)
     if checkpoint is not None or update is not None:
-        remaining = open_resumed(
+        remaining, saved = open_resumed(
             source, checkpoint, update, options=options, accept_changed=accept_changed
         )
-        return fit_and_warn(*remaining[:1], options, progress=progress, checkpoint=remaining[1])
+        return fit_and_warn(remaining, options, progress=progress, checkpoint=saved)
     if accept_changed:
         raise DataError(
             "accept_changed= needs the record of a checkpoint. Received: neither checkpoint= nor "

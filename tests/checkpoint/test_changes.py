@@ -86,6 +86,34 @@ def test_a_file_that_is_replaced_while_it_is_read_is_named_and_dropped(rule, fil
     assert moments.max[0] == evenly.fit(files).max[0]
 
 
+@pytest.mark.parametrize("rule", ["checkpoint", "update"])
+def test_file_that_is_removed_while_it_is_read_is_named_and_dropped(rule, files, state):
+    remove = once(files[1].unlink, 24)
+    message = refused(evenly.SourceError, files, **{rule: state}, progress=remove, threads=1)
+    if files[0].suffix == ".parquet":  # which is opened again for each row group
+        assert message.endswith(f"Received: '{files[1]}': No such file or directory.")
+        assert ledger(state) == {files[0].name: 20}
+        return
+    assert message.startswith(f"A file must not change while it is read. Received: '{files[1]}', ")
+    assert ledger(state) == {files[0].name: 20, files[2].name: 22}
+    assert evenly.load(state) == evenly.fit([files[0], files[2]])
+
+
+@pytest.mark.parametrize("rule", ["checkpoint", "update"])
+def test_archive_that_is_removed_while_it_is_read_is_named_and_dropped(
+    rule, tmp_path, state, monkeypatch
+):
+    save_everywhere(monkeypatch)
+    use_block_sizes(monkeypatch, images_per_task=1)
+    paths = [tmp_path / f"{number}.tar" for number in range(3)]
+    for number, path in enumerate(paths):
+        archive(path, range(10 * number, 10 * number + 6))
+    remove = once(paths[1].unlink, 16 * 8)
+    message = refused(evenly.SourceError, paths, **{rule: state}, progress=remove, threads=1)
+    assert str(paths[1]) in message
+    assert ledger(state) == {"0.tar": 96, "2.tar": 96}
+
+
 def test_groups_of_a_file_that_changes_are_dropped(tmp_path, state, monkeypatch):
     save_everywhere(monkeypatch)
     files = [tmp_path / "a.csv", tmp_path / "b.csv"]

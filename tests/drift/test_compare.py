@@ -211,7 +211,7 @@ def test_each_of_the_days_is_usual():
     assert silent >= 11
 
 
-def test_yardstick_needs_three_days():
+def test_baseline_needs_three_days():
     with pytest.raises(evenly.DataError, match=r"at least 3 data sets .* Received: 2\. Add more"):
         evenly.compare(days(2), days(1)[0])
 

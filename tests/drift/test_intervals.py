@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import evenly
@@ -31,14 +31,26 @@ def facts(column):
     return facts_of(evenly.fit(np.asarray(column, np.float64)[:, None]))[(None, 0)]
 
 
+OVERFLOW = Fraction(2) ** 1024  # the float64 after the largest one, without a bound of exponents
+
+
+def to_fraction(value):
+    """Return a float, of which an infinity is the first power of two that overflows."""
+    return Fraction(value) if math.isfinite(value) else OVERFLOW
+
+
 def is_rounded_root(value, square):
     """Return whether a float is the nearest one to the root of a fraction."""
-    low, high = (Fraction(math.nextafter(value, end)) for end in (-math.inf, math.inf))
-    exact = Fraction(value)
-    return max(0, (low + exact) / 2) ** 2 <= square <= ((exact + high) / 2) ** 2  # the midpoints
+    low, exact = to_fraction(math.nextafter(value, -math.inf)), to_fraction(value)
+    if max(0, (low + exact) / 2) ** 2 > square:  # the root is below the midpoint
+        return False
+    high = to_fraction(math.nextafter(value, math.inf))
+    return value == math.inf or square <= ((exact + high) / 2) ** 2
 
 
 @given(values, values)
+@example([0.0, -1e-121, 1.8e202], [0.0, 0.0, 1.8e202])  # the shift underflows
+@example([0.0, 1e-121], [0.0, 2e187])  # the shift and the ratio overflow
 def test_shift_and_ratio_are_correctly_rounded(a, b):
     one, two = (oracle.column(x) for x in (a, b))
     shift, ratio = mean_shift(facts(a), facts(b), 0.01), std_ratio(facts(a), facts(b), 0.01)
@@ -48,7 +60,7 @@ def test_shift_and_ratio_are_correctly_rounded(a, b):
         return
     difference = two.mean() - one.mean()
     assert is_rounded_root(abs(shift.value), difference**2 / one.variance())
-    assert (shift.value > 0) == (difference > 0)
+    assert shift.value == 0 or (shift.value > 0) == (difference > 0)  # it may underflow
     assert is_rounded_root(ratio.value, two.variance() / one.variance())
 
 

@@ -141,6 +141,7 @@ def _resume_files(
     source = _open_remaining(_refs(diff.paths, given), store, options, watch)
     position = ReadPosition(diff.paths, diff.files, watch, store.path, digests=rule == "update")
     files = _included_files(diff, store, rule, _describe_paths(paths))
+    _save_renewed(diff, store, files)
     return Resumed(source, TableCheckpoint(source, store, position, files))
 
 
@@ -166,6 +167,7 @@ def _resume_images(
     source = open_source(scan, options, remaining=positions)
     assert isinstance(source, ImageSource)
     files = _included_files(diff, store, rule, scan.description)
+    _save_renewed(diff, store, files)
     return Resumed(source, ImageCheckpoint(source, store, positions, files))
 
 
@@ -198,9 +200,13 @@ def _included_files(
     """Return what is reported of the files; ``given`` describes those that were given."""
     stored = sorted({*store.files, *(file.path for file in diff.files)})
     description = given if rule == "checkpoint" else _describe_paths(stored)
-    if diff.renewed:
-        store.save(diff.renewed, None, description)
     return IncludedFiles(description, _describe_skipped(diff, store.path), diff.nbytes)
+
+
+def _save_renewed(diff: FileDiff, store: CheckpointStore, files: IncludedFiles) -> None:
+    """Save the new times of files whose rows are already included."""
+    if diff.renewed:
+        store.save(diff.renewed, None, files.description)
 
 
 def _describe_paths(paths: Sequence[str]) -> str:
@@ -221,5 +227,5 @@ def _describe_skipped(diff: FileDiff, checkpoint: str) -> str:
     if diff.accepted:
         first = redact_url(diff.accepted[0])
         more = f" and {len(diff.accepted) - 1:,} more" if len(diff.accepted) > 1 else ""
-        line += f"\nchanged since then, with the included rows kept: {first}{more}"
+        line += f"; changed since then, with the included rows kept: {first}{more}"
     return line

@@ -245,7 +245,7 @@ class Normalize(MomentsLayer):
         from evenly.fit import fit  # the readers of all sources
 
         if distribution is None:
-            distribution = method in ("robust", "quantile")
+            distribution = parse_method(method).q is not None
         moments = fit(
             source,
             columns=columns,

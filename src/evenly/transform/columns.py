@@ -64,16 +64,7 @@ class ColumnScaler:
     ) -> _core.FloatColumns:
         """Return columns scaled; see `TableScaler`."""
         by = self._scaling if indices is None else self._scaling.take(indices)
-        result = _core.scale_columns(
-            columns,
-            are_wide(columns, self._dtype),
-            np.ascontiguousarray(by.hi),
-            np.ascontiguousarray(by.lo),
-            np.ascontiguousarray(by.factor),
-            by.power,
-            inverse=by.inverse,
-            nan_to_zero=self._missing == "zero",
-        )
+        result = _scale(columns, by, self._dtype, self._missing)
         if by.clip is not None:
             for index in range(len(by)):
                 limit(result.values(index), by.clip)
@@ -120,21 +111,32 @@ class GroupColumnScaler:
         if by.may_be_undefined:
             for column in range(by.num_features):
                 by.check_defined(column, rows, columns.present(column))
-        return _core.scale_columns(
-            columns,
-            are_wide(columns, self._dtype),
-            np.ascontiguousarray(by.hi),
-            np.ascontiguousarray(by.lo),
-            np.ascontiguousarray(by.factor),
-            None if by.power is None else np.ascontiguousarray(by.power),
-            groups=np.ascontiguousarray(rows),
-            inverse=by.inverse,
-            nan_to_zero=self._missing == "zero",
-        )
+        return _scale(columns, by, self._dtype, self._missing, np.ascontiguousarray(rows))
 
     def scale_matrix(self, values: Array, indices: Sequence[int]) -> Array:
         """Return columns of one dtype scaled; see `TableScaler`."""
         return stack(self.scale(view_matrix(values), indices=indices), len(indices))
+
+
+def _scale(
+    columns: _core.Columns,
+    by: Scaling | GroupScaling,
+    dtype: Any,
+    missing: str,
+    groups: RowIndices | None = None,
+) -> _core.FloatColumns:
+    """Return columns scaled; with ``groups`` by the table's row of each of their rows."""
+    return _core.scale_columns(
+        columns,
+        are_wide(columns, dtype),
+        np.ascontiguousarray(by.hi),
+        np.ascontiguousarray(by.lo),
+        np.ascontiguousarray(by.factor),
+        None if by.power is None else np.ascontiguousarray(by.power),
+        groups=groups,
+        inverse=by.inverse,
+        nan_to_zero=missing == "zero",
+    )
 
 
 def view_matrix(values: Array) -> _core.Columns:

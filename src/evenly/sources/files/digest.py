@@ -3,26 +3,35 @@
 import hashlib
 import os
 
+from evenly.errors import SourceError
 from evenly.sources.files.locate import open_errors
 from evenly.sources.urls import is_url
+from evenly.system.errors import is_system_error
 
 _CHUNK_BYTES = 2**20
 
 
 def file_digest(path: str) -> str | None:
-    """Return the digest of a local file; None for a URL or a folder, such as a Zarr store.
+    """Return the digest of a local file.
+
+    It is None for a URL, for a folder, such as a Zarr store, and for a file that was removed.
 
     Raises
     ------
     SourceError
-        If the file does not exist or cannot be read.
+        If the system fails to read the file.
     """
     if is_url(path) or os.path.isdir(path):
         return None
     digest = hashlib.sha256()
-    with open_errors(path), open(path, "rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
+    try:
+        with open_errors(path), open(path, "rb", buffering=0) as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    except SourceError as error:
+        if is_system_error(error):
+            raise
+        return None
     return f"sha256:{digest.hexdigest()}"
 
 
