@@ -158,9 +158,9 @@ void add_in_place(Column& column, double value) noexcept {
 
 // Whether a column has all bins of its sum with another, or neither has any.
 bool has_bins_of_sum(const Column& column, const Column& other) {
-  if (!other.has_rows()) return column.has_rows() || column.histogram || !other.histogram;
-  if (!column.histogram || !other.histogram) return !column.histogram && !other.histogram;
-  return column.histogram->knows(*other.histogram);
+  if (!column.histogram && !other.histogram) return true;
+  if (!other.has_rows()) return column.has_rows() || column.histogram;
+  return column.histogram && other.histogram && column.histogram->knows(*other.histogram);
 }
 
 // Reserves capacity, so that elements can be appended without an exception.
@@ -171,18 +171,19 @@ void reserve_more(std::vector<T>& values, std::size_t wanted) {
 
 }  // namespace
 
-Column::Column(const Column& other) { *this = other; }
+Column::Column(const Column& other)
+    : count(other.count),
+      missing(other.missing),
+      min(other.min),
+      max(other.max),
+      sum(other.sum),
+      squares(other.squares) {
+  if (other.fraction) fraction = std::make_unique<FractionalWeights>(*other.fraction);
+  if (other.histogram) histogram = std::make_unique<Histogram>(*other.histogram);
+}
 
 Column& Column::operator=(const Column& other) {
-  if (this == &other) return *this;
-  count = other.count;
-  missing = other.missing;
-  min = other.min;
-  max = other.max;
-  sum = other.sum;
-  squares = other.squares;
-  fraction = other.fraction ? std::make_unique<FractionalWeights>(*other.fraction) : nullptr;
-  histogram = other.histogram ? std::make_unique<Histogram>(*other.histogram) : nullptr;
+  if (this != &other) *this = Column(other);
   return *this;
 }
 
