@@ -16,7 +16,7 @@ constexpr uint64_t kMostMagnitudes = 1 << 16;
 constexpr int64_t kUsefulShare = 75;
 // A window's counts have 32 bits.
 constexpr int64_t kMostInWindow = int64_t(1) << 31;
-constexpr int64_t kFirstRetry = 4 * ValueCounter::kBlock;
+constexpr int64_t kFirstRetry = 8 * ValueCounter::kBlock;
 
 uint64_t low_bits(int count) { return (uint64_t(1) << count) - 1; }
 
@@ -43,7 +43,7 @@ ValueCounter::ValueCounter(int64_t most_bins)
       until_retry_(kFirstRetry),
       next_check_(kFirstRetry) {
   // At most half of the slots are used: up to two times the bins before a block, and one block.
-  slot_bits_ = std::bit_width(uint64_t(2 * (2 * most_bins + kBlock)) - 1);
+  slot_bits_ = std::bit_width(uint64_t(2 * (2 * most_bins + kBlock)) - 1) + 1;
   slots_.resize(std::size_t(1) << slot_bits_);
   indices_.resize(kBlock);
 }
