@@ -126,7 +126,11 @@ def evenly() -> None:
     metavar="COLUMN",
     help="Weight each row by this column: a weight of 2 counts as two rows.",
 )
-@click.option("--select", metavar="NAME", help="The array to fit in an NPZ, Zarr or HDF5 file.")
+@click.option(
+    "--select",
+    metavar="NAME",
+    help="The array to fit in an NPZ, Zarr or HDF5 file, or the column of vectors or images.",
+)
 @_names_option("--by", "Fit each group of rows separately, grouped by the values of these columns.")
 @_feature_axis_option
 @csv_options("--missing", "--missing-mark")
@@ -252,6 +256,7 @@ def fit(
     inputs = [file.path for file in files] or scan.sources
     check_page(report, [*inputs, *filter(None, [output, checkpoint, update])])
     arrays = pipe.is_array if pipe else bool(files) and files[0].is_array
+    arrays = arrays or others["select"] is not None
     options = FitOptions(
         columns=_parse_columns(columns, arrays) or None,
         exclude=_parse_columns(exclude, arrays),
