@@ -279,7 +279,6 @@ def fit(
         write_page(moments.to_html(redact_url(output or sources[0])), report)
     _save_and_print(moments, output, quiet, as_json=as_json)
     if not quiet:
-        _print_left_out(source.left_out)
         _print_notes(source, saved.files.skipped if saved else "")
 
 
@@ -544,10 +543,3 @@ def _print_notes(source: "Source", skipped: str) -> None:
             click.echo(printable(line), err=True)
     if skipped:
         click.echo(printable(skipped), err=True)
-
-
-def _print_left_out(columns: dict[str, str]) -> None:
-    from evenly.report.table import format_skipped
-
-    if columns:
-        click.echo(printable(format_skipped(columns)), err=True)
