@@ -88,15 +88,15 @@ def _kind_at(frame: Any, dtype: Any, position: int) -> str:
 
 def _view_columns(frame: Any, positions: Sequence[int]) -> ColumnViews:
     """Return columns whose kinds are those of numbers or times."""
-    views, times = _core.Columns(len(positions), len(frame)), dict[int, str]()
+    columns = ColumnViews(_core.Columns(len(positions), len(frame)), {}, {})
     others = dict(enumerate(positions))
     for indices, values in number_blocks(frame, positions):
-        views.set_matrix(indices, to_native(values))
+        columns.views.set_matrix(indices, to_native(values))
         for index in indices:
             del others[index]
     for index, position in others.items():
-        set_column(views, times, index, read_series(frame.iloc[:, position]))
-    return ColumnViews(views, times)
+        set_column(columns, index, read_series(frame.iloc[:, position]))
+    return columns
 
 
 def pandas_keys(series: Any) -> GroupKeys:
