@@ -15,7 +15,7 @@ import click
 from evenly.cli_csv import csv_options, parse_csv
 from evenly.cli_errors import OK, StderrLog, exit_now, run_command
 from evenly.cli_options import files_argument, json_option, output_option, quiet_option
-from evenly.cli_outputs import check_output, check_page, print_json, write_page
+from evenly.cli_outputs import check_output, check_outputs, check_page, print_json, write_page
 from evenly.cli_pages import diff, report_command
 from evenly.cli_pipes import (
     STANDARD,
@@ -375,8 +375,8 @@ def apply(
     )
     if is_folder(output):
         targets = find_targets(sources, output, folder_suffix(output_format))
-        for target in targets:
-            check_output(target.output, [statistics, *(other.file.path for other in targets)])
+        inputs = [statistics, *(target.file.path for target in targets)]
+        check_outputs([target.output for target in targets], inputs)
         with ProgressBar(sys.stderr, quiet=quiet) as progress:
             apply_into_folder(moments, targets, csv=csv, progress=progress, **options)
         return
