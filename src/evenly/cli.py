@@ -15,7 +15,14 @@ import click
 from evenly.cli_csv import csv_options, parse_csv
 from evenly.cli_errors import OK, StderrLog, exit_now, run_command
 from evenly.cli_options import files_argument, json_option, output_option, quiet_option
-from evenly.cli_outputs import check_output, check_page, check_statistics, print_json, write_page
+from evenly.cli_outputs import (
+    check_output,
+    check_outputs,
+    check_page,
+    check_statistics,
+    print_json,
+    write_page,
+)
 from evenly.cli_pages import diff, report_command
 from evenly.cli_pipes import (
     STANDARD,
@@ -126,7 +133,11 @@ def evenly() -> None:
     metavar="COLUMN",
     help="Weight each row by this column: a weight of 2 counts as two rows.",
 )
-@click.option("--select", metavar="NAME", help="The array to fit in an NPZ, Zarr or HDF5 file.")
+@click.option(
+    "--select",
+    metavar="NAME",
+    help="The array to fit in an NPZ, Zarr or HDF5 file, or the column of vectors or images.",
+)
 @_names_option("--by", "Fit each group of rows separately, grouped by the values of these columns.")
 @_feature_axis_option
 @csv_options("--missing", "--missing-mark")
@@ -252,6 +263,7 @@ def fit(
     check_output(output, list(filter(None, [checkpoint, update])))
     check_page(report, [*inputs, *filter(None, [output, checkpoint, update])])
     arrays = pipe.is_array if pipe else bool(files) and files[0].is_array
+    arrays = arrays or others["select"] is not None
     options = FitOptions(
         columns=_parse_columns(columns, arrays) or None,
         exclude=_parse_columns(exclude, arrays),
@@ -274,7 +286,6 @@ def fit(
         write_page(moments.to_html(redact_url(output or sources[0])), report)
     _save_and_print(moments, output, quiet, as_json=as_json)
     if not quiet:
-        _print_left_out(source.left_out)
         _print_notes(source, saved.files.skipped if saved else "")
 
 
@@ -371,8 +382,8 @@ def apply(
     )
     if is_folder(output):
         targets = find_targets(sources, output, folder_suffix(output_format))
-        for target in targets:
-            check_output(target.output, [statistics, *(other.file.path for other in targets)])
+        inputs = [statistics, *(target.file.path for target in targets)]
+        check_outputs([target.output for target in targets], inputs)
         with ProgressBar(sys.stderr, quiet=quiet) as progress:
             apply_into_folder(moments, targets, csv=csv, progress=progress, **options)
         return
@@ -526,10 +537,3 @@ def _print_notes(source: "Source", skipped: str) -> None:
             click.echo(printable(line), err=True)
     if skipped:
         click.echo(printable(skipped), err=True)
-
-
-def _print_left_out(columns: dict[str, str]) -> None:
-    from evenly.report.table import format_skipped
-
-    if columns:
-        click.echo(printable(format_skipped(columns)), err=True)
