@@ -77,7 +77,7 @@ class MinMaxScaler(AffineScaler, preprocessing.MinMaxScaler):
         """The number of rows."""
         return self.moments_.rows
 
-    def _check(self, x: Any) -> None:
+    def _check(self, x: object) -> None:
         low, high = self.feature_range
         if low >= high:
             raise DataError(
@@ -228,7 +228,7 @@ class RobustScaler(AffineScaler, preprocessing.RobustScaler):
             spread = spread / (stats.norm.ppf(high) - stats.norm.ppf(low))
         return spread
 
-    def _check(self, x: Any) -> None:
+    def _check(self, x: object) -> None:
         low, high = self.quantile_range
         if not 0 <= low <= high <= 100:
             raise DataError(

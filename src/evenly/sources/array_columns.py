@@ -112,7 +112,7 @@ def _chunks(parts: Iterable[Part], name: str) -> Iterator[tuple[str, Any]]:
                 yield part.label, chunk
 
 
-def _split(column: Any, label: str) -> Iterator[Any]:
+def _split(column: object, label: str) -> Iterator[Any]:
     """Yield the chunks of a column that have rows, split to the size of a block."""
     for chunk in getattr(column, "chunks", [column]):
         checked(chunk, label, full=True)

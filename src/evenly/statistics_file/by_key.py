@@ -104,7 +104,7 @@ def read(document: dict[str, Any]) -> list[PartRecord]:
     return records
 
 
-def _check_keys(entry: Any, keys: tuple[str, ...], label: str) -> None:
+def _check_keys(entry: object, keys: tuple[str, ...], label: str) -> None:
     if type(entry) is not dict:
         raise StatisticsFileError(f"{label} must be an object. Received: {abbreviate(entry)}.")
     if wrong := sorted(entry.keys() ^ set(keys)):
@@ -132,7 +132,7 @@ def _read_part(entry: Any, version: Any) -> PartRecord:
     return PartRecord(key, BatchPart(tuple(path), axis), header, columns)
 
 
-def _is_step(value: Any) -> bool:
+def _is_step(value: object) -> bool:
     return type(value) is str or (type(value) is int and -(2**63) <= value < 2**63)
 
 
