@@ -1,6 +1,5 @@
 """The page in Chromium: sorting, search, opening a row, themes, a phone, and accessibility."""
 
-import shutil
 from importlib.resources import files
 
 import numpy as np
@@ -9,10 +8,9 @@ import pytest
 
 import evenly
 
-sync_api = pytest.importorskip("playwright.sync_api")
+browsers = pytest.importorskip("headless_browser", reason="needs playwright")
 AXE = files(pytest.importorskip("axe_playwright_python")) / "axe.min.js"
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+pytestmark = pytest.mark.skipif(browsers.find_browser() is None, reason="needs Chromium")
 DESKTOP, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -54,10 +52,8 @@ def pages(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with browsers.open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,8 +14,7 @@ from site_build import DOCS, build, site_module
 
 pytest.importorskip("sphinx", reason="needs evenly[docs]")
 pytest.importorskip("torch")
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+browsers = pytest.importorskip("headless_browser", reason="needs playwright")
 MAX_FIRST_PAGE = 500_000
 """Bytes of the first page with everything that it loads."""
 
@@ -167,12 +165,10 @@ def test_picture_of_the_readme_is_what_its_script_draws():
 
 @pytest.fixture(scope="module")
 def browser():
-    if CHROMIUM is None:
+    if browsers.find_browser() is None:
         pytest.skip("needs Chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with browsers.open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
