@@ -107,7 +107,7 @@ def _pair(name: str, values: Any) -> tuple[float, float] | None:
 
 
 def _parse_clip(
-    clip: Any, method: str, limits: tuple[float, float] | None
+    clip: object, method: str, limits: tuple[float, float] | None
 ) -> tuple[float, float] | None:
     if clip is None or clip is False:
         return None
