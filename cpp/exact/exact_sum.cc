@@ -16,7 +16,7 @@ inline uint64_t add_carry(uint64_t x, uint64_t y, unsigned& carry) {
 
 }  // namespace
 
-void ExactSum::copy(const ExactSum& other) {
+void ExactSum::copy_heap(const ExactSum& other) {
   low_ = other.low_;
   size_ = other.size_;
   if (other.size_ > kInside) {

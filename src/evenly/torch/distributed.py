@@ -26,7 +26,7 @@ def gather_statistics(
     mask: Tensor | None,
     eps: float,
     path: Path,
-    group: Any,
+    group: object,
     *,
     pivot: Tensor | None,
 ) -> GlobalStatistics | EmptyBatch:

@@ -71,9 +71,9 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        process_group: Any = None,
-        device: Any = None,
-        dtype: Any = None,
+        process_group: object = None,
+        device: object = None,
+        dtype: object = None,
         *,
         bias: bool = True,
         non_finite: str = "propagate",
@@ -114,7 +114,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         return group if dist.get_world_size(group) > 1 else None
 
     @compiler.disable
-    def _normalize_with_group(self, x: Tensor, mask: Tensor | None, group: Any) -> Tensor:
+    def _normalize_with_group(self, x: Tensor, mask: Tensor | None, group: object) -> Tensor:
         weight, bias = self._affine()
         functional.check_training(x, weight, bias, *self._running_buffers(), self.eps)
         path = choose_path(x, weight, bias, mask)
@@ -146,7 +146,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         return self._buffers["running_mean"], self._buffers["running_var"]
 
     @classmethod
-    def convert_sync_batchnorm(cls, module: nn.Module, process_group: Any = None) -> nn.Module:
+    def convert_sync_batchnorm(cls, module: nn.Module, process_group: object = None) -> nn.Module:
         """Convert a model's batch norms, torch's and evenly's, in place.
 
         Parameters, buffers, hooks, mode and evenly's options are kept.

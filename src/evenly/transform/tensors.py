@@ -20,7 +20,7 @@ def scale_tensor(
     scaling: Scaling,
     *,
     out: torch.Tensor | None = None,
-    dtype: Any = None,
+    dtype: object = None,
     missing: str = "keep",
     feature_axis: FeatureAxis = None,
 ) -> torch.Tensor:
@@ -57,7 +57,7 @@ def scale_tensor_by_group(
     scaling: GroupScaling,
     rows: RowIndices,
     *,
-    dtype: Any = None,
+    dtype: object = None,
     missing: str = "keep",
     feature_axis: FeatureAxis = None,
 ) -> torch.Tensor:
@@ -87,7 +87,7 @@ def scale_tensor_by_group(
     return y.to(output_dtype(x, dtype))
 
 
-def output_dtype(x: torch.Tensor, dtype: Any) -> torch.dtype:
+def output_dtype(x: torch.Tensor, dtype: object) -> torch.dtype:
     """Return the dtype of the result for a tensor: integers get the default dtype of torch."""
     if dtype is None and not x.is_floating_point():
         return torch.get_default_dtype()
@@ -114,7 +114,7 @@ def _check_defined(y: torch.Tensor, scaling: GroupScaling, rows: RowIndices, axi
         scaling.check_defined(column, rows, any_present)
 
 
-def _check_out(out: Any, x: torch.Tensor, dtype: Any, tracked: bool) -> None:
+def _check_out(out: object, x: torch.Tensor, dtype: object, tracked: bool) -> None:
     if not isinstance(out, torch.Tensor) or out.device != x.device:
         raise UnsupportedTypeError(
             f"out must be a tensor on {x.device}, like x. Received: {type(out).__name__}"
@@ -196,7 +196,7 @@ def _split(hi: Any, lo: Any, work: torch.dtype) -> tuple[Any, Any]:
     return short, (hi - short) + lo
 
 
-def _broadcast(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:
+def _broadcast(part: object, y: torch.Tensor, axis: int) -> torch.Tensor:
     """Return one number per feature in a shape that broadcasts along ``y``."""
     return along_axis(torch.as_tensor(part, dtype=y.dtype, device=y.device), y, axis)
 
