@@ -29,18 +29,35 @@ def check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:
             )
 
 
+def check_statistics(output: str | None, others: Sequence[str]) -> None:
+    """Check that statistics do not overwrite data, as in ``fit -o *.csv``."""
+    _check_content(output, others, b"{", "a statistics file", "statistics")
+
+
 def check_page(output: str | None, others: Sequence[str]) -> None:
     """Check that a web page does not overwrite data, another output, or any other file."""
+    _check_content(output, others, b"<", "a web page", "a web page")
+
+
+def _check_content(
+    output: str | None, others: Sequence[str], start: bytes, kind: str, content: str
+) -> None:
+    """Check that the output is none of the others, and is new, empty or of the same kind.
+
+    Parameters
+    ----------
+    start
+        The first byte of files of this kind.
+    """
     from evenly.outputs import read_start
 
-    if output in (None, STANDARD):
+    if output is None or output == STANDARD:
         return
-    page = str(output)
-    check_output(page, others)
-    if read_start(page) not in (None, b"", b"<"):
+    check_output(output, others)
+    if read_start(output) not in (None, b"", start):
         raise click.UsageError(
-            "Only a web page can be overwritten with a web page. "
-            f"Received: {redact_url(page)!r}, which is not a web page. Choose another name."
+            f"Only {kind} can be overwritten with {content}. "
+            f"Received: {redact_url(output)!r}, which is not {kind}. Choose another name."
         )
 
 

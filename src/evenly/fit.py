@@ -39,7 +39,7 @@ class KeyFitKeywords(TypedDict, total=False):
     storage_options: StorageOptions | None
 
 
-class FitKeywords(TypedDict, total=False):
+class FitKeywords(KeyFitKeywords, total=False):
     """Keyword arguments of `fit` other than ``by``; see `fit`."""
 
     columns: Columns | None
@@ -47,17 +47,9 @@ class FitKeywords(TypedDict, total=False):
     weights: object
     select: object
     feature_axis: FeatureAxis
-    infinite: Infinite
-    distribution: bool | int
-    mode: ImageMode
-    broken: Broken
-    threads: int | None
-    progress: Callable[[Progress], object] | None
     checkpoint: Path | None
     update: Path | None
     accept_changed: bool
-    csv: CsvOptions | None
-    storage_options: StorageOptions | None
 
 
 @overload

@@ -213,7 +213,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
     def normalize(self, x: object, **options: Unpack[GroupScaleKeywords]) -> FloatArray: ...
     def normalize(
         self,
-        x: Any,  # the overloads have the types
+        x: object,  # the overloads have the types
         *,
         by: GroupBy | None = None,
         unknown: Unknown = "error",
@@ -274,7 +274,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
     def denormalize(self, x: object, **options: Unpack[GroupUnscaleKeywords]) -> FloatArray: ...
     def denormalize(
         self,
-        x: Any,  # the overloads have the types
+        x: object,  # the overloads have the types
         *,
         by: GroupBy | None = None,
         unknown: Unknown = "error",

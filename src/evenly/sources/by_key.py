@@ -1,6 +1,6 @@
 """Open several parts of the same data, one for each key of ``select=``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ _ROWS = 2**10
 
 
 def open_by_key(
-    x: Any, options: ReadOptions, parts: Mapping[str, BatchPart]
+    x: object, options: ReadOptions, parts: Mapping[str, BatchPart]
 ) -> dict[str, Source] | dict[str, BatchSource]:
     """Return the source of each key.
 
@@ -33,15 +33,12 @@ def open_by_key(
     """
     x = _as_batches(x)
     sources: dict[str, Any] = {}
-    first: Any = None
+    reopen: Callable[[ReadOptions], BatchSource] | None = None
     for key, part in parts.items():
         with key_errors(key):
             own = options_of(options, part)
-            if first is None or not are_shared({key: first}):
-                sources[key] = open_source(x, own, by_key=True)
-            else:
-                sources[key] = first.reopen(own)
-            first = sources[key]
+            sources[key] = open_source(x, own, by_key=True) if reopen is None else reopen(own)
+            reopen = getattr(sources[key], "reopen", None)
     return sources
 
 
@@ -56,7 +53,7 @@ def options_of(options: Options, part: BatchPart) -> Options:
     return replace(options, select=select, feature_axis=part.feature_axis)
 
 
-def _as_batches(x: Any) -> Any:
+def _as_batches(x: object) -> Any:
     """Return an iterator of batches for tables that can be read only once."""
     if is_hugging_face_dataset(x) and not hasattr(x, "data") and hasattr(x, "with_format"):
         return x.with_format("arrow").iter(_ROWS)

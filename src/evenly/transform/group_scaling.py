@@ -261,7 +261,7 @@ _MIN_CHUNK_COLUMNS = 8
 
 
 def _scale_chunk(
-    state: _core.State, start: int, inverse: bool, correction: Any, tolerance: Any
+    state: _core.State, start: int, inverse: bool, correction: object, tolerance: object
 ) -> Scaling:
     stop = min(start + _CHUNK_COLUMNS, state.columns)
     part = state if stop - start == state.columns else state.take(list(range(start, stop)))
