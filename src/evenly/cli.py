@@ -258,7 +258,7 @@ def fit(
     check_output(output, list(filter(None, [checkpoint, update])))
     check_page(report, [*inputs, *filter(None, [output, checkpoint, update])])
     arrays = pipe.is_array if pipe else bool(files) and files[0].is_array
-    arrays = arrays or others["select"] is not None
+    arrays = arrays or select is not None
     options = FitOptions(
         columns=_parse_columns(columns, arrays) or None,
         exclude=_parse_columns(exclude, arrays),
