@@ -161,7 +161,7 @@ $(STAMPS)/bench: $(STAMPS)/test
 	touch $@
 
 $(STAMPS)/fuzz: $(STAMPS)/evenly
-	$(INSTALL) ".[files,zarr,hdf5]"
+	$(INSTALL) ".[files,zarr,hdf5,images]"
 	$(PIP) install atheris
 	touch $@
 

@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 
 import evenly
+from chromium import launch, record
 
-browsers = pytest.importorskip("headless_browser", reason="needs playwright")
 AXE = files(pytest.importorskip("axe_playwright_python")) / "axe.min.js"
-pytestmark = pytest.mark.skipif(browsers.find_browser() is None, reason="needs Chromium")
 DESKTOP, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -52,7 +51,7 @@ def pages(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with browsers.open_browser() as browser:
+    with launch() as browser:
         yield browser
 
 
@@ -65,9 +64,7 @@ def visit(browser, pages):
         context = browser.new_context(viewport=viewport, **options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("pageerror", lambda error: messages.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
+        record(page, messages, requests)
         page.goto((pages / f"{name}.html").as_uri())
         return page
 
