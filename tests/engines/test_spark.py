@@ -190,6 +190,24 @@ def test_normalize_matches_local_bits(frame, options):
         np.testing.assert_array_equal(a, b, err_msg=name)
 
 
+@pytest.mark.parametrize("missing", ["keep", "zero"])
+@pytest.mark.parametrize("options", [{"clip": 0.7}, {"method": "minmax", "clip": True}])
+def test_clip_keeps_null_and_nan(frame, options, missing):
+    moments = evenly.fit(TABLE.slice(0, 20), columns=["double", "float", "nan", "long"])
+    expected = moments.normalize(frame.toArrow(), missing=missing, **options)
+    got = moments.normalize(frame, missing=missing, **options).toArrow()
+    for name in moments.columns:
+        assert got[name].null_count == expected[name].null_count
+        np.testing.assert_array_equal(got[name].to_numpy(), expected[name].to_numpy(), name)
+
+
+def test_clip_of_vectors(frame):
+    cut = vectors(frame, "double")
+    moments = evenly.fit(cut)
+    near = to_array(moments.normalize(cut, clip=0.5))
+    np.testing.assert_array_equal(near, np.clip(to_array(moments.normalize(cut)), -0.5, 0.5))
+
+
 def test_denormalize_restores_constants_exactly(frame):
     moments = evenly.fit(TABLE, columns=NUMBERS)
     scaled = moments.normalize(frame)

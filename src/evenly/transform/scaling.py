@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core, exact_stats
-from evenly.errors import DataError, UnsupportedTypeError, check_choice
+from evenly.errors import DataError, check_choice
 from evenly.exact_stats import Dyadic
 
 Floats = npt.NDArray[np.float64]
@@ -282,21 +282,6 @@ def constant_error(received: str, columns: tuple[str, ...] | None, indices: list
         f"{format_columns(columns, indices)}. Leave out such columns with "
         'moments.select(...), or pass constant="zero".'
     )
-
-
-def check_not_clipped(scaling: Scaling) -> None:
-    """Check that a result that is computed later by other software needs no limits.
-
-    Raises
-    ------
-    UnsupportedTypeError
-        When it does.
-    """
-    if scaling.clip is not None:
-        raise UnsupportedTypeError(
-            "clip= needs data in memory. Received: clip= and a relation or a lazy or distributed "
-            "frame, whose values are computed later. Collect it first, or limit the result."
-        )
 
 
 def not_fitted_error() -> DataError:
