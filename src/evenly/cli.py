@@ -17,7 +17,13 @@ from evenly.cli_errors import OK, StderrLog, exit_now, run_command
 from evenly.cli_keys import feature_axis_option, parse_axes, parse_axis, select_option
 from evenly.cli_methods import method_options
 from evenly.cli_options import files_argument, json_option, output_option, quiet_option
-from evenly.cli_outputs import check_output, check_page, check_statistics, print_json
+from evenly.cli_outputs import (
+    check_output,
+    check_outputs,
+    check_page,
+    check_statistics,
+    print_json,
+)
 from evenly.cli_pages import diff, report_command, write_report
 from evenly.cli_pipes import (
     STANDARD,
@@ -253,6 +259,7 @@ def fit(
     check_output(output, list(filter(None, [checkpoint, update])))
     check_page(report, [*inputs, *filter(None, [output, checkpoint, update])])
     arrays = pipe.is_array if pipe else bool(files) and files[0].is_array
+    arrays = arrays or select is not None
     options = FitOptions(
         columns=_parse_columns(columns, arrays) or None,
         exclude=_parse_columns(exclude, arrays),
@@ -283,7 +290,6 @@ def fit(
         moments = fit_source(source, options, progress=progress, checkpoint=saved)
     _publish(moments, output, report, sources[0], quiet, as_json=as_json)
     if not quiet:
-        _print_left_out(source.left_out)
         _print_notes(source, saved.files.skipped if saved else "")
 
 
@@ -390,8 +396,8 @@ def apply(
     )
     if is_folder(output):
         targets = find_targets(sources, output, folder_suffix(output_format))
-        for target in targets:
-            check_output(target.output, [statistics, *(other.file.path for other in targets)])
+        inputs = [statistics, *(target.file.path for target in targets)]
+        check_outputs([target.output for target in targets], inputs)
         with ProgressBar(sys.stderr, quiet=quiet) as progress:
             apply_into_folder(moments, targets, csv=csv, progress=progress, **options)
         return
@@ -560,10 +566,3 @@ def _print_notes(source: "Source", skipped: str) -> None:
             click.echo(printable(line), err=True)
     if skipped:
         click.echo(printable(skipped), err=True)
-
-
-def _print_left_out(columns: dict[str, str]) -> None:
-    from evenly.report.table import format_skipped
-
-    if columns:
-        click.echo(printable(format_skipped(columns)), err=True)

@@ -19,9 +19,9 @@ def select_option(command: Command) -> Command:
         multiple=True,
         callback=parse_select,
         metavar="[KEY=]PATH",
-        help="The array to fit in an NPZ, Zarr or HDF5 file, or the column of vectors. With "
-        "KEY=PATH, once for each key, several parts are fitted, e.g. state=observation.state. A "
-        "path that has = is written =PATH.",
+        help="The array to fit in an NPZ, Zarr or HDF5 file, or the column of vectors or images. "
+        "With KEY=PATH, once for each key, several parts are fitted, e.g. "
+        "state=observation.state. A path that has = is written =PATH.",
     )(command)
 
 

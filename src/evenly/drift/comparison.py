@@ -187,7 +187,7 @@ def _compare_columns(
     return tuple(sorted(columns, key=attention, reverse=True))
 
 
-def _several(before: Any) -> list[AnyMoments] | None:
+def _several(before: object) -> list[AnyMoments] | None:
     """Return several data sets as a list, and None for a single one."""
     if isinstance(before, Moments | GroupedMoments | str | os.PathLike):
         return None
@@ -196,7 +196,7 @@ def _several(before: Any) -> list[AnyMoments] | None:
     raise _type_error(before)
 
 
-def _loaded(part: Any) -> AnyMoments:
+def _loaded(part: object) -> AnyMoments:
     """Return moments unchanged; load those of a path."""
     if isinstance(part, str | os.PathLike):
         part = load(part)

@@ -7,7 +7,13 @@ from typing import Any
 from evenly.distribution.bins import Floats
 from evenly.errors import DataError
 from evenly.moments.distribution import DistributionMixin
-from evenly.transform.methods import Anchors, Method, affine_scaling, check_no_std_options
+from evenly.transform.methods import (
+    NO_VALUES,
+    Anchors,
+    Method,
+    affine_scaling,
+    check_no_std_options,
+)
 from evenly.transform.scaling import Scaling
 
 
@@ -51,7 +57,7 @@ def anchors(moments: DistributionMixin, method: Method) -> Iterator[Anchors]:
         quantiles = moments.quantile([low, 0.5, high])
     for index, extremes in enumerate(moments._state.extremes()):
         if extremes[0] is None:
-            yield Anchors(None, None, None)
+            yield NO_VALUES
             continue
         least, most = map(Fraction, extremes)
         if quantiles is None:

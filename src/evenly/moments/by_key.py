@@ -224,7 +224,7 @@ class MomentsByKey(Mapping[str, Moments]):
 
     def normalize(
         self,
-        batch: Any,  # a dict, a tuple, a list or a dataclass, of any content
+        batch: object,  # a dict, a tuple, a list or a dataclass, of any content
         *,
         feature_axis: FeatureAxis | Mapping[str, FeatureAxis] = None,
         **options: Unpack[KeyScaleKeywords],
@@ -252,7 +252,7 @@ class MomentsByKey(Mapping[str, Moments]):
 
     def denormalize(
         self,
-        batch: Any,  # as in normalize
+        batch: object,  # as in normalize
         *,
         feature_axis: FeatureAxis | Mapping[str, FeatureAxis] = None,
         **options: Unpack[KeyUnscaleKeywords],
@@ -269,7 +269,7 @@ class MomentsByKey(Mapping[str, Moments]):
                 batch = replace_part(batch, part.path, scaled)
         return batch
 
-    def _parts_to_scale(self, feature_axis: Any) -> dict[str, BatchPart]:
+    def _parts_to_scale(self, feature_axis: object) -> dict[str, BatchPart]:
         """Return the parts with the axes of the fit, or with those given.
 
         Raises

@@ -153,9 +153,9 @@ class Moments(Accumulator):
     ) -> FloatArray: ...
     def normalize(
         self,
-        x: Any,  # the overloads have the types
+        x: object,  # the overloads have the types
         *,
-        out: Any = None,
+        out: object = None,
         dtype: object = None,
         missing: Missing = "keep",
         constant: Constant = "zero",
@@ -271,9 +271,9 @@ class Moments(Accumulator):
     ) -> FloatArray: ...
     def denormalize(
         self,
-        x: Any,  # the overloads have the types
+        x: object,  # the overloads have the types
         *,
-        out: Any = None,
+        out: object = None,
         dtype: object = None,
         constant: Constant = "zero",
         tolerance: float = 0.0,

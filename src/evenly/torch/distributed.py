@@ -22,7 +22,7 @@ class EmptyBatch(NamedTuple):
 
 
 def gather_statistics(
-    x: Tensor, mask: Tensor | None, eps: float, use_kernels: bool, group: Any
+    x: Tensor, mask: Tensor | None, eps: float, use_kernels: bool, group: object
 ) -> GlobalStatistics | EmptyBatch:
     """Return the statistics of the batch of all ranks, bit-identical on each rank."""
     with torch.no_grad():

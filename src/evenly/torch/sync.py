@@ -65,9 +65,9 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        process_group: Any = None,
-        device: Any = None,
-        dtype: Any = None,
+        process_group: object = None,
+        device: object = None,
+        dtype: object = None,
         *,
         bias: bool = True,
         non_finite: str = "propagate",
@@ -108,7 +108,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         return group if dist.get_world_size(group) > 1 else None
 
     @compiler.disable
-    def _normalize_with_group(self, x: Tensor, mask: Tensor | None, group: Any) -> Tensor:
+    def _normalize_with_group(self, x: Tensor, mask: Tensor | None, group: object) -> Tensor:
         weight, bias = self._affine()
         functional.check_training(x, weight, bias, *self._running_buffers(), self.eps)
         use_kernels = mask is None and native.supports(x, weight, bias)
@@ -135,7 +135,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         return self._buffers["running_mean"], self._buffers["running_var"]
 
     @classmethod
-    def convert_sync_batchnorm(cls, module: nn.Module, process_group: Any = None) -> nn.Module:
+    def convert_sync_batchnorm(cls, module: nn.Module, process_group: object = None) -> nn.Module:
         """Convert a model's batch norms, torch's and evenly's, in place.
 
         Parameters, buffers, hooks, mode and evenly's options are kept.

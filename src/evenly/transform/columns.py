@@ -50,7 +50,7 @@ class TableScaler(Protocol):
 class ColumnScaler:
     """Scale columns by the statistics of all rows."""
 
-    def __init__(self, scaling: Scaling, *, dtype: Any, missing: str) -> None:
+    def __init__(self, scaling: Scaling, *, dtype: object, missing: str) -> None:
         self._scaling = scaling
         self._dtype = dtype
         self._missing = missing
@@ -87,7 +87,7 @@ class GroupColumnScaler:
     """
 
     def __init__(
-        self, scaling: GroupScaling, rows: RowIndices, *, dtype: Any, missing: str
+        self, scaling: GroupScaling, rows: RowIndices, *, dtype: object, missing: str
     ) -> None:
         self._scaling = scaling
         self._rows = rows
@@ -117,7 +117,7 @@ class GroupColumnScaler:
 def _scale(
     columns: _core.Columns,
     by: Scaling | GroupScaling,
-    dtype: Any,
+    dtype: object,
     missing: str,
     groups: RowIndices | None = None,
 ) -> _core.FloatColumns:
@@ -151,14 +151,14 @@ def stack(columns: _core.FloatColumns, number: int) -> Array:
     return np.array([columns.values(index) for index in range(number)]).T
 
 
-def are_wide(columns: _core.Columns, dtype: Any) -> list[bool]:
+def are_wide(columns: _core.Columns, dtype: object) -> list[bool]:
     """Return for each column whether its result is float64, and not float32."""
     names = columns.dtypes()
     results = {name: column_dtype(name, dtype) == "float64" for name in set(names)}
     return [results[name] for name in names]
 
 
-def column_dtype(given: str, dtype: Any) -> str:
+def column_dtype(given: str, dtype: object) -> str:
     """Return the name of the dtype of the result of a column, and of a ``dtype=`` option.
 
     Raises

@@ -29,12 +29,12 @@ _TIMES = {
 
 
 def scale_by_expressions(
-    x: Any,
+    x: object,
     fields: tuple[Field, ...],
     names: tuple[str, ...],
     scaling: Scaling,
     *,
-    dtype: Any,
+    dtype: object,
     missing: str,
 ) -> Any:
     """Return a frame of the type of ``x``, with the named columns scaled.
@@ -53,7 +53,7 @@ def scale_by_expressions(
     return nw.to_native(frame.with_columns(*columns))
 
 
-def _to_narwhals(x: Any) -> Any:
+def _to_narwhals(x: object) -> Any:
     try:
         return nw.from_native(x)
     except TypeError:
@@ -64,7 +64,7 @@ def _to_narwhals(x: Any) -> Any:
         ) from None
 
 
-def _times_as_integers(x: Any, fields: tuple[Field, ...], names: tuple[str, ...]) -> Any:
+def _times_as_integers(x: object, fields: tuple[Field, ...], names: tuple[str, ...]) -> Any:
     """Return a DuckDB relation with the columns of times as integers; other frames unchanged."""
     duckdb = sys.modules.get("duckdb")
     if duckdb is None or not isinstance(x, duckdb.DuckDBPyRelation):

@@ -7,6 +7,7 @@ the numbers looked up for each row.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -255,7 +256,12 @@ _MIN_CHUNK_COLUMNS = 8
 
 
 def standard_scaling(
-    state: _core.State, *, inverse: bool, constant: str, correction: Any, tolerance: Any
+    state: _core.State,
+    *,
+    inverse: bool,
+    constant: str,
+    correction: int | float | Fraction,
+    tolerance: int | float | Fraction,
 ) -> Scaling:
     """Return the numbers of many columns, as `scaling` does, with NaN for undefined ones.
 
