@@ -15,14 +15,15 @@ from evenly.drift.page import comparison_page
 from evenly.drift.text import comparison_table
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError
 from evenly.moments import GroupedMoments, Moments, load
-from evenly.moments.text_table import to_html, to_text
+from evenly.moments.table_repr import TableRepr
+from evenly.moments.text_table import Table
 from evenly.typing import Path
 
 AnyMoments = Moments | GroupedMoments
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison:
+class Comparison(TableRepr):
     """The result of `evenly.compare`: the columns, sorted by how much they differ.
 
     Attributes
@@ -65,11 +66,8 @@ class Comparison:
         """
         return comparison_page(self, sources)
 
-    def __repr__(self) -> str:
-        return to_text(comparison_table(self))
-
-    def _repr_html_(self) -> str:
-        return to_html(comparison_table(self))
+    def _table_view(self) -> Table:
+        return comparison_table(self)
 
     def __getitem__(self, name: str | int | tuple[str, str | int]) -> ColumnDrift:
         """Return the column of a name; with groups, of the text of the key and a name."""

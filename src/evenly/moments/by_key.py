@@ -9,6 +9,7 @@ from evenly.moments import text_table
 from evenly.moments.base import MomentsBase, mixed_keys_error
 from evenly.moments.moments import Moments, from_records, to_records
 from evenly.moments.records import records
+from evenly.moments.table_repr import TableRepr
 from evenly.outputs import open_output
 from evenly.program_version import program_version
 from evenly.sources.batch_parts import select_part
@@ -17,7 +18,7 @@ from evenly.statistics_file import by_key as file_format
 from evenly.typing import FeatureAxis, KeyScaleKeywords, KeyUnscaleKeywords, Path, StorageOptions
 
 
-class MomentsByKey(Mapping[str, Moments]):
+class MomentsByKey(TableRepr, Mapping[str, Moments]):
     """The moments of several parts of the same batches, by key.
 
     They are returned by `evenly.fit` with a dict for ``select=``, and by `evenly.load`. They add
@@ -310,14 +311,6 @@ class MomentsByKey(Mapping[str, Moments]):
             }
             for key, moments in self.items()
         }
-
-    def __repr__(self) -> str:
-        with _core.ExactMode():
-            return text_table.to_text(self._table_view())
-
-    def _repr_html_(self) -> str:
-        with _core.ExactMode():
-            return text_table.to_html(self._table_view())
 
     def _table_view(self) -> text_table.Table:
         places = [(key, i) for key, m in self.items() for i in range(m.num_features)]

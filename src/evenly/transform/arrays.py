@@ -76,6 +76,8 @@ def scale_array_by_group(
         for start in range(0, entries, _GROUPED_ROWS):
             part = slice(start, start + _GROUPED_ROWS)
             result[part] = scale_rows(column[part], scaling, index, rows[part], missing)
+    if scaling.clip is not None:
+        limit(out, scaling.clip)
     return out
 
 

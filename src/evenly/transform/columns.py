@@ -64,11 +64,7 @@ class ColumnScaler:
     ) -> _core.FloatColumns:
         """Return columns scaled; see `TableScaler`."""
         by = self._scaling if indices is None else self._scaling.take(indices)
-        result = _scale(columns, by, self._dtype, self._missing)
-        if by.clip is not None:
-            for index in range(len(by)):
-                limit(result.values(index), by.clip)
-        return result
+        return _scale(columns, by, self._dtype, self._missing)
 
     def scale_matrix(self, values: Array, indices: Sequence[int]) -> Array:
         """Return columns of one dtype scaled; see `TableScaler`."""
@@ -126,7 +122,7 @@ def _scale(
     groups: RowIndices | None = None,
 ) -> _core.FloatColumns:
     """Return columns scaled; with ``groups`` by the table's row of each of their rows."""
-    return _core.scale_columns(
+    result = _core.scale_columns(
         columns,
         are_wide(columns, dtype),
         np.ascontiguousarray(by.hi),
@@ -137,6 +133,10 @@ def _scale(
         inverse=by.inverse,
         nan_to_zero=missing == "zero",
     )
+    if by.clip is not None:
+        for index in range(by.num_features):
+            limit(result.values(index), by.clip)
+    return result
 
 
 def view_matrix(values: Array) -> _core.Columns:

@@ -76,14 +76,14 @@ def scale_tensor_by_group(
     y = x.to(work)
     _check_defined(y, scaling, rows, axis)
     hi, lo = _split(scaling.hi, scaling.lo, work)
-    hi, lo, factor = (_broadcast_rows(p[rows], y, axis) for p in (hi, lo, scaling.factor))
-    if scaling.power is not None:
-        scale = _broadcast_rows(np.exp2(scaling.power[rows].astype(np.float64)), y, axis)
-        y = (y * factor + lo + hi) / scale if scaling.inverse else (y * scale - hi - lo) * factor
-    else:
-        y = y * factor + lo + hi if scaling.inverse else ((y - hi) - lo) * factor
-    if missing == "zero":
+    power = np.ones_like(hi) if scaling.power is None else np.exp2(scaling.power)
+    tables = hi, lo, scaling.factor, power
+    y = apply_constants(
+        y, [_broadcast_rows(p[rows], y, axis) for p in tables], scaling.inverse, "keep"
+    )
+    if missing == "zero":  # rows of unknown groups stay NaN
         y = torch.where(torch.isnan(x.to(work)), torch.zeros_like(y), y)
+    y = y if scaling.clip is None else y.clamp(*scaling.clip)
     return y.to(output_dtype(x, dtype))
 
 
