@@ -63,6 +63,8 @@ class ExactSum {
   void assign(const Dyadic& value);
 
   Dyadic dyadic() const;
+  // The same, in memory that is reused from one number to the next.
+  void read(Dyadic& value) const;
   // The words in use, valid until the next change: a two's-complement integer of `size` limbs,
   // least significant first, times 2^(64 * low).
   struct Words {

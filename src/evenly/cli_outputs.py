@@ -1,7 +1,5 @@
 """Outputs of commands: they must not overwrite data."""
 
-import contextlib
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,14 +12,20 @@ from evenly.redaction import redact_url
 
 def check_output(output: str | None, inputs: Sequence[str]) -> None:
     """Check that the output is not also an input, before anything is read."""
-    for path in inputs if output not in (None, STANDARD) else ():
-        same = path == output
-        with contextlib.suppress(OSError):
-            same = same or os.path.samefile(path, str(output))
-        if same:
+    if output is not None and output != STANDARD:
+        check_outputs([output], inputs)
+
+
+def check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:
+    """Check that no output is also an input, before anything is read."""
+    from evenly.sources.files.identity import identity
+
+    files = {identity(path) for path in inputs if path != STANDARD}
+    for output in outputs:
+        if identity(output) in files:
             raise click.UsageError(
                 "The output and the input must be different files. "
-                f"Received: {redact_url(str(output))!r} as both. Choose another name after -o."
+                f"Received: {redact_url(output)!r} as both. Choose another name after -o."
             )
 
 

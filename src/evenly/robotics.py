@@ -54,7 +54,7 @@ def lerobot_stats(
 
     Each feature has ``min``, ``max``, ``mean``, ``std`` and ``count``, and with a distribution
     ``q01``, ``q10``, ``q50``, ``q90`` and ``q99``, which LeRobot has had since version 3.0. The
-    name of a feature is the path of its key, joined by dots.
+    name of a feature is the path of its key, joined by dots; LeRobot allows no ``/`` in it.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def lerobot_stats(
         )
     result: dict[str, dict[str, Any]] = {}
     for key, path in moments.paths.items():
-        name = ".".join(map(str, path)) or key
+        name = ".".join(map(str, path)).replace("/", ".") or key
         if name in result:
             raise DataError(
                 f"Each feature needs one key. Received: two keys of the feature {name!r}. "
@@ -221,7 +221,7 @@ def _read_json(path: Path) -> Any:
         raise _layout_error(f"{os.fspath(path)!r}, which is not JSON ({error})") from None
 
 
-def _read_feature(name: str, feature: Any) -> FeatureStats:
+def _read_feature(name: str, feature: object) -> FeatureStats:
     if not isinstance(feature, Mapping) or not {"mean", "std"} <= feature.keys():
         raise _layout_error(f"{name!r} without mean and std")
     arrays = {
@@ -243,7 +243,7 @@ def _read_feature(name: str, feature: Any) -> FeatureStats:
     )
 
 
-def _array(name: str, values: Any) -> Floats:
+def _array(name: str, values: object) -> Floats:
     try:
         array = np.asarray(values, np.float64).ravel()
     except (TypeError, ValueError, OverflowError):

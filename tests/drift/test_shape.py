@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import evenly
 from evenly.drift.facts import facts_of
+from evenly.drift.intervals import kurtosis_bound
 from evenly.drift.shape import shape_distance
 
 stats = pytest.importorskip("scipy.stats")
@@ -30,6 +31,26 @@ def test_any_numbers_have_distances(a, b):
     shape = distances(a, b, bins=16)
     assert 0 <= shape.ks.low <= shape.ks.value <= shape.ks.high <= 1
     assert 0 <= shape.wasserstein.low <= shape.wasserstein.value <= shape.wasserstein.high
+
+
+@pytest.mark.parametrize(("power", "bins"), [(-1060, 1024), (-900, 16), (1000, 16), (1010, 1024)])
+def test_distances_do_not_depend_on_the_unit(power, bins):
+    """Also near the limits of float64, where sums of differences overflow or underflow."""
+    rng = np.random.default_rng(2)
+    a, b = (rng.integers(-(2**13), 2**13, n) * 1.0 for n in (3000, 2000))
+    b += 4000
+    near, far = (distances(np.ldexp(a, k), np.ldexp(b, k), bins) for k in (0, power))
+    for one, two in ((near.ks, far.ks), (near.wasserstein, far.wasserstein)):
+        assert list(two) == pytest.approx(list(one), abs=0.01)
+    assert far.wasserstein.value > 0.5
+
+
+def test_kurtosis_does_not_depend_on_the_unit():
+    x = np.random.default_rng(2).integers(-50, 50, 1000) * 1.0
+    near = kurtosis_bound(facts(x))
+    assert near == pytest.approx(stats.kurtosis(x, fisher=False))
+    for power in (-1068, -1000, 1017):
+        assert kurtosis_bound(facts(np.ldexp(x, power))) == pytest.approx(near, rel=1e-6)
 
 
 def test_distances_of_few_values_are_scipys():

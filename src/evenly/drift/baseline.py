@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import mean, stdev
 
 from evenly.drift.column import MEASURES, ColumnDrift, compare_column, distances
 from evenly.drift.facts import Label, facts_of
@@ -42,7 +42,7 @@ def _typical(values: Sequence[float]) -> float:
         return 0.0
     if not all(map(math.isfinite, values)):
         return math.inf
-    return fmean(values) + SPREADS * stdev(values)
+    return mean(values) + SPREADS * stdev(values)
 
 
 def pool(days: Sequence[Moments] | Sequence[GroupedMoments]) -> Moments | GroupedMoments:

@@ -94,6 +94,11 @@ def _facts(record: ColumnRecord, bins: Bins | None) -> ColumnFacts:
     return ColumnFacts(record.dtype, count, missing, mean, variance, low, high, bins)
 
 
+def to_float(value: Fraction) -> float:
+    """Return the float64 nearest to a fraction, which is infinite beyond its range."""
+    return exact_stats.divide_rounded(value.numerator, value.denominator)
+
+
 def sqrt(value: Fraction) -> float:
     """Return the float64 nearest to the square root."""
     return exact_stats.sqrt_rounded(value.numerator, value.denominator, 0)

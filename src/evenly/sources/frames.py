@@ -12,6 +12,7 @@ from evenly import extras
 from evenly.block import ColumnViews
 from evenly.dispatch import has_record_batches, is_instance, with_article
 from evenly.errors import DataError
+from evenly.sources.array_batches import has_arrays, read_arrays
 from evenly.sources.arrow import column_kind, fields_of
 from evenly.sources.arrow_input import Error, OneArray, open_stream, schema_of
 from evenly.sources.arrow_reader import ColumnReader, series_reader
@@ -21,9 +22,9 @@ from evenly.sources.polars_frames import exportable, has_wide_integers
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import MakeError, object_errors
 from evenly.sources.selected_column import Part, SelectedColumn, array_column
-from evenly.sources.selection import Field
+from evenly.sources.selection import Field, resolve_row_columns
 from evenly.sources.source import Source
-from evenly.sources.tables import ColumnBatch, RecordBatchTable, Table
+from evenly.sources.tables import ColumnBatch, Table
 
 Project = Callable[[list[str]], Iterable[Any]]
 """Take column names; return objects with Arrow capsules that have at least these columns."""
@@ -46,7 +47,7 @@ class CapsuleTable:
 
     def __init__(
         self,
-        schema: Any,
+        schema: object,
         project: Project,
         *,
         rows: int | None,
@@ -77,7 +78,7 @@ class CapsuleTable:
                 reader = ColumnReader(stream.get_schema(), names, self.label)
                 yield from map(reader.view, stream)
 
-    def _open(self, data: Any) -> Any:
+    def _open(self, data: object) -> Any:
         return data if hasattr(data, "get_schema") else open_stream(data, self.label)
 
     def batches(self, names: list[str]) -> Iterator[Any]:
@@ -128,21 +129,22 @@ def stream_column_batches(
         yield ColumnBatch(columns, sum(column.nbytes for column in columns))
 
 
-def open_frame(x: Any, label: str, opener: SourceOpener) -> Source:
+def open_frame(x: object, label: str, opener: SourceOpener) -> Source:
     """Open a frame as a source."""
     opener.check_no_file_options(x)
     label = "the table" if label == "the array" else label
     table = open_table(x, label)
     name = array_column(opener.options.select, table.fields)
-    if name is not None and isinstance(table, RecordBatchTable):
-        parts = [Part(label, table.batches([name]))]
-        return opener.open(SelectedColumn(name, parts, table.rows), label)
+    if name is not None and has_arrays(table):
+        others = resolve_row_columns(opener.options.selection, table.fields, label)
+        parts = [Part(label, read_arrays(table, name, others))]
+        return opener.open(SelectedColumn(name, parts, others, table.rows), label)
     opener = opener.for_numbers(table.fields)
     opener.check_no_select(x)
     return opener.open_tables([table], with_article(type(x).__name__), table.rows, table.nbytes)
 
 
-def open_table(x: Any, label: str) -> Table:
+def open_table(x: object, label: str) -> Table:
     """Return a frame as a table.
 
     Raises
@@ -254,5 +256,5 @@ def _dataset_table(dataset: Any, label: str) -> Table:
     )
 
 
-def _length(x: Any) -> int | None:
+def _length(x: object) -> int | None:
     return len(x) if hasattr(x, "__len__") else getattr(x, "num_rows", None)

@@ -1,7 +1,7 @@
 """Convert columns of Arrow lists of equal length to arrays."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from evenly.errors import DataError, UnsupportedTypeError
 
 Values = npt.NDArray[Any]
+T = TypeVar("T")
 
 
 class ListReader:
@@ -29,8 +30,8 @@ class ListReader:
         self._label = label
         self._lengths: dict[int, int] = {}  # of the lists at each level, once they are known
 
-    def arrays(self, chunks: Iterable[Any]) -> Iterator[Values]:
-        """Yield an array for each PyArrow array.
+    def arrays(self, chunks: Iterable[tuple[T, Any]]) -> Iterator[tuple[T, Values]]:
+        """Yield an array for each PyArrow array, which is the second item of a pair.
 
         Raises
         ------
@@ -39,20 +40,21 @@ class ListReader:
         UnsupportedTypeError
             If the lists do not hold numbers.
         """
-        waiting = 0  # rows before the first list, whose length is not known yet
-        for chunk in chunks:
+        waiting: list[tuple[T, int]] = []  # rows before the first list, whose length is unknown
+        for origin, chunk in chunks:
             array = self._convert(chunk, 0, str(chunk.type))
             if array is None:
-                waiting += len(chunk)
+                waiting.append((origin, len(chunk)))
                 continue
-            if waiting:
-                yield np.full((waiting, *array.shape[1:]), np.nan)
-                waiting = 0
-            yield array
+            for missing, rows in waiting:
+                yield missing, np.full((rows, *array.shape[1:]), np.nan)
+            waiting = []
+            yield origin, array
         if waiting:
             raise DataError(
-                "A column of lists needs at least one list, for the number of columns. "
-                f"Received: {self._name!r} of {self._label}, with {waiting:,} missing ones."
+                "A column of lists needs at least one list, for the number of columns. Received: "
+                f"{self._name!r} of {self._label}, with {sum(n for _, n in waiting):,} missing "
+                "ones."
             )
 
     def _convert(self, values: Any, level: int, dtype: str) -> Values | None:
@@ -71,7 +73,7 @@ class ListReader:
         array = inner.reshape(len(lists), length, *inner.shape[1:])
         return array if present is None else _with_missing(array, present)
 
-    def _check_length(self, lists: Any, level: int) -> None:
+    def _check_length(self, lists: object, level: int) -> None:
         """Check that all lists of a level have the same length."""
         least, most = _lengths(lists)
         least, most = (f(self._lengths.get(level, x), x) for f, x in ((min, least), (max, most)))
@@ -108,7 +110,7 @@ class ListReader:
         return array.astype(np.float64) if array.dtype == object else array
 
 
-def _storage(array: Any) -> Any:
+def _storage(array: object) -> Any:
     """Return the storage of an extension array, such as Hugging Face's Array2D."""
     return array.storage if hasattr(array, "storage") else array
 
@@ -138,7 +140,7 @@ def _with_missing(array: Values, present: npt.NDArray[np.bool_]) -> Values:
     return full
 
 
-def _is_number(dtype: Any) -> bool:
+def _is_number(dtype: object) -> bool:
     import pyarrow.types as types
 
     return bool(types.is_integer(dtype) or types.is_floating(dtype) or types.is_boolean(dtype))

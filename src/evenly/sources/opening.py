@@ -1,6 +1,6 @@
 """Open any source, with the weights and the group keys that are arrays."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evenly.sources.group_by import factorize_array
 from evenly.sources.group_keys import KeyedSource
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def open_any(
-    source: Any,
+    source: object,
     options: ReadOptions,
     *,
     label: str,
@@ -39,7 +39,8 @@ def open_any(
     )
     opened = opener.open(source, label)
     if isinstance(opened, ImageSource):
-        reject_weights_and_keys(opened.description, options.weights, options.by)
+        by = None if opened.grouped else options.by
+        reject_weights_and_keys(opened.description, options.weights, by)
     if options.has_keys_array:
         opened = KeyedSource(opened, factorize_array(options.by))
     if not options.has_weights_array:

@@ -21,7 +21,8 @@ from evenly.sources.group_keys import factorize_column, from_codes
 from evenly.sources.native_arrays import to_native
 from evenly.sources.object_columns import kind_of_objects, object_column
 from evenly.sources.pandas_blocks import is_number, number_blocks
-from evenly.sources.selection import NUMBER, Field
+from evenly.sources.selected_column import ArrayBatch
+from evenly.sources.selection import NUMBER, Field, RowColumns
 from evenly.sources.tables import ColumnBatch
 
 
@@ -54,12 +55,13 @@ class PandasTable:
         indices = {field.name: index for index, field in enumerate(self.fields)}
         yield _view_columns(self._frame, [indices[name] for name in names])
 
-    def batches(self, names: list[str]) -> Iterator[Any]:
-        """Yield the columns of arrays as one PyArrow table."""
-        pyarrow = extras.require("pyarrow", extra="files", feature="Reading a column of arrays")
-        indices = {field.name: index for index, field in enumerate(self.fields)}
-        columns = [self._frame.iloc[:, indices[name]] for name in names]
-        yield pyarrow.table([_arrays_to_pyarrow(column) for column in columns], names)
+    def array_batches(self, name: str, others: RowColumns) -> Iterator[ArrayBatch]:
+        """Yield all rows of a column of arrays at once."""
+        extras.require("pyarrow", extra="files", feature="Reading a column of arrays")
+        index = [field.name for field in self.fields].index(name)
+        values = _arrays_to_pyarrow(self._frame.iloc[:, index])
+        for columns, _ in self.column_batches(others.numbers, others.by):
+            yield ArrayBatch(values, columns)
 
 
 def _kinds(frame: Any) -> list[str]:
@@ -86,15 +88,15 @@ def _kind_at(frame: Any, dtype: Any, position: int) -> str:
 
 def _view_columns(frame: Any, positions: Sequence[int]) -> ColumnViews:
     """Return columns whose kinds are those of numbers or times."""
-    views, times = _core.Columns(len(positions), len(frame)), dict[int, str]()
+    columns = ColumnViews(_core.Columns(len(positions), len(frame)), {}, {})
     others = dict(enumerate(positions))
     for indices, values in number_blocks(frame, positions):
-        views.set_matrix(indices, to_native(values))
+        columns.views.set_matrix(indices, to_native(values))
         for index in indices:
             del others[index]
     for index, position in others.items():
-        set_column(views, times, index, read_series(frame.iloc[:, position]))
-    return ColumnViews(views, times)
+        set_column(columns, index, read_series(frame.iloc[:, position]))
+    return columns
 
 
 def pandas_keys(series: Any) -> GroupKeys:
@@ -143,11 +145,11 @@ def _kind_of_numpy(series: Any) -> str:
     return kind_of_objects(series.to_numpy()) if dtype.kind == "O" else str(dtype)
 
 
-def _is_sparse(dtype: Any) -> bool:
+def _is_sparse(dtype: object) -> bool:
     return str(dtype).startswith("Sparse[")
 
 
-def _is_masked(dtype: Any) -> bool:
+def _is_masked(dtype: object) -> bool:
     """Return whether a dtype is a masked numeric dtype of pandas: Int64, Float32, boolean."""
     return (
         getattr(dtype, "kind", "") in "fiub"
@@ -194,7 +196,7 @@ def _category_column(series: Any) -> Column:
     return take(entries, np.maximum(codes, 0), codes >= 0)
 
 
-def _is_arrow(dtype: Any) -> bool:
+def _is_arrow(dtype: object) -> bool:
     """Return whether pandas stores a dtype as Arrow data, including Arrow strings."""
     return hasattr(dtype, "pyarrow_dtype") or getattr(dtype, "storage", "") == "pyarrow"
 
@@ -233,7 +235,7 @@ def _arrays_to_pyarrow(series: Any) -> Any:
         ) from None
 
 
-def _nested(value: Any) -> Any:
+def _nested(value: object) -> Any:
     """Return an array as PyArrow accepts it: of one dimension, or a list of arrays."""
     if not hasattr(value, "shape"):
         return value

@@ -1,25 +1,34 @@
 """Scale tensors: ``((x - hi) - lo) * scale``, and the inverse."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.fx.experimental.proxy_tensor import get_proxy_mode
+from torch._C import _get_tracing_state, _len_torch_dispatch_stack
+from torch._C._functorch import peek_interpreter_stack
+from torch.compiler import is_compiling
 
 from evenly import _core
 from evenly.torch.allocator import empty_like
 from evenly.transform.arrays import CoreView
+from evenly.transform.device_tensors import is_for_device, scale_on_device
 from evenly.transform.tensors import as_core_buffer
 
-_PROMOTED = {
-    torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.bool,
-    torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64,
-}  # fmt: skip
-"""The dtypes that operators of torch convert to the dtype of another argument."""
+Constants = tuple[Any, Any, Any]
+"""hi, lo and scale as arrays of NumPy."""
 
 
 def apply_scaling(
-    x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, axis: int, *, inverse: bool, missing: str
+    x: Tensor,
+    hi: Tensor,
+    lo: Tensor,
+    scale: Tensor,
+    axis: int,
+    *,
+    inverse: bool,
+    missing: str,
+    constants: Callable[[], Constants | None],
 ) -> Tensor:
     """Normalize ``x``, or undo that with ``inverse``, in its own floating-point dtype.
 
@@ -33,15 +42,16 @@ def apply_scaling(
         The axis of the features.
     missing
         ``"keep"`` keeps NaN, ``"zero"`` replaces it by 0.
+    constants
+        Returns the memory of hi, lo and scale; None if they are not float64 on the CPU.
     """
     dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
-    is_float64 = hi.dtype is lo.dtype is scale.dtype is torch.float64
     needs_grad = _needs_grad(x, hi, lo, scale)
-    if is_float64 and x.ndim > 1 and is_plain_cpu(x) and not needs_grad:
-        return _scale_native(x, hi, lo, scale, axis, dtype, inverse, missing)
+    if x.ndim > 1 and is_plain_cpu(x) and not needs_grad and (arrays := constants()) is not None:
+        return _scale_native(x, arrays, axis, dtype, inverse, missing)
     if is_for_device(x) and not needs_grad:
-        constants = _along(axis, x.ndim, hi, lo, scale)
-        return _scale_on_device(x, constants, dtype, inverse, missing)
+        along = _along(axis, x.ndim, hi, lo, scale)
+        return scale_on_device(x, along, dtype, inverse, missing)
     return scale_in_operations(x, hi, lo, scale, axis, dtype, inverse, missing)
 
 
@@ -75,21 +85,6 @@ def _along(
     return hi.view(shape), lo.view(shape), scale.view(shape)
 
 
-def is_for_device(x: Tensor) -> bool:
-    """Return whether to call operators of torch one by one, which write into given memory.
-
-    That is on accelerators, and on the CPU under dispatch modes, which see the same operators.
-    A graph that is traced gets operations in float64, which a compiler fuses.
-    """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or get_proxy_mode() is not None:
-        return False
-    if type(x) is not Tensor or x.dtype not in _PROMOTED:
-        return False
-    if torch._C._functorch.peek_interpreter_stack() is not None:
-        return False
-    return not x.is_cpu or torch._C._len_torch_dispatch_stack() > 0
-
-
 def is_plain_cpu(x: Tensor) -> bool:
     """Return whether x is a plain CPU tensor without transforms, tracing or modes."""
     return x.is_cpu and is_plain(x)
@@ -98,11 +93,11 @@ def is_plain_cpu(x: Tensor) -> bool:
 def is_plain(x: Tensor) -> bool:
     """Return whether x is a plain tensor without transforms, tracing or modes."""
     return (
-        not torch.compiler.is_compiling()
+        not is_compiling()
         and type(x) is Tensor
-        and torch._C._functorch.peek_interpreter_stack() is None
-        and torch._C._len_torch_dispatch_stack() == 0
-        and not torch.jit.is_tracing()
+        and peek_interpreter_stack() is None
+        and _len_torch_dispatch_stack() == 0
+        and _get_tracing_state() is None
     )
 
 
@@ -114,51 +109,15 @@ def _needs_grad(*tensors: Tensor) -> bool:
 
 
 def _scale_native(
-    x: Tensor,
-    hi: Tensor,
-    lo: Tensor,
-    scale: Tensor,
-    axis: int,
-    dtype: torch.dtype,
-    inverse: bool,
-    missing: str,
+    x: Tensor, constants: Constants, axis: int, dtype: torch.dtype, inverse: bool, missing: str
 ) -> Tensor:
     out = empty_like(x, dtype)
     (source, source_dtype), (target, target_dtype) = _core_view(x), _core_view(out)
-    constants = as_numpy(hi), as_numpy(lo), as_numpy(scale)
     zero_missing = missing == "zero"
     _core.scale(
         source, target, axis, *constants, inverse, zero_missing, 0, source_dtype, target_dtype
     )
     return out
-
-
-def _scale_on_device(
-    x: Tensor, constants: tuple[Tensor, ...], dtype: torch.dtype, inverse: bool, missing: str
-) -> Tensor:
-    """Scale with two operators (one for the inverse) that read and write the dtype of the batch.
-
-    An operator converts its arguments to float64 while it computes, and rounds its result to the
-    dtype of the memory that it is given. So a float32 result has two roundings, each at most
-    2**-24 of it, and lacks ``lo * scale``, which is at most 2**-53 of ``mean / std``. (It differs
-    more where ``x - mean`` is below 2**-126 or overflows.) float64 results include ``lo``.
-    """
-    hi, lo, scale = constants
-    x = x.view(torch.uint8) if x.dtype is torch.bool else x  # which cannot be subtracted
-    step = torch.float64 if dtype is torch.float64 else torch.float32
-    is_wide = torch.finfo(step).bits >= torch.finfo(hi.dtype).bits  # on Apple's GPUs always
-    if inverse and is_wide:
-        y = torch.addcmul(lo, x, scale).add_(hi)
-    elif inverse:
-        y = torch.addcmul(hi, x, scale, out=torch.empty_like(x, dtype=dtype))
-    elif is_wide:
-        y = torch.addcmul(lo * -scale, x - hi, scale)
-    else:
-        y = torch.sub(x, hi, out=torch.empty_like(x, dtype=step))
-        y = torch.mul(y, scale, out=y if step is dtype else torch.empty_like(x, dtype=dtype))
-    if missing == "zero":
-        y = y.nan_to_num_(0.0, posinf=torch.inf, neginf=-torch.inf)
-    return y.to(dtype)
 
 
 def _core_view(x: Tensor) -> CoreView:
