@@ -64,9 +64,7 @@ class StridedReader : public ColumnReader {
 
   const double* read(int64_t row, int64_t count, double* buffer) const override {
     if constexpr (std::is_same_v<T, double>) {
-      const Axis inner = innermost();
-      const bool contiguous = inner.stride == 1 && row % inner.extent + count <= inner.extent;
-      if (columns_ == 1 && contiguous) return data_ + offset_of(axes_, row);
+      if (count > 0 && is_contiguous(row, count)) return data_ + offset_of(axes_, row);
     }
     copy(row, count, buffer);
     return buffer;
@@ -79,6 +77,11 @@ class StridedReader : public ColumnReader {
   }
 
  private:
+  // Whether rows, of which there is one at least, are next to each other in a single column.
+  bool is_contiguous(int64_t row, int64_t count) const {
+    const Axis inner = innermost();
+    return columns_ == 1 && inner.stride == 1 && row % inner.extent + count <= inner.extent;
+  }
   Axis innermost() const { return axes_.empty() ? Axis{1, 0} : axes_.back(); }
 
   template <class Out>

@@ -82,6 +82,17 @@ TEST(long_columns_in_several_tasks) {
   }
 }
 
+TEST(arrays_without_rows) {
+  Random random(seed());
+  for (DType dtype : kAllTypes) {
+    for (int64_t columns : {1, 2, 9}) {
+      check_array(random, dtype, contiguous({0, columns}, 1), Kind(0), 16, false);
+      check_array(random, dtype, contiguous({0, columns}, 1), Kind(0), 16, true);
+      check_array(random, dtype, contiguous({3, columns, 0}, 1), Kind(0), 16, false);
+    }
+  }
+}
+
 TEST(columns_side_by_side) {
   Random random(seed());
   for (DType dtype : kAllTypes) {
