@@ -64,6 +64,11 @@ def seconds_per_call(timing):
     return {name: time / timing["calls"] for name, time in medians(timing).items()}
 
 
+def ratios(times, peers, ours="evenly"):
+    """Return the speed relative to each peer."""
+    return [f"{times[peer] / times[ours]:.1f}" if peer in times else MISSING for peer in peers]
+
+
 def _ratio(record, peer):
     """Return the speed relative to a peer, from the timing that contains it."""
     for timing in record["timings"]:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import evenly
@@ -33,6 +35,157 @@ def failure(capsys: Any, *arguments: str, status: int = 1) -> str:
     out, err = capsys.readouterr()
     assert out == ""
     return str(err)
+
+
+@pytest.fixture
+def episodes(tmp_path: Path) -> list[str]:
+    """Parquet files of a robot, with columns of vectors and one of numbers."""
+    paths = []
+    for index, rows in enumerate(([[1.0, 2.0], [3.0, 6.0]], [[5.0, -2.0]])):
+        columns = {"observation.state": rows, "action": [[7.0]] * len(rows)}
+        table = pa.table(columns | {"reward": [float(index)] * len(rows)})
+        paths.append(str(tmp_path / f"{index}.parquet"))
+        pq.write_table(table, paths[-1])
+    return paths
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """An HDF5 file with arrays in groups, of which one has images."""
+    h5py = pytest.importorskip("h5py")
+    path = str(tmp_path / "episode.h5")
+    with h5py.File(path, "w") as file:
+        file["observation/state"] = [[1.0, 2.0], [3.0, 8.0]]
+        file["observation/image"] = np.arange(96, dtype=np.uint8).reshape(2, 3, 4, 4)
+        file["mask"] = np.arange(96.0).reshape(2, 3, 4, 4)
+    return path
+
+
+SELECT = ("--select", "state=observation.state", "--select", "actions=action")
+
+
+def test_fit_by_key_is_that_of_python(episodes: list[str], tmp_path: Path, capsys: Any) -> None:
+    out = str(tmp_path / "s.json")
+    table = printed(capsys, "fit", *episodes, *SELECT, "--distribution", "-o", out)
+    assert "actions: 3 rows, 1 column" in table
+    select = {"state": "observation.state", "actions": "action"}
+    assert evenly.load(out) == evenly.fit(episodes, select=select, distribution=True)
+    lerobot = json.loads(printed(capsys, "show", out, "--format", "lerobot"))
+    assert lerobot["observation.state"]["mean"] == [3, 2]
+    assert lerobot["action"]["count"] == [3]
+
+
+def test_column_of_numbers_has_a_key(episodes: list[str], capsys: Any) -> None:
+    content = json.loads(printed(capsys, "fit", *episodes, "--select", "r=reward", "--json"))
+    assert content["keys"]["r"]["columns"][0]["count"] == 3
+    assert content["keys"]["r"]["path"] == ["reward"]
+
+
+def test_arrays_of_a_store_have_keys_and_axes(store: str, tmp_path: Path, capsys: Any) -> None:
+    out = str(tmp_path / "s.json")
+    select = ("--select", "state=observation/state", "--select", "image=observation/image")
+    printed(capsys, "fit", store, *select, "--feature-axis", "image=1", "-o", out)
+    assert evenly.load(out)["image"].mean.tolist() == [31.5, 47.5, 63.5]
+    lerobot = json.loads(printed(capsys, "show", out, "--format", "lerobot"))
+    assert list(lerobot) == ["observation.image", "observation.state"]
+    assert np.shape(lerobot["observation.image"]["mean"]) == (3, 1, 1)
+    both = ("--select", "image=observation/image", "--select", "mask=mask", "--feature-axis", "1")
+    content = json.loads(printed(capsys, "fit", store, *both, "--json"))
+    assert [len(part["columns"]) for part in content["keys"].values()] == [3, 3]
+
+
+def test_report_of_a_fit_by_key(episodes: list[str], tmp_path: Path, capsys: Any) -> None:
+    page = tmp_path / "r.html"
+    printed(capsys, "fit", *episodes, *SELECT, "--report", str(page), "-q")
+    assert f"{episodes[0]}: actions" in page.read_text(encoding="utf-8")
+
+
+def test_path_that_has_an_equals_sign(tmp_path: Path, capsys: Any) -> None:
+    path = str(tmp_path / "x.npz")
+    np.savez(path, **{"a=b": np.array([[1.0], [3.0]]), "b": np.zeros((4, 1))})
+    plain = json.loads(printed(capsys, "fit", path, "--select", "=a=b", "--json"))
+    assert plain["columns"][0]["mean"] == 2
+    keys = json.loads(printed(capsys, "fit", path, "--select", "k=a=b", "--json"))
+    assert keys["keys"]["k"]["path"] == ["a=b"]
+    assert "--select a: --select must name an array" in failure(
+        capsys, "fit", path, "--select", "a=c"
+    )
+
+
+@pytest.mark.parametrize(
+    "select", [("a", "b"), ("a=b", "c"), ("a=b", "a=c"), ("a=",), ("a=b", "=c")]
+)
+def test_keys_must_be_complete_and_different(
+    select: tuple[str, ...], episodes: list[str], capsys: Any
+) -> None:
+    options = [text for value in select for text in ("--select", value)]
+    error = failure(capsys, "fit", *episodes, *options, status=2)
+    assert "--select takes one path, or KEY=PATH for each of several different keys." in error
+    assert f"Received: {' '.join(options)}. Pass --select" in error
+
+
+@pytest.mark.parametrize(
+    ("axes", "select"),
+    [
+        (("1", "2"), SELECT),
+        (("1", "2"), ()),
+        (("state=1", "state=0"), SELECT),
+        (("state=1", "2"), SELECT),
+        (("state=",), SELECT),
+    ],
+)
+def test_axes_must_be_complete_and_different(
+    axes: tuple[str, ...], select: tuple[str, ...], episodes: list[str], capsys: Any
+) -> None:
+    options = [text for value in axes for text in ("--feature-axis", value)]
+    error = failure(capsys, "fit", *episodes, *select, *options, status=2)
+    assert "--feature-axis takes one axis, or KEY=AXIS for different keys of --select" in error
+    assert f"Received: {' '.join(options)}." in error
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--columns", "reward"],
+            "with --columns. Received: both. Select columns of the result, in "
+            "Python moments[key].select(...)",
+        ),
+        (
+            ["--by", "reward"],
+            "with --by. Received: both. Fit each key by itself, with --select path",
+        ),
+        (["--weights", "reward"], "with --weights. Received: both."),
+        (["--exclude", "reward"], "with --exclude. Received: both."),
+        (["--checkpoint", "c.json"], "with --checkpoint. Received: both. Fit parts of the data"),
+        (["--update", "u.json"], "with --update. Received: both."),
+    ],
+)
+def test_options_that_keys_do_not_have(
+    options: list[str], message: str, episodes: list[str], capsys: Any
+) -> None:
+    error = failure(capsys, "fit", *episodes, *SELECT, *options)
+    assert f"--select KEY=PATH cannot be combined {message}" in error
+
+
+def test_messages_name_the_options_of_the_command_line(
+    episodes: list[str], statistics: str, tmp_path: Path, capsys: Any
+) -> None:
+    error = failure(capsys, "fit", *episodes, *SELECT, "--feature-axis", "image=1")
+    assert "--feature-axis KEY=AXIS has keys of --select. Received: 'image'" in error
+    error = failure(capsys, "fit", *episodes, *SELECT, "--select", "b=action")
+    assert "The paths of --select KEY=PATH must lead to separate parts." in error
+    plain = str(tmp_path / "plain.json")
+    evenly.fit([[1.0]]).save(plain)
+    error = failure(capsys, "show", plain, "--format", "lerobot")
+    assert "Fit with --select KEY=PATH, for example --select action=action." in error
+    error = failure(capsys, "merge", statistics, plain, "-o", str(tmp_path / "m.json"))
+    assert "Fit both with the same --select KEY=PATH." in error
+
+
+def test_standard_input_has_no_keys(capsys: Any) -> None:
+    error = failure(capsys, "fit", "-", "--select", "a=b", status=2)
+    assert "Standard input cannot be fitted with --select KEY=PATH, which reads" in error
 
 
 def test_show_prints_a_table_for_each_key(statistics: str, capsys: Any) -> None:

@@ -67,7 +67,7 @@ def test_fit_of_standard_input(kind, stdin, tmp_path, capsys):
     stdin(content(kind))
     options = ["--input-format", "tsv"] if kind == "tsv" else []
     assert main(["fit", "-", "-o", str(output), *options]) == 0
-    assert "left out: name (text)" in capsys.readouterr().err
+    assert "left out: text" in capsys.readouterr().out
     moments = evenly.load(output)
     assert moments.columns == ("a", "b")
     assert moments.mean.tolist() == [3.0, 6.0]

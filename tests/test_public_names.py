@@ -1,14 +1,16 @@
 """Tests of the attributes of `evenly`: lazy subpackages, and names that are elsewhere."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import evenly
 from evenly import MissingExtraError
-from evenly.public_names import SUBPACKAGES
+from evenly.public_names import SUBPACKAGES, TORCH_MODULES
 
 
 def run(code: str) -> str:
@@ -86,13 +88,45 @@ def test_name_of_a_subpackage_says_where_it_is(name: str, home: str) -> None:
     assert not hasattr(evenly, name)
 
 
-@pytest.mark.parametrize("package", ["torch", "sklearn"])
-def test_names_of_subpackages_are_complete(package: str) -> None:
-    pytest.importorskip(package)
-    module = getattr(evenly, package)
+def test_names_of_sklearn_are_complete() -> None:
+    pytest.importorskip("sklearn")
+    module = evenly.sklearn
     public = {name for name in vars(module) if not name.startswith("_")}
     submodules = {name for name in public if isinstance(getattr(module, name), ModuleType)}
-    assert public - submodules == set(SUBPACKAGES[package]) - {"functional"}
+    assert public - submodules == set(SUBPACKAGES["sklearn"])
+
+
+def test_type_checkers_know_the_names_of_torch() -> None:
+    """They do not follow `__getattr__`, so the names are imported where only they look."""
+    pytest.importorskip("torch")
+    tree = ast.parse(Path(evenly.torch.__file__).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    found = {}
+    for statement in block.body:
+        assert isinstance(statement, ast.ImportFrom)
+        (alias,) = statement.names
+        found[alias.asname] = statement.module
+    homes = {name: f"evenly.torch.{module}" for name, module in TORCH_MODULES.items()}
+    assert found == homes | {"functional": "evenly.torch"}
+
+
+def test_names_of_torch_are_the_same_however_they_are_imported() -> None:
+    """The functions convert and gather have the names of their modules."""
+    pytest.importorskip("torch")
+    lines = [
+        "import evenly.torch, evenly.torch.convert, evenly.torch.gather",
+        "from evenly.torch import *",
+        "names = dir(evenly.torch)",
+        "assert all(globals()[name] is getattr(evenly.torch, name) for name in names)",
+        "print(*(name for name in names if type(globals()[name]) is not type(evenly)))",
+    ]
+    assert set(run("; ".join(lines)).split()) == set(TORCH_MODULES)
+
+
+def test_unknown_name_of_torch() -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(AttributeError, match=r"module 'evenly.torch' has no attribute 'Standard'"):
+        _ = evenly.torch.Standard
 
 
 READERS = ("evenly.fit", "evenly.sources.resolve", "evenly.sources.tables", "evenly.checkpoint")
@@ -103,13 +137,28 @@ OPTIONAL = (
 )
 
 
-def test_import_evenly_torch_imports_no_reader_and_no_other_package():
+def imported_by(statement: str) -> set[str]:
+    """Return the modules that a statement imports in a process that has imported torch."""
+    code = f"import sys, torch; old = set(sys.modules)\n{statement}; print(*set(sys.modules) - old)"
+    return set(run(code).split())
+
+
+def test_layers_import_no_reader_and_no_other_package():
     """Readers are most of evenly, and take longer to import than its layers."""
     pytest.importorskip("torch")
-    code = (
-        "import sys, torch; old = set(sys.modules)\n"
-        "import evenly.torch; print(*set(sys.modules) - old)"
-    )
-    new = set(run(code).split())
+    new = imported_by("from evenly.torch import Normalize")
     assert "evenly.torch.normalize" in new
-    assert not new & {*READERS, *OPTIONAL}
+    assert not new & {*READERS, *OPTIONAL, "evenly.drift"}
+
+
+def test_import_evenly_torch_imports_no_layer():
+    pytest.importorskip("torch")
+    new = imported_by("import evenly.torch")
+    assert not {name for name in new if name.startswith(("evenly.torch.", "evenly.moments"))}
+
+
+def test_batch_norm_imports_no_moments():
+    pytest.importorskip("torch")
+    new = imported_by("from evenly.torch import BatchNorm1d, LazyBatchNorm2d, functional")
+    assert "evenly.torch.native" in new
+    assert "evenly.moments" not in new

@@ -90,10 +90,7 @@ def _row(record):
     times = table.seconds(record)
     names = "fit 1", "distribution 1", "distribution"
     cells = [f"{times[name] / record['values'] * 1e9:.2f}" for name in names]
-    ratios = [
-        f"{times[peer] / times['distribution']:.1f}" if peer in times else table.MISSING
-        for peer in PEERS
-    ]
+    ratios = table.ratios(times, PEERS, "distribution")
     size = f"{record['bytes']:,}" if "bytes" in record else table.MISSING
     width = f"{record['width']:.3f}" if "width" in record else table.MISSING
     return [record["label"], *cells, *ratios, size, width]

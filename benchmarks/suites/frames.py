@@ -109,5 +109,5 @@ def show(records):
 def _row(record, names):
     times = table.seconds_per_call(record["timings"][0])
     shape = f"{record['rows']:,}×{record['columns']:,}"
-    cells = [f"{times[name] * 1e3:.3g}" if name in times else "–" for name in names]
+    cells = [f"{times[name] * 1e3:.3g}" if name in times else table.MISSING for name in names]
     return [record["operation"], record["library"], shape, *cells]

@@ -38,11 +38,10 @@ def show(records):
 def _row(record):
     times = table.seconds(record)
     seconds = [f"{times[name]:.3f}" if name in times else table.MISSING for name in PEERS]
-    ratios = [f"{times[p] / times['evenly']:.1f}" if p in times else table.MISSING for p in PEERS]
     return [
         record["label"],
         f"{record['nbytes'] / 1e9:.2f}",
         f"{times['evenly']:.3f}",
         *seconds,
-        *ratios,
+        *table.ratios(times, PEERS),
     ]

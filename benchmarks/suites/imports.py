@@ -1,6 +1,6 @@
 """Measure imports, and the first call after each, in new processes.
 
-Bytecode is cached, as it is for an installed package, also where PYTHONDONTWRITEBYTECODE is set.
+Bytecode is cached, as it is for an installed package, even if PYTHONDONTWRITEBYTECODE is set.
 """
 
 import os
@@ -53,12 +53,12 @@ def _seconds(program, environment):
 
 
 def show(records):
-    columns = ["", "after", "import: ms", "least", "first call: ms", "least"]
+    columns = ["", "after", "import: ms", "min", "first call: ms", "min"]
     rows = [
         [f"import {record['module']}", f"import {record['before']}", *_cells(record)]
         for record in records
     ]
-    note = "Medians and the least of all rounds, each in a new process."
+    note = "Median and minimum of all rounds, each in a new process."
     return [table.plain(TITLE, columns, rows, note)]
 
 

@@ -74,8 +74,7 @@ def _row(record):
     fastest = min(times[way] for way in DECODING)
     before, after = record["peak"]
     cells = [f"{nbytes / times[name] / 1e9:.2f}" for name in (*DECODING, "evenly")]
-    ratios = [f"{times[p] / times['evenly']:.1f}" if p in times else table.MISSING for p in PEERS]
     row = [record["label"], f"{nbytes / 1e9:.2f}", f"{record['file'] / 1e9:.2f}", *cells]
     row += [f"{fastest / times['evenly']:.2f}", f"{times['unchecked'] / times['evenly']:.3f}"]
-    row += ratios
+    row += table.ratios(times, PEERS)
     return [*row, f"{after / 1e6:.0f}", f"{(after - before) / 1e6:.0f}"]

@@ -24,6 +24,13 @@ enum class DType : uint8_t {
   kFloat64
 };
 
+inline const char* name_of(DType dtype) {
+  static const char* const names[] = {"bool",     "int8",    "uint8",  "int16",  "uint16",
+                                      "int32",    "uint32",  "int64",  "uint64", "float16",
+                                      "bfloat16", "float32", "float64"};
+  return names[int(dtype)];
+}
+
 // IEEE 754 binary16 and bfloat16, as bits.
 struct Float16 {
   uint16_t bits;

@@ -69,6 +69,10 @@ Array to_array(const AnyArray& x, int feature_axis, const std::optional<std::str
   return array;
 }
 
+void check_column(int64_t index, int64_t columns) {
+  if (index < 0 || index >= columns) throw nb::index_error("no such column");
+}
+
 int thread_count(int threads) { return threads > 0 ? threads : default_threads(); }
 
 const double* to_weights(const std::optional<Weights>& weights, int64_t rows) {

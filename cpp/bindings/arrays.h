@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/array_view.h"
@@ -29,6 +30,27 @@ std::vector<ArrowColumn> to_columns(const std::vector<AnyArray>& values,
 
 // Checks that there is one finite, non-negative weight per row. Returns null for None.
 const double* to_weights(const std::optional<Weights>& weights, int64_t rows);
+
+// Throws IndexError if there is no such column.
+void check_column(int64_t index, int64_t columns);
+
+// Moves values into a NumPy array.
+template <class T>
+nanobind::ndarray<nanobind::numpy, T, nanobind::shape<-1>> to_numpy(std::vector<T> values) {
+  auto* kept = new std::vector<T>(std::move(values));
+  nanobind::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  return {kept->data(), {kept->size()}, owner};
+}
+
+// A NumPy array of is_set(row) for each row.
+template <class F>
+nanobind::object to_mask(int64_t rows, F&& is_set) {
+  bool* mask = new bool[std::size_t(rows)];
+  nanobind::capsule owner(mask, [](void* p) noexcept { delete[] static_cast<bool*>(p); });
+  for (int64_t row = 0; row < rows; ++row) mask[row] = is_set(row);
+  using Mask = nanobind::ndarray<nanobind::numpy, bool, nanobind::shape<-1>>;
+  return nanobind::cast(Mask(mask, {std::size_t(rows)}, owner));
+}
 
 // The given number of threads, or the default if it is 0.
 int thread_count(int threads);

@@ -5,7 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <cstring>
+#include <utility>
 
 #include "bindings/bindings.h"
 
@@ -24,33 +24,14 @@ std::optional<DType> dtype_of_format(const char* format) {
     return is_date && unit == 'D' || is_time && (unit == 's' || unit == 'm') ? DType::kInt32
                                                                              : DType::kInt64;
   }
-  if (format[0] == 0 || format[1] != 0) return {};
-  switch (format[0]) {
-    case 'c':
-      return DType::kInt8;
-    case 'C':
-      return DType::kUint8;
-    case 's':
-      return DType::kInt16;
-    case 'S':
-      return DType::kUint16;
-    case 'i':
-      return DType::kInt32;
-    case 'I':
-      return DType::kUint32;
-    case 'l':
-      return DType::kInt64;
-    case 'L':
-      return DType::kUint64;
-    case 'e':
-      return DType::kFloat16;
-    case 'f':
-      return DType::kFloat32;
-    case 'g':
-      return DType::kFloat64;
-    default:
-      return {};
+  constexpr std::pair<char, DType> kNumbers[] = {
+      {'g', DType::kFloat64}, {'f', DType::kFloat32}, {'e', DType::kFloat16}, {'l', DType::kInt64},
+      {'L', DType::kUint64},  {'i', DType::kInt32},   {'I', DType::kUint32},  {'s', DType::kInt16},
+      {'S', DType::kUint16},  {'c', DType::kInt8},    {'C', DType::kUint8}};
+  for (auto [letter, dtype] : kNumbers) {
+    if (format[0] == letter && format[1] == 0) return dtype;
   }
+  return {};
 }
 
 // Rows from `start` of an array whose values are in a buffer. Returns nothing for other arrays and
@@ -72,13 +53,6 @@ std::optional<ArrowColumn> column_of(const ArrowSchema& schema, const ArrowArray
     column.bit_offset = first;
   }
   return column;
-}
-
-const char* name_of(DType dtype) {
-  static const char* const names[] = {"bool",     "int8",    "uint8",  "int16",  "uint16",
-                                      "int32",    "uint32",  "int64",  "uint64", "float16",
-                                      "bfloat16", "float32", "float64"};
-  return names[int(dtype)];
 }
 
 // The names of the fields of a schema, and their formats if these say all about the type.
@@ -134,18 +108,14 @@ nb::list to_arrays(const nb::object& self) {
 
 nb::object present_rows(const Columns& columns, int64_t index) {
   const ArrowColumn& column = columns.at(index);
-  const auto rows = std::size_t(columns.rows());
-  bool* mask = new bool[rows];
-  nb::capsule owner(mask, [](void* data) noexcept { delete[] static_cast<bool*>(data); });
-  with_type(column.values.dtype, [&](auto* type) {
+  return with_type(column.values.dtype, [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;
     const T* values = static_cast<const T*>(column.values.data);
-    for (std::size_t row = 0; row < rows; ++row) {
-      const double value = double(to_number(values[int64_t(row) * column.values.strides[0]]));
-      mask[row] = value == value && column.has_value(int64_t(row));
-    }
+    return to_mask(columns.rows(), [&](int64_t row) {
+      const double value = double(to_number(values[row * column.values.strides[0]]));
+      return value == value && column.has_value(row);
+    });
   });
-  return nb::cast(nb::ndarray<nb::numpy, bool, nb::ndim<1>>(mask, {rows}, owner));
 }
 
 }  // namespace
@@ -157,7 +127,7 @@ Columns::Columns(int64_t count, int64_t rows) : rows_(rows) {
 
 void Columns::set(int64_t index, const AnyArray& values, const std::optional<Bitmap>& validity,
                   int64_t bit_offset) {
-  if (index < 0 || index >= int64_t(columns_.size())) throw nb::index_error("no such column");
+  check_column(index, size());
   ArrowColumn column = to_columns({values}, {validity}, {bit_offset})[0];
   if (column.length() != rows_) throw nb::value_error("a column must have a value for each row");
   columns_[std::size_t(index)] = column;
@@ -171,7 +141,7 @@ void Columns::set_matrix(const std::vector<int64_t>& indices, const AnyArray& va
   const Array array = to_array(values, 1, std::nullopt);
   const int64_t size = size_of(array.dtype);
   for (std::size_t i = 0; i < indices.size(); ++i) {
-    if (indices[i] < 0 || indices[i] >= this->size()) throw nb::index_error("no such column");
+    check_column(indices[i], this->size());
     const char* first = static_cast<const char*>(array.data) + int64_t(i) * array.strides[1] * size;
     columns_[std::size_t(indices[i])].values = {
         first, array.dtype, {rows_}, {array.strides[0]}, -1};
@@ -203,7 +173,7 @@ std::vector<int64_t> Columns::set_arrow(const ArrowSchema& schema, const ArrowAr
   std::vector<int64_t> others;
   for (std::size_t i = 0; i < positions.size(); ++i) {
     const int64_t at = positions[i];
-    if (at < 0 || at >= array.n_children) throw nb::index_error("no such column");
+    check_column(at, array.n_children);
     auto column = column_of(*schema.children[at], *array.children[at], array.offset, rows_);
     if (column) {
       columns_[i] = *std::move(column);
@@ -228,7 +198,7 @@ const std::vector<ArrowColumn>& Columns::complete() const {
 }
 
 const ArrowColumn& Columns::at(int64_t index) const {
-  if (index < 0 || index >= int64_t(columns_.size())) throw nb::index_error("no such column");
+  check_column(index, size());
   return complete()[std::size_t(index)];
 }
 

@@ -5,6 +5,7 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/vector.h>
 
+#include "bindings/arrays.h"
 #include "bindings/bindings.h"
 
 namespace nb = nanobind;
@@ -16,12 +17,6 @@ namespace {
 template <class T>
 using Row = nb::ndarray<const T, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 using Codes = nb::ndarray<nb::numpy, int64_t, nb::shape<-1>>;
-
-Codes to_numpy(std::vector<int64_t>&& values) {
-  auto* kept = new std::vector<int64_t>(std::move(values));
-  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<int64_t>*>(p); });
-  return Codes(kept->data(), {kept->size()}, owner);
-}
 
 std::pair<Codes, Codes> to_numpy_pair(Factorized&& factorized) {
   return {to_numpy(std::move(factorized.codes)), to_numpy(std::move(factorized.first_rows))};

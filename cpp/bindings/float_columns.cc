@@ -207,11 +207,7 @@ nb::object FloatColumns::values(int64_t index) const {
 nb::object FloatColumns::missing(int64_t index) const {
   const auto* bits = static_cast<const uint8_t*>(memory_->buffers.at(2 * std::size_t(index)));
   if (!bits) return nb::none();
-  const auto rows = std::size_t(memory_->rows);
-  bool* mask = new bool[rows];
-  nb::capsule owner(mask, [](void* data) noexcept { delete[] static_cast<bool*>(data); });
-  for (std::size_t row = 0; row < rows; ++row) mask[row] = !(bits[row >> 3] >> (row & 7) & 1);
-  return nb::cast(nb::ndarray<nb::numpy, bool, nb::ndim<1>>(mask, {rows}, owner));
+  return to_mask(memory_->rows, [&](int64_t row) { return !(bits[row >> 3] >> (row & 7) & 1); });
 }
 
 void bind_float_columns(nb::module_& m) {

@@ -267,7 +267,7 @@ nb::list extremes_of(const State& moments) {
 
 void set_column(State& moments, int64_t index, const ScaledInt& count, const ScaledInt& missing,
                 const ScaledInt& sum, const ScaledInt& squares, nb::object min, nb::object max) {
-  if (index < 0 || index >= moments.size()) throw nb::index_error("no such column");
+  check_column(index, moments.size());
   ScopedFpEnvironment fp_environment;
   Column column;
   column.add_count(to_exact_sum(count));
@@ -281,18 +281,8 @@ void set_column(State& moments, int64_t index, const ScaledInt& count, const Sca
   moments.set_column(index, std::move(column));
 }
 
-using Keys = nb::ndarray<nb::numpy, uint64_t, nb::ndim<1>>;
-using Counts = nb::ndarray<nb::numpy, int64_t, nb::ndim<1>>;
-
-template <class Numpy, class T>
-Numpy to_numpy(std::vector<T> values) {
-  auto* kept = new std::vector<T>(std::move(values));
-  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  return Numpy(kept->data(), {kept->size()}, owner);
-}
-
 nb::object histogram_of(const State& state, int64_t index) {
-  if (index < 0 || index >= state.size()) throw nb::index_error("no such column");
+  check_column(index, state.size());
   const Column column = state.column(index);
   if (!column.histogram) return nb::none();
   std::vector<uint64_t> keys;
@@ -301,13 +291,13 @@ nb::object histogram_of(const State& state, int64_t index) {
     keys.push_back(bin.key);
     counts.push_back(bin.count);
   }
-  return nb::make_tuple(column.histogram->shift(), to_numpy<Keys>(std::move(keys)),
-                        to_numpy<Counts>(std::move(counts)));
+  return nb::make_tuple(column.histogram->shift(), to_numpy(std::move(keys)),
+                        to_numpy(std::move(counts)));
 }
 
 void set_histogram(State& state, int64_t index, int shift, const Vector<const uint64_t>& keys,
                    const Vector<const int64_t>& counts) {
-  if (index < 0 || index >= state.size()) throw nb::index_error("no such column");
+  check_column(index, state.size());
   const int64_t most_bins = state.most_bins();
   const std::size_t size = keys.shape(0);
   if (shift < 0 || shift > 63 || counts.shape(0) != size || int64_t(size) > most_bins)
@@ -322,16 +312,21 @@ void set_histogram(State& state, int64_t index, int shift, const Vector<const ui
   state.set_column(index, std::move(column));
 }
 
+// A state of `moments` with the metadata of another.
+State* with_metadata_of(const State& state, Moments&& moments) {
+  auto result = std::make_unique<State>(std::move(moments));
+  result->metadata = get_metadata(state);
+  return result.release();
+}
+
+State* copy(const State& state) { return with_metadata_of(state, Moments(state)); }
+
 State* without_histograms(const State& state) {
-  auto copied = std::make_unique<State>(state.without_histograms());
-  copied->metadata = get_metadata(state);
-  return copied.release();
+  return with_metadata_of(state, state.without_histograms());
 }
 
 State* limit_bins(const State& state, int64_t most_bins) {
-  auto copied = std::make_unique<State>(state.limit_bins(most_bins));
-  copied->metadata = get_metadata(state);
-  return copied.release();
+  return with_metadata_of(state, state.limit_bins(most_bins));
 }
 
 void check_bins(int64_t bins) {
@@ -340,25 +335,15 @@ void check_bins(int64_t bins) {
 }
 
 State* take(const State& state, const std::vector<int64_t>& indices) {
-  for (int64_t index : indices) {
-    if (index < 0 || index >= state.size()) throw nb::index_error("no such column");
-  }
+  for (int64_t index : indices) check_column(index, state.size());
   return new State(state.take(indices));
 }
 
 State* take_columns(const State& state, const std::vector<int64_t>& indices, int64_t width) {
   if (width < 1 || state.size() != width * state.groups())
     throw nb::value_error("the state must have `width` columns for each group");
-  for (int64_t index : indices) {
-    if (index < 0 || index >= width) throw nb::index_error("no such column");
-  }
+  for (int64_t index : indices) check_column(index, width);
   return new State(state.take_columns(indices, width));
-}
-
-State* copy(const State& state) {
-  auto copied = std::make_unique<State>(static_cast<const Moments&>(state));
-  copied->metadata = get_metadata(state);
-  return copied.release();
 }
 
 void set_group_rows(State& state, std::vector<int64_t> rows) {

@@ -22,7 +22,7 @@ constexpr int64_t kMinCounterValues = 1024;
 // A counter needs some 0.2 ms to find the bins, the time of this many values.
 constexpr int64_t kMinPartRows = 1 << 17;
 
-// Counts rows [row0, row1) of a few columns, of which each reads the same cache lines.
+// Counts the values of a few columns, which may share cache lines.
 class RowCounter {
  public:
   RowCounter(int64_t most_bins, const double* weights)
@@ -30,7 +30,7 @@ class RowCounter {
     if (weights) row_weights_.resize(ValueCounter::kBlock);
   }
 
-  // Sets into[i] to the histogram of readers[i].
+  // Sets into[i] to the histogram of rows [row0, row1) of readers[i].
   void count(const Reader* readers, int64_t columns, int64_t row0, int64_t row1, Histogram* into) {
     if (!weights_ && row1 - row0 <= kMinCounterValues) {
       for (int64_t i = 0; i < columns; ++i) into[i] = sorted(*readers[i], row0, row1);
@@ -93,8 +93,7 @@ void count_columns(const std::vector<Reader>& readers, int64_t rows, int64_t tog
                    std::vector<Column>& columns) {
   check_counts(columns);
   const int64_t width = int64_t(readers.size());
-  const int useful =
-      useful_threads(width * rows * int64_t(sizeof(double)), std::max(1, options.threads));
+  const int useful = useful_threads(width * rows * int64_t(sizeof(double)), options.threads);
   const int64_t strips = (width + together - 1) / together;
   int64_t parts = std::clamp<int64_t>(rows / kMinPartRows, 1, task_count(strips, useful));
   if (strips == 1 && parts > useful) parts -= parts % useful;

@@ -6,20 +6,13 @@
 #include "distribution/value_counter.h"
 #include "tests/check.h"
 #include "tests/distribution_oracle.h"
+#include "tests/nullable_column.h"
 #include "tests/reference.h"
 
 using namespace evenly;
 using namespace evenly::testing;
 
 namespace {
-
-double value_at(const ArrowColumn& column, int64_t row) {
-  return with_type(column.values.dtype, [&](auto* type) {
-    using T = std::remove_pointer_t<decltype(type)>;
-    return double(
-        to_number(static_cast<const T*>(column.values.data)[row * column.values.strides[0]]));
-  });
-}
 
 std::vector<Column> sums_of(const TestArray& x, const AccumulateOptions& options) {
   bool infinite = false;
@@ -120,17 +113,12 @@ TEST(groups_of_columns_with_missing_values) {
   for (int64_t run = 0; run < portion(60); ++run) {
     const int64_t rows = random.one_in(6) ? random.between(3000, 9000) : random.between(0, 60);
     const int64_t count = random.between(1, 4), most = random.between(2, 40);
-    std::vector<TestArray> arrays;
+    std::vector<NullableColumn> data;
     std::vector<ArrowColumn> columns;
-    std::vector<uint8_t> bitmap(std::size_t(rows / 8 + 1));
-    for (uint8_t& byte : bitmap) byte = uint8_t(random.below(256));
-    arrays.reserve(3);
     for (std::size_t c = 0; c < 3; ++c) {
       DType dtype = kAllTypes[random.below(std::size(kAllTypes))];
-      arrays.emplace_back(dtype, random_layout(random, {rows}, -1), Edge::kEnd);
-      fill(arrays.back(), random, Kind(random.below(kFiniteKinds)));
-      columns.push_back({arrays.back().array()});
-      if (c) columns.back().validity = bitmap.data();
+      data.emplace_back(random, dtype, rows, Kind(random.below(kFiniteKinds)));
+      columns.push_back(data.back().arrow());
     }
     std::vector<int64_t> codes(static_cast<std::size_t>(rows));
     for (int64_t& code : codes) code = random.below(count);
@@ -148,13 +136,13 @@ TEST(groups_of_columns_with_missing_values) {
     count_values(columns, options, most, whole);
     for (std::size_t c = 0; c < 3; ++c) {
       std::vector<DistributionOracle> expected(std::size_t(count) + 1);
-      for (int64_t row = 0; row < rows; ++row) {
-        if (!columns[c].has_value(row)) continue;
-        const double value = value_at(columns[c], row);
+      data[c].add_to([&](int64_t row, auto element, bool has_value) {
+        if (!has_value) return;
+        const double value = double(to_number(element));
         const int64_t weight = weighted ? int64_t(weights[std::size_t(row)]) : 1;
         expected[std::size_t(codes[std::size_t(row)])].add(value, weight);
         expected.back().add(value, weight);
-      }
+      });
       CHECK(expected.back().equals(*whole[c].histogram));
       for (std::size_t g = 0; g < std::size_t(count); ++g) {
         CHECK(expected[g].equals(*sums[3 * g + c].histogram));

@@ -28,7 +28,9 @@ int bits_to_drop(const std::vector<Bin>& bins, int64_t most) {
   return bits;
 }
 
-std::vector<Bin>::const_iterator find(const std::vector<Bin>& bins, uint64_t key) {
+// The first bin from a key on, of constant or variable bins.
+template <class Bins>
+auto find(Bins& bins, uint64_t key) {
   return std::lower_bound(bins.begin(), bins.end(), key,
                           [](const Bin& bin, uint64_t wanted) { return bin.key < wanted; });
 }
@@ -106,17 +108,13 @@ bool Histogram::knows(const Histogram& other) const {
 }
 
 void Histogram::add_known(const Histogram& other) noexcept {
-  for (const Bin& bin : other.bins_) {
-    auto found = find(bins_, bin.key >> (shift_ - other.shift_));
-    bins_[std::size_t(found - bins_.begin())].count += bin.count;
-  }
+  const int shift = shift_ - other.shift_;
+  for (const Bin& bin : other.bins_) find(bins_, bin.key >> shift)->count += bin.count;
 }
 
 void Histogram::subtract_known(const Histogram& other) noexcept {
-  for (const Bin& bin : other.bins_) {
-    auto found = find(bins_, bin.key >> (shift_ - other.shift_));
-    bins_[std::size_t(found - bins_.begin())].count -= bin.count;
-  }
+  const int shift = shift_ - other.shift_;
+  for (const Bin& bin : other.bins_) find(bins_, bin.key >> shift)->count -= bin.count;
 }
 
 bool Histogram::subtract(const Histogram& other) {
@@ -127,7 +125,7 @@ bool Histogram::subtract(const Histogram& other) {
     auto found = find(rest.bins_, bin.key);
     if (found == rest.bins_.end() || found->key != bin.key || found->count < bin.count)
       return false;
-    rest.bins_[std::size_t(found - rest.bins_.begin())].count -= bin.count;
+    found->count -= bin.count;
   }
   std::erase_if(rest.bins_, [](const Bin& bin) { return bin.count == 0; });
   if (rest.bins_.empty()) rest.shift_ = 0;

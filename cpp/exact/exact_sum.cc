@@ -16,7 +16,7 @@ inline uint64_t add_carry(uint64_t x, uint64_t y, unsigned& carry) {
 
 }  // namespace
 
-void ExactSum::copy(const ExactSum& other) {
+void ExactSum::copy_heap(const ExactSum& other) {
   low_ = other.low_;
   size_ = other.size_;
   if (other.size_ > kInside) {
@@ -186,14 +186,20 @@ bool ExactSum::operator==(const ExactSum& other) const {
 
 Dyadic ExactSum::dyadic() const {
   Dyadic value;
+  read(value);
+  return value;
+}
+
+void ExactSum::read(Dyadic& value) const {
   value.negative = is_negative();
+  value.exponent = 0;
   value.limbs.assign(limbs(), limbs() + size_);
   if (value.negative) {
     unsigned carry = 1;
     for (uint64_t& limb : value.limbs) limb = add_carry(~limb, 0, carry);
   }
   while (!value.limbs.empty() && value.limbs.back() == 0) value.limbs.pop_back();
-  if (value.limbs.empty()) return Dyadic{};
+  if (value.limbs.empty()) return;
   auto first = std::find_if(value.limbs.begin(), value.limbs.end(), [](uint64_t x) { return x; });
   value.exponent = 64 * (low_ + int(first - value.limbs.begin()));
   value.limbs.erase(value.limbs.begin(), first);
@@ -206,7 +212,6 @@ Dyadic ExactSum::dyadic() const {
     if (value.limbs.back() == 0) value.limbs.pop_back();
   }
   value.exponent += shift;
-  return value;
 }
 
 void ExactSum::assign(const Dyadic& value) {

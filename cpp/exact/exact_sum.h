@@ -63,6 +63,8 @@ class ExactSum {
   void assign(const Dyadic& value);
 
   Dyadic dyadic() const;
+  // The same, in memory that is reused from one number to the next.
+  void read(Dyadic& value) const;
   // The words in use, valid until the next change: a two's-complement integer of `size` limbs,
   // least significant first, times 2^(64 * low).
   struct Words {
@@ -82,7 +84,14 @@ class ExactSum {
   bool on_heap() const { return capacity_ > kInside; }
   uint64_t* limbs() { return on_heap() ? heap_ : inside_; }
   const uint64_t* limbs() const { return on_heap() ? heap_ : inside_; }
-  void copy(const ExactSum& other);
+  void copy(const ExactSum& other) {
+    if (other.on_heap()) return copy_heap(other);
+    low_ = other.low_;
+    size_ = other.size_;
+    capacity_ = kInside;
+    std::memcpy(inside_, other.inside_, sizeof inside_);  // all of it, a few vector registers
+  }
+  void copy_heap(const ExactSum& other);
   void steal(ExactSum& other) noexcept;
   void release() {
     if (on_heap()) delete[] heap_;

@@ -107,6 +107,10 @@ class Addition {
   std::unordered_map<Column*, Column> sums_;
 };
 
+std::invalid_argument mixed_distributions() {
+  return std::invalid_argument("both or none of the states must have distributions");
+}
+
 bool any_rows(const std::vector<Column>& columns) {
   return std::any_of(columns.begin(), columns.end(),
                      [](const Column& column) { return column.has_rows(); });
@@ -152,6 +156,13 @@ void add_in_place(Column& column, double value) noexcept {
   ++column.count;
 }
 
+// Whether a column has all bins of its sum with another, or neither has any.
+bool has_bins_of_sum(const Column& column, const Column& other) {
+  if (!column.histogram && !other.histogram) return true;
+  if (!other.has_rows()) return column.has_rows() || column.histogram;
+  return column.histogram && other.histogram && column.histogram->knows(*other.histogram);
+}
+
 // Reserves capacity, so that elements can be appended without an exception.
 template <class T>
 void reserve_more(std::vector<T>& values, std::size_t wanted) {
@@ -160,18 +171,19 @@ void reserve_more(std::vector<T>& values, std::size_t wanted) {
 
 }  // namespace
 
-Column::Column(const Column& other) { *this = other; }
+Column::Column(const Column& other)
+    : count(other.count),
+      missing(other.missing),
+      min(other.min),
+      max(other.max),
+      sum(other.sum),
+      squares(other.squares) {
+  if (other.fraction) fraction = std::make_unique<FractionalWeights>(*other.fraction);
+  if (other.histogram) histogram = std::make_unique<Histogram>(*other.histogram);
+}
 
 Column& Column::operator=(const Column& other) {
-  if (this == &other) return *this;
-  count = other.count;
-  missing = other.missing;
-  min = other.min;
-  max = other.max;
-  sum = other.sum;
-  squares = other.squares;
-  fraction = other.fraction ? std::make_unique<FractionalWeights>(*other.fraction) : nullptr;
-  histogram = other.histogram ? std::make_unique<Histogram>(*other.histogram) : nullptr;
+  if (this != &other) *this = Column(other);
   return *this;
 }
 
@@ -202,14 +214,14 @@ std::unique_ptr<Histogram> Column::add_histograms(const Column& other) const {
   if (!other.has_rows()) return copy(has_rows() || histogram ? *this : other);
   if (!has_rows()) return copy(other);
   if (!histogram && !other.histogram) return nullptr;
-  if (!histogram || !other.histogram)
-    throw std::invalid_argument("both or none of the states must have distributions");
+  if (!histogram || !other.histogram) throw mixed_distributions();
   auto sum = std::make_unique<Histogram>(*histogram);
   sum->add(*other.histogram);
   return sum;
 }
 
 void Column::add(const Column& other) {
+  if (!histogram && !other.histogram) return add_sums(other);
   std::unique_ptr<Histogram> counts = add_histograms(other);
   add_sums(other);
   histogram = std::move(counts);
@@ -245,12 +257,8 @@ void Column::undo_add(const Column& other) noexcept {
 
 bool Column::adds_in_place(const Column& other) const {
   int64_t sum = 0;
-  if (other.has_rows() ? !histogram != !other.histogram
-                       : other.histogram && !has_rows() && !histogram) {
-    return false;
-  }
-  if (other.has_rows() && histogram && !histogram->knows(*other.histogram)) return false;
-  return !fraction && !other.fraction && !__builtin_add_overflow(count, other.count, &sum) &&
+  return has_bins_of_sum(*this, other) && !fraction && !other.fraction &&
+         !__builtin_add_overflow(count, other.count, &sum) &&
          !__builtin_add_overflow(missing, other.missing, &sum);
 }
 
@@ -265,8 +273,7 @@ bool Column::subtract(const Column& other) {
     if (left.is_negative() || left_missing.is_negative()) return false;
   }
   ExactSum left_squares = squares, left_sum = sum;
-  if (histogram && !other.histogram && other.has_rows())
-    throw std::invalid_argument("both or none of the states must have distributions");
+  if (histogram && !other.histogram && other.has_rows()) throw mixed_distributions();
   left_squares.subtract(other.squares);
   left_sum.subtract(other.sum);
   // Sums of squares are not negative, and no values have a sum of 0: otherwise `other` was never
@@ -426,29 +433,22 @@ bool Moments::add(const Moments& other, const Hooks& hooks, bool all_or_nothing)
   }
   std::vector<Column> columns = other.columns_;
   std::vector<int64_t> rows = other.rows_;
-  const int64_t bins = bins_with(other.columns_, other.most_bins_);
-  if (!adopt(columns, rows, hooks)) return false;
-  most_bins_ = bins;
-  extremes_are_bounds_ |= other.extremes_are_bounds_;
-  return true;
+  return adopt(columns, rows, other, hooks);
 }
 
 bool Moments::merge(Moments&& other, const Hooks& hooks) {
   std::lock_guard lock(mutex_);
   if (has_rows()) return add_or_undo(other, hooks);
-  const int64_t bins = bins_with(other.columns_, other.most_bins_);
-  if (!adopt(other.columns_, other.rows_, hooks)) return false;
-  most_bins_ = bins;
-  extremes_are_bounds_ |= other.extremes_are_bounds_;
-  return true;
+  return adopt(other.columns_, other.rows_, other, hooks);
 }
 
 bool Moments::add_columns(const Moments& other, const Hooks& hooks) {
   ScopedFpEnvironment fp_environment;
   check_same_size(other);
+  const int64_t bins = bins_with(other.columns_, other.most_bins_);
   if (!hooks.allow()) return false;
   hooks.commit();
-  most_bins_ = bins_with(other.columns_, other.most_bins_);
+  most_bins_ = bins;
   Column* column = columns_.data();
   for (const Column& more : other.columns_) (column++)->add(more);
   add_rows(other);
@@ -458,8 +458,8 @@ bool Moments::add_columns(const Moments& other, const Hooks& hooks) {
 bool Moments::add_or_undo(Moments& other, const Hooks& hooks) {
   ScopedFpEnvironment fp_environment;
   check_same_size(other);
-  if (!hooks.allow()) return false;
   const int64_t bins = bins_with(other.columns_, other.most_bins_);
+  if (!hooks.allow()) return false;
   Addition addition(other.columns_, [&](std::size_t i) { return &columns_[i]; });
   if (0 < bins && bins < most_bins_) {
     for (Column& column : columns_) addition.limit(column, bins);
@@ -474,8 +474,9 @@ bool Moments::add_or_undo(Moments& other, const Hooks& hooks) {
 int64_t Moments::bins_with(const std::vector<Column>& more, int64_t most_bins) const {
   const bool theirs = any_rows(more), ours = has_rows();
   if (ours != theirs) return ours ? most_bins_ : most_bins;
-  if (most_bins_ == 0 || most_bins == 0) return std::max(most_bins_, most_bins);
-  return std::min(most_bins_, most_bins);
+  if (most_bins_ != 0 && most_bins != 0) return std::min(most_bins_, most_bins);
+  if (ours && most_bins_ != most_bins) throw mixed_distributions();
+  return std::max(most_bins_, most_bins);
 }
 
 void Moments::check_same_size(const Moments& other) const {
@@ -489,9 +490,12 @@ void Moments::add_rows(const Moments& other) {
   ++version_;
 }
 
-bool Moments::adopt(std::vector<Column>& columns, std::vector<int64_t>& rows, const Hooks& hooks) {
+bool Moments::adopt(std::vector<Column>& columns, std::vector<int64_t>& rows, const Moments& other,
+                    const Hooks& hooks) {
   if (!hooks.allow()) return false;
   hooks.commit();
+  most_bins_ = bins_with(columns, other.most_bins_);
+  extremes_are_bounds_ |= other.extremes_are_bounds_;
   for (std::size_t i = 0; i < std::min(rows_.size(), rows.size()); ++i) {
     rows[i] += rows_[i];  // rows whose weights are all zero
   }
@@ -519,8 +523,8 @@ bool Moments::add_groups(std::vector<Column> more, const std::vector<int64_t>& r
   reserve_more(rows_, end);
   auto index = [&](std::size_t i) { return std::size_t(indices[i / w]) * w + i % w; };
   const std::size_t known = columns_.size();
-  if (!hooks.allow()) return false;
   const int64_t bins = bins_with(more, most_bins);
+  if (!hooks.allow()) return false;
   if (0 < bins && bins < most_bins) {
     for (Column& column : more) {
       if (column.histogram) column.histogram->limit(bins);

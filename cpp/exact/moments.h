@@ -140,8 +140,9 @@ class Moments {
   // which is the case for most rows but the first ones.
   bool add_row(const double* values, int64_t count);
   // Adds `other`. Moments without rows become a copy of `other`, whatever columns they had. Throws
-  // std::invalid_argument if the numbers of columns or groups differ. If these moments are
-  // discarded after an exception, all_or_nothing may be false, which saves one pass.
+  // std::invalid_argument if the numbers of columns or groups differ, or if only one of both has
+  // distributions. If these moments are discarded after an exception, all_or_nothing may be false,
+  // which saves one pass.
   bool add(const Moments& other, const Hooks& hooks = {}, bool all_or_nothing = true);
   // The same; `other` must not be used afterwards.
   bool merge(Moments&& other, const Hooks& hooks = {});
@@ -193,13 +194,16 @@ class Moments {
 
  private:
   bool has_rows() const;
-  // The number of bins after adding columns that have `most_bins`.
+  // The number of bins after adding columns that have `most_bins`. Throws std::invalid_argument if
+  // there are rows with and rows without distributions.
   int64_t bins_with(const std::vector<Column>& more, int64_t most_bins) const;
   void check_same_size(const Moments& other) const;
   bool add_columns(const Moments& other, const Hooks& hooks);
   bool add_or_undo(Moments& other, const Hooks& hooks);  // other must not be used afterwards
   void add_rows(const Moments& other);
-  bool adopt(std::vector<Column>& columns, std::vector<int64_t>& rows, const Hooks& hooks);
+  // Takes over the columns and rows, which are those of `other`.
+  bool adopt(std::vector<Column>& columns, std::vector<int64_t>& rows, const Moments& other,
+             const Hooks& hooks);
 
   mutable std::mutex mutex_;
   std::vector<Column> columns_;

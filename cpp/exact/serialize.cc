@@ -27,14 +27,17 @@ class Writer {
   }
   void zigzag(int64_t value) { varint(uint64_t(value) << 1 ^ uint64_t(value >> 63)); }
   void word(uint64_t value, int bytes = 8) {
-    for (int i = 0; i < bytes; ++i) byte(uint8_t(value >> 8 * i));
+    char all[8];
+    for (int i = 0; i < 8; ++i) all[i] = char(value >> 8 * i);
+    bytes_.append(all, std::size_t(bytes));
   }
   void value(const ExtremeValue& value) {
     word(std::bit_cast<uint64_t>(value.nearest));
     zigzag(value.rest);
   }
   void number(const ExactSum& exact) {
-    Dyadic value = exact.dyadic();
+    exact.read(number_);
+    const Dyadic& value = number_;
     if (value.limbs.empty()) return byte(0);
     int top = (71 - std::countl_zero(value.limbs.back())) / 8;  // bytes of the last limb
     varint((8 * (value.limbs.size() - 1) + uint64_t(top)) << 1 | uint64_t(value.negative));
@@ -76,6 +79,7 @@ class Writer {
 
  private:
   std::string bytes_;
+  Dyadic number_;
 };
 
 class Reader {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tests/check.h"
+#include "tests/nullable_column.h"
 #include "tests/reference.h"
 
 using namespace evenly;
@@ -28,19 +29,12 @@ AccumulateOptions options_of(int threads, const std::vector<double>* weights) {
 
 // Columns of any type and stride, in which some rows may have no value.
 void check_groups(Random& random, int64_t rows, int64_t count, bool weighted, int threads) {
-  std::vector<TestArray> arrays;
+  std::vector<NullableColumn> data;
   std::vector<ArrowColumn> columns;
-  std::vector<std::vector<uint8_t>> bitmaps(3, std::vector<uint8_t>(std::size_t(rows / 8 + 1)));
-  for (auto& bitmap : bitmaps) {
-    for (uint8_t& byte : bitmap) byte = uint8_t(random.below(256));
-  }
-  arrays.reserve(3);
   for (std::size_t c = 0; c < 3; ++c) {
     DType dtype = kAllTypes[random.below(std::size(kAllTypes))];
-    arrays.emplace_back(dtype, random_layout(random, {rows}, -1), Edge::kEnd);
-    fill(arrays.back(), random, Kind(random.below(kFiniteKinds)));
-    columns.push_back({arrays.back().array()});
-    if (c) columns.back().validity = bitmaps[c].data();
+    data.emplace_back(random, dtype, rows, Kind(random.below(kFiniteKinds)));
+    columns.push_back(data.back().arrow());
   }
   std::vector<int64_t> codes(static_cast<std::size_t>(rows));
   for (int64_t& code : codes) code = random.below(count);

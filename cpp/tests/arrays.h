@@ -21,11 +21,6 @@ inline constexpr DType kAllTypes[] = {
     DType::kBfloat16, DType::kFloat32, DType::kFloat64};
 inline constexpr DType kFloatTypes[] = {DType::kFloat16, DType::kBfloat16, DType::kFloat32,
                                         DType::kFloat64};
-inline const char* name_of(DType dtype) {
-  const char* names[] = {"bool",  "int8",   "uint8",   "int16",    "uint16",  "int32",  "uint32",
-                         "int64", "uint64", "float16", "bfloat16", "float32", "float64"};
-  return names[int(dtype)];
-}
 
 // ---- Layouts -----------------------------------------------------------------------------
 

@@ -7,11 +7,10 @@
 
 import io
 import math
-import os
 import re
 import runpy
 import tempfile
-from contextlib import redirect_stdout
+from contextlib import chdir, redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -31,14 +30,15 @@ def run_script(script: Path) -> tuple[str, list[Figure]]:
 
     It is cached, since an example is shown on its page and in the index of the gallery.
     """
-    printed, before = io.StringIO(), Path.cwd()
+    printed = io.StringIO()
     plt.close("all")
-    with tempfile.TemporaryDirectory() as folder, site_style(), redirect_stdout(printed):
-        os.chdir(folder)
-        try:
-            runpy.run_path(str(script), run_name="__main__")
-        finally:
-            os.chdir(before)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        chdir(folder),
+        site_style(),
+        redirect_stdout(printed),
+    ):
+        runpy.run_path(str(script), run_name="__main__")
     return printed.getvalue(), [plt.figure(number) for number in plt.get_fignums()]
 
 

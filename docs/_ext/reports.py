@@ -1,8 +1,8 @@
 """``{report} path``: run a script that writes report.html, and show that page in a frame."""
 
-import os
 import runpy
 import tempfile
+from contextlib import chdir
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,14 +34,9 @@ class Report(SphinxDirective):
 
 def run(script: str) -> str:
     """Return the page that a script writes."""
-    before = Path.cwd()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        try:
-            runpy.run_path(script, run_name="__main__")
-            return Path("report.html").read_text(encoding="utf-8")
-        finally:
-            os.chdir(before)
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        runpy.run_path(script, run_name="__main__")
+        return Path("report.html").read_text(encoding="utf-8")
 
 
 def visit(translator: Any, node: ReportPage) -> None:

@@ -11,7 +11,8 @@ from evenly.moments import GroupedMoments, Moments
 from evenly.redaction import redact_url
 from evenly.sinks import SUFFIXES
 from evenly.sources.files.file_ref import DATA_SUFFIXES, FileRef, name_of, suffixes_of
-from evenly.sources.urls import is_url
+from evenly.sources.files.identity import locate
+from evenly.sources.urls import is_url, with_child
 
 _TEXT = (".tsv", ".tab", ".txt", ".zip")
 
@@ -42,7 +43,7 @@ def find_targets(sources: Sequence[str], folder: str, suffix: str | None) -> lis
     for source in sources:
         _check_outside(source, folder)
         for file in scan_tables(source):
-            output = os.path.join(folder, _with_suffix(_relative(file.path, source), file, suffix))
+            output = _child(folder, _with_suffix(_relative(file.path, source), file, suffix))
             other = targets.setdefault(output, Target(file, output)).file
             if other is not file:
                 raise SourceError(
@@ -58,8 +59,9 @@ def apply_into_folder(
 ) -> None:
     """Normalize each file into its output, which is replaced only when it is complete."""
     for file, output in targets:
-        if not is_url(output):
-            os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
+        location = locate(output)
+        if location.is_local:
+            os.makedirs(os.path.dirname(location.path), exist_ok=True)
         part = file._replace(partition=tuple(_needed(file, moments)))
         apply_files(moments, file.path, [part], output, **options)
 
@@ -74,6 +76,11 @@ def _needed(file: FileRef, moments: Moments | GroupedMoments) -> Iterator[Any]:
     for column in file.partition:
         if column.name in (*(moments.columns or ()), *keys):
             yield column
+
+
+def _child(folder: str, path: str) -> str:
+    """Return the path of a file in an output folder, which may be a URL."""
+    return with_child(folder, path) if is_url(folder) else os.path.join(folder, path)
 
 
 def _relative(path: str, source: str) -> str:
@@ -114,11 +121,11 @@ def _with_suffix(path: str, file: FileRef, suffix: str | None) -> str:
 
 def _check_outside(source: str, folder: str) -> None:
     """Check that the output folder is not in a folder of sources, where it would be read."""
-    if is_url(source) or is_url(folder) or not os.path.isdir(source):
+    location = locate(source)
+    if location.is_local and not os.path.isdir(location.path):
         return
-    inner, outer = os.path.realpath(folder), os.path.realpath(source)
-    if os.path.commonpath([inner, outer]) == outer:
+    if locate(folder).is_in(location):
         raise SourceError(
-            "The output folder must not be in a folder of sources. "
-            f"Received: {folder!r} in {source!r}. Choose another folder."
+            "The output folder must not be in a folder of sources. Received: "
+            f"{redact_url(folder)!r} in {redact_url(source)!r}. Choose another folder."
         )

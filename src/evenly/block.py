@@ -1,14 +1,33 @@
 """Blocks of rows, which sources yield and moments consume."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
+
+
+class WideIntegers(NamedTuple):
+    """The integers of a column of float64 that float64 rounds; see `evenly.sources.exact_rows`.
+
+    Attributes
+    ----------
+    words
+        The integers in two's complement; any word for other values.
+    dtypes
+        For each row, the dtypes that hold its value exactly, as bits.
+    """
+
+    words: npt.NDArray[np.uint64]
+    dtypes: npt.NDArray[np.uint8]
+
+    def rows(self, part: slice) -> "WideIntegers":
+        """Return a range of rows without copying."""
+        return WideIntegers(self.words[part], self.dtypes[part])
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -26,12 +45,15 @@ class Column:
         Index of the bit of ``validity`` that belongs to the first value.
     dtype
         The unit of integers that are times, such as ``"timestamp[us]"``.
+    wide
+        The integers that the values, which are float64, round; None if there are none.
     """
 
     values: npt.NDArray[Any]
     validity: npt.NDArray[np.uint8] | None = None
     bit_offset: int = 0
     dtype: str = ""
+    wide: WideIntegers | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -49,7 +71,8 @@ class Column:
     def __getitem__(self, rows: slice) -> "Column":
         """Return a range of rows without copying."""
         start, _, _ = rows.indices(len(self))
-        return Column(self.values[rows], self.validity, self.bit_offset + start, self.dtype)
+        wide = None if self.wide is None else self.wide.rows(rows)
+        return Column(self.values[rows], self.validity, self.bit_offset + start, self.dtype, wide)
 
 
 class ColumnViews(Sequence[Column]):
@@ -61,13 +84,21 @@ class ColumnViews(Sequence[Column]):
         The columns.
     times
         The unit of integers that are times, by the index of their column; see `Column`.
+    wide
+        The integers that columns of float64 round, by the index of their column; see `Column`.
     """
 
-    __slots__ = ("times", "views")
+    __slots__ = ("times", "views", "wide")
 
-    def __init__(self, views: _core.Columns, times: Mapping[int, str]) -> None:
+    def __init__(
+        self,
+        views: _core.Columns,
+        times: dict[int, str],
+        wide: dict[int, WideIntegers],
+    ) -> None:
         self.views = views
         self.times = times
+        self.wide = wide
 
     def __len__(self) -> int:
         return len(self.views)
@@ -85,12 +116,13 @@ class ColumnViews(Sequence[Column]):
     def __iter__(self) -> Iterator[Column]:
         for index, arrays in enumerate(self.views.arrays()):
             assert arrays is not None
-            yield Column(*arrays, self.times.get(index, ""))
+            yield Column(*arrays, self.times.get(index, ""), self.wide.get(index))
 
     def rows_from(self, start: int, stop: int | None = None) -> "ColumnViews":
         """Return a range of rows without copying."""
         end = self.views.rows if stop is None else stop
-        return ColumnViews(self.views.rows_from(start, end), self.times)
+        wide = {index: x.rows(slice(start, end)) for index, x in self.wide.items()}
+        return ColumnViews(self.views.rows_from(start, end), self.times, wide)
 
     @property
     def dtypes(self) -> tuple[str, ...]:

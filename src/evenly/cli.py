@@ -14,9 +14,16 @@ import click
 
 from evenly.cli_csv import csv_options, parse_csv
 from evenly.cli_errors import OK, StderrLog, exit_now, run_command
+from evenly.cli_keys import feature_axis_option, parse_axes, parse_axis, select_option
 from evenly.cli_options import files_argument, json_option, output_option, quiet_option
-from evenly.cli_outputs import check_output, check_page, print_json, write_page
-from evenly.cli_pages import diff, report_command
+from evenly.cli_outputs import (
+    check_output,
+    check_outputs,
+    check_page,
+    check_statistics,
+    print_json,
+)
+from evenly.cli_pages import diff, report_command, write_report
 from evenly.cli_pipes import (
     STANDARD,
     folder_suffix,
@@ -74,24 +81,11 @@ def _split_names(_: click.Context, __: click.Parameter, values: Names) -> Names:
     return tuple(name for value in values for name in re.split(r"\s*,\s*", value) if name)
 
 
-def _parse_axis(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
-    """Return the number of an axis, or its name."""
-    is_number = value is not None and value.removeprefix("-").isdecimal()
-    return int(value) if value is not None and is_number else value
-
-
 def _names_option(option: str, help_text: str) -> Callable[[Command], Command]:
     return click.option(option, multiple=True, callback=_split_names, metavar="A,B", help=help_text)
 
 
 _statistics_argument = click.argument("statistics", metavar="FILE", callback=as_path)
-_feature_axis_option = click.option(
-    "--feature-axis",
-    callback=_parse_axis,
-    metavar="AXIS",
-    help="Axis of an array that holds its columns: 1 for images N×C×H×W, -1 for N×H×W×C, or the "
-    "name of a dimension. Required for three and more dimensions.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -126,9 +120,9 @@ def evenly() -> None:
     metavar="COLUMN",
     help="Weight each row by this column: a weight of 2 counts as two rows.",
 )
-@click.option("--select", metavar="NAME", help="The array to fit in an NPZ, Zarr or HDF5 file.")
+@select_option
 @_names_option("--by", "Fit each group of rows separately, grouped by the values of these columns.")
-@_feature_axis_option
+@feature_axis_option
 @csv_options("--missing", "--missing-mark")
 @click.option(
     "--infinite",
@@ -201,6 +195,8 @@ def fit(
     columns: Names,
     exclude: Names,
     by: Names,
+    select: str | dict[str, str] | None,
+    feature_axis: Names,
     distribution: bool,
     bins: int | None,
     strict: bool,
@@ -216,9 +212,12 @@ def fit(
     Formats are Parquet, Arrow, CSV, NPY, NPZ, Zarr, HDF5, and images, also in zip and tar
     archives. A SOURCE is a file, a folder, a pattern such as 'day-*.csv', or a URL, also of a
     database table: 'duckdb:///x.db?table=t'; or - for standard input. Several sources are
-    fitted as one. Text columns and images that cannot be read are left out and reported.
+    fitted as one. Text columns and images that cannot be read are left out and reported. With
+    --select KEY=PATH the statistics are by key, such as those of the state and the action of a
+    robot, for 'show --format lerobot'.
     """
     from evenly.distribution.option import most_bins
+    from evenly.fitting.by_key import fit_by_key
     from evenly.fitting.resume import open_resumed
     from evenly.fitting.run import fit_source
     from evenly.report.progress_bar import ProgressBar
@@ -233,6 +232,13 @@ def fit(
         raise click.UsageError("--json and -o - both print to standard output. Choose one.")
     if report == STANDARD:
         raise click.UsageError("--report needs a file, such as --report report.html.")
+    keys = select if isinstance(select, dict) else None
+    if STANDARD in sources and keys is not None:
+        raise click.UsageError(
+            "Standard input cannot be fitted with --select KEY=PATH, which reads a source once for "
+            "each key. Pass a file."
+        )
+    axes = parse_axes(feature_axis, select)
     pipe = open_input(sources, input_format)
     if pipe is not None and (checkpoint or update):
         raise click.UsageError(
@@ -246,21 +252,32 @@ def fit(
         _keep_statistics(scan, output, checkpoint, update, as_json=as_json, quiet=quiet)
         return
     files = [] if scan.decide() == "images" else scan.tables()
-    for file in (output, checkpoint, update):
-        _check_statistics(file, [file.path for file in files] or scan.sources)
-    check_output(output, list(filter(None, [checkpoint, update])))
     inputs = [file.path for file in files] or scan.sources
+    for path in (output, checkpoint, update):
+        check_statistics(path, inputs)
+    check_output(output, list(filter(None, [checkpoint, update])))
     check_page(report, [*inputs, *filter(None, [output, checkpoint, update])])
     arrays = pipe.is_array if pipe else bool(files) and files[0].is_array
+    arrays = arrays or others["select"] is not None
     options = FitOptions(
         columns=_parse_columns(columns, arrays) or None,
         exclude=_parse_columns(exclude, arrays),
         broken="error" if strict else "skip",
         by=_parse_by(by),
+        select=None if keys else select,
+        feature_axis=None if isinstance(axes, dict) else axes,
         csv=parse_csv(others),
         distribution=most_bins(distribution if bins is None else bins),
         **others,
     )
+    if keys is not None:
+        given = {"columns": columns, "exclude": exclude, "by": by, "weights": options.weights}
+        given |= {"checkpoint": checkpoint, "update": update}
+        refused = {name: value or None for name, value in given.items()}
+        with ProgressBar(sys.stderr, quiet=quiet) as progress:
+            by_key = fit_by_key(scan, options, keys, axes, progress=progress, refused=refused)
+        _publish(by_key, output, report, sources[0], quiet, as_json=as_json)
+        return
     saved: Checkpoint | None = None
     if checkpoint or update:
         source, saved = open_resumed(
@@ -270,11 +287,8 @@ def fit(
         source = open_source(pipe or scan, options)
     with ProgressBar(sys.stderr, quiet=quiet) as progress:
         moments = fit_source(source, options, progress=progress, checkpoint=saved)
-    if report is not None:
-        write_page(moments.to_html(redact_url(output or sources[0])), report)
-    _save_and_print(moments, output, quiet, as_json=as_json)
+    _publish(moments, output, report, sources[0], quiet, as_json=as_json)
     if not quiet:
-        _print_left_out(source.left_out)
         _print_notes(source, saved.files.skipped if saved else "")
 
 
@@ -330,7 +344,12 @@ def show(statistics: str, as_json: bool, layout: str | None) -> None:
     help="How to treat rows of unknown groups; total uses the statistics of all rows.",
 )
 @csv_options("--missing-mark")
-@_feature_axis_option
+@click.option(
+    "--feature-axis",
+    callback=lambda _, __, value: None if value is None else parse_axis(value),
+    metavar="AXIS",
+    help="Axis of an array that holds its columns, as in fit.",
+)
 @input_format_option
 @output_format_option
 @storage_option
@@ -371,8 +390,8 @@ def apply(
     )
     if is_folder(output):
         targets = find_targets(sources, output, folder_suffix(output_format))
-        for target in targets:
-            check_output(target.output, [statistics, *(other.file.path for other in targets)])
+        inputs = [statistics, *(target.file.path for target in targets)]
+        check_outputs([target.output for target in targets], inputs)
         with ProgressBar(sys.stderr, quiet=quiet) as progress:
             apply_into_folder(moments, targets, csv=csv, progress=progress, **options)
         return
@@ -418,7 +437,7 @@ def merge(files: Names, output: str, columns: Names, quiet: bool) -> None:
         names = _parse_columns(columns, arrays=moments.columns is None)
         return moments.select(names)
 
-    _check_statistics(output, files)
+    check_statistics(output, files)
     _save_and_print(merge_all(map(load_columns, files)), output, quiet)
 
 
@@ -434,7 +453,7 @@ def subtract(whole: str, part: str, output: str, quiet: bool) -> None:
     They must have been added before. The result has the same bits as if they had never been
     added, except min and max, which become bounds.
     """
-    _check_statistics(output, [whole, part])
+    check_statistics(output, [whole, part])
     difference = load_statistics(whole) - load_statistics(part)  # type: ignore[operator]
     _save_and_print(difference, output, quiet)
 
@@ -451,19 +470,6 @@ def _parse_by(by: Names) -> str | list[str] | None:
 def _parse_columns(columns: Names, arrays: bool) -> tuple[str | int, ...]:
     """Return column names, as positions if the data are arrays."""
     return tuple(int(name) if arrays and name.isdecimal() else name for name in columns)
-
-
-def _check_statistics(output: str | None, inputs: Sequence[str]) -> None:
-    """Check that statistics do not overwrite data, as in ``fit -o *.csv``."""
-    from evenly.outputs import read_start
-
-    check_output(output, inputs)
-    if output not in (None, STANDARD) and read_start(output) not in (None, b"", b"{"):
-        raise click.UsageError(
-            "Only a statistics file can be overwritten with statistics. "
-            f"Received: -o {redact_url(output)!r}, which is not a statistics file. "
-            "Choose another name."
-        )
 
 
 def _print_empty(scan: "FileScan", quiet: bool) -> None:
@@ -499,6 +505,21 @@ def _keep_statistics(
     if not quiet:
         line = f"{update} is unchanged" if kept else "no statistics were written"
         click.echo(printable(f"nothing to fit: {line}"), err=True)
+
+
+def _publish(
+    moments: "Moments | GroupedMoments | MomentsByKey",
+    output: str | None,
+    report: str | None,
+    source: str,
+    quiet: bool,
+    *,
+    as_json: bool,
+) -> None:
+    """Write the page and the statistics file of a fit, and print its table."""
+    if report is not None:
+        write_report(redact_url(output or source), moments, report)
+    _save_and_print(moments, output, quiet, as_json=as_json)
 
 
 def _save_and_print(
@@ -539,10 +560,3 @@ def _print_notes(source: "Source", skipped: str) -> None:
             click.echo(printable(line), err=True)
     if skipped:
         click.echo(printable(skipped), err=True)
-
-
-def _print_left_out(columns: dict[str, str]) -> None:
-    from evenly.report.table import format_skipped
-
-    if columns:
-        click.echo(printable(format_skipped(columns)), err=True)

@@ -1,5 +1,6 @@
 """Exit status and error messages of commands."""
 
+import ast
 import contextlib
 import io
 import logging
@@ -25,12 +26,18 @@ _OPTION = re.compile(
     r"|distribution)=(?!\{)(?:\[([^]]*)\]|\"([^\"]*)\"|'([^']*)'|(-?\w+))?"
 )
 
+_KEYS = re.compile(r"\b(select|feature_axis)=(\{[^{}]*\})")
 _CSV = re.compile(r"csv=\{([^{}]*)\}")
 _CSV_OPTION = re.compile(r"'(\w+)': (\[[^]]*\]|'[^']*'|\"[^\"]*\"|\w+)")
 _TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 _TEXTS = {
     "moments.select(...)": "--columns",
+    "moments[key].select(...)": "in Python moments[key].select(...)",
+    "A dict for select=": "--select KEY=PATH",
+    "a dict for select=": "--select KEY=PATH",
+    "dict for select=": "--select KEY=PATH",
+    "A dict for feature_axis=": "--feature-axis KEY=AXIS",
     "accept_changed=True": "--accept-changed",
     "broken='error'": "--strict",
     "pass broken='skip'": "omit --strict",
@@ -126,7 +133,26 @@ def to_cli_options(message: str) -> str:
     """
     for python_text, cli_text in _TEXTS.items():
         message = message.replace(python_text, cli_text)
-    return _OPTION.sub(_to_flag, _CSV.sub(_to_csv_flags, message))
+    message = _KEYS.sub(_to_key_flags, _CSV.sub(_to_csv_flags, message))
+    return _OPTION.sub(_to_flag, message)
+
+
+def _to_key_flags(option: re.Match[str]) -> str:
+    """Return the command line form of an option with a dict.
+
+    >>> to_cli_options("pass select={'a': 'b', 'c': ('d', 'e')} and feature_axis={'c': 1}.")
+    'pass --select a=b --select c=d/e and --feature-axis c=1.'
+    """
+    try:
+        parts = ast.literal_eval(option[2])
+    except (ValueError, SyntaxError):
+        return option[0]
+    paths = {key: path if isinstance(path, tuple) else (path,) for key, path in parts.items()}
+    flag = option[1].replace("_", "-")
+    return " ".join(
+        f"--{flag} " + shlex.quote(f"{key}=" + "/".join(map(str, path)))
+        for key, path in paths.items()
+    )
 
 
 def _to_csv_flags(csv: re.Match[str]) -> str:
@@ -157,8 +183,8 @@ def _to_flag(option: re.Match[str]) -> str:
 
     >>> _OPTION.sub(_to_flag, "leave it out: exclude=['b'].")
     'leave it out: --exclude b.'
-    >>> _OPTION.sub(_to_flag, "distribution=True or distribution=64, in Python select={'a': 'b'}")
-    "--distribution or --distribution --bins 64, in Python select={'a': 'b'}"
+    >>> _OPTION.sub(_to_flag, "distribution=True or distribution=64, in Python csv={}")
+    '--distribution or --distribution --bins 64, in Python csv={}'
     """
     value = next(filter(None, option.groups()[1:]), "").replace("'", "").replace(", ", ",")
     if option[1] == "distribution":

@@ -1,7 +1,5 @@
 """Outputs of commands: they must not overwrite data."""
 
-import contextlib
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,29 +12,52 @@ from evenly.redaction import redact_url
 
 def check_output(output: str | None, inputs: Sequence[str]) -> None:
     """Check that the output is not also an input, before anything is read."""
-    for path in inputs if output not in (None, STANDARD) else ():
-        same = path == output
-        with contextlib.suppress(OSError):
-            same = same or os.path.samefile(path, str(output))
-        if same:
+    if output is not None and output != STANDARD:
+        check_outputs([output], inputs)
+
+
+def check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:
+    """Check that no output is also an input, before anything is read."""
+    from evenly.sources.files.identity import identity
+
+    files = {identity(path) for path in inputs if path != STANDARD}
+    for output in outputs:
+        if identity(output) in files:
             raise click.UsageError(
                 "The output and the input must be different files. "
-                f"Received: {redact_url(str(output))!r} as both. Choose another name after -o."
+                f"Received: {redact_url(output)!r} as both. Choose another name after -o."
             )
+
+
+def check_statistics(output: str | None, others: Sequence[str]) -> None:
+    """Check that statistics do not overwrite data, as in ``fit -o *.csv``."""
+    _check_content(output, others, b"{", "a statistics file", "statistics")
 
 
 def check_page(output: str | None, others: Sequence[str]) -> None:
     """Check that a web page does not overwrite data, another output, or any other file."""
+    _check_content(output, others, b"<", "a web page", "a web page")
+
+
+def _check_content(
+    output: str | None, others: Sequence[str], start: bytes, kind: str, content: str
+) -> None:
+    """Check that the output is none of the others, and is new, empty or of the same kind.
+
+    Parameters
+    ----------
+    start
+        The first byte of files of this kind.
+    """
     from evenly.outputs import read_start
 
-    if output in (None, STANDARD):
+    if output is None or output == STANDARD:
         return
-    page = str(output)
-    check_output(page, others)
-    if read_start(page) not in (None, b"", b"<"):
+    check_output(output, others)
+    if read_start(output) not in (None, b"", start):
         raise click.UsageError(
-            "Only a web page can be overwritten with a web page. "
-            f"Received: {redact_url(page)!r}, which is not a web page. Choose another name."
+            f"Only {kind} can be overwritten with {content}. "
+            f"Received: {redact_url(output)!r}, which is not {kind}. Choose another name."
         )
 
 

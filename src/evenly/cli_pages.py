@@ -94,6 +94,15 @@ def report_command(files: Files, output: str, quiet: bool) -> None:
     write_page(report_page(chain.from_iterable(starmap(_sections, data))), output)
 
 
+def write_report(
+    title: str, moments: "Moments | GroupedMoments | MomentsByKey", output: str
+) -> None:
+    """Write statistics as a web page."""
+    from evenly.report.pages import report_page
+
+    write_page(report_page(_sections(title, moments)), output)
+
+
 def _sections(
     title: str, moments: "Moments | GroupedMoments | MomentsByKey"
 ) -> "Iterable[tuple[str, Moments | GroupedMoments]]":

@@ -39,7 +39,7 @@ class KeyFitKeywords(TypedDict, total=False):
     storage_options: StorageOptions | None
 
 
-class FitKeywords(TypedDict, total=False):
+class FitKeywords(KeyFitKeywords, total=False):
     """Keyword arguments of `fit` other than ``by``; see `fit`."""
 
     columns: Columns | None
@@ -47,17 +47,9 @@ class FitKeywords(TypedDict, total=False):
     weights: object
     select: object
     feature_axis: FeatureAxis
-    infinite: Infinite
-    distribution: bool | int
-    mode: ImageMode
-    broken: Broken
-    threads: int | None
-    progress: Callable[[Progress], object] | None
     checkpoint: Path | None
     update: Path | None
     accept_changed: bool
-    csv: CsvOptions | None
-    storage_options: StorageOptions | None
 
 
 @overload
@@ -173,8 +165,9 @@ def fit(
     by
         The column, or list of columns, with the group keys, which are not fitted. Or one key
         per row, as an array (for N×C×H×W images one per image); or the key or the index of
-        the part of each batch that has the keys. The result is a `GroupedMoments`: choose it
-        to normalize each sensor, station or class separately.
+        the part of each batch that has the keys. With ``select=`` for a column of arrays or
+        images, another column of the table. The result is a `GroupedMoments`: choose it to
+        normalize each sensor, station or class separately.
     checkpoint
         The path of a checkpoint, for long fits of files or images: the sums so far are saved
         there every few seconds, as a statistics file that also records which files are

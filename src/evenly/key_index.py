@@ -46,7 +46,7 @@ class KeyIndex(MutableMapping[Key, int]):
     def numbers(self, keys: Iterable[Key]) -> list[int]:
         """Return the integer of each key, adding new keys with the next integers."""
         entries = self._entries
-        return [entries.setdefault(_lookup(key), (key, len(entries)))[1] for key in keys]
+        return [entries.setdefault(lookup_key(key), (key, len(entries)))[1] for key in keys]
 
     def copy(self) -> "KeyIndex":
         """Return an independent copy."""
@@ -59,16 +59,16 @@ class KeyIndex(MutableMapping[Key, int]):
         return self._entries.popitem()[1]
 
     def __getitem__(self, key: Key) -> int:
-        return self._entries[_lookup(key)][1]
+        return self._entries[lookup_key(key)][1]
 
     def __setitem__(self, key: Key, value: int) -> None:
-        self._entries[_lookup(key)] = key, value
+        self._entries[lookup_key(key)] = key, value
 
     def __delitem__(self, key: Key) -> None:
-        del self._entries[_lookup(key)]
+        del self._entries[lookup_key(key)]
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, tuple) and _lookup(key) in self._entries
+        return isinstance(key, tuple) and lookup_key(key) in self._entries
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -84,10 +84,10 @@ class KeyIndex(MutableMapping[Key, int]):
     __hash__ = None  # type: ignore[assignment]
 
 
-def _lookup(key: Key) -> Hashable:
+def lookup_key(key: Key) -> Hashable:
     """Return a dict key that is equal for equal keys and has a randomized hash.
 
-    >>> _lookup(("a",)), _lookup(("a", 1)), _lookup(("a", True))
+    >>> lookup_key(("a",)), lookup_key(("a", 1)), lookup_key(("a", True))
     (('a',), "('a', 1)", "('a', 1)")
     """
     if len(key) == 1:

@@ -14,7 +14,7 @@ from evenly.sources.files.locate import filesystem_of, is_local, open_errors
 from evenly.sources.read_errors import decode_errors, reason
 from evenly.sources.sql.url import is_database
 from evenly.sources.urls import is_url, with_storage
-from evenly.system.atomic import atomic_file
+from evenly.system.atomic import atomic_file, temporary_copy
 from evenly.typing import Path, StorageOptions
 
 _READ_ONLY = ("http://", "https://", "data:")
@@ -53,12 +53,11 @@ def open_output(path: Path, storage_options: StorageOptions | None = None) -> It
         with atomic_file(inner) as file:
             yield file
         return
-    with tempfile.TemporaryDirectory(prefix="evenly-") as folder:
-        temporary = os.path.join(folder, "output")
-        with open(temporary, "wb+") as file:
-            yield file
+    with temporary_copy(redact_url(text)) as copy:
+        yield copy.file
+        copy.file.flush()
         with decode_errors(redact_url(text), _unwritable_error, _unwritable_error, url=text):
-            _upload(temporary, filesystem, inner)
+            _upload(copy.path, filesystem, inner)
 
 
 @contextlib.contextmanager

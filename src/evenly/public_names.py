@@ -17,12 +17,20 @@ MODULES = {
 }
 """The module from which each name of `evenly` is imported."""
 
+TORCH_MODULES = {
+    **dict.fromkeys(("BatchNorm1d", "BatchNorm2d", "BatchNorm3d"), "batch_norm"),
+    **dict.fromkeys(("LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d"), "lazy"),
+    **dict.fromkeys(("Normalize", "Denormalize"), "normalize"),
+    **{name: name for name in ("convert", "gather")},
+    "ConversionReport": "conversion_report",
+    "DriftMonitor": "drift_monitor",
+    "SyncBatchNorm": "sync",
+    "empty_cache": "allocator",
+}
+"""The module of `evenly.torch` from which each of its names is imported."""
+
 SUBPACKAGES = {
-    "torch": (
-        "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "ConversionReport", "Denormalize",
-        "DriftMonitor", "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d", "Normalize",
-        "SyncBatchNorm", "convert", "empty_cache", "functional", "gather",
-    ),
+    "torch": (*TORCH_MODULES, "functional"),
     "robotics": ("FeatureStats", "lerobot_stats", "openpi_norm_stats", "read_stats"),
     "sklearn": ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler"),
     "typing": (),

@@ -54,7 +54,7 @@ def lerobot_stats(
 
     Each feature has ``min``, ``max``, ``mean``, ``std`` and ``count``, and with a distribution
     ``q01``, ``q10``, ``q50``, ``q90`` and ``q99``, which LeRobot has had since version 3.0. The
-    name of a feature is the path of its key, joined by dots.
+    name of a feature is the path of its key, joined by dots; LeRobot allows no ``/`` in it.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def lerobot_stats(
         )
     result: dict[str, dict[str, Any]] = {}
     for key, path in moments.paths.items():
-        name = ".".join(map(str, path)) or key
+        name = ".".join(map(str, path)).replace("/", ".") or key
         if name in result:
             raise DataError(
                 f"Each feature needs one key. Received: two keys of the feature {name!r}. "

@@ -10,7 +10,7 @@ import evenly
 from assertions import same
 from simulated_crash import lives, save_everywhere
 from small_blocks import use_block_sizes
-from source_factories import NAMED, UNNAMED
+from source_factories import NAMED, UNNAMED, make_columns
 
 FILES = [
     *("Parquet", "Parquet row groups", "Feather", "Arrow file", "Arrow stream", "CSV"),
@@ -21,10 +21,7 @@ FILES = [
 
 @pytest.fixture
 def columns():
-    rng = np.random.default_rng(8)
-    b = rng.normal(1e9, 1.0, 11)
-    b[3] = np.nan
-    return {"a": np.arange(11) * 3, "b": b, "c": rng.normal(size=11) * 2.0 ** np.arange(11)}
+    return make_columns(11)
 
 
 def two(kind, columns, folder):

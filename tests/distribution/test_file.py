@@ -1,6 +1,7 @@
 """The distribution of a statistics file: what is written, and what is refused."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import evenly
 from evenly import Moments, _core
 from evenly.errors import StatisticsFileError
 
+PAGE = Path(__file__).parents[2] / "docs" / "format.md"
 MOMENTS = evenly.fit({"x": [1.0, 2.0, 6.0, float("nan")]}, distribution=16)
 
 
@@ -40,6 +42,15 @@ def test_a_file_with_distributions_has_its_own_version():
     assert json.loads(grouped.to_bytes())["format_version"] == 3
     assert json.loads(MOMENTS.without_distribution().to_bytes())["format_version"] == 1
     assert json.loads(evenly.fit(np.ones((2, 1)), by=[0, 1]).to_bytes())["format_version"] == 2
+
+
+def test_docs_page_matches_written_file():
+    page = PAGE.read_text(encoding="utf-8")
+    example = page.partition("## A file of distributions")[2]
+    example = example.partition("```json\n")[2].partition("```")[0]
+    moments = evenly.fit({"height": [1.0, 1.0, 6.0, np.nan]}, distribution=True)
+    moments.sources = ["people.csv"]
+    assert moments.to_bytes().decode() == example
 
 
 def test_moments_without_rows_are_kept():

@@ -10,17 +10,14 @@ import evenly
 from evenly.cli import main
 from evenly.errors import DataError, SourceError
 from simulated_crash import lives, save_everywhere
-from source_factories import NAMED, UNNAMED
+from source_factories import NAMED, UNNAMED, make_columns
 
 FILES = ["Parquet row groups", "Arrow stream", "CSV", "folder", "HDF5", "Zarr folder"]
 
 
 @pytest.fixture
 def columns():
-    rng = np.random.default_rng(8)
-    b = rng.normal(1e9, 1.0, 40)
-    b[3] = np.nan
-    return {"a": np.arange(40) * 3, "b": b, "c": rng.normal(size=40) * 2.0 ** np.arange(40)}
+    return make_columns(40)
 
 
 def check(moments, columns, most):

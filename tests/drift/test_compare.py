@@ -211,7 +211,14 @@ def test_each_of_the_days_is_usual():
     assert silent >= 11
 
 
-def test_yardstick_needs_three_days():
+def test_distances_of_days_may_be_near_the_limit_of_float64():
+    tiny, wide = (evenly.fit(np.array([[-x], [x]] * 50)) for x in (6e-309, 1.0))
+    comparison = evenly.compare([tiny, tiny, wide], wide)
+    assert dict(comparison.columns[0].limits)["std"] == math.inf
+    assert comparison.columns[0].over == ()
+
+
+def test_baseline_needs_three_days():
     with pytest.raises(evenly.DataError, match=r"at least 3 data sets .* Received: 2\. Add more"):
         evenly.compare(days(2), days(1)[0])
 

@@ -19,10 +19,20 @@ from evenly.drift.intervals import (
 )
 
 stats = pytest.importorskip("scipy.stats")
-values = st.lists(
-    st.one_of(st.floats(-1e6, 1e6), st.floats(allow_nan=False, allow_infinity=False)),
-    min_size=2,
-    max_size=30,
+LARGEST, SMALLEST = np.finfo(np.float64).max, np.finfo(np.float64).smallest_subnormal
+EXTREMES = (-LARGEST, -1.0, -SMALLEST, 0.0, SMALLEST, 2 * SMALLEST, 1e-162, 6.36e161, LARGEST)
+values = st.one_of(
+    st.lists(
+        st.one_of(st.floats(-1e6, 1e6), st.floats(allow_nan=False, allow_infinity=False)),
+        min_size=2,
+        max_size=30,
+    ),
+    # Enough rows of the same few values that the interval is finite
+    st.builds(
+        lambda x, n: x * n,
+        st.lists(st.sampled_from(EXTREMES), min_size=1, max_size=3),
+        st.integers(2, 60),
+    ),
 )
 
 
@@ -65,10 +75,75 @@ def test_shift_and_ratio_are_correctly_rounded(a, b):
 
 
 @given(values, values)
+@example([0.0, 1.0], [6.36e161, 6.36e161])
+@example([0.0, 1.0], [6.36e161, 6.37e161])
+@example([0.0, SMALLEST] * 40, [-LARGEST, LARGEST] * 40)
 def test_intervals_contain_their_estimates(a, b):
     for measure in (mean_shift, std_ratio, missing_difference):
         interval = measure(facts(a), facts(b), 0.01)
         assert interval.low <= interval.value <= interval.high
+
+
+@pytest.mark.parametrize(("i", "j"), [(-1000, -1000), (900, 900), (-500, 500), (480, -520)])
+def test_ratio_does_not_depend_on_the_sizes_of_the_columns(i, j):
+    rng = np.random.default_rng(8)
+    a, b = rng.normal(size=2000), rng.exponential(size=1500)
+    near = std_ratio(facts(a), facts(b), 0.01)
+    far = std_ratio(facts(np.ldexp(a, i)), facts(np.ldexp(b, j)), 0.01)
+    assert 0 < near.low < near.high < math.inf
+    # Student's t differs: the degrees of freedom are near those of the larger variance.
+    assert list(far) == pytest.approx(np.ldexp(near, j - i), rel=1e-12 if i == j else 1e-3)
+
+
+@pytest.mark.parametrize("power", [-1000, 900])
+def test_shift_does_not_depend_on_the_unit(power):
+    rng = np.random.default_rng(9)
+    a, b = rng.normal(size=60), rng.exponential(size=50)
+    near, far = (mean_shift(facts(np.ldexp(a, k)), facts(np.ldexp(b, k)), 0.01) for k in (0, power))
+    assert near.low < near.value < near.high
+    assert list(far) == pytest.approx(list(near), rel=1e-12)
+
+
+def test_intervals_beyond_float64_are_infinite():
+    tiny, huge = facts([0.0, SMALLEST] * 40), facts([0.9 * LARGEST, LARGEST] * 40)
+    assert tuple(mean_shift(tiny, huge, 0.01)) == (math.inf,) * 3
+    assert tuple(mean_shift(tiny, facts([-LARGEST, -0.9 * LARGEST] * 40), 0.01)) == (-math.inf,) * 3
+    assert tuple(std_ratio(tiny, huge, 0.01)) == (math.inf,) * 3
+    assert tuple(std_ratio(huge, tiny, 0.01)) == (0, 0, 0)
+
+
+def weighted(weights):
+    """Return the facts of 0, 1, 2 ... and of missing values, with weights."""
+    x = np.arange(float(len(weights)))
+    x[-1] = np.nan
+    moments = evenly.fit(x[:, None], weights=np.asarray(weights, np.float64))
+    return facts_of(moments)[(None, 0)]
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        [1, 1e-20, 1],
+        [1, 2.0**-52, 1],
+        [1, 1e-320, 1],
+        [1e-310] * 3,
+        [1e308] * 5,
+        [1e-300, 1e300, 1],
+    ],
+)
+def test_total_weights_may_have_any_size(weights):
+    for other in ([2.0, 3.0, 1.0], weights):
+        for a, b in ((weights, other), (other, weights)):
+            for measure in (mean_shift, std_ratio, missing_difference):
+                interval = measure(weighted(a), weighted(b), 0.01)
+                assert interval.low <= interval.value <= interval.high
+
+
+def test_share_of_little_weight_is_unknown():
+    """A weight near 0 says nothing: Wilson's interval of each share is then from 0 to 1."""
+    little, many = weighted([1e-310] * 2), weighted([1e308] * 2)
+    assert missing_difference(many, little, 0.01) == pytest.approx((0, -0.5, 0.5))
+    assert missing_difference(many, many, 0.01) == pytest.approx((0, 0, 0))
 
 
 def test_shift_is_exact_at_a_large_offset():

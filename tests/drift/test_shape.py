@@ -1,5 +1,7 @@
 """Distances of distributions, beside SciPy's on the values themselves."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 import evenly
 from evenly.drift.facts import facts_of
+from evenly.drift.intervals import kurtosis_bound
 from evenly.drift.shape import shape_distance
 
 stats = pytest.importorskip("scipy.stats")
@@ -28,6 +31,26 @@ def test_any_numbers_have_distances(a, b):
     shape = distances(a, b, bins=16)
     assert 0 <= shape.ks.low <= shape.ks.value <= shape.ks.high <= 1
     assert 0 <= shape.wasserstein.low <= shape.wasserstein.value <= shape.wasserstein.high
+
+
+@pytest.mark.parametrize(("power", "bins"), [(-1060, 1024), (-900, 16), (1000, 16), (1010, 1024)])
+def test_distances_do_not_depend_on_the_unit(power, bins):
+    """Also near the limits of float64, where sums of differences overflow or underflow."""
+    rng = np.random.default_rng(2)
+    a, b = (rng.integers(-(2**13), 2**13, n) * 1.0 for n in (3000, 2000))
+    b += 4000
+    near, far = (distances(np.ldexp(a, k), np.ldexp(b, k), bins) for k in (0, power))
+    for one, two in ((near.ks, far.ks), (near.wasserstein, far.wasserstein)):
+        assert list(two) == pytest.approx(list(one), abs=0.01)
+    assert far.wasserstein.value > 0.5
+
+
+def test_kurtosis_does_not_depend_on_the_unit():
+    x = np.random.default_rng(2).integers(-50, 50, 1000) * 1.0
+    near = kurtosis_bound(facts(x))
+    assert near == pytest.approx(stats.kurtosis(x, fisher=False))
+    for power in (-1068, -1000, 1017):
+        assert kurtosis_bound(facts(np.ldexp(x, power))) == pytest.approx(near, rel=1e-6)
 
 
 def test_distances_of_few_values_are_scipys():
@@ -133,3 +156,49 @@ def test_table_and_dict_have_the_distances():
     assert column["wasserstein"]["value"] == comparison[0].shape.wasserstein.value
     assert column["psi"] == comparison[0].shape.psi
     assert "<svg" in comparison.to_html()
+
+
+# ---- The histograms of the page ----
+
+
+def page_of(a, b):
+    """Return the bars, the outline and the note of the histogram of two samples in the page."""
+    first, second = (evenly.fit(np.asarray(x)[:, None], distribution=True) for x in (a, b))
+    page = evenly.compare(first, second).to_html()
+    drawing = re.search(r'<svg viewBox="-8.*?</svg>', page).group()
+    note = re.search(r"class=out [^>]*>([^<]*)", drawing)
+    return *re.findall(r'<path d="([^"]*)"', drawing)[:2], note and note.group(1)
+
+
+def test_histogram_of_few_integers_has_a_bar_for_each():
+    hours = np.arange(24)
+    bars, outline, note = page_of(np.repeat(hours, 3), np.repeat(hours[5:], 2))
+    assert bars == "M0 34v-27h192v27z"  # no gap; 19 / 24 of the height of 34
+    assert outline == "M0 34h40v-34h152v34z"
+    assert note is None
+
+
+@pytest.mark.parametrize("number", [32, 60, 96])
+def test_each_bar_of_integers_stands_for_the_same_number_of_them(number):
+    bars, outline, _ = page_of(np.arange(number), np.arange(number))
+    assert bars == outline == "M0 34v-34h192v34z"
+
+
+def test_report_and_comparison_draw_a_column_alike():
+    x = np.r_[np.random.default_rng(0).normal(size=500), np.zeros(600), 1e6]
+    bars, _, note = page_of(x, x)
+    page = evenly.fit(x[:, None], distribution=True).to_html()
+    assert f'<path d="{bars}"' in page
+    assert note == "0.1 % → 0.1 % outside"
+    assert ">0.1 % outside<" in page
+
+
+def test_constant_columns_are_drawn():
+    bars, outline, _ = page_of(np.full(9, 5.0), np.full(3, 5.0))
+    assert bars == outline == "M0 34h64v-34h64v34z"
+
+
+def test_quartiles_are_those_of_the_moments():
+    moments = evenly.fit(np.random.default_rng(0).normal(size=(999, 1)), distribution=True)
+    assert facts_of(moments)[(None, 0)].quartiles == (*moments.quantile([0.25, 0.75]).ravel(),)
+    assert facts_of(moments.without_distribution())[(None, 0)].quartiles is None

@@ -27,7 +27,9 @@ from PIL import Image
 
 import evenly
 
-KINDS = ("parquet", "csv", "arrow", "npy", "png", "tar")
+KINDS = ("parquet", "csv", "arrow", "npy", "png", "tar", "pq")
+"""The suffixes of the files to fit; ``pq`` are tables with a column of images."""
+
 STATUSES = {"KILL": -9, "INT": 130, "TERM": 143}
 """The exit status of a command after each signal."""
 
@@ -55,7 +57,8 @@ def slowly(_):
 
 def fit():
     print("alive", flush=True)
-    evenly.fit(sys.argv[3:], checkpoint=sys.argv[2], progress=slowly)
+    select = "image" if sys.argv[3].endswith(".pq") else None
+    evenly.fit(sys.argv[3:], select=select, checkpoint=sys.argv[2], progress=slowly)
     print("done", flush=True)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent may ignore it
@@ -80,6 +83,15 @@ def write(folder, rng, files=4, rows=2_500):
                 path = folder / f"{number}-{image}.png"
                 Image.fromarray(rng.integers(0, 256, (5, 5, 3), np.uint8)).save(path)
                 archive.add(path, path.name)
+        images = sorted(folder.glob(f"{number}-*.png"))
+        column = pa.table({"image": [path.read_bytes() for path in images]})
+        pa.parquet.write_table(column, folder / f"{number}.pq", row_group_size=7)
+
+
+def fitted(paths, **options):
+    """Return the moments of files of one kind."""
+    select = "image" if str(paths[0]).endswith(".pq") else None
+    return evenly.fit(paths, select=select, **options)
 
 
 def killed_at(paths, state, block):
@@ -183,7 +195,7 @@ def main():
             names = iter(lambda: rng.choice(signals), None)
             kills += killed_until_done(paths, state, lambda: rng.uniform(0, 0.3), names)
             fits += 1
-            moments, whole = evenly.load(state), evenly.fit(paths)
+            moments, whole = evenly.load(state), fitted(paths)
             assert moments == whole, state
             assert moments.rows == whole.rows, state
             assert moments.min.tolist() == whole.min.tolist(), state

@@ -21,6 +21,14 @@ import xarray
 import zarr
 
 
+def make_columns(rows):
+    """Return columns of integers, of floats with an offset and a NaN, and of floats of any size."""
+    rng = np.random.default_rng(8)
+    b = rng.normal(1e9, 1.0, rows)
+    b[3] = np.nan
+    return {"a": np.arange(rows) * 3, "b": b, "c": rng.normal(size=rows) * 2.0 ** np.arange(rows)}
+
+
 def arrow(columns):
     """A PyArrow table; NaN becomes null, as readers of files make it."""
     return pa.table({name: pa.array(x, from_pandas=True) for name, x in columns.items()})

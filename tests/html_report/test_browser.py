@@ -1,6 +1,5 @@
 """The page in Chromium: sorting, search, opening a row, themes, a phone, and accessibility."""
 
-import shutil
 from importlib.resources import files
 
 import numpy as np
@@ -8,11 +7,9 @@ import pandas as pd
 import pytest
 
 import evenly
+from chromium import launch, record
 
-sync_api = pytest.importorskip("playwright.sync_api")
 AXE = files(pytest.importorskip("axe_playwright_python")) / "axe.min.js"
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 DESKTOP, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -54,10 +51,8 @@ def pages(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with launch() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -69,9 +64,7 @@ def visit(browser, pages):
         context = browser.new_context(viewport=viewport, **options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("pageerror", lambda error: messages.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
+        record(page, messages, requests)
         page.goto((pages / f"{name}.html").as_uri())
         return page
 

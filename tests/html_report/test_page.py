@@ -244,5 +244,17 @@ def test_notebook_shows_histograms_without_scripts():
 
 
 def test_extreme_ranges_can_be_drawn():
-    for x in ([-1.7e308, 1.7e308, 0.0], [5e-324, 0.0, 1e-320], [1e300, 1e300 * (1 + 1e-15)]):
-        assert evenly.fit({"x": np.array(x)}, distribution=True).to_html()
+    pages = [
+        evenly.fit({"x": np.array(x)}, distribution=True)
+        for x in (
+            [-1.7e308, 1.7e308, 0.0],
+            [5e-324, 0.0, 1e-320],
+            [0.0, 5e-324],
+            [1e300, 1e300 * (1 + 1e-15)],
+            np.linspace(0, np.finfo(np.float64).max, 3000),
+        )
+    ]
+    for before in pages:
+        assert before.to_html()
+        for after in pages:
+            assert evenly.compare(before, after).to_html()

@@ -41,7 +41,7 @@ NORMAL = np.random.default_rng(0).normal(size=10_000)
 
 def test_ordinary_columns_have_no_remark():
     assert texts(with_quantiles(summary(NORMAL), NORMAL)) == []
-    assert attention(summary(NORMAL)) == 0
+    assert attention(remarks(summary(NORMAL))) == 0
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_few_missing_values_are_not_remarked_on():
 
 
 def test_most_values_missing_is_a_problem():
-    assert attention(summary([1.0, 2.0, np.nan, np.nan, np.nan])) == 3
+    assert attention(remarks(summary([1.0, 2.0, np.nan, np.nan, np.nan]))) == 3
 
 
 def test_offset_that_float32_cannot_hold():
@@ -81,7 +81,7 @@ def test_offset_that_float32_cannot_hold():
         "large offset: float32 has only 190 steps per std here; normalize before converting to "
         "float32"
     )
-    assert attention(summary(1.7e9 + 100 * NORMAL)) == 3
+    assert attention(remarks(summary(1.7e9 + 100 * NORMAL))) == 3
     assert texts(summary(1e5 + 100 * NORMAL)) == []
 
 
@@ -136,7 +136,7 @@ def test_two_values_are_only_noted():
     x = np.tile([0, 0, 0, 1], 100)
     column = with_values(summary(x), x)
     assert texts(column) == ["2 distinct values: 0 (75 %), 1 (25 %)"]
-    assert attention(column) == 1
+    assert attention(remarks(column)) == 1
 
 
 def test_value_that_nearly_all_rows_have():
@@ -144,19 +144,19 @@ def test_value_that_nearly_all_rows_have():
     assert "nearly constant: 99.9 % of the values are 0" in texts(with_values(summary(x), x))
 
 
-def test_twins():
+def test_duplicates():
     x = NORMAL
     columns = evenly.fit({"a": x, "b": x[::-1].copy(), "c": -x})._summaries()
-    assert [column.twin for column in columns] == ["", "a", ""]
+    assert [column.duplicate_of for column in columns] == ["", "a", ""]
     assert texts(columns[1]) == ["the same distribution as a"]
 
 
-def test_constants_are_no_twins():
+def test_constants_are_not_duplicates():
     columns = evenly.fit({"a": np.ones(5), "b": np.ones(5)})._summaries()
     assert texts(columns[1]) == ["constant: every value is 1"]
 
 
 def test_remarks_that_need_most_attention_come_first():
     column = summary(np.r_[1e9 + NORMAL, [np.nan] * 9000])
-    assert [remark.level for remark in remarks(column)] == ["problem", "look"]
+    assert [remark.level for remark in remarks(column)] == ["problem", "warning"]
     assert isinstance(column, ColumnSummary)

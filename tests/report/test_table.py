@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from evenly import Moments
-from evenly.moments.text_table import number
-from evenly.report.table import HEAD, TAIL, format_skipped, remarks, table
+from evenly.moments.text_table import format_skipped, number
+from evenly.report.table import HEAD, TAIL, remarks, table
 
 
 def fitted(values, columns=None):
@@ -113,6 +113,37 @@ def test_wide_letters_take_two_cells():
 )
 def test_number_format(value, text):
     assert number(value) == text
+
+
+def test_columns_that_are_left_out_have_a_row_with_the_reason():
+    moments = Moments.empty(["x"]).update([[1.0], [3.0]])
+    moments.left_out = {"carrier": "text", "time_hour": "timestamp", "odd\x1b": "new\x1b"}
+    assert table(moments).splitlines()[1:] == [
+        "column     count  missing  mean  std  min  max  remarks",
+        "x              2        0     2    1    1    3",
+        "carrier                                         left out: text",
+        "time_hour                                       left out: timestamp",
+        r"odd\x1b                                         left out: new\x1b",
+    ]
+
+
+def test_many_columns_that_are_left_out_share_the_last_row():
+    moments = Moments.empty(["x"]).update([[1.0], [3.0]])
+    moments.left_out = {f"c{i}": "text" for i in range(1_024)} | {"d": "date"}
+    lines = table(moments).splitlines()
+    assert len(lines) == 3 + 20 + 1
+    assert lines[-2].split() == ["c19", "left", "out:", "text"]
+    assert lines[-1].startswith("(1,005 more) ")
+    assert lines[-1].endswith("  left out: text, date")
+
+
+def test_rows_of_left_out_columns_follow_the_last_column():
+    moments = Moments.empty(HEAD + TAIL + 5).update(np.zeros((2, HEAD + TAIL + 5)))
+    moments.left_out = {"t": "text"}
+    lines = table(moments).splitlines()
+    assert lines[2 + HEAD] == "… 5 more columns …"
+    assert lines[-2].startswith("64 ")
+    assert lines[-1].split() == ["t", "left", "out:", "text"]
 
 
 def test_format_skipped_groups_by_reason():

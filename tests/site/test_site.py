@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,12 +10,11 @@ from urllib.parse import unquote
 
 import pytest
 
+from chromium import launch, record
 from site_build import DOCS, build, site_module
 
 pytest.importorskip("sphinx", reason="needs evenly[docs]")
 pytest.importorskip("torch")
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 MAX_FIRST_PAGE = 500_000
 """Bytes of the first page with everything that it loads."""
 
@@ -167,12 +165,8 @@ def test_picture_of_the_readme_is_what_its_script_draws():
 
 @pytest.fixture(scope="module")
 def browser():
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with launch() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -181,9 +175,7 @@ def visit(browser, site):
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     messages, requests = [], []
-    page.on("console", lambda message: messages.append(message.text))
-    page.on("pageerror", lambda error: messages.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
+    record(page, messages, requests)
 
     def open_page(name, query=""):
         page.goto(f"{(site / name).as_uri()}?{query}")

@@ -159,9 +159,3 @@ def test_paths_of_images_in_a_file_are_not_opened(tmp_path):
     path = parquet(tmp_path, pa.table({"image": images}))
     with pytest.raises(evenly.SourceError, match="paths in a file or frame are not opened"):
         evenly.fit(path, select="image", broken="error")
-
-
-def test_a_column_of_images_with_a_checkpoint_is_refused(tmp_path):
-    path = parquet(tmp_path, pa.table({"image": [b"..."]}))
-    with pytest.raises(evenly.DataError, match=r"A column of images cannot be resumed"):
-        evenly.fit(path, select="image", checkpoint=tmp_path / "state.json")

@@ -1,4 +1,4 @@
-"""`DriftMonitor`: what a deployed layer is fed, compared with what it was fitted on."""
+"""`DriftMonitor`: the input of a deployed layer, compared with what it was fitted on."""
 
 import copy
 import io
@@ -67,7 +67,9 @@ def test_drift_is_logged_once(layer, caplog):
     feed(layer, batches(5000, shift=0.5))
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("evenly", logging.WARNING)
-    assert record.getMessage().startswith("Normalize is fed other data: over the limit of 0.1")
+    assert record.getMessage().startswith(
+        "The input of Normalize differs from the data that it was fitted on: over the limit of 0.1"
+    )
     assert "1 of 3 columns: 1 (mean +0." in record.getMessage()
 
 

@@ -222,6 +222,74 @@ def test_edited_buffers_are_used_and_moments_raise():
         _ = layer.moments
 
 
+def edit_by_data(buffer: torch.Tensor) -> None:
+    buffer.data.add_(1)
+
+
+def edit_by_numpy(buffer: torch.Tensor) -> None:
+    buffer.numpy()[-1] += 1
+
+
+def edit_by_storage(buffer: torch.Tensor) -> None:
+    torch.tensor([], dtype=buffer.dtype).set_(buffer.untyped_storage()).add_(1)
+
+
+def edit_with_version(buffer: torch.Tensor) -> None:
+    buffer.add_(1)
+
+
+def replace_memory(buffer: torch.Tensor) -> None:
+    buffer.data = buffer.data + 1
+
+
+def swap_storage(buffer: torch.Tensor) -> None:
+    buffer.set_((buffer + 1).untyped_storage())
+
+
+EDITS = (
+    edit_by_data,
+    edit_by_numpy,
+    edit_by_storage,
+    edit_with_version,
+    replace_memory,
+    swap_storage,
+)
+
+
+@pytest.mark.parametrize("name", ["hi", "lo", "scale"])
+@pytest.mark.parametrize("edit", EDITS)
+def test_moments_are_not_stale_after_any_kind_of_edit(edit, name):
+    """Most of them do not change the version counter of the tensor."""
+    layer = train(Normalize(3), BATCHES)
+    edit(layer.get_buffer(name))
+    constants = [layer.hi.clone(), layer.lo.clone(), layer.scale.clone()]
+    with pytest.warns(UserWarning, match=r"can only learn if the exact statistics.*not added"):
+        y = layer(X)
+    hi, lo, scale = constants
+    torch.testing.assert_close(y, ((X.double() - hi - lo) * scale).float())
+    assert all(map(torch.equal, constants, (layer.hi, layer.lo, layer.scale)))
+    with pytest.raises(DataError, match=UNKNOWN):
+        _ = layer.moments
+
+
+def test_layer_learns_into_memory_that_was_replaced_with_the_same_values():
+    layer = train(Normalize(3), BATCHES[:4])
+    for buffer in layer.buffers():
+        buffer.data = buffer.data.clone()
+    for buffer in layer.buffers():
+        buffer.share_memory_()
+    train(layer, BATCHES[4:])
+    assert layer.moments == evenly.fit(X)
+    assert torch.equal(layer.eval()(X), Normalize.fit(X)(X))
+
+
+def test_copy_does_not_write_into_the_memory_of_its_original():
+    layer = train(Normalize(3), BATCHES[:4])
+    before = [buffer.clone() for buffer in layer.buffers()]
+    train(copy.deepcopy(layer), BATCHES[4:])
+    assert all(map(torch.equal, before, layer.buffers()))
+
+
 def test_average_of_layers_without_statistics_has_none():
     model, average = model_of(), model_of()
     for _ in range(3):

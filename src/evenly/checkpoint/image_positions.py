@@ -1,20 +1,17 @@
-"""The read position of a fit of images: the files, and the members of archives."""
+"""The read position of a fit of images: the files, and the images in archives and tables."""
 
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
 from typing import TypedDict, Unpack
 
 from evenly.checkpoint.diff import FileDiff
 from evenly.checkpoint.errors import Change, changed_error
 from evenly.sources.files.digest import content_digest, file_digest
-from evenly.sources.files.file_ref import is_archive
 from evenly.sources.files.fingerprint import Watch
-from evenly.sources.images.archives import iter_archive
 from evenly.sources.images.image_file import ImageFile, from_path, read_file
-from evenly.sources.scan import FileScan
+from evenly.sources.images.remaining import ImageContainer
 from evenly.sources.urls import is_url
 from evenly.statistics_file import FileRecord
 
@@ -41,8 +38,8 @@ class ImagePositions:
     ----------
     diff
         The files to read, and their records in the manifest.
-    scan
-        The scan that returned the files.
+    container
+        Reads the files with several images.
     checkpoint
         The path of the checkpoint, for messages.
     digests
@@ -56,9 +53,9 @@ class ImagePositions:
     """
 
     def __init__(
-        self, diff: FileDiff, scan: FileScan, checkpoint: str, *, digests: bool = False
+        self, diff: FileDiff, container: ImageContainer, checkpoint: str, *, digests: bool = False
     ) -> None:
-        self._scan = scan
+        self._container = container
         self.changed: dict[str, Change] = {}
         self._checkpoint = checkpoint
         self._digests = digests
@@ -78,7 +75,7 @@ class ImagePositions:
     def image_files(self) -> Iterator[ImageFile]:
         """Yield the images that are not included, and those that could not be read before."""
         for path, file in self._files.items():
-            if is_archive(path):
+            if self._container.is_archive(path):
                 yield from self._archived_images(path, file.members)
                 continue
             image = from_path(path)
@@ -88,8 +85,7 @@ class ImagePositions:
     def _archived_images(self, path: str, members: int) -> Iterator[ImageFile]:
         """Yield the images in an archive after the members that are included."""
         self._open_archive(path)
-        images = iter_archive(path, self._scan.skipped, check=False)
-        for number, image in enumerate(islice(images, members, None), members):
+        for number, image in enumerate(self._container.members(path, members), members):
             self._update_record(path, members=number + 1)
             yield image
         self._update_record(path, members=0, complete=True)
@@ -151,7 +147,7 @@ class ImagePositions:
                 raise changed_error(path, self._files[path], now, self._checkpoint)
             if now is not None:
                 self.changed[path] = Change(self._files[path], now)
-        self._open |= {path for path in self._rows if is_archive(path)}
+        self._open |= {path for path in self._rows if self._container.is_archive(path)}
         self._open -= {*self._ended, *self.changed}
         return list(self._open)
 
@@ -159,7 +155,7 @@ class ImagePositions:
         """Yield the records of the files that were read, or partly read, since the last call."""
         for path, rows in self._rows.items():
             file = self._files[path]
-            complete = file.complete or not is_archive(path)
+            complete = file.complete or not self._container.is_archive(path)
             self._update_record(path, rows=file.rows + rows, complete=complete)
         read = {*self._rows, *self._ended} - self.changed.keys()
         yield from (self._files[path] for path in read)

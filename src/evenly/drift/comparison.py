@@ -8,11 +8,11 @@ from typing import Any
 
 from evenly import _core
 from evenly.drift.as_json import comparison_to_dict
+from evenly.drift.baseline import Baseline, measure_baseline, pool
 from evenly.drift.column import MEASURES, ColumnDrift, attention, compare_column, over_limits
 from evenly.drift.facts import ColumnFacts, Label, facts_of
 from evenly.drift.page import comparison_page
 from evenly.drift.text import comparison_table
-from evenly.drift.yardstick import Yardstick, measure_yardstick, pool
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError
 from evenly.moments import GroupedMoments, Moments, load
 from evenly.moments.text_table import to_html, to_text
@@ -34,7 +34,7 @@ class Comparison:
     rows
         The number of rows before and after.
     earlier
-        The number of data sets that are the yardstick; 0 if two data sets are compared.
+        The number of data sets of the baseline; 0 if two data sets are compared.
     """
 
     columns: tuple[ColumnDrift, ...]
@@ -106,9 +106,9 @@ def compare(
     Parameters
     ----------
     before
-        Moments or the path of a statistics file. Or several, such as one for each day: their
-        differences among each other are the yardstick. The limit of each measure is then raised
-        to the mean plus three standard deviations of the days' own distances from all other days.
+        Moments or the path of a statistics file. Or several, such as one for each day: how much
+        they differ from each other is the baseline. The limit of each measure is then raised to
+        the mean plus three standard deviations of the distances of each day from all other days.
     after
         Moments or the path of a statistics file.
     limit
@@ -121,7 +121,7 @@ def compare(
     Raises
     ------
     DataError
-        For an invalid limit or confidence, for too few data sets for a yardstick, or if only one
+        For an invalid limit or confidence, for too few data sets for a baseline, or if only one
         of them has groups.
     ColumnError
         If the columns of several data sets in ``before`` differ.
@@ -153,12 +153,12 @@ def compare(
         _check_alike(day, serve)
     with _core.ExactMode():
         if days is None:
-            train, yardstick = _loaded(before), None
+            train, baseline = _loaded(before), None
             _check_alike(train, serve)
         else:
             train = pool(days)  # type: ignore[arg-type]
-            yardstick = measure_yardstick(days, train)  # type: ignore[arg-type]
-        columns = _compare_columns(facts_of(train), facts_of(serve), limit, confidence, yardstick)
+            baseline = measure_baseline(days, train)  # type: ignore[arg-type]
+        columns = _compare_columns(facts_of(train), facts_of(serve), limit, confidence, baseline)
     rows = train.rows, serve.rows
     return Comparison(columns, limit, confidence, rows, len(days or ()))
 
@@ -168,7 +168,7 @@ def _compare_columns(
     b: dict[Label, ColumnFacts],
     limit: float,
     confidence: float,
-    yardstick: Yardstick | None,
+    baseline: Baseline | None,
 ) -> tuple[ColumnDrift, ...]:
     labels = list({**a, **b})
     has_shapes = any(side.bins is not None for side in (*a.values(), *b.values()))
@@ -180,8 +180,8 @@ def _compare_columns(
         column = compare_column(name, group, a.get(label), b.get(label), error)
         limits = dict.fromkeys(MEASURES, limit)
         ranks: tuple[tuple[str, int], ...] = ()
-        if yardstick is not None:
-            limits, ranks = yardstick.limits(label, limit), yardstick.ranks(label, column)
+        if baseline is not None:
+            limits, ranks = baseline.limits(label, limit), baseline.ranks(label, column)
         over = over_limits(column, limits)
         columns.append(replace(column, over=over, limits=tuple(limits.items()), ranks=ranks))
     return tuple(sorted(columns, key=attention, reverse=True))

@@ -1,13 +1,14 @@
 """What a comparison needs to know of each column of a data set."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from evenly import exact_stats
 from evenly.distribution import Bins
 from evenly.group_keys import format_key
 from evenly.moments import GroupedMoments, Moments
+from evenly.moments.pictures import sample_of
 from evenly.statistics_file.column import ColumnRecord
 
 Label = tuple[str | None, str | int]
@@ -30,8 +31,6 @@ class ColumnFacts:
         None without values.
     bins
         The distribution (`evenly.Moments.bins`), or None.
-    quartiles
-        The first and the third quartile, or None without a distribution.
     """
 
     dtype: str
@@ -42,7 +41,6 @@ class ColumnFacts:
     min: float | None
     max: float | None
     bins: Bins | None = None
-    quartiles: tuple[float, float] | None = None
 
     @property
     def rows(self) -> Fraction:
@@ -59,6 +57,14 @@ class ColumnFacts:
         """The standard deviation, None without values."""
         return None if self.variance is None else sqrt(self.variance)
 
+    @property
+    def quartiles(self) -> tuple[float, float] | None:
+        """The first and the third quartile, None without a distribution or without values."""
+        if self.bins is None or self.min is None or self.max is None:
+            return None
+        _, first, _, third, _ = sample_of(self.bins, self.min, self.max).quantiles
+        return first, third
+
 
 def facts_of(moments: Moments | GroupedMoments) -> dict[Label, ColumnFacts]:
     """Return the facts of each column, or of each column of each group."""
@@ -73,24 +79,24 @@ def facts_of(moments: Moments | GroupedMoments) -> dict[Label, ColumnFacts]:
 
 def _columns(moments: Moments) -> Iterator[tuple[str | int, ColumnFacts]]:
     names: Sequence[str | int] = moments.columns or range(moments.num_features)
-    facts: Iterable[ColumnFacts] = map(_facts, moments.column_records())
-    if moments.distribution:
-        quartiles = moments.quantile([0.25, 0.75]).T.tolist()
-        facts = (
-            replace(own, bins=moments._bins(index), quartiles=(first, third))
-            for index, (own, (first, third)) in enumerate(zip(facts, quartiles, strict=True))
-        )
-    yield from zip(names, facts, strict=True)
+    for index, (name, record) in enumerate(zip(names, moments.column_records(), strict=True)):
+        bins = moments._bins(index) if moments.distribution else None
+        yield name, _facts(record, bins)
 
 
-def _facts(record: ColumnRecord) -> ColumnFacts:
+def _facts(record: ColumnRecord, bins: Bins | None) -> ColumnFacts:
     count, missing = exact_stats.fraction(record.present), exact_stats.fraction(record.missing)
     mean = variance = None
     if count:
         mean = exact_stats.fraction(record.sum) / count
         variance = exact_stats.fraction(record.squares) / count - mean**2
     low, high = (None if value is None else float(value) for value in (record.min, record.max))
-    return ColumnFacts(record.dtype, count, missing, mean, variance, low, high)
+    return ColumnFacts(record.dtype, count, missing, mean, variance, low, high, bins)
+
+
+def to_float(value: Fraction) -> float:
+    """Return the float64 nearest to a fraction, which is infinite beyond its range."""
+    return exact_stats.divide_rounded(value.numerator, value.denominator)
 
 
 def sqrt(value: Fraction) -> float:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evenly.drift.facts import ColumnFacts, sqrt, together
+from evenly import exact_stats
+from evenly.drift.facts import ColumnFacts, sqrt, to_float, together
 from evenly.drift.student import normal_quantile, two_sided_quantile
 
 
@@ -40,48 +41,61 @@ def mean_shift(a: ColumnFacts, b: ColumnFacts, error: float) -> Interval | None:
     """
     if a.mean is None or b.mean is None or a.variance is None or b.variance is None:
         return None
-    difference, both = b.mean - a.mean, together(a, b)
-    unit = both.variance or Fraction(1)  # a variance may be beyond the range of float64
-    width = _welch_width([_with_spread(side, both) for side in (a, b)], unit, error)
+    difference = b.mean - a.mean
+    unit = together(a, b).variance or Fraction(1)  # a variance may be beyond the range of float64
+    width = _welch_width(_with_spread(a, b), unit, error)
+    distance = _times_root(difference, 1 / unit)
     if not a.variance:
-        return _of_constant(difference, math.sqrt(difference**2 / unit) <= width)
-    shift = math.copysign(sqrt(difference**2 / a.variance), difference)
-    half = width * sqrt(unit / a.variance)
-    return Interval(shift, shift - half, shift + half)
+        return _of_constant(difference, abs(distance) <= width)
+    shift = _times_root(difference, 1 / a.variance)
+    ends = (_times_root(distance + half, unit / a.variance) for half in (-width, width))
+    return Interval(shift, min(shift, next(ends)), max(shift, next(ends)))
+
+
+def _times_root(value: Fraction | float, square: Fraction) -> float:
+    """Return the float64 nearest to ``value * sqrt(square)``."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return value
+    p, q = value.as_integer_ratio()
+    root = exact_stats.sqrt_rounded(p**2 * square.numerator, q**2 * square.denominator, 0)
+    return -root if value < 0 else root
 
 
 def _welch_width(sides: list[ColumnFacts], unit: Fraction, error: float) -> float:
     """Return half of the width of Welch's interval; the variances are divided by a unit."""
-    counts = [float(side.count) for side in sides]
-    if min(counts) <= 1:
+    if min(side.count for side in sides) <= 1:
         return math.inf
-    squares = [float((side.variance or 0) / unit / (side.count - 1)) for side in sides]
-    freedom = _welch_freedom(squares, counts)
-    return two_sided_quantile(error, freedom) * math.sqrt(sum(squares))
+    squares = [to_float((side.variance or 0) / unit / (side.count - 1)) for side in sides]
+    t = two_sided_quantile(error, _welch_freedom(squares, sides))
+    return t * math.sqrt(sum(squares))
 
 
-def _with_spread(side: ColumnFacts, both: ColumnFacts) -> ColumnFacts:
-    """Return a sample; with the values of both if its own are all equal, at its own count."""
-    return side if side.variance else replace(both, count=side.count)
+def _with_spread(a: ColumnFacts, b: ColumnFacts) -> list[ColumnFacts]:
+    """Return the samples; one whose values are all equal has those of both, at its own count."""
+    if a.variance and b.variance:
+        return [a, b]
+    both = together(a, b)
+    return [side if side.variance else replace(both, count=side.count) for side in (a, b)]
 
 
 def _of_constant(difference: Fraction, is_uncertain: bool) -> Interval:
     """Return the interval of a shift in units of a standard deviation of 0."""
-    shift = math.copysign(math.inf, difference) if difference else 0.0
+    shift = 0.0 if not difference else math.inf if difference > 0 else -math.inf
     if is_uncertain:
         end = math.inf if difference else 0.0
         return Interval(shift, -end, end)
     return Interval(shift, shift, shift)
 
 
-def _welch_freedom(squares: list[float], counts: list[float]) -> float:
+def _welch_freedom(squares: list[float], sides: list[ColumnFacts]) -> float:
     """Return the degrees of freedom of Welch and Satterthwaite for squared standard errors."""
+    freedoms = [to_float(side.count - 1) for side in sides]
     total = sum(squares)
     if not total:
-        return sum(counts) - 2
+        return sum(freedoms)
     # Shares of the total, because its square may be too small for a float64
-    parts = [(s / total) ** 2 / (n - 1) for s, n in zip(squares, counts, strict=True)]
-    return 1 / sum(parts)
+    parts = sum((s / total) ** 2 / freedom for s, freedom in zip(squares, freedoms, strict=True))
+    return 1 / parts if parts else math.inf
 
 
 def std_ratio(a: ColumnFacts, b: ColumnFacts, error: float) -> Interval | None:
@@ -103,54 +117,66 @@ def std_ratio(a: ColumnFacts, b: ColumnFacts, error: float) -> Interval | None:
 
 
 def _fieller(a: ColumnFacts, b: ColumnFacts, error: float) -> tuple[float, float]:
-    """Return the ratios ``r`` with ``|var_b - r**2 var_a| <= t sqrt(se_b**2 + r**4 se_a**2)``."""
-    if min(a.count, b.count) <= 1 or a.variance is None or b.variance is None:
+    """Return the ratios ``r`` with ``|var_b - r**2 var_a| <= t sqrt(se_b**2 + r**4 se_a**2)``.
+
+    Each variance has its own unit, in which it is 1 (or 0), since one may be too small for a
+    float64 in the unit of the other.
+    """
+    if min(a.count, b.count) <= 1:
         return 0.0, math.inf
-    both = together(a, b)
-    unit = both.variance or Fraction(1)
-    va, vb = float(a.variance / unit), float(b.variance / unit)
-    sides = [_with_spread(side, both) for side in (a, b)]
-    squares = [_squared_error(side, unit) for side in sides]
-    freedom = _welch_freedom(squares, [float(a.count), float(b.count)])
-    t = two_sided_quantile(error, freedom)
-    sa, sb = (t**2 * square for square in squares)
-    if not va:
-        return _ratio_to_constant(vb, sb)
-    left, right = va**2 - sa, vb**2 - sb
-    inner = va**2 * sb + vb**2 * sa - sa * sb
-    if inner < 0:
+    sides = _with_spread(a, b)
+    unit_a, unit_b = (side.variance or Fraction(1) for side in sides)
+    errors = [_relative_error(side) for side in sides]
+    squares = [
+        to_float((unit / max(unit_a, unit_b)) ** 2) * relative
+        for unit, relative in zip((unit_a, unit_b), errors, strict=True)
+    ]
+    t = two_sided_quantile(error, _welch_freedom(squares, sides))
+    sa, sb = (t**2 * relative for relative in errors)
+    if not a.variance:
+        return _ratio_to_constant(b, sb)
+    vb = 1.0 if b.variance else 0.0
+    inner = sb + vb * sa - sa * sb
+    if not 0 <= inner < math.inf:
         return 0.0, math.inf
-    root = va * vb + math.sqrt(inner)
+    root = vb + math.sqrt(inner)
+    left, right = 1 - sa, vb - sb
     low = math.sqrt(right / root) if right > 0 else 0.0
     high = math.sqrt(root / left) if left > 0 else math.inf
-    return low, high
+    return _times_root(low, unit_b / unit_a), _times_root(high, unit_b / unit_a)
 
 
-def _ratio_to_constant(vb: float, sb: float) -> tuple[float, float]:
+def _ratio_to_constant(b: ColumnFacts, sb: float) -> tuple[float, float]:
     """Return the bounds of a ratio whose denominator is 0."""
-    if not vb:
+    if not b.variance:
         return 1.0, 1.0
-    return (math.inf, math.inf) if vb**2 > sb else (0.0, math.inf)
+    return (math.inf, math.inf) if sb < 1 else (0.0, math.inf)
 
 
-def _squared_error(side: ColumnFacts, unit: Fraction) -> float:
-    """Return the square of the standard error of the variance, in a unit."""
-    n = float(side.count)
-    relative = max(0.0, kurtosis_bound(side) - 1) / n + 2 / (n * (n - 1))
-    return float((side.variance or 0) / unit) ** 2 * relative
+def _relative_error(side: ColumnFacts) -> float:
+    """Return the square of the standard error of the variance, over that of the variance."""
+    n, freedom = to_float(side.count), to_float(side.count - 1)
+    return max(0.0, kurtosis_bound(side) - 1) / n + 2 / n / freedom
 
 
 def kurtosis_bound(side: ColumnFacts) -> float:
     """Return a number that the kurtosis of the sample is at most; 1 for a constant column."""
     if not side.variance or side.mean is None or side.min is None or side.max is None:
         return 1.0
-    mean, std = float(side.mean), sqrt(side.variance)
-    bound = (max(side.max - mean, mean - side.min) / std) ** 2
+    farthest = max(Fraction(side.max) - side.mean, side.mean - Fraction(side.min))
+    bound = to_float(farthest**2 / side.variance)
     if side.bins is None or not len(side.bins.counts):
         return bound
-    low, high = (side.bins.lower - mean) / std, (side.bins.upper - mean) / std
-    farthest = np.maximum(abs(low), abs(high)) ** 4
-    return min(bound, float(farthest @ side.bins.counts) / float(side.count))
+    p, q = side.variance.as_integer_ratio()
+    power = (p.bit_length() - q.bit_length()) // 2
+    unit = Fraction(2) ** power  # near the standard deviation
+    mean, std = to_float(side.mean / unit), sqrt(side.variance / unit**2)
+    with np.errstate(over="ignore", invalid="ignore"):
+        ends = [
+            (np.ldexp(edges, -power) - mean) / std for edges in (side.bins.lower, side.bins.upper)
+        ]
+        fourth = np.maximum(abs(ends[0]), abs(ends[1])) ** 4
+        return min(bound, float(fourth @ side.bins.counts) / to_float(side.count))
 
 
 def missing_difference(a: ColumnFacts, b: ColumnFacts, error: float) -> Interval | None:
@@ -168,7 +194,8 @@ def missing_difference(a: ColumnFacts, b: ColumnFacts, error: float) -> Interval
 
 def _wilson(side: ColumnFacts, z: float) -> Interval:
     """Return the share of missing values with Wilson's interval."""
-    n, p = float(side.rows), side.missing_share
-    center = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    p, square = side.missing_share, Fraction(z) ** 2
+    prior = to_float(square / (side.rows + square))  # the weight of a share of one half
+    center = p * (1 - prior) + prior / 2
+    half = math.sqrt(prior * (1 - prior) * p * (1 - p) + prior**2 / 4)
     return Interval(p, min(p, center - half), max(p, center + half))

@@ -3,10 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from evenly.distribution.bins import Floats
-from evenly.distribution.shares import CumulativeCounts, histogram
 from evenly.drift.column import ColumnDrift
 from evenly.drift.facts import ColumnFacts
 from evenly.drift.intervals import Interval
@@ -19,12 +15,11 @@ from evenly.drift.text import (
     title,
     verdict,
 )
-from evenly.html_report.histogram import BINS, overlay
+from evenly.html_report.histogram import overlay
 from evenly.html_report.page import page
-from evenly.html_report.summary import Histogram
 from evenly.html_report.table import Heading, remark_list, render, text
+from evenly.moments.pictures import Sample, histograms, sample_of
 
-_FENCE = 3.0
 _WIDTH, _HEIGHT, _MIDDLE = 120, 16, 8
 _SHOWN_LIMITS = 5.0
 """Half the width of the picture of an interval, in limits."""
@@ -129,33 +124,16 @@ def _picture(column: ColumnDrift) -> str:
     a, b = column.before, column.after
     if column.shape is None or a is None or b is None:
         return ""
-    low, high = _range([a, b])
-    if not (math.isfinite(high - low) and high > low):
+    drawn = histograms([_sample(a), _sample(b)])
+    if not drawn:
         return ""
-    sides = [_counts(side, np.linspace(low, high, BINS + 1)) for side in (a, b)]
-    if not all(map(any, sides)):
-        return ""
-    before, after = (Histogram(low, high, counts, 0.0) for counts in sides)
+    before, after = drawn
     return overlay(before, after, a.dtype, float(a.mean or 0), a.std or 0.0)
 
 
-def _counts(side: ColumnFacts, edges: Floats) -> list[float]:
-    """Return the number of values between the edges."""
-    if side.bins is None or side.min is None or side.max is None:
-        return []
-    counts: list[float] = histogram(
-        CumulativeCounts(side.bins, side.min, side.max), edges
-    ).counts.tolist()
-    return counts
-
-
-def _range(sides: Sequence[ColumnFacts]) -> tuple[float, float]:
-    """Return the range between the outer fences of both sides."""
-    lows, highs = [], []
-    for side in sides:
-        if side.min is None or side.max is None or side.quartiles is None:
-            continue
-        margin = _FENCE * (side.quartiles[1] - side.quartiles[0]) or math.inf
-        lows.append(max(side.min, side.quartiles[0] - margin))
-        highs.append(min(side.max, side.quartiles[1] + margin))
-    return min(lows), max(highs)
+def _sample(side: ColumnFacts) -> Sample:
+    """Return the values of a side that has a distribution."""
+    assert side.bins is not None
+    assert side.min is not None
+    assert side.max is not None
+    return sample_of(side.bins, side.min, side.max)

@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from evenly.distribution import Bins
 from evenly.distribution.bins import Floats
-from evenly.drift.facts import ColumnFacts
+from evenly.drift.facts import ColumnFacts, sqrt
 from evenly.drift.intervals import Interval
 
 _PSI_BINS = 10
@@ -61,7 +62,7 @@ def shape_distance(a: ColumnFacts, b: ColumnFacts, error: float) -> Shape | None
     band = sum(math.sqrt(math.log(4 / error) / 2 / float(side.count)) for side in (a, b))
     low, high = _ks_bounds(common)
     ks = Interval(low, max(0.0, low - band), min(1.0, high + band))
-    return Shape(ks, (low, high), _wasserstein(common, band, a.std or 0.0), _psi(common, a, b))
+    return Shape(ks, (low, high), _wasserstein(common, band, a), _psi(common, a, b))
 
 
 def _extremes(a: ColumnFacts, b: ColumnFacts) -> tuple[float, float]:
@@ -99,16 +100,17 @@ def _ks_bounds(common: _Common) -> tuple[float, float]:
     return low, max(low, float(inside.max(initial=0.0, where=is_wide)))
 
 
-def _wasserstein(common: _Common, band: float, std: float) -> Interval:
+def _wasserstein(common: _Common, band: float, a: ColumnFacts) -> Interval:
     """Return the integral of the difference, over the standard deviation of the first.
 
     Within a bin the values are taken to be spread evenly for the estimate, and as near to or as
     far from those of the other sample as possible for the interval.
     """
     before, after = _differences(common)
-    lower, upper, unit = common.lower, common.upper, 1.0
-    if not math.isfinite(float(upper[-1]) - float(lower[0])):
-        lower, upper, unit = lower / 2, upper / 2, 2.0
+    # A power of two at which sums of values neither overflow nor underflow
+    power = math.frexp(max(abs(common.lower[0]), abs(common.upper[-1])))[1]
+    lower, upper = (np.ldexp(edges, -power) for edges in (common.lower, common.upper))
+    std = sqrt((a.variance or 0) / Fraction(4) ** power)
     width, gap = upper - lower, lower[1:] - upper[:-1]
     between = abs(after[:-1])
     least, most = before - common.a, before + common.b
@@ -117,7 +119,7 @@ def _wasserstein(common: _Common, band: float, std: float) -> Interval:
     value = between @ gap + _mean_size(before, after) @ width
     low = (between - band).clip(0) @ gap + (nearest - band).clip(0) @ width
     high = (between + band).clip(max=1) @ gap + (farthest + band).clip(max=1) @ width
-    return Interval(*(_over(float(distance), std / unit) for distance in (value, low, high)))
+    return Interval(*(_over(float(distance), std) for distance in (value, low, high)))
 
 
 def _mean_size(before: Floats, after: Floats) -> Floats:

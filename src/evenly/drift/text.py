@@ -7,6 +7,7 @@ from typing import Protocol
 from evenly.drift.column import ColumnDrift
 from evenly.drift.facts import ColumnFacts
 from evenly.drift.intervals import Interval
+from evenly.html_report.numbers import share_text
 from evenly.moments.text_table import Table, label, omitted, point
 
 HEAD = 60
@@ -40,7 +41,7 @@ class Compared(Protocol):
 
     @property
     def earlier(self) -> int:
-        """The number of data sets that are the yardstick, or 0."""
+        """The number of data sets of the baseline, or 0."""
 
 
 def comparison_table(comparison: Compared, head: int = HEAD) -> Table:
@@ -70,9 +71,9 @@ def verdict(comparison: Compared) -> str:
     """Return the line that says how many columns are over the limit."""
     over, total = len(comparison.over), len(comparison.columns)
     count = f"{over:,} of {total:,} column{'s' * (total != 1)}"
-    yardstick = ", or what is usual among the data sets before" if comparison.earlier else ""
+    usual = ", or what is usual among the data sets before" if comparison.earlier else ""
     return (
-        f"over the limit of {comparison.limit:g}{yardstick}, at {comparison.confidence * 100:g} % "
+        f"over the limit of {comparison.limit:g}{usual}, at {comparison.confidence * 100:g} % "
         f"confidence: {count}"
     )
 
@@ -124,18 +125,7 @@ def missing_text(column: ColumnDrift) -> str:
     shares = [side.missing_share for side in (column.before, column.after) if side is not None]
     if not any(shares):
         return ""
-    return " → ".join(percent(share) for share in shares)
-
-
-def percent(share: float) -> str:
-    """Format a share.
-
-    >>> percent(0.0), percent(0.025), percent(1e-6), percent(0.99999), percent(1.0)
-    ('0 %', '2.5 %', '<0.1 %', '>99.9 %', '100 %')
-    """
-    if 0 < share < 0.0005 or 0.9995 < share < 1:
-        return "<0.1 %" if share < 0.5 else ">99.9 %"
-    return f"{share * 100:.1f}".removesuffix(".0") + " %"
+    return " → ".join(share_text(share) for share in shares)
 
 
 def interval_text(interval: Interval | None, *, signed: bool = False) -> str:

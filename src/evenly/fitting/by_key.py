@@ -14,13 +14,17 @@ from evenly.sources.batches import BatchSource
 from evenly.sources.by_key import are_shared, open_by_key, options_of
 from evenly.sources.parts_by_key import key_errors, parse_parts
 
+_SELECT_COLUMNS = "Select columns of the result, moments[key].select(...), which is as exact."
+_FIT_EACH = "Fit each key by itself, with select=path."
+_ADD_PARTS = "Fit parts of the data, and add their moments with +."
 _ADVICE = {
-    "columns": "Select columns of the result, moments[key].select(...), which is as exact.",
-    "by": "Fit each key by itself, with select=path.",
+    "columns": _SELECT_COLUMNS,
+    "exclude": _SELECT_COLUMNS,
+    "by": _FIT_EACH,
+    "weights": _FIT_EACH,
+    "checkpoint": _ADD_PARTS,
+    "update": _ADD_PARTS,
 }
-_ADVICE |= {"exclude": _ADVICE["columns"], "weights": _ADVICE["by"]}
-_ADVICE["checkpoint"] = "Fit parts of the data, and add their moments with +."
-_ADVICE["update"] = _ADVICE["checkpoint"]
 
 
 def fit_by_key(

@@ -7,7 +7,6 @@ from evenly.checkpoint.image_positions import ImagePositions
 from evenly.fitting.checkpoint import Checkpoint
 from evenly.fitting.images import ImageAccumulator
 from evenly.fitting.protocols import AnyMoments, Steps, steps_of
-from evenly.moments import Moments
 from evenly.sources.images.source import ImageSource
 from evenly.sources.selection import NUMBER, Field
 from evenly.sources.source import ReadTask
@@ -22,11 +21,10 @@ class ImageCheckpoint(Checkpoint):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        moments, fields = self.store.moments, self.store.fields
-        assert isinstance(moments, Moments)
+        fields = self.store.fields
         bands = None if fields is None else tuple(name for name, _ in fields)
         self._accumulator = ImageAccumulator(
-            self.source, moments, (bands, self.store.path), bins=moments.distribution
+            self.source, self.store.moments, (bands, self.store.path)
         )
 
     @property

@@ -1,15 +1,18 @@
 """Fit moments on images: per thread and per pixel format, merged exactly."""
 
 import threading
-from collections.abc import Collection, Iterator
-from typing import TypeAlias
+from collections.abc import Collection, Hashable
+from typing import NamedTuple, TypeAlias
 
 from evenly.block import Block
 from evenly.columns import ColumnNames
 from evenly.distribution.bins import Bins, ordered_bits
 from evenly.errors import DataError, format_names
 from evenly.fitting.protocols import AnyMoments
-from evenly.moments import Moments, merge
+from evenly.group_keys import Key
+from evenly.key_index import lookup_key
+from evenly.moments import GroupedMoments, Moments, merge
+from evenly.moments.grouped import one_group
 from evenly.moments.records import state_from_records
 from evenly.sources.images.bands import FULL_SCALE, columns
 from evenly.sources.images.batch_buffer import ImageBlock
@@ -21,8 +24,24 @@ _Format: TypeAlias = tuple[str, tuple[int, ...]]
 """Pillow's mode, and the shape of a pixel in memory: RGB has three bands, or four with padding."""
 
 
+class _PartKey(NamedTuple):
+    """What the images of a part have in common; ``group`` is the `lookup_key` of their group."""
+
+    thread: int
+    pixel_format: _Format
+    archive: str
+    group: Hashable
+
+
+class _Part(NamedTuple):
+    """The moments of some images, with one column per band in memory, and their group."""
+
+    group: Key | None
+    moments: Moments
+
+
 class ImageAccumulator:
-    """Moments per thread, pixel format and archive, with one column per band in memory.
+    """Moments per thread, pixel format, archive and group, with one column per band in memory.
 
     Threads do not wait for each other, and no pixel is converted: `result` exactly expands gray
     to three columns, scales 8-bit values to 16 bits and drops alpha.
@@ -32,25 +51,18 @@ class ImageAccumulator:
     source
         The source of the images.
     before
-        The moments of other images, to which these are added.
+        The moments of other images, to which these are added: by group, if the images have groups.
     bands
         The columns of each of those, and their name in messages.
-    bins
-        The maximum number of bins of the distributions; 0 for none.
     """
 
     def __init__(
-        self,
-        source: ImageSource,
-        before: Moments | None = None,
-        bands: tuple[ColumnNames, str] = (None, ""),
-        *,
-        bins: int = 0,
+        self, source: ImageSource, before: AnyMoments, bands: tuple[ColumnNames, str] = (None, "")
     ) -> None:
         self._source = source
-        self._bins = bins
-        self._before = Moments.empty(distribution=bins) if before is None else before
-        self._parts: dict[tuple[int, _Format, str], Moments] = {}
+        self._bins = before.distribution
+        self._before = before
+        self._parts: dict[_PartKey, _Part] = {}
         names, example = bands
         self._example: dict[tuple[str, ...], str] = {} if names is None else {names: example}
 
@@ -62,12 +74,15 @@ class ImageAccumulator:
     def update(self, block: Block, /, *, infinite: Infinite, threads: int | None) -> None:
         """Add images to moments that only the calling thread uses."""
         assert isinstance(block, ImageBlock)
-        key = threading.get_ident(), (block.kind, block.band_shape), block.archive
+        group = None if block.group is None else lookup_key(block.group)
+        pixel_format = block.kind, block.band_shape
+        key = _PartKey(threading.get_ident(), pixel_format, block.archive, group)
         part = self._parts.get(key)
         if part is None:
             self._check_bands(block)
-            part = self._parts[key] = Moments.empty(distribution=self._bins)
-        part.update(block, infinite=infinite, threads=threads)
+            part = _Part(block.group, Moments.empty(distribution=self._bins))
+            self._parts[key] = part
+        part.moments.update(block, infinite=infinite, threads=threads)
 
     def _check_bands(self, block: ImageBlock) -> None:
         """Check that all images have the same columns; with ``mode="native"`` they may differ."""
@@ -83,7 +98,7 @@ class ImageAccumulator:
 
     def drop(self, archive: str) -> None:
         """Drop the images of an archive that was in `held` of every `merge` so far."""
-        for key in [key for key in self._parts if key[2] == archive]:
+        for key in [key for key in self._parts if key.archive == archive]:
             del self._parts[key]
 
     def merge(self, held: Collection[str]) -> None:
@@ -91,23 +106,24 @@ class ImageAccumulator:
 
         These are kept separately, so that they can be dropped later.
         """
-        ended = {key: part for key, part in self._parts.items() if key[2] not in held}
+        ended = {key: part for key, part in self._parts.items() if key.archive not in held}
         self._parts = {key: part for key, part in self._parts.items() if key not in ended}
         self._before = self._merge(ended)
 
-    def result(self) -> Moments:
+    def result(self) -> AnyMoments:
         """Return the moments of all images so far; no thread may add images meanwhile."""
         return self._merge(self._parts)
 
-    def _merge(self, parts: dict[tuple[int, _Format, str], Moments]) -> Moments:
+    def _merge(self, parts: dict[_PartKey, _Part]) -> AnyMoments:
         """Return the moments of earlier images and of parts, with the fitted columns."""
-        formats = sorted({pixel_format for _, pixel_format, _ in parts})
+        alike: dict[tuple[_Format, Hashable], list[_Part]] = {}
+        for key, part in parts.items():
+            alike.setdefault((key.pixel_format, key.group), []).append(part)
         merged = [
-            self._select_bands(pixel_format[0], merge(_parts_of_format(parts, pixel_format)))
-            for pixel_format in formats
+            _Part(some[0].group, self._select_bands(mode, merge(part.moments for part in some)))
+            for ((mode, _), _), some in alike.items()
         ]
-        merged += [self._before] if self._before.rows else []
-        return merge(_to_common_bit_depth(merged, self._source.description))
+        return _add_parts(self._before, merged, self._source.description)
 
     def _select_bands(self, mode: str, bands: Moments) -> Moments:
         """Return the moments of the selected columns from those of the bands in memory."""
@@ -120,37 +136,62 @@ class ImageAccumulator:
         return moments.select(self._source.chosen(names))
 
 
-def _parts_of_format(
-    parts: dict[tuple[int, _Format, str], Moments], pixel_format: _Format
-) -> Iterator[Moments]:
-    return (part for (_, other, _), part in parts.items() if other == pixel_format)
-
-
-def _to_common_bit_depth(parts: list[Moments], description: str) -> Iterator[Moments]:
-    """Yield moments scaled to 16 bits if some of them are of 16-bit images.
+def _add_parts(before: AnyMoments, parts: list[_Part], description: str) -> AnyMoments:
+    """Return the sum, scaled to 16 bits if some of the images have 16 bits.
 
     Raises
     ------
     DataError
         When others are of floats or 32-bit integers, which have no full scale.
     """
-    dtypes = sorted({part.dtypes[0] for part in parts})
-    if "uint16" not in dtypes:
-        yield from parts
-        return
-    if not FULL_SCALE.keys() >= set(dtypes):
+    dtypes = {part.moments.dtypes[0] for part in parts}
+    dtypes |= {before.dtypes[0]} if before.rows else set()
+    if "uint16" in dtypes:
+        _check_scales(dtypes, description)
+        parts = [part._replace(moments=_scale(part.moments)) for part in parts]
+        before = _scale_any(before)
+    total = before.copy()
+    for group, moments in parts:
+        if isinstance(total, Moments):
+            total.merge_inplace(moments)
+        else:
+            assert group is not None
+            total.merge_inplace(one_group(group, moments, total.by), consume=True)
+    return total
+
+
+def _check_scales(dtypes: set[str], description: str) -> None:
+    if not FULL_SCALE.keys() >= dtypes:
         raise DataError(
             "16-bit images cannot be combined with images of floats or 32-bit integers, which have "
-            f"no defined white level. Received: {description}, with {' and '.join(dtypes)}. "
-            "Fit them separately."
+            f"no defined white level. Received: {description}, with {' and '.join(sorted(dtypes))}."
+            " Fit them separately."
         )
-    for part in parts:
-        factor = FULL_SCALE["uint16"] // FULL_SCALE[part.dtypes[0]]
-        scaled = [
-            _scale_column(column, factor)._replace(dtype="uint16")
-            for column in part.column_records()
-        ]
-        yield _moments_from_records(scaled, part.rows, part.distribution)
+
+
+def _scale_any(moments: AnyMoments) -> AnyMoments:
+    """Return moments scaled to 16 bits, group by group."""
+    if not moments.rows or moments.dtypes[0] == "uint16":
+        return moments
+    if isinstance(moments, Moments):
+        return _scale(moments)
+    total = GroupedMoments.empty(moments.by, distribution=moments.distribution)
+    for key, group in moments.items():
+        parts = key if isinstance(key, tuple) else (key,)
+        total.merge_inplace(one_group(parts, _scale(group), moments.by), consume=True)
+    return total
+
+
+def _scale(moments: Moments) -> Moments:
+    """Return moments scaled to 16 bits."""
+    factor = FULL_SCALE["uint16"] // FULL_SCALE[moments.dtypes[0]]
+    if factor == 1:
+        return moments
+    scaled = [
+        _scale_column(column, factor)._replace(dtype="uint16")
+        for column in moments.column_records()
+    ]
+    return _moments_from_records(scaled, moments.rows, moments.distribution)
 
 
 def _moments_from_records(columns: list[ColumnRecord], rows: int, bins: int) -> Moments:

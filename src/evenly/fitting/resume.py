@@ -22,6 +22,7 @@ from evenly.sources.files.fingerprint import Watch, fingerprint_or_empty
 from evenly.sources.files.locate import scan as scan_path
 from evenly.sources.files.partitions import Partitions
 from evenly.sources.group_names import is_column_names
+from evenly.sources.image_columns import ImageColumn, is_image_column
 from evenly.sources.images.source import ImageSource
 from evenly.sources.scan import FileScan
 from evenly.sources.selection import Field
@@ -92,11 +93,13 @@ def open_resumed(
         raise errors.not_a_column_error("weights", rule)
     if options.by is not None and not is_column_names(options.by):
         raise errors.not_a_column_error("by", rule)
-    store = CheckpointStore(path, options, images=images)
+    in_column = is_image_column(files, options)
+    store = CheckpointStore(path, options, images=images or in_column)
     try:
         if images:
             return _resume_images(scan, store, rule, options, accept_changed)
-        return _resume_files(files, store, rule, options, accept_changed)
+        resume = _resume_image_column if in_column else _resume_files
+        return resume(files, store, rule, options, accept_changed)
     except BaseException:
         store.close()
         raise
@@ -143,6 +146,25 @@ def _resume_files(
     files = _included_files(diff, store, rule, _describe_paths(paths))
     _save_renewed(diff, store, files)
     return Resumed(source, TableCheckpoint(source, store, position, files))
+
+
+def _resume_image_column(
+    given: list[FileRef],
+    store: CheckpointStore,
+    rule: Rule,
+    options: FitOptions,
+    accept_changed: bool,
+) -> Resumed:
+    """Resume a fit of a column of images; the images of a file are read like an archive."""
+    paths = [file.path for file in given]
+    names = PathMapper(store.path)
+    diff = compare(paths, store.files, names, rule, store.path, accept_changed=accept_changed)
+    column = ImageColumn(_refs(diff.paths, given), options)
+    positions = ImagePositions(diff, column, store.path, digests=rule == "update")
+    files = _included_files(diff, store, rule, _describe_paths(paths))
+    source = column.open(positions, files.description)
+    _save_renewed(diff, store, files)
+    return Resumed(source, ImageCheckpoint(source, store, positions, files))
 
 
 def _resume_images(

@@ -84,7 +84,7 @@ def run_fit(
             loop.run(source, checkpoint)
         moments = checkpoint.moments
     elif isinstance(source, ImageSource):
-        images = ImageAccumulator(source, bins=options.distribution)
+        images = ImageAccumulator(source, _empty_moments(source, options, by_column=False))
         loop.run(source, images)
         moments = images.result()
     else:

@@ -42,7 +42,7 @@ def overlay(before: Histogram, after: Histogram, dtype: str, mean: float, std: f
     return (
         f'<svg viewBox="-8 -2 {WIDTH + 16} {HEIGHT + BOTTOM + 2}" aria-hidden=true>'
         f'<path d="{bars}"/><path d="{outline}" class=after></path>'
-        f"{_axes(before, dtype, mean, std)}</svg>"
+        f"{_axes(before, dtype, mean, std)}{_outside(before, after)}</svg>"
     )
 
 
@@ -125,8 +125,10 @@ def _marks(places: list[int], y: int) -> str:
     return "".join(f"M{x} {y}v3" for x in places)
 
 
-def _outside(histogram: Histogram) -> str:
+def _outside(*histograms: Histogram) -> str:
     """Return a note on values that the drawing does not show."""
-    if not histogram.outside > 0:
+    shares = [histogram.outside for histogram in histograms]
+    if not any(shares):
         return ""
-    return f"<text class=out x={WIDTH}>{escape(share_text(histogram.outside))} outside</text>"
+    note = " → ".join(map(share_text, shares))
+    return f"<text class=out x={WIDTH}>{escape(note)} outside</text>"

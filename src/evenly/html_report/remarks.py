@@ -1,14 +1,14 @@
 """Remarks in plain words on what needs attention in a column."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from evenly.html_report.numbers import count_text, number, share_text
 from evenly.html_report.summary import ColumnSummary, Distribution
 
-Level = Literal["problem", "look", "note"]
-LEVELS: dict[Level, int] = {"problem": 3, "look": 2, "note": 1}
+Level = Literal["problem", "warning", "note"]
+LEVELS: dict[Level, int] = {"problem": 3, "warning": 2, "note": 1}
 """How much attention a remark asks for."""
 
 MANY_MISSING = 0.2
@@ -45,16 +45,16 @@ def remarks(column: ColumnSummary) -> list[Remark]:
     return sorted(found, key=lambda remark: -LEVELS[remark.level])
 
 
-def attention(column: ColumnSummary) -> int:
-    """Return how much attention a column needs: 0 for none, 3 for the most."""
-    return max((LEVELS[remark.level] for remark in remarks(column)), default=0)
+def attention(found: Sequence[Remark]) -> int:
+    """Return how much attention a column with these remarks needs, from 0 to 3."""
+    return max((LEVELS[remark.level] for remark in found), default=0)
 
 
 def _constants(column: ColumnSummary) -> Iterator[Remark]:
     if column.count == 1:
-        yield Remark("look", "one value only")
+        yield Remark("warning", "one value only")
     elif column.constant:
-        yield Remark("look", f"constant: every value is {number(column.min, column.dtype)}")
+        yield Remark("warning", f"constant: every value is {number(column.min, column.dtype)}")
     elif column.nearly_constant:
         yield Remark("problem", "nearly constant: values differ in their last digits only")
 
@@ -66,7 +66,7 @@ def _frequent_value(column: ColumnSummary) -> Iterator[Remark]:
     value, count = max(values, key=lambda pair: pair[1])
     if len(values) > 2 and count / column.count >= ONE_VALUE:
         text = f"nearly constant: {share_text(count / column.count)} of the values are "
-        yield Remark("look", text + number(value, column.dtype))
+        yield Remark("warning", text + number(value, column.dtype))
 
 
 def _few_values(column: ColumnSummary) -> Iterator[Remark]:
@@ -83,13 +83,13 @@ def _few_values(column: ColumnSummary) -> Iterator[Remark]:
     if len(values) == 2:
         yield Remark("note", text)
     else:
-        yield Remark("look", f"{text}; if they are codes, do not normalize them")
+        yield Remark("warning", f"{text}; if they are codes, do not normalize them")
 
 
 def _missing(column: ColumnSummary) -> Iterator[Remark]:
     share = column.missing_share
     if share > MANY_MISSING:
-        level: Level = "problem" if share > 0.5 else "look"
+        level: Level = "problem" if share > 0.5 else "warning"
         yield Remark(level, f"{share_text(share)} of the values are missing")
 
 
@@ -99,14 +99,14 @@ def _tails(column: ColumnSummary) -> Iterator[Remark]:
     is_discrete = distribution is not None and distribution.values is not None
     if ratio > HEAVY_TAILS and not (is_discrete and _is_short(distribution)):
         yield Remark(
-            "look",
+            "warning",
             'heavy tails: mean and std say little about most values; consider method="robust"',
         )
     far = max(column.max - column.mean, column.mean - column.min) / (column.std or math.inf)
     if FAR_VALUE < far < math.inf:
         extreme = max((column.min, column.max), key=lambda x: abs(x - column.mean))
         where = f"{number(extreme, column.dtype)} is {count_text(round(far))} std from the mean"
-        yield Remark("look", f"extreme value: {where}")
+        yield Remark("warning", f"extreme value: {where}")
 
 
 def _tail_ratio(distribution: Distribution) -> float:
@@ -129,14 +129,14 @@ def _offset(column: ColumnSummary) -> Iterator[Remark]:
     if not column.std or not math.isfinite(largest) or not largest:
         return
     if largest > _LARGEST_FLOAT32:
-        yield Remark("look", "values beyond the range of float32")
+        yield Remark("warning", "values beyond the range of float32")
         return
     spacing = max(2.0 ** (math.floor(math.log2(largest)) - 23), _SMALLEST_FLOAT32)
     kind = "large offset" if largest >= 2.0**-126 else "tiny values"
     steps = column.std / spacing
     if steps < 1 / COARSE_FLOAT32 and not _is_small_integer(column, largest):
         yield Remark(
-            "problem" if steps < 10 else "look",
+            "problem" if steps < 10 else "warning",
             f"{kind}: float32 has {_steps_text(steps)} per std here; normalize before converting "
             "to float32",
         )
@@ -153,12 +153,12 @@ def _is_small_integer(column: ColumnSummary, largest: float) -> bool:
 
 def _large_integers(column: ColumnSummary) -> Iterator[Remark]:
     if column.is_integer and max(abs(column.min), abs(column.max)) > _EXACT_INTEGERS:
-        yield Remark("look", "integers beyond 2^53, which float64 cannot hold: identifiers?")
+        yield Remark("warning", "integers beyond 2^53, which float64 cannot hold: identifiers?")
 
 
-def _twin(column: ColumnSummary) -> Iterator[Remark]:
-    if column.twin and not column.constant:
-        yield Remark("look", f"the same distribution as {column.twin}")
+def _duplicate(column: ColumnSummary) -> Iterator[Remark]:
+    if column.duplicate_of and not column.constant:
+        yield Remark("warning", f"the same distribution as {column.duplicate_of}")
 
 
 _CHECKS: tuple[Callable[[ColumnSummary], Iterator[Remark]], ...] = (
@@ -169,5 +169,5 @@ _CHECKS: tuple[Callable[[ColumnSummary], Iterator[Remark]], ...] = (
     _large_integers,
     _tails,
     _few_values,
-    _twin,
+    _duplicate,
 )

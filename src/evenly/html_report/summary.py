@@ -79,7 +79,7 @@ class ColumnSummary:
         NaN without values.
     constant, nearly_constant
         Whether all values are equal, or differ in their last digits only.
-    twin
+    duplicate_of
         The name of an earlier column with the same statistics; empty if there is none.
     distribution
         None if it was not fitted.
@@ -96,7 +96,7 @@ class ColumnSummary:
     max: float
     constant: bool
     nearly_constant: bool
-    twin: str = ""
+    duplicate_of: str = ""
     distribution: Distribution | None = None
 
     @property

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from evenly.html_report.histogram import svg
 from evenly.html_report.numbers import count_text, number, share_text, spread
-from evenly.html_report.remarks import attention, remarks
+from evenly.html_report.remarks import Remark, attention, remarks
 from evenly.html_report.summary import ColumnSummary
 from evenly.printable import printable
 
@@ -39,8 +39,9 @@ def table(columns: Sequence[ColumnSummary], title: str) -> str:
     headings += [Heading(text) for text in ("Mean", "Std", "Missing %", "Min")]
     headings += [Heading(text) for text in ("1 %", "Median", "99 %")] * pictures
     headings += [Heading(text) for text in ("Max", "Count")]
-    ordered = sorted(columns, key=attention, reverse=True)
-    return render(headings, (_row(column, groups, pictures) for column in ordered), title)
+    found = [(column, remarks(column)) for column in columns]
+    found.sort(key=lambda pair: attention(pair[1]), reverse=True)
+    return render(headings, (_row(*pair, groups, pictures) for pair in found), title)
 
 
 def render(headings: Sequence[Heading], rows: Iterable[str], title: str, legend: str = "") -> str:
@@ -64,11 +65,11 @@ def text(value: str) -> str:
     return escape(printable(value))
 
 
-def _row(column: ColumnSummary, groups: bool, pictures: bool) -> str:
+def _row(column: ColumnSummary, found: list[Remark], groups: bool, pictures: bool) -> str:
     group = f"<td class=group>{text(column.group or '')}" if groups else ""
     return (
         f"<tr{_details(column)}>{group}<th scope=row>{text(column.name)}<small>"
-        f"{text(column.dtype)}</small><td>{remark_list(remarks(column))}"
+        f"{text(column.dtype)}</small><td>{remark_list(found)}"
         f"{''.join(f'<td>{cell}' for cell in _cells(column, pictures))}\n"
     )
 

@@ -233,10 +233,6 @@ class Accumulator(DistributionMixin):
         private
             Whether no other code refers to self, which is then discarded after a MemoryError.
         """
-        if bool(self._state.bins) != bool(other._state.bins) and not (
-            self._is_zero() or other._is_zero()
-        ):
-            raise distribution_error()
         done = False
         while not done:
             metadata, more = self._metadata, other._metadata
@@ -244,14 +240,26 @@ class Accumulator(DistributionMixin):
                 theirs = other
                 new = merge_information(metadata, more)
             else:
+                if self._mixes_distributions(other):
+                    raise distribution_error()
                 aligned = self._align(other)
                 if aligned is None:
                     return
                 theirs = aligned
                 new = self._merge_metadata(metadata, theirs._metadata)
-            done = self._state.merge(
-                theirs._state, new, metadata, consume and theirs is other, not private
-            )
+            try:
+                done = self._state.merge(
+                    theirs._state, new, metadata, consume and theirs is other, not private
+                )
+            except ValueError:
+                if self._mixes_distributions(other):
+                    raise distribution_error() from None
+                raise
+
+    def _mixes_distributions(self, other: Self) -> bool:
+        """Return whether there are rows with and rows without distributions."""
+        mixed = bool(self.distribution) != bool(other.distribution)
+        return mixed and not (self._is_zero() or other._is_zero())
 
     def _merge_metadata(self, metadata: Metadata, more: Metadata) -> Metadata:
         columns = metadata.columns if self.num_features else more.columns

@@ -6,7 +6,7 @@ from fractions import Fraction
 from evenly.distribution.bins import Floats
 from evenly.errors import DataError
 from evenly.moments.distribution import DistributionMixin
-from evenly.transform.methods import Anchors, Method
+from evenly.transform.methods import NO_VALUES, Anchors, Method
 
 
 def anchors(moments: DistributionMixin, method: Method) -> Iterator[Anchors]:
@@ -29,7 +29,7 @@ def anchors(moments: DistributionMixin, method: Method) -> Iterator[Anchors]:
         quantiles = moments.quantile([low, 0.5, high])
     for index, extremes in enumerate(moments._state.extremes()):
         if extremes[0] is None:
-            yield Anchors(None, None, None)
+            yield NO_VALUES
             continue
         least, most = map(Fraction, extremes)
         if quantiles is None:

@@ -1,6 +1,6 @@
-"""The read-outs of distributions: quantiles, histograms and shares of the values of columns."""
+"""Quantiles, histograms and shares of the values of columns, read from their distributions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -103,8 +103,7 @@ class DistributionMixin(StatisticsMixin):
         array([[1.5],
                [2. ]])
         """
-        estimate: Floats = self._quantiles(q, method).estimate
-        return estimate
+        return self._quantiles(q, method).estimate
 
     def quantile_bounds(
         self, q: npt.ArrayLike, *, method: QuantileMethod = "linear"
@@ -213,7 +212,6 @@ class DistributionMixin(StatisticsMixin):
                 "Quantiles, histograms and shares need a distribution. Received: moments without "
                 "one. Fit the data with evenly.fit(x, distribution=True)."
             )
-
         return self._cached(("bins", index), lambda: bins_of(self._state, index))
 
     def _cumulative(self, index: int) -> CumulativeCounts:
@@ -245,13 +243,10 @@ class DistributionMixin(StatisticsMixin):
         at = np.asarray(x, np.float64)
         one = column is not None or self.num_features == 1
         indices = [self._index_of(column)] if one else [*range(self.num_features)]
-
-        def parts() -> Iterator[tuple[Floats, ...]]:
-            for index in indices:
-                cumulative = self._cumulative(index)
-                yield tuple(shares(cumulative, part, at) for part in count(cumulative, at))
-
-        columns = list(parts())
+        columns = [
+            tuple(shares(cumulative, part, at) for part in count(cumulative, at))
+            for cumulative in map(self._cumulative, indices)
+        ]
         if one:
             return columns[0]
         return tuple(np.stack(part, axis=-1) for part in zip(*columns, strict=True))

@@ -8,10 +8,19 @@ import numpy as np
 from evenly import _core
 from evenly.columns import column_indices
 from evenly.errors import ColumnError, EvenlyError, suggest
-from evenly.group_keys import Key, KeyPart, format_key, normalize_key, sort_key
+from evenly.group_keys import (
+    Key,
+    KeyPart,
+    format_key,
+    merge_key_types,
+    normalize_key,
+    sort_key,
+)
 from evenly.html_report.summary import ColumnSummary
+from evenly.key_index import KeyIndex
 from evenly.moments import text_table
 from evenly.moments.group_accumulator import GroupAccumulator
+from evenly.moments.metadata import GroupMetadata
 from evenly.moments.moments import Moments
 from evenly.moments.records import By, group_records, groups_from_records, records
 from evenly.moments.statistics import Correction
@@ -332,6 +341,21 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
             return counts
         by = self.by if isinstance(self.by, str) else ", ".join(self.by)
         return printable(f"{counts}, by {by}")
+
+
+def one_group(key: Key, moments: Moments, by: By) -> GroupedMoments:
+    """Return the moments of one group as grouped moments.
+
+    Raises
+    ------
+    DataError
+        For a key that does not fit ``by``.
+    """
+    key_types = merge_key_types(("",) * len(key), [key], by, "the images")
+    state = moments._state.copy()
+    state.group_rows = [moments.rows]
+    metadata = GroupMetadata(moments.columns, moments.dtypes, moments.sources, by, key_types)
+    return GroupedMoments(metadata, KeyIndex.of([key]), state)
 
 
 def group_table(moments: GroupedMoments, head: int, tail: int) -> text_table.Table:

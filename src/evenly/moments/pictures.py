@@ -1,10 +1,12 @@
-"""The distribution of a column for the HTML page, from its bins."""
+"""Histograms and quantiles of columns for the HTML pages, from their bins."""
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from evenly.distribution.bins import Bins
+from evenly.distribution.bins import Bins, Floats
 from evenly.distribution.quantiles import OrderStatistics, quantiles
 from evenly.distribution.shares import CumulativeCounts, histogram
 from evenly.html_report.histogram import BINS
@@ -14,7 +16,32 @@ _FENCE = 3.0
 """Tukey's outer fence: values further from the quartiles than so many interquartile ranges are
 far out. They would squeeze a histogram into a line."""
 _SHARES = np.array([*QUANTILES, *TAILS])
-Values = list[tuple[float, int]]
+
+
+class Sample(NamedTuple):
+    """The values of a column, as far as its bins tell.
+
+    Attributes
+    ----------
+    bins
+        The bins of the column.
+    low, high
+        The smallest and the largest value; NaN without values.
+    quantiles
+        Those of `QUANTILES`, in order.
+    """
+
+    bins: Bins
+    low: float
+    high: float
+    quantiles: Sequence[float]
+
+
+def sample_of(bins: Bins, low: float, high: float) -> Sample:
+    """Return the sample of a column from its bins, its minimum and its maximum."""
+    values = OrderStatistics(bins, low, high, exact_ends=False)
+    marks = quantiles(values, np.array(QUANTILES), "linear").estimate.tolist()
+    return Sample(bins, low, high, marks)
 
 
 def distribution_of(bins: Bins, low: float, high: float, *, exact_ends: bool) -> Distribution:
@@ -29,44 +56,66 @@ def distribution_of(bins: Bins, low: float, high: float, *, exact_ends: bool) ->
     """
     values = OrderStatistics(bins, low, high, exact_ends=exact_ends)
     ranked = quantiles(values, _SHARES, "linear")
-    shown, tails = np.split(ranked.estimate, [len(QUANTILES)])
+    marks, tails = (part.tolist() for part in np.split(ranked.estimate, [len(QUANTILES)]))
     bounds = list(zip(ranked.low.tolist(), ranked.high.tolist(), strict=True))[: len(QUANTILES)]
     known = None
     if not bins.shift:
         known = list(zip(bins.lower.tolist(), bins.counts.tolist(), strict=True))
-    drawn = _histogram(bins, low, high, shown.tolist(), known)
-    return Distribution(shown.tolist(), bounds, tails.tolist(), drawn, known)
+    drawn = histograms([Sample(bins, low, high, marks)])
+    return Distribution(marks, bounds, tails, drawn[0] if drawn else None, known)
 
 
-def _histogram(
-    bins: Bins, low: float, high: float, marks: list[float], values: Values | None
-) -> Histogram | None:
-    """Return the histogram of a column over the range that most of its values have."""
-    if not bins.total or not math.isfinite(high - low):
-        return None
-    cumulative = CumulativeCounts(bins, low, high)
-    first, last, number = _range(low, high, marks, values)
-    counts = histogram(cumulative, np.linspace(first, last, number + 1)).counts
-    outside = max(0.0, 1 - float(counts.sum()) / bins.total)
-    return Histogram(first, last, counts.tolist(), outside if outside > 1e-9 else 0.0)
+def histograms(samples: Sequence[Sample]) -> list[Histogram]:
+    """Return the histograms of samples, all with the same edges.
 
-
-def _range(
-    low: float, high: float, marks: list[float], values: Values | None
-) -> tuple[float, float, int]:
-    """Return the range to show, and the number of bins.
-
-    A few integers have a bin each. Values beyond the outer fences are not shown.
+    The list is empty if a sample has no values, or if the range is too large for a float64.
     """
+    if not all(sample.bins.total for sample in samples):
+        return []
+    low, high, number = _range(samples)
+    if not math.isfinite(high - low):
+        return []
+    edges = np.linspace(low, high, number + 1)
+    return [_histogram(sample, edges) for sample in samples]
+
+
+def _histogram(sample: Sample, edges: Floats) -> Histogram:
+    counts = histogram(CumulativeCounts(sample.bins, sample.low, sample.high), edges).counts
+    outside = 1 - float(counts.sum()) / sample.bins.total
+    low, high = edges[[0, -1]].tolist()
+    return Histogram(low, high, counts.tolist(), outside if outside > 1e-9 else 0.0)
+
+
+def _range(samples: Sequence[Sample]) -> tuple[float, float, int]:
+    """Return the range that most values have, and the number of bins.
+
+    Each bin of integers has the same number of them: otherwise the bins would differ where the
+    values do not. Values beyond the outer fences are not shown, except those of few integers.
+    """
+    low, high = min(sample.low for sample in samples), max(sample.high for sample in samples)
     if low == high:
         half = abs(low) * 1e-3 or 0.5
         return low - half, high + half, 3
-    if values and high - low < BINS and all(value.is_integer() for value, _ in values):
-        return low - 0.5, high + 0.5, int(high - low) + 1
-    first, third = marks[1], marks[3]
-    if third == first:
-        first, third = marks[0], marks[-1]
-    margin = _FENCE * (third - first)
-    if margin > 0:
-        low, high = max(low, first - margin), min(high, third + margin)
-    return low, high, BINS
+    are_integers = all(_are_integers(sample.bins) for sample in samples)
+    if not are_integers or high - low >= BINS:
+        fences = [_fences(sample) for sample in samples]
+        low, high = min(low for low, _ in fences), max(high for _, high in fences)
+    if not are_integers:
+        return low, high, BINS
+    first, last = math.ceil(low), math.floor(high)
+    width = (last - first) // BINS + 1
+    number = (last - first) // width + 1
+    return first - 0.5, first - 0.5 + width * number, number
+
+
+def _are_integers(bins: Bins) -> bool:
+    """Return whether all values are known, and are integers with halves between them."""
+    values = bins.lower
+    return not bins.shift and bool(((np.floor(values) == values) & (abs(values) < 2.0**52)).all())
+
+
+def _fences(sample: Sample) -> tuple[float, float]:
+    """Return the outer fences of a sample, or its extremes where they are nearer."""
+    low, first, _, third, high = sample.quantiles
+    margin = _FENCE * ((third - first) or (high - low)) or math.inf
+    return max(sample.low, first - margin), min(sample.high, third + margin)

@@ -16,7 +16,7 @@ def summaries(moments: DistributionMixin, group: str | None = None) -> list[Colu
         The key of the group of these moments as text.
     """
     names = moments.columns or tuple(map(str, range(moments.num_features)))
-    twins = _Twins()
+    duplicates = _Duplicates()
     facts = zip(
         names,
         moments.column_records(),
@@ -44,14 +44,14 @@ def summaries(moments: DistributionMixin, group: str | None = None) -> list[Colu
             max=high,
             constant=constant,
             nearly_constant=near,
-            twin=twins.of(name, record),
+            duplicate_of=duplicates.of(name, record),
             distribution=shape,
         )
         for name, record, count, missing, mean, std, low, high, constant, near, shape in facts
     ]
 
 
-class _Twins:
+class _Duplicates:
     """Finds columns with the same exact statistics."""
 
     def __init__(self) -> None:

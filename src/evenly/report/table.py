@@ -1,6 +1,6 @@
 """Moments as a text table: one line per column, numbers aligned at the decimal point."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from evenly.moments import GroupedMoments, Moments, MomentsByKey, grouped, text_table
 from evenly.moments.nearly_constant import nearly_constant
@@ -14,13 +14,15 @@ from evenly.moments.text_table import (
     to_text,
     visible_columns,
 )
-from evenly.moments.text_table import format_skipped as format_skipped
+from evenly.printable import printable
 from evenly.report.torchvision import normalize_lines
 from evenly.time_text import is_time
 
 HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks")
 HEAD, TAIL = 50, 10
 """Columns shown at the start and at the end of a longer table."""
+_MAX_LEFT_OUT = 20
+"""Columns that are not fitted, of which each has a row."""
 
 
 def table(moments: Moments) -> str:
@@ -28,7 +30,8 @@ def table(moments: Moments) -> str:
 
     Numbers have six significant digits, or all digits before the decimal point if there are
     more; the exact values are in the statistics file. A long table shows the first and the last
-    columns, and the number of columns between them.
+    columns, and the number of columns between them. Columns of the sources that are not fitted
+    follow, with the reason.
 
     >>> import numpy as np
     >>> moments = Moments.empty(["year", "delay"])
@@ -47,7 +50,7 @@ def table(moments: Moments) -> str:
         Table(
             _title(moments),
             HEADINGS,
-            _rows(visible, list(map(str, labels))),
+            _rows(visible, list(map(str, labels))) + _left_out(moments.left_out),
             "lrrddddl",
             omitted=f"… {hidden:,} more columns …" if hidden else "",
             head=HEAD,
@@ -111,6 +114,21 @@ def _rows(moments: Moments, labels: list[str]) -> list[text_table.Row]:
         remarks(moments),
     )
     return list(zip(*columns, strict=True))
+
+
+def _left_out(columns: Mapping[str, str]) -> list[text_table.Row]:
+    """Return the rows of the columns that are not fitted.
+
+    >>> _left_out({"carrier": "text"})
+    [('carrier', '', '', '', '', '', '', 'left out: text')]
+    """
+    items = list(columns.items())
+    shown, others = items[:_MAX_LEFT_OUT], items[_MAX_LEFT_OUT:]
+    reasons = ", ".join(dict.fromkeys(reason for _, reason in others))
+    cells = [(label(name), reason) for name, reason in shown]
+    cells += [(f"({len(others):,} more)", reasons)] if others else []
+    empty = ("",) * (len(HEADINGS) - 2)
+    return [(name, *empty, f"left out: {printable(reason)}") for name, reason in cells]
 
 
 def _number_or(time_text: Callable[[float, str], str]) -> Callable[[float, str], str]:

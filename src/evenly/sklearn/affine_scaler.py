@@ -43,6 +43,11 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Yield the numbers of each column that become the ends of the range."""
         raise NotImplementedError
 
+    def _extremes(self) -> Iterator[tuple[Fraction, Fraction] | None]:
+        """Yield the exact smallest and largest value of each column; None without values."""
+        for low, high in self.moments_._state.extremes():
+            yield None if low is None else (Fraction(low), Fraction(high))
+
     def _check(self, x: Any) -> None:
         """Check the parameters, and whether the data may be sparse."""
 
@@ -146,12 +151,3 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether there are moments; a rejected first batch leaves none."""
         return "moments_" in vars(self)
-
-
-def extremes(scaler: AffineScaler) -> Iterator[tuple[Fraction, Fraction] | None]:
-    """Yield the exact smallest and largest value of each column; None without values."""
-    for low, high in scaler.moments_._state.extremes():
-        yield None if low is None else (Fraction(low), Fraction(high))
-
-
-NO_VALUES = Anchors(None, None, None)

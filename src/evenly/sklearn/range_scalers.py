@@ -13,9 +13,9 @@ from sklearn.utils._param_validation import Interval
 from evenly.distribution.option import DEFAULT_BINS, MAX_BINS, MIN_BINS
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.sklearn import validation
-from evenly.sklearn.affine_scaler import NO_VALUES, AffineScaler, extremes
+from evenly.sklearn.affine_scaler import AffineScaler
 from evenly.sklearn.fitted_attributes import FittedAttribute
-from evenly.transform.methods import Anchors, Method
+from evenly.transform.methods import NO_VALUES, Anchors, Method
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -62,20 +62,21 @@ class MinMaxScaler(AffineScaler, preprocessing.MinMaxScaler):
     @FittedAttribute
     def scale_(self) -> Floats:
         """The factor of each column."""
-        low, high = self.feature_range
-        return (high - low) / _without_zeros(self.moments_.max - self.moments_.min)
+        return self._factor()
 
     @FittedAttribute
     def min_(self) -> Floats:
         """What is added to each column after it is multiplied by ``scale_``."""
-        low, high = self.feature_range
-        scale = (high - low) / _without_zeros(self.moments_.max - self.moments_.min)
-        return low - self.moments_.min * scale
+        return self.feature_range[0] - self.moments_.min * self._factor()
 
     @FittedAttribute
     def n_samples_seen_(self) -> int:
         """The number of rows."""
         return self.moments_.rows
+
+    def _factor(self) -> Floats:
+        low, high = self.feature_range
+        return (high - low) / _without_zeros(self.moments_.max - self.moments_.min)
 
     def _check(self, x: Any) -> None:
         low, high = self.feature_range
@@ -95,7 +96,7 @@ class MinMaxScaler(AffineScaler, preprocessing.MinMaxScaler):
         return Method(range=(low, high), clip=(low, high) if self.clip else None)
 
     def _anchors(self) -> Iterator[Anchors]:
-        for ends in extremes(self):
+        for ends in self._extremes():
             if ends is None:
                 yield NO_VALUES
             else:
@@ -125,23 +126,26 @@ class MaxAbsScaler(AffineScaler, preprocessing.MaxAbsScaler):
     @FittedAttribute
     def max_abs_(self) -> Floats:
         """The largest absolute value of each column."""
-        return np.maximum(abs(self.moments_.min), abs(self.moments_.max))
+        return self._largest()
 
     @FittedAttribute
     def scale_(self) -> Floats:
         """What each column is divided by."""
-        return _without_zeros(np.maximum(abs(self.moments_.min), abs(self.moments_.max)))
+        return _without_zeros(self._largest())
 
     @FittedAttribute
     def n_samples_seen_(self) -> int:
         """The number of rows."""
         return self.moments_.rows
 
+    def _largest(self) -> Floats:
+        return np.maximum(abs(self.moments_.min), abs(self.moments_.max))
+
     def _method(self) -> Method:
         return Method(clip=(-1.0, 1.0) if self.clip else None)
 
     def _anchors(self) -> Iterator[Anchors]:
-        for ends in extremes(self):
+        for ends in self._extremes():
             if ends is None:
                 yield NO_VALUES
             else:

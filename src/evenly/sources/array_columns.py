@@ -4,21 +4,47 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
-from evenly.block import Block
+from evenly.block import Block, GroupKeys
 from evenly.errors import DataError, no_rows_error
 from evenly.sources.arrays import ArraySource
 from evenly.sources.arrow_input import checked
+from evenly.sources.group_keys import KeyedSource, cross_keys
 from evenly.sources.images.image_file import ImageFile, from_path
-from evenly.sources.images.source import ImageSource
+from evenly.sources.images.source import ImageSource, reject_weights_and_keys
 from evenly.sources.list_columns import ListReader
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
-from evenly.sources.selected_column import Part, SelectedColumn
+from evenly.sources.row_weights import weights_of_rows
+from evenly.sources.selected_column import SelectedColumn
 from evenly.sources.source import SequentialSource, Source
+from evenly.sources.tables import check_weights_column
+from evenly.sources.weights import WeightedSource, Weights
 
 _BYTES = 16 * 2**20
+
+
+class Chunk(NamedTuple):
+    """Consecutive rows of the column in one table.
+
+    Attributes
+    ----------
+    label
+        The name of the table.
+    first_row
+        The number of earlier rows of the table.
+    values
+        A PyArrow array.
+    weights, keys
+        One for each row; None without weights or keys.
+    """
+
+    label: str
+    first_row: int
+    values: Any
+    weights: Weights | None
+    keys: GroupKeys | None
 
 
 def open_column(x: SelectedColumn, description: str, opener: SourceOpener) -> Source:
@@ -27,25 +53,23 @@ def open_column(x: SelectedColumn, description: str, opener: SourceOpener) -> So
     Raises
     ------
     DataError
-        If there is no row, or the column holds images and the fit has a checkpoint.
+        If there is no row, or the column holds images and the fit has weights.
     """
-    chunks = _chunks(x.parts, x.name)
+    chunks = chunks_of(x)
     first = next(chunks, None)
     if first is None:
         raise no_rows_error(description)
     everything = chain([first], chunks)
-    if not is_image_type(first[1].type):
-        return ListColumnSource(everything, x, opener.options, description)
-    if opener.watch is not None:
-        raise DataError(
-            "A column of images cannot be resumed. Received: checkpoint= or update= with "
-            f"select={x.name!r} for {description}. Fit it without, or save the images as files."
-        )
+    options = replace(opener.options, weights=None, by=None)  # the chunks have them
+    if not is_image_type(first.values.type):
+        return ListColumnSource(everything, x, options, description)
+    reject_weights_and_keys(description, x.others.weights, None)
     return ImageSource(
-        partial(_image_files, everything, x.open_paths),
-        opener.options,
+        partial(image_files, everything, open_paths=x.open_paths),
+        options,
         description=description,
         bit_depth=opener.bit_depth,
+        grouped=bool(x.others.by),
     )
 
 
@@ -55,16 +79,18 @@ class ListColumnSource(SequentialSource):
     Parameters
     ----------
     chunks
-        PyArrow arrays of lists, each with the label of its table.
+        The rows, whose values are lists.
     column
         Its name and number of rows.
+    options
+        The columns of the lists, and their axis.
     """
 
     names: tuple[str, ...] | None = None
 
     def __init__(
         self,
-        chunks: Iterable[tuple[str, Any]],
+        chunks: Iterable[Chunk],
         column: SelectedColumn,
         options: ReadOptions,
         description: str,
@@ -72,7 +98,6 @@ class ListColumnSource(SequentialSource):
         self._chunks = chunks
         self._reader = ListReader(column.name, description)
         self._options = options
-        self._label = ""
         self.description = description
         self.rows = column.rows
         self.nbytes: int | None = None
@@ -82,17 +107,35 @@ class ListColumnSource(SequentialSource):
     def blocks(self) -> Generator[Block]:
         """Yield the rows of each chunk, with the row numbers of its table."""
         label, row = "", 0
-        for array in self._reader.arrays(self._arrays()):
-            if self._label != label:
-                label, row = self._label, 0
-            for block in ArraySource(array, self._options, label=label).blocks():
+        for chunk, array in self._reader.arrays((chunk, chunk.values) for chunk in self._chunks):
+            row = row if label == chunk.label else 0
+            label = chunk.label
+            for block in _with_rows(ArraySource(array, self._options, label=label), chunk).blocks():
                 yield replace(block, first_row=row)
                 row += block.rows
 
-    def _arrays(self) -> Iterator[Any]:
-        for label, chunk in self._chunks:
-            self._label = label
-            yield chunk
+
+def _with_rows(source: ArraySource, chunk: Chunk) -> Source:
+    """Return the source of the arrays of a chunk with the weights and keys of its rows.
+
+    Raises
+    ------
+    DataError
+        If the axis of the columns is that of the rows.
+    """
+    result: Source = source
+    if chunk.weights is None and chunk.keys is None:
+        return result
+    if source.row_axes.feature_axis == 0:
+        raise DataError(
+            "With weights= or by=, the rows of a column of arrays must be rows. Received: "
+            f"feature_axis=0 for {source.description}. Choose an axis of the arrays, from 1."
+        )
+    if chunk.keys is not None:
+        result = KeyedSource(result, chunk.keys)
+    if chunk.weights is not None:
+        result = WeightedSource(result, weights_of_rows({0: chunk.weights}, source))
+    return result
 
 
 def is_image_type(dtype: Any) -> bool:
@@ -104,32 +147,46 @@ def is_image_type(dtype: Any) -> bool:
     return bool(types.is_binary(dtype) or types.is_large_binary(dtype))
 
 
-def _chunks(parts: Iterable[Part], name: str) -> Iterator[tuple[str, Any]]:
-    """Yield the chunks of the column with the labels of their tables."""
-    for part in parts:
-        for table in part.data:
-            for chunk in _split(table.column(name), part.label):
-                yield part.label, chunk
+def chunks_of(column: SelectedColumn) -> Iterator[Chunk]:
+    """Yield the rows of the column, split to the size of a block."""
+    for part in column.parts:
+        row = 0
+        for batch in part.data:
+            for start, values in _split(batch.values, part.label):
+                rows = slice(start, start + len(values))
+                columns = [other[rows] for other in batch.columns]
+                weights = None
+                if column.others.weights is not None:
+                    name = column.others.weights
+                    weights = check_weights_column(columns.pop(0), name, row, part.label)
+                keys = cross_keys(columns) if columns else None
+                yield Chunk(part.label, row, values, weights, keys)
+                row += len(values)
 
 
-def _split(column: Any, label: str) -> Iterator[Any]:
-    """Yield the chunks of a column that have rows, split to the size of a block."""
+def _split(column: Any, label: str) -> Iterator[tuple[int, Any]]:
+    """Yield the chunks of a column that have rows, split to the size of a block, and their rows."""
+    row = 0
     for chunk in getattr(column, "chunks", [column]):
         checked(chunk, label, full=True)
         step = max(1, _BYTES * len(chunk) // max(1, chunk.nbytes))
         for start in range(0, len(chunk), step):
-            yield chunk.slice(start, step)
+            values = chunk.slice(start, step)
+            yield row, values
+            row += len(values)
 
 
-def _image_files(chunks: Iterable[tuple[str, Any]], open_paths: bool) -> Iterator[ImageFile]:
-    """Yield the images, which are read by the threads that decode them."""
-    row, last = 0, ""
-    for label, chunk in chunks:
-        row = row if label == last else 0
-        last = label
-        for index in range(len(chunk)):
-            yield _image_file(f"image {row} of {label}", chunk[index], open_paths)
-            row += 1
+def image_files(
+    chunks: Iterable[Chunk], *, open_paths: bool = False, first: int = 0
+) -> Iterator[ImageFile]:
+    """Yield the images without the first ones; the threads that decode them also read them."""
+    for chunk in chunks:
+        for index in range(min(first, len(chunk.values)), len(chunk.values)):
+            label = f"image {chunk.first_row + index} of {chunk.label}"
+            image = _image_file(label, chunk.values[index], open_paths)
+            keys = chunk.keys
+            yield image if keys is None else image._replace(group=keys.uniques[keys.codes[index]])
+        first = max(0, first - len(chunk.values))
 
 
 def _image_file(label: str, scalar: Any, open_paths: bool) -> ImageFile:

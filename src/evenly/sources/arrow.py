@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
-from evenly.block import Column, mask_to_validity, missing_column, validity_to_mask
+from evenly.block import Column, WideIntegers, mask_to_validity, missing_column, validity_to_mask
 from evenly.errors import DataError, EvenlyError
 from evenly.sources.arrow_input import Error, decoding_names, invalid_arrow_error
 from evenly.sources.decimals import decimal_column
+from evenly.sources.exact_rows import with_missing
 from evenly.sources.group_keys import locate_error
 from evenly.sources.object_columns import object_column
 from evenly.sources.selection import NULL, NUMBER, Field, is_selectable
@@ -273,7 +274,11 @@ def _run_end_reader(arrow_format: str, read_values: Reader) -> Reader:
 def take(entries: Column, index: npt.NDArray[np.intp], present: npt.NDArray[np.bool_]) -> Column:
     """Return the entries of a column at some positions, except where ``present`` is False."""
     known = present & validity_to_mask(entries)[index]
-    return Column(entries.values[index], mask_to_validity(known), 0, entries.dtype)
+    wide = entries.wide
+    if wide is not None:
+        rows = index[known]
+        wide = with_missing(WideIntegers(wide.words[rows], wide.dtypes[rows]), known)
+    return Column(entries.values[index], mask_to_validity(known), 0, entries.dtype, wide)
 
 
 def checked_codes(codes: Column, entries: int) -> npt.NDArray[np.intp]:

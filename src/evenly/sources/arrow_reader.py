@@ -74,10 +74,10 @@ class ColumnReader:
             )
         views = _core.Columns(len(self._names), len(array))
         others = views.set_arrow(self._schema._addr(), array._addr(), self._positions, array)
-        times = dict(self._times)
+        columns = ColumnViews(views, dict(self._times), {})
         for index in others:
-            set_column(views, times, index, self._read_column(array, index))
-        return ColumnViews(views, times)
+            set_column(columns, index, self._read_column(array, index))
+        return columns
 
     def read(self, array: Any) -> tuple[Any, ...]:
         """Return the columns of a struct array: a `Column` each, or `GroupKeys` for keys.

@@ -1,6 +1,6 @@
 """Open several parts of the same data, one for each key of ``select=``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -33,15 +33,12 @@ def open_by_key(
     """
     x = _as_batches(x)
     sources: dict[str, Any] = {}
-    first: Any = None
+    reopen: Callable[[ReadOptions], BatchSource] | None = None
     for key, part in parts.items():
         with key_errors(key):
             own = options_of(options, part)
-            if first is None or not are_shared({key: first}):
-                sources[key] = open_source(x, own, by_key=True)
-            else:
-                sources[key] = first.reopen(own)
-            first = sources[key]
+            sources[key] = open_source(x, own, by_key=True) if reopen is None else reopen(own)
+            reopen = getattr(sources[key], "reopen", None)
     return sources
 
 

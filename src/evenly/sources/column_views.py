@@ -9,14 +9,16 @@ from evenly.sources.native_arrays import to_native
 
 def view_columns(columns: Sequence[Column], rows: int) -> ColumnViews:
     """Return columns of equal length for the core."""
-    views, times = _core.Columns(len(columns), rows), dict[int, str]()
+    result = ColumnViews(_core.Columns(len(columns), rows), {}, {})
     for index, column in enumerate(columns):
-        set_column(views, times, index, column)
-    return ColumnViews(views, times)
+        set_column(result, index, column)
+    return result
 
 
-def set_column(views: _core.Columns, times: dict[int, str], index: int, column: Column) -> None:
-    """Set one of the columns of the core, and its unit if it is a time."""
-    views.set(index, to_native(column.values), column.validity, column.bit_offset)
+def set_column(columns: ColumnViews, index: int, column: Column) -> None:
+    """Set one of the columns for the core, and what the core does not know of it."""
+    columns.views.set(index, to_native(column.values), column.validity, column.bit_offset)
     if column.dtype:
-        times[index] = column.dtype
+        columns.times[index] = column.dtype
+    if column.wide is not None:
+        columns.wide[index] = column.wide

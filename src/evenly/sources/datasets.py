@@ -11,6 +11,7 @@ from typing import Any
 
 from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.printable import printable
+from evenly.sources.array_batches import split_arrays
 from evenly.sources.array_columns import is_image_type
 from evenly.sources.arrow import fields_of
 from evenly.sources.arrow_input import checked, open_stream, schema_of
@@ -18,7 +19,7 @@ from evenly.sources.frames import stream_column_batches
 from evenly.sources.opener import SourceOpener
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.selected_column import Part, SelectedColumn, selected_name
-from evenly.sources.selection import ColumnSelection, Field
+from evenly.sources.selection import ColumnSelection, Field, resolve_row_columns
 from evenly.sources.source import Source
 from evenly.sources.tables import ColumnBatch
 
@@ -103,9 +104,9 @@ class _MapDataset:
         self._x = x
         self._label = label
 
-    def images(self, name: str) -> Iterator[Any]:
+    def images(self, names: list[str]) -> Iterator[Any]:
         """Yield PyArrow tables with a few encoded images each."""
-        selected = self._x.select_columns([name])
+        selected = self._x.select_columns(names)
         table = selected.data.table
         if selected._indices is None:
             yield from table.to_batches(_IMAGES)
@@ -156,9 +157,9 @@ class _IterableDataset:
         self._tables = iter(self._x.iter(_ROWS))
         self.first = next(self._tables, None)
 
-    def images(self, name: str) -> Iterator[Any]:
+    def images(self, names: list[str]) -> Iterator[Any]:
         """Yield PyArrow tables with a few encoded images each, from the start."""
-        return (table.select([name]) for table in self._x.iter(_IMAGES))
+        return (table.select(names) for table in self._x.iter(_IMAGES))
 
     def batches(self, names: tuple[str, ...]) -> Iterator[Any]:
         """Yield PyArrow tables."""
@@ -202,10 +203,14 @@ def _open_column(x: Any, label: str, opener: SourceOpener) -> Source:
     kinds = _arrays(x, schema)
     if opener.by_key and name not in kinds:
         return opener.with_options(select=None, columns=(name,)).open(x, label)
-    is_image = kinds.get(name) == "image"
-    tables = data.images(name) if is_image else data.batches((name,))
+    others = resolve_row_columns(
+        opener.options.selection, fields_of(schema_of(schema, label), label), label
+    )
+    names = [*dict.fromkeys((name, *others.names))]
+    tables = data.images(names) if kinds.get(name) == "image" else data.batches(tuple(names))
+    parts = [Part(label, split_arrays(tables, name, others, label))]
     rows = len(x) if hasattr(x, "__len__") else None
-    return opener.open(SelectedColumn(name, [Part(label, tables)], rows, True), label)
+    return opener.open(SelectedColumn(name, parts, others, rows, True), label)
 
 
 def _format(x: Any) -> dict[str, Any]:

@@ -1,20 +1,23 @@
 """Convert Arrow decimals, integers of two or four words over a power of ten, to float64.
 
 A decimal such as 0.1 has no exact float64 representation, so each value is correctly rounded once.
-Integers of up to 53 bits and dyadic fractions such as 0.25 are exact.
+Integers of at most 64 bits and dyadic fractions such as 0.25 are exact.
 """
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from evenly.block import Column
+from evenly.block import Column, WideIntegers, validity_to_mask
+from evenly.sources.exact_rows import ANY, FLOAT, INT64, UINT64, dtypes_of
 
 _log = logging.getLogger("evenly")
 
 _EXACT_POWER = 22  # 10**22 is the largest power of ten that float64 holds exactly
+_MAX_POWER = 18  # 10**18 is the largest power of ten that int64 holds
 
 
 def decimal_column(
@@ -47,12 +50,37 @@ def decimal_column(
         remaining = np.flatnonzero(~small)
     else:
         values, remaining = np.zeros(len(low)), np.arange(len(low))
-    for row in remaining:
-        values[row] = _divide_exactly(words[row], scale)
-    return Column(values, validity, bit_offset)
+    integers: dict[int, int] = {}  # those of up to 64 bits that float64 rounds
+    for row in remaining.tolist():
+        integer, values[row] = _divide_exactly(words[row], scale)
+        if integer is not None and dtypes_of(integer, values[row]) & FLOAT == 0:
+            integers[row] = integer
+    column = Column(values, validity, bit_offset)
+    if not integers:
+        return column
+    wide = _wide(integers, low, small, scale)
+    wide.dtypes[~validity_to_mask(column)] = ANY
+    return replace(column, wide=wide)
 
 
-def _divide_exactly(words: npt.NDArray[Any], scale: int) -> float:
-    """Return one value, computed with Python integers, whose division is correctly rounded."""
+def _wide(
+    integers: dict[int, int], low: npt.NDArray[np.int64], small: npt.NDArray[np.bool_], scale: int
+) -> WideIntegers:
+    """Return the integers that float64 rounds, and the other rows that int64 holds too."""
+    words, dtypes = np.zeros(len(low), np.uint64), np.full(len(low), FLOAT, np.uint8)
+    if 0 <= scale <= _MAX_POWER:
+        whole = small & (low % 10**scale == 0)
+        words[whole] = (low[whole] // 10**scale).view(np.uint64)
+        dtypes[whole] |= np.where(low[whole] >= 0, INT64 | UINT64, INT64).astype(np.uint8)
+    for row, integer in integers.items():
+        words[row], dtypes[row] = integer % 2**64, dtypes_of(integer, np.nan)
+    return WideIntegers(words, dtypes)
+
+
+def _divide_exactly(words: npt.NDArray[Any], scale: int) -> tuple[int | None, float]:
+    """Return one value if it is an integer, and correctly rounded, from Python integers."""
     integer = int.from_bytes(words.astype("<u8").tobytes(), "little", signed=True)
-    return integer / 10**scale if scale >= 0 else float(integer * 10**-scale)
+    if scale <= 0:
+        return integer * 10**-scale, float(integer * 10**-scale)
+    whole, rest = divmod(integer, 10**scale)
+    return None if rest else whole, integer / 10**scale

@@ -12,6 +12,7 @@ from evenly import extras
 from evenly.block import ColumnViews
 from evenly.dispatch import has_record_batches, is_instance, with_article
 from evenly.errors import DataError
+from evenly.sources.array_batches import has_arrays, read_arrays
 from evenly.sources.arrow import column_kind, fields_of
 from evenly.sources.arrow_input import Error, OneArray, open_stream, schema_of
 from evenly.sources.arrow_reader import ColumnReader, series_reader
@@ -21,9 +22,9 @@ from evenly.sources.polars_frames import exportable, has_wide_integers
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import MakeError, object_errors
 from evenly.sources.selected_column import Part, SelectedColumn, array_column
-from evenly.sources.selection import Field
+from evenly.sources.selection import Field, resolve_row_columns
 from evenly.sources.source import Source
-from evenly.sources.tables import ColumnBatch, RecordBatchTable, Table
+from evenly.sources.tables import ColumnBatch, Table
 
 Project = Callable[[list[str]], Iterable[Any]]
 """Take column names; return objects with Arrow capsules that have at least these columns."""
@@ -134,9 +135,10 @@ def open_frame(x: Any, label: str, opener: SourceOpener) -> Source:
     label = "the table" if label == "the array" else label
     table = open_table(x, label)
     name = array_column(opener.options.select, table.fields)
-    if name is not None and isinstance(table, RecordBatchTable):
-        parts = [Part(label, table.batches([name]))]
-        return opener.open(SelectedColumn(name, parts, table.rows), label)
+    if name is not None and has_arrays(table):
+        others = resolve_row_columns(opener.options.selection, table.fields, label)
+        parts = [Part(label, read_arrays(table, name, others))]
+        return opener.open(SelectedColumn(name, parts, others, table.rows), label)
     opener = opener.for_numbers(table.fields)
     opener.check_no_select(x)
     return opener.open_tables([table], with_article(type(x).__name__), table.rows, table.nbytes)

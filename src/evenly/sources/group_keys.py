@@ -17,6 +17,7 @@ from evenly import _core
 from evenly.block import Block, Column, GroupKeys, validity_to_mask
 from evenly.errors import DataError, EvenlyError, UnsupportedTypeError
 from evenly.group_keys import normalize_keys, sub_microsecond_error, year_out_of_range_error
+from evenly.sources.exact_rows import python_values
 from evenly.sources.source import Source
 from evenly.sources.wrapped import AlignedSource
 
@@ -56,6 +57,10 @@ def factorize_column(column: Column, zone: str = "") -> GroupKeys:
     """Factorize a column of numbers, booleans or times."""
     values = column.values
     present = None if column.validity is None else validity_to_mask(column)
+    if column.wide is not None:
+        keys = python_values(column)
+        kept = keys if present is None else [keys[row] for row in np.flatnonzero(present)]
+        return from_codes(np.arange(len(kept)), kept, present)
     if column.dtype:
         return _factorize_times(values, present, column.dtype, zone)
     if values.dtype.kind == "f":

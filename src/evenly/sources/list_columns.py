@@ -1,7 +1,7 @@
 """Convert columns of Arrow lists of equal length to arrays."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from evenly.errors import DataError, UnsupportedTypeError
 
 Values = npt.NDArray[Any]
+T = TypeVar("T")
 
 
 class ListReader:
@@ -29,8 +30,8 @@ class ListReader:
         self._label = label
         self._lengths: dict[int, int] = {}  # of the lists at each level, once they are known
 
-    def arrays(self, chunks: Iterable[Any]) -> Iterator[Values]:
-        """Yield an array for each PyArrow array.
+    def arrays(self, chunks: Iterable[tuple[T, Any]]) -> Iterator[tuple[T, Values]]:
+        """Yield an array for each PyArrow array, which is the second item of a pair.
 
         Raises
         ------
@@ -39,20 +40,21 @@ class ListReader:
         UnsupportedTypeError
             If the lists do not hold numbers.
         """
-        waiting = 0  # rows before the first list, whose length is not known yet
-        for chunk in chunks:
+        waiting: list[tuple[T, int]] = []  # rows before the first list, whose length is unknown
+        for origin, chunk in chunks:
             array = self._convert(chunk, 0, str(chunk.type))
             if array is None:
-                waiting += len(chunk)
+                waiting.append((origin, len(chunk)))
                 continue
-            if waiting:
-                yield np.full((waiting, *array.shape[1:]), np.nan)
-                waiting = 0
-            yield array
+            for missing, rows in waiting:
+                yield missing, np.full((rows, *array.shape[1:]), np.nan)
+            waiting = []
+            yield origin, array
         if waiting:
             raise DataError(
-                "A column of lists needs at least one list, for the number of columns. "
-                f"Received: {self._name!r} of {self._label}, with {waiting:,} missing ones."
+                "A column of lists needs at least one list, for the number of columns. Received: "
+                f"{self._name!r} of {self._label}, with {sum(n for _, n in waiting):,} missing "
+                "ones."
             )
 
     def _convert(self, values: Any, level: int, dtype: str) -> Values | None:

@@ -1,7 +1,7 @@
 """Read columns of Python objects: numbers with None, decimals, what databases return.
 
-Values are converted one by one, so a column is exact where all its values are integers of at most
-64 bits; otherwise each value is the nearest float64.
+Values are converted one by one: an integer of at most 64 bits is exact, and any other number is the
+nearest float64.
 """
 
 from decimal import Decimal, InvalidOperation
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from evenly.block import Column, mask_to_validity
 from evenly.errors import DataError
+from evenly.sources.exact_rows import wide_integers, with_missing
 from evenly.sources.selection import NULL, NUMBER
 
 Objects = npt.NDArray[np.object_]
@@ -69,11 +70,13 @@ def object_column(values: Objects, label: str) -> Column:
     present = np.array([not is_missing(value) for value in values], np.bool_)
     numbers = values[present].tolist()
     converted = _integers(numbers)
+    wide = None
     if converted is None:
         converted = np.array([_nearest(number, label) for number in numbers], np.float64)
+        wide = wide_integers([_as_integer(number) for number in numbers], converted)
     result = np.zeros(len(values), converted.dtype)
     result[present] = converted
-    return Column(result, mask_to_validity(present))
+    return Column(result, mask_to_validity(present), wide=with_missing(wide, present))
 
 
 def _integers(numbers: list[Any]) -> npt.NDArray[Any] | None:
@@ -86,6 +89,14 @@ def _integers(numbers: list[Any]) -> npt.NDArray[Any] | None:
         if limits.min <= min(exact) and max(exact) <= limits.max:
             return np.array(exact, dtype)
     return None
+
+
+def _as_integer(number: Any) -> int | None:
+    """Return the integer that a number is; None for others."""
+    if isinstance(number, float | np.floating):
+        number = float(number)
+        return int(number) if number.is_integer() and abs(number) < 2.0**64 else None
+    return int(number) if _is_integer(number) else None
 
 
 def _is_integer(number: Any) -> bool:

@@ -39,7 +39,8 @@ def open_any(
     )
     opened = opener.open(source, label)
     if isinstance(opened, ImageSource):
-        reject_weights_and_keys(opened.description, options.weights, options.by)
+        by = None if opened.grouped else options.by
+        reject_weights_and_keys(opened.description, options.weights, by)
     if options.has_keys_array:
         opened = KeyedSource(opened, factorize_array(options.by))
     if not options.has_weights_array:

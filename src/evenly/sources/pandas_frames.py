@@ -21,7 +21,8 @@ from evenly.sources.group_keys import factorize_column, from_codes
 from evenly.sources.native_arrays import to_native
 from evenly.sources.object_columns import kind_of_objects, object_column
 from evenly.sources.pandas_blocks import is_number, number_blocks
-from evenly.sources.selection import NUMBER, Field
+from evenly.sources.selected_column import ArrayBatch
+from evenly.sources.selection import NUMBER, Field, RowColumns
 from evenly.sources.tables import ColumnBatch
 
 
@@ -54,12 +55,13 @@ class PandasTable:
         indices = {field.name: index for index, field in enumerate(self.fields)}
         yield _view_columns(self._frame, [indices[name] for name in names])
 
-    def batches(self, names: list[str]) -> Iterator[Any]:
-        """Yield the columns of arrays as one PyArrow table."""
-        pyarrow = extras.require("pyarrow", extra="files", feature="Reading a column of arrays")
-        indices = {field.name: index for index, field in enumerate(self.fields)}
-        columns = [self._frame.iloc[:, indices[name]] for name in names]
-        yield pyarrow.table([_arrays_to_pyarrow(column) for column in columns], names)
+    def array_batches(self, name: str, others: RowColumns) -> Iterator[ArrayBatch]:
+        """Yield all rows of a column of arrays at once."""
+        extras.require("pyarrow", extra="files", feature="Reading a column of arrays")
+        index = [field.name for field in self.fields].index(name)
+        values = _arrays_to_pyarrow(self._frame.iloc[:, index])
+        for columns, _ in self.column_batches(others.numbers, others.by):
+            yield ArrayBatch(values, columns)
 
 
 def _kinds(frame: Any) -> list[str]:
@@ -86,15 +88,15 @@ def _kind_at(frame: Any, dtype: Any, position: int) -> str:
 
 def _view_columns(frame: Any, positions: Sequence[int]) -> ColumnViews:
     """Return columns whose kinds are those of numbers or times."""
-    views, times = _core.Columns(len(positions), len(frame)), dict[int, str]()
+    columns = ColumnViews(_core.Columns(len(positions), len(frame)), {}, {})
     others = dict(enumerate(positions))
     for indices, values in number_blocks(frame, positions):
-        views.set_matrix(indices, to_native(values))
+        columns.views.set_matrix(indices, to_native(values))
         for index in indices:
             del others[index]
     for index, position in others.items():
-        set_column(views, times, index, read_series(frame.iloc[:, position]))
-    return ColumnViews(views, times)
+        set_column(columns, index, read_series(frame.iloc[:, position]))
+    return columns
 
 
 def pandas_keys(series: Any) -> GroupKeys:

@@ -94,12 +94,17 @@ def _steps(key: str, path: Any) -> Steps:
             f"Received: {len(steps):,} for {key!r}."
         )
     for step in steps:
-        if type(step) not in (str, int) or (type(step) is int and not -(2**63) <= step < 2**63):
+        if not is_step(step):
             raise DataError(
                 "A path in a dict for select= is a key, a position, or a tuple of these. "
                 f"Received: {path!r} for {key!r}."
             )
     return steps
+
+
+def is_step(value: object) -> bool:
+    """Return whether a value can be a step of a path: text, or an integer of 64 bits."""
+    return type(value) is str or (type(value) is int and -(2**63) <= value < 2**63)
 
 
 def _check_separate(parts: Mapping[str, BatchPart]) -> None:

@@ -10,12 +10,13 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import Literal
 
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
 from evenly.sources.files.braces import expand_braces
-from evenly.sources.files.file_ref import FileRef
+from evenly.sources.files.file_ref import FileRef, is_archive
 from evenly.sources.files.locate import NoFilesError, no_files_error, scan, size_of
 from evenly.sources.files.partitions import find_partitions
 from evenly.sources.images.archives import iter_archive, zip_contains_images
@@ -134,6 +135,14 @@ class FileScan:
                 yield from iter_archive(file.path, self.skipped)
             else:
                 yield from_path(file.path)
+
+    def is_archive(self, path: str) -> bool:
+        """Return whether a file holds several images."""
+        return is_archive(path)
+
+    def members(self, path: str, first: int) -> Iterator[ImageFile]:
+        """Yield the images in an archive, always in the same order, without the first ones."""
+        return islice(iter_archive(path, self.skipped, check=False), first, None)
 
     def _all(self) -> Iterable[FileRef]:
         if self._cached is not None:

@@ -1,12 +1,36 @@
 """Name one column of a table by ``select=``, whose values are arrays or images."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from evenly.errors import ColumnError, format_names, suggest
-from evenly.sources.selection import Field
+from evenly.sources.selection import Field, RowColumns
+from evenly.sources.tables import Table
 
 _ARRAY_KINDS = ("nested", "object", "binary")
+
+
+class ArrayBatch(NamedTuple):
+    """Rows of a column of arrays or images, with the weights and keys of these rows.
+
+    Attributes
+    ----------
+    values
+        A PyArrow array, possibly chunked.
+    columns
+        The column of weights, if any, and the `GroupKeys` of each column of keys.
+    """
+
+    values: Any
+    columns: tuple[Any, ...] = ()
+
+
+@runtime_checkable
+class ArrayTable(Table, Protocol):
+    """A table that reads a column of arrays with the weights and keys of its rows by itself."""
+
+    def array_batches(self, name: str, others: RowColumns) -> Iterator[ArrayBatch]:
+        """Yield the rows in order."""
 
 
 class Part(NamedTuple):
@@ -17,11 +41,11 @@ class Part(NamedTuple):
     label
         The name of the table, for messages.
     data
-        PyArrow tables or record batches with the column.
+        The rows of the column.
     """
 
     label: str
-    data: Iterable[Any]
+    data: Iterable[ArrayBatch]
 
 
 class SelectedColumn(NamedTuple):
@@ -33,6 +57,8 @@ class SelectedColumn(NamedTuple):
         The name of the column.
     parts
         The tables that have it.
+    others
+        The columns with the weights and keys of the rows.
     rows
         The number of rows; None if unknown.
     open_paths
@@ -42,6 +68,7 @@ class SelectedColumn(NamedTuple):
 
     name: str
     parts: Iterable[Part]
+    others: RowColumns
     rows: int | None
     open_paths: bool = False
 

@@ -74,6 +74,31 @@ class ResolvedColumns:
     by: tuple[str, ...] = ()
 
 
+class RowColumns(NamedTuple):
+    """The names of the columns that describe rows.
+
+    Attributes
+    ----------
+    weights
+        The column of weights; None if there is none.
+    by
+        The columns of group keys.
+    """
+
+    weights: str | None = None
+    by: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns to read."""
+        return (*self.numbers, *self.by)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The column of weights, if any."""
+        return () if self.weights is None else (self.weights,)
+
+
 @dataclass(slots=True, frozen=True)
 class ColumnSelection:
     """The columns that the user selected.
@@ -119,14 +144,13 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
     excluded = {
         _by_name(name, names if isinstance(name, str) else in_file, label) for name in asked.exclude
     }
-    weights = None if asked.weights is None else _by_name(asked.weights, names, label)
-    by = tuple(_by_key_name(name, names, label) for name in asked.by)
-    excluded |= {*by, *filter(None, [weights])}
+    weights, by = others = resolve_row_columns(asked, fields, label)
+    excluded |= {*others.names}
     if asked.columns is None:
         numeric = (NUMBER, NULL)
         chosen = [name for name, kind in fields if kind in numeric and name not in excluded]
-        others = (field for field in fields if field.kind not in numeric)
-        left_out = {name: reason_of(kind) for name, kind in others if name not in excluded}
+        skipped = (field for field in fields if field.kind not in numeric)
+        left_out = {name: reason_of(kind) for name, kind in skipped if name not in excluded}
     else:
         chosen = [
             _by_name(name, names if isinstance(name, str) else in_file, label)
@@ -134,13 +158,34 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
         ]
         chosen = [name for name in chosen if name not in excluded]
         left_out = {}
-    _check_unique([*chosen, *filter(None, [weights]), *by], names, label)
-    for name in [*chosen, *([weights] if weights else [])]:
+    _check_unique([*chosen, *others.names], names, label)
+    for name in chosen:
         if not is_selectable(kinds[name]):
             raise not_numeric_error(Field(name, kinds[name]), label)
     if not chosen:
         raise _no_columns_left_error(fields, label)
     return ResolvedColumns(tuple(chosen), weights, left_out, by)
+
+
+def resolve_row_columns(asked: ColumnSelection, fields: Sequence[Field], label: str) -> RowColumns:
+    """Return the columns of weights and keys of a table.
+
+    Raises
+    ------
+    ColumnError
+        For an unknown name, or one that is not unique.
+    UnsupportedTypeError
+        If the column of weights is not numeric.
+    """
+    kinds = dict(fields)
+    names = [column.name for column in fields]
+    weights = None if asked.weights is None else _by_name(asked.weights, names, label)
+    others = RowColumns(weights, tuple(_by_key_name(name, names, label) for name in asked.by))
+    _check_unique([*others.names], names, label)
+    for name in others.numbers:
+        if not is_selectable(kinds[name]):
+            raise not_numeric_error(Field(name, kinds[name]), label)
+    return others
 
 
 def _by_key_name(name: str | int, names: list[str], label: str) -> str:

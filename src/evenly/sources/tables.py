@@ -17,6 +17,7 @@ from evenly.errors import ColumnError, UnsupportedTypeError, format_names
 from evenly.group_keys import has_undecoded
 from evenly.printable import printable
 from evenly.sources import block_sizes
+from evenly.sources.exact_rows import split_exact
 from evenly.sources.group_keys import cross_keys
 from evenly.sources.selection import (
     NULL,
@@ -212,12 +213,17 @@ class TableSource:
         row, first = part.first_row, part.first_column
         for columns, nbytes in part.column_batches:
             names = None if self.names is None else self.names[first : first + len(columns)]
-            label = table.label
-            yield Block(
-                names, columns, label=label, first_row=row, nbytes=nbytes, first_column=first
-            )
-            row += len(columns[0])
-            del columns  # free the memory before the next batch
+            for rows, piece, share in _split_exact(columns, nbytes):
+                yield Block(
+                    names,
+                    piece,
+                    label=table.label,
+                    first_row=row,
+                    nbytes=share,
+                    first_column=first,
+                )
+                row += rows
+            del columns, piece  # free the memory before the next batch
 
     def _read_all(self, read: Callable[[Table], Iterator[T]]) -> Generator[T]:
         """Yield the items read from each table; then record the columns without values."""
@@ -237,7 +243,7 @@ class TableSource:
         wanted = (*what.names, *filter(None, [what.weights]))
         row = 0
         for columns, nbytes in table.column_batches(wanted, what.by):
-            for part, share in split_large(columns, nbytes):
+            for rows, part, share in _split_large_exact(columns, nbytes):
                 number = len(what.names)
                 keys = cross_keys(part[len(wanted) :]) if what.by else None
                 self._log_missing_keys(keys, table.label)
@@ -254,15 +260,17 @@ class TableSource:
                     nbytes=share,
                     verify=getattr(table, "verify", None),
                 )
-                row += len(part[0])
+                row += rows
             del columns, part  # free the memory before the next batch
 
     def _blocks_of_views(self, table: "ViewedTable") -> Iterator[Block]:
         row = 0
         for columns in table.views(self._plan.names):
             for part, nbytes in split_views(columns):
-                yield Block(self.names, part, label=table.label, first_row=row, nbytes=nbytes)
-                row += part.views.rows
+                exact: Any = _split_exact(tuple(part), nbytes) if part.wide else None
+                for rows, data, share in exact or [(part.views.rows, part, nbytes)]:
+                    yield Block(self.names, data, label=table.label, first_row=row, nbytes=share)
+                    row += rows
 
     def _log_missing_keys(self, keys: GroupKeys | None, label: str) -> None:
         """Warn once about keys that are not UTF-8, whose bytes are kept as escapes."""
@@ -306,6 +314,22 @@ def split_large(columns: tuple[Any, ...], nbytes: int) -> Iterator[tuple[tuple[A
         stop = min(start + step, rows)
         share = nbytes * stop // rows - nbytes * start // rows
         yield tuple(column[start:stop] for column in columns), share
+
+
+Piece = tuple[int, tuple[Any, ...], int]
+"""A number of rows, their columns, and the number of bytes read for them."""
+
+
+def _split_large_exact(columns: tuple[Any, ...], nbytes: int) -> Iterator[Piece]:
+    for part, share in split_large(columns, nbytes):
+        yield from _split_exact(part, share)
+
+
+def _split_exact(columns: tuple[Any, ...], nbytes: int) -> Iterator[Piece]:
+    """Yield columns as ranges of rows that are exact, without a copy; see `split_exact`."""
+    total = max(1, len(columns[0]))
+    for start, stop, part in split_exact(columns):
+        yield stop - start, part, nbytes * stop // total - nbytes * start // total
 
 
 def split_views(columns: ColumnViews) -> Iterator[tuple[ColumnViews, int]]:

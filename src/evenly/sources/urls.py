@@ -168,6 +168,15 @@ def with_path(url: str, inner: str, path: str) -> str:
     return _with_options_of(url, "::".join(links))
 
 
+def with_child(url: str, path: str) -> str:
+    """Return the URL of a file in the folder of a URL.
+
+    >>> with_child("s3://bucket/out/", "days/1.csv")
+    's3://bucket/out/days/1.csv'
+    """
+    return _with_options_of(url, f"{str(url).rstrip('/')}/{path.replace(os.sep, '/')}")
+
+
 def _with_options_of(url: str, other: str) -> str:
     return StorageUrl(other, url.storage_options) if isinstance(url, StorageUrl) else other
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from evenly.errors import ColumnError, DataError, StatisticsFileError
 from evenly.redaction import redact
-from evenly.sources.parts_by_key import BatchPart, parse_parts
+from evenly.sources.parts_by_key import BatchPart, is_step, parse_parts
 from evenly.statistics_file import column as column_format
 from evenly.statistics_file.column import ColumnRecord, abbreviate
 from evenly.statistics_file.document import (
@@ -118,11 +118,11 @@ def _read_part(entry: Any, version: Any) -> PartRecord:
     key, path, axis = entry.pop("key"), entry.pop("path"), entry.pop("feature_axis")
     if type(key) is not str:
         raise StatisticsFileError(f"'key' must be text. Received: {abbreviate(key)}.")
-    if type(path) is not list or any(not _is_step(step) for step in path):
+    if type(path) is not list or any(not is_step(step) for step in path):
         raise StatisticsFileError(
             f"'path' must be an array of strings and integers. Received: {abbreviate(path)}."
         )
-    if axis is not None and not _is_step(axis):
+    if axis is not None and not is_step(axis):
         raise StatisticsFileError(
             f"'feature_axis' must be an integer, a name or null. Received: {abbreviate(axis)}."
         )
@@ -130,10 +130,6 @@ def _read_part(entry: Any, version: Any) -> PartRecord:
     whole["format_version"] = header_version(entry.get("bins", 0))
     header, columns = read_columns(whole | entry)
     return PartRecord(key, BatchPart(tuple(path), axis), header, columns)
-
-
-def _is_step(value: Any) -> bool:
-    return type(value) is str or (type(value) is int and -(2**63) <= value < 2**63)
 
 
 def _check_parts(records: list[PartRecord]) -> None:

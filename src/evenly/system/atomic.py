@@ -2,8 +2,10 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -46,6 +48,26 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if not _concerns(error, target):
             raise
         raise SourceError(_write_error_message(path, target, error)) from None
+
+
+@contextlib.contextmanager
+def temporary_copy(name: str) -> Iterator[TemporaryFile]:
+    """Create a file in the folder of temporary files, and remove it at the end.
+
+    Parameters
+    ----------
+    name
+        What the file is a copy of. Files of the same name that killed processes left are removed.
+    """
+    target = Path(tempfile.gettempdir()) / hashlib.sha256(name.encode()).hexdigest()
+    temporary: TemporaryFile | None = None
+    try:
+        with DeferredSignals():  # see `_temporary_sibling`
+            temporary = create_temporary_sibling(target, 0o600)
+        yield temporary
+    finally:
+        if temporary is not None:
+            temporary.remove()
 
 
 def _concerns(error: OSError, target: Path) -> bool:

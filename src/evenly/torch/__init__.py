@@ -1,21 +1,51 @@
 """PyTorch layers for batch normalization on CPUs and input normalization."""
 
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
 from evenly.extras import require as _require
+from evenly.public_names import SUBPACKAGES, TORCH_MODULES
 
 _require("torch", extra="torch", feature="evenly.torch")
 
-from evenly.torch import functional as functional
-from evenly.torch.allocator import empty_cache as empty_cache
-from evenly.torch.batch_norm import BatchNorm1d as BatchNorm1d
-from evenly.torch.batch_norm import BatchNorm2d as BatchNorm2d
-from evenly.torch.batch_norm import BatchNorm3d as BatchNorm3d
-from evenly.torch.conversion_report import ConversionReport as ConversionReport
-from evenly.torch.convert import convert as convert
-from evenly.torch.drift_monitor import DriftMonitor as DriftMonitor
-from evenly.torch.gather import gather as gather
-from evenly.torch.lazy import LazyBatchNorm1d as LazyBatchNorm1d
-from evenly.torch.lazy import LazyBatchNorm2d as LazyBatchNorm2d
-from evenly.torch.lazy import LazyBatchNorm3d as LazyBatchNorm3d
-from evenly.torch.normalize import Denormalize as Denormalize
-from evenly.torch.normalize import Normalize as Normalize
-from evenly.torch.sync import SyncBatchNorm as SyncBatchNorm
+if TYPE_CHECKING:
+    from evenly.torch import functional as functional
+    from evenly.torch.allocator import empty_cache as empty_cache
+    from evenly.torch.batch_norm import BatchNorm1d as BatchNorm1d
+    from evenly.torch.batch_norm import BatchNorm2d as BatchNorm2d
+    from evenly.torch.batch_norm import BatchNorm3d as BatchNorm3d
+    from evenly.torch.conversion_report import ConversionReport as ConversionReport
+    from evenly.torch.convert import convert as convert
+    from evenly.torch.drift_monitor import DriftMonitor as DriftMonitor
+    from evenly.torch.gather import gather as gather
+    from evenly.torch.lazy import LazyBatchNorm1d as LazyBatchNorm1d
+    from evenly.torch.lazy import LazyBatchNorm2d as LazyBatchNorm2d
+    from evenly.torch.lazy import LazyBatchNorm3d as LazyBatchNorm3d
+    from evenly.torch.normalize import Denormalize as Denormalize
+    from evenly.torch.normalize import Normalize as Normalize
+    from evenly.torch.sync import SyncBatchNorm as SyncBatchNorm
+
+__all__ = list(SUBPACKAGES["torch"])
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use (PEP 562): batch norms need no statistics of data."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+    module = import_module(f"{__name__}.{TORCH_MODULES.get(name, name)}")
+    return getattr(module, name) if name in TORCH_MODULES else module
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+class _Package(ModuleType):
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in TORCH_MODULES:  # evenly.torch.gather is the function, not the module
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

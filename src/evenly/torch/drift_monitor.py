@@ -1,4 +1,4 @@
-"""Compare what a deployed `Normalize` is fed with the data that it was fitted on."""
+"""Compare the input of a deployed `Normalize` with the data that it was fitted on."""
 
 import itertools
 import logging
@@ -32,12 +32,12 @@ _ids = itertools.count()
 
 
 class DriftMonitor:
-    """Learn what a deployed `Normalize` is fed, and compare it with what it was fitted on.
+    """Compare the input of a deployed `Normalize` with what it was fitted on.
 
     The monitor is a forward hook: each batch that the layer evaluates is added to exact moments,
-    as in `evenly.Moments.update`, and every some rows these are compared with those of the layer
-    (`evenly.compare`). What the layer returns does not change. Batches from which the layer itself
-    learns are not counted.
+    as in `evenly.Moments.update`. After every ``every`` rows these are compared with those of the
+    layer (`evenly.compare`). What the layer returns does not change. Batches from which the layer
+    itself learns are not counted.
 
     Parameters
     ----------
@@ -119,28 +119,28 @@ class DriftMonitor:
         self._register()
         self._handle = normalize.register_forward_hook(self._hook, with_kwargs=True)
 
-    # What the layer is fed
+    # The input of the layer
 
     @property
     def moments(self) -> Moments:
-        """A copy of the moments of what the layer was fed."""
+        """A copy of the moments of the input."""
         return self._moments.copy()
 
     def compare(self) -> Comparison:
-        """Compare what the layer was fed with what it was fitted on."""
-        fitted, fed = (_without_dtypes(m) for m in (self.normalize.moments, self._moments))
-        self.comparison = compare(fitted, fed, limit=self.limit, confidence=self.confidence)
+        """Compare the input with the data that the layer was fitted on."""
+        fitted, observed = (_without_dtypes(m) for m in (self.normalize.moments, self._moments))
+        self.comparison = compare(fitted, observed, limit=self.limit, confidence=self.confidence)
         return self.comparison
 
     def reset(self) -> None:
-        """Forget what the layer was fed, for example once a day."""
+        """Discard the moments of the input, for example once a day."""
         self._moments = self._empty()
         self._compared_rows = 0
         self._reported = frozenset()
         self.comparison = None
 
     def remove(self) -> None:
-        """Remove the hook from the layer; what was learned stays."""
+        """Remove the hook from the layer; the moments are kept."""
         self._handle.remove()
 
     def __enter__(self) -> Self:
@@ -188,7 +188,8 @@ class DriftMonitor:
         elif over != self._reported:
             self._reported = over
             if self.on_drift == "log":
-                _LOG.warning("Normalize is fed other data: %s", summary(comparison))
+                text = "The input of Normalize differs from the data that it was fitted on: %s"
+                _LOG.warning(text, summary(comparison))
             elif callable(self.on_drift):
                 self.on_drift(comparison)
 
@@ -205,7 +206,7 @@ class DriftMonitor:
     # Workers
 
     def merge(self, *others: "DriftMonitor | Moments | str | os.PathLike[str]") -> Self:
-        """Add what other workers were fed, and return self.
+        """Add the moments of other workers, and return self.
 
         Parameters
         ----------
@@ -224,11 +225,11 @@ class DriftMonitor:
         return self
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what the layer was fed to a statistics file, for `merge` or ``evenly diff``."""
+        """Write the moments of the input to a statistics file, for `merge` or ``evenly diff``."""
         self._moments.save(path)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return what the layer was fed, as a tensor of bytes: loading it unpickles nothing."""
+        """Return the moments of the input as a tensor of bytes: loading it unpickles nothing."""
         content = bytearray(self._moments.to_bytes())
         return {"moments": torch.frombuffer(content, dtype=torch.uint8)}
 

@@ -8,22 +8,35 @@ training are given the same statistics, and each learns its own rows.
 
 from typing import Any, NamedTuple, Self
 
-from torch import Tensor
-
 from evenly.moments import Moments
 from evenly.torch import extra_state, ranks
+from evenly.torch.buffers import Memory, StateTensors
 
 
 class Fingerprint(NamedTuple):
-    """Digests that recognize the content of a layer's buffers."""
+    """What recognizes the content of a layer's buffers.
+
+    Their content is compared, not the version counters of the tensors, which neither ``.data``
+    nor NumPy nor a collective operation of `torch.distributed` increments.
+
+    Attributes
+    ----------
+    exact
+        The digest at the start of the exact statistics.
+    constants
+        All values of hi, lo and scale. To compare them is faster than a digest.
+    """
 
     exact: bytes
     constants: bytes
 
     @classmethod
-    def of(cls, hi: Tensor, lo: Tensor, scale: Tensor, exact: Tensor) -> Self:
-        """Read the digests of some buffers."""
-        return cls(extra_state.stored_digest(exact), extra_state.constants_digest((hi, lo, scale)))
+    def of(cls, tensors: StateTensors, memory: Memory | None) -> Self:
+        """Read some buffers, or the memory of these buffers."""
+        if memory is not None:
+            return cls(extra_state.digest_in(memory.exact), memory.constants())
+        exact = extra_state.stored_digest(tensors.exact)
+        return cls(exact, extra_state.constants_of(tensors.scaling))
 
 
 class ExactState:

@@ -83,26 +83,25 @@ def size(num_features: int, bins: int = 0) -> int:
     return _BYTES_PER_COLUMN * (num_features + 4) + distributions
 
 
-def constants_digest(buffers: Sequence[Tensor]) -> bytes:
+def constants_of(buffers: Sequence[Tensor]) -> bytes:
+    """Return the values of hi, lo and scale as float64, on any device."""
+    arrays = (as_numpy(buffer.to("cpu", torch.float64).contiguous()) for buffer in buffers)
+    return b"".join(array.tobytes() for array in arrays)
+
+
+def constants_digest(constants: bytes) -> bytes:
     """Return a digest of the values of hi, lo and scale."""
-    digest = sha256()
-    for buffer in buffers:
-        if not (buffer.is_cpu and buffer.dtype is torch.float64 and buffer.is_contiguous()):
-            buffer = buffer.to("cpu", torch.float64).contiguous()
-        digest.update(as_numpy(buffer))
-    return digest.digest()[:16]
+    return _digest(constants)
 
 
 def stored_digest(exact: Tensor) -> bytes:
-    """Return the digest in encoded bytes."""
-    if exact.is_cpu:
-        return as_numpy(exact)[_DIGEST].tobytes()
+    """Return the digest in encoded bytes, on any device."""
     return as_numpy(exact[_DIGEST].cpu()).tobytes()
 
 
-def digest_in(content: bytes) -> bytes:
+def digest_in(content: bytes | memoryview) -> bytes:
     """Return the digest in the result of `encode`."""
-    return content[_DIGEST]
+    return bytes(content[_DIGEST])
 
 
 def encode(state: State, constants: bytes, capacity: int) -> bytes:

@@ -13,9 +13,10 @@ from evenly.exact_stats import as_correction, as_tolerance
 from evenly.moments import Moments, load
 from evenly.moments.statistics import Correction
 from evenly.torch import custom_op, ranks, units
+from evenly.torch.buffers import Memory
 from evenly.torch.fx_tracing import is_proxy, record_call
 from evenly.torch.num_features import as_num_features, describe
-from evenly.torch.scaling import as_numpy, is_plain
+from evenly.torch.scaling import Constants, is_plain
 from evenly.torch.scripting import ScriptableScaling
 from evenly.torch.state_layer import StateLayer
 from evenly.transform import CONSTANT_POLICIES, Scaling
@@ -185,14 +186,18 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         )
         return scaling if self._white == 1 else units.per_white(scaling, self._white)
 
-    def _write_native(self, hi: Tensor, lo: Tensor, scale: Tensor) -> bool:
+    def _write_native(self, memory: Memory) -> bool:
         correction = self._native_correction
-        is_supported = all(x.is_cpu and x.dtype is torch.float64 for x in (hi, lo, scale))
-        if correction is None or self._white != 1 or not is_supported:
+        if correction is None or self._white != 1:
             return False
-        arrays = as_numpy(hi), as_numpy(lo), as_numpy(scale)
         state = self._statistics.total._state
+        arrays = memory.hi, memory.lo, memory.scale
         return bool(state.read_scaling(correction, self._is_inverse, *arrays) != "unsure")
+
+    def _constants(self) -> Constants | None:
+        """Return the memory of hi, lo and scale; None if they are not float64 on the CPU."""
+        memory = self._views.of(self._tensors)
+        return None if memory is None else (memory.hi, memory.lo, memory.scale)
 
     def forward(self, input: Tensor) -> Tensor:
         """Scale the input; see the class."""

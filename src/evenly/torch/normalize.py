@@ -323,19 +323,29 @@ class Normalize(MomentsLayer):
     def _scale(self, input: Tensor) -> Tensor:
         """Normalize the input, after learning from it in training mode."""
         axis = self._resolve_axis(input)
-        hi, lo, scale, _ = self._tensors
-        if hi.dtype is not torch.float64 and is_plain(input):
+        tensors = self._tensors
+        if tensors.hi.dtype is not torch.float64 and is_plain(input):
             self._undo_casts()
-            hi, lo, scale, _ = self._tensors
+            tensors = self._tensors
+        hi, lo, scale = tensors.scaling
         if self.training and not self.frozen:
-            self._update_statistics(input)
+            self._update_statistics(input, tensors)
             if input.requires_grad:
                 scale = scale.clone()  # backward needs it after the next batch changes it
         elif not self._is_ready:
             self._check_ready(input)
         elif not self._is_scale_checked:
             self._check_scale(input)
-        y = apply_scaling(input, hi, lo, scale, axis, inverse=False, missing=self.missing)
+        y = apply_scaling(
+            input,
+            hi,
+            lo,
+            scale,
+            axis,
+            inverse=False,
+            missing=self.missing,
+            constants=self._constants,
+        )
         return y if self._limits is None else y.clamp(*self._limits)
 
     def _check_scale(self, x: Tensor) -> None:
@@ -346,14 +356,14 @@ class Normalize(MomentsLayer):
         if remark := units.mismatch(self._statistics.total, self._white, x.detach()):
             warnings.warn(remark, stacklevel=2)
 
-    def _update_statistics(self, x: Tensor) -> None:
+    def _update_statistics(self, x: Tensor, into: StateTensors) -> None:
         if x.requires_grad:
             x = x.detach()
         if self._is_replica or is_plain_cpu(x):
-            self.learn(x, self._tensors)
+            self.learn(x, into)
         else:
             custom_op.check_not_exporting()
-            custom_op.update_statistics(x, *self._tensors, self._layer_id)
+            custom_op.update_statistics(x, *into, self._layer_id)
 
     def learn(self, x: Tensor, into: StateTensors) -> None:
         """Add a batch to the statistics, and write the buffers.
@@ -420,4 +430,11 @@ class Denormalize(MomentsLayer):
         axis = self._resolve_axis(input)
         if not self._is_ready:
             self._check_ready(input)
-        return apply_scaling(input, *self._tensors.scaling, axis, inverse=True, missing="keep")
+        return apply_scaling(
+            input,
+            *self._tensors.scaling,
+            axis,
+            inverse=True,
+            missing="keep",
+            constants=self._constants,
+        )

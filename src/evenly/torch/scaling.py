@@ -1,9 +1,13 @@
 """Scale tensors: ``((x - hi) - lo) * scale``, and the inverse."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C import _get_tracing_state, _len_torch_dispatch_stack
+from torch._C._functorch import peek_interpreter_stack
+from torch.compiler import is_compiling
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from evenly import _core
@@ -18,8 +22,20 @@ _PROMOTED = {
 """The dtypes that operators of torch convert to the dtype of another argument."""
 
 
+Constants = tuple[Any, Any, Any]
+"""hi, lo and scale as arrays of NumPy."""
+
+
 def apply_scaling(
-    x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, axis: int, *, inverse: bool, missing: str
+    x: Tensor,
+    hi: Tensor,
+    lo: Tensor,
+    scale: Tensor,
+    axis: int,
+    *,
+    inverse: bool,
+    missing: str,
+    constants: Callable[[], Constants | None],
 ) -> Tensor:
     """Normalize ``x``, or undo that with ``inverse``, in its own floating-point dtype.
 
@@ -33,15 +49,16 @@ def apply_scaling(
         The axis of the features.
     missing
         ``"keep"`` keeps NaN, ``"zero"`` replaces it by 0.
+    constants
+        Returns the memory of hi, lo and scale; None if they are not float64 on the CPU.
     """
     dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
-    is_float64 = hi.dtype is lo.dtype is scale.dtype is torch.float64
     needs_grad = _needs_grad(x, hi, lo, scale)
-    if is_float64 and x.ndim > 1 and is_plain_cpu(x) and not needs_grad:
-        return _scale_native(x, hi, lo, scale, axis, dtype, inverse, missing)
+    if x.ndim > 1 and is_plain_cpu(x) and not needs_grad and (arrays := constants()) is not None:
+        return _scale_native(x, arrays, axis, dtype, inverse, missing)
     if is_for_device(x) and not needs_grad:
-        constants = _along(axis, x.ndim, hi, lo, scale)
-        return _scale_on_device(x, constants, dtype, inverse, missing)
+        along = _along(axis, x.ndim, hi, lo, scale)
+        return _scale_on_device(x, along, dtype, inverse, missing)
     return scale_in_operations(x, hi, lo, scale, axis, dtype, inverse, missing)
 
 
@@ -81,13 +98,13 @@ def is_for_device(x: Tensor) -> bool:
     That is on accelerators, and on the CPU under dispatch modes, which see the same operators.
     A graph that is traced gets operations in float64, which a compiler fuses.
     """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or get_proxy_mode() is not None:
+    if is_compiling() or torch.jit.is_tracing() or get_proxy_mode() is not None:
         return False
     if type(x) is not Tensor or x.dtype not in _PROMOTED:
         return False
-    if torch._C._functorch.peek_interpreter_stack() is not None:
+    if peek_interpreter_stack() is not None:
         return False
-    return not x.is_cpu or torch._C._len_torch_dispatch_stack() > 0
+    return not x.is_cpu or _len_torch_dispatch_stack() > 0
 
 
 def is_plain_cpu(x: Tensor) -> bool:
@@ -98,11 +115,11 @@ def is_plain_cpu(x: Tensor) -> bool:
 def is_plain(x: Tensor) -> bool:
     """Return whether x is a plain tensor without transforms, tracing or modes."""
     return (
-        not torch.compiler.is_compiling()
+        not is_compiling()
         and type(x) is Tensor
-        and torch._C._functorch.peek_interpreter_stack() is None
-        and torch._C._len_torch_dispatch_stack() == 0
-        and not torch.jit.is_tracing()
+        and peek_interpreter_stack() is None
+        and _len_torch_dispatch_stack() == 0
+        and _get_tracing_state() is None
     )
 
 
@@ -114,18 +131,10 @@ def _needs_grad(*tensors: Tensor) -> bool:
 
 
 def _scale_native(
-    x: Tensor,
-    hi: Tensor,
-    lo: Tensor,
-    scale: Tensor,
-    axis: int,
-    dtype: torch.dtype,
-    inverse: bool,
-    missing: str,
+    x: Tensor, constants: Constants, axis: int, dtype: torch.dtype, inverse: bool, missing: str
 ) -> Tensor:
     out = empty_like(x, dtype)
     (source, source_dtype), (target, target_dtype) = _core_view(x), _core_view(out)
-    constants = as_numpy(hi), as_numpy(lo), as_numpy(scale)
     zero_missing = missing == "zero"
     _core.scale(
         source, target, axis, *constants, inverse, zero_missing, 0, source_dtype, target_dtype

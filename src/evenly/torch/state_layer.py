@@ -21,6 +21,8 @@ from evenly.errors import DataError, EvenlyError, StatisticsFileError
 from evenly.moments import Moments
 from evenly.torch import custom_op, extra_state, state_loading
 from evenly.torch.buffers import (
+    Memory,
+    MemoryViews,
     ScalingTensors,
     StateTensors,
     apply_move,
@@ -58,6 +60,7 @@ class StateLayer(nn.Module):
         self.frozen = False
         self._white = 1
         self._is_ready = False
+        self._views = MemoryViews()
         self._statistics = ExactState(self._empty_moments())
         for name in _SCALING:
             zeros = torch.zeros(num_features, dtype=torch.float64, device=device)
@@ -75,7 +78,7 @@ class StateLayer(nn.Module):
         """Compute the constants from the exact statistics."""
         raise NotImplementedError
 
-    def _write_native(self, hi: Tensor, lo: Tensor, scale: Tensor) -> bool:
+    def _write_native(self, memory: Memory) -> bool:
         """Let the core write the constants; return whether it succeeded."""
         raise NotImplementedError
 
@@ -95,7 +98,7 @@ class StateLayer(nn.Module):
         if self._is_replica or not tensors.have_values:
             return True
         state = self._statistics
-        found = Fingerprint.of(*tensors)
+        found = Fingerprint.of(tensors, self._views.of(tensors))
         if state.written in (None, found):
             if not state.is_written:
                 self._write(tensors)
@@ -105,7 +108,8 @@ class StateLayer(nn.Module):
     def _adopt(self, tensors: StateTensors, found: Fingerprint) -> bool:
         """Take the statistics from the buffers, and return whether they are exact."""
         stored = extra_state.decode(tensors.exact)
-        if stored is not None and stored.constants == found.constants:
+        digest = extra_state.constants_digest(found.constants)
+        if stored is not None and stored.constants == digest:
             state = stored.state
             self.frozen, self._white = state.frozen, state.white
             self._statistics.replace(state.moments)
@@ -135,26 +139,34 @@ class StateLayer(nn.Module):
         state = self._statistics
         if tensors.have_values:
             state.written, state.is_written = None, False  # a signal may interrupt this
-            self._write_scaling(*tensors.scaling)
+            memory = self._views.of(tensors)
+            self._write_scaling(tensors, memory)
             if not self._is_replica:
-                self._write_exact(tensors)
+                self._write_exact(tensors, memory)
         self._set_ready(tensors)
 
-    def _write_scaling(self, hi: Tensor, lo: Tensor, scale: Tensor) -> None:
+    def _write_scaling(self, tensors: StateTensors, memory: Memory | None) -> None:
         if not self._statistics.total.rows:
-            write_unfitted(hi, lo, scale)
-        elif not self._write_native(hi, lo, scale):
+            write_unfitted(*tensors.scaling)
+        elif memory is None or not self._write_native(memory):
             values = scaling_tensors(self._scaling(too_few="constant"))
-            for buffer, value in zip((hi, lo, scale), values, strict=True):
+            for buffer, value in zip(tensors.scaling, values, strict=True):
                 buffer.detach().copy_(value)
 
-    def _write_exact(self, tensors: StateTensors) -> None:
+    def _write_exact(self, tensors: StateTensors, memory: Memory | None) -> None:
         state = self._statistics
-        digest = extra_state.constants_digest(tensors.scaling)
+        if memory is None:
+            constants = extra_state.constants_of(tensors.scaling)
+        else:
+            constants = memory.constants()
+        digest = extra_state.constants_digest(constants)
         stored = extra_state.State(state.total, self.frozen, self._white)
         content = extra_state.encode(stored, digest, len(tensors.exact))
-        write_bytes(content, tensors.exact)
-        state.written = Fingerprint(extra_state.digest_in(content), digest)
+        if memory is None:
+            write_bytes(content, tensors.exact)
+        else:
+            memory.exact[: len(content)] = content
+        state.written = Fingerprint(extra_state.digest_in(content), constants)
         state.is_written = True
 
     def _has_statistics(self, tensors: StateTensors) -> bool:
@@ -191,6 +203,7 @@ class StateLayer(nn.Module):
     def _replicate_for_data_parallel(self) -> Any:
         self._synchronize()  # the replicas add rows to our statistics, not to our buffers
         replica: Any = super()._replicate_for_data_parallel()
+        replica._views = MemoryViews()
         for name, buffer in replica._buffers.items():
             replica._buffers[name] = buffer.clone()
         return replica

@@ -53,7 +53,11 @@ def agree(given: ScalingTensors, extra: Any, own: ScalingTensors, size: int) -> 
     if not isinstance(extra, Tensor) or is_averaged(extra, size):
         return False
     stored = extra_state.decode(extra)
-    if stored is None or stored.constants == extra_state.constants_digest(given):
+    if stored is None or stored.constants == _digest(given):
         return True
     pairs = zip(given, own, strict=True)
     return all(torch.equal(x, y.to(x.device, x.dtype)) for x, y in pairs)
+
+
+def _digest(constants: ScalingTensors) -> bytes:
+    return extra_state.constants_digest(extra_state.constants_of(constants))

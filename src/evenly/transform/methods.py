@@ -140,6 +140,9 @@ class Anchors(NamedTuple):
     constant: Fraction | None
 
 
+NO_VALUES = Anchors(None, None, None)
+
+
 def affine_scaling(
     columns: tuple[str, ...] | None,
     anchors: Iterable[Anchors],
@@ -174,11 +177,8 @@ def affine_scaling(
     _check(columns, found, method, constant, too_few)
     ends = tuple(map(Fraction, method.range or (0, 1)))
     rows = [_numbers(column, ends, inverse=inverse, constant=constant) for column in found]
-    numbers = np.array(rows, np.float64).reshape(-1, 4)
-    hi, lo, factor, power = (np.ascontiguousarray(part) for part in numbers.T)
-    powers = power.astype(np.int64) if power.any() else None
     clip = None if inverse else method.clip
-    return Scaling(columns, hi, lo, factor, inverse, powers, dtypes, clip)
+    return Scaling.from_rows(columns, rows, inverse=inverse, dtypes=dtypes, clip=clip)
 
 
 def _check(

@@ -59,6 +59,22 @@ class Scaling:
     dtypes: tuple[str, ...] = ()
     clip: tuple[float, float] | None = None
 
+    @classmethod
+    def from_rows(
+        cls,
+        columns: tuple[str, ...] | None,
+        rows: npt.ArrayLike,
+        *,
+        inverse: bool,
+        dtypes: tuple[str, ...],
+        clip: tuple[float, float] | None = None,
+    ) -> "Scaling":
+        """Return the scaling with hi, lo, factor and power of each column in a row."""
+        numbers = np.asarray(rows, np.float64).reshape(-1, 4)
+        hi, lo, factor, power = (np.ascontiguousarray(part) for part in numbers.T)
+        powers = power.astype(np.int64) if power.any() else None
+        return cls(columns, hi, lo, factor, inverse, powers, dtypes, clip)
+
     def __len__(self) -> int:
         return len(self.hi)
 
@@ -140,12 +156,11 @@ def scaling(
         _check_defined(columns, rows, exact, constant, tolerance)
     numbers = np.array(rows, np.float64).reshape(-1, 4)
     numbers[np.isnan(numbers)] = 0.0
-    hi, lo, factor, power = (np.ascontiguousarray(part) for part in numbers.T)
     if constant == "center":
-        is_constant = factor == 0
-        factor[is_constant] = np.exp2(power[is_constant] if inverse else -power[is_constant])
-    powers = power.astype(np.int64) if power.any() else None
-    return Scaling(columns, hi, lo, factor, inverse, powers, dtypes)
+        is_constant = numbers[:, 2] == 0
+        power = numbers[is_constant, 3]
+        numbers[is_constant, 2] = np.exp2(power if inverse else -power)
+    return Scaling.from_rows(columns, numbers, inverse=inverse, dtypes=dtypes)
 
 
 def fast_scaling(

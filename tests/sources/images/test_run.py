@@ -119,25 +119,25 @@ def test_batch_builder_fills_buffer():
     builder = BatchBuilder(ThreadBuffer())
     third = _MAX_BATCH_BYTES // 3 // 3 * 3
     for value in range(3):
-        assert not value or builder.memory("L", third) is None
-        builder.memory("RGB", third)[:] = value
+        assert not value or builder.memory("L", third, image_file("x")) is None
+        builder.memory("RGB", third, image_file("x"))[:] = value
         builder.add("RGB", third, image_file(f"image {value}"), 10)
-    assert builder.memory("RGB", third) is None
+    assert builder.memory("RGB", third, image_file("x")) is None
     assert builder.image_files == [(image_file(f"image {value}"), third // 3) for value in range(3)]
     batch = builder.flush()
     assert not builder.image_files
     assert (batch.kind, batch.label, batch.nbytes) == ("RGB", "image 0", 30)
     np.testing.assert_array_equal(batch.data, np.repeat(range(3), third // 3)[:, None] * [1, 1, 1])
-    assert len(builder.memory("L", 10 * _MAX_BATCH_BYTES)) == 10 * _MAX_BATCH_BYTES
+    assert len(builder.memory("L", 10 * _MAX_BATCH_BYTES, image_file("x"))) == 10 * _MAX_BATCH_BYTES
     assert not builder.image_files
 
 
 def test_batch_builder_drops_failed_image():
     builder = BatchBuilder(ThreadBuffer())
-    builder.memory("L", 4)[:] = 1
+    builder.memory("L", 4, image_file("x"))[:] = 1
     builder.add("L", 4, image_file("whole"), 1)
-    builder.memory("L", 4)[:] = 9  # as if decoding failed here
-    builder.memory("L", 2)[:] = 2
+    builder.memory("L", 4, image_file("x"))[:] = 9  # as if decoding failed here
+    builder.memory("L", 2, image_file("x"))[:] = 2
     builder.add("L", 2, image_file("next"), 1)
     batch = builder.flush()
     assert batch.data.tolist() == [1, 1, 1, 1, 2, 2]

@@ -1,13 +1,17 @@
 """Read a file with the columns of its partition, which have one value in all of its rows."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from evenly.block import Column, GroupKeys, missing_column
+from evenly.errors import SourceError
+from evenly.sources.array_batches import read_arrays
 from evenly.sources.files.partitions import PartitionValue
 from evenly.sources.group_keys import factorize_objects
-from evenly.sources.selection import Field
+from evenly.sources.selected_column import ArrayBatch
+from evenly.sources.selection import Field, RowColumns
 from evenly.sources.tables import ChunkedTable, ColumnBatch, ColumnChunk, Table
 
 
@@ -52,17 +56,27 @@ class PartitionedTable:
             first = next((f for f in self.table.fields if f.is_numeric), self.table.fields[0])
             read, read_keys = ((first.name,), ()) if first.is_numeric else ((), (first.name,))
         for columns, nbytes in self.table.column_batches(read, read_keys):
-            rows = len(columns[0])
-            values = dict(zip(read, columns, strict=False))
-            groups = dict(zip(read_keys, columns[len(read) :], strict=True))
-            yield ColumnBatch(
-                (
-                    *(values[n] if n in values else self._column(n, rows) for n in names),
-                    *(groups[n] if n in groups else self._keys(n, rows) for n in keys),
-                ),
-                nbytes,
-            )
-            del columns, values, groups
+            yield ColumnBatch(self._complete(columns, len(columns[0]), names, keys), nbytes)
+            del columns
+
+    def array_batches(self, name: str, others: RowColumns) -> Iterator[ArrayBatch]:
+        """Yield the rows of a column of arrays in order, with their weights and keys."""
+        own = RowColumns(next(iter(self._own(others.numbers)), None), self._own(others.by))
+        for values, columns in read_arrays(self.table, name, own, SourceError):
+            complete = self._complete(columns, len(values), others.numbers, others.by)
+            yield ArrayBatch(values, complete)
+
+    def _complete(
+        self, columns: Sequence[Any], rows: int, names: tuple[str, ...], keys: tuple[str, ...]
+    ) -> tuple[Any, ...]:
+        """Return columns and keys with those of the partition, given those in the file."""
+        read, read_keys = self._own(names), self._own(keys)
+        values = dict(zip(read, columns, strict=False))
+        groups = dict(zip(read_keys, columns[len(read) :], strict=False))
+        return (
+            *(values[n] if n in values else self._column(n, rows) for n in names),
+            *(groups[n] if n in groups else self._keys(n, rows) for n in keys),
+        )
 
     def _own(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return the columns that are in the file."""

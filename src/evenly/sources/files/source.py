@@ -7,19 +7,21 @@ from typing import cast
 
 from evenly.errors import ColumnError, SourceError
 from evenly.redaction import redact_url
+from evenly.sources.array_batches import has_arrays, read_arrays
 from evenly.sources.batches import BatchSource
 from evenly.sources.files.csv_options import check_no_csv
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.formats import FileOpener
 from evenly.sources.files.locate import size_of
-from evenly.sources.files.partitioned_table import PartitionedTable
 from evenly.sources.images.source import ImageSource
 from evenly.sources.opener import SourceOpener
+from evenly.sources.options import ReadOptions
 from evenly.sources.scan import FileScan
-from evenly.sources.selected_column import Part, SelectedColumn, array_column
+from evenly.sources.selected_column import Part, SelectedColumn, array_column, single_step
+from evenly.sources.selection import ColumnSelection, resolve_row_columns
 from evenly.sources.source import Source
 from evenly.sources.stores.tables import ArraysTable, RecordsTable
-from evenly.sources.tables import RecordBatchTable, Table, is_table
+from evenly.sources.tables import Table, is_table
 from evenly.sources.urls import with_storage
 from evenly.typing import Path
 
@@ -62,10 +64,12 @@ def open_files(files: Sequence[FileRef], _: str, opener: SourceOpener) -> Source
     everything = chain([first], parts)
     name = files[0].label + (f" and {len(files) - 1} more" if len(files) > 1 else "")
     if is_table(first):
-        column = array_column(opener.options.select, first.fields)
-        if column is not None and isinstance(_in_file(first), RecordBatchTable):
-            selected = SelectedColumn(column, _parts(_only_tables(everything), column), rows)
-            return opener.open(selected, name)
+        if has_selected(first, opener.options):
+            column = str(single_step(opener.options.select))
+            selection = opener.options.selection
+            others = resolve_row_columns(selection, first.fields, first.label)
+            columns = parts_of(everything, column, selection)
+            return opener.open(SelectedColumn(column, columns, others, rows), name)
         opener = opener.for_numbers(first.fields)
         if not isinstance(first, ArraysTable | RecordsTable):
             opener.check_no_select(name)
@@ -80,26 +84,31 @@ def open_files(files: Sequence[FileRef], _: str, opener: SourceOpener) -> Source
     )
 
 
-def _in_file(table: Table) -> Table:
-    """Return the table in a file, without the columns in the names of its folders."""
-    return table.table if isinstance(table, PartitionedTable) else table
+def has_selected(table: Table, options: ReadOptions) -> bool:
+    """Return whether ``select=`` names a column of a table that may hold arrays or images."""
+    return array_column(options.select, table.fields) is not None and has_arrays(table)
 
 
-def _parts(tables: Iterable[Table], column: str) -> Iterator[Part]:
+def parts_of(
+    tables: Iterable[Table | Source], column: str, selection: ColumnSelection
+) -> Iterator[Part]:
     """Yield the column of each table.
 
     Raises
     ------
     ColumnError
         If a table lacks it.
+    SourceError
+        If a file does not hold a table.
     """
-    for table in map(_in_file, tables):
-        if not isinstance(table, RecordBatchTable) or array_column(column, table.fields) is None:
+    for table in _only_tables(tables):
+        if not has_arrays(table) or array_column(column, table.fields) is None:
             raise ColumnError(
                 f"All parts of a fit must have the selected column. Received: {table.label}, "
                 f"where {column!r} is missing or holds no lists."
             )
-        yield Part(table.label, table.batches([column]))
+        others = resolve_row_columns(selection, table.fields, table.label)
+        yield Part(table.label, read_arrays(table, column, others, SourceError))
 
 
 def _only_tables(parts: Iterable[Table | Source]) -> Iterator[Table]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Block
+from evenly.group_keys import Key
 from evenly.sources.fill_values import column_of
 from evenly.sources.images.image_file import ImageFile
 
@@ -22,7 +23,7 @@ _MAX_BATCH_BYTES = 768 << 10
 
 @dataclass(slots=True, frozen=True, eq=False)
 class ImageBlock(Block):
-    """Decoded images that all have the same mode: rows, or rows x bands, without names.
+    """Decoded images of one mode and group: rows, or rows x bands, without names.
 
     The data are valid until the thread decodes its next block. The label is that of the first
     image.
@@ -33,10 +34,13 @@ class ImageBlock(Block):
         The Pillow mode.
     archive
         The archive that contains all of the images; empty if there is none.
+    group
+        The key of the group of all of the images; None without groups.
     """
 
     kind: str = ""
     archive: str = ""
+    group: Key | None = None
 
     @property
     def band_shape(self) -> tuple[int, ...]:
@@ -83,6 +87,8 @@ class BatchBuilder:
         The Pillow mode of all images.
     archive
         The archive that contains all images; empty if there is none.
+    group
+        The key of the group of all images; None without groups.
     image_files
         The images added so far, each with its number of rows.
     """
@@ -92,20 +98,25 @@ class BatchBuilder:
         self._memory = buffer.get(0)
         self._used = self._nbytes = 0
         self.kind = self.archive = ""
+        self.group: Key | None = None
         self.image_files: list[tuple[ImageFile, int]] = []
 
-    def memory(self, kind: str, nbytes: int, archive: str = "") -> npt.NDArray[np.uint8] | None:
+    def memory(self, kind: str, nbytes: int, image: ImageFile) -> npt.NDArray[np.uint8] | None:
         """Return memory for the next image; None if the batch must be flushed first."""
         used = self._used
         if not used:
             self._memory = self._buffer.get(max(nbytes, _MAX_BATCH_BYTES))
-        elif (kind, archive) != (self.kind, self.archive) or used + nbytes > _MAX_BATCH_BYTES:
+        elif used + nbytes > _MAX_BATCH_BYTES or not self._belongs(kind, image):
             return None
         return self._memory[used : used + nbytes]
 
+    def _belongs(self, kind: str, image: ImageFile) -> bool:
+        """Return whether an image can be in the batch."""
+        return (kind, image.archive, image.group) == (self.kind, self.archive, self.group)
+
     def add(self, kind: str, nbytes: int, image_file: ImageFile, file_nbytes: int) -> None:
         """Add the image that was decoded into the memory."""
-        self.kind, self.archive = kind, image_file.archive
+        self.kind, self.archive, self.group = kind, image_file.archive, image_file.group
         self.image_files.append((image_file, nbytes // len(kind)))
         self._used += nbytes
         self._nbytes += file_nbytes
@@ -116,7 +127,13 @@ class BatchBuilder:
         array = pixels if len(self.kind) == 1 else pixels.reshape(-1, len(self.kind))
         label = self.image_files[0][0].label
         block = ImageBlock(
-            None, array, label=label, nbytes=self._nbytes, kind=self.kind, archive=self.archive
+            None,
+            array,
+            label=label,
+            nbytes=self._nbytes,
+            kind=self.kind,
+            archive=self.archive,
+            group=self.group,
         )
         self._used = self._nbytes = 0
         self.image_files = []

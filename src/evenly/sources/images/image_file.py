@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from evenly.errors import SourceError
+from evenly.group_keys import Key
 from evenly.redaction import redact, redact_url
 from evenly.sources.files.fingerprint import ChangeCheck, ChangedError, Fingerprint
 from evenly.sources.files.locate import filesystem_of, open_in
@@ -40,12 +41,15 @@ class ImageFile(NamedTuple):
         The size of the image in its source; None if it is the size of the contents.
     file
         The path of the file or of the archive that contains it.
+    group
+        The key of its group; None without groups.
     """
 
     label: str
     read: Callable[[], Any]
     nbytes: int | None = None
     file: str = ""
+    group: Key | None = None
 
     @property
     def archive(self) -> str:

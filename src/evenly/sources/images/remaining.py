@@ -1,4 +1,4 @@
-"""The protocol of the images that a resumed fit has yet to read."""
+"""The protocols of images in files, and of those that a resumed fit has yet to read."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -17,3 +17,13 @@ class RemainingImages(Protocol):
 
     def count(self, image: ImageFile, rows: int) -> None:
         """Record that an image is being summed."""
+
+
+class ImageContainer(Protocol):
+    """Files with images: one each, or several, like archives and tables with a column of images."""
+
+    def is_archive(self, path: str) -> bool:
+        """Return whether a file holds several images."""
+
+    def members(self, path: str, first: int) -> Iterator[ImageFile]:
+        """Yield the images in such a file, always in the same order, without the first ones."""

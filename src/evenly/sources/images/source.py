@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.block import Block
+from evenly.block import Block, GroupKeys
 from evenly.errors import DataError, SourceError
 from evenly.printable import printable
 from evenly.sources import block_sizes
@@ -58,6 +58,8 @@ class ImageSource:
         Checks the images that `blocks` yields.
     counted
         Called by any thread with each image that was read and its number of rows.
+    grouped
+        Whether the images have keys of groups.
     """
 
     rows: int | None = None
@@ -73,6 +75,7 @@ class ImageSource:
         nbytes: Callable[[], int | None] = lambda: None,
         skipped: Any = None,
         counted: Callable[[ImageFile, int], object] | None = None,
+        grouped: bool = False,
     ) -> None:
         selection = options.selection
         reject_weights_and_keys(description, selection.weights, selection.by or None)
@@ -88,6 +91,7 @@ class ImageSource:
         self._nbytes = nbytes
         self._skipped = {} if skipped is None else skipped
         self._counted = counted
+        self.grouped = grouped
         self.mode = options.mode
         self.description = description
         self.left_out: dict[str, str] = {}
@@ -150,12 +154,15 @@ class ImageSource:
         names, indices = columns(images.kind, self.mode)
         chosen = self.chosen(names)
         order = [indices[names.index(name)] for name in chosen]
-        data = images.data
+        data: Any = images.data
         if isinstance(data, tuple):
-            columns_of_bands: Any = tuple(data[band] for band in order)
-            return Block(chosen, columns_of_bands, label=images.label, nbytes=images.nbytes)
-        bands = np.ascontiguousarray(data.reshape(len(data), -1)[:, order])
-        return Block(chosen, bands, label=images.label, nbytes=images.nbytes)
+            data = tuple(data[band] for band in order)
+        else:
+            data = np.ascontiguousarray(data.reshape(len(data), -1)[:, order])
+        keys = None
+        if images.group is not None:
+            keys = GroupKeys(np.zeros(images.rows, np.int64), (images.group,))
+        return Block(chosen, data, keys=keys, label=images.label, nbytes=images.nbytes)
 
     def _decode_images(self, image_files: Iterable[ImageFile]) -> Iterator[ImageBlock]:
         """Yield blocks of the images that can be read."""
@@ -178,10 +185,10 @@ class ImageSource:
         """Decode an image into the builder; yield blocks that are full or decoded by Pillow."""
         nbytes = len(content) if image.nbytes is None else image.nbytes
         if header is not None:
-            memory = builder.memory(header.kind, header.nbytes, image.archive)
+            memory = builder.memory(header.kind, header.nbytes, image)
             if memory is None:
                 yield from self._flush(builder)
-                memory = builder.memory(header.kind, header.nbytes, image.archive)
+                memory = builder.memory(header.kind, header.nbytes, image)
             if decode_into(self._decoder, content, header, memory):
                 builder.add(header.kind, header.nbytes, image, nbytes)
                 return
@@ -248,6 +255,7 @@ class ImageSource:
             nbytes=nbytes,
             kind=kind,
             archive=image.archive,
+            group=image.group,
         )
 
     def _pixels_of(self, content: Any) -> tuple[str, npt.NDArray[Any], bool, bool]:
@@ -310,5 +318,6 @@ def reject_weights_and_keys(description: str, weights: object, by: object) -> No
         raise DataError(
             "Images cannot have groups: they have no key columns. "
             f"Received: by= for {description}. "
-            "Fit the images of each group separately: one folder or pattern per group."
+            "Fit the images of each group separately: one folder or pattern per group. Or fit a "
+            "column of images of a table, by another column: select='image', by='label'."
         )

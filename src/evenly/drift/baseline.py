@@ -1,9 +1,9 @@
-"""How much several data sets differ among themselves, as the yardstick of another one."""
+"""How much earlier data sets differ from each other, as the baseline of a comparison."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import mean, stdev
 
 from evenly.drift.column import MEASURES, ColumnDrift, compare_column, distances
 from evenly.drift.facts import Label, facts_of
@@ -17,7 +17,7 @@ LEAST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Yardstick:
+class Baseline:
     """The distances of each data set from all others, by column and measure."""
 
     distances: dict[Label, dict[str, list[float]]]
@@ -42,7 +42,7 @@ def _typical(values: Sequence[float]) -> float:
         return 0.0
     if not all(map(math.isfinite, values)):
         return math.inf
-    return fmean(values) + SPREADS * stdev(values)
+    return mean(values) + SPREADS * stdev(values)
 
 
 def pool(days: Sequence[Moments] | Sequence[GroupedMoments]) -> Moments | GroupedMoments:
@@ -51,21 +51,21 @@ def pool(days: Sequence[Moments] | Sequence[GroupedMoments]) -> Moments | Groupe
     Raises
     ------
     DataError
-        When there are too few for a yardstick.
+        When there are too few for a baseline.
     ColumnError
         When their columns differ.
     """
     if len(days) < LEAST:
         raise DataError(
-            f"A yardstick needs at least {LEAST} data sets before the one that is compared with "
+            f"A baseline needs at least {LEAST} data sets before the one that is compared with "
             f"them. Received: {len(days)}. Add more days; or merge them, to compare two data sets."
         )
     return merge(days)
 
 
-def measure_yardstick(
+def measure_baseline(
     days: Sequence[Moments] | Sequence[GroupedMoments], total: Moments | GroupedMoments
-) -> Yardstick:
+) -> Baseline:
     """Return how far each data set is from all others together.
 
     The others are the total minus the data set, which is exact.
@@ -80,4 +80,4 @@ def measure_yardstick(
             column = compare_column(name, group, others.get(label), facts, 0.5)
             for measure, distance in distances(column).items():
                 found.setdefault(label, {}).setdefault(measure, []).append(distance.value)
-    return Yardstick(found)
+    return Baseline(found)

@@ -1,0 +1,128 @@
+"""Split columns into ranges of rows, in each of which one dtype holds every value exactly.
+
+A column of integers beside fractions is neither int64 nor float64. Sums are exact, so its rows can
+be added range by range, each as the dtype that does not round them. CSV files are split likewise.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly.block import Column, WideIntegers
+
+FLOAT, INT64, UINT64 = 1, 2, 4
+"""The dtypes that hold a value exactly, or as exactly as evenly reads it, as bits."""
+ANY = FLOAT | INT64 | UINT64
+"""The dtypes of a missing value."""
+_DTYPES = {FLOAT: np.dtype(np.float64), INT64: np.dtype(np.int64), UINT64: np.dtype(np.uint64)}
+
+
+def dtypes_of(number: int | None, nearest: float) -> int:
+    """Return the dtypes that hold an integer exactly; FLOAT for another number, which is None.
+
+    Parameters
+    ----------
+    nearest
+        The float64 nearest to the number.
+
+    >>> dtypes_of(2**60 + 1, 2.0**60), dtypes_of(-5, -5.0), dtypes_of(None, 0.5)
+    (6, 3, 1)
+    """
+    if number is None:
+        return FLOAT
+    forms = FLOAT if number == float(nearest) else 0  # NumPy's numbers would round the integer
+    forms |= INT64 if -(2**63) <= number < 2**63 else 0
+    forms |= UINT64 if 0 <= number < 2**64 else 0
+    return forms or FLOAT
+
+
+def wide_integers(
+    integers: Sequence[int | None], nearest: npt.NDArray[np.float64]
+) -> WideIntegers | None:
+    """Return what float64 rounds of a column; None if it rounds no integer of 64 bits.
+
+    Parameters
+    ----------
+    integers
+        The integers among the values; None for other numbers.
+    nearest
+        The values as float64.
+    """
+    pairs = zip(integers, nearest.tolist(), strict=True)
+    dtypes = np.array([dtypes_of(number, near) for number, near in pairs], np.uint8)
+    if (dtypes & FLOAT).all():
+        return None
+    kept = [
+        number % 2**64 if number is not None and forms & (INT64 | UINT64) else 0
+        for number, forms in zip(integers, dtypes.tolist(), strict=True)
+    ]
+    return WideIntegers(np.array(kept, np.uint64), dtypes)
+
+
+def with_missing(wide: WideIntegers | None, present: npt.NDArray[np.bool_]) -> WideIntegers | None:
+    """Return the integers of all rows, given those of the rows that are present."""
+    if wide is None:
+        return None
+    words, dtypes = np.zeros(len(present), np.uint64), np.full(len(present), ANY, np.uint8)
+    words[present], dtypes[present] = wide.words, wide.dtypes
+    return WideIntegers(words, dtypes)
+
+
+def python_values(column: Column) -> list[Any]:
+    """Return the values of a column, with integers that float64 rounds as integers."""
+    values: list[Any] = column.values.tolist()
+    if column.wide is not None:
+        for row in np.flatnonzero(column.wide.dtypes & FLOAT == 0).tolist():
+            dtype = _dtype_of(int(column.wide.dtypes[row]))
+            values[row] = int(column.wide.words[row : row + 1].view(dtype)[0])
+    return values
+
+
+def split_exact(columns: Sequence[Any]) -> Iterator[tuple[int, int, tuple[Any, ...]]]:
+    """Yield ranges of rows, with their first and last row, whose columns are exact.
+
+    Parameters
+    ----------
+    columns
+        Columns of equal length, and group keys.
+    """
+    wide = [i for i, x in enumerate(columns) if isinstance(x, Column) and x.wide is not None]
+    if not wide:
+        yield 0, len(columns[0]), tuple(columns)
+        return
+    ranges = {index: _ranges(columns[index].wide) for index in wide}
+    starts = sorted({start for parts in ranges.values() for start in parts})
+    for start, stop in zip(starts, [*starts[1:], len(columns[0])], strict=True):
+        part = [column[start:stop] for column in columns]
+        for index in wide:
+            first = max(row for row in ranges[index] if row <= start)
+            part[index] = _as_dtype(part[index], ranges[index][first])
+        yield start, stop, tuple(part)
+
+
+def _ranges(wide: WideIntegers) -> dict[int, int]:
+    """Return the first row of the longest ranges that one dtype holds, and that dtype."""
+    ranges: dict[int, int] = {}
+    start, common = 0, ANY
+    for row, dtypes in enumerate(wide.dtypes.tolist()):
+        if not common & dtypes:
+            ranges[start] = common
+            start, common = row, ANY
+        common &= dtypes
+    ranges[start] = common
+    return ranges
+
+
+def _as_dtype(column: Column, dtypes: int) -> Column:
+    """Return a column of float64 as the first of some dtypes."""
+    assert column.wide is not None
+    dtype = _dtype_of(dtypes)
+    values = column.values if dtype.kind == "f" else column.wide.words.view(dtype)
+    return Column(values, column.validity, column.bit_offset, column.dtype)
+
+
+def _dtype_of(dtypes: int) -> np.dtype[Any]:
+    """Return the first of some dtypes, which are given as bits."""
+    return next(dtype for bit, dtype in _DTYPES.items() if dtypes & bit)
