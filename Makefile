@@ -20,8 +20,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 STAMPS := $(VENV)/stamps
 SPHINX := $(BIN)/python -m sphinx --builder html --fail-on-warning --quiet
 FUZZ_SECONDS ?= 600
-# The tests of a file share what is expensive to start, such as Spark.
-PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
+# The tests of a file share what is expensive to start, such as Spark. tests/conftest.py orders the
+# files; pytest-xdist would begin with those that have many tests, not with those that take long.
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Each file of the core is compiled once for the extension, the C++ tests and all wheels.
 export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache 2>/dev/null)
@@ -39,7 +40,7 @@ demo: $(STAMPS)/demo
 test: $(STAMPS)/test
 	$(BIN)/cmake -S . -B build/tests -DCMAKE_BUILD_TYPE=Release -DEVENLY_CPP_TESTS=ON >/dev/null
 	$(BIN)/cmake --build build/tests --parallel 2
-	$(BIN)/ctest --test-dir build/tests --output-on-failure
+	$(BIN)/ctest --test-dir build/tests --parallel 2 --output-on-failure
 	$(BIN)/python -m pytest $(PARALLEL)
 
 # The doctests of the modules, which import every optional package, are left to `make test`.
@@ -160,7 +161,7 @@ $(STAMPS)/bench: $(STAMPS)/test
 	touch $@
 
 $(STAMPS)/fuzz: $(STAMPS)/evenly
-	$(INSTALL) ".[files,zarr,hdf5]"
+	$(INSTALL) ".[files,zarr,hdf5,images]"
 	$(PIP) install atheris
 	touch $@
 

@@ -1,11 +1,20 @@
-"""Settings of all tests: Hypothesis profiles, the marker `slow` and SIGINT."""
+"""Settings of all tests: Hypothesis profiles, the marker `slow`, the order of files and SIGINT."""
 
 import os
 import signal
+import sys
 from pathlib import Path
 
-import pytest
-from hypothesis import HealthCheck, settings
+# Tests start hundreds of Python processes, each of which would compile evenly again, and pytest
+# would rewrite the assertions of the tests and of Hypothesis again. This must precede its import.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# While OpenMP's idle threads spin, those of the other test processes wait for a processor.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 settings.register_profile(
     "evenly",
@@ -63,6 +72,17 @@ SLOW = (
 )
 """Files and folders whose tests are marked `slow`. `-m "not slow"` does not import them."""
 
+LONGEST = (
+    "site/test_site.py",
+    "test_benchmarks.py",
+    "test_typing.py",
+    "engines/test_spark.py",
+    "engines/test_ray.py",
+    "html_report/test_browser.py",
+)
+"""Files that run first, the longest ahead: two processes run them side by side, and neither is
+left with a long one at the end."""
+
 
 def is_slow(path: Path) -> bool:
     """Return whether a file or folder is listed in `SLOW`."""
@@ -84,3 +104,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_slow(item.path):
             item.add_marker(pytest.mark.slow)
+    places = {ROOT / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))

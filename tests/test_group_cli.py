@@ -7,6 +7,7 @@ import pytest
 
 import evenly
 from evenly.cli import main
+from evenly.cli_errors import to_cli_options
 
 CSV = "station,day,v,note\nEWR,1,2.5,x\nJFK,01,1,\nEWR,2,3.5,y\n,1,7,\nJFK,2,,z\n"
 
@@ -121,3 +122,84 @@ def test_apply_unknown_groups(statistics, tmp_path, capsys):
 def test_unknown_by_column_raises(source, capsys):
     assert run("fit", source, "--by", "statoin") == 1
     assert "Did you mean 'station'?" in capsys.readouterr().err
+
+
+# Methods of normalization
+
+
+def normalized(source, *options, statistics):
+    """Return the values that `evenly apply` writes."""
+    output = source.with_name("out.csv")
+    assert run("apply", statistics, source, "-o", output, *options) == 0
+    return pl.read_csv(output)["v"].to_list()
+
+
+@pytest.fixture(params=[[], ["--by", "station"]])
+def fitted(request, source, tmp_path):
+    path = tmp_path / "fitted.json"
+    options = ["--columns", "v", "--distribution", "-q", "-o", path]
+    assert run("fit", source, *request.param, *options) == 0
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "keywords"),
+    [
+        (["--method", "minmax"], {"method": "minmax"}),
+        (["--method", "minmax", "--range=-1,3"], {"method": "minmax", "range": (-1, 3)}),
+        (["--method", "maxabs", "--clip", "range"], {"method": "maxabs", "clip": True}),
+        (
+            ["--method", "robust", "--constant", "center"],
+            {"method": "robust", "constant": "center"},
+        ),
+        (
+            ["--method", "quantile", "--quantiles", "0.2,0.9", "--clip", "0.25"],
+            {"method": "quantile", "q": (0.2, 0.9), "clip": 0.25},
+        ),
+        (["--clip", "0.5"], {"clip": 0.5}),
+    ],
+)
+def test_apply_with_a_method(options, keywords, source, fitted):
+    values = normalized(source, *options, statistics=fitted)
+    expected = evenly.load(fitted).normalize(pl.read_csv(source), **keywords)["v"]
+    assert values == expected.to_list()
+    back = {name: value for name, value in keywords.items() if name != "clip"}
+    inverse = [text for text in options if not text.startswith("--clip")]
+    inverse = [text for text in inverse if text not in ("range", "0.25", "0.5")]
+    values = normalized(source, *inverse, "--inverse", statistics=fitted)
+    assert values == evenly.load(fitted).denormalize(pl.read_csv(source), **back)["v"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["--range", "3"], 2, "Invalid value for '--range': '3' is not two numbers, such as 0,1."),
+        (["--quantiles", "a,b"], 2, "Invalid value for '--quantiles': 'a,b' is not two numbers"),
+        (["--clip", "x"], 2, "Invalid value for '--clip': 'x' is neither a number nor range."),
+        (["--clip", "1", "--inverse"], 2, "--clip cannot be used with --inverse"),
+        (["--range", "0,1"], 1, "Received: --range 0.0,1.0 and --method standard. Omit it"),
+        (["--clip", "range"], 1, "or the word range for a method with one ('minmax', 'maxabs' or"),
+        (["--clip", "range"], 1, "Received: --clip range and --method standard."),
+        (["--method", "robust"], 1, "--quantiles 0.25,0.75, which must not be 0."),
+        (["--method", "robust"], 1, "with --quantiles, --constant center to subtract"),
+        (["--constant", "error"], 1, "With --constant error no column may be constant in a group."),
+    ],
+)
+def test_errors_of_methods_name_options(options, status, message, tmp_path, capsys):
+    path = tmp_path / "x.csv"
+    path.write_text("k,v,w\n" + "a,1,0\n" * 9 + "a,5,0\n")
+    assert run("fit", path, "--by", "k", "--distribution", "-q", "-o", tmp_path / "s.json") == 0
+    assert run("apply", tmp_path / "s.json", path, *options, "-o", tmp_path / "y.csv") == status
+    assert message in capsys.readouterr().err
+
+
+def test_quantiles_need_a_distribution(source, statistics, tmp_path, capsys):
+    command = ["apply", statistics, source, "--method", "robust", "-o", tmp_path / "y.csv"]
+    assert run(*command) == 1
+    assert "Fit the data with evenly fit --distribution." in capsys.readouterr().err
+
+
+def test_values_of_urls_are_no_options():
+    assert to_cli_options("https://h/x?q=1&method=a, with q=2") == (
+        "https://h/x?q=1&method=a, with --quantiles 2"
+    )

@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,6 +93,113 @@ def test_normalize_options_by_group(frame, options):
     moments = evenly.fit(table_of(), by="station")
     result = to_arrow(moments.normalize(frame, **options))
     assert result.to_pydict() == by_hand(table_of(), moments, **options).to_pydict()
+
+
+METHODS = [
+    {"method": "minmax"},
+    {"method": "minmax", "range": (-3, 5), "dtype": "float64"},
+    {"method": "maxabs", "clip": True},
+    {"method": "robust", "missing": "zero"},
+    {"method": "robust", "q": (0.1, 0.8), "clip": 0.5},
+    {"method": "quantile", "clip": True},
+    {"clip": 0.7},
+]
+
+
+@pytest.mark.parametrize("options", METHODS)
+def test_methods_by_group_are_those_of_each_group(frame, options):
+    moments = evenly.fit(table_of(), by="station", distribution=True)
+    result = moments.normalize(frame, **options)
+    assert type(result) is type(frame)
+    expected = by_hand(table_of(), moments, **options)
+    assert to_arrow(result).to_pydict() == expected.to_pydict()
+    back = {name: value for name, value in options.items() if name in ("method", "range", "q")}
+    table = to_arrow(moments.denormalize(frame, **back))
+    assert table.to_pydict() == by_hand(table_of(), moments, inverse=True, **back).to_pydict()
+
+
+def test_methods_of_arrays_and_tensors_by_group():
+    rng = np.random.default_rng(5)
+    x, keys = rng.normal(3.0, 2.0, (60, 3, 2)), rng.integers(0, 4, 60)
+    x[::9] = np.nan
+    moments = evenly.fit(x, by=keys, feature_axis=1, distribution=True)
+    for options in METHODS:
+        options = {name: value for name, value in options.items() if name != "dtype"}
+        y = moments.normalize(x, by=keys, feature_axis=1, **options)
+        tensor = moments.normalize(torch.tensor(x), by=keys, feature_axis=1, **options)
+        np.testing.assert_allclose(tensor.numpy(), y, rtol=1e-14, atol=1e-14)
+        for key in range(4):
+            own = moments[key].normalize(x[keys == key], feature_axis=1, **options)
+            np.testing.assert_array_equal(y[keys == key], own)
+
+
+def test_extremes_of_each_group_become_0_and_1():
+    x, keys = np.array([[1.0], [2.0], [5.0], [10.0], [30.0], [7.0]]), list("aaabbc")
+    moments = evenly.fit(x, by=np.array(keys))
+    y = moments.normalize(x, by=keys, method="minmax")
+    assert y.ravel().tolist() == [0, 0.25, 1, 0, 1, 0]
+    back = moments.denormalize(y, by=keys, method="minmax")
+    assert back.ravel().tolist() == x.ravel().tolist()
+    new = np.array([[9.0], [-5.0], [9.0]])
+    assert moments.normalize(new, by=["a", "b", "c"], method="minmax", clip=True).tolist() == [
+        [1], [0], [0],
+    ]  # fmt: skip
+    other = ["a", "z", "z"]
+    total = moments.normalize(new, by=other, method="minmax", unknown="total", range=(0, 29))
+    assert total.ravel().tolist() == [58, -6, 8]
+    missing = moments.normalize(new, by=other, method="minmax", unknown="missing", clip=True)
+    assert missing.ravel().tolist() == pytest.approx([1, np.nan, np.nan], nan_ok=True)
+
+
+def test_equal_quantiles_of_a_group_are_an_error_only_if_it_is_used():
+    x, keys = np.array([[0.0]] * 9 + [[4.0], [1.0], [2.0]]), ["a"] * 10 + ["b"] * 2
+    moments = evenly.fit(x, by=np.array(keys), distribution=True)
+    assert moments.normalize(x[10:], by=keys[10:], method="robust").ravel().tolist() == [-1, 1]
+    message = (
+        r"q=\(0.25, 0.75\), which must not be 0. Received: equal quantiles in column 0 of group"
+    )
+    for convert in (np.asarray, torch.tensor):
+        with pytest.raises(evenly.DataError, match=message + " 'a'"):
+            moments.normalize(convert(x), by=keys, method="robust")
+    centered = moments.normalize(x, by=keys, method="robust", constant="center")
+    assert centered[:10].tolist() == x[:10].tolist()
+
+
+def test_methods_by_group_need_what_those_of_moments_need():
+    x, keys = np.array([[1.0], [2.0]]), ["a", "b"]
+    moments = evenly.fit(x, by=np.array(keys))
+    with pytest.raises(evenly.DataError, match=r"need a distribution\. Received: moments without"):
+        moments.normalize(x, by=keys, method="robust")
+    with pytest.raises(
+        evenly.DataError, match=r"only method='standard' uses\. Received: correction"
+    ):
+        moments.normalize(x, by=keys, method="minmax", correction=1)
+    with pytest.raises(evenly.DataError, match="range= is an option of the methods 'minmax' and"):
+        moments.normalize(x, by=keys, range=(0, 1))
+    with pytest.raises(evenly.DataError, match="which limits the result to that size"):
+        moments.normalize(x, by=keys, clip=True)
+    rest = moments - evenly.fit(x[:1], by=np.array(keys[:1]))
+    with pytest.raises(evenly.DataError, match="whose extremes are bounds"):
+        rest.normalize(x[1:], by=keys[1:], method="minmax")
+
+
+def test_limits_do_not_outlast_a_call():
+    moments = evenly.fit(np.array([[0.0], [1.0]]), by=np.array(["a", "a"]))
+    for clip, expected in ((0.5, 0.5), (None, 9.0), (True, 1.0), (None, 9.0)):
+        y = moments.normalize([[9.0]], by=["a"], method="minmax", clip=clip)
+        assert y.tolist() == [[expected]]
+    total = moments.total()
+    for clip, expected in ((0.5, 0.5), (None, 9.0), (True, 1.0), (None, 9.0)):
+        assert total.normalize([[9.0]], method="minmax", clip=clip).tolist() == [[expected]]
+
+
+def test_huge_constants_of_a_group_can_be_centered():
+    x, keys = np.array([[1e300], [1e300], [1.0], [2.0]]), ["a", "a", "b", "b"]
+    moments = evenly.fit(x, by=np.array(keys))
+    near = np.array([[1e300 * (1 + 2**-40)], [1e300], [1.0], [2.0]])
+    y = moments.normalize(near, by=keys, constant="center")
+    assert y[:2].ravel().tolist() == [near[0, 0] - 1e300, 0]
+    assert moments.denormalize(y, by=keys, constant="center")[0] == near[0]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int64", "uint8", "bool"])

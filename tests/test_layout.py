@@ -145,3 +145,10 @@ def test_own_modules_are_imported_in_functions_only_where_loading_is_lazy() -> N
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("evenly"):
                 found.add(file)
     assert found - LAZY.keys() - {"__init__.py"} == set()
+
+
+def test_files_that_conftest_names_exist(pytestconfig: pytest.Config) -> None:
+    plugins = pytestconfig.pluginmanager.get_plugins()
+    (settings,) = (plugin for plugin in plugins if hasattr(plugin, "LONGEST"))
+    names = [*settings.SLOW, *settings.LONGEST]
+    assert [name for name in names if not (ROOT / "tests" / name).exists()] == []

@@ -2,9 +2,11 @@
 
 from fractions import Fraction
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given
@@ -13,7 +15,7 @@ from sklearn import preprocessing
 
 import evenly
 import strategies
-from evenly.errors import DataError, UnsupportedTypeError
+from evenly.errors import DataError
 
 RNG = np.random.default_rng(3)
 X = np.column_stack([RNG.normal(1e9, 2, 500), RNG.integers(0, 9, 500), np.full(500, 7.25)])
@@ -118,13 +120,47 @@ def test_clip_keeps_the_range_of_the_method():
     assert np.isnan(MOMENTS.normalize(X, method="minmax", clip=True)[3, 0])
 
 
-def test_clip_of_a_relation_is_refused():
-    duckdb = pytest.importorskip("duckdb")
+def test_moments_of_a_relation_have_methods():
     relation = duckdb.from_df(FRAME)
-    with pytest.raises(UnsupportedTypeError, match=r"clip= needs data in memory\. Received"):
-        NAMED.normalize(relation, method="minmax", clip=True)
     found = NAMED.normalize(relation, method="minmax").df()["code"]
     np.testing.assert_allclose(found, MOMENTS.normalize(X, method="minmax")[:, 1])
+
+
+LAZY = {
+    "duckdb": (duckdb.from_arrow, lambda relation: relation.to_arrow_table()),
+    "polars": (lambda table: pl.from_arrow(table).lazy(), lambda frame: frame.collect().to_arrow()),
+}
+EDGES = pa.table(
+    {
+        "x": pa.array([None, np.nan, -9.0, 0.0, 0.25, 1.0, 9.0, np.inf, -np.inf, -0.0]),
+        "n": pa.array([None, -9, 0, 1, 2, 3, 9, 2**62, -(2**62), None], pa.int64()),
+        "f": pa.array([np.nan, -1e30, 0.0, None, 1.0, 0.3, 1e30, 0.7, 2.0, 0.1], pa.float32()),
+        "text": [*"abcdefghij"],
+    }
+)
+
+
+@pytest.mark.parametrize("missing", ["keep", "zero"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "minmax", "clip": True},
+        {"method": "minmax", "range": (2, 5), "clip": True},
+        {"clip": 0.7},
+    ],
+)
+@pytest.mark.parametrize("library", LAZY)
+def test_clip_in_a_query_is_that_of_the_data(library, options, missing):
+    """NULL stays NULL, and NaN stays NaN, although both engines sort it above all numbers."""
+    lazy, collect = LAZY[library]
+    moments = evenly.fit({"x": [0.0, 1.0], "n": [0, 4], "f": np.float32([0, 1])})
+    query = moments.normalize(lazy(EDGES), missing=missing, **options)
+    assert isinstance(query, pl.LazyFrame | duckdb.DuckDBPyRelation)
+    found, expected = collect(query), moments.normalize(EDGES, missing=missing, **options)
+    assert found["text"].to_pylist() == EDGES["text"].to_pylist()
+    for name in "xnf":
+        assert found[name].is_null().to_pylist() == expected[name].is_null().to_pylist()
+        np.testing.assert_array_equal(found[name].to_numpy(), expected[name].to_numpy())
 
 
 def test_float32_at_a_large_offset_is_correct():

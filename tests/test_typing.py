@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).parent / "typing" / "program.py"
+FOLDER = Path(__file__).parent / "typing"
+PROGRAM = FOLDER / "program.py"
 EXPECTED = {
     number
     for number, line in enumerate(PROGRAM.read_text(encoding="utf-8").splitlines(), 1)
@@ -17,8 +18,9 @@ EXPECTED = {
 
 def test_types_of_a_users_program_by_mypy(tmp_path):
     pytest.importorskip("mypy")
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--output", "json"]
-    command += ["--config-file", "/dev/null", "--cache-dir", str(tmp_path), str(PROGRAM)]
+    command = [sys.executable, "-m", "mypy", "--no-incremental", "--output", "json"]
+    command += ["--config-file", str(FOLDER / "mypy.ini"), "--cache-dir", str(tmp_path)]
+    command.append(str(PROGRAM))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     messages = [entry for entry in found if entry["severity"] == "error"]

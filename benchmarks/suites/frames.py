@@ -16,20 +16,26 @@ SHAPES = {
     "tiny": ((1, 4),),
 }
 FITTED = {"full": (300, 2_000), "quick": (300, 2_000), "tiny": (3, 4)}
-VALUES_TIMED = 20_000
+VALUES_TIMED = {"full": 20_000, "quick": 20_000, "tiny": 1}
 """Short calls are repeated until they have read about this many values."""
 
 
 def cases(size):
     shapes = [("normalize", *shape) for shape in SHAPES[size]] + [("fit", *FITTED[size])]
     return [
-        {"operation": operation, "library": library, "rows": rows, "columns": columns}
+        {
+            "operation": operation,
+            "library": library,
+            "rows": rows,
+            "columns": columns,
+            "values_timed": VALUES_TIMED[size],
+        }
         for library in LIBRARIES
         for operation, rows, columns in shapes
     ]
 
 
-def run(operation, library, rows, columns, threads, rounds):
+def run(operation, library, rows, columns, values_timed, threads, rounds):
     make = make_normalizers if operation == "normalize" else make_fits
     candidates = make(library, rows, columns)
     results = warm_up(candidates)
@@ -37,7 +43,7 @@ def run(operation, library, rows, columns, threads, rounds):
         first, *others = map(to_array, results.values())
         for other in others:
             np.testing.assert_allclose(other, first, rtol=1e-9, atol=1e-12)
-    calls = max(1, VALUES_TIMED // (rows * columns * 10))
+    calls = max(1, values_timed // (rows * columns * 10))
     seconds = time_interleaved([repeated(candidate, calls) for candidate in candidates], rounds)
     return {"timings": [{"calls": calls, "seconds": seconds}], "runtime": runtime()}
 

@@ -36,7 +36,7 @@ enum Type {
 
 constexpr int64_t kTrailerBytes = 8;  // the length of the footer, and PAR1
 
-int64_t read_at(int file, uint8_t* data, int64_t size, int64_t offset) {
+int64_t read_file_at(int file, uint8_t* data, int64_t size, int64_t offset) {
 #ifdef _WIN32
   if (_lseeki64(file, offset, 0) < 0) return -1;
   return _read(file, data, unsigned(size));
@@ -49,7 +49,7 @@ int64_t read_at(int file, uint8_t* data, int64_t size, int64_t offset) {
 // value is invalid or more than `most` bytes were read, sets `failed`.
 class CompactReader {
  public:
-  CompactReader(int file, int64_t offset, int64_t most)
+  CompactReader(const ParquetBytes& file, int64_t offset, int64_t most)
       : file_(file), most_(most), begin_(offset), position_(offset) {}
 
   // Reads a struct. Calls read_field(field, type), which must read the value and return true, or
@@ -136,7 +136,7 @@ class CompactReader {
     if (failed_) return 0;
     if (position_ < buffered_ || position_ >= buffered_ + size_) {
       buffered_ = position_;
-      size_ = std::max<int64_t>(0, read_at(file_, buffer_, kBufferBytes, position_));
+      size_ = std::max<int64_t>(0, file_.read_at(buffer_, kBufferBytes, position_));
       if (!size_) {
         failed_ = true;
         return 0;
@@ -161,7 +161,7 @@ class CompactReader {
     return 0;
   }
 
-  int file_;
+  const ParquetBytes& file_;
   int64_t most_;
   int64_t begin_;
   int64_t position_;
@@ -223,10 +223,19 @@ void read_columns(CompactReader& reader, std::vector<FileRange>& chunks) {
 
 }  // namespace
 
-std::optional<std::vector<FileRange>> parquet_chunks(int file, int64_t size) {
+int64_t ParquetBytes::read_at(uint8_t* data, int64_t size, int64_t position) const {
+  if (!data_) return read_file_at(file_, data, size, position);
+  if (position < offset_ || position - offset_ >= size_) return 0;
+  const int64_t start = position - offset_;
+  const int64_t bytes = std::min(size, size_ - start);
+  std::memcpy(data, data_ + start, size_t(bytes));
+  return bytes;
+}
+
+std::optional<std::vector<FileRange>> parquet_chunks(const ParquetBytes& file, int64_t size) {
   uint8_t trailer[kTrailerBytes];
   if (size < kTrailerBytes ||
-      read_at(file, trailer, kTrailerBytes, size - kTrailerBytes) != kTrailerBytes) {
+      file.read_at(trailer, kTrailerBytes, size - kTrailerBytes) != kTrailerBytes) {
     return {};
   }
   uint32_t bytes = 0;
@@ -251,7 +260,7 @@ std::optional<std::vector<FileRange>> parquet_chunks(int file, int64_t size) {
   return chunks;
 }
 
-int64_t largest_parquet_page(int file, int64_t start, int64_t stop, int64_t limit) {
+int64_t largest_parquet_page(const ParquetBytes& file, int64_t start, int64_t stop, int64_t limit) {
   int64_t largest = 0;
   while (start < stop) {
     CompactReader reader(file, start, kMaxHeaderBytes);

@@ -11,11 +11,29 @@ namespace evenly {
 // Returned by largest_parquet_page for headers that cannot be decoded.
 inline constexpr int64_t kInvalidPageHeader = -1;
 
+// An open file, or the part of a file that is in memory, from the byte `offset` on.
+class ParquetBytes {
+ public:
+  explicit ParquetBytes(int file) : file_(file) {}
+  ParquetBytes(const uint8_t* data, int64_t size, int64_t offset)
+      : data_(data), size_(size), offset_(offset) {}
+
+  // Reads at most `size` bytes at a position of the file. Returns how many were read: fewer at the
+  // end of the file, and 0 or -1 where it cannot be read.
+  int64_t read_at(uint8_t* data, int64_t size, int64_t position) const;
+
+ private:
+  int file_ = -1;
+  const uint8_t* data_ = nullptr;
+  int64_t size_ = 0;
+  int64_t offset_ = 0;
+};
+
 // Returns the largest uncompressed size, in bytes, of the pages in a column chunk, which lies from
-// `start` to `stop` in an open file. Reading stops at the first page that is larger than `limit`.
+// `start` to `stop` in a file. Reading stops at the first page that is larger than `limit`.
 //
 // Readers allocate whatever size a header declares, so the sizes are checked before.
-int64_t largest_parquet_page(int file, int64_t start, int64_t stop, int64_t limit);
+int64_t largest_parquet_page(const ParquetBytes& file, int64_t start, int64_t stop, int64_t limit);
 
 // A range of bytes in a file.
 struct FileRange {
@@ -28,6 +46,6 @@ struct FileRange {
 // Returns nothing if the footer cannot be decoded.
 //
 // (PyArrow's ColumnChunkMetaData ends the process for an invalid footer.)
-std::optional<std::vector<FileRange>> parquet_chunks(int file, int64_t size);
+std::optional<std::vector<FileRange>> parquet_chunks(const ParquetBytes& file, int64_t size);
 
 }  // namespace evenly

@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "tests/check.h"
 #include "tests/random.h"
@@ -24,7 +26,19 @@ struct File {
   }
   ~File() { fclose(file); }
   int64_t largest(int64_t start, int64_t stop, int64_t limit = kNoLimit) const {
-    return largest_parquet_page(fileno(file), start, stop, limit);
+    return largest_parquet_page(ParquetBytes(fileno(file)), start, stop, limit);
+  }
+};
+
+// The part of a file from a position on, in memory of exactly its size.
+struct Part {
+  std::vector<uint8_t> bytes;
+  int64_t offset;
+  Part(const std::string& content, int64_t position)
+      : bytes(content.begin(), content.end()), offset(position) {}
+  ParquetBytes file() const { return {bytes.data(), int64_t(bytes.size()), offset}; }
+  int64_t largest(int64_t start, int64_t stop, int64_t limit = kNoLimit) const {
+    return largest_parquet_page(file(), start, stop, limit);
   }
 };
 
@@ -54,6 +68,16 @@ TEST(largest_of_several_parquet_pages) {
   CHECK(file.largest(4, 4 + int64_t(chunk.size())) == 3000);
   CHECK(file.largest(4, 4 + int64_t(chunk.size()), 50) == 100);  // stops at the first beyond
   CHECK(file.largest(4, 4) == 0);
+}
+
+TEST(parquet_pages_in_memory_are_those_of_the_file) {
+  std::string chunk = page(100, 20) + page(3000, 700, 100) + page(5, 0);
+  Part part(chunk, 1000);
+  CHECK(part.largest(1000, 1000 + int64_t(chunk.size())) == 3000);
+  CHECK(part.largest(1000, 1001) == 100);
+  CHECK(part.largest(999, 1001) == kInvalidPageHeader);  // before the part
+  CHECK(part.largest(1000, 1000 + int64_t(chunk.size()) + 1) == kInvalidPageHeader);  // after it
+  CHECK(Part("", 8).largest(8, 9) == kInvalidPageHeader);
 }
 
 TEST(parquet_page_headers_that_are_cut_or_invalid) {
@@ -98,7 +122,7 @@ std::string metadata(int64_t values, int64_t bytes, int64_t data, int64_t dictio
 }
 
 std::optional<std::vector<FileRange>> chunks_of(const std::string& content) {
-  return parquet_chunks(fileno(File(content).file), int64_t(content.size()));
+  return parquet_chunks(ParquetBytes(fileno(File(content).file)), int64_t(content.size()));
 }
 
 }  // namespace
@@ -110,6 +134,15 @@ TEST(parquet_footer_has_the_ranges_of_chunks) {
   CHECK(range(metadata(5, 100, 40, 4)).stop == 104);
   CHECK(range(metadata(0, 100, 40, 4)).stop == 0);
   CHECK(chunks_of(footer(std::string(1, '\0')))->empty());
+}
+
+TEST(parquet_footer_in_memory_is_that_of_the_file) {
+  const std::string content = footer(metadata(5, 100, 40, 4));
+  Part part(content, 1000);
+  const int64_t size = 1000 + int64_t(content.size());
+  CHECK((*parquet_chunks(part.file(), size))[0].stop == 104);
+  CHECK(!parquet_chunks(part.file(), size + 1));
+  CHECK(!parquet_chunks(Part(content.substr(9), 1009).file(), size));  // the rest is not in memory
 }
 
 TEST(parquet_footers_that_are_cut_or_invalid) {

@@ -10,5 +10,6 @@ void bind_batch_norm(nanobind::module_& m);
 void bind_columns(nanobind::module_& m);
 void bind_float_columns(nanobind::module_& m);
 void bind_factorize(nanobind::module_& m);
+void bind_parquet_pages(nanobind::module_& m);
 
 }  // namespace evenly

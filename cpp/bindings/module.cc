@@ -11,7 +11,6 @@
 
 #include "base/fp_environment.h"
 #include "base/mapping_guard.h"
-#include "base/parquet_pages.h"
 #include "base/thread_pool.h"
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
@@ -109,32 +108,7 @@ NB_MODULE(_core, m) {
         "Removes the guard; called before the file is unmapped.");
   m.def("mapping_failed", &mapping_failed, "number"_a,
         "Returns whether a page that was read did not exist.");
-  m.def(
-      "largest_parquet_page",
-      [](int file, int64_t start, int64_t stop, int64_t limit) {
-        nb::gil_scoped_release release;
-        return largest_parquet_page(file, start, stop, limit);
-      },
-      "file"_a, "start"_a, "stop"_a, "limit"_a,
-      "Returns the largest uncompressed size of the Parquet pages in a range of an open file, or "
-      "of "
-      "the first one beyond the limit; -1 for headers that cannot be decoded.");
-  m.def(
-      "parquet_chunks",
-      [](int file, int64_t size) -> std::optional<std::vector<std::pair<int64_t, int64_t>>> {
-        std::optional<std::vector<FileRange>> chunks;
-        {
-          nb::gil_scoped_release release;
-          chunks = parquet_chunks(file, size);
-        }
-        if (!chunks) return {};
-        std::vector<std::pair<int64_t, int64_t>> ranges;
-        for (const FileRange& chunk : *chunks) ranges.emplace_back(chunk.start, chunk.stop);
-        return ranges;
-      },
-      "file"_a, "size"_a,
-      "Returns the start and the stop of each column chunk of an open Parquet file, by row group; "
-      "None if its footer cannot be decoded.");
+  bind_parquet_pages(m);
   m.def("num_threads", &default_threads, "Returns the default number of threads.");
   m.def("runtime", &runtime_name, "Returns the name of the thread runtime.");
   m.def(

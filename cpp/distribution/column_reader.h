@@ -1,4 +1,4 @@
-// Reads the values of a column as doubles.
+// Reads the values of columns as doubles, or those of 8-bit types as codes.
 #pragma once
 
 #include <algorithm>
@@ -6,45 +6,105 @@
 #include <limits>
 #include <memory>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/array_view.h"
+#include "distribution/byte_counter.h"
+#include "distribution/value_counter.h"
 #include "sum/accumulate.h"
 
 namespace evenly {
 
+// Calls f(stride), for a stride of 1 as a constant, so that the compiler can use vector
+// instructions.
+template <class F>
+void with_stride(int64_t stride, F&& f) {
+  stride == 1 ? f(std::integral_constant<int64_t, 1>()) : f(stride);
+}
+
+// An element as a double or as the code of a byte.
+template <class Out, class T>
+Out read_as(T x) {
+  if constexpr (std::is_same_v<Out, double>) {
+    return double(to_number(x));
+  } else {
+    return ByteCode(to_number(x) - ByteCounter::kFirst);
+  }
+}
+template <class Out>
+constexpr Out missing_as() {
+  if constexpr (std::is_same_v<Out, double>) {
+    return std::numeric_limits<double>::quiet_NaN();
+  } else {
+    return ByteCounter::kMissing;
+  }
+}
+
 class ColumnReader {
  public:
   virtual ~ColumnReader() = default;
-  // The values of some rows, NaN for a missing one: in `buffer`, or where they are.
+  virtual int64_t columns() const { return 1; }
+  // Whether read_codes() can be called: the type has 8 bits.
+  virtual bool has_codes() const = 0;
+  // The values of up to kBlock rows, NaN for a missing one: in `buffer`, or where they are. Those
+  // of column i begin at i * kBlock.
   virtual const double* read(int64_t row, int64_t count, double* buffer) const = 0;
+  virtual void read_codes(int64_t row, int64_t count, ByteCode* buffer) const = 0;
 };
 
-// A column of a strided array; the rows are all positions on some axes.
+// Columns of a strided array, side by side; the rows are all positions on some axes.
 template <class T>
 class StridedReader : public ColumnReader {
  public:
-  StridedReader(const T* data, std::vector<Axis> axes) : data_(data), axes_(std::move(axes)) {}
+  StridedReader(const T* data, std::vector<Axis> axes, int64_t columns, int64_t step)
+      : data_(data), axes_(std::move(axes)), columns_(columns), step_(step) {}
+
+  int64_t columns() const override { return columns_; }
 
   const double* read(int64_t row, int64_t count, double* buffer) const override {
-    const Axis inner = axes_.empty() ? Axis{1, 0} : axes_.back();
-    for (int64_t done = 0; done < count;) {
-      const T* from = data_ + offset_of(axes_, row + done);
-      const int64_t length = std::min(count - done, inner.extent - (row + done) % inner.extent);
-      if constexpr (std::is_same_v<T, double>) {
-        if (length == count && inner.stride == 1) return from;
-      }
-      for (int64_t i = 0; i < length; ++i) {
-        buffer[done + i] = double(to_number(from[i * inner.stride]));
-      }
-      done += length;
+    if constexpr (std::is_same_v<T, double>) {
+      const Axis inner = innermost();
+      const bool contiguous = inner.stride == 1 && row % inner.extent + count <= inner.extent;
+      if (columns_ == 1 && contiguous) return data_ + offset_of(axes_, row);
     }
+    copy(row, count, buffer);
     return buffer;
   }
 
+  bool has_codes() const override { return sizeof(T) == 1; }
+
+  void read_codes(int64_t row, int64_t count, ByteCode* buffer) const override {
+    if constexpr (sizeof(T) == 1) copy(row, count, buffer);
+  }
+
  private:
+  Axis innermost() const { return axes_.empty() ? Axis{1, 0} : axes_.back(); }
+
+  template <class Out>
+  void copy(int64_t row, int64_t count, Out* out) const {
+    // A few rows at a time, which stay in the cache until all columns are read.
+    constexpr int64_t kMostRows = 64;
+    const Axis inner = innermost();
+    const int64_t most = columns_ == 1 ? count : kMostRows;
+    for (int64_t done = 0; done < count;) {
+      const T* from = data_ + offset_of(axes_, row + done);
+      const int64_t left = inner.extent - (row + done) % inner.extent;
+      const int64_t length = std::min({count - done, left, most});
+      for (int64_t column = 0; column < columns_; ++column) {
+        const T* first = from + column * step_;
+        Out* to = out + column * ValueCounter::kBlock + done;
+        with_stride(inner.stride, [&](auto stride) {
+          for (int64_t i = 0; i < length; ++i) to[i] = read_as<Out>(first[i * stride]);
+        });
+      }
+      done += length;
+    }
+  }
+
   const T* data_;
   std::vector<Axis> axes_;
+  int64_t columns_, step_;
 };
 
 // Some rows of a column with a validity bitmap: those listed, or a range.
@@ -55,20 +115,32 @@ class ArrowReader : public ColumnReader {
       : column_(column), listed_(listed), first_(first) {}
 
   const double* read(int64_t row, int64_t count, double* buffer) const override {
-    const T* data = static_cast<const T*>(column_.values.data);
-    const int64_t stride = column_.values.strides[0];
     if constexpr (std::is_same_v<T, double>) {
-      if (!listed_ && !column_.validity && stride == 1) return data + first_ + row;
+      if (!listed_ && !column_.validity && column_.values.strides[0] == 1)
+        return static_cast<const T*>(column_.values.data) + first_ + row;
     }
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t at = listed_ ? listed_[row + i] : first_ + row + i;
-      buffer[i] = double(to_number(data[at * stride]));
-      if (!column_.has_value(at)) buffer[i] = std::numeric_limits<double>::quiet_NaN();
-    }
+    copy(row, count, buffer);
     return buffer;
   }
 
+  bool has_codes() const override { return sizeof(T) == 1; }
+
+  void read_codes(int64_t row, int64_t count, ByteCode* buffer) const override {
+    if constexpr (sizeof(T) == 1) copy(row, count, buffer);
+  }
+
  private:
+  template <class Out>
+  void copy(int64_t row, int64_t count, Out* out) const {
+    const T* data = static_cast<const T*>(column_.values.data);
+    const int64_t stride = column_.values.strides[0];
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t at = listed_ ? listed_[row + i] : first_ + row + i;
+      const Out value = read_as<Out>(data[at * stride]);
+      out[i] = column_.has_value(at) ? value : missing_as<Out>();
+    }
+  }
+
   const ArrowColumn& column_;
   const int64_t* listed_;
   int64_t first_;

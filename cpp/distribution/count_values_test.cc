@@ -82,6 +82,17 @@ TEST(long_columns_in_several_tasks) {
   }
 }
 
+TEST(columns_side_by_side) {
+  Random random(seed());
+  for (DType dtype : kAllTypes) {
+    if (portion(100) < 100 && !random.one_in(4)) continue;  // the oracle is slow
+    const int64_t rows = random.between(1025, 4000), columns = random.between(2, 9);
+    check_array(random, dtype, random_layout(random, {rows, columns}, 1),
+                Kind(random.below(kFiniteKinds)), random.one_of<int64_t>({16, 1024}),
+                random.one_in(4));
+  }
+}
+
 TEST(values_that_move_while_they_are_counted) {
   Random random(seed());
   for (int64_t run = 0; run < portion(6); ++run) {
@@ -89,10 +100,11 @@ TEST(values_that_move_while_they_are_counted) {
     ValueCounter counter(most);
     for (int again = 0; again < 2; ++again) {  // a counter starts again
       DistributionOracle expected;
+      Histogram parts(most);
       for (int phase = 0; phase < 4; ++phase) {
         const double scale = std::ldexp(1.0, int(random.between(-600, 600)));
         const int64_t steps = random.one_of<int64_t>({1, 3, 100, int64_t(1) << 40});
-        for (int block = 0; block < 12; ++block) {
+        for (int block = 0; block < 24; ++block) {
           std::vector<double> values(std::size_t(random.between(1, ValueCounter::kBlock)));
           for (double& value : values) {
             value = double(random.between(-steps, steps)) * scale;
@@ -101,9 +113,12 @@ TEST(values_that_move_while_they_are_counted) {
             expected.add(value);
           }
           counter.add(values.data(), int64_t(values.size()));
+          if (random.one_in(20)) parts.add(counter.take());
         }
       }
-      CHECK(expected.equals(counter.take()));
+      parts.add(counter.take());
+      CHECK(expected.equals(parts));
+      counter.reset();
     }
   }
 }

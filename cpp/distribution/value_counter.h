@@ -7,8 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <vector>
 
 #include "distribution/histogram.h"
@@ -16,15 +14,10 @@
 
 namespace evenly {
 
-struct FreeMemory {
-  void operator()(void* memory) const { std::free(memory); }
-};
-using WindowCounts = std::unique_ptr<uint32_t[], FreeMemory>;
-
 class ValueCounter {
  public:
   // The number of values of a block.
-  static constexpr int64_t kBlock = 2048;
+  static constexpr int64_t kBlock = 1024;
 
   explicit ValueCounter(int64_t most_bins);
 
@@ -32,8 +25,10 @@ class ValueCounter {
   void add(const double* values, int64_t count);
   // The same, with whole numbers as weights, whose sum is less than 2^63.
   void add(const double* values, const double* weights, int64_t count);
-  // Returns the histogram, and starts again.
+  // Returns the histogram, and starts again. The shift remains: the next values must be of the
+  // same column, unless reset() is called.
   Histogram take();
+  void reset();
 
  private:
   struct Slot {
@@ -44,10 +39,12 @@ class ValueCounter {
   void count_in_table(uint64_t key, int64_t count);
   void count_in_window(const double* values, int64_t count);
   void count_missed(const double* values, int64_t count);
+  bool is_crowded();
   void flush_if_full();
   void flush();
   void place_window();
   bool place_window_at(int shift, const std::vector<Bin>& bins, int64_t enough);
+  int64_t take_count(int64_t index);
   std::vector<Bin> take_window_bins();
 
   int64_t most_bins_;
@@ -61,11 +58,10 @@ class ValueCounter {
 
   bool has_window_ = false;
   BinWindow window_;
-  WindowCounts counts_;             // in the window, and of the values outside
-  std::vector<uint64_t> occupied_;  // a bit per count that is not 0
-  int64_t occupied_bins_ = 0;
+  std::vector<uint32_t> counts_;        // in the window, and of the values outside
   int64_t in_window_ = 0, missed_ = 0;  // values since the last flush
   int64_t until_retry_;                 // values in the table before a window is looked for
+  int64_t next_check_;                  // values in the window before its bins are counted
   WindowIndices window_indices_ = window_indices();
   std::vector<uint32_t> indices_;
 };

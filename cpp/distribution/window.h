@@ -10,6 +10,9 @@ namespace evenly {
 struct BinWindow {
   int shift = 0;
   uint64_t mask = 0, base = 0, size = 0;
+
+  // The number of counts: see WindowIndices.
+  int64_t counts() const { return 2 * int64_t(size) + 3; }
 };
 
 // Sets indices[i] to the index of the count of values[i]: twice the place of its magnitude in the

@@ -368,10 +368,18 @@ def largest_parquet_page(file: int, start: int, stop: int, limit: int) -> int:
     Returns the largest uncompressed size of the Parquet pages in a range of an open file, or of the first one beyond the limit; -1 for headers that cannot be decoded.
     """
 
+def largest_parquet_page_in(data: bytes, offset: int, start: int, stop: int, limit: int) -> int:
+    """
+    Like largest_parquet_page, for the part of a file from the byte `offset` on.
+    """
+
 def parquet_chunks(file: int, size: int) -> list[tuple[int, int]] | None:
     """
     Returns the start and the stop of each column chunk of an open Parquet file, by row group; None if its footer cannot be decoded.
     """
+
+def parquet_chunks_in(data: bytes, offset: int, size: int) -> list[tuple[int, int]] | None:
+    """Like parquet_chunks, for the end of a file from the byte `offset` on."""
 
 def num_threads() -> int:
     """Returns the default number of threads."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -21,10 +21,20 @@ from evenly.sources.files.formats import batches_to_scale
 from evenly.sources.files.standard_input import Pipe, pipe_to_scale
 from evenly.sources.scan import FileScan
 from evenly.sources.urls import is_url, with_storage
-from evenly.typing import CsvOptions, FeatureAxis, StorageOptions
+from evenly.typing import Constant, CsvOptions, FeatureAxis, NormalizeMethod, StorageOptions
 
 _CHUNK_VALUES = 2**22
 """Values of an array that are normalized at a time: 32 MB of float64."""
+
+
+class MethodKeywords(TypedDict, total=False):
+    """Keyword arguments of `apply` that `evenly.Moments.normalize` describes."""
+
+    constant: Constant
+    method: NormalizeMethod
+    range: tuple[float, float] | None
+    q: tuple[float, float] | None
+    clip: bool | float | None
 
 
 @without_context()
@@ -41,6 +51,7 @@ def apply(
     csv: CsvOptions | None = None,
     storage_options: StorageOptions | None = None,
     progress: Callable[[Progress], object] | None = None,
+    **method: Unpack[MethodKeywords],
 ) -> None:
     """Normalize a file into an output file, whose suffix determines its format.
 
@@ -67,6 +78,9 @@ def apply(
         The options of the file systems of URLs, for the source and the output.
     progress
         Callback that receives the progress after each batch.
+    **method
+        The options ``method``, ``range``, ``q``, ``clip`` (not with ``inverse``) and ``constant``
+        of `Moments.normalize`.
 
     Raises
     ------
@@ -94,6 +108,7 @@ def apply(
         feature_axis=feature_axis,
         csv=csv,
         progress=progress,
+        **method,
     )
 
 
@@ -111,6 +126,7 @@ def apply_files(
     feature_axis: FeatureAxis = None,
     csv: CsvOptions | None = None,
     progress: Callable[[Progress], object] | None = None,
+    **method: Unpack[MethodKeywords],
 ) -> None:
     """Normalize the files of a source; see `apply` and `scan_tables`.
 
@@ -122,7 +138,7 @@ def apply_files(
     suffix = standard_output or check_suffix(output)
     read = ReadOptions(feature_axis=feature_axis, csv=csv)
     function = moments.denormalize if inverse else moments.normalize
-    options: dict[str, Any] = {} if inverse else {"missing": missing}
+    options: dict[str, Any] = {**method} if inverse else {"missing": missing, **method}
     label = redact_url(source)
     current = Progress(0, None, 0, None, label)
     with (

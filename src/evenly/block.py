@@ -290,7 +290,7 @@ class Block:
 
 
 @lru_cache(maxsize=256)
-def dtype_name(dtype: Any) -> str:
+def dtype_name(dtype: object) -> str:
     """Return the name of a NumPy or torch dtype, which is the same for any byte order.
 
     It is cached, since NumPy builds the name in 6 µs on each access: too slow for each column of

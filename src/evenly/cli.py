@@ -15,6 +15,7 @@ import click
 from evenly.cli_csv import csv_options, parse_csv
 from evenly.cli_errors import OK, StderrLog, exit_now, run_command
 from evenly.cli_keys import feature_axis_option, parse_axes, parse_axis, select_option
+from evenly.cli_methods import method_options
 from evenly.cli_options import files_argument, json_option, output_option, quiet_option
 from evenly.cli_outputs import (
     check_output,
@@ -258,7 +259,7 @@ def fit(
     check_output(output, list(filter(None, [checkpoint, update])))
     check_page(report, [*inputs, *filter(None, [output, checkpoint, update])])
     arrays = pipe.is_array if pipe else bool(files) and files[0].is_array
-    arrays = arrays or others["select"] is not None
+    arrays = arrays or select is not None
     options = FitOptions(
         columns=_parse_columns(columns, arrays) or None,
         exclude=_parse_columns(exclude, arrays),
@@ -343,6 +344,7 @@ def show(statistics: str, as_json: bool, layout: str | None) -> None:
     show_default=True,
     help="How to treat rows of unknown groups; total uses the statistics of all rows.",
 )
+@method_options
 @csv_options("--missing-mark")
 @click.option(
     "--feature-axis",
@@ -381,6 +383,10 @@ def apply(
         raise click.UsageError(
             "--missing cannot be used with --inverse, which keeps missing values."
         )
+    if options["inverse"] and options["clip"] is not None:
+        raise click.UsageError("--clip cannot be used with --inverse, which limits nothing.")
+    if options["inverse"]:
+        del options["clip"]
     csv = parse_csv(options)
     if statistics == STANDARD and STANDARD in sources:
         raise click.UsageError("Standard input cannot be both the statistics and the source.")

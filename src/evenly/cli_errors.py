@@ -22,8 +22,9 @@ OK, BAD_DATA, INTERRUPTED, TERMINATED = 0, 1, 130, 143
 """Exit statuses; click uses 2 for usage errors, and shells 143 for SIGTERM."""
 
 _OPTION = re.compile(
-    r"\b(columns|exclude|weights|infinite|select|threads|feature_axis|dtype|mode|by|unknown|checkpoint|update"
-    r"|distribution)=(?!\{)(?:\[([^]]*)\]|\"([^\"]*)\"|'([^']*)'|(-?\w+))?"
+    r"(?<![\w?&])(columns|exclude|weights|infinite|select|threads|feature_axis|dtype|mode|by|unknown"
+    r"|checkpoint|update|distribution|constant|method|range|q|clip)="
+    r"(?!\{)(?:\[([^]]*)\]|\(([^)]*)\)|\"([^\"]*)\"|'([^']*)'|(-?\w+(?:\.\d+)?))?"
 )
 
 _KEYS = re.compile(r"\b(select|feature_axis)=(\{[^{}]*\})")
@@ -31,7 +32,11 @@ _CSV = re.compile(r"csv=\{([^{}]*)\}")
 _CSV_OPTION = re.compile(r"'(\w+)': (\[[^]]*\]|'[^']*'|\"[^\"]*\"|\w+)")
 _TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
 
+_FLAGS = {"q": "quantiles", "clip True": "clip range"}
+"""Options with another name on the command line, and other values there."""
 _TEXTS = {
+    "evenly.fit(x, distribution=True)": "evenly fit --distribution",
+    "or True for a method with a range": "or the word range for a method with one",
     "moments.select(...)": "--columns",
     "moments[key].select(...)": "in Python moments[key].select(...)",
     "A dict for select=": "--select KEY=PATH",
@@ -189,7 +194,9 @@ def _to_flag(option: re.Match[str]) -> str:
     value = next(filter(None, option.groups()[1:]), "").replace("'", "").replace(", ", ",")
     if option[1] == "distribution":
         return f"--distribution --bins {value}" if value.isdecimal() else "--distribution"
-    return f"--{option[1].replace('_', '-')} {value}".rstrip()
+    name = _FLAGS.get(option[1], option[1]).replace("_", "-")
+    flag = f"{name} {value}".rstrip()
+    return f"--{_FLAGS.get(flag, flag)}"
 
 
 def _on_broken_pipe() -> int:

@@ -1,15 +1,16 @@
 """The options of the command line for parts of a source: an array, or several parts by key."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
-from evenly.typing import FeatureAxis
+if TYPE_CHECKING:  # imports NumPy
+    from evenly.typing import FeatureAxis
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Values = tuple[str, ...]
-Axes = FeatureAxis | dict[str, FeatureAxis]
+Axes: TypeAlias = "FeatureAxis | dict[str, FeatureAxis]"
 
 
 def select_option(command: Command) -> Command:

@@ -16,7 +16,7 @@ def storage_option(command: Command) -> Command:
     """Add ``--storage-option`` to a command, whose path parameters have `as_path` as callback."""
 
     @functools.wraps(command)
-    def checked(*args: Any, **kwargs: Any) -> Any:
+    def checked(*args: object, **kwargs: object) -> Any:
         meta = click.get_current_context().meta
         if meta.get(_OPTIONS) and not meta.get(_USED):
             raise click.UsageError(

@@ -103,7 +103,7 @@ def first_duplicate(names: Iterable[str]) -> str | None:
 def column_indices(names: Sequence[str | int], ours: ColumnNames, number: int) -> list[int]:
     """Return the indices of columns given by name, or by number if they have no names.
 
-    Labels of pandas that are no strings, such as integers, are names as well.
+    Labels of pandas that are not strings, such as integers, are names as well.
 
     >>> column_indices([2], ("1", "2"), 2)
     [1]

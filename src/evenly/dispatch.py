@@ -22,7 +22,7 @@ _ENGINES = {"dask": "dask", "distributed": "dask", "pyspark": "spark", "ray": "r
 """Top-level package of the class of a collection -> module in `evenly.engines`."""
 
 
-def engine_of(x: Any) -> ModuleType | None:
+def engine_of(x: object) -> ModuleType | None:
     """Return the module of the distributed engine of a collection, or None.
 
     For a list the first item decides: a list of Delayed objects is a Dask collection.
@@ -44,7 +44,7 @@ def _engine_name(cls: type) -> str | None:
     return next((_ENGINES[package] for package in packages if package in _ENGINES), None)
 
 
-def is_traced(x: Any) -> bool:
+def is_traced(x: object) -> bool:
     """Return whether `torch.compile` is tracing the code that has x, which is then a tensor."""
     if type(x) is np.ndarray:
         return False
@@ -55,7 +55,7 @@ def is_traced(x: Any) -> bool:
 Container = Literal["tensor", "series", "labeled", "mapping", "frame", "array"]
 
 
-def container_kind(x: Any) -> Container:
+def container_kind(x: object) -> Container:
     """Return whether an object is a tensor, a series, data of xarray, a dict, a frame or an array.
 
     ``"array"`` is the fallback: conversion reports unsupported types. A frame is an object
@@ -77,7 +77,7 @@ def container_kind(x: Any) -> Container:
     return "frame" if has_columns else "array"
 
 
-def is_series(x: Any) -> bool:
+def is_series(x: object) -> bool:
     """Return whether an object is a single column of a library of data frames."""
     return (
         is_instance(x, "pandas", "Series")
@@ -86,7 +86,7 @@ def is_series(x: Any) -> bool:
     )
 
 
-def is_mapping_of_columns(x: Any) -> bool:
+def is_mapping_of_columns(x: object) -> bool:
     """Return whether an object is a dict of equally long one-dimensional columns.
 
     >>> is_mapping_of_columns({"a": [1, 2], "b": ["x", None]})
@@ -99,13 +99,13 @@ def is_mapping_of_columns(x: Any) -> bool:
     return all(map(_is_column, x.values())) and len({len(column) for column in x.values()}) == 1
 
 
-def _is_column(x: Any) -> bool:
+def _is_column(x: object) -> bool:
     if isinstance(x, list | tuple | range):
         return not any(hasattr(value, "__len__") and not isinstance(value, str) for value in x)
     return is_series(x) or len(getattr(x, "shape", ())) == 1
 
 
-def is_instance(x: Any, module: str, *classes: str) -> bool:
+def is_instance(x: object, module: str, *classes: str) -> bool:
     """Return whether x is an instance of a class of a module, without importing it."""
     imported = sys.modules.get(module)
     return imported is not None and isinstance(
@@ -113,7 +113,7 @@ def is_instance(x: Any, module: str, *classes: str) -> bool:
     )
 
 
-def is_array(x: Any) -> bool:
+def is_array(x: object) -> bool:
     """Return whether an object is a number, or supports one of the array protocols."""
     scalars = (bool, int, float, complex, np.generic, range, array)
     return isinstance(x, scalars) or any(
@@ -121,27 +121,27 @@ def is_array(x: Any) -> bool:
     )
 
 
-def is_path(x: Any) -> TypeGuard[Path]:
+def is_path(x: object) -> TypeGuard[Path]:
     """Return whether an object is a path."""
     return isinstance(x, str | os.PathLike)
 
 
-def is_list_of(x: Any, matches: Callable[[Any], bool]) -> bool:
+def is_list_of(x: object, matches: Callable[[Any], bool]) -> bool:
     """Return whether an object is a list or tuple, not empty, of matching items."""
     return isinstance(x, list | tuple) and bool(x) and all(map(matches, x))
 
 
-def is_sparse(x: Any) -> bool:
+def is_sparse(x: object) -> bool:
     """Return whether an object is a sparse matrix or array of SciPy."""
     return hasattr(x, "tocsc") and hasattr(x, "nnz")
 
 
-def is_pillow_image(x: Any) -> bool:
+def is_pillow_image(x: object) -> bool:
     """Return whether an object is a Pillow image."""
     return is_instance(x, "PIL.Image", "Image")
 
 
-def stored_library(x: Any) -> Literal["zarr", "hdf5", "xarray"] | None:
+def stored_library(x: object) -> Literal["zarr", "hdf5", "xarray"] | None:
     """Return the library of a chunked array, or of a group of arrays, in a store; or None."""
     if is_instance(x, "zarr", "Array", "Group"):
         return "zarr"
@@ -150,12 +150,12 @@ def stored_library(x: Any) -> Literal["zarr", "hdf5", "xarray"] | None:
     return "xarray" if is_instance(x, "xarray", "DataArray", "Dataset") else None
 
 
-def is_stored(x: Any) -> bool:
+def is_stored(x: object) -> bool:
     """Return whether an object is an array or a group of arrays in a store."""
     return stored_library(x) is not None
 
 
-def is_frame(x: Any) -> bool:
+def is_frame(x: object) -> bool:
     """Return whether an object is a data frame, or a column of Arrow data."""
     return (
         hasattr(x, "__arrow_c_stream__")
@@ -167,7 +167,7 @@ def is_frame(x: Any) -> bool:
     )
 
 
-def has_record_batches(x: Any) -> bool:
+def has_record_batches(x: object) -> bool:
     """Return whether x yields batches: a PyArrow reader, a Flight stream, an ADBC cursor."""
     return (
         is_instance(x, "pyarrow", "RecordBatchReader")
@@ -176,22 +176,22 @@ def has_record_batches(x: Any) -> bool:
     )
 
 
-def is_hugging_face_dataset(x: Any) -> bool:
+def is_hugging_face_dataset(x: object) -> bool:
     """Return whether an object is a Hugging Face Dataset or IterableDataset."""
     return is_instance(x, "datasets", "Dataset", "IterableDataset")
 
 
-def is_open_file(x: Any) -> bool:
+def is_open_file(x: object) -> bool:
     """Return whether an object is an open file, also of fsspec or in memory."""
     return hasattr(x, "read") and hasattr(x, "readline")
 
 
-def is_dbapi_cursor(x: Any) -> bool:
+def is_dbapi_cursor(x: object) -> bool:
     """Return whether an object is a DB-API cursor, which yields rows."""
     return hasattr(x, "fetchmany") and hasattr(x, "description")
 
 
-def is_list_of_numbers(x: Any) -> bool:
+def is_list_of_numbers(x: object) -> bool:
     """Return whether an object is a list or nested list of scalars rather than arrays."""
     if not isinstance(x, list | tuple) or not x:
         return False
@@ -202,7 +202,7 @@ def is_list_of_numbers(x: Any) -> bool:
     return isinstance(first, scalars)
 
 
-def is_dataset(x: Any) -> bool:
+def is_dataset(x: object) -> bool:
     """Return whether an object is a map-style PyTorch dataset."""
     data = sys.modules.get("torch.utils.data")
     return (
@@ -210,13 +210,13 @@ def is_dataset(x: Any) -> bool:
     )
 
 
-def is_iterable_dataset(x: Any) -> bool:
+def is_iterable_dataset(x: object) -> bool:
     """Return whether an object is an iterable-style PyTorch dataset."""
     data = sys.modules.get("torch.utils.data")
     return data is not None and isinstance(x, data.IterableDataset)
 
 
-def array_attributes_hint(x: Any) -> str:
+def array_attributes_hint(x: object) -> str:
     """Return a hint that names the array attributes of an object; may be empty."""
     names = [name for name, value in getattr(x, "__dict__", {}).items() if is_array(value)]
     return (
@@ -226,7 +226,7 @@ def array_attributes_hint(x: Any) -> str:
     )
 
 
-def is_data_loader(x: Any) -> bool:
+def is_data_loader(x: object) -> bool:
     """Return whether an object is a PyTorch DataLoader."""
     return is_instance(x, "torch.utils.data", "DataLoader")
 

@@ -27,7 +27,7 @@ _MAX_WIDTH = 40
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
-def normalize_key(value: Any) -> KeyPart:
+def normalize_key(value: object) -> KeyPart:
     """Return the canonical key part for a value: equal values have equal parts.
 
     NaN, NaT and pandas' NA are missing. A float without a fraction becomes an integer, since

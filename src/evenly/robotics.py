@@ -221,7 +221,7 @@ def _read_json(path: Path) -> Any:
         raise _layout_error(f"{os.fspath(path)!r}, which is not JSON ({error})") from None
 
 
-def _read_feature(name: str, feature: Any) -> FeatureStats:
+def _read_feature(name: str, feature: object) -> FeatureStats:
     if not isinstance(feature, Mapping) or not {"mean", "std"} <= feature.keys():
         raise _layout_error(f"{name!r} without mean and std")
     arrays = {
@@ -243,7 +243,7 @@ def _read_feature(name: str, feature: Any) -> FeatureStats:
     )
 
 
-def _array(name: str, values: Any) -> Floats:
+def _array(name: str, values: object) -> Floats:
     try:
         array = np.asarray(values, np.float64).ravel()
     except (TypeError, ValueError, OverflowError):

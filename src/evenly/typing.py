@@ -152,26 +152,15 @@ class UnscaleKeywords(KeyUnscaleKeywords, total=False):
     feature_axis: FeatureAxis
 
 
-class GroupScaleKeywords(TypedDict, total=False):
+class GroupScaleKeywords(ScaleKeywords, total=False):
     """Keyword arguments of `evenly.GroupedMoments.normalize`."""
 
     by: GroupBy | None
     unknown: Unknown
-    dtype: object
-    missing: Missing
-    constant: Constant
-    tolerance: float
-    correction: Any  # int, float or Fraction
-    feature_axis: FeatureAxis
 
 
-class GroupUnscaleKeywords(TypedDict, total=False):
+class GroupUnscaleKeywords(UnscaleKeywords, total=False):
     """Keyword arguments of `evenly.GroupedMoments.denormalize`."""
 
     by: GroupBy | None
     unknown: Unknown
-    dtype: object
-    constant: Constant
-    tolerance: float
-    correction: Any  # int, float or Fraction
-    feature_axis: FeatureAxis

@@ -50,7 +50,7 @@ class _Parts:
             return self.newer_sum.copy()
         return self.older[self.number_older - 1][1] + self.newer_sum
 
-    def with_newest(self, time: Any, moments: Moments) -> "_Parts":
+    def with_newest(self, time: object, moments: Moments) -> "_Parts":
         """Return the contents with one more part."""
         total = self.newer_sum + moments
         del self.newer[self.number_newer :]
@@ -131,7 +131,7 @@ class Window:
         parts = f"{len(self)} part{'s' * (len(self) != 1)}"
         return f"Window({self._size!r}) of {parts}\n{self.moments!r}"
 
-    def append(self, part: Any, *, time: Any = None) -> None:
+    def append(self, part: object, *, time: object = None) -> None:
         """Append a part and evict expired parts. A failed call changes nothing.
 
         Parameters
@@ -160,17 +160,17 @@ class Window:
         self._parts = parts
         del parts.older[parts.number_older :]
 
-    def _fit(self, rows: Any) -> Moments:
+    def _fit(self, rows: object) -> Moments:
         return Moments.empty(distribution=self._bins).update(rows)
 
-    def _is_expired(self, parts: _Parts, now: Any) -> bool:
+    def _is_expired(self, parts: _Parts, now: object) -> bool:
         """Return whether the oldest part is expired when the newest part has this time."""
         if isinstance(self._size, int):
             return len(parts) > self._size
         oldest, _ = parts.older[parts.number_older - 1]
         return bool(now - oldest >= self._size)
 
-    def _check_time(self, time: Any) -> None:
+    def _check_time(self, time: object) -> None:
         if isinstance(self._size, int):
             if time is not None:
                 raise DataError(
@@ -191,7 +191,7 @@ class Window:
             )
 
 
-def _check_size(size: Any) -> int | timedelta:
+def _check_size(size: object) -> int | timedelta:
     if isinstance(size, timedelta) and size > timedelta(0):
         return size
     if hasattr(size, "__index__") and not isinstance(size, bool) and size.__index__() > 0:

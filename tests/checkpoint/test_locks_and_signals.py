@@ -93,6 +93,32 @@ def test_a_lock_that_was_forgotten_is_released(days, state):
     assert evenly.fit(days, checkpoint=state).rows == 3
 
 
+@pytest.mark.parametrize("function", ["unlink", "close"])
+def test_an_interrupted_release_closes_the_lock_once(function, state, monkeypatch):
+    """A trial with signals found a second close, whose descriptor may be that of another file."""
+    lock = Lock(str(state))
+    calls = []
+    original = getattr(os, function)
+
+    def interrupted(argument):
+        calls.append(argument)
+        original(argument)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        monkeypatch.setattr(os, function, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            lock.release()
+        lock.release()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(calls) == 1
+    assert not os.path.exists(state.with_name(f".{state.name}.lock"))
+    monkeypatch.undo()
+    Lock(str(state)).release()
+
+
 def test_a_lock_ends_with_its_process(days, state):
     code = (
         "import os, sys; from evenly.checkpoint.lock import Lock\n"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import evenly
-from evenly.drift.text import comparison_table
+from evenly.drift.text import comparison_table, rank_text
 
 
 def normal(seed, rows, shift=0.0, scale=1.0):
@@ -199,6 +199,30 @@ def test_unusual_day_is_found_among_days_that_differ():
 def test_ranks_count_days_that_are_as_far():
     comparison = evenly.compare(days(20, 1.0), days(1, seed=5)[0])
     assert 1 <= dict(comparison.columns[0].ranks)["mean"] <= 20
+
+
+def test_table_and_page_show_the_smallest_rank():
+    others = days(20, 1.0)
+    broken, usual = (evenly.fit(normal(7, 500, shift)[:, None]) for shift in (9.0, 0.3))
+    assert "0 of 20 (mean)" in repr(evenly.compare(others, broken))
+    page = evenly.compare(others, broken).to_html()
+    assert "<th scope=col class=number>Rank" in page
+    assert "<td>0 of 20 (mean)" in page
+    column = evenly.compare(others, usual).columns[0]
+    name, rank = min(column.ranks, key=lambda pair: pair[1])
+    assert rank > 0
+    assert rank_text(column, 20) == f"{rank} of 20 ({name})"
+    two = evenly.compare(broken, usual)
+    assert "rank" not in repr(two)
+    assert "Rank" not in two.to_html()
+
+
+def test_columns_that_no_earlier_day_has_have_no_rank():
+    earlier = [evenly.fit({"x": normal(day, 500)}) for day in range(5)]
+    new = evenly.fit({"x": normal(7, 500), "y": normal(8, 500)})
+    comparison = evenly.compare(earlier, new)
+    assert rank_text(comparison["y"], 5) == ""
+    assert "appeared" in repr(comparison)
 
 
 def test_each_of_the_days_is_usual():

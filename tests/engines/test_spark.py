@@ -148,6 +148,8 @@ def test_fit_and_normalize_column_of_vectors(frame, kind):
     scaled = moments.normalize(cut)
     assert scaled.dtypes == cut.dtypes
     np.testing.assert_array_equal(to_array(scaled), moments.normalize(x))
+    limited = to_array(moments.normalize(cut, clip=0.5))
+    np.testing.assert_array_equal(limited, moments.normalize(x, clip=0.5))
     back = to_array(moments.denormalize(scaled)).astype(x.dtype)
     np.testing.assert_array_equal(back, moments.denormalize(moments.normalize(x)))
 
@@ -188,6 +190,17 @@ def test_normalize_matches_local_bits(frame, options):
         assert got[name].null_count == expected[name].null_count
         a, b = got[name].to_pandas().to_numpy(), expected[name].to_pandas().to_numpy()
         np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+@pytest.mark.parametrize("missing", ["keep", "zero"])
+@pytest.mark.parametrize("options", [{"clip": 0.7}, {"method": "minmax", "clip": True}])
+def test_clip_keeps_null_and_nan(frame, options, missing):
+    moments = evenly.fit(TABLE.slice(0, 20), columns=["double", "float", "nan", "long"])
+    expected = moments.normalize(frame.toArrow(), missing=missing, **options)
+    got = moments.normalize(frame, missing=missing, **options).toArrow()
+    for name in moments.columns:
+        assert got[name].null_count == expected[name].null_count
+        np.testing.assert_array_equal(got[name].to_numpy(), expected[name].to_numpy(), name)
 
 
 def test_denormalize_restores_constants_exactly(frame):

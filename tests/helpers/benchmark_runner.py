@@ -13,10 +13,8 @@ from benchmarks.__main__ import show
 from benchmarks.suites import load_suite
 from rich.console import Console
 
-ROUNDS = 2
 
-
-def run_suite(name: str, *, rounds: int = ROUNDS, **only: Any) -> list[dict[str, Any]]:
+def run_suite(name: str, *, rounds: int = 1, **only: Any) -> list[dict[str, Any]]:
     """Return the records of the smallest cases that have the values in ``only``."""
     suite = load_suite(name)
     cases = suite.cases("tiny")
@@ -59,7 +57,7 @@ def print_tables(name: str, records: list[dict[str, Any]]) -> str:
 
 def check_engine(name: str) -> None:
     """Check that the benchmark of an engine compares it with evenly, whose answers are exact."""
-    (record,) = run_suite("engines", engine=name, rounds=1)
+    (record,) = run_suite("engines", engine=name)
     (timing,) = record["timings"]
     ours = {"evenly alone", f"evenly on {name}"}
     assert ours | {name} <= timing["seconds"].keys()

@@ -37,6 +37,9 @@ def session(master: str = "local[2,4]") -> Iterator[SparkSession]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": "1g",
+        # Optimizing compilers and parallel garbage collection pay only in long runs.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.sql.shuffle.partitions": "2",
         "spark.log.level": "OFF",
         "spark.sql.session.timeZone": "Europe/Berlin",  # it has gaps; no result may depend on it
         "spark.sql.timestampType": "TIMESTAMP_NTZ",  # timestamps without a zone stay so

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 
 import evenly
@@ -97,6 +98,74 @@ def test_inverse_has_one_rounding(dtype: torch.dtype, offset: float) -> None:
     assert torch.equal(result[:, 2], x[:, 2])
 
 
+def traffic_of(function: Any) -> tuple[Any, Traffic]:
+    with Traffic() as traffic:
+        result = function()
+    return result, traffic
+
+
+@pytest.mark.parametrize(("dtype", "offset"), CASES, ids=str)
+def test_moments_scale_tensors_with_the_operators_of_the_layers(
+    dtype: torch.dtype, offset: float
+) -> None:
+    x = data(dtype, offset)
+    layer = et.Normalize.fit(x)
+    inverse, moments = layer.inverse(), layer.moments
+    expected, its = traffic_of(lambda: layer(x))
+    y, traffic = traffic_of(
+        lambda: moments.normalize(x, feature_axis=1, dtype=str(expected.dtype)[6:])
+    )
+    assert torch.equal(y, expected)
+    assert (traffic.operators, traffic.nbytes) == (its.operators, its.nbytes)
+    expected, its = traffic_of(lambda: inverse(y))
+    back, traffic = traffic_of(lambda: moments.denormalize(y, feature_axis=1))
+    assert torch.equal(back, expected)
+    assert (traffic.operators, traffic.nbytes) == (its.operators, its.nbytes)
+
+
+def test_options_of_moments() -> None:
+    x = data(torch.float32, 1e6)
+    moments = evenly.fit(x, feature_axis=1)
+    x[0, 0, 0] = torch.nan
+    options = {"feature_axis": 1, "missing": "zero", "clip": 1.5}
+    expected = moments.normalize(x, **options)
+    out = torch.empty_like(x)
+    with Traffic():
+        y = moments.normalize(x, **options)
+        assert moments.normalize(x, out=out, **options) is out
+        wide = moments.normalize(x, dtype="float64", **options)
+    ulp = torch.finfo(torch.float32).eps
+    torch.testing.assert_close(y, expected, rtol=ulp, atol=0)
+    assert torch.equal(out, y)
+    expected = moments.normalize(x.double(), **options)
+    torch.testing.assert_close(wide, expected, rtol=2.0**-50, atol=2.0**-30)
+
+
+def test_column_of_one_dimension_and_extreme_spreads() -> None:
+    """Spreads whose inverse is beyond float64 need one more operation, in float64."""
+    x = torch.tensor([[0.0, 1.0], [5e-324, 3.0]], dtype=torch.float64)
+    with Traffic():
+        y = evenly.fit(x).normalize(x)
+        column = evenly.fit(x[:, 1]).normalize(x[:, 1])
+    assert y.tolist() == [[-1.0, -1.0], [1.0, 1.0]]
+    assert column.tolist() == [-1.0, 1.0]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")  # torch's own, of a derivative
+def test_gradients_of_moments_flow_in_operations() -> None:
+    x = data(torch.float32, 0.0)
+    layer = et.Normalize.fit(x)
+    moments, scale = layer.moments, layer.scale.float().view(1, 4, 1).expand_as(x)
+    x.requires_grad_()
+    with Traffic():
+        (gradient,) = torch.autograd.grad(moments.normalize(x, feature_axis=1).sum(), x)
+    torch.testing.assert_close(gradient, scale)
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(torch.empty_like(x, device="meta"), scale.to("meta"))
+        tangent = forward_ad.unpack_dual(moments.normalize(dual, feature_axis=1)).tangent
+    assert tangent.shape == x.shape
+
+
 def test_missing_and_clip() -> None:
     x = data(torch.float32, 0.0)
     x[0, 0, 0], x[1, 3, 2] = torch.nan, torch.inf
@@ -126,9 +195,11 @@ def test_meta_device() -> None:
     layer = et.Normalize.fit(data(torch.float32, 0.0))
     moved = layer.to("meta")
     for dtype in DTYPES:
-        y = moved(torch.empty(5, 4, 6, dtype=dtype, device="meta"))
-        assert y.shape == (5, 4, 6)
-        assert y.dtype is (dtype if dtype.is_floating_point else torch.float32)
+        x = torch.empty(5, 4, 6, dtype=dtype, device="meta")
+        for y in (moved(x), layer.moments.normalize(x, feature_axis=1, dtype="float32")):
+            assert y.shape == (5, 4, 6)
+            assert y.is_meta
+        assert moved(x).dtype is (dtype if dtype.is_floating_point else torch.float32)
 
 
 class Access(TorchFunctionMode):

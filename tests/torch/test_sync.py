@@ -20,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from evenly.errors import DataError
 from evenly.torch import BatchNorm1d, BatchNorm2d, LazyBatchNorm1d, SyncBatchNorm
+from memory_traffic import Cost, Traffic, cost_of
 from process_group import Run, ranks
 
 CHANNELS = 3
@@ -74,6 +75,16 @@ def step(rank_input: RankInput) -> dict[str, Any]:
         "parameters": copy_gradients(layer),
         "state": copy_state(layer),
     }
+
+
+def step_by_operators(rank_input: RankInput) -> dict[str, Any]:
+    """Call `step` as on an accelerator: a dispatch mode switches the kernels off."""
+    with Traffic():
+        return step(rank_input)
+
+
+def count_bytes(x: Tensor) -> Cost:
+    return cost_of(SyncBatchNorm(x.shape[1]), x)
 
 
 def step_in_pairs(rank_input: RankInput) -> dict[str, Any]:
@@ -227,6 +238,7 @@ SIZES = st.lists(st.integers(0, 9), min_size=3, max_size=3).filter(lambda sizes:
     options=st.sampled_from(
         [{}, {"affine": False}, {"bias": False}, {"momentum": None}, {"track_running_stats": False}]
     ),
+    function=st.sampled_from([step, step_by_operators]),
     seed=st.integers(0, 1000),
 )
 def test_ranks_equal_one_process(
@@ -237,6 +249,7 @@ def test_ranks_equal_one_process(
     masked: bool,
     channels_last: bool,
     options: dict[str, Any],
+    function: Any,
     seed: int,
 ) -> None:
     """Compare outputs, gradients and running statistics, also for ranks without rows."""
@@ -248,7 +261,45 @@ def test_ranks_equal_one_process(
         mask.view(-1)[:2] = True
         x = torch.where(mask.unsqueeze(1), batch.x, torch.nan)
         batch = batch._replace(mask=mask, x=x)
-    assert_equal(run(step, split(batch, sizes)), step(batch), TOLERANCE[dtype])
+    assert_equal(run(function, split(batch, sizes)), step(batch), TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "limits"),
+    [(torch.float32, Cost(12, 28, 4)), (torch.bfloat16, Cost(10, 18, 2))],
+    ids=str,
+)
+def test_operators_move_the_bytes_of_the_batch(run: Run, dtype: torch.dtype, limits: Cost) -> None:
+    """The operators of torch's layer, which exist on CUDA alone: 12, 20 and 4; 6, 10 and 2."""
+    x = random_batch([300, 200, 400], (16, 16), dtype, 4).x
+    for cost in run(count_bytes, list(x.split([300, 200, 400]))):
+        for counted, limit in zip(cost, limits, strict=True):
+            assert limit * 0.99 <= counted <= limit * 1.01, cost
+
+
+@pytest.mark.parametrize("offset", [1e4, -1e6, 1.7e9])
+def test_exact_operators_are_accurate_at_an_offset(run: Run, offset: float) -> None:
+    scale = max(1.0, abs(offset) * 2.0**-20)
+    batch = random_batch([40, 1, 23], (3,), torch.float32, 5)
+    x = batch.x * scale + offset
+    options = {"exact": True}
+    parts = run(step_by_operators, split(batch._replace(x=x, options=options), [40, 1, 23]))
+    expected = step(batch._replace(x=x.double(), loss=batch.loss.double()))
+    for name in ("y", "dx"):
+        found, right = torch.cat([part[name] for part in parts]).double(), expected[name]
+        assert (found - right).abs().max() < 4e-6 * right.abs().max()
+    for name, value in expected["state"].items():
+        torch.testing.assert_close(
+            parts[0]["state"][name].to(value.dtype), value, rtol=1e-5, atol=0
+        )
+
+
+def test_exact_operators_make_a_constant_channel_its_bias(run: Run) -> None:
+    x = torch.full((10, CHANNELS), 1234567.1)
+    batch = RankInput(x, torch.ones_like(x), options={"exact": True})
+    bias = make_layer(batch).bias
+    for part in run(step_by_operators, split(batch, [3, 0, 7])):
+        assert torch.equal(part["y"], bias.expand_as(part["y"]))
 
 
 @pytest.mark.parametrize("masked", [False, True])

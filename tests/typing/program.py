@@ -47,7 +47,7 @@ def scale_other_containers(tensor: torch.Tensor, frame: pd.DataFrame, lazy: pl.L
     assert_type(moments.normalize(lazy), pl.LazyFrame)
 
 
-def wrong(tensor: Any) -> None:
+def wrong(tensor: Any, zeros: torch.Tensor) -> None:
     """Each of these lines must be an error."""
     evenly.fit(array, infinite="ignore")  # error
     evenly.fit(array, mode="RGBA")  # error
@@ -57,6 +57,7 @@ def wrong(tensor: Any) -> None:
     groups.normalize(array, unknown="skip")  # error
     moments.update(array, infinite="keep")  # error
     moments + groups  # error
+    assert_type(moments.normalize(zeros), FloatArray)  # error
 
 
 keyed = evenly.fit([{"x": array}], select={"x": "x"}, feature_axis={"x": 1}, distribution=True)

@@ -6,6 +6,7 @@ import os
 
 from evenly.errors import SourceError
 from evenly.system import private_files
+from evenly.system.signals import DeferredSignals
 
 _MAX_NAME = 255
 """Maximum length of a file name in bytes, on most file systems."""
@@ -65,7 +66,9 @@ class Lock:
 
     def release(self) -> None:
         """Release the lock; further calls have no effect."""
-        if self._descriptor >= 0:
+        if self._descriptor < 0:
+            return
+        with DeferredSignals():  # a second call must not close a descriptor of another file
             with contextlib.suppress(OSError):
                 os.unlink(self._path)  # first: once unlocked, another process may have locked it
             os.close(self._descriptor)

@@ -15,14 +15,15 @@ from evenly.drift.page import comparison_page
 from evenly.drift.text import comparison_table
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError
 from evenly.moments import GroupedMoments, Moments, load
-from evenly.moments.text_table import to_html, to_text
+from evenly.moments.table_repr import TableRepr
+from evenly.moments.text_table import Table
 from evenly.typing import Path
 
 AnyMoments = Moments | GroupedMoments
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison:
+class Comparison(TableRepr):
     """The result of `evenly.compare`: the columns, sorted by how much they differ.
 
     Attributes
@@ -65,11 +66,8 @@ class Comparison:
         """
         return comparison_page(self, sources)
 
-    def __repr__(self) -> str:
-        return to_text(comparison_table(self))
-
-    def _repr_html_(self) -> str:
-        return to_html(comparison_table(self))
+    def _table_view(self) -> Table:
+        return comparison_table(self)
 
     def __getitem__(self, name: str | int | tuple[str, str | int]) -> ColumnDrift:
         """Return the column of a name; with groups, of the text of the key and a name."""
@@ -187,7 +185,7 @@ def _compare_columns(
     return tuple(sorted(columns, key=attention, reverse=True))
 
 
-def _several(before: Any) -> list[AnyMoments] | None:
+def _several(before: object) -> list[AnyMoments] | None:
     """Return several data sets as a list, and None for a single one."""
     if isinstance(before, Moments | GroupedMoments | str | os.PathLike):
         return None
@@ -196,7 +194,7 @@ def _several(before: Any) -> list[AnyMoments] | None:
     raise _type_error(before)
 
 
-def _loaded(part: Any) -> AnyMoments:
+def _loaded(part: object) -> AnyMoments:
     """Return moments unchanged; load those of a path."""
     if isinstance(part, str | os.PathLike):
         part = load(part)

@@ -10,6 +10,7 @@ from evenly.drift.text import (
     Compared,
     mean_text,
     missing_text,
+    rank_text,
     remarks,
     short,
     title,
@@ -42,7 +43,8 @@ def comparison_page(comparison: Compared, sources: Sequence[str]) -> str:
     headings += [Heading("Shift of the mean", "picture"), Heading("Shift, std")]
     headings += [Heading(name) for name in ("Mean before", "Mean after", "Std ratio", "Missing %")]
     headings += [Heading(name) for name in ("KS", "Wasserstein, std", "PSI")] * shapes
-    rows = (_row(column, groups, shapes) for column in columns)
+    headings += [Heading("Rank")] * bool(comparison.earlier)
+    rows = (_row(column, groups, shapes, comparison.earlier) for column in columns)
     legend = "Filled: before. Line: after." if shapes else ""
     about = "".join(
         f"<p class=lead>{text(line)}</p>"
@@ -61,7 +63,7 @@ def _named(sources: Sequence[str]) -> list[str]:
     return [*before, after]
 
 
-def _row(column: ColumnDrift, groups: bool, shapes: bool) -> str:
+def _row(column: ColumnDrift, groups: bool, shapes: bool, earlier: int) -> str:
     dtype = next(side.dtype for side in (column.before, column.after) if side is not None)
     level = "problem" if column.over else "note"
     lines = [(level if index == 0 else "note", line) for index, line in enumerate(remarks(column))]
@@ -73,6 +75,7 @@ def _row(column: ColumnDrift, groups: bool, shapes: bool) -> str:
         _cell(column.std_ratio),
         text(missing_text(column).replace(" %", "")),
         *(_shape_cells(column) if shapes else []),
+        *([text(rank_text(column, earlier))] if earlier else []),
     ]
     group = f"<td class=group>{text(column.group or '')}" if groups else ""
     return (

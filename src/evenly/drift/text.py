@@ -48,11 +48,12 @@ def comparison_table(comparison: Compared, head: int = HEAD) -> Table:
     """Return the table of a comparison."""
     shown = comparison.columns[:head]
     has_shapes = any(column.shape is not None for column in comparison.columns)
-    headings = (*_HEADINGS, *(_SHAPE_HEADINGS if has_shapes else ()), "remarks")
+    ranks = ("rank",) if comparison.earlier else ()
+    headings = (*_HEADINGS, *(_SHAPE_HEADINGS if has_shapes else ()), *ranks, "remarks")
     return Table(
         title(comparison),
         headings,
-        [_row(column, has_shapes) for column in shown],
+        [_row(column, has_shapes, comparison.earlier) for column in shown],
         "l" + "r" * (len(headings) - 2) + "l",
         omitted=omitted(len(comparison.columns) - len(shown)),
         head=head,
@@ -98,7 +99,7 @@ def _reasons(column: ColumnDrift) -> list[str]:
     return [texts.get(name) or name for name in column.over]
 
 
-def _row(column: ColumnDrift, has_shapes: bool) -> tuple[str, ...]:
+def _row(column: ColumnDrift, has_shapes: bool, earlier: int) -> tuple[str, ...]:
     shape = column.shape
     shapes = (None, None) if shape is None else (shape.ks, shape.wasserstein)
     return (
@@ -109,6 +110,7 @@ def _row(column: ColumnDrift, has_shapes: bool) -> tuple[str, ...]:
         interval_text(column.std_ratio),
         missing_text(column),
         *(map(interval_text, shapes) if has_shapes else ()),
+        *([rank_text(column, earlier)] if earlier else []),
         "; ".join(remarks(column)),
     )
 
@@ -126,6 +128,18 @@ def missing_text(column: ColumnDrift) -> str:
     if not any(shares):
         return ""
     return " → ".join(share_text(share) for share in shares)
+
+
+def rank_text(column: ColumnDrift, earlier: int) -> str:
+    """Return how many earlier data sets are at least as far from the others.
+
+    It is that of the measure with the fewest: ``0 of 20 (mean)`` says that the mean of none of 20
+    days was as far from those of the other days.
+    """
+    if not column.ranks:
+        return ""
+    name, rank = min(column.ranks, key=lambda pair: pair[1])
+    return f"{rank:,} of {earlier:,} ({name})"
 
 
 def interval_text(interval: Interval | None, *, signed: bool = False) -> str:

@@ -34,12 +34,12 @@ def _column_kind(dtype: Any) -> str:
     return column_kind(schema_of(pa.field("", dtype)))
 
 
-def is_tensor(dtype: Any) -> bool:
+def is_tensor(dtype: object) -> bool:
     """Return whether a PyArrow type is a tensor type, of Arrow or of Ray."""
     return isinstance(dtype, pa.BaseExtensionType) and "tensor" in dtype.extension_name
 
 
-def _is_list(dtype: Any) -> bool:
+def _is_list(dtype: object) -> bool:
     types = pa.types
     return any(
         is_type(dtype) for is_type in (types.is_list, types.is_large_list, types.is_fixed_size_list)
@@ -86,7 +86,7 @@ def as_array(column: Any, label: str) -> npt.NDArray[Any]:
     return result
 
 
-def _common_length(lists: Any, label: str) -> int:
+def _common_length(lists: object, label: str) -> int:
     lengths = pc.list_value_length(lists).unique().to_pylist()
     if len(lengths) > 1:
         raise DataError(

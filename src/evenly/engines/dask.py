@@ -21,7 +21,7 @@ from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
 
 
-def matches(x: Any) -> bool:
+def matches(x: object) -> bool:
     """Return whether x is a Dask collection, a partition, or a list of partitions."""
     if isinstance(x, list):
         return all(map(_is_partition, x))
@@ -45,7 +45,7 @@ def fit(x: Any, options: FitOptions) -> Any:
     return finalize_partials(partials, f"a Dask {type_name} of {len(leaves)} partitions")
 
 
-def transform(x: Any, scaling: Scaling, options: dict[str, Any]) -> Any:
+def transform(x: object, scaling: Scaling, options: dict[str, Any]) -> Any:
     """Return x scaled, lazily: the same type of collection with the same partitions."""
     if _is_array(x):
         return dask_array.transform(x, scaling, **options)
@@ -71,26 +71,26 @@ def map_partitions(x: Any, function: Callable[[Any], Any]) -> Any:
     return x.map_partitions(_call, delayed_function, meta=function(x._meta))
 
 
-def _call(part: Any, function: Callable[[Any], Any]) -> Any:
+def _call(part: object, function: Callable[[Any], Any]) -> Any:
     return function(part)
 
 
 # A Delayed answers every attribute, so these predicates look at the class.
 
 
-def _is_partition(x: Any) -> bool:
+def _is_partition(x: object) -> bool:
     return isinstance(x, Delayed) or type(x).__module__.startswith("distributed.")  # a Future
 
 
-def _is_collection(x: Any) -> bool:
+def _is_collection(x: object) -> bool:
     return hasattr(type(x), "to_delayed")
 
 
-def _is_array(x: Any) -> bool:
+def _is_array(x: object) -> bool:
     return hasattr(type(x), "chunks")
 
 
-def _is_frame(x: Any) -> bool:
+def _is_frame(x: object) -> bool:
     return hasattr(type(x), "_meta")
 
 

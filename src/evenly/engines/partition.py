@@ -10,7 +10,6 @@ import pickle
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
 
 from evenly.errors import ColumnError, DataError, EvenlyError
 from evenly.fitting.protocols import AnyMoments
@@ -45,7 +44,7 @@ class PartialFit:
     label: str
 
 
-def fit_partition(part: Any, options: FitOptions, label: str) -> bytes:
+def fit_partition(part: object, options: FitOptions, label: str) -> bytes:
     """Return a partition's `PartialFit`, as bytes.
 
     Raises
@@ -61,7 +60,7 @@ def fit_partition(part: Any, options: FitOptions, label: str) -> bytes:
         raise type(error)(f"{error} It occurred in {label}.") from None
 
 
-def _fit(part: Any, options: FitOptions, label: str) -> PartialFit:
+def _fit(part: object, options: FitOptions, label: str) -> PartialFit:
     if hasattr(part, "__len__") and len(part) == 0:
         return PartialFit(Moments.empty(), {}, frozenset(), label)
     source = open_source(part, options, label=label)

@@ -25,7 +25,7 @@ from evenly.transform import transform as transform_here
 LABEL = "the Ray Dataset"
 
 
-def matches(x: Any) -> bool:
+def matches(x: object) -> bool:
     """Return whether x is a Ray Dataset."""
     return isinstance(x, ray.data.Dataset)
 
@@ -45,7 +45,7 @@ def fit(x: Any, options: FitOptions) -> Any:
         raise unwrap_remote_error(error, "Ray's workers") from None
 
 
-def transform(x: Any, scaling: Scaling, options: dict[str, Any]) -> Any:
+def transform(x: object, scaling: Scaling, options: dict[str, Any]) -> Any:
     """Return x with its columns scaled, lazily."""
     return map_partitions(x, partial(_scale_block, scaling=scaling, options=options))
 

@@ -32,7 +32,7 @@ adaptive execution chooses its number of tasks. At about 45 bytes per column, 10
 1,000 columns would send 450 MB to the driver, where spark.driver.maxResultSize is 1 GB."""
 
 
-def matches(x: Any) -> bool:
+def matches(x: object) -> bool:
     """Return whether x is a Spark DataFrame."""
     return isinstance(x, DataFrame)
 

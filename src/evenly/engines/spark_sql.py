@@ -14,7 +14,7 @@ from evenly.errors import UnsupportedTypeError, check_choice
 from evenly.transform import Scaling
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.frames import match_columns
-from evenly.transform.scaling import MISSING_POLICIES, check_not_clipped
+from evenly.transform.scaling import MISSING_POLICIES
 
 Types = list[tuple[str, str]]
 
@@ -29,6 +29,7 @@ class ScalingLiterals(NamedTuple):
     factor: str
     power: str | None
     inverse: bool
+    clip: tuple[str, str] | None
 
 
 def scaled(
@@ -45,7 +46,6 @@ def scaled(
     UnsupportedTypeError
         When a column is not numeric.
     """
-    check_not_clipped(scaling)
     check_choice("missing", missing, MISSING_POLICIES)
     type_of = dict(types)
     if scaling.columns is None:
@@ -89,6 +89,7 @@ def _vector_expression(
         _array_item(literals.factor for literals in per_item),
         _array_item(powers) if powers else None,
         scaling.inverse,
+        per_item[0].clip,
     )
     result = "double" if spark_type == "vector" else _result_type(column, item_type, dtype)
     formula = f"cast({_formula('v', item_type, literals, missing)} as {result})"
@@ -111,7 +112,11 @@ def _literals(scaling: Scaling, index: int) -> ScalingLiterals:
         _literal(float(part[index])) for part in (scaling.hi, scaling.lo, scaling.factor)
     )
     power = None if scaling.power is None else _literal(2.0 ** int(scaling.power[index]))
-    return ScalingLiterals(hi, lo, factor, power, scaling.inverse)
+    clip = None
+    if scaling.clip is not None:
+        low, high = scaling.clip
+        clip = _literal(low), _literal(high)
+    return ScalingLiterals(hi, lo, factor, power, scaling.inverse, clip)
 
 
 def _literal(value: float) -> str:
@@ -120,7 +125,7 @@ def _literal(value: float) -> str:
 
 def _formula(x: str, spark_type: str, literals: ScalingLiterals, missing: str) -> str:
     """Return ``((x - hi) - lo) * factor`` or ``x * factor + lo + hi``, in double."""
-    hi, lo, factor, power, inverse = literals
+    hi, lo, factor, power, inverse, clip = literals
     double = f"cast({f'unix_date({x})' if spark_type == 'date' else x} as double)"
     if inverse:
         y = f"({double} * {factor} + {lo} + {hi})"
@@ -132,7 +137,13 @@ def _formula(x: str, spark_type: str, literals: ScalingLiterals, missing: str) -
     else:
         double = double if power is None else f"{double} * {power}"
         y = f"(({double} - {hi} - {lo}) * {factor})"
-    return y if missing == "keep" else f"coalesce(nanvl({y}, 0D), 0D)"
+    y = y if missing == "keep" else f"coalesce(nanvl({y}, 0D), 0D)"
+    return y if clip is None else _limited(y, *clip)
+
+
+def _limited(y: str, low: str, high: str) -> str:
+    """Return values limited to a range; null and NaN, which is above all numbers, are kept."""
+    return f"if({y} < {low}, {low}, if({y} > {high} and not isnan({y}), {high}, {y}))"
 
 
 def _as_int64(x: str, spark_type: str) -> str:

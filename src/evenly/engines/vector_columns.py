@@ -141,5 +141,5 @@ class VectorSource(SequentialSource):
         ).blocks()
 
 
-def _combine_chunks(column: Any) -> Any:
+def _combine_chunks(column: object) -> Any:
     return column.combine_chunks() if hasattr(column, "combine_chunks") else column

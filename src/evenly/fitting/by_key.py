@@ -28,10 +28,10 @@ _ADVICE = {
 
 
 def fit_by_key(
-    source: Any,  # see evenly.fit
+    source: object,  # see evenly.fit
     options: FitOptions,
     select: Mapping[Any, Any],
-    feature_axis: Any,
+    feature_axis: object,
     *,
     progress: ProgressCallback | None,
     refused: Mapping[str, object],

@@ -17,11 +17,18 @@ def number(value: float, dtype: str = "") -> str:
         return "" if math.isnan(value) else "∞" if value > 0 else "-∞"
     if is_time(dtype):
         return point_text(value, dtype) or number(value)
-    if not value:
-        return "0"
-    if not 1e-4 <= abs(value) < 1e15:
-        return f"{value:.{_DIGITS}g}"
-    decimals = max(0, _DIGITS - 1 - math.floor(math.log10(abs(value))))
+    return decimal_text(value, _DIGITS)
+
+
+def decimal_text(value: float, digits: int) -> str:
+    """Format a number with some digits, and with all digits before the decimal point.
+
+    >>> [decimal_text(x, 6) for x in (0.0, 2013.0, 1356998400.25, 12.639070257, 1e-9, 1e300)]
+    ['0', '2013', '1356998400', '12.6391', '1e-09', '1e+300']
+    """
+    if not value or not 1e-4 <= abs(value) < 1e15:
+        return f"{value + 0.0:.{digits}g}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     text = f"{value:.{decimals}f}"
     return text.rstrip("0").rstrip(".") if decimals else text
 

@@ -2,11 +2,39 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 from evenly.distribution.bins import Floats
 from evenly.errors import DataError
 from evenly.moments.distribution import DistributionMixin
-from evenly.transform.methods import NO_VALUES, Anchors, Method
+from evenly.transform.methods import (
+    NO_VALUES,
+    Anchors,
+    Method,
+    affine_scaling,
+    check_no_std_options,
+)
+from evenly.transform.scaling import Scaling
+
+
+def scaling_by_method(
+    moments: DistributionMixin,
+    columns: tuple[str, ...] | None,
+    method: Method,
+    *,
+    correction: Any,
+    tolerance: Any,
+    **options: Any,
+) -> Scaling:
+    """Return the scaling of a method other than ``"standard"``; see `affine_scaling`.
+
+    Raises
+    ------
+    DataError
+        When the method does not have an option, or needs what the moments do not have.
+    """
+    check_no_std_options(method, correction, tolerance)
+    return affine_scaling(columns, anchors(moments, method), method, **options)
 
 
 def anchors(moments: DistributionMixin, method: Method) -> Iterator[Anchors]:

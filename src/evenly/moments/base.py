@@ -11,13 +11,14 @@ from evenly.html_report.summary import ColumnSummary
 from evenly.html_report.table import Section, sections
 from evenly.moments import text_table
 from evenly.moments.metadata import GroupMetadata, Metadata
+from evenly.moments.table_repr import TableRepr
 from evenly.statistics_file import Manifest
 from evenly.typing import Path, StorageOptions
 
 T = TypeVar("T")
 
 
-class MomentsBase:
+class MomentsBase(TableRepr):
     """The columns and sources of moments, copies, ``+``, and the statistics file.
 
     The state of the core holds the sums, the number of rows and the metadata. Each change is one
@@ -49,21 +50,9 @@ class MomentsBase:
         """Yield the lines of the statistics file, with a manifest if there is one."""
         raise NotImplementedError
 
-    def _table_view(self) -> text_table.Table:
-        """Return the table that `repr` shows."""
-        raise NotImplementedError
-
     def _summaries(self) -> list[ColumnSummary]:
         """Return what the HTML page shows of each column."""
         raise NotImplementedError
-
-    def __repr__(self) -> str:
-        with _core.ExactMode():
-            return text_table.to_text(self._table_view())
-
-    def _repr_html_(self) -> str:
-        with _core.ExactMode():
-            return text_table.to_html(self._table_view())
 
     def to_html(self, title: str = "Statistics") -> str:
         """Return the statistics as a web page, to look at each column.

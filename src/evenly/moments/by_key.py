@@ -9,6 +9,7 @@ from evenly.moments import text_table
 from evenly.moments.base import MomentsBase, mixed_keys_error
 from evenly.moments.moments import Moments, from_records, to_records
 from evenly.moments.records import records
+from evenly.moments.table_repr import TableRepr
 from evenly.outputs import open_output
 from evenly.program_version import program_version
 from evenly.sources.batch_parts import select_part
@@ -17,7 +18,7 @@ from evenly.statistics_file import by_key as file_format
 from evenly.typing import FeatureAxis, KeyScaleKeywords, KeyUnscaleKeywords, Path, StorageOptions
 
 
-class MomentsByKey(Mapping[str, Moments]):
+class MomentsByKey(TableRepr, Mapping[str, Moments]):
     """The moments of several parts of the same batches, by key.
 
     They are returned by `evenly.fit` with a dict for ``select=``, and by `evenly.load`. They add
@@ -224,7 +225,7 @@ class MomentsByKey(Mapping[str, Moments]):
 
     def normalize(
         self,
-        batch: Any,  # a dict, a tuple, a list or a dataclass, of any content
+        batch: object,  # a dict, a tuple, a list or a dataclass, of any content
         *,
         feature_axis: FeatureAxis | Mapping[str, FeatureAxis] = None,
         **options: Unpack[KeyScaleKeywords],
@@ -252,7 +253,7 @@ class MomentsByKey(Mapping[str, Moments]):
 
     def denormalize(
         self,
-        batch: Any,  # as in normalize
+        batch: object,  # as in normalize
         *,
         feature_axis: FeatureAxis | Mapping[str, FeatureAxis] = None,
         **options: Unpack[KeyUnscaleKeywords],
@@ -269,7 +270,7 @@ class MomentsByKey(Mapping[str, Moments]):
                 batch = replace_part(batch, part.path, scaled)
         return batch
 
-    def _parts_to_scale(self, feature_axis: Any) -> dict[str, BatchPart]:
+    def _parts_to_scale(self, feature_axis: object) -> dict[str, BatchPart]:
         """Return the parts with the axes of the fit, or with those given.
 
         Raises
@@ -310,14 +311,6 @@ class MomentsByKey(Mapping[str, Moments]):
             }
             for key, moments in self.items()
         }
-
-    def __repr__(self) -> str:
-        with _core.ExactMode():
-            return text_table.to_text(self._table_view())
-
-    def _repr_html_(self) -> str:
-        with _core.ExactMode():
-            return text_table.to_html(self._table_view())
 
     def _table_view(self) -> text_table.Table:
         places = [(key, i) for key, m in self.items() for i in range(m.num_features)]

@@ -19,6 +19,7 @@ from evenly.group_keys import (
 from evenly.html_report.summary import ColumnSummary
 from evenly.key_index import KeyIndex
 from evenly.moments import text_table
+from evenly.moments.anchors import scaling_by_method
 from evenly.moments.group_accumulator import GroupAccumulator
 from evenly.moments.metadata import GroupMetadata
 from evenly.moments.moments import Moments
@@ -30,7 +31,9 @@ from evenly.program_version import program_version
 from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file import groups as group_file
 from evenly.transform import transform_by_group
-from evenly.transform.group_scaling import GroupScaling, group_scaling
+from evenly.transform.group_scaling import GroupScaling, group_scaling, standard_scaling
+from evenly.transform.methods import Method, parse_method
+from evenly.transform.scaling import Scaling, not_fitted_error
 from evenly.typing import (
     Constant,
     ContainerT,
@@ -40,6 +43,7 @@ from evenly.typing import (
     GroupScaleKeywords,
     GroupUnscaleKeywords,
     Missing,
+    NormalizeMethod,
     Unknown,
 )
 
@@ -213,7 +217,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
     def normalize(self, x: object, **options: Unpack[GroupScaleKeywords]) -> FloatArray: ...
     def normalize(
         self,
-        x: Any,  # the overloads have the types
+        x: object,  # the overloads have the types
         *,
         by: GroupBy | None = None,
         unknown: Unknown = "error",
@@ -222,9 +226,15 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         constant: Constant = "zero",
         tolerance: float = 0.0,
         correction: Correction = 0,
+        method: NormalizeMethod = "standard",
+        range: tuple[float, float] | None = None,
+        q: tuple[float, float] | None = None,
+        clip: bool | float | None = None,
         feature_axis: FeatureAxis = None,
     ) -> Any:
         """Return ``(x - mean) / std``, with the mean and std of the group of each row.
+
+        With ``method=`` another center and another spread of the group are used.
 
         Parameters
         ----------
@@ -240,14 +250,14 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
             ``"missing"``: fill them with NaN (null in a frame that has null); choose it when
             such rows are dropped later. ``"total"``: use the statistics of all rows together;
             choose it when an approximation is better than no result.
-        dtype, missing, constant, tolerance, correction, feature_axis
+        dtype, missing, constant, tolerance, correction, method, range, q, clip, feature_axis
             As in `Moments.normalize`. Whether a column is constant is determined per group.
 
         Raises
         ------
         DataError
-            For an unknown group, or a value in a column of which its group has no more than
-            ``correction`` values.
+            For an unknown group; for a value in a column of which its group has no more than
+            ``correction`` values, or equal quantiles that the method divides by.
         ColumnError
             When the frame lacks a column.
 
@@ -255,13 +265,16 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         -----
         Float64 arithmetic, as in `Moments.normalize`: within 2 ulp of the exact result in float32.
         """
-        options: dict[str, Any] = {"dtype": dtype, "missing": missing, "feature_axis": feature_axis}
         return transform_by_group(
             x,
-            self._scaling(False, constant, correction, tolerance),
+            self._scaling(
+                False, constant, correction, tolerance, parse_method(method, range, q, clip)
+            ),
             by=by,
             unknown=unknown,
-            **options,
+            dtype=dtype,
+            missing=missing,
+            feature_axis=feature_axis,
         )
 
     @overload
@@ -274,7 +287,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
     def denormalize(self, x: object, **options: Unpack[GroupUnscaleKeywords]) -> FloatArray: ...
     def denormalize(
         self,
-        x: Any,  # the overloads have the types
+        x: object,  # the overloads have the types
         *,
         by: GroupBy | None = None,
         unknown: Unknown = "error",
@@ -282,41 +295,60 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         constant: Constant = "zero",
         tolerance: float = 0.0,
         correction: Correction = 0,
+        method: NormalizeMethod = "standard",
+        range: tuple[float, float] | None = None,
+        q: tuple[float, float] | None = None,
         feature_axis: FeatureAxis = None,
     ) -> Any:
         """Return ``x * std + mean``: the inverse of `normalize` up to rounding.
 
         The parameters, the result and the errors are those of `normalize`.
         """
-        options: dict[str, Any] = {"dtype": dtype, "feature_axis": feature_axis}
         return transform_by_group(
             x,
-            self._scaling(True, constant, correction, tolerance),
+            self._scaling(True, constant, correction, tolerance, parse_method(method, range, q)),
             by=by,
             unknown=unknown,
-            **options,
+            dtype=dtype,
+            feature_axis=feature_axis,
         )
 
     def _scaling(
-        self, inverse: bool, constant: str, correction: Correction, tolerance: float
+        self,
+        inverse: bool,
+        constant: str,
+        correction: Correction,
+        tolerance: float,
+        method: Method,
     ) -> GroupScaling:
+        options: dict[str, Any] = {"inverse": inverse, "constant": constant}
+        options |= {"correction": correction, "tolerance": tolerance}
+
+        def numbers(state: _core.State) -> Scaling:
+            """Return the numbers of all columns of a state, with NaN for undefined ones."""
+            if method.name == "standard":
+                return standard_scaling(state, **options)
+            columns = Moments(state.take(list(range(state.columns))), None, ())
+            return scaling_by_method(columns, None, method, too_few="nan", **options)
+
         def compute() -> GroupScaling:
             metadata = self._metadata
+            if not self._width:
+                raise not_fitted_error()
             return group_scaling(
-                self._state,
-                self.total()._state,
+                numbers(self._state),
+                numbers(self.total()._state),
                 by=metadata.by,
                 indices=self._index_of_groups(),
                 columns=metadata.columns,
                 dtypes=metadata.dtypes,
-                inverse=inverse,
                 constant=constant,
                 correction=correction,
-                tolerance=tolerance,
+                method=method,
             )
 
         with self._lock:
-            return self._cached((inverse, constant, correction, tolerance), compute)
+            return self._cached((inverse, constant, correction, tolerance, method), compute)
 
     def _summaries(self) -> list[ColumnSummary]:
         return [

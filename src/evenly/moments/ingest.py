@@ -228,7 +228,7 @@ def check_weights_array(weights: npt.ArrayLike, rows: int) -> npt.NDArray[np.flo
     return result
 
 
-def as_core_buffer(x: Any) -> CoreView:
+def as_core_buffer(x: object) -> CoreView:
     """Return an array and a dtype name for the core; bfloat16 becomes uint16 bits."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):

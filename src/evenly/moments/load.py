@@ -118,7 +118,7 @@ def merge(moments: Iterable[Any]) -> Any:
     return Moments.empty() if total is None else total
 
 
-def _loaded(part: Any) -> Any:
+def _loaded(part: object) -> Any:
     """Return moments unchanged; load those of a path."""
     if isinstance(part, str | os.PathLike):
         return load(part)

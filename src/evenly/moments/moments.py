@@ -7,12 +7,12 @@ from typing import Any, Never, Unpack, overload
 from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
 from evenly.dispatch import is_traced
-from evenly.errors import DataError, StatisticsFileError
+from evenly.errors import StatisticsFileError
 from evenly.html_report.notebook import fragment
 from evenly.html_report.summary import ColumnSummary
 from evenly.moments import text_table
 from evenly.moments.accumulator import Accumulator
-from evenly.moments.anchors import anchors
+from evenly.moments.anchors import scaling_by_method
 from evenly.moments.metadata import LeftOut
 from evenly.moments.records import records, state_from_records
 from evenly.moments.statistics import Correction
@@ -25,7 +25,6 @@ from evenly.transform.methods import (
     STANDARD,
     Method,
     MethodOptions,
-    affine_scaling,
     parse_method,
 )
 from evenly.transform.scaling import not_fitted_error
@@ -154,9 +153,9 @@ class Moments(Accumulator):
     ) -> FloatArray: ...
     def normalize(
         self,
-        x: Any,  # the overloads have the types
+        x: object,  # the overloads have the types
         *,
-        out: Any = None,
+        out: object = None,
         dtype: object = None,
         missing: Missing = "keep",
         constant: Constant = "zero",
@@ -272,9 +271,9 @@ class Moments(Accumulator):
     ) -> FloatArray: ...
     def denormalize(
         self,
-        x: Any,  # the overloads have the types
+        x: object,  # the overloads have the types
         *,
-        out: Any = None,
+        out: object = None,
         dtype: object = None,
         constant: Constant = "zero",
         tolerance: float = 0.0,
@@ -326,53 +325,27 @@ class Moments(Accumulator):
     ) -> Scaling:
         if not self.num_features:
             raise not_fitted_error()
-        if method.name != "standard":
-            return self._affine_scaling(inverse, constant, correction, tolerance, too_few, method)
+        options: dict[str, Any] = {
+            "inverse": inverse,
+            "constant": constant,
+            "correction": correction,
+            "tolerance": tolerance,
+            "too_few": too_few,
+            "dtypes": self.dtypes,
+        }
+
+        limits = None if inverse else method.clip
+        method = method if method.clip is None else replace(method, clip=None)
 
         def compute() -> Scaling:
-            options: dict[str, Any] = {
-                "inverse": inverse,
-                "constant": constant,
-                "correction": correction,
-                "tolerance": tolerance,
-                "too_few": too_few,
-                "dtypes": self.dtypes,
-            }
+            if method.name != "standard":
+                return scaling_by_method(self, self.columns, method, **options)
             fast = fast_scaling(self._state, self.columns, **options)
             return fast or scaling(self.columns, self.exact_sums(), **options)
 
-        result = self._cached((inverse, constant, correction, tolerance, too_few), compute)
-        limits = None if inverse else method.clip
+        key = inverse, constant, correction, tolerance, too_few, method
+        result = self._cached(key, compute)
         return result if limits is None else replace(result, clip=limits)
-
-    def _affine_scaling(
-        self,
-        inverse: bool,
-        constant: str,
-        correction: Correction,
-        tolerance: float,
-        too_few: str,
-        method: Method,
-    ) -> Scaling:
-        if correction or tolerance:
-            raise DataError(
-                "correction= and tolerance= concern the standard deviation, which only "
-                f"method='standard' uses. Received: correction={correction}, "
-                f"tolerance={tolerance} and method={method.name!r}. Omit them."
-            )
-
-        def compute() -> Scaling:
-            return affine_scaling(
-                self.columns,
-                anchors(self, method),
-                method,
-                inverse=inverse,
-                constant=constant,
-                too_few=too_few,
-                dtypes=self.dtypes,
-            )
-
-        return self._cached((inverse, constant, too_few, method), compute)
 
 
 def _several(names: int | Sequence[str | int]) -> Sequence[str | int]:

@@ -1,7 +1,6 @@
 """Tables as text and as HTML; the cells of the row of a column."""
 
 import html
-import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -9,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from evenly import exact_stats
 from evenly.exact_stats import Dyadic
+from evenly.html_report.numbers import decimal_text
 from evenly.printable import printable
 from evenly.statistics_file.column import ColumnRecord
 from evenly.time_text import duration_text, is_time, point_text
@@ -189,13 +189,5 @@ def _number(value: float | None) -> str:
 
 
 def number(value: float) -> str:
-    """Format a number with six digits, and with all digits before the decimal point.
-
-    >>> [number(x) for x in (0.0, 2013.0, 1356998400.25, 12.639070257, 1e-9, 1e300)]
-    ['0', '2013', '1356998400', '12.6391', '1e-09', '1e+300']
-    """
-    if not value or not 1e-4 <= abs(value) < 1e15:
-        return f"{value + 0.0:.6g}"
-    decimals = max(0, 5 - math.floor(math.log10(abs(value))))
-    text = f"{value:.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if decimals else text
+    """Format a number with six digits, and with all digits before the decimal point."""
+    return decimal_text(value, 6)

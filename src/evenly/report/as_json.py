@@ -84,7 +84,7 @@ def group_to_dict(moments: GroupedMoments) -> dict[str, Any]:
     }
 
 
-def _json_key(key: Any) -> Any:
+def _json_key(key: object) -> Any:
     if isinstance(key, tuple):
         return list(map(_json_key, key))
     return key.isoformat() if isinstance(key, date) else key

@@ -7,7 +7,7 @@ format can represent it; the file is complete after `close`.
 import contextlib
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 from evenly.errors import SourceError
 
@@ -17,7 +17,7 @@ SUFFIXES = (".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc", ".csv", 
 class Sink(Protocol):
     """A file that receives the batches of one table or array, in order."""
 
-    def write(self, batch: Any) -> None:
+    def write(self, batch: object) -> None:
         """Append a record batch or an array with the schema of the first one."""
 
     def close(self) -> None:

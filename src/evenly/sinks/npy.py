@@ -24,7 +24,7 @@ class NpySink:
         self._shape: tuple[int, ...] | None = None
         self._dtype = np.dtype(np.float64)
 
-    def write(self, batch: Any) -> None:
+    def write(self, batch: object) -> None:
         """Append an array, or the columns of a record batch stacked into one."""
         array = batch if isinstance(batch, np.ndarray) else _stack_columns(batch)
         if self._shape is None:

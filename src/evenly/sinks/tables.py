@@ -18,7 +18,7 @@ class TableSink:
         self._writer: Any = None
         self._schema: Any = None
 
-    def write(self, batch: Any) -> None:
+    def write(self, batch: object) -> None:
         """Append a record batch, or a 2-D array whose columns are named by index.
 
         Raises
@@ -72,15 +72,15 @@ def _pyarrow(module: str = "pyarrow") -> Any:
     return extras.require(module, extra="files", feature="Writing Parquet, Arrow and CSV")
 
 
-def _parquet(file: BinaryIO, schema: Any, _: bool) -> Any:
+def _parquet(file: BinaryIO, schema: object, _: bool) -> Any:
     return _pyarrow("pyarrow.parquet").ParquetWriter(file, schema)
 
 
-def _arrow(file: BinaryIO, schema: Any, _: bool) -> Any:
+def _arrow(file: BinaryIO, schema: object, _: bool) -> Any:
     return _pyarrow("pyarrow.ipc").new_file(file, schema)
 
 
-def _arrow_stream(file: BinaryIO, schema: Any, _: bool) -> Any:
+def _arrow_stream(file: BinaryIO, schema: object, _: bool) -> Any:
     return _pyarrow("pyarrow.ipc").new_stream(file, schema)
 
 
@@ -98,7 +98,7 @@ def _without_categories(schema: Any) -> Any:
     return pyarrow.schema(fields, schema.metadata)
 
 
-def _csv(file: BinaryIO, schema: Any, header: bool) -> Any:
+def _csv(file: BinaryIO, schema: object, header: bool) -> Any:
     csv = _pyarrow("pyarrow.csv")
     options = csv.WriteOptions(include_header=header, quoting_style="needed")
     return csv.CSVWriter(file, schema, write_options=options)

@@ -48,10 +48,10 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         for low, high in self.moments_._state.extremes():
             yield None if low is None else (Fraction(low), Fraction(high))
 
-    def _check(self, x: Any) -> None:
+    def _check(self, x: object) -> None:
         """Check the parameters, and whether the data may be sparse."""
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: object, y: object = None) -> Self:  # noqa: N803
         """Compute the statistics of ``X``, discarding those of earlier fits.
 
         Parameters
@@ -81,7 +81,7 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             self.__dict__.pop(name, None)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+    def partial_fit(self, X: object, y: object = None) -> Self:  # noqa: N803
         """Add the rows of ``X`` to the statistics; parameters and errors as in `fit`.
 
         Any batches in any order give the same bits as one `fit` of all rows.
@@ -96,13 +96,13 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             self._like = array_api.prototype(x)
         return self
 
-    def transform(self, X: Any) -> Any:  # noqa: N803
+    def transform(self, X: object) -> Any:  # noqa: N803
         """Return ``X`` scaled; floats keep their dtype, others become float64."""
         check_is_fitted(self)
         x = validation.validate_transform(self, X)
         return apply_scaling(x, self._scaling(inverse=False), in_place=not self.copy)
 
-    def inverse_transform(self, X: Any) -> Any:  # noqa: N803
+    def inverse_transform(self, X: object) -> Any:  # noqa: N803
         """Undo `transform`, to rounding."""
         check_is_fitted(self)
         x = validation.validate_inverse(self, X)

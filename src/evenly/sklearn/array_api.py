@@ -15,12 +15,12 @@ from evenly.dispatch import container_kind
 from evenly.sources.native_arrays import as_array
 
 
-def is_array_api(x: Any) -> bool:
+def is_array_api(x: object) -> bool:
     """Return whether validated data is neither a NumPy array nor a sparse matrix."""
     return not isinstance(x, np.ndarray) and not hasattr(x, "tocsr")
 
 
-def to_numpy(x: Any) -> Any:
+def to_numpy(x: object) -> Any:
     """Return any array as a NumPy array or a CPU tensor."""
     if isinstance(x, np.ndarray) or container_kind(x) == "tensor":
         return as_array(x, "X")

@@ -25,7 +25,7 @@ class FittedAttribute:
         self.__doc__ = read.__doc__
         self._name = read.__name__
 
-    def __get__(self, scaler: Any, owner: type) -> Any:
+    def __get__(self, scaler: object, owner: type) -> Any:
         if scaler is None:
             return self
         if "moments_" not in vars(scaler):
@@ -37,7 +37,7 @@ class FittedAttribute:
         like = vars(scaler).get("_like")
         return value if like is None or value is None else array_api.to_namespace(value, like)
 
-    def __set__(self, scaler: Any, value: Any) -> Never:
+    def __set__(self, scaler: object, value: object) -> Never:
         raise AttributeError(
             f"{self._name} is computed from moments_ and cannot be set. Received: "
             f"{type(value).__name__}. Create a scaler with StandardScaler.from_moments; to set "
@@ -66,7 +66,9 @@ def scale(scaler: Any) -> Any:
 
 
 @contextmanager
-def fit_callbacks(scaler: Any, x: Any, y: Any, sample_weight: Any = None) -> Iterator[None]:
+def fit_callbacks(
+    scaler: object, x: object, y: object, sample_weight: object = None
+) -> Iterator[None]:
     """Call scikit-learn's callbacks (1.9 and later) at the start and end of a fit.
 
     A fit that fails does not call the end callback, as in scikit-learn's own scalers.

@@ -78,7 +78,7 @@ class MinMaxScaler(AffineScaler, preprocessing.MinMaxScaler):
         low, high = self.feature_range
         return (high - low) / _without_zeros(self.moments_.max - self.moments_.min)
 
-    def _check(self, x: Any) -> None:
+    def _check(self, x: object) -> None:
         low, high = self.feature_range
         if low >= high:
             raise DataError(
@@ -232,7 +232,7 @@ class RobustScaler(AffineScaler, preprocessing.RobustScaler):
             spread = spread / (stats.norm.ppf(high) - stats.norm.ppf(low))
         return spread
 
-    def _check(self, x: Any) -> None:
+    def _check(self, x: object) -> None:
         low, high = self.quantile_range
         if not 0 <= low <= high <= 100:
             raise DataError(

@@ -209,7 +209,7 @@ class StandardScaler(preprocessing.StandardScaler):
         scaler._set_moments(moments.copy())
         return FrozenEstimator(scaler) if frozen else scaler
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: object, y: object = None, sample_weight: object = None) -> Self:  # noqa: N803
         """Compute the statistics of ``X``, discarding those of earlier fits.
 
         Parameters
@@ -241,7 +241,7 @@ class StandardScaler(preprocessing.StandardScaler):
         return {name: self.__dict__.pop(name) for name in _STATE if name in vars(self)}
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: N803
+    def partial_fit(self, X: object, y: object = None, sample_weight: object = None) -> Self:  # noqa: N803
         """Add the rows of ``X`` to the statistics; parameters and errors as in `fit`.
 
         Any batches in any order give the same bits as one `fit` of all rows.
@@ -263,7 +263,7 @@ class StandardScaler(preprocessing.StandardScaler):
         """Return the column names of the first batch, if any."""
         return tuple(getattr(self, "feature_names_in_", ())) or None
 
-    def transform(self, X: Any, copy: bool | None = None) -> Any:  # noqa: N803
+    def transform(self, X: object, copy: bool | None = None) -> Any:  # noqa: N803
         """Return ``(X - mean) / std``; floats keep their dtype, others become float64.
 
         Parameters
@@ -277,7 +277,7 @@ class StandardScaler(preprocessing.StandardScaler):
         x = validation.validate_transform(self, X)
         return self._scale(x, copy, inverse=False)
 
-    def inverse_transform(self, X: Any, copy: bool | None = None) -> Any:  # noqa: N803
+    def inverse_transform(self, X: object, copy: bool | None = None) -> Any:  # noqa: N803
         """Return ``X * std + mean``: undo `transform`, to rounding; constants exactly.
 
         Parameters are as in `transform`.
@@ -290,7 +290,7 @@ class StandardScaler(preprocessing.StandardScaler):
         if "moments_" not in vars(self):  # scikit-learn's check takes as long as scaling a row
             check_is_fitted(self)
 
-    def _scale(self, x: Any, copy: bool | None, *, inverse: bool) -> Any:
+    def _scale(self, x: object, copy: bool | None, *, inverse: bool) -> Any:
         validation.check_sparse(
             x, with_mean=self.with_mean, verb="uncenter" if inverse else "center"
         )

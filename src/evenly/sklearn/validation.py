@@ -24,7 +24,7 @@ FLOATS = (np.float64, np.float32, np.float16)
 """The dtypes that scikit-learn's scaler keeps; others become the first."""
 
 
-def validate_fit(scaler: Any, x: Any, *, reset: bool) -> Any:
+def validate_fit(scaler: object, x: object, *, reset: bool) -> Any:
     """Validate ``x`` for fitting; return a dense array, CSR or CSC matrix.
 
     With ``reset`` (for the first batch) the feature names and the number of features are
@@ -102,7 +102,7 @@ def _conversion(x: Any) -> Any:
     return None if len(dtypes) == 1 and _is_readable(*dtypes) else FLOATS
 
 
-def _is_readable(dtype: Any) -> bool:
+def _is_readable(dtype: object) -> bool:
     if not isinstance(dtype, np.dtype):
         return False
     return dtype.kind in "iub" or dtype in FLOATS

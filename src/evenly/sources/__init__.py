@@ -1,6 +1,6 @@
 """Sources: `open_source` turns any data into blocks. README.md describes the design."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evenly.errors import without_context
 from evenly.sources.options import FitOptions, ReadOptions
@@ -18,7 +18,7 @@ _DEFAULTS = ReadOptions()
 
 @without_context()
 def open_source(
-    source: Any,
+    source: object,
     options: ReadOptions = _DEFAULTS,
     *,
     label: str = "the array",

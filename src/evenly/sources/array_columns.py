@@ -164,7 +164,7 @@ def chunks_of(column: SelectedColumn) -> Iterator[Chunk]:
                 row += len(values)
 
 
-def _split(column: Any, label: str) -> Iterator[tuple[int, Any]]:
+def _split(column: object, label: str) -> Iterator[tuple[int, Any]]:
     """Yield the chunks of a column that have rows, split to the size of a block, and their rows."""
     row = 0
     for chunk in getattr(column, "chunks", [column]):

@@ -85,7 +85,7 @@ def take_columns(array: Any, axis: int, positions: list[int] | None) -> Any:
     return array[(slice(None),) * axis + (indices,)]
 
 
-def open_array(x: Any, label: str, opener: SourceOpener) -> Source:
+def open_array(x: object, label: str, opener: SourceOpener) -> Source:
     """Open an array-like object; the fields of a structured array are columns."""
     opener.check_no_select(x)
     opener.check_no_file_options(x)

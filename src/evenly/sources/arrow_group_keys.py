@@ -52,7 +52,7 @@ def factorize_arrow(schema: Any, array: Any) -> GroupKeys:
     )
 
 
-def factorize_series(x: Any, name: str = "", label: str = "the keys") -> GroupKeys:
+def factorize_series(x: object, name: str = "", label: str = "the keys") -> GroupKeys:
     """Factorize a single column of Arrow data."""
     stream = open_stream(x, label)
     schema = stream.get_schema()

@@ -21,7 +21,7 @@ Error = type[EvenlyError]
 """The class of the error for invalid data: `DataError`, or `SourceError` for a file."""
 
 
-def open_stream(x: Any, label: str, error: Error = DataError) -> Any:
+def open_stream(x: object, label: str, error: Error = DataError) -> Any:
     """Open an object with an Arrow capsule as a nanoarrow stream of arrays with one schema.
 
     Parameters
@@ -66,7 +66,7 @@ class OneArray:
         yield self._array
 
 
-def open_array(x: Any, label: str, error: Error = DataError) -> Any:
+def open_array(x: object, label: str, error: Error = DataError) -> Any:
     """Open an object with an Arrow capsule as a nanoarrow array; see `open_stream`."""
     import nanoarrow
 
@@ -85,7 +85,7 @@ def decoding_names(label: str, error: Error) -> Iterator[None]:
         ) from None
 
 
-def schema_of(x: Any, label: str = "", error: Error = DataError) -> Any:
+def schema_of(x: object, label: str = "", error: Error = DataError) -> Any:
     """Return the nanoarrow schema of a PyArrow schema, field or type.
 
     Raises
@@ -121,7 +121,7 @@ def _check_names(names: Iterable[str], label: str, error: Error) -> None:
             )
 
 
-def checked(x: Any, label: str, error: Error = DataError, *, full: bool = False) -> Any:
+def checked(x: object, label: str, error: Error = DataError, *, full: bool = False) -> Any:
     """Validate PyArrow data, and return it; return other objects unchanged.
 
     Parameters

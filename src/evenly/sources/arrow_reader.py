@@ -79,7 +79,7 @@ class ColumnReader:
             set_column(columns, index, self._read_column(array, index))
         return columns
 
-    def read(self, array: Any) -> tuple[Any, ...]:
+    def read(self, array: object) -> tuple[Any, ...]:
         """Return the columns of a struct array: a `Column` each, or `GroupKeys` for keys.
 
         Raises
@@ -128,7 +128,7 @@ def _rows_of(array: Any, column: Any) -> Any:
     return column[start : start + rows] if start or len(column) > rows else column
 
 
-def series_reader(schema: Any, name: str, label: str) -> Reader:
+def series_reader(schema: object, name: str, label: str) -> Reader:
     """Return the function that reads arrays that are a single column.
 
     It raises DataError if the Arrow data is invalid.
@@ -145,7 +145,7 @@ def series_reader(schema: Any, name: str, label: str) -> Reader:
             f"Received: a column of type {kind}."
         )
 
-    def read(array: Any) -> Column:
+    def read(array: object) -> Column:
         try:
             return reader_of(schema)(array)
         except (ValueError, RuntimeError) as why:

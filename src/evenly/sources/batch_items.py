@@ -72,14 +72,14 @@ def _open_items(
 
 
 def _batch_source(
-    x: Any,
+    x: object,
     items: Iterable[Any],
     open_item: Callable[[Any, str, SourceOpener], Source],
     opener: SourceOpener,
 ) -> BatchSource:
     """Return the source of the items of an object, of which several parts can be read together."""
 
-    def open_one(item: Any, label: str) -> Source:
+    def open_one(item: object, label: str) -> Source:
         if opener.by_key and is_frame(item):
             return opener.open(item, label)
         return open_item(item, label, opener)
@@ -92,17 +92,17 @@ def _batch_source(
     )
 
 
-def open_samples(x: Any, _: str, opener: SourceOpener) -> Source:
+def open_samples(x: object, _: str, opener: SourceOpener) -> Source:
     """Open the samples of a map-style dataset."""
     return _batch_source(x, Samples(x), _open_sample, opener)
 
 
-def open_selected(x: Any, label: str, opener: SourceOpener) -> Source:
+def open_selected(x: object, label: str, opener: SourceOpener) -> Source:
     """Open the part of an object that ``select=`` names, such as an attribute."""
     return opener.with_options(select=None).open(_part(x, label, opener), label)
 
 
-def _open_item(item: Any, label: str, opener: SourceOpener) -> Source:
+def _open_item(item: object, label: str, opener: SourceOpener) -> Source:
     """Open an item that may be a batch or a row, which is asked for one dimension."""
     part = _part(item, label, opener)
     if not _is_one_dimensional(part):
@@ -128,11 +128,11 @@ def _is_one_dimensional(x: Any) -> bool:
     return len(getattr(x, "shape", ())) == 1
 
 
-def _open_batch(batch: Any, label: str, opener: SourceOpener) -> Source:
+def _open_batch(batch: object, label: str, opener: SourceOpener) -> Source:
     return _open_keyed(batch, _part(batch, label, opener), label, opener)
 
 
-def _open_sample(sample: Any, label: str, opener: SourceOpener) -> Source:
+def _open_sample(sample: object, label: str, opener: SourceOpener) -> Source:
     """Open a sample as a batch of one row; ``feature_axis`` includes the axis of the batch."""
     label = label.replace("batch", "sample")
     part = _part(sample, label, opener)
@@ -147,7 +147,7 @@ def _open_sample(sample: Any, label: str, opener: SourceOpener) -> Source:
     return _open_keyed(sample, row, label, opener)
 
 
-def _open_keyed(batch: Any, part: Any, label: str, opener: SourceOpener) -> Source:
+def _open_keyed(batch: object, part: object, label: str, opener: SourceOpener) -> Source:
     """Open a part of a batch; another part may be the group keys."""
     names = parse_by(opener.options.by)
     if not batch_has_keys(batch, names) or is_mapping_of_columns(part):

@@ -11,7 +11,7 @@ from evenly.printable import printable
 _log = logging.getLogger("evenly")
 
 
-def select_part(batch: Any, select: Any, label: str) -> Any:
+def select_part(batch: object, select: object, label: str) -> Any:
     """Return the part of a batch that ``select`` leads to.
 
     Parameters
@@ -34,7 +34,7 @@ def select_part(batch: Any, select: Any, label: str) -> Any:
     return batch
 
 
-def descend_mappings(x: Any, select: Any) -> tuple[Any, tuple[Any, ...]]:
+def descend_mappings(x: object, select: object) -> tuple[Any, tuple[Any, ...]]:
     """Follow ``select`` through nested mappings; return the value and the remaining steps.
 
     >>> descend_mappings({"train": {"x": [1, 2]}}, ("train", "x", 0))
@@ -67,7 +67,7 @@ def _select_step(batch: Any, step: Any, label: str) -> Any:
     return batch[step]
 
 
-def _missing_part_error(step: Any, label: str, available: str, hint: str) -> ColumnError:
+def _missing_part_error(step: object, label: str, available: str, hint: str) -> ColumnError:
     return ColumnError(
         f"select= must name a part of every batch. Received: {step!r}; {label} has "
         f"{available}.{hint}"
@@ -119,7 +119,7 @@ def mapping_error(batch: Mapping[Any, Any], label: str) -> DataError:
     )
 
 
-def is_tuple_of_parts(batch: Any) -> bool:
+def is_tuple_of_parts(batch: object) -> bool:
     """Return whether a batch is a tuple or list whose first item is an array or has parts.
 
     A list of only images is a batch of images; an image followed by a label is a part.

@@ -54,7 +54,7 @@ class BatchSource(SequentialSource):
             yield from self.blocks_of(item, number)
         self.finish()
 
-    def blocks_of(self, item: Any, number: int) -> Generator[Block]:
+    def blocks_of(self, item: object, number: int) -> Generator[Block]:
         """Yield the blocks of an item, which must have the columns of those before it.
 
         Raises

@@ -19,7 +19,7 @@ _ROWS = 2**10
 
 
 def open_by_key(
-    x: Any, options: ReadOptions, parts: Mapping[str, BatchPart]
+    x: object, options: ReadOptions, parts: Mapping[str, BatchPart]
 ) -> dict[str, Source] | dict[str, BatchSource]:
     """Return the source of each key.
 
@@ -53,7 +53,7 @@ def options_of(options: Options, part: BatchPart) -> Options:
     return replace(options, select=select, feature_axis=part.feature_axis)
 
 
-def _as_batches(x: Any) -> Any:
+def _as_batches(x: object) -> Any:
     """Return an iterator of batches for tables that can be read only once."""
     if is_hugging_face_dataset(x) and not hasattr(x, "data") and hasattr(x, "with_format"):
         return x.with_format("arrow").iter(_ROWS)

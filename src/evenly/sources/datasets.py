@@ -32,7 +32,7 @@ _IMAGES = 64
 _COMPUTED_FORMATS = ("custom",)
 
 
-def open_dataset(x: Any, label: str, opener: SourceOpener) -> Source:
+def open_dataset(x: object, label: str, opener: SourceOpener) -> Source:
     """Open the columns of a dataset, or one selected column of arrays.
 
     Raises
@@ -167,7 +167,7 @@ class _IterableDataset:
         yield from read_ahead(table.select(names) for table in chain(first, self._tables))
 
 
-def _with_schema(x: Any, label: str) -> tuple[Any, Any]:
+def _with_schema(x: object, label: str) -> tuple[Any, Any]:
     """Return a reader of a dataset, and the schema of its visible columns."""
     if hasattr(x, "data"):
         schema = x.data.table.schema
@@ -196,7 +196,7 @@ def _arrays(x: Any, schema: Any) -> dict[str, str]:
     return kinds
 
 
-def _open_column(x: Any, label: str, opener: SourceOpener) -> Source:
+def _open_column(x: object, label: str, opener: SourceOpener) -> Source:
     """Open the column that ``select=`` names."""
     data, schema = _with_schema(x, label)
     name = selected_name(opener.options.select, schema.names, label)
@@ -213,6 +213,6 @@ def _open_column(x: Any, label: str, opener: SourceOpener) -> Source:
     return opener.open(SelectedColumn(name, parts, others, rows, True), label)
 
 
-def _format(x: Any) -> dict[str, Any]:
+def _format(x: object) -> dict[str, Any]:
     """Return the output format of a dataset, with its visible columns."""
     return dict(getattr(x, "format", None) or {})

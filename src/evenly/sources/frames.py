@@ -47,7 +47,7 @@ class CapsuleTable:
 
     def __init__(
         self,
-        schema: Any,
+        schema: object,
         project: Project,
         *,
         rows: int | None,
@@ -78,7 +78,7 @@ class CapsuleTable:
                 reader = ColumnReader(stream.get_schema(), names, self.label)
                 yield from map(reader.view, stream)
 
-    def _open(self, data: Any) -> Any:
+    def _open(self, data: object) -> Any:
         return data if hasattr(data, "get_schema") else open_stream(data, self.label)
 
     def batches(self, names: list[str]) -> Iterator[Any]:
@@ -129,7 +129,7 @@ def stream_column_batches(
         yield ColumnBatch(columns, sum(column.nbytes for column in columns))
 
 
-def open_frame(x: Any, label: str, opener: SourceOpener) -> Source:
+def open_frame(x: object, label: str, opener: SourceOpener) -> Source:
     """Open a frame as a source."""
     opener.check_no_file_options(x)
     label = "the table" if label == "the array" else label
@@ -144,7 +144,7 @@ def open_frame(x: Any, label: str, opener: SourceOpener) -> Source:
     return opener.open_tables([table], with_article(type(x).__name__), table.rows, table.nbytes)
 
 
-def open_table(x: Any, label: str) -> Table:
+def open_table(x: object, label: str) -> Table:
     """Return a frame as a table.
 
     Raises
@@ -256,5 +256,5 @@ def _dataset_table(dataset: Any, label: str) -> Table:
     )
 
 
-def _length(x: Any) -> int | None:
+def _length(x: object) -> int | None:
     return len(x) if hasattr(x, "__len__") else getattr(x, "num_rows", None)

@@ -18,7 +18,7 @@ def keys_from_batch(batch: Any, names: GroupBy) -> GroupKeys:
     return cross_keys([_keys(batch[name]) for name in names])
 
 
-def _keys(part: Any) -> GroupKeys:
+def _keys(part: object) -> GroupKeys:
     """Return one key per row; a sample has one key."""
     single = (
         isinstance(part, str) or not hasattr(part, "__len__") or getattr(part, "shape", 1) == ()
@@ -26,7 +26,7 @@ def _keys(part: Any) -> GroupKeys:
     return factorize_objects([part]) if single else factorize_array(part)
 
 
-def factorize_array(x: Any) -> GroupKeys:
+def factorize_array(x: object) -> GroupKeys:
     """Factorize an array, a tensor, a series or a list with one key per row.
 
     Raises

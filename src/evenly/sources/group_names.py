@@ -6,7 +6,7 @@ from typing import Any
 GroupBy = tuple[str | int, ...]
 
 
-def parse_by(by: Any) -> GroupBy:
+def parse_by(by: object) -> GroupBy:
     """Return the names or positions in ``by=``; an empty tuple if it is None or an array of keys.
 
     A string, or a list of strings, has names; an integer is the position of a part of batches
@@ -22,7 +22,7 @@ def parse_by(by: Any) -> GroupBy:
     return ()
 
 
-def is_column_names(by: Any) -> bool:
+def is_column_names(by: object) -> bool:
     """Return whether ``by=`` has names of columns of a table.
 
     >>> is_column_names("station"), is_column_names(1), is_column_names([2013, 2014])
@@ -31,7 +31,7 @@ def is_column_names(by: Any) -> bool:
     return not isinstance(by, int) and bool(parse_by(by))
 
 
-def batch_has_keys(batch: Any, names: GroupBy) -> bool:
+def batch_has_keys(batch: object, names: GroupBy) -> bool:
     """Return whether a batch has parts with these names or positions."""
     if isinstance(batch, Mapping):
         return bool(names) and all(name in batch for name in names)
@@ -40,7 +40,7 @@ def batch_has_keys(batch: Any, names: GroupBy) -> bool:
     return bool(names) and all(type(name) is int and name < len(batch) for name in names)
 
 
-def group_label(by: Any) -> str | tuple[str, ...] | None:
+def group_label(by: object) -> str | tuple[str, ...] | None:
     """Return the names for `GroupedMoments.by`; None for keys without a name.
 
     >>> group_label("station"), group_label(["year"]), group_label(1)

@@ -73,7 +73,7 @@ class ListReader:
         array = inner.reshape(len(lists), length, *inner.shape[1:])
         return array if present is None else _with_missing(array, present)
 
-    def _check_length(self, lists: Any, level: int) -> None:
+    def _check_length(self, lists: object, level: int) -> None:
         """Check that all lists of a level have the same length."""
         least, most = _lengths(lists)
         least, most = (f(self._lengths.get(level, x), x) for f, x in ((min, least), (max, most)))
@@ -110,7 +110,7 @@ class ListReader:
         return array.astype(np.float64) if array.dtype == object else array
 
 
-def _storage(array: Any) -> Any:
+def _storage(array: object) -> Any:
     """Return the storage of an extension array, such as Hugging Face's Array2D."""
     return array.storage if hasattr(array, "storage") else array
 
@@ -140,7 +140,7 @@ def _with_missing(array: Values, present: npt.NDArray[np.bool_]) -> Values:
     return full
 
 
-def _is_number(dtype: Any) -> bool:
+def _is_number(dtype: object) -> bool:
     import pyarrow.types as types
 
     return bool(types.is_integer(dtype) or types.is_floating(dtype) or types.is_boolean(dtype))

@@ -56,7 +56,7 @@ class MappingTable:
         return Column(_as_numpy(to_native(values)))
 
 
-def _as_column(values: Any, label: str) -> Any:
+def _as_column(values: object, label: str) -> Any:
     """Return a series unchanged, and other values as an array; None makes an array of objects."""
     if is_series(values):
         return values
@@ -65,14 +65,14 @@ def _as_column(values: Any, label: str) -> Any:
     return array if is_text else as_array(array, label)
 
 
-def _as_numpy(array: Any) -> Any:
+def _as_numpy(array: object) -> Any:
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(array, torch.Tensor):
         return array
     return array.float().numpy() if array.dtype == torch.bfloat16 else array.numpy()
 
 
-def _field_of(series: Any) -> Field:
+def _field_of(series: object) -> Field:
     """Return the column of the table of a series."""
     fields = open_table(series, "").fields
     assert fields is not None
@@ -87,7 +87,7 @@ def _kind(values: Any) -> str:
     return field_of("", _as_numpy(values[:0]).dtype).kind
 
 
-def _name_of(series: Any) -> str:
+def _name_of(series: object) -> str:
     """Return the name that the table of a series has for its column."""
     return _field_of(series).name
 

@@ -11,7 +11,7 @@ from evenly.errors import UnsupportedTypeError
 _log = logging.getLogger("evenly")
 
 
-def as_array(x: Any, label: str = "the array") -> Any:
+def as_array(x: object, label: str = "the array") -> Any:
     """Convert an array-like object to a NumPy array or a CPU tensor, without a copy if possible.
 
     Data on another device is copied to the CPU, with a warning in the log.
@@ -50,7 +50,7 @@ def _as_tensor(x: Any, label: str) -> Any:
     return x.detach().cpu().resolve_neg()
 
 
-def _as_numpy(x: Any, label: str) -> Any:
+def _as_numpy(x: object, label: str) -> Any:
     if isinstance(x, np.ma.MaskedArray):
         return _masked_to_nan(x)
     if isinstance(x, np.ndarray):
@@ -73,7 +73,7 @@ def _as_numpy(x: Any, label: str) -> Any:
         ) from None
 
 
-def _on_cpu(x: Any) -> bool:
+def _on_cpu(x: object) -> bool:
     if not hasattr(x, "__dlpack_device__"):
         return True
     return int(x.__dlpack_device__()[0]) in (1, 3)  # kDLCPU, kDLCUDAHost
@@ -115,7 +115,7 @@ def _not_numeric_error(dtype: str, label: str) -> UnsupportedTypeError:
     )
 
 
-def is_native(array: Any) -> bool:
+def is_native(array: object) -> bool:
     """Return whether the core can read the array: native byte order, aligned."""
     return not isinstance(array, np.ndarray) or (array.dtype.isnative and array.flags.aligned)
 

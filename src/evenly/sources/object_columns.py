@@ -43,7 +43,7 @@ def kind_of_objects(values: Objects) -> str:
     return "text" if is_text else "object"
 
 
-def is_missing(value: Any) -> bool:
+def is_missing(value: object) -> bool:
     """Return whether an object stands for a missing value: None, NaN, NaT, NA.
 
     >>> is_missing(None), is_missing(float("nan")), is_missing(Decimal("sNaN")), is_missing("")

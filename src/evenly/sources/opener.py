@@ -54,7 +54,7 @@ class SourceOpener:
     bit_depth: BitDepth = field(default_factory=BitDepth)
     by_key: bool = False
 
-    def open(self, x: Any, label: str) -> Source:
+    def open(self, x: object, label: str) -> Source:
         """Return the source for an object; ``label`` names it in messages."""
         return self.resolve(x, label, self)
 
@@ -77,7 +77,7 @@ class SourceOpener:
             return self
         return self.with_options(select=None, columns=(name,))
 
-    def check_no_select(self, x: Any) -> None:
+    def check_no_select(self, x: object) -> None:
         """Check that there is no ``select=`` for an object without parts, or its name.
 
         Raises

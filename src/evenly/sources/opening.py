@@ -1,6 +1,6 @@
 """Open any source, with the weights and the group keys that are arrays."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evenly.sources.group_by import factorize_array
 from evenly.sources.group_keys import KeyedSource
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def open_any(
-    source: Any,
+    source: object,
     options: ReadOptions,
     *,
     label: str,

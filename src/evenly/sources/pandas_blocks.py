@@ -49,7 +49,7 @@ def _indices_by_dtype(frame: Any, positions: Sequence[int]) -> list[list[int]]:
     return [indices for dtype, indices in groups.items() if is_number(dtype)]
 
 
-def is_number(dtype: Any) -> bool:
+def is_number(dtype: object) -> bool:
     """Return whether a dtype of pandas is one of NumPy's numbers."""
     return isinstance(dtype, np.dtype) and dtype.kind in "fiub"
 

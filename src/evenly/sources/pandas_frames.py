@@ -145,11 +145,11 @@ def _kind_of_numpy(series: Any) -> str:
     return kind_of_objects(series.to_numpy()) if dtype.kind == "O" else str(dtype)
 
 
-def _is_sparse(dtype: Any) -> bool:
+def _is_sparse(dtype: object) -> bool:
     return str(dtype).startswith("Sparse[")
 
 
-def _is_masked(dtype: Any) -> bool:
+def _is_masked(dtype: object) -> bool:
     """Return whether a dtype is a masked numeric dtype of pandas: Int64, Float32, boolean."""
     return (
         getattr(dtype, "kind", "") in "fiub"
@@ -196,7 +196,7 @@ def _category_column(series: Any) -> Column:
     return take(entries, np.maximum(codes, 0), codes >= 0)
 
 
-def _is_arrow(dtype: Any) -> bool:
+def _is_arrow(dtype: object) -> bool:
     """Return whether pandas stores a dtype as Arrow data, including Arrow strings."""
     return hasattr(dtype, "pyarrow_dtype") or getattr(dtype, "storage", "") == "pyarrow"
 
@@ -235,7 +235,7 @@ def _arrays_to_pyarrow(series: Any) -> Any:
         ) from None
 
 
-def _nested(value: Any) -> Any:
+def _nested(value: object) -> Any:
     """Return an array as PyArrow accepts it: of one dimension, or a list of arrays."""
     if not hasattr(value, "shape"):
         return value

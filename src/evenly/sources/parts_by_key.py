@@ -86,7 +86,7 @@ def _axes(select: Mapping[str, Any], feature_axis: Any) -> Mapping[str, FeatureA
     return feature_axis
 
 
-def _steps(key: str, path: Any) -> Steps:
+def _steps(key: str, path: object) -> Steps:
     steps = tuple(path) if isinstance(path, tuple | list) else (path,)
     if len(steps) > MAX_STEPS:
         raise DataError(
@@ -163,7 +163,7 @@ def replace_part(batch: Any, path: Steps, value: Any) -> Any:
     return _like(batch, items)
 
 
-def _replace_attribute(batch: Any, name: str, value: Any) -> Any:
+def _replace_attribute(batch: object, name: str, value: object) -> Any:
     if hasattr(batch, "_replace"):  # a named tuple
         return batch._replace(**{name: value})
     if dataclasses.is_dataclass(batch) and not isinstance(batch, type):
@@ -174,7 +174,7 @@ def _replace_attribute(batch: Any, name: str, value: Any) -> Any:
     )
 
 
-def _like(batch: Any, items: list[Any]) -> Any:
+def _like(batch: object, items: list[Any]) -> Any:
     """Return the items as a tuple or list of the type of a batch."""
     if hasattr(batch, "_make"):  # a named tuple
         return batch._make(items)

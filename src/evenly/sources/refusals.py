@@ -1,12 +1,12 @@
 """Refuse objects that look like a source and cannot be read as one."""
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from evenly.errors import UnsupportedTypeError
 from evenly.sources.opener import SourceOpener
 
 
-def refuse_collection(x: Any, label: str, _: SourceOpener) -> NoReturn:
+def refuse_collection(x: object, label: str, _: SourceOpener) -> NoReturn:
     """Refuse a distributed collection inside of a source, since reading it would load all of it.
 
     Raises
@@ -20,7 +20,7 @@ def refuse_collection(x: Any, label: str, _: SourceOpener) -> NoReturn:
     )
 
 
-def refuse_cursor(x: Any, _: str, __: SourceOpener) -> NoReturn:
+def refuse_cursor(x: object, _: str, __: SourceOpener) -> NoReturn:
     """Refuse a DB-API cursor, which yields Python objects.
 
     Raises
@@ -36,7 +36,7 @@ def refuse_cursor(x: Any, _: str, __: SourceOpener) -> NoReturn:
     )
 
 
-def refuse_bytes(x: Any, _: str, __: SourceOpener) -> NoReturn:
+def refuse_bytes(x: object, _: str, __: SourceOpener) -> NoReturn:
     """Refuse an open file, or bytes, whose format is not known.
 
     Raises

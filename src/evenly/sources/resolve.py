@@ -93,7 +93,7 @@ READERS = (
 """The order matters where an object can match several rows; the comments give examples."""
 
 
-def resolve(x: Any, label: str, opener: SourceOpener) -> Source:
+def resolve(x: object, label: str, opener: SourceOpener) -> Source:
     """Open any object.
 
     Raises
@@ -122,5 +122,5 @@ def load(name: str) -> Open:
     return result
 
 
-def _is_source(x: Any) -> TypeGuard[Source]:
+def _is_source(x: object) -> TypeGuard[Source]:
     return hasattr(x, "blocks") and hasattr(x, "left_out")

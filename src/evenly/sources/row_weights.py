@@ -119,13 +119,13 @@ def weights_of_rows(weights: Any, source: Source) -> Any:
     return values
 
 
-def _has_dims(weights: Any, axes: RowAxes | None) -> bool:
+def _has_dims(weights: object, axes: RowAxes | None) -> bool:
     """Return whether weights are a DataArray whose dimensions are names of axes of the data."""
     dims = getattr(weights, "dims", None)
     return dims is not None and axes is not None and set(dims) <= set(axes.dims or ())
 
 
-def repeat_weights(weights: Any, axes: RowAxes) -> RepeatedWeights:
+def repeat_weights(weights: object, axes: RowAxes) -> RepeatedWeights:
     """Return weights that are given for some axes of an array as weights of its rows.
 
     Parameters
@@ -165,7 +165,7 @@ def _along(values: Weights, names: tuple[Any, ...], axes: RowAxes) -> Weights:
     return whole if axes.feature_axis is None else whole.squeeze(axes.feature_axis)
 
 
-def _numbered(weights: Any, axes: RowAxes) -> Weights:
+def _numbered(weights: object, axes: RowAxes) -> Weights:
     values = as_floats(weights)
     if values.ndim == len(axes.shape) and axes.feature_axis is not None:
         if values.shape[axes.feature_axis] != 1:
@@ -185,7 +185,7 @@ def _shape_error(values: Weights, axes: RowAxes, where: str) -> DataError:
     )
 
 
-def _no_axes_error(weights: Any, description: str) -> UnsupportedTypeError:
+def _no_axes_error(weights: object, description: str) -> UnsupportedTypeError:
     """Return the error for weights along axes, for data that has no axes but rows."""
     return UnsupportedTypeError(
         "weights of several dimensions, or by axis, need one array whose axes they are along. "

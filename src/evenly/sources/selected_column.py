@@ -73,7 +73,7 @@ class SelectedColumn(NamedTuple):
     open_paths: bool = False
 
 
-def array_column(select: Any, fields: Sequence[Field]) -> str | None:
+def array_column(select: object, fields: Sequence[Field]) -> str | None:
     """Return the column that ``select=`` names, if it may hold lists or images; None otherwise."""
     name = single_step(select)
     if not isinstance(name, str):
@@ -82,7 +82,7 @@ def array_column(select: Any, fields: Sequence[Field]) -> str | None:
     return name if kinds.get(name) in _ARRAY_KINDS else None
 
 
-def selected_name(select: Any, names: Sequence[str], label: str) -> str:
+def selected_name(select: object, names: Sequence[str], label: str) -> str:
     """Return the column that ``select=`` names.
 
     Raises
@@ -101,6 +101,6 @@ def selected_name(select: Any, names: Sequence[str], label: str) -> str:
     return name
 
 
-def single_step(select: Any) -> Any:
+def single_step(select: object) -> Any:
     """Return the only step of a path; several steps unchanged."""
     return select[0] if isinstance(select, tuple | list) and len(select) == 1 else select

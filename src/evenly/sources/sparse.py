@@ -10,7 +10,7 @@ from evenly.sources.selection import ColumnSelection, resolve_positions
 from evenly.sources.source import SequentialSource
 
 
-def open_sparse(x: Any, label: str, opener: SourceOpener) -> "SparseSource":
+def open_sparse(x: object, label: str, opener: SourceOpener) -> "SparseSource":
     """Open a sparse matrix as a source."""
     opener.check_no_select(x)
     opener.check_no_file_options(x)

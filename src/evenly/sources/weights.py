@@ -41,7 +41,7 @@ class WeightedSource(AlignedSource):
             yield replace(block, weights=weights)
 
 
-def as_weights(weights: Any) -> Weights:
+def as_weights(weights: object) -> Weights:
     """Return validated weights of rows as a one-dimensional float64 array."""
     result = as_floats(weights)
     if result.ndim != 1:
@@ -50,7 +50,7 @@ def as_weights(weights: Any) -> Weights:
     return result
 
 
-def as_floats(weights: Any) -> Weights:
+def as_floats(weights: object) -> Weights:
     """Return weights as a float64 array of any number of dimensions.
 
     Raises
@@ -66,7 +66,7 @@ def as_floats(weights: Any) -> Weights:
     return np.ascontiguousarray(array, np.float64).reshape(array.shape)
 
 
-def _not_numeric_error(weights: Any, array: npt.NDArray[Any]) -> UnsupportedTypeError:
+def _not_numeric_error(weights: object, array: npt.NDArray[Any]) -> UnsupportedTypeError:
     return UnsupportedTypeError(
         "weights must be a one-dimensional numeric array or a column name. "
         f"Received: {type(weights).__name__} of dtype {array.dtype}, shape {array.shape}."

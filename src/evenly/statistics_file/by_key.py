@@ -104,7 +104,7 @@ def read(document: dict[str, Any]) -> list[PartRecord]:
     return records
 
 
-def _check_keys(entry: Any, keys: tuple[str, ...], label: str) -> None:
+def _check_keys(entry: object, keys: tuple[str, ...], label: str) -> None:
     if type(entry) is not dict:
         raise StatisticsFileError(f"{label} must be an object. Received: {abbreviate(entry)}.")
     if wrong := sorted(entry.keys() ^ set(keys)):

@@ -88,7 +88,7 @@ def _decimal(value: Number | None) -> str:
     return "null" if value is None or value != value else repr(value)
 
 
-def read(entry: Any, index: int, most_bins: int = 0) -> ColumnRecord:
+def read(entry: object, index: int, most_bins: int = 0) -> ColumnRecord:
     """Validate a parsed JSON value and return the column that it describes.
 
     Parameters
@@ -127,7 +127,7 @@ def read(entry: Any, index: int, most_bins: int = 0) -> ColumnRecord:
     return column
 
 
-def abbreviate(value: Any) -> str:
+def abbreviate(value: object) -> str:
     """Return a value from the file as short text for an error message."""
     if isinstance(value, (list, dict)):
         kind = "an object" if isinstance(value, dict) else "an array"

@@ -6,7 +6,6 @@ their memory while they are read.
 
 import re
 from itertools import accumulate, pairwise
-from typing import Any
 
 import numpy as np
 
@@ -33,7 +32,7 @@ def write_bins(bins: Bins) -> str:
     return f'{{"counts": "{counts}", "keys": "{text}", "shift": {bins.shift}}}'
 
 
-def read_bins(entry: Any, label: str, most_bins: int) -> Bins:
+def read_bins(entry: object, label: str, most_bins: int) -> Bins:
     """Validate a parsed distribution and return its bins.
 
     Raises

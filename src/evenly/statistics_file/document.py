@@ -233,7 +233,7 @@ def _parse_float(text: str) -> float | InvalidNumber:
     return value if math.isfinite(value) else InvalidNumber(text)
 
 
-def _check_version(version: Any) -> None:
+def _check_version(version: object) -> None:
     if type(version) is not int or version < 1:
         raise StatisticsFileError(
             f"'format_version' must be a positive integer. Received: {abbreviate(version)}."
@@ -281,7 +281,7 @@ def header_of(document: dict[str, Any], keys: tuple[str, ...]) -> Header:
     return Header(rows, tuple(map(redact, sources)), bounds, writer, manifest, bins)
 
 
-def columns_of(entries: Any, most_bins: int = 0) -> list[ColumnRecord]:
+def columns_of(entries: object, most_bins: int = 0) -> list[ColumnRecord]:
     """Validate a parsed array of columns and return them.
 
     Parameters

@@ -112,7 +112,7 @@ def read(document: dict[str, Any]) -> tuple[Header, By, list[GroupRecord]]:
     return header, by, groups
 
 
-def _read_by(by: Any) -> By:
+def _read_by(by: object) -> By:
     if by is None or type(by) is str:
         return by
     if type(by) is list and by and all(type(name) is str for name in by):
@@ -122,7 +122,7 @@ def _read_by(by: Any) -> By:
     )
 
 
-def _read_group(entry: Any, index: int, by: By, most_bins: int) -> GroupRecord:
+def _read_group(entry: object, index: int, by: By, most_bins: int) -> GroupRecord:
     if not isinstance(entry, dict):
         raise StatisticsFileError(
             f"group {index} must be an object. Received: {abbreviate(entry)}."
@@ -146,7 +146,7 @@ def _read_group(entry: Any, index: int, by: By, most_bins: int) -> GroupRecord:
         raise StatisticsFileError(f"group {index}: {error}") from None
 
 
-def _read_key(key: Any, index: int, by: By) -> Key:
+def _read_key(key: object, index: int, by: By) -> Key:
     if not isinstance(by, tuple):
         return (_read_key_part(key, index),)
     if type(key) is not list or len(key) != len(by):
@@ -157,7 +157,7 @@ def _read_key(key: Any, index: int, by: By) -> Key:
     return tuple(_read_key_part(part, index) for part in key)
 
 
-def _read_key_part(part: Any, index: int) -> KeyPart:
+def _read_key_part(part: object, index: int) -> KeyPart:
     if part is None or type(part) is bool or (type(part) is str and not first_surrogate(part)):
         return part
     if type(part) is int and -(2**63) <= part < 2**64:
@@ -176,7 +176,7 @@ def _read_key_part(part: Any, index: int) -> KeyPart:
     )
 
 
-def _read_time(type_name: str, text: Any) -> date | datetime | None:
+def _read_time(type_name: str, text: object) -> date | datetime | None:
     """Return a date or timestamp; None unless `text` is its canonical form."""
     if type_name not in _TIMES or type(text) is not str or len(text) > 40:
         return None

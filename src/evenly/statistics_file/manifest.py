@@ -159,11 +159,11 @@ def _read_file(entry: Any, label: str) -> FileRecord:
     return FileRecord(*(entry[key] for key in FileRecord._fields))
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> bool:
     return type(value) is int and 0 <= value < 2**63
 
 
-def _is_text(value: Any, max_length: int) -> bool:
+def _is_text(value: object, max_length: int) -> bool:
     return type(value) is str and len(value) <= max_length
 
 
@@ -226,7 +226,7 @@ def _check_csv(csv: Any) -> None:
         )
 
 
-def _is_name(value: Any) -> bool:
+def _is_name(value: object) -> bool:
     return type(value) is str or (type(value) is int and abs(value) < 2**63)
 
 
@@ -251,6 +251,6 @@ def _check_keys(entry: dict[str, Any], keys: frozenset[str], label: str) -> None
         raise StatisticsFileError(f"{label} has an unknown key, {abbreviate(unknown[0])}.")
 
 
-def _check(is_valid: bool, rule: str, value: Any) -> None:
+def _check(is_valid: bool, rule: str, value: object) -> None:
     if not is_valid:
         raise StatisticsFileError(f"{rule}. Received: {abbreviate(value)}.")

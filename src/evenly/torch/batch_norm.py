@@ -25,7 +25,7 @@ EXTRAS = ("virtual_batch_size", *CHOICES, "exact", "frozen")
 """The attributes that torch's layers do not have."""
 
 
-def as_num_channels(num_features: Any) -> int:
+def as_num_channels(num_features: object) -> int:
     """Return ``num_features`` as an int, or raise an error: torch would accept a shape."""
     return as_num_features(
         num_features,
@@ -53,8 +53,8 @@ class BatchNorm(ScriptableBatchNorm):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: object = None,
+        dtype: object = None,
         *,
         bias: bool = True,
         virtual_batch_size: int | None = None,

@@ -24,14 +24,14 @@ TO_TORCH: module_class.Pairs = {new: old for old, new in TO_EVENLY.items()}
 
 @overload
 def convert(
-    model: nn.Module, to: str = "evenly", *, report: Literal[False] = False, **extras: Any
+    model: nn.Module, to: str = "evenly", *, report: Literal[False] = False, **extras: object
 ) -> nn.Module: ...
 @overload
 def convert(
-    model: nn.Module, to: str = "evenly", *, report: Literal[True], **extras: Any
+    model: nn.Module, to: str = "evenly", *, report: Literal[True], **extras: object
 ) -> tuple[nn.Module, ConversionReport]: ...
 def convert(
-    model: nn.Module, to: str = "evenly", *, report: bool = False, **extras: Any
+    model: nn.Module, to: str = "evenly", *, report: bool = False, **extras: object
 ) -> nn.Module | tuple[nn.Module, ConversionReport]:
     """Convert a model's batch norms to evenly's classes, or back, in place.
 

@@ -15,7 +15,7 @@ _layers: "weakref.WeakValueDictionary[int, Any]" = weakref.WeakValueDictionary()
 _ids = itertools.count()
 
 
-def register_layer(layer: Any) -> int:
+def register_layer(layer: object) -> int:
     """Return an id by which `update_statistics` finds the layer while it is alive."""
     layer_id = next(_ids)
     _layers[layer_id] = layer
@@ -46,7 +46,7 @@ def _(x: Tensor, hi: Tensor, lo: Tensor, scale: Tensor, exact: Tensor, layer: in
 
 
 @update_statistics.register_vmap
-def _(info: Any, in_dims: Any, *args: Any) -> None:
+def _(info: object, in_dims: object, *args: object) -> None:
     raise DataError(
         "A Normalize layer cannot learn under vmap. Received: a layer in training mode. Call "
         ".eval() or .freeze() first."

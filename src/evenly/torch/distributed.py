@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from evenly.torch import distributed_steps, reference
-from evenly.torch.distributed_steps import GlobalStatistics
+from evenly.torch.distributed_steps import GlobalStatistics, Path
 from evenly.torch.reference import along_channels
 
 
@@ -22,11 +22,25 @@ class EmptyBatch(NamedTuple):
 
 
 def gather_statistics(
-    x: Tensor, mask: Tensor | None, eps: float, use_kernels: bool, group: Any
+    x: Tensor,
+    mask: Tensor | None,
+    eps: float,
+    path: Path,
+    group: object,
+    *,
+    pivot: Tensor | None,
 ) -> GlobalStatistics | EmptyBatch:
-    """Return the statistics of the batch of all ranks, bit-identical on each rank."""
+    """Return the statistics of the batch of all ranks, bit-identical on each rank.
+
+    Parameters
+    ----------
+    pivot
+        What this rank has subtracted from each channel of its rows.
+    """
     with torch.no_grad():
-        local = distributed_steps.local_statistics(x, mask, use_kernels)
+        local = distributed_steps.local_statistics(x, mask, path)
+        if pivot is not None:
+            local[2 : 2 + len(pivot)] += pivot
         gathered = [torch.empty_like(local) for _ in range(dist.get_world_size(group))]
         dist.all_gather(gathered, local, group=group)
         rows = torch.stack(gathered)
@@ -52,7 +66,7 @@ def merge_ranks(rows: Tensor, eps: float, dtype: torch.dtype) -> GlobalStatistic
     deviations = differences - mean
     variance = (squares + counts * deviations * deviations).sum(0) / total
     inverse = (variance + eps).rsqrt()
-    return GlobalStatistics(high[0], mean, variance, inverse, int(total), dtype)
+    return GlobalStatistics(high[0], mean, variance, inverse, int(total), dtype, eps)
 
 
 class Context(NamedTuple):
@@ -60,7 +74,7 @@ class Context(NamedTuple):
 
     batch: GlobalStatistics
     eps: float
-    use_kernels: bool
+    path: Path
     group: Any
 
 
@@ -89,9 +103,7 @@ class _Normalize(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight, bias, mask)
         ctx.context = context
-        return distributed_steps.normalize(
-            x, weight, bias, mask, context.batch, context.use_kernels
-        )
+        return distributed_steps.normalize(x, weight, bias, mask, context.batch, context.path)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
@@ -104,15 +116,13 @@ class _Normalize(torch.autograd.Function):
                 None,
                 None,
             )
-        sums = distributed_steps.gradient_sums(
-            x, gradient, mask, context.batch, context.use_kernels
-        )
+        sums = distributed_steps.gradient_sums(x, gradient, mask, context.batch, context.path)
         for_x = None
         if needs_gradient[0]:
             total = sums.clone()
             dist.all_reduce(total, group=context.group)
             for_x = distributed_steps.gradient(
-                x, gradient, weight, mask, context.batch, total, context.use_kernels
+                x, gradient, weight, mask, context.batch, total, context.path
             )
         for_weight = (
             (sums[1] * context.batch.inverse).to(weight.dtype) if needs_gradient[1] else None

@@ -1,19 +1,32 @@
 """The steps of a distributed batch norm, with collectives between them.
 
-With ``use_kernels`` each step runs on the core's kernels (if `native.supports` the batch; never
-with a mask), else in torch operations.
+Each step runs in one of three ways, which `choose_path` returns.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from evenly import _core
-from evenly.torch import reference
+from evenly.torch import distributed_operators, fused, native, reference
 from evenly.torch.native import BatchStatistics, as_tensor
 from evenly.torch.reference import Statistics, along_channels, work_dtype
+
+Path = Literal["kernels", "operators", "operations"]
+"""The core's kernels on CPUs; torch's operators on accelerators; operations in float64 for masks
+and for what neither supports."""
+
+
+def choose_path(x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None) -> Path:
+    """Return how to compute the steps of a batch."""
+    if mask is not None:
+        return "operations"
+    if native.supports(x, weight, bias):
+        return "kernels"
+    return "operators" if fused.supports(x) else "operations"
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,8 @@ class GlobalStatistics:
         The number of values per channel.
     dtype
         The dtype of the values.
+    eps
+        Added to the variance.
     """
 
     high: Tensor
@@ -38,6 +53,7 @@ class GlobalStatistics:
     inverse: Tensor
     num_values: int
     dtype: torch.dtype
+    eps: float
 
     @cached_property
     def saved(self) -> bytearray:
@@ -53,7 +69,7 @@ class GlobalStatistics:
         return Statistics(self.high + self.low, self.variance, self.num_values)
 
 
-def local_statistics(x: Tensor, mask: Tensor | None, use_kernels: bool) -> Tensor:
+def local_statistics(x: Tensor, mask: Tensor | None, path: Path) -> Tensor:
     """Return this rank's statistics as one row of numbers.
 
     They are the numbers of values per channel without and with padding; then, for all channels,
@@ -65,10 +81,12 @@ def local_statistics(x: Tensor, mask: Tensor | None, use_kernels: bool) -> Tenso
         return row
     row[:2] = x.numel() // channels
     high, low, squares = row[2:].view(3, channels)
-    if use_kernels:
+    if path == "kernels":
         batch = BatchStatistics(x)
         _core.batch_norm(_core.dense(x), None, None, 0.0, batch.saved, False)
         high[:], low[:], squares[:], _ = as_tensor(batch.saved)
+    elif path == "operators":
+        high[:], squares[:] = distributed_operators.mean_and_variance(x)
     else:
         _, high[:], low[:], squares[:], row[0] = reference.center(x, mask)
     squares *= row[0]
@@ -81,20 +99,25 @@ def normalize(
     bias: Tensor | None,
     mask: Tensor | None,
     batch: GlobalStatistics,
-    use_kernels: bool,
+    path: Path,
 ) -> Tensor:
     """Return ``(x - mean) * inverse * weight + bias``."""
-    if not use_kernels:
+    if path == "operators":
+        mean = batch.high + batch.low
+        return distributed_operators.normalize(x, mean, batch.variance, weight, bias, batch.eps)
+    if path == "operations":
         centered = center(x, mask, batch)
         return reference.affine(centered, batch.inverse, weight, bias, mask).to(x.dtype)
     return _core.batch_norm_apply(_core.dense(x), weight, bias, batch.saved)
 
 
 def gradient_sums(
-    x: Tensor, gradient: Tensor, mask: Tensor | None, batch: GlobalStatistics, use_kernels: bool
+    x: Tensor, gradient: Tensor, mask: Tensor | None, batch: GlobalStatistics, path: Path
 ) -> Tensor:
     """Return the sums of gradient and gradient * (x - mean) per channel: shape (2, C)."""
-    if not use_kernels:
+    if path == "operators":
+        return distributed_operators.gradient_sums(x, gradient, batch.high + batch.low)
+    if path == "operations":
         wide, axes = _apply_mask(gradient.to(work_dtype(x)), mask), [0, *range(2, x.ndim)]
         return torch.stack([wide.sum(axes), (wide * center(x, mask, batch)).sum(axes)])
     sums = torch.empty(2, x.size(1), dtype=torch.float64)
@@ -109,15 +132,19 @@ def gradient(
     mask: Tensor | None,
     batch: GlobalStatistics,
     sums: Tensor,
-    use_kernels: bool,
+    path: Path,
 ) -> Tensor:
     """Return the gradient of ``x`` from the sums of all ranks' `gradient_sums`.
 
     ``inverse * weight * (gradient - sum / n - (x - mean) * inverse^2 * product / n)``
     """
-    if not use_kernels:
+    if path != "kernels":
         scale = batch.inverse if weight is None else batch.inverse * weight
         mean, slope = sums[0] / batch.num_values, sums[1] / batch.num_values * batch.inverse**2
+    if path == "operators":
+        shift = scale * ((batch.high + batch.low) * slope - mean)
+        return distributed_operators.gradient(x, gradient, (scale, -scale * slope, shift))
+    if path == "operations":
         correction = center(x, mask, batch) * along_channels(slope, x) + along_channels(mean, x)
         result = (gradient.to(correction.dtype) - correction) * along_channels(scale, x)
         return _apply_mask(result, mask).to(x.dtype)

@@ -306,7 +306,7 @@ def _without_dtypes(moments: Moments) -> Moments:
     return result
 
 
-def _moments_of(other: Any) -> Moments:
+def _moments_of(other: object) -> Moments:
     if isinstance(other, DriftMonitor):
         return other.moments
     loaded = load(other) if isinstance(other, str | os.PathLike) else other

@@ -43,7 +43,7 @@ def normalize_batch(
     its running statistics.
     """
     wide, count = work_dtype(x), x.numel() // x.shape[1]
-    dtype = _statistics_dtype(x, weight, bias)
+    dtype = statistics_dtype(x, weight, bias)
     mean = torch.zeros(x.shape[1], dtype=dtype, device=x.device)
     variance = torch.ones_like(mean)
     pivot = choose_pivot(x.detach()) if exact else None
@@ -103,7 +103,7 @@ def choose_pivot(x: Tensor) -> Tensor:
     return torch.where((high - low) * 2 <= low.abs(), low, 0.0)
 
 
-def _statistics_dtype(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> torch.dtype:
+def statistics_dtype(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> torch.dtype:
     """Return the dtype that the operator accepts for statistics: the parameters', or float32."""
     parameter = bias if weight is None else weight
     if parameter is not None:

@@ -1,7 +1,5 @@
 """Batch norms that take their number of channels from the first batch."""
 
-from typing import Any
-
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _LazyNormBase
 
@@ -19,8 +17,8 @@ class LazyBatchNorm(BatchNorm):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: object = None,
+        dtype: object = None,
         *,
         bias: bool = True,
         virtual_batch_size: int | None = None,

@@ -62,7 +62,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         range: tuple[float, float] | None = None,
         q: tuple[float, float] | None = None,
         distribution: bool | int | None = None,
-        device: Any = None,
+        device: object = None,
     ) -> None:
         super().__init__()
         self._method = parse_method(method, range, q)

@@ -171,7 +171,7 @@ class Normalize(MomentsLayer):
         q: tuple[float, float] | None = None,
         clip: float | bool | None = None,
         distribution: bool | int | None = None,
-        device: Any = None,
+        device: object = None,
     ) -> None:
         super().__init__(
             num_features,

@@ -30,7 +30,7 @@ def as_num_features(number: Any, *, minimum: int, advice: str) -> int:
     return value
 
 
-def describe(value: Any) -> str:
+def describe(value: object) -> str:
     """Return a number as text, or the type and shape of another value."""
     if isinstance(value, int | float | None):
         return repr(value)

@@ -109,7 +109,7 @@ _layers: "weakref.WeakSet[Any]" = weakref.WeakSet()
 _hooks: list[Any] = []
 
 
-def register_step_hook(layer: Any) -> None:
+def register_step_hook(layer: object) -> None:
     """Call ``layer.after_step()`` after each step of the layer's optimizer.
 
     That is every optimizer with a trainable parameter of the layer, or any optimizer if the
@@ -120,12 +120,12 @@ def register_step_hook(layer: Any) -> None:
     _layers.add(layer)
 
 
-def unregister_step_hook(layer: Any) -> None:
+def unregister_step_hook(layer: object) -> None:
     """Undo `register_step_hook`."""
     _layers.discard(layer)
 
 
-def _notify_layers(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+def _notify_layers(optimizer: Optimizer, args: object, kwargs: object) -> None:
     optimized = {id(p) for group in optimizer.param_groups for p in group["params"]}
     for layer in list(_layers):
         trainable = [id(p) for p in layer.parameters(recurse=False) if p.requires_grad]

@@ -8,19 +8,12 @@ from torch import Tensor
 from torch._C import _get_tracing_state, _len_torch_dispatch_stack
 from torch._C._functorch import peek_interpreter_stack
 from torch.compiler import is_compiling
-from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from evenly import _core
 from evenly.torch.allocator import empty_like
 from evenly.transform.arrays import CoreView
+from evenly.transform.device_tensors import is_for_device, scale_on_device
 from evenly.transform.tensors import as_core_buffer
-
-_PROMOTED = {
-    torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.bool,
-    torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64,
-}  # fmt: skip
-"""The dtypes that operators of torch convert to the dtype of another argument."""
-
 
 Constants = tuple[Any, Any, Any]
 """hi, lo and scale as arrays of NumPy."""
@@ -58,7 +51,7 @@ def apply_scaling(
         return _scale_native(x, arrays, axis, dtype, inverse, missing)
     if is_for_device(x) and not needs_grad:
         along = _along(axis, x.ndim, hi, lo, scale)
-        return _scale_on_device(x, along, dtype, inverse, missing)
+        return scale_on_device(x, along, dtype, inverse, missing)
     return scale_in_operations(x, hi, lo, scale, axis, dtype, inverse, missing)
 
 
@@ -90,21 +83,6 @@ def _along(
     shape = [1] * ndim
     shape[axis] = -1
     return hi.view(shape), lo.view(shape), scale.view(shape)
-
-
-def is_for_device(x: Tensor) -> bool:
-    """Return whether to call operators of torch one by one, which write into given memory.
-
-    That is on accelerators, and on the CPU under dispatch modes, which see the same operators.
-    A graph that is traced gets operations in float64, which a compiler fuses.
-    """
-    if is_compiling() or torch.jit.is_tracing() or get_proxy_mode() is not None:
-        return False
-    if type(x) is not Tensor or x.dtype not in _PROMOTED:
-        return False
-    if peek_interpreter_stack() is not None:
-        return False
-    return not x.is_cpu or _len_torch_dispatch_stack() > 0
 
 
 def is_plain_cpu(x: Tensor) -> bool:
@@ -140,34 +118,6 @@ def _scale_native(
         source, target, axis, *constants, inverse, zero_missing, 0, source_dtype, target_dtype
     )
     return out
-
-
-def _scale_on_device(
-    x: Tensor, constants: tuple[Tensor, ...], dtype: torch.dtype, inverse: bool, missing: str
-) -> Tensor:
-    """Scale with two operators (one for the inverse) that read and write the dtype of the batch.
-
-    An operator converts its arguments to float64 while it computes, and rounds its result to the
-    dtype of the memory that it is given. So a float32 result has two roundings, each at most
-    2**-24 of it, and lacks ``lo * scale``, which is at most 2**-53 of ``mean / std``. (It differs
-    more where ``x - mean`` is below 2**-126 or overflows.) float64 results include ``lo``.
-    """
-    hi, lo, scale = constants
-    x = x.view(torch.uint8) if x.dtype is torch.bool else x  # which cannot be subtracted
-    step = torch.float64 if dtype is torch.float64 else torch.float32
-    is_wide = torch.finfo(step).bits >= torch.finfo(hi.dtype).bits  # on Apple's GPUs always
-    if inverse and is_wide:
-        y = torch.addcmul(lo, x, scale).add_(hi)
-    elif inverse:
-        y = torch.addcmul(hi, x, scale, out=torch.empty_like(x, dtype=dtype))
-    elif is_wide:
-        y = torch.addcmul(lo * -scale, x - hi, scale)
-    else:
-        y = torch.sub(x, hi, out=torch.empty_like(x, dtype=step))
-        y = torch.mul(y, scale, out=y if step is dtype else torch.empty_like(x, dtype=dtype))
-    if missing == "zero":
-        y = y.nan_to_num_(0.0, posinf=torch.inf, neginf=-torch.inf)
-    return y.to(dtype)
 
 
 def _core_view(x: Tensor) -> CoreView:

@@ -24,7 +24,7 @@ def rename(function: Any, name: str) -> Any:
 class Scriptable(nn.Module):
     """Base class of layers that TorchScript compiles without their properties."""
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
         names = (name for base in cls.__mro__ for name in vars(base))
         cls.__jit_unused_properties__ = [

@@ -56,7 +56,7 @@ class StateLayer(nn.Module):
     exact: Tensor
     _is_replica = False  # nn.DataParallel sets it on its replicas
 
-    def _create_state(self, num_features: int, device: Any) -> None:
+    def _create_state(self, num_features: int, device: object) -> None:
         self.frozen = False
         self._white = 1
         self._is_ready = False
@@ -232,7 +232,7 @@ class StateLayer(nn.Module):
         self._synchronize()
         return self.exact.detach()
 
-    def set_extra_state(self, state: Any) -> None:
+    def set_extra_state(self, state: object) -> None:
         """Restore the result of `get_extra_state`, after checking all of it.
 
         Raises

@@ -23,7 +23,7 @@ def scaling_in(state_dict: Mapping[str, Any], prefix: str, size: int) -> Scaling
     return hi, lo, scale
 
 
-def is_averaged(extra: Any, size: int) -> bool:
+def is_averaged(extra: object, size: int) -> bool:
     """Return whether an extra state of some size is one whose bytes were averaged or rounded."""
     if not isinstance(extra, Tensor) or extra.shape != (size,):
         return False
@@ -36,7 +36,7 @@ def encoded(state: extra_state.State, size: int) -> Tensor:
     return torch.frombuffer(bytearray(content.ljust(size, b"\0")), dtype=torch.uint8)
 
 
-def agree(given: ScalingTensors, extra: Any, own: ScalingTensors, size: int) -> bool:
+def agree(given: ScalingTensors, extra: object, own: ScalingTensors, size: int) -> bool:
     """Return whether constants belong to the exact statistics in the same state_dict.
 
     Parameters

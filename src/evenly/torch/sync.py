@@ -1,5 +1,6 @@
 """`SyncBatchNorm`: batch normalization over all ranks' batches, also on CPUs."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -8,8 +9,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from evenly.errors import DataError, format_names
-from evenly.torch import distributed, functional, module_class, native
+from evenly.torch import distributed, functional, fused, module_class
 from evenly.torch.batch_norm import BatchNorm, as_num_channels
+from evenly.torch.distributed_steps import choose_path
+from evenly.torch.reference import along_channels
 from evenly.torch.scripting import rename
 from evenly.transform import compiler
 
@@ -36,6 +39,9 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
     non_finite, single, update, exact
         As in `BatchNorm1d`, applied to the batch of all ranks. There is no
         ``virtual_batch_size``, which is the opposite of this layer.
+
+        On accelerators the layer computes in float32, as torch's; with ``exact``, a value of each
+        channel is subtracted on each rank first, so that it is correct at any offset.
 
     Raises
     ------
@@ -65,9 +71,9 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        process_group: Any = None,
-        device: Any = None,
-        dtype: Any = None,
+        process_group: object = None,
+        device: object = None,
+        dtype: object = None,
         *,
         bias: bool = True,
         non_finite: str = "propagate",
@@ -108,22 +114,27 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         return group if dist.get_world_size(group) > 1 else None
 
     @compiler.disable
-    def _normalize_with_group(self, x: Tensor, mask: Tensor | None, group: Any) -> Tensor:
+    def _normalize_with_group(self, x: Tensor, mask: Tensor | None, group: object) -> Tensor:
         weight, bias = self._affine()
         functional.check_training(x, weight, bias, *self._running_buffers(), self.eps)
-        use_kernels = mask is None and native.supports(x, weight, bias)
-        batch = distributed.gather_statistics(x, mask, self.eps, use_kernels, group)
+        path = choose_path(x, weight, bias, mask)
+        given, pivot = x, None
+        if self.exact and path == "operators" and x.numel():
+            pivot = fused.choose_pivot(x.detach())
+            x = x - along_channels(pivot, x)
+        batch = distributed.gather_statistics(x, mask, self.eps, path, group, pivot=pivot)
         if isinstance(batch, distributed.EmptyBatch):
             if not batch.padded and self._running_buffers() != (None, None):
                 self._update_running_stats(None)
             return x.clone() if mask is None else torch.where(mask, x, 0.0)
         if batch.num_values == 1:
             if self.single == "running" and self.running_mean is not None:
-                return self._normalize_with_running_stats(x, mask)
+                return self._normalize_with_running_stats(given, mask)
             raise functional.single_value_error(
                 x, self._single_value_advice(), where=" on this rank, and one value on all ranks"
             )
-        context = distributed.Context(batch, self.eps, use_kernels, group)
+        own = batch if pivot is None else replace(batch, high=batch.high - pivot)
+        context = distributed.Context(own, self.eps, path, group)
         y = distributed.normalize(x, weight, bias, mask, context)
         if self._running_buffers() != (None, None):
             self._update_running_stats(batch.statistics)
@@ -135,7 +146,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         return self._buffers["running_mean"], self._buffers["running_var"]
 
     @classmethod
-    def convert_sync_batchnorm(cls, module: nn.Module, process_group: Any = None) -> nn.Module:
+    def convert_sync_batchnorm(cls, module: nn.Module, process_group: object = None) -> nn.Module:
         """Convert a model's batch norms, torch's and evenly's, in place.
 
         Parameters, buffers, hooks, mode and evenly's options are kept.

@@ -67,7 +67,7 @@ def transform(
     if kind == "labeled":
         from evenly.transform.labeled import scale_labeled
 
-        def scale_data(data: Any, part: Scaling, axis: int) -> Any:
+        def scale_data(data: object, part: Scaling, axis: int) -> Any:
             return transform(data, part, feature_axis=axis, **options)
 
         return scale_labeled(x, scaling, feature_axis, scale_data)
@@ -80,7 +80,7 @@ def transform(
     from evenly.transform.frames import scale_frame
     from evenly.transform.series import scale_series
 
-    def scale_table(frame: Any, part: Scaling) -> Any:
+    def scale_table(frame: object, part: Scaling) -> Any:
         return scale_frame(frame, part, **options)
 
     return scale_series(x, scaling, scale_table) if kind == "series" else scale_table(x, scaling)
@@ -90,12 +90,12 @@ _NOUNS = {"frame": "frame", "mapping": "dict", "collection": "collection"}
 
 
 def transform_by_group(
-    x: Any,
+    x: object,
     scaling: GroupScaling,
     *,
-    by: Any,
+    by: object,
     unknown: str,
-    dtype: Any = None,
+    dtype: object = None,
     missing: str = "keep",
     feature_axis: FeatureAxis = None,
 ) -> Any:
@@ -150,7 +150,7 @@ def transform_by_group(
     if kind == "labeled":
         from evenly.transform.labeled import scale_labeled
 
-        def scale_data(data: Any, part: GroupScaling, axis: int) -> Any:
+        def scale_data(data: object, part: GroupScaling, axis: int) -> Any:
             how = options | {"unknown": unknown, "feature_axis": axis}
             return transform_by_group(data, part, by=keys, **how)
 

@@ -45,11 +45,11 @@ def scale_array(
 
 
 def scale_array_by_group(
-    x: Any,
+    x: object,
     scaling: GroupScaling,
     rows: RowIndices,
     *,
-    dtype: Any = None,
+    dtype: object = None,
     missing: str = "keep",
     feature_axis: FeatureAxis = None,
 ) -> Array:
@@ -76,10 +76,12 @@ def scale_array_by_group(
         for start in range(0, entries, _GROUPED_ROWS):
             part = slice(start, start + _GROUPED_ROWS)
             result[part] = scale_rows(column[part], scaling, index, rows[part], missing)
+    if scaling.clip is not None:
+        limit(out, scaling.clip)
     return out
 
 
-def _unstructured(x: Any) -> Array:
+def _unstructured(x: object) -> Array:
     """Return ``x`` as an array in native byte order.
 
     Raises
@@ -136,7 +138,7 @@ def output_dtype(array: Any, dtype: Any) -> np.dtype[Any]:
         ) from None
 
 
-def _check_out(out: Any, x: Array, dtype: Any) -> None:
+def _check_out(out: object, x: Array, dtype: object) -> None:
     if not isinstance(out, np.ndarray) or not out.flags.writeable or not is_native(out):
         raise UnsupportedTypeError(
             "If x is an array, out must be a writable NumPy array, aligned and in native byte "

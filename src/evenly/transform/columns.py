@@ -50,7 +50,7 @@ class TableScaler(Protocol):
 class ColumnScaler:
     """Scale columns by the statistics of all rows."""
 
-    def __init__(self, scaling: Scaling, *, dtype: Any, missing: str) -> None:
+    def __init__(self, scaling: Scaling, *, dtype: object, missing: str) -> None:
         self._scaling = scaling
         self._dtype = dtype
         self._missing = missing
@@ -64,11 +64,7 @@ class ColumnScaler:
     ) -> _core.FloatColumns:
         """Return columns scaled; see `TableScaler`."""
         by = self._scaling if indices is None else self._scaling.take(indices)
-        result = _scale(columns, by, self._dtype, self._missing)
-        if by.clip is not None:
-            for index in range(len(by)):
-                limit(result.values(index), by.clip)
-        return result
+        return _scale(columns, by, self._dtype, self._missing)
 
     def scale_matrix(self, values: Array, indices: Sequence[int]) -> Array:
         """Return columns of one dtype scaled; see `TableScaler`."""
@@ -91,7 +87,7 @@ class GroupColumnScaler:
     """
 
     def __init__(
-        self, scaling: GroupScaling, rows: RowIndices, *, dtype: Any, missing: str
+        self, scaling: GroupScaling, rows: RowIndices, *, dtype: object, missing: str
     ) -> None:
         self._scaling = scaling
         self._rows = rows
@@ -121,12 +117,12 @@ class GroupColumnScaler:
 def _scale(
     columns: _core.Columns,
     by: Scaling | GroupScaling,
-    dtype: Any,
+    dtype: object,
     missing: str,
     groups: RowIndices | None = None,
 ) -> _core.FloatColumns:
     """Return columns scaled; with ``groups`` by the table's row of each of their rows."""
-    return _core.scale_columns(
+    result = _core.scale_columns(
         columns,
         are_wide(columns, dtype),
         np.ascontiguousarray(by.hi),
@@ -137,6 +133,10 @@ def _scale(
         inverse=by.inverse,
         nan_to_zero=missing == "zero",
     )
+    if by.clip is not None:
+        for index in range(by.num_features):
+            limit(result.values(index), by.clip)
+    return result
 
 
 def view_matrix(values: Array) -> _core.Columns:
@@ -151,14 +151,14 @@ def stack(columns: _core.FloatColumns, number: int) -> Array:
     return np.array([columns.values(index) for index in range(number)]).T
 
 
-def are_wide(columns: _core.Columns, dtype: Any) -> list[bool]:
+def are_wide(columns: _core.Columns, dtype: object) -> list[bool]:
     """Return for each column whether its result is float64, and not float32."""
     names = columns.dtypes()
     results = {name: column_dtype(name, dtype) == "float64" for name in set(names)}
     return [results[name] for name in names]
 
 
-def column_dtype(given: str, dtype: Any) -> str:
+def column_dtype(given: str, dtype: object) -> str:
     """Return the name of the dtype of the result of a column, and of a ``dtype=`` option.
 
     Raises

@@ -12,7 +12,7 @@ import narwhals as nw
 from evenly.errors import UnsupportedTypeError
 from evenly.sources.selection import NUMBER, Field
 from evenly.transform.dtypes import result_dtype
-from evenly.transform.scaling import Scaling, check_not_clipped
+from evenly.transform.scaling import Scaling
 
 _RESULTS = {"float32": nw.Float32, "float64": nw.Float64}
 _INT64 = (nw.Int64, nw.UInt64)
@@ -29,12 +29,12 @@ _TIMES = {
 
 
 def scale_by_expressions(
-    x: Any,
+    x: object,
     fields: tuple[Field, ...],
     names: tuple[str, ...],
     scaling: Scaling,
     *,
-    dtype: Any,
+    dtype: object,
     missing: str,
 ) -> Any:
     """Return a frame of the type of ``x``, with the named columns scaled.
@@ -44,7 +44,6 @@ def scale_by_expressions(
     UnsupportedTypeError
         When narwhals does not support the frame, or the library the type of a column.
     """
-    check_not_clipped(scaling)
     frame = _to_narwhals(_times_as_integers(x, fields, names))
     schema = {str(name): (name, given) for name, given in frame.collect_schema().items()}
     columns = [
@@ -54,7 +53,7 @@ def scale_by_expressions(
     return nw.to_native(frame.with_columns(*columns))
 
 
-def _to_narwhals(x: Any) -> Any:
+def _to_narwhals(x: object) -> Any:
     try:
         return nw.from_native(x)
     except TypeError:
@@ -65,7 +64,7 @@ def _to_narwhals(x: Any) -> Any:
         ) from None
 
 
-def _times_as_integers(x: Any, fields: tuple[Field, ...], names: tuple[str, ...]) -> Any:
+def _times_as_integers(x: object, fields: tuple[Field, ...], names: tuple[str, ...]) -> Any:
     """Return a DuckDB relation with the columns of times as integers; other frames unchanged."""
     duckdb = sys.modules.get("duckdb")
     if duckdb is None or not isinstance(x, duckdb.DuckDBPyRelation):
@@ -98,7 +97,18 @@ def _expression(
         y = (nw.col(name).cast(nw.Float64) * power - hi - lo) * factor
     if missing == "zero":
         y = y.fill_null(0.0).fill_nan(0.0)
-    return y.cast(_RESULTS[_result_dtype(given, dtype)])
+    if scaling.clip is not None:
+        y = _limited(y, *scaling.clip)
+    return y.cast(_RESULTS[_result_dtype(given, dtype)]).alias(name)
+
+
+def _limited(y: Any, low: float, high: float) -> Any:
+    """Return the expression of values limited to a range; NaN and null are kept.
+
+    In DuckDB and polars NaN is larger than all numbers, and ``greatest`` of DuckDB skips null.
+    """
+    below = nw.when((y > high) & ~y.is_nan()).then(nw.lit(high)).otherwise(y)
+    return nw.when(y < low).then(nw.lit(low)).otherwise(below)
 
 
 def _result_dtype(given: Any, dtype: Any) -> str:

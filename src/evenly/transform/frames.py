@@ -35,7 +35,7 @@ from evenly.transform.scaling import MISSING_POLICIES, Scaling
 _LABEL = "the frame"
 
 
-def scale_frame(x: Any, scaling: Scaling, *, dtype: Any = None, missing: str = "keep") -> Any:
+def scale_frame(x: object, scaling: Scaling, *, dtype: object = None, missing: str = "keep") -> Any:
     """Return a frame of the type of ``x``, with its columns scaled by name.
 
     Raises
@@ -91,7 +91,7 @@ def scale_frame_by_group(
     return replace(x, table, positions, scaler)
 
 
-def _open(x: Any) -> Table:
+def _open(x: object) -> Table:
     """Return a frame as a table, as it is fitted."""
     if not is_frame(x):
         raise UnsupportedTypeError(
@@ -156,7 +156,7 @@ def match_columns(columns: tuple[str, ...] | None, present: list[str]) -> tuple[
     return columns
 
 
-def keys_of(table: Table, scaling: GroupScaling, by: Any) -> GroupKeys:
+def keys_of(table: Table, scaling: GroupScaling, by: object) -> GroupKeys:
     """Return the keys of the rows of a frame: the given keys, or columns of the frame."""
     if by is not None and not isinstance(by, str):
         return factorize_array(by)

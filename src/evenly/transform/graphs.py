@@ -52,12 +52,12 @@ _numbers = itertools.count()
 
 @assume_constant_result
 def _register(
-    moments: Any,
+    moments: object,
     method: MethodOptions,
     inverse: bool,
-    constant: Any,
-    correction: Any,
-    tolerance: Any,
+    constant: object,
+    correction: object,
+    tolerance: object,
 ) -> int:
     """Check the options, and return a number for the moments with these options.
 
@@ -84,13 +84,13 @@ def _limits(number: int) -> tuple[float, float] | None:
 
 
 def scale_in_graph(
-    moments: Any,
+    moments: object,
     x: Tensor,
     options: dict[str, Any],
     method: MethodOptions,
     *,
     out: Tensor | None,
-    dtype: Any,
+    dtype: object,
     missing: str,
     feature_axis: FeatureAxis,
 ) -> Tensor:
@@ -116,7 +116,7 @@ def scale_in_graph(
     return y if out is None else out.copy_(y)
 
 
-def _specialized(option: Any) -> Any:
+def _specialized(option: object) -> Any:
     """Return an option as a constant of the graph: with ``dynamic=True`` numbers are not."""
     return 0 if option == 0 and option is not False else option
 

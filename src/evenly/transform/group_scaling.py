@@ -7,6 +7,7 @@ the numbers looked up for each row.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -17,12 +18,12 @@ from evenly import _core, exact_stats
 from evenly.block import GroupKeys
 from evenly.errors import DataError, check_choice, suggest
 from evenly.group_keys import Key, format_key, key_type
+from evenly.transform.methods import Method, equal_quantiles_error
 from evenly.transform.scaling import (
     CONSTANT_POLICIES,
     Floats,
     Scaling,
     fast_scaling,
-    not_fitted_error,
     scaling,
 )
 
@@ -45,9 +46,11 @@ class GroupScaling:
         As in `Scaling`.
     constant, correction
         As in `evenly.Moments.normalize`.
+    method
+        The method of normalization, whose limits are those of the result.
     hi, lo, factor, power
         Tables with one row per group and one column per feature, as in `Scaling`; hi is NaN for
-        a column without values, and factor is NaN if the variance is undefined.
+        a column without values, and factor is NaN if the spread is undefined.
     """
 
     by: str | tuple[str, ...] | None
@@ -57,6 +60,7 @@ class GroupScaling:
     inverse: bool
     constant: str
     correction: Any
+    method: Method
     hi: Floats
     lo: Floats
     factor: Floats
@@ -66,6 +70,11 @@ class GroupScaling:
     def keys(self) -> list[Key]:
         """The keys in the order of the tables."""
         return list(self.indices)
+
+    @property
+    def clip(self) -> tuple[float, float] | None:
+        """The smallest and the largest result, as in `Scaling`."""
+        return None if self.inverse else self.method.clip
 
     @property
     def num_features(self) -> int:
@@ -158,7 +167,7 @@ class GroupScaling:
         ------
         DataError
             When the group of a value has no more than ``correction`` values in this column, or
-            equal values and ``constant="error"``.
+            equal values and ``constant="error"``, or equal quantiles that the method divides by.
         """
         known = rows <= len(self.indices)  # the last row of the tables is NaN by design
         undefined = np.isnan(self.factor[:, column])
@@ -174,6 +183,8 @@ class GroupScaling:
             )
 
     def _undefined_error(self, column: int, row: int) -> DataError:
+        if not np.isnan(self.hi[row, column]) and self.method.name != "standard":
+            return equal_quantiles_error(self.method, self._format_cell(column, row))
         if np.isnan(self.hi[row, column]):
             rule, received = "at least one value per column in each group", "no value"
         else:
@@ -192,61 +203,45 @@ class GroupScaling:
 
 
 def group_scaling(
-    state: _core.State,
-    total: _core.State,
+    groups: Scaling,
+    total: Scaling,
     *,
     indices: Mapping[Key, int],
-    constant: str,
-    correction: Any,
-    tolerance: Any,
-    inverse: bool,
+    columns: tuple[str, ...] | None,
+    dtypes: tuple[str, ...],
     **more: Any,
 ) -> GroupScaling:
-    """Compute the tables of a state of groups.
+    """Return the tables of groups.
 
     Parameters
     ----------
-    state
-        The state of all groups, in which each group has as many columns as ``total``.
+    groups
+        The numbers of the columns of all groups, one group after the other, with NaN for
+        undefined ones.
     total
-        The state of all groups together.
-    indices, constant, correction, inverse, **more
+        Those of all groups together.
+    indices, columns, dtypes, **more
         Attributes of the result.
-    tolerance
-        As in `evenly.Moments.normalize`.
-
-    Raises
-    ------
-    DataError
-        When there are no columns, or an option is invalid.
     """
-    check_choice("constant", constant, CONSTANT_POLICIES)
-    exact_stats.as_correction(correction)
-    exact_stats.as_tolerance(tolerance)
-    if not total.columns:
-        raise not_fitted_error()
-    starts = range(0, state.columns, _CHUNK_COLUMNS)
-    parts = [
-        *(_scale_chunk(state, start, inverse, correction, tolerance) for start in starts),
-        _scale_chunk(total, 0, inverse, correction, tolerance),
-    ]
-    shape = len(indices) + 1, total.columns
-    nan_row = np.full((1, total.columns), np.nan)
+    shape = len(indices) + 1, len(total)
+    nan_row = np.full((1, len(total)), np.nan)
     hi, lo, factor = (
-        np.vstack([np.concatenate([getattr(part, name) for part in parts]).reshape(shape), nan_row])
+        np.vstack(
+            [
+                np.concatenate([getattr(part, name) for part in (groups, total)]).reshape(shape),
+                nan_row,
+            ]
+        )
         for name in ("hi", "lo", "factor")
     )
-    if constant == "center":
-        factor[factor == 0] = 1.0
-    power = None
-    if any(part.power is not None for part in parts):
-        zeros = [np.zeros(len(p), np.int64) if p.power is None else p.power for p in parts]
-        power = np.concatenate([*zeros, np.zeros(total.columns, np.int64)]).reshape(hi.shape)
+    power = _concat_powers([groups, total])
+    if power is not None:
+        power = np.concatenate([power, np.zeros(len(total), np.int64)]).reshape(hi.shape)
     return GroupScaling(
         indices=indices,
-        inverse=inverse,
-        constant=constant,
-        correction=correction,
+        columns=columns,
+        dtypes=dtypes,
+        inverse=total.inverse,
         hi=hi,
         lo=lo,
         factor=factor,
@@ -260,46 +255,57 @@ _CHUNK_COLUMNS = 4096
 _MIN_CHUNK_COLUMNS = 8
 
 
-def _scale_chunk(
-    state: _core.State, start: int, inverse: bool, correction: Any, tolerance: Any
+def standard_scaling(
+    state: _core.State,
+    *,
+    inverse: bool,
+    constant: str,
+    correction: int | float | Fraction,
+    tolerance: int | float | Fraction,
 ) -> Scaling:
+    """Return the numbers of many columns, as `scaling` does, with NaN for undefined ones.
+
+    Raises
+    ------
+    DataError
+        When an option is invalid.
+    """
+    check_choice("constant", constant, CONSTANT_POLICIES)
+    exact_stats.as_correction(correction)
+    exact_stats.as_tolerance(tolerance)
+    options = {"inverse": inverse, "constant": constant, "correction": correction}
+    options |= {"tolerance": tolerance, "too_few": "nan", "dtypes": ()}
+    starts = range(0, state.columns, _CHUNK_COLUMNS)
+    return _concat([_scale_chunk(state, start, options) for start in starts])
+
+
+def _scale_chunk(state: _core.State, start: int, options: dict[str, Any]) -> Scaling:
     stop = min(start + _CHUNK_COLUMNS, state.columns)
     part = state if stop - start == state.columns else state.take(list(range(start, stop)))
-    return _fast_or_exact(part, inverse, correction, tolerance)
+    return _fast_or_exact(part, options)
 
 
-def _fast_or_exact(state: _core.State, inverse: bool, correction: Any, tolerance: Any) -> Scaling:
-    """Return a scaling with NaN for undefined numbers, from the core if possible."""
-    options: dict[str, Any] = {"inverse": inverse, "correction": correction, "constant": "zero"}
-    options |= {"too_few": "constant", "dtypes": (), "tolerance": tolerance}
+def _fast_or_exact(state: _core.State, options: dict[str, Any]) -> Scaling:
+    """Return a scaling, from the core where it supports the columns."""
     result = fast_scaling(state, None, **options)
     if result is None and state.columns > _MIN_CHUNK_COLUMNS:
         half = state.columns // 2
-        return _concat(
-            *(
-                _fast_or_exact(state.take(list(columns)), inverse, correction, tolerance)
-                for columns in (range(half), range(half, state.columns))
-            ),
-        )
-    sums = list(zip(state.counts(), state.sums(), state.squares(), strict=True))
-    result = result or scaling(None, sums, **options)
-    exact = exact_stats.as_correction(correction)
-    for index in np.flatnonzero(result.factor == 0):
-        count = exact_stats.fraction(sums[index][0])
-        if count <= exact or not count:
-            result.factor[index] = np.nan
-        if not count:
-            result.hi[index] = np.nan
-    return result
+        halves = range(half), range(half, state.columns)
+        return _concat([_fast_or_exact(state.take(list(part)), options) for part in halves])
+    sums = zip(state.counts(), state.sums(), state.squares(), strict=True)
+    return result or scaling(None, sums, **options)
 
 
-def _concat(a: Scaling, b: Scaling) -> Scaling:
+def _concat(parts: Sequence[Scaling]) -> Scaling:
     hi, lo, factor = (
-        np.concatenate([getattr(part, name) for part in (a, b)]) for name in ("hi", "lo", "factor")
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("hi", "lo", "factor")
     )
-    power = None
-    if a.power is not None or b.power is not None:
-        power = np.concatenate(
-            [np.zeros(len(p), np.int64) if p.power is None else p.power for p in (a, b)]
-        )
-    return Scaling(None, hi, lo, factor, a.inverse, power)
+    return Scaling(None, hi, lo, factor, parts[0].inverse, _concat_powers(parts))
+
+
+def _concat_powers(parts: Sequence[Scaling]) -> RowIndices | None:
+    if all(part.power is None for part in parts):
+        return None
+    return np.concatenate(
+        [np.zeros(len(p), np.int64) if p.power is None else p.power for p in parts]
+    )

@@ -7,7 +7,7 @@ Every method is affine: ``y = (x - center) / spread``, stretched to a range. So 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isfinite
+from math import isfinite, nan
 from typing import Any, NamedTuple, TypeAlias, get_args
 
 import numpy as np
@@ -107,7 +107,7 @@ def _pair(name: str, values: Any) -> tuple[float, float] | None:
 
 
 def _parse_clip(
-    clip: Any, method: str, limits: tuple[float, float] | None
+    clip: object, method: str, limits: tuple[float, float] | None
 ) -> tuple[float, float] | None:
     if clip is None or clip is False:
         return None
@@ -176,7 +176,7 @@ def affine_scaling(
     found = list(anchors)
     _check(columns, found, method, constant, too_few)
     ends = tuple(map(Fraction, method.range or (0, 1)))
-    rows = [_numbers(column, ends, inverse=inverse, constant=constant) for column in found]
+    rows = [_numbers(column, ends, inverse, constant, too_few) for column in found]
     clip = None if inverse else method.clip
     return Scaling.from_rows(columns, rows, inverse=inverse, dtypes=dtypes, clip=clip)
 
@@ -197,26 +197,52 @@ def _check(
         raise constant_error("values that are all equal", columns, constants)
     narrow = [i for i, c in enumerate(anchors) if c.constant is None and c.low == c.high]
     if narrow and constant != "center":
+        raise equal_quantiles_error(method, format_columns(columns, narrow))
+
+
+def equal_quantiles_error(method: Method, where: str) -> DataError:
+    """Return the error for a column that is not constant, but has equal quantiles."""
+    return DataError(
+        f"method={method.name!r} divides by the distance of two quantiles, q={method.q}, which "
+        f"must not be 0. Received: equal quantiles in {where}, which "
+        "is not constant. Pass other quantiles with q=, constant='center' to subtract the "
+        "center of such columns only, or another method."
+    )
+
+
+def check_no_std_options(
+    method: Method, correction: int | float | Fraction, tolerance: int | float | Fraction
+) -> None:
+    """Check that a method without a standard deviation has no options of it.
+
+    Raises
+    ------
+    DataError
+        If it has.
+    """
+    if correction or tolerance:
         raise DataError(
-            f"method={method.name!r} divides by the distance of two quantiles, q={method.q}, which "
-            f"must not be 0. Received: equal quantiles in {format_columns(columns, narrow)}, which "
-            "is not constant. Pass other quantiles with q=, constant='center' to subtract the "
-            "center of such columns only, or another method."
+            "correction= and tolerance= concern the standard deviation, which only "
+            f"method='standard' uses. Received: correction={correction}, "
+            f"tolerance={tolerance} and method={method.name!r}. Omit them."
         )
 
 
 def _numbers(
-    column: Anchors, ends: tuple[Fraction, ...], *, inverse: bool, constant: str
+    column: Anchors, ends: tuple[Fraction, ...], inverse: bool, constant: str, too_few: str
 ) -> tuple[float, float, float, int]:
     """Return hi, lo, factor and power of a column."""
     if column.low is None or column.high is None:
-        return 0.0, 0.0, float(constant == "center"), 0
+        return (
+            (nan, 0.0, nan, 0) if too_few == "nan" else (0.0, 0.0, float(constant == "center"), 0)
+        )
     spread = (column.high - column.low) / (ends[1] - ends[0])
     if column.constant is not None or not spread:
         zero = column.low if column.constant is None else column.constant
         power = scale_power(abs(float(zero)), 0.0, constant=True)
         unit = 2.0**power if inverse else 2.0**-power
-        factor = unit if constant == "center" else 0.0
+        is_undefined = too_few == "nan" and column.constant is None
+        factor = unit if constant == "center" else nan if is_undefined else 0.0
     else:
         zero = column.low - ends[0] * spread
         power = scale_power(_float(abs(zero)), _float(spread), constant=False)

@@ -16,7 +16,7 @@ Replace = Callable[[Any, Any, Sequence[int], TableScaler], Any]
 """Take a frame, its table, the position of each column of the moments, and what scales them."""
 
 
-def replacer_of(x: Any) -> Replace | None:
+def replacer_of(x: object) -> Replace | None:
     """Return the function that replaces columns of a frame; None for other libraries."""
     pandas, polars, pyarrow = (sys.modules.get(name) for name in ("pandas", "polars", "pyarrow"))
     if pandas is not None and isinstance(x, pandas.DataFrame):
@@ -120,7 +120,7 @@ def _one_chunk(table: Any) -> Any:
     return pyarrow.StructArray.from_arrays(columns, fields=list(table.schema))
 
 
-def _open(x: Any) -> CapsuleTable:
+def _open(x: object) -> CapsuleTable:
     table = open_table(x, "the frame")
     assert isinstance(table, CapsuleTable)
     return table

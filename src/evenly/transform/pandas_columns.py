@@ -49,7 +49,7 @@ def _scale_others(frame: Any, positions: dict[int, int], scaler: TableScaler) ->
     return [_pandas_array(scaled, index, x.dtype) for index, x in enumerate(series)]
 
 
-def _pandas_array(columns: _core.FloatColumns, index: int, given: Any) -> Any:
+def _pandas_array(columns: _core.FloatColumns, index: int, given: object) -> Any:
     """Return an array of pandas: of the kind of a given dtype if it is nullable, of NumPy else."""
     pandas = sys.modules["pandas"]
     values, missing = columns.values(index), columns.missing(index)

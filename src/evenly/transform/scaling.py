@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core, exact_stats
-from evenly.errors import DataError, UnsupportedTypeError, check_choice
+from evenly.errors import DataError, check_choice
 from evenly.exact_stats import Dyadic
 
 Floats = npt.NDArray[np.float64]
@@ -139,6 +139,8 @@ def scaling(
     too_few
         ``"error"``, or ``"constant"`` for statistics that are still being learned: a column with
         no more than ``correction`` values counts as constant, with its mean, or 0 without values.
+        ``"nan"`` for those of groups, of which few may be needed: factor is NaN for such a column,
+        and hi is NaN without values.
     dtypes
         The dtype in which each column was fitted.
 
@@ -155,7 +157,8 @@ def scaling(
     if too_few == "error":
         _check_defined(columns, rows, exact, constant, tolerance)
     numbers = np.array(rows, np.float64).reshape(-1, 4)
-    numbers[np.isnan(numbers)] = 0.0
+    if too_few != "nan":
+        numbers[np.isnan(numbers)] = 0.0
     if constant == "center":
         is_constant = numbers[:, 2] == 0
         power = numbers[is_constant, 3]
@@ -188,9 +191,12 @@ def fast_scaling(
     status = state.read_scaling(correction, inverse, hi, lo, factor)
     if status == "unsure" or (status == "undefined" and too_few == "error"):
         return None
+    if too_few == "nan":
+        _mark_undefined(state.counts(), exact_stats.as_correction(correction), hi, factor)
     if nearly:
         sums = zip(state.counts(), state.sums(), state.squares(), strict=True)
-        factor[[exact_stats.is_constant(*column, nearly) for column in sums]] = 0.0
+        constants = [exact_stats.is_constant(*column, nearly) for column in sums]
+        factor[constants & ~np.isnan(factor)] = 0.0
     if constant != "zero":
         is_constant = factor == 0
         if constant != "center" and too_few == "error" and is_constant.any():
@@ -198,6 +204,18 @@ def fast_scaling(
         if constant == "center":
             factor[is_constant] = 1.0
     return Scaling(columns, hi, lo, factor, inverse, None, dtypes)
+
+
+def _mark_undefined(
+    counts: Sequence[Dyadic], correction: Fraction, hi: Floats, factor: Floats
+) -> None:
+    """Set factor to NaN for columns with too few values, and hi without values."""
+    for index in np.flatnonzero(factor == 0).tolist():
+        count = exact_stats.fraction(counts[index])
+        if count <= correction or not count:
+            factor[index] = np.nan
+        if not count:
+            hi[index] = np.nan
 
 
 def _scale_numbers(
@@ -279,21 +297,6 @@ def constant_error(received: str, columns: tuple[str, ...] | None, indices: list
         f"{format_columns(columns, indices)}. Leave out such columns with "
         'moments.select(...), or pass constant="zero".'
     )
-
-
-def check_not_clipped(scaling: Scaling) -> None:
-    """Check that a result that is computed later by other software needs no limits.
-
-    Raises
-    ------
-    UnsupportedTypeError
-        When it does.
-    """
-    if scaling.clip is not None:
-        raise UnsupportedTypeError(
-            "clip= needs data in memory. Received: clip= and a relation or a lazy or distributed "
-            "frame, whose values are computed later. Collect it first, or limit the result."
-        )
 
 
 def not_fitted_error() -> DataError:

@@ -13,7 +13,9 @@ from evenly.transform.scaling import Scaling
 AnyScaling = TypeVar("AnyScaling", Scaling, GroupScaling)
 
 
-def scale_series(x: Any, scaling: AnyScaling, scale_frame: Callable[[Any, AnyScaling], Any]) -> Any:
+def scale_series(
+    x: object, scaling: AnyScaling, scale_frame: Callable[[Any, AnyScaling], Any]
+) -> Any:
     """Return a series scaled like a frame of one column; its name and index are kept.
 
     Moments of several columns are matched by the name of the series.
@@ -35,7 +37,7 @@ def scale_series(x: Any, scaling: AnyScaling, scale_frame: Callable[[Any, AnySca
 
 
 def _scale_arrow(
-    x: Any, label: str, part: AnyScaling, scale_frame: Callable[[Any, AnyScaling], Any]
+    x: object, label: str, part: AnyScaling, scale_frame: Callable[[Any, AnyScaling], Any]
 ) -> Any:
     pyarrow = sys.modules["pyarrow"]
     checked(x, "the array")  # before PyArrow's kernels use its buffers

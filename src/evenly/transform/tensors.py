@@ -8,6 +8,7 @@ import torch
 
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.transform import arrays
+from evenly.transform.device_tensors import is_for_device, scale_on_device
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.group_scaling import GroupScaling, RowIndices
 from evenly.transform.scaling import MISSING_POLICIES, Scaling
@@ -19,14 +20,16 @@ def scale_tensor(
     scaling: Scaling,
     *,
     out: torch.Tensor | None = None,
-    dtype: Any = None,
+    dtype: object = None,
     missing: str = "keep",
     feature_axis: FeatureAxis = None,
 ) -> torch.Tensor:
     """Return ``x`` scaled, as a tensor on the same device, or written into ``out``.
 
-    A tensor that requires grad, or is not on the CPU, is scaled by torch operations with the
-    same formula; gradients flow through. ``out=`` cannot carry a gradient.
+    A tensor that is not on the CPU is scaled as by `evenly.torch.Normalize`: see
+    `evenly.transform.device_tensors.scale_on_device` for its roundings. A tensor that requires
+    grad is scaled by torch operations with the same formula; gradients flow through. ``out=``
+    cannot carry a gradient.
     """
     check_choice("missing", missing, MISSING_POLICIES)
     _check_dense(x)
@@ -34,10 +37,11 @@ def scale_tensor(
     tracked = x.requires_grad and torch.is_grad_enabled()
     if out is not None:
         _check_out(out, x, dtype, tracked)
-    use_torch = tracked or x.device.type != "cpu" or scaling.power is not None
     wanted = output_dtype(x if out is None else out, dtype)
-    if use_torch:
-        result = by_operations(x, scaling, axis, missing).to(wanted)
+    for_device = is_for_device(x) and not tracked and scaling.power is None
+    if for_device or tracked or x.device.type != "cpu" or scaling.power is not None:
+        scale = _by_operators if for_device else by_operations
+        result = scale(x, scaling, axis, missing, wanted)
         return result if out is None else out.copy_(result)
     if out is None:
         out = torch.empty_like(x, dtype=wanted, requires_grad=False)
@@ -53,7 +57,7 @@ def scale_tensor_by_group(
     scaling: GroupScaling,
     rows: RowIndices,
     *,
-    dtype: Any = None,
+    dtype: object = None,
     missing: str = "keep",
     feature_axis: FeatureAxis = None,
 ) -> torch.Tensor:
@@ -72,18 +76,18 @@ def scale_tensor_by_group(
     y = x.to(work)
     _check_defined(y, scaling, rows, axis)
     hi, lo = _split(scaling.hi, scaling.lo, work)
-    hi, lo, factor = (_broadcast_rows(p[rows], y, axis) for p in (hi, lo, scaling.factor))
-    if scaling.power is not None:
-        scale = _broadcast_rows(np.exp2(scaling.power[rows].astype(np.float64)), y, axis)
-        y = (y * factor + lo + hi) / scale if scaling.inverse else (y * scale - hi - lo) * factor
-    else:
-        y = y * factor + lo + hi if scaling.inverse else ((y - hi) - lo) * factor
-    if missing == "zero":
+    power = np.ones_like(hi) if scaling.power is None else np.exp2(scaling.power)
+    tables = hi, lo, scaling.factor, power
+    y = apply_constants(
+        y, [_broadcast_rows(p[rows], y, axis) for p in tables], scaling.inverse, "keep"
+    )
+    if missing == "zero":  # rows of unknown groups stay NaN
         y = torch.where(torch.isnan(x.to(work)), torch.zeros_like(y), y)
+    y = y if scaling.clip is None else y.clamp(*scaling.clip)
     return y.to(output_dtype(x, dtype))
 
 
-def output_dtype(x: torch.Tensor, dtype: Any) -> torch.dtype:
+def output_dtype(x: torch.Tensor, dtype: object) -> torch.dtype:
     """Return the dtype of the result for a tensor: integers get the default dtype of torch."""
     if dtype is None and not x.is_floating_point():
         return torch.get_default_dtype()
@@ -110,7 +114,7 @@ def _check_defined(y: torch.Tensor, scaling: GroupScaling, rows: RowIndices, axi
         scaling.check_defined(column, rows, any_present)
 
 
-def _check_out(out: Any, x: torch.Tensor, dtype: Any, tracked: bool) -> None:
+def _check_out(out: object, x: torch.Tensor, dtype: object, tracked: bool) -> None:
     if not isinstance(out, torch.Tensor) or out.device != x.device:
         raise UnsupportedTypeError(
             f"out must be a tensor on {x.device}, like x. Received: {type(out).__name__}"
@@ -141,12 +145,27 @@ def as_core_buffer(x: torch.Tensor) -> arrays.CoreView:
     return x.resolve_neg().numpy(), None
 
 
-def by_operations(x: torch.Tensor, scaling: Scaling, axis: int, missing: str) -> torch.Tensor:
+def by_operations(
+    x: torch.Tensor, scaling: Scaling, axis: int, missing: str, dtype: torch.dtype
+) -> torch.Tensor:
     """Return ``x`` scaled by torch operations, in the widest dtype of the device."""
     y = x.to(work_dtype(x))
     parts = [_broadcast(part, y, axis) for part in constants_of(scaling, y.dtype)]
     y = apply_constants(y, parts, scaling.inverse, missing)
-    return y if scaling.clip is None else y.clamp(*scaling.clip)
+    return (y if scaling.clip is None else y.clamp(*scaling.clip)).to(dtype)
+
+
+def _by_operators(
+    x: torch.Tensor, scaling: Scaling, axis: int, missing: str, dtype: torch.dtype
+) -> torch.Tensor:
+    """Return ``x`` scaled by the operators of `Normalize` on accelerators."""
+    work = work_dtype(x)
+    parts = (*_split(scaling.hi, scaling.lo, work), scaling.factor)
+    hi, lo, factor = (
+        along_axis(torch.as_tensor(part, dtype=work, device=x.device), x, axis) for part in parts
+    )
+    y = scale_on_device(x, (hi, lo, factor), dtype, scaling.inverse, missing)
+    return y if scaling.clip is None else y.clamp_(*scaling.clip)
 
 
 def constants_of(scaling: Scaling, work: torch.dtype) -> tuple[Any, Any, Any, Any]:
@@ -177,7 +196,7 @@ def _split(hi: Any, lo: Any, work: torch.dtype) -> tuple[Any, Any]:
     return short, (hi - short) + lo
 
 
-def _broadcast(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:
+def _broadcast(part: object, y: torch.Tensor, axis: int) -> torch.Tensor:
     """Return one number per feature in a shape that broadcasts along ``y``."""
     return along_axis(torch.as_tensor(part, dtype=y.dtype, device=y.device), y, axis)
 

@@ -1,7 +1,9 @@
 """Tests of size limits of Parquet pages."""
 
 import contextlib
+import io
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 
 import evenly
 from evenly import _core
-from evenly.sources.files.parquet_pages import PageCheck
+from evenly.sources.files.parquet_pages import CheckedFile, PageCheck
+from http_server import serving
 
 
 def write(path, columns, **options):
@@ -152,3 +155,114 @@ def test_row_groups_without_rows_are_read(tmp_path):
         for part in (table.slice(0, 0), table, table.slice(0, 0)):
             writer.write_table(part)
     assert evenly.fit(path).rows == 2
+
+
+@pytest.fixture
+def memory():
+    """The file system of ``memory://``, empty."""
+    filesystem = fsspec.filesystem("memory")
+    filesystem.store.clear()
+    yield filesystem
+    filesystem.store.clear()
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip", "snappy"])
+@pytest.mark.parametrize("scheme", ["memory", "file", "http"])
+def test_page_of_a_remote_file_beyond_size_limit_is_rejected(
+    compression, scheme, memory, tmp_path, monkeypatch
+):
+    path = write(
+        tmp_path / "x.parquet",
+        {"big": np.zeros(2**18), "small": np.zeros(2**18, np.uint8)},
+        compression=compression,
+        data_page_size=2**30,
+        max_rows_per_page=2**18,
+        use_dictionary=False,
+        row_group_size=2**17 + 2**16,
+    )
+    memory.pipe("/x.parquet", path.read_bytes())
+    whole = evenly.fit(path)
+    with serving({"/x.parquet": path.read_bytes()}) as web:
+        urls = {"http": f"http://{web.host}/x.parquet", "file": f"file://{path}"}
+        url = urls.get(scheme, "memory://x.parquet")
+        monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", str(2**20))
+        with pytest.raises(evenly.SourceError, match=r"column .big. has a page, with 1,572.*set"):
+            evenly.fit(url)
+        with pytest.raises(evenly.SourceError, match="column 'big' has a page"):
+            evenly.fit(url, weights="small")
+        if scheme == "file":  # columns next to each other are read together
+            assert evenly.fit(url, columns=["small"])["small"] == whole["small"]
+        monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", str(2**22))
+        assert evenly.fit(url) == whole
+
+
+class Reads:
+    """A file that records what is read."""
+
+    def __init__(self, content):
+        self._file = io.BytesIO(content)
+        self.seen = []
+
+    def read(self, size=-1):
+        self.seen.append((self._file.tell(), size))
+        return self._file.read(size)
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+
+def test_column_chunks_that_are_read_in_parts_are_checked(tmp_path, monkeypatch):
+    path = write(tmp_path / "x.parquet", {"x": np.arange(9.0), "y": np.arange(9)}, row_group_size=4)
+    metadata = pq.read_metadata(path)
+    file = Reads(path.read_bytes())
+    checked = CheckedFile(file, "x")
+    checked.check_pages(metadata)
+    column = metadata.row_group(1).column(0)
+    start = column.dictionary_page_offset
+    file.seen.clear()
+    checked.seek(start + 3)
+    assert checked.read(2) == path.read_bytes()[start + 3 : start + 5]
+    assert checked.tell() == start + 5
+    assert file.seen == [(start + 3, 2), (start, column.total_compressed_size)]
+    monkeypatch.setenv("EVENLY_MAX_MEMBER_BYTES", "1")
+    checked.seek(start + 3)
+    with pytest.raises(evenly.SourceError, match="column 'x' has a page"):
+        checked.read(2)
+
+
+def test_corrupt_page_headers_of_a_remote_file_are_refused(tmp_path, memory):
+    path = write(tmp_path / "x.parquet", {"x": np.arange(9.0)}, use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    content[4:12] = b"\xff" * 8
+    memory.pipe("/x.parquet", bytes(content))
+    with pytest.raises(evenly.SourceError, match="the page headers of column 'x'"):
+        evenly.fit("memory://x.parquet")
+
+
+@given(data=st.binary(max_size=60), offset=st.integers(0, 2**40), size=st.integers(0, 70))
+def test_page_headers_in_memory_are_those_of_a_file(data, offset, size, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / "pages"
+    path.write_bytes(data)
+    with open(path, "rb") as file:
+        expected = _core.largest_parquet_page(file.fileno(), 0, size, 2**40)
+        assert _core.parquet_chunks_in(data, offset, offset + len(data)) == _core.parquet_chunks(
+            file.fileno(), len(data)
+        )
+    found = _core.largest_parquet_page_in(data, offset, offset, offset + size, 2**40)
+    assert found == expected
+
+
+@given(seed=st.integers(0, 2**32 - 1), changes=st.integers(1, 6))
+def test_damaged_remote_files_are_refused_or_read(seed, changes, tmp_path_factory):
+    path = write(
+        tmp_path_factory.getbasetemp() / "remote.parquet",
+        {"x": [1.0, None, 3.0], "text": ["a", None, "b"]},
+        row_group_size=2,
+    )
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
+    for position in rng.integers(0, len(content), changes):
+        content[position] = rng.integers(256)
+    fsspec.filesystem("memory").pipe("/damaged.parquet", bytes(content))
+    with contextlib.suppress(evenly.errors.EvenlyError):
+        evenly.fit("memory://damaged.parquet", by="text")

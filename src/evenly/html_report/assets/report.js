@@ -85,13 +85,15 @@
   for (const table of document.querySelectorAll("table.report")) {
     const rows = table.tBodies[0].rows.length;
     const names = headings(table);
-    for (const row of table.tBodies[0].rows) {
+    // The button of a row is made when the row is first shown.
+    const openable = (row) => {
       const cell = row.querySelector("th");
+      if (cell.querySelector("button")) return;
       const open = element("button", cell.firstChild ?? "", "open");
       open.type = "button";
       open.setAttribute("aria-expanded", "false");
       cell.prepend(open);
-    }
+    };
     const phone = matchMedia("(max-width: 45rem)");
     const labelled = () => {
       if (!phone.matches || table.classList.contains("cards")) return;
@@ -99,6 +101,11 @@
       for (const node of api.rows().nodes().toArray())
         Array.from(node.cells, (cell, index) => cell.tagName === "TD" && (cell.dataset.label = names[index]));
     };
+    // Changes of a table outside of the document compute no styles.
+    const place = document.createComment("");
+    table.replaceWith(place);
+    const outside = element("div");
+    outside.append(table);
     // DataTables copies the text of each cell: not that of the drawings.
     const drawings = [];
     for (const drawing of table.querySelectorAll("svg")) {
@@ -108,6 +115,7 @@
     const isMany = rows > 100;
     const api = new DataTable(table, {
       order: [],
+      rowCallback: openable,
       autoWidth: false,
       paging: isMany,
       info: isMany,
@@ -128,6 +136,7 @@
       ],
     });
     for (const [cell, drawing] of drawings) cell.append(drawing);
+    place.replaceWith(...outside.childNodes);
     phone.addEventListener("change", labelled);
     labelled();
     table.tBodies[0].addEventListener("click", (event) => {

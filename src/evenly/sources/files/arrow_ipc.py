@@ -111,7 +111,7 @@ class IpcStreamTable:
 
 
 def _columns(
-    batch: Any, names: tuple[str, ...], keys: tuple[str, ...], label: str
+    batch: object, names: tuple[str, ...], keys: tuple[str, ...], label: str
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the named columns of a PyArrow record batch after validating it."""
     stream = open_stream(batch, label, SourceError)

@@ -133,7 +133,7 @@ class ColumnDecoder:
         checks = {index: self._check(arrow_type) for index, arrow_type in types.items()}
         return find_bad_field(chunk, self._header, checks, self._reader.notation, self._label)
 
-    def _check(self, arrow_type: Any) -> Check:
+    def _check(self, arrow_type: object) -> Check:
         """Return the check of fields for a type; None means numbers."""
         notation = self._reader.notation
         if arrow_type is None or kind_of(arrow_type) == NUMBER:
@@ -167,7 +167,7 @@ class ColumnDecoder:
                 table = table.set_column(position, str(index), column)
         return table
 
-    def _convert_text(self, column: Any, index: int, chunk: Chunk) -> Any:
+    def _convert_text(self, column: object, index: int, chunk: Chunk) -> Any:
         """Return a column of text as numbers; unchanged if it is text and may be."""
         values, marks = numbers_from_text(column, self._reader.notation)
         if values is not None:
@@ -192,7 +192,7 @@ class ColumnDecoder:
             )
         self._reader.notation = notation._replace(missing=notation.missing | {*marks})
 
-    def _update_type(self, index: int, arrow_type: Any, chunk: Chunk) -> None:
+    def _update_type(self, index: int, arrow_type: object, chunk: Chunk) -> None:
         """Record the inferred type of a column; text in a numeric column is an error."""
         kind, known = kind_of(arrow_type), self.kinds[index]
         if kind == NULL:

@@ -67,7 +67,7 @@ def _infer_kind(column: Any, name: str, notation: Notation, label: str) -> str:
     return kind
 
 
-def _log_words(column: Any, name: str, notation: Notation, label: str) -> None:
+def _log_words(column: object, name: str, notation: Notation, label: str) -> None:
     """Log a warning if a column of text has more numbers than words."""
     words: list[str] = []
     numbers = 0

@@ -109,32 +109,32 @@ def _error(name: str, rule: str, value: object) -> DataError:
     return DataError(f"csv={{{name!r}: ...}} must be {rule}. Received: {value!r}.")
 
 
-def _character(name: str, value: Any) -> str | None:
+def _character(name: str, value: object) -> str | None:
     if value is None or (isinstance(value, str) and len(value) == 1 and value not in _RESERVED):
         return value
     raise _error(name, "one character other than a quote or a line break", value)
 
 
-def _delimiter(value: Any) -> str | None:
+def _delimiter(value: object) -> str | None:
     value = "\t" if value == "\\t" else value
     if isinstance(value, str) and not value.isascii():
         raise _error("delimiter", "one ASCII character", value)
     return _character("delimiter", value)
 
 
-def _comment(value: Any) -> str | None:
+def _comment(value: object) -> str | None:
     if value is None or (isinstance(value, str) and value and not set(value) & set(_RESERVED)):
         return value
     raise _error("comment", "text without quotes and line breaks", value)
 
 
-def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str | None:
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> str | None:
     if value is None or (isinstance(value, str) and value in allowed):
         return value
     raise _error(name, " or ".join(map(repr, allowed)), value)
 
 
-def _texts(name: str, value: Any) -> tuple[str, ...]:
+def _texts(name: str, value: object) -> tuple[str, ...]:
     """Return texts; numbers are written as Python writes them, as -999."""
     values = [value] if isinstance(value, str | int | float) else value
     if isinstance(values, Iterable) and not isinstance(values, Mapping):
@@ -144,7 +144,7 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
     raise _error(name, "texts, as they are written in the file", value)
 
 
-def _encoding(value: Any) -> str | None:
+def _encoding(value: object) -> str | None:
     if value is None:
         return None
     try:
@@ -155,7 +155,7 @@ def _encoding(value: Any) -> str | None:
     raise _error("encoding", "an encoding of text, such as 'latin-1' or 'utf-16'", value)
 
 
-def _header(value: Any) -> bool | int | tuple[str, ...]:
+def _header(value: object) -> bool | int | tuple[str, ...]:
     if value is None:  # as in pandas
         return False
     if isinstance(value, bool):

@@ -76,7 +76,7 @@ class ChunkReader:
         """Return columns of a chunk as text."""
         return self.read(chunk, columns, dict.fromkeys(columns, self._pyarrow.string()), whole=True)
 
-    def converts(self, text: str, arrow_type: Any) -> bool:
+    def converts(self, text: str, arrow_type: object) -> bool:
         """Return whether a field can be converted to a type."""
         quoted = text.replace('"', '""')
         line = f'"{quoted}"'.encode()

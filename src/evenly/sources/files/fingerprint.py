@@ -125,7 +125,7 @@ class ChangeCheck:
         The size in bytes when the file was opened; None if unknown.
     """
 
-    def __init__(self, path: str, file: Any = None) -> None:
+    def __init__(self, path: str, file: object = None) -> None:
         self._path = path
         self._file: Any = None if is_url(path) else file
         self._before = self._now(reopened=self._file is None)
@@ -200,7 +200,7 @@ def _remote_fingerprint(info: dict[str, Any]) -> Fingerprint:
     )
 
 
-def _nanoseconds(time: Any) -> int | str:
+def _nanoseconds(time: object) -> int | str:
     if isinstance(time, datetime):
         return round(time.timestamp() * 1e6) * 1000
     return round(time * 1e9) if isinstance(time, int | float) else str(time)

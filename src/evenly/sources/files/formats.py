@@ -177,7 +177,7 @@ class FileOpener:
         opened = self._watch and self._watch.opened(path)
         return opened.bytes if opened else None
 
-    def _change_check(self, path: str, file: Any = None) -> ChangeCheck | None:
+    def _change_check(self, path: str, file: object = None) -> ChangeCheck | None:
         return None if self._watch else ChangeCheck(path, file)
 
     def _open_seekable(

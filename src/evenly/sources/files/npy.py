@@ -103,7 +103,9 @@ class MappedArray(ArraySource):
     file. A block is valid only if its `verify` passes after it was read.
     """
 
-    def __init__(self, array: Any, pages: MappedFile, options: ReadOptions, *, label: str) -> None:
+    def __init__(
+        self, array: object, pages: MappedFile, options: ReadOptions, *, label: str
+    ) -> None:
         self._pages = pages
         super().__init__(array, options, label=label)
 
@@ -118,7 +120,7 @@ class MappedArray(ArraySource):
 class MappedTable(StructuredTable):
     """A structured array in a local NPY file."""
 
-    def __init__(self, array: Any, pages: MappedFile, label: str) -> None:
+    def __init__(self, array: object, pages: MappedFile, label: str) -> None:
         super().__init__(array, label)
         self._pages = pages
         self.verify = pages.check

@@ -10,7 +10,7 @@ from evenly.sources import block_sizes
 from evenly.sources.arrow import fields_of
 from evenly.sources.arrow_input import open_array, schema_of
 from evenly.sources.arrow_reader import ColumnReader
-from evenly.sources.files.parquet_pages import PageCheck
+from evenly.sources.files.parquet_pages import CheckedFile, PageCheck
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import corrupt_file_error, decode_errors
 from evenly.sources.tables import ColumnBatch, ColumnChunk
@@ -55,10 +55,10 @@ class ParquetTable:
         parquet = extras.require("pyarrow.parquet", extra="files", feature="Reading Parquet")
         self.label = label
         self.nbytes = nbytes
-        self._file = file
+        self._file = file if isinstance(file, str) else CheckedFile(file, label)
         self._check = check
         self._parquet = parquet
-        with decode_errors(label), parquet.ParquetFile(file) as opened:
+        with decode_errors(label), parquet.ParquetFile(self._file) as opened:
             self._metadata = opened.metadata
             self.rows: int | None = self._metadata.num_rows
             schema = opened.schema_arrow
@@ -66,6 +66,8 @@ class ParquetTable:
             self._widths = {
                 field.name: _width(field.type) or self._mean_width(field.name) for field in schema
             }
+            if isinstance(self._file, CheckedFile):
+                self._file.check_pages(self._metadata)
         self._local = isinstance(file, str)
         self._pages = PageCheck(file, self._metadata, label) if isinstance(file, str) else None
 
@@ -193,7 +195,7 @@ class ParquetTable:
     def _open(self, columns: int) -> Any:
         """Return a PyArrow reader; it fetches a remote file one row group at a time."""
         if not self._local:
-            return self._parquet.ParquetFile(self._file, pre_buffer=True)
+            return self._parquet.ParquetFile(self._file, metadata=self._metadata, pre_buffer=True)
         smallest, largest = _BUFFER_BYTES
         buffer = min(max(_TOTAL_BUFFER_BYTES // max(1, columns), smallest), largest)
         return self._parquet.ParquetFile(

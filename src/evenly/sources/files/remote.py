@@ -28,7 +28,7 @@ class RemoteFile(io.RawIOBase):
         self._filesystem = filesystem
         self._make_error = make_error
 
-    def _call(self, name: str, *arguments: Any) -> Any:
+    def _call(self, name: str, *arguments: object) -> Any:
         """Call a method of the file; convert exceptions, without the original as context."""
         try:
             return getattr(self._file, name)(*arguments)

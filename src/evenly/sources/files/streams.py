@@ -38,7 +38,7 @@ class Stream:
         Whether `close` also closes ``raw``.
     """
 
-    def __init__(self, raw: BinaryIO, label: str, file: Any = None, owned: bool = True) -> None:
+    def __init__(self, raw: BinaryIO, label: str, file: object = None, owned: bool = True) -> None:
         self._raw = raw
         self._owned = owned
         self._label = label

@@ -153,7 +153,7 @@ def read_remote(read: Callable[[], bytes], label: str, url: str) -> bytes:
         raise system_error(label, error, url=url) from None
 
 
-def _identity(image: Any) -> Any:
+def _identity(image: object) -> Any:
     return image
 
 

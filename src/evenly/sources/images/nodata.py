@@ -16,7 +16,7 @@ TAG = 42113
 
 
 def mask_pixels(
-    array: npt.NDArray[Any], text: Any, stored: npt.NDArray[Any] | None = None
+    array: npt.NDArray[Any], text: object, stored: npt.NDArray[Any] | None = None
 ) -> npt.NDArray[Any]:
     """Return pixels with NaN where there is no value; integers as a masked array.
 
@@ -43,7 +43,7 @@ def mask_pixels(
     return np.ma.MaskedArray(array, mask=missing)
 
 
-def _parse(text: Any, dtype: np.dtype[Any]) -> int | float | None:
+def _parse(text: object, dtype: np.dtype[Any]) -> int | float | None:
     """Return the value of a dtype that a tag stands for; None for text that is not a number.
 
     >>> [_parse(text, np.dtype("int16")) for text in ("-9999 ", "nan", "none")]

@@ -232,7 +232,7 @@ class ImageSource:
             yield builder.flush()
 
     def _decode_with_pillow(
-        self, image: ImageFile, content: Any, nbytes: int
+        self, image: ImageFile, content: object, nbytes: int
     ) -> Iterator[ImageBlock]:
         """Decode and count one image with Pillow; yield it if it can be read."""
         try:
@@ -284,7 +284,7 @@ def _group_by_archive(image_files: Iterable[ImageFile]) -> Iterator[Iterator[Ima
     return (group for _, group in groupby(image_files, lambda image: image.archive))
 
 
-def open_images(images: Any, label: str, opener: SourceOpener) -> ImageSource:
+def open_images(images: object, label: str, opener: SourceOpener) -> ImageSource:
     """Open one Pillow image, or a list of them."""
     opener.check_no_select(images)
     opener.check_no_file_options(images)

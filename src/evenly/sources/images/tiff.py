@@ -54,12 +54,12 @@ class TiffImage(NamedTuple):
     multi_frame: bool
 
 
-def is_tiff(content: Any) -> bool:
+def is_tiff(content: object) -> bool:
     """Return whether the contents of a file are a TIFF image."""
     return isinstance(content, bytes) and content.startswith(_MAGIC)
 
 
-def read_tiff(pillow: Any, content: bytes, mode: str) -> TiffImage | None:
+def read_tiff(pillow: object, content: bytes, mode: str) -> TiffImage | None:
     """Return the pixels of a TIFF file as they are stored; None if Pillow reads it like that.
 
     Raises

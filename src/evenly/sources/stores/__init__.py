@@ -11,7 +11,7 @@ from evenly.sources.stores.contents import open_store
 __all__ = ["hdf5", "open_store", "open_stored", "zarr"]
 
 
-def open_stored(x: Any, label: str, opener: SourceOpener) -> Source:
+def open_stored(x: object, label: str, opener: SourceOpener) -> Source:
     """Open an array or a group in a store."""
     library: Any = {"zarr": zarr, "hdf5": hdf5, "xarray": xarray}[stored_library(x) or ""]
     label = library.label_of(x)

@@ -116,7 +116,7 @@ def encoding_of(stored: np.dtype[Any], attributes: Mapping[str, Any]) -> Encodin
     return Encoding(integers, tuple(dict.fromkeys(fills)), scale, offset, dtype, valid)
 
 
-def text_of(value: Any) -> str:
+def text_of(value: object) -> str:
     """Return an attribute as text; an empty string if it is not text."""
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.reshape(-1)[0]
@@ -125,12 +125,12 @@ def text_of(value: Any) -> str:
     return str(value) if isinstance(value, str) else ""
 
 
-def is_time(units: Any) -> bool:
+def is_time(units: object) -> bool:
     """Return whether a variable has units of times, such as "hours since 1900-01-01"."""
     return " since " in text_of(units)
 
 
-def _apply_unsigned(stored: np.dtype[Any], unsigned: Any) -> np.dtype[Any]:
+def _apply_unsigned(stored: np.dtype[Any], unsigned: object) -> np.dtype[Any]:
     kind = {("i", "true"): "u", ("u", "false"): "i"}.get((stored.kind, text_of(unsigned).lower()))
     return stored if kind is None else np.dtype(f"{stored.byteorder}{kind}{stored.itemsize}")
 
@@ -170,7 +170,7 @@ def _number_in_text(text: str) -> Any:
         return text
 
 
-def _to_stored(value: Any, stored: np.dtype[Any], integers: np.dtype[Any]) -> Iterable[Any]:
+def _to_stored(value: object, stored: np.dtype[Any], integers: np.dtype[Any]) -> Iterable[Any]:
     """Yield the value of the dtype `integers` that a fill value stands for, if there is one.
 
     With ``_Unsigned``, a value of the stored dtype stands for the value with the same bits.
@@ -235,6 +235,6 @@ def _bound(values: list[Any], stored: np.dtype[Any], integers: np.dtype[Any]) ->
     return value
 
 
-def _show(value: Any) -> str:
+def _show(value: object) -> str:
     text = repr(value.tolist() if isinstance(value, np.ndarray) else value)
     return text if len(text) <= 60 else text[:60] + "…"

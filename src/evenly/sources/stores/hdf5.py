@@ -26,7 +26,7 @@ _RENAMED = "_nc4_non_coord_"
 """NetCDF's prefix of a variable that has the name of a dimension, but not that axis."""
 
 
-def open_path(file: Any, label: str, url: str = "") -> Any:
+def open_path(file: object, label: str, url: str = "") -> Any:
     """Open an HDF5 file for reading.
 
     Parameters
@@ -92,7 +92,7 @@ class Store(LibraryStore):
             return Variable(error, label)
 
 
-def _is_dimension(dataset: Any) -> bool:
+def _is_dimension(dataset: object) -> bool:
     """Return whether a dataset is a NetCDF dimension without a variable."""
     attributes = getattr(dataset, "attrs", {})
     return text_of(attributes.get("NAME")).startswith(_NO_VARIABLE)

@@ -18,7 +18,7 @@ ObjectId = tuple[int, int]
 """The number of an open file, and the address of an object in it: the same for all its names."""
 
 
-def find_datasets(group: Any, label: str) -> Iterator[tuple[str, Any]]:
+def find_datasets(group: object, label: str) -> Iterator[tuple[str, Any]]:
     """Yield the path of each dataset below a group, and the dataset or a `SourceError`.
 
     The error is that of a link whose target does not exist.
@@ -26,7 +26,7 @@ def find_datasets(group: Any, label: str) -> Iterator[tuple[str, Any]]:
     yield from _Walk(label).below(group, "")
 
 
-def follow(group: Any, path: str, label: str) -> Any:
+def follow(group: object, path: str, label: str) -> Any:
     """Return the object at a path; None if there is none.
 
     Raises
@@ -61,7 +61,7 @@ class _Walk:
         self._seen: set[ObjectId] = set()
         self._links: list[tuple[Any, str, str]] = []  # group, name, path; of soft links
 
-    def below(self, group: Any, path: str) -> Iterator[tuple[str, Any]]:
+    def below(self, group: object, path: str) -> Iterator[tuple[str, Any]]:
         yield from self._below(group, path)
         while self._links:
             parent, name, link_path = self._links.pop(0)
@@ -82,7 +82,7 @@ class _Walk:
             else:
                 self._links.append((group, name, member_path))
 
-    def _visit(self, member: Any, path: str) -> Iterator[tuple[str, Any]]:
+    def _visit(self, member: object, path: str) -> Iterator[tuple[str, Any]]:
         import h5py
 
         if isinstance(member, h5py.Dataset | h5py.Group) and object_id_of(member) not in self._seen:

@@ -14,7 +14,7 @@ from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.variables import Variable, with_roles
 
 
-def label_of(x: Any) -> str:
+def label_of(x: object) -> str:
     """Return the name of an object for messages."""
     name = getattr(x, "name", None)
     return f"the {type(x).__name__} {name}" if name else f"the {type(x).__name__}"
