@@ -7,6 +7,8 @@
 #endif
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
+#undef near  // macros of this header, for 16-bit systems
+#undef far
 #else
 #include <sys/mman.h>
 #include <unistd.h>
