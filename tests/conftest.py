@@ -3,7 +3,9 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Tests start hundreds of Python processes, each of which would compile evenly again, and pytest
 # would rewrite the assertions of the tests and of Hypothesis again. This must precede its import.
@@ -106,3 +108,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
     places = {ROOT / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
+
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    """Return the file system of ``memory://``, which is empty before and after the test."""
+    filesystem = pytest.importorskip("fsspec").filesystem("memory")
+    filesystem.store.clear()
+    yield filesystem
+    filesystem.store.clear()

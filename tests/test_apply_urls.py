@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 
-import fsspec
 import numpy as np
 import pytest
 
@@ -19,15 +18,6 @@ from http_server import serving
 
 NORMALIZED = {"days/1.csv": b'"a","b"\n-1,-1\n', "2.csv": b'"a","b"\n1,1\n'}
 FILES = {"days/1.csv": b"a,b\n1,2\n", "2.csv": b"a,b\n3,6\n"}
-
-
-@pytest.fixture
-def memory():
-    """The file system of ``memory://``, empty."""
-    filesystem = fsspec.filesystem("memory")
-    filesystem.store.clear()
-    yield filesystem
-    filesystem.store.clear()
 
 
 @pytest.fixture

@@ -15,15 +15,6 @@ from evenly.sources.urls import StorageUrl, storage_options_of, with_path
 
 
 @pytest.fixture
-def memory():
-    """Return the file system of ``memory://``, empty."""
-    filesystem = fsspec.filesystem("memory")
-    filesystem.store.clear()
-    yield filesystem
-    filesystem.store.clear()
-
-
-@pytest.fixture
 def moments():
     return evenly.fit([[1.0, 2.0], [3.0, 6.0]])
 

@@ -1,6 +1,14 @@
 #include "base/caching_allocator.h"
 
+#ifdef _WIN32
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#else
 #include <sys/mman.h>
+#endif
 
 #include <cstdint>
 #include <cstdlib>
@@ -13,6 +21,17 @@ namespace {
 constexpr std::size_t kPage = std::size_t(2) << 20;
 constexpr std::size_t kMaxBlocks = 1024;
 
+#ifdef _WIN32
+
+void unmap(CachingAllocator::Block block) noexcept { VirtualFree(block.memory, 0, MEM_RELEASE); }
+
+// Returns null if the system has no memory.
+void* map(std::size_t bytes) {
+  return VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+}
+
+#else
+
 void unmap(CachingAllocator::Block block) noexcept { munmap(block.memory, block.bytes); }
 
 // Returns null if the system has no memory.
@@ -24,6 +43,8 @@ void* map(std::size_t bytes) {
 #endif
   return memory;
 }
+
+#endif
 
 // Whether a block is large enough, but not much larger than requested: the last batch of an epoch
 // may be slightly smaller.

@@ -1,8 +1,10 @@
 // Freed memory is reused, never by two owners at once, and never more than the limit is kept.
 #include "base/caching_allocator.h"
 
+#ifndef _WIN32
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #include <cstring>
 #include <new>
@@ -113,6 +115,7 @@ TEST(no_block_is_allocated_twice) {
   for (std::thread& thread : threads) thread.join();
 }
 
+#ifndef _WIN32
 TEST(forked_child_allocates_independently) {
   CachingAllocator allocator(16 * kMegabyte);
   Block block = allocator.allocate(4 * kMegabyte);
@@ -132,3 +135,4 @@ TEST(forked_child_allocates_independently) {
   CHECK(static_cast<char*>(again.memory)[0] == 1);
   allocator.free(again);
 }
+#endif

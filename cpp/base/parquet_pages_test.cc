@@ -2,7 +2,6 @@
 #include "base/parquet_pages.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <string>

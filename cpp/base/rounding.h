@@ -19,9 +19,9 @@ inline uint16_t round_to_16(double value, int fraction, int bias) {
   if (magnitude == 0) return sign;
   if (std::isinf(magnitude)) return uint16_t(sign | infinity);
   int exponent = std::max(std::ilogb(magnitude), 1 - bias);
-  // In units in the last place. nearbyint rounds to even; a carry moves up to the next binade by
-  // itself.
-  double units = std::nearbyint(std::ldexp(magnitude, fraction - exponent));
+  // In units in the last place, rounded to even. A carry moves up to the next binade by itself.
+  // std::nearbyint would round in the mode of the x87 unit on Windows.
+  double units = std::ldexp(magnitude, fraction - exponent) + 0x1p52 - 0x1p52;
   int64_t bits = (int64_t(exponent + bias) << fraction) + int64_t(units) - (int64_t(1) << fraction);
   return uint16_t(sign | (bits >= infinity ? infinity : uint16_t(bits)));
 }

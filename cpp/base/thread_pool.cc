@@ -1,6 +1,8 @@
 #include "base/thread_pool.h"
 
+#ifndef _WIN32
 #include <pthread.h>
+#endif
 #ifdef __linux__
 #include <dlfcn.h>
 #include <link.h>
@@ -275,7 +277,9 @@ bool can_start_team(const OpenMP& runtime, int threads) {
 
 std::atomic<bool> forked{false};
 
+#ifndef _WIN32
 [[maybe_unused]] const int at_fork = pthread_atfork(nullptr, nullptr, [] { forked = true; });
+#endif
 
 bool uses_own_pool() {
   const char* choice = std::getenv("EVENLY_THREADS");

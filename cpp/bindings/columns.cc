@@ -21,8 +21,8 @@ std::optional<DType> dtype_of_format(const char* format) {
     const bool is_time = format[1] == 't', is_date = format[1] == 'd';
     if (!is_time && !is_date && format[1] != 's' && format[1] != 'D') return {};
     const char unit = format[2];
-    return is_date && unit == 'D' || is_time && (unit == 's' || unit == 'm') ? DType::kInt32
-                                                                             : DType::kInt64;
+    const bool is_short = (is_date && unit == 'D') || (is_time && (unit == 's' || unit == 'm'));
+    return is_short ? DType::kInt32 : DType::kInt64;
   }
   constexpr std::pair<char, DType> kNumbers[] = {
       {'g', DType::kFloat64}, {'f', DType::kFloat32}, {'e', DType::kFloat16}, {'l', DType::kInt64},

@@ -1,7 +1,7 @@
 """Compare source files with a checkpoint, and open the remaining ones."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from evenly.fitting.table_checkpoint import TableCheckpoint
 from evenly.redaction import redact_url
 from evenly.sources import FitOptions, Source, open_source
 from evenly.sources.files.file_ref import FileRef
-from evenly.sources.files.fingerprint import Watch, fingerprint_or_empty
+from evenly.sources.files.fingerprint import Fingerprint, Watch, fingerprint, fingerprint_or_empty
 from evenly.sources.files.locate import scan as scan_path
 from evenly.sources.files.partitions import Partitions
 from evenly.sources.group_names import is_column_names
@@ -130,6 +130,25 @@ def _check_fingerprints(files: list[FileRef], rule: Rule) -> list[FileRef]:
     return files
 
 
+def _compare(
+    paths: Sequence[str],
+    store: CheckpointStore,
+    rule: Rule,
+    accept_changed: bool,
+    fingerprint_of: Callable[[str], Fingerprint] = fingerprint,
+) -> FileDiff:
+    """Return the difference between the files that are given and those of the checkpoint."""
+    return compare(
+        paths,
+        store.files,
+        PathMapper(store.path),
+        rule,
+        store.path,
+        accept_changed=accept_changed,
+        fingerprint_of=fingerprint_of,
+    )
+
+
 def _resume_files(
     given: list[FileRef],
     store: CheckpointStore,
@@ -138,8 +157,7 @@ def _resume_files(
     accept_changed: bool,
 ) -> Resumed:
     paths = [file.path for file in given]
-    names = PathMapper(store.path)
-    diff = compare(paths, store.files, names, rule, store.path, accept_changed=accept_changed)
+    diff = _compare(paths, store, rule, accept_changed)
     watch = Watch()
     source = _open_remaining(_refs(diff.paths, given), store, options, watch)
     position = ReadPosition(diff.paths, diff.files, watch, store.path, digests=rule == "update")
@@ -157,8 +175,7 @@ def _resume_image_column(
 ) -> Resumed:
     """Resume a fit of a column of images; the images of a file are read like an archive."""
     paths = [file.path for file in given]
-    names = PathMapper(store.path)
-    diff = compare(paths, store.files, names, rule, store.path, accept_changed=accept_changed)
+    diff = _compare(paths, store, rule, accept_changed)
     column = ImageColumn(_refs(diff.paths, given), options)
     positions = ImagePositions(diff, column, store.path, digests=rule == "update")
     files = _included_files(diff, store, rule, _describe_paths(paths))
@@ -175,16 +192,7 @@ def _resume_images(
     accept_changed: bool,
 ) -> Resumed:
     paths = [file.path for file in scan.images()]
-    names = PathMapper(store.path)
-    diff = compare(
-        paths,
-        store.files,
-        names,
-        rule,
-        store.path,
-        accept_changed=accept_changed,
-        fingerprint_of=fingerprint_or_empty,
-    )
+    diff = _compare(paths, store, rule, accept_changed, fingerprint_or_empty)
     positions = ImagePositions(diff, scan, store.path, digests=rule == "update")
     source = open_source(scan, options, remaining=positions)
     assert isinstance(source, ImageSource)

@@ -157,15 +157,6 @@ def test_row_groups_without_rows_are_read(tmp_path):
     assert evenly.fit(path).rows == 2
 
 
-@pytest.fixture
-def memory():
-    """The file system of ``memory://``, empty."""
-    filesystem = fsspec.filesystem("memory")
-    filesystem.store.clear()
-    yield filesystem
-    filesystem.store.clear()
-
-
 @pytest.mark.parametrize("compression", ["zstd", "gzip", "snappy"])
 @pytest.mark.parametrize("scheme", ["memory", "file", "http"])
 def test_page_of_a_remote_file_beyond_size_limit_is_rejected(

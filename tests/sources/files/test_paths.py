@@ -3,7 +3,6 @@
 import os
 import sys
 
-import fsspec
 import numpy as np
 import pytest
 
@@ -182,15 +181,6 @@ def test_tables_and_arrays_are_rejected_together(tmp_path):
     assert "All files of a fit must be tables, or all arrays" in message
     (tmp_path / "0.npy").write_bytes((tmp_path / "b.npy").read_bytes())
     assert "All batches must have the same columns" in refusal(evenly.DataError, tmp_path)
-
-
-@pytest.fixture
-def memory():
-    """Return an in-memory file system, which is empty before and after the test."""
-    filesystem = fsspec.filesystem("memory")
-    filesystem.store.clear()
-    yield filesystem
-    filesystem.store.clear()
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".feather", ".npy", ".csv.gz", ".npz"])
