@@ -151,10 +151,24 @@ def test_layers_import_no_reader_and_no_other_package():
     assert not new & {*READERS, *OPTIONAL, "evenly.drift"}
 
 
-def test_import_evenly_torch_imports_no_layer():
+def test_import_evenly_torch_imports_no_layer_of_statistics():
     pytest.importorskip("torch")
     new = imported_by("import evenly.torch")
-    assert not {name for name in new if name.startswith(("evenly.torch.", "evenly.moments"))}
+    assert not new & {"evenly.torch.normalize", "evenly.torch.drift_monitor", "evenly.moments"}
+
+
+def test_import_evenly_torch_registers_operators_and_classes_to_fuse():
+    """A process that loads a saved graph, or fuses a pickled model, uses no name of the package."""
+    pytest.importorskip("torch")
+    code = """
+import torch, evenly.torch
+from torch.ao.quantization.fuser_method_mappings import _DEFAULT_OP_LIST_TO_FUSER_METHOD as table
+print(
+    hasattr(torch.ops.evenly, "batch_norm"),
+    any("evenly.torch" in layer.__module__ for layers in table for layer in layers),
+)
+"""
+    assert run(code) == "True True"
 
 
 def test_batch_norm_imports_no_moments():

@@ -1,4 +1,8 @@
-"""PyTorch layers for batch normalization on CPUs and input normalization."""
+"""PyTorch layers for batch normalization on CPUs and input normalization.
+
+The batch normalization layers are imported with the package; the others, which need the statistics
+of data, are imported on first use.
+"""
 
 import sys
 from importlib import import_module
@@ -31,7 +35,7 @@ __all__ = list(SUBPACKAGES["torch"])
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use (PEP 562): batch norms need no statistics of data."""
+    """Import a public name on first use (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
     module = import_module(f"{__name__}.{TORCH_MODULES.get(name, name)}")
@@ -49,3 +53,7 @@ class _Package(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+
+# Saved graphs need the operators of the batch norms, and `torch.ao.quantization.fuse_modules` their
+# classes, in a process that uses no other name of this package.
+import_module(f"{__name__}.convert")
