@@ -43,9 +43,9 @@ _OPTIONS = (
         type=click.Choice(["standard", "minmax", "maxabs", "robust", "quantile"]),
         default="standard",
         show_default=True,
-        help="What becomes what: mean and standard deviation 0 and 1; the extremes 0 and 1; the "
-        "largest size 1; median and distance of two quantiles 0 and 1; two quantiles -1 and 1. "
-        "The last two need statistics with a --distribution.",
+        help="standard: mean 0 and standard deviation 1. minmax: minimum 0 and maximum 1. maxabs: "
+        "largest absolute value 1. robust: median 0 and interquartile range 1. quantile: two "
+        "quantiles become -1 and 1. The last two need statistics fitted with --distribution.",
     ),
     click.option(
         "--range",
@@ -64,7 +64,7 @@ _OPTIONS = (
         "--clip",
         callback=parse_clip,
         metavar="SIZE|range",
-        help="Limit the result to this size, or to the range of minmax, maxabs or quantile.",
+        help="Limit the results to [-SIZE, SIZE], or to the range of minmax, maxabs or quantile.",
     ),
     click.option(
         "--constant",
