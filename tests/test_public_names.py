@@ -123,6 +123,17 @@ def test_names_of_torch_are_the_same_however_they_are_imported() -> None:
     assert set(run("; ".join(lines)).split()) == set(TORCH_MODULES)
 
 
+def test_names_of_torch_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As mocks do; only the import of a submodule does not replace the function of its name."""
+    pytest.importorskip("torch")
+    for name in ("Normalize", "gather"):
+        monkeypatch.setattr(evenly.torch, name, "other")
+        assert getattr(evenly.torch, name) == "other"
+    monkeypatch.undo()
+    assert callable(evenly.torch.Normalize)
+    assert callable(evenly.torch.gather)
+
+
 def test_unknown_name_of_torch() -> None:
     pytest.importorskip("torch")
     with pytest.raises(AttributeError, match=r"module 'evenly.torch' has no attribute 'Standard'"):

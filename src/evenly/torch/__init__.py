@@ -39,7 +39,9 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
     module = import_module(f"{__name__}.{TORCH_MODULES.get(name, name)}")
-    return getattr(module, name) if name in TORCH_MODULES else module
+    found = getattr(module, name) if name in TORCH_MODULES else module
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:
@@ -48,7 +50,8 @@ def __dir__() -> list[str]:
 
 class _Package(ModuleType):
     def __setattr__(self, name: str, value: object) -> None:
-        if name not in TORCH_MODULES:  # evenly.torch.gather is the function, not the module
+        """Set an attribute; the import of a submodule does not replace a function of its name."""
+        if not (name in TORCH_MODULES and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 

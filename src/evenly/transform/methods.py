@@ -233,9 +233,9 @@ def _numbers(
 ) -> tuple[float, float, float, int]:
     """Return hi, lo, factor and power of a column."""
     if column.low is None or column.high is None:
-        return (
-            (nan, 0.0, nan, 0) if too_few == "nan" else (0.0, 0.0, float(constant == "center"), 0)
-        )
+        if too_few == "nan":
+            return nan, 0.0, nan, 0
+        return 0.0, 0.0, float(constant == "center"), 0
     spread = (column.high - column.low) / (ends[1] - ends[0])
     if column.constant is not None or not spread:
         zero = column.low if column.constant is None else column.constant
