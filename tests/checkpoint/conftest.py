@@ -16,3 +16,18 @@ def days(tmp_path):
     day(folder / "1.csv", 1)
     day(folder / "2.csv", 2)
     return folder
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Return the list of the labels of the images that are read, in the order of reading."""
+    source = pytest.importorskip("evenly.sources.images.source")
+    labels = []
+    content_of = source.read_image
+
+    def record(image):
+        labels.append(image.label)
+        return content_of(image)
+
+    monkeypatch.setattr(source, "read_image", record)
+    return labels

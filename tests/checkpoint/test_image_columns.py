@@ -12,7 +12,6 @@ import evenly
 from assertions import same
 from csv_files import ledger, refused
 from evenly.cli import main
-from evenly.sources.images import source as image_source
 from image_files import encoded, noise, write_zip
 from simulated_crash import lives, raising, save_everywhere
 from small_blocks import use_block_sizes
@@ -71,20 +70,6 @@ FORMS = [parquet, arrow, stream, archive, partitions]
 def crashing(monkeypatch):
     save_everywhere(monkeypatch)
     use_block_sizes(monkeypatch, images_per_task=2)
-
-
-@pytest.fixture
-def read(monkeypatch):
-    """The labels of the images that are read."""
-    labels = []
-    content_of = image_source.read_image
-
-    def noted(image):
-        labels.append(image.label)
-        return content_of(image)
-
-    monkeypatch.setattr(image_source, "read_image", noted)
-    return labels
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -52,20 +52,6 @@ def sources(folder):
     }
 
 
-@pytest.fixture
-def read(monkeypatch):
-    """The places of all images that are read, in the order of reading."""
-    places = []
-    content_of = image_source.read_image
-
-    def noted(picture):
-        places.append(picture.label)
-        return content_of(picture)
-
-    monkeypatch.setattr(image_source, "read_image", noted)
-    return places
-
-
 def dying(monkeypatch):
     save_everywhere(monkeypatch)
     use_block_sizes(monkeypatch, images_per_task=2)
