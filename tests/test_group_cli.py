@@ -199,7 +199,7 @@ def test_quantiles_need_a_distribution(source, statistics, tmp_path, capsys):
     assert "Fit the data with evenly fit --distribution." in capsys.readouterr().err
 
 
-def test_values_of_urls_are_no_options():
+def test_values_in_urls_are_not_options():
     assert to_cli_options("https://h/x?q=1&method=a, with q=2") == (
         "https://h/x?q=1&method=a, with --quantiles 2"
     )
