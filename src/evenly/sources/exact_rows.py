@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.block import Column, WideIntegers
+from evenly.block import Column, WideIntegers, mask_to_validity, validity_to_mask
 
 FLOAT, INT64, UINT64 = 1, 2, 4
 """The dtypes that hold a value exactly, or as exactly as evenly reads it, as bits."""
@@ -70,13 +70,56 @@ def with_missing(wide: WideIntegers | None, present: npt.NDArray[np.bool_]) -> W
     return WideIntegers(words, dtypes)
 
 
+def rounded_integers(
+    wide: WideIntegers,
+) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[Any]]]:
+    """Yield the rows whose integers float64 rounds, and these integers, by their dtype."""
+    rounded = wide.dtypes & FLOAT == 0
+    signed = wide.dtypes & INT64 != 0
+    for dtype, chosen in ((INT64, rounded & signed), (UINT64, rounded & ~signed)):
+        rows = np.flatnonzero(chosen)
+        if len(rows):
+            yield rows, wide.words[rows].view(_DTYPES[dtype])
+
+
+def concat_columns(columns: Sequence[Column]) -> Column:
+    """Return columns of one or several dtypes as one, whose integers are exact."""
+    if len(columns) == 1:
+        return columns[0]
+    present = np.concatenate([validity_to_mask(column) for column in columns])
+    validity, unit = mask_to_validity(present), columns[0].dtype
+    dtypes = {column.values.dtype for column in columns}
+    if len(dtypes) == 1 and all(column.wide is None for column in columns):
+        return Column(np.concatenate([x.values for x in columns]), validity, 0, unit)
+    values = np.concatenate([column.values.astype(np.float64) for column in columns])
+    parts = [_all_dtypes(column) for column in columns]
+    wide = WideIntegers(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    return Column(values, validity, 0, unit, None if (wide.dtypes & FLOAT).all() else wide)
+
+
+def _all_dtypes(column: Column) -> WideIntegers:
+    """Return the dtypes that hold each value of a column, and the integers among the values."""
+    values = column.values
+    if column.wide is not None:
+        return column.wide
+    if values.dtype.kind == "f":
+        return WideIntegers(np.zeros(len(values), np.uint64), np.full(len(values), FLOAT, np.uint8))
+    words = values.astype(np.uint64)  # modulo 2**64
+    negative = values < 0
+    size = np.where(negative, -words, words)
+    odd = size // np.maximum(size & -size, 1)  # without the zeros at the end of its bits
+    dtypes = np.where(odd <= 2**53, FLOAT, 0)
+    dtypes |= np.where(negative | (size < 2**63), INT64, 0) | np.where(negative, 0, UINT64)
+    return WideIntegers(words, dtypes.astype(np.uint8))
+
+
 def python_values(column: Column) -> list[Any]:
     """Return the values of a column, with integers that float64 rounds as integers."""
     values: list[Any] = column.values.tolist()
     if column.wide is not None:
-        for row in np.flatnonzero(column.wide.dtypes & FLOAT == 0).tolist():
-            dtype = _dtype_of(int(column.wide.dtypes[row]))
-            values[row] = int(column.wide.words[row : row + 1].view(dtype)[0])
+        for rows, integers in rounded_integers(column.wide):
+            for row, integer in zip(rows.tolist(), integers.tolist(), strict=True):
+                values[row] = integer
     return values
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from evenly.block import Column, GroupKeys, mask_to_validity, validity_to_mask
+from evenly.block import Column, GroupKeys
 from evenly.dispatch import is_series
 from evenly.sources.arrays import field_of
+from evenly.sources.exact_rows import concat_columns
 from evenly.sources.frames import open_table
 from evenly.sources.group_by import factorize_array
 from evenly.sources.native_arrays import as_array, to_native
@@ -50,7 +51,7 @@ class MappingTable:
         values = self._columns[name]
         if is_series(values):
             batches = open_table(values, self.label).column_batches((_name_of(values),))
-            return _concat([columns[0] for columns, _ in batches])
+            return concat_columns([columns[0] for columns, _ in batches])
         if values.dtype == object:
             return object_column(values, f"column {name!r}")
         return Column(_as_numpy(to_native(values)))
@@ -90,11 +91,3 @@ def _kind(values: Any) -> str:
 def _name_of(series: object) -> str:
     """Return the name that the table of a series has for its column."""
     return _field_of(series).name
-
-
-def _concat(columns: list[Column]) -> Column:
-    if len(columns) == 1:
-        return columns[0]
-    present = np.concatenate([validity_to_mask(column) for column in columns])
-    values = np.concatenate([column.values for column in columns])
-    return Column(values, mask_to_validity(present), 0, columns[0].dtype)

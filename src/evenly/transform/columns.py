@@ -14,6 +14,7 @@ from evenly import _core
 from evenly.block import Column, ColumnViews
 from evenly.errors import UnsupportedTypeError
 from evenly.sources.column_views import view_columns
+from evenly.sources.exact_rows import rounded_integers
 from evenly.sources.native_arrays import to_native
 from evenly.transform.arrays import limit, scale_into
 from evenly.transform.dtypes import result_dtype
@@ -28,7 +29,7 @@ class TableScaler(Protocol):
 
     def scale(
         self,
-        columns: _core.Columns,
+        columns: ColumnViews,
         *,
         indices: Sequence[int] | None = None,
         first_row: int = 0,
@@ -57,7 +58,7 @@ class ColumnScaler:
 
     def scale(
         self,
-        columns: _core.Columns,
+        columns: ColumnViews,
         *,
         indices: Sequence[int] | None = None,
         first_row: int = 0,
@@ -96,18 +97,18 @@ class GroupColumnScaler:
 
     def scale(
         self,
-        columns: _core.Columns,
+        columns: ColumnViews,
         *,
         indices: Sequence[int] | None = None,
         first_row: int = 0,
     ) -> _core.FloatColumns:
         """Return columns scaled; see `TableScaler`."""
         by = self._scaling if indices is None else self._scaling.take(indices)
-        rows = self._rows[first_row : first_row + columns.rows]
+        rows = self._rows[first_row : first_row + columns.views.rows]
         if by.may_be_undefined:
             for column in range(by.num_features):
-                by.check_defined(column, rows, columns.present(column))
-        return _scale(columns, by, self._dtype, self._missing, np.ascontiguousarray(rows))
+                by.check_defined(column, rows, columns.views.present(column))
+        return _scale(columns, by, self._dtype, self._missing, rows)
 
     def scale_matrix(self, values: Array, indices: Sequence[int]) -> Array:
         """Return columns of one dtype scaled; see `TableScaler`."""
@@ -115,35 +116,53 @@ class GroupColumnScaler:
 
 
 def _scale(
-    columns: _core.Columns,
+    columns: ColumnViews,
     by: Scaling | GroupScaling,
     dtype: object,
     missing: str,
     groups: RowIndices | None = None,
 ) -> _core.FloatColumns:
     """Return columns scaled; with ``groups`` by the table's row of each of their rows."""
-    result = _core.scale_columns(
-        columns,
-        are_wide(columns, dtype),
-        np.ascontiguousarray(by.hi),
-        np.ascontiguousarray(by.lo),
-        np.ascontiguousarray(by.factor),
-        None if by.power is None else np.ascontiguousarray(by.power),
-        groups=groups,
-        inverse=by.inverse,
-        nan_to_zero=missing == "zero",
-    )
+    float64 = are_float64(columns.views, dtype)
+    result = _call_core(columns.views, float64, by, missing, groups)
+    for index, wide in columns.wide.items():
+        part = by[index : index + 1]
+        for rows, integers in rounded_integers(wide):
+            views = view_matrix(integers[:, np.newaxis]).views
+            own = None if groups is None else groups[rows]
+            exact = _call_core(views, float64[index : index + 1], part, missing, own)
+            result.values(index)[rows] = exact.values(0)
     if by.clip is not None:
         for index in range(by.num_features):
             limit(result.values(index), by.clip)
     return result
 
 
-def view_matrix(values: Array) -> _core.Columns:
+def _call_core(
+    columns: _core.Columns,
+    float64: Sequence[bool],
+    by: Scaling | GroupScaling,
+    missing: str,
+    groups: RowIndices | None,
+) -> _core.FloatColumns:
+    return _core.scale_columns(
+        columns,
+        float64,
+        np.ascontiguousarray(by.hi),
+        np.ascontiguousarray(by.lo),
+        np.ascontiguousarray(by.factor),
+        None if by.power is None else np.ascontiguousarray(by.power),
+        groups=None if groups is None else np.ascontiguousarray(groups),
+        inverse=by.inverse,
+        nan_to_zero=missing == "zero",
+    )
+
+
+def view_matrix(values: Array) -> ColumnViews:
     """Return the columns of a two-dimensional array."""
     columns = _core.Columns(values.shape[1], len(values))
     columns.set_matrix(range(values.shape[1]), to_native(values))
-    return columns
+    return ColumnViews(columns, {}, {})
 
 
 def stack(columns: _core.FloatColumns, number: int) -> Array:
@@ -151,7 +170,7 @@ def stack(columns: _core.FloatColumns, number: int) -> Array:
     return np.array([columns.values(index) for index in range(number)]).T
 
 
-def are_wide(columns: _core.Columns, dtype: object) -> list[bool]:
+def are_float64(columns: _core.Columns, dtype: object) -> list[bool]:
     """Return for each column whether its result is float64, and not float32."""
     names = columns.dtypes()
     results = {name: column_dtype(name, dtype) == "float64" for name in set(names)}
@@ -177,7 +196,7 @@ def column_dtype(given: str, dtype: object) -> str:
 def scale_list(scaler: TableScaler, index: int, column: Column) -> Array:
     """Return the values of one column scaled, with NaN in missing rows."""
     columns = view_columns([column], len(column))
-    return scaler.scale(columns.views, indices=[index]).values(0)
+    return scaler.scale(columns, indices=[index]).values(0)
 
 
 def scale_batches(
@@ -188,6 +207,6 @@ def scale_batches(
     """Return consecutive rows of columns scaled; see `TableScaler`."""
     results, first_row = [], 0
     for columns in batches:
-        results.append(scaler.scale(columns.views, indices=indices, first_row=first_row))
+        results.append(scaler.scale(columns, indices=indices, first_row=first_row))
         first_row += columns.views.rows
     return results

@@ -16,6 +16,7 @@ from evenly.transform.scaling import Scaling
 
 _RESULTS = {"float32": nw.Float32, "float64": nw.Float64}
 _INT64 = (nw.Int64, nw.UInt64)
+_INT128 = (nw.Int128, nw.UInt128, nw.Decimal)
 _TIMES = {
     "date[day]": "{} - date '1970-01-01'",
     "time[us]": "epoch_us({})",
@@ -88,13 +89,15 @@ def _expression(
     """Return the expression of a scaled column; a division by a power of two is exact."""
     hi, lo, factor = (float(table[index]) for table in (scaling.hi, scaling.lo, scaling.factor))
     power = 1.0 if scaling.power is None else 2.0 ** int(scaling.power[index])
+    x, nearest = nw.col(name), nw.col(name).cast(nw.Float64)
     if scaling.inverse:
-        y = (nw.col(name).cast(nw.Float64) * factor + lo + hi) / power
-    elif given in _INT64 and power == 1.0:
-        wide = nw.col(name).cast(nw.Float64)
-        y = ((wide - hi) + (_rest(nw.col(name), given, wide) - lo)) * factor
+        y = (nearest * factor + lo + hi) / power
+    elif power == 1.0 and given in _INT64:
+        y = ((nearest - hi) + (_rest(x, given, nearest) - lo)) * factor
+    elif power == 1.0 and given in _INT128:
+        y = ((nearest - hi) + (_rest_of_int128(x, nearest) - lo)) * factor
     else:
-        y = (nw.col(name).cast(nw.Float64) * power - hi - lo) * factor
+        y = (nearest * power - hi - lo) * factor
     if missing == "zero":
         y = y.fill_null(0.0).fill_nan(0.0)
     if scaling.clip is not None:
@@ -122,9 +125,21 @@ def _result_dtype(given: Any, dtype: Any) -> str:
     return result
 
 
-def _rest(x: Any, given: Any, wide: Any) -> Any:
+def _rest(x: Any, given: Any, nearest: Any) -> Any:
     """Return the exact difference of 64-bit integers and the float64 that they are rounded to."""
     divisor = nw.lit(4096, given)  # in the dtype of x: some libraries choose a smaller one
     upper = x // divisor
     lower = (x - upper * divisor).cast(nw.Float64)
-    return (upper.cast(nw.Float64) * 4096.0 - wide) + lower
+    return (upper.cast(nw.Float64) * 4096.0 - nearest) + lower
+
+
+def _rest_of_int128(x: Any, nearest: Any) -> Any:
+    """Return the exact difference of integers and the float64 that they are rounded to.
+
+    It is 0 for what `evenly.fit` rounds too: fractions, and integers of more than 64 bits.
+    """
+    integer = x.cast(nw.Int128)
+    exact = (integer == x) & (integer >= -(2**63)) & (integer < 2**64)
+    rest = nw.when(exact).then((integer - nearest.cast(nw.Int128)).cast(nw.Float64)).otherwise(0.0)
+    # Numbers that are larger may not fit into 128 bits.
+    return nw.when((nearest >= -(2.0**63)) & (nearest <= 2.0**64)).then(rest).otherwise(0.0)

@@ -45,7 +45,7 @@ def _scale_others(frame: Any, positions: dict[int, int], scaler: TableScaler) ->
     """Return columns of other dtypes scaled, given by their index and position."""
     series = [frame.iloc[:, position] for position in positions.values()]
     columns = view_columns(list(map(read_series, series)), len(frame))
-    scaled = scaler.scale(columns.views, indices=list(positions))
+    scaled = scaler.scale(columns, indices=list(positions))
     return [_pandas_array(scaled, index, x.dtype) for index, x in enumerate(series)]
 
 
