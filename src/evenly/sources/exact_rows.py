@@ -135,7 +135,7 @@ def split_exact(columns: Sequence[Any]) -> Iterator[tuple[int, int, tuple[Any, .
     if not wide:
         yield 0, len(columns[0]), tuple(columns)
         return
-    ranges = {index: _ranges(columns[index].wide) for index in wide}
+    ranges = {index: exact_ranges(columns[index].wide) for index in wide}
     starts = sorted({start for parts in ranges.values() for start in parts})
     for start, stop in zip(starts, [*starts[1:], len(columns[0])], strict=True):
         part = [column[start:stop] for column in columns]
@@ -145,7 +145,7 @@ def split_exact(columns: Sequence[Any]) -> Iterator[tuple[int, int, tuple[Any, .
         yield start, stop, tuple(part)
 
 
-def _ranges(wide: WideIntegers) -> dict[int, int]:
+def exact_ranges(wide: WideIntegers) -> dict[int, int]:
     """Return the first row of the longest ranges that one dtype holds, and that dtype."""
     ranges: dict[int, int] = {}
     start, common = 0, ANY

@@ -5,7 +5,7 @@ selected columns. All files of a fit must have the same columns.
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar, runtime_checkable
 
@@ -131,6 +131,20 @@ class RecordBatchTable(Table, Protocol):
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         """Yield record batches with some columns."""
+
+
+@runtime_checkable
+class ScalableTable(Table, Protocol):
+    """A table that reads numbers to be scaled otherwise than those to be copied."""
+
+    def batches_to_scale(self, dtypes: Mapping[str, str]) -> Iterator[Any]:
+        """Yield PyArrow record batches of all columns.
+
+        Parameters
+        ----------
+        dtypes
+            The columns to scale, and the dtypes with which they were fitted.
+        """
 
 
 class TableSource:

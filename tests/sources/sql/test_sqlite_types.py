@@ -1,10 +1,15 @@
 """SQLite columns have no type: every row counts, wherever it is."""
 
 import sqlite3
+from fractions import Fraction
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import evenly
+import oracle
+from evenly.apply import apply
 
 pytest.importorskip("adbc_driver_sqlite")
 
@@ -68,3 +73,53 @@ def test_keys_and_weights_of_a_column_that_begins_with_nulls(database):
     assert sorted(moments.rows for moments in groups.values()) == [1, 1, BATCH]
     weights = f'{url}query=SELECT k, COALESCE("a ""b", 0) AS w FROM t'
     assert evenly.fit(weights, weights="w").mean.tolist() == [BATCH + 0.25]
+
+
+MIXED = [2**60 + 1, 0.5, None, 2**60 + 3, 3, 2**53, -(2**63), 2**63 - 1, 1e100, -1e100]
+
+
+@pytest.mark.parametrize("declared", ["", "NUMERIC", "INTEGER"])
+@pytest.mark.parametrize("before", [[], [None] * BATCH, [7] * BATCH, [0.5] * BATCH])
+def test_integers_beside_reals_are_exact(database, declared, before):
+    moments = evenly.fit(database([*before, *MIXED], declared) + "table=t", columns=['a "b'])
+    exact = [Fraction(x) for x in [*before, *MIXED] if x is not None]
+    assert moments.sum == [sum(exact)]
+    assert moments.missing.tolist() == [[*before, *MIXED].count(None)]
+    mean = sum(exact) / len(exact)
+    squares = sum(x * x for x in exact) / len(exact)
+    assert moments.variance()[0] == oracle.rounded(squares - mean * mean)
+
+
+def test_integers_beside_reals_in_a_query(database):
+    url = database([2**60 + 1, 0.5])
+    assert evenly.fit(f"{url}query=SELECT * FROM t").sum[1] == 2**60 + Fraction(3, 2)
+
+
+def test_integers_in_a_column_of_type_real_are_what_sqlite_stores(database):
+    url = database([2**60 + 1, 0.5], "DOUBLE PRECISION")
+    assert evenly.fit(f"{url}table=t").sum[1] == 2**60 + Fraction(1, 2)
+
+
+def test_keys_and_weights_beside_integers_that_float64_rounds(database):
+    url = database([2**60 + 1, 2**60 + 3, 0.5, 2**60 + 1])
+    groups = evenly.fit(f"{url}table=t", by='a "b')
+    assert {key: group.rows for key, group in groups.items()} == {
+        0.5: 1,
+        2**60 + 1: 2,
+        2**60 + 3: 1,
+    }
+    weighted = evenly.fit(url + "query=SELECT *, k + 0.5 AS w FROM t", weights="w")
+    assert weighted.sum[1] == Fraction(1, 2) * (2**60 + 1) + Fraction(3, 2) * (2**60 + 3) + (
+        Fraction(5, 4) + Fraction(7, 2) * (2**60 + 1)
+    )
+
+
+def test_apply_subtracts_the_mean_from_integers_beside_reals_exactly(database, tmp_path):
+    url = database([2**60 + 1, 2**60 + 3, 2.0**60, None, 2**60 + 8])
+    moments = evenly.fit(f"{url}table=t", columns=['a "b'])
+    apply(moments, f"{url}table=t", str(tmp_path / "y.parquet"))
+    result = pd.read_parquet(tmp_path / "y.parquet")
+    whole = pd.DataFrame({'a "b': np.array([1, 3, 0, 8], np.int64) + 2**60})
+    expected = moments.normalize(whole)['a "b']
+    assert result['a "b'].dropna().tolist() == expected.tolist()
+    assert result["k"].tolist() == [0, 1, 2, 3, 4]

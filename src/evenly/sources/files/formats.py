@@ -27,7 +27,7 @@ from evenly.sources.source import Source
 from evenly.sources.sql.database import open_database
 from evenly.sources.stores import hdf5, open_store, zarr
 from evenly.sources.stores.tables import ArraysTable, RecordsTable
-from evenly.sources.tables import RecordBatchTable, Table, is_table
+from evenly.sources.tables import RecordBatchTable, ScalableTable, Table, is_table
 
 _log = logging.getLogger("evenly")
 
@@ -282,11 +282,17 @@ def table_to_scale(
     if isinstance(opened, CsvTable):
         yield from ((batch, "float64") for batch in opened.batches_to_scale(dtypes))
     elif isinstance(opened, RecordBatchTable):
-        for batch in opened.batches([field.name for field in opened.fields]):
+        for batch in _record_batches(opened, dtypes):
             yield checked(batch, opened.label, SourceError, full=True), None
     else:
         name = opened.label if is_table(opened) else cast(Source, opened).description
         raise SourceError(f"A file must be Parquet, Arrow or CSV, or a database. Received: {name}.")
+
+
+def _record_batches(table: RecordBatchTable, dtypes: Mapping[str, str]) -> Iterator[Any]:
+    if isinstance(table, ScalableTable):
+        return table.batches_to_scale(dtypes)
+    return table.batches([field.name for field in table.fields])
 
 
 def _check(check: ChangeCheck | None) -> None:

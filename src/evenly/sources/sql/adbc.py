@@ -1,7 +1,7 @@
 """Read SQLite and PostgreSQL as Arrow data with their ADBC drivers."""
 
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from evenly.sources.frames import stream_column_batches
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors
 from evenly.sources.sql.identifiers import find_table, query_error, selection
+from evenly.sources.sql.sqlite_integers import integers_of, mixed_columns, split_batch
 from evenly.sources.sql.sqlite_types import (
     BATCH_ROWS,
     literals,
@@ -55,6 +56,7 @@ class AdbcTable:
             self._check_one_statement()
             self._source = f"(\n{target.query}\n) AS q"
         self._typed_row: dict[str, str] = {}
+        self._mixed: list[str] = []
         schema = self._sqlite_schema() if target.scheme == "sqlite" else self._server_schema()
         self.fields = fields_of(schema_of(schema, self.label, SourceError), self.label, SourceError)
 
@@ -64,6 +66,21 @@ class AdbcTable:
             return reader.schema
 
     def _sqlite_schema(self) -> Any:
+        """Return the Arrow schema, and note the columns that may hold integers beside reals."""
+        schema = self._sqlite_types()
+        self._mixed = mixed_columns(schema, self._declared_types())
+        return schema
+
+    def _declared_types(self) -> dict[str, str]:
+        """Return the types of the columns as declared; a query has none."""
+        if not self._target.table:
+            return {}
+        with _closed_quietly(self._connection.cursor(), self._dbapi) as cursor:
+            query = "SELECT name, type FROM pragma_table_xinfo(?)"
+            cursor.execute(query, (self._target.table,))
+            return dict(cursor.fetchall())
+
+    def _sqlite_types(self) -> Any:
         """Return the Arrow schema, searching all rows for types that the first ones lack."""
         with self._execute(selection((), self._source)) as reader:
             schema = reader.schema
@@ -77,7 +94,8 @@ class AdbcTable:
         if not types:
             return schema
         self._typed_row = typed_row(schema, types)
-        with self._execute(f"SELECT {literals(self._typed_row, schema.names)}") as reader:
+        first = literals(self._typed_row, schema.names)
+        with self._execute(f"SELECT {', '.join(first)}") as reader:
             return reader.schema
 
     def _forbid_writing(self) -> None:
@@ -98,16 +116,33 @@ class AdbcTable:
         self, names: tuple[str, ...], keys: tuple[str, ...] = ()
     ) -> Iterator[ColumnBatch]:
         """Yield the rows while the query runs; one batch is read ahead."""
-        with contextlib.closing(self.batches((*names, *keys))) as batches:
+        wanted = (*names, *keys)
+        with contextlib.closing(self._split_batches(wanted, exact=wanted)) as batches:
             for batch in batches:
                 stream = open_stream(batch, self.label, SourceError)
                 yield from stream_column_batches(stream, names, self.label, SourceError, keys)
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
         """Yield columns as PyArrow record batches while the query runs."""
-        query = selection(names, self._source)
+        return self._split_batches(names, exact=())
+
+    def batches_to_scale(self, dtypes: Mapping[str, str]) -> Generator[Any]:
+        """Yield record batches of all columns; see `ScalableTable`."""
+        return self._split_batches([field.name for field in self.fields], exact=dtypes)
+
+    def _split_batches(self, names: Sequence[str], exact: Collection[str]) -> Generator[Any]:
+        """Yield record batches, split where integers need another type in columns to be exact."""
+        mixed = [name for name in self._mixed if name in names and name in exact]
+        with contextlib.closing(self._read(names, integers_of(mixed))) as batches:
+            for batch in batches:
+                yield from split_batch(batch, mixed)
+
+    def _read(self, names: Sequence[str], expressions: Sequence[str]) -> Generator[Any]:
+        """Yield record batches of columns, and of expressions that are integers."""
+        query = selection(names, self._source, expressions)
         if self._typed_row:
-            query = f"SELECT {literals(self._typed_row, names)} UNION ALL {query}"
+            first = [*literals(self._typed_row, names), *("0" for _ in expressions)]
+            query = f"SELECT {', '.join(first)} UNION ALL {query}"
         with (
             _query_errors(self._target),
             _closed_quietly(self._connection, self._dbapi),

@@ -18,9 +18,9 @@ def quoted(*names: str) -> str:
     return ".".join('"' + name.replace('"', '""') + '"' for name in names if name)
 
 
-def selection(names: Iterable[str], source: str) -> str:
-    """Return the query for some columns of a table or a subquery."""
-    return f"SELECT {', '.join(map(quoted, names)) or '*'} FROM {source}"
+def selection(names: Iterable[str], source: str, more: Iterable[str] = ()) -> str:
+    """Return the query for some columns of a table or a subquery, and for more expressions."""
+    return f"SELECT {', '.join([*map(quoted, names), *more]) or '*'} FROM {source}"
 
 
 def find_table(name: str, known: Sequence[tuple[str, str]], label: str) -> str:

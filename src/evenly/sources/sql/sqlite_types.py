@@ -65,10 +65,10 @@ def typed_row(schema: Any, types: dict[str, str]) -> dict[str, str]:
     }
 
 
-def literals(row: dict[str, str], names: Iterable[str]) -> str:
+def literals(row: dict[str, str], names: Iterable[str]) -> list[str]:
     """Return the columns of a typed row for a SELECT.
 
     >>> literals({"a": "0.0", "b": "0"}, ["b", "a"])
-    '0 AS "b", 0.0 AS "a"'
+    ['0 AS "b"', '0.0 AS "a"']
     """
-    return ", ".join(f"{row[name]} AS {quoted(name)}" for name in names)
+    return [f"{row[name]} AS {quoted(name)}" for name in names]
