@@ -252,3 +252,24 @@ def test_commands_for_one_table_refuse_keys(statistics: str, tmp_path: Path, cap
     assert "by key can only be added to moments by key" in error
     error = failure(capsys, "subtract", statistics, str(tmp_path / "plain.json"), "-o", out)
     assert "by key can only be added to moments by key" in error
+
+
+@pytest.mark.parametrize("name", ["a=b", "a b=c"])
+def test_the_error_for_an_array_whose_name_has_an_equals_sign_says_how_to_choose_it(
+    tmp_path: Path, capsys: Any, name: str
+) -> None:
+    path, output = str(tmp_path / "x.npz"), str(tmp_path / "o.json")
+    np.savez(path, **{name: np.array([[1.0], [3.0]])})
+    error = failure(capsys, "fit", path, "--select", name, "-o", output)
+    spelling = {"a=b": "=a=b", "a b=c": "'=a b=c'"}[name]
+    assert error.endswith(f"If {name} is the name of an array, pass --select {spelling}.\n")
+    printed(capsys, "fit", path, "--select", f"={name}", "-o", output)
+    assert evenly.load(output).mean.tolist() == [2.0]
+
+
+def test_other_errors_of_a_part_by_key_do_not_mention_names_of_arrays(
+    tmp_path: Path, capsys: Any
+) -> None:
+    output = str(tmp_path / "o.json")
+    error = failure(capsys, "fit", str(tmp_path / "none.npz"), "--select", "a=b", "-o", output)
+    assert "name of an array" not in error

@@ -25,6 +25,29 @@ def test_import_evenly_imports_no_subpackage() -> None:
     assert run(f"import sys, evenly; print({loaded})") == "[]"
 
 
+def test_a_layer_imports_nothing_for_groups_files_and_web_pages() -> None:
+    """Enough new objects also make Python search all of torch's for cycles, for 0.1 s."""
+    pytest.importorskip("torch")
+    packages = ("html_report", "statistics_file.document", "moments.grouped", "moments.load")
+    packages += ("moments.by_key", "sources.options", "transform.group_scaling", "drift", "report")
+    names = [f"evenly.{package}" for package in packages] + ["html", "sklearn", "pandas"]
+    loaded = f"[name for name in {names} if name in sys.modules]"
+    code = f"import sys; from evenly.torch import Normalize; print({loaded})"
+    assert run(code) == "[]"
+
+
+def test_names_of_moments_are_not_replaced_by_their_modules() -> None:
+    code = (
+        "import evenly.moments.load, evenly.moments.moments, evenly.moments\n"
+        "print(callable(evenly.moments.load), evenly.moments.Moments.__name__)"
+    )
+    assert run(code) == "True Moments"
+    with pytest.raises(
+        AttributeError, match=r"module 'evenly\.moments' has no attribute 'nothing'"
+    ):
+        evenly.moments.nothing  # noqa: B018
+
+
 def test_import_evenly_imports_few_modules() -> None:
     """Each of the larger modules of the standard library takes as long as Python's own start."""
     code = (

@@ -14,7 +14,13 @@ import click
 
 from evenly.cli_csv import csv_options, parse_csv
 from evenly.cli_errors import OK, StderrLog, exit_now, run_command
-from evenly.cli_keys import feature_axis_option, parse_axes, parse_axis, select_option
+from evenly.cli_keys import (
+    explaining_equals,
+    feature_axis_option,
+    parse_axes,
+    parse_axis,
+    select_option,
+)
 from evenly.cli_methods import method_options
 from evenly.cli_options import files_argument, json_option, output_option, quiet_option
 from evenly.cli_outputs import (
@@ -275,7 +281,7 @@ def fit(
         given = {"columns": columns, "exclude": exclude, "by": by, "weights": options.weights}
         given |= {"checkpoint": checkpoint, "update": update}
         refused = {name: value or None for name, value in given.items()}
-        with ProgressBar(sys.stderr, quiet=quiet) as progress:
+        with ProgressBar(sys.stderr, quiet=quiet) as progress, explaining_equals(keys):
             by_key = fit_by_key(scan, options, keys, axes, progress=progress, refused=refused)
         _publish(by_key, output, report, sources[0], quiet, as_json=as_json)
         return

@@ -1,9 +1,14 @@
 """The options of the command line for parts of a source: an array, or several parts by key."""
 
-from collections.abc import Callable
+import contextlib
+import re
+import shlex
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
+
+from evenly.errors import EvenlyError
 
 if TYPE_CHECKING:  # imports NumPy
     from evenly.typing import FeatureAxis
@@ -57,6 +62,21 @@ def parse_select(
             "action=action, for example."
         )
     return parts or None
+
+
+@contextlib.contextmanager
+def explaining_equals(select: dict[str, str]) -> Iterator[None]:
+    """Add to an error about a single KEY=PATH how to choose an array whose name has ``=``."""
+    try:
+        yield
+    except EvenlyError as error:
+        if len(select) > 1 or not re.search(r"\bselect\b", str(error)):
+            raise
+        ((key, path),) = select.items()
+        flag = f"--select {shlex.quote(f'={key}={path}')}"
+        raise type(error)(
+            f"{error} If {key}={path} is the name of an array, pass {flag}."
+        ) from None
 
 
 def parse_axis(value: str) -> int | str:

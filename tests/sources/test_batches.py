@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import logging
+import re
 import types
 
 import numpy as np
@@ -382,3 +383,65 @@ def test_batches_of_images_of_different_sizes():
     batches = [(images, ["label", "label"])] * 2
     moments = evenly.fit(batches, select=0, feature_axis=0)
     assert (moments.rows, moments.mean.tolist()) == (48, [20 / 24] * 3)
+
+
+PARTS = {
+    "x": np.arange(12.0).reshape(4, 3),
+    "images": np.arange(48.0).reshape(4, 3, 2, 2),
+    "w": np.array([1, 2, 0, 1]),
+    "g": np.array(["a", "b", "a", "b"]),
+}
+REPEATED = [0, 1, 1, 3]
+
+
+def as_list(part):
+    return part.tolist()
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.tensor, as_list])
+def test_weights_are_named_beside_a_selected_array(convert):
+    parts = {name: convert(PARTS[name]) for name in ("x", "w")}
+    expected = evenly.fit(PARTS["x"][REPEATED])
+    assert evenly.fit(parts, select="x", weights="w") == expected
+    assert evenly.fit([parts, parts], select="x", weights="w") == expected + expected
+
+
+def test_a_weight_of_an_image_is_that_of_each_of_its_pixels():
+    fitted = evenly.fit(PARTS, select="images", weights="w", feature_axis=1)
+    assert fitted == evenly.fit(PARTS["images"][REPEATED], feature_axis=1)
+
+
+def test_weights_and_keys_are_named_beside_a_selected_array():
+    fitted = evenly.fit(PARTS, select="x", weights="w", by="g")
+    assert fitted["a"] == evenly.fit(PARTS["x"][[0]])
+    assert fitted["b"] == evenly.fit(PARTS["x"][[1, 1, 3]])
+
+
+def test_samples_have_a_weight_each():
+    samples = [{"x": x, "w": w} for x, w in zip(PARTS["x"], PARTS["w"].tolist(), strict=True)]
+
+    class Samples(torch.utils.data.Dataset):
+        def __len__(self):
+            return len(samples)
+
+        def __getitem__(self, index):
+            return samples[index]
+
+    expected = evenly.fit(PARTS["x"][REPEATED])
+    assert evenly.fit(Samples(), select="x", weights="w") == expected
+    loader = torch.utils.data.DataLoader(Samples(), batch_size=3)
+    assert evenly.fit(loader, select="x", weights="w") == expected
+
+
+def test_weights_of_a_dict_must_be_one_of_its_parts():
+    message = (
+        "weights= must name a part of the dict. Received: 'v'; the dict has 'x', 'images', 'w', "
+        "'g'."
+    )
+    with pytest.raises(evenly.ColumnError, match=re.escape(message)):
+        evenly.fit(PARTS, select="x", weights="v")
+
+
+def test_weights_of_columns_need_rows():
+    with pytest.raises(evenly.DataError, match=r"weights must be along axes of rows\."):
+        evenly.fit(PARTS, select="x", weights="w", feature_axis=0)

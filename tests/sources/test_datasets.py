@@ -198,3 +198,20 @@ def test_row_count_is_known():
     seen = []
     evenly.fit(data_set(a=[1.0, 2.0]), progress=seen.append)
     assert (seen[-1].rows, seen[-1].total_rows) == (2, 2)
+
+
+@pytest.mark.parametrize("option", ["checkpoint", "update"])
+def test_a_dataset_of_images_is_resumed_from_a_file(tmp_path, option):
+    images = [PIL.Image.fromarray(np.full((2, 2, 3), 10 * i, np.uint8)) for i in range(4)]
+    dataset = datasets.Dataset.from_dict({"image": images})
+    dataset = dataset.cast_column("image", datasets.Image())
+    state = {option: str(tmp_path / "state.json")}
+    with pytest.raises(evenly.UnsupportedTypeError) as refused:
+        evenly.fit(dataset, select="image", **state)
+    assert str(refused.value).endswith(
+        "Or write a file, and fit it with the same options: dataset.to_parquet(path); images that "
+        "it has by path are fitted from a list of their paths."
+    )
+    dataset.to_parquet(tmp_path / "x.parquet")
+    expected = evenly.fit(dataset, select="image")
+    assert evenly.fit(tmp_path / "x.parquet", select="image", **state) == expected

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from evenly.checkpoint.relative_paths import PathMapper
+from evenly.dispatch import is_hugging_face_dataset
 from evenly.errors import DataError, SourceError, UnsupportedTypeError
 from evenly.redaction import redact_url
 from evenly.sources.files.fingerprint import Fingerprint
@@ -170,12 +171,22 @@ def contradictory_bins_error(checkpoint: str, stored: int, option: int) -> Sourc
 
 
 def not_files_error(source: object, option: str) -> UnsupportedTypeError:
-    """Return the error for a source that is not a file or a list of files."""
+    """Return the error for a source that is not a file or a list of files.
+
+    The fingerprint of a Hugging Face dataset would not do: it does not change with the files of
+    images that the dataset has by path, and it is random after some functions.
+    """
+    to_file = ""
+    if is_hugging_face_dataset(source):
+        to_file = (
+            " Or write a file, and fit it with the same options: dataset.to_parquet(path); images "
+            "that it has by path are fitted from a list of their paths."
+        )
     return UnsupportedTypeError(
         f"{option}= records files: a source must be a path, a pattern, a folder, or a "
         f"list of them. Received: {type(source).__module__}.{type(source).__qualname__}, which "
         "does not tell later which of its rows were read. Fit it in parts, save each, and merge "
-        "them: evenly.fit(part).save(path); evenly.merge(map(evenly.load, paths))."
+        f"them: evenly.fit(part).save(path); evenly.merge(map(evenly.load, paths)).{to_file}"
     )
 
 

@@ -15,7 +15,7 @@ from evenly.errors import ColumnError, DataError
 from evenly.moments.distribution import DistributionMixin, distribution_error
 from evenly.moments.ingest import add_block, num_columns
 from evenly.moments.metadata import Metadata, merge_dtypes, merge_information, merge_left_out
-from evenly.sources import ReadOptions, open_source
+from evenly.sources import open_source
 from evenly.sources.feature_axis import axis_number
 from evenly.typing import FeatureAxis, Infinite
 
@@ -141,6 +141,8 @@ class Accumulator(DistributionMixin):
             self._add_block(block, infinite, threads)
             return
         part = self.empty(self.columns or self.num_features, distribution=self.distribution)
+        from evenly.sources.options import ReadOptions  # for the options of files, among others
+
         source = open_source(x, ReadOptions(weights=weights, feature_axis=feature_axis))
         for block in source.blocks():
             self._check_dimensions(block)

@@ -1,19 +1,20 @@
 """Metadata, addition and persistence shared by `Moments` and `GroupedMoments`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from evenly import _core
 from evenly.columns import ColumnNames
 from evenly.errors import DataError
-from evenly.html_report.page import page
-from evenly.html_report.summary import ColumnSummary
-from evenly.html_report.table import Section, sections
 from evenly.moments import text_table
 from evenly.moments.metadata import GroupMetadata, Metadata
 from evenly.moments.table_repr import TableRepr
-from evenly.statistics_file import Manifest
 from evenly.typing import Path, StorageOptions
+
+if TYPE_CHECKING:  # only needed for files, which most programs do not write
+    from evenly.html_report.summary import ColumnSummary
+    from evenly.html_report.table import Section
+    from evenly.statistics_file import Manifest
 
 T = TypeVar("T")
 
@@ -46,11 +47,11 @@ class MomentsBase(TableRepr):
         """
         raise NotImplementedError
 
-    def _serialize(self, manifest: Manifest | None) -> Iterator[bytes]:
+    def _serialize(self, manifest: "Manifest | None") -> Iterator[bytes]:
         """Yield the lines of the statistics file, with a manifest if there is one."""
         raise NotImplementedError
 
-    def _summaries(self) -> list[ColumnSummary]:
+    def _summaries(self) -> "list[ColumnSummary]":
         """Return what the HTML page shows of each column."""
         raise NotImplementedError
 
@@ -74,10 +75,15 @@ class MomentsBase(TableRepr):
         >>> "constant: every value is 5" in page
         True
         """
+        from evenly.html_report.page import page
+        from evenly.html_report.table import sections
+
         return page(title, sections([self._report_section(title)]))
 
-    def _report_section(self, title: str) -> Section:
+    def _report_section(self, title: str) -> "Section":
         """Return the section of a page for these statistics."""
+        from evenly.html_report.table import Section
+
         with _core.ExactMode():
             return Section(title, self._table_view().title, self._notes(), self._summaries())
 
@@ -184,7 +190,7 @@ class MomentsBase(TableRepr):
     def save_with_manifest(
         self,
         path: Path,
-        manifest: Manifest | None,
+        manifest: "Manifest | None",
         storage_options: StorageOptions | None = None,
     ) -> None:
         """Write a statistics file like `save`, with a manifest of the included files."""

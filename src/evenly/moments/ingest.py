@@ -16,7 +16,6 @@ from evenly.group_keys import format_key
 from evenly.moments.metadata import GroupMetadata
 from evenly.moments.sparse import sparse_state
 from evenly.sources.native_arrays import to_native
-from evenly.sources.weights import check_weights
 from evenly.transform.arrays import CoreView
 from evenly.transform.arrays import as_core_buffer as array_buffer
 from evenly.typing import Infinite
@@ -224,6 +223,8 @@ def check_weights_array(weights: npt.ArrayLike, rows: int) -> npt.NDArray[np.flo
             f"weights must have one number per row: shape ({rows},). "
             f"Received: shape {result.shape}."
         )
+    from evenly.sources.weights import check_weights  # also aligns sources, which few fits need
+
     check_weights(result, 0, "weights=")
     return result
 

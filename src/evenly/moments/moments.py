@@ -2,23 +2,19 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Never, Unpack, overload
+from typing import TYPE_CHECKING, Any, Never, Unpack, overload
 
 from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
 from evenly.dispatch import is_traced
 from evenly.errors import StatisticsFileError
-from evenly.html_report.notebook import fragment
-from evenly.html_report.summary import ColumnSummary
 from evenly.moments import text_table
 from evenly.moments.accumulator import Accumulator
 from evenly.moments.anchors import scaling_by_method
 from evenly.moments.metadata import LeftOut
 from evenly.moments.records import records, state_from_records
 from evenly.moments.statistics import Correction
-from evenly.moments.summaries import summaries
 from evenly.program_version import program_version
-from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file.column import ColumnRecord
 from evenly.transform import Scaling, fast_scaling, scaling, transform
 from evenly.transform.methods import (
@@ -38,6 +34,10 @@ from evenly.typing import (
     ScaleKeywords,
     UnscaleKeywords,
 )
+
+if TYPE_CHECKING:  # only needed for files, which most programs do not write
+    from evenly.html_report.summary import ColumnSummary
+    from evenly.statistics_file import Header, Manifest
 
 
 class Moments(Accumulator):
@@ -123,16 +123,20 @@ class Moments(Accumulator):
         with _core.ExactMode():
             return from_records(*statistics_file.parse(content))
 
-    def _serialize(self, manifest: Manifest | None) -> Iterator[bytes]:
+    def _serialize(self, manifest: "Manifest | None") -> Iterator[bytes]:
         return statistics_file.lines(*to_records(self, manifest))
 
-    def _summaries(self) -> list[ColumnSummary]:
+    def _summaries(self) -> "list[ColumnSummary]":
+        from evenly.moments.summaries import summaries
+
         return summaries(self)
 
     def _repr_html_(self) -> str:
         """Return the table for notebooks, with histograms if there are distributions."""
         if not self.distribution:
             return super()._repr_html_()
+        from evenly.html_report.notebook import fragment
+
         with _core.ExactMode():
             view = self._table_view()
             shown = self._take_columns(text_table.visible_columns(self.num_features))
@@ -366,19 +370,19 @@ def _restore(
 
 
 def to_records(
-    moments: Moments, manifest: Manifest | None = None
-) -> tuple[Header, Iterator[ColumnRecord]]:
+    moments: Moments, manifest: "Manifest | None" = None
+) -> "tuple[Header, Iterator[ColumnRecord]]":
     """Return what a statistics file has of moments."""
     state = moments._state.copy()
     columns, dtypes, sources, _ = state.metadata
     bounds = state.extremes_are_bounds
-    header = Header(
+    header = statistics_file.Header(
         state.rows, tuple(sorted(sources)), bounds, program_version(), manifest, state.bins
     )
     return header, records(state, columns, dtypes)
 
 
-def from_records(header: Header, columns: list[ColumnRecord]) -> Moments:
+def from_records(header: "Header", columns: list[ColumnRecord]) -> Moments:
     """Return the moments of a statistics file that has been validated.
 
     Raises

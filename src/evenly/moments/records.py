@@ -1,6 +1,7 @@
 """Convert between the state of the core and records per column or per group."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,9 +12,11 @@ from evenly.errors import DataError, StatisticsFileError
 from evenly.group_keys import Key, merge_key_types
 from evenly.key_index import KeyIndex
 from evenly.moments.metadata import GroupMetadata, common_dtype
-from evenly.statistics_file import Header
 from evenly.statistics_file.column import ColumnRecord
-from evenly.statistics_file.groups import GroupRecord
+
+if TYPE_CHECKING:  # only needed for files of groups, which most programs do not write
+    from evenly.statistics_file import Header
+    from evenly.statistics_file.groups import GroupRecord
 
 By = str | tuple[str, ...] | None
 
@@ -86,7 +89,7 @@ def group_records(
     metadata: GroupMetadata,
     keys: Sequence[Key],
     state_of: Callable[[Sequence[Key]], _core.State],
-) -> Iterator[GroupRecord]:
+) -> "Iterator[GroupRecord]":
     """Yield the record of each group, in the order of the keys.
 
     Parameters
@@ -94,6 +97,8 @@ def group_records(
     state_of
         Returns the state of some groups, in the order of their keys.
     """
+    from evenly.statistics_file.groups import GroupRecord
+
     width = metadata.width
     step = max(1, _CHUNK_COLUMNS // max(1, width))
     for start in range(0, len(keys), step):
@@ -106,7 +111,7 @@ def group_records(
 
 
 def groups_from_records(
-    header: Header, by: By, groups: list[GroupRecord]
+    header: "Header", by: By, groups: "list[GroupRecord]"
 ) -> tuple[GroupMetadata, KeyIndex, _core.State]:
     """Return the metadata, index and state of the groups of a statistics file.
 

@@ -1,6 +1,5 @@
 """Tables as text and as HTML; the cells of the row of a column."""
 
-import html
 import unicodedata
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -81,6 +80,8 @@ def to_text(table: Table) -> str:
 
 def to_html(table: Table) -> str:
     """Return a table as HTML, for notebooks."""
+    import html  # a list of 2,231 character references, which most programs do not need
+
     body = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in table.rows]
     if table.omitted:
         omitted = html.escape(table.omitted)

@@ -3,30 +3,33 @@
 from typing import TYPE_CHECKING
 
 from evenly.errors import without_context
-from evenly.sources.options import FitOptions, ReadOptions
-from evenly.sources.source import Source
+from evenly.lazy_names import importer
 
 if TYPE_CHECKING:
     from evenly.sources.files.fingerprint import Watch
     from evenly.sources.images.remaining import RemainingImages
+    from evenly.sources.options import FitOptions as FitOptions
+    from evenly.sources.options import ReadOptions as ReadOptions
+    from evenly.sources.source import Source as Source
     from evenly.sources.tables import Table
 
 __all__ = ["FitOptions", "ReadOptions", "Source", "open_source"]
 
-_DEFAULTS = ReadOptions()
+_MODULES = {"FitOptions": "options", "ReadOptions": "options", "Source": "source"}
+__getattr__ = importer(__name__, _MODULES)
 
 
 @without_context()
 def open_source(
     source: object,
-    options: ReadOptions = _DEFAULTS,
+    options: "ReadOptions | None" = None,
     *,
     label: str = "the array",
     resume_from: "Table | None" = None,
     remaining: "RemainingImages | None" = None,
     watch: "Watch | None" = None,
     by_key: bool = False,
-) -> Source:
+) -> "Source":
     """Return anything that `evenly.fit` takes as a source of blocks.
 
     Parameters
@@ -46,15 +49,18 @@ def open_source(
         DataError, ColumnError, SourceError, UnsupportedTypeError or MissingExtraError,
         for errors that are known before data is read.
 
+    >>> from evenly.sources import ReadOptions
     >>> source = open_source([[1.0, 2.0], [3.0, 4.0]], ReadOptions(columns=[1]))
     >>> [block.data.tolist() for block in source.blocks()]
     [[[2.0], [4.0]]]
     """
-    from evenly.sources.opening import open_any  # readers, which a layer or a merge may never need
+    # A layer or a merge may never need readers.
+    from evenly.sources.opening import open_any
+    from evenly.sources.options import ReadOptions
 
     return open_any(
         source,
-        options,
+        options or ReadOptions(),
         label=label,
         resume_from=resume_from,
         remaining=remaining,

@@ -203,5 +203,7 @@ def _content(content: bytes | None, path: str | None) -> bytes:
     if content is not None:
         return content
     if path is not None:
-        raise ValueError("it has a path and no bytes; paths in a file or frame are not opened")
+        raise ValueError(
+            "it has a path and no bytes; paths in a file or frame are not opened: fit the files"
+        )
     raise ValueError("the value is missing")

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from evenly.dispatch import (
     is_frame,
     is_hugging_face_dataset,
@@ -13,17 +15,20 @@ from evenly.dispatch import (
     is_stored,
     with_article,
 )
-from evenly.errors import DataError
+from evenly.errors import ColumnError, DataError, format_names, suggest
 from evenly.sources.batch_parts import descend_mappings, mapping_error, select_part
 from evenly.sources.batches import BatchSource, Samples
 from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.group_by import keys_from_batch
 from evenly.sources.group_keys import KeyedSource
 from evenly.sources.group_names import batch_has_keys, parse_by
+from evenly.sources.images.source import ImageSource, reject_weights_and_keys
 from evenly.sources.mappings import MappingTable
 from evenly.sources.native_arrays import as_array
 from evenly.sources.opener import SourceOpener
+from evenly.sources.row_weights import weights_of_rows
 from evenly.sources.source import Source
+from evenly.sources.weights import WeightedSource, Weights, as_floats
 
 
 def open_mapping(x: Mapping[Any, Any], label: str, opener: SourceOpener) -> Source:
@@ -148,12 +153,43 @@ def _open_sample(sample: object, label: str, opener: SourceOpener) -> Source:
 
 
 def _open_keyed(batch: object, part: object, label: str, opener: SourceOpener) -> Source:
-    """Open a part of a batch; another part may be the group keys."""
-    names = parse_by(opener.options.by)
-    if not batch_has_keys(batch, names) or is_mapping_of_columns(part):
-        return opener.with_options(select=None).open(part, label)
-    keys = keys_from_batch(batch, names)
-    return KeyedSource(opener.with_options(select=None, by=keys).open(part, label), keys)
+    """Open a part of a batch; other parts may be the group keys and the weights of its rows."""
+    opener, names = opener.with_options(select=None), parse_by(opener.options.by)
+    if is_mapping_of_columns(part):
+        return opener.open(part, label)
+    keys = keys_from_batch(batch, names) if batch_has_keys(batch, names) else None
+    weights = _weights_of(batch, part, label, opener.options.weights)
+    if keys is not None:
+        opener = opener.with_options(by=keys)
+    if weights is not None:
+        opener = opener.with_options(weights=weights)
+    opened = opener.open(part, label)
+    if weights is not None:
+        if isinstance(opened, ImageSource):
+            reject_weights_and_keys(opened.description, weights, None)
+        opened = WeightedSource(opened, weights_of_rows({0: weights}, opened))
+    return opened if keys is None else KeyedSource(opened, keys)
+
+
+def _weights_of(batch: object, part: object, label: str, name: object) -> Weights | None:
+    """Return the part of a dict that has the weights of its rows; a sample has one weight.
+
+    Raises
+    ------
+    ColumnError
+        If a dict has no part of this name.
+    """
+    if not isinstance(name, str) or not isinstance(batch, Mapping) or is_frame(part):
+        return None
+    if name not in batch:
+        if is_stored(part) or is_hugging_face_dataset(part):
+            return None  # it may be the name of one of its arrays or columns
+        where = "the dict" if label == "the array" else label
+        raise ColumnError(
+            f"weights= must name a part of the dict. Received: {name!r}; {where} has "
+            f"{format_names(batch)}.{suggest(name, map(str, batch))}"
+        )
+    return np.atleast_1d(as_floats(batch[name]))
 
 
 def _part(batch: Any, label: str, opener: SourceOpener) -> Any:

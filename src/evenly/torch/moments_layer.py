@@ -10,7 +10,7 @@ from torch import Tensor
 from evenly.distribution.option import most_bins
 from evenly.errors import DataError, check_choice
 from evenly.exact_stats import as_correction, as_tolerance
-from evenly.moments import Moments, load
+from evenly.moments import Moments
 from evenly.moments.statistics import Correction
 from evenly.torch import custom_op, ranks, units
 from evenly.torch.buffers import Memory
@@ -292,7 +292,11 @@ def as_moments(source: Moments | str | os.PathLike[str]) -> Moments:
     DataError
         If they are not `Moments`.
     """
-    moments = load(source) if isinstance(source, str | os.PathLike) else source
+    moments: object = source
+    if isinstance(source, str | os.PathLike):
+        from evenly.moments import load  # imports what reads and merges files of all kinds
+
+        moments = load(source)
     if isinstance(moments, Moments):
         return moments
     raise DataError(

@@ -165,8 +165,8 @@ def _differentiate(ctx: Any, gradient: Tensor | None, _: None) -> tuple[Tensor |
 
 _library.impl("batch_norm", _forward, "CPU")
 _library.impl("batch_norm_backward", _backward, "CPU")
-torch.library.register_fake("evenly::batch_norm", _fake_forward, lib=_library)
-torch.library.register_fake("evenly::batch_norm_backward", _fake_backward, lib=_library)
+_library.impl("batch_norm", _fake_forward, "Meta")
+_library.impl("batch_norm_backward", _fake_backward, "Meta")
 torch.library.register_autograd(
     "evenly::batch_norm", _differentiate, setup_context=_save_for_backward, lib=_library
 )

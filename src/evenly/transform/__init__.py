@@ -6,14 +6,13 @@ a table of those with one row per group.
 """
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evenly.dispatch import container_kind, engine_of
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.transform.arrays import scale_array, scale_array_by_group
-from evenly.transform.group_scaling import GroupScaling
 from evenly.transform.scaling import (
     CONSTANT_POLICIES,
     MISSING_POLICIES,
@@ -22,6 +21,9 @@ from evenly.transform.scaling import (
     scaling,
 )
 from evenly.typing import FeatureAxis
+
+if TYPE_CHECKING:  # only needed for groups
+    from evenly.transform.group_scaling import GroupScaling
 
 __all__ = [
     "CONSTANT_POLICIES",
@@ -91,7 +93,7 @@ _NOUNS = {"frame": "frame", "mapping": "dict", "collection": "collection"}
 
 def transform_by_group(
     x: object,
-    scaling: GroupScaling,
+    scaling: "GroupScaling",
     *,
     by: object,
     unknown: str,
@@ -150,7 +152,7 @@ def transform_by_group(
     if kind == "labeled":
         from evenly.transform.labeled import scale_labeled
 
-        def scale_data(data: object, part: GroupScaling, axis: int) -> Any:
+        def scale_data(data: object, part: "GroupScaling", axis: int) -> Any:
             how = options | {"unknown": unknown, "feature_axis": axis}
             return transform_by_group(data, part, by=keys, **how)
 
@@ -164,7 +166,7 @@ def transform_by_group(
 
 
 def _scale_mapping_by_group(
-    x: Any, scaling: GroupScaling, by: Any, unknown: str, options: dict[str, Any]
+    x: Any, scaling: "GroupScaling", by: Any, unknown: str, options: dict[str, Any]
 ) -> Any:
     """Return a dict of columns scaled by group."""
     from evenly.sources.mappings import MappingTable

@@ -1,6 +1,6 @@
 """Scale NumPy arrays and objects that convert to one (``__array__``, ``__dlpack__``, lists)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,11 @@ from evenly.errors import DataError, UnsupportedTypeError, check_choice, format_
 from evenly.sources.feature_axis import axis_number
 from evenly.sources.native_arrays import as_array, is_native, is_plain, to_native
 from evenly.transform.dtypes import result_dtype
-from evenly.transform.group_scaling import GroupScaling, RowIndices
 from evenly.transform.scaling import MISSING_POLICIES, Scaling
 from evenly.typing import FeatureAxis
+
+if TYPE_CHECKING:  # only needed for groups
+    from evenly.transform.group_scaling import GroupScaling, RowIndices
 
 Array = npt.NDArray[Any]
 CoreView = tuple[Array, str | None]
@@ -46,8 +48,8 @@ def scale_array(
 
 def scale_array_by_group(
     x: object,
-    scaling: GroupScaling,
-    rows: RowIndices,
+    scaling: "GroupScaling",
+    rows: "RowIndices",
     *,
     dtype: object = None,
     missing: str = "keep",
@@ -230,7 +232,7 @@ def call_kernel(x: CoreView, out: CoreView, scaling: Scaling, axis: int, missing
     )
 
 
-def check_rows(shape: tuple[int, ...], axis: int, rows: RowIndices) -> int:
+def check_rows(shape: tuple[int, ...], axis: int, rows: "RowIndices") -> int:
     """Return the number of entries of x, after checking that each has a key."""
     entries = shape[1 if axis == 0 and len(shape) > 1 else 0]
     if len(rows) != entries:
@@ -243,9 +245,9 @@ def check_rows(shape: tuple[int, ...], axis: int, rows: RowIndices) -> int:
 
 def scale_rows(
     x: Array,
-    scaling: GroupScaling,
+    scaling: "GroupScaling",
     column: int,
-    rows: RowIndices,
+    rows: "RowIndices",
     missing: str,
     valid: npt.NDArray[np.bool_] | None = None,
 ) -> Array:

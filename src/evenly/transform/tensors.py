@@ -1,7 +1,7 @@
 """Scale torch tensors: by the kernel for plain CPU tensors, by torch operations otherwise."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -10,9 +10,11 @@ from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.transform import arrays
 from evenly.transform.device_tensors import is_for_device, scale_on_device
 from evenly.transform.dtypes import result_dtype
-from evenly.transform.group_scaling import GroupScaling, RowIndices
 from evenly.transform.scaling import MISSING_POLICIES, Scaling
 from evenly.typing import FeatureAxis
+
+if TYPE_CHECKING:  # only needed for groups
+    from evenly.transform.group_scaling import GroupScaling, RowIndices
 
 
 def scale_tensor(
@@ -54,8 +56,8 @@ def scale_tensor(
 
 def scale_tensor_by_group(
     x: torch.Tensor,
-    scaling: GroupScaling,
-    rows: RowIndices,
+    scaling: "GroupScaling",
+    rows: "RowIndices",
     *,
     dtype: object = None,
     missing: str = "keep",
@@ -103,7 +105,7 @@ def _check_dense(x: torch.Tensor) -> None:
         )
 
 
-def _check_defined(y: torch.Tensor, scaling: GroupScaling, rows: RowIndices, axis: int) -> None:
+def _check_defined(y: torch.Tensor, scaling: "GroupScaling", rows: "RowIndices", axis: int) -> None:
     """Check, for each column, that the present values can be scaled."""
     if not np.isnan(scaling.factor[:-1]).any() and scaling.constant != "error":
         return
