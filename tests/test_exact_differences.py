@@ -152,3 +152,31 @@ def test_integers_of_duckdb_beyond_64_bits_are_rounded_as_they_are_fitted():
     moments = evenly.fit(relation)
     expected = moments.normalize(relation.to_arrow_table())["x"].to_pylist()
     assert moments.normalize(relation).fetchall() == [(x,) for x in expected]
+
+
+@pytest.mark.parametrize(
+    ("values", "integer"),
+    [([BIG + 1, 0.5], BIG + 1), ([[BIG + 1, 1], [2, 0.5]], BIG + 1), ([2**63 + 1, -1], 2**63 + 1)],
+)
+def test_a_list_that_numpy_rounds_is_refused(values, integer):
+    with pytest.raises(evenly.DataError) as refused:
+        evenly.fit(values)
+    assert str(refused.value) == (
+        "NumPy makes float64 of a list with integers beyond 2**53 and other numbers, which rounds "
+        f"them. Received: {integer} in the array. Pass a dict of columns, such as {{'x': [...]}}, "
+        "which are exact; or floats."
+    )
+    moments = evenly.fit([[1.0, 2.0], [3.0, 4.0]] if np.ndim(values) == 2 else [1.0, 3.0])
+    with pytest.raises(evenly.DataError, match="NumPy makes float64 of a list"):
+        moments.normalize(values)
+
+
+def test_lists_of_floats_and_of_integers_alone_are_arrays():
+    assert evenly.fit([2.0**60, 0.5]).sum == [2**60 + Fraction(1, 2)]
+    assert evenly.fit([BIG + 1, BIG + 3]).sum == [2 * BIG + 4]
+    assert evenly.fit([2**53, 0.5, float("nan")]).sum == [2**53 + Fraction(1, 2)]
+
+
+def test_lists_of_a_dict_are_exact():
+    moments = evenly.fit({"x": [BIG + 1, 0.5], "y": [2**63 + 1, -1]})
+    assert moments.sum == [BIG + Fraction(3, 2), 2**63]

@@ -198,3 +198,22 @@ def test_tensor_that_requires_grad():
     x = torch.ones(3, 2, requires_grad=True)
     assert evenly.fit(x * 2).mean.tolist() == [2.0, 2.0]
     assert x.grad is None
+
+
+def test_a_masked_structured_array_is_refused_with_the_way_out():
+    fields = [("a", np.float64), ("b", np.int8)]
+    array = np.ma.array([(1, 2), (3, 4)], dtype=fields, mask=[(1, 0), (0, 0)])
+    with pytest.raises(evenly.UnsupportedTypeError) as refused:
+        evenly.fit(array)
+    assert str(refused.value) == (
+        "A structured array must not be masked. Received: fields 'a', 'b'. Pass a dict of the "
+        "fields: {name: x[name] for name in x.dtype.names}."
+    )
+    moments = evenly.fit({name: array[name] for name in array.dtype.names})
+    assert moments.mean.tolist() == [3.0, 3.0]
+    assert moments.missing.tolist() == [1, 0]
+
+
+def test_a_field_with_fields_is_left_out_with_a_reason():
+    array = np.zeros(3, [("p", [("x", float), ("y", float)]), ("q", int)])
+    assert dict(evenly.fit(array).left_out) == {"p": "nested"}

@@ -120,7 +120,7 @@ class StructuredTable:
 
 def field_of(name: str, dtype: np.dtype[Any]) -> Field:
     """Return the `Field` of a column with a dtype."""
-    if dtype.subdtype is not None:
+    if dtype.subdtype is not None or dtype.names is not None:
         return Field(name, "nested")
     try:
         check_dtype(dtype, "")

@@ -12,7 +12,7 @@ from evenly.sources.arrays import field_of
 from evenly.sources.exact_rows import concat_columns
 from evenly.sources.frames import open_table
 from evenly.sources.group_by import factorize_array
-from evenly.sources.native_arrays import as_array, to_native
+from evenly.sources.native_arrays import as_array, rounded_integer, to_native
 from evenly.sources.object_columns import kind_of_objects, object_column
 from evenly.sources.selection import Field
 from evenly.sources.tables import ColumnBatch
@@ -61,7 +61,9 @@ def _as_column(values: object, label: str) -> Any:
     """Return a series unchanged, and other values as an array; None makes an array of objects."""
     if is_series(values):
         return values
-    array = np.asarray(values) if isinstance(values, list | tuple | range) else values
+    array: Any = np.asarray(values) if isinstance(values, list | tuple | range) else values
+    if rounded_integer(values, array) is not None:
+        array = np.asarray(values, object)
     is_text = isinstance(array, np.ndarray) and array.dtype.kind not in "fiubV"
     return array if is_text else as_array(array, label)
 

@@ -5,8 +5,9 @@ import sys
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from evenly.errors import UnsupportedTypeError
+from evenly.errors import DataError, UnsupportedTypeError, format_names
 
 _log = logging.getLogger("evenly")
 
@@ -65,12 +66,36 @@ def _as_numpy(x: object, label: str) -> Any:
 
     checked(x, label)  # PyArrow arrays have __array__ as well
     try:
-        return np.asarray(x)
+        array = np.asarray(x)
     except (ValueError, TypeError) as error:
         raise UnsupportedTypeError(
             "An array must be rectangular and numeric. "
             f"Received: {label} of type {type(x).__name__}: {error}."
         ) from None
+    rounded = rounded_integer(x, array)
+    if rounded is None:
+        return array
+    raise DataError(
+        "NumPy makes float64 of a list with integers beyond 2**53 and other numbers, which rounds "
+        f"them. Received: {rounded} in {label}. Pass a dict of columns, such as {{'x': [...]}}, "
+        "which are exact; or floats."
+    )
+
+
+def rounded_integer(x: object, array: npt.NDArray[Any]) -> int | None:
+    """Return an integer in a list that differs from its float64 in an array of the list.
+
+    >>> values = [0.5, 2**53 + 1]
+    >>> rounded_integer(values, np.asarray(values))
+    9007199254740993
+    """
+    if not isinstance(x, list | tuple) or array.dtype != np.float64:
+        return None
+    with np.errstate(invalid="ignore"):
+        large = np.abs(array) > 2.0**53 - 1
+    numbers = np.asarray(x, object)[large].tolist() if large.any() else []
+    integers = (int(n) for n in numbers if isinstance(n, int | np.integer))
+    return next((n for n in integers if n != float(n)), None)
 
 
 def _on_cpu(x: object) -> bool:
@@ -81,6 +106,12 @@ def _on_cpu(x: object) -> bool:
 
 def _masked_to_nan(x: Any) -> Any:
     """Return the values of a masked array, with NaN for masked values."""
+    if x.dtype.names is not None:
+        raise UnsupportedTypeError(
+            "A structured array must not be masked. Received: fields "
+            f"{format_names(x.dtype.names)}. Pass a dict of the fields: {{name: x[name] for name "
+            "in x.dtype.names}."
+        )
     if not np.ma.is_masked(x):
         return x.data
     if x.dtype.kind == "f":
