@@ -131,7 +131,7 @@ LAZY = {
     "statistics_file/document.py": "files at URLs, as in sources/__init__.py",
     "sources/__init__.py": "readers, so that importing evenly.torch is fast",
     "torch/normalize.py": "as in sources/__init__.py",
-    "transform/__init__.py": "rows of the dispatch: optional packages, and as above",
+    "transform/dispatch.py": "rows of the dispatch: optional packages, and as above",
     "sinks/__init__.py": "rows of the dispatch: optional packages",
 }
 

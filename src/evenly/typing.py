@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence, Sized
+from fractions import Fraction
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar
 
 import numpy as np
@@ -28,6 +29,8 @@ ImageMode: TypeAlias = Literal["RGB", "L", "native"]
 Broken: TypeAlias = Literal["skip", "error"]
 """How to handle images that cannot be read."""
 
+Real: TypeAlias = int | float | Fraction
+"""A real number. A `fractions.Fraction` is used without rounding."""
 ColumnName: TypeAlias = str | int | tuple[object, ...]
 """The name of a column, a label of pandas, or a position in an array."""
 FeatureAxis: TypeAlias = int | str | None
@@ -121,7 +124,7 @@ class KeyScaleKeywords(TypedDict, total=False):
     missing: Missing
     constant: Constant
     tolerance: float
-    correction: Any  # int, float or Fraction
+    correction: Real
     method: NormalizeMethod
     range: tuple[float, float] | None
     q: tuple[float, float] | None
@@ -140,7 +143,7 @@ class KeyUnscaleKeywords(TypedDict, total=False):
     dtype: object
     constant: Constant
     tolerance: float
-    correction: Any  # int, float or Fraction
+    correction: Real
     method: NormalizeMethod
     range: tuple[float, float] | None
     q: tuple[float, float] | None

@@ -24,16 +24,16 @@ from evenly.moments.group_accumulator import GroupAccumulator
 from evenly.moments.metadata import GroupMetadata
 from evenly.moments.moments import Moments
 from evenly.moments.records import By, group_records, groups_from_records, records
-from evenly.moments.statistics import Correction
 from evenly.moments.summaries import summaries
 from evenly.printable import printable
 from evenly.program_version import program_version
 from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file import groups as group_file
 from evenly.transform import transform_by_group
-from evenly.transform.group_scaling import GroupScaling, group_scaling, standard_scaling
+from evenly.transform.group_scaling import GroupScaling
+from evenly.transform.group_tables import group_scaling, standard_scaling
 from evenly.transform.methods import Method, parse_method
-from evenly.transform.scaling import Scaling, not_fitted_error
+from evenly.transform.scaling import Scaling, ScalingOptions, not_fitted_error
 from evenly.typing import (
     Constant,
     ContainerT,
@@ -44,6 +44,7 @@ from evenly.typing import (
     GroupUnscaleKeywords,
     Missing,
     NormalizeMethod,
+    Real,
     Unknown,
 )
 
@@ -225,7 +226,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         missing: Missing = "keep",
         constant: Constant = "zero",
         tolerance: float = 0.0,
-        correction: Correction = 0,
+        correction: Real = 0,
         method: NormalizeMethod = "standard",
         range: tuple[float, float] | None = None,
         q: tuple[float, float] | None = None,
@@ -294,7 +295,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         dtype: object = None,
         constant: Constant = "zero",
         tolerance: float = 0.0,
-        correction: Correction = 0,
+        correction: Real = 0,
         method: NormalizeMethod = "standard",
         range: tuple[float, float] | None = None,
         q: tuple[float, float] | None = None,
@@ -317,38 +318,35 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         self,
         inverse: bool,
         constant: str,
-        correction: Correction,
+        correction: Real,
         tolerance: float,
         method: Method,
     ) -> GroupScaling:
-        options: dict[str, Any] = {"inverse": inverse, "constant": constant}
-        options |= {"correction": correction, "tolerance": tolerance}
-
-        def numbers(state: _core.State) -> Scaling:
-            """Return the numbers of all columns of a state, with NaN for undefined ones."""
-            if method.name == "standard":
-                return standard_scaling(state, **options)
-            columns = Moments(state.take(list(range(state.columns))), None, ())
-            return scaling_by_method(columns, None, method, too_few="nan", **options)
-
-        def compute() -> GroupScaling:
-            metadata = self._metadata
-            if not self._width:
-                raise not_fitted_error()
-            return group_scaling(
-                numbers(self._state),
-                numbers(self.total()._state),
-                by=metadata.by,
-                indices=self._index_of_groups(),
-                columns=metadata.columns,
-                dtypes=metadata.dtypes,
-                constant=constant,
-                correction=correction,
-                method=method,
-            )
-
+        options: ScalingOptions = {
+            "inverse": inverse,
+            "constant": constant,
+            "correction": correction,
+            "tolerance": tolerance,
+        }
         with self._lock:
-            return self._cached((inverse, constant, correction, tolerance, method), compute)
+            key = inverse, constant, correction, tolerance, method
+            return self._cached(key, lambda: self._compute_scaling(method, options))
+
+    def _compute_scaling(self, method: Method, options: ScalingOptions) -> GroupScaling:
+        metadata = self._metadata
+        if not metadata.width:
+            raise not_fitted_error()
+        return group_scaling(
+            _scale_columns(self._state, method, options),
+            _scale_columns(self.total()._state, method, options),
+            by=metadata.by,
+            indices=self._index_of_groups(),
+            columns=metadata.columns,
+            dtypes=metadata.dtypes,
+            constant=options["constant"],
+            correction=options["correction"],
+            method=method,
+        )
 
     def _summaries(self) -> list[ColumnSummary]:
         return [
@@ -373,6 +371,14 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
             return counts
         by = self.by if isinstance(self.by, str) else ", ".join(self.by)
         return printable(f"{counts}, by {by}")
+
+
+def _scale_columns(state: _core.State, method: Method, options: ScalingOptions) -> Scaling:
+    """Return the scaling of all columns of a state, with NaN for undefined ones."""
+    if method.name == "standard":
+        return standard_scaling(state, **options)
+    columns = Moments(state.take(list(range(state.columns))), None, ())
+    return scaling_by_method(columns, None, method, too_few="nan", **options)
 
 
 def one_group(key: Key, moments: Moments, by: By) -> GroupedMoments:

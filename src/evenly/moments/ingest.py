@@ -17,8 +17,8 @@ from evenly.moments.metadata import GroupMetadata
 from evenly.moments.sparse import sparse_state
 from evenly.sources.native_arrays import to_native
 from evenly.sources.weights import check_weights
-from evenly.transform.arrays import CoreView
-from evenly.transform.arrays import as_core_buffer as array_buffer
+from evenly.transform.kernel import CoreView
+from evenly.transform.kernel import as_core_buffer as array_buffer
 from evenly.typing import Infinite
 
 INFINITE_POLICIES = ("error", "missing")

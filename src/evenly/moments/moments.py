@@ -15,7 +15,6 @@ from evenly.moments.accumulator import Accumulator
 from evenly.moments.anchors import scaling_by_method
 from evenly.moments.metadata import LeftOut
 from evenly.moments.records import records, state_from_records
-from evenly.moments.statistics import Correction
 from evenly.moments.summaries import summaries
 from evenly.program_version import program_version
 from evenly.statistics_file import Header, Manifest
@@ -27,7 +26,7 @@ from evenly.transform.methods import (
     MethodOptions,
     parse_method,
 )
-from evenly.transform.scaling import not_fitted_error
+from evenly.transform.scaling import ScalingKeywords, not_fitted_error
 from evenly.typing import (
     Constant,
     ContainerT,
@@ -35,6 +34,7 @@ from evenly.typing import (
     FloatArray,
     Missing,
     NormalizeMethod,
+    Real,
     ScaleKeywords,
     UnscaleKeywords,
 )
@@ -160,7 +160,7 @@ class Moments(Accumulator):
         missing: Missing = "keep",
         constant: Constant = "zero",
         tolerance: float = 0.0,
-        correction: Correction = 0,
+        correction: Real = 0,
         method: NormalizeMethod = "standard",
         range: tuple[float, float] | None = None,
         q: tuple[float, float] | None = None,
@@ -277,7 +277,7 @@ class Moments(Accumulator):
         dtype: object = None,
         constant: Constant = "zero",
         tolerance: float = 0.0,
-        correction: Correction = 0,
+        correction: Real = 0,
         method: NormalizeMethod = "standard",
         range: tuple[float, float] | None = None,
         q: tuple[float, float] | None = None,
@@ -318,14 +318,14 @@ class Moments(Accumulator):
         *,
         inverse: bool,
         constant: str,
-        correction: Correction,
+        correction: Real,
         tolerance: float = 0.0,
         too_few: str = "error",
         method: Method = STANDARD,
     ) -> Scaling:
         if not self.num_features:
             raise not_fitted_error()
-        options: dict[str, Any] = {
+        options: ScalingKeywords = {
             "inverse": inverse,
             "constant": constant,
             "correction": correction,

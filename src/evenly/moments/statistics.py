@@ -13,10 +13,10 @@ from evenly.moments import text_table
 from evenly.moments.base import MomentsBase
 from evenly.moments.records import records
 from evenly.statistics_file.column import ColumnRecord
+from evenly.typing import Real
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
-Correction = int | float | Fraction
 
 
 class StatisticsMixin(MomentsBase):
@@ -48,7 +48,7 @@ class StatisticsMixin(MomentsBase):
         """The mean of each column: the float64 nearest to the exact one. NaN without values."""
         return self._compute("mean", lambda count, total, _: exact_stats.mean(count, total))
 
-    def variance(self, correction: Correction = 0, *, ddof: Correction | None = None) -> Floats:
+    def variance(self, correction: Real = 0, *, ddof: Real | None = None) -> Floats:
         """Return the variance of each column: the float64 nearest to the exact one.
 
         It is ``sum((x - mean)**2) / (count - correction)``, rounded only once, at the end.
@@ -70,7 +70,7 @@ class StatisticsMixin(MomentsBase):
         exact = _exact_correction(correction, ddof)
         return self._compute(("variance", exact), exact_stats.variance, exact)
 
-    def std(self, correction: Correction = 0, *, ddof: Correction | None = None) -> Floats:
+    def std(self, correction: Real = 0, *, ddof: Real | None = None) -> Floats:
         """Return the standard deviation: the float64 nearest to the exact square root.
 
         It is not the root of the rounded variance. See `variance` for ``correction`` and ``ddof``.
@@ -166,7 +166,7 @@ class StatisticsMixin(MomentsBase):
         )
 
 
-def _exact_correction(correction: Correction, ddof: Correction | None) -> Fraction:
+def _exact_correction(correction: Real, ddof: Real | None) -> Fraction:
     if ddof is not None and correction != 0:
         raise DataError(
             "correction and ddof are two names of one parameter. "

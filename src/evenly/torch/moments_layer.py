@@ -11,7 +11,6 @@ from evenly.distribution.option import most_bins
 from evenly.errors import DataError, check_choice
 from evenly.exact_stats import as_correction, as_tolerance
 from evenly.moments import Moments, load
-from evenly.moments.statistics import Correction
 from evenly.torch import custom_op, ranks, units
 from evenly.torch.buffers import Memory
 from evenly.torch.fx_tracing import is_proxy, record_call
@@ -22,7 +21,7 @@ from evenly.torch.state_layer import StateLayer
 from evenly.transform import CONSTANT_POLICIES, Scaling
 from evenly.transform.methods import parse_method
 from evenly.transform.scaling import MISSING_POLICIES
-from evenly.typing import Constant, InputScale, Missing, NormalizeMethod, Unfitted
+from evenly.typing import Constant, InputScale, Missing, NormalizeMethod, Real, Unfitted
 
 _ADVICE = (
     "Pass the number of features; to compute the statistics of data, call .fit(data); to use given "
@@ -54,7 +53,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         num_features: int,
         *,
         feature_axis: int = 1,
-        correction: Correction = 0,
+        correction: Real = 0,
         constant: Constant = "zero",
         missing: Missing = "keep",
         tolerance: float = 0.0,

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from evenly.errors import DataError, check_choice
 from evenly.moments import Moments
-from evenly.moments.statistics import Correction
 from evenly.torch import custom_op, transfer, units
 from evenly.torch.buffers import StateTensors
 from evenly.torch.moments_layer import MomentsLayer
@@ -21,6 +20,7 @@ from evenly.typing import (
     Infinite,
     Missing,
     NormalizeMethod,
+    Real,
     StorageOptions,
     Unfitted,
 )
@@ -160,7 +160,7 @@ class Normalize(MomentsLayer):
         num_features: int,
         *,
         feature_axis: int = 1,
-        correction: Correction = 0,
+        correction: Real = 0,
         constant: Constant = "zero",
         missing: Missing = "keep",
         tolerance: float = 0.0,

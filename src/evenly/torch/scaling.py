@@ -11,8 +11,8 @@ from torch.compiler import is_compiling
 
 from evenly import _core
 from evenly.torch.allocator import empty_like
-from evenly.transform.arrays import CoreView
 from evenly.transform.device_tensors import is_for_device, scale_on_device
+from evenly.transform.kernel import CoreView
 from evenly.transform.tensors import as_core_buffer
 
 Constants = tuple[Any, Any, Any]

@@ -5,22 +5,19 @@ number, and on its value.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly import _core
 from evenly.block import Column, ColumnViews
 from evenly.errors import UnsupportedTypeError
 from evenly.sources.column_views import view_columns
 from evenly.sources.native_arrays import to_native
-from evenly.transform.arrays import limit, scale_into
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.group_scaling import GroupScaling, RowIndices
+from evenly.transform.kernel import Array, clip_in_place, scale_into
 from evenly.transform.scaling import Scaling
-
-Array = npt.NDArray[Any]
 
 
 class TableScaler(Protocol):
@@ -135,7 +132,7 @@ def _scale(
     )
     if by.clip is not None:
         for index in range(by.num_features):
-            limit(result.values(index), by.clip)
+            clip_in_place(result.values(index), by.clip)
     return result
 
 

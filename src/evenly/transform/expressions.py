@@ -92,17 +92,17 @@ def _expression(
         y = (nw.col(name).cast(nw.Float64) * factor + lo + hi) / power
     elif given in _INT64 and power == 1.0:
         wide = nw.col(name).cast(nw.Float64)
-        y = ((wide - hi) + (_rest(nw.col(name), given, wide) - lo)) * factor
+        y = ((wide - hi) + (_rounding_error(nw.col(name), given, wide) - lo)) * factor
     else:
         y = (nw.col(name).cast(nw.Float64) * power - hi - lo) * factor
     if missing == "zero":
         y = y.fill_null(0.0).fill_nan(0.0)
     if scaling.clip is not None:
-        y = _limited(y, *scaling.clip)
+        y = _clip(y, *scaling.clip)
     return y.cast(_RESULTS[_result_dtype(given, dtype)]).alias(name)
 
 
-def _limited(y: Any, low: float, high: float) -> Any:
+def _clip(y: Any, low: float, high: float) -> Any:
     """Return the expression of values limited to a range; NaN and null are kept.
 
     In DuckDB and polars NaN is larger than all numbers, and ``greatest`` of DuckDB skips null.
@@ -122,7 +122,7 @@ def _result_dtype(given: Any, dtype: Any) -> str:
     return result
 
 
-def _rest(x: Any, given: Any, wide: Any) -> Any:
+def _rounding_error(x: Any, given: Any, wide: Any) -> Any:
     """Return the exact difference of 64-bit integers and the float64 that they are rounded to."""
     divisor = nw.lit(4096, given)  # in the dtype of x: some libraries choose a smaller one
     upper = x // divisor

@@ -1,18 +1,16 @@
 """Scale data of xarray: dimensions, coordinates and attributes are kept."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from evenly.sources.feature_axis import axis_by_name, axis_number
 from evenly.sources.stores.xarray import LabeledArray, label_of
 from evenly.transform.frames import match_columns
-from evenly.transform.group_scaling import GroupScaling
-from evenly.transform.scaling import Scaling
+from evenly.transform.group_scaling import AnyScaling
 from evenly.typing import FeatureAxis
 
-AnyScaling = TypeVar("AnyScaling", Scaling, GroupScaling)
 ScaleArray: TypeAlias = Callable[[Any, AnyScaling, int], Any]
 """Take an array, the scaling and the axis of the columns; return it scaled."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite, nan
-from typing import Any, NamedTuple, TypeAlias, get_args
+from typing import Any, NamedTuple, NotRequired, TypeAlias, TypedDict, get_args
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from evenly.transform.scaling import (
     no_values_error,
     scale_power,
 )
-from evenly.typing import NormalizeMethod
+from evenly.typing import NormalizeMethod, Real
 
 METHODS = get_args(NormalizeMethod)
 _RANGES = {"minmax": (0.0, 1.0), "quantile": (-1.0, 1.0)}
@@ -143,6 +143,15 @@ class Anchors(NamedTuple):
 NO_VALUES = Anchors(None, None, None)
 
 
+class AffineKeywords(TypedDict):
+    """Keyword arguments of `affine_scaling`."""
+
+    inverse: bool
+    constant: str
+    too_few: str
+    dtypes: NotRequired[tuple[str, ...]]
+
+
 def affine_scaling(
     columns: tuple[str, ...] | None,
     anchors: Iterable[Anchors],
@@ -210,9 +219,7 @@ def equal_quantiles_error(method: Method, where: str) -> DataError:
     )
 
 
-def check_no_std_options(
-    method: Method, correction: int | float | Fraction, tolerance: int | float | Fraction
-) -> None:
+def check_no_std_options(method: Method, correction: Real, tolerance: Real) -> None:
     """Check that a method without a standard deviation has no options of it.
 
     Raises

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from evenly import _core, exact_stats
 from evenly.errors import DataError, check_choice
 from evenly.exact_stats import Dyadic
+from evenly.typing import Real
 
 Floats = npt.NDArray[np.float64]
 
@@ -18,6 +20,29 @@ MISSING_POLICIES = ("keep", "zero")
 
 _HUGE, _TINY = 2.0**970, 2.0**-960
 _POWER_HUGE, _POWER_TINY = -4, 600
+
+
+class ResultOptions(TypedDict):
+    """The options of `evenly.Moments.normalize` for the result: ``dtype`` and ``missing``."""
+
+    dtype: object
+    missing: str
+
+
+class ScalingOptions(TypedDict):
+    """The options of `evenly.Moments.normalize` from which a scaling is computed."""
+
+    inverse: bool
+    constant: str
+    correction: Real
+    tolerance: Real
+
+
+class ScalingKeywords(ScalingOptions):
+    """The keyword arguments of `scaling`."""
+
+    too_few: str
+    dtypes: tuple[str, ...]
 
 
 @dataclass(slots=True, frozen=True)
@@ -118,9 +143,9 @@ def scaling(
     sums: Iterable[tuple[Dyadic, Dyadic, Dyadic]],
     *,
     inverse: bool,
-    correction: int | float | Fraction = 0,
+    correction: Real = 0,
     constant: str = "zero",
-    tolerance: int | float | Fraction = 0,
+    tolerance: Real = 0,
     too_few: str = "error",
     dtypes: tuple[str, ...] = (),
 ) -> Scaling:
@@ -171,11 +196,11 @@ def fast_scaling(
     columns: tuple[str, ...] | None,
     *,
     inverse: bool,
-    correction: int | float | Fraction,
+    correction: Real,
     constant: str,
     too_few: str,
     dtypes: tuple[str, ...],
-    tolerance: int | float | Fraction = 0,
+    tolerance: Real = 0,
 ) -> Scaling | None:
     """Compute the same result as `scaling`, bit for bit, in the core; None if it cannot.
 
@@ -265,7 +290,7 @@ def _check_defined(
     rows: list[tuple[float, float, float, int]],
     correction: Fraction,
     constant: str,
-    tolerance: int | float | Fraction,
+    tolerance: Real,
 ) -> None:
     if empty := [i for i, row in enumerate(rows) if row[0] != row[0]]:
         raise no_values_error(columns, empty)
