@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from evenly.torch.scaling import as_numpy
 from evenly.transform import Scaling
+from evenly.transform.device_tensors import work_dtype
 
 ScalingTensors = tuple[Tensor, Tensor, Tensor]
 
@@ -115,11 +116,6 @@ def write_bytes(content: bytes, into: Tensor) -> None:
     into[: len(content)] = torch.frombuffer(bytearray(content), dtype=torch.uint8)
 
 
-def dtype_on(device: torch.device) -> torch.dtype:
-    """Return float64, or float32 on devices without float64 (Apple's GPUs)."""
-    return torch.float32 if device.type == "mps" else torch.float64
-
-
 def apply_move(fn: Callable[[Tensor], Tensor], buffer: Tensor) -> Tensor:
     """Apply ``fn`` to a buffer's bits as integers, which moves apply to and casts do not."""
     is_float64 = buffer.dtype == torch.float64
@@ -130,4 +126,4 @@ def apply_move(fn: Callable[[Tensor], Tensor], buffer: Tensor) -> Tensor:
     if not is_float64:
         return result
     values = result.view(torch.float64)
-    return values.to(dtype_on(values.device))
+    return values.to(work_dtype(values.device))

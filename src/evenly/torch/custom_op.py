@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evenly.errors import DataError
 from evenly.torch.buffers import StateTensors
-from evenly.transform.compiler import assume_constant_result
+from evenly.transform.compiler import assume_constant_result, is_exporting
 
 _layers: "weakref.WeakValueDictionary[int, Any]" = weakref.WeakValueDictionary()
 _ids = itertools.count()
@@ -69,7 +69,7 @@ def check_ready(layer: int) -> None:
 
 def check_not_exporting() -> None:
     """Raise an error during an export: a layer's id has no meaning in another process."""
-    if getattr(torch.compiler, "is_exporting", bool)() or torch.jit.is_tracing():
+    if is_exporting() or torch.jit.is_tracing():
         raise DataError(
             "A Normalize layer cannot learn in an exported graph. Received: a layer in training "
             "mode. Export or trace it after .eval() or .freeze()."

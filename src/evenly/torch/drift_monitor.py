@@ -21,6 +21,7 @@ from evenly.torch.normalize import Normalize
 from evenly.torch.num_features import describe
 from evenly.torch.running_stats import is_recomputing
 from evenly.torch.scaling import is_plain, is_plain_cpu
+from evenly.transform.compiler import is_exporting
 
 _LOG = logging.getLogger("evenly")
 
@@ -173,7 +174,7 @@ class DriftMonitor:
             return
         if is_plain_cpu(x) or layer._is_replica:
             self.observe(x)
-        elif is_plain(x) or not _is_exporting():
+        elif is_plain(x) or not (is_exporting() or torch.jit.is_tracing()):
             _observe(x.detach(), self._observed, self._id)
 
     def _report(self, comparison: Comparison) -> None:
@@ -291,10 +292,6 @@ def _(info: Any, in_dims: Any, x: Tensor, observed: Tensor, monitor: int) -> Any
         x = x.flatten(0, 1) if x.ndim > 2 else x
     _observe(x, observed, monitor)
     return None, None
-
-
-def _is_exporting() -> bool:
-    return getattr(torch.compiler, "is_exporting", bool)() or torch.jit.is_tracing()
 
 
 def _without_dtypes(moments: Moments) -> Moments:

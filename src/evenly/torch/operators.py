@@ -17,7 +17,7 @@ from evenly import _core
 from evenly.torch.allocator import CODES, is_channels_last
 from evenly.torch.native import BatchStatistics, as_tensor
 from evenly.torch.reference import Statistics
-from evenly.transform.compiler import assume_constant_result
+from evenly.transform.compiler import assume_constant_result, is_exporting
 
 MIN_VALUES = 2**17
 """The minimum number of values of a batch for which a graph calls the operators.
@@ -50,8 +50,7 @@ def supports(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
     """
     if not is_compiling() or not _HAS_KERNELS or x.device.type != "cpu" or type(x) is not Tensor:
         return False
-    exporting = getattr(torch.compiler, "is_exporting", bool)  # torch 2.7
-    if exporting() or is_transformed():
+    if is_exporting() or is_transformed():
         return False
     if x.numel() < MIN_VALUES:
         return False

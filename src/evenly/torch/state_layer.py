@@ -27,13 +27,13 @@ from evenly.torch.buffers import (
     StateTensors,
     apply_move,
     are_unfitted,
-    dtype_on,
     scaling_tensors,
     write_bytes,
     write_unfitted,
 )
 from evenly.torch.exact_state import ExactState, Fingerprint
 from evenly.transform import Scaling
+from evenly.transform.device_tensors import work_dtype
 from evenly.typing import Constant
 
 _SCALING = ("hi", "lo", "scale")
@@ -289,14 +289,14 @@ class StateLayer(nn.Module):
         """Convert the buffers back to float64 after loading a state_dict."""
         for name in _SCALING:
             buffer = getattr(self, name)
-            dtype = dtype_on(buffer.device)
+            dtype = work_dtype(buffer.device)
             if buffer.dtype != dtype:
                 setattr(self, name, buffer.to(dtype))
 
     def _undo_casts(self) -> None:
         """Restore float64 after a cast that bypassed ``.to()``, as FSDP's ``buffer_dtype``."""
         tensors = self._tensors
-        if all(x.dtype is dtype_on(x.device) for x in tensors.scaling):
+        if all(x.dtype is work_dtype(x.device) for x in tensors.scaling):
             return
         self._restore_dtypes()
         written = self._statistics.written
