@@ -11,7 +11,7 @@ from evenly.drift.shape import Shape, shape_distance
 
 Change = Literal["", "appeared", "vanished", "incomparable"]
 MEASURES = ("mean", "std", "missing", "distribution")
-"""What is compared with the limit. The last needs distributions."""
+"""The measures that are compared with the limit. The last needs distributions."""
 _TIMES = ("timestamp", "date", "time", "duration")
 
 
@@ -155,7 +155,7 @@ def _of_shape(shape: Shape | None) -> Distance | None:
 
 
 def over_limits(column: ColumnDrift, limits: Mapping[str, float]) -> tuple[str, ...]:
-    """Return what is over the limit: measures whose nearest bound is, or a change of the column."""
+    """Return the measures whose nearest bound is over the limit, or the change of the column."""
     if column.change:
         return (column.change,)
     found = distances(column)

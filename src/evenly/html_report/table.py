@@ -45,12 +45,12 @@ def table(columns: Sequence[ColumnSummary], title: str) -> str:
 
 
 def render(headings: Sequence[Heading], rows: Iterable[str], title: str, legend: str = "") -> str:
-    """Return a table. End tags that HTML does not need are left out: a third of its size.
+    """Return a table, without optional end tags: they are a third of its size.
 
     Parameters
     ----------
     legend
-        What is said below the picture of an opened row.
+        The text below the drawing of an expanded row.
     """
     top = "".join(f"<th scope=col class={kind}>{escape(text)}" for text, kind in headings)
     about = f' data-legend="{text(legend)}"' if legend else ""

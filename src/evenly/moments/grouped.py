@@ -81,7 +81,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Never:
-        """Raise an error, which says where the statistics are."""
+        """Raise an error that says where the statistics are."""
         hint = ""
         if not name.startswith("_") and (name == "var" or hasattr(Moments, name)):
             own = "variance()" if name == "var" else name
@@ -184,7 +184,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         Raises
         ------
         StatisticsFileError
-            When it is not a statistics file of groups, or no data can have such statistics.
+            When it is not a statistics file of groups, or its statistics are impossible.
         """
         with _core.ExactMode():
             return GroupedMoments(*groups_from_records(*group_file.parse(content)))
@@ -362,7 +362,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         own = self[key if isinstance(self.by, tuple) else key[0]]
         names = own.columns or tuple(map(str, range(own.num_features)))
         columns = records(own._state, names, own.dtypes)
-        return [(format_key(key), *text_table.row(record)) for record in columns]
+        return [(format_key(key), *text_table.format_row(record)) for record in columns]
 
     def _title(self) -> str:
         numbers = (len(self), "group"), (self.rows, "row"), (self.num_features, "column")
@@ -417,7 +417,7 @@ def group_table(moments: GroupedMoments, head: int, tail: int) -> text_table.Tab
         ("group", *text_table.HEADINGS),
         rows,
         "l" + text_table.ALIGNMENT,
-        omitted=text_table.omitted(omitted),
+        omitted=text_table.omitted_line(omitted),
         head=head,
-        footer=text_table.footer_of(moments.left_out, moments.extremes_are_bounds),
+        footer=text_table.footer_lines(moments.left_out, moments.extremes_are_bounds),
     )

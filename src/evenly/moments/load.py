@@ -33,7 +33,7 @@ def load(path: Path, *, storage_options: StorageOptions | None = None) -> Any:
     SourceError
         When the file is missing or cannot be read.
     StatisticsFileError
-        When it is not a statistics file, or no data can have such statistics.
+        When it is not a statistics file, or its statistics are impossible.
     """
     return load_with_manifest(path, storage_options)[0]
 

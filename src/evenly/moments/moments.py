@@ -74,7 +74,7 @@ class Moments(Accumulator):
     __iter__ = None
 
     def __getattr__(self, name: str) -> Never:
-        """Raise an error, which says what to write instead of a name of another library."""
+        """Raise an error that suggests the name in evenly."""
         hint = " Write moments.variance()." if name == "var" else ""
         raise AttributeError(f"'Moments' object has no attribute {name!r}.{hint}")
 
@@ -88,7 +88,10 @@ class Moments(Accumulator):
     def select(self, names: Iterable[str | int]) -> "Moments":
         """Return the moments of some columns, in the given order.
 
-        Columns without names are selected by their positions.
+        Parameters
+        ----------
+        names
+            The names of the columns, or their positions if they have no names.
 
         Raises
         ------
@@ -118,7 +121,7 @@ class Moments(Accumulator):
         Raises
         ------
         StatisticsFileError
-            When it is not a statistics file, or no data can have such statistics.
+            When it is not a statistics file, or its statistics are impossible.
         """
         with _core.ExactMode():
             return from_records(*statistics_file.parse(content))
@@ -197,9 +200,9 @@ class Moments(Accumulator):
             only; choose it when later data may vary, in the unit of the data. ``"error"``: raise
             an error; choose it when a constant column indicates a problem.
         tolerance
-            Columns whose standard deviation is at most this fraction of their size (the root of
-            the mean of x²) are constant too. 0: only columns of equal values. Choose 1e-12, for
-            example, for float64 columns that differ in their last digits only.
+            Columns whose standard deviation is at most this fraction of their root mean square
+            are constant too. 0: only columns of equal values. Choose 1e-12, for example, for
+            float64 columns whose values differ in their last digits only.
         correction
             Subtracted from the count in the variance: see `variance`.
         method
@@ -368,7 +371,7 @@ def _restore(
 def to_records(
     moments: Moments, manifest: Manifest | None = None
 ) -> tuple[Header, Iterator[ColumnRecord]]:
-    """Return what a statistics file has of moments."""
+    """Return the header and the records of the columns of a statistics file."""
     state = moments._state.copy()
     columns, dtypes, sources, _ = state.metadata
     bounds = state.extremes_are_bounds

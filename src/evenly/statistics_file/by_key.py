@@ -87,7 +87,7 @@ def read(document: dict[str, Any]) -> list[PartRecord]:
     Raises
     ------
     StatisticsFileError
-        When it violates ``docs/format.md``, or no data can have these statistics.
+        When it violates ``docs/format.md``, or the statistics are impossible.
     """
     _check_keys(document, _KEYS, "the file")
     version, entries = document["evenly_version"], document["parts"]

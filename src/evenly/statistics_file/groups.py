@@ -93,7 +93,7 @@ def read(document: dict[str, Any]) -> tuple[Header, By, list[GroupRecord]]:
     Raises
     ------
     StatisticsFileError
-        When it violates ``docs/format.md``, or no data can have these statistics.
+        When it violates ``docs/format.md``, or the statistics are impossible.
     """
     header = header_of(document, _KEYS)
     by = _read_by(document["by"])
