@@ -146,7 +146,7 @@ def _remove_extras(layer: BatchNorm) -> list[str]:
     return changed
 
 
-def _as_torchs(is_trained: bool, layer: nn.Module) -> nn.Module:
+def _convert_before_fusing(is_trained: bool, layer: nn.Module) -> nn.Module:
     """Convert a layer of evenly's before it is fused with others."""
     if isinstance(layer, BatchNorm):
         lost = _to_torch(layer)
@@ -155,4 +155,4 @@ def _as_torchs(is_trained: bool, layer: nn.Module) -> nn.Module:
     return layer
 
 
-fusion.allow_fusing(TO_TORCH, _as_torchs)
+fusion.allow_fusing(TO_TORCH, _convert_before_fusing)

@@ -26,7 +26,7 @@ from evenly.transform.compiler import is_exporting
 _LOG = logging.getLogger("evenly")
 
 OnDrift: TypeAlias = Literal["log", "error"] | Callable[[Comparison], object]
-"""What happens when a column is over the limit."""
+"""The action when a column is over the limit."""
 
 _monitors: "weakref.WeakValueDictionary[int, DriftMonitor]" = weakref.WeakValueDictionary()
 _ids = itertools.count()
@@ -49,10 +49,10 @@ class DriftMonitor:
     every
         The number of rows between two comparisons. None: only when `compare` is called.
     on_drift
-        What happens when a column is over the limit. ``"log"``: a warning is logged
-        (``logging.getLogger("evenly")``), once until other columns are over it. ``"error"``:
-        `evenly.DataError` is raised; choose it where a wrong prediction is worse than none. Or a
-        function, which gets the `evenly.Comparison`.
+        The action when a column is over the limit. ``"log"``: log a warning
+        (``logging.getLogger("evenly")``), and again only when other columns are over it.
+        ``"error"``: raise `evenly.DataError`; choose it where a wrong prediction is worse than
+        none. Or a function, which is called with the `evenly.Comparison`.
 
     Attributes
     ----------
@@ -128,7 +128,13 @@ class DriftMonitor:
         return self._moments.copy()
 
     def compare(self) -> Comparison:
-        """Compare the input with the data that the layer was fitted on."""
+        """Compare the input with the data that the layer was fitted on.
+
+        Returns
+        -------
+        Comparison
+            As `evenly.compare` returns it; also stored as ``comparison``.
+        """
         fitted, observed = (_without_dtypes(m) for m in (self.normalize.moments, self._moments))
         self.comparison = compare(fitted, observed, limit=self.limit, confidence=self.confidence)
         return self.comparison
@@ -151,7 +157,7 @@ class DriftMonitor:
         self.remove()
 
     def observe(self, x: Tensor) -> None:
-        """Add a batch to the moments, and compare them if it is time.
+        """Add a batch to the moments, and compare them every ``every`` rows.
 
         Raises
         ------
@@ -218,10 +224,12 @@ class DriftMonitor:
         ------
         ColumnError
             If the columns differ.
+        UnsupportedTypeError
+            For anything else.
         """
         total = self._moments.copy()
         for other in others:
-            total += self._checked(_moments_of(other))
+            total += self._check_columns(_moments_of(other))
         self._moments = total
         return self
 
@@ -230,7 +238,7 @@ class DriftMonitor:
         self._moments.save(path)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the moments of the input as a tensor of bytes: loading it unpickles nothing."""
+        """Return the moments of the input as a uint8 tensor, which is loaded without unpickling."""
         content = bytearray(self._moments.to_bytes())
         return {"moments": torch.frombuffer(content, dtype=torch.uint8)}
 
@@ -240,15 +248,15 @@ class DriftMonitor:
         Raises
         ------
         StatisticsFileError
-            If it is damaged; the monitor is unchanged.
+            If it is damaged; the monitor is then unchanged.
         ColumnError
             If it has other columns than the layer.
         """
         content = bytes(state["moments"].cpu().numpy().tobytes())
-        moments = self._empty() + self._checked(Moments.from_bytes(content))
+        moments = self._empty() + self._check_columns(Moments.from_bytes(content))
         self._moments, self._compared_rows = moments, moments.rows
 
-    def _checked(self, moments: Moments) -> Moments:
+    def _check_columns(self, moments: Moments) -> Moments:
         """Return moments after checking that they have the columns of the layer."""
         own = self._moments
         match_columns(own.columns, own.num_features, moments.columns, moments.num_features)

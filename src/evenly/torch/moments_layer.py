@@ -73,7 +73,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         as_tolerance(tolerance)
         is_native = isinstance(correction, int) and correction < 2**62 and constant != "center"
         is_native = is_native and not tolerance and method == "standard"
-        self._native_correction: Any = correction if is_native else None
+        self._native_correction = int(correction) if is_native else None
         self.num_features = as_num_features(num_features, minimum=1, advice=_ADVICE)
         self.feature_axis = feature_axis
         self.correction = correction
@@ -92,7 +92,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         scale: InputScale = "data",
         **options: Any,
     ) -> Self:
-        """Create a frozen layer with these statistics; other options as in the constructor.
+        """Create a frozen layer with given statistics.
 
         Parameters
         ----------
@@ -103,6 +103,13 @@ class MomentsLayer(ScriptableScaling, StateLayer):
             is on the scale of 0 to 1; statistics of 8-bit or 16-bit pixels (dtype uint8 or
             uint16) are converted to it, and those of data in 0 to 1 are unchanged. Choose it
             for images that torchvision's ``ToTensor`` or a similar transform has divided by 255.
+        options
+            As in the constructor.
+
+        Returns
+        -------
+        Normalize or Denormalize
+            A layer of this class.
 
         Raises
         ------
@@ -124,8 +131,8 @@ class MomentsLayer(ScriptableScaling, StateLayer):
     def moments(self) -> Moments:
         """A copy of the exact statistics. Assign to it to replace them.
 
-        In distributed training every process learns from its own rows, and has the statistics
-        of those: ``evenly.torch.gather(model)`` merges them.
+        In distributed training every process has the statistics of its own rows;
+        ``evenly.torch.gather(model)`` merges them.
 
         Raises
         ------
@@ -160,6 +167,11 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         ------
         DataError
             If the statistics are insufficient: see `from_moments`.
+
+        Warns
+        -----
+        UserWarning
+            If several ranks have learned, and their statistics were not merged.
         """
         if self._synchronize():
             self._scaling(too_few="error")
@@ -183,7 +195,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
             too_few=too_few,
             method=self._method,
         )
-        return scaling if self._white == 1 else units.per_white(scaling, self._white)
+        return scaling if self._white == 1 else units.divide_by_white(scaling, self._white)
 
     def _write_native(self, memory: Memory) -> bool:
         correction = self._native_correction

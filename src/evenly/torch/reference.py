@@ -48,11 +48,21 @@ def normalize_batch(
 
 
 def center(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, int | Tensor]:
-    """Center the values; return them, pivot, mean - pivot, variance and count.
+    """Subtract the mean of each channel; return the result and the statistics.
 
     A value of each channel, the pivot, is subtracted before summation, so a constant channel
     becomes exactly 0, and an offset costs no precision (Chan, Golub and LeVeque,
     *The American Statistician* 37 (1983), section 2).
+
+    Returns
+    -------
+    centered
+        The values minus the mean, of the shape of ``x``; 0 for padding.
+    pivot, mean, variance
+        Shape (C,): the value that was subtracted first, the mean minus that value, and the biased
+        variance.
+    count
+        The number of values per channel; a tensor with a mask.
     """
     axes = [0, *range(2, x.ndim)]
     wide = x.to(work_dtype(x.device))
