@@ -31,6 +31,15 @@ Broken: TypeAlias = Literal["skip", "error"]
 
 Real: TypeAlias = int | float | Fraction
 """A real number. A `fractions.Fraction` is used without rounding."""
+NonFinite: TypeAlias = Literal["propagate", "skip"]
+"""Whether a batch with NaN or infinities updates the running statistics."""
+SingleValue: TypeAlias = Literal["error", "running"]
+"""How to normalize a single value per channel in training."""
+StatsUpdate: TypeAlias = Literal["forward", "batch", "step"]
+"""When to update the running statistics."""
+Package: TypeAlias = Literal["evenly", "torch"]
+"""The package whose classes the layers of a converted model have."""
+
 ColumnName: TypeAlias = str | int | tuple[object, ...]
 """The name of a column, a label of pandas, or a position in an array."""
 FeatureAxis: TypeAlias = int | str | None
@@ -75,6 +84,16 @@ class CsvOptions(TypedDict, total=False):
     encoding: str
     comment: str
     header: bool | int | Sequence[str]
+
+
+class BatchNormOptions(TypedDict, total=False):
+    """Options of `evenly.torch.BatchNorm1d` that PyTorch's layers do not have."""
+
+    virtual_batch_size: int | None
+    non_finite: NonFinite
+    single: SingleValue
+    update: StatsUpdate
+    exact: bool
 
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]

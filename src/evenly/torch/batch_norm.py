@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.types import Device
 
 from evenly.errors import DataError, check_choice
 from evenly.torch import functional, fx_tracing, running_stats
@@ -13,6 +14,7 @@ from evenly.torch.native import BatchStatistics
 from evenly.torch.num_features import as_num_features
 from evenly.torch.reference import Statistics
 from evenly.torch.scripting import ScriptableBatchNorm
+from evenly.typing import NonFinite, SingleValue, StatsUpdate
 
 CHOICES = {
     "non_finite": ("propagate", "skip"),
@@ -37,7 +39,8 @@ def as_num_channels(num_features: object) -> int:
 class BatchNorm(ScriptableBatchNorm):
     """Base class of the batch normalization layers; see `BatchNorm1d`."""
 
-    # Class-level defaults: `convert` changes `__class__` and never calls `__init__`.
+    # Class-level defaults: `convert` changes `__class__` and never calls `__init__`. TorchScript
+    # reads their types, and does not know Literal.
     virtual_batch_size: int | None = None
     non_finite: str = "propagate"
     single: str = "error"
@@ -53,14 +56,14 @@ class BatchNorm(ScriptableBatchNorm):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        device: object = None,
-        dtype: object = None,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
         virtual_batch_size: int | None = None,
-        non_finite: str = "propagate",
-        single: str = "error",
-        update: str = "forward",
+        non_finite: NonFinite = "propagate",
+        single: SingleValue = "error",
+        update: StatsUpdate = "forward",
         exact: bool = False,
     ) -> None:
         num_features = as_num_channels(num_features)

@@ -2,7 +2,7 @@
 
 import itertools
 import weakref
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,11 +11,24 @@ from evenly.errors import DataError
 from evenly.torch.buffers import StateTensors
 from evenly.transform.compiler import assume_constant_result, is_exporting
 
-_layers: "weakref.WeakValueDictionary[int, Any]" = weakref.WeakValueDictionary()
+
+class LearningLayer(Protocol):
+    """A layer that the operations below look up by its id."""
+
+    _is_ready: bool
+
+    def learn(self, x: Tensor, into: StateTensors) -> None:
+        """Add a batch to the statistics, and write the buffers."""
+
+    def check_ready(self) -> None:
+        """Raise an error if the statistics are insufficient for evaluation."""
+
+
+_layers: "weakref.WeakValueDictionary[int, LearningLayer]" = weakref.WeakValueDictionary()
 _ids = itertools.count()
 
 
-def register_layer(layer: object) -> int:
+def register_layer(layer: LearningLayer) -> int:
     """Return an id by which `update_statistics` finds the layer while it is alive."""
     layer_id = next(_ids)
     _layers[layer_id] = layer

@@ -174,7 +174,9 @@ class DriftMonitor:
             self._compared_rows = self._moments.rows
             self._report(self.compare())
 
-    def _hook(self, layer: Normalize, args: Any, keywords: Any, _: Any) -> None:
+    def _hook(
+        self, layer: Normalize, args: tuple[Tensor, ...], keywords: dict[str, Tensor], _: Tensor
+    ) -> None:
         x = args[0] if args else keywords["input"]
         if is_proxy(x) or (layer.training and not layer.frozen) or is_recomputing():
             return
@@ -293,7 +295,9 @@ def _(x: Tensor, observed: Tensor, monitor: int) -> None:
 
 
 @_observe.register_vmap
-def _(info: Any, in_dims: Any, x: Tensor, observed: Tensor, monitor: int) -> Any:
+def _(
+    info: object, in_dims: tuple[int | None, ...], x: Tensor, observed: Tensor, monitor: int
+) -> tuple[None, None]:
     """Observe the rows of all inputs of a vmap."""
     if in_dims[0] is not None:
         x = x.movedim(in_dims[0], 0)

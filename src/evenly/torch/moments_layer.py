@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
+from torch.types import Device
 
 from evenly.distribution.option import most_bins
 from evenly.errors import DataError, check_choice
@@ -61,7 +62,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         range: tuple[float, float] | None = None,
         q: tuple[float, float] | None = None,
         distribution: bool | int | None = None,
-        device: object = None,
+        device: Device = None,
     ) -> None:
         super().__init__()
         self._method = parse_method(method, range, q)
@@ -90,7 +91,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         moments: Moments | str | os.PathLike[str],
         *,
         scale: InputScale = "data",
-        **options: Any,
+        **options: Any,  # those of the class: `Normalize` has more than `Denormalize`
     ) -> Self:
         """Create a frozen layer with given statistics.
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
+from torch.types import Device
 
 from evenly.errors import DataError, check_choice
 from evenly.moments import Moments
@@ -174,7 +175,7 @@ class Normalize(MomentsLayer):
         q: tuple[float, float] | None = None,
         clip: float | bool | None = None,
         distribution: bool | int | None = None,
-        device: object = None,
+        device: Device = None,
     ) -> None:
         super().__init__(
             num_features,
@@ -214,7 +215,7 @@ class Normalize(MomentsLayer):
         feature_axis: int = 1,
         method: NormalizeMethod = "standard",
         distribution: bool | int | None = None,
-        **options: Any,
+        **options: Any,  # as in from_moments
     ) -> Self:
         """Create a frozen layer with the statistics of a source, which is read once.
 

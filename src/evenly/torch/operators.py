@@ -6,11 +6,10 @@ fuses. Outside of compiled graphs, `evenly.torch.native` calls the core with les
 `torch.library.Library` has a shorter path to the implementation than `torch.library.custom_op`.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch._C._functorch import peek_interpreter_stack
+from torch.autograd.function import FunctionCtx
 from torch.compiler import is_compiling
 
 from evenly import _core
@@ -143,7 +142,11 @@ def _empty_like(x: Tensor) -> Tensor:
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
-def _save_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+def _save_for_backward(
+    ctx: FunctionCtx,
+    inputs: tuple[Tensor, Tensor | None, Tensor | None, float],
+    output: tuple[Tensor, Tensor],
+) -> None:
     x, weight, bias, _ = inputs
     ctx.mark_non_differentiable(output[1])
     ctx.set_materialize_grads(False)
@@ -151,7 +154,7 @@ def _save_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, 
     ctx.bias_dtype = x.dtype if bias is None else bias.dtype  # bias itself may change
 
 
-def _differentiate(ctx: Any, gradient: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
+def _differentiate(ctx: FunctionCtx, gradient: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
     if gradient is None:
         return None, None, None, None
     x, weight, saved = ctx.saved_tensors

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.types import Device
 
 from evenly.errors import DataError, EvenlyError, StatisticsFileError
 from evenly.moments import Moments
@@ -56,7 +57,7 @@ class StateLayer(nn.Module):
     exact: Tensor
     _is_replica = False  # nn.DataParallel sets it on its replicas
 
-    def _create_state(self, num_features: int, device: object) -> None:
+    def _create_state(self, num_features: int, device: Device) -> None:
         self.frozen = False
         self._white = 1
         self._is_ready = False
