@@ -94,7 +94,7 @@ def test_save_impossible_moments_raises(tmp_path):
         with pytest.raises(DataError, match=r"only if they are possible.*column 'b'.*Fit the data"):
             write()
     assert not path.exists()
-    with pytest.raises(DataError, match="column 1 no data"):
+    with pytest.raises(DataError, match="impossible sums of column 1"):
         impossible(None).to_bytes()
 
 

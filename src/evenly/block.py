@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
+from evenly.typing import AnyArray
 
 
 class WideIntegers(NamedTuple):
@@ -49,7 +50,7 @@ class Column:
         The integers that the values, which are float64, round; None if there are none.
     """
 
-    values: npt.NDArray[Any]
+    values: AnyArray
     validity: npt.NDArray[np.uint8] | None = None
     bit_offset: int = 0
     dtype: str = ""

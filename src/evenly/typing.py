@@ -96,6 +96,9 @@ class BatchNormOptions(TypedDict, total=False):
     exact: bool
 
 
+AnyArray: TypeAlias = npt.NDArray[Any]
+"""An array of any dtype."""
+AnyDtype: TypeAlias = np.dtype[Any]
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
 

@@ -11,6 +11,7 @@ from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.sources.arrow import column_kind
 from evenly.sources.arrow_input import checked, schema_of
 from evenly.sources.selection import NUMBER, Field
+from evenly.typing import AnyArray
 
 VECTOR = "vector"
 """The `Field.kind` of a column of vectors or tensors."""
@@ -46,7 +47,7 @@ def _is_list(dtype: object) -> bool:
     )
 
 
-def as_array(column: Any, label: str) -> npt.NDArray[Any]:
+def as_array(column: Any, label: str) -> AnyArray:
     """Return lists or tensors as one array whose first axis is the rows.
 
     Null rows and null items become NaN. Tensors of different shapes are returned as an object
@@ -96,7 +97,7 @@ def _common_length(lists: object, label: str) -> int:
     return int(lengths[0]) if lengths else 0
 
 
-def _items_to_array(values: Any, label: str, *, nulls: bool) -> npt.NDArray[Any]:
+def _items_to_array(values: Any, label: str, *, nulls: bool) -> AnyArray:
     if not values.null_count and not nulls:
         return values.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
     dtype = values.type if pa.types.is_floating(values.type) else pa.float64()
@@ -109,7 +110,7 @@ def _items_to_array(values: Any, label: str, *, nulls: bool) -> npt.NDArray[Any]
         ) from None
 
 
-def lists_like(column: Any, array: npt.NDArray[Any]) -> Any:
+def lists_like(column: Any, array: AnyArray) -> Any:
     """Return a 2-D array as Arrow lists, with the nulls of ``column``."""
     rows, length = array.shape
     nulls = _to_mask(column.flatten().is_null()) if column.flatten().null_count else None

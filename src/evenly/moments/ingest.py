@@ -19,7 +19,7 @@ from evenly.sources.native_arrays import to_native
 from evenly.sources.weights import check_weights
 from evenly.transform.kernel import CoreView
 from evenly.transform.kernel import as_core_buffer as array_buffer
-from evenly.typing import Infinite
+from evenly.typing import AnyArray, Infinite
 
 INFINITE_POLICIES = ("error", "missing")
 
@@ -167,8 +167,8 @@ def _sparse_columns(x: Any) -> list[Any]:
     return [x[:, [index]] for index in range(x.shape[1])]
 
 
-def _column(x: npt.NDArray[Any], axis: int, index: int) -> npt.NDArray[Any]:
-    column: npt.NDArray[Any] = x[:, index] if axis else x[index]
+def _column(x: AnyArray, axis: int, index: int) -> AnyArray:
+    column: AnyArray = x[:, index] if axis else x[index]
     return column
 
 

@@ -23,6 +23,7 @@ from evenly.sources.exact_rows import with_missing
 from evenly.sources.group_keys import locate_error
 from evenly.sources.object_columns import object_column
 from evenly.sources.selection import NULL, NUMBER, Field, is_selectable
+from evenly.typing import AnyArray, AnyDtype
 
 _NUMBERS = {
     "c": "i1",
@@ -182,7 +183,7 @@ def reader_of(schema: Any, *, codes: bool = False) -> Reader:
     return lambda array: _read_numbers(array, dtype, time)
 
 
-def _read_numbers(array: Any, dtype: np.dtype[Any], time: str = "") -> Column:
+def _read_numbers(array: Any, dtype: AnyDtype, time: str = "") -> Column:
     view = array.view()
     start, rows = array.offset, len(array)
     values = buffer_array(view, 1, dtype)[start : start + rows]
@@ -231,7 +232,7 @@ def _numeric_text_reader(arrow_format: str) -> Reader:
     return read
 
 
-def _small_integers(array: Any, dtype: np.dtype[Any]) -> npt.NDArray[np.int64]:
+def _small_integers(array: Any, dtype: AnyDtype) -> npt.NDArray[np.int64]:
     """Return a copy of the integers of decimals of 32 or 64 bits.
 
     nanoarrow 0.9.0 has no views of their buffers: "Unsupported Arrow type_id".
@@ -306,7 +307,7 @@ def validity_of(array: Any, view: Any) -> npt.NDArray[np.uint8] | None:
     return buffer_array(view, 0, np.dtype(np.uint8))
 
 
-def buffer_array(view: Any, index: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def buffer_array(view: Any, index: int, dtype: AnyDtype) -> AnyArray:
     """Return a view of a buffer that keeps the Arrow array alive."""
     buffer = view.buffer(index)
     if not buffer.size_bytes:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Column, WideIntegers
+from evenly.typing import AnyDtype
 
 FLOAT, INT64, UINT64 = 1, 2, 4
 """The dtypes that hold a value exactly, or as exactly as evenly reads it, as bits."""
@@ -123,6 +124,6 @@ def _as_dtype(column: Column, dtypes: int) -> Column:
     return Column(values, column.validity, column.bit_offset, column.dtype)
 
 
-def _dtype_of(dtypes: int) -> np.dtype[Any]:
+def _dtype_of(dtypes: int) -> AnyDtype:
     """Return the first of some dtypes, which are given as bits."""
     return next(dtype for bit, dtype in _DTYPES.items() if dtypes & bit)

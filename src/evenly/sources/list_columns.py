@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import DataError, UnsupportedTypeError
+from evenly.typing import AnyArray
 
-Values = npt.NDArray[Any]
+Values = AnyArray
 T = TypeVar("T")
 
 

@@ -5,9 +5,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Matrix = npt.NDArray[Any]
+from evenly.typing import AnyArray
+
+Matrix = AnyArray
 
 _SMALL = 2**20
 """Values that are rather copied into one array than read column by column."""

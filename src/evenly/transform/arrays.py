@@ -8,9 +8,9 @@ from evenly.errors import DataError, UnsupportedTypeError, check_choice, format_
 from evenly.sources.feature_axis import axis_number
 from evenly.sources.native_arrays import as_array, is_native, is_plain, to_native
 from evenly.transform.dtypes import result_dtype
-from evenly.transform.kernel import Array, overlaps, scale_into
+from evenly.transform.kernel import overlaps, scale_into
 from evenly.transform.scaling import MISSING_POLICIES, Scaling
-from evenly.typing import FeatureAxis
+from evenly.typing import AnyArray, AnyDtype, FeatureAxis
 
 
 def scale_array(
@@ -21,7 +21,7 @@ def scale_array(
     dtype: Any = None,
     missing: str = "keep",
     feature_axis: FeatureAxis = None,
-) -> Array:
+) -> AnyArray:
     """Return ``x`` scaled, as a NumPy array of the same shape, or written into ``out``."""
     check_choice("missing", missing, MISSING_POLICIES)
     array = as_plain_array(x)
@@ -36,7 +36,7 @@ def scale_array(
     return out  # type: ignore[no-any-return]
 
 
-def as_plain_array(x: object) -> Array:
+def as_plain_array(x: object) -> AnyArray:
     """Return ``x`` as an array in native byte order.
 
     Raises
@@ -44,7 +44,7 @@ def as_plain_array(x: object) -> Array:
     UnsupportedTypeError
         When ``x`` is a structured array.
     """
-    array: Array = to_native(as_array(x, "x"))
+    array: AnyArray = to_native(as_array(x, "x"))
     if array.dtype.names is not None:
         raise UnsupportedTypeError(
             "A structured array has no features along an axis. Received: fields "
@@ -77,7 +77,7 @@ def check_shape(shape: tuple[int, ...], num_features: int, feature_axis: Feature
     return axis
 
 
-def output_dtype(array: Any, dtype: Any) -> np.dtype[Any]:
+def output_dtype(array: Any, dtype: Any) -> AnyDtype:
     """Return the dtype of the result for an array, and a ``dtype=`` option."""
     if dtype is None and is_plain(array.dtype):
         return array.dtype  # type: ignore[no-any-return]
@@ -93,7 +93,7 @@ def output_dtype(array: Any, dtype: Any) -> np.dtype[Any]:
         ) from None
 
 
-def _check_out(out: object, x: Array, dtype: object) -> None:
+def _check_out(out: object, x: AnyArray, dtype: object) -> None:
     if not isinstance(out, np.ndarray) or not out.flags.writeable or not is_native(out):
         raise UnsupportedTypeError(
             "If x is an array, out must be a writable NumPy array, aligned and in native byte "

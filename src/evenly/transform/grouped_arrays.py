@@ -8,9 +8,9 @@ import numpy.typing as npt
 from evenly.errors import DataError, check_choice
 from evenly.transform.arrays import as_plain_array, check_shape, output_dtype
 from evenly.transform.group_scaling import GroupScaling, RowIndices
-from evenly.transform.kernel import Array, clip_in_place
+from evenly.transform.kernel import clip_in_place
 from evenly.transform.scaling import MISSING_POLICIES
-from evenly.typing import FeatureAxis
+from evenly.typing import AnyArray, FeatureAxis
 
 _CHUNK_ROWS = 2**16
 """Rows scaled at a time: intermediate results stay in the cache."""
@@ -24,7 +24,7 @@ def scale_array_by_group(
     dtype: object = None,
     missing: str = "keep",
     feature_axis: FeatureAxis = None,
-) -> Array:
+) -> AnyArray:
     """Return ``x`` scaled by group, as a NumPy array of the same shape.
 
     Parameters
@@ -35,7 +35,7 @@ def scale_array_by_group(
     check_choice("missing", missing, MISSING_POLICIES)
     array = as_plain_array(x)
     axis = check_shape(array.shape, scaling.num_features, feature_axis)
-    out: Array = np.empty_like(array, output_dtype(array, dtype), subok=False)
+    out: AnyArray = np.empty_like(array, output_dtype(array, dtype), subok=False)
     entries = check_rows(array.shape, axis, rows)
     table = (1, -1) if array.ndim == 1 else array.shape
     source, target = array.reshape(table), out.reshape(table)
@@ -65,13 +65,13 @@ def check_rows(shape: tuple[int, ...], axis: int, rows: RowIndices) -> int:
 
 
 def scale_rows(
-    x: Array,
+    x: AnyArray,
     scaling: GroupScaling,
     column: int,
     rows: RowIndices,
     missing: str,
     valid: npt.NDArray[np.bool_] | None = None,
-) -> Array:
+) -> AnyArray:
     """Return the values of a column scaled by group, in float64.
 
     Parameters
@@ -102,9 +102,9 @@ def scale_rows(
     return y
 
 
-def _rounding_error(x: Array, wide: Array) -> Array:
+def _rounding_error(x: AnyArray, wide: AnyArray) -> AnyArray:
     """Return the exact difference of 64-bit integers and the float64 that they are rounded to."""
     upper = x // 4096
     lower = (x - upper * 4096).astype(np.float64)
-    difference: Array = (upper.astype(np.float64) * 4096.0 - wide) + lower
+    difference: AnyArray = (upper.astype(np.float64) * 4096.0 - wide) + lower
     return difference

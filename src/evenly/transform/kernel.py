@@ -1,27 +1,25 @@
 """Scale NumPy arrays with the kernel of the core, into memory that the caller has allocated."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
 from evenly.sources.native_arrays import is_plain
 from evenly.transform.scaling import Scaling
+from evenly.typing import AnyArray
 
-Array = npt.NDArray[Any]
-CoreView = tuple[Array, str | None]
+CoreView = tuple[AnyArray, str | None]
 """An array for the core, and the name of its dtype if NumPy does not define it."""
 
 
-def scale_into(x: Array, out: Array, scaling: Scaling, axis: int, missing: str) -> None:
+def scale_into(x: AnyArray, out: AnyArray, scaling: Scaling, axis: int, missing: str) -> None:
     """Scale ``x`` into ``out`` of the same shape; ``axis`` comes from `check_shape`."""
     _scale_into(x, out, scaling, axis, missing)
     if scaling.clip is not None:
         clip_in_place(out, scaling.clip)
 
 
-def _scale_into(x: Array, out: Array, scaling: Scaling, axis: int, missing: str) -> None:
+def _scale_into(x: AnyArray, out: AnyArray, scaling: Scaling, axis: int, missing: str) -> None:
     if scaling.power is None:
         call_kernel(as_core_buffer(x), as_core_buffer(out), scaling, axis, missing)
     elif not scaling.inverse:
@@ -34,12 +32,12 @@ def _scale_into(x: Array, out: Array, scaling: Scaling, axis: int, missing: str)
             out[...] = _multiply_by_power(wide, -scaling.power, axis)
 
 
-def clip_in_place(values: Array, ends: tuple[float, float]) -> None:
+def clip_in_place(values: AnyArray, ends: tuple[float, float]) -> None:
     """Limit values to a range in place; NaN is kept."""
     np.clip(values, *(values.dtype.type(end) for end in ends), out=values)
 
 
-def _broadcast(numbers: npt.NDArray[Any], ndim: int, axis: int) -> npt.NDArray[Any]:
+def _broadcast(numbers: AnyArray, ndim: int, axis: int) -> AnyArray:
     """Return one number per column in a shape that broadcasts along the features."""
     shape = [1] * ndim
     if ndim > 1:
@@ -47,14 +45,14 @@ def _broadcast(numbers: npt.NDArray[Any], ndim: int, axis: int) -> npt.NDArray[A
     return numbers.reshape(shape)
 
 
-def _multiply_by_power(x: Array, power: npt.NDArray[np.int64], axis: int) -> Array:
+def _multiply_by_power(x: AnyArray, power: npt.NDArray[np.int64], axis: int) -> AnyArray:
     """Return ``x * 2**power`` in float64, with one exponent per column."""
     with np.errstate(over="ignore", under="ignore"):
-        product: Array = np.ldexp(x.astype(np.float64), _broadcast(power, x.ndim, axis))
+        product: AnyArray = np.ldexp(x.astype(np.float64), _broadcast(power, x.ndim, axis))
         return product
 
 
-def as_core_buffer(x: Array) -> CoreView:
+def as_core_buffer(x: AnyArray) -> CoreView:
     """Return an array and a dtype name for the core: bfloat16 is passed as uint16 bits."""
     if is_plain(x.dtype) or x.dtype.name != "bfloat16":
         return x, None
@@ -79,7 +77,7 @@ def call_kernel(x: CoreView, out: CoreView, scaling: Scaling, axis: int, missing
     )
 
 
-def overlaps(x: Array, out: Array) -> bool:
+def overlaps(x: AnyArray, out: AnyArray) -> bool:
     """Return whether writing ``out`` would change values of ``x`` not yet read."""
     if not np.may_share_memory(x, out):
         return False

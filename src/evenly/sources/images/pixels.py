@@ -9,6 +9,7 @@ from evenly.sources.images.bands import BANDS
 from evenly.sources.images.decode import UnreadableError, as_unreadable
 from evenly.sources.images.nodata import TAG as GDAL_NODATA
 from evenly.sources.images.nodata import mask_pixels
+from evenly.typing import AnyArray
 
 _DEPTHS = ("I;16", "I;16L", "I;16B", "I;16N")
 _FOUR_BYTE_MODES = ("RGB", "RGBX", "RGBA", "CMYK")
@@ -27,10 +28,10 @@ class Pixels(NamedTuple):
     """
 
     kind: str
-    array: npt.NDArray[Any]
+    array: AnyArray
 
 
-def to_gray(colors: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def to_gray(colors: AnyArray) -> AnyArray:
     """Return the luma of red, green and blue by the formula of Pillow's mode "L".
 
     A pixel with a missing band is missing.
@@ -102,7 +103,7 @@ def _convert(image: Any, target: str) -> Any:
         raise UnreadableError(f"{error}; convert it, or pass mode='native'") from None
 
 
-def _to_array(image: Any, kind: str) -> npt.NDArray[Any]:
+def _to_array(image: Any, kind: str) -> AnyArray:
     if kind == "I;16":
         return np.asarray(image).astype(np.uint16, copy=False).reshape(-1)
     if kind not in _FOUR_BYTE_MODES:

@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly.errors import EvenlyError
 from evenly.sources.images.bands import COLORS, FULL_SCALE, GRAY, kind_of_bands
@@ -21,6 +20,7 @@ from evenly.sources.images.decode import (
 from evenly.sources.images.nodata import TAG, mask_pixels
 from evenly.sources.images.pixels import to_gray
 from evenly.sources.size_limits import check_size
+from evenly.typing import AnyArray
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SAMPLES_PER_PIXEL = 277
@@ -50,7 +50,7 @@ class TiffImage(NamedTuple):
     """
 
     kind: str
-    array: npt.NDArray[Any]
+    array: AnyArray
     multi_frame: bool
 
 
@@ -142,9 +142,7 @@ def _band_names(page: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _convert(
-    names: tuple[str, ...], array: npt.NDArray[Any], mode: str
-) -> tuple[str, npt.NDArray[Any]]:
+def _convert(names: tuple[str, ...], array: AnyArray, mode: str) -> tuple[str, AnyArray]:
     """Return the kind and the pixels in a mode.
 
     Raises

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly import extras
 from evenly.errors import SourceError
@@ -16,6 +15,7 @@ from evenly.sources.stores.hdf5_links import find_datasets, follow
 from evenly.sources.stores.stored_array import check_slices
 from evenly.sources.stores.variables import LibraryStore, Variable, with_roles
 from evenly.system.errors import is_system_error
+from evenly.typing import AnyArray, AnyDtype
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -155,10 +155,10 @@ class Hdf5Array:
         self._label = label
         self._url = url
         self.shape: tuple[int, ...] = tuple(dataset.shape or ())
-        self.dtype: np.dtype[Any] = dataset.dtype
+        self.dtype: AnyDtype = dataset.dtype
         self.chunks: tuple[int, ...] | None = dataset.chunks
 
-    def read(self, slices: Slices) -> npt.NDArray[Any]:
+    def read(self, slices: Slices) -> AnyArray:
         """Return the values in a range of each axis."""
         check_slices(slices, self, self._label)
         with decode_errors(self._label, corrupt_store_error, url=self._url):

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly.errors import format_names
 from evenly.printable import printable
 from evenly.sources.stores.cf import ENCODING
 from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.variables import Variable, with_roles
+from evenly.typing import AnyArray, AnyDtype
 
 
 def label_of(x: object) -> str:
@@ -64,7 +64,7 @@ class LabeledArray:
         self._label = label
         self._encoded = [name for name in ENCODING if name in array.attrs]
         self.shape: tuple[int, ...] = tuple(array.shape)
-        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+        self.dtype: AnyDtype = np.dtype(array.dtype)
         self.chunks = _chunks(array)
 
     def names_along(self, axis: int) -> tuple[str, ...] | None:
@@ -75,7 +75,7 @@ class LabeledArray:
         names = tuple(str(label) for label in self._array.coords[dim].values)
         return names if len(set(names)) == len(names) else None
 
-    def read(self, slices: Slices) -> npt.NDArray[Any]:
+    def read(self, slices: Slices) -> AnyArray:
         """Return the values in a range of each axis."""
         if self._encoded:
             _log.warning(

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly import extras
 from evenly.sources.read_errors import corrupt_store_error, decode_errors
@@ -13,6 +12,7 @@ from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.stored_array import check_slices
 from evenly.sources.stores.variables import LibraryStore, Variable, with_roles
 from evenly.sources.urls import storage_options_of
+from evenly.typing import AnyArray, AnyDtype
 
 _DIMENSIONS = "_ARRAY_DIMENSIONS"
 """The attribute in which xarray and NetCDF-C store the names of axes in Zarr version 2."""
@@ -92,10 +92,10 @@ class ZarrArray:
         self._label = label
         self._url = url
         self.shape: tuple[int, ...] = tuple(array.shape)
-        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+        self.dtype: AnyDtype = np.dtype(array.dtype)
         self.chunks: tuple[int, ...] | None = tuple(array.chunks)
 
-    def read(self, slices: Slices) -> npt.NDArray[Any]:
+    def read(self, slices: Slices) -> AnyArray:
         """Return the values in a range of each axis."""
         check_slices(slices, self, self._label)
         with decode_errors(self._label, corrupt_store_error, url=self._url):
