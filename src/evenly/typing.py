@@ -30,7 +30,7 @@ Broken: TypeAlias = Literal["skip", "error"]
 """How to handle images that cannot be read."""
 
 Real: TypeAlias = int | float | Fraction
-"""A real number. A `fractions.Fraction` is used without rounding."""
+"""A real number. A ``fractions.Fraction`` is used without rounding."""
 NonFinite: TypeAlias = Literal["propagate", "skip"]
 """Whether a batch with NaN or infinities updates the running statistics."""
 SingleValue: TypeAlias = Literal["error", "running"]

@@ -97,7 +97,7 @@ class DistributionMixin(StatisticsMixin):
 
         Returns
         -------
-        array of float64, shape (*q.shape, num_features)
+        array of float64, shape ``q.shape + (num_features,)``
             NaN for a column without values.
 
         Raises
@@ -224,8 +224,8 @@ class DistributionMixin(StatisticsMixin):
         Returns
         -------
         array of float64
-            Of the shape of x; for several columns of shape (*x.shape, num_features). NaN for a
-            column without values.
+            Of the shape of x; for several columns ``x.shape + (num_features,)``. NaN for a column
+            without values.
 
         Raises
         ------

@@ -169,12 +169,12 @@ class StatisticsMixin(MomentsBase):
 
     @property
     def sum(self) -> list[Fraction]:
-        """The exact sum of each column, as a list of `fractions.Fraction`."""
+        """The exact sum of each column, as a list of ``fractions.Fraction``."""
         return [exact_stats.fraction(value) for value in self._state.sums()]
 
     @property
     def sum_of_squares(self) -> list[Fraction]:
-        """The exact sum of squares of each column, as a list of `fractions.Fraction`."""
+        """The exact sum of squares of each column, as a list of ``fractions.Fraction``."""
         return [exact_stats.fraction(value) for value in self._state.squares()]
 
     def _extremes(self, index: int) -> Floats:

@@ -2,10 +2,14 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from evenly import extras
 from evenly.errors import DataError, UnsupportedTypeError, first_line, format_names
+
+if TYPE_CHECKING:
+    import pyarrow
 
 
 class TableSink:
@@ -37,7 +41,7 @@ class TableSink:
                 self._writer = _WRITERS[self._suffix](self._file, self._schema, self._header)
             self._writer.write_batch(self._conform(batch))
 
-    def _conform(self, batch: Any) -> Any:
+    def _conform(self, batch: "pyarrow.RecordBatch") -> "pyarrow.RecordBatch":
         """Return the batch with the column order and types of the first one."""
         schema = self._schema
         if batch.schema.equals(schema):
@@ -68,7 +72,7 @@ class TableSink:
             self._writer.close()
 
 
-def _pyarrow(module: str = "pyarrow") -> Any:
+def _pyarrow(module: str = "pyarrow") -> ModuleType:
     return extras.require(module, extra="files", feature="Writing Parquet, Arrow and CSV")
 
 
@@ -84,7 +88,7 @@ def _arrow_stream(file: BinaryIO, schema: object, _: bool) -> Any:
     return _pyarrow("pyarrow.ipc").new_stream(file, schema)
 
 
-def _without_categories(schema: Any) -> Any:
+def _without_categories(schema: "pyarrow.Schema") -> Any:
     """Return a schema with categories replaced by their values.
 
     An Arrow file has one dictionary per column, but each input file has its own, and later ones
@@ -115,7 +119,7 @@ _WRITERS: dict[str, Callable[[BinaryIO, Any, bool], Any]] = {
 }
 
 
-def _as_batch(array: Any, suffix: str) -> Any:
+def _as_batch(array: Any, suffix: str) -> "pyarrow.RecordBatch":
     if array.ndim != 2:
         raise UnsupportedTypeError(
             f"A {suffix} file holds a table, which has two dimensions. Received: an array of "
