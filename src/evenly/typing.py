@@ -49,6 +49,8 @@ Columns: TypeAlias = ColumnName | Iterable[ColumnName]
 GroupBy: TypeAlias = str | int | Sized
 """The names of key columns, the part of a batch that has the keys, or one key per row."""
 Path: TypeAlias = str | os.PathLike[str]
+JsonObject: TypeAlias = dict[str, Any]
+"""A JSON object; its values are checked where they are read."""
 StorageOptions: TypeAlias = Mapping[str, object]
 """Options of the file system of a URL, as fsspec takes them."""
 

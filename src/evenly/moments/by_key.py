@@ -266,7 +266,9 @@ class MomentsByKey(TableRepr, Mapping[str, Moments]):
         """
         return self._scale(batch, "denormalize", feature_axis, options)
 
-    def _scale(self, batch: Any, method: str, feature_axis: Any, options: Any) -> Any:
+    def _scale(
+        self, batch: object, method: str, feature_axis: object, options: Mapping[str, object]
+    ) -> Any:
         for key, part in self._parts_to_scale(feature_axis).items():
             with key_errors(key):
                 values = select_part(batch, part.path, "the batch")

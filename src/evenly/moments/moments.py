@@ -1,8 +1,8 @@
 """The class `Moments`: exact sums, and the statistics computed from them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Never, Unpack, overload
+from typing import Any, Never, TypeAlias, Unpack, overload
 
 from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
@@ -38,6 +38,11 @@ from evenly.typing import (
     ScaleKeywords,
     UnscaleKeywords,
 )
+
+PickledMoments: TypeAlias = tuple[
+    bytes, ColumnNames, tuple[str, ...], tuple[str, ...], int, LeftOut
+]
+"""The packed state, names, dtypes, sources, number of rows, and columns left out."""
 
 
 class Moments(Accumulator):
@@ -108,11 +113,11 @@ class Moments(Accumulator):
         is_label = isinstance(names, tuple) and str(names) in (self.columns or ())
         return self.select([str(names)] if is_label or isinstance(names, str) else _several(names))
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Callable[..., "Moments"], PickledMoments]:
         state = self._state.copy()
         columns, dtypes, sources, left_out = state.metadata
-        more = tuple(sorted(sources)), state.rows, left_out
-        return _restore, (state.pack(), columns, dtypes, *more)
+        ordered = tuple(sorted(sources))
+        return _restore, (state.pack(), columns, dtypes, ordered, state.rows, left_out)
 
     @staticmethod
     def from_bytes(content: bytes) -> "Moments":

@@ -10,6 +10,8 @@ from evenly.errors import DataError, UnsupportedTypeError, first_line, format_na
 
 if TYPE_CHECKING:
     import pyarrow
+    import pyarrow.csv
+    import pyarrow.parquet
 
 
 class TableSink:
@@ -19,8 +21,8 @@ class TableSink:
         self._file = file
         self._suffix = suffix
         self._header = header
-        self._writer: Any = None
-        self._schema: Any = None
+        self._writer: Any = None  # of `_WRITERS`, once the schema is known
+        self._schema: Any = None  # that of the first batch
 
     def write(self, batch: object) -> None:
         """Append a record batch, or a 2-D array whose columns are named by index.
@@ -76,19 +78,19 @@ def _pyarrow(module: str = "pyarrow") -> ModuleType:
     return extras.require(module, extra="files", feature="Writing Parquet, Arrow and CSV")
 
 
-def _parquet(file: BinaryIO, schema: object, _: bool) -> Any:
+def _parquet(file: BinaryIO, schema: object, _: bool) -> "pyarrow.parquet.ParquetWriter":
     return _pyarrow("pyarrow.parquet").ParquetWriter(file, schema)
 
 
-def _arrow(file: BinaryIO, schema: object, _: bool) -> Any:
+def _arrow(file: BinaryIO, schema: object, _: bool) -> "pyarrow.RecordBatchWriter":
     return _pyarrow("pyarrow.ipc").new_file(file, schema)
 
 
-def _arrow_stream(file: BinaryIO, schema: object, _: bool) -> Any:
+def _arrow_stream(file: BinaryIO, schema: object, _: bool) -> "pyarrow.RecordBatchWriter":
     return _pyarrow("pyarrow.ipc").new_stream(file, schema)
 
 
-def _without_categories(schema: "pyarrow.Schema") -> Any:
+def _without_categories(schema: "pyarrow.Schema") -> "pyarrow.Schema":
     """Return a schema with categories replaced by their values.
 
     An Arrow file has one dictionary per column, but each input file has its own, and later ones
@@ -102,7 +104,7 @@ def _without_categories(schema: "pyarrow.Schema") -> Any:
     return pyarrow.schema(fields, schema.metadata)
 
 
-def _csv(file: BinaryIO, schema: object, header: bool) -> Any:
+def _csv(file: BinaryIO, schema: object, header: bool) -> "pyarrow.csv.CSVWriter":
     csv = _pyarrow("pyarrow.csv")
     options = csv.WriteOptions(include_header=header, quoting_style="needed")
     return csv.CSVWriter(file, schema, write_options=options)

@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse, stats
 from sklearn import preprocessing
 from sklearn.utils._param_validation import Interval
@@ -17,7 +18,7 @@ from evenly.sklearn.affine_scaler import AffineScaler
 from evenly.sklearn.fitted_attributes import FittedAttribute
 from evenly.transform.methods import NO_VALUES, Anchors, Method
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
+Floats = npt.NDArray[np.float64]
 
 
 class MinMaxScaler(AffineScaler, preprocessing.MinMaxScaler):

@@ -12,7 +12,7 @@ from evenly.typing import AnyDtype
 _log = logging.getLogger("evenly")
 
 
-def as_array(x: object, label: str = "the array") -> Any:
+def as_array(x: object, label: str = "the array") -> Any:  # a NumPy array or a torch tensor
     """Convert an array-like object to a NumPy array or a CPU tensor, without a copy if possible.
 
     Data on another device is copied to the CPU, with a warning in the log.

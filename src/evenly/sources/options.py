@@ -54,12 +54,12 @@ class ReadOptions:
 
     columns: Columns | None = None
     exclude: Columns = ()
-    weights: Any = None  # any array-like object
-    select: Any = None  # any key of a mapping
+    weights: Any = None  # the name of a column, or any array-like object
+    select: object = None
     feature_axis: FeatureAxis = None
     mode: ImageMode = "RGB"
     broken: Broken = "skip"
-    by: Any = None  # any array-like object
+    by: Any = None  # names, or one key per row
     csv: CsvOptions | CsvFormat | None = None
     storage_options: StorageOptions | None = field(default=None, repr=False)
 

@@ -24,6 +24,7 @@ from evenly.statistics_file.document import (
     parse_document,
 )
 from evenly.statistics_file.document import read as read_columns
+from evenly.typing import JsonObject
 
 _KEYS = ("evenly_version", "format", "format_version", "parts")
 _PART_KEYS = ("columns", "extremes", "feature_axis", "key", "path", "rows", "sources")
@@ -81,7 +82,7 @@ def parse(content: bytes) -> list[PartRecord]:
     return read(document)
 
 
-def read(document: dict[str, Any]) -> list[PartRecord]:
+def read(document: JsonObject) -> list[PartRecord]:
     """Validate a parsed file; return the statistics of each key.
 
     Raises

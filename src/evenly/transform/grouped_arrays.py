@@ -1,7 +1,5 @@
 """Scale NumPy arrays by the statistics of the group of each row."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -83,7 +81,7 @@ def scale_rows(
     """
     wide = x.astype(np.float64)
     present = ~np.isnan(wide) if valid is None else ~np.isnan(wide) & valid
-    any_present: Any = present if x.ndim == 1 else present.reshape(len(x), -1).any(axis=1)
+    any_present = np.asarray(present.any(axis=tuple(range(1, x.ndim))), np.bool_)
     scaling.check_defined(column, rows, any_present)
     shape = (-1, *[1] * (x.ndim - 1))
     hi, lo, factor, power = scaling.lookup(column, rows)

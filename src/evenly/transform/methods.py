@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite, nan
-from typing import Any, NamedTuple, NotRequired, TypeAlias, TypedDict, get_args
+from typing import NamedTuple, NotRequired, TypeAlias, TypedDict, get_args
 
 import numpy as np
 
@@ -90,7 +90,7 @@ def parse_method(
     return Method(method, limits, quantiles, _parse_clip(clip, method, limits))
 
 
-def _pair(name: str, values: Any) -> tuple[float, float] | None:
+def _pair(name: str, values: Sequence[float] | None) -> tuple[float, float] | None:
     """Return two numbers in ascending order."""
     if values is None:
         return None

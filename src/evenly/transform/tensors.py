@@ -1,7 +1,6 @@
 """Scale torch tensors: by the kernel for plain CPU tensors, by torch operations otherwise."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from evenly.transform.dtypes import result_dtype
 from evenly.transform.group_scaling import GroupScaling, RowIndices
 from evenly.transform.grouped_arrays import check_rows
 from evenly.transform.kernel import CoreView, call_kernel, overlaps
-from evenly.transform.scaling import MISSING_POLICIES, Scaling
+from evenly.transform.scaling import MISSING_POLICIES, Floats, Scaling
 from evenly.typing import FeatureAxis
 
 
@@ -170,7 +169,7 @@ def _by_operators(
     return y if scaling.clip is None else y.clamp_(*scaling.clip)
 
 
-def constants_of(scaling: Scaling, work: torch.dtype) -> tuple[Any, Any, Any, Any]:
+def constants_of(scaling: Scaling, work: torch.dtype) -> tuple[Floats, Floats, Floats, Floats]:
     """Return hi, lo, factor and the power of two by which values are multiplied first."""
     power = np.ones(len(scaling)) if scaling.power is None else np.exp2(scaling.power)
     return *_split(scaling.hi, scaling.lo, work), scaling.factor, power
@@ -185,7 +184,7 @@ def apply_constants(
     return torch.where(torch.isnan(y), torch.zeros_like(y), y) if missing == "zero" else y
 
 
-def _split(hi: Any, lo: Any, work: torch.dtype) -> tuple[Any, Any]:
+def _split(hi: Floats, lo: Floats, work: torch.dtype) -> tuple[Floats, Floats]:
     """Return hi and lo, split again for float32: their sum is the mean to 48 bits."""
     if work == torch.float64:
         return hi, lo
@@ -206,7 +205,7 @@ def along_axis(part: torch.Tensor, y: torch.Tensor, axis: int) -> torch.Tensor:
     return part.reshape(shape)
 
 
-def _broadcast_rows(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:
+def _broadcast_rows(part: Floats, y: torch.Tensor, axis: int) -> torch.Tensor:
     """Return a table, with one row per entry, in the shape of ``y``."""
     shape = [1] * y.ndim
     shape[1 if axis == 0 and y.ndim > 1 else 0] = part.shape[0]

@@ -75,7 +75,7 @@ class Encoding:
     """
 
     integers: AnyDtype
-    fills: tuple[Any, ...]
+    fills: tuple[object, ...]
     scale: Any
     offset: Any
     dtype: AnyDtype
