@@ -47,7 +47,7 @@ class Column:
     dtype
         The unit of integers that are times, such as ``"timestamp[us]"``.
     wide
-        The integers that the values, which are float64, round; None if there are none.
+        The integers that float64 values were rounded from; None if no integer was rounded.
     """
 
     values: AnyArray

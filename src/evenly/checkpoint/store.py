@@ -160,7 +160,7 @@ def fingerprint_options(options: FitOptions, *, images: bool) -> JsonObject:
 
 
 def _json_axis(axis: FeatureAxis) -> int | str:
-    """Return the axis as it is stored; the last one stands for None, which only it can mean."""
+    """Return the axis as it is stored; None is stored as the last one, its only meaning."""
     return -1 if axis is None else axis if isinstance(axis, str) else int(axis)
 
 

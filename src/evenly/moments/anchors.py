@@ -33,7 +33,8 @@ def scaling_by_method(
     Raises
     ------
     DataError
-        When the method does not have an option, or needs what the moments do not have.
+        When the method does not have an option, or needs a distribution or exact extremes that
+        the moments do not have.
     """
     check_no_std_options(method, correction, tolerance)
     return affine_scaling(columns, anchors(moments, method), method, **options)

@@ -1,7 +1,8 @@
 """Split columns into ranges of rows, in each of which one dtype holds every value exactly.
 
-A column of integers beside fractions is neither int64 nor float64. Sums are exact, so its rows can
-be added range by range, each as the dtype that does not round them. CSV files are split likewise.
+A column of large integers and fractions is neither int64 nor float64. Sums are exact, so its rows
+can be added range by range, each as the dtype that does not round them. CSV files are split in the
+same way.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +43,7 @@ def dtypes_of(number: int | None, nearest: float) -> int:
 def wide_integers(
     integers: Sequence[int | None], nearest: npt.NDArray[np.float64]
 ) -> WideIntegers | None:
-    """Return what float64 rounds of a column; None if it rounds no integer of 64 bits.
+    """Return the 64-bit integers of a column that float64 rounds; None if there are none.
 
     Parameters
     ----------

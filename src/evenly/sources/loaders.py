@@ -29,7 +29,7 @@ def open_loader(x: "DataLoader[object]", label: str, opener: SourceOpener) -> So
 
 
 def remarks(loader: "DataLoader[object]") -> Iterator[str]:
-    """Yield what a DataLoader does to the rows of its dataset: one sentence each."""
+    """Yield sentences on the rows of its dataset that a DataLoader drops or repeats."""
     sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
     if is_iterable_dataset(loader.dataset):
         if loader.num_workers > 1 and not _may_be_sharded(loader):

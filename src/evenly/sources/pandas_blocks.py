@@ -34,7 +34,7 @@ def number_blocks(
     """
     for indices in _indices_by_dtype(frame, positions):
         chosen = [positions[index] for index in indices]
-        if len(frame) * len(chosen) <= _SMALL or _lie_together(frame, chosen):
+        if len(frame) * len(chosen) <= _SMALL or _are_adjacent(frame, chosen):
             yield indices, slice_columns(frame, chosen).to_numpy(copy=False)
         else:
             for index, position in zip(indices, chosen, strict=True):
@@ -44,7 +44,7 @@ def number_blocks(
 def _indices_by_dtype(frame: "pandas.DataFrame", positions: Sequence[int]) -> list[list[int]]:
     """Return the indices of the columns of each NumPy dtype of numbers, in the order of the frame.
 
-    In that order pandas returns columns that lie together without a copy.
+    In that order pandas returns adjacent columns without a copy.
     """
     dtypes = frame.dtypes.tolist()
     order: Sequence[int] = range(len(positions))
@@ -61,7 +61,7 @@ def is_number(dtype: object) -> bool:
     return isinstance(dtype, np.dtype) and dtype.kind in "fiub"
 
 
-def _lie_together(frame: "pandas.DataFrame", positions: Sequence[int]) -> bool:
+def _are_adjacent(frame: "pandas.DataFrame", positions: Sequence[int]) -> bool:
     """Return whether pandas returns these columns as one array without a copy."""
     row = frame.iloc[:1]
     values = slice_columns(row, positions).to_numpy(copy=False)

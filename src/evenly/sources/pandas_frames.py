@@ -56,7 +56,7 @@ class PandasTable:
         yield ColumnBatch(columns, sum(column.nbytes for column in columns))
 
     def views(self, names: tuple[str, ...]) -> Iterator[ColumnViews]:
-        """Yield all rows at once, as the core takes them."""
+        """Yield all rows at once, as views for the core."""
         indices = {field.name: index for index, field in enumerate(self.fields)}
         yield _view_columns(self._frame, [indices[name] for name in names])
 

@@ -48,12 +48,23 @@ def update_running_stats(
         )
         if skipped is not None and not is_updated:
             skipped.add_(1)
-        return
-    if functorch.is_outside_transforms(mean):
+    elif functorch.is_outside_transforms(mean):
         batch = functorch.unwrap_statistics(batch)
         with functorch.without_transforms():
-            update_running_stats(mean, variance, num_batches, batch, momentum, skipped)
-        return
+            _update_by_operations(mean, variance, num_batches, batch, momentum, skipped)
+    else:
+        _update_by_operations(mean, variance, num_batches, batch, momentum, skipped)
+
+
+def _update_by_operations(
+    mean: Tensor,
+    variance: Tensor,
+    num_batches: Tensor | None,
+    batch: Statistics,
+    momentum: float | None,
+    skipped: Tensor | None,
+) -> None:
+    """Do the same with PyTorch's operations, which can be compiled and mapped."""
     work = batch.mean.dtype
     unbiased = batch.variance * (batch.num_values / (batch.num_values - 1))
     valid = None  # a scalar tensor, or None if the batch is valid

@@ -1,7 +1,7 @@
 """Scale the columns of tables, as the readers of sources return them, in one call of the core.
 
-A table is normalized from the same columns that it is fitted from, so both agree on what is a
-number, and on its value.
+A table is normalized from the same columns that it is fitted from, so that both read the same
+numbers.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,7 @@
-"""The methods of normalization: which two numbers of a column become which two of the result.
+"""The methods of normalization: two numbers of a column are mapped to two of the result.
 
-Every method is affine: ``y = (x - center) / spread``, stretched to a range. So all of them are a
-`Scaling`, which arrays, tensors, frames and engines know.
+Every method is affine: ``y = (x - center) / spread``, mapped to a range. So each of them is a
+`Scaling`, which is applied to arrays, tensors and frames, and by engines.
 """
 
 from collections.abc import Iterable, Sequence
@@ -125,7 +125,7 @@ def _parse_clip(
 
 
 class Anchors(NamedTuple):
-    """What a method needs to know about a column, exactly.
+    """The exact numbers of a column that a method maps to the ends of its range.
 
     Attributes
     ----------
@@ -220,12 +220,12 @@ def equal_quantiles_error(method: Method, where: str) -> DataError:
 
 
 def check_no_std_options(method: Method, correction: Real, tolerance: Real) -> None:
-    """Check that a method without a standard deviation has no options of it.
+    """Check that options of the standard deviation are passed to ``method="standard"`` only.
 
     Raises
     ------
     DataError
-        If it has.
+        If another method has one of them.
     """
     if correction or tolerance:
         raise DataError(

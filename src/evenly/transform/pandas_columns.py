@@ -81,7 +81,7 @@ def _set_columns(frame: "pandas.DataFrame", replaced: Sequence[Replaced]) -> "pa
 
 
 def _build(frame: "pandas.DataFrame", replaced: Sequence[Replaced]) -> "pandas.DataFrame":
-    """Return a frame with columns replaced, all others unchanged, and no column copied alone."""
+    """Return a frame with columns replaced, in blocks of several columns; others are unchanged."""
     pandas = sys.modules["pandas"]
     index, width = frame.index, frame.shape[1]
     first, values = replaced[0]

@@ -1,4 +1,4 @@
-"""The three float64 numbers per column that normalizing needs, and their theory."""
+"""The three float64 numbers per column that normalizing needs, and how they are computed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -102,7 +102,7 @@ def too_many_pixels(text: str) -> UnreadableError:
 
 
 def _describe(content: bytes) -> str:
-    """Return what a file is that Pillow does not recognize."""
+    """Describe a file that Pillow does not recognize."""
     found = recording_of(content)
     if found:
         return f"it is {found}, which must be decoded to an array first"

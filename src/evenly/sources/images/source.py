@@ -259,7 +259,10 @@ class ImageSource:
         )
 
     def _pixels_of(self, content: Any) -> tuple[str, AnyArray, bool, bool]:
-        """Return the kind and the pixels of an image, and what is not read of it."""
+        """Return the kind and the pixels of an image.
+
+        The last two results are whether it has more frames, and whether its depth was reduced.
+        """
         found = read_tiff(self._pillow, content, self.mode) if is_tiff(content) else None
         if found is not None:
             return found.kind, found.array, found.multi_frame, False

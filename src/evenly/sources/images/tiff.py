@@ -92,7 +92,7 @@ def read_tiff(pillow: ModuleType, content: bytes, mode: str) -> TiffImage | None
 
 
 def _reason_for_tifffile(pillow: ModuleType, content: bytes, mode: str) -> str:
-    """Return what Pillow cannot read in a TIFF file; empty if it reads the file as stored."""
+    """Return the feature of a TIFF file that Pillow cannot read; empty if it reads the file."""
     try:
         with pillow.open(io.BytesIO(content), formats=("TIFF",)) as image:
             if has_truncated_depth(image):

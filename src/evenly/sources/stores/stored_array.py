@@ -1,4 +1,4 @@
-"""The interface of an array in a store, and the limit on what is read of it at once."""
+"""The interface of an array in a store, and the maximum size of one read."""
 
 import math
 from typing import Protocol
