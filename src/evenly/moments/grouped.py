@@ -33,7 +33,8 @@ from evenly.transform import transform_by_group
 from evenly.transform.group_scaling import GroupScaling
 from evenly.transform.group_tables import group_scaling, standard_scaling
 from evenly.transform.methods import Method, parse_method
-from evenly.transform.scaling import Scaling, ScalingOptions, not_fitted_error
+from evenly.transform.scaling import Scaling, ScalingOptions
+from evenly.transform.scaling_errors import not_fitted_error
 from evenly.typing import (
     Constant,
     ContainerT,

@@ -26,7 +26,8 @@ from evenly.transform.methods import (
     MethodOptions,
     parse_method,
 )
-from evenly.transform.scaling import ScalingKeywords, not_fitted_error
+from evenly.transform.scaling import ScalingKeywords
+from evenly.transform.scaling_errors import not_fitted_error
 from evenly.typing import (
     Constant,
     ContainerT,

@@ -1,9 +1,7 @@
 """Compare the input of a deployed `Normalize` with the data that it was fitted on."""
 
-import itertools
 import logging
 import os
-import weakref
 from collections.abc import Callable
 from typing import Any, Literal, Self, TypeAlias
 
@@ -17,6 +15,7 @@ from evenly.drift.text import summary
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.moments import Moments, load
 from evenly.torch.fx_tracing import is_proxy
+from evenly.torch.monitor_op import observe, register_monitor
 from evenly.torch.normalize import Normalize
 from evenly.torch.num_features import describe
 from evenly.torch.running_stats import is_recomputing
@@ -27,9 +26,6 @@ _LOG = logging.getLogger("evenly")
 
 OnDrift: TypeAlias = Literal["log", "error"] | Callable[[Comparison], object]
 """The action when a column is over the limit."""
-
-_monitors: "weakref.WeakValueDictionary[int, DriftMonitor]" = weakref.WeakValueDictionary()
-_ids = itertools.count()
 
 
 class DriftMonitor:
@@ -117,7 +113,7 @@ class DriftMonitor:
         self._moments = self._empty()
         self._compared_rows = 0
         self._observed = torch.zeros((), dtype=torch.int64)
-        self._register()
+        self._id = register_monitor(self)
         self._handle = normalize.register_forward_hook(self._hook, with_kwargs=True)
 
     # The input of the layer
@@ -183,7 +179,7 @@ class DriftMonitor:
         if is_plain_cpu(x) or layer._is_replica:
             self.observe(x)
         elif is_plain(x) or not (is_exporting() or torch.jit.is_tracing()):
-            _observe(x.detach(), self._observed, self._id)
+            observe(x.detach(), self._observed, self._id)
 
     def _report(self, comparison: Comparison) -> None:
         over = frozenset((column.label, column.over) for column in comparison.over)
@@ -236,7 +232,13 @@ class DriftMonitor:
         return self
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the moments of the input to a statistics file, for `merge` or ``evenly diff``."""
+        """Write the moments of the input to a statistics file, for `merge` or ``evenly diff``.
+
+        Parameters
+        ----------
+        path
+            The path of the file, which is replaced atomically.
+        """
         self._moments.save(path)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -264,46 +266,12 @@ class DriftMonitor:
         match_columns(own.columns, own.num_features, moments.columns, moments.num_features)
         return moments
 
-    def _register(self) -> None:
-        self._id = next(_ids)
-        _monitors[self._id] = self
-
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__.copy()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._register()
-
-
-@torch.library.custom_op("evenly::observe", mutates_args=("observed",))
-def _observe(x: Tensor, observed: Tensor, monitor: int) -> None:
-    """Add a batch to a monitor.
-
-    Arguments of an operation are numbers and tensors. `observed` counts batches, so that the
-    compiler keeps an operation without a result.
-    """
-    observed += 1
-    registered = _monitors.get(monitor)
-    if registered is not None:
-        registered.observe(x)
-
-
-@_observe.register_fake
-def _(x: Tensor, observed: Tensor, monitor: int) -> None:
-    return None
-
-
-@_observe.register_vmap
-def _(
-    info: object, in_dims: tuple[int | None, ...], x: Tensor, observed: Tensor, monitor: int
-) -> tuple[None, None]:
-    """Observe the rows of all inputs of a vmap."""
-    if in_dims[0] is not None:
-        x = x.movedim(in_dims[0], 0)
-        x = x.flatten(0, 1) if x.ndim > 2 else x
-    _observe(x, observed, monitor)
-    return None, None
+        self._id = register_monitor(self)
 
 
 def _without_dtypes(moments: Moments) -> Moments:

@@ -39,7 +39,13 @@ class LazyBatchNorm(BatchNorm):
     def initialize_parameters(
         self, input: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> None:
-        """Set the number of channels from the input; a mask is ignored."""
+        """Set the number of channels from the input, ``input.shape[1]``; a mask is ignored.
+
+        Raises
+        ------
+        DataError
+            For a proxy of `torch.fx`, which has no shape.
+        """
         if fx_tracing.is_proxy(input):
             raise DataError(
                 "A lazy layer needs the number of channels of a batch. Received: a torch.fx proxy, "

@@ -212,7 +212,19 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         return None if memory is None else (memory.hi, memory.lo, memory.scale)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Scale the input; see the class."""
+        """Scale the input.
+
+        Parameters
+        ----------
+        input
+            A dense tensor of integers, booleans or floats, with ``num_features`` entries along
+            ``feature_axis``.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of the input. Floats keep their dtype; others become torch's default dtype.
+        """
         if torch.jit.is_scripting():
             return self._scripted_forward(input)
         else:  # noqa: RET505 (TorchScript would compile statements after it)
@@ -238,7 +250,13 @@ class MomentsLayer(ScriptableScaling, StateLayer):
             custom_op.check_ready(self._layer_id)
 
     def check_ready(self) -> None:
-        """Raise an error if the statistics are insufficient for evaluation."""
+        """Check that the statistics are sufficient for evaluation.
+
+        Raises
+        ------
+        DataError
+            If they are not.
+        """
         if not self.refresh() and (self.unfitted == "error" or self._is_fitted(self._tensors)):
             raise self._not_ready_error()
 

@@ -7,7 +7,7 @@ a table of those with one row per group.
 
 from evenly.transform.dispatch import transform as transform
 from evenly.transform.dispatch import transform_by_group as transform_by_group
+from evenly.transform.exact_scaling import fast_scaling as fast_scaling
+from evenly.transform.exact_scaling import scaling as scaling
 from evenly.transform.scaling import CONSTANT_POLICIES as CONSTANT_POLICIES
 from evenly.transform.scaling import Scaling as Scaling
-from evenly.transform.scaling import fast_scaling as fast_scaling
-from evenly.transform.scaling import scaling as scaling

@@ -7,14 +7,13 @@ import numpy as np
 from evenly import _core, exact_stats
 from evenly.errors import check_choice
 from evenly.group_keys import Key
+from evenly.transform.exact_scaling import fast_scaling, scaling
 from evenly.transform.group_scaling import GroupScaling, RowIndices
 from evenly.transform.methods import Method
 from evenly.transform.scaling import (
     CONSTANT_POLICIES,
     Scaling,
     ScalingKeywords,
-    fast_scaling,
-    scaling,
 )
 from evenly.typing import Real
 

@@ -16,11 +16,9 @@ from evenly.errors import DataError, check_choice
 from evenly.transform.scaling import (
     CONSTANT_POLICIES,
     Scaling,
-    constant_error,
-    format_columns,
-    no_values_error,
     scale_power,
 )
+from evenly.transform.scaling_errors import constant_error, format_columns, no_values_error
 from evenly.typing import NormalizeMethod, Real
 
 METHODS = get_args(NormalizeMethod)
