@@ -36,7 +36,7 @@ class FeatureStats:
     count
         The number of rows.
     quantiles
-        ``"q01"`` to ``"q99"``, as far as the file has them.
+        Those of ``"q01"`` to ``"q99"`` that the file has.
     """
 
     mean: Floats

@@ -67,7 +67,7 @@ def pool(days: Sequence[Moments] | Sequence[GroupedMoments]) -> Moments | Groupe
 def measure_baseline(
     days: Sequence[Moments] | Sequence[GroupedMoments], total: Moments | GroupedMoments
 ) -> Baseline:
-    """Return how far each data set is from all others together.
+    """Compute the distances of each data set from all others together.
 
     The others are the total minus the data set, which is exact.
     """

@@ -75,7 +75,7 @@ class ColumnDrift:
 
 
 class Distance(NamedTuple):
-    """How far a measure is from "the same": the estimate, and the bound nearest to it."""
+    """The distance of a measure from that of equal data: an estimate, and its lower bound."""
 
     value: float
     nearest: float
@@ -114,7 +114,7 @@ def _comparable(a: str, b: str) -> bool:
 
 
 def distances(column: ColumnDrift) -> dict[str, Distance]:
-    """Return how far each measure is from "the same"; 0 is the same.
+    """Return the distance of each measure from that of equal data; 0 if they are equal.
 
     The mean is measured in standard deviations, the standard deviation as the factor by which it
     grew or shrank, less 1, and missing values as a share. The distribution is the larger of the

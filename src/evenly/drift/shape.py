@@ -16,7 +16,7 @@ _PSI_BINS = 10
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How far two distributions differ.
+    """The distances of two distributions.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class _Common:
 
 
 def shape_distance(a: ColumnFacts, b: ColumnFacts, error: float) -> Shape | None:
-    """Return how far two distributions differ; None if one has no bins.
+    """Compute the distances of two distributions; None if one has no bins.
 
     Both intervals follow from the inequality of Dvoretzky, Kiefer and Wolfowitz with the constant
     of Massart (*Annals of Probability* 18, 1990): for any distribution, the empirical distribution

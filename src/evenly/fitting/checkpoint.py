@@ -25,7 +25,7 @@ class IncludedFiles(NamedTuple):
     Attributes
     ----------
     description
-        The description of all files that the moments include in the end.
+        The description of all files that the moments include at the end of the fit.
     skipped
         A line that says which of them were read in an earlier run; may be empty.
     nbytes

@@ -94,7 +94,7 @@ def to_html(table: Table) -> str:
 
 
 def _align(cells: Row, alignment: str) -> list[str]:
-    """Pad the cells of a column, of which the first is its heading, to one width."""
+    """Pad the heading and the cells of a column to one width."""
     padded = [cells[0], *_align_decimal(cells[1:])] if alignment == "d" else list(cells)
     width = max(map(_width, padded))
     spaces = [" " * (width - _width(cell)) for cell in padded]

@@ -22,7 +22,7 @@ HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks"
 HEAD, TAIL = 50, 10
 """Columns shown at the start and at the end of a longer table."""
 _MAX_LEFT_OUT = 20
-"""Columns that are not fitted, of which each has a row."""
+"""The maximum number of columns that are not fitted, each with a row."""
 
 
 def table(moments: Moments) -> str:

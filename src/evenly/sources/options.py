@@ -92,7 +92,7 @@ class ReadOptions:
 
     @property
     def selection(self) -> ColumnSelection:
-        """The columns to read, as far as they are given by names and positions."""
+        """The columns, weights and keys that are given by names or positions."""
         columns: Any = self.columns  # tuples since `__post_init__`
         exclude: Any = self.exclude
         return ColumnSelection(columns, exclude, self.weights_column, parse_by(self.by))

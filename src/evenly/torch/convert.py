@@ -160,7 +160,7 @@ def _remove_extras(layer: BatchNorm) -> list[str]:
 
 
 def _convert_before_fusing(is_trained: bool, layer: nn.Module) -> nn.Module:
-    """Convert a layer of evenly's before it is fused with others."""
+    """Convert one of evenly's layers before it is fused with others."""
     if isinstance(layer, BatchNorm):
         lost = _to_torch(layer)
         if is_trained and lost:

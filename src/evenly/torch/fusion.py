@@ -1,4 +1,4 @@
-"""Let `torch.ao.quantization.fuse_modules` fuse batch norms of evenly's classes.
+"""Let `torch.ao.quantization.fuse_modules` fuse evenly's batch norms.
 
 It looks up the exact classes of the layers in a table of torch, and has no registration for
 other classes. So the table gets a row with evenly's class for each row with torch's.

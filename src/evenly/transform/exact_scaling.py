@@ -39,7 +39,7 @@ def scaling(
     too_few
         ``"error"``, or ``"constant"`` for statistics that are still being learned: a column with
         no more than ``correction`` values counts as constant, with its mean, or 0 without values.
-        ``"nan"`` for those of groups, of which few may be needed: factor is NaN for such a column,
+        ``"nan"`` for groups, since few of them may be needed: factor is NaN for such a column,
         and hi is NaN without values.
     dtypes
         The dtype in which each column was fitted.
